@@ -1,0 +1,49 @@
+# Two commands for a fresh machine with Python 3.11+ and make:  make up   make test
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# The locks decide, not the day: hashes are checked. Compiled at install: importing dagster takes .9 s with bytecode and
+# 2.9 s without, and PYTHONDONTWRITEBYTECODE may be set.
+.venv/installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the locked packages into .venv (once; a minute or so) ..."
+	@$(PIP) --require-hashes --no-deps --no-compile -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib fleexmon_pipeline
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.lock
+	@echo "installing the tools of developers into .venv (once) ..."
+	@$(PIP) --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+up: .venv/installed  ## start everything on this machine: UI on 127.0.0.1:3000, schedules, demo nodes where none are set
+	@exec $(BIN)/fleexmon up
+
+check: .venv/installed-dev  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check  ## everything that CI checks: lint, types, tests
+	$(BIN)/python -m pytest -n 2
+
+bench: .venv/installed-dev  ## measure: collection against COPY, patterns, a tick, a backfill
+	$(BIN)/python -m fleexmon_pipeline_tests.bench
+
+lock: .venv/installed-dev  ## after changing dependencies: resolve them anew
+	$(PIP) uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --group build -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --group dev -c requirements.lock -o requirements-dev.lock
+
+clean:  ## remove what builds left; never .fleexmon, which holds data
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+.PHONY: help up check test bench lock clean

@@ -1,0 +1,1 @@
+"""Watches a blue/green stack: logs in, issues and digests out. Where things live: docs/developers.md."""

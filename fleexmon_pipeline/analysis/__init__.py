@@ -1,0 +1,1 @@
+"""Lines become patterns and counts; GenAI judges what is new or unusual."""

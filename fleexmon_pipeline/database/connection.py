@@ -1,0 +1,98 @@
+"""Connections that agree on time, text and limits, whatever server, session or process they meet.
+
+Here: settings of a session, and the types that cross. Which server that is: `database/server.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import postgres
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.datetime import TimestampLoader
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import ConnectionPool
+
+Connection = psycopg.Connection[DictRow]
+Pool = ConnectionPool[Connection]
+
+_TIMESTAMP = postgres.types["timestamp"].oid
+
+# A lost network must not hold a run for the kernel's two hours.
+SESSION: dict[str, Any] = {
+    "connect_timeout": 10,
+    "application_name": "fleexmon",
+    "options": "-c TimeZone=UTC -c lock_timeout=120s -c idle_in_transaction_session_timeout=600s",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+
+
+class _UtcDumper(Dumper):
+    """An aware datetime as a TIMESTAMP in UTC; a naive one is a mistake of ours and refused."""
+
+    oid = _TIMESTAMP
+
+    def dump(self, obj: datetime) -> Buffer:
+        if obj.tzinfo is None:
+            raise ValueError(f"a time without zone reached the database: {obj.isoformat()}")
+        return obj.astimezone(UTC).replace(tzinfo=None).isoformat(" ").encode()
+
+
+class _UtcLoader(TimestampLoader):
+    """A TIMESTAMP as an aware datetime in UTC."""
+
+    def load(self, data: Buffer) -> datetime:
+        return super().load(data).replace(tzinfo=UTC)
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    connection.adapters.register_dumper(datetime, _UtcDumper)
+    connection.adapters.register_loader("timestamp", _UtcLoader)
+    set_json_dumps(_json, connection)
+    set_json_loads(msgspec.json.decode, connection)
+
+
+def _json(value: object) -> bytes:
+    return msgspec.json.encode(value, enc_hook=str)
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Connection]:
+    """One connection in autocommit: a statement is a transaction unless `connection.transaction()` says otherwise."""
+    with psycopg.connect(make_conninfo(url, **_absent(url)), autocommit=True, row_factory=dict_row) as connection:
+        _configure(connection)
+        yield connection
+
+
+def open_pool(url: str, *, max_size: int = 8) -> Pool:
+    """A pool of such connections; each is tried before it is handed out, so a restarted server is not noticed."""
+    return ConnectionPool(
+        make_conninfo(url, **_absent(url)),
+        connection_class=psycopg.Connection[DictRow],
+        kwargs={"autocommit": True, "row_factory": dict_row},
+        configure=_configure,
+        check=ConnectionPool.check_connection,
+        min_size=1,
+        max_size=max_size,
+        timeout=30,
+        open=True,
+    )
+
+
+def _absent(url: str) -> dict[str, Any]:
+    """Our session settings, less those that the operator set in DATABASE_URL; `options` are joined, theirs last."""
+    given = psycopg.conninfo.conninfo_to_dict(url)
+    ours = {name: value for name, value in SESSION.items() if name not in given}
+    if "options" in given:
+        ours["options"] = f"{SESSION['options']} {given['options']}"
+    return ours

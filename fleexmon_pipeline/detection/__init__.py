@@ -1,0 +1,1 @@
+"""Rules become occurrences, occurrences become issues."""

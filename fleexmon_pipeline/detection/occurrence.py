@@ -1,0 +1,69 @@
+"""One firing of one rule in one slot: what detectors, predictors and GenAI write, and what issues are made of.
+
+Here: the record and its identity. How occurrences become issues: `lifecycle.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+Source = Literal["genai", "detector", "predictor"]
+
+MOST_EVIDENCE = 1_000  # rows that "affectedLogs" names; a storm has more, and nobody reads them
+
+
+class Severity(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an occurrence is about. Its text is the key under which occurrences are locked and reconciled."""
+
+    node: str | None = None
+    pattern: str | None = None
+
+    def __str__(self) -> str:
+        """`pattern:1f2e@blue`, `node:blue` or `fleet`."""
+        if self.pattern:
+            return f"pattern:{self.pattern}@{self.node or '*'}"
+        return f"node:{self.node}" if self.node else "fleet"
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """A row of "IssueOccurrence".
+
+    `slot` is the beginning of the 5-minute slot at whose end the rule fired (event time, UTC). Title, description and
+    recommendation are plain text that may quote templates, never raw log lines: secrets stay in LogEntry.
+    """
+
+    rule: str  # file name of the rule, or "genai"
+    rule_version: str
+    source: Source
+    type: str  # LogIssue.type
+    subject: Subject
+    slot: datetime
+    severity: Severity
+    title: str
+    description: str
+    nodes: Sequence[str]
+    grace: timedelta  # without firing for so long, the issue is resolved
+    affected: int  # lines that made it fire
+    root_cause: str | None = None
+    recommendation: str | None = None
+    evidence: Sequence[uuid.UUID] = ()  # LogEntry ids, newest first, at most MOST_EVIDENCE
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # figures of the rule: rate, count, threshold
+
+    @property
+    def fingerprint(self) -> str:
+        """Rule and subject, never the type alone: eight different errors are eight issues."""
+        return f"{self.rule}:{self.subject}"

@@ -1,0 +1,1 @@
+"""The PostgreSQL server that runs when DATABASE_URL is not set."""

@@ -1,0 +1,1 @@
+"""Hourly series become predictions."""

@@ -1,0 +1,1 @@
+"""What people are told: digests and alerts, in Markdown, HTML, JSON and on GitHub."""

@@ -1,0 +1,1 @@
+"""The outside systems that runs reach, a file each."""

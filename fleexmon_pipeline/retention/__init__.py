@@ -1,0 +1,1 @@
+"""What is old and no longer needed goes, in small batches."""

@@ -1,0 +1,96 @@
+"""Stretches of event time: the hour that a partition stands for, the 5-minute slots inside it.
+
+Here: the arithmetic, in UTC, without Dagster and without a clock. Which window a run holds: `partitions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+SLOT = timedelta(minutes=5)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """The latest multiple of `step` (since 1970, UTC) that is not after `moment`."""
+    return moment - (moment - EPOCH) % step
+
+
+def ceil(moment: datetime, step: timedelta) -> datetime:
+    """The earliest multiple of `step` (since 1970, UTC) that is not before `moment`."""
+    return moment + (EPOCH - moment) % step
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """`[since, until)`, both aware and in UTC."""
+
+    since: datetime
+    until: datetime
+
+    def __post_init__(self) -> None:
+        for moment in (self.since, self.until):
+            if moment.utcoffset() != timedelta(0):
+                raise ValueError(f"a window is in UTC, not {moment.isoformat()}")
+
+    @classmethod
+    def hour_of(cls, moment: datetime) -> Window:
+        start = floor(moment, HOUR)
+        return cls(start, start + HOUR)
+
+    @classmethod
+    def day_of(cls, moment: datetime) -> Window:
+        start = floor(moment, DAY)
+        return cls(start, start + DAY)
+
+    def _steps(self, step: timedelta) -> Iterator[Window]:
+        start = floor(self.since, step)
+        while start < self.until:
+            yield Window(start, start + step)
+            start += step
+
+    def hours(self) -> Iterator[Window]:
+        """The whole hours that touch this window, ascending."""
+        return self._steps(HOUR)
+
+    def slots(self) -> Iterator[Window]:
+        """The whole slots that touch this window, ascending."""
+        return self._steps(SLOT)
+
+    def ended(self, now: datetime) -> Window:
+        """The part of this window whose slots have all ended; may be empty."""
+        return Window(self.since, max(self.since, min(self.until, floor(now, SLOT))))
+
+    def overlap(self, other: Window) -> Window:
+        since = max(self.since, other.since)
+        return Window(since, max(since, min(self.until, other.until)))
+
+    def __bool__(self) -> bool:
+        return self.since < self.until
+
+    def __contains__(self, moment: object) -> bool:
+        return isinstance(moment, datetime) and self.since <= moment < self.until
+
+    @property
+    def length(self) -> timedelta:
+        return self.until - self.since
+
+    def __str__(self) -> str:
+        """`2026-11-20 10:00-11:00`, with the second date only where it differs."""
+        last = "%H:%M" if self.until.date() == self.since.date() else "%Y-%m-%d %H:%M"
+        return f"{self.since:%Y-%m-%d %H:%M}-{self.until:{last}}"
+
+
+def contiguous(slots: list[Window]) -> list[Window]:
+    """Join slots that touch: one request to a node instead of twelve."""
+    runs: list[Window] = []
+    for slot in sorted(slots):
+        if runs and runs[-1].until == slot.since:
+            runs[-1] = Window(runs[-1].since, slot.until)
+        else:
+            runs.append(slot)
+    return runs
