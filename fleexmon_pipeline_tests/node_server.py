@@ -1,0 +1,287 @@
+"""A node for tests: a real HTTP server on loopback that answers well, or as badly as the test asks for.
+
+Here: what a node may send and how it may fail on the wire. What the product makes of it: the tests of `collection/`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, NamedTuple, Self
+from urllib.parse import parse_qs, urlsplit
+
+Record = dict[str, Any]
+Shape = Literal["array", "object", "ndjson"]
+
+PATH = "/api/logs"
+
+
+def lines(
+    count: int,
+    start: datetime,
+    *,
+    every: timedelta = timedelta(seconds=1),
+    level: str = "info",
+    message: str = "GET /products/{n} 200",
+    metadata: Mapping[str, Any] | None = None,
+) -> list[Record]:
+    """`count` records from `start` on, in time order; `{n}` in the message becomes 0, 1, 2, …"""
+    return [
+        {
+            "timestamp": stamp(start + n * every),
+            "level": level,
+            "message": message.replace("{n}", str(n)),
+            "metadata": dict(metadata or {}),
+        }
+        for n in range(count)
+    ]
+
+
+def stamp(moment: datetime) -> str:
+    """`2026-11-20T10:00:00.000Z`, with µs where there are some."""
+    precision = "microseconds" if moment.microsecond % 1000 else "milliseconds"
+    return moment.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+class Request(NamedTuple):
+    """What the node was asked. Times are None where the query had none that can be read; header names in lower case."""
+
+    since: datetime | None
+    until: datetime | None
+    headers: dict[str, str]
+    target: str  # path and query, as sent
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How to answer; see NodeServer.answer."""
+
+    status: int = 200
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    shape: Shape = "array"
+    delay: float = 0.0
+    drip: float = 0.0
+    truncate_at: int | None = None
+    hang_after: int | None = None
+    gzip: bool = False
+    chunked: bool = False
+
+
+class NodeServer:
+    """A node on 127.0.0.1, up inside `with`. Without `serve` it has no lines.
+
+    with NodeServer() as node:
+        node.serve(lines(200, start=TEN_O_CLOCK))
+        collect([node_of("BLUE_HOST", "blue", node.host_port)])
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self._records: Sequence[object] = ()
+        self._filtered = True
+        self._answers: list[tuple[Answer, int | None]] = []
+        self._answering = threading.Lock()
+        self._port = 0
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def serve(self, records: Sequence[object], *, filtered: bool = True) -> None:
+        """Have these records, and forget scripted answers.
+
+        A request gets those with since <= timestamp < until, in the order given. A record whose timestamp is not ISO
+        text is in every answer, whatever the window; so is every record with `filtered=False`: a node that ignores the
+        query.
+        """
+        self._records, self._filtered = records, filtered
+        with self._answering:
+            self._answers.clear()
+
+    def answer(
+        self,
+        *,
+        status: int = 200,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        shape: Shape = "array",
+        delay: float = 0.0,
+        drip: float = 0.0,
+        truncate_at: int | None = None,
+        hang_after: int | None = None,
+        gzip: bool = False,
+        chunked: bool = False,
+        times: int | None = None,
+    ) -> None:
+        """Answer so from now on, or `times` times and then as before. Called twice with `times`: one after the other.
+
+        body: these bytes; None sends the served records in `shape`: a JSON array, {"logs": […]}, or a record a line.
+        headers: in place of the usual ones; {"Location": …} with status=302 redirects.
+        delay: seconds before the first byte. drip: seconds before each kB of the body.
+        truncate_at: the connection is cut after so many bytes of the body, though more were promised.
+        hang_after: nothing more comes after so many bytes of the body, and the connection stays open.
+        gzip: the body compressed, and said so. chunked: Transfer-Encoding: chunked in place of Content-Length.
+        """
+        script = Answer(status, body, headers or {}, shape, delay, drip, truncate_at, hang_after, gzip, chunked)
+        with self._answering:
+            if times is None:
+                self._answers.clear()
+            self._answers.append((script, times))
+
+    @property
+    def url(self) -> str:
+        """What is asked for lines: `http://127.0.0.1:41234/api/logs`."""
+        return f"http://{self.host_port}{PATH}"
+
+    @property
+    def host_port(self) -> str:
+        """What an operator would write into BLUE_HOST."""
+        return f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Up, on the port it had before if it was up before."""
+        self._server = _Server(("127.0.0.1", self._port), self)
+        self._port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="node", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Down: connections are refused, answers that hang or drip are cut."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.stopping.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._server = self._thread = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def next_answer(self) -> Answer:
+        with self._answering:
+            if not self._answers:
+                return Answer()
+            script, times = self._answers[0]
+            if times is not None:
+                self._answers[0:1] = [(script, times - 1)] if times > 1 else []
+            return script
+
+    def records_of(self, request: Request) -> list[object]:
+        if not self._filtered:
+            return list(self._records)
+        return [record for record in self._records if _inside(record, request)]
+
+
+def _inside(record: object, request: Request) -> bool:
+    moment = _moment(record.get("timestamp")) if isinstance(record, dict) else None
+    if moment is None:
+        return True
+    return (request.since is None or request.since <= moment) and (request.until is None or moment < request.until)
+
+
+def _moment(text: object) -> datetime | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def _shaped(records: list[object], shape: Shape) -> bytes:
+    if shape == "ndjson":
+        return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+    return json.dumps({"logs": records} if shape == "object" else records).encode()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # server_close waits for its handlers: none outlives its test
+
+    def __init__(self, address: tuple[str, int], node: NodeServer) -> None:
+        self.node = node
+        self.stopping = threading.Event()
+        super().__init__(address, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 10.0  # a client that neither reads nor leaves must not keep `stop` waiting for ever
+    server: _Server
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        request = Request(
+            since=_moment(query.get("since", [None])[0]),
+            until=_moment(query.get("until", [None])[0]),
+            headers={name.lower(): value for name, value in self.headers.items()},
+            target=self.path,
+        )
+        self.server.node.requests.append(request)
+        self.close_connection = True
+        try:
+            self._send(self.server.node.next_answer(), request)
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            return  # the client gave up, as many of these tests want it to
+
+    def _send(self, answer: Answer, request: Request) -> None:
+        body = answer.body
+        if body is None:
+            body = _shaped(self.server.node.records_of(request), answer.shape) if answer.status == 200 else b""
+        if answer.gzip:
+            body = gzip.compress(body)
+        if answer.delay and not self._sleep(answer.delay):
+            return
+        usual = {
+            "Content-Type": "application/x-ndjson" if answer.shape == "ndjson" else "application/json",
+            "Connection": "close",
+            **({"Content-Encoding": "gzip"} if answer.gzip else {}),
+            **({"Transfer-Encoding": "chunked"} if answer.chunked else {"Content-Length": str(len(body))}),
+        }
+        self.send_response(answer.status)
+        for name, value in {**usual, **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        end = min(limit for limit in (len(body), answer.truncate_at, answer.hang_after) if limit is not None)
+        for piece in _pieces(body[:end], 1_000 if answer.drip else 1_000_000):
+            if answer.drip and not self._sleep(answer.drip):
+                return
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.chunked else piece)
+        if answer.hang_after is not None:
+            while self._sleep(0.5):
+                pass
+        elif answer.chunked and end == len(body):
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _sleep(self, seconds: float) -> bool:
+        """False as soon as the node is stopped or the client has gone."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self.server.stopping.wait(min(left, 0.02)) or self._client_has_gone():
+                return False
+        return True
+
+    def _client_has_gone(self) -> bool:
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
+        """Nothing on stderr: `requests` tells what was asked."""
+
+
+def _pieces(body: bytes, size: int) -> Iterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
