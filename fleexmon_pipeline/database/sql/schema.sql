@@ -2,7 +2,8 @@
 SELECT version_num FROM "FleexmonVersion";
 
 -- exists --
-SELECT to_regclass('"FleexmonVersion"') IS NOT NULL AS "exists";
+-- Not to_regclass(): it answers from a cache that a wait for `lock` does not refresh, and both of two starts migrate.
+SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'FleexmonVersion' AND pg_table_is_visible(oid)) AS "exists";
 
 -- lock --
 -- Two processes that start at once: the second waits here, then finds the work done.
