@@ -1,0 +1,220 @@
+"""Collect a window: ask every node, keep every record once, say what became of each.
+
+received = stored + duplicate + rejected, for every node and window. A node that does not answer is coverage `missing`
+and a line in the account, not a failed run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import httpx
+
+from fleexmon_pipeline.collection.fetch import TIMEOUT, Answer, ask
+from fleexmon_pipeline.collection.identity import Identities
+from fleexmon_pipeline.collection.records import Line, RejectedError, read, storable
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.identity import uuid8
+from fleexmon_pipeline.settings import Node
+from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT, Window, contiguous, floor
+
+SQL = statements("collection")
+MOST_OF_A_PAYLOAD = 100_000  # characters of a rejected record that are kept
+FUTURE = DAY  # a clock that far ahead is broken, not skewed
+
+
+@dataclass
+class NodeAccount:
+    """What became of a node's records in one window."""
+
+    node: str
+    received: int = 0
+    stored: int = 0
+    duplicate: int = 0  # known from an earlier collection
+    rejected: int = 0
+    outside: int = 0  # sent, though not of the window that was asked for
+    bytes: int = 0
+    seconds: float = 0.0
+    errors: list[str] = field(default_factory=list)
+    last: datetime | None = None
+
+    def add(self, other: NodeAccount) -> None:
+        self.received += other.received
+        self.stored += other.stored
+        self.duplicate += other.duplicate
+        self.rejected += other.rejected
+        self.outside += other.outside
+        self.bytes += other.bytes
+        self.seconds += other.seconds
+        self.errors += other.errors
+        self.last = max(filter(None, (self.last, other.last)), default=None)
+
+    def sentence(self) -> str:
+        parts = [f"{self.stored:,} new"]
+        parts += [f"{count:,} {word}" for count, word in (
+            (self.duplicate, "known"), (self.rejected, "rejected"), (self.outside, "outside")) if count]  # fmt: skip
+        if self.errors:
+            parts.append(self.errors[-1])
+        return f"{self.node} {', '.join(parts)}"
+
+
+@dataclass
+class Account:
+    """What became of a window, node by node, in the order of the nodes."""
+
+    window: Window
+    nodes: dict[str, NodeAccount] = field(default_factory=dict)
+
+    def of(self, node: str) -> NodeAccount:
+        return self.nodes.setdefault(node, NodeAccount(node))
+
+    def add(self, other: Account) -> None:
+        for name, account in other.nodes.items():
+            self.of(name).add(account)
+
+    def sentence(self) -> str:
+        """`2026-11-20 10:00-11:00: blue 11,204 new; green 0 new, ConnectError: connection refused`."""
+        told = "; ".join(account.sentence() for account in self.nodes.values())
+        return f"{self.window}: {told or 'nothing to ask for'}"
+
+
+def collect(
+    window: Window,
+    nodes: Sequence[Node],
+    connection: Connection,
+    *,
+    now: datetime,
+    run_id: str,
+    only_incomplete: bool = False,
+    each_hour: Callable[[Account], None] = lambda _: None,
+) -> Account:
+    """Bring the slots of `window` that have ended by `now` into LogEntry; hour by hour, an hour's nodes in parallel.
+
+    `only_incomplete` leaves out slots that are known whole (a tick). Collecting again changes nothing. `each_hour` is
+    told of each hour when it is committed: a failure later loses none of it.
+    """
+    total = Account(window)
+    with (
+        httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client,
+        ThreadPoolExecutor(len(nodes) or 1) as threads,
+    ):
+        for hour in window.hours():
+            asked = _parts(connection, hour.overlap(window).ended(now), nodes, only_incomplete=only_incomplete)
+            account = Account(hour)
+            answers = threads.map(lambda one: (*one, ask(client, *one)), asked)
+            for node, part, answer in answers:
+                account.of(node.name).add(keep(connection, node, part, answer, now=now, run_id=run_id))
+            each_hour(account)
+            total.add(account)
+    return total
+
+
+def _parts(
+    connection: Connection, window: Window, nodes: Iterable[Node], *, only_incomplete: bool
+) -> list[tuple[Node, Window]]:
+    """Which node to ask for which stretch."""
+    if not window:
+        return []
+    if not only_incomplete:
+        return [(node, window) for node in nodes]
+    whole: defaultdict[str, set[datetime]] = defaultdict(set)
+    for row in connection.execute(SQL["whole_slots"], {"since": window.since, "until": window.until}):
+        whole[row["node"]].add(row["slot"])
+    return [
+        (node, part)
+        for node in nodes
+        for part in contiguous([slot for slot in window.slots() if slot.since not in whole[node.name]])
+    ]
+
+
+def keep(
+    connection: Connection, node: Node, window: Window, answer: Answer, *, now: datetime, run_id: str
+) -> NodeAccount:
+    """Store an answer, reject what cannot be stored and write the coverage, in one transaction."""
+    account = NodeAccount(node.name, bytes=answer.bytes, seconds=answer.seconds)
+    if answer.error:
+        account.errors.append(answer.error)
+    base = {"node": node.name, "since": window.since, "until": window.until, "run": run_id, "now": now}
+    if answer.nothing:
+        connection.execute(SQL["cover_unanswered"], {**base, "error": answer.error})
+        return account
+
+    lines, rejected = _sort_out(node, window, answer, account, now=now)
+    with connection.transaction():
+        connection.execute(SQL["lock_hour"], {"hour": floor(window.since, HOUR)})
+        account.stored = _store(connection, node, window, lines)
+        account.duplicate = len(lines) - account.stored
+        for one in rejected:
+            connection.execute(SQL["reject"], {**base, **one})
+        connection.execute(SQL["cover_answered"], {**base, "error": answer.error})
+    return account
+
+
+def _sort_out(
+    node: Node, window: Window, answer: Answer, account: NodeAccount, *, now: datetime
+) -> tuple[list[tuple[UUID, Line]], list[dict[str, object]]]:
+    lines: list[tuple[UUID, Line]] = []
+    rejected: list[dict[str, object]] = []
+    identities = Identities(node.name)
+    ordinals: defaultdict[bytes, int] = defaultdict(int)
+    latest = now + FUTURE
+    since, until = window.since, window.until
+    for raw in answer.records.raws:
+        try:
+            line = read(bytes(raw))
+            if since <= line.time < until:
+                lines.append((identities.of(line), line))
+                continue
+            if line.time <= latest:
+                account.outside += 1
+                continue
+            reason = f"its time is more than a day ahead: {line.time:%Y-%m-%d %H:%M:%S}"
+        except RejectedError as error:
+            reason = str(error)
+        rejected.append(_rejection(node, window, bytes(raw), reason, ordinals))
+    account.rejected = len(rejected)
+    account.received = len(lines) + len(rejected)
+    account.last = max((line.time for _, line in lines), default=None)
+    return lines, rejected
+
+
+def _rejection(
+    node: Node, window: Window, raw: bytes, reason: str, ordinals: defaultdict[bytes, int]
+) -> dict[str, object]:
+    """Unique by source, payload and ordinal: the same bad record, asked for again, is the same row."""
+    digest = hashlib.blake2b(raw, digest_size=16).digest()
+    ordinal = ordinals[digest]
+    ordinals[digest] += 1
+    return {
+        "id": uuid8(EPOCH, node.name.encode(), digest, str(ordinal).encode()),
+        "source": node.name,
+        "hostname": node.hostname,
+        "payload": storable(raw.decode("utf-8", "backslashreplace"))[:MOST_OF_A_PAYLOAD],
+        "reason": storable(reason)[:300],
+        "slot": floor(window.since, SLOT),
+    }
+
+
+def _store(connection: Connection, node: Node, window: Window, lines: list[tuple[UUID, Line]]) -> int:
+    """COPY, then what was not known yet; straight into the table where the window is still empty. Returns new rows."""
+    if not lines:
+        return 0
+    bounds = {"since": window.since, "until": window.until, "node": node.name}
+    found = connection.execute(SQL["holds_lines"], bounds).fetchone()
+    direct = not (found and found["holds"])
+    with connection.cursor() as cursor:
+        if not direct:
+            cursor.execute(SQL["make_staging"])
+        with cursor.copy(SQL["copy_to_log" if direct else "copy_to_staging"]) as copy:
+            for identity, line in lines:
+                copy.write_row((identity, line.time, line.level, line.message, node.name, node.hostname, line.metadata))
+        if direct:
+            return len(lines)
+        return cursor.execute(SQL["insert_staged"]).rowcount

@@ -1,0 +1,110 @@
+-- lock_hour --
+-- Two runs may hold the same hour; the second waits here rather than deadlock on rows. Taken hour by hour, ascending.
+SELECT pg_advisory_xact_lock(hashtextextended('raw_logs' || %(hour)s::text, 0));
+
+-- holds_lines --
+-- Whether the window is still empty for this node: then COPY goes straight into the table.
+SELECT EXISTS (
+  SELECT FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s
+) AS holds;
+
+-- make_staging --
+CREATE TEMPORARY TABLE IF NOT EXISTS staged (LIKE "LogEntry") ON COMMIT DELETE ROWS;
+
+-- copy_to_staging --
+COPY staged (id, timestamp, level, message, source, hostname, metadata) FROM STDIN;
+
+-- copy_to_log --
+COPY "LogEntry" (id, timestamp, level, message, source, hostname, metadata) FROM STDIN;
+
+-- insert_staged --
+-- Ordered by id, so that two processes that hold different windows never wait for each other crosswise.
+INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, metadata)
+SELECT id, timestamp, level, message, source, hostname, metadata FROM staged ORDER BY id
+ON CONFLICT (id) DO NOTHING;
+
+-- reject --
+INSERT INTO "RejectedLog" (id, source, hostname, payload, reason, slot, "windowStart", "windowEnd", run)
+VALUES (%(id)s, %(source)s, %(hostname)s, %(payload)s, %(reason)s, %(slot)s, %(since)s, %(until)s, %(run)s)
+ON CONFLICT (id) DO NOTHING;
+
+-- cover_answered --
+-- What an answer tells of each of its slots. stored and rejected are counted from the tables, so that collecting again
+-- cannot count twice. A break never makes a slot worse that was whole before.
+WITH slots AS (
+  SELECT slot, slot + interval '5 minutes' AS ends
+  FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', interval '5 minutes') AS slot
+),
+stored AS (
+  SELECT date_bin('5 minutes', timestamp, '2000-01-01') AS slot, count(*) AS stored
+  FROM "LogEntry"
+  WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s
+  GROUP BY 1
+),
+rejected AS (
+  SELECT slot, count(*) AS rejected
+  FROM "RejectedLog"
+  WHERE slot >= %(since)s AND slot < %(until)s AND source = %(node)s
+  GROUP BY 1
+),
+known AS (
+  SELECT slots.slot, COALESCE(stored, 0) AS stored, COALESCE(rejected, 0) AS rejected
+  FROM slots LEFT JOIN stored USING (slot) LEFT JOIN rejected USING (slot)
+)
+INSERT INTO "LogCoverage" AS c (node, slot, status, received, stored, rejected, error, run, "updatedAt")
+SELECT
+  %(node)s, slot,
+  CASE WHEN %(error)s::text IS NOT NULL THEN 'partial' WHEN stored + rejected > 0 THEN 'complete' ELSE 'empty' END,
+  stored + rejected, stored, rejected, %(error)s, %(run)s, %(now)s
+FROM known
+ON CONFLICT (node, slot) DO UPDATE SET
+  status = CASE
+    WHEN excluded.status = 'partial' AND c.status IN ('complete', 'empty')
+      THEN CASE WHEN excluded.received > 0 THEN 'complete' ELSE c.status END
+    ELSE excluded.status END,
+  error = CASE WHEN excluded.status = 'partial' AND c.status IN ('complete', 'empty') THEN c.error ELSE excluded.error END,
+  received = excluded.received, stored = excluded.stored, rejected = excluded.rejected, duplicate = 0,
+  attempts = CASE WHEN c.status IN ('partial', 'missing') THEN c.attempts + 1 ELSE c.attempts END,
+  run = excluded.run, "updatedAt" = excluded."updatedAt"
+WHERE (c.status, c.received, c.stored, c.rejected) IS DISTINCT FROM
+      (excluded.status, excluded.received, excluded.stored, excluded.rejected) OR excluded.error IS NOT NULL;
+
+-- cover_unanswered --
+-- The node said nothing: missing, unless an earlier answer told more.
+INSERT INTO "LogCoverage" AS c (node, slot, status, error, run, "updatedAt")
+SELECT %(node)s, slot, 'missing', %(error)s, %(run)s, %(now)s
+FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', interval '5 minutes') AS slot
+ON CONFLICT (node, slot) DO UPDATE SET
+  error = excluded.error, attempts = c.attempts + 1, run = excluded.run, "updatedAt" = excluded."updatedAt"
+WHERE c.status IN ('missing', 'partial');
+
+-- whole_slots --
+-- What need not be asked again by a tick.
+SELECT node, slot FROM "LogCoverage"
+WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty');
+
+-- holes --
+-- Slots that should be whole and are not, newest first: what the check shows.
+SELECT node, status, count(*) AS slots, min(slot) AS since, max(slot) + interval '5 minutes' AS until,
+  (array_agg(error ORDER BY slot DESC))[1] AS error
+FROM "LogCoverage"
+WHERE slot >= %(since)s AND status IN ('partial', 'missing')
+GROUP BY node, status
+ORDER BY node, status;
+
+-- gap_hours --
+-- Hours with slots that are partial, missing, or were never asked for between the first hour asked for and now: what the
+-- catch-up sensor asks for, oldest first.
+WITH asked AS (SELECT node, min(slot) AS first FROM "LogCoverage" GROUP BY node),
+due AS (
+  SELECT asked.node, slot
+  FROM asked, generate_series(GREATEST(asked.first, %(since)s::timestamp), %(until)s::timestamp - interval '5 minutes',
+    interval '5 minutes') AS slot
+  WHERE asked.node = ANY(%(nodes)s)
+)
+SELECT date_trunc('hour', due.slot) AS hour, count(*) AS slots, min(COALESCE(c.attempts, 0)) AS attempts,
+  max(c."updatedAt") AS "triedAt"
+FROM due LEFT JOIN "LogCoverage" c ON c.node = due.node AND c.slot = due.slot
+WHERE c.status IS NULL OR c.status IN ('partial', 'missing')
+GROUP BY 1
+ORDER BY 1;
