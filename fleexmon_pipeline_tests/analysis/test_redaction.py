@@ -1,0 +1,151 @@
+"""No planted secret comes out, whatever stands around it; what people need to read does."""
+
+from __future__ import annotations
+
+import base64
+import string
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleexmon_pipeline.analysis.redaction import Redactor, redact
+
+ALNUM = string.ascii_letters + string.digits
+
+
+def text_of(alphabet: str, size: int, most: int | None = None) -> st.SearchStrategy[str]:
+    return st.text(alphabet, min_size=size, max_size=most or size)
+
+
+# Secret, and the ways it stands in a line.
+SHAPES: list[tuple[st.SearchStrategy[str], list[Callable[[str], str]]]] = [
+    (text_of(string.ascii_uppercase + string.digits, 16).map("AKIA".__add__), [str, "key {} used".format]),
+    (text_of(ALNUM, 36).map("ghp_".__add__), [str, "git clone https://{}@github.com/acme/shop".format]),
+    (text_of(ALNUM, 60).map("github_pat_".__add__), [str, '{{"t":"{}"}}'.format]),
+    (text_of(ALNUM, 24).map("xoxb-123456789012-".__add__), [str, "slack said {}.".format]),
+    (text_of(ALNUM + "-_", 20, 80).map(lambda body: f"eyJhbGciOi.{body}.{body}"), [str, "cookie jwt={};".format]),
+    (text_of(ALNUM + "-_.", 12, 60).map("Z9".__add__), ["Authorization: Bearer {}".format, "bearer {}".format]),
+    (
+        text_of(ALNUM, 6, 20).map(lambda p: base64.b64encode(f"app:{p}".encode()).decode()),
+        ["Authorization: Basic {}".format, "sent basic {} to proxy".format, '"authorization": "Basic {}"'.format],
+    ),
+    (
+        text_of(ALNUM + "+/\n", 200, 600),
+        [
+            "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----".format,
+            "-----BEGIN PRIVATE KEY-----{}".format,
+        ],
+    ),
+    (
+        text_of(ALNUM + "!$%*+-./:@^_~", 6, 30).map(lambda body: f"Q7{body}z9"),
+        [
+            "postgres://app:{}@db.internal:5432/shop".format,
+            "amqp://guest:{}@mq/".format,
+            "password={}".format,
+            "DB_PASSWORD: {}".format,
+            'login {{"user":"bob","password":"{}"}}'.format,
+            r"body={{\"client_secret\":\"{}\"}}".format,
+            "Server=x;User Id=sa;Password={};Encrypt=yes".format,
+            "apiKey='{}'".format,
+            "--password {}".format,
+            "aws_secret_access_key = {}".format,
+            "<password>{}</password>".format,
+            "https://blob/x?sv=1&sig={}&se=2".format,
+            "refresh_token={}, next=1".format,
+        ],
+    ),
+    (text_of("0123456789abcdef", 64).map("dop_v1_".__add__), [str, "token {}".format]),
+    (
+        st.sampled_from(["4111 1111 1111 1111", "4111111111111111", "5555-5555-5555-4444", "378282246310005"]),
+        ["card {} declined".format, "order 12 {} 7".format, "pan={}".format],
+    ),
+    (
+        st.sampled_from(["DE89 3704 0044 0532 0130 00", "GB82WEST12345698765432", "FR1420041010050500013M02606"]),
+        ["iban {}".format, "{} REFUSED".format],
+    ),
+    (
+        st.sampled_from(["+49 170 1234567", "+1 (555) 010-9999", "555-010-9999"]),
+        ["sms to {}".format, "phone={}".format],
+    ),
+    (text_of(ALNUM, 1, 20).map("{}@mail.example.org".format), [str, "user {} logged in".format, "<{}>".format]),
+    (
+        st.binary(min_size=30, max_size=60)
+        .map(lambda b: base64.b64encode(b).decode())
+        .filter(lambda s: len(set(s)) > 26),
+        ["wrote {} to disk".format],
+    ),
+]
+planted = st.sampled_from(SHAPES).flatmap(lambda shape: st.tuples(shape[0], st.sampled_from(shape[1])))
+around = st.sampled_from(
+    ["", "GET / ", "10:00:01 worker-3 ", "{", "[", "é\u2028 ", "a=1, ", '"x": "y", ', "took 12 ms "]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(planted, around, around)
+def test_no_planted_secret_comes_out(plant: tuple[str, Callable[[str], str]], before: str, after: str) -> None:
+    secret, shape = plant
+    line = f"{before}{shape(secret)} {after}"
+    for redacted in (redact(line), Redactor().redact(line)):
+        assert secret not in redacted, line
+        assert secret[4:-4] not in redacted, line  # nor its middle
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200) | planted.map(lambda plant: plant[1](plant[0])))
+def test_redacting_again_changes_nothing(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
+
+
+def test_what_people_need_to_read_stays() -> None:
+    for line in (
+        "Failed password for root from 10.2.3.4 port 22 ssh2",
+        "Invalid token: expired",
+        "unexpected token } in JSON at position 3",
+        "max_tokens=1000 tokens: 42 passed=3",
+        "password=<num> for <id>",
+        "2026-11-20T10:00:00.123456Z 1732380000123456 took 12.5 ms at 10:00:00",
+        "user@1000.service: started",
+        "commit 356a192b7913b04c54574d18c28d46e6395428ab",
+        "https://shop.example.com:8443/cart?id=7",
+        "connect ECONNREFUSED 10.0.0.5:5432",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "/usr/lib/python3/dist-packages/urllib3/connectionpool.py",
+    ):
+        assert redact(line) == line
+
+
+def test_the_same_value_has_the_same_placeholder_and_only_addresses_come_back() -> None:
+    redactor = Redactor()
+
+    first = redactor.redact("bob@acme.org from 10.2.3.4 password=hunter2")
+    second = redactor.redact("bob@acme.org again, eve@acme.org, password=hunter2, 2001:db8::7")
+
+    assert first == "<email-1> from <ip-1> password=<password-1>"
+    assert second == "<email-1> again, <email-2>, password=<password-1>, <ip-2>"
+    assert redactor.restore(first) == "bob@acme.org from 10.2.3.4 password=<password-1>"
+    assert redactor.restore("<ip-9> <password-1>") == "<ip-9> <password-1>"
+
+
+def test_a_placeholder_forged_in_a_line_is_not_another_lines_address() -> None:
+    redactor = Redactor()
+    redactor.redact("bob@acme.org")
+
+    assert redactor.restore(redactor.redact("<email-1> said hello")) == "(email-1) said hello"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["password=", "eyJ", "a@", "a.b@", "://a:", "1 ", "DE89 ", '"\\', "-----BEGIN PRIVATE KEY-----", "0:", "x_y-"],
+)
+def test_time_is_linear(piece: str) -> None:
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        started = time.process_time()
+        Redactor().redact(text)
+        return time.process_time() - started
+
+    assert seconds(40_000) < 6 * seconds(20_000) + 0.2  # quadratic behaviour shows as minutes, not as a factor
