@@ -1,0 +1,64 @@
+"""Log lines of a window, as the nodes had them.
+
+Here: which window, and what a person sees of the outcome. How lines are fetched, judged sound and kept: `collection/`.
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.checks import EVERY_NODE_ANSWERS, check_coverage
+from fleexmon_pipeline.collection.collect import Account, collect
+from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, is_tick, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.resources.nodes import Nodes
+from fleexmon_pipeline.resources.postgres import Postgres
+
+
+@dg.asset(
+    partitions_def=HOURLY,
+    backfill_policy=ONE_RUN,
+    group_name="collection",
+    kinds={"http", "postgres"},
+    check_specs=[EVERY_NODE_ANSWERS],
+)
+def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres) -> dg.MaterializeResult:
+    """Every log line of every node, once, with an account of what was received, stored, known already and rejected."""
+    window, now = window_of(context), utc_now()
+
+    def tell(account: Account) -> None:
+        context.log.info(account.sentence())
+        context.add_asset_metadata(metadata_of(account), partition_key=key_of_hour(account.window.since))
+
+    with postgres.connection() as connection:
+        total = collect(
+            window,
+            nodes.sources(),
+            connection,
+            now=now,
+            run_id=context.run_id,
+            only_incomplete=is_tick(context),
+            each_hour=tell,
+        )
+        if len(list(window.hours())) > 1:
+            context.log.info(total.sentence())
+        check = check_coverage(connection, since=now - timedelta(days=settings.retention_days()))
+        return dg.MaterializeResult(check_results=[check])
+
+
+def metadata_of(account: Account) -> dict[str, dg.MetadataValue]:
+    """Numbers that Dagster plots over time, and a table for people."""
+    rows = account.nodes.values()
+    table = ["| node | received | new | known | rejected | outside | bytes | s | error |", "|---" * 9 + "|"]
+    table += [
+        f"| {n.node} | {n.received:,} | {n.stored:,} | {n.duplicate:,} | {n.rejected:,} | {n.outside:,} "
+        f"| {n.bytes:,} | {n.seconds:.2f} | {n.errors[-1].replace('|', '/') if n.errors else ''} |"
+        for n in rows
+    ]
+    return {
+        "received": dg.MetadataValue.int(sum(n.received for n in rows)),
+        "stored": dg.MetadataValue.int(sum(n.stored for n in rows)),
+        "duplicates": dg.MetadataValue.int(sum(n.duplicate for n in rows)),
+        "rejected": dg.MetadataValue.int(sum(n.rejected for n in rows)),
+        "nodes": dg.MetadataValue.md("\n".join(table)),
+    }

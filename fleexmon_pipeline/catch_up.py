@@ -1,0 +1,68 @@
+"""Windows that are not done: what the catch-up sensor asks for again, and when it stops asking.
+
+Found from LogCoverage (slots that are partial, missing or were never asked for) and from StaleWindow (a stage said that
+it could not finish, or its run failed), never from partition counts: those say that a run ended, not what it got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
+
+SQL = statements("catch_up")
+MOST_ATTEMPTS = 12  # with the pauses below about two days; what a node has rotated away does not come back
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=6)
+SETTLE = timedelta(minutes=10)  # what the schedules are about to do by themselves is not asked for
+
+
+@dataclass(frozen=True)
+class Due:
+    """An hour to materialise again. `attempt` makes the request's key: the same try is asked for once."""
+
+    hour: datetime
+    attempt: int
+    reason: str
+
+
+def note_waiting(connection: Connection, asset: str, hour: datetime, reason: str, *, now: datetime) -> None:
+    """A stage could not finish an hour; it is asked for again, later and later."""
+    connection.execute(SQL["note_waiting"], {"asset": asset, "hour": hour, "reason": reason[:500], "now": now})
+
+
+def no_longer_waiting(connection: Connection, asset: str, window: Window) -> None:
+    since = floor(window.since, HOUR)
+    connection.execute(SQL["no_longer_waiting"], {"asset": asset, "since": since, "until": window.until})
+
+
+def waiting(connection: Connection, asset: str) -> list[tuple[datetime, str]]:
+    """Hours that this stage has not finished, oldest first, with the reason."""
+    rows = connection.execute(SQL["waiting"], {"asset": asset})
+    return [(row["hour"], row["reason"]) for row in rows]
+
+
+def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: datetime, limit: int) -> list[Due]:
+    """Hours from `since` on whose next try is due, oldest first, at most `limit`.
+
+    An hour is given up after MOST_ATTEMPTS; the check on raw_logs goes on naming it.
+    """
+    found: dict[datetime, Due] = {}
+    until = floor(now - SETTLE, SLOT)
+    gaps = connection.execute(SQL["gap_hours"], {"since": since, "until": until, "nodes": list(nodes)})
+    for row in gaps:
+        attempt = row["attempts"]
+        if attempt < MOST_ATTEMPTS and (row["triedAt"] is None or row["triedAt"] + pause(attempt) <= now):
+            found[row["hour"]] = Due(row["hour"], attempt, f"{row['slots']} slots of coverage are missing")
+    for row in connection.execute(SQL["waiting"], {"asset": None}):
+        if row["hour"] >= since and row["nextAt"] <= now and row["attempts"] < MOST_ATTEMPTS:
+            found.setdefault(row["hour"], Due(row["hour"], row["attempts"], f"{row['asset']}: {row['reason']}"))
+    return sorted(found.values(), key=lambda one: one.hour)[:limit]
+
+
+def pause(attempt: int) -> timedelta:
+    """5 minutes, 10, 20 … 6 hours."""
+    return min(FIRST_PAUSE * (1 << min(attempt, 10)), LONGEST_PAUSE)

@@ -1,0 +1,65 @@
+"""What the assets promise, checked against the tables as they are: a tick cannot hide what a backfill found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import dagster as dg
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+
+EVERY_NODE_ANSWERS = dg.AssetCheckSpec(
+    "every_node_answers",
+    asset="raw_logs",
+    description="Every 5-minute slot of every node since it was first asked for is complete, or truly empty.",
+)
+EVERYTHING_IS_JUDGED = dg.AssetCheckSpec(
+    "everything_is_judged",
+    asset="analyzed_logs",
+    description="No window waits for the GenAI agent. Rules work without it; what waits is judged when it answers.",
+)
+RULES_ARE_SOUND = dg.AssetCheckSpec(
+    "rules_are_sound", asset="detected_issues", description="Every rule file can be read and its samples hold."
+)
+EVERYTHING_IS_SENT = dg.AssetCheckSpec(
+    "everything_is_sent",
+    asset="issue_alerts",
+    description="GitHub shows what it should; nothing waits after a failure.",
+)
+
+
+def check_coverage(connection: Connection, *, since: datetime) -> dg.AssetCheckResult:
+    """Which nodes have holes since `since`, how many slots, and what the node last said."""
+    holes = connection.execute(statements("collection")["holes"], {"since": since}).fetchall()
+    told = [
+        f"- **{hole['node']}**: {hole['slots']} slots {hole['status']} between {hole['since']:%Y-%m-%d %H:%M} and "
+        f"{hole['until']:%Y-%m-%d %H:%M} UTC: {hole['error'] or 'never asked'}"
+        for hole in holes
+    ]
+    return _result(EVERY_NODE_ANSWERS, told, "every slot is complete or empty")
+
+
+def check_judged(waiting: list[tuple[datetime, str]]) -> dg.AssetCheckResult:
+    """Hours that wait for GenAI, and why."""
+    told = [f"- {hour:%Y-%m-%d %H:%M} UTC: {reason}" for hour, reason in waiting]
+    return _result(EVERYTHING_IS_JUDGED, told, "nothing waits")
+
+
+def check_rules(problems: list[str]) -> dg.AssetCheckResult:
+    return _result(RULES_ARE_SOUND, [f"- {problem}" for problem in problems], "every rule is sound")
+
+
+def check_sent(failures: list[str]) -> dg.AssetCheckResult:
+    return _result(EVERYTHING_IS_SENT, [f"- {failure}" for failure in failures], "nothing waits")
+
+
+def _result(spec: dg.AssetCheckSpec, told: list[str], fine: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        passed=not told,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(told)} to look at" if told else fine,
+        metadata={"details": dg.MetadataValue.md("\n".join(told[:100]))} if told else {},
+    )

@@ -1,0 +1,37 @@
+-- gap_hours --
+-- Hours with slots that are partial, missing, or were never asked for between the first hour asked for and now: what the
+-- catch-up sensor asks for, oldest first.
+WITH asked AS (SELECT node, min(slot) AS first FROM "LogCoverage" GROUP BY node),
+due AS (
+  SELECT asked.node, slot
+  FROM asked, generate_series(GREATEST(asked.first, %(since)s::timestamp), %(until)s::timestamp - interval '5 minutes',
+    interval '5 minutes') AS slot
+  WHERE asked.node = ANY(%(nodes)s)
+)
+SELECT date_trunc('hour', due.slot) AS hour, count(*) AS slots, min(COALESCE(c.attempts, 0)) AS attempts,
+  max(c."updatedAt") AS "triedAt"
+FROM due LEFT JOIN "LogCoverage" c ON c.node = due.node AND c.slot = due.slot
+WHERE c.status IS NULL OR c.status IN ('partial', 'missing')
+GROUP BY 1
+ORDER BY 1;
+
+-- note_waiting --
+-- A stage could not finish this hour. Later tries are further apart: 5 minutes, 10, 20 … 6 hours.
+INSERT INTO "StaleWindow" AS w (asset, hour, reason, attempts, "nextAt")
+VALUES (%(asset)s, %(hour)s, %(reason)s, 1, %(now)s::timestamp + interval '5 minutes')
+ON CONFLICT (asset, hour) DO UPDATE SET
+  reason = excluded.reason,
+  attempts = w.attempts + 1,
+  "nextAt" = %(now)s::timestamp + LEAST(interval '5 minutes' * power(2, LEAST(w.attempts, 10)), interval '6 hours');
+
+-- no_longer_waiting --
+DELETE FROM "StaleWindow" WHERE asset = %(asset)s AND hour >= %(since)s AND hour < %(until)s;
+
+-- waiting --
+SELECT asset, hour, reason, attempts, "nextAt" FROM "StaleWindow"
+WHERE asset = %(asset)s OR %(asset)s::text IS NULL
+ORDER BY hour, asset;
+
+-- forget_waiting --
+-- Older than the lines are kept: nothing is left to do it with.
+DELETE FROM "StaleWindow" WHERE hour < %(before)s;
