@@ -1,0 +1,183 @@
+-- lock_hours --
+-- Two runs may hold the same hour; the second waits here rather than deadlock on rows. Ascending, as everywhere.
+SELECT pg_advisory_xact_lock(hashtextextended('occurrences:' || %(source)s || ':' || hour::text, 0))
+FROM (SELECT hour FROM unnest(%(hours)s::timestamp[]) AS hour ORDER BY hour) AS ascending;
+
+-- lock_subjects --
+-- Who writes or reads the occurrences of a subject to the end holds this. 1,024 locks serve any number of subjects: one
+-- lock each would exhaust the server's lock table (6,400 by default) in a storm of new patterns.
+SELECT pg_advisory_xact_lock(hashtext('fleexmon subjects'), bucket)
+FROM (SELECT DISTINCT hashtext(subject) & 1023 AS bucket FROM unnest(%(subjects)s::text[]) AS subject ORDER BY bucket) AS b;
+
+-- subjects_written --
+-- What the source (or these rules of it) has said of the slots so far.
+SELECT DISTINCT subject
+FROM "IssueOccurrence"
+WHERE slot >= %(since)s AND slot < %(until)s AND source = %(source)s
+  AND (%(rules)s::text[] IS NULL OR rule = ANY (%(rules)s::text[]));
+
+-- delete_unsaid --
+-- What it says no longer. What it says again stays: a rerun must not rewrite the table.
+DELETE FROM "IssueOccurrence" AS o
+WHERE o.slot >= %(since)s AND o.slot < %(until)s AND o.source = %(source)s
+  AND (%(rules)s::text[] IS NULL OR o.rule = ANY (%(rules)s::text[]))
+  AND NOT EXISTS (
+    SELECT FROM unnest(%(fingerprints)s::text[], %(slots)s::timestamp[]) AS said (fingerprint, slot)
+    WHERE said.fingerprint = o.fingerprint AND said.slot = o.slot
+  );
+
+-- say --
+INSERT INTO "IssueOccurrence" AS known (
+  fingerprint, slot, subject, rule, "ruleVersion", source, type, severity, title, description,
+  "rootCause", recommendation, nodes, grace, affected, evidence, metadata
+) VALUES (
+  %(fingerprint)s, %(slot)s, %(subject)s, %(rule)s, %(rule_version)s, %(source)s, %(type)s, %(severity)s, %(title)s,
+  %(description)s, %(root_cause)s, %(recommendation)s, %(nodes)s, %(grace)s, %(affected)s, %(evidence)s, %(metadata)s
+)
+ON CONFLICT (fingerprint, slot) DO UPDATE SET
+  subject = EXCLUDED.subject, rule = EXCLUDED.rule, "ruleVersion" = EXCLUDED."ruleVersion", source = EXCLUDED.source,
+  type = EXCLUDED.type, severity = EXCLUDED.severity, title = EXCLUDED.title, description = EXCLUDED.description,
+  "rootCause" = EXCLUDED."rootCause", recommendation = EXCLUDED.recommendation, nodes = EXCLUDED.nodes,
+  grace = EXCLUDED.grace, affected = EXCLUDED.affected, evidence = EXCLUDED.evidence, metadata = EXCLUDED.metadata
+WHERE (known.*) IS DISTINCT FROM (EXCLUDED.*);
+
+-- newest_covered --
+SELECT slot + interval '5 minutes' AS "end"
+FROM "LogCoverage"
+WHERE status IN ('complete', 'empty')
+ORDER BY slot DESC
+LIMIT 1;
+
+-- open_subjects --
+-- Rule and subject make the fingerprint, and no rule's name has a colon. From the issues, not from the occurrences: those
+-- of an open issue may be gone. At most one a fingerprint, so the partial index bounds it.
+SELECT DISTINCT substr(metadata ->> 'fingerprint', strpos(metadata ->> 'fingerprint', ':') + 1) AS subject
+FROM "LogIssue"
+WHERE status = 'open' AND metadata ->> 'fingerprint' IS NOT NULL;
+
+-- subjects_over --
+-- Episodes that touch the window, or were not long over when it began: what its coverage may split or end.
+SELECT DISTINCT substr(fingerprint, strpos(fingerprint, ':') + 1) AS subject
+FROM "IssueEpisode"
+WHERE "firstSlot" < %(until)s AND "lastSlot" >= %(since)s::timestamp - %(reach)s;
+
+-- runs --
+-- Slots without a gap between them are one row here, so a rule that has fired for a month costs what one firing costs.
+SELECT r.fingerprint, r.first, r.last, r.occurrences, o.subject, o.source, o.nodes, o.grace
+FROM (
+  SELECT fingerprint, min(slot) AS first, max(slot) AS last, count(*) AS occurrences
+  FROM (
+    SELECT fingerprint, slot,
+      slot - row_number() OVER (PARTITION BY fingerprint ORDER BY slot) * interval '5 minutes' AS island
+    FROM "IssueOccurrence"
+    WHERE subject = ANY (%(subjects)s::text[])
+  ) AS numbered
+  GROUP BY fingerprint, island
+) AS r
+JOIN "IssueOccurrence" AS o ON o.fingerprint = r.fingerprint AND o.slot = r.last
+ORDER BY r.fingerprint, r.first;
+
+-- covered --
+-- Stretches whose lines are known: of all these nodes, or of any node where `nodes` is null.
+SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until
+FROM (
+  SELECT slot, slot - row_number() OVER (ORDER BY slot) * interval '5 minutes' AS island
+  FROM "LogCoverage"
+  WHERE slot >= %(since)s AND status IN ('complete', 'empty')
+    AND (%(nodes)s::text[] IS NULL OR node = ANY (%(nodes)s::text[]))
+  GROUP BY slot
+  HAVING count(*) >= COALESCE(cardinality(%(nodes)s::text[]), 1)
+) AS numbered
+GROUP BY island
+ORDER BY since;
+
+-- episodes --
+SELECT id, fingerprint, "firstSlot", "lastSlot"
+FROM "IssueEpisode"
+WHERE fingerprint = ANY (%(fingerprints)s::text[])
+  OR substr(fingerprint, strpos(fingerprint, ':') + 1) = ANY (%(subjects)s::text[]);
+
+-- issues --
+-- Locked: a person who resolves one in this moment is seen, or waits and is not overwritten.
+SELECT id, metadata ->> 'fingerprint' AS fingerprint, status, "detectedAt", "updatedAt", "resolvedAt",
+  COALESCE(metadata ->> 'autoResolved' = 'true', false) AS "autoResolved", metadata ->> 'regressionOf' AS "regressionOf",
+  metadata ->> 'occurrences' AS occurrences
+FROM "LogIssue"
+WHERE id = ANY (%(ids)s::uuid[]) OR metadata ->> 'fingerprint' = ANY (%(fingerprints)s::text[])
+ORDER BY id
+FOR NO KEY UPDATE;
+
+-- answers --
+-- What GenAI said of these subjects, for the issues of rules.
+SELECT subject, slot, "rootCause", recommendation
+FROM "IssueOccurrence"
+WHERE subject = ANY (%(subjects)s::text[]) AND source = 'genai'
+  AND ("rootCause" IS NOT NULL OR recommendation IS NOT NULL)
+ORDER BY slot;
+
+-- delete_issues --
+DELETE FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
+
+-- delete_episodes --
+DELETE FROM "IssueEpisode" WHERE id = ANY (%(ids)s::uuid[]);
+
+-- keep_episode --
+INSERT INTO "IssueEpisode" AS known (id, fingerprint, "firstSlot", "lastSlot")
+VALUES (%(id)s, %(fingerprint)s, %(first)s, %(last)s)
+ON CONFLICT (id) DO UPDATE SET "lastSlot" = EXCLUDED."lastSlot"
+WHERE known."lastSlot" <> EXCLUDED."lastSlot";
+
+-- keep_issue --
+-- The latest slot speaks. Evidence is read from the latest slots until there is enough: neighbouring slots share most of
+-- theirs (a rule that looks back an hour, twelve slots), so 16 times what is kept.
+INSERT INTO "LogIssue" AS known (
+  id, type, severity, title, description, "rootCause", recommendation, source, status,
+  "detectedAt", "updatedAt", "resolvedAt", metadata, "affectedLogs"
+)
+SELECT %(id)s, o.type, o.severity, o.title, o.description, COALESCE(%(root_cause)s::text, o."rootCause"),
+  COALESCE(%(recommendation)s::text, o.recommendation), o.source, %(status)s,
+  %(detected_at)s, %(updated_at)s, %(resolved_at)s::timestamp,
+  o.metadata || jsonb_build_object(
+    'fingerprint', o.fingerprint, 'rule', o.rule, 'ruleVersion', o."ruleVersion", 'nodes', o.nodes,
+    'affectedCount', o.affected
+  ) || %(metadata)s::jsonb,
+  ARRAY (
+    SELECT id
+    FROM (
+      SELECT DISTINCT ON (e.id) e.id, recent.slot, e.position
+      FROM (
+        SELECT slot, evidence, sum(cardinality(evidence)) OVER (ORDER BY slot DESC) - cardinality(evidence) AS later
+        FROM "IssueOccurrence"
+        WHERE fingerprint = %(fingerprint)s AND slot BETWEEN %(first)s AND %(last)s
+        ORDER BY slot DESC
+        LIMIT %(most)s
+      ) AS recent, unnest(recent.evidence) WITH ORDINALITY AS e (id, position)
+      WHERE recent.later < 16 * %(most)s
+      ORDER BY e.id, recent.slot DESC, e.position
+    ) AS first_named
+    ORDER BY slot DESC, position
+    LIMIT %(most)s
+  )
+FROM "IssueOccurrence" AS o
+WHERE o.fingerprint = %(fingerprint)s AND o.slot = %(last)s
+ON CONFLICT (id) DO UPDATE SET
+  type = EXCLUDED.type, severity = EXCLUDED.severity, title = EXCLUDED.title, description = EXCLUDED.description,
+  "rootCause" = EXCLUDED."rootCause", recommendation = EXCLUDED.recommendation, source = EXCLUDED.source,
+  status = EXCLUDED.status, "detectedAt" = EXCLUDED."detectedAt", "updatedAt" = EXCLUDED."updatedAt",
+  "resolvedAt" = EXCLUDED."resolvedAt", metadata = EXCLUDED.metadata, "affectedLogs" = EXCLUDED."affectedLogs"
+WHERE (known.*) IS DISTINCT FROM (EXCLUDED.*);
+
+-- adopt --
+-- Rows of the original have no fingerprint and nobody updates them any more. They end by the same grace, in event time.
+UPDATE "LogIssue"
+SET status = 'resolved',
+  "resolvedAt" = "updatedAt" + grace,
+  metadata = CASE jsonb_typeof(metadata) WHEN 'object' THEN metadata ELSE '{}' END
+    || jsonb_build_object('autoResolved', true, 'resolvedReason', 'Not detected again for ' || words)
+FROM (VALUES
+  ('detector', interval '1 hour', '1 hour'),
+  ('predictor', interval '6 hours', '6 hours'),
+  ('genai', interval '24 hours', '24 hours')
+) AS graces (of_source, grace, words)
+WHERE source = of_source AND status = 'open' AND metadata ->> 'fingerprint' IS NULL
+  AND "updatedAt" + grace <= %(now)s;

@@ -1,0 +1,101 @@
+"""Gaps and islands: which firings belong together.
+
+Here: arithmetic on slots, without a database. What an episode becomes: `lifecycle.py`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import accumulate
+
+from fleexmon_pipeline.window import SLOT, Window, ceil
+
+
+@dataclass(frozen=True)
+class Run:
+    """Slots without a gap between them in which a rule fired: an episode, or a part of one."""
+
+    first: datetime  # beginning of the first slot
+    last: datetime  # beginning of the last slot
+    grace: timedelta  # as the last slot has it
+    occurrences: int  # slots that fired
+
+    @property
+    def end(self) -> datetime:
+        return self.last + SLOT
+
+
+class Covered:
+    """The stretches of time of which the lines are known; grace runs over these alone."""
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        """`windows`: ascending, none touching another."""
+        self._since = [window.since for window in windows]
+        self._until = [window.until for window in windows]
+        self._total = list(accumulate((window.length for window in windows), initial=timedelta()))
+
+    def runs_out(self, after: datetime, grace: timedelta) -> datetime | None:
+        """When `grace` of covered time has passed since `after`; None while it has not."""
+        if grace <= timedelta():
+            return after
+        index = bisect_right(self._since, after) - 1  # the last window that begins by then
+        known = timedelta()
+        if index >= 0:
+            known = self._total[index] + min(after, self._until[index]) - self._since[index]
+        target = known + grace
+        if target > self._total[-1]:
+            return None
+        index = bisect_left(self._total, target) - 1
+        return self._since[index] + target - self._total[index]
+
+
+def episodes(runs: Iterable[Run], covered: Covered, cuts: Collection[datetime] = ()) -> list[Run]:
+    """Join `runs` (ascending) of one fingerprint that are closer together than the grace of the earlier.
+
+    Firings on both sides of a cut never belong together; a slot that a cut falls into lies before it.
+    """
+    borders = sorted({ceil(cut, SLOT) for cut in cuts})
+    found: list[Run] = []
+    for run in _cut(runs, borders):
+        if found and not _apart(found[-1], run, covered, borders):
+            before = found.pop()
+            found.append(Run(before.first, run.last, run.grace, before.occurrences + run.occurrences))
+        else:
+            found.append(run)
+    return found
+
+
+def without(runs: Iterable[Run], windows: Iterable[Window]) -> list[Run]:
+    """What is left of `runs` outside `windows`, which begin and end with slots."""
+    left = list(runs)
+    for window in windows:
+        outside = [run for run in left if run.end <= window.since or run.first >= window.until]
+        for run in left:
+            if run.end > window.since and run.first < window.until:
+                outside += [part for part in _cut([run], [window.since, window.until]) if part.first not in window]
+        left = sorted(outside, key=lambda run: run.first)
+    return left
+
+
+def _cut(runs: Iterable[Run], borders: Iterable[datetime]) -> list[Run]:
+    parts = list(runs)
+    for border in borders:
+        for index, run in enumerate(parts):
+            if run.first < border < run.end:
+                before = (border - run.first) // SLOT
+                parts[index : index + 1] = [
+                    Run(run.first, border - SLOT, run.grace, before),
+                    Run(border, run.last, run.grace, run.occurrences - before),
+                ]
+                break
+    return parts
+
+
+def _apart(before: Run, after: Run, covered: Covered, borders: Sequence[datetime]) -> bool:
+    if bisect_right(borders, after.first) > bisect_left(borders, before.end):
+        return True
+    end = covered.runs_out(before.end, before.grace)
+    return end is not None and end <= after.first and after.first > before.end

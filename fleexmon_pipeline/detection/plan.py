@@ -1,0 +1,113 @@
+"""Which issues one fingerprint should have, given its firings, what is covered, and what people did.
+
+Here: the decision, without a database. Reading and writing around it: `lifecycle.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
+from fleexmon_pipeline.identity import uuid8
+from fleexmon_pipeline.window import SLOT, Window, ceil, floor
+
+
+@dataclass(frozen=True)
+class Known:
+    """An episode that "LogIssue" has, or had: `status` is None where another program deleted the row."""
+
+    id: UUID
+    first: datetime
+    last: datetime
+    status: str | None
+    auto_resolved: bool = False
+    ended: datetime | None = None  # by a person
+    occurrences: str | None = None
+    regression_of: str | None = None
+
+    @property
+    def kept(self) -> bool:
+        """A person ended it: it stays as it is, and what fires later is another issue."""
+        return self.status is not None and self.status != "open" and not self.auto_resolved
+
+    @property
+    def cut(self) -> datetime:
+        """Up to when firings belong to a kept row: what it has told already is never told again."""
+        return max(self.last + SLOT, self.ended or self.last)
+
+    def overlaps(self, episode: Run) -> bool:
+        return self.first <= episode.last and episode.first <= self.last
+
+
+@dataclass(frozen=True)
+class Wanted:
+    id: UUID
+    fingerprint: str
+    episode: Run
+    resolved: bool
+    deleted: bool  # by another program: remembered, not made again
+    regression_of: str | None
+
+
+@dataclass
+class Plan:
+    wanted: list[Wanted] = field(default_factory=list)
+    obsolete_issues: list[UUID] = field(default_factory=list)
+    obsolete_episodes: list[UUID] = field(default_factory=list)
+    reaches: list[Window] = field(default_factory=list)  # where GenAI's word belongs to these issues
+
+
+def plan_issues(name: str, runs: Sequence[Run], covered: Covered, known: Sequence[Known], now: datetime) -> Plan:
+    """The rows that one fingerprint should have."""
+    plan = Plan()
+    kept = sorted((item for item in known if item.kept), key=lambda item: item.cut)
+    ours = {item.id: item for item in known if not item.kept}
+    found = episodes(runs, covered, [item.cut for item in kept])
+    before: datetime | None = None  # beginning of the last episode that is not a kept row's
+    for index, episode in enumerate(found):
+        owner = next((item for item in kept if episode.first < item.cut and episode.end > item.first), None)
+        reach = episode.end + episode.grace
+        plan.reaches.append(
+            Window(
+                floor(episode.first - episode.grace, SLOT),
+                ceil(max(episode.end, min(reach, owner.cut)) if owner else reach, SLOT),
+            )
+        )
+        if owner:
+            continue
+        touched = [item for item in ours.values() if item.overlaps(episode)]
+        key = uuid8(episode.first, name.encode(), episode.first.isoformat().encode())
+        same = ours.get(key)
+        over = covered.runs_out(episode.end, episode.grace)
+        # Never undone by a run whose `now` is older: the one that resolved it had seen more.
+        resolved_before = same is not None and same.auto_resolved and same.last == episode.last
+        earlier = next((item for item in reversed(kept) if item.cut <= episode.first), None)
+        regression = str(earlier.id) if earlier and (before is None or before < earlier.cut) else None
+        plan.wanted.append(
+            Wanted(
+                id=key,
+                fingerprint=name,
+                episode=episode,
+                resolved=index + 1 < len(found) or (over is not None and (over <= now or resolved_before)),
+                deleted=bool(touched) and all(item.status is None for item in touched),
+                regression_of=regression or _regression_of_gone(same, known),
+            )
+        )
+        before = episode.first
+    wanted = {item.id for item in plan.wanted}
+    for item in ours.values():
+        if item.id not in wanted and item.status is not None:
+            plan.obsolete_issues.append(item.id)
+        if item.id not in wanted and (item.status is not None or any(item.overlaps(episode) for episode in found)):
+            plan.obsolete_episodes.append(item.id)
+    return plan
+
+
+def _regression_of_gone(same: Known | None, known: Sequence[Known]) -> str | None:
+    """Retention deletes the row that a person resolved before the one that names it."""
+    if same is None or same.regression_of is None or same.regression_of in {str(item.id) for item in known}:
+        return None
+    return same.regression_of

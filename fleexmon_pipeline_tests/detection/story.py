@@ -1,0 +1,66 @@
+"""What the tests of issues share: firings and coverage in one line each."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.lifecycle import Reconciled, newest_covered, open_subjects, reconcile, subjects_over
+from fleexmon_pipeline.detection.lifecycle import write_occurrences as write
+from fleexmon_pipeline.detection.occurrence import Occurrence, Severity, Source, Subject
+from fleexmon_pipeline.window import SLOT, Window
+
+TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+PATTERN = Subject("blue", "1f2e")
+
+
+def at(slot: int) -> datetime:
+    """The beginning of the n-th slot after ten o'clock."""
+    return TEN + slot * SLOT
+
+
+def firing(slot: int, *, subject: Subject = PATTERN, rule: str = "repeated-error", **changes: Any) -> Occurrence:
+    source: Source = "genai" if rule == "genai" else "detector"
+    values: dict[str, Any] = {
+        "rule_version": "1", "source": source, "type": rule, "severity": Severity.MEDIUM, "title": f"{rule} in {slot}",
+        "description": "It fired.", "nodes": [subject.node] if subject.node else [], "grace": HOUR, "affected": slot + 1,
+        "evidence": [uuid.UUID(int=slot)], "metadata": {"rate": slot / 7},
+    }  # fmt: skip
+    return Occurrence(rule=rule, subject=subject, slot=at(slot), **{**values, **changes})
+
+
+def cover(connection: Connection, slots: Iterable[int], *, node: str = "blue", status: str = "complete") -> None:
+    for slot in slots:
+        connection.execute(
+            'INSERT INTO "LogCoverage" (node, slot, status, "updatedAt") VALUES (%s, %s, %s, %s) '
+            "ON CONFLICT (node, slot) DO UPDATE SET status = EXCLUDED.status",
+            [node, at(slot), status, at(slot)],
+        )
+
+
+def settle(connection: Connection, subjects: Collection[str] = (), window: Window | None = None) -> Reconciled:
+    """As a stage does after it wrote."""
+    now = newest_covered(connection)
+    assert now
+    over = subjects_over(connection, window) if window else frozenset()
+    return reconcile(connection, {*subjects, *over, *open_subjects(connection)}, now=now)
+
+
+def fire(connection: Connection, *occurrences: Occurrence, window: Window | None = None) -> Reconciled:
+    """Write and reconcile; the window is what the occurrences span, unless given."""
+    slots = [occurrence.slot for occurrence in occurrences]
+    window = window or Window(min(slots), max(slots) + SLOT)
+    touched: set[str] = set()
+    sources: tuple[Source, ...] = ("detector", "genai")
+    for source in sources:
+        said = [occurrence for occurrence in occurrences if occurrence.source == source]
+        touched |= write(connection, said, source=source, window=window)
+    return settle(connection, touched, window)
+
+
+def issues(connection: Connection) -> list[dict[str, Any]]:
+    return connection.execute('SELECT * FROM "LogIssue" ORDER BY "detectedAt", id').fetchall()

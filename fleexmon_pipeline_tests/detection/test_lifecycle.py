@@ -1,0 +1,442 @@
+"""Issues are a function of occurrences, coverage and what people did; never of the order of runs."""
+
+from __future__ import annotations
+
+import random
+import threading
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.lifecycle import (
+    adopt,
+    newest_covered,
+    open_subjects,
+    reconcile,
+    subjects_over,
+    write_occurrences,
+)
+from fleexmon_pipeline.detection.occurrence import Severity, Subject
+from fleexmon_pipeline.window import SLOT, Window
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.detection.story import HOUR, TEN, at, cover, fire, firing, issues, settle
+
+TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"'
+
+
+def test_a_firing_is_an_issue_dated_by_its_slot(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(3))
+        done = fire(connection, firing(0, severity=Severity.LOW), firing(2, severity=Severity.HIGH))
+        (issue,) = issues(connection)
+
+    assert done.sentence() == "issues: 1 opened (0 unchanged)"
+    assert (issue["detectedAt"], issue["updatedAt"], issue["resolvedAt"]) == (at(1), at(3), None)
+    assert (issue["status"], issue["severity"], issue["title"]) == ("open", "high", "repeated-error in 2")
+    assert issue["id"].version == 8
+    assert issue["affectedLogs"] == [uuid.UUID(int=2), uuid.UUID(int=0)]
+    assert issue["metadata"] == {
+        "fingerprint": "repeated-error:pattern:1f2e@blue",
+        "rule": "repeated-error",
+        "ruleVersion": "1",
+        "nodes": ["blue"],
+        "occurrences": 2,
+        "firstSeen": "2026-11-20T10:00:00Z",
+        "lastSeen": "2026-11-20T10:15:00Z",
+        "affectedCount": 3,
+        "rate": 2 / 7,
+    }
+
+
+def test_a_rerun_rewrites_no_row(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(30))
+        fire(connection, firing(0), firing(20), firing(29))
+        before = database.fingerprint(*TABLES)
+        again = fire(connection, firing(0), firing(20), firing(29))
+
+    assert again.sentence() == "issues: no change (2 unchanged)"
+    assert database.fingerprint(*TABLES) == before
+
+
+def test_what_is_said_no_longer_is_no_issue(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(3))
+        fire(connection, firing(0), firing(1))
+        shorter = fire(connection, firing(0), window=Window(at(0), at(2)))
+        assert (shorter.updated, issues(connection)[0]["metadata"]["occurrences"]) == (1, 1)
+        assert fire(connection, window=Window(at(0), at(2))).removed == 1
+        assert issues(connection) == []
+        assert connection.execute('SELECT * FROM "IssueEpisode"').fetchall() == []
+
+
+def test_only_what_the_rules_said_is_replaced(database: Database) -> None:
+    window = Window(at(0), at(12))
+    with database.connect() as connection:
+        cover(connection, range(3))
+        fire(connection, firing(0), firing(0, rule="memory-warning"))
+        touched = write_occurrences(connection, [], source="detector", window=window, rules=["memory-warning"])
+        settle(connection, touched)
+        assert [issue["type"] for issue in issues(connection)] == ["repeated-error"]
+
+
+@pytest.mark.parametrize(
+    ("slot", "changes", "reason"),
+    [
+        (13, {}, "not a slot of"),
+        (0, {"source": "genai"}, "which is not what is replaced"),
+        (0, {"rule": "other"}, "which is not what is replaced"),
+        (0, {"rule": "a:b"}, "which is not what is replaced"),
+    ],
+)
+def test_an_occurrence_outside_of_what_is_replaced_is_refused(
+    database: Database, slot: int, changes: dict[str, Any], reason: str
+) -> None:
+    with database.connect() as connection, pytest.raises(ValueError, match=reason):
+        wrong = firing(slot, **changes)
+        window = Window(at(0), at(12))
+        write_occurrences(connection, [wrong], source="detector", window=window, rules=["repeated-error"])
+
+
+def test_of_two_with_one_fingerprint_the_more_severe_stays(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, [0])
+        low, high = firing(0, severity=Severity.LOW), firing(0, severity=Severity.HIGH)
+        for order in ([low, high], [high, low]):
+            fire(connection, *order)
+            assert [issue["severity"] for issue in issues(connection)] == ["high"]
+
+
+# -- grace --------------------------------------------------------------------------------------------------------
+
+
+def test_flapping_within_the_grace_is_one_issue(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(48))
+        fire(connection, *[firing(slot) for slot in range(0, 48, 12)])  # 11 quiet slots between: 55 minutes
+        (issue,) = issues(connection)
+    assert (issue["status"], issue["metadata"]["occurrences"]) == ("open", 4)
+
+
+def test_an_issue_ends_when_its_grace_has_run_out(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(12))
+        fire(connection, firing(0))
+        assert issues(connection)[0]["status"] == "open"  # 55 minutes
+        cover(connection, [12])
+        assert settle(connection).resolved == 1
+        (issue,) = issues(connection)
+        assert (issue["status"], issue["resolvedAt"], issue["updatedAt"]) == ("resolved", at(13), at(1))
+        assert issue["metadata"]["autoResolved"] is True
+        assert issue["metadata"]["resolvedReason"] == "Not detected again for 1 hour"
+
+        cover(connection, [13])
+        assert fire(connection, firing(13)).opened == 1  # and it is no regression: nobody had resolved it
+        assert [issue["status"] for issue in issues(connection)] == ["resolved", "open"]
+
+
+@pytest.mark.parametrize("status", ["missing", "partial", None])
+def test_a_hole_in_the_coverage_ends_nothing(database: Database, status: str | None) -> None:
+    with database.connect() as connection:
+        cover(connection, [0])
+        cover(connection, range(100), node="green")
+        if status:
+            cover(connection, range(1, 100), status=status)
+        fire(connection, firing(0))
+        assert issues(connection)[0]["status"] == "open"
+        cover(connection, range(100, 112))
+        settle(connection)
+        assert issues(connection)[0]["resolvedAt"] == at(13)  # event time: the slot's end and the grace
+
+
+def test_the_fleet_is_covered_by_any_node_and_two_nodes_by_both(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, [0])
+        cover(connection, range(20), node="green")
+        both = firing(0, subject=Subject(pattern="1f2e"), nodes=["blue", "green"])
+        fire(connection, both, firing(0, subject=Subject(), nodes=["blue", "green"]))
+        found = {issue["metadata"]["fingerprint"]: issue["status"] for issue in issues(connection)}
+    assert found == {"repeated-error:pattern:1f2e@*": "open", "repeated-error:fleet": "resolved"}
+
+
+def test_a_run_with_an_older_now_reopens_nothing(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(20))
+        fire(connection, firing(0))
+        before = database.fingerprint(*TABLES)
+        reconcile(connection, ["pattern:1f2e@blue"], now=at(5))
+    assert database.fingerprint(*TABLES) == before
+
+
+def test_late_windows_join_episodes_and_the_older_row_stays(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(31))
+        fire(connection, firing(0))
+        fire(connection, firing(20), firing(30))
+        older, _ = issues(connection)
+        done = fire(connection, firing(10))
+        (issue,) = issues(connection)
+        episodes = connection.execute('SELECT id FROM "IssueEpisode"').fetchall()
+    assert (issue["id"], done.removed, issue["status"]) == (older["id"], 1, "open")
+    assert (issue["metadata"]["occurrences"], issue["detectedAt"]) == (4, at(1))
+    assert [row["id"] for row in episodes] == [older["id"]]
+
+
+def test_a_hole_that_is_filled_later_splits_what_looked_like_one(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, [0, *range(40, 60)])
+        fire(connection, firing(0), firing(40))
+        assert len(issues(connection)) == 1
+        cover(connection, range(1, 40))
+        settle(connection, window=Window(at(12), at(24)))
+        assert [issue["resolvedAt"] for issue in issues(connection)] == [at(13), at(53)]
+
+
+# -- people -------------------------------------------------------------------------------------------------------
+
+
+def _resolve(connection: Connection, slot: int | None) -> None:
+    """As a person does in another program."""
+    when = at(slot) if slot is not None else None
+    connection.execute("""UPDATE "LogIssue" SET status = 'resolved', "resolvedAt" = %s WHERE status = 'open'""", [when])
+
+
+@pytest.mark.parametrize("when", [2, None])
+def test_what_a_person_resolved_stays_and_firing_later_is_a_regression(database: Database, when: int | None) -> None:
+    with database.connect() as connection:
+        cover(connection, range(6))
+        fire(connection, firing(0), firing(1))
+        _resolve(connection, when)
+        (resolved,) = issues(connection)
+        assert settle(connection, ["pattern:1f2e@blue"]).sentence() == "issues: no change (0 unchanged)"
+        done = fire(connection, *[firing(slot) for slot in range(5)])
+        old, new = issues(connection)
+
+        assert old == resolved
+        assert (done.regressed, new["status"], new["detectedAt"]) == (1, "open", at(3))
+        assert new["metadata"]["regressionOf"] == str(old["id"])
+
+        before = database.fingerprint(*TABLES)
+        fire(connection, *[firing(slot) for slot in range(5)])
+        assert database.fingerprint(*TABLES) == before
+
+
+def test_a_resolved_row_is_kept_when_its_firings_are_said_no_longer(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(6))
+        fire(connection, firing(0))
+        _resolve(connection, 1)
+        before = issues(connection)
+        fire(connection, window=Window(at(0), at(1)))
+        assert issues(connection) == before
+
+
+def test_a_person_who_resolves_during_a_reconcile_is_not_overwritten(database: Database) -> None:
+    with database.connect() as connection, database.connect() as person:
+        cover(connection, range(6))
+        fire(connection, firing(0))
+        write_occurrences(connection, [firing(1)], source="detector", window=Window(at(1), at(2)))
+        with person.transaction():
+            _resolve(person, 2)
+            thread = threading.Thread(target=settle, args=(connection,))
+            thread.start()
+            thread.join(0.2)
+            assert thread.is_alive()  # it waits for the person
+        thread.join()
+        assert [issue["status"] for issue in issues(person)] == ["resolved"]
+
+
+def test_a_row_that_another_program_deleted_is_not_made_again(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(60))
+        fire(connection, firing(2))
+        connection.execute('DELETE FROM "LogIssue"')
+        for slots in ([2], [2, 3], [1, 2, 3, 9]):  # longer, at both ends, and still the same
+            fire(connection, *[firing(slot) for slot in slots])
+            assert issues(connection) == []
+        fire(connection, firing(40))
+        assert [issue["detectedAt"] for issue in issues(connection)] == [at(41)]
+
+
+def test_open_rows_of_the_original_end_by_the_grace_of_their_source(database: Database) -> None:
+    with database.connect() as connection:
+        for source, status, metadata in [
+            ("detector", "open", None), ("detector", "open", "[1]"), ("predictor", "open", '{"occurrences": 3}'),
+            ("genai", "open", "{}"), ("detector", "open", '{"fingerprint": "x:fleet"}'), ("ops", "open", None),
+        ]:  # fmt: skip
+            connection.execute(
+                'INSERT INTO "LogIssue" (type, severity, title, description, source, status, "detectedAt", "updatedAt",'
+                " metadata) VALUES ('t', 'low', '', '', %s, %s, %s, %s, %s::jsonb)",
+                [source, status, at(-9), at(0), metadata],
+            )
+        counts = [adopt(connection, now=TEN + timedelta(minutes=minutes)) for minutes in (59, 60, 359, 360, 1440, 1440)]
+        found = connection.execute("""SELECT * FROM "LogIssue" WHERE status = 'resolved' ORDER BY source""").fetchall()
+    assert counts == [0, 2, 0, 1, 1, 0]
+    assert [row["resolvedAt"] - TEN for row in found] == [HOUR, HOUR, 24 * HOUR, 6 * HOUR]
+    assert found[3]["metadata"] == {
+        "occurrences": 3, "autoResolved": True, "resolvedReason": "Not detected again for 6 hours",
+    }  # fmt: skip
+
+
+# -- GenAI --------------------------------------------------------------------------------------------------------
+
+
+def test_genai_fills_the_issue_of_a_rule_instead_of_making_one(database: Database) -> None:
+    answer = firing(3, rule="genai", grace=24 * HOUR, root_cause="The disk is full.")
+    with database.connect() as connection:
+        cover(connection, range(6))
+        fire(connection, answer, firing(20, rule="genai", subject=Subject("green", "1f2e")))
+        assert len(issues(connection)) == 2
+        rule = [firing(slot, recommendation="Look.") for slot in (2, 4)]
+        fire(connection, answer, *rule, firing(20, rule="genai", subject=Subject("green", "1f2e")))
+        ours, other = issues(connection)
+    assert (ours["source"], ours["rootCause"], ours["recommendation"]) == ("detector", "The disk is full.", "Look.")
+    assert other["source"] == "genai"
+
+
+def test_genai_far_from_the_rules_issue_speaks_for_itself(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(60))
+        fire(connection, firing(0), firing(50, rule="genai", root_cause="Another matter."))
+        assert [(issue["source"], issue["rootCause"]) for issue in issues(connection)] == [
+            ("detector", None), ("genai", "Another matter."),
+        ]  # fmt: skip
+
+
+# -- evidence -----------------------------------------------------------------------------------------------------
+
+
+def test_evidence_is_that_of_all_slots_newest_first_and_has_an_end(database: Database) -> None:
+    rows = [uuid.UUID(int=number) for number in range(2000)]
+    with database.connect() as connection:
+        cover(connection, range(6))
+        fire(connection, firing(0, evidence=rows[:3]), firing(1, evidence=[rows[9], *rows[1:3]]))
+        assert issues(connection)[0]["affectedLogs"] == [rows[9], rows[1], rows[2], rows[0]]
+        fire(connection, firing(2, evidence=rows[10:1005]))
+        assert issues(connection)[0]["affectedLogs"] == [*rows[10:1005], rows[9], rows[1], rows[2], rows[0]]
+        fire(connection, firing(3, evidence=rows[1005:2000]))
+        assert issues(connection)[0]["affectedLogs"] == [*rows[1005:2000], *rows[10:15]]
+
+
+# -- order, repeats, concurrency ----------------------------------------------------------------------------------
+
+SLOTS_A_WINDOW = 6
+GRACE = timedelta(minutes=20)
+Hour = tuple[list[bool], list[bool], list[str]]  # of a window's slots: the rule fired, GenAI found, coverage
+
+WINDOW = st.tuples(
+    st.lists(st.sampled_from([False, False, True]), min_size=SLOTS_A_WINDOW, max_size=SLOTS_A_WINDOW),
+    st.lists(st.sampled_from([False] * 5 + [True]), min_size=SLOTS_A_WINDOW, max_size=SLOTS_A_WINDOW),
+    st.lists(st.sampled_from(["complete", "complete", "empty", "missing"]), min_size=SLOTS_A_WINDOW,
+             max_size=SLOTS_A_WINDOW),
+)  # fmt: skip
+
+
+def _run(connection: Connection, hours: list[Hour], index: int) -> None:
+    rule, genai, coverage = hours[index]
+    begin = index * SLOTS_A_WINDOW
+    for slot, status in enumerate(coverage, begin):
+        cover(connection, [slot], status=status)
+    window = Window(at(begin), at(begin + SLOTS_A_WINDOW))
+    said = [firing(slot, grace=GRACE) for slot, fired in enumerate(rule, begin) if fired]
+    found = [
+        firing(slot, rule="genai", grace=2 * GRACE, root_cause=f"cause {slot}")
+        for slot, fired in enumerate(genai, begin)
+        if fired
+    ]
+    if newest_covered(connection) is None:
+        cover(connection, [-1])
+    fire(connection, *said, *found, window=window)
+
+
+def _clean(connection: Connection) -> None:
+    connection.execute('TRUNCATE "LogIssue", "IssueEpisode", "IssueOccurrence", "LogCoverage"')
+
+
+@given(hours=st.lists(WINDOW, min_size=3, max_size=5), seed=st.integers(0, 1 << 30))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_order_with_repeats_gives_the_same_issues(database: Database, hours: list[Hour], seed: int) -> None:
+    with database.connect() as connection:
+        _clean(connection)
+        cover(connection, [-1])
+        for index in range(len(hours)):
+            _run(connection, hours, index)
+        once_in_order = issues(connection)
+
+        _clean(connection)
+        cover(connection, [-1])
+        order = [*range(len(hours)), *random.Random(seed).choices(range(len(hours)), k=2)]
+        random.Random(seed).shuffle(order)
+        for index in order:
+            _run(connection, hours, index)
+
+        assert issues(connection) == once_in_order
+        open_now = [issue["metadata"]["fingerprint"] for issue in once_in_order if issue["status"] == "open"]
+        assert len(open_now) == len(set(open_now))
+        before = database.fingerprint(*TABLES)
+        _run(connection, hours, order[0])
+        assert database.fingerprint(*TABLES) == before
+
+
+def test_two_runs_at_once_agree(database: Database) -> None:
+    subjects = [Subject("blue", f"{number:04x}") for number in range(8)]
+    said = [firing(slot, subject=subject) for subject in subjects for slot in range(number_of(subject), 60, 14)]
+    failures: list[BaseException] = []
+
+    def work(numbers: list[int]) -> None:
+        try:
+            with database.connect() as connection:
+                for number in numbers:
+                    window = Window(at(number * 12), at(number * 12 + 12))
+                    fire(connection, *[one for one in said if one.slot in window], window=window)
+        except BaseException as failure:  # noqa: BLE001  told to the test's thread
+            failures.append(failure)
+
+    with database.connect() as connection:
+        cover(connection, range(60))
+        work([0, 1, 2, 3, 4])
+        expected = issues(connection)
+        for _ in range(3):
+            connection.execute('TRUNCATE "LogIssue", "IssueEpisode", "IssueOccurrence"')
+            threads = [threading.Thread(target=work, args=(order,)) for order in ([4, 2, 0, 1, 3], [3, 1, 0, 2, 4])]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert failures == []
+            assert issues(connection) == expected
+
+
+def number_of(subject: Subject) -> int:
+    return int(subject.pattern or "0", 16)
+
+
+def test_what_to_reconcile_is_what_is_open_and_what_the_window_touches(database: Database) -> None:
+    with database.connect() as connection:
+        assert newest_covered(connection) is None
+        cover(connection, range(100))
+        fire(connection, firing(0), firing(99, subject=Subject("blue")))
+        assert newest_covered(connection) == at(100)
+        assert open_subjects(connection) == {"node:blue"}
+        assert subjects_over(connection, Window(at(0), at(12))) == {"pattern:1f2e@blue"}
+        assert subjects_over(connection, Window(at(-9), at(0))) == set()
+
+
+def test_since_spares_what_was_over_and_changes_nothing_else(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(120))
+        fire(connection, *[firing(slot) for slot in range(0, 120, 20)])
+        window = Window(at(100), at(120))
+        touched = write_occurrences(connection, [firing(100), firing(110)], source="detector", window=window)
+        done = reconcile(connection, touched, now=at(120), since=window.since)
+        found = issues(connection)
+        full = reconcile(connection, touched, now=at(120))
+        assert issues(connection) == found
+    assert (done.updated, done.unchanged, full.unchanged) == (1, 5, 6)
+    assert found[-1]["metadata"]["occurrences"] == 2
+    assert all(issue["detectedAt"] - issue["updatedAt"] <= SLOT for issue in found)
