@@ -1,0 +1,67 @@
+-- want --
+-- The same wish again leaves the row alone. A wait that GitHub asked for holds for the new wish as well.
+INSERT INTO "Outbox" AS old (key, desired, "createdAt", "updatedAt")
+VALUES (%(key)s, %(desired)s, %(now)s, %(now)s)
+ON CONFLICT (key) DO UPDATE SET desired = EXCLUDED.desired, "updatedAt" = EXCLUDED."updatedAt"
+WHERE old.desired IS DISTINCT FROM EXCLUDED.desired
+RETURNING key;
+
+-- due --
+SELECT key FROM "Outbox"
+WHERE desired IS DISTINCT FROM shown AND ("nextAttemptAt" IS NULL OR "nextAttemptAt" <= %(now)s)
+ORDER BY "createdAt", key
+LIMIT %(limit)s;
+
+-- counts --
+SELECT count(*) FILTER (WHERE desired = shown) AS unchanged,
+       count(*) FILTER (WHERE desired IS DISTINCT FROM shown) AS waiting
+FROM "Outbox";
+
+-- try_lock --
+-- Of two deliverers one posts; the other leaves the key alone. The session holds it, not a transaction: a request to
+-- GitHub takes seconds.
+SELECT pg_try_advisory_lock(hashtextextended('fleexmon outbox ' || %(key)s, 0)) AS locked;
+
+-- unlock --
+SELECT pg_advisory_unlock(hashtextextended('fleexmon outbox ' || %(key)s, 0));
+
+-- begin --
+-- Counted before GitHub is asked: after a kill -9 the next attempt knows that the last one may have been heard.
+UPDATE "Outbox" SET attempts = attempts + 1
+WHERE key = %(key)s AND desired IS DISTINCT FROM shown
+RETURNING key, desired, shown, number, attempts - 1 AS attempts, "createdAt" AS created_at;
+
+-- show --
+-- What GitHub shows after a step; later steps of the same wish may still be to come.
+UPDATE "Outbox" SET shown = %(shown)s, number = %(number)s, url = COALESCE(%(url)s, url), "updatedAt" = %(now)s WHERE key = %(key)s;
+
+-- done --
+UPDATE "Outbox"
+SET shown = %(shown)s, attempts = 0, "lastError" = NULL, "nextAttemptAt" = NULL, "updatedAt" = %(now)s
+WHERE key = %(key)s;
+
+-- fail --
+UPDATE "Outbox" SET "lastError" = %(error)s, "nextAttemptAt" = %(next)s, "updatedAt" = %(now)s WHERE key = %(key)s;
+
+-- hold --
+-- GitHub's rate limit is for all keys.
+UPDATE "Outbox" SET "nextAttemptAt" = GREATEST("nextAttemptAt", %(next)s)
+WHERE desired IS DISTINCT FROM shown;
+
+-- lock_alerts --
+SELECT pg_advisory_xact_lock(hashtextextended('fleexmon alerts', 0));
+
+-- alert_issues --
+-- The newest row of each fingerprint that is urgent and recent, or that GitHub shows as open.
+SELECT DISTINCT ON (COALESCE(metadata ->> 'fingerprint', id::text))
+       'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) AS key, id::text, type, severity, title, description,
+       "rootCause" AS root_cause, recommendation, source, status, "detectedAt" AS detected_at,
+       "updatedAt" AS updated_at, "resolvedAt" AS resolved_at, metadata,
+       COALESCE(cardinality("affectedLogs"), 0) AS evidence
+FROM "LogIssue"
+WHERE ("updatedAt" >= %(recent)s AND severity IN ('high', 'critical'))
+   OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(told)s)
+ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;
+
+-- alerts_told --
+SELECT key, desired FROM "Outbox" WHERE key LIKE 'issue:%%' ORDER BY key;

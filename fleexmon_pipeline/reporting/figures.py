@@ -1,0 +1,324 @@
+"""What a day's digest says: plain numbers from the database.
+
+Here: which figures, and what they amount to. How they look: `markdown.py`, `html.py`. Lines are counted from
+LogPatternCount and LogCoverage, so that the cost follows the day and not the table.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.reporting.verdict import Verdict, judge
+from fleexmon_pipeline.window import DAY, SLOT, Window, floor
+
+WEEK = timedelta(days=7)
+SETTLING = timedelta(minutes=15)  # a slot that ended less than three ticks ago is not missing, its tick is under way
+TOP_ERRORS = 5
+NEW_PATTERNS = 10
+LISTED_ISSUES = 5  # newest high and critical ones
+DAY_ISSUES = 10  # of the day's new and resolved ones
+URGENT = ("critical", "high")
+SEVERITIES = ("critical", "high", "medium", "low")
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Lines of a stretch of time; errors are of level error and fatal. `error_rate` is None without lines."""
+
+    lines: float
+    errors: float
+    warnings: float
+    error_rate: float | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """5-minute slots by what is known of them. `pending`: not due yet; `missing` counts those without a row too."""
+
+    complete: int = 0
+    empty: int = 0
+    partial: int = 0
+    missing: int = 0
+    pending: int = 0
+    stored: int = 0  # lines
+    rejected: int = 0  # records
+
+    @property
+    def known(self) -> int:
+        return self.complete + self.empty
+
+    @property
+    def due(self) -> int:
+        return self.known + self.partial + self.missing
+
+
+@dataclass(frozen=True)
+class NodeFigures:
+    """One node's day; `hours` has the worst status of each of the 24 hours, "unknown" before it was ever asked."""
+
+    node: str
+    volume: Volume
+    before: Volume
+    coverage: Coverage
+    hours: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HourFigures:
+    """`covered`: at least one node was heard in it. Without, a zero means nothing."""
+
+    hour: datetime
+    lines: int
+    errors: int
+    warnings: int
+    covered: bool
+
+
+@dataclass(frozen=True)
+class PatternFigures:
+    pattern: str
+    template: str
+    level: str
+    count: int
+    before: int  # the day before
+    nodes: tuple[str, ...]
+    first_seen: datetime | None
+
+
+@dataclass(frozen=True)
+class IssueFigures:
+    id: str
+    type: str
+    severity: str
+    title: str
+    source: str
+    nodes: tuple[str, ...]
+    detected_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Issues:
+    """Open: at the day's end, not now. The lists are the newest of what the numbers count."""
+
+    open: int
+    open_by_severity: dict[str, int]
+    urgent: int  # high and critical of the open ones
+    urgent_listed: tuple[IssueFigures, ...]
+    new: int
+    new_listed: tuple[IssueFigures, ...]
+    resolved: int
+    resolved_listed: tuple[IssueFigures, ...]
+
+
+@dataclass(frozen=True)
+class GenAIUse:
+    calls: int
+    failures: int
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A day in numbers. `week` is the mean of those `week_days` of the 7 days before that have lines at all."""
+
+    day: date
+    as_of: datetime | None  # set while the day is not over: what is said holds up to then
+    verdict: Verdict
+    total: Volume
+    before: Volume
+    week: Volume
+    week_days: int
+    uncounted: int  # stored lines that analysis has not counted yet
+    coverage: Coverage
+    nodes: tuple[NodeFigures, ...]
+    hours: tuple[HourFigures, ...]
+    top_errors: tuple[PatternFigures, ...]
+    new_patterns: int
+    new_error_patterns: int
+    new_listed: tuple[PatternFigures, ...]
+    issues: Issues
+    genai: GenAIUse
+
+
+def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
+    """The figures of the UTC day `day`; `now` (UTC) only decides which of its slots are due.
+
+    Same rows, same figures: for a day that is over, `now` changes nothing. An empty database gives zeros and a verdict
+    that says that nothing is known.
+    """
+    span = {"since": day.since, "until": day.until}
+    hourly = _rows(connection, "hourly_counts", **span)
+    history = _rows(connection, "daily_counts", since=day.since - WEEK, until=day.since)
+    yesterday = [row for row in history if row["day"] >= day.since - DAY]
+    days_with_lines = len({row["day"] for row in history})
+    nodes = _nodes(connection, day, hourly, yesterday, now=now)
+    coverage = _sum(node.coverage for node in nodes)
+    top_errors = _rows(connection, "top_errors", **span, before=day.since - DAY, limit=TOP_ERRORS)
+    fresh = _rows(connection, "new_patterns", **span, limit=NEW_PATTERNS)
+    issues = _issues(_rows(connection, "issues", **span), day)
+    total, week = _volume(hourly), _volume(history, share=max(days_with_lines, 1))
+    genai = GenAIUse(**_rows(connection, "genai", **span)[0])
+    uncounted = max(0, coverage.stored - int(total.lines))
+    new_errors = fresh[0]["errors"] if fresh else 0
+    as_of = floor(now, SLOT) if now < day.until else None
+    verdict = judge(
+        lines=int(total.lines), error_rate=total.error_rate, usual_rate=week.error_rate, slots_due=coverage.due,
+        slots_heard=coverage.known + coverage.partial, slots_missing=coverage.missing, slots_partial=coverage.partial,
+        doubtful_nodes=[n.node for n in nodes if n.coverage.missing or n.coverage.partial],
+        rejected=coverage.rejected, uncounted=uncounted, urgent=issues.urgent,
+        new_errors=new_errors if days_with_lines else 0,  # on the first day of all, every pattern is new
+        genai_failures=genai.failures, genai_calls=genai.calls, as_of=as_of,
+    )  # fmt: skip
+    return Figures(
+        day=day.since.date(),
+        as_of=as_of,
+        verdict=verdict,
+        total=total,
+        before=_volume(yesterday),
+        week=week,
+        week_days=days_with_lines,
+        uncounted=uncounted,
+        coverage=coverage,
+        nodes=nodes,
+        hours=_hours(day, hourly, nodes),
+        top_errors=tuple(map(_pattern, top_errors)),
+        new_patterns=fresh[0]["patterns"] if fresh else 0,
+        new_error_patterns=new_errors,
+        new_listed=tuple(map(_pattern, fresh)),
+        issues=issues,
+        genai=genai,
+    )
+
+
+def _rows(connection: Connection, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    return connection.execute(statements("digests")[name], parameters).fetchall()
+
+
+def _volume(rows: Iterable[Mapping[str, Any]], *, share: int = 1) -> Volume:
+    """Counts by level, divided by `share` days."""
+    levels: Counter[str] = Counter()
+    for row in rows:
+        levels[row["level"]] += row["count"]
+    lines, errors = levels.total(), levels["error"] + levels["fatal"]
+    if share == 1:
+        return Volume(lines, errors, levels["warn"], errors / lines if lines else None)
+    return Volume(
+        round(lines / share, 1), round(errors / share, 1), round(levels["warn"] / share, 1),
+        errors / lines if lines else None,
+    )  # fmt: skip
+
+
+def _nodes(
+    connection: Connection, day: Window, hourly: Sequence[Mapping[str, Any]],
+    yesterday: Sequence[Mapping[str, Any]], *, now: datetime,
+) -> tuple[NodeFigures, ...]:  # fmt: skip
+    asked = {row["node"]: row["first"] for row in _rows(
+        connection, "first_asked", until=day.until, recent=day.since - WEEK)}  # fmt: skip
+    covered: dict[str, dict[datetime, Mapping[str, Any]]] = {node: {} for node in asked}
+    for row in _rows(connection, "coverage", since=day.since, until=day.until):
+        covered[row["node"]][row["slot"]] = row
+    found = []
+    for node in sorted(asked.keys() | {row["node"] for row in hourly}):
+        statuses = _slot_statuses(day, covered.get(node, {}), first=asked.get(node), now=now)
+        count = Counter(statuses.values())
+        rows = covered.get(node, {}).values()
+        found.append(NodeFigures(
+            node,
+            _volume(row for row in hourly if row["node"] == node),
+            _volume(row for row in yesterday if row["node"] == node),
+            Coverage(
+                count["complete"], count["empty"], count["partial"], count["missing"], count["pending"],
+                sum(row["stored"] for row in rows), sum(row["rejected"] for row in rows),
+            ),
+            tuple(_worst(statuses, hour) for hour in day.hours()),
+        ))  # fmt: skip
+    return tuple(found)
+
+
+def _slot_statuses(
+    day: Window, rows: Mapping[datetime, Mapping[str, Any]], *, first: datetime | None, now: datetime
+) -> dict[datetime, str]:
+    """Status by slot; a slot that is due, after the node was first asked and has no row is missing too."""
+    statuses = {}
+    for slot in day.slots():
+        if slot.since in rows:
+            statuses[slot.since] = rows[slot.since]["status"]
+        elif slot.until > now - SETTLING:
+            statuses[slot.since] = "pending"
+        elif first is not None and slot.since > first:
+            statuses[slot.since] = "missing"
+        else:
+            statuses[slot.since] = "unknown"
+    return statuses
+
+
+def _worst(statuses: Mapping[datetime, str], hour: Window) -> str:
+    here = {statuses[slot.since] for slot in hour.slots()}
+    return next(
+        status for status in ("missing", "partial", "complete", "empty", "pending", "unknown") if status in here
+    )
+
+
+def _sum(parts: Iterable[Coverage]) -> Coverage:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(vars(part))
+    return Coverage(**total)
+
+
+def _hours(day: Window, hourly: Iterable[Mapping[str, Any]], nodes: Sequence[NodeFigures]) -> tuple[HourFigures, ...]:
+    levels: dict[datetime, Counter[str]] = {hour.since: Counter() for hour in day.hours()}
+    for row in hourly:
+        levels[row["hour"]][row["level"]] += row["count"]
+    return tuple(
+        HourFigures(
+            hour, count.total(), count["error"] + count["fatal"], count["warn"],
+            count.total() > 0 or any(node.hours[index] in ("complete", "empty", "partial") for node in nodes),
+        )
+        for index, (hour, count) in enumerate(levels.items())
+    )  # fmt: skip
+
+
+def _pattern(row: Mapping[str, Any]) -> PatternFigures:
+    return PatternFigures(
+        row["pattern"], redact(row["template"] or f"pattern {row['pattern']}"), row["level"], row["count"],
+        row["before"], tuple(row["nodes"] or ()), row["first_seen"],
+    )  # fmt: skip
+
+
+def _issues(rows: Sequence[Mapping[str, Any]], day: Window) -> Issues:
+    """`rows` come newest first. A severity that is none of ours is counted under its own name."""
+    at_end = [row for row in rows if row["ended"] is None or row["ended"] >= day.until]
+    urgent = [row for row in at_end if row["severity"] in URGENT]
+    new = [row for row in rows if row["detected_at"] in day]
+    resolved = sorted((r for r in rows if r["ended"] in day), key=lambda r: (r["ended"], r["id"]), reverse=True)
+    severities = Counter(row["severity"] for row in at_end)
+    order = [*SEVERITIES, *sorted(severities.keys() - set(SEVERITIES))]
+    return Issues(
+        open=len(at_end),
+        open_by_severity={severity: severities[severity] for severity in order if severities[severity]},
+        urgent=len(urgent),
+        urgent_listed=tuple(map(_issue, urgent[:LISTED_ISSUES])),
+        new=len(new),
+        new_listed=tuple(map(_issue, new[:DAY_ISSUES])),
+        resolved=len(resolved),
+        resolved_listed=tuple(map(_issue, resolved[:DAY_ISSUES])),
+    )
+
+
+def _issue(row: Mapping[str, Any]) -> IssueFigures:
+    nodes = row["nodes"] if isinstance(row["nodes"], list) else []  # metadata may be another program's
+    return IssueFigures(
+        row["id"], row["type"], row["severity"], redact(row["title"]), row["source"],
+        tuple(str(node) for node in nodes), row["detected_at"], row["updated_at"], row["ended"],
+    )  # fmt: skip

@@ -1,0 +1,208 @@
+"""GitHub issues over REST, through PyGithub: create, edit, comment, find again, search closed ones.
+
+Here: the requests and the names of their failures. What should be shown, and when it is tried again: `outbox.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import github
+import requests
+from urllib3.util import Retry
+
+from fleexmon_pipeline.settings import GitHubSettings
+
+TIMEOUT = 10  # seconds
+USER_AGENT = "fleexmon-pipeline"
+MARK = "<!-- fleexmon:"  # how bodies and comments of ours begin
+MOST_BODY = 65_536  # GitHub's limits
+MOST_TITLE = 256
+MOST_LABEL = 50
+
+# Reads only. A repeated POST makes a second issue; a repeated PATCH is the Outbox's business, which can wait longer.
+_RETRY = Retry(
+    total=2, connect=0, other=0, read=1, status=2, status_forcelist=(500, 502, 503, 504), allowed_methods=("GET",),
+    backoff_factor=0.2, respect_retry_after_header=False, raise_on_status=False,
+)  # fmt: skip
+
+Kind = Literal["auth", "rate-limit", "not-found", "gone", "refused", "unavailable", "unexpected"]
+
+
+class GitHubError(Exception):
+    """A request that failed. `kind`: why; `retry_after`: seconds that GitHub asked to wait, if it did.
+
+    After "unavailable" and "unexpected" a write may nevertheless have happened.
+    """
+
+    def __init__(self, kind: Kind, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Posted:
+    """An issue of ours on GitHub."""
+
+    number: int
+    url: str
+
+
+@dataclass(frozen=True)
+class ClosedIssue:
+    """Someone's closed issue: what it was, and in `resolution` how it ended (its last comment, or empty)."""
+
+    number: int
+    url: str
+    title: str
+    body: str
+    labels: tuple[str, ...]
+    resolution: str
+
+
+class GitHubClient:
+    """The issues of one repository."""
+
+    def __init__(self, settings: GitHubSettings, *, timeout: int = TIMEOUT) -> None:
+        self._name = settings.repo
+        self._github = github.Github(
+            auth=github.Auth.Token(settings.token), base_url=settings.api_url, timeout=timeout, user_agent=USER_AGENT,
+            retry=_RETRY, per_page=100, lazy=True, seconds_between_requests=None, seconds_between_writes=None,
+        )  # fmt: skip
+        self._repo = self._github.get_repo(settings.repo)
+
+    def check(self) -> str:
+        """The repository's full name, if the token can read it and it has issues. Raises GitHubError otherwise."""
+        with _named_failures():
+            self._repo.update()
+            if not self._repo.has_issues:
+                raise GitHubError("refused", f"{self._name} has its issues switched off")
+            return self._repo.full_name
+
+    def find(self, marker: str, labels: Sequence[str], *, since: datetime) -> Posted | None:
+        """Our issue whose body begins with `marker`, among those with `labels` that changed after `since`.
+
+        A list by label, not a search: GitHub's search index knows a new issue only after half a minute.
+        """
+        with _named_failures():
+            found = self._repo.get_issues(
+                state="all", labels=list(labels), since=since, sort="created", direction="asc"
+            )
+            for issue in found:
+                if (issue.body or "").startswith(marker):
+                    return Posted(issue.number, issue.html_url)
+        return None
+
+    def create(self, title: str, body: str, labels: Sequence[str]) -> Posted:
+        """One POST, never repeated here."""
+        with _named_failures():
+            issue = self._repo.create_issue(title, body, labels=list(labels))
+            return Posted(issue.number, issue.html_url)
+
+    def edit(
+        self, number: int, *, fields: dict[str, str], add_labels: Sequence[str] = (), drop_labels: Sequence[str] = ()
+    ) -> None:
+        """Set `title`, `body`, `state`; labels that people added stay."""
+        changes: dict[str, Any] = dict(fields)
+        with _named_failures():
+            issue = self._repo.get_issue(number)
+            if add_labels or drop_labels:
+                present = {label.name for label in issue.labels}
+                changes["labels"] = sorted((present - set(drop_labels)) | set(add_labels))
+            issue.edit(**changes)
+
+    def comment(self, number: int, text: str) -> None:
+        """One POST, never repeated here."""
+        with _named_failures():
+            self._repo.get_issue(number).create_comment(text)
+
+    def has_comment(self, number: int, marker: str, *, since: datetime) -> bool:
+        """Whether a comment made after `since` begins with `marker`."""
+        with _named_failures():
+            comments = self._repo.get_issue(number).get_comments(since=since)
+            return any((comment.body or "").startswith(marker) for comment in comments)
+
+    def closed_issues(self, words: str, *, limit: int = 3, most: int = 1_500) -> list[ClosedIssue]:
+        """Closed issues that mention `words`, best first, texts cut at `most` characters; digests are left out.
+
+        `words` may come from a log line: only plain words of it reach the query, so that it cannot name another
+        repository. GitHub wants all of them in an issue; a few specific ones find most.
+        """
+        plain = " ".join(re.findall(r"\b[A-Za-z][A-Za-z0-9_]{2,39}\b", words)[:6])
+        if not plain:
+            return []
+        with _named_failures():
+            found = self._github.search_issues(f"{plain} repo:{self._name} is:issue is:closed -label:digest")
+            return [_closed(issue, most) for issue, _ in zip(found, range(limit), strict=False)]
+
+
+def _closed(issue: github.Issue.Issue, most: int) -> ClosedIssue:
+    comments = issue.get_comments().reversed if issue.comments else ()
+    texts = (comment.body or "" for comment, _ in zip(comments, range(10), strict=False))
+    resolution = next((text for text in texts if text and not text.startswith(MARK)), "")
+    labels = tuple(label.name for label in issue.labels)
+    return ClosedIssue(
+        issue.number, issue.html_url, issue.title, (issue.body or "")[:most], labels, resolution[:most]
+    )  # fmt: skip
+
+
+@contextmanager
+def _named_failures() -> Iterator[None]:
+    """PyGithub's, requests' and a foreign answer's failures as GitHubError. No text of ours holds the token."""
+    try:
+        yield
+    except github.GithubException as error:
+        raise _named(error) from error
+    except requests.RequestException as error:
+        raise GitHubError("unavailable", f"no answer from GitHub: {_reason(error)}") from error
+    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        # An answer that is not GitHub's: a login page, a proxy's error, JSON that stops in the middle.
+        raise GitHubError("unexpected", f"an answer that is not GitHub's ({type(error).__name__})") from error
+
+
+def _reason(error: requests.RequestException) -> str:
+    """`ConnectionError: … refused`, without the URL's query and the nested representation of requests."""
+    cause: BaseException = error
+    while cause.__context__ is not None:
+        cause = cause.__context__
+    return f"{type(error).__name__}: {cause}"[:200]
+
+
+def _named(error: github.GithubException) -> GitHubError:
+    status, headers = error.status, {name.lower(): value for name, value in (error.headers or {}).items()}
+    data = error.data if isinstance(error.data, dict) else {}
+    said = str(data.get("message") or error.message or "")[:200]
+    message = f"GitHub answered {status}: {said}"
+    wait = _wait(headers)
+    limited = "rate limit" in said.lower() or "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
+    if status == 429 or (status == 403 and limited):
+        return GitHubError("rate-limit", message, wait if wait is not None else 60.0)  # GitHub: "at least one minute"
+    if status in (401, 403):
+        return GitHubError("auth", f"{message}; does GH_TOKEN allow writing issues there?")
+    if status == 404:
+        return GitHubError("not-found", f"{message}; GitHub says so too where the token may not look")
+    if status == 410 and "deleted" in said.lower():
+        return GitHubError("gone", message)
+    if status >= 500:
+        return GitHubError("unavailable", message, wait)
+    return GitHubError("refused" if 400 <= status < 500 else "unexpected", message, wait)
+
+
+def _wait(headers: dict[str, str]) -> float | None:
+    """Retry-After in seconds, or the time up to X-RateLimit-Reset by the server's own clock."""
+    after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
+    if after.isdigit():
+        return float(after)
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit() and "date" in headers:
+        try:
+            sent = datetime.strptime(headers["date"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return max(0.0, float(reset) - sent.timestamp())
+    return None

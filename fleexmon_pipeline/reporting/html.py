@@ -1,0 +1,33 @@
+"""A day's digest as one HTML page that needs nothing beside it: inline style, inline SVG, no script.
+
+Here: the template's environment. Everything is escaped by default; what is not is marked so in `charts.py`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from fleexmon_pipeline.reporting import charts, wording
+from fleexmon_pipeline.reporting.escape import clean
+from fleexmon_pipeline.reporting.figures import Figures
+
+
+def render(figures: Figures) -> str:
+    """The same content as the Markdown; the same figures give the same bytes."""
+    return _template().render(
+        figures=figures,
+        words=wording,
+        errors_chart=charts.errors_chart(figures.hours),
+        lines_chart=charts.lines_chart(figures.hours),
+        coverage_strip=charts.coverage_strip,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["line"] = lambda text, most=200: clean(text, most=most)
+    return environment.from_string((files(__package__) / "digest.html.j2").read_text("utf-8"))

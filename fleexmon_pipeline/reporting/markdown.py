@@ -1,0 +1,142 @@
+"""A day's digest as GitHub Markdown: an issue's title and body.
+
+Here: order and tables. Everything that came from a log line or a person goes through `escape.py` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from fleexmon_pipeline.reporting import wording
+from fleexmon_pipeline.reporting.escape import clean, code, mermaid, prose
+from fleexmon_pipeline.reporting.figures import Figures, IssueFigures, PatternFigures
+
+MOST = 60_000  # GitHub refuses a body of more than 65,536 characters
+MOST_NODES = 20
+TEMPLATE = 110  # characters of a template in a table
+
+_ICONS = {"healthy": "✅", "attention": "🔶", "incomplete": "⚠️", "no-data": "⬜"}
+
+
+def title(day: date) -> str:
+    return f"[Monitoring Digest] {day:%Y-%m-%d}"
+
+
+def render(figures: Figures) -> str:
+    """The digest, always under 60,000 characters: every list is bounded, and so is every text in it."""
+    sections = [
+        f"{_ICONS[figures.verdict.state]} **{prose(figures.verdict.sentence)}**",
+        _table(
+            ("", f"{figures.day}", "Day before", "Change", wording.week_label(figures)), wording.volume_rows(figures)
+        ),
+        *_charts(figures),
+        *_nodes(figures),
+        *_patterns("Top errors", figures.top_errors, "No errors in this day's lines."),
+        *_patterns(
+            f"New patterns: {figures.new_patterns:,}, {figures.new_error_patterns:,} of them errors",
+            figures.new_listed,
+            "",
+        ),
+        *_issues(figures),
+        f"## GenAI\n\n{wording.genai(figures)}",
+    ]
+    text = "\n\n".join(sections) + "\n"
+    if len(text) > MOST:
+        raise AssertionError(f"the digest of {figures.day} has {len(text):,} characters")
+    return text
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["--:" if _numeric(name) else "---" for name in head[1:]], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _numeric(name: str) -> bool:
+    return name not in ("Pattern", "Nodes", "Title", "Severity", "Level", "First seen", "Since", "Resolved", "Type")
+
+
+def _charts(figures: Figures) -> list[str]:
+    """Only numbers and node names reach Mermaid. Without lines there is nothing to draw."""
+    if not figures.total.lines:
+        return []
+    hours = ", ".join(f'"{hour.hour:%H}"' for hour in figures.hours)
+    nodes = mermaid(", ".join(f"{n.node} {wording.number(n.volume.errors)}" for n in figures.nodes[:4]), most=80)
+    charts = []
+    for label, values in (
+        (f"Errors per hour: {nodes}", [hour.errors for hour in figures.hours]),
+        ("Lines per hour", [hour.lines for hour in figures.hours]),
+    ):
+        top = max(*values, 4)
+        bars = ", ".join(map(str, values))
+        charts.append(
+            f'```mermaid\nxychart-beta\n  title "{label}"\n  x-axis [{hours}]\n  y-axis 0 --> {top}\n'
+            f"  bar [{bars}]\n```"
+        )
+    return charts
+
+
+def _nodes(figures: Figures) -> list[str]:
+    if not figures.nodes:
+        return ["## Nodes\n\nNo node was asked."]
+    rows = [
+        (
+            code(node.node, most=60), wording.number(node.volume.lines), wording.number(node.volume.errors),
+            wording.rate(node.volume.error_rate), wording.change(node.volume.lines, node.before.lines),
+            *(f"{count:,}" for count in (node.coverage.complete, node.coverage.empty, node.coverage.partial,
+                                         node.coverage.missing, node.coverage.rejected)),
+        )
+        for node in figures.nodes[:MOST_NODES]
+    ]  # fmt: skip
+    head = ("Node", "Lines", "Errors", "Error rate", "Lines vs day before", "Complete", "Empty", "Partial", "Missing",
+            "Rejected")  # fmt: skip
+    more = wording.more(len(rows), len(figures.nodes))
+    note = "Coverage in slots of 5 minutes; rejected in records."
+    return [f"## Nodes\n\n{_table(head, rows)}\n\n{more and more + '. '}{note}"]
+
+
+def _patterns(heading: str, patterns: Sequence[PatternFigures], none: str) -> list[str]:
+    if not patterns:
+        return [f"## {heading}\n\n{none}"] if none else []
+    rows = [
+        (
+            f"{pattern.count:,}", wording.trend(pattern), clean(pattern.level, most=10),
+            code(pattern.template, most=TEMPLATE), _names(pattern.nodes), wording.moment(pattern.first_seen),
+        )
+        for pattern in patterns
+    ]  # fmt: skip
+    return [f"## {heading}\n\n{_table(('Count', 'Change', 'Level', 'Pattern', 'Nodes', 'First seen'), rows)}"]
+
+
+def _issues(figures: Figures) -> list[str]:
+    issues = figures.issues
+    by_severity = f" ({prose(wording.severities(figures), most=300)})" if issues.open else ""
+    numbers = (
+        f"{issues.open:,} open at the end of the day{by_severity}, {issues.new:,} new, {issues.resolved:,} resolved."
+    )
+    sections = [f"## Issues\n\n{numbers}"]
+    for heading, listed, total in (
+        ("Newest high and critical ones open", issues.urgent_listed, issues.urgent),
+        ("New", issues.new_listed, issues.new),
+        ("Resolved", issues.resolved_listed, issues.resolved),
+    ):
+        if listed:
+            sections.append(f"### {heading}\n\n{_issue_table(listed)}\n\n{wording.more(len(listed), total)}".rstrip())
+    return sections
+
+
+def _issue_table(listed: Sequence[IssueFigures]) -> str:
+    rows = [
+        (
+            clean(issue.severity, most=10) if issue.severity.isalpha() else code(issue.severity, most=10),
+            code(issue.title, most=TEMPLATE), _names(issue.nodes),
+            wording.moment(issue.detected_at), wording.moment(issue.resolved_at),
+        )
+        for issue in listed
+    ]  # fmt: skip
+    return _table(("Severity", "Title", "Nodes", "Since", "Resolved"), rows)
+
+
+def _names(nodes: Sequence[str]) -> str:
+    shown = ", ".join(code(node, most=40) for node in nodes[:4]) or "–"
+    return f"{shown} {wording.more(4, len(nodes))}".rstrip()

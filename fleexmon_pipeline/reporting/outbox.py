@@ -1,0 +1,203 @@
+"""What GitHub should show, what it shows, and the steps from one to the other, each of them once.
+
+Here: wishes, delivery, backoff. What to wish for: `digests.py`, `alerts.py`; how GitHub is spoken to: `github.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import quote
+
+from psycopg.types.json import Jsonb
+
+from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.reporting.escape import clean
+from fleexmon_pipeline.reporting.github import MARK, MOST_BODY, MOST_LABEL, MOST_TITLE, GitHubClient, GitHubError
+
+PAUSE = 1.0  # seconds between writes: GitHub's wish, else its secondary limit
+BACKOFF = timedelta(minutes=1)  # doubled with every failed attempt
+BACKOFF_CAP = timedelta(hours=1)
+LONGEST_WAIT = timedelta(hours=24)  # an absurd Retry-After must not silence the product for ever
+LOOK_BACK = timedelta(days=8)  # an issue of ours may be older than the row that wants it: a database made anew
+FOR_ALL = ("auth", "rate-limit", "unavailable")  # failures that the next key would meet as well
+
+Sleep = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an issue on GitHub should look like.
+
+    `comment`: the latest event worth a notification, posted once for each text; `about`: what the writer of the wish
+    wants to remember with it (JSON), never shown.
+    """
+
+    title: str
+    body: str
+    labels: Sequence[str]
+    state: Literal["open", "closed"] = "open"
+    comment: str | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Delivery:
+    """What a call of `deliver` did. `waiting`: keys still to be delivered, those that failed or back off included."""
+
+    sent: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # key -> reason
+    unchanged: int = 0
+    waiting: int = 0
+
+    def sentence(self) -> str:
+        """`2 sent, 31 unchanged, 1 waiting; digest:2026-11-20: GitHub answered 500`."""
+        reasons = "".join(f"; {clean(key, most=80)}: {reason}" for key, reason in self.failed.items())
+        return f"{len(self.sent)} sent, {self.unchanged} unchanged, {self.waiting} waiting{reasons}"
+
+
+def want(connection: Connection, key: str, wish: Wish, *, now: datetime) -> bool:
+    """Write down what GitHub should show under `key`; True when that is new. GitHub's limits are kept here."""
+    body = f"{marker(key)}\n{wish.body}"
+    desired = {
+        "title": wish.title[:MOST_TITLE],
+        "body": body if len(body) <= MOST_BODY else f"{body[: MOST_BODY - 2]}\n…",
+        "labels": [label[:MOST_LABEL] for label in wish.labels],
+        "state": wish.state,
+        "comment": wish.comment and f"{MARK}{_digest(key + wish.comment)} -->\n{wish.comment}"[:MOST_BODY],
+        "about": dict(wish.about),
+    }
+    parameters = {"key": key, "desired": Jsonb(desired), "now": now}
+    return connection.execute(statements("outbox")["want"], parameters).fetchone() is not None
+
+
+def marker(key: str) -> str:
+    """The first line of a body, not seen on GitHub, by which our own issue is found again."""
+    plain = quote(key, safe=":._@").replace("--", "-%2D")
+    return f"{MARK}{plain if len(plain) <= 200 else _digest(key)} -->"
+
+
+def deliver(
+    connection: Connection, github: GitHubClient, *, now: datetime, limit: int = 100, sleep: Sleep = time.sleep,
+    pause: float = PAUSE,
+) -> Delivery:  # fmt: skip
+    """Bring GitHub in step with the Outbox, at most `limit` keys, oldest wish first, one at a time.
+
+    A failure is written into its row with the time of the next attempt and told in the account, never raised; one that
+    every key would meet ends the call. Two calls at once post nothing twice.
+    """
+    account = Delivery()
+    due = connection.execute(statements("outbox")["due"], {"now": now, "limit": limit}).fetchall()
+    for key in (row["key"] for row in due):
+        if not _locked(connection, key):
+            continue
+        try:
+            attempt = connection.execute(statements("outbox")["begin"], {"key": key}).fetchone()
+            if attempt is None:
+                continue  # another call delivered it after our look
+            step = _Step(connection, github, attempt, now, lambda: sleep(pause))
+            step.take()
+            account.sent.append(key)
+        except GitHubError as error:
+            account.failed[key] = _fail(connection, key, attempt["attempts"] if attempt else 0, error, now)
+            if error.kind in FOR_ALL:
+                break
+        finally:
+            connection.execute(statements("outbox")["unlock"], {"key": key})
+    counts = connection.execute(statements("outbox")["counts"]).fetchone() or {}
+    account.unchanged = max(0, counts["unchanged"] - len(account.sent))
+    account.waiting = counts["waiting"]
+    return account
+
+
+class _Step:
+    """One key's way from what is shown to what is desired; `shown` is stored after each request that changed it."""
+
+    def __init__(
+        self, connection: Connection, github: GitHubClient, row: Mapping[str, Any], now: datetime,
+        pause: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.connection, self.github, self.now, self.pause = connection, github, now, pause
+        self.key: str = row["key"]
+        self.desired: dict[str, Any] = row["desired"]
+        self.shown: dict[str, Any] = row["shown"] or {}
+        self.known: int | None = row["number"]
+        self.tried_before: bool = row["attempts"] > 0
+        self.since: datetime = row["created_at"] - LOOK_BACK
+
+    def take(self) -> None:
+        number = self.known if self.known is not None else self._appear()
+        if number is not None:  # None: closed before anyone was told of it
+            try:
+                self._comment(number)
+                self._edit(number)
+            except GitHubError as error:
+                if error.kind != "gone":  # a person deleted it, and that is an answer too
+                    raise
+        self.connection.execute(
+            statements("outbox")["done"], {"key": self.key, "shown": Jsonb(self.desired), "now": self.now}
+        )
+
+    def _appear(self) -> int | None:
+        """Find our issue, or create it. An earlier attempt may have made it without our hearing of it."""
+        identity = marker(self.key)
+        found = self.github.find(identity, self.desired["labels"][:2], since=self.since)
+        if found is None and self.desired["state"] == "closed":
+            return None
+        if found is None:
+            found = self.github.create(self.desired["title"], self.desired["body"], self.desired["labels"])
+            self.shown = {**self.desired, "about": None}  # the new body says what the comment would
+            self.pause()
+        self._show(found.number, found.url)
+        return found.number
+
+    def _comment(self, number: int) -> None:
+        text = self.desired["comment"]
+        if not text or text == self.shown.get("comment"):
+            return
+        first_line = text.partition("\n")[0]
+        if not (self.tried_before and self.github.has_comment(number, first_line, since=self.since)):
+            self.github.comment(number, text)
+            self.pause()
+        self.shown["comment"] = text
+        self._show(number)
+
+    def _edit(self, number: int) -> None:
+        fields = {name: self.desired[name] for name in ("title", "body", "state")
+                  if self.desired[name] != self.shown.get(name)}  # fmt: skip
+        had, wanted = set(self.shown.get("labels", ())), set(self.desired["labels"])
+        if fields or had != wanted:
+            self.github.edit(number, fields=fields, add_labels=sorted(wanted - had), drop_labels=sorted(had - wanted))
+            self.pause()
+
+    def _show(self, number: int, url: str | None = None) -> None:
+        self.connection.execute(
+            statements("outbox")["show"],
+            {"key": self.key, "shown": Jsonb(self.shown), "number": number, "url": url, "now": self.now},
+        )
+
+
+def _locked(connection: Connection, key: str) -> bool:
+    row = connection.execute(statements("outbox")["try_lock"], {"key": key}).fetchone()
+    return row is not None and bool(row["locked"])
+
+
+def _fail(connection: Connection, key: str, attempts: int, error: GitHubError, now: datetime) -> str:
+    """Write down why and when next; returns the reason."""
+    reason = clean(redact(str(error)), most=300)
+    asked = min(timedelta(seconds=error.retry_after or 0), LONGEST_WAIT)
+    wait = max(min(BACKOFF * 2 ** min(attempts, 10), BACKOFF_CAP), asked)
+    connection.execute(statements("outbox")["fail"], {"key": key, "error": reason, "next": now + wait, "now": now})
+    if error.kind == "rate-limit":
+        connection.execute(statements("outbox")["hold"], {"next": now + asked})
+    return reason
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]

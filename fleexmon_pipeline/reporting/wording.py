@@ -1,0 +1,80 @@
+"""How figures are put into words, the same in Markdown and HTML."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fleexmon_pipeline.reporting.figures import Figures, PatternFigures, Volume
+
+LABELS = (("Lines", "lines"), ("Errors", "errors"), ("Warnings", "warnings"))
+
+
+def number(value: float) -> str:
+    """`12,345`, `12.5`."""
+    return f"{value:,.1f}".removesuffix(".0")
+
+
+def rate(value: float | None) -> str:
+    """`3.1%`; `–` where there were no lines."""
+    return "–" if value is None else f"{value:.1%}"
+
+
+def moment(value: datetime | None) -> str:
+    return "–" if value is None else f"{value:%Y-%m-%d %H:%M}"
+
+
+def change(now: float, then: float) -> str:
+    """`+25%`, `new` where there was nothing, `=` where nothing changed."""
+    if now == then:
+        return "="
+    if not then:
+        return "new"
+    return f"{(now - then) / then:+,.0%}"
+
+
+def volume_rows(figures: Figures) -> list[tuple[str, str, str, str, str]]:
+    """Rows of label, the day, the day before, the change from it, the week's mean."""
+    week = figures.week_days > 0
+    rows = [
+        (label, number(getattr(figures.total, name)), number(getattr(figures.before, name)),
+         change(getattr(figures.total, name), getattr(figures.before, name)),
+         number(getattr(figures.week, name)) if week else "–")
+        for label, name in LABELS
+    ]  # fmt: skip
+    return [*rows, ("Error rate", rate(figures.total.error_rate), rate(figures.before.error_rate),
+                    points(figures.total, figures.before), rate(figures.week.error_rate))]  # fmt: skip
+
+
+def points(now: Volume, then: Volume) -> str:
+    """The change of the error rate in percentage points: `+1.2 pp`."""
+    if now.error_rate is None or then.error_rate is None:
+        return "–"
+    return f"{(now.error_rate - then.error_rate) * 100:+.1f} pp"
+
+
+def week_label(figures: Figures) -> str:
+    return "Mean of 7 days" if figures.week_days == 7 else f"Mean of {figures.week_days} of 7 days"
+
+
+def severities(figures: Figures) -> str:
+    """`1 critical, 3 medium`, or empty."""
+    return ", ".join(f"{count} {severity}" for severity, count in figures.issues.open_by_severity.items())
+
+
+def genai(figures: Figures) -> str:
+    use = figures.genai
+    if not use.calls:
+        return "GenAI was not asked."
+    return (
+        f"{use.calls:,} calls, {use.failures:,} of them failed; "
+        f"{use.tokens_in:,} tokens in, {use.tokens_out:,} tokens out."
+    )
+
+
+def trend(pattern: PatternFigures) -> str:
+    return change(pattern.count, pattern.before)
+
+
+def more(shown: int, total: int) -> str:
+    """`and 3 more`, or empty."""
+    return f"and {total - shown:,} more" if total > shown else ""

@@ -1,0 +1,156 @@
+"""A digest's three forms, and when it is told."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from fleexmon_pipeline.reporting import html, markdown
+from fleexmon_pipeline.reporting.digests import write_digest
+from fleexmon_pipeline.reporting.figures import figures
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING, THE_DAY, at, count, cover, issue, pattern
+from fleexmon_pipeline_tests.reporting.test_escape import rendered
+from fleexmon_pipeline_tests.reporting.test_figures import a_small_day
+
+VOID = {"meta", "br", "img", "link", "input"}
+ATTACK = "@everyone <script>alert(1)</script> [x](https://evil.example) | `tick` \\"
+
+
+class WellFormed(HTMLParser):
+    """Fails on an element that is closed in the wrong place or never."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, _attrs: object) -> None:
+        self.seen.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, _attrs: object) -> None:
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_same_rows_give_the_same_bytes_and_leave_the_row_alone(database: Database) -> None:
+    with database.connect() as connection:
+        a_small_day(connection)
+        first = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=True)
+        before = database.fingerprint('"LogDigest"', '"Outbox"')
+        second = write_digest(connection, THE_DAY, now=NEXT_MORNING + timedelta(hours=3), github=True)
+
+    assert (first.markdown, first.html, first.json()) == (second.markdown, second.html, second.json())
+    assert (first.told, second.told) == (True, False)
+    assert database.fingerprint('"LogDigest"', '"Outbox"') == before
+
+
+def test_all_three_forms_say_the_same(database: Database) -> None:
+    with database.connect() as connection:
+        a_small_day(connection)
+        digest = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
+    page, body = WellFormed(digest.html), rendered(digest.markdown)
+
+    assert digest.title == "[Monitoring Digest] 2026-11-20"
+    assert json.loads(digest.json())["total"] == {"lines": 150, "errors": 10, "warnings": 5, "error_rate": 10 / 150}
+    for text in ("6.7%", "+400%", "connect ECONNREFUSED <ip>", "critical and open", "resolved today", "900 tokens in",
+                 digest.figures.verdict.sentence):  # fmt: skip
+        assert text in page.text, text
+        assert text in body.outside + "".join(body.inside), text
+    assert page.seen.count("svg") >= 4
+    assert body.tags.count("table") == 7
+    assert "script" not in page.seen
+    assert not re.search(r"""(src|href)=|@import|url\((?!#)""", digest.html)  # needs nothing beside it
+
+
+def test_tables_have_as_many_cells_in_every_row(database: Database) -> None:
+    with database.connect() as connection:
+        a_small_day(connection)
+        text = markdown.render(figures(connection, THE_DAY, now=NEXT_MORNING))
+
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
+
+
+def test_the_mermaid_charts_hold_one_figure_an_hour(database: Database) -> None:
+    with database.connect() as connection:
+        a_small_day(connection)
+        text = markdown.render(figures(connection, THE_DAY, now=NEXT_MORNING))
+
+    errors, lines = (
+        [int(bar) for bar in bars.split(", ")]
+        for bars in re.findall(r"```mermaid\nxychart-beta\n.*?bar \[([\d, ]+)\]\n```", text, re.DOTALL)
+    )
+    assert errors == [0] * 9 + [2, 8] + [0] * 13
+    assert (len(lines), sum(lines)) == (24, 150)
+
+
+def test_what_a_log_line_says_stays_text(database: Database) -> None:
+    with database.connect() as connection:
+        pattern(connection, "evil", ATTACK, at(1))
+        count(connection, at(9), ATTACK, "evil", "error", 5)
+        issue(connection, ATTACK, at(9), nodes=[ATTACK])
+        digest = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=True)
+
+    page, body = WellFormed(digest.html), rendered(digest.markdown)
+    assert "script" not in page.seen
+    assert "a" not in page.seen
+    assert not {"a", "script"} & set(body.tags)
+    assert "@everyone" not in body.outside
+    assert "@everyone <script>" in "".join(body.inside)
+
+
+def test_a_secret_in_a_title_is_not_told(database: Database) -> None:
+    with database.connect() as connection:
+        issue(connection, "login failed password=hunter2hunter2", at(9))
+        digest = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=True)
+
+    assert "hunter2" not in digest.markdown + digest.html + digest.json().decode()
+
+
+def test_the_worst_day_still_fits_an_issue(database: Database) -> None:
+    worst = "`|" * 5_000
+    with database.connect() as connection:
+        for number in range(60):
+            node = f"{worst[:900]}{number}"
+            pattern(connection, f"p{number}", worst, at(1))
+            count(connection, at(9), node, f"p{number}", "error", 10**12)
+            cover(connection, node, THE_DAY.overlap(THE_DAY).ended(at(1)), status="missing")
+            issue(connection, worst, at(9), nodes=[worst] * 9, fingerprint=str(number), severity="critical")
+            issue(connection, worst, at(9), nodes=[worst] * 9, resolved=at(10), fingerprint=str(number))
+        found = figures(connection, THE_DAY, now=NEXT_MORNING)
+
+    assert len(markdown.render(found)) < 60_000
+    WellFormed(html.render(found))
+
+
+@pytest.mark.parametrize(("age", "told"), [(1, True), (6, True), (9, False)])
+def test_only_recent_days_are_told(database: Database, age: int, told: bool) -> None:
+    with database.connect() as connection:
+        digest = write_digest(connection, THE_DAY, now=at(8, day=age), github=True)
+        rows = connection.execute("""SELECT key FROM "Outbox" """).fetchall()
+
+    assert digest.told == told
+    assert rows == ([{"key": "digest:2026-11-20"}] if told else [])
+
+
+def test_without_github_nothing_is_wished_for(database: Database) -> None:
+    with database.connect() as connection:
+        write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
+        assert connection.execute("""SELECT count(*) AS n FROM "Outbox" """).fetchone() == {"n": 0}
+        assert connection.execute("""SELECT day::text FROM "LogDigest" """).fetchall() == [{"day": "2026-11-20"}]

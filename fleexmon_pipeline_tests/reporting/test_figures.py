@@ -1,0 +1,170 @@
+"""A hand-made day, checked number by number; and the days on which little is known."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.reporting.figures import Coverage, Figures, GenAIUse, Volume, figures
+from fleexmon_pipeline.window import Window
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.reporting.rows import (
+    NEXT_MORNING,
+    THE_DAY,
+    at,
+    count,
+    cover,
+    genai_call,
+    issue,
+    pattern,
+)
+
+
+def a_small_day(connection: Connection) -> None:
+    """blue: 90 info, 6 error, 4 fatal; green: 45 info, 5 warn. The day before: 200 lines of blue, 2 errors."""
+    pattern(connection, "info", "GET <path> <num>", at(0, day=-9), level="info")
+    pattern(connection, "refused", "connect ECONNREFUSED <ip>", at(0, day=-9))
+    pattern(connection, "refused-old", "connect ECONNREFUSED <num>", at(0, day=-9), alias_of="refused")
+    pattern(connection, "oom", "out of memory <num>", at(9), level="fatal")
+    pattern(connection, "merged", "GET <path> <hex>", at(10), level="info", alias_of="info")
+    pattern(connection, "slow", "slow query <num> ms", at(11), level="warn")
+    for day, number in ((-3, 398), (-1, 198)):
+        count(connection, at(12, day=day), "blue", "info", "info", number)
+        count(connection, at(12, day=day), "blue", "refused", "error", 2)
+    count(connection, at(9), "blue", "info", "info", 80)
+    count(connection, at(9, 5), "blue", "merged", "info", 10)
+    count(connection, at(9, 5), "blue", "refused", "error", 2)
+    count(connection, at(10), "blue", "refused-old", "error", 4)
+    count(connection, at(10, 55), "blue", "oom", "fatal", 4)
+    count(connection, at(23, 55), "green", "info", "info", 45)
+    count(connection, at(11), "green", "slow", "warn", 5)
+    count(connection, at(0, day=1), "green", "info", "info", 1_000)  # not of this day
+
+    cover(connection, "blue", Window(at(0, day=-1), at(0)))
+    cover(connection, "blue", Window(at(0), at(12)), stored=100)
+    cover(connection, "blue", Window(at(12), at(12, 10)), status="partial", rejected=3)
+    cover(connection, "blue", Window(at(12, 10), at(12, 30)), status="missing")
+    cover(connection, "blue", Window(at(13), at(0, day=1)), status="empty")  # nothing of 12:30-13:00: missing too
+    cover(connection, "green", Window(at(6), at(0, day=1)), stored=50)  # first asked at 6
+
+    issue(connection, "critical and open", at(9), severity="critical", fingerprint="a")
+    issue(connection, "resolved the next day", at(8), fingerprint="b", resolved=at(2, day=1))
+    issue(connection, "old", at(1, day=-5), severity="medium", fingerprint="c")
+    issue(connection, "resolved today", at(2, day=-1), fingerprint="d", resolved=at(14))
+    issue(connection, "long gone", at(2, day=-4), fingerprint="e", resolved=at(2, day=-3))
+    issue(connection, "of tomorrow", at(1, day=1), fingerprint="f")
+    genai_call(connection, at(9, 10), "ok", (900, 100))
+    genai_call(connection, at(9, 20), "timeout", None)
+    genai_call(connection, at(9, day=1), "ok", (5, 5))
+
+
+def test_a_small_day_number_by_number(database: Database) -> None:
+    with database.connect() as connection:
+        a_small_day(connection)
+        found = figures(connection, THE_DAY, now=NEXT_MORNING)
+
+    assert (found.day, found.as_of) == (date(2026, 11, 20), None)
+    assert found.total == Volume(150, 10, 5, 10 / 150)
+    assert found.before == Volume(200, 2, 0, 0.01)
+    assert (found.week, found.week_days) == (Volume(300, 2, 0, 4 / 600), 2)
+    assert found.uncounted == 0
+
+    blue, green = found.nodes
+    assert (blue.node, blue.volume, blue.before) == ("blue", Volume(100, 10, 0, 0.1), Volume(200, 2, 0, 0.01))
+    assert blue.coverage == Coverage(
+        complete=144, empty=132, partial=2, missing=4 + 6, pending=0, stored=100, rejected=3
+    )
+    assert blue.hours == ("complete",) * 12 + ("missing",) + ("empty",) * 11
+    assert (green.node, green.volume.lines, green.coverage.complete, green.coverage.missing) == ("green", 50, 216, 0)
+    assert green.hours == ("unknown",) * 6 + ("complete",) * 18
+    assert (found.coverage.known, found.coverage.due) == (144 + 132 + 216, 288 + 216)
+
+    hours = {hour.hour.hour: (hour.lines, hour.errors, hour.warnings) for hour in found.hours if hour.lines}
+    assert hours == {9: (92, 2, 0), 10: (8, 8, 0), 11: (5, 0, 5), 23: (45, 0, 0)}
+    assert len(found.hours) == 24
+
+    assert [(p.pattern, p.level, p.count, p.before, p.nodes) for p in found.top_errors] == [
+        ("refused", "error", 6, 2, ("blue",)),
+        ("oom", "fatal", 4, 0, ("blue",)),
+    ]
+    assert (found.new_patterns, found.new_error_patterns) == (2, 1)
+    assert [(p.pattern, p.count) for p in found.new_listed] == [("oom", 4), ("slow", 5)]
+
+    issues = found.issues
+    assert (issues.open, issues.open_by_severity) == (3, {"critical": 1, "high": 1, "medium": 1})
+    assert [i.title for i in issues.urgent_listed] == ["critical and open", "resolved the next day"]
+    assert (issues.new, [i.title for i in issues.resolved_listed]) == (2, ["resolved today"])
+    assert found.genai == GenAIUse(calls=2, failures=1, tokens_in=900, tokens_out=100)
+
+    assert found.verdict.state == "attention"
+    assert found.verdict.things == (
+        "2 high or critical issues open", "1 new error pattern", "error rate 6.7%, 10.0 times the week before",
+        "GenAI failed in 1 of 2 calls", "10 missing and 2 partial of 504 slots (blue)", "3 records rejected",
+    )  # fmt: skip
+
+
+def of(database: Database, *, now: object = NEXT_MORNING) -> Figures:
+    with database.connect() as connection:
+        return figures(connection, THE_DAY, now=now)  # type: ignore[arg-type]
+
+
+def test_an_empty_database_is_not_healthy(database: Database) -> None:
+    verdict = of(database).verdict
+
+    assert verdict.state == "no-data"
+    assert verdict.sentence == "No data: no node was asked. That is not the same as healthy."
+
+
+def test_silent_and_unreachable_nodes_are_told_apart(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, "blue", THE_DAY, status="missing")
+    assert of(database).verdict.sentence.startswith("No data: no node was heard (blue: 288 of 288 slots missing).")
+    with database.connect() as connection:
+        cover(connection, "green", THE_DAY, status="empty")
+    assert "had no line in 288 of 576 slots" in of(database).verdict.sentence
+
+
+def test_a_day_that_is_known_and_quiet_is_healthy(database: Database) -> None:
+    with database.connect() as connection:
+        pattern(connection, "info", "GET <path>", at(0, day=-9), level="info")
+        count(connection, at(9), "blue", "info", "info", 1_234)
+        cover(connection, "blue", THE_DAY, stored=1_234)
+
+    assert of(database).verdict.sentence == (
+        "Healthy: all 288 slots known, 1,234 lines, error rate 0.0%, nothing high or critical open."
+    )
+
+
+def test_lines_that_analysis_has_not_seen_make_it_incomplete(database: Database) -> None:
+    with database.connect() as connection:
+        count(connection, at(9), "blue", "info", "info", 10)
+        cover(connection, "blue", THE_DAY, stored=25)
+
+    found = of(database)
+
+    assert (found.uncounted, found.verdict.state) == (15, "incomplete")
+    assert "15 lines collected but not analysed yet" in found.verdict.sentence
+
+
+def test_a_running_day_is_judged_up_to_now(database: Database) -> None:
+    with database.connect() as connection:
+        count(connection, at(9), "blue", "info", "info", 10)
+        cover(connection, "blue", Window(at(0), at(9, 50)), stored=10)  # 09:50 to 10:00: its tick may be under way
+
+    found = of(database, now=at(10, 2))
+
+    assert (found.coverage.missing, found.coverage.pending) == (0, 288 - 118)
+    assert found.verdict.sentence.startswith("Healthy up to 10:00 UTC: all 118 slots known")
+
+
+@pytest.mark.parametrize("until", ["pattern-1", "pattern-0"])
+def test_aliases_that_go_round_in_a_circle_end(database: Database, until: str) -> None:
+    with database.connect() as connection:
+        pattern(connection, "pattern-0", "a", at(1))
+        pattern(connection, "pattern-1", "b", at(1), alias_of="pattern-0")
+        connection.execute("""UPDATE "LogPattern" SET "aliasOf" = %s WHERE id = 'pattern-0'""", (until,))
+        count(connection, at(9), "blue", "pattern-0", "error", 7)
+
+    assert sum(p.count for p in of(database).top_errors) == 7

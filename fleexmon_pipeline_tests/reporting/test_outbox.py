@@ -1,0 +1,240 @@
+"""GitHub is brought in step, each step once, whatever GitHub does meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.reporting.github import GitHubClient
+from fleexmon_pipeline.reporting.outbox import Delivery, Wish, deliver, marker, want
+from fleexmon_pipeline.settings import GitHubSettings
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.github_server import REPO, TOKEN, FakeGitHub
+from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING as NOW
+
+WISH = Wish("A title", "A body\n", ("monitoring", "digest"))
+
+
+def run(connection: Connection, client: GitHubClient, *, minutes: float = 0) -> Delivery:
+    return deliver(connection, client, now=NOW + timedelta(minutes=minutes), sleep=lambda _: None)
+
+
+def test_an_issue_is_created_once_and_then_left_alone(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        assert want(connection, "digest:2026-11-20", WISH, now=NOW)
+        first = run(connection, client)
+        assert not want(connection, "digest:2026-11-20", WISH, now=NOW)
+        asked = len(github.requests)
+        second = run(connection, client)
+        row = connection.execute("""SELECT number, url, attempts, "lastError" FROM "Outbox" """).fetchone()
+
+    assert (first.sent, second.sent, second.unchanged) == (["digest:2026-11-20"], [], 1)
+    assert len(github.requests) == asked
+    assert [issue["title"] for issue in github.issues] == ["A title"]
+    assert github.issues[0]["body"] == "<!-- fleexmon:digest:2026-11-20 -->\nA body\n"
+    assert row == {"number": 1, "url": f"https://github.com/{REPO}/issues/1", "attempts": 0, "lastError": None}
+    assert {request.user_agent for request in github.requests} == {"fleexmon-pipeline"}
+
+
+def test_a_changed_wish_edits_the_issue_and_keeps_what_people_did(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        want(connection, "k", WISH, now=NOW)
+        run(connection, client)
+        github.issues[0]["labels"].append({"name": "ours"})
+        github.issues[0]["state"] = "closed"  # by a person
+        want(connection, "k", Wish("A title", "Better", ("monitoring", "new"), comment="Look."), now=NOW)
+        run(connection, client)
+
+    assert [label["name"] for label in github.issues[0]["labels"]] == ["monitoring", "new", "ours"]
+    assert github.issues[0]["state"] == "closed"
+    assert github.issues[0]["body"].endswith("\nBetter")
+    assert [comment["body"].partition("\n")[2] for comment in github.comments[1]] == ["Look."]
+
+
+def test_github_down_is_written_down_and_made_good_later(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        want(connection, "k", WISH, now=NOW)
+        github.fail("*", status=500, times=99)
+        down = run(connection, client)
+        asked = len(github.requests)
+        too_early = run(connection, client, minutes=0.5)
+        assert len(github.requests) == asked
+        github.faults.clear()
+        up = run(connection, client, minutes=2)
+
+    assert list(down.failed) == ["k"]
+    assert "GitHub answered 500" in down.failed["k"]
+    assert (too_early.sent, too_early.waiting) == ([], 1)
+    assert (up.sent, up.waiting, len(github.issues)) == (["k"], 0, 1)
+
+
+def test_a_host_that_is_not_there(database: Database) -> None:
+    nobody = GitHubClient(GitHubSettings(REPO, TOKEN, "http://127.0.0.1:9"), timeout=2)
+    with database.connect() as connection:
+        want(connection, "k", WISH, now=NOW)
+        want(connection, "k2", WISH, now=NOW)
+        account = run(connection, nobody)
+        row = connection.execute("""SELECT "lastError" AS error FROM "Outbox" WHERE key = 'k'""").fetchone()
+
+    assert row is not None
+    assert "no answer from GitHub" in row["error"]
+    assert TOKEN not in row["error"]
+    assert (list(account.failed), account.waiting) == (["k"], 2)  # the second would fail alike: not tried
+
+
+def test_an_answer_lost_after_create_makes_no_second_issue(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    for number in range(7):
+        github.add(f"older {number}", labels=("monitoring", "digest"))
+    github.page = 3  # ours is on the third page
+    github.fail("POST", "/issues", after=True)
+    with database.connect() as connection:
+        want(connection, "k", WISH, now=NOW)
+        lost = run(connection, client)
+        found = run(connection, client, minutes=5)
+
+    assert list(lost.failed) == ["k"]
+    assert found.sent == ["k"]
+    assert [issue["title"] for issue in github.issues].count("A title") == 1
+    assert sum(request.method == "POST" for request in github.requests) == 1
+
+
+def test_an_answer_lost_after_a_comment_makes_no_second_comment(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        want(connection, "k", WISH, now=NOW)
+        run(connection, client)
+        github.fail("POST", "/comments", after=True)
+        want(connection, "k", Wish("A title", "A body\n", WISH.labels, "closed", "It is over."), now=NOW)
+        run(connection, client)
+        assert github.issues[0]["state"] == "open"
+        run(connection, client, minutes=5)
+
+    assert len(github.comments[1]) == 1
+    assert github.issues[0]["state"] == "closed"
+
+
+def test_two_deliverers_at_once_post_once(database: Database, github: FakeGitHub) -> None:
+    both = threading.Barrier(2)
+    github.before_create = lambda: threading.Event().wait(0.3)  # type: ignore[assignment]
+    with database.connect() as connection:
+        for key in ("a", "b"):
+            want(connection, key, Wish(key, "", WISH.labels), now=NOW)
+
+    def one(_: int) -> list[str]:
+        with database.connect() as connection:
+            both.wait()
+            client = GitHubClient(GitHubSettings(REPO, TOKEN, github.url), timeout=5)
+            return run(connection, client).sent
+
+    with ThreadPoolExecutor(2) as pool:
+        sent = sorted(key for keys in pool.map(one, range(2)) for key in keys)
+
+    assert sent == ["a", "b"]
+    assert sorted(issue["title"] for issue in github.issues) == ["a", "b"]
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_rate_limit_holds_every_key_as_long_as_github_asked(
+    database: Database, github: FakeGitHub, client: GitHubClient, status: int
+) -> None:
+    github.fail("POST", status=status, headers={"Retry-After": "600"}, message="You exceeded a secondary rate limit")
+    with database.connect() as connection:
+        for key in ("a", "b"):
+            want(connection, key, Wish(key, "", WISH.labels), now=NOW)
+        limited = run(connection, client)
+        asked = len(github.requests)
+        run(connection, client, minutes=9.9)
+        assert len(github.requests) == asked
+        later = run(connection, client, minutes=10.1)
+
+    assert list(limited.failed) == ["a"]
+    assert later.sent == ["a", "b"]
+
+
+def test_one_that_github_refuses_does_not_stop_the_others(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    github.fail("POST", status=422, message="Validation Failed")
+    with database.connect() as connection:
+        for key in ("a", "b"):
+            want(connection, key, Wish(key, "", WISH.labels), now=NOW)
+        account = run(connection, client)
+
+    assert (list(account.failed), account.sent) == (["a"], ["b"])
+
+
+def test_waits_double_up_to_an_hour(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
+    github.fail("*", status=401, times=99, message="Bad credentials")
+    waits = []
+    with database.connect() as connection:
+        want(connection, "k", WISH, now=NOW)
+        now = NOW
+        for _ in range(9):
+            deliver(connection, client, now=now, sleep=lambda _: None)
+            row = connection.execute("""SELECT "nextAttemptAt" AS next FROM "Outbox" """).fetchone()
+            assert row is not None
+            waits.append((row["next"] - now) / timedelta(minutes=1))
+            now = row["next"]
+
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_an_answer_that_is_not_githubs(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
+    github.fail("GET", status=200, text="<html>Please log in</html>", times=9)
+    with database.connect() as connection:
+        want(connection, "k", WISH, now=NOW)
+        account = run(connection, client)
+
+    assert list(account.failed) == ["k"]
+    assert github.issues == []
+
+
+def test_a_deleted_issue_is_not_posted_again(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
+    with database.connect() as connection:
+        want(connection, "k", WISH, now=NOW)
+        run(connection, client)
+        github.issues[0]["state"] = "deleted"
+        want(connection, "k", Wish("Other", "Other", WISH.labels), now=NOW)
+        account = run(connection, client)
+        again = run(connection, client)
+
+    assert (account.sent, account.failed, again.sent, len(github.issues)) == (["k"], {}, [], 1)
+
+
+def test_limits_of_github_are_kept(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
+    with database.connect() as connection:
+        want(connection, "k", Wish("t" * 999, "b" * 99_999, ("monitoring", "l" * 99)), now=NOW)
+        assert run(connection, client).sent == ["k"]
+
+    assert len(github.issues[0]["body"]) == 65_536
+
+
+def test_writes_are_a_second_apart(database: Database, client: GitHubClient) -> None:
+    pauses: list[float] = []
+    with database.connect() as connection:
+        for key in ("a", "b"):
+            want(connection, key, Wish(key, "", WISH.labels), now=NOW)
+        deliver(connection, client, now=NOW, sleep=pauses.append)
+
+    assert pauses == [1.0, 1.0]
+
+
+def test_a_marker_stays_a_comment_whatever_the_key() -> None:
+    for key in ("issue:a-->b<script>", "issue:--", "issue:" + "x" * 999, "issue:pattern:1f2e@blue"):
+        inside = marker(key).removeprefix("<!-- ").removesuffix(" -->")
+        assert "--" not in inside
+        assert not set(inside) & set("<> \n")
+    assert marker("issue:a") != marker("issue:b")
