@@ -1,0 +1,32 @@
+-- counts --
+-- What rules judge by. Samples stay behind: they are read for what fired alone.
+SELECT slot, node, pattern, level, count
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s;
+
+-- patterns --
+-- These patterns and whatever they are aliases of. UNION drops what came up before, so that a circle ends.
+WITH RECURSIVE chain AS (
+  SELECT id, template, "aliasOf" FROM "LogPattern" WHERE id = ANY(%(ids)s)
+  UNION
+  SELECT p.id, p.template, p."aliasOf" FROM chain JOIN "LogPattern" p ON p.id = chain."aliasOf"
+)
+SELECT id, template, "aliasOf" AS alias_of FROM chain;
+
+-- samples --
+-- Rows behind counts. No patterns means all of them.
+SELECT slot, node, pattern, samples
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s) AND level = ANY(%(levels)s)
+  AND (%(patterns)s::varchar[] IS NULL OR pattern = ANY(%(patterns)s));
+
+-- times --
+-- Ids of other programs do not tell their time.
+SELECT id, timestamp FROM "LogEntry" WHERE id = ANY(%(ids)s);
+
+-- matching_lines --
+-- The one look at lines: all text rules together. The expression lets through what any of them may want, no less.
+SELECT id, timestamp, source AS node, level, message
+FROM "LogEntry"
+WHERE timestamp >= %(since)s AND timestamp < %(until)s AND message ~* %(expression)s
+ORDER BY timestamp, id;

@@ -1,0 +1,157 @@
+"""What rules look at: counts by slot, node, pattern and level, with templates, aliases and the rows behind them.
+
+Here: reading "LogPatternCount" and "LogPattern", once for all rules. Reading lines for texts: `texts.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from fleexmon_pipeline.collection.records import read_level
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Subject
+from fleexmon_pipeline.window import EPOCH, SLOT, Window
+
+Series = Mapping[datetime, int]  # beginning of a slot → lines; a slot without lines is not in it
+
+
+@dataclass(frozen=True)
+class Count:
+    slot: datetime
+    node: str
+    pattern: str  # what the line's own pattern stands for today
+    level: str  # debug, info, warn, error or fatal
+    count: int
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of some levels."""
+
+    nodes: Mapping[str, Series]
+    patterns: Mapping[str, Mapping[str, Series]]  # node → resolved pattern → series
+
+
+@dataclass
+class Counts:
+    """The counts of a window, levels and aliases read."""
+
+    rows: list[Count]
+    templates: Mapping[str, str]  # of every resolved pattern that is in rows; redacted, as stored
+    members: Mapping[str, list[str]]  # resolved pattern → the stored ids in rows that it stands for
+    words: Mapping[str, set[str]]  # level → the words that rows have for it: other programs write ERR and 50
+    _tallies: dict[frozenset[str], Tally] = field(default_factory=dict)
+
+    def tally(self, levels: Iterable[str]) -> Tally:
+        """Worked out once for all rules of the same levels: a hundred rules cost little more than ten."""
+        key = frozenset(levels)
+        if key not in self._tallies:
+            nodes: defaultdict[str, Counter[datetime]] = defaultdict(Counter)
+            patterns: defaultdict[str, defaultdict[str, Counter[datetime]]] = defaultdict(lambda: defaultdict(Counter))
+            for row in self.rows:
+                if row.level in key:
+                    nodes[row.node][row.slot] += row.count
+                    patterns[row.node][row.pattern][row.slot] += row.count
+            self._tallies[key] = Tally(nodes, patterns)
+        return self._tallies[key]
+
+
+def read_counts(connection: Connection, window: Window) -> Counts:
+    """Cost follows the number of different patterns in the window, not of lines, nor of rows in the tables."""
+    sql = statements("detection")
+    raw = connection.execute(sql["counts"], {"since": window.since, "until": window.until}).fetchall()
+    stored = {row["pattern"] for row in raw}
+    templates: dict[str, str] = {}
+    alias_of: dict[str, str] = {}
+    for row in connection.execute(sql["patterns"], {"ids": list(stored)}):
+        templates[row["id"]] = row["template"]
+        if row["alias_of"] is not None:
+            alias_of[row["id"]] = row["alias_of"]
+    resolved = {pattern: _resolve(pattern, alias_of) for pattern in stored}
+    levels = {row["level"]: read_level(row["level"]) for row in raw}
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    for pattern, root in resolved.items():
+        members[root].append(pattern)
+    words: defaultdict[str, set[str]] = defaultdict(set)
+    for word, level in levels.items():
+        words[level].add(word)
+    rows = [Count(r["slot"], r["node"], resolved[r["pattern"]], levels[r["level"]], r["count"]) for r in raw]
+    return Counts(rows, {root: templates.get(root, root) for root in members}, members, words)
+
+
+def _resolve(pattern: str, alias_of: Mapping[str, str]) -> str:
+    """The end of the chain; of a circle, which no run of ours makes, its smallest id, wherever one enters it."""
+    seen: dict[str, None] = {}
+    while pattern not in seen:
+        seen[pattern] = None
+        if pattern not in alias_of:
+            return pattern
+        pattern = alias_of[pattern]
+    trail = list(seen)
+    return min(trail[trail.index(pattern) :])
+
+
+def trailing(series: Series, end: datetime, within: timedelta) -> int:
+    """Lines of the slots that make up `within` before `end`."""
+    return sum(series.get(end - SLOT * back, 0) for back in range(1, within // SLOT + 1))
+
+
+def read_samples(
+    connection: Connection,
+    counts: Counts,
+    window: Window,
+    *,
+    nodes: Collection[str],
+    levels: Iterable[str],
+    patterns: Collection[str] | None = None,
+) -> Samples:
+    """Sample rows of a window, for what fired there; `patterns` are resolved ids, None means all."""
+    rows = connection.execute(
+        statements("detection")["samples"],
+        {
+            "since": window.since,
+            "until": window.until,
+            "nodes": list(nodes),
+            "levels": [word for level in levels for word in counts.words.get(level, ())],
+            "patterns": None if patterns is None else [own for root in patterns for own in counts.members[root]],
+        },
+    ).fetchall()
+    root_of = {own: root for root, owns in counts.members.items() for own in owns}
+    found: defaultdict[tuple[str, str | None, datetime], list[uuid.UUID]] = defaultdict(list)
+    for row in rows:
+        pattern = None if patterns is None else root_of.get(row["pattern"], row["pattern"])
+        found[row["node"], pattern, row["slot"]] += row["samples"]
+    foreign = [i for ids in found.values() for i in ids if _time_of(i) is None]
+    times = _times(connection, foreign) if foreign else {}
+    for ids in found.values():
+        ids.sort(key=lambda i: (_time_of(i) or times.get(i, window.since), i), reverse=True)
+        del ids[MOST_EVIDENCE:]
+    return Samples(found)
+
+
+def _time_of(id_: uuid.UUID) -> datetime | None:
+    """The time that an id of ours begins with, in ms; None for the random ids of other programs."""
+    return EPOCH + timedelta(milliseconds=id_.int >> 80) if id_.version == 8 else None
+
+
+def _times(connection: Connection, ids: list[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    return {row["id"]: row["timestamp"] for row in connection.execute(statements("detection")["times"], {"ids": ids})}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Ids by (node, pattern or None, slot), newest first in each."""
+
+    ids: Mapping[tuple[str, str | None, datetime], list[uuid.UUID]]
+
+    def newest(self, subject: Subject, end: datetime, slots: int) -> list[uuid.UUID]:
+        """Of the `slots` slots that end at `end`, newest first, at most MOST_EVIDENCE."""
+        starts = (end - SLOT * back for back in range(1, slots + 1))
+        every = (i for start in starts for i in self.ids.get((subject.node or "", subject.pattern, start), ()))
+        return list(islice(every, MOST_EVIDENCE))

@@ -1,0 +1,167 @@
+"""Rules as people write them: what is taken, what is refused, and whether the refusal says where and why."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleexmon_pipeline.detection.rule import Ratio, Threshold
+from fleexmon_pipeline.detection.rules import check_samples, load_rules, report
+
+SOUND = """\
+name: disk-full
+kind: threshold
+where: {level: [error], message: [ENOSPC]}
+count: {more_than: 2, within: 15m, per: node}
+severity: high
+title: "Disk full ({count}x)"
+description: "{node} has no space left: {top_pattern}"
+samples:
+  - {level: error, message: "ENOSPC: no space left", fires: true}
+"""
+
+
+def write(directory: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        (directory / f"{name.replace('_', '-')}.yaml").write_text(dedent(text), "utf-8")
+    return directory
+
+
+def refusal(directory: Path, text: str) -> str:
+    """The problems of a file that stands beside a sound one, which must load nevertheless."""
+    loaded = load_rules(write(directory, wrong=text, sound=SOUND.replace("disk-full", "sound")))
+    assert [rule.name for rule in loaded.rules] == ["sound"]
+    assert loaded.problems
+    return "\n".join(map(str, loaded.problems))
+
+
+def test_the_rules_that_come_with_the_product_load_and_prove_themselves() -> None:
+    loaded = load_rules()
+
+    assert loaded.problems == ()
+    assert {rule.name: (rule.kind, rule.severity, rule.source) for rule in loaded.rules} == {
+        "high-error-rate": ("ratio", "high", "detector"),
+        "repeated-error": ("repeated", "medium", "detector"),
+        "memory-warning": ("threshold", "high", "detector"),
+        "connection-failure": ("threshold", "medium", "detector"),
+        "error-rate-trending-up": ("trend", "medium", "predictor"),
+        "log-volume-spike": ("spike", "low", "predictor"),
+        "issue-backlog": ("backlog", "medium", "predictor"),
+    }
+    assert {rule.grace.total_seconds() / 3600 for rule in loaded.rules if rule.source == "detector"} == {1}
+    assert {rule.grace.total_seconds() / 3600 for rule in loaded.rules if rule.source == "predictor"} == {6}
+
+
+def test_a_rule_names_a_runbook_that_is_there() -> None:
+    runbooks = {file.name for file in (files("fleexmon_pipeline") / "runbooks").iterdir()}
+    assert {f"{rule.runbook}.md" for rule in load_rules().rules if rule.runbook} <= runbooks
+
+
+def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
+    (rule,) = load_rules(write(tmp_path, disk_full=SOUND)).rules
+    assert isinstance(rule, Threshold)
+    assert (rule.enabled, rule.type, rule.source, rule.grace.total_seconds()) == (True, None, "detector", 3600)
+
+
+def test_a_version_follows_the_content_of_the_file(tmp_path: Path) -> None:
+    (one,) = load_rules(write(tmp_path, a=SOUND)).rules
+    (same,) = load_rules(write(tmp_path, a=SOUND)).rules
+    (other,) = load_rules(write(tmp_path, a=SOUND.replace("more_than: 2", "more_than: 3"))).rules
+    assert one.version == same.version
+    assert one.version != other.version
+    assert len(one.version) == 12
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("severity: high", "severity: high\nseverty: low", 'wrong.yaml:6: "severty" is not a key of this kind of rule'),
+        ("severity: high\n", "", 'wrong.yaml:1: "severity" is missing'),
+        ("severity: high", "severity: urgent", "wrong.yaml:5: severity: Input should be 'low', 'medium'"),
+        ("more_than: 2", "more_than: -1", "wrong.yaml:4: count.more_than: Input should be greater than or equal to 0"),
+        ("more_than: 2", "more_then: 2", 'wrong.yaml:4: "count.more_than" is missing'),
+        ("more_than: 2", "more_than: true", "wrong.yaml:4: count.more_than: Input should be a valid integer"),
+        ("within: 15m", "within: 15", "wrong.yaml:4: count.within: 15 is not a duration; examples: 15m, 1h, 1d"),
+        ("within: 15m", "within: 7m", "wrong.yaml:4: count.within: counts are kept in slots of 5 minutes"),
+        ("per: node", "per: pattern", "wrong.yaml:4: count.per: Input should be 'node'"),
+        ("message: [ENOSPC]", "message: ENOSPC", "wrong.yaml:3: where.message: a list is expected"),
+        ("message: [ENOSPC]", 'message: [" "]', "wrong.yaml:3: where.message.0: a text to look for has at least one"),
+        ("{level: [error], message: [ENOSPC]}", "{}", "wrong.yaml:3: where: level or message is needed"),
+        ("level: [error]", "level: [eror]", "wrong.yaml:3: where.level.0: Input should be 'debug'"),
+        ("({count}x)", "({cuont}x)", "wrong.yaml:6: title: {cuont} is not known here; known are count,"),
+        ("({count}x)", "({count.__class__}x)", "wrong.yaml:6: title: {count.__class__} is not known here"),
+        ("({count}x)", "({count:>9999999}x)", "wrong.yaml:6: title: {count:>9999999}: the one form known"),
+        ("({count}x)", "({count", "wrong.yaml:6: title: expected '}' before end of string"),
+        ("kind: threshold", "kind: treshold", 'wrong.yaml:2: kind "treshold" is not known; known are ratio, repeated,'),
+        ("kind: threshold\n", "", 'wrong.yaml:1: "kind" is missing; known are'),
+        ("name: disk-full", "name: ../../etc/passwd", "wrong.yaml:1: name: String should match pattern"),
+        ("severity: high", "severity: high\nseverity: low", '6: is not usable YAML: "severity" is given twice'),
+        ("severity: high", "severity: [high", "wrong.yaml:6: is not usable YAML: expected"),
+        ("severity: high", "severity: &s high\nrunbook: *s", "wrong.yaml:5: is not usable YAML: aliases (*name)"),
+        ("severity: high", "severity: 2026-99-99", "wrong.yaml: is not usable YAML: month must be in 1..12"),
+        ("severity: high", "severity: high\nrunbook: ../secrets", "wrong.yaml:6: runbook: String should match pattern"),
+        ("fires: true", "fires: false", "wrong.yaml:9: sample 1 must not match and does: error 'ENOSPC"),
+        ('error, message: "ENOSPC', 'warn, message: "ENOSPC', "wrong.yaml:9: sample 1 must match and does not"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_refused_with_file_line_and_reason(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert old in SOUND
+    assert problem in refusal(tmp_path, SOUND.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "just a word", "- a\n- b", "? [a]\n: b", "a: &x [*x]", "[" * 3000, "\x01", "null"]
+)
+def test_what_is_no_rule_at_all_is_refused_alone(tmp_path: Path, text: str) -> None:
+    assert refusal(tmp_path, text).startswith("wrong.yaml")
+
+
+def test_bytes_that_are_no_text_and_files_too_large_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes("name: größe".encode("latin-1"))
+    (tmp_path / "huge.yaml").write_bytes(b"#" * 200_000)
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "notes.txt").write_text("not looked at")
+    assert [str(problem) for problem in load_rules(tmp_path).problems] == [
+        "folder.yaml: Is a directory",
+        "huge.yaml: has 200,000 bytes, which no rule has",
+        "latin.yaml: is not UTF-8 text",
+    ]
+
+
+def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
+    loaded = load_rules(tmp_path / "rules")
+    assert str(loaded.problems[0]) == f"{tmp_path / 'rules'}: is not a directory"
+
+
+def test_of_two_rules_of_one_name_the_second_is_refused(tmp_path: Path) -> None:
+    loaded = load_rules(write(tmp_path, a=SOUND, b="# mine\n" + SOUND))
+    assert [rule.name for rule in loaded.rules] == ["disk-full"]
+    assert [str(problem) for problem in loaded.problems] == ["b.yaml:2: a.yaml has a rule named disk-full already"]
+
+
+def test_samples_are_judged_by_where() -> None:
+    high = next(rule for rule in load_rules().rules if isinstance(rule, Ratio))
+    assert check_samples(high) == []
+    wrong = high.model_copy(update={"samples": tuple(s.model_copy(update={"fires": True}) for s in high.samples)})
+    assert [index for index, _ in check_samples(wrong)] == [3]
+
+
+def test_the_report_names_rules_and_problems(tmp_path: Path) -> None:
+    text = report(load_rules(write(tmp_path, a=SOUND, b="kind: x")))
+    assert text.splitlines()[0].startswith("ok       disk-full (threshold, high, samples: 1, version ")
+    assert text.splitlines()[1].startswith('refused  b.yaml:1: kind "x" is not known')
+
+
+@given(st.text(max_size=200))
+def test_no_template_breaks_a_title(template: str) -> None:
+    """Templates are made of log lines: braces, line breaks and NUL among them."""
+    rule = next(rule for rule in load_rules().rules if rule.name == "repeated-error")
+    title = rule.fill(rule.title, {"count": "7", "template": template})
+    assert title.startswith("Repeated error (7x):")
+    assert not set("\n\r\0") & set(title)
+    assert len(title) <= len("Repeated error (7x): ") + 50
