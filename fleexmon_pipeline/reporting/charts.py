@@ -46,11 +46,11 @@ def coverage_strip(node: NodeFigures) -> Markup:
 
 
 def ceiling(value: float) -> int:
-    """The next number of the form 1, 2, 4, 5 or 10 × 10ⁿ; at least 4, so that four gridlines are whole numbers."""
-    if value <= 4:
-        return 4
-    power = 10 ** math.floor(math.log10(value))
-    return next(int(step * power) for step in (1, 2, 4, 6, 8, 10) if value <= step * power)
+    """A round number not below `value`, close enough to fill the chart and divisible by its four gridlines."""
+    if value <= 8:
+        return 4 if value <= 4 else 8
+    power: int = 10 ** math.floor(math.log10(value))
+    return next(round(step * power) for step in (1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 12) if value <= step * power)
 
 
 def _bars(
@@ -61,7 +61,7 @@ def _bars(
     parts = [_HATCH.format(name=f"hatch-{name}"), *_grid(top, height)]
     for index, hour in enumerate(hours):
         x, y = LEFT + index * slot, float(TOP + height)
-        if not hour.covered:
+        if hour.heard is False:
             parts.append(
                 Markup('<rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" fill="url(#hatch-{})"/>').format(
                     x, TOP, slot, height, name
@@ -115,6 +115,6 @@ def compact(value: float) -> str:
 
 
 def _tip(hour: HourFigures) -> Markup:
-    if not hour.covered:
-        return escape(f"{hour.hour:%H:%M} no node heard")
+    if not hour.heard:
+        return escape(f"{hour.hour:%H:%M} {'no node heard' if hour.heard is False else 'still to come'}")
     return escape(f"{hour.hour:%H:%M} {hour.lines:,} lines, {hour.errors:,} errors, {hour.warnings:,} warnings")

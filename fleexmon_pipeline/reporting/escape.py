@@ -58,8 +58,8 @@ def title(text: str, *, most: int = 200) -> str:
 
 
 def mermaid(text: str, *, most: int = 40) -> str:
-    """A label inside Mermaid's double quotes: letters, digits, space and `.:-` only."""
-    return clean("".join(c if c.isalnum() or c in " .:-" else " " for c in clean(text, most=most)), most=most)
+    """A label inside Mermaid's double quotes: letters, digits, space and `.,:-` only."""
+    return clean("".join(c if c.isalnum() or c in " .,:-" else " " for c in clean(text, most=most)), most=most)
 
 
 def _within(paragraphs: list[str], most: int) -> list[str]:

@@ -72,13 +72,13 @@ class NodeFigures:
 
 @dataclass(frozen=True)
 class HourFigures:
-    """`covered`: at least one node was heard in it. Without, a zero means nothing."""
+    """`heard`: at least one node answered in it. False: a zero means nothing; None: the hour is still to come."""
 
     hour: datetime
     lines: int
     errors: int
     warnings: int
-    covered: bool
+    heard: bool | None
 
 
 @dataclass(frozen=True)
@@ -283,10 +283,16 @@ def _hours(day: Window, hourly: Iterable[Mapping[str, Any]], nodes: Sequence[Nod
     return tuple(
         HourFigures(
             hour, count.total(), count["error"] + count["fatal"], count["warn"],
-            count.total() > 0 or any(node.hours[index] in ("complete", "empty", "partial") for node in nodes),
+            True if count.total() else _heard({node.hours[index] for node in nodes}),
         )
         for index, (hour, count) in enumerate(levels.items())
     )  # fmt: skip
+
+
+def _heard(statuses: set[str]) -> bool | None:
+    if statuses & {"complete", "empty", "partial"}:
+        return True
+    return None if "pending" in statuses else False
 
 
 def _pattern(row: Mapping[str, Any]) -> PatternFigures:

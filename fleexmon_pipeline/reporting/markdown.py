@@ -32,7 +32,7 @@ def render(figures: Figures) -> str:
         ),
         *_charts(figures),
         *_nodes(figures),
-        *_patterns("Top errors", figures.top_errors, "No errors in this day's lines."),
+        *_patterns("Top errors", figures.top_errors, wording.no_errors(figures)),
         *_patterns(
             f"New patterns: {figures.new_patterns:,}, {figures.new_error_patterns:,} of them errors",
             figures.new_listed,

@@ -10,8 +10,8 @@ LABELS = (("Lines", "lines"), ("Errors", "errors"), ("Warnings", "warnings"))
 
 
 def number(value: float) -> str:
-    """`12,345`, `12.5`."""
-    return f"{value:,.1f}".removesuffix(".0")
+    """`12,345`, `12.5`; a mean of hundreds needs no decimals."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}".removesuffix(".0")
 
 
 def rate(value: float | None) -> str:
@@ -24,12 +24,13 @@ def moment(value: datetime | None) -> str:
 
 
 def change(now: float, then: float) -> str:
-    """`+25%`, `new` where there was nothing, `=` where nothing changed."""
+    """`+25%`, `new` where there was nothing, `=` where it is less than half a percent."""
     if now == then:
         return "="
     if not then:
         return "new"
-    return f"{(now - then) / then:+,.0%}"
+    shown = f"{(now - then) / then:+,.0%}"
+    return "=" if shown in ("+0%", "-0%") else shown
 
 
 def volume_rows(figures: Figures) -> list[tuple[str, str, str, str, str]]:
@@ -69,6 +70,10 @@ def genai(figures: Figures) -> str:
         f"{use.calls:,} calls, {use.failures:,} of them failed; "
         f"{use.tokens_in:,} tokens in, {use.tokens_out:,} tokens out."
     )
+
+
+def no_errors(figures: Figures) -> str:
+    return "No errors in this day's lines." if figures.total.lines else "No lines, so nothing is known of errors."
 
 
 def trend(pattern: PatternFigures) -> str:

@@ -8,8 +8,11 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleexmon_pipeline.reporting import html, markdown
+from fleexmon_pipeline.reporting.charts import ceiling
 from fleexmon_pipeline.reporting.digests import write_digest
 from fleexmon_pipeline.reporting.figures import figures
 from fleexmon_pipeline_tests.conftest import Database
@@ -154,3 +157,12 @@ def test_without_github_nothing_is_wished_for(database: Database) -> None:
         write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
         assert connection.execute("""SELECT count(*) AS n FROM "Outbox" """).fetchone() == {"n": 0}
         assert connection.execute("""SELECT day::text FROM "LogDigest" """).fetchall() == [{"day": "2026-11-20"}]
+
+
+@given(st.floats(min_value=0, max_value=1e12))
+def test_charts_are_filled_and_their_gridlines_whole(value: float) -> None:
+    top = ceiling(value)
+
+    assert top >= value
+    assert top % 4 == 0
+    assert top <= max(8, 1.67 * value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import httpx
 import pytest
 
 from fleexmon_pipeline.reporting.github import GitHubClient, GitHubError
@@ -69,4 +72,14 @@ def test_reading_is_tried_again(github: FakeGitHub, client: GitHubClient) -> Non
 def test_a_wrong_token_says_which_variable(github: FakeGitHub) -> None:
     with pytest.raises(GitHubError, match="GH_TOKEN"):
         GitHubClient(GitHubSettings(REPO, "ghp_wrong", github.url)).check()
+    github.violations.clear()
+
+
+def test_the_fake_refuses_what_github_would(github: FakeGitHub, shared: Path) -> None:
+    """`shared` skips this where GitHub's description is not at hand."""
+    headers = {"Authorization": f"token {TOKEN}"}
+    for body in ({"title": ["no"]}, {"body": "no title"}):
+        assert httpx.post(f"{github.url}/repos/{REPO}/issues", json=body, headers=headers).status_code == 422
+    assert httpx.get(f"{github.url}/repos/{REPO}/issues?state=ajar", headers=headers).status_code == 422
+    assert len(github.violations) == 3
     github.violations.clear()
