@@ -27,8 +27,8 @@ def firing(slot: int, *, subject: Subject = PATTERN, rule: str = "repeated-error
     source: Source = "genai" if rule == "genai" else "detector"
     values: dict[str, Any] = {
         "rule_version": "1", "source": source, "type": rule, "severity": Severity.MEDIUM, "title": f"{rule} in {slot}",
-        "description": "It fired.", "nodes": [subject.node] if subject.node else [], "grace": HOUR, "affected": slot + 1,
-        "evidence": [uuid.UUID(int=slot)], "metadata": {"rate": slot / 7},
+        "description": "It fired.", "nodes": [subject.node] if subject.node else [], "grace": HOUR,
+        "affected": slot + 1, "evidence": [uuid.UUID(int=slot)], "metadata": {"rate": slot / 7},
     }  # fmt: skip
     return Occurrence(rule=rule, subject=subject, slot=at(slot), **{**values, **changes})
 

@@ -97,9 +97,8 @@ def test_only_what_the_rules_said_is_replaced(database: Database) -> None:
 def test_an_occurrence_outside_of_what_is_replaced_is_refused(
     database: Database, slot: int, changes: dict[str, Any], reason: str
 ) -> None:
+    wrong, window = firing(slot, **changes), Window(at(0), at(12))
     with database.connect() as connection, pytest.raises(ValueError, match=reason):
-        wrong = firing(slot, **changes)
-        window = Window(at(0), at(12))
         write_occurrences(connection, [wrong], source="detector", window=window, rules=["repeated-error"])
 
 

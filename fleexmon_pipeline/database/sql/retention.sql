@@ -1,0 +1,128 @@
+-- expire_logs --
+-- One page of the oldest lines after a position, in the order of the timestamp index; rows that stay are passed once.
+-- What is not analyzed, or evidence of an issue that is not resolved, stays. Rows that another program holds wait for
+-- the next run.
+WITH held AS (
+  SELECT DISTINCT unnest("affectedLogs") AS id FROM "LogIssue" WHERE status IS DISTINCT FROM 'resolved'
+), page AS (
+  SELECT e.id, e.timestamp, e.analyzed IS TRUE AS analyzed, held.id IS NOT NULL AS evidence
+  FROM (
+    SELECT id, timestamp, analyzed
+    FROM "LogEntry"
+    WHERE timestamp < %(before)s AND timestamp >= %(after)s AND (timestamp, id) > (%(after)s, %(after_id)s)
+    ORDER BY timestamp, id
+    LIMIT %(batch)s
+  ) AS e
+  LEFT JOIN held ON held.id = e.id
+), gone AS (
+  DELETE FROM "LogEntry"
+  WHERE NOT %(dry_run)s AND id = ANY (ARRAY (
+    SELECT e.id
+    FROM "LogEntry" AS e
+    JOIN page ON page.id = e.id
+    WHERE page.analyzed AND NOT page.evidence AND e.analyzed
+    FOR UPDATE OF e SKIP LOCKED
+  ))
+  RETURNING id
+)
+SELECT count(*) AS seen,
+  count(*) FILTER (WHERE NOT analyzed) AS unanalyzed,
+  count(*) FILTER (WHERE analyzed AND evidence) AS evidence,
+  CASE WHEN %(dry_run)s THEN count(*) FILTER (WHERE analyzed AND NOT evidence) ELSE (SELECT count(*) FROM gone) END
+    AS deleted,
+  max(timestamp) AS after,
+  (SELECT id FROM page ORDER BY timestamp DESC, id DESC LIMIT 1) AS after_id
+FROM page;
+
+-- old_issues --
+-- Issues resolved long ago, and what is remembered of rows that another program deleted long ago.
+SELECT COALESCE(i.id, e.id) AS id, COALESCE(e.fingerprint, i.fingerprint) AS fingerprint
+FROM (
+  SELECT id, metadata ->> 'fingerprint' AS fingerprint, status, "resolvedAt"
+  FROM "LogIssue"
+) AS i
+FULL JOIN "IssueEpisode" AS e ON e.id = i.id
+WHERE ((i.status = 'resolved' AND i."resolvedAt" < %(before)s) OR (i.id IS NULL AND e."lastSlot" < %(before)s))
+  AND COALESCE(i.id, e.id) > %(after_id)s
+ORDER BY 1
+LIMIT %(batch)s;
+
+-- lock_subjects --
+-- The locks of detection/lifecycle: nobody may make an issue of occurrences that are half gone.
+SELECT pg_advisory_xact_lock(hashtext('fleexmon subjects'), bucket)
+FROM (
+  SELECT DISTINCT hashtext(substr(fingerprint, strpos(fingerprint, ':') + 1)) & 1023 AS bucket
+  FROM unnest(%(fingerprints)s::text[]) AS fingerprint
+  WHERE fingerprint IS NOT NULL
+  ORDER BY bucket
+) AS b;
+
+-- delete_issues --
+-- Looked at again under the locks: one that fired or was reopened meanwhile stays.
+DELETE FROM "LogIssue"
+WHERE id = ANY (%(ids)s::uuid[]) AND status = 'resolved' AND "resolvedAt" < %(before)s
+RETURNING id, "resolvedAt";
+
+-- delete_episodes --
+DELETE FROM "IssueEpisode" AS e
+WHERE e.id = ANY (%(ids)s::uuid[]) AND NOT EXISTS (SELECT FROM "LogIssue" AS i WHERE i.id = e.id)
+  AND e."lastSlot" < %(before)s
+RETURNING e.id, e.fingerprint, substr(e.fingerprint, strpos(e.fingerprint, ':') + 1) AS subject, e."firstSlot",
+  e."lastSlot";
+
+-- delete_occurrences_of_episode --
+-- With the episode go its occurrences, those after it that a person's resolve had ended, and what GenAI said beside it:
+-- of each of them the next reconcile would make an issue again.
+WITH reach AS (
+  SELECT COALESCE(max(grace), interval '0') AS grace
+  FROM "IssueOccurrence"
+  WHERE fingerprint = %(fingerprint)s AND source = 'detector'
+)
+DELETE FROM "IssueOccurrence" AS o
+USING reach
+WHERE o.subject = %(subject)s
+  AND (
+    o.fingerprint = %(fingerprint)s AND o.slot < %(until)s AND NOT EXISTS (
+      SELECT FROM "IssueEpisode" AS e
+      WHERE e.fingerprint = o.fingerprint AND o.slot BETWEEN e."firstSlot" AND e."lastSlot"
+    )
+    OR o.source = 'genai' AND o.slot BETWEEN %(first)s - reach.grace AND %(until)s + reach.grace AND NOT EXISTS (
+      SELECT FROM "IssueEpisode" AS e
+      WHERE substr(e.fingerprint, strpos(e.fingerprint, ':') + 1) = o.subject
+        AND o.slot BETWEEN e."firstSlot" - reach.grace AND e."lastSlot" + reach.grace
+    )
+  );
+
+-- IssueOccurrence --
+-- This and the following choose the rows of the table they are named for; the batch, the lock and the count are added.
+-- Old occurrences that belong to no episode, such as what GenAI said beside a rule's issue that is gone. Those within a
+-- day of an episode of the same subject may still fill its root cause.
+SELECT o.ctid
+FROM "IssueOccurrence" AS o
+WHERE o.slot < %(before)s AND NOT EXISTS (
+  SELECT FROM "IssueEpisode" AS e
+  WHERE substr(e.fingerprint, strpos(e.fingerprint, ':') + 1) = o.subject
+    AND o.slot BETWEEN e."firstSlot" - interval '1 day' AND e."lastSlot" + interval '1 day'
+)
+ORDER BY o.slot;
+
+-- RejectedLog --
+SELECT o.ctid FROM "RejectedLog" AS o WHERE o.slot < %(before)s ORDER BY o.slot;
+
+-- LogPatternCount --
+SELECT o.ctid FROM "LogPatternCount" AS o WHERE o.slot < %(before)s ORDER BY o.slot;
+
+-- LogCoverage --
+SELECT o.ctid FROM "LogCoverage" AS o WHERE o.slot < %(before)s ORDER BY o.slot;
+
+-- GenAICall --
+SELECT o.ctid FROM "GenAICall" AS o WHERE o.at < %(before)s ORDER BY o.at;
+
+-- Outbox --
+-- Only what GitHub shows already, and no issue that could still change there.
+SELECT o.ctid
+FROM "Outbox" AS o
+WHERE o."updatedAt" < %(before)s AND o.shown = o.desired AND NOT (o.key LIKE 'issue:%%' AND EXISTS (
+  SELECT FROM "LogIssue" AS i
+  WHERE i.metadata ->> 'fingerprint' = substr(o.key, 7) AND i.status IS DISTINCT FROM 'resolved'
+));
