@@ -45,19 +45,16 @@ def find_texts(connection: Connection, rules: Sequence[Threshold], window: Windo
     if not sought:
         return found
     expression = "|".join(sorted({_expression(text) for _, texts in sought for text in texts}))
-    with connection.transaction(), connection.cursor(name="matching_lines") as cursor:
-        cursor.itersize = ROWS_AT_ONCE
-        cursor.execute(
-            statements("detection")["matching_lines"],
-            {"since": window.since, "until": window.until, "expression": f"(?:{expression})"},
-        )
-        for row in cursor:
-            message = row["message"].lower()
-            for rule, texts in sought:
-                if rule.where.has_level(row["level"]) and any(text in message for text in texts):
-                    matches, slot = found[rule.name], floor(row["timestamp"], SLOT)
-                    matches.counts[row["node"]][slot] += 1
-                    matches.lines[row["node"], slot].append(row["id"])
+    query = statements("detection")["matching_lines"]
+    parameters = {"since": window.since, "until": window.until, "expression": f"(?:{expression})"}
+    # Streamed rather than read by a server-side cursor, which would keep the scan from running in parallel.
+    for row in connection.cursor().stream(query, parameters, size=ROWS_AT_ONCE):
+        message = row["message"].lower()
+        for rule, texts in sought:
+            if rule.where.has_level(row["level"]) and any(text in message for text in texts):
+                matches, slot = found[rule.name], floor(row["timestamp"], SLOT)
+                matches.counts[row["node"]][slot] += 1
+                matches.lines[row["node"], slot].append(row["id"])
     return found
 
 
