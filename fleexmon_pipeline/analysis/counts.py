@@ -1,0 +1,143 @@
+"""How often each pattern was seen: slot x node x pattern x level -> count and samples, what all later stages read.
+
+Here: rebuilding "LogPatternCount" from "LogEntry" and finding where that is due. The patterns: `pattern_store.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from psycopg.rows import tuple_row
+
+from fleexmon_pipeline.analysis.masks import LONGEST_READ
+from fleexmon_pipeline.analysis.pattern_store import Sighting, store_patterns
+from fleexmon_pipeline.analysis.patterns import PatternMiner
+from fleexmon_pipeline.collection.records import LEVELS, read_level
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.window import EPOCH, SLOT, Window, ceil, floor
+
+CHUNK = 2_000  # rows: a message is read up to 64 kB, so that 128 MB is the worst
+MOST_SAMPLES = 1_000  # of warn, error and fatal lines: an issue's "affectedLogs" are these
+FEW_SAMPLES = 3  # of any other
+
+_SQL = statements("patterns")
+_Key = tuple[str, str, str]  # node, pattern, level
+
+
+@dataclass(frozen=True)
+class CountsAccount:
+    """What a rebuild did. `new` are the patterns, aliases resolved, that were first seen inside the window."""
+
+    rows: int
+    patterns: int  # different ones, aliases resolved
+    new: Sequence[str]
+    slots: int
+    changed: int  # rows of "LogPatternCount" written or deleted; 0 when nothing had changed
+    seconds: float
+
+
+@dataclass
+class _Tally:
+    count: int
+    last: int  # microseconds since 1970
+    first: int
+    samples: list[str] = field(default_factory=list)  # newest first
+
+    @property
+    def row(self) -> tuple[int, str]:
+        return self.count, f"{{{','.join(self.samples)}}}"
+
+
+def stale_slots(connection: Connection, window: Window) -> list[Window]:
+    """The slots touching `window` whose counts do not sum to "LogEntry", per node; ascending."""
+    bounds = {"since": floor(window.since, SLOT), "until": ceil(window.until, SLOT)}
+    return [Window(row["slot"], row["slot"] + SLOT) for row in connection.execute(_SQL["stale_slots"], bounds)]
+
+
+def rebuild_counts(
+    connection: Connection, window: Window, miner: PatternMiner, *, redact: Callable[[str], str]
+) -> CountsAccount:
+    """Make "LogPatternCount" of the slots touching `window` say what "LogEntry" holds, and "LogPattern" know of them.
+
+    One transaction an hour, behind that hour's lock: after a failure the hours done stay done. Rows that are right are
+    not touched, so a rerun writes nothing. `redact` takes secrets out of what is stored of a template.
+    """
+    begun = time.perf_counter()
+    rows = slots = changed = 0
+    patterns: set[str] = set()
+    for hour in window.hours():
+        part = [slot for slot in hour.slots() if slot.overlap(window)]
+        sightings: dict[str, Sighting] = {}
+        with connection.transaction():
+            connection.execute(_SQL["lock_hour"], {"hour": hour.since})
+            for slot in part:
+                tallies = _count(connection, slot, miner)
+                changed += _write(connection, slot.since, tallies)
+                rows += sum(tally.count for tally in tallies.values())
+                for (_, pattern, level), tally in tallies.items():
+                    sighting = Sighting(_moment(tally.first), _moment(tally.last), level)
+                    sightings[pattern] = sightings[pattern] | sighting if pattern in sightings else sighting
+            store_patterns(connection, miner, sightings, redact=redact)
+        miner.new_aliases.clear()
+        slots += len(part)
+        patterns |= sightings.keys()
+    resolved = {miner.resolve(pattern) for pattern in patterns}
+    bounds = {"ids": sorted(resolved), "since": window.since, "until": window.until}
+    new = [row["id"] for row in connection.execute(_SQL["first_seen_inside"], bounds)]
+    return CountsAccount(rows, len(resolved), new, slots, changed, time.perf_counter() - begun)
+
+
+def _count(connection: Connection, slot: Window, miner: PatternMiner) -> dict[_Key, _Tally]:
+    """Read by one statement, so that the slot is counted as it stood at one moment, whoever inserts meanwhile."""
+    tallies: dict[_Key, _Tally] = {}
+    with connection.cursor("lines_of_slot", row_factory=tuple_row) as cursor:
+        cursor.execute(_SQL["lines_of_slot"], {"since": slot.since, "until": slot.until, "longest": LONGEST_READ})
+        while chunk := cursor.fetchmany(CHUNK):
+            patterns = miner.identify([row[4] for row in chunk])
+            for (entry, micros, word, node, _), pattern in zip(chunk, patterns, strict=True):
+                level = _level(word)
+                key = (node, pattern, level)
+                tally = tallies.get(key)
+                if tally is None:
+                    tally = tallies[key] = _Tally(0, last=micros, first=micros)
+                tally.count += 1
+                tally.first = micros
+                if tally.count <= FEW_SAMPLES or (tally.count <= MOST_SAMPLES and level in ("warn", "error", "fatal")):
+                    tally.samples.append(entry)
+    return tallies
+
+
+def _write(connection: Connection, slot: datetime, tallies: dict[_Key, _Tally]) -> int:
+    """Delete and insert where a row differs from its tally; how many rows that were."""
+    due = {key: tally.row for key, tally in tallies.items()}
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(_SQL["counts_of_slot"], {"slot": slot})
+        stored: dict[_Key, tuple[int, str]] = {row[:3]: row[3:] for row in cursor}
+        wrong = sorted(key for key, row in stored.items() if due.get(key) != row)
+        missing = sorted(key for key, row in due.items() if stored.get(key) != row)
+        if wrong:
+            nodes, patterns, levels = map(list, zip(*wrong, strict=True))
+            cursor.execute(
+                _SQL["delete_counts"], {"slot": slot, "nodes": nodes, "patterns": patterns, "levels": levels}
+            )
+        if missing:
+            with cursor.copy(_SQL["copy_counts"]) as copy:
+                for key in missing:
+                    copy.write_row((slot, *key, *due[key]))
+    return len(wrong) + len(missing)
+
+
+@lru_cache(maxsize=1_000)
+def _level(text: str) -> str:
+    """Other programs write levels too, ERROR and 50 among them. A word nobody knows stays as it is, in lower case."""
+    word = text.lower()
+    return read_level(word) if word in LEVELS or (word.isascii() and word.isdigit()) else word
+
+
+def _moment(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=micros)

@@ -1,0 +1,80 @@
+"""Rows of "LogPattern": what a miner remembers from run to run, and what people read of a pattern.
+
+Here: loading and storing patterns and aliases. How often each was seen: `counts.py`; how they are found: `patterns.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import tuple_row
+
+from fleexmon_pipeline.analysis.masks import MASK_VERSION
+from fleexmon_pipeline.analysis.patterns import PatternMiner, StoredPattern, presentable
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+
+LEVELS = ("debug", "info", "warn", "error", "fatal")  # ascending; any other word is below all of them
+MOST_LOADED = 100_000  # patterns; 0.5 s and 150 MB
+
+_SQL = statements("patterns")
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """Of one pattern: when first, when last (event time, UTC), and the most severe level."""
+
+    first: datetime
+    last: datetime
+    level: str
+
+    def __or__(self, other: Sighting) -> Sighting:
+        return Sighting(
+            min(self.first, other.first), max(self.last, other.last), max(self.level, other.level, key=_rank)
+        )
+
+
+def _rank(level: str) -> tuple[int, str]:
+    return (LEVELS.index(level) + 1 if level in LEVELS else 0, level)
+
+
+def load_miner(connection: Connection) -> PatternMiner:
+    """A miner that goes on from "LogPattern": same ids in any case, and the aliases known so far."""
+    miner = PatternMiner()
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(_SQL["load"], {"mask_version": MASK_VERSION, "limit": MOST_LOADED})
+        miner.remember([StoredPattern(*row) for row in cursor])
+    return miner
+
+
+def store_patterns(
+    connection: Connection, miner: PatternMiner, sightings: Mapping[str, Sighting], *, redact: Callable[[str], str]
+) -> None:
+    """Write the patterns sighted, those they merged into, and the aliases that came up since the last commit.
+
+    Call it once, last, in a transaction, and `miner.new_aliases.clear()` when that is committed. What a pattern merged
+    into was first seen when the first of its members was, or a merge would make old lines look new.
+    """
+    seen = dict(sightings)
+    for row in connection.execute(_SQL["seen"], {"ids": sorted(miner.new_aliases)}):
+        stored = Sighting(row["firstSeen"], row["lastSeen"], row["level"])
+        seen[row["id"]] = stored | seen[row["id"]] if row["id"] in seen else stored
+    for pattern, sighting in list(seen.items()):
+        for ancestor in miner.lineage(pattern)[1:]:
+            seen[ancestor] = seen[ancestor] | sighting if ancestor in seen else sighting
+    ids = sorted(pattern for pattern in seen if miner.knows(pattern))
+    connection.execute(
+        _SQL["upsert"],
+        {
+            "ids": ids,
+            "templates": [presentable(miner.template(pattern), redact) for pattern in ids],
+            "levels": [seen[pattern].level for pattern in ids],
+            "first": [seen[pattern].first for pattern in ids],
+            "last": [seen[pattern].last for pattern in ids],
+            "aliases": [next(iter(miner.lineage(pattern)[1:]), None) for pattern in ids],
+            "ranks": list(LEVELS),
+            "mask_version": MASK_VERSION,
+        },
+    )

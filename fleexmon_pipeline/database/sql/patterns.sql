@@ -1,0 +1,101 @@
+-- lock_hour --
+-- Two runs may hold the same hour, a range and a tick: the second waits here. Taken hour by hour, ascending.
+SELECT pg_advisory_xact_lock(hashtextextended('analyzed_logs' || %(hour)s::timestamp::text, 0));
+
+-- lines_of_slot --
+-- Newest first, so that the first rows of a kind are its samples; microseconds, since a datetime costs more than the rest
+-- of a row; the beginning of a message is all that is looked at.
+SELECT id::text, (extract(epoch FROM timestamp) * 1000000)::bigint, left(trim(level), 32), source,
+       left(message, %(longest)s)
+FROM "LogEntry"
+WHERE timestamp >= %(since)s AND timestamp < %(until)s
+ORDER BY timestamp DESC, id DESC;
+
+-- counts_of_slot --
+SELECT node, pattern, level, count, samples::text
+FROM "LogPatternCount"
+WHERE slot = %(slot)s;
+
+-- delete_counts --
+DELETE FROM "LogPatternCount"
+WHERE slot = %(slot)s
+  AND (node, pattern, level) IN (SELECT * FROM unnest(%(nodes)s::text[], %(patterns)s::text[], %(levels)s::text[]));
+
+-- copy_counts --
+COPY "LogPatternCount" (slot, node, pattern, level, count, samples) FROM STDIN;
+
+-- stale_slots --
+-- Slots whose counts are not what "LogEntry" holds; also those whose lines all went.
+SELECT slot
+FROM (
+  SELECT date_bin('5 minutes', timestamp, TIMESTAMP '1970-01-01') AS slot, source AS node, count(*) AS lines
+  FROM "LogEntry"
+  WHERE timestamp >= %(since)s AND timestamp < %(until)s
+  GROUP BY 1, 2
+) held
+FULL JOIN (
+  SELECT slot, node, sum(count) AS lines
+  FROM "LogPatternCount"
+  WHERE slot >= %(since)s AND slot < %(until)s
+  GROUP BY 1, 2
+) counted USING (slot, node)
+WHERE held.lines IS DISTINCT FROM counted.lines
+GROUP BY slot
+ORDER BY slot;
+
+-- load --
+-- The latest patterns, with their lines of the last day that has any: merging weighs by them. Aliases lead to patterns
+-- seen at least as late, so that a chain is hardly ever cut.
+WITH recent AS (
+  SELECT pattern, sum(count)::bigint AS lines
+  FROM "LogPatternCount"
+  WHERE slot > (SELECT max(slot) FROM "LogPatternCount") - INTERVAL '1 day'
+  GROUP BY pattern
+)
+SELECT id, template, "aliasOf", coalesce(lines, 1)
+FROM (
+  SELECT id, template, "aliasOf"
+  FROM "LogPattern"
+  WHERE "maskVersion" = %(mask_version)s
+  ORDER BY "lastSeen" DESC, id
+  LIMIT %(limit)s
+) latest
+LEFT JOIN recent ON recent.pattern = latest.id;
+
+-- seen --
+SELECT id, level, "firstSeen", "lastSeen"
+FROM "LogPattern"
+WHERE id = ANY(%(ids)s);
+
+-- upsert --
+-- One statement, in the order of ids: two runs lock the rows they share in one order, and an alias may name a row that
+-- comes later. A level outranks those before it in `levels`; an alias, once given, stays: ids under an issue never move.
+INSERT INTO "LogPattern" AS known (id, template, level, "firstSeen", "lastSeen", "maskVersion", "aliasOf")
+SELECT id, template, level, first, last, %(mask_version)s, alias
+FROM unnest(
+  %(ids)s::text[], %(templates)s::text[], %(levels)s::text[], %(first)s::timestamp[], %(last)s::timestamp[],
+  %(aliases)s::text[]
+) AS met (id, template, level, first, last, alias)
+ORDER BY id
+ON CONFLICT (id) DO UPDATE SET
+  template = excluded.template,
+  level = CASE
+    WHEN (coalesce(array_position(%(ranks)s::text[], excluded.level), 0), excluded.level)
+       > (coalesce(array_position(%(ranks)s::text[], known.level::text), 0), known.level::text)
+    THEN excluded.level ELSE known.level END,
+  "firstSeen" = least(known."firstSeen", excluded."firstSeen"),
+  "lastSeen" = greatest(known."lastSeen", excluded."lastSeen"),
+  "maskVersion" = excluded."maskVersion",
+  "aliasOf" = coalesce(known."aliasOf", excluded."aliasOf")
+WHERE known.template <> excluded.template
+   OR known.level <> excluded.level
+   OR known."firstSeen" > excluded."firstSeen"
+   OR known."lastSeen" < excluded."lastSeen"
+   OR known."maskVersion" <> excluded."maskVersion"
+   OR (known."aliasOf" IS NULL AND excluded."aliasOf" IS NOT NULL);
+
+-- first_seen_inside --
+SELECT id
+FROM "LogPattern"
+WHERE id = ANY(%(ids)s) AND "firstSeen" >= %(since)s AND "firstSeen" < %(until)s
+ORDER BY id;

@@ -1,0 +1,236 @@
+"""Counts sum to the log, exactly, however often and by however many they are rebuilt."""
+
+from __future__ import annotations
+
+import random
+import threading
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from fleexmon_pipeline.analysis import counts
+from fleexmon_pipeline.analysis.counts import rebuild_counts, stale_slots
+from fleexmon_pipeline.analysis.masks import pattern_id
+from fleexmon_pipeline.analysis.pattern_store import load_miner
+from fleexmon_pipeline.analysis.patterns import PatternMiner
+from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.window import SLOT, Window
+from fleexmon_pipeline_tests.conftest import Database
+
+TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
+HOUR = Window.hour_of(TEN)
+SUMS = """SELECT coalesce(c.slot, e.slot) FROM
+  (SELECT slot, node, level, sum(count) AS n FROM "LogPatternCount" GROUP BY 1, 2, 3) c FULL JOIN
+  (SELECT date_bin('5 min', timestamp, TIMESTAMP '1970-01-01') AS slot, source AS node, level, count(*) AS n
+   FROM "LogEntry" GROUP BY 1, 2, 3) e USING (slot, node, level) WHERE c.n IS DISTINCT FROM e.n"""
+
+
+def insert(
+    connection: Connection,
+    messages: Iterable[str],
+    *,
+    at: datetime = TEN,
+    step: timedelta = timedelta(seconds=1),
+    level: str = "info",
+    node: str = "blue",
+) -> list[uuid.UUID]:
+    """One line every `step`; their ids in this order."""
+    ids = []
+    for index, message in enumerate(messages):
+        ids.append(uuid.uuid4())
+        connection.execute(
+            'INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname) VALUES (%s, %s, %s, %s, %s, %s)',
+            (ids[-1], at + index * step, level, message, node, "10.0.0.5"),
+        )
+    return ids
+
+
+def rebuild(connection: Connection, window: Window = HOUR) -> counts.CountsAccount:
+    return rebuild_counts(connection, window, load_miner(connection), redact=redact)
+
+
+def random_log(connection: Connection, *, lines: int, seed: int) -> None:
+    rnd = random.Random(seed)
+    for level in ("info", "error"):
+        for node in ("blue", "green"):
+            texts = [
+                f"job {rnd.choice('abcdef') * 3} took {rnd.randrange(999)} ms on the queue of today"
+                for _ in range(lines)
+            ]
+            insert(
+                connection,
+                texts,
+                at=TEN + timedelta(seconds=rnd.random()),
+                step=timedelta(seconds=29),
+                level=level,
+                node=node,
+            )
+
+
+def test_counts_of_slot_node_pattern_and_level(database: Database) -> None:
+    with database.connect() as connection:
+        blue = insert(connection, ["took 5 ms", "took 7 ms"], at=TEN + SLOT)
+        insert(connection, ["took 9 ms"], at=TEN + SLOT, level="ERROR", node="green")
+
+        account = rebuild(connection)
+
+        rows = connection.execute('SELECT * FROM "LogPatternCount" ORDER BY node').fetchall()
+        patterns = connection.execute('SELECT * FROM "LogPattern"').fetchall()
+    assert [(row["slot"], row["node"], row["level"], row["count"]) for row in rows] == [
+        (TEN + SLOT, "blue", "info", 2),
+        (TEN + SLOT, "green", "error", 1),
+    ]
+    assert rows[0]["samples"] == [blue[1], blue[0]]
+    (pattern,) = patterns
+    assert (pattern["id"], pattern["template"], pattern["level"]) == (rows[0]["pattern"], "took <duration>", "error")
+    assert (pattern["firstSeen"], pattern["lastSeen"]) == (TEN + SLOT, TEN + SLOT + timedelta(seconds=1))
+    assert (account.rows, account.patterns, account.new, account.slots) == (3, 1, [pattern["id"]], 12)
+
+
+def test_counts_sum_to_the_log_and_a_rerun_writes_nothing(database: Database) -> None:
+    with database.connect() as connection:
+        random_log(connection, lines=120, seed=1)
+        first = rebuild(connection)
+        before = database.fingerprint('"LogPatternCount"', '"LogPattern"')
+
+        second = rebuild(connection)
+
+        assert connection.execute(SUMS.encode()).fetchall() == []
+    assert first.rows == second.rows == 480
+    assert second.changed == 0
+    assert database.fingerprint('"LogPatternCount"', '"LogPattern"') == before
+
+
+def test_slots_one_by_one_in_any_order_count_as_the_whole_hour_does(database: Database) -> None:
+    with database.connect() as connection:
+        random_log(connection, lines=120, seed=2)
+        rebuild(connection)
+        whole = database.rows('SELECT * FROM "LogPatternCount" ORDER BY slot, node, pattern, level')
+        connection.execute('TRUNCATE "LogPatternCount", "LogPattern"')
+
+        for slot in random.Random(3).sample(list(HOUR.slots()), 12):
+            rebuild(connection, slot)
+
+    assert database.rows('SELECT * FROM "LogPatternCount" ORDER BY slot, node, pattern, level') == whole
+
+
+def test_only_slots_that_changed_are_stale(database: Database) -> None:
+    with database.connect() as connection:
+        insert(connection, ["a"] * 3, step=SLOT)
+        assert [slot.since for slot in stale_slots(connection, HOUR)] == [TEN, TEN + SLOT, TEN + 2 * SLOT]
+        rebuild(connection)
+        assert stale_slots(connection, HOUR) == []
+
+        insert(connection, ["late"], at=TEN + SLOT, node="green")
+        connection.execute('DELETE FROM "LogEntry" WHERE timestamp = %s', (TEN,))
+
+        assert stale_slots(connection, HOUR) == [Window(TEN, TEN + SLOT), Window(TEN + SLOT, TEN + 2 * SLOT)]
+        rebuild(connection)
+        assert stale_slots(connection, HOUR) == []
+        assert connection.execute(SUMS.encode()).fetchall() == []
+
+
+def test_samples_are_the_newest_all_of_errors_and_three_of_the_rest(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "MOST_SAMPLES", 20)
+    monkeypatch.setattr(counts, "CHUNK", 7)
+    with database.connect() as connection:
+        made = {level: insert(connection, ["x"] * 30, level=level) for level in ("info", "warn", "error", "fatal")}
+        rebuild(connection)
+        samples = {row["level"]: row["samples"] for row in connection.execute('SELECT * FROM "LogPatternCount"')}
+
+    for level, ids in made.items():
+        assert samples[level] == ids[::-1][: 3 if level == "info" else 20]
+
+
+def test_levels_that_other_programs_wrote(database: Database) -> None:
+    with database.connect() as connection:
+        for level in ("ERROR", " Err", "50", "critical", "WARNING", "Sev1", "é" * 40, ""):
+            insert(connection, ["x"], level=level)
+        rebuild(connection)
+        rows = connection.execute('SELECT level, count FROM "LogPatternCount"').fetchall()
+
+    assert {row["level"]: row["count"] for row in rows} == {
+        "error": 3, "fatal": 1, "warn": 1, "sev1": 1, "é" * 32: 1, "": 1,
+    }  # fmt: skip
+
+
+def test_a_merge_keeps_own_ids_and_makes_aliases_that_the_next_process_knows(database: Database) -> None:
+    texts = [f"job {name} has finished its work on the queue" for name in ("mail", "index", "backup")]
+    with database.connect() as connection:
+        insert(connection, texts[:1])
+        alone = rebuild(connection)
+        insert(connection, texts, at=TEN + SLOT)
+        merged = rebuild(connection, Window(TEN + SLOT, TEN + 2 * SLOT))
+        insert(connection, ["job cleanup has finished its work on the queue"], at=TEN + 2 * SLOT)
+        later = rebuild(connection, Window(TEN + 2 * SLOT, TEN + 3 * SLOT))
+        stored = {row["id"]: row for row in connection.execute('SELECT * FROM "LogPattern"')}
+        counted = {row["pattern"] for row in connection.execute('SELECT DISTINCT pattern FROM "LogPatternCount"')}
+
+    general = pattern_id(["job", "\ue000", "has", "finished", "its", "work", "on", "the", "queue"])
+    assert len(counted) == 4
+    assert {stored[own]["aliasOf"] for own in counted} == {general}
+    assert stored[general]["template"] == "job <*> has finished its work on the queue"
+    assert stored[general]["aliasOf"] is None
+    # The merged pattern is as old as the oldest of its lines: nothing about it is new.
+    assert stored[general]["firstSeen"] == TEN
+    assert (len(alone.new), merged.new, later.new, later.patterns) == (1, [], [], 1)
+
+
+def test_secrets_are_not_in_stored_templates(database: Database) -> None:
+    with database.connect() as connection:
+        insert(connection, ["login with password=hunterhunter refused", "x" * 9_000])
+        rebuild(connection)
+        rebuild(connection)
+        templates = [row["template"] for row in connection.execute('SELECT template FROM "LogPattern"')]
+
+    assert len(templates) == 2
+    assert "hunterhunter" not in str(templates)
+    assert max(map(len, templates)) <= 2_000
+
+
+def test_two_processes_at_once_agree(database: Database) -> None:
+    with database.connect() as connection:
+        random_log(connection, lines=120, seed=4)
+        random_log(connection, lines=60, seed=5)
+    failures: list[Exception] = []
+    windows = [HOUR, Window(TEN - timedelta(hours=1), TEN + timedelta(minutes=30)), HOUR, Window(TEN, TEN + SLOT)]
+
+    def work(window: Window) -> None:
+        try:
+            with database.connect() as own:
+                rebuild_counts(own, window, PatternMiner(), redact=redact)
+        except psycopg.Error as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(window,)) for window in windows]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert database.rows(SUMS) == []
+    with database.connect() as connection:
+        assert rebuild(connection).changed == 0
+
+
+def test_an_interrupted_rebuild_leaves_the_hour_as_it_was(database: Database) -> None:
+    def broken(text: str) -> str:
+        raise RuntimeError("stopped")
+
+    with database.connect() as connection:
+        insert(connection, ["a 1", "b 2"])
+        rebuild(connection)
+        before = database.fingerprint('"LogPatternCount"', '"LogPattern"')
+        insert(connection, ["c 3"])
+        with pytest.raises(RuntimeError, match="stopped"):
+            rebuild_counts(connection, HOUR, load_miner(connection), redact=broken)
+
+        assert database.fingerprint('"LogPatternCount"', '"LogPattern"') == before
+        assert rebuild(connection).rows == 3

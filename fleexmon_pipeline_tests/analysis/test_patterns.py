@@ -1,0 +1,250 @@
+"""Own ids, aliases, placeholders for readers; and that no text whatever makes the masks slow or fail."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleexmon_pipeline.analysis import merging, patterns
+from fleexmon_pipeline.analysis.masks import LONGEST_SHOWN, mask, pattern_id, read_shown, shapes_of, shown, tokenise
+from fleexmon_pipeline.analysis.patterns import PatternMiner, StoredPattern, presentable
+
+ANY_TEXT = st.text(st.characters(), max_size=200)  # lone surrogates and NUL included
+PARTS = (
+    "GET",
+    "user",
+    "id=",
+    "at",
+    "failed:",
+    "(timeout)",
+    "10.0.0.5",
+    "/a/b",
+    "don't",
+    "'",
+    "{}",
+    "[x]",
+    "<num>",
+    "\n",
+)
+LOG_TEXT = st.lists(
+    st.one_of(
+        st.sampled_from(PARTS),
+        st.from_regex(r"[a-z]{1,6}[-_=:.]?[0-9]{0,4}", fullmatch=True),
+        ANY_TEXT,
+    ),
+    max_size=12,
+).map(" ".join)
+
+
+def template_of(message: str) -> str:
+    miner = PatternMiner()
+    return miner.template(miner.identify([message])[0])
+
+
+@pytest.mark.parametrize(
+    ("message", "template"),
+    [
+        ("took 15 ms for 3 rows", "took <duration> for <num> rows"),
+        ("connect ECONNREFUSED 10.0.0.5:5432", "connect ECONNREFUSED <ip>"),
+        ("from /10.0.0.5:5432", "from <ip>"),
+        ("listening on fe80::1ff:fe23:4567:890a", "listening on <ip>"),
+        ("order 550e8400-e29b-41d4-a716-446655440000 paid", "order <uuid> paid"),
+        ("cache at 0x7ffdeadbeef0 freed", "cache at <hex> freed"),
+        ("commit deadbeefcafe pushed", "commit <hex> pushed"),
+        ("GET https://shop.example.com/cart?id=5 failed", "GET <url> failed"),
+        ("open /var/lib/x/7 failed", "open <path> failed"),
+        (r"open C:\Windows\x.dll failed", "open <path> failed"),
+        ("mail to jane@example.com bounced", "mail to <email> bounced"),
+        ("peer db.internal.example:5432 lost", "peer <host> lost"),
+        ("at 2026-11-20T10:00:05.123Z started", "at <time> started"),
+        ("at 2026-11-20 10:00:05,123 started", "at <time> started"),
+        ("since Sun Jul 10 03:55:15 2005 idle", "since <time> idle"),
+        ("heap 512 MB used", "heap <size> used"),
+        ("worker w-17 died", "worker <id> died"),
+        ("Marker 5 set", "Marker <num> set"),
+        ("session opened for root(uid=0)", "session opened for root (uid=<num>)"),
+        ("nothing to do", "nothing to do"),
+        ("", ""),
+    ],
+)
+def test_people_read_what_kind_of_value_stood_where(message: str, template: str) -> None:
+    assert template_of(message) == template
+
+
+def test_kinds_do_not_part_a_pattern() -> None:
+    miner = PatternMiner()
+
+    one, other = miner.identify(["took 5", "took 5 ms"])
+
+    assert one == other
+    assert miner.template(one) == "took <*>"
+
+
+def test_an_id_is_the_same_on_every_machine_and_day() -> None:
+    assert PatternMiner().identify(["took 15 ms for 3 rows"]) == ["70ae8ac080f0115e"]
+
+
+@given(st.lists(LOG_TEXT, max_size=30), st.randoms(use_true_random=False), st.integers(1, 10))
+def test_own_ids_depend_on_the_line_alone(messages: list[str], rnd: random.Random, size: int) -> None:
+    together = dict(zip(messages, PatternMiner().identify(messages), strict=True))
+    shuffled = rnd.sample(messages, len(messages))
+    miner = PatternMiner()
+    for start in range(0, len(shuffled), size):
+        batch = shuffled[start : start + size]
+        assert miner.identify(batch) == [together[message] for message in batch]
+
+
+@given(LOG_TEXT, st.randoms(use_true_random=False))
+def test_which_digit_it_is_does_not_matter(message: str, rnd: random.Random) -> None:
+    other = re.sub("[0-9]", lambda _: str(rnd.randrange(10)), message)
+
+    one, two = PatternMiner().identify([message, other])
+
+    assert one == two
+
+
+@given(st.lists(LOG_TEXT, max_size=30), st.randoms(use_true_random=False))
+def test_the_order_inside_a_batch_does_not_matter_for_what_ids_resolve_to(
+    messages: list[str], rnd: random.Random
+) -> None:
+    miner, other = PatternMiner(), PatternMiner()
+    ids = miner.identify(messages)
+    other.identify(rnd.sample(messages, len(messages)))
+
+    assert [miner.resolve(i) for i in ids] == [other.resolve(i) for i in ids]
+
+
+@given(ANY_TEXT)
+def test_any_text_has_a_pattern_that_can_be_stored(message: str) -> None:
+    text = presentable(template_of(message), str)
+
+    assert "\0" not in text
+    text.encode()  # no lone surrogate is left
+
+
+@given(LOG_TEXT)
+def test_the_text_of_a_template_tells_the_template(message: str) -> None:
+    template = tokenise(mask(shapes_of([message])[0]))
+
+    assert pattern_id(read_shown(shown(template))) == pattern_id(template)
+
+
+def test_long_messages_are_cut_and_their_templates_too() -> None:
+    message = "word " * 200_000
+
+    assert shapes_of([message]) == shapes_of([message + "more"])
+    assert len(presentable(template_of(message), str)) <= LONGEST_SHOWN
+
+
+def test_a_stack_is_the_pattern_of_its_error_not_of_its_frames() -> None:
+    java = "Order failed\njava.lang.IllegalState: gone\n\tat a.B.c(B.java:5)\nCaused by: x.Y: down\n\t... 2 more"
+    other = java.replace("at a.B.c(B.java:5)", "at d.E.f(E.java:77)\n\tat g.H.i(H.java:1)")
+    python = 'Traceback (most recent call last):\n  File "a.py", line 5, in b\n    return c()\nValueError: bad'
+
+    miner = PatternMiner()
+    first, second, third, fourth = miner.identify([java, other, python, python.replace("ValueError", "KeyError")])
+
+    assert first == second
+    assert miner.template(first).endswith("IllegalState: gone Caused by: x.Y: down")
+    assert third != fourth
+    assert miner.template(third) == "Traceback (most recent call last): ValueError: bad"
+
+
+SEEDS = ["a.", "/", "1:", "a@", "<", "-", "a-", "a.b:", "Mon ", "Jan  ", "http://", "a:/", "#", "a#", "x<", "()", "0:",
+         "(a.", "f", "1 ", "1,", "\n ", "\n  at", "\\", "C:\\", "'a", "::", "\n   File \"", "é", "1="," ("]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_masks_are_linear_in_the_text(seed: str) -> None:
+    def seconds(text: str) -> float:
+        best = 9.9
+        for _ in range(3):
+            start = time.perf_counter()
+            tokenise(mask(text.encode()))
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    small, large = (seed * (size // len(seed)) for size in (10_000, 40_000))
+    seconds(small)  # caches are warm then
+
+    assert seconds(large) < 8 * seconds(small) + 0.003  # 4 if linear, 16 if not
+
+
+def test_a_place_with_many_values_becomes_one_and_old_ids_lead_there() -> None:
+    miner = PatternMiner()
+    ids = miner.identify([f"job {name} has finished its work on the queue" for name in ("mail", "index", "backup")])
+    assert len({miner.resolve(i) for i in ids}) == 1
+    general = miner.resolve(ids[0])
+
+    (late,) = miner.identify(["job cleanup has finished its work on the queue"])
+
+    assert late not in ids
+    assert miner.resolve(late) == general
+    assert miner.lineage(late) == [late, general]
+    assert miner.template(general) == "job <*> has finished its work on the queue"
+    assert miner.template(late) == "job cleanup has finished its work on the queue"
+    assert miner.new_aliases == {*ids, late}
+
+
+def test_a_miner_that_goes_on_from_storage_merges_as_the_one_before() -> None:
+    names = ["mail", "index", "backup"]
+    before = PatternMiner()
+    ids = before.identify([f"job {name} has finished its work on the queue" for name in names])
+    known = [*ids, before.resolve(ids[0])]
+    stored = [StoredPattern(i, before.template(i), ([*before.lineage(i)[1:], None])[0], 1) for i in known]
+
+    after = PatternMiner()
+    after.remember(stored)
+    (late,) = after.identify(["job cleanup has finished its work on the queue"])
+
+    assert [after.resolve(i) for i in [*ids, late]] == [before.resolve(ids[0])] * 4
+
+
+def test_a_redacted_template_is_shown_but_not_built_upon() -> None:
+    before = PatternMiner()
+    (own,) = before.identify(["login password: hunter refused for everyone here today"])
+    after = PatternMiner()
+    after.remember([StoredPattern(own, "login password: *** refused for everyone here today", None, 1)])
+
+    assert after.template(own) == "login password: *** refused for everyone here today"
+    assert after.identify(["login password: hunter refused for everyone here today"]) == [own]
+
+
+def test_memory_of_shapes_and_templates_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "MOST_SHAPES", 100)
+    monkeypatch.setattr(merging, "MOST_TEMPLATES", 100)
+    rnd = random.Random(1)
+    words = ["".join(rnd.choices("abcdefgh", k=7)) + "x" for _ in range(3_000)]
+    miner = PatternMiner()
+    for start in range(0, 3_000, 100):
+        batch = [f"{a} {b} {c}" for a, b, c in zip(words[start:], words[::-1], words[1:], strict=False)][:100]
+        first = miner.identify(batch)
+        assert miner.identify(batch) == first
+
+    assert len(miner._shapes) + len(miner._older_shapes) <= 500
+    assert len(miner._merger.lines) <= 200
+
+
+@settings(max_examples=30)
+@given(st.lists(st.lists(st.sampled_from(["a", "bb", "cc", "dd", "7", "=", "k"]), min_size=2, max_size=9), max_size=60))
+def test_aliases_never_make_a_circle(lines: list[list[str]]) -> None:
+    miner = PatternMiner()
+    for start in range(0, len(lines), 7):
+        for pattern in miner.identify([" ".join(line) for line in lines[start : start + 7]]):
+            holes = [miner.template(i).count("<") for i in miner.lineage(pattern)]
+            assert holes == sorted(holes)
+
+
+def test_patterns_need_neither_database_nor_dagster() -> None:
+    code = (
+        "import sys, fleexmon_pipeline.analysis.patterns_command as c; "
+        "print([m for m in ('dagster', 'psycopg', 'pandas', 'msgspec') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,69 @@
+"""The lines that `fleexmon patterns` prints."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from fleexmon_pipeline.analysis import patterns_command
+from fleexmon_pipeline.analysis.masks import LONGEST_READ
+from fleexmon_pipeline.analysis.patterns_command import lines_of, stream_patterns, summarise
+from fleexmon_pipeline.analysis.redaction import redact
+
+JOBS = [f"job {name} has finished its work on the queue" for name in ("mail", "index", "backup")]
+
+
+def printed(lines: list[str]) -> list[dict[str, object]]:
+    out: list[str] = []
+    stream_patterns(iter(lines), out.append, redact=redact)
+    return [json.loads(line) for line in "".join(out).splitlines()]
+
+
+def test_a_json_document_for_every_line_in_order() -> None:
+    rows = printed(["took 5 ms", "", "caf\x00é ' \" \\", "took 77 ms"])
+
+    assert [row["line"] for row in rows] == [0, 1, 2, 3]
+    assert [row["template"] for row in rows][:2] == ["took <duration>", ""]
+    assert rows[0]["pattern"] == rows[3]["pattern"]
+    assert printed([]) == []
+
+
+def test_lines_of_one_pattern_show_one_id_though_they_merged_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns_command, "BATCH", 1)
+
+    rows = printed(JOBS)
+
+    assert {row["template"] for row in rows} == {"job <*> has finished its work on the queue"}
+    assert len({row["pattern"] for row in rows}) == 1
+
+
+def test_secrets_are_not_printed() -> None:
+    (row,) = printed(["login with password=hunterhunter failed"])
+
+    assert "hunterhunter" not in str(row)
+
+
+def test_the_summary_is_most_frequent_first() -> None:
+    rows = summarise(["started", *JOBS, "took 5 ms", "took 6 ms"], redact=redact)
+
+    assert [(row.lines, row.template) for row in rows] == [
+        (3, "job <*> has finished its work on the queue"),
+        (2, "took <duration>"),
+        (1, "started"),
+    ]
+
+
+def test_lines_end_at_newlines_alone_and_bytes_that_are_no_text_are_replaced() -> None:
+    data = b"one\r\ntwo\xff\x0bmore\xe2\x80\xa8same\n\nlast"
+
+    assert list(lines_of(io.BytesIO(data))) == ["one", "two\ufffd\x0bmore\u2028same", "", "last"]
+
+
+def test_of_an_endless_line_only_the_beginning_is_kept() -> None:
+    data = b"x" * (9 * LONGEST_READ) + b"\nnext\n"
+
+    lines = list(lines_of(io.BytesIO(data)))
+
+    assert [len(line) for line in lines] == [4 * LONGEST_READ, 4]
