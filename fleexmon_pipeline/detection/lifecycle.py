@@ -4,8 +4,9 @@ Here: what is read, locked and written. When a rule fires: the detectors. Which 
 which rows they should be: `plan.py`. Reading issues for people: `issues.py`.
 
 "LogIssue" is a function of "IssueOccurrence", "LogCoverage" and of what people did, never of the order of runs:
-`reconcile` computes the rows that should be and changes those that differ. Measured with 288 firings a day on one
-subject for 90 days: 60 ms a call; 90 days of an episode every two hours: 2.1 s, with `since` 60 ms.
+`reconcile` computes the rows that should be and changes those that differ. Measured, of one subject and 90 days: a rule
+that fires in every slot 40 ms a call, one that makes an issue every two hours (1,080 of them) 420 ms, with `since` 120
+ms; 200 new subjects in one slot 85 ms.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ Here: what may go and when. The runs and events of Dagster itself are pruned els
 | LogPatternCount, LogCoverage | 400 days: a year and a month, so that a digest or a forecast can look at the same week of last year; one row a slot and pattern, a hundredth of the lines they count |
 | LogDigest, LogPattern | for ever: one row a day; and a pattern that is forgotten would be new again |
 
-Each batch is a transaction of its own, so the work may be stopped at any moment and begun again. Measured on two cores,
-embedded server: 50,000 lines a second are deleted in batches of 5,000 (100 ms each), and lines that stay are passed
-once, in the order of the timestamp index.
+Each batch is a transaction of its own, so the work may be stopped at any moment and begun again. Measured with 300,000
+lines of 120 characters on two busy cores, disk writes not waited for: 230,000 lines/s, 20 ms a batch of 5,000; a dry run
+of the same 0.2 s; lines that stay are passed once, in the order of the timestamp index.
 """  # noqa: E501  a table
 
 from __future__ import annotations

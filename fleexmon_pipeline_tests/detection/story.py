@@ -34,11 +34,11 @@ def firing(slot: int, *, subject: Subject = PATTERN, rule: str = "repeated-error
 
 
 def cover(connection: Connection, slots: Iterable[int], *, node: str = "blue", status: str = "complete") -> None:
-    for slot in slots:
-        connection.execute(
+    with connection.cursor() as cursor:
+        cursor.executemany(
             'INSERT INTO "LogCoverage" (node, slot, status, "updatedAt") VALUES (%s, %s, %s, %s) '
             "ON CONFLICT (node, slot) DO UPDATE SET status = EXCLUDED.status",
-            [node, at(slot), status, at(slot)],
+            [[node, at(slot), status, at(slot)] for slot in slots],
         )
 
 

@@ -339,8 +339,8 @@ WINDOW = st.tuples(
 def _run(connection: Connection, hours: list[Hour], index: int) -> None:
     rule, genai, coverage = hours[index]
     begin = index * SLOTS_A_WINDOW
-    for slot, status in enumerate(coverage, begin):
-        cover(connection, [slot], status=status)
+    for status in set(coverage):
+        cover(connection, [slot for slot, its in enumerate(coverage, begin) if its == status], status=status)
     window = Window(at(begin), at(begin + SLOTS_A_WINDOW))
     said = [firing(slot, grace=GRACE) for slot, fired in enumerate(rule, begin) if fired]
     found = [
@@ -348,8 +348,6 @@ def _run(connection: Connection, hours: list[Hour], index: int) -> None:
         for slot, fired in enumerate(genai, begin)
         if fired
     ]
-    if newest_covered(connection) is None:
-        cover(connection, [-1])
     fire(connection, *said, *found, window=window)
 
 
