@@ -7,18 +7,37 @@ from typing import Any
 
 import dagster as dg
 
+from fleexmon_pipeline.assets.analyzed_logs import analyzed_logs
+from fleexmon_pipeline.assets.data_retention import data_retention
+from fleexmon_pipeline.assets.detected_issues import detected_issues
+from fleexmon_pipeline.assets.digests import digests
+from fleexmon_pipeline.assets.issue_alerts import issue_alerts
+from fleexmon_pipeline.assets.predictions import predictions
 from fleexmon_pipeline.assets.raw_logs import raw_logs
+from fleexmon_pipeline.jobs import JOBS
+from fleexmon_pipeline.resources.genai import GenAI
+from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.schedules import SCHEDULES
+from fleexmon_pipeline.sensors import SENSORS
 
-ASSETS = [raw_logs]
-RESOURCES: dict[str, Any] = {"nodes": Nodes(), "postgres": Postgres()}
+ASSETS = [raw_logs, analyzed_logs, detected_issues, predictions, digests, issue_alerts, data_retention]
+RESOURCES: dict[str, Any] = {
+    "postgres": Postgres(),
+    "nodes": Nodes(),
+    "genai": GenAI(),
+    "github": GitHub(),
+}
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The code location; tests put other resources in."""
     return dg.Definitions(
         assets=ASSETS,
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=SENSORS,
         resources={**RESOURCES, **(resource_overrides or {})},
         executor=dg.in_process_executor,  # a chain of small steps takes a third of the time that processes would
     )

@@ -61,6 +61,10 @@ class Window:
         """The whole slots that touch this window, ascending."""
         return self._steps(SLOT)
 
+    def days(self) -> Iterator[Window]:
+        """The whole UTC days that touch this window, ascending."""
+        return self._steps(DAY)
+
     def ended(self, now: datetime) -> Window:
         """The part of this window whose slots have all ended; may be empty."""
         return Window(self.since, max(self.since, min(self.until, floor(now, SLOT))))

@@ -1,1 +1,4 @@
-"""The seven stages as software-defined assets, a file each: which window, what a person sees. What they do: the packages beside this one."""
+"""The seven stages as software-defined assets, a file each: which window, what a person sees.
+
+What they do: the packages beside this one.
+"""

@@ -1,4 +1,4 @@
-"""Dagster's run history in PostgreSQL, wherever that is: named in dagster.yaml, so that one file serves every machine."""
+"""Dagster's run history in PostgreSQL, wherever that is; named in dagster.yaml, so that one file serves everywhere."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class FleexmonStorage(DagsterPostgresStorage):
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> DagsterPostgresStorage:
-        return DagsterPostgresStorage(postgres_url=dagster_url(database_url()), inst_data=inst_data)
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> FleexmonStorage:  # noqa: ARG003
+        return cls(postgres_url=dagster_url(database_url()), inst_data=inst_data)

@@ -1,4 +1,4 @@
-"""Which server, which databases: DATABASE_URL, else the embedded one; the product's database, and Dagster's beside it."""
+"""Which server: DATABASE_URL, else the embedded one. Which databases: the product's, and Dagster's beside it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from fleexmon_pipeline import settings
@@ -67,7 +68,7 @@ def _embedded(home: Path) -> str:
 
 
 def unreachable(url: str, error: Exception) -> str:
-    """`DATABASE_URL: db.example.com:5432/fleexmon: password authentication failed for user "x"`, without the password."""
+    """`DATABASE_URL: db.example.com:5432/fleexmon: password authentication failed for user "x"`; never the password."""
     parts = conninfo_to_dict(url)
     where = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
     return f"DATABASE_URL: {where}: {_plain(error)}"
@@ -79,26 +80,31 @@ def _plain(error: Exception) -> str:
 
 
 def dagster_url(url: str) -> str:
-    """The URL of Dagster's own tables: a database `<name>_dagster`, made here; a schema where the role may make none."""
-    parts = conninfo_to_dict(url)
+    """The URL of Dagster's own tables, for SQLAlchemy."""
+    return _sqlalchemy_url(dagster_conninfo(url))
+
+
+def dagster_conninfo(url: str | None = None) -> dict[str, str]:
+    """Where Dagster's own tables are: a database `<name>_dagster`, made here; a schema where the role may make none."""
+    url = url or database_url()
+    parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     name = f"{parts['dbname']}_dagster"
     with connect(url) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             try:
-                connection.execute(f'CREATE DATABASE "{name.replace(chr(34), chr(34) * 2)}"'.encode())
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                pass  # another process was first: it is there  # noqa: S110
+                return {**parts, "dbname": name}  # another process was first
             except psycopg.errors.InsufficientPrivilege:
                 connection.execute("CREATE SCHEMA IF NOT EXISTS fleexmon_dagster")
-                return _sqlalchemy_url(
-                    {**parts, "options": f"{parts.get('options', '')} -c search_path=fleexmon_dagster"}
-                )
-    return _sqlalchemy_url({**parts, "dbname": name})
+                options = f"{parts.get('options', '')} -c search_path=fleexmon_dagster".strip()
+                return {**parts, "options": options}
+    return {**parts, "dbname": name}
 
 
-def _sqlalchemy_url(parts: Mapping[str, object]) -> str:
+def _sqlalchemy_url(parts: Mapping[str, str]) -> str:
     """psycopg2 by name: SQLAlchemy 2.1 reads the bare scheme as psycopg 3, and Dagster fails at the first event."""
-    rest = {key: str(value) for key, value in parts.items() if value is not None}
+    rest = dict(parts)
     user, password, name = rest.pop("user", ""), rest.pop("password", ""), rest.pop("dbname")
     who = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
     return f"postgresql+psycopg2://{who}@/{quote(name, safe='')}?{urlencode(rest, quote_via=quote)}"

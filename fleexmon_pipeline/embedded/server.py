@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own, for a machine without DATABASE_URL: its data under `.fleexmon/`, reached by a private socket.
+"""A PostgreSQL of our own, where DATABASE_URL is not set: its data under `.fleexmon/`, reached by a private socket.
 
 Processes share it. Each holds a shared flock on `users` for as long as it lives; the last one out stops the server. A
 kill -9 releases its flock like any other end, and what it leaves running is found by the next start.
@@ -164,8 +164,8 @@ def _socket_directory(home: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"fleexmon-{os.geteuid()}-{name}"
 
 
-# PostgreSQL refuses to run as root, which is who runs in many containers. It then runs as `nobody` with the one capability
-# that lets it reach a home directory that is root's alone; no directory's permissions are changed for it.
+# PostgreSQL refuses to run as root, which is who runs in many containers. It then runs as `nobody` with the one
+# capability that lets it reach a home directory that is root's alone; no directory's permissions are changed for it.
 _ROOTS_SERVER_USER = "nobody"
 
 

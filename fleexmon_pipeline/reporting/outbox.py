@@ -77,6 +77,11 @@ def want(connection: Connection, key: str, wish: Wish, *, now: datetime) -> bool
     return connection.execute(statements("outbox")["want"], parameters).fetchone() is not None
 
 
+def is_due(connection: Connection, *, now: datetime) -> bool:
+    """Whether `deliver` would find something to do."""
+    return connection.execute(statements("outbox")["due"], {"now": now, "limit": 1}).fetchone() is not None
+
+
 def marker(key: str) -> str:
     """The first line of a body, not seen on GitHub, by which our own issue is found again."""
     plain = quote(key, safe=":._@").replace("--", "-%2D")

@@ -91,3 +91,6 @@ FROM "LogCoverage"
 WHERE slot >= %(since)s AND status IN ('partial', 'missing')
 GROUP BY node, status
 ORDER BY node, status;
+
+-- covered_until --
+SELECT max(slot) + interval '5 minutes' AS until FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;

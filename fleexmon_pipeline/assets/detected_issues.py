@@ -1,0 +1,74 @@
+"""What the rules say of a window, and the issues that follow from it.
+
+Here: which slots are judged, and what a person sees. Rules: `rules/*.yaml`; what they mean, and what becomes of what
+they say: `detection/`.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import dagster as dg
+
+from fleexmon_pipeline.checks import RULES_ARE_SOUND, check_rules
+from fleexmon_pipeline.collection.coverage import covered_until
+from fleexmon_pipeline.detection.evaluate import evaluate
+from fleexmon_pipeline.detection.lifecycle import (
+    adopt,
+    newest_covered,
+    open_subjects,
+    reconcile,
+    subjects_over,
+    write_occurrences,
+)
+from fleexmon_pipeline.detection.occurrence import Occurrence
+from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.reporting.escape import code
+from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.window import Window
+
+# A rule looks back a quarter of an hour, so lines of this window are seen in the first three slots of the next as well.
+LOOK_BACK = timedelta(minutes=15)
+
+
+@dg.asset(
+    partitions_def=HOURLY,
+    backfill_policy=ONE_RUN,
+    deps=["analyzed_logs"],
+    group_name="detection",
+    kinds={"postgres"},
+    check_specs=[RULES_ARE_SOUND],
+)
+def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
+    """Issues: rules evaluated at the end of each slot, their firings joined to episodes, each told once."""
+    window, now = window_of(context), utc_now()
+    loaded = load_rules()
+    with postgres.connection() as connection:
+        known_until = newest_covered(connection) or window.since
+        for hour in window.hours():
+            slots = hour.ended(now)
+            if known := covered_until(connection, Window(hour.until, hour.until + LOOK_BACK)):
+                slots = Window(hour.since, known)
+            occurrences = evaluate(connection, loaded.rules, slots, until=slots.until)
+            subjects = write_occurrences(connection, occurrences, source="detector", window=slots)
+            subjects |= subjects_over(connection, hour)
+            outcome = reconcile(connection, subjects, now=known_until, since=hour.since)
+            context.log.info(f"{hour}: {len(occurrences)} firings; {outcome.sentence()}")
+            metadata = {
+                "firings": dg.MetadataValue.int(len(occurrences)),
+                "opened": dg.MetadataValue.int(outcome.opened + outcome.regressed),
+                "resolved": dg.MetadataValue.int(outcome.resolved),
+                "titles": dg.MetadataValue.md(titles([o for o in occurrences if o.slot in hour])),
+            }
+            context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
+        ended = reconcile(connection, open_subjects(connection), now=known_until)
+        adopted = adopt(connection, now=known_until)
+        context.log.info(f"open before: {ended.sentence()}; {adopted} of an older database ended")
+    return dg.MaterializeResult(check_results=[check_rules([str(problem) for problem in loaded.problems])])
+
+
+def titles(occurrences: Iterable[Occurrence]) -> str:
+    """The latest title of each fingerprint; its text may quote a template, which Markdown must not obey."""
+    latest = {each.fingerprint: each for each in occurrences}
+    rows = [f"| {o.severity} | {', '.join(o.nodes)} | {code(o.title)} |" for o in latest.values()]
+    return "\n".join(["| severity | nodes | title |", "|---|---|---|", *rows[:50]]) if rows else "nothing fired"

@@ -1,0 +1,42 @@
+"""High and critical issues on GitHub: created once, commented when worse, closed when over.
+
+Here: when, and what a person sees. Which issues, and how they are posted once: `reporting/`.
+"""
+
+import dagster as dg
+
+from fleexmon_pipeline.checks import EVERYTHING_IS_SENT, check_sent
+from fleexmon_pipeline.partitions import utc_now
+from fleexmon_pipeline.reporting.alerts import refresh_alerts
+from fleexmon_pipeline.reporting.outbox import deliver
+from fleexmon_pipeline.resources.github import GitHub
+from fleexmon_pipeline.resources.postgres import Postgres
+
+
+@dg.asset(
+    deps=["analyzed_logs", "detected_issues", "predictions"],
+    group_name="reporting",
+    kinds={"github"},
+    check_specs=[EVERYTHING_IS_SENT],
+)
+def issue_alerts(context: dg.AssetExecutionContext, postgres: Postgres, github: GitHub) -> dg.MaterializeResult:
+    """What GitHub should show of the issues of the last 24 hours, and shows, where ALERTS_REPO is set."""
+    client = github.client()
+    if client is None:
+        context.log.info("nothing to keep in step: ALERTS_REPO and GH_TOKEN are not set")
+        return dg.MaterializeResult(metadata={"sent": 0, "configured": False}, check_results=[check_sent([])])
+    now = utc_now()
+    with postgres.connection() as connection:
+        wished = refresh_alerts(connection, now=now)
+        delivery = deliver(connection, client, now=now)
+    context.log.info(delivery.sentence())
+    metadata = {
+        "sent": len(delivery.sent),
+        "waiting": delivery.waiting,
+        "opened": len(wished.opened),
+        "commented": len(wished.commented),
+        "closed": len(wished.closed),
+        "configured": True,
+    }
+    failures = [f"{key}: {reason}" for key, reason in delivery.failed.items()]
+    return dg.MaterializeResult(metadata=metadata, check_results=[check_sent(failures)])

@@ -1,0 +1,241 @@
+"""The `fleexmon` command: its words, options and error messages. What it does: `commands/`.
+
+Nothing heavy is imported up here: `fleexmon patterns` on a file must not wait for Dagster.
+"""
+
+# ruff: noqa: PLC0415  each command imports what it needs, when it runs
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="fleexmon",
+    help="Watches a blue/green stack: collects the nodes' logs, finds what is wrong, tells people once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+issues_app = typer.Typer(no_args_is_help=True, help="The issues that were found.")
+rules_app = typer.Typer(no_args_is_help=True, help="The rules that find issues.")
+app.add_typer(issues_app, name="issues")
+app.add_typer(rules_app, name="rules")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")]
+
+
+def main() -> None:
+    """Entry point of `fleexmon`."""
+    try:
+        app()
+    except BrokenPipeError:  # `| head` has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What a person can mend is a sentence on stderr and exit status 2; anything else is a bug and shows its stack."""
+    import psycopg
+
+    from fleexmon_pipeline.database.migrate import DatabaseTooNewError
+    from fleexmon_pipeline.database.server import DatabaseUnreachableError
+    from fleexmon_pipeline.embedded.server import EmbeddedServerError
+    from fleexmon_pipeline.settings import SettingError
+
+    try:
+        yield
+    except (
+        SettingError,
+        DatabaseUnreachableError,
+        EmbeddedServerError,
+        DatabaseTooNewError,
+        typer.BadParameter,
+    ) as error:
+        typer.echo(f"fleexmon: {error}", err=True)
+        raise typer.Exit(2) from None
+    except psycopg.OperationalError as error:
+        typer.echo(f"fleexmon: the database went away: {str(error).strip()}", err=True)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        typer.echo(f"fleexmon: {error.filename or ''}: {error.strerror or error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def up(
+    backfill: Annotated[bool, typer.Option(help="Fill the last 24 hours at the first start.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the demo nodes, where no node is set.")] = 1,
+) -> None:
+    """Start everything on this machine: database, UI, schedules, demo nodes where none are set. Ctrl-C stops it."""
+    from rich.console import Console
+
+    from fleexmon_pipeline.commands.up import CannotStartError
+    from fleexmon_pipeline.commands.up import up as run
+
+    console = Console()
+    with _refusing():
+        try:
+            run(console, backfill=backfill, seed=seed)
+        except KeyboardInterrupt:
+            console.print("stopped")
+        except CannotStartError as error:
+            typer.echo(f"fleexmon: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look at every setting and outside system: ok, off, or wrong and what to do. Exit status 1 when one is wrong."""
+    from fleexmon_pipeline.commands.doctor import examine, render
+
+    findings = examine(os.environ, now=datetime.now(UTC))
+    typer.echo(render(findings, as_json=as_json))
+    raise typer.Exit(1 if any(finding.state == "wrong" for finding in findings) else 0)
+
+
+@app.command()
+def patterns(
+    file: Annotated[str, typer.Argument(help="A file of log lines; - for standard input.")],
+    summary: Annotated[bool, typer.Option("--summary", help="Patterns with their counts instead of lines.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The summary as JSON lines; without --summary it is always.")
+    ] = False,
+) -> None:
+    """The pattern of every line, as JSON lines {"line": 0-based, "pattern", "template"}. Needs no database."""
+    from fleexmon_pipeline.analysis.patterns_command import lines_of, stream_patterns, summarise
+    from fleexmon_pipeline.analysis.redaction import redact
+
+    with _refusing(), sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
+        if not summary:
+            stream_patterns(lines_of(stream), sys.stdout.write, redact=redact)
+            return
+        import json
+
+        for row in summarise(lines_of(stream), redact=redact):
+            told = {"pattern": row.pattern, "lines": row.lines, "template": row.template}
+            typer.echo(json.dumps(told) if as_json else f"{row.lines:>9,}  {row.pattern}  {row.template}")
+
+
+@app.command()
+def logs(
+    node: Annotated[str | None, typer.Option(help="Only this node's.")] = None,
+    since: Annotated[
+        str, typer.Option(help="From when: 15m, 2h, 3d ago, or a UTC time such as 2026-11-20T10:00.")
+    ] = "15m",
+    until: Annotated[str | None, typer.Option(help="Up to when; the same forms. Default: now.")] = None,
+    level: Annotated[str | None, typer.Option(help="This level and worse: debug, info, warn, error, fatal.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="Only lines of this pattern id.")] = None,
+    grep: Annotated[str | None, typer.Option(help="Only lines that match this regular expression.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is collected from now on.")] = False,
+    limit: Annotated[int, typer.Option(help="At most so many lines; the newest.")] = 1_000,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON document a line.")] = False,
+) -> None:
+    """Stored lines, oldest first."""
+    from fleexmon_pipeline.commands.logs import Wanted, show
+
+    with _refusing():
+        now = datetime.now(UTC)
+        wanted = Wanted.of(node, since, until, level, pattern, grep, limit, now=now)
+        try:
+            show(wanted, typer.echo, follow=follow, as_json=as_json)
+        except KeyboardInterrupt:
+            raise typer.Exit(0) from None
+
+
+@issues_app.command("list")
+def issues_list(
+    status: Annotated[str, typer.Option(help="open, resolved or all.")] = "open",
+    severity: Annotated[str | None, typer.Option(help="This one and worse: low, medium, high, critical.")] = None,
+    node: Annotated[str | None, typer.Option(help="Only issues of this node.")] = None,
+    since: Annotated[str | None, typer.Option(help="Updated since: 2h, 3d ago, or a UTC time.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Issues, the newest first."""
+    from fleexmon_pipeline.commands.issues import print_list
+
+    with _refusing():
+        print_list(typer.echo, status, severity, node, since, limit, as_json=as_json, now=datetime.now(UTC))
+
+
+@issues_app.command("show")
+def issues_show(
+    issue: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")], as_json: Json = False
+) -> None:
+    """One issue with its evidence."""
+    from fleexmon_pipeline.commands.issues import print_one
+
+    with _refusing():
+        print_one(typer.echo, issue, as_json=as_json)
+
+
+@rules_app.command("list")
+def rules_list() -> None:
+    """The rules, and which files are refused and why."""
+    from fleexmon_pipeline.detection.rules import load_rules, report
+
+    typer.echo(report(load_rules()))
+
+
+@rules_app.command("test")
+def rules_test(
+    directory: Annotated[Path | None, typer.Argument(help="A directory of rules; default: the built-in ones.")] = None,
+) -> None:
+    """Check rule files and their samples. Exit status 1 when one is refused."""
+    from fleexmon_pipeline.detection.rules import load_rules, report
+
+    loaded = load_rules(directory) if directory else load_rules()
+    typer.echo(report(loaded))
+    raise typer.Exit(1 if loaded.problems else 0)
+
+
+@app.command()
+def digest(
+    date: Annotated[
+        str | None, typer.Option(help="A UTC day, 2026-11-20. Default: the newest that is written.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A day's digest: Markdown on stdout, its figures as JSON, or a page for the browser."""
+    from fleexmon_pipeline.commands.digest import print_digest
+
+    with _refusing():
+        print_digest(typer.echo, date, html, as_json=as_json)
+
+
+@app.command("demo-nodes")
+def demo_nodes(
+    blue_port: Annotated[int, typer.Option(help="0: any free one.")] = 0,
+    green_port: Annotated[int, typer.Option(help="0: any free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same lines.")] = 1,
+    note: Annotated[Path | None, typer.Option(hidden=True, help="Where `up` reads the addresses.")] = None,
+) -> None:
+    """Serve two nodes of a small shop on loopback, to watch on a machine that has none."""
+    import json
+
+    from fleexmon_pipeline.demo.server import run
+
+    addresses: dict[str, str] = {}
+
+    def announce(name: str, port: int) -> None:
+        addresses[name] = f"127.0.0.1:{port}"
+        typer.echo(f"{name.upper()}_HOST={addresses[name]}")
+        if note and len(addresses) == 2:
+            written = note.with_suffix(".new")
+            written.write_text(json.dumps(addresses))
+            written.replace(note)
+
+    with _refusing():
+        run((blue_port, green_port), seed, announce)
+
+
+if __name__ == "__main__":
+    main()

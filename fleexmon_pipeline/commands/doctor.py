@@ -1,0 +1,204 @@
+"""`fleexmon doctor`: every setting and outside system, looked at now: ok, off, or wrong and what to do.
+
+Here: the questions and the words. A system is asked with the client that the pipeline itself uses.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import msgspec
+import psycopg
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.collection.fetch import TIMEOUT, ask
+from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.migrate import DatabaseTooNewError, version_of
+from fleexmon_pipeline.database.server import DatabaseUnreachableError, configured_url, dagster_conninfo, database_url
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.embedded.server import EmbeddedServerError
+from fleexmon_pipeline.resources.nodes import watched
+from fleexmon_pipeline.settings import SettingError
+from fleexmon_pipeline.window import SLOT, Window, floor
+
+State = Literal["ok", "off", "wrong"]
+OLDEST_SERVER, NEWEST_SERVER = 14, 18
+DAEMON_SILENT = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`subject`: a variable or a system; `told`: what is, and for `wrong` what to do."""
+
+    subject: str
+    state: State
+    told: str
+
+
+Environment = Mapping[str, str]
+
+
+def examine(environment: Environment, *, now: datetime) -> list[Finding]:
+    """Everything, in the order in which things depend on each other. Never raises for what it finds."""
+    return [finding for look in _LOOKS for finding in _settled(look, environment, now)]
+
+
+def render(findings: list[Finding], *, as_json: bool) -> str:
+    if as_json:
+        return msgspec.json.encode([asdict(finding) for finding in findings]).decode()
+    width = max(len(finding.subject) for finding in findings)
+    told = [
+        f"{finding.state:<5}  {finding.subject:<{width}}  " + finding.told.replace("\n", f"\n{' ' * (width + 9)}")
+        for finding in findings
+    ]
+    wrong = sum(finding.state == "wrong" for finding in findings)
+    return "\n".join([*told, "", f"{wrong} wrong" if wrong else "nothing is wrong"])
+
+
+def _settled(
+    look: Callable[[Environment, datetime], Iterator[Finding]], environment: Environment, now: datetime
+) -> Iterator[Finding]:
+    try:
+        yield from look(environment, now)
+    except SettingError as error:
+        yield Finding(error.variable, "wrong", str(error).removeprefix(f"{error.variable}: "))
+    except (DatabaseUnreachableError, DatabaseTooNewError, EmbeddedServerError, psycopg.Error) as error:
+        yield Finding("database", "wrong", str(error).strip())
+
+
+def _machine(environment: Environment, _: datetime) -> Iterator[Finding]:
+    yield Finding("python", "ok", sys.version.split()[0])
+    home = settings.home(environment)
+    yield Finding("FLEEXMON_HOME", "ok", f"{home}{'' if home.exists() else ' (made at the first start)'}")
+    given = environment.get("DAGSTER_HOME")
+    if not given:
+        yield Finding(
+            "DAGSTER_HOME", "off", f"not set: `up` uses {home / 'dagster'}; export it for dagster's own commands"
+        )
+    elif not Path(given).is_absolute() or not (Path(given) / "dagster.yaml").exists():
+        yield Finding("DAGSTER_HOME", "wrong", f"{given}: not an absolute path of a directory with a dagster.yaml")
+    else:
+        yield Finding("DAGSTER_HOME", "ok", given)
+    port = settings.ui_port(environment)
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", port)) == 0
+    yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'something listens there' if taken else 'free'}")
+    days = settings.retention_days(environment)
+    yield Finding("LOG_RETENTION_DAYS", "ok", f"{days} days")
+
+
+def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
+    configured = configured_url(environment)
+    subject = "DATABASE_URL" if configured else "database"
+    url = database_url(environment)
+    with connect(url) as connection:
+        major = connection.info.server_version // 10_000
+        where = "" if configured else f"embedded, in {settings.home(environment)}; "
+        if OLDEST_SERVER <= major <= NEWEST_SERVER:
+            yield Finding(subject, "ok", f"{where}PostgreSQL {major}, version {version_of(connection)} of the tables")
+        else:
+            yield Finding(
+                subject, "wrong", f"PostgreSQL {major}; this release knows {OLDEST_SERVER} to {NEWEST_SERVER}"
+            )
+        encrypted = connection.pgconn.ssl_in_use
+        if (
+            configured
+            and not encrypted
+            and not settings.is_loopback(connection.info.host)
+            and "/" not in connection.info.host
+        ):
+            yield Finding(subject, "wrong", "the connection is not encrypted; add sslmode=verify-full to DATABASE_URL")
+        yield from _coverage(connection, now)
+    with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
+        yield Finding("dagster's database", "ok", own.info.dbname)
+        yield _daemon(own, now)
+
+
+def _coverage(connection: Connection, now: datetime) -> Iterator[Finding]:
+    """What was collected lately, node by node."""
+    since = now - timedelta(days=1)
+    rows = connection.execute(statements("commands")["coverage"], {"since": since}).fetchall()
+    for row in rows:
+        newest = f"newest {row['newest']:%m-%d %H:%M} UTC"
+        told = f"last 24 h: {row['whole']} slots whole, {row['broken']} missing or partial; {newest}"
+        yield Finding(f"coverage of {row['node']}", "wrong" if row["broken"] else "ok", told + (
+            f"; {row['error']}. It is asked again by itself." if row["broken"] and row["error"] else ""))  # fmt: skip
+
+
+def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Finding:
+    """Schedules need the daemon; its heartbeats tell whether it runs."""
+    found = own.execute(statements("commands")["has_heartbeats"]).fetchone()
+    row = own.execute(statements("commands")["heartbeat"]).fetchone() if found and found[0] else None
+    newest = row[0] if row else None
+    if not isinstance(newest, datetime):
+        return Finding("daemon", "off", "has never run; `fleexmon up` starts it")
+    age = now.replace(tzinfo=None) - newest.replace(tzinfo=None)
+    if age > DAEMON_SILENT:
+        return Finding(
+            "daemon", "off", f"last heard of {newest:%Y-%m-%d %H:%M} UTC: schedules do not run; `fleexmon up`"
+        )
+    return Finding("daemon", "ok", "runs")
+
+
+def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
+    nodes, demo = watched(environment)
+    end = floor(now, SLOT)
+    with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
+        for node in nodes:
+            variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
+            answer = ask(client, node, Window(end - SLOT, end))
+            told = f"{node.url}: {len(answer.records.raws):,} lines of the last slot in {answer.seconds:.2f} s"
+            if answer.error:
+                yield Finding(variable, "wrong", f"{node.url}: {answer.error}")
+            else:
+                yield Finding(variable, "ok", f"{told}{' (demo)' if demo else ''}")
+    known = {node.name for node in nodes}
+    with connect(database_url(environment)) as connection:
+        rows = connection.execute(statements("commands")["nodes_ever"]).fetchall()
+    for row in rows:
+        if row["node"] not in known:
+            yield Finding(
+                f"node {row['node']}", "off", f"is watched no more; last asked for {row['newest']:%Y-%m-%d %H:%M}"
+            )
+
+
+def _genai(environment: Environment, _: datetime) -> Iterator[Finding]:
+    found = settings.genai(environment)
+    if found is None:
+        yield Finding("GENAI_AGENT_URL", "off", "not set: rules work alone")
+        return
+    try:
+        # No completion is asked for: a look must not cost tokens. 404 or 405 is an agent that has no page there.
+        status = httpx.get(found.url, timeout=TIMEOUT, follow_redirects=False).status_code
+    except httpx.HTTPError as error:
+        yield Finding("GENAI_AGENT_URL", "wrong", f"{type(error).__name__}: {error}. What it was to judge waits.")
+        return
+    key = "with GENAI_API_KEY" if found.api_key else "without GENAI_API_KEY"
+    yield Finding(
+        "GENAI_AGENT_URL", "ok", f"{found.url} answers ({status}), {key}; its answers: check everything_is_judged"
+    )
+
+
+def _github(environment: Environment, _: datetime) -> Iterator[Finding]:
+    found = settings.github(environment)
+    if found is None:
+        yield Finding("ALERTS_REPO", "off", "not set, nor GH_TOKEN: digests and alerts stay here")
+        return
+    from fleexmon_pipeline.reporting.github import GitHubClient, GitHubError  # noqa: PLC0415  only where it is used
+
+    try:
+        told = GitHubClient(found).check()
+    except GitHubError as error:
+        yield Finding("ALERTS_REPO", "wrong", f"{found.repo}: {error}")
+        return
+    yield Finding("ALERTS_REPO", "ok", told)
+
+
+_LOOKS = (_machine, _database, _nodes, _genai, _github)

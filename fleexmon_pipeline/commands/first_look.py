@@ -1,0 +1,67 @@
+"""The first start: the last 24 hours through the whole chain, so that there is something to look at.
+
+Here: which windows, in which order, and the progress that a person sees. It runs the public command, in a process of
+its own, and reads its log: what it does can be done by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from fleexmon_pipeline.window import HOUR, Window, floor
+
+HOURS = 24
+CHAIN = ("raw_logs", "analyzed_logs", "detected_issues", "predictions")
+_SAID = re.compile(r" - (\w+) - \d{4}-\d\d-\d\d \d\d:\d\d-")  # an asset's line for one of its hours
+
+
+def first_look(console: Console, home: Path, *, now: datetime | None = None) -> bool:
+    """Collect, analyse and judge the last 24 hours, then write digests. False, after a word why, when it failed."""
+    now = now or datetime.now(UTC)
+    first, last = floor(now, HOUR) - HOURS * HOUR, floor(now, HOUR)
+    log = home / "logs" / "first-look.log"
+    days = list(Window(first, now).days())
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    ) as progress:
+        hourly = {name: progress.add_task(f"last 24 h: {name}", total=HOURS + 1) for name in CHAIN}
+        chain = ["--select", ",".join(CHAIN), "--partition-range", f"{first:%Y-%m-%d-%H:00}...{last:%Y-%m-%d-%H:00}"]
+        fine = _materialize(chain, log, lambda name: progress.advance(hourly[name]) if name in hourly else None)
+        rest = progress.add_task("digest, alerts, retention", total=3)
+        span = f"{days[0].since:%Y-%m-%d}...{days[-1].since:%Y-%m-%d}"
+        for selection in (["digests", "--partition-range", span], ["issue_alerts"],
+                          ["data_retention", "--partition", f"{now:%Y-%m-%d}"]):  # fmt: skip
+            fine = fine and _materialize(["--select", *selection], log, lambda _: None)
+            progress.advance(rest)
+    if not fine:
+        console.print(f"[yellow]the last 24 hours are not complete; the schedules go on from here. Why: {log}[/]")
+    return fine
+
+
+def _materialize(options: Sequence[str], log: Path, said: Callable[[str], None]) -> bool:
+    command = [
+        str(Path(sys.executable).parent / "dagster"),
+        "asset",
+        "materialize",
+        "-m",
+        "fleexmon_pipeline.definitions",
+    ]
+    with (
+        log.open("a") as file,
+        subprocess.Popen(
+            [*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            file.write(line)
+            if " - INFO - " in line and (found := _SAID.search(line)):
+                said(found.group(1))
+        return process.wait() == 0

@@ -1,0 +1,107 @@
+"""`fleexmon issues`: what is wrong, and what it rests on, in a terminal or as JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, get_args
+
+import msgspec
+import typer
+
+from fleexmon_pipeline.commands.times import moment_of
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.database.server import database_url
+from fleexmon_pipeline.detection.issues import IssueDetail, Status, UnknownIssueError, list_issues, show_issue
+from fleexmon_pipeline.detection.occurrence import Severity
+
+Write = Callable[[str], object]
+_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SHORT = 13  # characters of an id: its time in ms and its version, enough to be alone
+
+
+def print_list(
+    write: Write, status: str, severity: str | None, node: str | None, since: str | None, limit: int,
+    *, as_json: bool, now: datetime,
+) -> None:  # fmt: skip
+    """Raises typer.BadParameter."""
+    wanted: Status | None = next((known for known in get_args(Status) if known == status), None)
+    if wanted is None:
+        raise typer.BadParameter(f'--status: "{status}" is none of {", ".join(get_args(Status))}')
+    if severity is not None and severity not in list(Severity):
+        raise typer.BadParameter(f'--severity: "{severity}" is none of {", ".join(Severity)}')
+    after = moment_of("--since", since, now=now) if since else None
+    with connect(database_url()) as connection:
+        rows = list_issues(connection, status=wanted, severity=severity, node=node, since=after, limit=limit)
+    if as_json:
+        write(msgspec.json.encode(rows).decode())
+        return
+    for row in rows:
+        seen = f"{_minute(row['detectedAt'])} – {_minute(row['resolvedAt'] or row['updatedAt'])}"
+        write(
+            f"{row['id'][:_SHORT]}  {row['severity']:<8}  {row['status']:<8}  {seen}  "
+            f"{', '.join(row['nodes']) or 'all nodes':<12}  {_inert(row['title'])}"
+        )
+    write(
+        f"{len(rows)} {'issues' if status == 'all' else f'{status} issues'}"
+        + (" or more" if len(rows) == limit else "")
+    )
+
+
+def print_one(write: Write, name: str, *, as_json: bool) -> None:
+    """Raises typer.BadParameter for an id that is unknown or not enough of one."""
+    with connect(database_url()) as connection:
+        try:
+            detail = show_issue(connection, name)
+        except UnknownIssueError as error:
+            raise typer.BadParameter(str(error)) from None
+    write(msgspec.json.encode(detail.as_json()).decode() if as_json else _page(detail))
+
+
+def _page(detail: IssueDetail) -> str:
+    issue: dict[str, Any] = detail.issue
+    metadata: dict[str, Any] = issue["metadata"] or {}
+    lines = [
+        _inert(issue["title"]),
+        "",
+        f"  id           {issue['id']}",
+        f"  state        {issue['status']}, {issue['severity']}, {issue['type']} by {issue['source']}",
+        f"  nodes        {', '.join(map(str, metadata.get('nodes') or [])) or 'all'}",
+        f"  first, last  {issue['detectedAt']}, {issue['updatedAt']}",
+    ]
+    if issue["resolvedAt"]:
+        lines.append(f"  resolved     {issue['resolvedAt']} ({metadata.get('resolvedReason', 'by a person')})")
+    if metadata.get("regressionOf"):
+        lines.append(f"  came back    was resolved as {metadata['regressionOf']}")
+    lines.append(f"  rule         {metadata.get('rule', '–')}, version {metadata.get('ruleVersion', '–')}")
+    lines.append(
+        f"  fired        in {metadata.get('occurrences', '–')} slots; {metadata.get('affectedCount', '–')} lines the last time"
+    )
+    for heading, text in (("What", issue["description"]), ("Why", issue["rootCause"]), ("Do", issue["recommendation"])):
+        if text:
+            lines += ["", heading, *(f"  {_inert(part)}" for part in text.splitlines())]
+    if detail.occurrences:
+        lines += ["", "When (the slots that fired, newest first)"]
+        lines += [
+            f"  {o['slot']}  {o['severity']:<8}  {o['affected']:>7} lines  {_inert(o['title'])}"
+            for o in detail.occurrences[:12]
+        ]
+    if detail.evidence:
+        lines += [
+            "",
+            f"Evidence (the newest {len(detail.evidence)} of {len(issue['affectedLogs'] or [])} rows of LogEntry)",
+        ]
+        lines += [
+            f"  {e['timestamp']}  {e['node']:<8}  {e['level']:<5}  {_inert(e['message'])}" for e in detail.evidence
+        ]
+    return "\n".join(lines)
+
+
+def _minute(iso: str) -> str:
+    return iso[5:16].replace("T", " ")
+
+
+def _inert(text: str) -> str:
+    """A log line must not move the cursor or colour the terminal of who reads it."""
+    return _ODD.sub("\N{REPLACEMENT CHARACTER}", str(text))

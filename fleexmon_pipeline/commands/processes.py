@@ -1,0 +1,84 @@
+"""Child processes that end with their parent, whatever way it ends, and whose output is kept.
+
+Here: start, watch, stop. Which processes: `up.py`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_STOP_SECONDS = 15.0  # a run that is under way may finish its transaction
+
+
+@dataclass
+class Child:
+    """A process in a group of its own; `log` holds what it said."""
+
+    name: str
+    arguments: list[str]
+    log: Path
+    process: subprocess.Popen[bytes]
+    started: float
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def last_words(self, lines: int = 12) -> str:
+        with self.log.open(errors="replace") as file:
+            return "".join(deque(file, lines)).strip()
+
+
+def start(name: str, arguments: list[str], log: Path) -> Child:
+    """Run `arguments`; output is appended to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent  # noqa: PLW1509  it calls one function of libc, loaded before
+            if sys.platform == "linux"
+            else None,
+        )
+    return Child(name, arguments, log, process, time.monotonic())
+
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before the fork: nothing may be imported after
+
+
+def _end_with_parent() -> None:
+    """After a kill -9 of the parent nobody would stop the child, and the next start would find its port taken."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def stop(children: list[Child]) -> None:
+    """Ask all, the last started first; insist after a while."""
+    for child in reversed(children):
+        _signal(child, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    for child in reversed(children):
+        try:
+            child.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _signal(child, signal.SIGKILL)
+            child.process.wait()
+        _signal(child, signal.SIGKILL)  # what it left in its group
+
+
+def _signal(child: Child, number: int) -> None:
+    try:
+        os.killpg(child.process.pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,241 @@
+"""`fleexmon up`: everything on this machine, one command, until Ctrl-C.
+
+Here: what is started, in which order, and what the person is told. How processes are kept: `processes.py`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.first_look import first_look
+from fleexmon_pipeline.commands.processes import Child, start, stop
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.database.server import database_url
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.resources.nodes import demo_note
+from fleexmon_pipeline.settings import SettingError
+
+READY_SECONDS = 120.0  # on a slow machine dagster's imports alone take 20
+RESTARTS, RESTART_PAUSE = 5, 3.0
+PACKAGE = "fleexmon_pipeline.definitions"
+
+
+class CannotStartError(RuntimeError):
+    """Why `up` gave up, and what to do."""
+
+
+def up(console: Console, *, backfill: bool, seed: int) -> None:
+    """Start database, nodes, code server, webserver and daemon; fill the last 24 hours at the first start; watch.
+
+    Raises SettingError, DatabaseUnreachableError, EmbeddedServerError and CannotStartError, all meant to be read.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    home, port = settings.home(), settings.ui_port()
+    home.mkdir(parents=True, exist_ok=True)
+    with _only_one(home):
+        _free(port)
+        configured = settings.nodes()
+        settings.genai(), settings.github(), settings.retention_days()  # said now rather than in the first run
+        dagster_home(home)
+        console.print("database … ", end="")
+        url = database_url()
+        console.print(
+            f"[green]ready[/] ({'DATABASE_URL' if os.environ.get('DATABASE_URL') else f'embedded, in {home}'})"
+        )
+        children: list[Child] = []
+        try:
+            if not configured:
+                children.append(_demo(home, seed, console))
+            children += _dagster(home, port)
+            if backfill and _is_new(url):
+                first_look(console, home)
+            _wait_for(children, port, console)
+            _tell(console, port, home, demo=not configured)
+            _watch(children, url, console)
+        finally:
+            console.print("stopping …")
+            stop(children)
+            if not configured:
+                demo_note().unlink(missing_ok=True)
+
+
+def dagster_home(home: Path) -> Path:
+    """DAGSTER_HOME as set, else `<home>/dagster` with our dagster.yaml in it; set for the children."""
+    given = os.environ.get("DAGSTER_HOME")
+    if given:
+        if not Path(given).is_absolute():
+            raise SettingError("DAGSTER_HOME", f'"{given}" is not an absolute path.', str(Path(given).resolve()))
+        if not (Path(given) / "dagster.yaml").exists():
+            raise SettingError("DAGSTER_HOME", f"{given} has no dagster.yaml; copy the project's there, or unset it.")
+        return Path(given)
+    made = home / "dagster"
+    made.mkdir(parents=True, exist_ok=True)
+    with as_file(files("fleexmon_pipeline") / "dagster.yaml") as ours:
+        shutil.copyfile(ours, made / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(made)
+    return made
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    with (home / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotStartError(
+                f"`fleexmon up` runs already for {home}. Stop it (Ctrl-C), or set FLEEXMON_HOME and FLEEXMON_PORT."
+            ) from None
+        yield
+
+
+def _free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CannotStartError(
+                f"FLEEXMON_PORT: 127.0.0.1:{port} cannot be used ({error.strerror}). "
+                f"Stop what listens there, or choose another: FLEEXMON_PORT={port + 1} fleexmon up"
+            ) from None
+
+
+def _any_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _demo(home: Path, seed: int, console: Console) -> Child:
+    """Two nodes of the demo shop, their addresses noted for commands beside `up`."""
+    note = demo_note()
+    note.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "fleexmon_pipeline.cli", "demo-nodes", "--seed", str(seed), "--note", str(note)]
+    child = start("demo nodes", command, home / "logs" / "demo-nodes.log")
+    deadline = time.monotonic() + READY_SECONDS
+    while not note.exists():
+        if child.has_ended() or time.monotonic() > deadline:
+            raise CannotStartError(f"the demo nodes did not start:\n{child.last_words()}\nTheir log: {child.log}")
+        time.sleep(0.05)
+    addresses = ", ".join(f"{name} {address}" for name, address in json.loads(note.read_text()).items())
+    console.print(f"demo nodes … [green]ready[/] ({addresses}); set BLUE_HOST and GREEN_HOST to watch your own")
+    return child
+
+
+def _dagster(home: Path, port: int) -> list[Child]:
+    """One code server, shared by the webserver and the daemon."""
+    code_port, logs, beside = _any_port(), home / "logs", Path(sys.executable).parent
+    workspace = home / "workspace.yaml"
+    workspace.write_text(
+        f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: {PACKAGE}}}\n"
+    )
+    code = [str(beside / "dagster"), "api", "grpc", "-m", PACKAGE, "-h", "127.0.0.1", "-p", str(code_port)]
+    web = [str(beside / "dagster-webserver"), "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)]
+    daemon = [str(beside / "dagster-daemon"), "run", "-w", str(workspace)]
+    return [
+        start("code server", [*code, "--use-python-environment-entry-point"], logs / "code-server.log"),
+        start("webserver", web, logs / "webserver.log"),
+        start("daemon", daemon, logs / "daemon.log"),
+    ]
+
+
+def _is_new(url: str) -> bool:
+    """Whether no window was ever collected; later starts leave what was missed to the catch-up sensor."""
+    with connect(url) as connection:
+        row = connection.execute(statements("commands")["is_new"]).fetchone()
+        return bool(row and row["is_new"])
+
+
+def _wait_for(children: list[Child], port: int, console: Console) -> None:
+    console.print("UI … ", end="")
+    deadline = time.monotonic() + READY_SECONDS
+    while not _answers(f"http://127.0.0.1:{port}/server_info"):
+        ended = next((child for child in children if child.has_ended()), None)
+        if ended or time.monotonic() > deadline:
+            late = ended or next(child for child in children if child.name == "webserver")
+            raise CannotStartError(f"the {late.name} did not start:\n{late.last_words()}\nIts log: {late.log}")
+        time.sleep(0.2)
+    console.print("[green]ready[/]")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  our own, on loopback
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _tell(console: Console, port: int, home: Path, *, demo: bool) -> None:
+    base = f"http://127.0.0.1:{port}"
+    console.print(f"""
+[bold]fleexmon is watching{" two demo nodes" if demo else ""}.[/] Every 5 minutes: collect, analyse, detect.
+
+  lineage   {base}/asset-groups
+  runs      {base}/runs
+  digest    {base}/assets/digests   or: fleexmon digest --html digest.html
+  issues    fleexmon issues list    then: fleexmon issues show ID
+  health    fleexmon doctor
+  shell     export DAGSTER_HOME="{os.environ["DAGSTER_HOME"]}"
+            dagster asset materialize -m {PACKAGE} --select raw_logs,analyzed_logs,detected_issues,predictions \\
+              --partition {datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d-%H:00}
+  logs      {home / "logs"}
+
+Ctrl-C stops everything. New issues appear below.
+""", highlight=False, soft_wrap=True)  # fmt: skip
+
+
+def _watch(children: list[Child], url: str, console: Console) -> None:
+    """Tell of new issues; start again what ended by itself, a few times."""
+    restarts = 0
+    seen = datetime.now(UTC)
+    while True:
+        for index, child in enumerate(children):
+            if not child.has_ended():
+                continue
+            restarts += 1
+            if restarts > RESTARTS:
+                raise CannotStartError(f"the {child.name} ended {RESTARTS} times:\n{child.last_words()}\n{child.log}")
+            console.print(f"[yellow]the {child.name} ended ({child.process.returncode}); starting it again[/]")
+            time.sleep(RESTART_PAUSE)
+            children[index] = start(child.name, child.arguments, child.log)
+        time.sleep(5)
+        seen = _tell_new_issues(url, seen, console)
+
+
+def _tell_new_issues(url: str, since: datetime, console: Console) -> datetime:
+    try:
+        with connect(url) as connection:
+            rows = connection.execute(statements("commands")["new_issues"], {"since": since}).fetchall()
+    except psycopg.OperationalError as error:
+        console.print(f"[yellow]the database does not answer: {type(error).__name__}; trying again[/]")
+        return since
+    for row in rows:
+        console.print(
+            f"{row['detectedAt']:%H:%M} {row['severity']:<8} {', '.join(row['nodes'] or ['fleet']):<12} {row['title']}"
+            f"  (fleexmon issues show {str(row['id'])[:13]})",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    newest: datetime = max([since, *(row["detectedAt"] for row in rows)])
+    return newest
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

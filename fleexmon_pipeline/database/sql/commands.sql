@@ -1,0 +1,37 @@
+-- is_new --
+SELECT NOT EXISTS (SELECT FROM "LogCoverage") AS is_new;
+
+-- new_issues --
+SELECT id, severity, title, "detectedAt",
+  ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(metadata -> 'nodes') WHEN 'array' THEN metadata -> 'nodes' END)) AS nodes
+FROM "LogIssue" WHERE status = 'open' AND "detectedAt" > %(since)s
+ORDER BY "detectedAt", id LIMIT 50;
+
+-- lines --
+SELECT id, timestamp, source AS node, hostname, level, message, metadata
+FROM "LogEntry"
+WHERE timestamp >= %(since)s AND (%(until)s::timestamp IS NULL OR timestamp < %(until)s)
+  AND (%(node)s::text IS NULL OR source = %(node)s)
+  AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
+ORDER BY timestamp DESC, id DESC;
+
+-- digest --
+SELECT day, figures, markdown, html FROM "LogDigest"
+WHERE day = COALESCE(%(day)s::date, (SELECT max(day) FROM "LogDigest"));
+
+-- coverage --
+SELECT node,
+  count(*) FILTER (WHERE status IN ('complete', 'empty')) AS whole,
+  count(*) FILTER (WHERE status IN ('partial', 'missing')) AS broken,
+  max(slot) AS newest,
+  (array_agg(error ORDER BY slot DESC) FILTER (WHERE error IS NOT NULL))[1] AS error
+FROM "LogCoverage" WHERE slot >= %(since)s GROUP BY node ORDER BY node;
+
+-- nodes_ever --
+SELECT node, max(slot) AS newest FROM "LogCoverage" GROUP BY node ORDER BY node;
+
+-- has_heartbeats --
+SELECT to_regclass('daemon_heartbeats') IS NOT NULL;
+
+-- heartbeat --
+SELECT max(timestamp) FROM daemon_heartbeats WHERE daemon_type = 'SCHEDULER';

@@ -1,0 +1,108 @@
+-- lock_hour --
+-- Two runs on one hour would ask, and pay, twice. Tried, not waited for: the other run's answers are there soon.
+SELECT pg_try_advisory_lock(hashtextextended('genai', extract(epoch FROM %(hour)s)::bigint)) AS "held";
+
+-- unlock_hour --
+-- The lock is the session's, since no transaction may stay open during a call; a lost connection frees it too.
+SELECT pg_advisory_unlock(hashtextextended('genai', extract(epoch FROM %(hour)s)::bigint));
+
+-- window_patterns --
+-- What was counted, summed over slots. Cost follows the window's different patterns, not its lines.
+SELECT pattern, node, level, sum(count)::bigint AS lines, min(slot) AS first, max(slot) AS last
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s
+GROUP BY pattern, node, level
+ORDER BY pattern, node, level;
+
+-- roots --
+-- What each pattern stands for today, and when it or anything it became was first seen. The depth ends a circle, which a
+-- hand-edited table could hold.
+WITH RECURSIVE climb AS (
+  SELECT id AS pattern, id, template, "firstSeen", "aliasOf", 0 AS depth
+  FROM "LogPattern"
+  WHERE id = ANY(%(patterns)s)
+  UNION ALL
+  SELECT climb.pattern, up.id, up.template, up."firstSeen", up."aliasOf", climb.depth + 1
+  FROM climb JOIN "LogPattern" up ON up.id = climb."aliasOf"
+  WHERE climb.depth < 50
+)
+SELECT DISTINCT ON (pattern)
+  pattern, id AS root, template, min("firstSeen") OVER (PARTITION BY pattern) AS first_seen
+FROM climb
+ORDER BY pattern, depth DESC;
+
+-- samples --
+-- Ids of lines that were kept as examples, newest first.
+SELECT pattern, node, slot, samples
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s AND pattern = ANY(%(patterns)s)
+ORDER BY slot DESC, node, pattern, level;
+
+-- messages --
+-- The beginning is enough for a sample; a line may have megabytes.
+SELECT id, left(message, %(most)s) AS message, length(message) > %(most)s AS cut
+FROM "LogEntry"
+WHERE id = ANY(%(ids)s);
+
+-- answers --
+-- What was asked about this hour and answered, newest first; of an older prompt too: better an older answer than none.
+SELECT "promptVersion" AS version, model, answer
+FROM "GenAICall"
+WHERE "windowStart" = %(since)s AND "windowEnd" = %(until)s AND outcome = 'ok'
+ORDER BY at DESC, "evidenceHash", id;
+
+-- spent --
+-- Calls of the last hour and day by `now`: answered ones and failed attempts have budgets of their own.
+SELECT
+  count(*) FILTER (WHERE outcome = 'ok' AND at > %(hour_ago)s) AS ok_hour,
+  count(*) FILTER (WHERE outcome = 'ok') AS ok_day,
+  count(*) FILTER (WHERE outcome <> 'ok' AND at > %(hour_ago)s) AS failed_hour,
+  count(*) FILTER (WHERE outcome <> 'ok') AS failed_day
+FROM "GenAICall"
+WHERE at > %(day_ago)s AND at <= %(now)s;
+
+-- failing --
+-- Runs (each has one `at`) in which nothing was answered, since the last that was. A day back is enough: the breaker's
+-- longest hold is an hour.
+SELECT count(DISTINCT at) AS runs, max(at) AS latest
+FROM "GenAICall"
+WHERE at > %(day_ago)s AND at <= %(now)s
+  AND at > COALESCE((SELECT max(at) FROM "GenAICall" WHERE outcome = 'ok' AND at <= %(now)s), '-infinity');
+
+-- record --
+INSERT INTO "GenAICall" (id, at, "windowStart", "windowEnd", "promptVersion", "evidenceHash", model, "tokensIn",
+                         "tokensOut", "latencyMs", outcome, error, answer, run)
+VALUES (%(id)s, %(at)s, %(since)s, %(until)s, %(version)s, %(hash)s, %(model)s, %(tokens_in)s,
+        %(tokens_out)s, %(latency_ms)s, %(outcome)s, %(error)s, %(answer)s, %(run)s);
+
+-- similar_issues --
+-- Full text: an issue is similar when the question has at least two words of it and half of its title's. (ts_rank is no
+-- measure here: it divides by the question's length.) Only what was resolved before the window's end, so that a later
+-- rerun of the window is told the same.
+WITH question AS (
+  SELECT replace(plainto_tsquery('english', %(text)s)::text, '&', '|')::tsquery AS any_word,
+         tsvector_to_array(to_tsvector('english', %(text)s)) AS words
+), candidate AS (
+  SELECT i.type, i.title, i."rootCause" AS root_cause, i.recommendation, i."resolvedAt" AS resolved_at, question.words,
+         tsvector_to_array(to_tsvector('english', left(i.title, 500))) AS title_words,
+         tsvector_to_array(to_tsvector('english', left(i.title || ' ' || i.description, 4000))) AS all_words
+  FROM "LogIssue" i, question
+  WHERE i.status = 'resolved' AND i."resolvedAt" < %(until)s AND numnode(question.any_word) > 0
+    AND to_tsvector('english', left(i.title || ' ' || i.description, 4000)) @@ question.any_word
+), compared AS (
+  SELECT candidate.*,
+         (SELECT count(*) FROM unnest(title_words) word WHERE word = ANY(words)) AS in_title,
+         (SELECT count(*) FROM unnest(all_words) word WHERE word = ANY(words)) AS in_all
+  FROM candidate
+)
+SELECT type, title, root_cause, recommendation
+FROM compared
+WHERE in_all >= 2 AND 2 * in_title >= cardinality(title_words)
+ORDER BY in_all DESC, resolved_at DESC, title
+LIMIT %(limit)s;
+
+-- mark_analyzed --
+-- Only rows that change: an update of all rows would write the table anew on every rerun.
+UPDATE "LogEntry"
+SET analyzed = true
+WHERE timestamp >= %(since)s AND timestamp < %(until)s AND analyzed IS NOT TRUE;
