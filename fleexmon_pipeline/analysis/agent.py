@@ -1,0 +1,266 @@
+"""The GenAI agent over HTTP: one question, one answer, and a name for each way it can fail.
+
+Here: the call, its deadline and its retries. What is asked: `prompt.py`; what the answer means: `answer.py`.
+
+Source: DigitalOcean's description of `POST /api/v1/chat/completions`. It requires `model` and `?agent=true`; the
+service ignores the model. Errors are `{"id", "message"}`; without `max_tokens` long answers time out.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import msgspec
+import stamina
+import stamina.instrumentation
+
+from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.settings import GenAISettings
+
+PATH = "/api/v1/chat/completions"
+MODEL = "fleexmon"  # required by the description, ignored by the service
+MAX_TOKENS = 1000
+TIMEOUT = 30.0  # seconds for one attempt, from the first packet to the last
+ATTEMPTS = 3
+MOST_BYTES = 1_000_000  # an answer of max_tokens has some 10 kB
+
+# Failed attempts go to `on_failure`. With structlog installed, as by dagster, stamina would print them on stdout, where
+# commands write JSON.
+stamina.instrumentation.set_on_retry_hooks([])
+
+Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
+
+
+class AgentError(Exception):
+    """The agent gave no answer. `outcome` is for the ledger: refused, dns, tls, timeout, http_429, not_json, …"""
+
+    def __init__(self, outcome: str, message: str, *, latency_ms: int = 0, retry_after: float | None = None) -> None:
+        self.outcome = outcome
+        self.latency_ms = latency_ms
+        self.retry_after = retry_after  # seconds, where the agent named them
+        super().__init__(message)
+
+    @property
+    def passing(self) -> bool:
+        """Whether to ask again at once. Not after a timeout: the agent may still be working, and be paid for it."""
+        return self.outcome in ("refused", "dns", "unreachable", "http_429") or self.outcome.startswith("http_5")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the agent said, unread: `content` is hostile text."""
+
+    content: str
+    finish_reason: str | None
+    model: str | None
+    tokens_in: int | None
+    tokens_out: int | None
+    latency_ms: int
+
+
+class Agent:
+    """One configured agent. The key is in no repr, exception or log line."""
+
+    def __init__(
+        self,
+        settings: GenAISettings,
+        *,
+        timeout: float = TIMEOUT,
+        max_tokens: int = MAX_TOKENS,
+        first_wait: float = 0.5,
+    ) -> None:
+        self._url = f"{settings.url}{PATH}"
+        self._key = settings.api_key
+        self._timeout = timeout
+        self._max_tokens = max_tokens
+        self._first_wait = first_wait
+
+    def ask(
+        self, messages: Sequence[Message], *, seconds: float, on_failure: Callable[[AgentError], None] = lambda _: None
+    ) -> Reply:
+        """The agent's reply, within `seconds` for all attempts and the waits between them.
+
+        `on_failure` is told of every attempt that failed. Raises AgentError, the last of them.
+        """
+        deadline = time.monotonic() + seconds
+
+        def again(error: Exception) -> bool | float:
+            if not isinstance(error, AgentError) or not error.passing:
+                return False
+            left = deadline - time.monotonic()
+            if error.retry_after is not None:
+                return error.retry_after if error.retry_after < left else False
+            return left > 2 * self._first_wait
+
+        for attempt in stamina.retry_context(
+            on=again,
+            attempts=ATTEMPTS,
+            timeout=seconds,
+            wait_initial=self._first_wait,
+            wait_max=5.0,
+            wait_jitter=self._first_wait,
+        ):
+            with attempt:
+                try:
+                    return self._attempt(messages, min(self._timeout, deadline - time.monotonic()))
+                except AgentError as error:
+                    on_failure(error)
+                    raise
+        raise AssertionError("stamina returns or raises")
+
+    def _attempt(self, messages: Sequence[Message], seconds: float) -> Reply:
+        started = time.monotonic()
+        try:
+            body = _within(seconds, lambda: self._post(messages, seconds))
+            return _read(body, _since(started))
+        except AgentError as error:
+            error.latency_ms = _since(started)
+            raise error from None
+
+    def _post(self, messages: Sequence[Message], seconds: float) -> bytes:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "fleexmon"}
+        if self._key:
+            if not re.fullmatch(r"[\x21-\x7e]+", self._key):
+                raise AgentError("bad_key", "GENAI_API_KEY has a character that cannot stand in a header")
+            headers["Authorization"] = f"Bearer {self._key}"
+        question = {"model": MODEL, "messages": list(messages), "max_tokens": self._max_tokens, "temperature": 0}
+        ended = time.monotonic() + seconds
+        try:
+            with (
+                httpx.Client(timeout=seconds, follow_redirects=False) as client,
+                client.stream("POST", self._url, params={"agent": "true"}, json=question, headers=headers) as response,
+            ):
+                body = bytearray()
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if len(body) > MOST_BYTES:
+                        raise AgentError("too_large", f"the answer has more than {MOST_BYTES:,} bytes")
+                    if time.monotonic() > ended:
+                        raise AgentError("timeout", f"no complete answer in {seconds:.0f} s")
+                if response.status_code != 200:
+                    raise self._refusal(response, bytes(body))
+                return bytes(body)
+        except httpx.TimeoutException:
+            raise AgentError("timeout", f"no complete answer in {seconds:.0f} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise AgentError(*self._fault(error)) from None
+
+    def _refusal(self, response: httpx.Response, body: bytes) -> AgentError:
+        code = response.status_code
+        try:
+            said = msgspec.json.decode(body)["message"]
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, IndexError, RecursionError):
+            said = ""
+        hint = {401: " (is GENAI_API_KEY right?)", 404: " (is GENAI_AGENT_URL the agent's base URL?)"}.get(code, "")
+        message = f"HTTP {code}{hint}" + (f": {self._harmless(str(said))}" if said else "")
+        return AgentError(f"http_{code}", message, retry_after=_seconds(response.headers.get("retry-after")))
+
+    def _fault(self, error: Exception) -> tuple[str, str]:
+        causes = list(_causes(error))
+        message = f"{type(error).__name__}: {self._harmless(str(causes[-1]))}"
+        if isinstance(error, httpx.ConnectError):
+            for kind, outcome in (
+                (socket.gaierror, "dns"),
+                (ssl.SSLError, "tls"),
+                (ConnectionRefusedError, "refused"),
+            ):
+                if any(isinstance(cause, kind) for cause in causes):
+                    return outcome, message
+            return "unreachable", message
+        return "broken_off", message
+
+    def _harmless(self, text: str) -> str:
+        """What another party says may echo the key."""
+        if self._key:
+            text = text.replace(self._key, "<key>")
+        return redact(" ".join(text[:2000].split()))[:200]
+
+
+def _within(seconds: float, call: Callable[[], bytes]) -> bytes:
+    """`call` in a thread that is left behind when time is up.
+
+    httpx bounds each read, not the whole: a server that drips a byte at a time, or a resolver that hangs, would hold a
+    tick for as long as it likes. The thread's own limits end it.
+    """
+    results: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put(call())
+        except Exception as error:  # noqa: BLE001 - it is raised below, where the caller waits
+            results.put(error)
+
+    threading.Thread(target=run, name="genai-call", daemon=True).start()
+    try:
+        result = results.get(timeout=max(seconds, 0.001))
+    except queue.Empty:
+        raise AgentError("timeout", f"no complete answer in {seconds:.0f} s") from None
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def _read(body: bytes, latency_ms: int) -> Reply:
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise AgentError("not_json", f"answered {len(body):,} bytes that are not JSON") from None
+    if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
+        raise AgentError("not_chat", "answered JSON that is no chat completion")
+    if not answer["choices"]:
+        raise AgentError("empty_choices", "answered without a choice")
+    choice = answer["choices"][0]
+    message = choice.get("message") if isinstance(choice, dict) else None
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, str) or not content.strip():
+        raise AgentError("no_content", "answered without content")
+    usage = answer.get("usage")
+    tokens: dict[str, Any] = usage if isinstance(usage, dict) else {}
+    reason, model = choice.get("finish_reason"), answer.get("model")
+    return Reply(
+        content=content,
+        finish_reason=reason if isinstance(reason, str) else None,
+        model=redact(model)[:100].replace("\0", "") if isinstance(model, str) else None,
+        tokens_in=_count(tokens.get("prompt_tokens")),
+        tokens_out=_count(tokens.get("completion_tokens")),
+        latency_ms=latency_ms,
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < 2**31 else None
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds, or a date: RFC 9110 allows both."""
+    if retry_after is None:
+        return None
+    if re.fullmatch(r"\s*\d{1,9}\s*", retry_after, re.ASCII):
+        return float(retry_after)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

@@ -1,0 +1,162 @@
+"""What the agent's answer says, once it is checked: findings with evidence, or the reason why there are none.
+
+Here: text to findings. The answer is hostile: a log line may have written it. Nothing of it is used unchecked,
+unclipped or unredacted, and it can only point at records of the prompt.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.detection.occurrence import Severity
+
+MOST_FINDINGS = 50  # of one answer; max_tokens ends it long before
+LONGEST = {"title": 150, "description": 2000, "root_cause": 2000, "recommendation": 2000}
+
+_SEVERITIES = {
+    Severity.LOW: ("low", "info", "informational", "information", "debug", "minor", "trivial", "notice", "p4", "p5"),
+    Severity.MEDIUM: ("medium", "moderate", "warn", "warning", "normal", "p3"),
+    Severity.HIGH: ("high", "error", "err", "major", "severe", "important", "p2"),
+    Severity.CRITICAL: ("critical", "crit", "fatal", "blocker", "urgent", "emergency", "alert", "panic", "p0", "p1"),
+}
+_SEVERITY_OF = {word: severity for severity, words in _SEVERITIES.items() for word in words}
+# Controls, and characters that turn or hide text (a title that reads backwards, a line that is not there).
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+_FENCED = re.compile(r"```[A-Za-z]{0,10}[ \t]*\n(.*?)```", re.DOTALL)
+
+
+class AnswerError(ValueError):
+    """The answer cannot be used; the text says why, in words that the agent can use to do better."""
+
+    def __init__(self, reason: str, *, outcome: str = "invalid_answer") -> None:
+        self.outcome = outcome
+        super().__init__(reason)
+
+
+class Finding(BaseModel):
+    """One issue that the agent sees. Keys are the original's; `affected` are ids of records of the prompt."""
+
+    model_config = ConfigDict(populate_by_name=True, frozen=True)
+
+    type: str
+    severity: Severity
+    title: str
+    description: str
+    root_cause: str | None = Field(alias="rootCause")
+    recommendation: str | None
+    affected: tuple[int, ...] = Field(alias="affectedLogs")
+
+
+def _text(value: Any) -> str | None:
+    """Agents give a list of steps where a text was asked for; numbers are fine too; all else is no text."""
+    if isinstance(value, list):
+        value = "\n".join(part for part in map(_text, value[:50]) if part)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value).strip() or None
+
+
+def _ids(value: Any) -> list[int]:
+    return [one for one in value if type(one) is int] if isinstance(value, list) else []
+
+
+_Text = Annotated[str | None, BeforeValidator(_text)]
+
+
+class _Issue(BaseModel):
+    type: _Text = None
+    severity: _Text = None
+    title: _Text = None
+    description: _Text = None
+    root_cause: _Text = Field(None, alias="rootCause")
+    recommendation: _Text = None
+    affected: Annotated[list[int], BeforeValidator(_ids)] = Field([], alias="affectedLogs")
+
+
+class _Answer(BaseModel):
+    issues: list[_Issue] = Field(validation_alias=AliasChoices("issues", "issuesDetected"))
+
+
+def parse_answer(
+    content: str, finish_reason: str | None, known: Collection[int], restore: Callable[[str], str] = str
+) -> list[Finding]:
+    """The findings of an answer that have evidence among the `known` ids, in the agent's order.
+
+    `restore` puts back what redaction may put back (`Redactor.restore`). Raises AnswerError when the answer is not what
+    was asked for.
+    """
+    try:
+        answer = _Answer.model_validate(_object_of(content))
+    except AnswerError as error:
+        if finish_reason == "length":
+            raise AnswerError("the answer was cut at max_tokens; be shorter", outcome="truncated") from error
+        raise
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}"
+            for fault in error.errors(include_input=False)[:3]
+        )
+        raise AnswerError(f"the answer has not the agreed form: {faults}"[:300]) from None
+    return [
+        finding
+        for issue in answer.issues[:MOST_FINDINGS]
+        if (finding := _finding(issue, known, restore)).affected  # no evidence, no claim
+    ]
+
+
+def visible(text: str) -> str:
+    """`text` with a space for each control, hidden, turning or unpaired character; newlines and tabs stay."""
+    return _INVISIBLE.sub(" ", text)
+
+
+def clean(text: str, longest: int) -> str:
+    """Outside text as it may be shown: no secrets, no invisible characters, at most `longest` characters."""
+    seen = redact(visible(text[: 4 * longest])).strip()
+    return seen if len(seen) <= longest else seen[: longest - 2].rstrip() + " …"
+
+
+def _finding(issue: _Issue, known: Collection[int], restore: Callable[[str], str]) -> Finding:
+    def shown(name: str, default: str | None = None) -> str | None:
+        text = clean(getattr(issue, name) or "", LONGEST[name])
+        return restore(text) or default
+
+    kind = re.sub(r"[^a-z0-9]+", "-", redact(issue.type or "").lower()).strip("-")[:60].strip("-")
+    title = " ".join((shown("title") or "Issue detected by AI").split())
+    severity = re.sub(r"[^a-z0-9]", "", (issue.severity or "").lower())
+    return Finding(
+        type=kind or "ai-detected",
+        severity=_SEVERITY_OF.get(severity, Severity.MEDIUM),
+        title=title,
+        description=shown("description") or title,
+        rootCause=shown("root_cause"),
+        recommendation=shown("recommendation"),
+        affectedLogs=tuple(dict.fromkeys(one for one in issue.affected if one in known)),
+    )
+
+
+def _object_of(content: str) -> dict[str, Any]:
+    """The JSON object in an answer that may be fenced, or have a sentence before and after it."""
+    text = content.strip()
+    if fenced := _FENCED.search(text):
+        text = fenced[1].strip()
+    if text.startswith("["):
+        raise AnswerError('the answer is an array; an object {"issues": […]} was asked for')
+    start = text.find("{")
+    if start < 0:
+        raise AnswerError("the answer holds no JSON object")
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text[start:])
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, json.JSONDecodeError) else "nested too deep or a number too long"
+        raise AnswerError(f"the answer is not valid JSON: {reason}") from None
+    if not isinstance(found, dict):
+        raise AnswerError("the answer holds no JSON object")
+    return found

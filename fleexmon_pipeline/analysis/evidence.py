@@ -1,0 +1,117 @@
+"""What a window's patterns are, summed for a judgement: which are new, how bad they are, where, with samples.
+
+Here: reading "LogPatternCount", "LogPattern" and a few messages. What is made of it: `judgement.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fleexmon_pipeline.analysis.prompt import MOST_SAMPLES, Record
+from fleexmon_pipeline.collection.records import read_level
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.window import Window
+
+SEVEREST_FIRST = ("fatal", "error", "warn", "info", "debug")
+MOST_READ = 4_000  # characters of a message; a sample shows 300 of them, after redaction
+_SQL = statements("genai")
+
+
+@dataclass
+class Seen:
+    """A pattern in a window: aliases resolved, levels read, slots and levels summed."""
+
+    pattern: str
+    template: str
+    first: datetime  # slots
+    last: datetime
+    new: bool = True
+    rank: int = len(SEVEREST_FIRST) - 1  # of its worst level
+    nodes: dict[str, int] = field(default_factory=dict)  # lines per node
+    members: list[str] = field(default_factory=list)  # the ids under which its lines are counted
+
+    @property
+    def level(self) -> str:
+        return SEVEREST_FIRST[self.rank]
+
+    @property
+    def lines(self) -> int:
+        return sum(self.nodes.values())
+
+    @property
+    def busiest_node(self) -> str:
+        return min(self.nodes, key=lambda node: (-self.nodes[node], node))
+
+    @property
+    def deserving(self) -> bool:
+        """Worth a judgement: never seen before the window, or with errors in it."""
+        return self.new or self.level in ("error", "fatal")
+
+    def record(self, number: int, samples: Sequence[str]) -> Record:
+        return Record(number, self.level, self.template, self.new, self.nodes, self.first, self.last, samples)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The patterns of a window by resolved id."""
+
+    patterns: Mapping[str, Seen]
+    roots: Mapping[str, str]
+
+    def root(self, pattern: str) -> str:
+        """What `pattern` stands for today."""
+        return self.roots.get(pattern, pattern)
+
+
+def read(connection: Connection, window: Window, also: Collection[str] = ()) -> Evidence:
+    """The window's patterns; the ids in `also` are resolved too."""
+    counts = connection.execute(_SQL["window_patterns"], {"since": window.since, "until": window.until}).fetchall()
+    ids = sorted({row["pattern"] for row in counts}.union(also))
+    stored = {row["pattern"]: row for row in connection.execute(_SQL["roots"], {"patterns": ids})}
+    patterns: dict[str, Seen] = {}
+    for row in counts:
+        known = stored.get(row["pattern"])
+        if known is None:
+            continue  # counted before its row is there, or after it was deleted; the next rebuild settles it
+        one = patterns.get(known["root"])
+        if one is None:
+            one = Seen(known["root"], known["template"], row["first"], row["last"])
+            patterns[known["root"]] = one
+        one.new = one.new and known["first_seen"] >= window.since
+        one.rank = min(one.rank, SEVEREST_FIRST.index(read_level(row["level"])))
+        one.nodes[row["node"]] = one.nodes.get(row["node"], 0) + row["lines"]
+        one.first, one.last = min(one.first, row["first"]), max(one.last, row["last"])
+        if row["pattern"] not in one.members:
+            one.members.append(row["pattern"])
+    return Evidence(patterns, {pattern: row["root"] for pattern, row in stored.items()})
+
+
+def sample_ids(connection: Connection, window: Window, patterns: Sequence[Seen]) -> list[uuid.UUID]:
+    """Ids of the kept examples of these patterns, newest first, each once."""
+    members = [member for one in patterns for member in one.members]
+    rows = connection.execute(_SQL["samples"], {"since": window.since, "until": window.until, "patterns": members})
+    ids = [sample for row in rows for sample in sorted(row["samples"], reverse=True)]
+    return list(dict.fromkeys(ids))
+
+
+def sample_texts(connection: Connection, window: Window, patterns: Sequence[Seen]) -> dict[str, list[str]]:
+    """Beginnings of up to MOST_SAMPLES messages a pattern, one where nothing is wrong with it. Not redacted."""
+    chosen = {
+        one.pattern: sample_ids(connection, window, [one])[
+            : MOST_SAMPLES if one.level in ("fatal", "error", "warn") else 1
+        ]
+        for one in patterns
+    }
+    ids = [sample for samples in chosen.values() for sample in samples]
+    rows = connection.execute(_SQL["messages"], {"ids": ids, "most": MOST_READ})
+    texts = {row["id"]: _whole_words(row["message"]) if row["cut"] else row["message"] for row in rows}
+    return {pattern: [texts[one] for one in samples if one in texts] for pattern, samples in chosen.items()}
+
+
+def _whole_words(message: str) -> str:
+    """Half a password before the cut would not be recognised as one: the last word goes."""
+    return message[: max(message.rfind(" "), message.rfind("\n"), 0)]

@@ -1,0 +1,190 @@
+"""Every question to the agent, kept: what was asked and answered, what it cost, and whether it is worth asking now.
+
+Here: rows of "GenAICall", budgets and circuit breaker, which are read from them. What is asked: `judgement.py`.
+
+`at` is the `now` of the run that asked: rows of one run share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from fleexmon_pipeline.analysis.agent import AgentError, Reply
+from fleexmon_pipeline.analysis.answer import Finding
+from fleexmon_pipeline.analysis.prompt import PROMPT_VERSION
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.window import DAY, HOUR, Window
+
+_SQL = statements("genai")
+_TRIPS_AFTER = 3  # runs in a row without an answer
+_SHORTEST_HOLD, _LONGEST_HOLD = timedelta(minutes=5), timedelta(minutes=60)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Most calls in any 60 minutes and 24 hours. Failed attempts have their own: an outage must not use up the day."""
+
+    calls_per_hour: int = 60
+    calls_per_day: int = 600
+    failures_per_hour: int = 30
+    failures_per_day: int = 200
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A record of a question, as the ledger keeps it: enough to know again what an answer was about."""
+
+    id: int
+    pattern: str  # as resolved then; an issue keeps the id that it first fired with
+    level: str
+    node: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answered question."""
+
+    records: Sequence[Asked]
+    findings: Sequence[Finding]
+    version: str
+    model: str | None
+    grounding: Mapping[str, Any]
+
+
+@dataclass
+class Spending:
+    """What is left of the budget; counted on in memory while a run asks."""
+
+    budget: Budget
+    ok_hour: int
+    ok_day: int
+    failed_hour: int
+    failed_day: int
+
+    def refusal(self) -> str | None:
+        """Why nothing may be asked, None when something may."""
+        for spent, most, what in (
+            (self.ok_hour, self.budget.calls_per_hour, "calls this hour"),
+            (self.ok_day, self.budget.calls_per_day, "calls this day"),
+            (self.failed_hour, self.budget.failures_per_hour, "failed attempts this hour"),
+            (self.failed_day, self.budget.failures_per_day, "failed attempts this day"),
+        ):
+            if spent >= most:
+                return f"{spent} of {most} {what} used"
+        return None
+
+    def add(self, *, ok: bool) -> None:
+        if ok:
+            self.ok_hour, self.ok_day = self.ok_hour + 1, self.ok_day + 1
+        else:
+            self.failed_hour, self.failed_day = self.failed_hour + 1, self.failed_day + 1
+
+
+@dataclass
+class Question:
+    """Where the rows of one question go."""
+
+    connection: Connection
+    hour: Window
+    records: Sequence[Asked]
+    now: datetime
+    run_id: str | None
+    spending: Spending
+
+    @property
+    def evidence_hash(self) -> str:
+        """Of what was asked about. Counts and samples are not in it: a pattern that grows louder is no new question."""
+        asked = [[record.pattern, record.level] for record in self.records]
+        return hashlib.sha256(msgspec.json.encode([self.hour.since, asked])).hexdigest()
+
+    def answered(self, reply: Reply, findings: Sequence[Finding], grounding: Mapping[str, Any]) -> None:
+        answer = {"issues": [finding.model_dump(mode="json", by_alias=True) for finding in findings]}
+        self._record("ok", reply=reply, answer={**answer, "grounding": dict(grounding)})
+
+    def unusable(self, outcome: str, error: str, reply: Reply, content: str) -> None:
+        self._record(outcome, error=error, reply=reply, answer={"content": content})
+
+    def failed(self, error: AgentError) -> None:
+        self._record(error.outcome, error=str(error), latency_ms=error.latency_ms)
+
+    def _record(
+        self,
+        outcome: str,
+        *,
+        error: str | None = None,
+        reply: Reply | None = None,
+        latency_ms: int = 0,
+        answer: Mapping[str, Any] | None = None,
+    ) -> None:
+        records = [{"id": one.id, "pattern": one.pattern, "level": one.level, "node": one.node} for one in self.records]
+        self.connection.execute(
+            _SQL["record"],
+            {
+                "id": uuid.uuid4(),
+                "at": self.now,
+                "since": self.hour.since,
+                "until": self.hour.until,
+                "version": PROMPT_VERSION,
+                "hash": self.evidence_hash,
+                "model": reply.model if reply else None,
+                "tokens_in": reply.tokens_in if reply else None,
+                "tokens_out": reply.tokens_out if reply else None,
+                "latency_ms": reply.latency_ms if reply else latency_ms,
+                "outcome": outcome,
+                "error": error,
+                "answer": Jsonb({"records": records, **(answer or {})}),
+                "run": self.run_id,
+            },
+        )
+        self.spending.add(ok=outcome == "ok")
+
+
+def answers(connection: Connection, hour: Window) -> list[Answered]:
+    """What was answered about this hour, newest first."""
+    rows = connection.execute(_SQL["answers"], {"since": hour.since, "until": hour.until})
+    return [
+        Answered(
+            records=[Asked(**record) for record in row["answer"]["records"]],
+            findings=[Finding.model_validate(issue) for issue in row["answer"]["issues"]],
+            version=row["version"],
+            model=row["model"],
+            grounding=row["answer"]["grounding"],
+        )
+        for row in rows
+    ]
+
+
+def spending(connection: Connection, budget: Budget, now: datetime) -> Spending:
+    times = {"now": now, "hour_ago": now - HOUR, "day_ago": now - DAY}
+    row = connection.execute(_SQL["spent"], times).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    return Spending(budget, **row)
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """Whether the agent has been failing. Open, it holds back scheduled ticks until `until`; others probe once."""
+
+    failed_runs: int
+    until: datetime | None = None  # None: closed
+
+    def holds(self, now: datetime) -> bool:
+        return self.until is not None and now < self.until
+
+
+def breaker(connection: Connection, now: datetime) -> Breaker:
+    """Open after 3 runs in a row without an answer: for 5 minutes, twice as long with each further one, at most 60."""
+    row = connection.execute(_SQL["failing"], {"now": now, "day_ago": now - DAY}).fetchone()
+    runs = row["runs"] if row else 0
+    if row is None or runs < _TRIPS_AFTER:
+        return Breaker(runs)
+    return Breaker(runs, row["latest"] + min(_SHORTEST_HOLD * 2 ** min(runs - _TRIPS_AFTER, 10), _LONGEST_HOLD))

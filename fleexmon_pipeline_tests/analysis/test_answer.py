@@ -1,0 +1,147 @@
+"""Whatever the agent writes, what comes out is checked, or refused with a reason."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleexmon_pipeline.analysis.answer import AnswerError, Finding, parse_answer
+from fleexmon_pipeline.analysis.redaction import Redactor
+from fleexmon_pipeline.detection.occurrence import Severity
+from fleexmon_pipeline_tests.genai_server import issue
+
+KNOWN = frozenset(range(3))
+
+
+def one(**members: Any) -> Finding:
+    (finding,) = parse_answer(json.dumps({"issues": [issue(0, **members)]}), "stop", KNOWN)
+    return finding
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"issues": [ISSUE]}',
+        '{"issuesDetected": [ISSUE], "summary": "x"}',
+        '```json\n{"issues": [ISSUE]}\n```',
+        'Here is what I found:\n```\n{"issues": [ISSUE]}\n```\nGood luck!',
+        'Sure! {"issues": [ISSUE]} Anything else?',
+    ],
+)
+def test_an_object_is_found_where_agents_put_it(text: str) -> None:
+    (finding,) = parse_answer(text.replace("ISSUE", json.dumps(issue(2, 0))), "stop", KNOWN)
+
+    assert (finding.title, finding.severity, finding.affected) == ("Disk is full", Severity.HIGH, (2, 0))
+    assert (finding.root_cause, finding.recommendation) == ("Logs were not rotated.", "Free space.")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("I see no problems in your logs.", "no JSON object"),
+        ("", "no JSON object"),
+        ('[{"issues": []}]', "array"),
+        ('{"issues": [', "not valid JSON"),
+        ('{"issues": {"a": 1}}', "agreed form"),
+        ('{"issues": ["disk full"]}', "agreed form"),
+        ('{"result": []}', "agreed form"),
+        ('{"a":' * 50_000, "not valid JSON"),
+        ('{"issues": [' + "9" * 10_000 + "]}", "not valid JSON"),
+    ],
+)
+def test_what_is_not_the_agreed_form_is_refused_with_a_reason(text: str, reason: str) -> None:
+    with pytest.raises(AnswerError, match=reason) as caught:
+        parse_answer(text, "stop", KNOWN)
+    assert caught.value.outcome == "invalid_answer"
+
+
+def test_an_answer_cut_at_max_tokens_is_named_so() -> None:
+    with pytest.raises(AnswerError) as caught:
+        parse_answer('{"issues": [{"title": "Disk', "length", KNOWN)
+
+    assert caught.value.outcome == "truncated"
+    assert parse_answer('{"issues": []} and', "length", KNOWN) == []
+
+
+def test_what_is_missing_has_the_known_defaults() -> None:
+    (finding,) = parse_answer('{"issues": [{"affectedLogs": [1], "rootCause": null}]}', "stop", KNOWN)
+
+    assert (finding.type, finding.severity, finding.title) == ("ai-detected", Severity.MEDIUM, "Issue detected by AI")
+    assert (finding.root_cause, finding.recommendation) == (None, None)
+
+
+@pytest.mark.parametrize("ids", [[], [7, -1], ["0"], [True], [0.0], None, "0", {"0": 1}, [[0]], [None]])
+def test_a_finding_without_valid_evidence_is_dropped_and_the_others_stay(ids: Any) -> None:
+    answer = json.dumps({"issues": [{**issue(), "affectedLogs": ids}, issue(1, 99, "x", 1)]})
+
+    assert [finding.affected for finding in parse_answer(answer, "stop", KNOWN)] == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("word", "severity"),
+    [
+        ("HIGH", "high"),
+        ("Warning", "medium"),
+        ("fatal", "critical"),
+        ("P1", "critical"),
+        ("purple", "medium"),
+        (3, "medium"),
+    ],
+)
+def test_unknown_severities_are_mapped(word: Any, severity: str) -> None:
+    assert one(severity=word).severity == severity
+
+
+def test_texts_are_clipped_cleaned_and_redacted_again() -> None:
+    finding = one(
+        type="High Error/Rate!; DROP TABLE",
+        title="Key AKIAIOSFODNN7EXAMPLE\nleaked\u202e \x00 by " + "x" * 500,
+        description="password=hunter2 \ud800" + "long " * 2000,
+        recommendation=["Stop it.", "Then rest.", 3],
+    )
+
+    assert finding.type == "high-error-rate-drop-table"
+    assert finding.title.startswith("Key <key> leaked by xxx")
+    assert len(finding.title) <= 150
+    assert "hunter2" not in finding.description
+    assert len(finding.description) <= 2000
+    assert finding.recommendation == "Stop it.\nThen rest.\n3"
+
+
+def test_only_addresses_are_put_back() -> None:
+    redactor = Redactor()
+    redactor.redact("bob@acme.org 10.2.3.4 password=hunter2")
+    answer = json.dumps({"issues": [issue(0, title="<email-1> at <ip-1> used <password-1> and <ip-7>")]})
+
+    (finding,) = parse_answer(answer, "stop", KNOWN, redactor.restore)
+
+    assert finding.title == "bob@acme.org at 10.2.3.4 used <password-1> and <ip-7>"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+members = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("type", "severity", "title", "description", "rootCause", "affectedLogs"), values),
+)  # fmt: skip
+
+
+@given(st.text(max_size=300) | st.lists(members | values, max_size=4).map(lambda found: json.dumps({"issues": found})))
+def test_any_text_is_findings_or_an_answer_error(text: str) -> None:
+    try:
+        findings = parse_answer(text, "stop", KNOWN)
+    except AnswerError:
+        return
+    for finding in findings:
+        assert finding.affected
+        assert set(finding.affected) <= KNOWN
+        assert finding.title
+        assert "\x00" not in finding.model_dump_json()
+        assert finding == Finding.model_validate(finding.model_dump(mode="json", by_alias=True))
