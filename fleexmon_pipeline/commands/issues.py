@@ -18,7 +18,7 @@ from fleexmon_pipeline.detection.occurrence import Severity
 
 Write = Callable[[str], object]
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SHORT = 13  # characters of an id: its time in ms and its version, enough to be alone
+_SHORT = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
 
 
 def print_list(
@@ -75,9 +75,8 @@ def _page(detail: IssueDetail) -> str:
     if metadata.get("regressionOf"):
         lines.append(f"  came back    was resolved as {metadata['regressionOf']}")
     lines.append(f"  rule         {metadata.get('rule', '–')}, version {metadata.get('ruleVersion', '–')}")
-    lines.append(
-        f"  fired        in {metadata.get('occurrences', '–')} slots; {metadata.get('affectedCount', '–')} lines the last time"
-    )
+    count, affected = metadata.get("occurrences", "–"), metadata.get("affectedCount", "–")
+    lines.append(f"  fired        in {count} slots; {affected} lines the last time")
     for heading, text in (("What", issue["description"]), ("Why", issue["rootCause"]), ("Do", issue["recommendation"])):
         if text:
             lines += ["", heading, *(f"  {_inert(part)}" for part in text.splitlines())]

@@ -230,7 +230,7 @@ def _tell_new_issues(url: str, since: datetime, console: Console) -> datetime:
     for row in rows:
         console.print(
             f"{row['detectedAt']:%H:%M} {row['severity']:<8} {', '.join(row['nodes'] or ['fleet']):<12} {row['title']}"
-            f"  (fleexmon issues show {str(row['id'])[:13]})",
+            f"  (fleexmon issues show {str(row['id'])[:18]})",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     newest: datetime = max([since, *(row["detectedAt"] for row in rows)])

@@ -57,6 +57,7 @@ CREATE TABLE "LogPattern" (
   "aliasOf"     VARCHAR REFERENCES "LogPattern" (id)
 );
 CREATE INDEX "LogPattern_firstSeen" ON "LogPattern" ("firstSeen");
+CREATE INDEX "LogPattern_aliasOf" ON "LogPattern" ("aliasOf") WHERE "aliasOf" IS NOT NULL;
 
 -- Sums to LogEntry, slot by slot. samples: ids of LogEntry rows; all of a rare error's, three of a common line's.
 CREATE TABLE "LogPatternCount" (
@@ -104,6 +105,8 @@ CREATE TABLE "IssueEpisode" (
   "lastSlot"  TIMESTAMP NOT NULL
 );
 CREATE INDEX "IssueEpisode_fingerprint" ON "IssueEpisode" (fingerprint);
+-- A fingerprint is rule:subject; issues are reconciled by subject.
+CREATE INDEX "IssueEpisode_subject" ON "IssueEpisode" (substr(fingerprint, strpos(fingerprint, ':') + 1));
 
 -- Every question to the GenAI agent. An identical one is answered from here; failures feed budget and circuit breaker.
 CREATE TABLE "GenAICall" (
