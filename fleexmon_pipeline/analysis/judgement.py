@@ -32,8 +32,6 @@ GRACE = timedelta(hours=24)
 _SQL = statements("genai")
 _LEAST_SECONDS = 2.0  # with less left a call would only be one more timeout
 _GITHUB_SECONDS = 12.0  # a search may take its client's 10 s; a tick that has less left asks without it
-# The fault may lie in what was asked; other questions are still worth asking. All else says that the agent is not well.
-_OF_THIS_QUESTION = frozenset(["http_400", "http_413", "http_422", "no_content", "empty_choices"])
 
 
 @dataclass
@@ -106,7 +104,7 @@ def judge(
         closed_github_issues,
         lambda: ends - clock(),
         ledger.spending(connection, budget or Budget(), now),
-        ledger.breaker(connection, now),
+        ledger.breaker(connection, now, run_id),
         scheduled,
     )
     for hour in window.hours():
@@ -171,9 +169,8 @@ def _open_questions(seen: evidence.Evidence, answered: Sequence[Answered]) -> li
 def _ask_all(run: _Run, hour: Window, part: Window, open_questions: Sequence[Seen], judgement: Judgement) -> None:
     waiting = list(open_questions)
     while waiting and not run.stopped:
-        if run.scheduled and run.breaker.holds(run.now):
-            until = run.breaker.until
-            refusal = ("held_back", f"no answer in {run.breaker.failed_runs} runs; asked again from {until:%H:%M} UTC")
+        if held := run.breaker.refusal(run.now, scheduled=run.scheduled):
+            refusal = ("held_back", held)
         elif spent := run.spending.refusal():
             refusal = ("over_budget", spent)
         elif run.left() < _LEAST_SECONDS:
@@ -208,12 +205,10 @@ def _ask_some(run: _Run, hour: Window, part: Window, waiting: Sequence[Seen], ju
     question = Question(run.connection, hour, asked, run.now, run.run_id, run.spending)
     try:
         reply, findings = _converse(run, prompt.question(lines, grounding, redactor), question, redactor, judgement)
-    except AgentError as error:
+    except (AgentError, AnswerError) as error:
         judgement.stop(error.outcome, str(error))
-        run.stopped = error.outcome not in _OF_THIS_QUESTION or run.breaker.until is not None
-    except AnswerError as error:
-        judgement.stop(error.outcome, str(error))
-        run.stopped = run.breaker.until is not None  # that was the probe
+        probed = run.breaker.until is not None
+        run.stopped = probed or error.outcome not in ledger.OF_A_QUESTION
     else:
         question.answered(reply, findings, grounding.used())
         judgement.asked += [record.pattern for record in asked]

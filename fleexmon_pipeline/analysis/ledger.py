@@ -25,6 +25,10 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import DAY, HOUR, Window
 
 _SQL = statements("genai")
+# The fault may lie in what was asked; other questions are still worth asking. All else says that the agent is not well.
+OF_A_QUESTION = (
+    "http_400", "http_413", "http_422", "no_content", "empty_choices", "invalid_answer", "truncated",
+)  # fmt: skip
 _TRIPS_AFTER = 3  # runs in a row without an answer
 _SHORTEST_HOLD, _LONGEST_HOLD = timedelta(minutes=5), timedelta(minutes=60)
 
@@ -172,19 +176,29 @@ def spending(connection: Connection, budget: Budget, now: datetime) -> Spending:
 
 @dataclass(frozen=True)
 class Breaker:
-    """Whether the agent has been failing. Open, it holds back scheduled ticks until `until`; others probe once."""
+    """Whether the agent has been failing. Open, it holds back ticks until `until`; other runs probe once."""
 
     failed_runs: int
+    failed_here: bool  # this run has failed already, in another window of it
+    unwell_here: bool  # and the agent was at fault: no further window of this run asks
     until: datetime | None = None  # None: closed
 
-    def holds(self, now: datetime) -> bool:
-        return self.until is not None and now < self.until
+    def refusal(self, now: datetime, *, scheduled: bool) -> str | None:
+        """Why nothing may be asked, None when something may."""
+        if self.until and scheduled and now < self.until:
+            return f"no answer in {self.failed_runs} runs; asked again from {self.until:%H:%M} UTC"
+        if self.unwell_here or (self.until and self.failed_here):
+            return "the agent failed earlier in this run"
+        return None
 
 
-def breaker(connection: Connection, now: datetime) -> Breaker:
-    """Open after 3 runs in a row without an answer: for 5 minutes, twice as long with each further one, at most 60."""
-    row = connection.execute(_SQL["failing"], {"now": now, "day_ago": now - DAY}).fetchone()
-    runs = row["runs"] if row else 0
-    if row is None or runs < _TRIPS_AFTER:
-        return Breaker(runs)
-    return Breaker(runs, row["latest"] + min(_SHORTEST_HOLD * 2 ** min(runs - _TRIPS_AFTER, 10), _LONGEST_HOLD))
+def breaker(connection: Connection, now: datetime, run_id: str | None) -> Breaker:
+    """Open after 3 runs in a row without an answer: for 5 minutes, doubled with each further one, at most 60."""
+    row = connection.execute(
+        _SQL["failing"], {"now": now, "day_ago": now - DAY, "run": run_id, "of_a_question": list(OF_A_QUESTION)}
+    ).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    runs, until = row["runs"], None
+    if runs >= _TRIPS_AFTER:
+        until = row["latest"] + min(_SHORTEST_HOLD * 2 ** min(runs - _TRIPS_AFTER, 10), _LONGEST_HOLD)
+    return Breaker(runs, row["failed_here"], row["unwell_here"], until)

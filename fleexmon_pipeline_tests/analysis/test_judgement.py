@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,10 +73,11 @@ def plant(
 class Judge:
     connection: Connection
     server: GenAIServer
+    runs: Iterator[int] = field(default_factory=itertools.count)
 
     def __call__(self, *, window: Window = WINDOW, now: datetime = NOW, **options: Any) -> Judgement:
         agent = options.pop("agent", Agent(self.server.settings, first_wait=0.01))
-        arguments = {"deadline_seconds": 5.0, "scheduled": False, "run_id": "run-1", **options}
+        arguments = {"deadline_seconds": 5.0, "scheduled": False, "run_id": f"run-{next(self.runs)}", **options}
         return judge(self.connection, agent, window, now=now, **arguments)
 
     def ledger(self) -> list[str]:
@@ -376,6 +378,18 @@ def test_a_dead_agent_costs_ticks_nothing_and_other_runs_one_probe(judged: Judge
     judged.server.always = None
     recovered = judged(now=last + timedelta(minutes=15), scheduled=True)
     assert (recovered.judged, recovered.calls) == (True, 2)
+
+
+def test_a_run_that_met_a_dead_agent_does_not_try_it_again_for_each_hour(judged: Judge) -> None:
+    plant(judged.connection, "disk", "no space left")
+    plant(judged.connection, "disk", "no space left", slot=TEN + HOUR)
+    judged.server.refuse(401)
+
+    first = judged(run_id="backfill")
+    second = judged(run_id="backfill", window=Window(TEN + HOUR, TEN + 2 * HOUR), now=NOW + SLOT)
+
+    assert (first.outcome, second.outcome, len(judged.server.questions)) == ("http_401", "held_back", 1)
+    assert judged(run_id="next", window=Window(TEN, TEN + 2 * HOUR), now=NOW + 2 * SLOT).judged
 
 
 def test_the_deadline_bounds_the_whole_window(judged: Judge) -> None:

@@ -62,9 +62,11 @@ FROM "GenAICall"
 WHERE at > %(day_ago)s AND at <= %(now)s;
 
 -- failing --
--- Runs (each has one `at`) in which nothing was answered, since the last that was. A day back is enough: the breaker's
--- longest hold is an hour.
-SELECT count(DISTINCT at) AS runs, max(at) AS latest
+-- Runs in which something failed since the last answer, and whether this run is one of them: `unwell_here` where the
+-- agent was at fault, not the question. A day back is enough: the breaker's longest hold is an hour.
+SELECT count(DISTINCT COALESCE(run, at::text)) AS runs, max(at) AS latest,
+       COALESCE(bool_or(run = %(run)s), false) AS failed_here,
+       COALESCE(bool_or(run = %(run)s AND outcome <> ALL(%(of_a_question)s)), false) AS unwell_here
 FROM "GenAICall"
 WHERE at > %(day_ago)s AND at <= %(now)s
   AND at > COALESCE((SELECT max(at) FROM "GenAICall" WHERE outcome = 'ok' AND at <= %(now)s), '-infinity');
