@@ -9,7 +9,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -165,10 +165,12 @@ def retention_days(environment: Environment = os.environ) -> int:
 
 @dataclass(frozen=True)
 class GenAISettings:
-    """GENAI_AGENT_URL and what belongs to it."""
+    """GENAI_AGENT_URL and what belongs to it; budgets count answered calls."""
 
     url: str
-    api_key: str | None
+    api_key: str | None = field(repr=False)
+    calls_per_hour: int = 60
+    calls_per_day: int = 600
 
 
 def genai(environment: Environment = os.environ) -> GenAISettings | None:
@@ -177,7 +179,12 @@ def genai(environment: Environment = os.environ) -> GenAISettings | None:
     if not value:
         return None
     url = http_url("GENAI_AGENT_URL", value, example="https://agent.example.com")
-    return GenAISettings(url, environment.get("GENAI_API_KEY", "").strip() or None)
+    return GenAISettings(
+        url,
+        environment.get("GENAI_API_KEY", "").strip() or None,
+        whole_number(environment, "GENAI_MAX_CALLS_PER_HOUR", 60, least=1, most=100_000),
+        whole_number(environment, "GENAI_MAX_CALLS_PER_DAY", 600, least=1, most=1_000_000),
+    )
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ class GitHubSettings:
     """ALERTS_REPO, GH_TOKEN and GITHUB_API_URL."""
 
     repo: str
-    token: str
+    token: str = field(repr=False)
     api_url: str
 
 

@@ -22,10 +22,9 @@ from typing import Any
 
 import httpx
 import msgspec
-import stamina
-import stamina.instrumentation
 
 from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import GenAISettings
 
 PATH = "/api/v1/chat/completions"
@@ -34,10 +33,6 @@ MAX_TOKENS = 1000
 TIMEOUT = 30.0  # seconds for one attempt, from the first packet to the last
 ATTEMPTS = 3
 MOST_BYTES = 1_000_000  # an answer of max_tokens has some 10 kB
-
-# Failed attempts go to `on_failure`. With structlog installed, as by dagster, stamina would print them on stdout, where
-# commands write JSON.
-stamina.instrumentation.set_on_retry_hooks([])
 
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
 
@@ -103,7 +98,7 @@ class Agent:
                 return error.retry_after if error.retry_after < left else False
             return left > 2 * self._first_wait
 
-        for attempt in stamina.retry_context(
+        for attempt in retry_context(
             on=again,
             attempts=ATTEMPTS,
             timeout=seconds,

@@ -31,7 +31,7 @@ MOST_SHOWN = 20
     partitions_def=HOURLY,
     backfill_policy=ONE_RUN,
     deps=["raw_logs"],
-    group_name="analysis",
+    group_name="fleexmon",
     kinds={"postgres", "ai"},
     check_specs=[EVERYTHING_IS_JUDGED],
 )
@@ -58,6 +58,7 @@ def analyzed_logs(
                 deadline_seconds=left,
                 scheduled=tick,
                 run_id=context.run_id,
+                budget=genai.budget(),
                 closed_github_issues=client.closed_issues if client else None,
             )
             left = max(0.0, left - (time.monotonic() - asked))

@@ -16,7 +16,7 @@ from fleexmon_pipeline.settings import SettingError
 @dg.asset(
     partitions_def=DAILY,
     backfill_policy=ONE_RUN,
-    group_name="retention",
+    group_name="fleexmon",
     kinds={"postgres"},
 )
 def data_retention(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:

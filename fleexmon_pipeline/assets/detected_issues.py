@@ -35,7 +35,7 @@ LOOK_BACK = timedelta(minutes=15)
     partitions_def=HOURLY,
     backfill_policy=ONE_RUN,
     deps=["analyzed_logs"],
-    group_name="detection",
+    group_name="fleexmon",
     kinds={"postgres"},
     check_specs=[RULES_ARE_SOUND],
 )

@@ -22,7 +22,7 @@ ITS_HOURS = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=
         dg.AssetDep("detected_issues", partition_mapping=ITS_HOURS),
         dg.AssetDep("predictions", partition_mapping=ITS_HOURS),
     ],
-    group_name="reporting",
+    group_name="fleexmon",
     kinds={"markdown", "github"},
 )
 def digests(context: dg.AssetExecutionContext, postgres: Postgres, github: GitHub) -> dg.MaterializeResult:

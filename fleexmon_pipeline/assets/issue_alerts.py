@@ -15,7 +15,7 @@ from fleexmon_pipeline.resources.postgres import Postgres
 
 @dg.asset(
     deps=["analyzed_logs", "detected_issues", "predictions"],
-    group_name="reporting",
+    group_name="fleexmon",
     kinds={"github"},
     check_specs=[EVERYTHING_IS_SENT],
 )

@@ -17,7 +17,7 @@ from fleexmon_pipeline.resources.postgres import Postgres
     partitions_def=HOURLY,
     backfill_policy=ONE_RUN,
     deps=["detected_issues"],
-    group_name="forecasting",
+    group_name="fleexmon",
     kinds={"pandas", "postgres"},
 )
 def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:

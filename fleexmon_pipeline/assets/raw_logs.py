@@ -18,7 +18,7 @@ from fleexmon_pipeline.resources.postgres import Postgres
 @dg.asset(
     partitions_def=HOURLY,
     backfill_policy=ONE_RUN,
-    group_name="collection",
+    group_name="fleexmon",
     kinds={"http", "postgres"},
     check_specs=[EVERY_NODE_ANSWERS],
 )

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 
 import httpx
-import stamina
 
 from fleexmon_pipeline.collection.answers import NotAnAnswerError, Records, clip, split
+from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import Window
 
@@ -43,7 +43,7 @@ def ask(client: httpx.Client, node: Node, window: Window) -> Answer:
     """Never raises for what a node or a network does: the fault stands in the answer, and the other nodes go on."""
     started = time.perf_counter()
     try:
-        for attempt in stamina.retry_context(
+        for attempt in retry_context(
             on=_TryAgainError, attempts=ATTEMPTS, timeout=30.0, wait_initial=0.5, wait_max=5.0, wait_jitter=0.5
         ):
             with attempt:

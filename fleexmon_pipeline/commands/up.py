@@ -14,11 +14,13 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import psycopg
 from rich.console import Console
@@ -205,7 +207,7 @@ Ctrl-C stops everything. New issues appear below.
 def _watch(children: list[Child], url: str, console: Console) -> None:
     """Tell of new issues; start again what ended by itself, a few times."""
     restarts = 0
-    seen = datetime.now(UTC)
+    seen: Collection[UUID] = {*_open_issues(url)}
     while True:
         for index, child in enumerate(children):
             if not child.has_ended():
@@ -220,21 +222,29 @@ def _watch(children: list[Child], url: str, console: Console) -> None:
         seen = _tell_new_issues(url, seen, console)
 
 
-def _tell_new_issues(url: str, since: datetime, console: Console) -> datetime:
+def _open_issues(url: str) -> dict[UUID, dict[str, Any]]:
+    with connect(url) as connection:
+        return {row["id"]: row for row in connection.execute(statements("commands")["open_issues"])}
+
+
+def _tell_new_issues(url: str, seen: Collection[UUID], console: Console) -> Collection[UUID]:
+    """By id: an issue's times are those of its lines, minutes before anybody could know of it."""
     try:
-        with connect(url) as connection:
-            rows = connection.execute(statements("commands")["new_issues"], {"since": since}).fetchall()
+        found = _open_issues(url)
     except psycopg.OperationalError as error:
         console.print(f"[yellow]the database does not answer: {type(error).__name__}; trying again[/]")
-        return since
-    for row in rows:
-        console.print(
-            f"{row['detectedAt']:%H:%M} {row['severity']:<8} {', '.join(row['nodes'] or ['fleet']):<12} {row['title']}"
-            f"  (fleexmon issues show {str(row['id'])[:18]})",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
-    newest: datetime = max([since, *(row["detectedAt"] for row in rows)])
-    return newest
+        return seen
+    for key, row in found.items():
+        if key not in seen:
+            where = ", ".join(row["nodes"] or ["all nodes"])
+            console.print(
+                f"{row['detectedAt']:%H:%M} {row['severity']:<8} {where:<12} {row['title']}  "
+                f"(fleexmon issues show {str(key)[:18]})",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+    return {*seen, *found}
 
 
 def _interrupt(*_: object) -> None:

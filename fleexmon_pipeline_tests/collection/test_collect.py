@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import stamina
 
+from fleexmon_pipeline.collection import fetch
 from fleexmon_pipeline.collection.collect import Account, NodeAccount, collect
+from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
@@ -36,7 +37,7 @@ def green() -> Iterator[NodeServer]:
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries as in production, without their waits."""
-    monkeypatch.setattr(stamina, "retry_context", _hasty(stamina.retry_context))
+    monkeypatch.setattr(fetch, "retry_context", _hasty(retry_context))
 
 
 def _hasty(real: Any) -> Any:

@@ -1,11 +1,10 @@
 -- is_new --
 SELECT NOT EXISTS (SELECT FROM "LogCoverage") AS is_new;
 
--- new_issues --
+-- open_issues --
 SELECT id, severity, title, "detectedAt",
   ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(metadata -> 'nodes') WHEN 'array' THEN metadata -> 'nodes' END)) AS nodes
-FROM "LogIssue" WHERE status = 'open' AND "detectedAt" > %(since)s
-ORDER BY "detectedAt", id LIMIT 50;
+FROM "LogIssue" WHERE status = 'open' ORDER BY "detectedAt", id LIMIT 1000;
 
 -- lines --
 SELECT id, timestamp, source AS node, hostname, level, message, metadata

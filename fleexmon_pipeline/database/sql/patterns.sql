@@ -88,7 +88,8 @@ ON CONFLICT (id) DO UPDATE SET
   "maskVersion" = excluded."maskVersion",
   "aliasOf" = coalesce(known."aliasOf", excluded."aliasOf")
 WHERE known.template <> excluded.template
-   OR known.level <> excluded.level
+   OR (coalesce(array_position(%(ranks)s::text[], excluded.level), 0), excluded.level)
+    > (coalesce(array_position(%(ranks)s::text[], known.level::text), 0), known.level::text)
    OR known."firstSeen" > excluded."firstSeen"
    OR known."lastSeen" < excluded."lastSeen"
    OR known."maskVersion" <> excluded."maskVersion"

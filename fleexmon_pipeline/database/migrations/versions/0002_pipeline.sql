@@ -126,7 +126,7 @@ CREATE TABLE "GenAICall" (
   run             VARCHAR
 );
 CREATE INDEX "GenAICall_at" ON "GenAICall" (at);
-CREATE INDEX "GenAICall_evidence" ON "GenAICall" ("evidenceHash", "promptVersion") WHERE outcome = 'ok';
+CREATE INDEX "GenAICall_windowStart" ON "GenAICall" ("windowStart") WHERE outcome = 'ok';
 
 CREATE TABLE "LogDigest" (
   day           DATE PRIMARY KEY,
