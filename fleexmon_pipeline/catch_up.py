@@ -6,6 +6,7 @@ it could not finish, or its run failed), never from partition counts: those say 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
 
 SQL = statements("catch_up")
+A_RUN = "run"  # who waits, where no stage could say so itself: its run failed or was killed
 MOST_ATTEMPTS = 12  # with the pauses below about two days; what a node has rotated away does not come back
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=6)
 SETTLE = timedelta(minutes=10)  # what the schedules are about to do by themselves is not asked for
@@ -48,19 +50,22 @@ def waiting(connection: Connection, asset: str) -> list[tuple[datetime, str]]:
 def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: datetime, limit: int) -> list[Due]:
     """Hours from `since` on whose next try is due, oldest first, at most `limit`.
 
-    An hour is given up after MOST_ATTEMPTS; the check on raw_logs goes on naming it.
+    A reason is given up after MOST_ATTEMPTS; the checks on the assets go on naming it. An hour's attempts are those of
+    all its reasons: they only grow while it waits, so that no two tries have one number.
     """
-    found: dict[datetime, Due] = {}
+    tries: Counter[datetime] = Counter()
+    reasons: dict[datetime, str] = {}
     until = floor(now - SETTLE, SLOT)
-    gaps = connection.execute(SQL["gap_hours"], {"since": since, "until": until, "nodes": list(nodes)})
-    for row in gaps:
-        attempt = row["attempts"]
-        if attempt < MOST_ATTEMPTS and (row["triedAt"] is None or row["triedAt"] + pause(attempt) <= now):
-            found[row["hour"]] = Due(row["hour"], attempt, f"{row['slots']} slots of coverage are missing")
+    for row in connection.execute(SQL["gap_hours"], {"since": since, "until": until, "nodes": list(nodes)}):
+        hour, attempts, tried = row["hour"], row["attempts"], row["triedAt"]
+        tries[hour] += attempts
+        if attempts < MOST_ATTEMPTS and (tried is None or tried + pause(attempts) <= now):
+            reasons[hour] = f"{row['slots']} slots of coverage are missing"
     for row in connection.execute(SQL["waiting"], {"asset": None}):
-        if row["hour"] >= since and row["nextAt"] <= now and row["attempts"] < MOST_ATTEMPTS:
-            found.setdefault(row["hour"], Due(row["hour"], row["attempts"], f"{row['asset']}: {row['reason']}"))
-    return sorted(found.values(), key=lambda one: one.hour)[:limit]
+        tries[row["hour"]] += row["attempts"]
+        if row["hour"] >= since and row["attempts"] < MOST_ATTEMPTS and row["nextAt"] <= now:
+            reasons.setdefault(row["hour"], f"{row['asset']}: {row['reason']}")
+    return [Due(hour, tries[hour], reasons[hour]) for hour in sorted(reasons)[:limit]]
 
 
 def pause(attempt: int) -> timedelta:

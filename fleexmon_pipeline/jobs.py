@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
+# A day has no sensor that asks for it again, as hours have (`sensors.py`): the run itself is repeated.
+AGAIN = {"dagster/max_retries": "3"}
+
 # One in-process run: a new error is an issue within five minutes and a run's start.
 monitoring = dg.define_asset_job(
     "monitoring",

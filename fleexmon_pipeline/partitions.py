@@ -28,6 +28,14 @@ ONE_RUN = dg.BackfillPolicy.single_run()
 TICK = "fleexmon/tick"
 
 
+def tick_tags(kind: str) -> dict[str, str]:
+    """Tags of a run that a schedule or sensor asks for; `kind` says which, and slots go first in the queue.
+
+    One such run at a time (dagster.yaml), so one that died with its code server must not block the others for ever.
+    """
+    return {TICK: kind, "dagster/priority": "1" if kind == "slot" else "0", "dagster/max_runtime": "1800"}
+
+
 def window_of(context: dg.AssetExecutionContext) -> Window:
     """The window of this run: a partition's, or a whole range's."""
     found = context.partition_time_window

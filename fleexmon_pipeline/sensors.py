@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from fleexmon_pipeline import jobs, settings
-from fleexmon_pipeline.catch_up import Due, due, note_waiting
-from fleexmon_pipeline.partitions import KEY_OF_AN_HOUR, TICK, key_of_hour, utc_now
+from fleexmon_pipeline.catch_up import A_RUN, Due, due, note_waiting
+from fleexmon_pipeline.partitions import KEY_OF_AN_HOUR, TICK, key_of_hour, tick_tags, utc_now
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.outbox import is_due
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
-from fleexmon_pipeline.window import HOUR
+from fleexmon_pipeline.window import HOUR, floor
 
 ON = dg.DefaultSensorStatus.RUNNING
 AT_ONCE = 6  # hours in one go: a day that was missed is made good within an hour, and ticks are not kept waiting
@@ -41,15 +41,16 @@ def catch_up(
     if not found:
         yield dg.SkipReason("nothing is missing")
     for one in found:
-        yield _request(one)
+        yield _request(one, now)
 
 
-def _request(one: Due) -> dg.RunRequest:
+def _request(one: Due, now: datetime) -> dg.RunRequest:
     key = key_of_hour(one.hour)
+    # The quarter of the day: a request that a person cancelled left no trace in the tables, and is made again by then.
     return dg.RunRequest(
-        run_key=f"catch-up-{key}-{one.attempt}-{one.reason[:80]}",
+        run_key=f"catch-up-{key}-{one.attempt}-{floor(now, 6 * HOUR):%dT%H}",
         partition_key=key,
-        tags={TICK: "catch-up", "fleexmon/reason": one.reason[:200]},
+        tags=tick_tags("catch-up") | {"fleexmon/reason": one.reason[:200]},
     )
 
 
@@ -59,7 +60,7 @@ def remember_failures(context: dg.RunFailureSensorContext, postgres: Postgres) -
     hours = hours_of(context.dagster_run.tags)[:MOST_HOURS_OF_A_RUN]
     with postgres.connection() as connection:
         for hour in hours:
-            note_waiting(connection, "run", hour, f"run {context.dagster_run.run_id[:8]} failed", now=utc_now())
+            note_waiting(connection, A_RUN, hour, f"run {context.dagster_run.run_id[:8]} failed", now=utc_now())
 
 
 def hours_of(tags: Mapping[str, str]) -> list[datetime]:
@@ -86,7 +87,7 @@ def alert_when_due(context: dg.SensorEvaluationContext, postgres: Postgres) -> d
         due_now = is_due(connection, now=now)
     if not due_now:
         return dg.SkipReason("GitHub shows what it should")
-    return dg.RunRequest(run_key=f"alert-{now:%Y-%m-%dT%H:%M}", tags={TICK: "alert"})
+    return dg.RunRequest(run_key=f"alert-{now:%Y-%m-%dT%H:%M}", tags=tick_tags("alert"))
 
 
 SENSORS = [catch_up, remember_failures, alert_when_due]

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting
 from fleexmon_pipeline.checks import RULES_ARE_SOUND, check_rules
 from fleexmon_pipeline.collection.coverage import covered_until
 from fleexmon_pipeline.detection.evaluate import evaluate
@@ -61,6 +62,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
                 "titles": dg.MetadataValue.md(titles([o for o in occurrences if o.slot in hour])),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
+            no_longer_waiting(connection, A_RUN, hour)
         ended = reconcile(connection, open_subjects(connection), now=known_until)
         adopted = adopt(connection, now=known_until)
         context.log.info(f"open before: {ended.sentence()}; {adopted} of an older database ended")

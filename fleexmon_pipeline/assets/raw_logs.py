@@ -41,7 +41,7 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
             each_hour=tell,
         )
         if len(list(window.hours())) > 1:
-            context.log.info(total.sentence())
+            context.log.info(f"total {total.sentence()}")
         check = check_coverage(connection, since=now - timedelta(days=settings.retention_days()))
         return dg.MaterializeResult(check_results=[check])
 

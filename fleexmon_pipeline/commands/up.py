@@ -23,13 +23,14 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from rich.console import Console
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.first_look import first_look
 from fleexmon_pipeline.commands.processes import Child, start, stop
 from fleexmon_pipeline.database.connection import connect
-from fleexmon_pipeline.database.server import database_url
+from fleexmon_pipeline.database.server import dagster_conninfo, database_url
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.resources.nodes import demo_note
 from fleexmon_pipeline.settings import SettingError
@@ -61,6 +62,8 @@ def up(console: Console, *, backfill: bool, seed: int) -> None:
         console.print(
             f"[green]ready[/] ({'DATABASE_URL' if os.environ.get('DATABASE_URL') else f'embedded, in {home}'})"
         )
+        if not os.environ.get("DATABASE_URL"):
+            _end_orphans(console)
         children: list[Child] = []
         try:
             if not configured:
@@ -105,6 +108,29 @@ def _only_one(home: Path) -> Iterator[None]:
                 f"`fleexmon up` runs already for {home}. Stop it (Ctrl-C), or set FLEEXMON_HOME and FLEEXMON_PORT."
             ) from None
         yield
+
+
+def _end_orphans(console: Console) -> None:
+    """After a power cut scheduled runs still seem to run, and one at a time is allowed: nothing would be scheduled.
+
+    Only where the database is ours alone; elsewhere another machine may be running them, and their time limit ends them.
+    """
+    with psycopg.connect(make_conninfo(**dagster_conninfo())) as own:
+        found = own.execute(statements("run_history")["has_events"]).fetchone()
+        orphans = (
+            own.execute(statements("run_history")["orphans"], {"tag": "fleexmon/tick"}).fetchall()
+            if found and found[0]
+            else []
+        )
+    if not orphans:
+        return
+    import dagster as dg  # noqa: PLC0415  costs a second, and there is seldom an orphan
+
+    with dg.DagsterInstance.get() as instance:
+        for (run_id,) in orphans:
+            if run := instance.get_run_by_id(run_id):
+                instance.report_run_failed(run, "its process ended with an earlier `fleexmon up`")
+    console.print(f"{len(orphans)} runs of an earlier start had died; their hours are asked for again")
 
 
 def _free(port: int) -> None:

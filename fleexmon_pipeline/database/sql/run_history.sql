@@ -23,3 +23,7 @@ DELETE FROM event_logs WHERE id IN (
     )
   LIMIT %(batch)s
 );
+
+-- orphans --
+SELECT runs.run_id FROM runs JOIN run_tags USING (run_id)
+WHERE run_tags.key = %(tag)s AND runs.status IN ('STARTING', 'STARTED', 'CANCELING');
