@@ -113,15 +113,11 @@ def _only_one(home: Path) -> Iterator[None]:
 def _end_orphans(console: Console) -> None:
     """After a power cut scheduled runs still seem to run, and one at a time is allowed: nothing would be scheduled.
 
-    Only where the database is ours alone; elsewhere another machine may be running them, and their time limit ends them.
+    Only where the database is ours alone: elsewhere another machine may run them, and their time limit ends them.
     """
     with psycopg.connect(make_conninfo(**dagster_conninfo())) as own:
         found = own.execute(statements("run_history")["has_events"]).fetchone()
-        orphans = (
-            own.execute(statements("run_history")["orphans"], {"tag": "fleexmon/tick"}).fetchall()
-            if found and found[0]
-            else []
-        )
+        orphans = own.execute(statements("run_history")["orphans"]).fetchall() if found and found[0] else []
     if not orphans:
         return
     import dagster as dg  # noqa: PLC0415  costs a second, and there is seldom an orphan

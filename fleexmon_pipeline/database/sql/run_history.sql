@@ -25,5 +25,6 @@ DELETE FROM event_logs WHERE id IN (
 );
 
 -- orphans --
+-- Runs that schedules and sensors asked for, and that have not ended.
 SELECT runs.run_id FROM runs JOIN run_tags USING (run_id)
-WHERE run_tags.key = %(tag)s AND runs.status IN ('STARTING', 'STARTED', 'CANCELING');
+WHERE run_tags.key = 'fleexmon/tick' AND runs.status IN ('STARTING', 'STARTED', 'CANCELING');
