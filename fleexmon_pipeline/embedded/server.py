@@ -14,9 +14,11 @@ import fcntl
 import hashlib
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -26,13 +28,15 @@ from urllib.parse import quote
 import psycopg
 
 DATABASE = "fleexmon"
+_PROC = Path("/proc")
+_INSTEAD = "To use a server of your own, set DATABASE_URL."
 LONGEST_SOCKET_PATH = 100  # the kernel's limit is 108 bytes, `.s.PGSQL.5432` included
 START_SECONDS = 120  # a crashed server replays its log first
+ORPHAN_SECONDS = 10.0  # after a kill -9 of the postmaster its children notice, end, and let go of the shared memory
 
 # Fit for a laptop beside other work; fsync stays on: nothing that was reported stored is lost by a power cut.
 CONFIGURATION = """
 listen_addresses = ''
-unix_socket_directories = '{socket}'
 max_connections = 200
 shared_buffers = 256MB
 max_wal_size = 2GB
@@ -62,18 +66,29 @@ class EmbeddedServer:
 
     def url(self, database: str = DATABASE) -> str:
         """Where clients find it; no password, since the socket's directory lets nobody else in."""
-        return f"postgresql://postgres@/{quote(database)}?host={quote(str(self._socket), safe='')}"
+        # The port too: the shell's PGPORT is meant for another server.
+        return f"postgresql://postgres@/{quote(database)}?host={quote(str(self._socket), safe='')}&port=5432"
 
     def acquire(self) -> str:
-        """Start the server unless it runs, and keep it running until this process ends. Returns the product's URL."""
-        if self._held is None:
-            self.home.mkdir(parents=True, exist_ok=True)
-            with _locked(self._mutex):
+        """Start the server unless it runs, and keep it running until this process ends. Returns the product's URL.
+
+        Called again it starts a server that was killed meanwhile. Raises EmbeddedServerError, OSError.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        with _locked(self._mutex):
+            first = self._held is None
+            if first:
                 self._held = os.open(self._users, os.O_RDWR | os.O_CREAT, 0o600)
                 fcntl.flock(self._held, fcntl.LOCK_SH)
+            try:
                 self._initialise()
                 self._start()
-            atexit.register(self.release)
+            except BaseException:
+                if first:
+                    self._leave()
+                raise
+            if first:
+                atexit.register(self.release)
         return self.url()
 
     def release(self) -> None:
@@ -81,52 +96,117 @@ class EmbeddedServer:
         if self._held is None:
             return
         atexit.unregister(self.release)
-        with _locked(self._mutex):
-            try:
-                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                alone = True
-            except BlockingIOError:
-                alone = False
-            if alone:
-                self._pg_ctl("stop", "--mode=fast", check=False)
+        if self.home.exists():
+            with _locked(self._mutex):
+                self._leave()
+        else:  # removed under a running server: that one notices, and ends by itself within a minute
             os.close(self._held)
             self._held = None
 
+    def _leave(self) -> None:
+        """With the mutex held: stop the server if nobody else uses it."""
+        if self._held is None:
+            return
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # others go on
+        else:
+            if self.is_running():
+                self._pg_ctl("stop", "--mode=fast")
+        os.close(self._held)
+        self._held = None
+
     def is_running(self) -> bool:
-        return self.data.exists() and self._pg_ctl("status", check=False).returncode == 0
+        """Whether a server works on our data."""
+        if _PROC.exists():  # pg_ctl asks no more than whether that number is taken
+            return self._is_postmaster(_holder(self.data / "postmaster.pid"))
+        return self.data.exists() and self._pg_ctl("status")[0] == 0
 
     def _initialise(self) -> None:
         if (self.data / "PG_VERSION").exists():
             return
-        # Made aside and renamed: a kill during initdb must not leave half a server that looks whole.
-        making = self.home / "postgres.new"
-        shutil.rmtree(making, ignore_errors=True)
-        for directory in (making, self._socket):
-            directory.mkdir(parents=True, exist_ok=True)
-            _give_to_server(directory)
-        self._run(
-            "initdb", f"--pgdata={making}", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"
-        )
+        for left in self.home.glob("postgres.new*"):
+            shutil.rmtree(left, ignore_errors=True)
+        # Made aside and renamed: a kill during initdb must not leave half a server that looks whole. Under a name of
+        # its own: an initdb whose parent was killed goes on writing into the old one.
+        making = Path(tempfile.mkdtemp(prefix="postgres.new.", dir=self.home))
+        _give_to_server(making)
+        what = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale")
+        failed, said = self._run("initdb", f"--pgdata={making.name}", *what)
+        if failed:
+            raise EmbeddedServerError(f"the embedded PostgreSQL could not be made: {said}\n{_INSTEAD}")
         with (making / "postgresql.conf").open("a") as configuration:
-            configuration.write(CONFIGURATION.format(socket=str(self._socket).replace("'", "''")))
+            configuration.write(CONFIGURATION)
         making.rename(self.data)
 
     def _start(self) -> None:
-        if not self.is_running():
-            self._socket.mkdir(parents=True, exist_ok=True)
-            _give_to_server(self._socket)
-            if not self.log.exists():
-                self.log.touch(0o600)
-                _give_to_server(self.log)
-            self._pg_ctl("start", "--wait", f"--timeout={START_SECONDS}", f"--log={self.log}")
+        if self.data.stat().st_uid != _owner():  # PostgreSQL would refuse it in its log, where nobody looks
+            raise _strangers(self.data)
+        self._socket.mkdir(parents=True, exist_ok=True)
+        _give_to_server(self._socket)
+        if not self.log.exists():
+            self.log.touch(0o600)
+            _give_to_server(self.log)
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        while True:
+            said = "" if self.is_running() else self._try_start()
+            if said and "shared memory block" not in said:
+                break
+            try:
+                return self._make_database()
+            except psycopg.OperationalError as error:  # killed in this moment, or not yet gone
+                said = said or str(error)
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        raise EmbeddedServerError(f"the embedded PostgreSQL did not start: {said}\nIts log: {self.log}. {_INSTEAD}")
+
+    def _make_database(self) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f'CREATE DATABASE "{DATABASE}"')
 
-    def _pg_ctl(self, action: str, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self._run("pg_ctl", action, f"--pgdata={self.data}", *options, check=check)
+    def _try_start(self) -> str:
+        """Why it did not start; "" when it did."""
+        self._forget_the_dead()
+        # The socket is named here, not in postgresql.conf: a project that was moved takes its data along. It is quoted
+        # for PostgreSQL, as an item of a list, and then for the shell that pg_ctl hands it to.
+        listed = '"' + str(self._socket).replace('"', '""') + '"'
+        options = f"--options=-c unix_socket_directories={shlex.quote(listed)}"
+        before = self.log.stat().st_size
+        failed, said = self._pg_ctl("start", "--wait", f"--timeout={START_SECONDS}", f"--log={self.log.name}", options)
+        if not failed:
+            return ""
+        with self.log.open("rb") as file:  # pg_ctl itself says no more than that it failed
+            file.seek(before)
+            return f"{said}\n{file.read().decode('utf-8', 'replace')[-800:]}".strip()
 
-    def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def _forget_the_dead(self) -> None:
+        """Remove lock files that name a process which is none of ours.
+
+        After a restart of the machine or container the dead postmaster's number belongs to somebody else, and
+        PostgreSQL would refuse to start for as long as that one lives.
+        """
+        for file in (self.data / "postmaster.pid", self._socket / ".s.PGSQL.5432.lock"):
+            if _PROC.exists() and not self._is_postmaster(_holder(file)):
+                file.unlink(missing_ok=True)
+
+    def _is_postmaster(self, number: str) -> bool:
+        """Whether that process works in our data directory, as every process of the server does."""
+        process = _PROC / (number or "none")
+        try:
+            return (process / "cwd").samefile(self.data)
+        except PermissionError:  # root without CAP_SYS_PTRACE, as in most containers
+            return (process / "comm").read_text().strip() == "postgres"
+        except OSError:
+            return False
+
+    def _pg_ctl(self, action: str, *options: str) -> tuple[int, str]:
+        return self._run("pg_ctl", action, f"--pgdata={self.data.name}", *options)
+
+    def _run(self, program: str, *arguments: str) -> tuple[int, str]:
+        """Exit status, and the end of what it said."""
         # To a file: the server inherits the descriptors, so a pipe would stay open and be waited for.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
@@ -134,19 +214,12 @@ class EmbeddedServer:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd="/",
+                cwd=self.home,  # paths are given from here: pg_ctl hands them to a shell, and `$` would mean something
                 env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"},
                 check=False,
-                text=True,
             )
             output.seek(0)
-            said = output.read().strip()
-        if check and done.returncode:
-            raise EmbeddedServerError(
-                f"the embedded PostgreSQL did not {'start' if program == 'pg_ctl' else 'initialise'}: {said[-800:]}\n"
-                f"Its log: {self.log}. To use a server of your own, set DATABASE_URL."
-            )
-        return done
+            return done.returncode, output.read().strip()[-800:]
 
 
 def _binaries() -> Path:
@@ -158,10 +231,12 @@ def _binaries() -> Path:
 
 def _socket_directory(home: Path) -> Path:
     beside = home / "socket"
-    if len(os.fsencode(beside)) + len("/.s.PGSQL.5432") < LONGEST_SOCKET_PATH:
+    fits = len(os.fsencode(beside)) + len("/.s.PGSQL.5432") < LONGEST_SOCKET_PATH
+    if fits and "," not in str(beside) and str(beside).isprintable():  # a comma would make two hosts of it
         return beside
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"fleexmon-{os.geteuid()}-{name}"
+    # Not tempfile.gettempdir(): TMPDIR may be long too, and may differ between the processes that share the server.
+    return Path("/tmp") / f"fleexmon-{os.geteuid()}-{name}"  # noqa: S108  refused where somebody else made it
 
 
 # PostgreSQL refuses to run as root, which is who runs in many containers. It then runs as `nobody` with the one
@@ -184,16 +259,29 @@ def _as_server_user() -> list[str]:
     ]  # fmt: skip
 
 
+def _owner() -> int:
+    """The number of the user that the server runs as."""
+    return pwd.getpwnam(_ROOTS_SERVER_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
+
+
 def _give_to_server(path: Path) -> None:
     """Readable by the server's user alone; refuses what somebody else put there, since /tmp is everybody's."""
-    status = path.lstat()
-    owner = pwd.getpwnam(_ROOTS_SERVER_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
-    if path.is_symlink() or status.st_uid not in (os.geteuid(), owner):
-        raise EmbeddedServerError(
-            f"{path} belongs to somebody else; remove it or set FLEEXMON_HOME to another directory"
-        )
-    os.chown(path, owner, -1)
+    if path.is_symlink() or path.lstat().st_uid not in (os.geteuid(), _owner()):
+        raise _strangers(path)
+    os.chown(path, _owner(), -1)
     path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def _strangers(path: Path) -> EmbeddedServerError:
+    return EmbeddedServerError(f"{path} belongs to somebody else; remove it or set FLEEXMON_HOME to another directory")
+
+
+def _holder(lock: Path) -> str:
+    """The process number in a lock file of PostgreSQL's; "" where there is none."""
+    try:
+        return lock.read_text("utf-8", "replace").partition("\n")[0].strip()
+    except FileNotFoundError:
+        return ""
 
 
 @contextmanager
