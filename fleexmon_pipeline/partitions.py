@@ -26,6 +26,7 @@ ONE_RUN = dg.BackfillPolicy.single_run()
 
 # A run with this tag was started by a schedule or sensor: it does what is not done yet, and does not take its time.
 TICK = "fleexmon/tick"
+LATE = "late"  # the kind that asks the nodes for whole hours again
 
 
 def tick_tags(kind: str) -> dict[str, str]:
@@ -44,6 +45,11 @@ def window_of(context: dg.AssetExecutionContext) -> Window:
 
 def is_tick(context: dg.AssetExecutionContext) -> bool:
     return TICK in context.run.tags
+
+
+def is_for_late_lines(context: dg.AssetExecutionContext) -> bool:
+    """Nodes are asked for the whole hour again: a slot that was complete may have got more lines since."""
+    return context.run.tags.get(TICK) == LATE
 
 
 def key_of_hour(hour: datetime) -> str:

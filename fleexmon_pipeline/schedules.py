@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from fleexmon_pipeline import jobs
-from fleexmon_pipeline.partitions import key_of_day, key_of_hour, tick_tags
+from fleexmon_pipeline.partitions import LATE, key_of_day, key_of_hour, tick_tags
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
 ON = dg.DefaultScheduleStatus.RUNNING
@@ -30,7 +30,7 @@ def late_lines_hourly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunR
     ended = floor(_tick(context), HOUR)
     for hours, name in ((1, "10"), (2, "70")):
         key = key_of_hour(ended - hours * HOUR)
-        yield dg.RunRequest(run_key=f"late-{name}-{key}", partition_key=key, tags=tick_tags("late"))
+        yield dg.RunRequest(run_key=f"late-{name}-{key}", partition_key=key, tags=tick_tags(LATE))
 
 
 @dg.schedule(job=jobs.predict, cron_schedule="12 * * * *", execution_timezone="UTC", default_status=ON)

@@ -10,7 +10,15 @@ import dagster as dg
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.checks import EVERY_NODE_ANSWERS, check_coverage
 from fleexmon_pipeline.collection.collect import Account, collect
-from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, is_tick, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.partitions import (
+    HOURLY,
+    ONE_RUN,
+    is_for_late_lines,
+    is_tick,
+    key_of_hour,
+    utc_now,
+    window_of,
+)
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
 
@@ -36,8 +44,8 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
             nodes.sources(),
             connection,
             now=now,
-            run_id=context.run_id,
-            only_incomplete=is_tick(context),
+            run_id=context.run.run_id,
+            only_incomplete=is_tick(context) and not is_for_late_lines(context),
             each_hour=tell,
         )
         if len(list(window.hours())) > 1:
