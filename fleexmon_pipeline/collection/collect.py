@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from itertools import islice
 
 import httpx
 
 from fleexmon_pipeline.collection.fetch import TIMEOUT, Answer, ask
 from fleexmon_pipeline.collection.identity import Identities
-from fleexmon_pipeline.collection.records import Line, RejectedError, read, storable
+from fleexmon_pipeline.collection.records import RejectedError, read, storable
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.identity import uuid8
@@ -28,6 +28,7 @@ from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT, Window, contiguous,
 SQL = statements("collection")
 MOST_OF_A_PAYLOAD = 100_000  # characters of a rejected record that are kept
 FUTURE = DAY  # a clock that far ahead is broken, not skewed
+ROWS_A_BLOCK = 250  # 64 kB or so: enough that the socket costs little, and the server has work while the next are made
 
 
 @dataclass
@@ -146,43 +147,61 @@ def keep(
         connection.execute(SQL["cover_unanswered"], {**base, "error": answer.error})
         return account
 
-    lines, rejected = _sort_out(node, window, answer, account, now=now)
+    rejected: list[dict[str, object]] = []
+    rows = _rows(node, window, answer, account, rejected, now=now)
     with connection.transaction():
         connection.execute(SQL["lock_hour"], {"hour": floor(window.since, HOUR)})
-        account.stored = _store(connection, node, window, lines)
-        account.duplicate = len(lines) - account.stored
+        account.stored = _store(connection, node, window, rows)
+        account.duplicate = account.received - account.rejected - account.stored
         for one in rejected:
             connection.execute(SQL["reject"], {**base, **one})
         connection.execute(SQL["cover_answered"], {**base, "error": answer.error})
     return account
 
 
-def _sort_out(
-    node: Node, window: Window, answer: Answer, account: NodeAccount, *, now: datetime
-) -> tuple[list[tuple[UUID, Line]], list[dict[str, object]]]:
-    lines: list[tuple[UUID, Line]] = []
-    rejected: list[dict[str, object]] = []
+def _rows(
+    node: Node,
+    window: Window,
+    answer: Answer,
+    account: NodeAccount,
+    rejected: list[dict[str, object]],
+    *,
+    now: datetime,
+) -> Iterator[str]:
+    """The window's lines as rows of COPY, made while the server stores those before; then the account of them.
+
+    What cannot be stored is added to `rejected`.
+    """
     identities = Identities(node.name)
     ordinals: defaultdict[bytes, int] = defaultdict(int)
-    latest = now + FUTURE
-    since, until = window.since, window.until
-    for raw in answer.records.raws:
+    source = f"{_escaped(node.name)}\t{_escaped(node.hostname)}"
+    since, until, latest = window.since, window.until, now + FUTURE
+    count, last = 0, since
+    for record in answer.records.raws:
+        raw = bytes(record)
         try:
-            line = read(bytes(raw))
-            if since <= line.time < until:
-                lines.append((identities.of(line), line))
-                continue
-            if line.time <= latest:
-                account.outside += 1
-                continue
-            reason = f"its time is more than a day ahead: {line.time:%Y-%m-%d %H:%M:%S}"
+            line = read(raw)
         except RejectedError as error:
-            reason = str(error)
-        rejected.append(_rejection(node, window, bytes(raw), reason, ordinals))
+            rejected.append(_rejection(node, window, raw, str(error), ordinals))
+            continue
+        if since <= line.time < until:
+            count += 1
+            last = max(last, line.time)
+            metadata = _escaped(line.metadata) if line.metadata else r"\N"
+            yield f"{identities.of(line)}\t{line.iso}\t{line.level}\t{_escaped(line.message)}\t{source}\t{metadata}\n"
+        elif line.time <= latest:
+            account.outside += 1
+        else:
+            reason = f"its time is more than a day ahead: {line.time:%Y-%m-%d %H:%M:%S}"
+            rejected.append(_rejection(node, window, raw, reason, ordinals))
     account.rejected = len(rejected)
-    account.received = len(lines) + len(rejected)
-    account.last = max((line.time for _, line in lines), default=None)
-    return lines, rejected
+    account.received = count + len(rejected)
+    account.last = last if count else None
+
+
+def _escaped(text: str) -> str:
+    """A field of COPY's text format: what would end it or its row is escaped."""
+    return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
 
 
 def _rejection(
@@ -202,10 +221,8 @@ def _rejection(
     }
 
 
-def _store(connection: Connection, node: Node, window: Window, lines: list[tuple[UUID, Line]]) -> int:
+def _store(connection: Connection, node: Node, window: Window, rows: Iterator[str]) -> int:
     """COPY, then what was not known yet; straight into the table where the window is still empty. Returns new rows."""
-    if not lines:
-        return 0
     bounds = {"since": window.since, "until": window.until, "node": node.name}
     found = connection.execute(SQL["holds_lines"], bounds).fetchone()
     direct = not (found and found["holds"])
@@ -213,8 +230,8 @@ def _store(connection: Connection, node: Node, window: Window, lines: list[tuple
         if not direct:
             cursor.execute(SQL["make_staging"])
         with cursor.copy(SQL["copy_to_log" if direct else "copy_to_staging"]) as copy:
-            for identity, line in lines:
-                copy.write_row((identity, line.time, line.level, line.message, node.name, node.hostname, line.metadata))
-        if direct:
-            return len(lines)
-        return cursor.execute(SQL["insert_staged"]).rowcount
+            while block := "".join(islice(rows, ROWS_A_BLOCK)):
+                copy.write(block)
+        if not direct:
+            cursor.execute(SQL["insert_staged"])
+        return cursor.rowcount

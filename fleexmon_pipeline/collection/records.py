@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -46,11 +45,11 @@ class RejectedError(ValueError):
     """This record cannot become a LogEntry; the text is the reason that RejectedLog keeps."""
 
 
-@dataclass(slots=True)
-class Line:
+class Line(msgspec.Struct, gc=False):
     """A LogEntry without its id. `metadata` is JSON with sorted keys, or None."""
 
     time: datetime
+    iso: str  # the time as text, for id and table: making it costs as much as decoding the record
     level: str
     message: str
     metadata: str | None
@@ -67,7 +66,7 @@ class _Usual(msgspec.Struct, forbid_unknown_fields=True):
 
 _usual = msgspec.json.Decoder(_Usual)
 _encoder = msgspec.json.Encoder(order="sorted", enc_hook=str)
-_ESCAPE_IN_JSON = (b"\\u0000", b"\\ud", b"\\uD")
+_NUL_OR_SURROGATE = re.compile(rb"\\u(0000|d|D)")
 
 
 def read(raw: bytes) -> Line:
@@ -76,10 +75,11 @@ def read(raw: bytes) -> Line:
         usual = _usual.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _read_any(raw)
-    if usual.level not in _WORDS or len(usual.message) > MOST_CHARACTERS or any(e in raw for e in _ESCAPE_IN_JSON):
+    if usual.level not in _WORDS or len(usual.message) > MOST_CHARACTERS or _NUL_OR_SURROGATE.search(raw):
         return _read_any(raw)
+    moment = read_time(usual.timestamp)
     metadata = _encoder.encode(usual.metadata).decode() if usual.metadata else None
-    return Line(read_time(usual.timestamp), usual.level, usual.message, metadata)
+    return Line(moment, moment.isoformat(), usual.level, usual.message, metadata)
 
 
 def _read_any(raw: bytes) -> Line:
@@ -111,7 +111,8 @@ def _read_any(raw: bytes) -> Line:
         metadata["messageLength"] = len(text)
         metadata["messageSha256"] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         message = message[:MOST_CHARACTERS]
-    return Line(moment, level, message, _encoder.encode(_storable_json(metadata)).decode() if metadata else None)
+    encoded = _encoder.encode(_storable_json(metadata)).decode() if metadata else None
+    return Line(moment, moment.isoformat(), level, message, encoded)
 
 
 def _take(record: dict[str, Any], names: tuple[str, ...]) -> Any:
@@ -180,7 +181,7 @@ def read_time(value: object) -> datetime:
     """
     if isinstance(value, str):
         text = value.strip()
-        if not _EPOCH_TEXT.fullmatch(text):
+        if text.endswith("Z") or not _EPOCH_TEXT.fullmatch(text):
             return _read_date(text)
         whole, _, fraction = text.partition(".")
         return _from_epoch(int(whole), int((fraction + "000000000000")[:12]))

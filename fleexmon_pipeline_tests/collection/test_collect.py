@@ -180,6 +180,17 @@ def test_a_nul_and_half_a_surrogate_pair_lose_neither_their_line_nor_their_text(
     assert json.loads(row["metadata"]["messageJson"]) == "a\0b\ud800c"
 
 
+def test_what_ends_a_field_or_a_row_of_copy_is_text_like_any_other(database: Database, blue: NodeServer) -> None:
+    wild = ["tab\there", "two\r\nlines", "back\\slash", r"\N", r"\.", "\\\t\\", "🙂 \u2028", "", "\x01\x7f"]
+    blue.serve(
+        [{**line, "message": text, "metadata": {text: text}} for line, text in zip(lines(9, TEN), wild, strict=True)]
+    )
+    run(database, blue)
+
+    rows = database.rows('SELECT message, metadata FROM "LogEntry" ORDER BY timestamp')
+    assert rows == [{"message": text, "metadata": {text: text}} for text in wild]
+
+
 def test_a_silent_slot_is_empty_not_missing(database: Database, blue: NodeServer) -> None:
     blue.serve(lines(1, TEN))
     run(database, blue, now=TEN + 3 * SLOT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -139,7 +140,15 @@ def test_ids_do_not_depend_on_the_order_of_metadata() -> None:
 
     assert Identities("blue").of(one) == Identities("blue").of(other)
     assert Identities("blue").of(one) != Identities("green").of(one)
-    assert Identities("blue").of(one).version == 8
+    assert UUID(Identities("blue").of(one)).version == 8
+
+
+def test_ids_are_those_of_every_earlier_release() -> None:
+    """Another id for the same line would store it a second time."""
+    line = read(b'{"timestamp":"2026-11-20T10:00:00.123456Z","level":"info","message":"m","metadata":{"b":1,"a":2}}')
+    blue = Identities("blue")
+
+    assert [blue.of(line), blue.of(line)] == ["01a1f8660d7b8a2c805f0ffa7661ace6", "01a1f8660d7b8d11a26491d85dc345e6"]
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.randoms())
