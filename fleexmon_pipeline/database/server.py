@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,11 +14,13 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.settings import SettingError
 
 EXAMPLES = ("postgresql://user:password@db.example.com:5432/fleexmon?sslmode=verify-full",)
+ESCAPES = "In user, password and database name write / as %2F, @ as %40, : as %3A, ? as %3F, # as %23 and % as %25."
+DAGSTER_SCHEMA = "fleexmon_dagster"
 
 
 class DatabaseUnreachableError(RuntimeError):
@@ -29,17 +32,27 @@ def configured_url(environment: Mapping[str, str] = os.environ) -> str | None:
     text = environment.get("DATABASE_URL", "").strip()
     if not text:
         return None
+    if not text.startswith(("postgresql://", "postgres://")):  # first: the parser's complaint quotes all of it
+        raise SettingError("DATABASE_URL", "is not a postgresql:// URL.", *EXAMPLES)
     try:
         parts = conninfo_to_dict(text)
     except psycopg.ProgrammingError as error:
-        raise SettingError(
-            "DATABASE_URL", f"is not a PostgreSQL connection string ({_plain(error)}).", *EXAMPLES
-        ) from None
-    if not text.startswith(("postgresql://", "postgres://")):
-        raise SettingError("DATABASE_URL", "is not a postgresql:// URL.", *EXAMPLES)
+        reason = str(error).partition('"')[0].strip(" :\n")  # what it quotes may be the password, or a piece of it
+        raise SettingError("DATABASE_URL", f"cannot be read ({reason}). {ESCAPES}", *EXAMPLES) from None
+    # A raw / or @ in a password makes host, port and database of its pieces, which messages would show.
+    path = text.partition("://")[2].partition("/")[2].partition("?")[0]
+    if "@" in path or "@" in str(parts.get("host", "")) or not _are_ports(str(parts.get("port", "5432"))):
+        raise SettingError("DATABASE_URL", f"its host or port is none. {ESCAPES}", *EXAMPLES)
+    if not re.fullmatch(r"-?[0-9]{1,6}", str(parts.get("connect_timeout", "0"))):
+        raise SettingError("DATABASE_URL", "its connect_timeout is not a number of seconds.", *EXAMPLES)
     if not parts.get("dbname"):
         raise SettingError("DATABASE_URL", "names no database.", *EXAMPLES)
     return text
+
+
+def _are_ports(text: str) -> bool:
+    """One, or one for each of several hosts; "" is the usual one."""
+    return all(not port or (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536) for port in text.split(","))
 
 
 def database_url(environment: Mapping[str, str] = os.environ) -> str:
@@ -58,6 +71,11 @@ def _ready(configured: str | None, home: Path) -> str:
             migrate(connection, url)
     except psycopg.OperationalError as error:
         raise DatabaseUnreachableError(unreachable(url, error)) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseUnreachableError(
+            f"{unreachable(url, error)}. The role must be allowed to create and change the product's tables: "
+            "GRANT CREATE ON SCHEMA public, or make it the owner of the database."
+        ) from None
     return url
 
 
@@ -85,26 +103,49 @@ def dagster_url(url: str) -> str:
 
 
 def dagster_conninfo(url: str | None = None) -> dict[str, str]:
-    """Where Dagster's own tables are: a database `<name>_dagster`, made here; a schema where the role may make none."""
+    """Where Dagster's own tables are: a database `<name>_dagster`, made here; a schema where the role may make none.
+
+    Raises DatabaseUnreachableError where it may make neither.
+    """
     url = url or database_url()
     parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     name = f"{parts['dbname']}_dagster"
+    beside = {**parts, "dbname": name}
+    inside = {**parts, "options": f"{parts.get('options', '')} -c search_path={DAGSTER_SCHEMA}".strip()}
     with connect(url) as connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-            try:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                return {**parts, "dbname": name}  # another process was first
-            except psycopg.errors.InsufficientPrivilege:
-                connection.execute("CREATE SCHEMA IF NOT EXISTS fleexmon_dagster")
-                options = f"{parts.get('options', '')} -c search_path=fleexmon_dagster".strip()
-                return {**parts, "options": options}
-    return {**parts, "dbname": name}
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None:
+            return beside
+        # Before a database is made: a role that was given more rights later must not lose sight of its run history.
+        if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [DAGSTER_SCHEMA]).fetchone() is not None:
+            return inside
+        try:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return beside  # another process was first
+        except psycopg.errors.InsufficientPrivilege:
+            return _with_schema(connection, name, inside)
+    return beside
+
+
+def _with_schema(connection: Connection, name: str, inside: dict[str, str]) -> dict[str, str]:
+    made = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(DAGSTER_SCHEMA))
+    try:
+        connection.execute(made)
+    except psycopg.errors.UniqueViolation:
+        return inside  # another process was first
+    except psycopg.errors.InsufficientPrivilege:
+        raise DatabaseUnreachableError(
+            f"DATABASE_URL: the role {connection.info.user} may make neither a database nor a schema for Dagster's run "
+            f"history. Let somebody who may run: CREATE DATABASE {sql.Identifier(name).as_string(connection)} "
+            f"OWNER {sql.Identifier(connection.info.user).as_string(connection)}"
+        ) from None
+    return inside
 
 
 def _sqlalchemy_url(parts: Mapping[str, str]) -> str:
     """psycopg2 by name: SQLAlchemy 2.1 reads the bare scheme as psycopg 3, and Dagster fails at the first event."""
     rest = dict(parts)
-    user, password, name = rest.pop("user", ""), rest.pop("password", ""), rest.pop("dbname")
+    user, password = rest.pop("user", ""), rest.pop("password", "")
     who = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-    return f"postgresql+psycopg2://{who}@/{quote(name, safe='')}?{urlencode(rest, quote_via=quote)}"
+    # The database is a parameter as well: SQLAlchemy does not decode it in the path.
+    return f"postgresql+psycopg2://{who}@/?{urlencode(rest, quote_via=quote)}"
