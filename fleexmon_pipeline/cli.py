@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from dotenv import load_dotenv
 
 app = typer.Typer(
     name="fleexmon",
@@ -32,7 +33,8 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 
 
 def main() -> None:
-    """Entry point of `fleexmon`."""
+    """Entry point of `fleexmon`. A `.env` here counts, as it does for Dagster's commands; what is exported wins."""
+    load_dotenv(".env")
     try:
         app()
     except BrokenPipeError:  # `| head` has what it wanted
