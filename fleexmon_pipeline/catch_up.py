@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
+from fleexmon_pipeline.window import HOUR, SLOT, Window, ceil, floor
 
 SQL = statements("catch_up")
 A_RUN = "run"  # who waits, where no stage could say so itself: its run failed or was killed
@@ -32,7 +32,11 @@ class Due:
 
 
 def note_waiting(connection: Connection, asset: str, hour: datetime, reason: str, *, now: datetime) -> None:
-    """A stage could not finish an hour; it is asked for again, later and later."""
+    """A stage could not finish an hour; it is asked for again, later and later.
+
+    The ticks of a running hour say so every five minutes. An attempt is counted only when it was due, or they would use
+    up all of them before the hour is over.
+    """
     connection.execute(SQL["note_waiting"], {"asset": asset, "hour": hour, "reason": reason[:500], "now": now})
 
 
@@ -51,11 +55,14 @@ def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: d
     """Hours from `since` on whose next try is due, oldest first, at most `limit`.
 
     A reason is given up after MOST_ATTEMPTS; the checks on the assets go on naming it. An hour's attempts are those of
-    all its reasons: they only grow while it waits, so that no two tries have one number.
+    all its reasons: they only grow while it waits, so that no two tries have one number. After a failed run an hour
+    waits for that pause, whatever is missing: a run that fails before it collects leaves no other trace, and would be
+    asked for every minute.
     """
     tries: Counter[datetime] = Counter()
     reasons: dict[datetime, str] = {}
-    until = floor(now - SETTLE, SLOT)
+    held: set[datetime] = set()
+    since, until = ceil(since, SLOT), floor(now - SETTLE, SLOT)
     for row in connection.execute(SQL["gap_hours"], {"since": since, "until": until, "nodes": list(nodes)}):
         hour, attempts, tried = row["hour"], row["attempts"], row["triedAt"]
         tries[hour] += attempts
@@ -65,7 +72,9 @@ def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: d
         tries[row["hour"]] += row["attempts"]
         if row["hour"] >= since and row["attempts"] < MOST_ATTEMPTS and row["nextAt"] <= now:
             reasons.setdefault(row["hour"], f"{row['asset']}: {row['reason']}")
-    return [Due(hour, tries[hour], reasons[hour]) for hour in sorted(reasons)[:limit]]
+        elif row["asset"] == A_RUN:
+            held.add(row["hour"])
+    return [Due(hour, tries[hour], reasons[hour]) for hour in sorted(reasons.keys() - held)[:limit]]
 
 
 def pause(attempt: int) -> timedelta:

@@ -57,7 +57,7 @@ def analyzed_logs(
                 now=utc_now(),
                 deadline_seconds=left,
                 scheduled=tick,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 budget=genai.budget(),
                 closed_github_issues=client.closed_issues if client else None,
             )

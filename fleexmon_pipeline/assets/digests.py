@@ -3,6 +3,8 @@
 Here: which days, and where their pages are. Figures, Markdown and HTML: `reporting/`.
 """
 
+import warnings
+
 import dagster as dg
 
 from fleexmon_pipeline.partitions import DAILY, ONE_RUN, key_of_day, utc_now, window_of
@@ -11,7 +13,8 @@ from fleexmon_pipeline.reporting.outbox import deliver
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
 
-# The day that runs has hours that do not exist yet.
+# The day that runs has hours that do not exist yet. The parameter is marked beta; what we rely on is tested.
+warnings.filterwarnings("ignore", "Parameter `allow_nonexistent_upstream_partitions`", category=dg.BetaWarning)
 ITS_HOURS = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
 
 

@@ -3,6 +3,9 @@
 Here: which hours, and what a person sees. Series and predictors: `forecasting/`; their rules: `rules/*.yaml`.
 """
 
+from datetime import timedelta
+from itertools import chain
+
 import dagster as dg
 
 from fleexmon_pipeline.assets.detected_issues import titles
@@ -11,6 +14,10 @@ from fleexmon_pipeline.detection.rules import load_rules
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.window import HOUR, Window, floor
+
+# A trend looks at six hours, so what was predicted of the five after this window may have been without it.
+LOOK_BACK = timedelta(hours=5)
 
 
 @dg.asset(
@@ -26,10 +33,13 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.Mat
     rules = load_rules().rules
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
-        for hour in window.hours():
+        later = Window(window.until, max(window.until, min(window.until + LOOK_BACK, floor(now, HOUR))))
+        for hour in chain(window.hours(), later.hours()):
             found = predict(connection, rules, hour, now_end=hour.ended(now).until)
             subjects = write_occurrences(connection, found, source="predictor", window=hour)
             outcome = reconcile(connection, subjects, now=known_until, since=hour.since)
+            if hour.since not in window:
+                continue
             context.log.info(f"{hour}: {len(found)} predictions; {outcome.sentence()}")
             metadata = {
                 "predictions": dg.MetadataValue.int(len(found)),

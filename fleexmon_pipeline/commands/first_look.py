@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from fleexmon_pipeline.commands.processes import end_with_parent
 from fleexmon_pipeline.window import HOUR, Window, floor
 
 HOURS = 24
@@ -57,11 +58,19 @@ def _materialize(options: Sequence[str], log: Path, said: Callable[[str], None])
     with (
         log.open("a") as file,
         subprocess.Popen(
-            [*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*command, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=end_with_parent,  # noqa: PLW1509  as in processes.py
         ) as process,
     ):
-        for line in process.stdout or ():
-            file.write(line)
-            if " - INFO - " in line and (found := _SAID.search(line)):
-                said(found.group(1))
-        return process.wait() == 0
+        try:
+            for line in process.stdout or ():
+                file.write(line)
+                if " - INFO - " in line and (found := _SAID.search(line)):
+                    said(found.group(1))
+            return process.wait() == 0
+        finally:
+            process.terminate()  # a signal that ends `up` need not have reached it

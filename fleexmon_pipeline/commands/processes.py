@@ -47,9 +47,7 @@ def start(name: str, arguments: list[str], log: Path) -> Child:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_end_with_parent  # noqa: PLW1509  it calls one function of libc, loaded before
-            if sys.platform == "linux"
-            else None,
+            preexec_fn=end_with_parent,  # noqa: PLW1509  it calls one function of libc, loaded before
         )
     return Child(name, arguments, log, process, time.monotonic())
 
@@ -57,8 +55,8 @@ def start(name: str, arguments: list[str], log: Path) -> Child:
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before the fork: nothing may be imported after
 
 
-def _end_with_parent() -> None:
-    """After a kill -9 of the parent nobody would stop the child, and the next start would find its port taken."""
+def end_with_parent() -> None:
+    """For `preexec_fn`. After a kill -9 of the parent nobody would stop it, and it would hold its port."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -67,7 +67,7 @@ def up(console: Console, *, backfill: bool, seed: int) -> None:
         children: list[Child] = []
         try:
             if not configured:
-                children.append(_demo(home, seed, console))
+                _demo(children, home, seed, console)
             children += _dagster(home, port)
             if backfill and _is_new(url):
                 first_look(console, home)
@@ -147,12 +147,13 @@ def _any_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _demo(home: Path, seed: int, console: Console) -> Child:
+def _demo(children: list[Child], home: Path, seed: int, console: Console) -> None:
     """Two nodes of the demo shop, their addresses noted for commands beside `up`."""
     note = demo_note()
     note.unlink(missing_ok=True)
     command = [sys.executable, "-m", "fleexmon_pipeline.cli", "demo-nodes", "--seed", str(seed), "--note", str(note)]
     child = start("demo nodes", command, home / "logs" / "demo-nodes.log")
+    children.append(child)
     deadline = time.monotonic() + READY_SECONDS
     while not note.exists():
         if child.has_ended() or time.monotonic() > deadline:
@@ -160,7 +161,6 @@ def _demo(home: Path, seed: int, console: Console) -> Child:
         time.sleep(0.05)
     addresses = ", ".join(f"{name} {address}" for name, address in json.loads(note.read_text()).items())
     console.print(f"demo nodes … [green]ready[/] ({addresses}); set BLUE_HOST and GREEN_HOST to watch your own")
-    return child
 
 
 def _dagster(home: Path, port: int) -> list[Child]:

@@ -16,13 +16,15 @@ GROUP BY 1
 ORDER BY 1;
 
 -- note_waiting --
--- A stage could not finish this hour. Later tries are further apart: 5 minutes, 10, 20 … 6 hours.
+-- A stage could not finish this hour. Later tries are further apart: 5 minutes, 10, 20 … 6 hours; one that was not due
+-- yet is none.
 INSERT INTO "StaleWindow" AS w (asset, hour, reason, attempts, "nextAt")
 VALUES (%(asset)s, %(hour)s, %(reason)s, 1, %(now)s::timestamp + interval '5 minutes')
 ON CONFLICT (asset, hour) DO UPDATE SET
   reason = excluded.reason,
-  attempts = w.attempts + 1,
-  "nextAt" = %(now)s::timestamp + LEAST(interval '5 minutes' * power(2, LEAST(w.attempts, 10)), interval '6 hours');
+  attempts = w.attempts + (w."nextAt" <= %(now)s::timestamp)::integer,
+  "nextAt" = CASE WHEN w."nextAt" > %(now)s::timestamp THEN w."nextAt"
+    ELSE %(now)s::timestamp + LEAST(interval '5 minutes' * power(2, LEAST(w.attempts, 10)), interval '6 hours') END;
 
 -- no_longer_waiting --
 DELETE FROM "StaleWindow" WHERE asset = %(asset)s AND hour >= %(since)s AND hour < %(until)s;

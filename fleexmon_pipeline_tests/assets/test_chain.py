@@ -1,0 +1,246 @@
+"""The chain of hourly assets through Dagster itself: complete, repeatable, and the same however the runs are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from fleexmon_pipeline.partitions import LATE
+from fleexmon_pipeline.schedules import late_lines_hourly, monitoring_every_5_minutes, predictions_hourly
+from fleexmon_pipeline.window import HOUR
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.dagster_project import (
+    DAGSTERS_OWN,
+    Project,
+    at,
+    check,
+    contents,
+    fingerprints,
+    hours,
+    make_empty,
+    metadata,
+    project,
+    requests_of,
+    shuffled,
+    titles,
+)
+from fleexmon_pipeline_tests.node_server import NodeServer, Record, lines
+
+pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
+
+DAY = datetime(2026, 2, 3, tzinfo=UTC)
+TEN = at(DAY, "10:00")
+NEXT_DAY = at(DAY, "24:00")
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+@pytest.fixture
+def dagster(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    with project(database, tmp_path, monkeypatch) as opened:
+        opened.it_is(at(DAY, "11:02"))
+        yield opened
+
+
+@pytest.fixture
+def blue() -> Iterator[NodeServer]:
+    with NodeServer() as node:
+        yield node
+
+
+@pytest.fixture
+def green() -> Iterator[NodeServer]:
+    with NodeServer() as node:
+        yield node
+
+
+def bad_hour(start: datetime) -> tuple[list[Record], list[Record]]:
+    """What makes each of the original's four rules fire once: blue's errors, green's memory and connections."""
+    errors = lines(20, start + MINUTE, every=SECOND, level="error", message="payment {n} failed: card declined")
+    blue = lines(190, start, message="GET /products/{n} 200") + errors
+    green = lines(100, start, message="GET /health 200")
+    green += lines(4, start + 2 * MINUTE, level="warn", message="Memory usage at 9{n}% of 2048 MB")
+    green += lines(2, start + 3 * MINUTE, level="warn", message="connect ECONNREFUSED 10.0.0.{n}:5432")
+    return blue, green
+
+
+def a_day() -> tuple[list[Record], list[Record]]:
+    """Of both nodes: a steady murmur, incidents inside an hour, across an hour's end, and coming back."""
+    nodes = []
+    for name in ("blue", "green"):
+        records = lines(24 * 60, DAY, every=MINUTE, message="GET /products/{n} 200")
+        records += lines(24 * 20, DAY + 7 * SECOND, every=3 * MINUTE, message=f"session {{n}} of {name} opened")
+        nodes.append(records)
+    blue, green = nodes
+    blue += lines(90, at(DAY, "03:10"), every=20 * SECOND, level="error", message="payment {n} failed: card declined")
+    green += lines(30, at(DAY, "07:50"), every=30 * SECOND, level="warn", message="connect ECONNREFUSED 10.0.0.5:{n}")
+    blue += lines(12, at(DAY, "11:58"), every=20 * SECOND, level="warn", message="Memory usage at {n}% of 2048 MB")
+    blue += lines(2, at(DAY, "12:00"), every=0 * SECOND, message="two lines that are the same")
+    green += lines(300, at(DAY, "12:20"), every=SECOND, message="GET /sitemap/{n} 200")
+    green += lines(9, at(DAY, "15:59") + 59 * SECOND, every=SECOND / 8, level="fatal", message="out of order {n}")
+    blue += lines(40, at(DAY, "20:30"), every=10 * SECOND, level="error", message="payment {n} failed: card declined")
+    return blue, green
+
+
+# -- one hour -------------------------------------------------------------------------------------------------------
+
+
+def test_an_hour_becomes_lines_patterns_occurrences_and_issues(
+    dagster: Project, blue: NodeServer, green: NodeServer
+) -> None:
+    of_blue, of_green = bad_hour(TEN)
+    blue.serve(of_blue)
+    green.serve(of_green)
+    dagster.watch(blue, green)
+
+    result = dagster.run("backfill_hours", TEN)
+
+    rows = contents(dagster.database)
+    assert len(rows["LogEntry"]) == len(of_blue) + len(of_green)
+    assert all(row["analyzed"] for row in rows["LogEntry"])  # nobody else is there to judge them
+    assert sum(int(str(row["count"])) for row in rows["LogPatternCount"]) == len(rows["LogEntry"])
+    assert {(row["node"], row["status"]) for row in rows["LogCoverage"]} == {
+        (node, status) for node in ("blue", "green") for status in ("complete", "empty")
+    }
+    assert len(rows["LogCoverage"]) == 24
+    assert titles(dagster.database) == [
+        "Connection failures detected (2x)",
+        "High error rate: 9.5%",
+        "Memory warnings detected (4x)",
+        "Repeated error (20x): payment <num> failed: card declined",
+    ]
+    assert {row["type"]: row["severity"] for row in rows["LogIssue"]} == {
+        "high-error-rate": "high",
+        "memory-warning": "high",
+        "connection-failure": "medium",
+        "repeated-error": "medium",
+    }
+    assert {row["source"] for row in rows["LogIssue"]} == {"detector"}
+    ids = {row["id"] for row in rows["LogEntry"]}
+    assert all(row["affectedLogs"] and set(row["affectedLogs"]) <= ids for row in rows["LogIssue"])  # type: ignore[call-overload]
+
+    assert metadata(result, "raw_logs")["stored"] == len(rows["LogEntry"])
+    assert "| blue | 210 | 210 | 0 |" in str(metadata(result, "raw_logs")["nodes"])
+    assert metadata(result, "detected_issues")["opened"] == 4
+    for name in ("every_node_answers", "everything_is_judged", "rules_are_sound"):
+        assert check(result, name) == (True, "")
+
+
+def test_an_hour_materialised_again_changes_no_row(dagster: Project, blue: NodeServer, green: NodeServer) -> None:
+    of_blue, of_green = bad_hour(TEN)
+    blue.serve(of_blue)
+    green.serve(of_green)
+    dagster.watch(blue, green)
+    dagster.run("backfill_hours", TEN)
+    before = fingerprints(dagster.database)
+
+    again = dagster.run("backfill_hours", TEN)
+    as_a_tick = dagster.run("monitoring", TEN, tick="slot")
+    for_late_lines = dagster.run("monitoring", TEN, tick=LATE)
+
+    assert fingerprints(dagster.database) == before
+    assert (metadata(again, "raw_logs")["stored"], metadata(again, "raw_logs")["duplicates"]) == (0, 316)
+    assert metadata(as_a_tick, "raw_logs")["received"] == 0  # every slot is whole: nobody was asked
+    assert metadata(for_late_lines, "raw_logs")["duplicates"] == 316
+
+
+def test_a_line_that_a_node_tells_late_is_fetched_when_the_hour_is_over(dagster: Project, blue: NodeServer) -> None:
+    on_time = lines(60, TEN, every=MINUTE)
+    late = lines(9, TEN + 7 * MINUTE, level="error", message="written by a process that buffers {n}")
+    blue.serve(on_time)
+    dagster.watch(blue)
+    dagster.run("monitoring", TEN, tick="slot")
+    blue.serve(on_time + late)
+
+    dagster.it_is(at(DAY, "11:10"))
+    of_ten, _ = requests_of(late_lines_hourly, at(DAY, "11:10"))
+    result = dagster.run_requested("monitoring", of_ten)
+
+    assert metadata(result, "raw_logs")["stored"] == 9
+    assert metadata(result, "analyzed_logs")["lines"] == 14  # of the one slot that changed
+    assert titles(dagster.database) == [
+        "High error rate: 37.5%",
+        "Repeated error (9x): written by a process that buffers <num>",
+    ]
+
+
+def test_the_hour_that_runs_is_done_slot_by_slot(dagster: Project, blue: NodeServer) -> None:
+    blue.serve(lines(60, TEN, every=MINUTE))
+    dagster.watch(blue)
+
+    dagster.it_is(at(DAY, "10:05") + 3 * SECOND)
+    first = dagster.run("monitoring", TEN, tick="slot")
+    dagster.it_is(at(DAY, "10:17"))
+    second = dagster.run("monitoring", TEN, tick="slot")
+
+    assert (metadata(first, "raw_logs")["stored"], metadata(second, "raw_logs")["stored"]) == (5, 10)
+    assert [(one.since, one.until) for one in blue.requests] == [
+        (TEN, at(DAY, "10:05")),
+        (at(DAY, "10:05"), at(DAY, "10:15")),
+    ]
+
+
+# -- a day, cut in different ways -------------------------------------------------------------------------------------
+
+
+def test_a_day_is_the_same_as_one_range_and_as_hours_in_any_order(
+    dagster: Project, blue: NodeServer, green: NodeServer
+) -> None:
+    of_blue, of_green = a_day()
+    blue.serve(of_blue)
+    green.serve(of_green)
+    dagster.watch(blue, green)
+    dagster.it_is(NEXT_DAY + 2 * MINUTE)
+
+    with dg.DagsterInstance.ephemeral() as dagster.instance:  # in memory: a run takes a third of the time
+        dagster.run("backfill_hours", DAY, NEXT_DAY - HOUR)
+        as_a_range = contents(dagster.database)
+        make_empty(dagster.database)
+        for hour in shuffled(hours(DAY, 24), seed=7):
+            dagster.run("backfill_hours", hour)
+        as_hours = contents(dagster.database)
+
+    assert len(as_a_range["LogEntry"]) == len(of_blue) + len(of_green)
+    assert len(as_a_range["LogIssue"]) == 12
+    for table, rows in as_a_range.items():
+        assert as_hours[table] == rows, table
+
+
+def test_hours_are_the_same_as_a_range_and_as_the_schedules_live_them(
+    dagster: Project, blue: NodeServer, green: NodeServer
+) -> None:
+    """Every 5 minutes a tick, and what else is due in between; six hours of them, since a tick takes .2 s here."""
+    of_blue, of_green = a_day()
+    blue.serve(of_blue)
+    green.serve(of_green)
+    dagster.watch(blue, green)
+    first, last = at(DAY, "07:00"), at(DAY, "12:00")
+
+    def live(moment: datetime) -> None:
+        dagster.it_is(moment + 2 * SECOND)
+        due = [monitoring_every_5_minutes] if moment.minute % 5 == 0 else []
+        due += [late_lines_hourly] if moment.minute == 10 else []
+        due += [predictions_hourly] if moment.minute == 12 else []
+        for schedule in due:
+            for request in requests_of(schedule, moment):
+                if "2026-02-03-07:00" <= str(request.partition_key) <= "2026-02-03-12:00":
+                    dagster.run_requested(schedule.job_name, request)
+
+    with dg.DagsterInstance.ephemeral() as dagster.instance:
+        for minutes in range(5, 6 * 60 + 13):
+            live(first + minutes * MINUTE)
+        lived = contents(dagster.database)
+        make_empty(dagster.database)
+        dagster.run("backfill_hours", first, last)
+        as_a_range = contents(dagster.database)
+
+    assert titles(dagster.database) == [
+        "Connection failures detected (10x)",
+        "Log volume spike: 4.4x the usual",
+        "Memory warnings detected (6x)",
+    ]
+    for table, rows in as_a_range.items():
+        assert lived[table] == rows, table
