@@ -1,0 +1,98 @@
+"""Collection end to end against a raw COPY of the same rows: HTTP, decode, normalise, identity, COPY, dedupe, coverage.
+
+COPY is given its text ready-made, in one piece, over one connection: what remains is the server's own work. The two
+take turns, so that a slow minute of the machine is a slow minute of both. Each is a new process, as a run is.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from fleexmon_pipeline.collection.collect import collect
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.settings import Node
+from fleexmon_pipeline.window import HOUR, Window
+from fleexmon_pipeline_tests.bench.nodes import serving
+from fleexmon_pipeline_tests.bench.place import apart, empty, place
+from fleexmon_pipeline_tests.bench.table import Row, Table
+
+MOST_IN_AN_HOUR = 200_000  # 56 lines/s; more lines are more hours, as in a backfill
+SINCE = datetime(2026, 6, 1, tzinfo=UTC)
+_COLUMNS = '"LogEntry" (id, timestamp, level, message, source, hostname, metadata)'
+
+
+def measure(sizes: Sequence[int], rounds: int) -> Table:
+    return Table(
+        "collection: rows/s from two nodes to committed, against a raw COPY of the same rows",
+        f"best and median of {rounds} rounds; replay: the stored window once more; peak: of the collecting process",
+        [_measure(size, rounds) for size in sizes],
+    )
+
+
+def hours_of(size: int) -> Window:
+    return Window(SINCE, SINCE + HOUR * max(1, size // MOST_IN_AN_HOUR))
+
+
+def _measure(size: int, rounds: int) -> Row:
+    window, peak = hours_of(size), 0
+    collected, replayed, copied = [], [], []
+    with place() as url, serving(size, window) as nodes, tempfile.NamedTemporaryFile() as rows:
+        for _ in range(rounds):
+            empty(url)
+            seconds, memory = apart(collect_all, url, nodes, window, stored=size)
+            collected.append(seconds)
+            peak = max(peak, memory)
+            replayed.append(apart(collect_all, url, nodes, window, known=size)[0])
+            apart(_save, url, rows.name)
+            empty(url)
+            copied.append(apart(_copy, url, rows.name, size)[0])
+    return {
+        "rows": size,
+        "collect_best": size / min(collected),
+        "collect_median": size / median(collected),
+        "copy_best": size / min(copied),
+        "copy_median": size / median(copied),
+        "ratio_best": min(copied) / min(collected),
+        "ratio_median": median(copied) / median(collected),
+        "replay_best": size / min(replayed),
+        "replay_median": size / median(replayed),
+        "peak_mb": peak,
+    }
+
+
+def collect_all(url: str, nodes: list[Node], window: Window, stored: int = 0, known: int = 0) -> float:
+    """Seconds; raises when not exactly so many lines were new and so many known."""
+    with connect(url) as connection:
+        begun = time.perf_counter()
+        account = collect(window, nodes, connection, now=window.until, run_id="bench")
+        seconds = time.perf_counter() - begun
+    found = account.nodes.values()
+    if (sum(n.stored for n in found), sum(n.duplicate for n in found)) != (stored, known):
+        raise RuntimeError(f"{stored:,} new and {known:,} known lines were expected: {account.sentence()}")
+    return seconds
+
+
+def _save(url: str, path: str) -> None:
+    with (
+        connect(url) as connection,
+        Path(path).open("wb") as file,
+        connection.cursor().copy(f"COPY {_COLUMNS} TO STDOUT".encode()) as copy,
+    ):
+        file.writelines(copy)
+
+
+def _copy(url: str, path: str, size: int) -> float:
+    text = Path(path).read_bytes()
+    with connect(url) as connection, connection.cursor() as cursor:
+        begun = time.perf_counter()
+        with cursor.copy(f"COPY {_COLUMNS} FROM STDIN".encode()) as copy:
+            copy.write(text)
+        seconds = time.perf_counter() - begun
+        if cursor.rowcount != size:
+            raise RuntimeError(f"COPY stored {cursor.rowcount:,} rows of {size:,}")
+    return seconds
