@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 Environment = Mapping[str, str]
 
@@ -35,7 +35,11 @@ def is_loopback(host: str) -> bool:
 
 def home(environment: Environment = os.environ) -> Path:
     """Where the embedded server, Dagster's files and notes of `up` live: FLEEXMON_HOME, else `.fleexmon` here."""
-    return Path(environment.get("FLEEXMON_HOME") or ".fleexmon").expanduser().resolve()
+    text = environment.get("FLEEXMON_HOME") or ".fleexmon"
+    try:
+        return Path(text).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # ~nobody-known, a loop of links
+        raise SettingError("FLEEXMON_HOME", f'"{text}" is no directory ({error}).', "/var/lib/fleexmon") from None
 
 
 def whole_number(environment: Environment, variable: str, default: int, *, least: int, most: int) -> int:
@@ -43,8 +47,8 @@ def whole_number(environment: Environment, variable: str, default: int, *, least
     text = environment.get(variable, "").strip()
     if not text:
         return default
-    if not re.fullmatch(r"\d{1,9}", text):
-        raise SettingError(variable, f'"{text}" is not a whole number.', str(default))
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise SettingError(variable, f'"{_shown(text)}" is not a whole number.', str(default))
     if not least <= int(text) <= most:
         raise SettingError(variable, f"{text} is not between {least} and {most}.", str(default))
     return int(text)
@@ -52,22 +56,48 @@ def whole_number(environment: Environment, variable: str, default: int, *, least
 
 def http_url(variable: str, value: str, *, example: str) -> str:
     """A base URL without a slash at its end: https, or http on loopback."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingError(variable, f'"{_without_password(value)}" is not an http(s) URL.', example)
+    parts = _base_url(value)
+    if parts is None or not parts.hostname:
+        raise SettingError(variable, f'"{_shown(value)}" is not {_BASE_URL}.', example)
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise SettingError(variable, f"plain http to {parts.hostname} would send the key in the clear.", example)
     return value.rstrip("/")
 
 
-def _without_password(value: str) -> str:
-    return re.sub(r"//[^/@]*@", "//…@", value)
+_BASE_URL = "an http(s) URL without user, password, query and fragment"
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?)*\.?")
+
+
+def _base_url(text: str) -> SplitResult | None:
+    """The parts of a URL that a client can use and that may be shown; None for anything else."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and _is_host(parts.hostname or "") and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        return None
+    return parts if sound and text.isprintable() and not re.search(r"[@?# ]", text) else None
+
+
+def _is_host(text: str) -> bool:
+    return _address(text) is not None or (_HOST.fullmatch(text) is not None and not re.fullmatch(r"[0-9.]+", text))
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return address if re.fullmatch(r"[0-9A-Fa-f:.]+(%[0-9A-Za-z_.-]+)?", text) else None
+
+
+def _shown(value: str) -> str:
+    """A value as a message may show it: whatever could be a password or a key is left out."""
+    return re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^(.{0,9}://)?.*@", r"\1…@", value))[:100]
 
 
 # -- nodes --------------------------------------------------------------------------------------------------------
 
 NODE_EXAMPLES = ("10.0.0.5", "10.0.0.5:8080", "https://blue.example.com")
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?)*\.?")
 
 
 @dataclass(frozen=True)
@@ -83,37 +113,28 @@ def node_of(variable: str, name: str, value: str) -> Node:
     """BLUE_HOST and its like: an IP or name (port 3000), `host:port`, or a base URL; `/api/logs` is appended."""
     text = value.strip()
     refusal = SettingError(
-        variable,
-        f'"{_without_password(text)}" is not a node: neither an address, nor host:port, nor a URL.',
-        *NODE_EXAMPLES,
+        variable, f'"{_shown(text)}" is not a node: neither an address, nor host:port, nor {_BASE_URL}.', *NODE_EXAMPLES
     )
     if "://" in text:
-        parts = urlsplit(text)
-        try:
-            sound = parts.scheme in ("http", "https") and _is_host(parts.hostname or "") and parts.port != 0
-        except ValueError:
-            sound = False
-        if not sound or parts.query or parts.fragment:
+        parts = _base_url(text)
+        if parts is None:
             raise refusal
         base = text.rstrip("/")
         return Node(name, base if base.endswith("/api/logs") else f"{base}/api/logs", parts.hostname or "")
-    try:
-        address = ipaddress.ip_address(text.strip("[]"))
-    except ValueError:
-        host, _, port = text.rpartition(":") if ":" in text else (text, "", "3000")
-        if not _is_host(host.strip("[]")) or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-            raise refusal from None
-        return Node(name, f"http://{host}:{port}/api/logs", host.strip("[]"))
-    shown = f"[{address}]" if address.version == 6 else str(address)
-    return Node(name, f"http://{shown}:3000/api/logs", str(address))
+    if address := _address(_unbracketed(text)):
+        shown = f"[{address}]" if address.version == 6 else str(address)
+        return Node(name, f"http://{shown}:3000/api/logs", str(address))
+    host, _, port = text.rpartition(":") if ":" in text else (text, "", "3000")
+    bare = _unbracketed(host)
+    if not _is_host(bare) or (bare != host) != (":" in bare):
+        raise refusal
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise refusal
+    return Node(name, f"http://{host}:{port}/api/logs", bare)
 
 
-def _is_host(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return _HOST.fullmatch(text) is not None and not re.fullmatch(r"[\d.]+", text)
-    return True
+def _unbracketed(text: str) -> str:
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 
 
 def nodes(environment: Environment = os.environ) -> list[Node]:
@@ -121,34 +142,39 @@ def nodes(environment: Environment = os.environ) -> list[Node]:
 
     Raises SettingError for one that is malformed, for a name or an address used twice, and for the UI's own address.
     """
-    found = []
+    found: list[tuple[str, Node]] = []
     for variable, name in (("BLUE_HOST", "blue"), ("GREEN_HOST", "green")):
         if environment.get(variable, "").strip():
-            found.append(node_of(variable, name, environment[variable]))
+            found.append((variable, node_of(variable, name, environment[variable])))
     for entry in filter(None, (part.strip() for part in environment.get("LOG_SOURCES", "").split(","))):
         name, equals, value = entry.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name.strip()):
-            raise SettingError("LOG_SOURCES", f'"{_without_password(entry)}" is not name=host.', "worker-1=10.0.0.7")
-        found.append(node_of("LOG_SOURCES", name.strip(), value))
-    for index, node in enumerate(found):
-        for other in found[:index]:
+            raise SettingError("LOG_SOURCES", f'"{_shown(entry)}" is not name=host.', "worker-1=10.0.0.7")
+        found.append(("LOG_SOURCES", node_of("LOG_SOURCES", name.strip(), value)))
+    for index, (variable, node) in enumerate(found):
+        for _, other in found[:index]:
             if node.name == other.name:
-                raise SettingError("LOG_SOURCES", f'"{node.name}" is used twice; the name is the identity.')
-            if node.url == other.url:
+                raise SettingError(variable, f'"{node.name}" is used twice; the name is the identity.')
+            if _place(node) == _place(other):
                 raise SettingError(
-                    "LOG_SOURCES" if index > 1 else "GREEN_HOST",
-                    f"{other.name} and {node.name} are the same address; its lines would be counted twice.",
+                    variable, f"{other.name} and {node.name} are the same address; its lines would be counted twice."
                 )
-        _refuse_own_address(node, environment)
-    return found
+        _refuse_own_address(variable, node, environment)
+    return [node for _, node in found]
 
 
-def _refuse_own_address(node: Node, environment: Environment) -> None:
+def _place(node: Node) -> tuple[str, int, str]:
+    """Where a node is, however its address is written."""
     parts = urlsplit(node.url)
-    if is_loopback(parts.hostname or "") and parts.port == ui_port(environment):
+    return (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80), parts.path
+
+
+def _refuse_own_address(variable: str, node: Node, environment: Environment) -> None:
+    host, port, _ = _place(node)
+    if (is_loopback(host) or host in ("0.0.0.0", "::")) and port == ui_port(environment):
         raise SettingError(
-            f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else "LOG_SOURCES",
-            f"{parts.netloc} is this product's own UI, not a node; give the node's port, or set FLEEXMON_PORT.",
+            variable,
+            f"{host}:{port} is this product's own UI, not a node; give the node's port, or set FLEEXMON_PORT.",
         )
 
 
@@ -203,8 +229,9 @@ def github(environment: Environment = os.environ) -> GitHubSettings | None:
         return None
     if not token:
         raise SettingError("GH_TOKEN", "is not set, but ALERTS_REPO is; without it nothing can be posted there.")
+    if not repo:
+        raise SettingError("ALERTS_REPO", "is not set, but GH_TOKEN is.", "acme/shop-alerts")
     if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", repo):
-        raise SettingError("ALERTS_REPO", f'"{repo}" is not owner/name.' if repo else "is not set, but GH_TOKEN is.",
-                           "acme/shop-alerts")  # fmt: skip
+        raise SettingError("ALERTS_REPO", f'"{_shown(repo)}" is not owner/name.', "acme/shop-alerts")
     api = environment.get("GITHUB_API_URL", "").strip() or "https://api.github.com"
     return GitHubSettings(repo, token, http_url("GITHUB_API_URL", api, example="https://api.github.com"))

@@ -48,7 +48,7 @@ class Window:
         return cls(start, start + DAY)
 
     def _steps(self, step: timedelta) -> Iterator[Window]:
-        start = floor(self.since, step)
+        start = floor(self.since, step) if self else self.until  # an empty window touches nothing
         while start < self.until:
             yield Window(start, start + step)
             start += step

@@ -25,7 +25,9 @@ FILES = sorted(
     if file.name.endswith(".sql")
 )
 # `slot - %(hour)s` is read as an interval where no type is given; psycopg gives it.
-TYPES = dict.fromkeys([b"since", b"until", b"before", b"now", b"hour", b"slot"], postgres.types["timestamp"].oid)
+TYPES = dict.fromkeys(
+    [b"since", b"until", b"before", b"now", b"hour", b"slot", b"first", b"last"], postgres.types["timestamp"].oid
+)
 TYPES[b"reach"] = postgres.types["interval"].oid
 PACKAGE = Path(fleexmon_pipeline.__file__).parent
 
@@ -69,10 +71,13 @@ def refused(connection: psycopg.Connection[Any], statement: bytes) -> str | None
     if statement.lstrip().startswith(b"COPY") or b"COPY " in statement[:400]:
         return None  # cannot be prepared; the tests of collection run it
     text, names = numbered(statement)
-    prepared = connection.pgconn.prepare(b"", text, [TYPES.get(name, 0) for name in names])
-    if prepared.error_message and b"could not determine data type" not in prepared.error_message:
-        return prepared.error_message.decode()
-    return None
+    told = None
+    for types in ([], [TYPES.get(name, 0) for name in names]):  # `first` is a moment here and a list of them there
+        prepared = connection.pgconn.prepare(b"", text, types)
+        if not prepared.error_message or b"could not determine data type" in prepared.error_message:
+            return None
+        told = prepared.error_message.decode()
+    return told
 
 
 def numbered(statement: bytes) -> tuple[bytes, list[bytes]]:

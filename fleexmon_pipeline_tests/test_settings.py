@@ -1,0 +1,306 @@
+"""Variables as people set them: what is meant is taken, the rest refused with reason and examples, secrets unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.settings import SettingError
+
+Read = Callable[[dict[str, str]], object]
+
+
+def refusal(read: Read, **environment: str) -> SettingError:
+    with pytest.raises(SettingError) as raised:
+        read(environment)
+    assert str(raised.value).startswith(f"{raised.value.variable}: ")
+    return raised.value
+
+
+# -- nodes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "url", "hostname"),
+    [
+        ("10.0.0.5", "http://10.0.0.5:3000/api/logs", "10.0.0.5"),
+        (" 10.0.0.5\n", "http://10.0.0.5:3000/api/logs", "10.0.0.5"),
+        ("10.0.0.5:8080", "http://10.0.0.5:8080/api/logs", "10.0.0.5"),
+        ("blue-1", "http://blue-1:3000/api/logs", "blue-1"),
+        ("Blue_1.example.com.", "http://Blue_1.example.com.:3000/api/logs", "Blue_1.example.com."),
+        ("blue.example.com:81", "http://blue.example.com:81/api/logs", "blue.example.com"),
+        ("2001:db8::1", "http://[2001:db8::1]:3000/api/logs", "2001:db8::1"),
+        ("[2001:db8::1]", "http://[2001:db8::1]:3000/api/logs", "2001:db8::1"),
+        ("[2001:db8::1]:8080", "http://[2001:db8::1]:8080/api/logs", "2001:db8::1"),
+        ("http://10.0.0.5", "http://10.0.0.5/api/logs", "10.0.0.5"),
+        ("https://blue.example.com", "https://blue.example.com/api/logs", "blue.example.com"),
+        ("https://blue.example.com/", "https://blue.example.com/api/logs", "blue.example.com"),
+        ("https://lb.example.com:8443/blue", "https://lb.example.com:8443/blue/api/logs", "lb.example.com"),
+        ("https://lb.example.com/blue//", "https://lb.example.com/blue/api/logs", "lb.example.com"),
+        ("https://lb.example.com/blue/api/logs/", "https://lb.example.com/blue/api/logs", "lb.example.com"),
+        ("http://[2001:db8::1]:8080", "http://[2001:db8::1]:8080/api/logs", "2001:db8::1"),
+    ],
+)
+def test_a_node_is_an_address_a_name_a_port_or_a_url(written: str, url: str, hostname: str) -> None:
+    (node,) = settings.nodes({"BLUE_HOST": written})
+
+    assert (node.name, node.url, node.hostname) == ("blue", url, hostname)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "http//10.0.0.5", "10.0.0", "10.0.0.5.6", "1.2.3.999", "10.0.0.5:", "10.0.0.5:0", "10.0.0.5:65536",
+        "blue:http", "blue:３０００", "blue:80:90", "[blue]:80", "[10.0.0.5:80", "::1]:80", "blue green", "blue/logs", "-blue",
+        "blüe", "ftp://blue", "http://", "http:///logs", "http://blue:x", "http://blue:99999", "http://[::1",
+        "http://a b", "https://blue/?token=x", "https://blue/#x", "https://blue?", "fe80::1%a/b", "http://blue\t.example.com", "=",
+        ":",
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_with_the_value_and_examples(written: str) -> None:
+    told = refusal(settings.nodes, BLUE_HOST=written)
+
+    assert told.variable == "BLUE_HOST"
+    assert "is not a node" in str(told)
+    assert "\nExamples: BLUE_HOST=10.0.0.5  BLUE_HOST=10.0.0.5:8080" in str(told)
+
+
+@pytest.mark.parametrize(
+    "written", ["https://me:hunter2@blue", "me:hunter2@blue:80", "http://me:hunt/er2?hunter2@blue"]
+)
+def test_a_password_in_an_address_is_refused_unseen(written: str) -> None:
+    assert "hunter2" not in str(refusal(settings.nodes, BLUE_HOST=written))
+    assert "hunter2" not in str(refusal(settings.nodes, LOG_SOURCES=f"w={written}"))
+    assert "hunter2" not in str(refusal(settings.nodes, LOG_SOURCES=written))
+    assert "hunter2" not in str(refusal(settings.genai, GENAI_AGENT_URL=written))
+
+
+def test_sources_come_in_their_order_and_none_is_none() -> None:
+    found = settings.nodes(
+        {"GREEN_HOST": "10.0.0.6", "BLUE_HOST": "10.0.0.5", "LOG_SOURCES": " db-1 = 10.0.0.7:81 ,, lb=https://lb , "}
+    )
+
+    assert [(node.name, node.url) for node in found] == [
+        ("blue", "http://10.0.0.5:3000/api/logs"),
+        ("green", "http://10.0.0.6:3000/api/logs"),
+        ("db-1", "http://10.0.0.7:81/api/logs"),
+        ("lb", "https://lb/api/logs"),
+    ]
+    assert settings.nodes({}) == settings.nodes({"BLUE_HOST": " ", "LOG_SOURCES": ","}) == []
+
+
+@pytest.mark.parametrize(
+    "entry", ["10.0.0.7", "=10.0.0.7", "a b=10.0.0.7", "-a=10.0.0.7", f"{'x' * 64}=10.0.0.7", "é=h"]
+)
+def test_a_source_without_a_usable_name_is_refused(entry: str) -> None:
+    told = refusal(settings.nodes, LOG_SOURCES=entry)
+
+    assert "is not name=host" in str(told)
+    assert "LOG_SOURCES=worker-1=10.0.0.7" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("environment", "variable", "reason"),
+    [
+        ({"BLUE_HOST": "10.0.0.5", "GREEN_HOST": "10.0.0.5:3000"}, "GREEN_HOST", "blue and green are the same address"),
+        ({"BLUE_HOST": "Blue:80", "GREEN_HOST": "http://blue"}, "GREEN_HOST", "same address"),
+        ({"GREEN_HOST": "https://lb", "LOG_SOURCES": "a=https://lb:443/"}, "LOG_SOURCES", "green and a are the same"),
+        ({"LOG_SOURCES": "a=h1,b=h1."}, "LOG_SOURCES", "a and b are the same"),
+        ({"LOG_SOURCES": "a=h1,a=h2"}, "LOG_SOURCES", '"a" is used twice'),
+        ({"BLUE_HOST": "h1", "LOG_SOURCES": "blue=h2"}, "LOG_SOURCES", '"blue" is used twice'),
+    ],
+)
+def test_a_name_or_an_address_that_is_used_twice_is_refused(
+    environment: dict[str, str], variable: str, reason: str
+) -> None:
+    told = refusal(settings.nodes, **environment)
+
+    assert told.variable == variable
+    assert reason in str(told)
+
+
+def test_two_paths_of_one_proxy_are_two_nodes() -> None:
+    assert len(settings.nodes({"BLUE_HOST": "https://lb/blue", "GREEN_HOST": "https://lb/green"})) == 2
+
+
+@pytest.mark.parametrize(
+    "own", ["127.0.0.1", "localhost", "127.0.0.1:3000", "http://localhost:3000/", "::1", "0.0.0.0"]
+)
+def test_the_uis_own_address_is_refused_and_another_port_is_not(own: str) -> None:
+    assert "own UI" in str(refusal(settings.nodes, BLUE_HOST=own))
+    assert refusal(settings.nodes, LOG_SOURCES=f"blue={own}").variable == "LOG_SOURCES"
+
+    assert settings.nodes({"BLUE_HOST": own, "FLEEXMON_PORT": "3100"})
+    assert "own UI" in str(refusal(settings.nodes, BLUE_HOST="127.0.0.1:3100", FLEEXMON_PORT="3100"))
+
+
+# -- the rest -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written", ["0", "-5", "1e3", "3651", "30 days", "1.5", "0x10", "٣٠", "1_0", "9999999999", "+7"]
+)
+def test_a_nonsense_retention_is_refused(written: str) -> None:
+    told = refusal(settings.retention_days, LOG_RETENTION_DAYS=written)
+
+    assert told.variable == "LOG_RETENTION_DAYS"
+    assert written in str(told)
+    assert "Examples: LOG_RETENTION_DAYS=30" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("written", "days"), [("", 30), ("  ", 30), ("1", 1), (" 90 ", 90), ("3650", 3650), ("007", 7)]
+)
+def test_retention_is_a_plain_number_of_days(written: str, days: int) -> None:
+    assert settings.retention_days({"LOG_RETENTION_DAYS": written}) == days
+    assert settings.retention_days({}) == 30
+
+
+@pytest.mark.parametrize("written", ["0", "65536", "http"])
+def test_a_port_that_is_none_is_refused(written: str) -> None:
+    assert refusal(settings.ui_port, FLEEXMON_PORT=written).variable == "FLEEXMON_PORT"
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://agent.example.com", "would send the key in the clear"),
+        ("http://10.0.0.9:8000", "would send the key in the clear"),
+        ("agent.example.com", "is not an http(s) URL"),
+        ("ftp://agent", "is not an http(s) URL"),
+        ("https://agent:99999", "is not an http(s) URL"),
+        ("https://[::1", "is not an http(s) URL"),
+        ("https://agent/?agent=true", "without user, password, query"),
+    ],
+)
+def test_an_agents_url_that_is_none_or_not_private_is_refused(url: str, reason: str) -> None:
+    told = refusal(settings.genai, GENAI_AGENT_URL=url, GENAI_API_KEY="hunter2")
+
+    assert told.variable == "GENAI_AGENT_URL"
+    assert reason in str(told)
+    assert "https://agent.example.com" in str(told)
+    assert "hunter2" not in str(told)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://agent.example.com/", "http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:1"]
+)
+def test_an_agents_url_is_https_or_on_this_machine(url: str) -> None:
+    found = settings.genai({"GENAI_AGENT_URL": f" {url} ", "GENAI_API_KEY": "hunter2"})
+
+    assert found
+    assert (found.url, found.api_key) == (url.rstrip("/"), "hunter2")
+    assert "hunter2" not in repr(found)
+
+
+def test_without_an_agent_there_is_none_whatever_else_is_set() -> None:
+    assert settings.genai({"GENAI_API_KEY": "hunter2", "GENAI_MAX_CALLS_PER_DAY": "many"}) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "variable"),
+    [
+        ({"ALERTS_REPO": "acme/alerts"}, "GH_TOKEN"),
+        ({"GH_TOKEN": "hunter2"}, "ALERTS_REPO"),
+        ({"ALERTS_REPO": "acme", "GH_TOKEN": "hunter2"}, "ALERTS_REPO"),
+        ({"ALERTS_REPO": "https://hunter2@github.com/acme/alerts", "GH_TOKEN": "hunter2"}, "ALERTS_REPO"),
+        ({"ALERTS_REPO": "acme/alerts", "GH_TOKEN": "hunter2", "GITHUB_API_URL": "http://ghe.corp"}, "GITHUB_API_URL"),
+        ({"ALERTS_REPO": "acme/alerts", "GH_TOKEN": "hunter2", "GITHUB_API_URL": "ghe.corp"}, "GITHUB_API_URL"),
+    ],
+)
+def test_half_of_what_github_needs_is_refused(environment: dict[str, str], variable: str) -> None:
+    told = refusal(settings.github, **environment)
+
+    assert told.variable == variable
+    assert "hunter2" not in str(told)
+
+
+def test_github_is_configured_by_two_variables_or_not_at_all() -> None:
+    found = settings.github({"ALERTS_REPO": "acme/shop.alerts", "GH_TOKEN": "hunter2"})
+
+    assert found
+    assert (found.repo, found.token, found.api_url) == ("acme/shop.alerts", "hunter2", "https://api.github.com")
+    assert "hunter2" not in repr(found)
+    assert settings.github({}) is None
+
+
+def test_home_is_absolute_and_a_home_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+
+    assert settings.home({}) == tmp_path / ".fleexmon"
+    assert settings.home({"FLEEXMON_HOME": "state here"}) == tmp_path / "state here"
+    assert settings.home({"FLEEXMON_HOME": "~/state"}) == tmp_path / "me" / "state"
+    assert refusal(settings.home, FLEEXMON_HOME="~nobody-of-this-name/x").variable == "FLEEXMON_HOME"
+
+
+# -- anything -------------------------------------------------------------------------------------------------------
+
+READ: list[tuple[str, Read]] = [
+    ("BLUE_HOST", settings.nodes),
+    ("LOG_SOURCES", settings.nodes),
+    ("FLEEXMON_PORT", settings.ui_port),
+    ("LOG_RETENTION_DAYS", settings.retention_days),
+    ("GENAI_AGENT_URL", settings.genai),
+    ("ALERTS_REPO", settings.github),
+    ("GITHUB_API_URL", settings.github),
+    ("FLEEXMON_HOME", settings.home),
+]
+OTHERS = {"GITHUB_API_URL": {"ALERTS_REPO": "a/b", "GH_TOKEN": "t"}, "ALERTS_REPO": {"GH_TOKEN": "t"}}
+PIECES = [
+    "http://",
+    "https://",
+    "a=",
+    "blue",
+    ":",
+    "@",
+    "/",
+    "[",
+    "]",
+    "::1",
+    "10.0.0.5",
+    "80",
+    "%",
+    "?",
+    "#",
+    "~",
+    ",",
+    " ",
+]
+ANYTHING = st.text(st.characters(exclude_characters="\0"), max_size=20) | st.lists(st.sampled_from(PIECES)).map("".join)
+
+
+@hypothesis_settings(deadline=None)
+@given(which=st.sampled_from(READ), text=ANYTHING)
+def test_any_text_is_taken_or_refused(which: tuple[str, Read], text: str) -> None:
+    variable, read = which
+    try:
+        found = read({variable: text, **OTHERS.get(variable, {})})
+    except SettingError:
+        return
+    if isinstance(found, list):
+        assert all(httpx.URL(node.url).host and "@" not in node.url for node in found)
+
+
+@hypothesis_settings(deadline=None)
+@given(
+    which=st.sampled_from(READ),
+    before=st.sampled_from(["", "http://", "https://", "a=https://", "a="]),
+    odd=st.text(alphabet="/@:?#%[] é,", max_size=3),
+    after=st.text(alphabet="/@:?#%[] é", max_size=3),
+)
+def test_no_message_shows_the_password_of_a_url(which: tuple[str, Read], before: str, odd: str, after: str) -> None:
+    variable, read = which
+    if variable in ("FLEEXMON_HOME", "LOG_SOURCES"):  # a path has no password; a comma ends an entry, and what it hid
+        return
+    try:
+        read({variable: f"{before}me:{odd}hunter2{after}@blue", **OTHERS.get(variable, {})})
+    except SettingError as error:
+        assert "hunter2" not in str(error)
