@@ -45,6 +45,11 @@ def no_longer_waiting(connection: Connection, asset: str, window: Window) -> Non
     connection.execute(SQL["no_longer_waiting"], {"asset": asset, "since": since, "until": window.until})
 
 
+def forget_waiting(connection: Connection, *, before: datetime) -> None:
+    """Hours whose lines are not kept any more: nothing is left to do them with."""
+    connection.execute(SQL["forget_waiting"], {"before": before})
+
+
 def waiting(connection: Connection, asset: str) -> list[tuple[datetime, str]]:
     """Hours that this stage has not finished, oldest first, with the reason."""
     rows = connection.execute(SQL["waiting"], {"asset": asset})

@@ -3,9 +3,12 @@
 Here: counted from which day, and what a person sees. What may go: `retention/`.
 """
 
+from datetime import timedelta
+
 import dagster as dg
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.catch_up import forget_waiting
 from fleexmon_pipeline.partitions import DAILY, ONE_RUN, utc_now, window_of
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.retention.retention import apply_retention
@@ -29,6 +32,7 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.
     now = min(utc_now(), window_of(context).until)
     with postgres.connection() as connection:
         account = apply_retention(connection, now=now, days=days, progress=lambda told: context.log.info(str(told)))
+        forget_waiting(connection, before=now - timedelta(days=days))
     context.log.info(account.sentence())
     pruned = prune_run_history(now=now)
     context.log.info(f"{pruned:,} events of old runs")

@@ -35,5 +35,4 @@ WHERE asset = %(asset)s OR %(asset)s::text IS NULL
 ORDER BY hour, asset;
 
 -- forget_waiting --
--- Older than the lines are kept: nothing is left to do it with.
 DELETE FROM "StaleWindow" WHERE hour < %(before)s;
