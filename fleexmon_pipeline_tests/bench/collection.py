@@ -29,7 +29,7 @@ _COLUMNS = '"LogEntry" (id, timestamp, level, message, source, hostname, metadat
 def measure(sizes: Sequence[int], rounds: int) -> Table:
     return Table(
         "collection: rows/s from two nodes to committed, against a raw COPY of the same rows",
-        f"best and median of {rounds} rounds; replay: the stored window once more; peak: of the collecting process",
+        f"best and median of {rounds} rounds; replay: the stored window once more; cpu, peak: of the collector",
         [_measure(size, rounds) for size in sizes],
     )
 
@@ -40,14 +40,15 @@ def hours_of(size: int) -> Window:
 
 def _measure(size: int, rounds: int) -> Row:
     window, peak = hours_of(size), 0
-    collected, replayed, copied = [], [], []
+    collected, processor, replayed, copied = [], [], [], []
     with place() as url, serving(size, window) as nodes, tempfile.NamedTemporaryFile() as rows:
         for _ in range(rounds):
             empty(url)
-            seconds, memory = apart(collect_all, url, nodes, window, stored=size)
+            (seconds, cpu), memory = apart(collect_all, url, nodes, window, stored=size)
             collected.append(seconds)
+            processor.append(cpu)
             peak = max(peak, memory)
-            replayed.append(apart(collect_all, url, nodes, window, known=size)[0])
+            replayed.append(apart(collect_all, url, nodes, window, known=size)[0][0])
             apart(_save, url, rows.name)
             empty(url)
             copied.append(apart(_copy, url, rows.name, size)[0])
@@ -61,20 +62,21 @@ def _measure(size: int, rounds: int) -> Row:
         "ratio_median": median(copied) / median(collected),
         "replay_best": size / min(replayed),
         "replay_median": size / median(replayed),
+        "cpu_us_a_row": min(processor) / size * 1e6,  # what another program on the machine changes least
         "peak_mb": peak,
     }
 
 
-def collect_all(url: str, nodes: list[Node], window: Window, stored: int = 0, known: int = 0) -> float:
-    """Seconds; raises when not exactly so many lines were new and so many known."""
+def collect_all(url: str, nodes: list[Node], window: Window, stored: int = 0, known: int = 0) -> tuple[float, float]:
+    """Seconds, and those of the processor; raises when not exactly so many lines were new and so many known."""
     with connect(url) as connection:
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), time.process_time()
         account = collect(window, nodes, connection, now=window.until, run_id="bench")
-        seconds = time.perf_counter() - begun
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - before
     found = account.nodes.values()
     if (sum(n.stored for n in found), sum(n.duplicate for n in found)) != (stored, known):
         raise RuntimeError(f"{stored:,} new and {known:,} known lines were expected: {account.sentence()}")
-    return seconds
+    return seconds, cpu
 
 
 def _save(url: str, path: str) -> None:
