@@ -5,7 +5,9 @@ Nothing heavy is imported up here: `fleexmon patterns` on a file must not wait f
 
 # ruff: noqa: PLC0415  each command imports what it needs, when it runs
 
+import io
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,10 +37,18 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 def main() -> None:
     """Entry point of `fleexmon`. A `.env` here counts, as it does for Dagster's commands; what is exported wins."""
     load_dotenv(".env")
-    try:
-        app()
-    except BrokenPipeError:  # `| head` has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup's stays
+            signal.signal(number, _leave)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a log line that the terminal cannot show must not end the command
+            stream.reconfigure(errors="replace")
+    app()
+
+
+def _leave(number: int, _: object) -> None:
+    """By the front door: the embedded server is stopped on the way out."""
+    raise SystemExit(128 + number)
 
 
 @contextmanager
@@ -65,8 +75,11 @@ def _refusing() -> Iterator[None]:
     except psycopg.OperationalError as error:
         typer.echo(f"fleexmon: the database went away: {str(error).strip()}", err=True)
         raise typer.Exit(2) from None
+    except BrokenPipeError:  # `| head` has what it wanted; typer ends the command without a word
+        raise
     except OSError as error:
-        typer.echo(f"fleexmon: {error.filename or ''}: {error.strerror or error}", err=True)
+        about = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"fleexmon: {about}{error.strerror or error}", err=True)
         raise typer.Exit(2) from None
 
 
@@ -97,8 +110,9 @@ def doctor(as_json: Json = False) -> None:
     """Look at every setting and outside system: ok, off, or wrong and what to do. Exit status 1 when one is wrong."""
     from fleexmon_pipeline.commands.doctor import examine, render
 
-    findings = examine(os.environ, now=datetime.now(UTC))
-    typer.echo(render(findings, as_json=as_json))
+    with _refusing():
+        findings = examine(os.environ, now=datetime.now(UTC))
+        typer.echo(render(findings, as_json=as_json))
     raise typer.Exit(1 if any(finding.state == "wrong" for finding in findings) else 0)
 
 
@@ -136,7 +150,7 @@ def logs(
     pattern: Annotated[str | None, typer.Option(help="Only lines of this pattern id.")] = None,
     grep: Annotated[str | None, typer.Option(help="Only lines that match this regular expression.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is collected from now on.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many lines; the newest.")] = 1_000,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many lines; the newest.")] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document a line.")] = False,
 ) -> None:
     """Stored lines, oldest first."""
@@ -154,10 +168,10 @@ def logs(
 @issues_app.command("list")
 def issues_list(
     status: Annotated[str, typer.Option(help="open, resolved or all.")] = "open",
-    severity: Annotated[str | None, typer.Option(help="This one and worse: low, medium, high, critical.")] = None,
+    severity: Annotated[str | None, typer.Option(help="Only this one: low, medium, high, critical.")] = None,
     node: Annotated[str | None, typer.Option(help="Only issues of this node.")] = None,
     since: Annotated[str | None, typer.Option(help="Updated since: 2h, 3d ago, or a UTC time.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     as_json: Json = False,
 ) -> None:
     """Issues, the newest first."""
@@ -188,7 +202,10 @@ def rules_list() -> None:
 
 @rules_app.command("test")
 def rules_test(
-    directory: Annotated[Path | None, typer.Argument(help="A directory of rules; default: the built-in ones.")] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Argument(exists=True, file_okay=False, help="A directory of rules; default: the built-in ones."),
+    ] = None,
 ) -> None:
     """Check rule files and their samples. Exit status 1 when one is refused."""
     from fleexmon_pipeline.detection.rules import load_rules, report
@@ -215,8 +232,8 @@ def digest(
 
 @app.command("demo-nodes")
 def demo_nodes(
-    blue_port: Annotated[int, typer.Option(help="0: any free one.")] = 0,
-    green_port: Annotated[int, typer.Option(help="0: any free one.")] = 0,
+    blue_port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    green_port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same lines.")] = 1,
     note: Annotated[Path | None, typer.Option(hidden=True, help="Where `up` reads the addresses.")] = None,
 ) -> None:

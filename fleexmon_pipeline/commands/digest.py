@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from datetime import date as calendar_date
 from pathlib import Path
 
 import msgspec
@@ -16,10 +16,12 @@ from fleexmon_pipeline.database.statements import statements
 
 def print_digest(write: Callable[[str], object], date: str | None, html: Path | None, *, as_json: bool) -> None:
     """Raises typer.BadParameter for a day that is none, or that has no digest."""
-    if date is not None and not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
-        raise typer.BadParameter(f'--date: "{date[:40]}" is not a day such as 2026-11-20')
+    try:
+        day = calendar_date.fromisoformat(date) if date is not None else None
+    except ValueError:
+        raise typer.BadParameter(f'--date: "{(date or "")[:40]}" is not a day such as 2026-11-20') from None
     with connect(database_url()) as connection:
-        row = connection.execute(statements("commands")["digest"], {"day": date}).fetchone()
+        row = connection.execute(statements("commands")["digest"], {"day": day}).fetchone()
     if row is None:
         key = date or "2026-11-20"
         raise typer.BadParameter(

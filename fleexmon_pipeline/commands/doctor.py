@@ -47,7 +47,8 @@ Environment = Mapping[str, str]
 
 def examine(environment: Environment, *, now: datetime) -> list[Finding]:
     """Everything, in the order in which things depend on each other. Never raises for what it finds."""
-    return [finding for look in _LOOKS for finding in _settled(look, environment, now)]
+    found = [finding for look in _LOOKS for finding in _settled(look, environment, now)]
+    return list(dict.fromkeys(found))  # a wrong FLEEXMON_PORT is found by whoever needs it
 
 
 def render(findings: list[Finding], *, as_json: bool) -> str:
@@ -70,10 +71,13 @@ def _settled(
     except SettingError as error:
         yield Finding(error.variable, "wrong", str(error).removeprefix(f"{error.variable}: "))
     except (DatabaseUnreachableError, DatabaseTooNewError, EmbeddedServerError, psycopg.Error) as error:
-        yield Finding("database", "wrong", str(error).strip())
+        subject = "DATABASE_URL" if environment.get("DATABASE_URL", "").strip() else "database"
+        yield Finding(subject, "wrong", str(error).removeprefix("DATABASE_URL: ").strip())
+    except OSError as error:
+        yield Finding(error.filename or "machine", "wrong", error.strerror or str(error))
 
 
-def _machine(environment: Environment, _: datetime) -> Iterator[Finding]:
+def _homes(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("python", "ok", sys.version.split()[0])
     home = settings.home(environment)
     yield Finding("FLEEXMON_HOME", "ok", f"{home}{'' if home.exists() else ' (made at the first start)'}")
@@ -86,10 +90,16 @@ def _machine(environment: Environment, _: datetime) -> Iterator[Finding]:
         yield Finding("DAGSTER_HOME", "wrong", f"{given}: not an absolute path of a directory with a dagster.yaml")
     else:
         yield Finding("DAGSTER_HOME", "ok", given)
+
+
+def _port(environment: Environment, _: datetime) -> Iterator[Finding]:
     port = settings.ui_port(environment)
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", port)) == 0
     yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'something listens there' if taken else 'free'}")
+
+
+def _retention(environment: Environment, _: datetime) -> Iterator[Finding]:
     days = settings.retention_days(environment)
     yield Finding("LOG_RETENTION_DAYS", "ok", f"{days} days")
 
@@ -116,6 +126,7 @@ def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
         ):
             yield Finding(subject, "wrong", "the connection is not encrypted; add sslmode=verify-full to DATABASE_URL")
         yield from _coverage(connection, now)
+        yield from _watched_no_more(connection, environment)
     with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
         yield Finding("dagster's database", "ok", own.info.dbname)
         yield _daemon(own, now)
@@ -153,16 +164,21 @@ def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
     with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
         for node in nodes:
             variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
-            answer = ask(client, node, Window(end - SLOT, end))
-            told = f"{node.url}: {len(answer.records.raws):,} lines of the last slot in {answer.seconds:.2f} s"
+            with ask(client, node, Window(end - SLOT, end)) as answer:
+                lines = sum(1 for _ in answer)
+            told = f"{node.url}: {lines:,} lines of the last slot in {answer.seconds:.2f} s"
             if answer.error:
                 yield Finding(variable, "wrong", f"{node.url}: {answer.error}")
             else:
                 yield Finding(variable, "ok", f"{told}{' (demo)' if demo else ''}")
-    known = {node.name for node in nodes}
-    with connect(database_url(environment)) as connection:
-        rows = connection.execute(statements("commands")["nodes_ever"]).fetchall()
-    for row in rows:
+
+
+def _watched_no_more(connection: Connection, environment: Environment) -> Iterator[Finding]:
+    try:
+        known = {node.name for node in watched(environment)[0]}
+    except SettingError:  # told where the nodes are asked
+        return
+    for row in connection.execute(statements("commands")["nodes_ever"]).fetchall():
         if row["node"] not in known:
             yield Finding(
                 f"node {row['node']}", "off", f"is watched no more; last asked for {row['newest']:%Y-%m-%d %H:%M}"
@@ -201,4 +217,4 @@ def _github(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("ALERTS_REPO", "ok", told)
 
 
-_LOOKS = (_machine, _database, _nodes, _genai, _github)
+_LOOKS = (_homes, _port, _retention, _database, _nodes, _genai, _github)

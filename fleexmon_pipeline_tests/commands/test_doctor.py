@@ -1,0 +1,167 @@
+"""A look at everything: what is right, off or wrong, what to do, and a status that scripts can use."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from fleexmon_pipeline.database.server import dagster_conninfo
+from fleexmon_pipeline.window import SLOT, floor
+from fleexmon_pipeline_tests.commands.conftest import Call
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.genai_server import GenAIServer
+from fleexmon_pipeline_tests.github_server import REPO, TOKEN, serve_github
+from fleexmon_pipeline_tests.node_server import NodeServer, lines
+
+KEY = "key-of-the-agent-Q7x"
+
+
+def findings(fleexmon: Call, *, status: int) -> dict[str, tuple[str, str]]:
+    said = fleexmon("doctor", "--json")
+    assert (said.status, said.err) == (status, "")
+    rows = json.loads(said.out)
+    assert len({row["subject"] for row in rows}) == len(rows)
+    return {row["subject"]: (row["state"], row["told"]) for row in rows}
+
+
+def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    with NodeServer() as node, GenAIServer() as agent, serve_github() as github:
+        node.serve(lines(7, floor(datetime.now(UTC), SLOT) - SLOT))
+        for variable, value in {
+            "BLUE_HOST": node.host_port, "GENAI_AGENT_URL": agent.url, "GENAI_API_KEY": KEY,
+            "ALERTS_REPO": REPO, "GH_TOKEN": TOKEN, "GITHUB_API_URL": github.url, "LOG_RETENTION_DAYS": "14",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(variable, value)
+
+        found = findings(fleexmon, status=0)
+        text = fleexmon("doctor")
+
+    assert {subject: state for subject, (state, _) in found.items()} == {
+        "python": "ok", "FLEEXMON_HOME": "ok", "DAGSTER_HOME": "off", "FLEEXMON_PORT": "ok", "LOG_RETENTION_DAYS": "ok",
+        "DATABASE_URL": "ok", "dagster's database": "ok", "daemon": "off", "BLUE_HOST": "ok", "GENAI_AGENT_URL": "ok",
+        "ALERTS_REPO": "ok",
+    }  # fmt: skip
+    assert "PostgreSQL 18" in found["DATABASE_URL"][1]
+    assert "7 lines of the last slot" in found["BLUE_HOST"][1]
+    assert "with GENAI_API_KEY" in found["GENAI_AGENT_URL"][1]
+    assert found["LOG_RETENTION_DAYS"][1] == "14 days"
+    assert text.status == 0
+    assert text.out.splitlines()[-1] == "nothing is wrong"
+    assert KEY not in text.out
+    assert TOKEN not in text.out
+
+
+def test_every_wrong_setting_is_named_at_once(fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {
+        "DATABASE_URL": "postgresql://me:hunter2@127.0.0.1:1/shop", "FLEEXMON_PORT": "http", "LOG_RETENTION_DAYS": "0",
+        "BLUE_HOST": "me:hunter2@blue", "GENAI_AGENT_URL": "http://agent.example.com", "GENAI_API_KEY": "hunter2",
+        "GH_TOKEN": "hunter2", "DAGSTER_HOME": "relative",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(variable, value)
+
+    found = findings(fleexmon, status=1)
+
+    wrong = {subject for subject, (state, _) in found.items() if state == "wrong"}
+    assert wrong == {
+        "DATABASE_URL", "FLEEXMON_PORT", "LOG_RETENTION_DAYS", "BLUE_HOST", "GENAI_AGENT_URL", "ALERTS_REPO",
+        "DAGSTER_HOME",
+    }  # fmt: skip
+    assert "Connection refused" in found["DATABASE_URL"][1]
+    assert "hunter2" not in str(found)
+    assert fleexmon("doctor").out.splitlines()[-1] == "7 wrong"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, b"<html>Welcome</html>", "answered"),
+        (404, b"", "HTTP 404"),
+        (302, b"", "redirect"),
+        (200, b"", "answered"),
+    ],
+)
+def test_a_node_that_answers_something_else_is_wrong(
+    status: int, body: bytes, reason: str, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with NodeServer() as node:
+        node.answer(status=status, body=body)
+        monkeypatch.setenv("GREEN_HOST", node.host_port)
+
+        state, told = findings(fleexmon, status=1)["GREEN_HOST"]
+
+    assert state == "wrong"
+    assert reason in told
+    assert node.host_port in told
+
+
+def test_without_nodes_it_says_what_to_set(fleexmon: Call) -> None:
+    state, told = findings(fleexmon, status=1)["BLUE_HOST"]
+
+    assert state == "wrong"
+    assert "`fleexmon up` starts them" in told
+    assert "BLUE_HOST=10.0.0.5:8080" in told
+
+
+def test_the_demo_nodes_of_up_are_looked_at_where_none_is_set(fleexmon: Call, tmp_path: Path) -> None:
+    with NodeServer() as node:
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / "demo-nodes.json").write_text(json.dumps({"blue": node.host_port}))
+
+        state, told = findings(fleexmon, status=0)["BLUE_HOST"]
+
+    assert state == "ok"
+    assert told.endswith("(demo)")
+
+
+def test_holes_old_nodes_and_the_daemon_are_told(
+    database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    with database.connect() as connection, NodeServer() as node:
+        for name, status, error in (("blue", "complete", None), ("green", "missing", "ConnectError: refused")):
+            connection.execute(
+                'INSERT INTO "LogCoverage" (node, slot, status, error, "updatedAt") VALUES (%s, %s, %s, %s, %s)',
+                [name, floor(now, SLOT) - SLOT, status, error, now],
+            )
+        with psycopg.connect(make_conninfo(**dagster_conninfo(database.url)), autocommit=True) as own:
+            own.execute("CREATE TABLE daemon_heartbeats (daemon_type TEXT, timestamp TIMESTAMP)")
+            own.execute("INSERT INTO daemon_heartbeats VALUES ('SCHEDULER', now() AT TIME ZONE 'UTC')")
+            monkeypatch.setenv("BLUE_HOST", node.host_port)
+
+            found = findings(fleexmon, status=1)
+            assert found["daemon"] == ("ok", "runs")
+
+            own.execute("UPDATE daemon_heartbeats SET timestamp = %s", [now.replace(tzinfo=None) - timedelta(hours=1)])
+            assert "schedules do not run" in findings(fleexmon, status=1)["daemon"][1]
+
+    assert found["coverage of blue"][0] == "ok"
+    state, told = found["coverage of green"]
+    assert state == "wrong"
+    assert "1 missing or partial" in told
+    assert "ConnectError: refused. It is asked again by itself" in told
+    assert found["node green"][0] == "off"
+
+
+def test_what_does_not_answer_is_wrong_and_the_rest_is_looked_at(
+    fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_AGENT_URL", "http://127.0.0.1:1")
+    with NodeServer() as node, serve_github() as github:
+        github.fail("GET", status=401)
+        for variable, value in {
+            "BLUE_HOST": node.host_port, "ALERTS_REPO": REPO, "GH_TOKEN": TOKEN, "GITHUB_API_URL": github.url,
+        }.items():  # fmt: skip
+            monkeypatch.setenv(variable, value)
+
+        found = findings(fleexmon, status=1)
+
+    assert found["GENAI_AGENT_URL"][0] == "wrong"
+    assert "What it was to judge waits" in found["GENAI_AGENT_URL"][1]
+    assert found["ALERTS_REPO"][0] == "wrong"
+    assert found["BLUE_HOST"][0] == "ok"
+    assert TOKEN not in str(found)

@@ -1,0 +1,45 @@
+"""`fleexmon patterns` on files and pipes; how patterns are found is tested in `analysis/`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fleexmon_pipeline_tests.commands.conftest import execute
+
+TEXT = b"took 5 ms\nuser \xff logged in, password=hunterhunter\r\n\ntook 77 ms"
+
+
+def test_every_line_of_a_pipe_gets_a_json_line_and_no_database_is_touched(tmp_path: Path) -> None:
+    said = execute(
+        "patterns", "-", stdin=TEXT, environment={"DATABASE_URL": "nonsense", "FLEEXMON_HOME": str(tmp_path / "home")}
+    )
+
+    rows = [json.loads(line) for line in said.out.splitlines()]
+    assert (said.status, said.err) == (0, "")
+    assert [row["line"] for row in rows] == [0, 1, 2, 3]
+    assert all(set(row) == {"line", "pattern", "template"} for row in rows)
+    assert rows[0]["pattern"] == rows[3]["pattern"]
+    assert "hunterhunter" not in said.out
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_file_can_be_summed_up(options: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a file").write_bytes(TEXT)
+
+    said = execute("patterns", str(tmp_path / "a file"), "--summary", *options)
+
+    first = said.out.splitlines()[0]
+    if options:
+        assert {"lines": 2, "template": "took <duration>"}.items() <= json.loads(first).items()
+    else:
+        assert first.split()[0] == "2"
+        assert first.endswith("took <duration>")
+
+
+def test_nothing_in_nothing_out() -> None:
+    for options in ([], ["--summary"]):
+        assert execute("patterns", "-", *options, stdin=b"").out == ""
