@@ -38,20 +38,20 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
         context.log.info(account.sentence())
         context.add_asset_metadata(metadata_of(account), partition_key=key_of_hour(account.window.since))
 
+    total = collect(
+        window,
+        nodes.sources(),
+        postgres.connection,
+        now=now,
+        run_id=context.run.run_id,
+        only_incomplete=is_tick(context) and not is_for_late_lines(context),
+        each_hour=tell,
+    )
+    if len(list(window.hours())) > 1:
+        context.log.info(f"total {total.sentence()}")
     with postgres.connection() as connection:
-        total = collect(
-            window,
-            nodes.sources(),
-            connection,
-            now=now,
-            run_id=context.run.run_id,
-            only_incomplete=is_tick(context) and not is_for_late_lines(context),
-            each_hour=tell,
-        )
-        if len(list(window.hours())) > 1:
-            context.log.info(f"total {total.sentence()}")
         check = check_coverage(connection, since=now - timedelta(days=settings.retention_days()))
-        return dg.MaterializeResult(check_results=[check])
+    return dg.MaterializeResult(check_results=[check])
 
 
 def metadata_of(account: Account) -> dict[str, dg.MetadataValue]:

@@ -1,25 +1,30 @@
-"""The body of a node's answer becomes records, each as raw JSON, so that a bad one does not lose its neighbours.
+"""A node's answer becomes records while it arrives, each as raw JSON, so that a bad one does not lose its neighbours.
 
 Taken: an array, `{"logs": [...]}`, one JSON object a line. A body that breaks off gives what came before the break.
+Only what is not split yet is in memory, a few MB, however long the answer is.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
+
+Raw = bytes | msgspec.Raw
+
+SPLIT_FROM = 1_000_000  # bytes that are waited for before they are split; doubled when they hold no boundary
+MOST_BYTES_OF_A_RECORD = 32_000_000
+MOST_BYTES_UNKNOWN = 32_000_000  # of an object whose form cannot be told from its beginning
+SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
+LOOKED_AT = 400  # bytes of a body that is no answer, for its reason
+LONGEST_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
+TRIES = 32  # ends of objects that are looked at from behind: records may hold arrays of objects themselves
 
 
 class NotAnAnswerError(ValueError):
     """The body holds no records at all: HTML, prose, another API's JSON. The text says what was there instead."""
-
-
-@dataclass
-class Records:
-    raws: list[bytes | msgspec.Raw] = field(default_factory=list)
-    broken: str | None = None  # why there may have been more
 
 
 class _Wrapped(msgspec.Struct):
@@ -29,77 +34,196 @@ class _Wrapped(msgspec.Struct):
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _wrapped = msgspec.json.Decoder(_Wrapped)
 _SPACE = re.compile(r"[\s,]*")
-_START_OF_LOGS = re.compile(r'\s*\{\s*"logs"\s*:\s*\[')
+_START_OF_LOGS = re.compile(rb'\s*\{\s*"logs"\s*:\s*\[')
+_BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")
+_NEXT_OBJECT = re.compile(rb"\s*,\s*(?=\{)")
+_decode = json.JSONDecoder(strict=False).raw_decode
+_RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
 
 
-def split(body: bytes) -> Records:
-    """Raises NotAnAnswerError."""
-    start = body[:1_000].lstrip()
-    if not start:
-        raise NotAnAnswerError("an empty body")
-    if start[:1] == b"[":
+class Splitter:
+    """`for raw in splitter.records(chunks)`; afterwards `broken` says why there may have been more, or is None."""
+
+    def __init__(self) -> None:
+        self.broken: str | None = None
+        self._count = 0
+
+    def records(self, chunks: Iterable[bytes]) -> Iterator[Raw]:
+        """Raises NotAnAnswerError, before the first record only."""
+        parts = iter(chunks)
+        buffer = bytearray()
+        for chunk in parts:
+            buffer += chunk
+            start = bytes(buffer[:1_000]).lstrip()
+            if not start:
+                continue
+            if start[:1] == b"[":
+                del buffer[: buffer.index(b"[") + 1]
+                yield from self._array(buffer, parts, opening=b"[")
+                return
+            if start[:1] != b"{":
+                while len(buffer) < LOOKED_AT and (more := next(parts, b"")):
+                    buffer += more
+                raise NotAnAnswerError(f"not JSON: {clip(bytes(buffer))}")
+            if found := _START_OF_LOGS.match(buffer):
+                del buffer[: found.end()]
+                yield from self._array(buffer, parts, opening=b'{"logs":[')
+                return
+            if (end := buffer.find(b"\n")) >= 0 and _is_record(bytes(buffer[:end])):
+                yield from self._lines(buffer, parts)
+                return
+            if len(buffer) > MOST_BYTES_UNKNOWN:
+                raise NotAnAnswerError(f"an object of more than {MOST_BYTES_UNKNOWN:,} bytes: {clip(bytes(buffer))}")
+        yield from self._whole(bytes(buffer))
+
+    def _array(self, buffer: bytearray, chunks: Iterator[bytes], *, opening: bytes) -> Iterator[Raw]:
+        """`buffer` begins behind the bracket that opens the array."""
+        enough = SPLIT_FROM
+        for chunk in chunks:
+            buffer += chunk
+            if len(buffer) < enough:
+                continue
+            raws: Sequence[Raw]
+            raws, end = _split_off(buffer)
+            if not raws and len(buffer) > SALVAGE_FROM:
+                raws, end, closed = _salvage(bytes(buffer))
+                if closed:
+                    break
+            if raws:
+                del buffer[:end]
+                self._count += len(raws)
+                yield from raws
+            elif len(buffer) > MOST_BYTES_OF_A_RECORD:
+                self.broken = f"after {self._count:,} records one has more than {MOST_BYTES_OF_A_RECORD:,} bytes"
+                return
+            enough = SPLIT_FROM if raws else 2 * len(buffer)
         try:
-            return Records(list(_array.decode(body)))
+            rest = opening + bytes(buffer)
+            raws = _array.decode(rest) if opening == b"[" else _wrapped.decode(rest).logs
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return _salvage(body, "[")
-    if start[:1] != b"{":
-        raise NotAnAnswerError(f"not JSON: {clip(body)}")
-    try:
-        return Records(list(_wrapped.decode(body).logs))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
-    if _START_OF_LOGS.match(start.decode("utf-8", "replace")):
-        return _salvage(body, "[")
-    return _lines(body)
+            raws, _, closed = _salvage(bytes(buffer))
+            if not closed:
+                self.broken = f"the answer breaks off after {self._count + len(raws):,} records"
+        yield from raws
 
+    def _lines(self, buffer: bytearray, chunks: Iterator[bytes]) -> Iterator[Raw]:
+        """One object a line. The last may lack its end; another bad line is a record that will be rejected."""
+        while True:
+            *whole, rest = bytes(buffer).split(b"\n")
+            for line in whole:
+                if line.strip():
+                    self._count += 1
+                    yield line
+            buffer[:] = rest
+            if len(buffer) > MOST_BYTES_OF_A_RECORD:
+                self.broken = f"after {self._count:,} records one has more than {MOST_BYTES_OF_A_RECORD:,} bytes"
+                return
+            gathered = False
+            for chunk in chunks:
+                buffer += chunk
+                gathered = True
+                if b"\n" in chunk:
+                    break
+            if not gathered:
+                break
+        if _is_object(bytes(buffer)):
+            yield bytes(buffer)
+        elif buffer.strip():
+            self.broken = f"the answer breaks off after {self._count:,} records"
 
-def _lines(body: bytes) -> Records:
-    """One object a line; a last line without its end is a break, another bad line a record that will be rejected."""
-    lines = [line for line in body.splitlines() if line.strip()]
-    if len(lines) == 1 or not _is_object(lines[0]):
+    def _whole(self, body: bytes) -> Iterator[Raw]:
+        """An object whose form only its end tells: one record, or an answer with other fields before `logs`."""
+        if not body.strip():
+            raise NotAnAnswerError("an empty body")
+        raws: Sequence[Raw]
         try:
-            whole = json.loads(body)
-        except ValueError:
-            raise NotAnAnswerError(f"not JSON: {clip(body)}") from None
-        if "logs" in whole:
-            raise NotAnAnswerError(f'its "logs" is a JSON {type(whole["logs"]).__name__}, not an array')
-        if not any(name in whole for name in ("timestamp", "time", "ts", "@timestamp", "message", "msg")):
-            raise NotAnAnswerError(f'an object without "logs": {clip(body)}')
-        return Records([body])
-    broken = None
-    if not _is_object(lines[-1]):
-        lines.pop()
-        broken = "the answer breaks off in a record"
-    return Records(list(lines), broken)
+            raws = _wrapped.decode(body).logs
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raws = [_record(body)]
+        yield from raws
+
+
+def _record(body: bytes) -> Raw:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NotAnAnswerError(f"not JSON: {clip(body)}") from None
+    if "logs" in found:
+        raise NotAnAnswerError(f'its "logs" is a JSON {type(found["logs"]).__name__}, not an array')
+    if not any(name in found for name in _RECORD_FIELDS):
+        raise NotAnAnswerError(f'an object without "logs": {clip(body)}')
+    return body
+
+
+def _split_off(buffer: bytearray) -> tuple[list[msgspec.Raw], int]:
+    """The whole records at the beginning of `buffer`, and where the next one begins; ([], 0) when none is sure.
+
+    A `}` that is followed by `, {` ends a record if all before it is a sequence of JSON values; inside a string or an
+    inner array it is not.
+    """
+    end = len(buffer)
+    for _ in range(TRIES):
+        end = buffer.rfind(b"}", 0, end)
+        if end < 0:
+            break
+        found = _NEXT_OBJECT.match(buffer, end + 1)
+        if found is None:
+            continue
+        try:
+            return _array.decode(b"[" + bytes(buffer[: end + 1]) + b"]"), found.end()
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+    return [], 0
+
+
+def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
+    """Record by record, where a part is not JSON: the records, where the rest begins, whether the array was closed.
+
+    What is not JSON up to the next `}, {` is a record too: it will be rejected, and its neighbours are not. What only
+    lacks its end, a string or the last few characters, is the rest: its end may be still to come.
+    """
+    text = buffer.decode("latin-1")  # JSON's own characters are ASCII, and positions stay those of the bytes
+    raws: list[bytes] = []
+    position = 0
+    while True:
+        space = _SPACE.match(text, position)
+        position = space.end() if space else position
+        if text[position : position + 1] == "]":
+            return raws, position, True
+        try:
+            _, end = _decode(text, position)
+        except (ValueError, RecursionError) as error:
+            found = None if _lacks_its_end(error, len(text)) else _BETWEEN_OBJECTS.search(buffer, position)
+            if found is None:
+                return raws, position, False
+            raws.append(buffer[position : found.start() + 1])
+            position = found.end()
+        else:
+            raws.append(buffer[position:end])
+            position = end
+
+
+def _lacks_its_end(error: Exception, length: int) -> bool:
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.msg.startswith("Unterminated string") or error.pos >= length - LONGEST_WORD
 
 
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
-def _salvage(body: bytes, opening: str) -> Records:
-    """Record by record until the text stops making sense."""
-    text = body.decode("utf-8", "surrogateescape")
-    position = text.index(opening) + 1
-    decode = json.JSONDecoder().raw_decode
-    found = Records()
-    while True:
-        space = _SPACE.match(text, position)
-        position = space.end() if space else position
-        if text[position : position + 1] == "]":
-            return found
-        try:
-            _, end = decode(text, position)
-        except (ValueError, RecursionError):
-            found.broken = f"the answer breaks off after {len(found.raws):,} records"
-            return found
-        found.raws.append(text[position:end].encode("utf-8", "surrogateescape"))
-        position = end
+def _is_record(line: bytes) -> bool:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "logs" not in found
 
 
 def clip(body: bytes) -> str:
     """The beginning of a body, for a person; its markup and line breaks flattened."""
-    return " ".join(body[:400].decode("utf-8", "replace").split())[:120]
+    return " ".join(body[:LOOKED_AT].decode("utf-8", "replace").split())[:120]

@@ -10,12 +10,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 import httpx
 
+from fleexmon_pipeline.collection.answers import Raw
 from fleexmon_pipeline.collection.fetch import TIMEOUT, Answer, ask
 from fleexmon_pipeline.collection.identity import Identities
 from fleexmon_pipeline.collection.records import RejectedError, read, storable
@@ -27,6 +29,7 @@ from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT, Window, contiguous,
 
 SQL = statements("collection")
 MOST_OF_A_PAYLOAD = 100_000  # characters of a rejected record that are kept
+MOST_AT_ONCE = 4  # nodes; each has a connection of its own
 FUTURE = DAY  # a clock that far ahead is broken, not skewed
 ROWS_A_BLOCK = 250  # 64 kB or so: enough that the socket costs little, and the server has work while the next are made
 
@@ -86,32 +89,41 @@ class Account:
         return f"{self.window}: {told or 'nothing to ask for'}"
 
 
+Connections = Callable[[], AbstractContextManager[Connection]]
+
+
 def collect(
     window: Window,
     nodes: Sequence[Node],
-    connection: Connection,
+    connections: Connections,
     *,
     now: datetime,
     run_id: str,
     only_incomplete: bool = False,
     each_hour: Callable[[Account], None] = lambda _: None,
 ) -> Account:
-    """Bring the slots of `window` that have ended by `now` into LogEntry; hour by hour, an hour's nodes in parallel.
+    """Bring the slots of `window` that have ended by `now` into LogEntry, hour by hour, an hour's nodes in parallel.
 
-    `only_incomplete` leaves out slots that are known whole (a tick). Collecting again changes nothing. `each_hour` is
-    told of each hour when it is committed: a failure later loses none of it.
+    Each node has a connection of its own from `connections`, and stores while it is still being read. `only_incomplete`
+    leaves out slots that are known whole (a tick). Collecting again changes nothing. `each_hour` is told of each hour
+    when it is committed: a failure later loses none of it.
     """
     total = Account(window)
+
+    def collect_part(client: httpx.Client, node: Node, part: Window) -> NodeAccount:
+        with connections() as connection, ask(client, node, part) as answer:
+            return keep(connection, node, part, answer, now=now, run_id=run_id)
+
     with (
         httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client,
-        ThreadPoolExecutor(len(nodes) or 1) as threads,
+        ThreadPoolExecutor(min(len(nodes), MOST_AT_ONCE) or 1) as threads,
     ):
         for hour in window.hours():
-            asked = _parts(connection, hour.overlap(window).ended(now), nodes, only_incomplete=only_incomplete)
+            with connections() as connection:
+                asked = _parts(connection, hour.overlap(window).ended(now), nodes, only_incomplete=only_incomplete)
             account = Account(hour)
-            answers = threads.map(lambda one: (*one, ask(client, *one)), asked)
-            for node, part, answer in answers:
-                account.of(node.name).add(keep(connection, node, part, answer, now=now, run_id=run_id))
+            for node_account in threads.map(lambda one: collect_part(client, *one), asked):
+                account.of(node_account.node).add(node_account)
             each_hour(account)
             total.add(account)
     return total
@@ -138,31 +150,33 @@ def _parts(
 def keep(
     connection: Connection, node: Node, window: Window, answer: Answer, *, now: datetime, run_id: str
 ) -> NodeAccount:
-    """Store an answer, reject what cannot be stored and write the coverage, in one transaction."""
-    account = NodeAccount(node.name, bytes=answer.bytes, seconds=answer.seconds)
+    """Store an answer while it arrives, reject what cannot be stored and write the coverage, in one transaction."""
+    account = NodeAccount(node.name)
+    base = {"node": node.name, "since": window.since, "until": window.until, "run": run_id, "now": now}
+    records = iter(answer)
+    first = next(records, None)
+    if first is not None or answer.error is None:
+        rejected: list[dict[str, object]] = []
+        rows = _rows(node, window, chain([first] if first is not None else [], records), account, rejected, now=now)
+        with connection.transaction():
+            connection.execute(SQL["lock_hour"], {"hour": floor(window.since, HOUR), "node": node.name})
+            account.stored = _store(connection, node, window, rows)
+            account.duplicate = account.received - account.rejected - account.stored
+            for one in rejected:
+                connection.execute(SQL["reject"], {**base, **one})
+            connection.execute(SQL["cover_answered"], {**base, "error": answer.error})
+    else:
+        connection.execute(SQL["cover_unanswered"], {**base, "error": answer.error})
+    account.bytes, account.seconds = answer.bytes, answer.seconds
     if answer.error:
         account.errors.append(answer.error)
-    base = {"node": node.name, "since": window.since, "until": window.until, "run": run_id, "now": now}
-    if answer.nothing:
-        connection.execute(SQL["cover_unanswered"], {**base, "error": answer.error})
-        return account
-
-    rejected: list[dict[str, object]] = []
-    rows = _rows(node, window, answer, account, rejected, now=now)
-    with connection.transaction():
-        connection.execute(SQL["lock_hour"], {"hour": floor(window.since, HOUR)})
-        account.stored = _store(connection, node, window, rows)
-        account.duplicate = account.received - account.rejected - account.stored
-        for one in rejected:
-            connection.execute(SQL["reject"], {**base, **one})
-        connection.execute(SQL["cover_answered"], {**base, "error": answer.error})
     return account
 
 
 def _rows(
     node: Node,
     window: Window,
-    answer: Answer,
+    records: Iterable[Raw],
     account: NodeAccount,
     rejected: list[dict[str, object]],
     *,
@@ -177,7 +191,7 @@ def _rows(
     source = f"{_escaped(node.name)}\t{_escaped(node.hostname)}"
     since, until, latest = window.since, window.until, now + FUTURE
     count, last = 0, since
-    for record in answer.records.raws:
+    for record in records:
         raw = bytes(record)
         try:
             line = read(raw)

@@ -6,89 +6,103 @@ Here: the HTTP call, its limits and its retries. What the body means: `answers.p
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import chain
 
 import httpx
 
-from fleexmon_pipeline.collection.answers import NotAnAnswerError, Records, clip, split
+from fleexmon_pipeline.collection.answers import NotAnAnswerError, Raw, Splitter, clip
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import Window
 
-MOST_BYTES = 1_000_000_000  # of one answer, unpacked; an hour of 1,000 lines/s is 700 MB
-MOST_SECONDS = 300.0  # for one answer: one that drips must not hold the others' run
+MOST_BYTES = 4_000_000_000  # of one answer, unpacked; an hour of 1,000 lines/s is 700 MB
+MOST_SECONDS = 600.0  # for one answer: one that drips must not hold its run for ever
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 ATTEMPTS = 3
 
 
-@dataclass
 class Answer:
-    """What came of asking. `error` with `complete` False: some or all of the window is not known."""
+    """Records as they arrive: iterate once. Then `error` says why some of the window is not known, or is None."""
 
-    records: Records
-    bytes: int = 0
-    seconds: float = 0.0
-    error: str | None = None
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.seconds = 0.0
+        self.error: str | None = None
+        self.chunks: Iterator[bytes] = iter(())
+        self._started = time.perf_counter()
 
-    @property
-    def nothing(self) -> bool:
-        return self.error is not None and not self.records.raws
+    def __iter__(self) -> Iterator[Raw]:
+        """Never raises for what a node or a network does: the records before the fault are those that there are."""
+        splitter = Splitter()
+        try:
+            if self.error is None:
+                yield from splitter.records(self._limited())
+        except NotAnAnswerError as error:
+            self.error = self.error or f"answered {error}"
+        self.error = self.error or splitter.broken
+        self.seconds = time.perf_counter() - self._started
+
+    def _limited(self) -> Iterator[bytes]:
+        deadline = time.monotonic() + MOST_SECONDS
+        try:
+            for chunk in self.chunks:
+                self.bytes += len(chunk)
+                yield chunk
+                if self.bytes > MOST_BYTES:
+                    self.error = f"more than {MOST_BYTES:,} bytes"
+                elif time.monotonic() > deadline:
+                    self.error = f"not done after {MOST_SECONDS:.0f} s"
+                if self.error:
+                    return
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            # Told, not raised: what arrived before is still to be split.
+            self.error = f"broke off: {plain(error)}"
 
 
 class _TryAgainError(Exception):
     """A fault that may pass: the node is restarting, or says so itself."""
 
 
-def ask(client: httpx.Client, node: Node, window: Window) -> Answer:
-    """Never raises for what a node or a network does: the fault stands in the answer, and the other nodes go on."""
-    started = time.perf_counter()
-    try:
-        for attempt in retry_context(
-            on=_TryAgainError, attempts=ATTEMPTS, timeout=30.0, wait_initial=0.5, wait_max=5.0, wait_jitter=0.5
-        ):
-            with attempt:
-                answer = _ask_once(client, node, window)
-    except _TryAgainError as fault:
-        answer = Answer(Records(), error=str(fault))
-    answer.seconds = time.perf_counter() - started
-    return answer
+@contextmanager
+def ask(client: httpx.Client, node: Node, window: Window) -> Iterator[Answer]:
+    """The node's answer, as long as the `with` lasts. Tried again only before its first byte.
+
+    Never raises for what a node or a network does: the fault stands in the answer, and the other nodes go on.
+    """
+    answer = Answer()
+    with ExitStack() as stack:
+        try:
+            for attempt in retry_context(
+                on=_TryAgainError, attempts=ATTEMPTS, timeout=30.0, wait_initial=0.5, wait_max=5.0, wait_jitter=0.5
+            ):
+                with attempt:
+                    stack.close()
+                    _open(stack, client, node, window, answer)
+        except _TryAgainError as fault:
+            answer.error = str(fault)
+        except httpx.HTTPError as error:
+            answer.error = plain(error)
+        yield answer
 
 
-def _ask_once(client: httpx.Client, node: Node, window: Window) -> Answer:
-    deadline = time.monotonic() + MOST_SECONDS
-    body, cut = bytearray(), None
+def _open(stack: ExitStack, client: httpx.Client, node: Node, window: Window, answer: Answer) -> None:
+    query = {"since": iso(window.since), "until": iso(window.until)}
     try:
-        with client.stream(
-            "GET", node.url, params={"since": iso(window.since), "until": iso(window.until)}
-        ) as response:
-            if response.status_code >= 500 or response.status_code == 429:
-                raise _TryAgainError(f"HTTP {response.status_code}")
-            if response.is_redirect:
-                return Answer(Records(), error=f"HTTP {response.status_code}: a redirect, which is not followed")
-            if response.status_code != 200:
-                return Answer(Records(), error=f"HTTP {response.status_code}")
-            try:
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > MOST_BYTES:
-                        cut = f"more than {MOST_BYTES:,} bytes"
-                    elif time.monotonic() > deadline:
-                        cut = f"not done after {MOST_SECONDS:.0f} s"
-                    if cut:
-                        break
-            except (httpx.TransportError, httpx.DecodingError) as error:
-                cut = f"broke off: {plain(error)}"
-                if not body:
-                    raise _TryAgainError(cut) from None
+        response = stack.enter_context(client.stream("GET", node.url, params=query))
+        if response.status_code >= 500 or response.status_code == 429:
+            raise _TryAgainError(f"HTTP {response.status_code}")
+        if response.is_redirect:
+            answer.error = f"HTTP {response.status_code}: a redirect, which is not followed"
+        elif response.status_code != 200:
+            answer.error = f"HTTP {response.status_code}"
+        else:
+            chunks = response.iter_bytes()
+            first = next(chunks, b"")
+            answer.chunks = chain([first], chunks)
     except httpx.TransportError as error:
         raise _TryAgainError(plain(error)) from None
-    except httpx.HTTPError as error:
-        return Answer(Records(), error=plain(error))
-    try:
-        records = split(bytes(body))
-    except NotAnAnswerError as error:
-        return Answer(Records(), bytes=len(body), error=f"answered {error}")
-    return Answer(records, bytes=len(body), error=cut or records.broken)
 
 
 def iso(moment: object) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from fleexmon_pipeline.collection.collect import collect
-from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.database.connection import connect, open_pool
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR, Window
 from fleexmon_pipeline_tests.bench.nodes import serving
@@ -69,9 +69,9 @@ def _measure(size: int, rounds: int) -> Row:
 
 def collect_all(url: str, nodes: list[Node], window: Window, stored: int = 0, known: int = 0) -> tuple[float, float]:
     """Seconds, and those of the processor; raises when not exactly so many lines were new and so many known."""
-    with connect(url) as connection:
+    with open_pool(url) as pool:
         begun, before = time.perf_counter(), time.process_time()
-        account = collect(window, nodes, connection, now=window.until, run_id="bench")
+        account = collect(window, nodes, pool.connection, now=window.until, run_id="bench")
         seconds, cpu = time.perf_counter() - begun, time.process_time() - before
     found = account.nodes.values()
     if (sum(n.stored for n in found), sum(n.duplicate for n in found)) != (stored, known):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import redirect_stderr
 from datetime import UTC, datetime
+from functools import partial
 from io import StringIO
 from statistics import median
 
@@ -55,8 +56,8 @@ def _row(way: str, seconds: list[float], peak: int) -> Row:
 def _before(url: str, nodes: list[Node], slot: Window) -> None:
     """As at the end of `slot`: the hour's earlier slots are known, and were silent."""
     empty(url)
-    with connect(url) as connection:
-        collect(Window(floor(slot.since, HOUR), slot.since), nodes, connection, now=slot.since, run_id="bench")
+    earlier = Window(floor(slot.since, HOUR), slot.since)
+    collect(earlier, nodes, partial(connect, url), now=slot.since, run_id="bench")
 
 
 def _check(url: str) -> None:

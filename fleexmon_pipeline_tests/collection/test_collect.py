@@ -48,8 +48,7 @@ def run(
     database: Database, *servers: NodeServer, window: Window = WINDOW, now: datetime = LATER, **options: Any
 ) -> Account:
     nodes = [Node(name, server.url, "127.0.0.1") for name, server in zip(("blue", "green"), servers, strict=False)]
-    with database.connect() as connection:
-        return collect(window, nodes, connection, now=now, run_id="test", **options)
+    return collect(window, nodes, database.connect, now=now, run_id="test", **options)
 
 
 def only(account: Account, node: str = "blue") -> NodeAccount:

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.collection.answers import NotAnAnswerError, split
 from fleexmon_pipeline.collection.identity import Identities
 from fleexmon_pipeline.collection.records import RejectedError, read, read_level, read_time, storable
 
@@ -100,29 +99,6 @@ def test_any_record_is_read_or_refused_and_fits_the_database(record: object) -> 
         assert "\0" not in text
         assert "\\u0000" not in text.replace("\\\\", "")
         text.encode()
-
-
-@given(st.binary())
-def test_any_bytes_are_records_or_no_answer(body: bytes) -> None:
-    try:
-        split(body)
-    except NotAnAnswerError as reason:
-        assert str(reason)
-
-
-@given(st.lists(json_values, max_size=6), st.data())
-def test_a_break_anywhere_keeps_what_came_before(values: list[object], data: st.DataObject) -> None:
-    parts = [json.dumps(value).encode() for value in values]
-    body = b'{"logs": [' + b", ".join(parts) + b"]}"
-    cut = data.draw(st.integers(len(b'{"logs": ['), len(body) - 2))
-
-    found = split(body[:cut])
-
-    whole = [bytes(raw) for raw in found.raws]
-    assert found.broken
-    complete = max(0, len(whole) - 1)  # the last may be a number cut short, which is a number too
-    assert [json.dumps(json.loads(raw)).encode() for raw in whole[:complete]] == parts[:complete]
-    assert body[:cut].count(b", ", len(b'{"logs": [')) < len(whole) + 1 or any(b", " in part for part in parts)
 
 
 @given(st.text())

@@ -1,6 +1,6 @@
 -- lock_hour --
--- Two runs may hold the same hour; the second waits here rather than deadlock on rows. Taken hour by hour, ascending.
-SELECT pg_advisory_xact_lock(hashtextextended('raw_logs' || %(hour)s::text, 0));
+-- Two runs may hold the same hour of a node; the second waits here rather than deadlock on rows. One at a time is held.
+SELECT pg_advisory_xact_lock(hashtextextended('raw_logs' || %(node)s || %(hour)s::text, 0));
 
 -- holds_lines --
 -- Whether the window is still empty for this node: then COPY goes straight into the table.

@@ -1,0 +1,164 @@
+"""Bodies of every shape, cut into any chunks, broken anywhere: the records before the break, each by itself."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Iterable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleexmon_pipeline.collection import answers
+from fleexmon_pipeline.collection.answers import NotAnAnswerError, Splitter
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+tricky = st.sampled_from(['}, {"', "},{", "]", '"', "\\", "\n", "[{}, {}]"])
+records = st.dictionaries(st.text(min_size=1), json_values | tricky, max_size=4)
+shapes = st.sampled_from(["array", "object", "more", "lines"])
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits of a few bytes, so that every path is taken by bodies of a few records."""
+    monkeypatch.setattr(answers, "SPLIT_FROM", 8)
+    monkeypatch.setattr(answers, "SALVAGE_FROM", 64)
+
+
+def body_of(shape: str, parts: Iterable[bytes]) -> bytes:
+    match shape:
+        case "array":
+            return b"[" + b", ".join(parts) + b"]"
+        case "object":
+            return b'{"logs": [' + b",\n".join(parts) + b"]}"
+        case "more":
+            return b'{"logs": [' + b",".join(parts) + b'], "next": [{"a": 1}, {"b": 2}]}'
+        case _:
+            return b"".join(part + b"\n" for part in parts)
+
+
+def chunks_of(body: bytes, size: int) -> Iterator[bytes]:
+    return (body[start : start + size] for start in range(0, len(body), size))
+
+
+def split(body: bytes, size: int = 1_000) -> tuple[list[bytes], str | None]:
+    splitter = Splitter()
+    return [bytes(raw) for raw in splitter.records(chunks_of(body, size))], splitter.broken
+
+
+@given(shapes, st.lists(records, min_size=1, max_size=8), st.integers(1, 60))
+def test_chunks_do_not_matter(shape: str, found: list[dict[str, object]], size: int) -> None:
+    parts = [json.dumps({"message": "m", **record}).encode() for record in found]
+
+    raws, broken = split(body_of(shape, parts), size)
+
+    assert [json.loads(raw) for raw in raws] == [json.loads(part) for part in parts]
+    assert broken is None
+
+
+@given(shapes, st.lists(records, min_size=1, max_size=8), st.integers(1, 60), st.data())
+def test_a_break_anywhere_keeps_what_came_before(
+    shape: str, found: list[dict[str, object]], size: int, data: st.DataObject
+) -> None:
+    parts = [json.dumps({"message": "m", **record}).encode() for record in found]
+    body = body_of(shape, parts)
+    start = 1 if shape in ("array", "lines") else len(b'{"logs": [')
+    end = body.index(parts[-1], sum(map(len, parts[:-1]))) + len(parts[-1]) - 1  # inside the last record at the latest
+    cut = data.draw(st.integers(start, end))
+    complete = [part for n, part in enumerate(parts) if len(body_of("array", parts[: n + 1])) - 2 < cut - start]
+
+    try:
+        raws, broken = split(body[:cut], size)
+    except NotAnAnswerError:
+        assert shape == "lines"  # less than the first line may be anything
+        assert b"\n" not in body[:cut]
+        return
+
+    assert raws == parts[: len(raws)]
+    assert len(raws) >= len(complete) - 1
+    assert broken or shape == "lines"
+
+
+@given(st.lists(records, min_size=1, max_size=6), st.integers(0, 5), st.integers(1, 60))
+def test_a_record_that_is_not_json_leaves_its_neighbours(found: list[dict[str, object]], at: int, size: int) -> None:
+    parts = [json.dumps({"message": "m", **{str(n): v for n, v in enumerate(r)}}).encode() for r in found]
+    at = min(at, len(parts) - 1)
+    bad = b'{"message": oops}'
+    raws, broken = split(body_of("array", [*parts[:at], bad, *parts[at:]]), size)
+
+    assert raws == [*parts[:at], bad, *parts[at:]]
+    assert broken is None
+
+
+@given(st.binary(), st.integers(1, 50))
+def test_any_bytes_are_records_or_no_answer(body: bytes, size: int) -> None:
+    try:
+        split(body, size)
+    except NotAnAnswerError as reason:
+        assert str(reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "an empty body"),
+        (b" \n", "an empty body"),
+        (b"<!doctype html>", "not JSON: <!doctype html>"),
+        (b'{"logs": {}}', 'its "logs" is a JSON dict'),
+        (b'{"logs": null}', 'its "logs" is a JSON NoneType'),
+        (b'{"error": "no such page"}', 'an object without "logs"'),
+        (b'{"error": ', "not JSON"),
+    ],
+)
+def test_what_is_no_answer_is_said(body: bytes, told: str) -> None:
+    with pytest.raises(NotAnAnswerError, match=told):
+        split(body, 3)
+
+
+def test_logs_may_come_last() -> None:
+    assert split(b'{"count": 2, "logs": [{"message": "a"}, {"message": "b"}]}', 5)[0] == [
+        b'{"message": "a"}',
+        b'{"message": "b"}',
+    ]
+
+
+def test_a_record_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MOST_BYTES_OF_A_RECORD", 1_000)
+    endless = b'[{"message": "a"}, {"message": "' + b"x" * 10_000
+
+    raws, broken = split(endless, 100)
+
+    assert raws == [b'{"message": "a"}']
+    assert broken == "after 1 records one has more than 1,000 bytes"
+
+
+@settings(deadline=None, max_examples=1)
+@given(st.just("array") | st.just("object") | st.just("lines"))
+def test_a_long_answer_is_not_held(shape: str) -> None:
+    part = json.dumps({"message": "x" * 200, "metadata": {"a": [{"b": 1}, {"c": 2}]}}).encode()
+    begin, between, end = {
+        "array": (b"[", b",", b"]"),
+        "object": (b'{"logs":[', b",", b"]}"),
+        "lines": (b"", b"", b""),
+    }[shape]
+
+    def chunks() -> Iterator[bytes]:
+        yield begin
+        for _ in range(200):  # 25 MB
+            yield between.join([part + (b"\n" if shape == "lines" else b"")] * 500) + between
+        yield part + end
+
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in Splitter().records(chunks()))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert count == 200 * 500 + 1
+    assert peak < 5_000_000
