@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -114,6 +114,8 @@ class EmbeddedServer:
         else:
             if self.is_running():
                 self._pg_ctl("stop", "--mode=fast")
+            with suppress(OSError):  # it may be in /tmp, where others wonder whose it is
+                self._socket.rmdir()
         os.close(self._held)
         self._held = None
 

@@ -120,8 +120,7 @@ def test_any_path_will_do_and_a_directory_that_was_moved_takes_its_data_along(tm
         server.release()
         assert not server.is_running()
 
-    if not server._socket.is_relative_to(tmp_path):
-        server._socket.rmdir()
+    assert not server._socket.exists()
     before.rename(after)
     moved = EmbeddedServer(after)
     with nothing_left(after):
@@ -183,9 +182,10 @@ def test_a_kill_in_the_middle_of_initdb_leaves_the_next_start_working(fresh: Pat
 
 def test_a_process_number_that_was_used_again_is_not_taken_for_the_server(home: Path) -> None:
     stranger = subprocess.Popen([*module._as_server_user(), "sleep", "60"])
-    for lock in (home / "postgres" / "postmaster.pid", home / "socket" / ".s.PGSQL.5432.lock"):
-        lock.write_text(f"{stranger.pid}\n{home / 'postgres'}\n")
     server = EmbeddedServer(home)
+    server._socket.mkdir()
+    for lock in (home / "postgres" / "postmaster.pid", server._socket / ".s.PGSQL.5432.lock"):
+        lock.write_text(f"{stranger.pid}\n{home / 'postgres'}\n")
     try:
         assert not server.is_running()
         assert asked(server.acquire(), "SELECT 1") == 1
@@ -270,3 +270,5 @@ def test_a_home_that_was_removed_under_a_running_server_does_not_hinder_the_end(
     assert running
     os.kill(min(running), signal.SIGINT)
     eventually(lambda: not served(fresh.with_name("gone")))
+    if server._socket.exists():  # where the test's own path is a long one
+        server._socket.rmdir()
