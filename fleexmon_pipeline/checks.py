@@ -1,4 +1,7 @@
-"""What the assets promise, checked against the tables as they are: a tick cannot hide what a backfill found."""
+"""What the assets promise, checked against the tables as they are: a tick cannot hide what a backfill found.
+
+Reasons quote what nodes, GenAI and GitHub answered: shown as code, or an answer could load an image into the UI.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ import dagster as dg
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.reporting.escape import code
+
+MOST_OF_A_REASON = 300
 
 EVERY_NODE_ANSWERS = dg.AssetCheckSpec(
     "every_node_answers",
@@ -34,7 +40,7 @@ def check_coverage(connection: Connection, *, since: datetime) -> dg.AssetCheckR
     holes = connection.execute(statements("collection")["holes"], {"since": since}).fetchall()
     told = [
         f"- **{hole['node']}**: {hole['slots']} slots {hole['status']} between {hole['since']:%Y-%m-%d %H:%M} and "
-        f"{hole['until']:%Y-%m-%d %H:%M} UTC: {hole['error'] or 'never asked'}"
+        f"{hole['until']:%Y-%m-%d %H:%M} UTC: {code(hole['error'] or 'never asked', most=MOST_OF_A_REASON)}"
         for hole in holes
     ]
     return _result(EVERY_NODE_ANSWERS, told, "every slot is complete or empty")
@@ -42,7 +48,7 @@ def check_coverage(connection: Connection, *, since: datetime) -> dg.AssetCheckR
 
 def check_judged(waiting: list[tuple[datetime, str]]) -> dg.AssetCheckResult:
     """Hours that wait for GenAI, and why."""
-    told = [f"- {hour:%Y-%m-%d %H:%M} UTC: {reason}" for hour, reason in waiting]
+    told = [f"- {hour:%Y-%m-%d %H:%M} UTC: {code(reason, most=MOST_OF_A_REASON)}" for hour, reason in waiting]
     return _result(EVERYTHING_IS_JUDGED, told, "nothing waits")
 
 
@@ -51,7 +57,9 @@ def check_rules(problems: list[str]) -> dg.AssetCheckResult:
 
 
 def check_sent(failures: list[str]) -> dg.AssetCheckResult:
-    return _result(EVERYTHING_IS_SENT, [f"- {failure}" for failure in failures], "nothing waits")
+    return _result(
+        EVERYTHING_IS_SENT, [f"- {code(failure, most=MOST_OF_A_REASON)}" for failure in failures], "nothing waits"
+    )
 
 
 def _result(spec: dg.AssetCheckSpec, told: list[str], fine: str) -> dg.AssetCheckResult:

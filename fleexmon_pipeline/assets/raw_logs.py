@@ -19,6 +19,7 @@ from fleexmon_pipeline.partitions import (
     utc_now,
     window_of,
 )
+from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
 
@@ -60,7 +61,7 @@ def metadata_of(account: Account) -> dict[str, dg.MetadataValue]:
     table = ["| node | received | new | known | rejected | outside | bytes | s | error |", "|---" * 9 + "|"]
     table += [
         f"| {n.node} | {n.received:,} | {n.stored:,} | {n.duplicate:,} | {n.rejected:,} | {n.outside:,} "
-        f"| {n.bytes:,} | {n.seconds:.2f} | {n.errors[-1].replace('|', '/') if n.errors else ''} |"
+        f"| {n.bytes:,} | {n.seconds:.2f} | {code(n.errors[-1], most=200) if n.errors else ''} |"
         for n in rows
     ]
     return {

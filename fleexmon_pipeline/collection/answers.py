@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from fleexmon_pipeline.analysis.redaction import redact
+
 Raw = bytes | msgspec.Raw
 
 SPLIT_FROM = 1_000_000  # bytes that are waited for before they are split; doubled when they hold no boundary
@@ -225,5 +227,6 @@ def _is_record(line: bytes) -> bool:
 
 
 def clip(body: bytes) -> str:
-    """The beginning of a body, for a person; its markup and line breaks flattened."""
-    return " ".join(body[:LOOKED_AT].decode("utf-8", "replace").split())[:120]
+    """The beginning of a body, for a person: on one line, without what cannot be stored or should not be seen."""
+    text = body[:LOOKED_AT].decode("utf-8", "replace")
+    return redact(" ".join("".join(c if c.isprintable() else " " for c in text).split()))[:120]

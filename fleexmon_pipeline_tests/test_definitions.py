@@ -1,0 +1,106 @@
+"""The code location as Dagster sees it: what there is, how its partitions fit, and that it loads with nothing set."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import fleexmon_pipeline
+from fleexmon_pipeline.assets.digests import digests
+from fleexmon_pipeline.definitions import ASSETS
+from fleexmon_pipeline.partitions import DAILY, HOURLY
+from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, HOURLY_CHAIN, REPOSITORY
+
+pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
+
+GRAPH = REPOSITORY.asset_graph
+AT_HALF_PAST_TEN = datetime(2026, 2, 3, 10, 30, tzinfo=UTC)
+
+
+def test_the_seven_assets_are_called_what_users_know_them_by() -> None:
+    assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == {
+        "raw_logs", "analyzed_logs", "detected_issues", "predictions", "digests", "issue_alerts", "data_retention",
+    }  # fmt: skip
+
+
+def test_the_lineage_is_that_of_the_guide() -> None:
+    parents = {
+        key.to_user_string(): sorted(parent.to_user_string() for parent in GRAPH.get(key).parent_keys)
+        for key in GRAPH.get_all_asset_keys()
+    }
+    assert parents == {
+        "raw_logs": [],
+        "analyzed_logs": ["raw_logs"],
+        "detected_issues": ["analyzed_logs"],
+        "predictions": ["detected_issues"],
+        "digests": ["detected_issues", "predictions"],
+        "issue_alerts": ["analyzed_logs", "detected_issues", "predictions"],
+        "data_retention": [],
+    }
+
+
+def test_hours_for_the_chain_days_for_the_rest_and_nothing_for_alerts() -> None:
+    partitions = {key.to_user_string(): GRAPH.get(key).partitions_def for key in GRAPH.get_all_asset_keys()}
+
+    assert {name for name, found in partitions.items() if found == HOURLY} == set(HOURLY_CHAIN)
+    assert {name for name, found in partitions.items() if found == DAILY} == {"digests", "data_retention"}
+    assert partitions["issue_alerts"] is None
+
+
+def test_the_hour_and_the_day_that_run_can_be_materialised() -> None:
+    assert HOURLY.get_partition_keys(current_time=AT_HALF_PAST_TEN)[-1] == "2026-02-03-10:00"
+    assert DAILY.get_partition_keys(current_time=AT_HALF_PAST_TEN)[-1] == "2026-02-03"
+    assert HOURLY.get_first_partition_key() == "2026-01-01-00:00"
+    assert DAILY.get_first_partition_key() == "2026-01-01"
+
+
+@pytest.mark.parametrize("upstream", ["detected_issues", "predictions"])
+@pytest.mark.parametrize(("day", "hours"), [("2026-02-02", 24), ("2026-02-03", 11)])
+def test_a_days_digest_is_made_of_that_days_hours_as_far_as_they_exist(day: str, hours: int, upstream: str) -> None:
+    mapping = digests.get_partition_mapping(dg.AssetKey(upstream))
+    assert mapping is not None
+    with_day = DAILY.empty_subset().with_partition_keys([day])
+
+    found = mapping.get_upstream_mapped_partitions_result_for_partitions(
+        with_day, DAILY, HOURLY, current_time=AT_HALF_PAST_TEN
+    )
+
+    keys = list(found.partitions_subset.get_partition_keys())
+    assert keys == [f"{day}-{hour:02}:00" for hour in range(hours)]
+
+
+def test_a_range_is_one_run() -> None:
+    policies = {asset.key.to_user_string(): asset.backfill_policy for asset in ASSETS}
+    assert policies.pop("issue_alerts") is None
+    assert set(policies.values()) == {dg.BackfillPolicy.single_run()}
+
+
+def test_sensors_run_by_default() -> None:
+    sensors = REPOSITORY.sensor_defs
+    assert {sensor.name for sensor in sensors} == {"catch_up", "remember_failures", "alert_when_due"}
+    assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_definitions_are_valid_where_no_variable_is_set(tmp_path: Path) -> None:
+    """As in CI, or in an image that is built: no database, no nodes, not even a home."""
+    shutil.copy(Path(fleexmon_pipeline.__file__).parent.parent / "workspace.yaml", tmp_path)
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "dagster"), "definitions", "validate"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Validation successful" in done.stdout + done.stderr
+    assert not (tmp_path / ".fleexmon").exists()  # no server was started for it

@@ -1,0 +1,198 @@
+"""What the sensors ask for, and that what they ask for makes it good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import stamina
+
+from fleexmon_pipeline.catch_up import A_RUN, waiting
+from fleexmon_pipeline.partitions import TICK
+from fleexmon_pipeline.sensors import AT_ONCE, alert_when_due, catch_up, hours_of, remember_failures
+from fleexmon_pipeline.window import HOUR
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, RESOURCES, Project, at, failures, job_def, project
+from fleexmon_pipeline_tests.node_server import NodeServer, lines
+
+pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
+
+DAY = datetime(2026, 2, 3, tzinfo=UTC)
+TEN = at(DAY, "10:00")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def blue() -> Iterator[NodeServer]:
+    with NodeServer() as node:
+        node.serve(lines(24 * 60, DAY, every=MINUTE))
+        yield node
+
+
+@pytest.fixture
+def dagster(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blue: NodeServer) -> Iterator[Project]:
+    with project(database, tmp_path, monkeypatch, in_memory=True) as opened:
+        opened.watch(blue)
+        yield opened
+
+
+@pytest.fixture
+def without_waiting() -> Iterator[None]:
+    """One attempt at a node that is down, in place of three with pauses."""
+    with stamina.set_testing(True):
+        yield
+
+
+def partitions(requests: list[dg.RunRequest]) -> list[str | None]:
+    return [request.partition_key for request in requests]
+
+
+def test_while_all_is_well_nothing_is_asked_for(dagster: Project) -> None:
+    dagster.it_is(at(DAY, "11:02"))
+    assert dagster.ask(catch_up) == []  # nothing was ever collected: nothing was missed
+
+    dagster.run("monitoring", TEN, tick="slot")
+
+    assert dagster.ask(catch_up) == []
+
+
+def test_what_was_missed_while_the_daemon_was_down_is_asked_for_oldest_first_and_made_good(dagster: Project) -> None:
+    dagster.it_is(at(DAY, "08:02"))
+    dagster.run("monitoring", at(DAY, "07:00"), tick="slot")
+
+    dagster.it_is(at(DAY, "11:20"))
+    requests = dagster.ask(catch_up)
+
+    assert partitions(requests) == [f"2026-02-03-{hour:02}:00" for hour in (8, 9, 10, 11)]
+    assert {request.tags[TICK] for request in requests} == {"catch-up"}
+    assert requests[0].tags["fleexmon/reason"] == "12 slots of coverage are missing"
+    for request in requests:
+        dagster.run_requested("backfill_hours", request)
+    (row,) = dagster.database.rows('SELECT count(*) AS lines FROM "LogEntry"')
+    assert row["lines"] == 4 * 60 + 20
+    assert dagster.ask(catch_up) == []
+
+
+def test_a_long_absence_is_made_good_in_portions(dagster: Project) -> None:
+    dagster.it_is(at(DAY, "00:07"))
+    dagster.run("monitoring", DAY, tick="slot")
+
+    dagster.it_is(at(DAY, "20:00"))
+
+    assert partitions(dagster.ask(catch_up)) == [f"2026-02-03-{hour:02}:00" for hour in range(AT_ONCE)]
+
+
+def test_nothing_is_asked_for_while_earlier_requests_wait_or_run(dagster: Project) -> None:
+    dagster.it_is(at(DAY, "08:02"))
+    dagster.run("monitoring", at(DAY, "07:00"), tick="slot")
+    dagster.it_is(at(DAY, "11:20"))
+    dagster.instance.create_run_for_job(
+        job_def("backfill_hours"), tags={TICK: "catch-up"}, status=dg.DagsterRunStatus.STARTED
+    )
+
+    assert dagster.ask(catch_up) == []
+
+
+def test_an_hour_whose_run_failed_is_asked_for_until_it_is_done(
+    dagster: Project, blue: NodeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dagster.it_is(at(DAY, "10:07"))
+    dagster.run("monitoring", TEN, tick="slot")
+    dagster.it_is(at(DAY, "11:02"))
+    monkeypatch.setenv("BLUE_HOST", "http//10.0.0.5")
+    failed = dagster.run("monitoring", TEN, tick="slot", fails=True)
+    assert 'BLUE_HOST: "http//10.0.0.5" is not a node' in failures(failed)
+    remember(dagster, failed)
+    dagster.watch(blue)
+
+    assert dagster.ask(catch_up) == []  # not at once
+    dagster.it_is(at(DAY, "11:08"))
+    (request,) = dagster.ask(catch_up)
+
+    assert request.partition_key == "2026-02-03-10:00"
+    dagster.run_requested("backfill_hours", request)
+    with dagster.database.connect() as connection:
+        assert waiting(connection, A_RUN) == []
+    assert dagster.ask(catch_up) == []
+
+
+def test_a_failed_range_is_remembered_hour_by_hour_and_a_failed_day_not_here(
+    dagster: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dagster.it_is(at(DAY, "11:02"))
+    monkeypatch.setenv("LOG_RETENTION_DAYS", "0")
+    remember(dagster, dagster.run("retain", "2026-02-03", fails=True))
+    monkeypatch.setenv("LOG_RETENTION_DAYS", "30")
+    monkeypatch.setenv("BLUE_HOST", "?")
+    remember(dagster, dagster.run("backfill_hours", at(DAY, "03:00"), at(DAY, "05:00"), fails=True))
+
+    with dagster.database.connect() as connection:
+        assert [hour for hour, _ in waiting(connection, A_RUN)] == [at(DAY, f"0{n}:00") for n in (3, 4, 5)]
+
+
+def remember(dagster: Project, failed: dg.ExecuteInProcessResult) -> None:
+    """What the daemon does when it sees a run fail."""
+    run = dagster.instance.get_run_by_id(failed.run_id)
+    assert run is not None
+    context = dg.build_run_status_sensor_context(
+        "remember_failures", failed.get_run_failure_event(), dagster.instance, run, resources=RESOURCES
+    )
+    with context.for_run_failure() as of_failure:
+        remember_failures(of_failure)
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"dagster/partition": "2026-02-03-10:00"}, [TEN]),
+        (
+            {
+                "dagster/asset_partition_range_start": "2026-02-03-09:00",
+                "dagster/asset_partition_range_end": "2026-02-03-10:00",
+            },
+            [TEN - HOUR, TEN],
+        ),
+        ({"dagster/partition": "2026-02-03"}, []),
+        ({}, []),
+    ],
+)
+def test_the_hours_of_a_run_are_read_from_its_tags(tags: dict[str, str], expected: list[datetime]) -> None:
+    assert hours_of(tags) == expected
+
+
+def test_alerts_are_not_asked_for_where_nobody_is_to_be_told(dagster: Project) -> None:
+    assert dagster.ask(alert_when_due) == []
+
+
+def test_a_node_that_stays_down_is_asked_for_later_and_later_each_time_with_another_key(
+    dagster: Project, blue: NodeServer, without_waiting: None
+) -> None:
+    dagster.it_is(at(DAY, "10:07"))
+    dagster.run("monitoring", TEN, tick="slot")
+    blue.stop()
+    now = at(DAY, "11:20")
+    tries: dict[str | None, datetime] = {}
+    dagster.it_is(at(DAY, "11:05"))
+    dagster.run("monitoring", TEN, tick="late")
+
+    while len(tries) < 3:
+        now += 5 * MINUTE
+        dagster.it_is(now)
+        for request in dagster.ask(catch_up):
+            if request.partition_key == "2026-02-03-10:00":
+                assert request.run_key not in tries
+                tries[request.run_key] = now
+                dagster.run_requested("backfill_hours", request)
+
+    times = list(tries.values())
+    assert times[1] - times[0] < times[2] - times[1]
+    blue.start()
+    dagster.it_is(now + 6 * HOUR)
+    request = dagster.ask(catch_up)[0]
+    dagster.run_requested("backfill_hours", request)
+    (row,) = dagster.database.rows("""SELECT count(*) FILTER (WHERE status = 'complete') AS complete FROM "LogCoverage"
+        WHERE slot >= '2026-02-03 10:00' AND slot < '2026-02-03 11:00'""")
+    assert row["complete"] == 12
