@@ -17,6 +17,7 @@ from fleexmon_pipeline.window import HOUR, floor
 ON = dg.DefaultSensorStatus.RUNNING
 AT_ONCE = 6  # hours in one go: a day that was missed is made good within an hour, and ticks are not kept waiting
 MOST_HOURS_OF_A_RUN = 48
+LONGEST_RANGE = 2 * HOUR
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -35,6 +36,9 @@ def catch_up(
         yield dg.SkipReason(f"{running} earlier requests are not done yet")
         return
     now = utc_now()
+    if _a_range_is_on_its_way(context.instance, now):
+        yield dg.SkipReason("a range of hours is being materialised; what it leaves is asked for afterwards")
+        return
     since = now - timedelta(days=settings.retention_days())
     with postgres.connection() as connection:
         found = due(connection, [node.name for node in nodes.sources()], since=since, now=now, limit=AT_ONCE)
@@ -42,6 +46,15 @@ def catch_up(
         yield dg.SkipReason("nothing is missing")
     for one in found:
         yield _request(one, now)
+
+
+def _a_range_is_on_its_way(instance: dg.DagsterInstance, now: datetime) -> bool:
+    """A backfill takes its hours one after the other: those to come look missing, and would be asked for as well.
+
+    Only a recent one counts: the run of a shell that was killed seems to run for ever.
+    """
+    recent = dg.RunsFilter(statuses=UNFINISHED, created_after=now - LONGEST_RANGE)
+    return any("dagster/asset_partition_range_start" in run.tags for run in instance.get_runs(recent, limit=100))
 
 
 def _request(one: Due, now: datetime) -> dg.RunRequest:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -68,9 +69,11 @@ def up(console: Console, *, backfill: bool, seed: int) -> None:
         try:
             if not configured:
                 _demo(children, home, seed, console)
-            children += _dagster(home, port)
+            children += _servers(home, port)
             if backfill and _is_new(url):
                 first_look(console, home)
+            # The daemon last: its sensor would ask for the hours that the first look has not come to yet.
+            children.append(_daemon(home))
             _wait_for(children, port, console)
             _tell(console, port, home, demo=not configured)
             _watch(children, url, console)
@@ -163,21 +166,34 @@ def _demo(children: list[Child], home: Path, seed: int, console: Console) -> Non
     console.print(f"demo nodes … [green]ready[/] ({addresses}); set BLUE_HOST and GREEN_HOST to watch your own")
 
 
-def _dagster(home: Path, port: int) -> list[Child]:
+def _servers(home: Path, port: int) -> list[Child]:
     """One code server, shared by the webserver and the daemon."""
-    code_port, logs, beside = _any_port(), home / "logs", Path(sys.executable).parent
-    workspace = home / "workspace.yaml"
-    workspace.write_text(
+    code_port, logs = _any_port(), home / "logs"
+    _workspace(home).write_text(
         f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: {PACKAGE}}}\n"
     )
-    code = [str(beside / "dagster"), "api", "grpc", "-m", PACKAGE, "-h", "127.0.0.1", "-p", str(code_port)]
-    web = [str(beside / "dagster-webserver"), "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)]
-    daemon = [str(beside / "dagster-daemon"), "run", "-w", str(workspace)]
+    code = [_beside("dagster"), "api", "grpc", "-m", PACKAGE, "-h", "127.0.0.1", "-p", str(code_port)]
+    web = [_beside("dagster-webserver"), "-h", "127.0.0.1", "-p", str(port), "-w", str(_workspace(home))]
     return [
         start("code server", [*code, "--use-python-environment-entry-point"], logs / "code-server.log"),
         start("webserver", web, logs / "webserver.log"),
-        start("daemon", daemon, logs / "daemon.log"),
     ]
+
+
+def _daemon(home: Path) -> Child:
+    """Schedules, sensors, backfills, the queue."""
+    return start(
+        "daemon", [_beside("dagster-daemon"), "run", "-w", str(_workspace(home))], home / "logs" / "daemon.log"
+    )
+
+
+def _workspace(home: Path) -> Path:
+    return home / "workspace.yaml"
+
+
+def _beside(command: str) -> str:
+    """A command of this environment, whatever PATH says."""
+    return str(Path(sys.executable).parent / command)
 
 
 def _is_new(url: str) -> bool:
@@ -209,21 +225,32 @@ def _answers(url: str) -> bool:
 
 def _tell(console: Console, port: int, home: Path, *, demo: bool) -> None:
     base = f"http://127.0.0.1:{port}"
+    fleexmon, dagster = _typed("fleexmon"), _typed("dagster")
     console.print(f"""
 [bold]fleexmon is watching{" two demo nodes" if demo else ""}.[/] Every 5 minutes: collect, analyse, detect.
 
   lineage   {base}/asset-groups
   runs      {base}/runs
-  digest    {base}/assets/digests   or: fleexmon digest --html digest.html
-  issues    fleexmon issues list    then: fleexmon issues show ID
-  health    fleexmon doctor
+  digest    {base}/assets/digests   or: {fleexmon} digest --html digest.html
+  issues    {fleexmon} issues list    then: {fleexmon} issues show ID
+  health    {fleexmon} doctor
   shell     export DAGSTER_HOME="{os.environ["DAGSTER_HOME"]}"
-            dagster asset materialize -m {PACKAGE} --select raw_logs,analyzed_logs,detected_issues,predictions \\
+            {dagster} asset materialize -m {PACKAGE} \\
+              --select raw_logs,analyzed_logs,detected_issues,predictions \\
               --partition {datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d-%H:00}
   logs      {home / "logs"}
 
 Ctrl-C stops everything. New issues appear below.
 """, highlight=False, soft_wrap=True)  # fmt: skip
+
+
+def _typed(command: str) -> str:
+    """A command as it can be typed here: by its name, or from the environment that `make` made."""
+    ours = Path(_beside(command))
+    if (found := shutil.which(command)) and Path(found).resolve() == ours.resolve():
+        return command
+    here = Path.cwd()
+    return shlex.quote(str(ours.relative_to(here) if ours.is_relative_to(here) else ours))
 
 
 def _watch(children: list[Child], url: str, console: Console) -> None:
