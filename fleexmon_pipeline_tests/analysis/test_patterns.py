@@ -164,17 +164,18 @@ SEEDS = ["a.", "/", "1:", "a@", "<", "-", "a-", "a.b:", "Mon ", "Jan  ", "http:/
 @pytest.mark.parametrize("seed", SEEDS)
 def test_masks_are_linear_in_the_text(seed: str) -> None:
     def seconds(text: str) -> float:
-        best = 9.9
-        for _ in range(3):
-            start = time.perf_counter()
+        tried = []
+        for _ in range(5):
+            start = time.process_time()
             tokenise(mask(text.encode()))
-            best = min(best, time.perf_counter() - start)
-        return best
+            tried.append(time.process_time() - start)
+        return min(tried)
 
-    small, large = (seed * (size // len(seed)) for size in (10_000, 40_000))
-    seconds(small)  # caches are warm then
+    small, large = (seed * (size // len(seed)) for size in (10_000, 80_000))
 
-    assert seconds(large) < 8 * seconds(small) + 0.003  # 4 if linear, 16 if not
+    assert (
+        seconds(large) < 24 * seconds(small) + 0.01
+    )  # 8 if linear, 64 if not: between them is room for a busy machine
 
 
 def test_a_place_with_many_values_becomes_one_and_old_ids_lead_there() -> None:

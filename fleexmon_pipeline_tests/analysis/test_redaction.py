@@ -144,8 +144,11 @@ def test_a_placeholder_forged_in_a_line_is_not_another_lines_address() -> None:
 def test_time_is_linear(piece: str) -> None:
     def seconds(size: int) -> float:
         text = piece * (size // len(piece))
-        started = time.process_time()
-        Redactor().redact(text)
-        return time.process_time() - started
+        tried = []
+        for _ in range(3):
+            started = time.process_time()
+            Redactor().redact(text)
+            tried.append(time.process_time() - started)
+        return min(tried)
 
-    assert seconds(40_000) < 6 * seconds(20_000) + 0.2  # quadratic behaviour shows as minutes, not as a factor
+    assert seconds(80_000) < 24 * seconds(10_000) + 0.05  # 8 if linear, 64 if not: between is room for a busy machine
