@@ -40,9 +40,10 @@ def note_waiting(connection: Connection, asset: str, hour: datetime, reason: str
     connection.execute(SQL["note_waiting"], {"asset": asset, "hour": hour, "reason": reason[:500], "now": now})
 
 
-def no_longer_waiting(connection: Connection, asset: str, window: Window) -> None:
-    since = floor(window.since, HOUR)
-    connection.execute(SQL["no_longer_waiting"], {"asset": asset, "since": since, "until": window.until})
+def no_longer_waiting(connection: Connection, asset: str, window: Window, *, due_by: datetime | None = None) -> None:
+    """Done. `due_by`: when it was begun, where others may have noted the hour meanwhile; that note stays."""
+    where = {"asset": asset, "since": floor(window.since, HOUR), "until": window.until, "due_by": due_by}
+    connection.execute(SQL["no_longer_waiting"], where)
 
 
 def forget_waiting(connection: Connection, *, before: datetime) -> None:

@@ -28,8 +28,10 @@ app = typer.Typer(
 )
 issues_app = typer.Typer(no_args_is_help=True, help="The issues that were found.")
 rules_app = typer.Typer(no_args_is_help=True, help="The rules that find issues.")
+rejected_app = typer.Typer(no_args_is_help=True, help="Records of the nodes that could not become log lines.")
 app.add_typer(issues_app, name="issues")
 app.add_typer(rules_app, name="rules")
+app.add_typer(rejected_app, name="rejected")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")]
 
@@ -213,6 +215,55 @@ def rules_test(
     loaded = load_rules(directory) if directory else load_rules()
     typer.echo(report(loaded))
     raise typer.Exit(1 if loaded.problems else 0)
+
+
+RejectedNode = Annotated[str | None, typer.Option("--node", help="Only this node's.")]
+RejectedSince = Annotated[
+    str | None, typer.Option("--since", help="Windows from then on: 2h, 3d ago, or a UTC time. Default: all.")
+]
+RejectedUntil = Annotated[str | None, typer.Option("--until", help="Windows before; the same forms. Default: all.")]
+RejectedReason = Annotated[
+    str | None, typer.Option("--reason", help='Only for this reason, or a part of it: "no time".')
+]
+
+
+@rejected_app.command("list")
+def rejected_list(
+    node: RejectedNode = None,
+    since: RejectedSince = None,
+    until: RejectedUntil = None,
+    reason: RejectedReason = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many; the newest.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Rejected records, the newest first: window, node, reason, what the node sent; then how many of each reason."""
+    from fleexmon_pipeline.commands.rejected import chosen_by, print_rejected
+
+    with _refusing():
+        chosen = chosen_by(node, since, until, reason, now=datetime.now(UTC))
+        print_rejected(typer.echo, chosen, limit, as_json=as_json)
+
+
+@rejected_app.command("retry")
+def rejected_retry(
+    node: RejectedNode = None,
+    since: RejectedSince = None,
+    until: RejectedUntil = None,
+    reason: RejectedReason = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would become of them, and change nothing.")
+    ] = False,
+) -> None:
+    """Read rejected records again, after an update or a fix: what can be read now becomes log lines.
+
+    Each line is stored in the hour of its own time, with the id that collecting it again would give it, so doing both
+    doubles nothing. The hours are then analysed by the catch-up sensor.
+    """
+    from fleexmon_pipeline.commands.rejected import chosen_by, retry_rejected
+
+    with _refusing():
+        now = datetime.now(UTC)
+        retry_rejected(typer.echo, chosen_by(node, since, until, reason, now=now), dry_run=dry_run, now=now)
 
 
 @app.command()

@@ -12,6 +12,7 @@ import dagster as dg
 from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting
 from fleexmon_pipeline.checks import RULES_ARE_SOUND, check_rules
 from fleexmon_pipeline.collection.coverage import covered_until
+from fleexmon_pipeline.collection.rejected import WAITS_AS
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.lifecycle import (
     adopt,
@@ -63,6 +64,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
             }
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
             no_longer_waiting(connection, A_RUN, hour)
+            no_longer_waiting(connection, WAITS_AS, hour, due_by=now)
         ended = reconcile(connection, open_subjects(connection), now=known_until)
         adopted = adopt(connection, now=known_until)
         context.log.info(f"open before: {ended.sentence()}; {adopted} of an older database ended")

@@ -14,13 +14,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
+from uuid import UUID
 
 import httpx
 
 from fleexmon_pipeline.collection.answers import Raw
 from fleexmon_pipeline.collection.fetch import TIMEOUT, Answer, ask
 from fleexmon_pipeline.collection.identity import Identities
-from fleexmon_pipeline.collection.records import RejectedError, read, storable
+from fleexmon_pipeline.collection.records import Line, RejectedError, read, storable
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.identity import uuid8
@@ -160,7 +161,7 @@ def keep(
         rows = _rows(node, window, chain([first] if first is not None else [], records), account, rejected, now=now)
         with connection.transaction():
             connection.execute(SQL["lock_hour"], {"hour": floor(window.since, HOUR), "node": node.name})
-            account.stored = _store(connection, node, window, rows)
+            account.stored = store(connection, node.name, window, rows)
             account.duplicate = account.received - account.rejected - account.stored
             for one in rejected:
                 connection.execute(SQL["reject"], {**base, **one})
@@ -188,7 +189,7 @@ def _rows(
     """
     identities = Identities(node.name)
     ordinals: defaultdict[bytes, int] = defaultdict(int)
-    source = f"{_escaped(node.name)}\t{_escaped(node.hostname)}"
+    source = source_fields(node.name, node.hostname)
     since, until, latest = window.since, window.until, now + FUTURE
     count, last = 0, since
     for record in records:
@@ -201,8 +202,7 @@ def _rows(
         if since <= line.time < until:
             count += 1
             last = max(last, line.time)
-            metadata = _escaped(line.metadata) if line.metadata else r"\N"
-            yield f"{identities.of(line)}\t{line.iso}\t{line.level}\t{_escaped(line.message)}\t{source}\t{metadata}\n"
+            yield row_of(identities.of(line), line, source)
         elif line.time <= latest:
             account.outside += 1
         else:
@@ -213,20 +213,39 @@ def _rows(
     account.last = last if count else None
 
 
+def source_fields(node: str, hostname: str) -> str:
+    """The part of a row of COPY that all lines of a node share."""
+    return f"{_escaped(node)}\t{_escaped(hostname)}"
+
+
+def row_of(identity: str, line: Line, source: str) -> str:
+    """A line as a row of COPY; `source`: see `source_fields`."""
+    metadata = _escaped(line.metadata) if line.metadata else r"\N"
+    return f"{identity}\t{line.iso}\t{line.level}\t{_escaped(line.message)}\t{source}\t{metadata}\n"
+
+
 def _escaped(text: str) -> str:
     """A field of COPY's text format: what would end it or its row is escaped."""
     return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
 
 
+def digest_of(raw: bytes) -> bytes:
+    return hashlib.blake2b(raw, digest_size=16).digest()
+
+
+def rejection_id(node: str, digest: bytes, ordinal: int) -> UUID:
+    """Unique by source, payload and ordinal: the same bad record, asked for again, is the same row."""
+    return uuid8(EPOCH, node.encode(), digest, str(ordinal).encode())
+
+
 def _rejection(
     node: Node, window: Window, raw: bytes, reason: str, ordinals: defaultdict[bytes, int]
 ) -> dict[str, object]:
-    """Unique by source, payload and ordinal: the same bad record, asked for again, is the same row."""
-    digest = hashlib.blake2b(raw, digest_size=16).digest()
+    digest = digest_of(raw)
     ordinal = ordinals[digest]
     ordinals[digest] += 1
     return {
-        "id": uuid8(EPOCH, node.name.encode(), digest, str(ordinal).encode()),
+        "id": rejection_id(node.name, digest, ordinal),
         "source": node.name,
         "hostname": node.hostname,
         "payload": storable(raw.decode("utf-8", "backslashreplace"))[:MOST_OF_A_PAYLOAD],
@@ -235,9 +254,12 @@ def _rejection(
     }
 
 
-def _store(connection: Connection, node: Node, window: Window, rows: Iterator[str]) -> int:
-    """COPY, then what was not known yet; straight into the table where the window is still empty. Returns new rows."""
-    bounds = {"since": window.since, "until": window.until, "node": node.name}
+def store(connection: Connection, node: str, window: Window, rows: Iterator[str]) -> int:
+    """COPY, then what was not known yet; straight into the table where the window is still empty. Returns new rows.
+
+    Inside a transaction that holds the lock of the node's hour; every row is of that node and window.
+    """
+    bounds = {"since": window.since, "until": window.until, "node": node}
     found = connection.execute(SQL["holds_lines"], bounds).fetchone()
     direct = not (found and found["holds"])
     with connection.cursor() as cursor:

@@ -27,7 +27,10 @@ ON CONFLICT (asset, hour) DO UPDATE SET
     ELSE %(now)s::timestamp + LEAST(interval '5 minutes' * power(2, LEAST(w.attempts, 10)), interval '6 hours') END;
 
 -- no_longer_waiting --
-DELETE FROM "StaleWindow" WHERE asset = %(asset)s AND hour >= %(since)s AND hour < %(until)s;
+-- A note is due minutes after it was written: one that was due when the work began was written before it.
+DELETE FROM "StaleWindow"
+WHERE asset = %(asset)s AND hour >= %(since)s AND hour < %(until)s
+  AND (%(due_by)s::timestamp IS NULL OR "nextAt" <= %(due_by)s);
 
 -- waiting --
 SELECT asset, hour, reason, attempts, "nextAt" FROM "StaleWindow"

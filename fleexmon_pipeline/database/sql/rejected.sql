@@ -1,0 +1,57 @@
+-- rejected --
+-- The newest first, for people.
+SELECT id, source AS node, hostname, reason, payload, "windowStart", "windowEnd", run
+FROM "RejectedLog"
+WHERE (%(node)s::text IS NULL OR source = %(node)s)
+  AND (%(until)s::timestamp IS NULL OR slot < %(until)s) AND (%(since)s::timestamp IS NULL OR "windowEnd" > %(since)s)
+  AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s)) > 0)
+ORDER BY slot DESC, source, id
+LIMIT %(limit)s;
+
+-- reasons --
+-- How many of each kind: what follows the colon is the record's own.
+SELECT source AS node, split_part(reason, ':', 1) AS reason, count(*) AS records
+FROM "RejectedLog"
+WHERE (%(node)s::text IS NULL OR source = %(node)s)
+  AND (%(until)s::timestamp IS NULL OR slot < %(until)s) AND (%(since)s::timestamp IS NULL OR "windowEnd" > %(since)s)
+  AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s)) > 0)
+GROUP BY 1, 2
+ORDER BY records DESC, 1, 2;
+
+-- payloads --
+-- Identical records together, compared byte by byte.
+SELECT id, source, hostname, payload, slot, "createdAt"
+FROM "RejectedLog"
+WHERE (%(node)s::text IS NULL OR source = %(node)s)
+  AND (%(until)s::timestamp IS NULL OR slot < %(until)s) AND (%(since)s::timestamp IS NULL OR "windowEnd" > %(since)s)
+  AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s)) > 0)
+ORDER BY source COLLATE "C", payload COLLATE "C", id;
+
+-- take --
+DELETE FROM "RejectedLog" WHERE id = ANY(%(ids)s::uuid[]) RETURNING id;
+
+-- twins --
+-- Lines that were stored in the very transaction that rejected the record.
+SELECT e.id
+FROM unnest(%(ids)s::uuid[], %(created)s::timestamp[]) AS mended (id, created)
+JOIN "LogEntry" AS e ON e.id = mended.id AND e."createdAt" = mended.created;
+
+-- recount --
+-- stored and rejected as the tables have them. A slot that nobody asked for gets no row: coverage begins with the first
+-- window asked for.
+UPDATE "LogCoverage" AS c
+SET stored = counted.stored, rejected = counted.rejected, received = counted.stored + counted.rejected, duplicate = 0,
+  status = CASE
+    WHEN c.status IN ('complete', 'empty')
+      THEN CASE WHEN counted.stored + counted.rejected > 0 THEN 'complete' ELSE 'empty' END
+    WHEN counted.stored > 0 THEN 'partial' ELSE c.status END,
+  "updatedAt" = %(now)s
+FROM (
+  SELECT slot,
+    (SELECT count(*) FROM "LogEntry"
+     WHERE timestamp >= slot AND timestamp < slot + interval '5 minutes' AND source = %(node)s) AS stored,
+    (SELECT count(*) FROM "RejectedLog" AS r WHERE r.slot = asked.slot AND r.source = %(node)s) AS rejected
+  FROM unnest(%(slots)s::timestamp[]) AS asked (slot)
+) AS counted
+WHERE c.node = %(node)s AND c.slot = counted.slot
+  AND (c.stored, c.rejected) IS DISTINCT FROM (counted.stored, counted.rejected);

@@ -1,0 +1,238 @@
+"""After a fix, what was rejected becomes the lines that collecting again would give: none lost, none double."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fleexmon_pipeline.catch_up import Due, due, no_longer_waiting, waiting
+from fleexmon_pipeline.collection import collect as collecting
+from fleexmon_pipeline.collection import records, rejected
+from fleexmon_pipeline.collection.collect import collect
+from fleexmon_pipeline.collection.records import Line, RejectedError
+from fleexmon_pipeline.collection.rejected import ALTERED, CUT, EXPIRED, WAITS_AS, Chosen, Retried, retry
+from fleexmon_pipeline.settings import Node
+from fleexmon_pipeline.window import HOUR, SLOT, Window
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.node_server import NodeServer, lines
+
+TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
+WINDOW = Window(TEN, TEN + HOUR)
+LATER = TEN + 3 * HOUR
+SECOND = timedelta(seconds=1)
+EVERY = Chosen()
+
+
+@pytest.fixture
+def blue() -> Iterator[NodeServer]:
+    with NodeServer() as node:
+        yield node
+
+
+@pytest.fixture
+def fix(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Until it is called, a reader that does not know the level "odd"; then today's."""
+
+    def read(raw: bytes) -> Line:
+        if b'"level": "odd"' in raw:
+            raise RejectedError("not a level: odd")
+        return records.read(raw)
+
+    monkeypatch.setattr(collecting, "read", read)
+    return lambda: monkeypatch.setattr(collecting, "read", records.read)
+
+
+def run(database: Database, node: NodeServer, window: Window = WINDOW, now: datetime = LATER) -> None:
+    [account] = collect(
+        window, [Node("blue", node.url, "127.0.0.1")], database.connect, now=now, run_id="test"
+    ).nodes.values()
+    assert not account.errors
+
+
+def again(database: Database, chosen: Chosen = EVERY, *, now: datetime = LATER, dry_run: bool = False) -> Retried:
+    return retry(database.connect, chosen, now=now, oldest=now - 30 * 24 * HOUR, dry_run=dry_run)
+
+
+def odd(count: int, start: datetime = TEN, **rest: Any) -> list[Any]:
+    return [{**line, **rest} for line in lines(count, start, level="odd")]
+
+
+LINES = 'SELECT id, timestamp, level, message, metadata, source, hostname FROM "LogEntry" ORDER BY id'
+COVERAGE = 'SELECT slot, status, received, stored, rejected, duplicate FROM "LogCoverage" ORDER BY slot'
+
+
+def test_what_can_be_read_now_is_what_collecting_again_gives(database: Database, blue: NodeServer, fix: Any) -> None:
+    blue.serve(lines(30, TEN) + odd(3) + odd(1) * 2 + odd(4, TEN + 20 * timedelta(minutes=1)))
+    run(database, blue)
+    fix()
+
+    done = again(database)
+
+    assert (done.stored, done.known, done.stay) == (9, 0, {})
+    assert database.rows('SELECT id FROM "RejectedLog"') == []
+    stored, covered = database.rows(LINES), database.rows(COVERAGE)
+    assert len(stored) == 39
+    assert sum(int(str(row["stored"])) for row in covered) == sum(int(str(row["received"])) for row in covered) == 39
+    run(database, blue)
+    assert (database.rows(LINES), database.rows(COVERAGE)) == (stored, covered)
+    with database.connect() as connection:
+        connection.execute('TRUNCATE "LogEntry"')
+    run(database, blue)
+    assert database.rows(LINES) == stored
+
+
+def test_collected_again_first_and_retried_then_doubles_nothing(database: Database, blue: NodeServer, fix: Any) -> None:
+    blue.serve(lines(5, TEN) + odd(2) * 2)
+    run(database, blue)
+    fix()
+    run(database, blue)
+    stored = database.rows(LINES)
+
+    done = again(database)
+
+    assert (done.stored, done.known) == (0, 4)
+    assert database.rows(LINES) == stored
+    assert database.rows('SELECT id FROM "RejectedLog"') == []
+    assert database.rows(COVERAGE)[0] == {
+        "slot": TEN, "status": "complete", "received": 9, "stored": 9, "rejected": 0, "duplicate": 0,
+    }  # fmt: skip
+
+
+def test_a_line_whose_twin_could_be_read_is_a_second_line(database: Database, blue: NodeServer, fix: Any) -> None:
+    (rejected_one,) = odd(1)
+    readable = {**rejected_one, "level": "info", "metadata": {"originalLevel": "odd"}}
+    blue.serve([rejected_one, readable, rejected_one])
+    run(database, blue)
+    fix()
+
+    assert again(database).stored == 2
+    stored = database.rows(LINES)
+    assert [row["metadata"] for row in stored] == [{"originalLevel": "odd"}] * 3
+    run(database, blue)
+    assert database.rows(LINES) == stored
+
+
+@pytest.mark.usefixtures("fix")
+def test_a_collector_that_does_not_have_the_fix_yet_doubles_nothing(database: Database, blue: NodeServer) -> None:
+    blue.serve(odd(3))
+    run(database, blue)
+    again(database)  # in another process, which has it
+    stored = database.rows(LINES)
+    run(database, blue)
+    assert len(database.rows('SELECT id FROM "RejectedLog"')) == 3
+
+    assert again(database).known == 3
+    assert database.rows(LINES) == stored
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(database: Database, blue: NodeServer, fix: Any) -> None:
+    blue.serve(lines(3, TEN) + odd(2) + [{"level": "info", "message": "no time"}])
+    run(database, blue)
+    fix()
+    tables = ('"LogEntry"', '"RejectedLog"', '"LogCoverage"', '"StaleWindow"')
+    before = database.fingerprint(*tables)
+
+    told = again(database, dry_run=True)
+
+    assert database.fingerprint(*tables) == before
+    assert told == again(database)
+    assert (told.stored, told.stay, told.hours) == (2, {"no time": 1}, {TEN})
+
+
+def test_a_record_is_stored_in_the_hour_of_its_own_time(database: Database, blue: NodeServer, fix: Any) -> None:
+    run(database, blue, Window(TEN - HOUR, TEN))
+    blue.serve(odd(2, TEN - HOUR + SECOND) + odd(1, TEN - 48 * HOUR) + odd(1), filtered=False)
+    run(database, blue)
+    fix()
+
+    done = again(database)
+
+    assert done.hours == {TEN - 48 * HOUR, TEN - HOUR, TEN}
+    rows = database.rows(COVERAGE)
+    assert [row["stored"] for row in rows if row["slot"] in (TEN - HOUR, TEN)] == [2, 1]
+    assert sum(int(str(row["rejected"])) for row in rows) == 0
+    assert rows[0]["slot"] == TEN - HOUR  # coverage still begins with what was first asked for
+
+
+def test_what_cannot_be_read_today_either_stays_and_says_why(database: Database, blue: NodeServer, fix: Any) -> None:
+    long = {**odd(1)[0], "message": "x" * 200_000}
+    nul = json.dumps(odd(1)[0]).replace('"odd"', '"odd", "k": "\0"').encode()
+    broken = json.dumps(odd(1)[0]).encode().replace(b'"odd"', b'"odd", "k": "\xff"')
+    body = b",".join([json.dumps(long).encode(), nul, broken, *(json.dumps(one).encode() for one in (
+        odd(1, TEN - 40 * 24 * HOUR)[0], {"level": "info", "message": "no time"}, "text"))])  # fmt: skip
+    blue.answer(body=b"[" + body + b"]")
+    run(database, blue)
+    fix()
+    before = database.rows('SELECT id FROM "RejectedLog" ORDER BY id')
+
+    done = again(database)
+
+    assert done.stored == 0
+    assert done.stay[CUT] == 1
+    assert done.stay == {CUT: 1, ALTERED: 2, EXPIRED: 1, "no time": 1, "a JSON str, not an object": 1}
+    assert database.rows('SELECT id FROM "RejectedLog" ORDER BY id') == before
+
+
+def test_a_time_that_was_far_ahead_is_no_reason_any_more_when_it_has_come(database: Database, blue: NodeServer) -> None:
+    blue.serve(lines(1, TEN + 40 * HOUR), filtered=False)
+    run(database, blue)
+    assert again(database).stay == {"its time is more than a day ahead": 1}
+
+    assert again(database, now=TEN + 41 * HOUR).stored == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "stored"),
+    [
+        (Chosen(node="blue"), 4),
+        (Chosen(node="green"), 0),
+        (Chosen(since=TEN + HOUR), 1),
+        (Chosen(until=TEN + HOUR), 3),
+        (Chosen(since=TEN + 2 * HOUR), 0),
+        (Chosen(reason="LEVEL"), 4),
+        (Chosen(reason="time"), 0),
+    ],
+)
+def test_records_are_chosen_by_node_window_and_reason(
+    chosen: Chosen, stored: int, database: Database, blue: NodeServer, fix: Any
+) -> None:
+    blue.serve(odd(3) + odd(1, TEN + HOUR))
+    run(database, blue)
+    run(database, blue, Window(TEN + HOUR, TEN + 2 * HOUR))
+    fix()
+
+    assert again(database, chosen).stored == stored
+
+
+def test_hours_that_got_lines_wait_for_their_analysis(database: Database, blue: NodeServer, fix: Any) -> None:
+    blue.serve(odd(3))
+    run(database, blue)
+    fix()
+    again(database)
+
+    with database.connect() as connection:
+        assert waiting(connection, WAITS_AS) == [(TEN, "3 rejected records of blue became lines")]
+        [asked] = due(connection, [], since=TEN, now=LATER + SLOT, limit=9)
+        assert asked == Due(TEN, 1, "rejected: 3 rejected records of blue became lines")
+        no_longer_waiting(connection, WAITS_AS, WINDOW, due_by=LATER)  # begun before it was noted
+        assert waiting(connection, WAITS_AS) != []
+        no_longer_waiting(connection, WAITS_AS, WINDOW, due_by=LATER + SLOT)
+        assert waiting(connection, WAITS_AS) == []
+
+
+def test_many_records_go_in_batches_and_keep_their_ordinals(
+    database: Database, blue: NodeServer, fix: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejected, "MOST_AT_ONCE", 7)
+    blue.serve(odd(40) + odd(3) * 5)
+    run(database, blue)
+    fix()
+
+    assert again(database).stored == 55
+    stored = database.rows(LINES)
+    run(database, blue)
+    assert database.rows(LINES) == stored
