@@ -5,32 +5,28 @@ Here: names, defaults, meaning. Nothing is read at import; definitions load with
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from typing import Literal
+from urllib.parse import quote, unquote, urlsplit
 
-Environment = Mapping[str, str]
+from fleexmon_pipeline.credentials import NONE, Credentials, credentials, prefix_of, refuse_shared_prefixes
+from fleexmon_pipeline.values import (
+    BASE_URL,
+    Environment,
+    SettingError,
+    address_of,
+    base_url,
+    http_url,
+    is_host,
+    is_loopback,
+    shown,
+    whole_number,
+)
 
-
-class SettingError(ValueError):
-    """A variable that is missing or cannot be used. Its text names variable, value, reason and examples."""
-
-    def __init__(self, variable: str, reason: str, *examples: str) -> None:
-        self.variable = variable
-        self.reason = reason
-        shown = f"\nExamples: {'  '.join(f'{variable}={example}' for example in examples)}" if examples else ""
-        super().__init__(f"{variable}: {reason}{shown}")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+__all__ = ["Environment", "SettingError", "http_url", "is_loopback", "whole_number"]  # and what stands below
 
 
 def home(environment: Environment = os.environ) -> Path:
@@ -42,91 +38,82 @@ def home(environment: Environment = os.environ) -> Path:
         raise SettingError("FLEEXMON_HOME", f'"{text}" is no directory ({error}).', "/var/lib/fleexmon") from None
 
 
-def whole_number(environment: Environment, variable: str, default: int, *, least: int, most: int) -> int:
-    """A plain decimal; '0', '-5' and '1e3' once meant 'delete everything' and '1 day', so nothing else is taken."""
-    text = environment.get(variable, "").strip()
-    if not text:
-        return default
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise SettingError(variable, f'"{_shown(text)}" is not a whole number.', str(default))
-    if not least <= int(text) <= most:
-        raise SettingError(variable, f"{text} is not between {least} and {most}.", str(default))
-    return int(text)
-
-
-def http_url(variable: str, value: str, *, example: str) -> str:
-    """A base URL without a slash at its end: https, or http on loopback."""
-    parts = _base_url(value)
-    if parts is None or not parts.hostname:
-        raise SettingError(variable, f'"{_shown(value)}" is not {_BASE_URL}.', example)
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise SettingError(variable, f"plain http to {parts.hostname} would send the key in the clear.", example)
-    return value.rstrip("/")
-
-
-_BASE_URL = "an http(s) URL without user, password, query and fragment"
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?)*\.?")
-
-
-def _base_url(text: str) -> SplitResult | None:
-    """The parts of a URL that a client can use and that may be shown; None for anything else."""
-    try:
-        parts = urlsplit(text)
-        sound = parts.scheme in ("http", "https") and _is_host(parts.hostname or "") and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
-        return None
-    return parts if sound and text.isprintable() and not re.search(r"[@?# ]", text) else None
-
-
-def _is_host(text: str) -> bool:
-    return _address(text) is not None or (_HOST.fullmatch(text) is not None and not re.fullmatch(r"[0-9.]+", text))
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return address if re.fullmatch(r"[0-9A-Fa-f:.]+(%[0-9A-Za-z_.-]+)?", text) else None
-
-
-def _shown(value: str) -> str:
-    """A value as a message may show it: whatever could be a password or a key is left out."""
-    return re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^(.{0,9}://)?.*@", r"\1…@", value))[:100]
-
-
 # -- nodes --------------------------------------------------------------------------------------------------------
 
 NODE_EXAMPLES = ("10.0.0.5", "10.0.0.5:8080", "https://blue.example.com")
+SOURCE_EXAMPLES = (*NODE_EXAMPLES, "journal+http://10.0.0.5:19531", 'loki+https://loki.example.com?query={app="shop"}')
+Kind = Literal["api", "journal", "loki"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one answer: what is over makes the slots partial, never the process large."""
+
+    answer_bytes: int = 4_000_000_000  # unpacked; an hour of 1,000 lines/s is 700 MB
+    answer_seconds: int = 600  # one that drips must not hold its run for ever
+    record_bytes: int = 32_000_000
 
 
 @dataclass(frozen=True)
 class Node:
-    """A machine that answers for its log lines."""
+    """A machine that answers for its log lines, or a store that does for it."""
 
     name: str  # its identity: a rename is a new node
     url: str  # asked for lines: http://10.0.0.5:3000/api/logs
     hostname: str  # LogEntry.hostname: the host as the operator wrote it, without port
+    kind: Kind = "api"
+    credentials: Credentials = field(default=NONE, repr=False)
+    limits: Limits = Limits()
+
+
+def limits(environment: Environment = os.environ) -> Limits:
+    """FLEEXMON_MAX_ANSWER_BYTES, FLEEXMON_MAX_ANSWER_SECONDS and FLEEXMON_MAX_RECORD_BYTES."""
+    usual = Limits()
+    return Limits(
+        whole_number(environment, "FLEEXMON_MAX_ANSWER_BYTES", usual.answer_bytes, least=1_000_000, most=10**12),
+        whole_number(environment, "FLEEXMON_MAX_ANSWER_SECONDS", usual.answer_seconds, least=5, most=86_400),
+        whole_number(environment, "FLEEXMON_MAX_RECORD_BYTES", usual.record_bytes, least=10_000, most=10**9),
+    )
 
 
 def node_of(variable: str, name: str, value: str) -> Node:
-    """BLUE_HOST and its like: an IP or name (port 3000), `host:port`, or a base URL; `/api/logs` is appended."""
+    """BLUE_HOST and its like: an IP or name (port 3000), `host:port`, or a base URL; `/api/logs` is appended.
+
+    `journal+http(s)://host:19531` is systemd-journal-gatewayd, `loki+http(s)://host/path?query={…}` Grafana Loki.
+    """
     text = value.strip()
+    if "@" in text.partition("?query=")[0]:
+        raise SettingError(
+            variable,
+            f'"{shown(text)}" is not a node: a user or password in an address would be shown. '
+            f"Set {prefix_of(name)}USER and {prefix_of(name)}PASSWORD, or {prefix_of(name)}TOKEN.",
+            *NODE_EXAMPLES,
+        )
     refusal = SettingError(
-        variable, f'"{_shown(text)}" is not a node: neither an address, nor host:port, nor {_BASE_URL}.', *NODE_EXAMPLES
+        variable, f'"{shown(text)}" is not a node: neither an address, nor host:port, nor {BASE_URL}.', *NODE_EXAMPLES
     )
-    if "://" in text:
-        parts = _base_url(text)
+    scheme, separator, rest = text.partition("://")
+    if separator:
+        kind, plus, transport = scheme.rpartition("+")
+        if plus and (kind not in ("journal", "loki") or transport not in ("http", "https")):
+            raise SettingError(
+                variable, f'"{shown(text)}" is not a node: {shown(scheme)} is no source known here.', *SOURCE_EXAMPLES
+            )
+        if kind == "journal":
+            return _journal(name, f"{transport}://{rest}", refusal)
+        if kind == "loki":
+            return _loki(variable, name, f"{transport}://{rest}", refusal)
+        parts = base_url(text)
         if parts is None:
             raise refusal
         base = text.rstrip("/")
         return Node(name, base if base.endswith("/api/logs") else f"{base}/api/logs", parts.hostname or "")
-    if address := _address(_unbracketed(text)):
-        shown = f"[{address}]" if address.version == 6 else str(address)
-        return Node(name, f"http://{shown}:3000/api/logs", str(address))
+    if address := address_of(_unbracketed(text)):
+        bracketed = f"[{address}]" if address.version == 6 else str(address)
+        return Node(name, f"http://{bracketed}:3000/api/logs", str(address))
     host, _, port = text.rpartition(":") if ":" in text else (text, "", "3000")
     bare = _unbracketed(host)
-    if not _is_host(bare) or (bare != host) != (":" in bare):
+    if not is_host(bare) or (bare != host) != (":" in bare):
         raise refusal
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
         raise refusal
@@ -137,8 +124,35 @@ def _unbracketed(text: str) -> str:
     return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 
 
+def _journal(name: str, text: str, refusal: SettingError) -> Node:
+    parts = base_url(text)
+    if parts is None:
+        raise refusal
+    port = "" if parts.port or parts.path.strip("/") else ":19531"  # a path is a proxy's, and so is the port
+    base = text.rstrip("/")
+    return Node(name, f"{base}{port}/entries", parts.hostname or "", "journal")
+
+
+def _loki(variable: str, name: str, text: str, refusal: SettingError) -> Node:
+    """The query stands in the address as people write it, or percent-encoded; nothing else may stand beside it."""
+    base, _, asked = text.partition("?")
+    parts = base_url(base)
+    if parts is None or "#" in asked:
+        raise refusal
+    key, _, query = asked.partition("=")
+    query = unquote(query)
+    if key != "query" or not re.fullmatch(r"(?s)\s*\{.*\}.*", query) or not query.isprintable():
+        raise SettingError(
+            variable,
+            "a Loki source needs ?query={…}, a LogQL selector; in LOG_SOURCES a comma in it is written %2C.",
+            SOURCE_EXAMPLES[-1],
+        )
+    base = base.rstrip("/").removesuffix("/loki/api/v1/query_range")
+    return Node(name, f"{base}/loki/api/v1/query_range?query={quote(query)}", parts.hostname or "", "loki")
+
+
 def nodes(environment: Environment = os.environ) -> list[Node]:
-    """BLUE_HOST, GREEN_HOST and LOG_SOURCES, in this order; [] when none is set.
+    """BLUE_HOST, GREEN_HOST and LOG_SOURCES, in this order, with credentials and limits; [] when none is set.
 
     Raises SettingError for one that is malformed, for a name or an address used twice, and for the UI's own address.
     """
@@ -149,7 +163,7 @@ def nodes(environment: Environment = os.environ) -> list[Node]:
     for entry in filter(None, (part.strip() for part in environment.get("LOG_SOURCES", "").split(","))):
         name, equals, value = entry.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name.strip()):
-            raise SettingError("LOG_SOURCES", f'"{_shown(entry)}" is not name=host.', "worker-1=10.0.0.7")
+            raise SettingError("LOG_SOURCES", f'"{shown(entry)}" is not name=host.', "worker-1=10.0.0.7")
         found.append(("LOG_SOURCES", node_of("LOG_SOURCES", name.strip(), value)))
     for index, (variable, node) in enumerate(found):
         for _, other in found[:index]:
@@ -160,13 +174,16 @@ def nodes(environment: Environment = os.environ) -> list[Node]:
                     variable, f"{other.name} and {node.name} are the same address; its lines would be counted twice."
                 )
         _refuse_own_address(variable, node, environment)
-    return [node for _, node in found]
+    refuse_shared_prefixes(environment, (node.name for _, node in found))
+    usual = limits(environment)
+    return [replace(node, credentials=credentials(environment, node.name, node.url), limits=usual) for _, node in found]
 
 
 def _place(node: Node) -> tuple[str, int, str]:
     """Where a node is, however its address is written."""
     parts = urlsplit(node.url)
-    return (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80), parts.path
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return (parts.hostname or "").rstrip("."), port, f"{parts.path}?{parts.query}"
 
 
 def _refuse_own_address(variable: str, node: Node, environment: Environment) -> None:
@@ -232,6 +249,6 @@ def github(environment: Environment = os.environ) -> GitHubSettings | None:
     if not repo:
         raise SettingError("ALERTS_REPO", "is not set, but GH_TOKEN is.", "acme/shop-alerts")
     if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", repo):
-        raise SettingError("ALERTS_REPO", f'"{_shown(repo)}" is not owner/name.', "acme/shop-alerts")
+        raise SettingError("ALERTS_REPO", f'"{shown(repo)}" is not owner/name.', "acme/shop-alerts")
     api = environment.get("GITHUB_API_URL", "").strip() or "https://api.github.com"
     return GitHubSettings(repo, token, http_url("GITHUB_API_URL", api, example="https://api.github.com"))

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.settings import Limits
 
 Raw = bytes | msgspec.Raw
 
 SPLIT_FROM = 1_000_000  # bytes that are waited for before they are split; doubled when they hold no boundary
-MOST_BYTES_OF_A_RECORD = 32_000_000
 MOST_BYTES_UNKNOWN = 32_000_000  # of an object whose form cannot be told from its beginning
 SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
 LOOKED_AT = 400  # bytes of a body that is no answer, for its reason
@@ -46,8 +46,9 @@ _RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
 class Splitter:
     """`for raw in splitter.records(chunks)`; afterwards `broken` says why there may have been more, or is None."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes_of_a_record: int = Limits().record_bytes) -> None:
         self.broken: str | None = None
+        self._most = most_bytes_of_a_record
         self._count = 0
 
     def records(self, chunks: Iterable[bytes]) -> Iterator[Raw]:
@@ -95,8 +96,8 @@ class Splitter:
                 del buffer[:end]
                 self._count += len(raws)
                 yield from raws
-            elif len(buffer) > MOST_BYTES_OF_A_RECORD:
-                self.broken = f"after {self._count:,} records one has more than {MOST_BYTES_OF_A_RECORD:,} bytes"
+            elif len(buffer) > self._most:
+                self.broken = f"after {self._count:,} records one has more than {self._most:,} bytes"
                 return
             enough = SPLIT_FROM if raws else 2 * len(buffer)
         try:
@@ -117,8 +118,8 @@ class Splitter:
                     self._count += 1
                     yield line
             buffer[:] = rest
-            if len(buffer) > MOST_BYTES_OF_A_RECORD:
-                self.broken = f"after {self._count:,} records one has more than {MOST_BYTES_OF_A_RECORD:,} bytes"
+            if len(buffer) > self._most:
+                self.broken = f"after {self._count:,} records one has more than {self._most:,} bytes"
                 return
             gathered = False
             for chunk in chunks:

@@ -16,12 +16,12 @@ from datetime import datetime
 from itertools import chain, islice
 from uuid import UUID
 
-import httpx
-
 from fleexmon_pipeline.collection.answers import Raw
-from fleexmon_pipeline.collection.fetch import TIMEOUT, Answer, ask
+from fleexmon_pipeline.collection.clients import Clients
+from fleexmon_pipeline.collection.fetch import Answer
 from fleexmon_pipeline.collection.identity import Identities
 from fleexmon_pipeline.collection.records import Line, RejectedError, read, storable
+from fleexmon_pipeline.collection.sources import ask
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.identity import uuid8
@@ -111,19 +111,19 @@ def collect(
     """
     total = Account(window)
 
-    def collect_part(client: httpx.Client, node: Node, part: Window) -> NodeAccount:
-        with connections() as connection, ask(client, node, part) as answer:
+    def collect_part(node: Node, part: Window) -> NodeAccount:
+        with connections() as connection, ask(clients, node, part) as answer:
             return keep(connection, node, part, answer, now=now, run_id=run_id)
 
     with (
-        httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client,
+        Clients() as clients,
         ThreadPoolExecutor(min(len(nodes), MOST_AT_ONCE) or 1) as threads,
     ):
         for hour in window.hours():
             with connections() as connection:
                 asked = _parts(connection, hour.overlap(window).ended(now), nodes, only_incomplete=only_incomplete)
             account = Account(hour)
-            for node_account in threads.map(lambda one: collect_part(client, *one), asked):
+            for node_account in threads.map(lambda one: collect_part(*one), asked):
                 account.of(node_account.node).add(node_account)
             each_hour(account)
             total.add(account)

@@ -18,7 +18,9 @@ import msgspec
 import psycopg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.collection.fetch import TIMEOUT, ask
+from fleexmon_pipeline.collection.clients import Clients
+from fleexmon_pipeline.collection.fetch import TIMEOUT
+from fleexmon_pipeline.collection.sources import ask
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import DatabaseTooNewError, version_of
 from fleexmon_pipeline.database.server import DatabaseUnreachableError, configured_url, dagster_conninfo, database_url
@@ -161,12 +163,14 @@ def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Findi
 def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
     nodes, demo = watched(environment)
     end = floor(now, SLOT)
-    with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
+    with Clients() as clients:
         for node in nodes:
             variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
-            with ask(client, node, Window(end - SLOT, end)) as answer:
+            with ask(clients, node, Window(end - SLOT, end)) as answer:
                 lines = sum(1 for _ in answer)
             told = f"{node.url}: {lines:,} lines of the last slot in {answer.seconds:.2f} s"
+            if node.credentials.variables:
+                told += f", with {', '.join(node.credentials.variables)}"
             if answer.error:
                 yield Finding(variable, "wrong", f"{node.url}: {answer.error}")
             else:

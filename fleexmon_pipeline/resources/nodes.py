@@ -31,8 +31,10 @@ def watched(environment: Mapping[str, str] = os.environ) -> tuple[list[Node], bo
             "is not set, nor GREEN_HOST or LOG_SOURCES, and no demo nodes run here (`fleexmon up` starts them).",
             *NODE_EXAMPLES,
         ) from None
+    limits = settings.limits(environment)
     return [
-        Node(name, f"http://{address}/api/logs", address.rpartition(":")[0]) for name, address in noted.items()
+        Node(name, f"http://{address}/api/logs", address.rpartition(":")[0], limits=limits)
+        for name, address in noted.items()
     ], True
 
 

@@ -127,14 +127,14 @@ def test_logs_may_come_last() -> None:
     ]
 
 
-def test_a_record_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MOST_BYTES_OF_A_RECORD", 1_000)
+def test_a_record_without_end_is_given_up() -> None:
+    splitter = Splitter(most_bytes_of_a_record=1_000)
     endless = b'[{"message": "a"}, {"message": "' + b"x" * 10_000
 
-    raws, broken = split(endless, 100)
+    raws = [bytes(raw) for raw in splitter.records(chunks_of(endless, 100))]
 
     assert raws == [b'{"message": "a"}']
-    assert broken == "after 1 records one has more than 1,000 bytes"
+    assert splitter.broken == "after 1 records one has more than 1,000 bytes"
 
 
 @settings(deadline=None, max_examples=1)

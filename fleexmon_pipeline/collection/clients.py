@@ -1,0 +1,72 @@
+"""An HTTP client for each node: its credentials, its certificates, its connections and nobody else's.
+
+Here: how a node is connected to. What it may be shown: `credentials.py`; what it is asked: `sources.py`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+from typing import Self
+
+import httpx
+
+from fleexmon_pipeline.collection.fetch import TIMEOUT, FetchError
+from fleexmon_pipeline.credentials import Credentials
+from fleexmon_pipeline.settings import Node
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # knows no authority, so it trusts nobody; httpx's own takes 20-40 ms
+
+
+class Clients:
+    """Made when a node is first asked, kept until the `with` ends. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, httpx.Client] = {}
+        self._stack = ExitStack()
+        self._making = Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def of(self, node: Node) -> httpx.Client:
+        """Raises FetchError when the node's certificate files cannot be used."""
+        with self._making:
+            if node.name not in self._made:
+                self._made[node.name] = self._stack.enter_context(client_of(node))
+            return self._made[node.name]
+
+
+@contextmanager
+def client_of(node: Node) -> Iterator[httpx.Client]:
+    """Raises FetchError when the node's certificate files cannot be used."""
+    given = node.credentials
+    auth = httpx.BasicAuth(given.user, given.password) if given.user and given.password else None
+    with httpx.Client(
+        timeout=TIMEOUT,
+        follow_redirects=False,
+        auth=auth,
+        headers={"Authorization": f"Bearer {given.token}"} if given.token else None,
+        verify=_context(given) if node.url.startswith("https:") else _NO_TLS,
+    ) as client:
+        yield client
+
+
+def _context(given: Credentials) -> ssl.SSLContext:
+    """The usual authorities, and BLUE_CA's; BLUE_CLIENT_CERT to show the node."""
+    context = httpx.create_ssl_context()
+    used = given.ca
+    try:
+        if given.ca:
+            context.load_verify_locations(cafile=given.ca)
+        if given.client_cert:
+            used = given.client_cert
+            context.load_cert_chain(given.client_cert, given.client_key, password="")  # "": never ask on the terminal
+    except (OSError, ssl.SSLError) as error:
+        raise FetchError(f"{used}: cannot be used: {error}") from None
+    return context

@@ -1,0 +1,119 @@
+"""What a node is shown of us: a token, a password, a certificate, each from variables of its own, none ever told.
+
+Here: which variables, and what they may hold. How they are used: `collection/clients.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fleexmon_pipeline.values import Environment, SettingError, is_loopback
+
+ALLOWED_IN_THE_CLEAR = "FLEEXMON_ALLOW_HTTP_CREDENTIALS"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """For one node. At most one of token and user; `variables` names what was set, and may be shown."""
+
+    token: str | None = field(default=None, repr=False)
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    client_cert: str | None = None  # paths; what is in the files is read by OpenSSL alone
+    client_key: str | None = None
+    ca: str | None = None
+    variables: tuple[str, ...] = ()
+
+
+NONE = Credentials()
+
+
+def prefix_of(name: str) -> str:
+    """`worker-1` → `WORKER_1_`: what the variables of a node begin with."""
+    return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_"
+
+
+def credentials(environment: Environment, name: str, url: str) -> Credentials:
+    """BLUE_TOKEN (bearer), or BLUE_USER and BLUE_PASSWORD (basic); BLUE_CLIENT_CERT, BLUE_CLIENT_KEY, BLUE_CA (files).
+
+    `url` is what the node is asked at. Raises SettingError for what cannot be used, or would be sent in the clear.
+    """
+    prefix = prefix_of(name)
+
+    def value(what: str) -> str | None:
+        return environment.get(prefix + what, "").strip() or None
+
+    token, user, password = value("TOKEN"), value("USER"), value("PASSWORD")
+    files = {what: value(what) for what in ("CLIENT_CERT", "CLIENT_KEY", "CA")}
+    if name.lower() == "gh" and token:
+        raise SettingError("LOG_SOURCES", "a node of the name gh would be sent GH_TOKEN; give it another name.")
+    if token and (user or password):
+        raise SettingError(f"{prefix}TOKEN", f"is set, and {prefix}USER or {prefix}PASSWORD too; a node takes one.")
+    if bool(user) != bool(password):
+        there, lacking = ("USER", "PASSWORD") if user else ("PASSWORD", "USER")
+        raise SettingError(f"{prefix}{lacking}", f"is not set, but {prefix}{there} is.")
+    for what, text in (("TOKEN", token), ("USER", user), ("PASSWORD", password)):
+        if text and not text.isprintable():
+            raise SettingError(prefix + what, "has characters in it that cannot be sent (its value is not shown).")
+    if token and not (token.isascii() and " " not in token):
+        raise SettingError(f"{prefix}TOKEN", "is not a token: it has a space or a letter beyond ASCII in it.")
+    if user and ":" in user:
+        raise SettingError(f"{prefix}USER", "has a colon in it, which basic authentication cannot send.")
+    if files["CLIENT_KEY"] and not files["CLIENT_CERT"]:
+        raise SettingError(f"{prefix}CLIENT_CERT", f"is not set, but {prefix}CLIENT_KEY is.", "/etc/fleexmon/blue.pem")
+    for what, path in files.items():
+        _check_file(prefix + what, path, url)
+    if token or user:
+        _refuse_in_the_clear(environment, f"{prefix}{'TOKEN' if token else 'PASSWORD'}", url)
+    given = {"TOKEN": token, "USER": user, "PASSWORD": password, **files}
+    return Credentials(
+        token,
+        user,
+        password,
+        client_cert=files["CLIENT_CERT"],
+        client_key=files["CLIENT_KEY"],
+        ca=files["CA"],
+        variables=tuple(prefix + what for what, text in given.items() if text),
+    )
+
+
+def refuse_shared_prefixes(environment: Environment, names: Iterable[str]) -> None:
+    """`worker-1` and `worker.1` would be sent each other's password."""
+    first: dict[str, str] = {}
+    for name in names:
+        prefix = prefix_of(name)
+        other = first.setdefault(prefix, name)
+        used = [prefix + what for what in _ALL if environment.get(prefix + what, "").strip()]
+        if other != name and used:
+            raise SettingError(used[0], f"could be meant for {other} or for {name}; rename one of them.")
+
+
+_ALL = ("TOKEN", "USER", "PASSWORD", "CLIENT_CERT", "CLIENT_KEY", "CA")
+
+
+def _check_file(variable: str, path: str | None, url: str) -> None:
+    if path is None:
+        return
+    if urlsplit(url).scheme != "https":
+        raise SettingError(variable, "is set, but the node is asked over plain http; write its address as https://…")
+    if "\0" in path or not Path(path).is_file() or not os.access(path, os.R_OK):
+        raise SettingError(variable, f'"{path[:200]}" is no file that can be read.', "/etc/fleexmon/blue.pem")
+
+
+def _refuse_in_the_clear(environment: Environment, variable: str, url: str) -> None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    allowed = environment.get(ALLOWED_IN_THE_CLEAR, "").strip()
+    if allowed not in ("", "0", "1"):
+        raise SettingError(ALLOWED_IN_THE_CLEAR, f'"{allowed[:20]}" is neither 0 nor 1.', "1")
+    if parts.scheme == "http" and not is_loopback(host) and allowed != "1":
+        raise SettingError(
+            variable,
+            f"would go to {host} in the clear, over plain http. Use https, or, where the network itself is private, "
+            f"{ALLOWED_IN_THE_CLEAR}=1.",
+        )

@@ -1,0 +1,83 @@
+"""What the text of a variable may be: a number, a host, a URL; and how it is refused without showing a secret.
+
+Here: what holds for any variable. Which variables there are and what they mean: `settings.py`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
+
+Environment = Mapping[str, str]
+
+BASE_URL = "an http(s) URL without user, password, query and fragment"
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?)*\.?")
+
+
+class SettingError(ValueError):
+    """A variable that is missing or cannot be used. Its text names variable, value, reason and examples."""
+
+    def __init__(self, variable: str, reason: str, *examples: str) -> None:
+        self.variable = variable
+        self.reason = reason
+        told = f"\nExamples: {'  '.join(f'{variable}={example}' for example in examples)}" if examples else ""
+        super().__init__(f"{variable}: {reason}{told}")
+
+
+def shown(value: str) -> str:
+    """A value as a message may show it: whatever could be a password or a key is left out."""
+    return re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^((?:[a-z]{1,10}\+)?https?://)?.*@", r"\1…@", value))[:100]
+
+
+def whole_number(environment: Environment, variable: str, default: int, *, least: int, most: int) -> int:
+    """A plain decimal; '0', '-5' and '1e3' once meant 'delete everything' and '1 day', so nothing else is taken."""
+    text = environment.get(variable, "").strip()
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise SettingError(variable, f'"{shown(text)}" is not a whole number.', str(default))
+    if not least <= int(text) <= most:
+        raise SettingError(variable, f"{text} is not between {least} and {most}.", str(default))
+    return int(text)
+
+
+def http_url(variable: str, value: str, *, example: str) -> str:
+    """A base URL without a slash at its end: https, or http on loopback."""
+    parts = base_url(value)
+    if parts is None or not parts.hostname:
+        raise SettingError(variable, f'"{shown(value)}" is not {BASE_URL}.', example)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise SettingError(variable, f"plain http to {parts.hostname} would send the key in the clear.", example)
+    return value.rstrip("/")
+
+
+def base_url(text: str) -> SplitResult | None:
+    """The parts of a URL that a client can use and that may be shown; None for anything else."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and is_host(parts.hostname or "") and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        return None
+    return parts if sound and text.isprintable() and not re.search(r"[@?# ]", text) else None
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def is_host(text: str) -> bool:
+    return address_of(text) is not None or (_HOST.fullmatch(text) is not None and not re.fullmatch(r"[0-9.]+", text))
+
+
+def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IP address without brackets; None for a name."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return address if re.fullmatch(r"[0-9A-Fa-f:.]+(%[0-9A-Za-z_.-]+)?", text) else None
