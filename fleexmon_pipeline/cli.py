@@ -119,6 +119,19 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
+def nodes(as_json: Json = False) -> None:
+    """What is known of each node: since when it is watched, its last line, lag, coverage, gaps, rejected records.
+
+    The name is a node's identity. One that is added is asked from then on; a rename makes a new node, and lines and
+    issues stay with the old name; one that is removed is asked no more, and its history stays until it is too old.
+    """
+    from fleexmon_pipeline.commands.nodes import print_nodes
+
+    with _refusing():
+        print_nodes(typer.echo, as_json=as_json, now=datetime.now(UTC))
+
+
+@app.command()
 def patterns(
     file: Annotated[str, typer.Argument(help="A file of log lines; - for standard input.")],
     summary: Annotated[bool, typer.Option("--summary", help="Patterns with their counts instead of lines.")] = False,

@@ -12,6 +12,7 @@ import dagster as dg
 from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting
 from fleexmon_pipeline.checks import RULES_ARE_SOUND, check_rules
 from fleexmon_pipeline.collection.coverage import covered_until
+from fleexmon_pipeline.collection.gaps import rules_but_gaps
 from fleexmon_pipeline.collection.rejected import WAITS_AS
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.lifecycle import (
@@ -52,7 +53,8 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
             if known := covered_until(connection, Window(hour.until, hour.until + LOOK_BACK)):
                 slots = Window(hour.since, known)
             occurrences = evaluate(connection, loaded.rules, slots, until=slots.until)
-            subjects = write_occurrences(connection, occurrences, source="detector", window=slots)
+            rules = rules_but_gaps(connection, [rule.name for rule in loaded.rules], slots)
+            subjects = write_occurrences(connection, occurrences, source="detector", window=slots, rules=rules)
             subjects |= subjects_over(connection, hour)
             outcome = reconcile(connection, subjects, now=known_until, since=hour.since)
             context.log.info(f"{hour}: {len(occurrences)} firings; {outcome.sentence()}")

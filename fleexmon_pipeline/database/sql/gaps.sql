@@ -1,0 +1,59 @@
+-- given_up --
+-- Hours of a node that the catch-up has asked for often enough. A slot of the hour that was asked less often keeps it
+-- alive.
+SELECT node, date_trunc('hour', slot) AS hour, array_agg(slot ORDER BY slot) AS slots,
+  (array_agg(error ORDER BY "updatedAt" DESC, slot DESC) FILTER (WHERE error IS NOT NULL))[1] AS error
+FROM "LogCoverage"
+WHERE slot >= %(since)s AND status IN ('partial', 'missing')
+GROUP BY 1, 2
+HAVING min(attempts) >= %(most)s
+ORDER BY 1, 2;
+
+-- gaps_said --
+SELECT fingerprint, slot, title, description
+FROM "IssueOccurrence"
+WHERE slot >= %(since)s AND source = 'detector' AND rule = %(rule)s;
+
+-- rules_said --
+SELECT DISTINCT rule FROM "IssueOccurrence"
+WHERE slot >= %(since)s AND slot < %(until)s AND source = 'detector';
+
+-- node_facts --
+-- Each node that was ever asked. A hole is a slot that is partial, missing, or was never asked for; those after the last
+-- question to a node that is watched no more are none.
+WITH asked AS (
+  SELECT node, min(slot) AS since, max(slot) + interval '5 minutes' AS until,
+    max(slot) FILTER (WHERE stored > 0) AS newest
+  FROM "LogCoverage" GROUP BY node
+),
+due AS (
+  SELECT asked.node, slot, c.status
+  FROM asked
+  CROSS JOIN LATERAL generate_series(
+    GREATEST(asked.since, %(since)s::timestamp),
+    CASE WHEN asked.node = ANY(%(watched)s::text[]) THEN %(until)s::timestamp ELSE asked.until END
+      - interval '5 minutes',
+    interval '5 minutes'
+  ) AS slot
+  LEFT JOIN "LogCoverage" AS c USING (node, slot)
+),
+holes AS (
+  SELECT node, count(DISTINCT date_trunc('hour', slot)) AS hours, min(slot) AS oldest
+  FROM due WHERE status IS NULL OR status IN ('partial', 'missing') GROUP BY node
+),
+day AS (
+  SELECT node, count(*) FILTER (WHERE status = 'complete') AS complete, count(*) FILTER (WHERE status = 'empty') AS empty,
+    count(*) FILTER (WHERE status = 'partial') AS partial, count(*) FILTER (WHERE status = 'missing') AS missing
+  FROM "LogCoverage" WHERE slot >= %(day)s::timestamp GROUP BY node
+),
+bad AS (SELECT source AS node, count(*) AS records FROM "RejectedLog" GROUP BY 1)
+SELECT asked.node, asked.since, line.last, COALESCE(complete, 0) AS complete, COALESCE(empty, 0) AS empty,
+  COALESCE(partial, 0) AS partial, COALESCE(missing, 0) AS missing, COALESCE(hours, 0) AS hours, oldest,
+  COALESCE(records, 0) AS rejected
+FROM asked
+LEFT JOIN holes USING (node) LEFT JOIN day USING (node) LEFT JOIN bad USING (node)
+CROSS JOIN LATERAL (
+  SELECT max(timestamp) AS last FROM "LogEntry"
+  WHERE timestamp >= asked.newest AND timestamp < asked.newest + interval '5 minutes' AND source = asked.node
+) AS line
+ORDER BY asked.node;

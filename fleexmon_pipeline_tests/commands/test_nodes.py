@@ -1,0 +1,110 @@
+"""Nodes as a person meets them: what each has sent, what it still owes, and what changing the settings does."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
+from fleexmon_pipeline.collection.collect import collect
+from fleexmon_pipeline.commands.nodes import Known, known_nodes
+from fleexmon_pipeline.settings import Node, node_of
+from fleexmon_pipeline.window import HOUR, SLOT, Window
+from fleexmon_pipeline_tests.commands.conftest import Call, refused
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.node_server import NodeServer, lines
+
+TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
+NOON = TEN + 2 * HOUR
+MINUTE = timedelta(minutes=1)
+
+
+def facts(database: Database, *nodes: Node, now: datetime = NOON + 10 * MINUTE) -> dict[str, Known]:
+    with database.connect() as connection:
+        return {each.node: each for each in known_nodes(connection, list(nodes), demo=False, now=now)}
+
+
+def ask(database: Database, name: str, server: NodeServer, since: datetime, until: datetime) -> Node:
+    node = Node(name, server.url, "127.0.0.1")
+    collect(Window(since, until), [node], database.connect, now=until, run_id="test")
+    return node
+
+
+def test_what_is_known_of_each_node(database: Database) -> None:
+    with NodeServer() as server:
+        server.serve([*lines(60, TEN, every=MINUTE), {"message": "no time"}])
+        blue = ask(database, "blue", server, TEN, NOON)
+        server.serve(lines(1, TEN))
+        ask(database, "green", server, TEN, TEN + HOUR)
+        server.answer(status=404)
+        ask(database, "green", server, TEN + HOUR, TEN + HOUR + SLOT)
+    new = Node("red", "http://me:hunter2@10.0.0.9:3000/api/logs?key=hunter2", "10.0.0.9")
+
+    found = facts(database, new, blue)
+
+    assert list(found) == ["red", "blue", "green"]
+    assert found["blue"] == Known(
+        "blue", True, False, blue.url, TEN, TEN + 59 * MINUTE, 71 * 60,
+        {"complete": 12, "empty": 12, "partial": 0, "missing": 0},
+        {"hours": 0, "givenUp": 0, "oldest": None}, 1,
+    )  # fmt: skip
+    green = found["green"]
+    assert (green.watched, green.address, green.last_line) == (False, None, TEN)
+    assert green.last_day == {"complete": 1, "empty": 11, "partial": 0, "missing": 1}
+    assert green.gaps == {"hours": 1, "givenUp": 0, "oldest": TEN + HOUR}  # it is not asked for what came after
+    assert found["red"].address == "http://10.0.0.9:3000/api/logs"
+    assert (found["red"].since, found["red"].last_line, found["red"].lag_seconds) == (None, None, None)
+
+
+def test_hours_nobody_asked_for_are_gaps_and_those_given_up_are_told(database: Database) -> None:
+    with NodeServer() as server:
+        blue = ask(database, "blue", server, TEN, TEN + HOUR)
+    with database.connect() as connection:
+        connection.execute(
+            "UPDATE \"LogCoverage\" SET status = 'missing', attempts = %s WHERE slot < %s", [MOST_ATTEMPTS, TEN + SLOT]
+        )
+
+    assert facts(database, blue)["blue"].gaps == {"hours": 2, "givenUp": 1, "oldest": TEN}
+
+
+def test_a_person_reads_a_page_and_what_changing_a_node_does(
+    database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no node is watched" in fleexmon("nodes").out
+    monkeypatch.setenv("BLUE_HOST", "10.0.0.5")
+    monkeypatch.setenv("GREEN_HOST", "10.0.0.6")
+    with NodeServer() as server:
+        server.serve([{"message": "no time"}])
+        ask(database, "blue", server, TEN, TEN + HOUR)
+
+    said = fleexmon("nodes")
+
+    assert said.status == 0
+    assert (
+        f"blue  watched  {node_of('BLUE_HOST', 'blue', '10.0.0.5').url}\n  since      2026-11-20 10:00 UTC" in said.out
+    )
+    assert "last line  none yet" in said.out
+    assert "1 records: fleexmon rejected list --node blue" in said.out
+    assert "green  watched  http://10.0.0.6:3000/api/logs\n  not asked yet" in said.out
+    for word in ("Adding a node", "Renaming one", "Removing one", "identity"):
+        assert word in said.out
+
+
+def test_json_is_one_document(database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert json.loads(fleexmon("nodes", "--json").out) == []
+    monkeypatch.setenv("LOG_SOURCES", "worker-1=10.0.0.7")
+
+    assert json.loads(fleexmon("nodes", "--json").out) == [{
+        "node": "worker-1", "watched": True, "demo": False, "address": "http://10.0.0.7:3000/api/logs", "since": None,
+        "lastLine": None, "lagSeconds": None, "lastDay": {"complete": 0, "empty": 0, "partial": 0, "missing": 0},
+        "gaps": {"hours": 0, "givenUp": 0, "oldest": None}, "rejected": 0,
+    }]  # fmt: skip
+    assert database.rows('SELECT 1 FROM "LogCoverage"') == []
+
+
+def test_a_malformed_node_is_a_sentence(fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLUE_HOST", "http//10.0.0.5")
+
+    assert "BLUE_HOST" in refused(fleexmon("nodes"))
