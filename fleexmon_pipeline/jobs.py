@@ -14,10 +14,12 @@ monitoring = dg.define_asset_job(
     description="Collect, analyse and judge an hour. Every five minutes for the hour that runs; again for late lines.",
 )
 predict = dg.define_asset_job("predict", selection=["predictions"], description="What an hour's trend leads to.")
-digest = dg.define_asset_job("digest", selection=["digests"], description="The page that people read in the morning.")
+digest = dg.define_asset_job(
+    "digest", selection=["digests"], tags=AGAIN, description="The page that people read in the morning."
+)
 alert = dg.define_asset_job("alert", selection=["issue_alerts"], description="Keep GitHub in step with the issues.")
 retain = dg.define_asset_job(
-    "retain", selection=["data_retention"], description="Delete what is old, in small batches."
+    "retain", selection=["data_retention"], tags=AGAIN, description="Delete what is old, in small batches."
 )
 everything_hourly = dg.define_asset_job(
     "backfill_hours",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.window import HOUR, Window, floor
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -40,7 +40,10 @@ def tick_tags(kind: str) -> dict[str, str]:
 def window_of(context: dg.AssetExecutionContext) -> Window:
     """The window of this run: a partition's, or a whole range's."""
     found = context.partition_time_window
-    return Window(found.start.astimezone(UTC), found.end.astimezone(UTC))
+    window = Window(found.start.astimezone(UTC), found.end.astimezone(UTC))
+    if floor(window.since, HOUR) != window.since:  # Dagster takes `10:05` for a partition and would do another hour
+        raise dg.Failure(f"{key_of_hour(window.since)} is not a partition: keys are whole hours.", allow_retries=False)
+    return window
 
 
 def is_tick(context: dg.AssetExecutionContext) -> bool:

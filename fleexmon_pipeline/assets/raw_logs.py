@@ -39,9 +39,10 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
         context.log.info(account.sentence())
         context.add_asset_metadata(metadata_of(account), partition_key=key_of_hour(account.window.since))
 
+    sources = nodes.sources()
     total = collect(
         window,
-        nodes.sources(),
+        sources,
         postgres.connection,
         now=now,
         run_id=context.run.run_id,
@@ -51,7 +52,9 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
     if len(list(window.hours())) > 1:
         context.log.info(f"total {total.sentence()}")
     with postgres.connection() as connection:
-        check = check_coverage(connection, since=now - timedelta(days=settings.retention_days()))
+        check = check_coverage(
+            connection, [node.name for node in sources], since=now - timedelta(days=settings.retention_days())
+        )
     return dg.MaterializeResult(check_results=[check])
 
 

@@ -127,22 +127,30 @@ def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
             and "/" not in connection.info.host
         ):
             yield Finding(subject, "wrong", "the connection is not encrypted; add sslmode=verify-full to DATABASE_URL")
-        yield from _coverage(connection, now)
-        yield from _watched_no_more(connection, environment)
+        yield from _coverage(connection, environment, now)
     with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
-        yield Finding("dagster's database", "ok", own.info.dbname)
+        row = own.execute("SELECT current_schema()").fetchone()
+        schema = "" if row is None or row[0] == "public" else f", schema {row[0]}"
+        yield Finding("dagster's database", "ok", f"{own.info.dbname}{schema}")
         yield _daemon(own, now)
 
 
-def _coverage(connection: Connection, now: datetime) -> Iterator[Finding]:
-    """What was collected lately, node by node."""
-    since = now - timedelta(days=1)
-    rows = connection.execute(statements("commands")["coverage"], {"since": since}).fetchall()
-    for row in rows:
+def _coverage(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:
+    """What was collected lately, node by node; a node that is watched no more is told, and no longer wrong."""
+    try:
+        watched_now = {node.name for node in watched(environment)[0]}
+    except SettingError:  # told where the nodes are asked
+        watched_now = set()
+    rows = connection.execute(statements("commands")["coverage"], {"since": now - timedelta(days=1)}).fetchall()
+    for row in (row for row in rows if row["node"] in watched_now):
         newest = f"newest {row['newest']:%m-%d %H:%M} UTC"
         told = f"last 24 h: {row['whole']} slots whole, {row['broken']} missing or partial; {newest}"
-        yield Finding(f"coverage of {row['node']}", "wrong" if row["broken"] else "ok", told + (
-            f"; {row['error']}. It is asked again by itself." if row["broken"] and row["error"] else ""))  # fmt: skip
+        again = f"; {row['error']}. It is asked again by itself." if row["broken"] and row["error"] else ""
+        yield Finding(f"coverage of {row['node']}", "wrong" if row["broken"] else "ok", told + again)
+    for row in connection.execute(statements("commands")["nodes_ever"]):
+        if watched_now and row["node"] not in watched_now:
+            last = f"last asked for {row['newest']:%Y-%m-%d %H:%M} UTC"
+            yield Finding(f"node {row['node']}", "off", f"is watched no more; {last}")
 
 
 def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Finding:
@@ -177,18 +185,6 @@ def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
                 yield Finding(variable, "ok", f"{told}{' (demo)' if demo else ''}")
 
 
-def _watched_no_more(connection: Connection, environment: Environment) -> Iterator[Finding]:
-    try:
-        known = {node.name for node in watched(environment)[0]}
-    except SettingError:  # told where the nodes are asked
-        return
-    for row in connection.execute(statements("commands")["nodes_ever"]).fetchall():
-        if row["node"] not in known:
-            yield Finding(
-                f"node {row['node']}", "off", f"is watched no more; last asked for {row['newest']:%Y-%m-%d %H:%M}"
-            )
-
-
 def _genai(environment: Environment, _: datetime) -> Iterator[Finding]:
     found = settings.genai(environment)
     if found is None:
@@ -197,6 +193,9 @@ def _genai(environment: Environment, _: datetime) -> Iterator[Finding]:
     try:
         # No completion is asked for: a look must not cost tokens. 404 or 405 is an agent that has no page there.
         status = httpx.get(found.url, timeout=TIMEOUT, follow_redirects=False).status_code
+        if status >= 500 and status != 501:  # 501: it takes no GET, which is all that was asked
+            yield Finding("GENAI_AGENT_URL", "wrong", f"{found.url} answers HTTP {status}. What it was to judge waits.")
+            return
     except httpx.HTTPError as error:
         yield Finding("GENAI_AGENT_URL", "wrong", f"{type(error).__name__}: {error}. What it was to judge waits.")
         return

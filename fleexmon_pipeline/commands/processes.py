@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+MOST_BYTES_OF_A_LOG = 10_000_000  # the daemon fills that in half an hour while the database is down
 _STOP_SECONDS = 15.0  # a run that is under way may finish its transaction
 
 
@@ -59,6 +61,13 @@ def end_with_parent() -> None:
     """For `preexec_fn`. After a kill -9 of the parent nobody would stop it, and it would hold its port."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def trim(log: Path, most: int = MOST_BYTES_OF_A_LOG) -> None:
+    """Keep a log from growing for ever: it becomes `<log>.1`. Its writer appends, and so goes on at the start."""
+    if log.stat().st_size > most:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
 
 
 def stop(children: list[Child]) -> None:

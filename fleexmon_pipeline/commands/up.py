@@ -29,9 +29,9 @@ from rich.console import Console
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.first_look import first_look
-from fleexmon_pipeline.commands.processes import Child, start, stop
+from fleexmon_pipeline.commands.processes import Child, start, stop, trim
 from fleexmon_pipeline.database.connection import connect
-from fleexmon_pipeline.database.server import dagster_conninfo, database_url
+from fleexmon_pipeline.database.server import dagster_conninfo, database_url, revive
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.resources.nodes import demo_note
 from fleexmon_pipeline.settings import SettingError
@@ -183,7 +183,9 @@ def _servers(home: Path, port: int) -> list[Child]:
 def _daemon(home: Path) -> Child:
     """Schedules, sensors, backfills, the queue."""
     return start(
-        "daemon", [_beside("dagster-daemon"), "run", "-w", str(_workspace(home))], home / "logs" / "daemon.log"
+        "daemon",
+        [_beside("dagster-daemon"), "run", "--log-level", "warning", "-w", str(_workspace(home))],
+        home / "logs" / "daemon.log",
     )
 
 
@@ -259,6 +261,7 @@ def _watch(children: list[Child], url: str, console: Console) -> None:
     seen: Collection[UUID] = {*_open_issues(url)}
     while True:
         for index, child in enumerate(children):
+            trim(child.log)
             if not child.has_ended():
                 continue
             restarts += 1
@@ -282,6 +285,7 @@ def _tell_new_issues(url: str, seen: Collection[UUID], console: Console) -> Coll
         found = _open_issues(url)
     except psycopg.OperationalError as error:
         console.print(f"[yellow]the database does not answer: {type(error).__name__}; trying again[/]")
+        revive()
         return seen
     for key, row in found.items():
         if key not in seen:

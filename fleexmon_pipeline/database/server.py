@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -17,6 +18,9 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.settings import SettingError
+
+if TYPE_CHECKING:
+    from fleexmon_pipeline.embedded.server import EmbeddedServer
 
 EXAMPLES = ("postgresql://user:password@db.example.com:5432/fleexmon?sslmode=verify-full",)
 ESCAPES = "In user, password and database name write / as %2F, @ as %40, : as %3A, ? as %3F, # as %23 and % as %25."
@@ -79,10 +83,21 @@ def _ready(configured: str | None, home: Path) -> str:
     return url
 
 
+def revive(environment: Mapping[str, str] = os.environ) -> None:
+    """Start the embedded server again after it was killed under us; nothing where DATABASE_URL is set."""
+    if configured_url(environment) is None:
+        _embedded(settings.home(environment))
+
+
 def _embedded(home: Path) -> str:
+    return _server(home).acquire()
+
+
+@cache
+def _server(home: Path) -> EmbeddedServer:
     from fleexmon_pipeline.embedded.server import EmbeddedServer  # noqa: PLC0415  only where no DATABASE_URL is set
 
-    return EmbeddedServer(home).acquire()
+    return EmbeddedServer(home)
 
 
 def unreachable(url: str, error: Exception) -> str:

@@ -123,7 +123,9 @@ def test_holes_old_nodes_and_the_daemon_are_told(
 ) -> None:
     now = datetime.now(UTC)
     with database.connect() as connection, NodeServer() as node:
-        for name, status, error in (("blue", "complete", None), ("green", "missing", "ConnectError: refused")):
+        for name, status, error in (
+            ("blue", "complete", None), ("green", "missing", "ConnectError: refused"), ("grey", "missing", "gone"),
+        ):  # fmt: skip
             connection.execute(
                 'INSERT INTO "LogCoverage" (node, slot, status, error, "updatedAt") VALUES (%s, %s, %s, %s, %s)',
                 [name, floor(now, SLOT) - SLOT, status, error, now],
@@ -132,6 +134,7 @@ def test_holes_old_nodes_and_the_daemon_are_told(
             own.execute("CREATE TABLE daemon_heartbeats (daemon_type TEXT, timestamp TIMESTAMP)")
             own.execute("INSERT INTO daemon_heartbeats VALUES ('SCHEDULER', now() AT TIME ZONE 'UTC')")
             monkeypatch.setenv("BLUE_HOST", node.host_port)
+            monkeypatch.setenv("GREEN_HOST", f"{node.host_port}/other".replace("127.", "http://127.", 1))
 
             found = findings(fleexmon, status=1)
             assert found["daemon"] == ("ok", "runs")
@@ -144,7 +147,8 @@ def test_holes_old_nodes_and_the_daemon_are_told(
     assert state == "wrong"
     assert "1 missing or partial" in told
     assert "ConnectError: refused. It is asked again by itself" in told
-    assert found["node green"][0] == "off"
+    assert found["node grey"][0] == "off"
+    assert "coverage of grey" not in found
 
 
 def test_what_does_not_answer_is_wrong_and_the_rest_is_looked_at(

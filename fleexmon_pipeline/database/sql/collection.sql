@@ -84,11 +84,11 @@ SELECT node, slot FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty');
 
 -- holes --
--- Slots that should be whole and are not, newest first: what the check shows.
+-- Slots of watched nodes that should be whole and are not: what the check shows.
 SELECT node, status, count(*) AS slots, min(slot) AS since, max(slot) + interval '5 minutes' AS until,
   (array_agg(error ORDER BY slot DESC))[1] AS error
 FROM "LogCoverage"
-WHERE slot >= %(since)s AND status IN ('partial', 'missing')
+WHERE slot >= %(since)s AND status IN ('partial', 'missing') AND node = ANY(%(nodes)s)
 GROUP BY node, status
 ORDER BY node, status;
 

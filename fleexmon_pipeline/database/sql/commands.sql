@@ -1,5 +1,6 @@
 -- is_new --
-SELECT NOT EXISTS (SELECT FROM "LogCoverage") AS is_new;
+-- Lines without coverage are another collector's: its rows have ids of their own, and would be stored once more.
+SELECT NOT EXISTS (SELECT FROM "LogCoverage") AND NOT EXISTS (SELECT FROM "LogEntry") AS is_new;
 
 -- open_issues --
 SELECT id, severity, title, "detectedAt",
