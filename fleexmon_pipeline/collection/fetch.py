@@ -12,7 +12,7 @@ from itertools import chain
 
 import httpx
 
-from fleexmon_pipeline.collection.answers import NotAnAnswerError, Raw, clip
+from fleexmon_pipeline.collection.answers import LOOKED_AT, NotAnAnswerError, Raw, clip
 from fleexmon_pipeline.collection.encoding import ACCEPTED, EncodingError, unpacked
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Limits
@@ -106,6 +106,9 @@ def _open(
             raise FetchError(f"HTTP {response.status_code}: a redirect, which is not followed")
         if response.status_code in (401, 403):
             raise FetchError(f"HTTP {response.status_code}: it wants other credentials than it was sent")
+        if response.status_code == 400:  # what it has against the question is the only way to a better one
+            said = clip(next(response.iter_bytes(LOOKED_AT), b""))
+            raise FetchError(f"HTTP 400: {said}" if said else "HTTP 400")
         if response.status_code != 200:
             raise FetchError(f"HTTP {response.status_code}")
         given = response.headers.get("Content-Type", "")

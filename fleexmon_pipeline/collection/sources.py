@@ -13,7 +13,7 @@ from typing import Protocol
 
 import httpx
 
-from fleexmon_pipeline.collection import journal
+from fleexmon_pipeline.collection import journal, loki
 from fleexmon_pipeline.collection.answers import Raw, Splitter
 from fleexmon_pipeline.collection.clients import Clients
 from fleexmon_pipeline.collection.fetch import Answer, FetchError
@@ -59,4 +59,4 @@ def iso(moment: object) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S.000Z}"
 
 
-_SOURCES: dict[Kind, Source] = {"api": _api, "journal": journal.entries}
+_SOURCES: dict[Kind, Source] = {"api": _api, "journal": journal.entries, "loki": loki.lines}

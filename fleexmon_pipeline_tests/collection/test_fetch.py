@@ -1,0 +1,285 @@
+"""The wire: encodings, limits, bombs, credentials and certificates; what fails is told, and nobody learns a secret."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+import threading
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.collection import encoding, fetch
+from fleexmon_pipeline.collection.clients import Clients
+from fleexmon_pipeline.collection.encoding import EncodingError, unpacked
+from fleexmon_pipeline.collection.sources import ask
+from fleexmon_pipeline.retries import retry_context
+from fleexmon_pipeline.window import HOUR, Window
+from fleexmon_pipeline_tests.node_server import NodeServer, lines
+
+TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
+WINDOW = Window(TEN, TEN + HOUR)
+
+
+@pytest.fixture
+def node() -> Iterator[NodeServer]:
+    with NodeServer() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = retry_context
+    monkeypatch.setattr(
+        fetch, "retry_context", lambda **o: real(**{**o, "wait_initial": 0.01, "wait_max": 0.01, "wait_jitter": 0})
+    )
+
+
+def asked(**environment: str) -> tuple[int, str | None]:
+    """How many records the first node gives, and what is told of the rest."""
+    node, *_ = settings.nodes(environment)
+    with Clients() as clients, ask(clients, node, WINDOW) as answer:
+        return sum(1 for _ in answer), answer.error
+
+
+# -- encodings ------------------------------------------------------------------------------------------------------
+
+
+def _deflated(body: bytes, wbits: int) -> bytes:
+    packer = zlib.compressobj(wbits=wbits)
+    return packer.compress(body) + packer.flush()
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": lambda body: gzip.compress(body[:7]) + gzip.compress(body[7:]) + b"\0\0\0",
+    "deflate": partial(_deflated, wbits=zlib.MAX_WBITS),
+    "Deflate": partial(_deflated, wbits=-zlib.MAX_WBITS),
+    "identity": lambda body: body,
+    "": lambda body: body,
+}
+
+
+@given(st.binary(max_size=2_000), st.sampled_from(sorted(PACKERS)), st.integers(1, 700))
+def test_every_encoding_that_is_asked_for_is_unpacked_whatever_the_chunks(body: bytes, name: str, size: int) -> None:
+    packed = PACKERS[name](body)
+    chunks = (packed[start : start + size] for start in range(0, len(packed), size))
+
+    assert b"".join(unpacked(chunks, name)) == body
+
+
+@pytest.mark.parametrize("name", ["br", "zstd", "gzip, gzip", "aes128gcm\x1b[31m"])
+def test_an_encoding_that_was_not_asked_for_is_told(node: NodeServer, name: str) -> None:
+    with pytest.raises(EncodingError, match="is not taken, only gzip, deflate"):
+        unpacked([b"x"], name)
+
+    node.answer(headers={"Content-Encoding": "br"}, body=b"\x1b\x03")
+    assert asked(BLUE_HOST=node.host_port) == (0, "Content-Encoding: br is not taken, only gzip, deflate")
+    assert node.requests[0].headers["accept-encoding"] == "gzip, deflate"
+
+
+def test_a_compressed_body_that_is_cut_or_is_none_is_told(node: NodeServer) -> None:
+    body = gzip.compress(b"[" + b", ".join(b'{"timestamp": %d}' % n for n in range(20_000)) + b"]")
+    node.answer(headers={"Content-Encoding": "gzip"}, body=body[: len(body) // 2])
+    count, error = asked(BLUE_HOST=node.host_port)
+
+    assert 5_000 < count < 20_000
+    assert error == "broke off: its compressed body breaks off"
+
+    node.answer(headers={"Content-Encoding": "gzip"}, body=b"[]")
+    assert "not what its Content-Encoding says" in (asked(BLUE_HOST=node.host_port)[1] or "")
+
+
+def test_a_bomb_takes_no_memory(node: NodeServer) -> None:
+    bomb = gzip.compress(b"[" + b" " * 100_000_000, compresslevel=1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(EncodingError, match="unpacks to more than 200 times its size"):
+            for piece in unpacked([bomb], "gzip"):
+                assert len(piece) <= encoding.PIECE
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(bomb)
+
+    node.answer(headers={"Content-Encoding": "gzip"}, body=bomb)
+    assert asked(BLUE_HOST=node.host_port)[0] == 0
+
+
+# -- limits ---------------------------------------------------------------------------------------------------------
+
+
+def test_limits_make_an_answer_partial(node: NodeServer) -> None:
+    node.serve(lines(20_000, TEN, every=timedelta(milliseconds=100)))
+    count, error = asked(BLUE_HOST=node.host_port, FLEEXMON_MAX_ANSWER_BYTES="1000000")
+    assert 5_000 < count < 20_000
+    assert error == "more than 1,000,000 bytes"
+
+    node.serve([{"timestamp": 1, "message": "x" * 3_000_000}, *lines(1, TEN)], filtered=False)
+    assert asked(BLUE_HOST=node.host_port, FLEEXMON_MAX_RECORD_BYTES="10000") == (
+        0,
+        "after 0 records one has more than 10,000 bytes",
+    )
+
+
+def test_an_answer_that_never_ends_is_left(node: NodeServer) -> None:
+    node.serve(lines(20_000, TEN, every=timedelta(milliseconds=100)))
+    no_time = replace(settings.node_of("BLUE_HOST", "blue", node.host_port), limits=settings.Limits(answer_seconds=0))
+    with Clients() as clients, ask(clients, no_time, WINDOW) as answer:
+        assert len(list(answer)) < 20_000
+        assert answer.error == "not done after 0 s"
+
+
+# -- credentials ----------------------------------------------------------------------------------------------------
+
+
+def test_each_node_is_shown_its_own_credentials_and_no_others() -> None:
+    with NodeServer() as blue, NodeServer() as green, NodeServer() as worker:
+        found = settings.nodes(
+            {
+                "BLUE_HOST": blue.host_port, "BLUE_TOKEN": "tok.en-1", "GREEN_HOST": green.host_port,
+                "LOG_SOURCES": f"worker-1={worker.host_port}", "WORKER_1_USER": "me", "WORKER_1_PASSWORD": "pä:ss w",
+            }
+        )  # fmt: skip
+        with Clients() as clients:
+            for node in found:
+                with ask(clients, node, WINDOW) as answer:
+                    assert list(answer) == []
+
+    assert blue.requests[0].headers["authorization"] == "Bearer tok.en-1"
+    assert "authorization" not in green.requests[0].headers
+    assert worker.requests[0].headers["authorization"] == "Basic bWU6cMOkOnNzIHc="
+    assert "tok.en-1" not in blue.requests[0].target
+    assert not any(secret in repr(found) for secret in ("tok.en-1", "pä:ss w"))
+
+
+def test_a_redirect_is_not_followed_and_learns_no_token(node: NodeServer) -> None:
+    with NodeServer() as thief:
+        node.answer(status=302, headers={"Location": thief.url})
+        _, error = asked(BLUE_HOST=node.host_port, BLUE_TOKEN="hunter2")
+
+    assert error == "HTTP 302: a redirect, which is not followed"
+    assert thief.requests == []
+
+
+def test_wrong_credentials_are_told_and_not_shown(node: NodeServer) -> None:
+    node.answer(status=401, body=b"hunter2 is wrong")
+    assert asked(BLUE_HOST=node.host_port, BLUE_TOKEN="hunter2") == (
+        0,
+        "HTTP 401: it wants other credentials than it was sent",
+    )
+
+
+class _Authority:
+    """A certificate authority of this test, and what it has signed, as files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self.path = directory / "ca.pem"
+        self.path.write_bytes(self._sign(self._name, self._key, authority=True))
+
+    def _sign(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *, authority: bool) -> bytes:
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        )
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def issue(self, name: str, *, passphrase: bytes | None = None) -> tuple[Path, Path]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate, secret = self._directory / f"{name}.pem", self._directory / f"{name}.key"
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate.write_bytes(self._sign(subject, key, authority=False))
+        encryption: Any = (
+            serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+        )
+        secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+        return certificate, secret
+
+
+class _OneLine(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'[{"timestamp": 1, "message": "m"}]')
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
+        """Nothing on stderr."""
+
+
+class _TlsServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client without certificate is refused in the handshake: the client's side of it is what is tested."""
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> _Authority:
+    return _Authority(tmp_path)
+
+
+@pytest.fixture
+def https(authority: _Authority) -> Iterator[str]:
+    """The port of a node that wants a client certificate of the authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("node"))
+    context.load_verify_locations(authority.path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = _TlsServer(("127.0.0.1", 0), _OneLine)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield f"https://localhost:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_node_with_its_own_authority_and_client_certificates_is_read(https: str, authority: _Authority) -> None:
+    certificate, key = (str(path) for path in authority.issue("client"))
+    trusted = {"BLUE_HOST": https, "BLUE_CA": str(authority.path)}
+
+    assert asked(**trusted, BLUE_CLIENT_CERT=certificate, BLUE_CLIENT_KEY=key) == (1, None)
+    assert "CERTIFICATE_VERIFY_FAILED" in (asked(BLUE_HOST=https)[1] or "")
+    assert asked(**trusted)[0] == 0
+
+
+def test_certificate_files_that_cannot_be_used_are_told_and_nobody_is_asked_for_a_passphrase(
+    https: str, authority: _Authority, tmp_path: Path
+) -> None:
+    certificate, _ = authority.issue("client")
+    locked = authority.issue("locked", passphrase=b"hunter2")
+    (tmp_path / "empty").write_bytes(b"")
+
+    for environment in (
+        {"BLUE_CA": str(tmp_path / "empty")},
+        {"BLUE_CLIENT_CERT": str(certificate)},
+        {"BLUE_CLIENT_CERT": str(locked[0]), "BLUE_CLIENT_KEY": str(locked[1])},
+    ):
+        count, error = asked(BLUE_HOST=https, **environment)
+        assert count == 0
+        assert "cannot be used: " in (error or "")
