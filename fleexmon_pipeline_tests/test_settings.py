@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.credentials import Credentials
 from fleexmon_pipeline.settings import SettingError
 
 Read = Callable[[dict[str, str]], object]
@@ -141,6 +142,148 @@ def test_the_uis_own_address_is_refused_and_another_port_is_not(own: str) -> Non
     assert "own UI" in str(refusal(settings.nodes, BLUE_HOST="127.0.0.1:3100", FLEEXMON_PORT="3100"))
 
 
+# -- sources --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "url"),
+    [
+        ("journal+http://10.0.0.5:19531", "journal", "http://10.0.0.5:19531/entries"),
+        ("journal+http://10.0.0.5", "journal", "http://10.0.0.5:19531/entries"),
+        ("journal+https://lb.example.com/blue/", "journal", "https://lb.example.com/blue/entries"),
+        ('loki+http://loki:3100?query={app="shop"}', "loki",
+         "http://loki:3100/loki/api/v1/query_range?query=%7Bapp%3D%22shop%22%7D"),
+        ('loki+https://l/logs/?query=%7Ba=~".*@b"%2Cc="d"} |= "x y"', "loki",
+         "https://l/logs/loki/api/v1/query_range?query=%7Ba%3D~%22.%2A%40b%22%2Cc%3D%22d%22%7D%20%7C%3D%20%22x%20y%22"),
+        ("10.0.0.5", "api", "http://10.0.0.5:3000/api/logs"),
+    ],
+)  # fmt: skip
+def test_a_scheme_says_what_kind_of_source_a_node_is(written: str, kind: str, url: str) -> None:
+    (node,) = settings.nodes({"BLUE_HOST": written})
+
+    assert (node.kind, node.url) == (kind, url)
+    assert "/" not in node.hostname
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("syslog+http://10.0.0.5", "syslog+http is no source known here"),
+        ("journal+ftp://10.0.0.5", "journal+ftp is no source known here"),
+        ("+http://10.0.0.5", "+http is no source known here"),
+        ("journal://10.0.0.5", "is not a node"),
+        ("journal+http://", "is not a node"),
+        ("journal+http://h?x=1", "is not a node"),
+        ("loki+http://loki:3100", "needs ?query={…}"),
+        ("loki+http://loki:3100?query=", "needs ?query={…}"),
+        ("loki+http://loki:3100?query=rate(x)", "needs ?query={…}"),
+        ("loki+http://loki:3100?token=hunter2", "needs ?query={…}"),
+        ('loki+http://loki:3100?query={a="b"}#x', "is not a node"),
+        ("loki+http://?query={}", "is not a node"),
+    ],
+)
+def test_a_source_that_is_not_known_or_not_whole_is_refused_with_examples(written: str, reason: str) -> None:
+    told = refusal(settings.nodes, BLUE_HOST=written)
+
+    assert told.variable == "BLUE_HOST"
+    assert reason in str(told)
+    assert "\nExamples: BLUE_HOST=" in str(told)
+    assert "hunter2" not in str(told)
+
+
+def test_two_queries_of_one_loki_are_two_nodes_and_the_same_one_is_not() -> None:
+    shop, mail = 'loki+http://loki?query={app="shop"}', 'loki+http://loki?query={app="mail"}'
+
+    assert len(settings.nodes({"LOG_SOURCES": f"shop={shop},mail={mail}"})) == 2
+    assert "same address" in str(refusal(settings.nodes, LOG_SOURCES=f"shop={shop},again={shop}"))
+    assert "a comma in it is written %2C" in str(
+        refusal(settings.nodes, LOG_SOURCES='x=loki+http://l?query={a="b",c="d"}')
+    )
+
+
+# -- credentials ----------------------------------------------------------------------------------------------------
+
+HTTPS = {"BLUE_HOST": "https://blue.example.com", "LOG_SOURCES": "worker-1=https://w1"}
+
+
+def test_a_node_takes_the_credentials_of_its_name() -> None:
+    blue, worker = settings.nodes(
+        {**HTTPS, "BLUE_TOKEN": " hunter2\n", "WORKER_1_USER": "me", "WORKER_1_PASSWORD": "hunter3", "GREEN_TOKEN": "x"}
+    )
+
+    assert (blue.credentials.token, blue.credentials.user, blue.credentials.variables) == (
+        "hunter2",
+        None,
+        ("BLUE_TOKEN",),
+    )
+    assert (worker.credentials.user, worker.credentials.password) == ("me", "hunter3")
+    assert "hunter" not in repr([blue, worker, blue.credentials, worker.credentials])
+    assert settings.nodes(HTTPS)[0].credentials == Credentials()
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "reason"),
+    [
+        ({"BLUE_TOKEN": "hunter2", "BLUE_USER": "me", "BLUE_PASSWORD": "hunter2"}, "BLUE_TOKEN", "a node takes one"),
+        ({"BLUE_USER": "hunter2"}, "BLUE_PASSWORD", "is not set, but BLUE_USER is"),
+        ({"BLUE_PASSWORD": "hunter2"}, "BLUE_USER", "is not set, but BLUE_PASSWORD is"),
+        ({"BLUE_TOKEN": "hunter2\r\nX-Evil: 1"}, "BLUE_TOKEN", "cannot be sent"),
+        ({"BLUE_TOKEN": "hunter2 hunter2"}, "BLUE_TOKEN", "has a space"),
+        ({"BLUE_TOKEN": "hunter2é"}, "BLUE_TOKEN", "beyond ASCII"),
+        ({"BLUE_USER": "hunter2:x", "BLUE_PASSWORD": "hunter2"}, "BLUE_USER", "has a colon"),
+        ({"BLUE_CLIENT_KEY": "/etc/hosts"}, "BLUE_CLIENT_CERT", "is not set, but BLUE_CLIENT_KEY is"),
+        ({"BLUE_CA": "/no/such/file"}, "BLUE_CA", '"/no/such/file" is no file that can be read'),
+        ({"BLUE_CLIENT_CERT": "/"}, "BLUE_CLIENT_CERT", "is no file that can be read"),
+        ({"WORKER_1_TOKEN": "hunter2", "LOG_SOURCES": "worker-1=https://a,worker.1=https://b"}, "WORKER_1_TOKEN",
+         "could be meant for worker-1 or for worker.1"),
+        ({"GH_TOKEN": "hunter2", "LOG_SOURCES": "gh=https://a"}, "LOG_SOURCES", "would be sent GH_TOKEN"),
+        ({"BLUE_HOST": "http://10.0.0.5", "BLUE_CA": "/etc/hosts"}, "BLUE_CA", "over plain http"),
+        ({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "hunter2"}, "BLUE_TOKEN", "would go to 10.0.0.5 in the clear"),
+        ({"BLUE_HOST": "journal+http://b", "BLUE_USER": "me", "BLUE_PASSWORD": "hunter2"}, "BLUE_PASSWORD", "the clear"),
+        ({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "hunter2", "FLEEXMON_ALLOW_HTTP_CREDENTIALS": "yes"},
+         "FLEEXMON_ALLOW_HTTP_CREDENTIALS", '"yes" is neither 0 nor 1'),
+    ],
+)  # fmt: skip
+def test_credentials_that_cannot_be_used_are_refused_unseen(given: dict[str, str], variable: str, reason: str) -> None:
+    told = refusal(settings.nodes, **{**HTTPS, **given})
+
+    assert told.variable == variable
+    assert reason in str(told)
+    assert "hunter2" not in str(told)
+
+
+def test_plain_http_with_credentials_is_for_this_machine_or_by_leave() -> None:
+    leave = {"FLEEXMON_ALLOW_HTTP_CREDENTIALS": "1"}
+
+    assert settings.nodes({"BLUE_HOST": "127.0.0.1:8080", "BLUE_TOKEN": "t"})[0].credentials.token == "t"
+    assert settings.nodes({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "t", **leave})[0].credentials.token == "t"
+
+
+def test_a_password_in_an_address_is_refused_with_the_variables_it_belongs_into() -> None:
+    told = refusal(settings.nodes, LOG_SOURCES="worker-1=journal+https://me:hunter2@w1")
+
+    assert "Set WORKER_1_USER and WORKER_1_PASSWORD, or WORKER_1_TOKEN" in str(told)
+    assert "hunter2" not in str(told)
+
+
+# -- limits ---------------------------------------------------------------------------------------------------------
+
+
+def test_limits_have_defaults_and_reach_every_node() -> None:
+    (node,) = settings.nodes({"BLUE_HOST": "10.0.0.5", "FLEEXMON_MAX_ANSWER_SECONDS": "60"})
+
+    assert node.limits == settings.Limits(answer_bytes=4_000_000_000, answer_seconds=60, record_bytes=32_000_000)
+
+
+@pytest.mark.parametrize(
+    "variable", ["FLEEXMON_MAX_ANSWER_BYTES", "FLEEXMON_MAX_ANSWER_SECONDS", "FLEEXMON_MAX_RECORD_BYTES"]
+)
+@pytest.mark.parametrize("written", ["0", "-1", "4GB", "1e9", "9999999999999999"])
+def test_a_limit_that_is_no_number_or_none_at_all_is_refused(variable: str, written: str) -> None:
+    assert refusal(settings.limits, **{variable: written}).variable == variable
+    assert refusal(settings.nodes, BLUE_HOST="h", **{variable: written}).variable == variable
+
+
 # -- the rest -------------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +400,10 @@ OTHERS = {"GITHUB_API_URL": {"ALERTS_REPO": "a/b", "GH_TOKEN": "t"}, "ALERTS_REP
 PIECES = [
     "http://",
     "https://",
+    "journal+",
+    "loki+",
+    "?query={",
+    "}",
     "a=",
     "blue",
     ":",
@@ -292,7 +439,7 @@ def test_any_text_is_taken_or_refused(which: tuple[str, Read], text: str) -> Non
 @hypothesis_settings(deadline=None)
 @given(
     which=st.sampled_from(READ),
-    before=st.sampled_from(["", "http://", "https://", "a=https://", "a="]),
+    before=st.sampled_from(["", "http://", "https://", "journal+http://", "loki+https://", "a=https://", "a="]),
     odd=st.text(alphabet="/@:?#%[] é,", max_size=3),
     after=st.text(alphabet="/@:?#%[] é", max_size=3),
 )

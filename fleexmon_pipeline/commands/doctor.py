@@ -106,6 +106,12 @@ def _retention(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("LOG_RETENTION_DAYS", "ok", f"{days} days")
 
 
+def _limits(environment: Environment, _: datetime) -> Iterator[Finding]:
+    found = settings.limits(environment)
+    told = f"{found.answer_bytes:,} bytes and {found.answer_seconds} s an answer, {found.record_bytes:,} bytes a record"
+    yield Finding("FLEEXMON_MAX_*", "ok", told)
+
+
 def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
     configured = configured_url(environment)
     subject = "DATABASE_URL" if configured else "database"
@@ -220,4 +226,4 @@ def _github(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("ALERTS_REPO", "ok", told)
 
 
-_LOOKS = (_homes, _port, _retention, _database, _nodes, _genai, _github)
+_LOOKS = (_homes, _port, _retention, _limits, _database, _nodes, _genai, _github)
