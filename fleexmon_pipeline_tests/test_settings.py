@@ -239,7 +239,7 @@ def test_a_node_takes_the_credentials_of_its_name() -> None:
         ({"GH_TOKEN": "hunter2", "LOG_SOURCES": "gh=https://a"}, "LOG_SOURCES", "would be sent GH_TOKEN"),
         ({"BLUE_HOST": "http://10.0.0.5", "BLUE_CA": "/etc/hosts"}, "BLUE_CA", "over plain http"),
         ({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "hunter2"}, "BLUE_TOKEN", "would go to 10.0.0.5 in the clear"),
-        ({"BLUE_HOST": "journal+http://b", "BLUE_USER": "me", "BLUE_PASSWORD": "hunter2"}, "BLUE_PASSWORD", "the clear"),
+        ({"BLUE_HOST": "journal+http://b", "BLUE_USER": "me", "BLUE_PASSWORD": "hunter2"}, "BLUE_PASSWORD", "clear"),
         ({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "hunter2", "FLEEXMON_ALLOW_HTTP_CREDENTIALS": "yes"},
          "FLEEXMON_ALLOW_HTTP_CREDENTIALS", '"yes" is neither 0 nor 1'),
     ],

@@ -108,6 +108,8 @@ def _retention(environment: Environment, _: datetime) -> Iterator[Finding]:
 
 def _limits(environment: Environment, _: datetime) -> Iterator[Finding]:
     found = settings.limits(environment)
+    if found == settings.Limits():
+        return
     told = f"{found.answer_bytes:,} bytes and {found.answer_seconds} s an answer, {found.record_bytes:,} bytes a record"
     yield Finding("FLEEXMON_MAX_*", "ok", told)
 
