@@ -49,8 +49,10 @@ class Product:
         assert self._process is not None
         return self._process
 
-    def start(self, *options: str, until: str = READY, seconds: float = 120) -> None:
-        """Returns when `until` was said."""
+    def start(self, *options: str, until: str = READY, seconds: float = 300) -> None:
+        """Returns when `until` was said. One that runs already is ended first."""
+        if self._process is not None and self._process.poll() is None:
+            self.end()
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 [FLEEXMON, "up", *options], env=self.environment, cwd=self.home.parent, stdin=subprocess.DEVNULL,

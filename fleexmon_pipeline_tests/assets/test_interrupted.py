@@ -37,7 +37,7 @@ def dagster(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output[-3000:]
 
 

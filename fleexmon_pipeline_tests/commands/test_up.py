@@ -1,5 +1,6 @@
 """`fleexmon up` on a machine that has nothing: what a person sees in the terminal, the browser and the shell, and how
-it ends. One start for all that only look; each start and its first look take half a minute.
+it ends. One start serves all that only look (one a worker, unless xdist is told --dist loadfile): it takes half a
+minute.
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ from playwright.sync_api import Page, sync_playwright
 
 from fleexmon_pipeline.window import DAY, floor
 from fleexmon_pipeline_tests.running_product import Product, free_port
-
-# One start serves all: on one worker, where xdist is told --dist loadgroup.
-pytestmark = pytest.mark.xdist_group("up")
 
 KEY, TOKEN = "genai-key-of-tests-4711", "ghp_ofTestsOnly0123456789abcdefghijABCD"
 
