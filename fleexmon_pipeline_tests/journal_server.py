@@ -108,6 +108,7 @@ class JournalServer:
         self.entries = list(entries)
         self.truncate_at: int | None = None
         self.status = 200
+        self.machine = True
         self.body: bytes | None = None
         self.content_type = EXPORT
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
@@ -149,6 +150,9 @@ def _handler_of(journal: JournalServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             journal.headers.append(dict(self.headers.items()))
+            if self.path == "/machine" and not journal.machine:
+                self._send(404, b"Not found.\n", "text/plain")
+                return
             if self.path == "/machine":
                 oldest = journal.entries[0].microseconds if journal.entries else 0
                 body: bytes | None = json.dumps({"cutoff_from_realtime": str(oldest)}).encode()

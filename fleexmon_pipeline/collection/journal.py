@@ -67,11 +67,11 @@ def entries(answer: Answer, client: httpx.Client, node: Node, window: Window) ->
 def _tell_what_is_gone(answer: Answer, client: httpx.Client, node: Node, window: Window) -> None:
     """An hour that was vacuumed away has no entries either, and must not pass for a quiet one."""
     url = node.url.removesuffix("/entries") + "/machine"
-    with closing(answer.body(client, url, headers={"Accept": "application/json"})) as chunks:
-        body = b"".join(chunks)
     try:
+        with closing(answer.body(client, url, headers={"Accept": "application/json"})) as chunks:
+            body = b"".join(chunks)
         oldest = EPOCH + int(msgspec.json.decode(body)["cutoff_from_realtime"]) * MICROSECOND
-    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError, OverflowError):
+    except (FetchError, msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError, OverflowError):
         return  # a proxy that lets /entries alone through: what is known of the window was read
     if oldest > window.since:
         answer.error = f"the journal begins at {oldest:%Y-%m-%d %H:%M:%S} UTC; what was before is gone, or never was"
@@ -102,24 +102,27 @@ def _text(fields: Fields, name: str) -> str:
 def parse(chunks: Iterator[bytes], most: int) -> Iterator[Fields]:
     """Entries of the export format: `NAME=text`, or `NAME`, 8 bytes of length and as many of data; then an empty line.
 
-    Values are cut at `most` bytes, and the rest is let through, so that no value is in memory whole that is longer. An
-    entry that lacks its end is not given.
+    Values are cut at `most` bytes and the rest is let through; so are all fields behind twice as many bytes of an
+    entry, so that nothing longer is ever in memory. An entry that lacks its end is not given.
     """
     reader = _Reader(chunks, most)
     fields: Fields = {}
+    held = 0
     while (line := reader.line()) is not None:
         name, equals, value = line.partition(b"=")
         if not line:
             if fields:
                 yield fields
-            fields = {}
+            fields, held = {}, 0
             continue
         if not equals:
             data = reader.data()
             if data is None:
                 return
             value = data
-        fields.setdefault(name.decode("utf-8", "replace"), []).append(value)
+        if held < 2 * most:
+            fields.setdefault(name.decode("utf-8", "replace"), []).append(value)
+        held += len(line) + len(value)
 
 
 class _Reader:

@@ -63,36 +63,45 @@ def lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> G
     start, until = (((moment - EPOCH) // MICROSECOND) * 1_000 for moment in (window.since, window.until))
     limit = PAGE
     seen: Counter[tuple[object, ...]] = Counter()  # of those at `start`, how many were given already
-    overfull: str | None = None
+    lacking: str | None = None
     while start < until:
+        found, limit = _page_of(answer, client, node, start, until, limit)
+        asked_for = [line for line in found if start <= line.nanoseconds < until]
+        if len(asked_for) < len(found):
+            lacking = "answered lines of other times than it was asked for"
+        left = seen.copy()
+        for line in asked_for:
+            if line.nanoseconds == start and left[line.key()] > 0:
+                left[line.key()] -= 1
+            else:
+                yield _record(line)
+        if answer.error or len(found) < limit or not asked_for:
+            break
+        last = asked_for[-1].nanoseconds
+        if last > start:
+            start, seen = last, Counter(line.key() for line in asked_for if line.nanoseconds == last)
+        else:  # Loki has no way to ask for the rest of them
+            lacking = f"Loki gives {limit:,} lines of one nanosecond, and cannot be asked for more of it"
+            start, seen = start + 1, Counter()
+    answer.error = answer.error or lacking
+
+
+def _page_of(
+    answer: Answer, client: httpx.Client, node: Node, start: int, until: int, limit: int
+) -> tuple[list[_Line], int]:
+    """A page, in time order, and the limit that it was asked for with: smaller than given where that was too much."""
+    while True:
         try:
             found = _ask(answer, client, node, start, until, limit)
         except FetchError as error:
             if "max entries limit" not in str(error) or limit <= LEAST_PAGE:
                 raise
             found = None
-        if answer.error:
-            return
-        if found is None:  # too much for one page
-            if limit <= LEAST_PAGE:
-                raise FetchError(f"{limit} lines are more than {MOST_BYTES_OF_A_PAGE:,} bytes")
-            limit = max(limit // 5, LEAST_PAGE)
-            continue
-        left = seen.copy()
-        for line in found:
-            if line.nanoseconds == start and left[line.key()] > 0:
-                left[line.key()] -= 1
-            elif start <= line.nanoseconds < until:
-                yield _record(line)
-        if len(found) < limit:
-            break
-        last = found[-1].nanoseconds
-        if last > start:
-            start, seen = last, Counter(line.key() for line in found if line.nanoseconds == last)
-        else:  # Loki has no way to ask for the rest of them
-            overfull = f"Loki gives {limit:,} lines of one nanosecond, and cannot be asked for more of it"
-            start, seen = start + 1, Counter()
-    answer.error = answer.error or overfull
+        if found is not None:
+            return found, limit
+        if limit <= LEAST_PAGE:
+            raise FetchError(f"{limit} lines are more than {MOST_BYTES_OF_A_PAGE:,} bytes")
+        limit = max(limit // 5, LEAST_PAGE)
 
 
 def _ask(answer: Answer, client: httpx.Client, node: Node, start: int, until: int, limit: int) -> list[_Line] | None:

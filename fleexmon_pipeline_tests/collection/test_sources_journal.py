@@ -218,6 +218,22 @@ def test_any_bytes_are_parsed_without_an_error(body: bytes, size: int) -> None:
     list(journal.parse((body[start : start + size] for start in range(0, len(body), size)), 50))
 
 
+def test_an_entry_of_endless_fields_is_cut_and_the_next_is_not() -> None:
+    many = Entry(TEN, [("MESSAGE", "many"), *[(f"F{n}", "x" * 100) for n in range(1_000)]])
+    first, second = journal.parse(iter([exported([many, entry(TEN, "after")])]), 2_000)
+
+    assert (first["MESSAGE"], second["MESSAGE"]) == ([b"many"], [b"after"])
+    assert len(first) < 60
+
+
+def test_a_proxy_that_lets_entries_alone_through_is_enough() -> None:
+    with JournalServer([entry(TEN, "a")]) as server:
+        server.machine = False
+        lines, error = lines_of(server.host_port)
+
+    assert ([line.message for line in lines], error) == (["a"], None)
+
+
 def test_a_value_that_is_longer_than_the_limit_is_cut_and_its_neighbours_are_not() -> None:
     body = exported([entry(TEN, "x" * 5_000), entry(TEN, b"\0" * 5_000), entry(TEN, "after")])
     parsed = list(journal.parse((body[start : start + 300] for start in range(0, len(body), 300)), 1_000))

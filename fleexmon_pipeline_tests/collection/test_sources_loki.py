@@ -174,6 +174,7 @@ def test_a_path_before_lokis_own_is_kept() -> None:
         ({"body": b'{"data": {"resultType": "matrix", "result": []}}'}, "answered matrix, not streams"),
         ({"body": _page(b'["x", "y"]')}, "no streams"),
         ({"body": _page(b'["1"]')}, "no streams"),
+        ({"body": _page(b'["1", "of 1970"]')}, "answered lines of other times than it was asked for"),
         ({"truncate_at": 300}, "broke off: RemoteProtocolError"),
     ],
 )  # fmt: skip
