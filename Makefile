@@ -33,7 +33,7 @@ check: .venv/installed-dev  ## lint, format and types
 	$(BIN)/mypy
 
 test: check  ## everything that CI checks: lint, types, tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: .venv/installed-dev  ## measure: collection against COPY, patterns, a tick, a backfill
 	$(BIN)/python -m fleexmon_pipeline_tests.bench
