@@ -59,9 +59,9 @@ def _a_range_is_on_its_way(instance: dg.DagsterInstance, now: datetime) -> bool:
 
 def _request(one: Due, now: datetime) -> dg.RunRequest:
     key = key_of_hour(one.hour)
-    # The quarter of the day: a request that a person cancelled left no trace in the tables, and is made again by then.
+    # The hour: a request that a person cancelled left no trace in the tables, and is made again in the next one.
     return dg.RunRequest(
-        run_key=f"catch-up-{key}-{one.attempt}-{floor(now, 6 * HOUR):%dT%H}",
+        run_key=f"catch-up-{key}-{one.attempt}-{floor(now, HOUR):%dT%H}",
         partition_key=key,
         tags=tick_tags("catch-up") | {"fleexmon/reason": one.reason[:200]},
     )
