@@ -122,7 +122,7 @@ def parse(chunks: Iterator[bytes], most: int) -> Iterator[Fields]:
             value = data
         if held < 2 * most:
             fields.setdefault(name.decode("utf-8", "replace"), []).append(value)
-        held += len(line) + len(value)
+        held += len(name) + len(value)
 
 
 class _Reader:
