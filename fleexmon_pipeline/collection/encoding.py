@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 ACCEPTED = "gzip, deflate"
 PIECE = 262_144  # bytes unpacked at a time
@@ -27,9 +28,20 @@ def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         case "gzip" | "x-gzip":
             return _inflated(chunks, zlib.MAX_WBITS | 16)
         case "deflate":
-            return _inflated(chunks, zlib.MAX_WBITS)
+            return _deflated(iter(chunks))
         case other:
             raise EncodingError(f"Content-Encoding: {other[:40]} is not taken, only {ACCEPTED}")
+
+
+def _deflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """With zlib's header, or without, as some servers have always sent it: two bytes tell."""
+    head = b""
+    while len(head) < 2 and (chunk := next(chunks, b"")):
+        head += chunk
+    if not head:
+        return
+    has_header = head[0] & 15 == zlib.DEFLATED and int.from_bytes(head[:2], "big") % 31 == 0
+    yield from _inflated(chain([head], chunks), zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
 
 
 def _inflated(chunks: Iterable[bytes], wbits: int) -> Iterator[bytes]:
@@ -40,17 +52,13 @@ def _inflated(chunks: Iterable[bytes], wbits: int) -> Iterator[bytes]:
         rest = chunk
         while rest:
             if decoder.eof:
-                if wbits <= 0 or not rest.strip(b"\0"):  # padding behind the end, as tape archives have it
+                if wbits <= zlib.MAX_WBITS or not rest.strip(b"\0"):  # padding behind the end, as tape archives have it
                     break
                 decoder = zlib.decompressobj(wbits)  # a second gzip member: files that were joined
             try:
                 piece = decoder.decompress(rest, PIECE)
             except zlib.error as error:
-                if wbits != zlib.MAX_WBITS or given:
-                    raise EncodingError(f"not what its Content-Encoding says: {error}") from None
-                wbits = -zlib.MAX_WBITS  # deflate without zlib's header, as some servers have always sent it
-                decoder = zlib.decompressobj(wbits)
-                continue
+                raise EncodingError(f"not what its Content-Encoding says: {error}") from None
             rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
             given += len(piece)
             if given > BOMB_FROM and given > MOST_RATIO * packed:
