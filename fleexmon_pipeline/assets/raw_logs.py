@@ -9,7 +9,10 @@ import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.checks import EVERY_NODE_ANSWERS, check_coverage
+from fleexmon_pipeline.collection.chart import chart_of
 from fleexmon_pipeline.collection.collect import Account, collect
+from fleexmon_pipeline.collection.gaps import note_gaps
+from fleexmon_pipeline.detection.lifecycle import newest_covered, reconcile
 from fleexmon_pipeline.partitions import (
     HOURLY,
     ONE_RUN,
@@ -22,6 +25,7 @@ from fleexmon_pipeline.partitions import (
 from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.window import HOUR, ceil
 
 
 @dg.asset(
@@ -37,7 +41,9 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
 
     def tell(account: Account) -> None:
         context.log.info(account.sentence())
-        context.add_asset_metadata(metadata_of(account), partition_key=key_of_hour(account.window.since))
+        with postgres.connection() as connection:
+            chart = chart_of(connection, account.window.ended(now))
+        context.add_asset_metadata(metadata_of(account, chart), partition_key=key_of_hour(account.window.since))
 
     sources = nodes.sources()
     total = collect(
@@ -51,26 +57,31 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
     )
     if len(list(window.hours())) > 1:
         context.log.info(f"total {total.sentence()}")
+    kept = now - timedelta(days=settings.retention_days())
     with postgres.connection() as connection:
-        check = check_coverage(
-            connection, [node.name for node in sources], since=now - timedelta(days=settings.retention_days())
-        )
+        gaps = note_gaps(connection, since=ceil(kept, HOUR))
+        reconcile(connection, gaps, now=newest_covered(connection) or window.since)
+        check = check_coverage(connection, [node.name for node in sources], since=kept)
     return dg.MaterializeResult(check_results=[check])
 
 
-def metadata_of(account: Account) -> dict[str, dg.MetadataValue]:
-    """Numbers that Dagster plots over time, and a table for people."""
+def metadata_of(account: Account, chart: str) -> dict[str, dg.MetadataValue]:
+    """Numbers that Dagster plots over time, a table for people, and the hour at a glance."""
     rows = account.nodes.values()
-    table = ["| node | received | new | known | rejected | outside | bytes | s | error |", "|---" * 9 + "|"]
+    table = ["| node | received | new | known | rejected | outside | lag | bytes | s | error |", "|---" * 10 + "|"]
     table += [
         f"| {n.node} | {n.received:,} | {n.stored:,} | {n.duplicate:,} | {n.rejected:,} | {n.outside:,} "
-        f"| {n.bytes:,} | {n.seconds:.2f} | {code(n.errors[-1], most=200) if n.errors else ''} |"
+        f"| {'–' if n.lag is None else f'{n.lag:,.0f} s'} | {n.bytes:,} | {n.seconds:.2f} "
+        f"| {code(n.errors[-1], most=200) if n.errors else ''} |"
         for n in rows
     ]
+    lags = [n.lag for n in rows if n.lag is not None]
     return {
         "received": dg.MetadataValue.int(sum(n.received for n in rows)),
         "stored": dg.MetadataValue.int(sum(n.stored for n in rows)),
         "duplicates": dg.MetadataValue.int(sum(n.duplicate for n in rows)),
         "rejected": dg.MetadataValue.int(sum(n.rejected for n in rows)),
+        **({"lag_seconds": dg.MetadataValue.float(max(lags))} if lags else {}),
         "nodes": dg.MetadataValue.md("\n".join(table)),
+        "hour": dg.MetadataValue.md(chart),
     }

@@ -48,7 +48,13 @@ class NodeAccount:
     bytes: int = 0
     seconds: float = 0.0
     errors: list[str] = field(default_factory=list)
-    last: datetime | None = None
+    last: datetime | None = None  # the time of the last line that was sent
+    until: datetime | None = None  # the end of what was asked for
+
+    @property
+    def lag(self) -> float | None:
+        """Seconds between them; None where nothing was sent."""
+        return (self.until - self.last).total_seconds() if self.until and self.last else None
 
     def add(self, other: NodeAccount) -> None:
         self.received += other.received
@@ -60,6 +66,7 @@ class NodeAccount:
         self.seconds += other.seconds
         self.errors += other.errors
         self.last = max(filter(None, (self.last, other.last)), default=None)
+        self.until = max(filter(None, (self.until, other.until)), default=None)
 
     def sentence(self) -> str:
         parts = [f"{self.stored:,} new"]
@@ -152,7 +159,7 @@ def keep(
     connection: Connection, node: Node, window: Window, answer: Answer, *, now: datetime, run_id: str
 ) -> NodeAccount:
     """Store an answer while it arrives, reject what cannot be stored and write the coverage, in one transaction."""
-    account = NodeAccount(node.name)
+    account = NodeAccount(node.name, until=window.until)
     base = {"node": node.name, "since": window.since, "until": window.until, "run": run_id, "now": now}
     records = iter(answer)
     first = next(records, None)

@@ -94,3 +94,9 @@ ORDER BY node, status;
 
 -- covered_until --
 SELECT max(slot) + interval '5 minutes' AS until FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
+
+-- levels_by_slot --
+SELECT date_bin('5 minutes', timestamp, TIMESTAMP '2000-01-01') AS slot, level, count(*) AS lines
+FROM "LogEntry"
+WHERE timestamp >= %(since)s AND timestamp < %(until)s
+GROUP BY 1, 2;
