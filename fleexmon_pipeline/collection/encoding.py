@@ -49,8 +49,8 @@ def _inflated(chunks: Iterable[bytes], wbits: int) -> Iterator[bytes]:
     decoder = zlib.decompressobj(wbits)
     for chunk in chunks:
         packed += len(chunk)
-        rest = chunk
-        while rest:
+        rest, full = chunk, False
+        while rest or full:
             if decoder.eof:
                 if wbits <= zlib.MAX_WBITS or not rest.strip(b"\0"):  # padding behind the end, as tape archives have it
                     break
@@ -60,6 +60,7 @@ def _inflated(chunks: Iterable[bytes], wbits: int) -> Iterator[bytes]:
             except zlib.error as error:
                 raise EncodingError(f"not what its Content-Encoding says: {error}") from None
             rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+            full = len(piece) == PIECE and not decoder.eof  # zlib may hold more than it had room for
             given += len(piece)
             if given > BOMB_FROM and given > MOST_RATIO * packed:
                 raise EncodingError(f"unpacks to more than {MOST_RATIO} times its size")

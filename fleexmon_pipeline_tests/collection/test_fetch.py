@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.collection import fetch
+from fleexmon_pipeline.collection import encoding, fetch
 from fleexmon_pipeline.collection.clients import Clients
 from fleexmon_pipeline.collection.encoding import EncodingError, unpacked
 from fleexmon_pipeline.collection.sources import ask
@@ -81,6 +81,11 @@ def test_every_encoding_that_is_asked_for_is_unpacked_whatever_the_chunks(body: 
     chunks = (packed[start : start + size] for start in range(0, len(packed), size))
 
     assert b"".join(unpacked(chunks, name)) == body
+
+
+def test_no_size_of_a_body_leaves_its_end_inside_the_decoder() -> None:
+    for size in range(encoding.PIECE - 300, encoding.PIECE + 300, 7):
+        assert sum(map(len, unpacked([PACKERS["Deflate"](b"x" * size)], "deflate"))) == size
 
 
 @pytest.mark.parametrize("name", ["br", "zstd", "gzip, gzip", "aes128gcm\x1b[31m"])
