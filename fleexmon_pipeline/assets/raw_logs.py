@@ -10,7 +10,7 @@ import dagster as dg
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.checks import EVERY_NODE_ANSWERS, check_coverage
 from fleexmon_pipeline.collection.chart import chart_of
-from fleexmon_pipeline.collection.collect import Account, collect
+from fleexmon_pipeline.collection.collect import Account, Slots, collect
 from fleexmon_pipeline.collection.gaps import note_gaps
 from fleexmon_pipeline.detection.lifecycle import newest_covered, reconcile
 from fleexmon_pipeline.partitions import (
@@ -52,7 +52,7 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
         postgres.connection,
         now=now,
         run_id=context.run.run_id,
-        only_incomplete=is_tick(context) and not is_for_late_lines(context),
+        slots=slots_of(context),
         each_hour=tell,
     )
     if len(list(window.hours())) > 1:
@@ -63,6 +63,13 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
         reconcile(connection, gaps, now=newest_covered(connection) or window.since)
         check = check_coverage(connection, [node.name for node in sources], since=kept)
     return dg.MaterializeResult(check_results=[check])
+
+
+def slots_of(context: dg.AssetExecutionContext) -> Slots:
+    """A person who materialises an hour gets all of it."""
+    if is_for_late_lines(context):
+        return "asked"
+    return "incomplete" if is_tick(context) else "all"
 
 
 def metadata_of(account: Account, chart: str) -> dict[str, dg.MetadataValue]:

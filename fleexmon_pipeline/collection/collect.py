@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
+from typing import Literal
 from uuid import UUID
 
 from fleexmon_pipeline.collection.answers import Raw
@@ -97,6 +98,9 @@ class Account:
         return f"{self.window}: {told or 'nothing to ask for'}"
 
 
+# incomplete: not known whole yet, what a tick does. asked: those that were asked for before, for lines that came late;
+# what lies before the first question belongs to whoever collected then.
+Slots = Literal["all", "incomplete", "asked"]
 Connections = Callable[[], AbstractContextManager[Connection]]
 
 
@@ -107,14 +111,14 @@ def collect(
     *,
     now: datetime,
     run_id: str,
-    only_incomplete: bool = False,
+    slots: Slots = "all",
     each_hour: Callable[[Account], None] = lambda _: None,
 ) -> Account:
     """Bring the slots of `window` that have ended by `now` into LogEntry, hour by hour, an hour's nodes in parallel.
 
-    Each node has a connection of its own from `connections`, and stores while it is still being read. `only_incomplete`
-    leaves out slots that are known whole (a tick). Collecting again changes nothing. `each_hour` is told of each hour
-    when it is committed: a failure later loses none of it.
+    Each node has a connection of its own from `connections`, and stores while it is still being read. `slots` leaves
+    some out. Collecting again changes nothing. `each_hour` is told of each hour when it is committed: a failure later
+    loses none of it.
     """
     total = Account(window)
 
@@ -128,7 +132,7 @@ def collect(
     ):
         for hour in window.hours():
             with connections() as connection:
-                asked = _parts(connection, hour.overlap(window).ended(now), nodes, only_incomplete=only_incomplete)
+                asked = _parts(connection, hour.overlap(window).ended(now), nodes, slots)
             account = Account(hour)
             for node_account in threads.map(lambda one: collect_part(*one), asked):
                 account.of(node_account.node).add(node_account)
@@ -137,21 +141,23 @@ def collect(
     return total
 
 
-def _parts(
-    connection: Connection, window: Window, nodes: Iterable[Node], *, only_incomplete: bool
-) -> list[tuple[Node, Window]]:
+def _parts(connection: Connection, window: Window, nodes: Iterable[Node], slots: Slots) -> list[tuple[Node, Window]]:
     """Which node to ask for which stretch."""
     if not window:
         return []
-    if not only_incomplete:
+    if slots == "all":
         return [(node, window) for node in nodes]
-    whole: defaultdict[str, set[datetime]] = defaultdict(set)
-    for row in connection.execute(SQL["whole_slots"], {"since": window.since, "until": window.until}):
-        whole[row["node"]].add(row["slot"])
+    asked: defaultdict[str, dict[datetime, str]] = defaultdict(dict)
+    for row in connection.execute(SQL["asked_slots"], {"since": window.since, "until": window.until}):
+        asked[row["node"]][row["slot"]] = row["status"]
+
+    def is_due(status: str | None) -> bool:
+        return status is not None if slots == "asked" else status not in ("complete", "empty")
+
     return [
         (node, part)
         for node in nodes
-        for part in contiguous([slot for slot in window.slots() if slot.since not in whole[node.name]])
+        for part in contiguous([slot for slot in window.slots() if is_due(asked[node.name].get(slot.since))])
     ]
 
 

@@ -79,7 +79,7 @@ def test_collecting_a_window_again_changes_nothing(database: Database, blue: Nod
 def test_ticks_and_the_whole_hour_give_the_same_rows_as_the_hour_alone(database: Database, blue: NodeServer) -> None:
     blue.serve(lines(600, TEN, every=timedelta(seconds=6)))
     for minutes in range(5, 65, 5):
-        run(database, blue, now=TEN + timedelta(minutes=minutes), only_incomplete=True)
+        run(database, blue, now=TEN + timedelta(minutes=minutes), slots="incomplete")
     by_ticks = database.rows('SELECT id, timestamp, message FROM "LogEntry" ORDER BY id')
     asked_by_ticks = len(blue.requests)
 
@@ -229,7 +229,7 @@ def test_a_node_that_answers_nonsense_is_missing_and_the_other_goes_on(
     assert only(account, "green").stored == 5
 
     blue.serve(lines(7, TEN))
-    assert only(run(database, blue, green, only_incomplete=True)).stored == 7
+    assert only(run(database, blue, green, slots="incomplete")).stored == 7
     assert coverage(database, "blue") == ["complete", *["empty"] * 11]
 
 
@@ -263,7 +263,7 @@ def test_an_answer_that_breaks_off_keeps_what_came_before(database: Database, bl
     assert coverage(database)[0] == "partial"
 
     blue.serve(lines(50, TEN))
-    assert only(run(database, blue, only_incomplete=True)).stored == 50 - first.stored
+    assert only(run(database, blue, slots="incomplete")).stored == 50 - first.stored
     assert coverage(database)[0] == "complete"
 
 
@@ -292,3 +292,12 @@ def test_rows_of_other_programs_are_counted_as_held_and_not_touched(database: Da
 
     assert only(run(database, blue)).stored == 5
     assert len(database.rows('SELECT id FROM "LogEntry"')) == 6
+
+
+def test_late_lines_are_asked_for_only_where_somebody_asked_before(database: Database, blue: NodeServer) -> None:
+    blue.serve(lines(12, TEN, every=SLOT))
+    run(database, blue, window=Window(TEN + 6 * SLOT, TEN + HOUR))
+    blue.serve(lines(12, TEN, every=SLOT) + lines(1, TEN + HOUR - SLOT, message="late"))
+
+    assert only(run(database, blue, slots="asked")).stored == 1
+    assert coverage(database) == ["complete"] * 6

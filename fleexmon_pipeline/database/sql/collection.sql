@@ -78,10 +78,8 @@ ON CONFLICT (node, slot) DO UPDATE SET
   error = excluded.error, attempts = c.attempts + 1, run = excluded.run, "updatedAt" = excluded."updatedAt"
 WHERE c.status IN ('missing', 'partial');
 
--- whole_slots --
--- What need not be asked again by a tick.
-SELECT node, slot FROM "LogCoverage"
-WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty');
+-- asked_slots --
+SELECT node, slot, status FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
 
 -- holes --
 -- Slots of watched nodes that should be whole and are not: what the check shows.
