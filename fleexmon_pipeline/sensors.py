@@ -7,7 +7,7 @@ import dagster as dg
 
 from fleexmon_pipeline import jobs, settings
 from fleexmon_pipeline.catch_up import A_RUN, Due, due, note_waiting
-from fleexmon_pipeline.partitions import KEY_OF_AN_HOUR, TICK, key_of_hour, tick_tags, utc_now
+from fleexmon_pipeline.partitions import KEY_OF_AN_HOUR, START, TICK, key_of_hour, tick_tags, utc_now
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.outbox import is_due
 from fleexmon_pipeline.resources.nodes import Nodes
@@ -39,7 +39,7 @@ def catch_up(
     if _a_range_is_on_its_way(context.instance, now):
         yield dg.SkipReason("a range of hours is being materialised; what it leaves is asked for afterwards")
         return
-    since = now - timedelta(days=settings.retention_days())
+    since = max(START, now - timedelta(days=settings.retention_days()))
     with postgres.connection() as connection:
         found = due(connection, [node.name for node in nodes.sources()], since=since, now=now, limit=AT_ONCE)
     if not found:

@@ -16,17 +16,16 @@ from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.embedded.server import EmbeddedServer
 
-_PRODUCT_VARIABLES = (
-    "DATABASE_URL", "BLUE_HOST", "GREEN_HOST", "LOG_SOURCES", "GENAI_AGENT_URL", "GENAI_API_KEY", "ALERTS_REPO", "GH_TOKEN",
-    "GITHUB_API_URL", "LOG_RETENTION_DAYS", "DAGSTER_HOME", "FLEEXMON_HOME", "FLEEXMON_PORT",
-)  # fmt: skip
+_PRODUCT_VARIABLES = ("DATABASE_URL", "LOG_SOURCES", "ALERTS_REPO", "GH_TOKEN", "GITHUB_API_URL", "LOG_RETENTION_DAYS")
+_PRODUCT_PREFIXES = ("BLUE_", "GREEN_", "GENAI_", "FLEEXMON_", "DAGSTER_HOME")
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the developer's shell has set must not reach a test."""
-    for variable in _PRODUCT_VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
+    for variable in list(os.environ):
+        if variable in _PRODUCT_VARIABLES or variable.startswith(_PRODUCT_PREFIXES):
+            monkeypatch.delenv(variable)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ class _TryAgainError(FetchError):
 class Answer:
     """Records as they arrive: iterate once. Then `error` says why some of the window is not known, or is None."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, attempts: int = ATTEMPTS) -> None:
         self.limits = limits
+        self.attempts = attempts
         self.bytes = 0
         self.seconds = 0.0
         self.error: str | None = None
@@ -65,7 +66,8 @@ class Answer:
         be made into records. The limits are of the answer, however many bodies it has.
         """
         with ExitStack() as stack:
-            chunks = _opened(stack, client, url, {"Accept-Encoding": ACCEPTED, **(headers or {})}, content_type)
+            told = {"Accept-Encoding": ACCEPTED, **(headers or {})}
+            chunks = _opened(stack, client, url, told, content_type, self.attempts)
             try:
                 for chunk in chunks:
                     self.bytes += len(chunk)
@@ -81,11 +83,16 @@ class Answer:
 
 
 def _opened(
-    stack: ExitStack, client: httpx.Client, url: httpx.URL | str, headers: Mapping[str, str], content_type: str | None
+    stack: ExitStack,
+    client: httpx.Client,
+    url: httpx.URL | str,
+    headers: Mapping[str, str],
+    content_type: str | None,
+    attempts: int,
 ) -> Iterator[bytes]:
     try:
         for attempt in retry_context(
-            on=_TryAgainError, attempts=ATTEMPTS, timeout=30.0, wait_initial=0.5, wait_max=5.0, wait_jitter=0.5
+            on=_TryAgainError, attempts=attempts, timeout=30.0, wait_initial=0.5, wait_max=5.0, wait_jitter=0.5
         ):
             with attempt:
                 stack.close()

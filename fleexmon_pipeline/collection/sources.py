@@ -16,7 +16,7 @@ import httpx
 from fleexmon_pipeline.collection import journal, loki
 from fleexmon_pipeline.collection.answers import Raw, Splitter
 from fleexmon_pipeline.collection.clients import Clients
-from fleexmon_pipeline.collection.fetch import Answer, FetchError
+from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer, FetchError
 from fleexmon_pipeline.settings import Kind, Node
 from fleexmon_pipeline.window import Window
 
@@ -28,12 +28,12 @@ class Source(Protocol):
 
 
 @contextmanager
-def ask(clients: Clients, node: Node, window: Window) -> Iterator[Answer]:
+def ask(clients: Clients, node: Node, window: Window, *, attempts: int = ATTEMPTS) -> Iterator[Answer]:
     """The node's answer, as long as the `with` lasts.
 
     Never raises for what a node or a network does: the fault stands in the answer, and the other nodes go on.
     """
-    answer = Answer(node.limits)
+    answer = Answer(node.limits, attempts)
     with ExitStack() as stack:
         try:
             records = _SOURCES[node.kind](answer, clients.of(node), node, window)

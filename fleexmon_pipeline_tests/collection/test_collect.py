@@ -301,3 +301,10 @@ def test_late_lines_are_asked_for_only_where_somebody_asked_before(database: Dat
 
     assert only(run(database, blue, slots="asked")).stored == 1
     assert coverage(database) == ["complete"] * 6
+
+
+def test_a_node_that_is_down_is_asked_once_an_hour_of_a_range(database: Database, blue: NodeServer) -> None:
+    blue.answer(status=503)
+    run(database, blue, window=Window(TEN - 5 * HOUR, TEN + HOUR))
+
+    assert len(blue.requests) == 3 + 5

@@ -1,4 +1,4 @@
-"""Any database is brought up to date without losing a row: an empty one, the original's, one that two starts hit at once."""
+"""Any database is brought up to date, no row lost: an empty one, the original's, one that two starts hit at once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ GUIDE_COLUMNS = {
 }  # fmt: skip
 
 ORIGINAL_SETUP_SCRIPT = """
-CREATE TABLE "LogEntry" (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), timestamp TIMESTAMP NOT NULL, level VARCHAR NOT NULL,
-  message TEXT NOT NULL, source VARCHAR NOT NULL, metadata JSONB, analyzed BOOLEAN DEFAULT false,
+CREATE TABLE "LogEntry" (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), timestamp TIMESTAMP NOT NULL,
+  level VARCHAR NOT NULL, message TEXT NOT NULL, source VARCHAR NOT NULL, metadata JSONB, analyzed BOOLEAN DEFAULT false,
   "createdAt" TIMESTAMP DEFAULT NOW());
-CREATE TABLE "LogIssue" (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), type VARCHAR NOT NULL, severity VARCHAR NOT NULL,
-  title VARCHAR NOT NULL, description TEXT NOT NULL, "rootCause" TEXT, recommendation TEXT, source VARCHAR NOT NULL,
+CREATE TABLE "LogIssue" (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), type VARCHAR NOT NULL,
+  severity VARCHAR NOT NULL, title VARCHAR NOT NULL, description TEXT NOT NULL, "rootCause" TEXT, recommendation TEXT, source VARCHAR NOT NULL,
   status VARCHAR DEFAULT 'open', "detectedAt" TIMESTAMP NOT NULL, "resolvedAt" TIMESTAMP, metadata JSONB);
 INSERT INTO "LogEntry" (timestamp, level, message, source) VALUES ('2026-11-20 10:00', 'ERROR', 'kept', 'blue');
 INSERT INTO "LogIssue" (type, severity, title, description, source, "detectedAt") VALUES

@@ -30,7 +30,7 @@ def pattern(connection: Connection, name: str, template: str, first_seen: dateti
     )
 
 
-def count(  # noqa: PLR0917  a row of the table, column by column
+def count(
     connection: Connection, slot: datetime, node: str, name: str, level: str, number: int
 ) -> None:
     connection.execute(
