@@ -18,10 +18,12 @@ GUIDE_COLUMNS = {
 
 ORIGINAL_SETUP_SCRIPT = """
 CREATE TABLE "LogEntry" (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), timestamp TIMESTAMP NOT NULL,
-  level VARCHAR NOT NULL, message TEXT NOT NULL, source VARCHAR NOT NULL, metadata JSONB, analyzed BOOLEAN DEFAULT false,
+  level VARCHAR NOT NULL,
+  message TEXT NOT NULL, source VARCHAR NOT NULL, metadata JSONB, analyzed BOOLEAN DEFAULT false,
   "createdAt" TIMESTAMP DEFAULT NOW());
 CREATE TABLE "LogIssue" (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), type VARCHAR NOT NULL,
-  severity VARCHAR NOT NULL, title VARCHAR NOT NULL, description TEXT NOT NULL, "rootCause" TEXT, recommendation TEXT, source VARCHAR NOT NULL,
+  severity VARCHAR NOT NULL,
+  title VARCHAR NOT NULL, description TEXT NOT NULL, "rootCause" TEXT, recommendation TEXT, source VARCHAR NOT NULL,
   status VARCHAR DEFAULT 'open', "detectedAt" TIMESTAMP NOT NULL, "resolvedAt" TIMESTAMP, metadata JSONB);
 INSERT INTO "LogEntry" (timestamp, level, message, source) VALUES ('2026-11-20 10:00', 'ERROR', 'kept', 'blue');
 INSERT INTO "LogIssue" (type, severity, title, description, source, "detectedAt") VALUES

@@ -30,9 +30,7 @@ def pattern(connection: Connection, name: str, template: str, first_seen: dateti
     )
 
 
-def count(
-    connection: Connection, slot: datetime, node: str, name: str, level: str, number: int
-) -> None:
+def count(connection: Connection, slot: datetime, node: str, name: str, level: str, number: int) -> None:
     connection.execute(
         """INSERT INTO "LogPatternCount" VALUES (%s, %s, %s, %s, %s, '{}')""", (slot, node, name, level, number)
     )
