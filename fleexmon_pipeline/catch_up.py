@@ -19,6 +19,7 @@ SQL = statements("catch_up")
 A_RUN = "run"  # who waits, where no stage could say so itself: its run failed or was killed
 MOST_ATTEMPTS = 12  # with the pauses below about two days; what a node has rotated away does not come back
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=6)
+BACK_PAUSE = timedelta(minutes=30)  # at most, where the node has answered for other slots since
 SETTLE = timedelta(minutes=10)  # what the schedules are about to do by themselves is not asked for
 
 
@@ -72,7 +73,8 @@ def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: d
     for row in connection.execute(SQL["gap_hours"], {"since": since, "until": until, "nodes": list(nodes)}):
         hour, attempts, tried = row["hour"], row["attempts"], row["triedAt"]
         tries[hour] += attempts
-        if attempts < MOST_ATTEMPTS and (tried is None or tried + pause(attempts) <= now):
+        rest = min(pause(attempts), BACK_PAUSE) if row["answersAgain"] else pause(attempts)
+        if attempts < MOST_ATTEMPTS and (tried is None or tried + rest <= now):
             reasons[hour] = f"{row['slots']} slots of coverage are missing"
     for row in connection.execute(SQL["waiting"], {"asset": None}):
         tries[row["hour"]] += row["attempts"]

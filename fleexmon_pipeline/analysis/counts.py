@@ -59,6 +59,15 @@ def stale_slots(connection: Connection, window: Window) -> list[Window]:
     return [Window(row["slot"], row["slot"] + SLOT) for row in connection.execute(_SQL["stale_slots"], bounds)]
 
 
+def lines_are_gone(connection: Connection, hour: Window, *, kept_since: datetime) -> bool:
+    """Whether retention has taken lines of this hour that were counted: its counts and issues outlive them, and would
+    be lost by making them anew from what is left."""
+    if hour.until > kept_since:
+        return False
+    row = connection.execute(_SQL["lines_gone"], {"since": hour.since, "until": hour.until}).fetchone()
+    return bool(row and row["gone"])
+
+
 def rebuild_counts(
     connection: Connection, window: Window, miner: PatternMiner, *, redact: Callable[[str], str]
 ) -> CountsAccount:

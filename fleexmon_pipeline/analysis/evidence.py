@@ -91,9 +91,10 @@ def read(connection: Connection, window: Window, also: Collection[str] = ()) -> 
 
 
 def sample_ids(connection: Connection, window: Window, patterns: Sequence[Seen]) -> list[uuid.UUID]:
-    """Ids of the kept examples of these patterns, newest first, each once."""
+    """Ids of the kept examples of these patterns, each once: of the worst level first, and of a level the newest."""
     members = [member for one in patterns for member in one.members]
-    rows = connection.execute(_SQL["samples"], {"since": window.since, "until": window.until, "patterns": members})
+    wanted = {"since": window.since, "until": window.until, "patterns": members, "worst_first": list(SEVEREST_FIRST)}
+    rows = connection.execute(_SQL["samples"], wanted)
     ids = [sample for row in rows for sample in sorted(row["samples"], reverse=True)]
     return list(dict.fromkeys(ids))
 

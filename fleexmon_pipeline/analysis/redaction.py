@@ -158,6 +158,13 @@ _RULES = (
         _I,
     ),
     _rule("password", rf"--(?:{_NAMES}|token|pass)[ =]{{1,2}}{_VALUE}", _is_value, _I),
+    # Said in prose: "password is hunter2", "pin 4711". With a digit in it; "password reset" is no password.
+    _rule(
+        "password",
+        r"\b(?:password|passphrase|passwd|pin|secret)\s{1,4}(?:is\s{1,4}|was\s{1,4})?(?P<v>(?=[^\s\d]{0,64}\d)[^\s<]{4,256})",
+        _is_value,
+        _I,
+    ),
     _rule("password", rf"<(?:\w{{1,20}}:)?(?:{_NAMES}|token)>(?P<v>[^<>]{{1,4096}})</", flags=_I),
     _rule("email", r"(?<![\w.+%-])[\w.+%-]{1,256}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}", _is_mail),
     _rule(

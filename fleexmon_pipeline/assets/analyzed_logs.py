@@ -4,10 +4,12 @@ Here: which slots are counted, how long GenAI may take, and what a person sees. 
 """
 
 import time
+from datetime import timedelta
 
 import dagster as dg
 
-from fleexmon_pipeline.analysis.counts import CountsAccount, rebuild_counts, stale_slots
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.analysis.counts import CountsAccount, lines_are_gone, rebuild_counts, stale_slots
 from fleexmon_pipeline.analysis.judgement import Judgement, judge, mark_analyzed
 from fleexmon_pipeline.analysis.pattern_store import load_miner
 from fleexmon_pipeline.analysis.redaction import redact
@@ -42,10 +44,14 @@ def analyzed_logs(
     window, now, tick = window_of(context), utc_now(), is_tick(context)
     agent, client = genai.agent(), github.client()
     left = SECONDS_OF_A_TICK if tick else SECONDS_ELSEWHERE
+    kept_since = now - timedelta(days=settings.retention_days())
     with postgres.connection() as connection:
         miner = load_miner(connection)
         known_until = newest_covered(connection) or window.since
         for hour in window.hours():
+            if lines_are_gone(connection, hour, kept_since=kept_since):
+                context.log.info(f"{hour}: its lines are older than LOG_RETENTION_DAYS and gone; its counts stay")
+                continue
             part = hour.ended(now)
             due = stale_slots(connection, part) if tick else [part] if part else []
             counts = [rebuild_counts(connection, slots, miner, redact=redact) for slots in due]
@@ -65,7 +71,7 @@ def analyzed_logs(
             subjects = write_occurrences(connection, judgement.occurrences, source="genai", window=hour)
             reconcile(connection, subjects, now=known_until, since=hour.since)
             marked = _settle(connection, hour, part, judgement, configured=agent is not None)
-            context.log.info(f"{hour}: {_sentence(counts, judgement, marked)}")
+            context.log.info(f"{hour}: {_sentence(counts, judgement, marked, configured=agent is not None)}")
             metadata = _metadata(connection, counts, judgement, marked)
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
         check = check_judged(waiting(connection, NAME))
@@ -81,10 +87,10 @@ def _settle(connection: Connection, hour: Window, part: Window, judgement: Judge
     return sum(mark_analyzed(connection, judged) for judged in judgement.judged_hours)
 
 
-def _sentence(counts: list[CountsAccount], judgement: Judgement, marked: int) -> str:
+def _sentence(counts: list[CountsAccount], judgement: Judgement, marked: int, *, configured: bool) -> str:
     rows, new = sum(each.rows for each in counts), sum(len(each.new) for each in counts)
     told = f"{rows:,} lines counted, {new} new patterns, {marked:,} lines done"
-    if judgement.outcome == "not_configured":
+    if not configured:
         return told
     asked = f"GenAI: {len(judgement.asked)} patterns asked in {judgement.calls} calls, {judgement.known} known"
     wait = f", {judgement.waiting} wait ({judgement.outcome}: {judgement.reason})" if judgement.waiting else ""

@@ -9,6 +9,8 @@ from datetime import timedelta
 
 import dagster as dg
 
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.analysis.counts import lines_are_gone
 from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting
 from fleexmon_pipeline.checks import RULES_ARE_SOUND, check_rules
 from fleexmon_pipeline.collection.coverage import covered_until
@@ -48,7 +50,11 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
     loaded = load_rules()
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
+        kept_since = now - timedelta(days=settings.retention_days())
         for hour in window.hours():
+            if lines_are_gone(connection, hour, kept_since=kept_since):
+                context.log.info(f"{hour}: its lines are older than LOG_RETENTION_DAYS and gone; its issues stay")
+                continue
             slots = hour.ended(now)
             if known := covered_until(connection, Window(hour.until, hour.until + LOOK_BACK)):
                 slots = Window(hour.since, known)

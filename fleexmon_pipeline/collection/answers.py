@@ -19,6 +19,7 @@ Raw = bytes | msgspec.Raw
 
 SPLIT_FROM = 1_000_000  # bytes that are waited for before they are split; doubled when they hold no boundary
 MOST_BYTES_UNKNOWN = 32_000_000  # of an object whose form cannot be told from its beginning
+BOM = b"\xef\xbb\xbf"
 SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
 LOOKED_AT = 400  # bytes of a body that is no answer, for its reason
 LONGEST_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
@@ -57,6 +58,8 @@ class Splitter:
         buffer = bytearray()
         for chunk in parts:
             buffer += chunk
+            if buffer.startswith(BOM):
+                del buffer[: len(BOM)]
             start = bytes(buffer[:1_000]).lstrip()
             if not start:
                 continue
@@ -196,10 +199,12 @@ def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
         try:
             _, end = _decode(text, position)
         except (ValueError, RecursionError) as error:
-            found = None if _lacks_its_end(error, len(text)) else _BETWEEN_OBJECTS.search(buffer, position)
+            # What does not begin as an object ends where the next one begins; a broken object, where one ends before.
+            kept, boundary = (1, _BETWEEN_OBJECTS) if text[position : position + 1] == "{" else (0, _NEXT_OBJECT)
+            found = None if _lacks_its_end(error, len(text)) else boundary.search(buffer, position)
             if found is None:
                 return raws, position, False
-            raws.append(buffer[position : found.start() + 1])
+            raws.append(buffer[position : found.start() + kept])
             position = found.end()
         else:
             raws.append(buffer[position:end])

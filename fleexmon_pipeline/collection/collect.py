@@ -17,6 +17,8 @@ from itertools import chain, islice
 from typing import Literal
 from uuid import UUID
 
+from psycopg.errors import LockNotAvailable
+
 from fleexmon_pipeline.collection.answers import Raw
 from fleexmon_pipeline.collection.clients import Clients
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer
@@ -128,7 +130,10 @@ def collect(
     def collect_part(node: Node, part: Window) -> NodeAccount:
         attempts = 1 if node.name in silent else ATTEMPTS
         with connections() as connection, ask(clients, node, part, attempts=attempts) as answer:
-            return keep(connection, node, part, answer, now=now, run_id=run_id)
+            try:
+                return keep(connection, node, part, answer, now=now, run_id=run_id)
+            except LockNotAvailable:  # this hour of this node is told by its coverage; the others go on
+                return NodeAccount(node.name, errors=[f"another run is still collecting {part}"])
 
     with (
         Clients() as clients,

@@ -58,7 +58,12 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before 
 
 
 def end_with_parent() -> None:
-    """For `preexec_fn`. After a kill -9 of the parent nobody would stop it, and it would hold its port."""
+    """For `preexec_fn`. After a kill -9 of the parent nobody would stop it, and it would hold its port.
+
+    A script's background job ignores SIGINT, its children inherit that, and dagster treats SIGTERM as it finds SIGINT.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,7 @@ from fleexmon_pipeline.resources.nodes import demo_note
 from fleexmon_pipeline.settings import SettingError
 
 READY_SECONDS = 120.0  # on a slow machine dagster's imports alone take 20
-RESTARTS, RESTART_PAUSE = 5, 3.0
+RESTARTS, RESTARTS_WITHIN, RESTART_PAUSE = 5, 3600.0, 3.0
 PACKAGE = "fleexmon_pipeline.definitions"
 
 
@@ -257,16 +258,16 @@ def _typed(command: str) -> str:
 
 def _watch(children: list[Child], url: str, console: Console) -> None:
     """Tell of new issues; start again what ended by itself, a few times."""
-    restarts = 0
+    restarts: deque[float] = deque(maxlen=RESTARTS)
     seen: Collection[UUID] = {*_open_issues(url)}
     while True:
         for index, child in enumerate(children):
             trim(child.log)
             if not child.has_ended():
                 continue
-            restarts += 1
-            if restarts > RESTARTS:
-                raise CannotStartError(f"the {child.name} ended {RESTARTS} times:\n{child.last_words()}\n{child.log}")
+            if len(restarts) == RESTARTS and time.monotonic() - restarts[0] < RESTARTS_WITHIN:
+                raise CannotStartError(f"the {child.name} ended again and again:\n{child.last_words()}\n{child.log}")
+            restarts.append(time.monotonic())
             console.print(f"[yellow]the {child.name} ended ({child.process.returncode}); starting it again[/]")
             time.sleep(RESTART_PAUSE)
             children[index] = start(child.name, child.arguments, child.log)

@@ -46,6 +46,10 @@ def test_an_hour_given_up_is_an_issue_until_its_lines_come(dagster: Project, blu
     assert titles(dagster.database) == []
     with dagster.database.connect() as connection:
         connection.execute('UPDATE "LogCoverage" SET attempts = %s', [MOST_ATTEMPTS - 1])
+    dagster.it_is(at(DAY, "12:02"))
+    blue.serve([])  # it answers again, but for that hour
+    dagster.run("monitoring", TEN + HOUR)
+    blue.answer(status=404)
 
     for _ in range(2):  # the second run's rules must not erase what collection said
         dagster.run("backfill_hours", TEN)

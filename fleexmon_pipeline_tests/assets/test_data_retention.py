@@ -131,3 +131,22 @@ def count_events(dagster: Project) -> int:
 def history(dagster: Project) -> psycopg.Connection[tuple[object, ...]]:
     """Dagster's own database, beside the test's."""
     return psycopg.connect(dagster.database.url.replace("?", "_dagster?", 1))
+
+
+def test_an_hour_whose_lines_retention_took_keeps_its_counts_and_issues(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = datetime(2026, 2, 3, 10, tzinfo=UTC)
+    with project(database, tmp_path, monkeypatch) as dagster, NodeServer() as blue:
+        dagster.it_is(hour + timedelta(hours=1, minutes=5))
+        dagster.watch(blue)
+        blue.serve(lines(12, hour, level="error", message="connect ECONNREFUSED 10.0.0.5:5432"))
+        dagster.run("backfill_hours", hour)
+        with database.connect() as connection:
+            connection.execute('DELETE FROM "LogEntry"')  # as retention does, 30 days later
+        before = contents(database)
+        dagster.it_is(hour + timedelta(days=40))
+        blue.serve([])
+        dagster.run("backfill_hours", hour)
+
+        assert contents(database) == before

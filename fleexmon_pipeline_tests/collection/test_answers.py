@@ -162,3 +162,17 @@ def test_a_long_answer_is_not_held(shape: str) -> None:
 
     assert count == 200 * 500 + 1
     assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("garbage", [b"nonsense", b"undefined", b"NaN!"])
+def test_garbage_between_records_costs_no_neighbour(garbage: bytes) -> None:
+    first, second = b'{"message": "a"}', b'{"message": "b"}'
+    raws, broken = split(b"[" + first + b"," + garbage + b", " + second + b", " + second + b"]")
+
+    assert raws[0] == first
+    assert raws[-2:] == [second, second]
+    assert broken is None
+
+
+def test_a_byte_order_mark_is_no_answer_of_its_own() -> None:
+    assert split(b'\xef\xbb\xbf[{"message": "a"}]')[0] == [b'{"message": "a"}']

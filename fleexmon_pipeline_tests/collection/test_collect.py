@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleexmon_pipeline.collection import fetch
-from fleexmon_pipeline.collection.collect import Account, NodeAccount, collect
+from fleexmon_pipeline.collection.collect import SQL, Account, NodeAccount, collect
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR, SLOT, Window
@@ -308,3 +308,43 @@ def test_a_node_that_is_down_is_asked_once_an_hour_of_a_range(database: Database
     run(database, blue, window=Window(TEN - 5 * HOUR, TEN + HOUR))
 
     assert len(blue.requests) == 3 + 5
+
+
+def test_an_hour_is_not_given_up_while_its_node_is_silent(database: Database, blue: NodeServer) -> None:
+    blue.stop()
+    for n in range(15):
+        run(database, blue, now=LATER + n * HOUR)
+    silent = database.rows('SELECT max(attempts) AS most FROM "LogCoverage"')
+    blue.start()
+    run(database, blue, window=Window(TEN + HOUR, TEN + 2 * HOUR), now=LATER + 20 * HOUR)
+    blue.answer(status=404)
+    run(database, blue, now=LATER + 21 * HOUR)
+
+    assert silent == [{"most": 8}]
+    assert database.rows('SELECT max(attempts) AS most FROM "LogCoverage"') == [{"most": 9}]
+
+
+def test_lines_that_were_deleted_do_not_make_a_slot_empty(database: Database, blue: NodeServer) -> None:
+    blue.serve(lines(10, TEN))
+    run(database, blue)
+    with database.connect() as connection:
+        connection.execute('DELETE FROM "LogEntry"')
+    before = database.fingerprint('"LogCoverage"')
+    blue.serve([])
+    run(database, blue)
+
+    assert database.fingerprint('"LogCoverage"') == before
+
+
+def test_a_node_whose_hour_another_run_holds_is_told_and_the_other_goes_on(
+    database: Database, blue: NodeServer, green: NodeServer
+) -> None:
+    blue.serve(lines(3, TEN))
+    green.serve(lines(3, TEN))
+    hasty = Database(database.url + "&options=-c%20lock_timeout%3D200ms")
+    with database.connect() as other, other.transaction():
+        other.execute(SQL["lock_hour"], {"hour": TEN, "node": "blue"})
+        account = run(hasty, blue, green)
+
+    assert account.nodes["blue"].errors[0].startswith("another run is still collecting")
+    assert account.nodes["green"].stored == 3

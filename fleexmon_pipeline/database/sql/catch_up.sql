@@ -1,15 +1,19 @@
 -- gap_hours --
 -- Hours with slots that are partial, missing, or were never asked for between the first hour asked for and now: what the
 -- catch-up sensor asks for, oldest first.
-WITH asked AS (SELECT node, min(slot) AS first FROM "LogCoverage" GROUP BY node),
+WITH asked AS (
+  SELECT node, min(slot) AS first, max("updatedAt") FILTER (WHERE status IN ('complete', 'empty')) AS answered
+  FROM "LogCoverage" GROUP BY node
+),
 due AS (
-  SELECT asked.node, slot
+  SELECT asked.node, asked.answered, slot
   FROM asked, generate_series(GREATEST(asked.first, %(since)s::timestamp), %(until)s::timestamp - interval '5 minutes',
     interval '5 minutes') AS slot
   WHERE asked.node = ANY(%(nodes)s)
 )
 SELECT date_trunc('hour', due.slot) AS hour, count(*) AS slots, min(COALESCE(c.attempts, 0)) AS attempts,
-  max(c."updatedAt") AS "triedAt"
+  max(c."updatedAt") AS "triedAt",
+  bool_or(due.answered > c."updatedAt") AS "answersAgain"
 FROM due LEFT JOIN "LogCoverage" c ON c.node = due.node AND c.slot = due.slot
 WHERE c.status IS NULL OR c.status IN ('partial', 'missing')
 GROUP BY 1

@@ -66,8 +66,10 @@ ON CONFLICT (node, slot) DO UPDATE SET
   received = excluded.received, stored = excluded.stored, rejected = excluded.rejected, duplicate = 0,
   attempts = CASE WHEN c.status IN ('partial', 'missing') THEN c.attempts + 1 ELSE c.attempts END,
   run = excluded.run, "updatedAt" = excluded."updatedAt"
-WHERE (c.status, c.received, c.stored, c.rejected) IS DISTINCT FROM
-      (excluded.status, excluded.received, excluded.stored, excluded.rejected) OR excluded.error IS NOT NULL;
+-- What retention took is not "no lines": an answer that leaves less than was known changes nothing.
+WHERE ((c.status, c.received, c.stored, c.rejected) IS DISTINCT FROM
+       (excluded.status, excluded.received, excluded.stored, excluded.rejected) OR excluded.error IS NOT NULL)
+  AND (excluded.received >= c.received OR c.status IN ('partial', 'missing'));
 
 -- cover_unanswered --
 -- The node said nothing: missing, unless an earlier answer told more.
@@ -75,7 +77,13 @@ INSERT INTO "LogCoverage" AS c (node, slot, status, error, run, "updatedAt")
 SELECT %(node)s, slot, 'missing', %(error)s, %(run)s, %(now)s
 FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', interval '5 minutes') AS slot
 ON CONFLICT (node, slot) DO UPDATE SET
-  error = excluded.error, attempts = c.attempts + 1, run = excluded.run, "updatedAt" = excluded."updatedAt"
+  error = excluded.error, run = excluded.run,
+  -- While the node tells nothing at all, tries do not lead to giving up: it may be back after the weekend.
+  attempts = CASE WHEN EXISTS (
+      SELECT FROM "LogCoverage" n
+      WHERE n.node = c.node AND n.status IN ('complete', 'empty') AND n."updatedAt" > c."updatedAt"
+    ) THEN c.attempts + 1 ELSE GREATEST(c.attempts, LEAST(c.attempts + 1, 8)) END,
+  "updatedAt" = excluded."updatedAt"
 WHERE c.status IN ('missing', 'partial');
 
 -- asked_slots --

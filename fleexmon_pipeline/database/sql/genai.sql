@@ -32,11 +32,12 @@ FROM climb
 ORDER BY pattern, depth DESC;
 
 -- samples --
--- Ids of lines that were kept as examples, newest first.
+-- Ids of lines that were kept as examples: those of the worst level first, then the newest. A judge who is told of errors
+-- must not be shown the successes of the same pattern.
 SELECT pattern, node, slot, samples
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s AND pattern = ANY(%(patterns)s)
-ORDER BY slot DESC, node, pattern, level;
+ORDER BY array_position(%(worst_first)s::text[], level::text), slot DESC, node, pattern, level;
 
 -- messages --
 -- The beginning is enough for a sample; a line may have megabytes.

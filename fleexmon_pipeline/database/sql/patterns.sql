@@ -100,3 +100,7 @@ SELECT id
 FROM "LogPattern"
 WHERE id = ANY(%(ids)s) AND "firstSeen" >= %(since)s AND "firstSeen" < %(until)s
 ORDER BY id;
+
+-- lines_gone --
+SELECT (SELECT COALESCE(sum(count), 0) FROM "LogPatternCount" WHERE slot >= %(since)s AND slot < %(until)s)
+     > (SELECT count(*) FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s) AS gone;
