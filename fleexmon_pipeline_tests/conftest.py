@@ -15,6 +15,7 @@ import pytest
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.embedded.server import EmbeddedServer
+from fleexmon_pipeline_tests.node_server import NodeServer
 
 _PRODUCT_VARIABLES = ("DATABASE_URL", "LOG_SOURCES", "ALERTS_REPO", "GH_TOKEN", "GITHUB_API_URL", "LOG_RETENTION_DAYS")
 _PRODUCT_PREFIXES = ("BLUE_", "GREEN_", "GENAI_", "FLEEXMON_", "DAGSTER_HOME")
@@ -90,6 +91,18 @@ def database(postgres: EmbeddedServer) -> Iterator[Database]:
     """A migrated database; cloned from a template in 30 ms."""
     with _created(postgres, "template_of_tests") as database:
         yield database
+
+
+@pytest.fixture
+def blue() -> Iterator[NodeServer]:
+    with NodeServer() as node:
+        yield node
+
+
+@pytest.fixture
+def green() -> Iterator[NodeServer]:
+    with NodeServer() as node:
+        yield node
 
 
 @pytest.fixture

@@ -33,12 +33,6 @@ def dagster(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         yield opened
 
 
-@pytest.fixture
-def blue() -> Iterator[NodeServer]:
-    with NodeServer() as node:
-        yield node
-
-
 def test_an_hour_given_up_is_an_issue_until_its_lines_come(dagster: Project, blue: NodeServer) -> None:
     dagster.watch(blue)
     blue.answer(status=404)

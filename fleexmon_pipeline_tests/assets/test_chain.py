@@ -45,18 +45,6 @@ def dagster(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         yield opened
 
 
-@pytest.fixture
-def blue() -> Iterator[NodeServer]:
-    with NodeServer() as node:
-        yield node
-
-
-@pytest.fixture
-def green() -> Iterator[NodeServer]:
-    with NodeServer() as node:
-        yield node
-
-
 def bad_hour(start: datetime) -> tuple[list[Record], list[Record]]:
     """What makes each of the original's four rules fire once: blue's errors, green's memory and connections."""
     errors = lines(20, start + MINUTE, every=SECOND, level="error", message="payment {n} failed: card declined")

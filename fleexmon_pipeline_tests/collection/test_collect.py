@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,18 +19,6 @@ from fleexmon_pipeline_tests.node_server import NodeServer, lines
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
 WINDOW = Window(TEN, TEN + HOUR)
 LATER = TEN + 3 * HOUR
-
-
-@pytest.fixture
-def blue() -> Iterator[NodeServer]:
-    with NodeServer() as node:
-        yield node
-
-
-@pytest.fixture
-def green() -> Iterator[NodeServer]:
-    with NodeServer() as node:
-        yield node
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,12 +24,6 @@ WINDOW = Window(TEN, TEN + HOUR)
 LATER = TEN + 3 * HOUR
 SECOND = timedelta(seconds=1)
 EVERY = Chosen()
-
-
-@pytest.fixture
-def blue() -> Iterator[NodeServer]:
-    with NodeServer() as node:
-        yield node
 
 
 @pytest.fixture
