@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -16,6 +17,10 @@ from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.embedded.server import EmbeddedServer
 from fleexmon_pipeline_tests.node_server import NodeServer
+
+# No deadline: the machine may be busy. In CI the same examples every time: what fails there fails here as well.
+hypothesis.settings.register_profile("fleexmon", deadline=None, derandomize=bool(os.environ.get("CI")), database=None)
+hypothesis.settings.load_profile("fleexmon")
 
 _PRODUCT_VARIABLES = ("DATABASE_URL", "LOG_SOURCES", "ALERTS_REPO", "GH_TOKEN", "GITHUB_API_URL", "LOG_RETENTION_DAYS")
 _PRODUCT_PREFIXES = ("BLUE_", "GREEN_", "GENAI_", "FLEEXMON_", "DAGSTER_HOME")
