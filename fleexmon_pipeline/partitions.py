@@ -26,6 +26,7 @@ ONE_RUN = dg.BackfillPolicy.single_run()
 
 # A run with this tag was started by a schedule or sensor: it does what is not done yet, and does not take its time.
 TICK = "fleexmon/tick"
+SLOT_TICK = "slot"  # the kind that runs every five minutes
 LATE = "late"  # the kind that asks the nodes for whole hours again
 
 
@@ -34,7 +35,7 @@ def tick_tags(kind: str) -> dict[str, str]:
 
     One such run at a time (dagster.yaml), so one that died with its code server must not block the others for ever.
     """
-    return {TICK: kind, "dagster/priority": "1" if kind == "slot" else "0", "dagster/max_runtime": "1800"}
+    return {TICK: kind, "dagster/priority": "1" if kind == SLOT_TICK else "0", "dagster/max_runtime": "1800"}
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:
@@ -48,6 +49,11 @@ def window_of(context: dg.AssetExecutionContext) -> Window:
 
 def is_tick(context: dg.AssetExecutionContext) -> bool:
     return TICK in context.run.tags
+
+
+def is_slot_tick(context: dg.AssetExecutionContext) -> bool:
+    """One of the runs every five minutes: what it does not come to is caught up by one that has more time."""
+    return context.run.tags.get(TICK) == SLOT_TICK
 
 
 def is_for_late_lines(context: dg.AssetExecutionContext) -> bool:

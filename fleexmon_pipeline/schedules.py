@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from fleexmon_pipeline import jobs
-from fleexmon_pipeline.partitions import LATE, key_of_day, key_of_hour, tick_tags
+from fleexmon_pipeline.partitions import LATE, SLOT_TICK, key_of_day, key_of_hour, tick_tags
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
 ON = dg.DefaultScheduleStatus.RUNNING
@@ -21,7 +21,9 @@ def monitoring_every_5_minutes(context: dg.ScheduleEvaluationContext) -> dg.RunR
     """The hour that holds the slot which just ended. The key is the tick: an hour is asked for twelve times."""
     slot = floor(_tick(context), SLOT) - SLOT
     hour = Window.hour_of(slot).since
-    return dg.RunRequest(run_key=f"tick-{slot:%Y-%m-%dT%H:%M}", partition_key=key_of_hour(hour), tags=tick_tags("slot"))
+    return dg.RunRequest(
+        run_key=f"tick-{slot:%Y-%m-%dT%H:%M}", partition_key=key_of_hour(hour), tags=tick_tags(SLOT_TICK)
+    )
 
 
 @dg.schedule(job=jobs.monitoring, cron_schedule="10 * * * *", execution_timezone="UTC", default_status=ON)

@@ -11,9 +11,11 @@ import pytest
 
 from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
 from fleexmon_pipeline.collection import collect as collecting
+from fleexmon_pipeline.collection import sources
 from fleexmon_pipeline.collection.records import Line, RejectedError
 from fleexmon_pipeline.collection.rejected import Chosen, retry
 from fleexmon_pipeline.sensors import catch_up
+from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, Project, at, metadata, project, titles
@@ -96,3 +98,26 @@ def test_the_figures_of_an_hour_are_shown_with_its_lag_and_its_levels(dagster: P
     assert re.fullmatch(r"10:00  █{30}  18  3 error  15 info", hour[1])
     assert re.fullmatch(r"10:35 +0", hour[8])
     assert "lag_seconds" not in metadata(dagster.run("backfill_hours", TEN - 5 * HOUR), "raw_logs")
+
+
+@pytest.mark.parametrize(("tick", "seconds"), [("slot", 60), ("catch-up", 180), ("late", 180), (None, 600)])
+def test_only_ticks_are_in_a_hurry_and_those_that_catch_up_less(
+    dagster: Project, blue: NodeServer, monkeypatch: pytest.MonkeyPatch, tick: str | None, seconds: int
+) -> None:
+    given: list[int] = []
+
+    def ask(clients: object, node: Node, window: object, *, attempts: int) -> object:
+        given.append(node.limits.answer_seconds)
+        return real(clients, node, window, attempts=attempts)  # type: ignore[arg-type]  # what collect gave us
+
+    real = sources.ask
+    monkeypatch.setattr(collecting, "ask", ask)
+    dagster.watch(blue)
+    blue.serve(lines(3, TEN))
+    dagster.run("monitoring", TEN, tick="slot")  # so that there is something to ask again for late lines
+    given.clear()
+    with dagster.database.connect() as connection:
+        connection.execute("UPDATE \"LogCoverage\" SET status = 'partial'")
+    dagster.run("monitoring", TEN, tick=tick)
+
+    assert set(given) == {seconds}
