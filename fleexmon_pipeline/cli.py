@@ -32,6 +32,8 @@ rejected_app = typer.Typer(no_args_is_help=True, help="Records of the nodes that
 app.add_typer(issues_app, name="issues")
 app.add_typer(rules_app, name="rules")
 app.add_typer(rejected_app, name="rejected")
+genai_app = typer.Typer(no_args_is_help=True, help="What the GenAI agent is asked, and past hours judged again.")
+app.add_typer(genai_app, name="genai")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")]
 
@@ -277,6 +279,56 @@ def rejected_retry(
     with _refusing():
         now = datetime.now(UTC)
         retry_rejected(typer.echo, chosen_by(node, since, until, reason, now=now), dry_run=dry_run, now=now)
+
+
+PromptFile = Annotated[
+    Path | None, typer.Option("--prompt", exists=True, dir_okay=False, help="Instructions to use instead of ours.")
+]
+
+
+@genai_app.command("preview")
+def genai_preview(
+    hour: Annotated[
+        str | None, typer.Option(help="2h, 3d ago, or a UTC time such as 2026-11-20T10:00. Default: the newest.")
+    ] = None,
+    prompt: PromptFile = None,
+    as_json: Json = False,
+) -> None:
+    """Exactly what would be sent to the agent about an hour, and what it would cost. Sends nothing to it.
+
+    Works without GENAI_AGENT_URL: to see what would leave this machine before switching it on.
+    """
+    from fleexmon_pipeline.commands.genai import print_preview
+
+    with _refusing():
+        print_preview(typer.echo, hour, prompt, os.environ, as_json=as_json, now=datetime.now(UTC))
+
+
+@genai_app.command("prompt")
+def genai_prompt() -> None:
+    """The built-in instructions, to begin a --prompt file with."""
+    from fleexmon_pipeline.commands.genai import print_prompt
+
+    print_prompt(typer.echo)
+
+
+@genai_app.command("replay")
+def genai_replay(
+    since: Annotated[str, typer.Option("--from", help="2h, 3d ago, or a UTC time such as 2026-11-20T10:00.")],
+    until: Annotated[str | None, typer.Option("--to", help="The same forms. Default: now.")] = None,
+    prompt: PromptFile = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask, however many questions it takes.")] = False,
+) -> None:
+    """Judge past hours again, with today's agent or another prompt, and show which issues differ.
+
+    Says first what it costs, and asks no more than three questions without --yes. Issues stay as they are.
+    Exit status 1 when nothing was asked, or not every hour could be judged.
+    """
+    from fleexmon_pipeline.commands.genai import run_replay
+
+    with _refusing():
+        done = run_replay(typer.echo, since, until, prompt, os.environ, yes=yes, now=datetime.now(UTC))
+    raise typer.Exit(0 if done else 1)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
@@ -22,8 +23,10 @@ from fleexmon_pipeline.values import (
     http_url,
     is_host,
     is_loopback,
+    price,
     shown,
     whole_number,
+    yes_or_no,
 )
 
 __all__ = ["Environment", "SettingError", "http_url", "is_loopback", "whole_number"]  # and what stands below
@@ -208,12 +211,19 @@ def retention_days(environment: Environment = os.environ) -> int:
 
 @dataclass(frozen=True)
 class GenAISettings:
-    """GENAI_AGENT_URL and what belongs to it; budgets count answered calls."""
+    """GENAI_AGENT_URL and what belongs to it. Budgets count answered calls, and the tokens of all."""
 
     url: str
     api_key: str | None = field(repr=False)
     calls_per_hour: int = 60
     calls_per_day: int = 600
+    tokens_per_hour: int = 200_000
+    tokens_per_day: int = 1_000_000
+    max_tokens: int = 1_000  # of one answer
+    timeout: int = 30  # seconds, of one attempt
+    price_in: Decimal | None = None  # of a million tokens; in the currency that the operator thinks in
+    price_out: Decimal | None = None
+    redact_ip: bool = True
 
 
 def genai(environment: Environment = os.environ) -> GenAISettings | None:
@@ -222,11 +232,22 @@ def genai(environment: Environment = os.environ) -> GenAISettings | None:
     if not value:
         return None
     url = http_url("GENAI_AGENT_URL", value, example="https://agent.example.com")
-    return GenAISettings(
-        url,
-        environment.get("GENAI_API_KEY", "").strip() or None,
-        whole_number(environment, "GENAI_MAX_CALLS_PER_HOUR", 60, least=1, most=100_000),
-        whole_number(environment, "GENAI_MAX_CALLS_PER_DAY", 600, least=1, most=1_000_000),
+    return genai_limits(environment, GenAISettings(url, environment.get("GENAI_API_KEY", "").strip() or None))
+
+
+def genai_limits(environment: Environment, usual: GenAISettings) -> GenAISettings:
+    """`usual` with what the environment says of budgets, sizes and prices; of use without an agent too, in previews."""
+    return replace(
+        usual,
+        calls_per_hour=whole_number(environment, "GENAI_MAX_CALLS_PER_HOUR", 60, least=1, most=100_000),
+        calls_per_day=whole_number(environment, "GENAI_MAX_CALLS_PER_DAY", 600, least=1, most=1_000_000),
+        tokens_per_hour=whole_number(environment, "GENAI_MAX_TOKENS_PER_HOUR", 200_000, least=1_000, most=10**9),
+        tokens_per_day=whole_number(environment, "GENAI_MAX_TOKENS_PER_DAY", 1_000_000, least=1_000, most=10**10),
+        max_tokens=whole_number(environment, "GENAI_MAX_TOKENS", 1_000, least=200, most=8_000),
+        timeout=whole_number(environment, "GENAI_TIMEOUT", 30, least=1, most=600),
+        price_in=price(environment, "GENAI_PRICE_PER_MILLION_INPUT"),
+        price_out=price(environment, "GENAI_PRICE_PER_MILLION_OUTPUT"),
+        redact_ip=yes_or_no(environment, "GENAI_REDACT_IP", default=True),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from urllib.parse import SplitResult, urlsplit
 
 Environment = Mapping[str, str]
@@ -41,6 +42,23 @@ def whole_number(environment: Environment, variable: str, default: int, *, least
     if not least <= int(text) <= most:
         raise SettingError(variable, f"{text} is not between {least} and {most}.", str(default))
     return int(text)
+
+
+def price(environment: Environment, variable: str) -> Decimal | None:
+    """A plain amount of money, such as 0.65; None when not set."""
+    text = environment.get(variable, "").strip()
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text):
+        raise SettingError(variable, f'"{shown(text)}" is not a price.', "0.65")
+    return Decimal(text)
+
+
+def yes_or_no(environment: Environment, variable: str, *, default: bool) -> bool:
+    text = environment.get(variable, "").strip().lower()
+    if text not in ("", "yes", "no"):
+        raise SettingError(variable, f'"{shown(text)}" is neither yes nor no.', "yes" if default else "no")
+    return default if not text else text == "yes"
 
 
 def http_url(variable: str, value: str, *, example: str) -> str:

@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,9 +29,8 @@ from fleexmon_pipeline.settings import GenAISettings
 
 PATH = "/api/v1/chat/completions"
 MODEL = "fleexmon"  # required by the description, ignored by the service
-MAX_TOKENS = 1000
-TIMEOUT = 30.0  # seconds for one attempt, from the first packet to the last
 ATTEMPTS = 3
+CHARACTERS_A_TOKEN = 3  # of JSON with log lines, cautiously: where an agent does not say what it counted
 MOST_BYTES = 1_000_000  # an answer of max_tokens has some 10 kB
 
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
@@ -43,6 +42,7 @@ class AgentError(Exception):
     def __init__(self, outcome: str, message: str, *, latency_ms: int = 0, retry_after: float | None = None) -> None:
         self.outcome = outcome
         self.latency_ms = latency_ms
+        self.tokens_in = 0  # estimated, where the question was heard and may have been answered and paid for
         self.retry_after = retry_after  # seconds, where the agent named them
         super().__init__(message)
 
@@ -59,26 +59,29 @@ class Reply:
     content: str
     finish_reason: str | None
     model: str | None
-    tokens_in: int | None
-    tokens_out: int | None
+    tokens_in: int  # as the agent counted them, or estimated where it does not say
+    tokens_out: int
     latency_ms: int
+
+
+def estimated_tokens(texts: Iterable[str]) -> int:
+    """Of a prompt or an answer; rather too many than too few."""
+    return sum(len(text) // CHARACTERS_A_TOKEN + 4 for text in texts)
+
+
+def request_of(messages: Sequence[Message], max_tokens: int) -> dict[str, Any]:
+    """The body of a request, to the letter."""
+    return {"model": MODEL, "messages": list(messages), "max_tokens": max_tokens, "temperature": 0}
 
 
 class Agent:
     """One configured agent. The key is in no repr, exception or log line."""
 
-    def __init__(
-        self,
-        settings: GenAISettings,
-        *,
-        timeout: float = TIMEOUT,
-        max_tokens: int = MAX_TOKENS,
-        first_wait: float = 0.5,
-    ) -> None:
+    def __init__(self, settings: GenAISettings, *, first_wait: float = 0.5) -> None:
         self._url = f"{settings.url}{PATH}"
         self._key = settings.api_key
-        self._timeout = timeout
-        self._max_tokens = max_tokens
+        self._timeout = float(settings.timeout)  # for one attempt, from the first packet to the last
+        self.max_tokens = settings.max_tokens
         self._first_wait = first_wait
 
     def ask(
@@ -118,9 +121,11 @@ class Agent:
         started = time.monotonic()
         try:
             body = _within(seconds, lambda: self._post(messages, seconds))
-            return _read(body, _since(started))
+            return _read(body, messages, _since(started))
         except AgentError as error:
             error.latency_ms = _since(started)
+            if error.outcome in ("timeout", "broken_off", "too_large"):
+                error.tokens_in = estimated_tokens(message["content"] for message in messages)
             raise error from None
 
     def _post(self, messages: Sequence[Message], seconds: float) -> bytes:
@@ -129,7 +134,7 @@ class Agent:
             if not re.fullmatch(r"[\x21-\x7e]+", self._key):
                 raise AgentError("bad_key", "GENAI_API_KEY has a character that cannot stand in a header")
             headers["Authorization"] = f"Bearer {self._key}"
-        question = {"model": MODEL, "messages": list(messages), "max_tokens": self._max_tokens, "temperature": 0}
+        question = request_of(messages, self.max_tokens)
         ended = time.monotonic() + seconds
         try:
             with (
@@ -206,7 +211,7 @@ def _within(seconds: float, call: Callable[[], bytes]) -> bytes:
     return result
 
 
-def _read(body: bytes, latency_ms: int) -> Reply:
+def _read(body: bytes, messages: Sequence[Message], latency_ms: int) -> Reply:
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -227,8 +232,8 @@ def _read(body: bytes, latency_ms: int) -> Reply:
         content=content,
         finish_reason=reason if isinstance(reason, str) else None,
         model=redact(model)[:100].replace("\0", "") if isinstance(model, str) else None,
-        tokens_in=_count(tokens.get("prompt_tokens")),
-        tokens_out=_count(tokens.get("completion_tokens")),
+        tokens_in=_count(tokens.get("prompt_tokens")) or estimated_tokens(one["content"] for one in messages),
+        tokens_out=_count(tokens.get("completion_tokens")) or estimated_tokens([content]),
         latency_ms=latency_ms,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from fleexmon_pipeline.analysis.prompt import MOST_SAMPLES, Record
+from fleexmon_pipeline.analysis.unusual import Surge, surges
 from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -30,6 +31,7 @@ class Seen:
     first: datetime  # slots
     last: datetime
     new: bool = True
+    surge: Surge | None = None
     rank: int = len(SEVEREST_FIRST) - 1  # of its worst level
     nodes: dict[str, int] = field(default_factory=dict)  # lines per node
     members: list[str] = field(default_factory=list)  # the ids under which its lines are counted
@@ -47,12 +49,23 @@ class Seen:
         return min(self.nodes, key=lambda node: (-self.nodes[node], node))
 
     @property
+    def failing(self) -> bool:
+        return self.level in ("error", "fatal")
+
+    @property
     def deserving(self) -> bool:
-        """Worth a judgement: never seen before the window, or with errors in it."""
-        return self.new or self.level in ("error", "fatal")
+        """Worth a judgement: never seen before the window, far louder than it was, or with errors in it."""
+        return self.fresh or self.failing
+
+    @property
+    def fresh(self) -> bool:
+        """What an earlier hour's answer cannot have known."""
+        return self.new or self.surge is not None
 
     def record(self, number: int, samples: Sequence[str]) -> Record:
-        return Record(number, self.level, self.template, self.new, self.nodes, self.first, self.last, samples)
+        return Record(
+            number, self.level, self.template, self.new, self.surge, self.nodes, self.first, self.last, samples
+        )
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class Evidence:
 
 
 def read(connection: Connection, window: Window, also: Collection[str] = ()) -> Evidence:
-    """The window's patterns; the ids in `also` are resolved too."""
+    """The patterns of `window`, a part of one hour; the ids in `also` are resolved too."""
     counts = connection.execute(_SQL["window_patterns"], {"since": window.since, "until": window.until}).fetchall()
     ids = sorted({row["pattern"] for row in counts}.union(also))
     stored = {row["pattern"]: row for row in connection.execute(_SQL["roots"], {"patterns": ids})}
@@ -87,6 +100,9 @@ def read(connection: Connection, window: Window, also: Collection[str] = ()) -> 
         one.first, one.last = min(one.first, row["first"]), max(one.last, row["last"])
         if row["pattern"] not in one.members:
             one.members.append(row["pattern"])
+    known_ones = {key: one.nodes for key, one in patterns.items() if not one.new}
+    for key, surge in surges(connection, window, known_ones).items():
+        patterns[key].surge = surge
     return Evidence(patterns, {pattern: row["root"] for pattern, row in stored.items()})
 
 

@@ -1,7 +1,7 @@
-"""What GenAI makes of a window: which patterns deserve it, the questions, and the occurrences that follow.
+"""What GenAI makes of a window: the open questions, asked as far as time and budget go, and what follows.
 
-Here: the order of things. Words of the question: `prompt.py`; the call: `agent.py`; the answer: `answer.py`; memory,
-budget and circuit breaker: `ledger.py`; what is new in the window: `evidence.py`.
+Here: the order of things. Which patterns deserve it: `evidence.py`; the questions: `questions.py`, `prompt.py`; the
+call: `agent.py`; the answer: `answer.py`; memory, budget and circuit breaker: `ledger.py`; occurrences: `findings.py`.
 
 An hour's occurrences are a function of the ledger and the hour's counts: what was asked about a pattern of an hour is
 not asked again, whatever window, tick or backfill it comes from. So a rerun equals a run, and cost follows what is new.
@@ -10,25 +10,26 @@ not asked again, whatever window, tick or backfill it comes from. So a rerun equ
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from fleexmon_pipeline.analysis import evidence, ledger, prompt
-from fleexmon_pipeline.analysis.agent import Agent, AgentError, Message, Reply
+from fleexmon_pipeline.analysis import evidence
+from fleexmon_pipeline.analysis.agent import Agent, AgentError, Reply
 from fleexmon_pipeline.analysis.answer import AnswerError, Finding, clean, parse_answer
-from fleexmon_pipeline.analysis.evidence import SEVEREST_FIRST, Seen
-from fleexmon_pipeline.analysis.grounding import ClosedIssues, ground
-from fleexmon_pipeline.analysis.ledger import Answered, Asked, Budget, Question
-from fleexmon_pipeline.analysis.redaction import Redactor
+from fleexmon_pipeline.analysis.evidence import Seen
+from fleexmon_pipeline.analysis.findings import occurrences
+from fleexmon_pipeline.analysis.grounding import ClosedIssues
+from fleexmon_pipeline.analysis.ledger import OF_A_QUESTION, Answered, Breaker, Ledger, Question, breaker
+from fleexmon_pipeline.analysis.prompt import PROMPT, Prompt, repair
+from fleexmon_pipeline.analysis.questions import Draft, compose, open_questions
+from fleexmon_pipeline.analysis.terms import Terms
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Occurrence, Severity, Subject
+from fleexmon_pipeline.detection.occurrence import Occurrence
 from fleexmon_pipeline.window import Window
 
-RULE = "genai"
-GRACE = timedelta(hours=24)
 _SQL = statements("genai")
 _LEAST_SECONDS = 2.0  # with less left a call would only be one more timeout
 _GITHUB_SECONDS = 12.0  # a search may take its client's 10 s; a tick that has less left asks without it
@@ -63,14 +64,12 @@ class Judgement:
 class _Run:
     """What does not change from question to question."""
 
-    connection: Connection
     agent: Agent
-    now: datetime
-    run_id: str | None
+    ledger: Ledger
+    prompt: Prompt
     closed_github_issues: ClosedIssues | None
     left: Callable[[], float]  # seconds
-    spending: ledger.Spending
-    breaker: ledger.Breaker
+    breaker: Breaker
     scheduled: bool
     stopped: bool = False
 
@@ -84,45 +83,47 @@ def judge(
     deadline_seconds: float,
     scheduled: bool,
     run_id: str | None = None,
-    budget: Budget | None = None,
+    terms: Terms | None = None,
     closed_github_issues: ClosedIssues | None = None,
+    prompt: Prompt = PROMPT,
+    replay: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Judgement:
-    """Have the agent judge what is new or failing in `window`, oldest hour first, most severe pattern first.
+    """Have the agent judge what is new, unusual or failing in `window`, oldest hour first, most severe pattern first.
 
     Needs the window's "LogPatternCount". Must not be called inside a transaction: each attempt is in the ledger at
     once, whatever becomes of the run. Never raises for what the agent does. `now`: time of ledger, budgets and breaker.
-    `agent` None: nothing is asked, what was answered before still counts.
+    `agent` None: nothing is asked, what was answered before still counts. A `replay` asks anew, apart from all that.
     """
     ends = clock() + deadline_seconds
     judgement = Judgement()
+    ledger = Ledger.open(connection, now=now, run_id=run_id, prompt_version=prompt.version, terms=terms, replay=replay)
     run = agent and _Run(
-        connection,
         agent,
-        now,
-        run_id,
+        ledger,
+        prompt,
         closed_github_issues,
         lambda: ends - clock(),
-        ledger.spending(connection, budget or Budget(), now),
-        ledger.breaker(connection, now, run_id),
+        breaker(connection, now, run_id),
         scheduled,
     )
     for hour in window.hours():
         part = hour.overlap(window)
-        answered = ledger.answers(connection, hour)
+        answered = ledger.answers(hour)
         seen = evidence.read(connection, part, _patterns_of(answered))
-        if run and _open_questions(seen, answered) and not run.stopped:
+        waiting = open_questions(seen, answered, hour, prompt.version)
+        if run and waiting and not run.stopped:
             with _sole_asker(connection, hour) as sole:
                 if sole:
-                    answered = ledger.answers(connection, hour)
-                    _ask_all(run, hour, part, _open_questions(seen, answered), judgement)
-                    answered = ledger.answers(connection, hour)
+                    waiting = open_questions(seen, ledger.answers(hour), hour, prompt.version)
+                    _ask_all(run, hour, part, waiting, judgement)
+                    answered = ledger.answers(hour)
                 else:
                     judgement.stop("busy", f"another run is asking about {hour}")
-        waiting = _open_questions(seen, answered)
+            waiting = open_questions(seen, answered, hour, prompt.version)
         judgement.waiting += len(waiting)
         judgement.known += sum(one.deserving for one in seen.patterns.values()) - len(waiting)
-        judgement.occurrences += _occurrences(connection, part, seen, answered)
+        judgement.occurrences += occurrences(connection, part, seen, answered)
         if not waiting:
             judgement.judged_hours.append(part)
     judgement.known -= len(judgement.asked)
@@ -155,145 +156,71 @@ def _patterns_of(answered: Sequence[Answered]) -> set[str]:
     return {record.pattern for answer in answered for record in answer.records}
 
 
-def _open_questions(seen: evidence.Evidence, answered: Sequence[Answered]) -> list[Seen]:
-    """What deserves an answer and has none at this level or a worse one, to this prompt; most severe first."""
-    worst: dict[str, int] = {}
-    for answer in answered:
-        for record in answer.records if answer.version == prompt.PROMPT_VERSION else ():
-            root = seen.root(record.pattern)
-            worst[root] = min(worst.get(root, 99), SEVEREST_FIRST.index(record.level))
-    found = [one for one in seen.patterns.values() if one.deserving and one.rank < worst.get(one.pattern, 99)]
-    return sorted(found, key=lambda one: (one.rank, not one.new, -one.lines, one.pattern))
-
-
-def _ask_all(run: _Run, hour: Window, part: Window, open_questions: Sequence[Seen], judgement: Judgement) -> None:
-    waiting = list(open_questions)
+def _ask_all(run: _Run, hour: Window, part: Window, open_ones: Sequence[Seen], judgement: Judgement) -> None:
+    waiting = list(open_ones)
     while waiting and not run.stopped:
-        if held := run.breaker.refusal(run.now, scheduled=run.scheduled):
+        if held := run.breaker.refusal(run.ledger.now, scheduled=run.scheduled):
             refusal = ("held_back", held)
-        elif spent := run.spending.refusal():
-            refusal = ("over_budget", spent)
         elif run.left() < _LEAST_SECONDS:
             refusal = ("deadline", f"time is up; {len(waiting)} patterns of {hour} wait")
+        elif spent := run.ledger.spending.refusal():
+            refusal = ("over_budget", spent)
         else:
-            waiting = waiting[_ask_some(run, hour, part, waiting, judgement) :]
-            continue
+            severe = [one for one in waiting if one.failing]
+            kept_for_them = run.ledger.spending.refusal(severe=False)
+            if kept_for_them and not severe:  # other hours may still have errors to ask about
+                judgement.stop("over_budget", kept_for_them)
+                return
+            done = _ask_some(run, hour, part, severe if kept_for_them else waiting, judgement)
+            if done:
+                waiting = waiting[done:]
+                continue
+            return
         judgement.stop(*refusal)
         run.stopped = True
 
 
 def _ask_some(run: _Run, hour: Window, part: Window, waiting: Sequence[Seen], judgement: Judgement) -> int:
-    """One question about the first of `waiting`, as many as fit; returns how many."""
-    redactor = Redactor()
-    asked: list[Asked] = []
-    lines: list[str] = []
-    some = waiting[: prompt.MOST_RECORDS]
-    texts = evidence.sample_texts(run.connection, part, some)
-    for one in some:
-        line = prompt.record_line(one.record(len(asked), texts[one.pattern]), redactor)
-        if lines and sum(map(len, lines)) + len(line) > prompt.MOST_CHARACTERS:
-            break
-        asked.append(Asked(len(asked), one.pattern, one.level, one.busiest_node))
-        lines.append(line)
-    github = run.closed_github_issues if run.left() > _GITHUB_SECONDS else None
-    grounding = ground(
-        run.connection,
-        [one.template for one in waiting[: len(asked)]],
-        before=hour.until,
-        closed_github_issues=github,
+    """One question about the first of `waiting`, as many as fit; returns how many, 0 where the budget has no room."""
+    draft = compose(
+        run.ledger.connection,
+        hour,
+        part,
+        waiting,
+        prompt_used=run.prompt,
+        redact_ip=run.ledger.terms.redact_ip,
+        closed_github_issues=run.closed_github_issues if run.left() > _GITHUB_SECONDS else None,
     )
-    question = Question(run.connection, hour, asked, run.now, run.run_id, run.spending)
+    if spent := run.ledger.spending.refusal(tokens=draft.tokens + run.agent.max_tokens, severe=waiting[0].failing):
+        judgement.stop("over_budget", spent)
+        return 0
+    question = Question(run.ledger, hour, draft.records)
     try:
-        reply, findings = _converse(run, prompt.question(lines, grounding, redactor), question, redactor, judgement)
+        reply, findings = _converse(run, draft, question, judgement)
     except (AgentError, AnswerError) as error:
         judgement.stop(error.outcome, str(error))
         probed = run.breaker.until is not None
-        run.stopped = probed or error.outcome not in ledger.OF_A_QUESTION
+        run.stopped = probed or error.outcome not in OF_A_QUESTION
     else:
-        question.answered(reply, findings, grounding.used())
-        judgement.asked += [record.pattern for record in asked]
-    return len(asked)
+        question.answered(reply, findings, draft.grounding.used())
+        judgement.asked += [record.pattern for record in draft.records]
+    return len(draft.records)
 
 
-def _converse(
-    run: _Run, messages: list[Message], question: Question, redactor: Redactor, judgement: Judgement
-) -> tuple[Reply, list[Finding]]:
+def _converse(run: _Run, draft: Draft, question: Question, judgement: Judgement) -> tuple[Reply, list[Finding]]:
     """The question, and one more with what was wrong with the answer."""
+    messages = draft.messages
     known = frozenset(record.id for record in question.records)
     for last in (False, True):
         reply = run.agent.ask(messages, seconds=max(run.left(), 0.1), on_failure=question.failed)
         judgement.calls += 1
-        judgement.tokens_in += reply.tokens_in or 0
-        judgement.tokens_out += reply.tokens_out or 0
+        judgement.tokens_in += reply.tokens_in
+        judgement.tokens_out += reply.tokens_out
         try:
-            return reply, parse_answer(reply.content, reply.finish_reason, known, redactor.restore)
+            return reply, parse_answer(reply.content, reply.finish_reason, known, draft.redactor.restore)
         except AnswerError as error:
             question.unusable(error.outcome, str(error), reply, clean(reply.content, 4000))
-            if last or run.left() < _LEAST_SECONDS or run.spending.refusal():
+            if last or run.left() < _LEAST_SECONDS or run.ledger.spending.refusal(tokens=draft.tokens):
                 raise
-            messages = prompt.repair(messages, reply.content, error)
+            messages = repair(draft.messages, reply.content, error)
     raise AssertionError("the second answer is returned or raised")
-
-
-# -- what follows -------------------------------------------------------------------------------------------------
-
-
-def _occurrences(
-    connection: Connection, part: Window, seen: evidence.Evidence, answered: Sequence[Answered]
-) -> list[Occurrence]:
-    """Of several answers about a pattern the newest counts; of several findings with one fingerprint the severest."""
-    told: set[str] = set()
-    found: dict[str, Occurrence] = {}
-    for answer in answered:
-        records = {record.id: record for record in answer.records if seen.root(record.pattern) in seen.patterns}
-        for finding in answer.findings:
-            cited = [records[one] for one in finding.affected if one in records]
-            if cited and seen.root(cited[0].pattern) not in told:
-                occurrence = _occurrence(connection, part, seen, answer=answer, finding=finding, cited=cited)
-                known = found.get(occurrence.fingerprint)
-                if known is None or _weight(occurrence) > _weight(known):
-                    found[occurrence.fingerprint] = occurrence
-        told |= {seen.root(record.pattern) for record in records.values()}
-    return list(found.values())
-
-
-def _weight(occurrence: Occurrence) -> int:
-    return list(Severity).index(occurrence.severity)
-
-
-def _occurrence(
-    connection: Connection,
-    part: Window,
-    seen: evidence.Evidence,
-    *,
-    answer: Answered,
-    finding: Finding,
-    cited: Sequence[Asked],
-) -> Occurrence:
-    patterns = list(
-        {one.pattern: one for one in (seen.patterns[seen.root(record.pattern)] for record in cited)}.values()
-    )
-    used: Mapping[str, object] = {"grounding": dict(answer.grounding)} if answer.grounding else {}
-    return Occurrence(
-        rule=RULE,
-        rule_version=answer.version,
-        source="genai",
-        type=finding.type,
-        subject=Subject(pattern=cited[0].pattern, node=cited[0].node),
-        slot=patterns[0].last,
-        severity=finding.severity,
-        title=finding.title,
-        description=finding.description,
-        root_cause=finding.root_cause,
-        recommendation=finding.recommendation,
-        nodes=sorted({node for one in patterns for node in one.nodes}),
-        grace=GRACE,
-        affected=sum(one.lines for one in patterns),
-        evidence=evidence.sample_ids(connection, part, patterns)[:MOST_EVIDENCE],
-        metadata={
-            "patterns": [record.pattern for record in cited],
-            "promptVersion": answer.version,
-            **({"model": answer.model} if answer.model else {}),
-            **used,
-        },
-    )

@@ -19,28 +19,20 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.analysis.agent import AgentError, Reply
 from fleexmon_pipeline.analysis.answer import Finding
-from fleexmon_pipeline.analysis.prompt import PROMPT_VERSION
+from fleexmon_pipeline.analysis.terms import Budget, Terms
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import DAY, HOUR, Window
 
 _SQL = statements("genai")
+# An answer about errors that go on stands for a day, as long as GenAI's grace; then they are asked about anew.
+KEPT = DAY
 # The fault may lie in what was asked; other questions are still worth asking. All else says that the agent is not well.
 OF_A_QUESTION = (
     "http_400", "http_413", "http_422", "no_content", "empty_choices", "invalid_answer", "truncated",
 )  # fmt: skip
 _TRIPS_AFTER = 3  # runs in a row without an answer
 _SHORTEST_HOLD, _LONGEST_HOLD = timedelta(minutes=5), timedelta(minutes=60)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Most calls in any 60 minutes and 24 hours. Failed attempts have their own: an outage must not use up the day."""
-
-    calls_per_hour: int = 60
-    calls_per_day: int = 600
-    failures_per_hour: int = 30
-    failures_per_day: int = 200
 
 
 @dataclass(frozen=True)
@@ -55,8 +47,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """An answered question."""
+    """An answered question about the patterns of one hour, which begins at `hour`."""
 
+    hour: datetime
     records: Sequence[Asked]
     findings: Sequence[Finding]
     version: str
@@ -66,27 +59,43 @@ class Answered:
 
 @dataclass
 class Spending:
-    """What is left of the budget; counted on in memory while a run asks."""
+    """What is spent of the budget; counted on in memory while a run asks."""
 
     budget: Budget
     ok_hour: int
     ok_day: int
     failed_hour: int
     failed_day: int
+    tokens_hour: int
+    tokens_day: int
 
-    def refusal(self) -> str | None:
-        """Why nothing may be asked, None when something may."""
+    def refusal(self, *, tokens: int = 0, severe: bool = True) -> str | None:
+        """Why a question of about so many `tokens` may not be asked, None when it may.
+
+        The last quarter of calls and tokens is kept for what is severe: errors of a later hour must not wait because
+        an earlier one had many new greetings.
+        """
+        for spent, most, more, what in (
+            (self.ok_hour, self.budget.calls_per_hour, 1, "calls this hour"),
+            (self.ok_day, self.budget.calls_per_day, 1, "calls this day"),
+            (self.tokens_hour, self.budget.tokens_per_hour, tokens, "tokens this hour"),
+            (self.tokens_day, self.budget.tokens_per_day, tokens, "tokens this day"),
+        ):
+            open_to_it = most if severe else most - most // 4
+            # The first question always fits, or a small budget would never let one through.
+            if spent >= open_to_it or (spent and spent + more > open_to_it):
+                kept = "" if severe else ", the rest is kept for errors"
+                return f"{spent:,} of {most:,} {what} used{kept}"
         for spent, most, what in (
-            (self.ok_hour, self.budget.calls_per_hour, "calls this hour"),
-            (self.ok_day, self.budget.calls_per_day, "calls this day"),
             (self.failed_hour, self.budget.failures_per_hour, "failed attempts this hour"),
             (self.failed_day, self.budget.failures_per_day, "failed attempts this day"),
         ):
             if spent >= most:
-                return f"{spent} of {most} {what} used"
+                return f"{spent:,} of {most:,} {what} used"
         return None
 
-    def add(self, *, ok: bool) -> None:
+    def add(self, *, ok: bool, tokens: int) -> None:
+        self.tokens_hour, self.tokens_day = self.tokens_hour + tokens, self.tokens_day + tokens
         if ok:
             self.ok_hour, self.ok_day = self.ok_hour + 1, self.ok_day + 1
         else:
@@ -94,15 +103,63 @@ class Spending:
 
 
 @dataclass
+class Ledger:
+    """The rows of one run. A replay writes and reads rows of its own, those of a day: broken off, it goes on there."""
+
+    connection: Connection
+    now: datetime
+    run_id: str | None
+    prompt_version: str
+    terms: Terms
+    spending: Spending
+    replay: bool = False
+
+    @classmethod
+    def open(
+        cls,
+        connection: Connection,
+        *,
+        now: datetime,
+        prompt_version: str,
+        run_id: str | None = None,
+        terms: Terms | None = None,
+        replay: bool = False,
+    ) -> Ledger:
+        terms = terms or Terms()
+        spent = spending(connection, terms.budget, now)
+        return cls(connection, now, run_id, prompt_version, terms, spent, replay)
+
+    def answers(self, hour: Window) -> list[Answered]:
+        """What was answered about this hour, newest first, then about the KEPT before it."""
+        rows = self.connection.execute(
+            _SQL["answers"],
+            {
+                "since": hour.since,
+                "back": hour.until - KEPT,
+                "replay": self.replay,
+                "asked_since": self.now - DAY if self.replay else None,
+            },
+        )
+        return [
+            Answered(
+                hour=row["hour"],
+                records=[Asked(**record) for record in row["answer"]["records"]],
+                findings=[Finding.model_validate(issue) for issue in row["answer"]["issues"]],
+                version=row["version"],
+                model=row["model"],
+                grounding=row["answer"]["grounding"],
+            )
+            for row in rows
+        ]
+
+
+@dataclass
 class Question:
     """Where the rows of one question go."""
 
-    connection: Connection
+    ledger: Ledger
     hour: Window
     records: Sequence[Asked]
-    now: datetime
-    run_id: str | None
-    spending: Spending
 
     @property
     def evidence_hash(self) -> str:
@@ -118,7 +175,7 @@ class Question:
         self._record(outcome, error=error, reply=reply, answer={"content": content})
 
     def failed(self, error: AgentError) -> None:
-        self._record(error.outcome, error=str(error), latency_ms=error.latency_ms)
+        self._record(error.outcome, error=str(error), latency_ms=error.latency_ms, tokens_in=error.tokens_in)
 
     def _record(
         self,
@@ -127,44 +184,33 @@ class Question:
         error: str | None = None,
         reply: Reply | None = None,
         latency_ms: int = 0,
+        tokens_in: int = 0,
         answer: Mapping[str, Any] | None = None,
     ) -> None:
         records = [{"id": one.id, "pattern": one.pattern, "level": one.level, "node": one.node} for one in self.records]
-        self.connection.execute(
+        heard, said = (reply.tokens_in, reply.tokens_out) if reply else (tokens_in, 0)
+        self.ledger.connection.execute(
             _SQL["record"],
             {
                 "id": uuid.uuid4(),
-                "at": self.now,
+                "at": self.ledger.now,
                 "since": self.hour.since,
                 "until": self.hour.until,
-                "version": PROMPT_VERSION,
+                "version": self.ledger.prompt_version,
                 "hash": self.evidence_hash,
                 "model": reply.model if reply else None,
-                "tokens_in": reply.tokens_in if reply else None,
-                "tokens_out": reply.tokens_out if reply else None,
+                "tokens_in": heard,
+                "tokens_out": said,
                 "latency_ms": reply.latency_ms if reply else latency_ms,
+                "cost": self.ledger.terms.prices.cost(heard, said),
                 "outcome": outcome,
                 "error": error,
                 "answer": Jsonb({"records": records, **(answer or {})}),
-                "run": self.run_id,
+                "run": self.ledger.run_id,
+                "replay": self.ledger.replay,
             },
         )
-        self.spending.add(ok=outcome == "ok")
-
-
-def answers(connection: Connection, hour: Window) -> list[Answered]:
-    """What was answered about this hour, newest first."""
-    rows = connection.execute(_SQL["answers"], {"since": hour.since, "until": hour.until})
-    return [
-        Answered(
-            records=[Asked(**record) for record in row["answer"]["records"]],
-            findings=[Finding.model_validate(issue) for issue in row["answer"]["issues"]],
-            version=row["version"],
-            model=row["model"],
-            grounding=row["answer"]["grounding"],
-        )
-        for row in rows
-    ]
+        self.ledger.spending.add(ok=outcome == "ok", tokens=heard + said)
 
 
 def spending(connection: Connection, budget: Budget, now: datetime) -> Spending:

@@ -198,14 +198,16 @@ class Redactor:
     Numbers follow the order of first sight, so the same prompt built again gets the same placeholders.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, addresses: bool = True) -> None:
+        self._addresses = addresses
         self._names: dict[tuple[str, str], str] = {}
         self._counts: Counter[str] = Counter()
         self._restorable: dict[str, str] = {}
 
     def redact(self, text: str) -> str:
-        """As the module's `redact`, with IP addresses, and numbered; a placeholder forged in `text` is defused."""
-        return _apply(_FORGED.sub(r"(\1)", text), self._name, addresses=True)
+        """As the module's `redact`, and numbered, with IP addresses unless they may be seen; a placeholder forged in
+        `text` is defused."""
+        return _apply(_FORGED.sub(r"(\1)", text), self._name, addresses=self._addresses)
 
     def restore(self, text: str) -> str:
         """Put back e-mail and IP addresses, for what is shown locally. Secrets stay placeholders."""

@@ -64,7 +64,7 @@ def analyzed_logs(
                 deadline_seconds=left,
                 scheduled=tick,
                 run_id=context.run.run_id,
-                budget=genai.budget(),
+                terms=genai.terms(),
                 closed_github_issues=client.closed_issues if client else None,
             )
             left = max(0.0, left - (time.monotonic() - asked))

@@ -6,7 +6,7 @@ import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.analysis.agent import Agent
-from fleexmon_pipeline.analysis.ledger import Budget
+from fleexmon_pipeline.analysis.terms import Terms
 
 
 class GenAI(dg.ConfigurableResource):
@@ -17,7 +17,6 @@ class GenAI(dg.ConfigurableResource):
         found = settings.genai()
         return Agent(found) if found else None
 
-    def budget(self) -> Budget:
-        """What may be spent: GENAI_MAX_CALLS_PER_HOUR and GENAI_MAX_CALLS_PER_DAY."""
-        found = settings.genai()
-        return Budget(found.calls_per_hour, found.calls_per_day) if found else Budget()
+    def terms(self) -> Terms:
+        """What may be spent, what it costs, what is redacted: GENAI_MAX_…, GENAI_PRICE_…, GENAI_REDACT_IP."""
+        return Terms.of(settings.genai())

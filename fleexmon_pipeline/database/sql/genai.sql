@@ -31,6 +31,44 @@ SELECT DISTINCT ON (pattern)
 FROM climb
 ORDER BY pattern, depth DESC;
 
+-- watched_hours --
+-- How many of the comparable hours a node was watched in. 12 slots an hour are 45 hours at most: a few hundred rows.
+SELECT node, count(DISTINCT date_trunc('hour', slot)) AS hours
+FROM "LogCoverage"
+WHERE slot >= %(since)s::timestamp - interval '7 days' AND slot < %(since)s AND status IN ('complete', 'empty')
+  AND (slot >= %(since)s::timestamp - interval '24 hours'
+       OR extract(hour FROM slot)::int = ANY(%(hours_of_day)s::int[]))
+GROUP BY node;
+
+-- comparable_hours --
+-- The most lines that a pattern had on a node in one of the comparable hours, with all that merged into it.
+WITH RECURSIVE family AS (
+  SELECT id AS root, id, 0 AS depth FROM "LogPattern" WHERE id = ANY(%(patterns)s)
+  UNION ALL
+  SELECT family.root, child.id, family.depth + 1
+  FROM family JOIN "LogPattern" child ON child."aliasOf" = family.id
+  WHERE family.depth < 50
+), hourly AS (
+  SELECT family.root, c.node, date_trunc('hour', c.slot) AS hour, sum(c.count) AS lines
+  FROM family JOIN "LogPatternCount" c ON c.pattern = family.id
+  WHERE c.slot >= %(since)s::timestamp - interval '7 days' AND c.slot < %(since)s
+    AND (c.slot >= %(since)s::timestamp - interval '24 hours'
+         OR extract(hour FROM c.slot)::int = ANY(%(hours_of_day)s::int[]))
+  GROUP BY family.root, c.node, date_trunc('hour', c.slot)
+)
+SELECT root AS pattern, node, max(lines)::bigint AS most FROM hourly GROUP BY root, node;
+
+-- said --
+-- What GenAI's occurrences of a window say, worst first: what a replay is compared with.
+SELECT fingerprint, severity, title, metadata -> 'patterns' AS patterns
+FROM "IssueOccurrence"
+WHERE source = 'genai' AND slot >= %(since)s AND slot < %(until)s
+ORDER BY array_position('{critical,high,medium,low}'::text[], severity::text), slot DESC, fingerprint;
+
+-- newest_counted --
+-- The hour a preview shows where none is named.
+SELECT date_trunc('hour', max(slot)) AS hour FROM "LogPatternCount";
+
 -- samples --
 -- Ids of lines that were kept as examples: those of the worst level first, then the newest. A judge who is told of errors
 -- must not be shown the successes of the same pattern.
@@ -46,15 +84,21 @@ FROM "LogEntry"
 WHERE id = ANY(%(ids)s);
 
 -- answers --
--- What was asked about this hour and answered, newest first; of an older prompt too: better an older answer than none.
-SELECT "promptVersion" AS version, model, answer
+-- What was answered about this hour, newest first, and then about those before it back to `back`; of an older prompt
+-- too: better an older answer than none. A replay sees only its own, and only those of `asked_since` on.
+SELECT "windowStart" AS hour, "promptVersion" AS version, model, answer
 FROM "GenAICall"
-WHERE "windowStart" = %(since)s AND "windowEnd" = %(until)s AND outcome = 'ok'
-ORDER BY at DESC, "evidenceHash", id;
+WHERE "windowStart" >= %(back)s AND "windowStart" <= %(since)s AND outcome = 'ok' AND replay = %(replay)s
+  AND (%(asked_since)s::timestamp IS NULL OR at >= %(asked_since)s)
+ORDER BY "windowStart" DESC, at DESC, "evidenceHash", id;
 
 -- spent --
--- Calls of the last hour and day by `now`: answered ones and failed attempts have budgets of their own.
+-- Calls of the last hour and day by `now`: answered ones and failed attempts have budgets of their own. A replay costs
+-- what a judgement costs. Tokens of a failed attempt are counted where it may have been paid for.
 SELECT
+  COALESCE(sum(COALESCE("tokensIn", 0) + COALESCE("tokensOut", 0)) FILTER (WHERE at > %(hour_ago)s), 0)::bigint
+    AS tokens_hour,
+  COALESCE(sum(COALESCE("tokensIn", 0) + COALESCE("tokensOut", 0)), 0)::bigint AS tokens_day,
   count(*) FILTER (WHERE outcome = 'ok' AND at > %(hour_ago)s) AS ok_hour,
   count(*) FILTER (WHERE outcome = 'ok') AS ok_day,
   count(*) FILTER (WHERE outcome <> 'ok' AND at > %(hour_ago)s) AS failed_hour,
@@ -69,14 +113,14 @@ SELECT count(DISTINCT COALESCE(run, at::text)) AS runs, max(at) AS latest,
        COALESCE(bool_or(run = %(run)s), false) AS failed_here,
        COALESCE(bool_or(run = %(run)s AND outcome <> ALL(%(of_a_question)s)), false) AS unwell_here
 FROM "GenAICall"
-WHERE at > %(day_ago)s AND at <= %(now)s
+WHERE at > %(day_ago)s AND at <= %(now)s AND NOT replay
   AND at > COALESCE((SELECT max(at) FROM "GenAICall" WHERE outcome = 'ok' AND at <= %(now)s), '-infinity');
 
 -- record --
 INSERT INTO "GenAICall" (id, at, "windowStart", "windowEnd", "promptVersion", "evidenceHash", model, "tokensIn",
-                         "tokensOut", "latencyMs", outcome, error, answer, run)
+                         "tokensOut", "latencyMs", cost, outcome, error, answer, run, replay)
 VALUES (%(id)s, %(at)s, %(since)s, %(until)s, %(version)s, %(hash)s, %(model)s, %(tokens_in)s,
-        %(tokens_out)s, %(latency_ms)s, %(outcome)s, %(error)s, %(answer)s, %(run)s);
+        %(tokens_out)s, %(latency_ms)s, %(cost)s, %(outcome)s, %(error)s, %(answer)s, %(run)s, %(replay)s);
 
 -- similar_issues --
 -- Full text: an issue is similar when the question has at least two words of it and half of its title's. (ts_rank is no
