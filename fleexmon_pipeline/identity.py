@@ -15,7 +15,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _MOST_MILLISECONDS = (1 << 48) - 1
 # Where a UUID has its version and variant, and what stands there.
 _HASH = ((1 << 80) - 1) & ~(0xF << 76 | 0x3 << 62)
-_VERSION_8 = 0x8 << 76 | 0x2 << 62
+VERSION_8 = 0x8 << 76 | 0x2 << 62
 
 
 def uuid8(moment: datetime, *parts: bytes) -> uuid.UUID:
@@ -36,4 +36,4 @@ def uuid8_hex(moment: datetime, digest: bytes) -> str:
     """As uuid8, 32 hexadecimal digits, of 10 bytes of hash: log lines come by the million, and a UUID object costs as
     much as its digits."""
     milliseconds = min(max((moment - EPOCH) // _MILLISECOND, 0), _MOST_MILLISECONDS)
-    return f"{milliseconds << 80 | int.from_bytes(digest, 'big') & _HASH | _VERSION_8:032x}"
+    return f"{milliseconds << 80 | int.from_bytes(digest, 'big') & _HASH | VERSION_8:032x}"

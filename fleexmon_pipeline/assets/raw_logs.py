@@ -10,8 +10,9 @@ import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.checks import EVERY_NODE_ANSWERS, check_coverage
+from fleexmon_pipeline.collection.account import Account
 from fleexmon_pipeline.collection.chart import chart_of
-from fleexmon_pipeline.collection.collect import Account, Slots, collect
+from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.collection.gaps import note_gaps
 from fleexmon_pipeline.detection.lifecycle import newest_covered, reconcile
 from fleexmon_pipeline.partitions import (

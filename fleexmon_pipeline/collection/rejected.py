@@ -20,17 +20,11 @@ from typing import Any
 from uuid import UUID
 
 from fleexmon_pipeline.catch_up import note_waiting
-from fleexmon_pipeline.collection.collect import (
-    FUTURE,
-    MOST_OF_A_PAYLOAD,
-    digest_of,
-    rejection_id,
-    row_of,
-    source_fields,
-    store,
-)
+from fleexmon_pipeline.collection.collect import FUTURE
 from fleexmon_pipeline.collection.identity import Identities
 from fleexmon_pipeline.collection.records import Line, RejectedError, read
+from fleexmon_pipeline.collection.rows import row_of
+from fleexmon_pipeline.collection.store import MOST_OF_A_PAYLOAD, Stored, digest_of, rejection_id
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
@@ -195,10 +189,12 @@ def _store_hour(
     taken = {row["id"] for row in connection.execute(SQL["take"], {"ids": [each.key for each in mended]})}
     mended = [each for each in mended if each.key in taken]
     rows = [
-        row_of(identity, each.line, source_fields(node, each.hostname))
+        row_of(identity, each.line, node, each.hostname)
         for each, identity in zip(mended, _without_twins(connection, mended, identities), strict=True)
     ]
-    stored = store(connection, node, Window.hour_of(hour), iter(rows))
+    storing = Stored(connection, node, Window.hour_of(hour))
+    storing.copy(rows)
+    stored = storing.new
     connection.execute(SQL["recount"], {"node": node, "slots": sorted(slots), "now": now})
     if stored:
         note_waiting(connection, WAITS_AS, hour, f"{stored:,} rejected records of {node} became lines", now=now)

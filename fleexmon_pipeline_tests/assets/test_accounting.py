@@ -11,7 +11,7 @@ import pytest
 
 from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
 from fleexmon_pipeline.collection import collect as collecting
-from fleexmon_pipeline.collection import sources
+from fleexmon_pipeline.collection import rows, sources
 from fleexmon_pipeline.collection.records import Line, RejectedError
 from fleexmon_pipeline.collection.rejected import Chosen, retry
 from fleexmon_pipeline.sensors import catch_up
@@ -65,9 +65,10 @@ def test_lines_of_rejected_records_are_analysed_by_the_catch_up(
         raise RejectedError("not a form of ours")
 
     dagster.watch(blue)
-    blue.serve(lines(5, TEN, level="warn", message="connect ECONNREFUSED 10.0.0.{n}:5432"))
+    refused = lines(5, TEN, level="warn", message="connect ECONNREFUSED 10.0.0.{n}:5432")
+    blue.serve([{**line, "logger": "net"} for line in refused])
     with monkeypatch.context() as patch:
-        patch.setattr(collecting, "read", read)
+        patch.setattr(rows, "read", read)
         dagster.run("backfill_hours", TEN)
     assert titles(dagster.database) == []
 

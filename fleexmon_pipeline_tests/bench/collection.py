@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+import httpcore  # noqa: F401 - httpx loads it with its first client; loading modules is not what is measured
+
 from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.database.connection import connect, open_pool
 from fleexmon_pipeline.settings import Node

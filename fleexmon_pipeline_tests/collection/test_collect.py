@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from fleexmon_pipeline.collection import fetch
-from fleexmon_pipeline.collection.collect import SQL, Account, NodeAccount, collect
+from fleexmon_pipeline.collection.account import Account, NodeAccount
+from fleexmon_pipeline.collection.collect import SQL, collect
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR, SLOT, Window

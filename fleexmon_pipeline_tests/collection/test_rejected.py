@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from fleexmon_pipeline.catch_up import Due, due, no_longer_waiting, waiting
-from fleexmon_pipeline.collection import collect as collecting
-from fleexmon_pipeline.collection import records, rejected
+from fleexmon_pipeline.collection import records, rejected, rows
 from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.collection.records import Line, RejectedError
 from fleexmon_pipeline.collection.rejected import ALTERED, CUT, EXPIRED, WAITS_AS, Chosen, Retried, retry
@@ -35,8 +34,8 @@ def fix(monkeypatch: pytest.MonkeyPatch) -> Any:
             raise RejectedError("not a level: odd")
         return records.read(raw)
 
-    monkeypatch.setattr(collecting, "read", read)
-    return lambda: monkeypatch.setattr(collecting, "read", records.read)
+    monkeypatch.setattr(rows, "read", read)
+    return lambda: monkeypatch.setattr(rows, "read", records.read)
 
 
 def run(database: Database, node: NodeServer, window: Window = WINDOW, now: datetime = LATER) -> None:

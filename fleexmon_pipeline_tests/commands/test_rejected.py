@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleexmon_pipeline.collection import collect as collecting
+from fleexmon_pipeline.collection import rows
 from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.collection.records import Line, RejectedError
 from fleexmon_pipeline.settings import Node
@@ -32,8 +32,8 @@ def rejected(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
         node.serve(bad, filtered=False)
         window = Window(START, START + HOUR)
         collect(window, [Node("blue", node.url, "h")], database.connect, now=START + 2 * HOUR, run_id="t")
-        patch.setattr(collecting, "read", read)
-        node.serve(lines(3, START + HOUR))
+        patch.setattr(rows, "read", read)
+        node.serve([{**line, "logger": "net"} for line in lines(3, START + HOUR)])
         window = Window(START + HOUR, START + 2 * HOUR)
         collect(window, [Node("green", node.url, "h")], database.connect, now=START + 2 * HOUR, run_id="t")
     return database

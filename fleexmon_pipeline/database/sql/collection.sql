@@ -12,33 +12,48 @@ SELECT EXISTS (
 CREATE TEMPORARY TABLE IF NOT EXISTS staged (LIKE "LogEntry") ON COMMIT DELETE ROWS;
 
 -- copy_to_staging --
-COPY staged (id, timestamp, level, message, source, hostname, metadata) FROM STDIN;
+COPY staged (level, source, hostname, id, timestamp, message, metadata) FROM STDIN (FORMAT binary);
 
 -- copy_to_log --
-COPY "LogEntry" (id, timestamp, level, message, source, hostname, metadata) FROM STDIN;
+COPY "LogEntry" (level, source, hostname, id, timestamp, message, metadata) FROM STDIN (FORMAT binary);
+
+-- clear_staging --
+TRUNCATE staged;
 
 -- insert_staged --
--- Ordered by id, so that two processes that hold different windows never wait for each other crosswise.
+-- Ordered by id, so that two processes that hold different windows never wait for each other crosswise. Most rows of a
+-- window that is collected again are known: one hash join with the window finds them for .5 µs a row, conflicts for 1.7.
 INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, metadata)
-SELECT id, timestamp, level, message, source, hostname, metadata FROM staged ORDER BY id
+SELECT id, timestamp, level, message, source, hostname, metadata
+FROM staged
+WHERE NOT EXISTS (
+  SELECT FROM "LogEntry" known
+  WHERE known.id = staged.id
+    AND known.timestamp >= %(since)s AND known.timestamp < %(until)s AND known.source = %(node)s
+)
+ORDER BY id
 ON CONFLICT (id) DO NOTHING;
 
 -- reject --
 INSERT INTO "RejectedLog" (id, source, hostname, payload, reason, slot, "windowStart", "windowEnd", run)
-VALUES (%(id)s, %(source)s, %(hostname)s, %(payload)s, %(reason)s, %(slot)s, %(since)s, %(until)s, %(run)s)
+SELECT id, %(source)s, %(hostname)s, payload, reason, %(slot)s, %(since)s, %(until)s, %(run)s
+FROM unnest(%(ids)s::uuid[], %(payloads)s::text[], %(reasons)s::text[]) AS given(id, payload, reason)
 ON CONFLICT (id) DO NOTHING;
 
 -- cover_answered --
 -- What an answer tells of each of its slots. stored and rejected are counted from the tables, so that collecting again
--- cannot count twice. A break never makes a slot worse that was whole before.
+-- cannot count twice; where the window was empty before (`counted`) the rows just stored are all there are. A break never
+-- makes a slot worse that was whole before.
 WITH slots AS (
   SELECT slot, slot + interval '5 minutes' AS ends
   FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', interval '5 minutes') AS slot
 ),
 stored AS (
+  SELECT slot, stored FROM unnest(%(slots)s::timestamp[], %(counts)s::bigint[]) AS given(slot, stored)
+  UNION ALL
   SELECT date_bin('5 minutes', timestamp, '2000-01-01') AS slot, count(*) AS stored
   FROM "LogEntry"
-  WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s
+  WHERE NOT %(counted)s::boolean AND timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s
   GROUP BY 1
 ),
 rejected AS (
