@@ -2,93 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from fleexmon_pipeline.analysis.agent import Agent
 from fleexmon_pipeline.analysis.grounding import matching_runbooks, runbook, runbook_names
-from fleexmon_pipeline.analysis.judgement import Judgement, judge, mark_analyzed
+from fleexmon_pipeline.analysis.judgement import Judgement, mark_analyzed
 from fleexmon_pipeline.analysis.terms import Budget, Terms
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.occurrence import Severity
 from fleexmon_pipeline.window import HOUR, SLOT, Window
+from fleexmon_pipeline_tests.analysis.judging import NOW, TEN, WINDOW, Judge, plant
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.genai_server import GenAIServer, completion, issue
-
-TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
-WINDOW = Window(TEN, TEN + HOUR)
-NOW = TEN + timedelta(minutes=70)
-
-
-@pytest.fixture
-def connection(database: Database) -> Iterator[Connection]:
-    with database.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
-def server() -> Iterator[GenAIServer]:
-    with GenAIServer(key="the-key") as server:
-        yield server
-
-
-def plant(
-    connection: Connection,
-    pattern: str,
-    *messages: str,
-    level: str = "error",
-    node: str = "blue",
-    slot: datetime = TEN,
-    first_seen: datetime = TEN - HOUR,
-    template: str | None = None,
-    alias_of: str | None = None,
-) -> list[uuid.UUID]:
-    """A pattern with lines in one slot, as the earlier steps leave them; returns the lines' ids."""
-    connection.execute(
-        'INSERT INTO "LogPattern" VALUES (%s, %s, %s, %s, %s, 1, %s) ON CONFLICT (id) DO NOTHING',
-        (pattern, template or messages[0], level, first_seen, slot, alias_of),
-    )
-    ids = [uuid.uuid5(uuid.NAMESPACE_OID, f"{pattern} {node} {slot} {n}") for n in range(len(messages))]
-    for line, message in zip(ids, messages, strict=True):
-        connection.execute(
-            'INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname) VALUES (%s, %s, %s, %s, %s, %s)',
-            (line, slot, level, message, node, node),
-        )
-    if messages:
-        connection.execute(
-            'INSERT INTO "LogPatternCount" VALUES (%s, %s, %s, %s, %s, %s)',
-            (slot, node, pattern, level, len(messages), ids),
-        )
-    return ids
-
-
-@dataclass
-class Judge:
-    connection: Connection
-    server: GenAIServer
-    runs: Iterator[int] = field(default_factory=itertools.count)
-
-    def __call__(self, *, window: Window = WINDOW, now: datetime = NOW, **options: Any) -> Judgement:
-        agent = options.pop("agent", Agent(self.server.settings, first_wait=0.01))
-        arguments = {"deadline_seconds": 5.0, "scheduled": False, "run_id": f"run-{next(self.runs)}", **options}
-        return judge(self.connection, agent, window, now=now, **arguments)
-
-    def ledger(self) -> list[str]:
-        rows = self.connection.execute('SELECT outcome FROM "GenAICall" ORDER BY at, ctid')
-        return [row["outcome"] for row in rows]
-
-
-@pytest.fixture
-def judged(connection: Connection, server: GenAIServer) -> Judge:
-    return Judge(connection, server)
-
 
 # -- what is asked, and what follows ------------------------------------------------------------------------------
 
