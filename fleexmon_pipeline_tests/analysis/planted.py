@@ -77,7 +77,7 @@ _AROUND: list[Callable[[str], str]] = [
     "value={} attempt=2".format,
     "GET https://api.example.com/v1/items?page=2&ref={}&size=10 200".format,
     lambda s: f"cache {base64.b64encode(b'an ordinary picture of a cat').decode()} {s} {'QUJD' * 6}",
-    lambda s: f"Traceback (most recent call last):\n  File \"app.py\", line 7\nValueError: {s!r}\n",
+    lambda s: f'Traceback (most recent call last):\n  File "app.py", line 7\nValueError: {s!r}\n',
     "User(id=4711, ref={}, active=true)".format,
     "\x1b[31mERROR\x1b[0m [{}] é\u2028 unexpected".format,
 ]

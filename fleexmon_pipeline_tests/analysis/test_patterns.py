@@ -158,7 +158,8 @@ def test_a_stack_is_the_pattern_of_its_error_not_of_its_frames() -> None:
 
 
 SEEDS = ["a.", "/", "1:", "a@", "<", "-", "a-", "a.b:", "Mon ", "Jan  ", "http://", "a:/", "#", "a#", "x<", "()", "0:",
-         "(a.", "f", "1 ", "1,", "\n ", "\n  at", "\\", "C:\\", "'a", "::", "\n   File \"", "é", "1="," ("]  # fmt: skip
+         "(a.", "f", "1 ", "1,", "\n ", "\n  at", "\\", "C:\\", "'a", "::", "\n   File \"", "é", "1="," (",
+         '"', '"a":', "a=", '"a/1', "GET /a", '\\"', '{"a"', "a@b", "a.b/", "': '", "[", "a=\"", "/?", " /", "yes =", "\nf\n\t/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -229,7 +230,7 @@ def test_memory_of_shapes_and_templates_is_bounded(monkeypatch: pytest.MonkeyPat
         first = miner.identify(batch)
         assert miner.identify(batch) == first
 
-    assert len(miner._shapes) + len(miner._older_shapes) <= 500
+    assert len(miner._shapes) + len(miner._shapes.older) <= 200
     assert len(miner._merger.lines) <= 200
 
 
