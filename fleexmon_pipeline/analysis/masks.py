@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-MASK_VERSION = 1  # raise it when any rule below changes: stored ids of lines it touches are then made anew
+MASK_VERSION = 2  # raise it when any rule below changes: stored ids of lines it touches are then made anew
 
 Template = tuple[str, ...]
 
@@ -31,20 +31,32 @@ _PLACEHOLDER = re.compile("|".join(map(re.escape, _MARK_OF_SHOWN)))
 LONGEST_READ = 65_536  # characters of a message that are looked at: beyond are dumps, not sentences
 LONGEST_KEPT = 4_096  # what of a longer message makes the template, in bytes, once stack frames are left out
 LONGEST_SHOWN = 2_000  # characters of a template as stored and shown
+LONGEST_WORD = 100  # characters of a word whose mask is remembered
+MOST_WORDS = 100_000  # of them, 20 MB
 
 # -- shape: what all lines that differ in digits only have in common ------------------------------------------------
 
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 _SHAPE = bytes.maketrans(b"123456789" + _CONTROLS, b"0" * 9 + b" " * len(_CONTROLS))
+_SHAPES = b"\0" + _SHAPE[1:]
 # Stack frames of Java, JavaScript, .NET, Ruby, Python: by which path an error came is detail; what it was ("Caused by:
 # ...", "ValueError: ...") is kept. Other lines of a message count like its first.
-_FRAME = re.compile(rb'\n[ \t]++(?:(?:at|from|\.\.\.) [^\n]*+|File "[^\n]*+(?:\n {3,}+[^\n]*+)*+)')
+_FRAME = re.compile(
+    rb'\n[ \t]++(?:(?:at|from|\.\.\.) [^\n]*+|File "[^\n]*+(?:\n {3,}+[^\n]*+)*+)'
+    rb"|\n[^\s][^\n]*+\n\t/[^\n]*+"  # Go: a function, below it an indented path
+)
 
 
 def shapes_of(messages: Sequence[str]) -> list[bytes]:
     """Each message as UTF-8 with every digit 0 and control characters blank, at most `LONGEST_KEPT` bytes or so."""
-    if messages and max(map(len, messages)) > LONGEST_KEPT:
+    if not messages:
+        return []
+    if max(map(len, messages)) > LONGEST_KEPT:
         return [_cut(message) for message in messages]
+    # One translation for all is five times as fast as one for each. NUL, which PostgreSQL cannot hold, parts them.
+    shapes = "\0".join(messages).encode("utf-8", "replace").translate(_SHAPES).split(b"\0")
+    if len(shapes) == len(messages):
+        return shapes
     return [message.encode("utf-8", "replace").translate(_SHAPE) for message in messages]
 
 
@@ -55,21 +67,19 @@ def _cut(message: str) -> bytes:
 
 # -- masks ------------------------------------------------------------------------------------------------------------
 
-# Order matters: the first alternative that fits wins. `word` is whatever has a digit in it, with its unit.
+# Within a word, blanks around it. Order matters: the first alternative that fits wins. `word`: whatever has a digit.
 _VARIABLE = re.compile(
     r"""
-    (?P<time>(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*+,?\s++)?+
-        \b(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?
-           |Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\s++\d{1,2}\b
-        (?:,?\s+\d\d?:\d\d(?::\d\d)?)?(?:\s+[A-Z]{3,4})?(?:,?\s+\d{4})?)         # Sun Jul 10 03:55:15 2005
-  | (?P<url>(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]*+://[^\s,;"'<>()\[\]{}]+(?<![:.]))
+    (?P<url>(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]*+://[^\s,;"'<>()\[\]{}]+(?<![:.]))
   | (?P<email>(?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]++)
   | (?P<host>(?<![\w.-])(?:[\w-]++\.)++[\w-]++:\d++\b)                           # host.name:port
+  | (?P<account>(?<![\w.+@-])[A-Za-z][\w.-]*+@[A-Za-z][\w-]*+(?![\w.@/-]))              # root@db, celery@host
   | (?P<mac>\b(?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}\b)
   | (?P<path>(?<![\w/.<>*])/(?:[\w$~+%:@*?&=.-]++/?)++)                          # /a/path?query
+  | (?P<image>(?<![\w./-])[\w-]++(?:\.[\w-]++)++(?::\d++)?/[^\s,;"'<>()\[\]{}]++)       # host.name/path:tag
+  | (?P<item>(?<![\w.$\#@+*/-])(?:[\w.-]++/)++(?=[\w.:-]*[A-Za-z])(?=[\w.:-]*\d)[\w.:@-]++) # space/name-5f
   | (?P<drive>\b[A-Za-z]:\\[^\s,;"'<>()\[\]{}]*+)                                # C:\a\path
-  | (?P<word>(?:<|(?<![\w.$\#@+*-]))[\w.$\#@+*-]*\d[\w.$\#@+*:/%-]*(?<!:)
-        (?:\s?(?:[KMGT]i?B|B|ms|us|ns|secs?|s)\b)?)
+  | (?P<word>(?:<|(?<![\w.$\#@+*-]))[\w.$\#@+*-]*\d[\w.$\#@+*:/%-]*(?<!:))
   | (?P<hex>\b[0-9a-fA-F]{8,}\b)
     """,
     re.VERBOSE,
@@ -82,19 +92,15 @@ _WORD = re.compile(
   | (?P<ip>/?0{1,3}(?:\.0{1,3}){3}(?:[:/]0+)?
         |(?=[^:]*+(?:::|:(?:[^:]++:){6}))[0a-fA-F:]{3,39})
   | (?P<uuid>[0a-fA-F]{8}(?:-[0a-fA-F]{4}){3}-[0a-fA-F]{12})
-  | (?P<size>[+-]?0+(?:[.]0+)?\s?(?:[KMGT]i?B|B))
-  | (?P<duration>[+-]?0+(?:[.]0+)?\s?(?:ms|us|ns|secs?|s))
+  | (?P<size>[+-]?0+(?:[.]0+)?(?:[kKMGT]i?B|B))
+  | (?P<duration>[+-]?0+(?:[.]0+)?(?:ms|us|µs|ns|secs?|s))
   | (?P<num>[\#+-]?0+(?:[.]0+)*%?)
   | (?P<hex>0[xX][0a-fA-F]+|[0a-fA-F]{8,})
   | (?P<path>[\w.~+%-]*/.+)
     )""",
     re.VERBOSE,
 )
-# " (<*>)" beside a hole comes and goes with it; neighbouring holes are one, however many.
-_ASIDE = re.compile(rf"\s?\(\s*{_ANY}\s*\)|(?<={_ANY})\s?\(\s*(?:[\w-]++(?:\.[\w-]++)++)?+\s*\)")
-_NEIGHBOURS = re.compile(rf"{_ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{_ANY})+")
 _MARKS = re.compile(_ANY)
-_TOKEN = re.compile(r"""[^\s=:,;()\[\]{}"']+(?:'[a-z]+)?|[=:,;()\[\]{}"']""")
 
 
 @lru_cache(maxsize=16_384)
@@ -103,13 +109,16 @@ def _mark_of_word(word: str) -> str:
     return _MARK[found.lastgroup if found and found.lastgroup else "id"]
 
 
+_SHOWN_AS = {"drive": "path", "image": "path", "item": "id", "account": "id"}
+
+
 def _mark(found: re.Match[str]) -> str:
     kind = found.lastgroup or "*"
     if kind == "word":
         return _mark_of_word(found[0])
     if kind in ("path", "host") and len(found[0]) <= 22 and _mark_of_word(found[0]) == _MARK["ip"]:
         return _MARK["ip"]  # /10.0.0.1:50010
-    return _MARK["path" if kind == "drive" else kind]
+    return _MARK[_SHOWN_AS.get(kind, kind)]
 
 
 def _join(marks: set[str]) -> str:
@@ -119,31 +128,155 @@ def _join(marks: set[str]) -> str:
     return _MARK["time"] if marks == {_MARK["time"], _MARK["num"]} else HOLE
 
 
-def mask(shape: bytes) -> str:
-    """The text of a shape, without stack frames, with a placeholder for what is variable by its looks."""
+class _Words(dict[str, str]):
+    """word -> masked word. Lines are made of few words: the expressions run for the new ones alone."""
+
+    def __missing__(self, word: str) -> str:
+        masked = _VARIABLE.sub(_mark, word) if word != "/" else _MARK["path"]
+        if "<" in masked:  # a line that quotes a template is a line of that template; none can forge another's text
+            masked = _PLACEHOLDER.sub(lambda literal: _MARK_OF_SHOWN[literal[0]], masked)
+        if len(word) <= LONGEST_WORD:
+            if len(self) >= MOST_WORDS:
+                self.clear()
+            self[word] = masked
+        return masked
+
+
+_words = _Words()
+
+
+def mask_words(shape: bytes) -> str:
+    """The text of a shape, without stack frames, with a placeholder for what is variable in it by its looks alone."""
     if b"\n" in shape:
         shape = _FRAME.sub(b"", shape)
-    masked, found = _VARIABLE.subn(_mark, shape.decode("utf-8", "replace"))
-    if "<" in masked:  # a line that quotes a template is a line of that template, and no line can forge another's text
-        masked, quoted = _PLACEHOLDER.subn(lambda literal: _MARK_OF_SHOWN[literal[0]], masked)
-        found += quoted
-    if found:
-        if found > 1:
-            masked = _NEIGHBOURS.sub(lambda run: _join(set(_MARKS.findall(run[0]))), masked)
-        if "(" in masked:
-            masked = _ASIDE.sub("", masked)
+    words = shape.decode("utf-8", "replace").split()
+    if len(words) > 1 and words[0] in VERBS and words[1][0] == "/":
+        return " ".join([words[0], _route(words[1]), *map(_words.__getitem__, words[2:])])
+    return " ".join(map(_words.__getitem__, words))
+
+
+# -- what is variable by its place -------------------------------------------------------------------------------------
+
+VERBS = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
+
+
+def _route(path: str) -> str:
+    """`/products/15?page=2` as `/products/<num>?<*>`: a line that begins with verb and path is about that route."""
+    route, asked, _ = path.partition("?")
+    segments = [_words[s] if s and _words[s] != s else s for s in route.split("/")[1:]]
+    return "".join(f"/{_segment(s)}" for s in segments) + (f"?{HOLE}" if asked else "")
+
+
+def _segment(masked: str) -> str:
+    marks = _MARKS.findall(masked)
+    return masked if not marks else _MARK["id"] if len(masked) > 1 else masked
+
+
+# Whose value is the message itself, or what tells one statement from another; any other value is variable.
+_TELLING = frozenset(
+    """msg message event text err error exception reason cause desc description detail details title summary
+    level lvl severity""".split()  # noqa: SIM905
+)
+_QUOTED = r'"(?:[^"\\]|\\.){0,2000}+"'
+_PAIR = re.compile(rf"""(?<![\w.-])([A-Za-z_][\w.-]*+)=({_QUOTED}|'[^']{{1,200}}+'|[^\s,;&"'()\[\]{{}}<>=]++)""")
+_KEY = r"[\w.@$-]{1,60}+"
+_MEMBER_VALUE = rf"""\s?:\s?({_QUOTED}|'[^']{{0,200}}+'|[^\s,"'(){{}}\[\]]++|(?=[\[{{]))"""
+_FLAG = re.compile(r"(?<==\s)(?:true|false|yes|no|null|none)\b", re.IGNORECASE)
+_MEMBER = re.compile(rf'"({_KEY})"{_MEMBER_VALUE}')
+_DICT_MEMBER = re.compile(rf"""["']({_KEY})["']{_MEMBER_VALUE}""")
+_LIST = re.compile(r"(?<=:\s)\[[^\[\]{}]{0,1000}+\]")
+_NAMED = re.compile(rf"""(?<!\w)"(?:[^\s"]{{1,200}}+|[\w.-]++/{_ANY}[^"]{{0,1000}}+)"(?!\s?:)""")
+_ROOT = re.compile(rf"""(?<!\w)({"|".join(sorted(VERBS))}) /(?=[\s"'?]|$)""")
+
+
+def _value(text: str) -> str:
+    inner = text[1:-1] if text[0] in "\"'" else text
+    return inner if inner in MARKS else HOLE
+
+
+def _pair(found: re.Match[str]) -> str:
+    key, value = found[1], found[2]
+    return found[0] if key.lower() in _TELLING else f"{key}={_value(value)}"
+
+
+def _member(found: re.Match[str]) -> str:
+    key, value = found[1], found[2]
+    if not value:
+        return f"{key}: "
+    if key.lower() in _TELLING:
+        inner = value[1:-1].replace('\\"', '"').replace("\\n", " ") if value[0] in "\"'" else value
+        return f"{key}: {inner}"
+    return f"{key}: {_value(value)}"
+
+
+def _by_place(masked: str) -> str:
+    if "=" in masked:
+        masked = _FLAG.sub(HOLE, _PAIR.sub(_pair, masked))
+    if '"' in masked or "'" in masked:
+        masked = _ROOT.sub(rf"\1 {_MARK['path']}", masked)
+        masked = (_DICT_MEMBER if "{" in masked else _MEMBER).sub(_member, masked)
+        masked = _LIST.sub(HOLE, masked)
+        masked = _NAMED.sub(lambda found: _value(found[0]), masked)
     return masked
+
+
+# Sun Jul 10 03:55:15 2005, once digits are placeholders; a number and its unit.
+_NUM, _CLOCK = _MARK["num"], f"[{_MARK['time']}{_MARK['num']}]"
+_APART = re.compile(
+    rf"""(?P<time>(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*+,?\s)?+
+        \b(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?
+           |Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\s{_NUM}
+        (?:,?\s{_MARK["time"]})?(?:\s[A-Z]{{3,4}}\b)?(?:,?\s{_NUM})?)
+    |(?P<size>{_NUM}\s[kKMGT]?i?B\b)
+    |(?P<duration>{_NUM}\s(?:ms|us|µs|ns|secs?|s)\b)""",
+    re.VERBOSE,
+)
+# " (<*>)" beside a hole comes and goes with it; neighbouring holes are one, however many.
+_ASIDE = re.compile(rf"\s?\(\s*{_ANY}\s*\)|(?<={_ANY})\s?\(\s*[\w.-]*+\s*\)")
+_NEIGHBOURS = re.compile(rf"{_ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{_ANY})+")
+
+
+def finish(masked: str) -> str:
+    """What `mask_words` left, with placeholders also for what is variable by its place; neighbours are one."""
+    masked = _by_place(masked)
+    if not _MARKS.search(masked):
+        return masked
+    masked = _APART.sub(lambda found: _MARK[found.lastgroup or "*"], masked)
+    verb, _, rest = masked.partition(" ")
+    if verb in VERBS and rest[:1] == "/":
+        return masked
+    masked = _NEIGHBOURS.sub(lambda run: _join(set(_MARKS.findall(run[0]))), masked)
+    return _ASIDE.sub("", masked) if "(" in masked else masked
+
+
+def mask(shape: bytes) -> str:
+    """The text of a shape with a placeholder for whatever is variable."""
+    return finish(mask_words(shape))
 
 
 # -- templates --------------------------------------------------------------------------------------------------------
 
 
+_TOKEN = re.compile(
+    rf"""[A-Za-z][\w.-]*+:{_ANY}(?![^\s=:,;()\[\]{{}}"'])|[^\s=:,;()\[\]{{}}"']+(?:'[a-z]+)?|[=:,;()\[\]{{}}"']"""
+)
+_SEGMENT = re.compile(r"/[^/]*+")
+
+
+def _tokens(masked: str) -> list[str]:
+    """Words, punctuation, and of a route each segment."""
+    tokens = _TOKEN.findall(masked)
+    if "/" in masked and any(token[0] == "/" for token in tokens):
+        return [part for token in tokens for part in (_SEGMENT.findall(token) if token[0] == "/" else (token,))]
+    return tokens
+
+
 def tokenise(masked: str) -> Template:
     """Words, punctuation and typed placeholders of a masked text; never empty. A group that repeats around a hole
     (a list of addresses) is kept once."""
-    typed = _TOKEN.findall(masked)
+    typed = _tokens(masked)
     plain = untyped(typed)
-    if sum(HOLE in token for token in plain) < 2:
+    if sum(HOLE in token for token in plain) < 2 or typed[0] in VERBS:
         return tuple(typed) or ("",)
     rest = list(plain)
     for size in (1, 2, 3, 4):
@@ -179,14 +312,16 @@ def pattern_id(template: Sequence[str]) -> str:
 # Quotes keep their blanks: `don 't` and `don't` are different tokens.
 _BLANK_BEFORE = re.compile(r" (?=[=:,;)\]}])")
 _BLANK_AFTER = re.compile(r"(?<=[=(\[{]) ")
+_QUOTES = re.compile(r'" ([^"]*+)(?<= )"')
+_BLANK_IN_ROUTE = re.compile(r"(?<![^ ])(/[^ ]*) (?=/)")
 
 
 def shown(template: Sequence[str]) -> str:
     """The template as people read it: `session opened for <id> (uid=<num>)`."""
-    text = _BLANK_BEFORE.sub("", _BLANK_AFTER.sub("", " ".join(template)))
-    return text.translate(_SHOWN)
+    text = _BLANK_BEFORE.sub("", _BLANK_AFTER.sub("", _BLANK_IN_ROUTE.sub(r"\1", " ".join(template))))
+    return _QUOTES.sub(lambda found: f'"{found[1][:-1]}"', text).translate(_SHOWN)
 
 
 def read_shown(text: str) -> Template:
     """The template that `shown` made `text` of; another one if `text` was cut or redacted, which its id tells."""
-    return tuple(_TOKEN.findall(_PLACEHOLDER.sub(lambda found: _MARK_OF_SHOWN[found[0]], text))) or ("",)
+    return tuple(_tokens(_PLACEHOLDER.sub(lambda found: _MARK_OF_SHOWN[found[0]], text))) or ("",)

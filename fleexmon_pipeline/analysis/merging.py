@@ -15,21 +15,30 @@ from collections.abc import Iterable, Iterator
 from fleexmon_pipeline.analysis.masks import HOLE, Template
 
 FEW = 4  # values that make a place variable, where five words around it are the same
-MANY = 12  # values that make it so whatever their frequency, and where fewer words are the same at the first place
+MANY = 12  # values that make it so whatever their frequency; also the first word's, where fewer words are the same
+MANY_OF_FIVE, MANY_OF_EIGHT = 9, 6  # the same where five and eight words around are: a sentence has not that many twins
+MANY_ROUTES = 50  # segments at one place of a route: a service has dozens of routes, and users without number
 RARE = 0.1  # share of a group's lines up to which a value is rare; at least half of the values must be
+COMPOSED = 3  # composed names in one place are values, however frequent, beside so many words that are the same
+COVARYING = 6  # tokens of templates whose places may vary together, and the share of different values in such a place
+COVARIANCE = 0.5
 LONGEST = 100  # tokens; longer ones are dumps whose every line differs, and cost most
-MOST_TEMPLATES = 50_000  # kept for merging, about 2 KB each
-ROUNDS = 5  # a template can open one more hole in every round
+MOST_TEMPLATES = 30_000  # kept for merging, about 2 KB each
+ROUNDS = 12  # a template can open one more hole in every round
 
-# com.example.Update, eth_rx_queue: composed names are more a value than a word.
-_NAME = re.compile(rf"{HOLE}|\w+(?:[.]\w+){{2,}}|\w+(?:_\w+){{2,}}|\w+(?:-\w+){{2,}}")
+# order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are more a value than a word.
+_NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}")
 
 _Key = tuple[object, ...]
 _Offer = tuple[int, Template]
 
 
 def _is_word(token: str) -> bool:
-    return token[:1].isalpha()
+    return token[:1].isalpha() or _is_segment(token)
+
+
+def _is_segment(token: str) -> bool:
+    return token[:1] == "/" and len(token) > 1
 
 
 def _is_value(token: str) -> bool:
@@ -61,11 +70,13 @@ class Merger:
     def settle(self) -> dict[Template, Template]:
         """Merge what is new with what is like it. What merged into what; a target may itself be a key."""
         merged: dict[Template, Template] = {}
+        if not self._new:
+            return merged
         new, touched = self._new, set(self._new)
         self._new = set()
         for _ in range(ROUNDS):
             candidates = self._candidates(new)
-            best = self._covarying(candidates, new) | self._one_place(candidates, new)
+            best = self._covarying(candidates, new) | self._one_place(candidates, new) or self._crossing(touched | new)
             if not best:
                 break
             new = set()
@@ -119,10 +130,16 @@ class Merger:
             needed = FEW if words < 5 else FEW - 1 if words < 10 else 2
             if i == 0:
                 needed = MANY if words < 5 else FEW
+            many = MANY if words < 5 else MANY_OF_FIVE if words < 8 else MANY_OF_EIGHT
+            if all(_is_segment(member[i]) for member in members):
+                needed = many = MANY_ROUTES
+            quoted = 0 < i < len(members[0]) - 1 and before[-1] == after[0] == "'"
+            named = quoted or (words >= COMPOSED and all(_NAME.fullmatch(member[i]) for member in members))
+            if named:
+                needed = min(needed, FEW - 1 if i else FEW)
             if not words or len(members) < needed:
                 continue
-            composed = words >= 5 and all(_NAME.fullmatch(member[i]) for member in members)
-            if len(members) < MANY and not composed and not self._mostly_rare(members):
+            if len(members) < many and not named and not self._mostly_rare(members):
                 continue
             offer = (len(members), (*before, HOLE, *after))
             for member in members:
@@ -135,11 +152,12 @@ class Merger:
         return sum(count <= limit for count in lines) >= max(1, len(members) / 2)
 
     def _covarying(self, candidates: set[Template], new: set[Template]) -> dict[Template, _Offer]:
-        """Long rare templates of one beginning whose places are all the same or (nearly) all new."""
-        groups: defaultdict[tuple[int, Template], list[Template]] = defaultdict(list)
+        """Rare templates of one beginning or end whose places are all the same or mostly different."""
+        groups: defaultdict[_Key, list[Template]] = defaultdict(list)
         for template in candidates:
-            if len(template) >= 8 and self.lines[template] <= FEW:
-                groups[len(template), template[:2]].append(template)
+            if len(template) >= COVARYING and self.lines[template] <= FEW:
+                for key in _start_keys(template):
+                    groups[key].append(template)
         found: dict[Template, _Offer] = {}
         for members in groups.values():
             if len(members) < FEW or new.isdisjoint(members):
@@ -149,10 +167,24 @@ class Merger:
             if (
                 len(same) >= 0.6 * len(values)
                 and sum(map(_is_word, same)) >= 5
-                and all(count == 1 or count >= 0.75 * len(members) for count in values)
+                and all(count == 1 or count >= max(3, COVARIANCE * len(members)) for count in values)
             ):
                 target = tuple(token if count == 1 else HOLE for token, count in zip(members[0], values, strict=True))
                 found.update((member, (len(members), target)) for member in members if member != target)
+        return found
+
+    def _crossing(self, touched: set[Template]) -> dict[Template, _Offer]:
+        """Pairs that differ only where one of them has a hole already, each somewhere: both places are variable."""
+        found: dict[Template, _Offer] = {}
+        for template in touched & self.lines.keys():
+            size, first = len(template), template[0]
+            if HOLE not in template:
+                continue
+            for key in ((size, "general", first), (size, "general", HOLE)):
+                for other in self._like.get(key, ()):
+                    if (target := _joined(template, other)) is not None:
+                        for member in (template, other):
+                            found[member] = max(found.get(member, (0, ())), (target.count(HOLE), target))
         return found
 
     def _more_general(self, touched: set[Template]) -> dict[Template, Template]:
@@ -175,12 +207,17 @@ class Merger:
 
 
 def _like_keys(template: Template) -> list[_Key]:
-    """What templates that may merge share: one half, or (long ones, whose places vary together) the beginning."""
+    """What templates that may merge share: one half, or (those whose places vary together) beginning or end."""
     size, half = len(template), len(template) // 2
     keys: list[_Key] = [(size, "left", hash(template[:half])), (size, "right", hash(template[half:]))]
-    if size >= 8:
-        keys.append((size, "start", *template[:2]))
+    if size >= COVARYING:
+        keys += _start_keys(template)
     return keys
+
+
+def _start_keys(template: Template) -> list[_Key]:
+    size = len(template)
+    return [(size, i, j, template[i], template[j]) for i, j in ((0, 1), (0, 2), (-2, -1))]
 
 
 def _keys(template: Template) -> list[_Key]:
@@ -209,3 +246,19 @@ def _covers(general: Template, template: Template) -> bool:
         elif x != HOLE or not _is_value(y):
             return False
     return words >= 2
+
+
+def _joined(one: Template, other: Template) -> Template | None:
+    words = ours = theirs = 0
+    for x, y in zip(one, other, strict=True):
+        if x == y:
+            words += _is_word(x)
+        elif x == HOLE and _is_value(y):
+            ours += 1
+        elif y == HOLE and _is_value(x):
+            theirs += 1
+        else:
+            return None
+    if not (ours and theirs and words >= 3):
+        return None
+    return tuple(x if x == y else HOLE for x, y in zip(one, other, strict=True))

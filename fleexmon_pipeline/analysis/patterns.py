@@ -6,7 +6,7 @@ No database, no Dagster: `fleexmon patterns` starts with this module.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from sys import intern
@@ -16,8 +16,9 @@ from fleexmon_pipeline.analysis.masks import (
     LONGEST_SHOWN,
     MARKS,
     Template,
+    finish,
     joined_kinds,
-    mask,
+    mask_words,
     pattern_id,
     read_shown,
     shapes_of,
@@ -27,7 +28,9 @@ from fleexmon_pipeline.analysis.masks import (
 )
 from fleexmon_pipeline.analysis.merging import Merger
 
-MOST_SHAPES = 200_000  # in each of two generations, some 200 bytes each: 80 MB at most
+AT_ONCE = 1_024  # messages whose shapes are made together: what fits the processor's cache is twice as fast
+MOST_SHAPES = 100_000  # in each of two generations, some 250 bytes each: 50 MB at most
+MOST_PATTERNS = 50_000  # after `forget`, some 700 bytes each
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,22 @@ class StoredPattern:
     lines: int
 
 
+class _Shapes(dict[bytes, str]):
+    """shape -> id; a new one is learnt as it is looked up. Two generations: memory ends, and what is frequent stays."""
+
+    def __init__(self, learn: Callable[[bytes], str]) -> None:
+        super().__init__()
+        self._learn = learn
+        self.older: dict[bytes, str] = {}
+
+    def __missing__(self, shape: bytes) -> str:
+        if len(self) >= MOST_SHAPES:
+            self.older = dict(self)
+            self.clear()
+        pattern = self[shape] = self.older.get(shape) or self._learn(shape)
+        return pattern
+
+
 class PatternMiner:
     """Tells the pattern of lines and learns from them. An id once given stays valid for good.
 
@@ -48,10 +67,10 @@ class PatternMiner:
     """
 
     def __init__(self) -> None:
-        self._shapes: dict[bytes, str] = {}
-        self._older_shapes: dict[bytes, str] = {}
+        self._shapes = _Shapes(self._learn)
         self._texts: dict[str, str] = {}  # masked text -> id: what hex words tell apart is one again when masked
         self._templates: dict[str, Template] = {}  # with kinds, of ids met in this process
+        self._plain: dict[str, Template] = {}  # the same without kinds: what merges
         self._stored: dict[str, str] = {}  # text of ids learnt from the database
         self._aliases: dict[str, str] = {}
         self._merger = Merger()
@@ -63,25 +82,16 @@ class PatternMiner:
         The ids do not depend on anything but the message; into what they merge (`resolve`) depends on the batches, not
         on the order inside a batch.
         """
-        shapes = shapes_of(messages)
-        known, older = self._shapes, self._older_shapes
-        lines: defaultdict[str, int] = defaultdict(int)
-        ids: dict[bytes, str] = {}
-        for shape, count in Counter(shapes).items():
-            pattern = known.get(shape)
-            if pattern is None:
-                pattern = known[shape] = older.get(shape) or self._learn(mask(shape))
-            ids[shape] = pattern
-            lines[pattern] += count
-        for pattern, count in lines.items():
-            if (template := self._templates.get(self.resolve(pattern))) is not None:
-                self._merger.add(untyped(template), count)
+        ids: list[str] = []
+        for start in range(0, len(messages), AT_ONCE):
+            ids += map(self._shapes.__getitem__, shapes_of(messages[start : start + AT_ONCE]))
+        for pattern, count in Counter(ids).items():
+            if (template := self._plain.get(self.resolve(pattern))) is not None:
+                self._merger.add(template, count)
         self._settle()
-        if len(self._shapes) > MOST_SHAPES:
-            self._shapes, self._older_shapes = {}, self._shapes
         if len(self._texts) > MOST_SHAPES:
             self._texts.clear()
-        return [ids[shape] for shape in shapes]
+        return ids
 
     def resolve(self, pattern: str) -> str:
         """The id that `pattern` stands for today: itself, or what it merged into."""
@@ -120,24 +130,47 @@ class PatternMiner:
             lines[self.resolve(stored.id)] += stored.lines
         for pattern, count in lines.items():
             if (template := self._read(pattern)) is not None:
-                self._templates[pattern] = template
-                self._merger.add(untyped(template), count, settled=True)
+                self._keep(pattern, template)
+                self._merger.add(self._plain[pattern], count, settled=True)
+
+    def forgettable(self) -> list[str]:
+        """Patterns that `forget` would drop: none until there are MOST_PATTERNS, then all that nothing merged into."""
+        if len(self._templates) <= MOST_PATTERNS:
+            return []
+        targets = set(self._aliases.values())
+        return [pattern for pattern in self._templates if pattern not in targets]
+
+    def forget(self) -> None:
+        """Bound the memory. Call it when what was given out is written down: a pattern that is dropped keeps its id,
+        but neither text nor alias is known until a line of it comes again."""
+        dropped = self.forgettable()
+        if not dropped:
+            return
+        self._shapes.clear()
+        self._shapes.older.clear()
+        self._texts.clear()
+        for pattern in dropped:
+            del self._templates[pattern], self._plain[pattern]
+            if pattern not in self._stored:
+                self._aliases.pop(pattern, None)
+                self.new_aliases.discard(pattern)
 
     def _read(self, pattern: str) -> Template | None:
         template = read_shown(self._stored.get(pattern, ""))
         return template if pattern_id(template) == pattern else None
 
-    def _learn(self, masked: str) -> str:
-        """The id of a text met now; the placeholders of its template hold for all lines of it so far."""
+    def _learn(self, shape: bytes) -> str:
+        """The id of a shape met now; the placeholders of its template hold for all lines of it so far."""
+        masked = mask_words(shape)
         if (pattern := self._texts.get(masked)) is not None:
             return pattern
-        template = tokenise(masked)
+        template = tokenise(finish(masked))
         pattern = self._texts[masked] = pattern_id(template)
         known = self._templates.get(pattern)
         if known is None and pattern in self._stored:
             known = self._read(pattern)
         if known is None:
-            self._templates[pattern] = tuple(map(intern, template))
+            self._keep(pattern, tuple(map(intern, template)))
         elif known != template:
             self._templates[pattern] = joined_kinds(known, template)
         return pattern
@@ -153,7 +186,12 @@ class PatternMiner:
             typed = self._templates.get(source, old)
             general = tuple(a if b != HOLE else a if a in MARKS else HOLE for a, b in zip(typed, target, strict=True))
             known = self._templates.get(pattern)
-            self._templates[pattern] = general if known is None else joined_kinds(known, general)
+            self._keep(pattern, general if known is None else joined_kinds(known, general))
+
+    def _keep(self, pattern: str, template: Template) -> None:
+        self._templates[pattern] = template
+        plain = untyped(template)
+        self._plain[pattern] = template if plain == template else plain
 
 
 def presentable(template: str, redact: Callable[[str], str]) -> str:

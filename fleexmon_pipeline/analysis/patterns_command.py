@@ -11,12 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO
+from os import SEEK_END
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO
 
 from fleexmon_pipeline.analysis.masks import LONGEST_READ
 from fleexmon_pipeline.analysis.patterns import PatternMiner, presentable
 
 BATCH = 10_000  # lines; the larger, the fewer merges
+MOST_SHOWN_AT_ONCE = 50_000  # texts ready to be printed
 
 Redact = Callable[[str], str]
 
@@ -41,35 +44,92 @@ def lines_of(stream: BinaryIO) -> Iterator[str]:
 def stream_patterns(lines: Iterable[str], write: Callable[[str], object], *, redact: Redact) -> None:
     """Write `{"line": 0-based, "pattern", "template"}` for each line, a JSON document a line, when all are read.
 
-    Ids are resolved before they are printed, so that lines of one pattern show one id. Four bytes a line are kept.
+    Ids are resolved before they are printed, so that lines of one pattern show one id. Four bytes a line are kept, and
+    about 200 for each different pattern; texts beyond the miner's memory go to a temporary file.
     """
-    miner = PatternMiner()
-    met: dict[str, int] = {}  # own id -> its number
-    spool = array("L")
-    for batch in _batches(lines):
-        spool.extend([met.setdefault(pattern, len(met)) for pattern in miner.identify(batch)])
-    ends = []
-    for pattern in met:
-        resolved = miner.resolve(pattern)
-        shown = presentable(miner.template(resolved), redact)
-        ends.append(f', "pattern": "{resolved}", "template": {json.dumps(shown)}}}\n')
-    for start in range(0, len(spool), BATCH):
-        write("".join([f'{{"line": {n}{ends[k]}' for n, k in enumerate(spool[start : start + BATCH], start)]))
+    with TemporaryFile() as file:
+        ledger = _Ledger(file, redact)
+        spool = array("I")
+        for batch in _batches(lines):
+            ids = ledger.miner.identify(batch)
+            numbers = {pattern: ledger.number(pattern) for pattern in set(ids)}
+            spool.extend([numbers[pattern] for pattern in ids])
+            ledger.write_down()
+        ends: dict[int, str] = {}
+        for start in range(0, len(spool), BATCH):
+            part = spool[start : start + BATCH]
+            missing = set(part) - ends.keys()
+            if len(ends) + len(missing) > MOST_SHOWN_AT_ONCE:
+                ends, missing = {}, set(part)
+            for number in missing:
+                pattern, template = ledger.shown(number)
+                ends[number] = f', "pattern": "{pattern}", "template": {json.dumps(template)}}}\n'
+            write("".join([f'{{"line": {n}{ends[k]}' for n, k in enumerate(part, start)]))
+
+
+class _Ledger:
+    """What a miner has told, in few bytes a pattern: its number, what it merged into, and where its text is."""
+
+    def __init__(self, file: IO[bytes], redact: Redact) -> None:
+        self.miner = PatternMiner()
+        self._file, self._redact = file, redact
+        self._numbers: dict[int, int] = {}  # id as an integer -> number: half the memory of a string
+        self._ids = array("Q")
+        self._targets = array("I")  # the number of what it merged into, or its own
+        self._texts = array("q")  # where its text begins in the file, or -1
+
+    def number(self, pattern: str) -> int:
+        key = int(pattern, 16)
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = len(self._ids)
+            self._ids.append(key)
+            self._targets.append(found)
+            self._texts.append(-1)
+        return found
+
+    def write_down(self) -> None:
+        """Note new aliases, and the texts that the miner is about to forget."""
+        for pattern in self.miner.new_aliases:
+            self._targets[self.number(pattern)] = self.number(self.miner.lineage(pattern)[1])
+        self.miner.new_aliases.clear()
+        for pattern in self.miner.forgettable():
+            number = self.number(pattern)
+            if self._targets[number] == number:
+                text = presentable(self.miner.template(pattern), self._redact).encode()
+                self._texts[number] = self._file.seek(0, SEEK_END)
+                self._file.write(len(text).to_bytes(4, "big") + text)
+        self.miner.forget()
+
+    def resolve(self, number: int) -> int:
+        while (target := self._targets[number]) != number:
+            number = target
+        return number
+
+    def shown(self, number: int) -> tuple[str, str]:
+        """Id and text of what a pattern is in the end."""
+        root = self.resolve(number)
+        pattern = f"{self._ids[root]:016x}"
+        if self.miner.knows(pattern):
+            return pattern, presentable(self.miner.template(pattern), self._redact)
+        self._file.seek(self._texts[root])
+        return pattern, self._file.read(int.from_bytes(self._file.read(4), "big")).decode()
 
 
 def summarise(lines: Iterable[str], *, redact: Redact) -> list[PatternSummary]:
     """Patterns with their lines, most frequent first."""
-    miner = PatternMiner()
-    counts: Counter[str] = Counter()
-    for batch in _batches(lines):
-        counts.update(miner.identify(batch))
-    resolved: Counter[str] = Counter()
-    for pattern, count in counts.items():
-        resolved[miner.resolve(pattern)] += count
-    return [
-        PatternSummary(pattern, count, presentable(miner.template(pattern), redact))
-        for pattern, count in sorted(resolved.items(), key=lambda item: (-item[1], item[0]))
-    ]
+    with TemporaryFile() as file:
+        ledger = _Ledger(file, redact)
+        counts: Counter[int] = Counter()
+        for batch in _batches(lines):
+            for pattern, count in Counter(ledger.miner.identify(batch)).items():
+                counts[ledger.number(pattern)] += count
+            ledger.write_down()
+        resolved: Counter[int] = Counter()
+        for number, count in counts.items():
+            resolved[ledger.resolve(number)] += count
+        told = [(count, *ledger.shown(number)) for number, count in resolved.items()]
+    return [PatternSummary(pattern, n, text) for n, pattern, text in sorted(told, key=lambda one: (-one[0], one[1]))]
 
 
 def _batches(lines: Iterable[str]) -> Iterator[list[str]]:

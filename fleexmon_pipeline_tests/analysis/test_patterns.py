@@ -70,6 +70,22 @@ def template_of(message: str) -> str:
         ("worker w-17 died", "worker <id> died"),
         ("Marker 5 set", "Marker <num> set"),
         ("session opened for root(uid=0)", "session opened for root (uid=<num>)"),
+        ("GET /products/17?page=2 200 12 ms", "GET /products/<num>?<*> <num> <duration>"),
+        ("DELETE /users/0b6e3d1e-12ab-4c5d-9e8f-001122334455/carts/3a 204", "DELETE /users/<uuid>/carts/<id> <num>"),
+        ('10.0.0.5 "GET /a/1 HTTP/1.1" 200', '<ip> "GET <path> HTTP/<num>" <num>'),
+        ('10.0.0.5 "GET / HTTP/1.1" 200', '<ip> "GET <path> HTTP/<num>" <num>'),
+        ('served "curl/8.4.0" and "Mozilla/5.0 (X11; Linux)" today', "served <*> and <*> today"),
+        (
+            'level=warn msg="slow query" user="Bob Jones" took=5ms ok=true',
+            'level=warn msg="slow query" user=<*> took=<duration> ok=<*>',
+        ),
+        (
+            '{"msg": "took \\"5\\" s", "n": {"a": 5}, "tags": ["x", "y"], "by": "Bob Jones"}',
+            "{msg: took <duration>, n: {a: <num>}, tags: <*>, by: <*>}",
+        ),
+        ("{'error': 'gone', 'user': 'bob'} dropped", "{error: gone, user: <*>} dropped"),
+        ('pulled "registry.example.com/shop/cart:v1.2" in 5s', "pulled <path> in <duration>"),
+        ("root@billing waits for shop/cart-5f", "<id> waits for <id>"),
         ("nothing to do", "nothing to do"),
         ("", ""),
     ],
@@ -159,7 +175,8 @@ def test_a_stack_is_the_pattern_of_its_error_not_of_its_frames() -> None:
 
 SEEDS = ["a.", "/", "1:", "a@", "<", "-", "a-", "a.b:", "Mon ", "Jan  ", "http://", "a:/", "#", "a#", "x<", "()", "0:",
          "(a.", "f", "1 ", "1,", "\n ", "\n  at", "\\", "C:\\", "'a", "::", "\n   File \"", "é", "1="," (",
-         '"', '"a":', "a=", '"a/1', "GET /a", '\\"', '{"a"', "a@b", "a.b/", "': '", "[", "a=\"", "/?", " /", "yes =", "\nf\n\t/"]  # fmt: skip
+         '"', '"a":', "a=", '"a/1', "GET /a", '\\"', '{"a"', "a@b", "a.b/", "': '", "[", "a=\"", "/?", " /",
+         "yes =", "\nf\n\t/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -172,7 +189,7 @@ def test_masks_are_linear_in_the_text(seed: str) -> None:
             tried.append(time.process_time() - start)
         return min(tried)
 
-    small, large = (seed * (size // len(seed)) for size in (10_000, 80_000))
+    small, large = (seed * (size // len(seed)) for size in (4_000, 32_000))
 
     assert (
         seconds(large) < 24 * seconds(small) + 0.01
