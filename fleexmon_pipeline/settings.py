@@ -55,6 +55,7 @@ class Limits:
     answer_bytes: int = 4_000_000_000  # unpacked; an hour of 1,000 lines/s is 700 MB
     answer_seconds: int = 600  # one that drips must not hold its run for ever
     record_bytes: int = 32_000_000
+    ratio: int = 200  # unpacked to sent; log lines reach 10 to 30, and a bomb a thousand and more
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,13 @@ class Node:
 
 
 def limits(environment: Environment = os.environ) -> Limits:
-    """FLEEXMON_MAX_ANSWER_BYTES, FLEEXMON_MAX_ANSWER_SECONDS and FLEEXMON_MAX_RECORD_BYTES."""
+    """FLEEXMON_MAX_ANSWER_BYTES, FLEEXMON_MAX_ANSWER_SECONDS, FLEEXMON_MAX_RECORD_BYTES and FLEEXMON_MAX_RATIO."""
     usual = Limits()
     return Limits(
         whole_number(environment, "FLEEXMON_MAX_ANSWER_BYTES", usual.answer_bytes, least=1_000_000, most=10**12),
         whole_number(environment, "FLEEXMON_MAX_ANSWER_SECONDS", usual.answer_seconds, least=5, most=86_400),
         whole_number(environment, "FLEEXMON_MAX_RECORD_BYTES", usual.record_bytes, least=10_000, most=10**9),
+        whole_number(environment, "FLEEXMON_MAX_RATIO", usual.ratio, least=10, most=100_000),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import select
 import socket
 import threading
 import time
@@ -273,10 +274,9 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _client_has_gone(self) -> bool:
-        try:
-            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
+        # MSG_DONTWAIT would wait all the same, for the handler's `timeout`: Python polls before it asks.
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
         """Nothing on stderr: `requests` tells what was asked."""

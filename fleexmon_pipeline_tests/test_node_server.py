@@ -69,6 +69,13 @@ def test_a_truncated_answer_breaks_off(node: NodeServer, *, chunked: bool) -> No
         ask(node)
 
 
+def test_an_answer_may_drip_and_still_be_whole() -> None:
+    with NodeServer() as node:
+        node.serve(lines(30, TEN))
+        node.answer(drip=0.001)
+        assert len(httpx.get(node.url, timeout=5).json()) == 30
+
+
 @pytest.mark.parametrize("fault", [{"hang_after": 100}, {"delay": 5.0}, {"drip": 5.0}])
 def test_a_node_that_hangs_or_is_slow_runs_into_the_timeout(node: NodeServer, fault: dict[str, float]) -> None:
     node.serve(lines(100, TEN))

@@ -272,11 +272,14 @@ def test_a_password_in_an_address_is_refused_with_the_variables_it_belongs_into(
 def test_limits_have_defaults_and_reach_every_node() -> None:
     (node,) = settings.nodes({"BLUE_HOST": "10.0.0.5", "FLEEXMON_MAX_ANSWER_SECONDS": "60"})
 
-    assert node.limits == settings.Limits(answer_bytes=4_000_000_000, answer_seconds=60, record_bytes=32_000_000)
+    assert node.limits == settings.Limits(
+        answer_bytes=4_000_000_000, answer_seconds=60, record_bytes=32_000_000, ratio=200
+    )
 
 
 @pytest.mark.parametrize(
-    "variable", ["FLEEXMON_MAX_ANSWER_BYTES", "FLEEXMON_MAX_ANSWER_SECONDS", "FLEEXMON_MAX_RECORD_BYTES"]
+    "variable",
+    ["FLEEXMON_MAX_ANSWER_BYTES", "FLEEXMON_MAX_ANSWER_SECONDS", "FLEEXMON_MAX_RECORD_BYTES", "FLEEXMON_MAX_RATIO"],
 )
 @pytest.mark.parametrize("written", ["0", "-1", "4GB", "1e9", "9999999999999999"])
 def test_a_limit_that_is_no_number_or_none_at_all_is_refused(variable: str, written: str) -> None:

@@ -67,43 +67,60 @@ class Answer:
         """
         with ExitStack() as stack:
             told = {"Accept-Encoding": ACCEPTED, **(headers or {})}
-            chunks = _opened(stack, client, url, told, content_type, self.attempts)
+            chunks = _opened(self, stack, client, url, told, content_type)
             try:
                 for chunk in chunks:
                     self.bytes += len(chunk)
                     yield chunk
                     if self.bytes > self.limits.answer_bytes:
                         self.error = f"more than {self.limits.answer_bytes:,} bytes"
-                    elif time.monotonic() - self._started > self.limits.answer_seconds:
-                        self.error = f"not done after {self.limits.answer_seconds} s"
-                    if self.error:
+                    if self.error or self.is_late():
                         return
             except (httpx.TransportError, EncodingError) as error:
-                self.error = f"broke off: {plain(error)}"
+                self.error = self.error or f"broke off: {plain(error)}"
+
+    def in_time(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """As they come from the wire: a compressed body may go on for ever and hold not one byte."""
+        for chunk in chunks:
+            yield chunk
+            if self.is_late():
+                return
+
+    def is_late(self) -> bool:
+        """Whether its time is over, which is then its error."""
+        late = time.monotonic() - self._started > self.limits.answer_seconds
+        if late:
+            self.error = self.error or f"not done after {self.limits.answer_seconds} s"
+        return late
 
 
 def _opened(
+    answer: Answer,
     stack: ExitStack,
     client: httpx.Client,
     url: httpx.URL | str,
     headers: Mapping[str, str],
     content_type: str | None,
-    attempts: int,
 ) -> Iterator[bytes]:
     try:
         for attempt in retry_context(
-            on=_TryAgainError, attempts=attempts, timeout=30.0, wait_initial=0.5, wait_max=5.0, wait_jitter=0.5
+            on=_TryAgainError, attempts=answer.attempts, timeout=30.0, wait_initial=0.5, wait_max=5.0, wait_jitter=0.5
         ):
             with attempt:
                 stack.close()
-                return _open(stack, client, url, headers, content_type)
+                return _open(answer, stack, client, url, headers, content_type)
     except (httpx.HTTPError, EncodingError) as error:
         raise FetchError(plain(error)) from None
     raise AssertionError("a retry ends with an answer or an error")
 
 
 def _open(
-    stack: ExitStack, client: httpx.Client, url: httpx.URL | str, headers: Mapping[str, str], content_type: str | None
+    answer: Answer,
+    stack: ExitStack,
+    client: httpx.Client,
+    url: httpx.URL | str,
+    headers: Mapping[str, str],
+    content_type: str | None,
 ) -> Iterator[bytes]:
     try:
         response = stack.enter_context(client.stream("GET", url, headers=headers))
@@ -121,7 +138,8 @@ def _open(
         given = response.headers.get("Content-Type", "")
         if content_type and not given.startswith(content_type):
             raise FetchError(f"answered {clip(given.encode()) or 'no Content-Type'}, not {content_type}")
-        chunks = unpacked(response.iter_raw(), response.headers.get("Content-Encoding", ""))
+        encoding = response.headers.get("Content-Encoding", "")
+        chunks = unpacked(answer.in_time(response.iter_raw()), encoding, answer.limits.ratio)
         return chain([next(chunks, b"")], chunks)
     except httpx.TransportError as error:
         raise _TryAgainError(plain(error)) from None
