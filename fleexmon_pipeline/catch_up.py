@@ -75,7 +75,10 @@ def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: d
         tries[hour] += attempts
         rest = min(pause(attempts), BACK_PAUSE) if row["answersAgain"] else pause(attempts)
         if attempts < MOST_ATTEMPTS and (tried is None or tried + rest <= now):
-            reasons[hour] = f"{row['slots']} slots of coverage are missing"
+            known = row["slots"] == row["late"]
+            reasons[hour] = f"{row['slots']} slots " + (
+                "were not asked for late lines" if known else "of coverage are missing"
+            )
     for row in connection.execute(SQL["waiting"], {"asset": None}):
         tries[row["hour"]] += row["attempts"]
         if row["hour"] >= since and row["attempts"] < MOST_ATTEMPTS and row["nextAt"] <= now:

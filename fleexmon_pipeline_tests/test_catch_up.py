@@ -35,12 +35,15 @@ def connection(database: Database) -> Iterator[Connection]:
 
 def cover(
     connection: Connection, since: datetime, until: datetime, *, node: str = "blue", status: str = "complete",
-    attempts: int = 1, tried: datetime = TEN,
+    attempts: int = 1, tried: datetime | None = None,
 ) -> None:  # fmt: skip
+    """`tried`: when it was asked for last; whole slots late enough to have got the late lines too."""
+    tried = tried or (TEN if status in ("partial", "missing") else until + 2 * HOUR + SLOT)
     for slot in Window(since, until).slots():
         connection.execute(
             'INSERT INTO "LogCoverage" (node, slot, status, attempts, "updatedAt") VALUES (%s, %s, %s, %s, %s) '
-            "ON CONFLICT (node, slot) DO UPDATE SET status = excluded.status, attempts = excluded.attempts",
+            "ON CONFLICT (node, slot) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, "
+            '"updatedAt" = excluded."updatedAt"',
             [node, slot.since, status, attempts, tried],
         )
 
@@ -101,10 +104,10 @@ def test_slots_of_all_nodes_make_one_request_for_their_hour(connection: Connecti
 def test_a_node_that_does_not_answer_is_asked_ever_more_seldom(connection: Connection, attempts: int) -> None:
     cover(connection, TEN, TEN + HOUR, status="missing", attempts=attempts, tried=NOON)
     next_try = NOON + pause(attempts)
-    cover(connection, TEN + HOUR, next_try)
+    cover(connection, TEN + HOUR, next_try, tried=TEN)  # nor has it answered since
 
-    assert asked(connection, next_try - MINUTE) == []
-    assert asked(connection, next_try) == [Due(TEN, attempts, "12 slots of coverage are missing")]
+    assert [one for one in asked(connection, next_try - MINUTE) if one.hour == TEN] == []
+    assert asked(connection, next_try)[0] == Due(TEN, attempts, "12 slots of coverage are missing")
 
 
 def test_an_hour_is_given_up_in_the_end_and_the_pauses_last_about_two_days(connection: Connection) -> None:
@@ -125,6 +128,15 @@ def test_nothing_is_asked_for_that_is_older_than_lines_are_kept_whatever_the_min
     for since in (TEN + 5 * MINUTE, TEN + timedelta(minutes=3, seconds=27, microseconds=5)):
         assert asked(connection, NOON, since=since) == []
     assert [one.hour for one in asked(connection, NOON, since=TEN)] == [TEN]
+
+
+def test_an_hour_that_was_not_asked_for_late_lines_is_asked_for_once_they_have_come(connection: Connection) -> None:
+    cover(connection, TEN, TEN + HOUR, tried=TEN + HOUR)
+    cover(connection, TEN + HOUR, NOON + 2 * HOUR)
+    late = TEN + 2 * HOUR + 10 * MINUTE
+
+    assert asked(connection, late + 5 * MINUTE) == []  # the schedule is about to
+    assert asked(connection, late + 10 * MINUTE) == [Due(TEN, 1, "12 slots were not asked for late lines")]
 
 
 # -- stages that could not finish -----------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def collect(
     ):
         for hour in window.hours():
             with connections() as connection:
-                asked = _parts(connection, hour.overlap(window).ended(now), nodes, slots)
+                asked = _parts(connection, hour.overlap(window).ended(now), nodes, slots, now=now)
             account = Account(hour)
             for node_account in threads.map(lambda one: collect_part(*one), asked):
                 account.of(node_account.node).add(node_account)
@@ -84,14 +84,16 @@ def collect(
     return total
 
 
-def _parts(connection: Connection, window: Window, nodes: Iterable[Node], slots: Slots) -> list[tuple[Node, Window]]:
+def _parts(
+    connection: Connection, window: Window, nodes: Iterable[Node], slots: Slots, *, now: datetime
+) -> list[tuple[Node, Window]]:
     """Which node to ask for which stretch."""
     if not window:
         return []
     if slots == "all":
         return [(node, window) for node in nodes]
     asked: defaultdict[str, dict[datetime, str]] = defaultdict(dict)
-    for row in connection.execute(SQL["asked_slots"], {"since": window.since, "until": window.until}):
+    for row in connection.execute(SQL["asked_slots"], {"since": window.since, "until": window.until, "now": now}):
         asked[row["node"]][row["slot"]] = row["status"]
 
     def is_due(status: str | None) -> bool:
@@ -127,8 +129,10 @@ def keep(
             # Where nothing was known before, the table need not be asked how much of it there is now.
             counted = rows.slots if stored.direct else {}
             known = {"counted": stored.direct, "slots": list(counted), "counts": list(counted.values())}
+            connection.execute(SQL["confirm"], {**base, "error": answer.error})
             connection.execute(SQL["cover_answered"], {**base, **known, "error": answer.error})
     else:
+        connection.execute(SQL["confirm"], {**base, "error": answer.error})
         connection.execute(SQL["cover_unanswered"], {**base, "error": answer.error})
     account.bytes, account.seconds = answer.bytes, answer.seconds
     if answer.error:

@@ -1,8 +1,10 @@
 -- gap_hours --
 -- Hours with slots that are partial, missing, or were never asked for between the first hour asked for and now: what the
--- catch-up sensor asks for, oldest first.
+-- catch-up sensor asks for, oldest first. Also those that nobody asked for again (with an answer) 70 minutes after their
+-- hour's end, when lines may still have come: the run that should have was killed, or the node was down.
 WITH asked AS (
-  SELECT node, min(slot) AS first, max("updatedAt") FILTER (WHERE status IN ('complete', 'empty')) AS answered
+  SELECT node, min(slot) AS first,
+    max("updatedAt") FILTER (WHERE status IN ('complete', 'empty') AND error IS NULL) AS answered
   FROM "LogCoverage" GROUP BY node
 ),
 due AS (
@@ -12,10 +14,12 @@ due AS (
   WHERE asked.node = ANY(%(nodes)s)
 )
 SELECT date_trunc('hour', due.slot) AS hour, count(*) AS slots, min(COALESCE(c.attempts, 0)) AS attempts,
-  max(c."updatedAt") AS "triedAt",
+  count(*) FILTER (WHERE c.status IN ('complete', 'empty')) AS late, max(c."updatedAt") AS "triedAt",
   bool_or(due.answered > c."updatedAt") AS "answersAgain"
 FROM due LEFT JOIN "LogCoverage" c ON c.node = due.node AND c.slot = due.slot
 WHERE c.status IS NULL OR c.status IN ('partial', 'missing')
+  OR (date_trunc('hour', due.slot) + interval '130 minutes' <= %(until)s
+    AND (c."updatedAt" < date_trunc('hour', due.slot) + interval '130 minutes' OR c.error IS NOT NULL))
 GROUP BY 1
 ORDER BY 1;
 

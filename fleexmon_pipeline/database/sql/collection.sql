@@ -79,7 +79,9 @@ ON CONFLICT (node, slot) DO UPDATE SET
     ELSE excluded.status END,
   error = CASE WHEN excluded.status = 'partial' AND c.status IN ('complete', 'empty') THEN c.error ELSE excluded.error END,
   received = excluded.received, stored = excluded.stored, rejected = excluded.rejected, duplicate = 0,
-  attempts = CASE WHEN c.status IN ('partial', 'missing') THEN c.attempts + 1 ELSE c.attempts END,
+  -- One that was not due is none: the ticks of an hour in which answers break off would use up all of them.
+  attempts = c.attempts + (c.status IN ('partial', 'missing') AND c."updatedAt"
+    + LEAST(interval '5 minutes' * power(2, LEAST(c.attempts, 10)), interval '30 minutes') <= excluded."updatedAt")::integer,
   run = excluded.run, "updatedAt" = excluded."updatedAt"
 -- What retention took is not "no lines": an answer that leaves less than was known changes nothing.
 WHERE ((c.status, c.received, c.stored, c.rejected) IS DISTINCT FROM
@@ -94,15 +96,32 @@ FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 mi
 ON CONFLICT (node, slot) DO UPDATE SET
   error = excluded.error, run = excluded.run,
   -- While the node tells nothing at all, tries do not lead to giving up: it may be back after the weekend.
-  attempts = CASE WHEN EXISTS (
+  attempts = CASE
+    WHEN c."updatedAt" + LEAST(interval '5 minutes' * power(2, LEAST(c.attempts, 10)), interval '30 minutes')
+      > excluded."updatedAt" THEN c.attempts
+    WHEN EXISTS (
       SELECT FROM "LogCoverage" n
-      WHERE n.node = c.node AND n.status IN ('complete', 'empty') AND n."updatedAt" > c."updatedAt"
+      WHERE n.node = c.node AND n.status IN ('complete', 'empty') AND n.error IS NULL AND n."updatedAt" > c."updatedAt"
     ) THEN c.attempts + 1 ELSE GREATEST(c.attempts, LEAST(c.attempts + 1, 8)) END,
   "updatedAt" = excluded."updatedAt"
 WHERE c.status IN ('missing', 'partial');
 
+-- confirm --
+-- Lines may come up to 70 minutes after their hour's end: a slot is known for good when its node has answered after that.
+-- "updatedAt" says when; a question that failed leaves its error, and the slot is asked for again. Before cover_answered,
+-- which leaves the error of a slot that is whole alone.
+UPDATE "LogCoverage" SET error = %(error)s, "updatedAt" = %(now)s, run = %(run)s,
+  attempts = attempts + (%(error)s::text IS NOT NULL)::integer
+WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty')
+  AND ("updatedAt" < date_trunc('hour', slot) + interval '130 minutes' OR error IS NOT NULL)
+  AND date_trunc('hour', slot) + interval '130 minutes' <= %(now)s;
+
 -- asked_slots --
-SELECT node, slot, status FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
+SELECT node, slot, CASE
+    WHEN status IN ('complete', 'empty') AND date_trunc('hour', slot) + interval '130 minutes' <= %(now)s
+      AND ("updatedAt" < date_trunc('hour', slot) + interval '130 minutes' OR error IS NOT NULL) THEN 'unconfirmed'
+    ELSE status END AS status
+FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
 
 -- holes --
 -- Slots of watched nodes that should be whole and are not: what the check shows.

@@ -44,8 +44,7 @@ SET stored = counted.stored, rejected = counted.rejected, received = counted.sto
   status = CASE
     WHEN c.status IN ('complete', 'empty')
       THEN CASE WHEN counted.stored + counted.rejected > 0 THEN 'complete' ELSE 'empty' END
-    WHEN counted.stored > 0 THEN 'partial' ELSE c.status END,
-  "updatedAt" = %(now)s
+    WHEN counted.stored > 0 THEN 'partial' ELSE c.status END  -- not "updatedAt": no node was asked
 FROM (
   SELECT slot,
     (SELECT count(*) FROM "LogEntry"
