@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fleexmon_pipeline.collection.records import ERROR_FIELDS, LEVEL_FIELDS, MESSAGE_FIELDS
+from fleexmon_pipeline.collection.records import has_level, has_message
 
 
 def record_of(
@@ -37,7 +37,7 @@ def record_of(
     )
     if "timestamp" in own:
         kept["lineTimestamp"] = own.pop("timestamp")
-    if level and not (own_level_first and any(own.get(name) is not None for name in LEVEL_FIELDS)):
+    if level and not (own_level_first and has_level(own)):
         if "level" in own:
             kept["lineLevel"] = own.pop("level")
         own["level"] = level
@@ -50,6 +50,6 @@ def _object(text: str) -> dict[str, Any] | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or all(found.get(name) is None for name in (*MESSAGE_FIELDS, *ERROR_FIELDS)):
+    if not isinstance(found, dict) or not has_message(found):
         return None
     return found

@@ -1,7 +1,7 @@
 """A record as a node sent it becomes a line as LogEntry keeps it, or a reason why not.
 
-Here: field names, levels, times, texts. Nothing is invented: a record without a time is rejected, never "now". Whatever
-else a record holds goes to metadata. Which window it belongs to and its id: `collect.py`, `identity.py`.
+Here: field names and texts. Nothing is invented: a record without a time is rejected, never "now". Whatever else a
+record holds goes to metadata. The forms of a time: `times.py`; of a level: `levels.py`.
 """
 
 from __future__ import annotations
@@ -9,40 +9,39 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-MOST_CHARACTERS = 1_000_000  # of a message; a 10 MB one is cut, its length and hash stand in metadata
-MOST_OF_A_WORD = 200  # of a level's original word: one of 20 kB was seen
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from fleexmon_pipeline.collection.levels import LEVELS, MOST_OF_A_WORD, known_level, otel_level, read_level
+from fleexmon_pipeline.collection.times import EPOCH, RejectedError, read_time
 
-# What loggers call these three; the first that is there wins. pino: time, msg; OTel: timeUnixNano, severityText, body;
-# logstash: @timestamp; Python: levelname; journald: upper case.
+__all__ = ["EPOCH", "LEVELS", "Line", "RejectedError", "read", "read_level", "read_time", "storable"]
+
+MOST_CHARACTERS = 1_000_000  # of a message; a 10 MB one is cut, its length and hash stand in metadata
+MOST_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and where it strikes depends on the caller
+
+# What loggers call these; the first that is there wins. Exactly so first, then in any case.
 TIME_FIELDS = (
     "timestamp", "time", "@timestamp", "ts", "timeUnixNano", "datetime", "date", "eventTime", "__REALTIME_TIMESTAMP",
+    "asctime",  # python-json-logger
+    "time_unix_nano", "observedTimeUnixNano", "observed_timestamp",  # OpenTelemetry, when the event has no time
+    "timereported", "timegenerated", "isodate", "_SOURCE_REALTIME_TIMESTAMP",  # rsyslog, syslog-ng, journald
+    "instant", "@t", "t",  # log4j 2, Serilog, MongoDB
 )  # fmt: skip
-LEVEL_FIELDS = ("level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY")
+LEVEL_FIELDS = (
+    "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
+    "severity_text", "level_name", "loglevel", "log_level", "syslogseverity", "@level", "@l",
+)  # fmt: skip
 MESSAGE_FIELDS = ("message", "msg", "body", "text", "MESSAGE")
+# These only where they are text: ECS has an object of the name event, and Docker the line itself as log.
+TEXT_FIELDS = ("short_message", "event", "@message", "@m", "formattedMessage", "RenderedMessage", "textPayload", "log",
+               "@mt")  # fmt: skip
+_OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
 ERROR_FIELDS = ("err", "error", "exception")
-
-_WORDS = {
-    "debug": "trace verbose silly finest finer fine debug dbg d",
-    "info": "info information informational notice log http default i",
-    "warn": "warn warning wrn w",
-    "error": "error err severe failure fail e",
-    "fatal": "fatal critical crit alert emerg emergency panic dpanic f",
-}
-LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
-# Bunyan and pino count in tens, syslog from 7 down to 0.
-_NUMBERS = {10: "debug", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal",
-            7: "debug", 6: "info", 5: "info", 4: "warn", 3: "error", 2: "fatal", 1: "fatal", 0: "fatal"}  # fmt: skip
-
-
-class RejectedError(ValueError):
-    """This record cannot become a LogEntry; the text is the reason that RejectedLog keeps."""
+STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x")
 
 
 class Line(msgspec.Struct, gc=False):
@@ -55,81 +54,198 @@ class Line(msgspec.Struct, gc=False):
     metadata: str | None
 
 
-class _Usual(msgspec.Struct, forbid_unknown_fields=True):
-    """The record of the node API; anything else takes the slower way."""
-
-    timestamp: str
-    level: str
-    message: str
-    metadata: dict[str, Any] | None = None
-
-
-_usual = msgspec.json.Decoder(_Usual)
 _encoder = msgspec.json.Encoder(order="sorted", enc_hook=str)
-_NUL_OR_SURROGATE = re.compile(rb"\\u(0000|d|D)")
+
+
+# What only a look at every value finds: NUL, halves of surrogate pairs, NaN, numbers beyond a float's.
+_ODD = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\0|\xed[\xa0-\xbf]|NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")
+
+
+def _int(text: str) -> int | str:
+    return int(text) if len(text) < 600 else text
+
+
+# Unlike msgspec, json takes lone surrogates, NaN and raw control characters, which wild loggers send.
+_decode = json.JSONDecoder(strict=False).decode
+_decode_long = json.JSONDecoder(strict=False, parse_int=_int).decode  # numbers of thousands of digits, as text
 
 
 def read(raw: bytes) -> Line:
-    """One JSON record. Raises RejectedError."""
+    """One JSON record, whatever its form. Raises RejectedError, and nothing else."""
     try:
-        usual = _usual.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _read_any(raw)
-    if usual.level not in _WORDS or len(usual.message) > MOST_CHARACTERS or _NUL_OR_SURROGATE.search(raw):
-        return _read_any(raw)
-    moment = read_time(usual.timestamp)
-    metadata = _encoder.encode(usual.metadata).decode() if usual.metadata else None
-    return Line(moment, moment.isoformat(), usual.level, usual.message, metadata)
+        is_odd = bool(_ODD.search(raw)) or raw.count(b"{") + raw.count(b"[") > MOST_DEPTH
+        return _line(_record(raw), is_odd=is_odd)
+    except RecursionError:
+        raise RejectedError("nested too deeply") from None
 
 
-def _read_any(raw: bytes) -> Line:
+def _record(raw: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(raw)  # unlike msgspec it takes lone surrogates and NaN, which wild loggers send
-    except (ValueError, RecursionError) as error:
+        text = raw.decode(json.detect_encoding(raw), "surrogatepass")
+        try:
+            record = _decode(text)
+        except ValueError as error:
+            if isinstance(error, json.JSONDecodeError):
+                raise
+            record = _decode_long(text)
+    except ValueError as error:
         raise RejectedError(f"not JSON: {str(error)[:100]}") from None
     if not isinstance(record, dict):
         raise RejectedError(f"a JSON {type(record).__name__}, not an object")
-    rest = dict(record)
-    time = _take(rest, TIME_FIELDS)
-    if time is None:
-        raise RejectedError(f"no time: none of {', '.join(TIME_FIELDS[:4])} …")
-    moment = read_time(time)
-    original = _take(rest, LEVEL_FIELDS)
+    return record
+
+
+def _line(rest: dict[str, Any], *, is_odd: bool) -> Line:
+    """`rest` loses what has a column of its own; what is left goes to metadata, looked through where it `is_odd`."""
+    moment = _time(rest)
+    level, original = _level(rest)
     text = _message(rest)
     given = rest.pop("metadata", None)
     metadata: dict[str, Any] = dict(given) if isinstance(given, dict) else {} if given is None else {"metadata": given}
     for name, value in rest.items():
-        metadata.setdefault(name if name not in metadata else f"record.{name}", value)
-
-    level = read_level(original)
+        _put(metadata, name, value)
     if original is not None and original != level:
-        metadata["originalLevel"] = str(original)[:MOST_OF_A_WORD]
+        _put_ours(metadata, "originalLevel", str(original)[:MOST_OF_A_WORD])
     message = storable(text)
     if message != text:
-        metadata["messageJson"] = json.dumps(text)[:MOST_CHARACTERS]  # the exact text, should anyone need it
+        _put_ours(metadata, "messageJson", json.dumps(text)[:MOST_CHARACTERS])  # the exact text, should anyone need it
     if len(message) > MOST_CHARACTERS:
-        metadata["messageLength"] = len(text)
-        metadata["messageSha256"] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        _put_ours(metadata, "messageLength", len(text))
+        _put_ours(metadata, "messageSha256", hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
         message = message[:MOST_CHARACTERS]
-    encoded = _encoder.encode(_storable_json(metadata)).decode() if metadata else None
+    altered: list[str] = []
+    kept = _storable_json(metadata, altered, 0) if is_odd else metadata
+    if altered:
+        _put_ours(kept, "metadataJson", json.dumps(metadata)[:MOST_CHARACTERS])
+    encoded = _encoder.encode(kept).decode() if kept else None
     return Line(moment, moment.isoformat(), level, message, encoded)
 
 
-def _take(record: dict[str, Any], names: tuple[str, ...]) -> Any:
+def _put(metadata: dict[str, Any], name: str, value: Any) -> None:
+    while name in metadata:
+        name = f"record.{name}"
+    metadata[name] = value
+
+
+def _put_ours(metadata: dict[str, Any], name: str, value: Any) -> None:
+    """A field of ours has its name, the record's own of that name another."""
+    if name in metadata:
+        _put(metadata, f"record.{name}", metadata[name])
+    metadata[name] = value
+
+
+def _take(record: dict[str, Any], names: tuple[str, ...], kinds: type | tuple[type, ...] = object) -> Any:
     for name in names:
-        if record.get(name) is not None:
+        found = record.get(name)
+        if found is not None and isinstance(found, kinds):
             return record.pop(name)
     return None
 
 
-def _message(record: dict[str, Any]) -> str:
-    text = _take(record, MESSAGE_FIELDS)
+def _take_in_any_case(record: dict[str, Any], names: tuple[str, ...], kinds: type | tuple[type, ...] = object) -> Any:
+    """`Timestamp`, `LEVEL`: .NET, Go structures, hand-made loggers."""
+    lowered = {name.lower(): name for name in sorted(record, reverse=True)}
+    return _take(record, tuple(lowered[name.lower()] for name in names if name.lower() in lowered), kinds)
+
+
+def _time(rest: dict[str, Any]) -> datetime:
+    if rest.get("timeUnixNano") in (0, "0", ""):  # OpenTelemetry: not known
+        del rest["timeUnixNano"]
+    found = _take(rest, TIME_FIELDS)
+    if found is None:
+        found = _take_in_any_case(rest, TIME_FIELDS, (str, int, float, dict))
+    if found is None:
+        raise RejectedError(f"no time: none of {', '.join(TIME_FIELDS[:4])} …")
+    return read_time(found)
+
+
+def _level(rest: dict[str, Any]) -> tuple[str, Any]:
+    """The level, and the word that said so, if it was one."""
+    original = _take(rest, LEVEL_FIELDS)
+    if original is None:
+        original = next(_inner_levels(rest), None)
+    if original is None:
+        original = _take_in_any_case(rest, LEVEL_FIELDS, (str, int, float))
+    level = known_level(original)
+    if level is None:
+        level = next((found for name in _OTEL_FIELDS if (found := otel_level(rest.get(name)))), "info")
+    return level, original
+
+
+def _inner_levels(record: dict[str, Any]) -> Iterator[Any]:
+    """Levels that stand deeper, and stay there: ECS' {"log": {"level": …}}, MongoDB's {"s": "E", "t": {"$date": …}}."""
+    log, short = record.get("log"), record.get("s")
+    if isinstance(log, dict) and log.get("level") is not None:
+        yield log["level"]
+    if isinstance(short, str) and len(short) <= 2 and "ctx" in record:
+        yield short
+
+
+def has_level(record: dict[str, Any]) -> bool:
+    """Whether the record itself says how bad it is."""
+    named = any(record.get(name) is not None for name in (*LEVEL_FIELDS, *_OTEL_FIELDS))
+    return named or any(True for _ in _inner_levels(record))
+
+
+def has_message(record: dict[str, Any]) -> bool:
+    """Whether the record says something."""
+    if any(record.get(name) is not None for name in (*MESSAGE_FIELDS, *ERROR_FIELDS)):
+        return True
+    return any(isinstance(record.get(name), str) for name in TEXT_FIELDS)
+
+
+def _message(rest: dict[str, Any]) -> str:
+    text = _take(rest, MESSAGE_FIELDS[:-1])
+    if text is None:
+        text = _journald(_take(rest, MESSAGE_FIELDS[-1:]))
+    if text is None:
+        text = _take(rest, TEXT_FIELDS, str)
     if text is None:  # an error logged by itself; it stays in metadata with its stack
-        found = next((record[name] for name in ERROR_FIELDS if record.get(name)), None)
-        text = found.get("message") if isinstance(found, dict) else found
+        text = next((found for name in ERROR_FIELDS if (found := _of_error(rest.get(name))) is not None), None)
+    if text is None:
+        text = _take_in_any_case(rest, (*MESSAGE_FIELDS, *TEXT_FIELDS), str)
+    if text is None:
+        text = next((_first_line(rest[name]) for name in STACK_FIELDS if _first_line(rest.get(name))), None)
     if text is None:
         raise RejectedError(f"no message: none of {', '.join(MESSAGE_FIELDS)}")
-    return text if isinstance(text, str) else json.dumps(text, ensure_ascii=False, default=str)
+    plain = _plain(text)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _of_error(error: Any) -> Any:
+    """`{"type": "TypeError", "message": …, "stack": …}`, or what stands in its place; None where it says nothing."""
+    if isinstance(error, list) and error:
+        error = error[0]
+    if isinstance(error, dict):
+        said = (error.get(name) for name in ("message", "msg", "reason"))
+        stacks = (_first_line(error.get(name)) for name in STACK_FIELDS)
+        kinds = (error.get(name) for name in ("type", "name", "code"))
+        return next((text for text in (*said, *stacks, *kinds) if text is not None), None)
+    return error or None
+
+
+def _first_line(stack: Any) -> str | None:
+    return stack.strip().partition("\n")[0] or None if isinstance(stack, str) else None
+
+
+def _journald(value: Any) -> Any:
+    """What is not UTF-8 comes as an array of bytes."""
+    if isinstance(value, list) and value and all(type(one) is int and 0 <= one < 256 for one in value):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """OTLP's `{"stringValue": "x"}` → `"x"`; anything else is what it was."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    [(kind, inner)] = value.items()
+    values = inner.get("values") if isinstance(inner, dict) else None
+    if kind == "arrayValue" and isinstance(values, list):
+        return [_plain(one) for one in values]
+    if kind == "kvlistValue" and isinstance(values, list) and all(isinstance(one, dict) for one in values):
+        return {str(one.get("key")): _plain(one.get("value")) for one in values}
+    return inner if kind in ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue") else value
 
 
 def storable(text: str) -> str:
@@ -143,75 +259,25 @@ def storable(text: str) -> str:
     return text
 
 
-def _storable_json(value: Any) -> Any:
+def _storable_json(value: Any, altered: list[str], depth: int) -> Any:
+    """`altered` gathers texts that could not be kept as they are."""
     if isinstance(value, str):
-        return storable(value)
+        text = storable(value)
+        if text != value:
+            altered.append(value)
+        return text
+    if depth > MOST_DEPTH:
+        raise RejectedError(f"nested more than {MOST_DEPTH} deep")
     if isinstance(value, dict):
-        return {storable(str(key)): _storable_json(inner) for key, inner in value.items()}
+        kept: dict[str, Any] = {}
+        for key, inner in value.items():
+            kept[_storable_json(key, altered, depth)] = _storable_json(inner, altered, depth + 1)
+        return kept
     if isinstance(value, list):
-        return [_storable_json(inner) for inner in value]
+        items = []
+        for inner in value:
+            items.append(_storable_json(inner, altered, depth + 1))  # noqa: PERF401  a frame less for each level
+        return items
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124  NaN
         return str(value)
-    if isinstance(value, int) and abs(value) >= 2**63:  # msgspec writes 64 bits
-        return str(value)
     return value
-
-
-def read_level(value: object) -> str:
-    """debug, info, warn, error or fatal. What nobody knows is info; the word itself is kept by the caller."""
-    if isinstance(value, bool) or value is None:
-        return "info"
-    if isinstance(value, (int, float)):
-        return _NUMBERS.get(int(value), "info") if value == value and abs(value) < 1_000 else "info"  # noqa: PLR0124
-    word = str(value)[:MOST_OF_A_WORD].strip().strip("[]").lower()
-    if word.isascii() and word.isdigit():
-        return _NUMBERS.get(int(word[:6]), "info")
-    return LEVELS.get(word, "info")
-
-
-_EPOCH_TEXT = re.compile(r"[+-]?\d{1,20}(\.\d{1,12})?")
-# Seconds until the year 5138, then ms, µs, ns: 1e11 s is that year, 1e11 ms is March 1973.
-_UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
-
-
-def read_time(value: object) -> datetime:
-    """UTC with microseconds: ISO 8601 (no zone means UTC), RFC 2822, or an epoch in s, ms, µs, ns, number or text.
-
-    Raises RejectedError.
-    """
-    if isinstance(value, str):
-        text = value.strip()
-        if text.endswith("Z") or not _EPOCH_TEXT.fullmatch(text):
-            return _read_date(text)
-        whole, _, fraction = text.partition(".")
-        return _from_epoch(int(whole), int((fraction + "000000000000")[:12]))
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > 10**20:  # noqa: PLR0124
-        raise RejectedError(f"not a time: {str(value)[:60]}")
-    return _from_epoch(int(value), round((value - int(value)) * 10**12) if isinstance(value, float) else 0)
-
-
-def _from_epoch(whole: int, picoseconds: int) -> datetime:
-    """`picoseconds`: the fraction of the unit that `whole` is in, times 10**12."""
-    microseconds = next((scale for limit, scale in _UNITS if abs(whole) < limit), None)
-    try:
-        if microseconds is None:
-            return EPOCH + timedelta(microseconds=whole // 1000)
-        return EPOCH + timedelta(microseconds=whole * microseconds + picoseconds * microseconds // 10**12)
-    except OverflowError:
-        raise RejectedError(f"not a time: {whole}") from None
-
-
-def _read_date(text: str) -> datetime:
-    if len(text) > 64:
-        raise RejectedError(f"not a time: {text[:60]}")
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError):
-            raise RejectedError(f"not a time: {text[:60]}") from None
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise RejectedError(f"not a time: {text[:60]}") from None
