@@ -13,21 +13,23 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fleexmon_pipeline_tests.bench import backfill, collection, counts, patterns, tick
+from fleexmon_pipeline_tests.bench import backfill, collection, counts, growth, patterns, tick
 from fleexmon_pipeline_tests.bench.table import Table
 
-NAMES = ("collection", "patterns", "counts", "tick", "backfill")
-SIZES, LARGE, QUICK = (20_000, 200_000), 2_000_000, (20_000,)
+NAMES = ("collection", "growth", "patterns", "counts", "tick", "backfill")
+SIZES, QUICK = (20_000, 200_000, 2_000_000), (20_000,)
+TABLES, SMALL_TABLES = (100_000, 10_000_000), (10_000, 200_000)
 
 
 def main() -> None:
     options = _options()
     rounds = 2 if options.quick else 5
-    sizes = QUICK if options.quick else (*SIZES, LARGE) if options.large else SIZES
+    sizes = QUICK if options.quick else SIZES
     measurements: dict[str, Callable[[], Table]] = {
         "collection": lambda: collection.measure(sizes, rounds),
+        "growth": lambda: growth.measure(SMALL_TABLES if options.quick else TABLES, rounds),
         "patterns": _patterns,
-        "counts": lambda: counts.measure(sizes[-1], rounds),
+        "counts": lambda: counts.measure(QUICK[0] if options.quick else SIZES[1], rounds),
         "tick": lambda: tick.measure(rounds),
         "backfill": lambda: backfill.measure(6 if options.quick else 24),
     }
@@ -45,7 +47,6 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fleexmon_pipeline_tests.bench", description="What the product costs.")
     parser.add_argument("--only", action="append", choices=NAMES, help="this measurement; may be given again")
     parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: does it still run?")
-    parser.add_argument("--large", action="store_true", help=f"collection with {LARGE:,} rows as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     return parser.parse_args()
 
