@@ -15,6 +15,12 @@ from urllib.parse import urlsplit
 from fleexmon_pipeline.values import Environment, SettingError, is_loopback
 
 ALLOWED_IN_THE_CLEAR = "FLEEXMON_ALLOW_HTTP_CREDENTIALS"
+# Names whose variables are given to other programs: POSTGRES_PASSWORD may be set, and meant for no node.
+_OTHERS = """
+aws azure ci database db docker gh git github gitlab google grafana hf http https loki mariadb mongo mongodb mysql npm pg
+pgbouncer postgres postgresql proxy pypi rabbitmq redis sentry slack smtp ssh twine vault
+"""
+OTHERS_NAMES = frozenset(_OTHERS.split())
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Credentials:
     client_cert: str | None = None  # paths; what is in the files is read by OpenSSL alone
     client_key: str | None = None
     ca: str | None = None
+    org_id: str | None = None  # Loki's tenant; no secret
     variables: tuple[str, ...] = ()
 
 
@@ -41,6 +48,8 @@ def prefix_of(name: str) -> str:
 def credentials(environment: Environment, name: str, url: str) -> Credentials:
     """BLUE_TOKEN (bearer), or BLUE_USER and BLUE_PASSWORD (basic); BLUE_CLIENT_CERT, BLUE_CLIENT_KEY, BLUE_CA (files).
 
+    BLUE_ORG_ID, where it is a Loki, is the tenant.
+
     `url` is what the node is asked at. Raises SettingError for what cannot be used, or would be sent in the clear.
     """
     prefix = prefix_of(name)
@@ -50,8 +59,15 @@ def credentials(environment: Environment, name: str, url: str) -> Credentials:
 
     token, user, password = value("TOKEN"), value("USER"), value("PASSWORD")
     files = {what: value(what) for what in ("CLIENT_CERT", "CLIENT_KEY", "CA")}
-    if name.lower() == "gh" and token:
-        raise SettingError("LOG_SOURCES", "a node of the name gh would be sent GH_TOKEN; give it another name.")
+    meant = next((what for what, text in (("TOKEN", token), ("PASSWORD", password), ("USER", user)) if text), None)
+    if meant and prefix.removesuffix("_").lower() in OTHERS_NAMES:
+        reason = (
+            f"a node of the name {name} would be sent {prefix}{meant}, which other programs use; give it another name."
+        )
+        raise SettingError("LOG_SOURCES", reason)
+    org_id = value("ORG_ID")
+    if org_id and not re.fullmatch(r"[A-Za-z0-9!_.*'()|-]{1,150}", org_id):
+        raise SettingError(f"{prefix}ORG_ID", f'"{org_id[:60]}" is no tenant of Loki.', "team-a", "team-a|team-b")
     if token and (user or password):
         raise SettingError(f"{prefix}TOKEN", f"is set, and {prefix}USER or {prefix}PASSWORD too; a node takes one.")
     if bool(user) != bool(password):
@@ -70,7 +86,7 @@ def credentials(environment: Environment, name: str, url: str) -> Credentials:
         _check_file(prefix + what, path, url)
     if token or user:
         _refuse_in_the_clear(environment, f"{prefix}{'TOKEN' if token else 'PASSWORD'}", url)
-    given = {"TOKEN": token, "USER": user, "PASSWORD": password, **files}
+    given = {"TOKEN": token, "USER": user, "PASSWORD": password, "ORG_ID": org_id, **files}
     return Credentials(
         token,
         user,
@@ -78,6 +94,7 @@ def credentials(environment: Environment, name: str, url: str) -> Credentials:
         client_cert=files["CLIENT_CERT"],
         client_key=files["CLIENT_KEY"],
         ca=files["CA"],
+        org_id=org_id,
         variables=tuple(prefix + what for what, text in given.items() if text),
     )
 
@@ -93,7 +110,7 @@ def refuse_shared_prefixes(environment: Environment, names: Iterable[str]) -> No
             raise SettingError(used[0], f"could be meant for {other} or for {name}; rename one of them.")
 
 
-_ALL = ("TOKEN", "USER", "PASSWORD", "CLIENT_CERT", "CLIENT_KEY", "CA")
+_ALL = ("TOKEN", "USER", "PASSWORD", "ORG_ID", "CLIENT_CERT", "CLIENT_KEY", "CA")
 
 
 def _check_file(variable: str, path: str | None, url: str) -> None:

@@ -181,7 +181,15 @@ def nodes(environment: Environment = os.environ) -> list[Node]:
         _refuse_own_address(variable, node, environment)
     refuse_shared_prefixes(environment, (node.name for _, node in found))
     usual = limits(environment)
-    return [replace(node, credentials=credentials(environment, node.name, node.url), limits=usual) for _, node in found]
+    ready = []
+    for _, node in found:
+        given = credentials(environment, node.name, node.url)
+        if given.org_id and node.kind != "loki":
+            raise SettingError(
+                f"{prefix_of(node.name)}ORG_ID", f"is set, but {node.name} is not a loki+http(s) source."
+            )
+        ready.append(replace(node, credentials=given, limits=usual))
+    return ready
 
 
 def _place(node: Node) -> tuple[str, int, str]:

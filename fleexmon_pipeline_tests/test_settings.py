@@ -237,6 +237,12 @@ def test_a_node_takes_the_credentials_of_its_name() -> None:
         ({"WORKER_1_TOKEN": "hunter2", "LOG_SOURCES": "worker-1=https://a,worker.1=https://b"}, "WORKER_1_TOKEN",
          "could be meant for worker-1 or for worker.1"),
         ({"GH_TOKEN": "hunter2", "LOG_SOURCES": "gh=https://a"}, "LOG_SOURCES", "would be sent GH_TOKEN"),
+        ({"POSTGRES_PASSWORD": "hunter2", "POSTGRES_USER": "me", "LOG_SOURCES": "Postgres=https://a"}, "LOG_SOURCES",
+         "a node of the name Postgres would be sent POSTGRES_PASSWORD, which other programs use"),
+        ({"GITHUB_TOKEN": "hunter2", "LOG_SOURCES": "github=https://a"}, "LOG_SOURCES", "would be sent GITHUB_TOKEN"),
+        ({"POSTGRES_USER": "hunter2", "LOG_SOURCES": "postgres=https://a"}, "LOG_SOURCES", "sent POSTGRES_USER"),
+        ({"BLUE_ORG_ID": "team-a"}, "BLUE_ORG_ID", "blue is not a loki+http(s) source"),
+        ({"BLUE_ORG_ID": "a b\r\nX-Evil: 1"}, "BLUE_ORG_ID", "is no tenant of Loki"),
         ({"BLUE_HOST": "http://10.0.0.5", "BLUE_CA": "/etc/hosts"}, "BLUE_CA", "over plain http"),
         ({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "hunter2"}, "BLUE_TOKEN", "would go to 10.0.0.5 in the clear"),
         ({"BLUE_HOST": "journal+http://b", "BLUE_USER": "me", "BLUE_PASSWORD": "hunter2"}, "BLUE_PASSWORD", "clear"),
@@ -250,6 +256,13 @@ def test_credentials_that_cannot_be_used_are_refused_unseen(given: dict[str, str
     assert told.variable == variable
     assert reason in str(told)
     assert "hunter2" not in str(told)
+
+
+def test_a_node_may_have_any_name_while_no_credentials_are_meant() -> None:
+    assert [node.name for node in settings.nodes({"LOG_SOURCES": "postgres=https://a,github=https://b"})] == [
+        "postgres",
+        "github",
+    ]
 
 
 def test_plain_http_with_credentials_is_for_this_machine_or_by_leave() -> None:

@@ -47,12 +47,15 @@ def client_of(node: Node) -> Iterator[httpx.Client]:
     """Raises FetchError when the node's certificate files cannot be used."""
     given = node.credentials
     auth = httpx.BasicAuth(given.user, given.password) if given.user and given.password else None
+    headers = {"Authorization": f"Bearer {given.token}"} if given.token else {}
+    if given.org_id:
+        headers["X-Scope-OrgID"] = given.org_id
     encrypted = node.url.startswith("https:")
     with httpx.Client(
         timeout=TIMEOUT,
         follow_redirects=False,
         auth=auth,
-        headers={"Authorization": f"Bearer {given.token}"} if given.token else None,
+        headers=headers,
         verify=_context(given) if encrypted else _NO_TLS,
         trust_env=encrypted or not given.variables,  # a proxy of the environment would read them
     ) as client:

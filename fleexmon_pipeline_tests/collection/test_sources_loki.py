@@ -22,6 +22,7 @@ from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.loki_server import LokiLine, LokiServer
+from fleexmon_pipeline_tests.node_server import NodeServer
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
 WINDOW = Window(TEN, TEN + HOUR)
@@ -154,6 +155,26 @@ def test_a_page_that_is_too_large_or_not_allowed_is_asked_for_in_smaller_ones(mo
 
     assert (len(lines), error) == (300, None)
     assert [asked["limit"] for asked in server.asked][:4] == ["5000", "1000", "200", "40"]
+
+
+def test_the_tenant_is_told_to_loki_and_to_nobody_else() -> None:
+    with LokiServer(shop_lines(1)) as server, NodeServer() as green:
+        found = settings.nodes(
+            {
+                "BLUE_HOST": f"loki+http://{server.host_port}{QUERY}",
+                "BLUE_ORG_ID": "team-a|team-b",
+                "GREEN_HOST": green.host_port,
+            }
+        )
+        with Clients() as clients:
+            for node in found:
+                with ask(clients, node, WINDOW) as answer:
+                    list(answer)
+                assert answer.error is None
+
+    assert server.headers[0]["x-scope-orgid"] == "team-a|team-b"
+    assert "x-scope-orgid" not in green.requests[0].headers
+    assert found[0].credentials.variables == ("BLUE_ORG_ID",)
 
 
 def test_a_path_before_lokis_own_is_kept() -> None:

@@ -77,6 +77,32 @@ def test_every_wrong_setting_is_named_at_once(fleexmon: Call, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        (
+            "LOG_SOURCES",
+            "w=syslog+http://10.0.0.5",
+            '"syslog+http://10.0.0.5" is not a node: syslog+http is no source known here',
+        ),
+        ("LOG_SOURCES", "w=10.0.0.5,w=10.0.0.6", '"w" is used twice; the name is the identity.'),
+        ("LOG_SOURCES", "w=10.0.0", '"10.0.0" is not a node: neither an address, nor host:port'),
+        ("FLEEXMON_MAX_ANSWER_BYTES", "4GB", '"4GB" is not a whole number.'),
+        ("FLEEXMON_MAX_ANSWER_SECONDS", "1e3", '"1e3" is not a whole number.'),
+        ("FLEEXMON_MAX_RECORD_BYTES", "5", "5 is not between 10000 and 1000000000."),
+        ("FLEEXMON_MAX_RATIO", "0", "0 is not between 10 and 100000."),
+    ],
+)
+def test_a_bad_source_or_limit_is_told_with_its_value_and_reason(
+    variable: str, value: str, told: str, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    state, said = findings(fleexmon, status=1)[variable]
+    assert state == "wrong"
+    assert told in said
+
+
+@pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
         (200, b"<html>Welcome</html>", "answered"),
