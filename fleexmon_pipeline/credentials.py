@@ -17,8 +17,8 @@ from fleexmon_pipeline.values import Environment, SettingError, is_loopback
 ALLOWED_IN_THE_CLEAR = "FLEEXMON_ALLOW_HTTP_CREDENTIALS"
 # Names whose variables are given to other programs: POSTGRES_PASSWORD may be set, and meant for no node.
 _OTHERS = """
-aws azure ci database db docker gh git github gitlab google grafana hf http https loki mariadb mongo mongodb mysql npm pg
-pgbouncer postgres postgresql proxy pypi rabbitmq redis sentry slack smtp ssh twine vault
+aws azure ci database db docker gh git github gitlab google grafana hf http https loki mariadb mongo mongodb mysql npm
+pg pgbouncer postgres postgresql proxy pypi rabbitmq redis sentry slack smtp ssh twine vault
 """
 OTHERS_NAMES = frozenset(_OTHERS.split())
 

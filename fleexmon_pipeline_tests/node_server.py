@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,6 +74,7 @@ class Answer:
     hang_after: int | None = None
     gzip: bool = False
     chunked: bool = False
+    stream: Callable[[], Iterable[bytes]] | None = None
 
 
 class NodeServer:
@@ -118,6 +119,7 @@ class NodeServer:
         hang_after: int | None = None,
         gzip: bool = False,
         chunked: bool = False,
+        stream: Callable[[], Iterable[bytes]] | None = None,
         times: int | None = None,
     ) -> None:
         """Answer so from now on, or `times` times and then as before. Called twice with `times`: one after the other.
@@ -127,9 +129,10 @@ class NodeServer:
         delay: seconds before the first byte. drip: seconds before each kB of the body.
         truncate_at: the connection is cut after so many bytes of the body, though more were promised.
         hang_after: nothing more comes after so many bytes of the body, and the connection stays open.
+        stream: makes a body that is too large to be in memory; its end is the connection's.
         gzip: the body compressed, and said so. chunked: Transfer-Encoding: chunked in place of Content-Length.
         """
-        script = Answer(status, body, headers or {}, shape, delay, drip, truncate_at, hang_after, gzip, chunked)
+        script = Answer(status, body, headers or {}, shape, delay, drip, truncate_at, hang_after, gzip, chunked, stream)
         with self._answering:
             if times is None:
                 self._answers.clear()
@@ -243,6 +246,13 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.gzip:
             body = gzip.compress(body)
         if answer.delay and not self._sleep(answer.delay):
+            return
+        if answer.stream is not None:
+            self.send_response(answer.status)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            for piece in answer.stream():
+                self.wfile.write(piece)
             return
         usual = {
             "Content-Type": "application/x-ndjson" if answer.shape == "ndjson" else "application/json",

@@ -13,6 +13,7 @@ from fleexmon_pipeline.collection import records, rejected, rows
 from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.collection.records import Line, RejectedError
 from fleexmon_pipeline.collection.rejected import ALTERED, CUT, EXPIRED, WAITS_AS, Chosen, Retried, retry
+from fleexmon_pipeline.retention.retention import apply_retention
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
@@ -119,6 +120,49 @@ def test_a_collector_that_does_not_have_the_fix_yet_doubles_nothing(database: Da
 
     assert again(database).known == 3
     assert database.rows(LINES) == stored
+
+
+def check_account(database: Database, *, holds: bool = True) -> tuple[int, int, int]:
+    """received, stored and rejected of all slots, which must be those of the tables where nothing has expired."""
+    rows = database.rows(
+        """
+        SELECT c.*, (SELECT count(*) FROM "RejectedLog" AS r WHERE r.slot = c.slot) AS refused,
+          (SELECT count(*) FROM "LogEntry" WHERE timestamp >= slot AND timestamp < slot + interval '5 minutes') AS lines
+        FROM "LogCoverage" AS c
+        """
+    )
+    sums = [0, 0, 0]
+    for row in rows:
+        received, stored, rejected = (int(str(row[name])) for name in ("received", "stored", "rejected"))
+        assert received == stored + int(str(row["duplicate"])) + rejected
+        if holds:
+            assert (stored, rejected) == (row["lines"], row["refused"])
+        sums = [sums[0] + received, sums[1] + stored, sums[2] + rejected]
+    return sums[0], sums[1], sums[2]
+
+
+def test_the_account_holds_through_fixes_retries_more_collecting_and_retention(
+    database: Database, blue: NodeServer, fix: Any
+) -> None:
+    no_time: list[Any] = [{"level": "info", "message": "no time"}]
+    blue.serve([*lines(30, TEN, every=timedelta(minutes=1)), *odd(3) * 2, *odd(2, TEN + 20 * SECOND), *no_time])
+    run(database, blue)
+    assert check_account(database) == (39, 30, 9)
+    fix()
+    again(database)
+    assert check_account(database) == (39, 38, 1)
+    run(database, blue)
+    assert check_account(database) == (39, 38, 1)
+
+    later = TEN + 60 * 24 * HOUR
+    with database.connect() as connection:
+        connection.execute('UPDATE "LogEntry" SET analyzed = true')
+        apply_retention(connection, now=later, days=30)
+    assert again(database, now=later).records == 0
+    assert database.rows(LINES) == []
+    assert check_account(database, holds=False) == (39, 38, 1)  # what was there, not what is
+    run(database, blue)
+    assert check_account(database) == (39, 38, 1)
 
 
 def test_a_dry_run_tells_the_same_and_changes_nothing(database: Database, blue: NodeServer, fix: Any) -> None:
