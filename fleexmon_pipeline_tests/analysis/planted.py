@@ -40,9 +40,9 @@ def _card(random_: random.Random) -> str:
     return digits + str(-total % 10)
 
 
-def _pem(random_: random.Random, join: str = "\n") -> str:
-    lines = [_letters(random_, 64, _ALNUM + "+/") for _ in range(5)]
-    return join.join(["-----BEGIN RSA PRIVATE KEY-----", *lines, "-----END RSA PRIVATE KEY-----"])
+def _pem(random_: random.Random) -> list[str]:
+    """The lines inside; each is as secret as the whole."""
+    return [_letters(random_, 64, _ALNUM + "+/") for _ in range(5)]
 
 
 def _jwt(random_: random.Random) -> str:
@@ -156,6 +156,7 @@ def planted(seed: int = 1) -> list[Planted]:
             found.append(Planted(kind, secret, shape(secret)))
     for join in ("\n", "\\n", "\r\n", "\n    ", " "):
         for around in ("{}", 'key="{}"', "loaded {} ok", "{}\nnext line"):
-            pem = _pem(random_, join)
-            found.append(Planted("private-key", pem.split(join)[2], around.format(pem)))
+            inside = _pem(random_)
+            pem = join.join(["-----BEGIN RSA PRIVATE KEY-----", *inside, "-----END RSA PRIVATE KEY-----"])
+            found.append(Planted("private-key", inside[2], around.format(pem)))
     return found
