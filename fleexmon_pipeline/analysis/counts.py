@@ -14,7 +14,7 @@ from functools import lru_cache
 from psycopg.rows import tuple_row
 
 from fleexmon_pipeline.analysis.masks import LONGEST_READ
-from fleexmon_pipeline.analysis.pattern_store import Sighting, store_patterns
+from fleexmon_pipeline.analysis.pattern_store import Sighting, store_patterns, succeed_outdated
 from fleexmon_pipeline.analysis.patterns import PatternMiner
 from fleexmon_pipeline.collection.records import LEVELS, read_level
 from fleexmon_pipeline.database.connection import Connection
@@ -82,16 +82,21 @@ def rebuild_counts(
     for hour in window.hours():
         part = [slot for slot in hour.slots() if slot.overlap(window)]
         sightings: dict[str, Sighting] = {}
+        merged: dict[str, datetime] = {}
+        gone: dict[str, str] = {}
         with connection.transaction():
             connection.execute(_SQL["lock_hour"], {"hour": hour.since})
             for slot in part:
                 tallies = _count(connection, slot, miner)
-                changed += _write(connection, slot.since, tallies)
+                merged = dict.fromkeys(miner.new_aliases, slot.since) | merged
+                changed += _write(connection, slot.since, tallies, gone)
                 rows += sum(tally.count for tally in tallies.values())
                 for (_, pattern, level), tally in tallies.items():
                     sighting = Sighting(_moment(tally.first), _moment(tally.last), level)
                     sightings[pattern] = sightings[pattern] | sighting if pattern in sightings else sighting
-            store_patterns(connection, miner, sightings, redact=redact)
+            store_patterns(connection, miner, sightings, merged, redact=redact)
+            if gone:
+                succeed_outdated(connection, miner, gone)
         miner.new_aliases.clear()
         slots += len(part)
         patterns |= sightings.keys()
@@ -121,13 +126,16 @@ def _count(connection: Connection, slot: Window, miner: PatternMiner) -> dict[_K
     return tallies
 
 
-def _write(connection: Connection, slot: datetime, tallies: dict[_Key, _Tally]) -> int:
-    """Delete and insert where a row differs from its tally; how many rows that were."""
+def _write(connection: Connection, slot: datetime, tallies: dict[_Key, _Tally], gone: dict[str, str]) -> int:
+    """Delete and insert where a row differs from its tally; how many rows that were. Patterns that the slot no longer
+    has are added to `gone`, each with a line."""
     due = {key: tally.row for key, tally in tallies.items()}
     with connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(_SQL["counts_of_slot"], {"slot": slot})
         stored: dict[_Key, tuple[int, str]] = {row[:3]: row[3:] for row in cursor}
         wrong = sorted(key for key, row in stored.items() if due.get(key) != row)
+        held = {pattern for _, pattern, _ in due}
+        gone.update((key[1], stored[key][1][1:37]) for key in wrong if key[1] not in held and stored[key][1] != "{}")
         missing = sorted(key for key, row in due.items() if stored.get(key) != row)
         if wrong:
             nodes, patterns, levels = map(list, zip(*wrong, strict=True))

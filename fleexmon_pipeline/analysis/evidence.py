@@ -84,7 +84,8 @@ def read(connection: Connection, window: Window, also: Collection[str] = ()) -> 
     """The patterns of `window`, a part of one hour; the ids in `also` are resolved too."""
     counts = connection.execute(_SQL["window_patterns"], {"since": window.since, "until": window.until}).fetchall()
     ids = sorted({row["pattern"] for row in counts}.union(also))
-    stored = {row["pattern"]: row for row in connection.execute(_SQL["roots"], {"patterns": ids})}
+    asked = {"patterns": ids, "until": window.until}
+    stored = {row["pattern"]: row for row in connection.execute(_SQL["roots"], asked)}
     patterns: dict[str, Seen] = {}
     for row in counts:
         known = stored.get(row["pattern"])

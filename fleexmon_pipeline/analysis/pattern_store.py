@@ -11,10 +11,11 @@ from datetime import datetime
 
 from psycopg.rows import tuple_row
 
-from fleexmon_pipeline.analysis.masks import MASK_VERSION
+from fleexmon_pipeline.analysis.masks import LONGEST_READ, MASK_VERSION
 from fleexmon_pipeline.analysis.patterns import PatternMiner, StoredPattern, presentable
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.window import SLOT, floor
 
 LEVELS = ("debug", "info", "warn", "error", "fatal")  # ascending; any other word is below all of them
 MOST_LOADED = 100_000  # patterns; 0.5 s and 150 MB
@@ -50,9 +51,15 @@ def load_miner(connection: Connection) -> PatternMiner:
 
 
 def store_patterns(
-    connection: Connection, miner: PatternMiner, sightings: Mapping[str, Sighting], *, redact: Callable[[str], str]
+    connection: Connection,
+    miner: PatternMiner,
+    sightings: Mapping[str, Sighting],
+    merged: Mapping[str, datetime],
+    *,
+    redact: Callable[[str], str],
 ) -> None:
-    """Write the patterns sighted, those they merged into, and the aliases that came up since the last commit.
+    """Write the patterns sighted, those they merged into, and the aliases that came up since the last commit: `merged`
+    tells the slot of each, from which on it counts.
 
     Call it once, last, in a transaction, and `miner.new_aliases.clear()` when that is committed. What a pattern merged
     into was first seen when the first of its members was, or a merge would make old lines look new.
@@ -74,7 +81,25 @@ def store_patterns(
             "first": [seen[pattern].first for pattern in ids],
             "last": [seen[pattern].last for pattern in ids],
             "aliases": [next(iter(miner.lineage(pattern)[1:]), None) for pattern in ids],
+            "since": [merged.get(pattern, floor(seen[pattern].first, SLOT)) for pattern in ids],
             "ranks": list(LEVELS),
             "mask_version": MASK_VERSION,
         },
+    )
+
+
+def succeed_outdated(connection: Connection, miner: PatternMiner, gone: Mapping[str, str]) -> None:
+    """Let ids of an older mask version lead to what their lines are now. `gone`: pattern that a window no longer has ->
+    id of one of its lines. Call it after `store_patterns`, which writes what they lead to."""
+    wanted = {"ids": sorted(gone), "mask_version": MASK_VERSION}
+    samples = {gone[row["id"]]: row["id"] for row in connection.execute(_SQL["outdated"], wanted)}
+    if not samples:
+        return
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(_SQL["messages"], {"ids": sorted(samples), "longest": LONGEST_READ})
+        lines = sorted(cursor)
+    successors = dict(zip([samples[entry] for entry, _ in lines], miner.identify([m for _, m in lines]), strict=True))
+    connection.execute(
+        _SQL["succeed"],
+        {"ids": list(successors), "successors": list(successors.values()), "mask_version": MASK_VERSION},
     )

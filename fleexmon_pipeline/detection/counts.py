@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -18,6 +18,8 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Subject
 from fleexmon_pipeline.window import EPOCH, SLOT, Window
 
+Alias = tuple[str, datetime | None]  # what a pattern merged into, and from which slot on; None: always
+Resolve = Callable[[str, datetime], str]  # stored id and slot → what it stood for
 Series = Mapping[datetime, int]  # beginning of a slot → lines; a slot without lines is not in it
 
 
@@ -25,7 +27,7 @@ Series = Mapping[datetime, int]  # beginning of a slot → lines; a slot without
 class Count:
     slot: datetime
     node: str
-    pattern: str  # what the line's own pattern stands for today
+    pattern: str  # what the line's own pattern stood for in that slot
     level: str  # debug, info, warn, error or fatal
     count: int
 
@@ -46,6 +48,7 @@ class Counts:
     templates: Mapping[str, str]  # of every resolved pattern that is in rows; redacted, as stored
     members: Mapping[str, list[str]]  # resolved pattern → the stored ids in rows that it stands for
     words: Mapping[str, set[str]]  # level → the words that rows have for it: other programs write ERR and 50
+    resolve: Resolve = field(default=lambda pattern, _: pattern, repr=False)
     _tallies: dict[frozenset[str], Tally] = field(default_factory=dict)
 
     def tally(self, levels: Iterable[str]) -> Tally:
@@ -68,33 +71,58 @@ def read_counts(connection: Connection, window: Window) -> Counts:
     raw = connection.execute(sql["counts"], {"since": window.since, "until": window.until}).fetchall()
     stored = {row["pattern"] for row in raw}
     templates: dict[str, str] = {}
-    alias_of: dict[str, str] = {}
+    alias_of: dict[str, Alias] = {}
     for row in connection.execute(sql["patterns"], {"ids": list(stored)}):
         templates[row["id"]] = row["template"]
         if row["alias_of"] is not None:
-            alias_of[row["id"]] = row["alias_of"]
-    resolved = {pattern: _resolve(pattern, alias_of) for pattern in stored}
+            alias_of[row["id"]] = (row["alias_of"], row["alias_since"])
+    resolve = _resolver(alias_of)
     levels = {row["level"]: read_level(row["level"]) for row in raw}
     members: defaultdict[str, list[str]] = defaultdict(list)
-    for pattern, root in resolved.items():
+    for pattern, root in sorted({(r["pattern"], resolve(r["pattern"], r["slot"])) for r in raw}):
         members[root].append(pattern)
     words: defaultdict[str, set[str]] = defaultdict(set)
     for word, level in levels.items():
         words[level].add(word)
-    rows = [Count(r["slot"], r["node"], resolved[r["pattern"]], levels[r["level"]], r["count"]) for r in raw]
-    return Counts(rows, {root: templates.get(root, root) for root in members}, members, words)
+    rows = [Count(r["slot"], r["node"], resolve(r["pattern"], r["slot"]), levels[r["level"]], r["count"]) for r in raw]
+    return Counts(rows, {root: templates.get(root, root) for root in members}, members, words, resolve)
 
 
-def _resolve(pattern: str, alias_of: Mapping[str, str]) -> str:
+def _resolver(alias_of: Mapping[str, Alias]) -> Resolve:
+    """Which pattern a stored id stands for in a slot. Most aliases are older than any slot asked for: one look-up."""
+    settled: dict[str, tuple[str, datetime | None]] = {}  # id → end of its chain, and since when all of it holds
+
+    def resolve(pattern: str, slot: datetime) -> str:
+        if pattern not in settled:
+            settled[pattern] = (_end(pattern, alias_of, None), _since(pattern, alias_of))
+        root, since = settled[pattern]
+        return root if since is None or since <= slot else _end(pattern, alias_of, slot)
+
+    return resolve
+
+
+def _end(pattern: str, alias_of: Mapping[str, Alias], slot: datetime | None) -> str:
     """The end of the chain; of a circle, which no run of ours makes, its smallest id, wherever one enters it."""
     seen: dict[str, None] = {}
     while pattern not in seen:
         seen[pattern] = None
-        if pattern not in alias_of:
+        target, since = alias_of.get(pattern, (pattern, None))
+        if target == pattern or (slot is not None and since is not None and since > slot):
             return pattern
-        pattern = alias_of[pattern]
+        pattern = target
     trail = list(seen)
     return min(trail[trail.index(pattern) :])
+
+
+def _since(pattern: str, alias_of: Mapping[str, Alias]) -> datetime | None:
+    """When the last of the merges on a chain arose; None if they always held."""
+    seen: set[str] = set()
+    moments: list[datetime] = []
+    while pattern in alias_of and pattern not in seen:
+        seen.add(pattern)
+        pattern, since = alias_of[pattern]
+        moments += [since] if since is not None else []
+    return max(moments, default=None)
 
 
 def trailing(series: Series, end: datetime, within: timedelta) -> int:
@@ -122,10 +150,9 @@ def read_samples(
             "patterns": None if patterns is None else [own for root in patterns for own in counts.members[root]],
         },
     ).fetchall()
-    root_of = {own: root for root, owns in counts.members.items() for own in owns}
     found: defaultdict[tuple[str, str | None, datetime], list[uuid.UUID]] = defaultdict(list)
     for row in rows:
-        pattern = None if patterns is None else root_of.get(row["pattern"], row["pattern"])
+        pattern = None if patterns is None else counts.resolve(row["pattern"], row["slot"])
         found[row["node"], pattern, row["slot"]] += row["samples"]
     foreign = [i for ids in found.values() for i in ids if _time_of(i) is None]
     times = _times(connection, foreign) if foreign else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import uuid
 from collections.abc import Iterable
@@ -11,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from fleexmon_pipeline.analysis import counts
+from fleexmon_pipeline.analysis import counts, evidence, masks, pattern_store
 from fleexmon_pipeline.analysis.counts import rebuild_counts, stale_slots
-from fleexmon_pipeline.analysis.masks import pattern_id
+from fleexmon_pipeline.analysis.masks import HOLE, MASK_VERSION, pattern_id
 from fleexmon_pipeline.analysis.pattern_store import load_miner
 from fleexmon_pipeline.analysis.patterns import PatternMiner
 from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.counts import read_counts
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 
@@ -180,6 +182,66 @@ def test_a_merge_keeps_own_ids_and_makes_aliases_that_the_next_process_knows(dat
     # The merged pattern is as old as the oldest of its lines: nothing about it is new.
     assert stored[general]["firstSeen"] == TEN
     assert (len(alone.new), merged.new, later.new, later.patterns) == (1, [], [], 1)
+
+
+def test_a_merge_counts_from_the_slot_it_arose_in_and_a_rerun_keeps_that(database: Database) -> None:
+    texts = [f"job {name} has finished its work on the queue" for name in ("mail", "index", "backup")]
+    with database.connect() as connection:
+        insert(connection, texts[:1])
+        insert(connection, texts, at=TEN + SLOT)
+        for slot in HOUR.slots():
+            rebuild(connection, slot)
+        first = read_counts(connection, HOUR).rows
+        earlier = evidence.read(connection, Window(TEN, TEN + SLOT)).patterns
+        later = evidence.read(connection, HOUR).patterns
+        rebuild(connection)
+        again = read_counts(connection, HOUR).rows
+        since = {
+            row["aliasSince"] for row in connection.execute('SELECT * FROM "LogPattern" WHERE "aliasOf" IS NOT NULL')
+        }
+
+    before, after = ({row.pattern for row in first if row.slot == slot} for slot in (TEN, TEN + SLOT))
+    assert (len(before), len(after), before & after) == (1, 1, set())
+    assert sorted(map(str, again)) == sorted(map(str, first))
+    assert since == {TEN + SLOT}
+    assert (set(earlier), set(later)) == (before, after)
+
+
+def test_a_changed_mask_set_makes_ids_anew_and_old_ids_lead_to_them(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.connect() as connection:
+        insert(connection, ["user bob paid 5", "user eve paid 7", "done"])
+        # The older set knew no numbers, let us say: each line was a pattern of its own, and two had merged.
+        with monkeypatch.context() as older:
+            older.setattr(masks, "_VARIABLE", re.compile("(?P<id>user (bob|eve))"))
+            older.setattr(masks, "_words", masks._Words())
+            older.setattr(pattern_store, "MASK_VERSION", MASK_VERSION - 1)
+            rebuild(connection)
+            old = {row["pattern"] for row in connection.execute('SELECT pattern FROM "LogPatternCount"')}
+            general = pattern_id(["user", HOLE, "paid", HOLE])
+            connection.execute(
+                """INSERT INTO "LogPattern"
+                SELECT %s, 'user <*> paid <*>', level, "firstSeen", "lastSeen", "maskVersion"
+                FROM "LogPattern" LIMIT 1""",
+                [general],
+            )
+            connection.execute('UPDATE "LogPattern" SET "aliasOf" = %s WHERE template LIKE %s', [general, "user _ob%"])
+            connection.execute('UPDATE "LogPattern" SET "firstSeen" = %s', [TEN - SLOT])
+
+        account = rebuild(connection)
+        rows = {row["id"]: row for row in connection.execute('SELECT * FROM "LogPattern"')}
+        new = {row["pattern"] for row in connection.execute('SELECT pattern FROM "LogPatternCount"')}
+        again = rebuild(connection)
+
+    gone = old - new
+    assert (len(old), len(new), len(gone)) == (3, 3, 2)
+    assert {rows[pattern]["aliasOf"] for pattern in gone} == new - old
+    assert rows[general]["aliasOf"] in new - old
+    assert {rows[pattern]["aliasSince"] for pattern in gone} == {None}
+    assert account.new == []
+    assert again.changed == 0
+    assert database.rows(SUMS) == []
 
 
 def test_secrets_are_not_in_stored_templates(database: Database) -> None:

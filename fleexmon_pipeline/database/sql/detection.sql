@@ -7,11 +7,11 @@ WHERE slot >= %(since)s AND slot < %(until)s;
 -- patterns --
 -- These patterns and whatever they are aliases of. UNION drops what came up before, so that a circle ends.
 WITH RECURSIVE chain AS (
-  SELECT id, template, "aliasOf" FROM "LogPattern" WHERE id = ANY(%(ids)s)
+  SELECT id, template, "aliasOf", "aliasSince" FROM "LogPattern" WHERE id = ANY(%(ids)s)
   UNION
-  SELECT p.id, p.template, p."aliasOf" FROM chain JOIN "LogPattern" p ON p.id = chain."aliasOf"
+  SELECT p.id, p.template, p."aliasOf", p."aliasSince" FROM chain JOIN "LogPattern" p ON p.id = chain."aliasOf"
 )
-SELECT id, template, "aliasOf" AS alias_of FROM chain;
+SELECT id, template, "aliasOf" AS alias_of, "aliasSince" AS alias_since FROM chain;
 
 -- samples --
 -- Rows behind counts. No patterns means all of them.

@@ -30,7 +30,7 @@ HAVING max(slot) >= %(recent)s
 ORDER BY node;
 
 -- top_errors --
--- The day's loudest error patterns, aliases resolved (32 steps end a circle), with the day before for comparison.
+-- The day's loudest error patterns, aliases that arose by its end resolved (32 steps end a circle), with the day before for comparison.
 WITH RECURSIVE counted AS (
   SELECT pattern, node, level, slot >= %(since)s AS today, sum(count) AS count
   FROM "LogPatternCount"
@@ -41,7 +41,7 @@ WITH RECURSIVE counted AS (
   UNION ALL
   SELECT chain.id, p."aliasOf", chain.step + 1
   FROM chain JOIN "LogPattern" p ON p.id = chain.root
-  WHERE p."aliasOf" IS NOT NULL AND chain.step < 32
+  WHERE p."aliasOf" IS NOT NULL AND chain.step < 32 AND (p."aliasSince" < %(until)s) IS NOT FALSE
 ), resolved AS (
   SELECT DISTINCT ON (id) id, root FROM chain ORDER BY id, step DESC
 )
@@ -63,11 +63,12 @@ WITH RECURSIVE up AS (
   UNION ALL
   SELECT up.id, p."aliasOf", up.step + 1
   FROM up JOIN "LogPattern" p ON p.id = up.root
-  WHERE p."aliasOf" IS NOT NULL AND up.step < 32
+  WHERE p."aliasOf" IS NOT NULL AND up.step < 32 AND (p."aliasSince" < %(until)s) IS NOT FALSE
 ), family AS (
   SELECT root, root AS id FROM (SELECT DISTINCT ON (id) root FROM up ORDER BY id, step DESC) AS roots
   UNION
-  SELECT family.root, p.id FROM family JOIN "LogPattern" p ON p."aliasOf" = family.id
+  SELECT family.root, p.id
+  FROM family JOIN "LogPattern" p ON p."aliasOf" = family.id AND (p."aliasSince" < %(until)s) IS NOT FALSE
 ), fresh AS (
   SELECT family.root, min(p."firstSeen") AS first_seen
   FROM family JOIN "LogPattern" p ON p.id = family.id

@@ -15,15 +15,15 @@ GROUP BY pattern, node, level
 ORDER BY pattern, node, level;
 
 -- roots --
--- What each pattern stands for today, and when it or anything it became was first seen. The depth ends a circle, which a
+-- What each pattern stood for at the window's end, and when it or anything it became was first seen. The depth ends a circle, which a
 -- hand-edited table could hold.
 WITH RECURSIVE climb AS (
-  SELECT id AS pattern, id, template, "firstSeen", "aliasOf", 0 AS depth
+  SELECT id AS pattern, id, template, "firstSeen", "aliasOf", "aliasSince", 0 AS depth
   FROM "LogPattern"
   WHERE id = ANY(%(patterns)s)
   UNION ALL
-  SELECT climb.pattern, up.id, up.template, up."firstSeen", up."aliasOf", climb.depth + 1
-  FROM climb JOIN "LogPattern" up ON up.id = climb."aliasOf"
+  SELECT climb.pattern, up.id, up.template, up."firstSeen", up."aliasOf", up."aliasSince", climb.depth + 1
+  FROM climb JOIN "LogPattern" up ON up.id = climb."aliasOf" AND (climb."aliasSince" < %(until)s) IS NOT FALSE
   WHERE climb.depth < 50
 )
 SELECT DISTINCT ON (pattern)

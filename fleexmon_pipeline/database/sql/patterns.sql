@@ -69,13 +69,14 @@ WHERE id = ANY(%(ids)s);
 
 -- upsert --
 -- One statement, in the order of ids: two runs lock the rows they share in one order, and an alias may name a row that
--- comes later. A level outranks those before it in `levels`; an alias, once given, stays: ids under an issue never move.
-INSERT INTO "LogPattern" AS known (id, template, level, "firstSeen", "lastSeen", "maskVersion", "aliasOf")
-SELECT id, template, level, first, last, %(mask_version)s, alias
+-- comes later. A level outranks those before it in `levels`; an alias, once given, stays, with its slot: ids under an issue
+-- never move. An id that only an older mask version gave out begins anew: its alias may have led to what is under it now.
+INSERT INTO "LogPattern" AS known (id, template, level, "firstSeen", "lastSeen", "maskVersion", "aliasOf", "aliasSince")
+SELECT id, template, level, first, last, %(mask_version)s, alias, since
 FROM unnest(
   %(ids)s::text[], %(templates)s::text[], %(levels)s::text[], %(first)s::timestamp[], %(last)s::timestamp[],
-  %(aliases)s::text[]
-) AS met (id, template, level, first, last, alias)
+  %(aliases)s::text[], %(since)s::timestamp[]
+) AS met (id, template, level, first, last, alias, since)
 ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   template = excluded.template,
@@ -86,7 +87,10 @@ ON CONFLICT (id) DO UPDATE SET
   "firstSeen" = least(known."firstSeen", excluded."firstSeen"),
   "lastSeen" = greatest(known."lastSeen", excluded."lastSeen"),
   "maskVersion" = excluded."maskVersion",
-  "aliasOf" = coalesce(known."aliasOf", excluded."aliasOf")
+  "aliasOf" = CASE WHEN known."aliasOf" IS NULL OR known."maskVersion" <> excluded."maskVersion"
+              THEN excluded."aliasOf" ELSE known."aliasOf" END,
+  "aliasSince" = CASE WHEN known."aliasOf" IS NULL OR known."maskVersion" <> excluded."maskVersion"
+                 THEN excluded."aliasSince" ELSE known."aliasSince" END
 WHERE known.template <> excluded.template
    OR (coalesce(array_position(%(ranks)s::text[], excluded.level), 0), excluded.level)
     > (coalesce(array_position(%(ranks)s::text[], known.level::text), 0), known.level::text)
@@ -94,6 +98,40 @@ WHERE known.template <> excluded.template
    OR known."lastSeen" < excluded."lastSeen"
    OR known."maskVersion" <> excluded."maskVersion"
    OR (known."aliasOf" IS NULL AND excluded."aliasOf" IS NOT NULL);
+
+-- outdated --
+-- Of ids that a window no longer has, those that an older mask version gave out and that lead to nothing newer yet.
+SELECT old.id
+FROM "LogPattern" old LEFT JOIN "LogPattern" target ON target.id = old."aliasOf"
+WHERE old.id = ANY(%(ids)s) AND old."maskVersion" <> %(mask_version)s
+  AND target."maskVersion" IS DISTINCT FROM %(mask_version)s;
+
+-- messages --
+SELECT id::text, left(message, %(longest)s) FROM "LogEntry" WHERE id = ANY(%(ids)s::uuid[]);
+
+-- succeed --
+-- The ids of an older mask version, and what they had merged into, become aliases of what their lines are now, always; and
+-- what is now is as old as they are, or a new version would make everything new. Locked in the order of ids.
+WITH RECURSIVE chain AS (
+  SELECT p.id, met.successor, p."aliasOf", p."firstSeen", 0 AS step
+  FROM unnest(%(ids)s::text[], %(successors)s::text[]) AS met (id, successor) JOIN "LogPattern" p USING (id)
+  UNION ALL
+  SELECT p.id, chain.successor, p."aliasOf", p."firstSeen", step + 1
+  FROM chain JOIN "LogPattern" p ON p.id = chain."aliasOf" AND p."maskVersion" <> %(mask_version)s
+  WHERE step < 32
+), one AS (
+  SELECT DISTINCT ON (id) id, successor FROM chain ORDER BY id, step, successor
+), oldest AS (
+  SELECT successor, min("firstSeen") AS first FROM chain GROUP BY successor
+), locked AS (
+  SELECT id FROM "LogPattern" WHERE id IN (SELECT id FROM one UNION SELECT successor FROM oldest) ORDER BY id FOR UPDATE
+)
+UPDATE "LogPattern" p SET
+  "aliasOf" = CASE WHEN p."maskVersion" = %(mask_version)s THEN p."aliasOf" ELSE coalesce(one.successor, p."aliasOf") END,
+  "aliasSince" = CASE WHEN p."maskVersion" = %(mask_version)s OR one.successor IS NULL THEN p."aliasSince" END,
+  "firstSeen" = least(p."firstSeen", oldest.first)
+FROM locked LEFT JOIN one USING (id) LEFT JOIN oldest ON oldest.successor = locked.id
+WHERE p.id = locked.id;
 
 -- first_seen_inside --
 SELECT id

@@ -3,5 +3,5 @@
 from fleexmon_pipeline.database.migrations.sql_file import sql_beside
 
 revision = "0004"
-down_revision = "0002"  # 0003 where that file is there: it is being written at the same time
+down_revision = "0003"
 upgrade = sql_beside(__file__)
