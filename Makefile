@@ -38,6 +38,9 @@ test: check  ## everything that CI checks: lint, types, tests
 bench: .venv/installed-dev  ## measure: collection against COPY, patterns, a tick, a backfill
 	$(BIN)/python -m fleexmon_pipeline_tests.bench
 
+soak: .venv/installed-dev  ## prove that nothing is lost or double: 24 simulated hours of faults, a quarter of an hour here
+	$(BIN)/python -m fleexmon_pipeline_tests.soak simulate
+
 lock: .venv/installed-dev  ## after changing dependencies: resolve them anew
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --group build -o requirements.lock pyproject.toml
@@ -46,4 +49,4 @@ lock: .venv/installed-dev  ## after changing dependencies: resolve them anew
 clean:  ## remove what builds left; never .fleexmon, which holds data
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.PHONY: help up check test bench lock clean
+.PHONY: help up check test bench soak lock clean
