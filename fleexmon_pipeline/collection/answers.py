@@ -128,7 +128,7 @@ class Splitter:
             for chunk in chunks:
                 buffer += chunk
                 gathered = True
-                if b"\n" in chunk:
+                if b"\n" in chunk or len(buffer) > self._most:  # a line of 1 GB took 2.9 GB of memory
                     break
             if not gathered:
                 break
