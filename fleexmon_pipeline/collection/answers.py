@@ -1,4 +1,4 @@
-"""A node's answer becomes records while it arrives, each as raw JSON, so that a bad one does not lose its neighbours.
+"""A node's answer becomes records while it arrives, run by run, so that a bad one does not lose its neighbours.
 
 Taken: an array, `{"logs": [...]}`, one JSON object a line. A body that breaks off gives what came before the break.
 Only what is not split yet is in memory, a few MB, however long the answer is.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.collection.usual import Raw, Run
 from fleexmon_pipeline.settings import Limits
-
-Raw = bytes | msgspec.Raw
 
 SPLIT_FROM = 1_000_000  # bytes that are waited for before they are split; doubled when they hold no boundary
 MOST_BYTES_UNKNOWN = 32_000_000  # of an object whose form cannot be told from its beginning
@@ -34,7 +33,6 @@ class _Wrapped(msgspec.Struct):
     logs: list[msgspec.Raw]
 
 
-_array = msgspec.json.Decoder(list[msgspec.Raw])
 _wrapped = msgspec.json.Decoder(_Wrapped)
 _SPACE = re.compile(r"[\s,]*")
 _START_OF_LOGS = re.compile(rb'\s*\{\s*"logs"\s*:\s*\[')
@@ -45,14 +43,14 @@ _RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
 
 
 class Splitter:
-    """`for raw in splitter.records(chunks)`; afterwards `broken` says why there may have been more, or is None."""
+    """`for run in splitter.runs(chunks)`; afterwards `broken` says why there may have been more, or is None."""
 
     def __init__(self, most_bytes_of_a_record: int = Limits().record_bytes) -> None:
         self.broken: str | None = None
         self._most = most_bytes_of_a_record
         self._count = 0
 
-    def records(self, chunks: Iterable[bytes]) -> Iterator[Raw]:
+    def runs(self, chunks: Iterable[bytes]) -> Iterator[Run]:
         """Raises NotAnAnswerError, before the first record only."""
         parts = iter(chunks)
         buffer = bytearray()
@@ -82,44 +80,44 @@ class Splitter:
                 raise NotAnAnswerError(f"an object of more than {MOST_BYTES_UNKNOWN:,} bytes: {clip(bytes(buffer))}")
         yield from self._whole(bytes(buffer))
 
-    def _array(self, buffer: bytearray, chunks: Iterator[bytes], *, opening: bytes) -> Iterator[Raw]:
+    def _array(self, buffer: bytearray, chunks: Iterator[bytes], *, opening: bytes) -> Iterator[Run]:
         """`buffer` begins behind the bracket that opens the array."""
         enough = SPLIT_FROM
         for chunk in chunks:
             buffer += chunk
             if len(buffer) < enough:
                 continue
-            raws: Sequence[Raw]
-            raws, end = _split_off(buffer)
-            if not raws and len(buffer) > SALVAGE_FROM:
+            run, end = _split_off(buffer)
+            if not run and len(buffer) > SALVAGE_FROM:
                 raws, end, closed = _salvage(bytes(buffer))
                 if closed:
                     break
-            if raws:
+                run = Run(raws)
+            if run:
                 del buffer[:end]
-                self._count += len(raws)
-                yield from raws
+                self._count += len(run)
+                yield run
             elif len(buffer) > self._most:
                 self.broken = f"after {self._count:,} records one has more than {self._most:,} bytes"
                 return
-            enough = SPLIT_FROM if raws else 2 * len(buffer)
+            enough = SPLIT_FROM if run else 2 * len(buffer)
         try:
             rest = opening + bytes(buffer)
-            raws = _array.decode(rest) if opening == b"[" else _wrapped.decode(rest).logs
+            run = Run.of_array(rest) if opening == b"[" else Run(_wrapped.decode(rest).logs)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raws, _, closed = _salvage(bytes(buffer))
             if not closed:
                 self.broken = f"the answer breaks off after {self._count + len(raws):,} records"
-        yield from raws
+            run = Run(raws)
+        yield run
 
-    def _lines(self, buffer: bytearray, chunks: Iterator[bytes]) -> Iterator[Raw]:
+    def _lines(self, buffer: bytearray, chunks: Iterator[bytes]) -> Iterator[Run]:
         """One object a line. The last may lack its end; another bad line is a record that will be rejected."""
         while True:
             *whole, rest = bytes(buffer).split(b"\n")
-            for line in whole:
-                if line.strip():
-                    self._count += 1
-                    yield line
+            run = Run([line for line in whole if line.strip()])
+            self._count += len(run)
+            yield run
             buffer[:] = rest
             if len(buffer) > self._most:
                 self.broken = f"after {self._count:,} records one has more than {self._most:,} bytes"
@@ -133,20 +131,18 @@ class Splitter:
             if not gathered:
                 break
         if _is_object(bytes(buffer)):
-            yield bytes(buffer)
+            yield Run([bytes(buffer)])
         elif buffer.strip():
             self.broken = f"the answer breaks off after {self._count:,} records"
 
-    def _whole(self, body: bytes) -> Iterator[Raw]:
+    def _whole(self, body: bytes) -> Iterator[Run]:
         """An object whose form only its end tells: one record, or an answer with other fields before `logs`."""
         if not body.strip():
             raise NotAnAnswerError("an empty body")
-        raws: Sequence[Raw]
         try:
-            raws = _wrapped.decode(body).logs
+            yield Run(_wrapped.decode(body).logs)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            raws = [_record(body)]
-        yield from raws
+            yield Run([_record(body)])
 
 
 def _record(body: bytes) -> Raw:
@@ -161,8 +157,8 @@ def _record(body: bytes) -> Raw:
     return body
 
 
-def _split_off(buffer: bytearray) -> tuple[list[msgspec.Raw], int]:
-    """The whole records at the beginning of `buffer`, and where the next one begins; ([], 0) when none is sure.
+def _split_off(buffer: bytearray) -> tuple[Run, int]:
+    """The whole records at the beginning of `buffer`, and where the next one begins; none and 0 when none is sure.
 
     A `}` that is followed by `, {` ends a record if all before it is a sequence of JSON values; inside a string or an
     inner array it is not.
@@ -176,10 +172,10 @@ def _split_off(buffer: bytearray) -> tuple[list[msgspec.Raw], int]:
         if found is None:
             continue
         try:
-            return _array.decode(b"[" + bytes(buffer[: end + 1]) + b"]"), found.end()
+            return Run.of_array(b"[" + bytes(buffer[: end + 1]) + b"]"), found.end()
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
-    return [], 0
+    return Run([]), 0
 
 
 def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:

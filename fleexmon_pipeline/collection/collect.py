@@ -113,14 +113,14 @@ def keep(
     rows = Rows(node.name, node.hostname, window, latest=now + FUTURE, most_rejected=MOST_REJECTED)
     account = rows.account
     base = {"node": node.name, "since": window.since, "until": window.until, "run": run_id, "now": now}
-    records = iter(answer)
-    first = next(records, None)
+    runs = iter(answer)
+    first = next(runs, None)
     if first is not None or answer.error is None:
         rejections = Rejections(node, {**base, "slot": floor(window.since, SLOT)})
         with connection.transaction():
             connection.execute(SQL["lock_hour"], {"hour": floor(window.since, HOUR), "node": node.name})
             stored = Stored(connection, node.name, window)
-            given = chain([first] if first is not None else [], records)
+            given = chain([first] if first is not None else [], runs)
             while not rows.finished:  # more than once only where a node sends rubbish by the thousand
                 stored.copy(rows.blocks(given))
                 rejections.keep(connection, rows.rejected)

@@ -12,8 +12,9 @@ from itertools import chain
 
 import httpx
 
-from fleexmon_pipeline.collection.answers import LOOKED_AT, NotAnAnswerError, Raw, clip
+from fleexmon_pipeline.collection.answers import LOOKED_AT, NotAnAnswerError, clip
 from fleexmon_pipeline.collection.encoding import ACCEPTED, EncodingError, unpacked
+from fleexmon_pipeline.collection.usual import Run
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Limits
 
@@ -30,7 +31,7 @@ class _TryAgainError(FetchError):
 
 
 class Answer:
-    """Records as they arrive: iterate once. Then `error` says why some of the window is not known, or is None."""
+    """Runs of records as they arrive: iterate once. Then `error` says why part of the window is unknown, or is None."""
 
     def __init__(self, limits: Limits, attempts: int = ATTEMPTS) -> None:
         self.limits = limits
@@ -38,14 +39,14 @@ class Answer:
         self.bytes = 0
         self.seconds = 0.0
         self.error: str | None = None
-        self.records: Iterator[Raw] = iter(())
+        self.runs: Iterator[Run] = iter(())
         self._started = time.monotonic()
 
-    def __iter__(self) -> Iterator[Raw]:
+    def __iter__(self) -> Iterator[Run]:
         """Never raises for what a node or a network does: the records before the fault are those that there are."""
         try:
             if self.error is None:
-                yield from self.records
+                yield from filter(None, self.runs)
         except NotAnAnswerError as error:
             self.error = self.error or f"answered {error}"
         except FetchError as error:

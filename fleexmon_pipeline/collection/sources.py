@@ -1,30 +1,33 @@
 """Ask a node for a window of its lines, whatever it is: what `collect.py` knows of nodes.
 
-A source is a generator of records, each as raw JSON that `records.py` reads. It raises FetchError when it has nothing
-more to give, or tells a break in `answer.error` and ends. A new kind of source is one module like `journal.py`, and one
-line here.
+A source is a generator of runs of records, or of records, each as raw JSON that `records.py` reads. It raises FetchError
+when it has nothing more to give, or tells a break in `answer.error` and ends. A new kind of source is one module like
+`journal.py`, and one line here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Protocol
 
 import httpx
 
 from fleexmon_pipeline.collection import journal, loki
-from fleexmon_pipeline.collection.answers import Raw, Splitter
+from fleexmon_pipeline.collection.answers import NotAnAnswerError, Splitter
 from fleexmon_pipeline.collection.clients import Clients
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer, FetchError
+from fleexmon_pipeline.collection.usual import Raw, Run
 from fleexmon_pipeline.settings import Kind, Node
 from fleexmon_pipeline.window import Window
+
+RECORDS_A_RUN = 500
 
 
 class Source(Protocol):
     def __call__(
         self, answer: Answer, client: httpx.Client, node: Node, window: Window, /
-    ) -> Generator[Raw, None, None]: ...
+    ) -> Generator[Run, None, None]: ...
 
 
 @contextmanager
@@ -36,21 +39,19 @@ def ask(clients: Clients, node: Node, window: Window, *, attempts: int = ATTEMPT
     answer = Answer(node.limits, attempts)
     with ExitStack() as stack:
         try:
-            records = _SOURCES[node.kind](answer, clients.of(node), node, window)
-            answer.records = stack.enter_context(
-                closing(records)
-            )  # the connection ends, even if nobody read it to its end
+            runs = _SOURCES[node.kind](answer, clients.of(node), node, window)
+            answer.runs = stack.enter_context(closing(runs))  # the connection ends, even if nobody read it to its end
         except FetchError as error:
             answer.error = str(error)
         yield answer
 
 
-def _api(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[Raw, None, None]:
+def _api(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[Run, None, None]:
     """The node API: one answer with all lines of `[since, until)`."""
     url = httpx.URL(node.url, params={"since": iso(window.since), "until": iso(window.until)})
     splitter = Splitter(node.limits.record_bytes)
     with closing(answer.body(client, url)) as chunks:
-        yield from splitter.records(chunks)
+        yield from splitter.runs(chunks)
     answer.error = answer.error or splitter.broken
 
 
@@ -59,4 +60,24 @@ def iso(moment: object) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S.000Z}"
 
 
-_SOURCES: dict[Kind, Source] = {"api": _api, "journal": journal.entries, "loki": loki.lines}
+def _in_runs(records: Callable[[Answer, httpx.Client, Node, Window], Generator[Raw, None, None]]) -> Source:
+    """A source that finds its records one by one. Those before a fault are given before it is raised."""
+
+    def runs(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[Run, None, None]:
+        gathered: list[Raw] = []
+        with closing(records(answer, client, node, window)) as found:
+            try:
+                for raw in found:
+                    gathered.append(raw)
+                    if len(gathered) == RECORDS_A_RUN:
+                        yield Run(gathered)
+                        gathered = []
+            except (FetchError, NotAnAnswerError):
+                yield Run(gathered)
+                raise
+            yield Run(gathered)
+
+    return runs
+
+
+_SOURCES: dict[Kind, Source] = {"api": _api, "journal": _in_runs(journal.entries), "loki": _in_runs(loki.lines)}

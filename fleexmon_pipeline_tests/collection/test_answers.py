@@ -48,7 +48,7 @@ def chunks_of(body: bytes, size: int) -> Iterator[bytes]:
 
 def split(body: bytes, size: int = 1_000) -> tuple[list[bytes], str | None]:
     splitter = Splitter()
-    return [bytes(raw) for raw in splitter.records(chunks_of(body, size))], splitter.broken
+    return [bytes(raw) for run in splitter.runs(chunks_of(body, size)) for raw in run], splitter.broken
 
 
 @given(shapes, st.lists(records, min_size=1, max_size=8), st.integers(1, 60))
@@ -131,7 +131,7 @@ def test_a_record_without_end_is_given_up() -> None:
     splitter = Splitter(most_bytes_of_a_record=1_000)
     endless = b'[{"message": "a"}, {"message": "' + b"x" * 10_000
 
-    raws = [bytes(raw) for raw in splitter.records(chunks_of(endless, 100))]
+    raws = [bytes(raw) for run in splitter.runs(chunks_of(endless, 100)) for raw in run]
 
     assert raws == [b'{"message": "a"}']
     assert splitter.broken == "after 1 records one has more than 1,000 bytes"
@@ -155,7 +155,7 @@ def test_a_long_answer_is_not_held(shape: str) -> None:
 
     tracemalloc.start()
     try:
-        count = sum(1 for _ in Splitter().records(chunks()))
+        count = sum(len(run) for run in Splitter().runs(chunks()))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

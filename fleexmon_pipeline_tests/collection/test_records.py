@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
-from unittest.mock import patch
 from uuid import UUID
 
 import msgspec
@@ -15,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.collection import rows
 from fleexmon_pipeline.collection.identity import Identities
 from fleexmon_pipeline.collection.records import (
     ERROR_FIELDS,
@@ -31,6 +29,7 @@ from fleexmon_pipeline.collection.records import (
 )
 from fleexmon_pipeline.collection.rows import Rows
 from fleexmon_pipeline.collection.store import Stored
+from fleexmon_pipeline.collection.usual import UNUSUAL, Run
 from fleexmon_pipeline.window import DAY, EPOCH, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
 
@@ -214,7 +213,7 @@ def test_the_last_of_two_equal_names_counts_as_in_every_reader_of_json() -> None
     raw = b'{"timestamp": "2026-11-20T10:00:00Z", "level": "info", "level": "warn", "message": "a", "message": "b"}'
 
     assert (read(raw).level, read(raw).message) == ("warn", "b")
-    assert rows_of([raw], usual=True) == rows_of([raw], usual=False)
+    assert rows_of(Run([raw])) == rows_of(Run([raw], usual=[UNUSUAL]))
 
 
 # -- anything -------------------------------------------------------------------------------------------------------
@@ -284,20 +283,22 @@ usual = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def rows_of(raws: list[bytes], *, usual: bool) -> tuple[bytes, list[tuple[bytes, str]]]:
-    """The rows of COPY, with ids, read the short way where it is there or never so; and what was rejected."""
+def rows_of(*runs: Run) -> tuple[bytes, list[tuple[bytes, str]]]:
+    """The rows of COPY, with ids; and what was rejected."""
     made = Rows(
         "blue", "10.0.0.5", Window(EPOCH, EPOCH + 200 * 365 * DAY), latest=MOMENT + 100 * 365 * DAY, most_rejected=9
     )
-    with nullcontext() if usual else patch.object(rows, "_usual", side_effect=ValueError):
-        return b"".join(made.blocks(iter(raws))), made.rejected
+    return b"".join(made.blocks(iter(runs))), made.rejected
 
 
 @given(st.lists(usual, max_size=6), st.booleans())
 def test_the_short_way_and_the_long_one_give_the_same_rows(found: list[dict[str, Any]], ascii_only: bool) -> None:
     raws = [json.dumps(one, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass") for one in found]
+    the_long_way = rows_of(Run(raws, usual=[UNUSUAL] * len(raws)))
 
-    assert rows_of(raws, usual=True) == rows_of(raws, usual=False)
+    assert rows_of(Run(raws)) == the_long_way
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):  # no array: its records are told apart one by one
+        assert rows_of(Run.of_array(b"[" + b",".join(raws) + b"]")) == the_long_way
 
 
 def test_postgresql_takes_every_line_and_gives_it_back(database: Database) -> None:
@@ -316,7 +317,7 @@ def test_postgresql_takes_every_line_and_gives_it_back(database: Database) -> No
     lines = [read(raw) for raw in raws]
     made = Rows("blue", "10.0.0.5", HOUR_OF_IT, latest=MOMENT + DAY, most_rejected=9)
     with database.connect() as connection, connection.transaction():
-        Stored(connection, "blue", HOUR_OF_IT).copy(made.blocks(iter(raws)))
+        Stored(connection, "blue", HOUR_OF_IT).copy(made.blocks(iter([Run(raws)])))
 
     assert made.rejected == []
     stored = database.rows('SELECT timestamp, level, message, metadata FROM "LogEntry" ORDER BY timestamp')

@@ -49,7 +49,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 def lines_of(server: LokiServer, window: Window = WINDOW, *, path: str = "") -> tuple[list[Line], str | None]:
     [node] = settings.nodes({"BLUE_HOST": f"loki+http://{server.host_port}{path}{QUERY}"})
     with Clients() as clients, ask(clients, node, window) as answer:
-        return [read(bytes(raw)) for raw in answer], answer.error
+        return [read(bytes(raw)) for run in answer for raw in run], answer.error
 
 
 def _page(value: bytes) -> bytes:
