@@ -46,6 +46,12 @@ def _in_slots(value: timedelta) -> timedelta:
     return value
 
 
+def _days(value: timedelta) -> timedelta:
+    if not DAY <= value <= 14 * DAY:
+        raise ValueError("what is usual is learnt from the last 14 days: from 1d to 14d")
+    return value
+
+
 def _share(value: object) -> float:
     match = re.fullmatch(r"(\d{1,2}(?:\.\d{1,4})?)\s?%", value) if isinstance(value, str) else None
     if match is None:
@@ -60,11 +66,13 @@ def _literal(text: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Past = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_days)]
 Within = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_in_slots)]
 Share = Annotated[float, BeforeValidator(_share)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 Hours = Annotated[int, Field(strict=True, ge=1, le=24)]
 Factor = Annotated[float, Field(strict=True, ge=1, le=1000, allow_inf_nan=False)]
+Alarms = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Literals = Annotated[str, AfterValidator(_literal)]
 
@@ -101,6 +109,16 @@ class Levels(_Strict):
         return True
 
 
+class AnyLevels(_Strict):
+    level: Annotated[tuple[Level, ...], Field(min_length=1)] | None = None
+
+    def has_level(self, word: str) -> bool:
+        return self.level is None or read_level(word) in self.level
+
+    def has_text(self, text: str) -> bool:  # noqa: ARG002  the same question as to Where
+        return True
+
+
 class Sample(_Strict):
     level: str
     message: str
@@ -124,6 +142,21 @@ class _NodeRatio(_Strict):
     total_more_than: Whole  # lines: three of which one is an error say nothing
     within: Within
     per: Literal["node"] = "node"
+
+
+class _Unusual(_Strict):
+    """More lines than a node's past lets expect, of the time of day and the load."""
+
+    per: Literal["node", "pattern"]
+    at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → lines
+    times: Factor = 1.0  # what is expected
+    false_alarms: Alarms = 0.01  # a day and node, by what its past was like
+
+
+class _NewPattern(_Strict):
+    at_least: Annotated[int, Field(strict=True, ge=1)] = 1
+    within: Within = timedelta(minutes=30)
+    wary: Annotated[bool, Field(strict=True)] = True  # a second line, of nodes that have unknown ones every few days
 
 
 class _Rising(_Strict):
@@ -184,12 +217,19 @@ class RuleBase(_Strict):
         return text.format_map(shown).strip()
 
 
-class Detector(RuleBase):
+class DetectorBase(RuleBase):
     source: Literal["detector"] = "detector"
     grace: Duration = timedelta(hours=1)
 
 
-class Ratio(Detector):
+class Bare(DetectorBase):
+    """A threshold that is somebody's guess. With `history` it holds only where the figure is improbable as well."""
+
+    history: Past = timedelta(days=7)
+    bare: Annotated[bool, Field(strict=True)] = False  # hold at the bare threshold for good
+
+
+class Ratio(Bare):
     """The share of a node's lines that are `where`."""
 
     figures = frozenset({"node", "count", "total", "rate", "threshold", "within", "top_pattern"})
@@ -198,7 +238,7 @@ class Ratio(Detector):
     ratio: _NodeRatio
 
 
-class Repeated(Detector):
+class Repeated(Bare):
     """One pattern of a node, again and again."""
 
     figures = frozenset({"node", "count", "threshold", "within", "pattern", "template"})
@@ -207,7 +247,7 @@ class Repeated(Detector):
     count: _PatternCount
 
 
-class Threshold(Detector):
+class Threshold(Bare):
     """The number of a node's lines that are `where`. Texts are compared with the lines themselves."""
 
     figures = frozenset({"node", "count", "threshold", "within", "top_pattern"})
@@ -221,6 +261,34 @@ class Threshold(Detector):
         if where.level is None and where.message is None:
             raise ValueError("level or message is needed: without them every line would count")
         return where
+
+
+class Rate(DetectorBase):
+    """More than usual: of a node's lines, or of one of its patterns, over one of several windows."""
+
+    figures = frozenset({"node", "count", "expected", "times", "within", "pattern", "template", "top_pattern"})
+    kind: Literal["rate"]
+    where: AnyLevels = AnyLevels()
+    rate: _Unusual
+    history: Past = timedelta(days=3)
+
+
+class New(DetectorBase):
+    """A pattern that no node ever had."""
+
+    figures = frozenset({"node", "count", "within", "pattern", "template"})
+    kind: Literal["new"]
+    where: Levels
+    new: _NewPattern
+    history: Past = timedelta(days=1)
+
+
+class Silence(DetectorBase):
+    """A node that answers and has nothing to say, where it should."""
+
+    figures = frozenset({"node", "within"})
+    kind: Literal["silence"]
+    samples: Annotated[tuple[Sample, ...], Field(max_length=0)] = ()
 
 
 class Predictor(RuleBase):
@@ -255,11 +323,15 @@ class Backlog(Predictor):
     samples: Annotated[tuple[Sample, ...], Field(max_length=0)] = ()
 
 
-Rule = Ratio | Repeated | Threshold | Trend | Spike | Backlog
+Detector = Ratio | Repeated | Threshold | Rate | New | Silence
+Rule = Ratio | Repeated | Threshold | Rate | New | Silence | Trend | Spike | Backlog
 KINDS: dict[str, type[Rule]] = {
     "ratio": Ratio,
     "repeated": Repeated,
     "threshold": Threshold,
+    "rate": Rate,
+    "new": New,
+    "silence": Silence,
     "trend": Trend,
     "spike": Spike,
     "backlog": Backlog,

@@ -1,0 +1,139 @@
+"""Counts as arrays: a node's lines by slot, and the sums over trailing windows that all rates are judged by.
+
+Here: arithmetic without a database and without a rule. What is read into it: `history.py`; what is usual: `baseline.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+SLOTS_A_DAY = DAY // SLOT
+SLOTS_AN_HOUR = HOUR // SLOT
+# Levels whose lines come and go together. Errors follow the load in a way of their own; what is left follows it as is.
+GROUPS = ("error", "warn", "rest")
+GROUP_OF = {"error": "error", "fatal": "error", "warn": "warn"}
+
+
+def number(moment: datetime) -> int:
+    """The slot that begins at `moment` (or holds it), counted from 1970."""
+    return (moment - EPOCH) // SLOT
+
+
+def moment(slot: int) -> datetime:
+    """The beginning of a slot."""
+    return EPOCH + slot * SLOT
+
+
+def group_of(level: str) -> str:
+    return GROUP_OF.get(level, "rest")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Lines of one node in the slots `first`, `first` + 1, ..."""
+
+    node: str
+    first: int
+    known: Flags  # the node was asked and has answered; a slot that is not known says nothing
+    empty: Flags  # it has answered, with no record at all
+    keys: list[tuple[str, str]]  # pattern and level of the rows of `counts`
+    counts: Ints  # rows x slots
+
+    @property
+    def slots(self) -> int:
+        return self.counts.shape[1]
+
+    def lines(self, levels: Collection[str] | None = None) -> Ints:
+        """Lines of these levels (None: of all) by slot."""
+        if levels is None:
+            return self.counts.sum(axis=0)
+        return self.counts[[level in levels for _, level in self.keys]].sum(axis=0)
+
+    def group(self, name: str) -> Ints:
+        return self.counts[[group_of(level) == name for _, level in self.keys]].sum(axis=0)
+
+    def patterns(self, levels: Collection[str]) -> dict[str, Ints]:
+        """Lines of each pattern in these levels by slot; patterns without any are left out."""
+        found: dict[str, Ints] = {}
+        for row, (pattern, level) in zip(self.counts, self.keys, strict=True):
+            if level in levels:
+                found[pattern] = found[pattern] + row if pattern in found else row
+        return found
+
+
+def grid(
+    node: str, first: int, slots: int, rows: Iterable[tuple[int, str, str, int]], known: Flags, empty: Flags
+) -> Grid:
+    """From rows of slot number, resolved pattern, level and count; those outside of the slots are left out."""
+    index: dict[tuple[str, str], int] = {}
+    places: list[tuple[int, int, int]] = []
+    for slot, pattern, level, count in rows:
+        if first <= slot < first + slots:
+            places.append((index.setdefault((pattern, level), len(index)), slot - first, count))
+    counts = np.zeros((len(index), slots), np.int64)
+    if places:
+        row, column, value = np.array(places, np.int64).T
+        np.add.at(counts, (row, column), value)
+    return Grid(node, first, known, empty, list(index), counts)
+
+
+def trailing(values: NDArray[np.generic], width: int) -> Floats:
+    """At each slot, the sum of the `width` slots that end with it, along the last axis; fewer at the beginning."""
+    total = np.cumsum(values, axis=-1, dtype=np.float64)
+    total[..., width:] -= total[..., :-width].copy()
+    return total
+
+
+def loudest(width: int) -> int:
+    """Slots that `but_loudest` leaves out of so many: one of 5, 7 of 3 hours, none of one."""
+    return 0 if width == 1 else max(1, width // 5)
+
+
+def but_loudest(values: NDArray[np.generic], width: int) -> Floats:
+    """`trailing` without the loudest stretch of the window, a fifth of it.
+
+    A retry storm of a minute is everyday and an incident lasts: the sum without its loudest part tells them apart,
+    whatever the rate. And what was over two hours ago is not told again by a window that still holds it.
+    """
+    sums, out = trailing(values, width), loudest(width)
+    return sums - _highest(trailing(values, out), width - out + 1) if out else sums
+
+
+def _highest(values: Floats, width: int) -> Floats:
+    """The largest of the `width` slots that end with each, by doubling: 6 steps for 3 hours."""
+    covers = 1
+    while covers < width:
+        step = min(covers, width - covers)
+        values = np.concatenate([values[..., :step], np.maximum(values[..., step:], values[..., :-step])], axis=-1)
+        covers += step
+    return values
+
+
+def share_left(width: int) -> float:
+    """The part of a window's lines that `but_loudest` leaves where they come evenly."""
+    return (width - loudest(width)) / width
+
+
+def surprise(seen: Floats, expected: Floats, spread: float | Floats) -> Floats:
+    """How far `seen` lies above `expected`, in standard deviations of a normal variable; 0 where it lies below.
+
+    The signed root of the negative binomial deviance; `spread` is its over-dispersion, the variance being
+    expected + spread * expected ** 2. Closed form, and far into the tail better than the tail's normal approximation.
+    """
+    mean = np.maximum(expected, 1e-6)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.where(seen > 0, seen * np.log(seen / mean), 0.0)
+        rest = (seen + 1 / spread) * np.log((1 + spread * seen) / (1 + spread * mean))
+    found: Floats = np.where(seen > mean, np.sqrt(2 * np.maximum(own - rest, 0)), 0.0)
+    return found

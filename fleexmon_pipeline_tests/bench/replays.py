@@ -1,0 +1,156 @@
+"""Replays with a known truth: made by the script of the outside material, mined once, kept as counts.
+
+Here: lines into counts, exactly as analysis makes them, and the cache that lets a change of a rule be measured in
+seconds. What detection says of them: `replay.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from itertools import groupby
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from fleexmon_pipeline.analysis.masks import MASK_VERSION
+from fleexmon_pipeline.analysis.patterns import PatternMiner, presentable
+from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.window import EPOCH, HOUR, SLOT
+
+_FORMAT = 3  # of what is kept; a change of this module that changes it counts it up
+_SPARSE_LEVELS = ("warn", "error", "fatal")
+
+
+def script() -> Path | None:
+    """The replay's script, searched for upward from here; None where the outside material is not."""
+    for up in Path(__file__).resolve().parents:
+        if (found := up / "shared" / "replay" / "incident_replay.py").is_file():
+            return found
+    return None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is generated. `name` is how tables call it; `options` go to the script, `params` override its Params."""
+
+    name: str
+    options: tuple[str, ...] = ()
+    params: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Counts of a replay: slots are numbered from `first`."""
+
+    truth: dict[str, Any]
+    first: int  # slot number since 1970
+    slots: int
+    nodes: list[str]
+    patterns: list[str]
+    templates: list[str]
+    alias_of: dict[str, tuple[str, int]]  # what it merged into, and the slot it did so in
+    rows: list[tuple[int, str, str, str, int]]  # slot, node, own pattern, level, count; ascending by slot
+    texts: list[tuple[int, str, str, str]]  # slot, node, level, message: lines that a text rule may want
+
+
+def replay(seed: int, setting: Setting, cache: Path) -> Replay:
+    source = script()
+    if source is None:
+        raise FileNotFoundError("shared/replay/incident_replay.py is not here")
+    told = json.dumps([_FORMAT, MASK_VERSION, seed, setting.options, setting.params, source.stat().st_size])
+    kept = cache / f"{setting.name}-{seed}-{hashlib.sha256(told.encode()).hexdigest()[:10]}.pickle"
+    if kept.is_file():
+        with kept.open("rb") as file:
+            found: Replay = pickle.load(file)  # written by this function  # noqa: S301
+            return found
+    with tempfile.TemporaryDirectory(prefix="fleexmon-replay-") as made:
+        generate(source, seed, setting, Path(made))
+        found = _mined(Path(made))
+    cache.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(pickle.dumps(found))
+    return found
+
+
+def generate(source: Path, seed: int, setting: Setting, out: Path) -> None:
+    options = [*setting.options]
+    if setting.params:
+        (out / "params.json").write_text(json.dumps(dict(setting.params)))
+        options += ["--params", str(out / "params.json")]
+    command = [sys.executable, str(source), "--seed", str(seed), "--out", str(out), *options]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def scorer() -> ModuleType:
+    """The folder's own `score`."""
+    source = script()
+    spec = importlib.util.spec_from_file_location("incident_replay", source) if source else None
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError("shared/replay/incident_replay.py is not here")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["incident_replay"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _mined(folder: Path) -> Replay:
+    truth = json.loads((folder / "incidents.json").read_text())
+    first = slot_number(datetime.fromisoformat(truth["start"].replace("Z", "+00:00")))
+    last = slot_number(datetime.fromisoformat(truth["end"].replace("Z", "+00:00")))
+    miner = PatternMiner()
+    rows: list[tuple[int, str, str, str, int]] = []
+    texts: list[tuple[int, str, str, str]] = []
+    since: dict[str, int] = {}
+    hour_slots = HOUR // SLOT
+    streams = [_lines(folder / f"{node}.ndjson", node) for node in truth["nodes"]]
+    for _, lines in groupby(merge(*streams), key=lambda line: line[0] // hour_slots):
+        counts: Counter[tuple[int, str, str, str]] = Counter()
+        batch = list(lines)
+        by_slot: defaultdict[int, list[tuple[int, str, str, str]]] = defaultdict(list)
+        for line in batch:
+            by_slot[line[0]].append(line)
+        for slot, of_slot in by_slot.items():
+            for line, pattern in zip(of_slot, miner.identify([line[3] for line in of_slot]), strict=True):
+                counts[slot, line[1], pattern, line[2]] += 1
+                if line[2] in _SPARSE_LEVELS or "memory" in line[3].lower():
+                    texts.append(line)
+            for pattern in miner.new_aliases:
+                since.setdefault(pattern, slot)
+            miner.new_aliases.clear()
+        rows += ((slot, node, pattern, level, count) for (slot, node, pattern, level), count in sorted(counts.items()))
+    patterns = sorted({row[2] for row in rows})
+    ids = {each for pattern in patterns for each in miner.lineage(pattern)}
+    alias_of = {own: (lineage[1], since[own]) for own in ids if len(lineage := miner.lineage(own)) > 1}
+    names = sorted(ids)
+    templates = [presentable(miner.template(pattern), redact) for pattern in names]
+    return Replay(truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts)
+
+
+def slot_number(moment: datetime) -> int:
+    return (moment - EPOCH) // SLOT
+
+
+def _lines(path: Path, node: str) -> Iterator[tuple[int, str, str, str]]:
+    """Slot, node, level, message."""
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    slots: dict[str, int] = {}
+    with path.open("rb") as file:
+        for raw in file:
+            record = decode(raw)
+            minute = record["timestamp"][:16]
+            slot = slots.get(minute)
+            if slot is None:
+                slot = slots[minute] = slot_number(datetime.fromisoformat(minute + ":00+00:00"))
+            yield slot, node, record["level"], record["message"]
