@@ -1,8 +1,8 @@
 """Ask a node for a window of its lines, whatever it is: what `collect.py` knows of nodes.
 
-A source is a generator of runs of records, or of records, each as raw JSON that `records.py` reads. It raises FetchError
-when it has nothing more to give, or tells a break in `answer.error` and ends. A new kind of source is one module like
-`journal.py`, and one line here.
+A source is a generator of runs of records, or of records, each as raw JSON that `records.py` reads. It raises
+FetchError when it has nothing more to give, or tells a break in `answer.error` and ends. A new kind of source is one
+module like `journal.py`, and one line here.
 """
 
 from __future__ import annotations
