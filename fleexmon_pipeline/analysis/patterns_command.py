@@ -19,6 +19,8 @@ from fleexmon_pipeline.analysis.masks import LONGEST_READ
 from fleexmon_pipeline.analysis.patterns import PatternMiner, presentable
 
 BATCH = 10_000  # lines; the larger, the fewer merges
+BLOCK = 1 << 20  # bytes read at once
+LONGEST_LINE = 4 * LONGEST_READ  # bytes of a line
 MOST_SHOWN_AT_ONCE = 50_000  # texts ready to be printed
 
 Redact = Callable[[str], str]
@@ -32,13 +34,25 @@ class PatternSummary:
 
 
 def lines_of(stream: BinaryIO) -> Iterator[str]:
-    """Lines without their end; bytes that are not UTF-8 are replaced. Of a line only so much is read as is looked at: a
-    file may be one line of gigabytes."""
-    while line := stream.readline(4 * LONGEST_READ):
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = stream.readline(4 * LONGEST_READ)
-        yield line.decode("utf-8", "replace").rstrip("\r\n")
+    """Lines without their end; bytes that are not UTF-8 are replaced. Of a line only so much is kept as is looked at: a
+    file may be one line of gigabytes. Read and decoded by the megabyte: line by line takes longer than the patterns."""
+    rest = b""
+    while block := stream.read(BLOCK):
+        whole, newline, tail = block.rpartition(b"\n")
+        if not newline:
+            rest = (rest + tail)[:LONGEST_LINE]
+            continue
+        yield from _decoded(rest + whole)
+        rest = tail[:LONGEST_LINE]
+    if rest:
+        yield from _decoded(rest)
+
+
+def _decoded(data: bytes) -> list[str]:
+    lines = data.decode("utf-8", "replace").split("\n")
+    if max(map(len, lines)) > LONGEST_LINE:
+        lines = [line[:LONGEST_LINE] for line in lines]
+    return [line.rstrip("\r") for line in lines] if b"\r" in data else lines
 
 
 def stream_patterns(lines: Iterable[str], write: Callable[[str], object], *, redact: Redact) -> None:
@@ -53,7 +67,7 @@ def stream_patterns(lines: Iterable[str], write: Callable[[str], object], *, red
         for batch in _batches(lines):
             ids = ledger.miner.identify(batch)
             numbers = {pattern: ledger.number(pattern) for pattern in set(ids)}
-            spool.extend([numbers[pattern] for pattern in ids])
+            spool.extend(map(numbers.__getitem__, ids))
             ledger.write_down()
         ends: dict[int, str] = {}
         for start in range(0, len(spool), BATCH):
@@ -135,5 +149,5 @@ def summarise(lines: Iterable[str], *, redact: Redact) -> list[PatternSummary]:
 def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
     """At most BATCH lines, cut to what is looked at: long lines must not add up."""
     rest = iter(lines)
-    while batch := [line[:LONGEST_READ] for line in islice(rest, BATCH)]:
-        yield batch
+    while batch := list(islice(rest, BATCH)):
+        yield batch if max(map(len, batch)) <= LONGEST_READ else [line[:LONGEST_READ] for line in batch]
