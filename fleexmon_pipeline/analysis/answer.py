@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -30,6 +31,7 @@ _SEVERITY_OF = {word: severity for severity, words in _SEVERITIES.items() for wo
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
+_MOST_STARTS = 20  # braces at which an answer may begin
 _FENCED = re.compile(r"```[A-Za-z]{0,10}[ \t]*\n(.*?)```", re.DOTALL)
 
 
@@ -145,18 +147,23 @@ def _finding(issue: _Issue, known: Collection[int], restore: Callable[[str], str
 def _object_of(content: str) -> dict[str, Any]:
     """The JSON object in an answer that may be fenced, or have a sentence before and after it."""
     text = content.strip()
-    if fenced := _FENCED.search(text):
-        text = fenced[1].strip()
+    if blocks := [block.strip() for block in _FENCED.findall(text)]:
+        text = next((block for block in blocks if "issues" in block), blocks[0])
     if text.startswith("["):
         raise AnswerError('the answer is an array; an object {"issues": […]} was asked for')
-    start = text.find("{")
-    if start < 0:
-        raise AnswerError("the answer holds no JSON object")
-    try:
-        found, _ = json.JSONDecoder().raw_decode(text[start:])
-    except (ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, json.JSONDecodeError) else "nested too deep or a number too long"
-        raise AnswerError(f"the answer is not valid JSON: {reason}") from None
-    if not isinstance(found, dict):
-        raise AnswerError("the answer holds no JSON object")
-    return found
+    first: dict[str, Any] | None = None
+    reason = ""
+    # Agents think aloud before they answer, in braces too: {"id": 3} looks odd. {"issues": …}
+    for start in list(islice((brace.start() for brace in re.finditer(r"\{", text)), _MOST_STARTS)):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(text[start:])
+        except (ValueError, RecursionError) as error:
+            wrong = str(error) if isinstance(error, json.JSONDecodeError) else "nested too deep or a number too long"
+            reason = reason or wrong
+            continue
+        if "issues" in found or "issuesDetected" in found:
+            return dict(found)
+        first = first if first is not None else found
+    if first is not None:
+        return first
+    raise AnswerError(f"the answer is not valid JSON: {reason}" if reason else "the answer holds no JSON object")

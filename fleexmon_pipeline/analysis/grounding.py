@@ -20,6 +20,7 @@ from fleexmon_pipeline.database.statements import statements
 
 MOST_OF_EACH = {"runbook": 2, "issue": 3, "github": 3}
 LONGEST = {"runbook": 2_000, "issue": 500, "github": 600}  # characters
+LONGEST_ADVICE = 1_500
 _LOG = logging.getLogger(__name__)
 
 
@@ -84,6 +85,26 @@ def matching_runbooks(text: str) -> list[str]:
     """Names of runbooks one of whose "Looks like:" fragments stands in `text`; most fragments first."""
     hits = {name: len({found.lower() for found in _fragments(name).findall(text)}) for name in _runbooks()}
     return sorted((name for name, count in hits.items() if count), key=lambda name: (-hits[name], name))
+
+
+def advice_for(text: str, usual: str | None = None) -> tuple[str, str] | None:
+    """Name and advice of the runbook that fits `text` (a template), else of `usual`; None where neither is there.
+
+    The advice is the runbook's "Look first" and "Mend", plain text of at most 1,500 characters: what a rule's issue
+    recommends where no agent does.
+    """
+    name = next(iter(matching_runbooks(text)), usual)
+    found = runbook(name) if name else None
+    if name is None or found is None:
+        return None
+    parts = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", found, re.MULTILINE | re.DOTALL))
+    told = [f"{heading}:\n{parts[heading].strip()}" for heading in ("Look first", "Mend") if heading in parts]
+    return name, _to_a_line("\n".join(told), LONGEST_ADVICE)
+
+
+def _to_a_line(text: str, longest: int) -> str:
+    """Cut behind a whole line."""
+    return text if len(text) <= longest else text[: text.rfind("\n", 0, longest)]
 
 
 @cache

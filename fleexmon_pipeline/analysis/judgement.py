@@ -194,6 +194,10 @@ def _ask_some(run: _Run, hour: Window, part: Window, waiting: Sequence[Seen], ju
     if spent := run.ledger.spending.refusal(tokens=draft.tokens + run.agent.max_tokens, severe=waiting[0].failing):
         judgement.stop("over_budget", spent)
         return 0
+    if run.left() < _LEAST_SECONDS:  # GitHub's search took it
+        judgement.stop("deadline", f"time is up; {len(waiting)} patterns of {hour} wait")
+        run.stopped = True
+        return 0
     question = Question(run.ledger, hour, draft.records)
     try:
         reply, findings = _converse(run, draft, question, judgement)

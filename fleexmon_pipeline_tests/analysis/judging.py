@@ -58,7 +58,7 @@ class Judge:
 
     def __call__(self, *, window: Window = WINDOW, now: datetime = NOW, **options: Any) -> Judgement:
         agent = options.pop("agent", Agent(self.server.settings, first_wait=0.01))
-        arguments = {"deadline_seconds": 5.0, "scheduled": False, "run_id": f"run-{next(self.runs)}", **options}
+        arguments = {"deadline_seconds": 30.0, "scheduled": False, "run_id": f"run-{next(self.runs)}", **options}
         return judge(self.connection, agent, window, now=now, **arguments)
 
     def ledger(self) -> list[str]:

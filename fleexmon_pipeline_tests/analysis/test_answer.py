@@ -30,6 +30,8 @@ def one(**members: Any) -> Finding:
         '```json\n{"issues": [ISSUE]}\n```',
         'Here is what I found:\n```\n{"issues": [ISSUE]}\n```\nGood luck!',
         'Sure! {"issues": [ISSUE]} Anything else?',
+        '<think>Record {"id": 2} and {this} look bad.</think>\n{"issues": [ISSUE]}',
+        'The pattern:\n```text\nno space left\n```\nMy answer:\n```json\n{"issues": [ISSUE]}\n```',
     ],
 )
 def test_an_object_is_found_where_agents_put_it(text: str) -> None:
@@ -74,7 +76,9 @@ def test_what_is_missing_has_the_known_defaults() -> None:
     assert (finding.root_cause, finding.recommendation) == (None, None)
 
 
-@pytest.mark.parametrize("ids", [[], [7, -1], ["0"], [True], [0.0], None, "0", {"0": 1}, [[0]], [None]])
+@pytest.mark.parametrize(
+    "ids", [[], [7, -1], ["0"], [True], [0.0], [10**9], [1e9], None, "0", {"0": 1}, [[0]], [None], [*range(3, 5000)]]
+)
 def test_a_finding_without_valid_evidence_is_dropped_and_the_others_stay(ids: Any) -> None:
     answer = json.dumps({"issues": [{**issue(), "affectedLogs": ids}, issue(1, 99, "x", 1)]})
 
@@ -110,6 +114,36 @@ def test_texts_are_clipped_cleaned_and_redacted_again() -> None:
     assert "hunter2" not in finding.description
     assert len(finding.description) <= 2000
     assert finding.recommendation == "Stop it.\nThen rest.\n3"
+
+
+HOSTILE = [
+    {"title": {"$ne": None}, "description": ["a", ["b", {"c": "d"}]]},
+    {"title": "x" * 300_000, "description": "y" * 300_000, "type": "z" * 300_000},
+    {"title": "<script>alert(1)</script>\x1b[2J\u202e", "severity": {"high": 1}, "recommendation": True},
+    {"title": "@everyone", "affectedLogs": [0] * 100_000},
+    {"__proto__": {"admin": 1}, "source": "detector", "status": "resolved", "fingerprint": "rule:node:blue"},
+]
+
+
+@pytest.mark.parametrize("members", HOSTILE)
+def test_hostile_members_are_clipped_mapped_or_left_out(members: dict[str, Any]) -> None:
+    finding = one(**members)
+
+    assert finding.affected == (0,)
+    assert finding.severity in (Severity.HIGH, Severity.MEDIUM)
+    assert len(finding.title) <= 150
+    assert len(finding.type) <= 60
+    assert len(finding.description) <= 2000
+    assert not set(finding.title + finding.description) & set("\x1b\u202e\x00")
+    assert set(finding.model_dump()) == {
+        "type", "severity", "title", "description", "root_cause", "recommendation", "affected",
+    }  # fmt: skip
+
+
+def test_many_findings_are_cut() -> None:
+    answer = json.dumps({"issues": [issue(0)] * 5_000})
+
+    assert len(parse_answer(answer, "stop", KNOWN)) == 50
 
 
 def test_only_addresses_are_put_back() -> None:
