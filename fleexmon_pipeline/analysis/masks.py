@@ -100,6 +100,7 @@ _WORD = re.compile(
     )""",
     re.VERBOSE,
 )
+_HEX = re.compile("[0-9a-fA-F]{8,}")
 _MARKS = re.compile(_ANY)
 
 
@@ -132,7 +133,10 @@ class _Words(dict[str, str]):
     """word -> masked word. Lines are made of few words: the expressions run for the new ones alone."""
 
     def __missing__(self, word: str) -> str:
-        masked = _VARIABLE.sub(_mark, word) if word != "/" else _MARK["path"]
+        if word.isascii() and word.isalnum():  # most words: of the expressions only the last two could fit
+            masked = _mark_of_word(word) if "0" in word or _HEX.fullmatch(word) else word
+        else:
+            masked = _VARIABLE.sub(_mark, word) if word != "/" else _MARK["path"]
         if "<" in masked:  # a line that quotes a template is a line of that template; none can forge another's text
             masked = _PLACEHOLDER.sub(lambda literal: _MARK_OF_SHOWN[literal[0]], masked)
         if len(word) <= LONGEST_WORD:

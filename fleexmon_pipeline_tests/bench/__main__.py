@@ -28,7 +28,7 @@ def main() -> None:
     measurements: dict[str, Callable[[], Table]] = {
         "collection": lambda: collection.measure(sizes, rounds),
         "growth": lambda: growth.measure(SMALL_TABLES if options.quick else TABLES, rounds),
-        "patterns": _patterns,
+        "patterns": lambda: patterns.measure(100_000 if options.quick else 1_000_000),
         "counts": lambda: counts.measure(QUICK[0] if options.quick else SIZES[1], rounds),
         "tick": lambda: tick.measure(rounds),
         "backfill": lambda: backfill.measure(6 if options.quick else 24),
@@ -49,17 +49,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: does it still run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     return parser.parse_args()
-
-
-def _patterns() -> Table:
-    return Table(
-        "patterns: lines/s of the miner alone, one thread",
-        "once each; no database",
-        [
-            {"what": rate.what, "lines": rate.lines, "seconds": rate.seconds, "lines_per_s": rate.lines / rate.seconds}
-            for rate in patterns.measure()
-        ],
-    )
 
 
 def _machine() -> dict[str, str | int | None]:

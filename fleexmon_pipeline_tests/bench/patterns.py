@@ -1,35 +1,37 @@
-"""Lines a second of the pattern miner: from nothing, everything known, in batches, and at its worst.
+"""Lines a second of the pattern miner beside drain3 on the same lines in the same run, and the memory it ends at.
 
-One thread, a seeded corpus, so that runs compare with each other; what other miners do on the same lines is not here.
+One thread, a seeded corpus, processor time: what else runs on the machine counts for neither. drain3 is installed,
+once, into an environment of its own under build/; without a package index its column stays empty.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import resource
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from fleexmon_pipeline.analysis.patterns import PatternMiner
+from fleexmon_pipeline.analysis.patterns_command import stream_patterns
+from fleexmon_pipeline_tests.bench.place import apart
+from fleexmon_pipeline_tests.bench.table import Row, Table
 
-LINES = 200_000
 BATCH = 1_000
 KINDS = 300  # different statements in the code of the imagined services
+DRAIN3 = "0.9.11"
+DRAIN3_LINES = 200_000  # its rate does not change after that
+HOME = Path(__file__).parents[2] / "build" / f"drain3-{DRAIN3}"
 
 _WORDS = """order payment cart session user request reply cache queue worker node pool index query upstream gateway
 token stock mail invoice started stopped failed accepted refused expired opened closed for of from to with in after
 while retry timeout limit exceeded missing found created removed updated slow healthy""".split()  # noqa: SIM905
-
-
-@dataclass(frozen=True)
-class Rate:
-    what: str
-    lines: int
-    seconds: float
-
-    def __str__(self) -> str:
-        rate = self.lines / self.seconds
-        return f"{self.what:<28} {rate:>12,.0f} lines/s   ({self.lines:,} lines, {self.seconds:.2f} s)"
 
 
 def corpus(lines: int, *, seed: int = 1) -> list[str]:
@@ -51,26 +53,89 @@ def corpus(lines: int, *, seed: int = 1) -> list[str]:
     return found
 
 
-def measure() -> list[Rate]:
-    messages = corpus(LINES)
+def measure(lines: int) -> Table:
+    messages = corpus(lines)
     rnd = random.Random(2)
-    unlike = [f"{message} trace {rnd.getrandbits(64):016x}" for message in messages[: LINES // 4]]
+    unlike = [f"{message} trace {rnd.getrandbits(64):016x}" for message in messages[: lines // 4]]
     cold, batched, none_known = PatternMiner(), PatternMiner(), PatternMiner()
-    batches = [messages[start : start + BATCH] for start in range(0, LINES, BATCH)]
-    return [
-        _timed("patterns, cold", LINES, lambda: cold.identify(messages)),
-        _timed("patterns, known", LINES, lambda: cold.identify(messages)),
-        _timed(f"patterns, batches of {BATCH:,}", LINES, lambda: [batched.identify(batch) for batch in batches]),
-        _timed("patterns, no shape twice", len(unlike), lambda: none_known.identify(unlike)),
-    ]
+    batches = [messages[start : start + BATCH] for start in range(0, lines, BATCH)]
+    with tempfile.TemporaryDirectory(prefix="fleexmon-bench-") as made:
+        file = Path(made) / "lines.log"
+        file.write_text("".join(f"{message}\n" for message in messages[:DRAIN3_LINES]), "utf-8")
+        theirs = _drain3(file)
+        file.write_text("".join(f"{message}\n" for message in messages), "utf-8")
+        rows = [
+            _row("one batch, nothing known", lines, _seconds(lambda: cold.identify(messages)), theirs.get("cold")),
+            _row("everything known", lines, _seconds(lambda: cold.identify(messages)), theirs.get("known")),
+            _row(
+                f"batches of {BATCH:,}",
+                lines,
+                _seconds(lambda: [batched.identify(batch) for batch in batches]),
+                theirs.get("cold"),
+            ),
+            _row("no shape twice", len(unlike), _seconds(lambda: none_known.identify(unlike)), theirs.get("cold")),
+            _row("fleexmon patterns FILE", lines, _command(file), theirs.get("cold")),
+        ]
+    seconds, peak = apart(_stream, 10 * lines, lines)
+    rows.append({**_row(f"{lines:,} different", 10 * lines, seconds, theirs.get("cold")), "peak_mb": peak})
+    return Table(
+        "patterns: lines/s of one thread", f"processor time, once each; drain3 {DRAIN3}, its README's masks", rows
+    )
 
 
-def _timed(what: str, lines: int, work: Callable[[], object]) -> Rate:
-    begun = time.perf_counter()
+def _row(what: str, lines: int, seconds: float, theirs: float | None) -> Row:
+    return {
+        "what": what,
+        "lines": lines,
+        "lines_per_s": lines / seconds,
+        "drain3_per_s": theirs or "",
+        "ratio": lines / seconds / theirs if theirs else "",
+        "peak_mb": "",
+    }
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.process_time()
     work()
-    return Rate(what, lines, time.perf_counter() - begun)
+    return time.process_time() - begun
+
+
+def _command(file: Path) -> float:
+    """Start-up and output included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with Path(os.devnull).open("wb") as nowhere:
+        command = [str(Path(sys.executable).parent / "fleexmon"), "patterns", str(file)]
+        subprocess.run(command, stdout=nowhere, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _stream(lines: int, different: int) -> float:
+    """What `fleexmon patterns` does with many different messages, of which no two have one shape."""
+    return _seconds(lambda: stream_patterns(_different(lines, different), len, redact=str))
+
+
+def _different(lines: int, different: int) -> Iterator[str]:
+    some = corpus(1_000, seed=3)
+    for n in range(lines):
+        k = n * 7_919 % different
+        yield f"{some[k % 1_000]} trace {k * 0x9E3779B97F4A7C15 % 2**64:016x}"
+
+
+def _drain3(file: Path) -> dict[str, float]:
+    """Lines a second from nothing and with everything known; empty where it cannot be installed."""
+    python = HOME / "bin" / "python"
+    if not (HOME / "ready").exists():
+        venv.create(HOME, clear=True, with_pip=True)
+        wanted = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"drain3=={DRAIN3}"]
+        if subprocess.run(wanted, check=False).returncode:
+            return {}
+        (HOME / "ready").touch()
+    script = Path(__file__).with_name("drain3_rate.py")
+    done = subprocess.run([python, script, file], capture_output=True, text=True, check=True)
+    rates: dict[str, float] = json.loads(done.stdout)
+    return rates
 
 
 if __name__ == "__main__":
-    for rate in measure():
-        print(rate)
+    print(measure(100_000))
