@@ -16,7 +16,7 @@ from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.collection.usual import Raw, Run
 from fleexmon_pipeline.settings import Limits
 
-SPLIT_FROM = 1_000_000  # bytes that are waited for before they are split; doubled when they hold no boundary
+SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when they hold no boundary; 1 MB is 8 % slower
 MOST_BYTES_UNKNOWN = 32_000_000  # of an object whose form cannot be told from its beginning
 BOM = b"\xef\xbb\xbf"
 SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
