@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -357,6 +358,44 @@ def test_an_agents_url_is_https_or_on_this_machine(url: str) -> None:
     assert found
     assert (found.url, found.api_key) == (url.rstrip("/"), "hunter2")
     assert "hunter2" not in repr(found)
+
+
+def test_what_genai_may_cost_is_read_with_its_defaults() -> None:
+    url = {"GENAI_AGENT_URL": "https://agent.example.com"}
+    usual = settings.genai(url)
+    assert usual == settings.GenAISettings("https://agent.example.com", None)
+
+    found = settings.genai(
+        {
+            **url, "GENAI_MAX_CALLS_PER_HOUR": "1", "GENAI_MAX_CALLS_PER_DAY": "2", "GENAI_MAX_TOKENS_PER_HOUR": "3000",
+            "GENAI_MAX_TOKENS_PER_DAY": "4000", "GENAI_MAX_TOKENS": "500", "GENAI_TIMEOUT": "60",
+            "GENAI_PRICE_PER_MILLION_INPUT": "0.65", "GENAI_PRICE_PER_MILLION_OUTPUT": "2", "GENAI_REDACT_IP": "no",
+        }
+    )  # fmt: skip
+
+    assert found == settings.GenAISettings(
+        "https://agent.example.com", None, 1, 2, 3000, 4000, 500, 60, Decimal("0.65"), Decimal(2), redact_ip=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("GENAI_MAX_CALLS_PER_HOUR", "0"),
+        ("GENAI_MAX_TOKENS_PER_HOUR", "999"),
+        ("GENAI_MAX_TOKENS_PER_DAY", "1e6"),
+        ("GENAI_MAX_TOKENS", "100000"),
+        ("GENAI_TIMEOUT", "0.5"),
+        ("GENAI_PRICE_PER_MILLION_INPUT", "-1"),
+        ("GENAI_PRICE_PER_MILLION_OUTPUT", "cheap"),
+        ("GENAI_REDACT_IP", "maybe"),
+    ],
+)
+def test_a_limit_or_price_of_genai_that_is_none_is_refused(variable: str, value: str) -> None:
+    told = refusal(settings.genai, **{"GENAI_AGENT_URL": "https://agent.example.com", variable: value})
+
+    assert told.variable == variable
+    assert value in str(told)
 
 
 def test_without_an_agent_there_is_none_whatever_else_is_set() -> None:
