@@ -10,6 +10,7 @@ from datetime import datetime
 
 import dagster as dg
 
+from fleexmon_pipeline.analysis.health import MinerHealth
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.reporting.escape import code
@@ -25,6 +26,11 @@ EVERYTHING_IS_JUDGED = dg.AssetCheckSpec(
     "everything_is_judged",
     asset="analyzed_logs",
     description="No window waits for the GenAI agent. Rules work without it; what waits is judged when it answers.",
+)
+PATTERNS_ARE_SOUND = dg.AssetCheckSpec(
+    "patterns_are_sound",
+    asset="analyzed_logs",
+    description="Of the last day's lines few are alone in their pattern; no pattern has most; few patterns are new.",
 )
 RULES_ARE_SOUND = dg.AssetCheckSpec(
     "rules_are_sound", asset="detected_issues", description="Every rule file can be read and its samples hold."
@@ -51,6 +57,11 @@ def check_judged(waiting: list[tuple[datetime, str]]) -> dg.AssetCheckResult:
     """Hours that wait for GenAI, and why."""
     told = [f"- {hour:%Y-%m-%d %H:%M} UTC: {code(reason, most=MOST_OF_A_REASON)}" for hour, reason in waiting]
     return _result(EVERYTHING_IS_JUDGED, told, "nothing waits")
+
+
+def check_patterns(health: MinerHealth) -> dg.AssetCheckResult:
+    told = [f"- {what}{': ' + code(template) if template else ''}" for what, template in health.problems()]
+    return _result(PATTERNS_ARE_SOUND, told, health.sentence())
 
 
 def check_rules(problems: list[str]) -> dg.AssetCheckResult:

@@ -10,11 +10,12 @@ import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.analysis.counts import CountsAccount, lines_are_gone, rebuild_counts, stale_slots
+from fleexmon_pipeline.analysis.health import miner_health
 from fleexmon_pipeline.analysis.judgement import Judgement, judge, mark_analyzed
 from fleexmon_pipeline.analysis.pattern_store import load_miner
 from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.catch_up import no_longer_waiting, note_waiting, waiting
-from fleexmon_pipeline.checks import EVERYTHING_IS_JUDGED, check_judged
+from fleexmon_pipeline.checks import EVERYTHING_IS_JUDGED, PATTERNS_ARE_SOUND, check_judged, check_patterns
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.lifecycle import newest_covered, reconcile, write_occurrences
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, is_tick, key_of_hour, utc_now, window_of
@@ -35,7 +36,7 @@ MOST_SHOWN = 20
     deps=["raw_logs"],
     group_name="fleexmon",
     kinds={"postgres", "ai"},
-    check_specs=[EVERYTHING_IS_JUDGED],
+    check_specs=[EVERYTHING_IS_JUDGED, PATTERNS_ARE_SOUND],
 )
 def analyzed_logs(
     context: dg.AssetExecutionContext, postgres: Postgres, genai: GenAI, github: GitHub
@@ -74,8 +75,8 @@ def analyzed_logs(
             context.log.info(f"{hour}: {_sentence(counts, judgement, marked, configured=agent is not None)}")
             metadata = _metadata(connection, counts, judgement, marked)
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
-        check = check_judged(waiting(connection, NAME))
-    return dg.MaterializeResult(check_results=[check])
+        checks = [check_judged(waiting(connection, NAME)), check_patterns(miner_health(connection))]
+    return dg.MaterializeResult(check_results=checks)
 
 
 def _settle(connection: Connection, hour: Window, part: Window, judgement: Judgement, *, configured: bool) -> int:

@@ -142,3 +142,27 @@ ORDER BY id;
 -- lines_gone --
 SELECT (SELECT COALESCE(sum(count), 0) FROM "LogPatternCount" WHERE slot >= %(since)s AND slot < %(until)s)
      > (SELECT count(*) FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s) AS gone;
+
+-- health --
+-- The 24 hours up to the newest counted slot, aliases resolved (32 steps end a circle).
+WITH RECURSIVE day AS (
+  SELECT max(slot) - INTERVAL '24 hours' AS begun FROM "LogPatternCount"
+), counted AS (
+  SELECT pattern, sum(count)::bigint AS lines FROM "LogPatternCount", day WHERE slot > begun GROUP BY pattern
+), chain AS (
+  SELECT pattern AS id, pattern::varchar AS root, 0 AS step FROM counted
+  UNION ALL
+  SELECT chain.id, p."aliasOf", chain.step + 1
+  FROM chain JOIN "LogPattern" p ON p.id = chain.root
+  WHERE p."aliasOf" IS NOT NULL AND chain.step < 32
+), family AS (
+  SELECT root, sum(lines)::bigint AS lines
+  FROM (SELECT DISTINCT ON (id) id, root FROM chain ORDER BY id, step DESC) last JOIN counted ON counted.pattern = last.id
+  GROUP BY root
+)
+SELECT coalesce(sum(f.lines), 0)::bigint AS lines, count(*) AS patterns, count(*) FILTER (WHERE f.lines = 1) AS single,
+       coalesce(max(f.lines), 0)::bigint AS largest, (array_agg(p.template ORDER BY f.lines DESC, p.id))[1] AS largest_template,
+       count(*) FILTER (WHERE p."firstSeen" > begun) AS new,
+       EXISTS (SELECT FROM "LogPattern", day WHERE "firstSeen" <= begun) AS older
+FROM day LEFT JOIN family f ON true LEFT JOIN "LogPattern" p ON p.id = f.root
+GROUP BY begun;
