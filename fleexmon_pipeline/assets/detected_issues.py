@@ -11,12 +11,13 @@ import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.analysis.counts import lines_are_gone
-from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting
+from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting, note_waiting
 from fleexmon_pipeline.checks import RULES_ARE_SOUND, check_rules
 from fleexmon_pipeline.collection.coverage import covered_until
 from fleexmon_pipeline.collection.gaps import rules_but_gaps
 from fleexmon_pipeline.collection.rejected import WAITS_AS
 from fleexmon_pipeline.detection.evaluate import evaluate
+from fleexmon_pipeline.detection.history import note_seen
 from fleexmon_pipeline.detection.lifecycle import (
     adopt,
     newest_covered,
@@ -30,9 +31,11 @@ from fleexmon_pipeline.detection.rules import load_rules
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
 from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.postgres import Postgres
-from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.window import HOUR, Window
 
-# A rule looks back a quarter of an hour, so lines of this window are seen in the first three slots of the next as well.
+NAME = "detected_issues"
+# Thresholds look back a quarter of an hour, so lines of this window are seen in the first slots of the next as well. What
+# looks further back (rates over hours, silence) is judged again when an hour before it has changed.
 LOOK_BACK = timedelta(minutes=15)
 
 
@@ -71,6 +74,11 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
                 "titles": dg.MetadataValue.md(titles([o for o in occurrences if o.slot in hour])),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
+            for later in note_seen(connection, hour):
+                if later >= window.until and later + HOUR <= now:
+                    reason = f"lines of {hour} came after it was judged"
+                    note_waiting(connection, NAME, later, reason, now=utc_now())
+            no_longer_waiting(connection, NAME, hour, due_by=now)
             no_longer_waiting(connection, A_RUN, hour)
             no_longer_waiting(connection, WAITS_AS, hour, due_by=now)
         ended = reconcile(connection, open_subjects(connection), now=known_until)

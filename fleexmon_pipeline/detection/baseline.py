@@ -1,7 +1,7 @@
 """What is usual for a node: lines by time of day and load, how far they stray, which patterns it has.
 
-Here: learning it from counts of the past (`learn`), and what it lets expect of a window. No database: `history.py`; when
-a rule takes it for unusual: `unusual.py`.
+Here: learning it from counts of the past (`learn`), and what it lets expect of a window. The database: `history.py`;
+when a rule takes it for unusual: `unusual.py`.
 
 Learnt once a day. An incident of the past must not become usual: every figure is a median, a quantile or a winsorised
 mean, which a tenth of bad hours does not move.
@@ -213,7 +213,7 @@ def learn(past: Grid, asked: Iterable[Asked]) -> Baseline | None:
         return None
     days = float(known.sum() / SLOTS_A_DAY)
     profile, weekend = _profile(past.first, every, known)
-    plain = Baseline(days, list(map(float, profile)), weekend, 1.0, {name: (0.0, 1.0) for name in GROUPS}, _levels(past),
+    plain = Baseline(days, list(map(float, profile)), weekend, 1.0, dict.fromkeys(GROUPS, (0.0, 1.0)), _levels(past),
                      {}, {}, {}, {}, 0.0, 0.0)  # fmt: skip
     expectation = Expectation(plain, past)
     rates: dict[str, tuple[float, float]] = {}
@@ -313,7 +313,10 @@ def _rate(lines: Ints, base: Floats, load: Floats, known: Flags) -> tuple[float,
     load = np.log(load[ends][whole])
     if not len(seen):
         return log(1e-6), 1.0
-    offset, power = log((float(np.minimum(seen, np.quantile(seen, 0.95)).sum()) + 0.5) / max(float(usual.sum()), 1)), 1.0
+    offset, power = (
+        log((float(np.minimum(seen, np.quantile(seen, 0.95)).sum()) + 0.5) / max(float(usual.sum()), 1)),
+        1.0,
+    )
     for _ in range(12):
         mean = np.maximum(usual, 1e-9) * np.exp(offset + power * load)
         drawn = np.minimum(seen, mean + 2.5 * np.sqrt(mean + 0.2 * mean**2) + 1)
@@ -344,7 +347,7 @@ def _carry(every: Ints, base: Floats, known: Flags) -> float:
     return min(max(slope, 0.0), 1.0)
 
 
-def _learn_spread(baseline: Baseline, past: Grid, widths: Collection[int]) -> None:
+def _learn_spread(baseline: Baseline, past: Grid, widths: set[int]) -> None:
     expectation = Expectation(baseline, past)
     for name in GROUPS:
         lines = past.group(name)
@@ -403,15 +406,19 @@ def _learn_patterns(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> N
         baseline.patterns[pattern] = Past(group, known.lines, share, peak, habits)
     for each in asked:
         if each.per == "node":
-            seen = past.lines(each.levels)
-            found = _habits(seen, expectation.levels(each.levels, each.width), past.known, day, of_day, each.width)
+            found = _habits(
+                past.lines(each.levels),
+                expectation.levels(each.levels, each.width),
+                past.known,
+                day,
+                of_day,
+                each.width,
+            )
             if found:
                 baseline.habits[f"{_key(each.levels)}/{each.width}"] = found
 
 
-def _habits(
-    row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, width: int
-) -> dict[str, float]:
+def _habits(row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, width: int) -> dict[str, float]:
     """Times of day at which most days have many: slot of day → lines of the window then."""
     table = _by_day(trailing(row, width), known, day, of_day)
     if table.shape[0] < 4:
@@ -466,7 +473,7 @@ LEAST_UNUSUAL = 3.0  # what no limit is below
 
 
 def unseen(baseline: Baseline, grid: Grid, pattern: str) -> Past | None:
-    """A pattern that the node never had: as if half a line of it had been there. Not for info: deploys bring new ones."""
+    """A pattern that the node never had: as if half a line of it had been there. None for info, of which deploys bring new."""
     group = next(group_of(level) for name, level in grid.keys if name == pattern)
     if group == "rest":
         return None
@@ -512,9 +519,11 @@ def limit(baseline: Baseline, asked: Asked, false_alarms: float) -> float:
 
 
 def _novelty(past: Grid, days: float) -> float:
-    """Error patterns a day that come for the first time and are soon gone, the rare ones of a long tail: as many as came
-    so in the second half of the past, or as the share of those seen once tells (Good and Turing), whichever is more. One
-    that went on was an incident."""
+    """Error patterns a day that come for the first time and are soon gone, the rare ones of a long tail.
+
+    As many as came so in the second half of the past, or as those seen once tell (Good and Turing), whichever is more.
+    One that went on was an incident.
+    """
     begin, new, once, lines = past.slots // 2, 0, 0, 0
     for row in past.patterns(("error", "fatal")).values():
         first = int(np.flatnonzero(row)[0])

@@ -6,86 +6,74 @@ Here: reading "LogPatternCount" and "LogPattern", once for all rules. Reading li
 from __future__ import annotations
 
 import uuid
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
+
+from psycopg.rows import tuple_row
 
 from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.grid import number
 from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Subject
 from fleexmon_pipeline.window import EPOCH, SLOT, Window
 
 Alias = tuple[str, datetime | None]  # what a pattern merged into, and from which slot on; None: always
 Resolve = Callable[[str, datetime], str]  # stored id and slot → what it stood for
-Series = Mapping[datetime, int]  # beginning of a slot → lines; a slot without lines is not in it
 
 
-@dataclass(frozen=True)
-class Count:
-    slot: datetime
-    node: str
+class Count(NamedTuple):
+    slot: int  # numbered as `grid.number` does
     pattern: str  # what the line's own pattern stood for in that slot
     level: str  # debug, info, warn, error or fatal
-    count: int
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Counts of some levels."""
-
-    nodes: Mapping[str, Series]
-    patterns: Mapping[str, Mapping[str, Series]]  # node → resolved pattern → series
+    lines: int
 
 
 @dataclass
 class Counts:
     """The counts of a window, levels and aliases read."""
 
-    rows: list[Count]
+    rows: Mapping[str, list[Count]]  # by node
     templates: Mapping[str, str]  # of every resolved pattern that is in rows; redacted, as stored
     members: Mapping[str, list[str]]  # resolved pattern → the stored ids in rows that it stands for
     words: Mapping[str, set[str]]  # level → the words that rows have for it: other programs write ERR and 50
     resolve: Resolve = field(default=lambda pattern, _: pattern, repr=False)
-    _tallies: dict[frozenset[str], Tally] = field(default_factory=dict)
-
-    def tally(self, levels: Iterable[str]) -> Tally:
-        """Worked out once for all rules of the same levels: a hundred rules cost little more than ten."""
-        key = frozenset(levels)
-        if key not in self._tallies:
-            nodes: defaultdict[str, Counter[datetime]] = defaultdict(Counter)
-            patterns: defaultdict[str, defaultdict[str, Counter[datetime]]] = defaultdict(lambda: defaultdict(Counter))
-            for row in self.rows:
-                if row.level in key:
-                    nodes[row.node][row.slot] += row.count
-                    patterns[row.node][row.pattern][row.slot] += row.count
-            self._tallies[key] = Tally(nodes, patterns)
-        return self._tallies[key]
 
 
 def read_counts(connection: Connection, window: Window) -> Counts:
     """Cost follows the number of different patterns in the window, not of lines, nor of rows in the tables."""
     sql = statements("detection")
-    raw = connection.execute(sql["counts"], {"since": window.since, "until": window.until}).fetchall()
-    stored = {row["pattern"] for row in raw}
-    templates: dict[str, str] = {}
-    alias_of: dict[str, Alias] = {}
-    for row in connection.execute(sql["patterns"], {"ids": list(stored)}):
-        templates[row["id"]] = row["template"]
-        if row["alias_of"] is not None:
-            alias_of[row["id"]] = (row["alias_of"], row["alias_since"])
-    resolve = _resolver(alias_of)
-    levels = {row["level"]: read_level(row["level"]) for row in raw}
-    members: defaultdict[str, list[str]] = defaultdict(list)
-    for pattern, root in sorted({(r["pattern"], resolve(r["pattern"], r["slot"])) for r in raw}):
-        members[root].append(pattern)
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        raw = cursor.execute(sql["counts"], {"since": window.since, "until": window.until}).fetchall()
+    templates, resolve = read_patterns(connection, {row[2] for row in raw})
+    levels = {word: read_level(word) for word in {row[3] for row in raw}}
+    numbers = {slot: number(slot) for slot in {row[0] for row in raw}}
+    members: defaultdict[str, set[str]] = defaultdict(set)
     words: defaultdict[str, set[str]] = defaultdict(set)
     for word, level in levels.items():
         words[level].add(word)
-    rows = [Count(r["slot"], r["node"], resolve(r["pattern"], r["slot"]), levels[r["level"]], r["count"]) for r in raw]
-    return Counts(rows, {root: templates.get(root, root) for root in members}, members, words, resolve)
+    rows: defaultdict[str, list[Count]] = defaultdict(list)
+    for slot, node, pattern, word, count in raw:
+        root = resolve(pattern, slot)
+        members[root].add(pattern)
+        rows[node].append(Count(numbers[slot], root, levels[word], count))
+    named = {root: templates.get(root, root) for root in members}
+    return Counts(rows, named, {root: sorted(own) for root, own in members.items()}, words, resolve)
+
+
+def read_patterns(connection: Connection, ids: Collection[str]) -> tuple[dict[str, str], Resolve]:
+    """Templates of these stored ids and of what they are aliases of; and which they stood for, slot by slot."""
+    templates: dict[str, str] = {}
+    alias_of: dict[str, Alias] = {}
+    for row in connection.execute(statements("detection")["patterns"], {"ids": list(ids)}):
+        templates[row["id"]] = row["template"]
+        if row["alias_of"] is not None:
+            alias_of[row["id"]] = (row["alias_of"], row["alias_since"])
+    return templates, _resolver(alias_of)
 
 
 def _resolver(alias_of: Mapping[str, Alias]) -> Resolve:
@@ -123,11 +111,6 @@ def _since(pattern: str, alias_of: Mapping[str, Alias]) -> datetime | None:
         pattern, since = alias_of[pattern]
         moments += [since] if since is not None else []
     return max(moments, default=None)
-
-
-def trailing(series: Series, end: datetime, within: timedelta) -> int:
-    """Lines of the slots that make up `within` before `end`."""
-    return sum(series.get(end - SLOT * back, 0) for back in range(1, within // SLOT + 1))
 
 
 def read_samples(

@@ -1,149 +1,188 @@
 """Detector rules over a window: for every slot that ended, what fired at its end.
 
-Here: the conditions. Counts and lines: `counts.py`, `texts.py`; the row that a firing makes: `firing.py`; what becomes
-of it: `lifecycle.py`.
+Here: reading once for all rules, and what a firing says. The conditions: `unusual.py`; counts, history and lines:
+`counts.py`, `history.py`, `texts.py`; the row that a firing makes: `firing.py`; what becomes of it: `lifecycle.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.counts import Counts, Series, read_counts, read_samples, trailing
+from fleexmon_pipeline.detection.counts import read_counts, read_samples
 from fleexmon_pipeline.detection.firing import TEMPLATE_SHOWN, Firing, minutes, occurrence, percent, spoken
+from fleexmon_pipeline.detection.grid import moment, number
+from fleexmon_pipeline.detection.history import LOOK_BACK, day_of, past_templates, read_scenes
 from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
-from fleexmon_pipeline.detection.rule import LEVELS, Ratio, Repeated, Rule, Threshold
-from fleexmon_pipeline.detection.texts import find_texts
+from fleexmon_pipeline.detection.rule import LEVELS, Detector, New, Rate, Ratio, Repeated, Rule, Silence, Threshold
+from fleexmon_pipeline.detection.texts import Matches, find_texts
+from fleexmon_pipeline.detection.unusual import Finding, Scene, asked_by, conditions
 from fleexmon_pipeline.window import SLOT, Window
 
 TOP_PATTERNS = 3
 NO_PATTERN = "no pattern yet"
 
-Detector = Ratio | Repeated | Threshold
-
 
 def evaluate(connection: Connection, rules: Sequence[Rule], window: Window, *, until: datetime) -> list[Occurrence]:
     """What the detector rules say at the end of each slot of `window` that ends no later than `until`.
 
-    A rule sees the lines of its `within` before the slot's end, and nothing later: a line that comes in afterwards
-    changes no earlier slot. Predictors and disabled rules are passed over. Ordered by slot, rule, subject.
+    A rule sees lines before the slot's end, and nothing later: a line that comes in afterwards changes no earlier slot.
+    Predictors and disabled rules are passed over. Ordered by slot, rule, subject.
 
-    Reads the counts of the window, once; lines only where a rule looks for texts, once for all of them.
+    Reads the counts of the window and of LOOK_BACK before it, once; lines only where a rule looks for texts, once for
+    all of them; what is usual from a baseline that is learnt once a day.
     """
     ends = [slot.until for slot in window.slots() if slot.until <= until]
     active = [rule for rule in rules if rule.enabled and isinstance(rule, Detector)]
     if not ends or not active:
         return []
-    seen = Window(ends[0] - max(_within(rule) for rule in active), ends[-1])
-    counts = read_counts(connection, seen)
-    texts = find_texts(connection, [rule for rule in active if isinstance(rule, Threshold)], seen)
-    found: list[Occurrence] = []
-    for rule in active:
-        match rule:
-            case Ratio():
-                firings = list(_ratio(rule, counts, ends))
-            case Repeated():
-                firings = list(_repeated(rule, counts, ends))
-            case Threshold():
-                by_node = texts[rule.name].counts if rule.name in texts else counts.tally(_levels(rule)).nodes
-                firings = list(_threshold(rule, counts, by_node, ends))
-        if not firings:
-            continue
-        lines = texts.get(rule.name) or read_samples(
-            connection,
-            counts,
-            Window(min(firing.end for firing in firings) - _within(rule), max(firing.end for firing in firings)),
-            nodes={firing.subject.node for firing in firings if firing.subject.node},
-            levels=_levels(rule),
-            patterns={firing.subject.pattern for firing in firings if firing.subject.pattern} or None,
-        )
-        slots = _within(rule) // SLOT
-        found += (occurrence(rule, each, lines.newest(each.subject, each.end, slots)) for each in firings)
+    by_day: defaultdict[datetime, list[datetime]] = defaultdict(list)
+    for end in ends:
+        by_day[day_of(end - SLOT)].append(end)
+    found = [each for part in by_day.values() for each in _evaluate(connection, active, part)]
     return sorted(found, key=lambda each: (each.slot, each.rule, str(each.subject)))
 
 
-def _ratio(rule: Ratio, counts: Counts, ends: Iterable[datetime]) -> Iterator[Firing]:
-    limit, within = rule.ratio.more_than, rule.ratio.within
-    for node, series in counts.tally(rule.where.level).nodes.items():
-        every = counts.tally(LEVELS).nodes[node]
-        for end in ends:
-            errors, total = trailing(series, end, within), trailing(every, end, within)
-            if total <= rule.ratio.total_more_than or errors / total <= limit:
-                continue
-            rate = errors / total
-            top = _top_patterns(rule, counts, node, end)
-            figures = {"errors": errors, "total": total, "rate": rate, **_figures(limit, within), "topPatterns": top}
-            shown = {
-                **_shown(node, errors, percent(limit), within),
-                "total": str(total),
-                "rate": percent(rate),
-                "top_pattern": top[0]["template"] if top else NO_PATTERN,
-            }
-            yield Firing(Subject(node), end, errors, shown, figures)
+def _evaluate(connection: Connection, rules: Sequence[Detector], ends: Sequence[datetime]) -> Iterator[Occurrence]:
+    longest = max(width_of(rule) for rule in rules) * SLOT
+    seen = Window(ends[0] - max(LOOK_BACK, longest), ends[-1])
+    counts = read_counts(connection, seen)
+    looked_at = Window(ends[0] - longest, ends[-1])
+    texts = find_texts(connection, [rule for rule in rules if isinstance(rule, Threshold)], looked_at)
+    asked = {each for rule in rules for each in asked_by(rule)}
+    scenes = read_scenes(connection, counts, Window(ends[0] - SLOT, ends[-1]), seen, asked)
+    firings: defaultdict[str, list[tuple[Firing, int]]] = defaultdict(list)
+    by_name = {rule.name: rule for rule in rules}
+    for scene in scenes:
+        scene = with_texts(connection, scene, texts)  # noqa: PLW2901
+        for rule, finding in judge(rules, scene, ends):
+            firings[rule.name].append((_firing(rule, scene, finding), finding.width))
+    for name, fired in firings.items():
+        rule = by_name[name]
+        if isinstance(rule, Silence):
+            yield from (occurrence(rule, firing) for firing, _ in fired)
+            continue
+        lines = texts.get(name) or read_samples(
+            connection,
+            counts,
+            Window(min(f.end - SLOT * width for f, width in fired), max(f.end for f, _ in fired)),
+            nodes={firing.subject.node for firing, _ in fired if firing.subject.node},
+            levels=rule.where.level or LEVELS,
+            patterns={firing.subject.pattern for firing, _ in fired if firing.subject.pattern} or None,
+        )
+        for firing, width in fired:
+            yield occurrence(rule, firing, lines.newest(firing.subject, firing.end, width))
 
 
-def _repeated(rule: Repeated, counts: Counts, ends: Iterable[datetime]) -> Iterator[Firing]:
-    limit, within = rule.count.more_than, rule.count.within
-    for node, patterns in counts.tally(rule.where.level).patterns.items():
-        for pattern, series in patterns.items():
-            about = {"pattern": pattern, "template": counts.templates[pattern][:TEMPLATE_SHOWN]}
-            for end, count in _above(series, ends, within, limit):
-                figures = {"count": count, **_figures(limit, within), **about}
-                shown = {**_shown(node, count, str(limit), within), **about}
-                yield Firing(Subject(node, pattern), end, count, shown, figures)
+def with_texts(connection: Connection, scene: Scene, texts: dict[str, Matches]) -> Scene:
+    """The scene with the lines that text rules found; with the templates of its past where there are any."""
+    rows = {}
+    for name, matches in texts.items():
+        row = np.zeros(scene.grid.slots, np.int64)
+        for slot, lines in matches.counts.get(scene.grid.node, {}).items():
+            row[number(slot) - scene.grid.first] += lines
+        rows[name] = row
+    some = any(row.any() for row in rows.values())
+    return replace(scene, texts=rows, past_templates=past_templates(connection, scene) if some else {})
 
 
-def _threshold(
-    rule: Threshold, counts: Counts, by_node: Mapping[str, Series], ends: Iterable[datetime]
-) -> Iterator[Firing]:
-    limit, within = rule.count.more_than, rule.count.within
-    for node, series in by_node.items():
-        for end, count in _above(series, ends, within, limit):
-            top = _top_patterns(rule, counts, node, end)
-            figures = {"count": count, **_figures(limit, within), "topPatterns": top}
-            shown = {
-                **_shown(node, count, str(limit), within),
-                "top_pattern": top[0]["template"] if top else NO_PATTERN,
-            }
-            yield Firing(Subject(node), end, count, shown, figures)
+def judge(rules: Collection[Detector], scene: Scene, ends: Sequence[datetime]) -> Iterator[tuple[Detector, Finding]]:
+    """What the rules find at these ends. A node that is silent has no other issue: what is missing looks like many."""
+    wanted = {number(end) - 1 - scene.grid.first for end in ends}
+    silent = any(isinstance(rule, Silence) for rule in rules)
+    held = set(np.flatnonzero(scene.silent[0]).tolist()) if silent else set()
+    for rule in rules:
+        for finding in conditions(rule, scene):
+            if finding.slot in wanted and (isinstance(rule, Silence) or finding.slot not in held):
+                yield rule, finding
 
 
-def _above(series: Series, ends: Iterable[datetime], within: timedelta, limit: int) -> Iterator[tuple[datetime, int]]:
-    for end in ends:
-        count = trailing(series, end, within)
-        if count > limit:
-            yield end, count
+def width_of(rule: Detector) -> int:
+    """Slots of the longest window that a rule looks at."""
+    match rule:
+        case Ratio():
+            return rule.ratio.within // SLOT
+        case Repeated() | Threshold():
+            return rule.count.within // SLOT
+        case Rate():
+            return max(rule.rate.at_least) // SLOT
+        case New():
+            return rule.new.within // SLOT
+        case Silence():
+            return 1
 
 
-def _figures(limit: float, within: timedelta) -> dict[str, Any]:
-    return {"threshold": limit, "withinMinutes": minutes(within)}
+# -- what a firing says ---------------------------------------------------------------------------------------------
 
 
-def _shown(node: str, count: int, limit: str, within: timedelta) -> dict[str, str]:
-    return {"node": node, "count": str(count), "threshold": limit, "within": spoken(within)}
+def _firing(rule: Detector, scene: Scene, found: Finding) -> Firing:
+    node, width = scene.grid.node, found.width * SLOT
+    end = moment(scene.grid.first + found.slot + 1)
+    subject = Subject(node, found.pattern)
+    figures: dict[str, Any] = {"count": found.count, "withinMinutes": minutes(width)}
+    shown = {"node": node, "count": str(found.count), "within": spoken(width)}
+    if found.expected is not None:
+        figures |= {"expected": round(found.expected, 2)}
+    shown |= {"expected": _few(found.expected or 0.0), "times": _times(found)}
+    if found.pattern is not None:
+        template = scene.templates.get(found.pattern, found.pattern)[:TEMPLATE_SHOWN]
+        figures |= {"pattern": found.pattern, "template": template}
+        shown |= {"pattern": found.pattern, "template": template}
+    else:
+        top = _top_patterns(rule, scene, found)
+        if not isinstance(rule, Silence):
+            figures["topPatterns"] = top
+        shown["top_pattern"] = top[0]["template"] if top else NO_PATTERN
+    limit = _threshold_of(rule)
+    if limit is not None:
+        figures["threshold"] = limit
+        shown["threshold"] = percent(limit) if isinstance(rule, Ratio) else str(limit)
+    if found.total is not None:
+        rate = found.count / found.total
+        figures = {"errors": found.count, "total": found.total, "rate": rate, **figures}
+        del figures["count"]
+        shown |= {"total": str(found.total), "rate": percent(rate)}
+    return Firing(subject, end, found.count, shown, figures)
 
 
-def _top_patterns(rule: Ratio | Threshold, counts: Counts, node: str, end: datetime) -> list[dict[str, Any]]:
+def _threshold_of(rule: Detector) -> float | None:
+    match rule:
+        case Ratio():
+            return rule.ratio.more_than
+        case Repeated() | Threshold():
+            return rule.count.more_than
+        case _:
+            return None
+
+
+def _few(lines: float) -> str:
+    return f"{lines:.0f}" if lines >= 10 else f"{lines:.1f}"
+
+
+def _times(found: Finding) -> str:
+    times = found.count / max(found.expected or 0.0, 0.1)
+    return f"{times:.0f}" if times >= 10 else f"{times:.1f}"
+
+
+def _top_patterns(rule: Detector, scene: Scene, found: Finding) -> list[dict[str, Any]]:
     """The node's loudest patterns that the rule is about. A text that a mask hides in the template finds none; what
     fired is not affected, it was counted on the lines."""
-    patterns = counts.tally(_levels(rule)).patterns.get(node, {})
+    if isinstance(rule, Silence):
+        return []
     loudest = {
-        pattern: count
-        for pattern, series in patterns.items()
-        if (count := trailing(series, end, _within(rule))) and rule.where.has_text(counts.templates[pattern])
+        pattern: int(count)
+        for pattern, row in scene.grid.patterns(rule.where.level or LEVELS).items()
+        if (count := row[max(found.slot + 1 - found.width, 0) : found.slot + 1].sum())
+        and rule.where.has_text(scene.templates[pattern])
     }
     ranked = sorted(loudest.items(), key=lambda item: (-item[1], item[0]))[:TOP_PATTERNS]
     return [
-        {"pattern": pattern, "template": counts.templates[pattern][:TEMPLATE_SHOWN], "count": count}
+        {"pattern": pattern, "template": scene.templates[pattern][:TEMPLATE_SHOWN], "count": count}
         for pattern, count in ranked
     ]
-
-
-def _levels(rule: Detector) -> tuple[str, ...]:
-    return rule.where.level or LEVELS
-
-
-def _within(rule: Detector) -> timedelta:
-    return rule.ratio.within if isinstance(rule, Ratio) else rule.count.within

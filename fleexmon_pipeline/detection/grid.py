@@ -1,12 +1,13 @@
 """Counts as arrays: a node's lines by slot, and the sums over trailing windows that all rates are judged by.
 
-Here: arithmetic without a database and without a rule. What is read into it: `history.py`; what is usual: `baseline.py`.
+Here: arithmetic without a database and without a rule. What is read into it: `history.py`; what is usual:
+`baseline.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -49,27 +50,36 @@ class Grid:
     empty: Flags  # it has answered, with no record at all
     keys: list[tuple[str, str]]  # pattern and level of the rows of `counts`
     counts: Ints  # rows x slots
+    # Worked out once for all rules of the same levels: a hundred rules cost little more than ten.
+    _lines: dict[frozenset[str], Ints] = field(default_factory=dict, repr=False)
+    _patterns: dict[frozenset[str], dict[str, Ints]] = field(default_factory=dict, repr=False)
 
     @property
     def slots(self) -> int:
-        return self.counts.shape[1]
+        return int(self.counts.shape[1])
 
     def lines(self, levels: Collection[str] | None = None) -> Ints:
         """Lines of these levels (None: of all) by slot."""
-        if levels is None:
-            return self.counts.sum(axis=0)
-        return self.counts[[level in levels for _, level in self.keys]].sum(axis=0)
+        key = frozenset(levels) if levels is not None else frozenset(["*"])
+        if key not in self._lines:
+            rows = [levels is None or level in levels for _, level in self.keys]
+            self._lines[key] = self.counts[rows].sum(axis=0)
+        return self._lines[key]
 
     def group(self, name: str) -> Ints:
-        return self.counts[[group_of(level) == name for _, level in self.keys]].sum(axis=0)
+        found: Ints = self.counts[[group_of(level) == name for _, level in self.keys]].sum(axis=0)
+        return found
 
     def patterns(self, levels: Collection[str]) -> dict[str, Ints]:
         """Lines of each pattern in these levels by slot; patterns without any are left out."""
-        found: dict[str, Ints] = {}
-        for row, (pattern, level) in zip(self.counts, self.keys, strict=True):
-            if level in levels:
-                found[pattern] = found[pattern] + row if pattern in found else row
-        return found
+        key = frozenset(levels)
+        if key not in self._patterns:
+            found: dict[str, Ints] = {}
+            for row, (pattern, level) in zip(self.counts, self.keys, strict=True):
+                if level in key:
+                    found[pattern] = found[pattern] + row if pattern in found else row
+            self._patterns[key] = found
+        return self._patterns[key]
 
 
 def grid(

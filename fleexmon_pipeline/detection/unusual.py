@@ -58,7 +58,9 @@ class Scene:
     first_seen: Mapping[str, int]  # pattern → number of the slot in which it first came, at any node
     texts: Mapping[str, Ints] = field(default_factory=dict)  # rule → its lines by slot
     past_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
-    spoke: float | None = None  # lines a slot before a silence that is older than the grid
+    spoke: tuple[int, float] | None = (
+        None  # of a silence older than the grid: its last slot with lines, lines a slot then
+    )
 
     @cached_property
     def expectation(self) -> Expectation | None:
@@ -66,21 +68,27 @@ class Scene:
 
     def has_history(self, days: float) -> Flags:
         """At the end of which slots the node has been known for so long."""
+        if self.since is None:
+            return np.zeros(self.grid.slots, bool)
         ends = self.grid.first + np.arange(self.grid.slots) + 1
-        return np.asarray(ends - self.since >= days * SLOTS_A_DAY if self.since is not None else np.zeros_like(ends, bool))
+        return np.asarray(ends - self.since >= days * SLOTS_A_DAY)
 
     @cached_property
     def silent(self) -> tuple[Flags, Floats]:
         """At the end of which slots the node is silent that should speak; empty slots so far."""
         base = None if self.baseline is None else _unmasked(self.baseline, self.grid)
-        quiet = quietness(self.grid, base, spoke=self.spoke)
+        quiet = quietness(self.grid, base, spoke=self.spoke[1] if self.spoke else None)
         least = max(LEAST_QUIET, MORE_QUIET * self.baseline.quiet) if self.baseline else LEAST_QUIET
         run = _runs(self.grid)
+        if self.spoke:
+            run = np.where(run == np.cumsum(self.grid.empty), run + self.grid.first - self.spoke[0] - 1, run)
         return np.asarray((quiet >= least) & (run >= 2) & self.grid.empty & self.grid.known), run
 
 
 def _unmasked(baseline: Baseline, grid: Grid) -> Floats:
-    return Expectation(baseline, Grid(grid.node, grid.first, np.ones(grid.slots, bool), grid.empty, [], np.zeros((0, grid.slots), np.int64))).base
+    """Lines a slot by time of day, whether the slot is known or not."""
+    known = np.ones(grid.slots, bool)
+    return Expectation(baseline, Grid(grid.node, grid.first, known, grid.empty, [], grid.counts[:0])).base
 
 
 def _runs(grid: Grid) -> Floats:
@@ -136,7 +144,7 @@ def _ratio(rule: Ratio, scene: Scene) -> Iterator[Finding]:
         return
     unlike, expected = _gate(rule, scene, Asked(rule.where.level, "node", width), None)
     for slot in np.flatnonzero(holds & unlike):
-        yield Finding(int(slot), None, int(errors[slot]), _at(expected, slot), width, int(total[slot]))
+        yield Finding(int(slot), None, int(errors[slot]), _at(expected, int(slot)), width, int(total[slot]))
 
 
 def _repeated(rule: Repeated, scene: Scene) -> Iterator[Finding]:
@@ -148,7 +156,7 @@ def _repeated(rule: Repeated, scene: Scene) -> Iterator[Finding]:
             continue
         unlike, expected = _gate(rule, scene, Asked(rule.where.level, "pattern", width), pattern)
         for slot in np.flatnonzero(holds & unlike):
-            yield Finding(int(slot), pattern, int(lines[slot]), _at(expected, slot), width)
+            yield Finding(int(slot), pattern, int(lines[slot]), _at(expected, int(slot)), width)
 
 
 def _threshold(rule: Threshold, scene: Scene) -> Iterator[Finding]:
@@ -166,7 +174,7 @@ def _threshold(rule: Threshold, scene: Scene) -> Iterator[Finding]:
     else:
         unlike, expected = _gate(rule, scene, Asked(rule.where.level, "node", width), None)
     for slot in np.flatnonzero(holds & unlike):
-        yield Finding(int(slot), None, int(lines[slot]), _at(expected, slot), width)
+        yield Finding(int(slot), None, int(lines[slot]), _at(expected, int(slot)), width)
 
 
 def _at(expected: Floats | None, slot: int) -> float | None:
@@ -256,7 +264,7 @@ def _mean(scene: Scene, rule: Rate, pattern: str | None, width: int) -> Floats:
 
 
 def _enough(rule: Rate, scene: Scene, pattern: str | None, row: Ints, width: int, least: int) -> Flags:
-    """Enough lines, times the usual, and in the last third of the window as well: what is over is not told for hours."""
+    """Enough lines, times the usual, and so in the last third of the window: what is over is not told for hours."""
     lines, mean = trailing(row, width), _mean(scene, rule, pattern, width)
     held = max(width // 3, min(width, 3))
     lately = trailing(row, held) >= rule.rate.times * _mean(scene, rule, pattern, held)

@@ -20,6 +20,7 @@ from fleexmon_pipeline.analysis.patterns import PatternMiner
 from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.counts import read_counts
+from fleexmon_pipeline.detection.grid import number
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 
@@ -191,16 +192,16 @@ def test_a_merge_counts_from_the_slot_it_arose_in_and_a_rerun_keeps_that(databas
         insert(connection, texts, at=TEN + SLOT)
         for slot in HOUR.slots():
             rebuild(connection, slot)
-        first = read_counts(connection, HOUR).rows
+        first = [each for rows in read_counts(connection, HOUR).rows.values() for each in rows]
         earlier = evidence.read(connection, Window(TEN, TEN + SLOT)).patterns
         later = evidence.read(connection, HOUR).patterns
         rebuild(connection)
-        again = read_counts(connection, HOUR).rows
+        again = [each for rows in read_counts(connection, HOUR).rows.values() for each in rows]
         since = {
             row["aliasSince"] for row in connection.execute('SELECT * FROM "LogPattern" WHERE "aliasOf" IS NOT NULL')
         }
 
-    before, after = ({row.pattern for row in first if row.slot == slot} for slot in (TEN, TEN + SLOT))
+    before, after = ({row.pattern for row in first if row.slot == number(slot)} for slot in (TEN, TEN + SLOT))
     assert (len(before), len(after), before & after) == (1, 1, set())
     assert sorted(map(str, again)) == sorted(map(str, first))
     assert since == {TEN + SLOT}

@@ -1,0 +1,16 @@
+-- What is usual for a node, learnt once a day from the counts of the 14 days before. A cache: it can be emptied.
+-- "madeOf": a hash of what it was learnt from; one that differs is learnt anew. figures: JSON; NULL: nothing to learn from.
+CREATE TABLE "NodeBaseline" (
+  node     VARCHAR NOT NULL,
+  day      TIMESTAMP NOT NULL,
+  "madeOf" VARCHAR NOT NULL,
+  figures  TEXT,
+  PRIMARY KEY (node, day)
+);
+
+-- What detection saw of an hour when it last judged it, as a hash of counts and coverage. Where it changes, later hours
+-- that looked back into it are judged again.
+CREATE TABLE "DetectedHour" (
+  hour     TIMESTAMP PRIMARY KEY,
+  "madeOf" VARCHAR NOT NULL
+);

@@ -1,0 +1,90 @@
+-- coverage --
+-- Who was asked in these slots, and with what outcome.
+SELECT node, slot, status FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
+
+-- known_since --
+-- The first slot in which each of these nodes ever answered.
+SELECT node, (
+  SELECT slot FROM "LogCoverage" AS c
+  WHERE c.node = asked.node AND status IN ('complete', 'empty')
+  ORDER BY slot LIMIT 1
+) AS slot
+FROM unnest(%(nodes)s::text[]) AS asked (node);
+
+-- last_spoke --
+-- The last slot with lines before a silence that is older than what was read, and how steady the 3 hours up to it were.
+SELECT last.slot, count(*) FILTER (WHERE c.status IN ('complete', 'empty')) AS known,
+  count(*) FILTER (WHERE c.stored > 0) AS spoken, COALESCE(sum(c.stored), 0)::bigint AS lines
+FROM (
+  SELECT slot FROM "LogCoverage"
+  WHERE node = %(node)s AND slot < %(before)s AND slot >= %(since)s AND stored > 0
+  ORDER BY slot DESC LIMIT 1
+) AS last
+JOIN "LogCoverage" AS c ON c.node = %(node)s AND c.slot > last.slot - interval '3 hours' AND c.slot <= last.slot
+GROUP BY last.slot;
+
+-- first_slots --
+-- When each of these stored ids first had a line. One look into the index each, however many lines it had since.
+SELECT id, (SELECT slot FROM "LogPatternCount" AS c WHERE c.pattern = id ORDER BY slot LIMIT 1) AS slot
+FROM unnest(%(ids)s::text[]) AS id;
+
+-- members --
+-- What has merged into these patterns, over any number of steps, and since when each merge holds.
+WITH RECURSIVE member AS (
+  SELECT "aliasOf" AS root, id, "aliasSince" AS since FROM "LogPattern" WHERE "aliasOf" = ANY(%(roots)s::text[])
+  UNION
+  SELECT member.root, p.id, GREATEST(member.since, p."aliasSince") FROM member JOIN "LogPattern" AS p ON p."aliasOf" = member.id
+)
+SELECT root, id, since FROM member;
+
+-- templates --
+SELECT id, template FROM "LogPattern" WHERE id = ANY(%(ids)s::text[]);
+
+-- past --
+-- Counts as arrays written out: a fortnight of six nodes has 300,000 rows, and a text is read in one go.
+SELECT node, pattern, level,
+  string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ' ORDER BY slot) AS slots,
+  string_agg(count::text, ' ' ORDER BY slot) AS counts
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
+GROUP BY node, pattern, level;
+
+-- past_coverage --
+SELECT node,
+  string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ') FILTER (WHERE status IN ('complete', 'empty')) AS known,
+  string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ') FILTER (WHERE status = 'empty') AS empty
+FROM "LogCoverage"
+WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
+GROUP BY node;
+
+-- seen_hours --
+SELECT hour, "madeOf" AS made_of FROM "DetectedHour" WHERE hour >= %(since)s AND hour < %(until)s ORDER BY hour;
+
+-- look_at_hour --
+-- All that detection may see of an hour, as one hash.
+SELECT md5(
+  COALESCE((
+    SELECT string_agg(concat_ws(' ', slot, node, pattern, level, count), '|' ORDER BY slot, node, pattern, level)
+    FROM "LogPatternCount" WHERE slot >= %(since)s AND slot < %(until)s
+  ), '') || COALESCE((
+    SELECT string_agg(concat_ws(' ', slot, node, status), '|' ORDER BY slot, node)
+    FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s
+  ), '')
+) AS made_of;
+
+-- note_hour --
+-- What was seen before, as long as it differs.
+WITH before AS (SELECT "madeOf" FROM "DetectedHour" WHERE hour = %(hour)s)
+INSERT INTO "DetectedHour" AS known (hour, "madeOf") VALUES (%(hour)s, %(made_of)s)
+ON CONFLICT (hour) DO UPDATE SET "madeOf" = EXCLUDED."madeOf" WHERE known."madeOf" <> EXCLUDED."madeOf"
+RETURNING (SELECT "madeOf" FROM before) AS before;
+
+-- baseline --
+SELECT node, "madeOf" AS made_of, figures FROM "NodeBaseline" WHERE node = ANY(%(nodes)s::text[]) AND day = %(day)s;
+
+-- keep_baseline --
+INSERT INTO "NodeBaseline" (node, day, "madeOf", figures) VALUES (%(node)s, %(day)s, %(made_of)s, %(figures)s)
+ON CONFLICT (node, day) DO UPDATE SET "madeOf" = EXCLUDED."madeOf", figures = EXCLUDED.figures;
+
+-- forget_baselines --
+DELETE FROM "NodeBaseline" WHERE day < %(before)s;
