@@ -1,6 +1,6 @@
-"""What is variable in a log line by its looks: a line becomes a template of words and typed placeholders.
+"""What is variable in a log line, by its looks or by its place: a line becomes words and typed placeholders.
 
-Here: shape, masks, tokens, and the text that people read. Which templates are one pattern after all: `merging.py`.
+Here: shape and masks. Its tokens, and the text that people read: `templates.py`; placeholders: `placeholders.py`.
 
 Every expression runs in linear time on any text: alternatives that scan a run start only where the run starts, and are
 possessive where they could give back. A line's tokens depend on the line alone.
@@ -8,29 +8,27 @@ possessive where they could give back. A line's tokens depend on the line alone.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-MASK_VERSION = 2  # raise it when any rule below changes: stored ids of lines it touches are then made anew
+from fleexmon_pipeline.analysis.placeholders import (
+    ANY,
+    ANY_MARK,
+    HOLE,
+    MARK,
+    MARK_OF_SHOWN,
+    MARKS,
+    PLACEHOLDER,
+    shared_kind,
+)
 
-Template = tuple[str, ...]
-
-# A placeholder is one private-use character while we work (fixed width, never a word character), "<num>" when shown.
-# The first, "<*>", is what all are for identity: `took 5 ms` and `took 1.5 s` differ in kind only.
-KINDS = ("*", "num", "duration", "size", "time", "ip", "mac", "host", "url", "email", "path", "uuid", "hex", "id")
-_MARK = {kind: chr(0xE000 + index) for index, kind in enumerate(KINDS)}
-HOLE = _MARK["*"]
-MARKS = frozenset(_MARK.values())
-_ANY = f"[{_MARK['*']}-{_MARK['id']}]"
-_SHOWN = {ord(mark): f"<{kind}>" for kind, mark in _MARK.items()}
-_MARK_OF_SHOWN = {f"<{kind}>": mark for kind, mark in _MARK.items()}
-_PLACEHOLDER = re.compile("|".join(map(re.escape, _MARK_OF_SHOWN)))
+MASK_VERSION = (
+    2  # raise it when a rule here or in templates.py changes: stored ids of lines it touches are made anew
+)
 
 LONGEST_READ = 65_536  # characters of a message that are looked at: beyond are dumps, not sentences
 LONGEST_KEPT = 4_096  # what of a longer message makes the template, in bytes, once stack frames are left out
-LONGEST_SHOWN = 2_000  # characters of a template as stored and shown
 LONGEST_WORD = 100  # characters of a word whose mask is remembered
 MOST_WORDS = 100_000  # of them, 20 MB
 
@@ -101,13 +99,12 @@ _WORD = re.compile(
     re.VERBOSE,
 )
 _HEX = re.compile("[0-9a-fA-F]{8,}")
-_MARKS = re.compile(_ANY)
 
 
 @lru_cache(maxsize=16_384)
 def _mark_of_word(word: str) -> str:
     found = _WORD.fullmatch(word)
-    return _MARK[found.lastgroup if found and found.lastgroup else "id"]
+    return MARK[found.lastgroup if found and found.lastgroup else "id"]
 
 
 _SHOWN_AS = {"drive": "path", "image": "path", "item": "id", "account": "id"}
@@ -117,16 +114,9 @@ def _mark(found: re.Match[str]) -> str:
     kind = found.lastgroup or "*"
     if kind == "word":
         return _mark_of_word(found[0])
-    if kind in ("path", "host") and len(found[0]) <= 22 and _mark_of_word(found[0]) == _MARK["ip"]:
-        return _MARK["ip"]  # /10.0.0.1:50010
-    return _MARK[_SHOWN_AS.get(kind, kind)]
-
-
-def _join(marks: set[str]) -> str:
-    """The placeholder for holes of these kinds in one place: the kind they share, else `<*>`."""
-    if len(marks) == 1:
-        return next(iter(marks))
-    return _MARK["time"] if marks == {_MARK["time"], _MARK["num"]} else HOLE
+    if kind in ("path", "host") and len(found[0]) <= 22 and _mark_of_word(found[0]) == MARK["ip"]:
+        return MARK["ip"]  # /10.0.0.1:50010
+    return MARK[_SHOWN_AS.get(kind, kind)]
 
 
 class _Words(dict[str, str]):
@@ -136,9 +126,9 @@ class _Words(dict[str, str]):
         if word.isascii() and word.isalnum():  # most words: of the expressions only the last two could fit
             masked = _mark_of_word(word) if "0" in word or _HEX.fullmatch(word) else word
         else:
-            masked = _VARIABLE.sub(_mark, word) if word != "/" else _MARK["path"]
+            masked = _VARIABLE.sub(_mark, word) if word != "/" else MARK["path"]
         if "<" in masked:  # a line that quotes a template is a line of that template; none can forge another's text
-            masked = _PLACEHOLDER.sub(lambda literal: _MARK_OF_SHOWN[literal[0]], masked)
+            masked = PLACEHOLDER.sub(lambda literal: MARK_OF_SHOWN[literal[0]], masked)
         if len(word) <= LONGEST_WORD:
             if len(self) >= MOST_WORDS:
                 self.clear()
@@ -172,8 +162,8 @@ def _route(path: str) -> str:
 
 
 def _segment(masked: str) -> str:
-    marks = _MARKS.findall(masked)
-    return masked if not marks else _MARK["id"] if len(masked) > 1 else masked
+    marks = ANY_MARK.findall(masked)
+    return masked if not marks else MARK["id"] if len(masked) > 1 else masked
 
 
 # Whose value is the message itself, or what tells one statement from another; any other value is variable.
@@ -189,7 +179,7 @@ _FLAG = re.compile(r"(?<==\s)(?:true|false|yes|no|null|none)\b", re.IGNORECASE)
 _MEMBER = re.compile(rf'"({_KEY})"{_MEMBER_VALUE}')
 _DICT_MEMBER = re.compile(rf"""["']({_KEY})["']{_MEMBER_VALUE}""")
 _LIST = re.compile(r"(?<=:\s)\[[^\[\]{}]{0,1000}+\]")
-_NAMED = re.compile(rf"""(?<!\w)"(?:[^\s"]{{1,200}}+|[\w.-]++/{_ANY}[^"]{{0,1000}}+)"(?!\s?:)""")
+_NAMED = re.compile(rf"""(?<!\w)"(?:[^\s"]{{1,200}}+|[\w.-]++/{ANY}[^"]{{0,1000}}+)"(?!\s?:)""")
 _ROOT = re.compile(rf"""(?<!\w)({"|".join(sorted(VERBS))}) /(?=[\s"'?]|$)""")
 
 
@@ -217,7 +207,7 @@ def _by_place(masked: str) -> str:
     if "=" in masked:
         masked = _FLAG.sub(HOLE, _PAIR.sub(_pair, masked))
     if '"' in masked or "'" in masked:
-        masked = _ROOT.sub(rf"\1 {_MARK['path']}", masked)
+        masked = _ROOT.sub(rf"\1 {MARK['path']}", masked)
         masked = (_DICT_MEMBER if "{" in masked else _MEMBER).sub(_member, masked)
         masked = _LIST.sub(HOLE, masked)
         masked = _NAMED.sub(lambda found: _value(found[0]), masked)
@@ -225,107 +215,34 @@ def _by_place(masked: str) -> str:
 
 
 # Sun Jul 10 03:55:15 2005, once digits are placeholders; a number and its unit.
-_NUM, _CLOCK = _MARK["num"], f"[{_MARK['time']}{_MARK['num']}]"
+_NUM, _CLOCK = MARK["num"], f"[{MARK['time']}{MARK['num']}]"
 _APART = re.compile(
     rf"""(?P<time>(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*+,?\s)?+
         \b(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?
            |Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\s{_NUM}
-        (?:,?\s{_MARK["time"]})?(?:\s[A-Z]{{3,4}}\b)?(?:,?\s{_NUM})?)
+        (?:,?\s{MARK["time"]})?(?:\s[A-Z]{{3,4}}\b)?(?:,?\s{_NUM})?)
     |(?P<size>{_NUM}\s[kKMGT]?i?B\b)
     |(?P<duration>{_NUM}\s(?:ms|us|µs|ns|secs?|s)\b)""",
     re.VERBOSE,
 )
 # " (<*>)" beside a hole comes and goes with it; neighbouring holes are one, however many.
-_ASIDE = re.compile(rf"\s?\(\s*{_ANY}\s*\)|(?<={_ANY})\s?\(\s*[\w.-]*+\s*\)")
-_NEIGHBOURS = re.compile(rf"{_ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{_ANY})+")
+_ASIDE = re.compile(rf"\s?\(\s*{ANY}\s*\)|(?<={ANY})\s?\(\s*[\w.-]*+\s*\)")
+_NEIGHBOURS = re.compile(rf"{ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{ANY})+")
 
 
 def finish(masked: str) -> str:
     """What `mask_words` left, with placeholders also for what is variable by its place; neighbours are one."""
     masked = _by_place(masked)
-    if not _MARKS.search(masked):
+    if not ANY_MARK.search(masked):
         return masked
-    masked = _APART.sub(lambda found: _MARK[found.lastgroup or "*"], masked)
+    masked = _APART.sub(lambda found: MARK[found.lastgroup or "*"], masked)
     verb, _, rest = masked.partition(" ")
     if verb in VERBS and rest[:1] == "/":
         return masked
-    masked = _NEIGHBOURS.sub(lambda run: _join(set(_MARKS.findall(run[0]))), masked)
+    masked = _NEIGHBOURS.sub(lambda run: shared_kind(set(ANY_MARK.findall(run[0]))), masked)
     return _ASIDE.sub("", masked) if "(" in masked else masked
 
 
 def mask(shape: bytes) -> str:
     """The text of a shape with a placeholder for whatever is variable."""
     return finish(mask_words(shape))
-
-
-# -- templates --------------------------------------------------------------------------------------------------------
-
-
-_TOKEN = re.compile(
-    rf"""[A-Za-z][\w.-]*+:{_ANY}(?![^\s=:,;()\[\]{{}}"'])|[^\s=:,;()\[\]{{}}"']+(?:'[a-z]+)?|[=:,;()\[\]{{}}"']"""
-)
-_SEGMENT = re.compile(r"/[^/]*+")
-
-
-def _tokens(masked: str) -> list[str]:
-    """Words, punctuation, and of a route each segment."""
-    tokens = _TOKEN.findall(masked)
-    if "/" in masked and any(token[0] == "/" for token in tokens):
-        return [part for token in tokens for part in (_SEGMENT.findall(token) if token[0] == "/" else (token,))]
-    return tokens
-
-
-def tokenise(masked: str) -> Template:
-    """Words, punctuation and typed placeholders of a masked text; never empty. A group that repeats around a hole
-    (a list of addresses) is kept once."""
-    typed = _tokens(masked)
-    plain = untyped(typed)
-    if sum(HOLE in token for token in plain) < 2 or typed[0] in VERBS:
-        return tuple(typed) or ("",)
-    rest = list(plain)
-    for size in (1, 2, 3, 4):
-        i = 0
-        while i + 2 * size <= len(rest):
-            if HOLE in rest[i : i + size] and rest[i + size : i + 2 * size] == rest[i : i + size]:
-                joined = joined_kinds(typed[i : i + size], typed[i + size : i + 2 * size])
-                del rest[i : i + size]
-                typed[i : i + 2 * size] = joined
-            else:
-                i += 1
-    return tuple(typed) or ("",)
-
-
-def untyped(template: Sequence[str]) -> Template:
-    """The template by which patterns are told apart: every placeholder is `<*>`."""
-    return tuple(_MARKS.sub(HOLE, "\n".join(template)).split("\n"))
-
-
-def joined_kinds(one: Sequence[str], other: Sequence[str]) -> Template:
-    """Two templates of one length, equal but for placeholders, as one that holds for both."""
-    return tuple(
-        a if a == b else _join({a, b}) if a in MARKS and b in MARKS else untyped((a,))[0]
-        for a, b in zip(one, other, strict=True)
-    )
-
-
-def pattern_id(template: Sequence[str]) -> str:
-    """16 hexadecimal digits of the template; kinds of placeholders do not count."""
-    return hashlib.blake2b(" ".join(untyped(template)).encode(), digest_size=8).hexdigest()
-
-
-# Quotes keep their blanks: `don 't` and `don't` are different tokens.
-_BLANK_BEFORE = re.compile(r" (?=[=:,;)\]}])")
-_BLANK_AFTER = re.compile(r"(?<=[=(\[{]) ")
-_QUOTES = re.compile(r'" ([^"]*+)(?<= )"')
-_BLANK_IN_ROUTE = re.compile(r"(?<![^ ])(/[^ ]*) (?=/)")
-
-
-def shown(template: Sequence[str]) -> str:
-    """The template as people read it: `session opened for <id> (uid=<num>)`."""
-    text = _BLANK_BEFORE.sub("", _BLANK_AFTER.sub("", _BLANK_IN_ROUTE.sub(r"\1", " ".join(template))))
-    return _QUOTES.sub(lambda found: f'"{found[1][:-1]}"', text).translate(_SHOWN)
-
-
-def read_shown(text: str) -> Template:
-    """The template that `shown` made `text` of; another one if `text` was cut or redacted, which its id tells."""
-    return tuple(_tokens(_PLACEHOLDER.sub(lambda found: _MARK_OF_SHOWN[found[0]], text))) or ("",)

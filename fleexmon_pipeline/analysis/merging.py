@@ -12,7 +12,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from fleexmon_pipeline.analysis.masks import HOLE, Template
+from fleexmon_pipeline.analysis.masks import VERBS
+from fleexmon_pipeline.analysis.placeholders import HOLE, Template
 
 FEW = 4  # values that make a place variable, where five words around it are the same
 MANY = 12  # values that make it so whatever their frequency; also the first word's, where fewer words are the same
@@ -28,6 +29,8 @@ ROUNDS = 12  # a template can open one more hole in every round
 
 # order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are more a value than a word.
 _NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}")
+
+_CODE = re.compile("[A-Z]{2,3}")
 
 _Key = tuple[object, ...]
 _Offer = tuple[int, Template]
@@ -134,7 +137,7 @@ class Merger:
             if all(_is_segment(member[i]) for member in members):
                 needed = many = MANY_ROUTES
             quoted = 0 < i < len(members[0]) - 1 and before[-1] == after[0] == "'"
-            named = quoted or (words >= COMPOSED and all(_NAME.fullmatch(member[i]) for member in members))
+            named = quoted or (words >= COMPOSED and _are_names([member[i] for member in members]))
             if named:
                 needed = min(needed, FEW - 1 if i else FEW)
             if not words or len(members) < needed:
@@ -225,6 +228,14 @@ def _keys(template: Template) -> list[_Key]:
     size = len(template)
     keys = [*_like_keys(template), (size,), (size, "first", template[0])]
     return [*keys, (size, "general", template[0])] if HOLE in template else keys
+
+
+def _are_names(tokens: list[str]) -> bool:
+    """Composed names; or codes of one length, such as countries and currencies."""
+    if all(map(_NAME.fullmatch, tokens)):
+        return True
+    codes = [token for token in tokens if token != HOLE]
+    return len(set(map(len, codes))) == 1 and all(map(_CODE.fullmatch, codes)) and VERBS.isdisjoint(codes)
 
 
 def _places(template: Template) -> Iterator[int]:

@@ -1,6 +1,7 @@
 """The pattern of every log line: an id that depends on the line alone, and aliases where patterns turn out to be one.
 
-Here: the miner and its memory. What is masked: `masks.py`; what merges: `merging.py`; rows of it: `pattern_store.py`.
+Here: the miner and its memory. What is masked: `masks.py`, `templates.py`; what merges: `merging.py`; rows of it:
+`pattern_store.py`.
 No database, no Dagster: `fleexmon patterns` starts with this module.
 """
 
@@ -11,22 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from sys import intern
 
-from fleexmon_pipeline.analysis.masks import (
-    HOLE,
+from fleexmon_pipeline.analysis.masks import finish, mask_words, shapes_of
+from fleexmon_pipeline.analysis.merging import Merger
+from fleexmon_pipeline.analysis.placeholders import HOLE, MARKS, Template
+from fleexmon_pipeline.analysis.templates import (
     LONGEST_SHOWN,
-    MARKS,
-    Template,
-    finish,
     joined_kinds,
-    mask_words,
     pattern_id,
     read_shown,
-    shapes_of,
     shown,
     tokenise,
     untyped,
 )
-from fleexmon_pipeline.analysis.merging import Merger
 
 AT_ONCE = 1_024  # messages whose shapes are made together: what fits the processor's cache is twice as fast
 MOST_SHAPES = 100_000  # in each of two generations, some 250 bytes each: 50 MB at most

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.analysis import merging, patterns
-from fleexmon_pipeline.analysis.masks import LONGEST_SHOWN, mask, pattern_id, read_shown, shapes_of, shown, tokenise
+from fleexmon_pipeline.analysis.masks import mask, shapes_of
 from fleexmon_pipeline.analysis.patterns import PatternMiner, StoredPattern, presentable
+from fleexmon_pipeline.analysis.templates import LONGEST_SHOWN, pattern_id, read_shown, shown, tokenise
 
 ANY_TEXT = st.text(st.characters(), max_size=200)  # lone surrogates and NUL included
 PARTS = (

@@ -1,0 +1,94 @@
+"""A masked line as a template: tokens by which patterns are told apart, and the text that people read.
+
+Here: tokens, identity, text, and back from the text. Which templates are one pattern after all: `merging.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from fleexmon_pipeline.analysis.masks import VERBS
+from fleexmon_pipeline.analysis.placeholders import (
+    ANY,
+    ANY_MARK,
+    HOLE,
+    MARK_OF_SHOWN,
+    MARKS,
+    PLACEHOLDER,
+    SHOWN,
+    Template,
+    shared_kind,
+)
+
+LONGEST_SHOWN = 2_000  # characters of a template as stored and shown
+
+_TOKEN = re.compile(
+    rf"""[A-Za-z][\w.-]*+:{ANY}(?![^\s=:,;()\[\]{{}}"'])|[^\s=:,;()\[\]{{}}"']+(?:'[a-z]+)?|[=:,;()\[\]{{}}"']"""
+)
+_SEGMENT = re.compile(r"/[^/]*+")
+
+
+def _tokens(masked: str) -> list[str]:
+    """Words, punctuation, and of a route each segment."""
+    tokens = _TOKEN.findall(masked)
+    if "/" in masked and any(token[0] == "/" for token in tokens):
+        return [part for token in tokens for part in (_SEGMENT.findall(token) if token[0] == "/" else (token,))]
+    return tokens
+
+
+def tokenise(masked: str) -> Template:
+    """Words, punctuation and typed placeholders of a masked text; never empty. A group that repeats around a hole
+    (a list of addresses) is kept once."""
+    typed = _tokens(masked)
+    plain = untyped(typed)
+    if sum(HOLE in token for token in plain) < 2 or typed[0] in VERBS:
+        return tuple(typed) or ("",)
+    rest = list(plain)
+    for size in (1, 2, 3, 4):
+        i = 0
+        while i + 2 * size <= len(rest):
+            if HOLE in rest[i : i + size] and rest[i + size : i + 2 * size] == rest[i : i + size]:
+                joined = joined_kinds(typed[i : i + size], typed[i + size : i + 2 * size])
+                del rest[i : i + size]
+                typed[i : i + 2 * size] = joined
+            else:
+                i += 1
+    return tuple(typed) or ("",)
+
+
+def untyped(template: Sequence[str]) -> Template:
+    """The template by which patterns are told apart: every placeholder is `<*>`."""
+    return tuple(ANY_MARK.sub(HOLE, "\n".join(template)).split("\n"))
+
+
+def joined_kinds(one: Sequence[str], other: Sequence[str]) -> Template:
+    """Two templates of one length, equal but for placeholders, as one that holds for both."""
+    return tuple(
+        a if a == b else shared_kind({a, b}) if a in MARKS and b in MARKS else untyped((a,))[0]
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def pattern_id(template: Sequence[str]) -> str:
+    """16 hexadecimal digits of the template; kinds of placeholders do not count."""
+    return hashlib.blake2b(" ".join(untyped(template)).encode(), digest_size=8).hexdigest()
+
+
+# Quotes keep their blanks: `don 't` and `don't` are different tokens.
+_BLANK_BEFORE = re.compile(r" (?=[=:,;)\]}])")
+_BLANK_AFTER = re.compile(r"(?<=[=(\[{]) ")
+_QUOTES = re.compile(r'" ([^"]*+)(?<= )"')
+_BLANK_IN_ROUTE = re.compile(r"(?<![^ ])(/[^ ]*) (?=/)")
+
+
+def shown(template: Sequence[str]) -> str:
+    """The template as people read it: `session opened for <id> (uid=<num>)`."""
+    text = _BLANK_BEFORE.sub("", _BLANK_AFTER.sub("", _BLANK_IN_ROUTE.sub(r"\1", " ".join(template))))
+    return _QUOTES.sub(lambda found: f'"{found[1][:-1]}"', text).translate(SHOWN)
+
+
+def read_shown(text: str) -> Template:
+    """The template that `shown` made `text` of; another one if `text` was cut or redacted, which its id tells."""
+    return tuple(_tokens(PLACEHOLDER.sub(lambda found: MARK_OF_SHOWN[found[0]], text))) or ("",)
