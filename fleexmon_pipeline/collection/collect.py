@@ -122,13 +122,14 @@ def keep(
             stored = Stored(connection, node.name, window)
             given = chain([first] if first is not None else [], runs)
             while not rows.finished:  # more than once only where a node sends rubbish by the thousand
-                stored.copy(rows.blocks(given))
+                stored.copy(rows.blocks(given, stored.known))
                 rejections.keep(connection, rows.rejected)
             account.stored = stored.new
             account.duplicate = account.received - account.rejected - account.stored
-            # Where nothing was known before, the table need not be asked how much of it there is now.
-            counted = rows.slots if stored.direct else {}
-            known = {"counted": stored.direct, "slots": list(counted), "counts": list(counted.values())}
+            # Unless the server alone knew some of them, the table need not be counted to know what it holds.
+            counted = stored.new == rows.slots.total()
+            slots = stored.slots + rows.slots if counted else {}
+            known = {"counted": counted, "slots": list(slots), "counts": list(slots.values())}
             connection.execute(SQL["confirm"], {**base, "error": answer.error})
             connection.execute(SQL["cover_answered"], {**base, **known, "error": answer.error})
     else:

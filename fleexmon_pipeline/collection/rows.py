@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -38,6 +38,7 @@ _NULL = b"\xff\xff\xff\xff"
 
 # id: 16 bytes in two halves; timestamp: 8; the length of the message.
 _TIMED = struct.Struct(">iQQiqi").pack
+_ID = slice(4, 20)  # in it
 _JSONB = struct.Struct(">ib").pack  # length, version
 _HALVES = struct.Struct(">HQ").unpack  # of a digest
 _HIGH, _LOW = VERSION_8 >> 64, VERSION_8 & (1 << 64) - 1
@@ -67,12 +68,15 @@ class _Seconds(dict[str, tuple[int, bytes]]):
 
 
 class Rows:
-    """Rows of one node's answer. `account` and `slots` count as they go, `rejected` gathers until somebody takes it."""
+    """Rows of one node's answer. `account` and `slots` count as they go, `rejected` gathers until somebody takes it.
+
+    latest: a line up to then may be outside the window; a later one is rejected.
+    most_rejected: records that are gathered, and a run of them more.
+    """
 
     def __init__(self, node: str, hostname: str, window: Window, *, latest: datetime, most_rejected: int) -> None:
-        """Lines up to `latest` may be outside the window; later ones are rejected. `most_rejected`: of several runs."""
         self.account = NodeAccount(node, until=window.until)
-        self.slots: Counter[datetime] = Counter()  # lines of the window by slot
+        self.slots: Counter[datetime] = Counter()  # lines of the window by slot, but for those that are known
         self.rejected: list[tuple[bytes, str]] = []  # raw, reason
         self.finished = False
         self._window = window
@@ -81,13 +85,19 @@ class Rows:
         self._identities = Identities(node)
         self._source = _field(node) + _field(hostname)
 
-    def blocks(self, runs: Iterator[Run]) -> Iterator[bytes]:  # noqa: PLR0912, PLR0915 - a call takes .1 µs a record
-        """Rows, many at a time; unless `finished` then, `rejected` is to be taken away before it is called again."""
+    def blocks(  # noqa: PLR0912, PLR0915 - a call takes .1 µs a record
+        self, runs: Iterator[Run], known: Collection[bytes] = frozenset()
+    ) -> Iterator[bytes]:
+        """Rows, many at a time; unless `finished` then, `rejected` is to be taken away before it is called again.
+
+        known: ids, 16 bytes each, of lines that get no row.
+        """
         levels = {level: (level.encode(), _fields(level, self._source)) for level in set(LEVELS.values())}
         seconds, fractions, digest_of = _Seconds(), _FRACTIONS, self._identities.digest
         since, until = _micros(self._window.since), _micros(self._window.until)
         slots: defaultdict[int, int] = defaultdict(int)
         slot = begins = ends = lines = 0  # of the line before: most are of the same slot
+        again = 0
         last = since
         parts: list[bytes] = []
         self.finished = False
@@ -121,20 +131,18 @@ class Rows:
                     slots[slot] += lines
                     slot, lines = micros // _SLOT, 0
                     begins, ends = max(since, slot * _SLOT), min(until, (slot + 1) * _SLOT)
-                high, low = _HALVES(digest_of(iso, level, text, metadata))
-                parts += (
-                    fields,
-                    _TIMED(
-                        16, micros // 1_000 << 16 | _HIGH | high & _HIGH_HASH, _LOW | low & _LOW_HASH,
-                        8, micros - _POSTGRES_EPOCH, len(text),
-                    ),
-                    text,
-                    _JSONB(len(metadata) + 1, 1) if metadata else _NULL,
-                    metadata,
-                )  # fmt: skip
-                lines += 1
                 if micros > last:  # noqa: PLR1730 - max() takes .1 µs
                     last = micros
+                high, low = _HALVES(digest_of(iso, level, text, metadata))
+                timed = _TIMED(
+                    16, micros // 1_000 << 16 | _HIGH | high & _HIGH_HASH, _LOW | low & _LOW_HASH,
+                    8, micros - _POSTGRES_EPOCH, len(text),
+                )  # fmt: skip
+                if known and timed[_ID] in known:
+                    again += 1
+                    continue
+                parts += (fields, timed, text, _JSONB(len(metadata) + 1, 1) if metadata else _NULL, metadata)
+                lines += 1
                 if len(parts) >= 5 * ROWS_A_BLOCK:
                     yield b"".join(parts)
                     parts.clear()
@@ -145,7 +153,7 @@ class Rows:
         if parts:
             yield b"".join(parts)
         slots[slot] += lines
-        self._count(slots, last)
+        self._count(slots, again, last)
 
     def _read(self, raw: bytes) -> Line | None:
         """None when it was rejected."""
@@ -166,12 +174,13 @@ class Rows:
         self.account.received += 1
         self.rejected.append((raw, reason))
 
-    def _count(self, slots: Mapping[int, int], last: int) -> None:
+    def _count(self, slots: Mapping[int, int], again: int, last: int) -> None:
         for slot, lines in slots.items():
             if lines:
                 self.slots[EPOCH + slot * SLOT] += lines
-                self.account.received += lines
-        if any(slots.values()):
+        found = sum(slots.values()) + again
+        self.account.received += found
+        if found:
             latest = EPOCH + last * _MICROSECOND
             self.account.last = max(self.account.last or latest, latest)
 

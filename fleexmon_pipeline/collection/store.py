@@ -6,8 +6,9 @@ Here: how a stretch of one node is stored inside its caller's transaction. What 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from fleexmon_pipeline.collection.records import storable
@@ -20,37 +21,43 @@ from fleexmon_pipeline.window import EPOCH, Window
 
 SQL = statements("collection")
 MOST_OF_A_PAYLOAD = 100_000  # characters of a rejected record that are kept
+MOST_KNOWN = 500_000  # ids in memory, 110 bytes each; the server finds the others
 
 
 class Stored:
-    """Straight into the table where the window is still empty, else by way of a staging table.
+    """A stretch of one node in the table: what was there, and what is added.
 
-    Made inside a transaction that holds the lock of the node's hour; every row is of that node and window.
+    Made inside a transaction that holds the lock of the node's hour; every row is of that node and window. It goes
+    straight into the table where that is still empty, else by way of a staging table.
     """
 
     def __init__(self, connection: Connection, node: str, window: Window) -> None:
         self._connection = connection
-        self._bounds = {"since": window.since, "until": window.until, "node": node}
-        found = connection.execute(SQL["holds_lines"], self._bounds).fetchone()
-        self.direct = not (found and found["holds"])
-        self.new = 0  # rows that were not known
-        if not self.direct:
-            connection.execute(SQL["make_staging"])
-        self._used = False
+        self.known: set[bytes] = set()  # ids, 16 bytes each; not all of them where there are more than MOST_KNOWN
+        self.slots: Counter[datetime] = Counter()  # lines that were there by slot
+        self.new = 0  # rows that were not
+        with connection.cursor(binary=True) as cursor:
+            for row in cursor.execute(SQL["known_lines"], {"since": window.since, "until": window.until, "node": node}):
+                self.slots[row["slot"]] = row["lines"]
+                if len(self.known) + row["lines"] <= MOST_KNOWN:
+                    ids = row["ids"]
+                    self.known.update(ids[start : start + 16] for start in range(0, len(ids), 16))
+        self._direct = not self.slots
+        self._staged = False
 
     def copy(self, blocks: Iterable[bytes]) -> None:
-        """May be called again, with other rows."""
+        """May be called again, with other rows. Rows that are known already add nothing."""
         with self._connection.cursor() as cursor:
-            if self._used and not self.direct:
-                cursor.execute(SQL["clear_staging"])
-            self._used = True
-            with cursor.copy(SQL["copy_to_log" if self.direct else "copy_to_staging"]) as copy:
+            if not self._direct:
+                cursor.execute(SQL["clear_staging" if self._staged else "make_staging"])
+                self._staged = True
+            with cursor.copy(SQL["copy_to_log" if self._direct else "copy_to_staging"]) as copy:
                 copy.write(BEGIN)
                 for block in blocks:
                     copy.write(block)
                 copy.write(END)
-            if not self.direct:
-                cursor.execute(SQL["insert_staged"], self._bounds)
+            if not self._direct:
+                cursor.execute(SQL["insert_staged"])
             self.new += cursor.rowcount
 
 

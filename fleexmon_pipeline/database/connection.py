@@ -17,7 +17,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.datetime import TimestampLoader
+from psycopg.types.datetime import TimestampBinaryLoader, TimestampLoader
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool
 
@@ -55,9 +55,17 @@ class _UtcLoader(TimestampLoader):
         return super().load(data).replace(tzinfo=UTC)
 
 
+class _UtcBinaryLoader(TimestampBinaryLoader):
+    """The same from a binary cursor."""
+
+    def load(self, data: Buffer) -> datetime:
+        return super().load(data).replace(tzinfo=UTC)
+
+
 def _configure(connection: psycopg.Connection[Any]) -> None:
     connection.adapters.register_dumper(datetime, _UtcDumper)
     connection.adapters.register_loader("timestamp", _UtcLoader)
+    connection.adapters.register_loader("timestamp", _UtcBinaryLoader)
     set_json_dumps(_json, connection)
     set_json_loads(msgspec.json.decode, connection)
 
