@@ -55,7 +55,7 @@ def _report(outcome: Outcome) -> None:
 
 
 def _listed(events: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(events.items()))
+    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(events.items()) if count)
 
 
 def _options() -> argparse.Namespace:

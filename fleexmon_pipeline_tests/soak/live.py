@@ -52,8 +52,7 @@ def live(
 ) -> Outcome:
     """Watch nodes for so long under kills, then until nothing is missing; then compare."""
     begun = time.monotonic()
-    since = floor(_now(), SLOT)
-    window = Window(since, ceil(since + length, SLOT))
+    window = Window(floor(_now(), SLOT), ceil(_now() + length, SLOT))
     drawn = draw(seed, window, names)
     spells = tuple(spell for spell in drawn.spells if spell.who in names)
     plan = replace(drawn, spells=spells, skews={}, database_kills=frozenset(), run_killed=0.0, run_doubled=0.0)
@@ -114,7 +113,7 @@ def _kills(plan: Plan) -> Iterator[tuple[datetime, str]]:
     tick = plan.window.since + SLOT
     while tick < plan.window.until:
         at_ticks = at_ticks or dice.sample([RUN, RUN, RUN, DATABASE, DAEMON, CODE_SERVER], 6)
-        between = between or dice.sample([RUN, DATABASE, DAEMON, CODE_SERVER], 4)
+        between = between or dice.sample([DATABASE, DATABASE, DAEMON, CODE_SERVER], 4)
         for kinds, least, most in ((at_ticks, 1, 6), (between, 60, 240)):
             moment, target = tick + timedelta(seconds=dice.uniform(least, most)), kinds.pop()
             if target in (DAEMON, CODE_SERVER):

@@ -19,7 +19,7 @@ from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.sensors import AT_ONCE
 from fleexmon_pipeline.settings import Node
-from fleexmon_pipeline.window import SLOT, Window
+from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.node_server import NodeServer, Record, lines
 from fleexmon_pipeline_tests.soak.simulate import STARTUP, caught_up, hour_of, scheduled, wanted_by
@@ -194,6 +194,24 @@ def test_what_was_confirmed_is_not_asked_for_again(monitor: Monitor) -> None:
 
     assert len(monitor.servers["blue"].requests) == before
     assert monitor.database.fingerprint('"LogCoverage"') == fingerprint
+
+
+def test_late_lines_are_not_given_up_while_the_node_is_down_for_days(monitor: Monitor) -> None:
+    blue, hour = monitor.servers["blue"], Window.hour_of(SIX)
+    monitor.work("06:00", "08:05", late(monitor, "06:40", "07:40"))
+    blue.stop()
+    for n in range(4, 24):
+        monitor.run(hour, SIX + n * 6 * HOUR, "incomplete")
+    assert hour.since in [one.hour for one in monitor.due(SIX + 24 * 6 * HOUR)]
+    blue.start()
+    blue.serve(DAY)
+    monitor.run(hour, SIX + 24 * 6 * HOUR, "incomplete")
+
+    assert hour.since not in [one.hour for one in monitor.due(SIX + 25 * 6 * HOUR)]
+    [row] = monitor.database.rows(
+        'SELECT count(*) AS lines FROM "LogEntry" WHERE timestamp < %(until)s', until=hour.until
+    )
+    assert row["lines"] == 2 * 60
 
 
 def test_an_hour_in_which_every_answer_breaks_off_is_not_given_up_by_its_ticks(monitor: Monitor) -> None:
