@@ -73,8 +73,7 @@ def collect(
         ThreadPoolExecutor(min(len(nodes), MOST_AT_ONCE) or 1) as threads,
     ):
         for hour in window.hours():
-            with connections() as connection:
-                asked = _parts(connection, hour.overlap(window).ended(now), nodes, slots, now=now)
+            asked = _parts(connections, hour.overlap(window).ended(now), nodes, slots, now=now)
             account = Account(hour)
             for node_account in threads.map(lambda one: collect_part(*one), asked):
                 account.of(node_account.node).add(node_account)
@@ -85,7 +84,7 @@ def collect(
 
 
 def _parts(
-    connection: Connection, window: Window, nodes: Iterable[Node], slots: Slots, *, now: datetime
+    connections: Connections, window: Window, nodes: Iterable[Node], slots: Slots, *, now: datetime
 ) -> list[tuple[Node, Window]]:
     """Which node to ask for which stretch."""
     if not window:
@@ -93,8 +92,9 @@ def _parts(
     if slots == "all":
         return [(node, window) for node in nodes]
     asked: defaultdict[str, dict[datetime, str]] = defaultdict(dict)
-    for row in connection.execute(SQL["asked_slots"], {"since": window.since, "until": window.until, "now": now}):
-        asked[row["node"]][row["slot"]] = row["status"]
+    with connections() as connection:
+        for row in connection.execute(SQL["asked_slots"], {"since": window.since, "until": window.until, "now": now}):
+            asked[row["node"]][row["slot"]] = row["status"]
 
     def is_due(status: str | None) -> bool:
         return status is not None if slots == "asked" else status not in ("complete", "empty")
