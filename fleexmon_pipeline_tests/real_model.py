@@ -32,31 +32,15 @@ READY = 120  # seconds for the weights
 REFUSED = ("invalid_answer", "truncated", "timeout", "no_content")  # cleanly: named, kept, and the rows wait
 
 
-_TEXT = {"type": "string", "minLength": 5, "maxLength": 80}
-SHAPE = {  # of an answer, where the server holds the model to one, as services with a JSON mode do
-    "type": "object",
-    "properties": {
-        "issues": {
-            "type": "array",
-            "maxItems": 2,
-            "items": {
-                "type": "object",
-                "properties": {
-                    "type": _TEXT,
-                    "severity": {"enum": ["low", "medium", "high", "critical"]},
-                    "title": _TEXT,
-                    "description": _TEXT,
-                    "recommendation": _TEXT,
-                    "affectedLogs": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 3},
-                },
-                "required": ["type", "severity", "title", "description", "recommendation", "affectedLogs"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["issues"],
-    "additionalProperties": False,
-}
+# Of an answer, where the server holds the model to one, as services with a JSON mode do.
+SHAPE = r"""
+root  ::= "{\"issues\":[" issue ("," issue)? "]}"
+issue ::= "{\"type\":\"" [a-z] [a-z-]{3,19} "\",\"severity\":\"" level "\",\"title\":\"" text rest
+rest  ::= "\",\"description\":\"" text "\",\"affectedLogs\":[" id ("," id)? "]}"
+level ::= "low" | "medium" | "high" | "critical"
+text  ::= [A-Z] [A-Za-z0-9 .,:<>_-]{9,59}
+id    ::= [0-9] | "1" [0-4]
+"""
 
 
 def serve(port: int, *, shaped: bool) -> None:
@@ -72,12 +56,10 @@ def serve(port: int, *, shaped: bool) -> None:
     parameters.api_prefix = "/api"
     parameters.n_ctx = 8192
     parameters.n_parallel = 1
-    parameters.cpuparams.n_threads = 2
+    parameters.cpuparams.n_threads = 1  # two wait for each other at each token, where others use the machine
     if shaped:
-        grammar = xllamacpp.json_schema_to_grammar(json.dumps(SHAPE))
-        parameters.sampling.grammar = xllamacpp.CommonGrammar(
-            xllamacpp.common_grammar_type.COMMON_GRAMMAR_TYPE_USER, grammar
-        )
+        user = xllamacpp.common_grammar_type.COMMON_GRAMMAR_TYPE_USER
+        parameters.sampling.grammar = xllamacpp.CommonGrammar(user, SHAPE)
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
     signal.pause()

@@ -44,6 +44,7 @@ def surges(connection: Connection, window: Window, lines: Mapping[str, Mapping[s
     hour = floor(window.since, HOUR)
     where = {
         "since": hour,
+        "until": window.until,
         "hours_of_day": [(hour + step * HOUR).hour for step in (-1, 0, 1)],
         "patterns": sorted({pattern for pattern, _ in candidates}),
     }

@@ -30,11 +30,12 @@ def plant(
     first_seen: datetime = TEN - HOUR,
     template: str | None = None,
     alias_of: str | None = None,
+    alias_since: datetime | None = None,
 ) -> list[uuid.UUID]:
     """A pattern with lines in one slot, as the earlier steps leave them; returns the lines' ids."""
     connection.execute(
-        'INSERT INTO "LogPattern" VALUES (%s, %s, %s, %s, %s, 1, %s) ON CONFLICT (id) DO NOTHING',
-        (pattern, template or messages[0], level, first_seen, slot, alias_of),
+        'INSERT INTO "LogPattern" VALUES (%s, %s, %s, %s, %s, 1, %s, %s) ON CONFLICT (id) DO NOTHING',
+        (pattern, template or messages[0], level, first_seen, slot, alias_of, alias_since),
     )
     ids = [uuid.uuid5(uuid.NAMESPACE_OID, f"{pattern} {node} {slot} {n}") for n in range(len(messages))]
     for line, message in zip(ids, messages, strict=True):

@@ -155,8 +155,8 @@ def planted(seed: int = 1) -> list[Planted]:
             secret = "k7" + _letters(random_, 18, _ALNUM + "-_.~") + "z9"
             found.append(Planted(kind, secret, shape(secret)))
     for join in ("\n", "\\n", "\r\n", "\n    ", " "):
-        for around in ("{}", 'key="{}"', "loaded {} ok", "{}\nnext line"):
+        for shape_of_key in ("{}", 'key="{}"', "loaded {} ok", "{}\nnext line"):
             inside = _pem(random_)
             pem = join.join(["-----BEGIN RSA PRIVATE KEY-----", *inside, "-----END RSA PRIVATE KEY-----"])
-            found.append(Planted("private-key", inside[2], around.format(pem)))
+            found.append(Planted("private-key", inside[2], shape_of_key.format(pem)))
     return found

@@ -89,6 +89,17 @@ def test_merged_patterns_are_judged_as_one(judged: Judge) -> None:
     assert result.occurrences[0].affected == 3
 
 
+def test_a_merge_of_later_changes_nothing_of_an_hour_judged_again(judged: Judge) -> None:
+    plant(judged.connection, "root", template="user <*> failed")
+    plant(judged.connection, "leaf", "user bob failed", alias_of="root", alias_since=TEN + HOUR)
+    plant(judged.connection, "leaf", "user bob failed", slot=TEN + HOUR)
+    judged.server.answer(issue(0)).answer(issue(0))
+
+    assert judged().occurrences[0].subject.pattern == "leaf"
+    assert judged(window=Window(TEN + HOUR, TEN + 2 * HOUR)).calls == 0  # the answer about the leaf stands
+    assert judged().occurrences[0].subject.pattern == "leaf"
+
+
 def test_a_rerun_equals_the_run_and_asks_nothing(judged: Judge) -> None:
     plant(judged.connection, "disk", "no space left, tell bob@acme.org at 10.2.3.4")
     plant(judged.connection, "oom", "heap out of memory", node="green")

@@ -15,8 +15,8 @@ GROUP BY pattern, node, level
 ORDER BY pattern, node, level;
 
 -- roots --
--- What each pattern stood for at the window's end, and when it or anything it became was first seen. The depth ends a circle, which a
--- hand-edited table could hold.
+-- What each pattern stood for at the window's end, and when it or anything it became was first seen. The depth ends a
+-- circle, which a hand-edited table could hold.
 WITH RECURSIVE climb AS (
   SELECT id AS pattern, id, template, "firstSeen", "aliasOf", "aliasSince", 0 AS depth
   FROM "LogPattern"
@@ -46,7 +46,7 @@ WITH RECURSIVE family AS (
   SELECT id AS root, id, 0 AS depth FROM "LogPattern" WHERE id = ANY(%(patterns)s)
   UNION ALL
   SELECT family.root, child.id, family.depth + 1
-  FROM family JOIN "LogPattern" child ON child."aliasOf" = family.id
+  FROM family JOIN "LogPattern" child ON child."aliasOf" = family.id AND (child."aliasSince" < %(until)s) IS NOT FALSE
   WHERE family.depth < 50
 ), hourly AS (
   SELECT family.root, c.node, date_trunc('hour', c.slot) AS hour, sum(c.count) AS lines
