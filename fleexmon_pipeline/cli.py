@@ -212,22 +212,28 @@ def issues_show(
 @rules_app.command("list")
 def rules_list() -> None:
     """The rules, and which files are refused and why."""
-    from fleexmon_pipeline.detection.rules import load_rules, report
+    from fleexmon_pipeline.detection.rules import all_rules, report
+    from fleexmon_pipeline.settings import rules_directory
 
-    typer.echo(report(load_rules()))
+    typer.echo(report(all_rules(rules_directory())))
 
 
 @rules_app.command("test")
 def rules_test(
     directory: Annotated[
         Path | None,
-        typer.Argument(exists=True, file_okay=False, help="A directory of rules; default: the built-in ones."),
+        typer.Argument(
+            exists=True,
+            file_okay=False,
+            help="A directory of rules; default: the built-in ones and those of FLEEXMON_RULES.",
+        ),
     ] = None,
 ) -> None:
     """Check rule files and their samples. Exit status 1 when one is refused."""
-    from fleexmon_pipeline.detection.rules import load_rules, report
+    from fleexmon_pipeline.detection.rules import all_rules, load_rules, report
+    from fleexmon_pipeline.settings import rules_directory
 
-    loaded = load_rules(directory) if directory else load_rules()
+    loaded = load_rules(directory) if directory else all_rules(rules_directory())
     typer.echo(report(loaded))
     raise typer.Exit(1 if loaded.problems else 0)
 

@@ -41,6 +41,15 @@ def home(environment: Environment = os.environ) -> Path:
         raise SettingError("FLEEXMON_HOME", f'"{text}" is no directory ({error}).', "/var/lib/fleexmon") from None
 
 
+def rules_directory(environment: Environment = os.environ) -> Path | None:
+    """FLEEXMON_RULES: rules of one's own, beside and instead of the built-in ones; None when not set.
+
+    One that is not there is a problem that whoever loads the rules tells: the built-in ones run.
+    """
+    text = environment.get("FLEEXMON_RULES")
+    return Path(text) if text else None
+
+
 # -- nodes --------------------------------------------------------------------------------------------------------
 
 NODE_EXAMPLES = ("10.0.0.5", "10.0.0.5:8080", "https://blue.example.com")

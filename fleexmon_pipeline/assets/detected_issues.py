@@ -17,7 +17,7 @@ from fleexmon_pipeline.collection.coverage import covered_until
 from fleexmon_pipeline.collection.gaps import rules_but_gaps
 from fleexmon_pipeline.collection.rejected import WAITS_AS
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.history import note_seen
+from fleexmon_pipeline.detection.history import note_seen, write_shadows
 from fleexmon_pipeline.detection.lifecycle import (
     adopt,
     newest_covered,
@@ -27,15 +27,15 @@ from fleexmon_pipeline.detection.lifecycle import (
     write_occurrences,
 )
 from fleexmon_pipeline.detection.occurrence import Occurrence
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.rules import all_rules
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
 from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.window import HOUR, Window
 
 NAME = "detected_issues"
-# Thresholds look back a quarter of an hour, so lines of this window are seen in the first slots of the next as well. What
-# looks further back (rates over hours, silence) is judged again when an hour before it has changed.
+# Thresholds look back a quarter of an hour, so lines of this window are seen in the first slots of the next as well.
+# What looks further back (rates over hours, silence) is judged again when an hour before it has changed.
 LOOK_BACK = timedelta(minutes=15)
 
 
@@ -50,7 +50,8 @@ LOOK_BACK = timedelta(minutes=15)
 def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
     """Issues: rules evaluated at the end of each slot, their firings joined to episodes, each told once."""
     window, now = window_of(context), utc_now()
-    loaded = load_rules()
+    loaded = all_rules(settings.rules_directory())
+    shadows = {rule.name for rule in loaded.rules if rule.mode == "shadow"}
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
         kept_since = now - timedelta(days=settings.retention_days())
@@ -61,7 +62,9 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
             slots = hour.ended(now)
             if known := covered_until(connection, Window(hour.until, hour.until + LOOK_BACK)):
                 slots = Window(hour.since, known)
-            occurrences = evaluate(connection, loaded.rules, slots, until=slots.until)
+            said = evaluate(connection, loaded.rules, slots, until=slots.until)
+            occurrences = [each for each in said if each.rule not in shadows]
+            write_shadows(connection, [each for each in said if each.rule in shadows], slots)
             rules = rules_but_gaps(connection, [rule.name for rule in loaded.rules], slots)
             subjects = write_occurrences(connection, occurrences, source="detector", window=slots, rules=rules)
             subjects |= subjects_over(connection, hour)
@@ -69,6 +72,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
             context.log.info(f"{hour}: {len(occurrences)} firings; {outcome.sentence()}")
             metadata = {
                 "firings": dg.MetadataValue.int(len(occurrences)),
+                "shadow_firings": dg.MetadataValue.int(len(said) - len(occurrences)),
                 "opened": dg.MetadataValue.int(outcome.opened + outcome.regressed),
                 "resolved": dg.MetadataValue.int(outcome.resolved),
                 "titles": dg.MetadataValue.md(titles([o for o in occurrences if o.slot in hour])),

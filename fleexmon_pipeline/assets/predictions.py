@@ -8,9 +8,10 @@ from itertools import chain
 
 import dagster as dg
 
+from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.detected_issues import titles
 from fleexmon_pipeline.detection.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.rules import all_rules
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
 from fleexmon_pipeline.resources.postgres import Postgres
@@ -30,7 +31,10 @@ LOOK_BACK = timedelta(hours=5)
 def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
     """Error rates that climb, volumes that jump, issues that pile up. Of unknown hours nothing is guessed."""
     window, now = window_of(context), utc_now()
-    rules = load_rules().rules
+    rules = [
+        rule.model_copy(update={"enabled": rule.enabled and rule.mode == "active"})
+        for rule in all_rules(settings.rules_directory()).rules
+    ]
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
         later = Window(window.until, max(window.until, min(window.until + LOOK_BACK, floor(now, HOUR))))

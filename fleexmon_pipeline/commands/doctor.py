@@ -25,6 +25,7 @@ from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import DatabaseTooNewError, version_of
 from fleexmon_pipeline.database.server import DatabaseUnreachableError, configured_url, dagster_conninfo, database_url
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.rules import all_rules
 from fleexmon_pipeline.embedded.server import EmbeddedServerError
 from fleexmon_pipeline.resources.nodes import watched
 from fleexmon_pipeline.settings import SettingError
@@ -112,6 +113,15 @@ def _limits(environment: Environment, _: datetime) -> Iterator[Finding]:
         return
     told = f"{found.answer_bytes:,} bytes and {found.answer_seconds} s an answer, {found.record_bytes:,} bytes a record"
     yield Finding("FLEEXMON_MAX_*", "ok", told)
+
+
+def _rules(environment: Environment, _: datetime) -> Iterator[Finding]:
+    own = settings.rules_directory(environment)
+    loaded = all_rules(own)
+    for problem in loaded.problems:
+        yield Finding("FLEEXMON_RULES" if own else "rules", "wrong", f"refused, the others run: {problem}")
+    if own and not loaded.problems:
+        yield Finding("FLEEXMON_RULES", "ok", f"{own}: {len(loaded.rules)} rules with the built-in ones")
 
 
 def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
@@ -228,4 +238,4 @@ def _github(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("ALERTS_REPO", "ok", told)
 
 
-_LOOKS = (_homes, _port, _retention, _limits, _database, _nodes, _genai, _github)
+_LOOKS = (_homes, _port, _retention, _limits, _rules, _database, _nodes, _genai, _github)

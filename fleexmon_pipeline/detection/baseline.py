@@ -167,8 +167,8 @@ def quietness(grid: Grid, base: Floats | None, *, spoke: float | None = None) ->
     """How unlikely the empty slots are that end with each slot: -log10 of the chance of no line in all of them.
 
     `base`: lines a slot as expected; None where that is not known, then the 3 hours before the silence stand for it.
-    0 where the 3 hours before the silence had no steady lines. `spoke`: lines a slot in the 3 hours before a silence that
-    began before the grid. Cautious: expected is half of what the hours before let expect.
+    0 where the 3 hours before the silence had no steady lines. `spoke`: lines a slot in the 3 hours before a silence
+    that began before the grid. Cautious: expected is half of what the hours before let expect.
     """
     found = np.zeros(grid.slots)
     lines = np.concatenate([[0.0], np.cumsum(grid.lines())])
@@ -473,7 +473,7 @@ LEAST_UNUSUAL = 3.0  # what no limit is below
 
 
 def unseen(baseline: Baseline, grid: Grid, pattern: str) -> Past | None:
-    """A pattern that the node never had: as if half a line of it had been there. None for info, of which deploys bring new."""
+    """A pattern that the node never had, as if half a line of it had been there; None for info: deploys bring new."""
     group = next(group_of(level) for name, level in grid.keys if name == pattern)
     if group == "rest":
         return None
@@ -527,8 +527,8 @@ def _novelty(past: Grid, days: float) -> float:
     begin, new, once, lines = past.slots // 2, 0, 0, 0
     for row in past.patterns(("error", "fatal")).values():
         first = int(np.flatnonzero(row)[0])
-        new += first >= begin and row[first : first + LOAD_SLOTS].sum() < 3
-        once += row.sum() == 1
+        new += int(first >= begin and row[first : first + LOAD_SLOTS].sum() < 3)
+        once += int(row.sum() == 1)
         lines += int(row.sum())
     return max(new / max(days / 2, 1e-9), once / max(days, 1e-9) if lines else 0.0)
 

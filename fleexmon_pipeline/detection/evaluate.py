@@ -7,7 +7,7 @@ Here: reading once for all rules, and what a firing says. The conditions: `unusu
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,14 +15,27 @@ from typing import Any
 import numpy as np
 
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.baseline import Asked
 from fleexmon_pipeline.detection.counts import read_counts, read_samples
 from fleexmon_pipeline.detection.firing import TEMPLATE_SHOWN, Firing, minutes, occurrence, percent, spoken
-from fleexmon_pipeline.detection.grid import moment, number
+from fleexmon_pipeline.detection.grid import SLOTS_AN_HOUR, moment, number
 from fleexmon_pipeline.detection.history import LOOK_BACK, day_of, past_templates, read_scenes
 from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
-from fleexmon_pipeline.detection.rule import LEVELS, Detector, New, Rate, Ratio, Repeated, Rule, Silence, Threshold
+from fleexmon_pipeline.detection.rule import (
+    LEVELS,
+    Detector,
+    New,
+    Rate,
+    Ratio,
+    Repeated,
+    Rule,
+    Silence,
+    Spike,
+    Threshold,
+    Trend,
+)
 from fleexmon_pipeline.detection.texts import Matches, find_texts
-from fleexmon_pipeline.detection.unusual import Finding, Scene, asked_by, conditions
+from fleexmon_pipeline.detection.unusual import Finding, Scene, asked_by, conditions, stands_out
 from fleexmon_pipeline.window import SLOT, Window
 
 TOP_PATTERNS = 3
@@ -45,17 +58,33 @@ def evaluate(connection: Connection, rules: Sequence[Rule], window: Window, *, u
     by_day: defaultdict[datetime, list[datetime]] = defaultdict(list)
     for end in ends:
         by_day[day_of(end - SLOT)].append(end)
-    found = [each for part in by_day.values() for each in _evaluate(connection, active, part)]
+    asked = asked_of(rules)
+    found = [each for part in by_day.values() for each in _evaluate(connection, active, asked, part)]
     return sorted(found, key=lambda each: (each.slot, each.rule, str(each.subject)))
 
 
-def _evaluate(connection: Connection, rules: Sequence[Detector], ends: Sequence[datetime]) -> Iterator[Occurrence]:
-    longest = max(width_of(rule) for rule in rules) * SLOT
-    seen = Window(ends[0] - max(LOOK_BACK, longest), ends[-1])
+def improbable(connection: Connection, rules: Sequence[Rule], rule: Trend | Spike, end: datetime) -> set[str]:
+    """The nodes at which a predictor's figure is improbable at `end`, or of which too little is known to say so."""
+    (of_rule,) = asked_by(rule)
+    seen = Window(end - max(LOOK_BACK, (of_rule.width + SLOTS_AN_HOUR) * SLOT), end)
+    scenes = read_scenes(connection, read_counts(connection, seen), Window(end - SLOT, end), seen, asked_of(rules))
+    return {scene.grid.node for scene in scenes if stands_out(rule, scene)}
+
+
+def asked_of(rules: Sequence[Rule]) -> set[Asked]:
+    """What all of the rules judge, predictors and disabled ones included: they share baselines, learnt once a day."""
+    return {each for rule in rules for each in asked_by(rule)}
+
+
+def _evaluate(
+    connection: Connection, rules: Sequence[Detector], asked: Collection[Asked], ends: Sequence[datetime]
+) -> Iterator[Occurrence]:
+    lasts = max(rule.for_ for rule in rules)
+    longest = max(width_of(rule) for rule in rules) * SLOT + lasts
+    seen = Window(ends[0] - max(LOOK_BACK + lasts, longest), ends[-1])
     counts = read_counts(connection, seen)
     looked_at = Window(ends[0] - longest, ends[-1])
     texts = find_texts(connection, [rule for rule in rules if isinstance(rule, Threshold)], looked_at)
-    asked = {each for rule in rules for each in asked_by(rule)}
     scenes = read_scenes(connection, counts, Window(ends[0] - SLOT, ends[-1]), seen, asked)
     firings: defaultdict[str, list[tuple[Firing, int]]] = defaultdict(list)
     by_name = {rule.name: rule for rule in rules}
@@ -98,9 +127,22 @@ def judge(rules: Collection[Detector], scene: Scene, ends: Sequence[datetime]) -
     silent = any(isinstance(rule, Silence) for rule in rules)
     held = set(np.flatnonzero(scene.silent[0]).tolist()) if silent else set()
     for rule in rules:
-        for finding in conditions(rule, scene):
+        if not rule.is_about(scene.grid.node):
+            continue
+        for finding in lasting(conditions(rule, scene), rule.for_ // SLOT):
             if finding.slot in wanted and (isinstance(rule, Silence) or finding.slot not in held):
                 yield rule, finding
+
+
+def lasting(findings: Iterable[Finding], slots: int) -> Iterator[Finding]:
+    """Those whose condition has held for so many slots before as well, without a gap."""
+    runs: dict[str | None, tuple[int, int]] = {}  # pattern → slot of its last finding, how many in a row
+    for finding in findings:
+        last, run = runs.get(finding.pattern, (-2, 0))
+        run = run + 1 if finding.slot == last + 1 else 1
+        runs[finding.pattern] = finding.slot, run
+        if run > slots:
+            yield finding
 
 
 def width_of(rule: Detector) -> int:
@@ -148,7 +190,10 @@ def _firing(rule: Detector, scene: Scene, found: Finding) -> Firing:
         figures = {"errors": found.count, "total": found.total, "rate": rate, **figures}
         del figures["count"]
         shown |= {"total": str(found.total), "rate": percent(rate)}
-    return Firing(subject, end, found.count, shown, figures)
+    measured = {"count": float(found.count), "times": found.count / max(found.expected or 0.0, 0.1)}
+    if found.total:
+        measured["rate"] = found.count / found.total
+    return Firing(subject, end, found.count, shown, figures, rule.severity_of(measured))
 
 
 def _threshold_of(rule: Detector) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
+from fleexmon_pipeline.detection.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.detection.rule import Rule
 from fleexmon_pipeline.window import SLOT
 
@@ -27,10 +27,11 @@ class Firing:
     affected: int
     shown: Mapping[str, str]  # figures as the rule's texts name them
     metadata: Mapping[str, Any]  # the same for programs
+    severity: Severity | None = None  # where the figures say another than the rule
 
 
 def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -> Occurrence:
-    """The row that a firing makes. Severity is the rule's; should it follow the figures, this is where."""
+    """The row that a firing makes."""
     return Occurrence(
         rule=rule.name,
         rule_version=rule.version,
@@ -38,7 +39,7 @@ def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -
         type=rule.type or rule.name,
         subject=firing.subject,
         slot=firing.end - SLOT,
-        severity=rule.severity,
+        severity=firing.severity or rule.severity,
         title=rule.fill(rule.title, firing.shown),
         description=rule.fill(rule.description, firing.shown),
         recommendation=rule.fill(rule.recommendation, firing.shown) if rule.recommendation else None,
@@ -46,7 +47,11 @@ def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -
         grace=rule.grace,
         affected=firing.affected,
         evidence=evidence,
-        metadata={**firing.metadata, **({"runbook": rule.runbook} if rule.runbook else {})},
+        metadata={
+            **firing.metadata,
+            **({"runbook": rule.runbook} if rule.runbook else {}),
+            **({"labels": rule.labels} if rule.labels else {}),
+        },
     )
 
 

@@ -20,6 +20,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.baseline import STEADY_SLOTS, Asked, Baseline, learn
 from fleexmon_pipeline.detection.counts import Counts, read_patterns
 from fleexmon_pipeline.detection.grid import Flags, Grid, Ints, grid, group_of, moment, number
+from fleexmon_pipeline.detection.occurrence import Occurrence
 from fleexmon_pipeline.detection.unusual import Scene
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
@@ -236,3 +237,18 @@ def note_seen(connection: Connection, hour: Window) -> list[datetime]:
         return []
     reach = {"since": hour.until, "until": hour.until + LOOK_BACK}
     return [each["hour"] for each in connection.execute(SQL["seen_hours"], reach)]
+
+
+# -- shadows --------------------------------------------------------------------------------------------------------
+
+
+def write_shadows(connection: Connection, occurrences: Sequence[Occurrence], window: Window) -> None:
+    """Replace what rules in shadow mode would have said of the window's slots."""
+    said = {(each.fingerprint, each.slot): each for each in occurrences}
+    keys = {"fingerprints": [name for name, _ in said], "slots": [slot for _, slot in said]}
+    with connection.transaction():
+        connection.execute(SQL["delete_shadows"], {"since": window.since, "until": window.until, **keys})
+        for (fingerprint, slot), each in sorted(said.items()):
+            row = {"fingerprint": fingerprint, "slot": slot, "rule": each.rule, "severity": str(each.severity)}
+            told = {"title": each.title, "nodes": list(each.nodes), "affected": each.affected}
+            connection.execute(SQL["say_shadow"], {**row, **told})

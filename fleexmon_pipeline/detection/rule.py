@@ -11,8 +11,10 @@ import string
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
+import re2
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -25,7 +27,7 @@ from pydantic import (
 
 from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.detection.occurrence import Severity
-from fleexmon_pipeline.window import DAY, SLOT
+from fleexmon_pipeline.window import DAY, HOUR, SLOT
 
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")
@@ -43,6 +45,12 @@ def _duration(value: object) -> timedelta:
 def _in_slots(value: timedelta) -> timedelta:
     if not SLOT <= value <= DAY or value % SLOT:
         raise ValueError("counts are kept in slots of 5 minutes: a multiple of 5m, from 5m to 1d")
+    return value
+
+
+def _whole_slots(value: timedelta) -> timedelta:
+    if value > 6 * HOUR or value % SLOT:
+        raise ValueError("a multiple of 5m, up to 6h")
     return value
 
 
@@ -65,7 +73,29 @@ def _literal(text: str) -> str:
     return text
 
 
+@cache
+def compiled(expression: str) -> Any:
+    """By RE2: time linear in the text, whatever the expression. (?i) makes it blind to case."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1 << 20
+    return re2.compile(expression, options)
+
+
+def _expression(text: str) -> str:
+    try:
+        compiled(text)
+    except re2.error as error:
+        said = error.args[0] if error.args else ""
+        told = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise ValueError(f"{text!r} is no expression that RE2 takes: {told}") from None
+    if "\0" in text or not text:
+        raise ValueError("an expression is not empty and has no NUL")
+    return text
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Lasting = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_whole_slots)]
 Past = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_days)]
 Within = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_in_slots)]
 Share = Annotated[float, BeforeValidator(_share)]
@@ -75,6 +105,7 @@ Factor = Annotated[float, Field(strict=True, ge=1, le=1000, allow_inf_nan=False)
 Alarms = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Literals = Annotated[str, AfterValidator(_literal)]
+Expression = Annotated[str, Field(max_length=1000), AfterValidator(_expression)]
 
 
 class _Strict(BaseModel):
@@ -86,15 +117,23 @@ class Where(_Strict):
 
     level: Annotated[tuple[Level, ...], Field(min_length=1)] | None = None
     message: Annotated[tuple[Literals, ...], Field(min_length=1)] | None = None  # any of them, in any case
+    matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None  # or any of these, as RE2 reads them
 
     def has_level(self, word: str) -> bool:
         return self.level is None or read_level(word) in self.level
 
+    @property
+    def has_words(self) -> bool:
+        """Whether lines must be read to know which it is about."""
+        return self.message is not None or self.matches is not None
+
     def has_text(self, text: str) -> bool:
-        if self.message is None:
+        if not self.has_words:
             return True
         lower = text.lower()
-        return any(literal.lower() in lower for literal in self.message)
+        if any(literal.lower() in lower for literal in self.message or ()):
+            return True
+        return any(compiled(expression).search(text) is not None for expression in self.matches or ())
 
 
 class Levels(_Strict):
@@ -175,6 +214,14 @@ class _OpenIssues(_Strict):
     more_than: Whole
 
 
+def _rank(severity: Severity) -> int:
+    return list(Severity).index(severity)
+
+
+Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Escalate = dict[Literal["count", "rate", "times"], dict[Severity, Figure]]
+
+
 class RuleBase(_Strict):
     """What every rule has. Texts may name the figures of their kind in braces: `{count}`, `{template:.50}`."""
 
@@ -182,14 +229,30 @@ class RuleBase(_Strict):
 
     name: Name
     enabled: Annotated[bool, Field(strict=True)] = True
+    mode: Literal["active", "shadow"] = "active"  # shadow: what it would say is written down, and makes no issue
     type: Name | None = None  # LogIssue.type, where it is not the name
     severity: Severity
+    escalate: Escalate = Field(default_factory=dict)  # figure → severity → from which value on
+    labels: dict[Name, Annotated[str, Field(max_length=200)]] = Field(default_factory=dict)
+    nodes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] | None = None  # None: all
     title: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(min_length=1)]
     recommendation: str | None = None
     runbook: Name | None = None
     grace: Duration
     samples: tuple[Sample, ...] = ()
+
+    def is_about(self, node: str) -> bool:
+        return self.nodes is None or node in self.nodes
+
+    def severity_of(self, figures: Mapping[str, float]) -> Severity:
+        """The severity, or a worse one that the figures have reached."""
+        worst = self.severity
+        for figure, steps in self.escalate.items():
+            for severity, least in steps.items():
+                if figures.get(figure, 0.0) >= least and _rank(severity) > _rank(worst):
+                    worst = severity
+        return worst
 
     _version: str = PrivateAttr(default="")
 
@@ -219,17 +282,18 @@ class RuleBase(_Strict):
 
 class DetectorBase(RuleBase):
     source: Literal["detector"] = "detector"
+    for_: Lasting = Field(default=timedelta(), alias="for")  # how long the condition must have held
     grace: Duration = timedelta(hours=1)
 
 
-class Bare(DetectorBase):
+class Bare(RuleBase):
     """A threshold that is somebody's guess. With `history` it holds only where the figure is improbable as well."""
 
     history: Past = timedelta(days=7)
     bare: Annotated[bool, Field(strict=True)] = False  # hold at the bare threshold for good
 
 
-class Ratio(Bare):
+class Ratio(DetectorBase, Bare):
     """The share of a node's lines that are `where`."""
 
     figures = frozenset({"node", "count", "total", "rate", "threshold", "within", "top_pattern"})
@@ -238,7 +302,7 @@ class Ratio(Bare):
     ratio: _NodeRatio
 
 
-class Repeated(Bare):
+class Repeated(DetectorBase, Bare):
     """One pattern of a node, again and again."""
 
     figures = frozenset({"node", "count", "threshold", "within", "pattern", "template"})
@@ -247,7 +311,7 @@ class Repeated(Bare):
     count: _PatternCount
 
 
-class Threshold(Bare):
+class Threshold(DetectorBase, Bare):
     """The number of a node's lines that are `where`. Texts are compared with the lines themselves."""
 
     figures = frozenset({"node", "count", "threshold", "within", "top_pattern"})
@@ -258,8 +322,8 @@ class Threshold(Bare):
     @field_validator("where")
     @classmethod
     def _says_which(cls, where: Where) -> Where:
-        if where.level is None and where.message is None:
-            raise ValueError("level or message is needed: without them every line would count")
+        if where.level is None and not where.has_words:
+            raise ValueError("level, message or matches is needed: without them every line would count")
         return where
 
 
@@ -296,7 +360,7 @@ class Predictor(RuleBase):
     grace: Duration = timedelta(hours=6)
 
 
-class Trend(Predictor):
+class Trend(Predictor, Bare):
     """The share of a node's lines that are `where`, in the last hours against as many before."""
 
     figures = frozenset({"node", "count", "total", "rate", "rate_before", "threshold", "hours"})
@@ -305,7 +369,7 @@ class Trend(Predictor):
     trend: _Rising
 
 
-class Spike(Predictor):
+class Spike(Predictor, Bare):
     """A node's lines of an hour against the mean of the hours before."""
 
     figures = frozenset({"node", "count", "mean", "times", "threshold", "hours"})

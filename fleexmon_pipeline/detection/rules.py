@@ -47,6 +47,17 @@ class Rules:
     problems: tuple[Problem, ...]
 
 
+def all_rules(own: Path | None) -> Rules:
+    """The built-in rules and one's own, which is taken where the names are the same. One that is refused overrides none."""
+    built_in = load_rules()
+    if own is None:
+        return built_in
+    mine = load_rules(own)
+    told = tuple(Problem(str(own / each.file), each.line, each.reason) for each in mine.problems)
+    by_name = {rule.name: rule for rule in (*built_in.rules, *mine.rules)}
+    return Rules(tuple(by_name.values()), built_in.problems + told)
+
+
 def load_rules(directory: Traversable | Path = BUILT_IN) -> Rules:
     """Every *.yaml of the directory. A rule with a mistake, a wrong sample or another's name is a problem and left out;
     the others load. Disabled rules are among them: evaluation skips them."""
@@ -89,6 +100,7 @@ def report(rules: Rules) -> str:
     lines = []
     for rule in rules.rules:
         state = f"samples: {len(rule.samples)}" if rule.enabled else "disabled"
+        state += ", shadow" if rule.enabled and rule.mode == "shadow" else ""
         lines.append(f"ok       {rule.name} ({rule.kind}, {rule.severity}, {state}, version {rule.version})")
     return "\n".join([*lines, *(f"refused  {problem}" for problem in rules.problems)])
 

@@ -40,18 +40,19 @@ class Matches:
 
 def find_texts(connection: Connection, rules: Sequence[Threshold], window: Window) -> dict[str, Matches]:
     """Rule name → its lines in the window. Rules without a text are not looked for."""
-    sought = [(rule, tuple(text.lower() for text in rule.where.message)) for rule in rules if rule.where.message]
-    found = {rule.name: Matches() for rule, _ in sought}
+    sought = [rule for rule in rules if rule.where.has_words]
+    found = {rule.name: Matches() for rule in sought}
     if not sought:
         return found
-    expression = "|".join(sorted({_expression(text) for _, texts in sought for text in texts}))
+    # PostgreSQL reads expressions otherwise than RE2 does: where a rule has one, every line is read and RE2 decides.
+    texts = {_expression(text.lower()) for rule in sought for text in rule.where.message or ()}
+    expression = "" if any(rule.where.matches for rule in sought) else "|".join(sorted(texts))
     query = statements("detection")["matching_lines"]
     parameters = {"since": window.since, "until": window.until, "expression": f"(?:{expression})"}
     # Streamed rather than read by a server-side cursor, which would keep the scan from running in parallel.
     for row in connection.cursor().stream(query, parameters, size=ROWS_AT_ONCE):
-        message = row["message"].lower()
-        for rule, texts in sought:
-            if rule.where.has_level(row["level"]) and any(text in message for text in texts):
+        for rule in sought:
+            if rule.where.has_level(row["level"]) and rule.where.has_text(row["message"]):
                 matches, slot = found[rule.name], floor(row["timestamp"], SLOT)
                 matches.counts[row["node"]][slot] += 1
                 matches.lines[row["node"], slot].append(row["id"])

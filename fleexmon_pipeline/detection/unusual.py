@@ -23,13 +23,36 @@ from fleexmon_pipeline.detection.baseline import (
     spread_of,
     unseen,
 )
-from fleexmon_pipeline.detection.grid import SLOTS_A_DAY, Flags, Floats, Grid, Ints, group_of, surprise, trailing
-from fleexmon_pipeline.detection.rule import LEVELS, Detector, New, Rate, Ratio, Repeated, Silence, Threshold
+from fleexmon_pipeline.detection.grid import (
+    SLOTS_A_DAY,
+    SLOTS_AN_HOUR,
+    Flags,
+    Floats,
+    Grid,
+    Ints,
+    group_of,
+    surprise,
+    trailing,
+)
+from fleexmon_pipeline.detection.rule import (
+    LEVELS,
+    Detector,
+    New,
+    Rate,
+    Ratio,
+    Repeated,
+    Rule,
+    Silence,
+    Spike,
+    Threshold,
+    Trend,
+)
 from fleexmon_pipeline.window import DAY, SLOT
 
 GATE_ALARMS = 0.003  # a day: how often chance may pass the gate of a threshold rule
 LEAST_QUIET = 5.0  # -log10 of the chance that a node is silent by chance
 MORE_QUIET = 1.3  # times the longest usual silence
+STILL = 1.5  # times the usual in the last minutes of a predictor's hours: what is over is no prediction
 TEXT_SURPRISE = 4.0
 MORE_OF_ALL = 1.4  # times its usual share of the lines: in mere traffic, every message has more
 RARE_NOVELTY = 0.02  # unknown error patterns a day; a node that has more is asked for a second line
@@ -116,7 +139,7 @@ def conditions(rule: Detector, scene: Scene) -> Iterator[Finding]:
             yield from _silence(rule, scene)
 
 
-def asked_by(rule: Detector) -> list[Asked]:
+def asked_by(rule: Rule) -> list[Asked]:  # noqa: PLR0911  a case a kind
     """The series that a baseline must know limits of."""
     match rule:
         case Ratio():
@@ -124,9 +147,13 @@ def asked_by(rule: Detector) -> list[Asked]:
         case Repeated():
             return [Asked(rule.where.level, "pattern", rule.count.within // SLOT)]
         case Threshold():
-            return [Asked(rule.where.level, "node", rule.count.within // SLOT)] if rule.where.message is None else []
+            return [Asked(rule.where.level, "node", rule.count.within // SLOT)] if not rule.where.has_words else []
         case Rate():
             return [Asked(rule.where.level, rule.rate.per, within // SLOT) for within in rule.rate.at_least]
+        case Trend():
+            return [Asked(rule.where.level, "node", rule.trend.hours * SLOTS_AN_HOUR)]
+        case Spike():
+            return [Asked(None, "node", SLOTS_AN_HOUR)]
         case _:
             return []
 
@@ -161,7 +188,7 @@ def _repeated(rule: Repeated, scene: Scene) -> Iterator[Finding]:
 
 def _threshold(rule: Threshold, scene: Scene) -> Iterator[Finding]:
     width = rule.count.within // SLOT
-    of_text = rule.where.message is not None
+    of_text = rule.where.has_words
     row = scene.texts.get(rule.name) if of_text else scene.grid.lines(rule.where.level)
     if row is None:
         return
@@ -217,6 +244,20 @@ def _text_gate(rule: Threshold, scene: Scene, lines: Floats, width: int) -> tupl
 
 def _has_group(rule: Threshold, past: Past) -> bool:
     return rule.where.level is None or past.group in {group_of(level) for level in rule.where.level}
+
+
+def stands_out(rule: Trend | Spike, scene: Scene) -> bool:
+    """Whether a predictor's figure is improbable at the grid's end and goes on there; true where too little is known."""
+    (asked,) = asked_by(rule)
+    baseline, expectation = scene.baseline, scene.expectation
+    known = scene.has_history(rule.history / DAY)[-1]
+    if baseline is None or expectation is None or rule.bare or not known or asked.name not in baseline.limits:
+        return True
+    ((_, unlike),) = judged(baseline, expectation, scene.grid, asked)
+    lately = max(asked.width // 6, 3)
+    lines = trailing(scene.grid.lines(asked.levels), lately)[-1]
+    goes_on = lines >= STILL * expectation.levels(asked.levels, lately)[-1]
+    return bool(goes_on and unlike[-1] >= limit(baseline, asked, GATE_ALARMS))
 
 
 # -- rates ----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pandas as pd
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.counts import read_counts, read_samples
+from fleexmon_pipeline.detection.evaluate import improbable
 from fleexmon_pipeline.detection.firing import Firing, occurrence, percent
 from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
 from fleexmon_pipeline.detection.rule import LEVELS, Backlog, Rule, Spike, Trend
@@ -56,6 +57,9 @@ def predict(connection: Connection, rules: Sequence[Rule], hour: Window, *, now_
             case Backlog():
                 found += (occurrence(rule, firing) for firing in _backlog(connection, rule, end))
                 continue
+        if firings:
+            unusual = improbable(connection, rules, rule, end)
+            firings = [firing for firing in firings if firing.subject.node in unusual]
         if firings:
             nodes = [firing.subject.node or "" for firing in firings]
             counts = read_counts(connection, looked_at)

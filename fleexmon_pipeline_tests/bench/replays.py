@@ -107,8 +107,8 @@ def scorer() -> ModuleType:
 
 def _mined(folder: Path) -> Replay:
     truth = json.loads((folder / "incidents.json").read_text())
-    first = slot_number(datetime.fromisoformat(truth["start"].replace("Z", "+00:00")))
-    last = slot_number(datetime.fromisoformat(truth["end"].replace("Z", "+00:00")))
+    first = slot_number(datetime.fromisoformat(truth["start"]))
+    last = slot_number(datetime.fromisoformat(truth["end"]))
     miner = PatternMiner()
     rows: list[tuple[int, str, str, str, int]] = []
     texts: list[tuple[int, str, str, str]] = []

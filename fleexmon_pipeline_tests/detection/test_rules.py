@@ -98,7 +98,7 @@ def test_a_version_follows_the_content_of_the_file(tmp_path: Path) -> None:
         ("per: node", "per: pattern", "wrong.yaml:4: count.per: Input should be 'node'"),
         ("message: [ENOSPC]", "message: ENOSPC", "wrong.yaml:3: where.message: a list is expected"),
         ("message: [ENOSPC]", 'message: [" "]', "wrong.yaml:3: where.message.0: a text to look for has at least one"),
-        ("{level: [error], message: [ENOSPC]}", "{}", "wrong.yaml:3: where: level or message is needed"),
+        ("{level: [error], message: [ENOSPC]}", "{}", "wrong.yaml:3: where: level, message or matches is needed"),
         ("level: [error]", "level: [eror]", "wrong.yaml:3: where.level.0: Input should be 'debug'"),
         ("({count}x)", "({cuont}x)", "wrong.yaml:6: title: {cuont} is not known here; known are count,"),
         ("({count}x)", "({count.__class__}x)", "wrong.yaml:6: title: {count.__class__} is not known here"),

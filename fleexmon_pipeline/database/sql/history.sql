@@ -88,3 +88,18 @@ ON CONFLICT (node, day) DO UPDATE SET "madeOf" = EXCLUDED."madeOf", figures = EX
 
 -- forget_baselines --
 DELETE FROM "NodeBaseline" WHERE day < %(before)s;
+
+-- delete_shadows --
+DELETE FROM "ShadowOccurrence" AS o
+WHERE o.slot >= %(since)s AND o.slot < %(until)s AND NOT EXISTS (
+  SELECT FROM unnest(%(fingerprints)s::text[], %(slots)s::timestamp[]) AS said (fingerprint, slot)
+  WHERE said.fingerprint = o.fingerprint AND said.slot = o.slot
+);
+
+-- say_shadow --
+INSERT INTO "ShadowOccurrence" AS known (fingerprint, slot, rule, severity, title, nodes, affected)
+VALUES (%(fingerprint)s, %(slot)s, %(rule)s, %(severity)s, %(title)s, %(nodes)s, %(affected)s)
+ON CONFLICT (fingerprint, slot) DO UPDATE SET
+  rule = EXCLUDED.rule, severity = EXCLUDED.severity, title = EXCLUDED.title, nodes = EXCLUDED.nodes,
+  affected = EXCLUDED.affected
+WHERE (known.*) IS DISTINCT FROM (EXCLUDED.*);

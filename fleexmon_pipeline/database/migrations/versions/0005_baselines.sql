@@ -14,3 +14,16 @@ CREATE TABLE "DetectedHour" (
   hour     TIMESTAMP PRIMARY KEY,
   "madeOf" VARCHAR NOT NULL
 );
+
+-- What rules in shadow mode would have said. No issue follows from it.
+CREATE TABLE "ShadowOccurrence" (
+  fingerprint VARCHAR NOT NULL,
+  slot        TIMESTAMP NOT NULL,
+  rule        VARCHAR NOT NULL,
+  severity    VARCHAR NOT NULL,
+  title       VARCHAR NOT NULL,
+  nodes       VARCHAR[] NOT NULL,
+  affected    BIGINT NOT NULL,
+  PRIMARY KEY (fingerprint, slot)
+);
+CREATE INDEX "ShadowOccurrence_slot" ON "ShadowOccurrence" (slot);

@@ -1,0 +1,223 @@
+"""Detection on replays with a known truth: what is found, how soon, and how often it cries wolf.
+
+Through the functions that the stages call, with counts read from arrays (`scenes`) or, end to end, from PostgreSQL by
+way of the stored lines. Scored by the replay folder's own `score`. The original's four rules run beside, at their bare
+thresholds. Seeds up to 10 were looked at while rules were written; report on others.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fleexmon_pipeline.detection.baseline import Baseline, learn
+from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
+from fleexmon_pipeline.detection.evaluate import judge
+from fleexmon_pipeline.detection.grid import Grid, grid, moment, number
+from fleexmon_pipeline.detection.history import HISTORY, LOOK_BACK, SETTLED
+from fleexmon_pipeline.detection.rule import Detector, Ratio, Repeated, Threshold
+from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.unusual import Scene, asked_by
+from fleexmon_pipeline.window import DAY, SLOT, Window
+from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, scorer
+from fleexmon_pipeline_tests.bench.table import Row, Table
+
+CACHE = Path.home() / ".cache" / "fleexmon-replays"
+A_DAY = DAY // SLOT
+HARD, QUIET = Setting("hard"), Setting("quiet", ("--mode", "quiet"))
+COUPLED = Setting("coupled", params=(("load_error_coupling", 1.5),))
+Issue = dict[str, Any]
+
+
+def shipped() -> list[Detector]:
+    return [rule for rule in load_rules().rules if isinstance(rule, Detector) and rule.enabled]
+
+
+def originals() -> list[Detector]:
+    """The guide's four, as it has them."""
+    bare = [rule for rule in shipped() if isinstance(rule, Ratio | Repeated | Threshold)]
+    return [rule.model_copy(update={"bare": True}) for rule in bare]
+
+
+@dataclass
+class Scores:
+    """Of several replays together."""
+
+    incidents: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    delays: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    rows: int = 0
+    false: int = 0
+    days: float = 0.0
+    node_days: float = 0.0
+    false_types: Counter[str] = field(default_factory=Counter)
+    told: list[str] = field(default_factory=list)
+
+    def add(self, truth: dict[str, Any], issues: Sequence[Issue]) -> None:
+        module = scorer()
+        score = module.score(list(issues), truth)
+        self.rows += score["issues"]
+        self.false += score["false_alarms"]
+        self.days += score["scored_days"]
+        self.node_days += score["scored_days"] * score["nodes"]
+        self.false_types.update(score["false_by_type"])
+        self.told += [f"missed: {each}" for each in score["missed"]]
+        for kind, of_kind in score["by_kind"].items():
+            self.incidents[kind] += of_kind["incidents"]
+            self.found[kind] += of_kind["found"]
+        for incident in truth["incidents"]:  # the script tells medians of one replay; here they are over all
+            begin, end = (module.parse_time(incident[name]) for name in ("start", "end"))
+            hits = [
+                at - begin
+                for issue in issues
+                if begin <= (at := module.parse_time(issue["detectedAt"])) <= end + 6 * SLOT
+                and (not issue["metadata"]["nodes"] or incident["node"] in issue["metadata"]["nodes"])
+            ]
+            if hits:
+                self.delays[incident["kind"]].append(min(hits).total_seconds() / 60)
+
+    def row(self, what: str, seeds: int) -> Row:
+        every = [delay for delays in self.delays.values() for delay in delays]
+        fast = [*self.delays["error_burst"], *self.delays["new_template"]]
+        incidents, found = sum(self.incidents.values()), sum(self.found.values())
+        return {
+            "what": what,
+            "seeds": seeds,
+            "recall": f"{found / incidents:.3f}" if incidents else "-",
+            "precision": f"{1 - self.false / self.rows:.3f}" if self.rows and incidents else "-",
+            "false_a_day": f"{self.false / self.days:.3f}",
+            "false_a_node_day": f"{self.false / self.node_days:.4f}",
+            "delay_min": _median(every),
+            "fast_min": _median(fast),
+            "rows_an_incident": f"{(self.rows - self.false) / incidents:.1f}" if incidents else "-",
+        }
+
+    def kinds(self) -> str:
+        return "; ".join(
+            f"{kind} {self.found[kind]} of {count}, {_median(self.delays[kind])} min"
+            for kind, count in sorted(self.incidents.items())
+        )
+
+
+def _median(delays: list[float]) -> str:
+    return f"{statistics.median(delays):.1f}" if delays else "-"
+
+
+def measure(seeds: Sequence[int], settings: Sequence[Setting], cache: Path = CACHE) -> Table:
+    table = Table("replay: issues against a known truth", "through the stages' functions, counts from memory")
+    for setting in settings:
+        ours, theirs = Scores(), Scores()
+        for seed in seeds:
+            made = replay(seed, setting, cache)
+            ours.add(made.truth, detect(made, shipped()))
+            theirs.add(made.truth, detect(made, originals()))
+        table.rows += [ours.row(setting.name, len(seeds)), theirs.row(f"{setting.name}, original", len(seeds))]
+        table.note += f"\n  {setting.name}: {ours.kinds()}; false: {dict(ours.false_types)}; {ours.told}"
+    return table
+
+
+def detect(made: Replay, rules: Sequence[Detector], nodes: Sequence[str] | None = None) -> list[Issue]:
+    """Rows as "LogIssue" has them, of every slot after the first day."""
+    fired: defaultdict[tuple[str, str, str | None], list[Run]] = defaultdict(list)
+    for scene, ends in scenes(made, rules, nodes or made.nodes):
+        for rule, finding in judge(rules, scene, ends):
+            slot = moment(scene.grid.first + finding.slot)
+            fired[rule.name, scene.grid.node, finding.pattern].append(Run(slot, slot, rule.grace, 1))
+    covered = Covered([Window(moment(made.first), moment(made.first + made.slots))])
+    found = []
+    for (name, node, _), runs in fired.items():
+        for episode in episodes(sorted(runs, key=lambda run: run.first), covered):
+            over = covered.runs_out(episode.end, episode.grace)
+            found.append({
+                "detectedAt": (episode.first + SLOT).isoformat(),
+                "resolvedAt": over.isoformat() if over else None,
+                "type": name, "source": "detector", "metadata": {"nodes": [node]},
+            })  # fmt: skip
+    return found
+
+
+def scenes(made: Replay, rules: Sequence[Detector], nodes: Iterable[str]) -> Iterator[tuple[Scene, list[datetime]]]:
+    """What `history.read_scenes` reads from the tables, day by day and node by node, and the ends to judge."""
+    asked = {each for rule in rules for each in asked_by(rule)}
+    templates = dict(zip(made.patterns, made.templates, strict=True))
+    of_node: defaultdict[str, list[tuple[int, str, str, int]]] = defaultdict(list)
+    came: dict[str, int] = {}
+    for slot, node, pattern, level, count in made.rows:
+        of_node[node].append((slot, pattern, level, count))
+        came.setdefault(pattern, slot)
+    texts = _texts(made, rules)
+    resolve = partial(_resolved, made)
+    settled, end = SETTLED // SLOT, made.first + made.slots
+    for day in range(number(_floor(made.first)) + A_DAY, end, A_DAY):
+        begin, until = day + settled, min(day + settled + A_DAY, end)
+        first, past_first = begin - LOOK_BACK // SLOT, max(day - HISTORY // SLOT, made.first)
+        first_seen = _first_seen(made, came)
+        for node in nodes:
+            past_rows = [(s, resolve(p, day - 1), lv, n) for s, p, lv, n in of_node[node] if past_first <= s < day]
+            baseline = learn(_grid(node, past_first, day - past_first, past_rows), asked)
+            rows = [(s, resolve(p, s), lv, n) for s, p, lv, n in of_node[node] if first <= s < until]
+            if baseline:
+                _carry_over(baseline, made, until)
+            seen = {name: _row(row.get(node, Counter()), first, until) for name, row in texts.items()}
+            now = _grid(node, first, until - first, rows)
+            scene = Scene(now, baseline, made.first, templates, first_seen, seen, templates)
+            yield scene, [moment(slot + 1) for slot in range(begin, until)]
+
+
+def _floor(slot: int) -> datetime:
+    return moment(slot - slot % A_DAY)
+
+
+def _grid(node: str, first: int, slots: int, rows: list[tuple[int, str, str, int]]) -> Grid:
+    spoken = np.zeros(slots, bool)
+    spoken[[row[0] - first for row in rows]] = True
+    return grid(node, first, slots, rows, np.ones(slots, bool), ~spoken)
+
+
+def _row(counts: Counter[int], first: int, until: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.array([counts[slot] for slot in range(first, until)], np.int64)
+
+
+def _texts(made: Replay, rules: Sequence[Detector]) -> dict[str, dict[str, Counter[int]]]:
+    found: dict[str, dict[str, Counter[int]]] = {}
+    for rule in rules:
+        if isinstance(rule, Threshold) and rule.where.message:
+            of_rule: defaultdict[str, Counter[int]] = defaultdict(Counter)
+            for slot, node, level, message in made.texts:
+                if rule.where.has_level(level) and rule.where.has_text(message):
+                    of_rule[node][slot] += 1
+            found[rule.name] = of_rule
+    return found
+
+
+def _resolved(made: Replay, pattern: str, slot: int) -> str:
+    while (alias := made.alias_of.get(pattern)) and alias[1] <= slot:
+        pattern = alias[0]
+    return pattern
+
+
+def _first_seen(made: Replay, came: dict[str, int]) -> dict[str, int]:
+    """As `history._ancestry`: merges that arose after a pattern came do not make it old."""
+    found = dict(came)
+    for pattern, slot in came.items():
+        target = pattern
+        while alias := made.alias_of.get(target):
+            target = alias[0]
+            if target not in came or alias[1] <= came[target]:
+                found[target] = min(found.get(target, slot), slot)
+    return found
+
+
+def _carry_over(baseline: Baseline, made: Replay, until: int) -> None:
+    for pattern, past in list(baseline.patterns.items()):
+        root = _resolved(made, pattern, until)
+        if root != pattern and (root not in baseline.patterns or baseline.patterns[root].lines < past.lines):
+            baseline.patterns[root] = past
