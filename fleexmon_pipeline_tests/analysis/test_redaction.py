@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import re
 import string
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.analysis.redaction import Redactor, redact
+from fleexmon_pipeline.demo.shop import lines as shop_lines
+from fleexmon_pipeline.window import HOUR
 
 ALNUM = string.ascii_letters + string.digits
 
@@ -152,3 +156,36 @@ def test_time_is_linear(piece: str) -> None:
         return min(tried)
 
     assert seconds(80_000) < 24 * seconds(10_000) + 0.05  # 8 if linear, 64 if not: between is room for a busy machine
+
+
+def test_of_a_days_ordinary_lines_only_addresses_of_mail_are_taken() -> None:
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    messages = [str(record["message"]) for minute in shop_lines(1, "blue", day, day + HOUR) for record in minute]
+
+    assert len(messages) > 1_000
+    assert [
+        one for one in messages if re.sub(r"<email>", "", redact(one)) != re.sub(r"\S+@example\.com", "", one)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "removed {0b2d9c1e-5a77-4c31-9f0e-2f4f8f1f7c55}/Volumes/BackupStorage2/Archive/Reports/monthly/shop/invoices",
+        "at /srv/Deployments/build-release17/ShopBackend/Sources/Checkout/OrderService/OrderAggregate/Aggregator",
+        "listening on tcp://checkoutWorkerPoolSystem@worker-07:49455",
+        "segment seg_-7001000000000000001 closed",
+        "flags changed to 0x4910000000000001",
+        "fan speeds ( 3309 4120 3987 4051 )",
+        "Shop-Backend-PlatformUpdate-Node18-Linux64-Package-TopLevel",
+    ],
+)
+def test_paths_ids_and_figures_stay(line: str) -> None:
+    assert redact(line) == line
+
+
+def test_addresses_of_machines_go_out_only_where_that_is_set() -> None:
+    line = "bob@acme.org from 10.2.3.4"
+
+    assert Redactor().redact(line) == "<email-1> from <ip-1>"
+    assert Redactor(addresses=False).redact(line) == "<email-1> from 10.2.3.4"
