@@ -378,7 +378,7 @@ def _learn_patterns(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> N
         key = (pattern, group_of(level))
         rows[key] = rows[key] + row if key in rows else row
     for (pattern, group), row in rows.items():
-        if pattern in baseline.patterns and baseline.patterns[pattern].lines >= row.sum():
+        if not row.any() or (pattern in baseline.patterns and baseline.patterns[pattern].lines >= row.sum()):
             continue  # of a pattern with several levels the most usual speaks
         first = int(np.flatnonzero(row)[0])
         since = first - first % SLOTS_A_DAY  # the day it came in counts whole, or its rate would be that of its burst

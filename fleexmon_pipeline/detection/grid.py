@@ -76,7 +76,7 @@ class Grid:
         if key not in self._patterns:
             found: dict[str, Ints] = {}
             for row, (pattern, level) in zip(self.counts, self.keys, strict=True):
-                if level in key:
+                if level in key and row.any():
                     found[pattern] = found[pattern] + row if pattern in found else row
             self._patterns[key] = found
         return self._patterns[key]

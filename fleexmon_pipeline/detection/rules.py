@@ -48,7 +48,7 @@ class Rules:
 
 
 def all_rules(own: Path | None) -> Rules:
-    """The built-in rules and one's own, which is taken where the names are the same. One that is refused overrides none."""
+    """The built-in rules and one's own, which wins where names are the same. One that is refused overrides none."""
     built_in = load_rules()
     if own is None:
         return built_in

@@ -247,7 +247,7 @@ def _has_group(rule: Threshold, past: Past) -> bool:
 
 
 def stands_out(rule: Trend | Spike, scene: Scene) -> bool:
-    """Whether a predictor's figure is improbable at the grid's end and goes on there; true where too little is known."""
+    """Whether a predictor's figure is improbable at the grid's end and goes on; true where too little is known."""
     (asked,) = asked_by(rule)
     baseline, expectation = scene.baseline, scene.expectation
     known = scene.has_history(rule.history / DAY)[-1]
