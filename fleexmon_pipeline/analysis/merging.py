@@ -17,10 +17,10 @@ from fleexmon_pipeline.analysis.placeholders import HOLE, Template
 
 FEW = 4  # values that make a place variable, where five words around it are the same
 MANY = 12  # values that make it so whatever their frequency; also the first word's, where fewer words are the same
-MANY_OF_FIVE, MANY_OF_EIGHT = 9, 6  # the same where five and eight words around are: a sentence has not that many twins
+MANY_OF_FIVE, MANY_OF_EIGHT = 8, 5  # the same beside five and eight words: a sentence has not that many twins
 MANY_ROUTES = 50  # segments at one place of a route: a service has dozens of routes, and users without number
 RARE = 0.1  # share of a group's lines up to which a value is rare; at least half of the values must be
-COMPOSED = 3  # composed names in one place are values, however frequent, beside so many words that are the same
+COMPOSED = 1  # words beside which composed names in one place are values, however frequent
 COVARYING = 6  # tokens of templates whose places may vary together, and the share of different values in such a place
 COVARIANCE = 0.5
 LONGEST = 100  # tokens; longer ones are dumps whose every line differs, and cost most
@@ -29,7 +29,6 @@ ROUNDS = 12  # a template can open one more hole in every round
 
 # order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are more a value than a word.
 _NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}")
-
 _CODE = re.compile("[A-Z]{2,3}")
 
 _Key = tuple[object, ...]
@@ -242,7 +241,7 @@ def _places(template: Template) -> Iterator[int]:
     """Where a value may stand: not a placeholder, not punctuation, not the key of a `key=value`."""
     last = len(template) - 1
     for i, token in enumerate(template):
-        is_key = i < last and (template[i + 1] == "=" or (template[i + 1] == ":" and i > 0))
+        is_key = i < last and (template[i + 1] == "=" or (template[i + 1] == ":" and i > 0 and token.count(".") < 2))
         if token != HOLE and not is_key and _is_value(token):
             yield i
 

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from fleexmon_pipeline.analysis.patterns import PatternMiner
+import pytest
 
-BATCH = 500
+from fleexmon_pipeline.analysis.patterns import PatternMiner
 
 
 def accuracy(found: Sequence[str], true: Sequence[str]) -> tuple[float, float]:
@@ -24,15 +24,16 @@ def accuracy(found: Sequence[str], true: Sequence[str]) -> tuple[float, float]:
     return sum(map(len, right)) / len(true), 2 * len(right) / (len(groups[0]) + len(groups[1]))
 
 
-def test_grouping_accuracy_of_batches_with_aliases_resolved_at_the_end(shared: Path) -> None:
+@pytest.mark.parametrize("batch", [500, 100])
+def test_grouping_accuracy_of_batches_with_aliases_resolved_at_the_end(shared: Path, batch: int) -> None:
     scores = {}
     for file in sorted((shared / "data/loghub").glob("*/*_structured.csv")):
         with file.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
         miner = PatternMiner()
         ids = []
-        for start in range(0, len(rows), BATCH):
-            ids += miner.identify([row["Content"] for row in rows[start : start + BATCH]])
+        for start in range(0, len(rows), batch):
+            ids += miner.identify([row["Content"] for row in rows[start : start + batch]])
         scores[file.parent.name] = accuracy([miner.resolve(i) for i in ids], [row["EventId"] for row in rows])
 
     grouping, f1 = (sum(column) / len(scores) for column in zip(*scores.values(), strict=True))
