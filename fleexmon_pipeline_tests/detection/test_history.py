@@ -1,0 +1,230 @@
+"""What is usual, read from tables: learnt once a day, anew when the past changed, and the same in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.evaluate import evaluate, improbable
+from fleexmon_pipeline.detection.history import SETTLED, day_of, note_seen, read_baselines, write_shadows
+from fleexmon_pipeline.detection.occurrence import Occurrence
+from fleexmon_pipeline.detection.rule import Spike
+from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.detection.stored_lines import HOUR_OF_TEN, TEN, Stored, at, store
+from fleexmon_pipeline_tests.detection.story import firing
+
+RULES = load_rules().rules
+MIDNIGHT = TEN - 10 * HOUR
+
+PAST = """
+INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion")
+VALUES ('served', 'served', 'info', %(since)s, %(since)s, 1), ('declined', 'card declined', 'error', %(since)s, %(since)s, 1),
+       ('memory', 'memory at <num>', 'warn', %(since)s, %(since)s, 1);
+"""
+COUNTS = """
+INSERT INTO "LogPatternCount" (slot, node, pattern, level, count, samples)
+SELECT slot, node, pattern, level, count, ARRAY[]::uuid[]
+FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', '5 minutes') AS slot,
+  unnest(ARRAY['blue', 'green']) AS node,
+  LATERAL (VALUES
+    ('served', 'info', 30 + abs(hashtext(slot::text || node)) %% 20),
+    ('declined', 'error', CASE WHEN abs(hashtext('e' || slot::text || node)) %% 3 = 0 THEN 1 ELSE 0 END)
+  ) AS of_slot (pattern, level, count)
+WHERE count > 0;
+"""
+COVERAGE = """
+INSERT INTO "LogCoverage" (node, slot, status, received, stored, "updatedAt")
+SELECT node, slot, 'complete', 40, 40, slot
+FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', '5 minutes') AS slot,
+  unnest(ARRAY['blue', 'green']) AS node;
+"""
+
+
+def live(connection: Connection, since: datetime, until: datetime = HOUR_OF_TEN.until) -> None:
+    """Both nodes have an ordinary time."""
+    for statement in (PAST, COUNTS, COVERAGE):
+        for one in statement.strip().split(";\n"):
+            connection.execute(one.encode(), {"since": since, "until": until})
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    """With nine days of both nodes, up to eleven o'clock."""
+    with database.connect() as opened:
+        live(opened, MIDNIGHT - 9 * DAY)
+        yield opened
+
+
+def names(found: list[Occurrence]) -> set[tuple[str, str]]:
+    return {(each.rule, each.nodes[0]) for each in found}
+
+
+def judged(connection: Connection, hour: Window = HOUR_OF_TEN) -> list[Occurrence]:
+    return evaluate(connection, RULES, hour, until=hour.until)
+
+
+def more(connection: Connection, count: int, slots: range, pattern: str = "declined", level: str = "error") -> None:
+    for slot in slots:
+        connection.execute(
+            'INSERT INTO "LogPatternCount" VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (slot, node, pattern, level) '
+            'DO UPDATE SET count = "LogPatternCount".count + EXCLUDED.count',
+            [at(5 * slot), "blue", pattern, level, count, []],
+        )
+
+
+def test_an_ordinary_hour_has_no_issue_and_a_bad_one_has(connection: Connection) -> None:
+    assert judged(connection) == []
+    more(connection, 15, range(4, 9))
+    found = judged(connection)
+    assert ("unusual-error-rate", "blue") in names(found)
+    assert ("high-error-rate", "blue") in names(found)
+    assert {node for _, node in names(found)} == {"blue"}
+    told = next(each for each in found if each.rule == "unusual-error-rate")
+    assert told.metadata["expected"] < 3
+    assert told.title.startswith("Unusually many errors on blue")
+
+
+def test_a_threshold_holds_bare_for_a_new_node_and_only_where_improbable_for_a_known_one(database: Database) -> None:
+    with database.connect() as connection:
+        live(connection, MIDNIGHT - 9 * DAY)
+        connection.execute(
+            'UPDATE "LogPatternCount" SET count = 4 WHERE pattern = %s AND slot < %s', ["declined", MIDNIGHT]
+        )
+        more(connection, 4, range(6))
+        known = names(judged(connection))
+        connection.execute('DELETE FROM "LogCoverage" WHERE slot < %s', [MIDNIGHT - 3 * DAY])
+        young = names(judged(connection))
+    assert known == set()
+    assert ("repeated-error", "blue") in young
+
+
+def test_texts_are_judged_by_the_patterns_that_have_them(connection: Connection) -> None:
+    connection.execute(
+        'INSERT INTO "LogPatternCount" SELECT slot, node, %s, %s, 2, ARRAY[]::uuid[] FROM "LogPatternCount" '
+        "WHERE pattern = 'served' AND slot < %s",
+        ["memory", "warn", MIDNIGHT],
+    )
+    store(connection, [Stored(at(minute), "warn", "memory at 91", pattern="memory") for minute in (1, 2, 6, 7, 11)])
+    assert "memory-warning" not in {rule for rule, _ in names(judged(connection))}
+    connection.execute("DELETE FROM \"LogPatternCount\" WHERE pattern = 'memory' AND slot < %s", [MIDNIGHT])
+    connection.execute('DELETE FROM "NodeBaseline"')
+    assert ("memory-warning", "blue") in names(judged(connection))
+
+
+def test_a_baseline_is_learnt_once_a_day_and_anew_when_an_hour_of_the_past_changed(
+    connection: Connection, database: Database
+) -> None:
+    yesterday = Window(MIDNIGHT - HOUR, MIDNIGHT)
+    note_seen(connection, yesterday)
+    judged(connection)
+    first = database.fingerprint('"NodeBaseline"')
+    judged(connection)
+    assert database.fingerprint('"NodeBaseline"') == first
+    connection.execute('UPDATE "LogPatternCount" SET count = count + 1 WHERE slot >= %s AND slot < %s', [
+        yesterday.since, yesterday.until,
+    ])  # fmt: skip
+    note_seen(connection, yesterday)
+    judged(connection)
+    assert database.fingerprint('"NodeBaseline"') != first
+
+
+def test_the_past_ends_with_the_day_before_and_that_only_after_three_hours() -> None:
+    assert day_of(TEN) == MIDNIGHT
+    assert day_of(MIDNIGHT + SETTLED) == MIDNIGHT
+    assert day_of(MIDNIGHT + SETTLED - SLOT) == MIDNIGHT - DAY
+
+
+def test_slots_before_and_after_the_day_turns_are_judged_alone_as_together(connection: Connection) -> None:
+    around = Window(MIDNIGHT + 2 * HOUR, MIDNIGHT + 4 * HOUR)
+    connection.execute("UPDATE \"LogPatternCount\" SET count = 30 WHERE pattern = 'declined' AND slot BETWEEN %s AND %s", [
+        around.since + 45 * timedelta(minutes=1), around.since + 90 * timedelta(minutes=1),
+    ])  # fmt: skip
+    together = judged(connection, around)
+    alone = [each for slot in around.slots() for each in judged(connection, slot)]
+    assert together
+    assert alone == together
+
+
+def test_later_hours_that_looked_back_into_a_changed_one_are_named(connection: Connection) -> None:
+    hours = [Window.hour_of(TEN - HOUR * back) for back in range(7)]
+    assert note_seen(connection, hours[0]) == []
+    assert note_seen(connection, hours[6]) == []
+    assert note_seen(connection, hours[5]) == [TEN]
+    assert note_seen(connection, hours[5]) == []
+    more(connection, 1, range(-30, -29))
+    assert note_seen(connection, Window.hour_of(at(-150))) == [TEN]
+
+
+def test_an_old_node_that_is_new_in_the_counts_of_a_merge_is_not_new(connection: Connection) -> None:
+    """A pattern that what it merged into was seen before is old; one that only later ones merged into is new."""
+    connection.execute(
+        'INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion", "aliasOf", "aliasSince")'
+        " VALUES ('general', 'card <*>', 'error', %(at)s, %(at)s, 1, NULL, NULL),"
+        "        ('fresh', 'disk', 'error', %(at)s, %(at)s, 1, NULL, NULL)",
+        {"at": TEN},
+    )
+    connection.execute(
+        'UPDATE "LogPattern" SET "aliasOf" = \'general\', "aliasSince" = %s WHERE id = \'declined\'', [TEN - SLOT]
+    )
+    more(connection, 1, range(2, 3), "general")
+    more(connection, 1, range(2, 3), "fresh")
+    told = {each.subject.pattern for each in judged(connection) if each.rule == "new-error"}
+    assert told == {"fresh"}
+    connection.execute(
+        'UPDATE "LogPattern" SET "aliasOf" = \'fresh\', "aliasSince" = %s WHERE id = \'memory\'', [at(30)]
+    )
+    more(connection, 1, range(-200, -199), "memory", "error")
+    assert {each.subject.pattern for each in judged(connection) if each.rule == "new-error"} == {"fresh"}
+
+
+def silence(connection: Connection, since: datetime, until: datetime, status: str = "empty") -> None:
+    connection.execute(
+        "DELETE FROM \"LogPatternCount\" WHERE node = 'blue' AND slot >= %s AND slot < %s", [since, until]
+    )
+    connection.execute(
+        "UPDATE \"LogCoverage\" SET status = %s, received = 0, stored = 0 WHERE node = 'blue' AND slot >= %s AND slot < %s",
+        [status, since, until],
+    )
+
+
+def test_empty_is_silence_and_missing_is_not(connection: Connection) -> None:
+    silence(connection, at(20), at(60))
+    found = judged(connection)
+    assert names(found) == {("silent-node", "blue")}
+    assert found[0].slot == at(25)
+    silence(connection, at(20), at(60), "missing")
+    assert judged(connection) == []
+
+
+def test_a_silence_goes_on_as_long_as_it_lasts(connection: Connection) -> None:
+    silence(connection, MIDNIGHT - 4 * DAY, HOUR_OF_TEN.until)
+    found = judged(connection)
+    assert len(found) == 12
+    assert found[-1].description.startswith("blue answers when it is asked for its log, and had no line for 107 hours")
+
+
+def test_a_predictor_is_heeded_where_its_figure_is_improbable(connection: Connection) -> None:
+    rule = next(each for each in RULES if isinstance(each, Spike))
+    assert improbable(connection, RULES, rule, HOUR_OF_TEN.until) == set()
+    more(connection, 200, range(12), "served", "info")
+    assert improbable(connection, RULES, rule, HOUR_OF_TEN.until) == {"blue"}
+    connection.execute('DELETE FROM "LogCoverage" WHERE slot < %s', [MIDNIGHT - 3 * DAY])
+    assert improbable(connection, RULES, rule, HOUR_OF_TEN.until) == {"blue", "green"}
+
+
+def test_nothing_is_known_of_a_node_without_a_past(connection: Connection) -> None:
+    assert set(read_baselines(connection, ["blue", "violet"], MIDNIGHT, [])) == {"blue"}
+
+
+def test_what_shadows_say_is_replaced(connection: Connection, database: Database) -> None:
+    write_shadows(connection, [firing(0), firing(1)], HOUR_OF_TEN)
+    before = database.fingerprint('"ShadowOccurrence"')
+    write_shadows(connection, [firing(0), firing(1)], HOUR_OF_TEN)
+    assert database.fingerprint('"ShadowOccurrence"') == before
+    write_shadows(connection, [firing(1)], HOUR_OF_TEN)
+    assert database.rows('SELECT slot FROM "ShadowOccurrence"') == [{"slot": at(5)}]
