@@ -23,7 +23,8 @@ MIDNIGHT = TEN - 10 * HOUR
 
 PAST = """
 INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion")
-VALUES ('served', 'served', 'info', %(since)s, %(since)s, 1), ('declined', 'card declined', 'error', %(since)s, %(since)s, 1),
+VALUES ('served', 'served', 'info', %(since)s, %(since)s, 1),
+       ('declined', 'card declined', 'error', %(since)s, %(since)s, 1),
        ('memory', 'memory at <num>', 'warn', %(since)s, %(since)s, 1);
 """
 COUNTS = """
@@ -141,9 +142,10 @@ def test_the_past_ends_with_the_day_before_and_that_only_after_three_hours() -> 
 
 def test_slots_before_and_after_the_day_turns_are_judged_alone_as_together(connection: Connection) -> None:
     around = Window(MIDNIGHT + 2 * HOUR, MIDNIGHT + 4 * HOUR)
-    connection.execute("UPDATE \"LogPatternCount\" SET count = 30 WHERE pattern = 'declined' AND slot BETWEEN %s AND %s", [
-        around.since + 45 * timedelta(minutes=1), around.since + 90 * timedelta(minutes=1),
-    ])  # fmt: skip
+    bad = [around.since + timedelta(minutes=45), around.since + timedelta(minutes=90)]
+    connection.execute(
+        "UPDATE \"LogPatternCount\" SET count = 30 WHERE pattern = 'declined' AND slot BETWEEN %s AND %s", bad
+    )
     together = judged(connection, around)
     alone = [each for slot in around.slots() for each in judged(connection, slot)]
     assert together
@@ -163,7 +165,8 @@ def test_later_hours_that_looked_back_into_a_changed_one_are_named(connection: C
 def test_an_old_node_that_is_new_in_the_counts_of_a_merge_is_not_new(connection: Connection) -> None:
     """A pattern that what it merged into was seen before is old; one that only later ones merged into is new."""
     connection.execute(
-        'INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion", "aliasOf", "aliasSince")'
+        'INSERT INTO "LogPattern"'
+        ' (id, template, level, "firstSeen", "lastSeen", "maskVersion", "aliasOf", "aliasSince")'
         " VALUES ('general', 'card <*>', 'error', %(at)s, %(at)s, 1, NULL, NULL),"
         "        ('fresh', 'disk', 'error', %(at)s, %(at)s, 1, NULL, NULL)",
         {"at": TEN},
