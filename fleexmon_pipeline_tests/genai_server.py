@@ -26,7 +26,7 @@ Script = Callable[["_Handler", dict[str, Any]], None]
 
 
 @cache
-def _contract() -> OpenAPI | None:
+def contract_of_agents() -> OpenAPI | None:
     for folder in Path(__file__).resolve().parents:
         path = folder / "shared" / "contracts" / "digitalocean-agent.openapi.json"
         if path.is_file():
@@ -38,7 +38,11 @@ def completion(content: str | None, finish_reason: str = "stop") -> dict[str, An
     """The body of a successful answer, with every member that the description requires."""
     message = {"role": "assistant", "content": content, "refusal": None, "reasoning_content": None}
     choice = {"index": 0, "finish_reason": finish_reason, "logprobs": None, "message": message}
-    usage = {"prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150}
+    cached = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
+    usage = {
+        "prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150, "cache_created_input_tokens": 0,
+        "cache_read_input_tokens": 0, "cache_creation": cached,
+    }  # fmt: skip
     return {
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1_790_000_000, "model": "llama3.3-70b-instruct",
         "choices": [choice], "usage": usage,
@@ -164,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _violation(self, path: str, query: str, body: bytes) -> str | None:
         if path != PATH:
             return f"asked for {path}"
-        contract = _contract()
+        contract = contract_of_agents()
         if contract is None:
             return None
         arguments = dict(part.split("=", 1) for part in query.split("&") if part)

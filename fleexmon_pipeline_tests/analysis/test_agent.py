@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Callable
 
 import pytest
+from openapi_core.exceptions import OpenAPIError
+from openapi_core.testing import MockRequest, MockResponse
 
 from fleexmon_pipeline.analysis.agent import MOST_BYTES, Agent, AgentError
 from fleexmon_pipeline.settings import GenAISettings
-from fleexmon_pipeline_tests.genai_server import GenAIServer, completion
+from fleexmon_pipeline_tests.genai_server import PATH, GenAIServer, completion, contract_of_agents
 
 QUESTION = [{"role": "system", "content": "You judge."}, {"role": "user", "content": "Is it so?"}]
 KEY = "key-of-the-agent-Q7x"
@@ -171,3 +174,16 @@ def test_the_key_is_in_no_error_and_no_log(
     )
     assert key not in said
     assert "Q7x" not in said
+
+
+@pytest.mark.usefixtures("shared")
+def test_the_answers_of_the_fake_agent_are_those_of_the_description() -> None:
+    contract = contract_of_agents()
+    assert contract
+    request = MockRequest("http://agent.test", "post", PATH, args={"agent": "true"}, content_type="application/json")
+    answer = MockResponse(json.dumps(completion('{"issues": []}')).encode(), content_type="application/json")
+
+    contract.validate_response(request, answer)
+
+    with pytest.raises(OpenAPIError):
+        contract.validate_response(request, MockResponse(b'{"choices": "none"}', content_type="application/json"))
