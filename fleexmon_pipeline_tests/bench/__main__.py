@@ -13,10 +13,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fleexmon_pipeline_tests.bench import backfill, collection, counts, growth, patterns, tick
+from fleexmon_pipeline_tests.bench import backfill, collection, counts, growth, patterns, replay, replay_stored, tick
+from fleexmon_pipeline_tests.bench.replays import Setting, script
 from fleexmon_pipeline_tests.bench.table import Table
 
-NAMES = ("collection", "growth", "patterns", "counts", "tick", "backfill")
+NAMES = ("collection", "growth", "patterns", "counts", "tick", "backfill", "replay", "replay-stored")
 SIZES, QUICK = (20_000, 200_000, 2_000_000), (20_000,)
 TABLES, SMALL_TABLES = (100_000, 10_000_000), (10_000, 200_000)
 
@@ -32,9 +33,12 @@ def main() -> None:
         "counts": lambda: counts.measure(QUICK[0] if options.quick else SIZES[1], rounds),
         "tick": lambda: tick.measure(rounds),
         "backfill": lambda: backfill.measure(6 if options.quick else 24),
+        "replay": lambda: replay.measure(_seeds(options, quick=1, usual=4), _settings(options)),
+        "replay-stored": lambda: replay_stored.measure(_seeds(options, quick=1, usual=1), _settings(options)[0]),
     }
+    names = [name for name in options.only or NAMES if script() or not name.startswith("replay")]
     tables = {}
-    for name in options.only or NAMES:
+    for name in names:
         begun = time.perf_counter()
         tables[name] = measurements[name]()
         print(f"{tables[name]}\n  measured in {time.perf_counter() - begun:.0f} s\n", flush=True)
@@ -48,7 +52,28 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=NAMES, help="this measurement; may be given again")
     parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: does it still run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--seeds", metavar="N-M", help="replays: of these seeds; 1-10 were looked at, report on others")
+    parser.add_argument("--mode", choices=("hard", "quiet", "coupled"), help="replays: with incidents, without, harder")
+    parser.add_argument("--replay-options", default="", metavar="TEXT", help='replays: for the script, "--scale 0.3"')
+    parser.add_argument("--params", type=json.loads, default={}, metavar="JSON", help="replays: fields of its Params")
     return parser.parse_args()
+
+
+def _seeds(options: argparse.Namespace, *, quick: int, usual: int) -> range:
+    if options.seeds:
+        first, _, last = options.seeds.partition("-")
+        return range(int(first), int(last or first) + 1)
+    return range(1000, 1000 + (quick if options.quick else usual))
+
+
+def _settings(options: argparse.Namespace) -> list[Setting]:
+    """Those asked for; what is changed by hand has no name of its own."""
+    usual = [replay.HARD, replay.QUIET, replay.COUPLED]
+    found = [each for each in usual if options.mode in (None, each.name)]
+    if not options.replay_options and not options.params:
+        return found
+    more, params = tuple(options.replay_options.split()), tuple(sorted(options.params.items()))
+    return [Setting(f"{each.name}, changed", each.options + more, each.params + params) for each in found]
 
 
 def _machine() -> dict[str, str | int | None]:

@@ -186,13 +186,13 @@ def test_an_old_node_that_is_new_in_the_counts_of_a_merge_is_not_new(connection:
 
 
 def silence(connection: Connection, since: datetime, until: datetime, status: str = "empty") -> None:
-    connection.execute(
-        "DELETE FROM \"LogPatternCount\" WHERE node = 'blue' AND slot >= %s AND slot < %s", [since, until]
-    )
-    connection.execute(
-        "UPDATE \"LogCoverage\" SET status = %s, received = 0, stored = 0 WHERE node = 'blue' AND slot >= %s AND slot < %s",
-        [status, since, until],
-    )
+    where = {"since": since, "until": until, "status": status}
+    for change in (
+        'DELETE FROM "LogPatternCount"',
+        'UPDATE "LogCoverage" SET status = %(status)s, received = 0, stored = 0',
+    ):
+        of_blue = "WHERE node = 'blue' AND slot >= %(since)s AND slot < %(until)s"
+        connection.execute(f"{change} {of_blue}".encode(), where)
 
 
 def test_empty_is_silence_and_missing_is_not(connection: Connection) -> None:
