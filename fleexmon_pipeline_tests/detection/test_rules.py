@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.detection.rule import Ratio, Threshold
-from fleexmon_pipeline.detection.rules import check_samples, load_rules, report
+from fleexmon_pipeline.detection.rules import all_rules, check_samples, load_rules, report
 
 SOUND = """\
 name: disk-full
@@ -172,3 +172,101 @@ def test_no_template_breaks_a_title(template: str) -> None:
     assert title.startswith("Repeated error (7x):")
     assert not set("\n\r\0") & set(title)
     assert len(title) <= len("Repeated error (7x): ") + 50
+
+
+# -- rules of one's own, and what they may say -----------------------------------------------------------------------
+
+
+def test_a_rule_of_ones_own_replaces_or_adds_and_a_refused_one_replaces_nothing(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        mine=SOUND,
+        other=SOUND.replace("disk-full", "repeated-error").replace("severity: high", "severity: critical"),
+        wrong=SOUND.replace("disk-full", "memory-warning").replace("count:", "cuont:"),
+        gone=SOUND.replace("disk-full", "unusual-volume") + "enabled: false\n",
+    )
+    loaded = all_rules(tmp_path)
+    by_name = {rule.name: rule for rule in loaded.rules}
+    assert set(by_name) == {rule.name for rule in load_rules().rules} | {"disk-full"}
+    assert (by_name["repeated-error"].kind, by_name["repeated-error"].severity) == ("threshold", "critical")
+    assert by_name["memory-warning"].severity == "high"
+    assert not by_name["unusual-volume"].enabled
+    assert [str(problem).rpartition(": ")[0] for problem in loaded.problems] == [
+        f"{tmp_path}/wrong.yaml:1", f"{tmp_path}/wrong.yaml:4",
+    ]  # fmt: skip
+    assert all_rules(None) == load_rules()
+
+
+def test_a_directory_of_ones_own_that_is_not_there_leaves_the_built_in_rules(tmp_path: Path) -> None:
+    loaded = all_rules(tmp_path / "none")
+    assert loaded.rules == load_rules().rules
+    assert "is not a directory" in str(loaded.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("matches: ['(?=x)']", "is no expression that RE2 takes"),
+        ("matches: ['(a']", "is no expression that RE2 takes"),
+        (r"matches: ['(a)\1']", "is no expression that RE2 takes"),
+        ("matches: ['(a{1000}){1000}']", "is no expression that RE2 takes"),
+        ("matches: ['']", "is not empty"),
+        ("matches: []", "at least 1 item"),
+    ],
+)
+def test_expressions_that_could_run_for_ever_are_refused_with_their_line(tmp_path: Path, key: str, reason: str) -> None:
+    told = refusal(tmp_path, SOUND.replace("message: [ENOSPC]", key))
+    assert told.startswith("wrong.yaml:3: ")
+    assert reason in told
+
+
+def test_an_expression_that_backtracks_elsewhere_takes_no_time(tmp_path: Path) -> None:
+    samples = '- {level: error, message: "%s", fires: false}' % ("a" * 5000 + "b")
+    text = (
+        SOUND.split("samples:", maxsplit=1)[0].replace("message: [ENOSPC]", "matches: ['^(a+)+$']")
+        + f"samples:\n  {samples}\n"
+    )
+    (rule,) = load_rules(write(tmp_path, a=text)).rules
+    assert isinstance(rule, Threshold)
+    assert rule.where.has_text("aaaa")
+
+
+def test_expressions_and_texts_are_alternatives(tmp_path: Path) -> None:
+    text = SOUND.replace("message: [ENOSPC]", r"message: [ENOSPC], matches: ['(?i)disk \d+% full']")
+    (rule,) = load_rules(write(tmp_path, a=text)).rules
+    assert isinstance(rule, Threshold)
+    assert [rule.where.has_text(each) for each in ("enospc", "Disk 99% full", "disk x% full")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("mode: loud", "'active' or 'shadow'"),
+        ("for: 7m", "a multiple of 5m"),
+        ("for: 7h", "up to 6h"),
+        ("history: 30d", "from 1d to 14d"),
+        ("nodes: []", "at least 1 item"),
+        ("escalate: {load: {high: 3}}", "'count', 'rate' or 'times'"),
+        ("escalate: {count: {worse: 3}}", "'low', 'medium', 'high' or 'critical'"),
+        ("labels: {Team: shop}", "should match pattern"),
+    ],
+)
+def test_what_a_rule_may_say_beside_its_condition_is_checked(tmp_path: Path, line: str, reason: str) -> None:
+    assert reason in refusal(tmp_path, SOUND + line + "\n")
+
+
+def test_severity_follows_the_figures_and_never_falls_below_its_own(tmp_path: Path) -> None:
+    (rule,) = load_rules(write(tmp_path, a=SOUND + "escalate: {count: {critical: 100, low: 3}}\n")).rules
+    assert [rule.severity_of({"count": count}) for count in (3, 99, 100)] == ["high", "high", "critical"]
+
+
+def test_a_rate_names_its_windows_with_their_least_lines(tmp_path: Path) -> None:
+    rate = """\
+name: many
+kind: rate
+rate: {per: node, at_least: {15m: 10, 7m: 3}}
+severity: low
+title: "{count}"
+description: "{expected}"
+"""
+    assert "a multiple of 5m" in refusal(tmp_path, rate)
