@@ -23,9 +23,7 @@ from fleexmon_pipeline.analysis.placeholders import (
     shared_kind,
 )
 
-MASK_VERSION = (
-    2  # raise it when a rule here or in templates.py changes: stored ids of lines it touches are made anew
-)
+MASK_VERSION = 2  # raise it when a rule here or in templates.py changes: stored ids of lines it touches are made anew
 
 LONGEST_READ = 65_536  # characters of a message that are looked at: beyond are dumps, not sentences
 LONGEST_KEPT = 4_096  # what of a longer message makes the template, in bytes, once stack frames are left out

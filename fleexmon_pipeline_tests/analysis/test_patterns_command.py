@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 
 import pytest
 
-from fleexmon_pipeline.analysis import patterns_command
+from fleexmon_pipeline.analysis import patterns, patterns_command
 from fleexmon_pipeline.analysis.masks import LONGEST_READ
+from fleexmon_pipeline.analysis.patterns import PatternMiner
 from fleexmon_pipeline.analysis.patterns_command import lines_of, stream_patterns, summarise
 from fleexmon_pipeline.analysis.redaction import redact
 
@@ -67,3 +69,33 @@ def test_of_an_endless_line_only_the_beginning_is_kept() -> None:
     lines = list(lines_of(io.BytesIO(data)))
 
     assert [len(line) for line in lines] == [4 * LONGEST_READ, 4]
+
+
+def test_what_the_miner_forgets_is_still_printed_and_still_leads_to_what_it_merged_into(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [f"{word} begins here" for word in ("alpha", "bravo", "carol", "delta")] + JOBS
+    lines += ["password=hunterhunter is refused", "alpha begins here", JOBS[0]]
+    remembered = printed(lines)
+    monkeypatch.setattr(patterns, "MOST_PATTERNS", 2)
+    monkeypatch.setattr(patterns_command, "BATCH", 1)
+
+    forgotten = printed(lines)
+
+    assert [row["template"] for row in forgotten[:4]] == lines[:4]
+    assert forgotten[0] == {**forgotten[8], "line": 0}
+    assert "hunterhunter" not in str(forgotten)
+    assert [row["pattern"] for row in forgotten[:4]] == [row["pattern"] for row in remembered[:4]]
+
+
+def test_memory_of_many_different_patterns_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "MOST_PATTERNS", 50)
+    miner = PatternMiner()
+    words = ["".join(letters) for letters in itertools.product("abcdefgh", repeat=3)]
+    for start in range(0, len(words), 20):
+        batch = [f"{word} {word[::-1]}x {word}y" for word in words[start : start + 20]]
+        first = miner.identify(batch)
+        miner.forget()
+        assert miner.identify(batch) == first
+
+    assert len(miner._templates) <= 100
