@@ -18,7 +18,7 @@ from psycopg.rows import tuple_row
 from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.grid import number
+from fleexmon_pipeline.detection.grid import moment
 from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Subject
 from fleexmon_pipeline.window import EPOCH, SLOT, Window
 
@@ -51,16 +51,16 @@ def read_counts(connection: Connection, window: Window) -> Counts:
         raw = cursor.execute(sql["counts"], {"since": window.since, "until": window.until}).fetchall()
     templates, resolve = read_patterns(connection, {row[2] for row in raw})
     levels = {word: read_level(word) for word in {row[3] for row in raw}}
-    numbers = {slot: number(slot) for slot in {row[0] for row in raw}}
+    moments = {slot: moment(slot) for slot in {row[0] for row in raw}}
     members: defaultdict[str, set[str]] = defaultdict(set)
     words: defaultdict[str, set[str]] = defaultdict(set)
     for word, level in levels.items():
         words[level].add(word)
     rows: defaultdict[str, list[Count]] = defaultdict(list)
     for slot, node, pattern, word, count in raw:
-        root = resolve(pattern, slot)
+        root = resolve(pattern, moments[slot])
         members[root].add(pattern)
-        rows[node].append(Count(numbers[slot], root, levels[word], count))
+        rows[node].append(Count(slot, root, levels[word], count))
     named = {root: templates.get(root, root) for root in members}
     return Counts(rows, named, {root: sorted(own) for root, own in members.items()}, words, resolve)
 

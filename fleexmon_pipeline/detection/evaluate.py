@@ -16,7 +16,7 @@ import numpy as np
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.baseline import Asked
-from fleexmon_pipeline.detection.counts import read_counts, read_samples
+from fleexmon_pipeline.detection.counts import Counts, Samples, read_counts, read_samples
 from fleexmon_pipeline.detection.firing import TEMPLATE_SHOWN, Firing, minutes, occurrence, percent, spoken
 from fleexmon_pipeline.detection.grid import SLOTS_AN_HOUR, moment, number
 from fleexmon_pipeline.detection.history import LOOK_BACK, day_of, past_templates, read_scenes
@@ -92,21 +92,44 @@ def _evaluate(
         scene = with_texts(connection, scene, texts)  # noqa: PLW2901
         for rule, finding in judge(rules, scene, ends):
             firings[rule.name].append((_firing(rule, scene, finding), finding.width))
+    samples: dict[tuple[object, ...], Samples] = {}
     for name, fired in firings.items():
         rule = by_name[name]
         if isinstance(rule, Silence):
             yield from (occurrence(rule, firing) for firing, _ in fired)
             continue
-        lines = texts.get(name) or read_samples(
-            connection,
-            counts,
-            Window(min(f.end - SLOT * width for f, width in fired), max(f.end for f, _ in fired)),
-            nodes={firing.subject.node for firing, _ in fired if firing.subject.node},
-            levels=rule.where.level or LEVELS,
-            patterns={firing.subject.pattern for firing, _ in fired if firing.subject.pattern} or None,
-        )
+        lines: Matches | Samples
+        if name in texts:
+            lines = texts[name]
+        else:  # rules of the same levels share what was read
+            key = _samples_of(rule)
+            if key not in samples:
+                alike = [each for other in firings if _samples_of(by_name[other]) == key for each in firings[other]]
+                samples[key] = _read_samples(connection, counts, rule, alike)
+            lines = samples[key]
         for firing, width in fired:
             yield occurrence(rule, firing, lines.newest(firing.subject, firing.end, width))
+
+
+def _samples_of(rule: Detector) -> tuple[object, ...]:
+    if isinstance(rule, Silence):
+        return ()
+    per_pattern = isinstance(rule, Repeated | New) or (isinstance(rule, Rate) and rule.rate.per == "pattern")
+    return per_pattern, frozenset(rule.where.level or LEVELS)
+
+
+def _read_samples(
+    connection: Connection, counts: Counts, rule: Detector, fired: Sequence[tuple[Firing, int]]
+) -> Samples:
+    levels = LEVELS if isinstance(rule, Silence) else rule.where.level or LEVELS
+    return read_samples(
+        connection,
+        counts,
+        Window(min(f.end - SLOT * width for f, width in fired), max(f.end for f, _ in fired)),
+        nodes={firing.subject.node for firing, _ in fired if firing.subject.node},
+        levels=levels,
+        patterns={firing.subject.pattern for firing, _ in fired if firing.subject.pattern} or None,
+    )
 
 
 def with_texts(connection: Connection, scene: Scene, texts: dict[str, Matches]) -> Scene:

@@ -81,9 +81,9 @@ class Scene:
     first_seen: Mapping[str, int]  # pattern → number of the slot in which it first came, at any node
     texts: Mapping[str, Ints] = field(default_factory=dict)  # rule → its lines by slot
     past_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
-    spoke: tuple[int, float] | None = (
-        None  # of a silence older than the grid: its last slot with lines, lines a slot then
-    )
+    # Of a silence older than the grid: its last slot with lines, and lines a slot up to it.
+    spoke: tuple[int, float] | None = None
+    _judged: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def expectation(self) -> Expectation | None:
@@ -95,6 +95,12 @@ class Scene:
             return np.zeros(self.grid.slots, bool)
         ends = self.grid.first + np.arange(self.grid.slots) + 1
         return np.asarray(ends - self.since >= days * SLOTS_A_DAY)
+
+    def judged(self, asked: Asked) -> dict[str | None, Floats]:
+        """The surprise of a series; worked out once for all rules that ask for it."""
+        if asked.name not in self._judged and self.baseline and self.expectation:
+            self._judged[asked.name] = dict(judged(self.baseline, self.expectation, self.grid, asked))
+        return self._judged.get(asked.name, {})
 
     @cached_property
     def silent(self) -> tuple[Flags, Floats]:
@@ -216,7 +222,7 @@ def _gate(
     baseline, expectation = scene.baseline, scene.expectation
     if baseline is None or expectation is None or rule.bare or asked.name not in baseline.limits:
         return every, None
-    unlike = dict(judged(baseline, expectation, scene.grid, asked)).get(pattern)
+    unlike = scene.judged(asked).get(pattern)
     if unlike is None:
         unlike = np.zeros(scene.grid.slots)
     past = baseline.patterns.get(pattern) if pattern else None
@@ -253,7 +259,7 @@ def stands_out(rule: Trend | Spike, scene: Scene) -> bool:
     known = scene.has_history(rule.history / DAY)[-1]
     if baseline is None or expectation is None or rule.bare or not known or asked.name not in baseline.limits:
         return True
-    ((_, unlike),) = judged(baseline, expectation, scene.grid, asked)
+    unlike = scene.judged(asked)[None]
     lately = max(asked.width // 6, 3)
     lines = trailing(scene.grid.lines(asked.levels), lately)[-1]
     goes_on = lines >= STILL * expectation.levels(asked.levels, lately)[-1]
@@ -280,7 +286,7 @@ def _rate(rule: Rate, scene: Scene) -> Iterator[Finding]:
         if asked.name not in baseline.limits:
             continue
         least = limit(baseline, asked, alarms)
-        for pattern, unlike in judged(baseline, expectation, grid, asked):
+        for pattern, unlike in scene.judged(asked).items():
             above = unlike - least
             if not (above >= 0).any():
                 continue

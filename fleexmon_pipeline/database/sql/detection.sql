@@ -1,6 +1,6 @@
 -- counts --
--- What rules judge by. Samples stay behind: they are read for what fired alone.
-SELECT slot, node, pattern, level, count
+-- What rules judge by, slots by number. Samples stay behind: they are read for what fired alone.
+SELECT extract(epoch FROM slot)::bigint / 300, node, pattern, level, count
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s;
 
