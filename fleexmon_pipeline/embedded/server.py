@@ -16,6 +16,7 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -33,6 +34,7 @@ _INSTEAD = "To use a server of your own, set DATABASE_URL."
 LONGEST_SOCKET_PATH = 100  # the kernel's limit is 108 bytes, `.s.PGSQL.5432` included
 START_SECONDS = 120  # a crashed server replays its log first
 ORPHAN_SECONDS = 10.0  # after a kill -9 of the postmaster its children notice, end, and let go of the shared memory
+MOST_SAID = 800  # characters of what a program or the log said
 
 # Fit for a laptop beside other work; fsync stays on: nothing that was reported stored is lost by a power cut.
 CONFIGURATION = """
@@ -153,7 +155,9 @@ class EmbeddedServer:
         deadline = time.monotonic() + ORPHAN_SECONDS
         while True:
             said = "" if self.is_running() else self._try_start()
-            if said and "shared memory block" not in said:
+            if "shared memory block" in said:
+                self._end_orphans()
+            elif said:
                 break
             try:
                 return self._make_database()
@@ -162,6 +166,7 @@ class EmbeddedServer:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.1)
+        said = said[-MOST_SAID:].strip()
         raise EmbeddedServerError(f"the embedded PostgreSQL did not start: {said}\nIts log: {self.log}. {_INSTEAD}")
 
     def _make_database(self) -> None:
@@ -182,7 +187,8 @@ class EmbeddedServer:
             return ""
         with self.log.open("rb") as file:  # pg_ctl itself says no more than that it failed
             file.seek(before)
-            return f"{said}\n{file.read().decode('utf-8', 'replace')[-800:]}".strip()
+            # All of it: orphans of a killed server may tell long statements behind the reason that is looked for.
+            return f"{said}\n{file.read().decode('utf-8', 'replace')}".strip()
 
     def _forget_the_dead(self) -> None:
         """Remove lock files that name a process which is none of ours.
@@ -193,6 +199,13 @@ class EmbeddedServer:
         for file in (self.data / "postmaster.pid", self._socket / ".s.PGSQL.5432.lock"):
             if _PROC.exists() and not self._is_postmaster(_holder(file)):
                 file.unlink(missing_ok=True)
+
+    def _end_orphans(self) -> None:
+        """Have them leave as a postmaster would: in the middle of a statement they do not notice that it is dead."""
+        for process in _PROC.glob("[0-9]*"):
+            with suppress(OSError):  # gone meanwhile, or not ours to look at: those are waited for
+                if (process / "comm").read_text().strip() == "postgres" and (process / "cwd").samefile(self.data):
+                    os.kill(int(process.name), signal.SIGQUIT)
 
     def _is_postmaster(self, number: str) -> bool:
         """Whether that process works in our data directory, as every process of the server does."""
@@ -221,7 +234,7 @@ class EmbeddedServer:
                 check=False,
             )
             output.seek(0)
-            return done.returncode, output.read().strip()[-800:]
+            return done.returncode, output.read().strip()[-MOST_SAID:]
 
 
 def _binaries() -> Path:

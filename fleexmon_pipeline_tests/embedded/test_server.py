@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -166,6 +167,28 @@ def test_a_killed_server_is_started_again_with_its_rows_by_who_uses_it_and_by_wh
         assert asked(url, "SELECT answer FROM survivor") == 42
         if next_one is not server:
             next_one.release()
+    server.release()
+
+
+def test_an_orphan_in_the_middle_of_a_long_statement_does_not_hinder_the_next_start(home: Path) -> None:
+    """Nothing tells it of the death before its end; and what it then writes to the log may hide why a start failed."""
+    server = EmbeddedServer(home)
+    url = server.acquire()
+    running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%long long%'"
+    statement = f"SELECT count(*) FROM generate_series(1, 10000000000) -- {'long ' * 500}"
+
+    def ask() -> None:
+        with suppress(psycopg.OperationalError):
+            asked(url, statement)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    eventually(lambda: asked(url, running) == 2)  # the question itself is the other
+    os.kill(int((home / "postgres" / "postmaster.pid").read_text().split("\n")[0]), signal.SIGKILL)
+
+    assert asked(server.acquire(), "SELECT 42") == 42
+    asking.join(20)
+    assert not asking.is_alive()
     server.release()
 
 
