@@ -5,6 +5,7 @@ Nothing heavy is imported up here: `fleexmon patterns` on a file must not wait f
 
 # ruff: noqa: PLC0415  each command imports what it needs, when it runs
 
+import getpass
 import io
 import os
 import signal
@@ -207,6 +208,66 @@ def issues_show(
 
     with _refusing():
         print_one(typer.echo, issue, as_json=as_json)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return "unknown"
+
+
+By = Annotated[str, typer.Option("--by", help="Who; default: the user of this shell.", default_factory=_user)]
+Why = Annotated[str, typer.Option("--why", help="Why, for whoever looks at it later.")]
+MutedNode = Annotated[str | None, typer.Option("--node", help="All issues of this node instead.")]
+MutedIssue = Annotated[str | None, typer.Argument(help="An issue's id, or the beginning of it.")]
+
+
+@issues_app.command("resolve")
+def issues_resolve(
+    issue: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")],
+    by: By,
+    why: Why = "",
+    verdict: Annotated[str | None, typer.Option("--as", help="noise or real: what backtests count as false.")] = None,
+) -> None:
+    """It is over, or was nothing. If it fires again a new issue names it."""
+    from fleexmon_pipeline.commands.issues import resolve
+
+    with _refusing():
+        resolve(typer.echo, issue, by=by, why=why, verdict=verdict, now=datetime.now(UTC))
+
+
+@issues_app.command("mute")
+def issues_mute(
+    by: By,
+    why: Annotated[str, typer.Option("--why", help="Why, for whoever looks at it later.", prompt=True)],
+    issue: MutedIssue = None,
+    node: MutedNode = None,
+    length: Annotated[str | None, typer.Option("--for", help="2h, 7d; default: until unmuted.")] = None,
+) -> None:
+    """Tell nobody of it on GitHub, whenever it fires. Issues are found and listed all the same."""
+    from fleexmon_pipeline.commands.issues import mute
+
+    with _refusing():
+        mute(typer.echo, issue, node, length, by=by, why=why, now=datetime.now(UTC))
+
+
+@issues_app.command("unmute")
+def issues_unmute(by: By, issue: MutedIssue = None, node: MutedNode = None) -> None:
+    """End a mute."""
+    from fleexmon_pipeline.commands.issues import unmute
+
+    with _refusing():
+        unmute(typer.echo, issue, node, by=by, now=datetime.now(UTC))
+
+
+@issues_app.command("mutes")
+def issues_mutes(as_json: Json = False) -> None:
+    """What is muted, by whom and why."""
+    from fleexmon_pipeline.commands.issues import print_mutes
+
+    with _refusing():
+        print_mutes(typer.echo, as_json=as_json, now=datetime.now(UTC))
 
 
 @rules_app.command("list")

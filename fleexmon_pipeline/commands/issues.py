@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, get_args
 
@@ -13,6 +14,8 @@ import typer
 from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import database_url
+from fleexmon_pipeline.detection import handling
+from fleexmon_pipeline.detection.handling import Verdict, resolve_issue
 from fleexmon_pipeline.detection.issues import IssueDetail, Status, UnknownIssueError, list_issues, show_issue
 from fleexmon_pipeline.detection.occurrence import Severity
 
@@ -57,6 +60,59 @@ def print_one(write: Write, name: str, *, as_json: bool) -> None:
         except UnknownIssueError as error:
             raise typer.BadParameter(str(error)) from None
     write(msgspec.json.encode(detail.as_json()).decode() if as_json else _page(detail))
+
+
+def resolve(write: Write, name: str, *, by: str, why: str, verdict: str | None, now: datetime) -> None:
+    """Raises typer.BadParameter."""
+    said: Verdict | None = next((known for known in get_args(Verdict) if known == verdict), None)
+    if verdict is not None and said is None:
+        raise typer.BadParameter(f'--as: "{verdict}" is none of {", ".join(get_args(Verdict))}')
+    with connect(database_url()) as connection, _known():
+        handled = resolve_issue(connection, name, by=by, why=why, verdict=said, now=now)
+    told = "resolved" if handled.changed else "was resolved already"
+    write(f"{handled.id}  {told}{f', called {said}' if said else ''}: {_inert(handled.title)}")
+
+
+def mute(
+    write: Write, name: str | None, node: str | None, length: str | None, *, by: str, why: str, now: datetime
+) -> None:
+    """Raises typer.BadParameter."""
+    until = now + (now - moment_of("--for", length, now=now)) if length else None
+    if until is not None and until <= now:
+        raise typer.BadParameter(f'--for: "{length}" is not a length of time. Examples: --for 2h  --for 7d')
+    with connect(database_url()) as connection, _known():
+        scope = handling.scope_of(connection, name, node)
+        handling.mute(connection, scope, by=by, why=why, now=now, until=until)
+    write(f"muted {f'until {until:%Y-%m-%d %H:%M} UTC' if until else 'until unmuted'}: {_inert(str(scope))}")
+
+
+def unmute(write: Write, name: str | None, node: str | None, *, by: str, now: datetime) -> None:
+    """Raises typer.BadParameter."""
+    with connect(database_url()) as connection, _known():
+        scope = handling.scope_of(connection, name, node)
+        ended = handling.unmute(connection, scope, by=by, now=now)
+    write(f"{f'{ended} mutes ended' if ended else 'was not muted'}: {_inert(str(scope))}")
+
+
+def print_mutes(write: Write, *, as_json: bool, now: datetime) -> None:
+    with connect(database_url()) as connection:
+        rows = handling.mutes(connection, now=now)
+    if as_json:
+        write(msgspec.json.encode(rows).decode())
+        return
+    for row in rows:
+        what = f"node {row['node']}" if row["node"] else row["fingerprint"]
+        until = f"until {_minute(row['until'])}" if row["until"] else "until unmuted"
+        write(f"{_minute(row['since'])}  {until:<19}  {_inert(row['by'])}  {_inert(what)}  {_inert(row['why'])}")
+    write(f"{len(rows)} mutes")
+
+
+@contextmanager
+def _known() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # UnknownIssueError is one
+        raise typer.BadParameter(str(error)) from None
 
 
 def _page(detail: IssueDetail) -> str:

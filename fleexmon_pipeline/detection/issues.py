@@ -61,7 +61,7 @@ def list_issues(
         "since": since,
         "limit": limit,
     }
-    found = [_plain(row) for row in connection.execute(_SQL["list"], where)]
+    found = [plain(row) for row in connection.execute(_SQL["list"], where)]
     for row in found:
         row["nodes"] = row["nodes"] if isinstance(row["nodes"], list) else []
     return found
@@ -72,7 +72,7 @@ def show_issue(connection: Connection, name: str) -> IssueDetail:
 
     Raises UnknownIssueError.
     """
-    key = _find(connection, name)
+    key = find_issue(connection, name)
     issue = connection.execute(_SQL["one"], {"id": key}).fetchone()
     if issue is None:
         raise UnknownIssueError(f"issue {name} was deleted in this moment.")
@@ -83,10 +83,11 @@ def show_issue(connection: Connection, name: str) -> IssueDetail:
     for row in evidence:
         if len(row["message"]) > _WIDTH:
             row["message"] = row["message"][: _WIDTH - 1] + "…"
-    return IssueDetail(_plain(issue), [_plain(row) for row in occurrences], [_plain(row) for row in evidence])
+    return IssueDetail(plain(issue), [plain(row) for row in occurrences], [plain(row) for row in evidence])
 
 
-def _find(connection: Connection, name: str) -> uuid.UUID:
+def find_issue(connection: Connection, name: str) -> uuid.UUID:
+    """The id that is, or alone begins with, `name`. Raises UnknownIssueError."""
     digits = name.strip().lower().replace("-", "")
     if not re.fullmatch(rf"[0-9a-f]{{{_LEAST_PREFIX},32}}", digits):
         raise UnknownIssueError(
@@ -109,7 +110,8 @@ def _find(connection: Connection, name: str) -> uuid.UUID:
     return key
 
 
-def _plain(row: Row) -> Row:
+def plain(row: Row) -> Row:
+    """Values as JSON knows them."""
     return {name: _json(value) for name, value in row.items()}
 
 

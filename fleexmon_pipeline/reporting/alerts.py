@@ -48,6 +48,7 @@ def refresh_alerts(connection: Connection, *, now: datetime) -> Alerts:
         }
         parameters = {
             "recent": now - RECENT,
+            "now": now,
             "told": [key for key, desired in told.items() if desired["state"] == "open"],
         }
         for issue in connection.execute(statements("outbox")["alert_issues"], parameters).fetchall():

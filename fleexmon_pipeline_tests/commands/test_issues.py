@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 
+from fleexmon_pipeline.detection.handling import Scope, mute
 from fleexmon_pipeline.detection.occurrence import Severity, Subject
+from fleexmon_pipeline.reporting.alerts import refresh_alerts
+from fleexmon_pipeline.window import DAY
 from fleexmon_pipeline_tests.commands.conftest import Call, refused
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.detection.story import cover, fire, firing
@@ -82,3 +86,77 @@ def test_a_beginning_that_two_share_is_refused_with_both(found: list[str], fleex
 
     assert "2 ids begin so" in told
     assert all(name in told for name in found)
+
+
+# -- what people do with them ---------------------------------------------------------------------------------------
+
+
+def test_a_resolve_is_kept_and_firing_later_is_another_issue(
+    found: list[str], fleexmon: Call, database: Database
+) -> None:
+    said = fleexmon("issues", "resolve", found[0][:18], "--by", "ann", "--why", "disk replaced", "--as", "real")
+    assert said.out.startswith(f"{found[0]}  resolved, called real: disk")
+    with database.connect() as connection:
+        fire(connection, firing(39))
+    row = database.rows(
+        "SELECT status, metadata ->> 'resolvedBy' AS by, metadata ->> 'resolvedReason' AS why FROM \"LogIssue\" "
+        "WHERE id = %(id)s", id=found[0],
+    )  # fmt: skip
+    assert row == [{"status": "resolved", "by": "ann", "why": "disk replaced"}]
+    assert "resolved already" in fleexmon("issues", "resolve", found[0], "--as", "noise").out
+    assert database.rows('SELECT verdict, "by" <> \'\' AS told FROM "IssueVerdict"') == [
+        {"verdict": "noise", "told": True}
+    ]
+
+
+def test_a_mute_is_written_down_and_ends(found: list[str], fleexmon: Call) -> None:
+    said = fleexmon("issues", "mute", found[0], "--why", "known \x1b[31m since May", "--for", "7d", "--by", "ann")
+    assert said.out.startswith("muted until 20")
+    fleexmon("issues", "mute", "--node", "green", "--why", "being built")
+    mutes = json.loads(fleexmon("issues", "mutes", "--json").out)
+    assert [(row["fingerprint"], row["node"], row["why"][:5]) for row in mutes] == [
+        (None, "green", "being"), ("repeated-error:pattern:1f2e@blue", None, "known"),
+    ]  # fmt: skip
+    listed = fleexmon("issues", "mutes").out
+    assert "\x1b" not in listed
+    assert listed.endswith("2 mutes\n")
+    assert fleexmon("issues", "unmute", found[0]).out.startswith("1 mutes ended")
+    assert fleexmon("issues", "unmute", found[0]).out.startswith("was not muted")
+    assert fleexmon("issues", "unmute", "--node", "green").out == "1 mutes ended: node green\n"
+    assert fleexmon("issues", "mutes").out == "0 mutes\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (["resolve", "12345678"], "there is none with that id"),
+        (["resolve", "ID", "--as", "rubbish"], '--as: "rubbish" is none of noise, real'),
+        (["mute", "--why", "x"], "give an issue or --node"),
+        (["mute", "ID", "--node", "blue", "--why", "x"], "give an issue or --node"),
+        (["mute", "ID", "--why", "x", "--for", "soon"], '--for: "soon"'),
+        (["mute", "ID", "--why", "x", "--for", "2126-01-01"], '--for: "2126-01-01"'),
+        (["unmute", "zzzz"], "not an id"),
+    ],
+)
+def test_what_cannot_be_done_says_why(command: list[str], reason: str, found: list[str], fleexmon: Call) -> None:
+    said = fleexmon("issues", *(found[0] if word == "ID" else word for word in command))
+    assert reason in refused(said)
+
+
+def test_an_issue_that_is_muted_reaches_nobody_until_it_is_unmuted(
+    found: list[str], fleexmon: Call, database: Database
+) -> None:
+    now = datetime(2026, 11, 20, 14, tzinfo=UTC)
+
+    def told() -> int:
+        with database.connect() as connection:
+            refresh_alerts(connection, now=now)
+        return len(database.rows('SELECT key FROM "Outbox"'))
+
+    with database.connect() as connection:
+        scope = Scope(fingerprint="repeated-error:pattern:1f2e@blue")
+        mute(connection, scope, by="ann", why="known", now=now - DAY, until=None)
+        mute(connection, Scope(node="blue"), by="ann", why="over", now=now - 2 * DAY, until=now - DAY)
+    assert told() == 0
+    fleexmon("issues", "unmute", found[0])
+    assert told() == 1

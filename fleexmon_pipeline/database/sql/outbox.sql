@@ -52,14 +52,18 @@ WHERE desired IS DISTINCT FROM shown;
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon alerts', 0));
 
 -- alert_issues --
--- The newest row of each fingerprint that is urgent and recent, or that GitHub shows as open.
+-- The newest row of each fingerprint that is urgent, recent and not muted, or that GitHub shows as open.
 SELECT DISTINCT ON (COALESCE(metadata ->> 'fingerprint', id::text))
        'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) AS key, id::text, type, severity, title, description,
        "rootCause" AS root_cause, recommendation, source, status, "detectedAt" AS detected_at,
        "updatedAt" AS updated_at, "resolvedAt" AS resolved_at, metadata,
        COALESCE(cardinality("affectedLogs"), 0) AS evidence
 FROM "LogIssue"
-WHERE ("updatedAt" >= %(recent)s AND severity IN ('high', 'critical'))
+WHERE ("updatedAt" >= %(recent)s AND severity IN ('high', 'critical') AND NOT EXISTS (
+    SELECT FROM "IssueMute" AS m
+    WHERE m."endedAt" IS NULL AND (m.until IS NULL OR m.until > %(now)s)
+      AND (m.fingerprint = metadata ->> 'fingerprint' OR metadata -> 'nodes' ? m.node)
+  ))
    OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(told)s)
 ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;
 

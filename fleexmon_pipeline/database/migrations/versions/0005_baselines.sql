@@ -27,3 +27,29 @@ CREATE TABLE "ShadowOccurrence" (
   PRIMARY KEY (fingerprint, slot)
 );
 CREATE INDEX "ShadowOccurrence_slot" ON "ShadowOccurrence" (slot);
+
+-- What people do not want to be told: one issue's fingerprint, or all of a node, until when, who and why. Issues are made
+-- and kept all the same.
+CREATE TABLE "IssueMute" (
+  id          UUID PRIMARY KEY,
+  fingerprint VARCHAR,
+  node        VARCHAR,
+  "by"        VARCHAR NOT NULL,
+  why         TEXT NOT NULL,
+  since       TIMESTAMP NOT NULL,
+  until       TIMESTAMP,
+  "endedAt"   TIMESTAMP,
+  "endedBy"   VARCHAR,
+  CHECK ((fingerprint IS NULL) <> (node IS NULL))
+);
+CREATE INDEX "IssueMute_fingerprint" ON "IssueMute" (fingerprint);
+
+-- What people said of an issue when they resolved it, for backtests: its row may be made anew, this stays.
+CREATE TABLE "IssueVerdict" (
+  issue       UUID PRIMARY KEY,
+  fingerprint VARCHAR,
+  verdict     VARCHAR NOT NULL CHECK (verdict IN ('noise', 'real')),
+  "by"        VARCHAR NOT NULL,
+  why         TEXT,
+  at          TIMESTAMP NOT NULL
+);

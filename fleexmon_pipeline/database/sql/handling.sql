@@ -1,0 +1,34 @@
+-- subject_of --
+-- What the issue is about; null where another program made it.
+SELECT id, status, title, metadata ->> 'fingerprint' AS fingerprint,
+  substr(metadata ->> 'fingerprint', strpos(metadata ->> 'fingerprint', ':') + 1) AS subject
+FROM "LogIssue" WHERE id = %(id)s;
+
+-- resolve --
+-- As any other program may do it: reconcile keeps it. An issue that is resolved already stays as it is.
+UPDATE "LogIssue"
+SET status = 'resolved', "resolvedAt" = %(now)s,
+  metadata = CASE jsonb_typeof(metadata) WHEN 'object' THEN metadata ELSE '{}' END
+    || jsonb_build_object('resolvedBy', %(by)s::text, 'resolvedReason', %(why)s::text)
+WHERE id = %(id)s AND status IS DISTINCT FROM 'resolved';
+
+-- judge --
+INSERT INTO "IssueVerdict" (issue, fingerprint, verdict, "by", why, at)
+VALUES (%(id)s, %(fingerprint)s, %(verdict)s, %(by)s, %(why)s, %(now)s)
+ON CONFLICT (issue) DO UPDATE SET verdict = EXCLUDED.verdict, "by" = EXCLUDED."by", why = EXCLUDED.why, at = EXCLUDED.at;
+
+-- mute --
+INSERT INTO "IssueMute" (id, fingerprint, node, "by", why, since, until)
+VALUES (%(id)s, %(fingerprint)s, %(node)s, %(by)s, %(why)s, %(now)s, %(until)s);
+
+-- unmute --
+UPDATE "IssueMute" SET "endedAt" = %(now)s, "endedBy" = %(by)s
+WHERE "endedAt" IS NULL AND (until IS NULL OR until > %(now)s)
+  AND (fingerprint = %(fingerprint)s::text OR node = %(node)s::text);
+
+-- muted --
+-- What is muted now, the latest first.
+SELECT fingerprint, node, "by", why, since, until
+FROM "IssueMute"
+WHERE "endedAt" IS NULL AND (until IS NULL OR until > %(now)s)
+ORDER BY since DESC, id;
