@@ -236,21 +236,24 @@ def _profile(first: int, lines: Ints, known: Flags) -> tuple[Floats, float]:
     of_day, weekday, day = _calendar(first, len(lines))
     off = np.isin(weekday, WEEKEND)
     by_day = _by_day(lines, known, day, of_day)
-    totals = np.nanmean(by_day, axis=1)
+    there = ~np.isnan(by_day)
+    totals = np.nansum(by_day, axis=1) / np.maximum(there.sum(axis=1), 1)
     day_off = np.array([off[day == each].any() for each in range(by_day.shape[0])])
     weekend = 1.0
-    enough = np.mean(~np.isnan(by_day), axis=1) > 0.7
+    enough = there.mean(axis=1) > 0.7
     if (day_off & enough).sum() >= 2 and (~day_off & enough).sum() >= 2:
         weekend = float(np.median(totals[day_off & enough]) / max(np.median(totals[~day_off & enough]), 1e-9))
         weekend = min(max(weekend, 0.05), 20.0)
     level = by_day / np.where(day_off, weekend, 1.0)[:, None]
+    some = there.any(axis=0)  # a node that is younger than a day has times of day that nothing is known of
+    middle = np.zeros(SLOTS_A_DAY)
+    middle[some] = np.nanmedian(level[:, some], axis=0)
     smooth = _smooth(_trimmed(level))
     for _ in range(2):  # once more without the habits, which would lift their neighbourhood
-        ratio = np.nanmedian(level, axis=0) / np.maximum(smooth, 1e-9)
-        above = np.nanmean(level > PEAK * smooth[None, :], axis=0)
-        habit = (ratio > PEAK) & (above >= 0.7) & (np.nanmedian(level, axis=0) >= 3) & (by_day.shape[0] >= 4)
+        above = np.mean(level > PEAK * smooth[None, :], axis=0)
+        habit = (middle > PEAK * smooth) & (above >= 0.7) & (middle >= 3) & (by_day.shape[0] >= 4)
         smooth = _smooth(np.where(habit, np.nan, _trimmed(level)))
-    return np.where(habit, np.nanmedian(level, axis=0), np.maximum(smooth, 1e-3)), weekend
+    return np.where(habit, middle, np.maximum(smooth, 1e-3)), weekend
 
 
 def _calendar(first: int, slots: int) -> tuple[Ints, Ints, Ints]:

@@ -236,3 +236,13 @@ def test_surprise_is_zero_at_the_expected_and_grows_with_the_count_and_shrinks_w
     assert list(found[:2]) == [0, 0]
     assert (np.diff(found[1:]) > 0).all()
     assert (surprise(seen, np.full(5, 5.0), 1.0)[2:] < found[2:]).all()
+
+
+@pytest.mark.parametrize("unknown", [slice(0, 9 * A_DAY + 200), slice(3 * A_DAY, 4 * A_DAY), slice(100, 130)])
+def test_a_past_with_holes_or_shorter_than_a_day_is_learnt_from(unknown: slice) -> None:
+    whole = lines()
+    known = whole.known.copy()
+    known[unknown] = False
+    holed = replace(whole, known=known, counts=whole.counts * known)
+    assert usual(holed).days < DAYS
+    assert fired(holed) == {}
