@@ -12,12 +12,13 @@ import dagster as dg
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.analysis.counts import lines_are_gone
 from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting, note_waiting
-from fleexmon_pipeline.checks import RULES_ARE_SOUND, check_rules
+from fleexmon_pipeline.checks import DEPLOYMENT_IS_SOUND, RULES_ARE_SOUND, check_deployment, check_rules
 from fleexmon_pipeline.collection.coverage import covered_until
 from fleexmon_pipeline.collection.gaps import rules_but_gaps
 from fleexmon_pipeline.collection.rejected import WAITS_AS
+from fleexmon_pipeline.comparison.newest import compare_newest
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.history import note_seen, write_shadows
+from fleexmon_pipeline.detection.history import note_seen, still_learning, write_shadows
 from fleexmon_pipeline.detection.lifecycle import (
     adopt,
     newest_covered,
@@ -45,7 +46,7 @@ LOOK_BACK = timedelta(minutes=15)
     deps=["analyzed_logs"],
     group_name="fleexmon",
     kinds={"postgres"},
-    check_specs=[RULES_ARE_SOUND],
+    check_specs=[RULES_ARE_SOUND, DEPLOYMENT_IS_SOUND],
 )
 def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
     """Issues: rules evaluated at the end of each slot, their firings joined to episodes, each told once."""
@@ -75,6 +76,9 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
                 "shadow_firings": dg.MetadataValue.int(len(said) - len(occurrences)),
                 "opened": dg.MetadataValue.int(outcome.opened + outcome.regressed),
                 "resolved": dg.MetadataValue.int(outcome.resolved),
+                "still_learning": dg.MetadataValue.text(
+                    still_learning(connection, hour) or "every node is known for a week"
+                ),
                 "titles": dg.MetadataValue.md(titles([o for o in occurrences if o.slot in hour])),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
@@ -88,7 +92,9 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
         ended = reconcile(connection, open_subjects(connection), now=known_until)
         adopted = adopt(connection, now=known_until)
         context.log.info(f"open before: {ended.sentence()}; {adopted} of an older database ended")
-    return dg.MaterializeResult(check_results=[check_rules([str(problem) for problem in loaded.problems])])
+        newest = compare_newest(connection, window.ended(now), live=settings.live_node(), now=now)
+    checks = [check_rules([str(problem) for problem in loaded.problems]), check_deployment(newest)]
+    return dg.MaterializeResult(check_results=checks)
 
 
 def titles(occurrences: Iterable[Occurrence]) -> str:

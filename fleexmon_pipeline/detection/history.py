@@ -30,6 +30,11 @@ HISTORY = 14 * DAY
 SETTLED = 3 * HOUR  # the day before is learnt from only then: late lines come 10 and 70 minutes after an hour's end
 LOOK_BACK = 5 * HOUR  # the longest window, 3 h, and the load of the hour before it
 OLDEST_KEPT = 60 * DAY
+STAGES = (  # what the built-in rules wait for, days
+    ("new patterns are told from 1 day on", 1),
+    ("unusual rates from 3 days on", 3),
+    ("thresholds are bare up to 7 days", 7),
+)
 LONGEST_SILENCE = 30 * DAY
 
 
@@ -67,6 +72,20 @@ def read_scenes(
         )
         for node in nodes
     ]
+
+
+def still_learning(connection: Connection, hour: Window) -> str:
+    """Which nodes asked in this hour are too young for what their rules need, in words; empty where all is known."""
+    where = {"since": hour.since, "until": hour.until}
+    nodes = sorted({row["node"] for row in connection.execute(SQL["coverage"], where)})
+    told = []
+    for row in connection.execute(SQL["known_since"], {"nodes": nodes}):
+        days = (hour.until - row["slot"]) / DAY if row["slot"] else 0.0
+        if days < 7:
+            since = f"for {days:.1f} days" if row["slot"] else "not at all"
+            waits = [what for what, least in STAGES if days < least]
+            told.append(f"{row['node']} is known {since}: {'; '.join(waits)}")
+    return "\n".join(told)
 
 
 def past_templates(connection: Connection, scene: Scene) -> dict[str, str]:

@@ -9,7 +9,14 @@ import pytest
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.evaluate import evaluate, improbable
-from fleexmon_pipeline.detection.history import SETTLED, day_of, note_seen, read_baselines, write_shadows
+from fleexmon_pipeline.detection.history import (
+    SETTLED,
+    day_of,
+    note_seen,
+    read_baselines,
+    still_learning,
+    write_shadows,
+)
 from fleexmon_pipeline.detection.occurrence import Occurrence
 from fleexmon_pipeline.detection.rule import Spike
 from fleexmon_pipeline.detection.rules import load_rules
@@ -231,3 +238,11 @@ def test_what_shadows_say_is_replaced(connection: Connection, database: Database
     assert database.fingerprint('"ShadowOccurrence"') == before
     write_shadows(connection, [firing(1)], HOUR_OF_TEN)
     assert database.rows('SELECT slot FROM "ShadowOccurrence"') == [{"slot": at(5)}]
+
+
+def test_a_cold_start_is_said_as_such(connection: Connection) -> None:
+    assert still_learning(connection, HOUR_OF_TEN) == ""
+    connection.execute("DELETE FROM \"LogCoverage\" WHERE node = 'blue' AND slot < %s", [TEN - 2 * DAY])
+    assert still_learning(connection, HOUR_OF_TEN) == (
+        "blue is known for 2.0 days: unusual rates from 3 days on; thresholds are bare up to 7 days"
+    )
