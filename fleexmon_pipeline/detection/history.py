@@ -17,9 +17,10 @@ import numpy as np
 from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.baseline import STEADY_SLOTS, Asked, Baseline, learn
+from fleexmon_pipeline.detection.baseline import STEADY_SLOTS, Asked, Baseline
 from fleexmon_pipeline.detection.counts import Counts, read_patterns
 from fleexmon_pipeline.detection.grid import Flags, Grid, Ints, grid, group_of, moment, number
+from fleexmon_pipeline.detection.learning import learn
 from fleexmon_pipeline.detection.occurrence import Occurrence
 from fleexmon_pipeline.detection.unusual import Scene
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor

@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from fleexmon_pipeline.detection.baseline import Baseline, learn, quietness
+from fleexmon_pipeline.detection.baseline import Baseline, quietness
 from fleexmon_pipeline.detection.evaluate import judge
 from fleexmon_pipeline.detection.grid import Grid, Ints, but_loudest, moment, number, surprise, trailing
+from fleexmon_pipeline.detection.learning import learn
 from fleexmon_pipeline.detection.rule import Detector
 from fleexmon_pipeline.detection.rules import load_rules
 from fleexmon_pipeline.detection.unusual import Scene, asked_by
