@@ -180,7 +180,8 @@ def read_baselines(
         for node in sorted(missing):
             figures = msgspec.json.encode(learnt[node]).decode() if node in learnt else None
             connection.execute(SQL["keep_baseline"], {"node": node, "day": day, "made_of": made_of, "figures": figures})
-        connection.execute(SQL["forget_baselines"], {"before": day - OLDEST_KEPT})
+        for forgotten in ("forget_baselines", "forget_shadows"):
+            connection.execute(SQL[forgotten], {"before": day - OLDEST_KEPT})
         found |= learnt
     return found
 

@@ -89,6 +89,9 @@ ON CONFLICT (node, day) DO UPDATE SET "madeOf" = EXCLUDED."madeOf", figures = EX
 -- forget_baselines --
 DELETE FROM "NodeBaseline" WHERE day < %(before)s;
 
+-- forget_shadows --
+DELETE FROM "ShadowOccurrence" WHERE slot < %(before)s;
+
 -- delete_shadows --
 DELETE FROM "ShadowOccurrence" AS o
 WHERE o.slot >= %(since)s AND o.slot < %(until)s AND NOT EXISTS (
