@@ -299,6 +299,33 @@ def rules_test(
     raise typer.Exit(1 if loaded.problems else 0)
 
 
+@rules_app.command("backtest")
+def rules_backtest(
+    since: Annotated[str, typer.Option("--from", help="3d ago, or a UTC time such as 2026-11-20T10:00.")] = "7d",
+    until: Annotated[str | None, typer.Option("--to", help="The same forms. Default: what is known ends.")] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="Rules to try, as if FLEEXMON_RULES named this directory. Default: those in force."),
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="What they are compared with: CURRENT, the rules in force, or another directory.")
+    ] = "CURRENT",
+    as_json: Json = False,
+) -> None:
+    """Replay past windows with changed rules: issues gained, lost and kept, by rule and day. Writes nothing.
+
+    What people called noise (`fleexmon issues resolve ID --as noise`) counts as false alarm, before and after.
+    """
+    from fleexmon_pipeline.commands.backtest import run_backtest
+
+    def progress(done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            typer.echo(f"\r{done} of {of} days replayed" + ("\n" if done == of else ""), err=True, nl=False)
+
+    with _refusing():
+        run_backtest(typer.echo, since, until, rules, against, progress, as_json=as_json, now=datetime.now(UTC))
+
+
 RejectedNode = Annotated[str | None, typer.Option("--node", help="Only this node's.")]
 RejectedSince = Annotated[
     str | None, typer.Option("--since", help="Windows from then on: 2h, 3d ago, or a UTC time. Default: all.")

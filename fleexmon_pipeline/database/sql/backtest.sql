@@ -1,0 +1,37 @@
+-- scratch_baselines --
+-- The session's own table of that name comes before the real one: what is learnt goes there, what was learnt is used.
+CREATE TEMPORARY TABLE "NodeBaseline" AS
+SELECT * FROM "NodeBaseline" WHERE day >= %(since)s::timestamp - interval '2 days' AND day <= %(until)s;
+
+-- scratch_key --
+ALTER TABLE pg_temp."NodeBaseline" ADD PRIMARY KEY (node, day);
+
+-- only_scratch --
+-- The server refuses every other write from here on, whatever a rule or a later change of ours may try.
+SET default_transaction_read_only = on;
+
+-- as_before --
+RESET default_transaction_read_only;
+
+-- drop_scratch --
+DROP TABLE pg_temp."NodeBaseline";
+
+-- known --
+-- Of which stretch anything is known.
+SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until
+FROM "LogCoverage" WHERE status IN ('complete', 'empty');
+
+-- slots_known --
+-- Slots of the window, and how many of them each node answered in.
+SELECT node, count(*) FILTER (WHERE status IN ('complete', 'empty')) AS slots, COALESCE(sum(stored), 0)::bigint AS lines
+FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY node ORDER BY node;
+
+-- oldest_line --
+SELECT min(timestamp) AS timestamp FROM "LogEntry";
+
+-- verdicts --
+-- What people said of issues. A row may have joined another or be gone by retention: then its id tells when it began.
+SELECT v.issue, v.fingerprint, v.verdict, e."firstSlot" AS first, e."lastSlot" AS last
+FROM "IssueVerdict" AS v LEFT JOIN "IssueEpisode" AS e ON e.id = v.issue
+WHERE v.fingerprint IS NOT NULL
+ORDER BY v.at, v.issue;

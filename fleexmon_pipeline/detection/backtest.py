@@ -1,0 +1,278 @@
+"""What other rules would have said of past windows: the same functions as ever, on what is stored, writing nothing.
+
+Here: two sets of rules over one stretch of time, and how their issues differ. When a rule fires: `evaluate.py`; which
+firings are one issue: `episodes.py`. What people resolved is not replayed: it would split issues of one set alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
+from fleexmon_pipeline.detection.evaluate import evaluate
+from fleexmon_pipeline.detection.history import SETTLED
+from fleexmon_pipeline.detection.occurrence import Occurrence, Severity
+from fleexmon_pipeline.detection.rule import Detector, Rule, Silence, Threshold
+from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
+
+SQL = statements("backtest")
+Progress = Callable[[int, int], object]  # parts done, of how many
+
+
+@dataclass(frozen=True)
+class Issue:
+    """An episode of one fingerprint, as it would have been an issue. Title and severity are those of its last slot."""
+
+    fingerprint: str
+    rule: str
+    severity: Severity
+    title: str
+    nodes: tuple[str, ...]
+    since: datetime  # beginning of the first slot
+    until: datetime  # end of the last slot
+    slots: int  # that fired
+    verdict: str | None = None  # what people called it when it was one: noise or real
+
+    @property
+    def day(self) -> date:
+        return self.since.date()
+
+    def overlaps(self, other: Issue) -> bool:
+        return self.since < other.until and other.since < self.until
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Issues of both sets of rules; `kept` are the candidate's, whose fingerprint fired at the same time before."""
+
+    window: Window
+    lines: int
+    known: dict[str, float]  # node → share of the window's slots in which it answered
+    changed: tuple[str, ...]  # rules that only one set has, or that differ
+    against: tuple[Issue, ...]
+    candidate: tuple[Issue, ...]
+    kept: tuple[Issue, ...]
+    gained: tuple[Issue, ...]
+    lost: tuple[Issue, ...]
+    reweighed: tuple[tuple[Issue, Issue], ...]  # kept, with another severity: before, after
+    notes: tuple[str, ...]
+
+    @property
+    def days(self) -> float:
+        return self.window.length / DAY
+
+    def false_alarms(self, issues: Iterable[Issue]) -> float:
+        """A day, of those that people called noise."""
+        return sum(issue.verdict == "noise" for issue in issues) / self.days
+
+    def by_rule(self) -> dict[str, dict[date, Counter[str]]]:
+        """Rule → day → how many kept, gained, lost; days and rules without any are left out."""
+        found: defaultdict[str, defaultdict[date, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        for name, issues in (("kept", self.kept), ("gained", self.gained), ("lost", self.lost)):
+            for issue in issues:
+                found[issue.rule][issue.day][name] += 1
+        return {rule: dict(sorted(days.items())) for rule, days in sorted(found.items())}
+
+
+class NothingKnownError(ValueError):
+    """No node answered in the window. The text says what is stored."""
+
+
+def backtest(
+    connection: Connection,
+    against: Sequence[Rule],
+    candidate: Sequence[Rule],
+    window: Window,
+    *,
+    progress: Progress = lambda *_: None,
+) -> Backtest:
+    """Replay `window` (whole slots) with both sets of rules and compare what becomes of it.
+
+    Only detector rules that are enabled and active. Baselines are learnt into a temporary table, and the server is told
+    to refuse any other write of this session meanwhile. A rule that both sets have in the same version is evaluated
+    once. Raises NothingKnownError.
+    """
+    nodes = connection.execute(SQL["slots_known"], {"since": window.since, "until": window.until}).fetchall()
+    if not any(row["slots"] for row in nodes):
+        raise NothingKnownError(_nothing(connection, window))
+    before, after = _active(against), _active(candidate)
+    before_said: list[Occurrence] = []
+    after_said: list[Occurrence] = []
+    parts = list(_parts(window))
+    with _scratch(connection, window):
+        for done, part in enumerate(parts):
+            progress(done, len(parts))
+            old, new = _said(connection, before, after, [*against, *candidate], part)
+            before_said += old
+            after_said += new
+    progress(len(parts), len(parts))
+    covered = _coverage(connection, window, [*before_said, *after_said])
+    verdicts = _verdicts(connection)
+    old_issues, new_issues = (_issues(said, covered, verdicts) for said in (before_said, after_said))
+    kept, gained, lost, reweighed = _compare(old_issues, new_issues)
+    slots = window.length / SLOT
+    return Backtest(
+        window=window,
+        lines=sum(row["lines"] for row in nodes),
+        known={row["node"]: row["slots"] / slots for row in nodes},
+        changed=tuple(sorted({name for name, _ in _versions(before) ^ _versions(after)})),
+        against=tuple(old_issues),
+        candidate=tuple(new_issues),
+        kept=tuple(kept),
+        gained=tuple(gained),
+        lost=tuple(lost),
+        reweighed=tuple(reweighed),
+        notes=tuple(_notes(connection, window, against, candidate)),
+    )
+
+
+def _active(rules: Iterable[Rule]) -> list[Detector]:
+    return [rule for rule in rules if isinstance(rule, Detector) and rule.enabled and rule.mode == "active"]
+
+
+def _versions(rules: Iterable[Rule]) -> set[tuple[str, str]]:
+    return {(rule.name, rule.version) for rule in rules}
+
+
+def _parts(window: Window) -> Iterator[Window]:
+    """Cut where what is usual changes: baselines are of a day that begins late."""
+    since = window.since
+    while since < window.until:
+        until = min(floor(since - SETTLED, DAY) + DAY + SETTLED, window.until)
+        yield Window(since, until)
+        since = until
+
+
+def _said(
+    connection: Connection, before: Sequence[Detector], after: Sequence[Detector], every: Sequence[Rule], part: Window
+) -> tuple[list[Occurrence], list[Occurrence]]:
+    """What both sets say of a part. A silent node has no other issue, so a rule is shared only where both sets have the
+    same idea of silence. Rules that are switched off come along: what any rule asks is learnt once for all."""
+    off = [rule.model_copy(update={"enabled": False}) for rule in every]
+    old = evaluate(connection, [*before, *off], part, until=part.until)
+    silences = [rule for rule in after if isinstance(rule, Silence)]
+    alike = _versions(silences) == _versions(rule for rule in before if isinstance(rule, Silence))
+    shared = _versions(before) & _versions(after) if alike else set()
+    names = {name for name, _ in shared}
+    other = [rule for rule in after if rule.name not in names]
+    if not other:
+        return old, [each for each in old if each.rule in names]
+    new = evaluate(connection, [*other, *(silences if alike else ()), *off], part, until=part.until)
+    own = {rule.name for rule in other}
+    return old, [each for each in old if each.rule in names] + [each for each in new if each.rule in own]
+
+
+@contextmanager
+def _scratch(connection: Connection, window: Window) -> Iterator[None]:
+    bounds = {"since": window.since, "until": window.until}
+    connection.execute(SQL["scratch_baselines"], bounds)
+    connection.execute(SQL["scratch_key"])
+    connection.execute(SQL["only_scratch"])
+    try:
+        yield
+    finally:
+        if not connection.broken:
+            connection.execute(SQL["as_before"])
+            connection.execute(SQL["drop_scratch"])
+
+
+# -- from firings to issues -----------------------------------------------------------------------------------------
+
+
+def _coverage(connection: Connection, window: Window, said: Iterable[Occurrence]) -> dict[tuple[str, ...], Covered]:
+    found = {}
+    for nodes in {tuple(sorted(set(each.nodes))) for each in said}:
+        rows = connection.execute(
+            statements("lifecycle")["covered"], {"since": window.since, "nodes": list(nodes) or None}
+        )
+        found[nodes] = Covered([Window(row["since"], row["until"]) for row in rows])
+    return found
+
+
+def _issues(
+    said: Iterable[Occurrence],
+    covered: dict[tuple[str, ...], Covered],
+    verdicts: dict[str, list[tuple[Window, str]]],
+) -> list[Issue]:
+    by_fingerprint: defaultdict[str, dict[datetime, Occurrence]] = defaultdict(dict)
+    for each in said:
+        by_fingerprint[each.fingerprint][each.slot] = each
+    found = []
+    for name, of_slots in by_fingerprint.items():
+        runs = [Run(each.slot, each.slot, each.grace, 1) for _, each in sorted(of_slots.items())]
+        nodes = tuple(sorted({node for each in of_slots.values() for node in each.nodes}))
+        for episode in episodes(runs, covered.get(nodes, Covered([]))):
+            last = of_slots[episode.last]
+            issue = Issue(
+                name, last.rule, last.severity, last.title, nodes, episode.first, episode.end, episode.occurrences
+            )
+            called = [
+                verdict
+                for stretch, verdict in verdicts.get(name, ())
+                if issue.since < stretch.until and stretch.since < issue.until
+            ]
+            found.append(replace(issue, verdict=called[-1] if called else None))
+    return sorted(found, key=lambda issue: (issue.since, issue.fingerprint))
+
+
+def _verdicts(connection: Connection) -> dict[str, list[tuple[Window, str]]]:
+    """Fingerprint → stretches and what people called the issue; the latest word last."""
+    found: defaultdict[str, list[tuple[Window, str]]] = defaultdict(list)
+    for row in connection.execute(SQL["verdicts"]):
+        began = floor(EPOCH + timedelta(milliseconds=row["issue"].int >> 80), SLOT)
+        stretch = Window(row["first"] or began, (row["last"] or began) + SLOT)
+        found[row["fingerprint"]].append((stretch, row["verdict"]))
+    return found
+
+
+def _compare(
+    against: Iterable[Issue], candidate: Iterable[Issue]
+) -> tuple[list[Issue], list[Issue], list[Issue], list[tuple[Issue, Issue]]]:
+    """Kept, gained, lost, and kept with another severity."""
+    by_name: defaultdict[str, list[Issue]] = defaultdict(list)
+    for issue in against:
+        by_name[issue.fingerprint].append(issue)
+    kept: list[Issue] = []
+    gained: list[Issue] = []
+    reweighed: list[tuple[Issue, Issue]] = []
+    met: set[Issue] = set()
+    for issue in candidate:
+        same = [other for other in by_name[issue.fingerprint] if other.overlaps(issue)]
+        met.update(same)
+        (kept if same else gained).append(issue)
+        if same and same[-1].severity != issue.severity:
+            reweighed.append((same[-1], issue))
+    return kept, gained, [issue for issue in against if issue not in met], reweighed
+
+
+# -- what the figures do not say ------------------------------------------------------------------------------------
+
+
+def _nothing(connection: Connection, window: Window) -> str:
+    known = connection.execute(SQL["known"]).fetchone()
+    if known is None or known["since"] is None:
+        return "no node has answered yet: there is nothing to replay. `fleexmon up` collects, `fleexmon nodes` tells."
+    return (
+        f"no node answered in {window} UTC. Known is {Window(known['since'], known['until'])} UTC: "
+        "choose --from and --to inside."
+    )
+
+
+def _notes(connection: Connection, window: Window, against: Sequence[Rule], candidate: Sequence[Rule]) -> Iterator[str]:
+    both = {rule.name: rule for rule in (*against, *candidate)}
+    if foreseen := sorted(name for name, rule in both.items() if not isinstance(rule, Detector)):
+        yield f"not replayed, since they look at forecasts or at issues: {', '.join(foreseen)}"
+    if shadows := sorted(rule.name for rule in candidate if rule.mode == "shadow" and rule.enabled):
+        yield f"in shadow mode, so without issues: {', '.join(shadows)}; mode: active to see them here"
+    texts = sorted({r.name for r in both.values() if isinstance(r, Threshold) and r.enabled and r.where.has_words})
+    oldest = connection.execute(SQL["oldest_line"]).fetchone()
+    since = oldest["timestamp"] if oldest else None
+    if texts and (since is None or since >= window.since + DAY):
+        gone = f"lines before {since:%Y-%m-%d %H:%M} UTC are" if since else "every line is"
+        yield f"{gone} gone: rules that look for texts find nothing there ({', '.join(texts)})"
