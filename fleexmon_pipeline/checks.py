@@ -11,6 +11,7 @@ from datetime import datetime
 import dagster as dg
 
 from fleexmon_pipeline.analysis.health import MinerHealth
+from fleexmon_pipeline.comparison.newest import Newest
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.reporting.escape import code
@@ -34,6 +35,11 @@ PATTERNS_ARE_SOUND = dg.AssetCheckSpec(
 )
 RULES_ARE_SOUND = dg.AssetCheckSpec(
     "rules_are_sound", asset="detected_issues", description="Every rule file can be read and its samples hold."
+)
+DEPLOYMENT_IS_SOUND = dg.AssetCheckSpec(
+    "deployment_is_sound",
+    asset="detected_issues",
+    description="The newest deployment's first two hours say what the live node says, pattern by pattern.",
 )
 EVERYTHING_IS_SENT = dg.AssetCheckSpec(
     "everything_is_sent",
@@ -66,6 +72,34 @@ def check_patterns(health: MinerHealth) -> dg.AssetCheckResult:
 
 def check_rules(problems: list[str]) -> dg.AssetCheckResult:
     return _result(RULES_ARE_SOUND, [f"- {problem}" for problem in problems], "every rule is sound")
+
+
+def check_deployment(newest: Newest) -> dg.AssetCheckResult:
+    """The verdict, its reasons, and what stands out. Only a failed comparison is a warning."""
+    found = newest.comparison
+    if found is None:
+        return _result(DEPLOYMENT_IS_SOUND, [], newest.told)
+    outcome = found.outcome
+    told = [f"**{outcome.verdict}**: {code(newest.told)} against {code(found.baseline)}", ""]
+    told += [f"- {code(reason, most=MOST_OF_A_REASON)}" for reason in outcome.reasons]
+    told += [
+        "",
+        f"| status | level | {code(found.baseline)} | {code(found.candidate)} | pattern |",
+        "|---|---|--:|--:|---|",
+    ]
+    told += [
+        f"| {each.status} | {each.level} | {each.baseline:,} | {each.candidate:,} "
+        f"| {code(found.templates[each.pattern])} |"
+        for each in outcome.patterns[:20]
+    ]
+    return dg.AssetCheckResult(
+        asset_key=DEPLOYMENT_IS_SOUND.asset_key,
+        check_name=DEPLOYMENT_IS_SOUND.name,
+        passed=outcome.verdict != "fail",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{outcome.verdict}: {newest.told}",
+        metadata={"details": dg.MetadataValue.md("\n".join(told))},
+    )
 
 
 def check_sent(failures: list[str]) -> dg.AssetCheckResult:

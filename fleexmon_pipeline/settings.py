@@ -224,6 +224,11 @@ def ui_port(environment: Environment = os.environ) -> int:
     return whole_number(environment, "FLEEXMON_PORT", 3000, least=1, most=65535)
 
 
+def live_node(environment: Environment = os.environ) -> str | None:
+    """LIVE_NODE: the node that serves users, so the baseline of comparisons; None: the one that has the traffic."""
+    return environment.get("LIVE_NODE", "").strip() or None
+
+
 def retention_days(environment: Environment = os.environ) -> int:
     return whole_number(environment, "LOG_RETENTION_DAYS", 30, least=1, most=3650)
 

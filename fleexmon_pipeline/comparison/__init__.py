@@ -1,0 +1,1 @@
+"""Candidate against baseline: does one node say the same as another, pattern by pattern, after a deployment?"""

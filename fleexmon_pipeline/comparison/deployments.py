@@ -1,0 +1,128 @@
+"""When which version came to a node: marked by a person, or noticed in the lines of its start.
+
+Here: the table "Deployment" and what counts as an announcement. Cautious: a line is believed where it speaks of a start
+and of a version, metadata where a node told one version alone and then another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
+
+SQL = statements("comparison")
+VERSION = r"[0-9]+\.[0-9]+(?:\.[0-9]+){0,2}(?:[-+][0-9A-Za-z.-]{1,40})?"
+KEYS = ("version", "app_version", "appVersion", "service.version", "service_version", "release")
+STEADY_SLOTS = 2  # that tell one version alone, before a change and after it
+_NAMED = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+:@/-]{0,99}")
+_LOOKS = r"\y(start(ed|ing|up)?|boot(ed|ing)?|launch(ed|ing)?|deploy(ed|ing)?|release|running|is up)\y"
+_START = re.compile(r"(?i)\b(?:start(?:ed|ing|up)?|boot(?:ed|ing)|launch(?:ed|ing)|deploy(?:ed|ing)|running|is up)\b")
+_END = r"(?![\w+-]|\.\w)"
+_TELLS = re.compile(rf"(?i)\b(?:version|release|ver)\b[\s=:\"']{{0,3}}v?({VERSION}){_END}|\bv({VERSION}){_END}")
+_LONGEST_START_LINE = 200  # an announcement is short; a dump that happens to hold both words is none
+
+
+@dataclass(frozen=True)
+class Deployment:
+    node: str
+    version: str
+    at: datetime
+    by: str
+    source: str  # person, line or metadata
+
+
+def is_version(text: str) -> bool:
+    """What a person may name: 1.4.2, 2026-11-20, a commit, an image."""
+    return _NAMED.fullmatch(text) is not None
+
+
+def mark(connection: Connection, deployment: Deployment) -> Deployment | None:
+    """Write it down; or return what is known already: the same version, now or within the hour after."""
+    with connection.transaction():
+        connection.execute(SQL["lock_deployments"], {"node": deployment.node})
+        where = {"node": deployment.node, "at": deployment.at}
+        before = connection.execute(SQL["deployed_before"], where).fetchone()
+        after = connection.execute(SQL["deployed_after"], where).fetchone()
+        for row in (before, after):
+            near = row is not None and row["at"] <= deployment.at + HOUR
+            if row is not None and near and row["version"] == deployment.version:
+                return Deployment(deployment.node, row["version"], row["at"], row["by"], row["source"])
+        connection.execute(
+            SQL["mark_deployment"],
+            {
+                "node": deployment.node, "version": deployment.version, "at": deployment.at, "by": deployment.by,
+                "source": deployment.source,
+            },
+        )  # fmt: skip
+    return None
+
+
+def deployments(
+    connection: Connection, window: Window, *, node: str | None = None, limit: int = 100
+) -> list[Deployment]:
+    """Newest first."""
+    where = {"since": window.since, "until": window.until, "node": node, "limit": limit}
+    return [Deployment(**row) for row in connection.execute(SQL["deployments"], where)]
+
+
+def notice(connection: Connection, window: Window) -> list[Deployment]:
+    """Mark what the window's lines announce; returns what is new. Cost follows the patterns, not the lines."""
+    where = {"since": window.since, "until": window.until}
+    lines = connection.execute(SQL["start_lines"], {**where, "looks": _LOOKS}).fetchall()
+    told = {"since": window.since - HOUR, "until": window.until, "keys": list(KEYS)}
+    found = [*announced(lines), *changed(connection.execute(SQL["told_versions"], told))]
+    return [each for each in sorted(found, key=lambda each: (each.at, each.node)) if mark(connection, each) is None]
+
+
+def announced(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
+    """The first line of each node that names a version with a start; none of a node whose lines name several."""
+    first: dict[str, Deployment] = {}
+    several: set[str] = set()
+    for row in rows:
+        version = version_in(row["message"])
+        if version is None:
+            continue
+        known = first.setdefault(row["node"], Deployment(row["node"], version, row["timestamp"], "lines", "line"))
+        if known.version != version:
+            several.add(row["node"])
+    return [each for node, each in first.items() if node not in several]
+
+
+def version_in(message: str) -> str | None:
+    """`1.4.2` of "starting shop, version=1.4.2"; None where a line is no announcement."""
+    if len(message) > _LONGEST_START_LINE or not _START.search(message):
+        return None
+    versions = {found.group(1) or found.group(2) for found in _TELLS.finditer(message)}
+    return versions.pop() if len(versions) == 1 else None
+
+
+def changed(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
+    """Where a node's metadata told one version alone for two slots, then another alone for two."""
+    told: defaultdict[str, dict[datetime, dict[str, datetime]]] = defaultdict(dict)
+    for row in rows:
+        slot = told[row["node"]].setdefault(floor(row["timestamp"], SLOT), {})
+        for version in {str(row["metadata"][key]) for key in KEYS if row["metadata"].get(key) is not None}:
+            slot[version] = min(slot.get(version, row["timestamp"]), row["timestamp"])
+    found = []
+    for node, slots in told.items():
+        ordered = [slots[slot] for slot in sorted(slots)]
+        for place in range(STEADY_SLOTS, len(ordered) - STEADY_SLOTS + 1):
+            old = {version for slot in ordered[place - STEADY_SLOTS : place] for version in slot}
+            new = {version for slot in ordered[place : place + STEADY_SLOTS] for version in slot}
+            if len(old) == len(new) == 1 and old != new:
+                version = next(iter(new))
+                if re.fullmatch(f"v?{VERSION}", version):
+                    found.append(Deployment(node, version, ordered[place][version], "lines", "metadata"))
+    return found
+
+
+def newest(connection: Connection, *, now: datetime, within: timedelta) -> Deployment | None:
+    found = deployments(connection, Window(now - within, now), limit=1)
+    return found[0] if found else None

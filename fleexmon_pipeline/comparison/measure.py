@@ -1,0 +1,259 @@
+"""How far a pattern's frequency lies apart at two nodes, in deviations, and what of that is usual.
+
+Here: the statistics. Lines come in bursts, so that totals tell nothing: the variance is that of a negative binomial
+over buckets, learnt from the past, and what remains is measured by comparing the past with itself (A/A):
+docs/decisions/0016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fleexmon_pipeline.comparison.pair import SERIOUS, Pair, Side, idle
+from fleexmon_pipeline.detection.grid import GROUPS, Flags, Floats
+
+LEAST_SPREAD, MOST_SPREAD = 0.02, 5.0
+PRIOR_LINES = 20.0  # of expected lines: a pattern with fewer borrows its spread from its level
+LEAST_TESTED = 5  # lines at both nodes together
+LONGEST_PAST = 8  # buckets of a window of the past: of longer ones there would be too few
+ENOUGH_PAST = 20  # windows
+SERIOUS_EFFECT, MILD_EFFECT = 1.5, 2.0  # times as frequent: less is not worth a person's time
+FALSE_FAILS = 0.05  # of windows in which nothing was wrong, at most
+FALSE_MARGINALS = 0.10
+LEAST_SERIOUS, LEAST_MILD, LEAST_UNKNOWN = 3.5, 3.5, 3.0  # deviations; the last -log10 of a chance
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What the past says."""
+
+    spread: Floats  # by row: over-dispersion of a bucket
+    shift: Floats  # by row: log of how much more the candidate always had
+    inflation: dict[str, float] = field(default_factory=lambda: dict.fromkeys(GROUPS, 1.0))
+    serious: float = LEAST_SERIOUS
+    mild: float = LEAST_MILD
+    unknown: float = LEAST_UNKNOWN
+    windows: int = 0  # of the past that were compared; below ENOUGH_PAST nothing is calibrated
+
+    @property
+    def calibrated(self) -> bool:
+        return self.windows >= ENOUGH_PAST
+
+
+@dataclass(frozen=True)
+class Measured:
+    """By row of `Pair.keys`."""
+
+    apart: Floats  # deviations, inflation taken off; positive: the candidate has more
+    effect: Floats  # times as frequent at the candidate, standing differences taken off
+    expected: Floats  # lines the candidate would have had
+    errors: float  # all errors together
+    errors_effect: float
+
+
+def scale_of(baseline: Floats, candidate: Floats) -> float:
+    """Lines of the candidate for one of the baseline: what most patterns say, whatever floods or is missing."""
+    both = (baseline >= LEAST_TESTED) & (candidate >= LEAST_TESTED)
+    if not both.any():
+        return float((candidate.sum() + 1) / (baseline.sum() + 1))
+    ratio = candidate[both] / baseline[both]
+    weight = np.minimum(baseline[both], candidate[both])
+    order = np.argsort(ratio)
+    total = np.cumsum(weight[order])
+    return float(ratio[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _share_of_squares(side: Side) -> float:
+    """What the spread of one bucket comes to in the whole window: 1 for one bucket, 1/n for n even ones."""
+    lines = side.lines.sum(axis=0).astype(np.float64)
+    return float((lines**2).sum() / lines.sum() ** 2) if lines.any() else 1.0
+
+
+def _deviance(seen: Floats, expected: Floats, spread: Floats) -> Floats:
+    mean = np.maximum(expected, 1e-9)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.where(seen > 0, seen * np.log(np.where(seen > 0, seen, 1.0) / mean), 0.0)
+    rest = (seen + 1 / spread) * np.log((1 + spread * seen) / (1 + spread * mean))
+    return np.asarray(2 * np.maximum(own - rest, 0))
+
+
+def _apart(b: Floats, c: Floats, exposure: Floats, spread_b: Floats, spread_c: Floats) -> Floats:
+    """Signed root of the likelihood ratio: one rate for both against one each. `exposure`: the candidate's, to one of
+    the baseline's."""
+    rate = (b + c) / (1 + exposure)
+    for _ in range(8):  # settles to three digits in five
+        heavy_b, heavy_c = 1 / (1 + spread_b * rate), 1 / (1 + spread_c * rate * exposure)
+        rate = (heavy_b * b + heavy_c * c) / (heavy_b + heavy_c * exposure)
+    deviance = _deviance(b, rate, spread_b) + _deviance(c, rate * exposure, spread_c)
+    return np.asarray(np.sign(c - b * exposure) * np.sqrt(deviance))
+
+
+def measure(pair: Pair, baseline: Side, candidate: Side, usual: Usual, *, hours_too: bool = True) -> Measured:
+    """`hours_too`: a pattern below warnings that is as frequent by the hour (a health check) is not apart either."""
+    groups = pair.groups
+    b, c = baseline.totals, candidate.totals
+    exposure = scale_of(b, c) * np.exp(usual.shift)
+    squares_b, squares_c = _share_of_squares(baseline), _share_of_squares(candidate)
+    apart = _apart(b, c, exposure, usual.spread * squares_b, usual.spread * squares_c)
+    if hours_too:
+        by_hour = np.full(len(b), candidate.lines.shape[1] / max(baseline.lines.shape[1], 1))
+        hourly = _apart(b, c, by_hour, usual.spread * squares_b, usual.spread * squares_c)
+        same = (groups == "rest") & ((np.abs(hourly) < np.abs(apart)) | (np.sign(hourly) != np.sign(apart)))
+        apart = np.where(same, np.where(np.sign(hourly) == np.sign(apart), hourly, 0.0), apart)
+    inflation = np.array([usual.inflation[name] for name in groups.tolist()] or [1.0])
+    tested = (b + c) >= LEAST_TESTED
+    error = groups == "error"
+    together, effect = 0.0, 1.0
+    if error.any() and (b[error].sum() + c[error].sum()) >= LEAST_TESTED:
+        sums = np.array([b[error].sum()]), np.array([c[error].sum()])
+        heavy = (usual.spread * (b + c))[error].sum() / (b + c)[error].sum()
+        one = np.array([float((exposure[error] * (b + c)[error]).sum() / (b + c)[error].sum())])
+        found = _apart(*sums, one, np.array([heavy * squares_b]), np.array([heavy * squares_c]))
+        together = float(found[0]) / usual.inflation["error"]
+        effect = float(((sums[1] + 0.5) / (sums[0] * one + 0.5))[0])
+    return Measured(
+        np.where(tested, apart / inflation[: len(apart)], 0.0),
+        (c + 0.5) / (b * exposure + 0.5),
+        b * exposure,
+        together,
+        effect,
+    )
+
+
+def unknown_chance(candidate: Side, others: list[Side]) -> Floats:
+    """-log10 of the chance that all slots with a pattern lie in this window by luck; 0 where others have it too.
+
+    Slots instead of lines, so that a retry storm of a minute is one event.
+    """
+    elsewhere = np.sum([other.totals for other in others], axis=0)
+    lines = sum(other.every for other in others)
+    share = max(candidate.every, 1) / max(candidate.every + lines, 1)
+    slots = candidate.slots.sum(axis=1)
+    return np.asarray(np.where((elsewhere == 0) & (slots > 0), -slots * np.log10(min(share, 0.5)), 0.0))
+
+
+# -- the past -------------------------------------------------------------------------------------------------------
+
+
+def learn(pair: Pair) -> Usual:
+    """Spread, standing differences, and thresholds at which the past, compared with itself, seldom fails."""
+    quiet = _quiet(pair)
+    usual = Usual(_spread(pair), _shift(pair))
+    compared = list(_past_windows(pair))
+    if len(compared) < ENOUGH_PAST:
+        return Usual(usual.spread, usual.shift, windows=len(compared))
+    groups = pair.groups
+    sized: dict[str, list[Floats]] = {name: [] for name in GROUPS}
+    for b, c in compared:
+        found = measure(pair, b, c, usual, hours_too=False)
+        for name in GROUPS:
+            sized[name].append(np.abs(found.apart[(groups == name) & (found.apart != 0)]))
+    inflation = {name: _inflation(np.concatenate(sized[name])) for name in GROUPS}
+    usual = Usual(usual.spread, usual.shift, inflation)
+    scores = [_score(pair, b, c, usual, quiet) for b, c in compared]
+    serious, mild, unknown = np.array(scores).T
+    return Usual(
+        usual.spread,
+        usual.shift,
+        inflation,
+        max(LEAST_SERIOUS, _exceeded_by(serious, FALSE_FAILS / 2)),
+        max(LEAST_MILD, _exceeded_by(mild, FALSE_MARGINALS)),
+        max(LEAST_UNKNOWN, _exceeded_by(unknown, FALSE_FAILS / 2)),
+        len(compared),
+    )
+
+
+def _quiet(pair: Pair) -> list[Side]:
+    return [side.but(pair.disturbed) for side in (pair.past_baseline, pair.past_candidate)]
+
+
+def _inflation(sizes: Floats) -> float:
+    """How much wider than a normal variable the figures of the past are: buckets that follow each other resemble."""
+    return max(1.0, float(np.quantile(sizes, 0.95)) / 1.96) if len(sizes) >= ENOUGH_PAST else 1.0
+
+
+def _exceeded_by(scores: Floats, share: float) -> float:
+    """Just above what all but this share of the scores reach."""
+    return float(np.sort(scores)[::-1][int(share * len(scores))]) * 1.001
+
+
+def _past_windows(pair: Pair) -> Iterator[tuple[Side, Side]]:
+    """Both nodes in windows of the past that nothing disturbed, else the busier one and itself the window before."""
+    width = min(pair.buckets, LONGEST_PAST)
+    last: Side | None = None
+    for until in range(pair.past_baseline.lines.shape[1], width - 1, -width):
+        if pair.disturbed.intersection(range(until - width, until)):
+            last = None
+            continue
+        b, c = (side.part(until - width, until) for side in (pair.past_baseline, pair.past_candidate))
+        busier = b if b.every >= c.every else c
+        if not idle(b, c) and not idle(c, b):
+            yield b, c
+        elif last is not None and not idle(busier, last) and not idle(last, busier):
+            yield busier, last
+        last = busier
+
+
+def _score(pair: Pair, b: Side, c: Side, usual: Usual, quiet: list[Side]) -> tuple[float, float, float]:
+    """What the verdict would rest on, whichever of the two were the candidate."""
+    found = measure(pair, b, c, usual)
+    groups = pair.groups
+    size, effect = np.abs(found.apart), np.maximum(found.effect, 1 / found.effect)
+    serious = size[(groups == "error") & (effect >= SERIOUS_EFFECT)].max(initial=0.0)
+    if max(found.errors_effect, 1 / found.errors_effect) >= SERIOUS_EFFECT:
+        serious = max(serious, abs(found.errors))
+    mild = size[(groups != "error") & (effect >= MILD_EFFECT)].max(initial=0.0)
+    error = np.array([level in SERIOUS for _, level in pair.keys])
+    unknown = 0.0
+    for mine in (b, c):  # one leaves out what the window itself has: it is to be as unknown as it would have been then
+        elsewhere = np.sum([side.totals for side in quiet], axis=0) - mine.totals
+        only = error & (elsewhere <= 0)
+        lines = max(sum(side.every for side in quiet) - mine.every, 0)
+        share = min(max(mine.every, 1) / max(mine.every + lines, 1), 0.5)
+        unknown = max(unknown, float((-mine.slots.sum(axis=1)[only] * np.log10(share)).max(initial=0.0)))
+    return float(serious), float(mild), unknown
+
+
+def _spread(pair: Pair) -> Floats:
+    """Over-dispersion of each row's buckets, by moments; rare patterns borrow from their level."""
+    excess, square = np.zeros(len(pair.keys)), np.zeros(len(pair.keys))
+    for side in [*_quiet(pair), pair.baseline, pair.candidate]:
+        every = side.lines.sum(axis=0).astype(np.float64)
+        if not every.any():
+            continue
+        mean = np.outer(side.totals / every.sum(), every)
+        excess += ((side.lines - mean) ** 2 - mean).sum(axis=1)
+        square += (mean**2).sum(axis=1)
+    sides = (pair.past_baseline, pair.past_candidate, pair.baseline, pair.candidate)
+    expected = np.sum([side.totals for side in sides], axis=0)
+    found: Floats = np.full(len(pair.keys), LEAST_SPREAD)
+    groups = pair.groups
+    for name in GROUPS:
+        rows: Flags = groups == name
+        if not rows.any():
+            continue
+        single = excess[rows] / np.maximum(square[rows], 1e-9)
+        heavy = expected[rows] >= PRIOR_LINES
+        common = float(np.median(np.clip(single[heavy], LEAST_SPREAD, MOST_SPREAD))) if heavy.any() else 0.3
+        trust = expected[rows] / (expected[rows] + PRIOR_LINES)
+        found[rows] = trust * np.clip(single, LEAST_SPREAD, MOST_SPREAD) + (1 - trust) * common
+    return found
+
+
+def _shift(pair: Pair) -> Floats:
+    """How much more of a pattern the candidate always had: a nightly job that runs on one of two nodes is no news.
+
+    Only where the past is sure of it, and both had traffic.
+    """
+    baseline, candidate = _quiet(pair)
+    if idle(baseline, candidate) or idle(candidate, baseline):
+        return np.zeros(len(pair.keys))
+    b, c = baseline.totals, candidate.totals
+    ratio = np.log((c + 0.5) / ((b + 0.5) * scale_of(b, c)))
+    variance = (
+        1 / (b + 0.5) + 1 / (c + 0.5) + _spread(pair) * (_share_of_squares(baseline) + _share_of_squares(candidate))
+    )
+    return np.asarray(ratio * np.clip(1 - 9 * variance / np.maximum(ratio**2, 1e-9), 0, 1))

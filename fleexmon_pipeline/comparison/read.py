@@ -1,0 +1,186 @@
+"""Reading what is compared from "LogPatternCount", with aliases resolved, and the rows behind what stands out.
+
+Here: the database. What the counts say: `judge.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from fleexmon_pipeline.collection.records import read_level
+from fleexmon_pipeline.comparison.judge import Compared, Outcome, compare
+from fleexmon_pipeline.comparison.pair import Pair, pair_of
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.counts import read_patterns
+from fleexmon_pipeline.window import DAY, SLOT, Window
+
+SQL = statements("comparison")
+PAST = 7 * DAY
+BUCKET = timedelta(minutes=30)  # bursts last 15 to 30 minutes
+SHORT_BUCKET = timedelta(minutes=15)  # in windows of less than an hour
+LONGEST = 7 * DAY
+MOST_SHOWN = 20  # patterns that evidence is read for
+MOST_ROWS = 5  # of evidence for each
+LEAST_COLLECTED = 0.5
+COLOURS = ("blue", "green")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An outcome with the words and rows that belong to it."""
+
+    window: Window
+    baseline: str
+    candidate: str
+    outcome: Outcome
+    templates: Mapping[str, str]  # redacted, as stored
+    evidence: Mapping[tuple[str, str], list[uuid.UUID]]  # pattern and level → rows of LogEntry, newest first
+
+
+class NothingToCompareError(ValueError):
+    """The window has no counts of either node. Its text says what there is."""
+
+
+def compare_nodes(connection: Connection, window: Window, baseline: str, candidate: str) -> Comparison:
+    """`window` on slot borders, at most LONGEST. Cost: one read of both nodes' counts of a week.
+
+    Raises NothingToCompareError.
+    """
+    nodes = [baseline, candidate]
+    bucket = SHORT_BUCKET if window.length < 2 * BUCKET else BUCKET
+    past = _past_since(connection, window, nodes, bucket)
+    gap = _buckets_since_deployed(connection, window, past, nodes, bucket)
+    rows = connection.execute(
+        SQL["buckets"],
+        {
+            "since": past, "until": window.until, "origin": window.since, "nodes": nodes,
+            "bucket": int(bucket.total_seconds()),
+        },
+    ).fetchall()  # fmt: skip
+    if not any(row["bucket"] >= 0 for row in rows):
+        raise NothingToCompareError(_nothing(connection, window, nodes))
+    templates, resolve = read_patterns(connection, {row["pattern"] for row in rows})
+    last = window.until - SLOT
+    roots = {row["pattern"]: resolve(row["pattern"], last) for row in rows}
+    pair = pair_of(
+        (
+            (row["node"], roots[row["pattern"]], read_level(row["level"]), row["bucket"], row["lines"], row["slots"])
+            for row in rows
+        ),
+        baseline,
+        candidate,
+        past=(window.since - past) // bucket,
+        gap=gap,
+        buckets=-(-window.length // bucket),
+        disturbed=_disturbed(connection, Window(past, window.since), window.since, nodes, bucket),
+    )
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    for stored, root in roots.items():
+        members[root].append(stored)
+    known = _known_before(connection, pair, members, past)
+    outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known)
+    outcome = _mind_coverage(connection, window, nodes, outcome)
+    shown = [each for each in outcome.patterns if each.status != "known"][:MOST_SHOWN]
+    evidence = _evidence(connection, window, baseline, candidate, shown, members, before=outcome.before)
+    named = {each.pattern: templates.get(each.pattern, each.pattern) for each in outcome.patterns}
+    return Comparison(window, baseline, candidate, outcome, named, evidence)
+
+
+def _past_since(connection: Connection, window: Window, nodes: Sequence[str], bucket: timedelta) -> datetime:
+    """Where the past begins: a week before or with the first coverage, whole buckets before the window."""
+    row = connection.execute(SQL["first_slot"], {"since": window.since - PAST, "nodes": list(nodes)}).fetchone()
+    first = row["slot"] if row and row["slot"] is not None else window.since
+    return window.since - max((window.since - first) // bucket, 0) * bucket
+
+
+def _buckets_since_deployed(
+    connection: Connection, window: Window, past: datetime, nodes: Sequence[str], bucket: timedelta
+) -> int:
+    """How many buckets before the window are left out: what a new version says is not what is usual. None where less
+    than a day of the past would be left."""
+    row = connection.execute(SQL["last_deployed"], {"nodes": list(nodes), "until": window.since}).fetchone()
+    at: datetime | None = row["at"] if row else None
+    return -(-(window.since - at) // bucket) if at is not None and at - past >= DAY else 0
+
+
+def _disturbed(
+    connection: Connection, past: Window, origin: datetime, nodes: Sequence[str], bucket: timedelta
+) -> set[int]:
+    where = {"since": past.since, "until": past.until, "nodes": list(nodes)}
+    return {(row["slot"] - origin) // bucket for row in connection.execute(SQL["disturbed"], where)}
+
+
+def _known_before(connection: Connection, pair: Pair, members: Mapping[str, list[str]], past: datetime) -> set[str]:
+    """Of patterns that only the candidate's window has, those that any node had before."""
+    elsewhere = pair.baseline.totals + pair.past_baseline.totals + pair.past_candidate.totals
+    alone = {key[0] for key, lines in zip(pair.keys, elsewhere, strict=True) if not lines}
+    own = {stored: root for root in alone for stored in members[root]}
+    rows = connection.execute(SQL["known_before"], {"ids": list(own), "before": past})
+    return {own[row["id"]] for row in rows}
+
+
+def _mind_coverage(connection: Connection, window: Window, nodes: Sequence[str], outcome: Outcome) -> Outcome:
+    """Slots that were not collected are no silence of the node: said, and with too many nothing is concluded."""
+    wanted = -(-window.length // SLOT)
+    where = {"since": window.since, "until": window.until, "nodes": list(nodes)}
+    collected = {row["node"]: row["slots"] for row in connection.execute(SQL["collected"], where)}
+    for node in nodes:
+        slots = min(collected.get(node, 0), wanted)
+        if slots < wanted:
+            told = f"{node}: only {slots} of {wanted} slots are collected"
+            verdict = outcome.verdict
+            if slots < LEAST_COLLECTED * wanted and verdict in ("pass", "marginal"):
+                verdict = "inconclusive"
+            first = [told, *outcome.reasons] if verdict == "inconclusive" else [*outcome.reasons, told]
+            outcome = replace(outcome, verdict=verdict, reasons=first)
+    return outcome
+
+
+def _evidence(
+    connection: Connection, window: Window, baseline: str, candidate: str, shown: Iterable[Compared],
+    members: Mapping[str, list[str]], *, before: bool,
+) -> dict[tuple[str, str], list[uuid.UUID]]:  # fmt: skip
+    """Rows of the candidate; of the baseline where the candidate has none."""
+    found: dict[tuple[str, str], list[uuid.UUID]] = {}
+    for each in shown:
+        here = window if each.candidate or not before else Window(window.since - window.length, window.since)
+        rows = connection.execute(
+            SQL["samples"],
+            {
+                "since": here.since, "until": here.until, "ids": members[each.pattern],
+                "node": candidate if each.candidate else baseline,
+            },
+        )  # fmt: skip
+        ids = [i for row in rows if read_level(row["level"]) == each.level for i in reversed(row["samples"])]
+        found[each.pattern, each.level] = ids[:MOST_ROWS]
+    return found
+
+
+def _nothing(connection: Connection, window: Window, nodes: Collection[str]) -> str:
+    told = f"{window} UTC has no counted lines of {' or '.join(nodes)}."
+    row = connection.execute(SQL["counted"], {"nodes": list(nodes)}).fetchone()
+    if row and row["first"] is not None:
+        return f"{told} Theirs are of {row['first']:%Y-%m-%d %H:%M} to {row['last'] + SLOT:%Y-%m-%d %H:%M} UTC."
+    return f"{told} Nothing was counted of them yet: materialise raw_logs and analyzed_logs."
+
+
+def known_nodes(connection: Connection) -> list[str]:
+    """Every node that was ever asked, or has lines."""
+    return [row["node"] for row in connection.execute(SQL["nodes"])]
+
+
+def live_node(connection: Connection, window: Window, nodes: Collection[str], said: str | None) -> str | None:
+    """Which colour is live: what LIVE_NODE says, else blue or green, whichever has the traffic; None if neither has."""
+    return said or busiest(connection, window, [node for node in COLOURS if node in nodes])
+
+
+def busiest(connection: Connection, window: Window, nodes: Collection[str]) -> str | None:
+    """Which of these has the traffic; None where none has lines."""
+    where = {"since": window.since, "until": window.until, "nodes": list(nodes)}
+    row = connection.execute(SQL["busiest"], where).fetchone()
+    return str(row["node"]) if row else None

@@ -1,0 +1,100 @@
+-- buckets --
+-- Lines by bucket, numbered from where the compared window begins: the week before has negative ones.
+SELECT node, pattern, level,
+  floor(extract(epoch FROM slot - %(origin)s::timestamp) / %(bucket)s)::int AS bucket,
+  sum(count)::bigint AS lines, count(*) AS slots
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
+GROUP BY 1, 2, 3, 4;
+
+-- first_slot --
+SELECT min(slot) AS slot FROM "LogCoverage"
+WHERE slot >= %(since)s AND node = ANY(%(nodes)s::text[]) AND status IN ('complete', 'empty', 'partial');
+
+-- disturbed --
+-- When rules saw something wrong with either node: no measure of what is usual.
+SELECT DISTINCT slot FROM "IssueOccurrence"
+WHERE slot >= %(since)s AND slot < %(until)s AND nodes && %(nodes)s::varchar[]
+  AND source = 'detector' AND severity <> 'low';
+
+-- known_before --
+-- One look into the index for each.
+SELECT id FROM unnest(%(ids)s::text[]) AS id
+WHERE EXISTS (SELECT FROM "LogPatternCount" AS c WHERE c.pattern = id AND c.slot < %(before)s);
+
+-- collected --
+SELECT node, count(*) AS slots FROM "LogCoverage"
+WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[]) AND status IN ('complete', 'empty')
+GROUP BY node;
+
+-- samples --
+-- Rows behind a count, newest first.
+SELECT level, samples FROM "LogPatternCount"
+WHERE pattern = ANY(%(ids)s::text[]) AND slot >= %(since)s AND slot < %(until)s AND node = %(node)s
+ORDER BY slot DESC, pattern
+LIMIT 20;
+
+-- counted --
+SELECT min(slot) AS first, max(slot) AS last FROM "LogPatternCount" WHERE node = ANY(%(nodes)s::text[]);
+
+-- nodes --
+-- A skip scan: coverage has a row for each slot and node, and names are few.
+WITH RECURSIVE name AS (
+  (SELECT node FROM "LogCoverage" ORDER BY node LIMIT 1)
+  UNION ALL
+  SELECT (SELECT c.node FROM "LogCoverage" AS c WHERE c.node > name.node ORDER BY c.node LIMIT 1)
+  FROM name WHERE name.node IS NOT NULL
+)
+SELECT node FROM name WHERE node IS NOT NULL ORDER BY node;
+
+-- busiest --
+SELECT node FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
+GROUP BY node ORDER BY sum(count) DESC, node LIMIT 1;
+
+-- last_deployed --
+SELECT max(at) AS at FROM "Deployment" WHERE node = ANY(%(nodes)s::text[]) AND at <= %(until)s;
+
+-- lock_deployments --
+-- Two that mark the same node at once: the second sees what the first wrote.
+SELECT pg_advisory_xact_lock(hashtextextended('deployment ' || %(node)s, 0));
+
+-- deployed_before --
+SELECT version, at, by, source FROM "Deployment" WHERE node = %(node)s AND at <= %(at)s ORDER BY at DESC LIMIT 1;
+
+-- deployed_after --
+SELECT version, at, by, source FROM "Deployment" WHERE node = %(node)s AND at > %(at)s ORDER BY at LIMIT 1;
+
+-- mark_deployment --
+INSERT INTO "Deployment" (node, version, at, by, source) VALUES (%(node)s, %(version)s, %(at)s, %(by)s, %(source)s)
+ON CONFLICT (node, at) DO NOTHING;
+
+-- deployments --
+SELECT node, version, at, by, source FROM "Deployment"
+WHERE (%(node)s::varchar IS NULL OR node = %(node)s) AND at >= %(since)s AND at < %(until)s
+ORDER BY at DESC, node LIMIT %(limit)s;
+
+-- start_lines --
+-- Lines that may announce a version: their patterns are few, and so are their counts. A start is one or two lines.
+SELECT e.timestamp, e.source AS node, e.message
+FROM "LogPatternCount" AS c
+JOIN "LogPattern" AS p ON p.id = c.pattern
+JOIN "LogEntry" AS e ON e.id = ANY(c.samples)
+WHERE c.slot >= %(since)s AND c.slot < %(until)s AND c.count <= 3 AND p.template ~* %(looks)s
+ORDER BY e.timestamp, e.id
+LIMIT 500;
+
+-- told_versions --
+-- Metadata of a few sampled rows for each slot and node, rather than of all lines.
+SELECT s.slot, s.node, e.timestamp, e.metadata
+FROM (
+  SELECT DISTINCT ON (slot, node, n) slot, node, pattern, samples, n
+  FROM (
+    SELECT slot, node, pattern, samples, row_number() OVER (PARTITION BY slot, node ORDER BY count DESC, pattern) AS n
+    FROM "LogPatternCount" WHERE slot >= %(since)s AND slot < %(until)s
+  ) AS ranked
+  WHERE n <= 3
+) AS s
+JOIN "LogEntry" AS e ON e.id = ANY(s.samples)
+WHERE e.metadata ?| %(keys)s::text[]
+ORDER BY s.node, e.timestamp, e.id;

@@ -1,0 +1,204 @@
+"""When a version came: marked once, noticed cautiously, compared by the check."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from fleexmon_pipeline.checks import check_deployment
+from fleexmon_pipeline.comparison.deployments import (
+    Deployment,
+    announced,
+    changed,
+    deployments,
+    is_version,
+    mark,
+    notice,
+    version_in,
+)
+from fleexmon_pipeline.comparison.newest import compare_newest
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.window import HOUR, Window
+from fleexmon_pipeline_tests.comparison.two_nodes import NOON, WINDOW, Rates, at, lines, store
+from fleexmon_pipeline_tests.conftest import Database
+
+ALWAYS = Window(NOON - timedelta(days=9), NOON + timedelta(days=9))
+
+
+def deployed(version: str = "1.4.2", when: datetime = NOON, node: str = "green") -> Deployment:
+    return Deployment(node, version, when, "ann", "person")
+
+
+@pytest.mark.parametrize(
+    ("message", "version"),
+    [
+        ("starting shop, version=1.4.2", "1.4.2"),
+        ("Started shop-api v2.0.1-rc.1 in 3.2 seconds", "2.0.1-rc.1"),
+        ("Release 3.12.4 is up after 4231 ms", "3.12.4"),
+        ("Deploying release 3.12.4, draining connections", "3.12.4"),
+        ("service start: Version: 10.2", "10.2"),
+        ("request took 1.4.2 ms", None),
+        ("client version 1.4.2 connected", None),
+        ("starting worker on 10.0.0.5", None),
+        ("starting with schema version 3", None),
+        ("starting from v1.4.2, migrating to version 1.5.0", None),
+        ("starting version 1.2.3.4.5.6", None),
+        ("starting version 1.2.3 " + "x" * 300, None),
+    ],
+)
+def test_only_a_start_with_one_version_is_an_announcement(message: str, version: str | None) -> None:
+    assert version_in(message) == version
+
+
+@pytest.mark.parametrize("text", ["1.4.2", "2026-11-20", "9f3c1ab", "shop:1.4.2", "registry/shop@sha256:12ab"])
+def test_versions_a_person_may_name(text: str) -> None:
+    assert is_version(text)
+
+
+@pytest.mark.parametrize("text", ["", " ", "-1", "a b", "a\x1b[31m", "é", "x" * 101])
+def test_versions_that_are_none(text: str) -> None:
+    assert not is_version(text)
+
+
+def test_marking_twice_is_marking_once(database: Database) -> None:
+    with database.connect() as connection:
+        assert mark(connection, deployed()) is None
+        once = database.fingerprint('"Deployment"')
+        assert mark(connection, deployed(when=NOON + timedelta(days=1))) == deployed()
+        assert mark(connection, deployed(when=NOON - timedelta(minutes=20))) == deployed()
+        assert database.fingerprint('"Deployment"') == once
+
+        assert mark(connection, deployed("1.5.0", NOON + HOUR)) is None
+        assert mark(connection, deployed("1.4.2", NOON + 2 * HOUR)) is None, "rolled back"
+        assert [each.version for each in deployments(connection, ALWAYS)] == ["1.4.2", "1.5.0", "1.4.2"]
+        assert deployments(connection, ALWAYS, node="blue") == []
+
+
+def test_two_that_mark_at_once_mark_once(database: Database) -> None:
+    def one(minute: int) -> None:
+        with database.connect() as connection:
+            mark(connection, deployed(when=NOON + timedelta(minutes=minute)))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(4)))
+
+    assert len(database.rows('SELECT FROM "Deployment"')) == 1
+
+
+def test_lines_that_name_several_versions_announce_none() -> None:
+    def row(node: str, minute: int, message: str) -> dict[str, Any]:
+        return {"node": node, "timestamp": NOON + timedelta(minutes=minute), "message": message}
+
+    found = announced([
+        row("green", 1, "Deploying release 1.4.2, draining"), row("green", 4, "Release 1.4.2 is up after 4 ms"),
+        row("blue", 1, "started plugin v1.0.0"), row("blue", 2, "started plugin v2.0.0"),
+    ])  # fmt: skip
+
+    assert [(each.node, each.version, each.at) for each in found] == [("green", "1.4.2", NOON + timedelta(minutes=1))]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (["1.0.0", "1.0.0", "1.1.0", "1.1.0"], [("1.1.0", 2)]),
+        (["1.0.0", "1.0.0", "1.0.0", "1.0.0"], []),
+        (["1.0.0", "1.0.0", "1.1.0"], []),  # not sure yet
+        (["1.0.0 2.0.0", "1.0.0 2.0.0", "1.1.0 2.0.0", "1.1.0 2.0.0"], []),  # two programs
+        (["1.0.0", "1.1.0", "1.0.0", "1.1.0"], []),  # in turn
+        (["blue", "blue", "green", "green"], []),
+    ],
+)
+def test_metadata_that_changes_for_good_is_a_deployment(told: list[str], expected: list[tuple[str, int]]) -> None:
+    rows = [
+        {"node": "green", "timestamp": at(slot), "metadata": {"version": version, "other": 1}}
+        for slot, versions in enumerate(told)
+        for version in versions.split()
+    ]
+
+    assert [(each.version, each.at) for each in changed(rows)] == [(version, at(slot)) for version, slot in expected]
+
+
+def tell(connection: Connection, slot: int, pattern: str, message: str, metadata: dict[str, Any] | None = None) -> None:
+    row = uuid.uuid4()
+    connection.execute(
+        'INSERT INTO "LogEntry" (id, timestamp, source, hostname, level, message, metadata) '
+        "VALUES (%s, %s, 'green', 'green', 'info', %s, %s)",
+        [row, at(slot) + timedelta(seconds=30), message, Jsonb(metadata)],
+    )
+    connection.execute(
+        'INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion") '
+        "VALUES (%s, %s, 'info', %s, %s, 1) ON CONFLICT DO NOTHING",
+        [pattern, message.replace("1.4.2", "<ver>"), at(slot), at(slot)],
+    )
+    connection.execute(
+        """INSERT INTO "LogPatternCount" VALUES (%s, 'green', %s, 'info', 1, %s)""", [at(slot), pattern, [row]]
+    )
+
+
+def test_a_start_line_and_metadata_are_noticed_once(database: Database) -> None:
+    with database.connect() as connection:
+        tell(connection, 2, "start", "Starting shop, version 1.4.2")
+        for slot, version in enumerate(["1.4.2", "1.4.2", "1.5.0", "1.5.0"], start=3):
+            tell(connection, slot, "request", "GET /", {"version": version})
+
+        found = notice(connection, Window(NOON, NOON + HOUR))
+        once = database.fingerprint('"Deployment"')
+        again = notice(connection, Window(NOON, NOON + HOUR))
+
+    assert [(each.version, each.source) for each in found] == [("1.4.2", "line"), ("1.5.0", "metadata")]
+    assert found[0].at == at(2) + timedelta(seconds=30)
+    assert again == []
+    assert database.fingerprint('"Deployment"') == once
+
+
+def new_error(node: str, slot: int, rates: Rates) -> Rates:
+    return rates | ({("schema", "error"): 0.7} if node == "green" and slot >= 0 else {})
+
+
+def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, lines(1, new_error, days=3))
+        connection.execute("""UPDATE "LogPattern" SET template = '[x](http://evil) | <num>' WHERE id = 'schema'""")
+        none = check_deployment(compare_newest(connection, WINDOW, live=None, now=WINDOW.until))
+        mark(connection, deployed())
+        early = check_deployment(compare_newest(connection, WINDOW, live=None, now=NOON + HOUR / 2))
+        found = check_deployment(compare_newest(connection, WINDOW, live="blue", now=WINDOW.until))
+        late = check_deployment(compare_newest(connection, WINDOW, live="blue", now=NOON + timedelta(days=2)))
+
+    assert none.passed
+    assert none.description == "no deployment in the last day"
+    assert early.passed
+    assert "compared when an hour has passed" in str(early.description)
+    assert not found.passed
+    assert found.description == "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC"
+    assert "`[x](http://evil) \\| <num>`" in str(found.metadata["details"].value)
+    assert late.passed
+
+
+def test_who_is_compared_where_the_candidate_is_live_or_unknown(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, lines(1, days=2))
+        mark(connection, deployed())
+        live = compare_newest(connection, WINDOW, live="green", now=WINDOW.until)
+        odd = compare_newest(connection, WINDOW, live="red", now=WINDOW.until)
+
+    assert live.comparison is not None
+    assert live.comparison.baseline == "blue"
+    assert odd.comparison is None
+    assert "LIVE_NODE names no other node that is known" in odd.told
+
+
+def test_a_comparison_that_the_database_refuses_is_a_sentence(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute('DROP TABLE "Deployment"')
+
+        found = compare_newest(connection, WINDOW, live=None, now=WINDOW.until)
+
+        assert found.told == "could not be compared: UndefinedTable"
+        assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
+    assert check_deployment(found).passed

@@ -1,0 +1,220 @@
+"""Verdicts on two nodes of a made-up shop: what must fail, what must not, and what cannot be told."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleexmon_pipeline.comparison.judge import Outcome, compare, corrected
+from fleexmon_pipeline.comparison.measure import ENOUGH_PAST, FALSE_FAILS, scale_of
+from fleexmon_pipeline.comparison.pair import pair_of
+from fleexmon_pipeline_tests.comparison.two_nodes import Change, Rates, as_usual, pair
+
+
+def judged(seed: int, change: Change = as_usual, *, days: float = 5, hours: float = 2) -> Outcome:
+    return compare(pair(seed, change, days=days, hours=hours), baseline="blue", candidate="green")
+
+
+def after(change: dict[tuple[str, str], float], *, node: str = "green", times: float = 1.0) -> Change:
+    """These rates in the window at one node; all of its rates so many times."""
+
+    def changed(name: str, slot: int, rates: Rates) -> Rates:
+        if name != node or slot < 0:
+            return rates
+        return {key: rate * times for key, rate in (rates | change).items()}
+
+    return changed
+
+
+def of(outcome: Outcome, pattern: str) -> tuple[str, str]:
+    return next((each.status, each.weight) for each in outcome.patterns if each.pattern == pattern)
+
+
+def test_the_same_software_seldom_fails() -> None:
+    verdicts = [judged(seed, days=3).verdict for seed in range(40)]
+
+    assert verdicts.count("fail") <= 4  # 2 are expected at most; 5 and more have a chance of 5 %
+    assert verdicts.count("pass") >= 32
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_new_error_fails(seed: int) -> None:
+    outcome = judged(seed, after({("schema", "error"): 0.5}))
+
+    assert outcome.verdict == "fail"
+    assert of(outcome, "schema") == ("unknown", "fail")
+    assert outcome.patterns[0].pattern == "schema"
+    assert outcome.reasons[0].startswith("1 error never seen before: ")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_more_errors_of_a_known_kind_fail(seed: int) -> None:
+    outcome = judged(seed, after({("declined", "error"): 8.0}))
+
+    assert outcome.verdict == "fail"
+    assert of(outcome, "declined") == ("unexpected frequency", "fail")
+    assert any("errors are " in reason and "of the lines of green" in reason for reason in outcome.reasons)
+
+
+def test_a_message_that_is_missing_is_marginal_and_many_fail() -> None:
+    one = judged(1, after({("stock", "debug"): 0.0}))
+    most = judged(1, after({("request", "info"): 0.0}))
+
+    assert (one.verdict, of(one, "stock")) == ("marginal", ("missing", "marginal"))
+    assert (most.verdict, of(most, "request")) == ("fail", ("missing", "marginal"))
+
+
+def test_new_info_lines_come_with_every_deployment() -> None:
+    outcome = judged(2, after({("feature flag", "info"): 2.0}))
+
+    assert (outcome.verdict, of(outcome, "feature flag")) == ("pass", ("unknown", "pass"))
+    assert outcome.reasons[0].endswith("1 pattern new, of no weight")
+
+
+def test_a_retry_storm_of_a_minute_is_one_event() -> None:
+    def storm(node: str, slot: int, rates: Rates) -> Rates:
+        return rates | {("reset", "error"): 9.0} if (node, slot) == ("green", 3) else rates
+
+    outcome = judged(3, storm)
+
+    assert (outcome.verdict, of(outcome, "reset")) == ("pass", ("unknown", "pass"))
+
+
+@pytest.mark.parametrize("times", [0.2, 0.5, 3.0])
+def test_more_or_less_traffic_is_no_difference(times: float) -> None:
+    assert judged(4, after({}, times=times)).verdict == "pass"
+
+
+def test_what_comes_by_the_clock_is_no_difference_at_less_traffic() -> None:
+    def health_checks(node: str, slot: int, rates: Rates) -> Rates:
+        share = 0.2 if node == "green" and slot >= 0 else 1.0
+        return {key: rate * share for key, rate in rates.items()} | {("health", "info"): 10.0}
+
+    outcome = judged(5, health_checks)
+
+    assert outcome.verdict == "pass", outcome.reasons
+
+
+def test_a_difference_that_always_was_is_no_news() -> None:
+    def nightly(node: str, _slot: int, rates: Rates) -> Rates:
+        return rates | ({("export", "info"): 5.0, ("declined", "error"): 6.0} if node == "green" else {})
+
+    outcome = judged(6, nightly)
+
+    assert outcome.verdict == "pass", outcome.reasons
+    assert of(outcome, "export") == of(outcome, "declined") == ("known", "pass")
+
+
+def test_an_idle_candidate_is_inconclusive_unless_it_has_new_errors() -> None:
+    quiet = judged(7, after({}, times=0.01))
+    broken = judged(7, lambda node, slot, rates: after({}, times=0.01)(node, slot, rates)
+                    | ({("crash", "fatal"): 1.0} if node == "green" and slot >= 0 else {}))  # fmt: skip
+
+    assert quiet.verdict == "inconclusive"
+    assert quiet.reasons[0].startswith(("green is idle", "too little data: green has"))
+    assert (broken.verdict, of(broken, "crash")) == ("fail", ("unknown", "fail"))
+
+
+def test_after_a_switch_the_old_colour_is_taken_from_before_it() -> None:
+    def switched(node: str, slot: int, rates: Rates) -> Rates:
+        live = "blue" if slot < 0 else "green"
+        return {key: rate * (1.0 if node == live else 0.001) for key, rate in rates.items()}
+
+    def broken(node: str, slot: int, rates: Rates) -> Rates:
+        return switched(node, slot, rates) | ({("schema", "error"): 1.0} if node == "green" and slot >= 0 else {})
+
+    fine, bad = judged(8, switched), judged(8, broken)
+
+    assert fine.before
+    assert fine.verdict in ("pass", "marginal")
+    assert "blue was idle in this window, so its lines of before it are compared" in fine.reasons
+    assert bad.verdict == "fail"
+
+
+def test_without_a_past_a_frequency_alone_fails_nothing_but_new_errors_do() -> None:
+    more = judged(9, after({("declined", "error"): 12.0}), days=0.1)
+    new = judged(9, after({("schema", "error"): 2.0}), days=0.1)
+
+    assert more.verdict == "marginal"
+    assert any(reason.startswith("not calibrated: ") for reason in more.reasons)
+    assert new.verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(0.5, "the window is too short"), (1.0, "too little data: blue has 0 lines")]
+)
+def test_too_little_is_inconclusive(hours: float, said: str) -> None:
+    outcome = compare(
+        pair_of([("green", "a", "info", 0, 500, 6)], "blue", "green", past=0, buckets=round(hours * 2)),
+        baseline="blue",
+        candidate="green",
+    )
+
+    assert outcome.verdict == "inconclusive"
+    assert outcome.reasons[0].startswith(said)
+
+
+def test_the_past_compared_with_itself_fails_at_most_as_promised() -> None:
+    outcome = judged(10)
+
+    assert outcome.usual.windows >= ENOUGH_PAST
+    promised = f"{outcome.usual.windows} quiet windows of the past, of which at most {FALSE_FAILS:.0%} would fail"
+    assert outcome.reasons[-1] == f"calibrated by {promised}"
+
+
+def test_disturbed_buckets_are_no_measure_of_what_is_usual() -> None:
+    def incidents(node: str, slot: int, rates: Rates) -> Rates:
+        bad = node == "green" and slot < 0 and slot % 144 < 24
+        return rates | ({("declined", "error"): 20.0} if bad else {})
+
+    rows = pair(11, incidents)
+    marked = frozenset(each for each in range(240) if (each - 240) * 6 % 144 < 24)
+    plain = compare(rows, baseline="blue", candidate="green").usual
+    told = compare(
+        type(rows)(rows.keys, rows.baseline, rows.candidate, rows.past_baseline, rows.past_candidate, marked),
+        baseline="blue",
+        candidate="green",
+    ).usual
+
+    declined = rows.keys.index(("declined", "error"))
+    assert told.spread[declined] < 0.2 < plain.spread[declined]
+    assert ENOUGH_PAST <= told.windows < plain.windows
+
+
+@given(st.lists(st.floats(0, 1), max_size=40))
+def test_corrected_chances_ascend_with_the_chances_and_are_no_smaller(chances: list[float]) -> None:
+    found = corrected(np.array(chances))
+
+    assert all(one >= own * (1 - 1e-9) for one, own in zip(found, chances, strict=True))
+    assert all(found[a] <= found[b] for a, b in pairwise(np.argsort(chances)))
+    assert all(found <= 1)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["blue", "green", "other"]), st.sampled_from("abc"),
+            st.sampled_from(["info", "warn", "error", "fatal"]), st.integers(-9, 9), st.integers(1, 10**9),
+            st.integers(1, 6),
+        ),
+        max_size=30,
+    ),
+    st.integers(0, 8),
+    st.integers(1, 6),
+)  # fmt: skip
+def test_any_counts_have_a_verdict(rows: list[tuple[str, str, str, int, int, int]], past: int, buckets: int) -> None:
+    outcome = compare(pair_of(rows, "blue", "green", past=past, buckets=buckets), baseline="blue", candidate="green")
+
+    assert outcome.verdict in ("pass", "marginal", "fail", "inconclusive")
+    assert outcome.reasons
+    assert all(0 <= each.chance <= 1 and np.isfinite(each.expected) for each in outcome.patterns)
+
+
+def test_what_floods_does_not_make_everything_else_rare() -> None:
+    usual = np.array([100.0, 200, 300, 400])
+
+    assert scale_of(usual, usual + np.array([0, 0, 0, 9_000])) == pytest.approx(1.0)

@@ -1,0 +1,157 @@
+"""Comparisons of what the tables hold: aliases, coverage, evidence, what was wrong before, what is refused."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from fleexmon_pipeline.comparison.deployments import Deployment, mark
+from fleexmon_pipeline.comparison.read import (
+    NothingToCompareError,
+    busiest,
+    compare_nodes,
+    known_nodes,
+    live_node,
+)
+from fleexmon_pipeline.detection.lifecycle import write_occurrences
+from fleexmon_pipeline.detection.occurrence import Subject
+from fleexmon_pipeline.window import Window
+from fleexmon_pipeline_tests.comparison.two_nodes import NOON, WINDOW, Rates, at, lines, store
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.detection.story import firing
+
+
+def new_error(node: str, slot: int, rates: Rates) -> Rates:
+    return rates | ({("schema", "error"): 0.7} if node == "green" and slot >= 0 else {})
+
+
+def test_a_new_error_fails_with_the_rows_behind_it(database: Database) -> None:
+    row = uuid.uuid4()
+    with database.connect() as connection:
+        store(connection, lines(1, new_error, days=3))
+        connection.execute('UPDATE "LogPatternCount" SET samples = %s WHERE pattern = %s', [[row], "schema"])
+
+        found = compare_nodes(connection, WINDOW, "blue", "green")
+
+    assert found.outcome.verdict == "fail"
+    assert found.templates["schema"] == "the schema of <num>"
+    assert found.evidence["schema", "error"][0] == row
+    assert found.outcome.usual.calibrated
+
+
+def test_the_same_twice_and_of_a_part_of_the_past(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, lines(2, days=2))
+
+        first = compare_nodes(connection, WINDOW, "blue", "green").outcome
+        again = compare_nodes(connection, WINDOW, "blue", "green").outcome
+
+    assert first.verdict == again.verdict == "pass"
+    assert first.patterns == again.patterns
+
+
+def test_a_pattern_that_merged_counts_as_what_it_became(database: Database) -> None:
+    def renamed(node: str, slot: int, rates: Rates) -> Rates:
+        if node == "blue" or slot < 0:
+            return rates
+        return {("order" if p == "declined" else p, level): rate for (p, level), rate in rates.items()}
+
+    with database.connect() as connection:
+        store(connection, lines(3, renamed, days=3))
+        before = {
+            each.pattern: each.status for each in compare_nodes(connection, WINDOW, "blue", "green").outcome.patterns
+        }
+        connection.execute("""UPDATE "LogPattern" SET "aliasOf" = 'declined' WHERE id = 'order'""")
+        after = {
+            each.pattern: each.status for each in compare_nodes(connection, WINDOW, "blue", "green").outcome.patterns
+        }
+
+    assert before["order"] == "unknown"
+    assert "order" not in after
+    assert after["declined"] == "known"
+
+
+def test_what_any_node_had_long_before_is_not_unknown(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, lines(1, new_error, days=2))
+        connection.execute(
+            'INSERT INTO "LogPatternCount" VALUES (%s, %s, %s, %s, 1, %s)',
+            [at(-288 * 20), "worker", "schema", "error", []],
+        )
+
+        found = {
+            each.pattern: each.status for each in compare_nodes(connection, WINDOW, "blue", "green").outcome.patterns
+        }
+
+    assert found["schema"] != "unknown"
+
+
+def test_what_a_version_says_since_it_came_is_not_what_is_usual(database: Database) -> None:
+    def since_yesterday(node: str, slot: int, rates: Rates) -> Rates:
+        return rates | ({("schema", "error"): 0.7} if node == "green" and slot >= -200 else {})
+
+    with database.connect() as connection:
+        store(connection, lines(4, since_yesterday, days=4))
+        without = compare_nodes(connection, WINDOW, "blue", "green").outcome
+        mark(connection, Deployment("green", "1.4.2", at(-200), "ann", "person"))
+        told = compare_nodes(connection, WINDOW, "blue", "green").outcome
+
+    assert [each.status for each in without.patterns if each.pattern == "schema"] != ["unknown"]
+    assert [(each.status, each.weight) for each in told.patterns if each.pattern == "schema"] == [("unknown", "fail")]
+
+
+def test_windows_in_which_a_rule_fired_do_not_calibrate(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, lines(5, days=3))
+        plain = compare_nodes(connection, WINDOW, "blue", "green").outcome.usual.windows
+        fired = firing(1, subject=Subject("green", "declined"))
+        bad = [replace(fired, slot=at(slot)) for slot in range(-200, -100)]
+        write_occurrences(
+            connection, bad, source="detector", window=Window(bad[0].slot, bad[-1].slot + timedelta(minutes=5))
+        )
+        told = compare_nodes(connection, WINDOW, "blue", "green").outcome.usual.windows
+
+    assert plain == 36
+    assert 24 <= told <= 28
+
+
+def test_slots_that_were_not_collected_are_said_and_conclude_nothing(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, lines(2, days=2))
+        connection.execute(
+            """UPDATE "LogCoverage" SET status = 'missing' WHERE node = 'green' AND slot >= %s AND slot < %s""",
+            [at(4), at(20)],
+        )
+        some = compare_nodes(connection, WINDOW, "blue", "green").outcome
+
+    assert some.verdict == "inconclusive"
+    assert some.reasons[0] == "green: only 8 of 24 slots are collected"
+
+
+def test_a_window_without_counts_says_where_counts_are(database: Database) -> None:
+    later = Window(NOON + timedelta(days=3), NOON + timedelta(days=3, hours=2))
+    with database.connect() as connection:
+        with pytest.raises(NothingToCompareError, match="Nothing was counted of them yet"):
+            compare_nodes(connection, WINDOW, "blue", "green")
+        store(connection, lines(1, days=0.2))
+        with pytest.raises(
+            NothingToCompareError, match=r"no counted lines of blue or green\. Theirs are of 2026-11-20 07:10"
+        ):
+            compare_nodes(connection, later, "blue", "green")
+
+
+def test_live_is_what_is_said_else_who_has_the_traffic(database: Database) -> None:
+    def green_has_it(node: str, _slot: int, rates: Rates) -> Rates:
+        return {key: rate * (1.0 if node == "green" else 0.1) for key, rate in rates.items()}
+
+    with database.connect() as connection:
+        assert known_nodes(connection) == []
+        assert busiest(connection, WINDOW, ["blue", "green"]) is None
+        store(connection, lines(1, green_has_it, days=0.1))
+
+        assert known_nodes(connection) == ["blue", "green"]
+        assert live_node(connection, WINDOW, ["blue", "green"], None) == "green"
+        assert live_node(connection, WINDOW, ["blue", "green"], "blue") == "blue"
