@@ -75,6 +75,7 @@ class Answer:
     gzip: bool = False
     chunked: bool = False
     stream: Callable[[], Iterable[bytes]] | None = None
+    drip_after: bytes | None = None
 
 
 class NodeServer:
@@ -120,6 +121,7 @@ class NodeServer:
         gzip: bool = False,
         chunked: bool = False,
         stream: Callable[[], Iterable[bytes]] | None = None,
+        drip_after: bytes | None = None,
         times: int | None = None,
     ) -> None:
         """Answer so from now on, or `times` times and then as before. Called twice with `times`: one after the other.
@@ -130,9 +132,12 @@ class NodeServer:
         truncate_at: the connection is cut after so many bytes of the body, though more were promised.
         hang_after: nothing more comes after so many bytes of the body, and the connection stays open.
         stream: makes a body that is too large to be in memory; its end is the connection's.
+        drip_after: these bytes of the protocol itself, and then an `x` every 20 ms, for ever.
         gzip: the body compressed, and said so. chunked: Transfer-Encoding: chunked in place of Content-Length.
         """
-        script = Answer(status, body, headers or {}, shape, delay, drip, truncate_at, hang_after, gzip, chunked, stream)
+        script = Answer(
+            status, body, headers or {}, shape, delay, drip, truncate_at, hang_after, gzip, chunked, stream, drip_after
+        )
         with self._answering:
             if times is None:
                 self._answers.clear()
@@ -235,7 +240,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.node.requests.append(request)
         self.close_connection = True
         try:
-            self._send(self.server.node.next_answer(), request)
+            answer = self.server.node.next_answer()
+            if answer.drip_after is None:
+                self._send(answer, request)
+            else:
+                self._drip(answer.drip_after)
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
             return  # the client gave up, as many of these tests want it to
 
@@ -274,6 +283,11 @@ class _Handler(BaseHTTPRequestHandler):
                 pass
         elif answer.chunked and end == len(body):
             self.wfile.write(b"0\r\n\r\n")
+
+    def _drip(self, start: bytes) -> None:
+        self.wfile.write(start)
+        while self._sleep(0.02):
+            self.wfile.write(b"x")
 
     def _sleep(self, seconds: float) -> bool:
         """False as soon as the node is stopped or the client has gone."""

@@ -1,7 +1,8 @@
 """A node's answer becomes records while it arrives, run by run, so that a bad one does not lose its neighbours.
 
 Taken: an array, `{"logs": [...]}`, one JSON object a line. A body that breaks off gives what came before the break.
-Only what is not split yet is in memory, a few MB, however long the answer is.
+Only what is not split yet is in memory, a few MB, however long the answer is. A record over the limit goes by unread,
+to be rejected; where it ends: `long_records.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from fleexmon_pipeline.analysis.redaction import redact
-from fleexmon_pipeline.collection.usual import Raw, Run
+from fleexmon_pipeline.collection.long_records import find_end, let_by
+from fleexmon_pipeline.collection.usual import Raw, Run, reason_of
 from fleexmon_pipeline.settings import Limits
 
 SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when they hold no boundary; 1 MB is 8 % slower
@@ -22,6 +24,7 @@ BOM = b"\xef\xbb\xbf"
 SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
 LOOKED_AT = 400  # bytes of a body that is no answer, for its reason
 LONGEST_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
+TRUNCATED = "Input data was truncated"  # msgspec's word for JSON that is sound as far as it goes
 TRIES = 32  # ends of objects that are looked at from behind: records may hold arrays of objects themselves
 
 
@@ -36,10 +39,13 @@ class _Wrapped(msgspec.Struct):
 _wrapped = msgspec.json.Decoder(_Wrapped)
 _SPACE = re.compile(r"[\s,]*")
 _START_OF_LOGS = re.compile(rb'\s*\{\s*"logs"\s*:\s*\[')
+_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_COMMA = re.compile(rb"[\s,]*")
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")
 _NEXT_OBJECT = re.compile(rb"\s*,\s*(?=\{)")
 _decode = json.JSONDecoder(strict=False).raw_decode
 _RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
+_START_OF_RECORD = re.compile(rb'\s*\{\s*"(?:' + "|".join(_RECORD_FIELDS).encode() + rb')"\s*:')
 
 
 class Splitter:
@@ -76,6 +82,9 @@ class Splitter:
             if (end := buffer.find(b"\n")) >= 0 and _is_record(bytes(buffer[:end])):
                 yield from self._lines(buffer, parts)
                 return
+            if end < 0 and len(buffer) > self._most and _START_OF_RECORD.match(buffer):
+                yield from self._lines(buffer, parts)
+                return
             if len(buffer) > MOST_BYTES_UNKNOWN:
                 raise NotAnAnswerError(f"an object of more than {MOST_BYTES_UNKNOWN:,} bytes: {clip(bytes(buffer))}")
         yield from self._whole(bytes(buffer))
@@ -87,20 +96,27 @@ class Splitter:
             buffer += chunk
             if len(buffer) < enough:
                 continue
-            run, end = _split_off(buffer)
-            if not run and len(buffer) > SALVAGE_FROM:
+            _drop_comma(buffer)
+            is_long = len(buffer) > min(SALVAGE_FROM, self._most)
+            unfinished = is_long and _is_unfinished(bytes(buffer))
+            run, end = (Run([]), 0) if unfinished else _split_off(buffer)
+            if not run and is_long and not unfinished:
                 raws, end, closed = _salvage(bytes(buffer))
                 if closed:
                     break
                 run = Run(raws)
             if run:
+                run = self._counted(run, end)
                 del buffer[:end]
-                self._count += len(run)
                 yield run
             elif len(buffer) > self._most:
-                self.broken = f"after {self._count:,} records one has more than {self._most:,} bytes"
-                return
+                long = self._let_by(buffer, chunks)
+                if long is None:
+                    return
+                yield long
+                run = long
             enough = SPLIT_FROM if run else 2 * len(buffer)
+        _drop_comma(buffer)
         try:
             rest = opening + bytes(buffer)
             run = Run.of_array(rest) if opening == b"[" else Run(_wrapped.decode(rest).logs)
@@ -109,19 +125,20 @@ class Splitter:
             if not closed:
                 self.broken = f"the answer breaks off after {self._count + len(raws):,} records"
             run = Run(raws)
-        yield run
+        yield self._counted(run, len(buffer))
 
     def _lines(self, buffer: bytearray, chunks: Iterator[bytes]) -> Iterator[Run]:
         """One object a line. The last may lack its end; another bad line is a record that will be rejected."""
         while True:
             *whole, rest = bytes(buffer).split(b"\n")
-            run = Run([line for line in whole if line.strip()])
-            self._count += len(run)
-            yield run
+            yield self._counted(Run([line for line in whole if line.strip()]), len(buffer))
             buffer[:] = rest
             if len(buffer) > self._most:
-                self.broken = f"after {self._count:,} records one has more than {self._most:,} bytes"
-                return
+                long = self._let_by(buffer, chunks, is_line=True)
+                if long is None:
+                    return
+                yield long
+                continue
             gathered = False
             for chunk in chunks:
                 buffer += chunk
@@ -140,9 +157,42 @@ class Splitter:
         if not body.strip():
             raise NotAnAnswerError("an empty body")
         try:
-            yield Run(_wrapped.decode(body).logs)
+            run = Run(_wrapped.decode(body).logs)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            yield Run([_record(body)])
+            run = Run([_record(body)])
+        yield self._counted(run, len(body))
+
+    def _counted(self, run: Run, length: int) -> Run:
+        """Without the records that are too long. `length`: bytes, at least, that they have together."""
+        self._count += len(run)
+        return run.within(self._most) if length > self._most else run
+
+    def _let_by(self, buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> Run | None:
+        """The record that `buffer` begins with; `buffer` is then what follows. None, and `broken`: it has no end."""
+        found = let_by(buffer, chunks, is_line=is_line)
+        if found is None:
+            self.broken = f"after {self._count:,} records one has more than {self._most:,} bytes and no end"
+            return None
+        self._count += 1
+        head, length = found
+        return Run([], too_long=[(head, reason_of(length, self._most))])
+
+
+def _drop_comma(buffer: bytearray) -> None:
+    """Off with what stands between two records, of which the first has been taken."""
+    found = _COMMA.match(buffer)
+    del buffer[: found.end() if found else 0]
+
+
+def _is_unfinished(buffer: bytes) -> bool:
+    """Whether it is JSON so far, and all of one record: no boundary in it, and not worth the objects it would make."""
+    if find_end(buffer) >= 0:
+        return False
+    try:
+        _raws(b"[" + buffer)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return str(error) == TRUNCATED
+    return False
 
 
 def _record(body: bytes) -> Raw:

@@ -1,4 +1,4 @@
-"""An HTTP client for each node: its credentials, its certificates, its connections and nobody else's.
+"""An HTTP client for each question to a node: its credentials, its certificates, its connections and nobody else's.
 
 Here: how a node is connected to. What it may be shown: `credentials.py`; what it is asked: `sources.py`.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from threading import Lock
-from typing import Self
 
 import httpx
 
@@ -21,45 +20,36 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # knows no authority, so it t
 
 
 class Clients:
-    """Made when a node is first asked, kept until the `with` ends. Threads may share it."""
+    """Makes a client for each answer: the one who asks knows which connection is its own. Threads may share it."""
 
     def __init__(self) -> None:
-        self._made: dict[str, httpx.Client] = {}
-        self._stack = ExitStack()
+        self._contexts: dict[str, ssl.SSLContext] = {}
         self._making = Lock()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def of(self, node: Node) -> httpx.Client:
+    @contextmanager
+    def of(self, node: Node) -> Iterator[httpx.Client]:
         """Raises FetchError when the node's certificate files cannot be used."""
+        given = node.credentials
+        auth = httpx.BasicAuth(given.user, given.password) if given.user and given.password else None
+        headers = {"Authorization": f"Bearer {given.token}"} if given.token else {}
+        if given.org_id:
+            headers["X-Scope-OrgID"] = given.org_id
+        encrypted = node.url.startswith("https:")
+        with httpx.Client(
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            auth=auth,
+            headers=headers,
+            verify=self._context_of(node) if encrypted else _NO_TLS,
+            trust_env=encrypted or not given.variables,  # a proxy of the environment would read them
+        ) as client:
+            yield client
+
+    def _context_of(self, node: Node) -> ssl.SSLContext:
         with self._making:
-            if node.name not in self._made:
-                self._made[node.name] = self._stack.enter_context(client_of(node))
-            return self._made[node.name]
-
-
-@contextmanager
-def client_of(node: Node) -> Iterator[httpx.Client]:
-    """Raises FetchError when the node's certificate files cannot be used."""
-    given = node.credentials
-    auth = httpx.BasicAuth(given.user, given.password) if given.user and given.password else None
-    headers = {"Authorization": f"Bearer {given.token}"} if given.token else {}
-    if given.org_id:
-        headers["X-Scope-OrgID"] = given.org_id
-    encrypted = node.url.startswith("https:")
-    with httpx.Client(
-        timeout=TIMEOUT,
-        follow_redirects=False,
-        auth=auth,
-        headers=headers,
-        verify=_context(given) if encrypted else _NO_TLS,
-        trust_env=encrypted or not given.variables,  # a proxy of the environment would read them
-    ) as client:
-        yield client
+            if node.name not in self._contexts:
+                self._contexts[node.name] = _context(node.credentials)
+            return self._contexts[node.name]
 
 
 def _context(given: Credentials) -> ssl.SSLContext:

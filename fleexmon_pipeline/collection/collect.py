@@ -68,10 +68,8 @@ def collect(
             except LockNotAvailable:  # this hour of this node is told by its coverage; the others go on
                 return NodeAccount(node.name, errors=[f"another run is still collecting {part}"])
 
-    with (
-        Clients() as clients,
-        ThreadPoolExecutor(min(len(nodes), MOST_AT_ONCE) or 1) as threads,
-    ):
+    clients = Clients()
+    with ThreadPoolExecutor(min(len(nodes), MOST_AT_ONCE) or 1) as threads:
         for hour in window.hours():
             asked = _parts(connections, hour.overlap(window).ended(now), nodes, slots, now=now)
             account = Account(hour)

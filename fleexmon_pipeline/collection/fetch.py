@@ -5,10 +5,13 @@ Here: nothing that knows what the bytes mean. That: `answers.py`, `journal.py`, 
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
+from typing import Any
 
 import httpx
 
@@ -31,7 +34,10 @@ class _TryAgainError(FetchError):
 
 
 class Answer:
-    """Runs of records as they arrive: iterate once. Then `error` says why part of the window is unknown, or is None."""
+    """Runs of records as they arrive: iterate once. Then `error` says why part of the window is unknown, or is None.
+
+    Its client is its own while it lasts: the last connection that it made is the one in use.
+    """
 
     def __init__(self, limits: Limits, attempts: int = ATTEMPTS) -> None:
         self.limits = limits
@@ -41,6 +47,7 @@ class Answer:
         self.error: str | None = None
         self.runs: Iterator[Run] = iter(())
         self._started = time.monotonic()
+        self._connection: socket.socket | None = None
 
     def __iter__(self) -> Iterator[Run]:
         """Never raises for what a node or a network does: the records before the fault are those that there are."""
@@ -66,7 +73,7 @@ class Answer:
         A break or a limit after that ends the body and is told in `error`, not raised: what arrived before is still to
         be made into records. The limits are of the answer, however many bodies it has.
         """
-        with ExitStack() as stack:
+        with self._cut_in_time(), ExitStack() as stack:
             told = {"Accept-Encoding": ACCEPTED, **(headers or {})}
             chunks = _opened(self, stack, client, url, told, content_type)
             try:
@@ -78,7 +85,8 @@ class Answer:
                     if self.error or self.is_late():
                         return
             except (httpx.TransportError, EncodingError) as error:
-                self.error = self.error or f"broke off: {plain(error)}"
+                if not self.is_late():
+                    self.error = self.error or f"broke off: {plain(error)}"
 
     def in_time(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """As they come from the wire: a compressed body may go on for ever and hold not one byte."""
@@ -93,6 +101,31 @@ class Answer:
         if late:
             self.error = self.error or f"not done after {self.limits.answer_seconds} s"
         return late
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """httpcore's extension of that name: what becomes of a request on the wire."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._connection = info["return_value"].get_extra_info("socket")
+            if self.is_late():
+                self._cut()
+
+    @contextmanager
+    def _cut_in_time(self) -> Iterator[None]:
+        """A node may send headers, or the length of a chunk, a byte every 9 s: no read is late, and nothing is had."""
+        left = self._started + self.limits.answer_seconds - time.monotonic()
+        timer = threading.Timer(max(left, 0.0), self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        if self._connection is not None:
+            with suppress(OSError):  # it has ended by itself
+                # Not SSLSocket's own: it would leave a thread that reads with what is encrypted.
+                socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
 
 
 def _opened(
@@ -124,7 +157,7 @@ def _open(
     content_type: str | None,
 ) -> Iterator[bytes]:
     try:
-        response = stack.enter_context(client.stream("GET", url, headers=headers))
+        response = stack.enter_context(client.stream("GET", url, headers=headers, extensions={"trace": answer.trace}))
         if response.status_code >= 500 or response.status_code == 429:
             raise _TryAgainError(f"HTTP {response.status_code}")
         if response.is_redirect:
@@ -143,6 +176,8 @@ def _open(
         chunks = unpacked(answer.in_time(response.iter_raw()), encoding, answer.limits.ratio)
         return chain([next(chunks, b"")], chunks)
     except httpx.TransportError as error:
+        if answer.is_late():
+            raise FetchError(str(answer.error)) from None
         raise _TryAgainError(plain(error)) from None
 
 

@@ -25,6 +25,7 @@ from fleexmon_pipeline.collection.identity import Identities
 from fleexmon_pipeline.collection.records import Line, RejectedError, read
 from fleexmon_pipeline.collection.rows import row_of
 from fleexmon_pipeline.collection.store import MOST_OF_A_PAYLOAD, Stored, digest_of, rejection_id
+from fleexmon_pipeline.collection.usual import is_too_long
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
@@ -135,7 +136,12 @@ def _readable(
         cursor.itersize = 500
         cursor.execute(SQL["payloads"], chosen.parameters())
         for (node, payload), found in groupby(cursor, key=itemgetter("source", "payload")):
-            rows = [(row["id"], row["hostname"], row["slot"], row["createdAt"]) for row in found]
+            rows = []
+            for row in found:
+                if is_too_long(row["reason"]):  # by a limit of its time; short enough to be whole here, if that was low
+                    done.stay[CUT] += 1
+                else:
+                    rows.append((row["id"], row["hostname"], row["slot"], row["createdAt"]))
             raw = payload.encode()
             ordinals = _ordinals(node, raw, [row[0] for row in rows])
             if len(ordinals) < len(rows):

@@ -29,6 +29,7 @@ BEGIN, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 ROWS_A_BLOCK = (
     100  # 25 kB: more at once leaves its end in libpq until the next write, and the server waits (+30 % at 400)
 )
+MOST_BYTES_REJECTED = 8_000_000  # that are gathered: 2,000 records of 1 MB, each of them broken, were 2 GB
 MOST_SECONDS_KNOWN = 4_000  # an answer in time order needs one; this is an hour in any order
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -82,6 +83,7 @@ class Rows:
         self._window = window
         self._latest = latest
         self._most_rejected = most_rejected
+        self._bytes_rejected = 0
         self._identities = Identities(node)
         self._source = _field(node) + _field(hostname)
 
@@ -97,7 +99,7 @@ class Rows:
         since, until = _micros(self._window.since), _micros(self._window.until)
         slots: defaultdict[int, int] = defaultdict(int)
         slot = begins = ends = lines = 0  # of the line before: most are of the same slot
-        again = 0
+        again = self._bytes_rejected = 0
         last = since
         parts: list[bytes] = []
         self.finished = False
@@ -146,7 +148,9 @@ class Rows:
                 if len(parts) >= 5 * ROWS_A_BLOCK:
                     yield b"".join(parts)
                     parts.clear()
-            if len(self.rejected) >= self._most_rejected:
+            for raw, reason in run.too_long:
+                self._reject(raw, reason)
+            if len(self.rejected) >= self._most_rejected or self._bytes_rejected > MOST_BYTES_REJECTED:
                 break
         else:
             self.finished = True
@@ -173,6 +177,7 @@ class Rows:
         self.account.rejected += 1
         self.account.received += 1
         self.rejected.append((raw, reason))
+        self._bytes_rejected += len(raw)
 
     def _count(self, slots: Mapping[int, int], again: int, last: int) -> None:
         for slot, lines in slots.items():

@@ -39,7 +39,7 @@ def ask(clients: Clients, node: Node, window: Window, *, attempts: int = ATTEMPT
     answer = Answer(node.limits, attempts)
     with ExitStack() as stack:
         try:
-            runs = _SOURCES[node.kind](answer, clients.of(node), node, window)
+            runs = _SOURCES[node.kind](answer, stack.enter_context(clients.of(node)), node, window)
             answer.runs = stack.enter_context(closing(runs))  # the connection ends, even if nobody read it to its end
         except FetchError as error:
             answer.error = str(error)

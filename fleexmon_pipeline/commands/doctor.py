@@ -189,18 +189,18 @@ def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Findi
 def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
     nodes, demo = watched(environment)
     end = floor(now, SLOT)
-    with Clients() as clients:
-        for node in nodes:
-            variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
-            with ask(clients, node, Window(end - SLOT, end)) as answer:
-                lines = sum(1 for _ in answer)
-            told = f"{node.url}: {lines:,} lines of the last slot in {answer.seconds:.2f} s"
-            if node.credentials.variables:
-                told += f", with {', '.join(node.credentials.variables)}"
-            if answer.error:
-                yield Finding(variable, "wrong", f"{node.url}: {answer.error}")
-            else:
-                yield Finding(variable, "ok", f"{told}{' (demo)' if demo else ''}")
+    clients = Clients()
+    for node in nodes:
+        variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
+        with ask(clients, node, Window(end - SLOT, end)) as answer:
+            lines = sum(map(len, answer))
+        told = f"{node.url}: {lines:,} lines of the last slot in {answer.seconds:.2f} s"
+        if node.credentials.variables:
+            told += f", with {', '.join(node.credentials.variables)}"
+        if answer.error:
+            yield Finding(variable, "wrong", f"{node.url}: {answer.error}")
+        else:
+            yield Finding(variable, "ok", f"{told}{' (demo)' if demo else ''}")
 
 
 def _genai(environment: Environment, _: datetime) -> Iterator[Finding]:

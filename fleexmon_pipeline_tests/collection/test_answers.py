@@ -134,7 +134,49 @@ def test_a_record_without_end_is_given_up() -> None:
     raws = [bytes(raw) for run in splitter.runs(chunks_of(endless, 100)) for raw in run]
 
     assert raws == [b'{"message": "a"}']
-    assert splitter.broken == "after 1 records one has more than 1,000 bytes"
+    assert splitter.broken == "after 1 records one has more than 1,000 bytes and no end"
+
+
+def rejected_of(body: bytes, size: int, most: int) -> tuple[list[bytes], list[tuple[bytes, str]], str | None]:
+    splitter = Splitter(most)
+    runs = list(splitter.runs(chunks_of(body, size)))
+    return [bytes(raw) for run in runs for raw in run], [one for run in runs for one in run.too_long], splitter.broken
+
+
+@given(shapes, st.lists(records, min_size=1, max_size=8), st.integers(1, 200), st.integers(20, 60))
+def test_a_record_over_the_limit_is_told_and_costs_no_neighbour_whatever_the_chunks(
+    shape: str, found: list[dict[str, object]], size: int, most: int
+) -> None:
+    parts = [json.dumps({"message": "m", **record}).encode() for record in found]
+
+    raws, too_long, broken = rejected_of(body_of(shape, parts), size, most)
+
+    assert raws == [part for part in parts if len(part) <= most]
+    assert too_long == [(p, f"a record of {len(p)} bytes, more than {most}") for p in parts if len(p) > most]
+    assert broken is None
+
+
+@given(st.lists(records, min_size=1, max_size=4), st.integers(1, 60), st.integers(1, 40), st.data())
+def test_a_break_in_a_record_over_the_limit_is_a_break(
+    found: list[dict[str, object]], size: int, most: int, data: st.DataObject
+) -> None:
+    parts = [json.dumps({"message": "m", **record}).encode() for record in found]
+    last = json.dumps({"message": "m" * most, "more": [{"a": "}"}, {}]}).encode()
+    cut = data.draw(st.integers(most + 1, len(last) - 1))
+
+    raws, too_long, broken = rejected_of(b"[" + b",".join([*parts, last[:cut]]), size, most)
+
+    assert len(raws) + len(too_long) == len(parts)
+    assert broken
+
+
+@given(st.binary() | st.text(alphabet='{}[]",\\ \na1').map(str.encode), st.integers(1, 50), st.integers(1, 30))
+def test_any_bytes_are_records_or_no_answer_with_a_low_limit_too(body: bytes, size: int, most: int) -> None:
+    for shape in ("array", "object", "lines"):
+        rest = body_of(shape, [b'{"message": "m"}', body])
+        raws, too_long, _ = rejected_of(rest, size, most)
+        assert all(len(raw) <= most for raw in raws)
+        assert all(head for head, _ in too_long)
 
 
 @settings(deadline=None, max_examples=1)

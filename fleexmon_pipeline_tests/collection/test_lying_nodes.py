@@ -11,6 +11,7 @@ import pytest
 
 from fleexmon_pipeline.collection.account import Account
 from fleexmon_pipeline.collection.collect import collect
+from fleexmon_pipeline.collection.rejected import CUT, Chosen, retry
 from fleexmon_pipeline.settings import Limits, Node
 from fleexmon_pipeline.window import HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
@@ -60,21 +61,24 @@ def test_thousands_of_identical_lines_are_as_many_rows_the_next_time_too(
 
 
 BEFORE = b'{"timestamp": "2026-11-20T10:00:00Z", "level": "info", "message": "before"}'
+AFTER = BEFORE.replace(b"before", b"after")
 BEGINNING = b'{"timestamp": "2026-11-20T10:00:00Z", "level": "info", "message": "'
 
 
-def _one_record(opening: bytes, between: bytes, megabytes: int) -> Iterator[bytes]:
+def _one_record(opening: bytes, between: bytes, closing: bytes, megabytes: int) -> Iterator[bytes]:
     yield opening + BEFORE + between + BEGINNING
     for _ in range(megabytes):
         yield b"x" * 1_000_000
-    yield b'"}' + between + BEFORE
+    yield b'"}' + between + AFTER + closing
 
 
-@pytest.mark.parametrize(("opening", "between"), [(b"[", b", "), (b'{"logs": [', b","), (b"", b"\n")])
-def test_a_record_without_end_takes_no_more_memory_than_its_limit(
-    database: Database, blue: NodeServer, green: NodeServer, opening: bytes, between: bytes
+@pytest.mark.parametrize(
+    ("opening", "between", "closing"), [(b"[", b", ", b"]"), (b'{"logs": [', b",", b"]}"), (b"", b"\n", b"")]
+)
+def test_a_huge_record_takes_no_more_memory_than_its_limit_and_no_neighbour(
+    database: Database, blue: NodeServer, green: NodeServer, opening: bytes, between: bytes, closing: bytes
 ) -> None:
-    blue.answer(stream=partial(_one_record, opening, between, 100))
+    blue.answer(stream=partial(_one_record, opening, between, closing, 100))
     tracemalloc.start()
     try:
         told = run(database, blue, green, Limits(record_bytes=4_000_000)).nodes["blue"]
@@ -83,8 +87,53 @@ def test_a_record_without_end_takes_no_more_memory_than_its_limit(
         tracemalloc.stop()
 
     assert peak < 40_000_000
-    assert told.stored >= 1
-    assert told.errors or told.rejected == 1
+    assert (told.stored, told.rejected, told.errors) == (2, 1, [])
+    length = len(BEGINNING) + 100_000_000 + 2
+    [kept] = database.rows('SELECT id, reason, payload FROM "RejectedLog"')
+    assert kept["reason"] == f"a record of {length:,} bytes, more than 4,000,000"
+    assert kept["payload"] == BEGINNING.decode() + "x" * (100_000 - len(BEGINNING))
+    assert retry(database.connect, Chosen(), now=LATER, oldest=TEN).stay == {CUT: 1}
+
+
+def test_a_record_over_the_limit_is_the_same_record_however_it_arrives(
+    database: Database, blue: NodeServer, green: NodeServer
+) -> None:
+    long = [{**lines(1, TEN)[0], "message": "y" * 20_000, "n": n} for n in (1, 2, 2)]
+    blue.serve([*lines(3, TEN), *long, *lines(3, TEN + timedelta(minutes=9))], filtered=False)
+    kept = 'SELECT id, reason, payload FROM "RejectedLog" ORDER BY id'
+    low = Limits(record_bytes=10_000)
+
+    assert run(database, blue, green, low).nodes["blue"].rejected == 3
+    before = database.rows(kept)
+    blue.answer(drip=0.001)
+    told = run(database, blue, green, low).nodes["blue"]
+
+    assert (told.duplicate, told.rejected) == (6, 3)
+    assert database.rows(kept) == before
+    assert retry(database.connect, Chosen(), now=LATER, oldest=TEN).stay == {CUT: 3}  # though all of it was kept
+
+
+def test_large_records_that_are_broken_are_not_gathered(
+    database: Database, blue: NodeServer, green: NodeServer
+) -> None:
+    bad = b'{"message": oops, "more": "' + b"x" * 1_000_000 + b'"}'
+    blue.answer(stream=partial(_broken, bad, 24))
+    tracemalloc.start()
+    try:
+        told = run(database, blue, green).nodes["blue"]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (told.rejected, told.stored, told.errors) == (24, 1, [])
+    assert peak < 45_000_000
+
+
+def _broken(bad: bytes, times: int) -> Iterator[bytes]:
+    yield b"["
+    for _ in range(times):
+        yield bad + b", "
+    yield AFTER + b"]"
 
 
 def test_records_that_cannot_be_read_by_the_thousand_are_kept_and_counted(

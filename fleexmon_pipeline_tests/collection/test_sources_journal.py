@@ -56,7 +56,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lines_of(host_port: str, window: Window = WINDOW) -> tuple[list[Line], str | None]:
     [node] = settings.nodes({"BLUE_HOST": f"journal+http://{host_port}"})
-    with Clients() as clients, ask(clients, node, window) as answer:
+    with ask(Clients(), node, window) as answer:
         return [read(bytes(raw)) for run in answer for raw in run], answer.error
 
 

@@ -48,7 +48,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lines_of(server: LokiServer, window: Window = WINDOW, *, path: str = "") -> tuple[list[Line], str | None]:
     [node] = settings.nodes({"BLUE_HOST": f"loki+http://{server.host_port}{path}{QUERY}"})
-    with Clients() as clients, ask(clients, node, window) as answer:
+    with ask(Clients(), node, window) as answer:
         return [read(bytes(raw)) for run in answer for raw in run], answer.error
 
 
@@ -166,11 +166,10 @@ def test_the_tenant_is_told_to_loki_and_to_nobody_else() -> None:
                 "GREEN_HOST": green.host_port,
             }
         )
-        with Clients() as clients:
-            for node in found:
-                with ask(clients, node, WINDOW) as answer:
-                    list(answer)
-                assert answer.error is None
+        for node in found:
+            with ask(Clients(), node, WINDOW) as answer:
+                list(answer)
+            assert answer.error is None
 
     assert server.headers[0]["x-scope-orgid"] == "team-a|team-b"
     assert "x-scope-orgid" not in green.requests[0].headers

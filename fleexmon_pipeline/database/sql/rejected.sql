@@ -20,7 +20,7 @@ ORDER BY records DESC, 1, 2;
 
 -- payloads --
 -- Identical records together, compared byte by byte.
-SELECT id, source, hostname, payload, slot, "createdAt"
+SELECT id, source, hostname, payload, reason, slot, "createdAt"
 FROM "RejectedLog"
 WHERE (%(node)s::text IS NULL OR source = %(node)s)
   AND (%(until)s::timestamp IS NULL OR slot < %(until)s) AND (%(since)s::timestamp IS NULL OR "windowEnd" > %(since)s)
