@@ -212,6 +212,7 @@ class _Jump(_Strict):
 
 class _OpenIssues(_Strict):
     more_than: Whole
+    open_for: Lasting = timedelta()  # at least: an incident opens several at once, and most are over within the hour
 
 
 def _rank(severity: Severity) -> int:

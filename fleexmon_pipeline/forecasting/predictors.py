@@ -130,7 +130,8 @@ def _spike(rule: Spike, series: pd.DataFrame, end: datetime) -> Iterator[Firing]
 
 def _backlog(connection: Connection, rule: Backlog, end: datetime) -> Iterator[Firing]:
     """About the fleet. Predictions are not counted: a backlog would feed itself."""
-    issues = connection.execute(statements("forecasting")["open_issues"], {"end": end}).fetchall()
+    bounds = {"end": end, "found_by": end - rule.backlog.open_for}
+    issues = connection.execute(statements("forecasting")["open_issues"], bounds).fetchall()
     if len(issues) <= rule.backlog.more_than:
         return
     figures = {

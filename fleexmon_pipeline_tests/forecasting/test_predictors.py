@@ -189,7 +189,7 @@ def issues(
     connection: Connection,
     number: int,
     *,
-    detected: datetime = TEN,
+    detected: datetime = TEN - 2 * HOUR,
     resolved: datetime | None = None,
     source: str = "detector",
     status: str = "open",
@@ -217,7 +217,7 @@ def test_a_backlog_is_more_than_ten_open_issues(database: Database) -> None:
     ("one", "counts"),
     [
         ({"detected": HOUR_OF_TEN.until}, False),
-        ({"detected": at(59)}, True),
+        ({"detected": at(1) - 2 * HOUR}, False),  # not for three hours yet: most are over by then
         ({"resolved": HOUR_OF_TEN.until, "status": "resolved"}, True),  # open then, though not now
         ({"resolved": at(59), "status": "resolved"}, False),
         ({"status": "resolved"}, False),  # by a program that leaves resolvedAt empty

@@ -16,6 +16,6 @@ GROUP BY 1, 2;
 -- Open at that time, not now. A row that another program resolved may lack resolvedAt; updatedAt stands in for it.
 SELECT id, severity
 FROM "LogIssue"
-WHERE "detectedAt" < %(end)s AND source <> 'predictor'
+WHERE "detectedAt" < %(end)s AND "detectedAt" <= %(found_by)s AND source <> 'predictor'
   AND COALESCE("resolvedAt", CASE WHEN status = 'resolved' THEN "updatedAt" END, 'infinity') >= %(end)s
 ORDER BY "detectedAt" DESC, id;
