@@ -207,7 +207,7 @@ def issues_show(
     from fleexmon_pipeline.commands.issues import print_one
 
     with _refusing():
-        print_one(typer.echo, issue, as_json=as_json)
+        print_one(typer.echo, issue, as_json=as_json, now=datetime.now(UTC))
 
 
 def _user() -> str:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 import typer
 
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.analysis.grounding import runbook
+from fleexmon_pipeline.commands.issue_page import inert, page
 from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.detection import handling
 from fleexmon_pipeline.detection.handling import Verdict, resolve_issue
-from fleexmon_pipeline.detection.issues import IssueDetail, Status, UnknownIssueError, list_issues, show_issue
+from fleexmon_pipeline.detection.issues import Status, UnknownIssueError, list_issues, show_issue
 from fleexmon_pipeline.detection.occurrence import Severity
+from fleexmon_pipeline.detection.rules import all_rules
+from fleexmon_pipeline.detection.surroundings import surroundings
 
 Write = Callable[[str], object]
-_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SHORT = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
 
 
@@ -44,7 +47,7 @@ def print_list(
         seen = f"{_minute(row['detectedAt'])} – {_minute(row['resolvedAt'] or row['updatedAt'])}"
         write(
             f"{row['id'][:_SHORT]}  {row['severity']:<8}  {row['status']:<8}  {seen}  "
-            f"{', '.join(row['nodes']) or 'all nodes':<12}  {_inert(row['title'])}"
+            f"{', '.join(row['nodes']) or 'all nodes':<12}  {inert(row['title'])}"
         )
     write(
         f"{len(rows)} {'issues' if status == 'all' else f'{status} issues'}"
@@ -52,14 +55,27 @@ def print_list(
     )
 
 
-def print_one(write: Write, name: str, *, as_json: bool) -> None:
+def print_one(write: Write, name: str, *, as_json: bool, now: datetime) -> None:
     """Raises typer.BadParameter for an id that is unknown or not enough of one."""
     with connect(database_url()) as connection:
         try:
             detail = show_issue(connection, name)
         except UnknownIssueError as error:
             raise typer.BadParameter(str(error)) from None
-    write(msgspec.json.encode(detail.as_json()).decode() if as_json else _page(detail))
+        around = surroundings(connection, detail.issue, all_rules(settings.rules_directory()).rules)
+        metadata = detail.issue["metadata"] if isinstance(detail.issue["metadata"], dict) else {}
+        nodes = metadata["nodes"] if isinstance(metadata.get("nodes"), list) else []
+        mutes = [
+            mute
+            for mute in handling.mutes(connection, now=now)
+            if mute["node"] in nodes or mute["fingerprint"] == metadata.get("fingerprint", "")
+        ]
+    book = runbook(str(metadata.get("runbook")))
+    if as_json:
+        document = {**detail.as_json(), **around.as_json(), "mutes": mutes, "runbook": book}
+        write(msgspec.json.encode(document).decode())
+        return
+    write(page(detail, around, mutes, book))
 
 
 def resolve(write: Write, name: str, *, by: str, why: str, verdict: str | None, now: datetime) -> None:
@@ -70,7 +86,7 @@ def resolve(write: Write, name: str, *, by: str, why: str, verdict: str | None, 
     with connect(database_url()) as connection, _known():
         handled = resolve_issue(connection, name, by=by, why=why, verdict=said, now=now)
     told = "resolved" if handled.changed else "was resolved already"
-    write(f"{handled.id}  {told}{f', called {said}' if said else ''}: {_inert(handled.title)}")
+    write(f"{handled.id}  {told}{f', called {said}' if said else ''}: {inert(handled.title)}")
 
 
 def mute(
@@ -83,7 +99,7 @@ def mute(
     with connect(database_url()) as connection, _known():
         scope = handling.scope_of(connection, name, node)
         handling.mute(connection, scope, by=by, why=why, now=now, until=until)
-    write(f"muted {f'until {until:%Y-%m-%d %H:%M} UTC' if until else 'until unmuted'}: {_inert(str(scope))}")
+    write(f"muted {f'until {until:%Y-%m-%d %H:%M} UTC' if until else 'until unmuted'}: {inert(str(scope))}")
 
 
 def unmute(write: Write, name: str | None, node: str | None, *, by: str, now: datetime) -> None:
@@ -91,7 +107,7 @@ def unmute(write: Write, name: str | None, node: str | None, *, by: str, now: da
     with connect(database_url()) as connection, _known():
         scope = handling.scope_of(connection, name, node)
         ended = handling.unmute(connection, scope, by=by, now=now)
-    write(f"{f'{ended} mutes ended' if ended else 'was not muted'}: {_inert(str(scope))}")
+    write(f"{f'{ended} mutes ended' if ended else 'was not muted'}: {inert(str(scope))}")
 
 
 def print_mutes(write: Write, *, as_json: bool, now: datetime) -> None:
@@ -103,7 +119,7 @@ def print_mutes(write: Write, *, as_json: bool, now: datetime) -> None:
     for row in rows:
         what = f"node {row['node']}" if row["node"] else row["fingerprint"]
         until = f"until {_minute(row['until'])}" if row["until"] else "until unmuted"
-        write(f"{_minute(row['since'])}  {until:<19}  {_inert(row['by'])}  {_inert(what)}  {_inert(row['why'])}")
+        write(f"{_minute(row['since'])}  {until:<19}  {inert(row['by'])}  {inert(what)}  {inert(row['why'])}")
     write(f"{len(rows)} mutes")
 
 
@@ -115,48 +131,5 @@ def _known() -> Iterator[None]:
         raise typer.BadParameter(str(error)) from None
 
 
-def _page(detail: IssueDetail) -> str:
-    issue: dict[str, Any] = detail.issue
-    metadata: dict[str, Any] = issue["metadata"] or {}
-    lines = [
-        _inert(issue["title"]),
-        "",
-        f"  id           {issue['id']}",
-        f"  state        {issue['status']}, {issue['severity']}, {issue['type']} by {issue['source']}",
-        f"  nodes        {', '.join(map(str, metadata.get('nodes') or [])) or 'all'}",
-        f"  first, last  {issue['detectedAt']}, {issue['updatedAt']}",
-    ]
-    if issue["resolvedAt"]:
-        lines.append(f"  resolved     {issue['resolvedAt']} ({metadata.get('resolvedReason', 'by a person')})")
-    if metadata.get("regressionOf"):
-        lines.append(f"  came back    was resolved as {metadata['regressionOf']}")
-    lines.append(f"  rule         {metadata.get('rule', '–')}, version {metadata.get('ruleVersion', '–')}")
-    count, affected = metadata.get("occurrences", "–"), metadata.get("affectedCount", "–")
-    lines.append(f"  fired        in {count} slots; {affected} lines the last time")
-    for heading, text in (("What", issue["description"]), ("Why", issue["rootCause"]), ("Do", issue["recommendation"])):
-        if text:
-            lines += ["", heading, *(f"  {_inert(part)}" for part in text.splitlines())]
-    if detail.occurrences:
-        lines += ["", "When (the slots that fired, newest first)"]
-        lines += [
-            f"  {o['slot']}  {o['severity']:<8}  {o['affected']:>7} lines  {_inert(o['title'])}"
-            for o in detail.occurrences[:12]
-        ]
-    if detail.evidence:
-        lines += [
-            "",
-            f"Evidence (the newest {len(detail.evidence)} of {len(issue['affectedLogs'] or [])} rows of LogEntry)",
-        ]
-        lines += [
-            f"  {e['timestamp']}  {e['node']:<8}  {e['level']:<5}  {_inert(e['message'])}" for e in detail.evidence
-        ]
-    return "\n".join(lines)
-
-
 def _minute(iso: str) -> str:
     return iso[5:16].replace("T", " ")
-
-
-def _inert(text: str) -> str:
-    """A log line must not move the cursor or colour the terminal of who reads it."""
-    return _ODD.sub("\N{REPLACEMENT CHARACTER}", str(text))

@@ -79,6 +79,40 @@ def test_one_is_shown_with_its_evidence_by_the_beginning_of_its_id(found: list[s
     assert shown["evidence"][0]["id"] == str(EVIDENCE)
 
 
+def test_the_page_tells_what_is_around_it(found: list[str], fleexmon: Call, database: Database) -> None:
+    with database.connect() as connection:
+        fire(connection, firing(39, title="again", metadata={"runbook": "repeated-error", "pattern": "1f2e"}))
+        fire(connection, firing(38, subject=Subject("green", "1f2e"), metadata={"pattern": "1f2e"}))
+    newest = database.rows("""SELECT id FROM "LogIssue" WHERE title = 'again'""")[0]["id"]
+    fleexmon("issues", "mute", "--node", "blue", "--why", "being \x1b built", "--by", "ann")
+    said = fleexmon("issues", "show", str(newest))
+
+    assert said.status == 0
+    assert "\x1b" not in said.out
+    lines = said.out.splitlines()
+    bars = lines[lines.index("The 24 hours up to it") + 1]
+    assert set(bars.strip()) <= set("▁▂▃▄▅▆▇█·")
+    assert len(bars.strip()) == 48
+    for part in ("windows      2026-11-20-13:00", "muted        until unmuted by ann: being", "Runbook repeated-error",
+                 "  # Repeated error"):  # fmt: skip
+        assert part in said.out
+    shown = json.loads(fleexmon("issues", "show", str(newest), "--json").out)
+    assert shown["runbook"].startswith("# Repeated error")
+    assert [mute["node"] for mute in shown["mutes"]] == ["blue"]
+    assert len(shown["last_day"]["lines"]) == 48
+    assert shown["windows"] == ["2026-11-20-13:00"]
+
+
+@pytest.mark.parametrize("metadata", [None, "[1]", '{"nodes": 7, "runbook": "../../etc/passwd", "fingerprint": []}'])
+def test_rows_of_other_programs_have_a_page(metadata: str | None, fleexmon: Call, database: Database) -> None:
+    (row,) = database.rows(
+        'INSERT INTO "LogIssue" (type, severity, title, description, source, "detectedAt", "updatedAt", metadata)'
+        " VALUES ('t', 'low', 'Theirs', '', 'ops', '2026-11-20', '2026-11-20', %(metadata)s::jsonb) RETURNING id",
+        metadata=metadata,
+    )
+    assert "Theirs" in fleexmon("issues", "show", str(row["id"])).out
+
+
 def test_a_beginning_that_two_share_is_refused_with_both(found: list[str], fleexmon: Call) -> None:
     common = next(n for n, (a, b) in enumerate(zip(*found, strict=True)) if a != b)
 

@@ -38,3 +38,61 @@ FROM "LogEntry"
 WHERE id = ANY (%(ids)s::uuid[])
 ORDER BY timestamp DESC, id DESC
 LIMIT %(limit)s;
+
+-- last_day --
+-- Half hours up to the last firing: lines of the pattern (and of what merged into it), or of these levels.
+WITH RECURSIVE member AS (
+  SELECT %(pattern)s::text AS id
+  UNION
+  SELECT p.id::text FROM member JOIN "LogPattern" AS p ON p."aliasOf" = member.id
+)
+SELECT floor(extract(epoch FROM slot - %(since)s::timestamp) / 1800)::int AS half, sum(count)::bigint AS lines
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s
+  AND (cardinality(%(nodes)s::text[]) = 0 OR node = ANY (%(nodes)s::text[]))
+  AND (%(pattern)s::text IS NULL OR pattern IN (SELECT id FROM member))
+  AND (%(levels)s::text[] IS NULL OR level = ANY (%(levels)s::text[]))
+GROUP BY half;
+
+-- known_halves --
+-- A half hour in which nobody answered says nothing.
+SELECT DISTINCT floor(extract(epoch FROM slot - %(since)s::timestamp) / 1800)::int AS half
+FROM "LogCoverage"
+WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty')
+  AND (cardinality(%(nodes)s::text[]) = 0 OR node = ANY (%(nodes)s::text[]));
+
+-- similar --
+-- Earlier ones of the same fingerprint first; then of the same pattern, or of the same rule at another node.
+SELECT i.id, i.severity, i.status, i.title, i."detectedAt", i."resolvedAt", i."rootCause",
+  i.metadata -> 'nodes' AS nodes, i.metadata ->> 'resolvedReason' AS "resolvedReason",
+  i.metadata ->> 'resolvedBy' AS "resolvedBy", e.fingerprint = %(fingerprint)s AS same, v.verdict, v.why
+FROM "IssueEpisode" AS e
+JOIN "LogIssue" AS i ON i.id = e.id
+LEFT JOIN "IssueVerdict" AS v ON v.issue = i.id
+WHERE e.id <> %(id)s AND i."detectedAt" < %(before)s AND (
+  e.fingerprint = %(fingerprint)s
+  OR starts_with(substr(e.fingerprint, strpos(e.fingerprint, ':') + 1), 'pattern:' || %(pattern)s::text || '@')
+  OR %(pattern)s::text IS NULL AND starts_with(e.fingerprint, %(rule)s::text || ':node:')
+)
+ORDER BY (e.fingerprint = %(fingerprint)s) DESC, i."detectedAt" DESC, i.id
+LIMIT %(limit)s;
+
+-- pattern --
+SELECT id, template, level, "firstSeen" FROM "LogPattern" WHERE id = %(pattern)s;
+
+-- stretch --
+-- Partition keys of the hours that fired, and the runs that collected their lines, the latest first.
+SELECT array_agg(DISTINCT to_char(o.slot, 'YYYY-MM-DD-HH24:00')) AS windows,
+  (SELECT array_agg(run ORDER BY slot DESC) FROM (
+    SELECT c.run, max(c.slot) AS slot
+    FROM "LogCoverage" AS c JOIN "IssueOccurrence" AS said ON said.slot = c.slot AND c.node = ANY (said.nodes)
+    WHERE said.fingerprint = e.fingerprint AND said.slot BETWEEN e."firstSlot" AND e."lastSlot" AND c.run IS NOT NULL
+    GROUP BY c.run ORDER BY slot DESC LIMIT %(limit)s
+  ) AS latest) AS runs
+FROM "IssueEpisode" AS e
+JOIN "IssueOccurrence" AS o ON o.fingerprint = e.fingerprint AND o.slot BETWEEN e."firstSlot" AND e."lastSlot"
+WHERE e.id = %(id)s
+GROUP BY e.id;
+
+-- verdict --
+SELECT verdict, "by", why, at FROM "IssueVerdict" WHERE issue = %(id)s;

@@ -1,0 +1,114 @@
+"""An issue on one page of a terminal: what it is, what it rests on, what was alike.
+
+Here: order and wording. What is read for it: `detection/issues.py`, `detection/surroundings.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fleexmon_pipeline.detection.issues import IssueDetail, Row
+from fleexmon_pipeline.detection.surroundings import LastDay, Surroundings
+
+_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_BARS = "▁▂▃▄▅▆▇█"
+_UNKNOWN = "·"
+_LABEL = 13
+
+
+def page(detail: IssueDetail, around: Surroundings, mutes: Sequence[Row], runbook: str | None) -> str:
+    issue = detail.issue
+    metadata: dict[str, Any] = issue["metadata"] if isinstance(issue["metadata"], dict) else {}
+    lines = [
+        inert(issue["title"]),
+        "",
+        *(f"  {name:<{_LABEL}}{inert(value)}" for name, value in _facts(issue, metadata, around, mutes)),
+    ]
+    for heading, text in (("What", issue["description"]), ("Why", issue["rootCause"]), ("Do", issue["recommendation"])):
+        if text:
+            lines += ["", heading, *(f"  {inert(part)}" for part in text.splitlines())]
+    lines += ["", "The 24 hours up to it", *_day(around.last_day)]
+    if detail.occurrences:
+        lines += ["", "When (the slots that fired, newest first)"]
+        lines += [
+            f"  {o['slot']}  {o['severity']:<8}  {o['affected']:>7} lines  {inert(o['title'])}"
+            for o in detail.occurrences[:12]
+        ]
+    if detail.evidence:
+        rows = len(issue["affectedLogs"] or [])
+        lines += ["", f"Evidence (the newest {len(detail.evidence)} of {rows} rows of LogEntry)"]
+        lines += [
+            f"  {e['timestamp']}  {e['node']:<8}  {e['level']:<5}  {inert(e['message'])}" for e in detail.evidence
+        ]
+    if around.similar:
+        lines += ["", "Similar before", *(part for row in around.similar for part in _similar(row))]
+    if runbook:
+        lines += ["", f"Runbook {metadata['runbook']}", *(f"  {line}".rstrip() for line in runbook.splitlines())]
+    return "\n".join(lines)
+
+
+def _facts(issue: Row, metadata: dict[str, Any], around: Surroundings, mutes: Sequence[Row]) -> list[tuple[str, str]]:
+    nodes = metadata.get("nodes")
+    facts = [
+        ("id", issue["id"]),
+        ("state", f"{issue['status']}, {issue['severity']}, {issue['type']} by {issue['source']}"),
+        ("nodes", ", ".join(map(str, nodes)) if isinstance(nodes, list) and nodes else "all"),
+        ("first, last", f"{issue['detectedAt']}, {issue['updatedAt']}"),
+    ]
+    if issue["resolvedAt"]:
+        by = f", by {metadata['resolvedBy']}" if metadata.get("resolvedBy") else ""
+        facts.append(("resolved", f"{issue['resolvedAt']} ({metadata.get('resolvedReason') or 'by a person'}{by})"))
+    if around.verdict:
+        said = around.verdict
+        facts.append(("called", f"{said['verdict']} by {said['by']}" + (f": {said['why']}" if said["why"] else "")))
+    for mute in mutes:
+        until = f"until {mute['until']}" if mute["until"] else "until unmuted"
+        facts.append(("muted", f"{until} by {mute['by']}: {mute['why']}"))
+    if metadata.get("regressionOf"):
+        facts.append(("came back", f"was resolved as {metadata['regressionOf']}"))
+    facts.append(("rule", f"{metadata.get('rule', '–')}, version {metadata.get('ruleVersion', '–')}"))
+    if around.pattern:
+        facts.append(("pattern", f"{around.pattern['id']}, first seen {around.pattern['firstSeen']}"))
+        facts.append(("", around.pattern["template"]))
+    count, affected = metadata.get("occurrences", "–"), metadata.get("affectedCount", "–")
+    facts.append(("fired", f"in {count} slots; {affected} lines the last time"))
+    if around.windows:
+        first, last = around.windows[0], around.windows[-1]
+        facts.append(("windows", first if first == last else f"{first}...{last}"))
+    if around.runs:
+        facts.append(("runs", ", ".join(around.runs)))
+    return facts
+
+
+def _day(day: LastDay) -> list[str]:
+    known = [lines for lines in day.lines if lines is not None]
+    hole = f"; {_UNKNOWN} nobody answered" if len(known) < len(day.lines) else ""
+    most = f"at most {max(known, default=0):,} in half an hour"
+    return [
+        f"  {sparkline(day.lines)}",
+        f"  {day.since} … {day.until}, {inert(day.of)}: {sum(known):,}, {most}{hole}",
+    ]
+
+
+def sparkline(values: Sequence[int | None]) -> str:
+    """One character a value: the lowest bar is nothing at all, a dot is not known."""
+    most = max((value for value in values if value), default=1)
+    top = len(_BARS) - 1
+    return "".join(_UNKNOWN if value is None else _BARS[-(-value * top // most)] for value in values)
+
+
+def _similar(row: Row) -> list[str]:
+    nodes = ", ".join(map(str, row["nodes"])) if isinstance(row["nodes"], list) and row["nodes"] else "all nodes"
+    told = [f"  {row['id'][:18]}  {row['detectedAt']}  {row['severity']:<8}  {inert(nodes)}  {inert(row['title'])}"]
+    ended = "open" if row["status"] != "resolved" else row["resolvedReason"] or "resolved by a person"
+    by = f", by {row['resolvedBy']}" if row["resolvedBy"] else ""
+    called = f"; called {row['verdict']}" + (f": {row['why']}" if row["why"] else "") if row["verdict"] else ""
+    cause = f"; cause: {row['rootCause'][:200]}" if row["rootCause"] else ""
+    return [*told, f"      {inert(f'{ended}{by}{called}{cause}')}"]
+
+
+def inert(text: str) -> str:
+    """A log line must not move the cursor or colour the terminal of who reads it."""
+    return _ODD.sub("\N{REPLACEMENT CHARACTER}", str(text))

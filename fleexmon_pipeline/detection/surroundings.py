@@ -1,0 +1,105 @@
+"""What helps to judge an issue: its pattern, the day before it, similar ones, where its evidence came from.
+
+Here: reading, as values that JSON knows. The issue itself: `issues.py`. How a terminal shows it: `commands/issues.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.issues import Row, plain
+from fleexmon_pipeline.detection.rule import Rate, Ratio, Rule, Threshold, Trend
+from fleexmon_pipeline.window import DAY, Window, ceil
+
+_SQL = statements("issues")
+_HALF_HOUR = timedelta(minutes=30)
+_SIMILAR = 5
+_RUNS = 3
+
+
+@dataclass(frozen=True)
+class LastDay:
+    """Lines in each of the 48 half hours that end with the issue's last firing; None where nobody answered."""
+
+    since: str  # ISO 8601, UTC
+    until: str
+    of: str  # what was counted, in words
+    lines: list[int | None]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    pattern: Row | None  # id, template, level, firstSeen
+    last_day: LastDay
+    similar: list[Row]  # at most 5 earlier issues; `same`: of the same fingerprint
+    windows: list[str]  # partition keys of the hours that fired
+    runs: list[str]  # Dagster's ids of the runs that collected what fired, the latest first, at most 3
+    verdict: Row | None  # what a person called it: verdict, by, why, at
+
+    def as_json(self) -> Row:
+        return asdict(self)
+
+
+def surroundings(connection: Connection, issue: Row, rules: Collection[Rule] = ()) -> Surroundings:
+    """Of a row as `show_issue` gives it. `rules`: those in force, for the levels that its rule counts.
+
+    Runs are read from "LogCoverage", not kept in the issue: a rerun must not change it.
+    """
+    metadata = issue["metadata"] if isinstance(issue["metadata"], dict) else {}
+    pattern = _text(metadata.get("pattern"))
+    nodes = [str(node) for node in metadata["nodes"]] if isinstance(metadata.get("nodes"), list) else []
+    about = {
+        "id": issue["id"], "pattern": pattern, "rule": _text(metadata.get("rule")),
+        "fingerprint": _text(metadata.get("fingerprint")), "before": datetime.fromisoformat(issue["detectedAt"]),
+    }  # fmt: skip
+    stretch = connection.execute(_SQL["stretch"], {**about, "limit": _RUNS}).fetchone() or {}
+    return Surroundings(
+        pattern=_one(connection, "pattern", about) if pattern else None,
+        last_day=_last_day(connection, issue, pattern, nodes, _levels(about["rule"], rules)),
+        similar=[plain(row) for row in connection.execute(_SQL["similar"], {**about, "limit": _SIMILAR})],
+        windows=list(stretch.get("windows") or ()),
+        runs=list(stretch.get("runs") or ()),
+        verdict=_one(connection, "verdict", about),
+    )
+
+
+def _one(connection: Connection, name: str, about: Row) -> Row | None:
+    row = connection.execute(_SQL[name], about).fetchone()
+    return plain(row) if row else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _levels(name: str | None, rules: Collection[Rule]) -> list[str] | None:
+    """The levels that a rule about a node counts; None: all of them."""
+    rule = next((rule for rule in rules if rule.name == name), None)
+    if isinstance(rule, Ratio | Threshold | Rate | Trend):
+        return list(rule.where.level) if rule.where.level else None
+    return None
+
+
+def _last_day(
+    connection: Connection, issue: Row, pattern: str | None, nodes: list[str], levels: list[str] | None
+) -> LastDay:
+    until = ceil(datetime.fromisoformat(issue["updatedAt"]), _HALF_HOUR)
+    window = Window(until - DAY, until)
+    where: Row = {
+        "since": window.since, "until": window.until, "nodes": nodes, "pattern": pattern,
+        "levels": None if pattern else levels,
+    }  # fmt: skip
+    counts = {row["half"]: row["lines"] for row in connection.execute(_SQL["last_day"], where)}
+    known = {row["half"] for row in connection.execute(_SQL["known_halves"], where)} | counts.keys()
+    what = "this pattern" if pattern else f"level {', '.join(levels)}" if levels else "all levels"
+    return LastDay(
+        since=f"{window.since:%Y-%m-%dT%H:%M:%SZ}",
+        until=f"{window.until:%Y-%m-%dT%H:%M:%SZ}",
+        of=f"lines of {what} on {', '.join(nodes) or 'all nodes'}",
+        lines=[counts.get(half, 0) if half in known else None for half in range(DAY // _HALF_HOUR)],
+    )
