@@ -12,6 +12,7 @@ import dagster as dg
 
 from fleexmon_pipeline.analysis.health import MinerHealth
 from fleexmon_pipeline.comparison.newest import Newest
+from fleexmon_pipeline.comparison.read import Comparison
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.reporting.escape import code
@@ -36,10 +37,10 @@ PATTERNS_ARE_SOUND = dg.AssetCheckSpec(
 RULES_ARE_SOUND = dg.AssetCheckSpec(
     "rules_are_sound", asset="detected_issues", description="Every rule file can be read and its samples hold."
 )
-DEPLOYMENT_IS_SOUND = dg.AssetCheckSpec(
-    "deployment_is_sound",
+DEPLOYMENTS_ARE_SOUND = dg.AssetCheckSpec(
+    "deployments_are_sound",
     asset="detected_issues",
-    description="The newest deployment's first two hours say what the live node says, pattern by pattern.",
+    description="The first two hours of each node's newest deployment say what the live node says, pattern by pattern.",
 )
 EVERYTHING_IS_SENT = dg.AssetCheckSpec(
     "everything_is_sent",
@@ -74,13 +75,25 @@ def check_rules(problems: list[str]) -> dg.AssetCheckResult:
     return _result(RULES_ARE_SOUND, [f"- {problem}" for problem in problems], "every rule is sound")
 
 
-def check_deployment(newest: Newest) -> dg.AssetCheckResult:
-    """The verdict, its reasons, and what stands out. Only a failed comparison is a warning."""
-    found = newest.comparison
-    if found is None:
-        return _result(DEPLOYMENT_IS_SOUND, [], newest.told)
+def check_deployments(newest: list[Newest]) -> dg.AssetCheckResult:
+    """Verdicts, reasons, and what stands out. Only a comparison that fails is a warning."""
+    compared = [(each.told, each.comparison) for each in newest if each.comparison]
+    said = [f"{found.outcome.verdict}: {told}" for told, found in compared]
+    said += [each.told for each in newest if not each.comparison]
+    told = "\n\n".join(_comparison(what, found) for what, found in compared)
+    return dg.AssetCheckResult(
+        asset_key=DEPLOYMENTS_ARE_SOUND.asset_key,
+        check_name=DEPLOYMENTS_ARE_SOUND.name,
+        passed=all(found.outcome.verdict != "fail" for _, found in compared),
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(said) or "no deployment in the last day",
+        metadata={"details": dg.MetadataValue.md(told)} if told else {},
+    )
+
+
+def _comparison(what: str, found: Comparison) -> str:
     outcome = found.outcome
-    told = [f"**{outcome.verdict}**: {code(newest.told)} against {code(found.baseline)}", ""]
+    told = [f"**{outcome.verdict}**: {code(what)} against {code(found.baseline)}", ""]
     told += [f"- {code(reason, most=MOST_OF_A_REASON)}" for reason in outcome.reasons]
     told += [
         "",
@@ -92,14 +105,7 @@ def check_deployment(newest: Newest) -> dg.AssetCheckResult:
         f"| {code(found.templates[each.pattern])} |"
         for each in outcome.patterns[:20]
     ]
-    return dg.AssetCheckResult(
-        asset_key=DEPLOYMENT_IS_SOUND.asset_key,
-        check_name=DEPLOYMENT_IS_SOUND.name,
-        passed=outcome.verdict != "fail",
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{outcome.verdict}: {newest.told}",
-        metadata={"details": dg.MetadataValue.md("\n".join(told))},
-    )
+    return "\n".join(told)
 
 
 def check_sent(failures: list[str]) -> dg.AssetCheckResult:

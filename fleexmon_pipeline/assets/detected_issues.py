@@ -12,7 +12,7 @@ import dagster as dg
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.analysis.counts import lines_are_gone
 from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting, note_waiting
-from fleexmon_pipeline.checks import DEPLOYMENT_IS_SOUND, RULES_ARE_SOUND, check_deployment, check_rules
+from fleexmon_pipeline.checks import DEPLOYMENTS_ARE_SOUND, RULES_ARE_SOUND, check_deployments, check_rules
 from fleexmon_pipeline.collection.coverage import covered_until
 from fleexmon_pipeline.collection.gaps import rules_but_gaps
 from fleexmon_pipeline.collection.rejected import WAITS_AS
@@ -46,7 +46,7 @@ LOOK_BACK = timedelta(minutes=15)
     deps=["analyzed_logs"],
     group_name="fleexmon",
     kinds={"postgres"},
-    check_specs=[RULES_ARE_SOUND, DEPLOYMENT_IS_SOUND],
+    check_specs=[RULES_ARE_SOUND, DEPLOYMENTS_ARE_SOUND],
 )
 def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
     """Issues: rules evaluated at the end of each slot, their firings joined to episodes, each told once."""
@@ -93,7 +93,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
         adopted = adopt(connection, now=known_until)
         context.log.info(f"open before: {ended.sentence()}; {adopted} of an older database ended")
         newest = compare_newest(connection, window.ended(now), live=settings.live_node(), now=now)
-    checks = [check_rules([str(problem) for problem in loaded.problems]), check_deployment(newest)]
+    checks = [check_rules([str(problem) for problem in loaded.problems]), check_deployments(newest)]
     return dg.MaterializeResult(check_results=checks)
 
 

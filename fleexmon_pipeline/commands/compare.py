@@ -31,7 +31,7 @@ from fleexmon_pipeline.settings import live_node as said_live
 from fleexmon_pipeline.window import SLOT, Window, ceil, floor
 
 EXIT: dict[Verdict, int] = {"pass": 0, "marginal": 0, "fail": 1, "inconclusive": 3}
-MOST_ROWS = 30  # of the table; JSON has all
+MOST_ROWS, MOST_KNOWN = 30, 8  # of the table; JSON has all
 _COLOURS: dict[Verdict, str] = {"pass": "green", "marginal": "yellow", "fail": "red", "inconclusive": "cyan"}
 
 
@@ -140,7 +140,7 @@ def show(console: Console, found: Comparison) -> None:
         Text.assemble(
             (outcome.verdict.upper(), f"bold {_COLOURS[outcome.verdict]}"),
             f"  {found.candidate} against {found.baseline}, {found.window} UTC: "
-            f"{outcome.lines[1]:,} lines, {outcome.lines[0]:,}",
+            f"{outcome.lines[1]:,} lines against {outcome.lines[0]:,}",
         )
     )
     for reason in outcome.reasons:
@@ -153,7 +153,7 @@ def show(console: Console, found: Comparison) -> None:
         table.add_column(Text(heading), justify=side, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("pattern", overflow="fold")
     standing_out = [each for each in outcome.patterns if each.status != "known"]
-    shown = (standing_out or outcome.patterns)[:MOST_ROWS]
+    shown = standing_out[:MOST_ROWS] or sorted(outcome.patterns, key=_lines, reverse=True)[:MOST_KNOWN]
     for each in shown:
         style = _COLOURS[each.weight] if each.weight != "pass" else ""
         cells = (
@@ -173,6 +173,10 @@ def show(console: Console, found: Comparison) -> None:
 
 def _chance(each: Compared) -> str:
     return "–" if each.status == "known" and each.chance > 0.5 else f"{each.chance:.2g}"
+
+
+def _lines(each: Compared) -> int:
+    return each.baseline + each.candidate
 
 
 def _iso(moment: datetime) -> str:

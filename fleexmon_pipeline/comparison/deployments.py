@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
@@ -123,6 +123,7 @@ def changed(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
     return found
 
 
-def newest(connection: Connection, *, now: datetime, within: timedelta) -> Deployment | None:
-    found = deployments(connection, Window(now - within, now), limit=1)
-    return found[0] if found else None
+def newest(connection: Connection, window: Window, *, most: int) -> list[Deployment]:
+    """Of each node that got a version in the window its newest, newest first."""
+    where = {"since": window.since, "until": window.until, "limit": most}
+    return [Deployment(**row) for row in connection.execute(SQL["newest_deployments"], where)]

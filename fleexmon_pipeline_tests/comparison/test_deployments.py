@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from fleexmon_pipeline.checks import check_deployment
+from fleexmon_pipeline.checks import check_deployments
 from fleexmon_pipeline.comparison.deployments import (
     Deployment,
     announced,
@@ -164,11 +164,11 @@ def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database:
     with database.connect() as connection:
         store(connection, lines(1, new_error, days=3))
         connection.execute("""UPDATE "LogPattern" SET template = '[x](http://evil) | <num>' WHERE id = 'schema'""")
-        none = check_deployment(compare_newest(connection, WINDOW, live=None, now=WINDOW.until))
+        none = check_deployments(compare_newest(connection, WINDOW, live=None, now=WINDOW.until))
         mark(connection, deployed())
-        early = check_deployment(compare_newest(connection, WINDOW, live=None, now=NOON + HOUR / 2))
-        found = check_deployment(compare_newest(connection, WINDOW, live="blue", now=WINDOW.until))
-        late = check_deployment(compare_newest(connection, WINDOW, live="blue", now=NOON + timedelta(days=2)))
+        early = check_deployments(compare_newest(connection, WINDOW, live=None, now=NOON + HOUR / 2))
+        found = check_deployments(compare_newest(connection, WINDOW, live="blue", now=WINDOW.until))
+        late = check_deployments(compare_newest(connection, WINDOW, live="blue", now=NOON + timedelta(days=2)))
 
     assert none.passed
     assert none.description == "no deployment in the last day"
@@ -180,12 +180,26 @@ def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database:
     assert late.passed
 
 
+def test_a_restart_of_blue_does_not_hide_what_came_to_green(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, lines(1, new_error, days=3))
+        mark(connection, deployed("1.4.1", NOON - timedelta(days=1) + HOUR))
+        mark(connection, deployed())
+        mark(connection, deployed(node="blue", when=NOON + HOUR))
+
+        found = check_deployments(compare_newest(connection, WINDOW, live=None, now=WINDOW.until))
+
+    assert not found.passed
+    assert str(found.description).endswith("fail: green 1.4.2, deployed 2026-11-20 12:00 UTC")
+    assert "1.4.1" not in str(found.description)
+
+
 def test_who_is_compared_where_the_candidate_is_live_or_unknown(database: Database) -> None:
     with database.connect() as connection:
         store(connection, lines(1, days=2))
         mark(connection, deployed())
-        live = compare_newest(connection, WINDOW, live="green", now=WINDOW.until)
-        odd = compare_newest(connection, WINDOW, live="red", now=WINDOW.until)
+        (live,) = compare_newest(connection, WINDOW, live="green", now=WINDOW.until)
+        (odd,) = compare_newest(connection, WINDOW, live="red", now=WINDOW.until)
 
     assert live.comparison is not None
     assert live.comparison.baseline == "blue"
@@ -199,6 +213,6 @@ def test_a_comparison_that_the_database_refuses_is_a_sentence(database: Database
 
         found = compare_newest(connection, WINDOW, live=None, now=WINDOW.until)
 
-        assert found.told == "could not be compared: UndefinedTable"
+        assert found[0].told == "could not be compared: UndefinedTable"
         assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
-    assert check_deployment(found).passed
+    assert check_deployments(found).passed

@@ -74,6 +74,13 @@ SELECT node, version, at, by, source FROM "Deployment"
 WHERE (%(node)s::varchar IS NULL OR node = %(node)s) AND at >= %(since)s AND at < %(until)s
 ORDER BY at DESC, node LIMIT %(limit)s;
 
+-- newest_deployments --
+-- Of each node its newest: a restart of blue must not hide what came to green.
+SELECT node, version, at, by, source FROM (
+  SELECT DISTINCT ON (node) * FROM "Deployment" WHERE at >= %(since)s AND at < %(until)s ORDER BY node, at DESC
+) AS newest
+ORDER BY at DESC, node LIMIT %(limit)s;
+
 -- start_lines --
 -- Lines that may announce a version: their patterns are few, and so are their counts. A start is one or two lines.
 SELECT e.timestamp, e.source AS node, e.message
