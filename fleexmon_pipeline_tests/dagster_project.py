@@ -177,6 +177,7 @@ TABLES = {
     "LogPatternCount": 'SELECT * FROM "LogPatternCount" ORDER BY slot, node, pattern, level',
     "IssueOccurrence": 'SELECT * FROM "IssueOccurrence" ORDER BY fingerprint, slot',
     "LogIssue": ISSUES,
+    "LogForecast": 'SELECT * FROM "LogForecast" ORDER BY "madeAt", node, subject, horizon',
     # Who asked, when and how often is of the runs; what is known of the lines is not.
     "LogCoverage": 'SELECT node, slot, status, stored, rejected, error FROM "LogCoverage" ORDER BY node, slot',
 }

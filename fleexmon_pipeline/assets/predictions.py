@@ -1,24 +1,38 @@
-"""What an hour's trend leads to.
+"""What an hour's trend leads to, and what the coming hours will be like.
 
-Here: which hours, and what a person sees. Series and predictors: `forecasting/`; their rules: `rules/*.yaml`.
+Here: which hours, and what a person sees. Series, predictors, forecasts and how they did: `forecasting/`; rules:
+`rules/*.yaml`.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 
 import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.detected_issues import titles
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
+from fleexmon_pipeline.detection.rule import Rule
 from fleexmon_pipeline.detection.rules import all_rules
+from fleexmon_pipeline.forecasting.announce import judged_again, warn, warning_names
+from fleexmon_pipeline.forecasting.forecasts import make_forecasts
 from fleexmon_pipeline.forecasting.predictors import predict
+from fleexmon_pipeline.forecasting.record import problems, read_records, table
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.window import HOUR, Window, floor
 
 # A trend looks at six hours, so what was predicted of the five after this window may have been without it.
 LOOK_BACK = timedelta(hours=5)
+
+FORECASTS_HOLD = dg.AssetCheckSpec(
+    "forecasts_hold",
+    asset="predictions",
+    description="Of the last 30 days' forecasts: the 80 % intervals hold, values beat the naive forecast, announced "
+    "crossings come true. Forecasts of a node that do not are said here, and make no issues.",
+)
 
 
 @dg.asset(
@@ -27,9 +41,10 @@ LOOK_BACK = timedelta(hours=5)
     deps=["detected_issues"],
     group_name="fleexmon",
     kinds={"pandas", "postgres"},
+    check_specs=[FORECASTS_HOLD],
 )
 def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
-    """Error rates that climb, volumes that jump, issues that pile up. Of unknown hours nothing is guessed."""
+    """Error rates that climb, volumes that jump, issues that pile up; and forecasts of each node's coming hours."""
     window, now = window_of(context), utc_now()
     rules = [
         rule.model_copy(update={"enabled": rule.enabled and rule.mode == "active"})
@@ -38,8 +53,10 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.Mat
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
         later = Window(window.until, max(window.until, min(window.until + LOOK_BACK, floor(now, HOUR))))
+        made = make_forecasts(connection, rules, Window(window.since, later.until), now=now)
+        context.log.info(made.sentence())
         for hour in chain(window.hours(), later.hours()):
-            found = predict(connection, rules, hour, now_end=hour.ended(now).until)
+            found = predict(connection, rules, hour, now_end=hour.ended(now).until) + warn(connection, rules, hour)
             subjects = write_occurrences(connection, found, source="predictor", window=hour)
             outcome = reconcile(connection, subjects, now=known_until, since=hour.since)
             if hour.since not in window:
@@ -50,6 +67,27 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.Mat
                 "titles": dg.MetadataValue.md(titles(found)),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
+        names = warning_names(rules)
+        for hour in judged_again(connection, later.until):
+            found = warn(connection, rules, hour)
+            subjects = write_occurrences(connection, found, source="predictor", window=hour, rules=names)
+            reconcile(connection, subjects, now=known_until, since=hour.since)
         ended = reconcile(connection, open_subjects(connection), now=known_until)
         context.log.info(f"open before: {ended.sentence()}")
-    return dg.MaterializeResult()
+        return dg.MaterializeResult(check_results=[_check(connection, rules, known_until)])
+
+
+def _check(connection: Connection, rules: list[Rule], until: datetime) -> dg.AssetCheckResult:
+    records = read_records(connection, until)
+    told = [f"- {code(node)}: {reason}" for node, reason in problems(records, [rule.name for rule in rules])]
+    scored = sum(record.scored for record in records)
+    return dg.AssetCheckResult(
+        check_name=FORECASTS_HOLD.name,
+        passed=not told,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(told)} to look at" if told else f"{scored:,} forecasts of the last 30 days scored",
+        metadata={
+            **({"details": dg.MetadataValue.md("\n".join(told))} if told else {}),
+            "last_30_days": dg.MetadataValue.md(table(records)),
+        },
+    )

@@ -15,6 +15,7 @@ from typing import Any
 from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.forecasting.record import Announced, Total, announced, read_records, totals
 from fleexmon_pipeline.reporting.verdict import Verdict, judge
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor
 
@@ -128,6 +129,14 @@ class GenAIUse:
 
 
 @dataclass(frozen=True)
+class Forecasts:
+    """How the forecasts for the day's hours did, by kind; and the crossings announced during it."""
+
+    did: tuple[Total, ...]
+    announced: tuple[Announced, ...]
+
+
+@dataclass(frozen=True)
 class Figures:
     """A day in numbers. `week` is the mean of those `week_days` of the 7 days before that have lines at all."""
 
@@ -148,6 +157,7 @@ class Figures:
     new_listed: tuple[PatternFigures, ...]
     issues: Issues
     genai: GenAIUse
+    forecasts: Forecasts
 
 
 def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
@@ -197,6 +207,9 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
         new_listed=tuple(map(_pattern, fresh)),
         issues=issues,
         genai=genai,
+        forecasts=Forecasts(
+            tuple(totals(read_records(connection, day.until, days=1))), tuple(announced(connection, day))
+        ),
     )
 
 

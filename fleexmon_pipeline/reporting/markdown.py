@@ -39,6 +39,7 @@ def render(figures: Figures) -> str:
             "",
         ),
         *_issues(figures),
+        *_forecasts(figures),
         f"## GenAI\n\n{wording.genai(figures)}",
     ]
     text = "\n\n".join(sections) + "\n"
@@ -106,6 +107,18 @@ def _patterns(heading: str, patterns: Sequence[PatternFigures], none: str) -> li
         for pattern in patterns
     ]  # fmt: skip
     return [f"## {heading}\n\n{_table(('Count', 'Change', 'Level', 'Pattern', 'Nodes', 'First seen'), rows)}"]
+
+
+def _forecasts(figures: Figures) -> list[str]:
+    """Nothing where nothing was forecast: the first days have no history to forecast from."""
+    if not figures.forecasts.did and not figures.forecasts.announced:
+        return []
+    listed = [
+        f"- {code(each.node, most=40)}: {prose(wording.announced(each), most=200)}"
+        for each in figures.forecasts.announced[:MOST_NODES]
+    ]
+    did = prose(wording.forecasts(figures), most=600)
+    return ["\n\n".join(["## Forecasts", did, "\n".join(listed)]).rstrip()]
 
 
 def _issues(figures: Figures) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from fleexmon_pipeline.forecasting.record import Announced
 from fleexmon_pipeline.reporting.figures import Figures, PatternFigures, Volume
 
 LABELS = (("Lines", "lines"), ("Errors", "errors"), ("Warnings", "warnings"))
@@ -70,6 +71,28 @@ def genai(figures: Figures) -> str:
         f"{use.calls:,} calls, {use.failures:,} of them failed; "
         f"{use.tokens_in:,} tokens in, {use.tokens_out:,} tokens out."
     )
+
+
+def forecasts(figures: Figures) -> str:
+    """How the day's forecasts did, in one sentence for each kind but crossings, of which each is told."""
+    told = [
+        f"{each.kind} {each.coverage:.0%} of {each.scored:,}"
+        + ("" if each.against_naive is None else f" ({each.against_naive:.2f} of the naive error)")
+        for each in figures.forecasts.did
+        if each.precision is None
+    ]
+    return f"Within the 80 % interval: {'; '.join(told)}." if told else "No forecast was due."
+
+
+def announced(crossing: Announced) -> str:
+    """`high-error-rate in about 3 h (2-4 h), said at 2026-11-20 09:00: came after 3 h`"""
+    within = f"{crossing.low:.0f}-{crossing.high:.0f}" if crossing.low < crossing.high else f"{crossing.low:.0f}"
+    if crossing.actual is not None:
+        came = f"came after {crossing.actual:.0f} h"
+    else:
+        came = "not known yet" if crossing.came_true is None else "did not come"
+    said = f"said at {moment(crossing.made_at)}: {came}"
+    return f"{crossing.rule} in about {crossing.hours:.0f} h ({within} h), {said}"
 
 
 def no_errors(figures: Figures) -> str:

@@ -7,6 +7,7 @@ Here: what may go and when. The runs and events of Dagster itself are pruned els
 | LogEntry | `days`; longer while not analyzed, or evidence of an issue that is not resolved |
 | RejectedLog | `days`, like the lines they might have been |
 | LogIssue with its episode and occurrences | 90 days after "resolvedAt"; open ones for ever |
+| LogForecast | 90 days after its hour: three times what their record looks at |
 | GenAICall | 90 days, and as long as its lines: a rerun is answered from it rather than paid for again |
 | Outbox | 90 days after GitHub shows what it should |
 | LogPatternCount, LogCoverage | 400 days: a year and a month, so that a digest or a forecast can look at the same week of last year; one row a slot and pattern, a hundredth of the lines they count |
@@ -97,6 +98,7 @@ def apply_retention(
         ("RejectedLog", before(days)),
         ("LogPatternCount", before(max(days, _HISTORY_DAYS))),
         ("LogCoverage", before(max(days, _HISTORY_DAYS))),
+        ("LogForecast", before(_ISSUE_DAYS)),
         ("GenAICall", before(max(days, _ISSUE_DAYS))),
         ("Outbox", before(_ISSUE_DAYS)),
     ):

@@ -166,3 +166,34 @@ def test_charts_are_filled_and_their_gridlines_whole(value: float) -> None:
     assert top >= value
     assert top % 4 == 0
     assert top <= max(8, 1.67 * value)
+
+
+def test_forecasts_and_how_they_did(database: Database) -> None:
+    with database.connect() as connection:
+        a_small_day(connection)
+        before = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
+        for hour, subject, horizon, value, low, high, actual, hit in (
+            (3, "lines", 1, 100, 80, 120, 110, True),
+            (4, "lines", 1, 100, 80, 120, 150, False),
+            (5, "lines", 1, 100, 80, 120, None, None),
+            (9, "crossing:high-error-rate", 4, 3, 2, 4, 3, True),
+            (10, "crossing:high-error-rate", 4, 2, 1, 4, None, None),  # the same again
+        ):
+            connection.execute(
+                'INSERT INTO "LogForecast" ("madeAt", node, subject, horizon, hour, value, low, high, actual, hit,'
+                ' "lastHour", "dayBefore", figures) VALUES'
+                " (%(at)s, 'blue', %(subject)s, %(horizon)s, %(at)s, %(value)s, %(low)s, %(high)s, %(actual)s, %(hit)s,"
+                " 80, 80, CASE WHEN %(horizon)s = 4 THEN '{}'::jsonb END)",
+                {
+                    "at": at(hour), "subject": subject, "horizon": horizon, "value": value, "low": low, "high": high,
+                    "actual": actual, "hit": hit,
+                },
+            )  # fmt: skip
+        digest = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
+
+    assert "Forecasts" not in before.markdown + before.html
+    page = WellFormed(digest.html).text
+    for text in (digest.markdown.replace("\u200b", ""), page):  # a colon after digits is taken apart
+        assert "Within the 80 % interval: lines 50% of 2 (0.60 of the naive error)." in text
+        assert "high-error-rate in about 3 h (2-4 h), said at 2026-11-20 09:00: came after 3 h" in text
+        assert text.count("said at") == 1

@@ -127,6 +127,11 @@ def _everything(connection: Connection) -> None:
             " outcome) VALUES (gen_random_uuid(), %(at)s, %(at)s, %(at)s, '1', 'h', 5, 'ok')",
             {"at": NOW - 90 * DAY - age},
         )
+        connection.execute(
+            'INSERT INTO "LogForecast" ("madeAt", node, subject, horizon, hour, value, low, high)'
+            " VALUES (%(at)s, 'blue', 'lines', 1, %(at)s, 1, 1, 1)",
+            {"at": NOW - 90 * DAY - age},
+        )
         for key, shown in (("digest", {"a": 1}), ("waiting", None), ("behind", {"a": 2})):
             connection.execute(
                 'INSERT INTO "Outbox" (key, desired, shown, "createdAt", "updatedAt") VALUES (%s, %s, %s, %s, %s)',
@@ -145,8 +150,8 @@ def test_a_dry_run_counts_what_is_then_deleted(database: Database) -> None:
         again = apply_retention(connection, now=NOW, days=30)
 
     gone = {table: count for table, count in wet.deleted.items() if count}
-    names = ["LogEntry", "RejectedLog", "LogPatternCount", "LogCoverage", "GenAICall", "Outbox", "LogIssue"]
-    assert gone == dict.fromkeys(names, 1)
+    names = ["LogEntry", "RejectedLog", "LogPatternCount", "LogCoverage", "LogForecast", "GenAICall", "Outbox"]
+    assert gone == dict.fromkeys([*names, "LogIssue"], 1)
     assert {table: count for table, count in dry.deleted.items() if count} == gone
     assert dry.sentence().startswith("would delete 1 of LogEntry, 1 of RejectedLog")
     assert again.sentence() == "deleted nothing"

@@ -19,3 +19,131 @@ FROM "LogIssue"
 WHERE "detectedAt" < %(end)s AND "detectedAt" <= %(found_by)s AND source <> 'predictor'
   AND COALESCE("resolvedAt", CASE WHEN status = 'resolved' THEN "updatedAt" END, 'infinity') >= %(end)s
 ORDER BY "detectedAt" DESC, id;
+
+-- lock --
+-- One run forecasts or scores at a time: scores touch rows of other hours, so a lock each hour would not do.
+SELECT pg_advisory_xact_lock(hashtext('fleexmon forecasts'));
+
+-- top_patterns --
+-- The loudest patterns of each node, aliases that arose by `until` resolved (32 steps end a circle).
+WITH RECURSIVE counted AS (
+  SELECT node, pattern, sum(count) AS count
+  FROM "LogPatternCount"
+  WHERE slot >= %(since)s AND slot < %(until)s
+  GROUP BY 1, 2
+), chain AS (
+  SELECT DISTINCT pattern AS id, pattern::varchar AS root, 0 AS step FROM counted
+  UNION ALL
+  SELECT chain.id, p."aliasOf", chain.step + 1
+  FROM chain JOIN "LogPattern" p ON p.id = chain.root
+  WHERE p."aliasOf" IS NOT NULL AND chain.step < 32 AND (p."aliasSince" < %(until)s) IS NOT FALSE
+), resolved AS (
+  SELECT DISTINCT ON (id) id, root FROM chain ORDER BY id, step DESC
+)
+SELECT node, root AS pattern
+FROM (
+  SELECT c.node, r.root, row_number() OVER (PARTITION BY c.node ORDER BY sum(c.count) DESC, r.root) AS place
+  FROM counted c JOIN resolved r ON r.id = c.pattern
+  GROUP BY c.node, r.root
+) AS ranked
+WHERE place <= %(most)s
+ORDER BY node, place;
+
+-- pattern_counts --
+-- Lines per hour of these patterns and of what had merged into them by `merged`.
+WITH RECURSIVE family AS (
+  SELECT root::varchar AS root, root::varchar AS id FROM unnest(%(patterns)s::text[]) AS root
+  UNION
+  SELECT family.root, p.id
+  FROM family JOIN "LogPattern" p ON p."aliasOf" = family.id AND (p."aliasSince" < %(merged)s) IS NOT FALSE
+)
+SELECT c.node, family.root AS pattern, date_trunc('hour', c.slot) AS hour, sum(c.count)::bigint AS count
+FROM family JOIN "LogPatternCount" c ON c.pattern = family.id AND c.slot >= %(since)s AND c.slot < %(until)s
+GROUP BY 1, 2, 3;
+
+-- delete_unsaid --
+-- What a run of the same hour says no longer.
+DELETE FROM "LogForecast" AS f
+WHERE f."madeAt" = %(made_at)s AND NOT EXISTS (
+  SELECT FROM unnest(%(node)s::text[], %(subject)s::text[], %(horizon)s::int[]) AS said (node, subject, horizon)
+  WHERE said.node = f.node AND said.subject = f.subject AND said.horizon = f.horizon
+);
+
+-- say --
+-- The same forecast again leaves the row and its score alone; another one is to be scored anew.
+INSERT INTO "LogForecast" AS known (
+  "madeAt", node, subject, horizon, hour, value, low, high, "lastHour", "dayBefore", figures
+)
+SELECT %(made_at)s, said.node, said.subject, said.horizon, said.hour, said.value, said.low, said.high, said."lastHour",
+  said."dayBefore", said.figures
+FROM unnest(
+  %(node)s::text[], %(subject)s::text[], %(horizon)s::int[], %(hour)s::timestamp[], %(value)s::float8[], %(low)s::float8[],
+  %(high)s::float8[], %(last_hour)s::float8[], %(day_before)s::float8[], %(figures)s::jsonb[]
+) AS said (node, subject, horizon, hour, value, low, high, "lastHour", "dayBefore", figures)
+ON CONFLICT ("madeAt", node, subject, horizon) DO UPDATE SET
+  hour = EXCLUDED.hour, value = EXCLUDED.value, low = EXCLUDED.low, high = EXCLUDED.high,
+  "lastHour" = EXCLUDED."lastHour", "dayBefore" = EXCLUDED."dayBefore", figures = EXCLUDED.figures,
+  actual = NULL, hit = NULL
+WHERE (known.hour, known.value, known.low, known.high, known."lastHour", known."dayBefore", known.figures)
+  IS DISTINCT FROM (EXCLUDED.hour, EXCLUDED.value, EXCLUDED.low, EXCLUDED.high, EXCLUDED."lastHour",
+    EXCLUDED."dayBefore", EXCLUDED.figures);
+
+-- score --
+-- Only hours of which all is known are given.
+UPDATE "LogForecast" AS f
+SET actual = seen.actual, hit = seen.actual BETWEEN f.low AND f.high
+FROM unnest(%(node)s::text[], %(hour)s::timestamp[], %(subject)s::text[], %(actual)s::float8[])
+  AS seen (node, hour, subject, actual)
+WHERE f.hour = seen.hour AND f.node = seen.node AND f.subject = seen.subject AND f.actual IS DISTINCT FROM seen.actual;
+
+-- score_patterns --
+-- A pattern counts what had merged into it when the hour began.
+WITH RECURSIVE known AS (
+  SELECT node, hour FROM unnest(%(node)s::text[], %(hour)s::timestamp[]) AS known (node, hour)
+), asked AS (
+  SELECT DISTINCT f.node, f.hour, f.subject, substr(f.subject, 9) AS root
+  FROM "LogForecast" f JOIN known USING (node, hour)
+  WHERE f.subject LIKE 'pattern:%%'
+), family AS (
+  SELECT DISTINCT root::varchar AS root, root::varchar AS id, timestamp '-infinity' AS since FROM asked
+  UNION
+  SELECT family.root, p.id, GREATEST(family.since, p."aliasSince")
+  FROM family JOIN "LogPattern" p ON p."aliasOf" = family.id
+), seen AS (
+  SELECT asked.node, asked.hour, asked.subject, COALESCE(sum(c.count), 0)::float8 AS actual
+  FROM asked
+  JOIN family ON family.root = asked.root AND family.since < asked.hour
+  LEFT JOIN "LogPatternCount" c
+    ON c.pattern = family.id AND c.node = asked.node AND c.slot >= asked.hour AND c.slot < asked.hour + interval '1 hour'
+  GROUP BY 1, 2, 3
+)
+UPDATE "LogForecast" AS f
+SET actual = seen.actual, hit = seen.actual BETWEEN f.low AND f.high
+FROM seen
+WHERE f.hour = seen.hour AND f.node = seen.node AND f.subject = seen.subject AND f.actual IS DISTINCT FROM seen.actual;
+
+-- crossings --
+-- Few: what is said to cross a threshold.
+SELECT "madeAt" AS made_at, node, subject, horizon, value, low, high, actual, hit, figures
+FROM "LogForecast"
+WHERE figures IS NOT NULL AND "madeAt" >= %(since)s AND "madeAt" <= %(until)s
+ORDER BY "madeAt", node, subject, horizon;
+
+-- score_crossing --
+UPDATE "LogForecast"
+SET actual = %(actual)s, hit = %(hit)s
+WHERE "madeAt" = %(made_at)s AND node = %(node)s AND subject = %(subject)s AND horizon = %(horizon)s
+  AND (actual, hit) IS DISTINCT FROM (%(actual)s, %(hit)s);
+
+-- record --
+-- How forecasts of the hours that were over at `until` did, by node and subject. Naive ones are measured on the same rows.
+SELECT node, subject, count(*) AS scored, count(*) FILTER (WHERE hit) AS held,
+  avg(abs(actual - value)) FILTER (WHERE comparable) AS error,
+  avg(abs(actual - "lastHour")) FILTER (WHERE comparable) AS last_hour_error,
+  avg(abs(actual - "dayBefore")) FILTER (WHERE comparable) AS day_before_error,
+  count(*) FILTER (WHERE actual IS NOT NULL) AS came_true
+FROM (SELECT *, "lastHour" IS NOT NULL AND "dayBefore" IS NOT NULL AS comparable FROM "LogForecast") AS f
+WHERE hour >= %(since)s AND hour + interval '1 hour' <= %(until)s AND hit IS NOT NULL
+  AND (%(node)s::text IS NULL OR node = %(node)s)
+GROUP BY node, subject
+ORDER BY node, subject;

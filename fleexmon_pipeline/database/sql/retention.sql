@@ -115,6 +115,9 @@ SELECT o.ctid FROM "LogPatternCount" AS o WHERE o.slot < %(before)s ORDER BY o.s
 -- LogCoverage --
 SELECT o.ctid FROM "LogCoverage" AS o WHERE o.slot < %(before)s ORDER BY o.slot;
 
+-- LogForecast --
+SELECT o.ctid FROM "LogForecast" AS o WHERE o.hour < %(before)s ORDER BY o.hour;
+
 -- GenAICall --
 SELECT o.ctid FROM "GenAICall" AS o WHERE o.at < %(before)s ORDER BY o.at;
 

@@ -3,5 +3,5 @@
 from fleexmon_pipeline.database.migrations.sql_file import sql_beside
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 upgrade = sql_beside(__file__)

@@ -1,0 +1,242 @@
+"""Forecasts of every node's coming hours, written down, and scored when their hours have come.
+
+Here: which series, reading and keeping. The method: `method.py`, `crossing.py`; how forecasts did: `record.py`; the
+issues that follow from them: `announce.py`.
+
+Cost: counts are read as hourly sums, of at most 28 days, once for all hours of a day.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from psycopg.types.json import Jsonb
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.rule import LEVELS, Level, Ratio, Rule
+from fleexmon_pipeline.forecasting.crossing import FARTHEST, crossing
+from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Floats, Forecast, Series
+from fleexmon_pipeline.forecasting.series import hourly_series
+from fleexmon_pipeline.window import DAY, HOUR, Window, floor
+
+_SQL = statements("forecasting")
+HORIZONS = (1, 3, 6, 12)  # hours; twelve rows each hour, node and subject would say little more
+TOP_PATTERNS = 3  # of a node, the loudest of the day before
+HISTORY = SEASON_DAYS * DAY + ERROR_HOURS * HOUR
+LATE = 2 * DAY  # a node that was away is collected later: its hours are scored by the runs of two days
+ERRORS: list[Level] = ["error", "fatal"]
+ERROR_RATE = "error-rate"
+CROSSING = "crossing:"
+
+
+@dataclass
+class Made:
+    """What a run said and scored."""
+
+    forecasts: int = 0
+    crossings: int = 0
+    scored: int = 0  # rows whose score is new, or another one
+
+    def sentence(self) -> str:
+        return f"{self.forecasts:,} forecasts, {self.crossings:,} thresholds to be crossed; {self.scored:,} scored"
+
+
+def make_forecasts(connection: Connection, rules: Sequence[Rule], window: Window, *, now: datetime) -> Made:
+    """Forecast at the end of every hour of `window` that is over at `now`, and score what is due around it.
+
+    A forecast sees lines before its `madeAt` alone, and of at most 28 days. A node is passed over where the last hour
+    was not collected in full. Thresholds are those of the enabled `ratio` rules. The same counts give the same rows; a
+    row that stays the same is not written. One transaction for each day.
+    """
+    made = Made()
+    ended = Window(window.since, max(window.since, min(window.until, floor(now, HOUR))))
+    ratios = [rule for rule in rules if rule.enabled and isinstance(rule, Ratio)]
+    for day in ended.days():
+        hours = day.overlap(ended)
+        known_until = min(hours.until + FARTHEST * HOUR, max(hours.until, floor(now, HOUR)))
+        with connection.transaction():
+            connection.execute(_SQL["lock"])
+            series = hourly_series(connection, Window(hours.since - HISTORY, known_until))
+            patterns = _pattern_series(connection, series, day.since, known_until)
+            nodes = [
+                _Node(str(name), frame.droplevel("node"), patterns) for name, frame in series.groupby(level="node")
+            ]
+            for hour in hours.hours():
+                rows = [row for node in nodes for row in node.forecasts(hour.until, ratios)]
+                _write(connection, hour.until, rows)
+                made.crossings += sum(row["figures"] is not None for row in rows)
+                made.forecasts += sum(row["figures"] is None for row in rows)
+            made.scored += _score(connection, series, Window(hours.since - LATE, known_until))
+    return made
+
+
+class _Node:
+    """The series of one node."""
+
+    def __init__(self, name: str, frame: pd.DataFrame, patterns: Mapping[tuple[str, str], Floats]) -> None:
+        self.name = name
+        self.first: datetime = frame.index[0].to_pydatetime()
+        self.covered = frame["covered"].to_numpy()
+        self.levels = {level: _known(frame[level], self.covered) for level in LEVELS}
+        self.lines = _known(frame["lines"], self.covered)
+        self.series = {"lines": Series(self.first, self.lines, share=False)}
+        for level, values in self.levels.items():
+            self.series[f"level:{level}"] = Series(self.first, values, share=False)
+        self.series[ERROR_RATE] = Series(self.first, share_of(self.errors(ERRORS), self.lines), share=True)
+        for (node, pattern), values in patterns.items():
+            if node == name:
+                self.series[f"pattern:{pattern}"] = Series(self.first, values, share=False)
+
+    def errors(self, levels: Iterable[Level]) -> Floats:
+        total: Floats = np.sum([self.levels[level] for level in levels], axis=0)
+        return total
+
+    def forecasts(self, end: datetime, ratios: Sequence[Ratio]) -> Iterator[dict[str, Any]]:
+        last = (end - self.first) // HOUR
+        if not self.covered[last - 1]:
+            return
+        recent = slice(max(0, last - ERROR_HOURS), last)
+        for subject, series in self.series.items():
+            if subject.startswith("level:") and not np.nansum(series.values[recent]):
+                continue
+            for forecast in series.forecasts(end, HORIZONS):
+                yield _row(self.name, subject, end, forecast)
+        for rule in ratios:
+            if not rule.is_about(self.name):
+                continue
+            errors = self.errors(rule.where.level)[recent]
+            found = crossing(errors, self.lines[recent], rule.ratio.more_than)
+            if found is None:
+                continue
+            figures = {
+                "rate": found.rate, "usual": found.usual, "climbed": found.climbed, "threshold": rule.ratio.more_than,
+                "levels": list(rule.where.level), "totalMoreThan": rule.ratio.total_more_than,
+                "count": int(errors[-1]), "total": int(self.lines[recent][-1]),
+            }  # fmt: skip
+            said = Forecast(found.high, float(found.hours), float(found.low), float(found.high), None, None)
+            yield _row(self.name, f"{CROSSING}{rule.name}", end, said, figures)
+
+
+def _row(
+    node: str, subject: str, end: datetime, forecast: Forecast, figures: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    return {
+        "node": node, "subject": subject, "horizon": forecast.horizon, "hour": end + HOUR * (forecast.horizon - 1),
+        "value": round(forecast.value, 6), "low": forecast.low, "high": forecast.high, "last_hour": forecast.last_hour,
+        "day_before": forecast.day_before, "figures": None if figures is None else Jsonb(figures),
+    }  # fmt: skip
+
+
+def _known(column: pd.Series[int], covered: Any) -> Floats:
+    values: Floats = np.where(covered, column.to_numpy(dtype=np.float64), np.nan)
+    return values
+
+
+def share_of(errors: Floats, lines: Floats) -> Floats:
+    """An hour without lines has no rate; nor has one that is not known."""
+    some = np.where(lines > 0, lines, np.nan)
+    found: Floats = errors / some
+    return found
+
+
+def _pattern_series(
+    connection: Connection, series: pd.DataFrame, day: datetime, until: datetime
+) -> dict[tuple[str, str], Floats]:
+    """Of the patterns that were the loudest of each node in the 24 hours before `day`: lines each hour of `series`."""
+    top = connection.execute(_SQL["top_patterns"], {"since": day - DAY, "until": day, "most": TOP_PATTERNS}).fetchall()
+    if not top or series.empty:
+        return {}
+    hours = series.index.get_level_values("hour")
+    first, number = hours.min().to_pydatetime(), hours.nunique()
+    found: dict[tuple[str, str], Floats] = {}
+    for row in top:
+        if row["node"] in series.index.get_level_values("node"):
+            covered = series.loc[row["node"], "covered"].to_numpy()
+            found[row["node"], row["pattern"]] = np.where(covered, 0.0, np.nan)
+    where = {
+        "patterns": sorted({row["pattern"] for row in top}), "merged": day, "since": first,
+        "until": min(until, first + number * HOUR),
+    }  # fmt: skip
+    for row in connection.execute(_SQL["pattern_counts"], where):
+        if (row["node"], row["pattern"]) in found:
+            found[row["node"], row["pattern"]][(row["hour"] - first) // HOUR] += row["count"]
+    return found
+
+
+_COLUMNS = ("node", "subject", "horizon", "hour", "value", "low", "high", "last_hour", "day_before", "figures")
+
+
+def _write(connection: Connection, made_at: datetime, rows: Sequence[Mapping[str, Any]]) -> None:
+    said = {"made_at": made_at, **{column: [row[column] for row in rows] for column in _COLUMNS}}
+    connection.execute(_SQL["delete_unsaid"], said)
+    if rows:
+        connection.execute(_SQL["say"], said)
+
+
+# -- scores ---------------------------------------------------------------------------------------------------------
+
+
+def _score(connection: Connection, series: pd.DataFrame, window: Window) -> int:
+    """Score the forecasts of the window's hours that were collected in full; others stay open."""
+    hours = series.index.get_level_values("hour")
+    due = series[series["covered"] & (hours >= window.since) & (hours < window.until)]
+    seen: defaultdict[str, list[Any]] = defaultdict(list)
+    moments = [hour.to_pydatetime() for hour in due.index.get_level_values("hour")]
+    nodes = [str(node) for node in due.index.get_level_values("node")]
+    for subject, actual in _actuals(due):
+        known = ~np.isnan(actual)
+        seen["node"] += [node for node, some in zip(nodes, known, strict=True) if some]
+        seen["hour"] += [hour for hour, some in zip(moments, known, strict=True) if some]
+        seen["subject"] += [subject] * int(known.sum())
+        seen["actual"] += actual[known].tolist()
+    if not seen["node"]:
+        return 0
+    scored = connection.execute(_SQL["score"], dict(seen)).rowcount
+    scored += connection.execute(_SQL["score_patterns"], {"node": nodes, "hour": moments}).rowcount
+    return scored + _score_crossings(connection, series, window)
+
+
+def _actuals(due: pd.DataFrame) -> Iterator[tuple[str, Floats]]:
+    for level in LEVELS:
+        yield f"level:{level}", due[level].to_numpy(dtype=np.float64)
+    lines = due["lines"].to_numpy(dtype=np.float64)
+    yield "lines", lines
+    yield ERROR_RATE, share_of(due[ERRORS].sum(axis=1).to_numpy(dtype=np.float64), lines)
+
+
+def _score_crossings(connection: Connection, series: pd.DataFrame, window: Window) -> int:
+    """A threshold is crossed by the first hour above it; not at all when its last hour has passed without one. Until
+    then, and behind an hour that is not known, nobody can say."""
+    scored = 0
+    where = {"since": window.since - FARTHEST * HOUR, "until": window.until}
+    for row in connection.execute(_SQL["crossings"], where).fetchall():
+        crossed, told = first_crossed(series, row["node"], row["made_at"], row["horizon"], row["figures"])
+        if told:
+            hit = crossed is not None and row["low"] <= crossed <= row["high"]
+            key = {name: row[name] for name in ("made_at", "node", "subject", "horizon")}
+            scored += connection.execute(_SQL["score_crossing"], {**key, "actual": crossed, "hit": hit}).rowcount
+    return scored
+
+
+def first_crossed(
+    series: pd.DataFrame, node: str, made_at: datetime, hours: int, figures: Mapping[str, Any]
+) -> tuple[int | None, bool]:
+    """Which of the hours was the first above the threshold, None for none; and whether that is known."""
+    if node not in series.index.get_level_values("node"):
+        return None, False
+    own = series.loc[node]
+    for ahead in range(hours):
+        hour = pd.Timestamp(made_at + ahead * HOUR)
+        if hour not in own.index or not own["covered"][hour]:
+            return None, False
+        lines, errors = own["lines"][hour], sum(own[level][hour] for level in figures["levels"])
+        if lines > figures["totalMoreThan"] and errors > figures["threshold"] * lines:
+            return ahead + 1, True
+    return None, True

@@ -1,0 +1,160 @@
+"""The forecast of one hourly series: a value and an 80 % interval for each of the coming hours.
+
+Here: arithmetic, without a database. Which series, and where forecasts are kept: `forecasts.py`. Why this method, and
+how well it does: docs/decisions/0015.
+
+What is usual of an hour is the median of the same hour of the days before (weekends by themselves where there are
+enough of them), so an incident, or a day of them, does not move it. What the last hours had beyond the usual goes on as
+far as it did in the past. The interval is what forecasts of the past fortnight would have missed by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from fleexmon_pipeline.window import EPOCH, HOUR
+
+Floats = npt.NDArray[np.float64]
+
+SEASON_DAYS = 14  # whose same hours make up the usual
+ERROR_HOURS = 14 * 24  # whose misses make up the interval; with the season before them 28 days are looked at
+LEAST_MISSES = 24  # about two days of history; with fewer nothing is forecast
+LEAST_OF_A_KIND = 3  # weekend days (or weekdays) with that hour, to be compared with alone
+LEAST_DAYS = 3  # with that hour; with fewer the mean hour of the day before stands in
+RECENT = (0.5, 0.3, 0.2)  # weights of the last hours, newest first
+OUTER = 0.1  # on both sides of the 80 % interval
+FARTHEST = 12  # hours; the season of an hour is a day old, so nothing later than the origin is seen up to 23
+
+
+@dataclass(frozen=True)
+class Forecast:
+    horizon: int  # hours: 1 is the hour that begins now
+    value: float
+    low: float
+    high: float
+    last_hour: float | None  # the naive forecasts
+    day_before: float | None
+
+
+class Series:
+    """`values`: one each hour from `first` on (UTC), nan where it is not known; counts, or shares of lines."""
+
+    def __init__(self, first: datetime, values: Floats, *, share: bool) -> None:
+        self.first, self.values, self.share = first, values, share
+        # Counts stray in proportion to themselves, shares of few errors like counts of them.
+        self._scaled = np.sqrt(values) if share else np.log1p(values)
+        self._usual = _usual(self._scaled, (first - EPOCH) // HOUR)
+        self._beyond = self._scaled - self._usual[: len(values)]
+
+    def usual(self, end: datetime) -> float:
+        """The median of the fortnight before `end`; nan where nothing is known of it."""
+        last = (end - self.first) // HOUR
+        known = self.values[max(0, last - ERROR_HOURS) : last]
+        known = known[~np.isnan(known)]
+        return float(np.median(known)) if len(known) else float("nan")
+
+    def forecasts(self, end: datetime, horizons: tuple[int, ...]) -> list[Forecast]:
+        """As of `end`, the end of an hour, from the values before it alone. [] where too little is known.
+
+        Raises ValueError for a horizon that the method cannot see.
+        """
+        if max(horizons) > FARTHEST:
+            raise ValueError(f"forecasts reach {FARTHEST} hours, not {max(horizons)}")
+        last = (end - self.first) // HOUR
+        begin = max(0, last - ERROR_HOURS)
+        recent = _recent(_tamed(self._beyond[begin:last]))
+        beyond = self._beyond[begin:last]
+        if last < 1 or np.isnan(recent[-1]):
+            return []
+        found = []
+        for horizon in horizons:
+            target = last - 1 + horizon
+            then, misses = recent[:-horizon], beyond[horizon:]
+            both = ~(np.isnan(then) | np.isnan(misses))
+            if both.sum() < LEAST_MISSES or np.isnan(self._usual[target]):
+                continue
+            carried = _carry(then[both], misses[both])
+            low, middle, high = np.quantile(misses[both] - carried * then[both], [OUTER, 0.5, 1 - OUTER])
+            expected = self._usual[target] + carried * recent[-1]
+            value = self._unscaled(expected + middle)
+            low, high = self._bounds(self._unscaled(expected + low), self._unscaled(expected + high))
+            found.append(
+                Forecast(horizon, value, low, high, _known(self.values, last - 1), _known(self.values, target - 24))
+            )
+        return found
+
+    def _unscaled(self, value: float) -> float:
+        value = max(0.0, float(value))
+        return min(1.0, value**2) if self.share else float(np.expm1(value))
+
+    def _bounds(self, low: float, high: float) -> tuple[float, float]:
+        """Outward to what is counted and shown: whole lines, tenths of a percent."""
+        step = 1000.0 if self.share else 1.0
+        return float(np.floor(low * step) / step), float(np.ceil(high * step) / step)
+
+
+def _usual(scaled: Floats, first: int) -> Floats:
+    """For every hour of the series and FARTHEST after it, from values at least a day older."""
+    hours = len(scaled) + FARTHEST
+    padded = np.full(SEASON_DAYS * 24 + hours, np.nan)
+    padded[SEASON_DAYS * 24 : SEASON_DAYS * 24 + len(scaled)] = scaled
+    days = np.arange(1, SEASON_DAYS + 1)
+    places = np.arange(hours)[None, :] - 24 * days[:, None]
+    before = padded[places + SEASON_DAYS * 24]
+    same_kind = _is_weekend(first + places) == _is_weekend(first + np.arange(hours))[None, :]
+    of_kind = np.where(same_kind, before, np.nan)
+    alone = (~np.isnan(of_kind)).sum(axis=0) >= LEAST_OF_A_KIND
+    usual = _median(np.where(alone[None, :], of_kind, before))
+    few = (~np.isnan(before)).sum(axis=0) < LEAST_DAYS
+    # A day before itself: the hours from 24 + 12 to 24 before the target, and 12 after those, are all older than a day.
+    of_day = _median(padded[np.arange(hours)[None, :] + SEASON_DAYS * 24 - np.arange(24, 48)[:, None]])
+    return np.where(few, of_day, usual)
+
+
+def _is_weekend(hours: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = (hours // 24 + 3) % 7 >= 5  # 1970-01-01 was a Thursday
+    return found
+
+
+def _median(rows: Floats) -> Floats:
+    """Of each column, without its nans; nan where there are only such. numpy's own warns of these and is slow."""
+    ordered = np.sort(rows, axis=0)
+    known = (~np.isnan(rows)).sum(axis=0)
+    columns = np.arange(rows.shape[1])
+    low = ordered[np.maximum(known - 1, 0) // 2, columns]
+    found: Floats = (low + ordered[np.minimum(known // 2, len(rows) - 1), columns]) / 2
+    return found
+
+
+def _tamed(beyond: Floats) -> Floats:
+    """Winsorised at four times the usual deviation: what goes on is not concluded from one burst."""
+    known = beyond[~np.isnan(beyond)]
+    if not len(known):
+        return beyond
+    limit = max(4 * 1.4826 * float(np.median(np.abs(known))), 1e-9)
+    return np.clip(beyond, -limit, limit)
+
+
+def _recent(beyond: Floats) -> Floats:
+    """At each hour, the weighted mean of it and those before it, as far as they are known; nan where it is not."""
+    total, weight = np.zeros(len(beyond)), np.zeros(len(beyond))
+    for back, share in enumerate(RECENT):
+        moved = np.concatenate([np.full(back, np.nan), beyond[: len(beyond) - back]])[: len(beyond)]
+        known = ~np.isnan(moved)
+        total += np.where(known, share * moved, 0.0)
+        weight += np.where(known, share, 0.0)
+    return np.where(np.isnan(beyond), np.nan, total / np.maximum(weight, 1e-9))
+
+
+def _carry(recent: Floats, later: Floats) -> float:
+    """How much of what was beyond the usual there still was later: from none to all of it."""
+    squares = float(recent @ recent)
+    return min(1.0, max(0.0, float(recent @ _tamed(later)) / squares)) if squares > 0 else 0.0
+
+
+def _known(values: Floats, place: int) -> float | None:
+    return None if place < 0 or place >= len(values) or np.isnan(values[place]) else float(values[place])

@@ -1,0 +1,153 @@
+"""What forecasts of a series are made of, and what does not disturb them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from fleexmon_pipeline.forecasting.crossing import crossing
+from fleexmon_pipeline.forecasting.method import FARTHEST, Series
+from fleexmon_pipeline.window import HOUR
+
+MONDAY = datetime(2026, 9, 7, tzinfo=UTC)
+DAYS = 28
+ALL = tuple(range(1, FARTHEST + 1))
+
+
+def daily(days: int = DAYS, seed: int = 1) -> np.ndarray:
+    """1,000 lines an hour at night, 3,000 by day, a tenth more or less."""
+    hours = np.arange(days * 24)
+    usual = 2_000 - 1_000 * np.cos(hours % 24 / 24 * 2 * np.pi)
+    return np.round(usual * np.exp(0.1 * np.random.default_rng(seed).standard_normal(len(hours))))
+
+
+def test_a_daily_season_is_foreseen_and_four_of_five_intervals_hold() -> None:
+    values = daily(42, seed=2)
+    series = Series(MONDAY, values, share=False)
+    held, misses, last_hour, day_before = [], [], [], []
+    for origin in range(28 * 24, 42 * 24 - 12):
+        for each in series.forecasts(MONDAY + origin * HOUR, (1, 6, 12)):
+            actual = values[origin + each.horizon - 1]
+            held.append(each.low <= actual <= each.high)
+            misses.append(abs(actual - each.value))
+            last_hour.append(abs(actual - (each.last_hour or 0)))
+            day_before.append(abs(actual - (each.day_before or 0)))
+    assert 0.74 < np.mean(held) < 0.86
+    assert np.mean(misses) < 0.85 * min(np.mean(last_hour), np.mean(day_before))
+
+
+def test_incidents_of_the_past_do_not_move_the_forecast() -> None:
+    calm, loud = daily(), daily()
+    loud[10 * 24 : 10 * 24 + 20] *= 50
+    loud[15 * 24 + 3] = 1_000_000
+    end = MONDAY + 20 * 24 * HOUR
+    for before, after in zip(
+        Series(MONDAY, calm, share=False).forecasts(end, ALL),
+        Series(MONDAY, loud, share=False).forecasts(end, ALL),
+        strict=True,
+    ):
+        assert after.value == pytest.approx(before.value, rel=0.05)
+        assert after.high < 2 * before.high
+
+
+def test_nothing_after_the_origin_and_nothing_older_than_28_days_is_seen() -> None:
+    values = daily(40)
+    origin = 30 * 24 + 7
+    other = values.copy()
+    other[origin:] = 7.0
+    other[: origin - 28 * 24] = np.nan
+    end = MONDAY + origin * HOUR
+    whole = Series(MONDAY, values, share=False).forecasts(end, ALL)
+    assert whole == Series(MONDAY, other, share=False).forecasts(end, ALL)
+    begin = origin - 28 * 24
+    assert whole == Series(MONDAY + begin * HOUR, values[begin:origin], share=False).forecasts(end, ALL)
+
+
+@pytest.mark.parametrize(("hours", "some"), [(0, False), (1, False), (40, False), (24 * 4, True)])
+def test_with_too_little_history_nothing_is_said(hours: int, some: bool) -> None:
+    values = daily()[:hours]
+    assert bool(Series(MONDAY, values, share=False).forecasts(MONDAY + hours * HOUR, (1,))) is some
+
+
+def test_an_origin_that_is_not_known_says_nothing() -> None:
+    values = daily()
+    values[-1] = np.nan
+    assert Series(MONDAY, values, share=False).forecasts(MONDAY + DAYS * 24 * HOUR, ALL) == []
+
+
+def test_farther_than_it_can_see_is_refused() -> None:
+    with pytest.raises(ValueError, match="12 hours"):
+        Series(MONDAY, daily(), share=False).forecasts(MONDAY, (13,))
+
+
+@given(
+    arrays(np.float64, st.integers(1, 120), elements=st.one_of(st.just(np.nan), st.integers(0, 10**12).map(float))),
+    st.booleans(),
+)
+def test_whatever_the_series_the_value_lies_in_its_interval(values: np.ndarray, share: bool) -> None:
+    series = Series(MONDAY, values / 10**12 if share else values, share=share)
+    for each in series.forecasts(MONDAY + len(values) * HOUR, ALL):
+        assert 0 <= each.low <= each.value + 1e-6
+        assert each.value <= each.high + 1e-6
+        assert not share or each.high <= 1
+
+
+# -- crossings --------------------------------------------------------------------------------------------------------
+
+
+def climbing(*last: float, lines: float = 2_000, days: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    """1 % of errors, more or less, then hours of these rates."""
+    calm = np.random.default_rng(3).poisson(0.01 * lines, days * 24)
+    errors = np.concatenate([calm, np.round(lines * np.array(last))]).astype(float)
+    return errors, np.full(len(errors), lines)
+
+
+def test_a_rate_that_climbs_crosses_in_time() -> None:
+    found = crossing(*climbing(0.01, 0.01, 0.01, 0.01, 0.02, 0.03), 0.05)
+    assert found is not None
+    assert (found.low, found.hours, found.high) == (2, 2, 4)
+    assert (found.rate, found.climbed) == (0.03, 3)
+    assert found.usual == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        (0.01,) * 6,
+        (0.01, 0.01, 0.01, 0.02, 0.03, 0.06),  # above already
+        (0.01, 0.01, 0.01, 0.01, 0.03, 0.01),  # over
+        (0.01, 0.011, 0.012, 0.013, 0.014, 0.015),  # years away
+        (0.03,) * 6,  # high, and not climbing
+    ],
+)
+def test_other_rates_do_not(last: tuple[float, ...]) -> None:
+    assert crossing(*climbing(*last), 0.05) is None
+
+
+def test_few_lines_do_not_make_it_sure() -> None:
+    assert crossing(*climbing(0, 0, 0, 0, 0.02, 0.03, lines=100), 0.05) is None
+
+
+def test_an_hour_that_is_not_known_or_had_no_lines_makes_no_trend() -> None:
+    errors, lines = climbing(0.01, 0.01, 0.01, 0.01, 0.02, 0.03)
+    unknown = errors.copy()
+    unknown[-2] = np.nan
+    idle = lines.copy()
+    idle[-3] = 0
+    assert crossing(unknown, lines, 0.05) is None
+    assert crossing(errors, idle, 0.05) is None
+    assert crossing(errors[-20:], lines[-20:], 0.05) is None
+
+
+@given(
+    arrays(np.float64, 60, elements=st.one_of(st.just(np.nan), st.integers(0, 1000).map(float))),
+    arrays(np.float64, 60, elements=st.one_of(st.just(np.nan), st.integers(0, 1000).map(float))),
+)
+def test_whatever_the_hours_the_middle_lies_in_the_interval(errors: np.ndarray, others: np.ndarray) -> None:
+    found = crossing(errors, errors + others, 0.05)
+    assert found is None or 1 <= found.low <= found.hours <= found.high <= 12
