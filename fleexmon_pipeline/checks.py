@@ -15,6 +15,7 @@ from fleexmon_pipeline.comparison.newest import Newest
 from fleexmon_pipeline.comparison.read import Comparison
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.rates import Rates
 from fleexmon_pipeline.reporting.escape import code
 
 MOST_OF_A_REASON = 300
@@ -41,6 +42,11 @@ DEPLOYMENTS_ARE_SOUND = dg.AssetCheckSpec(
     "deployments_are_sound",
     asset="detected_issues",
     description="The first two hours of each node's newest deployment say what the live node says, pattern by pattern.",
+)
+RULES_ARE_BELIEVED = dg.AssetCheckSpec(
+    "rules_are_believed",
+    asset="detected_issues",
+    description="How often each rule fired in the last seven days; none so often, or so wrongly, that nobody reads it.",
 )
 EVERYTHING_IS_SENT = dg.AssetCheckSpec(
     "everything_is_sent",
@@ -106,6 +112,29 @@ def _comparison(what: str, found: Comparison) -> str:
         for each in outcome.patterns[:20]
     ]
     return "\n".join(told)
+
+
+def check_rates(rates: Rates) -> dg.AssetCheckResult:
+    """Every rule's rate on one's own history; a warning names those that are too loud, or were called noise."""
+    problems = rates.problems()
+    told = [f"- {code(rule)}: {what}" for rule, what in problems] + [""] * bool(problems)
+    told += ["| rule | issues a day | issues | called noise | slots that fired |", "|---|--:|--:|--:|--:|"]
+    told += [
+        f"| {code(rate.rule)}{' (shadow)' if rate.shadow else ''} | {rate.a_day:.2f} | {rate.issues:,} "
+        f"| {rate.noise:,} | {rate.slots:,} |"
+        for rate in rates.rules[:100]
+    ]
+    return dg.AssetCheckResult(
+        asset_key=RULES_ARE_BELIEVED.asset_key,
+        check_name=RULES_ARE_BELIEVED.name,
+        passed=not problems,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(problems)} to look at" if problems else rates.sentence(),
+        metadata={
+            "rates": dg.MetadataValue.md("\n".join(told)),
+            "issues_a_day": dg.MetadataValue.float(sum(rate.a_day for rate in rates.rules if not rate.shadow)),
+        },
+    )
 
 
 def check_sent(failures: list[str]) -> dg.AssetCheckResult:

@@ -12,7 +12,14 @@ import dagster as dg
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.analysis.counts import lines_are_gone
 from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting, note_waiting
-from fleexmon_pipeline.checks import DEPLOYMENTS_ARE_SOUND, RULES_ARE_SOUND, check_deployments, check_rules
+from fleexmon_pipeline.checks import (
+    DEPLOYMENTS_ARE_SOUND,
+    RULES_ARE_BELIEVED,
+    RULES_ARE_SOUND,
+    check_deployments,
+    check_rates,
+    check_rules,
+)
 from fleexmon_pipeline.collection.coverage import covered_until
 from fleexmon_pipeline.collection.gaps import rules_but_gaps
 from fleexmon_pipeline.collection.rejected import WAITS_AS
@@ -28,6 +35,7 @@ from fleexmon_pipeline.detection.lifecycle import (
     write_occurrences,
 )
 from fleexmon_pipeline.detection.occurrence import Occurrence
+from fleexmon_pipeline.detection.rates import firing_rates
 from fleexmon_pipeline.detection.rules import all_rules
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
 from fleexmon_pipeline.reporting.escape import code
@@ -46,7 +54,7 @@ LOOK_BACK = timedelta(minutes=15)
     deps=["analyzed_logs"],
     group_name="fleexmon",
     kinds={"postgres"},
-    check_specs=[RULES_ARE_SOUND, DEPLOYMENTS_ARE_SOUND],
+    check_specs=[RULES_ARE_SOUND, RULES_ARE_BELIEVED, DEPLOYMENTS_ARE_SOUND],
 )
 def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
     """Issues: rules evaluated at the end of each slot, their firings joined to episodes, each told once."""
@@ -93,7 +101,9 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
         adopted = adopt(connection, now=known_until)
         context.log.info(f"open before: {ended.sentence()}; {adopted} of an older database ended")
         newest = compare_newest(connection, window.ended(now), live=settings.live_node(), now=now)
-    checks = [check_rules([str(problem) for problem in loaded.problems]), check_deployments(newest)]
+        rates = firing_rates(connection, [rule.name for rule in loaded.rules if rule.enabled], until=known_until)
+    sound = check_rules([str(problem) for problem in loaded.problems])
+    checks = [sound, check_rates(rates), check_deployments(newest)]
     return dg.MaterializeResult(check_results=checks)
 
 
