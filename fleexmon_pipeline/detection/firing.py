@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from fleexmon_pipeline.analysis.grounding import advice_for
 from fleexmon_pipeline.detection.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.detection.rule import Rule
 from fleexmon_pipeline.window import SLOT
@@ -31,7 +32,12 @@ class Firing:
 
 
 def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -> Occurrence:
-    """The row that a firing makes."""
+    """The row that a firing makes. What is about a pattern comes with the advice of the runbook that fits it best."""
+    recommendation = rule.fill(rule.recommendation, firing.shown) if rule.recommendation else None
+    runbook = rule.runbook
+    if firing.subject.pattern and (found := advice_for(firing.shown.get("template", ""), rule.runbook)):
+        runbook, advice = found
+        recommendation = f"{recommendation}\n\n{advice}" if recommendation else advice
     return Occurrence(
         rule=rule.name,
         rule_version=rule.version,
@@ -42,14 +48,14 @@ def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -
         severity=firing.severity or rule.severity,
         title=rule.fill(rule.title, firing.shown),
         description=rule.fill(rule.description, firing.shown),
-        recommendation=rule.fill(rule.recommendation, firing.shown) if rule.recommendation else None,
+        recommendation=recommendation,
         nodes=[firing.subject.node] if firing.subject.node else [],
         grace=rule.grace,
         affected=firing.affected,
         evidence=evidence,
         metadata={
             **firing.metadata,
-            **({"runbook": rule.runbook} if rule.runbook else {}),
+            **({"runbook": runbook} if runbook else {}),
             **({"labels": rule.labels} if rule.labels else {}),
         },
     )
