@@ -199,7 +199,8 @@ def _score(connection: Connection, series: pd.DataFrame, window: Window) -> int:
     if not seen["node"]:
         return 0
     scored = connection.execute(_SQL["score"], dict(seen)).rowcount
-    scored += connection.execute(_SQL["score_patterns"], {"node": nodes, "hour": moments}).rowcount
+    where = {"node": nodes, "hour": moments, "since": window.since, "until": window.until}
+    scored += connection.execute(_SQL["score_patterns"], where).rowcount
     return scored + _score_crossings(connection, series, window)
 
 

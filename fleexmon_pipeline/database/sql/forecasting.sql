@@ -109,12 +109,16 @@ WITH RECURSIVE known AS (
   UNION
   SELECT family.root, p.id, GREATEST(family.since, p."aliasSince")
   FROM family JOIN "LogPattern" p ON p."aliasOf" = family.id
+), counted AS (
+  SELECT node, pattern, date_trunc('hour', slot) AS hour, sum(count) AS count
+  FROM "LogPatternCount"
+  WHERE slot >= %(since)s AND slot < %(until)s AND pattern IN (SELECT id FROM family)
+  GROUP BY 1, 2, 3
 ), seen AS (
   SELECT asked.node, asked.hour, asked.subject, COALESCE(sum(c.count), 0)::float8 AS actual
   FROM asked
   JOIN family ON family.root = asked.root AND family.since < asked.hour
-  LEFT JOIN "LogPatternCount" c
-    ON c.pattern = family.id AND c.node = asked.node AND c.slot >= asked.hour AND c.slot < asked.hour + interval '1 hour'
+  LEFT JOIN counted c ON c.pattern = family.id AND c.node = asked.node AND c.hour = asked.hour
   GROUP BY 1, 2, 3
 )
 UPDATE "LogForecast" AS f
