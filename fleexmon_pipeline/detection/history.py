@@ -1,7 +1,7 @@
 """What rules may know beside the counts of the hour: coverage, first sightings, and what is usual for each node.
 
 Here: reading and keeping. What is learnt: `baseline.py`; how it is judged: `unusual.py`. Why the past ends where it
-does: docs/decisions/0012.
+does: docs/decisions/0018.
 """
 
 from __future__ import annotations
