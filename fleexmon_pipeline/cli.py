@@ -219,8 +219,10 @@ def _user() -> str:
 
 By = Annotated[str, typer.Option("--by", help="Who; default: the user of this shell.", default_factory=_user)]
 Why = Annotated[str, typer.Option("--why", help="Why, for whoever looks at it later.")]
-MutedNode = Annotated[str | None, typer.Option("--node", help="All issues of this node instead.")]
 MutedIssue = Annotated[str | None, typer.Argument(help="An issue's id, or the beginning of it.")]
+MutedFingerprint = Annotated[str | None, typer.Option("--fingerprint", help="All issues of this fingerprint instead.")]
+MutedNode = Annotated[str | None, typer.Option("--node", help="All issues of this node instead.")]
+MutedRule = Annotated[str | None, typer.Option("--rule", help="All issues of this rule instead.")]
 
 
 @issues_app.command("resolve")
@@ -242,23 +244,39 @@ def issues_mute(
     by: By,
     why: Annotated[str, typer.Option("--why", help="Why, for whoever looks at it later.", prompt=True)],
     issue: MutedIssue = None,
+    fingerprint: MutedFingerprint = None,
     node: MutedNode = None,
+    rule: MutedRule = None,
     length: Annotated[str | None, typer.Option("--for", help="2h, 7d; default: until unmuted.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="A UTC time instead, such as 2026-11-30.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which open issues it is about; mute nothing.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Tell nobody of it on GitHub, whenever it fires. Issues are found and listed all the same."""
-    from fleexmon_pipeline.commands.issues import mute
+    from fleexmon_pipeline.commands.issues import Meant, mute
 
     with _refusing():
-        mute(typer.echo, issue, node, length, by=by, why=why, now=datetime.now(UTC))
+        meant = Meant(issue, fingerprint, node, rule)
+        now = datetime.now(UTC)
+        mute(typer.echo, meant, length, until, by=by, why=why, dry_run=dry_run, as_json=as_json, now=now)
 
 
 @issues_app.command("unmute")
-def issues_unmute(by: By, issue: MutedIssue = None, node: MutedNode = None) -> None:
+def issues_unmute(
+    by: By,
+    issue: MutedIssue = None,
+    fingerprint: MutedFingerprint = None,
+    node: MutedNode = None,
+    rule: MutedRule = None,
+    why: Why = "",
+) -> None:
     """End a mute."""
-    from fleexmon_pipeline.commands.issues import unmute
+    from fleexmon_pipeline.commands.issues import Meant, unmute
 
     with _refusing():
-        unmute(typer.echo, issue, node, by=by, now=datetime.now(UTC))
+        unmute(typer.echo, Meant(issue, fingerprint, node, rule), by=by, why=why, now=datetime.now(UTC))
 
 
 @issues_app.command("mutes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
@@ -14,10 +15,10 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.analysis.grounding import runbook
 from fleexmon_pipeline.commands.issue_page import inert, page
 from fleexmon_pipeline.commands.times import moment_of
-from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.detection import handling
-from fleexmon_pipeline.detection.handling import Verdict, resolve_issue
+from fleexmon_pipeline.detection.handling import Scope, Verdict, resolve_issue
 from fleexmon_pipeline.detection.issues import Status, UnknownIssueError, list_issues, show_issue
 from fleexmon_pipeline.detection.occurrence import Severity
 from fleexmon_pipeline.detection.rules import all_rules
@@ -64,11 +65,10 @@ def print_one(write: Write, name: str, *, as_json: bool, now: datetime) -> None:
             raise typer.BadParameter(str(error)) from None
         around = surroundings(connection, detail.issue, all_rules(settings.rules_directory()).rules)
         metadata = detail.issue["metadata"] if isinstance(detail.issue["metadata"], dict) else {}
-        nodes = metadata["nodes"] if isinstance(metadata.get("nodes"), list) else []
         mutes = [
             mute
             for mute in handling.mutes(connection, now=now)
-            if mute["node"] in nodes or mute["fingerprint"] == metadata.get("fingerprint", "")
+            if Scope(mute["fingerprint"], mute["node"], mute["rule"]).covers(metadata)
         ]
     book = runbook(str(metadata.get("runbook")))
     if as_json:
@@ -89,24 +89,65 @@ def resolve(write: Write, name: str, *, by: str, why: str, verdict: str | None, 
     write(f"{handled.id}  {told}{f', called {said}' if said else ''}: {inert(handled.title)}")
 
 
+@dataclass(frozen=True)
+class Meant:
+    """Which issues a person means: one by its id, or all of a kind. Exactly one is given."""
+
+    issue: str | None = None
+    fingerprint: str | None = None
+    node: str | None = None
+    rule: str | None = None
+
+    def scope(self, connection: Connection) -> Scope:
+        rules = [rule.name for rule in all_rules(settings.rules_directory()).rules] if self.rule else []
+        return handling.scope_of(
+            connection, self.issue, fingerprint=self.fingerprint, node=self.node, rule=self.rule, rules=rules
+        )
+
+
 def mute(
-    write: Write, name: str | None, node: str | None, length: str | None, *, by: str, why: str, now: datetime
-) -> None:
+    write: Write, meant: Meant, length: str | None, until: str | None, *, by: str, why: str, dry_run: bool,
+    as_json: bool, now: datetime,
+) -> None:  # fmt: skip
     """Raises typer.BadParameter."""
-    until = now + (now - moment_of("--for", length, now=now)) if length else None
-    if until is not None and until <= now:
+    ends = _end(length, until, now=now)
+    with connect(database_url()) as connection, _known():
+        scope = meant.scope(connection)
+        silenced = handling.open_issues(connection, scope)
+        if not dry_run:
+            handling.mute(connection, scope, by=by, why=why, now=now, until=ends)
+    if as_json:
+        told = {**vars(scope), "by": by, "why": why, "until": ends, "muted": not dry_run, "open_issues": silenced}
+        write(msgspec.json.encode(told).decode())
+        return
+    for row in silenced if dry_run else ():
+        write(f"{row['id'][:_SHORT]}  {row['severity']:<8}  {inert(row['title'])}")
+    when = f"until {ends:%Y-%m-%d %H:%M} UTC" if ends else "until unmuted"
+    said = f"would be muted {when}" if dry_run else f"muted {when}"
+    write(f"{said}: {inert(str(scope))} ({len(silenced)} open issues)")
+
+
+def _end(length: str | None, until: str | None, *, now: datetime) -> datetime | None:
+    if length and until:
+        raise typer.BadParameter("--for and --until: give one of them")
+    if until:
+        ends = moment_of("--until", until, now=now)
+        if ends <= now:
+            raise typer.BadParameter(f'--until: "{until}" is over. Examples: --until 2030-01-01  --for 7d')
+        return ends
+    if not length:
+        return None
+    ends = now + (now - moment_of("--for", length, now=now))
+    if ends <= now or "-" in length:  # a date is no length
         raise typer.BadParameter(f'--for: "{length}" is not a length of time. Examples: --for 2h  --for 7d')
-    with connect(database_url()) as connection, _known():
-        scope = handling.scope_of(connection, name, node)
-        handling.mute(connection, scope, by=by, why=why, now=now, until=until)
-    write(f"muted {f'until {until:%Y-%m-%d %H:%M} UTC' if until else 'until unmuted'}: {inert(str(scope))}")
+    return ends
 
 
-def unmute(write: Write, name: str | None, node: str | None, *, by: str, now: datetime) -> None:
+def unmute(write: Write, meant: Meant, *, by: str, why: str, now: datetime) -> None:
     """Raises typer.BadParameter."""
     with connect(database_url()) as connection, _known():
-        scope = handling.scope_of(connection, name, node)
-        ended = handling.unmute(connection, scope, by=by, now=now)
+        scope = meant.scope(connection)
+        ended = handling.unmute(connection, scope, by=by, why=why, now=now)
     write(f"{f'{ended} mutes ended' if ended else 'was not muted'}: {inert(str(scope))}")
 
 
@@ -117,7 +158,7 @@ def print_mutes(write: Write, *, as_json: bool, now: datetime) -> None:
         write(msgspec.json.encode(rows).decode())
         return
     for row in rows:
-        what = f"node {row['node']}" if row["node"] else row["fingerprint"]
+        what = str(Scope(row["fingerprint"], row["node"], row["rule"]))
         until = f"until {_minute(row['until'])}" if row["until"] else "until unmuted"
         write(f"{_minute(row['since'])}  {until:<19}  {inert(row['by'])}  {inert(what)}  {inert(row['why'])}")
     write(f"{len(rows)} mutes")

@@ -6,6 +6,7 @@ Here: the writes. What follows from a resolve: `lifecycle.py` keeps it; from a m
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -31,13 +32,22 @@ class Handled:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a mute is about: one thing that fires (of all rules: a node)."""
+    """What a mute is about, one of the three: one thing that fires, all of a node, all of a rule."""
 
     fingerprint: str | None = None
     node: str | None = None
+    rule: str | None = None
 
     def __str__(self) -> str:
-        return f"node {self.node}" if self.node else f"{self.fingerprint}"
+        return f"node {self.node}" if self.node else f"rule {self.rule}" if self.rule else f"{self.fingerprint}"
+
+    def covers(self, metadata: Row) -> bool:
+        """Whether an issue of this metadata is muted by it."""
+        if self.node:
+            return isinstance(metadata.get("nodes"), list) and self.node in metadata["nodes"]
+        if self.rule:
+            return bool(metadata.get("rule") == self.rule)
+        return bool(metadata.get("fingerprint") == self.fingerprint)
 
 
 def resolve_issue(
@@ -56,31 +66,59 @@ def resolve_issue(
     return Handled(key, row["title"] if row else "", fingerprint, changed)
 
 
-def scope_of(connection: Connection, name: str | None, node: str | None) -> Scope:
-    """Of an issue's id (or its beginning) or a node's name, exactly one. Raises UnknownIssueError, ValueError."""
-    if (name is None) == (node is None):
-        raise ValueError("give an issue or --node, one of them")
-    if node is not None:
-        return Scope(node=node)
-    row = connection.execute(SQL["subject_of"], {"id": find_issue(connection, name or "")}).fetchone()
-    if row is None or row["fingerprint"] is None:
-        raise ValueError(f"issue {name}: another program made it, it has no fingerprint to mute; resolve it there")
-    return Scope(fingerprint=row["fingerprint"])
+def scope_of(
+    connection: Connection,
+    name: str | None,
+    *,
+    fingerprint: str | None = None,
+    node: str | None = None,
+    rule: str | None = None,
+    rules: Collection[str] = (),
+) -> Scope:
+    """Of an issue's id (or its beginning), a fingerprint, a node or a rule, exactly one.
+
+    `rules`: names of those in force, which may not have fired yet. Raises UnknownIssueError, and ValueError for what
+    there was never anything of.
+    """
+    if sum(each is not None for each in (name, fingerprint, node, rule)) != 1:
+        raise ValueError("give an issue, --fingerprint, --node or --rule, one of them")
+    if name is not None:
+        row = connection.execute(SQL["subject_of"], {"id": find_issue(connection, name)}).fetchone()
+        if row is None or row["fingerprint"] is None:
+            raise ValueError(f"issue {name}: another program made it, it has no fingerprint to mute; resolve it there")
+        return Scope(fingerprint=row["fingerprint"])
+    scope = Scope(fingerprint, node, rule)
+    found = connection.execute(SQL["known_scope"], vars(scope)).fetchone()
+    if rule not in rules and not (found and found["known"]):
+        ways = {"fingerprint": "`fleexmon issues show ID --json` has it", "node": "`fleexmon nodes` lists them",
+                "rule": "`fleexmon rules list` lists them"}  # fmt: skip
+        option = next(option for option, value in vars(scope).items() if value is not None)
+        raise ValueError(f'--{option}: there was never anything of "{getattr(scope, option)[:100]}"; {ways[option]}')
+    return scope
+
+
+def open_issues(connection: Connection, scope: Scope) -> list[Row]:
+    """What a mute would silence now: id, severity, title; the latest first."""
+    return [plain(row) for row in connection.execute(SQL["in_scope"], vars(scope))]
 
 
 def mute(connection: Connection, scope: Scope, *, by: str, why: str, now: datetime, until: datetime | None) -> None:
-    """From now on nobody is told of it on GitHub; `until` None: until `unmute`. Issues are made all the same."""
+    """From now on nobody is told of it on GitHub; `until` None: until `unmute`. Issues are made all the same.
+
+    Ends the mutes of the same scope: what is said last holds.
+    """
     key = uuid8(now, str(scope).encode(), by.encode(), why.encode())
-    told = {"id": key, "fingerprint": scope.fingerprint, "node": scope.node, "by": by, "why": why}
-    connection.execute(SQL["mute"], {**told, "now": now, "until": until})
+    with connection.transaction():
+        unmute(connection, scope, by=by, why="muted anew", now=now)
+        told = {"id": key, "by": by, "why": why, "now": now, "until": until}
+        connection.execute(SQL["mute"], {**vars(scope), **told})
 
 
-def unmute(connection: Connection, scope: Scope, *, by: str, now: datetime) -> int:
+def unmute(connection: Connection, scope: Scope, *, by: str, why: str = "", now: datetime) -> int:
     """How many mutes were ended."""
-    told = {"fingerprint": scope.fingerprint, "node": scope.node, "by": by, "now": now}
-    return connection.execute(SQL["unmute"], told).rowcount
+    return connection.execute(SQL["unmute"], {**vars(scope), "by": by, "why": why, "now": now}).rowcount
 
 
 def mutes(connection: Connection, *, now: datetime) -> list[Row]:
-    """What is muted: fingerprint or node, by, why, since, until; the latest first."""
+    """What is muted: fingerprint, node or rule, by, why, since, until; the latest first."""
     return [plain(row) for row in connection.execute(SQL["muted"], {"now": now})]

@@ -70,6 +70,8 @@ def _refresh(
     if not was_open and (not is_open or not urgent):
         return
     event = _event(issue, known, was_open=was_open)
+    if issue["muted"] and is_open:
+        event = None  # told before it was muted: its text stays true, nobody is notified
     if event is None and not _worth_an_update(issue, known, now):
         return
     comment = event or (before["comment"] and before["comment"].partition("\n")[2])

@@ -10,7 +10,7 @@ import pytest
 
 from fleexmon_pipeline.detection.handling import Scope, mute
 from fleexmon_pipeline.detection.occurrence import Severity, Subject
-from fleexmon_pipeline.reporting.alerts import refresh_alerts
+from fleexmon_pipeline.reporting.alerts import Alerts, refresh_alerts
 from fleexmon_pipeline.window import DAY
 from fleexmon_pipeline_tests.commands.conftest import Call, refused
 from fleexmon_pipeline_tests.conftest import Database
@@ -165,8 +165,14 @@ def test_a_mute_is_written_down_and_ends(found: list[str], fleexmon: Call) -> No
     [
         (["resolve", "12345678"], "there is none with that id"),
         (["resolve", "ID", "--as", "rubbish"], '--as: "rubbish" is none of noise, real'),
-        (["mute", "--why", "x"], "give an issue or --node"),
-        (["mute", "ID", "--node", "blue", "--why", "x"], "give an issue or --node"),
+        (["mute", "--why", "x"], "give an issue, --fingerprint, --node or --rule, one of them"),
+        (["mute", "ID", "--node", "blue", "--why", "x"], "give an issue, --fingerprint, --node or --rule"),
+        (["mute", "--rule", "silent-nod", "--why", "x"], '--rule: there was never anything of "silent-nod"'),
+        (["mute", "--node", "bleu", "--why", "x"], "`fleexmon nodes` lists them"),
+        (["mute", "--fingerprint", "a:b", "--why", "x"], "`fleexmon issues show ID --json` has it"),
+        (["mute", "ID", "--why", "x", "--for", "2020-01-01"], '--for: "2020-01-01"'),
+        (["mute", "ID", "--why", "x", "--until", "2020-01-01"], '--until: "2020-01-01" is over'),
+        (["mute", "ID", "--why", "x", "--until", "2090-01-01", "--for", "7d"], "give one of them"),
         (["mute", "ID", "--why", "x", "--for", "soon"], '--for: "soon"'),
         (["mute", "ID", "--why", "x", "--for", "2126-01-01"], '--for: "2126-01-01"'),
         (["unmute", "zzzz"], "not an id"),
@@ -194,3 +200,46 @@ def test_an_issue_that_is_muted_reaches_nobody_until_it_is_unmuted(
     assert told() == 0
     fleexmon("issues", "unmute", found[0])
     assert told() == 1
+
+
+def test_all_of_a_rule_are_muted_after_a_look_at_which(found: list[str], fleexmon: Call, database: Database) -> None:
+    looked = fleexmon(
+        "issues", "mute", "--rule", "repeated-error", "--why", "known", "--until", "2090-01-01", "--dry-run"
+    )
+    assert looked.out.splitlines()[0].startswith(f"{found[0][:18]}  high")
+    assert looked.out.endswith("would be muted until 2090-01-01 00:00 UTC: rule repeated-error (1 open issues)\n")
+    assert fleexmon("issues", "mutes").out == "0 mutes\n"
+
+    for why in ("known", "known since May"):  # what is said last holds
+        said = fleexmon("issues", "mute", "--rule", "repeated-error", "--why", why, "--until", "2090-01-01", "--json")
+    told = json.loads(said.out)
+    assert (told["rule"], told["muted"], [row["id"] for row in told["open_issues"]]) == (
+        "repeated-error",
+        True,
+        found[:1],
+    )
+    assert [row["why"] for row in json.loads(fleexmon("issues", "mutes", "--json").out)] == ["known since May"]
+    assert "muted        until 2090-01-01T00:00:00Z by" in fleexmon("issues", "show", found[0]).out
+    fleexmon("issues", "mute", "--rule", "silent-node", "--why", "has not fired yet")
+    with database.connect() as connection:
+        refresh_alerts(connection, now=datetime(2026, 11, 20, 14, tzinfo=UTC))
+    assert database.rows('SELECT key FROM "Outbox"') == []
+
+    assert fleexmon("issues", "unmute", "--rule", "repeated-error", "--why", "mended").out.startswith("1 mutes ended")
+    ended = database.rows('SELECT "endedWhy" AS why FROM "IssueMute" WHERE "endedAt" IS NOT NULL ORDER BY since')
+    assert ended == [{"why": "muted anew"}, {"why": "mended"}]
+
+
+def test_what_was_told_before_it_was_muted_gets_worse_in_silence_and_ends(
+    found: list[str], fleexmon: Call, database: Database
+) -> None:
+    def refreshed(minute: int) -> Alerts:
+        with database.connect() as connection:
+            return refresh_alerts(connection, now=datetime(2026, 11, 20, 14, minute, tzinfo=UTC))
+
+    assert len(refreshed(0).opened) == 1
+    fleexmon("issues", "mute", found[0], "--why", "known", "--until", "2090-01-01")
+    database.rows("""UPDATE "LogIssue" SET severity = 'critical' WHERE status = 'open' RETURNING id""")
+    assert refreshed(5).commented == []
+    fleexmon("issues", "resolve", found[0], "--why", "mended")
+    assert len(refreshed(10).closed) == 1

@@ -18,17 +18,33 @@ VALUES (%(id)s, %(fingerprint)s, %(verdict)s, %(by)s, %(why)s, %(now)s)
 ON CONFLICT (issue) DO UPDATE SET verdict = EXCLUDED.verdict, "by" = EXCLUDED."by", why = EXCLUDED.why, at = EXCLUDED.at;
 
 -- mute --
-INSERT INTO "IssueMute" (id, fingerprint, node, "by", why, since, until)
-VALUES (%(id)s, %(fingerprint)s, %(node)s, %(by)s, %(why)s, %(now)s, %(until)s);
+INSERT INTO "IssueMute" (id, fingerprint, node, rule, "by", why, since, until)
+VALUES (%(id)s, %(fingerprint)s, %(node)s, %(rule)s, %(by)s, %(why)s, %(now)s, %(until)s)
+ON CONFLICT (id) DO NOTHING;
 
 -- unmute --
-UPDATE "IssueMute" SET "endedAt" = %(now)s, "endedBy" = %(by)s
+UPDATE "IssueMute" SET "endedAt" = %(now)s, "endedBy" = %(by)s, "endedWhy" = %(why)s
 WHERE "endedAt" IS NULL AND (until IS NULL OR until > %(now)s)
-  AND (fingerprint = %(fingerprint)s::text OR node = %(node)s::text);
+  AND (fingerprint = %(fingerprint)s::text OR node = %(node)s::text OR rule = %(rule)s::text);
 
 -- muted --
 -- What is muted now, the latest first.
-SELECT fingerprint, node, "by", why, since, until
+SELECT fingerprint, node, rule, "by", why, since, until
 FROM "IssueMute"
 WHERE "endedAt" IS NULL AND (until IS NULL OR until > %(now)s)
 ORDER BY since DESC, id;
+
+-- known_scope --
+-- Whether there was ever anything of that name: a typing mistake would mute nothing, and nobody would notice.
+SELECT EXISTS (SELECT FROM "LogIssue" WHERE metadata ->> 'fingerprint' = %(fingerprint)s::text)
+  OR EXISTS (SELECT FROM "LogCoverage" WHERE node = %(node)s::text)
+  OR EXISTS (SELECT FROM "LogIssue" WHERE metadata ->> 'rule' = %(rule)s::text) AS known;
+
+-- in_scope --
+-- What a mute is about now: the open issues, the latest first.
+SELECT id, severity, title FROM "LogIssue"
+WHERE status = 'open' AND (
+  metadata ->> 'fingerprint' = %(fingerprint)s::text OR metadata -> 'nodes' ? %(node)s::text
+  OR metadata ->> 'rule' = %(rule)s::text
+)
+ORDER BY "updatedAt" DESC, id;

@@ -57,13 +57,16 @@ SELECT DISTINCT ON (COALESCE(metadata ->> 'fingerprint', id::text))
        'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) AS key, id::text, type, severity, title, description,
        "rootCause" AS root_cause, recommendation, source, status, "detectedAt" AS detected_at,
        "updatedAt" AS updated_at, "resolvedAt" AS resolved_at, metadata,
-       COALESCE(cardinality("affectedLogs"), 0) AS evidence
-FROM "LogIssue"
-WHERE ("updatedAt" >= %(recent)s AND severity IN ('high', 'critical') AND NOT EXISTS (
+       COALESCE(cardinality("affectedLogs"), 0) AS evidence, muted
+FROM "LogIssue" CROSS JOIN LATERAL (
+  SELECT EXISTS (
     SELECT FROM "IssueMute" AS m
-    WHERE m."endedAt" IS NULL AND (m.until IS NULL OR m.until > %(now)s)
-      AND (m.fingerprint = metadata ->> 'fingerprint' OR metadata -> 'nodes' ? m.node)
-  ))
+    WHERE m."endedAt" IS NULL AND (m.until IS NULL OR m.until > %(now)s) AND (
+      m.fingerprint = metadata ->> 'fingerprint' OR metadata -> 'nodes' ? m.node OR m.rule = metadata ->> 'rule'
+    )
+  ) AS muted
+) AS people
+WHERE ("updatedAt" >= %(recent)s AND severity IN ('high', 'critical') AND NOT muted)
    OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(told)s)
 ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;
 
