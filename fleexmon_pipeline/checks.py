@@ -132,7 +132,7 @@ def check_rates(rates: Rates) -> dg.AssetCheckResult:
         description=f"{len(problems)} to look at" if problems else rates.sentence(),
         metadata={
             "rates": dg.MetadataValue.md("\n".join(told)),
-            "issues_a_day": dg.MetadataValue.float(sum(rate.a_day for rate in rates.rules if not rate.shadow)),
+            "issues_a_day": dg.MetadataValue.float(sum((rate.a_day for rate in rates.rules if not rate.shadow), 0.0)),
         },
     )
 

@@ -22,7 +22,15 @@ from fleexmon_pipeline_tests.node_server import NodeServer
 hypothesis.settings.register_profile("fleexmon", deadline=None, derandomize=bool(os.environ.get("CI")), database=None)
 hypothesis.settings.load_profile("fleexmon")
 
-_PRODUCT_VARIABLES = ("DATABASE_URL", "LOG_SOURCES", "ALERTS_REPO", "GH_TOKEN", "GITHUB_API_URL", "LOG_RETENTION_DAYS", "LIVE_NODE")
+_PRODUCT_VARIABLES = (
+    "DATABASE_URL",
+    "LOG_SOURCES",
+    "ALERTS_REPO",
+    "GH_TOKEN",
+    "GITHUB_API_URL",
+    "LOG_RETENTION_DAYS",
+    "LIVE_NODE",
+)
 _PRODUCT_PREFIXES = ("BLUE_", "GREEN_", "GENAI_", "FLEEXMON_", "DAGSTER_HOME")
 
 
