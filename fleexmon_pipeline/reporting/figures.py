@@ -104,6 +104,7 @@ class IssueFigures:
     detected_at: datetime
     updated_at: datetime
     resolved_at: datetime | None
+    muted: bool  # by a person, at the day's end
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class Issues:
     """Open: at the day's end, not now. The lists are the newest of what the numbers count."""
 
     open: int
+    muted: int  # of the open ones: counted, and left out of what is urgent
     open_by_severity: dict[str, int]
     urgent: int  # high and critical of the open ones
     urgent_listed: tuple[IssueFigures, ...]
@@ -318,13 +320,14 @@ def _pattern(row: Mapping[str, Any]) -> PatternFigures:
 def _issues(rows: Sequence[Mapping[str, Any]], day: Window) -> Issues:
     """`rows` come newest first. A severity that is none of ours is counted under its own name."""
     at_end = [row for row in rows if row["ended"] is None or row["ended"] >= day.until]
-    urgent = [row for row in at_end if row["severity"] in URGENT]
+    urgent = [row for row in at_end if row["severity"] in URGENT and not row["muted"]]
     new = [row for row in rows if row["detected_at"] in day]
     resolved = sorted((r for r in rows if r["ended"] in day), key=lambda r: (r["ended"], r["id"]), reverse=True)
     severities = Counter(row["severity"] for row in at_end)
     order = [*SEVERITIES, *sorted(severities.keys() - set(SEVERITIES))]
     return Issues(
         open=len(at_end),
+        muted=sum(row["muted"] for row in at_end),
         open_by_severity={severity: severities[severity] for severity in order if severities[severity]},
         urgent=len(urgent),
         urgent_listed=tuple(map(_issue, urgent[:LISTED_ISSUES])),
@@ -340,4 +343,5 @@ def _issue(row: Mapping[str, Any]) -> IssueFigures:
     return IssueFigures(
         row["id"], row["type"], row["severity"], redact(row["title"]), row["source"],
         tuple(str(node) for node in nodes), row["detected_at"], row["updated_at"], row["ended"],
+        row["muted"],
     )  # fmt: skip

@@ -125,7 +125,8 @@ def _issues(figures: Figures) -> list[str]:
     issues = figures.issues
     by_severity = f" ({prose(wording.severities(figures), most=300)})" if issues.open else ""
     numbers = (
-        f"{issues.open:,} open at the end of the day{by_severity}, {issues.new:,} new, {issues.resolved:,} resolved."
+        f"{issues.open:,} open at the end of the day{by_severity}{wording.muted(figures)}, {issues.new:,} new, "
+        f"{issues.resolved:,} resolved."
     )
     sections = [f"## Issues\n\n{numbers}"]
     for heading, listed, total in (
@@ -142,7 +143,7 @@ def _issue_table(listed: Sequence[IssueFigures]) -> str:
     rows = [
         (
             clean(issue.severity, most=10) if issue.severity.isalpha() else code(issue.severity, most=10),
-            code(issue.title, most=TEMPLATE), _names(issue.nodes),
+            code(issue.title, most=TEMPLATE) + (" (muted)" if issue.muted else ""), _names(issue.nodes),
             wording.moment(issue.detected_at), wording.moment(issue.resolved_at),
         )
         for issue in listed

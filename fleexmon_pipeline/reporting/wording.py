@@ -63,6 +63,11 @@ def severities(figures: Figures) -> str:
     return ", ".join(f"{count} {severity}" for severity, count in figures.issues.open_by_severity.items())
 
 
+def muted(figures: Figures) -> str:
+    """`, 2 of them muted`, or empty."""
+    return f", {figures.issues.muted:,} of them muted" if figures.issues.muted else ""
+
+
 def genai(figures: Figures) -> str:
     use = figures.genai
     if not use.calls:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleexmon_pipeline.detection.handling import Scope, mute, unmute
 from fleexmon_pipeline.reporting import html, markdown
 from fleexmon_pipeline.reporting.charts import ceiling
 from fleexmon_pipeline.reporting.digests import write_digest
@@ -197,3 +198,26 @@ def test_forecasts_and_how_they_did(database: Database) -> None:
         assert "Within the 80 % interval: lines 50% of 2 (0.60 of the naive error)." in text
         assert "high-error-rate in about 3 h (2-4 h), said at 2026-11-20 09:00: came after 3 h" in text
         assert text.count("said at") == 1
+
+
+def test_what_was_muted_at_the_days_end_is_said_and_not_urgent(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, "blue", THE_DAY, stored=0)
+        issue(connection, "High error rate", at(9), severity="critical")
+        issue(connection, "Another", at(10), fingerprint="other:node:blue")
+        told = {"by": "ann", "why": "known"}
+        mute(connection, Scope(fingerprint="rule:node:blue"), **told, now=at(12), until=at(0, day=9))
+        mute(connection, Scope(fingerprint="other:node:blue"), **told, now=at(12), until=at(20))  # over by then
+        mute(connection, Scope(node="blue"), **told, now=at(1, day=1), until=None)  # the day after
+        found = figures(connection, THE_DAY, now=NEXT_MORNING)
+        unmute(connection, Scope(fingerprint="rule:node:blue"), by="ann", now=at(2, day=1))
+        assert figures(connection, THE_DAY, now=NEXT_MORNING) == found
+        unmute(connection, Scope(node="blue"), by="ann", now=at(3, day=1))
+
+    assert (found.issues.open, found.issues.muted, found.issues.urgent) == (2, 1, 1)
+    assert [row.title for row in found.issues.urgent_listed] == ["Another"]
+    text, page = markdown.render(found), html.render(found)
+    assert "2 open at the end of the day (1 critical, 1 high), 1 of them muted" in text
+    assert "`High error rate` (muted)" in text
+    assert "1 of them muted" in page
+    assert "High error rate (muted)" in page

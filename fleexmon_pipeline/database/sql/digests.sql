@@ -89,9 +89,15 @@ ORDER BY (counted.worst >= 4) DESC NULLS LAST, counted.count DESC, fresh.root
 LIMIT %(limit)s;
 
 -- issues --
--- Every issue that touches the day. A resolved row of another program may lack resolvedAt; updatedAt stands in for it.
+-- Every issue that touches the day, muted or not at its end. A resolved row of another program may lack resolvedAt; updatedAt stands in for it.
 SELECT id::text, type, severity, title, source, "detectedAt" AS detected_at, "updatedAt" AS updated_at, ended,
-       metadata -> 'nodes' AS nodes
+       metadata -> 'nodes' AS nodes, EXISTS (
+         SELECT FROM "IssueMute" AS m
+         WHERE m.since < %(until)s AND (m.until IS NULL OR m.until >= %(until)s)
+           AND (m."endedAt" IS NULL OR m."endedAt" >= %(until)s) AND (
+             m.fingerprint = metadata ->> 'fingerprint' OR metadata -> 'nodes' ? m.node OR m.rule = metadata ->> 'rule'
+           )
+       ) AS muted
 FROM (
   SELECT *, COALESCE("resolvedAt", CASE WHEN status = 'resolved' THEN "updatedAt" END) AS ended FROM "LogIssue"
 ) AS issue
