@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from dotenv import load_dotenv
+from typer.core import TyperGroup
 
 app = typer.Typer(
     name="fleexmon",
@@ -33,6 +34,23 @@ rejected_app = typer.Typer(no_args_is_help=True, help="Records of the nodes that
 app.add_typer(issues_app, name="issues")
 app.add_typer(rules_app, name="rules")
 app.add_typer(rejected_app, name="rejected")
+
+
+class _FileOrCommand(TyperGroup):
+    """`fleexmon patterns FILE`, and commands beside it: what is none of them is a file, or an option of it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Any: typer has a click of its own, under no name
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["of", *args]
+        return super().parse_args(ctx, args)
+
+
+patterns_app = typer.Typer(
+    cls=_FileOrCommand,
+    no_args_is_help=True,
+    help="The pattern of every line: fleexmon patterns FILE. What patterns are called, and which to ignore.",
+)
+app.add_typer(patterns_app, name="patterns")
 genai_app = typer.Typer(no_args_is_help=True, help="What the GenAI agent is asked, and past hours judged again.")
 app.add_typer(genai_app, name="genai")
 
@@ -134,15 +152,18 @@ def nodes(as_json: Json = False) -> None:
         print_nodes(typer.echo, as_json=as_json, now=datetime.now(UTC))
 
 
-@app.command()
-def patterns(
+@patterns_app.command("of")
+def patterns_of(
     file: Annotated[str, typer.Argument(help="A file of log lines; - for standard input.")],
     summary: Annotated[bool, typer.Option("--summary", help="Patterns with their counts instead of lines.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="The summary as JSON lines; without --summary it is always.")
     ] = False,
 ) -> None:
-    """The pattern of every line, as JSON lines {"line": 0-based, "pattern", "template"}. Needs no database."""
+    """The pattern of every line, as JSON lines {"line": 0-based, "pattern", "template"}. Needs no database.
+
+    The word `of` may be left out, unless the file has the name of another command.
+    """
     from fleexmon_pipeline.analysis.patterns_command import lines_of, stream_patterns, summarise
     from fleexmon_pipeline.analysis.redaction import redact
 
@@ -223,6 +244,42 @@ MutedIssue = Annotated[str | None, typer.Argument(help="An issue's id, or the be
 MutedFingerprint = Annotated[str | None, typer.Option("--fingerprint", help="All issues of this fingerprint instead.")]
 MutedNode = Annotated[str | None, typer.Option("--node", help="All issues of this node instead.")]
 MutedRule = Annotated[str | None, typer.Option("--rule", help="All issues of this rule instead.")]
+
+
+@patterns_app.command("name")
+def patterns_name(
+    pattern: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")],
+    name: Annotated[str, typer.Argument(help="What you call it.")],
+    by: By,
+) -> None:
+    """Issues about it will say this name before its template."""
+    from fleexmon_pipeline.commands.labels import print_label
+
+    with _refusing():
+        print_label(typer.echo, pattern, by=by, now=datetime.now(UTC), name=name)
+
+
+@patterns_app.command("ignore")
+def patterns_ignore(
+    pattern: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")],
+    by: By,
+    why: Annotated[str, typer.Option("--why", help="Why, for whoever looks at it later.", prompt=True)],
+    no_longer: Annotated[bool, typer.Option("--no-longer", help="Take it back.")] = False,
+) -> None:
+    """No rule makes an issue about this pattern any more. Its lines still count, in error rates too."""
+    from fleexmon_pipeline.commands.labels import print_label
+
+    with _refusing():
+        print_label(typer.echo, pattern, by=by, now=datetime.now(UTC), ignored=not no_longer, why=why)
+
+
+@patterns_app.command("labels")
+def patterns_labels(as_json: Json = False) -> None:
+    """The patterns that have a name or are ignored."""
+    from fleexmon_pipeline.commands.labels import print_labels
+
+    with _refusing():
+        print_labels(typer.echo, as_json=as_json)
 
 
 @issues_app.command("resolve")

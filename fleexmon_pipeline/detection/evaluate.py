@@ -20,6 +20,7 @@ from fleexmon_pipeline.detection.counts import Counts, Samples, read_counts, rea
 from fleexmon_pipeline.detection.firing import TEMPLATE_SHOWN, Firing, minutes, occurrence, percent, spoken
 from fleexmon_pipeline.detection.grid import SLOTS_AN_HOUR, moment, number
 from fleexmon_pipeline.detection.history import LOOK_BACK, day_of, past_templates, read_scenes
+from fleexmon_pipeline.detection.labels import read_labels
 from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
 from fleexmon_pipeline.detection.rule import (
     LEVELS,
@@ -86,12 +87,15 @@ def _evaluate(
     looked_at = Window(ends[0] - longest, ends[-1])
     texts = find_texts(connection, [rule for rule in rules if isinstance(rule, Threshold)], looked_at)
     scenes = read_scenes(connection, counts, Window(ends[0] - SLOT, ends[-1]), seen, asked)
+    labels = read_labels(connection)
     firings: defaultdict[str, list[tuple[Firing, int]]] = defaultdict(list)
     by_name = {rule.name: rule for rule in rules}
     for scene in scenes:
         scene = with_texts(connection, scene, texts)  # noqa: PLW2901
         for rule, finding in judge(rules, scene, ends):
-            firings[rule.name].append((_firing(rule, scene, finding), finding.width))
+            label = labels.get(finding.pattern or "")
+            if not (label and label.ignored):
+                firings[rule.name].append((_firing(rule, scene, finding, label.name if label else None), finding.width))
     samples: dict[tuple[object, ...], Samples] = {}
     for name, fired in firings.items():
         rule = by_name[name]
@@ -186,7 +190,8 @@ def width_of(rule: Detector) -> int:
 # -- what a firing says ---------------------------------------------------------------------------------------------
 
 
-def _firing(rule: Detector, scene: Scene, found: Finding) -> Firing:
+def _firing(rule: Detector, scene: Scene, found: Finding, name: str | None = None) -> Firing:
+    """`name`: what people call its pattern."""
     node, width = scene.grid.node, found.width * SLOT
     end = moment(scene.grid.first + found.slot + 1)
     subject = Subject(node, found.pattern)
@@ -198,7 +203,7 @@ def _firing(rule: Detector, scene: Scene, found: Finding) -> Firing:
     if found.pattern is not None:
         template = scene.templates.get(found.pattern, found.pattern)[:TEMPLATE_SHOWN]
         figures |= {"pattern": found.pattern, "template": template}
-        shown |= {"pattern": found.pattern, "template": template}
+        shown |= {"pattern": found.pattern, "template": f"{name}: {template}" if name else template}
     else:
         top = _top_patterns(rule, scene, found)
         if not isinstance(rule, Silence):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleexmon_pipeline_tests.commands.conftest import execute
+from fleexmon_pipeline_tests.commands.conftest import Call, execute
+from fleexmon_pipeline_tests.conftest import Database
 
 TEXT = b"took 5 ms\nuser \xff logged in, password=hunterhunter\r\n\ntook 77 ms"
 
@@ -43,3 +44,32 @@ def test_a_file_can_be_summed_up(options: list[str], tmp_path: Path) -> None:
 def test_nothing_in_nothing_out() -> None:
     for options in ([], ["--summary"]):
         assert execute("patterns", "-", *options, stdin=b"").out == ""
+
+
+def test_a_pattern_can_be_named_ignored_and_listed(fleexmon: Call, database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            """INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion")
+            VALUES ('6a9b7d59', 'took <num> ms', 'error', now(), now(), 2)"""
+        )
+    assert fleexmon("patterns", "labels").out == "No pattern has a name, and none is ignored.\n"
+
+    assert fleexmon("patterns", "name", "6a9b", "slow query", "--by", "kim").status == 0
+    said = fleexmon("patterns", "ignore", "6a9b", "--why", "a nightly report", "--by", "kim")
+    told = '6a9b7d59  called "slow query", ignored: a nightly report (by kim)  took <num> ms'
+    assert said.out.splitlines()[0] == fleexmon("patterns", "labels").out.strip() == told
+    assert json.loads(fleexmon("patterns", "labels", "--json").out)[0]["ignored"] is True
+
+    assert "neither" not in fleexmon("patterns", "ignore", "6a9b", "--why", "", "--no-longer").out
+    assert json.loads(fleexmon("patterns", "labels", "--json").out)[0]["ignored"] is False
+
+
+@pytest.mark.parametrize(("arguments", "reason"), [
+    (["name", "ffff", "n"], '"ffff" is no pattern'),
+    (["name", "6a9b", " "], "a name has 1 to 80 characters"),
+])  # fmt: skip
+def test_what_cannot_be_named_is_refused(fleexmon: Call, arguments: list[str], reason: str) -> None:
+    said = fleexmon("patterns", *arguments)
+
+    assert said.status == 2
+    assert reason in " ".join(said.err.replace("│", " ").split())
