@@ -99,11 +99,11 @@ def rebuild_counts(
                 succeed_outdated(connection, miner, gone)
         miner.new_aliases.clear()
         slots += len(part)
-        patterns |= sightings.keys()
-    resolved = {miner.resolve(pattern) for pattern in patterns}
-    bounds = {"ids": sorted(resolved), "since": window.since, "until": window.until}
+        patterns = {miner.resolve(pattern) for pattern in patterns | sightings.keys()}  # before aliases are forgotten
+        miner.forget()
+    bounds = {"ids": sorted(patterns), "since": window.since, "until": window.until}
     new = [row["id"] for row in connection.execute(_SQL["first_seen_inside"], bounds)]
-    return CountsAccount(rows, len(resolved), new, slots, changed, time.perf_counter() - begun)
+    return CountsAccount(rows, len(patterns), new, slots, changed, time.perf_counter() - begun)
 
 
 def _count(connection: Connection, slot: Window, miner: PatternMiner) -> dict[_Key, _Tally]:

@@ -67,11 +67,12 @@ def _cut(message: str) -> bytes:
 _VARIABLE = re.compile(
     r"""
     (?P<url>(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]*+://[^\s,;"'<>()\[\]{}]+(?<![:.]))
+  | (?P<ip>(?<![\w./-])[A-Za-z][\w.-]*+/0{1,3}(?:\.0{1,3}){3}(?::0+)?(?![\w.])) # name/0.0.0.0:0
   | (?P<email>(?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]++)
   | (?P<host>(?<![\w.-])(?:[\w-]++\.)++[\w-]++:\d++\b)                           # host.name:port
   | (?P<account>(?<![\w.+@-])[A-Za-z][\w.-]*+@[A-Za-z][\w-]*+(?![\w.@/-]))              # root@db, celery@host
   | (?P<mac>\b(?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}\b)
-  | (?P<path>(?<![\w/.<>*])/(?:[\w$~+%:@*?&=.-]++/?)++)                          # /a/path?query
+  | (?P<path>(?<![\w/.<>*])/(?:[\w$~+%:@*?&=.-]++/?)++|(?<=['"(\[])/(?=['")\]]))       # /a/path?query, or '/'
   | (?P<image>(?<![\w./-])[\w-]++(?:\.[\w-]++)++(?::\d++)?/[^\s,;"'<>()\[\]{}]++)       # host.name/path:tag
   | (?P<item>(?<![\w.$\#@+*/-])(?:[\w.-]++/)++(?=[\w.:-]*[A-Za-z])(?=[\w.:-]*\d)[\w.:@-]++) # space/name-5f
   | (?P<drive>\b[A-Za-z]:\\[^\s,;"'<>()\[\]{}]*+)                                # C:\a\path
@@ -224,7 +225,7 @@ _APART = re.compile(
     re.VERBOSE,
 )
 # " (<*>)" beside a hole comes and goes with it; neighbouring holes are one, however many.
-_ASIDE = re.compile(rf"\s?\(\s*{ANY}\s*\)|(?<={ANY})\s?\(\s*[\w.-]*+\s*\)")
+_ASIDE = re.compile(rf"(?<!=)\s?\(\s*{ANY}\s*\)|(?<={ANY})\s?\(\s*[\w.-]*+\s*\)")
 _NEIGHBOURS = re.compile(rf"{ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{ANY})+")
 
 

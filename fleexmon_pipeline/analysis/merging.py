@@ -1,19 +1,31 @@
 """Which templates are one pattern: those that differ in a place which takes many, mostly rare, values.
 
 Here: the rules of merging, on templates without kinds. They were chosen looking at eight public sets of log lines, with
-one configuration for all; no rule names a source. What a template is: `masks.py`; ids and aliases: `patterns.py`.
+one configuration for all; no rule names a source. Comparing: `likeness.py`,
+`phrases.py`; what a template is: `templates.py`; ids and aliases: `patterns.py`.
 
-A template only ever merges into one of its length with more holes: no order of events makes a circle of aliases.
+A template only ever merges into one of its length with more holes, or into a shorter one: no order of events makes a
+circle of aliases.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
+from fleexmon_pipeline.analysis.likeness import TELLS, are_names, covers, is_segment, is_word, joined, places, words_of
 from fleexmon_pipeline.analysis.masks import VERBS
+from fleexmon_pipeline.analysis.phrases import (
+    LONGEST_PHRASE,
+    MOST_COMPARED,
+    MOST_LIKE,
+    asked_keys,
+    fits_phrase,
+    phrase_keys,
+    phrases,
+)
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+from fleexmon_pipeline.analysis.templates import collapsed
 
 FEW = 4  # values that make a place variable, where five words around it are the same
 MANY = 12  # values that make it so whatever their frequency; also the first word's, where fewer words are the same
@@ -23,28 +35,16 @@ RARE = 0.1  # share of a group's lines up to which a value is rare; at least hal
 COMPOSED = 1  # words beside which composed names in one place are values, however frequent
 COVARYING = 6  # tokens of templates whose places may vary together, and the share of different values in such a place
 COVARIANCE = 0.5
+TURNS = 3  # words that take turns in two places
+MOST_VALUES = 20_000  # words known to be values
 LONGEST = 100  # tokens; longer ones are dumps whose every line differs, and cost most
 MOST_TEMPLATES = 30_000  # kept for merging, about 2 KB each
 ROUNDS = 12  # a template can open one more hole in every round
 
-# order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are more a value than a word.
-_NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}")
-_CODE = re.compile("[A-Z]{2,3}")
 
 _Key = tuple[object, ...]
 _Offer = tuple[int, Template]
-
-
-def _is_word(token: str) -> bool:
-    return token[:1].isalpha() or _is_segment(token)
-
-
-def _is_segment(token: str) -> bool:
-    return token[:1] == "/" and len(token) > 1
-
-
-def _is_value(token: str) -> bool:
-    return len(token) > 1 or token.isalnum()
+_Turns = tuple[set[str], _Offer, list[Template]]
 
 
 class Merger:
@@ -57,6 +57,8 @@ class Merger:
         self.lines: dict[Template, int] = {}
         self._like: defaultdict[_Key, dict[Template, None]] = defaultdict(dict)
         self._new: set[Template] = set()
+        self._values: set[str] = set()
+        self._phrased: set[Template] = set()  # templates that have a hole for phrases
 
     def add(self, template: Template, lines: int, *, settled: bool = False) -> None:
         """Count `lines` of `template`; a new one is looked at by the next `settle`, unless it is known as `settled`."""
@@ -79,12 +81,19 @@ class Merger:
         for _ in range(ROUNDS):
             candidates = self._candidates(new)
             best = self._covarying(candidates, new) | self._one_place(candidates, new) or self._crossing(touched | new)
+            phrased = {} if best else self._phrases(touched | new)
+            best = best or phrased
             if not best:
                 break
             new = set()
-            for template, (_, target) in sorted(best.items()):
+            for template, (_, offered) in sorted(best.items()):
+                target = collapsed(offered, 3) if offered[0] not in VERBS else offered
+                if target == template:
+                    continue
                 if target not in self.lines:
                     new.add(target)
+                if phrased:
+                    self._phrased.add(target)
                 self._move(template, target, merged)
             touched |= new
         for template, target in sorted(self._more_general(touched).items()):
@@ -97,6 +106,8 @@ class Merger:
     def _move(self, template: Template, target: Template, merged: dict[Template, Template]) -> None:
         while target in merged and target not in self.lines:  # it went on itself in this very round
             target = merged[target]
+        if template in self._phrased and len(target) == len(template):
+            self._phrased.add(target)
         self.add(target, self._drop(template))
         merged.setdefault(template, target)
 
@@ -106,6 +117,7 @@ class Merger:
             del like[template]
             if not like:
                 del self._like[key]
+        self._phrased.discard(template)
         return self.lines.pop(template)
 
     def _forget(self) -> None:
@@ -122,29 +134,74 @@ class Merger:
         first word is most often a keyword."""
         groups: defaultdict[tuple[int, Template, Template], list[Template]] = defaultdict(list)
         for template in candidates:
-            for i in _places(template):
+            for i in places(template):
                 groups[i, template[:i], template[i + 1 :]].append(template)
-        best: dict[Template, _Offer] = {}
+        decided: list[_Turns] = []
+        undecided: list[_Turns] = []
         for (i, before, after), members in groups.items():
             if len(members) < 2 or new.isdisjoint(members):
                 continue
-            words = sum(map(_is_word, before)) + sum(map(_is_word, after))
+            words = words_of(members[0], i)
             needed = FEW if words < 5 else FEW - 1 if words < 10 else 2
             if i == 0:
                 needed = MANY if words < 5 else FEW
             many = MANY if words < 5 else MANY_OF_FIVE if words < 8 else MANY_OF_EIGHT
-            if all(_is_segment(member[i]) for member in members):
+            if all(is_segment(member[i]) for member in members):
                 needed = many = MANY_ROUTES
-            quoted = 0 < i < len(members[0]) - 1 and before[-1] == after[0] == "'"
-            named = quoted or (words >= COMPOSED and _are_names([member[i] for member in members]))
+            around = before[-1] + after[0] if before and after else ""
+            quoted = around == "''" or (around == "[]" and len(members) >= FEW)
+            named = quoted or (words >= COMPOSED and are_names([member[i] for member in members]))
             if named:
                 needed = min(needed, FEW - 1 if i else FEW)
             if not words or len(members) < needed:
                 continue
-            if len(members) < many and not named and not self._mostly_rare(members):
-                continue
-            offer = (len(members), (*before, HOLE, *after))
+            taken = {member[i] for member in members if i}  # the first word tells statements apart
+            sure = len(members) >= many or named or self._mostly_rare(members)
+            (decided if sure else undecided).append((taken, (len(members), (*before, HOLE, *after)), members))
+        for taken, _, _ in decided:
+            self._note_values(taken)
+        best: dict[Template, _Offer] = {}
+        for taken, offer, members in [*decided, *self._taking_turns(undecided)]:
+            self._note_values(taken)
             for member in members:
+                best[member] = max(best.get(member, offer), offer)
+        return best
+
+    def _note_values(self, words: set[str]) -> None:
+        if len(self._values) > MOST_VALUES:
+            self._values.clear()
+        self._values |= words
+
+    def _taking_turns(self, groups: list[_Turns]) -> Iterator[_Turns]:
+        """Of places with a few frequent words each, those whose words take turns in another place too, or were found
+        to be values there: such are names, not what tells statements apart."""
+        where: defaultdict[str, list[int]] = defaultdict(list)
+        for number, (taken, _, _) in enumerate(groups):
+            for word in taken:
+                where[word].append(number)
+        for number, group in enumerate(groups):
+            names = {word for word in group[0] if not TELLS.fullmatch(word)}
+            if len(names) < max(TURNS, 0.75 * len(group[0])):
+                continue
+            met = Counter(other for word in names for other in where[word] if other != number)
+            if len(names & self._values) >= max(TURNS, len(names) / 2) or any(
+                count >= max(TURNS, len(names) / 2) for count in met.values()
+            ):
+                yield group
+
+    def _phrases(self, touched: set[Template]) -> dict[Template, _Offer]:
+        buckets: defaultdict[tuple[str, Template], set[Template]] = defaultdict(set)
+        for template in touched & self.lines.keys():
+            for key in asked_keys(template):
+                if 1 < len(self._like.get(key, ())) <= MOST_LIKE:
+                    buckets[key].add(template)
+        best: dict[Template, _Offer] = {}
+        compared = 0
+        for cost, shared in sorted((len(asking) * len(self._like[key]), key) for key, asking in buckets.items()):
+            compared += cost
+            if compared > MOST_COMPARED:
+                break
+            for member, offer in phrases(buckets[shared], self._like[shared]).items():
                 best[member] = max(best.get(member, offer), offer)
         return best
 
@@ -168,7 +225,7 @@ class Merger:
             same = [token for token, count in zip(members[0], values, strict=True) if count == 1]
             if (
                 len(same) >= 0.6 * len(values)
-                and sum(map(_is_word, same)) >= 5
+                and sum(map(is_word, same)) >= 5
                 and all(count == 1 or count >= max(3, COVARIANCE * len(members)) for count in values)
             ):
                 target = tuple(token if count == 1 else HOLE for token, count in zip(members[0], values, strict=True))
@@ -184,7 +241,7 @@ class Merger:
                 continue
             for key in ((size, "general", first), (size, "general", HOLE)):
                 for other in self._like.get(key, ()):
-                    if (target := _joined(template, other)) is not None:
+                    if (target := joined(template, other)) is not None:
                         for member in (template, other):
                             found[member] = max(found.get(member, (0, ())), (target.count(HOLE), target))
         return found
@@ -196,12 +253,21 @@ class Merger:
             size, first = len(template), template[0]
             for key in ((size, "general", first), (size, "general", HOLE)):
                 for general in self._like.get(key, ()):
-                    if _covers(general, template):
+                    if covers(general, template):
                         fits[template].add(general)
             if HOLE in template:
                 for other in self._like.get((size,) if first == HOLE else (size, "first", first), ()):
-                    if _covers(template, other):
+                    if covers(template, other):
                         fits[other].add(template)
+        met: defaultdict[_Key, list[Template]] = defaultdict(list)
+        for template in touched & self.lines.keys():
+            met[len(template), "first", template[0]].append(template)
+        for general in self._phrased:
+            for longer in range(1, LONGEST_PHRASE):
+                key = (len(general) + longer, "first", general[0])
+                for template in self._like.get(key, ()) if general in touched else met.get(key, ()):
+                    if fits_phrase(general, template):
+                        fits[template].add(general)
         return {
             template: max(generals, key=lambda g: (sum(token != HOLE for token in g), g))
             for template, generals in fits.items()
@@ -225,50 +291,5 @@ def _start_keys(template: Template) -> list[_Key]:
 def _keys(template: Template) -> list[_Key]:
     """All under which a template is found: its like; and for what is more general, length, first token, both."""
     size = len(template)
-    keys = [*_like_keys(template), (size,), (size, "first", template[0])]
+    keys = [*_like_keys(template), *phrase_keys(template), (size,), (size, "first", template[0])]
     return [*keys, (size, "general", template[0])] if HOLE in template else keys
-
-
-def _are_names(tokens: list[str]) -> bool:
-    """Composed names; or codes of one length, such as countries and currencies."""
-    if all(map(_NAME.fullmatch, tokens)):
-        return True
-    codes = [token for token in tokens if token != HOLE]
-    return len(set(map(len, codes))) == 1 and all(map(_CODE.fullmatch, codes)) and VERBS.isdisjoint(codes)
-
-
-def _places(template: Template) -> Iterator[int]:
-    """Where a value may stand: not a placeholder, not punctuation, not the key of a `key=value`."""
-    last = len(template) - 1
-    for i, token in enumerate(template):
-        is_key = i < last and (template[i + 1] == "=" or (template[i + 1] == ":" and i > 0 and token.count(".") < 2))
-        if token != HOLE and not is_key and _is_value(token):
-            yield i
-
-
-def _covers(general: Template, template: Template) -> bool:
-    if general == template:
-        return False
-    words = 0
-    for x, y in zip(general, template, strict=True):
-        if x == y:
-            words += _is_word(x)
-        elif x != HOLE or not _is_value(y):
-            return False
-    return words >= 2
-
-
-def _joined(one: Template, other: Template) -> Template | None:
-    words = ours = theirs = 0
-    for x, y in zip(one, other, strict=True):
-        if x == y:
-            words += _is_word(x)
-        elif x == HOLE and _is_value(y):
-            ours += 1
-        elif y == HOLE and _is_value(x):
-            theirs += 1
-        else:
-            return None
-    if not (ours and theirs and words >= 3):
-        return None
-    return tuple(x if x == y else HOLE for x, y in zip(one, other, strict=True))

@@ -14,7 +14,7 @@ from sys import intern
 
 from fleexmon_pipeline.analysis.masks import finish, mask_words, shapes_of
 from fleexmon_pipeline.analysis.merging import Merger
-from fleexmon_pipeline.analysis.placeholders import HOLE, MARKS, Template
+from fleexmon_pipeline.analysis.placeholders import Template
 from fleexmon_pipeline.analysis.templates import (
     LONGEST_SHOWN,
     joined_kinds,
@@ -23,6 +23,7 @@ from fleexmon_pipeline.analysis.templates import (
     shown,
     tokenise,
     untyped,
+    with_kinds,
 )
 
 AT_ONCE = 1_024  # messages whose shapes are made together: what fits the processor's cache is twice as fast
@@ -181,7 +182,7 @@ class PatternMiner:
             self._aliases[source] = pattern
             self.new_aliases.add(source)
             typed = self._templates.get(source, old)
-            general = tuple(a if b != HOLE else a if a in MARKS else HOLE for a, b in zip(typed, target, strict=True))
+            general = with_kinds(target, typed)
             known = self._templates.get(pattern)
             self._keep(pattern, general if known is None else joined_kinds(known, general))
 

@@ -45,8 +45,13 @@ def tokenise(masked: str) -> Template:
     plain = untyped(typed)
     if sum(HOLE in token for token in plain) < 2 or typed[0] in VERBS:
         return tuple(typed) or ("",)
-    rest = list(plain)
-    for size in (1, 2, 3, 4):
+    return collapsed(tuple(typed))
+
+
+def collapsed(template: Template, smallest: int = 1) -> Template:
+    """Without repetitions: what stands around a hole, `smallest` to four tokens, is kept once."""
+    typed, rest = list(template), list(untyped(template))
+    for size in range(smallest, 5):
         i = 0
         while i + 2 * size <= len(rest):
             if HOLE in rest[i : i + size] and rest[i + size : i + 2 * size] == rest[i : i + size]:
@@ -69,6 +74,21 @@ def joined_kinds(one: Sequence[str], other: Sequence[str]) -> Template:
         a if a == b else shared_kind({a, b}) if a in MARKS and b in MARKS else untyped((a,))[0]
         for a, b in zip(one, other, strict=True)
     )
+
+
+def with_kinds(general: Template, typed: Template) -> Template:
+    """`general` with the kinds of placeholders that `typed`, which merged into it, has in the same places: counted from
+    the beginning, and, if it is longer, from the end."""
+    if len(typed) == len(general):
+        return tuple(a if b != HOLE else a if a in MARKS else HOLE for a, b in zip(typed, general, strict=True))
+    found = list(general)
+    for step in (1, -1):
+        for i, (kind, plain) in enumerate(zip(typed[::step], general[::step], strict=False)):
+            if plain not in (HOLE, kind):
+                break
+            if kind in MARKS and plain == HOLE:
+                found[i if step == 1 else -1 - i] = kind
+    return tuple(found)
 
 
 def pattern_id(template: Sequence[str]) -> str:

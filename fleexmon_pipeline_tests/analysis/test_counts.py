@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from fleexmon_pipeline.analysis import counts, evidence, masks, pattern_store
+from fleexmon_pipeline.analysis import counts, evidence, masks, pattern_store, patterns
 from fleexmon_pipeline.analysis.counts import rebuild_counts, stale_slots
 from fleexmon_pipeline.analysis.masks import MASK_VERSION
 from fleexmon_pipeline.analysis.pattern_store import load_miner
@@ -247,6 +247,28 @@ def test_a_changed_mask_set_makes_ids_anew_and_old_ids_lead_to_them(
     assert {rows[pattern]["aliasSince"] for pattern in gone} == {None}
     assert account.new == []
     assert again.changed == 0
+    assert database.rows(SUMS) == []
+
+
+def test_a_long_run_forgets_patterns_and_counts_the_same(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    three = Window(TEN, TEN + timedelta(hours=3))
+    words = "alpha bravo carol delta erin frank grace heidi".split()  # noqa: SIM905
+    with database.connect() as connection:
+        for hour in range(3):
+            at = TEN + timedelta(hours=hour)
+            insert(connection, [f"{word} of {word[::-1]} begins" for word in words], at=at)
+            insert(connection, [f"job {word} took 5 ms on the queue of today" for word in words[hour:]], at=at + SLOT)
+        remembered = rebuild_counts(connection, three, PatternMiner(), redact=redact)
+        columns = 'SELECT slot, node, pattern, level, count, samples FROM "LogPatternCount" ORDER BY 1, 2, 3, 4'
+        rows = database.rows(columns)
+        connection.execute('TRUNCATE "LogPatternCount", "LogPattern"')
+        monkeypatch.setattr(patterns, "MOST_PATTERNS", 2)
+        miner = PatternMiner()
+        forgotten = rebuild_counts(connection, three, miner, redact=redact)
+
+    assert len(miner._templates) <= 2
+    assert (forgotten.rows, forgotten.patterns, forgotten.new) == (remembered.rows, remembered.patterns, remembered.new)
+    assert database.rows(columns) == rows
     assert database.rows(SUMS) == []
 
 

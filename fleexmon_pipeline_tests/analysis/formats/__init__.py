@@ -12,6 +12,8 @@ import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fleexmon_pipeline_tests.analysis.formats.later_values import later_values
+
 Values = dict[str, Callable[[], str]]
 
 _PLACE = re.compile(r"\{\{|\}\}|\{(\w+)\}")
@@ -47,8 +49,15 @@ _PHRASES = {
 }
 
 
-def names() -> list[str]:
-    return sorted(file.stem for file in Path(__file__).parent.glob("*.txt"))
+def names(folder: str = "") -> list[str]:
+    """Formats in this folder, or in one below: `later/dns_envoy`."""
+    here = Path(__file__).parent
+    return sorted(file.relative_to(here).with_suffix("").as_posix() for file in (here / folder).glob("*.txt"))
+
+
+def is_held_out(name: str) -> bool:
+    """Whether the rules were made without a look at how they do on it."""
+    return (Path(__file__).parent / f"{name}.txt").read_text("utf-8").startswith("# held out")
 
 
 def lines(name: str, count: int = 2_000) -> tuple[list[str], list[str]]:
@@ -57,6 +66,8 @@ def lines(name: str, count: int = 2_000) -> tuple[list[str], list[str]]:
     statements = [re.sub(r"\\[nt\\]", lambda found: _ESCAPE[found[0]], statement) for statement in statements]
     rnd = random.Random(name)
     values = _values(rnd)
+    if "/" in name:
+        values |= later_values(rnd, values)
     rnd.shuffle(statements)
     weights = [(rank + 1) ** -0.9 for rank in range(len(statements))]
     chosen = rnd.choices(range(len(statements)), weights, k=count)

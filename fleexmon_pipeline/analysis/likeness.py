@@ -1,0 +1,87 @@
+"""Two templates side by side: what in them is a word, a name or a value, and whether one fits the other.
+
+Here: questions to one or two templates. Which of them are one pattern: `merging.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from fleexmon_pipeline.analysis.masks import VERBS
+from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+
+# order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are more a value than a word.
+_NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}")
+# Outcomes and levels tell statements apart wherever they take turns.
+TELLS = re.compile(
+    r"\w+(?:ed|ing)|(?i:trace|debug|info|warn|warning|error|fatal|critical|notice|on|off|up|down|ok|yes|no)"
+)
+_CODE = re.compile("[A-Z]{1,4}")
+
+
+def is_word(token: str) -> bool:
+    return token[:1].isalpha() or is_segment(token)
+
+
+def is_segment(token: str) -> bool:
+    return token[:1] == "/" and len(token) > 1
+
+
+def is_value(token: str) -> bool:
+    return len(token) > 1 or token.isalnum()
+
+
+def words_of(template: Template, one: int | None = None) -> int:
+    """Words of a sentence, without `one` of them. The keys of a JSON object say nothing about its message."""
+    words = sum(map(is_word, template)) - (one is not None and is_word(template[one]))
+    if template[0] == "{":
+        words -= sum(b == ":" and is_word(a) for a, b in pairwise(template))
+    return words
+
+
+def are_names(tokens: list[str]) -> bool:
+    """Composed names; or codes, such as record types, countries and currencies."""
+    if all(map(_NAME.fullmatch, tokens)):
+        return True
+    codes = [token for token in tokens if token != HOLE]
+    return all(map(_CODE.fullmatch, codes)) and VERBS.isdisjoint(codes) and not any(map(TELLS.fullmatch, codes))
+
+
+def places(template: Template) -> Iterator[int]:
+    """Where a value may stand: not a placeholder, not punctuation, not the key of a `key=value`."""
+    last = len(template) - 1
+    for i, token in enumerate(template):
+        is_key = i < last and (template[i + 1] == "=" or (template[i + 1] == ":" and i > 0 and token.count(".") < 2))
+        if token != HOLE and not is_key and is_value(token):
+            yield i
+
+
+def covers(general: Template, template: Template) -> bool:
+    if general == template:
+        return False
+    words, json = 0, general[0] == "{"
+    for x, y in zip(general, template, strict=True):
+        if x == y:
+            words += is_word(x) - (json and x == ":")
+        elif x != HOLE or not is_value(y):
+            return False
+    return words >= 2
+
+
+def joined(one: Template, other: Template) -> Template | None:
+    words = ours = theirs = 0
+    json = one[0] == "{"
+    for x, y in zip(one, other, strict=True):
+        if x == y:
+            words += is_word(x) - (json and x == ":")
+        elif x == HOLE and is_value(y):
+            ours += 1
+        elif y == HOLE and is_value(x):
+            theirs += 1
+        else:
+            return None
+    if not (ours and theirs and words >= 3):
+        return None
+    return tuple(x if x == y else HOLE for x, y in zip(one, other, strict=True))

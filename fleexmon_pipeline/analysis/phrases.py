@@ -1,0 +1,141 @@
+"""Names of different length in one place: `Customer Bob deleted` and `Customer Carol van der Berg deleted` are one.
+
+Here: finding templates that agree in beginning and end and differ in a phrase between them. The other rules of merging,
+and what becomes of what is found: `merging.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+
+LONGEST_PHRASE = 6  # tokens that a name, a product or a reason has at most
+PHRASES = 4  # of different length that make a place variable; a hole there counts for two
+LAST_PHRASES = 6  # the same at the end of a line, where statements differ most
+MOST_LIKE = 150  # templates that a new one is compared with; where more are alike lines are data, not sentences
+MOST_COMPARED = (
+    20_000  # pairs at once, the rarest beginnings and ends first: random words would cost most and give nothing
+)
+
+# Words by which a phrase is part of the sentence: `password for invalid user root`.
+_SENTENCE = frozenset(
+    "a an the for from to in on at by with is are was were be has have not no into as via".split()  # noqa: SIM905
+)
+_PUNCTUATION = frozenset('=,;()[]{}"')
+
+_Key = tuple[str, Template]
+_Offer = tuple[int, Template]
+
+
+def phrase_keys(template: Template) -> list[_Key]:
+    """What templates share that may differ in a phrase: a bit less than half, from the left or the right."""
+    half = (len(template) - LONGEST_PHRASE) // 2
+    sizes = range(max(1, half - 2), max(1, half + 2) + 1)
+    return [key for size in sizes for key in (("begin", template[:size]), ("end", template[-size:]))]
+
+
+def asked_keys(template: Template) -> list[_Key]:
+    size = max(1, (len(template) - LONGEST_PHRASE) // 2)
+    return [("begin", template[:size]), ("end", template[-size:])]
+
+
+def phrases(new: Iterable[Template], like: Iterable[Template]) -> dict[Template, _Offer]:
+    """What merges into what, by the number of phrases met in the place."""
+    groups: defaultdict[tuple[Template, Template], set[Template]] = defaultdict(set)
+    everyone = list(like)
+    for template in new:
+        shared: defaultdict[tuple[int, int], list[Template]] = defaultdict(list)
+        for other in everyone:
+            if abs(len(other) - len(template)) < LONGEST_PHRASE and other != template:
+                shared[_in_common(template, other)].append(other)
+        for begin, end in shared:
+            if 0 < len(template) - begin - end <= LONGEST_PHRASE + 2:
+                members = groups[template[:begin], template[len(template) - end :]]
+                members.add(template)
+                for (left, right), others in shared.items():
+                    if left >= begin and right >= end:
+                        members.update(others)
+    best: dict[Template, _Offer] = {}
+    for (before, after), found in groups.items():
+        members = {m for m in found if _is_phrase(m[len(before) : len(m) - len(after)])}
+        if not _is_place(before, after, members):
+            continue
+        offer = (len(members), (*before, HOLE, *after))
+        for member in members:
+            if member != offer[1]:
+                best[member] = max(best.get(member, offer), offer)
+    return best
+
+
+def _in_common(one: Template, other: Template) -> tuple[int, int]:
+    most = min(len(one), len(other))
+    begin = 0
+    while begin < most and one[begin] == other[begin]:
+        begin += 1
+    end = 0
+    most -= begin
+    while end < most and one[-1 - end] == other[-1 - end]:
+        end += 1
+    return begin, end
+
+
+def _is_phrase(middle: Template) -> bool:
+    """Words that go together, or the hole that such words were found to be before."""
+    if middle == (HOLE,):
+        return True
+    words = _inner(middle)
+    return (
+        0 < len(words) <= LONGEST_PHRASE
+        and (words != middle or _SENTENCE.isdisjoint(words))
+        and words[0][0].isalnum()
+        and (HOLE not in words or words[0][0].isupper() or words != middle)
+        and _PUNCTUATION.isdisjoint(words)
+    )
+
+
+def _inner(middle: Template) -> Template:
+    quoted = len(middle) > 2 and middle[0] == middle[-1] == '"'
+    return middle[1:-1] if quoted else middle
+
+
+def _is_place(before: Template, after: Template, members: set[Template]) -> bool:
+    if not before or before[-1] == HOLE or len({len(member) for member in members}) < 2:
+        return False
+    last = not any(token[:1].isalnum() or token == HOLE for token in after)
+    if _words(before) + _words(after) < (3 if last else 2):
+        return False
+    longer = [_inner(m[len(before) : len(m) - len(after)]) for m in members if len(m) > len(before) + len(after) + 1]
+    if len(longer) == 1 and not longer[0][0][0].isupper():
+        return False
+    if any(2 * len({phrase[end] for phrase in longer}) <= len(longer) for end in (0, -1) if len(longer) > 1):
+        return False  # `invalid user root`, `invalid user test`: the sentence goes on
+    known = 2 if (*before, HOLE, *after) in members else 0
+    return len(members) + known >= (LAST_PHRASES if last else PHRASES)
+
+
+def fits_phrase(general: Template, template: Template) -> bool:
+    """Whether `template` is `general` with a phrase in one hole, and a value in others."""
+    longer = len(template) - len(general)
+    begin = _fits(general, template)
+    end = _fits(general[::-1], template[::-1])
+    return any(
+        token == HOLE and i <= begin and len(general) - 1 - i <= end and _is_phrase(template[i : i + longer + 1])
+        for i, token in enumerate(general)
+    )
+
+
+def _fits(general: Template, template: Template) -> int:
+    fitting = 0
+    for x, y in zip(general, template, strict=False):
+        if x != y and (x != HOLE or not y[:1].isalnum()):
+            break
+        fitting += 1
+    return fitting
+
+
+def _words(template: Template) -> int:
+    """Words of sentences: what stands before a colon or an equals sign is a key or a logger."""
+    followed = zip(template, (*template[1:], ""), strict=False)
+    return sum(token[:1].isalpha() and after not in (":", "=") for token, after in followed)
