@@ -290,3 +290,10 @@ def test_the_table_has_a_line_for_each_kind() -> None:
     assert (levels.scored, levels.coverage, levels.against_naive, levels.precision) == (200, 0.85, 0.5, None)
     assert "| level | 200 | 85% | 0.50 |  |" in table(records)
     assert useless(records, "high-error-rate") is None
+
+
+def test_an_empty_database_has_nothing_to_forecast(database: Database) -> None:
+    with database.connect() as connection:
+        made = make_forecasts(connection, RULES, Window(END - DAY, END), now=LONG_AFTER)
+        assert (made.forecasts, made.crossings, made.scored) == (0, 0, 0)
+        assert problems(read_records(connection, END), ["high-error-rate"]) == []
