@@ -124,10 +124,8 @@ def keep(
                 rejections.keep(connection, rows.rejected)
             account.stored = stored.new
             account.duplicate = account.received - account.rejected - account.stored
-            # Unless the server alone knew some of them, the table need not be counted to know what it holds.
-            counted = stored.new == rows.slots.total()
-            slots = stored.slots + rows.slots if counted else {}
-            known = {"counted": counted, "slots": list(slots), "counts": list(slots.values())}
+            lines = stored.lines(rows.slots)
+            known = {"counted": lines is not None, "slots": list(lines or ()), "counts": list((lines or {}).values())}
             connection.execute(SQL["confirm"], {**base, "error": answer.error})
             connection.execute(SQL["cover_answered"], {**base, **known, "error": answer.error})
     else:

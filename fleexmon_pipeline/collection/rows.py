@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -88,11 +88,11 @@ class Rows:
         self._source = _field(node) + _field(hostname)
 
     def blocks(  # noqa: PLR0912, PLR0915 - a call takes .1 µs a record
-        self, runs: Iterator[Run], known: Collection[bytes] = frozenset()
+        self, runs: Iterator[Run], known_in: Callable[[datetime], Collection[bytes]] = lambda _: ()
     ) -> Iterator[bytes]:
         """Rows, many at a time; unless `finished` then, `rejected` is to be taken away before it is called again.
 
-        known: ids, 16 bytes each, of lines that get no row.
+        known_in: ids, 16 bytes each, of lines of a slot that get no row.
         """
         levels = {level: (level.encode(), _fields(level, self._source)) for level in set(LEVELS.values())}
         seconds, fractions, digest_of = _Seconds(), _FRACTIONS, self._identities.digest
@@ -133,6 +133,7 @@ class Rows:
                     slots[slot] += lines
                     slot, lines = micros // _SLOT, 0
                     begins, ends = max(since, slot * _SLOT), min(until, (slot + 1) * _SLOT)
+                    known = known_in(EPOCH + slot * SLOT)
                 if micros > last:  # noqa: PLR1730 - max() takes .1 µs
                     last = micros
                 high, low = _HALVES(digest_of(iso, level, text, metadata))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -17,11 +17,12 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.identity import uuid8
 from fleexmon_pipeline.settings import Node
-from fleexmon_pipeline.window import EPOCH, Window
+from fleexmon_pipeline.window import EPOCH, SLOT, Window
 
 SQL = statements("collection")
 MOST_OF_A_PAYLOAD = 100_000  # characters of a rejected record that are kept
 MOST_KNOWN = 500_000  # ids in memory, 110 bytes each; the server finds the others
+MOST_GATHERED = 4_000_000  # bytes of rows
 
 
 class Stored:
@@ -33,32 +34,79 @@ class Stored:
 
     def __init__(self, connection: Connection, node: str, window: Window) -> None:
         self._connection = connection
-        self.known: set[bytes] = set()  # ids, 16 bytes each; not all of them where there are more than MOST_KNOWN
-        self.slots: Counter[datetime] = Counter()  # lines that were there by slot
-        self.new = 0  # rows that were not
-        with connection.cursor(binary=True) as cursor:
-            for row in cursor.execute(SQL["known_lines"], {"since": window.since, "until": window.until, "node": node}):
-                self.slots[row["slot"]] = row["lines"]
-                if len(self.known) + row["lines"] <= MOST_KNOWN:
-                    ids = row["ids"]
-                    self.known.update(ids[start : start + 16] for start in range(0, len(ids), 16))
-        self._direct = not self.slots
+        self._node = node
+        self._window = window
+        found = connection.execute(SQL["holds_lines"], self._bounds(window)).fetchone()
+        self._direct = not (found and found["holds"])
+        self._known: dict[datetime, set[bytes]] = {}
+        self._lines: Counter[datetime] = Counter()  # that were there by slot, as far as they were asked for
         self._staged = False
+        self.new = 0  # rows that were not there
+
+    def known(self, slot: datetime) -> Collection[bytes]:
+        """Ids, 16 bytes each, of lines that are there; not all of them where there are more than MOST_KNOWN.
+
+        Asked slot by slot, so that other nodes are read meanwhile.
+        """
+        if self._direct:
+            return ()
+        if slot not in self._known:
+            with self._connection.cursor(binary=True) as cursor:
+                row = cursor.execute(SQL["known_lines"], self._bounds(Window(slot, slot + SLOT))).fetchone()
+            lines, ids = (row["lines"], row["ids"] or b"") if row else (0, b"")
+            self._lines.setdefault(slot, lines)  # asked for again, what was added is among them
+            while self._known and sum(map(len, self._known.values())) + lines > MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            if lines > MOST_KNOWN:
+                ids = b""
+            self._known[slot] = {ids[start : start + 16] for start in range(0, len(ids), 16)}
+        return self._known[slot]
+
+    def lines(self, added: Counter[datetime]) -> Counter[datetime] | None:
+        """What the table holds of the window, by slot, with these rows; None where only counting it can tell."""
+        if self.new != added.total():
+            return None  # some were known to the server alone
+        for slot in self._window.slots():
+            if slot.since not in self._lines:
+                self.known(slot.since)
+        return self._lines + added
 
     def copy(self, blocks: Iterable[bytes]) -> None:
-        """May be called again, with other rows. Rows that are known already add nothing."""
+        """May be called again, with other rows. Rows that are there already add nothing.
+
+        By way of the staging table they are gathered first: `known` is asked while they are made, and no question goes
+        through a connection that is in the middle of a COPY.
+        """
+        if self._direct:
+            self._copy("copy_to_log", blocks)
+            return
+        gathered: list[bytes] = []
+        for block in blocks:
+            gathered.append(block)
+            if sum(map(len, gathered)) > MOST_GATHERED:
+                self._stage(gathered)
+        self._stage(gathered)
+
+    def _stage(self, gathered: list[bytes]) -> None:
+        if gathered:
+            self._connection.execute(SQL["clear_staging" if self._staged else "make_staging"])
+            self._staged = True
+            self._copy("copy_to_staging", gathered)
+            gathered.clear()
+
+    def _copy(self, statement: str, blocks: Iterable[bytes]) -> None:
         with self._connection.cursor() as cursor:
-            if not self._direct:
-                cursor.execute(SQL["clear_staging" if self._staged else "make_staging"])
-                self._staged = True
-            with cursor.copy(SQL["copy_to_log" if self._direct else "copy_to_staging"]) as copy:
+            with cursor.copy(SQL[statement]) as copy:
                 copy.write(BEGIN)
                 for block in blocks:
                     copy.write(block)
                 copy.write(END)
-            if not self._direct:
+            if statement == "copy_to_staging":
                 cursor.execute(SQL["insert_staged"])
             self.new += cursor.rowcount
+
+    def _bounds(self, window: Window) -> dict[str, object]:
+        return {"since": window.since, "until": window.until, "node": self._node}
 
 
 class Rejections:

@@ -2,14 +2,18 @@
 -- Two runs may hold the same hour of a node; the second waits here rather than deadlock on rows. One at a time is held.
 SELECT pg_advisory_xact_lock(hashtextextended('raw_logs' || %(node)s || %(hour)s::text, 0));
 
+-- holds_lines --
+-- Whether the window is still empty for this node: then COPY goes straight into the table.
+SELECT EXISTS (
+  SELECT FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s
+) AS holds;
+
 -- known_lines --
--- What is there of this node already, slot by slot: so many lines, and their ids one behind the other. None: COPY goes
--- straight into the table. In one value, since 200,000 rows of an id each take four times as long.
-SELECT date_bin('5 minutes', timestamp, '2000-01-01') AS slot, count(*) AS lines, string_agg(uuid_send(id), '') AS ids
+-- What is there of this node's slot already: so many lines, and their ids one behind the other. In one value, since rows
+-- of an id each take four times as long.
+SELECT count(*) AS lines, string_agg(uuid_send(id), '') AS ids
 FROM "LogEntry"
-WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s
-GROUP BY 1
-ORDER BY 1;
+WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s;
 
 -- make_staging --
 CREATE TEMPORARY TABLE IF NOT EXISTS staged (LIKE "LogEntry") ON COMMIT DELETE ROWS;
