@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
 from fleexmon_pipeline.collection.records import storable
-from fleexmon_pipeline.collection.rows import BEGIN, END
+from fleexmon_pipeline.collection.rows import BEGIN, END, NONE_KNOWN, Known
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.identity import uuid8
@@ -21,7 +21,7 @@ from fleexmon_pipeline.window import EPOCH, SLOT, Window
 
 SQL = statements("collection")
 MOST_OF_A_PAYLOAD = 100_000  # characters of a rejected record that are kept
-MOST_KNOWN = 500_000  # ids in memory, 110 bytes each; the server finds the others
+MOST_KNOWN = 500_000  # ids in memory, 16 bytes each, or 110 where lines come in another order than they were stored in
 MOST_GATHERED = 4_000_000  # bytes of rows
 
 
@@ -38,18 +38,18 @@ class Stored:
         self._window = window
         found = connection.execute(SQL["holds_lines"], self._bounds(window)).fetchone()
         self._direct = not (found and found["holds"])
-        self._known: dict[datetime, set[bytes]] = {}
+        self._known: dict[datetime, Known] = {}
         self._lines: Counter[datetime] = Counter()  # that were there by slot, as far as they were asked for
         self._staged = False
         self.new = 0  # rows that were not there
 
-    def known(self, slot: datetime) -> Collection[bytes]:
-        """Ids, 16 bytes each, of lines that are there; not all of them where there are more than MOST_KNOWN.
+    def known(self, slot: datetime) -> Known:
+        """Lines that are there; not all of them where there are more than MOST_KNOWN.
 
         Asked slot by slot, so that other nodes are read meanwhile.
         """
         if self._direct:
-            return ()
+            return NONE_KNOWN
         if slot not in self._known:
             with self._connection.cursor(binary=True) as cursor:
                 row = cursor.execute(SQL["known_lines"], self._bounds(Window(slot, slot + SLOT))).fetchone()
@@ -59,7 +59,7 @@ class Stored:
                 del self._known[next(iter(self._known))]
             if lines > MOST_KNOWN:
                 ids = b""
-            self._known[slot] = {ids[start : start + 16] for start in range(0, len(ids), 16)}
+            self._known[slot] = Known(ids)
         return self._known[slot]
 
     def lines(self, added: Counter[datetime]) -> Counter[datetime] | None:

@@ -152,7 +152,7 @@ def test_a_record_over_the_limit_is_told_and_costs_no_neighbour_whatever_the_chu
     raws, too_long, broken = rejected_of(body_of(shape, parts), size, most)
 
     assert raws == [part for part in parts if len(part) <= most]
-    assert too_long == [(p, f"a record of {len(p)} bytes, more than {most}") for p in parts if len(p) > most]
+    assert too_long == [(p, f"a record of {len(p):,} bytes, more than {most}") for p in parts if len(p) > most]
     assert broken is None
 
 
