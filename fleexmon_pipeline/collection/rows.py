@@ -69,9 +69,9 @@ class _Seconds(dict[str, tuple[int, bytes]]):
 
 
 class Known:
-    """Ids of lines that are stored, 16 bytes each, one behind the other in the order they were stored in.
+    """Ids of lines that are stored, 16 bytes each, one behind the other in the order of their times.
 
-    A window that is collected again mostly comes in that order: then no set of them is made, which takes .2 µs a line.
+    Nodes mostly send their lines in that order: then no set of them is made, which takes .2 µs a line.
     """
 
     def __init__(self, ids: bytes = b"") -> None:

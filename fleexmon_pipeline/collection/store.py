@@ -21,7 +21,7 @@ from fleexmon_pipeline.window import EPOCH, SLOT, Window
 
 SQL = statements("collection")
 MOST_OF_A_PAYLOAD = 100_000  # characters of a rejected record that are kept
-MOST_KNOWN = 500_000  # ids in memory, 16 bytes each, or 110 where lines come in another order than they were stored in
+MOST_KNOWN = 500_000  # ids in memory, 16 bytes each, or 110 where lines come in another order than that of time
 MOST_GATHERED = 4_000_000  # bytes of rows
 
 

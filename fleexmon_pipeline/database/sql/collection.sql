@@ -9,9 +9,9 @@ SELECT EXISTS (
 ) AS holds;
 
 -- known_lines --
--- What is there of this node's slot already: so many lines, and their ids one behind the other. In one value, since rows
--- of an id each take four times as long.
-SELECT count(*) AS lines, string_agg(uuid_send(id), '') AS ids
+-- What is there of this node's slot already: so many lines, and their ids one behind the other, in the order in which
+-- nodes mostly send them. In one value, since rows of an id each take four times as long.
+SELECT count(*) AS lines, string_agg(uuid_send(id), '' ORDER BY timestamp) AS ids
 FROM "LogEntry"
 WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s;
 
