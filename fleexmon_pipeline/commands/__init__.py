@@ -1,1 +1,1 @@
-"""What the `fleexmon` command does, a file a command. Its words and options: `cli.py`."""
+"""What the `fleexmon` command does, a file a command. Its words and options: `command_line/`."""
