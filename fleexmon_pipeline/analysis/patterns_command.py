@@ -1,6 +1,7 @@
 """What `fleexmon patterns` prints: the pattern of every line of a file, or how many lines each pattern has.
 
-Here: reading lines and writing JSON, with neither the file nor its output in memory. Options and files: `command_line/patterns.py`.
+Here: reading lines and writing JSON, with neither the file nor its output in memory.
+Options and files: `command_line/patterns.py`.
 """
 
 from __future__ import annotations
