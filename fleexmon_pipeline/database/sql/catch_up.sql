@@ -2,21 +2,25 @@
 -- Hours with slots that are partial, missing, or were never asked for between the first hour asked for and now: what the
 -- catch-up sensor asks for, oldest first. Also those that nobody asked for again (with an answer) 70 minutes after their
 -- hour's end, when lines may still have come: the run that should have was killed, or the node was down.
+-- Node by node by the primary key, and only since then: asked every minute, and coverage is kept for 400 days.
 WITH asked AS (
-  SELECT node, min(slot) AS first,
-    max("updatedAt") FILTER (WHERE status IN ('complete', 'empty') AND error IS NULL) AS answered
-  FROM "LogCoverage" GROUP BY node
+  SELECT node, first, answered
+  FROM unnest(%(nodes)s::text[]) AS node
+  CROSS JOIN LATERAL (SELECT slot AS first FROM "LogCoverage" c WHERE c.node = node.node ORDER BY slot LIMIT 1) AS begin
+  CROSS JOIN LATERAL (
+    SELECT max("updatedAt") FILTER (WHERE status IN ('complete', 'empty') AND error IS NULL) AS answered
+    FROM "LogCoverage" c WHERE c.node = node.node AND slot >= %(since)s
+  ) AS since
 ),
 due AS (
   SELECT asked.node, asked.answered, slot
   FROM asked, generate_series(GREATEST(asked.first, %(since)s::timestamp), %(until)s::timestamp - interval '5 minutes',
     interval '5 minutes') AS slot
-  WHERE asked.node = ANY(%(nodes)s)
 )
 SELECT date_trunc('hour', due.slot) AS hour, count(*) AS slots, min(COALESCE(c.attempts, 0)) AS attempts,
   count(*) FILTER (WHERE c.status IN ('complete', 'empty')) AS late, max(c."updatedAt") AS "triedAt",
   bool_or(due.answered > c."updatedAt") AS "answersAgain"
-FROM due LEFT JOIN "LogCoverage" c ON c.node = due.node AND c.slot = due.slot
+FROM due LEFT JOIN "LogCoverage" c ON c.node = due.node AND c.slot = due.slot AND c.slot >= %(since)s
 WHERE c.status IS NULL OR c.status IN ('partial', 'missing')
   OR (date_trunc('hour', due.slot) + interval '130 minutes' <= %(until)s
     AND (c."updatedAt" < date_trunc('hour', due.slot) + interval '130 minutes' OR c.error IS NOT NULL))
