@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 EXAMPLES = ("postgresql://user:password@db.example.com:5432/fleexmon?sslmode=verify-full",)
 ESCAPES = "In user, password and database name write / as %2F, @ as %40, : as %3A, ? as %3F, # as %23 and % as %25."
 DAGSTER_SCHEMA = "fleexmon_dagster"
+LONGEST_NAME = 63  # bytes, of PostgreSQL's names
 
 
 class DatabaseUnreachableError(RuntimeError):
@@ -120,11 +122,11 @@ def dagster_url(url: str) -> str:
 def dagster_conninfo(url: str | None = None) -> dict[str, str]:
     """Where Dagster's own tables are: a database `<name>_dagster`, made here; a schema where the role may make none.
 
-    Raises DatabaseUnreachableError where it may make neither.
+    A long name is shortened. Raises DatabaseUnreachableError where it may make neither.
     """
     url = url or database_url()
     parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
-    name = f"{parts['dbname']}_dagster"
+    name = _beside(parts["dbname"])
     beside = {**parts, "dbname": name}
     inside = {**parts, "options": f"{parts.get('options', '')} -c search_path={DAGSTER_SCHEMA}".strip()}
     with connect(url) as connection:
@@ -140,6 +142,15 @@ def dagster_conninfo(url: str | None = None) -> dict[str, str]:
         except psycopg.errors.InsufficientPrivilege:
             return _with_schema(connection, name, inside)
     return beside
+
+
+def _beside(name: str) -> str:
+    """PostgreSQL would cut a longer one by itself: to the product's own name, where that has 63 bytes."""
+    whole = f"{name}_dagster".encode()
+    if len(whole) <= LONGEST_NAME:
+        return whole.decode()
+    end = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}_dagster"  # two names may begin alike
+    return name.encode()[: LONGEST_NAME - len(end)].decode(errors="ignore") + end
 
 
 def _with_schema(connection: Connection, name: str, inside: dict[str, str]) -> dict[str, str]:

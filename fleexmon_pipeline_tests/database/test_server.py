@@ -204,6 +204,21 @@ def test_a_role_that_may_not_create_databases_gets_a_schema_and_keeps_it(
         superuser.execute("ALTER ROLE limited NOCREATEDB")
 
 
+@pytest.mark.parametrize("name", ["n" * 55, "n" * 58, "n" * 63, "é" * 31], ids=lambda name: f"{len(name)}-{name[0]}")
+def test_a_long_name_leaves_dagster_a_database_of_its_own(name: str, guarded: Guarded) -> None:
+    """PostgreSQL cuts names to 63 bytes: what is behind them would go, and the rest be the product's own database."""
+    guarded.database(name, OWNER)
+    found = dagster_conninfo(guarded.url(OWNER, name))
+
+    assert found == dagster_conninfo(guarded.url(OWNER, name))
+    with psycopg.connect(make_conninfo(**found)) as own:
+        assert own.execute("SELECT current_database()").fetchone() == (found["dbname"],)
+    assert found["dbname"] != name
+    assert found["dbname"].startswith(name[:20])
+    assert found["dbname"].endswith("_dagster")
+    assert len(found["dbname"].encode()) <= 63
+
+
 def tables_of_dagster(url: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The schemas in which Dagster's storage has put its table of runs."""
     from fleexmon_pipeline.database.dagster_storage import FleexmonStorage  # noqa: PLC0415  imports dagster: seconds
