@@ -5,13 +5,15 @@ Here: the questions and the words. A system is asked with the client that the pi
 
 from __future__ import annotations
 
+import queue
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import httpx
 import msgspec
@@ -19,7 +21,7 @@ import psycopg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection.clients import Clients
-from fleexmon_pipeline.collection.fetch import TIMEOUT
+from fleexmon_pipeline.collection.fetch import TIMEOUT, plain
 from fleexmon_pipeline.collection.sources import ask
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import DatabaseTooNewError, version_of
@@ -32,8 +34,10 @@ from fleexmon_pipeline.settings import SettingError
 from fleexmon_pipeline.window import SLOT, Window, floor
 
 State = Literal["ok", "off", "wrong"]
+Told = TypeVar("Told")
 OLDEST_SERVER, NEWEST_SERVER = 14, 18
 DAEMON_SILENT = timedelta(minutes=2)
+LOOK_SECONDS = 20.0  # for the agent and for GitHub; a node has FLEEXMON_MAX_ANSWER_SECONDS
 
 
 @dataclass(frozen=True)
@@ -209,18 +213,23 @@ def _genai(environment: Environment, _: datetime) -> Iterator[Finding]:
         yield Finding("GENAI_AGENT_URL", "off", "not set: rules work alone")
         return
     try:
-        # No completion is asked for: a look must not cost tokens. 404 or 405 is an agent that has no page there.
-        status = httpx.get(found.url, timeout=TIMEOUT, follow_redirects=False).status_code
+        status = _within(LOOK_SECONDS, lambda: _status_of(found.url))
         if status >= 500 and status != 501:  # 501: it takes no GET, which is all that was asked
             yield Finding("GENAI_AGENT_URL", "wrong", f"{found.url} answers HTTP {status}. What it was to judge waits.")
             return
-    except httpx.HTTPError as error:
-        yield Finding("GENAI_AGENT_URL", "wrong", f"{type(error).__name__}: {error}. What it was to judge waits.")
+    except (httpx.HTTPError, TimeoutError) as error:
+        yield Finding("GENAI_AGENT_URL", "wrong", f"{found.url}: {plain(error)}. What it was to judge waits.")
         return
     key = "with GENAI_API_KEY" if found.api_key else "without GENAI_API_KEY"
     yield Finding(
         "GENAI_AGENT_URL", "ok", f"{found.url} answers ({status}), {key}; its answers: check everything_is_judged"
     )
+
+
+def _status_of(url: str) -> int:
+    """No completion is asked for: a look must not cost tokens. 404 or 405 is an agent that has no page there."""
+    with httpx.stream("GET", url, timeout=TIMEOUT, follow_redirects=False) as response:
+        return response.status_code
 
 
 def _github(environment: Environment, _: datetime) -> Iterator[Finding]:
@@ -231,11 +240,32 @@ def _github(environment: Environment, _: datetime) -> Iterator[Finding]:
     from fleexmon_pipeline.reporting.github import GitHubClient, GitHubError  # noqa: PLC0415  only where it is used
 
     try:
-        told = GitHubClient(found).check()
-    except GitHubError as error:
+        told = _within(LOOK_SECONDS, GitHubClient(found).check)
+    except (GitHubError, TimeoutError) as error:
         yield Finding("ALERTS_REPO", "wrong", f"{found.repo}: {error}")
         return
     yield Finding("ALERTS_REPO", "ok", told)
+
+
+def _within(seconds: float, look: Callable[[], Told]) -> Told:
+    """Raises TimeoutError when time is up. The look is left to itself then: clients bound each read, not the whole, and
+    whoever sends a byte of a header now and then, or a resolver that hangs, would hold the command for ever."""
+    results: queue.SimpleQueue[Told | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put(look())
+        except Exception as error:  # noqa: BLE001  raised below, where it is waited for
+            results.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result = results.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer in {seconds:g} s") from None
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 _LOOKS = (_homes, _port, _retention, _limits, _rules, _database, _nodes, _genai, _github)

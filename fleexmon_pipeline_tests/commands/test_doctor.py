@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from fleexmon_pipeline.commands import doctor
 from fleexmon_pipeline.database.server import dagster_conninfo
 from fleexmon_pipeline.window import SLOT, floor
 from fleexmon_pipeline_tests.commands.conftest import Call
@@ -195,3 +197,31 @@ def test_what_does_not_answer_is_wrong_and_the_rest_is_looked_at(
     assert found["ALERTS_REPO"][0] == "wrong"
     assert found["BLUE_HOST"][0] == "ok"
     assert TOKEN not in str(found)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"delay": 60.0}, {"drip_after": b"HTTP/1.1 200 OK\r\nX-Slow: "}, {"drip_after": b"HTTP/1.1 200 OK\r\n\r\n"}],
+    ids=["hangs", "drips its headers", "drips its body"],
+)
+def test_an_agent_or_a_github_that_does_not_come_to_an_end_holds_the_look_for_its_time_only(
+    answer: dict[str, Any], fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "LOOK_SECONDS", 0.4)
+    with NodeServer() as slow:
+        slow.answer(**answer)
+        for variable, value in {
+            "GENAI_AGENT_URL": slow.url.removesuffix("/api/logs"), "GITHUB_API_URL": slow.url.removesuffix("/api/logs"),
+            "ALERTS_REPO": REPO, "GH_TOKEN": TOKEN,
+        }.items():  # fmt: skip
+            monkeypatch.setenv(variable, value)
+
+        found = findings(fleexmon, status=1)
+
+    if answer.get("drip_after", b"").endswith(b"\r\n\r\n"):  # its status is known, and no more is wanted
+        assert found["GENAI_AGENT_URL"][0] == "ok"
+    else:
+        assert found["GENAI_AGENT_URL"][0] == "wrong"
+        assert "no answer in 0.4 s" in found["GENAI_AGENT_URL"][1]
+    assert found["ALERTS_REPO"][0] == "wrong"
+    assert "no answer in 0.4 s" in found["ALERTS_REPO"][1]
