@@ -98,6 +98,13 @@ def grid(
     return Grid(node, first, known, empty, list(index), counts)
 
 
+def joined(before: Grid, grid: Grid) -> Grid:
+    """One after the other, all lines in one row: for what asks neither for patterns nor for levels."""
+    lines = np.concatenate([before.lines(), grid.lines()])[None, :]
+    known, empty = (np.concatenate(pair) for pair in ((before.known, grid.known), (before.empty, grid.empty)))
+    return Grid(grid.node, before.first, known, empty, [("", "")], lines)
+
+
 def trailing(values: NDArray[np.generic], width: int) -> Floats:
     """At each slot, the sum of the `width` slots that end with it, along the last axis; fewer at the beginning."""
     total = np.cumsum(values, axis=-1, dtype=np.float64)

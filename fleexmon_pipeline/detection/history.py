@@ -69,7 +69,8 @@ def read_scenes(
             number(since[node]) if since.get(node) else None,
             counts.templates,
             first_seen,
-            spoke=_spoke(connection, grids[node]),
+            before=_before(connection, grids[node]),
+            unlearnt=_unlearnt(baselines.get(node), day_of(window.since)),
         )
         for node in nodes
     ]
@@ -106,18 +107,30 @@ def _coverage(connection: Connection, window: Window) -> tuple[dict[str, Flags],
     return dict(known), dict(empty)
 
 
-def _spoke(connection: Connection, past: Grid) -> tuple[int, float] | None:
-    """Of a node that is silent since before the grid: the last slot with lines, and lines a slot up to it; 0 where they
-    were not steady."""
-    if not past.known.any() or not past.empty[past.known].all():
+def _before(connection: Connection, now: Grid) -> Grid | None:
+    """What a silence is measured by that begins in the first 3 hours of the grid, or has begun before: the slots from 3
+    hours before it on. So a slot is judged alike in whatever window it is read."""
+    silent = now.empty[int(np.argmax(now.known))]  # when the grid begins
+    if not (silent or now.empty[:STEADY_SLOTS].any()):
         return None
-    before = moment(past.first)
-    where = {"node": past.node, "before": before, "since": before - LONGEST_SILENCE}
-    row = connection.execute(SQL["last_spoke"], where).fetchone()
-    if row is None:
-        return None
-    steady = row["known"] >= 0.8 * STEADY_SLOTS and row["spoken"] >= 0.5 * row["known"]
-    return number(row["slot"]), row["lines"] / row["known"] if steady and row["known"] else 0.0
+    since = now.first - STEADY_SLOTS
+    if silent:
+        before = moment(now.first)
+        where = {"node": now.node, "before": before, "since": before - LONGEST_SILENCE}
+        row = connection.execute(SQL["last_spoke"], where).fetchone()
+        since = min(since, number(row["slot"]) + 1 - STEADY_SLOTS) if row else since
+    where = {"node": now.node, "since": moment(since), "until": moment(now.first)}
+    known, empty = (np.zeros(now.first - since, bool) for _ in range(2))
+    lines = np.zeros((1, now.first - since), np.int64)
+    for row in connection.execute(SQL["lines_before"], where):
+        place = number(row["slot"]) - since
+        known[place], empty[place], lines[0, place] = True, row["status"] == "empty", row["lines"]
+    return Grid(now.node, since, known, empty, [("", "")], lines)
+
+
+def _unlearnt(baseline: Baseline | None, day: datetime) -> int:
+    """A silence that takes a fifth of the days that a baseline was learnt from has made silence usual."""
+    return number(day - baseline.days / 5 * DAY) if baseline else 0
 
 
 def _ancestry(

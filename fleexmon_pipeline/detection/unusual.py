@@ -31,6 +31,7 @@ from fleexmon_pipeline.detection.grid import (
     Grid,
     Ints,
     group_of,
+    joined,
     surprise,
     trailing,
 )
@@ -81,8 +82,8 @@ class Scene:
     first_seen: Mapping[str, int]  # pattern → number of the slot in which it first came, at any node
     texts: Mapping[str, Ints] = field(default_factory=dict)  # rule → its lines by slot
     past_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
-    # Of a silence older than the grid: its last slot with lines, and lines a slot up to it.
-    spoke: tuple[int, float] | None = None
+    before: Grid | None = None  # up to the grid, from before a silence that is older than it, or as old
+    unlearnt: int = 0  # number of the slot from which on a silence has left what is usual as it was
     _judged: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -105,12 +106,10 @@ class Scene:
     @cached_property
     def silent(self) -> tuple[Flags, Floats]:
         """At the end of which slots the node is silent that should speak; empty slots so far."""
-        base = None if self.baseline is None else _unmasked(self.baseline, self.grid)
-        quiet = quietness(self.grid, base, spoke=self.spoke[1] if self.spoke else None)
+        grid = joined(self.before, self.grid) if self.before else self.grid
+        base = None if self.baseline is None else _unmasked(self.baseline, grid)
         least = max(LEAST_QUIET, MORE_QUIET * self.baseline.quiet) if self.baseline else LEAST_QUIET
-        run = _runs(self.grid)
-        if self.spoke:
-            run = np.where(run == np.cumsum(self.grid.empty), run + self.grid.first - self.spoke[0] - 1, run)
+        quiet, run = (found[-self.grid.slots :] for found in (quietness(grid, base, self.unlearnt), _runs(grid)))
         return np.asarray((quiet >= least) & (run >= 2) & self.grid.empty & self.grid.known), run
 
 

@@ -218,6 +218,23 @@ def test_a_silence_goes_on_as_long_as_it_lasts(connection: Connection) -> None:
     assert found[-1].description.startswith("blue answers when it is asked for its log, and had no line for 107 hours")
 
 
+@pytest.mark.parametrize("hours", [1, 2, 6])
+def test_a_silence_of_hours_is_the_same_in_whatever_windows_it_is_read(connection: Connection, hours: int) -> None:
+    """Judged by the hour it once was over after three hours, and began anew after five: its 3 hours before were cut."""
+    silence(connection, at(-295), at(30))
+    windows = [Window(TEN - each * HOUR, TEN - (each - hours) * HOUR) for each in range(5, -1, -hours)]
+    slots = [each.slot for window in windows for each in judged(connection, window) if each.rule == "silent-node"]
+    assert slots == [at(5 * slot) for slot in range(-58, 6)]
+
+
+def test_a_node_that_sleeps_every_night_is_not_silent(connection: Connection) -> None:
+    for day in range(-9, 1):
+        silence(connection, MIDNIGHT + day * DAY - 6 * HOUR, MIDNIGHT + day * DAY + 7 * HOUR)
+    assert judged(connection, Window(MIDNIGHT - 6 * HOUR, MIDNIGHT + 7 * HOUR)) == []
+    silence(connection, MIDNIGHT + 7 * HOUR, HOUR_OF_TEN.until)
+    assert names(judged(connection)) == {("silent-node", "blue")}
+
+
 def test_a_predictor_is_heeded_where_its_figure_is_improbable(connection: Connection) -> None:
     rule = next(each for each in RULES if isinstance(each, Spike))
     assert improbable(connection, RULES, rule, HOUR_OF_TEN.until) == set()

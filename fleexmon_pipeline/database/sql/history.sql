@@ -12,16 +12,19 @@ SELECT node, (
 FROM unnest(%(nodes)s::text[]) AS asked (node);
 
 -- last_spoke --
--- The last slot with lines before a silence that is older than what was read, and how steady the 3 hours up to it were.
-SELECT last.slot, count(*) FILTER (WHERE c.status IN ('complete', 'empty')) AS known,
-  count(*) FILTER (WHERE c.stored > 0) AS spoken, COALESCE(sum(c.stored), 0)::bigint AS lines
-FROM (
-  SELECT slot FROM "LogCoverage"
-  WHERE node = %(node)s AND slot < %(before)s AND slot >= %(since)s AND stored > 0
-  ORDER BY slot DESC LIMIT 1
-) AS last
-JOIN "LogCoverage" AS c ON c.node = %(node)s AND c.slot > last.slot - interval '3 hours' AND c.slot <= last.slot
-GROUP BY last.slot;
+-- The last slot with lines before a silence that is older than what was read.
+SELECT slot FROM "LogCoverage"
+WHERE node = %(node)s AND slot < %(before)s AND slot >= %(since)s AND status = 'complete'
+ORDER BY slot DESC
+LIMIT 1;
+
+-- lines_before --
+-- From before a silence on: one look into the index a slot, and most slots of a silence need none.
+SELECT slot, status, CASE WHEN status = 'empty' THEN 0 ELSE (
+  SELECT COALESCE(sum(count), 0)::bigint FROM "LogPatternCount" AS c WHERE c.slot = l.slot AND c.node = l.node
+) END AS lines
+FROM "LogCoverage" AS l
+WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty');
 
 -- first_slots --
 -- When each of these stored ids first had a line. One look into the index each, however many lines it had since.
