@@ -1,4 +1,4 @@
-"""Two hundred secrets as they stand in real lines: every kind that redaction knows, in every shape that carries it.
+"""Three hundred secrets as they stand in real lines: every kind that redaction knows, in every shape that carries it.
 
 Made by a seed, so that no file holds anything that looks like a live key.
 """
@@ -64,6 +64,12 @@ _BY_FORM: dict[str, Callable[[random.Random], str]] = {
     "stripe": lambda r: "sk_live_" + _letters(r, 24),
     "digitalocean": lambda r: "dop_v1_" + _letters(r, 64, "0123456789abcdef"),
     "jwt": _jwt,
+    "gitlab-runner": lambda r: "glrt-" + _letters(r, 20),
+    "new-relic": lambda r: "NRAK-" + _letters(r, 27, string.ascii_uppercase + string.digits),
+    "sentry": lambda r: "sntryu_" + _letters(r, 64, "0123456789abcdef"),
+    "tailscale": lambda r: f"tskey-auth-{_letters(r, 12)}-{_letters(r, 32)}",
+    "azure-secret": lambda r: _letters(r, 3) + "8Q~" + _letters(r, 34, _ALNUM + "-_.~"),
+    "user-and-password": lambda r: base64.b64encode(f"bob:{_letters(r, 8)}q{_letters(r, 6)}".encode()).decode(),
     "email": lambda r: f"{_letters(r, 8).lower()}.{_letters(r, 6).lower()}@mail.example.org",
     "card": _card,
     "iban": _iban,
@@ -104,6 +110,26 @@ _BY_PLACE: dict[str, list[Callable[[str], str]]] = {
         "{{:password=>\"{}\", :user=>\"bob\"}}".format,
         'map[password:{} user:bob]'.format,
         'time=10:00 msg="bad login" pwd="{}"'.format,
+        "Passwort: {}".format,
+        "Ihr Kennwort lautet {}".format,
+        "mot de passe : {}".format,
+        "contraseña={}".format,
+        "le mot de passe est {}".format,
+        "password is: {}".format,
+        "Password[{}]".format,
+        "pass phrase: '{}'".format,
+        "the api key {} was refused".format,
+        "Incorrect API key provided: {}".format,
+        "encryption key: {}".format,
+        "userPassword:: {}".format,
+        "curl -u bob:{} https://api.example.com".format,
+        "sshpass -p {} ssh bob@10.0.0.5".format,
+        "mysql -ubob -p{} shop".format,
+        "redis-cli -h cache -a {} ping".format,
+        "CREATE USER bob IDENTIFIED BY '{}'".format,
+        "requirepass {}".format,
+        "verification code: {}".format,
+        "JWT_SECRET = '{} and more'".format,
     ],
     "url": [
         "postgres://app:{}@db.internal:5432/shop".format,
@@ -116,6 +142,14 @@ _BY_PLACE: dict[str, list[Callable[[str], str]]] = {
         "https://bucket.s3.amazonaws.com/x?X-Amz-Signature={}&X-Amz-Expires=60".format,
         "callback https://app.example.com/cb#access_token={}&expires_in=3600".format,
         "smtp://mailer%40example.com:{}@smtp.example.com:587".format,
+        "redirect=https%3A%2F%2Fbob%3A{}%40git.example.com%2Fshop".format,
+        "dsn app:{}@tcp(10.0.0.5:3306)/shop".format,
+        "dial root:{}@db.internal:3306".format,
+        "sqlplus bob/{}@ORCL".format,
+        "https://discord.com/api/webhooks/123456789012345678/{}".format,
+        "https://acme.webhook.office.com/webhookb2/a-b-c/IncomingWebhook/{}".format,
+        "jdbc:sqlserver://h;user=a;password={};".format,
+        "Data Source=h;User ID=sa;Password={};Pooling=true".format,
     ],
     "token": [
         "Authorization: Bearer {}".format,
@@ -138,12 +172,26 @@ _BY_PLACE: dict[str, list[Callable[[str], str]]] = {
         '"private_key_id": "x", "secret": "{}"'.format,
         "encryption_key={}".format,
         "signing-key: {}".format,
+        'Authorization: Digest username="bob", realm="x", nonce="n", response="{}"'.format,
+        "Authorization: AWS AKIAABCDEFGHIJKLMNOP:{}".format,
+        "authorization: SharedKey acct:{}".format,
+        "Authorization: GenieKey {}".format,
+        "X-Sentry-Auth: Sentry sentry_version=7, sentry_key={}, sentry_client=x".format,
+        "(b'authorization', b'Bearer {}')".format,
+        '{{"cookies": {{"session": "{}"}}}}'.format,
+        ".AspNetCore.Session={}".format,
+        "x-functions-key: {}".format,
+        "csrf={}".format,
+        '{{"SecretAccessKey": "{}"}}'.format,
+        "Endpoint=sb://x.servicebus.windows.net/;SharedAccessKeyName=Root;SharedAccessKey={}".format,
+        "//registry.example.org/:_authToken={}".format,
+        "SAMLResponse={}".format,
     ],
 }  # fmt: skip
 
 
 def planted(seed: int = 1) -> list[Planted]:
-    """At least 200; each with another secret."""
+    """At least 300; each with another secret."""
     random_ = random.Random(seed)
     found = []
     for kind, make in _BY_FORM.items():

@@ -118,8 +118,33 @@ def test_what_people_need_to_read_stays() -> None:
         "connect ECONNREFUSED 10.0.0.5:5432",
         "550e8400-e29b-41d4-a716-446655440000",
         "/usr/lib/python3/dist-packages/urllib3/connectionpool.py",
+        "private_key_path=/etc/ssl/key.pem secretName: shop-tls signature_version=4 password_encryption=scram-sha-256",
+        "o.s.s.authentication.BadCredentialsException: Bad credentials",
+        "Passwort falsch, mot de passe incorrect, clave: valor",
+        "API keys: 12 active, access key rotated, credentials: none",
+        "cache key product:42:de missed, partition key tenant-17 is hot",
+        "verification code sent, PIN verification pending, token expired 3 days ago",
+        "docker run -u 1000:1000 -p 8080:80 shop; psql -p 5432; mysql -h db -P 3306",
+        "git@github.com:acme/shop.git actions/checkout@v4 worker@node-7",
+        "session started for user 12, session: expired, auth=none",
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 request id req_8f2b1c3d9e0a4b5c",
+        "pod shop-backend-7d4b9c6f5d-x2x7k restarted",
+        "order 123-45-6789 shipped to ssn-lookup",
+        "CheckoutService",
+        "Server01",
+        "ready",
+        "4bf92f3577b34da6a3ce929d0e0e4736",
     ):
         assert redact(line) == line
+
+
+def test_lines_of_a_key_that_were_collected_one_by_one_are_taken_down_to_the_last() -> None:
+    whole = base64.b64encode(bytes(range(7, 256, 3)) * 7).decode()
+    for size in (64, 70, 76):
+        for line in (whole[start : start + size] for start in range(0, len(whole), size)):
+            assert redact(line) == redact(f"    {line}\r").strip() in ("<key>", "<private-key>"), line
+    assert redact("k9Qx7A==") == "<private-key>"
 
 
 def test_the_same_value_has_the_same_placeholder_and_only_addresses_come_back() -> None:
