@@ -17,7 +17,7 @@ BREAK = "\u200b"  # zero width space: not seen, and no @name, #number or address
 _MARKUP = re.compile(r"[\\`*_\[\]<>&#|~$^{}]|^[-+=]")
 _ENUMERATION = re.compile(r"^(\d+)(?=[.)])")
 _TRIGGERS = re.compile(
-    r"@|#|://|\bwww\.|\bGH-|:(?=[a-z0-9_+-]+:)|\bmailto:|\bxmpp:|[0-9a-fA-F]{6}(?=[0-9a-fA-F])", re.IGNORECASE
+    r"@|#|://|www\.|\bGH-|:(?=[a-z0-9_+-]+:)|mailto:|xmpp:|[0-9a-fA-F]{6}(?=[0-9a-fA-F])", re.IGNORECASE
 )
 
 

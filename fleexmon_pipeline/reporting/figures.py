@@ -62,11 +62,15 @@ class Coverage:
 
 @dataclass(frozen=True)
 class NodeFigures:
-    """One node's day; `hours` has the worst status of each of the 24 hours, "unknown" before it was ever asked."""
+    """One node's day; `hours` has the worst status of each of the 24 hours, "unknown" before it was ever asked.
+
+    `before_covered`: the share of the day before, 0 to 1, that its lines tell of.
+    """
 
     node: str
     volume: Volume
     before: Volume
+    before_covered: float
     coverage: Coverage
     hours: tuple[str, ...]
 
@@ -140,13 +144,17 @@ class Forecasts:
 
 @dataclass(frozen=True)
 class Figures:
-    """A day in numbers. `week` is the mean of those `week_days` of the 7 days before that have lines at all."""
+    """A day in numbers. `week` is the mean of those `week_days` of the 7 days before that have lines at all.
+
+    `before_covered`: the share of the day before, 0 to 1, that is known, of all nodes together.
+    """
 
     day: date
     as_of: datetime | None  # set while the day is not over: what is said holds up to then
     verdict: Verdict
     total: Volume
     before: Volume
+    before_covered: float
     week: Volume
     week_days: int
     uncounted: int  # stored lines that analysis has not counted yet
@@ -197,6 +205,7 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
         verdict=verdict,
         total=total,
         before=_volume(yesterday),
+        before_covered=sum(node.before_covered for node in nodes) / max(len(nodes), 1),
         week=week,
         week_days=days_with_lines,
         uncounted=uncounted,
@@ -242,6 +251,8 @@ def _nodes(
     covered: dict[str, dict[datetime, Mapping[str, Any]]] = {node: {} for node in asked}
     for row in _rows(connection, "coverage", since=day.since, until=day.until):
         covered[row["node"]][row["slot"]] = row
+    slots = {row["node"]: row["slots"] for row in _rows(
+        connection, "covered_slots", since=day.since - DAY, until=day.since)}  # fmt: skip
     found = []
     for node in sorted(asked.keys() | {row["node"] for row in hourly}):
         statuses = _slot_statuses(day, covered.get(node, {}), first=asked.get(node), now=now)
@@ -251,6 +262,7 @@ def _nodes(
             node,
             _volume(row for row in hourly if row["node"] == node),
             _volume(row for row in yesterday if row["node"] == node),
+            slots.get(node, 0) / (DAY // SLOT),
             Coverage(
                 count["complete"], count["empty"], count["partial"], count["missing"], count["pending"],
                 sum(row["stored"] for row in rows), sum(row["rejected"] for row in rows),

@@ -28,7 +28,8 @@ def render(figures: Figures) -> str:
     sections = [
         f"{_ICONS[figures.verdict.state]} **{prose(figures.verdict.sentence)}**",
         _table(
-            ("", f"{figures.day}", "Day before", "Change", wording.week_label(figures)), wording.volume_rows(figures)
+            ("", f"{figures.day}", wording.before_label(figures), "Change", wording.week_label(figures)),
+            wording.volume_rows(figures),
         ),
         *_charts(figures),
         *_nodes(figures),
@@ -83,7 +84,7 @@ def _nodes(figures: Figures) -> list[str]:
     rows = [
         (
             code(node.node, most=60), wording.number(node.volume.lines), wording.number(node.volume.errors),
-            wording.rate(node.volume.error_rate), wording.change(node.volume.lines, node.before.lines),
+            wording.rate(node.volume.error_rate), wording.lines_change(node),
             *(f"{count:,}" for count in (node.coverage.complete, node.coverage.empty, node.coverage.partial,
                                          node.coverage.missing, node.coverage.rejected)),
         )

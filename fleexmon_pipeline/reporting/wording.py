@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.forecasting.record import Announced
-from fleexmon_pipeline.reporting.figures import Figures, PatternFigures, Volume
+from fleexmon_pipeline.reporting.figures import Figures, NodeFigures, PatternFigures, Volume
 
+WHOLE = 0.99  # of a day's slots; a slot or two that a node did not answer for change no figure
 LABELS = (("Lines", "lines"), ("Errors", "errors"), ("Warnings", "warnings"))
 
 
@@ -52,6 +53,20 @@ def points(now: Volume, then: Volume) -> str:
     if now.error_rate is None or then.error_rate is None:
         return "–"
     return f"{(now.error_rate - then.error_rate) * 100:+.1f} pp"
+
+
+def partly(covered: float) -> str:
+    """` (61% covered)`, or empty: a day that is known in part has fewer lines for that alone."""
+    return "" if covered >= WHOLE else f" ({int(covered * 100)}% covered)"
+
+
+def lines_change(node: NodeFigures) -> str:
+    """`+25%`, `+25% (61% covered)`"""
+    return change(node.volume.lines, node.before.lines) + partly(node.before_covered)
+
+
+def before_label(figures: Figures) -> str:
+    return f"Day before{partly(figures.before_covered)}"
 
 
 def week_label(figures: Figures) -> str:

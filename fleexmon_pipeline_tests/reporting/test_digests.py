@@ -16,6 +16,7 @@ from fleexmon_pipeline.reporting import html, markdown
 from fleexmon_pipeline.reporting.charts import ceiling
 from fleexmon_pipeline.reporting.digests import write_digest
 from fleexmon_pipeline.reporting.figures import figures
+from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING, THE_DAY, at, count, cover, issue, pattern
 from fleexmon_pipeline_tests.reporting.test_escape import rendered
@@ -80,6 +81,25 @@ def test_all_three_forms_say_the_same(database: Database) -> None:
     assert body.tags.count("table") == 7
     assert "script" not in page.seen
     assert not re.search(r"""(src|href)=|@import|url\((?!#)""", digest.html)  # needs nothing beside it
+
+
+def test_a_day_before_that_is_known_in_part_is_said_to_be(database: Database) -> None:
+    """A node that was down half of yesterday has fewer lines for that: "+100%" beside it means nothing."""
+    with database.connect() as connection:
+        for day in (-1, 0):
+            count(connection, at(9, day=day), "blue", "p", "info", 100 * (day + 2))
+        cover(connection, "blue", Window(at(0, day=-1), at(12, day=-1)))
+        cover(connection, "blue", Window(at(12, day=-1), at(0)), status="missing")
+        cover(connection, "blue", THE_DAY, stored=200)
+        half = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
+        connection.execute("""UPDATE "LogCoverage" SET status = 'empty' WHERE slot > %s""", [at(12, day=-1)])
+        whole = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
+
+    assert "| Day before (50% covered) |" in half.markdown
+    assert "+100% (50% covered)" in half.markdown
+    assert "100 day before (50% covered), +100%" in WellFormed(half.html).text
+    assert "+100% (50% covered)" in WellFormed(half.html).text
+    assert "% covered" not in whole.markdown + whole.html  # but for one slot, which changes no figure
 
 
 def test_tables_have_as_many_cells_in_every_row(database: Database) -> None:

@@ -16,6 +16,7 @@ HOSTILE = [
     "@everyone please look", "fixes #1 and GH-2 and acme/shop#3", "<img src=x onerror=alert(1)>", "<!-- fleexmon:x -->",
     "[click](https://evil.example)", "![x](http://evil.example/pixel.png)", "```\n# heading\n```", "`code` ``two``",
     "a | b \\| c \\", "# heading", "- item", "1. item", "2) item", "> quote", "---", "=====", "www.evil.example",
+    "_www.evil.example",
     "https://evil.example/x?y=z", "mail root@shop.example", "0123456789abcdef0123456789abcdef01234567",
     "*bold* _soft_ ~~gone~~", "&lt;script&gt; &#64;everyone", "\u202egnp.exe", "\x00\x1b[31m", "$E=mc^2$", "",
 ]  # fmt: skip
@@ -75,6 +76,7 @@ def test_code_in_a_table_shows_the_text_and_nothing_else(most: int, text: str) -
     assert table.outside.split() == ["a", "b", *([] if expected else ["–"]), "end"]
 
 
+@example("0www.0")
 @given(texts)
 def test_prose_is_paragraphs_without_any_meaning(text: str) -> None:
     found = rendered(f"before\n\n{prose(text)}\n\nafter")

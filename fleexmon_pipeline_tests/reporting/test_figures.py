@@ -67,12 +67,13 @@ def test_a_small_day_number_by_number(database: Database) -> None:
 
     assert (found.day, found.as_of) == (date(2026, 11, 20), None)
     assert found.total == Volume(150, 10, 5, 10 / 150)
-    assert found.before == Volume(200, 2, 0, 0.01)
+    assert (found.before, found.before_covered) == (Volume(200, 2, 0, 0.01), 0.5)  # green was not asked yet
     assert (found.week, found.week_days) == (Volume(300, 2, 0, 4 / 600), 2)
     assert found.uncounted == 0
 
     blue, green = found.nodes
     assert (blue.node, blue.volume, blue.before) == ("blue", Volume(100, 10, 0, 0.1), Volume(200, 2, 0, 0.01))
+    assert (blue.before_covered, found.nodes[1].before_covered) == (1.0, 0.0)
     assert blue.coverage == Coverage(
         complete=144, empty=132, partial=2, missing=4 + 6, pending=0, stored=100, rejected=3
     )

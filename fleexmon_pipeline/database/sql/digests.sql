@@ -20,6 +20,13 @@ FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s
 ORDER BY node, slot;
 
+-- covered_slots --
+-- How much of a day its lines tell: what is compared with them is to say so.
+SELECT node, count(*) AS slots
+FROM "LogCoverage"
+WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty')
+GROUP BY node;
+
 -- first_asked --
 -- From when a node's slots are expected. A node that nobody asked in `recent` days is gone, not missing.
 SELECT node, min(slot) AS first
