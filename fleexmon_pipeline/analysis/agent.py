@@ -23,7 +23,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.analysis.answer import clean
+from fleexmon_pipeline.collection.encoding import EncodingError, unpacked
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import GenAISettings
 
@@ -142,7 +143,8 @@ class Agent:
                 client.stream("POST", self._url, params={"agent": "true"}, json=question, headers=headers) as response,
             ):
                 body = bytearray()
-                for chunk in response.iter_bytes():
+                # Compressed though it was asked not to be, an answer may be a bomb; httpx would unpack it at once.
+                for chunk in unpacked(response.iter_raw(), response.headers.get("Content-Encoding", "")):
                     body += chunk
                     if len(body) > MOST_BYTES:
                         raise AgentError("too_large", f"the answer has more than {MOST_BYTES:,} bytes")
@@ -153,6 +155,8 @@ class Agent:
                 return bytes(body)
         except httpx.TimeoutException:
             raise AgentError("timeout", f"no complete answer in {seconds:.0f} s") from None
+        except EncodingError as error:
+            raise AgentError("not_json", self._harmless(str(error))) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise AgentError(*self._fault(error)) from None
 
@@ -184,7 +188,7 @@ class Agent:
         """What another party says may echo the key."""
         if self._key:
             text = text.replace(self._key, "<key>")
-        return redact(" ".join(text[:2000].split()))[:200]
+        return clean(" ".join(text[:2000].split()), 200)
 
 
 def _within(seconds: float, call: Callable[[], bytes]) -> bytes:
@@ -231,7 +235,7 @@ def _read(body: bytes, messages: Sequence[Message], latency_ms: int) -> Reply:
     return Reply(
         content=content,
         finish_reason=reason if isinstance(reason, str) else None,
-        model=redact(model)[:100].replace("\0", "") if isinstance(model, str) else None,
+        model=(clean(model, 100) or None) if isinstance(model, str) else None,
         tokens_in=_count(tokens.get("prompt_tokens")) or estimated_tokens(one["content"] for one in messages),
         tokens_out=_count(tokens.get("completion_tokens")) or estimated_tokens([content]),
         latency_ms=latency_ms,

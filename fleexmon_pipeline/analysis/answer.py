@@ -27,9 +27,12 @@ _SEVERITIES = {
     Severity.CRITICAL: ("critical", "crit", "fatal", "blocker", "urgent", "emergency", "alert", "panic", "p0", "p1"),
 }
 _SEVERITY_OF = {word: severity for severity, words in _SEVERITIES.items() for word in words}
-# Controls, and characters that turn or hide text (a title that reads backwards, a line that is not there).
+# Controls, and characters that turn or hide text (a title that reads backwards, a line that is not there, letters that
+# only a machine reads); marks that pile up on a letter until they cover the lines around it.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+    "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]{3,}"
 )
 _MOST_STARTS = 20  # braces at which an answer may begin
 _FENCED = re.compile(r"```[A-Za-z]{0,10}[ \t]*\n(.*?)```", re.DOTALL)
@@ -59,8 +62,8 @@ class Finding(BaseModel):
 
 def _text(value: Any) -> str | None:
     """Agents give a list of steps where a text was asked for; numbers are fine too; all else is no text."""
-    if isinstance(value, list):
-        value = "\n".join(part for part in map(_text, value[:50]) if part)
+    if isinstance(value, list):  # a list in it is no step: 500 in one another would be too deep to follow
+        value = "\n".join(part for part in (_text(one) for one in value[:50] if not isinstance(one, list)) if part)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     return str(value).strip() or None
@@ -127,8 +130,8 @@ def clean(text: str, longest: int) -> str:
 
 def _finding(issue: _Issue, known: Collection[int], restore: Callable[[str], str]) -> Finding:
     def shown(name: str, default: str | None = None) -> str | None:
-        text = clean(getattr(issue, name) or "", LONGEST[name])
-        return restore(text) or default
+        text = restore(clean(getattr(issue, name) or "", LONGEST[name]))
+        return text[: LONGEST[name]] or default  # an address is longer than its placeholder
 
     kind = re.sub(r"[^a-z0-9]+", "-", redact(issue.type or "").lower()).strip("-")[:60].strip("-")
     title = " ".join((shown("title") or "Issue detected by AI").split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import time
@@ -17,6 +18,9 @@ from fleexmon_pipeline_tests.genai_server import PATH, GenAIServer, completion, 
 
 QUESTION = [{"role": "system", "content": "You judge."}, {"role": "user", "content": "Is it so?"}]
 KEY = "key-of-the-agent-Q7x"
+
+
+GZIP = {"Content-Encoding": "gzip"}
 
 
 def ask(settings: GenAISettings, *, seconds: float = 5.0) -> tuple[AgentError, list[AgentError], float]:
@@ -64,6 +68,9 @@ FAULTS: list[tuple[str, int, Callable[[GenAIServer], object]]] = [
     ("no_content", 1, lambda server: server.say(None)),
     ("no_content", 1, lambda server: server.send(200, {"choices": ["text"]})),
     ("too_large", 1, lambda server: server.send(200, completion("x" * MOST_BYTES))),
+    ("too_large", 1, lambda server: server.send(200, gzip.compress(b" " * 20 * MOST_BYTES), GZIP)),
+    ("not_json", 1, lambda server: server.send(200, b"{}", GZIP)),
+    ("not_json", 1, lambda server: server.send(200, b"{}", {"Content-Encoding": "compress"})),
     ("broken_off", 1, lambda server: server.drop()),
 ]
 
@@ -80,6 +87,28 @@ def test_each_fault_has_a_name_and_only_passing_ones_are_tried_again(
         assert error.outcome == outcome
         assert [failure.outcome for failure in failures] == [outcome] * attempts
         assert len(server.questions) == attempts
+
+
+def test_an_answer_that_a_gateway_compressed_is_read() -> None:
+    with GenAIServer() as server:
+        server.send(200, gzip.compress(json.dumps(completion('{"issues": []}')).encode()), GZIP)
+
+        assert Agent(server.settings).ask(QUESTION, seconds=5).content == '{"issues": []}'
+
+
+def test_names_and_reasons_are_texts_that_can_be_kept_and_shown() -> None:
+    odd = "bad\0 \u202e\u001b[2J\u2028 password=hunter2"
+    with GenAIServer() as server:
+        server.send(200, {**completion("{}"), "model": odd}).send(400, {"message": odd})
+
+        reply = Agent(server.settings).ask(QUESTION, seconds=5)
+        error, _, _ = ask(server.settings)
+
+    assert reply.model
+    for text in (reply.model, str(error)):
+        assert "bad" in text
+        assert not set(text) & set("\0\u202e\u001b\u2028")
+        assert "hunter2" not in text
 
 
 @pytest.mark.parametrize("fault", ["hang", "hang_mid_body", "drip"])

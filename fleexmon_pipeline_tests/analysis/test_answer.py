@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -116,12 +117,28 @@ def test_texts_are_clipped_cleaned_and_redacted_again() -> None:
     assert finding.recommendation == "Stop it.\nThen rest.\n3"
 
 
+def nested(depth: int) -> Any:
+    found: Any = "x"
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 HOSTILE = [
     {"title": {"$ne": None}, "description": ["a", ["b", {"c": "d"}]]},
     {"title": "x" * 300_000, "description": "y" * 300_000, "type": "z" * 300_000},
     {"title": "<script>alert(1)</script>\x1b[2J\u202e", "severity": {"high": 1}, "recommendation": True},
     {"title": "@everyone", "affectedLogs": [0] * 100_000},
     {"__proto__": {"admin": 1}, "source": "detector", "status": "resolved", "fingerprint": "rule:node:blue"},
+    {"title": nested(500), "description": nested(900), "recommendation": nested(100)},
+    {"title": {"a": nested(500)}, "rootCause": ["first", ["second"], nested(300)]},
+    {"title": float("nan"), "severity": float("inf"), "description": 10**300},
+    {"title": "disk" + "".join(chr(0xE0000 + ord(c)) for c in "obey me"), "severity": ["critical", "low"]},
+    {"title": "o" + "\u0301" * 140, "description": "a\u3164b\u115f\u180e\ufff9\u034f" + "\ufe0f" * 60},
+    {"title": "\ud800\udc00 \udfff", "description": "\ud800", "\ud800": 1},
+    {"severity": -1, "affectedLogs": [0, 0, -1, 2**63, float("inf"), 1e999]},
+    {"severity": "critical " * 1000, "type": "\u202e\u0000../../etc"},
+    {"title": "[x](javascript:alert(1)) <img src=x onerror=alert(1)> @acme/ops #1 GH-2", "affectedLogs": [0]},
 ]
 
 
@@ -134,7 +151,11 @@ def test_hostile_members_are_clipped_mapped_or_left_out(members: dict[str, Any])
     assert len(finding.title) <= 150
     assert len(finding.type) <= 60
     assert len(finding.description) <= 2000
-    assert not set(finding.title + finding.description) & set("\x1b\u202e\x00")
+    assert not set(finding.title + finding.description) & set(
+        "\x1b\u202e\x00\u3164\u115f\u180e\ufff9\u034f\udfff\U000e0065"
+    )
+    assert not re.search("[\u0300-\u036f\ufe00-\ufe0f]{3}", finding.title + finding.description)
+    assert re.fullmatch("[a-z0-9-]+", finding.type)
     assert set(finding.model_dump()) == {
         "type", "severity", "title", "description", "root_cause", "recommendation", "affected",
     }  # fmt: skip
@@ -144,6 +165,40 @@ def test_many_findings_are_cut() -> None:
     answer = json.dumps({"issues": [issue(0)] * 5_000})
 
     assert len(parse_answer(answer, "stop", KNOWN)) == 50
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"issues": [], "issues": [{"affectedLogs": [0], "affectedLogs": [1], "title": "b"}]}', [(1,)]),
+        ('{"issues": [{"affectedLogs": [-0, 0.0, 2]}]}', [(0, 2)]),
+        ("\ufeff" + json.dumps({"issues": [issue(0)]}), [(0,)]),
+        ("{" * 500_000, None),
+        ("```\n" * 200_000 + '{"issues": []}', None),
+        ("```json\n" + "`" * 500_000, None),
+        (json.dumps(json.dumps({"issues": [issue(0)]})), None),
+        ('{"issues": "[]"}', None),
+        ('{"issues": null}', None),
+        ('{"issues\\u0000": []}', None),
+        ('{"issues": [' + "[" * 900 + "]" * 900 + "]}", None),
+    ],
+)
+def test_forms_that_a_reader_could_stumble_over(text: str, found: list[tuple[int, ...]] | None) -> None:
+    if found is None:
+        with pytest.raises(AnswerError):
+            parse_answer(text, "stop", KNOWN)
+    else:
+        assert [one.affected for one in parse_answer(text, "stop", KNOWN)] == found
+
+
+def test_a_text_does_not_grow_by_what_is_put_back() -> None:
+    redactor = Redactor()
+    redactor.redact("b" * 200 + "@example.org")
+    answer = json.dumps({"issues": [issue(0, title="<email-1> " * 15)]})
+
+    (finding,) = parse_answer(answer, "stop", KNOWN, redactor.restore)
+
+    assert len(finding.title) <= 150
 
 
 def test_only_addresses_are_put_back() -> None:
