@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.evaluate import evaluate, improbable
+from fleexmon_pipeline.detection.evaluate import asked_of, evaluate, improbable
 from fleexmon_pipeline.detection.history import (
     SETTLED,
     day_of,
@@ -139,6 +139,14 @@ def test_a_baseline_is_learnt_once_a_day_and_anew_when_an_hour_of_the_past_chang
     note_seen(connection, yesterday)
     judged(connection)
     assert database.fingerprint('"NodeBaseline"') != first
+
+
+def test_a_baseline_does_not_depend_on_the_order_in_which_rows_were_written(connection: Connection) -> None:
+    in_order = read_baselines(connection, ["blue", "green"], MIDNIGHT, asked_of(RULES))
+    for table in ("LogCoverage", "LogPatternCount"):  # rewritten, rows lie behind those of later slots
+        connection.execute(f'UPDATE "{table}" SET node = node WHERE slot < %s'.encode(), [MIDNIGHT - 5 * DAY])
+    connection.execute('DELETE FROM "NodeBaseline"')
+    assert read_baselines(connection, ["blue", "green"], MIDNIGHT, asked_of(RULES)) == in_order
 
 
 def test_the_past_ends_with_the_day_before_and_that_only_after_three_hours() -> None:

@@ -50,12 +50,15 @@ SELECT node, pattern, level,
   string_agg(count::text, ' ' ORDER BY slot) AS counts
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
-GROUP BY node, pattern, level;
+GROUP BY node, pattern, level
+ORDER BY node, pattern, level;
 
 -- past_coverage --
+-- In order: the first slot known is where the past begins, and rows come as they were written.
 SELECT node,
-  string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ') FILTER (WHERE status IN ('complete', 'empty')) AS known,
-  string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ') FILTER (WHERE status = 'empty') AS empty
+  string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ' ORDER BY slot)
+    FILTER (WHERE status IN ('complete', 'empty')) AS known,
+  string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ' ORDER BY slot) FILTER (WHERE status = 'empty') AS empty
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
 GROUP BY node;
