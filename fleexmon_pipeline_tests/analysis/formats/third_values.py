@@ -6,6 +6,7 @@ import random
 import string
 from collections.abc import Callable
 
+from fleexmon_pipeline_tests.analysis.formats.third_texts import third_texts
 from fleexmon_pipeline_tests.analysis.formats.third_words import JAVA_THROWN, PHRASES, PYTHON_THROWN, WORDS
 
 
@@ -42,6 +43,7 @@ def third_values(rnd: random.Random, values: dict[str, Callable[[], str]]) -> di
     for kind in ("nicof", "beat"):
         found[kind] = one_of([words.replace("~", " ") for words in WORDS[kind].split()])
     found |= {kind: one_of(phrases.split("|")) for kind, phrases in PHRASES.items()}
+    found |= third_texts(rnd, values | found)
     given = values | found
 
     surnames = WORDS["surname"].split()
@@ -92,93 +94,6 @@ def third_values(rnd: random.Random, values: dict[str, Callable[[], str]]) -> di
     def controller_of() -> str:
         text = controller()
         return text + ', "' + text.split('"')[-2] + '"'
-
-    def web_path() -> str:
-        some = rnd.randrange(1, 99_999)
-        pages = ("/", "/cart", "/wp-login.php", "/api/v2/products", "/favicon.ico", "/checkout/address", "/robots.txt")
-        more = (f"/product/{some}", f"/api/v2/orders/{some}", f"/search?q={given['word']()}&page={some % 9}")
-        files = (f"/media/{hexadecimal(2)}/{hexadecimal(16)}.jpg", f"/static/app.{hexadecimal(8)}.js", "/.env")
-        return rnd.choice(pages + more + more + files)
-
-    def browser() -> str:
-        chrome = f"Chrome/{rnd.randrange(90, 131)}.0.0.0 Safari/537.36"
-        osx = f"(Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) {chrome}"
-        windows = f"(Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) {chrome}"
-        firefox = f"(X11; Ubuntu; Linux x86_64; rv:{rnd.randrange(90, 131)}.0) Gecko/20100101 Firefox/115.0"
-        google = "(compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
-        more = ("curl/7.88.1", "-", "kube-probe/1.27", "Go-http-client/1.1", "python-requests/2.31.0")
-        return rnd.choice([f"Mozilla/5.0 {of}" for of in (osx, windows, windows, firefox, google)] + list(more))
-
-    def postgres_sql() -> str:
-        some, other, mail = rnd.randrange(1, 99_999), rnd.randrange(1, 99), given["email"]()
-        return rnd.choice(
-            (
-                f"SELECT id, email, name FROM customers WHERE email = '{mail}' LIMIT 1",
-                f"SELECT o.id, o.total, o.status FROM orders o WHERE o.customer_id = {some} ORDER BY o.created_at DESC",
-                f"SELECT * FROM products WHERE category_id IN ({other}, {other + 1}, {some % 90}) LIMIT 50",
-                f"UPDATE stock SET quantity = quantity - {other} WHERE sku = 'SKU-{some}'",
-                f"INSERT INTO cart_items (cart_id, sku, quantity) VALUES ({some}, 'SKU-{some}', {other})",
-                f"DELETE FROM sessions WHERE expires_at < '{day()} {clock()}'",
-                f"select count(*) from events where kind = '{given['event']()}' and created_at > '{day()}'",
-                "COMMIT",
-                f"SELECT pg_advisory_lock({some})",
-            )
-        )
-
-    def document() -> str:
-        return rnd.choice((f"IMG_{digits(4)}.jpeg", f"scan{digits(4)}.pdf", f"Rechnung_{digits(6)}.pdf", "photo.jpg"))
-
-    def net_query() -> str:
-        select = (
-            "SELECT TOP(1) [b].[Id], [b].[Reference]\n      FROM [Bookings] AS [b]\n      WHERE [b].[Reference] = @p0"
-        )
-        rooms = "SELECT [r].[Id], [r].[Beds]\n      FROM [Rooms] AS [r]\n      WHERE [r].[HotelId] = @p0"
-        types, sql = rnd.choice(
-            (
-                (("String",), select),
-                (("Int32",), rooms),
-                (
-                    ("Guid", "Guid", "String"),
-                    "INSERT INTO [Bookings] ([Id], [GuestId], [Reference])\n      VALUES (@p0, @p1, @p2);",
-                ),
-                (("DateTime2", "Guid"), "UPDATE [Outbox] SET [SentAt] = @p0\n      WHERE [Id] = @p1;"),
-            )
-        )
-        parameters = ", ".join(f"@p{at}='?' (DbType = {kind})" for at, kind in enumerate(types))
-        return f"{parameters}], CommandType='Text', CommandTimeout='30']\n      {sql}"
-
-    def net_start() -> str:
-        if rnd.random() < 0.15:
-            return f"POST http://bookings.example.com/api/bookings - application/json {rnd.randrange(90, 900)}"
-        return f"GET http://bookings.example.com{net_path()} - - -"
-
-    def net_path() -> str:
-        return rnd.choice(
-            (
-                "/api/bookings",
-                "/health",
-                f"/api/bookings/{given['uuid']()}",
-                f"/api/rooms/{rnd.randrange(400)}",
-                f"/api/rooms?from={day()}&to={day()}",
-                f"/api/guests/{given['uuid']()}",
-            )
-        )
-
-    def cql() -> str:
-        table = keyspace_table()
-        return rnd.choice(
-            (
-                f"SELECT * FROM {table} WHERE id = {given['uuid']()} LIMIT 5000",
-                f"SELECT sensor, at, value FROM {table} WHERE sensor = s-{digits(4)} AND at > {day()} LIMIT 100",
-                f"SELECT * FROM {table} WHERE token(id) > token({digits(8)}) LIMIT 1000",
-            )
-        )
-
-    def settings() -> str:
-        return rnd.choice((f"[('{given['email']()}', {digits(4)})]", f"({rnd.randrange(99_999)},)", "()", "{}"))
-
-    def changed() -> str:
-        return rnd.choice((f'"{given["email"]()}"', "null", "true", "false", f'"{given["street"]()} {digits(2)}"'))
 
     def login() -> str:
         """Of the people of a company: hundreds, some all day long."""
@@ -302,17 +217,14 @@ def third_values(rnd: random.Random, values: dict[str, Callable[[], str]]) -> di
         "iban": lambda: f"DE{digits(20)}",
         "vatid": lambda: f"{given['iso2']()}{digits(9)}",
         "rate": lambda: f"{rnd.uniform(0.5, 160):.4f}",
-        "nguri": web_path,
-        "ngref": of_common(lambda: f"https://shop.example.com{web_path()}", "-", 0.5),
-        "ngreferrer": of_common(lambda: f', referrer: "https://shop.example.com{web_path()}"', "", 0.6),
-        "ngua": browser,
+        "ngref": of_common(lambda: f"https://shop.example.com{given['nguri']()}", "-", 0.5),
+        "ngreferrer": of_common(lambda: f', referrer: "https://shop.example.com{given["nguri"]()}"', "", 0.6),
         "rt": of_common(lambda: f"{rnd.expovariate(1) / 5:.3f}", "0.000", 0.3),
         "ngup": lambda: f"10.0.{rnd.randrange(4)}.{rnd.randrange(10, 20)}:{rnd.choice((8080, 8080, 3000))}",
-        "ngfile": lambda: "/var/www/shop" + web_path(),
+        "ngfile": lambda: "/var/www/shop" + given["nguri"](),
         "excess": lambda: f"{rnd.uniform(0.1, 30):.3f}",
         "tmpno": lambda: f"{rnd.randrange(10)}/{rnd.randrange(100):02d}/{digits(10)}",
         "signo": one_of(["17", "9", "11", "15"]),
-        "pgsql": postgres_sql,
         "pgparams": several(lambda: f"$1 = '{rnd.choice((digits(5), given['email'](), day(), 't'))}'", 1, ", "),
         "pgrow": lambda: f"{digits(5)}, null, {given['word']()}, {day()} {clock()}, {rnd.choice('tf')}",
         "pgsess": lambda: f"{rnd.randrange(3)}:{rnd.randrange(60):02d}:{rnd.randrange(60):02d}.{digits(3)}",
@@ -329,12 +241,8 @@ def third_values(rnd: random.Random, values: dict[str, Callable[[], str]]) -> di
         "kaddr16": lambda: "00007f" + hexadecimal(10),
         "veth": lambda: "veth" + hexadecimal(7),
         "ttl": number(40, 128),
-        "dnpath": net_path,
-        "dnurl": lambda: f"https://{given['mx']()}{net_path()}",
+        "dnurl": lambda: f"https://{given['mx']()}{given['dnpath']()}",
         "dnlen": of_common(number(10, 9_999), "-", 0.3),
-        "dnquery": net_query,
-        "dnstart": net_start,
-        "docname": document,
         "dnval": picked(given["email"], lambda: capitals(6)),
         "dnexc": lambda: rnd.choice(
             (
@@ -359,7 +267,6 @@ def third_values(rnd: random.Random, values: dict[str, Callable[[], str]]) -> di
             ("/", "/api/orders/", f"/api/orders/{digits(5)}/", f"/search?q={given['word']()}")
         ),
         "pyapi": lambda: rnd.choice(("v2/prices", f"v2/products/{digits(5)}", "oauth/token", f"rates?day={day()}")),
-        "saparams": settings,
         "addr12": lambda: f"0x7f{hexadecimal(10)}",
         "cst": lambda: f"{day()} {clock()},{digits(3)}",
         "msc": lambda: f"{int(rnd.expovariate(1) * 10 ** rnd.randint(1, 5)):,}",
@@ -373,6 +280,5 @@ def third_values(rnd: random.Random, values: dict[str, Callable[[], str]]) -> di
         "caddr": lambda: f"{given['cip']()}:{rnd.randrange(1_024, 65_535)}",
         "pad10": padded(10, 0, 40),
         "pad15": padded(15, 0, 9_999_999),
-        "cql": cql,
         "ckey1": picked(given["uuid"], lambda: f"s-{digits(4)}", lambda: digits(8)),
     }

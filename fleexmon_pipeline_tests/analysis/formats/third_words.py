@@ -59,7 +59,6 @@ WORDS = {
     "ngconns": "768 1024",
     "ngsize": "150 157 0 166",
     "ngdir": "/var/www/shop/ /var/www/shop/images/ /var/www/html/ /var/www/shop/uploads/",
-    "pgu": "shop_app shop_app shop_app reporting postgres metabase migrator shop_ro",
     "pgcol": "email id order_id customer_id sku code reference",
     "pgtable": "orders order_items customers payments cart_items products sessions stock vouchers events",
     "pgmissing": "order_item o.totals customer schema_version pg_stat_statements u.mail foo",
