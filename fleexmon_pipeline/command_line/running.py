@@ -20,7 +20,7 @@ def up(
     """Start everything on this machine: database, UI, schedules, demo nodes where none are set. Ctrl-C stops it."""
     from rich.console import Console
 
-    from fleexmon_pipeline.commands.up import CannotStartError
+    from fleexmon_pipeline.commands.processes import CannotStartError
     from fleexmon_pipeline.commands.up import up as run
 
     console = Console()

@@ -21,6 +21,10 @@ MOST_BYTES_OF_A_LOG = 10_000_000  # the daemon fills that in half an hour while 
 _STOP_SECONDS = 15.0  # a run that is under way may finish its transaction
 
 
+class CannotStartError(RuntimeError):
+    """Why `up` gave up, and what to do."""
+
+
 @dataclass
 class Child:
     """A process in a group of its own; `log` holds what it said."""

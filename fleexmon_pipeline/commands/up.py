@@ -1,6 +1,7 @@
 """`fleexmon up`: everything on this machine, one command, until Ctrl-C.
 
-Here: what is started, in which order, and what the person is told. How processes are kept: `processes.py`.
+Here: what is started, in which order, and what the person is told. How processes are kept: `processes.py`; which ones
+Dagster needs: `servers.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import signal
 import socket
 import sys
 import time
-import urllib.request
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -30,20 +30,15 @@ from rich.console import Console
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.first_look import first_look
-from fleexmon_pipeline.commands.processes import Child, start, stop, trim
+from fleexmon_pipeline.commands.processes import CannotStartError, Child, start, stop, trim
+from fleexmon_pipeline.commands.servers import PACKAGE, READY_SECONDS, beside, daemon, servers, wait_for
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import dagster_conninfo, database_url, revive
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.resources.nodes import demo_note
 from fleexmon_pipeline.settings import SettingError
 
-READY_SECONDS = 120.0  # on a slow machine dagster's imports alone take 20
 RESTARTS, RESTARTS_WITHIN, RESTART_PAUSE = 5, 3600.0, 3.0
-PACKAGE = "fleexmon_pipeline.definitions"
-
-
-class CannotStartError(RuntimeError):
-    """Why `up` gave up, and what to do."""
 
 
 def up(console: Console, *, backfill: bool, seed: int) -> None:
@@ -70,12 +65,12 @@ def up(console: Console, *, backfill: bool, seed: int) -> None:
         try:
             if not configured:
                 _demo(children, home, seed, console)
-            children += _servers(home, port)
+            children += servers(home, port)
+            wait_for(children, port, console)
             if backfill and _is_new(url):
                 first_look(console, home)
             # The daemon last: its sensor would ask for the hours that the first look has not come to yet.
-            children.append(_daemon(home))
-            _wait_for(children, port, console)
+            children.append(daemon(home))
             _tell(console, port, home, demo=not configured)
             _watch(children, url, console)
         finally:
@@ -145,12 +140,6 @@ def _free(port: int) -> None:
             ) from None
 
 
-def _any_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _demo(children: list[Child], home: Path, seed: int, console: Console) -> None:
     """Two nodes of the demo shop, their addresses noted for commands beside `up`."""
     note = demo_note()
@@ -164,39 +153,9 @@ def _demo(children: list[Child], home: Path, seed: int, console: Console) -> Non
             raise CannotStartError(f"the demo nodes did not start:\n{child.last_words()}\nTheir log: {child.log}")
         time.sleep(0.05)
     addresses = ", ".join(f"{name} {address}" for name, address in json.loads(note.read_text()).items())
-    console.print(f"demo nodes … [green]ready[/] ({addresses}); set BLUE_HOST and GREEN_HOST to watch your own")
-
-
-def _servers(home: Path, port: int) -> list[Child]:
-    """One code server, shared by the webserver and the daemon."""
-    code_port, logs = _any_port(), home / "logs"
-    _workspace(home).write_text(
-        f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: {PACKAGE}}}\n"
+    console.print(
+        f"demo nodes … [green]ready[/] ({addresses}); set BLUE_HOST and GREEN_HOST to watch your own", soft_wrap=True
     )
-    code = [_beside("dagster"), "api", "grpc", "-m", PACKAGE, "-h", "127.0.0.1", "-p", str(code_port)]
-    web = [_beside("dagster-webserver"), "-h", "127.0.0.1", "-p", str(port), "-w", str(_workspace(home))]
-    return [
-        start("code server", [*code, "--use-python-environment-entry-point"], logs / "code-server.log"),
-        start("webserver", web, logs / "webserver.log"),
-    ]
-
-
-def _daemon(home: Path) -> Child:
-    """Schedules, sensors, backfills, the queue."""
-    return start(
-        "daemon",
-        [_beside("dagster-daemon"), "run", "--log-level", "warning", "-w", str(_workspace(home))],
-        home / "logs" / "daemon.log",
-    )
-
-
-def _workspace(home: Path) -> Path:
-    return home / "workspace.yaml"
-
-
-def _beside(command: str) -> str:
-    """A command of this environment, whatever PATH says."""
-    return str(Path(sys.executable).parent / command)
 
 
 def _is_new(url: str) -> bool:
@@ -204,26 +163,6 @@ def _is_new(url: str) -> bool:
     with connect(url) as connection:
         row = connection.execute(statements("commands")["is_new"]).fetchone()
         return bool(row and row["is_new"])
-
-
-def _wait_for(children: list[Child], port: int, console: Console) -> None:
-    console.print("UI … ", end="")
-    deadline = time.monotonic() + READY_SECONDS
-    while not _answers(f"http://127.0.0.1:{port}/server_info"):
-        ended = next((child for child in children if child.has_ended()), None)
-        if ended or time.monotonic() > deadline:
-            late = ended or next(child for child in children if child.name == "webserver")
-            raise CannotStartError(f"the {late.name} did not start:\n{late.last_words()}\nIts log: {late.log}")
-        time.sleep(0.2)
-    console.print("[green]ready[/]")
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  our own, on loopback
-            return bool(response.status == 200)
-    except OSError:
-        return False
 
 
 def _tell(console: Console, port: int, home: Path, *, demo: bool) -> None:
@@ -249,7 +188,7 @@ Ctrl-C stops everything. New issues appear below.
 
 def _typed(command: str) -> str:
     """A command as it can be typed here: by its name, or from the environment that `make` made."""
-    ours = Path(_beside(command))
+    ours = Path(beside(command))
     if (found := shutil.which(command)) and Path(found).resolve() == ours.resolve():
         return command
     here = Path.cwd()

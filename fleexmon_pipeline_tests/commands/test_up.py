@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from fleexmon_pipeline.window import DAY, floor
+from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.running_product import Product, free_port
 
 KEY, TOKEN = "genai-key-of-tests-4711", "ghp_ofTestsOnly0123456789abcdefghijABCD"
@@ -241,6 +242,28 @@ def test_after_a_kill_everything_ends_and_the_next_start_works(product: Product)
     assert product.ask("{ version }")["version"]
     assert json.loads(product.run("issues", "list", "--json").stdout)
     assert product.end(signal.SIGTERM) == 0  # as a service manager does
+    assert product.left_after(5) == []
+
+
+def test_code_that_cannot_be_loaded_is_said_before_anything_looks_well(database: Database, tmp_path: Path) -> None:
+    """The UI answers all the same, and schedules that are nowhere defined do not fail."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Broken:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'fleexmon_pipeline.jobs':\n"
+        "            raise ImportError('my stage has a mistake')\n"
+        "sys.meta_path.insert(0, Broken())\n"
+    )
+    product = Product(tmp_path / "home", DATABASE_URL=database.url, BLUE_HOST="127.0.0.1:9")
+
+    said = product.run("up", PYTHONPATH=str(tmp_path))
+
+    assert said.returncode == 1
+    assert "the code server did not start" in said.stderr
+    assert "my stage has a mistake" in said.stderr
+    assert str(product.home / "logs" / "code-server.log") in said.stderr
+    assert "is watching" not in said.stdout
     assert product.left_after(5) == []
 
 

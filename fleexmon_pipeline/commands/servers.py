@@ -1,0 +1,94 @@
+"""Dagster's processes as `fleexmon up` runs them: how they are called, and when they are ready.
+
+Here: their commands and what they answer. In which order: `up.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+
+from rich.console import Console
+
+from fleexmon_pipeline.commands.processes import CannotStartError, Child, start
+
+READY_SECONDS = 120.0  # on a slow machine dagster's imports alone take 20
+PACKAGE = "fleexmon_pipeline.definitions"
+_LOADED = "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
+
+
+def servers(home: Path, port: int) -> list[Child]:
+    """One code server, shared by the webserver and the daemon."""
+    code_port, logs = _any_port(), home / "logs"
+    _workspace(home).write_text(
+        f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: {PACKAGE}}}\n"
+    )
+    code = [beside("dagster"), "api", "grpc", "-m", PACKAGE, "-h", "127.0.0.1", "-p", str(code_port)]
+    web = [beside("dagster-webserver"), "-h", "127.0.0.1", "-p", str(port), "-w", str(_workspace(home))]
+    return [
+        start("code server", [*code, "--use-python-environment-entry-point"], logs / "code-server.log"),
+        start("webserver", web, logs / "webserver.log"),
+    ]
+
+
+def daemon(home: Path) -> Child:
+    """Schedules, sensors, backfills, the queue."""
+    return start(
+        "daemon",
+        [beside("dagster-daemon"), "run", "--log-level", "warning", "-w", str(_workspace(home))],
+        home / "logs" / "daemon.log",
+    )
+
+
+def _workspace(home: Path) -> Path:
+    return home / "workspace.yaml"
+
+
+def beside(command: str) -> str:
+    """A command of this environment, whatever PATH says."""
+    return str(Path(sys.executable).parent / command)
+
+
+def wait_for(children: list[Child], port: int, console: Console) -> None:
+    """Until the UI answers and has the product's code: without that it would look well, and nothing would ever run.
+
+    Raises CannotStartError with the last words of the one that is to blame.
+    """
+    console.print("UI … ", end="")
+    deadline = time.monotonic() + READY_SECONDS
+    while late := _late(port):
+        ended = next((child for child in children if child.has_ended()), None)
+        if ended or time.monotonic() > deadline:
+            console.print("[red]not ready[/]")
+            blamed = ended or next(child for child in children if child.name == late)
+            raise CannotStartError(f"the {blamed.name} did not start:\n{blamed.last_words()}\nIts log: {blamed.log}")
+        time.sleep(0.2)
+    console.print(f"[green]ready[/] (http://127.0.0.1:{port})")
+
+
+def _late(port: int) -> str | None:
+    """Who is waited for; None: nobody. A code server that is still importing looks like one that failed: it has not
+    answered. One that cannot import ends."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        json.dumps({"query": _LOADED}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as response:  # noqa: S310  our own, on loopback
+            entries = json.load(response)["data"]["workspaceOrError"]["locationEntries"]
+    except (OSError, HTTPException):
+        return "webserver"
+    states = [(entry["locationOrLoadError"] or {}).get("__typename") for entry in entries]
+    return None if states == ["RepositoryLocation"] else "code server"
+
+
+def _any_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
