@@ -9,10 +9,33 @@ help:  ## this list
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# `make up` and `make test` at once on a fresh clone: two pips in one environment break it. The second waits, and finds it
+# done. Python's flock, since not every machine has the command; it ends with its process, however that ends.
+define ALONE
+import fcntl, os, sys
+lock = os.open("Makefile", os.O_RDWR)
+os.set_inheritable(lock, True)
+try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("another make is installing into .venv; waiting for it ...", flush=True)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+os.execvp(sys.argv[1], sys.argv[1:])
+endef
+export ALONE
+export NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")
+
+ifndef INSTALLING
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c "$$ALONE" $(MAKE) --silent --no-print-directory INSTALLING=1 $@
+
+.venv/installed-dev: .venv/installed requirements-dev.lock
+	@$(PYTHON) -c "$$ALONE" $(MAKE) --silent --no-print-directory INSTALLING=1 $@
+else
 # The locks decide, not the day: hashes are checked. Compiled at install: importing dagster takes .9 s with bytecode and
 # 2.9 s without, and PYTHONDONTWRITEBYTECODE may be set.
 .venv/installed: requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -c "$$NEW_ENOUGH" && $(PYTHON) -m venv .venv; }
 	@echo "installing the locked packages into .venv (once; a minute or so) ..."
 	@$(PIP) --require-hashes --no-deps --no-compile -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
@@ -23,6 +46,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 	@echo "installing the tools of developers into .venv (once) ..."
 	@$(PIP) --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
+endif
 
 up: .venv/installed  ## start everything on this machine: UI on 127.0.0.1:3000, schedules, demo nodes where none are set
 	@exec $(BIN)/fleexmon up
