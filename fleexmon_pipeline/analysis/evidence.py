@@ -9,13 +9,14 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from fleexmon_pipeline.analysis.prompt import MOST_SAMPLES, Record
-from fleexmon_pipeline.analysis.unusual import Surge, surges
+from fleexmon_pipeline.analysis.unusual import Drop, Surge, drops, surges
 from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.window import HOUR, SLOT, Window
 
 SEVEREST_FIRST = ("fatal", "error", "warn", "info", "debug")
 MOST_READ = 4_000  # characters of a message; a sample shows 300 of them, after redaction
@@ -32,6 +33,7 @@ class Seen:
     last: datetime
     new: bool = True
     surge: Surge | None = None
+    drop: Drop | None = None
     rank: int = len(SEVEREST_FIRST) - 1  # of its worst level
     nodes: dict[str, int] = field(default_factory=dict)  # lines per node
     members: list[str] = field(default_factory=list)  # the ids under which its lines are counted
@@ -46,25 +48,35 @@ class Seen:
 
     @property
     def busiest_node(self) -> str:
-        return min(self.nodes, key=lambda node: (-self.nodes[node], node))
+        """The one that it is told of: where it is loudest, or where it no longer comes."""
+        return self.drop.node if self.drop else min(self.nodes, key=lambda node: (-self.nodes[node], node))
 
     @property
     def failing(self) -> bool:
-        return self.level in ("error", "fatal")
+        return self.level in ("error", "fatal") and self.lines > 0
 
     @property
     def deserving(self) -> bool:
-        """Worth a judgement: never seen before the window, far louder than it was, or with errors in it."""
+        """Worth a judgement: never seen before the window, far louder or rarer than it was, or with errors in it."""
         return self.fresh or self.failing
 
     @property
     def fresh(self) -> bool:
         """What an earlier hour's answer cannot have known."""
-        return self.new or self.surge is not None
+        return self.new or self.surge is not None or self.drop is not None
 
     def record(self, number: int, samples: Sequence[str]) -> Record:
         return Record(
-            number, self.level, self.template, self.new, self.surge, self.nodes, self.first, self.last, samples
+            number,
+            self.level,
+            self.template,
+            self.new,
+            self.surge,
+            self.nodes,
+            self.first,
+            self.last,
+            samples,
+            self.drop,
         )
 
 
@@ -83,7 +95,8 @@ class Evidence:
 def read(connection: Connection, window: Window, also: Collection[str] = ()) -> Evidence:
     """The patterns of `window`, a part of one hour; the ids in `also` are resolved too."""
     counts = connection.execute(_SQL["window_patterns"], {"since": window.since, "until": window.until}).fetchall()
-    ids = sorted({row["pattern"] for row in counts}.union(also))
+    before = _hour_before(connection, window)
+    ids = sorted({row["pattern"] for row in (*counts, *before)}.union(also))
     asked = {"patterns": ids, "until": window.until}
     stored = {row["pattern"]: row for row in connection.execute(_SQL["roots"], asked)}
     patterns: dict[str, Seen] = {}
@@ -104,13 +117,46 @@ def read(connection: Connection, window: Window, also: Collection[str] = ()) -> 
     known_ones = {key: one.nodes for key, one in patterns.items() if not one.new}
     for key, surge in surges(connection, window, known_ones).items():
         patterns[key].surge = surge
+    _add_drops(
+        connection, window, patterns, [{**row, **stored[row["pattern"]]} for row in before if row["pattern"] in stored]
+    )
     return Evidence(patterns, {pattern: row["root"] for pattern, row in stored.items()})
+
+
+def _hour_before(connection: Connection, window: Window) -> list[dict[str, Any]]:
+    """Counts of the hour before a whole hour, else none: in a part of one nothing has failed to come yet."""
+    if window.until - window.since < HOUR:
+        return []
+    return connection.execute(_SQL["hour_before"], {"since": window.since, "until": window.until}).fetchall()
+
+
+def _add_drops(
+    connection: Connection, window: Window, patterns: dict[str, Seen], before: Sequence[Mapping[str, Any]]
+) -> None:
+    """What came in the hour before and hardly does now: it may have no line in the window at all. Errors may stop."""
+    failing = {row["root"] for row in before if read_level(row["level"]) in ("error", "fatal")}
+    before = [row for row in before if row["root"] not in failing]
+    lines: dict[str, dict[str, int]] = {}
+    for row in before:
+        nodes = lines.setdefault(row["root"], {})
+        nodes[row["node"]] = nodes.get(row["node"], 0) + row["lines"]
+    now = {key: one.nodes for key, one in patterns.items()}
+    for key, drop in drops(connection, window, now, lines).items():
+        rows = [row for row in before if row["root"] == key]
+        if key not in patterns:
+            end = window.until - SLOT
+            rank = min(SEVEREST_FIRST.index(read_level(row["level"])) for row in rows)
+            patterns[key] = Seen(key, rows[0]["template"], end, end, new=False, rank=rank)
+        patterns[key].drop = drop
+        patterns[key].nodes.setdefault(drop.node, 0)
+        patterns[key].members = sorted({*patterns[key].members, *(row["pattern"] for row in rows)})
 
 
 def sample_ids(connection: Connection, window: Window, patterns: Sequence[Seen]) -> list[uuid.UUID]:
     """Ids of the kept examples of these patterns, each once: of the worst level first, and of a level the newest."""
     members = [member for one in patterns for member in one.members]
-    wanted = {"since": window.since, "until": window.until, "patterns": members, "worst_first": list(SEVEREST_FIRST)}
+    since = window.since - HOUR if any(one.drop for one in patterns) else window.since  # what it was like when it came
+    wanted = {"since": since, "until": window.until, "patterns": members, "worst_first": list(SEVEREST_FIRST)}
     rows = connection.execute(_SQL["samples"], wanted)
     ids = [sample for row in rows for sample in sorted(row["samples"], reverse=True)]
     return list(dict.fromkeys(ids))

@@ -32,7 +32,7 @@ def occurrences(
     found: dict[str, Occurrence] = {}
     for answer in answered:
         earlier = answer.hour != hour
-        records = {record.id: record for record in answer.records if seen.root(record.pattern) in seen.patterns}
+        records = {record.id: record for record in answer.records if _holds(seen, record)}
         for finding in answer.findings:
             cited = [records[one] for one in finding.affected if one in records]
             if not cited or seen.root(cited[0].pattern) in told:
@@ -45,6 +45,12 @@ def occurrences(
                 found[occurrence.fingerprint] = occurrence
         told |= {seen.root(record.pattern) for record in records.values()}
     return list(found.values())
+
+
+def _holds(seen: evidence.Evidence, record: Asked) -> bool:
+    """Whether the hour still is as it was told: lines may have come late that were missed when it was asked."""
+    one = seen.patterns.get(seen.root(record.pattern))
+    return one is not None and (one.drop is not None or not record.drop)
 
 
 def _goes_on(seen: evidence.Evidence, record: Asked) -> bool:

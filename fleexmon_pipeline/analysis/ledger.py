@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,6 +43,7 @@ class Asked:
     pattern: str  # as resolved then; an issue keeps the id that it first fired with
     level: str
     node: str
+    drop: bool = False  # asked because it no longer came
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class Question:
         tokens_in: int = 0,
         answer: Mapping[str, Any] | None = None,
     ) -> None:
-        records = [{"id": one.id, "pattern": one.pattern, "level": one.level, "node": one.node} for one in self.records]
+        records = [{name: value for name, value in asdict(one).items() if value is not False} for one in self.records]
         heard, said = (reply.tokens_in, reply.tokens_out) if reply else (tokens_in, 0)
         self.ledger.connection.execute(
             _SQL["record"],

@@ -78,7 +78,7 @@ def compose(
         line = prompt.record_line(one.record(len(asked), texts[one.pattern]), redactor)
         if lines and sum(map(len, lines)) + len(line) > prompt.MOST_CHARACTERS:
             break
-        asked.append(Asked(len(asked), one.pattern, one.level, one.busiest_node))
+        asked.append(Asked(len(asked), one.pattern, one.level, one.busiest_node, drop=one.drop is not None))
         lines.append(line)
     grounding = ground(
         connection,

@@ -1,4 +1,4 @@
-"""A pattern that is far louder than in any comparable hour is asked about; one that is as loud as ever is not."""
+"""A pattern far louder or rarer than in any comparable hour is asked about; one that is as loud as ever is not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fleexmon_pipeline.analysis.unusual import Surge, surges
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
 from fleexmon_pipeline_tests.analysis.judging import NOW, TEN, WINDOW, Judge, plant
+from fleexmon_pipeline_tests.genai_server import issue
 
 WEEK = 7 * DAY
 
@@ -83,3 +84,88 @@ def test_a_surge_is_asked_about_once_an_hour_and_said_to_be_one(judged: Judge, u
     (record,) = judged.server.records()
     assert record["surge"] == {"node": "blue", "lines": 90, "most_before": 40}
     assert "new" not in record
+
+
+# -- drops --------------------------------------------------------------------------------------------------------
+
+EVERY_HOUR = 60
+
+
+@pytest.fixture
+def steady(connection: Connection) -> Connection:
+    """60 lines of two patterns in each hour of two days, and of one in the hour from ten: 'paid' no longer comes."""
+    for pattern in ("paid", "viewed"):
+        plant(connection, pattern, template=f"order <num> {pattern}", first_seen=TEN - 2 * DAY, level="info")
+        for hour in Window(TEN - 2 * DAY, TEN).hours():
+            counted(connection, hour.since + SLOT, EVERY_HOUR, pattern)
+    plant(connection, "viewed", *["order 7 viewed"] * EVERY_HOUR, level="info")
+    watched(connection, TEN - 2 * DAY, TEN + HOUR)
+    return connection
+
+
+def dropped(judged: Judge) -> list[dict[str, object]]:
+    judged()
+    return judged.server.records() if judged.server.questions else []
+
+
+def test_a_pattern_that_no_longer_comes_is_asked_about_once(judged: Judge, steady: Connection) -> None:
+    last = plant(steady, "paid", "order 7 paid", level="info", slot=TEN - SLOT)
+    judged.server.answer(issue(0, title="Orders are no longer paid"))
+
+    first = judged()
+    again = judged(now=NOW + SLOT)
+
+    (record,) = judged.server.records()
+    assert (record["template"], record["nodes"]) == ("order <num> paid", {"blue": 0})
+    assert record["drop"] == {"node": "blue", "lines": 0, "least_before": EVERY_HOUR}
+    assert record["samples"] == ["order 7 paid"]
+    (found,) = first.occurrences
+    assert (found.fingerprint, found.slot, found.affected) == ("genai:pattern:paid@blue", TEN + HOUR - SLOT, 0)
+    assert found.evidence == last
+    assert (again.calls, again.occurrences) == (0, first.occurrences)
+
+
+def test_in_a_part_of_an_hour_nothing_has_failed_to_come(judged: Judge, steady: Connection) -> None:
+    assert judged(window=Window(TEN, TEN + HOUR - SLOT)).calls == 0
+    steady.execute("UPDATE \"LogCoverage\" SET status = 'partial' WHERE slot = %s", (TEN,))
+    assert judged().calls == 0
+
+
+def test_lines_that_come_late_take_back_what_was_said(judged: Judge, steady: Connection) -> None:
+    judged.server.answer(issue(0))
+    assert judged().occurrences
+
+    counted(steady, TEN, 40, "paid")
+
+    assert judged(now=NOW + SLOT).occurrences == []
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        # one in five still comes
+        "INSERT INTO \"LogPatternCount\" VALUES ('2026-11-20 10:00', 'blue', 'paid', 'info', 12, '{}')",
+        # it was as rare in an hour of yesterday, or did not come
+        "UPDATE \"LogPatternCount\" SET count = 49 WHERE pattern = 'paid' AND slot = '2026-11-19 14:05'",
+        "DELETE FROM \"LogPatternCount\" WHERE pattern = 'paid' AND slot = '2026-11-19 14:05'",
+        # everything else is rarer too: the traffic is
+        "UPDATE \"LogPatternCount\" SET count = 20 WHERE pattern = 'viewed' AND slot = '2026-11-20 10:00'",
+        # an error that stops is good news
+        "UPDATE \"LogPatternCount\" SET level = 'error' WHERE pattern = 'paid'",
+        # nobody knows what is usual
+        "DELETE FROM \"LogCoverage\" WHERE slot < '2026-11-19 23:00'",
+    ],
+)
+def test_what_is_no_drop(judged: Judge, steady: Connection, harm: str) -> None:
+    steady.execute(harm.encode())
+
+    assert dropped(judged) == []
+
+
+def test_of_many_that_stop_together_the_most_frequent_are_asked_about(judged: Judge, steady: Connection) -> None:
+    for number in range(8):
+        plant(steady, f"step-{number}", template=f"step {number} done", first_seen=TEN - 2 * DAY, level="info")
+        for hour in Window(TEN - 2 * DAY, TEN).hours():
+            counted(steady, hour.since + SLOT, 100 + number, f"step-{number}")
+
+    assert {record["template"] for record in dropped(judged)} == {"step 7 done", "step 6 done", "step 5 done"}

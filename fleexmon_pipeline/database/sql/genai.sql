@@ -41,7 +41,8 @@ WHERE slot >= %(since)s::timestamp - interval '7 days' AND slot < %(since)s AND 
 GROUP BY node;
 
 -- comparable_hours --
--- The most lines that a pattern had on a node in one of the comparable hours, with all that merged into it.
+-- The most and the fewest lines that a pattern had on a node in one of the comparable hours in which it had some, and
+-- how many these were; with all that merged into it.
 WITH RECURSIVE family AS (
   SELECT id AS root, id, 0 AS depth FROM "LogPattern" WHERE id = ANY(%(patterns)s)
   UNION ALL
@@ -56,7 +57,22 @@ WITH RECURSIVE family AS (
          OR extract(hour FROM c.slot)::int = ANY(%(hours_of_day)s::int[]))
   GROUP BY family.root, c.node, date_trunc('hour', c.slot)
 )
-SELECT root AS pattern, node, max(lines)::bigint AS most FROM hourly GROUP BY root, node;
+SELECT root AS pattern, node, max(lines)::bigint AS most, min(lines)::bigint AS least, count(*) AS hours
+FROM hourly
+GROUP BY root, node;
+
+-- hour_before --
+-- What was counted in the hour before, of nodes that answered for all of this one: what no longer comes is in no count.
+SELECT pattern, node, level, sum(count)::bigint AS lines
+FROM "LogPatternCount"
+WHERE slot >= %(since)s::timestamp - interval '1 hour' AND slot < %(since)s AND node IN (
+  SELECT node FROM "LogCoverage"
+  WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty')
+  GROUP BY node
+  HAVING count(*) = 12
+)
+GROUP BY pattern, node, level
+ORDER BY pattern, node, level;
 
 -- said --
 -- What GenAI's occurrences of a window say, worst first: what a replay is compared with.
