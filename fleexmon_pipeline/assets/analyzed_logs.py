@@ -70,7 +70,7 @@ def analyzed_logs(
             )
             left = max(0.0, left - (time.monotonic() - asked))
             subjects = write_occurrences(connection, judgement.occurrences, source="genai", window=hour)
-            reconcile(connection, subjects, now=known_until, since=hour.since)
+            reconcile(connection, subjects, now=known_until, since=hour.since, run=context.run.run_id)
             marked = _settle(connection, hour, part, judgement, configured=agent is not None)
             context.log.info(f"{hour}: {_sentence(counts, judgement, marked, configured=agent is not None)}")
             metadata = _metadata(connection, counts, judgement, marked)

@@ -77,7 +77,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
             rules = rules_but_gaps(connection, [rule.name for rule in loaded.rules], slots)
             subjects = write_occurrences(connection, occurrences, source="detector", window=slots, rules=rules)
             subjects |= subjects_over(connection, hour)
-            outcome = reconcile(connection, subjects, now=known_until, since=hour.since)
+            outcome = reconcile(connection, subjects, now=known_until, since=hour.since, run=context.run.run_id)
             context.log.info(f"{hour}: {len(occurrences)} firings; {outcome.sentence()}")
             metadata = {
                 "firings": dg.MetadataValue.int(len(occurrences)),
@@ -97,7 +97,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
             no_longer_waiting(connection, NAME, hour, due_by=now)
             no_longer_waiting(connection, A_RUN, hour)
             no_longer_waiting(connection, WAITS_AS, hour, due_by=now)
-        ended = reconcile(connection, open_subjects(connection), now=known_until)
+        ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
         adopted = adopt(connection, now=known_until)
         context.log.info(f"open before: {ended.sentence()}; {adopted} of an older database ended")
         newest = compare_newest(connection, window.ended(now), live=settings.live_node(), now=now)

@@ -58,7 +58,7 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.Mat
         for hour in chain(window.hours(), later.hours()):
             found = predict(connection, rules, hour, now_end=hour.ended(now).until) + warn(connection, rules, hour)
             subjects = write_occurrences(connection, found, source="predictor", window=hour)
-            outcome = reconcile(connection, subjects, now=known_until, since=hour.since)
+            outcome = reconcile(connection, subjects, now=known_until, since=hour.since, run=context.run.run_id)
             if hour.since not in window:
                 continue
             context.log.info(f"{hour}: {len(found)} predictions; {outcome.sentence()}")
@@ -71,8 +71,8 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.Mat
         for hour in judged_again(connection, later.until):
             found = warn(connection, rules, hour)
             subjects = write_occurrences(connection, found, source="predictor", window=hour, rules=names)
-            reconcile(connection, subjects, now=known_until, since=hour.since)
-        ended = reconcile(connection, open_subjects(connection), now=known_until)
+            reconcile(connection, subjects, now=known_until, since=hour.since, run=context.run.run_id)
+        ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
         context.log.info(f"open before: {ended.sentence()}")
         return dg.MaterializeResult(check_results=[_check(connection, rules, known_until)])
 

@@ -72,7 +72,7 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
     kept = now - timedelta(days=settings.retention_days())
     with postgres.connection() as connection:
         gaps = note_gaps(connection, since=ceil(kept, HOUR))
-        reconcile(connection, gaps, now=newest_covered(connection) or window.since)
+        reconcile(connection, gaps, now=newest_covered(connection) or window.since, run=context.run.run_id)
         check = check_coverage(connection, [node.name for node in sources], since=kept)
     return dg.MaterializeResult(check_results=[check])
 

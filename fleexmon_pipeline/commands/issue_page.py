@@ -77,8 +77,10 @@ def _facts(issue: Row, metadata: dict[str, Any], around: Surroundings, mutes: Se
     if around.windows:
         first, last = around.windows[0], around.windows[-1]
         facts.append(("windows", first if first == last else f"{first}...{last}"))
+    if metadata.get("run"):
+        facts.append(("written by", f"run {metadata['run']}"))
     if around.runs:
-        facts.append(("runs", ", ".join(around.runs)))
+        facts.append(("collected by", f"run{'s' * (len(around.runs) > 1)} {', '.join(around.runs)}"))
     return facts
 
 

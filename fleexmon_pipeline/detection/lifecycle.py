@@ -162,7 +162,12 @@ class Reconciled:
 
 
 def reconcile(
-    connection: Connection, subjects: Collection[str], *, now: datetime, since: datetime | None = None
+    connection: Connection,
+    subjects: Collection[str],
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    run: str | None = None,
 ) -> Reconciled:
     """Make "LogIssue" say what "IssueOccurrence" implies for these subjects.
 
@@ -171,19 +176,25 @@ def reconcile(
 
     `now` is event time (see `newest_covered`): episodes whose grace ended by then are resolved. `since` may say that no
     earlier slot was written anew: rows that were resolved by then and agree are not compared in full, which makes the
-    cost follow the window. Runs in transactions of its own, READ COMMITTED.
+    cost follow the window. `run` is noted in the rows that change: Dagster's id of whoever calls, and all that differs
+    from order to order. Transactions of its own, READ COMMITTED.
     """
     done = Reconciled()
     ordered = iter(sorted(set(subjects)))
     while chunk := list(islice(ordered, _CHUNK)):
         with connection.transaction():
             connection.execute(_SQL["lock_subjects"], {"subjects": chunk})
-            _reconcile_chunk(connection, chunk, now, since, done)
+            _reconcile_chunk(connection, chunk, now, since, run, done)
     return done
 
 
 def _reconcile_chunk(
-    connection: Connection, subjects: list[str], now: datetime, since: datetime | None, done: Reconciled
+    connection: Connection,
+    subjects: list[str],
+    now: datetime,
+    since: datetime | None,
+    run: str | None,
+    done: Reconciled,
 ) -> None:
     runs: dict[str, list[Run]] = defaultdict(list)
     latest: dict[str, dict[str, Any]] = {}
@@ -212,7 +223,7 @@ def _reconcile_chunk(
     wanted = [want for plan in plans.values() for want in plan.wanted]
     filled = {want.id: _filled_in(want, latest[want.fingerprint], answers) for want in wanted}
     rows = {item.id: item for items in known.values() for item in items if item.status is not None}
-    _apply(connection, wanted, rows, filled, since=since, done=done)
+    _apply(connection, wanted, rows, filled, since=since, run=run, done=done)
 
 
 def _known(connection: Connection, subjects: list[str], fingerprints: list[str]) -> dict[str, list[Known]]:
@@ -287,6 +298,7 @@ def _apply(
     filled: dict[UUID, dict[str, str | None]],
     *,
     since: datetime | None,
+    run: str | None,
     done: Reconciled,
 ) -> None:
     # What ends is written before what begins: at no moment has a fingerprint two open rows.
@@ -308,7 +320,7 @@ def _apply(
             "detected_at": episode.first + SLOT,
             "updated_at": episode.end,
             "resolved_at": episode.end + episode.grace if want.resolved else None,
-            "metadata": Jsonb(_metadata(want)),
+            "metadata": Jsonb(_metadata(want) | ({"run": run} if run else {})),
             "most": MOST_EVIDENCE,
         }
         changed = connection.execute(_SQL["keep_issue"], values).rowcount > 0

@@ -48,7 +48,7 @@ class Surroundings:
 def surroundings(connection: Connection, issue: Row, rules: Collection[Rule] = ()) -> Surroundings:
     """Of a row as `show_issue` gives it. `rules`: those in force, for the levels that its rule counts.
 
-    Runs are read from "LogCoverage", not kept in the issue: a rerun must not change it.
+    The runs that collected are read from "LogCoverage"; the one that judged is in the issue's metadata.
     """
     metadata = issue["metadata"] if isinstance(issue["metadata"], dict) else {}
     pattern = _text(metadata.get("pattern"))

@@ -42,15 +42,19 @@ def cover(connection: Connection, slots: Iterable[int], *, node: str = "blue", s
         )
 
 
-def settle(connection: Connection, subjects: Collection[str] = (), window: Window | None = None) -> Reconciled:
+def settle(
+    connection: Connection, subjects: Collection[str] = (), window: Window | None = None, run: str | None = None
+) -> Reconciled:
     """As a stage does after it wrote."""
     now = newest_covered(connection)
     assert now
     over = subjects_over(connection, window) if window else frozenset()
-    return reconcile(connection, {*subjects, *over, *open_subjects(connection)}, now=now)
+    return reconcile(connection, {*subjects, *over, *open_subjects(connection)}, now=now, run=run)
 
 
-def fire(connection: Connection, *occurrences: Occurrence, window: Window | None = None) -> Reconciled:
+def fire(
+    connection: Connection, *occurrences: Occurrence, window: Window | None = None, run: str | None = None
+) -> Reconciled:
     """Write and reconcile; the window is what the occurrences span, unless given."""
     slots = [occurrence.slot for occurrence in occurrences]
     window = window or Window(min(slots), max(slots) + SLOT)
@@ -59,7 +63,7 @@ def fire(connection: Connection, *occurrences: Occurrence, window: Window | None
     for source in sources:
         said = [occurrence for occurrence in occurrences if occurrence.source == source]
         touched |= write(connection, said, source=source, window=window)
-    return settle(connection, touched, window)
+    return settle(connection, touched, window, run)
 
 
 def issues(connection: Connection) -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ def test_a_firing_is_an_issue_dated_by_its_slot(database: Database) -> None:
         "firstSeen": "2026-11-20T10:00:00Z",
         "lastSeen": "2026-11-20T10:15:00Z",
         "affectedCount": 3,
+        "windows": ["2026-11-20-10:00"],
         "rate": 2 / 7,
     }
 
@@ -63,6 +64,26 @@ def test_a_rerun_rewrites_no_row(database: Database) -> None:
 
     assert again.sentence() == "issues: no change (2 unchanged)"
     assert database.fingerprint(*TABLES) == before
+
+
+def test_an_issue_names_its_windows_and_the_run_that_changed_it_last(database: Database) -> None:
+    def told() -> tuple[str, list[str]]:
+        metadata = issues(connection)[0]["metadata"]
+        return metadata["run"], metadata["windows"]
+
+    with database.connect() as connection:
+        cover(connection, range(20))
+        fire(connection, firing(0), run="first")
+        fire(connection, firing(0), run="second")
+        assert told() == ("first", ["2026-11-20-10:00"])  # it found all as it is
+        fire(connection, firing(11), firing(12), run="third")
+        before = database.fingerprint(*TABLES)
+        settle(connection, ["pattern:1f2e@blue"], run="fourth")
+        assert told() == ("third", ["2026-11-20-10:00", "2026-11-20-11:00"])
+        assert database.fingerprint(*TABLES) == before
+        connection.execute("""UPDATE "LogIssue" SET metadata = '7'""")  # another program may
+        settle(connection, ["pattern:1f2e@blue"], run="fifth")
+        assert told() == ("fifth", ["2026-11-20-10:00", "2026-11-20-11:00"])
 
 
 def test_what_is_said_no_longer_is_no_issue(database: Database) -> None:

@@ -129,7 +129,8 @@ WHERE known."lastSlot" <> EXCLUDED."lastSlot";
 
 -- keep_issue --
 -- The latest slot speaks. Evidence is read from the latest slots until there is enough: neighbouring slots share most of
--- theirs (a rule that looks back an hour, twelve slots), so 16 times what is kept.
+-- theirs (a rule that looks back an hour, twelve slots), so 16 times what is kept. Windows: the hours that fired, of the
+-- latest 1,200 slots. The run is that which changed the row: one that finds all else as it is leaves it alone.
 INSERT INTO "LogIssue" AS known (
   id, type, severity, title, description, "rootCause", recommendation, source, status,
   "detectedAt", "updatedAt", "resolvedAt", metadata, "affectedLogs"
@@ -139,7 +140,16 @@ SELECT %(id)s, o.type, o.severity, o.title, o.description, COALESCE(%(root_cause
   %(detected_at)s, %(updated_at)s, %(resolved_at)s::timestamp,
   o.metadata || jsonb_build_object(
     'fingerprint', o.fingerprint, 'rule', o.rule, 'ruleVersion', o."ruleVersion", 'nodes', o.nodes,
-    'affectedCount', o.affected
+    'affectedCount', o.affected,
+    'windows', (
+      SELECT jsonb_agg(DISTINCT to_char(slot, 'YYYY-MM-DD-HH24:00'))
+      FROM (
+        SELECT slot FROM "IssueOccurrence"
+        WHERE fingerprint = %(fingerprint)s AND slot BETWEEN %(first)s AND %(last)s
+        ORDER BY slot DESC
+        LIMIT 1200
+      ) AS latest
+    )
   ) || %(metadata)s::jsonb,
   ARRAY (
     SELECT id
@@ -165,7 +175,15 @@ ON CONFLICT (id) DO UPDATE SET
   "rootCause" = EXCLUDED."rootCause", recommendation = EXCLUDED.recommendation, source = EXCLUDED.source,
   status = EXCLUDED.status, "detectedAt" = EXCLUDED."detectedAt", "updatedAt" = EXCLUDED."updatedAt",
   "resolvedAt" = EXCLUDED."resolvedAt", metadata = EXCLUDED.metadata, "affectedLogs" = EXCLUDED."affectedLogs"
-WHERE (known.*) IS DISTINCT FROM (EXCLUDED.*);
+WHERE (
+  known.type, known.severity, known.title, known.description, known."rootCause", known.recommendation, known.source,
+  known.status, known."detectedAt", known."updatedAt", known."resolvedAt", known."affectedLogs",
+  CASE jsonb_typeof(known.metadata) WHEN 'object' THEN known.metadata - 'run' END
+) IS DISTINCT FROM (
+  EXCLUDED.type, EXCLUDED.severity, EXCLUDED.title, EXCLUDED.description, EXCLUDED."rootCause", EXCLUDED.recommendation,
+  EXCLUDED.source, EXCLUDED.status, EXCLUDED."detectedAt", EXCLUDED."updatedAt", EXCLUDED."resolvedAt",
+  EXCLUDED."affectedLogs", EXCLUDED.metadata - 'run'
+);
 
 -- adopt --
 -- Rows of the original have no fingerprint and nobody updates them any more. They end by the same grace, in event time.
