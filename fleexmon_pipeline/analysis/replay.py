@@ -14,7 +14,7 @@ from decimal import Decimal
 from fleexmon_pipeline.analysis.agent import Agent
 from fleexmon_pipeline.analysis.grounding import ClosedIssues
 from fleexmon_pipeline.analysis.judgement import judge
-from fleexmon_pipeline.analysis.ledger import Ledger
+from fleexmon_pipeline.analysis.ledger import OF_A_QUESTION, Ledger
 from fleexmon_pipeline.analysis.prompt import Prompt
 from fleexmon_pipeline.analysis.questions import drafts
 from fleexmon_pipeline.analysis.terms import Terms
@@ -117,8 +117,8 @@ def replay(
         after += result.occurrences if result.judged else []
         if outcome == "ok":
             outcome, reason = result.outcome, result.reason
-        if result.outcome in ("over_budget", "held_back"):
-            break
+        if result.outcome not in ("ok", "busy", "deadline", *OF_A_QUESTION):
+            break  # over budget, or nobody there: 24 hours of a day would be 24 times 30 s of waiting for the same
     before = [said for hour in judged for said in _said(connection, hour)]
     return Replayed(
         difference(before, [_of(one) for one in after]), judged, calls, tokens_in, tokens_out, outcome, reason

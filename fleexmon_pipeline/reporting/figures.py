@@ -132,6 +132,7 @@ class GenAIUse:
     failures: int
     tokens_in: int
     tokens_out: int
+    cost: float | None = None  # at the prices set when it was asked; None where none were
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,8 @@ def genai(figures: Figures) -> str:
         return "GenAI was not asked."
     return (
         f"{use.calls:,} calls, {use.failures:,} of them failed; "
-        f"{use.tokens_in:,} tokens in, {use.tokens_out:,} tokens out."
+        f"{use.tokens_in:,} tokens in, {use.tokens_out:,} tokens out"
+        + ("." if use.cost is None else f"; it cost {use.cost:,.4f} at the prices set.")
     )
 
 

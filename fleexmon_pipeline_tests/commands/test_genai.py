@@ -195,6 +195,18 @@ def test_a_replay_over_budget_says_so_and_goes_on_later(
     assert len(agent.questions) == 2
 
 
+@pytest.mark.usefixtures("told")
+def test_a_replay_does_not_try_a_dead_agent_for_each_hour(fleexmon: Call, agent: GenAIServer) -> None:
+    agent.refuse(403).answer().answer()
+
+    status, lines = replayed(fleexmon)
+
+    assert status == 1
+    assert lines[1].startswith("0 hours of 2 judged, 0 answers,")
+    assert "http_403" in lines[2]
+    assert len(agent.questions) == 1
+
+
 @pytest.mark.usefixtures("connection")
 def test_what_cannot_be_replayed_is_refused(fleexmon: Call, tmp_path: Path) -> None:
     bad = tmp_path / "prompt.txt"

@@ -65,8 +65,18 @@ def issue(
     return name
 
 
-def genai_call(connection: Connection, moment: datetime, outcome: str, tokens: tuple[int, int] | None) -> None:
+def genai_call(
+    connection: Connection,
+    moment: datetime,
+    outcome: str,
+    tokens: tuple[int, int] | None,
+    *,
+    cost: str | None = None,
+    replay: bool = False,
+) -> None:
     connection.execute(
-        """INSERT INTO "GenAICall" VALUES (%s, %s, %s, %s, 'v1', 'h', 'm', %s, %s, 900, %s)""",
-        (uuid.uuid4(), moment, moment, moment, *(tokens or (None, None)), outcome),
+        """INSERT INTO "GenAICall" (id, at, "windowStart", "windowEnd", "promptVersion", "evidenceHash", model,
+           "tokensIn", "tokensOut", "latencyMs", outcome, cost, replay)
+           VALUES (%s, %s, %s, %s, 'v1', 'h', 'm', %s, %s, 900, %s, %s, %s)""",
+        (uuid.uuid4(), moment, moment, moment, *(tokens or (None, None)), outcome, cost, replay),
     )

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.reporting import wording
 from fleexmon_pipeline.reporting.figures import Coverage, Figures, GenAIUse, Volume, figures
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
@@ -169,3 +170,16 @@ def test_aliases_that_go_round_in_a_circle_end(database: Database, until: str) -
         count(connection, at(9), "blue", "pattern-0", "error", 7)
 
     assert sum(p.count for p in of(database).top_errors) == 7
+
+
+def test_what_genai_cost_is_the_sum_of_all_that_was_asked(database: Database) -> None:
+    with database.connect() as connection:
+        genai_call(connection, at(9), "ok", (900, 100), cost="0.0012")
+        genai_call(connection, at(10), "ok", (800, 50), cost="0.0030", replay=True)
+        genai_call(connection, at(11), "invalid_answer", (800, 50), replay=True)
+        found = figures(connection, THE_DAY, now=NEXT_MORNING)
+
+    assert found.genai == GenAIUse(calls=3, failures=0, tokens_in=2500, tokens_out=200, cost=0.0042)
+    assert wording.genai(found) == (
+        "3 calls, 0 of them failed; 2,500 tokens in, 200 tokens out; it cost 0.0042 at the prices set."
+    )

@@ -112,8 +112,10 @@ WHERE "detectedAt" < %(until)s AND (ended IS NULL OR ended >= %(since)s)
 ORDER BY "detectedAt" DESC, id;
 
 -- genai --
-SELECT count(*) AS calls, count(*) FILTER (WHERE outcome <> 'ok') AS failures,
-       COALESCE(sum("tokensIn"), 0)::bigint AS tokens_in, COALESCE(sum("tokensOut"), 0)::bigint AS tokens_out
+-- All that was paid for, replays too; that a prompt which is tried fails is nobody's concern in the morning.
+SELECT count(*) AS calls, count(*) FILTER (WHERE outcome <> 'ok' AND NOT replay) AS failures,
+       COALESCE(sum("tokensIn"), 0)::bigint AS tokens_in, COALESCE(sum("tokensOut"), 0)::bigint AS tokens_out,
+       sum(cost)::float8 AS cost
 FROM "GenAICall"
 WHERE at >= %(since)s AND at < %(until)s;
 
