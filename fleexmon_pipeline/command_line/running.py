@@ -24,7 +24,7 @@ def up(
     from fleexmon_pipeline.commands.up import up as run
 
     console = Console()
-    with refusing():
+    with refusing(starts=True):
         try:
             run(console, backfill=backfill, seed=seed)
         except KeyboardInterrupt:
@@ -38,7 +38,7 @@ def doctor(as_json: Json = False) -> None:
     """Look at every setting and outside system: ok, off, or wrong and what to do. Exit status 1 when one is wrong."""
     from fleexmon_pipeline.commands.doctor import examine, render
 
-    with refusing():
+    with refusing(starts=True):
         findings = examine(os.environ, now=datetime.now(UTC))
         typer.echo(render(findings, as_json=as_json))
     raise typer.Exit(1 if any(finding.state == "wrong" for finding in findings) else 0)

@@ -54,11 +54,7 @@ def up(console: Console, *, backfill: bool, seed: int) -> None:
         configured = settings.nodes()
         settings.genai(), settings.github(), settings.retention_days()  # said now rather than in the first run
         dagster_home(home)
-        console.print("database … ", end="")
-        url = database_url()
-        console.print(
-            f"[green]ready[/] ({'DATABASE_URL' if os.environ.get('DATABASE_URL') else f'embedded, in {home}'})"
-        )
+        url = _database(home, console)
         if not os.environ.get("DATABASE_URL"):
             _end_orphans(console)
         children: list[Child] = []
@@ -95,6 +91,18 @@ def dagster_home(home: Path) -> Path:
         shutil.copyfile(ours, made / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(made)
     return made
+
+
+def _database(home: Path, console: Console) -> str:
+    console.print("database … ", end="")
+    try:
+        url = database_url()
+    except BaseException:
+        console.print("[red]not ready[/]")
+        raise
+    where = "DATABASE_URL" if os.environ.get("DATABASE_URL") else f"embedded, in {home}"
+    console.print(f"[green]ready[/] ({where})", soft_wrap=True)
+    return url
 
 
 @contextmanager
