@@ -169,8 +169,9 @@ def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]
     return {name: value.value for name, value in event.metadata.items()}
 
 
+# Which run changed a row last is of the runs.
 ISSUES = """SELECT id, type, severity, title, description, "rootCause", recommendation, source, status, "detectedAt",
-  "updatedAt", "resolvedAt", metadata, "affectedLogs" FROM "LogIssue" ORDER BY id"""
+  "updatedAt", "resolvedAt", metadata - 'run' AS metadata, "affectedLogs" FROM "LogIssue" ORDER BY id"""
 LINES = 'SELECT id, timestamp, level, message, source, hostname, metadata, analyzed FROM "LogEntry" ORDER BY id'
 TABLES = {
     "LogEntry": LINES,

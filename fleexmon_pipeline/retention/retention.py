@@ -11,7 +11,11 @@ Here: what may go and when. The runs and events of Dagster itself are pruned els
 | GenAICall | 90 days, and as long as its lines: a rerun is answered from it rather than paid for again |
 | Outbox | 90 days after GitHub shows what it should |
 | LogPatternCount, LogCoverage | 400 days: a year and a month, so that a digest or a forecast can look at the same week of last year; one row a slot and pattern, a hundredth of the lines they count |
-| LogDigest, LogPattern | for ever: one row a day; and a pattern that is forgotten would be new again |
+| IssueMute | 90 days after it ended; one that holds for ever |
+| IssueVerdict | 400 days, and as long as its issue: backtests of counts that are kept ask what people called it |
+| Deployment | 400 days, and the version that each node had then: what is compared has to know what ran |
+| DetectedHour | 400 days, like the counts that it is a hash of |
+| LogDigest, LogPattern, PatternLabel | for ever: one row a day; a pattern that is forgotten would be new again; what people named |
 
 Each batch is a transaction of its own, so the work may be stopped at any moment and begun again. Measured with 300,000
 lines of 120 characters on two busy cores, disk writes not waited for: 230,000 lines/s, 20 ms a batch of 5,000; a dry run
@@ -101,6 +105,10 @@ def apply_retention(
         ("LogForecast", before(_ISSUE_DAYS)),
         ("GenAICall", before(max(days, _ISSUE_DAYS))),
         ("Outbox", before(_ISSUE_DAYS)),
+        ("IssueMute", before(_ISSUE_DAYS)),
+        ("IssueVerdict", before(max(days, _HISTORY_DAYS))),
+        ("Deployment", before(max(days, _HISTORY_DAYS))),
+        ("DetectedHour", before(max(days, _HISTORY_DAYS))),
     ):
         if dry_run:
             told(table, _count(connection, table, cutoff))

@@ -132,6 +132,22 @@ def _everything(connection: Connection) -> None:
             " VALUES (%(at)s, 'blue', 'lines', 1, %(at)s, 1, 1, 1)",
             {"at": NOW - 90 * DAY - age},
         )
+        connection.execute("INSERT INTO \"DetectedHour\" VALUES (%s, 'h')", [old])
+        connection.execute(
+            "INSERT INTO \"Deployment\" (node, version, at, by, source) VALUES ('blue', '1', %s, 'ann', 'person')",
+            [old],
+        )
+        connection.execute(
+            'INSERT INTO "IssueVerdict" (issue, fingerprint, verdict, "by", at)'
+            " VALUES (gen_random_uuid(), 'f', 'noise', 'ann', %s)",
+            [old],
+        )
+        for until, ended in ((NOW - 90 * DAY - age, None), (None, NOW - 90 * DAY - age), (None, None)):
+            connection.execute(
+                'INSERT INTO "IssueMute" (id, node, "by", why, since, until, "endedAt")'
+                " VALUES (gen_random_uuid(), 'blue', 'ann', '', %s, %s, %s)",
+                [old, until, ended],
+            )
         for key, shown in (("digest", {"a": 1}), ("waiting", None), ("behind", {"a": 2})):
             connection.execute(
                 'INSERT INTO "Outbox" (key, desired, shown, "createdAt", "updatedAt") VALUES (%s, %s, %s, %s, %s)',
@@ -151,10 +167,38 @@ def test_a_dry_run_counts_what_is_then_deleted(database: Database) -> None:
 
     gone = {table: count for table, count in wet.deleted.items() if count}
     names = ["LogEntry", "RejectedLog", "LogPatternCount", "LogCoverage", "LogForecast", "GenAICall", "Outbox"]
-    assert gone == dict.fromkeys([*names, "LogIssue"], 1)
+    names += ["IssueVerdict", "DetectedHour", "LogIssue"]
+    assert gone == {**dict.fromkeys(names, 1), "IssueMute": 2}
     assert {table: count for table, count in dry.deleted.items() if count} == gone
     assert dry.sentence().startswith("would delete 1 of LogEntry, 1 of RejectedLog")
     assert again.sentence() == "deleted nothing"
+
+
+def test_what_a_node_ran_when_the_kept_past_begins_stays_known(database: Database) -> None:
+    with database.connect() as connection:
+        for node, days in (("blue", 700), ("blue", 500), ("blue", 450), ("blue", 3), ("green", 900)):
+            connection.execute(
+                "INSERT INTO \"Deployment\" (node, version, at, by, source) VALUES (%s, %s, %s, 'ann', 'person')",
+                [node, f"1.{days}", NOW - days * DAY],
+            )
+        assert apply_retention(connection, now=NOW, days=30).sentence() == "deleted 2 of Deployment"
+        left = connection.execute('SELECT version FROM "Deployment" ORDER BY at').fetchall()
+    assert [row["version"] for row in left] == ["1.900", "1.450", "1.3"]
+
+
+def test_a_verdict_stays_as_long_as_its_issue(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(1))
+        fire(connection, firing(0))
+        (issue,) = issues(connection)
+        connection.execute(
+            'INSERT INTO "IssueVerdict" (issue, verdict, "by", at) VALUES (%s, %s, %s, %s)',
+            [issue["id"], "real", "a", at(1)],
+        )
+        late = at(0) + 500 * DAY
+        assert "IssueVerdict" not in apply_retention(connection, now=late, days=900).sentence()
+        connection.execute('DELETE FROM "LogIssue"')
+        assert "1 of IssueVerdict" in apply_retention(connection, now=late, days=30).sentence()
 
 
 def test_what_lines_need_is_kept_as_long_as_lines(database: Database) -> None:

@@ -129,3 +129,22 @@ WHERE o."updatedAt" < %(before)s AND o.shown = o.desired AND NOT (o.key LIKE 'is
   SELECT FROM "LogIssue" AS i
   WHERE i.metadata ->> 'fingerprint' = substr(o.key, 7) AND i.status IS DISTINCT FROM 'resolved'
 ));
+
+-- IssueMute --
+SELECT o.ctid FROM "IssueMute" AS o WHERE LEAST(o."endedAt", o.until) < %(before)s;
+
+-- IssueVerdict --
+SELECT o.ctid
+FROM "IssueVerdict" AS o
+WHERE o.at < %(before)s AND NOT EXISTS (SELECT FROM "LogIssue" AS i WHERE i.id = o.issue);
+
+-- Deployment --
+-- The newest of a node that is so old stays: it is the version that runs when what is kept begins.
+SELECT o.ctid
+FROM "Deployment" AS o
+WHERE o.at < %(before)s AND EXISTS (
+  SELECT FROM "Deployment" AS later WHERE later.node = o.node AND later.at > o.at AND later.at < %(before)s
+);
+
+-- DetectedHour --
+SELECT o.ctid FROM "DetectedHour" AS o WHERE o.hour < %(before)s ORDER BY o.hour;
