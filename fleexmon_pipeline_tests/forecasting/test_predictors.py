@@ -234,6 +234,24 @@ def test_a_backlog_is_what_was_open_at_the_end_of_the_hour(
         assert bool(predicted(connection, BACKLOG)) is counts
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "counts"),
+    [(-90, None, False), (-90, 61, False), (-90, 60, True), (60, None, False), (61, None, True)],
+)
+def test_what_was_muted_at_the_end_of_the_hour_is_no_backlog(
+    database: Database, since: int, until: int | None, counts: bool
+) -> None:
+    with database.connect() as connection:
+        issues(connection, 11)
+        connection.execute("""UPDATE "LogIssue" SET metadata = '{"nodes": ["blue"]}' """)
+        ends = None if until is None else at(until)
+        connection.execute(
+            'INSERT INTO "IssueMute" (id, node, "by", why, since, until) VALUES (gen_random_uuid(), %s, %s, %s, %s, %s)',
+            ("blue", "ann", "known", at(since), ends),
+        )
+        assert bool(predicted(connection, BACKLOG)) is counts
+
+
 def test_the_series_has_every_hour_of_every_node(database: Database) -> None:
     with database.connect() as connection:
         log(connection, TEN, lines=10, errors=3)

@@ -13,11 +13,18 @@ WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2;
 
 -- open_issues --
--- Open at that time, not now. A row that another program resolved may lack resolvedAt; updatedAt stands in for it.
+-- Open at that time, not now, and not muted then. A row that another program resolved may lack resolvedAt; updatedAt
+-- stands in for it.
 SELECT id, severity
 FROM "LogIssue"
 WHERE "detectedAt" < %(end)s AND "detectedAt" <= %(found_by)s AND source <> 'predictor'
   AND COALESCE("resolvedAt", CASE WHEN status = 'resolved' THEN "updatedAt" END, 'infinity') >= %(end)s
+  AND NOT EXISTS (
+    SELECT FROM "IssueMute" AS m
+    WHERE m.since <= %(end)s AND LEAST(m."endedAt", m.until, 'infinity') > %(end)s AND (
+      m.fingerprint = metadata ->> 'fingerprint' OR metadata -> 'nodes' ? m.node OR m.rule = metadata ->> 'rule'
+    )
+  )
 ORDER BY "detectedAt" DESC, id;
 
 -- lock --
