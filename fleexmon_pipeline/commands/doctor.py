@@ -9,8 +9,9 @@ import queue
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -30,7 +31,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rules import all_rules
 from fleexmon_pipeline.embedded.server import EmbeddedServerError
 from fleexmon_pipeline.resources.nodes import watched
-from fleexmon_pipeline.settings import SettingError
+from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.window import SLOT, Window, floor
 
 State = Literal["ok", "off", "wrong"]
@@ -192,19 +193,25 @@ def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Findi
 
 def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
     nodes, demo = watched(environment)
-    end = floor(now, SLOT)
-    clients = Clients()
-    for node in nodes:
+    for finding in look_at(nodes, now=now):
+        yield replace(finding, told=f"{finding.told} (demo)") if demo and finding.state == "ok" else finding
+
+
+def look_at(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
+    """Each is asked for its last slot, once and all at the same time: one that hangs takes 10 s."""
+    clients, end = Clients(), floor(now, SLOT)
+
+    def look(node: Node) -> Finding:
         variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
-        with ask(clients, node, Window(end - SLOT, end)) as answer:
+        with ask(clients, node, Window(end - SLOT, end), attempts=1) as answer:
             lines = sum(map(len, answer))
-        told = f"{node.url}: {lines:,} lines of the last slot in {answer.seconds:.2f} s"
-        if node.credentials.variables:
-            told += f", with {', '.join(node.credentials.variables)}"
         if answer.error:
-            yield Finding(variable, "wrong", f"{node.url}: {answer.error}")
-        else:
-            yield Finding(variable, "ok", f"{told}{' (demo)' if demo else ''}")
+            return Finding(variable, "wrong", f"{node.url}: {answer.error}")
+        shown = f", with {', '.join(node.credentials.variables)}" if node.credentials.variables else ""
+        return Finding(variable, "ok", f"{node.url}: {lines:,} lines of the last slot in {answer.seconds:.2f} s{shown}")
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(look, nodes))
 
 
 def _genai(environment: Environment, _: datetime) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ from psycopg.conninfo import make_conninfo
 from rich.console import Console
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.doctor import look_at
 from fleexmon_pipeline.commands.first_look import first_look
 from fleexmon_pipeline.commands.processes import CannotStartError, Child, start, stop, trim
 from fleexmon_pipeline.commands.servers import PACKAGE, READY_SECONDS, beside, daemon, servers, wait_for
@@ -36,7 +37,7 @@ from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import dagster_conninfo, database_url, revive
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.resources.nodes import demo_note
-from fleexmon_pipeline.settings import SettingError
+from fleexmon_pipeline.settings import Node, SettingError
 
 RESTARTS, RESTARTS_WITHIN, RESTART_PAUSE = 5, 3600.0, 3.0
 
@@ -59,7 +60,9 @@ def up(console: Console, *, backfill: bool, seed: int) -> None:
             _end_orphans(console)
         children: list[Child] = []
         try:
-            if not configured:
+            if configured:
+                _tell_of_nodes(configured, console)
+            else:
                 _demo(children, home, seed, console)
             children += servers(home, port)
             wait_for(children, port, console)
@@ -146,6 +149,15 @@ def _free(port: int) -> None:
                 f"FLEEXMON_PORT: 127.0.0.1:{port} cannot be used ({error.strerror}). "
                 f"Stop what listens there, or choose another: FLEEXMON_PORT={port + 1} fleexmon up"
             ) from None
+
+
+def _tell_of_nodes(nodes: list[Node], console: Console) -> None:
+    """Before 24 hours of a node that hangs take ten seconds each, and "is watching" is said of nothing."""
+    for finding in look_at(nodes, now=datetime.now(UTC)):
+        well = finding.state == "ok"
+        console.print(f"{finding.subject} … {'[green]ready[/]' if well else '[yellow]does not answer[/]'}", end=" ")
+        again = "" if well else "; it is asked again by itself, for what was missed too"
+        console.print(f"({finding.told}){again}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _demo(children: list[Child], home: Path, seed: int, console: Console) -> None:
