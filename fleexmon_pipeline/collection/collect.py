@@ -19,18 +19,19 @@ from psycopg.errors import LockNotAvailable
 from fleexmon_pipeline.collection.account import Account, NodeAccount
 from fleexmon_pipeline.collection.clients import Clients
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer
+from fleexmon_pipeline.collection.rejected import forget_recovered
 from fleexmon_pipeline.collection.rows import Rows
 from fleexmon_pipeline.collection.sources import ask
 from fleexmon_pipeline.collection.store import Rejections, Stored
+from fleexmon_pipeline.collection.times import FUTURE
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.settings import Node
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, contiguous, floor
+from fleexmon_pipeline.window import HOUR, SLOT, Window, contiguous, floor
 
 SQL = statements("collection")
 MOST_AT_ONCE = 4  # nodes; each has a connection of its own
 MOST_REJECTED = 2_000  # records in memory that cannot become lines, 100 kB each at most
-FUTURE = DAY  # a clock that far ahead is broken, not skewed
 
 
 # incomplete: not known whole yet, what a tick does. asked: those that were asked for before, for lines that came late;
@@ -124,6 +125,8 @@ def keep(
                 rejections.keep(connection, rows.rejected)
             account.stored = stored.new
             account.duplicate = account.received - account.rejected - account.stored
+            if stored.new:
+                forget_recovered(connection, node.name, window, now=now)
             lines = stored.lines(rows.slots)
             known = {"counted": lines is not None, "slots": list(lines or ()), "counts": list((lines or {}).values())}
             connection.execute(SQL["confirm"], {**base, "error": answer.error})

@@ -20,19 +20,20 @@ from typing import Any
 from uuid import UUID
 
 from fleexmon_pipeline.catch_up import note_waiting
-from fleexmon_pipeline.collection.collect import FUTURE
 from fleexmon_pipeline.collection.identity import Identities
 from fleexmon_pipeline.collection.records import Line, RejectedError, read
 from fleexmon_pipeline.collection.rows import row_of
 from fleexmon_pipeline.collection.store import MOST_OF_A_PAYLOAD, Stored, digest_of, rejection_id
+from fleexmon_pipeline.collection.times import FUTURE
 from fleexmon_pipeline.collection.usual import is_too_long
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
+from fleexmon_pipeline.window import EPOCH, HOUR, SLOT, Window, floor
 
 SQL = statements("rejected")
 WAITS_AS = "rejected"  # who waits in "StaleWindow" for hours that got lines this way
 MOST_AT_ONCE = 20_000  # records in memory
+MOST_RECOVERED = 2_000  # records that a collection looks through; where a node sends more rubbish, a retry does
 MORE_ORDINALS = 100  # beyond the records at hand: those before them may have been stored or expired already
 
 CUT = f"its payload was cut at {MOST_OF_A_PAYLOAD:,} characters: only the node has the rest"
@@ -108,6 +109,30 @@ def retry(
                 with writing.transaction(force_rollback=dry_run):
                     _store_hour(writing, list(mended), identities[node], done, now=now)
     return done
+
+
+def forget_recovered(connection: Connection, node: str, window: Window, *, now: datetime) -> None:
+    """After an update that can read more, a node was asked again: what it sent is stored, and no longer rejected.
+
+    In the transaction that stored the lines, so that no record counts as both.
+    """
+    row = connection.execute(
+        SQL["of_earlier_runs"], {"node": node, "since": window.since, "until": window.until}
+    ).fetchone()
+    if not row or not 0 < row["records"] <= MOST_RECOVERED:
+        return
+    identities: dict[str, Identities] = {}
+    chosen = Chosen(node, window.since, window.until)
+    groups = list(_readable(connection, chosen, identities, Retried(), now=now, oldest=EPOCH))
+    mended = [each for group in groups for each in group]
+    if not mended:
+        return
+    ids = _without_twins(connection, mended, identities[node])
+    lines = {row["id"].hex for row in connection.execute(SQL["lines"], {"ids": ids})}
+    gone = [each for each, identity in zip(mended, ids, strict=True) if identity in lines]
+    connection.execute(SQL["take"], {"ids": [each.key for each in gone]})
+    slots = sorted({each.slot for each in gone} | {floor(each.line.time, SLOT) for each in gone})
+    connection.execute(SQL["recount"], {"node": node, "slots": slots, "now": now})
 
 
 def _batches(groups: Iterable[list[_Mended]]) -> Iterator[list[_Mended]]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+FUTURE = timedelta(days=1)  # a clock that far ahead is broken, not skewed
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST = 64  # characters of a time that is text
 

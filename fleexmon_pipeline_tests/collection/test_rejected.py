@@ -78,21 +78,54 @@ def test_what_can_be_read_now_is_what_collecting_again_gives(database: Database,
     assert database.rows(LINES) == stored
 
 
-def test_collected_again_first_and_retried_then_doubles_nothing(database: Database, blue: NodeServer, fix: Any) -> None:
-    blue.serve(lines(5, TEN) + odd(2) * 2)
+def test_what_is_collected_again_after_a_fix_is_no_longer_rejected(
+    database: Database, blue: NodeServer, fix: Any
+) -> None:
+    unreadable: list[Any] = [{"level": "info", "message": "no time"}]
+    blue.serve(lines(5, TEN) + odd(2) * 2 + unreadable)
     run(database, blue)
+    assert check_account(database) == (10, 5, 5)
     fix()
     run(database, blue)
     stored = database.rows(LINES)
 
+    assert check_account(database) == (10, 9, 1)
     done = again(database)
-
-    assert (done.stored, done.known) == (0, 4)
+    assert (done.stored, done.known, done.stay.total()) == (0, 0, 1)
     assert database.rows(LINES) == stored
-    assert database.rows('SELECT id FROM "RejectedLog"') == []
+    (left,) = database.rows('SELECT reason FROM "RejectedLog"')
+    assert str(left["reason"]).startswith("no time: ")
     assert database.rows(COVERAGE)[0] == {
-        "slot": TEN, "status": "complete", "received": 9, "stored": 9, "rejected": 0, "duplicate": 0,
+        "slot": TEN, "status": "complete", "received": 10, "stored": 9, "rejected": 1, "duplicate": 0,
     }  # fmt: skip
+
+
+def test_a_part_that_is_collected_again_takes_its_own_records_only(
+    database: Database, blue: NodeServer, fix: Any
+) -> None:
+    """Rejected in the question for the hour, so in its first slot; stored by slot, or not yet."""
+    blue.serve(lines(5, TEN) + odd(2, TEN + 2 * SLOT) + odd(3, TEN + 4 * SLOT))
+    run(database, blue)
+    assert check_account(database) == (10, 5, 5)
+    fix()
+
+    run(database, blue, Window(TEN + 2 * SLOT, TEN + 3 * SLOT))
+    assert check_account(database) == (10, 7, 3)
+    run(database, blue)
+    assert check_account(database) == (10, 10, 0)
+
+
+def test_a_twin_that_was_stored_beside_it_is_not_the_record(database: Database, blue: NodeServer, fix: Any) -> None:
+    (rejected_one,) = odd(1)
+    readable = {**rejected_one, "level": "info", "metadata": {"originalLevel": "odd"}}
+    blue.serve([readable, rejected_one])
+    run(database, blue)
+    blue.serve([readable, rejected_one, *lines(1, TEN + SECOND)])
+    run(database, blue)  # new lines, and the record is as unreadable as before
+    assert check_account(database) == (3, 2, 1)
+    fix()
+    run(database, blue)
+    assert check_account(database) == (3, 3, 0)
 
 
 def test_a_line_whose_twin_could_be_read_is_a_second_line(database: Database, blue: NodeServer, fix: Any) -> None:

@@ -27,6 +27,15 @@ WHERE (%(node)s::text IS NULL OR source = %(node)s)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s)) > 0)
 ORDER BY source COLLATE "C", payload COLLATE "C", id;
 
+-- of_earlier_runs --
+-- Of windows that touch this one; what was rejected just now cannot be read now.
+SELECT count(*) AS records
+FROM "RejectedLog"
+WHERE source = %(node)s AND slot < %(until)s AND "windowEnd" > %(since)s AND "createdAt" < now();
+
+-- lines --
+SELECT id FROM "LogEntry" WHERE id = ANY(%(ids)s::uuid[]);
+
 -- take --
 DELETE FROM "RejectedLog" WHERE id = ANY(%(ids)s::uuid[]) RETURNING id;
 
