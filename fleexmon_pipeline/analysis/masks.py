@@ -23,7 +23,7 @@ from fleexmon_pipeline.analysis.placeholders import (
     shared_kind,
 )
 
-MASK_VERSION = 2  # raise it when a rule here or in templates.py changes: stored ids of lines it touches are made anew
+MASK_VERSION = 3  # raise it when a rule here or in templates.py changes: stored ids of lines it touches are made anew
 
 LONGEST_READ = 65_536  # characters of a message that are looked at: beyond are dumps, not sentences
 LONGEST_KEPT = 4_096  # what of a longer message makes the template, in bytes, once stack frames are left out
@@ -224,6 +224,13 @@ _APART = re.compile(
     |(?P<duration>{_NUM}\s(?:ms|us|µs|ns|secs?|s)\b)""",
     re.VERBOSE,
 )
+# What has no value, as access logs write it: `<num> -`, `<url> - - -`.
+_ABSENT = re.compile(rf"(?<={ANY})(?:\s-)++(?=$|\s{ANY})")
+_LOGIN = re.compile(rf"(?<=^{MARK['ip']} - )\S+(?= \[)")  # whom the common log format names
+# Of records in a list the first stands for all that look like it; a list is as long as it happens to be.
+_ALIKE = re.compile(r"([{(][^{}()]{1,500}+[})])(?:,\s?\1)+")
+# What a call returned, at the end of a line.
+_RETURNED = re.compile(r"(?<=: )(?:None|True|False|'[^']{0,100}'|\(\)|\{\}|\[\])$")
 # " (<*>)" beside a hole comes and goes with it; neighbouring holes are one, however many.
 _ASIDE = re.compile(rf"(?<!=)\s?\(\s*{ANY}\s*\)|(?<={ANY})\s?\(\s*[\w.-]*+\s*\)")
 _NEIGHBOURS = re.compile(rf"{ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{ANY})+")
@@ -234,11 +241,13 @@ def finish(masked: str) -> str:
     masked = _by_place(masked)
     if not ANY_MARK.search(masked):
         return masked
-    masked = _APART.sub(lambda found: MARK[found.lastgroup or "*"], masked)
+    masked = _RETURNED.sub(HOLE, _APART.sub(lambda found: MARK[found.lastgroup or "*"], masked))
     verb, _, rest = masked.partition(" ")
     if verb in VERBS and rest[:1] == "/":
         return masked
+    masked = _LOGIN.sub(HOLE, _ABSENT.sub("", masked))
     masked = _NEIGHBOURS.sub(lambda run: shared_kind(set(ANY_MARK.findall(run[0]))), masked)
+    masked = _ALIKE.sub(r"\1", masked) if "{" in masked or "(" in masked else masked
     return _ASIDE.sub("", masked) if "(" in masked else masked
 
 

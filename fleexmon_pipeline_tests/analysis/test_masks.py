@@ -1,0 +1,65 @@
+"""Values that have no looks of their own: absent ones, logins, what a call returned, records in a list."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from fleexmon_pipeline.analysis.masks import mask, shapes_of
+from fleexmon_pipeline.analysis.templates import pattern_id, tokenise
+
+
+def own_id(message: str) -> str:
+    return pattern_id(tokenise(mask(shapes_of([message])[0])))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        ('"GET /v2/prices HTTP/1.1" 304 -', '"GET /v2/prices HTTP/1.1" 200 1532'),
+        ("GET http://a.example/rooms - - -", "GET http://a.example/rooms - 200"),
+        ('10.0.0.5 - - [12/Nov/2026:10:00:00 +0000] "-" 400', '10.0.0.9 - jane [12/Nov/2026:10:00:07 +0000] "-" 400'),
+        ("task [17] succeeded in 5s: None", "task [18] succeeded in 2s: 'ok'"),
+        (
+            'sent 3 to a: [{"sku":"a-1","n":1}]',
+            'sent 4 to a: [{"sku":"b-2","n":3},{"sku":"c-9","n":2},{"sku":"d-1","n":7}]',
+        ),
+        ("INSERT INTO t VALUES (1, 2)", "INSERT INTO t VALUES (3, 4), (5, 6), (7, 8)"),
+    ],
+)
+def test_a_value_may_be_absent_or_a_list_longer(messages: tuple[str, str]) -> None:
+    one, other = messages
+
+    assert own_id(one) == own_id(other)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        ("worker 5 - started", "worker 5 started"),  # what goes on with a word is a sentence
+        ("10.0.0.5 asks - jane [17]", "10.0.0.5 asks - joe [17]"),
+        ("node 5 says: None of them", "node 5 says: all of them"),
+        ('10.0.0.5 "GET /a HTTP/1.1" 200', '10.0.0.5 "POST /a HTTP/1.1" 200'),  # read and written are two things
+        ("sent 1: [{a: 1},{b: 2}]", "sent 1: [{a: 1}]"),
+    ],
+)
+def test_what_is_said_is_no_value(messages: tuple[str, str]) -> None:
+    one, other = messages
+
+    assert own_id(one) != own_id(other)
+
+
+@pytest.mark.parametrize("seed", ["1 -", "1 - ", "(a),", "({", "{a:1},", "1: '", "0.0.0.0 - x ["])
+def test_these_masks_are_linear_in_the_text(seed: str) -> None:
+    def seconds(text: str) -> float:
+        tried = []
+        for _ in range(5):
+            start = time.process_time()
+            tokenise(mask(text.encode()))
+            tried.append(time.process_time() - start)
+        return min(tried)
+
+    small, large = (seconds(seed * (size // len(seed))) for size in (4_000, 32_000))
+
+    assert large < 24 * small + 0.01  # 8 if linear, 64 if not: between them is room for a busy machine
