@@ -23,7 +23,10 @@ from fleexmon_pipeline.checks import (
 from fleexmon_pipeline.collection.coverage import covered_until
 from fleexmon_pipeline.collection.gaps import rules_but_gaps
 from fleexmon_pipeline.collection.rejected import WAITS_AS
+from fleexmon_pipeline.comparison.deployments import notice
 from fleexmon_pipeline.comparison.newest import compare_newest
+from fleexmon_pipeline.comparison.watch import judged_with
+from fleexmon_pipeline.detection.divergence import longest_watch
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.history import note_seen, still_learning, write_shadows
 from fleexmon_pipeline.detection.lifecycle import (
@@ -58,7 +61,7 @@ LOOK_BACK = timedelta(minutes=15)
 )
 def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
     """Issues: rules evaluated at the end of each slot, their firings joined to episodes, each told once."""
-    window, now = window_of(context), utc_now()
+    window, now, live = window_of(context), utc_now(), settings.live_node()
     loaded = all_rules(settings.rules_directory())
     shadows = {rule.name for rule in loaded.rules if rule.mode == "shadow"}
     with postgres.connection() as connection:
@@ -71,7 +74,8 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
             slots = hour.ended(now)
             if known := covered_until(connection, Window(hour.until, hour.until + LOOK_BACK)):
                 slots = Window(hour.since, known)
-            said = evaluate(connection, loaded.rules, slots, until=slots.until)
+            came = notice(connection, slots)
+            said = evaluate(connection, loaded.rules, slots, until=slots.until, live=live)
             occurrences = [each for each in said if each.rule not in shadows]
             write_shadows(connection, [each for each in said if each.rule in shadows], slots)
             rules = rules_but_gaps(connection, [rule.name for rule in loaded.rules], slots)
@@ -90,17 +94,20 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
                 "titles": dg.MetadataValue.md(titles([o for o in occurrences if o.slot in hour])),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
-            for later in note_seen(connection, hour):
-                if later >= window.until and later + HOUR <= now:
-                    reason = f"lines of {hour} came after it was judged"
-                    note_waiting(connection, NAME, later, reason, now=utc_now())
+            stale = dict.fromkeys(note_seen(connection, hour), f"lines of {hour} came after it was judged")
+            for found in came:
+                reason = f"{found.node} got {found.version} at {found.at:%H:%M}, which was not known when it was judged"
+                stale |= {each: reason for each in judged_with(connection, found) if each != hour.since}
+            for other, reason in stale.items():
+                if (other < hour.since or other >= window.until) and other + HOUR <= now:
+                    note_waiting(connection, NAME, other, reason, now=utc_now())
             no_longer_waiting(connection, NAME, hour, due_by=now)
             no_longer_waiting(connection, A_RUN, hour)
             no_longer_waiting(connection, WAITS_AS, hour, due_by=now)
         ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
         adopted = adopt(connection, now=known_until)
         context.log.info(f"open before: {ended.sentence()}; {adopted} of an older database ended")
-        newest = compare_newest(connection, window.ended(now), live=settings.live_node(), now=now)
+        newest = compare_newest(connection, live=live, now=now, after=longest_watch(loaded.rules))
         rates = firing_rates(connection, [rule.name for rule in loaded.rules if rule.enabled], until=known_until)
     sound = check_rules([str(problem) for problem in loaded.problems])
     checks = [sound, check_rates(rates), check_deployments(newest)]

@@ -41,7 +41,8 @@ def run_backtest(
     with connect(database_url()) as connection:
         window = _window(since, until, newest=newest_covered(connection), now=now)
         try:
-            found = backtest(connection, current.rules, candidate.rules, window, progress=progress)
+            live = settings.live_node()
+            found = backtest(connection, current.rules, candidate.rules, window, live=live, progress=progress)
         except NothingKnownError as error:
             raise typer.BadParameter(str(error)) from None
     write(msgspec.json.encode(as_document(found)).decode() if as_json else page(found))

@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 import msgspec
 import typer
 
+from fleexmon_pipeline.catch_up import note_waiting
 from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.comparison.deployments import Deployment, deployments, is_version, mark
 from fleexmon_pipeline.comparison.read import known_nodes
+from fleexmon_pipeline.comparison.watch import judged_with
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.reporting.escape import clean
 from fleexmon_pipeline.settings import Environment, SettingError, nodes
-from fleexmon_pipeline.window import EPOCH, Window
+from fleexmon_pipeline.window import EPOCH, HOUR, Window
 
 Write = Callable[[str], object]
 
@@ -23,7 +25,7 @@ Write = Callable[[str], object]
 def print_deployments(write: Write, node: str | None, *, as_json: bool, now: datetime) -> None:
     """The newest hundred, newest first."""
     with connect(database_url()) as connection:
-        found = deployments(connection, Window(EPOCH, now + timedelta(days=1)), node=node)
+        found = deployments(connection, Window(EPOCH, now + timedelta(days=1)), nodes=[node] if node else None)
     if as_json:
         write(msgspec.json.encode([_document(each) for each in found]).decode())
         return
@@ -51,6 +53,10 @@ def mark_deployed(
             raise typer.BadParameter(f'NODE: "{clean(node, most=60)}" is no node. Known: {names}')
         wanted = Deployment(node, version, moment.replace(microsecond=0), by, "person")
         before = mark(connection, wanted)
+        for hour in judged_with(connection, wanted) if before is None else ():
+            if hour + HOUR <= now:  # the running hour is judged anyway
+                reason = f"{node} got {version} at {moment:%H:%M}, which was not known when it was judged"
+                note_waiting(connection, "detected_issues", hour, reason, now=now)
     told = before or wanted
     if as_json:
         write(msgspec.json.encode({**_document(told), "new": before is None}).decode())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,7 @@ class Deployment:
     at: datetime
     by: str
     source: str  # person, line or metadata
+    until: datetime | None = None  # when the node's next version came
 
 
 def is_version(text: str) -> bool:
@@ -44,12 +45,13 @@ def is_version(text: str) -> bool:
 
 
 def mark(connection: Connection, deployment: Deployment) -> Deployment | None:
-    """Write it down; or return what is known already: the same version, now or within the hour after."""
+    """Write it down; or return what is known already: the same version, now or, where a person says so, within the hour
+    after. Lines may be read in any order of hours: an earlier one of them tells more."""
     with connection.transaction():
         connection.execute(SQL["lock_deployments"], {"node": deployment.node})
         where = {"node": deployment.node, "at": deployment.at}
         before = connection.execute(SQL["deployed_before"], where).fetchone()
-        after = connection.execute(SQL["deployed_after"], where).fetchone()
+        after = connection.execute(SQL["deployed_after"], where).fetchone() if deployment.source == "person" else None
         for row in (before, after):
             near = row is not None and row["at"] <= deployment.at + HOUR
             if row is not None and near and row["version"] == deployment.version:
@@ -65,34 +67,45 @@ def mark(connection: Connection, deployment: Deployment) -> Deployment | None:
 
 
 def deployments(
-    connection: Connection, window: Window, *, node: str | None = None, limit: int = 100
+    connection: Connection, window: Window, *, nodes: Collection[str] | None = None, limit: int = 100
 ) -> list[Deployment]:
-    """Newest first."""
-    where = {"since": window.since, "until": window.until, "node": node, "limit": limit}
-    return [Deployment(**row) for row in connection.execute(SQL["deployments"], where)]
+    """Newest first, of these nodes or all. A restart with the same version is none."""
+    where = {"since": window.since, "until": window.until, "nodes": None if nodes is None else list(nodes)}
+    return [Deployment(**row) for row in connection.execute(SQL["deployments"], {**where, "limit": limit})]
+
+
+def newest(connection: Connection, window: Window, *, most: int) -> list[Deployment]:
+    """Of each node that got a version in the window its newest, newest first: a restart of blue must not hide what came
+    to green."""
+    of_node: dict[str, Deployment] = {}
+    for each in deployments(connection, window):
+        of_node.setdefault(each.node, each)
+    return list(of_node.values())[:most]
 
 
 def notice(connection: Connection, window: Window) -> list[Deployment]:
     """Mark what the window's lines announce; returns what is new. Cost follows the patterns, not the lines."""
-    where = {"since": window.since, "until": window.until}
+    where = {"since": window.since - HOUR, "until": window.until}
     lines = connection.execute(SQL["start_lines"], {**where, "looks": _LOOKS}).fetchall()
-    told = {"since": window.since - HOUR, "until": window.until, "keys": list(KEYS)}
-    found = [*announced(lines), *changed(connection.execute(SQL["told_versions"], told))]
+    told = connection.execute(SQL["told_versions"], {**where, "keys": list(KEYS)})
+    found = [*announced(lines, window), *changed(told)]
     return [each for each in sorted(found, key=lambda each: (each.at, each.node)) if mark(connection, each) is None]
 
 
-def announced(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
-    """The first line of each node that names a version with a start; none of a node whose lines name several."""
-    first: dict[str, Deployment] = {}
-    several: set[str] = set()
+def announced(rows: Iterable[dict[str, Any]], window: Window) -> list[Deployment]:
+    """The first line of the window in which a node names a version with its start, unless its lines named another one
+    within the hour up to it. Slot by slot, as lines come: what comes later does not count."""
+    named: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
     for row in rows:
-        version = version_in(row["message"])
-        if version is None:
-            continue
-        known = first.setdefault(row["node"], Deployment(row["node"], version, row["timestamp"], "lines", "line"))
-        if known.version != version:
-            several.add(row["node"])
-    return [each for node, each in first.items() if node not in several]
+        if version := version_in(row["message"]):
+            named[row["node"]].append((row["timestamp"], version))
+    found: dict[tuple[str, str], Deployment] = {}
+    for node, told in named.items():
+        for at, version in told:
+            end = floor(at, SLOT) + SLOT
+            if at in window and {each for then, each in told if end - HOUR <= then < end} == {version}:
+                found.setdefault((node, version), Deployment(node, version, at, "lines", "line"))
+    return list(found.values())
 
 
 def version_in(message: str) -> str | None:
@@ -121,9 +134,3 @@ def changed(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
                 if re.fullmatch(f"v?{VERSION}", version):
                     found.append(Deployment(node, version, ordered[place][version], "lines", "metadata"))
     return found
-
-
-def newest(connection: Connection, window: Window, *, most: int) -> list[Deployment]:
-    """Of each node that got a version in the window its newest, newest first."""
-    where = {"since": window.since, "until": window.until, "limit": most}
-    return [Deployment(**row) for row in connection.execute(SQL["newest_deployments"], where)]

@@ -11,19 +11,12 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from fleexmon_pipeline.comparison.deployments import Deployment, newest, notice
-from fleexmon_pipeline.comparison.read import (
-    COLOURS,
-    Comparison,
-    NothingToCompareError,
-    compare_nodes,
-    known_nodes,
-    live_node,
-)
+from fleexmon_pipeline.comparison.deployments import Deployment, newest
+from fleexmon_pipeline.comparison.read import Comparison, NothingToCompareError, compare_nodes
+from fleexmon_pipeline.comparison.watch import AFTER, baseline_for, stretches
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
+from fleexmon_pipeline.window import DAY, Window
 
-AFTER = timedelta(hours=2)
 TOLD_FOR = DAY  # a deployment is no news longer
 MOST_SECONDS = 10  # of one statement
 MOST_COMPARED = 4  # nodes, the newest deployments first: each takes 0.1 to 0.3 s
@@ -37,37 +30,33 @@ class Newest:
     comparison: Comparison | None = None
 
 
-def compare_newest(connection: Connection, window: Window, *, live: str | None, now: datetime) -> list[Newest]:
-    """Notice what the window's lines announce, then compare the first two hours of each node's newest deployment.
+def compare_newest(
+    connection: Connection, *, live: str | None, now: datetime, after: timedelta = AFTER
+) -> list[Newest]:
+    """Compare what came since each node's newest deployment of the last day, `after` at most, in the stretches that
+    rules compare.
 
     Never raises for what the database says.
     """
     try:
         with connection.transaction():
             connection.execute(f"SET LOCAL statement_timeout = '{MOST_SECONDS}s'".encode())
-            for hour in window.hours():
-                if now - hour.until <= TOLD_FOR:
-                    notice(connection, hour)
             found = newest(connection, Window(now - TOLD_FOR, now), most=MOST_COMPARED)
-            return [_compared(connection, each, live, now) for each in found]
+            return [_compared(connection, each, live, now, after) for each in found]
     except psycopg.Error as error:
         told = "took too long" if isinstance(error, psycopg.errors.QueryCanceled) else type(error).__name__
         return [Newest(f"could not be compared: {told}")]
 
 
-def _compared(connection: Connection, found: Deployment, live: str | None, now: datetime) -> Newest:
-    begin = floor(found.at, SLOT)
-    window = Window(begin, begin + AFTER).ended(now)
+def _compared(connection: Connection, found: Deployment, live: str | None, now: datetime, after: timedelta) -> Newest:
     what = f"{found.node} {found.version}, deployed {found.at:%Y-%m-%d %H:%M} UTC"
-    if window.length < HOUR:
-        return Newest(f"{what}: compared when an hour has passed")
-    known = known_nodes(connection)
-    baseline = live_node(connection, window, known, live)
-    if baseline == found.node:  # it is live already: the other colour was, before
-        baseline = next((each for each in COLOURS if each != found.node and each in known), None)
-    if baseline is None or baseline not in known or (live is None and found.node not in COLOURS):
+    ended = [each for each in stretches(found, after) if each.until <= now]
+    if not ended:
+        return Newest(f"{what}: compared when half an hour has passed")
+    baseline = baseline_for(connection, found, ended[-1], live)
+    if baseline is None:
         return Newest(f"{what}: not compared, as LIVE_NODE names no other node that is known")
     try:
-        return Newest(what, compare_nodes(connection, window, baseline, found.node))
+        return Newest(what, compare_nodes(connection, ended[-1], baseline, found.node))
     except NothingToCompareError as error:
         return Newest(f"{what}: {error}")

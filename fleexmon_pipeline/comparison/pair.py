@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from fleexmon_pipeline.detection.grid import Floats, Ints, group_of
+from fleexmon_pipeline.detection.grid import Flags, Floats, Ints, group_of
 
 LEAST_LINES = 100  # of a node in a window; below, shares of single patterns say nothing
 IDLE = 0.05  # of the other node's lines: a node that takes no traffic says other things, rightly
 SERIOUS = ("error", "fatal")
+USUAL = 0.85  # of the buckets of the past: incidents, of which a week has a few, lie above
+FAR, LEAST_WIDTH = 4.0, 0.35  # times the logarithm's width from the middle up; 0.35 is that of seven lines
+LEAST_FAR = 10  # lines: a retry storm of a minute is everyday
 
 Key = tuple[str, str]  # resolved pattern and level
 
@@ -42,6 +46,17 @@ class Side:
         kept = [each for each in range(self.lines.shape[1]) if each not in buckets]
         return Side(self.lines[:, kept], self.slots[:, kept])
 
+    def far_above(self, rows: Flags) -> Flags:
+        """In which buckets these rows' share of the lines is far above what it usually is. By quantiles, which a tenth
+        of bad buckets does not move; where more are, it is the usual."""
+        found, every = (self.lines[part].sum(axis=0) for part in (rows, slice(None)))
+        if not found.any():
+            return np.zeros(len(found), bool)
+        share = np.minimum(found, np.quantile(found, USUAL)).sum() / every.sum()
+        above = np.log((found + 1) / (share * every + 1))
+        middle, upper = np.quantile(above, [0.5, USUAL])
+        return np.asarray((above > middle + FAR * max(upper - middle, LEAST_WIDTH)) & (found >= LEAST_FAR))
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -52,7 +67,6 @@ class Pair:
     candidate: Side
     past_baseline: Side
     past_candidate: Side
-    disturbed: frozenset[int] = frozenset()  # buckets of the past in which something was wrong with either
 
     @property
     def buckets(self) -> int:
@@ -61,6 +75,18 @@ class Pair:
     @property
     def groups(self) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
         return np.array([group_of(level) for _, level in self.keys], dtype=np.str_)
+
+    @cached_property
+    def disturbed(self) -> frozenset[int]:
+        """Buckets of the past in which something was wrong with either node, and those beside them: no measure of what
+        is usual."""
+        groups = self.groups
+        sides = (self.past_baseline, self.past_candidate)
+        found = [side.far_above(groups == name) for side in sides for name in ("error", "warn")]
+        bad = np.any(found, axis=0)
+        bad[1:] |= bad[:-1].copy()
+        bad[:-1] |= bad[1:].copy()
+        return frozenset(np.flatnonzero(bad).tolist())
 
 
 def pair_of(
@@ -71,7 +97,6 @@ def pair_of(
     past: int,
     buckets: int,
     gap: int = 0,
-    disturbed: Collection[int] = (),
 ) -> Pair:
     """From rows of node, resolved pattern, level, bucket, lines, slots; the window begins with bucket 0.
 
@@ -96,7 +121,6 @@ def pair_of(
         sides[1].part(past, past + buckets),
         sides[0].part(0, past - gap),
         sides[1].part(0, past - gap),
-        frozenset(each + past for each in disturbed if each < -gap),
     )
 
 
@@ -109,7 +133,6 @@ def against_before(pair: Pair) -> Pair:
         baseline=pair.past_baseline.part(first, past),
         past_baseline=pair.past_baseline.part(0, first),
         past_candidate=pair.past_candidate.part(0, first),
-        disturbed=frozenset(each for each in pair.disturbed if each < first),
     )
 
 

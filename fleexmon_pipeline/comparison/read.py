@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from fleexmon_pipeline.collection.records import read_level
+from fleexmon_pipeline.comparison.deployments import deployments
 from fleexmon_pipeline.comparison.judge import Compared, Outcome, compare
 from fleexmon_pipeline.comparison.pair import Pair, pair_of
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.counts import read_patterns
+from fleexmon_pipeline.detection.labels import read_labels
 from fleexmon_pipeline.window import DAY, SLOT, Window
 
 SQL = statements("comparison")
@@ -66,18 +68,20 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
         raise NothingToCompareError(_nothing(connection, window, nodes))
     templates, resolve = read_patterns(connection, {row["pattern"] for row in rows})
     last = window.until - SLOT
-    roots = {row["pattern"]: resolve(row["pattern"], last) for row in rows}
+    ignored = {pattern for pattern, label in read_labels(connection).items() if label.ignored}
+    every = {row["pattern"]: resolve(row["pattern"], last) for row in rows}
+    roots = {stored: root for stored, root in every.items() if root not in ignored}
     pair = pair_of(
         (
             (row["node"], roots[row["pattern"]], read_level(row["level"]), row["bucket"], row["lines"], row["slots"])
             for row in rows
+            if row["pattern"] in roots
         ),
         baseline,
         candidate,
         past=(window.since - past) // bucket,
         gap=gap,
         buckets=-(-window.length // bucket),
-        disturbed=_disturbed(connection, Window(past, window.since), window.since, nodes, bucket),
     )
     members: defaultdict[str, list[str]] = defaultdict(list)
     for stored, root in roots.items():
@@ -85,6 +89,9 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
     known = _known_before(connection, pair, members, past)
     outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known)
     outcome = _mind_coverage(connection, window, nodes, outcome)
+    if left_out := len(set(every.values()) & ignored):
+        told = f"{left_out} ignored {'pattern' if left_out == 1 else 'patterns'} left out"
+        outcome = replace(outcome, reasons=[*outcome.reasons, told])
     shown = [each for each in outcome.patterns if each.status != "known"][:MOST_SHOWN]
     evidence = _evidence(connection, window, baseline, candidate, shown, members, before=outcome.before)
     named = {each.pattern: templates.get(each.pattern, each.pattern) for each in outcome.patterns}
@@ -103,16 +110,8 @@ def _buckets_since_deployed(
 ) -> int:
     """How many buckets before the window are left out: what a new version says is not what is usual. None where less
     than a day of the past would be left."""
-    row = connection.execute(SQL["last_deployed"], {"nodes": list(nodes), "until": window.since}).fetchone()
-    at: datetime | None = row["at"] if row else None
-    return -(-(window.since - at) // bucket) if at is not None and at - past >= DAY else 0
-
-
-def _disturbed(
-    connection: Connection, past: Window, origin: datetime, nodes: Sequence[str], bucket: timedelta
-) -> set[int]:
-    where = {"since": past.since, "until": past.until, "nodes": list(nodes)}
-    return {(row["slot"] - origin) // bucket for row in connection.execute(SQL["disturbed"], where)}
+    last = deployments(connection, Window(past + DAY, max(past + DAY, window.since)), nodes=nodes, limit=1)
+    return -(-(window.since - last[0].at) // bucket) if last else 0
 
 
 def _known_before(connection: Connection, pair: Pair, members: Mapping[str, list[str]], past: datetime) -> set[str]:
@@ -169,9 +168,9 @@ def _nothing(connection: Connection, window: Window, nodes: Collection[str]) -> 
     return f"{told} Nothing was counted of them yet: materialise raw_logs and analyzed_logs."
 
 
-def known_nodes(connection: Connection) -> list[str]:
-    """Every node that was ever asked, or has lines."""
-    return [row["node"] for row in connection.execute(SQL["nodes"])]
+def known_nodes(connection: Connection, *, before: datetime | None = None) -> list[str]:
+    """Every node that was ever asked, by then."""
+    return [row["node"] for row in connection.execute(SQL["nodes"], {"before": before})]
 
 
 def live_node(connection: Connection, window: Window, nodes: Collection[str], said: str | None) -> str | None:

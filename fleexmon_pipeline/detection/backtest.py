@@ -18,11 +18,12 @@ from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.history import SETTLED
 from fleexmon_pipeline.detection.occurrence import Occurrence, Severity
-from fleexmon_pipeline.detection.rule import Detector, Rule, Silence, Threshold
+from fleexmon_pipeline.detection.rule import Detector, Divergence, Rule, Silence, Threshold
 from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
 
 SQL = statements("backtest")
 Progress = Callable[[int, int], object]  # parts done, of how many
+Replayed = Detector | Divergence
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,14 @@ def backtest(
     candidate: Sequence[Rule],
     window: Window,
     *,
+    live: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> Backtest:
     """Replay `window` (whole slots) with both sets of rules and compare what becomes of it.
 
     Only detector rules that are enabled and active. Baselines are learnt into a temporary table, and the server is told
     to refuse any other write of this session meanwhile. A rule that both sets have in the same version is evaluated
-    once. Raises NothingKnownError.
+    once. Deployments are those known now, `live` is LIVE_NODE. Raises NothingKnownError.
     """
     nodes = connection.execute(SQL["slots_known"], {"since": window.since, "until": window.until}).fetchall()
     if not any(row["slots"] for row in nodes):
@@ -108,7 +110,7 @@ def backtest(
     with _scratch(connection, window):
         for done, part in enumerate(parts):
             progress(done, len(parts))
-            old, new = _said(connection, before, after, [*against, *candidate], part)
+            old, new = _said(connection, before, after, [*against, *candidate], part, live)
             before_said += old
             after_said += new
     progress(len(parts), len(parts))
@@ -132,8 +134,8 @@ def backtest(
     )
 
 
-def _active(rules: Iterable[Rule]) -> list[Detector]:
-    return [rule for rule in rules if isinstance(rule, Detector) and rule.enabled and rule.mode == "active"]
+def _active(rules: Iterable[Rule]) -> list[Replayed]:
+    return [rule for rule in rules if isinstance(rule, Replayed) and rule.enabled and rule.mode == "active"]
 
 
 def _versions(rules: Iterable[Rule]) -> set[tuple[str, str]]:
@@ -150,12 +152,13 @@ def _parts(window: Window) -> Iterator[Window]:
 
 
 def _said(
-    connection: Connection, before: Sequence[Detector], after: Sequence[Detector], every: Sequence[Rule], part: Window
-) -> tuple[list[Occurrence], list[Occurrence]]:
+    connection: Connection, before: Sequence[Replayed], after: Sequence[Replayed], every: Sequence[Rule], part: Window,
+    live: str | None,
+) -> tuple[list[Occurrence], list[Occurrence]]:  # fmt: skip
     """What both sets say of a part. A silent node has no other issue, so a rule is shared only where both sets have the
     same idea of silence. Rules that are switched off come along: what any rule asks is learnt once for all."""
     off = [rule.model_copy(update={"enabled": False}) for rule in every]
-    old = evaluate(connection, [*before, *off], part, until=part.until)
+    old = evaluate(connection, [*before, *off], part, until=part.until, live=live)
     silences = [rule for rule in after if isinstance(rule, Silence)]
     alike = _versions(silences) == _versions(rule for rule in before if isinstance(rule, Silence))
     shared = _versions(before) & _versions(after) if alike else set()
@@ -163,7 +166,7 @@ def _said(
     other = [rule for rule in after if rule.name not in names]
     if not other:
         return old, [each for each in old if each.rule in names]
-    new = evaluate(connection, [*other, *(silences if alike else ()), *off], part, until=part.until)
+    new = evaluate(connection, [*other, *(silences if alike else ()), *off], part, until=part.until, live=live)
     own = {rule.name for rule in other}
     return old, [each for each in old if each.rule in names] + [each for each in new if each.rule in own]
 
@@ -267,7 +270,7 @@ def _nothing(connection: Connection, window: Window) -> str:
 
 def _notes(connection: Connection, window: Window, against: Sequence[Rule], candidate: Sequence[Rule]) -> Iterator[str]:
     both = {rule.name: rule for rule in (*against, *candidate)}
-    if foreseen := sorted(name for name, rule in both.items() if not isinstance(rule, Detector)):
+    if foreseen := sorted(name for name, rule in both.items() if not isinstance(rule, Replayed)):
         yield f"not replayed, since they look at forecasts or at issues: {', '.join(foreseen)}"
     if shadows := sorted(rule.name for rule in candidate if rule.mode == "shadow" and rule.enabled):
         yield f"in shadow mode, so without issues: {', '.join(shadows)}; mode: active to see them here"

@@ -145,6 +145,11 @@ def read_samples(
     return Samples(found)
 
 
+def newest_first(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
+    """By the time that ids of ours begin with; random ones of other programs come last."""
+    return sorted(ids, key=lambda i: (_time_of(i) or EPOCH, i), reverse=True)
+
+
 def _time_of(id_: uuid.UUID) -> datetime | None:
     """The time that an id of ours begins with, in ms; None for the random ids of other programs."""
     return EPOCH + timedelta(milliseconds=id_.int >> 80) if id_.version == 8 else None

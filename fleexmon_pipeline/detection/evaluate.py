@@ -17,6 +17,7 @@ import numpy as np
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.baseline import Asked
 from fleexmon_pipeline.detection.counts import Counts, Samples, read_counts, read_samples
+from fleexmon_pipeline.detection.divergence import diverged
 from fleexmon_pipeline.detection.firing import TEMPLATE_SHOWN, Firing, minutes, occurrence, percent, spoken
 from fleexmon_pipeline.detection.grid import SLOTS_AN_HOUR, moment, number
 from fleexmon_pipeline.detection.history import LOOK_BACK, day_of, past_templates, read_scenes
@@ -25,6 +26,7 @@ from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
 from fleexmon_pipeline.detection.rule import (
     LEVELS,
     Detector,
+    Divergence,
     New,
     Rate,
     Ratio,
@@ -43,24 +45,29 @@ TOP_PATTERNS = 3
 NO_PATTERN = "no pattern yet"
 
 
-def evaluate(connection: Connection, rules: Sequence[Rule], window: Window, *, until: datetime) -> list[Occurrence]:
+def evaluate(
+    connection: Connection, rules: Sequence[Rule], window: Window, *, until: datetime, live: str | None = None
+) -> list[Occurrence]:
     """What the detector rules say at the end of each slot of `window` that ends no later than `until`.
 
     A rule sees lines before the slot's end, and nothing later: a line that comes in afterwards changes no earlier slot.
     Predictors and disabled rules are passed over. Ordered by slot, rule, subject.
 
     Reads the counts of the window and of LOOK_BACK before it, once; lines only where a rule looks for texts, once for
-    all of them; what is usual from a baseline that is learnt once a day.
+    all of them; what is usual from a baseline that is learnt once a day. `live`: LIVE_NODE, for rules about
+    deployments.
     """
     ends = [slot.until for slot in window.slots() if slot.until <= until]
-    active = [rule for rule in rules if rule.enabled and isinstance(rule, Detector)]
-    if not ends or not active:
+    if not ends:
         return []
-    by_day: defaultdict[datetime, list[datetime]] = defaultdict(list)
-    for end in ends:
-        by_day[day_of(end - SLOT)].append(end)
-    asked = asked_of(rules)
-    found = [each for part in by_day.values() for each in _evaluate(connection, active, asked, part)]
+    divergences = [rule for rule in rules if rule.enabled and isinstance(rule, Divergence)]
+    found = list(diverged(connection, divergences, ends, live=live))
+    if active := [rule for rule in rules if rule.enabled and isinstance(rule, Detector)]:
+        by_day: defaultdict[datetime, list[datetime]] = defaultdict(list)
+        for end in ends:
+            by_day[day_of(end - SLOT)].append(end)
+        asked = asked_of(rules)
+        found += [each for part in by_day.values() for each in _evaluate(connection, active, asked, part)]
     return sorted(found, key=lambda each: (each.slot, each.rule, str(each.subject)))
 
 

@@ -1,7 +1,7 @@
-"""What a rule is: the kinds, their parameters and their texts, as pydantic checks them.
+"""What a rule is: the kinds and their texts, as pydantic checks them.
 
-Here: the schema, and which lines a rule is about. Files, line numbers and samples: `rules.py`. What fires:
-`evaluate.py` and `forecasting/predictors.py`.
+Here: which lines a rule is about, and what each kind is. Their parameters: `parameters.py`. Files, line numbers and
+samples: `rules.py`. What fires: `evaluate.py`, `divergence.py` and `forecasting/predictors.py`.
 """
 
 from __future__ import annotations
@@ -10,109 +10,37 @@ import re
 import string
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
-from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
-import re2
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    field_validator,
-)
+from pydantic import Field, PrivateAttr, field_validator
 
 from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.detection.occurrence import Severity
-from fleexmon_pipeline.window import DAY, HOUR, SLOT
+from fleexmon_pipeline.detection.parameters import (
+    Diverging,
+    Duration,
+    Expression,
+    Jump,
+    Lasting,
+    Literals,
+    Name,
+    NewPattern,
+    NodeCount,
+    NodeRatio,
+    OpenIssues,
+    Past,
+    PatternCount,
+    Rising,
+    Strict,
+    Unusual,
+    compiled,
+)
 
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")
 
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
-
-def _duration(value: object) -> timedelta:
-    match = re.fullmatch(r"(\d{1,4})([mhd])", value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{value!r} is not a duration; examples: 15m, 1h, 1d")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _in_slots(value: timedelta) -> timedelta:
-    if not SLOT <= value <= DAY or value % SLOT:
-        raise ValueError("counts are kept in slots of 5 minutes: a multiple of 5m, from 5m to 1d")
-    return value
-
-
-def _whole_slots(value: timedelta) -> timedelta:
-    if value > 6 * HOUR or value % SLOT:
-        raise ValueError("a multiple of 5m, up to 6h")
-    return value
-
-
-def _days(value: timedelta) -> timedelta:
-    if not DAY <= value <= 14 * DAY:
-        raise ValueError("what is usual is learnt from the last 14 days: from 1d to 14d")
-    return value
-
-
-def _share(value: object) -> float:
-    match = re.fullmatch(r"(\d{1,2}(?:\.\d{1,4})?)\s?%", value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{value!r} is not a percentage below 100; examples: 5%, 0.5%")
-    return float(Decimal(match[1]) / 100)  # the very double that 1/20 is: 5 of 100 lines are not more than 5%
-
-
-def _literal(text: str) -> str:
-    if not text.strip() or "\0" in text:
-        raise ValueError("a text to look for has at least one visible character and no NUL")
-    return text
-
-
-@cache
-def compiled(expression: str) -> Any:
-    """By RE2: time linear in the text, whatever the expression. (?i) makes it blind to case."""
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 1 << 20
-    return re2.compile(expression, options)
-
-
-def _expression(text: str) -> str:
-    try:
-        compiled(text)
-    except re2.error as error:
-        said = error.args[0] if error.args else ""
-        told = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        raise ValueError(f"{text!r} is no expression that RE2 takes: {told}") from None
-    if "\0" in text or not text:
-        raise ValueError("an expression is not empty and has no NUL")
-    return text
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Lasting = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_whole_slots)]
-Past = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_days)]
-Within = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_in_slots)]
-Share = Annotated[float, BeforeValidator(_share)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
-Hours = Annotated[int, Field(strict=True, ge=1, le=24)]
-Factor = Annotated[float, Field(strict=True, ge=1, le=1000, allow_inf_nan=False)]
-Alarms = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Literals = Annotated[str, AfterValidator(_literal)]
-Expression = Annotated[str, Field(max_length=1000), AfterValidator(_expression)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Where(_Strict):
+class Where(Strict):
     """Which lines. Levels are compared as collection understands them: ERR, 50 and severe are `error`."""
 
     level: Annotated[tuple[Level, ...], Field(min_length=1)] | None = None
@@ -136,7 +64,7 @@ class Where(_Strict):
         return any(compiled(expression).search(text) is not None for expression in self.matches or ())
 
 
-class Levels(_Strict):
+class Levels(Strict):
     """Which lines, for what is judged by counts alone."""
 
     level: Annotated[tuple[Level, ...], Field(min_length=1)]
@@ -148,7 +76,7 @@ class Levels(_Strict):
         return True
 
 
-class AnyLevels(_Strict):
+class AnyLevels(Strict):
     level: Annotated[tuple[Level, ...], Field(min_length=1)] | None = None
 
     def has_level(self, word: str) -> bool:
@@ -158,61 +86,10 @@ class AnyLevels(_Strict):
         return True
 
 
-class Sample(_Strict):
+class Sample(Strict):
     level: str
     message: str
     fires: Annotated[bool, Field(strict=True)]
-
-
-class _NodeCount(_Strict):
-    more_than: Whole
-    within: Within
-    per: Literal["node"] = "node"
-
-
-class _PatternCount(_Strict):
-    more_than: Whole
-    within: Within
-    per: Literal["pattern"] = "pattern"  # of one node
-
-
-class _NodeRatio(_Strict):
-    more_than: Share
-    total_more_than: Whole  # lines: three of which one is an error say nothing
-    within: Within
-    per: Literal["node"] = "node"
-
-
-class _Unusual(_Strict):
-    """More lines than a node's past lets expect, of the time of day and the load."""
-
-    per: Literal["node", "pattern"]
-    at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → lines
-    times: Factor = 1.0  # what is expected
-    false_alarms: Alarms = 0.01  # a day and node, by what its past was like
-
-
-class _NewPattern(_Strict):
-    at_least: Annotated[int, Field(strict=True, ge=1)] = 1
-    within: Within = timedelta(minutes=30)
-    wary: Annotated[bool, Field(strict=True)] = True  # a second line, of nodes that have unknown ones every few days
-
-
-class _Rising(_Strict):
-    hours: Hours  # compared with as many before
-    times: Factor
-    more_than: Share
-
-
-class _Jump(_Strict):
-    hours: Hours  # whose mean is what the hour is compared with
-    times: Factor
-    more_than: Whole
-
-
-class _OpenIssues(_Strict):
-    more_than: Whole
-    open_for: Lasting = timedelta()  # at least: an incident opens several at once, and most are over within the hour
 
 
 def _rank(severity: Severity) -> int:
@@ -223,7 +100,7 @@ Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Escalate = dict[Literal["count", "rate", "times"], dict[Severity, Figure]]
 
 
-class RuleBase(_Strict):
+class RuleBase(Strict):
     """What every rule has. Texts may name the figures of their kind in braces: `{count}`, `{template:.50}`."""
 
     figures: ClassVar[frozenset[str]] = frozenset()
@@ -300,7 +177,7 @@ class Ratio(DetectorBase, Bare):
     figures = frozenset({"node", "count", "total", "rate", "threshold", "within", "top_pattern"})
     kind: Literal["ratio"]
     where: Levels
-    ratio: _NodeRatio
+    ratio: NodeRatio
 
 
 class Repeated(DetectorBase, Bare):
@@ -309,7 +186,7 @@ class Repeated(DetectorBase, Bare):
     figures = frozenset({"node", "count", "threshold", "within", "pattern", "template"})
     kind: Literal["repeated"]
     where: Levels
-    count: _PatternCount
+    count: PatternCount
 
 
 class Threshold(DetectorBase, Bare):
@@ -318,7 +195,7 @@ class Threshold(DetectorBase, Bare):
     figures = frozenset({"node", "count", "threshold", "within", "top_pattern"})
     kind: Literal["threshold"]
     where: Where
-    count: _NodeCount
+    count: NodeCount
 
     @field_validator("where")
     @classmethod
@@ -334,7 +211,7 @@ class Rate(DetectorBase):
     figures = frozenset({"node", "count", "expected", "times", "within", "pattern", "template", "top_pattern"})
     kind: Literal["rate"]
     where: AnyLevels = AnyLevels()
-    rate: _Unusual
+    rate: Unusual
     history: Past = timedelta(days=3)
 
 
@@ -344,7 +221,7 @@ class New(DetectorBase):
     figures = frozenset({"node", "count", "within", "pattern", "template"})
     kind: Literal["new"]
     where: Levels
-    new: _NewPattern
+    new: NewPattern
     history: Past = timedelta(days=1)
 
 
@@ -353,6 +230,18 @@ class Silence(DetectorBase):
 
     figures = frozenset({"node", "within"})
     kind: Literal["silence"]
+    samples: Annotated[tuple[Sample, ...], Field(max_length=0)] = ()
+
+
+class Divergence(DetectorBase):
+    """A node that says something else since a deployment than the live node does."""
+
+    figures = frozenset({
+        "node", "version", "baseline", "verdict", "reason", "reasons", "since", "within", "count", "template",
+        "command",
+    })  # fmt: skip
+    kind: Literal["divergence"]
+    divergence: Diverging = Diverging()
     samples: Annotated[tuple[Sample, ...], Field(max_length=0)] = ()
 
 
@@ -367,7 +256,7 @@ class Trend(Predictor, Bare):
     figures = frozenset({"node", "count", "total", "rate", "rate_before", "threshold", "hours"})
     kind: Literal["trend"]
     where: Levels
-    trend: _Rising
+    trend: Rising
 
 
 class Spike(Predictor, Bare):
@@ -375,7 +264,7 @@ class Spike(Predictor, Bare):
 
     figures = frozenset({"node", "count", "mean", "times", "threshold", "hours"})
     kind: Literal["spike"]
-    spike: _Jump
+    spike: Jump
     samples: Annotated[tuple[Sample, ...], Field(max_length=0)] = ()
 
 
@@ -384,12 +273,12 @@ class Backlog(Predictor):
 
     figures = frozenset({"count", "threshold"})
     kind: Literal["backlog"]
-    backlog: _OpenIssues
+    backlog: OpenIssues
     samples: Annotated[tuple[Sample, ...], Field(max_length=0)] = ()
 
 
-Detector = Ratio | Repeated | Threshold | Rate | New | Silence
-Rule = Ratio | Repeated | Threshold | Rate | New | Silence | Trend | Spike | Backlog
+Detector = Ratio | Repeated | Threshold | Rate | New | Silence  # of one node's lines, slot by slot
+Rule = Detector | Divergence | Trend | Spike | Backlog
 KINDS: dict[str, type[Rule]] = {
     "ratio": Ratio,
     "repeated": Repeated,
@@ -397,6 +286,7 @@ KINDS: dict[str, type[Rule]] = {
     "rate": Rate,
     "new": New,
     "silence": Silence,
+    "divergence": Divergence,
     "trend": Trend,
     "spike": Spike,
     "backlog": Backlog,

@@ -76,7 +76,24 @@ def test_marking_twice_is_marking_once(database: Database) -> None:
         assert mark(connection, deployed("1.5.0", NOON + HOUR)) is None
         assert mark(connection, deployed("1.4.2", NOON + 2 * HOUR)) is None, "rolled back"
         assert [each.version for each in deployments(connection, ALWAYS)] == ["1.4.2", "1.5.0", "1.4.2"]
-        assert deployments(connection, ALWAYS, node="blue") == []
+        assert deployments(connection, ALWAYS, nodes=["blue"]) == []
+
+
+def test_hours_that_are_read_in_any_order_tell_the_same(database: Database) -> None:
+    def noticed(version: str, hours: float) -> Deployment:
+        return Deployment("green", version, NOON + hours * HOUR, "lines", "line")
+
+    story = [noticed("1.4.2", 0), noticed("1.4.2", 0.05), noticed("1.4.2", 3), noticed("1.5.0", 5), noticed("1.5.0", 8)]
+    with database.connect() as connection:
+        for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 4, 0, 3, 1]):
+            connection.execute('DELETE FROM "Deployment"')
+            for place in order:
+                mark(connection, story[place])
+            found = deployments(connection, ALWAYS)
+
+            assert [(each.version, each.at, each.until) for each in found] == [
+                ("1.5.0", NOON + 5 * HOUR, None), ("1.4.2", NOON, NOON + 5 * HOUR),
+            ]  # fmt: skip
 
 
 def test_two_that_mark_at_once_mark_once(database: Database) -> None:
@@ -97,9 +114,11 @@ def test_lines_that_name_several_versions_announce_none() -> None:
     found = announced([
         row("green", 1, "Deploying release 1.4.2, draining"), row("green", 4, "Release 1.4.2 is up after 4 ms"),
         row("blue", 1, "started plugin v1.0.0"), row("blue", 2, "started plugin v2.0.0"),
-    ])  # fmt: skip
+        row("red", 1, "started plugin v1.0.0"), row("red", 40, "started mailer v2.0.0"),
+    ], WINDOW)  # fmt: skip
 
-    assert [(each.node, each.version, each.at) for each in found] == [("green", "1.4.2", NOON + timedelta(minutes=1))]
+    one = NOON + timedelta(minutes=1)
+    assert [(each.node, each.version, each.at) for each in found] == [("green", "1.4.2", one), ("red", "1.0.0", one)]
 
 
 @pytest.mark.parametrize(
@@ -164,16 +183,16 @@ def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database:
     with database.connect() as connection:
         store(connection, lines(1, new_error, days=3))
         connection.execute("""UPDATE "LogPattern" SET template = '[x](http://evil) | <num>' WHERE id = 'schema'""")
-        none = check_deployments(compare_newest(connection, WINDOW, live=None, now=WINDOW.until))
+        none = check_deployments(compare_newest(connection, live=None, now=WINDOW.until))
         mark(connection, deployed())
-        early = check_deployments(compare_newest(connection, WINDOW, live=None, now=NOON + HOUR / 2))
-        found = check_deployments(compare_newest(connection, WINDOW, live="blue", now=WINDOW.until))
-        late = check_deployments(compare_newest(connection, WINDOW, live="blue", now=NOON + timedelta(days=2)))
+        early = check_deployments(compare_newest(connection, live=None, now=NOON + HOUR / 3))
+        found = check_deployments(compare_newest(connection, live="blue", now=WINDOW.until))
+        late = check_deployments(compare_newest(connection, live="blue", now=NOON + timedelta(days=2)))
 
     assert none.passed
     assert none.description == "no deployment in the last day"
     assert early.passed
-    assert "compared when an hour has passed" in str(early.description)
+    assert "compared when half an hour has passed" in str(early.description)
     assert not found.passed
     assert found.description == "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC"
     assert "`[x](http://evil) \\| <num>`" in str(found.metadata["details"].value)
@@ -187,7 +206,7 @@ def test_a_restart_of_blue_does_not_hide_what_came_to_green(database: Database) 
         mark(connection, deployed())
         mark(connection, deployed(node="blue", when=NOON + HOUR))
 
-        found = check_deployments(compare_newest(connection, WINDOW, live=None, now=WINDOW.until))
+        found = check_deployments(compare_newest(connection, live=None, now=WINDOW.until))
 
     assert not found.passed
     assert str(found.description).endswith("fail: green 1.4.2, deployed 2026-11-20 12:00 UTC")
@@ -198,8 +217,8 @@ def test_who_is_compared_where_the_candidate_is_live_or_unknown(database: Databa
     with database.connect() as connection:
         store(connection, lines(1, days=2))
         mark(connection, deployed())
-        (live,) = compare_newest(connection, WINDOW, live="green", now=WINDOW.until)
-        (odd,) = compare_newest(connection, WINDOW, live="red", now=WINDOW.until)
+        (live,) = compare_newest(connection, live="green", now=WINDOW.until)
+        (odd,) = compare_newest(connection, live="red", now=WINDOW.until)
 
     assert live.comparison is not None
     assert live.comparison.baseline == "blue"
@@ -211,7 +230,7 @@ def test_a_comparison_that_the_database_refuses_is_a_sentence(database: Database
     with database.connect() as connection:
         connection.execute('DROP TABLE "Deployment"')
 
-        found = compare_newest(connection, WINDOW, live=None, now=WINDOW.until)
+        found = compare_newest(connection, live=None, now=WINDOW.until)
 
         assert found[0].told == "could not be compared: UndefinedTable"
         assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}

@@ -166,23 +166,31 @@ def test_the_past_compared_with_itself_fails_at_most_as_promised() -> None:
     assert outcome.reasons[-1] == f"calibrated by {promised}"
 
 
-def test_disturbed_buckets_are_no_measure_of_what_is_usual() -> None:
+def test_incidents_of_the_past_are_no_measure_of_what_is_usual() -> None:
     def incidents(node: str, slot: int, rates: Rates) -> Rates:
-        bad = node == "green" and slot < 0 and slot % 144 < 24
+        bad = node == "green" and slot < 0 and slot % 288 < 24
         return rates | ({("declined", "error"): 20.0} if bad else {})
 
     rows = pair(11, incidents)
-    marked = frozenset(each for each in range(240) if (each - 240) * 6 % 144 < 24)
-    plain = compare(rows, baseline="blue", candidate="green").usual
-    told = compare(
-        type(rows)(rows.keys, rows.baseline, rows.candidate, rows.past_baseline, rows.past_candidate, marked),
-        baseline="blue",
-        candidate="green",
-    ).usual
+    bad = {each for each in range(240) if (each - 240) * 6 % 288 < 24}
+    usual = compare(rows, baseline="blue", candidate="green").usual
 
-    declined = rows.keys.index(("declined", "error"))
-    assert told.spread[declined] < 0.2 < plain.spread[declined]
-    assert ENOUGH_PAST <= told.windows < plain.windows
+    assert pair(11).disturbed == frozenset()
+    assert rows.disturbed == {each + beside for each in bad for beside in (-1, 0, 1)} - {-1}
+    assert usual.spread[rows.keys.index(("declined", "error"))] < 0.2
+    assert usual.windows == 46, "of 60; each of the five touches three, the first two"
+
+
+def test_a_known_error_is_found_after_a_week_of_incidents() -> None:
+    def storms(node: str, slot: int, rates: Rates) -> Rates:
+        if slot >= 0:
+            return rates | ({("declined", "error"): 4.0} if node == "green" else {})
+        bad = slot % 288 < 18 if node == "blue" else slot % 432 >= 414
+        return {key: rate * (10 if bad and key[1] == "error" else 1) for key, rate in rates.items()}
+
+    outcome = judged(11, storms)
+
+    assert (outcome.verdict, of(outcome, "declined")) == ("fail", ("unexpected frequency", "fail"))
 
 
 @given(st.lists(st.floats(0, 1), max_size=40))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,12 +15,9 @@ from fleexmon_pipeline.comparison.read import (
     known_nodes,
     live_node,
 )
-from fleexmon_pipeline.detection.lifecycle import write_occurrences
-from fleexmon_pipeline.detection.occurrence import Subject
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.comparison.two_nodes import NOON, WINDOW, Rates, at, lines, store
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.story import firing
 
 
 def new_error(node: str, slot: int, rates: Rates) -> Rates:
@@ -101,21 +97,6 @@ def test_what_a_version_says_since_it_came_is_not_what_is_usual(database: Databa
 
     assert [each.status for each in without.patterns if each.pattern == "schema"] != ["unknown"]
     assert [(each.status, each.weight) for each in told.patterns if each.pattern == "schema"] == [("unknown", "fail")]
-
-
-def test_windows_in_which_a_rule_fired_do_not_calibrate(database: Database) -> None:
-    with database.connect() as connection:
-        store(connection, lines(5, days=3))
-        plain = compare_nodes(connection, WINDOW, "blue", "green").outcome.usual.windows
-        fired = firing(1, subject=Subject("green", "declined"))
-        bad = [replace(fired, slot=at(slot)) for slot in range(-200, -100)]
-        write_occurrences(
-            connection, bad, source="detector", window=Window(bad[0].slot, bad[-1].slot + timedelta(minutes=5))
-        )
-        told = compare_nodes(connection, WINDOW, "blue", "green").outcome.usual.windows
-
-    assert plain == 36
-    assert 30 <= told <= 31, "8 hours and 20 minutes touch five or six windows of two hours"
 
 
 def test_slots_that_were_not_collected_are_said_and_conclude_nothing(database: Database) -> None:

@@ -11,12 +11,6 @@ GROUP BY 1, 2, 3, 4;
 SELECT min(slot) AS slot FROM "LogCoverage"
 WHERE slot >= %(since)s AND node = ANY(%(nodes)s::text[]) AND status IN ('complete', 'empty', 'partial');
 
--- disturbed --
--- When rules saw something wrong with either node: no measure of what is usual.
-SELECT DISTINCT slot FROM "IssueOccurrence"
-WHERE slot >= %(since)s AND slot < %(until)s AND nodes && %(nodes)s::varchar[]
-  AND source = 'detector' AND severity <> 'low';
-
 -- known_before --
 -- One look into the index for each.
 SELECT id FROM unnest(%(ids)s::text[]) AS id
@@ -40,9 +34,16 @@ SELECT min(slot) AS first, max(slot) AS last FROM "LogPatternCount" WHERE node =
 -- nodes --
 -- A skip scan: coverage has a row for each slot and node, and names are few.
 WITH RECURSIVE name AS (
-  (SELECT node FROM "LogCoverage" ORDER BY node LIMIT 1)
+  (
+    SELECT node FROM "LogCoverage" WHERE %(before)s::timestamp IS NULL OR slot < %(before)s
+    ORDER BY node, slot LIMIT 1
+  )
   UNION ALL
-  SELECT (SELECT c.node FROM "LogCoverage" AS c WHERE c.node > name.node ORDER BY c.node LIMIT 1)
+  SELECT (
+    SELECT c.node FROM "LogCoverage" AS c
+    WHERE c.node > name.node AND (%(before)s::timestamp IS NULL OR slot < %(before)s)
+    ORDER BY c.node, c.slot LIMIT 1
+  )
   FROM name WHERE name.node IS NOT NULL
 )
 SELECT node FROM name WHERE node IS NOT NULL ORDER BY node;
@@ -51,9 +52,6 @@ SELECT node FROM name WHERE node IS NOT NULL ORDER BY node;
 SELECT node FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
 GROUP BY node ORDER BY sum(count) DESC, node LIMIT 1;
-
--- last_deployed --
-SELECT max(at) AS at FROM "Deployment" WHERE node = ANY(%(nodes)s::text[]) AND at <= %(until)s;
 
 -- lock_deployments --
 -- Two that mark the same node at once: the second sees what the first wrote.
@@ -70,16 +68,31 @@ INSERT INTO "Deployment" (node, version, at, by, source) VALUES (%(node)s, %(ver
 ON CONFLICT (node, at) DO NOTHING;
 
 -- deployments --
-SELECT node, version, at, by, source FROM "Deployment"
-WHERE (%(node)s::varchar IS NULL OR node = %(node)s) AND at >= %(since)s AND at < %(until)s
+-- Newest first, each with the moment of the node's next. The same version again is a restart: told apart here rather than
+-- when it is marked, since hours may be judged in any order.
+WITH marked AS (
+  SELECT node, version, at, by, source, lag(version) OVER (PARTITION BY node ORDER BY at) AS before
+  FROM "Deployment" WHERE %(nodes)s::text[] IS NULL OR node = ANY(%(nodes)s)
+),
+changed AS (
+  SELECT node, version, at, by, source, lead(at) OVER (PARTITION BY node ORDER BY at) AS until
+  FROM marked WHERE before IS DISTINCT FROM version
+)
+SELECT node, version, at, by, source, until FROM changed
+WHERE at >= %(since)s AND at < %(until)s
 ORDER BY at DESC, node LIMIT %(limit)s;
 
--- newest_deployments --
--- Of each node its newest: a restart of blue must not hide what came to green.
-SELECT node, version, at, by, source FROM (
-  SELECT DISTINCT ON (node) * FROM "Deployment" WHERE at >= %(since)s AND at < %(until)s ORDER BY node, at DESC
-) AS newest
-ORDER BY at DESC, node LIMIT %(limit)s;
+-- judged_with --
+-- Hours judged already in which this deployment is compared, or the node's next one, which it may end or turn into a
+-- restart.
+SELECT hour FROM "DetectedHour" AS h
+WHERE EXISTS (
+  SELECT FROM (
+    SELECT at FROM "Deployment" WHERE node = %(node)s AND at >= %(at)s ORDER BY at LIMIT 2
+  ) AS d
+  WHERE h.hour > d.at - interval '1 hour' AND h.hour <= d.at + %(reach)s
+)
+ORDER BY hour;
 
 -- start_lines --
 -- Lines that may announce a version: their patterns are few, and so are their counts. A start is one or two lines.

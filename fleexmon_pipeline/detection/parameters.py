@@ -1,0 +1,160 @@
+"""What rules are set by: durations, shares, expressions, and the parameters of each kind, as pydantic checks them.
+
+Here: values and what makes them wrong. The kinds themselves, and the texts of a rule: `rule.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import re2
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from fleexmon_pipeline.comparison.watch import AFTER, LONGEST_AFTER, STEP
+from fleexmon_pipeline.window import DAY, HOUR, SLOT
+
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def _duration(value: object) -> timedelta:
+    match = re.fullmatch(r"(\d{1,4})([mhd])", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is not a duration; examples: 15m, 1h, 1d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _in_slots(value: timedelta) -> timedelta:
+    if not SLOT <= value <= DAY or value % SLOT:
+        raise ValueError("counts are kept in slots of 5 minutes: a multiple of 5m, from 5m to 1d")
+    return value
+
+
+def _whole_slots(value: timedelta) -> timedelta:
+    if value > 6 * HOUR or value % SLOT:
+        raise ValueError("a multiple of 5m, up to 6h")
+    return value
+
+
+def _days(value: timedelta) -> timedelta:
+    if not DAY <= value <= 14 * DAY:
+        raise ValueError("what is usual is learnt from the last 14 days: from 1d to 14d")
+    return value
+
+
+def _watched(value: timedelta) -> timedelta:
+    if not STEP <= value <= LONGEST_AFTER or value % STEP:
+        raise ValueError("a deployment is compared every 30 minutes: a multiple of 30m, up to 4h")
+    return value
+
+
+def _share(value: object) -> float:
+    match = re.fullmatch(r"(\d{1,2}(?:\.\d{1,4})?)\s?%", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is not a percentage below 100; examples: 5%, 0.5%")
+    return float(Decimal(match[1]) / 100)  # the very double that 1/20 is: 5 of 100 lines are not more than 5%
+
+
+def _literal(text: str) -> str:
+    if not text.strip() or "\0" in text:
+        raise ValueError("a text to look for has at least one visible character and no NUL")
+    return text
+
+
+@cache
+def compiled(expression: str) -> Any:
+    """By RE2: time linear in the text, whatever the expression. (?i) makes it blind to case."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1 << 20
+    return re2.compile(expression, options)
+
+
+def _expression(text: str) -> str:
+    try:
+        compiled(text)
+    except re2.error as error:
+        said = error.args[0] if error.args else ""
+        told = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise ValueError(f"{text!r} is no expression that RE2 takes: {told}") from None
+    if "\0" in text or not text:
+        raise ValueError("an expression is not empty and has no NUL")
+    return text
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Lasting = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_whole_slots)]
+Past = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_days)]
+Within = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_in_slots)]
+Watched = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_watched)]
+Share = Annotated[float, BeforeValidator(_share)]
+Whole = Annotated[int, Field(strict=True, ge=0)]
+Hours = Annotated[int, Field(strict=True, ge=1, le=24)]
+Factor = Annotated[float, Field(strict=True, ge=1, le=1000, allow_inf_nan=False)]
+Alarms = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Literals = Annotated[str, AfterValidator(_literal)]
+Expression = Annotated[str, Field(max_length=1000), AfterValidator(_expression)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NodeCount(Strict):
+    more_than: Whole
+    within: Within
+    per: Literal["node"] = "node"
+
+
+class PatternCount(Strict):
+    more_than: Whole
+    within: Within
+    per: Literal["pattern"] = "pattern"  # of one node
+
+
+class NodeRatio(Strict):
+    more_than: Share
+    total_more_than: Whole  # lines: three of which one is an error say nothing
+    within: Within
+    per: Literal["node"] = "node"
+
+
+class Unusual(Strict):
+    """More lines than a node's past lets expect, of the time of day and the load."""
+
+    per: Literal["node", "pattern"]
+    at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → lines
+    times: Factor = 1.0  # what is expected
+    false_alarms: Alarms = 0.01  # a day and node, by what its past was like
+
+
+class NewPattern(Strict):
+    at_least: Annotated[int, Field(strict=True, ge=1)] = 1
+    within: Within = timedelta(minutes=30)
+    wary: Annotated[bool, Field(strict=True)] = True  # a second line, of nodes that have unknown ones every few days
+
+
+class Diverging(Strict):
+    verdict: Literal["fail", "marginal"] = "fail"  # or worse; what is inconclusive never fires
+    after: Watched = AFTER  # a deployment: how long it is watched
+
+
+class Rising(Strict):
+    hours: Hours  # compared with as many before
+    times: Factor
+    more_than: Share
+
+
+class Jump(Strict):
+    hours: Hours  # whose mean is what the hour is compared with
+    times: Factor
+    more_than: Whole
+
+
+class OpenIssues(Strict):
+    more_than: Whole
+    open_for: Lasting = timedelta()  # at least: an incident opens several at once, and most are over within the hour
