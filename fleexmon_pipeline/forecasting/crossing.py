@@ -1,29 +1,39 @@
-"""When a rate that climbs crosses a threshold: a line through the last hours, and how sure it is.
+"""When a rate that climbs crosses a threshold, and how sure that is.
 
-Here: arithmetic, without a database. What is done with it: `forecasts.py`, `announce.py`.
+Here: the judgement, from counts, without a database. Its arithmetic: `ramp.py`; what is done with it: `forecasts.py`,
+`announce.py`; figures behind the constants: docs/decisions/0015.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, sqrt
-from typing import Any
+from math import ceil
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
+from fleexmon_pipeline.forecasting.ramp import A_BIN, AN_HOUR, BINS, Floats, crossed_by, evidence, without_blips
 
-HOURS = (3, 6)  # through which the line goes: the one that is surer counts
+HOURS = BINS * A_BIN // AN_HOUR  # that are looked at; what is usual comes from those before
 FARTHEST = 12  # hours in which even the cautious end of the interval must have crossed: else it is not said
 SOONER = 6  # hours in which the middle must
-SIGMAS = 1.2816  # 80 % are within
-CLIMBS = 2.5  # standard errors of the slope, and of the last hour above the usual
-RARE = 0.99  # of the past's pairs of hours were below the last two: one loud hour, or a blip a day, is no trend
-LEAST_ERRORS = 5  # in these two
+OUTER = 0.1  # on both sides of the 80 % interval
+SURE = 4.0  # log of how much better a ramp explains the last hours than what is usual does
+NO_BURST = 4.0  # and than a burst does; at 3.5 more of what is said is wrong, at 4.5 a quarter of the ramps is lost
+LEAST_ERRORS = 4  # in the last two hours
+LEAST_RISE = 1.5  # of the last three, in what is usual; not worth a closer look below
 LEAST_HISTORY = 24  # hours, without which nobody knows what is usual
 LEAST_USUAL = 1e-4  # a usual rate of none at all would make every first error a trend
-CALM = 0.95  # of the past's hours say how far hours stray; the others are incidents
+CALM = 0.95  # of the past's hours say what is usual and how far hours stray; the others are incidents
+MOST_LOAD = 1.2  # logs beyond the usual lines: what more does to errors is not known
+STEADY = 4.0  # how firmly errors are held not to grow faster than lines, before a node's past says they do
+
+
+@dataclass(frozen=True)
+class Counts:
+    """`errors` of `lines`, whole hours or slots up to now, oldest first; nan where they are not known."""
+
+    errors: Floats
+    lines: Floats
 
 
 @dataclass(frozen=True)
@@ -34,76 +44,99 @@ class Crossing:
     low: int
     high: int
     rate: float  # of the last hour
-    usual: float
-    climbed: int  # hours that the line goes through
+    usual: float  # with its load
+    climbed: int  # hours
 
 
-def crossing(errors: Floats, lines: Floats, threshold: float) -> Crossing | None:
-    """From whole hours, oldest first, nan where unknown. None where nothing surely climbs, or it is above already.
+@dataclass(frozen=True)
+class _Usual:
+    """What the calm hours of the past were like."""
 
-    What is usual, and how far hours stray from it, comes from the hours before those that the line goes through.
+    base: float  # share of errors at the usual load
+    growth: float  # with which power of the load it grows
+    stray: float  # variance of an hour's errors, as a multiple of chance's
+
+    def share(self, load: Floats) -> Floats:
+        found: Floats = self.base * np.exp(self.growth * load)
+        return found
+
+
+def crossing(hours: Counts, beyond: Floats, slots: Counts, threshold: float) -> Crossing | None:
+    """None where nothing surely climbs, or it is above already.
+
+    `beyond`: log of each hour's lines, beyond what is usual of that hour; nan where that is not known. `slots`: of the
+    last HOURS. What is usual, how it grows with load, and how far hours stray from it, comes from the hours before.
     """
-    longest = max(HOURS)
-    if len(errors) < longest + LEAST_HISTORY or np.isnan(errors[-longest:]).any() or (lines[-longest:] <= 0).any():
+    if not _may_climb(hours, threshold):
         return None
-    known = ~np.isnan(errors[:-longest]) & (lines[:-longest] > 0)
-    past_errors, past_lines = errors[:-longest][known], lines[:-longest][known]
-    if len(past_errors) < LEAST_HISTORY or errors[-2:].sum() < LEAST_ERRORS:
+    load = _clipped(beyond)
+    usual = _learnt(Counts(hours.errors[:-HOURS], hours.lines[:-HOURS]), load[:-HOURS])
+    if usual is None or np.nansum(hours.errors[-3:]) < LEAST_RISE * usual.base * np.nansum(hours.lines[-3:]):
         return None
-    rate, usual = errors[-1] / lines[-1], max(_usual(past_errors, past_lines), LEAST_USUAL)
-    stray = _stray(past_errors, usual * past_lines)
-    pairs = (past_errors[1:] + past_errors[:-1]) / (past_lines[1:] + past_lines[:-1])
-    if (
-        rate > threshold
-        or rate <= errors[-2] / lines[-2]  # over already: most incidents end within the hour
-        or rate - usual < CLIMBS * sqrt(stray * usual / lines[-1])
-        or errors[-2:].sum() / lines[-2:].sum() <= np.quantile(pairs, RARE)
-    ):
+    errors, lines = _binned(without_blips(np.nan_to_num(slots.errors))), _binned(np.nan_to_num(slots.lines))
+    usual_lines = np.repeat(np.log1p(hours.lines[-HOURS:]) - beyond[-HOURS:], BINS // HOURS)
+    bin_load = _clipped(np.log1p(lines * (BINS // HOURS)) - usual_lines)
+    found = evidence(errors, lines, usual.share(bin_load), usual.stray, threshold)
+    if found.ramp < SURE or found.ramp - max(found.burst, 0.0) < NO_BURST:
         return None
-    found = [
-        Crossing(*ahead, float(rate), usual, hours)
-        for hours in HOURS
-        if (ahead := _ahead(errors[-hours:], lines[-hours:], usual, stray, threshold)) is not None
-    ]
-    return min(found, key=lambda each: each.high, default=None)
-
-
-def _ahead(errors: Floats, lines: Floats, usual: float, stray: float, threshold: float) -> tuple[int, int, int] | None:
-    rates = errors / lines
-    now, slope, cov = _line(np.arange(-len(rates), 0) + 0.5, rates, stray * np.maximum(rates, usual) / lines)
-    if slope <= CLIMBS * sqrt(cov[1, 1]):
+    share = float(usual.share(load[-1]))
+    chances = crossed_by(found, FARTHEST, share, float(hours.lines[-1]), usual.stray, threshold)
+    low, middle, high = (_first(chances, each) for each in (OUTER, 0.5, 1 - OUTER))
+    if low is None or middle is None or high is None or middle > SOONER:
         return None
-    ahead = np.arange(1, FARTHEST + 1) - 0.5
-    path = now + slope * ahead
-    margin = SIGMAS * np.sqrt(cov[0, 0] + 2 * ahead * cov[0, 1] + ahead**2 * cov[1, 1])
-    hours, low, high = (_first_above(each, threshold) for each in (path, path + margin, path - margin))
-    if hours is None or low is None or high is None or hours > SOONER:
+    rate = float(hours.errors[-1] / hours.lines[-1])
+    return Crossing(middle, low, high, rate, share, ceil(found.began))
+
+
+def _may_climb(hours: Counts, threshold: float) -> bool:
+    """Whether the last two hours are known, hold some errors, and are not above the threshold."""
+    errors, lines = hours.errors[-2:], hours.lines[-2:]
+    if len(hours.errors) < HOURS + LEAST_HISTORY or np.isnan(errors).any() or (lines <= 0).any():
+        return False
+    return bool(errors.sum() >= LEAST_ERRORS and errors[-1] <= threshold * lines[-1])
+
+
+def _learnt(past: Counts, load: Floats) -> _Usual | None:
+    known = ~np.isnan(past.errors) & (past.lines > 0)
+    if known.sum() < LEAST_HISTORY:
         return None
-    return hours, low, high
+    errors, lines, load = past.errors[known], past.lines[known], load[known]
+    loud = errors / lines
+    for _ in range(2):  # a busy hour is loud only beside others that are as busy
+        calm = loud <= np.quantile(loud, CALM)
+        base, growth = _with_load(errors[calm], lines[calm], load[calm])
+        expected = base * np.exp(growth * load) * lines
+        loud = (errors - expected) / np.sqrt(expected)
+    strays = np.sort((errors - expected) ** 2 / expected)
+    return _Usual(base, growth, max(1.0, float(strays[: ceil(len(strays) * CALM)].mean())))
 
 
-def _usual(errors: Floats, lines: Floats) -> float:
-    """The median rate, or where that is none, errors by lines without the loudest tenth of the hours."""
-    rates = errors / lines
-    calm = rates <= np.quantile(rates, 0.9)
-    return max(float(np.median(rates)), float(errors[calm].sum() / lines[calm].sum()))
+def _clipped(load: Floats) -> Floats:
+    """Not known is as usual."""
+    found: Floats = np.clip(np.nan_to_num(load), -MOST_LOAD, MOST_LOAD)
+    return found
 
 
-def _stray(errors: Floats, expected: Floats) -> float:
-    """Variance of the calm hours as a multiple of a Poisson count's; at least 1."""
-    strays = np.sort((errors - expected) ** 2 / np.maximum(expected, 1e-9))
-    return max(1.0, float(strays[: ceil(len(strays) * CALM)].mean()))
+def _binned(slots: Floats) -> Floats:
+    found: Floats = slots.reshape(BINS, A_BIN).sum(axis=1)
+    return found
 
 
-def _line(at: Floats, rates: Floats, variance: Floats) -> tuple[float, float, Floats]:
-    """Weighted least squares: the rate now, its change an hour, their covariance."""
-    design = np.stack([np.ones(len(at)), at], axis=1)
-    weighted = design / variance[:, None]
-    cov = np.linalg.inv(design.T @ weighted)
-    now, slope = cov @ (weighted.T @ rates)
-    return float(now), float(slope), cov
+def _with_load(errors: Floats, lines: Floats, load: Floats) -> tuple[float, float]:
+    """The share at the usual load, and by which power of the load it grows (0 to 2): Poisson regression."""
+    level, growth = float(np.log(max(errors.sum(), 0.5) / lines.sum())), 0.0
+    for _ in range(8):  # Newton's steps; it has settled after five
+        expected = lines * np.exp(level + growth * load)
+        of_level = (errors - expected).sum()
+        of_growth = ((errors - expected) * load).sum() - growth * STEADY
+        flat, mixed = expected.sum(), (expected * load).sum()
+        steep = (expected * load**2).sum() + STEADY
+        both = flat * steep - mixed**2
+        level += float((steep * of_level - mixed * of_growth) / both)
+        growth = float(np.clip(growth + (flat * of_growth - mixed * of_level) / both, 0.0, 2.0))
+    return max(float(np.exp(level)), LEAST_USUAL), growth
 
 
-def _first_above(path: Floats, threshold: float) -> int | None:
-    above = np.flatnonzero(path > threshold)
-    return int(above[0]) + 1 if len(above) else None
+def _first(chances: Floats, share: float) -> int | None:
+    reached = np.flatnonzero(chances >= share)
+    return int(reached[0]) + 1 if len(reached) else None

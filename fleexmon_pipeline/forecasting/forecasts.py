@@ -21,10 +21,10 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule import LEVELS, Level, Ratio, Rule
-from fleexmon_pipeline.forecasting.crossing import FARTHEST, crossing
+from fleexmon_pipeline.forecasting.crossing import FARTHEST, HOURS, Counts, Crossing, crossing
 from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Floats, Forecast, Series
-from fleexmon_pipeline.forecasting.series import hourly_series
-from fleexmon_pipeline.window import DAY, HOUR, Window, floor
+from fleexmon_pipeline.forecasting.series import hourly_series, slot_series
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
 _SQL = statements("forecasting")
 HORIZONS = (1, 3, 6, 12)  # hours; twelve rows each hour, node and subject would say little more
@@ -64,9 +64,11 @@ def make_forecasts(connection: Connection, rules: Sequence[Rule], window: Window
         with connection.transaction():
             connection.execute(_SQL["lock"])
             series = hourly_series(connection, Window(hours.since - HISTORY, known_until))
+            slots = slot_series(connection, Window(hours.since - HOURS * HOUR, hours.until))
             patterns = _pattern_series(connection, series, day.since, known_until)
             nodes = [
-                _Node(str(name), frame.droplevel("node"), patterns) for name, frame in series.groupby(level="node")
+                NodeSeries(str(name), frame.droplevel("node"), _of(slots, str(name)), patterns)
+                for name, frame in series.groupby(level="node")
             ]
             for hour in hours.hours():
                 rows = [row for node in nodes for row in node.forecasts(hour.until, ratios)]
@@ -77,11 +79,17 @@ def make_forecasts(connection: Connection, rules: Sequence[Rule], window: Window
     return made
 
 
-class _Node:
-    """The series of one node."""
+class NodeSeries:
+    """The series of one node, as frames of `series.py` have them: hours, and the slots of the last of these."""
 
-    def __init__(self, name: str, frame: pd.DataFrame, patterns: Mapping[tuple[str, str], Floats]) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        slots: pd.DataFrame,
+        patterns: Mapping[tuple[str, str], Floats],
+    ) -> None:
+        self.name, self.slots = name, slots
         self.first: datetime = frame.index[0].to_pydatetime()
         self.covered = frame["covered"].to_numpy()
         self.levels = {level: _known(frame[level], self.covered) for level in LEVELS}
@@ -99,6 +107,7 @@ class _Node:
         return total
 
     def forecasts(self, end: datetime, ratios: Sequence[Ratio]) -> Iterator[dict[str, Any]]:
+        """Rows of "LogForecast" as of `end`, the end of an hour; those of a threshold to be crossed have figures."""
         last = (end - self.first) // HOUR
         if not self.covered[last - 1]:
             return
@@ -111,17 +120,30 @@ class _Node:
         for rule in ratios:
             if not rule.is_about(self.name):
                 continue
-            errors = self.errors(rule.where.level)[recent]
-            found = crossing(errors, self.lines[recent], rule.ratio.more_than)
+            errors, lines = self.errors(rule.where.level)[recent], self.lines[recent]
+            found = self._crossing(end, rule, Counts(errors, lines))
             if found is None:
                 continue
             figures = {
                 "rate": found.rate, "usual": found.usual, "climbed": found.climbed, "threshold": rule.ratio.more_than,
                 "levels": list(rule.where.level), "totalMoreThan": rule.ratio.total_more_than,
-                "count": int(errors[-1]), "total": int(self.lines[recent][-1]),
+                "count": int(errors[-1]), "total": int(lines[-1]),
             }  # fmt: skip
             said = Forecast(found.high, float(found.hours), float(found.low), float(found.high), None, None)
             yield _row(self.name, f"{CROSSING}{rule.name}", end, said, figures)
+
+    def _crossing(self, end: datetime, rule: Ratio, hours: Counts) -> Crossing | None:
+        slots = self.slots.loc[pd.Timestamp(end - HOURS * HOUR) : pd.Timestamp(end - SLOT)]
+        covered = slots["covered"].to_numpy()
+        errors = _known(slots[[*rule.where.level]].sum(axis=1), covered)
+        lines = _known(slots["lines"], covered)
+        beyond = self.series["lines"].beyond(end, len(hours.lines))
+        return crossing(hours, beyond, Counts(errors, lines), rule.ratio.more_than)
+
+
+def _of(slots: pd.DataFrame, node: str) -> pd.DataFrame:
+    """A node that was not known lately has no slots."""
+    return slots[slots.index.get_level_values("node") == node].droplevel("node")
 
 
 def _row(

@@ -57,6 +57,12 @@ class Series:
         known = known[~np.isnan(known)]
         return float(np.median(known)) if len(known) else float("nan")
 
+    def beyond(self, end: datetime, hours: int) -> Floats:
+        """Of the last `hours` before `end`: how far each is from what is usual of it, in logs (square roots of shares);
+        nan where that is not known."""
+        last = (end - self.first) // HOUR
+        return self._beyond[last - hours : last]
+
     def forecasts(self, end: datetime, horizons: tuple[int, ...]) -> list[Forecast]:
         """As of `end`, the end of an hour, from the values before it alone. [] where too little is known.
 

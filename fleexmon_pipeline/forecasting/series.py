@@ -1,9 +1,11 @@
-"""Hourly series of every node: lines by level, and whether they are all there.
+"""Series of every node, hour by hour or slot by slot: lines by level, and whether they are all there.
 
-Here: from counts and coverage to a frame. What is concluded from it: `predictors.py`.
+Here: from counts and coverage to a frame. What is concluded from it: `predictors.py`, `forecasts.py`.
 """
 
 from __future__ import annotations
+
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -21,26 +23,34 @@ def hourly_series(connection: Connection, window: Window) -> pd.DataFrame:
     `covered`, bool: every slot of the hour that lies in the window was collected, whether it held lines or not. Zeros
     mean silence only where `covered` is true. An hour that the window ends in counts as far as the window goes.
     """
+    return _series(connection, window, [hour.since for hour in window.hours()], HOUR)
+
+
+def slot_series(connection: Connection, window: Window) -> pd.DataFrame:
+    """The same, a row for each slot; the index calls it `hour` as well."""
+    return _series(connection, window, [slot.since for slot in window.slots()], SLOT)
+
+
+def _series(connection: Connection, window: Window, begins: list[datetime], step: timedelta) -> pd.DataFrame:
     sql = statements("forecasting")
-    bounds = {"since": window.since, "until": window.until}
-    counts = connection.execute(sql["hourly_counts"], bounds).fetchall()
+    bounds = {"since": window.since, "until": window.until, "step": step}
+    counts = connection.execute(sql["counts"], bounds).fetchall()
     slots = connection.execute(sql["covered_slots"], bounds).fetchall()
     nodes = sorted({row["node"] for row in (*counts, *slots)})
-    hours = [hour.since for hour in window.hours()]
-    index = pd.MultiIndex.from_product([nodes, pd.DatetimeIndex(hours)], names=["node", "hour"])
+    index = pd.MultiIndex.from_product([nodes, pd.DatetimeIndex(begins)], names=["node", "hour"])
     frame = pd.DataFrame(0, index=index, columns=[*LEVELS], dtype="int64")
     if counts:
         levels = pd.DataFrame(
-            [(row["node"], pd.Timestamp(row["hour"]), read_level(row["level"]), row["count"]) for row in counts],
+            [(row["node"], pd.Timestamp(row["begin"]), read_level(row["level"]), row["count"]) for row in counts],
             columns=["node", "hour", "level", "count"],
         )
         table = levels.pivot_table(index=["node", "hour"], columns="level", values="count", aggfunc="sum", fill_value=0)
         frame = table.reindex(index=index, columns=[*LEVELS], fill_value=0).astype("int64")
     frame["lines"] = frame[[*LEVELS]].sum(axis=1)
-    due = {hour.since: hour.overlap(window).length // SLOT for hour in Window(hours[0], hours[-1] + HOUR).hours()}
-    known = {(row["node"], row["hour"]): row["slots"] for row in slots}
+    due = {begin: Window(begin, begin + step).overlap(window).length // SLOT for begin in begins}
+    known = {(row["node"], row["begin"]): row["slots"] for row in slots}
     frame["covered"] = [
-        due[hour] > 0 and known.get((node, hour), 0) == due[hour]
-        for node, hour in ((node, hour) for node in nodes for hour in hours)
+        due[begin] > 0 and known.get((node, begin), 0) == due[begin]
+        for node, begin in ((node, begin) for node in nodes for begin in begins)
     ]
     return frame

@@ -120,7 +120,7 @@ def _mined(folder: Path) -> Replay:
     texts: list[tuple[int, str, str, str]] = []
     since: dict[str, int] = {}
     hour_slots = HOUR // SLOT
-    streams = [_lines(folder / f"{node}.ndjson", node) for node in truth["nodes"]]
+    streams = [lines_of(folder / f"{node}.ndjson", node) for node in truth["nodes"]]
     for _, lines in groupby(merge(*streams), key=lambda line: line[0] // hour_slots):
         counts: Counter[tuple[int, str, str, str]] = Counter()
         batch = list(lines)
@@ -148,7 +148,7 @@ def slot_number(moment: datetime) -> int:
     return (moment - EPOCH) // SLOT
 
 
-def _lines(path: Path, node: str) -> Iterator[tuple[int, str, str, str]]:
+def lines_of(path: Path, node: str) -> Iterator[tuple[int, str, str, str]]:
     """Slot, node, level, message."""
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     slots: dict[str, int] = {}

@@ -27,15 +27,20 @@ Lines = tuple[int, int]  # of an hour: all, errors
 
 
 def store(connection: Connection, node: str, last: datetime, hours: int, of: Callable[[datetime], Lines]) -> None:
-    """Counts as analysis leaves them, and coverage, for the `hours` hours up to that of `last`."""
+    """Counts as analysis leaves them, and coverage, for the `hours` hours up to that of `last`. An hour's lines are
+    spread over its slots."""
     counts, slots = [], []
     for hour in (last - HOUR * back for back in range(hours)):
         lines, errors = of(hour)
-        counts += [(hour, node, "ok", "info", lines - errors)] if lines > errors else []
-        counts += [(hour, node, "bad", "ERROR", errors)] if errors else []
-        slots += [(node, slot.since, slot.until) for slot in Window(hour, hour + HOUR).slots()]
+        for number, slot in enumerate(Window(hour, hour + HOUR).slots()):
+            slots.append((node, slot.since, slot.until))
+            for pattern, level, all_of_it in (("ok", "info", lines - errors), ("bad", "ERROR", errors)):
+                if share := all_of_it * (number + 1) // 12 - all_of_it * number // 12:
+                    counts.append((slot.since, node, pattern, level, share, []))
     with connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO \"LogPatternCount\" VALUES (%s, %s, %s, %s, %s, '{}')", counts)
+        with cursor.copy('COPY "LogPatternCount" FROM STDIN') as copy:
+            for row in counts:
+                copy.write_row(row)
         cursor.executemany(
             'INSERT INTO "LogCoverage" (node, slot, status, "updatedAt") VALUES (%s, %s, \'complete\', %s)', slots
         )
@@ -174,9 +179,9 @@ def test_a_threshold_that_will_be_crossed_is_said_with_its_time(database: Databa
         (row,) = rows(connection, "figures IS NOT NULL")
         (said,) = warn(connection, RULES, Window(TEN, END))
     assert (row["subject"], row["node"]) == ("crossing:high-error-rate", "blue")
-    assert (row["value"], row["low"], row["high"]) == (3, 2, 4)
-    assert row["hour"] == END + 3 * HOUR
-    assert said.title == "Error rate of blue crosses 5% in about 3 h (80 %: 2-4 h)"
+    assert (row["value"], row["low"], row["high"]) == (3, 1, 6)
+    assert row["hour"] == END + 5 * HOUR
+    assert said.title == "Error rate of blue crosses 5% in about 3 h (80 %: 1-6 h)"
     assert (said.fingerprint, said.source) == ("forecast-high-error-rate:node:blue", "predictor")
     assert (said.slot, said.grace) == (END - timedelta(minutes=5), timedelta(hours=6))
     assert said.metadata["hours"] == 3
@@ -187,8 +192,8 @@ def test_a_threshold_that_will_be_crossed_is_said_with_its_time(database: Databa
     ("went", "actual", "hit"),
     [
         ([0.04, 0.045, 0.051, 0.06], 3, True),
-        ([0.06, 0.06, 0.06, 0.06], 1, False),  # sooner than the interval has it
-        ([0.02, 0.01, 0.01, 0.01], None, False),
+        ([0.06, 0.06, 0.06, 0.06], 1, True),
+        ([0.02, 0.01, 0.01, 0.01, 0.01, 0.01], None, False),
         ([0.04, 0.045, 0.049], None, None),  # the last hour of the interval is still to come
     ],
 )
@@ -203,6 +208,17 @@ def test_a_crossing_is_scored_by_the_first_hour_above(
         one_hour(connection)
         (row,) = rows(connection, "figures IS NOT NULL")
     assert (row["actual"], row["hit"]) == (actual, hit)
+
+
+def test_a_crossing_sooner_than_its_interval_is_no_hit(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, "blue", TEN, 24 * 8, climbing)
+        one_hour(connection)
+        connection.execute('UPDATE "LogForecast" SET low = 2 WHERE figures IS NOT NULL')
+        store(connection, "blue", END, 1, steadily(0.06))
+        one_hour(connection, END + HOUR)
+        (row,) = rows(connection, "figures IS NOT NULL")
+    assert (row["actual"], row["hit"]) == (1, False)
 
 
 def steadily(rate: float) -> Callable[[datetime], Lines]:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fleexmon_pipeline.forecasting.crossing import crossing
 from fleexmon_pipeline.forecasting.method import FARTHEST, Series
 from fleexmon_pipeline.window import HOUR
 
@@ -95,59 +94,3 @@ def test_whatever_the_series_the_value_lies_in_its_interval(values: np.ndarray, 
         assert 0 <= each.low <= each.value + 1e-6
         assert each.value <= each.high + 1e-6
         assert not share or each.high <= 1
-
-
-# -- crossings --------------------------------------------------------------------------------------------------------
-
-
-def climbing(*last: float, lines: float = 2_000, days: int = 7) -> tuple[np.ndarray, np.ndarray]:
-    """1 % of errors, more or less, then hours of these rates."""
-    calm = np.random.default_rng(3).poisson(0.01 * lines, days * 24)
-    errors = np.concatenate([calm, np.round(lines * np.array(last))]).astype(float)
-    return errors, np.full(len(errors), lines)
-
-
-def test_a_rate_that_climbs_crosses_in_time() -> None:
-    found = crossing(*climbing(0.01, 0.01, 0.01, 0.01, 0.02, 0.03), 0.05)
-    assert found is not None
-    assert (found.low, found.hours, found.high) == (2, 2, 4)
-    assert (found.rate, found.climbed) == (0.03, 3)
-    assert found.usual == pytest.approx(0.01, rel=0.1)
-
-
-@pytest.mark.parametrize(
-    "last",
-    [
-        (0.01,) * 6,
-        (0.01, 0.01, 0.01, 0.02, 0.03, 0.06),  # above already
-        (0.01, 0.01, 0.01, 0.01, 0.03, 0.01),  # over
-        (0.01, 0.011, 0.012, 0.013, 0.014, 0.015),  # years away
-        (0.03,) * 6,  # high, and not climbing
-    ],
-)
-def test_other_rates_do_not(last: tuple[float, ...]) -> None:
-    assert crossing(*climbing(*last), 0.05) is None
-
-
-def test_few_lines_do_not_make_it_sure() -> None:
-    assert crossing(*climbing(0, 0, 0, 0, 0.02, 0.03, lines=100), 0.05) is None
-
-
-def test_an_hour_that_is_not_known_or_had_no_lines_makes_no_trend() -> None:
-    errors, lines = climbing(0.01, 0.01, 0.01, 0.01, 0.02, 0.03)
-    unknown = errors.copy()
-    unknown[-2] = np.nan
-    idle = lines.copy()
-    idle[-3] = 0
-    assert crossing(unknown, lines, 0.05) is None
-    assert crossing(errors, idle, 0.05) is None
-    assert crossing(errors[-20:], lines[-20:], 0.05) is None
-
-
-@given(
-    arrays(np.float64, 60, elements=st.one_of(st.just(np.nan), st.integers(0, 1000).map(float))),
-    arrays(np.float64, 60, elements=st.one_of(st.just(np.nan), st.integers(0, 1000).map(float))),
-)
-def test_whatever_the_hours_the_middle_lies_in_the_interval(errors: np.ndarray, others: np.ndarray) -> None:
-    found = crossing(errors, errors + others, 0.05)
-    assert found is None or 1 <= found.low <= found.hours <= found.high <= 12

@@ -1,13 +1,13 @@
--- hourly_counts --
--- Lines per hour, node and level as stored; a few rows however many lines.
-SELECT date_trunc('hour', slot) AS hour, node, level, sum(count)::bigint AS count
+-- counts --
+-- Lines per step of time, node and level as stored; a few rows however many lines.
+SELECT date_bin(%(step)s, slot, 'epoch') AS begin, node, level, sum(count)::bigint AS count
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2, 3;
 
 -- covered_slots --
 -- Slots of which the lines are known to be all there. Empty is known too; missing and partial are not.
-SELECT date_trunc('hour', slot) AS hour, node, count(*) FILTER (WHERE status IN ('complete', 'empty')) AS slots
+SELECT date_bin(%(step)s, slot, 'epoch') AS begin, node, count(*) FILTER (WHERE status IN ('complete', 'empty')) AS slots
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2;
