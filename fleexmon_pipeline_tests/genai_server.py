@@ -7,11 +7,9 @@ description where that is present; one that breaks it is answered 400 and fails 
 from __future__ import annotations
 
 import json
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +18,7 @@ from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest
 
 from fleexmon_pipeline.settings import GenAISettings
+from fleexmon_pipeline_tests.loopback import Handler, Loopback
 
 PATH = "/api/v1/chat/completions"
 Script = Callable[["_Handler", dict[str, Any]], None]
@@ -57,37 +56,97 @@ def issue(*ids: Any, **members: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class GenAIServer:
+class _Handler(Handler):
+    fake: GenAIServer
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:  # noqa: N802 - the parent's name
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        path, _, query = self.path.partition("?")
+        self.fake.headers.append({name.lower(): value for name, value in self.headers.items()})
+        question = json.loads(body)
+        self.fake.questions.append(question)
+        violation = self._violation(path, query, body)
+        if violation:
+            self.fake.violations.append(violation)
+            self.reply(400, {"id": "bad_request", "message": violation}, {})
+        elif self.fake.key and self.headers.get("authorization") != f"Bearer {self.fake.key}":
+            self.reply(401, {"id": "unauthorized", "message": "bad key"}, {})
+        else:
+            self.fake.next_script()(self, question)
+
+    def _violation(self, path: str, query: str, body: bytes) -> str | None:
+        if path != PATH:
+            return f"asked for {path}"
+        contract = contract_of_agents()
+        if contract is None:
+            return None
+        arguments = dict(part.split("=", 1) for part in query.split("&") if part)
+        try:
+            contract.validate_request(
+                MockRequest(
+                    "http://agent.test",
+                    "post",
+                    path,
+                    args=arguments,
+                    # The description demands a key; an agent of one's own may have none, and then none is sent.
+                    headers={"Authorization": self.headers.get("authorization", "Bearer none")},
+                    data=body,
+                    content_type=self.headers.get("content-type", ""),
+                )
+            )
+        except OpenAPIError as error:
+            return f"{error}: {error.__cause__}"
+        return None
+
+    def reply(self, status: int, body: Any, headers: Mapping[str, str]) -> None:
+        """`body`: bytes as they are, anything else as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_body(status, data, {"Content-Type": "application/json", **headers})
+
+    def wait(self) -> None:
+        self.close_connection = True
+        self.fake.stopping.wait(30)
+
+    def drip(self, start: bytes, *, every: float | None) -> None:
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(start)
+        while not self.fake.stopping.wait(every or 30):
+            try:
+                self.wfile.write(b" ")
+                self.wfile.flush()
+            except OSError:
+                return
+
+    def drop(self) -> None:
+        self.close_connection = True
+
+
+class GenAIServer(Loopback):
     """An agent on 127.0.0.1, up inside `with`. What is scripted is used up in order; then it finds no issue."""
 
+    handler = _Handler
+
     def __init__(self, *, key: str | None = None) -> None:
+        super().__init__()
         self.key = key
         self.questions: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.violations: list[str] = []
-        self.closing = threading.Event()
         self._script: deque[Script] = deque()
         self.always: Script | None = None
 
-    def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"agent": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        if error is None:
+    def __exit__(self, *error: object) -> None:
+        super().__exit__()
+        if error[0] is None:
             assert not self.violations, self.violations
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self.host_port}"
 
     @property
     def settings(self) -> GenAISettings:
@@ -144,78 +203,3 @@ class GenAIServer:
         if self._script:
             return self._script.popleft()
         return self.always or (lambda handler, _: handler.reply(200, completion('{"issues": []}'), {}))
-
-
-class _Handler(BaseHTTPRequestHandler):
-    agent: GenAIServer
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        path, _, query = self.path.partition("?")
-        self.agent.headers.append({name.lower(): value for name, value in self.headers.items()})
-        question = json.loads(body)
-        self.agent.questions.append(question)
-        violation = self._violation(path, query, body)
-        if violation:
-            self.agent.violations.append(violation)
-            self.reply(400, {"id": "bad_request", "message": violation}, {})
-        elif self.agent.key and self.headers.get("authorization") != f"Bearer {self.agent.key}":
-            self.reply(401, {"id": "unauthorized", "message": "bad key"}, {})
-        else:
-            self.agent.next_script()(self, question)
-
-    def _violation(self, path: str, query: str, body: bytes) -> str | None:
-        if path != PATH:
-            return f"asked for {path}"
-        contract = contract_of_agents()
-        if contract is None:
-            return None
-        arguments = dict(part.split("=", 1) for part in query.split("&") if part)
-        try:
-            contract.validate_request(
-                MockRequest(
-                    "http://agent.test",
-                    "post",
-                    path,
-                    args=arguments,
-                    # The description demands a key; an agent of one's own may have none, and then none is sent.
-                    headers={"Authorization": self.headers.get("authorization", "Bearer none")},
-                    data=body,
-                    content_type=self.headers.get("content-type", ""),
-                )
-            )
-        except OpenAPIError as error:
-            return f"{error}: {error.__cause__}"
-        return None
-
-    def reply(self, status: int, body: Any, headers: Mapping[str, str]) -> None:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def wait(self) -> None:
-        self.close_connection = True
-        self.agent.closing.wait(30)
-
-    def drip(self, start: bytes, *, every: float | None) -> None:
-        self.close_connection = True
-        self.send_response(200)
-        self.send_header("Content-Length", "100000")
-        self.end_headers()
-        self.wfile.write(start)
-        while not self.agent.closing.wait(every or 30):
-            try:
-                self.wfile.write(b" ")
-                self.wfile.flush()
-            except OSError:
-                return
-
-    def drop(self) -> None:
-        self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002
-        return

@@ -11,14 +11,14 @@ import re
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from fleexmon_pipeline_tests.loopback import Handler, Loopback
 
 GATEWAYD = "/usr/lib/systemd/systemd-journal-gatewayd"
 REMOTE = "/usr/lib/systemd/systemd-journal-remote"
@@ -99,10 +99,37 @@ def _wait_for(port: int) -> None:
         time.sleep(0.02)
 
 
-class JournalServer:
+class _Handler(Handler):
+    fake: JournalServer
+
+    def do_GET(self) -> None:  # noqa: N802 - the parent's name
+        journal = self.fake
+        journal.headers.append(dict(self.headers.items()))
+        if self.path == "/machine" and not journal.machine:
+            self._send(404, b"Not found.\n", "text/plain")
+            return
+        if self.path == "/machine":
+            oldest = journal.entries[0].microseconds if journal.entries else 0
+            self._send(200, json.dumps({"cutoff_from_realtime": str(oldest)}).encode(), "application/json")
+            return
+        journal.ranges.append(self.headers["Range"])
+        body = journal.body if journal.body is not None else journal.asked(self.headers["Range"])
+        if body is None:
+            self._send(400, b"Failed to parse Range header.\n", "text/plain")
+        else:
+            self._send(journal.status, body, journal.content_type)
+
+    def _send(self, status: int, body: bytes, content_type: str) -> None:
+        self.send_body(status, body, {"Content-Type": content_type}, truncate_at=self.fake.truncate_at)
+
+
+class JournalServer(Loopback):
     """Behaves like gatewayd 252, and fails as asked: `truncate_at` bytes, `status`, `body` in place of entries."""
 
+    handler = _Handler
+
     def __init__(self, entries: Sequence[Entry]) -> None:
+        super().__init__()
         self.ranges: list[str] = []
         self.headers: list[Mapping[str, str]] = []
         self.entries = list(entries)
@@ -111,21 +138,6 @@ class JournalServer:
         self.machine = True
         self.body: bytes | None = None
         self.content_type = EXPORT
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def host_port(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> JournalServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def cursor(self, index: int) -> str:
         one = self.entries[index]
@@ -144,38 +156,3 @@ class JournalServer:
             start = next((i for i, one in enumerate(self.entries) if one.microseconds >= wanted), len(self.entries))
         chosen = range(start, min(start + int(found[3]), len(self.entries)))
         return exported([self.entries[i] for i in chosen], [self.cursor(i) for i in chosen])
-
-
-def _handler_of(journal: JournalServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            journal.headers.append(dict(self.headers.items()))
-            if self.path == "/machine" and not journal.machine:
-                self._send(404, b"Not found.\n", "text/plain")
-                return
-            if self.path == "/machine":
-                oldest = journal.entries[0].microseconds if journal.entries else 0
-                body: bytes | None = json.dumps({"cutoff_from_realtime": str(oldest)}).encode()
-                self._send(200, body or b"", "application/json")
-                return
-            journal.ranges.append(self.headers["Range"])
-            body = journal.body if journal.body is not None else journal.asked(self.headers["Range"])
-            if body is None:
-                self._send(400, b"Failed to parse Range header.\n", "text/plain")
-            else:
-                self._send(journal.status, body, journal.content_type)
-
-        def _send(self, status: int, body: bytes, content_type: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            try:
-                self.wfile.write(body[: journal.truncate_at])
-            except (BrokenPipeError, ConnectionResetError):
-                return  # the client had what it wanted
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
-            """Nothing on stderr."""
-
-    return Handler

@@ -6,11 +6,11 @@ Here: what it is asked and how it may fail. What the product makes of it: `colle
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+from fleexmon_pipeline_tests.loopback import Handler, Loopback
 
 
 class LokiLine(NamedTuple):
@@ -19,10 +19,26 @@ class LokiLine(NamedTuple):
     labels: dict[str, str]
 
 
-class LokiServer:
+class _Handler(Handler):
+    fake: LokiServer
+
+    def do_GET(self) -> None:  # noqa: N802 - the parent's name
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.fake.asked.append(query)
+        self.fake.headers.append({name.lower(): value for name, value in self.headers.items()})
+        known = parts.path == self.fake.path
+        status, body = self.fake.answer(query) if known else (404, b"404 page not found\n")
+        self.send_body(status, body, {"Content-Type": "application/json"}, truncate_at=self.fake.truncate_at)
+
+
+class LokiServer(Loopback):
     """Answers `path` with lines, or as asked: `body` and `status` in place of them, `truncate_at` bytes of them."""
 
+    handler = _Handler
+
     def __init__(self, lines: Sequence[LokiLine] = (), *, path: str = "/loki/api/v1/query_range") -> None:
+        super().__init__()
         self.lines = list(lines)
         self.path = path
         self.most = 5_000
@@ -31,21 +47,6 @@ class LokiServer:
         self.status = 200
         self.body: bytes | None = None
         self.truncate_at: int | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def host_port(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> LokiServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def answer(self, query: dict[str, str]) -> tuple[int, bytes]:
         if self.body is not None or self.status != 200:
@@ -67,26 +68,3 @@ class LokiServer:
             stream["values"].insert(0, [str(line.nanoseconds), line.text])
         data = {"resultType": "streams", "result": list(streams.values()), "stats": {"summary": {"bytesProcessed": 1}}}
         return 200, json.dumps({"status": "success", "data": data}).encode()
-
-
-def _handler_of(loki: LokiServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            loki.asked.append(query)
-            loki.headers.append({name.lower(): value for name, value in self.headers.items()})
-            status, body = loki.answer(query) if parts.path == loki.path else (404, b"404 page not found\n")
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            try:
-                self.wfile.write(body[: loki.truncate_at])
-            except (BrokenPipeError, ConnectionResetError):
-                return  # the client had what it wanted
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
-            """Nothing on stderr."""
-
-    return Handler

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+from fleexmon_pipeline_tests.loopback import Handler, Loopback
 
 Record = dict[str, Any]
 Shape = Literal["array", "object", "ndjson"]
@@ -78,7 +79,91 @@ class Answer:
     drip_after: bytes | None = None
 
 
-class NodeServer:
+class _Handler(Handler):
+    protocol_version = "HTTP/1.1"
+    timeout = 10.0  # a client that neither reads nor leaves must not keep `stop` waiting for ever
+    fake: NodeServer
+
+    def do_GET(self) -> None:  # noqa: N802 - the parent's name
+        query = parse_qs(urlsplit(self.path).query)
+        request = Request(
+            since=_moment(query.get("since", [None])[0]),
+            until=_moment(query.get("until", [None])[0]),
+            headers={name.lower(): value for name, value in self.headers.items()},
+            target=self.path,
+        )
+        self.fake.requests.append(request)
+        self.close_connection = True
+        try:
+            answer = self.fake.next_answer()
+            if answer.drip_after is None:
+                self._send(answer, request)
+            else:
+                self._drip(answer.drip_after)
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            return  # the client gave up, as many of these tests want it to
+
+    def _send(self, answer: Answer, request: Request) -> None:
+        body = answer.body
+        if body is None:
+            body = _shaped(self.fake.records_of(request), answer.shape) if answer.status == 200 else b""
+        if answer.gzip:
+            body = gzip.compress(body)
+        if answer.delay and not self._sleep(answer.delay):
+            return
+        if answer.stream is not None:
+            self.send_response(answer.status)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            for piece in answer.stream():
+                self.wfile.write(piece)
+            return
+        usual = {
+            "Content-Type": "application/x-ndjson" if answer.shape == "ndjson" else "application/json",
+            "Connection": "close",
+            **({"Content-Encoding": "gzip"} if answer.gzip else {}),
+            **({"Transfer-Encoding": "chunked"} if answer.chunked else {"Content-Length": str(len(body))}),
+        }
+        self.send_response(answer.status)
+        for name, value in {**usual, **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        end = min(limit for limit in (len(body), answer.truncate_at, answer.hang_after) if limit is not None)
+        for piece in _pieces(body[:end], 1_000 if answer.drip else 1_000_000):
+            if answer.drip and not self._sleep(answer.drip):
+                return
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.chunked else piece)
+        if answer.hang_after is not None:
+            while self._sleep(0.5):
+                pass
+        elif answer.chunked and end == len(body):
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _drip(self, start: bytes) -> None:
+        self.wfile.write(start)
+        while self._sleep(0.02):
+            self.wfile.write(b"x")
+
+    def _sleep(self, seconds: float) -> bool:
+        """False as soon as the node is stopped or the client has gone."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self.fake.stopping.wait(min(left, 0.02)) or self._client_has_gone():
+                return False
+        return True
+
+    def _client_has_gone(self) -> bool:
+        # MSG_DONTWAIT would wait all the same, for the handler's `timeout`: Python polls before it asks.
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+
+
+def _pieces(body: bytes, size: int) -> Iterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+class NodeServer(Loopback):
     """A node on 127.0.0.1, up inside `with`. Without `serve` it has no lines.
 
     with NodeServer() as node:
@@ -86,15 +171,16 @@ class NodeServer:
         collect([node_of("BLUE_HOST", "blue", node.host_port)])
     """
 
+    handler = _Handler
+    waits_for_handlers = True
+
     def __init__(self) -> None:
+        super().__init__()
         self.requests: list[Request] = []
         self._records: Sequence[object] = ()
         self._filtered = True
         self._answers: list[tuple[Answer, int | None]] = []
         self._answering = threading.Lock()
-        self._port = 0
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
 
     def serve(self, records: Sequence[object], *, filtered: bool = True) -> None:
         """Have these records, and forget scripted answers.
@@ -148,35 +234,6 @@ class NodeServer:
         """What is asked for lines: `http://127.0.0.1:41234/api/logs`."""
         return f"http://{self.host_port}{PATH}"
 
-    @property
-    def host_port(self) -> str:
-        """What an operator would write into BLUE_HOST."""
-        return f"127.0.0.1:{self._port}"
-
-    def start(self) -> None:
-        """Up, on the port it had before if it was up before."""
-        self._server = _Server(("127.0.0.1", self._port), self)
-        self._port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="node", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Down: connections are refused, answers that hang or drip are cut."""
-        if self._server is None or self._thread is None:
-            return
-        self._server.stopping.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._server = self._thread = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
     def next_answer(self) -> Answer:
         with self._answering:
             if not self._answers:
@@ -213,99 +270,3 @@ def _shaped(records: list[object], shape: Shape) -> bytes:
     if shape == "ndjson":
         return b"".join(json.dumps(record).encode() + b"\n" for record in records)
     return json.dumps({"logs": records} if shape == "object" else records).encode()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # server_close waits for its handlers: none outlives its test
-
-    def __init__(self, address: tuple[str, int], node: NodeServer) -> None:
-        self.node = node
-        self.stopping = threading.Event()
-        super().__init__(address, _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 10.0  # a client that neither reads nor leaves must not keep `stop` waiting for ever
-    server: _Server
-
-    def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
-        request = Request(
-            since=_moment(query.get("since", [None])[0]),
-            until=_moment(query.get("until", [None])[0]),
-            headers={name.lower(): value for name, value in self.headers.items()},
-            target=self.path,
-        )
-        self.server.node.requests.append(request)
-        self.close_connection = True
-        try:
-            answer = self.server.node.next_answer()
-            if answer.drip_after is None:
-                self._send(answer, request)
-            else:
-                self._drip(answer.drip_after)
-        except (BrokenPipeError, ConnectionResetError, TimeoutError):
-            return  # the client gave up, as many of these tests want it to
-
-    def _send(self, answer: Answer, request: Request) -> None:
-        body = answer.body
-        if body is None:
-            body = _shaped(self.server.node.records_of(request), answer.shape) if answer.status == 200 else b""
-        if answer.gzip:
-            body = gzip.compress(body)
-        if answer.delay and not self._sleep(answer.delay):
-            return
-        if answer.stream is not None:
-            self.send_response(answer.status)
-            self.send_header("Connection", "close")
-            self.end_headers()
-            for piece in answer.stream():
-                self.wfile.write(piece)
-            return
-        usual = {
-            "Content-Type": "application/x-ndjson" if answer.shape == "ndjson" else "application/json",
-            "Connection": "close",
-            **({"Content-Encoding": "gzip"} if answer.gzip else {}),
-            **({"Transfer-Encoding": "chunked"} if answer.chunked else {"Content-Length": str(len(body))}),
-        }
-        self.send_response(answer.status)
-        for name, value in {**usual, **answer.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        end = min(limit for limit in (len(body), answer.truncate_at, answer.hang_after) if limit is not None)
-        for piece in _pieces(body[:end], 1_000 if answer.drip else 1_000_000):
-            if answer.drip and not self._sleep(answer.drip):
-                return
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.chunked else piece)
-        if answer.hang_after is not None:
-            while self._sleep(0.5):
-                pass
-        elif answer.chunked and end == len(body):
-            self.wfile.write(b"0\r\n\r\n")
-
-    def _drip(self, start: bytes) -> None:
-        self.wfile.write(start)
-        while self._sleep(0.02):
-            self.wfile.write(b"x")
-
-    def _sleep(self, seconds: float) -> bool:
-        """False as soon as the node is stopped or the client has gone."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if self.server.stopping.wait(min(left, 0.02)) or self._client_has_gone():
-                return False
-        return True
-
-    def _client_has_gone(self) -> bool:
-        # MSG_DONTWAIT would wait all the same, for the handler's `timeout`: Python polls before it asks.
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
-        """Nothing on stderr: `requests` tells what was asked."""
-
-
-def _pieces(body: bytes, size: int) -> Iterator[bytes]:
-    for start in range(0, len(body), size):
-        yield body[start : start + size]
