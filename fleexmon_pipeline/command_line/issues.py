@@ -40,46 +40,53 @@ def issues_show(
         print_one(typer.echo, issue, as_json=as_json, now=datetime.now(UTC))
 
 
-MutedIssue = Annotated[str | None, typer.Argument(help="An issue's id, or the beginning of it.")]
+Issues = Annotated[list[str], typer.Argument(help="Their ids, or the beginnings of them; all are done, or none.")]
+MutedIssues = Annotated[
+    list[str] | None, typer.Argument(help="Issues' ids, or the beginnings of them; all are done, or none.")
+]
 MutedFingerprint = Annotated[str | None, typer.Option("--fingerprint", help="All issues of this fingerprint instead.")]
 MutedNode = Annotated[str | None, typer.Option("--node", help="All issues of this node instead.")]
 MutedRule = Annotated[str | None, typer.Option("--rule", help="All issues of this rule instead.")]
 
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it is about, and what would change; change nothing.")]
+
+
 @app.command("resolve")
 def issues_resolve(
-    issue: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")],
+    issues: Issues,
     by: By,
     why: Why = "",
     verdict: Annotated[str | None, typer.Option("--as", help="noise or real: what backtests count as false.")] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
 ) -> None:
     """It is over, or was nothing. If it fires again a new issue names it."""
     from fleexmon_pipeline.commands.issues import resolve
 
     with refusing():
-        resolve(typer.echo, issue, by=by, why=why, verdict=verdict, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        resolve(typer.echo, issues, by=by, why=why, verdict=verdict, dry_run=dry_run, as_json=as_json, now=now)
 
 
 @app.command("mute")
 def issues_mute(
     by: By,
     why: Annotated[str, typer.Option("--why", help="Why, for whoever looks at it later.", prompt=True)],
-    issue: MutedIssue = None,
+    issues: MutedIssues = None,
     fingerprint: MutedFingerprint = None,
     node: MutedNode = None,
     rule: MutedRule = None,
     length: Annotated[str | None, typer.Option("--for", help="2h, 7d; default: until unmuted.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="A UTC time instead, such as 2026-11-30.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say which open issues it is about; mute nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Tell nobody of it on GitHub, whenever it fires. Issues are found and listed all the same."""
     from fleexmon_pipeline.commands.issues import Meant, mute
 
     with refusing():
-        meant = Meant(issue, fingerprint, node, rule)
+        meant = Meant(issues or (), fingerprint, node, rule)
         now = datetime.now(UTC)
         mute(typer.echo, meant, length, until, by=by, why=why, dry_run=dry_run, as_json=as_json, now=now)
 
@@ -87,17 +94,20 @@ def issues_mute(
 @app.command("unmute")
 def issues_unmute(
     by: By,
-    issue: MutedIssue = None,
+    issues: MutedIssues = None,
     fingerprint: MutedFingerprint = None,
     node: MutedNode = None,
     rule: MutedRule = None,
     why: Why = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
 ) -> None:
     """End a mute."""
     from fleexmon_pipeline.commands.issues import Meant, unmute
 
     with refusing():
-        unmute(typer.echo, Meant(issue, fingerprint, node, rule), by=by, why=why, now=datetime.now(UTC))
+        meant, now = Meant(issues or (), fingerprint, node, rule), datetime.now(UTC)
+        unmute(typer.echo, meant, by=by, why=why, dry_run=dry_run, as_json=as_json, now=now)
 
 
 @app.command("mutes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,11 +18,12 @@ from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.detection import handling
-from fleexmon_pipeline.detection.handling import Scope, Verdict, resolve_issue
+from fleexmon_pipeline.detection.handling import Scope, Verdict
 from fleexmon_pipeline.detection.issues import Status, UnknownIssueError, list_issues, show_issue
 from fleexmon_pipeline.detection.occurrence import Severity
 from fleexmon_pipeline.detection.rules import all_rules
 from fleexmon_pipeline.detection.surroundings import surroundings
+from fleexmon_pipeline.reporting.verdict import counted
 
 Write = Callable[[str], object]
 _SHORT = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
@@ -50,10 +51,8 @@ def print_list(
             f"{row['id'][:_SHORT]}  {row['severity']:<8}  {row['status']:<8}  {seen}  "
             f"{', '.join(row['nodes']) or 'all nodes':<12}  {inert(row['title'])}"
         )
-    write(
-        f"{len(rows)} {'issues' if status == 'all' else f'{status} issues'}"
-        + (" or more" if len(rows) == limit else "")
-    )
+    of = "issue" if status == "all" else f"{status} issue"
+    write(counted(len(rows), of) + (" or more" if len(rows) == limit else ""))
 
 
 def print_one(write: Write, name: str, *, as_json: bool, now: datetime) -> None:
@@ -78,30 +77,43 @@ def print_one(write: Write, name: str, *, as_json: bool, now: datetime) -> None:
     write(page(detail, around, mutes, book))
 
 
-def resolve(write: Write, name: str, *, by: str, why: str, verdict: str | None, now: datetime) -> None:
-    """Raises typer.BadParameter."""
+def resolve(
+    write: Write, names: Sequence[str], *, by: str, why: str, verdict: str | None, dry_run: bool, as_json: bool,
+    now: datetime,
+) -> None:  # fmt: skip
+    """All of them or none. Raises typer.BadParameter."""
     said: Verdict | None = next((known for known in get_args(Verdict) if known == verdict), None)
     if verdict is not None and said is None:
         raise typer.BadParameter(f'--as: "{verdict}" is none of {", ".join(get_args(Verdict))}')
     with connect(database_url()) as connection, _known():
-        handled = resolve_issue(connection, name, by=by, why=why, verdict=said, now=now)
-    told = "resolved" if handled.changed else "was resolved already"
-    write(f"{handled.id}  {told}{f', called {said}' if said else ''}: {inert(handled.title)}")
+        done = handling.resolve_issues(connection, names, by=by, why=why, verdict=said, now=now, dry_run=dry_run)
+    if as_json:
+        told = {"by": by, "why": why, "as": said, "dry_run": dry_run}
+        rows = [
+            {"id": str(each.id), "title": each.title, "fingerprint": each.fingerprint, "resolved": each.changed, **told}
+            for each in done
+        ]
+        write(msgspec.json.encode(rows).decode())
+        return
+    for each in done:
+        resolved = "would be resolved" if dry_run else "resolved"
+        called = f", {'would be ' if dry_run else ''}called {said}" if said else ""
+        write(f"{each.id}  {resolved if each.changed else 'was resolved already'}{called}: {inert(each.title)}")
 
 
 @dataclass(frozen=True)
 class Meant:
-    """Which issues a person means: one by its id, or all of a kind. Exactly one is given."""
+    """Which issues a person means: some by their ids, or all of a kind. Exactly one is given."""
 
-    issue: str | None = None
+    issues: Sequence[str] = ()
     fingerprint: str | None = None
     node: str | None = None
     rule: str | None = None
 
-    def scope(self, connection: Connection) -> Scope:
+    def scopes(self, connection: Connection) -> list[Scope]:
         rules = [rule.name for rule in all_rules(settings.rules_directory()).rules] if self.rule else []
-        return handling.scope_of(
-            connection, self.issue, fingerprint=self.fingerprint, node=self.node, rule=self.rule, rules=rules
+        return handling.scopes_of(
+            connection, self.issues, fingerprint=self.fingerprint, node=self.node, rule=self.rule, rules=rules
         )
 
 
@@ -109,22 +121,24 @@ def mute(
     write: Write, meant: Meant, length: str | None, until: str | None, *, by: str, why: str, dry_run: bool,
     as_json: bool, now: datetime,
 ) -> None:  # fmt: skip
-    """Raises typer.BadParameter."""
+    """All of them or none. Raises typer.BadParameter."""
     ends = _end(length, until, now=now)
     with connect(database_url()) as connection, _known():
-        scope = meant.scope(connection)
-        silenced = handling.open_issues(connection, scope)
-        if not dry_run:
-            handling.mute(connection, scope, by=by, why=why, now=now, until=ends)
+        silenced = {scope: handling.open_issues(connection, scope) for scope in meant.scopes(connection)}
+        with connection.transaction(force_rollback=dry_run):
+            for scope in silenced:
+                handling.mute(connection, scope, by=by, why=why, now=now, until=ends)
     if as_json:
-        told = {**vars(scope), "by": by, "why": why, "until": ends, "muted": not dry_run, "open_issues": silenced}
-        write(msgspec.json.encode(told).decode())
+        told = {"by": by, "why": why, "until": ends, "dry_run": dry_run}
+        rows = [{**vars(scope), **told, "open_issues": issues} for scope, issues in silenced.items()]
+        write(msgspec.json.encode(rows).decode())
         return
-    for row in silenced if dry_run else ():
-        write(f"{row['id'][:_SHORT]}  {row['severity']:<8}  {inert(row['title'])}")
     when = f"until {ends:%Y-%m-%d %H:%M} UTC" if ends else "until unmuted"
-    said = f"would be muted {when}" if dry_run else f"muted {when}"
-    write(f"{said}: {inert(str(scope))} ({len(silenced)} open issues)")
+    for scope, issues in silenced.items():
+        for row in issues if dry_run else ():
+            write(f"{row['id'][:_SHORT]}  {row['severity']:<8}  {inert(row['title'])}")
+        said = f"{'would be muted' if dry_run else 'muted'} {when}"
+        write(f"{said}: {inert(str(scope))} ({counted(len(issues), 'open issue')})")
 
 
 def _end(length: str | None, until: str | None, *, now: datetime) -> datetime | None:
@@ -143,12 +157,19 @@ def _end(length: str | None, until: str | None, *, now: datetime) -> datetime | 
     return ends
 
 
-def unmute(write: Write, meant: Meant, *, by: str, why: str, now: datetime) -> None:
-    """Raises typer.BadParameter."""
-    with connect(database_url()) as connection, _known():
-        scope = meant.scope(connection)
-        ended = handling.unmute(connection, scope, by=by, why=why, now=now)
-    write(f"{f'{ended} mutes ended' if ended else 'was not muted'}: {inert(str(scope))}")
+def unmute(write: Write, meant: Meant, *, by: str, why: str, dry_run: bool, as_json: bool, now: datetime) -> None:
+    """All of them or none. Raises typer.BadParameter."""
+    with connect(database_url()) as connection, _known(), connection.transaction(force_rollback=dry_run):
+        ended = {
+            scope: handling.unmute(connection, scope, by=by, why=why, now=now) for scope in meant.scopes(connection)
+        }
+    if as_json:
+        told = {"by": by, "why": why, "dry_run": dry_run}
+        write(msgspec.json.encode([{**vars(scope), **told, "ended": count} for scope, count in ended.items()]).decode())
+        return
+    for scope, count in ended.items():
+        said = f"{counted(count, 'mute')} {'would end' if dry_run else 'ended'}" if count else "was not muted"
+        write(f"{said}: {inert(str(scope))}")
 
 
 def print_mutes(write: Write, *, as_json: bool, now: datetime) -> None:
@@ -161,7 +182,7 @@ def print_mutes(write: Write, *, as_json: bool, now: datetime) -> None:
         what = str(Scope(row["fingerprint"], row["node"], row["rule"]))
         until = f"until {_minute(row['until'])}" if row["until"] else "until unmuted"
         write(f"{_minute(row['since'])}  {until:<19}  {inert(row['by'])}  {inert(what)}  {inert(row['why'])}")
-    write(f"{len(rows)} mutes")
+    write(counted(len(rows), "mute"))
 
 
 @contextmanager

@@ -6,14 +6,14 @@ Here: the writes. What follows from a resolve: `lifecycle.py` keeps it; from a m
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.issues import Row, find_issue, plain
+from fleexmon_pipeline.detection.issues import Row, find_issues, plain
 from fleexmon_pipeline.identity import uuid8
 
 SQL = statements("handling")
@@ -50,43 +50,60 @@ class Scope:
         return bool(metadata.get("fingerprint") == self.fingerprint)
 
 
-def resolve_issue(
-    connection: Connection, name: str, *, by: str, why: str, verdict: Verdict | None, now: datetime
-) -> Handled:
-    """Resolve the issue that goes by `name`; firing later makes another one that names it. `verdict` is for backtests,
-    also of an issue that is over. Raises UnknownIssueError."""
-    key = find_issue(connection, name)
-    told = {"id": key, "by": by, "why": why, "now": now}
-    with connection.transaction():
-        row = connection.execute(SQL["subject_of"], {"id": key}).fetchone()
-        changed = connection.execute(SQL["resolve"], told).rowcount > 0
-        fingerprint = row["fingerprint"] if row else None
-        if verdict:
-            connection.execute(SQL["judge"], {**told, "fingerprint": fingerprint, "verdict": verdict})
+def resolve_issues(
+    connection: Connection,
+    names: Sequence[str],
+    *,
+    by: str,
+    why: str,
+    verdict: Verdict | None,
+    now: datetime,
+    dry_run: bool = False,
+) -> list[Handled]:
+    """Resolve the issues that go by these names, all or none; firing later makes another one that names it.
+
+    `verdict` is for backtests, also of an issue that is over. A dry run says what would change.
+    Raises UnknownIssueError.
+    """
+    keys = find_issues(connection, names)
+    with connection.transaction(force_rollback=dry_run):
+        return [_resolve(connection, key, verdict, {"id": key, "by": by, "why": why, "now": now}) for key in keys]
+
+
+def _resolve(connection: Connection, key: uuid.UUID, verdict: Verdict | None, told: Row) -> Handled:
+    row = connection.execute(SQL["subject_of"], {"id": key}).fetchone()
+    changed = connection.execute(SQL["resolve"], told).rowcount > 0
+    fingerprint = row["fingerprint"] if row else None
+    if verdict:
+        connection.execute(SQL["judge"], {**told, "fingerprint": fingerprint, "verdict": verdict})
     return Handled(key, row["title"] if row else "", fingerprint, changed)
 
 
-def scope_of(
+def scopes_of(
     connection: Connection,
-    name: str | None,
+    names: Sequence[str] = (),
     *,
     fingerprint: str | None = None,
     node: str | None = None,
     rule: str | None = None,
     rules: Collection[str] = (),
-) -> Scope:
-    """Of an issue's id (or its beginning), a fingerprint, a node or a rule, exactly one.
+) -> list[Scope]:
+    """Of issues' ids (or their beginnings), or of a fingerprint, a node or a rule: exactly one kind, each scope once.
 
     `rules`: names of those in force, which may not have fired yet. Raises UnknownIssueError, and ValueError for what
     there was never anything of.
     """
-    if sum(each is not None for each in (name, fingerprint, node, rule)) != 1:
-        raise ValueError("give an issue, --fingerprint, --node or --rule, one of them")
-    if name is not None:
-        row = connection.execute(SQL["subject_of"], {"id": find_issue(connection, name)}).fetchone()
-        if row is None or row["fingerprint"] is None:
-            raise ValueError(f"issue {name}: another program made it, it has no fingerprint to mute; resolve it there")
-        return Scope(fingerprint=row["fingerprint"])
+    if bool(names) + sum(each is not None for each in (fingerprint, node, rule)) != 1:
+        raise ValueError("give issues, --fingerprint, --node or --rule, one of them")
+    if names:
+        keys = find_issues(connection, names)
+        of = {row["id"]: row["fingerprint"] for row in connection.execute(SQL["fingerprints_of"], {"ids": keys})}
+        if theirs := [str(key) for key in keys if of.get(key) is None]:
+            raise ValueError(
+                f"issue {', '.join(theirs)}: another program made it, it has no fingerprint to mute. "
+                "`fleexmon issues resolve` ends it, and --node or --rule mutes more."
+            )
+        return [Scope(fingerprint=name) for name in dict.fromkeys(of[key] for key in keys)]
     scope = Scope(fingerprint, node, rule)
     found = connection.execute(SQL["known_scope"], vars(scope)).fetchone()
     if rule not in rules and not (found and found["known"]):
@@ -94,7 +111,7 @@ def scope_of(
                 "rule": "`fleexmon rules list` lists them"}  # fmt: skip
         option = next(option for option, value in vars(scope).items() if value is not None)
         raise ValueError(f'--{option}: there was never anything of "{getattr(scope, option)[:100]}"; {ways[option]}')
-    return scope
+    return [scope]
 
 
 def open_issues(connection: Connection, scope: Scope) -> list[Row]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -108,6 +109,20 @@ def find_issue(connection: Connection, name: str) -> uuid.UUID:
         raise UnknownIssueError(f"issue {name}: {found[0]['count']} ids begin so ({some}{more}). Give more of it.")
     key: uuid.UUID = found[0]["id"]
     return key
+
+
+def find_issues(connection: Connection, names: Iterable[str]) -> list[uuid.UUID]:
+    """Ids in the order of the names, each once. Raises UnknownIssueError, which tells of all names that are wrong."""
+    found: dict[uuid.UUID, None] = {}
+    wrong = []
+    for name in names:
+        try:
+            found[find_issue(connection, name)] = None
+        except UnknownIssueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UnknownIssueError("\n".join(wrong))
+    return list(found)
 
 
 def plain(row: Row) -> Row:

@@ -42,9 +42,9 @@ def test_the_list_tells_the_open_ones_and_how_many(found: list[str], fleexmon: C
     line, total = said.out.splitlines()
     assert line.startswith(f"{found[0][:18]}  high      open")
     assert line.endswith("blue          disk \ufffd[31m full")
-    assert total == "1 open issues"
+    assert total == "1 open issue"
     assert fleexmon("issues", "list", "--status", "all").out.splitlines()[-1] == "2 issues"
-    assert fleexmon("issues", "list", "--status", "all", "--limit", "1").out.splitlines()[-1] == "1 issues or more"
+    assert fleexmon("issues", "list", "--status", "all", "--limit", "1").out.splitlines()[-1] == "1 issue or more"
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_a_mute_is_written_down_and_ends(found: list[str], fleexmon: Call) -> No
     listed = fleexmon("issues", "mutes").out
     assert "\x1b" not in listed
     assert listed.endswith("2 mutes\n")
-    assert fleexmon("issues", "unmute", found[0]).out.startswith("1 mutes ended")
+    assert fleexmon("issues", "unmute", found[0]).out.startswith("1 mute ended")
     assert fleexmon("issues", "unmute", found[0]).out.startswith("was not muted")
-    assert fleexmon("issues", "unmute", "--node", "green").out == "1 mutes ended: node green\n"
+    assert fleexmon("issues", "unmute", "--node", "green").out == "1 mute ended: node green\n"
     assert fleexmon("issues", "mutes").out == "0 mutes\n"
 
 
@@ -165,8 +165,8 @@ def test_a_mute_is_written_down_and_ends(found: list[str], fleexmon: Call) -> No
     [
         (["resolve", "12345678"], "there is none with that id"),
         (["resolve", "ID", "--as", "rubbish"], '--as: "rubbish" is none of noise, real'),
-        (["mute", "--why", "x"], "give an issue, --fingerprint, --node or --rule, one of them"),
-        (["mute", "ID", "--node", "blue", "--why", "x"], "give an issue, --fingerprint, --node or --rule"),
+        (["mute", "--why", "x"], "give issues, --fingerprint, --node or --rule, one of them"),
+        (["mute", "ID", "--node", "blue", "--why", "x"], "give issues, --fingerprint, --node or --rule"),
         (["mute", "--rule", "silent-nod", "--why", "x"], '--rule: there was never anything of "silent-nod"'),
         (["mute", "--node", "bleu", "--why", "x"], "`fleexmon nodes` lists them"),
         (["mute", "--fingerprint", "a:b", "--why", "x"], "`fleexmon issues show ID --json` has it"),
@@ -175,12 +175,47 @@ def test_a_mute_is_written_down_and_ends(found: list[str], fleexmon: Call) -> No
         (["mute", "ID", "--why", "x", "--until", "2090-01-01", "--for", "7d"], "give one of them"),
         (["mute", "ID", "--why", "x", "--for", "soon"], '--for: "soon"'),
         (["mute", "ID", "--why", "x", "--for", "2126-01-01"], '--for: "2126-01-01"'),
-        (["unmute", "zzzz"], "not an id"),
+        (["unmute", "zzzz"], "issue 'zzzz': not an id"),
+        (["unmute", "THEIRS"], "another program made it, it has no fingerprint to mute. `fleexmon issues resolve`"),
     ],
 )
-def test_what_cannot_be_done_says_why(command: list[str], reason: str, found: list[str], fleexmon: Call) -> None:
-    said = fleexmon("issues", *(found[0] if word == "ID" else word for word in command))
-    assert reason in refused(said)
+def test_what_cannot_be_done_says_why(
+    command: list[str], reason: str, found: list[str], fleexmon: Call, database: Database
+) -> None:
+    (theirs,) = database.rows(
+        'INSERT INTO "LogIssue" (type, severity, title, description, source, "detectedAt", "updatedAt")'
+        " VALUES ('t', 'low', '', '', 'ops', '2026-11-20', '2026-11-20') RETURNING id::text"
+    )
+    ids = {"ID": found[0], "THEIRS": str(theirs["id"])}
+    assert reason in refused(fleexmon("issues", *(ids.get(word, word) for word in command)))
+
+
+def test_several_are_done_at_once_or_none(found: list[str], fleexmon: Call, database: Database) -> None:
+    tables = '"LogIssue"', '"IssueMute"', '"IssueVerdict"'
+    before = database.fingerprint(*tables)
+    for command in (["resolve", "--as", "noise"], ["mute", "--why", "x"], ["unmute"]):
+        told = refused(fleexmon("issues", command[0], found[0], "12345678", "soup", *command[1:]))
+        assert "issue 12345678: there is none with that id" in told
+        assert "issue 'soup': not an id" in told
+        assert fleexmon("issues", *command, *found, "--dry-run").status == 0
+    assert database.fingerprint(*tables) == before
+
+    looked = fleexmon("issues", "resolve", *found, found[0][:18], "--dry-run").out
+    assert [line.split("  ")[1].split(":")[0] for line in looked.splitlines()] == [
+        "would be resolved", "was resolved already",
+    ]  # fmt: skip
+    done = json.loads(fleexmon("issues", "resolve", *found, "--as", "noise", "--why", "a test", "--json").out)
+    assert [(row["id"], row["resolved"], row["as"]) for row in done] == [
+        (found[0], True, "noise"), (found[1], False, "noise"),
+    ]  # fmt: skip
+
+    fingerprints = ["repeated-error:pattern:1f2e@blue", "repeated-error:pattern:3c4d@green"]
+    muted = json.loads(fleexmon("issues", "mute", *found, found[0][:18], "--why", "x", "--json").out)
+    assert [(row["fingerprint"], row["open_issues"]) for row in muted] == [(name, []) for name in fingerprints]
+    looked = fleexmon("issues", "unmute", *found, "--dry-run").out.splitlines()
+    assert looked == [f"1 mute would end: {name}" for name in fingerprints]
+    ended = json.loads(fleexmon("issues", "unmute", *found, "--json").out)
+    assert [(row["fingerprint"], row["ended"]) for row in ended] == [(name, 1) for name in fingerprints]
 
 
 def test_an_issue_that_is_muted_reaches_nobody_until_it_is_unmuted(
@@ -207,25 +242,25 @@ def test_all_of_a_rule_are_muted_after_a_look_at_which(found: list[str], fleexmo
         "issues", "mute", "--rule", "repeated-error", "--why", "known", "--until", "2090-01-01", "--dry-run"
     )
     assert looked.out.splitlines()[0].startswith(f"{found[0][:18]}  high")
-    assert looked.out.endswith("would be muted until 2090-01-01 00:00 UTC: rule repeated-error (1 open issues)\n")
+    assert looked.out.endswith("would be muted until 2090-01-01 00:00 UTC: rule repeated-error (1 open issue)\n")
     assert fleexmon("issues", "mutes").out == "0 mutes\n"
 
     for why in ("known", "known since May"):  # what is said last holds
         said = fleexmon("issues", "mute", "--rule", "repeated-error", "--why", why, "--until", "2090-01-01", "--json")
-    told = json.loads(said.out)
-    assert (told["rule"], told["muted"], [row["id"] for row in told["open_issues"]]) == (
+    (told,) = json.loads(said.out)
+    assert (told["rule"], told["dry_run"], [row["id"] for row in told["open_issues"]]) == (
         "repeated-error",
-        True,
+        False,
         found[:1],
     )
     assert [row["why"] for row in json.loads(fleexmon("issues", "mutes", "--json").out)] == ["known since May"]
-    assert "muted        until 2090-01-01T00:00:00Z by" in fleexmon("issues", "show", found[0]).out
+    assert "muted        until 2090-01-01 00:00 UTC by" in fleexmon("issues", "show", found[0]).out
     fleexmon("issues", "mute", "--rule", "silent-node", "--why", "has not fired yet")
     with database.connect() as connection:
         refresh_alerts(connection, now=datetime(2026, 11, 20, 14, tzinfo=UTC))
     assert database.rows('SELECT key FROM "Outbox"') == []
 
-    assert fleexmon("issues", "unmute", "--rule", "repeated-error", "--why", "mended").out.startswith("1 mutes ended")
+    assert fleexmon("issues", "unmute", "--rule", "repeated-error", "--why", "mended").out.startswith("1 mute ended")
     ended = database.rows('SELECT "endedWhy" AS why FROM "IssueMute" WHERE "endedAt" IS NOT NULL ORDER BY since')
     assert ended == [{"why": "muted anew"}, {"why": "mended"}]
 

@@ -13,7 +13,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection import backtest as module
 from fleexmon_pipeline.detection.backtest import Backtest, NothingKnownError, backtest
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.handling import resolve_issue
+from fleexmon_pipeline.detection.handling import resolve_issues
 from fleexmon_pipeline.detection.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
 from fleexmon_pipeline.detection.rule import Rule
 from fleexmon_pipeline.detection.rules import BUILT_IN, all_rules, load_rules
@@ -132,7 +132,7 @@ def test_what_people_called_noise_counts_as_false_alarm(connection: Connection, 
         """SELECT id FROM "LogIssue" WHERE metadata ->> 'rule' = 'repeated-error' ORDER BY "detectedAt" LIMIT 2"""
     ).fetchall()
     for row, verdict in ((noise, "noise"), (real, "real")):
-        resolve_issue(connection, str(row["id"]), by="ann", why="", verdict=verdict, now=TEN + 2 * HOUR)  # type: ignore[arg-type]
+        resolve_issues(connection, [str(row["id"])], by="ann", why="", verdict=verdict, now=TEN + 2 * HOUR)  # type: ignore[arg-type]
     less = changed(tmp_path, "repeated-error", "more_than: 5", "more_than: 90")
     found = backtest(connection, RULES, less, WINDOW)
 

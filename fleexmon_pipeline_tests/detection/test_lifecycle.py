@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.handling import Scope, mute, resolve_issue
+from fleexmon_pipeline.detection.handling import Scope, mute, resolve_issues
 from fleexmon_pipeline.detection.lifecycle import (
     adopt,
     newest_covered,
@@ -394,7 +394,7 @@ def _people(connection: Connection, rnd: random.Random) -> None:
         until=None,
     )
     if over := [str(row["id"]) for row in found if row["status"] == "resolved"]:
-        resolve_issue(connection, rnd.choice(over), by="ann", why="", verdict="noise", now=now)
+        resolve_issues(connection, [rnd.choice(over)], by="ann", why="", verdict="noise", now=now)
 
 
 @given(hours=st.lists(WINDOW, min_size=3, max_size=5), seed=st.integers(0, 1 << 30))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleexmon_pipeline.checks import check_rates
-from fleexmon_pipeline.detection.handling import resolve_issue
+from fleexmon_pipeline.detection.handling import resolve_issues
 from fleexmon_pipeline.detection.history import write_shadows
 from fleexmon_pipeline.detection.occurrence import Subject
 from fleexmon_pipeline.detection.rates import firing_rates
@@ -53,6 +53,6 @@ def test_a_rule_whose_issues_are_called_noise_is_named(database: Database) -> No
         cover(connection, TWO_DAYS)
         fire(connection, *[firing(slot) for slot in (0, 100, 200, 300, 400)])
         for row in issues(connection)[:3]:
-            resolve_issue(connection, str(row["id"]), by="ann", why="", verdict="noise", now=at(576))
+            resolve_issues(connection, [str(row["id"])], by="ann", why="", verdict="noise", now=at(576))
         found = firing_rates(connection, [], until=at(576))
     assert found.problems() == [("repeated-error", "3 of its 5 issues were called noise")]

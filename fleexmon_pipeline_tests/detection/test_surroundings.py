@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.handling import resolve_issue
+from fleexmon_pipeline.detection.handling import resolve_issues
 from fleexmon_pipeline.detection.issues import show_issue
 from fleexmon_pipeline.detection.occurrence import Subject
 from fleexmon_pipeline.detection.rules import load_rules
@@ -80,7 +80,7 @@ def test_similar_ones_are_earlier_and_the_same_comes_first(database: Database) -
         fire(connection, firing(50, subject=Subject("green", "3c4d"), metadata={"pattern": "3c4d"}))
         fire(connection, firing(60, metadata=told))
         first = issues(connection)[0]["id"]
-        resolve_issue(connection, str(first), by="ann", why="a test", verdict="noise", now=at(90))
+        resolve_issues(connection, [str(first)], by="ann", why="a test", verdict="noise", now=at(90))
         found = around(connection)
         none = around(connection, 0)
     assert [(row["same"], row["nodes"], row["verdict"]) for row in found.similar] == [

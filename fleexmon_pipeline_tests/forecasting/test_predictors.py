@@ -246,7 +246,8 @@ def test_what_was_muted_at_the_end_of_the_hour_is_no_backlog(
         connection.execute("""UPDATE "LogIssue" SET metadata = '{"nodes": ["blue"]}' """)
         ends = None if until is None else at(until)
         connection.execute(
-            'INSERT INTO "IssueMute" (id, node, "by", why, since, until) VALUES (gen_random_uuid(), %s, %s, %s, %s, %s)',
+            'INSERT INTO "IssueMute" (id, node, "by", why, since, until)'
+            " VALUES (gen_random_uuid(), %s, %s, %s, %s, %s)",
             ("blue", "ann", "known", at(since), ends),
         )
         assert bool(predicted(connection, BACKLOG)) is counts

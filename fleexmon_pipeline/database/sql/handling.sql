@@ -4,6 +4,9 @@ SELECT id, status, title, metadata ->> 'fingerprint' AS fingerprint,
   substr(metadata ->> 'fingerprint', strpos(metadata ->> 'fingerprint', ':') + 1) AS subject
 FROM "LogIssue" WHERE id = %(id)s;
 
+-- fingerprints_of --
+SELECT id, metadata ->> 'fingerprint' AS fingerprint FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
+
 -- resolve --
 -- As any other program may do it: reconcile keeps it. An issue that is resolved already stays as it is.
 UPDATE "LogIssue"
