@@ -158,7 +158,7 @@ def show(console: Console, found: Comparison) -> None:
         style = _COLOURS[each.weight] if each.weight != "pass" else ""
         cells = (
             each.status, each.level, f"{each.baseline:,}", f"{each.candidate:,}", f"{each.expected:,.0f}",
-            _chance(each), clean(found.templates[each.pattern], most=200),
+            _chance(each), _template(found, each),
         )  # fmt: skip
         table.add_row(*(Text(cell) for cell in cells), style=style)
     console.print(table)
@@ -166,9 +166,14 @@ def show(console: Console, found: Comparison) -> None:
         console.print(Text(f"and {rest} more {'known patterns' if len(standing_out) <= MOST_ROWS else 'patterns'}"))
     weighty = [each for each in shown if each.weight != "pass" and found.evidence.get((each.pattern, each.level))]
     if weighty:
-        console.print(Text("\nEvidence (the newest rows of LogEntry; all with --json)", style="bold"))
+        console.print(Text("\nEvidence: pattern, its newest row of LogEntry (all with --json)", style="bold"))
         for each in weighty:
-            console.print(Text(f"{each.pattern}  {found.evidence[each.pattern, each.level][0]}"))
+            told = f"{each.pattern}  {found.evidence[each.pattern, each.level][0]}  {_template(found, each)}"
+            console.print(Text(told), no_wrap=True, overflow="ellipsis")
+
+
+def _template(found: Comparison, each: Compared) -> str:
+    return clean(found.templates[each.pattern], most=200)
 
 
 def _chance(each: Compared) -> str:

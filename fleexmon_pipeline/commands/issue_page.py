@@ -6,7 +6,9 @@ Here: order and wording. What is read for it: `detection/issues.py`, `detection/
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 from fleexmon_pipeline.detection.issues import IssueDetail, Row
@@ -16,6 +18,7 @@ _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _BARS = "▁▂▃▄▅▆▇█"
 _UNKNOWN = "·"
 _LABEL = 13
+WIDEST = 110  # columns of text that the eye follows
 
 
 def page(detail: IssueDetail, around: Surroundings, mutes: Sequence[Row], runbook: str | None) -> str:
@@ -28,19 +31,20 @@ def page(detail: IssueDetail, around: Surroundings, mutes: Sequence[Row], runboo
     ]
     for heading, text in (("What", issue["description"]), ("Why", issue["rootCause"]), ("Do", issue["recommendation"])):
         if text:
-            lines += ["", heading, *(f"  {inert(part)}" for part in text.splitlines())]
+            lines += ["", heading, *_wrapped(text)]
     lines += ["", "The 24 hours up to it", *_day(around.last_day)]
     if detail.occurrences:
-        lines += ["", "When (the slots that fired, newest first)"]
+        lines += ["", "When (UTC; the slots that fired, newest first)"]
         lines += [
-            f"  {o['slot']}  {o['severity']:<8}  {o['affected']:>7} lines  {inert(o['title'])}"
+            f"  {_when(o['slot'])}  {o['severity']:<8}  {o['affected']:>7} lines  {inert(o['title'])}"
             for o in detail.occurrences[:12]
         ]
     if detail.evidence:
         rows = len(issue["affectedLogs"] or [])
         lines += ["", f"Evidence (the newest {len(detail.evidence)} of {rows} rows of LogEntry)"]
         lines += [
-            f"  {e['timestamp']}  {e['node']:<8}  {e['level']:<5}  {inert(e['message'])}" for e in detail.evidence
+            f"  {_to_the_millisecond(e['timestamp']):<23}  {e['node']:<8}  {e['level']:<5}  {inert(e['message'])}"
+            for e in detail.evidence
         ]
     if around.similar:
         lines += ["", "Similar before", *(part for row in around.similar for part in _similar(row))]
@@ -55,22 +59,24 @@ def _facts(issue: Row, metadata: dict[str, Any], around: Surroundings, mutes: Se
         ("id", issue["id"]),
         ("state", f"{issue['status']}, {issue['severity']}, {issue['type']} by {issue['source']}"),
         ("nodes", ", ".join(map(str, nodes)) if isinstance(nodes, list) and nodes else "all"),
-        ("first, last", f"{issue['detectedAt']}, {issue['updatedAt']}"),
+        ("first, last", f"{_when(issue['detectedAt'])}, {_when(issue['updatedAt'])} UTC"),
     ]
     if issue["resolvedAt"]:
         by = f", by {metadata['resolvedBy']}" if metadata.get("resolvedBy") else ""
-        facts.append(("resolved", f"{issue['resolvedAt']} ({metadata.get('resolvedReason') or 'by a person'}{by})"))
+        facts.append(
+            ("resolved", f"{_when(issue['resolvedAt'])} UTC ({metadata.get('resolvedReason') or 'by a person'}{by})")
+        )
     if around.verdict:
         said = around.verdict
         facts.append(("called", f"{said['verdict']} by {said['by']}" + (f": {said['why']}" if said["why"] else "")))
     for mute in mutes:
-        until = f"until {mute['until']}" if mute["until"] else "until unmuted"
+        until = f"until {_when(mute['until'])} UTC" if mute["until"] else "until unmuted"
         facts.append(("muted", f"{until} by {mute['by']}: {mute['why']}"))
     if metadata.get("regressionOf"):
         facts.append(("came back", f"was resolved as {metadata['regressionOf']}"))
     facts.append(("rule", f"{metadata.get('rule', '–')}, version {metadata.get('ruleVersion', '–')}"))
     if around.pattern:
-        facts.append(("pattern", f"{around.pattern['id']}, first seen {around.pattern['firstSeen']}"))
+        facts.append(("pattern", f"{around.pattern['id']}, first seen {_when(around.pattern['firstSeen'])} UTC"))
         facts.append(("", around.pattern["template"]))
     count, affected = metadata.get("occurrences", "–"), metadata.get("affectedCount", "–")
     facts.append(("fired", f"in {count} slots; {affected} lines the last time"))
@@ -90,7 +96,7 @@ def _day(day: LastDay) -> list[str]:
     most = f"at most {max(known, default=0):,} in half an hour"
     return [
         f"  {sparkline(day.lines)}",
-        f"  {day.since} … {day.until}, {inert(day.of)}: {sum(known):,}, {most}{hole}",
+        f"  {_when(day.since)} … {_when(day.until)} UTC, {inert(day.of)}: {sum(known):,}, {most}{hole}",
     ]
 
 
@@ -103,12 +109,33 @@ def sparkline(values: Sequence[int | None]) -> str:
 
 def _similar(row: Row) -> list[str]:
     nodes = ", ".join(map(str, row["nodes"])) if isinstance(row["nodes"], list) and row["nodes"] else "all nodes"
-    told = [f"  {row['id'][:18]}  {row['detectedAt']}  {row['severity']:<8}  {inert(nodes)}  {inert(row['title'])}"]
+    told = [
+        f"  {row['id'][:18]}  {_when(row['detectedAt'])}  {row['severity']:<8}  {inert(nodes)}  {inert(row['title'])}"
+    ]
     ended = "open" if row["status"] != "resolved" else row["resolvedReason"] or "resolved by a person"
     by = f", by {row['resolvedBy']}" if row["resolvedBy"] else ""
     called = f"; called {row['verdict']}" + (f": {row['why']}" if row["why"] else "") if row["verdict"] else ""
     cause = f"; cause: {row['rootCause'][:200]}" if row["rootCause"] else ""
     return [*told, f"      {inert(f'{ended}{by}{called}{cause}')}"]
+
+
+def _when(moment: str) -> str:
+    """`2026-11-20 10:15`, from ISO 8601 in UTC."""
+    return moment[:16].replace("T", " ")
+
+
+def _to_the_millisecond(moment: str) -> str:
+    return moment.removesuffix("Z")[:23].replace("T", " ")
+
+
+def _wrapped(text: str) -> list[str]:
+    """Paragraphs as the terminal is wide; what is no terminal has 100 columns."""
+    width = min(shutil.get_terminal_size((100, 24)).columns, WIDEST)
+    lines = []
+    for part in text.splitlines():
+        rest = "    " if part.startswith("- ") else "  "
+        lines += wrap(inert(part), width, initial_indent="  ", subsequent_indent=rest, break_on_hyphens=False) or [""]
+    return lines
 
 
 def inert(text: str) -> str:
