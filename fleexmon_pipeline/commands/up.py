@@ -252,7 +252,7 @@ def _tell_new_issues(url: str, seen: Collection[UUID], console: Console) -> Coll
             where = ", ".join(row["nodes"] or ["all nodes"])
             console.print(
                 f"{row['detectedAt']:%H:%M} {row['severity']:<8} {where:<12} {row['title']}  "
-                f"(fleexmon issues show {str(key)[:18]})",
+                f"({_typed('fleexmon')} issues show {str(key)[:18]})",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
