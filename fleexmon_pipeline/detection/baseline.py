@@ -91,8 +91,7 @@ class Expectation:
         self._slots = np.arange(grid.first, grid.first + grid.slots)
         self.of_day = self._slots % SLOTS_A_DAY
         usual = np.array(baseline.profile)[self.of_day]
-        weekday = (self._slots // SLOTS_A_DAY + MONDAY - 1) % 7
-        usual = usual * np.where(np.isin(weekday, WEEKEND), baseline.weekend, 1.0)
+        usual = usual * np.where(on_weekend(self._slots), baseline.weekend, 1.0)
         self.base: Floats = usual * grid.known
         every = grid.lines()
         self._speaking = grid.known & (every > 0)
@@ -144,6 +143,10 @@ class Expectation:
     def _around(self, name: str, width: int) -> Floats:
         """The load that the other lines tell, of the window, or of half an hour."""
         return load_around(self._every - self._lines[name], self.base, self._speaking, max(width, LOAD_SLOTS))
+
+
+def on_weekend(slots: Ints) -> Flags:
+    return np.isin((slots // SLOTS_A_DAY + MONDAY - 1) % 7, WEEKEND)
 
 
 def _shifted(values: Floats, by: int) -> Floats:

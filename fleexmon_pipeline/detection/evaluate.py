@@ -1,7 +1,7 @@
 """Detector rules over a window: for every slot that ended, what fired at its end.
 
-Here: reading once for all rules, and what a firing says. The conditions: `unusual.py`; counts, history and lines:
-`counts.py`, `history.py`, `texts.py`; the row that a firing makes: `firing.py`; what becomes of it: `lifecycle.py`.
+Here: reading once for all rules. Conditions: `unusual.py`, of deployments `divergence.py`; counts, history and lines:
+`counts.py`, `history.py`, `texts.py`; what a firing says: `telling.py`; what becomes of it: `lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -18,18 +17,17 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.baseline import Asked
 from fleexmon_pipeline.detection.counts import Counts, Samples, read_counts, read_samples
 from fleexmon_pipeline.detection.divergence import diverged
-from fleexmon_pipeline.detection.firing import TEMPLATE_SHOWN, Firing, minutes, occurrence, percent, spoken
-from fleexmon_pipeline.detection.grid import SLOTS_AN_HOUR, moment, number
+from fleexmon_pipeline.detection.firing import Firing, occurrence
+from fleexmon_pipeline.detection.grid import SLOTS_AN_HOUR, number
 from fleexmon_pipeline.detection.history import LOOK_BACK, day_of, past_templates, read_scenes
 from fleexmon_pipeline.detection.labels import read_labels
-from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
+from fleexmon_pipeline.detection.occurrence import Occurrence
 from fleexmon_pipeline.detection.rule import (
     LEVELS,
     Detector,
     Divergence,
     New,
     Rate,
-    Ratio,
     Repeated,
     Rule,
     Silence,
@@ -37,12 +35,12 @@ from fleexmon_pipeline.detection.rule import (
     Threshold,
     Trend,
 )
+from fleexmon_pipeline.detection.scene import Finding, Scene
+from fleexmon_pipeline.detection.telling import firing_of
 from fleexmon_pipeline.detection.texts import Matches, find_texts
-from fleexmon_pipeline.detection.unusual import Finding, Scene, asked_by, conditions, stands_out
+from fleexmon_pipeline.detection.thresholds import stands_out
+from fleexmon_pipeline.detection.unusual import asked_by, conditions, width_of
 from fleexmon_pipeline.window import SLOT, Window
-
-TOP_PATTERNS = 3
-NO_PATTERN = "no pattern yet"
 
 
 def evaluate(
@@ -76,7 +74,7 @@ def improbable(connection: Connection, rules: Sequence[Rule], rule: Trend | Spik
     (of_rule,) = asked_by(rule)
     seen = Window(end - max(LOOK_BACK, (of_rule.width + SLOTS_AN_HOUR) * SLOT), end)
     scenes = read_scenes(connection, read_counts(connection, seen), Window(end - SLOT, end), seen, asked_of(rules))
-    return {scene.grid.node for scene in scenes if stands_out(rule, scene)}
+    return {scene.grid.node for scene in scenes if stands_out(rule, scene, of_rule)}
 
 
 def asked_of(rules: Sequence[Rule]) -> set[Asked]:
@@ -102,7 +100,9 @@ def _evaluate(
         for rule, finding in judge(rules, scene, ends):
             label = labels.get(finding.pattern or "")
             if not (label and label.ignored):
-                firings[rule.name].append((_firing(rule, scene, finding, label.name if label else None), finding.width))
+                firings[rule.name].append(
+                    (firing_of(rule, scene, finding, label.name if label else None), finding.width)
+                )
     samples: dict[tuple[object, ...], Samples] = {}
     for name, fired in firings.items():
         rule = by_name[name]
@@ -177,92 +177,3 @@ def lasting(findings: Iterable[Finding], slots: int) -> Iterator[Finding]:
         runs[finding.pattern] = finding.slot, run
         if run > slots:
             yield finding
-
-
-def width_of(rule: Detector) -> int:
-    """Slots of the longest window that a rule looks at."""
-    match rule:
-        case Ratio():
-            return rule.ratio.within // SLOT
-        case Repeated() | Threshold():
-            return rule.count.within // SLOT
-        case Rate():
-            return max(rule.rate.at_least) // SLOT
-        case New():
-            return rule.new.within // SLOT
-        case Silence():
-            return 1
-
-
-# -- what a firing says ---------------------------------------------------------------------------------------------
-
-
-def _firing(rule: Detector, scene: Scene, found: Finding, name: str | None = None) -> Firing:
-    """`name`: what people call its pattern."""
-    node, width = scene.grid.node, found.width * SLOT
-    end = moment(scene.grid.first + found.slot + 1)
-    subject = Subject(node, found.pattern)
-    figures: dict[str, Any] = {"count": found.count, "withinMinutes": minutes(width)}
-    shown = {"node": node, "count": str(found.count), "within": spoken(width)}
-    if found.expected is not None:
-        figures |= {"expected": round(found.expected, 2)}
-    shown |= {"expected": _few(found.expected or 0.0), "times": _times(found)}
-    if found.pattern is not None:
-        template = scene.templates.get(found.pattern, found.pattern)[:TEMPLATE_SHOWN]
-        figures |= {"pattern": found.pattern, "template": template}
-        shown |= {"pattern": found.pattern, "template": f"{name}: {template}" if name else template}
-    else:
-        top = _top_patterns(rule, scene, found)
-        if not isinstance(rule, Silence):
-            figures["topPatterns"] = top
-        shown["top_pattern"] = top[0]["template"] if top else NO_PATTERN
-    limit = _threshold_of(rule)
-    if limit is not None:
-        figures["threshold"] = limit
-        shown["threshold"] = percent(limit) if isinstance(rule, Ratio) else str(limit)
-    if found.total is not None:
-        rate = found.count / found.total
-        figures = {"errors": found.count, "total": found.total, "rate": rate, **figures}
-        del figures["count"]
-        shown |= {"total": str(found.total), "rate": percent(rate)}
-    measured = {"count": float(found.count), "times": found.count / max(found.expected or 0.0, 0.1)}
-    if found.total:
-        measured["rate"] = found.count / found.total
-    return Firing(subject, end, found.count, shown, figures, rule.severity_of(measured))
-
-
-def _threshold_of(rule: Detector) -> float | None:
-    match rule:
-        case Ratio():
-            return rule.ratio.more_than
-        case Repeated() | Threshold():
-            return rule.count.more_than
-        case _:
-            return None
-
-
-def _few(lines: float) -> str:
-    return f"{lines:.0f}" if lines >= 10 else f"{lines:.1f}"
-
-
-def _times(found: Finding) -> str:
-    times = found.count / max(found.expected or 0.0, 0.1)
-    return f"{times:.0f}" if times >= 10 else f"{times:.1f}"
-
-
-def _top_patterns(rule: Detector, scene: Scene, found: Finding) -> list[dict[str, Any]]:
-    """The node's loudest patterns that the rule is about. A text that a mask hides in the template finds none; what
-    fired is not affected, it was counted on the lines."""
-    if isinstance(rule, Silence):
-        return []
-    loudest = {
-        pattern: int(count)
-        for pattern, row in scene.grid.patterns(rule.where.level or LEVELS).items()
-        if (count := row[max(found.slot + 1 - found.width, 0) : found.slot + 1].sum())
-        and rule.where.has_text(scene.templates[pattern])
-    }
-    ranked = sorted(loudest.items(), key=lambda item: (-item[1], item[0]))[:TOP_PATTERNS]
-    return [
-        {"pattern": pattern, "template": scene.templates[pattern][:TEMPLATE_SHOWN], "count": count}
-        for pattern, count in ranked
-    ]

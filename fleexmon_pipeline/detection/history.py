@@ -22,7 +22,7 @@ from fleexmon_pipeline.detection.counts import Counts, read_patterns
 from fleexmon_pipeline.detection.grid import Flags, Grid, Ints, grid, group_of, moment, number
 from fleexmon_pipeline.detection.learning import learn
 from fleexmon_pipeline.detection.occurrence import Occurrence
-from fleexmon_pipeline.detection.unusual import Scene
+from fleexmon_pipeline.detection.scene import Scene
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
 SQL = statements("history")

@@ -1,6 +1,7 @@
 """Learning what is usual for a node, from counts of the past.
 
-Here: from whole days of a node to its `Baseline`. What that lets expect, and what it takes for unusual: `baseline.py`.
+Here: from whole days of a node to its `Baseline`. Its lines by time of day: `profile.py`; what a baseline lets expect,
+and what it takes for unusual: `baseline.py`.
 
 An incident of the past must not become usual: every figure is a median, a quantile or a winsorised mean, which a tenth
 of bad hours does not move.
@@ -18,9 +19,7 @@ from fleexmon_pipeline.detection.baseline import (
     BLOCK,
     LEAST_SEEN,
     LOAD_SLOTS,
-    MONDAY,
     PRIOR_LINES,
-    WEEKEND,
     Asked,
     Baseline,
     Expectation,
@@ -44,9 +43,8 @@ from fleexmon_pipeline.detection.grid import (
     surprise,
     trailing,
 )
+from fleexmon_pipeline.detection.profile import PEAK, by_day, calendar, profile
 
-SMOOTH = 12  # slots on both sides that make up the profile at a time of day
-PEAK = 1.5  # times the smooth profile: from here on, a slot that most days share is a habit, not chance
 LEAST_SPREAD, MOST_SPREAD = 0.02, 3.0
 LEAST_BETA, MOST_BETA = 0.3, 2.0
 
@@ -61,8 +59,8 @@ def learn(past: Grid, asked: Iterable[Asked]) -> Baseline | None:
     if not every.any() or not known.any():
         return None
     days = float(known.sum() / SLOTS_A_DAY)
-    profile, weekend = _profile(past.first, every, known)
-    plain = Baseline(days, list(map(float, profile)), weekend, 1.0, dict.fromkeys(GROUPS, (0.0, 1.0)), _levels(past),
+    usual, weekend = profile(past.first, every, known)
+    plain = Baseline(days, list(map(float, usual)), weekend, 1.0, dict.fromkeys(GROUPS, (0.0, 1.0)), _levels(past),
                      {}, {}, {}, {}, 0.0, 0.0)  # fmt: skip
     expectation = Expectation(plain, past)
     rates: dict[str, tuple[float, float]] = {}
@@ -78,70 +76,6 @@ def learn(past: Grid, asked: Iterable[Asked]) -> Baseline | None:
     _learn_patterns(baseline, past, asked)
     _learn_limits(baseline, past, asked)
     return replace(baseline, novelty=_novelty(past, days), quiet=_usual_quiet(past, expectation.base))
-
-
-def _profile(first: int, lines: Ints, known: Flags) -> tuple[Floats, float]:
-    """Lines a slot by time of day, and the factor of weekends; habits of single slots (a nightly batch) included."""
-    of_day, weekday, day = _calendar(first, len(lines))
-    off = np.isin(weekday, WEEKEND)
-    by_day = _by_day(lines, known, day, of_day)
-    there = ~np.isnan(by_day)
-    totals = np.nansum(by_day, axis=1) / np.maximum(there.sum(axis=1), 1)
-    day_off = np.array([off[day == each].any() for each in range(by_day.shape[0])])
-    weekend = 1.0
-    enough = there.mean(axis=1) > 0.7
-    if (day_off & enough).sum() >= 2 and (~day_off & enough).sum() >= 2:
-        weekend = float(np.median(totals[day_off & enough]) / max(np.median(totals[~day_off & enough]), 1e-9))
-        weekend = min(max(weekend, 0.05), 20.0)
-    level = by_day / np.where(day_off, weekend, 1.0)[:, None]
-    some = there.any(axis=0)  # a node that is younger than a day has times of day that nothing is known of
-    middle = np.zeros(SLOTS_A_DAY)
-    middle[some] = np.nanmedian(level[:, some], axis=0)
-    smooth = _smooth(_trimmed(level))
-    for _ in range(2):  # once more without the habits, which would lift their neighbourhood
-        above = np.mean(level > PEAK * smooth[None, :], axis=0)
-        habit = (middle > PEAK * smooth) & (above >= 0.7) & (middle >= 3) & (by_day.shape[0] >= 4)
-        smooth = _smooth(np.where(habit, np.nan, _trimmed(level)))
-    return np.where(habit, middle, np.maximum(smooth, 1e-3)), weekend
-
-
-def _calendar(first: int, slots: int) -> tuple[Ints, Ints, Ints]:
-    """Slot of the day, day of the week, and number of the day within the array."""
-    numbers = np.arange(first, first + slots)
-    day = numbers // SLOTS_A_DAY
-    return numbers % SLOTS_A_DAY, (day + MONDAY - 1) % 7, day - day[0]
-
-
-def _by_day(values: Ints | Floats, known: Flags, day: Ints, of_day: Ints) -> Floats:
-    table = np.full((int(day[-1]) + 1, SLOTS_A_DAY), np.nan)
-    table[day[known], of_day[known]] = values[known]
-    return table
-
-
-def _trimmed(level: Floats) -> Floats:
-    """The mean over days without the highest fifth: an incident is on the few."""
-    ordered = np.sort(level, axis=0)  # nan last
-    count = (~np.isnan(level)).sum(axis=0)
-    keep = np.maximum(count - count // 5, 1)
-    place = np.arange(level.shape[0])[:, None]
-    kept = np.where(place < keep[None, :], ordered, np.nan)
-    with np.errstate(all="ignore"):
-        sums = np.nansum(kept, axis=0)
-    found: Floats = np.where(count > 0, sums / np.maximum((~np.isnan(kept)).sum(axis=0), 1), np.nan)
-    return found
-
-
-def _smooth(values: Floats) -> Floats:
-    """A running mean around the clock; nan are left out."""
-    width = 2 * SMOOTH + 1
-    there = ~np.isnan(values)
-    around = np.concatenate([values[-SMOOTH:], values, values[:SMOOTH]])
-    counted = np.concatenate([there[-SMOOTH:], there, there[:SMOOTH]]).astype(float)
-    kernel = np.ones(width)
-    sums = np.convolve(np.nan_to_num(around), kernel, "valid")
-    counts = np.convolve(counted, kernel, "valid")
-    overall = float(np.nansum(values) / max(there.sum(), 1))
-    return np.where(counts > 0, sums / np.maximum(counts, 1), overall)
 
 
 def _levels(past: Grid) -> dict[str, float]:
@@ -224,7 +158,7 @@ def _learn_patterns(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> N
     widths = sorted({each.width for each in asked if each.per == "pattern"})
     expectation = Expectation(baseline, past)
     of_group = {name: np.cumsum(past.group(name)[::-1])[::-1] for name in GROUPS}
-    of_day, _, day = _calendar(past.first, past.slots)
+    of_day, day = calendar(past.first, past.slots)
     rows: dict[tuple[str, str], Ints] = {}
     for (pattern, level), row in zip(past.keys, past.counts, strict=True):
         key = (pattern, group_of(level))
@@ -272,10 +206,10 @@ def _learn_patterns(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> N
 
 def _habits(row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, width: int) -> dict[str, float]:
     """Times of day at which most days have many: slot of day → lines of the window then."""
-    table = _by_day(trailing(row, width), known, day, of_day)
+    table = by_day(trailing(row, width), known, day, of_day)
     if table.shape[0] < 4:
         return {}
-    usual, table = np.nan_to_num(_by_day(mean, known, day, of_day)), np.nan_to_num(table)
+    usual, table = np.nan_to_num(by_day(mean, known, day, of_day)), np.nan_to_num(table)
     often = np.mean(table > PEAK * usual + 2, axis=0)
     if not (often >= 0.6).any():
         return {}
@@ -329,6 +263,6 @@ def _novelty(past: Grid, days: float) -> float:
 def _usual_quiet(past: Grid, base: Floats) -> float:
     """The third of the days' longest silences."""
     quiet = quietness(past, base)
-    _, _, day = _calendar(past.first, past.slots)
+    _, day = calendar(past.first, past.slots)
     daily = sorted(np.maximum.reduceat(quiet, np.flatnonzero(np.diff(day, prepend=-1))), reverse=True)
     return float(daily[2]) if len(daily) > 2 else 0.0

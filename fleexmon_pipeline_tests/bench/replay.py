@@ -26,7 +26,8 @@ from fleexmon_pipeline.detection.history import HISTORY, LOOK_BACK, SETTLED
 from fleexmon_pipeline.detection.learning import learn
 from fleexmon_pipeline.detection.rule import Detector, Ratio, Repeated, Threshold
 from fleexmon_pipeline.detection.rules import load_rules
-from fleexmon_pipeline.detection.unusual import Scene, asked_by
+from fleexmon_pipeline.detection.scene import Scene
+from fleexmon_pipeline.detection.unusual import asked_by
 from fleexmon_pipeline.window import DAY, SLOT, Window
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, scorer
 from fleexmon_pipeline_tests.bench.table import Row, Table

@@ -15,7 +15,8 @@ from fleexmon_pipeline.detection.grid import Grid, Ints, but_loudest, moment, nu
 from fleexmon_pipeline.detection.learning import learn
 from fleexmon_pipeline.detection.rule import Detector
 from fleexmon_pipeline.detection.rules import load_rules
-from fleexmon_pipeline.detection.unusual import Scene, asked_by
+from fleexmon_pipeline.detection.scene import Scene
+from fleexmon_pipeline.detection.unusual import asked_by
 from fleexmon_pipeline_tests.detection.stored_lines import TEN
 
 RULES = [rule for rule in load_rules().rules if isinstance(rule, Detector)]
