@@ -8,8 +8,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from itertools import chain
 from typing import Any
 
@@ -23,6 +23,8 @@ from fleexmon_pipeline.settings import Limits
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 ATTEMPTS = 3
+
+Ask = Callable[[], AbstractContextManager[httpx.Response]]
 
 
 class FetchError(Exception):
@@ -75,7 +77,13 @@ class Answer:
         """
         with self._cut_in_time(), ExitStack() as stack:
             told = {"Accept-Encoding": ACCEPTED, **(headers or {})}
-            chunks = _opened(self, stack, client, url, told, content_type)
+
+            def ask() -> AbstractContextManager[httpx.Response]:
+                return client.stream(
+                    "GET", url, headers=told, timeout=self._timeout(), extensions={"trace": self.trace}
+                )
+
+            chunks = _opened(self, stack, ask, content_type)
             try:
                 for chunk in chunks:
                     self.bytes += len(chunk)
@@ -97,10 +105,17 @@ class Answer:
 
     def is_late(self) -> bool:
         """Whether its time is over, which is then its error."""
-        late = time.monotonic() - self._started > self.limits.answer_seconds
+        late = self._left() < 0
         if late:
             self.error = self.error or f"not done after {self.limits.answer_seconds} s"
         return late
+
+    def _timeout(self) -> httpx.Timeout:
+        """Connecting ends in time by itself: in the middle of TLS's handshake a socket cannot be cut from outside."""
+        return httpx.Timeout(TIMEOUT.read, connect=max(min(TIMEOUT.connect or 0.0, self._left()), 0.001))
+
+    def _left(self) -> float:
+        return self._started + self.limits.answer_seconds - time.monotonic()
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """httpcore's extension of that name: what becomes of a request on the wire."""
@@ -112,8 +127,7 @@ class Answer:
     @contextmanager
     def _cut_in_time(self) -> Iterator[None]:
         """A node may send headers, or the length of a chunk, a byte every 9 s: no read is late, and nothing is had."""
-        left = self._started + self.limits.answer_seconds - time.monotonic()
-        timer = threading.Timer(max(left, 0.0), self._cut)
+        timer = threading.Timer(max(self._left(), 0.0), self._cut)
         timer.daemon = True
         timer.start()
         try:
@@ -122,56 +136,30 @@ class Answer:
             timer.cancel()
 
     def _cut(self) -> None:
+        self.is_late()  # told first: a body without a length ends with its connection, as if it were whole
         if self._connection is not None:
             with suppress(OSError):  # it has ended by itself
                 # Not SSLSocket's own: it would leave a thread that reads with what is encrypted.
                 socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
 
 
-def _opened(
-    answer: Answer,
-    stack: ExitStack,
-    client: httpx.Client,
-    url: httpx.URL | str,
-    headers: Mapping[str, str],
-    content_type: str | None,
-) -> Iterator[bytes]:
+def _opened(answer: Answer, stack: ExitStack, ask: Ask, content_type: str | None) -> Iterator[bytes]:
     try:
         for attempt in retry_context(
             on=_TryAgainError, attempts=answer.attempts, timeout=30.0, wait_initial=0.5, wait_max=5.0, wait_jitter=0.5
         ):
             with attempt:
                 stack.close()
-                return _open(answer, stack, client, url, headers, content_type)
+                return _open(answer, stack, ask, content_type)
     except (httpx.HTTPError, EncodingError) as error:
         raise FetchError(plain(error)) from None
     raise AssertionError("a retry ends with an answer or an error")
 
 
-def _open(
-    answer: Answer,
-    stack: ExitStack,
-    client: httpx.Client,
-    url: httpx.URL | str,
-    headers: Mapping[str, str],
-    content_type: str | None,
-) -> Iterator[bytes]:
+def _open(answer: Answer, stack: ExitStack, ask: Ask, content_type: str | None) -> Iterator[bytes]:
     try:
-        response = stack.enter_context(client.stream("GET", url, headers=headers, extensions={"trace": answer.trace}))
-        if response.status_code >= 500 or response.status_code == 429:
-            raise _TryAgainError(f"HTTP {response.status_code}")
-        if response.is_redirect:
-            raise FetchError(f"HTTP {response.status_code}: a redirect, which is not followed")
-        if response.status_code in (401, 403):
-            raise FetchError(f"HTTP {response.status_code}: it wants other credentials than it was sent")
-        if response.status_code == 400:  # what it has against the question is the only way to a better one
-            said = clip(next(response.iter_bytes(LOOKED_AT), b""))
-            raise FetchError(f"HTTP 400: {said}" if said else "HTTP 400")
-        if response.status_code != 200:
-            raise FetchError(f"HTTP {response.status_code}")
-        given = response.headers.get("Content-Type", "")
-        if content_type and not given.startswith(content_type):
-            raise FetchError(f"answered {clip(given.encode()) or 'no Content-Type'}, not {content_type}")
+        response = stack.enter_context(ask())
+        _check(response, content_type)
         encoding = response.headers.get("Content-Encoding", "")
         chunks = unpacked(answer.in_time(response.iter_raw()), encoding, answer.limits.ratio)
         return chain([next(chunks, b"")], chunks)
@@ -179,6 +167,25 @@ def _open(
         if answer.is_late():
             raise FetchError(str(answer.error)) from None
         raise _TryAgainError(plain(error)) from None
+
+
+def _check(response: httpx.Response, content_type: str | None) -> None:
+    """Raises FetchError unless its body is an answer."""
+    told = f"HTTP {response.status_code}"
+    if response.status_code >= 500 or response.status_code == 429:
+        raise _TryAgainError(told)
+    if response.is_redirect:
+        told += ": a redirect, which is not followed"
+    elif response.status_code in (401, 403):
+        told += ": it wants other credentials than it was sent"
+    elif response.status_code == 400:  # what it has against the question is the only way to a better one
+        said = clip(next(response.iter_bytes(LOOKED_AT), b""))
+        told += f": {said}" if said else ""
+    if response.status_code != 200:
+        raise FetchError(told)
+    given = response.headers.get("Content-Type", "")
+    if content_type and not given.startswith(content_type):
+        raise FetchError(f"answered {clip(given.encode()) or 'no Content-Type'}, not {content_type}")
 
 
 def plain(error: Exception) -> str:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import json
 import ssl
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import brotli
@@ -248,6 +252,19 @@ def test_a_node_that_drips_what_is_no_body_is_left(node: NodeServer, start: byte
     assert len(node.requests) == 1
 
 
+def test_a_body_without_a_length_that_falls_silent_is_not_whole(node: NodeServer) -> None:
+    def sent() -> Iterator[bytes]:
+        for record in lines(3, TEN):
+            yield json.dumps(record).encode() + b"\n"
+        node.stopping.wait()
+
+    node.answer(stream=sent)
+    hurried = replace(settings.node_of("BLUE_HOST", "blue", node.host_port), limits=settings.Limits(answer_seconds=1))
+    with ask(Clients(), hurried, WINDOW) as answer:
+        assert sum(map(len, answer)) == 3
+    assert answer.error == "not done after 1 s"
+
+
 # -- credentials ----------------------------------------------------------------------------------------------------
 
 
@@ -351,7 +368,13 @@ def https(authority: _Authority) -> Iterator[str]:
     context.load_cert_chain(*authority.issue("node"))
     context.load_verify_locations(authority.path)
     context.verify_mode = ssl.CERT_REQUIRED
-    server = _TlsServer(("127.0.0.1", 0), _OneLine)
+    with _over_tls(context, _OneLine) as url:
+        yield url
+
+
+@contextmanager
+def _over_tls(context: ssl.SSLContext, handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = _TlsServer(("127.0.0.1", 0), handler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -359,6 +382,63 @@ def https(authority: _Authority) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+class _Drips(BaseHTTPRequestHandler):
+    """A body that goes on as long as the client lets it."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"[")
+                time.sleep(0.02)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
+        """Nothing on stderr."""
+
+
+class _DripsAHandshake(BaseRequestHandler):
+    """A record of TLS whose 16 kB come a byte at a time."""
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            self.request.sendall(b"\x16\x03\x03\x40\x00")
+            while True:
+                self.request.sendall(b"x")
+                time.sleep(0.02)
+
+
+def hurried(url: str, authority: _Authority) -> settings.Node:
+    [node] = settings.nodes({"BLUE_HOST": url, "BLUE_CA": str(authority.path)})
+    return replace(node, limits=settings.Limits(answer_seconds=1))
+
+
+def told_in_time(node: settings.Node) -> str | None:
+    """What is told of its answer. The time itself is no test's business: without an end this would hang."""
+    with ask(Clients(), node, WINDOW) as answer:
+        assert list(answer) == []
+    assert answer.seconds < fetch.ATTEMPTS * (fetch.TIMEOUT.connect or 0)
+    return answer.error
+
+
+def test_a_node_that_drips_a_body_through_tls_is_left(authority: _Authority) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("node"))
+    with _over_tls(context, _Drips) as url:
+        assert told_in_time(hurried(url, authority)) == "not done after 1 s"
+
+
+def test_a_node_that_drips_its_handshake_is_left(authority: _Authority) -> None:
+    with ThreadingTCPServer(("127.0.0.1", 0), _DripsAHandshake) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        node = hurried(f"https://localhost:{server.server_address[1]}", authority)
+        assert told_in_time(node) == "not done after 1 s"
+        server.shutdown()
+        thread.join()
 
 
 def test_a_node_with_its_own_authority_and_client_certificates_is_read(https: str, authority: _Authority) -> None:
