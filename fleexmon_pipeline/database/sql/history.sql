@@ -44,10 +44,11 @@ SELECT root, id, since FROM member;
 SELECT id, template FROM "LogPattern" WHERE id = ANY(%(ids)s::text[]);
 
 -- past --
--- Counts as arrays written out: a fortnight of six nodes has 300,000 rows, and a text is read in one go.
+-- Counts as arrays written out: a fortnight of six nodes has 300,000 to 1,400,000 rows, and a text is read in one go. Both
+-- are in one order, whichever that is: to sort the rows took five times as long as all else.
 SELECT node, pattern, level,
-  string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ' ORDER BY slot) AS slots,
-  string_agg(count::text, ' ' ORDER BY slot) AS counts
+  string_agg(((date_part('epoch', slot) / 300)::int)::text, ' ') AS slots,
+  string_agg(count::text, ' ') AS counts
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
 GROUP BY node, pattern, level
