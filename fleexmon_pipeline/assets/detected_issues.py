@@ -64,6 +64,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
     window, now, live = window_of(context), utc_now(), settings.live_node()
     loaded = all_rules(settings.rules_directory())
     shadows = {rule.name for rule in loaded.rules if rule.mode == "shadow"}
+    detectors = [rule.name for rule in loaded.rules if rule.source == "detector"]
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
         kept_since = now - timedelta(days=settings.retention_days())
@@ -77,7 +78,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
             came = notice(connection, slots)
             said = evaluate(connection, loaded.rules, slots, until=slots.until, live=live)
             occurrences = [each for each in said if each.rule not in shadows]
-            write_shadows(connection, [each for each in said if each.rule in shadows], slots)
+            write_shadows(connection, [each for each in said if each.rule in shadows], slots, rules=detectors)
             rules = rules_but_gaps(connection, [rule.name for rule in loaded.rules], slots)
             subjects = write_occurrences(connection, occurrences, source="detector", window=slots, rules=rules)
             subjects |= subjects_over(connection, hour)

@@ -4,6 +4,7 @@ Here: which hours, and what a person sees. Series, predictors, forecasts and how
 `rules/*.yaml`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -12,11 +13,13 @@ import dagster as dg
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.detected_issues import titles
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.history import write_shadows
 from fleexmon_pipeline.detection.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
-from fleexmon_pipeline.detection.rule import Rule
+from fleexmon_pipeline.detection.occurrence import Occurrence
+from fleexmon_pipeline.detection.rule import Forecast, Rule
 from fleexmon_pipeline.detection.rules import all_rules
-from fleexmon_pipeline.forecasting.announce import judged_again, warn, warning_names
-from fleexmon_pipeline.forecasting.forecasts import make_forecasts
+from fleexmon_pipeline.forecasting.announce import judged_again, warn
+from fleexmon_pipeline.forecasting.forecasts import foreseen, make_forecasts
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.forecasting.record import problems, read_records, table
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
@@ -46,17 +49,15 @@ FORECASTS_HOLD = dg.AssetCheckSpec(
 def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
     """Error rates that climb, volumes that jump, issues that pile up; and forecasts of each node's coming hours."""
     window, now = window_of(context), utc_now()
-    rules = [
-        rule.model_copy(update={"enabled": rule.enabled and rule.mode == "active"})
-        for rule in all_rules(settings.rules_directory()).rules
-    ]
+    rules = all_rules(settings.rules_directory()).rules
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
         later = Window(window.until, max(window.until, min(window.until + LOOK_BACK, floor(now, HOUR))))
         made = make_forecasts(connection, rules, Window(window.since, later.until), now=now)
         context.log.info(made.sentence())
         for hour in chain(window.hours(), later.hours()):
-            found = predict(connection, rules, hour, now_end=hour.ended(now).until) + warn(connection, rules, hour)
+            said = predict(connection, rules, hour, now_end=hour.ended(now).until) + warn(connection, rules, hour)
+            found = _but_shadows(connection, said, [rule for rule in rules if rule.source == "predictor"], hour)
             subjects = write_occurrences(connection, found, source="predictor", window=hour)
             outcome = reconcile(connection, subjects, now=known_until, since=hour.since, run=context.run.run_id)
             if hour.since not in window:
@@ -64,12 +65,14 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.Mat
             context.log.info(f"{hour}: {len(found)} predictions; {outcome.sentence()}")
             metadata = {
                 "predictions": dg.MetadataValue.int(len(found)),
+                "shadow_predictions": dg.MetadataValue.int(len(said) - len(found)),
                 "titles": dg.MetadataValue.md(titles(found)),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
-        names = warning_names(rules)
+        forecasts = [rule for rule in rules if isinstance(rule, Forecast)]
+        names = [rule.name for rule in forecasts]
         for hour in judged_again(connection, later.until):
-            found = warn(connection, rules, hour)
+            found = _but_shadows(connection, warn(connection, rules, hour), forecasts, hour)
             subjects = write_occurrences(connection, found, source="predictor", window=hour, rules=names)
             reconcile(connection, subjects, now=known_until, since=hour.since, run=context.run.run_id)
         ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
@@ -77,9 +80,19 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.Mat
         return dg.MaterializeResult(check_results=[_check(connection, rules, known_until)])
 
 
-def _check(connection: Connection, rules: list[Rule], until: datetime) -> dg.AssetCheckResult:
+def _but_shadows(
+    connection: Connection, said: Sequence[Occurrence], rules: Sequence[Rule], hour: Window
+) -> list[Occurrence]:
+    """What makes issues; what these rules say in shadow mode is written down instead."""
+    shadows = {rule.name for rule in rules if rule.mode == "shadow"}
+    tried = [each for each in said if each.rule in shadows]
+    write_shadows(connection, tried, hour, rules=[rule.name for rule in rules])
+    return [each for each in said if each.rule not in shadows]
+
+
+def _check(connection: Connection, rules: Sequence[Rule], until: datetime) -> dg.AssetCheckResult:
     records = read_records(connection, until)
-    told = [f"- {code(node)}: {reason}" for node, reason in problems(records, [rule.name for rule in rules])]
+    told = [f"- {code(node)}: {reason}" for node, reason in problems(records, [rule.name for rule in foreseen(rules)])]
     scored = sum(record.scored for record in records)
     return dg.AssetCheckResult(
         check_name=FORECASTS_HOLD.name,

@@ -276,12 +276,15 @@ def note_seen(connection: Connection, hour: Window) -> list[datetime]:
 # -- shadows --------------------------------------------------------------------------------------------------------
 
 
-def write_shadows(connection: Connection, occurrences: Sequence[Occurrence], window: Window) -> None:
-    """Replace what rules in shadow mode would have said of the window's slots."""
+def write_shadows(
+    connection: Connection, occurrences: Sequence[Occurrence], window: Window, *, rules: Collection[str] | None = None
+) -> None:
+    """Replace what rules in shadow mode (only these, where given) would have said of the window's slots."""
     said = {(each.fingerprint, each.slot): each for each in occurrences}
     keys = {"fingerprints": [name for name, _ in said], "slots": [slot for _, slot in said]}
+    bounds = {"since": window.since, "until": window.until, "rules": None if rules is None else list(rules)}
     with connection.transaction():
-        connection.execute(SQL["delete_shadows"], {"since": window.since, "until": window.until, **keys})
+        connection.execute(SQL["delete_shadows"], {**bounds, **keys})
         for (fingerprint, slot), each in sorted(said.items()):
             row = {"fingerprint": fingerprint, "slot": slot, "rule": each.rule, "severity": str(each.severity)}
             told = {"title": each.title, "nodes": list(each.nodes), "affected": each.affected}

@@ -158,3 +158,7 @@ class Jump(Strict):
 class OpenIssues(Strict):
     more_than: Whole
     open_for: Lasting = timedelta()  # at least: an incident opens several at once, and most are over within the hour
+
+
+class Coming(Strict):
+    rule: Name  # a `ratio`, whose threshold will be crossed

@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.detection.occurrence import Severity
 from fleexmon_pipeline.detection.parameters import (
+    Coming,
     Diverging,
     Duration,
     Expression,
@@ -277,8 +278,19 @@ class Backlog(Predictor):
     samples: Annotated[tuple[Sample, ...], Field(max_length=0)] = ()
 
 
+class Forecast(Predictor):
+    """When the share of a node's lines will be more than a `ratio` rule allows, by that rule's levels and threshold."""
+
+    figures = frozenset({
+        "node", "count", "total", "rate", "usual", "threshold", "hours", "interval", "climbed", "at", "rule",
+    })  # fmt: skip
+    kind: Literal["forecast"]
+    forecast: Coming
+    samples: Annotated[tuple[Sample, ...], Field(max_length=0)] = ()
+
+
 Detector = Ratio | Repeated | Threshold | Rate | New | Silence  # of one node's lines, slot by slot
-Rule = Detector | Divergence | Trend | Spike | Backlog
+Rule = Detector | Divergence | Trend | Spike | Backlog | Forecast
 KINDS: dict[str, type[Rule]] = {
     "ratio": Ratio,
     "repeated": Repeated,
@@ -290,4 +302,5 @@ KINDS: dict[str, type[Rule]] = {
     "trend": Trend,
     "spike": Spike,
     "backlog": Backlog,
+    "forecast": Forecast,
 }

@@ -6,7 +6,7 @@ Here: reading, the line of every key, duplicate names, samples. What a rule may 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from fleexmon_pipeline.detection.rule import KINDS, Backlog, Divergence, Rule, Silence, Spike
+from fleexmon_pipeline.detection.rule import KINDS, Backlog, Divergence, Forecast, Ratio, Rule, Silence, Spike
 
 BUILT_IN: Traversable = files("fleexmon_pipeline") / "rules"
 LARGEST_FILE = 100_000  # bytes; ours have 1,000, and a directory given by mistake may hold anything
@@ -55,7 +55,16 @@ def all_rules(own: Path | None) -> Rules:
     mine = load_rules(own)
     told = tuple(Problem(str(own / each.file), each.line, each.reason) for each in mine.problems)
     by_name = {rule.name: rule for rule in (*built_in.rules, *mine.rules)}
-    return Rules(tuple(by_name.values()), built_in.problems + told)
+    astray = tuple(each for rule in by_name.values() if (each := _astray(rule, by_name)))
+    return Rules(tuple(by_name.values()), built_in.problems + told + astray)
+
+
+def _astray(rule: Rule, by_name: Mapping[str, Rule]) -> Problem | None:
+    """A forecast needs another rule, which may be in another file."""
+    if not isinstance(rule, Forecast) or not rule.enabled or isinstance(by_name.get(rule.forecast.rule), Ratio):
+        return None
+    reason = f'forecast.rule: there is no ratio rule "{rule.forecast.rule}", so this one never fires'
+    return Problem(rule.name, None, reason)
 
 
 def load_rules(directory: Traversable | Path = BUILT_IN) -> Rules:
@@ -84,7 +93,7 @@ def check_samples(rule: Rule) -> list[tuple[int, str]]:
 
     A sample is about which lines count, not about how many it takes.
     """
-    if isinstance(rule, Spike | Backlog | Silence | Divergence):
+    if isinstance(rule, Spike | Backlog | Silence | Divergence | Forecast):
         return []
     failures = []
     for index, sample in enumerate(rule.samples):

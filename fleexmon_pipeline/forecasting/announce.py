@@ -1,7 +1,7 @@
 """Issues from forecasts: a threshold that will be crossed, said by forecasts that have proved right.
 
-Here: which of the crossings in "LogForecast" become occurrences, and their words. How crossings are found:
-`crossing.py`; whether forecasts are believed: `record.py`.
+Here: which of the crossings in "LogForecast" become occurrences, and their figures. How crossings are found:
+`crossing.py`; whether forecasts are believed: `record.py`; the words: `rules/forecast-*.yaml`.
 
 Occurrences follow from "LogForecast" alone, so hours may be forecast in any order: a run that changes scores says anew
 what the crossings of the 30 days after them make (`judged_again`).
@@ -10,43 +10,37 @@ what the crossings of the 30 days after them make (`judged_again`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.counts import read_counts, read_samples
-from fleexmon_pipeline.detection.firing import percent
-from fleexmon_pipeline.detection.occurrence import Occurrence, Severity, Subject
-from fleexmon_pipeline.detection.rule import Ratio, Rule
-from fleexmon_pipeline.forecasting.forecasts import CROSSING, ERRORS
+from fleexmon_pipeline.detection.firing import Firing, occurrence, percent, spoken
+from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
+from fleexmon_pipeline.detection.rule import Forecast, Rule
+from fleexmon_pipeline.forecasting.forecasts import CROSSING, foreseen
 from fleexmon_pipeline.forecasting.record import DAYS, read_records, useless
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
 
 _SQL = statements("forecasting")
-VERSION = "1"  # of what is said; the rule's own version stands beside it
-GRACE = timedelta(hours=6)
-
-
-def warning_names(rules: Sequence[Rule]) -> list[str]:
-    """Rule names of the occurrences that this module writes: `forecast-high-error-rate`."""
-    return [f"forecast-{rule.name}" for rule in rules if isinstance(rule, Ratio)]
 
 
 def warn(connection: Connection, rules: Sequence[Rule], hour: Window) -> list[Occurrence]:
-    """The crossings announced at the end of `hour`, without those of nodes whose forecasts proved useless by then.
+    """What the forecast rules say at the end of `hour`, but for nodes whose forecasts proved useless by then.
 
-    Crossings of a rule that is no longer enabled are passed over. Ordered by node and rule.
+    Crossings that no enabled rule is about are passed over. Ordered by node and rule.
     """
-    enabled = {rule.name: rule for rule in rules if rule.enabled and isinstance(rule, Ratio)}
+    thresholds = {rule.name for rule in foreseen(rules)}
+    active = [rule for rule in rules if isinstance(rule, Forecast) and rule.enabled]
     found = []
     for row in connection.execute(_SQL["crossings"], {"since": hour.until, "until": hour.until}).fetchall():
-        rule = enabled.get(row["subject"].removeprefix(CROSSING))
-        if rule is None:
+        crossed = row["subject"].removeprefix(CROSSING)
+        own = [rule for rule in active if rule.forecast.rule == crossed and rule.is_about(row["node"])]
+        if not own or crossed not in thresholds:
             continue
-        records = read_records(connection, hour.until, node=row["node"])
-        if useless(records, rule.name) is None:
-            found.append(_occurrence(connection, rule, row))
+        if useless(read_records(connection, hour.until, node=row["node"]), crossed) is None:
+            found += [_occurrence(connection, rule, row) for rule in own]
     return found
 
 
@@ -57,39 +51,22 @@ def judged_again(connection: Connection, since: datetime) -> list[Window]:
     return [Window(end - HOUR, end) for end in sorted(ends)]
 
 
-def _occurrence(connection: Connection, rule: Ratio, row: dict[str, Any]) -> Occurrence:
-    end, node, figures = row["made_at"], row["node"], row["figures"]
-    seen = Window(end - figures["climbed"] * HOUR, end)
-    samples = read_samples(connection, read_counts(connection, seen), seen, nodes=[node], levels=figures["levels"])
+def _occurrence(connection: Connection, rule: Forecast, row: dict[str, Any]) -> Occurrence:
+    end, node, said = row["made_at"], row["node"], row["figures"]
+    climbed = said["climbed"] * HOUR
+    seen = Window(end - climbed, end)
+    samples = read_samples(connection, read_counts(connection, seen), seen, nodes=[node], levels=said["levels"])
     hours, low, high = (int(row[name]) for name in ("value", "low", "high"))
-    within = f"{low}-{high} h" if low < high else f"{low} h"
-    threshold = f"{figures['threshold'] * 100:g}%"
-    what = "Error rate" if set(figures["levels"]) <= set(ERRORS) else f"Share of {'/'.join(figures['levels'])} lines"
-    return Occurrence(
-        rule=f"forecast-{rule.name}",
-        rule_version=f"{rule.version}.{VERSION}",
-        source="predictor",
-        type="error-rate-forecast",
-        subject=Subject(node),
-        slot=end - SLOT,
-        severity=Severity.MEDIUM,
-        title=f"{what} of {node} crosses {threshold} in about {hours} h (80 %: {within})",
-        description=(
-            f"It has climbed for {figures['climbed']} hours, to {percent(figures['rate'])} in the last "
-            f"({figures['count']} of {figures['total']} lines); {percent(figures['usual'])} is usual for "
-            f"{node}. If it goes on so, it is above {threshold} in the hour that ends about "
-            f"{end + hours * HOUR:%H:%M} UTC."
-        ),
-        recommendation=(
-            f"There is time to act before {rule.name} fires: find which of {node}'s errors grow, and what changed when "
-            "they began to."
-        ),
-        nodes=[node],
-        grace=GRACE,
-        affected=figures["count"],
-        evidence=samples.newest(Subject(node), end, seen.length // SLOT),
-        metadata={
-            "rate": figures["rate"], "usual": figures["usual"], "threshold": figures["threshold"], "hours": hours,
-            "low": low, "high": high, **({"runbook": rule.runbook} if rule.runbook else {}),
-        },
-    )  # fmt: skip
+    shown = {
+        "node": node, "count": str(said["count"]), "total": str(said["total"]), "rate": percent(said["rate"]),
+        "usual": percent(said["usual"]), "threshold": f"{said['threshold'] * 100:g}%", "hours": str(hours),
+        "interval": f"{low}-{high} h" if low < high else f"{low} h", "climbed": spoken(climbed),
+        "at": f"{end + hours * HOUR:%H:%M}", "rule": rule.forecast.rule,
+    }  # fmt: skip
+    metadata = {
+        "rate": said["rate"], "usual": said["usual"], "threshold": said["threshold"], "hours": hours, "low": low,
+        "high": high,
+    }  # fmt: skip
+    severity = rule.severity_of({"count": said["count"], "rate": said["rate"]})
+    firing = Firing(Subject(node), end, said["count"], shown, metadata, severity)
+    return occurrence(rule, firing, samples.newest(firing.subject, end, seen.length // SLOT))

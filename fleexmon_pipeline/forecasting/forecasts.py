@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule import LEVELS, Level, Ratio, Rule
+from fleexmon_pipeline.detection.rule import Forecast as ForecastRule
 from fleexmon_pipeline.forecasting.crossing import FARTHEST, HOURS, Counts, Crossing, crossing
 from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Floats, Forecast, Series
 from fleexmon_pipeline.forecasting.series import hourly_series, slot_series
@@ -52,12 +53,12 @@ def make_forecasts(connection: Connection, rules: Sequence[Rule], window: Window
     """Forecast at the end of every hour of `window` that is over at `now`, and score what is due around it.
 
     A forecast sees lines before its `madeAt` alone, and of at most 28 days. A node is passed over where the last hour
-    was not collected in full. Thresholds are those of the enabled `ratio` rules. The same counts give the same rows; a
+    was not collected in full. Thresholds are those that are `foreseen`. The same counts give the same rows; a
     row that stays the same is not written. One transaction for each day.
     """
     made = Made()
     ended = Window(window.since, max(window.since, min(window.until, floor(now, HOUR))))
-    ratios = [rule for rule in rules if rule.enabled and isinstance(rule, Ratio)]
+    ratios = foreseen(rules)
     for day in ended.days():
         hours = day.overlap(ended)
         known_until = min(hours.until + FARTHEST * HOUR, max(hours.until, floor(now, HOUR)))
@@ -77,6 +78,12 @@ def make_forecasts(connection: Connection, rules: Sequence[Rule], window: Window
                 made.forecasts += sum(row["figures"] is None for row in rows)
             made.scored += _score(connection, series, Window(hours.since - LATE, known_until))
     return made
+
+
+def foreseen(rules: Sequence[Rule]) -> list[Ratio]:
+    """The enabled `ratio` rules of whose thresholds an enabled forecast rule tells."""
+    wanted = {rule.forecast.rule for rule in rules if isinstance(rule, ForecastRule) and rule.enabled}
+    return [rule for rule in rules if isinstance(rule, Ratio) and rule.enabled and rule.name in wanted]
 
 
 class NodeSeries:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleexmon_pipeline.window import DAY, HOUR
+from fleexmon_pipeline.detection.history import write_shadows
+from fleexmon_pipeline.detection.rules import BUILT_IN
+from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, Project, check, contents, fingerprints, project
 from fleexmon_pipeline_tests.forecasting.test_forecasts import END, climbing, put, store
@@ -68,3 +70,21 @@ def test_an_issue_made_before_the_record_was_known_is_taken_back(dagster: Projec
         put(connection, "error-rate", number=240, since=END - 12 * DAY, hit=False)
     dagster.run("predict", END - 40 * HOUR)
     assert database.rows(FORECAST_ISSUES) == []
+
+
+@pytest.mark.parametrize(("change", "shadows"), [("enabled: false", 0), ("mode: shadow", 2)])
+def test_a_forecast_rule_is_switched_off_or_tried_by_its_name(
+    dagster: Project, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, shadows: int
+) -> None:
+    own = tmp_path / "own rules"
+    own.mkdir()
+    built_in = (BUILT_IN / "forecast-high-error-rate.yaml").read_text("utf-8")
+    (own / "mine.yaml").write_text(f"{built_in}{change}\n", "utf-8")
+    monkeypatch.setenv("FLEEXMON_RULES", str(own))
+    for _ in range(2):
+        dagster.run("predict", *HOURS)
+        with database.connect() as connection:  # as detection does: it leaves alone what predictors would have said
+            write_shadows(connection, [], Window(HOURS[0], END + HOUR), rules=["silent-node"])
+        assert database.rows(FORECAST_ISSUES) == []
+        assert len(database.rows('SELECT * FROM "ShadowOccurrence"')) == shadows
+    assert bool(database.rows('SELECT * FROM "LogForecast" WHERE figures IS NOT NULL')) is (shadows > 0)

@@ -13,11 +13,31 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fleexmon_pipeline_tests.bench import backfill, collection, counts, growth, patterns, replay, replay_stored, tick
+from fleexmon_pipeline_tests.bench import (
+    backfill,
+    collection,
+    counts,
+    forecasts,
+    growth,
+    patterns,
+    replay,
+    replay_stored,
+    tick,
+)
 from fleexmon_pipeline_tests.bench.replays import Setting, script
 from fleexmon_pipeline_tests.bench.table import Table
 
-NAMES = ("collection", "growth", "patterns", "counts", "tick", "backfill", "replay", "replay-stored")
+NAMES = (
+    "collection",
+    "growth",
+    "patterns",
+    "counts",
+    "tick",
+    "backfill",
+    "replay",
+    "replay-stored",
+    "replay-forecasts",
+)
 SIZES, QUICK = (20_000, 200_000, 2_000_000), (20_000,)
 TABLES, SMALL_TABLES = (100_000, 10_000_000), (10_000, 200_000)
 
@@ -35,6 +55,7 @@ def main() -> None:
         "backfill": lambda: backfill.measure(6 if options.quick else 24),
         "replay": lambda: replay.measure(_seeds(options, quick=1, usual=4), _settings(options)),
         "replay-stored": lambda: replay_stored.measure(_seeds(options, quick=1, usual=1), _settings(options)[0]),
+        "replay-forecasts": lambda: forecasts.measure(_seeds(options, quick=1, usual=2), _settings(options)),
     }
     names = [name for name in options.only or NAMES if script() or not name.startswith("replay")]
     tables = {}

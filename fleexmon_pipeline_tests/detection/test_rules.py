@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.detection.rule import Ratio, Threshold
-from fleexmon_pipeline.detection.rules import all_rules, check_samples, load_rules, report
+from fleexmon_pipeline.detection.rules import BUILT_IN, all_rules, check_samples, load_rules, report
 
 SOUND = """\
 name: disk-full
@@ -60,6 +60,7 @@ def test_the_rules_that_come_with_the_product_load_and_prove_themselves() -> Non
         "deployment-diverges": ("divergence", "high", "detector"),
         "log-volume-spike": ("spike", "low", "predictor"),
         "issue-backlog": ("backlog", "medium", "predictor"),
+        "forecast-high-error-rate": ("forecast", "medium", "predictor"),
     }
     assert {rule.grace.total_seconds() / 3600 for rule in loaded.rules if rule.source == "detector"} == {1}
     assert {rule.grace.total_seconds() / 3600 for rule in loaded.rules if rule.source == "predictor"} == {6}
@@ -196,6 +197,21 @@ def test_a_rule_of_ones_own_replaces_or_adds_and_a_refused_one_replaces_nothing(
         f"{tmp_path}/wrong.yaml:1", f"{tmp_path}/wrong.yaml:4",
     ]  # fmt: skip
     assert all_rules(None) == load_rules()
+
+
+@pytest.mark.parametrize("change", ["mode: shadow", "enabled: false"])
+def test_a_forecast_of_no_ratio_rule_is_told(tmp_path: Path, change: str) -> None:
+    forecast = (BUILT_IN / "forecast-high-error-rate.yaml").read_text("utf-8")
+    own = forecast.replace("name: forecast-", "name: my-").replace("{rule: high-error-rate}", "{rule: repeated-error}")
+    loaded = all_rules(write(tmp_path, mine=f"{own}{change}\n"))
+    told = [str(problem) for problem in loaded.problems]
+    if change == "enabled: false":
+        assert told == []
+    else:
+        assert told == [
+            'my-high-error-rate: forecast.rule: there is no ratio rule "repeated-error", so this one never fires'
+        ]
+    assert "ok       forecast-high-error-rate (forecast, medium" in report(loaded)
 
 
 def test_a_directory_of_ones_own_that_is_not_there_leaves_the_built_in_rules(tmp_path: Path) -> None:

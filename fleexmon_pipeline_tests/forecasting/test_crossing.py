@@ -23,7 +23,8 @@ def story(rates: np.ndarray, lines: float = 2_000.0, seed: int = 3) -> tuple[np.
 
 
 def hourly(slots: np.ndarray) -> np.ndarray:
-    return slots.reshape(-1, AN_HOUR).sum(axis=1)
+    found: np.ndarray = slots.reshape(-1, AN_HOUR).sum(axis=1)
+    return found
 
 
 def said(errors: np.ndarray, lines: np.ndarray, threshold: float = 0.05) -> Crossing | None:

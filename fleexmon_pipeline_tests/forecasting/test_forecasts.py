@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.occurrence import Severity
+from fleexmon_pipeline.detection.parameters import Coming
+from fleexmon_pipeline.detection.rule import Forecast, Ratio, Rule
 from fleexmon_pipeline.detection.rules import load_rules
 from fleexmon_pipeline.forecasting.announce import judged_again, warn
 from fleexmon_pipeline.forecasting.forecasts import HORIZONS, make_forecasts
@@ -29,7 +32,8 @@ Lines = tuple[int, int]  # of an hour: all, errors
 def store(connection: Connection, node: str, last: datetime, hours: int, of: Callable[[datetime], Lines]) -> None:
     """Counts as analysis leaves them, and coverage, for the `hours` hours up to that of `last`. An hour's lines are
     spread over its slots."""
-    counts, slots = [], []
+    counts: list[tuple[object, ...]] = []
+    slots = []
     for hour in (last - HOUR * back for back in range(hours)):
         lines, errors = of(hour)
         for number, slot in enumerate(Window(hour, hour + HOUR).slots()):
@@ -285,8 +289,9 @@ def test_crossings_after_a_window_are_judged_again(database: Database) -> None:
         assert judged_again(connection, END - 31 * DAY) == []
 
 
-def test_a_rule_that_is_switched_off_makes_no_issue(database: Database) -> None:
-    off = [rule.model_copy(update={"enabled": False}) for rule in RULES]
+@pytest.mark.parametrize("name", ["high-error-rate", "forecast-high-error-rate"])
+def test_a_rule_that_is_switched_off_makes_no_issue(database: Database, name: str) -> None:
+    off = [rule.model_copy(update={"enabled": rule.enabled and rule.name != name}) for rule in RULES]
     with database.connect() as connection:
         store(connection, "blue", TEN, 24 * 8, climbing)
         one_hour(connection)
@@ -306,6 +311,30 @@ def test_the_table_has_a_line_for_each_kind() -> None:
     assert (levels.scored, levels.coverage, levels.against_naive, levels.precision) == (200, 0.85, 0.5, None)
     assert "| level | 200 | 85% | 0.50 |  |" in table(records)
     assert useless(records, "high-error-rate") is None
+
+
+def test_a_forecast_rule_is_about_its_nodes_and_any_ratio(database: Database) -> None:
+    """Two rules tell of one threshold, each of a node; that of another ratio is crossed later."""
+    (ratio,) = (rule for rule in RULES if rule.name == "high-error-rate" and isinstance(rule, Ratio))
+    (rule,) = (rule for rule in RULES if isinstance(rule, Forecast))
+    stricter = ratio.model_copy(update={"name": "much", "ratio": ratio.ratio.model_copy(update={"more_than": 0.06})})
+    rules: list[Rule] = [
+        ratio,
+        stricter,
+        rule.model_copy(update={"name": "of-blue", "nodes": ("blue",)}),
+        rule.model_copy(update={"name": "of-green", "nodes": ("green",), "severity": Severity.HIGH}),
+        rule.model_copy(update={"name": "of-much", "forecast": Coming(rule="much")}),
+    ]
+    with database.connect() as connection:
+        for node in ("blue", "green"):
+            store(connection, node, TEN, 24 * 8, climbing)
+        make_forecasts(connection, rules, Window(TEN, END), now=LONG_AFTER)
+        said = warn(connection, rules, Window(TEN, END))
+    found = {(each.rule, each.nodes[0], str(each.severity), each.metadata["threshold"]) for each in said}
+    assert found == {
+        ("of-blue", "blue", "medium", 0.05), ("of-green", "green", "high", 0.05), ("of-much", "blue", "medium", 0.06),
+        ("of-much", "green", "medium", 0.06),
+    }  # fmt: skip
 
 
 def test_an_empty_database_has_nothing_to_forecast(database: Database) -> None:

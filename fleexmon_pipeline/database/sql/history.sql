@@ -100,8 +100,10 @@ DELETE FROM "NodeBaseline" WHERE day < %(before)s;
 DELETE FROM "ShadowOccurrence" WHERE slot < %(before)s;
 
 -- delete_shadows --
+-- Detectors and predictors each replace what their own rules said.
 DELETE FROM "ShadowOccurrence" AS o
-WHERE o.slot >= %(since)s AND o.slot < %(until)s AND NOT EXISTS (
+WHERE o.slot >= %(since)s AND o.slot < %(until)s
+  AND (%(rules)s::text[] IS NULL OR o.rule = ANY(%(rules)s)) AND NOT EXISTS (
   SELECT FROM unnest(%(fingerprints)s::text[], %(slots)s::timestamp[]) AS said (fingerprint, slot)
   WHERE said.fingerprint = o.fingerprint AND said.slot = o.slot
 );
