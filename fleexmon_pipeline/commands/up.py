@@ -27,6 +27,7 @@ from uuid import UUID
 import psycopg
 from psycopg.conninfo import make_conninfo
 from rich.console import Console
+from rich.markup import escape
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.doctor import look_at
@@ -39,6 +40,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.resources.nodes import demo_note
 from fleexmon_pipeline.settings import Node, SettingError
 
+DEMO_LINES = "demo-lines"  # in FLEEXMON_HOME: its database holds some
 RESTARTS, RESTARTS_WITHIN, RESTART_PAUSE = 5, 3600.0, 3.0
 
 
@@ -62,6 +64,7 @@ def up(console: Console, *, backfill: bool, seed: int) -> None:
         try:
             if configured:
                 _tell_of_nodes(configured, console)
+                _tell_of_demo_lines(home, configured, console)
             else:
                 _demo(children, home, seed, console)
             children += servers(home, port)
@@ -147,7 +150,7 @@ def _free(port: int) -> None:
         except OSError as error:
             raise CannotStartError(
                 f"FLEEXMON_PORT: 127.0.0.1:{port} cannot be used ({error.strerror}). "
-                f"Stop what listens there, or choose another: FLEEXMON_PORT={port + 1} fleexmon up"
+                f"Stop what listens there, or set another before the command: FLEEXMON_PORT={port + 1}"
             ) from None
 
 
@@ -160,10 +163,23 @@ def _tell_of_nodes(nodes: list[Node], console: Console) -> None:
         console.print(f"({finding.told}){again}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _tell_of_demo_lines(home: Path, nodes: list[Node], console: Console) -> None:
+    """The demo's nodes are blue and green, and a name is an identity: two shops would be one node."""
+    ours = not os.environ.get("DATABASE_URL") and (home / DEMO_LINES).exists()
+    if ours and {"blue", "green"} & {node.name for node in nodes}:
+        console.print(
+            f"[yellow]The database in {escape(str(home))} has lines of the demo nodes, as blue and green too. To begin "
+            "without them: stop, and remove that directory or set FLEEXMON_HOME or DATABASE_URL.[/]",
+            soft_wrap=True,
+        )
+
+
 def _demo(children: list[Child], home: Path, seed: int, console: Console) -> None:
     """Two nodes of the demo shop, their addresses noted for commands beside `up`."""
     note = demo_note()
     note.unlink(missing_ok=True)
+    if not os.environ.get("DATABASE_URL"):
+        (home / DEMO_LINES).touch()
     command = [sys.executable, "-m", "fleexmon_pipeline.cli", "demo-nodes", "--seed", str(seed), "--note", str(note)]
     child = start("demo nodes", command, home / "logs" / "demo-nodes.log")
     children.append(child)

@@ -12,11 +12,15 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+from rich.console import Console
 
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.up import _tell_of_demo_lines
 from fleexmon_pipeline.window import DAY, floor
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.running_product import Product, free_port
@@ -155,6 +159,19 @@ def test_it_listens_on_loopback_alone(product: Product) -> None:
     ours = [fields[1] for fields in listening if fields[1].endswith(f":{product.port:04X}") and fields[3] == "0A"]
 
     assert ours == [f"0100007F:{product.port:04X}"]
+
+
+def test_nodes_of_ones_own_are_not_taken_for_the_demos(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who tries the demo first and then sets BLUE_HOST has two shops under one name."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    said = StringIO()
+    nodes = settings.nodes({"BLUE_HOST": "10.0.0.5"})
+
+    _tell_of_demo_lines(product.home.parent / "another home", nodes, Console(file=said))
+    assert said.getvalue() == ""
+
+    _tell_of_demo_lines(product.home, nodes, Console(file=said))
+    assert f"The database in {product.home} has lines of the demo nodes" in said.getvalue()
 
 
 # -- in the browser ---------------------------------------------------------------------------------------------------
