@@ -1,0 +1,55 @@
+"""How single series are made and scored by the bench."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fleexmon_pipeline_tests.bench.made_series import KINDS, SCORED_FROM, Made, make
+from fleexmon_pipeline_tests.bench.series import Score, as_volume
+
+SLOTS = SCORED_FROM + 5_000
+WINDOW = (SCORED_FROM + 1_000, SCORED_FROM + 1_100)
+
+
+def flagged(*slots: int) -> Score:
+    made = Made(1, np.zeros(SLOTS, np.int64), np.ones(SLOTS, bool), [WINDOW])
+    flags = np.zeros(SLOTS, bool)
+    flags[list(slots)] = True
+    score = Score()
+    score.add(made, flags)
+    return score
+
+
+@pytest.mark.parametrize(
+    ("slots", "said"),
+    [
+        ((), "0/1, - min, 0.00 a day: 0"),
+        ((WINDOW[0],), "1/1, 5 min, 0.00 a day: 100"),
+        ((WINDOW[1] - 1,), "1/1, 500 min, 0.00 a day: 51"),
+        ((WINDOW[0], WINDOW[0] + 50), "1/1, 5 min, 0.00 a day: 100"),  # told already
+        ((10, SCORED_FROM - 1), "0/1, - min, 0.00 a day: 0"),  # while it learns
+        ((SCORED_FROM + 10,), "0/1, - min, 0.06 a day: -6"),
+        ((SCORED_FROM + 10, SCORED_FROM + 20), "0/1, - min, 0.06 a day: -6"),  # one alarm
+        ((SCORED_FROM + 10, SCORED_FROM + 40), "0/1, - min, 0.12 a day: -11"),
+        ((WINDOW[1],), "0/1, - min, 0.06 a day: 0"),  # just after it
+    ],
+)
+def test_windows_are_scored_by_their_first_flag_and_alarms_outside_cost(slots: tuple[int, ...], said: str) -> None:
+    assert str(flagged(*slots)) == said.replace(": -0", ": 0")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_series_is_the_same_again_and_its_windows_lie_where_it_is_scored(kind: str) -> None:
+    made, again = make(kind, 3), make(kind, 3)
+    assert (made.counts == again.counts).all()
+    assert not made.counts[~made.known].any()
+    assert made.windows == sorted(made.windows)
+    assert all(SCORED_FROM <= begin < end <= made.slots for begin, end in made.windows)
+    assert bool(made.windows) is (kind != "calm")
+
+
+def test_the_detector_sees_a_node_fall_silent_in_a_series() -> None:
+    made = make("drop", 2)
+    flags = as_volume(made)
+    assert all(flags[begin:end].any() for begin, end in made.windows)
