@@ -54,7 +54,7 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
     Raises NothingToCompareError.
     """
     nodes = [baseline, candidate]
-    bucket = SHORT_BUCKET if window.length < 2 * BUCKET else BUCKET
+    bucket = bucket_of(window)
     past = _past_since(connection, window, nodes, bucket)
     gap = _buckets_since_deployed(connection, window, past, nodes, bucket)
     rows = connection.execute(
@@ -96,6 +96,10 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
     evidence = _evidence(connection, window, baseline, candidate, shown, members, before=outcome.before)
     named = {each.pattern: templates.get(each.pattern, each.pattern) for each in outcome.patterns}
     return Comparison(window, baseline, candidate, outcome, named, evidence)
+
+
+def bucket_of(window: Window) -> timedelta:
+    return SHORT_BUCKET if window.length < 2 * BUCKET else BUCKET
 
 
 def _past_since(connection: Connection, window: Window, nodes: Sequence[str], bucket: timedelta) -> datetime:

@@ -16,12 +16,14 @@ from pathlib import Path
 from fleexmon_pipeline_tests.bench import (
     backfill,
     collection,
+    comparison,
     counts,
     forecasts,
     growth,
     patterns,
     replay,
     replay_stored,
+    series,
     tick,
 )
 from fleexmon_pipeline_tests.bench.replays import Setting, script
@@ -34,9 +36,11 @@ NAMES = (
     "counts",
     "tick",
     "backfill",
+    "compare",
     "replay",
     "replay-stored",
     "replay-forecasts",
+    "series",
 )
 SIZES, QUICK = (20_000, 200_000, 2_000_000), (20_000,)
 TABLES, SMALL_TABLES = (100_000, 10_000_000), (10_000, 200_000)
@@ -53,9 +57,11 @@ def main() -> None:
         "counts": lambda: counts.measure(QUICK[0] if options.quick else SIZES[1], rounds),
         "tick": lambda: tick.measure(rounds),
         "backfill": lambda: backfill.measure(6 if options.quick else 24),
+        "compare": lambda: comparison.measure(_seeds(options, quick=1, usual=2), shops=1 if options.quick else 6),
         "replay": lambda: replay.measure(_seeds(options, quick=1, usual=4), _settings(options)),
         "replay-stored": lambda: replay_stored.measure(_seeds(options, quick=1, usual=1), _settings(options)[0]),
         "replay-forecasts": lambda: forecasts.measure(_seeds(options, quick=1, usual=2), _settings(options)),
+        "series": lambda: series.measure(_seeds(options, quick=1, usual=12)),
     }
     names = [name for name in options.only or NAMES if script() or not name.startswith("replay")]
     tables = {}

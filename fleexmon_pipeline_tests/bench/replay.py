@@ -156,7 +156,7 @@ def scenes(made: Replay, rules: Sequence[Detector], nodes: Iterable[str]) -> Ite
         of_node[node].append((slot, pattern, level, count))
         came.setdefault(pattern, slot)
     texts = _texts(made, rules)
-    resolve = partial(_resolved, made)
+    resolve = partial(resolved, made)
     settled, end = SETTLED // SLOT, made.first + made.slots
     for day in range(number(_floor(made.first)) + A_DAY, end, A_DAY):
         begin, until = day + settled, min(day + settled + A_DAY, end)
@@ -200,7 +200,7 @@ def _texts(made: Replay, rules: Sequence[Detector]) -> dict[str, dict[str, Count
     return found
 
 
-def _resolved(made: Replay, pattern: str, slot: int) -> str:
+def resolved(made: Replay, pattern: str, slot: int) -> str:
     while (alias := made.alias_of.get(pattern)) and alias[1] <= slot:
         pattern = alias[0]
     return pattern
@@ -220,6 +220,6 @@ def _first_seen(made: Replay, came: dict[str, int]) -> dict[str, int]:
 
 def _carry_over(baseline: Baseline, made: Replay, until: int) -> None:
     for pattern, past in list(baseline.patterns.items()):
-        root = _resolved(made, pattern, until)
+        root = resolved(made, pattern, until)
         if root != pattern and (root not in baseline.patterns or baseline.patterns[root].lines < past.lines):
             baseline.patterns[root] = past

@@ -108,6 +108,23 @@ def test_a_deployment_is_marked_once_and_listed(fleexmon: Call) -> None:
 
 
 @pytest.mark.usefixtures("failed")
+def test_hours_that_were_judged_before_a_deployment_was_told_are_asked_for_again(
+    fleexmon: Call, database: Database
+) -> None:
+    with database.connect() as connection:
+        for hour in ("10:00", "11:00", "12:00", "15:00", "17:00"):
+            connection.execute("""INSERT INTO "DetectedHour" VALUES (%s, '')""", [f"2026-11-20 {hour}"])
+    for _ in range(2):
+        fleexmon("deployed", "green", "1.4.2", "--at", "2026-11-20T11:50")
+    waiting = database.rows("""SELECT asset, to_char(hour, 'HH24:MI') AS hour, reason FROM "StaleWindow" ORDER BY 2""")
+
+    assert [(row["asset"], row["hour"]) for row in waiting] == [
+        ("detected_issues", "11:00"), ("detected_issues", "12:00"), ("detected_issues", "15:00"),
+    ]  # fmt: skip
+    assert waiting[0]["reason"] == "green got 1.4.2 at 11:50, which was not known when it was judged"
+
+
+@pytest.mark.usefixtures("failed")
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
