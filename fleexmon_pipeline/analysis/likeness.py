@@ -6,19 +6,29 @@ Here: questions to one or two templates. Which of them are one pattern: `merging
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 from fleexmon_pipeline.analysis.masks import VERBS
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
 
 # order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are more a value than a word.
-_NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}")
+NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}")
 # Outcomes and levels tell statements apart wherever they take turns.
 TELLS = re.compile(
     r"\w+(?:ed|ing)|(?i:trace|debug|info|warn|warning|error|fatal|critical|notice|on|off|up|down|ok|yes|no)"
 )
+# Words by which a phrase is part of the sentence: `password for invalid user root`.
+SENTENCE = frozenset(
+    "a an the for from to in on at by with is are was were be has have not no into as via".split()  # noqa: SIM905
+)
+_CAPITAL = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+")
 _CODE = re.compile("[A-Z]{1,4}")
+
+
+def tells(tokens: Collection[str]) -> bool:
+    """Whether these words in one place tell statements apart: half of them say what happened, or how words relate."""
+    return 2 * sum(token in SENTENCE or TELLS.fullmatch(token) is not None for token in tokens) >= len(tokens)
 
 
 def is_word(token: str) -> bool:
@@ -41,9 +51,14 @@ def words_of(template: Template, one: int | None = None) -> int:
     return words
 
 
-def are_names(tokens: list[str]) -> bool:
+def is_capital(token: str) -> bool:
+    """A word with one capital, its first: `Bob`, `Łódź`."""
+    return _CAPITAL.fullmatch(token) is not None
+
+
+def are_names(tokens: Collection[str]) -> bool:
     """Composed names; or codes, such as record types, countries and currencies."""
-    if all(map(_NAME.fullmatch, tokens)):
+    if all(map(NAME.fullmatch, tokens)):
         return True
     codes = [token for token in tokens if token != HOLE]
     return all(map(_CODE.fullmatch, codes)) and VERBS.isdisjoint(codes) and not any(map(TELLS.fullmatch, codes))
@@ -61,13 +76,15 @@ def places(template: Template) -> Iterator[int]:
 def covers(general: Template, template: Template) -> bool:
     if general == template:
         return False
-    words, json = 0, general[0] == "{"
+    words, json, names = 0, general[0] == "{", True
     for x, y in zip(general, template, strict=True):
         if x == y:
             words += is_word(x) - (json and x == ":")
         elif x != HOLE or not is_value(y):
             return False
-    return words >= 2
+        elif names:
+            names = NAME.fullmatch(y) is not None
+    return words >= (1 if names else 2)
 
 
 def joined(one: Template, other: Template) -> Template | None:

@@ -1,50 +1,34 @@
-"""Which templates are one pattern: those that differ in a place which takes many, mostly rare, values.
+"""Which templates are one pattern: those that differ in what is shown, by counting, to be values.
 
-Here: the rules of merging, on templates without kinds. They were chosen looking at eight public sets of log lines, with
-one configuration for all; no rule names a source. Comparing: `likeness.py`,
-`phrases.py`; what a template is: `templates.py`; ids and aliases: `patterns.py`.
+Here: what is compared with what, and what becomes of it, on templates without kinds. The rules, of which none names a
+source: single words `places.py`, names `phrases.py`, texts `texts.py`, values known from elsewhere `values.py`, what
+fits a more general template `likeness.py` and `fitting.py`. What a template is: `templates.py`; ids, aliases:
+`patterns.py`.
 
 A template only ever merges into one of its length with more holes, or into a shorter one: no order of events makes a
-circle of aliases.
+circle of aliases. What is compared in one settling is bounded whatever the lines are: MOST_COMPARED, MOST_FITTED.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
-from fleexmon_pipeline.analysis.likeness import TELLS, are_names, covers, is_segment, is_word, joined, places, words_of
-from fleexmon_pipeline.analysis.masks import VERBS
-from fleexmon_pipeline.analysis.phrases import (
-    LONGEST_PHRASE,
-    MOST_COMPARED,
-    MOST_LIKE,
-    asked_keys,
-    fits_phrase,
-    phrase_keys,
-    phrases,
-)
+from fleexmon_pipeline.analysis.fitting import MOST_FITTED, PHRASE, TEXT, TITLE, Wide, what_fitted, without_index
+from fleexmon_pipeline.analysis.index import keys_of, like_keys, text_key
+from fleexmon_pipeline.analysis.likeness import covers, joined
+from fleexmon_pipeline.analysis.phrases import MOST_COMPARED, MOST_LIKE, asked_keys, is_phrase, phrases
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
-from fleexmon_pipeline.analysis.templates import collapsed
+from fleexmon_pipeline.analysis.places import Key, Offer, better, one_place, varying_together
+from fleexmon_pipeline.analysis.templates import normal
+from fleexmon_pipeline.analysis.texts import Texts, is_verb, spans, words_around
+from fleexmon_pipeline.analysis.values import Values
 
-FEW = 4  # values that make a place variable, where five words around it are the same
-MANY = 12  # values that make it so whatever their frequency; also the first word's, where fewer words are the same
-MANY_OF_FIVE, MANY_OF_EIGHT = 8, 5  # the same beside five and eight words: a sentence has not that many twins
-MANY_ROUTES = 50  # segments at one place of a route: a service has dozens of routes, and users without number
-RARE = 0.1  # share of a group's lines up to which a value is rare; at least half of the values must be
-COMPOSED = 1  # words beside which composed names in one place are values, however frequent
-COVARYING = 6  # tokens of templates whose places may vary together, and the share of different values in such a place
-COVARIANCE = 0.5
-TURNS = 3  # words that take turns in two places
-MOST_VALUES = 20_000  # words known to be values
 LONGEST = 100  # tokens; longer ones are dumps whose every line differs, and cost most
-MOST_TEMPLATES = 30_000  # kept for merging, about 2 KB each
+MOST_TEMPLATES = 30_000  # kept for merging, about 3 KB each
+LONGEST_LINEAGE = 3  # merges one after the other that are followed when they are learnt
 ROUNDS = 12  # a template can open one more hole in every round
-
-
-_Key = tuple[object, ...]
-_Offer = tuple[int, Template]
-_Turns = tuple[set[str], _Offer, list[Template]]
+SENTENCE_BEFORE = 5  # words before a colon at the end, after which a text was found: any text may stand there
 
 
 class Merger:
@@ -55,10 +39,12 @@ class Merger:
 
     def __init__(self) -> None:
         self.lines: dict[Template, int] = {}
-        self._like: defaultdict[_Key, dict[Template, None]] = defaultdict(dict)
+        self._like: defaultdict[Key, dict[Template, None]] = defaultdict(dict)
         self._new: set[Template] = set()
-        self._values: set[str] = set()
-        self._phrased: set[Template] = set()  # templates that have a hole for phrases
+        self._shorter: dict[Template, Template] = {}  # what it went on to, as its neighbouring holes are one
+        self._wide = Wide()
+        self._values = Values()
+        self._texts = Texts()
 
     def add(self, template: Template, lines: int, *, settled: bool = False) -> None:
         """Count `lines` of `template`; a new one is looked at by the next `settle`, unless it is known as `settled`."""
@@ -66,10 +52,31 @@ class Merger:
             self.lines[template] += lines
         elif 2 <= len(template) <= LONGEST:
             self.lines[template] = lines
-            for key in _keys(template):
+            for key in keys_of(template):
                 self._like[key][template] = None
+            self._texts.note(template)
             if not settled:
                 self._new.add(template)
+
+    def learn(self, merged: Sequence[tuple[Template, Template]]) -> None:
+        """Take note of what merged into what in another process: what is a value, and which holes are wide."""
+        for template, target in merged:
+            if normal(template)[0] == target != template and len(template) <= LONGEST:
+                self.add(template, 0, settled=True)
+                self._shorter[template] = target
+        for _ in range(LONGEST_LINEAGE):  # what merged in two steps tells its wide holes in two
+            for template, target in merged:
+                fitted = what_fitted(target, template)
+                if fitted is not None and len(fitted[1]) > 1:
+                    self._wide.open(target, fitted[0], self._width(target, *fitted))
+                self._wide.carry(template, target, fitted and fitted[0])
+                if fitted is not None:
+                    self._values.note(target, [fitted[1]])
+        for target in self._wide.holes.keys() - self.lines.keys():
+            self._wide.drop(target)
+
+    def _width(self, target: Template, at: int, text: Template) -> int:
+        return PHRASE if is_phrase(text) else TITLE if at and is_verb(target[at - 1]) else TEXT
 
     def settle(self) -> dict[Template, Template]:
         """Merge what is new with what is like it. What merged into what; a target may itself be a key."""
@@ -79,22 +86,20 @@ class Merger:
         new, touched = self._new, set(self._new)
         self._new = set()
         for _ in range(ROUNDS):
-            candidates = self._candidates(new)
-            best = self._covarying(candidates, new) | self._one_place(candidates, new) or self._crossing(touched | new)
-            phrased = {} if best else self._phrases(touched | new)
-            best = best or phrased
-            if not best:
-                break
+            offers, width = self._offers(new, touched)
             new = set()
-            for template, (_, offered) in sorted(best.items()):
-                target = collapsed(offered, 3) if offered[0] not in VERBS else offered
+            for template, (_, target, at) in sorted(offers.items()):
                 if target == template:
                     continue
                 if target not in self.lines:
                     new.add(target)
-                if phrased:
-                    self._phrased.add(target)
-                self._move(template, target, merged)
+                if at is not None:
+                    self._wide.open(target, at, TITLE if width == TEXT and is_verb(target[at - 1]) else width)
+                self._move(template, target, merged, at)
+            if not offers:
+                new = self._shorten(touched, merged)
+                if not new:
+                    break
             touched |= new
         for template, target in sorted(self._more_general(touched).items()):
             self._move(template, target, merged)
@@ -103,21 +108,41 @@ class Merger:
             self._forget()
         return merged
 
-    def _move(self, template: Template, target: Template, merged: dict[Template, Template]) -> None:
+    def _offers(self, new: set[Template], touched: set[Template]) -> tuple[dict[Template, Offer], int]:
+        """What merges into what, by the first rule that finds something, and how wide the holes are that it opens: the
+        later ones see what the earlier ones left."""
+        candidates = self._candidates(new)
+        live = {template for template in touched & self.lines.keys() if template not in self._shorter}
+        together = varying_together(candidates, new, self.lines)
+        if offers := together | self._one_place(candidates, new) or self._crossing(touched):
+            return offers, 1
+        if offers := self._free_texts(live):
+            return offers, TEXT
+        return self._phrases(live) or self._known(live), PHRASE
+
+    def _move(
+        self, template: Template, target: Template, merged: dict[Template, Template], at: int | None = None
+    ) -> None:
         while target in merged and target not in self.lines:  # it went on itself in this very round
-            target = merged[target]
-        if template in self._phrased and len(target) == len(template):
-            self._phrased.add(target)
-        self.add(target, self._drop(template))
+            target, at = merged[target], None
+        self._wide.carry(template, target, at)
+        if template[-1] != HOLE == target[-1] and target[-2] == ":" and words_around(target) >= SENTENCE_BEFORE:
+            self._wide.open(target, len(target) - 1, TEXT)
+        lines = self._drop(template)
         merged.setdefault(template, target)
+        self.add(target, lines)
+        while target := self._shorter.get(target, ()):
+            self.add(target, lines)
 
     def _drop(self, template: Template) -> int:
-        for key in _keys(template):
+        for key in keys_of(template):
             like = self._like[key]
             del like[template]
             if not like:
                 del self._like[key]
-        self._phrased.discard(template)
+        self._wide.drop(template)
+        self._values.drop(template)
+        self._shorter.pop(template, None)
         return self.lines.pop(template)
 
     def _forget(self) -> None:
@@ -125,171 +150,143 @@ class Merger:
         for template in sorted(self.lines, key=lambda t: (self.lines[t], t))[: len(self.lines) // 2]:
             self._drop(template)
 
+    def _shorten(self, touched: set[Template], merged: dict[Template, Template]) -> set[Template]:
+        """Let what has neighbouring holes go on to what masks would have made of it; it stays to be merged into."""
+        new = set()
+        for template in sorted(touched & self.lines.keys() - self._shorter.keys()):
+            target, places = normal(template)
+            if target == template:
+                continue
+            if target not in self.lines:
+                new.add(target)
+            self.add(target, self.lines[template])
+            if target in self.lines:
+                self._shorter[template] = target
+                merged.setdefault(template, target)
+                for place, width in self._wide.holes.get(template, {}).items():
+                    if (there := places.get(place)) is not None and target[there] == HOLE:
+                        self._wide.open(target, there, width)
+        return new
+
     def _candidates(self, new: Iterable[Template]) -> set[Template]:
-        keys = {key for template in new for key in _like_keys(template)}
-        return set().union(*(self._like[key] for key in keys if key in self._like))
+        keys = {key for template in new for key in like_keys(template)}
+        return {t for key in keys for t in self._like.get(key, ()) if t not in self._shorter}
 
-    def _one_place(self, candidates: set[Template], new: set[Template]) -> dict[Template, _Offer]:
-        """Templates that differ in one place. The more words stand around it, the fewer values are asked for; the
-        first word is most often a keyword."""
-        groups: defaultdict[tuple[int, Template, Template], list[Template]] = defaultdict(list)
-        for template in candidates:
-            for i in places(template):
-                groups[i, template[:i], template[i + 1 :]].append(template)
-        decided: list[_Turns] = []
-        undecided: list[_Turns] = []
-        for (i, before, after), members in groups.items():
-            if len(members) < 2 or new.isdisjoint(members):
-                continue
-            words = words_of(members[0], i)
-            needed = FEW if words < 5 else FEW - 1 if words < 10 else 2
-            if i == 0:
-                needed = MANY if words < 5 else FEW
-            many = MANY if words < 5 else MANY_OF_FIVE if words < 8 else MANY_OF_EIGHT
-            if all(is_segment(member[i]) for member in members):
-                needed = many = MANY_ROUTES
-            around = before[-1] + after[0] if before and after else ""
-            quoted = around == "''" or (around == "[]" and len(members) >= FEW)
-            named = quoted or (words >= COMPOSED and are_names([member[i] for member in members]))
-            if named:
-                needed = min(needed, FEW - 1 if i else FEW)
-            if not words or len(members) < needed:
-                continue
-            taken = {member[i] for member in members if i}  # the first word tells statements apart
-            sure = len(members) >= many or named or self._mostly_rare(members)
-            (decided if sure else undecided).append((taken, (len(members), (*before, HOLE, *after)), members))
-        for taken, _, _ in decided:
-            self._note_values(taken)
-        best: dict[Template, _Offer] = {}
-        for taken, offer, members in [*decided, *self._taking_turns(undecided)]:
-            self._note_values(taken)
-            for member in members:
-                best[member] = max(best.get(member, offer), offer)
-        return best
+    def _one_place(self, candidates: set[Template], new: set[Template]) -> dict[Template, Offer]:
+        found: dict[Template, Offer] = {}
+        for member, (offer, taken) in one_place(candidates, new, self.lines).items():
+            self._values.note(offer[1], [(token,) for token in taken])
+            found[member] = offer
+        return found
 
-    def _note_values(self, words: set[str]) -> None:
-        if len(self._values) > MOST_VALUES:
-            self._values.clear()
-        self._values |= words
-
-    def _taking_turns(self, groups: list[_Turns]) -> Iterator[_Turns]:
-        """Of places with a few frequent words each, those whose words take turns in another place too, or were found
-        to be values there: such are names, not what tells statements apart."""
-        where: defaultdict[str, list[int]] = defaultdict(list)
-        for number, (taken, _, _) in enumerate(groups):
-            for word in taken:
-                where[word].append(number)
-        for number, group in enumerate(groups):
-            names = {word for word in group[0] if not TELLS.fullmatch(word)}
-            if len(names) < max(TURNS, 0.75 * len(group[0])):
-                continue
-            met = Counter(other for word in names for other in where[word] if other != number)
-            if len(names & self._values) >= max(TURNS, len(names) / 2) or any(
-                count >= max(TURNS, len(names) / 2) for count in met.values()
-            ):
-                yield group
-
-    def _phrases(self, touched: set[Template]) -> dict[Template, _Offer]:
-        buckets: defaultdict[tuple[str, Template], set[Template]] = defaultdict(set)
+    def _crossing(self, touched: set[Template]) -> dict[Template, Offer]:
+        """Pairs that differ only where one of them has a hole already, each somewhere: both places are variable."""
+        found: dict[Template, Offer] = {}
         for template in touched & self.lines.keys():
+            if HOLE not in template:
+                continue
+            for other in self._generals(template):
+                if (target := joined(template, other)) is not None:
+                    for member in (template, other):
+                        better(found, member, (target.count(HOLE), target, None))
+        return found
+
+    def _free_texts(self, live: set[Template]) -> dict[Template, Offer]:
+        """Templates that differ in a text between delimiters; of several, the shortest text counts."""
+        asked = {(template[:i], template[j:]) for template in live for i, j in spans(template)}
+        groups = [(self._like.get(text_key(*place), {}), place) for place in asked]
+        best: dict[Template, Offer] = {}
+        compared = 0
+        for like, (before, after) in sorted((g for g in groups if len(g[0]) > 1), key=lambda g: (len(g[0]), g[1])):
+            compared += len(like)
+            if compared > MOST_COMPARED * ROUNDS:
+                break
+            texts = {member: member[len(before) : len(member) - len(after)] for member in like}
+            free = self._texts.free(before, after, set(texts.values()))
+            if not free:
+                continue
+            offer = (len(texts), (*before, HOLE, *after), len(before))
+            self._values.note(offer[1], free)
+            for member, text in texts.items():
+                if text in free:
+                    known = best.get(member, offer)
+                    best[member] = max(known, offer, key=lambda o: (len(o[1]), *o[:2]))
+        return {member: offer for member, offer in best.items() if member != offer[1]}
+
+    def _phrases(self, live: set[Template]) -> dict[Template, Offer]:
+        buckets: defaultdict[tuple[str, Template], set[Template]] = defaultdict(set)
+        for template in live:
             for key in asked_keys(template):
                 if 1 < len(self._like.get(key, ())) <= MOST_LIKE:
                     buckets[key].add(template)
-        best: dict[Template, _Offer] = {}
+        best: dict[Template, Offer] = {}
         compared = 0
         for cost, shared in sorted((len(asking) * len(self._like[key]), key) for key, asking in buckets.items()):
             compared += cost
             if compared > MOST_COMPARED:
                 break
-            for member, offer in phrases(buckets[shared], self._like[shared]).items():
-                best[member] = max(best.get(member, offer), offer)
+            for member, offer, phrase in phrases(buckets[shared], self._like[shared]):
+                self._values.note(offer[1], [phrase])
+                better(best, member, offer)
         return best
 
-    def _mostly_rare(self, members: list[Template]) -> bool:
-        lines = [self.lines[member] for member in members]
-        limit = max(1, RARE * sum(lines))
-        return sum(count <= limit for count in lines) >= max(1, len(members) / 2)
+    def _known(self, live: set[Template]) -> dict[Template, Offer]:
+        """Templates that differ in values alone which are known from elsewhere."""
+        found: dict[Template, Offer] = {}
+        for form in sorted({form for template in live if (form := self._values.file(template)) is not None}):
+            together = self._values.together(form, [form] if form in self.lines else [])
+            if together is not None:
+                target, wide, members = together
+                for place in wide:
+                    self._wide.open(target, place, PHRASE)
+                for member in members:
+                    better(found, member, (len(members), target, None))
+        return {member: offer for member, offer in found.items() if member != offer[1]}
 
-    def _covarying(self, candidates: set[Template], new: set[Template]) -> dict[Template, _Offer]:
-        """Rare templates of one beginning or end whose places are all the same or mostly different."""
-        groups: defaultdict[_Key, list[Template]] = defaultdict(list)
-        for template in candidates:
-            if len(template) >= COVARYING and self.lines[template] <= FEW:
-                for key in _start_keys(template):
-                    groups[key].append(template)
-        found: dict[Template, _Offer] = {}
-        for members in groups.values():
-            if len(members) < FEW or new.isdisjoint(members):
-                continue
-            values = [len(set(column)) for column in zip(*members, strict=True)]
-            same = [token for token, count in zip(members[0], values, strict=True) if count == 1]
-            if (
-                len(same) >= 0.6 * len(values)
-                and sum(map(is_word, same)) >= 5
-                and all(count == 1 or count >= max(3, COVARIANCE * len(members)) for count in values)
-            ):
-                target = tuple(token if count == 1 else HOLE for token, count in zip(members[0], values, strict=True))
-                found.update((member, (len(members), target)) for member in members if member != target)
-        return found
-
-    def _crossing(self, touched: set[Template]) -> dict[Template, _Offer]:
-        """Pairs that differ only where one of them has a hole already, each somewhere: both places are variable."""
-        found: dict[Template, _Offer] = {}
-        for template in touched & self.lines.keys():
-            size, first = len(template), template[0]
-            if HOLE not in template:
-                continue
-            for key in ((size, "general", first), (size, "general", HOLE)):
-                for other in self._like.get(key, ()):
-                    if (target := joined(template, other)) is not None:
-                        for member in (template, other):
-                            found[member] = max(found.get(member, (0, ())), (target.count(HOLE), target))
-        return found
+    def _generals(self, template: Template) -> Iterable[Template]:
+        """Templates of the same length with holes that `template` may fit."""
+        size, first = len(template), template[0]
+        yield from self._like.get((size, "general", first), ())
+        if first != HOLE:
+            yield from self._like.get((size, "general", HOLE), ())
 
     def _more_general(self, touched: set[Template]) -> dict[Template, Template]:
-        """Templates that fit one with more holes, and that one; of several, the one with fewest holes."""
-        fits: defaultdict[Template, set[Template]] = defaultdict(set)
-        for template in touched & self.lines.keys():
-            size, first = len(template), template[0]
-            for key in ((size, "general", first), (size, "general", HOLE)):
-                for general in self._like.get(key, ()):
-                    if covers(general, template):
-                        fits[template].add(general)
+        """Templates that fit one with more holes, and that one; of several, the one with most words."""
+        fitting: defaultdict[Template, set[Template]] = defaultdict(set)
+        live = touched & self.lines.keys()
+        for template in live:
+            fitting[template] |= {general for general in self._generals(template) if covers(general, template)}
+            if (plain := without_index(template)) != template:
+                fitting[template] |= {g for g in self._generals(plain) if g != template and covers(g, plain)}
+                if plain in self.lines:
+                    fitting[template].add(plain)
             if HOLE in template:
+                size, first = len(template), template[0]
                 for other in self._like.get((size,) if first == HOLE else (size, "first", first), ()):
                     if covers(template, other):
-                        fits[other].add(template)
-        met: defaultdict[_Key, list[Template]] = defaultdict(list)
-        for template in touched & self.lines.keys():
-            met[len(template), "first", template[0]].append(template)
-        for general in self._phrased:
-            for longer in range(1, LONGEST_PHRASE):
-                key = (len(general) + longer, "first", general[0])
-                for template in self._like.get(key, ()) if general in touched else met.get(key, ()):
-                    if fits_phrase(general, template):
-                        fits[template].add(general)
+                        fitting[other].add(template)
+        compared = 0
+        for general, template in self._wide_pairs(live):
+            compared += len(general) * len(template)
+            if compared > MOST_FITTED:
+                break
+            if self._wide.fits(general, template, self._values):
+                fitting[template].add(general)
         return {
             template: max(generals, key=lambda g: (sum(token != HOLE for token in g), g))
-            for template, generals in fits.items()
+            for template, generals in fitting.items()
+            if generals
         }
 
-
-def _like_keys(template: Template) -> list[_Key]:
-    """What templates that may merge share: one half, or (those whose places vary together) beginning or end."""
-    size, half = len(template), len(template) // 2
-    keys: list[_Key] = [(size, "left", hash(template[:half])), (size, "right", hash(template[half:]))]
-    if size >= COVARYING:
-        keys += _start_keys(template)
-    return keys
-
-
-def _start_keys(template: Template) -> list[_Key]:
-    size = len(template)
-    return [(size, i, j, template[i], template[j]) for i, j in ((0, 1), (0, 2), (-2, -1))]
-
-
-def _keys(template: Template) -> list[_Key]:
-    """All under which a template is found: its like; and for what is more general, length, first token, both."""
-    size = len(template)
-    keys = [*_like_keys(template), *phrase_keys(template), (size,), (size, "first", template[0])]
-    return [*keys, (size, "general", template[0])] if HOLE in template else keys
+    def _wide_pairs(self, live: set[Template]) -> Iterable[tuple[Template, Template]]:
+        """A template with wide holes and one that may fit it, of which one at least is new."""
+        for template in sorted(live - self._shorter.keys()):
+            for general in self._wide.around(template):
+                if general in self.lines:
+                    yield general, template
+        for general in sorted(live & self._wide.holes.keys()):
+            longest = max(TEXT, *self._wide.holes[general].values()) + general.count(HOLE)
+            for size in range(len(general), len(general) + longest):
+                for template in self._like.get((size, "first", general[0]), ()):
+                    if template not in live and template not in self._shorter:
+                        yield general, template

@@ -6,10 +6,13 @@ and what becomes of what is found: `merging.py`.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fleexmon_pipeline.analysis.likeness import SENTENCE
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+from fleexmon_pipeline.analysis.places import Offer
 
 LONGEST_PHRASE = 6  # tokens that a name, a product or a reason has at most
 PHRASES = 4  # of different length that make a place variable; a hole there counts for two
@@ -19,14 +22,10 @@ MOST_COMPARED = (
     20_000  # pairs at once, the rarest beginnings and ends first: random words would cost most and give nothing
 )
 
-# Words by which a phrase is part of the sentence: `password for invalid user root`.
-_SENTENCE = frozenset(
-    "a an the for from to in on at by with is are was were be has have not no into as via".split()  # noqa: SIM905
-)
+_VERB = re.compile("[a-z]{3,}(?:ed|ing)")
 _PUNCTUATION = frozenset('=,;()[]{}"')
 
 _Key = tuple[str, Template]
-_Offer = tuple[int, Template]
 
 
 def phrase_keys(template: Template) -> list[_Key]:
@@ -41,8 +40,8 @@ def asked_keys(template: Template) -> list[_Key]:
     return [("begin", template[:size]), ("end", template[-size:])]
 
 
-def phrases(new: Iterable[Template], like: Iterable[Template]) -> dict[Template, _Offer]:
-    """What merges into what, by the number of phrases met in the place."""
+def phrases(new: Iterable[Template], like: Iterable[Template]) -> Iterator[tuple[Template, Offer, Template]]:
+    """What may merge into what, by the number of phrases met in the place; and its phrase there."""
     groups: defaultdict[tuple[Template, Template], set[Template]] = defaultdict(set)
     everyone = list(like)
     for template in new:
@@ -57,16 +56,15 @@ def phrases(new: Iterable[Template], like: Iterable[Template]) -> dict[Template,
                 for (left, right), others in shared.items():
                     if left >= begin and right >= end:
                         members.update(others)
-    best: dict[Template, _Offer] = {}
     for (before, after), found in groups.items():
-        members = {m for m in found if _is_phrase(m[len(before) : len(m) - len(after)])}
-        if not _is_place(before, after, members):
+        middles = {member: member[len(before) : len(member) - len(after)] for member in found}
+        named = {member: middle for member, middle in middles.items() if is_phrase(middle)}
+        if not _is_place(before, after, set(named)):
             continue
-        offer = (len(members), (*before, HOLE, *after))
-        for member in members:
+        offer: Offer = (len(named), (*before, HOLE, *after), len(before))
+        for member, phrase in named.items():
             if member != offer[1]:
-                best[member] = max(best.get(member, offer), offer)
-    return best
+                yield member, offer, phrase
 
 
 def _in_common(one: Template, other: Template) -> tuple[int, int]:
@@ -81,15 +79,16 @@ def _in_common(one: Template, other: Template) -> tuple[int, int]:
     return begin, end
 
 
-def _is_phrase(middle: Template) -> bool:
+def is_phrase(middle: Template) -> bool:
     """Words that go together, or the hole that such words were found to be before."""
     if middle == (HOLE,):
         return True
     words = _inner(middle)
     return (
         0 < len(words) <= LONGEST_PHRASE
-        and (words != middle or _SENTENCE.isdisjoint(words))
+        and (words != middle or SENTENCE.isdisjoint(words))
         and words[0][0].isalnum()
+        and not any(map(_VERB.fullmatch, words))
         and (HOLE not in words or words[0][0].isupper() or words != middle)
         and _PUNCTUATION.isdisjoint(words)
     )
@@ -113,26 +112,6 @@ def _is_place(before: Template, after: Template, members: set[Template]) -> bool
         return False  # `invalid user root`, `invalid user test`: the sentence goes on
     known = 2 if (*before, HOLE, *after) in members else 0
     return len(members) + known >= (LAST_PHRASES if last else PHRASES)
-
-
-def fits_phrase(general: Template, template: Template) -> bool:
-    """Whether `template` is `general` with a phrase in one hole, and a value in others."""
-    longer = len(template) - len(general)
-    begin = _fits(general, template)
-    end = _fits(general[::-1], template[::-1])
-    return any(
-        token == HOLE and i <= begin and len(general) - 1 - i <= end and _is_phrase(template[i : i + longer + 1])
-        for i, token in enumerate(general)
-    )
-
-
-def _fits(general: Template, template: Template) -> int:
-    fitting = 0
-    for x, y in zip(general, template, strict=False):
-        if x != y and (x != HOLE or not y[:1].isalnum()):
-            break
-        fitting += 1
-    return fitting
 
 
 def _words(template: Template) -> int:

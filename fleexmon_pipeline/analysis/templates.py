@@ -63,6 +63,34 @@ def collapsed(template: Template, smallest: int = 1) -> Template:
     return tuple(typed) or ("",)
 
 
+_BETWEEN = frozenset(",:;|/#=&.-")
+
+
+def normal(template: Template) -> tuple[Template, dict[int, int]]:
+    """A template with new holes as masks would have made it: neighbouring holes are one, neither `(<*>)` nor quotes
+    around a hole are left, what repeats is kept once. And where its holes are now."""
+    if template[0] in VERBS:
+        return template, {}
+    found: list[str] = []
+    kept: list[int] = []  # places in `template`
+    absorbed: dict[int, int] = {}
+    for place, part in enumerate(template):
+        found.append(part)
+        kept.append(place)
+        if part == HOLE:
+            gone = 1 if found[-2:-1] == [HOLE] else 2 if found[-3:-2] == [HOLE] and found[-2] in _BETWEEN else 0
+            if gone:
+                del found[-gone:], kept[-gone:]
+                absorbed[place] = len(found) - 1
+        elif part == ")" and len(found) > 3 and found[-3:-1] == ["(", HOLE] and found[-4] != "=":
+            del found[-3:], kept[-3:]
+        elif part == '"' and found[-3:-1] == ['"', HOLE] and found.count('"') % 2 == 0:
+            found[-3:], kept[-3:] = [HOLE], kept[-2:-1]
+    short = collapsed(tuple(found), 3)
+    places = {place: i for i, place in enumerate(kept)} | absorbed if len(short) == len(found) else {}
+    return short, places
+
+
 def untyped(template: Sequence[str]) -> Template:
     """The template by which patterns are told apart: every placeholder is `<*>`."""
     return tuple(ANY_MARK.sub(HOLE, "\n".join(template)).split("\n"))

@@ -1,0 +1,33 @@
+"""Under which keys a template is found by those that may merge with it: few for each, so that like meets its like.
+
+Here: keys. What is compared then: `merging.py`.
+"""
+
+from __future__ import annotations
+
+from fleexmon_pipeline.analysis.phrases import phrase_keys
+from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+from fleexmon_pipeline.analysis.places import Key, start_keys
+from fleexmon_pipeline.analysis.texts import spans
+
+
+def text_key(before: Template, after: Template) -> Key:
+    return "text", hash((before, after))
+
+
+def like_keys(template: Template) -> list[Key]:
+    """What templates that may merge share: one half, or (those whose places vary together) beginning or end."""
+    size, half = len(template), len(template) // 2
+    return [
+        (size, "left", hash(template[:half])),
+        (size, "right", hash(template[half:])),
+        *start_keys(template),
+    ]
+
+
+def keys_of(template: Template) -> list[Key]:
+    """All under which a template is found: its like; and for what is more general, length, first token, both."""
+    size = len(template)
+    keys = [*like_keys(template), *phrase_keys(template), (size,), (size, "first", template[0])]
+    keys += [text_key(template[:i], template[j:]) for i, j in spans(template)]
+    return [*keys, (size, "general", template[0])] if HOLE in template else keys

@@ -1,0 +1,189 @@
+"""Free texts in one place: reasons, titles, commands: `token rejected: <what>`, `error: "<what>"`, `Started <what>`.
+
+Here: where a text may stand, between delimiters or from one to the end of the line, and what shows that it varies.
+Names inside a sentence: `phrases.py`; single words: `places.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from fleexmon_pipeline.analysis.likeness import TELLS
+from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+
+LONGEST_TEXT = 12  # tokens
+FEW_TEXTS = 3  # that show a place for them after `rejected:`, and that are known from another place
+SOME_TEXTS = 4  # the same in a sentence of five words
+MANY_TEXTS = 5  # of three, or between brackets
+MOST_MET = 20_000  # texts whose places are remembered
+
+_CLOSES = {"'": "'", '"': '"', "(": ")", "[": "]"}
+_MESSAGES = frozenset(("msg", "message", "event", "text", "title", "summary"))
+# After these and a colon comes why: what happened has been said.
+_WHY = re.compile(
+    r"(?i:err|errors?|reason|cause|detail|details|exception|unable|cannot|unhealthy|unexpected|retry)"
+    r"|(?i:fail|reject|refus|den[iy]|declin|abort|deprecat)(?:e|ed|s|es|ing|ure|ied)?"
+    r"|[\w.]*(?:Error|Exception|Failure)"
+)
+_LEVEL = re.compile("(?i:trace|debug|info|warn|warning|error|fatal|critical|notice)")
+_VERB = re.compile("[A-Z][a-z]+(?:ed|ing)")
+_WORD = re.compile("[A-Za-z][a-z]*")
+
+_SQL = frozenset("SELECT INSERT UPDATE DELETE BEGIN COMMIT ROLLBACK CREATE ALTER DROP WITH TRUNCATE".split())  # noqa: SIM905
+
+Span = tuple[int, int]
+
+
+def spans(template: Template) -> Iterator[Span]:
+    """Where a text may stand in `template`: begin and end."""
+    size = len(template)
+    for i, opened in enumerate(template[:-1], 1):
+        if opened in _CLOSES:
+            closes = _CLOSES[opened]
+            end = i
+            while end < size and end - i <= LONGEST_TEXT and template[end] != closes:
+                end += 1
+            if i < end < size and template[end] == closes:
+                yield i, end
+        elif opened in (":", "=", ",") or _VERB.fullmatch(opened):
+            if size - i <= LONGEST_TEXT:
+                yield i, size
+            if opened in (":", "="):
+                end = i
+                while end < size and end - i <= LONGEST_TEXT and template[end] not in _STOPS:
+                    end += 1
+                if i < end < size and template[end] in ",)]}":
+                    yield i, end
+
+
+_STOPS = frozenset(",()[]{}'\"")
+
+
+def is_verb(token: str) -> bool:
+    return _VERB.fullmatch(token) is not None
+
+
+def _plain(text: Template) -> Template:
+    """A text without the dots at its end."""
+    return (*text[:-1], text[-1].rstrip(".") or text[-1])
+
+
+def _place(before: Template) -> int | None:
+    """A number for what is said before a text: the verb, or the words of the last piece of a sentence."""
+    if is_verb(before[-1]):
+        return hash(before[-1])
+    words = tuple(token for token in _segment(before) if _WORD.fullmatch(token))
+    return hash(words) if len(words) > 1 else None
+
+
+def words_around(before: Template, after: Template = ()) -> int:
+    """Words of sentences: neither keys, programs and loggers, nor levels and codes."""
+    return sum(
+        _WORD.fullmatch(token) is not None
+        and follows not in (":", "=", "[")
+        and not token.isupper()
+        and not _LEVEL.fullmatch(token)
+        for part in (before, after)
+        for token, follows in zip(part, (*part[1:], ""), strict=False)
+    )
+
+
+class Texts:
+    """Where each text was met, and which texts are values of their place."""
+
+    def __init__(self) -> None:
+        self._met: defaultdict[Template, set[int]] = defaultdict(set)
+
+    def note(self, template: Template) -> None:
+        if len(self._met) > MOST_MET:
+            self._met.clear()
+        for begin, end in spans(template):
+            met = self._met[_plain(template[begin:end])]
+            if len(met) < 2 and (place := _place(template[:begin])) is not None:
+                met.add(place)
+
+    def free(self, before: Template, after: Template, texts: set[Template]) -> set[Template]:
+        """Which of these texts are values of the place between `before` and `after`, if any."""
+        if not before or _is_message(before):
+            return set()
+        if is_verb(before[-1]):
+            texts = {text for text in texts if HOLE not in text or self._is_known(text)}
+        inner = [_unquoted(text) for text in texts]
+        real = [text for text in inner if text[0] != HOLE]
+        if not real or 2 * sum(len(text) == 1 and TELLS.fullmatch(text[0]) is not None for text in real) >= len(real):
+            return set()
+        if len(real) > 1 and 2 * Counter(text[0] for text in real).most_common(1)[0][1] > len(real):
+            return set()  # the sentence goes on
+        return texts if self._varies(before, after, inner, real) else set()
+
+    def _is_known(self, text: Template) -> bool:
+        """Whether it stood in two places that say something different."""
+        return len(self._met.get(_plain(text), ())) > 1
+
+    def _varies(self, before: Template, after: Template, texts: list[Template], real: list[Template]) -> bool:
+        words = words_around(before, after)
+        if _is_code(before, after, real):
+            return len(texts) >= FEW_TEXTS
+        if _says_why(before):
+            return len(real) >= FEW_TEXTS and words >= 2
+        if 3 * sum(any(map(TELLS.fullmatch, text)) for text in real) > len(real):
+            return False  # `connection lost`, `connection established`: what happened has not been said before
+        known = sum(map(self._is_known, real))
+        if known >= FEW_TEXTS and 2 * known >= len(real) and _place(before) is not None:
+            return True
+        looks = (HOLE,) in texts and len(real) >= FEW_TEXTS  # values by their looks stand there too
+        return words >= 1 if looks else len(real) >= _needed(before, words)
+
+
+def _is_code(before: Template, after: Template, texts: list[Template]) -> bool:
+    """Whether texts are no sentences: statements of SQL, or the end of a list of keys, which blanks do not part
+    (`TTY=pts/1 ; PWD=/ ; COMMAND=/bin/ls -l`)."""
+    if not after and before[-1] == "=" and ";" in before and before.count("=") >= FEW_TEXTS:
+        return True
+    return len(texts) >= FEW_TEXTS and 4 * sum(text[0].upper() in _SQL for text in texts) >= 3 * len(texts)
+
+
+def _says_why(before: Template) -> bool:
+    """Whether a reason follows: `token rejected:`, `error: "`."""
+    begin = before[:-1] if before[-1] in ("'", '"') and before[-2:-1] == (":",) else before
+    return begin[-1] == ":" and any(not token.isupper() and _WHY.fullmatch(token) for token in _segment(begin))
+
+
+def _unquoted(text: Template) -> Template:
+    return text[1:-1] if len(text) > 2 and text[0] == text[-1] == '"' else text
+
+
+def _needed(before: Template, words: int) -> int:
+    opened = before[-1]
+    if is_verb(opened):
+        return LONGEST_TEXT**2
+    if words >= 2 and opened in ("'", '"'):
+        return FEW_TEXTS
+    if words >= 2 and opened in ("(", "["):
+        return SOME_TEXTS
+    if words >= 3:
+        return SOME_TEXTS if words >= 5 else MANY_TEXTS
+    return MANY_TEXTS if words and opened in _CLOSES else LONGEST_TEXT**2
+
+
+def _is_message(before: Template) -> bool:
+    """Whether the text is the message itself: the value of `msg=`, of `"message":`."""
+    begin = before[:-1] if before[-1] in ("'", '"') else before
+    if len(begin) < 2 or begin[-2].lower() not in _MESSAGES:
+        return False
+    return begin[-1] == "=" or (begin[-1] == ":" and begin[0] == "{")
+
+
+def _tells(text: Template) -> bool:
+    return len(text) == 1 and TELLS.fullmatch(text[0]) is not None
+
+
+def _segment(before: Template) -> Template:
+    """The last piece of a sentence, up to the delimiter at its end."""
+    end = len(before) - 1
+    begin = end
+    while begin > 0 and before[begin - 1] not in (":", ";", ","):
+        begin -= 1
+    return before[begin:end]
