@@ -198,10 +198,9 @@ def judged(
     baseline: Baseline, expectation: Expectation, grid: Grid, asked: Asked
 ) -> Iterable[tuple[str | None, Floats]]:
     """The surprise of a series at the end of each slot: of the node (None), or of each of its patterns."""
-    left = share_left(asked.width)
     if asked.per == "node":
         seen = but_loudest(grid.lines(asked.levels), asked.width)
-        mean = expectation.levels(asked.levels, asked.width) * left
+        mean = expectation.levels(asked.levels, asked.width) * share_left(asked.width)
         yield None, surprise(seen, mean, spread_of(baseline, asked.levels, asked.width))
         return
     for pattern, row in grid.patterns(asked.levels or grid_levels(grid)).items():
@@ -210,15 +209,22 @@ def judged(
             past = unseen(baseline, grid, pattern)
             if past is None:
                 continue
-        seen = but_loudest(row, asked.width)
-        there = np.flatnonzero(seen >= LEAST_SEEN)
+        there, above = surprises(baseline, expectation, past, row, asked.width)
         if not len(there):
             continue
-        mean = expectation.pattern(past, asked.width)[there] * left
-        above = surprise(seen[there], mean, baseline.spread[f"{past.group}/{asked.width}"])
         unlike = np.zeros(grid.slots)
         unlike[there] = np.where(above > past.peak + 0.3, above, np.minimum(above, LEAST_UNUSUAL))
         yield pattern, unlike
+
+
+def surprises(baseline: Baseline, expectation: Expectation, past: Past, row: Ints, width: int) -> tuple[Ints, Floats]:
+    """Of a pattern: the slots at whose end it has enough lines to say so, and how far above the usual these are."""
+    seen = but_loudest(row, width)
+    there = np.flatnonzero(seen >= LEAST_SEEN)
+    if not len(there):
+        return there, np.zeros(0)
+    mean = expectation.pattern(past, width)[there] * share_left(width)
+    return there, surprise(seen[there], mean, baseline.spread[f"{past.group}/{width}"])
 
 
 LEAST_SEEN = 2  # lines of a pattern beside its loudest slot: one is no rate

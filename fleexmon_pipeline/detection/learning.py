@@ -17,7 +17,6 @@ import numpy as np
 
 from fleexmon_pipeline.detection.baseline import (
     BLOCK,
-    LEAST_SEEN,
     LOAD_SLOTS,
     PRIOR_LINES,
     Asked,
@@ -28,6 +27,7 @@ from fleexmon_pipeline.detection.baseline import (
     judged,
     load_around,
     quietness,
+    surprises,
 )
 from fleexmon_pipeline.detection.grid import (
     GROUPS,
@@ -40,7 +40,6 @@ from fleexmon_pipeline.detection.grid import (
     but_loudest,
     group_of,
     share_left,
-    surprise,
     trailing,
 )
 from fleexmon_pipeline.detection.profile import PEAK, by_day, calendar, profile
@@ -179,11 +178,7 @@ def _learn_patterns(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> N
             }
         known = Past(group, int(row.sum()), share, 0.0, habits)
         if row.sum() >= 5 and widths:
-            width = widths[0]
-            seen = but_loudest(row, width)
-            there = np.flatnonzero(seen >= LEAST_SEEN)
-            mean = expectation.pattern(known, width)[there] * share_left(width)
-            above = surprise(seen[there], mean, baseline.spread[f"{group}/{width}"])
+            there, above = surprises(baseline, expectation, known, row, widths[0])
             highest: dict[int, float] = {}
             for date, value in zip(day[there].tolist(), above.tolist(), strict=True):
                 highest[date] = max(highest.get(date, 0.0), value)
