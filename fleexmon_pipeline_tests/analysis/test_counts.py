@@ -250,6 +250,12 @@ def test_a_changed_mask_set_makes_ids_anew_and_old_ids_lead_to_them(
     assert database.rows(SUMS) == []
 
 
+PATTERNS = """
+SELECT id, template, level, "firstSeen", "lastSeen", "aliasOf", CASE WHEN "aliasOf" IS NOT NULL THEN "aliasSince" END
+FROM "LogPattern" ORDER BY id
+"""
+
+
 def test_a_long_run_forgets_patterns_and_counts_the_same(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     three = Window(TEN, TEN + timedelta(hours=3))
     words = "alpha bravo carol delta erin frank grace heidi".split()  # noqa: SIM905
@@ -261,6 +267,7 @@ def test_a_long_run_forgets_patterns_and_counts_the_same(database: Database, mon
         remembered = rebuild_counts(connection, three, PatternMiner(), redact=redact)
         columns = 'SELECT slot, node, pattern, level, count, samples FROM "LogPatternCount" ORDER BY 1, 2, 3, 4'
         rows = database.rows(columns)
+        stored = database.rows(PATTERNS)
         connection.execute('TRUNCATE "LogPatternCount", "LogPattern"')
         monkeypatch.setattr(patterns, "MOST_PATTERNS", 2)
         miner = PatternMiner()
@@ -269,6 +276,8 @@ def test_a_long_run_forgets_patterns_and_counts_the_same(database: Database, mon
     assert len(miner._templates) <= 2
     assert (forgotten.rows, forgotten.patterns, forgotten.new) == (remembered.rows, remembered.patterns, remembered.new)
     assert database.rows(columns) == rows
+    assert database.rows(PATTERNS) == stored
+    assert {row["aliasOf"] for row in stored} > {None}
     assert database.rows(SUMS) == []
 
 
