@@ -147,15 +147,19 @@ def _row(rule: str, day: str, count: Counter[str]) -> str:
 def _listed(heading: str, sign: str, issues: tuple[Issue, ...]) -> Iterable[str]:
     if not issues:
         return []
+    width = max(len(_nodes(issue)) for issue in issues[:_LISTED])
     more = [f"  … and {len(issues) - _LISTED:,} more; --json has them"] if len(issues) > _LISTED else []
-    return ["", f"{heading} ({len(issues)})", *(f"{sign} {_told(issue)}" for issue in issues[:_LISTED]), *more]
+    return ["", f"{heading} ({len(issues)})", *(f"{sign} {_told(issue, width)}" for issue in issues[:_LISTED]), *more]
 
 
-def _told(issue: Issue) -> str:
+def _nodes(issue: Issue) -> str:
+    return _inert(", ".join(issue.nodes) or "all nodes")
+
+
+def _told(issue: Issue, width: int = 0) -> str:
     called = f"  [{issue.verdict}]" if issue.verdict else ""
-    nodes = ", ".join(issue.nodes) or "all nodes"
     return (
-        f"{Window(issue.since, issue.until)}  {issue.severity:<8}  {_inert(nodes)}  {issue.rule}: "
+        f"{Window(issue.since, issue.until)}  {issue.severity:<8}  {_nodes(issue):<{width}}  {issue.rule}: "
         f"{_inert(issue.title)}{called}"
     )
 

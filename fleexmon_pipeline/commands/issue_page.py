@@ -15,6 +15,7 @@ from fleexmon_pipeline.detection.issues import IssueDetail, Row
 from fleexmon_pipeline.detection.surroundings import LastDay, Surroundings
 
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ITEM = re.compile(r"(-|\d+\.) ")
 _BARS = "▁▂▃▄▅▆▇█"
 _UNKNOWN = "·"
 _LABEL = 13
@@ -133,7 +134,8 @@ def _wrapped(text: str) -> list[str]:
     width = min(shutil.get_terminal_size((100, 24)).columns, WIDEST)
     lines = []
     for part in text.splitlines():
-        rest = "    " if part.startswith("- ") else "  "
+        item = _ITEM.match(part)
+        rest = " " * (2 + (item.end() if item else 0))
         lines += wrap(inert(part), width, initial_indent="  ", subsequent_indent=rest, break_on_hyphens=False) or [""]
     return lines
 

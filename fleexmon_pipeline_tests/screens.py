@@ -1,0 +1,133 @@
+"""The pictures of commands in docs/images, made again: `python -m fleexmon_pipeline_tests.screens`.
+
+Run it where `make up` has watched the demo nodes for a day or more, with DATABASE_URL or FLEEXMON_HOME as there. It
+shows what the commands print, to the letter, in a monospace font. Chromium has to be there, as for `test_up.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from base64 import b64encode
+from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+from rich.console import Console
+from rich.text import Text
+
+PROJECT = Path(__file__).parent.parent
+IMAGES = PROJECT / "docs" / "images"
+FLEEXMON = str(Path(sys.executable).with_name("fleexmon"))
+COLUMNS = 118
+PAGE = """<meta charset="utf-8"><style>
+  body {{ margin: 0; background: #fff; color: #24292f; }}
+  pre {{ display: inline-block; margin: 0; padding: 14px 18px; font: 13.29px/18px "DejaVu Sans Mono", monospace; }}
+</style><pre>{text}</pre>"""
+# A browser's PNG of a page of text has 250 kB. With six shades of each colour and a palette it is a fifth of that.
+PIXELS = """async png => {
+  const image = new Image();
+  image.src = "data:image/png;base64," + png;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.width, image.height), context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const data = context.getImageData(0, 0, image.width, image.height).data, palette = new Map(), pixels = [];
+  for (let at = 0; at < data.length; at += 4) {
+    const colour = [0, 1, 2].map(each => Math.round(data[at + each] / 51) * 51).join();
+    if (!palette.has(colour)) palette.set(colour, palette.size);
+    pixels.push(String.fromCharCode(palette.get(colour)));
+  }
+  return [image.width, image.height, [...palette.keys()].join().split(",").map(Number), pixels.join("")];
+}"""
+
+
+def main() -> None:
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        sys.exit("there is no chromium, chromium-browser or google-chrome on this machine")
+    with tempfile.TemporaryDirectory() as rules, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-lcd-text"]
+        )
+        page = browser.new_page(viewport={"width": 1000, "height": 600})
+        for name, command, most in (
+            ("issue", f"fleexmon issues show {_an_issue()}", 62),
+            ("compare", f"fleexmon compare {_a_deployment()}", 60),
+            ("backtest", f"fleexmon rules backtest --from 2d --rules {_changed_rules(Path(rules))}", 60),
+        ):
+            page.set_content(PAGE.format(text=_shown(command.replace(rules, "./rules"), _printed(command), most)))
+            picture = b64encode(page.locator("pre").screenshot()).decode()
+            (IMAGES / f"{name}.png").write_bytes(_png(*page.evaluate(PIXELS, picture)))
+            print(f"{IMAGES / name}.png  {(IMAGES / f'{name}.png').stat().st_size:,} bytes")
+        browser.close()
+
+
+def _an_issue() -> str:
+    """The newest whose pattern is known: an error that was repeated."""
+    found = json.loads(_said("fleexmon issues list --status all --limit 1000 --json"))
+    return next(str(issue["id"]) for issue in found if issue["type"] == "repeated-error")[:18]
+
+
+def _a_deployment() -> str:
+    """The first hour and more after the newest deployment that green has had that long."""
+    marked = json.loads(_said("fleexmon deployed --list green --json"))
+    since = datetime.fromisoformat(max(each["at"] for each in marked))
+    return f"--from {since:%Y-%m-%dT%H:%M} --to {since + timedelta(minutes=70):%Y-%m-%dT%H:%M}"
+
+
+def _changed_rules(directory: Path) -> Path:
+    """A rule as somebody would try it: repeated errors from 15 lines on."""
+    rule = (PROJECT / "fleexmon_pipeline" / "rules" / "repeated-error.yaml").read_text()
+    (directory / "repeated-error.yaml").write_text(rule.replace("more_than: 5", "more_than: 15"))
+    return directory
+
+
+def _said(command: str) -> str:
+    arguments = [FLEEXMON, *shlex.split(command)[1:]]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode == 2:
+        sys.exit(f"{command}: {done.stderr}")
+    return done.stdout
+
+
+def _printed(command: str) -> str:
+    """As a terminal gets it, colours and all."""
+    os.environ |= {"COLUMNS": str(COLUMNS), "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    return _said(command)
+
+
+def _shown(command: str, printed: str, most: int) -> str:
+    """As HTML: the command after a prompt, and the first `most` lines; a line of three dots where there are more."""
+    lines = printed.rstrip().splitlines()
+    text = Text.assemble(("$ ", "dim"), (command, "bold"), "\n")
+    text.append_text(Text.from_ansi("\n".join(lines[:most])))
+    if len(lines) > most:
+        text.append("\n…")
+    console = Console(record=True, width=COLUMNS + 30, file=StringIO(), force_terminal=True)
+    console.print(text, soft_wrap=True)
+    return console.export_html(inline_styles=True, code_format="{code}")
+
+
+def _png(width: int, height: int, palette: list[int], pixels: str) -> bytes:
+    """`palette`: red, green and blue of up to 256 colours; `pixels`: a character each, whose code is its colour."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    colours = pixels.encode("latin-1")
+    rows = b"".join(b"\0" + colours[row * width : (row + 1) * width] for row in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"PLTE", bytes(palette)), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+if __name__ == "__main__":
+    main()
