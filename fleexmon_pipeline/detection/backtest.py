@@ -18,12 +18,13 @@ from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.history import SETTLED
 from fleexmon_pipeline.detection.occurrence import Occurrence, Severity
-from fleexmon_pipeline.detection.rule import Detector, Divergence, Rule, Silence, Threshold
+from fleexmon_pipeline.detection.rule import Detector, Divergence, Rule, Silence, Spike, Threshold, Trend
+from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
 
 SQL = statements("backtest")
 Progress = Callable[[int, int], object]  # parts done, of how many
-Replayed = Detector | Divergence
+Replayed = Detector | Divergence | Trend | Spike
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ def backtest(
 ) -> Backtest:
     """Replay `window` (whole slots) with both sets of rules and compare what becomes of it.
 
-    Only detector rules that are enabled and active. Baselines are learnt into a temporary table, and the server is told
-    to refuse any other write of this session meanwhile. A rule that both sets have in the same version is evaluated
-    once. Deployments are those known now, `live` is LIVE_NODE. Raises NothingKnownError.
+    Only rules that are enabled and active and need neither forecasts nor issues. Baselines are learnt into a temporary
+    table, and the server is told to refuse any other write of this session meanwhile. A rule that both sets have in the
+    same version is evaluated once. Deployments are those known now, `live` is LIVE_NODE. Raises NothingKnownError.
     """
     nodes = connection.execute(SQL["slots_known"], {"since": window.since, "until": window.until}).fetchall()
     if not any(row["slots"] for row in nodes):
@@ -158,7 +159,7 @@ def _said(
     """What both sets say of a part. A silent node has no other issue, so a rule is shared only where both sets have the
     same idea of silence. Rules that are switched off come along: what any rule asks is learnt once for all."""
     off = [rule.model_copy(update={"enabled": False}) for rule in every]
-    old = evaluate(connection, [*before, *off], part, until=part.until, live=live)
+    old = _evaluated(connection, [*before, *off], part, live)
     silences = [rule for rule in after if isinstance(rule, Silence)]
     alike = _versions(silences) == _versions(rule for rule in before if isinstance(rule, Silence))
     shared = _versions(before) & _versions(after) if alike else set()
@@ -166,9 +167,18 @@ def _said(
     other = [rule for rule in after if rule.name not in names]
     if not other:
         return old, [each for each in old if each.rule in names]
-    new = evaluate(connection, [*other, *(silences if alike else ()), *off], part, until=part.until, live=live)
+    new = _evaluated(connection, [*other, *(silences if alike else ()), *off], part, live)
     own = {rule.name for rule in other}
     return old, [each for each in old if each.rule in names] + [each for each in new if each.rule in own]
+
+
+def _evaluated(connection: Connection, rules: Sequence[Rule], part: Window, live: str | None) -> list[Occurrence]:
+    """Predictors speak at the end of whole hours; a part of an hour has none."""
+    said = evaluate(connection, rules, part, until=part.until, live=live)
+    for hour in part.hours():
+        if hour.overlap(part) == hour:
+            said += predict(connection, rules, hour, now_end=hour.until)
+    return said
 
 
 @contextmanager
