@@ -106,7 +106,9 @@ def _database(home: Path, console: Console) -> str:
     except BaseException:
         console.print("[red]not ready[/]")
         raise
-    where = "DATABASE_URL" if os.environ.get("DATABASE_URL") else f"embedded, in {home}"
+    where = (
+        "DATABASE_URL" if os.environ.get("DATABASE_URL") else f"embedded, in {escape(str(home))}"
+    )  # a path may look like markup: [red]
     console.print(f"[green]ready[/] ({where})", soft_wrap=True)
     return url
 
@@ -212,11 +214,11 @@ def _tell(console: Console, port: int, home: Path, *, demo: bool) -> None:
   digest    {base}/assets/digests   or: {fleexmon} digest --html digest.html
   issues    {fleexmon} issues list    then: {fleexmon} issues show ID
   health    {fleexmon} doctor
-  shell     export DAGSTER_HOME="{os.environ["DAGSTER_HOME"]}"
+  shell     export DAGSTER_HOME="{escape(os.environ["DAGSTER_HOME"])}"
             {dagster} asset materialize -m {PACKAGE} \\
               --select raw_logs,analyzed_logs,detected_issues,predictions \\
               --partition {datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d-%H:00}
-  logs      {home / "logs"}
+  logs      {escape(str(home / "logs"))}
 
 Ctrl-C stops everything. New issues appear below.
 """, highlight=False, soft_wrap=True)  # fmt: skip
