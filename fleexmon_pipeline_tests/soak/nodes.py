@@ -15,7 +15,8 @@ import time
 from collections import Counter
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing.context import SpawnProcess
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +27,11 @@ from fleexmon_pipeline_tests.bench.place import SPAWN
 from fleexmon_pipeline_tests.running_product import free_port
 from fleexmon_pipeline_tests.soak.faults import ANSWERS, KINDS, MANNERS, Plan
 from fleexmon_pipeline_tests.soak.log import MINUTE, Log, at_epoch
+
+# A process of its own within some ms: what it imports is there already, once for all of them; "__main__" too, which
+# each of them would import anew otherwise (pytest: half a second).
+FORKED = get_context("forkserver")
+FORKED.set_forkserver_preload(["__main__", "fleexmon_pipeline_tests.soak.simulate"])
 
 HTML = b"<!doctype html><html><body><h1>502 Bad Gateway</h1></body></html>"
 SEPARATORS = {"array": b",", "object": b",", "lines": b"\n"}
@@ -41,7 +47,7 @@ class SoakNode:
         self.downs = 0
         self._counts: SynchronizedArray[int] = SPAWN.Array("q", len(KINDS))
         self._given = (log, plan, clock, self._counts, self.port)
-        self._process: SpawnProcess | None = None
+        self._process: ForkServerProcess | None = None
 
     @property
     def node(self) -> Node:
@@ -49,7 +55,7 @@ class SoakNode:
 
     def start(self) -> None:
         if self._process is None:
-            self._process = SPAWN.Process(target=_serve, args=self._given, daemon=True)
+            self._process = FORKED.Process(target=_serve, args=self._given, daemon=True)
             self._process.start()
             while True:
                 with socket.socket() as probe:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -42,12 +41,10 @@ from fleexmon_pipeline_tests.bench.place import SPAWN
 from fleexmon_pipeline_tests.soak.compare import Found, compare
 from fleexmon_pipeline_tests.soak.faults import Plan
 from fleexmon_pipeline_tests.soak.log import Log
-from fleexmon_pipeline_tests.soak.nodes import SoakNode
+from fleexmon_pipeline_tests.soak.nodes import FORKED, SoakNode
 
 STARTUP = timedelta(seconds=5)  # from a tick to its run's first step
 LONGEST_AFTER = 2 * DAY  # until everything should have been made good: the catch-up's pauses reach 6 hours
-FORKED = get_context("forkserver")
-FORKED.set_forkserver_preload(["fleexmon_pipeline_tests.soak.simulate"])
 
 
 @dataclass
