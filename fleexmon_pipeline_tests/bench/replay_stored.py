@@ -19,6 +19,7 @@ from fleexmon_pipeline.analysis.counts import rebuild_counts
 from fleexmon_pipeline.analysis.pattern_store import load_miner
 from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.collection.collect import collect
+from fleexmon_pipeline.comparison.deployments import notice
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.history import note_seen
@@ -68,6 +69,7 @@ def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dic
             for hour in window.hours():
                 rebuild_counts(connection, hour, miner, redact=redact)
             for hour in window.hours():
+                notice(connection, hour)
                 found = evaluate(connection, rules, hour, until=hour.until)
                 subjects = write_occurrences(connection, found, source="detector", window=hour)
                 note_seen(connection, hour)
