@@ -15,8 +15,8 @@ from datetime import date, datetime, timedelta
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
-from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.history import SETTLED
+from fleexmon_pipeline.detection.evaluate import asked_of, evaluate
+from fleexmon_pipeline.detection.history import SETTLED, day_of, learn_days
 from fleexmon_pipeline.detection.occurrence import Occurrence, Severity
 from fleexmon_pipeline.detection.rule import Detector, Divergence, Rule, Silence, Spike, Threshold, Trend
 from fleexmon_pipeline.forecasting.predictors import predict
@@ -24,6 +24,7 @@ from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
 
 SQL = statements("backtest")
 Progress = Callable[[int, int], object]  # parts done, of how many
+LEARNT_AT_ONCE = 8  # days whose past is read together: of 14 days 13 are those of the day before
 Replayed = Detector | Divergence | Trend | Spike
 
 
@@ -108,10 +109,14 @@ def backtest(
     before_said: list[Occurrence] = []
     after_said: list[Occurrence] = []
     parts = list(_parts(window))
+    every = [*against, *candidate]
     with _scratch(connection, window):
         for done, part in enumerate(parts):
             progress(done, len(parts))
-            old, new = _said(connection, before, after, [*against, *candidate], part, live)
+            if done % LEARNT_AT_ONCE == 0:
+                days = [day_of(each.since) for each in parts[done : done + LEARNT_AT_ONCE]]
+                learn_days(connection, [row["node"] for row in nodes], days, asked_of(every))
+            old, new = _said(connection, before, after, every, part, live)
             before_said += old
             after_said += new
     progress(len(parts), len(parts))
@@ -174,7 +179,7 @@ def _said(
 
 def _evaluated(connection: Connection, rules: Sequence[Rule], part: Window, live: str | None) -> list[Occurrence]:
     """Predictors speak at the end of whole hours; a part of an hour has none."""
-    said = evaluate(connection, rules, part, until=part.until, live=live)
+    said = evaluate(connection, rules, part, until=part.until, live=live, evidence=False)
     for hour in part.hours():
         if hour.overlap(part) == hour:
             said += predict(connection, rules, hour, now_end=hour.until)

@@ -44,7 +44,13 @@ from fleexmon_pipeline.window import SLOT, Window
 
 
 def evaluate(
-    connection: Connection, rules: Sequence[Rule], window: Window, *, until: datetime, live: str | None = None
+    connection: Connection,
+    rules: Sequence[Rule],
+    window: Window,
+    *,
+    until: datetime,
+    live: str | None = None,
+    evidence: bool = True,
 ) -> list[Occurrence]:
     """What the detector rules say at the end of each slot of `window` that ends no later than `until`.
 
@@ -53,7 +59,7 @@ def evaluate(
 
     Reads the counts of the window and of LOOK_BACK before it, once; lines only where a rule looks for texts, once for
     all of them; what is usual from a baseline that is learnt once a day. `live`: LIVE_NODE, for rules about
-    deployments.
+    deployments. `evidence`: whether the rows behind a firing are wanted.
     """
     ends = [slot.until for slot in window.slots() if slot.until <= until]
     if not ends:
@@ -65,7 +71,7 @@ def evaluate(
         for end in ends:
             by_day[day_of(end - SLOT)].append(end)
         asked = asked_of(rules)
-        found += [each for part in by_day.values() for each in _evaluate(connection, active, asked, part)]
+        found += [each for part in by_day.values() for each in _evaluate(connection, active, asked, part, evidence)]
     return sorted(found, key=lambda each: (each.slot, each.rule, str(each.subject)))
 
 
@@ -83,7 +89,11 @@ def asked_of(rules: Sequence[Rule]) -> set[Asked]:
 
 
 def _evaluate(
-    connection: Connection, rules: Sequence[Detector], asked: Collection[Asked], ends: Sequence[datetime]
+    connection: Connection,
+    rules: Sequence[Detector],
+    asked: Collection[Asked],
+    ends: Sequence[datetime],
+    evidence: bool,
 ) -> Iterator[Occurrence]:
     lasts = max(rule.for_ for rule in rules)
     longest = max(width_of(rule) for rule in rules) * SLOT + lasts
@@ -106,7 +116,7 @@ def _evaluate(
     samples: dict[tuple[object, ...], Samples] = {}
     for name, fired in firings.items():
         rule = by_name[name]
-        if isinstance(rule, Silence):
+        if isinstance(rule, Silence) or not evidence:
             yield from (occurrence(rule, firing) for firing, _ in fired)
             continue
         lines: Matches | Samples

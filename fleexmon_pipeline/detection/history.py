@@ -10,6 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.baseline import STEADY_SLOTS, Asked, Baseline
-from fleexmon_pipeline.detection.counts import Counts, read_patterns
+from fleexmon_pipeline.detection.counts import Counts, Resolve, read_patterns
 from fleexmon_pipeline.detection.grid import Flags, Grid, Ints, grid, group_of, moment, number
 from fleexmon_pipeline.detection.learning import learn
 from fleexmon_pipeline.detection.occurrence import Occurrence
@@ -176,9 +177,12 @@ def _ancestry(
 
 
 def read_baselines(
-    connection: Connection, nodes: Sequence[str], day: datetime, asked: Collection[Asked]
+    connection: Connection, nodes: Sequence[str], day: datetime, asked: Collection[Asked], read: Read | None = None
 ) -> dict[str, Baseline]:
-    """What is usual on that day, by node; learnt anew where that was not done yet or the past has changed since."""
+    """What is usual on that day, by node; learnt anew where that was not done yet or the past has changed since.
+
+    `read`: counts of these nodes that were read for several days at once.
+    """
     window = Window(day - HISTORY, day)
     made_of = _made_of(connection, window, asked)
     found: dict[str, Baseline] = {}
@@ -189,7 +193,7 @@ def read_baselines(
             if row["figures"]:
                 found[row["node"]] = msgspec.json.decode(row["figures"], type=Baseline)
     if missing:
-        learnt = learn_baselines(connection, sorted(missing), window, asked)
+        learnt = learn_baselines(read or Read(connection, sorted(missing), window), missing, window, asked)
         for node in sorted(missing):
             figures = msgspec.json.encode(learnt[node]).decode() if node in learnt else None
             connection.execute(SQL["keep_baseline"], {"node": node, "day": day, "made_of": made_of, "figures": figures})
@@ -209,24 +213,56 @@ def _made_of(connection: Connection, window: Window, asked: Collection[Asked]) -
     return told.hexdigest()[:32]
 
 
-def learn_baselines(
-    connection: Connection, nodes: Sequence[str], window: Window, asked: Collection[Asked]
-) -> dict[str, Baseline]:
+def learn_days(
+    connection: Connection, nodes: Sequence[str], days: Sequence[datetime], asked: Collection[Asked]
+) -> None:
+    """What `read_baselines` would learn of these days one by one, from counts that are read once for all of them."""
+    read = Read(connection, nodes, Window(min(days) - HISTORY, max(days)))
+    for day in days:
+        read_baselines(connection, nodes, day, asked, read)
+
+
+class Read:
+    """The counts and the coverage of some nodes; read when they are asked for."""
+
+    def __init__(self, connection: Connection, nodes: Collection[str], window: Window) -> None:
+        self._connection = connection
+        self._where = {"nodes": list(nodes), "since": window.since, "until": window.until}
+
+    @cached_property
+    def rows(self) -> list[tuple[str, str, str, Ints, Ints]]:
+        """Node, stored pattern, level; numbers of slots and their counts."""
+        rows = self._connection.execute(SQL["past"], self._where).fetchall()
+        return [
+            (row["node"], row["pattern"], read_level(row["level"]), _numbers(row["slots"]), _numbers(row["counts"]))
+            for row in rows
+        ]
+
+    @cached_property
+    def coverage(self) -> dict[str, tuple[Ints, Ints]]:
+        """Numbers of the slots that each node is known in, and was empty in, ascending."""
+        rows = self._connection.execute(SQL["past_coverage"], self._where)
+        return {row["node"]: (_numbers(row["known"]), _numbers(row["empty"])) for row in rows}
+
+    @cached_property
+    def resolve(self) -> Resolve:
+        return read_patterns(self._connection, {row[1] for row in self.rows})[1]
+
+
+def learn_baselines(read: Read, nodes: set[str], window: Window, asked: Collection[Asked]) -> dict[str, Baseline]:
     """From the counts of whole days; nodes of which nothing is known are left out."""
-    where = {"nodes": list(nodes), "since": window.since, "until": window.until}
-    rows = connection.execute(SQL["past"], where).fetchall()
-    _, resolve = read_patterns(connection, {row["pattern"] for row in rows})
-    end = window.until - SLOT
+    first, last, end = number(window.since), number(window.until), window.until - SLOT
     pieces: defaultdict[str, list[tuple[str, str, Ints, Ints]]] = defaultdict(list)
-    for row in rows:
-        pattern, level = resolve(row["pattern"], end), read_level(row["level"])
-        pieces[row["node"]].append((pattern, level, _numbers(row["slots"]), _numbers(row["counts"])))
+    for node, stored, level, slots, counts in read.rows:
+        inside = (slots >= first) & (slots < last)
+        if node in nodes and inside.any():
+            pieces[node].append((read.resolve(stored, end), level, slots[inside], counts[inside]))
     found: dict[str, Baseline] = {}
-    for row in connection.execute(SQL["past_coverage"], where):
-        known, empty = _numbers(row["known"]), _numbers(row["empty"])
-        past = _past(row["node"], window, pieces[row["node"]], known, empty)
+    for node in sorted(nodes & read.coverage.keys()):
+        known, empty = (slots[(slots >= first) & (slots < last)] for slots in read.coverage[node])
+        past = _past(node, window, pieces[node], known, empty)
         if past is not None and (baseline := learn(past, asked)) is not None:
-            found[row["node"]] = baseline
+            found[node] = baseline
     return found
 
 
