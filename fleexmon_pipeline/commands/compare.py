@@ -77,10 +77,13 @@ def sides_of(
 ) -> tuple[str, str]:
     """Baseline and candidate; what is not said is the live colour and the other one. Raises typer.BadParameter."""
     known = known_nodes(connection)
+    if not known:
+        raise typer.BadParameter(
+            "no node has answered yet: there is nothing to compare. `fleexmon up` collects, `fleexmon nodes` tells."
+        )
     for option, name in (("--baseline", baseline), ("--candidate", candidate), ("LIVE_NODE", live)):
         if name is not None and name not in known:
-            names = ", ".join(known) or "none: nothing was collected yet"
-            raise typer.BadParameter(f'{option}: "{clean(name, most=60)}" is no node. Known: {names}')
+            raise typer.BadParameter(f'{option}: "{clean(name, most=60)}" is no node. Known: {", ".join(known)}')
     if baseline is None:
         found = live_node(connection, window, known, live) or next((each for each in COLOURS if each in known), None)
         baseline = found if found != candidate else _other(found, known)
