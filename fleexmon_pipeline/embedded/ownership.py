@@ -1,0 +1,49 @@
+"""Whose the embedded server's processes and files are: ours, or `nobody`'s where we are root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+from pathlib import Path
+
+
+class EmbeddedServerError(RuntimeError):
+    """The embedded server cannot be made or started; the text says why, and where its log is."""
+
+
+# PostgreSQL refuses to run as root, which is who runs in many containers. It then runs as `nobody` with the one
+# capability that lets it reach a home directory that is root's alone; no directory's permissions are changed for it.
+_ROOTS_SERVER_USER = "nobody"
+
+
+def as_server_user() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise EmbeddedServerError(
+            "PostgreSQL does not run as root and setpriv (util-linux) is missing; set DATABASE_URL"
+        )
+    user = pwd.getpwnam(_ROOTS_SERVER_USER)
+    return [
+        setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups",
+        "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup", "--",
+    ]  # fmt: skip
+
+
+def owner() -> int:
+    """The number of the user that the server runs as."""
+    return pwd.getpwnam(_ROOTS_SERVER_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
+
+
+def give_to_server(path: Path) -> None:
+    """Readable by the server's user alone; refuses what somebody else put there, since /tmp is everybody's."""
+    if path.is_symlink() or path.lstat().st_uid not in (os.geteuid(), owner()):
+        raise strangers(path)
+    os.chown(path, owner(), -1)
+    path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def strangers(path: Path) -> EmbeddedServerError:
+    return EmbeddedServerError(f"{path} belongs to somebody else; remove it or set FLEEXMON_HOME to another directory")
