@@ -5,6 +5,7 @@ Here: keys. What is compared then: `merging.py`.
 
 from __future__ import annotations
 
+from fleexmon_pipeline.analysis.optional import without_fields
 from fleexmon_pipeline.analysis.phrases import phrase_keys
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
 from fleexmon_pipeline.analysis.places import Key, start_keys
@@ -13,6 +14,10 @@ from fleexmon_pipeline.analysis.texts import spans
 
 def text_key(before: Template, after: Template) -> Key:
     return "text", hash((before, after))
+
+
+def field_key(sentence: str) -> Key:
+    return "fields", hash(sentence)
 
 
 def like_keys(template: Template) -> list[Key]:
@@ -30,4 +35,6 @@ def keys_of(template: Template) -> list[Key]:
     size = len(template)
     keys = [*like_keys(template), *phrase_keys(template), (size,), (size, "first", template[0])]
     keys += [text_key(template[:i], template[j:]) for i, j in spans(template)]
+    if (split := without_fields(template)) is not None:
+        keys.append(field_key(split[0]))
     return [*keys, (size, "general", template[0])] if HOLE in template else keys

@@ -166,7 +166,7 @@ def _segment(masked: str) -> str:
 
 
 # Whose value is the message itself, or what tells one statement from another; any other value is variable.
-_TELLING = frozenset(
+TELLING = frozenset(
     """msg message event text err error exception reason cause desc description detail details title summary
     level lvl severity""".split()  # noqa: SIM905
 )
@@ -189,14 +189,14 @@ def _value(text: str) -> str:
 
 def _pair(found: re.Match[str]) -> str:
     key, value = found[1], found[2]
-    return found[0] if key.lower() in _TELLING else f"{key}={_value(value)}"
+    return found[0] if key.lower() in TELLING else f"{key}={_value(value)}"
 
 
 def _member(found: re.Match[str]) -> str:
     key, value = found[1], found[2]
     if not value:
         return f"{key}: "
-    if key.lower() in _TELLING:
+    if key.lower() in TELLING:
         inner = value[1:-1].replace('\\"', '"').replace("\\n", " ") if value[0] in "\"'" else value
         return f"{key}: {inner}"
     return f"{key}: {_value(value)}"

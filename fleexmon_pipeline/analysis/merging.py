@@ -15,8 +15,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from fleexmon_pipeline.analysis.fitting import MOST_FITTED, PHRASE, TEXT, TITLE, Wide, what_fitted, without_index
-from fleexmon_pipeline.analysis.index import keys_of, like_keys, text_key
+from fleexmon_pipeline.analysis.index import field_key, keys_of, like_keys, text_key
 from fleexmon_pipeline.analysis.likeness import covers, joined
+from fleexmon_pipeline.analysis.optional import has_more, without_fields
 from fleexmon_pipeline.analysis.phrases import MOST_COMPARED, MOST_LIKE, asked_keys, is_phrase, phrases
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
 from fleexmon_pipeline.analysis.places import Key, Offer, better, one_place, varying_together
@@ -265,6 +266,8 @@ class Merger:
                 for other in self._like.get((size,) if first == HOLE else (size, "first", first), ()):
                     if covers(template, other):
                         fitting[other].add(template)
+        for general, template in self._field_pairs(live):
+            fitting[template].add(general)
         compared = 0
         for general, template in self._wide_pairs(live):
             compared += len(general) * len(template)
@@ -290,3 +293,14 @@ class Merger:
                 for template in self._like.get((size, "first", general[0]), ()):
                     if template not in live and template not in self._shorter:
                         yield general, template
+
+    def _field_pairs(self, live: set[Template]) -> Iterable[tuple[Template, Template]]:
+        """A template, and one that says the same with more fields, of which one at least is new."""
+        for template in live:
+            if (mine := without_fields(template)) is not None:
+                for other in self._like.get(field_key(mine[0]), ()):
+                    theirs = without_fields(other) or mine
+                    if has_more(mine[1], theirs[1]):
+                        yield other, template
+                    elif has_more(theirs[1], mine[1]):
+                        yield template, other
