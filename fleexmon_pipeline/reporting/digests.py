@@ -1,6 +1,6 @@
 """A day's digest: written down, and where GitHub is configured, wished for there.
 
-Here: which day is kept and which is told. Its figures: `figures.py`; its forms: `markdown.py`, `html.py`.
+Here: which day is kept and which is told. Its figures: `day.py`; its forms: `markdown.py`, `html.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.reporting import html, markdown
-from fleexmon_pipeline.reporting.figures import Figures, figures
+from fleexmon_pipeline.reporting.day import figures
+from fleexmon_pipeline.reporting.figures import Figures
 from fleexmon_pipeline.reporting.outbox import Wish, want
 from fleexmon_pipeline.window import Window
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fleexmon_pipeline.detection.handling import Scope, mute, unmute
 from fleexmon_pipeline.reporting import html, markdown
 from fleexmon_pipeline.reporting.charts import ceiling
+from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.digests import write_digest
-from fleexmon_pipeline.reporting.figures import figures
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING, THE_DAY, at, count, cover, issue, pattern

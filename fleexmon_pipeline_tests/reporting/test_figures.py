@@ -8,7 +8,8 @@ import pytest
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.reporting import wording
-from fleexmon_pipeline.reporting.figures import Coverage, Figures, GenAIUse, Volume, figures
+from fleexmon_pipeline.reporting.day import figures
+from fleexmon_pipeline.reporting.figures import Coverage, Figures, GenAIUse, Volume
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.reporting.rows import (
