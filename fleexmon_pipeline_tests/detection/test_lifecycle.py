@@ -1,21 +1,13 @@
-"""Issues are a function of occurrences, coverage and what people did; never of the order of runs."""
+"""Issues are a function of occurrences and coverage: when they begin, join, end, and what they show."""
 
 from __future__ import annotations
 
-import random
-import threading
 import uuid
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.handling import Scope, mute, resolve_issues
 from fleexmon_pipeline.detection.lifecycle import (
-    adopt,
     newest_covered,
     open_subjects,
     reconcile,
@@ -25,7 +17,7 @@ from fleexmon_pipeline.detection.lifecycle import (
 from fleexmon_pipeline.detection.occurrence import Severity, Subject
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.story import HOUR, TEN, at, cover, fire, firing, issues, settle
+from fleexmon_pipeline_tests.detection.story import HOUR, at, cover, fire, firing, issues, settle
 
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"'
 
@@ -218,92 +210,6 @@ def test_a_hole_that_is_filled_later_splits_what_looked_like_one(database: Datab
         assert [issue["resolvedAt"] for issue in issues(connection)] == [at(13), at(53)]
 
 
-# -- people -------------------------------------------------------------------------------------------------------
-
-
-def _resolve(connection: Connection, slot: int | None) -> None:
-    """As a person does in another program."""
-    when = at(slot) if slot is not None else None
-    connection.execute("""UPDATE "LogIssue" SET status = 'resolved', "resolvedAt" = %s WHERE status = 'open'""", [when])
-
-
-@pytest.mark.parametrize("when", [2, None])
-def test_what_a_person_resolved_stays_and_firing_later_is_a_regression(database: Database, when: int | None) -> None:
-    with database.connect() as connection:
-        cover(connection, range(6))
-        fire(connection, firing(0), firing(1))
-        _resolve(connection, when)
-        (resolved,) = issues(connection)
-        assert settle(connection, ["pattern:1f2e@blue"]).sentence() == "issues: no change (0 unchanged)"
-        done = fire(connection, *[firing(slot) for slot in range(5)])
-        old, new = issues(connection)
-
-        assert old == resolved
-        assert (done.regressed, new["status"], new["detectedAt"]) == (1, "open", at(3))
-        assert new["metadata"]["regressionOf"] == str(old["id"])
-
-        before = database.fingerprint(*TABLES)
-        fire(connection, *[firing(slot) for slot in range(5)])
-        assert database.fingerprint(*TABLES) == before
-
-
-def test_a_resolved_row_is_kept_when_its_firings_are_said_no_longer(database: Database) -> None:
-    with database.connect() as connection:
-        cover(connection, range(6))
-        fire(connection, firing(0))
-        _resolve(connection, 1)
-        before = issues(connection)
-        fire(connection, window=Window(at(0), at(1)))
-        assert issues(connection) == before
-
-
-def test_a_person_who_resolves_during_a_reconcile_is_not_overwritten(database: Database) -> None:
-    with database.connect() as connection, database.connect() as person:
-        cover(connection, range(6))
-        fire(connection, firing(0))
-        write_occurrences(connection, [firing(1)], source="detector", window=Window(at(1), at(2)))
-        with person.transaction():
-            _resolve(person, 2)
-            thread = threading.Thread(target=settle, args=(connection,))
-            thread.start()
-            thread.join(0.2)
-            assert thread.is_alive()  # it waits for the person
-        thread.join()
-        assert [issue["status"] for issue in issues(person)] == ["resolved"]
-
-
-def test_a_row_that_another_program_deleted_is_not_made_again(database: Database) -> None:
-    with database.connect() as connection:
-        cover(connection, range(60))
-        fire(connection, firing(2))
-        connection.execute('DELETE FROM "LogIssue"')
-        for slots in ([2], [2, 3], [1, 2, 3, 9]):  # longer, at both ends, and still the same
-            fire(connection, *[firing(slot) for slot in slots])
-            assert issues(connection) == []
-        fire(connection, firing(40))
-        assert [issue["detectedAt"] for issue in issues(connection)] == [at(41)]
-
-
-def test_open_rows_of_the_original_end_by_the_grace_of_their_source(database: Database) -> None:
-    with database.connect() as connection:
-        for source, status, metadata in [
-            ("detector", "open", None), ("detector", "open", "[1]"), ("predictor", "open", '{"occurrences": 3}'),
-            ("genai", "open", "{}"), ("detector", "open", '{"fingerprint": "x:fleet"}'), ("ops", "open", None),
-        ]:  # fmt: skip
-            connection.execute(
-                'INSERT INTO "LogIssue" (type, severity, title, description, source, status, "detectedAt", "updatedAt",'
-                " metadata) VALUES ('t', 'low', '', '', %s, %s, %s, %s, %s::jsonb)",
-                [source, status, at(-9), at(0), metadata],
-            )
-        counts = [adopt(connection, now=TEN + timedelta(minutes=minutes)) for minutes in (59, 60, 359, 360, 1440, 1440)]
-        found = connection.execute("""SELECT * FROM "LogIssue" WHERE status = 'resolved' ORDER BY source""").fetchall()
-    assert counts == [0, 2, 0, 1, 1, 0]
-    assert [row["resolvedAt"] - TEN for row in found] == [HOUR, HOUR, 24 * HOUR, 6 * HOUR]
-    assert found[3]["metadata"] == {
-        "occurrences": 3, "autoResolved": True, "resolvedReason": "Not detected again for 6 hours",
-    }  # fmt: skip
-
-
 # -- GenAI --------------------------------------------------------------------------------------------------------
 
 
@@ -344,116 +250,7 @@ def test_evidence_is_that_of_all_slots_newest_first_and_has_an_end(database: Dat
         assert issues(connection)[0]["affectedLogs"] == [*rows[1005:2000], *rows[10:15]]
 
 
-# -- order, repeats, concurrency ----------------------------------------------------------------------------------
-
-SLOTS_A_WINDOW = 6
-GRACE = timedelta(minutes=20)
-Hour = tuple[list[bool], list[bool], list[str]]  # of a window's slots: the rule fired, GenAI found, coverage
-
-WINDOW = st.tuples(
-    st.lists(st.sampled_from([False, False, True]), min_size=SLOTS_A_WINDOW, max_size=SLOTS_A_WINDOW),
-    st.lists(st.sampled_from([False] * 5 + [True]), min_size=SLOTS_A_WINDOW, max_size=SLOTS_A_WINDOW),
-    st.lists(st.sampled_from(["complete", "complete", "empty", "missing"]), min_size=SLOTS_A_WINDOW,
-             max_size=SLOTS_A_WINDOW),
-)  # fmt: skip
-
-
-def _run(connection: Connection, hours: list[Hour], index: int) -> None:
-    rule, genai, coverage = hours[index]
-    begin = index * SLOTS_A_WINDOW
-    for status in set(coverage):
-        cover(connection, [slot for slot, its in enumerate(coverage, begin) if its == status], status=status)
-    window = Window(at(begin), at(begin + SLOTS_A_WINDOW))
-    said = [firing(slot, grace=GRACE) for slot, fired in enumerate(rule, begin) if fired]
-    found = [
-        firing(slot, rule="genai", grace=2 * GRACE, root_cause=f"cause {slot}")
-        for slot, fired in enumerate(genai, begin)
-        if fired
-    ]
-    fire(connection, *said, *found, window=window)
-
-
-def _clean(connection: Connection) -> None:
-    connection.execute(
-        'TRUNCATE "LogIssue", "IssueEpisode", "IssueOccurrence", "LogCoverage", "IssueMute", "IssueVerdict"'
-    )
-
-
-def _people(connection: Connection, rnd: random.Random) -> None:
-    """Somebody mutes an issue, and calls one noise that is over: neither is a matter of the issue's row."""
-    found = issues(connection)
-    if not found:
-        return
-    now = TEN + timedelta(minutes=rnd.randrange(9_999))
-    mute(
-        connection,
-        Scope(fingerprint=rnd.choice(found)["metadata"]["fingerprint"]),
-        by="ann",
-        why="",
-        now=now,
-        until=None,
-    )
-    if over := [str(row["id"]) for row in found if row["status"] == "resolved"]:
-        resolve_issues(connection, [rnd.choice(over)], by="ann", why="", verdict="noise", now=now)
-
-
-@given(hours=st.lists(WINDOW, min_size=3, max_size=5), seed=st.integers(0, 1 << 30))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_order_with_repeats_gives_the_same_issues(database: Database, hours: list[Hour], seed: int) -> None:
-    with database.connect() as connection:
-        _clean(connection)
-        cover(connection, [-1])
-        for index in range(len(hours)):
-            _run(connection, hours, index)
-        once_in_order = issues(connection)
-
-        _clean(connection)
-        cover(connection, [-1])
-        order = [*range(len(hours)), *random.Random(seed).choices(range(len(hours)), k=2)]
-        random.Random(seed).shuffle(order)
-        for index in order:
-            _run(connection, hours, index)
-            _people(connection, random.Random(seed + index))
-
-        assert issues(connection) == once_in_order
-        open_now = [issue["metadata"]["fingerprint"] for issue in once_in_order if issue["status"] == "open"]
-        assert len(open_now) == len(set(open_now))
-        before = database.fingerprint(*TABLES)
-        _run(connection, hours, order[0])
-        assert database.fingerprint(*TABLES) == before
-
-
-def test_two_runs_at_once_agree(database: Database) -> None:
-    subjects = [Subject("blue", f"{number:04x}") for number in range(8)]
-    said = [firing(slot, subject=subject) for subject in subjects for slot in range(number_of(subject), 60, 14)]
-    failures: list[BaseException] = []
-
-    def work(numbers: list[int]) -> None:
-        try:
-            with database.connect() as connection:
-                for number in numbers:
-                    window = Window(at(number * 12), at(number * 12 + 12))
-                    fire(connection, *[one for one in said if one.slot in window], window=window)
-        except BaseException as failure:  # noqa: BLE001  told to the test's thread
-            failures.append(failure)
-
-    with database.connect() as connection:
-        cover(connection, range(60))
-        work([0, 1, 2, 3, 4])
-        expected = issues(connection)
-        for _ in range(3):
-            connection.execute('TRUNCATE "LogIssue", "IssueEpisode", "IssueOccurrence"')
-            threads = [threading.Thread(target=work, args=(order,)) for order in ([4, 2, 0, 1, 3], [3, 1, 0, 2, 4])]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            assert failures == []
-            assert issues(connection) == expected
-
-
-def number_of(subject: Subject) -> int:
-    return int(subject.pattern or "0", 16)
+# -- what to reconcile -------------------------------------------------------------------------------------------------
 
 
 def test_what_to_reconcile_is_what_is_open_and_what_the_window_touches(database: Database) -> None:
