@@ -12,17 +12,13 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
-from rich.console import Console
 
-from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.up import _tell_of_demo_lines
+from fleexmon_pipeline.commands.up import DEMO_LINES
 from fleexmon_pipeline.window import DAY, floor
-from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.running_product import Product, free_port
 
 KEY, TOKEN = "genai-key-of-tests-4711", "ghp_ofTestsOnly0123456789abcdefghijABCD"
@@ -54,6 +50,7 @@ def test_it_fills_the_last_day_and_says_where_to_look(product: Product) -> None:
     assert f"{product.url}/asset-groups" in said
     assert "25/25" in said
     assert "not complete" not in said
+    assert (product.home / DEMO_LINES).exists()
 
 
 def test_the_seven_assets_are_materialised(product: Product) -> None:
@@ -161,19 +158,6 @@ def test_it_listens_on_loopback_alone(product: Product) -> None:
     assert ours == [f"0100007F:{product.port:04X}"]
 
 
-def test_nodes_of_ones_own_are_not_taken_for_the_demos(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who tries the demo first and then sets BLUE_HOST has two shops under one name."""
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    said = StringIO()
-    nodes = settings.nodes({"BLUE_HOST": "10.0.0.5"})
-
-    _tell_of_demo_lines(product.home.parent / "another home", nodes, Console(file=said))
-    assert said.getvalue() == ""
-
-    _tell_of_demo_lines(product.home, nodes, Console(file=said))
-    assert f"The database in {product.home} has lines of the demo nodes" in said.getvalue()
-
-
 # -- in the browser ---------------------------------------------------------------------------------------------------
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -259,29 +243,6 @@ def test_after_a_kill_everything_ends_and_the_next_start_works(product: Product)
     assert product.ask("{ version }")["version"]
     assert json.loads(product.run("issues", "list", "--json").stdout)
     assert product.end(signal.SIGTERM) == 0  # as a service manager does
-    assert product.left_after(5) == []
-
-
-def test_code_that_cannot_be_loaded_is_said_before_anything_looks_well(database: Database, tmp_path: Path) -> None:
-    """The UI answers all the same, and schedules that are nowhere defined do not fail."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Broken:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'fleexmon_pipeline.jobs':\n"
-        "            raise ImportError('my stage has a mistake')\n"
-        "sys.meta_path.insert(0, Broken())\n"
-    )
-    product = Product(tmp_path / "home", DATABASE_URL=database.url, BLUE_HOST="127.0.0.1:9")
-
-    said = product.run("up", PYTHONPATH=str(tmp_path))
-
-    assert said.returncode == 1
-    assert "the code server did not start" in said.stderr
-    assert "my stage has a mistake" in said.stderr
-    assert str(product.home / "logs" / "code-server.log") in said.stderr
-    assert "is watching" not in said.stdout
-    assert "BLUE_HOST … does not answer (http://127.0.0.1:9/api/logs: ConnectError" in said.stdout
     assert product.left_after(5) == []
 
 
