@@ -1,7 +1,7 @@
 """Occurrences become issues: written slot by slot, joined to episodes, kept as rows of "LogIssue".
 
-Here: what is read, locked and written. When a rule fires: the detectors. Which firings belong together: `episodes.py`;
-which rows they should be: `plan.py`. Reading issues for people: `issues.py`.
+Here: what is read and locked. When a rule fires: the detectors. Which firings belong together: `episodes.py`; which
+rows they should be: `plan.py`; what those say: `issue_rows.py`. Reading issues for people: `issues.py`.
 
 "LogIssue" is a function of "IssueOccurrence", "LogCoverage" and of what people did, never of the order of runs:
 `reconcile` computes the rows that should be and changes those that differ. Measured, of one subject and 90 days: a rule
@@ -13,19 +13,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
-from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.episodes import Covered, Run, without
+from fleexmon_pipeline.detection.issue_rows import Reconciled, filled_in, read_answers, write_issues
 from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Occurrence, Severity, Source
-from fleexmon_pipeline.detection.plan import Known, Plan, Wanted, plan_issues
+from fleexmon_pipeline.detection.plan import Known, Plan, plan_issues
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 _SQL = statements("lifecycle")
@@ -145,22 +144,6 @@ def adopt(connection: Connection, *, now: datetime) -> int:
 # -- reconcile ------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Reconciled:
-    """What became of "LogIssue". An issue that is new and already over counts as opened and as resolved."""
-
-    opened: int = 0
-    updated: int = 0
-    resolved: int = 0
-    regressed: int = 0
-    removed: int = 0  # episodes that joined another, or whose occurrences are no longer said
-    unchanged: int = 0
-
-    def sentence(self) -> str:
-        parts = [f"{count} {what}" for what, count in vars(self).items() if count and what != "unchanged"]
-        return f"issues: {', '.join(parts) or 'no change'} ({self.unchanged} unchanged)"
-
-
 def reconcile(
     connection: Connection,
     subjects: Collection[str],
@@ -214,16 +197,16 @@ def _reconcile_chunk(
         plans[name] = plan_issues(name, left, covered.get(name, Covered([])), known.get(name, []), now)
         if name in latest and latest[name]["source"] == "detector":
             reaches[latest[name]["subject"]] += plans[name].reaches
-    answers = _answers(connection, {latest[name]["subject"] for name in said_by_genai} & set(reaches))
+    answers = read_answers(connection, {latest[name]["subject"] for name in said_by_genai} & set(reaches))
 
     gone = [key for plan in plans.values() for key in plan.obsolete_issues]
     connection.execute(_SQL["delete_issues"], {"ids": gone})
     connection.execute(_SQL["delete_episodes"], {"ids": [key for p in plans.values() for key in p.obsolete_episodes]})
     done.removed += len(gone)
     wanted = [want for plan in plans.values() for want in plan.wanted]
-    filled = {want.id: _filled_in(want, latest[want.fingerprint], answers) for want in wanted}
+    filled = {want.id: filled_in(want, latest[want.fingerprint], answers) for want in wanted}
     rows = {item.id: item for items in known.values() for item in items if item.status is not None}
-    _apply(connection, wanted, rows, filled, since=since, run=run, done=done)
+    write_issues(connection, wanted, rows, filled, since=since, run=run, done=done)
 
 
 def _known(connection: Connection, subjects: list[str], fingerprints: list[str]) -> dict[str, list[Known]]:
@@ -268,103 +251,3 @@ def _covered(
         found = connection.execute(_SQL["covered"], {"since": begin, "nodes": list(nodes) or None})
         covered[nodes] = Covered([Window(row["since"], row["until"]) for row in found])
     return {name: covered[nodes] for name, nodes in nodes_of.items()}
-
-
-def _answers(connection: Connection, subjects: Collection[str]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    if subjects:
-        for row in connection.execute(_SQL["answers"], {"subjects": list(subjects)}):
-            found[row["subject"]].append(row)
-    return found
-
-
-def _filled_in(wanted: Wanted, row: dict[str, Any], answers: dict[str, list[dict[str, Any]]]) -> dict[str, str | None]:
-    """GenAI's latest root cause and recommendation near a rule's episode; None leaves the rule's own."""
-    filled: dict[str, str | None] = {"root_cause": None, "recommendation": None}
-    if row["source"] != "detector":
-        return filled
-    episode = wanted.episode
-    for answer in answers.get(row["subject"], ()):
-        if episode.first - episode.grace <= answer["slot"] < episode.end + episode.grace:
-            filled["root_cause"] = answer["rootCause"] or filled["root_cause"]
-            filled["recommendation"] = answer["recommendation"] or filled["recommendation"]
-    return filled
-
-
-def _apply(
-    connection: Connection,
-    wanted: Iterable[Wanted],
-    rows: dict[UUID, Known],
-    filled: dict[UUID, dict[str, str | None]],
-    *,
-    since: datetime | None,
-    run: str | None,
-    done: Reconciled,
-) -> None:
-    # What ends is written before what begins: at no moment has a fingerprint two open rows.
-    for want in sorted(wanted, key=lambda want: (not want.resolved, want.id)):
-        episode, row = want.episode, rows.get(want.id)
-        if row and _is_settled(want, row, since):
-            done.unchanged += 1
-            continue
-        stretch = {
-            "id": want.id, "fingerprint": want.fingerprint, "first": episode.first, "last": episode.last,
-        }  # fmt: skip
-        connection.execute(_SQL["keep_episode"], stretch)
-        if want.deleted:
-            continue
-        values = {
-            **stretch,
-            **filled[want.id],
-            "status": "resolved" if want.resolved else "open",
-            "detected_at": episode.first + SLOT,
-            "updated_at": episode.end,
-            "resolved_at": episode.end + episode.grace if want.resolved else None,
-            "metadata": Jsonb(_metadata(want) | ({"run": run} if run else {})),
-            "most": MOST_EVIDENCE,
-        }
-        changed = connection.execute(_SQL["keep_issue"], values).rowcount > 0
-        if row is None:
-            done.opened += want.regression_of is None
-            done.regressed += want.regression_of is not None
-            done.resolved += want.resolved
-        elif want.resolved and row.status == "open":
-            done.resolved += 1
-        else:
-            done.updated += changed
-            done.unchanged += not changed
-
-
-def _is_settled(want: Wanted, row: Known, since: datetime | None) -> bool:
-    episode = want.episode
-    return (
-        since is not None
-        and episode.end + episode.grace <= since
-        and (want.resolved, want.regression_of, episode.last, str(episode.occurrences))
-        == (row.auto_resolved, row.regression_of, row.last, row.occurrences)
-    )
-
-
-def _metadata(want: Wanted) -> dict[str, Any]:
-    """What the latest occurrence alone does not know."""
-    episode = want.episode
-    told: dict[str, Any] = {
-        "occurrences": episode.occurrences,
-        "firstSeen": _iso(episode.first),
-        "lastSeen": _iso(episode.end),
-    }
-    if want.resolved:
-        told |= {"autoResolved": True, "resolvedReason": f"Not detected again for {_words(episode.grace)}"}
-    if want.regression_of:
-        told["regressionOf"] = want.regression_of
-    return told
-
-
-def _iso(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _words(grace: timedelta) -> str:
-    minutes = grace // timedelta(minutes=1)
-    count, unit = (minutes // 60, "hour") if minutes and minutes % 60 == 0 else (minutes, "minute")
-    return f"{count} {unit}{'' if count == 1 else 's'}"
