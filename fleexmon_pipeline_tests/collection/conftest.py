@@ -1,0 +1,25 @@
+"""Fixtures of the tests of the wire: a node on loopback, and tries without pauses between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fleexmon_pipeline.collection import fetch
+from fleexmon_pipeline.retries import retry_context
+from fleexmon_pipeline_tests.node_server import NodeServer
+
+
+@pytest.fixture
+def node() -> Iterator[NodeServer]:
+    with NodeServer() as server:
+        yield server
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = retry_context
+    monkeypatch.setattr(
+        fetch, "retry_context", lambda **o: real(**{**o, "wait_initial": 0.01, "wait_max": 0.01, "wait_jitter": 0})
+    )
