@@ -114,7 +114,9 @@ def what_fitted(general: Template, template: Template) -> tuple[int, Template] |
 
 
 def _is_wide(tokens: Template, width: int) -> bool:
-    return width == TEXT or (HOLE not in tokens if width == TITLE else is_phrase(tokens))
+    if width == PHRASE:
+        return is_phrase(tokens) or is_phrase(tuple(token for token in tokens if token != HOLE))
+    return width == TEXT or HOLE not in tokens[:-1]
 
 
 def _is_one(token: str) -> bool:

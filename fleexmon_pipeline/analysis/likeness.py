@@ -13,7 +13,7 @@ from fleexmon_pipeline.analysis.masks import VERBS
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
 
 # order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are more a value than a word.
-NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}")
+NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}|[a-z]+(?:[A-Z][a-z]+)+")
 # Outcomes and levels tell statements apart wherever they take turns.
 TELLS = re.compile(
     r"\w+(?:ed|ing)|(?i:trace|debug|info|warn|warning|error|fatal|critical|notice|on|off|up|down|ok|yes|no)"
@@ -22,7 +22,8 @@ TELLS = re.compile(
 SENTENCE = frozenset(
     "a an the for from to in on at by with is are was were be has have not no into as via".split()  # noqa: SIM905
 )
-_CAPITAL = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+")
+MESSAGES = frozenset(("msg", "message", "event", "text", "title", "summary"))  # keys of what tells statements apart
+_CAPITAL = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+(?:-[^\W\d_]+)?\.?")
 _CODE = re.compile("[A-Z]{1,4}")
 
 

@@ -171,7 +171,9 @@ TELLING = frozenset(
     level lvl severity""".split()  # noqa: SIM905
 )
 _QUOTED = r'"(?:[^"\\]|\\.){0,2000}+"'
-_PAIR = re.compile(rf"""(?<![\w.-])([A-Za-z_][\w.-]*+)=({_QUOTED}|'[^']{{1,200}}+'|[^\s,;&"'()\[\]{{}}<>=]++)""")
+_BARE = r"""[^\s,;&"'()\[\]{}<>=]++"""
+_BARE_LIST = rf"{_BARE}(?:,{_BARE}(?=[\s,;)]|$))*+"
+_PAIR = re.compile(rf"""(?<![\w.-])([A-Za-z_][\w.-]*+)=({_QUOTED}|'[^']{{1,200}}+'|<[^<>\s]{{1,200}}+>|{_BARE_LIST})""")
 _KEY = r"[\w.@$-]{1,60}+"
 _MEMBER_VALUE = rf"""\s?:\s?({_QUOTED}|'[^']{{0,200}}+'|[^\s,"'(){{}}\[\]]++|(?=[\[{{]))"""
 _FLAG = re.compile(r"(?<==\s)(?:true|false|yes|no|null|none)\b", re.IGNORECASE)

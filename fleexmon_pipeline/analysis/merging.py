@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from fleexmon_pipeline.analysis.fitting import MOST_FITTED, PHRASE, TEXT, TITLE, Wide, what_fitted, without_index
 from fleexmon_pipeline.analysis.index import field_key, keys_of, like_keys, text_key
 from fleexmon_pipeline.analysis.likeness import covers, joined
-from fleexmon_pipeline.analysis.optional import has_more, without_fields
+from fleexmon_pipeline.analysis.optional import field_pairs
 from fleexmon_pipeline.analysis.phrases import MOST_COMPARED, MOST_LIKE, asked_keys, is_phrase, phrases
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
 from fleexmon_pipeline.analysis.places import Key, Offer, better, one_place, varying_together
@@ -114,8 +114,7 @@ class Merger:
         later ones see what the earlier ones left."""
         candidates = self._candidates(new)
         live = {template for template in touched & self.lines.keys() if template not in self._shorter}
-        together = varying_together(candidates, new, self.lines)
-        if offers := together | self._one_place(candidates, new) or self._crossing(touched):
+        if offers := self._single_words(candidates, new) or self._crossing(touched):
             return offers, 1
         if offers := self._free_texts(live):
             return offers, TEXT
@@ -173,8 +172,8 @@ class Merger:
         keys = {key for template in new for key in like_keys(template)}
         return {t for key in keys for t in self._like.get(key, ()) if t not in self._shorter}
 
-    def _one_place(self, candidates: set[Template], new: set[Template]) -> dict[Template, Offer]:
-        found: dict[Template, Offer] = {}
+    def _single_words(self, candidates: set[Template], new: set[Template]) -> dict[Template, Offer]:
+        found = varying_together(candidates, new, self.lines)
         for member, (offer, taken) in one_place(candidates, new, self.lines).items():
             self._values.note(offer[1], [(token,) for token in taken])
             found[member] = offer
@@ -266,7 +265,7 @@ class Merger:
                 for other in self._like.get((size,) if first == HOLE else (size, "first", first), ()):
                     if covers(template, other):
                         fitting[other].add(template)
-        for general, template in self._field_pairs(live):
+        for general, template in field_pairs(live, lambda sentence: self._like.get(field_key(sentence), {})):
             fitting[template].add(general)
         compared = 0
         for general, template in self._wide_pairs(live):
@@ -293,14 +292,3 @@ class Merger:
                 for template in self._like.get((size, "first", general[0]), ()):
                     if template not in live and template not in self._shorter:
                         yield general, template
-
-    def _field_pairs(self, live: set[Template]) -> Iterable[tuple[Template, Template]]:
-        """A template, and one that says the same with more fields, of which one at least is new."""
-        for template in live:
-            if (mine := without_fields(template)) is not None:
-                for other in self._like.get(field_key(mine[0]), ()):
-                    theirs = without_fields(other) or mine
-                    if has_more(mine[1], theirs[1]):
-                        yield other, template
-                    elif has_more(theirs[1], mine[1]):
-                        yield template, other

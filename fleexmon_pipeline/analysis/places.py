@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from fleexmon_pipeline.analysis.likeness import are_names, is_segment, is_word, places, tells, words_of
+from fleexmon_pipeline.analysis.likeness import MESSAGES, are_names, is_segment, places, tells, words_of
+from fleexmon_pipeline.analysis.masks import VERBS
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
 
 FEW = 4  # values that make a place variable: three words around are enough, if they are the same
-MANY = 12  # with fewer words around; also for the first word, where fewer than five are the same
+SOME, MANY = 6, 12  # with two words, and one, around; also for the first word, where fewer than five are the same
 TURNS = 3  # words that take turns in two places
 MANY_ROUTES = 50  # segments at one place of a route: a service has dozens of routes, and users without number
 RARE = 0.1  # share of a group's lines up to which a value is rare; if half of the values are, fewer will do
@@ -25,6 +26,7 @@ DIFFERENT = 0.3  # of the group's values in each of the other places are differe
 Key = tuple[object, ...]
 Offer = tuple[int, Template, int | None]  # by how many; into what; which hole stands for more than one token
 
+_VERBS = VERBS | {HOLE}  # of requests in quotes, as in access logs; a line that begins with one is about its route
 _Place = tuple[Offer, set[str], list[Template]]  # what its templates merge into; the values in it; its templates
 
 
@@ -60,7 +62,8 @@ def one_place(
         known = taken if i else set()  # the first word tells statements apart
         place: _Place = ((len(members), (*before, HOLE, *after), None), known, members)
         rare = _mostly_rare([lines[member] for member in members])
-        if rare or are_names(taken) or len(members) >= (FEW if words >= 3 else MANY):
+        enough = FEW if words >= 3 or (i and taken <= _VERBS) else SOME if words == 2 else MANY
+        if rare or are_names(taken) or len(members) >= enough:
             sure.append(place)
         else:
             unsure.append(place)
@@ -99,6 +102,14 @@ def _taking_turns(unsure: list[_Place]) -> Iterator[_Place]:
             yield place
 
 
+def _are_members(columns: list[set[str]], target: Template) -> bool:
+    """Whether what differs are members of JSON objects, one token each and none the message."""
+    places = [i for i, column in enumerate(columns) if len(column) > 1]
+    return target[0] == "{" and all(
+        target[i - 1] in ":{," and target[i - 2] not in MESSAGES and i + 1 not in places for i in places
+    )
+
+
 def varying_together(
     candidates: Iterable[Template], new: set[Template], lines: Mapping[Template, int]
 ) -> dict[Template, Offer]:
@@ -113,14 +124,13 @@ def varying_together(
         if len(members) < FEW or new.isdisjoint(members):
             continue
         columns = [set(column) for column in zip(*members, strict=True)]
-        same = [token for column in columns if len(column) == 1 for token in column]
         different = [column for column in columns if len(column) > 1]
+        target = tuple(next(iter(column)) if len(column) == 1 else HOLE for column in columns)
         if (
-            len(same) >= SHARED * len(columns)
-            and sum(map(is_word, same)) >= WORDS_SHARED
+            len(different) <= (1 - SHARED) * len(columns)
+            and (words_of(target) >= WORDS_SHARED or _are_members(columns, target))
             and all(len(column) >= max(3, DIFFERENT * len(members)) for column in different)
             and not any(map(tells, different))
         ):
-            target = tuple(next(iter(column)) if len(column) == 1 else HOLE for column in columns)
             found.update((member, (len(members), target, None)) for member in members if member != target)
     return found

@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from fleexmon_pipeline.analysis.likeness import TELLS
+from fleexmon_pipeline.analysis.likeness import MESSAGES, TELLS
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
 
 LONGEST_TEXT = 12  # tokens
@@ -20,7 +20,6 @@ MANY_TEXTS = 5  # of three, or between brackets
 MOST_MET = 20_000  # texts whose places are remembered
 
 _CLOSES = {"'": "'", '"': '"', "(": ")", "[": "]"}
-_MESSAGES = frozenset(("msg", "message", "event", "text", "title", "summary"))
 # After these and a colon comes why: what happened has been said.
 _WHY = re.compile(
     r"(?i:err|errors?|reason|cause|detail|details|exception|unable|cannot|unhealthy|unexpected|retry)"
@@ -29,7 +28,7 @@ _WHY = re.compile(
 )
 _LEVEL = re.compile("(?i:trace|debug|info|warn|warning|error|fatal|critical|notice)")
 _VERB = re.compile("[A-Z][a-z]+(?:ed|ing)")
-_WORD = re.compile("[A-Za-z][a-z]*")
+_WORD = re.compile("[A-Za-z][a-z]*|[A-Z]{3,}")
 
 _SQL = frozenset("SELECT INSERT UPDATE DELETE BEGIN COMMIT ROLLBACK CREATE ALTER DROP WITH TRUNCATE".split())  # noqa: SIM905
 
@@ -81,10 +80,7 @@ def _place(before: Template) -> int | None:
 def words_around(before: Template, after: Template = ()) -> int:
     """Words of sentences: neither keys, programs and loggers, nor levels and codes."""
     return sum(
-        _WORD.fullmatch(token) is not None
-        and follows not in (":", "=", "[")
-        and not token.isupper()
-        and not _LEVEL.fullmatch(token)
+        _WORD.fullmatch(token) is not None and follows not in (":", "=", "[") and not _LEVEL.fullmatch(token)
         for part in (before, after)
         for token, follows in zip(part, (*part[1:], ""), strict=False)
     )
@@ -109,9 +105,11 @@ class Texts:
         if not before or _is_message(before):
             return set()
         if is_verb(before[-1]):
-            texts = {text for text in texts if HOLE not in text or self._is_known(text)}
+            texts = {text for text in texts if HOLE not in text[:-1] or self._is_known(text)}
+        if not after and before[-1] == "=" and ";" in before and before.count("=") >= FEW_TEXTS:
+            return texts if len(texts) >= FEW_TEXTS else set()  # the last of keys that blanks do not part
         inner = [_unquoted(text) for text in texts]
-        real = [text for text in inner if text[0] != HOLE]
+        real = [text for text in inner if text[0] != HOLE or (len(text) > 1 and before[-1] == "(")]
         if not real or 2 * sum(len(text) == 1 and TELLS.fullmatch(text[0]) is not None for text in real) >= len(real):
             return set()
         if len(real) > 1 and 2 * Counter(text[0] for text in real).most_common(1)[0][1] > len(real):
@@ -124,8 +122,8 @@ class Texts:
 
     def _varies(self, before: Template, after: Template, texts: list[Template], real: list[Template]) -> bool:
         words = words_around(before, after)
-        if _is_code(before, after, real):
-            return len(texts) >= FEW_TEXTS
+        if len(real) >= FEW_TEXTS and 4 * sum(text[0].upper() in _SQL for text in real) >= 3 * len(real):
+            return True
         if _says_why(before):
             return len(real) >= FEW_TEXTS and words >= 2
         if 3 * sum(any(map(TELLS.fullmatch, text)) for text in real) > len(real):
@@ -137,18 +135,11 @@ class Texts:
         return words >= 1 if looks else len(real) >= _needed(before, words)
 
 
-def _is_code(before: Template, after: Template, texts: list[Template]) -> bool:
-    """Whether texts are no sentences: statements of SQL, or the end of a list of keys, which blanks do not part
-    (`TTY=pts/1 ; PWD=/ ; COMMAND=/bin/ls -l`)."""
-    if not after and before[-1] == "=" and ";" in before and before.count("=") >= FEW_TEXTS:
-        return True
-    return len(texts) >= FEW_TEXTS and 4 * sum(text[0].upper() in _SQL for text in texts) >= 3 * len(texts)
-
-
 def _says_why(before: Template) -> bool:
-    """Whether a reason follows: `token rejected:`, `error: "`."""
+    """Whether a reason follows: `token rejected:`, `error: "`, `err: {message:`."""
     begin = before[:-1] if before[-1] in ("'", '"') and before[-2:-1] == (":",) else before
-    return begin[-1] == ":" and any(not token.isupper() and _WHY.fullmatch(token) for token in _segment(begin))
+    about = [*_segment(begin), *(a for a, b, c in zip(begin, begin[1:], begin[2:], strict=False) if b + c == ":{")]
+    return begin[-1] == ":" and any(not token.isupper() and _WHY.fullmatch(token) for token in about)
 
 
 def _unquoted(text: Template) -> Template:
@@ -171,9 +162,9 @@ def _needed(before: Template, words: int) -> int:
 def _is_message(before: Template) -> bool:
     """Whether the text is the message itself: the value of `msg=`, of `"message":`."""
     begin = before[:-1] if before[-1] in ("'", '"') else before
-    if len(begin) < 2 or begin[-2].lower() not in _MESSAGES:
+    if len(begin) < 2 or begin[-2].lower() not in MESSAGES:
         return False
-    return begin[-1] == "=" or (begin[-1] == ":" and begin[0] == "{")
+    return begin[-1] == "=" or (begin[-1] == ":" and begin.count("{") - begin.count("}") == 1)
 
 
 def _tells(text: Template) -> bool:

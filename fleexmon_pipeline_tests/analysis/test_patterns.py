@@ -88,6 +88,8 @@ def template_of(message: str) -> str:
         ("{'error': 'gone', 'user': 'bob'} dropped", "{error: gone, user: <*>} dropped"),
         ('pulled "registry.example.com/shop/cart:v1.2" in 5s', "pulled <path> in <duration>"),
         ("root@billing waits for shop/cart-5f", "<id> waits for <id>"),
+        ("token issued, scopes=read,write, expires in 5h", "token issued, scopes=<*>, expires in <id>"),
+        ("queued, to=<jane>, relay=none,a=b", "queued, to=<*>, relay=<*>, a=<*>"),
         ("nothing to do", "nothing to do"),
         ("", ""),
     ],
@@ -178,7 +180,7 @@ def test_a_stack_is_the_pattern_of_its_error_not_of_its_frames() -> None:
 SEEDS = ["a.", "/", "1:", "a@", "<", "-", "a-", "a.b:", "Mon ", "Jan  ", "http://", "a:/", "#", "a#", "x<", "()", "0:",
          "(a.", "f", "1 ", "1,", "\n ", "\n  at", "\\", "C:\\", "'a", "::", "\n   File \"", "é", "1="," (",
          '"', '"a":', "a=", '"a/1', "GET /a", '\\"', '{"a"', "a@b", "a.b/", "': '", "[", "a=\"", "/?", " /",
-         "yes =", "\nf\n\t/"]  # fmt: skip
+         "yes =", "a=b,", "a=<", "\nf\n\t/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", SEEDS)
