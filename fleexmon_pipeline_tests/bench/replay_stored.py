@@ -25,6 +25,8 @@ from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.history import note_seen
 from fleexmon_pipeline.detection.lifecycle import open_subjects, reconcile, write_occurrences
 from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.forecasting.announce import warn
+from fleexmon_pipeline.forecasting.forecasts import make_forecasts
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.settings import Node, node_of
 from fleexmon_pipeline.window import Window
@@ -68,12 +70,13 @@ def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dic
             miner = load_miner(connection)
             for hour in window.hours():
                 rebuild_counts(connection, hour, miner, redact=redact)
+            make_forecasts(connection, rules, window, now=window.until)  # each as of its hour's end
             for hour in window.hours():
                 notice(connection, hour)
                 found = evaluate(connection, rules, hour, until=hour.until)
                 subjects = write_occurrences(connection, found, source="detector", window=hour)
                 note_seen(connection, hour)
-                foreseen = predict(connection, rules, hour, now_end=hour.until)
+                foreseen = predict(connection, rules, hour, now_end=hour.until) + warn(connection, rules, hour)
                 subjects |= write_occurrences(connection, foreseen, source="predictor", window=hour)
                 reconcile(connection, subjects | open_subjects(connection), now=hour.until, since=hour.since)
             rows = connection.execute(ISSUES.encode()).fetchall()
