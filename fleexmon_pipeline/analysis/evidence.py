@@ -65,19 +65,11 @@ class Seen:
         """What an earlier hour's answer cannot have known."""
         return self.new or self.surge is not None or self.drop is not None
 
-    def record(self, number: int, samples: Sequence[str]) -> Record:
+    def record(self, number: int, samples: Sequence[str], slots: Mapping[str, Sequence[int]]) -> Record:
         return Record(
-            number,
-            self.level,
-            self.template,
-            self.new,
-            self.surge,
-            self.nodes,
-            self.first,
-            self.last,
-            samples,
-            self.drop,
-        )
+            id=number, level=self.level, template=self.template, new=self.new, surge=self.surge, drop=self.drop,
+            nodes=self.nodes, slots=slots, first=self.first, last=self.last, samples=samples,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -174,6 +166,18 @@ def sample_texts(connection: Connection, window: Window, patterns: Sequence[Seen
     rows = connection.execute(_SQL["messages"], {"ids": ids, "most": MOST_READ})
     texts = {row["id"]: _whole_words(row["message"]) if row["cut"] else row["message"] for row in rows}
     return {pattern: [texts[one] for one in samples if one in texts] for pattern, samples in chosen.items()}
+
+
+def slot_counts(connection: Connection, window: Window, patterns: Sequence[Seen]) -> dict[str, dict[str, list[int]]]:
+    """Pattern -> node -> its lines in each slot from the pattern's first to its last."""
+    of = {member: one for one in patterns for member in one.members}
+    found: dict[str, dict[str, list[int]]] = {one.pattern: {} for one in patterns}
+    wanted = {"since": window.since, "until": window.until, "patterns": sorted(of)}
+    for row in connection.execute(_SQL["slot_counts"], wanted):
+        one = of[row["pattern"]]
+        slots = found[one.pattern].setdefault(row["node"], [0] * ((one.last - one.first) // SLOT + 1))
+        slots[(row["slot"] - one.first) // SLOT] += row["lines"]
+    return found
 
 
 def _whole_words(message: str) -> str:

@@ -74,8 +74,9 @@ def compose(
     lines: list[str] = []
     some = waiting[: prompt.MOST_RECORDS]
     texts = evidence.sample_texts(connection, part, some)
+    slots = evidence.slot_counts(connection, part, some)
     for one in some:
-        line = prompt.record_line(one.record(len(asked), texts[one.pattern]), redactor)
+        line = prompt.record_line(one.record(len(asked), texts[one.pattern], slots[one.pattern]), redactor)
         if lines and sum(map(len, lines)) + len(line) > prompt.MOST_CHARACTERS:
             break
         asked.append(Asked(len(asked), one.pattern, one.level, one.busiest_node, drop=one.drop is not None))

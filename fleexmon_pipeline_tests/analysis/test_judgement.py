@@ -54,6 +54,22 @@ def test_only_what_is_new_or_failing_is_asked_about_most_severe_first(judged: Ju
     }  # fmt: skip
 
 
+def test_a_record_tells_when_its_lines_came(judged: Judge) -> None:
+    for slot, lines in ((TEN + SLOT, 1), (TEN + 2 * SLOT, 5), (TEN + 4 * SLOT, 2)):
+        plant(judged.connection, "disk", *["no space left"] * lines, slot=slot)
+    plant(judged.connection, "disk", "no space left", node="green", slot=TEN + 4 * SLOT)
+    plant(judged.connection, "leaf", "no space left on a", alias_of="disk", slot=TEN + 4 * SLOT)
+    plant(judged.connection, "once", "cannot bind", "cannot bind", level="warn", first_seen=TEN)
+
+    judged()
+
+    disk, once = judged.server.records()
+    assert disk["nodes"] == {"blue": 9, "green": 1}
+    assert disk["slots"] == {"blue": [1, 5, 0, 3], "green": [0, 0, 0, 1]}
+    assert (disk["first"], disk["last"]) == ("2026-11-20T10:05Z", "2026-11-20T10:20Z")
+    assert "slots" not in once  # all in one
+
+
 def test_nothing_to_ask_is_judged_without_a_call(judged: Judge) -> None:
     plant(judged.connection, "usual", "GET / 200", level="info")
 

@@ -85,6 +85,13 @@ ORDER BY array_position('{critical,high,medium,low}'::text[], severity::text), s
 -- The hour a preview shows where none is named.
 SELECT date_trunc('hour', max(slot)) AS hour FROM "LogPatternCount";
 
+-- slot_counts --
+-- When the lines of a few patterns came: a burst that is over reads otherwise than a trickle.
+SELECT pattern, node, slot, sum(count)::bigint AS lines
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s AND pattern = ANY(%(patterns)s)
+GROUP BY pattern, node, slot;
+
 -- samples --
 -- Ids of lines that were kept as examples: those of the worst level first, then the newest. A judge who is told of errors
 -- must not be shown the successes of the same pattern.
