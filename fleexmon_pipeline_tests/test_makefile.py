@@ -33,7 +33,7 @@ def test_two_makes_at_once_install_one_after_the_other_and_once(tmp_path: Path) 
 
     makes = [
         subprocess.Popen(
-            ["make", f"PYTHON={sys.executable}", "BIN=bin", target], cwd=clone, stdout=subprocess.PIPE, text=True
+            ["make", f"PYTHON='{sys.executable}'", "BIN=bin", target], cwd=clone, stdout=subprocess.PIPE, text=True
         )
         for target in (".venv/installed", ".venv/installed-dev", ".venv/installed-dev")
     ]
