@@ -16,8 +16,8 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
 from fleexmon_pipeline.detection.evaluate import asked_of, evaluate
-from fleexmon_pipeline.detection.history import SETTLED, day_of, learn_days
 from fleexmon_pipeline.detection.occurrence import Occurrence, Severity
+from fleexmon_pipeline.detection.past import SETTLED, day_of, learn_days
 from fleexmon_pipeline.detection.rule import Detector, Divergence, Rule, Silence, Spike, Threshold, Trend
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor

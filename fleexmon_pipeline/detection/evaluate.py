@@ -19,9 +19,10 @@ from fleexmon_pipeline.detection.counts import Counts, Samples, read_counts, rea
 from fleexmon_pipeline.detection.divergence import diverged
 from fleexmon_pipeline.detection.firing import Firing, occurrence
 from fleexmon_pipeline.detection.grid import SLOTS_AN_HOUR, number
-from fleexmon_pipeline.detection.history import LOOK_BACK, day_of, past_templates, read_scenes
+from fleexmon_pipeline.detection.history import LOOK_BACK, past_templates, read_scenes
 from fleexmon_pipeline.detection.labels import read_labels
 from fleexmon_pipeline.detection.occurrence import Occurrence
+from fleexmon_pipeline.detection.past import day_of
 from fleexmon_pipeline.detection.rule import (
     LEVELS,
     Detector,

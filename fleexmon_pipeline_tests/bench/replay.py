@@ -22,8 +22,9 @@ from fleexmon_pipeline.detection.baseline import Baseline
 from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
 from fleexmon_pipeline.detection.evaluate import judge
 from fleexmon_pipeline.detection.grid import Grid, grid, moment, number
-from fleexmon_pipeline.detection.history import HISTORY, LOOK_BACK, SETTLED
+from fleexmon_pipeline.detection.history import LOOK_BACK
 from fleexmon_pipeline.detection.learning import learn
+from fleexmon_pipeline.detection.past import HISTORY, SETTLED
 from fleexmon_pipeline.detection.rule import Detector, Ratio, Repeated, Threshold
 from fleexmon_pipeline.detection.rules import load_rules
 from fleexmon_pipeline.detection.scene import Scene

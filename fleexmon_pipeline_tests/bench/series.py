@@ -24,8 +24,9 @@ import numpy.typing as npt
 
 from fleexmon_pipeline.detection.evaluate import judge
 from fleexmon_pipeline.detection.grid import grid, moment
-from fleexmon_pipeline.detection.history import HISTORY, LOOK_BACK, SETTLED
+from fleexmon_pipeline.detection.history import LOOK_BACK
 from fleexmon_pipeline.detection.learning import learn
+from fleexmon_pipeline.detection.past import HISTORY, SETTLED
 from fleexmon_pipeline.detection.rule import Detector, Rate, Silence
 from fleexmon_pipeline.detection.rules import load_rules
 from fleexmon_pipeline.detection.scene import Scene

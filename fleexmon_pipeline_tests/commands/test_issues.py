@@ -212,8 +212,8 @@ def test_several_are_done_at_once_or_none(found: list[str], fleexmon: Call, data
     fingerprints = ["repeated-error:pattern:1f2e@blue", "repeated-error:pattern:3c4d@green"]
     muted = json.loads(fleexmon("issues", "mute", *found, found[0][:18], "--why", "x", "--json").out)
     assert [(row["fingerprint"], row["open_issues"]) for row in muted] == [(name, []) for name in fingerprints]
-    looked = fleexmon("issues", "unmute", *found, "--dry-run").out.splitlines()
-    assert looked == [f"1 mute would end: {name}" for name in fingerprints]
+    ends = fleexmon("issues", "unmute", *found, "--dry-run").out.splitlines()
+    assert ends == [f"1 mute would end: {name}" for name in fingerprints]
     ended = json.loads(fleexmon("issues", "unmute", *found, "--json").out)
     assert [(row["fingerprint"], row["ended"]) for row in ended] == [(name, 1) for name in fingerprints]
 

@@ -9,15 +9,9 @@ import pytest
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.evaluate import asked_of, evaluate, improbable
-from fleexmon_pipeline.detection.history import (
-    SETTLED,
-    day_of,
-    note_seen,
-    read_baselines,
-    still_learning,
-    write_shadows,
-)
+from fleexmon_pipeline.detection.history import note_seen, still_learning, write_shadows
 from fleexmon_pipeline.detection.occurrence import Occurrence
+from fleexmon_pipeline.detection.past import SETTLED, day_of, read_baselines
 from fleexmon_pipeline.detection.rule import Spike
 from fleexmon_pipeline.detection.rules import load_rules
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
