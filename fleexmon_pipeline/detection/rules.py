@@ -55,16 +55,7 @@ def all_rules(own: Path | None) -> Rules:
     mine = load_rules(own)
     told = tuple(Problem(str(own / each.file), each.line, each.reason) for each in mine.problems)
     by_name = {rule.name: rule for rule in (*built_in.rules, *mine.rules)}
-    astray = tuple(each for rule in by_name.values() if (each := _astray(rule, by_name)))
-    return Rules(tuple(by_name.values()), built_in.problems + told + astray)
-
-
-def _astray(rule: Rule, by_name: Mapping[str, Rule]) -> Problem | None:
-    """A forecast needs another rule, which may be in another file."""
-    if not isinstance(rule, Forecast) or not rule.enabled or isinstance(by_name.get(rule.forecast.rule), Ratio):
-        return None
-    reason = f'forecast.rule: there is no ratio rule "{rule.forecast.rule}", so this one never fires'
-    return Problem(rule.name, None, reason)
+    return Rules(tuple(by_name.values()), built_in.problems + told)
 
 
 def load_rules(directory: Traversable | Path = BUILT_IN) -> Rules:
@@ -74,18 +65,29 @@ def load_rules(directory: Traversable | Path = BUILT_IN) -> Rules:
     if not directory.is_dir():
         return Rules((), (Problem(str(directory), None, "is not a directory"),))
     found: dict[str, Rule] = {}
-    owners: dict[str, str] = {}
+    owners: dict[str, tuple[str, _Lines]] = {}
     for file in sorted(directory.iterdir(), key=lambda file: file.name):
         if not file.name.endswith((".yaml", ".yml")):
             continue
         rule, lines, mistakes = _load(file)
         if rule is not None and rule.name in found:
-            reason = f"{owners[rule.name]} has a rule named {rule.name} already"
+            reason = f"{owners[rule.name][0]} has a rule named {rule.name} already"
             mistakes = [Problem(file.name, lines.get(("name",)), reason)]
         problems += mistakes
         if rule is not None and not mistakes:
-            found[rule.name], owners[rule.name] = rule, file.name
+            found[rule.name], owners[rule.name] = rule, (file.name, lines)
+    known = found if directory is BUILT_IN else {rule.name: rule for rule in load_rules().rules} | found
+    for rule in [rule for rule in found.values() if _is_astray(rule, known)]:
+        file_name, lines = owners[rule.name]
+        reason = "forecast.rule: there is no rule of this name and of kind ratio, whose threshold could be crossed"
+        problems.append(Problem(file_name, lines.get(("forecast", "rule")), reason))
+        del found[rule.name]
     return Rules(tuple(found.values()), tuple(problems))
+
+
+def _is_astray(rule: Rule, known: Mapping[str, Rule]) -> bool:
+    """A forecast needs another rule, which may be in another file, or a built-in one."""
+    return isinstance(rule, Forecast) and rule.enabled and not isinstance(known.get(rule.forecast.rule), Ratio)
 
 
 def check_samples(rule: Rule) -> list[tuple[int, str]]:

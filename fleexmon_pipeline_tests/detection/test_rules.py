@@ -199,19 +199,20 @@ def test_a_rule_of_ones_own_replaces_or_adds_and_a_refused_one_replaces_nothing(
     assert all_rules(None) == load_rules()
 
 
-@pytest.mark.parametrize("change", ["mode: shadow", "enabled: false"])
-def test_a_forecast_of_no_ratio_rule_is_told(tmp_path: Path, change: str) -> None:
+def test_a_forecast_of_no_ratio_rule_is_refused_with_its_place(tmp_path: Path) -> None:
     forecast = (BUILT_IN / "forecast-high-error-rate.yaml").read_text("utf-8")
-    own = forecast.replace("name: forecast-", "name: my-").replace("{rule: high-error-rate}", "{rule: repeated-error}")
-    loaded = all_rules(write(tmp_path, mine=f"{own}{change}\n"))
-    told = [str(problem) for problem in loaded.problems]
-    if change == "enabled: false":
-        assert told == []
-    else:
-        assert told == [
-            'my-high-error-rate: forecast.rule: there is no ratio rule "repeated-error", so this one never fires'
-        ]
-    assert "ok       forecast-high-error-rate (forecast, medium" in report(loaded)
+    astray = forecast.replace("{rule: high-error-rate}", "{rule: repeated-error}")
+    write(
+        tmp_path,
+        astray=astray,
+        off=astray.replace("name: forecast-", "name: off-") + "enabled: false\n",
+        mine=forecast.replace("name: forecast-", "name: my-"),
+    )
+    loaded = all_rules(tmp_path)
+    assert [str(problem).partition(": ")[0] for problem in loaded.problems] == [f"{tmp_path}/astray.yaml:4"]
+    by_name = {rule.name: rule for rule in loaded.rules}
+    assert by_name["forecast-high-error-rate"] in load_rules().rules
+    assert {"off-high-error-rate", "my-high-error-rate"} <= set(by_name)
 
 
 def test_a_directory_of_ones_own_that_is_not_there_leaves_the_built_in_rules(tmp_path: Path) -> None:
