@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from fleexmon_pipeline.partitions import key_of_hour
 from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline_tests.comparison.test_deployments import tell
 from fleexmon_pipeline_tests.comparison.two_nodes import NOON, Rates, lines, store
