@@ -19,7 +19,6 @@ from fleexmon_pipeline_tests.dagster_project import (
     Project,
     check,
     job_def,
-    key_of_hour,
     project,
     shuffled,
 )
