@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 
 from fleexmon_pipeline.analysis.likeness import MESSAGES, TELLS
 from fleexmon_pipeline.analysis.placeholders import HOLE, Template
@@ -32,34 +33,34 @@ _WORD = re.compile("[A-Za-z][a-z]*|[A-Z]{3,}")
 
 _SQL = frozenset("SELECT INSERT UPDATE DELETE BEGIN COMMIT ROLLBACK CREATE ALTER DROP WITH TRUNCATE".split())  # noqa: SIM905
 
+_STOPS = frozenset(",()[]{}'\"")
+
 Span = tuple[int, int]
 
 
-def spans(template: Template) -> Iterator[Span]:
+@lru_cache(maxsize=4_096)  # a template is asked for it four times as it comes
+def spans(template: Template) -> tuple[Span, ...]:
     """Where a text may stand in `template`: begin and end."""
+    return tuple(_spans(template))
+
+
+def _spans(template: Template) -> Iterator[Span]:
     size = len(template)
     for i, opened in enumerate(template[:-1], 1):
-        if opened in _CLOSES:
-            closes = _CLOSES[opened]
-            end = i
-            while end < size and end - i <= LONGEST_TEXT and template[end] != closes:
-                end += 1
-            if i < end < size and template[end] == closes:
+        if (closes := _CLOSES.get(opened)) is not None:
+            end = next((e for e in range(i, min(size, i + LONGEST_TEXT + 1)) if template[e] == closes), i)
+            if end > i:
                 yield i, end
-        elif opened in (":", "=", ",") or _VERB.fullmatch(opened):
+        elif opened in ":=," or is_verb(opened):
             if size - i <= LONGEST_TEXT:
                 yield i, size
-            if opened in (":", "="):
-                end = i
-                while end < size and end - i <= LONGEST_TEXT and template[end] not in _STOPS:
-                    end += 1
-                if i < end < size and template[end] in ",)]}":
+            if opened in ":=":
+                end = next((e for e in range(i, min(size, i + LONGEST_TEXT + 1)) if template[e] in _STOPS), i)
+                if end > i and template[end] in ",)]}":
                     yield i, end
 
 
-_STOPS = frozenset(",()[]{}'\"")
-
-
+@lru_cache(maxsize=16_384)
 def is_verb(token: str) -> bool:
     return _VERB.fullmatch(token) is not None
 
