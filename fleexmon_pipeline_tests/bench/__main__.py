@@ -18,6 +18,7 @@ from fleexmon_pipeline_tests.bench import (
     collection,
     comparison,
     counts,
+    detection,
     forecasts,
     growth,
     patterns,
@@ -34,6 +35,7 @@ NAMES = (
     "growth",
     "patterns",
     "counts",
+    "detection",
     "tick",
     "backfill",
     "compare",
@@ -55,6 +57,11 @@ def main() -> None:
         "growth": lambda: growth.measure(SMALL_TABLES if options.quick else TABLES, rounds),
         "patterns": lambda: patterns.measure(100_000 if options.quick else 1_000_000),
         "counts": lambda: counts.measure(QUICK[0] if options.quick else SIZES[1], rounds),
+        "detection": lambda: (
+            detection.measure((20_000, 100_000), 50_000, 50_000, 2)
+            if options.quick
+            else detection.measure((100_000, 5_000_000), 1_000_000, 1_000_000, rounds)
+        ),
         "tick": lambda: tick.measure(rounds),
         "backfill": lambda: backfill.measure(6 if options.quick else 24),
         "compare": lambda: comparison.measure(_seeds(options, quick=1, usual=2), shops=1 if options.quick else 6),
