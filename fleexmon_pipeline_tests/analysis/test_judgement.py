@@ -198,6 +198,20 @@ def test_a_prompt_in_a_line_changes_nothing_but_its_own_record(judged: Judge, at
     assert [found.subject.pattern for found in result.occurrences] == ["a-disk"]
 
 
+def test_a_finding_that_claims_all_evidence_takes_none_from_the_others(judged: Judge) -> None:
+    for pattern in ("a-disk", "b-login", "c-pool"):
+        plant(judged.connection, pattern, f"{pattern} failed")
+    flood = [issue(2, severity="low", title=f"flood {n}") for n in range(30)]
+    judged.server.answer(issue(0, 1, 2, title="all is one"), issue(1), *flood, issue(2, severity="critical"))
+
+    found = {one.subject.pattern: one for one in judged().occurrences}
+
+    assert {pattern: one.title for pattern, one in found.items()} == {
+        "a-disk": "all is one", "b-login": "Disk is full", "c-pool": "Disk is full",
+    }  # fmt: skip
+    assert found["c-pool"].severity == Severity.CRITICAL
+
+
 def test_no_secret_leaves_and_none_comes_back(judged: Judge, connection: Connection) -> None:
     secrets = ["hunter2secret", "AKIAIOSFODNN7EXAMPLE", "s3cr3tpw", "bob@acme.org", "10.2.3.4"]
     plant(
