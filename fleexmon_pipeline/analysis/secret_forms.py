@@ -48,6 +48,7 @@ _SUFFIX = rf"(?!(?:[A-Za-z-]{{0,24}}[_-]|[A-Za-z]{{0,24}}(?-i:(?=[A-Z])))(?:{_HA
 # After these stands a secret now and then: only a word that no person wrote is taken for one.
 _MAYBE_NAMES = r"key|session|auth|pass|pw|psk|salt|clave|parola|[cx]srf|(?<=[?&])code"
 _SAID = r"(?:is|was|ist|war|lautet|est|es|provided|given|used|sent)"  # "password is: …"
+_QUOTE = r"""(?:\\{0,15}["'])?\]?"""  # password": …, environ['PASSWORD'] = …
 _SIGN = rf"(?:\s{{1,4}}{_SAID})?\s{{0,4}}(?:=>|->|:=|[=:]{{1,2}}|%3D)\s{{0,4}}"
 _UNQUOTED = r"""(?:[^\s&"'|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
 _VALUE = (
@@ -208,11 +209,19 @@ RULES = (
     _rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", _looks_made),
     _rule(
         "password",
-        rf"""(?:(?:{_NAMES}){_SUFFIX}|(?:{_LAST_NAMES}))(?:\\{{0,15}}["'])?{_SIGN}{_VALUE}""",
+        rf"""(?:(?:{_NAMES}){_SUFFIX}|(?:{_LAST_NAMES})){_QUOTE}{_SIGN}{_VALUE}""",
         _is_value,
         _I,
     ),
-    _rule("password", rf"""(?:{_MAYBE_NAMES})(?:\\{{0,15}}["'])?{_SIGN}{_VALUE}""", _looks_made, _I),
+    _rule("password", rf"""(?:{_MAYBE_NAMES}){_QUOTE}{_SIGN}{_VALUE}""", _looks_made, _I),
+    # name: DB_PASSWORD, value: …: environments of containers, <add key="password" value="…"/>
+    _rule(
+        "password",
+        rf"""(?:(?:{_NAMES}){_SUFFIX}|(?:{_LAST_NAMES})){_QUOTE}(?:,\s{{0,16}}|\s{{1,16}})(?:\\{{0,15}}["'])?value{_QUOTE}{_SIGN}{_VALUE}""",
+        _is_value,
+        _I,
+    ),
+    _rule("password", r"(?:^|\n)\s{0,8}PASS\s{1,4}(?P<v>\S{4,256})", _looks_made),  # FTP, POP3
     _rule("password", rf"--(?:{_NAMES}|token|pass)[ =]{{1,2}}{_VALUE}", _is_value, _I),
     # As a shell has them: curl -u bob:…, sshpass -p …, mysql -p…, redis-cli -a …
     _rule(

@@ -130,6 +130,11 @@ _BY_PLACE: dict[str, list[Callable[[str], str]]] = {
         "requirepass {}".format,
         "verification code: {}".format,
         "JWT_SECRET = '{} and more'".format,
+        "env: - name: DB_PASSWORD\n    value: {}".format,
+        '<add key="Password" value="{}"/>'.format,
+        '{{"name":"password","value":"{}"}}'.format,
+        "os.environ['SECRET_KEY']='{}'".format,
+        "USER bob\nPASS Xy7{}".format,
     ],
     "url": [
         "postgres://app:{}@db.internal:5432/shop".format,

@@ -131,6 +131,7 @@ def test_what_people_need_to_read_stays() -> None:
         "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 request id req_8f2b1c3d9e0a4b5c",
         "pod shop-backend-7d4b9c6f5d-x2x7k restarted",
         "order 123-45-6789 shipped to ssn-lookup",
+        "PASS src/checkout/Cart.test.js",
         "CheckoutService",
         "Server01",
         "ready",
