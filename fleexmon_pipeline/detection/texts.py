@@ -5,7 +5,6 @@ Here: the scan, and which rule a line counts for. Exact: compared are the lines,
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Subject
 from fleexmon_pipeline.detection.rule import Threshold
 from fleexmon_pipeline.window import SLOT, Window, floor
 
+_LIKE = {each: f"\\{each}" for each in "\\%_"}
 ROWS_AT_ONCE = 1_000  # lines fetched together; one may have a million characters
 
 
@@ -45,10 +45,10 @@ def find_texts(connection: Connection, rules: Sequence[Threshold], window: Windo
     if not sought:
         return found
     # PostgreSQL reads expressions otherwise than RE2 does: where a rule has one, every line is read and RE2 decides.
-    texts = {_expression(text.lower()) for rule in sought for text in rule.where.message or ()}
-    expression = "" if any(rule.where.matches for rule in sought) else "|".join(sorted(texts))
+    texts = {_pattern(text.lower()) for rule in sought for text in rule.where.message or ()}
+    wanted = ["%"] if any(rule.where.matches for rule in sought) else sorted(texts)
     query = statements("detection")["matching_lines"]
-    parameters = {"since": window.since, "until": window.until, "expression": f"(?:{expression})"}
+    parameters = {"since": window.since, "until": window.until, "texts": wanted}
     # Streamed rather than read by a server-side cursor, which would keep the scan from running in parallel.
     for row in connection.cursor().stream(query, parameters, size=ROWS_AT_ONCE):
         for rule in sought:
@@ -59,7 +59,7 @@ def find_texts(connection: Connection, rules: Sequence[Threshold], window: Windo
     return found
 
 
-def _expression(text: str) -> str:
-    """A PostgreSQL expression that matches at least where `text` does. Whether é equals É depends on the server's
-    locale, so what is not ASCII matches anything, and the comparison above decides."""
-    return "".join(re.escape(character) if character.isascii() else "." for character in text)
+def _pattern(text: str) -> str:
+    """A LIKE pattern that matches at least where `text` does. Whether é equals É depends on the server's locale, so
+    what is not ASCII matches anything, and the comparison above decides."""
+    return f"%{''.join(_LIKE.get(each, each) if each.isascii() else '%' for each in text)}%"

@@ -25,8 +25,9 @@ WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s) AND level
 SELECT id, timestamp FROM "LogEntry" WHERE id = ANY(%(ids)s);
 
 -- matching_lines --
--- The one look at lines: all text rules together. The expression lets through what any of them may want, no less.
+-- The one look at lines: all text rules together. The patterns let through what any of them may want, no less. A hundred
+-- of them in one expression took five times as long.
 SELECT id, timestamp, source AS node, level, message
 FROM "LogEntry"
-WHERE timestamp >= %(since)s AND timestamp < %(until)s AND message ~* %(expression)s
+WHERE timestamp >= %(since)s AND timestamp < %(until)s AND lower(message) LIKE ANY (%(texts)s::text[])
 ORDER BY timestamp, id;
