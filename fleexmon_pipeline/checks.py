@@ -41,7 +41,7 @@ RULES_ARE_SOUND = dg.AssetCheckSpec(
 DEPLOYMENTS_ARE_SOUND = dg.AssetCheckSpec(
     "deployments_are_sound",
     asset="detected_issues",
-    description="The first two hours of each node's newest deployment, or as many as a rule of kind divergence watches, "
+    description="The first two hours of each node's newest deployment, or as many as a rule of kind divergence asks, "
     "say what the live node says, pattern by pattern.",
 )
 RULES_ARE_BELIEVED = dg.AssetCheckSpec(
