@@ -6,13 +6,14 @@ fits a more general template `likeness.py` and `fitting.py`. What a template is:
 `patterns.py`.
 
 A template only ever merges into one of its length with more holes, or into a shorter one: no order of events makes a
-circle of aliases. What is compared in one settling is bounded whatever the lines are: MOST_COMPARED, MOST_FITTED.
+circle of aliases. What is compared at once is bounded whatever the lines are: MOST_COMPARED, MOST_FITTED.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from fleexmon_pipeline.analysis.fitting import MOST_FITTED, PHRASE, TEXT, TITLE, Wide, what_fitted, without_index
 from fleexmon_pipeline.analysis.index import field_key, keys_of, like_keys, text_key
@@ -182,13 +183,12 @@ class Merger:
     def _crossing(self, touched: set[Template]) -> dict[Template, Offer]:
         """Pairs that differ only where one of them has a hole already, each somewhere: both places are variable."""
         found: dict[Template, Offer] = {}
-        for template in touched & self.lines.keys():
-            if HOLE not in template:
-                continue
-            for other in self._generals(template):
-                if (target := joined(template, other)) is not None:
-                    for member in (template, other):
-                        better(found, member, (target.count(HOLE), target, None))
+        with_holes = sorted(template for template in touched & self.lines.keys() if HOLE in template)
+        pairs = ((template, other) for template in with_holes for other in self._generals(template))
+        for template, other in islice(pairs, MOST_COMPARED):
+            if (target := joined(template, other)) is not None:
+                for member in (template, other):
+                    better(found, member, (target.count(HOLE), target, None))
         return found
 
     def _free_texts(self, live: set[Template]) -> dict[Template, Offer]:
@@ -199,7 +199,7 @@ class Merger:
         compared = 0
         for like, (before, after) in sorted((g for g in groups if len(g[0]) > 1), key=lambda g: (len(g[0]), g[1])):
             compared += len(like)
-            if compared > MOST_COMPARED * ROUNDS:
+            if compared > 2 * MOST_TEMPLATES:
                 break
             texts = {member: member[len(before) : len(member) - len(after)] for member in like}
             free = self._texts.free(before, after, set(texts.values()))
@@ -234,8 +234,7 @@ class Merger:
         """Templates that differ in values alone which are known from elsewhere."""
         found: dict[Template, Offer] = {}
         for form in sorted({form for template in live if (form := self._values.file(template)) is not None}):
-            together = self._values.together(form, [form] if form in self.lines else [])
-            if together is not None:
+            if (together := self._values.together(form, [form] if form in self.lines else [])) is not None:
                 target, wide, members = together
                 for place in wide:
                     self._wide.open(target, place, PHRASE)
@@ -254,17 +253,14 @@ class Merger:
         """Templates that fit one with more holes, and that one; of several, the one with most words."""
         fitting: defaultdict[Template, set[Template]] = defaultdict(set)
         live = touched & self.lines.keys()
+        for general, template in islice(self._pairs(live), 5 * MOST_COMPARED):
+            if covers(general, template):
+                fitting[template].add(general)
         for template in live:
-            fitting[template] |= {general for general in self._generals(template) if covers(general, template)}
             if (plain := without_index(template)) != template:
                 fitting[template] |= {g for g in self._generals(plain) if g != template and covers(g, plain)}
                 if plain in self.lines:
                     fitting[template].add(plain)
-            if HOLE in template:
-                size, first = len(template), template[0]
-                for other in self._like.get((size,) if first == HOLE else (size, "first", first), ()):
-                    if covers(template, other):
-                        fitting[other].add(template)
         for general, template in field_pairs(live, lambda sentence: self._like.get(field_key(sentence), {})):
             fitting[template].add(general)
         compared = 0
@@ -279,6 +275,15 @@ class Merger:
             for template, generals in fitting.items()
             if generals
         }
+
+    def _pairs(self, live: set[Template]) -> Iterable[tuple[Template, Template]]:
+        """A template with holes and one of its length that may fit it, of which one at least is new."""
+        for template in sorted(live):
+            for general in self._generals(template):
+                yield general, template
+            if HOLE in template:
+                alike = (len(template),) if template[0] == HOLE else (len(template), "first", template[0])
+                yield from ((template, other) for other in self._like.get(alike, ()))
 
     def _wide_pairs(self, live: set[Template]) -> Iterable[tuple[Template, Template]]:
         """A template with wide holes and one that may fit it, of which one at least is new."""
