@@ -168,10 +168,6 @@ def _is_message(before: Template) -> bool:
     return begin[-1] == "=" or (begin[-1] == ":" and begin.count("{") - begin.count("}") == 1)
 
 
-def _tells(text: Template) -> bool:
-    return len(text) == 1 and TELLS.fullmatch(text[0]) is not None
-
-
 def _segment(before: Template) -> Template:
     """The last piece of a sentence, up to the delimiter at its end."""
     end = len(before) - 1
