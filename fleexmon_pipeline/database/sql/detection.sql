@@ -24,10 +24,22 @@ WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s) AND level
 -- Ids of other programs do not tell their time.
 SELECT id, timestamp FROM "LogEntry" WHERE id = ANY(%(ids)s);
 
--- matching_lines --
--- The one look at lines: all text rules together. The patterns let through what any of them may want, no less. A hundred
--- of them in one expression took five times as long.
+-- messages --
+-- The one look at lines, for all text rules together: what a slot's lines say, a second of them in one text, which is four
+-- times as fast as row by row. `odd`: whether there are lines that are not in it, since they are long or hold the separator.
+SELECT string_agg(message, chr(1)) FILTER (WHERE NOT odd) AS messages, bool_or(odd) AS odd
+FROM (
+  SELECT timestamp, message, octet_length(message) > %(longest)s OR strpos(message, chr(1)) > 0 AS odd FROM "LogEntry"
+  WHERE timestamp >= %(since)s AND timestamp < %(until)s
+) AS lines
+GROUP BY date_trunc('second', timestamp);
+
+-- lines_that_say --
+-- The lines that say just that, and those that were not in the text above.
 SELECT id, timestamp, source AS node, level, message
 FROM "LogEntry"
-WHERE timestamp >= %(since)s AND timestamp < %(until)s AND lower(message) LIKE ANY (%(texts)s::text[])
+WHERE timestamp >= %(since)s AND timestamp < %(until)s AND (
+  %(messages)s::text[] IS NULL OR message = ANY(%(messages)s::text[])
+  OR %(odd)s AND (octet_length(message) > %(longest)s OR strpos(message, chr(1)) > 0)
+)
 ORDER BY timestamp, id;
