@@ -65,5 +65,5 @@ def demo_nodes(
             written.write_text(json.dumps(addresses))
             written.replace(note)
 
-    with refusing():
+    with refusing(starts=True):
         run((blue_port, green_port), seed, announce)
