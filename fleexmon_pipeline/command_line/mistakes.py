@@ -14,8 +14,8 @@ import typer
 def refusing(*, starts: bool = False) -> Iterator[None]:
     """What a person can mend is a sentence on stderr and exit status 2; anything else is a bug and shows its stack.
 
-    Unless the command `starts` the product or its demo, it says that the database it looked into is a new one: in another directory
-    than `up` runs in, "0 open issues" would pass for an answer.
+    Unless the command `starts` the product or its demo, it says that the database it looked into is a new one: in
+    another directory than `up` runs in, "0 open issues" would pass for an answer.
     """
     import psycopg
 
