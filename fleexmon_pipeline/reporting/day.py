@@ -48,25 +48,26 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     """
     span = {"since": day.since, "until": day.until}
     hourly = _rows(connection, "hourly_counts", **span)
-    history = _rows(connection, "daily_counts", since=day.since - WEEK, until=day.since)
+    as_of = floor(now, SLOT) if now < day.until else None
+    so_far = (as_of or day.until) - day.since  # twenty minutes are compared with twenty minutes
+    history = _rows(connection, "daily_counts", since=day.since - WEEK, until=day.since, so_far=so_far)
     yesterday = [row for row in history if row["day"] >= day.since - DAY]
-    days_with_lines = len({row["day"] for row in history})
-    nodes = _nodes(connection, day, hourly, yesterday, now=now)
+    days_with_lines = len({row["day"] for row in history if row["count"]})
+    nodes = _nodes(connection, day, hourly, yesterday, so_far, now=now)
     coverage = _sum(node.coverage for node in nodes)
-    top_errors = _rows(connection, "top_errors", **span, before=day.since - DAY, limit=TOP_ERRORS)
+    top_errors = _rows(connection, "top_errors", **span, before=day.since - DAY, so_far=so_far, limit=TOP_ERRORS)
     fresh = _rows(connection, "new_patterns", **span, limit=NEW_PATTERNS)
     issues = _issues(_rows(connection, "issues", **span), day)
     total, week = _volume(hourly), _volume(history, share=max(days_with_lines, 1))
     genai = GenAIUse(**_rows(connection, "genai", **span)[0])
     uncounted = max(0, coverage.stored - int(total.lines))
     new_errors = fresh[0]["errors"] if fresh else 0
-    as_of = floor(now, SLOT) if now < day.until else None
     verdict = judge(
         lines=int(total.lines), error_rate=total.error_rate, usual_rate=week.error_rate, slots_due=coverage.due,
         slots_heard=coverage.known + coverage.partial, slots_missing=coverage.missing, slots_partial=coverage.partial,
         doubtful_nodes=[n.node for n in nodes if n.coverage.missing or n.coverage.partial],
         rejected=coverage.rejected, uncounted=uncounted, urgent=issues.urgent,
-        new_errors=new_errors if days_with_lines else 0,  # on the first day of all, every pattern is new
+        new_errors=new_errors if history else 0,  # on the first day of all, every pattern is new
         genai_failures=genai.failures, genai_calls=genai.calls, as_of=as_of,
     )  # fmt: skip
     return Figures(
@@ -114,7 +115,7 @@ def _volume(rows: Iterable[Mapping[str, Any]], *, share: int = 1) -> Volume:
 
 def _nodes(
     connection: Connection, day: Window, hourly: Sequence[Mapping[str, Any]],
-    yesterday: Sequence[Mapping[str, Any]], *, now: datetime,
+    yesterday: Sequence[Mapping[str, Any]], so_far: timedelta, *, now: datetime,
 ) -> tuple[NodeFigures, ...]:  # fmt: skip
     asked = {row["node"]: row["first"] for row in _rows(
         connection, "first_asked", until=day.until, recent=day.since - WEEK)}  # fmt: skip
@@ -122,7 +123,7 @@ def _nodes(
     for row in _rows(connection, "coverage", since=day.since, until=day.until):
         covered[row["node"]][row["slot"]] = row
     slots = {row["node"]: row["slots"] for row in _rows(
-        connection, "covered_slots", since=day.since - DAY, until=day.since)}  # fmt: skip
+        connection, "covered_slots", since=day.since - DAY, until=day.since - DAY + so_far)}  # fmt: skip
     found = []
     for node in sorted(asked.keys() | {row["node"] for row in hourly}):
         statuses = _slot_statuses(day, covered.get(node, {}), first=asked.get(node), now=now)
@@ -132,7 +133,7 @@ def _nodes(
             node,
             _volume(row for row in hourly if row["node"] == node),
             _volume(row for row in yesterday if row["node"] == node),
-            slots.get(node, 0) / (DAY // SLOT),
+            slots.get(node, 0) / max(so_far // SLOT, 1),
             Coverage(
                 count["complete"], count["empty"], count["partial"], count["missing"], count["pending"],
                 sum(row["stored"] for row in rows), sum(row["rejected"] for row in rows),

@@ -130,7 +130,8 @@ class Forecasts:
 class Figures:
     """A day in numbers. `week` is the mean of those `week_days` of the 7 days before that have lines at all.
 
-    `before_covered`: the share of the day before, 0 to 1, that is known, of all nodes together.
+    `before_covered`: the share of the day before, 0 to 1, that is known, of all nodes together. Of a day that is not
+    over, `before` and `week` are those days up to the same time.
     """
 
     day: date

@@ -65,12 +65,18 @@ def lines_change(node: NodeFigures) -> str:
     return change(node.volume.lines, node.before.lines) + partly(node.before_covered)
 
 
+def by_then(figures: Figures) -> str:
+    """` by 00:20`, or empty: a day that is not over is compared with as much of others."""
+    return f" by {figures.as_of:%H:%M}" if figures.as_of else ""
+
+
 def before_label(figures: Figures) -> str:
-    return f"Day before{partly(figures.before_covered)}"
+    return f"Day before{by_then(figures)}{partly(figures.before_covered)}"
 
 
 def week_label(figures: Figures) -> str:
-    return "Mean of 7 days" if figures.week_days == 7 else f"Mean of {figures.week_days} of 7 days"
+    days = "7 days" if figures.week_days == 7 else f"{figures.week_days} of 7 days"
+    return f"Mean of {days}{by_then(figures)}"
 
 
 def severities(figures: Figures) -> str:

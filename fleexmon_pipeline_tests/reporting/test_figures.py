@@ -10,7 +10,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.reporting import wording
 from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.figures import Coverage, Figures, GenAIUse, Volume
-from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.reporting.rows import (
     NEXT_MORNING,
@@ -160,6 +160,23 @@ def test_a_running_day_is_judged_up_to_now(database: Database) -> None:
 
     assert (found.coverage.missing, found.coverage.pending) == (0, 288 - 118)
     assert found.verdict.sentence.startswith("Healthy up to 10:00 UTC: all 118 slots known")
+
+
+def test_a_running_day_is_compared_with_as_much_of_the_days_before(database: Database) -> None:
+    with database.connect() as connection:
+        for days_ago, lines in ((0, 30), (1, 20), (2, 10)):
+            begin = at(0) - days_ago * DAY
+            count(connection, begin, "blue", "bad", "error", lines)
+            cover(connection, "blue", Window(begin, begin + HOUR), stored=lines)
+            if days_ago:
+                count(connection, begin + 12 * HOUR, "blue", "bad", "error", 700)
+
+    early, over = of(database, now=at(1)), of(database, now=NEXT_MORNING)
+
+    assert (early.before.lines, early.week.lines, early.before_covered, early.top_errors[0].before) == (20, 15, 1, 20)
+    assert wording.before_label(early) == "Day before by 01:00"
+    assert (over.before.lines, over.week.lines, over.top_errors[0].before) == (720, 715, 720)
+    assert wording.before_label(over) == "Day before (4% covered)"
 
 
 @pytest.mark.parametrize("until", ["pattern-1", "pattern-0"])

@@ -7,8 +7,9 @@ GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 
 -- daily_counts --
--- The same per day: what the day is compared with.
-SELECT date_trunc('day', slot) AS day, node, level, sum(count)::bigint AS count
+-- The same per day: what the day is compared with; of each day as much of it as the day itself has had so far.
+SELECT date_trunc('day', slot) AS day, node, level,
+  COALESCE(sum(count) FILTER (WHERE slot - date_trunc('day', slot) < %(so_far)s), 0)::bigint AS count
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2, 3
@@ -37,11 +38,13 @@ HAVING max(slot) >= %(recent)s
 ORDER BY node;
 
 -- top_errors --
--- The day's loudest error patterns, aliases that arose by its end resolved (32 steps end a circle), with the day before for comparison.
+-- The day's loudest error patterns, aliases that arose by its end resolved (32 steps end a circle), with as much of the day
+-- before for comparison.
 WITH RECURSIVE counted AS (
   SELECT pattern, node, level, slot >= %(since)s AS today, sum(count) AS count
   FROM "LogPatternCount"
   WHERE slot >= %(before)s AND slot < %(until)s AND level IN ('error', 'fatal')
+    AND (slot >= %(since)s OR slot < %(before)s::timestamp + %(so_far)s)
   GROUP BY 1, 2, 3, 4
 ), chain AS (
   SELECT DISTINCT pattern AS id, pattern::varchar AS root, 0 AS step FROM counted
