@@ -100,8 +100,9 @@ def _evaluate(
     longest = max(width_of(rule) for rule in rules) * SLOT + lasts
     seen = Window(ends[0] - max(LOOK_BACK + lasts, longest), ends[-1])
     counts = read_counts(connection, seen)
-    looked_at = Window(ends[0] - longest, ends[-1])
-    texts = find_texts(connection, [rule for rule in rules if isinstance(rule, Threshold)], looked_at)
+    of_texts = [rule for rule in rules if isinstance(rule, Threshold) and rule.where.has_words]
+    read_back = max(map(width_of, of_texts), default=0) * SLOT + lasts  # lines cost more than counts: no further
+    texts = find_texts(connection, of_texts, Window(ends[0] - read_back, ends[-1]))
     scenes = read_scenes(connection, counts, Window(ends[0] - SLOT, ends[-1]), seen, asked)
     labels = read_labels(connection)
     firings: defaultdict[str, list[tuple[Firing, int]]] = defaultdict(list)

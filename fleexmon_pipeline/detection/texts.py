@@ -26,7 +26,7 @@ from fleexmon_pipeline.window import SLOT, Window
 SQL = statements("detection")
 SEPARATOR = b"\x01"  # of messages that are looked at together
 LONGEST_TOGETHER = 2_000  # bytes of a message that is; one may have a million characters
-SECONDS_AT_ONCE = 10
+MINUTES_AT_ONCE = 1
 ROWS_AT_ONCE = 1_000
 MOST_SAID = 5_000  # different messages that are asked for in a slot; of more, all its lines are read
 
@@ -51,7 +51,7 @@ Wanted = Callable[[bytes], Iterable[bytes]]
 
 
 def find_texts(connection: Connection, rules: Sequence[Threshold], window: Window) -> dict[str, Matches]:
-    """Rule name → its lines in the window. Rules without a text are not looked for."""
+    """Rule name → its lines in the window, of rules that look for a text or an expression."""
     sought = [rule for rule in rules if rule.where.has_words]
     found = {rule.name: Matches() for rule in sought}
     if not sought:
@@ -72,8 +72,8 @@ def _lines_of(connection: Connection, slot: Window, wanted: Wanted) -> Iterator[
     where = {"since": slot.since, "until": slot.until, "longest": LONGEST_TOGETHER}
     messages: set[bytes] = set()
     odd = False
-    # Streamed rather than fetched at once: a text for each second of a busy slot is as large as the slot.
-    for row in connection.cursor().stream(SQL["messages"], where, size=SECONDS_AT_ONCE):
+    # Streamed rather than fetched at once: the texts of a busy slot's minutes are as large as the slot.
+    for row in connection.cursor().stream(SQL["messages"], where, size=MINUTES_AT_ONCE):
         messages.update(wanted((row["messages"] or "").encode()))
         odd = odd or row["odd"]
     if messages or odd:
