@@ -81,9 +81,10 @@ def _late(port: int) -> str | None:
     )
     try:
         with urllib.request.urlopen(asked, timeout=10) as response:  # noqa: S310  our own, on loopback
-            entries = json.load(response)["data"]["workspaceOrError"]["locationEntries"]
+            workspace = json.load(response)["data"]["workspaceOrError"]
     except (OSError, HTTPException):
         return "webserver"
+    entries = workspace.get("locationEntries", [])  # none while it is an error of another kind
     states = [(entry["locationOrLoadError"] or {}).get("__typename") for entry in entries]
     return None if states == ["RepositoryLocation"] else "code server"
 

@@ -26,7 +26,6 @@ from fleexmon_pipeline.window import SLOT, Window
 SQL = statements("detection")
 SEPARATOR = b"\x01"  # of messages that are looked at together
 LONGEST_TOGETHER = 2_000  # bytes of a message that is; one may have a million characters
-MINUTES_AT_ONCE = 1
 ROWS_AT_ONCE = 1_000
 MOST_SAID = 5_000  # different messages that are asked for in a slot; of more, all its lines are read
 
@@ -51,15 +50,14 @@ Wanted = Callable[[bytes], Iterable[bytes]]
 
 
 def find_texts(connection: Connection, rules: Sequence[Threshold], window: Window) -> dict[str, Matches]:
-    """Rule name → its lines in the window, of rules that look for a text or an expression."""
-    sought = [rule for rule in rules if rule.where.has_words]
-    found = {rule.name: Matches() for rule in sought}
-    if not sought:
+    """Rule name → its lines in the window. Each of the rules looks for texts or expressions (`where.has_words`)."""
+    found = {rule.name: Matches() for rule in rules}
+    if not rules:
         return found
-    wanted = _wanted(sought)
+    wanted = _wanted(rules)
     for slot in window.slots():
         for row in _lines_of(connection, slot, wanted):
-            for rule in sought:
+            for rule in rules:
                 if rule.where.has_level(row["level"]) and rule.where.has_text(row["message"]):
                     matches = found[rule.name]
                     matches.counts[row["node"]][slot.since] += 1
@@ -73,7 +71,7 @@ def _lines_of(connection: Connection, slot: Window, wanted: Wanted) -> Iterator[
     messages: set[bytes] = set()
     odd = False
     # Streamed rather than fetched at once: the texts of a busy slot's minutes are as large as the slot.
-    for row in connection.cursor().stream(SQL["messages"], where, size=MINUTES_AT_ONCE):
+    for row in connection.cursor().stream(SQL["messages"], where):
         messages.update(wanted((row["messages"] or "").encode()))
         odd = odd or row["odd"]
     if messages or odd:
