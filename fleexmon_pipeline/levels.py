@@ -1,6 +1,7 @@
 """A level as loggers write it becomes debug, info, warn, error or fatal.
 
-Here: words and numbers. Which field of a record is its level, and what becomes of the original: `records.py`.
+Here: words and numbers. Which field of a record is its level, and what becomes of the original:
+`collection/records.py`.
 """
 
 from __future__ import annotations

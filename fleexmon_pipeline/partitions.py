@@ -24,19 +24,6 @@ warnings.filterwarnings("ignore", "Parameter `backfill_policy`", category=dg.Bet
 # One run takes a whole range, hour by hour, and each hour is committed alone.
 ONE_RUN = dg.BackfillPolicy.single_run()
 
-# A run with this tag was started by a schedule or sensor: it does what is not done yet, and does not take its time.
-TICK = "fleexmon/tick"
-SLOT_TICK = "slot"  # the kind that runs every five minutes
-LATE = "late"  # the kind that asks the nodes for whole hours again
-
-
-def tick_tags(kind: str) -> dict[str, str]:
-    """Tags of a run that a schedule or sensor asks for; `kind` says which, and slots go first in the queue.
-
-    One such run at a time (dagster.yaml), so one that died with its code server must not block the others for ever.
-    """
-    return {TICK: kind, "dagster/priority": "1" if kind == SLOT_TICK else "0", "dagster/max_runtime": "1800"}
-
 
 def window_of(context: dg.AssetExecutionContext) -> Window:
     """The window of this run: a partition's, or a whole range's."""
@@ -45,20 +32,6 @@ def window_of(context: dg.AssetExecutionContext) -> Window:
     if floor(window.since, HOUR) != window.since:  # Dagster takes `10:05` for a partition and would do another hour
         raise dg.Failure(f"{key_of_hour(window.since)} is not a partition: keys are whole hours.", allow_retries=False)
     return window
-
-
-def is_tick(context: dg.AssetExecutionContext) -> bool:
-    return TICK in context.run.tags
-
-
-def is_slot_tick(context: dg.AssetExecutionContext) -> bool:
-    """One of the runs every five minutes: what it does not come to is caught up by one that has more time."""
-    return context.run.tags.get(TICK) == SLOT_TICK
-
-
-def is_for_late_lines(context: dg.AssetExecutionContext) -> bool:
-    """Nodes are asked for the whole hour again: a slot that was complete may have got more lines since."""
-    return context.run.tags.get(TICK) == LATE
 
 
 def key_of_hour(hour: datetime) -> str:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from fleexmon_pipeline import jobs
-from fleexmon_pipeline.partitions import LATE, SLOT_TICK, key_of_day, key_of_hour, tick_tags
+from fleexmon_pipeline.partitions import key_of_day, key_of_hour
+from fleexmon_pipeline.ticks import LATE, SLOT_TICK, tick_tags
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
 ON = dg.DefaultScheduleStatus.RUNNING

@@ -7,11 +7,12 @@ import dagster as dg
 
 from fleexmon_pipeline import jobs, settings
 from fleexmon_pipeline.catch_up import A_RUN, Due, due, note_waiting
-from fleexmon_pipeline.partitions import KEY_OF_AN_HOUR, START, TICK, key_of_hour, tick_tags, utc_now
+from fleexmon_pipeline.partitions import KEY_OF_AN_HOUR, START, key_of_hour, utc_now
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.outbox import is_due
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.ticks import TICK, tick_tags
 from fleexmon_pipeline.window import HOUR, floor
 
 ON = dg.DefaultSensorStatus.RUNNING

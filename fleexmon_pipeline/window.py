@@ -98,3 +98,13 @@ def contiguous(slots: list[Window]) -> list[Window]:
         else:
             runs.append(slot)
     return runs
+
+
+def slot_number(moment: datetime) -> int:
+    """The slot that begins at `moment` (or holds it), counted from 1970."""
+    return (moment - EPOCH) // SLOT
+
+
+def slot_start(slot: int) -> datetime:
+    """The beginning of a slot."""
+    return EPOCH + slot * SLOT

@@ -22,7 +22,8 @@ import dagster as dg
 import pytest
 
 import fleexmon_pipeline
-from fleexmon_pipeline.partitions import TICK, key_of_hour
+from fleexmon_pipeline.partitions import key_of_hour
+from fleexmon_pipeline.ticks import TICK
 from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.node_server import NodeServer

@@ -1,7 +1,7 @@
 """systemd-journal-gatewayd for tests: the real one where it is installed, and one that behaves like version 252.
 
 Here: entries, the export format, what the server is asked. What the product makes of it:
-`collection/test_sources_journal.py`.
+`collection/sources/test_journal.py`.
 """
 
 from __future__ import annotations

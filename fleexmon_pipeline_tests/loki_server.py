@@ -1,6 +1,6 @@
 """A Loki for tests: query_range over the lines it was given, in pages and by streams, as Loki 2.9 and 3 answer.
 
-Here: what it is asked and how it may fail. What the product makes of it: `collection/test_sources_loki.py`.
+Here: what it is asked and how it may fail. What the product makes of it: `collection/sources/test_loki.py`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from importlib.resources import files
 import fleexmon_pipeline
 from fleexmon_pipeline.definitions import defs
 from fleexmon_pipeline.database.migrate import newest_version
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.rule_files import load_rules
 package = files("fleexmon_pipeline")
 print(json.dumps({
     "file": fleexmon_pipeline.__file__,

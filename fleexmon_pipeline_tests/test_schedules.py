@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from fleexmon_pipeline.partitions import TICK
 from fleexmon_pipeline.schedules import (
     SCHEDULES,
     digest_daily,
@@ -17,6 +16,7 @@ from fleexmon_pipeline.schedules import (
     predictions_hourly,
     retention_daily,
 )
+from fleexmon_pipeline.ticks import TICK
 from fleexmon_pipeline.window import DAY, HOUR, SLOT
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, at, requests_of
 

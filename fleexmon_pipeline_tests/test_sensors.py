@@ -11,8 +11,8 @@ import pytest
 import stamina
 
 from fleexmon_pipeline.catch_up import A_RUN, waiting
-from fleexmon_pipeline.partitions import TICK
 from fleexmon_pipeline.sensors import AT_ONCE, alert_when_due, catch_up, hours_of, remember_failures
+from fleexmon_pipeline.ticks import TICK
 from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, RESOURCES, Project, at, failures, job_def, project

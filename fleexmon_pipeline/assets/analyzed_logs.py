@@ -1,6 +1,6 @@
 """Patterns and counts of a window's lines, and what GenAI makes of the new and the failing.
 
-Here: which slots are counted, how long GenAI may take, and what a person sees. How it is done: `analysis/`.
+Here: which slots are counted, how long GenAI may take, and what a person sees. How it is done: `genai/`.
 """
 
 import time
@@ -9,20 +9,21 @@ from datetime import timedelta
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.analysis.counts import CountsAccount, lines_are_gone, rebuild_counts, stale_slots
-from fleexmon_pipeline.analysis.health import miner_health
-from fleexmon_pipeline.analysis.judgement import Judgement, judge, mark_analyzed
-from fleexmon_pipeline.analysis.pattern_store import load_miner
-from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.assets.checks import EVERYTHING_IS_JUDGED, PATTERNS_ARE_SOUND, check_judged, check_patterns
 from fleexmon_pipeline.catch_up import no_longer_waiting, note_waiting, waiting
-from fleexmon_pipeline.checks import EVERYTHING_IS_JUDGED, PATTERNS_ARE_SOUND, check_judged, check_patterns
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.lifecycle import newest_covered, reconcile, write_occurrences
-from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, is_tick, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.genai.judgement import Judgement, judge, mark_analyzed
+from fleexmon_pipeline.issues.lifecycle import newest_covered, reconcile, write_occurrences
+from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.patterns.count_lines import CountsAccount, lines_are_gone, rebuild_counts, stale_slots
+from fleexmon_pipeline.patterns.health import miner_health
+from fleexmon_pipeline.patterns.store import load_miner
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.genai import GenAI
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.ticks import is_tick
 from fleexmon_pipeline.window import Window
 
 NAME = "analyzed_logs"

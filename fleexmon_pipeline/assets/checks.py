@@ -10,12 +10,12 @@ from datetime import datetime
 
 import dagster as dg
 
-from fleexmon_pipeline.analysis.health import MinerHealth
 from fleexmon_pipeline.comparison.newest import Newest
 from fleexmon_pipeline.comparison.read import Comparison
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.rates import Rates
+from fleexmon_pipeline.detection.firing_rates import Rates
+from fleexmon_pipeline.patterns.health import MinerHealth
 from fleexmon_pipeline.reporting.escape import code
 
 MOST_OF_A_REASON = 300

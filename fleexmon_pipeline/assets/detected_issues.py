@@ -10,9 +10,7 @@ from datetime import timedelta
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.analysis.counts import lines_are_gone
-from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting, note_waiting
-from fleexmon_pipeline.checks import (
+from fleexmon_pipeline.assets.checks import (
     DEPLOYMENTS_ARE_SOUND,
     RULES_ARE_BELIEVED,
     RULES_ARE_SOUND,
@@ -20,16 +18,19 @@ from fleexmon_pipeline.checks import (
     check_rates,
     check_rules,
 )
-from fleexmon_pipeline.collection.coverage import covered_until
-from fleexmon_pipeline.collection.gaps import rules_but_gaps
+from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting, note_waiting
+from fleexmon_pipeline.collection.gaps import covered_until, rules_but_gaps
 from fleexmon_pipeline.collection.rejected import WAITS_AS
 from fleexmon_pipeline.comparison.deployments import notice
 from fleexmon_pipeline.comparison.newest import compare_newest
 from fleexmon_pipeline.comparison.watch import judged_with
 from fleexmon_pipeline.detection.divergence import longest_watch
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.history import note_seen, still_learning, write_shadows
-from fleexmon_pipeline.detection.lifecycle import (
+from fleexmon_pipeline.detection.firing_rates import firing_rates
+from fleexmon_pipeline.detection.judged_hours import note_seen
+from fleexmon_pipeline.detection.observe import still_learning
+from fleexmon_pipeline.detection.rule_files import all_rules
+from fleexmon_pipeline.issues.lifecycle import (
     adopt,
     newest_covered,
     open_subjects,
@@ -37,10 +38,10 @@ from fleexmon_pipeline.detection.lifecycle import (
     subjects_over,
     write_occurrences,
 )
-from fleexmon_pipeline.detection.occurrence import Occurrence
-from fleexmon_pipeline.detection.rates import firing_rates
-from fleexmon_pipeline.detection.rules import all_rules
+from fleexmon_pipeline.issues.occurrence import Occurrence
+from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.patterns.count_lines import lines_are_gone
 from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.window import HOUR, Window

@@ -5,7 +5,7 @@ Here: when, and what a person sees. Which issues, and how they are posted once: 
 
 import dagster as dg
 
-from fleexmon_pipeline.checks import EVERYTHING_IS_SENT, check_sent
+from fleexmon_pipeline.assets.checks import EVERYTHING_IS_SENT, check_sent
 from fleexmon_pipeline.partitions import utc_now
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.outbox import deliver

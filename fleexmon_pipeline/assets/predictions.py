@@ -13,15 +13,15 @@ import dagster as dg
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.detected_issues import titles
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.history import write_shadows
-from fleexmon_pipeline.detection.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
-from fleexmon_pipeline.detection.occurrence import Occurrence
-from fleexmon_pipeline.detection.rule import Forecast, Rule
-from fleexmon_pipeline.detection.rules import all_rules
+from fleexmon_pipeline.detection.rule_files import all_rules
+from fleexmon_pipeline.detection.rule_model import Forecast, Rule
 from fleexmon_pipeline.forecasting.announce import judged_again, warn
 from fleexmon_pipeline.forecasting.forecasts import foreseen, make_forecasts
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.forecasting.record import problems, read_records, table
+from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
+from fleexmon_pipeline.issues.occurrence import Occurrence
+from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
 from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.postgres import Postgres

@@ -9,26 +9,18 @@ from datetime import timedelta
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.checks import EVERY_NODE_ANSWERS, check_coverage
+from fleexmon_pipeline.assets.checks import EVERY_NODE_ANSWERS, check_coverage
 from fleexmon_pipeline.collection.account import Account
 from fleexmon_pipeline.collection.chart import chart_of
 from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.collection.gaps import note_gaps
-from fleexmon_pipeline.detection.lifecycle import newest_covered, reconcile
-from fleexmon_pipeline.partitions import (
-    HOURLY,
-    ONE_RUN,
-    is_for_late_lines,
-    is_slot_tick,
-    is_tick,
-    key_of_hour,
-    utc_now,
-    window_of,
-)
+from fleexmon_pipeline.issues.lifecycle import newest_covered, reconcile
+from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
 from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.settings import Node
+from fleexmon_pipeline.ticks import is_for_late_lines, is_slot_tick, is_tick
 from fleexmon_pipeline.window import HOUR, ceil
 
 # For one answer of one node, in runs that schedules and sensors ask for; one of them runs at a time. At 60,000 lines/s

@@ -1,14 +1,14 @@
 """A node's lines by time of day, learnt from whole days: what is the same at that time on most of them.
 
-Here: days as rows of a table, and the medians and trimmed means over them. What else is learnt: `learning.py`.
+Here: days as rows of a table, and the medians and trimmed means over them. What else is learnt: `learn.py`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fleexmon_pipeline.detection.baseline import on_weekend
-from fleexmon_pipeline.detection.grid import SLOTS_A_DAY, Flags, Floats, Ints
+from fleexmon_pipeline.baselines.expectation import on_weekend
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, Flags, Floats, Ints
 
 SMOOTH = 12  # slots on both sides that make up the profile at a time of day
 PEAK = 1.5  # times the smooth profile: from here on, a slot that most days share is a habit, not chance

@@ -1,7 +1,7 @@
 """Learning what is usual for a node, from counts of the past.
 
-Here: from whole days of a node to its `Baseline`. Its lines by time of day: `profile.py`; what a baseline lets expect,
-and what it takes for unusual: `baseline.py`.
+Here: from whole days of a node to its `Baseline`. Its lines by time of day: `daily_profile.py`; what a baseline lets
+expect, and what it takes for unusual: `baseline.py`.
 
 An incident of the past must not become usual: every figure is a median, a quantile or a winsorised mean, which a tenth
 of bad hours does not move.
@@ -15,21 +15,19 @@ from math import log
 
 import numpy as np
 
-from fleexmon_pipeline.detection.baseline import (
+from fleexmon_pipeline.baselines.baseline import Asked, Baseline, Past, habits_key
+from fleexmon_pipeline.baselines.daily_profile import PEAK, by_day, calendar, profile
+from fleexmon_pipeline.baselines.expectation import (
     BLOCK,
     LOAD_SLOTS,
     PRIOR_LINES,
-    Asked,
-    Baseline,
     Expectation,
-    Past,
-    habits_key,
     judged,
     load_around,
-    quietness,
     surprises,
 )
-from fleexmon_pipeline.detection.grid import (
+from fleexmon_pipeline.baselines.silence import quietness
+from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
     SLOTS_A_DAY,
     SLOTS_AN_HOUR,
@@ -42,7 +40,6 @@ from fleexmon_pipeline.detection.grid import (
     share_left,
     trailing,
 )
-from fleexmon_pipeline.detection.profile import PEAK, by_day, calendar, profile
 
 LEAST_SPREAD, MOST_SPREAD = 0.02, 3.0
 LEAST_BETA, MOST_BETA = 0.3, 2.0

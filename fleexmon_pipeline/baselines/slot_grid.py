@@ -1,6 +1,6 @@
 """Counts as arrays: a node's lines by slot, and the sums over trailing windows that all rates are judged by.
 
-Here: arithmetic without a database and without a rule. What is read into it: `history.py`; what is usual:
+Here: arithmetic without a database and without a rule. What is read into it: `detection/observe.py`; what is usual:
 `baseline.py`.
 """
 
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT
+from fleexmon_pipeline.window import DAY, HOUR, SLOT
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -24,16 +23,6 @@ SLOTS_AN_HOUR = HOUR // SLOT
 # Levels whose lines come and go together. Errors follow the load in a way of their own; what is left follows it as is.
 GROUPS = ("error", "warn", "rest")
 GROUP_OF = {"error": "error", "fatal": "error", "warn": "warn"}
-
-
-def number(moment: datetime) -> int:
-    """The slot that begins at `moment` (or holds it), counted from 1970."""
-    return (moment - EPOCH) // SLOT
-
-
-def moment(slot: int) -> datetime:
-    """The beginning of a slot."""
-    return EPOCH + slot * SLOT
 
 
 def group_of(level: str) -> str:

@@ -1,6 +1,6 @@
 """What is usual for each node, day by day: learnt from the counts of the fortnight before, and kept.
 
-Here: reading and keeping. What is learnt: `learning.py`; why the past ends where it does: docs/decisions/0018.
+Here: reading and keeping. What is learnt: `learn.py`; why the past ends where it does: docs/decisions/0018.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from fleexmon_pipeline.collection.records import read_level
+from fleexmon_pipeline.baselines.baseline import Asked, Baseline
+from fleexmon_pipeline.baselines.learn import learn
+from fleexmon_pipeline.baselines.slot_grid import Grid, Ints
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.baseline import Asked, Baseline
-from fleexmon_pipeline.detection.counts import Resolve, read_patterns
-from fleexmon_pipeline.detection.grid import Grid, Ints, moment, number
-from fleexmon_pipeline.detection.learning import learn
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
+from fleexmon_pipeline.levels import read_level
+from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor, slot_number, slot_start
 
 SQL = statements("history")
 VERSION = "1"  # of what is learnt; a change of `baseline.py` that matters counts it up
@@ -110,7 +110,7 @@ class Read:
 
 def learn_baselines(read: Read, nodes: set[str], window: Window, asked: Collection[Asked]) -> dict[str, Baseline]:
     """From the counts of whole days; nodes of which nothing is known are left out."""
-    first, last, end = number(window.since), number(window.until), window.until - SLOT
+    first, last, end = slot_number(window.since), slot_number(window.until), window.until - SLOT
     pieces: defaultdict[str, list[tuple[str, str, Ints, Ints]]] = defaultdict(list)
     for node, stored, level, slots, counts in read.rows:
         inside = (slots >= first) & (slots < last)
@@ -135,8 +135,8 @@ def _past(
     """From the first whole day on that the node answered in."""
     if not len(known):
         return None
-    first = number(floor(moment(int(known[0])), DAY))
-    slots = number(window.until) - first
+    first = slot_number(floor(slot_start(int(known[0])), DAY))
+    slots = slot_number(window.until) - first
     index: dict[tuple[str, str], int] = {}
     pieces = list(pieces)
     for pattern, level, _, _ in pieces:

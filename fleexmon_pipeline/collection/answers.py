@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.collection.long_records import find_end, let_by
-from fleexmon_pipeline.collection.usual import Raw, Run, reason_of
+from fleexmon_pipeline.collection.record_runs import Raw, Run, reason_of
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.settings import Limits
 
 SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when they hold no boundary; 1 MB is 8 % slower

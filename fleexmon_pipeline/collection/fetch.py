@@ -1,6 +1,7 @@
 """Get the bytes of an answer: the HTTP call, its retries and its limits, whatever kind of source is asked.
 
-Here: nothing that knows what the bytes mean. That: `answers.py`, `journal.py`, `loki.py`; which of them: `sources.py`.
+Here: nothing that knows what the bytes mean. That: `answers.py`, `collection/sources/journal.py`,
+`collection/sources/loki.py`; which of them: `collection/sources/ask.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 import httpx
 
 from fleexmon_pipeline.collection.answers import LOOKED_AT, NotAnAnswerError, clip
-from fleexmon_pipeline.collection.encoding import ACCEPTED, EncodingError, unpacked
-from fleexmon_pipeline.collection.usual import Run
+from fleexmon_pipeline.collection.record_runs import Run
+from fleexmon_pipeline.encoding import ACCEPTED, EncodingError, unpacked
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Limits
 

@@ -1,7 +1,7 @@
 """Hours that were given up: asked for MOST_ATTEMPTS times, and still not whole. Each is an occurrence, so an issue.
 
 Here: which hours, and what is said of them. Who asks again, and how often: `catch_up.py`. What becomes of occurrences:
-`detection/lifecycle.py`.
+`issues/lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.lifecycle import write_occurrences
-from fleexmon_pipeline.detection.occurrence import Occurrence, Severity, Subject
+from fleexmon_pipeline.issues.lifecycle import write_occurrences
+from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import DAY, HOUR, Window, contiguous
 
 SQL = statements("gaps")
@@ -112,3 +112,11 @@ def _occurrence(node: str, stretch: list[GivenUp]) -> Occurrence:
         affected=0,
         metadata={"hours": count, "missingSlots": sum(len(each.slots) for each in stretch)},
     )
+
+
+def covered_until(connection: Connection, window: Window) -> datetime | None:
+    """The end of the last slot of the window that some node was asked for; None when none was."""
+    row = connection.execute(
+        statements("collection")["covered_until"], {"since": window.since, "until": window.until}
+    ).fetchone()
+    return row["until"] if row else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from fleexmon_pipeline.collection.records import Line
-from fleexmon_pipeline.identity import uuid8_hex
+from fleexmon_pipeline.database.row_ids import uuid8_hex
 
 DIGEST = 10  # bytes
 

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from itertools import accumulate
 
-from fleexmon_pipeline.collection.usual import KEPT_OF_A_LONG_ONE
+from fleexmon_pipeline.collection.record_runs import KEPT_OF_A_LONG_ONE
 
 SLICE = 65_536  # bytes that are looked at together
 _TOKEN = re.compile(rb'\\.?|["{}\[\]]', re.DOTALL)

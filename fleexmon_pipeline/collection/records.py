@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from fleexmon_pipeline.collection.levels import LEVELS, MOST_OF_A_WORD, known_level, otel_level, read_level
 from fleexmon_pipeline.collection.times import EPOCH, RejectedError, read_time
+from fleexmon_pipeline.levels import MOST_OF_A_WORD, known_level, otel_level
 
-__all__ = ["EPOCH", "LEVELS", "Line", "RejectedError", "read", "read_level", "read_time", "storable"]
+__all__ = ["EPOCH", "Line", "RejectedError", "read", "read_time", "storable"]
 
 MOST_CHARACTERS = 1_000_000  # of a message; a 10 MB one is cut, its length and hash stand in metadata
 MOST_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and where it strikes depends on the caller

@@ -20,12 +20,12 @@ from typing import Any
 from uuid import UUID
 
 from fleexmon_pipeline.catch_up import note_waiting
-from fleexmon_pipeline.collection.identity import Identities
+from fleexmon_pipeline.collection.line_ids import Identities
+from fleexmon_pipeline.collection.record_runs import is_too_long
 from fleexmon_pipeline.collection.records import Line, RejectedError, read
 from fleexmon_pipeline.collection.rows import row_of
 from fleexmon_pipeline.collection.store import MOST_OF_A_PAYLOAD, Stored, digest_of, rejection_id
 from fleexmon_pipeline.collection.times import FUTURE
-from fleexmon_pipeline.collection.usual import is_too_long
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT, Window, floor

@@ -18,10 +18,11 @@ from uuid import UUID
 import msgspec
 
 from fleexmon_pipeline.collection.account import NodeAccount
-from fleexmon_pipeline.collection.identity import Identities
-from fleexmon_pipeline.collection.records import LEVELS, MOST_CHARACTERS, Line, RejectedError, read, read_time
-from fleexmon_pipeline.collection.usual import Run
-from fleexmon_pipeline.identity import VERSION_8
+from fleexmon_pipeline.collection.line_ids import Identities
+from fleexmon_pipeline.collection.record_runs import Run
+from fleexmon_pipeline.collection.records import MOST_CHARACTERS, Line, RejectedError, read, read_time
+from fleexmon_pipeline.database.row_ids import VERSION_8
+from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import EPOCH, SLOT, Window
 
 COLUMNS = ("level", "source", "hostname", "id", "timestamp", "message", "metadata")

@@ -14,8 +14,8 @@ from uuid import UUID
 from fleexmon_pipeline.collection.records import storable
 from fleexmon_pipeline.collection.rows import BEGIN, END, NONE_KNOWN, Known
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.identity import uuid8
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, SLOT, Window
 

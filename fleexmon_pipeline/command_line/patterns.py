@@ -42,8 +42,8 @@ def patterns_of(
 
     The word `of` may be left out, unless the file has the name of another command.
     """
-    from fleexmon_pipeline.analysis.patterns_command import lines_of, stream_patterns, summarise
-    from fleexmon_pipeline.analysis.redaction import redact
+    from fleexmon_pipeline.patterns.of_file import lines_of, stream_patterns, summarise
+    from fleexmon_pipeline.redaction.redact import redact
 
     with refusing(), sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
         if not summary:

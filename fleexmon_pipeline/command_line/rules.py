@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="The rules that find issues.")
 @app.command("list")
 def rules_list() -> None:
     """The rules, and which files are refused and why."""
-    from fleexmon_pipeline.detection.rules import all_rules, report
+    from fleexmon_pipeline.detection.rule_files import all_rules, report
     from fleexmon_pipeline.settings import rules_directory
 
     typer.echo(report(all_rules(rules_directory())))
@@ -36,7 +36,7 @@ def rules_test(
     ] = None,
 ) -> None:
     """Check rule files and their samples. Exit status 1 when one is refused."""
-    from fleexmon_pipeline.detection.rules import all_rules, load_rules, report
+    from fleexmon_pipeline.detection.rule_files import all_rules, load_rules, report
     from fleexmon_pipeline.settings import rules_directory
 
     loaded = load_rules(directory) if directory else all_rules(rules_directory())

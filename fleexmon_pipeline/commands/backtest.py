@@ -1,6 +1,6 @@
 """`fleexmon rules backtest`: what other rules would have said of the past, in a terminal and as JSON.
 
-Here: options, and what is printed. The replay: `detection/backtest.py`.
+Here: options, and what is printed. The replay: `replays/rules.py`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import database_url
-from fleexmon_pipeline.detection.backtest import Backtest, Issue, NothingKnownError, Progress, backtest
-from fleexmon_pipeline.detection.lifecycle import newest_covered
-from fleexmon_pipeline.detection.rules import Rules, all_rules
+from fleexmon_pipeline.detection.rule_files import Rules, all_rules
+from fleexmon_pipeline.issues.lifecycle import newest_covered
+from fleexmon_pipeline.replays.rules import Backtest, Issue, NothingKnownError, Progress, backtest
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 Write = Callable[[str], object]

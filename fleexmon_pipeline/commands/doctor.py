@@ -21,14 +21,14 @@ import msgspec
 import psycopg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.collection.clients import Clients
 from fleexmon_pipeline.collection.fetch import TIMEOUT, plain
-from fleexmon_pipeline.collection.sources import ask
+from fleexmon_pipeline.collection.sources.ask.ask import ask
+from fleexmon_pipeline.collection.sources.ask.clients import Clients
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import DatabaseTooNewError, version_of
 from fleexmon_pipeline.database.server import DatabaseUnreachableError, configured_url, dagster_conninfo, database_url
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.rules import all_rules
+from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.embedded.server import EmbeddedServerError
 from fleexmon_pipeline.resources.nodes import watched
 from fleexmon_pipeline.settings import Node, SettingError

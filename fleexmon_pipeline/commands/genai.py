@@ -1,6 +1,6 @@
 """`fleexmon genai`: what would be sent to the agent, and past windows judged again.
 
-Here: what a person asks for and sees. Questions: `analysis/questions.py`; the comparison: `analysis/replay.py`.
+Here: what a person asks for and sees. Questions: `genai/questions.py`; the comparison: `replays/genai.py`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import msgspec
 import typer
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.analysis.agent import PATH, Agent, request_of
-from fleexmon_pipeline.analysis.answer import visible
-from fleexmon_pipeline.analysis.grounding import ClosedIssues
-from fleexmon_pipeline.analysis.ledger import Ledger
-from fleexmon_pipeline.analysis.prompt import PROMPT, Prompt
-from fleexmon_pipeline.analysis.questions import drafts
-from fleexmon_pipeline.analysis.replay import Difference, Estimate, Replayed, Said, estimate, replay
-from fleexmon_pipeline.analysis.terms import Terms
 from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.genai.agent import PATH, Agent, request_of
+from fleexmon_pipeline.genai.answer import visible
+from fleexmon_pipeline.genai.budget import Terms
+from fleexmon_pipeline.genai.grounding import ClosedIssues
+from fleexmon_pipeline.genai.ledger import Ledger
+from fleexmon_pipeline.genai.prompt import PROMPT, Prompt
+from fleexmon_pipeline.genai.questions import drafts
+from fleexmon_pipeline.replays.genai import Difference, Estimate, Replayed, Said, estimate, replay
 from fleexmon_pipeline.settings import GenAISettings, SettingError
 from fleexmon_pipeline.window import Window
 

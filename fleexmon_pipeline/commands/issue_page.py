@@ -1,6 +1,6 @@
 """An issue on one page of a terminal: what it is, what it rests on, what was alike.
 
-Here: order and wording. What is read for it: `detection/issues.py`, `detection/surroundings.py`.
+Here: order and wording. What is read for it: `issues/read.py`, `issues/context.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
-from fleexmon_pipeline.detection.issues import IssueDetail, Row
-from fleexmon_pipeline.detection.surroundings import LastDay, Surroundings
+from fleexmon_pipeline.issues.context import LastDay, Surroundings
+from fleexmon_pipeline.issues.read import IssueDetail, Row
 
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ITEM = re.compile(r"(-|\d+\.) ")

@@ -12,17 +12,18 @@ import msgspec
 import typer
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.analysis.grounding import runbook
 from fleexmon_pipeline.commands.issue_page import inert, page
 from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.server import database_url
-from fleexmon_pipeline.detection import handling
-from fleexmon_pipeline.detection.handling import Scope, Verdict
-from fleexmon_pipeline.detection.issues import Status, UnknownIssueError, list_issues, show_issue
-from fleexmon_pipeline.detection.occurrence import Severity
-from fleexmon_pipeline.detection.rules import all_rules
-from fleexmon_pipeline.detection.surroundings import surroundings
+from fleexmon_pipeline.detection.rule_files import all_rules
+from fleexmon_pipeline.detection.rule_model import counted_levels
+from fleexmon_pipeline.issues import people
+from fleexmon_pipeline.issues.context import surroundings
+from fleexmon_pipeline.issues.occurrence import Severity
+from fleexmon_pipeline.issues.people import Scope, Verdict
+from fleexmon_pipeline.issues.read import Status, UnknownIssueError, list_issues, show_issue
+from fleexmon_pipeline.issues.runbooks import runbook
 from fleexmon_pipeline.reporting.verdict import counted
 
 Write = Callable[[str], object]
@@ -62,11 +63,11 @@ def print_one(write: Write, name: str, *, as_json: bool, now: datetime) -> None:
             detail = show_issue(connection, name)
         except UnknownIssueError as error:
             raise typer.BadParameter(str(error)) from None
-        around = surroundings(connection, detail.issue, all_rules(settings.rules_directory()).rules)
+        around = surroundings(connection, detail.issue, counted_levels(all_rules(settings.rules_directory()).rules))
         metadata = detail.issue["metadata"] if isinstance(detail.issue["metadata"], dict) else {}
         mutes = [
             mute
-            for mute in handling.mutes(connection, now=now)
+            for mute in people.mutes(connection, now=now)
             if Scope(mute["fingerprint"], mute["node"], mute["rule"]).covers(metadata)
         ]
     book = runbook(str(metadata.get("runbook")))
@@ -86,7 +87,7 @@ def resolve(
     if verdict is not None and said is None:
         raise typer.BadParameter(f'--as: "{verdict}" is none of {", ".join(get_args(Verdict))}')
     with connect(database_url()) as connection, _known():
-        done = handling.resolve_issues(connection, names, by=by, why=why, verdict=said, now=now, dry_run=dry_run)
+        done = people.resolve_issues(connection, names, by=by, why=why, verdict=said, now=now, dry_run=dry_run)
     if as_json:
         told = {"by": by, "why": why, "as": said, "dry_run": dry_run}
         rows = [
@@ -112,7 +113,7 @@ class Meant:
 
     def scopes(self, connection: Connection) -> list[Scope]:
         rules = [rule.name for rule in all_rules(settings.rules_directory()).rules] if self.rule else []
-        return handling.scopes_of(
+        return people.scopes_of(
             connection, self.issues, fingerprint=self.fingerprint, node=self.node, rule=self.rule, rules=rules
         )
 
@@ -124,10 +125,10 @@ def mute(
     """All of them or none. Raises typer.BadParameter."""
     ends = _end(length, until, now=now)
     with connect(database_url()) as connection, _known():
-        silenced = {scope: handling.open_issues(connection, scope) for scope in meant.scopes(connection)}
+        silenced = {scope: people.open_issues(connection, scope) for scope in meant.scopes(connection)}
         with connection.transaction(force_rollback=dry_run):
             for scope in silenced:
-                handling.mute(connection, scope, by=by, why=why, now=now, until=ends)
+                people.mute(connection, scope, by=by, why=why, now=now, until=ends)
     if as_json:
         told = {"by": by, "why": why, "until": ends, "dry_run": dry_run}
         rows = [{**vars(scope), **told, "open_issues": issues} for scope, issues in silenced.items()]
@@ -160,9 +161,7 @@ def _end(length: str | None, until: str | None, *, now: datetime) -> datetime | 
 def unmute(write: Write, meant: Meant, *, by: str, why: str, dry_run: bool, as_json: bool, now: datetime) -> None:
     """All of them or none. Raises typer.BadParameter."""
     with connect(database_url()) as connection, _known(), connection.transaction(force_rollback=dry_run):
-        ended = {
-            scope: handling.unmute(connection, scope, by=by, why=why, now=now) for scope in meant.scopes(connection)
-        }
+        ended = {scope: people.unmute(connection, scope, by=by, why=why, now=now) for scope in meant.scopes(connection)}
     if as_json:
         told = {"by": by, "why": why, "dry_run": dry_run}
         write(msgspec.json.encode([{**vars(scope), **told, "ended": count} for scope, count in ended.items()]).decode())
@@ -174,7 +173,7 @@ def unmute(write: Write, meant: Meant, *, by: str, why: str, dry_run: bool, as_j
 
 def print_mutes(write: Write, *, as_json: bool, now: datetime) -> None:
     with connect(database_url()) as connection:
-        rows = handling.mutes(connection, now=now)
+        rows = people.mutes(connection, now=now)
     if as_json:
         write(msgspec.json.encode(rows).decode())
         return

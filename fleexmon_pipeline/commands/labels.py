@@ -10,7 +10,7 @@ import typer
 
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import database_url
-from fleexmon_pipeline.detection.labels import LONGEST_NAME, Label, UnknownPatternError, label, read_labels
+from fleexmon_pipeline.patterns.labels import LONGEST_NAME, Label, UnknownPatternError, label, read_labels
 from fleexmon_pipeline.reporting.escape import clean
 
 Write = Callable[[str], object]

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import typer
 
-from fleexmon_pipeline.analysis.pattern_store import LEVELS, load_miner
-from fleexmon_pipeline.analysis.patterns import PatternMiner
 from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.patterns.miner import PatternMiner
+from fleexmon_pipeline.patterns.store import LEVELS, load_miner
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a line must not move the cursor of who reads it

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from fleexmon_pipeline.baselines.slot_grid import Floats
 from fleexmon_pipeline.comparison.measure import (
     ENOUGH_PAST,
     FALSE_FAILS,
@@ -23,7 +24,6 @@ from fleexmon_pipeline.comparison.measure import (
     unknown_chance,
 )
 from fleexmon_pipeline.comparison.pair import LEAST_LINES, SERIOUS, Pair, Side, against_before, idle
-from fleexmon_pipeline.detection.grid import Floats
 
 Verdict = Literal["pass", "marginal", "fail", "inconclusive"]
 Status = Literal["unknown", "missing", "unexpected frequency", "known"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fleexmon_pipeline.baselines.slot_grid import GROUPS, Flags, Floats
 from fleexmon_pipeline.comparison.pair import SERIOUS, Pair, Side, idle
-from fleexmon_pipeline.detection.grid import GROUPS, Flags, Floats
 
 LEAST_SPREAD, MOST_SPREAD = 0.02, 5.0
 PRIOR_LINES = 20.0  # of expected lines: a pattern with fewer borrows its spread from its level

@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.comparison.deployments import deployments
 from fleexmon_pipeline.comparison.judge import Compared, Outcome, compare
 from fleexmon_pipeline.comparison.pair import Pair, pair_of
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.counts import read_patterns
-from fleexmon_pipeline.detection.labels import read_labels
+from fleexmon_pipeline.levels import read_level
+from fleexmon_pipeline.patterns.labels import read_labels
+from fleexmon_pipeline.patterns.read_counts import read_patterns
 from fleexmon_pipeline.window import DAY, SLOT, Window
 
 SQL = statements("comparison")

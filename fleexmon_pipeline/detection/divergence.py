@@ -16,10 +16,11 @@ from fleexmon_pipeline.comparison.judge import Compared, Verdict
 from fleexmon_pipeline.comparison.read import Comparison, NothingToCompareError, compare_nodes
 from fleexmon_pipeline.comparison.watch import AFTER, LONGEST_AFTER, STEP, baseline_for, stretches
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.counts import newest_first
-from fleexmon_pipeline.detection.firing import TEMPLATE_SHOWN, Firing, occurrence, spoken
-from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
-from fleexmon_pipeline.detection.rule import Divergence, Rule
+from fleexmon_pipeline.detection.firing import Firing, occurrence
+from fleexmon_pipeline.detection.rule_model import Divergence, Rule
+from fleexmon_pipeline.detection.wording import TEMPLATE_SHOWN, spoken
+from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
+from fleexmon_pipeline.patterns.read_counts import newest_first
 from fleexmon_pipeline.window import SLOT, Window
 
 MOST_DEPLOYED = 1_000  # of the hours that are looked back on; a node that starts anew every minute has no news

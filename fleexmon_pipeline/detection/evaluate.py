@@ -1,7 +1,8 @@
 """Detector rules over a window: for every slot that ended, what fired at its end.
 
-Here: reading once for all rules. Conditions: `unusual.py`, of deployments `divergence.py`; counts, history and lines:
-`counts.py`, `history.py`, `texts.py`; what a firing says: `telling.py`; what becomes of it: `lifecycle.py`.
+Here: reading once for all rules. Conditions: `detection/conditions/rates.py`, of deployments `divergence.py`; counts,
+history and lines: `patterns/read_counts.py`, `observe.py`, `text_scan.py`; what a firing says: `firing.py`; what
+becomes of it: `issues/lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from datetime import datetime
 
 import numpy as np
 
+from fleexmon_pipeline.baselines.baseline import Asked
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR
+from fleexmon_pipeline.baselines.store import day_of
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.baseline import Asked
-from fleexmon_pipeline.detection.counts import Counts, Samples, read_counts, read_samples
+from fleexmon_pipeline.detection.conditions.by_kind import asked_by, conditions, width_of
+from fleexmon_pipeline.detection.conditions.thresholds import stands_out
 from fleexmon_pipeline.detection.divergence import diverged
-from fleexmon_pipeline.detection.firing import Firing, occurrence
-from fleexmon_pipeline.detection.grid import SLOTS_AN_HOUR, number
-from fleexmon_pipeline.detection.history import LOOK_BACK, past_templates, read_scenes
-from fleexmon_pipeline.detection.labels import read_labels
-from fleexmon_pipeline.detection.occurrence import Occurrence
-from fleexmon_pipeline.detection.past import day_of
-from fleexmon_pipeline.detection.rule import (
+from fleexmon_pipeline.detection.firing import Firing, firing_of, occurrence
+from fleexmon_pipeline.detection.observation import Finding, Scene
+from fleexmon_pipeline.detection.observe import LOOK_BACK, past_templates, read_scenes
+from fleexmon_pipeline.detection.rule_model import (
     LEVELS,
     Detector,
     Divergence,
@@ -36,12 +37,11 @@ from fleexmon_pipeline.detection.rule import (
     Threshold,
     Trend,
 )
-from fleexmon_pipeline.detection.scene import Finding, Scene
-from fleexmon_pipeline.detection.telling import firing_of
-from fleexmon_pipeline.detection.texts import Matches, find_texts
-from fleexmon_pipeline.detection.thresholds import stands_out
-from fleexmon_pipeline.detection.unusual import asked_by, conditions, width_of
-from fleexmon_pipeline.window import SLOT, Window
+from fleexmon_pipeline.detection.text_scan import Matches, find_texts
+from fleexmon_pipeline.issues.occurrence import Occurrence
+from fleexmon_pipeline.patterns.labels import read_labels
+from fleexmon_pipeline.patterns.read_counts import Counts, Samples, read_counts, read_samples
+from fleexmon_pipeline.window import SLOT, Window, slot_number
 
 
 def evaluate(
@@ -161,7 +161,7 @@ def with_texts(connection: Connection, scene: Scene, texts: dict[str, Matches]) 
     for name, matches in texts.items():
         row = np.zeros(scene.grid.slots, np.int64)
         for slot, lines in matches.counts.get(scene.grid.node, {}).items():
-            row[number(slot) - scene.grid.first] += lines
+            row[slot_number(slot) - scene.grid.first] += lines
         rows[name] = row
     some = any(row.any() for row in rows.values())
     return replace(scene, texts=rows, past_templates=past_templates(connection, scene) if some else {})
@@ -169,7 +169,7 @@ def with_texts(connection: Connection, scene: Scene, texts: dict[str, Matches]) 
 
 def judge(rules: Collection[Detector], scene: Scene, ends: Sequence[datetime]) -> Iterator[tuple[Detector, Finding]]:
     """What the rules find at these ends. A node that is silent has no other issue: what is missing looks like many."""
-    wanted = {number(end) - 1 - scene.grid.first for end in ends}
+    wanted = {slot_number(end) - 1 - scene.grid.first for end in ends}
     silent = any(isinstance(rule, Silence) for rule in rules)
     held = set(np.flatnonzero(scene.silent[0]).tolist()) if silent else set()
     for rule in rules:

@@ -1,6 +1,6 @@
 """How often each rule fires on one's own history, and which are too loud to be believed.
 
-Here: reading and judging. What is shown of it: `checks.py`; trying another threshold: `backtest.py`.
+Here: reading and judging. What is shown of it: `checks.py`; trying another threshold: `replays/rules.py`.
 """
 
 from __future__ import annotations

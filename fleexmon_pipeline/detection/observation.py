@@ -1,7 +1,7 @@
 """What rules may know of one node in some slots, and what they find there.
 
-Here: the values, and what of them is worked out once for all rules. What fills them: `history.py`; conditions:
-`unusual.py` and `thresholds.py`.
+Here: the values, and what of them is worked out once for all rules. What fills them: `observe.py`; conditions:
+`detection/conditions/rates.py` and `detection/conditions/thresholds.py`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
-from fleexmon_pipeline.detection.baseline import Asked, Baseline, Expectation, judged, quietness
-from fleexmon_pipeline.detection.grid import SLOTS_A_DAY, Flags, Floats, Grid, Ints, joined
+from fleexmon_pipeline.baselines.baseline import Asked, Baseline
+from fleexmon_pipeline.baselines.expectation import Expectation, judged
+from fleexmon_pipeline.baselines.silence import quietness
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, Flags, Floats, Grid, Ints, joined
 
 LEAST_QUIET = 5.0  # -log10 of the chance that a node is silent by chance
 MORE_QUIET = 1.3  # times the longest usual silence

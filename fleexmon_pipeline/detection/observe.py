@@ -1,25 +1,26 @@
 """What rules may know beside the counts of the hour: coverage, first sightings, and what is usual for each node.
 
-Here: reading it, and what was seen of an hour. What is usual: `past.py`; how it is judged: `unusual.py`.
+Here: reading it, and what was seen of an hour. What is usual: `baselines/store.py`; how it is judged:
+`detection/conditions/rates.py`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import numpy as np
 
+from fleexmon_pipeline.baselines.baseline import Asked, Baseline
+from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
+from fleexmon_pipeline.baselines.slot_grid import Flags, Grid, grid, group_of
+from fleexmon_pipeline.baselines.store import day_of, read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.baseline import STEADY_SLOTS, Asked, Baseline
-from fleexmon_pipeline.detection.counts import Counts
-from fleexmon_pipeline.detection.grid import Flags, Grid, grid, group_of, moment, number
-from fleexmon_pipeline.detection.occurrence import Occurrence
-from fleexmon_pipeline.detection.past import day_of, read_baselines
-from fleexmon_pipeline.detection.scene import Scene
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
+from fleexmon_pipeline.detection.observation import Scene
+from fleexmon_pipeline.patterns.read_counts import Counts
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, slot_number, slot_start
 
 SQL = statements("history")
 LOOK_BACK = 5 * HOUR  # the longest window, 3 h, and the load of the hour before it
@@ -35,7 +36,7 @@ def read_scenes(
     connection: Connection, counts: Counts, window: Window, seen: Window, asked: Collection[Asked]
 ) -> list[Scene]:
     """All nodes that spoke or were asked in `seen`, by name. `window`, the slots that are judged, has one `day_of`."""
-    first, slots = number(seen.since), seen.length // SLOT
+    first, slots = slot_number(seen.since), seen.length // SLOT
     known, empty = _coverage(connection, seen)
     nodes = sorted(set(counts.rows) | set(known))
     baselines = read_baselines(connection, nodes, day_of(window.since), asked)
@@ -53,7 +54,7 @@ def read_scenes(
         Scene(
             grids[node],
             baselines.get(node),
-            number(since[node]) if since.get(node) else None,
+            slot_number(since[node]) if since.get(node) else None,
             counts.templates,
             first_seen,
             before=_before(connection, grids[node]),
@@ -84,11 +85,11 @@ def past_templates(connection: Connection, scene: Scene) -> dict[str, str]:
 
 
 def _coverage(connection: Connection, window: Window) -> tuple[dict[str, Flags], dict[str, Flags]]:
-    slots, first = window.length // SLOT, number(window.since)
+    slots, first = window.length // SLOT, slot_number(window.since)
     known: defaultdict[str, Flags] = defaultdict(lambda: np.zeros(slots, bool))
     empty: defaultdict[str, Flags] = defaultdict(lambda: np.zeros(slots, bool))
     for row in connection.execute(SQL["coverage"], {"since": window.since, "until": window.until}):
-        place = number(row["slot"]) - first
+        place = slot_number(row["slot"]) - first
         known[row["node"]][place] = row["status"] in ("complete", "empty")
         empty[row["node"]][place] = row["status"] == "empty"
     return dict(known), dict(empty)
@@ -102,22 +103,22 @@ def _before(connection: Connection, now: Grid) -> Grid | None:
         return None
     since = now.first - STEADY_SLOTS
     if silent:
-        before = moment(now.first)
+        before = slot_start(now.first)
         where = {"node": now.node, "before": before, "since": before - LONGEST_SILENCE}
         row = connection.execute(SQL["last_spoke"], where).fetchone()
-        since = min(since, number(row["slot"]) + 1 - STEADY_SLOTS) if row else since
-    where = {"node": now.node, "since": moment(since), "until": moment(now.first)}
+        since = min(since, slot_number(row["slot"]) + 1 - STEADY_SLOTS) if row else since
+    where = {"node": now.node, "since": slot_start(since), "until": slot_start(now.first)}
     known, empty = (np.zeros(now.first - since, bool) for _ in range(2))
     lines = np.zeros((1, now.first - since), np.int64)
     for row in connection.execute(SQL["lines_before"], where):
-        place = number(row["slot"]) - since
+        place = slot_number(row["slot"]) - since
         known[place], empty[place], lines[0, place] = True, row["status"] == "empty", row["lines"]
     return Grid(now.node, since, known, empty, [("", "")], lines)
 
 
 def _unlearnt(baseline: Baseline | None, day: datetime) -> int:
     """A silence that takes a fifth of the days that a baseline was learnt from has made silence usual."""
-    return number(day - baseline.days / 5 * DAY) if baseline else 0
+    return slot_number(day - baseline.days / 5 * DAY) if baseline else 0
 
 
 def _ancestry(
@@ -136,7 +137,7 @@ def _ancestry(
         merged[row["root"]].append((row["id"], row["since"]))
     own = {id_ for root in roots for id_ in (root, *counts.members.get(root, ()), *(each for each, _ in merged[root]))}
     came = {
-        row["id"]: number(row["slot"])
+        row["id"]: slot_number(row["slot"])
         for row in connection.execute(SQL["first_slots"], {"ids": sorted(own)})
         if row["slot"] is not None
     }
@@ -146,7 +147,9 @@ def _ancestry(
         if not firsts:
             continue
         first = min(firsts)
-        old = [came[id_] for id_, since in merged[root] if id_ in came and (since is None or number(since) <= first)]
+        old = [
+            came[id_] for id_, since in merged[root] if id_ in came and (since is None or slot_number(since) <= first)
+        ]
         found[root] = min([first, *old])
         for node, baseline in baselines.items():
             pasts = [
@@ -162,33 +165,4 @@ def _ancestry(
 # -- what was seen of an hour ---------------------------------------------------------------------------------------
 
 
-def note_seen(connection: Connection, hour: Window) -> list[datetime]:
-    """Write down what the hour is judged by. Returns the later hours, judged before, that looked back into it when it
-    was different: they are to be judged again."""
-    bounds = {"since": hour.since, "until": hour.until}
-    row = connection.execute(SQL["look_at_hour"], bounds).fetchone()
-    changed = connection.execute(
-        SQL["note_hour"], {"hour": hour.since, "made_of": row["made_of"] if row else ""}
-    ).fetchone()
-    if changed is None:
-        return []
-    reach = {"since": hour.until, "until": hour.until + LOOK_BACK}
-    return [each["hour"] for each in connection.execute(SQL["seen_hours"], reach)]
-
-
 # -- shadows --------------------------------------------------------------------------------------------------------
-
-
-def write_shadows(
-    connection: Connection, occurrences: Sequence[Occurrence], window: Window, *, rules: Collection[str] | None = None
-) -> None:
-    """Replace what rules in shadow mode (only these, where given) would have said of the window's slots."""
-    said = {(each.fingerprint, each.slot): each for each in occurrences}
-    keys = {"fingerprints": [name for name, _ in said], "slots": [slot for _, slot in said]}
-    bounds = {"since": window.since, "until": window.until, "rules": None if rules is None else list(rules)}
-    with connection.transaction():
-        connection.execute(SQL["delete_shadows"], {**bounds, **keys})
-        for (fingerprint, slot), each in sorted(said.items()):
-            row = {"fingerprint": fingerprint, "slot": slot, "rule": each.rule, "severity": str(each.severity)}
-            told = {"title": each.title, "nodes": list(each.nodes), "affected": each.affected}
-            connection.execute(SQL["say_shadow"], {**row, **told})

@@ -1,6 +1,6 @@
 """Rules from YAML files: one file each, refused one by one with file, line and reason.
 
-Here: reading, the line of every key, duplicate names, samples. What a rule may say: `rule.py`.
+Here: reading, the line of every key, duplicate names, samples. What a rule may say: `rule_model.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from fleexmon_pipeline.detection.rule import KINDS, Backlog, Divergence, Forecast, Ratio, Rule, Silence, Spike
+from fleexmon_pipeline.detection.rule_model import KINDS, Backlog, Divergence, Forecast, Ratio, Rule, Silence, Spike
 
 BUILT_IN: Traversable = files("fleexmon_pipeline") / "rules"
 LARGEST_FILE = 100_000  # bytes; ours have 1,000, and a directory given by mistake may hold anything

@@ -1,22 +1,20 @@
 """What a rule is: the kinds and their texts, as pydantic checks them.
 
-Here: which lines a rule is about, and what each kind is. Their parameters: `parameters.py`. Files, line numbers and
-samples: `rules.py`. What fires: `evaluate.py`, `divergence.py` and `forecasting/predictors.py`.
+Here: which lines a rule is about, and what each kind is. Their parameters: `rule_parameters.py`. Files, line numbers
+and samples: `rule_files.py`. What fires: `evaluate.py`, `divergence.py` and `forecasting/predictors.py`.
 """
 
 from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
-from fleexmon_pipeline.collection.records import read_level
-from fleexmon_pipeline.detection.occurrence import Severity
-from fleexmon_pipeline.detection.parameters import (
+from fleexmon_pipeline.detection.rule_parameters import (
     Coming,
     Diverging,
     Duration,
@@ -36,6 +34,8 @@ from fleexmon_pipeline.detection.parameters import (
     Unusual,
     compiled,
 )
+from fleexmon_pipeline.issues.occurrence import Severity
+from fleexmon_pipeline.levels import read_level
 
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")
@@ -304,3 +304,12 @@ KINDS: dict[str, type[Rule]] = {
     "backlog": Backlog,
     "forecast": Forecast,
 }
+
+
+def counted_levels(rules: Iterable[Rule]) -> dict[str, tuple[Level, ...]]:
+    """Rule → the levels of a node's lines that it counts; rules that count all levels are left out."""
+    return {
+        rule.name: rule.where.level
+        for rule in rules
+        if isinstance(rule, Ratio | Threshold | Rate | Trend) and rule.where.level
+    }

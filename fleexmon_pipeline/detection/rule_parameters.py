@@ -1,6 +1,6 @@
 """What rules are set by: durations, shares, expressions, and the parameters of each kind, as pydantic checks them.
 
-Here: values and what makes them wrong. The kinds themselves, and the texts of a rule: `rule.py`.
+Here: values and what makes them wrong. The kinds themselves, and the texts of a rule: `rule_model.py`.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from psycopg.rows import DictRow
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Subject
-from fleexmon_pipeline.detection.rule import Threshold
+from fleexmon_pipeline.detection.rule_model import Threshold
+from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Subject
 from fleexmon_pipeline.window import SLOT, Window
 
 SQL = statements("detection")

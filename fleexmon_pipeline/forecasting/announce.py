@@ -15,12 +15,13 @@ from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.counts import read_counts, read_samples
-from fleexmon_pipeline.detection.firing import Firing, occurrence, percent, spoken
-from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
-from fleexmon_pipeline.detection.rule import Forecast, Rule
+from fleexmon_pipeline.detection.firing import Firing, occurrence
+from fleexmon_pipeline.detection.rule_model import Forecast, Rule
+from fleexmon_pipeline.detection.wording import percent, spoken
 from fleexmon_pipeline.forecasting.forecasts import CROSSING, foreseen
 from fleexmon_pipeline.forecasting.record import DAYS, read_records, useless
+from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
+from fleexmon_pipeline.patterns.read_counts import read_counts, read_samples
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
 
 _SQL = statements("forecasting")

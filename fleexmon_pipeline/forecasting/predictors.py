@@ -1,7 +1,7 @@
 """Predictor rules over an hour: what will be a problem if it goes on like this.
 
 Here: the conditions of the kinds `trend`, `spike` and `backlog`. The series they look at: `series.py`; how a rule is
-written down: `detection/rule.py`.
+written down: `detection/rule_model.py`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import pandas as pd
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.counts import read_counts, read_samples
 from fleexmon_pipeline.detection.evaluate import improbable
-from fleexmon_pipeline.detection.firing import Firing, occurrence, percent
-from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
-from fleexmon_pipeline.detection.rule import LEVELS, Backlog, Rule, Spike, Trend
+from fleexmon_pipeline.detection.firing import Firing, occurrence
+from fleexmon_pipeline.detection.rule_model import LEVELS, Backlog, Rule, Spike, Trend
+from fleexmon_pipeline.detection.wording import percent
 from fleexmon_pipeline.forecasting.series import hourly_series
+from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
+from fleexmon_pipeline.patterns.read_counts import read_counts, read_samples
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 
 LISTED_ISSUES = 20  # of a backlog, in metadata

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.rule import LEVELS
+from fleexmon_pipeline.detection.rule_model import LEVELS
+from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 
 

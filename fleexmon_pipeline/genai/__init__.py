@@ -1,1 +1,1 @@
-"""Lines become patterns and counts; GenAI judges what is new or unusual."""
+"""A GenAI agent evaluates what is new or unusual: evidence, prompt, answer, budget, ledger."""

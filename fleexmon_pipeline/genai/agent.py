@@ -23,8 +23,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from fleexmon_pipeline.analysis.answer import clean
-from fleexmon_pipeline.collection.encoding import EncodingError, unpacked
+from fleexmon_pipeline.encoding import EncodingError, unpacked
+from fleexmon_pipeline.genai.answer import clean
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import GenAISettings
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from fleexmon_pipeline.analysis.redaction import redact
-from fleexmon_pipeline.detection.occurrence import Severity
+from fleexmon_pipeline.issues.occurrence import Severity
+from fleexmon_pipeline.redaction.redact import redact
 
 MOST_FINDINGS = 50  # of one answer; max_tokens ends it long before
 LONGEST = {"title": 150, "description": 2000, "root_cause": 2000, "recommendation": 2000}

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from fleexmon_pipeline.analysis.prompt import MOST_SAMPLES, Record
-from fleexmon_pipeline.analysis.unusual import Drop, Surge, drops, surges
-from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.genai.prompt import MOST_SAMPLES, Record
+from fleexmon_pipeline.genai.surges import Drop, Surge, drops, surges
+from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 
 SEVEREST_FIRST = ("fatal", "error", "warn", "info", "debug")

@@ -1,7 +1,8 @@
 """What GenAI makes of a window: the open questions, asked as far as time and budget go, and what follows.
 
 Here: the order of things. Which patterns deserve it: `evidence.py`; the questions: `questions.py`, `prompt.py`; the
-call: `agent.py`; the answer: `answer.py`; memory, budget and circuit breaker: `ledger.py`; occurrences: `findings.py`.
+call: `agent.py`; the answer: `answer.py`; memory, budget and circuit breaker: `ledger.py`; occurrences:
+`occurrences.py`.
 
 An hour's occurrences are a function of the ledger and the hour's counts: what was asked about a pattern of an hour is
 not asked again, whatever window, tick or backfill it comes from. So a rerun equals a run, and cost follows what is new.
@@ -15,19 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from fleexmon_pipeline.analysis import evidence
-from fleexmon_pipeline.analysis.agent import Agent, AgentError, Reply
-from fleexmon_pipeline.analysis.answer import AnswerError, Finding, clean, parse_answer
-from fleexmon_pipeline.analysis.evidence import Seen
-from fleexmon_pipeline.analysis.findings import occurrences
-from fleexmon_pipeline.analysis.grounding import ClosedIssues
-from fleexmon_pipeline.analysis.ledger import OF_A_QUESTION, Answered, Breaker, Ledger, Question, breaker
-from fleexmon_pipeline.analysis.prompt import PROMPT, Prompt, repair
-from fleexmon_pipeline.analysis.questions import Draft, compose, open_questions
-from fleexmon_pipeline.analysis.terms import Terms
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.occurrence import Occurrence
+from fleexmon_pipeline.genai import evidence
+from fleexmon_pipeline.genai.agent import Agent, AgentError, Reply
+from fleexmon_pipeline.genai.answer import AnswerError, Finding, clean, parse_answer
+from fleexmon_pipeline.genai.budget import Terms
+from fleexmon_pipeline.genai.evidence import Seen
+from fleexmon_pipeline.genai.grounding import ClosedIssues
+from fleexmon_pipeline.genai.ledger import OF_A_QUESTION, Answered, Breaker, Ledger, Question, breaker
+from fleexmon_pipeline.genai.occurrences import occurrences
+from fleexmon_pipeline.genai.prompt import PROMPT, Prompt, repair
+from fleexmon_pipeline.genai.questions import Draft, compose, open_questions
+from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.window import Window
 
 _SQL = statements("genai")

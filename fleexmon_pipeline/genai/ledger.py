@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from fleexmon_pipeline.analysis.agent import AgentError, Reply
-from fleexmon_pipeline.analysis.answer import Finding
-from fleexmon_pipeline.analysis.terms import Budget, Terms
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.genai.agent import AgentError, Reply
+from fleexmon_pipeline.genai.answer import Finding
+from fleexmon_pipeline.genai.budget import Budget, Terms
 from fleexmon_pipeline.window import DAY, HOUR, Window
 
 _SQL = statements("genai")

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from fleexmon_pipeline.analysis import evidence
-from fleexmon_pipeline.analysis.answer import Finding
-from fleexmon_pipeline.analysis.ledger import Answered, Asked
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Occurrence, Severity, Subject
+from fleexmon_pipeline.genai import evidence
+from fleexmon_pipeline.genai.answer import Finding
+from fleexmon_pipeline.genai.ledger import Answered, Asked
+from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence, Severity, Subject
 from fleexmon_pipeline.window import HOUR, Window, floor
 
 RULE = "genai"

@@ -15,11 +15,11 @@ from datetime import datetime
 
 import msgspec
 
-from fleexmon_pipeline.analysis.agent import Message
-from fleexmon_pipeline.analysis.answer import AnswerError, clean, visible
-from fleexmon_pipeline.analysis.grounding import Grounding
-from fleexmon_pipeline.analysis.redaction import Redactor
-from fleexmon_pipeline.analysis.unusual import Drop, Surge
+from fleexmon_pipeline.genai.agent import Message
+from fleexmon_pipeline.genai.answer import AnswerError, clean, visible
+from fleexmon_pipeline.genai.grounding import Grounding
+from fleexmon_pipeline.genai.surges import Drop, Surge
+from fleexmon_pipeline.redaction.redact import Redactor
 
 MOST_CHARACTERS = 15_000  # of records in one question: with background and instructions some 6,000 tokens
 MOST_RECORDS = 15  # an answer of 1,000 tokens has room for about ten issues

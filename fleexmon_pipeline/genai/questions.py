@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fleexmon_pipeline.analysis import evidence, prompt
-from fleexmon_pipeline.analysis.agent import Message, estimated_tokens
-from fleexmon_pipeline.analysis.evidence import SEVEREST_FIRST, Seen
-from fleexmon_pipeline.analysis.grounding import ClosedIssues, Grounding, ground
-from fleexmon_pipeline.analysis.ledger import KEPT, Answered, Asked, Ledger
-from fleexmon_pipeline.analysis.prompt import PROMPT, Prompt
-from fleexmon_pipeline.analysis.redaction import Redactor
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.genai import evidence, prompt
+from fleexmon_pipeline.genai.agent import Message, estimated_tokens
+from fleexmon_pipeline.genai.evidence import SEVEREST_FIRST, Seen
+from fleexmon_pipeline.genai.grounding import ClosedIssues, Grounding, ground
+from fleexmon_pipeline.genai.ledger import KEPT, Answered, Asked, Ledger
+from fleexmon_pipeline.genai.prompt import PROMPT, Prompt
+from fleexmon_pipeline.redaction.redact import Redactor
 from fleexmon_pipeline.window import Window
 
 _NO_RANK = len(SEVEREST_FIRST)

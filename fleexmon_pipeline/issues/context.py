@@ -1,19 +1,18 @@
 """What helps to judge an issue: its pattern, the day before it, similar ones, where its evidence came from.
 
-Here: reading, as values that JSON knows. The issue itself: `issues.py`. How a terminal shows it: `commands/issues.py`.
+Here: reading, as values that JSON knows. The issue itself: `read.py`. How a terminal shows it: `commands/issues.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.issues import Row, plain
-from fleexmon_pipeline.detection.rule import Rate, Ratio, Rule, Threshold, Trend
+from fleexmon_pipeline.issues.read import Row, plain
 from fleexmon_pipeline.window import DAY, Window, ceil
 
 _SQL = statements("issues")
@@ -45,8 +44,10 @@ class Surroundings:
         return asdict(self)
 
 
-def surroundings(connection: Connection, issue: Row, rules: Collection[Rule] = ()) -> Surroundings:
-    """Of a row as `show_issue` gives it. `rules`: those in force, for the levels that its rule counts.
+def surroundings(
+    connection: Connection, issue: Row, counted_levels: Mapping[str, Sequence[str]] | None = None
+) -> Surroundings:
+    """Of a row as `show_issue` gives it. `counted_levels`: rule → levels that it counts; all, where it is not there.
 
     The runs that collected are read from "LogCoverage"; the one that judged is in the issue's metadata.
     """
@@ -60,7 +61,7 @@ def surroundings(connection: Connection, issue: Row, rules: Collection[Rule] = (
     stretch = connection.execute(_SQL["stretch"], {**about, "limit": _RUNS}).fetchone() or {}
     return Surroundings(
         pattern=_one(connection, "pattern", about) if pattern else None,
-        last_day=_last_day(connection, issue, pattern, nodes, _levels(about["rule"], rules)),
+        last_day=_last_day(connection, issue, pattern, nodes, (counted_levels or {}).get(about["rule"] or "")),
         similar=[plain(row) for row in connection.execute(_SQL["similar"], {**about, "limit": _SIMILAR})],
         windows=list(stretch.get("windows") or ()),
         runs=list(stretch.get("runs") or ()),
@@ -77,16 +78,8 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _levels(name: str | None, rules: Collection[Rule]) -> list[str] | None:
-    """The levels that a rule about a node counts; None: all of them."""
-    rule = next((rule for rule in rules if rule.name == name), None)
-    if isinstance(rule, Ratio | Threshold | Rate | Trend):
-        return list(rule.where.level) if rule.where.level else None
-    return None
-
-
 def _last_day(
-    connection: Connection, issue: Row, pattern: str | None, nodes: list[str], levels: list[str] | None
+    connection: Connection, issue: Row, pattern: str | None, nodes: list[str], levels: Sequence[str] | None
 ) -> LastDay:
     until = ceil(datetime.fromisoformat(issue["updatedAt"]), _HALF_HOUR)
     window = Window(until - DAY, until)

@@ -16,8 +16,8 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE
-from fleexmon_pipeline.detection.plan import Known, Wanted
+from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE
+from fleexmon_pipeline.issues.plan import Known, Wanted
 from fleexmon_pipeline.window import SLOT
 
 _SQL = statements("lifecycle")

@@ -1,7 +1,7 @@
 """Occurrences become issues: written slot by slot, joined to episodes, kept as rows of "LogIssue".
 
 Here: what is read and locked. When a rule fires: the detectors. Which firings belong together: `episodes.py`; which
-rows they should be: `plan.py`; what those say: `issue_rows.py`. Reading issues for people: `issues.py`.
+rows they should be: `plan.py`; what those say: `issue_rows.py`. Reading issues for people: `read.py`.
 
 "LogIssue" is a function of "IssueOccurrence", "LogCoverage" and of what people did, never of the order of runs:
 `reconcile` computes the rows that should be and changes those that differ. Measured, of one subject and 90 days: a rule
@@ -21,10 +21,10 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.episodes import Covered, Run, without
-from fleexmon_pipeline.detection.issue_rows import Reconciled, filled_in, read_answers, write_issues
-from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Occurrence, Severity, Source
-from fleexmon_pipeline.detection.plan import Known, Plan, plan_issues
+from fleexmon_pipeline.issues.episodes import Covered, Run, without
+from fleexmon_pipeline.issues.issue_rows import Reconciled, filled_in, read_answers, write_issues
+from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence, Severity, Source
+from fleexmon_pipeline.issues.plan import Known, Plan, plan_issues
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 _SQL = statements("lifecycle")

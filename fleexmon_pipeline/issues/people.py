@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Literal
 
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.issues import Row, find_issues, plain
-from fleexmon_pipeline.identity import uuid8
+from fleexmon_pipeline.issues.read import Row, find_issues, plain
 
 SQL = statements("handling")
 Verdict = Literal["noise", "real"]

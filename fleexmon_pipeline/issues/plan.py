@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
-from fleexmon_pipeline.identity import uuid8
+from fleexmon_pipeline.database.row_ids import uuid8
+from fleexmon_pipeline.issues.episodes import Covered, Run, episodes
 from fleexmon_pipeline.window import SLOT, Window, ceil, floor
 
 

@@ -1,6 +1,6 @@
 """How often each pattern was seen: slot x node x pattern x level -> count and samples, what all later stages read.
 
-Here: rebuilding "LogPatternCount" from "LogEntry" and finding where that is due. The patterns: `pattern_store.py`.
+Here: rebuilding "LogPatternCount" from "LogEntry" and finding where that is due. The patterns: `store.py`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from functools import lru_cache
 
 from psycopg.rows import tuple_row
 
-from fleexmon_pipeline.analysis.masks import LONGEST_READ
-from fleexmon_pipeline.analysis.pattern_store import Sighting, store_patterns, succeed_outdated
-from fleexmon_pipeline.analysis.patterns import PatternMiner
-from fleexmon_pipeline.collection.records import LEVELS, read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.levels import LEVELS, read_level
+from fleexmon_pipeline.patterns.masks import LONGEST_READ
+from fleexmon_pipeline.patterns.miner import PatternMiner
+from fleexmon_pipeline.patterns.store import Sighting, store_patterns, succeed_outdated
 from fleexmon_pipeline.window import EPOCH, SLOT, Window, ceil, floor
 
 CHUNK = 2_000  # rows: a message is read up to 64 kB, so that 128 MB is the worst

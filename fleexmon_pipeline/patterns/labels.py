@@ -1,7 +1,7 @@
 """What people call a pattern, and which ones they do not want to hear of.
 
-Here: noting it and reading it. What follows from it: `evaluate.py` makes no issue about an ignored pattern, and calls a
-named one by its name. Counts, totals and digests are not touched: an ignored line is still a line.
+Here: noting it and reading it. What follows from it: `detection/evaluate.py` makes no issue about an ignored pattern,
+and calls a named one by its name. Counts, totals and digests are not touched: an ignored line is still a line.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from fleexmon_pipeline.analysis.placeholders import (
+from fleexmon_pipeline.patterns.placeholders import (
     ANY,
     ANY_MARK,
     HOLE,

@@ -1,8 +1,7 @@
 """The pattern of every log line: an id that depends on the line alone, and aliases where patterns turn out to be one.
 
-Here: the miner and its memory. What is masked: `masks.py`, `templates.py`; what merges: `merging.py`; rows of it:
-`pattern_store.py`.
-No database, no Dagster: `fleexmon patterns` starts with this module.
+Here: the miner and its memory. What is masked: `masks.py`, `templates.py`; what merges: `patterns/merging/merger.py`;
+rows of it: `store.py`. No database, no Dagster: `fleexmon patterns` starts with this module.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from sys import intern
 
-from fleexmon_pipeline.analysis.masks import finish, mask_words, shapes_of
-from fleexmon_pipeline.analysis.merging import Merger
-from fleexmon_pipeline.analysis.placeholders import Template
-from fleexmon_pipeline.analysis.templates import (
+from fleexmon_pipeline.patterns.masks import finish, mask_words, shapes_of
+from fleexmon_pipeline.patterns.merging.merger import Merger
+from fleexmon_pipeline.patterns.placeholders import Template
+from fleexmon_pipeline.patterns.templates import (
     LONGEST_SHOWN,
     joined_kinds,
     pattern_id,

@@ -16,8 +16,8 @@ from os import SEEK_END
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO
 
-from fleexmon_pipeline.analysis.masks import LONGEST_READ
-from fleexmon_pipeline.analysis.patterns import PatternMiner, presentable
+from fleexmon_pipeline.patterns.masks import LONGEST_READ
+from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 
 BATCH = 10_000  # lines; the larger, the fewer merges
 BLOCK = 1 << 20  # bytes read at once

@@ -1,6 +1,6 @@
 """What rules look at: counts by slot, node, pattern and level, with templates, aliases and the rows behind them.
 
-Here: reading "LogPatternCount" and "LogPattern", once for all rules. Reading lines for texts: `texts.py`.
+Here: reading "LogPatternCount" and "LogPattern", once for all rules. Reading lines for texts: `detection/text_scan.py`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import NamedTuple
 
 from psycopg.rows import tuple_row
 
-from fleexmon_pipeline.collection.records import read_level
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.grid import moment
-from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Subject
-from fleexmon_pipeline.window import EPOCH, SLOT, Window
+from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Subject
+from fleexmon_pipeline.levels import read_level
+from fleexmon_pipeline.window import EPOCH, SLOT, Window, slot_start
 
 Alias = tuple[str, datetime | None]  # what a pattern merged into, and from which slot on; None: always
 Resolve = Callable[[str, datetime], str]  # stored id and slot → what it stood for
@@ -51,7 +50,7 @@ def read_counts(connection: Connection, window: Window) -> Counts:
         raw = cursor.execute(sql["counts"], {"since": window.since, "until": window.until}).fetchall()
     templates, resolve = read_patterns(connection, {row[2] for row in raw})
     levels = {word: read_level(word) for word in {row[3] for row in raw}}
-    moments = {slot: moment(slot) for slot in {row[0] for row in raw}}
+    moments = {slot: slot_start(slot) for slot in {row[0] for row in raw}}
     members: defaultdict[str, set[str]] = defaultdict(set)
     words: defaultdict[str, set[str]] = defaultdict(set)
     for word, level in levels.items():

@@ -1,6 +1,7 @@
 """Rows of "LogPattern": what a miner remembers from run to run, and what people read of a pattern.
 
-Here: loading and storing patterns and aliases. How often each was seen: `counts.py`; how they are found: `patterns.py`.
+Here: loading and storing patterns and aliases. How often each was seen: `count_lines.py`; how they are found:
+`miner.py`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from datetime import datetime
 
 from psycopg.rows import tuple_row
 
-from fleexmon_pipeline.analysis.masks import LONGEST_READ, MASK_VERSION
-from fleexmon_pipeline.analysis.patterns import PatternMiner, StoredPattern, presentable
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.patterns.masks import LONGEST_READ, MASK_VERSION
+from fleexmon_pipeline.patterns.miner import PatternMiner, StoredPattern, presentable
 from fleexmon_pipeline.window import SLOT, floor
 
 LEVELS = ("debug", "info", "warn", "error", "fatal")  # ascending; any other word is below all of them

@@ -1,6 +1,7 @@
 """A masked line as a template: tokens by which patterns are told apart, and the text that people read.
 
-Here: tokens, identity, text, and back from the text. Which templates are one pattern after all: `merging.py`.
+Here: tokens, identity, text, and back from the text. Which templates are one pattern after all:
+`patterns/merging/merger.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from fleexmon_pipeline.analysis.masks import VERBS
-from fleexmon_pipeline.analysis.placeholders import (
+from fleexmon_pipeline.patterns.masks import VERBS
+from fleexmon_pipeline.patterns.placeholders import (
     ANY,
     ANY_MARK,
     HOLE,

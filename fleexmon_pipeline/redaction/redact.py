@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from fleexmon_pipeline.analysis.secret_forms import RULES, Rule
+from fleexmon_pipeline.redaction.secret_forms import RULES, Rule
 
 Name = Callable[[str, str], str]  # kind and value -> placeholder
 RESTORED = ("email", "ip")  # what a Redactor puts back, locally; never a secret

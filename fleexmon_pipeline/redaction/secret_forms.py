@@ -1,6 +1,6 @@
 """What a secret looks like: known forms, names that a secret follows, and checks that keep figures and ids readable.
 
-Here: the rules, in the order in which they are tried. What is done with what they find: `redaction.py`.
+Here: the rules, in the order in which they are tried. What is done with what they find: `redact.py`.
 
 Every expression is linear in the text: a left boundary or a fixed prefix, bounded repeats, no nested ones. Where in
 doubt a text is redacted: a lost word is cheaper than a leaked key.

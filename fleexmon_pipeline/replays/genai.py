@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from fleexmon_pipeline.analysis.agent import Agent
-from fleexmon_pipeline.analysis.grounding import ClosedIssues
-from fleexmon_pipeline.analysis.judgement import judge
-from fleexmon_pipeline.analysis.ledger import OF_A_QUESTION, Ledger
-from fleexmon_pipeline.analysis.prompt import Prompt
-from fleexmon_pipeline.analysis.questions import drafts
-from fleexmon_pipeline.analysis.terms import Terms
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.occurrence import Occurrence, Severity
+from fleexmon_pipeline.genai.agent import Agent
+from fleexmon_pipeline.genai.budget import Terms
+from fleexmon_pipeline.genai.grounding import ClosedIssues
+from fleexmon_pipeline.genai.judgement import judge
+from fleexmon_pipeline.genai.ledger import OF_A_QUESTION, Ledger
+from fleexmon_pipeline.genai.prompt import Prompt
+from fleexmon_pipeline.genai.questions import drafts
+from fleexmon_pipeline.issues.occurrence import Occurrence, Severity
 from fleexmon_pipeline.window import Window
 
 SECONDS_AN_HOUR = 600.0  # of log lines; a backfill has 90 and asks again later, a replay has nobody who asks again

@@ -1,7 +1,8 @@
 """What other rules would have said of past windows: the same functions as ever, on what is stored, writing nothing.
 
-Here: two sets of rules over one stretch of time, and how their issues differ. When a rule fires: `evaluate.py`; which
-firings are one issue: `episodes.py`. What people resolved is not replayed: it would split issues of one set alone.
+Here: two sets of rules over one stretch of time, and how their issues differ. When a rule fires:
+`detection/evaluate.py`; which firings are one issue: `issues/episodes.py`. What people resolved is not replayed: it
+would split issues of one set alone.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from fleexmon_pipeline.baselines.store import SETTLED, day_of, learn_days
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
 from fleexmon_pipeline.detection.evaluate import asked_of, evaluate
-from fleexmon_pipeline.detection.occurrence import Occurrence, Severity
-from fleexmon_pipeline.detection.past import SETTLED, day_of, learn_days
-from fleexmon_pipeline.detection.rule import Detector, Divergence, Rule, Silence, Spike, Threshold, Trend
+from fleexmon_pipeline.detection.rule_model import Detector, Divergence, Rule, Silence, Spike, Threshold, Trend
 from fleexmon_pipeline.forecasting.predictors import predict
+from fleexmon_pipeline.issues.episodes import Covered, Run, episodes
+from fleexmon_pipeline.issues.occurrence import Occurrence, Severity
 from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
 
 SQL = statements("backtest")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting import escape
 from fleexmon_pipeline.reporting.outbox import Wish, want
 

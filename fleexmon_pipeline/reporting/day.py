@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.forecasting.record import announced, read_records, totals
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting.figures import (
     Coverage,
     Figures,

@@ -1,7 +1,7 @@
 """Text that came from log lines, made harmless for GitHub: it shows as it is and does nothing.
 
 Here: Markdown (code spans, prose, titles) and Mermaid labels. HTML is escaped by Jinja's autoescape, secrets are hidden
-by `analysis/redaction.py`.
+by `redaction/redact.py`.
 
 GitHub looks for @mentions, #references, commit hashes and addresses in the *rendered* page, so a backslash or `&#64;`
 does not stop them; only code, or an invisible character in the middle, does.

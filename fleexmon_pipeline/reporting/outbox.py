@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from psycopg.types.json import Jsonb
 
-from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting.escape import clean
 from fleexmon_pipeline.reporting.github import MARK, MOST_BODY, MOST_LABEL, MOST_TITLE, GitHubClient, GitHubError
 

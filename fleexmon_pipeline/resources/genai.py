@@ -1,12 +1,12 @@
-"""The GenAI agent as Dagster sees it. Here: when settings are read. The client itself: `analysis/agent.py`."""
+"""The GenAI agent as Dagster sees it. Here: when settings are read. The client itself: `genai/agent.py`."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.analysis.agent import Agent
-from fleexmon_pipeline.analysis.terms import Terms
+from fleexmon_pipeline.genai.agent import Agent
+from fleexmon_pipeline.genai.budget import Terms
 
 
 class GenAI(dg.ConfigurableResource):

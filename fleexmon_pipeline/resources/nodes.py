@@ -10,7 +10,8 @@ from pathlib import Path
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.settings import NODE_EXAMPLES, Node, SettingError
+from fleexmon_pipeline.settings import SettingError
+from fleexmon_pipeline.settings.watched_nodes import NODE_EXAMPLES, Node
 
 
 def demo_note(environment: Mapping[str, str] = os.environ) -> Path:

@@ -2,25 +2,22 @@
 
 Here: what may go and when. The runs and events of Dagster itself are pruned elsewhere.
 
-| table | kept |
-|---|---|
-| LogEntry | `days`; longer while not analyzed, or evidence of an issue that is not resolved |
-| RejectedLog | `days`, like the lines they might have been |
-| LogIssue with its episode and occurrences | 90 days after "resolvedAt"; open ones for ever |
-| LogForecast | 90 days after its hour: three times what their record looks at |
-| GenAICall | 90 days, and as long as its lines: a rerun is answered from it rather than paid for again |
-| Outbox | 90 days after GitHub shows what it should |
-| LogPatternCount, LogCoverage | 400 days: a year and a month, so that a digest or a forecast can look at the same week of last year; one row a slot and pattern, a hundredth of the lines they count |
-| IssueMute | 90 days after it ended; one that holds for ever |
-| IssueVerdict | 400 days, and as long as its issue: backtests of counts that are kept ask what people called it |
-| Deployment | 400 days, and the version that each node had then: what is compared has to know what ran |
-| DetectedHour | 400 days, like the counts that it is a hash of |
-| LogDigest, LogPattern, PatternLabel | for ever: one row a day; a pattern that is forgotten would be new again; what people named |
+| table | kept | |---|---| | LogEntry | `days`; longer while not analyzed, or evidence of an issue that is not resolved
+| | RejectedLog | `days`, like the lines they might have been | | LogIssue with its episode and occurrences | 90 days
+after "resolvedAt"; open ones for ever | | LogForecast | 90 days after its hour: three times what their record looks at
+| | GenAICall | 90 days, and as long as its lines: a rerun is answered from it rather than paid for again | | Outbox |
+90 days after GitHub shows what it should | | LogPatternCount, LogCoverage | 400 days: a year and a month, so that a
+digest or a forecast can look at the same week of last year; one row a slot and pattern, a hundredth of the lines they
+count | | IssueMute | 90 days after it ended; one that holds for ever | | IssueVerdict | 400 days, and as long as its
+issue: backtests of counts that are kept ask what people called it | | Deployment | 400 days, and the version that each
+node had then: what is compared has to know what ran | | DetectedHour | 400 days, like the counts that it is a hash of |
+| LogDigest, LogPattern, PatternLabel | for ever: one row a day; a pattern that is forgotten would be new again; what
+people named |
 
 Each batch is a transaction of its own, so the work may be stopped at any moment and begun again. Measured with 300,000
-lines of 120 characters on two busy cores, disk writes not waited for: 230,000 lines/s, 20 ms a batch of 5,000; a dry run
-of the same 0.2 s; lines that stay are passed once, in the order of the timestamp index.
-"""  # noqa: E501  a table
+lines of 120 characters on two busy cores, disk writes not waited for: 230,000 lines/s, 20 ms a batch of 5,000; a dry
+run of the same 0.2 s; lines that stay are passed once, in the order of the timestamp index.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a node is shown of us: a token, a password, a certificate, each from variables of its own, none ever told.
 
-Here: which variables, and what they may hold. How they are used: `collection/clients.py`.
+Here: which variables, and what they may hold. How they are used: `collection/sources/clients.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fleexmon_pipeline.values import Environment, SettingError, is_loopback
+from fleexmon_pipeline.settings.values import Environment, SettingError, is_loopback
 
 ALLOWED_IN_THE_CLEAR = "FLEEXMON_ALLOW_HTTP_CREDENTIALS"
 # Names whose variables are given to other programs: POSTGRES_PASSWORD may be set, and meant for no node.

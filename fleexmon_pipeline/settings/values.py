@@ -1,6 +1,6 @@
 """What the text of a variable may be: a number, a host, a URL; and how it is refused without showing a secret.
 
-Here: what holds for any variable. Which variables there are and what they mean: `settings.py`.
+Here: what holds for any variable. Which variables there are and what they mean: `variables.py`.
 """
 
 from __future__ import annotations

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fleexmon_pipeline.collection.sources.ask.ask import ask as ask_node
 
 from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
 from fleexmon_pipeline.collection import collect as collecting
-from fleexmon_pipeline.collection import rows, sources
+from fleexmon_pipeline.collection import rows
 from fleexmon_pipeline.collection.records import Line, RejectedError
 from fleexmon_pipeline.collection.rejected import Chosen, retry
 from fleexmon_pipeline.sensors import catch_up
@@ -109,9 +110,8 @@ def test_only_ticks_are_in_a_hurry_and_those_that_catch_up_less(
 
     def ask(clients: object, node: Node, window: object, *, attempts: int) -> object:
         given.append(node.limits.answer_seconds)
-        return real(clients, node, window, attempts=attempts)  # type: ignore[arg-type]  # what collect gave us
+        return ask_node(clients, node, window, attempts=attempts)  # type: ignore[arg-type]  # what collect gave us
 
-    real = sources.ask
     monkeypatch.setattr(collecting, "ask", ask)
     dagster.watch(blue)
     blue.serve(lines(3, TEN))

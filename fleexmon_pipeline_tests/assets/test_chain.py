@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from fleexmon_pipeline.partitions import LATE
 from fleexmon_pipeline.schedules import late_lines_hourly, monitoring_every_5_minutes, predictions_hourly
+from fleexmon_pipeline.ticks import LATE
 from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import (

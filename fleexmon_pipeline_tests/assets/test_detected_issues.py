@@ -14,14 +14,7 @@ from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline_tests.comparison.test_deployments import tell
 from fleexmon_pipeline_tests.comparison.two_nodes import NOON, Rates, lines, store
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.dagster_project import (
-    DAGSTERS_OWN,
-    Project,
-    check,
-    job_def,
-    project,
-    shuffled,
-)
+from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, Project, check, job_def, project, shuffled
 
 pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
 

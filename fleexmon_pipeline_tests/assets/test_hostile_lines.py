@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import stamina
 
-from fleexmon_pipeline.analysis.redaction import Redactor, redact
+from fleexmon_pipeline.redaction.redact import Redactor, redact
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.github import GitHubClient
 from fleexmon_pipeline.reporting.outbox import deliver
 from fleexmon_pipeline.settings import GitHubSettings
-from fleexmon_pipeline_tests.analysis.planted import planted
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, Project, at, project, titles
 from fleexmon_pipeline_tests.genai_server import GenAIServer, completion, issue
 from fleexmon_pipeline_tests.github_server import REPO, TOKEN, FakeGitHub, serve_github
 from fleexmon_pipeline_tests.node_server import NodeServer, Record, lines
+from fleexmon_pipeline_tests.redaction.planted import planted
 
 pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleexmon_pipeline.detection.history import write_shadows
-from fleexmon_pipeline.detection.rules import BUILT_IN
+from fleexmon_pipeline.detection.rule_files import BUILT_IN
+from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, Project, check, contents, fingerprints, project

@@ -20,8 +20,7 @@ from fleexmon_pipeline.comparison.judge import Verdict, compare
 from fleexmon_pipeline.comparison.pair import pair_of
 from fleexmon_pipeline.comparison.read import COLOURS, PAST, bucket_of
 from fleexmon_pipeline.comparison.watch import AFTER, stretches
-from fleexmon_pipeline.detection.grid import moment, number
-from fleexmon_pipeline.window import HOUR, SLOT, Window
+from fleexmon_pipeline.window import HOUR, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replay import CACHE, resolved
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, script
 from fleexmon_pipeline_tests.bench.table import Row, Table
@@ -70,7 +69,7 @@ def measure(seeds: Sequence[int], *, shops: int, cache: Path = CACHE) -> Table:
         for what, change in SHOP.items():
             told = two_nodes.lines(seed, change)
             rows = sorted(
-                (number(two_nodes.at(slot)), node, pattern, level, n) for node, pattern, level, slot, n in told
+                (slot_number(two_nodes.at(slot)), node, pattern, level, n) for node, pattern, level, slot, n in told
             )
             scores[f"shop, {what}"].add(watched(rows, two_nodes.NOON, "green"))
     table.rows = [found.row(what) for what, found in sorted(scores.items())]
@@ -82,11 +81,11 @@ def watched(rows: Sequence[Counted], at: datetime, candidate: str, known: Collec
     baseline = _other(candidate)
     found: Verdicts = []
     for window in stretches(Deployment(candidate, "1.0.0", at, "bench", "line"), AFTER):
-        wide, since = bucket_of(window) // SLOT, number(window.since)
+        wide, since = bucket_of(window) // SLOT, slot_number(window.since)
         past = (since - max(rows[0][0], since - PAST // SLOT)) // wide
         counts: Counter[tuple[str, str, str, int]] = Counter()
         slots: Counter[tuple[str, str, str, int]] = Counter()
-        first, last = (bisect_left(rows, (slot,)) for slot in (since - past * wide, number(window.until)))
+        first, last = (bisect_left(rows, (slot,)) for slot in (since - past * wide, slot_number(window.until)))
         for slot, node, pattern, level, lines in rows[first:last]:
             key = node, pattern, level, (slot - since) // wide
             counts[key] += lines
@@ -119,10 +118,10 @@ def _of_replay(made: Replay) -> Iterator[tuple[str, Verdicts]]:
         return not any(begin < at + AFTER and at - BEFORE < over for *_, begin, over in incidents)
 
     def look(at: datetime, node: str) -> Verdicts:
-        past = number(at - PAST)
+        past = slot_number(at - PAST)
         return watched(rows, at, node, [pattern for pattern, first in came.items() if first < past])
 
-    since, until = moment(made.first) + PAST, moment(end) - AFTER
+    since, until = slot_start(made.first) + PAST, slot_start(end) - AFTER
     for kind, node, begin, _ in incidents:
         if kind == "deploy_divergence" and begin < until:
             yield "replay, diverging", look(begin, node)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from statistics import median
 
-from fleexmon_pipeline.analysis.counts import rebuild_counts
-from fleexmon_pipeline.analysis.judgement import mark_analyzed
-from fleexmon_pipeline.analysis.pattern_store import load_miner
-from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.genai.judgement import mark_analyzed
+from fleexmon_pipeline.patterns.count_lines import rebuild_counts
+from fleexmon_pipeline.patterns.store import load_miner
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.bench.collection import collect_all, hours_of
 from fleexmon_pipeline_tests.bench.nodes import serving

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.detection.backtest import backtest
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.lifecycle import reconcile, write_occurrences
-from fleexmon_pipeline.detection.rule import Detector, Rule, Threshold
-from fleexmon_pipeline.detection.rules import BUILT_IN, all_rules, load_rules
+from fleexmon_pipeline.detection.rule_files import BUILT_IN, all_rules, load_rules
+from fleexmon_pipeline.detection.rule_model import Detector, Rule, Threshold
+from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
+from fleexmon_pipeline.replays.rules import backtest
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.bench.place import apart, empty, place
 from fleexmon_pipeline_tests.bench.table import Row, Table

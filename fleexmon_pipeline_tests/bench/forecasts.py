@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fleexmon_pipeline.detection.rule import LEVELS, Ratio
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.detection.rule_model import LEVELS, Ratio
 from fleexmon_pipeline.forecasting.forecasts import HORIZONS, NodeSeries, first_crossed
 from fleexmon_pipeline.window import HOUR, SLOT
 from fleexmon_pipeline_tests.bench.replays import Setting, generate, lines_of, script, slot_number

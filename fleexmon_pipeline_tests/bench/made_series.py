@@ -13,12 +13,12 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from fleexmon_pipeline.detection.grid import number
+from fleexmon_pipeline.window import slot_number
 
 A_DAY, AN_HOUR = 288, 12  # slots of 5 minutes
 DAYS = 21
 SCORED_FROM = 8 * A_DAY  # a week and a day to learn from
-FIRST = number(datetime(2026, 6, 1, tzinfo=UTC))  # a Monday
+FIRST = slot_number(datetime(2026, 6, 1, tzinfo=UTC))  # a Monday
 
 KINDS = {
     "burst": "30 to 60 minutes of 3 to 5 times the lines, twice",

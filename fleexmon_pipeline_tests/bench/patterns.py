@@ -18,8 +18,8 @@ import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fleexmon_pipeline.analysis.patterns import PatternMiner
-from fleexmon_pipeline.analysis.patterns_command import stream_patterns
+from fleexmon_pipeline.patterns.miner import PatternMiner
+from fleexmon_pipeline.patterns.of_file import stream_patterns
 from fleexmon_pipeline_tests.bench.place import apart
 from fleexmon_pipeline_tests.bench.table import Row, Table
 

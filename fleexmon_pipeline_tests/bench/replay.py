@@ -18,18 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from fleexmon_pipeline.detection.baseline import Baseline
-from fleexmon_pipeline.detection.episodes import Covered, Run, episodes
+from fleexmon_pipeline.baselines.baseline import Baseline
+from fleexmon_pipeline.baselines.learn import learn
+from fleexmon_pipeline.baselines.slot_grid import Grid, grid
+from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
+from fleexmon_pipeline.detection.conditions.by_kind import asked_by
 from fleexmon_pipeline.detection.evaluate import judge
-from fleexmon_pipeline.detection.grid import Grid, grid, moment, number
-from fleexmon_pipeline.detection.history import LOOK_BACK
-from fleexmon_pipeline.detection.learning import learn
-from fleexmon_pipeline.detection.past import HISTORY, SETTLED
-from fleexmon_pipeline.detection.rule import Detector, Ratio, Repeated, Threshold
-from fleexmon_pipeline.detection.rules import load_rules
-from fleexmon_pipeline.detection.scene import Scene
-from fleexmon_pipeline.detection.unusual import asked_by
-from fleexmon_pipeline.window import DAY, SLOT, Window
+from fleexmon_pipeline.detection.observation import Scene
+from fleexmon_pipeline.detection.observe import LOOK_BACK
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.detection.rule_model import Detector, Ratio, Repeated, Threshold
+from fleexmon_pipeline.issues.episodes import Covered, Run, episodes
+from fleexmon_pipeline.window import DAY, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, scorer
 from fleexmon_pipeline_tests.bench.table import Row, Table
 
@@ -132,9 +132,9 @@ def detect(made: Replay, rules: Sequence[Detector], nodes: Sequence[str] | None 
     fired: defaultdict[tuple[str, str, str | None], list[Run]] = defaultdict(list)
     for scene, ends in scenes(made, rules, nodes or made.nodes):
         for rule, finding in judge(rules, scene, ends):
-            slot = moment(scene.grid.first + finding.slot)
+            slot = slot_start(scene.grid.first + finding.slot)
             fired[rule.name, scene.grid.node, finding.pattern].append(Run(slot, slot, rule.grace, 1))
-    covered = Covered([Window(moment(made.first), moment(made.first + made.slots))])
+    covered = Covered([Window(slot_start(made.first), slot_start(made.first + made.slots))])
     found = []
     for (name, node, _), runs in fired.items():
         for episode in episodes(sorted(runs, key=lambda run: run.first), covered):
@@ -159,7 +159,7 @@ def scenes(made: Replay, rules: Sequence[Detector], nodes: Iterable[str]) -> Ite
     texts = _texts(made, rules)
     resolve = partial(resolved, made)
     settled, end = SETTLED // SLOT, made.first + made.slots
-    for day in range(number(_floor(made.first)) + A_DAY, end, A_DAY):
+    for day in range(slot_number(_floor(made.first)) + A_DAY, end, A_DAY):
         begin, until = day + settled, min(day + settled + A_DAY, end)
         first, past_first = begin - LOOK_BACK // SLOT, max(day - HISTORY // SLOT, made.first)
         first_seen = _first_seen(made, came)
@@ -172,11 +172,11 @@ def scenes(made: Replay, rules: Sequence[Detector], nodes: Iterable[str]) -> Ite
             seen = {name: _row(row.get(node, Counter()), first, until) for name, row in texts.items()}
             now = _grid(node, first, until - first, rows)
             scene = Scene(now, baseline, made.first, templates, first_seen, seen, templates)
-            yield scene, [moment(slot + 1) for slot in range(begin, until)]
+            yield scene, [slot_start(slot + 1) for slot in range(begin, until)]
 
 
 def _floor(slot: int) -> datetime:
-    return moment(slot - slot % A_DAY)
+    return slot_start(slot - slot % A_DAY)
 
 
 def _grid(node: str, first: int, slots: int, rows: list[tuple[int, str, str, int]]) -> Grid:

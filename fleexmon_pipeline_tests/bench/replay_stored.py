@@ -15,19 +15,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fleexmon_pipeline.analysis.counts import rebuild_counts
-from fleexmon_pipeline.analysis.pattern_store import load_miner
-from fleexmon_pipeline.analysis.redaction import redact
 from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.comparison.deployments import notice
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.history import note_seen
-from fleexmon_pipeline.detection.lifecycle import open_subjects, reconcile, write_occurrences
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.judged_hours import note_seen
+from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.forecasting.announce import warn
 from fleexmon_pipeline.forecasting.forecasts import make_forecasts
 from fleexmon_pipeline.forecasting.predictors import predict
+from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile, write_occurrences
+from fleexmon_pipeline.patterns.count_lines import rebuild_counts
+from fleexmon_pipeline.patterns.store import load_miner
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.settings import Node, node_of
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.bench.place import apart, empty, place

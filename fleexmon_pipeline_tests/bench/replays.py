@@ -25,9 +25,9 @@ from typing import Any
 
 import msgspec
 
-from fleexmon_pipeline.analysis import masks
-from fleexmon_pipeline.analysis.patterns import PatternMiner, presentable
-from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.patterns import masks
+from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT
 
 _FORMAT = 3  # of what is kept; a change of this module that changes it counts it up

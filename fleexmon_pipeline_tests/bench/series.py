@@ -22,16 +22,16 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
+from fleexmon_pipeline.baselines.learn import learn
+from fleexmon_pipeline.baselines.slot_grid import grid
+from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
+from fleexmon_pipeline.detection.conditions.by_kind import asked_by
 from fleexmon_pipeline.detection.evaluate import judge
-from fleexmon_pipeline.detection.grid import grid, moment
-from fleexmon_pipeline.detection.history import LOOK_BACK
-from fleexmon_pipeline.detection.learning import learn
-from fleexmon_pipeline.detection.past import HISTORY, SETTLED
-from fleexmon_pipeline.detection.rule import Detector, Rate, Silence
-from fleexmon_pipeline.detection.rules import load_rules
-from fleexmon_pipeline.detection.scene import Scene
-from fleexmon_pipeline.detection.unusual import asked_by
-from fleexmon_pipeline.window import SLOT
+from fleexmon_pipeline.detection.observation import Scene
+from fleexmon_pipeline.detection.observe import LOOK_BACK
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.detection.rule_model import Detector, Rate, Silence
+from fleexmon_pipeline.window import SLOT, slot_start
 from fleexmon_pipeline_tests.bench.made_series import A_DAY, FIRST, KINDS, SCORED_FROM, Made, make
 from fleexmon_pipeline_tests.bench.table import Row, Table
 
@@ -155,7 +155,7 @@ def _judged(made: Made, rules: Sequence[Detector], said: Sequence[tuple[str, str
         before = grid("node", FIRST + past.start, day - past.start, rows, made.known[past], empty[past])
         now = grid("node", FIRST + since, until - since, rows, made.known[since:until], empty[since:until])
         scene = Scene(now, learn(before, asked), FIRST, templates, dict.fromkeys(templates, FIRST))
-        for _, finding in judge(rules, scene, [moment(FIRST + slot + 1) for slot in range(begin, until)]):
+        for _, finding in judge(rules, scene, [slot_start(FIRST + slot + 1) for slot in range(begin, until)]):
             flags[since + finding.slot] = True
     return flags
 

@@ -73,7 +73,7 @@ def _in_process(url: str, nodes: list[Node], slot: Window, rounds: int) -> list[
     from dagster import DagsterInstance  # noqa: PLC0415
 
     from fleexmon_pipeline.definitions import defs  # noqa: PLC0415
-    from fleexmon_pipeline.partitions import TICK  # noqa: PLC0415
+    from fleexmon_pipeline.ticks import TICK  # noqa: PLC0415
 
     job, taken = defs.resolve_job_def("monitoring"), []
     with DagsterInstance.get() as instance, redirect_stderr(StringIO()):  # where it tells every event

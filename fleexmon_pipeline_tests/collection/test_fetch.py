@@ -16,14 +16,13 @@ from random import Random
 
 import brotli
 import pytest
+from fleexmon_pipeline.collection.sources.ask.ask import ask
+from fleexmon_pipeline.collection.sources.ask.clients import Clients
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline import settings
-from fleexmon_pipeline.collection import encoding
-from fleexmon_pipeline.collection.clients import Clients
-from fleexmon_pipeline.collection.encoding import EncodingError, unpacked, zstd
-from fleexmon_pipeline.collection.sources import ask
+from fleexmon_pipeline import encoding, settings
+from fleexmon_pipeline.encoding import EncodingError, unpacked, zstd
 from fleexmon_pipeline_tests.collection.asking import TEN, WINDOW, asked
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
 
@@ -131,7 +130,7 @@ def test_gigabytes_that_are_let_through_take_no_memory_either(tmp_path: Path, na
     script = f"""
 import resource
 from pathlib import Path
-from fleexmon_pipeline.collection.encoding import unpacked
+from fleexmon_pipeline.encoding import unpacked
 bomb = Path("bomb").read_bytes()
 {PEAK}
 print(sum(map(len, unpacked([bomb], "{name}", 10**9))))

@@ -8,8 +8,8 @@ import pytest
 
 from fleexmon_pipeline.catch_up import MOST_ATTEMPTS, pause
 from fleexmon_pipeline.collection.gaps import GRACE, RULE, given_up, note_gaps, rules_but_gaps
-from fleexmon_pipeline.detection.lifecycle import reconcile, write_occurrences
-from fleexmon_pipeline.detection.occurrence import Occurrence, Severity, Subject
+from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
+from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 

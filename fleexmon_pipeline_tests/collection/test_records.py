@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.collection.identity import Identities
+from fleexmon_pipeline.collection.line_ids import Identities
+from fleexmon_pipeline.collection.record_runs import UNUSUAL, Run
 from fleexmon_pipeline.collection.records import (
     ERROR_FIELDS,
     LEVEL_FIELDS,
@@ -24,12 +25,11 @@ from fleexmon_pipeline.collection.records import (
     TIME_FIELDS,
     RejectedError,
     read,
-    read_level,
     storable,
 )
 from fleexmon_pipeline.collection.rows import Rows
 from fleexmon_pipeline.collection.store import Stored
-from fleexmon_pipeline.collection.usual import UNUSUAL, Run
+from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.window import DAY, EPOCH, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
 

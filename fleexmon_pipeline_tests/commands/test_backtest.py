@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fleexmon_pipeline.detection.rules import BUILT_IN
+from fleexmon_pipeline.detection.rule_files import BUILT_IN
 from fleexmon_pipeline.window import DAY
 from fleexmon_pipeline_tests.commands.conftest import Call, refused
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.test_history import MIDNIGHT, live, more
+from fleexmon_pipeline_tests.detection.test_observe import MIDNIGHT, live, more
 
 SPAN = ("--from", "2026-11-20", "--to", "2026-11-20T11:00")
 

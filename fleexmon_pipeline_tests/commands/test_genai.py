@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from fleexmon_pipeline.analysis.agent import Agent
-from fleexmon_pipeline.analysis.judgement import judge
-from fleexmon_pipeline.analysis.prompt import PROMPT
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.lifecycle import reconcile, write_occurrences
+from fleexmon_pipeline.genai.agent import Agent
+from fleexmon_pipeline.genai.judgement import judge
+from fleexmon_pipeline.genai.prompt import PROMPT
+from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
 from fleexmon_pipeline.window import HOUR, Window, floor
-from fleexmon_pipeline_tests.analysis.judging import plant
 from fleexmon_pipeline_tests.commands.conftest import Call, refused
 from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.genai.judging import plant
 from fleexmon_pipeline_tests.genai_server import GenAIServer, issue
 
 START = floor(datetime.now(UTC), HOUR) - 5 * HOUR  # the commands have the clock's time

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fleexmon_pipeline.detection.handling import Scope, mute
-from fleexmon_pipeline.detection.occurrence import Severity, Subject
+from fleexmon_pipeline.issues.occurrence import Severity, Subject
+from fleexmon_pipeline.issues.people import Scope, mute
 from fleexmon_pipeline.reporting.alerts import Alerts, refresh_alerts
 from fleexmon_pipeline.window import DAY
 from fleexmon_pipeline_tests.commands.conftest import Call, refused
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.story import cover, fire, firing
+from fleexmon_pipeline_tests.issues.story import cover, fire, firing
 
 EVIDENCE = uuid.UUID(int=7)
 

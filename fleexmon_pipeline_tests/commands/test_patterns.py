@@ -1,4 +1,4 @@
-"""`fleexmon patterns` on files and pipes; how patterns are found is tested in `analysis/`."""
+"""`fleexmon patterns` on files and pipes; how patterns are found is tested in `genai/`."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from fleexmon_pipeline.checks import check_deployments
+from fleexmon_pipeline.assets.checks import check_deployments
 from fleexmon_pipeline.comparison.deployments import (
     Deployment,
     announced,

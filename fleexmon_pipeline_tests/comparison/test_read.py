@@ -8,13 +8,7 @@ from datetime import timedelta
 import pytest
 
 from fleexmon_pipeline.comparison.deployments import Deployment, mark
-from fleexmon_pipeline.comparison.read import (
-    NothingToCompareError,
-    busiest,
-    compare_nodes,
-    known_nodes,
-    live_node,
-)
+from fleexmon_pipeline.comparison.read import NothingToCompareError, busiest, compare_nodes, known_nodes, live_node
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.comparison.two_nodes import NOON, WINDOW, Rates, at, lines, store
 from fleexmon_pipeline_tests.conftest import Database

@@ -16,21 +16,22 @@ from threading import Timer
 
 import psycopg
 
-from fleexmon_pipeline.collection.coverage import covered_until
+from fleexmon_pipeline.collection.gaps import covered_until
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.history import note_seen, write_shadows
-from fleexmon_pipeline.detection.lifecycle import (
+from fleexmon_pipeline.detection.judged_hours import note_seen
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.issues.lifecycle import (
     newest_covered,
     open_subjects,
     reconcile,
     subjects_over,
     write_occurrences,
 )
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.stored_lines import TEN
+from fleexmon_pipeline_tests.patterns.stored_lines import TEN
 
 RULES = load_rules().rules
 SHADOWS = {"unusual-volume", "repeated-error"}  # what shadows say is kept apart, and must not depend on order either

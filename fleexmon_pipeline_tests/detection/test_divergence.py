@@ -18,15 +18,15 @@ from fleexmon_pipeline.comparison.newest import compare_newest
 from fleexmon_pipeline.comparison.read import compare_nodes
 from fleexmon_pipeline.comparison.watch import judged_with
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.backtest import backtest
 from fleexmon_pipeline.detection.divergence import longest_watch
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.history import note_seen
-from fleexmon_pipeline.detection.labels import label
-from fleexmon_pipeline.detection.lifecycle import open_subjects, reconcile, write_occurrences
-from fleexmon_pipeline.detection.occurrence import Occurrence
-from fleexmon_pipeline.detection.rule import Divergence
-from fleexmon_pipeline.detection.rules import BUILT_IN, load_rules
+from fleexmon_pipeline.detection.judged_hours import note_seen
+from fleexmon_pipeline.detection.rule_files import BUILT_IN, load_rules
+from fleexmon_pipeline.detection.rule_model import Divergence
+from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile, write_occurrences
+from fleexmon_pipeline.issues.occurrence import Occurrence
+from fleexmon_pipeline.patterns.labels import label
+from fleexmon_pipeline.replays.rules import backtest
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.comparison.two_nodes import NOON, Change, Rates, as_usual, lines, store
 from fleexmon_pipeline_tests.conftest import Database

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.occurrence import MOST_EVIDENCE, Occurrence
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.stored_lines import HOUR_OF_TEN, TEN, Stored, at, store
+from fleexmon_pipeline_tests.patterns.stored_lines import HOUR_OF_TEN, TEN, Stored, at, store
 
 RULES = load_rules().rules
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from fleexmon_pipeline.detection.firing import Firing, occurrence
-from fleexmon_pipeline.detection.occurrence import Occurrence, Subject
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from fleexmon_pipeline.checks import check_rates
-from fleexmon_pipeline.detection.handling import resolve_issues
-from fleexmon_pipeline.detection.history import write_shadows
-from fleexmon_pipeline.detection.occurrence import Subject
-from fleexmon_pipeline.detection.rates import firing_rates
+from fleexmon_pipeline.assets.checks import check_rates
+from fleexmon_pipeline.detection.firing_rates import firing_rates
+from fleexmon_pipeline.issues.occurrence import Subject
+from fleexmon_pipeline.issues.people import resolve_issues
+from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.story import TEN, at, cover, fire, firing, issues
+from fleexmon_pipeline_tests.issues.story import TEN, at, cover, fire, firing, issues
 
 TWO_DAYS = range(576)
 

@@ -7,17 +7,19 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from fleexmon_pipeline.baselines.store import SETTLED, day_of, read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.evaluate import asked_of, evaluate, improbable
-from fleexmon_pipeline.detection.history import note_seen, still_learning, write_shadows
-from fleexmon_pipeline.detection.occurrence import Occurrence
-from fleexmon_pipeline.detection.past import SETTLED, day_of, read_baselines
-from fleexmon_pipeline.detection.rule import Spike
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.judged_hours import note_seen
+from fleexmon_pipeline.detection.observe import still_learning
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.detection.rule_model import Spike
+from fleexmon_pipeline.issues.occurrence import Occurrence
+from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.stored_lines import HOUR_OF_TEN, TEN, Stored, at, store
-from fleexmon_pipeline_tests.detection.story import firing
+from fleexmon_pipeline_tests.issues.story import firing
+from fleexmon_pipeline_tests.patterns.stored_lines import HOUR_OF_TEN, TEN, Stored, at, store
 
 RULES = load_rules().rules
 MIDNIGHT = TEN - 10 * HOUR

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection import texts
-from fleexmon_pipeline.detection.rule import Threshold
-from fleexmon_pipeline.detection.rules import load_rules
-from fleexmon_pipeline.detection.texts import find_texts
+from fleexmon_pipeline.detection import text_scan
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.detection.rule_model import Threshold
+from fleexmon_pipeline.detection.text_scan import find_texts
 from fleexmon_pipeline.window import SLOT, floor
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.stored_lines import HOUR_OF_TEN, Stored, at, store
+from fleexmon_pipeline_tests.patterns.stored_lines import HOUR_OF_TEN, Stored, at, store
 
 PIECES = (
     "timed out", "TIMED OUT", "İstanbul", "istanbul", "\u212aelvin", "kelvin",
@@ -87,7 +87,7 @@ def test_the_same_lines_as_one_by_one(connection: Connection, seed: int, express
 def test_where_nearly_every_line_is_wanted_all_are_read(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(texts, "MOST_SAID", 3)
+    monkeypatch.setattr(text_scan, "MOST_SAID", 3)
     lines = [Stored(at(n / 10), message=f"order {n} of blue" if n % 9 else "nothing", pattern="p") for n in range(90)]
     store(connection, lines)
     rules = rules_of(("order", "nothing", "absent"))

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.occurrence import Severity
-from fleexmon_pipeline.detection.parameters import Coming
-from fleexmon_pipeline.detection.rule import Forecast, Ratio, Rule
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.detection.rule_model import Forecast, Ratio, Rule
+from fleexmon_pipeline.detection.rule_parameters import Coming
 from fleexmon_pipeline.forecasting.announce import judged_again, warn
 from fleexmon_pipeline.forecasting.forecasts import HORIZONS, make_forecasts
 from fleexmon_pipeline.forecasting.record import Record, problems, read_records, table, totals, useless
+from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.stored_lines import TEN
+from fleexmon_pipeline_tests.patterns.stored_lines import TEN
 
 RULES = load_rules().rules
 END = TEN + HOUR

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.occurrence import Occurrence
-from fleexmon_pipeline.detection.rules import load_rules
+from fleexmon_pipeline.database.row_ids import uuid8
+from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.forecasting.series import hourly_series
-from fleexmon_pipeline.identity import uuid8
+from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.stored_lines import HOUR_OF_TEN, TEN, at
+from fleexmon_pipeline_tests.patterns.stored_lines import HOUR_OF_TEN, TEN, at
 
 RULES = load_rules().rules
 

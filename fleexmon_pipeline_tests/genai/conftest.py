@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline_tests.analysis.judging import Judge
 from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.genai.judging import Judge
 from fleexmon_pipeline_tests.genai_server import GenAIServer
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fleexmon_pipeline.analysis.agent import Agent
-from fleexmon_pipeline.analysis.judgement import Judgement, judge
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.genai.agent import Agent
+from fleexmon_pipeline.genai.judgement import Judgement, judge
 from fleexmon_pipeline.window import HOUR, Window
 from fleexmon_pipeline_tests.genai_server import GenAIServer
 

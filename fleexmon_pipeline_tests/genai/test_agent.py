@@ -12,7 +12,7 @@ import pytest
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
-from fleexmon_pipeline.analysis.agent import MOST_BYTES, Agent, AgentError
+from fleexmon_pipeline.genai.agent import MOST_BYTES, Agent, AgentError
 from fleexmon_pipeline.settings import GenAISettings
 from fleexmon_pipeline_tests.genai_server import PATH, GenAIServer, completion, contract_of_agents
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.analysis.answer import AnswerError, Finding, parse_answer
-from fleexmon_pipeline.analysis.redaction import Redactor
-from fleexmon_pipeline.detection.occurrence import Severity
+from fleexmon_pipeline.genai.answer import AnswerError, Finding, parse_answer
+from fleexmon_pipeline.issues.occurrence import Severity
+from fleexmon_pipeline.redaction.redact import Redactor
 from fleexmon_pipeline_tests.genai_server import issue
 
 KNOWN = frozenset(range(3))

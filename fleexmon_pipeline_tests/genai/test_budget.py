@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from fleexmon_pipeline.analysis.terms import Budget, Prices, Terms
-from fleexmon_pipeline.detection.occurrence import Severity
+from fleexmon_pipeline.genai.budget import Budget, Prices, Terms
+from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.window import DAY, HOUR, Window
-from fleexmon_pipeline_tests.analysis.judging import NOW, TEN, Judge, plant
+from fleexmon_pipeline_tests.genai.judging import NOW, TEN, Judge, plant
 from fleexmon_pipeline_tests.genai_server import completion, issue
 
 ELEVEN = Window(TEN + HOUR, TEN + 2 * HOUR)

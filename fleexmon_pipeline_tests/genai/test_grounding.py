@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from fleexmon_pipeline.analysis.grounding import advice_for, matching_runbooks, runbook, runbook_names
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.issues.runbooks import advice_for, matching_runbooks, runbook, runbook_names
 from fleexmon_pipeline.window import HOUR
-from fleexmon_pipeline_tests.analysis.judging import TEN, Judge, plant
+from fleexmon_pipeline_tests.genai.judging import TEN, Judge, plant
 from fleexmon_pipeline_tests.genai_server import issue
 
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.occurrence import Severity
+from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.window import HOUR, SLOT, Window
-from fleexmon_pipeline_tests.analysis.judging import NOW, TEN, WINDOW, Judge, plant
+from fleexmon_pipeline_tests.genai.judging import NOW, TEN, WINDOW, Judge, plant
 from fleexmon_pipeline_tests.genai_server import issue
 
 

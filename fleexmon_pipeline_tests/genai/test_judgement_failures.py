@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from fleexmon_pipeline.analysis.agent import Agent
-from fleexmon_pipeline.analysis.judgement import Judgement, mark_analyzed
-from fleexmon_pipeline.analysis.terms import Budget, Terms
+from fleexmon_pipeline.genai.agent import Agent
+from fleexmon_pipeline.genai.budget import Budget, Terms
+from fleexmon_pipeline.genai.judgement import Judgement, mark_analyzed
 from fleexmon_pipeline.settings import GenAISettings
 from fleexmon_pipeline.window import HOUR, SLOT, Window
-from fleexmon_pipeline_tests.analysis.judging import NOW, TEN, WINDOW, Judge, plant
 from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.genai.judging import NOW, TEN, WINDOW, Judge, plant
 from fleexmon_pipeline_tests.genai_server import GenAIServer, completion, issue
 
 

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import pytest
 
-from fleexmon_pipeline.analysis.unusual import Surge, surges
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.genai.surges import Surge, surges
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
-from fleexmon_pipeline_tests.analysis.judging import NOW, TEN, WINDOW, Judge, plant
+from fleexmon_pipeline_tests.genai.judging import NOW, TEN, WINDOW, Judge, plant
 from fleexmon_pipeline_tests.genai_server import issue
 
 WEEK = 7 * DAY

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.issue_rows import Reconciled
-from fleexmon_pipeline.detection.lifecycle import newest_covered, open_subjects, reconcile, subjects_over
-from fleexmon_pipeline.detection.lifecycle import write_occurrences as write
-from fleexmon_pipeline.detection.occurrence import Occurrence, Severity, Source, Subject
+from fleexmon_pipeline.issues.issue_rows import Reconciled
+from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile, subjects_over
+from fleexmon_pipeline.issues.lifecycle import write_occurrences as write
+from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Source, Subject
 from fleexmon_pipeline.window import SLOT, Window
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)

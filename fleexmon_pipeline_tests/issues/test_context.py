@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.handling import resolve_issues
-from fleexmon_pipeline.detection.issues import show_issue
-from fleexmon_pipeline.detection.occurrence import Subject
-from fleexmon_pipeline.detection.rules import load_rules
-from fleexmon_pipeline.detection.surroundings import Surroundings, surroundings
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.detection.rule_model import counted_levels
+from fleexmon_pipeline.issues.context import Surroundings, surroundings
+from fleexmon_pipeline.issues.occurrence import Subject
+from fleexmon_pipeline.issues.people import resolve_issues
+from fleexmon_pipeline.issues.read import show_issue
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.story import at, cover, fire, firing, issues
+from fleexmon_pipeline_tests.issues.story import at, cover, fire, firing, issues
 
 RULES = load_rules().rules
 
 
 def around(connection: Connection, number: int = -1) -> Surroundings:
     issue = show_issue(connection, str(issues(connection)[number]["id"])).issue
-    return surroundings(connection, issue, RULES)
+    return surroundings(connection, issue, counted_levels(RULES))
 
 
 def count(

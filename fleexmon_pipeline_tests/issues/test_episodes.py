@@ -7,9 +7,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.detection.episodes import Covered, Run, episodes, without
+from fleexmon_pipeline.issues.episodes import Covered, Run, episodes, without
 from fleexmon_pipeline.window import SLOT, Window, contiguous
-from fleexmon_pipeline_tests.detection.story import at
+from fleexmon_pipeline_tests.issues.story import at
 
 SLOTS = st.sets(st.integers(0, 40))
 

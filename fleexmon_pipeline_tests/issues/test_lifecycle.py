@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from fleexmon_pipeline.detection.lifecycle import (
+from fleexmon_pipeline.issues.lifecycle import (
     newest_covered,
     open_subjects,
     reconcile,
     subjects_over,
     write_occurrences,
 )
-from fleexmon_pipeline.detection.occurrence import Severity, Subject
+from fleexmon_pipeline.issues.occurrence import Severity, Subject
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.story import HOUR, at, cover, fire, firing, issues, settle
+from fleexmon_pipeline_tests.issues.story import HOUR, at, cover, fire, firing, issues, settle
 
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"'
 

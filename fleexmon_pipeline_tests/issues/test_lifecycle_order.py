@@ -1,4 +1,5 @@
-"""Issues do not depend on the order of windows, on repeats, nor on two runs at once; see also `test_any_order.py`."""
+"""Issues do not depend on the order of windows, on repeats, nor on two runs at once; see also
+`detection/test_any_order.py`."""
 
 from __future__ import annotations
 
@@ -10,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.handling import Scope, mute, resolve_issues
-from fleexmon_pipeline.detection.occurrence import Subject
+from fleexmon_pipeline.issues.occurrence import Subject
+from fleexmon_pipeline.issues.people import Scope, mute, resolve_issues
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.story import TEN, at, cover, fire, firing, issues
+from fleexmon_pipeline_tests.issues.story import TEN, at, cover, fire, firing, issues
 
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"'
 

@@ -8,10 +8,10 @@ import uuid
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.issues import UnknownIssueError, list_issues, show_issue
-from fleexmon_pipeline.detection.occurrence import Severity, Subject
+from fleexmon_pipeline.issues.occurrence import Severity, Subject
+from fleexmon_pipeline.issues.read import UnknownIssueError, list_issues, show_issue
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.story import PATTERN, at, cover, fire, firing
+from fleexmon_pipeline_tests.issues.story import PATTERN, at, cover, fire, firing
 
 
 def _foreign(connection: Connection, key: uuid.UUID, metadata: str | None = None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.identity import uuid8
+from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.window import SLOT, Window, floor
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -11,18 +11,19 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from fleexmon_pipeline.analysis import counts, evidence, masks, pattern_store, patterns
-from fleexmon_pipeline.analysis.counts import rebuild_counts, stale_slots
-from fleexmon_pipeline.analysis.masks import MASK_VERSION
-from fleexmon_pipeline.analysis.pattern_store import load_miner
-from fleexmon_pipeline.analysis.patterns import PatternMiner
-from fleexmon_pipeline.analysis.placeholders import HOLE
-from fleexmon_pipeline.analysis.redaction import redact
-from fleexmon_pipeline.analysis.templates import pattern_id
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.counts import read_counts
-from fleexmon_pipeline.detection.grid import number
-from fleexmon_pipeline.window import SLOT, Window
+from fleexmon_pipeline.genai import evidence
+from fleexmon_pipeline.patterns import count_lines, masks, store
+from fleexmon_pipeline.patterns import miner as miner_module
+from fleexmon_pipeline.patterns.count_lines import rebuild_counts, stale_slots
+from fleexmon_pipeline.patterns.masks import MASK_VERSION
+from fleexmon_pipeline.patterns.miner import PatternMiner
+from fleexmon_pipeline.patterns.placeholders import HOLE
+from fleexmon_pipeline.patterns.read_counts import read_counts
+from fleexmon_pipeline.patterns.store import load_miner
+from fleexmon_pipeline.patterns.templates import pattern_id
+from fleexmon_pipeline.redaction.redact import redact
+from fleexmon_pipeline.window import SLOT, Window, slot_number
 from fleexmon_pipeline_tests.conftest import Database
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -53,7 +54,7 @@ def insert(
     return ids
 
 
-def rebuild(connection: Connection, window: Window = HOUR) -> counts.CountsAccount:
+def rebuild(connection: Connection, window: Window = HOUR) -> count_lines.CountsAccount:
     return rebuild_counts(connection, window, load_miner(connection), redact=redact)
 
 
@@ -141,8 +142,8 @@ def test_only_slots_that_changed_are_stale(database: Database) -> None:
 def test_samples_are_the_newest_all_of_errors_and_three_of_the_rest(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "MOST_SAMPLES", 20)
-    monkeypatch.setattr(counts, "CHUNK", 7)
+    monkeypatch.setattr(count_lines, "MOST_SAMPLES", 20)
+    monkeypatch.setattr(count_lines, "CHUNK", 7)
     with database.connect() as connection:
         made = {level: insert(connection, ["x"] * 30, level=level) for level in ("info", "warn", "error", "fatal")}
         rebuild(connection)
@@ -202,7 +203,7 @@ def test_a_merge_counts_from_the_slot_it_arose_in_and_a_rerun_keeps_that(databas
             row["aliasSince"] for row in connection.execute('SELECT * FROM "LogPattern" WHERE "aliasOf" IS NOT NULL')
         }
 
-    before, after = ({row.pattern for row in first if row.slot == number(slot)} for slot in (TEN, TEN + SLOT))
+    before, after = ({row.pattern for row in first if row.slot == slot_number(slot)} for slot in (TEN, TEN + SLOT))
     assert (len(before), len(after), before & after) == (1, 1, set())
     assert sorted(map(str, again)) == sorted(map(str, first))
     assert since == {TEN + SLOT}
@@ -222,7 +223,7 @@ def test_a_changed_mask_set_makes_ids_anew_and_old_ids_lead_to_them(
         # The older set knew no numbers, let us say: each line was a pattern of its own, and two had merged.
         with monkeypatch.context() as older:
             older.setattr(masks, "_words", Unmasked())
-            older.setattr(pattern_store, "MASK_VERSION", MASK_VERSION - 1)
+            older.setattr(store, "MASK_VERSION", MASK_VERSION - 1)
             rebuild(connection)
             old = {row["pattern"] for row in connection.execute('SELECT pattern FROM "LogPatternCount"')}
             general = pattern_id(["user", HOLE, "paid", HOLE])
@@ -269,7 +270,7 @@ def test_a_long_run_forgets_patterns_and_counts_the_same(database: Database, mon
         rows = database.rows(columns)
         stored = database.rows(PATTERNS)
         connection.execute('TRUNCATE "LogPatternCount", "LogPattern"')
-        monkeypatch.setattr(patterns, "MOST_PATTERNS", 2)
+        monkeypatch.setattr(miner_module, "MOST_PATTERNS", 2)
         miner = PatternMiner()
         forgotten = rebuild_counts(connection, three, miner, redact=redact)
 

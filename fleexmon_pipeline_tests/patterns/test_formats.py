@@ -8,9 +8,9 @@ from statistics import fmean
 
 import pytest
 
-from fleexmon_pipeline.analysis.patterns import PatternMiner
-from fleexmon_pipeline_tests.analysis import formats
-from fleexmon_pipeline_tests.analysis.test_patterns_loghub import accuracy
+from fleexmon_pipeline.patterns.miner import PatternMiner
+from fleexmon_pipeline_tests.patterns import formats
+from fleexmon_pipeline_tests.patterns.test_loghub import accuracy
 
 
 def grouped(messages: list[str], batch: int) -> list[str]:

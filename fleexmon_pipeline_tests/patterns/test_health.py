@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fleexmon_pipeline.analysis.health import MinerHealth, miner_health
-from fleexmon_pipeline.checks import check_patterns
+from fleexmon_pipeline.assets.checks import check_patterns
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.patterns.health import MinerHealth, miner_health
 from fleexmon_pipeline.window import DAY, SLOT
 from fleexmon_pipeline_tests.conftest import Database
 

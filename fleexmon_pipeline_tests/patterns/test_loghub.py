@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleexmon_pipeline.analysis.patterns import PatternMiner
+from fleexmon_pipeline.patterns.miner import PatternMiner
 
 
 def accuracy(found: Sequence[str], true: Sequence[str]) -> tuple[float, float]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fleexmon_pipeline.analysis.masks import mask, shapes_of
-from fleexmon_pipeline.analysis.templates import pattern_id, tokenise
+from fleexmon_pipeline.patterns.masks import mask, shapes_of
+from fleexmon_pipeline.patterns.templates import pattern_id, tokenise
 
 
 def own_id(message: str) -> str:

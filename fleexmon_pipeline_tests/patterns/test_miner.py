@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.analysis import merging, patterns
-from fleexmon_pipeline.analysis.masks import mask, shapes_of
-from fleexmon_pipeline.analysis.patterns import PatternMiner, StoredPattern, presentable
-from fleexmon_pipeline.analysis.placeholders import HOLE
-from fleexmon_pipeline.analysis.templates import LONGEST_SHOWN, pattern_id, read_shown, shown, tokenise
+from fleexmon_pipeline.patterns import miner as miner_module
+from fleexmon_pipeline.patterns.masks import mask, shapes_of
+from fleexmon_pipeline.patterns.merging import merger
+from fleexmon_pipeline.patterns.miner import PatternMiner, StoredPattern, presentable
+from fleexmon_pipeline.patterns.placeholders import HOLE
+from fleexmon_pipeline.patterns.templates import LONGEST_SHOWN, pattern_id, read_shown, shown, tokenise
 
 ANY_TEXT = st.text(st.characters(), max_size=200)  # lone surrogates and NUL included
 PARTS = (
@@ -258,8 +259,8 @@ def test_a_redacted_template_is_shown_but_not_built_upon() -> None:
 
 
 def test_memory_of_shapes_and_templates_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patterns, "MOST_SHAPES", 100)
-    monkeypatch.setattr(merging, "MOST_TEMPLATES", 100)
+    monkeypatch.setattr(miner_module, "MOST_SHAPES", 100)
+    monkeypatch.setattr(merger, "MOST_TEMPLATES", 100)
     rnd = random.Random(1)
     words = ["".join(rnd.choices("abcdefgh", k=7)) + "x" for _ in range(3_000)]
     miner = PatternMiner()
@@ -287,7 +288,7 @@ def test_aliases_never_make_a_circle(lines: list[list[str]]) -> None:
 
 def test_patterns_need_neither_database_nor_dagster() -> None:
     code = (
-        "import sys, fleexmon_pipeline.analysis.patterns_command as c; "
+        "import sys, fleexmon_pipeline.patterns.of_file as c; "
         "print([m for m in ('dagster', 'psycopg', 'pandas', 'msgspec') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

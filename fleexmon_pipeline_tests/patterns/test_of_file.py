@@ -8,11 +8,12 @@ import json
 
 import pytest
 
-from fleexmon_pipeline.analysis import patterns, patterns_command
-from fleexmon_pipeline.analysis.masks import LONGEST_READ
-from fleexmon_pipeline.analysis.patterns import PatternMiner
-from fleexmon_pipeline.analysis.patterns_command import lines_of, stream_patterns, summarise
-from fleexmon_pipeline.analysis.redaction import redact
+from fleexmon_pipeline.patterns import miner as miner_module
+from fleexmon_pipeline.patterns import of_file
+from fleexmon_pipeline.patterns.masks import LONGEST_READ
+from fleexmon_pipeline.patterns.miner import PatternMiner
+from fleexmon_pipeline.patterns.of_file import lines_of, stream_patterns, summarise
+from fleexmon_pipeline.redaction.redact import redact
 
 JOBS = [f"job {name} has finished its work on the queue" for name in ("mail", "index", "backup")]
 
@@ -33,7 +34,7 @@ def test_a_json_document_for_every_line_in_order() -> None:
 
 
 def test_lines_of_one_pattern_show_one_id_though_they_merged_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patterns_command, "BATCH", 1)
+    monkeypatch.setattr(of_file, "BATCH", 1)
 
     rows = printed(JOBS)
 
@@ -77,8 +78,8 @@ def test_what_the_miner_forgets_is_still_printed_and_still_leads_to_what_it_merg
     lines = [f"{word} begins here" for word in ("alpha", "bravo", "carol", "delta")] + JOBS
     lines += ["password=hunterhunter is refused", "alpha begins here", JOBS[0]]
     remembered = printed(lines)
-    monkeypatch.setattr(patterns, "MOST_PATTERNS", 2)
-    monkeypatch.setattr(patterns_command, "BATCH", 1)
+    monkeypatch.setattr(miner_module, "MOST_PATTERNS", 2)
+    monkeypatch.setattr(of_file, "BATCH", 1)
 
     forgotten = printed(lines)
 
@@ -89,7 +90,7 @@ def test_what_the_miner_forgets_is_still_printed_and_still_leads_to_what_it_merg
 
 
 def test_memory_of_many_different_patterns_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patterns, "MOST_PATTERNS", 50)
+    monkeypatch.setattr(miner_module, "MOST_PATTERNS", 50)
     miner = PatternMiner()
     words = ["".join(letters) for letters in itertools.product("abcdefgh", repeat=3)]
     for start in range(0, len(words), 20):

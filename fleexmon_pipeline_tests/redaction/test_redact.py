@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.analysis.redaction import Redactor, redact
 from fleexmon_pipeline.demo.shop import lines as shop_lines
+from fleexmon_pipeline.redaction.redact import Redactor, redact
 from fleexmon_pipeline.window import HOUR
 
 ALNUM = string.ascii_letters + string.digits

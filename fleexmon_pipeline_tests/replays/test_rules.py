@@ -10,18 +10,18 @@ import psycopg
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection import backtest as module
-from fleexmon_pipeline.detection.backtest import Backtest, NothingKnownError, backtest
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.handling import resolve_issues
-from fleexmon_pipeline.detection.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
-from fleexmon_pipeline.detection.rule import Backlog, Rule
-from fleexmon_pipeline.detection.rules import BUILT_IN, all_rules, load_rules
+from fleexmon_pipeline.detection.rule_files import BUILT_IN, all_rules, load_rules
+from fleexmon_pipeline.detection.rule_model import Backlog, Rule
 from fleexmon_pipeline.forecasting.predictors import predict
+from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
+from fleexmon_pipeline.issues.people import resolve_issues
+from fleexmon_pipeline.replays import rules as module
+from fleexmon_pipeline.replays.rules import Backtest, NothingKnownError, backtest
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.stored_lines import TEN
-from fleexmon_pipeline_tests.detection.test_history import MIDNIGHT, live, more
+from fleexmon_pipeline_tests.detection.test_observe import MIDNIGHT, live, more
+from fleexmon_pipeline_tests.patterns.stored_lines import TEN
 
 RULES = load_rules().rules
 WINDOW = Window(MIDNIGHT - 6 * HOUR, TEN + HOUR)  # two days, and over the turn of the baselines' day

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.detection.handling import Scope, mute, unmute
+from fleexmon_pipeline.issues.people import Scope, mute, unmute
 from fleexmon_pipeline.reporting import html, markdown
 from fleexmon_pipeline.reporting.charts import ceiling
 from fleexmon_pipeline.reporting.day import figures

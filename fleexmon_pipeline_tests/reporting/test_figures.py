@@ -12,16 +12,7 @@ from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.figures import Coverage, Figures, GenAIUse, Volume
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.reporting.rows import (
-    NEXT_MORNING,
-    THE_DAY,
-    at,
-    count,
-    cover,
-    genai_call,
-    issue,
-    pattern,
-)
+from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING, THE_DAY, at, count, cover, genai_call, issue, pattern
 
 
 def a_small_day(connection: Connection) -> None:

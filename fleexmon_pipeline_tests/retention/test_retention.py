@@ -12,7 +12,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.retention.retention import RetentionAccount, apply_retention
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.detection.story import at, cover, fire, firing, issues, settle
+from fleexmon_pipeline_tests.issues.story import at, cover, fire, firing, issues, settle
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 DAY = timedelta(days=1)

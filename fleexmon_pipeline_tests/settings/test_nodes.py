@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.credentials import Credentials
+from fleexmon_pipeline.settings.credentials import Credentials
 from fleexmon_pipeline_tests.refusals import refusal
 
 # -- nodes ----------------------------------------------------------------------------------------------------------

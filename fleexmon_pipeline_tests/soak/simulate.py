@@ -32,10 +32,11 @@ from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.database.connection import connect, open_pool
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.embedded.server import EmbeddedServer
-from fleexmon_pipeline.partitions import KEY_OF_AN_HOUR, key_of_hour, tick_tags
+from fleexmon_pipeline.partitions import KEY_OF_AN_HOUR, key_of_hour
 from fleexmon_pipeline.schedules import late_lines_hourly, monitoring_every_5_minutes
 from fleexmon_pipeline.sensors import AT_ONCE
 from fleexmon_pipeline.settings import Node
+from fleexmon_pipeline.ticks import tick_tags
 from fleexmon_pipeline.window import DAY, SLOT, Window
 from fleexmon_pipeline_tests.bench.place import SPAWN
 from fleexmon_pipeline_tests.soak.compare import Found, compare

@@ -1,8 +1,8 @@
-"""Ask a node for a window of its lines, whatever it is: what `collect.py` knows of nodes.
+"""Ask a node for a window of its lines, whatever it is: what `collection/collect.py` knows of nodes.
 
-A source is a generator of runs of records, or of records, each as raw JSON that `records.py` reads. It raises
-FetchError when it has nothing more to give, or tells a break in `answer.error` and ends. A new kind of source is one
-module like `journal.py`, and one line here.
+A source is a generator of runs of records, or of records, each as raw JSON that `collection/records.py` reads. It
+raises FetchError when it has nothing more to give, or tells a break in `answer.error` and ends. A new kind of source is
+one module like `journal.py`, and one line here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Protocol
 
 import httpx
 
-from fleexmon_pipeline.collection import journal, loki
 from fleexmon_pipeline.collection.answers import NotAnAnswerError, Splitter
-from fleexmon_pipeline.collection.clients import Clients
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer, FetchError
-from fleexmon_pipeline.collection.usual import Raw, Run
+from fleexmon_pipeline.collection.record_runs import Raw, Run
+from fleexmon_pipeline.collection.sources.ask import journal, loki
+from fleexmon_pipeline.collection.sources.ask.clients import Clients
 from fleexmon_pipeline.settings import Kind, Node
 from fleexmon_pipeline.window import Window
 

@@ -1,6 +1,6 @@
 """An HTTP client for each question to a node: its credentials, its certificates, its connections and nobody else's.
 
-Here: how a node is connected to. What it may be shown: `credentials.py`; what it is asked: `sources.py`.
+Here: how a node is connected to. What it may be shown: `credentials.py`; what it is asked: `ask.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from threading import Lock
 import httpx
 
 from fleexmon_pipeline.collection.fetch import TIMEOUT, FetchError
-from fleexmon_pipeline.credentials import Credentials
 from fleexmon_pipeline.settings import Node
+from fleexmon_pipeline.settings.credentials import Credentials
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # knows no authority, so it trusts nobody; httpx's own takes 20-40 ms
 

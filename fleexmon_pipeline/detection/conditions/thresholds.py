@@ -1,6 +1,6 @@
 """Somebody's thresholds: where they are crossed, and only where that is improbable as well once the node is known.
 
-Here: conditions of the guide's rules and of predictors. Rates, new patterns, silence: `unusual.py`.
+Here: conditions of the guide's rules and of predictors. Rates, new patterns, silence: `rates.py`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fleexmon_pipeline.detection.baseline import Asked, Past, limit, spread_of
-from fleexmon_pipeline.detection.grid import SLOTS_A_DAY, Flags, Floats, group_of, surprise, trailing
-from fleexmon_pipeline.detection.rule import LEVELS, Ratio, Repeated, Spike, Threshold, Trend
-from fleexmon_pipeline.detection.scene import Finding, Scene
+from fleexmon_pipeline.baselines.baseline import Asked, Past
+from fleexmon_pipeline.baselines.expectation import limit, spread_of
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, Flags, Floats, group_of, surprise, trailing
+from fleexmon_pipeline.detection.observation import Finding, Scene
+from fleexmon_pipeline.detection.rule_model import LEVELS, Ratio, Repeated, Spike, Threshold, Trend
 from fleexmon_pipeline.window import DAY, SLOT
 
 GATE_ALARMS = 0.003  # a day: how often chance may pass the gate of a threshold rule

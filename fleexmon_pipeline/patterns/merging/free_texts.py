@@ -1,7 +1,7 @@
 """Free texts in one place: reasons, titles, commands: `token rejected: <what>`, `error: "<what>"`, `Started <what>`.
 
 Here: where a text may stand, between delimiters or from one to the end of the line, and what shows that it varies.
-Names inside a sentence: `phrases.py`; single words: `places.py`.
+Names inside a sentence: `phrases.py`; single words: `single_words.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 
-from fleexmon_pipeline.analysis.likeness import MESSAGES, TELLS
-from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.merging.words import MESSAGES, TELLS
+from fleexmon_pipeline.patterns.placeholders import HOLE, Template
 
 LONGEST_TEXT = 12  # tokens
 FEW_TEXTS = 3  # that show a place for them after `rejected:`, and that are known from another place

@@ -1,15 +1,15 @@
 """Under which keys a template is found by those that may merge with it: few for each, so that like meets its like.
 
-Here: keys. What is compared then: `merging.py`.
+Here: keys. What is compared then: `merger.py`.
 """
 
 from __future__ import annotations
 
-from fleexmon_pipeline.analysis.optional import without_fields
-from fleexmon_pipeline.analysis.phrases import phrase_keys
-from fleexmon_pipeline.analysis.placeholders import HOLE, Template
-from fleexmon_pipeline.analysis.places import Key, start_keys
-from fleexmon_pipeline.analysis.texts import spans
+from fleexmon_pipeline.patterns.merging.free_texts import spans
+from fleexmon_pipeline.patterns.merging.optional_fields import without_fields
+from fleexmon_pipeline.patterns.merging.phrases import phrase_keys
+from fleexmon_pipeline.patterns.merging.single_words import Key, start_keys
+from fleexmon_pipeline.patterns.placeholders import HOLE, Template
 
 
 def text_key(before: Template, after: Template) -> Key:

@@ -1,6 +1,6 @@
 """Words and phrases found to be values in one place, so that they are known for values in another.
 
-Here: which they are, and templates that differ in such alone. Places where they are found: `merging.py`.
+Here: which they are, and templates that differ in such alone. Places where they are found: `merger.py`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from fleexmon_pipeline.analysis.likeness import SENTENCE, TELLS, is_capital, words_of
-from fleexmon_pipeline.analysis.phrases import LONGEST_PHRASE
-from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.merging.phrases import LONGEST_PHRASE
+from fleexmon_pipeline.patterns.merging.words import SENTENCE, TELLS, is_capital, words_of
+from fleexmon_pipeline.patterns.placeholders import HOLE, Template
 
 MOST_VALUES = 20_000
 MOST_PLACES = 4  # remembered of a value

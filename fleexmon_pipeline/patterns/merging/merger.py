@@ -1,9 +1,9 @@
 """Which templates are one pattern: those that differ in what is shown, by counting, to be values.
 
 Here: what is compared with what, and what becomes of it, on templates without kinds. The rules, of which none names a
-source: single words `places.py`, names `phrases.py`, texts `texts.py`, values known from elsewhere `values.py`, what
-fits a more general template `likeness.py` and `fitting.py`. What a template is: `templates.py`; ids, aliases:
-`patterns.py`.
+source: single words `single_words.py`, names `phrases.py`, texts `free_texts.py`, values known from elsewhere
+`known_values.py`, what fits a more general template `words.py` and `wide_placeholders.py`. What a template is:
+`patterns/templates.py`; ids, aliases: `patterns/miner.py`.
 
 A template only ever merges into one of its length with more holes, or into a shorter one: no order of events makes a
 circle of aliases. What is compared at once is bounded whatever the lines are: MOST_COMPARED, MOST_FITTED.
@@ -15,16 +15,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from fleexmon_pipeline.analysis.fitting import MOST_FITTED, PHRASE, TEXT, TITLE, Wide, what_fitted, without_index
-from fleexmon_pipeline.analysis.index import field_key, keys_of, like_keys, text_key
-from fleexmon_pipeline.analysis.likeness import covers, joined
-from fleexmon_pipeline.analysis.optional import field_pairs
-from fleexmon_pipeline.analysis.phrases import MOST_COMPARED, MOST_LIKE, asked_keys, is_phrase, phrases
-from fleexmon_pipeline.analysis.placeholders import HOLE, Template
-from fleexmon_pipeline.analysis.places import Key, Offer, better, one_place, varying_together
-from fleexmon_pipeline.analysis.templates import normal
-from fleexmon_pipeline.analysis.texts import Texts, is_verb, spans, words_around
-from fleexmon_pipeline.analysis.values import Values
+from fleexmon_pipeline.patterns.merging.free_texts import Texts, is_verb, spans, words_around
+from fleexmon_pipeline.patterns.merging.index_keys import field_key, keys_of, like_keys, text_key
+from fleexmon_pipeline.patterns.merging.known_values import Values
+from fleexmon_pipeline.patterns.merging.optional_fields import field_pairs
+from fleexmon_pipeline.patterns.merging.phrases import MOST_COMPARED, MOST_LIKE, asked_keys, is_phrase, phrases
+from fleexmon_pipeline.patterns.merging.single_words import Key, Offer, better, one_place, varying_together
+from fleexmon_pipeline.patterns.merging.wide_placeholders import (
+    MOST_FITTED,
+    PHRASE,
+    TEXT,
+    TITLE,
+    Wide,
+    what_fitted,
+    without_index,
+)
+from fleexmon_pipeline.patterns.merging.words import covers, joined
+from fleexmon_pipeline.patterns.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.templates import normal
 
 LONGEST = 100  # tokens; longer ones are dumps whose every line differs, and cost most
 MOST_TEMPLATES = 30_000  # kept for merging, about 3 KB each

@@ -1,7 +1,7 @@
 """Fields that a line has or has not: `…, host: <*>` and `…, host: <*>, referrer: <*>` are one statement.
 
 Here: what a template is without its fields, and which those are. Only fields that a comma parts from the rest count:
-`rhost=<*> user=<*>` is said by other statements than `rhost=<*>`. What becomes of it: `merging.py`.
+`rhost=<*> user=<*>` is said by other statements than `rhost=<*>`. What becomes of it: `merger.py`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 
-from fleexmon_pipeline.analysis.masks import TELLING
-from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.masks import TELLING
+from fleexmon_pipeline.patterns.placeholders import HOLE, Template
 
 MOST_LIKE = 150  # templates of one sentence that are compared
 LEAST_WORDS = 3  # of the sentence, for its fields to say nothing about what it is

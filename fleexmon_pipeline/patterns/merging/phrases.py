@@ -1,7 +1,7 @@
 """Names of different length in one place: `Customer Bob deleted` and `Customer Carol van der Berg deleted` are one.
 
 Here: finding templates that agree in beginning and end and differ in a phrase between them. The other rules of merging,
-and what becomes of what is found: `merging.py`.
+and what becomes of what is found: `merger.py`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from fleexmon_pipeline.analysis.likeness import SENTENCE
-from fleexmon_pipeline.analysis.placeholders import HOLE, Template
-from fleexmon_pipeline.analysis.places import Offer
+from fleexmon_pipeline.patterns.merging.single_words import Offer
+from fleexmon_pipeline.patterns.merging.words import SENTENCE
+from fleexmon_pipeline.patterns.placeholders import HOLE, Template
 
 LONGEST_PHRASE = 6  # tokens that a name, a product or a reason has at most
 PHRASES = 4  # of different length that make a place variable; a hole there counts for two

@@ -1,7 +1,7 @@
 """Templates that differ in one place, or in several that vary together: single words that are values.
 
-Here: what shows that such a place is variable. Names of several words: `phrases.py`; texts: `texts.py`; values known
-from elsewhere: `values.py`.
+Here: what shows that such a place is variable. Names of several words: `phrases.py`; texts: `free_texts.py`; values
+known from elsewhere: `known_values.py`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from fleexmon_pipeline.analysis.likeness import MESSAGES, are_names, is_segment, places, tells, words_of
-from fleexmon_pipeline.analysis.masks import VERBS
-from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.masks import VERBS
+from fleexmon_pipeline.patterns.merging.words import MESSAGES, are_names, is_segment, places, tells, words_of
+from fleexmon_pipeline.patterns.placeholders import HOLE, Template
 
 FEW = 4  # values that make a place variable: three words around are enough, if they are the same
 SOME, MANY = 6, 12  # with two words, and one, around; also for the first word, where fewer than five are the same

@@ -1,7 +1,7 @@
 """Templates with wide holes, which take a phrase or a text and not one value, and what fits into them.
 
 Here: which holes of a template are wide, and whether another is the same with something in them. Where wide holes come
-from: `phrases.py`, `texts.py`, `values.py`.
+from: `phrases.py`, `free_texts.py`, `known_values.py`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 
-from fleexmon_pipeline.analysis.likeness import NAME, is_capital, is_value
-from fleexmon_pipeline.analysis.phrases import LONGEST_PHRASE, is_phrase
-from fleexmon_pipeline.analysis.placeholders import HOLE, Template
-from fleexmon_pipeline.analysis.texts import LONGEST_TEXT
+from fleexmon_pipeline.patterns.merging.free_texts import LONGEST_TEXT
+from fleexmon_pipeline.patterns.merging.phrases import LONGEST_PHRASE, is_phrase
+from fleexmon_pipeline.patterns.merging.words import NAME, is_capital, is_value
+from fleexmon_pipeline.patterns.placeholders import HOLE, Template
 
 # Tokens that a wide hole takes: of a name, in quotes maybe; of a title, which has no values in it; of any text.
 PHRASE, TITLE, TEXT = LONGEST_PHRASE + 2, LONGEST_TEXT, 4 * LONGEST_TEXT

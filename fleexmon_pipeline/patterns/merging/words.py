@@ -1,6 +1,6 @@
 """Two templates side by side: what in them is a word, a name or a value, and whether one fits the other.
 
-Here: questions to one or two templates. Which of them are one pattern: `merging.py`.
+Here: questions to one or two templates. Which of them are one pattern: `merger.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 
-from fleexmon_pipeline.analysis.masks import VERBS
-from fleexmon_pipeline.analysis.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.masks import VERBS
+from fleexmon_pipeline.patterns.placeholders import HOLE, Template
 
 # order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are more a value than a word.
 NAME = re.compile(rf"{HOLE}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{HOLE}|[a-z]+(?:[A-Z][a-z]+)+")

@@ -9,15 +9,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from fleexmon_pipeline.detection.baseline import Baseline, quietness
+from fleexmon_pipeline.baselines.baseline import Baseline
+from fleexmon_pipeline.baselines.learn import learn
+from fleexmon_pipeline.baselines.silence import quietness
+from fleexmon_pipeline.baselines.slot_grid import Grid, Ints, but_loudest, surprise, trailing
+from fleexmon_pipeline.detection.conditions.by_kind import asked_by
 from fleexmon_pipeline.detection.evaluate import judge
-from fleexmon_pipeline.detection.grid import Grid, Ints, but_loudest, moment, number, surprise, trailing
-from fleexmon_pipeline.detection.learning import learn
-from fleexmon_pipeline.detection.rule import Detector
-from fleexmon_pipeline.detection.rules import load_rules
-from fleexmon_pipeline.detection.scene import Scene
-from fleexmon_pipeline.detection.unusual import asked_by
-from fleexmon_pipeline_tests.detection.stored_lines import TEN
+from fleexmon_pipeline.detection.observation import Scene
+from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.detection.rule_model import Detector
+from fleexmon_pipeline.window import slot_number, slot_start
+from fleexmon_pipeline_tests.patterns.stored_lines import TEN
 
 RULES = [rule for rule in load_rules().rules if isinstance(rule, Detector)]
 ASKED = {each for rule in RULES for each in asked_by(rule)}
@@ -30,7 +32,7 @@ MESSAGES = [
     ("slow", "warn", 0.002),
     ("card declined", "error", 0.008),
 ]
-FIRST = number(TEN) // A_DAY * A_DAY - DAYS * A_DAY
+FIRST = slot_number(TEN) // A_DAY * A_DAY - DAYS * A_DAY
 NOW = DAYS * A_DAY + 10 * 12  # ten o'clock of the day that is judged
 
 Change = Callable[[dict[tuple[str, str], Ints]], None]
@@ -75,7 +77,7 @@ def fired(whole: Grid, *, since: int = NOW - 12, first_seen: dict[str, int] | No
     grid = part(whole, since - 60, whole.slots)
     names = {pattern: pattern for pattern, _ in grid.keys}
     scene = Scene(grid, usual(whole), FIRST, names, first_seen or {})
-    ends = [moment(grid.first + slot + 1) for slot in range(60, grid.slots)]
+    ends = [slot_start(grid.first + slot + 1) for slot in range(60, grid.slots)]
     found: dict[str, int] = {}
     for rule, finding in judge(RULES, scene, ends):
         found[rule.name] = min(found.get(rule.name, 10**9), finding.slot - 60)

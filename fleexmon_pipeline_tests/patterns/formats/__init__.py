@@ -12,8 +12,8 @@ import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fleexmon_pipeline_tests.analysis.formats.later_values import later_values
-from fleexmon_pipeline_tests.analysis.formats.third_values import third_values
+from fleexmon_pipeline_tests.patterns.formats.later_values import later_values
+from fleexmon_pipeline_tests.patterns.formats.third_values import third_values
 
 Values = dict[str, Callable[[], str]]
 

@@ -6,8 +6,8 @@ import random
 import string
 from collections.abc import Callable
 
-from fleexmon_pipeline_tests.analysis.formats.third_texts import third_texts
-from fleexmon_pipeline_tests.analysis.formats.third_words import JAVA_THROWN, PHRASES, PYTHON_THROWN, WORDS
+from fleexmon_pipeline_tests.patterns.formats.third_texts import third_texts
+from fleexmon_pipeline_tests.patterns.formats.third_words import JAVA_THROWN, PHRASES, PYTHON_THROWN, WORDS
 
 
 def third_values(rnd: random.Random, values: dict[str, Callable[[], str]]) -> dict[str, Callable[[], str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleexmon_pipeline.analysis.patterns import PatternMiner
+from fleexmon_pipeline.patterns.miner import PatternMiner
 
 
 def resolved(lines: list[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""When a rule holds, one module per family of kinds."""

@@ -1,0 +1,1 @@
+"""Lines become patterns, and patterns become counts per slot, node and level."""

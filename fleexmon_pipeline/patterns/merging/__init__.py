@@ -1,0 +1,1 @@
+"""Templates that differ only where a value stands become one."""

@@ -1,0 +1,1 @@
+"""Secrets in text are replaced before the text is shown or sent."""

@@ -1,0 +1,1 @@
+"""What changed rules, or the agent, would have made of stored history."""

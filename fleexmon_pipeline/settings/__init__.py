@@ -1,0 +1,44 @@
+"""What the environment says: every variable that the product reads, checked, with what to do where it is wrong.
+
+Nothing is read at import; definitions load with no variable set. A module of the product imports from here.
+"""
+
+from fleexmon_pipeline.settings.values import Environment, SettingError, http_url, is_loopback, shown, whole_number
+from fleexmon_pipeline.settings.variables import (
+    GenAISettings,
+    GitHubSettings,
+    genai,
+    genai_limits,
+    github,
+    home,
+    live_node,
+    retention_days,
+    rules_directory,
+    ui_port,
+)
+from fleexmon_pipeline.settings.watched_nodes import Kind, Limits, Node, limits, node_of, nodes
+
+__all__ = [
+    "Environment",
+    "GenAISettings",
+    "GitHubSettings",
+    "Kind",
+    "Limits",
+    "Node",
+    "SettingError",
+    "genai",
+    "genai_limits",
+    "github",
+    "home",
+    "http_url",
+    "is_loopback",
+    "limits",
+    "live_node",
+    "node_of",
+    "nodes",
+    "retention_days",
+    "rules_directory",
+    "shown",
+    "ui_port",
+    "whole_number",
+]

@@ -1,0 +1,190 @@
+"""Which nodes are watched: BLUE_HOST, GREEN_HOST, LOG_SOURCES, and the limits on their answers.
+
+Here: from what people write to a URL that can be polled. Tokens and certificates: `credentials.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from typing import Literal
+from urllib.parse import quote, unquote, urlsplit
+
+from fleexmon_pipeline.settings.credentials import NONE, Credentials, credentials, prefix_of, refuse_shared_prefixes
+from fleexmon_pipeline.settings.values import (
+    BASE_URL,
+    Environment,
+    SettingError,
+    address_of,
+    base_url,
+    is_host,
+    is_loopback,
+    shown,
+    whole_number,
+)
+from fleexmon_pipeline.settings.variables import ui_port
+
+NODE_EXAMPLES = ("10.0.0.5", "10.0.0.5:8080", "https://blue.example.com")
+SOURCE_EXAMPLES = (*NODE_EXAMPLES, "journal+http://10.0.0.5:19531", 'loki+https://loki.example.com?query={app="shop"}')
+Kind = Literal["api", "journal", "loki"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one answer: what is over makes the slots partial, never the process large."""
+
+    answer_bytes: int = 4_000_000_000  # unpacked; an hour of 1,000 lines/s is 700 MB
+    answer_seconds: int = 600  # one that drips must not hold its run for ever
+    record_bytes: int = 32_000_000
+    ratio: int = 200  # unpacked to sent; log lines reach 10 to 30, and a bomb a thousand and more
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine that answers for its log lines, or a store that does for it."""
+
+    name: str  # its identity: a rename is a new node
+    url: str  # asked for lines: http://10.0.0.5:3000/api/logs
+    hostname: str  # LogEntry.hostname: the host as the operator wrote it, without port
+    kind: Kind = "api"
+    credentials: Credentials = field(default=NONE, repr=False)
+    limits: Limits = Limits()
+
+
+def limits(environment: Environment = os.environ) -> Limits:
+    """FLEEXMON_MAX_ANSWER_BYTES, FLEEXMON_MAX_ANSWER_SECONDS, FLEEXMON_MAX_RECORD_BYTES and FLEEXMON_MAX_RATIO."""
+    usual = Limits()
+    return Limits(
+        whole_number(environment, "FLEEXMON_MAX_ANSWER_BYTES", usual.answer_bytes, least=1_000_000, most=10**12),
+        whole_number(environment, "FLEEXMON_MAX_ANSWER_SECONDS", usual.answer_seconds, least=5, most=86_400),
+        whole_number(environment, "FLEEXMON_MAX_RECORD_BYTES", usual.record_bytes, least=10_000, most=10**9),
+        whole_number(environment, "FLEEXMON_MAX_RATIO", usual.ratio, least=10, most=100_000),
+    )
+
+
+def node_of(variable: str, name: str, value: str) -> Node:
+    """BLUE_HOST and its like: an IP or name (port 3000), `host:port`, or a base URL; `/api/logs` is appended.
+
+    `journal+http(s)://host:19531` is systemd-journal-gatewayd, `loki+http(s)://host/path?query={…}` Grafana Loki.
+    """
+    text = value.strip()
+    if "@" in text.partition("?query=")[0]:
+        raise SettingError(
+            variable,
+            f'"{shown(text)}" is not a node: a user or password in an address would be shown. '
+            f"Set {prefix_of(name)}USER and {prefix_of(name)}PASSWORD, or {prefix_of(name)}TOKEN.",
+            *NODE_EXAMPLES,
+        )
+    refusal = SettingError(
+        variable, f'"{shown(text)}" is not a node: neither an address, nor host:port, nor {BASE_URL}.', *NODE_EXAMPLES
+    )
+    scheme, separator, rest = text.partition("://")
+    if separator:
+        kind, plus, transport = scheme.rpartition("+")
+        if plus and (kind not in ("journal", "loki") or transport not in ("http", "https")):
+            raise SettingError(
+                variable, f'"{shown(text)}" is not a node: {shown(scheme)} is no source known here.', *SOURCE_EXAMPLES
+            )
+        if kind == "journal":
+            return _journal(name, f"{transport}://{rest}", refusal)
+        if kind == "loki":
+            return _loki(variable, name, f"{transport}://{rest}", refusal)
+        parts = base_url(text)
+        if parts is None:
+            raise refusal
+        base = text.rstrip("/")
+        return Node(name, base if base.endswith("/api/logs") else f"{base}/api/logs", parts.hostname or "")
+    if address := address_of(_unbracketed(text)):
+        bracketed = f"[{address}]" if address.version == 6 else str(address)
+        return Node(name, f"http://{bracketed}:3000/api/logs", str(address))
+    host, _, port = text.rpartition(":") if ":" in text else (text, "", "3000")
+    bare = _unbracketed(host)
+    if not is_host(bare) or (bare != host) != (":" in bare):
+        raise refusal
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise refusal
+    return Node(name, f"http://{host}:{port}/api/logs", bare)
+
+
+def _unbracketed(text: str) -> str:
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
+
+
+def _journal(name: str, text: str, refusal: SettingError) -> Node:
+    parts = base_url(text)
+    if parts is None:
+        raise refusal
+    port = "" if parts.port or parts.path.strip("/") else ":19531"  # a path is a proxy's, and so is the port
+    base = text.rstrip("/")
+    return Node(name, f"{base}{port}/entries", parts.hostname or "", "journal")
+
+
+def _loki(variable: str, name: str, text: str, refusal: SettingError) -> Node:
+    """The query stands in the address as people write it, or percent-encoded; nothing else may stand beside it."""
+    base, _, asked = text.partition("?")
+    parts = base_url(base)
+    if parts is None or "#" in asked:
+        raise refusal
+    key, _, query = asked.partition("=")
+    query = unquote(query)
+    if key != "query" or not re.fullmatch(r"(?s)\s*\{.*\}.*", query) or not query.isprintable():
+        raise SettingError(
+            variable,
+            "a Loki source needs ?query={…}, a LogQL selector; in LOG_SOURCES a comma in it is written %2C.",
+            SOURCE_EXAMPLES[-1],
+        )
+    base = base.rstrip("/").removesuffix("/loki/api/v1/query_range")
+    return Node(name, f"{base}/loki/api/v1/query_range?query={quote(query)}", parts.hostname or "", "loki")
+
+
+def nodes(environment: Environment = os.environ) -> list[Node]:
+    """BLUE_HOST, GREEN_HOST and LOG_SOURCES, in this order, with credentials and limits; [] when none is set.
+
+    Raises SettingError for one that is malformed, for a name or an address used twice, and for the UI's own address.
+    """
+    found: list[tuple[str, Node]] = []
+    for variable, name in (("BLUE_HOST", "blue"), ("GREEN_HOST", "green")):
+        if environment.get(variable, "").strip():
+            found.append((variable, node_of(variable, name, environment[variable])))
+    for entry in filter(None, (part.strip() for part in environment.get("LOG_SOURCES", "").split(","))):
+        name, equals, value = entry.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name.strip()):
+            raise SettingError("LOG_SOURCES", f'"{shown(entry)}" is not name=host.', "worker-1=10.0.0.7")
+        found.append(("LOG_SOURCES", node_of("LOG_SOURCES", name.strip(), value)))
+    for index, (variable, node) in enumerate(found):
+        for _, other in found[:index]:
+            if node.name == other.name:
+                raise SettingError(variable, f'"{node.name}" is used twice; the name is the identity.')
+            if _place(node) == _place(other):
+                raise SettingError(
+                    variable, f"{other.name} and {node.name} are the same address; its lines would be counted twice."
+                )
+        _refuse_own_address(variable, node, environment)
+    refuse_shared_prefixes(environment, (node.name for _, node in found))
+    usual = limits(environment)
+    ready = []
+    for _, node in found:
+        given = credentials(environment, node.name, node.url)
+        if given.org_id and node.kind != "loki":
+            raise SettingError(
+                f"{prefix_of(node.name)}ORG_ID", f"is set, but {node.name} is not a loki+http(s) source."
+            )
+        ready.append(replace(node, credentials=given, limits=usual))
+    return ready
+
+
+def _place(node: Node) -> tuple[str, int, str]:
+    """Where a node is, however its address is written."""
+    parts = urlsplit(node.url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return (parts.hostname or "").rstrip("."), port, f"{parts.path}?{parts.query}"
+
+
+def _refuse_own_address(variable: str, node: Node, environment: Environment) -> None:
+    host, port, _ = _place(node)
+    if (is_loopback(host) or host in ("0.0.0.0", "::")) and port == ui_port(environment):
+        raise SettingError(
+            variable,
+            f"{host}:{port} is this product's own UI, not a node; give the node's port, or set FLEEXMON_PORT.",
+        )

@@ -1,0 +1,34 @@
+"""The layout of the package: imports point down, and no package has too many modules to be read at a glance.
+
+The layers themselves: `[tool.importlinter]` in pyproject.toml. Why they are as they are: docs/decisions/0022.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent
+MAX_MODULES = 15
+MAX_MODULES_OF = {"commands": 25}  # a module per command
+
+
+def test_imports_point_down_and_stages_do_not_know_dagster() -> None:
+    lint = [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"]
+    checked = subprocess.run(lint, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=120)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "2 kept, 0 broken" in checked.stdout
+
+
+def test_no_package_has_too_many_modules() -> None:
+    package = PROJECT / "fleexmon_pipeline"
+    modules = Counter(
+        str(module.parent.relative_to(package)) for module in package.rglob("*.py") if module.name != "__init__.py"
+    )
+
+    assert modules["detection"] > 5  # the count really counts
+    too_many = {name: count for name, count in modules.items() if count > MAX_MODULES_OF.get(name, MAX_MODULES)}
+    assert too_many == {}
