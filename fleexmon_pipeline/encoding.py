@@ -13,6 +13,7 @@ from itertools import chain
 
 import brotli
 
+from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import Limits
 
 if sys.version_info >= (3, 14):
@@ -28,7 +29,7 @@ BOMB_FROM = 50_000_000  # bytes unpacked; less harms nobody, whatever its ratio
 WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MB: the most that RFC 9659 allows in HTTP
 
 
-class EncodingError(ValueError):
+class EncodingError(FleexmonError, ValueError):
     """The body is not what its Content-Encoding says, or a bomb. Pieces before the fault have been given."""
 
 

@@ -16,7 +16,7 @@ MAX_MODULES_OF = {"commands": 25}  # a module per command
 
 
 def test_imports_point_down_and_stages_do_not_know_dagster() -> None:
-    lint = [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"]
+    lint = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"]
     checked = subprocess.run(lint, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=120)
 
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -15,6 +15,7 @@ import msgspec
 
 from fleexmon_pipeline.collection.long_records import find_end, let_by
 from fleexmon_pipeline.collection.record_runs import Raw, Run, reason_of
+from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.settings import Limits
 
@@ -28,7 +29,7 @@ TRUNCATED = "Input data was truncated"  # msgspec's word for JSON that is sound 
 TRIES = 32  # ends of objects that are looked at from behind: records may hold arrays of objects themselves
 
 
-class NotAnAnswerError(ValueError):
+class NotAnAnswerError(FleexmonError, ValueError):
     """The body holds no records at all: HTML, prose, another API's JSON. The text says what was there instead."""
 
 

@@ -20,8 +20,8 @@ from fleexmon_pipeline.collection.account import Account, NodeAccount
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer
 from fleexmon_pipeline.collection.rejected import forget_recovered
 from fleexmon_pipeline.collection.rows import Rows
-from fleexmon_pipeline.collection.sources.ask.ask import ask
-from fleexmon_pipeline.collection.sources.ask.clients import Clients
+from fleexmon_pipeline.collection.sources.ask import ask
+from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.collection.store import Rejections, Stored
 from fleexmon_pipeline.collection.times import FUTURE
 from fleexmon_pipeline.database.connection import Connection

@@ -19,6 +19,7 @@ import httpx
 from fleexmon_pipeline.collection.answers import LOOKED_AT, NotAnAnswerError, clip
 from fleexmon_pipeline.collection.record_runs import Run
 from fleexmon_pipeline.encoding import ACCEPTED, EncodingError, unpacked
+from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Limits
 
@@ -28,7 +29,7 @@ ATTEMPTS = 3
 Ask = Callable[[], AbstractContextManager[httpx.Response]]
 
 
-class FetchError(Exception):
+class FetchError(FleexmonError):
     """Nothing, or nothing more, is to be had; the text is for LogCoverage."""
 
 

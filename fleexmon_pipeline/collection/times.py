@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from fleexmon_pipeline.errors import FleexmonError
+
 FUTURE = timedelta(days=1)  # a clock that far ahead is broken, not skewed
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST = 64  # characters of a time that is text
@@ -31,7 +33,7 @@ _PARTS = (("seconds", "nanos"), ("epochSecond", "nanoOfSecond"))
 _WRAPPED = ("$date", "date")  # MongoDB's logs; PHP's DateTime as JSON
 
 
-class RejectedError(ValueError):
+class RejectedError(FleexmonError, ValueError):
     """This record cannot become a LogEntry; the text is the reason that RejectedLog keeps."""
 
 

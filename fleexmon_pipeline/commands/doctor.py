@@ -22,8 +22,8 @@ import psycopg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection.fetch import TIMEOUT, plain
-from fleexmon_pipeline.collection.sources.ask.ask import ask
-from fleexmon_pipeline.collection.sources.ask.clients import Clients
+from fleexmon_pipeline.collection.sources.ask import ask
+from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import DatabaseTooNewError, version_of
 from fleexmon_pipeline.database.server import DatabaseUnreachableError, configured_url, dagster_conninfo, database_url

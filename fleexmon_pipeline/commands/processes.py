@@ -16,12 +16,14 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleexmon_pipeline.errors import FleexmonError
+
 _PR_SET_PDEATHSIG = 1
 MOST_BYTES_OF_A_LOG = 10_000_000  # the daemon fills that in half an hour while the database is down
 _STOP_SECONDS = 15.0  # a run that is under way may finish its transaction
 
 
-class CannotStartError(RuntimeError):
+class CannotStartError(FleexmonError, RuntimeError):
     """Why `up` gave up, and what to do."""
 
 

@@ -16,6 +16,7 @@ from fleexmon_pipeline.comparison.judge import Compared, Outcome, compare
 from fleexmon_pipeline.comparison.pair import Pair, pair_of
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.patterns.labels import read_labels
 from fleexmon_pipeline.patterns.read_counts import read_patterns
@@ -44,7 +45,7 @@ class Comparison:
     evidence: Mapping[tuple[str, str], list[uuid.UUID]]  # pattern and level → rows of LogEntry, newest first
 
 
-class NothingToCompareError(ValueError):
+class NothingToCompareError(FleexmonError, ValueError):
     """The window has no counts of either node. Its text says what there is."""
 
 

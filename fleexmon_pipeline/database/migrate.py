@@ -9,9 +9,10 @@ import psycopg
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.errors import FleexmonError
 
 
-class DatabaseTooNewError(RuntimeError):
+class DatabaseTooNewError(FleexmonError, RuntimeError):
     """The database was migrated by a later release than this one."""
 
 

@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import migrate
+from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import SettingError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ DAGSTER_SCHEMA = "fleexmon_dagster"
 LONGEST_NAME = 63  # bytes, of PostgreSQL's names
 
 
-class DatabaseUnreachableError(RuntimeError):
+class DatabaseUnreachableError(FleexmonError, RuntimeError):
     """The database does not answer, or does not let us in; the text names host and reason, never the password."""
 
 

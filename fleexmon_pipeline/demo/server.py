@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fleexmon_pipeline.demo import shop
 from fleexmon_pipeline.demo.page import Record
+from fleexmon_pipeline.errors import FleexmonError
 
 # Records with since <= timestamp < until, in time order, in lists of any length. Called in a thread per request.
 Source = Callable[[datetime, datetime], Iterable[list[Record]]]
@@ -30,7 +31,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class QueryError(ValueError):
+class QueryError(FleexmonError, ValueError):
     """A question that has no answer; its text is sent with status 400."""
 
 

@@ -16,6 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from fleexmon_pipeline.detection.rule_model import KINDS, Backlog, Divergence, Forecast, Ratio, Rule, Silence, Spike
+from fleexmon_pipeline.errors import FleexmonError
 
 BUILT_IN: Traversable = files("fleexmon_pipeline") / "rules"
 LARGEST_FILE = 100_000  # bytes; ours have 1,000, and a directory given by mistake may hold anything
@@ -116,7 +117,7 @@ def report(rules: Rules) -> str:
     return "\n".join([*lines, *(f"refused  {problem}" for problem in rules.problems)])
 
 
-class _RefusedError(Exception):
+class _RefusedError(FleexmonError):
     def __init__(self, reason: str, line: int | None = None) -> None:
         self.reason, self.line = reason, line
         super().__init__(reason)

@@ -7,8 +7,10 @@ import pwd
 import shutil
 from pathlib import Path
 
+from fleexmon_pipeline.errors import FleexmonError
 
-class EmbeddedServerError(RuntimeError):
+
+class EmbeddedServerError(FleexmonError, RuntimeError):
     """The embedded server cannot be made or started; the text says why, and where its log is."""
 
 

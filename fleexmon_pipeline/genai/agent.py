@@ -24,6 +24,7 @@ import httpx
 import msgspec
 
 from fleexmon_pipeline.encoding import EncodingError, unpacked
+from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.genai.answer import clean
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import GenAISettings
@@ -37,7 +38,7 @@ MOST_BYTES = 1_000_000  # an answer of max_tokens has some 10 kB
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
 
 
-class AgentError(Exception):
+class AgentError(FleexmonError):
     """The agent gave no answer. `outcome` is for the ledger: refused, dns, tls, timeout, http_429, not_json, …"""
 
     def __init__(self, outcome: str, message: str, *, latency_ms: int = 0, retry_after: float | None = None) -> None:

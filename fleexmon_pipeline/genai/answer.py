@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.redaction.redact import redact
 
@@ -38,7 +39,7 @@ _MOST_STARTS = 20  # braces at which an answer may begin
 _FENCED = re.compile(r"```[A-Za-z]{0,10}[ \t]*\n(.*?)```", re.DOTALL)
 
 
-class AnswerError(ValueError):
+class AnswerError(FleexmonError, ValueError):
     """The answer cannot be used; the text says why, in words that the agent can use to do better."""
 
     def __init__(self, reason: str, *, outcome: str = "invalid_answer") -> None:

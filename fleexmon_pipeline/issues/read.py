@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.errors import FleexmonError
 
 _SQL = statements("issues")
 _LEAST_PREFIX = 4
@@ -25,7 +26,7 @@ Status = Literal["open", "resolved", "all"]
 Row = dict[str, Any]
 
 
-class UnknownIssueError(ValueError):
+class UnknownIssueError(FleexmonError, ValueError):
     """No issue, or more than one, goes by what was asked for. Its text names it, the reason and the way out."""
 
 

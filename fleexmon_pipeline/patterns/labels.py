@@ -12,12 +12,13 @@ from datetime import datetime
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.errors import FleexmonError
 
 SQL = statements("labels")
 LONGEST_NAME = 80
 
 
-class UnknownPatternError(ValueError):
+class UnknownPatternError(FleexmonError, ValueError):
     """The text says which pattern was asked for, and what would do."""
 
 

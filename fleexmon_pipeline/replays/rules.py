@@ -18,6 +18,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.evaluate import asked_of, evaluate
 from fleexmon_pipeline.detection.rule_model import Detector, Divergence, Rule, Silence, Spike, Threshold, Trend
+from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.issues.episodes import Covered, Run, episodes
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity
@@ -84,7 +85,7 @@ class Backtest:
         return {rule: dict(sorted(days.items())) for rule, days in sorted(found.items())}
 
 
-class NothingKnownError(ValueError):
+class NothingKnownError(FleexmonError, ValueError):
     """No node answered in the window. The text says what is stored."""
 
 

@@ -16,6 +16,7 @@ import github
 import requests
 from urllib3.util import Retry
 
+from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import GitHubSettings
 
 TIMEOUT = 10  # seconds
@@ -34,7 +35,7 @@ _RETRY = Retry(
 Kind = Literal["auth", "rate-limit", "not-found", "gone", "refused", "unavailable", "unexpected"]
 
 
-class GitHubError(Exception):
+class GitHubError(FleexmonError):
     """A request that failed. `kind`: why; `retry_after`: seconds that GitHub asked to wait, if it did.
 
     After "unavailable" and "unexpected" a write may nevertheless have happened.

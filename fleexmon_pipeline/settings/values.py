@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import SplitResult, urlsplit
 
+from fleexmon_pipeline.errors import FleexmonError
+
 Environment = Mapping[str, str]
 
 BASE_URL = "an http(s) URL without user, password, query and fragment"
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?)*\.?")
 
 
-class SettingError(ValueError):
+class SettingError(FleexmonError, ValueError):
     """A variable that is missing or cannot be used. Its text names variable, value, reason and examples."""
 
     def __init__(self, variable: str, reason: str, *examples: str) -> None:

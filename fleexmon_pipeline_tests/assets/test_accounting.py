@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from fleexmon_pipeline.collection.sources.ask.ask import ask as ask_node
 
 from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
 from fleexmon_pipeline.collection import collect as collecting
 from fleexmon_pipeline.collection import rows
 from fleexmon_pipeline.collection.records import Line, RejectedError
 from fleexmon_pipeline.collection.rejected import Chosen, retry
+from fleexmon_pipeline.collection.sources.ask import ask as ask_node
 from fleexmon_pipeline.sensors import catch_up
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR

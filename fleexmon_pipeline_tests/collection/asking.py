@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from fleexmon_pipeline.collection.sources.ask.ask import ask
-from fleexmon_pipeline.collection.sources.ask.clients import Clients
-
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.collection.sources.ask import ask
+from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.window import HOUR, Window
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -16,12 +16,12 @@ from random import Random
 
 import brotli
 import pytest
-from fleexmon_pipeline.collection.sources.ask.ask import ask
-from fleexmon_pipeline.collection.sources.ask.clients import Clients
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline import encoding, settings
+from fleexmon_pipeline.collection.sources.ask import ask
+from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.encoding import EncodingError, unpacked, zstd
 from fleexmon_pipeline_tests.collection.asking import TEN, WINDOW, asked
 from fleexmon_pipeline_tests.node_server import NodeServer, lines

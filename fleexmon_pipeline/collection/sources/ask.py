@@ -16,8 +16,8 @@ import httpx
 from fleexmon_pipeline.collection.answers import NotAnAnswerError, Splitter
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer, FetchError
 from fleexmon_pipeline.collection.record_runs import Raw, Run
-from fleexmon_pipeline.collection.sources.ask import journal, loki
-from fleexmon_pipeline.collection.sources.ask.clients import Clients
+from fleexmon_pipeline.collection.sources import journal, loki
+from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.settings import Kind, Node
 from fleexmon_pipeline.window import Window
 

@@ -20,7 +20,7 @@ import msgspec
 
 from fleexmon_pipeline.collection.fetch import Answer, FetchError
 from fleexmon_pipeline.collection.record_runs import Raw
-from fleexmon_pipeline.collection.sources.ask.text_lines import record_of
+from fleexmon_pipeline.collection.sources.text_lines import record_of
 from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, Window

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fleexmon_pipeline.collection.sources.ask.ask import ask
-from fleexmon_pipeline.collection.sources.ask.clients import Clients
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -18,7 +16,9 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection import fetch
 from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.collection.records import Line, read
-from fleexmon_pipeline.collection.sources.ask import loki
+from fleexmon_pipeline.collection.sources import loki
+from fleexmon_pipeline.collection.sources.ask import ask
+from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
