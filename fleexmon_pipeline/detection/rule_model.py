@@ -306,10 +306,10 @@ KINDS: dict[str, type[Rule]] = {
 }
 
 
-def counted_levels(rules: Iterable[Rule]) -> dict[str, tuple[Level, ...]]:
+def counted_levels(rules: Iterable[Rule]) -> dict[str, list[Level]]:
     """Rule → the levels of a node's lines that it counts; rules that count all levels are left out."""
     return {
-        rule.name: rule.where.level
+        rule.name: list(rule.where.level)
         for rule in rules
         if isinstance(rule, Ratio | Threshold | Rate | Trend) and rule.where.level
     }
