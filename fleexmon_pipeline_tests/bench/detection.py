@@ -13,10 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.detection.evaluate import evaluate
+from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import BUILT_IN, all_rules, load_rules
 from fleexmon_pipeline.detection.rule_model import Detector, Rule, Threshold
-from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
 from fleexmon_pipeline.replays.rules import backtest
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.bench.place import apart, empty, place
@@ -131,9 +130,7 @@ def _fill(connection: Connection, lines: int, window: Window) -> None:
 
 
 def _judge(connection: Connection, rules: Sequence[Rule], window: Window) -> None:
-    said = evaluate(connection, rules, window, until=window.until)
-    subjects = write_occurrences(connection, said, source="detector", window=window)
-    reconcile(connection, subjects, now=window.until, since=window.since)
+    detect_hour(connection, window, rules, now=window.until, known_until=window.until)
 
 
 def _many(rules: Sequence[Rule], count: int) -> list[Rule]:

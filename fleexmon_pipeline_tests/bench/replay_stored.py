@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from fleexmon_pipeline.collection.collect import collect
-from fleexmon_pipeline.comparison.deployments import notice
 from fleexmon_pipeline.database.connection import connect
-from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.judged_hours import note_seen
+from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.forecasting.announce import warn
 from fleexmon_pipeline.forecasting.forecasts import make_forecasts
@@ -72,12 +70,9 @@ def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dic
                 rebuild_counts(connection, hour, miner, redact=redact)
             make_forecasts(connection, rules, window, now=window.until)  # each as of its hour's end
             for hour in window.hours():
-                notice(connection, hour)
-                found = evaluate(connection, rules, hour, until=hour.until)
-                subjects = write_occurrences(connection, found, source="detector", window=hour)
-                note_seen(connection, hour)
+                detect_hour(connection, hour, rules, now=hour.until, known_until=hour.until)
                 foreseen = predict(connection, rules, hour, now_end=hour.until) + warn(connection, rules, hour)
-                subjects |= write_occurrences(connection, foreseen, source="predictor", window=hour)
+                subjects = write_occurrences(connection, foreseen, source="predictor", window=hour)
                 reconcile(connection, subjects | open_subjects(connection), now=hour.until, since=hour.since)
             rows = connection.execute(ISSUES.encode()).fetchall()
     for row in rows:

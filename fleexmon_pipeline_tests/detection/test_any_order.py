@@ -10,31 +10,26 @@ import random
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from threading import Timer
 
 import psycopg
 
-from fleexmon_pipeline.collection.gaps import covered_until
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.judged_hours import note_seen
+from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.issues.lifecycle import (
     newest_covered,
     open_subjects,
     reconcile,
-    subjects_over,
-    write_occurrences,
 )
-from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.patterns.stored_lines import TEN
 
-RULES = load_rules().rules
-SHADOWS = {"unusual-volume", "repeated-error"}  # what shadows say is kept apart, and must not depend on order either
+SHADOWS = {"unusual-volume", "repeated-error"}  # their rows must not depend on the order either
+RULES = [rule.model_copy(update={"mode": "shadow"}) if rule.name in SHADOWS else rule for rule in load_rules().rules]
 SINCE = TEN - 10 * HOUR
 DAYS = 9
 LAST = SINCE + (DAYS - 1) * DAY
@@ -99,18 +94,9 @@ def _execute(connection: Connection, statements: str, **parameters: datetime) ->
 def _run(connection: Connection, window: Window) -> None:
     """As the assets do with an hour."""
     _execute(connection, ARRIVE, since=window.since, until=window.until)
-    slots = window
-    if known := covered_until(connection, Window(window.until, window.until + timedelta(minutes=15))):
-        slots = Window(window.since, known)
-    said = evaluate(connection, RULES, slots, until=slots.until)
-    write_shadows(connection, [each for each in said if each.rule in SHADOWS], slots)
-    loud = [each for each in said if each.rule not in SHADOWS]
-    subjects = write_occurrences(connection, loud, source="detector", window=slots) | subjects_over(connection, window)
     now = newest_covered(connection)
     assert now
-    reconcile(connection, subjects, now=now, since=window.since)
-    for hour in window.hours():
-        note_seen(connection, hour)
+    detect_hour(connection, window, RULES, now=window.until, known_until=now)
     reconcile(connection, open_subjects(connection), now=now)
 
 

@@ -18,12 +18,12 @@ from fleexmon_pipeline.comparison.newest import compare_newest
 from fleexmon_pipeline.comparison.read import compare_nodes
 from fleexmon_pipeline.comparison.watch import judged_with
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.divergence import longest_watch
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.judged_hours import note_seen
 from fleexmon_pipeline.detection.rule_files import BUILT_IN, load_rules
 from fleexmon_pipeline.detection.rule_model import Divergence
-from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile, write_occurrences
+from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.patterns.labels import label
 from fleexmon_pipeline.replays.rules import backtest
@@ -55,11 +55,9 @@ def rule(**changes: Any) -> Divergence:
 
 
 def judge(connection: Connection, hour: Window, rules: Iterable[Divergence] = RULES) -> list[Occurrence]:
-    said = evaluate(connection, list(rules), hour, until=hour.until)
-    subjects = write_occurrences(connection, said, source="detector", window=hour)
-    note_seen(connection, hour)
-    reconcile(connection, subjects | open_subjects(connection), now=hour.until)
-    return said
+    detected = detect_hour(connection, hour, list(rules), now=hour.until, known_until=hour.until)
+    reconcile(connection, open_subjects(connection), now=hour.until)
+    return list(detected.in_hour())
 
 
 def issues(connection: Connection) -> list[dict[str, Any]]:

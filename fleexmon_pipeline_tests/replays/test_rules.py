@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.evaluate import evaluate
+from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import BUILT_IN, all_rules, load_rules
 from fleexmon_pipeline.detection.rule_model import Backlog, Rule
 from fleexmon_pipeline.forecasting.predictors import predict
@@ -41,10 +41,9 @@ def connection(database: Database) -> Iterator[Connection]:
 
 def as_it_ran(connection: Connection, window: Window = WINDOW) -> None:
     for hour in window.hours():
-        said = evaluate(connection, RULES, hour, until=hour.until)
-        subjects = write_occurrences(connection, said, source="detector", window=hour)
+        detect_hour(connection, hour, RULES, now=hour.until, known_until=hour.until)
         foreseen = predict(connection, [r for r in RULES if not isinstance(r, Backlog)], hour, now_end=hour.until)
-        subjects |= write_occurrences(connection, foreseen, source="predictor", window=hour)
+        subjects = write_occurrences(connection, foreseen, source="predictor", window=hour)
         reconcile(connection, subjects, now=hour.until)
     reconcile(connection, open_subjects(connection), now=newest_covered(connection) or hour.until)
 
