@@ -1,12 +1,16 @@
 """A level as loggers write it becomes debug, info, warn, error or fatal.
 
-Here: words and numbers. Which field of a record is its level, and what becomes of the original:
-`collection/records.py`.
+Here: the levels, and the words and numbers for them. Which field of a record holds its level, and what becomes of the
+original: `collection/records.py`.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Literal
+
+Level = Literal["debug", "info", "warn", "error", "fatal"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")  # ascending
 
 MOST_OF_A_WORD = 200  # of a level's original word: one of 20 kB was seen
 
@@ -17,7 +21,7 @@ _WORDS = {
     "error": "error err severe failure fail e",
     "fatal": "fatal critical crit alert emerg emergency panic dpanic f",
 }
-LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
+LEVEL_OF_WORD = {word: level for level, words in _WORDS.items() for word in words.split()}
 # Bunyan and pino count in tens, syslog from 7 down to 0, PHP's Monolog in hundreds.
 _NUMBERS = {10: "debug", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal",
             7: "debug", 6: "info", 5: "info", 4: "warn", 3: "error", 2: "fatal", 1: "fatal", 0: "fatal",
@@ -40,12 +44,12 @@ def known_level(value: object) -> str | None:
     if isinstance(value, (int, float)):
         return _numbered(int(value)) if value == value and abs(value) < 1_000 else None  # noqa: PLR0124
     word = str(value)[:MOST_OF_A_WORD].strip().strip("[]").lower()
-    if level := LEVELS.get(word):
+    if level := LEVEL_OF_WORD.get(word):
         return level
     word = _DECORATION.sub("", _DECORATION.sub("", word))
     if word.isascii() and word.isdigit():
         return _numbered(int(word[:6]))
-    return LEVELS.get(word) or LEVELS.get(_STEP.sub("", word))
+    return LEVEL_OF_WORD.get(word) or LEVEL_OF_WORD.get(_STEP.sub("", word))
 
 
 def _numbered(number: int) -> str | None:

@@ -18,6 +18,7 @@ from fleexmon_pipeline.issues.lifecycle import write_occurrences
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import DAY, HOUR, Window, contiguous
+from fleexmon_pipeline.wording import counted
 
 SQL = statements("gaps")
 RULE = "collection-gap"  # the issue's type, too; no rule file has this name
@@ -95,7 +96,7 @@ def _occurrence(node: str, stretch: list[GivenUp]) -> Occurrence:
         subject=Subject(node=node),
         slot=last.slots[0],
         severity=Severity.MEDIUM,
-        title=f"Log lines of {node} are missing ({count:,} {'hour' if count == 1 else 'hours'})",
+        title=f"Log lines of {node} are missing ({counted(count, 'hour')})",
         description="\n".join(
             [
                 f"{node} was asked {MOST_ATTEMPTS} times for the lines of these hours, and is asked no more:",

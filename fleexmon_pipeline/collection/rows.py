@@ -117,7 +117,9 @@ class Rows:
 
         known_in: lines of a slot that get no row.
         """
-        levels = {level: (level.encode(), _fields(level, self._source)) for level in set(LEVELS.values())}
+        levels: dict[str, tuple[bytes, bytes]] = {
+            level: (level.encode(), _fields(level, self._source)) for level in LEVELS
+        }
         seconds, fractions, digest_of = _Seconds(), _FRACTIONS, self._identities.digest
         since, until = _micros(self._window.since), _micros(self._window.until)
         slots: defaultdict[int, int] = defaultdict(int)

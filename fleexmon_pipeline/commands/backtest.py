@@ -5,7 +5,6 @@ Here: options, and what is printed. The replay: `replays/rules.py`.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -23,12 +22,12 @@ from fleexmon_pipeline.detection.rule_files import Rules, all_rules
 from fleexmon_pipeline.issues.lifecycle import newest_covered
 from fleexmon_pipeline.replays.rules import Backtest, Issue, NothingKnownError, Progress, backtest
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
+from fleexmon_pipeline.wording import inert_line, iso_text, plural
 
 Write = Callable[[str], object]
 CURRENT = "CURRENT"
 LONGEST = 366 * DAY
 _LISTED = 40  # issues of a kind; --json has all
-_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def run_backtest(
@@ -76,8 +75,8 @@ def _window(since: str, until: str | None, *, newest: datetime | None, now: date
 def as_document(found: Backtest) -> dict[str, Any]:
     """All of it; times are ISO 8601 in UTC."""
     return {
-        "from": _iso(found.window.since),
-        "to": _iso(found.window.until),
+        "from": iso_text(found.window.since, "seconds"),
+        "to": iso_text(found.window.until, "seconds"),
         "lines": found.lines,
         "nodes": found.known,
         "rules_changed": found.changed,
@@ -103,7 +102,8 @@ def as_document(found: Backtest) -> dict[str, Any]:
 def _issue(issue: Issue) -> dict[str, Any]:
     return {
         "fingerprint": issue.fingerprint, "rule": issue.rule, "severity": issue.severity, "title": issue.title,
-        "nodes": issue.nodes, "since": _iso(issue.since), "until": _iso(issue.until), "slots": issue.slots,
+        "nodes": issue.nodes,
+        "since": iso_text(issue.since, "seconds"), "until": iso_text(issue.until, "seconds"), "slots": issue.slots,
         "verdict": issue.verdict,
     }  # fmt: skip
 
@@ -128,12 +128,12 @@ def page(found: Backtest) -> str:
     if found.reweighed:
         lines += ["", "Kept with another severity"]
         lines += [f"~ {old.severity} → {_told(new)}" for old, new in found.reweighed[:_LISTED]]
-    lines += ["", _alarms(found), *(f"Note: {_inert(note)}" for note in found.notes)]
+    lines += ["", _alarms(found), *(f"Note: {inert_line(note)}" for note in found.notes)]
     return "\n".join(lines)
 
 
 def _gaps(found: Backtest) -> list[str]:
-    holes = [f"{_inert(node)} {share:.0%}" for node, share in found.known.items() if share < 0.995]
+    holes = [f"{inert_line(node)} {share:.0%}" for node, share in found.known.items() if share < 0.995]
     return [f"Not all of it is known: {', '.join(holes)} of the slots; where nothing is known nothing fires"] * bool(
         holes
     )
@@ -153,19 +153,19 @@ def _listed(heading: str, sign: str, issues: tuple[Issue, ...]) -> Iterable[str]
 
 
 def _nodes(issue: Issue) -> str:
-    return _inert(", ".join(issue.nodes) or "all nodes")
+    return inert_line(", ".join(issue.nodes) or "all nodes")
 
 
 def _told(issue: Issue, width: int = 0) -> str:
     called = f"  [{issue.verdict}]" if issue.verdict else ""
     return (
         f"{Window(issue.since, issue.until)}  {issue.severity:<8}  {_nodes(issue):<{width}}  {issue.rule}: "
-        f"{_inert(issue.title)}{called}"
+        f"{inert_line(issue.title)}{called}"
     )
 
 
 def _alarms(found: Backtest) -> str:
-    days = f"{found.days:.3g} day{'' if found.days == 1 else 's'}"
+    days = f"{found.days:.3g} {plural(found.days, 'day')}"
     text = f"Issues: {len(found.against)} before, {len(found.candidate)} after, in {days}."
     if not any(issue.verdict for issue in (*found.against, *found.candidate)):
         return f"{text} Nobody has called one of them noise or real yet: `fleexmon issues resolve ID --as noise`."
@@ -173,12 +173,3 @@ def _alarms(found: Backtest) -> str:
     text += f" Of those that people called noise: {alarms[0]:.2f} a day before, {alarms[1]:.2f} after."
     real = sum(issue.verdict == "real" for issue in found.lost)
     return f"{text} Lost: {real} that people called real." if real else text
-
-
-def _iso(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _inert(text: str) -> str:
-    """Titles quote log lines, which must not move the cursor."""
-    return _ODD.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -25,10 +25,10 @@ from fleexmon_pipeline.comparison.read import (
 )
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.server import database_url
-from fleexmon_pipeline.reporting.escape import clean
 from fleexmon_pipeline.settings import Environment
 from fleexmon_pipeline.settings import live_node as said_live
 from fleexmon_pipeline.window import SLOT, Window, ceil, floor
+from fleexmon_pipeline.wording import iso_text, one_line
 
 EXIT: dict[Verdict, int] = {"pass": 0, "marginal": 0, "fail": 1, "inconclusive": 3}
 MOST_ROWS, MOST_KNOWN = 30, 8  # of the table; JSON has all
@@ -83,7 +83,7 @@ def sides_of(
         )
     for option, name in (("--baseline", baseline), ("--candidate", candidate), ("LIVE_NODE", live)):
         if name is not None and name not in known:
-            raise typer.BadParameter(f'{option}: "{clean(name, most=60)}" is no node. Known: {", ".join(known)}')
+            raise typer.BadParameter(f'{option}: "{one_line(name, most=60)}" is no node. Known: {", ".join(known)}')
     if baseline is None:
         found = live_node(connection, window, known, live) or next((each for each in COLOURS if each in known), None)
         baseline = found if found != candidate else _other(found, known)
@@ -109,7 +109,7 @@ def as_document(found: Comparison) -> dict[str, Any]:
     return {
         "verdict": outcome.verdict,
         "reasons": outcome.reasons,
-        "window": {"since": _iso(found.window.since), "until": _iso(found.window.until)},
+        "window": {"since": iso_text(found.window.since), "until": iso_text(found.window.until)},
         "baseline": {"node": found.baseline, "lines": outcome.lines[0], "before": outcome.before},
         "candidate": {"node": found.candidate, "lines": outcome.lines[1]},
         "calibration": {
@@ -176,7 +176,7 @@ def show(console: Console, found: Comparison) -> None:
 
 
 def _template(found: Comparison, each: Compared) -> str:
-    return clean(found.templates[each.pattern], most=200)
+    return one_line(found.templates[each.pattern], most=200)
 
 
 def _chance(each: Compared) -> str:
@@ -185,7 +185,3 @@ def _chance(each: Compared) -> str:
 
 def _lines(each: Compared) -> int:
     return each.baseline + each.candidate
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

@@ -15,9 +15,9 @@ from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.comparison.watch import judged_with
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import database_url
-from fleexmon_pipeline.reporting.escape import clean
 from fleexmon_pipeline.settings import Environment, SettingError, nodes
 from fleexmon_pipeline.window import EPOCH, HOUR, Window
+from fleexmon_pipeline.wording import counted, iso_text, one_line
 
 Write = Callable[[str], object]
 
@@ -30,8 +30,8 @@ def print_deployments(write: Write, node: str | None, *, as_json: bool, now: dat
         write(msgspec.json.encode([_document(each) for each in found]).decode())
         return
     for each in found:
-        write(f"{each.at:%Y-%m-%d %H:%M}  {each.node:<12}  {clean(each.version, most=60):<20}  {_by(each)}")
-    write(f"{len(found)} deployment{'' if len(found) == 1 else 's'}")
+        write(f"{each.at:%Y-%m-%d %H:%M}  {each.node:<12}  {one_line(each.version, most=60):<20}  {_by(each)}")
+    write(f"{counted(len(found), 'deployment')}")
 
 
 def mark_deployed(
@@ -41,7 +41,7 @@ def mark_deployed(
     """Twice is once. Raises typer.BadParameter."""
     if not is_version(version):
         raise typer.BadParameter(
-            f'VERSION: "{clean(version, most=60)}" is no version: letters, digits and ._+:@/-, at most 100.'
+            f'VERSION: "{one_line(version, most=60)}" is no version: letters, digits and ._+:@/-, at most 100.'
         )
     moment = moment_of("--at", at, now=now) if at else now
     if moment > now:
@@ -50,7 +50,7 @@ def mark_deployed(
         known = {*known_nodes(connection), *_configured(environment)}
         if node not in known:
             names = ", ".join(sorted(known)) or "none: nothing was collected yet"
-            raise typer.BadParameter(f'NODE: "{clean(node, most=60)}" is no node. Known: {names}')
+            raise typer.BadParameter(f'NODE: "{one_line(node, most=60)}" is no node. Known: {names}')
         wanted = Deployment(node, version, moment.replace(microsecond=0), by, "person")
         before = mark(connection, wanted)
         for hour in judged_with(connection, wanted) if before is None else ():
@@ -74,11 +74,11 @@ def _configured(environment: Environment) -> list[str]:
 
 def _by(each: Deployment) -> str:
     sources = {"line": "noticed in a line of its start", "metadata": "noticed in the lines' metadata"}
-    return sources.get(each.source, f"by {clean(each.by, most=60)}")
+    return sources.get(each.source, f"by {one_line(each.by, most=60)}")
 
 
 def _document(each: Deployment) -> dict[str, str]:
     return {
-        "node": each.node, "version": each.version, "at": each.at.isoformat().replace("+00:00", "Z"), "by": each.by,
+        "node": each.node, "version": each.version, "at": iso_text(each.at), "by": each.by,
         "source": each.source,
     }  # fmt: skip

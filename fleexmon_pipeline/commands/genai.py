@@ -28,6 +28,7 @@ from fleexmon_pipeline.genai.questions import drafts
 from fleexmon_pipeline.replays.genai import Difference, Estimate, Replayed, Said, estimate, replay
 from fleexmon_pipeline.settings import GenAISettings, SettingError
 from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.wording import counted
 
 Write = Callable[[str], object]
 NOT_SET = "GENAI_AGENT_URL is not set: nothing is sent"
@@ -61,10 +62,10 @@ def print_preview(
         write(msgspec.json.encode(told, enc_hook=str).decode())
         return
     write(f"POST {url}, {'with' if key else 'without'} a key" if url else NOT_SET)
-    write(f"{window} UTC: {_count(len(made), 'question')}, about {tokens:,} tokens{_money(cost)}")
+    write(f"{window} UTC: {counted(len(made), 'question')}, about {tokens:,} tokens{_money(cost)}")
     for number, (draft, body) in enumerate(zip(made, bodies, strict=True), 1):
         rest = ", ".join(f"{name} {value}" for name, value in body.items() if name != "messages")
-        write(f"\n===== request {number} of {len(made)}: {_count(len(draft.records), 'pattern')}; {rest}")
+        write(f"\n===== request {number} of {len(made)}: {counted(len(draft.records), 'pattern')}; {rest}")
         for message in draft.messages:
             write(f"----- {message['role']}\n{message['content']}")
         for missing in draft.grounding.missing:
@@ -115,7 +116,7 @@ def run_replay(
 def _print_replayed(write: Write, result: Replayed, terms: Terms, *, hours: int) -> None:
     spent = terms.prices.cost(result.tokens_in, result.tokens_out)
     write(
-        f"{_count(len(result.judged), 'hour')} of {hours} judged, {_count(result.calls, 'answer')}, "
+        f"{counted(len(result.judged), 'hour')} of {hours} judged, {counted(result.calls, 'answer')}, "
         f"{result.tokens_in + result.tokens_out:,} tokens{_money(spent)}"
     )
     if len(result.judged) < hours:
@@ -147,13 +148,9 @@ def _costs(cost: Estimate) -> str:
     if not cost.questions:
         return "no question that was not answered in the last day"
     return (
-        f"{_count(cost.questions, 'question')} about {_count(cost.patterns, 'pattern')}, about {cost.tokens_in:,} "
+        f"{counted(cost.questions, 'question')} about {counted(cost.patterns, 'pattern')}, about {cost.tokens_in:,} "
         f"tokens and at most {cost.tokens_out:,} in answers{_money(cost.cost)}"
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _money(cost: Decimal | None) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from fleexmon_pipeline.issues.context import LastDay, Surroundings
 from fleexmon_pipeline.issues.read import IssueDetail, Row
+from fleexmon_pipeline.wording import inert
 
-_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ITEM = re.compile(r"(-|\d+\.) ")
 _BARS = "▁▂▃▄▅▆▇█"
 _UNKNOWN = "·"
@@ -138,8 +138,3 @@ def _wrapped(text: str) -> list[str]:
         rest = " " * (2 + (item.end() if item else 0))
         lines += wrap(inert(part), width, initial_indent="  ", subsequent_indent=rest, break_on_hyphens=False) or [""]
     return lines
-
-
-def inert(text: str) -> str:
-    """A log line must not move the cursor or colour the terminal of who reads it."""
-    return _ODD.sub("\N{REPLACEMENT CHARACTER}", str(text))

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.issue_page import inert, page
+from fleexmon_pipeline.commands.issue_page import page
 from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.server import database_url
@@ -24,7 +24,7 @@ from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.issues.people import Scope, Verdict
 from fleexmon_pipeline.issues.read import Status, UnknownIssueError, list_issues, show_issue
 from fleexmon_pipeline.issues.runbooks import runbook
-from fleexmon_pipeline.reporting.verdict import counted
+from fleexmon_pipeline.wording import counted, inert
 
 Write = Callable[[str], object]
 _SHORT = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash

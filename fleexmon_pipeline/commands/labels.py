@@ -11,7 +11,7 @@ import typer
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.patterns.labels import LONGEST_NAME, Label, UnknownPatternError, label, read_labels
-from fleexmon_pipeline.reporting.escape import clean
+from fleexmon_pipeline.wording import one_line
 
 Write = Callable[[str], object]
 
@@ -58,4 +58,4 @@ def _line(label: Label) -> str:
 
 
 def _shown(text: str) -> str:
-    return clean(text, most=200)
+    return one_line(text, most=200)

@@ -16,11 +16,12 @@ from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.patterns.miner import PatternMiner
-from fleexmon_pipeline.patterns.store import LEVELS, load_miner
+from fleexmon_pipeline.patterns.store import load_miner
+from fleexmon_pipeline.wording import inert
 
 _SECONDS_BETWEEN_LOOKS = 2.0
-_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a line must not move the cursor of who reads it
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _newest_first(connection: Connection, wanted: Wanted) -> Iterator[dict[str, 
 
 
 def _text(row: dict[str, Any]) -> str:
-    message = _ODD.sub("\N{REPLACEMENT CHARACTER}", row["message"])
+    message = inert(row["message"])
     return f"{row['timestamp']:%Y-%m-%d %H:%M:%S.%f} {row['node']:<8} {row['level']:<5} {message}"
 
 

@@ -20,6 +20,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.resources.nodes import watched
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, ceil, floor
+from fleexmon_pipeline.wording import counted
 
 ADVICE = """\
 Adding a node (BLUE_HOST, GREEN_HOST or LOG_SOURCES=name=host,...): it is asked from then on; for what it has from
@@ -118,7 +119,7 @@ def _page(known: Known, now: datetime) -> str:
     slots = ", ".join(f"{count} {status}" for status, count in known.last_day.items())
     gaps = "none"
     if known.gaps["hours"]:
-        gaps = f"{_hours(known.gaps['hours'])}, the oldest from {known.gaps['oldest']:%Y-%m-%d %H:%M} UTC"
+        gaps = f"{counted(known.gaps['hours'], 'hour')}, the oldest from {known.gaps['oldest']:%Y-%m-%d %H:%M} UTC"
         gaps += f"; {known.gaps['givenUp']} given up" if known.gaps["givenUp"] else "; asked for again by itself"
     rejected = f"{known.rejected:,} records: fleexmon rejected list --node {known.node}" if known.rejected else "none"
     told += [
@@ -129,10 +130,6 @@ def _page(known: Known, now: datetime) -> str:
         f"  rejected   {rejected}",
     ]
     return "\n".join(told) + "\n"
-
-
-def _hours(count: int) -> str:
-    return f"{count:,} {'hour' if count == 1 else 'hours'}"
 
 
 def _ago(lag: timedelta) -> str:

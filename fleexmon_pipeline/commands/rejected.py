@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,9 +15,9 @@ from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.wording import counted, inert_line
 
 Write = Callable[[str], object]
-_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHOWN = 160  # characters of a payload; --json has all that is kept
 
 
@@ -40,15 +39,15 @@ def print_rejected(write: Write, chosen: Chosen, limit: int, *, as_json: bool) -
         if as_json:
             write(msgspec.json.encode([{**row, "id": str(row["id"])} for row in rows]).decode())
             return
-        counted = connection.execute(sql["reasons"], chosen.parameters()).fetchall()
+        by_reason = connection.execute(sql["reasons"], chosen.parameters()).fetchall()
     for row in rows:
         window = Window(row["windowStart"], row["windowEnd"])
         write(f"{window}  {row['node']:<8}  {_inert(row['reason'])}\n    {_inert(row['payload'][: _SHOWN + 1])}")
     reasons: Counter[str] = Counter()
-    for row in counted:
+    for row in by_reason:
         reasons[row["reason"]] += row["records"]
     shown = f"; the newest {len(rows):,} are shown" if reasons.total() > len(rows) else ""
-    write(f"{_records(reasons.total())} rejected{_by_reason(reasons)}{shown}")
+    write(f"{counted(reasons.total(), 'record')} rejected{_by_reason(reasons)}{shown}")
 
 
 def retry_rejected(write: Write, chosen: Chosen, *, dry_run: bool, now: datetime) -> None:
@@ -64,18 +63,14 @@ def sentence(done: Retried, *, dry_run: bool) -> str:
     if not done.records:
         return "no record is rejected there"
     would = "would become" if dry_run else "became"
-    told = f"{done.stored:,} of {_records(done.records)} {would} lines"
+    told = f"{done.stored:,} of {counted(done.records, 'record')} {would} lines"
     if done.stored:
-        hours = f"{len(done.hours):,} {'hour' if len(done.hours) == 1 else 'hours'}"
+        hours = counted(len(done.hours), "hour")
         told += f" of {hours}" + ("" if dry_run else ", which the catch-up sensor will have analysed in some minutes")
     if done.known:
         told += f"; {done.known:,} {'are' if dry_run else 'were'} lines already, collected again since"
     told += f". {done.stay.total():,} {'would stay' if dry_run else 'stay'}{_by_reason(done.stay)}."
     return told + (" Nothing was changed (--dry-run)." if dry_run else "")
-
-
-def _records(count: int) -> str:
-    return f"{count:,} {'record' if count == 1 else 'records'}"
 
 
 def _by_reason(reasons: Counter[str]) -> str:
@@ -85,4 +80,4 @@ def _by_reason(reasons: Counter[str]) -> str:
 
 def _inert(text: str) -> str:
     """What a node sent must not move the cursor of who reads it."""
-    return _ODD.sub("\N{REPLACEMENT CHARACTER}", text[:_SHOWN]) + ("…" if len(text) > _SHOWN else "")
+    return inert_line(text[:_SHOWN]) + ("…" if len(text) > _SHOWN else "")

@@ -24,6 +24,7 @@ from fleexmon_pipeline.comparison.measure import (
     unknown_chance,
 )
 from fleexmon_pipeline.comparison.pair import LEAST_LINES, SERIOUS, Pair, Side, against_before, idle
+from fleexmon_pipeline.wording import counted
 
 Verdict = Literal["pass", "marginal", "fail", "inconclusive"]
 Status = Literal["unknown", "missing", "unexpected frequency", "known"]
@@ -140,9 +141,9 @@ def _lacking(pair: Pair, baseline: str, candidate: str) -> str | None:
     b, c = pair.baseline, pair.candidate
     for node, side, other in ((candidate, c, b), (baseline, b, c)):
         if side.every < LEAST_LINES:
-            return f"too little data: {node} has {_count(side.every, 'line')}, and it takes {LEAST_LINES}"
+            return f"too little data: {node} has {counted(side.every, 'line')}, and it takes {LEAST_LINES}"
         if idle(side, other):
-            return f"{node} is idle: {_count(b.every, 'line')} of {baseline}, {c.every:,} of {candidate}"
+            return f"{node} is idle: {counted(b.every, 'line')} of {baseline}, {c.every:,} of {candidate}"
     return None
 
 
@@ -168,7 +169,7 @@ def _verdict(
         (mild["unexpected frequency"], "of unexpected frequency"),
     ]
     reasons = [
-        f"{_count(len(each), 'error' if each[0].weight == 'fail' else 'pattern')} {words}"
+        f"{counted(len(each), 'error' if each[0].weight == 'fail' else 'pattern')} {words}"
         for each, words in told
         if each
     ]
@@ -183,7 +184,7 @@ def _verdict(
     verdict: Verdict = "fail" if wrong else "marginal" if errors or any(mild.values()) else "pass"
     if verdict == "pass":
         new = sum(each.status == "unknown" for each in outcome.patterns)
-        also = f"; {_count(new, 'pattern')} new, of no weight" if new else ""
+        also = f"; {counted(new, 'pattern')} new, of no weight" if new else ""
         reasons.insert(0, f"no error is new or more frequent, and no pattern stands out{also}")
     return verdict, [*reasons, _calibration(outcome.usual)]
 
@@ -192,7 +193,7 @@ def _calibration(usual: Usual) -> str:
     if usual.calibrated:
         return f"calibrated by {usual.windows} quiet windows of the past, of which at most {FALSE_FAILS:.0%} would fail"
     return (
-        f"not calibrated: {_count(usual.windows, 'quiet window')} of the past, and it takes {ENOUGH_PAST}; "
+        f"not calibrated: {counted(usual.windows, 'quiet window')} of the past, and it takes {ENOUGH_PAST}; "
         "until then a frequency alone fails nothing"
     )
 
@@ -208,8 +209,4 @@ def _errors(pair: Pair, baseline: str, candidate: str) -> str:
 
 
 def _lines(named: list[Compared]) -> str:
-    return _count(sum(each.candidate for each in named), "line")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return counted(sum(each.candidate for each in named), "line")

@@ -21,6 +21,7 @@ from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.patterns.labels import read_labels
 from fleexmon_pipeline.patterns.read_counts import read_patterns
 from fleexmon_pipeline.window import DAY, SLOT, Window
+from fleexmon_pipeline.wording import counted
 
 SQL = statements("comparison")
 PAST = 7 * DAY
@@ -91,7 +92,7 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
     outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known)
     outcome = _mind_coverage(connection, window, nodes, outcome)
     if left_out := len(set(every.values()) & ignored):
-        told = f"{left_out} ignored {'pattern' if left_out == 1 else 'patterns'} left out"
+        told = f"{counted(left_out, 'ignored pattern')} left out"
         outcome = replace(outcome, reasons=[*outcome.reasons, told])
     shown = [each for each in outcome.patterns if each.status != "known"][:MOST_SHOWN]
     evidence = _evidence(connection, window, baseline, candidate, shown, members, before=outcome.before)

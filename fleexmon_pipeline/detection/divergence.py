@@ -16,12 +16,12 @@ from fleexmon_pipeline.comparison.judge import Compared, Verdict
 from fleexmon_pipeline.comparison.read import Comparison, NothingToCompareError, compare_nodes
 from fleexmon_pipeline.comparison.watch import AFTER, LONGEST_AFTER, STEP, baseline_for, stretches
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.firing import Firing, occurrence
+from fleexmon_pipeline.detection.firing import MAX_TEMPLATE_SHOWN, Firing, occurrence
 from fleexmon_pipeline.detection.rule_model import Divergence, Rule
-from fleexmon_pipeline.detection.wording import TEMPLATE_SHOWN, spoken
 from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
 from fleexmon_pipeline.patterns.read_counts import newest_first
 from fleexmon_pipeline.window import SLOT, Window
+from fleexmon_pipeline.wording import duration, iso_text
 
 MOST_DEPLOYED = 1_000  # of the hours that are looked back on; a node that starts anew every minute has no news
 MOST_TOLD = 20  # patterns in metadata
@@ -109,7 +109,7 @@ def _occurrence(rule: Divergence, found: Deployment, comparison: Comparison) -> 
         each for each in outcome.patterns if each.weight != "pass"
     ]
     lines = sum(each.candidate for each in weighty)
-    template = comparison.templates[weighty[0].pattern][:TEMPLATE_SHOWN] if weighty else ""
+    template = comparison.templates[weighty[0].pattern][:MAX_TEMPLATE_SHOWN] if weighty else ""
     command = command_of(comparison)
     shown = {
         "node": found.node,
@@ -119,7 +119,7 @@ def _occurrence(rule: Divergence, found: Deployment, comparison: Comparison) -> 
         "reason": outcome.reasons[0],
         "reasons": "; ".join(outcome.reasons),
         "since": f"{found.at:%Y-%m-%d %H:%M} UTC",
-        "within": spoken(window.length),
+        "within": duration(window.length),
         "count": f"{lines:,}",
         "template": template,
         "command": command,
@@ -129,8 +129,13 @@ def _occurrence(rule: Divergence, found: Deployment, comparison: Comparison) -> 
         "reasons": outcome.reasons,
         "baseline": {"node": comparison.baseline, "lines": outcome.lines[0], "before": outcome.before},
         "candidate": {"node": comparison.candidate, "lines": outcome.lines[1]},
-        "deployment": {"version": found.version, "at": _iso(found.at), "by": found.by, "source": found.source},
-        "window": {"since": _iso(window.since), "until": _iso(window.until)},
+        "deployment": {
+            "version": found.version,
+            "at": iso_text(found.at, "seconds"),
+            "by": found.by,
+            "source": found.source,
+        },
+        "window": {"since": iso_text(window.since, "seconds"), "until": iso_text(window.until, "seconds")},
         "calibratedBy": outcome.usual.windows,
         "patterns": [_told(each, comparison) for each in weighty[:MOST_TOLD]],
         "command": command,
@@ -149,7 +154,7 @@ def _told(each: Compared, comparison: Comparison) -> dict[str, str | int | float
         "baseline": each.baseline,
         "candidate": each.candidate,
         "expected": round(each.expected, 1),
-        "template": comparison.templates[each.pattern][:TEMPLATE_SHOWN],
+        "template": comparison.templates[each.pattern][:MAX_TEMPLATE_SHOWN],
     }
 
 
@@ -159,7 +164,3 @@ def command_of(comparison: Comparison) -> str:
     said = ["--baseline", comparison.baseline, "--candidate", comparison.candidate]
     said += ["--from", f"{window.since:%Y-%m-%dT%H:%M}", "--to", f"{window.until:%Y-%m-%dT%H:%M}"]
     return shlex.join(["fleexmon", "compare", *said])
-
-
-def _iso(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -25,7 +25,6 @@ from fleexmon_pipeline.detection.firing import Firing, firing_of, occurrence
 from fleexmon_pipeline.detection.observation import Finding, Scene
 from fleexmon_pipeline.detection.observe import LOOK_BACK, past_templates, read_scenes
 from fleexmon_pipeline.detection.rule_model import (
-    LEVELS,
     Detector,
     Divergence,
     New,
@@ -39,6 +38,7 @@ from fleexmon_pipeline.detection.rule_model import (
 )
 from fleexmon_pipeline.detection.text_scan import Matches, find_texts
 from fleexmon_pipeline.issues.occurrence import Occurrence
+from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.patterns.labels import read_labels
 from fleexmon_pipeline.patterns.read_counts import Counts, Samples, read_counts, read_samples
 from fleexmon_pipeline.window import SLOT, Window, slot_number

@@ -12,11 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from fleexmon_pipeline.detection.observation import Finding, Scene
-from fleexmon_pipeline.detection.rule_model import LEVELS, Detector, Ratio, Repeated, Rule, Silence, Threshold
-from fleexmon_pipeline.detection.wording import TEMPLATE_SHOWN, minutes, percent, spoken
+from fleexmon_pipeline.detection.rule_model import Detector, Ratio, Repeated, Rule, Silence, Threshold
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.issues.runbooks import advice_for
+from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import SLOT, slot_start
+from fleexmon_pipeline.wording import duration, percent, whole_minutes
+
+MAX_TEMPLATE_SHOWN = 200  # characters of a template in texts and metadata; a masked stack trace has thousands
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,13 @@ def firing_of(rule: Detector, scene: Scene, found: Finding, name: str | None = N
     node, width = scene.grid.node, found.width * SLOT
     end = slot_start(scene.grid.first + found.slot + 1)
     subject = Subject(node, found.pattern)
-    figures: dict[str, Any] = {"count": found.count, "withinMinutes": minutes(width)}
-    shown = {"node": node, "count": str(found.count), "within": spoken(width)}
+    figures: dict[str, Any] = {"count": found.count, "withinMinutes": whole_minutes(width)}
+    shown = {"node": node, "count": str(found.count), "within": duration(width)}
     if found.expected is not None:
         figures |= {"expected": round(found.expected, 2)}
     shown |= {"expected": _few(found.expected or 0.0), "times": _times(found)}
     if found.pattern is not None:
-        template = scene.templates.get(found.pattern, found.pattern)[:TEMPLATE_SHOWN]
+        template = scene.templates.get(found.pattern, found.pattern)[:MAX_TEMPLATE_SHOWN]
         figures |= {"pattern": found.pattern, "template": template}
         shown |= {"pattern": found.pattern, "template": f"{name}: {template}" if name else template}
     else:
@@ -131,6 +134,6 @@ def _top_patterns(rule: Detector, scene: Scene, found: Finding) -> list[dict[str
     }
     ranked = sorted(loudest.items(), key=lambda item: (-item[1], item[0]))[:TOP_PATTERNS]
     return [
-        {"pattern": pattern, "template": scene.templates[pattern][:TEMPLATE_SHOWN], "count": count}
+        {"pattern": pattern, "template": scene.templates[pattern][:MAX_TEMPLATE_SHOWN], "count": count}
         for pattern, count in ranked
     ]

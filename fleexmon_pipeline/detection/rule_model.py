@@ -35,10 +35,7 @@ from fleexmon_pipeline.detection.rule_parameters import (
     compiled,
 )
 from fleexmon_pipeline.issues.occurrence import Severity
-from fleexmon_pipeline.levels import read_level
-
-Level = Literal["debug", "info", "warn", "error", "fatal"]
-LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")
+from fleexmon_pipeline.levels import Level, read_level
 
 
 class Where(Strict):
@@ -93,10 +90,6 @@ class Sample(Strict):
     fires: Annotated[bool, Field(strict=True)]
 
 
-def _rank(severity: Severity) -> int:
-    return list(Severity).index(severity)
-
-
 Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Escalate = dict[Literal["count", "rate", "times"], dict[Severity, Figure]]
 
@@ -129,7 +122,7 @@ class RuleBase(Strict):
         worst = self.severity
         for figure, steps in self.escalate.items():
             for severity, least in steps.items():
-                if figures.get(figure, 0.0) >= least and _rank(severity) > _rank(worst):
+                if figures.get(figure, 0.0) >= least and severity.rank > worst.rank:
                     worst = severity
         return worst
 

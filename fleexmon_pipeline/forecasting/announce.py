@@ -17,12 +17,12 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.firing import Firing, occurrence
 from fleexmon_pipeline.detection.rule_model import Forecast, Rule
-from fleexmon_pipeline.detection.wording import percent, spoken
 from fleexmon_pipeline.forecasting.forecasts import CROSSING, foreseen
 from fleexmon_pipeline.forecasting.record import DAYS, read_records, useless
 from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
 from fleexmon_pipeline.patterns.read_counts import read_counts, read_samples
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
+from fleexmon_pipeline.wording import duration, percent
 
 _SQL = statements("forecasting")
 
@@ -61,7 +61,7 @@ def _occurrence(connection: Connection, rule: Forecast, row: dict[str, Any]) -> 
     shown = {
         "node": node, "count": str(said["count"]), "total": str(said["total"]), "rate": percent(said["rate"]),
         "usual": percent(said["usual"]), "threshold": f"{said['threshold'] * 100:g}%", "hours": str(hours),
-        "interval": f"{low}-{high} h" if low < high else f"{low} h", "climbed": spoken(climbed),
+        "interval": f"{low}-{high} h" if low < high else f"{low} h", "climbed": duration(climbed),
         "at": f"{end + hours * HOUR:%H:%M}", "rule": rule.forecast.rule,
     }  # fmt: skip
     metadata = {

@@ -16,12 +16,13 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.evaluate import improbable
 from fleexmon_pipeline.detection.firing import Firing, occurrence
-from fleexmon_pipeline.detection.rule_model import LEVELS, Backlog, Rule, Spike, Trend
-from fleexmon_pipeline.detection.wording import percent
+from fleexmon_pipeline.detection.rule_model import Backlog, Rule, Spike, Trend
 from fleexmon_pipeline.forecasting.series import hourly_series
 from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
+from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.patterns.read_counts import read_counts, read_samples
 from fleexmon_pipeline.window import HOUR, SLOT, Window
+from fleexmon_pipeline.wording import percent
 
 LISTED_ISSUES = 20  # of a backlog, in metadata
 

@@ -11,8 +11,7 @@ import pandas as pd
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.rule_model import LEVELS
-from fleexmon_pipeline.levels import read_level
+from fleexmon_pipeline.levels import LEVELS, read_level
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 
 

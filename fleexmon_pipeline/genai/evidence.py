@@ -15,10 +15,10 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.genai.prompt import MOST_SAMPLES, Record
 from fleexmon_pipeline.genai.surges import Drop, Surge, drops, surges
-from fleexmon_pipeline.levels import read_level
+from fleexmon_pipeline.levels import LEVELS, read_level
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 
-SEVEREST_FIRST = ("fatal", "error", "warn", "info", "debug")
+SEVEREST_FIRST = LEVELS[::-1]
 MOST_READ = 4_000  # characters of a message; a sample shows 300 of them, after redaction
 _SQL = statements("genai")
 

@@ -12,7 +12,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.genai import evidence
 from fleexmon_pipeline.genai.answer import Finding
 from fleexmon_pipeline.genai.ledger import Answered, Asked
-from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence, Severity, Subject
+from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence, Subject
 from fleexmon_pipeline.window import HOUR, Window, floor
 
 RULE = "genai"
@@ -41,7 +41,7 @@ def occurrences(
                 continue
             occurrence = _occurrence(connection, part, seen, answer=answer, finding=finding, cited=cited)
             known = found.get(occurrence.fingerprint)
-            if known is None or _weight(occurrence) > _weight(known):
+            if known is None or occurrence.severity.rank > known.severity.rank:
                 found[occurrence.fingerprint] = occurrence
         told |= {seen.root(record.pattern) for record in records.values()}
     return list(found.values())
@@ -55,10 +55,6 @@ def _holds(seen: evidence.Evidence, record: Asked) -> bool:
 
 def _goes_on(seen: evidence.Evidence, record: Asked) -> bool:
     return seen.patterns[seen.root(record.pattern)].failing
-
-
-def _weight(occurrence: Occurrence) -> int:
-    return list(Severity).index(occurrence.severity)
 
 
 def _occurrence(

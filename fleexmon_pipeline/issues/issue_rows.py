@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE
 from fleexmon_pipeline.issues.plan import Known, Wanted
 from fleexmon_pipeline.window import SLOT
+from fleexmon_pipeline.wording import duration, iso_text
 
 _SQL = statements("lifecycle")
 
@@ -119,21 +120,11 @@ def _metadata(want: Wanted) -> dict[str, Any]:
     episode = want.episode
     told: dict[str, Any] = {
         "occurrences": episode.occurrences,
-        "firstSeen": _iso(episode.first),
-        "lastSeen": _iso(episode.end),
+        "firstSeen": iso_text(episode.first, "seconds"),
+        "lastSeen": iso_text(episode.end, "seconds"),
     }
     if want.resolved:
-        told |= {"autoResolved": True, "resolvedReason": f"Not detected again for {_words(episode.grace)}"}
+        told |= {"autoResolved": True, "resolvedReason": f"Not detected again for {duration(episode.grace)}"}
     if want.regression_of:
         told["regressionOf"] = want.regression_of
     return told
-
-
-def _iso(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _words(grace: timedelta) -> str:
-    minutes = grace // timedelta(minutes=1)
-    count, unit = (minutes // 60, "hour") if minutes and minutes % 60 == 0 else (minutes, "minute")
-    return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -23,13 +23,12 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.episodes import Covered, Run, without
 from fleexmon_pipeline.issues.issue_rows import Reconciled, filled_in, read_answers, write_issues
-from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence, Severity, Source
+from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence, Source
 from fleexmon_pipeline.issues.plan import Known, Plan, plan_issues
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 _SQL = statements("lifecycle")
 _CHUNK = 200  # subjects a transaction: people who resolve an issue wait for that long
-_SEVERITIES = list(Severity)
 _FLEET = "fleet"
 
 
@@ -55,7 +54,7 @@ def write_occurrences(
     for occurrence in occurrences:
         _check(occurrence, source, window, rules)
         key = (occurrence.fingerprint, occurrence.slot)
-        if key not in said or _weight(occurrence) > _weight(said[key]):
+        if key not in said or occurrence.severity.rank > said[key].severity.rank:
             said[key] = occurrence
     where = {"source": source, "since": window.since, "until": window.until, "rules": _listed(rules)}
     with connection.transaction():
@@ -78,10 +77,6 @@ def _check(occurrence: Occurrence, source: Source, window: Window, rules: Collec
         raise ValueError(f"{what} is of {occurrence.source}, rule {occurrence.rule}, which is not what is replaced")
     if ":" in occurrence.rule:
         raise ValueError(f"{what}: a rule's name has no colon, its fingerprint could not be read back")
-
-
-def _weight(occurrence: Occurrence) -> int:
-    return _SEVERITIES.index(occurrence.severity)
 
 
 def _listed(names: Collection[str] | None) -> list[str] | None:

@@ -18,10 +18,16 @@ MOST_EVIDENCE = 1_000  # rows that "affectedLogs" names; a storm has more, and n
 
 
 class Severity(StrEnum):
+    """Ascending."""
+
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        return list(Severity).index(self)
 
 
 @dataclass(frozen=True)

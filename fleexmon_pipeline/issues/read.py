@@ -15,6 +15,7 @@ from typing import Any, Literal
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.errors import FleexmonError
+from fleexmon_pipeline.wording import iso_text
 
 _SQL = statements("issues")
 _LEAST_PREFIX = 4
@@ -133,7 +134,7 @@ def plain(row: Row) -> Row:
 
 def _json(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return iso_text(value)
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, list):

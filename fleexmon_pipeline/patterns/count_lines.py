@@ -15,7 +15,7 @@ from psycopg.rows import tuple_row
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.levels import LEVELS, read_level
+from fleexmon_pipeline.levels import LEVEL_OF_WORD, read_level
 from fleexmon_pipeline.patterns.masks import LONGEST_READ
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import Sighting, store_patterns, succeed_outdated
@@ -153,7 +153,7 @@ def _write(connection: Connection, slot: datetime, tallies: dict[_Key, _Tally], 
 def _level(text: str) -> str:
     """Other programs write levels too, ERROR and 50 among them. A word nobody knows stays as it is, in lower case."""
     word = text.lower()
-    return read_level(word) if word in LEVELS or (word.isascii() and word.isdigit()) else word
+    return read_level(word) if word in LEVEL_OF_WORD or (word.isascii() and word.isdigit()) else word
 
 
 def _moment(micros: int) -> datetime:

@@ -14,11 +14,11 @@ from psycopg.rows import tuple_row
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.patterns.masks import LONGEST_READ, MASK_VERSION
 from fleexmon_pipeline.patterns.miner import PatternMiner, StoredPattern, presentable
 from fleexmon_pipeline.window import SLOT, floor
 
-LEVELS = ("debug", "info", "warn", "error", "fatal")  # ascending; any other word is below all of them
 MOST_LOADED = 100_000  # patterns; 0.5 s and 150 MB
 
 _SQL = statements("patterns")
@@ -39,6 +39,7 @@ class Sighting:
 
 
 def _rank(level: str) -> tuple[int, str]:
+    """Any other word is below all levels."""
     return (LEVELS.index(level) + 1 if level in LEVELS else 0, level)
 
 

@@ -145,7 +145,7 @@ def _worst(every: Iterable[Said]) -> dict[str, Said]:
     found: dict[str, Said] = {}
     for one in every:
         known = found.get(one.fingerprint)
-        if known is None or list(Severity).index(one.severity) > list(Severity).index(known.severity):
+        if known is None or one.severity.rank > known.severity.rank:
             found[one.fingerprint] = one
     return found
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting import escape
 from fleexmon_pipeline.reporting.outbox import Wish, want
@@ -19,7 +20,7 @@ from fleexmon_pipeline.reporting.outbox import Wish, want
 RECENT = timedelta(hours=24)
 REFRESH = timedelta(hours=1)  # counts change with every slot; GitHub hears of them hourly, of severity and end at once
 LABELS = ("monitoring", "alert")
-_RANK = {"low": 0, "medium": 1, "high": 2, "critical": 3}
+_RANK = {str(severity): severity.rank for severity in Severity}
 
 Row = Mapping[str, Any]
 

@@ -14,6 +14,7 @@ from typing import Any
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.forecasting.record import announced, read_records, totals
+from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting.figures import (
     Coverage,
@@ -37,7 +38,7 @@ NEW_PATTERNS = 10
 LISTED_ISSUES = 5  # newest high and critical ones
 DAY_ISSUES = 10  # of the day's new and resolved ones
 URGENT = ("critical", "high")
-SEVERITIES = ("critical", "high", "medium", "low")
+SEVERITIES = tuple(map(str, reversed(Severity)))
 
 
 def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:

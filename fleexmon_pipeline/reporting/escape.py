@@ -10,7 +10,8 @@ does not stop them; only code, or an invisible character in the middle, does.
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from fleexmon_pipeline.wording import one_line
 
 BREAK = "\u200b"  # zero width space: not seen, and no @name, #number or address has one in it
 
@@ -21,24 +22,9 @@ _TRIGGERS = re.compile(
 )
 
 
-def clean(text: str, *, most: int) -> str:
-    """One line without control, invisible and direction-changing characters, of at most `most` characters."""
-    kept = []
-    for character in text[: most * 4]:
-        category = unicodedata.category(character)
-        if character.isspace() or category == "Cc":
-            kept.append(" ")
-        elif category == "Cs":
-            kept.append("\ufffd")
-        elif category not in ("Cf", "Cn", "Co"):
-            kept.append(character)
-    line = " ".join("".join(kept).split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
-
-
 def code(text: str, *, most: int = 120) -> str:
     """A code span, also for table cells. GitHub finds no mention, reference, link, image or markup in it."""
-    line = clean(text, most=most)
+    line = one_line(text, most=most)
     if not line:
         return "–"
     fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
@@ -48,18 +34,18 @@ def code(text: str, *, most: int = 120) -> str:
 
 def prose(text: str, *, most: int = 2_000) -> str:
     """Sentences that people should read as such: paragraphs are kept, every other meaning is taken away."""
-    paragraphs = (clean(paragraph, most=most) for paragraph in re.split(r"\n\s*\n", text[: most * 4]))
+    paragraphs = (one_line(paragraph, most=most) for paragraph in re.split(r"\n\s*\n", text[: most * 4]))
     return "\n\n".join(_inert(paragraph) for paragraph in _within(list(paragraphs), most))
 
 
 def title(text: str, *, most: int = 200) -> str:
     """An issue's title: plain text on GitHub, but it is mailed and quoted in places that are not."""
-    return _broken(clean(text, most=most))
+    return _broken(one_line(text, most=most))
 
 
 def mermaid(text: str, *, most: int = 40) -> str:
     """A label inside Mermaid's double quotes: letters, digits, space and `.,:-` only."""
-    return clean("".join(c if c.isalnum() or c in " .,:-" else " " for c in clean(text, most=most)), most=most)
+    return one_line("".join(c if c.isalnum() or c in " .,:-" else " " for c in one_line(text, most=most)), most=most)
 
 
 def _within(paragraphs: list[str], most: int) -> list[str]:
@@ -69,7 +55,7 @@ def _within(paragraphs: list[str], most: int) -> list[str]:
         room = most - sum(map(len, kept))
         if room < 2:
             break
-        kept.append(clean(paragraph, most=room))
+        kept.append(one_line(paragraph, most=room))
     return kept
 
 

@@ -10,16 +10,16 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from fleexmon_pipeline.reporting import charts, wording
-from fleexmon_pipeline.reporting.escape import clean
+from fleexmon_pipeline.reporting import charts, figure_texts
 from fleexmon_pipeline.reporting.figures import Figures
+from fleexmon_pipeline.wording import one_line
 
 
 def render(figures: Figures) -> str:
     """The same content as the Markdown; the same figures give the same bytes."""
     return _template().render(
         figures=figures,
-        words=wording,
+        words=figure_texts,
         errors_chart=charts.errors_chart(figures.hours),
         lines_chart=charts.lines_chart(figures.hours),
         coverage_strip=charts.coverage_strip,
@@ -29,5 +29,5 @@ def render(figures: Figures) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["line"] = lambda text, most=200: clean(text, most=most)
+    environment.filters["line"] = lambda text, most=200: one_line(text, most=most)
     return environment.from_string((files(__package__) / "digest.html.j2").read_text("utf-8"))

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from fleexmon_pipeline.reporting import wording
-from fleexmon_pipeline.reporting.escape import clean, code, mermaid, prose
+from fleexmon_pipeline.reporting import figure_texts
+from fleexmon_pipeline.reporting.escape import code, mermaid, prose
 from fleexmon_pipeline.reporting.figures import Figures, IssueFigures, PatternFigures
+from fleexmon_pipeline.wording import one_line
 
 MOST = 60_000  # GitHub refuses a body of more than 65,536 characters
 MOST_NODES = 20
@@ -28,12 +29,12 @@ def render(figures: Figures) -> str:
     sections = [
         f"{_ICONS[figures.verdict.state]} **{prose(figures.verdict.sentence)}**",
         _table(
-            ("", f"{figures.day}", wording.before_label(figures), "Change", wording.week_label(figures)),
-            wording.volume_rows(figures),
+            ("", f"{figures.day}", figure_texts.before_label(figures), "Change", figure_texts.week_label(figures)),
+            figure_texts.volume_rows(figures),
         ),
         *_charts(figures),
         *_nodes(figures),
-        *_patterns("Top errors", figures.top_errors, wording.no_errors(figures)),
+        *_patterns("Top errors", figures.top_errors, figure_texts.no_errors(figures)),
         *_patterns(
             f"New patterns: {figures.new_patterns:,}, {figures.new_error_patterns:,} of them errors",
             figures.new_listed,
@@ -41,7 +42,7 @@ def render(figures: Figures) -> str:
         ),
         *_issues(figures),
         *_forecasts(figures),
-        f"## GenAI\n\n{wording.genai(figures)}",
+        f"## GenAI\n\n{figure_texts.genai(figures)}",
     ]
     text = "\n\n".join(sections) + "\n"
     if len(text) > MOST:
@@ -63,7 +64,7 @@ def _charts(figures: Figures) -> list[str]:
     if not figures.total.lines:
         return []
     hours = ", ".join(f'"{hour.hour:%H}"' for hour in figures.hours)
-    nodes = mermaid(", ".join(f"{n.node} {wording.number(n.volume.errors)}" for n in figures.nodes[:4]), most=80)
+    nodes = mermaid(", ".join(f"{n.node} {figure_texts.number(n.volume.errors)}" for n in figures.nodes[:4]), most=80)
     charts = []
     for label, values in (
         (f"Errors per hour: {nodes}", [hour.errors for hour in figures.hours]),
@@ -83,8 +84,8 @@ def _nodes(figures: Figures) -> list[str]:
         return ["## Nodes\n\nNo node was asked."]
     rows = [
         (
-            code(node.node, most=60), wording.number(node.volume.lines), wording.number(node.volume.errors),
-            wording.rate(node.volume.error_rate), wording.lines_change(node),
+            code(node.node, most=60), figure_texts.number(node.volume.lines), figure_texts.number(node.volume.errors),
+            figure_texts.rate(node.volume.error_rate), figure_texts.lines_change(node),
             *(f"{count:,}" for count in (node.coverage.complete, node.coverage.empty, node.coverage.partial,
                                          node.coverage.missing, node.coverage.rejected)),
         )
@@ -92,7 +93,7 @@ def _nodes(figures: Figures) -> list[str]:
     ]  # fmt: skip
     head = ("Node", "Lines", "Errors", "Error rate", "Lines vs day before", "Complete", "Empty", "Partial", "Missing",
             "Rejected")  # fmt: skip
-    more = wording.more(len(rows), len(figures.nodes))
+    more = figure_texts.more(len(rows), len(figures.nodes))
     note = "Coverage in slots of 5 minutes; rejected in records."
     return [f"## Nodes\n\n{_table(head, rows)}\n\n{more and more + '. '}{note}"]
 
@@ -102,8 +103,8 @@ def _patterns(heading: str, patterns: Sequence[PatternFigures], none: str) -> li
         return [f"## {heading}\n\n{none}"] if none else []
     rows = [
         (
-            f"{pattern.count:,}", wording.trend(pattern), clean(pattern.level, most=10),
-            code(pattern.template, most=TEMPLATE), _names(pattern.nodes), wording.moment(pattern.first_seen),
+            f"{pattern.count:,}", figure_texts.trend(pattern), one_line(pattern.level, most=10),
+            code(pattern.template, most=TEMPLATE), _names(pattern.nodes), figure_texts.moment(pattern.first_seen),
         )
         for pattern in patterns
     ]  # fmt: skip
@@ -115,18 +116,18 @@ def _forecasts(figures: Figures) -> list[str]:
     if not figures.forecasts.did and not figures.forecasts.announced:
         return []
     listed = [
-        f"- {code(each.node, most=40)}: {prose(wording.announced(each), most=200)}"
+        f"- {code(each.node, most=40)}: {prose(figure_texts.announced(each), most=200)}"
         for each in figures.forecasts.announced[:MOST_NODES]
     ]
-    did = prose(wording.forecasts(figures), most=600)
+    did = prose(figure_texts.forecasts(figures), most=600)
     return ["\n\n".join(["## Forecasts", did, "\n".join(listed)]).rstrip()]
 
 
 def _issues(figures: Figures) -> list[str]:
     issues = figures.issues
-    by_severity = f" ({prose(wording.severities(figures), most=300)})" if issues.open else ""
+    by_severity = f" ({prose(figure_texts.severities(figures), most=300)})" if issues.open else ""
     numbers = (
-        f"{issues.open:,} open at the end of the day{by_severity}{wording.muted(figures)}, {issues.new:,} new, "
+        f"{issues.open:,} open at the end of the day{by_severity}{figure_texts.muted(figures)}, {issues.new:,} new, "
         f"{issues.resolved:,} resolved."
     )
     sections = [f"## Issues\n\n{numbers}"]
@@ -136,16 +137,18 @@ def _issues(figures: Figures) -> list[str]:
         ("Resolved", issues.resolved_listed, issues.resolved),
     ):
         if listed:
-            sections.append(f"### {heading}\n\n{_issue_table(listed)}\n\n{wording.more(len(listed), total)}".rstrip())
+            sections.append(
+                f"### {heading}\n\n{_issue_table(listed)}\n\n{figure_texts.more(len(listed), total)}".rstrip()
+            )
     return sections
 
 
 def _issue_table(listed: Sequence[IssueFigures]) -> str:
     rows = [
         (
-            clean(issue.severity, most=10) if issue.severity.isalpha() else code(issue.severity, most=10),
+            one_line(issue.severity, most=10) if issue.severity.isalpha() else code(issue.severity, most=10),
             code(issue.title, most=TEMPLATE) + (" (muted)" if issue.muted else ""), _names(issue.nodes),
-            wording.moment(issue.detected_at), wording.moment(issue.resolved_at),
+            figure_texts.moment(issue.detected_at), figure_texts.moment(issue.resolved_at),
         )
         for issue in listed
     ]  # fmt: skip
@@ -154,4 +157,4 @@ def _issue_table(listed: Sequence[IssueFigures]) -> str:
 
 def _names(nodes: Sequence[str]) -> str:
     shown = ", ".join(code(node, most=40) for node in nodes[:4]) or "–"
-    return f"{shown} {wording.more(4, len(nodes))}".rstrip()
+    return f"{shown} {figure_texts.more(4, len(nodes))}".rstrip()

@@ -18,8 +18,8 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.reporting.escape import clean
 from fleexmon_pipeline.reporting.github import MARK, MOST_BODY, MOST_LABEL, MOST_TITLE, GitHubClient, GitHubError
+from fleexmon_pipeline.wording import one_line
 
 PAUSE = 1.0  # seconds between writes: GitHub's wish, else its secondary limit
 BACKOFF = timedelta(minutes=1)  # doubled with every failed attempt
@@ -58,7 +58,7 @@ class Delivery:
 
     def sentence(self) -> str:
         """`2 sent, 31 unchanged, 1 waiting; digest:2026-11-20: GitHub answered 500`."""
-        reasons = "".join(f"; {clean(key, most=80)}: {reason}" for key, reason in self.failed.items())
+        reasons = "".join(f"; {one_line(key, most=80)}: {reason}" for key, reason in self.failed.items())
         return f"{len(self.sent)} sent, {self.unchanged} unchanged, {self.waiting} waiting{reasons}"
 
 
@@ -195,7 +195,7 @@ def _locked(connection: Connection, key: str) -> bool:
 
 def _fail(connection: Connection, key: str, attempts: int, error: GitHubError, now: datetime) -> str:
     """Write down why and when next; returns the reason."""
-    reason = clean(redact(str(error)), most=300)
+    reason = one_line(redact(str(error)), most=300)
     asked = min(timedelta(seconds=error.retry_after or 0), LONGEST_WAIT)
     wait = max(min(BACKOFF * 2 ** min(attempts, 10), BACKOFF_CAP), asked)
     connection.execute(statements("outbox")["fail"], {"key": key, "error": reason, "next": now + wait, "now": now})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from fleexmon_pipeline.reporting.escape import clean
+from fleexmon_pipeline.wording import counted, one_line
 
 State = Literal["no-data", "incomplete", "attention", "healthy"]
 
@@ -100,10 +100,5 @@ def _gaps(
 
 
 def _names(nodes: Sequence[str]) -> str:
-    shown = ", ".join(clean(node, most=40) for node in nodes[:5])
+    shown = ", ".join(one_line(node, most=40) for node in nodes[:5])
     return f"{shown} and {len(nodes) - 5} more" if len(nodes) > 5 else shown
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 line`, `12,345 lines`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import LEVELS, Ratio
+from fleexmon_pipeline.detection.rule_model import Ratio
 from fleexmon_pipeline.forecasting.forecasts import HORIZONS, NodeSeries, first_crossed
+from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import HOUR, SLOT
 from fleexmon_pipeline_tests.bench.replays import Setting, generate, lines_of, script, slot_number
 from fleexmon_pipeline_tests.bench.table import Row, Table

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from fleexmon_pipeline.reporting.escape import BREAK, clean, code, mermaid, prose, title
+from fleexmon_pipeline.reporting.escape import BREAK, code, mermaid, prose, title
+from fleexmon_pipeline.wording import one_line
 
 HOSTILE = [
     "@everyone please look", "fixes #1 and GH-2 and acme/shop#3", "<img src=x onerror=alert(1)>", "<!-- fleexmon:x -->",
@@ -70,7 +71,7 @@ def rendered(markdown: str) -> Elements:
 def test_code_in_a_table_shows_the_text_and_nothing_else(most: int, text: str) -> None:
     table = rendered(f"| a | b |\n| --- | --- |\n| {code(text, most=most)} | end |\n")
 
-    expected = clean(text, most=most)
+    expected = one_line(text, most=most)
     assert table.tags == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", *["code"] * bool(expected), "td"]
     assert table.inside == ([expected] if expected else [])
     assert table.outside.split() == ["a", "b", *([] if expected else ["–"]), "end"]
@@ -85,7 +86,7 @@ def test_prose_is_paragraphs_without_any_meaning(text: str) -> None:
     shown = found.outside
     assert not re.search(r"@\w|#\d|://|www\.\w|GH-\d|\b[0-9a-f]{7,40}\b", shown)
     plain = shown.replace(BREAK, "").split()
-    assert plain == ["before", *clean(text, most=2_000).split(), "after"]
+    assert plain == ["before", *one_line(text, most=2_000).split(), "after"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -100,7 +101,7 @@ def test_known_attacks_stay_text(text: str) -> None:
 
 @given(texts)
 def test_texts_are_bounded(text: str) -> None:
-    assert len(clean(text, most=20)) <= 20
+    assert len(one_line(text, most=20)) <= 20
     assert len(mermaid(text, most=20)) <= 20
     assert len(prose(text, most=20)) <= 20 * 4
     assert "\n" not in code(text)

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.reporting import wording
+from fleexmon_pipeline.reporting import figure_texts
 from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.figures import Coverage, Figures, GenAIUse, Volume
 from fleexmon_pipeline.window import DAY, HOUR, Window
@@ -165,9 +165,9 @@ def test_a_running_day_is_compared_with_as_much_of_the_days_before(database: Dat
     early, over = of(database, now=at(1)), of(database, now=NEXT_MORNING)
 
     assert (early.before.lines, early.week.lines, early.before_covered, early.top_errors[0].before) == (20, 15, 1, 20)
-    assert wording.before_label(early) == "Day before by 01:00"
+    assert figure_texts.before_label(early) == "Day before by 01:00"
     assert (over.before.lines, over.week.lines, over.top_errors[0].before) == (720, 715, 720)
-    assert wording.before_label(over) == "Day before (4% covered)"
+    assert figure_texts.before_label(over) == "Day before (4% covered)"
 
 
 @pytest.mark.parametrize("until", ["pattern-1", "pattern-0"])
@@ -189,6 +189,6 @@ def test_what_genai_cost_is_the_sum_of_all_that_was_asked(database: Database) ->
         found = figures(connection, THE_DAY, now=NEXT_MORNING)
 
     assert found.genai == GenAIUse(calls=3, failures=0, tokens_in=2500, tokens_out=200, cost=0.0042)
-    assert wording.genai(found) == (
+    assert figure_texts.genai(found) == (
         "3 calls, 0 of them failed; 2,500 tokens in, 200 tokens out; it cost 0.0042 at the prices set."
     )

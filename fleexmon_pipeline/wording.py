@@ -1,0 +1,71 @@
+"""How numbers, moments, durations and foreign text are written, the same for every reader.
+
+Here: formats that several packages share. What GitHub would interpret: `reporting/escape.py`; secrets: `redaction/`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime, timedelta
+from typing import Literal
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROLS_WITHIN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def plural(number: float, noun: str) -> str:
+    """`hour` or `hours`."""
+    return noun if number == 1 else f"{noun}s"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 line`, `12,345 lines`."""
+    return f"{number:,} {plural(number, noun)}"
+
+
+def percent(share: float) -> str:
+    """`9.1%`"""
+    return f"{share:.1%}"
+
+
+def whole_minutes(length: timedelta) -> int:
+    return length // timedelta(minutes=1)
+
+
+def duration(length: timedelta) -> str:
+    """`15 minutes`, `1 hour`, `36 hours`."""
+    minutes = whole_minutes(length)
+    if minutes and minutes % 60 == 0:
+        return f"{minutes // 60} {plural(minutes // 60, 'hour')}"
+    return f"{minutes} {plural(minutes, 'minute')}"
+
+
+def iso_text(moment: datetime, timespec: Literal["auto", "seconds"] = "auto") -> str:
+    """`2026-11-20T10:00:00Z`. `moment` is in UTC; "auto" keeps its fraction of a second."""
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def inert(text: str) -> str:
+    """For a terminal: log text must not move the cursor or change colours. Newlines and tabs stay."""
+    return _CONTROLS_WITHIN_LINES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def inert_line(text: str) -> str:
+    """As `inert`, without newlines and tabs."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def one_line(text: str, *, most: int) -> str:
+    """One line without control, invisible and direction-changing characters, of at most `most` characters."""
+    kept = []
+    for character in text[: most * 4]:
+        category = unicodedata.category(character)
+        if character.isspace() or category == "Cc":
+            kept.append(" ")
+        elif category == "Cs":
+            kept.append("\ufffd")
+        elif category not in ("Cf", "Cn", "Co"):
+            kept.append(character)
+    line = " ".join("".join(kept).split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
