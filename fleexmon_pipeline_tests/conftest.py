@@ -74,7 +74,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
         connection.execute("CREATE DATABASE template_of_tests")
     url = server.url("template_of_tests")
     with connect(url) as connection:
-        migrate(connection, url)
+        migrate(connection)
     yield server
     server.release()
 

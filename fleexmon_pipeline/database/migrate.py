@@ -1,73 +1,68 @@
-"""Bring a database, empty, ours or the original's, to the version that this code needs."""
+"""Bring a database, empty, ours or the original's, to the version that this code needs.
+
+Versions are the SQL files in `migrations/versions/`. Why no migration tool: docs/decisions/0023.
+"""
 
 from __future__ import annotations
 
 from importlib.resources import files
-from pathlib import Path
-
-import psycopg
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.errors import FleexmonError
 
+_SQL = statements("schema")
+
 
 class DatabaseTooNewError(FleexmonError, RuntimeError):
-    """The database was migrated by a later release than this one."""
+    """A later release migrated the database."""
+
+
+def versions() -> dict[str, bytes]:
+    """Every migration's SQL by its number, in order."""
+    directory = files("fleexmon_pipeline.database.migrations") / "versions"
+    migrations = sorted(
+        (file for file in directory.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
+    return {file.name[:4]: file.read_bytes() for file in migrations}
 
 
 def newest_version() -> str:
-    """The number of the last migration file. Found by name, so that a start need not import alembic (0.3 s)."""
-    versions = files("fleexmon_pipeline.database.migrations") / "versions"
-    return max(file.name[:4] for file in versions.iterdir() if file.name.endswith(".sql"))
+    """The number of the last migration."""
+    return max(versions())
 
 
 def version_of(connection: Connection) -> str | None:
-    """The database's version; None where `migrate` has never been."""
-    found = connection.execute(statements("schema")["exists"]).fetchone()
-    if not (found and found["exists"]):
+    """The database's version; None where `migrate` never ran."""
+    row = connection.execute(_SQL["exists"]).fetchone()
+    if not (row and row["exists"]):
         return None
-    row = connection.execute(statements("schema")["version"]).fetchone()
+    row = connection.execute(_SQL["version"]).fetchone()
     return row["version_num"] if row else None
 
 
-def migrate(connection: Connection, url: str) -> list[str]:
+def migrate(connection: Connection) -> list[str]:
     """Apply what is missing, in one transaction; the second of two processes waits and finds it done.
 
-    Returns the versions before and after, one value when nothing was to do. Raises DatabaseTooNewError rather
-    than touch what a later release made.
+    Returns the versions before and after, or the one version when there was nothing to do. Raises DatabaseTooNewError
+    rather than touch what a later release made.
     """
-    newest = newest_version()
-    before = version_of(connection)
+    newest, before = newest_version(), version_of(connection)
     if before == newest:
         return [newest]
     if before is not None and before > newest:
         raise DatabaseTooNewError(
-            f"the database is at version {before}, this release knows {newest}: install the release that migrated it"
+            f"the database is at version {before}, but this release knows only {newest}. "
+            "Install the release that migrated it."
         )
     with connection.transaction():
-        connection.execute(statements("schema")["lock"])
-        if version_of(connection) == newest:
+        connection.execute(_SQL["lock"])
+        before = version_of(connection)
+        if before == newest:
             return [newest]
-        _upgrade(url)
+        connection.execute(_SQL["create_version"])
+        for number, text in versions().items():
+            if before is None or number > before:
+                connection.execute(text)
+        connection.execute(_SQL["set_version"], {"version": newest})
     return [before or "empty", newest]
-
-
-def _upgrade(url: str) -> None:
-    import sqlalchemy  # noqa: PLC0415  a start that finds nothing to do must not pay for these imports
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sqlalchemy.NullPool
-    )
-    try:
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except sqlalchemy.exc.DBAPIError as error:
-        if error.orig is None:
-            raise
-        raise error.orig from error  # psycopg's own, as everywhere else

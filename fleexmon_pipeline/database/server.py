@@ -75,7 +75,7 @@ def _ready(configured: str | None, home: Path) -> str:
     url = configured or _embedded(home)
     try:
         with connect(url) as connection:
-            migrate(connection, url)
+            migrate(connection)
     except psycopg.OperationalError as error:
         raise DatabaseUnreachableError(unreachable(url, error)) from None
     except psycopg.errors.InsufficientPrivilege as error:

@@ -61,7 +61,7 @@ def write_occurrences(
         connection.execute(_SQL["lock_hours"], {"source": source, "hours": [hour.since for hour in window.hours()]})
         before = {row["subject"] for row in connection.execute(_SQL["subjects_written"], where)}
         subjects = frozenset(before | {str(occurrence.subject) for occurrence in said.values()})
-        connection.execute(_SQL["lock_subjects"], {"subjects": list(subjects)})
+        lock_subjects(connection, subjects)
         keys = {"fingerprints": [name for name, _ in said], "slots": [slot for _, slot in said]}
         connection.execute(_SQL["delete_unsaid"], {**where, **keys})
         with connection.cursor() as cursor:
@@ -103,6 +103,11 @@ def _row(occurrence: Occurrence) -> dict[str, Any]:
         "evidence": list(occurrence.evidence)[:MOST_EVIDENCE],
         "metadata": Jsonb(dict(occurrence.metadata)),
     }
+
+
+def lock_subjects(connection: Connection, subjects: Iterable[str]) -> None:
+    """Hold these subjects until the transaction ends: for whoever writes their occurrences, or makes issues of them."""
+    connection.execute(_SQL["lock_subjects"], {"subjects": list(subjects)})
 
 
 # -- what to reconcile, and when ------------------------------------------------------------------------------------
@@ -161,7 +166,7 @@ def reconcile(
     ordered = iter(sorted(set(subjects)))
     while chunk := list(islice(ordered, _CHUNK)):
         with connection.transaction():
-            connection.execute(_SQL["lock_subjects"], {"subjects": chunk})
+            lock_subjects(connection, chunk)
             _reconcile_chunk(connection, chunk, now, since, run, done)
     return done
 

@@ -30,6 +30,7 @@ from uuid import UUID
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.issues.lifecycle import lock_subjects
 from fleexmon_pipeline.window import EPOCH, SLOT
 
 _SQL = statements("retention")
@@ -160,7 +161,7 @@ def _expire_issues(
 
 def _delete_issues(connection: Connection, old: list[dict[str, Any]], cutoff: datetime) -> tuple[int, int]:
     """Issues with their episodes and occurrences, all or none: half of them would come back as another issue."""
-    connection.execute(_SQL["lock_subjects"], {"fingerprints": [row["fingerprint"] for row in old]})
+    lock_subjects(connection, (row["subject"] for row in old if row["subject"] is not None))
     where = {"ids": [row["id"] for row in old], "before": cutoff}
     ended = {row["id"]: row["resolvedAt"] for row in connection.execute(_SQL["delete_issues"], where)}
     occurrences = 0

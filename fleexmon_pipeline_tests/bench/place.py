@@ -51,7 +51,7 @@ def place() -> Iterator[str]:
         url = server.acquire()
         try:
             with connect(url) as connection:
-                migrate(connection, url)
+                migrate(connection)
             yield url
         finally:
             server.release()

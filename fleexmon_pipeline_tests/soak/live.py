@@ -38,7 +38,7 @@ LONGEST_RUN = 5.0  # seconds, the start of its process among them
 MOST_SERVERS = 4  # in an hour; after 6 `up` takes it that something is wrong, and ends
 TO_MAKE_GOOD = timedelta(minutes=45)  # a run that lost its code server holds the ticks for up to 30
 _OPEN = """SELECT count(*) AS whole FROM "LogCoverage"
-  WHERE status IN ('complete', 'empty') AND slot >= %s AND slot < %s AND node = ANY(%s)"""
+  WHERE slot_is_known(status) AND slot >= %s AND slot < %s AND node = ANY(%s)"""
 
 
 def live(

@@ -108,7 +108,7 @@ class Script:
         self._clock.value = self.plan.window.since.timestamp()
         self.url = self._server.acquire()
         with connect(self.url) as connection:
-            migrate(connection, self.url)
+            migrate(connection)
         for node in self.nodes.values():
             node.start()
 

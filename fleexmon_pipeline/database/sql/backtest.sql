@@ -23,11 +23,11 @@ DROP TABLE pg_temp."NodeBaseline", pg_temp."ShadowOccurrence";
 -- known --
 -- Of which stretch anything is known.
 SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until
-FROM "LogCoverage" WHERE status IN ('complete', 'empty');
+FROM "LogCoverage" WHERE slot_is_known(status);
 
 -- slots_known --
 -- Slots of the window, and how many of them each node answered in.
-SELECT node, count(*) FILTER (WHERE status IN ('complete', 'empty')) AS slots, COALESCE(sum(stored), 0)::bigint AS lines
+SELECT node, count(*) FILTER (WHERE slot_is_known(status)) AS slots, COALESCE(sum(stored), 0)::bigint AS lines
 FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY node ORDER BY node;
 
 -- oldest_line --

@@ -8,7 +8,7 @@ WITH asked AS (
   FROM unnest(%(nodes)s::text[]) AS node
   CROSS JOIN LATERAL (SELECT slot AS first FROM "LogCoverage" c WHERE c.node = node.node ORDER BY slot LIMIT 1) AS begin
   CROSS JOIN LATERAL (
-    SELECT max("updatedAt") FILTER (WHERE status IN ('complete', 'empty') AND error IS NULL) AS answered
+    SELECT max("updatedAt") FILTER (WHERE slot_is_known(status) AND error IS NULL) AS answered
     FROM "LogCoverage" c WHERE c.node = node.node AND slot >= %(since)s
   ) AS since
 ),
@@ -18,10 +18,10 @@ due AS (
     interval '5 minutes') AS slot
 )
 SELECT date_trunc('hour', due.slot) AS hour, count(*) AS slots, min(COALESCE(c.attempts, 0)) AS attempts,
-  count(*) FILTER (WHERE c.status IN ('complete', 'empty')) AS late, max(c."updatedAt") AS "triedAt",
+  count(*) FILTER (WHERE slot_is_known(c.status)) AS late, max(c."updatedAt") AS "triedAt",
   bool_or(due.answered > c."updatedAt") AS "answersAgain"
 FROM due LEFT JOIN "LogCoverage" c ON c.node = due.node AND c.slot = due.slot AND c.slot >= %(since)s
-WHERE c.status IS NULL OR c.status IN ('partial', 'missing')
+WHERE slot_is_known(c.status) IS NOT TRUE
   OR (date_trunc('hour', due.slot) + interval '130 minutes' <= %(until)s
     AND (c."updatedAt" < date_trunc('hour', due.slot) + interval '130 minutes' OR c.error IS NOT NULL))
 GROUP BY 1

@@ -73,19 +73,19 @@ SELECT
 FROM known
 ON CONFLICT (node, slot) DO UPDATE SET
   status = CASE
-    WHEN excluded.status = 'partial' AND c.status IN ('complete', 'empty')
+    WHEN excluded.status = 'partial' AND slot_is_known(c.status)
       THEN CASE WHEN excluded.received > 0 THEN 'complete' ELSE c.status END
     ELSE excluded.status END,
-  error = CASE WHEN excluded.status = 'partial' AND c.status IN ('complete', 'empty') THEN c.error ELSE excluded.error END,
+  error = CASE WHEN excluded.status = 'partial' AND slot_is_known(c.status) THEN c.error ELSE excluded.error END,
   received = excluded.received, stored = excluded.stored, rejected = excluded.rejected, duplicate = 0,
   -- One that was not due is none: the ticks of an hour in which answers break off would use up all of them.
-  attempts = c.attempts + (c.status IN ('partial', 'missing') AND c."updatedAt"
+  attempts = c.attempts + (NOT slot_is_known(c.status) AND c."updatedAt"
     + LEAST(interval '5 minutes' * power(2, LEAST(c.attempts, 10)), interval '30 minutes') <= excluded."updatedAt")::integer,
   run = excluded.run, "updatedAt" = excluded."updatedAt"
 -- What retention took is not "no lines": an answer that leaves less than was known changes nothing.
 WHERE ((c.status, c.received, c.stored, c.rejected) IS DISTINCT FROM
        (excluded.status, excluded.received, excluded.stored, excluded.rejected) OR excluded.error IS NOT NULL)
-  AND (excluded.received >= c.received OR c.status IN ('partial', 'missing'));
+  AND (excluded.received >= c.received OR NOT slot_is_known(c.status));
 
 -- cover_unanswered --
 -- The node said nothing: missing, unless an earlier answer told more.
@@ -100,10 +100,10 @@ ON CONFLICT (node, slot) DO UPDATE SET
       > excluded."updatedAt" THEN c.attempts
     WHEN EXISTS (
       SELECT FROM "LogCoverage" n
-      WHERE n.node = c.node AND n.status IN ('complete', 'empty') AND n.error IS NULL AND n."updatedAt" > c."updatedAt"
+      WHERE n.node = c.node AND slot_is_known(n.status) AND n.error IS NULL AND n."updatedAt" > c."updatedAt"
     ) THEN c.attempts + 1 ELSE GREATEST(c.attempts, LEAST(c.attempts + 1, 8)) END,
   "updatedAt" = excluded."updatedAt"
-WHERE c.status IN ('missing', 'partial');
+WHERE NOT slot_is_known(c.status);
 
 -- confirm --
 -- Lines may come up to 70 minutes after their hour's end: a slot is known for good when its node has answered after that.
@@ -111,13 +111,13 @@ WHERE c.status IN ('missing', 'partial');
 -- nobody would see it: from the eighth try on every 6 hours. Before cover_answered, which leaves that error alone.
 UPDATE "LogCoverage" SET error = %(error)s, "updatedAt" = %(now)s, run = %(run)s,
   attempts = CASE WHEN %(error)s::text IS NULL THEN attempts ELSE LEAST(attempts + 1, 8) END
-WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty')
+WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
   AND ("updatedAt" < date_trunc('hour', slot) + interval '130 minutes' OR error IS NOT NULL)
   AND date_trunc('hour', slot) + interval '130 minutes' <= %(now)s;
 
 -- asked_slots --
 SELECT node, slot, CASE
-    WHEN status IN ('complete', 'empty') AND date_trunc('hour', slot) + interval '130 minutes' <= %(now)s
+    WHEN slot_is_known(status) AND date_trunc('hour', slot) + interval '130 minutes' <= %(now)s
       AND ("updatedAt" < date_trunc('hour', slot) + interval '130 minutes' OR error IS NOT NULL) THEN 'unconfirmed'
     ELSE status END AS status
 FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
@@ -127,7 +127,7 @@ FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
 SELECT node, status, count(*) AS slots, min(slot) AS since, max(slot) + interval '5 minutes' AS until,
   (array_agg(error ORDER BY slot DESC))[1] AS error
 FROM "LogCoverage"
-WHERE slot >= %(since)s AND status IN ('partial', 'missing') AND node = ANY(%(nodes)s)
+WHERE slot >= %(since)s AND NOT slot_is_known(status) AND node = ANY(%(nodes)s)
 GROUP BY node, status
 ORDER BY node, status;
 

@@ -21,8 +21,8 @@ WHERE day = COALESCE(%(day)s::date, (SELECT max(day) FROM "LogDigest"));
 
 -- coverage --
 SELECT node,
-  count(*) FILTER (WHERE status IN ('complete', 'empty')) AS whole,
-  count(*) FILTER (WHERE status IN ('partial', 'missing')) AS broken,
+  count(*) FILTER (WHERE slot_is_known(status)) AS whole,
+  count(*) FILTER (WHERE NOT slot_is_known(status)) AS broken,
   max(slot) AS newest,
   (array_agg(error ORDER BY slot DESC) FILTER (WHERE error IS NOT NULL))[1] AS error
 FROM "LogCoverage" WHERE slot >= %(since)s GROUP BY node ORDER BY node;

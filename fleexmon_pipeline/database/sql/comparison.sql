@@ -18,7 +18,7 @@ WHERE EXISTS (SELECT FROM "LogPatternCount" AS c WHERE c.pattern = id AND c.slot
 
 -- collected --
 SELECT node, count(*) AS slots FROM "LogCoverage"
-WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[]) AND status IN ('complete', 'empty')
+WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[]) AND slot_is_known(status)
 GROUP BY node;
 
 -- samples --

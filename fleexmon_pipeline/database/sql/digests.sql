@@ -25,7 +25,7 @@ ORDER BY node, slot;
 -- How much of a day its lines tell: what is compared with them is to say so.
 SELECT node, count(*) AS slots
 FROM "LogCoverage"
-WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty')
+WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
 GROUP BY node;
 
 -- first_asked --

@@ -7,7 +7,7 @@ GROUP BY 1, 2, 3;
 
 -- covered_slots --
 -- Slots of which the lines are known to be all there. Empty is known too; missing and partial are not.
-SELECT date_bin(%(step)s, slot, 'epoch') AS begin, node, count(*) FILTER (WHERE status IN ('complete', 'empty')) AS slots
+SELECT date_bin(%(step)s, slot, 'epoch') AS begin, node, count(*) FILTER (WHERE slot_is_known(status)) AS slots
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2;

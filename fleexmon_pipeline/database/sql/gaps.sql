@@ -4,7 +4,7 @@
 SELECT node, date_trunc('hour', slot) AS hour, array_agg(slot ORDER BY slot) AS slots,
   (array_agg(error ORDER BY "updatedAt" DESC, slot DESC) FILTER (WHERE error IS NOT NULL))[1] AS error
 FROM "LogCoverage"
-WHERE slot >= %(since)s AND status IN ('partial', 'missing')
+WHERE slot >= %(since)s AND NOT slot_is_known(status)
 GROUP BY 1, 2
 HAVING min(attempts) >= %(most)s
 ORDER BY 1, 2;
@@ -39,7 +39,7 @@ due AS (
 ),
 holes AS (
   SELECT node, count(DISTINCT date_trunc('hour', slot)) AS hours, min(slot) AS oldest
-  FROM due WHERE status IS NULL OR status IN ('partial', 'missing') GROUP BY node
+  FROM due WHERE slot_is_known(status) IS NOT TRUE GROUP BY node
 ),
 day AS (
   SELECT node, count(*) FILTER (WHERE status = 'complete') AS complete, count(*) FILTER (WHERE status = 'empty') AS empty,

@@ -35,7 +35,7 @@ ORDER BY pattern, depth DESC;
 -- How many of the comparable hours a node was watched in. 12 slots an hour are 45 hours at most: a few hundred rows.
 SELECT node, count(DISTINCT date_trunc('hour', slot)) AS hours
 FROM "LogCoverage"
-WHERE slot >= %(since)s::timestamp - interval '7 days' AND slot < %(since)s AND status IN ('complete', 'empty')
+WHERE slot >= %(since)s::timestamp - interval '7 days' AND slot < %(since)s AND slot_is_known(status)
   AND (slot >= %(since)s::timestamp - interval '24 hours'
        OR extract(hour FROM slot)::int = ANY(%(hours_of_day)s::int[]))
 GROUP BY node;
@@ -67,7 +67,7 @@ SELECT pattern, node, level, sum(count)::bigint AS lines
 FROM "LogPatternCount"
 WHERE slot >= %(since)s::timestamp - interval '1 hour' AND slot < %(since)s AND node IN (
   SELECT node FROM "LogCoverage"
-  WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty')
+  WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
   GROUP BY node
   HAVING count(*) = 12
 )

@@ -1,7 +1,7 @@
 -- subject_of --
 -- What the issue is about; null where another program made it.
 SELECT id, status, title, metadata ->> 'fingerprint' AS fingerprint,
-  substr(metadata ->> 'fingerprint', strpos(metadata ->> 'fingerprint', ':') + 1) AS subject
+  subject_of(metadata ->> 'fingerprint') AS subject
 FROM "LogIssue" WHERE id = %(id)s;
 
 -- fingerprints_of --

@@ -6,7 +6,7 @@ SELECT node, slot, status FROM "LogCoverage" WHERE slot >= %(since)s AND slot < 
 -- The first slot in which each of these nodes ever answered.
 SELECT node, (
   SELECT slot FROM "LogCoverage" AS c
-  WHERE c.node = asked.node AND status IN ('complete', 'empty')
+  WHERE c.node = asked.node AND slot_is_known(status)
   ORDER BY slot LIMIT 1
 ) AS slot
 FROM unnest(%(nodes)s::text[]) AS asked (node);
@@ -24,7 +24,7 @@ SELECT slot, status, CASE WHEN status = 'empty' THEN 0 ELSE (
   SELECT COALESCE(sum(count), 0)::bigint FROM "LogPatternCount" AS c WHERE c.slot = l.slot AND c.node = l.node
 ) END AS lines
 FROM "LogCoverage" AS l
-WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty');
+WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s AND slot_is_known(status);
 
 -- first_slots --
 -- When each of these stored ids first had a line. One look into the index each, however many lines it had since.
@@ -58,7 +58,7 @@ ORDER BY node, pattern, level;
 -- In order: the first slot known is where the past begins, and rows come as they were written.
 SELECT node,
   string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ' ORDER BY slot)
-    FILTER (WHERE status IN ('complete', 'empty')) AS known,
+    FILTER (WHERE slot_is_known(status)) AS known,
   string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ' ORDER BY slot) FILTER (WHERE status = 'empty') AS empty
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])

@@ -58,7 +58,7 @@ GROUP BY half;
 -- A half hour in which nobody answered says nothing.
 SELECT DISTINCT floor(extract(epoch FROM slot - %(since)s::timestamp) / 1800)::int AS half
 FROM "LogCoverage"
-WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty')
+WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
   AND (cardinality(%(nodes)s::text[]) = 0 OR node = ANY (%(nodes)s::text[]));
 
 -- similar --
@@ -71,7 +71,7 @@ JOIN "LogIssue" AS i ON i.id = e.id
 LEFT JOIN "IssueVerdict" AS v ON v.issue = i.id
 WHERE e.id <> %(id)s AND i."detectedAt" < %(before)s AND (
   e.fingerprint = %(fingerprint)s
-  OR starts_with(substr(e.fingerprint, strpos(e.fingerprint, ':') + 1), 'pattern:' || %(pattern)s::text || '@')
+  OR starts_with(subject_of(e.fingerprint), 'pattern:' || %(pattern)s::text || '@')
   OR %(pattern)s::text IS NULL AND starts_with(e.fingerprint, %(rule)s::text || ':node:')
 )
 ORDER BY (e.fingerprint = %(fingerprint)s) DESC, i."detectedAt" DESC, i.id

@@ -44,20 +44,20 @@ WHERE (known.*) IS DISTINCT FROM (EXCLUDED.*);
 -- newest_covered --
 SELECT slot + interval '5 minutes' AS "end"
 FROM "LogCoverage"
-WHERE status IN ('complete', 'empty')
+WHERE slot_is_known(status)
 ORDER BY slot DESC
 LIMIT 1;
 
 -- open_subjects --
 -- Rule and subject make the fingerprint, and no rule's name has a colon. From the issues, not from the occurrences: those
 -- of an open issue may be gone. At most one a fingerprint, so the partial index bounds it.
-SELECT DISTINCT substr(metadata ->> 'fingerprint', strpos(metadata ->> 'fingerprint', ':') + 1) AS subject
+SELECT DISTINCT subject_of(metadata ->> 'fingerprint') AS subject
 FROM "LogIssue"
 WHERE status = 'open' AND metadata ->> 'fingerprint' IS NOT NULL;
 
 -- subjects_over --
 -- Episodes that touch the window, or were not long over when it began: what its coverage may split or end.
-SELECT DISTINCT substr(fingerprint, strpos(fingerprint, ':') + 1) AS subject
+SELECT DISTINCT subject_of(fingerprint) AS subject
 FROM "IssueEpisode"
 WHERE "firstSlot" < %(until)s AND "lastSlot" >= %(since)s::timestamp - %(reach)s;
 
@@ -83,7 +83,7 @@ SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until
 FROM (
   SELECT slot, slot - row_number() OVER (ORDER BY slot) * interval '5 minutes' AS island
   FROM "LogCoverage"
-  WHERE slot >= %(since)s AND status IN ('complete', 'empty')
+  WHERE slot >= %(since)s AND slot_is_known(status)
     AND (%(nodes)s::text[] IS NULL OR node = ANY (%(nodes)s::text[]))
   GROUP BY slot
   HAVING count(*) >= COALESCE(cardinality(%(nodes)s::text[]), 1)
@@ -95,7 +95,7 @@ ORDER BY since;
 SELECT id, fingerprint, "firstSlot", "lastSlot"
 FROM "IssueEpisode"
 WHERE fingerprint = ANY (%(fingerprints)s::text[])
-  OR substr(fingerprint, strpos(fingerprint, ':') + 1) = ANY (%(subjects)s::text[]);
+  OR subject_of(fingerprint) = ANY (%(subjects)s::text[]);
 
 -- issues --
 -- Locked: a person who resolves one in this moment is seen, or waits and is not overwritten.

@@ -2,7 +2,7 @@
 -- How long of these days anything is known, and of how many nodes.
 SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until, count(DISTINCT node) AS nodes
 FROM "LogCoverage"
-WHERE slot >= %(since)s AND slot < %(until)s AND status IN ('complete', 'empty');
+WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status);
 
 -- rates --
 -- Issues that began in these days by rule, with what people called them; slots that fired; the same of shadow rules.
@@ -11,7 +11,7 @@ FROM (
   SELECT rule, count(*) AS slots, 0 AS issues, 0 AS noise
   FROM "IssueOccurrence" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY rule
   UNION ALL
-  SELECT split_part(e.fingerprint, ':', 1), 0, count(*), count(*) FILTER (WHERE v.verdict = 'noise')
+  SELECT rule_of(e.fingerprint), 0, count(*), count(*) FILTER (WHERE v.verdict = 'noise')
   FROM "IssueEpisode" AS e LEFT JOIN "IssueVerdict" AS v ON v.issue = e.id
   WHERE e."firstSlot" >= %(since)s AND e."firstSlot" < %(until)s GROUP BY 1
 ) AS active

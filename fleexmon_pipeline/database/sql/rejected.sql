@@ -51,7 +51,7 @@ JOIN "LogEntry" AS e ON e.id = mended.id AND e."createdAt" = mended.created;
 UPDATE "LogCoverage" AS c
 SET stored = counted.stored, rejected = counted.rejected, received = counted.stored + counted.rejected, duplicate = 0,
   status = CASE
-    WHEN c.status IN ('complete', 'empty')
+    WHEN slot_is_known(c.status)
       THEN CASE WHEN counted.stored + counted.rejected > 0 THEN 'complete' ELSE 'empty' END
     WHEN counted.stored > 0 THEN 'partial' ELSE c.status END  -- not "updatedAt": no node was asked
 FROM (

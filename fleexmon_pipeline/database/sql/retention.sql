@@ -36,7 +36,7 @@ FROM page;
 
 -- old_issues --
 -- Issues resolved long ago, and what is remembered of rows that another program deleted long ago.
-SELECT COALESCE(i.id, e.id) AS id, COALESCE(e.fingerprint, i.fingerprint) AS fingerprint
+SELECT COALESCE(i.id, e.id) AS id, subject_of(COALESCE(e.fingerprint, i.fingerprint)) AS subject
 FROM (
   SELECT id, metadata ->> 'fingerprint' AS fingerprint, status, "resolvedAt"
   FROM "LogIssue"
@@ -46,16 +46,6 @@ WHERE ((i.status = 'resolved' AND i."resolvedAt" < %(before)s) OR (i.id IS NULL 
   AND COALESCE(i.id, e.id) > %(after_id)s
 ORDER BY 1
 LIMIT %(batch)s;
-
--- lock_subjects --
--- The locks of detection/lifecycle: nobody may make an issue of occurrences that are half gone.
-SELECT pg_advisory_xact_lock(hashtext('fleexmon subjects'), bucket)
-FROM (
-  SELECT DISTINCT hashtext(substr(fingerprint, strpos(fingerprint, ':') + 1)) & 1023 AS bucket
-  FROM unnest(%(fingerprints)s::text[]) AS fingerprint
-  WHERE fingerprint IS NOT NULL
-  ORDER BY bucket
-) AS b;
 
 -- delete_issues --
 -- Looked at again under the locks: one that fired or was reopened meanwhile stays.
@@ -67,7 +57,7 @@ RETURNING id, "resolvedAt";
 DELETE FROM "IssueEpisode" AS e
 WHERE e.id = ANY (%(ids)s::uuid[]) AND NOT EXISTS (SELECT FROM "LogIssue" AS i WHERE i.id = e.id)
   AND e."lastSlot" < %(before)s
-RETURNING e.id, e.fingerprint, substr(e.fingerprint, strpos(e.fingerprint, ':') + 1) AS subject, e."firstSlot",
+RETURNING e.id, e.fingerprint, subject_of(e.fingerprint) AS subject, e."firstSlot",
   e."lastSlot";
 
 -- delete_occurrences_of_episode --
@@ -88,7 +78,7 @@ WHERE o.subject = %(subject)s
     )
     OR o.source = 'genai' AND o.slot BETWEEN %(first)s - reach.grace AND %(until)s + reach.grace AND NOT EXISTS (
       SELECT FROM "IssueEpisode" AS e
-      WHERE substr(e.fingerprint, strpos(e.fingerprint, ':') + 1) = o.subject
+      WHERE subject_of(e.fingerprint) = o.subject
         AND o.slot BETWEEN e."firstSlot" - reach.grace AND e."lastSlot" + reach.grace
     )
   );
@@ -101,7 +91,7 @@ SELECT o.ctid
 FROM "IssueOccurrence" AS o
 WHERE o.slot < %(before)s AND NOT EXISTS (
   SELECT FROM "IssueEpisode" AS e
-  WHERE substr(e.fingerprint, strpos(e.fingerprint, ':') + 1) = o.subject
+  WHERE subject_of(e.fingerprint) = o.subject
     AND o.slot BETWEEN e."firstSlot" - interval '1 day' AND e."lastSlot" + interval '1 day'
 )
 ORDER BY o.slot;

@@ -1,7 +1,0 @@
-"""Runs the SQL file of the same name."""
-
-from fleexmon_pipeline.database.migrations.sql_file import sql_beside
-
-revision = "0002"
-down_revision = "0001"
-upgrade = sql_beside(__file__)
