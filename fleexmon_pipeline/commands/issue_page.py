@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
-from fleexmon_pipeline.issues.context import LastDay, Surroundings
+from fleexmon_pipeline.issues.context import IssueContext, LastDay
 from fleexmon_pipeline.issues.read import IssueDetail, Row
 from fleexmon_pipeline.wording import inert
 
@@ -22,7 +22,7 @@ _LABEL = 13
 WIDEST = 110  # columns of text that the eye follows
 
 
-def page(detail: IssueDetail, around: Surroundings, mutes: Sequence[Row], runbook: str | None) -> str:
+def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Row], runbook: str | None) -> str:
     issue = detail.issue
     metadata: dict[str, Any] = issue["metadata"] if isinstance(issue["metadata"], dict) else {}
     lines = [
@@ -54,7 +54,7 @@ def page(detail: IssueDetail, around: Surroundings, mutes: Sequence[Row], runboo
     return "\n".join(lines)
 
 
-def _facts(issue: Row, metadata: dict[str, Any], around: Surroundings, mutes: Sequence[Row]) -> list[tuple[str, str]]:
+def _facts(issue: Row, metadata: dict[str, Any], around: IssueContext, mutes: Sequence[Row]) -> list[tuple[str, str]]:
     nodes = metadata.get("nodes")
     facts = [
         ("id", issue["id"]),

@@ -19,7 +19,7 @@ from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.detection.rule_model import counted_levels
 from fleexmon_pipeline.issues import people
-from fleexmon_pipeline.issues.context import surroundings
+from fleexmon_pipeline.issues.context import issue_context
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.issues.people import Scope, Verdict
 from fleexmon_pipeline.issues.read import Status, UnknownIssueError, list_issues, show_issue
@@ -63,7 +63,7 @@ def print_one(write: Write, name: str, *, as_json: bool, now: datetime) -> None:
             detail = show_issue(connection, name)
         except UnknownIssueError as error:
             raise typer.BadParameter(str(error)) from None
-        around = surroundings(connection, detail.issue, counted_levels(all_rules(settings.rules_directory()).rules))
+        around = issue_context(connection, detail.issue, counted_levels(all_rules(settings.rules_directory()).rules))
         metadata = detail.issue["metadata"] if isinstance(detail.issue["metadata"], dict) else {}
         mutes = [
             mute

@@ -32,7 +32,7 @@ class LastDay:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class IssueContext:
     pattern: Row | None  # id, template, level, firstSeen
     last_day: LastDay
     similar: list[Row]  # at most 5 earlier issues; `same`: of the same fingerprint
@@ -44,9 +44,9 @@ class Surroundings:
         return asdict(self)
 
 
-def surroundings(
+def issue_context(
     connection: Connection, issue: Row, counted_levels: Mapping[str, Sequence[str]] | None = None
-) -> Surroundings:
+) -> IssueContext:
     """Of a row as `show_issue` gives it. `counted_levels`: rule → levels that it counts; all, where it is not there.
 
     The runs that collected are read from "LogCoverage"; the one that judged is in the issue's metadata.
@@ -59,7 +59,7 @@ def surroundings(
         "fingerprint": _text(metadata.get("fingerprint")), "before": datetime.fromisoformat(issue["detectedAt"]),
     }  # fmt: skip
     stretch = connection.execute(_SQL["stretch"], {**about, "limit": _RUNS}).fetchone() or {}
-    return Surroundings(
+    return IssueContext(
         pattern=_one(connection, "pattern", about) if pattern else None,
         last_day=_last_day(connection, issue, pattern, nodes, (counted_levels or {}).get(about["rule"] or "")),
         similar=[plain(row) for row in connection.execute(_SQL["similar"], {**about, "limit": _SIMILAR})],

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE
-from fleexmon_pipeline.issues.plan import Known, Wanted
+from fleexmon_pipeline.issues.plan import PlannedIssue, StoredEpisode
 from fleexmon_pipeline.window import SLOT
 from fleexmon_pipeline.wording import duration, iso_text
 
@@ -48,7 +48,9 @@ def read_answers(connection: Connection, subjects: Collection[str]) -> dict[str,
     return found
 
 
-def filled_in(wanted: Wanted, row: dict[str, Any], answers: dict[str, list[dict[str, Any]]]) -> dict[str, str | None]:
+def filled_in(
+    wanted: PlannedIssue, row: dict[str, Any], answers: dict[str, list[dict[str, Any]]]
+) -> dict[str, str | None]:
     """GenAI's latest root cause and recommendation near a rule's episode; None leaves the rule's own."""
     filled: dict[str, str | None] = {"root_cause": None, "recommendation": None}
     if row["source"] != "detector":
@@ -63,8 +65,8 @@ def filled_in(wanted: Wanted, row: dict[str, Any], answers: dict[str, list[dict[
 
 def write_issues(
     connection: Connection,
-    wanted: Iterable[Wanted],
-    rows: dict[UUID, Known],
+    wanted: Iterable[PlannedIssue],
+    rows: dict[UUID, StoredEpisode],
     filled: dict[UUID, dict[str, str | None]],
     *,
     since: datetime | None,
@@ -72,59 +74,59 @@ def write_issues(
     done: Reconciled,
 ) -> None:
     # What ends is written before what begins: at no moment has a fingerprint two open rows.
-    for want in sorted(wanted, key=lambda want: (not want.resolved, want.id)):
-        episode, row = want.episode, rows.get(want.id)
-        if row and _is_settled(want, row, since):
+    for planned in sorted(wanted, key=lambda planned: (not planned.resolved, planned.id)):
+        episode, row = planned.episode, rows.get(planned.id)
+        if row and _is_settled(planned, row, since):
             done.unchanged += 1
             continue
         stretch = {
-            "id": want.id, "fingerprint": want.fingerprint, "first": episode.first, "last": episode.last,
+            "id": planned.id, "fingerprint": planned.fingerprint, "first": episode.first, "last": episode.last,
         }  # fmt: skip
         connection.execute(_SQL["keep_episode"], stretch)
-        if want.deleted:
+        if planned.deleted:
             continue
         values = {
             **stretch,
-            **filled[want.id],
-            "status": "resolved" if want.resolved else "open",
+            **filled[planned.id],
+            "status": "resolved" if planned.resolved else "open",
             "detected_at": episode.first + SLOT,
             "updated_at": episode.end,
-            "resolved_at": episode.end + episode.grace if want.resolved else None,
-            "metadata": Jsonb(_metadata(want) | ({"run": run} if run else {})),
+            "resolved_at": episode.end + episode.grace if planned.resolved else None,
+            "metadata": Jsonb(_metadata(planned) | ({"run": run} if run else {})),
             "most": MOST_EVIDENCE,
         }
         changed = connection.execute(_SQL["keep_issue"], values).rowcount > 0
         if row is None:
-            done.opened += want.regression_of is None
-            done.regressed += want.regression_of is not None
-            done.resolved += want.resolved
-        elif want.resolved and row.status == "open":
+            done.opened += planned.regression_of is None
+            done.regressed += planned.regression_of is not None
+            done.resolved += planned.resolved
+        elif planned.resolved and row.status == "open":
             done.resolved += 1
         else:
             done.updated += changed
             done.unchanged += not changed
 
 
-def _is_settled(want: Wanted, row: Known, since: datetime | None) -> bool:
-    episode = want.episode
+def _is_settled(planned: PlannedIssue, row: StoredEpisode, since: datetime | None) -> bool:
+    episode = planned.episode
     return (
         since is not None
         and episode.end + episode.grace <= since
-        and (want.resolved, want.regression_of, episode.last, str(episode.occurrences))
+        and (planned.resolved, planned.regression_of, episode.last, str(episode.occurrences))
         == (row.auto_resolved, row.regression_of, row.last, row.occurrences)
     )
 
 
-def _metadata(want: Wanted) -> dict[str, Any]:
+def _metadata(planned: PlannedIssue) -> dict[str, Any]:
     """What the latest occurrence alone does not know."""
-    episode = want.episode
+    episode = planned.episode
     told: dict[str, Any] = {
         "occurrences": episode.occurrences,
         "firstSeen": iso_text(episode.first, "seconds"),
         "lastSeen": iso_text(episode.end, "seconds"),
     }
-    if want.resolved:
+    if planned.resolved:
         told |= {"autoResolved": True, "resolvedReason": f"Not detected again for {duration(episode.grace)}"}
-    if want.regression_of:
-        told["regressionOf"] = want.regression_of
+    if planned.regression_of:
+        told["regressionOf"] = planned.regression_of
     return told

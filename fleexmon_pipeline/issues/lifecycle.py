@@ -24,7 +24,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.episodes import Covered, Run, without
 from fleexmon_pipeline.issues.issue_rows import Reconciled, filled_in, read_answers, write_issues
 from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence, Source
-from fleexmon_pipeline.issues.plan import Known, Plan, plan_issues
+from fleexmon_pipeline.issues.plan import Plan, StoredEpisode, plan_issues
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 _SQL = statements("lifecycle")
@@ -50,22 +50,22 @@ def write_occurrences(
     what is replaced.
     """
     window = Window(floor(window.since, SLOT), ceil(window.until, SLOT))
-    said: dict[tuple[str, datetime], Occurrence] = {}
+    by_key: dict[tuple[str, datetime], Occurrence] = {}
     for occurrence in occurrences:
         _check(occurrence, source, window, rules)
         key = (occurrence.fingerprint, occurrence.slot)
-        if key not in said or occurrence.severity.rank > said[key].severity.rank:
-            said[key] = occurrence
+        if key not in by_key or occurrence.severity.rank > by_key[key].severity.rank:
+            by_key[key] = occurrence
     where = {"source": source, "since": window.since, "until": window.until, "rules": _listed(rules)}
     with connection.transaction():
         connection.execute(_SQL["lock_hours"], {"source": source, "hours": [hour.since for hour in window.hours()]})
         before = {row["subject"] for row in connection.execute(_SQL["subjects_written"], where)}
-        subjects = frozenset(before | {str(occurrence.subject) for occurrence in said.values()})
+        subjects = frozenset(before | {str(occurrence.subject) for occurrence in by_key.values()})
         lock_subjects(connection, subjects)
-        keys = {"fingerprints": [name for name, _ in said], "slots": [slot for _, slot in said]}
-        connection.execute(_SQL["delete_unsaid"], {**where, **keys})
+        keys = {"fingerprints": [name for name, _ in by_key], "slots": [slot for _, slot in by_key]}
+        connection.execute(_SQL["delete_absent"], {**where, **keys})
         with connection.cursor() as cursor:
-            cursor.executemany(_SQL["say"], [_row(occurrence) for occurrence in said.values()])
+            cursor.executemany(_SQL["upsert_occurrence"], [_row(occurrence) for occurrence in by_key.values()])
     return subjects
 
 
@@ -189,27 +189,27 @@ def _reconcile_chunk(
 
     plans: dict[str, Plan] = {}
     reaches: dict[str, list[Window]] = defaultdict(list)
-    said_by_genai = {name for name, row in latest.items() if row["source"] == "genai"}
-    for name in sorted(set(runs) | set(known), key=lambda name: (name in said_by_genai, name)):
+    from_genai = {name for name, row in latest.items() if row["source"] == "genai"}
+    for name in sorted(set(runs) | set(known), key=lambda name: (name in from_genai, name)):
         left = runs[name]
-        if name in said_by_genai:
+        if name in from_genai:
             left = without(left, reaches[latest[name]["subject"]])
         plans[name] = plan_issues(name, left, covered.get(name, Covered([])), known.get(name, []), now)
         if name in latest and latest[name]["source"] == "detector":
             reaches[latest[name]["subject"]] += plans[name].reaches
-    answers = read_answers(connection, {latest[name]["subject"] for name in said_by_genai} & set(reaches))
+    answers = read_answers(connection, {latest[name]["subject"] for name in from_genai} & set(reaches))
 
     gone = [key for plan in plans.values() for key in plan.obsolete_issues]
     connection.execute(_SQL["delete_issues"], {"ids": gone})
     connection.execute(_SQL["delete_episodes"], {"ids": [key for p in plans.values() for key in p.obsolete_episodes]})
     done.removed += len(gone)
-    wanted = [want for plan in plans.values() for want in plan.wanted]
-    filled = {want.id: filled_in(want, latest[want.fingerprint], answers) for want in wanted}
+    wanted = [planned for plan in plans.values() for planned in plan.wanted]
+    filled = {planned.id: filled_in(planned, latest[planned.fingerprint], answers) for planned in wanted}
     rows = {item.id: item for items in known.values() for item in items if item.status is not None}
     write_issues(connection, wanted, rows, filled, since=since, run=run, done=done)
 
 
-def _known(connection: Connection, subjects: list[str], fingerprints: list[str]) -> dict[str, list[Known]]:
+def _known(connection: Connection, subjects: list[str], fingerprints: list[str]) -> dict[str, list[StoredEpisode]]:
     found = connection.execute(_SQL["episodes"], {"fingerprints": fingerprints, "subjects": subjects}).fetchall()
     stretches = {row["id"]: row for row in found}
     names = {row["fingerprint"] for row in found} | set(fingerprints)
@@ -217,18 +217,18 @@ def _known(connection: Connection, subjects: list[str], fingerprints: list[str])
         row["id"]: row
         for row in connection.execute(_SQL["issues"], {"ids": list(stretches), "fingerprints": list(names)})
     }
-    known: dict[str, list[Known]] = defaultdict(list)
+    known: dict[str, list[StoredEpisode]] = defaultdict(list)
     for key in stretches.keys() | issues.keys():
         stretch, issue = stretches.get(key), issues.get(key)
         if issue is None:
             gone = stretches[key]
-            known[gone["fingerprint"]].append(Known(key, gone["firstSlot"], gone["lastSlot"], None))
+            known[gone["fingerprint"]].append(StoredEpisode(key, gone["firstSlot"], gone["lastSlot"], None))
             continue
         # A row without its stretch (restored from a dump, say) is ours all the same: its fingerprint says so.
         first = stretch["firstSlot"] if stretch else floor(issue["detectedAt"], SLOT) - SLOT
         last = stretch["lastSlot"] if stretch else max(first, floor(issue["updatedAt"], SLOT) - SLOT)
         known[stretch["fingerprint"] if stretch else issue["fingerprint"]].append(
-            Known(
+            StoredEpisode(
                 key, first, last, issue["status"] or "open", issue["autoResolved"],
                 issue["resolvedAt"] or issue["updatedAt"], issue["occurrences"], issue["regressionOf"],
             )

@@ -16,7 +16,7 @@ from fleexmon_pipeline.window import SLOT, Window, ceil, floor
 
 
 @dataclass(frozen=True)
-class Known:
+class StoredEpisode:
     """An episode that "LogIssue" has, or had: `status` is None where another program deleted the row."""
 
     id: UUID
@@ -43,7 +43,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PlannedIssue:
     id: UUID
     fingerprint: str
     episode: Run
@@ -54,13 +54,15 @@ class Wanted:
 
 @dataclass
 class Plan:
-    wanted: list[Wanted] = field(default_factory=list)
+    wanted: list[PlannedIssue] = field(default_factory=list)
     obsolete_issues: list[UUID] = field(default_factory=list)
     obsolete_episodes: list[UUID] = field(default_factory=list)
     reaches: list[Window] = field(default_factory=list)  # where GenAI's word belongs to these issues
 
 
-def plan_issues(name: str, runs: Sequence[Run], covered: Covered, known: Sequence[Known], now: datetime) -> Plan:
+def plan_issues(
+    name: str, runs: Sequence[Run], covered: Covered, known: Sequence[StoredEpisode], now: datetime
+) -> Plan:
     """The rows that one fingerprint should have."""
     plan = Plan()
     kept = sorted((item for item in known if item.kept), key=lambda item: item.cut)
@@ -87,7 +89,7 @@ def plan_issues(name: str, runs: Sequence[Run], covered: Covered, known: Sequenc
         earlier = next((item for item in reversed(kept) if item.cut <= episode.first), None)
         regression = str(earlier.id) if earlier and (before is None or before < earlier.cut) else None
         plan.wanted.append(
-            Wanted(
+            PlannedIssue(
                 id=key,
                 fingerprint=name,
                 episode=episode,
@@ -106,7 +108,7 @@ def plan_issues(name: str, runs: Sequence[Run], covered: Covered, known: Sequenc
     return plan
 
 
-def _regression_of_gone(same: Known | None, known: Sequence[Known]) -> str | None:
+def _regression_of_gone(same: StoredEpisode | None, known: Sequence[StoredEpisode]) -> str | None:
     """Retention deletes the row that a person resolved before the one that names it."""
     if same is None or same.regression_of is None or same.regression_of in {str(item.id) for item in known}:
         return None

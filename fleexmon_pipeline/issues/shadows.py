@@ -1,4 +1,4 @@
-"""What rules in shadow mode would have said: kept apart from occurrences, so that no issue follows."""
+"""Occurrences of rules in shadow mode, stored apart from the others so that no issue follows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ SQL = statements("history")
 def write_shadows(
     connection: Connection, occurrences: Sequence[Occurrence], window: Window, *, rules: Collection[str] | None = None
 ) -> None:
-    """Replace what rules in shadow mode (only these, where given) would have said of the window's slots."""
-    said = {(each.fingerprint, each.slot): each for each in occurrences}
-    keys = {"fingerprints": [name for name, _ in said], "slots": [slot for _, slot in said]}
+    """Replace the window's occurrences of rules in shadow mode, or only of `rules`."""
+    by_key = {(occurrence.fingerprint, occurrence.slot): occurrence for occurrence in occurrences}
+    keys = {"fingerprints": [name for name, _ in by_key], "slots": [slot for _, slot in by_key]}
     bounds = {"since": window.since, "until": window.until, "rules": None if rules is None else list(rules)}
     with connection.transaction():
         connection.execute(SQL["delete_shadows"], {**bounds, **keys})
-        for (fingerprint, slot), each in sorted(said.items()):
-            row = {"fingerprint": fingerprint, "slot": slot, "rule": each.rule, "severity": str(each.severity)}
-            told = {"title": each.title, "nodes": list(each.nodes), "affected": each.affected}
-            connection.execute(SQL["say_shadow"], {**row, **told})
+        for (fingerprint, slot), occurrence in sorted(by_key.items()):
+            row = {
+                "fingerprint": fingerprint,
+                "slot": slot,
+                "rule": occurrence.rule,
+                "severity": str(occurrence.severity),
+            }
+            shown = {"title": occurrence.title, "nodes": list(occurrence.nodes), "affected": occurrence.affected}
+            connection.execute(SQL["upsert_shadow"], {**row, **shown})

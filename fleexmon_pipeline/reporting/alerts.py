@@ -1,6 +1,6 @@
 """Which high and critical issues GitHub should show, and what its issues and comments say.
 
-Here: from LogIssue to wishes. Posting them, once: `outbox.py`.
+Here: what to queue, from LogIssue. Posting them, once: `outbox.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting import escape
-from fleexmon_pipeline.reporting.outbox import Wish, want
+from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue
 
 RECENT = timedelta(hours=24)
 REFRESH = timedelta(hours=1)  # counts change with every slot; GitHub hears of them hourly, of severity and end at once
@@ -62,7 +62,7 @@ def _refresh(
 ) -> None:
     key, is_open = issue["key"], issue["status"] != "resolved"
     if before is None:
-        if is_open and want(connection, key, _wish(issue, None, now), now=now):
+        if is_open and enqueue(connection, key, _desired(issue, None, now), now=now):
             account.opened.append(key)
         return
     known: Mapping[str, Any] = before["about"]
@@ -76,7 +76,7 @@ def _refresh(
     if event is None and not _worth_an_update(issue, known, now):
         return
     comment = event or (before["comment"] and before["comment"].partition("\n")[2])
-    if not want(connection, key, _wish(issue, comment, now), now=now):
+    if not enqueue(connection, key, _desired(issue, comment, now), now=now):
         return
     if not is_open:
         account.closed.append(key)
@@ -127,9 +127,9 @@ def _resolved_reason(issue: Row) -> str:
     return f" {_prose(str(reason), 300)}" if reason else ""
 
 
-def _wish(issue: Row, comment: str | None, now: datetime) -> Wish:
+def _desired(issue: Row, comment: str | None, now: datetime) -> DesiredIssue:
     severity = _word(issue["severity"])
-    return Wish(
+    return DesiredIssue(
         title=f"[{severity}] {escape.title(redact(issue['title']))}",
         body=_body(issue),
         labels=(*LABELS, severity),

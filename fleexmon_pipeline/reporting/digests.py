@@ -16,7 +16,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.reporting import html, markdown
 from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.figures import Figures
-from fleexmon_pipeline.reporting.outbox import Wish, want
+from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue
 from fleexmon_pipeline.window import Window
 
 LABELS = ("monitoring", "digest")
@@ -52,5 +52,5 @@ def write_digest(connection: Connection, day: Window, *, now: datetime, github: 
             {"day": found.day, "figures": Jsonb(found), "markdown": text, "html": page, "now": now},
         )
         if github and now - RECENT < day.until and day.since <= now:
-            told = want(connection, f"digest:{found.day}", Wish(title, text, LABELS), now=now)
+            told = enqueue(connection, f"digest:{found.day}", DesiredIssue(title, text, LABELS), now=now)
     return Digest(found, title, text, page, told)

@@ -1,6 +1,6 @@
-"""What GitHub should show, what it shows, and the steps from one to the other, each of them once.
+"""The queue between us and GitHub: what it should show, what it shows, and each step between them, taken once.
 
-Here: wishes, delivery, backoff. What to wish for: `digests.py`, `alerts.py`; how GitHub is spoken to: `github.py`.
+Here: queueing, delivery, backoff. What is queued: `digests.py`, `alerts.py`; requests to GitHub: `github.py`.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting.github import MARK, MOST_BODY, MOST_LABEL, MOST_TITLE, GitHubClient, GitHubError
 from fleexmon_pipeline.wording import one_line
 
-PAUSE = 1.0  # seconds between writes: GitHub's wish, else its secondary limit
+PAUSE = 1.0  # seconds between writes: GitHub asks for it, else its secondary limit
 BACKOFF = timedelta(minutes=1)  # doubled with every failed attempt
-BACKOFF_CAP = timedelta(hours=1)
-LONGEST_WAIT = timedelta(hours=24)  # an absurd Retry-After must not silence the product for ever
-LOOK_BACK = timedelta(days=8)  # an issue of ours may be older than the row that wants it: a database made anew
-FOR_ALL = ("auth", "rate-limit", "unavailable")  # failures that the next key would meet as well
+MAX_BACKOFF = timedelta(hours=1)
+MAX_WAIT = timedelta(hours=24)  # an absurd Retry-After must not silence the product for ever
+SEARCH_BACK = timedelta(days=8)  # an issue of ours may be older than the row that wants it: a database made anew
+FAILS_EVERY_KEY = ("auth", "rate-limit", "unavailable")  # failures that the next key would meet as well
 
 Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredIssue:
     """What an issue on GitHub should look like.
 
-    `comment`: the latest event worth a notification, posted once for each text; `about`: what the writer of the wish
-    wants to remember with it (JSON), never shown.
+    `comment`: the latest event worth a notification, posted once for each text; `about`: JSON that the
+    caller wants to keep with it, never shown.
     """
 
     title: str
@@ -62,19 +62,19 @@ class Delivery:
         return f"{len(self.sent)} sent, {self.unchanged} unchanged, {self.waiting} waiting{reasons}"
 
 
-def want(connection: Connection, key: str, wish: Wish, *, now: datetime) -> bool:
-    """Write down what GitHub should show under `key`; True when that is new. GitHub's limits are kept here."""
-    body = f"{marker(key)}\n{wish.body}"
+def enqueue(connection: Connection, key: str, issue: DesiredIssue, *, now: datetime) -> bool:
+    """Record what GitHub should show under `key`; True if that is new. Cuts texts to GitHub's limits."""
+    body = f"{marker(key)}\n{issue.body}"
     desired = {
-        "title": wish.title[:MOST_TITLE],
+        "title": issue.title[:MOST_TITLE],
         "body": body if len(body) <= MOST_BODY else f"{body[: MOST_BODY - 2]}\n…",
-        "labels": [label[:MOST_LABEL] for label in wish.labels],
-        "state": wish.state,
-        "comment": wish.comment and f"{MARK}{_digest(key + wish.comment)} -->\n{wish.comment}"[:MOST_BODY],
-        "about": dict(wish.about),
+        "labels": [label[:MOST_LABEL] for label in issue.labels],
+        "state": issue.state,
+        "comment": issue.comment and f"{MARK}{_digest(key + issue.comment)} -->\n{issue.comment}"[:MOST_BODY],
+        "about": dict(issue.about),
     }
     parameters = {"key": key, "desired": Jsonb(desired), "now": now}
-    return connection.execute(statements("outbox")["want"], parameters).fetchone() is not None
+    return connection.execute(statements("outbox")["enqueue"], parameters).fetchone() is not None
 
 
 def is_due(connection: Connection, *, now: datetime) -> bool:
@@ -92,10 +92,10 @@ def deliver(
     connection: Connection, github: GitHubClient, *, now: datetime, limit: int = 100, sleep: Sleep = time.sleep,
     pause: float = PAUSE,
 ) -> Delivery:  # fmt: skip
-    """Bring GitHub in step with the Outbox, at most `limit` keys, oldest wish first, one at a time.
+    """Make GitHub show what the Outbox asks for: at most `limit` keys, the oldest first, one at a time.
 
-    A failure is written into its row with the time of the next attempt and told in the account, never raised; one that
-    every key would meet ends the call. Two calls at once post nothing twice.
+    A failure is stored with the time of the next attempt and returned, never raised. One that would hit every key
+    ends the call. Two calls at once post nothing twice.
     """
     account = Delivery()
     due = connection.execute(statements("outbox")["due"], {"now": now, "limit": limit}).fetchall()
@@ -111,7 +111,7 @@ def deliver(
             account.sent.append(key)
         except GitHubError as error:
             account.failed[key] = _fail(connection, key, attempt["attempts"] if attempt else 0, error, now)
-            if error.kind in FOR_ALL:
+            if error.kind in FAILS_EVERY_KEY:
                 break
         finally:
             connection.execute(statements("outbox")["unlock"], {"key": key})
@@ -134,7 +134,7 @@ class _Step:
         self.shown: dict[str, Any] = row["shown"] or {}
         self.known: int | None = row["number"]
         self.tried_before: bool = row["attempts"] > 0
-        self.since: datetime = row["created_at"] - LOOK_BACK
+        self.since: datetime = row["created_at"] - SEARCH_BACK
 
     def take(self) -> None:
         number = self.known if self.known is not None else self._appear()
@@ -196,8 +196,8 @@ def _locked(connection: Connection, key: str) -> bool:
 def _fail(connection: Connection, key: str, attempts: int, error: GitHubError, now: datetime) -> str:
     """Write down why and when next; returns the reason."""
     reason = one_line(redact(str(error)), most=300)
-    asked = min(timedelta(seconds=error.retry_after or 0), LONGEST_WAIT)
-    wait = max(min(BACKOFF * 2 ** min(attempts, 10), BACKOFF_CAP), asked)
+    asked = min(timedelta(seconds=error.retry_after or 0), MAX_WAIT)
+    wait = max(min(BACKOFF * 2 ** min(attempts, 10), MAX_BACKOFF), asked)
     connection.execute(statements("outbox")["fail"], {"key": key, "error": reason, "next": now + wait, "now": now})
     if error.kind == "rate-limit":
         connection.execute(statements("outbox")["hold"], {"next": now + asked})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_model import counted_levels
-from fleexmon_pipeline.issues.context import Surroundings, surroundings
+from fleexmon_pipeline.issues.context import IssueContext, issue_context
 from fleexmon_pipeline.issues.occurrence import Subject
 from fleexmon_pipeline.issues.people import resolve_issues
 from fleexmon_pipeline.issues.read import show_issue
@@ -15,9 +15,9 @@ from fleexmon_pipeline_tests.issues.story import at, cover, fire, firing, issues
 RULES = load_rules().rules
 
 
-def around(connection: Connection, number: int = -1) -> Surroundings:
+def around(connection: Connection, number: int = -1) -> IssueContext:
     issue = show_issue(connection, str(issues(connection)[number]["id"])).issue
-    return surroundings(connection, issue, counted_levels(RULES))
+    return issue_context(connection, issue, counted_levels(RULES))
 
 
 def count(

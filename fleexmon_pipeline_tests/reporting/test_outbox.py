@@ -10,13 +10,13 @@ import pytest
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.reporting.github import GitHubClient
-from fleexmon_pipeline.reporting.outbox import Delivery, Wish, deliver, marker, want
+from fleexmon_pipeline.reporting.outbox import Delivery, DesiredIssue, deliver, enqueue, marker
 from fleexmon_pipeline.settings import GitHubSettings
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.github_server import REPO, TOKEN, FakeGitHub
 from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING as NOW
 
-WISH = Wish("A title", "A body\n", ("monitoring", "digest"))
+DESIRED = DesiredIssue("A title", "A body\n", ("monitoring", "digest"))
 
 
 def run(connection: Connection, client: GitHubClient, *, minutes: float = 0) -> Delivery:
@@ -27,9 +27,9 @@ def test_an_issue_is_created_once_and_then_left_alone(
     database: Database, github: FakeGitHub, client: GitHubClient
 ) -> None:
     with database.connect() as connection:
-        assert want(connection, "digest:2026-11-20", WISH, now=NOW)
+        assert enqueue(connection, "digest:2026-11-20", DESIRED, now=NOW)
         first = run(connection, client)
-        assert not want(connection, "digest:2026-11-20", WISH, now=NOW)
+        assert not enqueue(connection, "digest:2026-11-20", DESIRED, now=NOW)
         asked = len(github.requests)
         second = run(connection, client)
         row = connection.execute("""SELECT number, url, attempts, "lastError" FROM "Outbox" """).fetchone()
@@ -46,11 +46,11 @@ def test_a_changed_wish_edits_the_issue_and_keeps_what_people_did(
     database: Database, github: FakeGitHub, client: GitHubClient
 ) -> None:
     with database.connect() as connection:
-        want(connection, "k", WISH, now=NOW)
+        enqueue(connection, "k", DESIRED, now=NOW)
         run(connection, client)
         github.issues[0]["labels"].append({"name": "ours"})
         github.issues[0]["state"] = "closed"  # by a person
-        want(connection, "k", Wish("A title", "Better", ("monitoring", "new"), comment="Look."), now=NOW)
+        enqueue(connection, "k", DesiredIssue("A title", "Better", ("monitoring", "new"), comment="Look."), now=NOW)
         run(connection, client)
 
     assert [label["name"] for label in github.issues[0]["labels"]] == ["monitoring", "new", "ours"]
@@ -63,7 +63,7 @@ def test_github_down_is_written_down_and_made_good_later(
     database: Database, github: FakeGitHub, client: GitHubClient
 ) -> None:
     with database.connect() as connection:
-        want(connection, "k", WISH, now=NOW)
+        enqueue(connection, "k", DESIRED, now=NOW)
         github.fail("*", status=500, times=99)
         down = run(connection, client)
         asked = len(github.requests)
@@ -81,8 +81,8 @@ def test_github_down_is_written_down_and_made_good_later(
 def test_a_host_that_is_not_there(database: Database) -> None:
     nobody = GitHubClient(GitHubSettings(REPO, TOKEN, "http://127.0.0.1:9"), timeout=2)
     with database.connect() as connection:
-        want(connection, "k", WISH, now=NOW)
-        want(connection, "k2", WISH, now=NOW)
+        enqueue(connection, "k", DESIRED, now=NOW)
+        enqueue(connection, "k2", DESIRED, now=NOW)
         account = run(connection, nobody)
         row = connection.execute("""SELECT "lastError" AS error FROM "Outbox" WHERE key = 'k'""").fetchone()
 
@@ -100,7 +100,7 @@ def test_an_answer_lost_after_create_makes_no_second_issue(
     github.page = 3  # ours is on the third page
     github.fail("POST", "/issues", after=True)
     with database.connect() as connection:
-        want(connection, "k", WISH, now=NOW)
+        enqueue(connection, "k", DESIRED, now=NOW)
         lost = run(connection, client)
         found = run(connection, client, minutes=5)
 
@@ -114,10 +114,10 @@ def test_an_answer_lost_after_a_comment_makes_no_second_comment(
     database: Database, github: FakeGitHub, client: GitHubClient
 ) -> None:
     with database.connect() as connection:
-        want(connection, "k", WISH, now=NOW)
+        enqueue(connection, "k", DESIRED, now=NOW)
         run(connection, client)
         github.fail("POST", "/comments", after=True)
-        want(connection, "k", Wish("A title", "A body\n", WISH.labels, "closed", "It is over."), now=NOW)
+        enqueue(connection, "k", DesiredIssue("A title", "A body\n", DESIRED.labels, "closed", "It is over."), now=NOW)
         run(connection, client)
         assert github.issues[0]["state"] == "open"
         run(connection, client, minutes=5)
@@ -131,7 +131,7 @@ def test_two_deliverers_at_once_post_once(database: Database, github: FakeGitHub
     github.before_create = lambda: threading.Event().wait(0.3)  # type: ignore[assignment]
     with database.connect() as connection:
         for key in ("a", "b"):
-            want(connection, key, Wish(key, "", WISH.labels), now=NOW)
+            enqueue(connection, key, DesiredIssue(key, "", DESIRED.labels), now=NOW)
 
     def one(_: int) -> list[str]:
         with database.connect() as connection:
@@ -153,7 +153,7 @@ def test_a_rate_limit_holds_every_key_as_long_as_github_asked(
     github.fail("POST", status=status, headers={"Retry-After": "600"}, message="You exceeded a secondary rate limit")
     with database.connect() as connection:
         for key in ("a", "b"):
-            want(connection, key, Wish(key, "", WISH.labels), now=NOW)
+            enqueue(connection, key, DesiredIssue(key, "", DESIRED.labels), now=NOW)
         limited = run(connection, client)
         asked = len(github.requests)
         run(connection, client, minutes=9.9)
@@ -170,7 +170,7 @@ def test_one_that_github_refuses_does_not_stop_the_others(
     github.fail("POST", status=422, message="Validation Failed")
     with database.connect() as connection:
         for key in ("a", "b"):
-            want(connection, key, Wish(key, "", WISH.labels), now=NOW)
+            enqueue(connection, key, DesiredIssue(key, "", DESIRED.labels), now=NOW)
         account = run(connection, client)
 
     assert (list(account.failed), account.sent) == (["a"], ["b"])
@@ -180,7 +180,7 @@ def test_waits_double_up_to_an_hour(database: Database, github: FakeGitHub, clie
     github.fail("*", status=401, times=99, message="Bad credentials")
     waits = []
     with database.connect() as connection:
-        want(connection, "k", WISH, now=NOW)
+        enqueue(connection, "k", DESIRED, now=NOW)
         now = NOW
         for _ in range(9):
             deliver(connection, client, now=now, sleep=lambda _: None)
@@ -195,7 +195,7 @@ def test_waits_double_up_to_an_hour(database: Database, github: FakeGitHub, clie
 def test_an_answer_that_is_not_githubs(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
     github.fail("GET", status=200, text="<html>Please log in</html>", times=9)
     with database.connect() as connection:
-        want(connection, "k", WISH, now=NOW)
+        enqueue(connection, "k", DESIRED, now=NOW)
         account = run(connection, client)
 
     assert list(account.failed) == ["k"]
@@ -204,10 +204,10 @@ def test_an_answer_that_is_not_githubs(database: Database, github: FakeGitHub, c
 
 def test_a_deleted_issue_is_not_posted_again(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
     with database.connect() as connection:
-        want(connection, "k", WISH, now=NOW)
+        enqueue(connection, "k", DESIRED, now=NOW)
         run(connection, client)
         github.issues[0]["state"] = "deleted"
-        want(connection, "k", Wish("Other", "Other", WISH.labels), now=NOW)
+        enqueue(connection, "k", DesiredIssue("Other", "Other", DESIRED.labels), now=NOW)
         account = run(connection, client)
         again = run(connection, client)
 
@@ -216,7 +216,7 @@ def test_a_deleted_issue_is_not_posted_again(database: Database, github: FakeGit
 
 def test_limits_of_github_are_kept(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
     with database.connect() as connection:
-        want(connection, "k", Wish("t" * 999, "b" * 99_999, ("monitoring", "l" * 99)), now=NOW)
+        enqueue(connection, "k", DesiredIssue("t" * 999, "b" * 99_999, ("monitoring", "l" * 99)), now=NOW)
         assert run(connection, client).sent == ["k"]
 
     assert len(github.issues[0]["body"]) == 65_536
@@ -226,7 +226,7 @@ def test_writes_are_a_second_apart(database: Database, client: GitHubClient) -> 
     pauses: list[float] = []
     with database.connect() as connection:
         for key in ("a", "b"):
-            want(connection, key, Wish(key, "", WISH.labels), now=NOW)
+            enqueue(connection, key, DesiredIssue(key, "", DESIRED.labels), now=NOW)
         deliver(connection, client, now=NOW, sleep=pauses.append)
 
     assert pauses == [1.0, 1.0]

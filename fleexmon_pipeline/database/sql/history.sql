@@ -108,10 +108,12 @@ WHERE o.slot >= %(since)s AND o.slot < %(until)s
   WHERE said.fingerprint = o.fingerprint AND said.slot = o.slot
 );
 
--- say_shadow --
+-- upsert_shadow --
+-- As for occurrences: a row stays as it is when only its title's wording differs.
 INSERT INTO "ShadowOccurrence" AS known (fingerprint, slot, rule, severity, title, nodes, affected)
 VALUES (%(fingerprint)s, %(slot)s, %(rule)s, %(severity)s, %(title)s, %(nodes)s, %(affected)s)
 ON CONFLICT (fingerprint, slot) DO UPDATE SET
   rule = EXCLUDED.rule, severity = EXCLUDED.severity, title = EXCLUDED.title, nodes = EXCLUDED.nodes,
   affected = EXCLUDED.affected
-WHERE (known.*) IS DISTINCT FROM (EXCLUDED.*);
+WHERE (known.severity, known.nodes, known.affected)
+  IS DISTINCT FROM (EXCLUDED.severity, EXCLUDED.nodes, EXCLUDED.affected);

@@ -16,17 +16,20 @@ FROM "IssueOccurrence"
 WHERE slot >= %(since)s AND slot < %(until)s AND source = %(source)s
   AND (%(rules)s::text[] IS NULL OR rule = ANY (%(rules)s::text[]));
 
--- delete_unsaid --
--- What it says no longer. What it says again stays: a rerun must not rewrite the table.
+-- delete_absent --
+-- Rows that the new evaluation lacks. The others stay: a rerun must not rewrite the table.
 DELETE FROM "IssueOccurrence" AS o
 WHERE o.slot >= %(since)s AND o.slot < %(until)s AND o.source = %(source)s
   AND (%(rules)s::text[] IS NULL OR o.rule = ANY (%(rules)s::text[]))
   AND NOT EXISTS (
-    SELECT FROM unnest(%(fingerprints)s::text[], %(slots)s::timestamp[]) AS said (fingerprint, slot)
-    WHERE said.fingerprint = o.fingerprint AND said.slot = o.slot
+    SELECT FROM unnest(%(fingerprints)s::text[], %(slots)s::timestamp[]) AS present (fingerprint, slot)
+    WHERE present.fingerprint = o.fingerprint AND present.slot = o.slot
   );
 
--- say --
+-- upsert_occurrence --
+-- A row stays as it is, with its rule's version, when only the wording of rules, runbooks or reasons differs: an update that
+-- rewords them must not rewrite a day that is materialized again. When anything else differs the whole row is replaced.
+-- GenAI's texts are its findings, not our wording, so they count.
 INSERT INTO "IssueOccurrence" AS known (
   fingerprint, slot, subject, rule, "ruleVersion", source, type, severity, title, description,
   "rootCause", recommendation, nodes, grace, affected, evidence, metadata
@@ -39,7 +42,14 @@ ON CONFLICT (fingerprint, slot) DO UPDATE SET
   type = EXCLUDED.type, severity = EXCLUDED.severity, title = EXCLUDED.title, description = EXCLUDED.description,
   "rootCause" = EXCLUDED."rootCause", recommendation = EXCLUDED.recommendation, nodes = EXCLUDED.nodes,
   grace = EXCLUDED.grace, affected = EXCLUDED.affected, evidence = EXCLUDED.evidence, metadata = EXCLUDED.metadata
-WHERE (known.*) IS DISTINCT FROM (EXCLUDED.*);
+WHERE (
+  known.source, known.type, known.severity, known."rootCause", known.nodes, known.grace, known.affected, known.evidence,
+  known.metadata - '{reasons,command}'::text[]
+) IS DISTINCT FROM (
+  EXCLUDED.source, EXCLUDED.type, EXCLUDED.severity, EXCLUDED."rootCause", EXCLUDED.nodes, EXCLUDED.grace,
+  EXCLUDED.affected, EXCLUDED.evidence, EXCLUDED.metadata - '{reasons,command}'::text[]
+) OR (known.source = 'genai' AND (known.title, known.description, known.recommendation)
+  IS DISTINCT FROM (EXCLUDED.title, EXCLUDED.description, EXCLUDED.recommendation));
 
 -- newest_covered --
 SELECT slot + interval '5 minutes' AS "end"

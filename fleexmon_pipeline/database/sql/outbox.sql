@@ -1,5 +1,5 @@
--- want --
--- The same wish again leaves the row alone. A wait that GitHub asked for holds for the new wish as well.
+-- enqueue --
+-- The same content again leaves the row alone. A wait that GitHub asked for also holds for new content.
 INSERT INTO "Outbox" AS old (key, desired, "createdAt", "updatedAt")
 VALUES (%(key)s, %(desired)s, %(now)s, %(now)s)
 ON CONFLICT (key) DO UPDATE SET desired = EXCLUDED.desired, "updatedAt" = EXCLUDED."updatedAt"
@@ -32,7 +32,7 @@ WHERE key = %(key)s AND desired IS DISTINCT FROM shown
 RETURNING key, desired, shown, number, attempts - 1 AS attempts, "createdAt" AS created_at;
 
 -- show --
--- What GitHub shows after a step; later steps of the same wish may still be to come.
+-- What GitHub shows after a step; later steps for the same content may follow.
 UPDATE "Outbox" SET shown = %(shown)s, number = %(number)s, url = COALESCE(%(url)s, url), "updatedAt" = %(now)s WHERE key = %(key)s;
 
 -- done --
