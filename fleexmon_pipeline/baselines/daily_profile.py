@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.expectation import on_weekend
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, Flags, Floats, Ints
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY
+from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 
 SMOOTH = 12  # slots on both sides that make up the profile at a time of day
 PEAK = 1.5  # times the smooth profile: from here on, a slot that most days share is a habit, not chance
@@ -17,7 +17,7 @@ PEAK = 1.5  # times the smooth profile: from here on, a slot that most days shar
 def profile(first: int, lines: Ints, known: Flags) -> tuple[Floats, float]:
     """Lines a slot by time of day, and the factor of weekends; habits of single slots (a nightly batch) included."""
     of_day, day = calendar(first, len(lines))
-    off = on_weekend(np.arange(first, first + len(lines)))
+    off = is_weekend(np.arange(first, first + len(lines)) // SLOTS_A_DAY)
     table = by_day(lines, known, day, of_day)
     there = ~np.isnan(table)
     totals = np.nansum(table, axis=1) / np.maximum(there.sum(axis=1), 1)

@@ -16,23 +16,19 @@ from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
     SLOTS_A_DAY,
     SLOTS_AN_HOUR,
-    Flags,
-    Floats,
     Grid,
-    Ints,
     but_loudest,
     group_of,
     share_left,
     surprise,
     trailing,
 )
+from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 
 PRIOR_LINES = 10.0  # added to both sides of a load: ten lines more or less are no load
 LEAST_LOAD = 0.6  # traffic that comes back to normal is not a spike
 LOAD_SLOTS = 6  # half an hour, in which the load of errors is measured
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
-WEEKEND = (5, 6)
-MONDAY = 4  # 1970-01-01 was a Thursday: days since then, plus 3, modulo 7
 
 
 class Expectation:
@@ -43,7 +39,7 @@ class Expectation:
         self._slots = np.arange(grid.first, grid.first + grid.slots)
         self.of_day = self._slots % SLOTS_A_DAY
         usual = np.array(baseline.profile)[self.of_day]
-        usual = usual * np.where(on_weekend(self._slots), baseline.weekend, 1.0)
+        usual = usual * np.where(is_weekend(self._slots // SLOTS_A_DAY), baseline.weekend, 1.0)
         self.base: Floats = usual * grid.known
         every = grid.lines()
         self._speaking = grid.known & (every > 0)
@@ -95,10 +91,6 @@ class Expectation:
     def _around(self, name: str, width: int) -> Floats:
         """The load that the other lines tell, of the window, or of half an hour."""
         return load_around(self._every - self._lines[name], self.base, self._speaking, max(width, LOAD_SLOTS))
-
-
-def on_weekend(slots: Ints) -> Flags:
-    return np.isin((slots // SLOTS_A_DAY + MONDAY - 1) % 7, WEEKEND)
 
 
 def _shifted(values: Floats, by: int) -> Floats:

@@ -31,15 +31,13 @@ from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
     SLOTS_A_DAY,
     SLOTS_AN_HOUR,
-    Flags,
-    Floats,
     Grid,
-    Ints,
     but_loudest,
     group_of,
     share_left,
     trailing,
 )
+from fleexmon_pipeline.numerics import Flags, Floats, Ints, dispersion, excess_variance, poisson_derivatives
 
 LEAST_SPREAD, MOST_SPREAD = 0.02, 3.0
 LEAST_BETA, MOST_BETA = 0.3, 2.0
@@ -104,12 +102,10 @@ def _rate(lines: Ints, base: Floats, load: Floats, known: Flags) -> tuple[float,
         drawn = np.minimum(seen, mean + 2.5 * np.sqrt(mean + 0.2 * mean**2) + 1)
         # A typical error's weight falls where the spread outgrows chance.
         weight = 1 / (1 + 0.2 * mean)
-        slope = np.array([((drawn - mean) * weight).sum(), ((drawn - mean) * weight * load).sum() - 20 * (power - 1)])
-        bend = np.array([
-            [(mean * weight).sum() + 0.5, (mean * weight * load).sum()],
-            [(mean * weight * load).sum(), (mean * weight * load**2).sum() + 20],
-        ])  # fmt: skip
-        step = np.clip(np.linalg.solve(bend, slope), -1, 1)
+        slope, curvature = poisson_derivatives((drawn - mean) * weight, mean * weight, load)
+        slope[1] -= 20 * (power - 1)
+        curvature += np.diag([0.5, 20.0])
+        step = np.clip(np.linalg.solve(curvature, slope), -1, 1)
         offset, power = offset + float(step[0]), min(max(power + float(step[1]), 0.0), 3.0)
     return offset, power
 
@@ -146,8 +142,7 @@ def spread(seen: Floats, mean: Floats, whole: Flags) -> float:
     squares = (seen - mean) ** 2
     most = np.quantile(squares / np.maximum(mean + 0.2 * mean**2, 1e-9), 0.98)
     squares = np.minimum(squares, most * np.maximum(mean + 0.2 * mean**2, 1e-9))
-    found = float((squares - mean).sum() / max(float((mean**2).sum()), 1e-9))
-    return min(max(found, LEAST_SPREAD), MOST_SPREAD)
+    return float(dispersion(*excess_variance(squares, mean), LEAST_SPREAD, MOST_SPREAD))
 
 
 def _learn_patterns(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.slot_grid import (
-    Floats,
-    Grid,
-)
+from fleexmon_pipeline.baselines.slot_grid import Grid
+from fleexmon_pipeline.numerics import Floats
 
 STEADY_SLOTS = 36  # 3 hours of lines, without which nothing is a silence
 LOG10_E = 0.4343

@@ -12,11 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from fleexmon_pipeline.numerics import Flags, Floats, Ints, deviance
 from fleexmon_pipeline.window import DAY, HOUR, SLOT
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 SLOTS_A_DAY = DAY // SLOT
 SLOTS_AN_HOUR = HOUR // SLOT
@@ -138,8 +135,4 @@ def surprise(seen: Floats, expected: Floats, spread: float | Floats) -> Floats:
     expected + spread * expected ** 2. Closed form, and far into the tail better than the tail's normal approximation.
     """
     mean = np.maximum(expected, 1e-6)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.where(seen > 0, seen * np.log(seen / mean), 0.0)
-        rest = (seen + 1 / spread) * np.log((1 + spread * seen) / (1 + spread * mean))
-    found: Floats = np.where(seen > mean, np.sqrt(2 * np.maximum(own - rest, 0)), 0.0)
-    return found
+    return np.where(seen > mean, np.sqrt(deviance(seen, mean, spread)), 0.0)

@@ -16,10 +16,11 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Asked, Baseline
 from fleexmon_pipeline.baselines.learn import learn
-from fleexmon_pipeline.baselines.slot_grid import Grid, Ints
+from fleexmon_pipeline.baselines.slot_grid import Grid
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import read_level
+from fleexmon_pipeline.numerics import Ints
 from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor, slot_number, slot_start
 

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.slot_grid import Floats
 from fleexmon_pipeline.comparison.measure import (
     ENOUGH_PAST,
     FALSE_FAILS,
@@ -24,6 +23,7 @@ from fleexmon_pipeline.comparison.measure import (
     unknown_chance,
 )
 from fleexmon_pipeline.comparison.pair import LEAST_LINES, SERIOUS, Pair, Side, against_before, idle
+from fleexmon_pipeline.numerics import Floats
 from fleexmon_pipeline.wording import counted
 
 Verdict = Literal["pass", "marginal", "fail", "inconclusive"]

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.slot_grid import GROUPS, Flags, Floats
+from fleexmon_pipeline.baselines.slot_grid import GROUPS
 from fleexmon_pipeline.comparison.pair import SERIOUS, Pair, Side, idle
+from fleexmon_pipeline.numerics import Flags, Floats, deviance, dispersion, excess_variance
 
 LEAST_SPREAD, MOST_SPREAD = 0.02, 5.0
 PRIOR_LINES = 20.0  # of expected lines: a pattern with fewer borrows its spread from its level
@@ -72,14 +73,6 @@ def _share_of_squares(side: Side) -> float:
     return float((lines**2).sum() / lines.sum() ** 2) if lines.any() else 1.0
 
 
-def _deviance(seen: Floats, expected: Floats, spread: Floats) -> Floats:
-    mean = np.maximum(expected, 1e-9)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.where(seen > 0, seen * np.log(np.where(seen > 0, seen, 1.0) / mean), 0.0)
-    rest = (seen + 1 / spread) * np.log((1 + spread * seen) / (1 + spread * mean))
-    return np.asarray(2 * np.maximum(own - rest, 0))
-
-
 def _apart(b: Floats, c: Floats, exposure: Floats, spread_b: Floats, spread_c: Floats) -> Floats:
     """Signed root of the likelihood ratio: one rate for both against one each. `exposure`: the candidate's, to one of
     the baseline's."""
@@ -87,8 +80,9 @@ def _apart(b: Floats, c: Floats, exposure: Floats, spread_b: Floats, spread_c: F
     for _ in range(8):  # settles to three digits in five
         heavy_b, heavy_c = 1 / (1 + spread_b * rate), 1 / (1 + spread_c * rate * exposure)
         rate = (heavy_b * b + heavy_c * c) / (heavy_b + heavy_c * exposure)
-    deviance = _deviance(b, rate, spread_b) + _deviance(c, rate * exposure, spread_c)
-    return np.asarray(np.sign(c - b * exposure) * np.sqrt(deviance))
+    expected_b, expected_c = np.maximum(rate, 1e-9), np.maximum(rate * exposure, 1e-9)
+    ratio = deviance(b, expected_b, spread_b) + deviance(c, expected_c, spread_c)
+    return np.asarray(np.sign(c - b * exposure) * np.sqrt(ratio))
 
 
 def measure(pair: Pair, baseline: Side, candidate: Side, usual: Usual, *, hours_too: bool = True) -> Measured:
@@ -219,14 +213,14 @@ def _score(pair: Pair, b: Side, c: Side, usual: Usual, quiet: list[Side]) -> tup
 
 def _spread(pair: Pair) -> Floats:
     """Over-dispersion of each row's buckets, by moments; rare patterns borrow from their level."""
-    excess, square = np.zeros(len(pair.keys)), np.zeros(len(pair.keys))
+    excess, squares = np.zeros(len(pair.keys)), np.zeros(len(pair.keys))
     for side in [*_quiet(pair), pair.baseline, pair.candidate]:
         every = side.lines.sum(axis=0).astype(np.float64)
         if not every.any():
             continue
         mean = np.outer(side.totals / every.sum(), every)
-        excess += ((side.lines - mean) ** 2 - mean).sum(axis=1)
-        square += (mean**2).sum(axis=1)
+        sums = excess_variance(np.square(side.lines - mean), mean)
+        excess, squares = excess + sums[0], squares + sums[1]
     sides = (pair.past_baseline, pair.past_candidate, pair.baseline, pair.candidate)
     expected = np.sum([side.totals for side in sides], axis=0)
     found: Floats = np.full(len(pair.keys), LEAST_SPREAD)
@@ -235,11 +229,11 @@ def _spread(pair: Pair) -> Floats:
         rows: Flags = groups == name
         if not rows.any():
             continue
-        single = excess[rows] / np.maximum(square[rows], 1e-9)
+        single = dispersion(excess[rows], squares[rows], LEAST_SPREAD, MOST_SPREAD)
         heavy = expected[rows] >= PRIOR_LINES
-        common = float(np.median(np.clip(single[heavy], LEAST_SPREAD, MOST_SPREAD))) if heavy.any() else 0.3
+        common = float(np.median(single[heavy])) if heavy.any() else 0.3
         trust = expected[rows] / (expected[rows] + PRIOR_LINES)
-        found[rows] = trust * np.clip(single, LEAST_SPREAD, MOST_SPREAD) + (1 - trust) * common
+        found[rows] = trust * single + (1 - trust) * common
     return found
 
 

@@ -11,7 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.slot_grid import Flags, Floats, Ints, group_of
+from fleexmon_pipeline.baselines.slot_grid import group_of
+from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 LEAST_LINES = 100  # of a node in a window; below, shares of single patterns say nothing
 IDLE = 0.05  # of the other node's lines: a node that takes no traffic says other things, rightly

@@ -15,7 +15,8 @@ import numpy as np
 from fleexmon_pipeline.baselines.baseline import Asked, Baseline
 from fleexmon_pipeline.baselines.expectation import Expectation, judged
 from fleexmon_pipeline.baselines.silence import quietness
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, Flags, Floats, Grid, Ints, joined
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, Grid, joined
+from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 LEAST_QUIET = 5.0  # -log10 of the chance that a node is silent by chance
 MORE_QUIET = 1.3  # times the longest usual silence

@@ -14,11 +14,12 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Asked, Baseline
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
-from fleexmon_pipeline.baselines.slot_grid import Flags, Grid, grid, group_of
+from fleexmon_pipeline.baselines.slot_grid import Grid, grid, group_of
 from fleexmon_pipeline.baselines.store import day_of, read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.observation import Scene
+from fleexmon_pipeline.numerics import Flags
 from fleexmon_pipeline.patterns.read_counts import Counts
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, slot_number, slot_start
 

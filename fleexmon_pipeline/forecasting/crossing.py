@@ -11,7 +11,8 @@ from math import ceil
 
 import numpy as np
 
-from fleexmon_pipeline.forecasting.ramp import A_BIN, AN_HOUR, BINS, Floats, crossed_by, evidence, without_blips
+from fleexmon_pipeline.forecasting.ramp import A_BIN, AN_HOUR, BINS, crossed_by, evidence, without_blips
+from fleexmon_pipeline.numerics import Floats, poisson_derivatives
 
 HOURS = BINS * A_BIN // AN_HOUR  # that are looked at; what is usual comes from those before
 FARTHEST = 12  # hours in which even the cautious end of the interval must have crossed: else it is not said
@@ -127,10 +128,9 @@ def _with_load(errors: Floats, lines: Floats, load: Floats) -> tuple[float, floa
     level, growth = float(np.log(max(errors.sum(), 0.5) / lines.sum())), 0.0
     for _ in range(8):  # Newton's steps; it has settled after five
         expected = lines * np.exp(level + growth * load)
-        of_level = (errors - expected).sum()
-        of_growth = ((errors - expected) * load).sum() - growth * STEADY
-        flat, mixed = expected.sum(), (expected * load).sum()
-        steep = (expected * load**2).sum() + STEADY
+        (of_level, of_growth), ((flat, mixed), (_, steep)) = poisson_derivatives(errors - expected, expected, load)
+        of_growth -= growth * STEADY
+        steep += STEADY
         both = flat * steep - mixed**2
         level += float((steep * of_level - mixed * of_growth) / both)
         growth = float(np.clip(growth + (flat * of_growth - mixed * of_level) / both, 0.0, 2.0))

@@ -23,9 +23,10 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_model import Forecast as ForecastRule
 from fleexmon_pipeline.detection.rule_model import Ratio, Rule
 from fleexmon_pipeline.forecasting.crossing import FARTHEST, HOURS, Counts, Crossing, crossing
-from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Floats, Forecast, Series
+from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Forecast, Series
 from fleexmon_pipeline.forecasting.series import hourly_series, slot_series
 from fleexmon_pipeline.levels import LEVELS, Level
+from fleexmon_pipeline.numerics import Floats
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
 _SQL = statements("forecasting")

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 
+from fleexmon_pipeline.numerics import Floats, is_weekend
 from fleexmon_pipeline.window import EPOCH, HOUR
-
-Floats = npt.NDArray[np.float64]
 
 SEASON_DAYS = 14  # whose same hours make up the usual
 ERROR_HOURS = 14 * 24  # whose misses make up the interval; with the season before them 28 days are looked at
@@ -111,7 +109,7 @@ def _usual(scaled: Floats, first: int) -> Floats:
     days = np.arange(1, SEASON_DAYS + 1)
     places = np.arange(hours)[None, :] - 24 * days[:, None]
     before = padded[places + SEASON_DAYS * 24]
-    same_kind = _is_weekend(first + places) == _is_weekend(first + np.arange(hours))[None, :]
+    same_kind = is_weekend((first + places) // 24) == is_weekend((first + np.arange(hours)) // 24)[None, :]
     of_kind = np.where(same_kind, before, np.nan)
     alone = (~np.isnan(of_kind)).sum(axis=0) >= LEAST_OF_A_KIND
     usual = _median(np.where(alone[None, :], of_kind, before))
@@ -119,11 +117,6 @@ def _usual(scaled: Floats, first: int) -> Floats:
     # A day before itself: the hours from 24 + 12 to 24 before the target, and 12 after those, are all older than a day.
     of_day = _median(padded[np.arange(hours)[None, :] + SEASON_DAYS * 24 - np.arange(24, 48)[:, None]])
     return np.where(few, of_day, usual)
-
-
-def _is_weekend(hours: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = (hours // 24 + 3) % 7 >= 5  # 1970-01-01 was a Thursday
-    return found
 
 
 def _median(rows: Floats) -> Floats:

@@ -11,12 +11,10 @@ whatever its parameters; the weights of the ramps are what the coming hours foll
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
+from fleexmon_pipeline.numerics import Floats
 
 BINS = 48  # quarters of an hour that are looked at
 A_BIN, AN_HOUR = 3, 12  # slots of 5 minutes

@@ -13,12 +13,13 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Asked
 from fleexmon_pipeline.baselines.expectation import limit, unseen
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, Flags, Floats, Ints, trailing
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
 from fleexmon_pipeline.detection.observation import Finding, Scene
 from fleexmon_pipeline.detection.rule_model import (
     Rate,
 )
 from fleexmon_pipeline.levels import LEVELS
+from fleexmon_pipeline.numerics import Flags, Floats, Ints
 from fleexmon_pipeline.window import DAY, SLOT
 
 MORE_OF_ALL = 1.4  # times its usual share of the lines: in mere traffic, every message has more

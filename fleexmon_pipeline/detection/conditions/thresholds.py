@@ -11,10 +11,11 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Asked, Past
 from fleexmon_pipeline.baselines.expectation import limit, spread_of
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, Flags, Floats, group_of, surprise, trailing
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, group_of, surprise, trailing
 from fleexmon_pipeline.detection.observation import Finding, Scene
 from fleexmon_pipeline.detection.rule_model import Ratio, Repeated, Spike, Threshold, Trend
 from fleexmon_pipeline.levels import LEVELS
+from fleexmon_pipeline.numerics import Flags, Floats
 from fleexmon_pipeline.window import DAY, SLOT
 
 GATE_ALARMS = 0.003  # a day: how often chance may pass the gate of a threshold rule

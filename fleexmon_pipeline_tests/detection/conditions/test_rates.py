@@ -12,12 +12,13 @@ import pytest
 from fleexmon_pipeline.baselines.baseline import Baseline
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.silence import quietness
-from fleexmon_pipeline.baselines.slot_grid import Grid, Ints, but_loudest, surprise, trailing
+from fleexmon_pipeline.baselines.slot_grid import Grid, but_loudest, surprise, trailing
 from fleexmon_pipeline.detection.conditions.by_kind import asked_by
 from fleexmon_pipeline.detection.evaluate import judge
 from fleexmon_pipeline.detection.observation import Scene
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_model import Detector
+from fleexmon_pipeline.numerics import Ints
 from fleexmon_pipeline.window import slot_number, slot_start
 from fleexmon_pipeline_tests.patterns.stored_lines import TEN
 
