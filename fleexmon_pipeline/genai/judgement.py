@@ -61,67 +61,64 @@ class Judgement:
             self.outcome, self.reason = outcome, reason
 
 
+@dataclass(frozen=True)
+class Asker:
+    """On whose behalf the agent is asked, and how: the same for every hour of a run.
+
+    `agent` None: nothing is asked, and earlier answers still count. A `replay` asks anew, apart from all that.
+    """
+
+    agent: Agent | None
+    terms: Terms = field(default_factory=Terms)
+    scheduled: bool = False
+    run_id: str | None = None
+    closed_github_issues: ClosedIssues | None = None
+    prompt: Prompt = PROMPT
+    replay: bool = False
+    clock: Callable[[], float] = time.monotonic
+
+
 @dataclass
 class _Run:
     """What does not change from question to question."""
 
+    asker: Asker
     agent: Agent
     ledger: Ledger
-    prompt: Prompt
-    closed_github_issues: ClosedIssues | None
     left: Callable[[], float]  # seconds
     breaker: Breaker
-    scheduled: bool
     stopped: bool = False
 
 
-def judge(
-    connection: Connection,
-    agent: Agent | None,
-    window: Window,
-    *,
-    now: datetime,
-    deadline_seconds: float,
-    scheduled: bool,
-    run_id: str | None = None,
-    terms: Terms | None = None,
-    closed_github_issues: ClosedIssues | None = None,
-    prompt: Prompt = PROMPT,
-    replay: bool = False,
-    clock: Callable[[], float] = time.monotonic,
-) -> Judgement:
+def judge(connection: Connection, asker: Asker, window: Window, *, now: datetime, deadline_seconds: float) -> Judgement:
     """Have the agent judge what is new, unusual or failing in `window`, oldest hour first, most severe pattern first.
 
     Needs the window's "LogPatternCount". Must not be called inside a transaction: each attempt is in the ledger at
     once, whatever becomes of the run. Never raises for what the agent does. `now`: time of ledger, budgets and breaker.
-    `agent` None: nothing is asked, what was answered before still counts. A `replay` asks anew, apart from all that.
     """
-    ends = clock() + deadline_seconds
+    ends = asker.clock() + deadline_seconds
     judgement = Judgement()
-    ledger = Ledger.open(connection, now=now, run_id=run_id, prompt_version=prompt.version, terms=terms, replay=replay)
-    run = agent and _Run(
-        agent,
-        ledger,
-        prompt,
-        closed_github_issues,
-        lambda: ends - clock(),
-        breaker(connection, now, run_id),
-        scheduled,
+    version = asker.prompt.version
+    ledger = Ledger.open(
+        connection, now=now, run_id=asker.run_id, prompt_version=version, terms=asker.terms, replay=asker.replay
+    )
+    run = asker.agent and _Run(
+        asker, asker.agent, ledger, lambda: ends - asker.clock(), breaker(connection, now, asker.run_id)
     )
     for hour in window.hours():
         part = hour.overlap(window)
         answered = ledger.answers(hour)
         seen = evidence.read(connection, part, _patterns_of(answered))
-        waiting = open_questions(seen, answered, hour, prompt.version)
+        waiting = open_questions(seen, answered, hour, version)
         if run and waiting and not run.stopped:
             with _sole_asker(connection, hour) as sole:
                 if sole:
-                    waiting = open_questions(seen, ledger.answers(hour), hour, prompt.version)
+                    waiting = open_questions(seen, ledger.answers(hour), hour, version)
                     _ask_all(run, hour, part, waiting, judgement)
                     answered = ledger.answers(hour)
                 else:
                     judgement.stop("busy", f"another run is asking about {hour}")
-            waiting = open_questions(seen, answered, hour, prompt.version)
+            waiting = open_questions(seen, answered, hour, version)
         judgement.waiting += len(waiting)
         judgement.known += sum(one.deserving for one in seen.patterns.values()) - len(waiting)
         judgement.occurrences += occurrences(connection, part, seen, answered)
@@ -160,7 +157,7 @@ def _patterns_of(answered: Sequence[Answered]) -> set[str]:
 def _ask_all(run: _Run, hour: Window, part: Window, open_ones: Sequence[Seen], judgement: Judgement) -> None:
     waiting = list(open_ones)
     while waiting and not run.stopped:
-        if held := run.breaker.refusal(run.ledger.now, scheduled=run.scheduled):
+        if held := run.breaker.refusal(run.ledger.now, scheduled=run.asker.scheduled):
             refusal = ("held_back", held)
         elif run.left() < _LEAST_SECONDS:
             refusal = ("deadline", f"time is up; {len(waiting)} patterns of {hour} wait")
@@ -188,9 +185,9 @@ def _ask_some(run: _Run, hour: Window, part: Window, waiting: Sequence[Seen], ju
         hour,
         part,
         waiting,
-        prompt_used=run.prompt,
+        prompt_used=run.asker.prompt,
         redact_ip=run.ledger.terms.redact_ip,
-        closed_github_issues=run.closed_github_issues if run.left() > _GITHUB_SECONDS else None,
+        closed_github_issues=run.asker.closed_github_issues if run.left() > _GITHUB_SECONDS else None,
     )
     if spent := run.ledger.spending.refusal(tokens=draft.tokens + run.agent.max_tokens, severe=waiting[0].failing):
         judgement.stop("over_budget", spent)

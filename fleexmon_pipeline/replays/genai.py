@@ -16,7 +16,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.genai.agent import Agent
 from fleexmon_pipeline.genai.budget import Terms
 from fleexmon_pipeline.genai.grounding import ClosedIssues
-from fleexmon_pipeline.genai.judgement import judge
+from fleexmon_pipeline.genai.judgement import Asker, judge
 from fleexmon_pipeline.genai.ledger import OF_A_QUESTION, Ledger
 from fleexmon_pipeline.genai.prompt import Prompt
 from fleexmon_pipeline.genai.questions import drafts
@@ -97,20 +97,17 @@ def replay(
     after: list[Occurrence] = []
     calls = tokens_in = tokens_out = 0
     outcome, reason = "ok", ""
+    asker = Asker(
+        agent,
+        terms,
+        run_id=f"replay {now.isoformat()}",
+        closed_github_issues=closed_github_issues,
+        prompt=prompt,
+        replay=True,
+    )
     for hour in window.hours():
-        result = judge(
-            connection,
-            agent,
-            hour.overlap(window),
-            now=now,
-            deadline_seconds=SECONDS_AN_HOUR,
-            scheduled=False,
-            run_id=f"replay {now.isoformat()}",
-            terms=terms,
-            prompt=prompt,
-            replay=True,
-            closed_github_issues=closed_github_issues,
-        )
+        part = hour.overlap(window)
+        result = judge(connection, asker, part, now=now, deadline_seconds=SECONDS_AN_HOUR)
         calls, tokens_in = calls + result.calls, tokens_in + result.tokens_in
         tokens_out += result.tokens_out
         judged += result.judged_hours

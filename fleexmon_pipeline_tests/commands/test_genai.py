@@ -11,7 +11,7 @@ import pytest
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.genai.agent import Agent
-from fleexmon_pipeline.genai.judgement import judge
+from fleexmon_pipeline.genai.judgement import Asker, judge
 from fleexmon_pipeline.genai.prompt import PROMPT
 from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
 from fleexmon_pipeline.window import HOUR, Window, floor
@@ -46,9 +46,8 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[GenAIServer]:
 
 def judged(connection: Connection, agent: GenAIServer, window: Window = TEN) -> None:
     """As the schedules do it."""
-    result = judge(
-        connection, Agent(agent.settings), window, now=window.until, deadline_seconds=5, scheduled=False, run_id="t"
-    )
+    asker = Asker(Agent(agent.settings), run_id="t")
+    result = judge(connection, asker, window, now=window.until, deadline_seconds=5)
     subjects = write_occurrences(connection, result.occurrences, source="genai", window=window)
     reconcile(connection, subjects, now=window.until)
 

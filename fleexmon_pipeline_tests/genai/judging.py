@@ -11,7 +11,7 @@ from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.genai.agent import Agent
-from fleexmon_pipeline.genai.judgement import Judgement, judge
+from fleexmon_pipeline.genai.judgement import Asker, Judgement, judge
 from fleexmon_pipeline.window import HOUR, Window
 from fleexmon_pipeline_tests.genai_server import GenAIServer
 
@@ -59,8 +59,9 @@ class Judge:
 
     def __call__(self, *, window: Window = WINDOW, now: datetime = NOW, **options: Any) -> Judgement:
         agent = options.pop("agent", Agent(self.server.settings, first_wait=0.01))
-        arguments = {"deadline_seconds": 30.0, "scheduled": False, "run_id": f"run-{next(self.runs)}", **options}
-        return judge(self.connection, agent, window, now=now, **arguments)
+        seconds = options.pop("deadline_seconds", 30.0)
+        asker = Asker(agent, **{"run_id": f"run-{next(self.runs)}", **options})
+        return judge(self.connection, asker, window, now=now, deadline_seconds=seconds)
 
     def ledger(self) -> list[str]:
         rows = self.connection.execute('SELECT outcome FROM "GenAICall" ORDER BY at, ctid')
