@@ -1,7 +1,7 @@
-"""A body's bytes as they were before compression, never more than a piece of them in memory.
+"""Decompress a body in pieces, never more than one piece in memory.
 
-Every decoder here gives what it has in pieces of a bounded size and keeps a bounded window, so a bomb costs time up to
-a limit, and no memory: a process that is killed for its memory tells nobody anything.
+Every decoder yields pieces of a bounded size and keeps a bounded window. So a decompression bomb costs limited time and
+no memory: a process killed for its memory use leaves no error message.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ else:
 __all__ = ["ACCEPTED", "BOMB_FROM", "PIECE", "EncodingError", "unpacked", "zstd"]
 
 ACCEPTED = "gzip, deflate, br, zstd"
-PIECE = 262_144  # bytes unpacked at a time
-BOMB_FROM = 50_000_000  # bytes unpacked; less harms nobody, whatever its ratio
-WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MB: the most that RFC 9659 allows in HTTP
+PIECE = 262_144  # bytes decompressed at a time
+BOMB_FROM = 50_000_000  # decompressed bytes; less is harmless, whatever its ratio
+WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MB, the maximum of RFC 9659 for HTTP
 
 
 class EncodingError(FleexmonError, ValueError):
-    """The body is not what its Content-Encoding says, or a bomb. Pieces before the fault have been given."""
+    """The body is not what its Content-Encoding says, or a bomb. Pieces before the fault have been yielded."""
 
 
-def unpacked(chunks: Iterable[bytes], encoding: str, most_ratio: int = Limits().ratio) -> Iterator[bytes]:
-    """Raises EncodingError, at once for an encoding that is not taken."""
+def unpacked(chunks: Iterable[bytes], encoding: str, max_ratio: int = Limits().ratio) -> Iterator[bytes]:
+    """Decompressed pieces. Raises EncodingError, immediately for an unsupported encoding."""
     packed = _Counted(chunks)
     match encoding.strip().lower():
         case "" | "identity":
@@ -48,12 +48,12 @@ def unpacked(chunks: Iterable[bytes], encoding: str, most_ratio: int = Limits().
         case "zstd":
             pieces = _from_zstd(packed)
         case other:
-            raise EncodingError(f"Content-Encoding: {other[:40]} is not taken, only {ACCEPTED}")
-    return _bounded(pieces, packed, most_ratio)
+            raise EncodingError(f"Content-Encoding {other[:40]} is not supported, only {ACCEPTED}")
+    return _bounded(pieces, packed, max_ratio)
 
 
 class _Counted:
-    """Chunks, and how many bytes of them were taken."""
+    """Chunks, and how many bytes of them have been read."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.bytes = 0
@@ -68,13 +68,13 @@ class _Counted:
         return chunk
 
 
-def _bounded(pieces: Iterator[bytes], packed: _Counted, most_ratio: int) -> Iterator[bytes]:
-    given = 0
+def _bounded(pieces: Iterator[bytes], packed: _Counted, max_ratio: int) -> Iterator[bytes]:
+    total = 0
     try:
         for piece in pieces:
-            given += len(piece)
-            if given > BOMB_FROM and given > most_ratio * packed.bytes:
-                raise EncodingError(f"unpacks to more than {most_ratio:,} times its size")
+            total += len(piece)
+            if total > BOMB_FROM and total > max_ratio * packed.bytes:
+                raise EncodingError(f"decompresses to more than {max_ratio:,} times its size")
             if piece:
                 yield piece
     except (zlib.error, brotli.error, zstd.ZstdError) as error:
@@ -82,7 +82,7 @@ def _bounded(pieces: Iterator[bytes], packed: _Counted, most_ratio: int) -> Iter
 
 
 def _deflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """With zlib's header, or without, as some servers have always sent it: two bytes tell."""
+    """With zlib's header or without it, as some servers send it. The first two bytes show which."""
     head = b""
     while len(head) < 2 and (chunk := next(chunks, b"")):
         head += chunk
@@ -100,12 +100,12 @@ def _inflated(chunks: Iterable[bytes], wbits: int) -> Iterator[bytes]:
         while rest or full:
             begun = True
             if decoder.eof:
-                if wbits <= zlib.MAX_WBITS or not rest.strip(b"\0"):  # padding behind the end, as tape archives have it
+                if wbits <= zlib.MAX_WBITS or not rest.strip(b"\0"):  # padding after the end, as in tape archives
                     break
-                decoder = zlib.decompressobj(wbits)  # a second gzip member: files that were joined
+                decoder = zlib.decompressobj(wbits)  # another gzip member: concatenated files
             piece = decoder.decompress(rest, PIECE)
             rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-            full = len(piece) == PIECE and not decoder.eof  # zlib may hold more than it had room for
+            full = len(piece) == PIECE and not decoder.eof  # zlib may hold more output
             yield piece
     _check_end(whole=decoder.eof or not begun)
 
@@ -131,7 +131,7 @@ def _from_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
         while rest or not (decoder.eof or decoder.needs_input):
             begun = True
             if decoder.eof:
-                decoder = zstd.ZstdDecompressor(options=WINDOW)  # a second frame, or one that only says something
+                decoder = zstd.ZstdDecompressor(options=WINDOW)  # another frame, or a skippable one
             yield decoder.decompress(rest, PIECE)
             rest = decoder.unused_data if decoder.eof else b""
     _check_end(whole=decoder.eof or not begun)

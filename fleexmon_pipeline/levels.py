@@ -1,7 +1,7 @@
-"""A level as loggers write it becomes debug, info, warn, error or fatal.
+"""Turn a level as loggers write it into debug, info, warn, error or fatal.
 
-Here: the levels, and the words and numbers for them. Which field of a record holds its level, and what becomes of the
-original: `collection/records.py`.
+word = str(value)[:MAX_WORD_CHARACTERS].strip().strip("[]").lower()
+if level := LEVEL_OF_WORD.get(word):
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")  # ascending
 
-MOST_OF_A_WORD = 200  # of a level's original word: one of 20 kB was seen
+MAX_WORD_CHARACTERS = 200  # of a level's original word: one of 20 kB has been seen
 
 _WORDS = {
     "debug": "trace verbose silly finest finer fine debug dbg d",
@@ -33,17 +33,17 @@ _STEP = re.compile(r"(?<=[a-z])[+-]?[0-9]+$")  # INFO2 of OpenTelemetry, ERROR+2
 
 
 def read_level(value: object) -> str:
-    """debug, info, warn, error or fatal. What nobody knows is info; the word itself is kept by the caller."""
+    """debug, info, warn, error or fatal. Unknown words are info; the caller keeps the word."""
     return known_level(value) or "info"
 
 
 def known_level(value: object) -> str | None:
-    """None for what nobody knows."""
+    """None for an unknown word or number."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, float)):
         return _numbered(int(value)) if value == value and abs(value) < 1_000 else None  # noqa: PLR0124
-    word = str(value)[:MOST_OF_A_WORD].strip().strip("[]").lower()
+    word = str(value)[:MAX_WORD_CHARACTERS].strip().strip("[]").lower()
     if level := LEVEL_OF_WORD.get(word):
         return level
     word = _DECORATION.sub("", _DECORATION.sub("", word))
@@ -53,14 +53,14 @@ def known_level(value: object) -> str | None:
 
 
 def _numbered(number: int) -> str | None:
-    """35, a level of one's own between pino's, is the one below it."""
+    """35, a custom level between two of pino, counts as the lower one."""
     return _NUMBERS.get(number) or (_NUMBERS.get(number // 10 * 10) if 10 < number < 100 else None)
 
 
 def otel_level(value: object) -> str | None:
-    """OpenTelemetry's severityNumber; None for what is none."""
-    if isinstance(value, str):  # protobuf's name for it, SEVERITY_NUMBER_ERROR2
-        word = value[:MOST_OF_A_WORD].upper().removeprefix("SEVERITY_NUMBER_")
+    """The level of OpenTelemetry's severityNumber; None if it is not one."""
+    if isinstance(value, str):  # protobuf's name, SEVERITY_NUMBER_ERROR2
+        word = value[:MAX_WORD_CHARACTERS].upper().removeprefix("SEVERITY_NUMBER_")
         return otel_level(int(word[:6])) if word.isascii() and word.isdigit() else known_level(word)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 24:
         return None

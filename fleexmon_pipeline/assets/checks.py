@@ -58,7 +58,7 @@ EVERYTHING_IS_SENT = dg.AssetCheckSpec(
 
 def check_coverage(connection: Connection, nodes: Iterable[str], *, since: datetime) -> dg.AssetCheckResult:
     """Which of `nodes` have holes since `since`, how many slots, and what the node last said."""
-    holes = connection.execute(statements("collection")["holes"], {"since": since, "nodes": list(nodes)}).fetchall()
+    holes = connection.execute(statements("collection")["gaps"], {"since": since, "nodes": list(nodes)}).fetchall()
     told = [
         f"- **{hole['node']}**: {hole['slots']} slots {hole['status']} between {hole['since']:%Y-%m-%d %H:%M} and "
         f"{hole['until']:%Y-%m-%d %H:%M} UTC: {code(hole['error'] or 'never asked', most=MOST_OF_A_REASON)}"

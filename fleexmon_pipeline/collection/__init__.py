@@ -1,1 +1,1 @@
-"""Nodes' answers become rows of LogEntry, once, with an account of every record."""
+"""Turn nodes' answers into rows of LogEntry, each line once, and account for every record."""

@@ -1,6 +1,6 @@
-"""What became of a window's records, node by node: received = stored + duplicate + rejected.
+"""The result of a window, node by node: received = stored + duplicate + rejected.
 
-Here: the figures and their sentence. Who counts: `rows.py`, `collect.py`.
+Here: the figures and their summary sentence. Where they are counted: `rows.py`, `collect.py`.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from fleexmon_pipeline.window import Window
 
 @dataclass
 class NodeAccount:
-    """What became of a node's records in one window."""
+    """The result of one node in one window."""
 
     node: str
     received: int = 0
     stored: int = 0
     duplicate: int = 0  # known from an earlier collection
     rejected: int = 0
-    outside: int = 0  # sent, though not of the window that was asked for
+    outside: int = 0  # received, but outside the requested window
     bytes: int = 0
     seconds: float = 0.0
     errors: list[str] = field(default_factory=list)
-    last: datetime | None = None  # the time of the last line that was sent
-    until: datetime | None = None  # the end of what was asked for
+    last: datetime | None = None  # time of the latest line received
+    until: datetime | None = None  # end of the requested window
 
     @property
     def lag(self) -> float | None:
-        """Seconds between them; None where nothing was sent."""
+        """Seconds from the latest line to the end of the window; None if no line was received."""
         return (self.until - self.last).total_seconds() if self.until and self.last else None
 
     def add(self, other: NodeAccount) -> None:
@@ -55,7 +55,7 @@ class NodeAccount:
 
 @dataclass
 class Account:
-    """What became of a window, node by node, in the order of the nodes."""
+    """The result of a window, node by node, in the order of the nodes."""
 
     window: Window
     nodes: dict[str, NodeAccount] = field(default_factory=dict)
@@ -69,5 +69,5 @@ class Account:
 
     def sentence(self) -> str:
         """`2026-11-20 10:00-11:00: blue 11,204 new; green 0 new, ConnectError: connection refused`."""
-        told = "; ".join(account.sentence() for account in self.nodes.values())
-        return f"{self.window}: {told or 'nothing to ask for'}"
+        nodes = "; ".join(account.sentence() for account in self.nodes.values())
+        return f"{self.window}: {nodes or 'no node is due'}"

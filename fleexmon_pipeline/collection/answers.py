@@ -13,18 +13,18 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from fleexmon_pipeline.collection.long_records import find_end, let_by
+from fleexmon_pipeline.collection.long_records import find_end, skip_record
 from fleexmon_pipeline.collection.record_runs import Raw, Run, reason_of
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.settings import Limits
 
 SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when they hold no boundary; 1 MB is 8 % slower
-MOST_BYTES_UNKNOWN = 32_000_000  # of an object whose form cannot be told from its beginning
+MAX_UNRECOGNISED_BYTES = 32_000_000  # of an object whose form cannot be told from its beginning
 BOM = b"\xef\xbb\xbf"
 SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
-LOOKED_AT = 400  # bytes of a body that is no answer, for its reason
-LONGEST_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
+CLIP_BYTES = 400  # bytes of a body that is no answer, for its reason
+MAX_JSON_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
 TRUNCATED = "Input data was truncated"  # msgspec's word for JSON that is sound as far as it goes
 TRIES = 32  # ends of objects that are looked at from behind: records may hold arrays of objects themselves
 
@@ -73,7 +73,7 @@ class Splitter:
                 yield from self._array(buffer, parts, opening=b"[")
                 return
             if start[:1] != b"{":
-                while len(buffer) < LOOKED_AT and (more := next(parts, b"")):
+                while len(buffer) < CLIP_BYTES and (more := next(parts, b"")):
                     buffer += more
                 raise NotAnAnswerError(f"not JSON: {clip(bytes(buffer))}")
             if found := _START_OF_LOGS.match(buffer):
@@ -86,8 +86,10 @@ class Splitter:
             if end < 0 and len(buffer) > self._most and _START_OF_RECORD.match(buffer):
                 yield from self._lines(buffer, parts)
                 return
-            if len(buffer) > MOST_BYTES_UNKNOWN:
-                raise NotAnAnswerError(f"an object of more than {MOST_BYTES_UNKNOWN:,} bytes: {clip(bytes(buffer))}")
+            if len(buffer) > MAX_UNRECOGNISED_BYTES:
+                raise NotAnAnswerError(
+                    f"an object of more than {MAX_UNRECOGNISED_BYTES:,} bytes: {clip(bytes(buffer))}"
+                )
         yield from self._whole(bytes(buffer))
 
     def _array(self, buffer: bytearray, chunks: Iterator[bytes], *, opening: bytes) -> Iterator[Run]:
@@ -111,7 +113,7 @@ class Splitter:
                 del buffer[:end]
                 yield run
             elif len(buffer) > self._most:
-                long = self._let_by(buffer, chunks)
+                long = self._skip_record(buffer, chunks)
                 if long is None:
                     return
                 yield long
@@ -135,7 +137,7 @@ class Splitter:
             yield self._counted(Run([line for line in whole if line.strip()]), len(buffer))
             buffer[:] = rest
             if len(buffer) > self._most:
-                long = self._let_by(buffer, chunks, is_line=True)
+                long = self._skip_record(buffer, chunks, is_line=True)
                 if long is None:
                     return
                 yield long
@@ -168,9 +170,9 @@ class Splitter:
         self._count += len(run)
         return run.within(self._most) if length > self._most else run
 
-    def _let_by(self, buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> Run | None:
+    def _skip_record(self, buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> Run | None:
         """The record that `buffer` begins with; `buffer` is then what follows. None, and `broken`: it has no end."""
-        found = let_by(buffer, chunks, is_line=is_line)
+        found = skip_record(buffer, chunks, is_line=is_line)
         if found is None:
             self.broken = f"after {self._count:,} records one has more than {self._most:,} bytes and no end"
             return None
@@ -261,7 +263,7 @@ def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
 def _lacks_its_end(error: Exception, length: int) -> bool:
     if not isinstance(error, json.JSONDecodeError):
         return False
-    return error.msg.startswith("Unterminated string") or error.pos >= length - LONGEST_WORD
+    return error.msg.startswith("Unterminated string") or error.pos >= length - MAX_JSON_WORD
 
 
 def _is_object(line: bytes) -> bool:
@@ -281,5 +283,5 @@ def _is_record(line: bytes) -> bool:
 
 def clip(body: bytes) -> str:
     """The beginning of a body, for a person: on one line, without what cannot be stored or should not be seen."""
-    text = body[:LOOKED_AT].decode("utf-8", "replace")
+    text = body[:CLIP_BYTES].decode("utf-8", "replace")
     return redact(" ".join("".join(c if c.isprintable() else " " for c in text).split()))[:120]

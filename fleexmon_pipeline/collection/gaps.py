@@ -1,15 +1,16 @@
-"""Hours that were given up: asked for MOST_ATTEMPTS times, and still not whole. Each is an occurrence, so an issue.
+"""Hours that collection gave up on: still incomplete after all attempts. Each is an occurrence, so it becomes an issue.
 
-Here: which hours, and what is said of them. Who asks again, and how often: `catch_up.py`. What becomes of occurrences:
+Here: which hours, and their text. Who retries, and how often: `catch_up.py`. How occurrences become issues:
 `issues/lifecycle.py`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
 from fleexmon_pipeline.database.connection import Connection
@@ -21,17 +22,17 @@ from fleexmon_pipeline.window import DAY, HOUR, Window, contiguous
 from fleexmon_pipeline.wording import counted
 
 SQL = statements("gaps")
-RULE = "collection-gap"  # the issue's type, too; no rule file has this name
+RULE = "collection-gap"  # also the issue's type; no rule file has this name
 VERSION = "1"
-# The issue is about the hours themselves, and they are given up 40 hours later: with a day's grace it would be over
-# before it begins wherever the node has answered for other hours meanwhile. This leaves it a day, and a little.
+# Hours are given up 40 hours after they ended. With one day of grace the issue would be over before it began if the
+# node has answered for later hours. Three days leave it open for a day and a bit.
 GRACE = 3 * DAY
-MOST_STRETCHES = 20  # that a description names
+MAX_WINDOWS_LISTED = 20  # in a description
 
 
 @dataclass(frozen=True)
 class GivenUp:
-    """An hour of a node that is asked for no more. `slots`: those missing or partial; `error`: what it last said."""
+    """An hour of a node that is no longer retried. `slots`: missing or partial; `error`: of the last attempt."""
 
     node: str
     hour: datetime
@@ -46,14 +47,17 @@ def given_up(connection: Connection, *, since: datetime) -> list[GivenUp]:
 
 
 def note_gaps(connection: Connection, *, since: datetime) -> frozenset[str]:
-    """Make the occurrences say which hours since then are given up. Returns the subjects to reconcile; often none."""
+    """Write an occurrence for each hour given up since then. Returns the subjects to reconcile; usually none.
+
+    A stored occurrence stays while its facts are the same, whatever the wording of the day.
+    """
     wanted = {(o.fingerprint, o.slot): o for o in occurrences(given_up(connection, since=since))}
-    said = {
-        (row["fingerprint"], row["slot"]): (row["title"], row["description"])
-        for row in connection.execute(SQL["gaps_said"], {"since": since, "rule": RULE})
+    stored = {
+        (row["fingerprint"], row["slot"]): row["metadata"]
+        for row in connection.execute(SQL["stored_gaps"], {"since": since, "rule": RULE})
     }
-    told = {key: (o.title, o.description) for key, o in wanted.items()}
-    changed = [key[1] for key in wanted.keys() | said.keys() if told.get(key) != said.get(key)]
+    same = {key for key in wanted.keys() & stored.keys() if _same_facts(stored[key], wanted[key].metadata)}
+    changed = [slot for name, slot in (wanted.keys() | stored.keys()) - same]
     if not changed:
         return frozenset()
     window = Window(min(changed), max(changed) + HOUR)
@@ -62,32 +66,37 @@ def note_gaps(connection: Connection, *, since: datetime) -> frozenset[str]:
 
 
 def rules_but_gaps(connection: Connection, loaded: Iterable[str], window: Window) -> set[str]:
-    """The rules that `detected_issues` replaces the occurrences of: those loaded, and those that exist no more."""
+    """The rules whose occurrences `detected_issues` replaces: those loaded, and those that no longer exist."""
     bounds = {"since": window.since, "until": window.until}
-    return ({row["rule"] for row in connection.execute(SQL["rules_said"], bounds)} | set(loaded)) - {RULE}
+    return ({row["rule"] for row in connection.execute(SQL["rules_with_occurrences"], bounds)} | set(loaded)) - {RULE}
 
 
 def occurrences(hours: Iterable[GivenUp]) -> Iterator[Occurrence]:
-    """One for each hour, in its first slot that is not whole; its text tells of the hours before it as well."""
+    """One per hour, in its first incomplete slot. Its text covers the hours before it, too."""
     of_node: defaultdict[str, list[GivenUp]] = defaultdict(list)
-    for each in hours:
-        of_node[each.node].append(each)
-    for node, found in of_node.items():
-        stretch: list[GivenUp] = []
-        for each in found:
-            if stretch and each.hour - stretch[-1].hour > GRACE:
-                stretch = []
-            stretch.append(each)
-            yield _occurrence(node, stretch)
+    for hour in hours:
+        of_node[hour.node].append(hour)
+    for node, lost in of_node.items():
+        episode: list[GivenUp] = []
+        for hour in lost:
+            if episode and hour.hour - episode[-1].hour > GRACE:
+                episode = []
+            episode.append(hour)
+            yield _occurrence(node, episode)
 
 
-def _occurrence(node: str, stretch: list[GivenUp]) -> Occurrence:
-    last, count = stretch[-1], len(stretch)
-    windows = contiguous([Window.hour_of(each.hour) for each in stretch])
-    named = [f"- {window} UTC" for window in windows[-MOST_STRETCHES:]]
-    if len(windows) > len(named):
-        named.insert(0, f"- {len(windows) - len(named)} stretches before")
-    error = next((each.error for each in reversed(stretch) if each.error), None)
+def _same_facts(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Rows of earlier releases hold only some of the facts; the others count as the same."""
+    return all(stored.get(name, value) == value for name, value in wanted.items())
+
+
+def _occurrence(node: str, episode: list[GivenUp]) -> Occurrence:
+    last, count = episode[-1], len(episode)
+    windows = contiguous([Window.hour_of(hour.hour) for hour in episode])
+    listed = [f"- {window} UTC" for window in windows[-MAX_WINDOWS_LISTED:]]
+    if len(windows) > len(listed):
+        listed.insert(0, f"- {len(windows) - len(listed)} earlier windows")
+    error = redact(next((hour.error for hour in reversed(episode) if hour.error), "") or "")
     return Occurrence(
         rule=RULE,
         rule_version=VERSION,
@@ -99,24 +108,29 @@ def _occurrence(node: str, stretch: list[GivenUp]) -> Occurrence:
         title=f"Log lines of {node} are missing ({counted(count, 'hour')})",
         description="\n".join(
             [
-                f"{node} was asked {MOST_ATTEMPTS} times for the lines of these hours, and is asked no more:",
-                *named,
-                f"It last answered: {redact(error)}" if error else "It gave no reason.",
+                f"fleexmon gave up on these hours of {node} after {MOST_ATTEMPTS} attempts:",
+                *listed,
+                f"Last error: {error}" if error else "The node gave no reason.",
             ]
         ),
         recommendation=(
-            "If the node still has the lines, mend what it answers and materialise raw_logs for these hours again "
-            "(job backfill_hours). What it has rotated away is lost: no issue can rest on these hours."
+            "If the node still has the lines, fix its response and materialize raw_logs for these hours again "
+            "(job backfill_hours). Lines that it has rotated away are lost, and these hours stay without issues."
         ),
         nodes=[node],
         grace=GRACE,
         affected=0,
-        metadata={"hours": count, "missingSlots": sum(len(each.slots) for each in stretch)},
+        metadata={
+            "hours": count,
+            "missingSlots": sum(len(hour.slots) for hour in episode),
+            "windows": [str(window) for window in windows],
+            "error": error,
+        },
     )
 
 
 def covered_until(connection: Connection, window: Window) -> datetime | None:
-    """The end of the last slot of the window that some node was asked for; None when none was."""
+    """The end of the last slot of the window for which any node was polled; None if there is none."""
     row = connection.execute(
         statements("collection")["covered_until"], {"since": window.since, "until": window.until}
     ).fetchone()

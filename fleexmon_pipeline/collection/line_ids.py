@@ -1,6 +1,7 @@
-"""The id of a line: the same line asked for again has the same id, two truly identical lines have two.
+"""Line ids: a line collected again gets the same id, two truly identical lines get two.
 
-A hash of node, time, level, message, metadata and the ordinal among identical lines, behind 48 bits of the line's time.
+An id is 48 bits of the line's time, then a hash of node, time, level, message, metadata and the ordinal among identical
+lines.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ DIGEST = 10  # bytes
 
 
 class Identities:
-    """Gives out ids for one node and one answer; identical lines share a microsecond, so no window splits them."""
+    """Assigns ids for one node and one answer. Identical lines share a microsecond, so no window separates them."""
 
     def __init__(self, node: str) -> None:
         self._node = node.encode()
@@ -22,8 +23,8 @@ class Identities:
         self._repeated: dict[bytes, int] = {}
 
     def digest(self, iso: bytes, level: bytes, message: bytes, metadata: bytes) -> bytes:
-        """The part of an id that is a hash. `iso`: as `Line.iso`; `metadata`: empty where there is none."""
-        # No stored text holds a NUL, so it separates without doubt.
+        """The hash part of an id. `iso`: as `Line.iso`; `metadata`: empty if the line has none."""
+        # Stored texts never contain NUL, so it is a safe separator.
         digest = blake2b(b"\0".join((self._node, iso, level, message, metadata)), digest_size=DIGEST).digest()
         seen = self._seen
         before = len(seen)

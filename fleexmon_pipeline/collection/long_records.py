@@ -1,6 +1,6 @@
-"""A record over the limit is let by: its end is found piece by piece, and nothing of it is kept but its beginning.
+"""Skip a record over the size limit: find its end piece by piece and keep only its beginning.
 
-Here: one such record. Which one that is, and what becomes of it: `answers.py`.
+Here: one such record. Detecting and rejecting it: `answers.py`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from array import array
 from collections.abc import Iterator
 from itertools import accumulate
 
-from fleexmon_pipeline.collection.record_runs import KEPT_OF_A_LONG_ONE
+from fleexmon_pipeline.collection.record_runs import MAX_KEPT_BYTES
 
-SLICE = 65_536  # bytes that are looked at together
+SLICE = 65_536  # bytes scanned at a time
 _TOKEN = re.compile(rb'\\.?|["{}\[\]]', re.DOTALL)
 _SIGNED = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
 _NO_BRACKET = bytes(set(range(256)) - set(b"{}[]"))
 
 
-def let_by(buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> tuple[bytes, int] | None:
-    """The beginning and the length of the record that `buffer` begins with; `buffer` is then what follows it.
+def skip_record(buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> tuple[bytes, int] | None:
+    """The beginning and the length of the record at the start of `buffer`, which afterwards holds what follows it.
 
-    None when it has no end, or is nothing that has one for sure: 40 MB of digits.
+    None if the record does not end, or is of a kind whose end cannot be told, such as 40 MB of digits.
     """
     if not is_line and bytes(buffer[:1]) not in (b"{", b"[", b'"'):
         return None
@@ -35,31 +35,31 @@ def let_by(buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False)
         end = piece.find(b"\n") if is_line else scanner.end_in(piece)
         ours = piece if end < 0 else piece[:end]
         length += len(ours)
-        head += ours[: KEPT_OF_A_LONG_ONE - len(head)]
+        head += ours[: MAX_KEPT_BYTES - len(head)]
         if end >= 0:
             buffer += piece[end:]
             return bytes(head), length
         last = ours.rstrip()[-1:] or last
         piece = next(chunks, None)
-    # The last line may lack its newline. One that was cut behind an inner object is taken for whole, and rejected.
+    # The last line may lack its newline. One that was cut after an inner object counts as whole and is rejected.
     return (bytes(head), length) if is_line and last == b"}" else None
 
 
 def find_end(piece: bytes) -> int:
-    """The place behind the record that `piece` begins with; -1 when it goes on."""
+    """The index just after the record at the start of `piece`; -1 if it continues."""
     return _Scanner().end_in(piece)
 
 
 class _Scanner:
-    """Finds the end of an object, an array or a string; whether it is sound JSON inside is not asked."""
+    """Finds the end of an object, an array or a string, without validating what is inside."""
 
     def __init__(self) -> None:
         self._depth = 0
         self._in_string = False
-        self._escaped = False  # the slice before ended in a backslash
+        self._escaped = False  # the previous slice ended in a backslash
 
     def end_in(self, piece: bytes) -> int:
-        """The place behind its last byte in the next piece of it; -1 when it goes on."""
+        """The index just after its last byte in its next piece; -1 if it continues."""
         for start in range(0, len(piece), SLICE):
             part = piece[start : start + SLICE]
             if not self._goes_on(part) and (end := self._end_in(part)) >= 0:
@@ -67,7 +67,7 @@ class _Scanner:
         return -1
 
     def _goes_on(self, part: bytes) -> bool:
-        """Whether all its brackets are inner ones. Then it is passed, ten times as fast as token by token."""
+        """Whether the record continues past this part. Ten times as fast as token by token."""
         text = part[self._escaped :].replace(b"\\\\", b"")
         escaped = text.endswith(b"\\")
         texts = text.replace(b'\\"', b"").split(b'"')
@@ -82,8 +82,8 @@ class _Scanner:
 
     def _end_in(self, part: bytes) -> int:
         start, self._escaped = int(self._escaped), False
-        for found in _TOKEN.finditer(part, start):
-            token = found[0]
+        for match in _TOKEN.finditer(part, start):
+            token = match[0]
             if token[:1] == b"\\":
                 self._escaped = len(token) == 1
                 continue
@@ -92,5 +92,5 @@ class _Scanner:
             elif not self._in_string:
                 self._depth += 1 if token in b"{[" else -1
             if self._depth <= 0 and not self._in_string:
-                return found.end()
+                return match.end()
         return -1

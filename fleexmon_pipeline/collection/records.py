@@ -16,12 +16,12 @@ from typing import Any
 import msgspec
 
 from fleexmon_pipeline.collection.times import EPOCH, RejectedError, read_time
-from fleexmon_pipeline.levels import MOST_OF_A_WORD, known_level, otel_level
+from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS, known_level, otel_level
 
 __all__ = ["EPOCH", "Line", "RejectedError", "read", "read_time", "storable"]
 
-MOST_CHARACTERS = 1_000_000  # of a message; a 10 MB one is cut, its length and hash stand in metadata
-MOST_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and where it strikes depends on the caller
+MAX_MESSAGE_CHARACTERS = 1_000_000  # of a message; a 10 MB one is cut, its length and hash stand in metadata
+MAX_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and where it strikes depends on the caller
 
 # What loggers call these; the first that is there wins. Exactly so first, then in any case.
 TIME_FIELDS = (
@@ -73,7 +73,7 @@ _decode_long = json.JSONDecoder(strict=False, parse_int=_int).decode  # numbers 
 def read(raw: bytes) -> Line:
     """One JSON record, whatever its form. Raises RejectedError, and nothing else."""
     try:
-        is_odd = bool(_ODD.search(raw)) or raw.count(b"{") + raw.count(b"[") > MOST_DEPTH
+        is_odd = bool(_ODD.search(raw)) or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
         return _line(_record(raw), is_odd=is_odd)
     except RecursionError:
         raise RejectedError("nested too deeply") from None
@@ -105,18 +105,20 @@ def _line(rest: dict[str, Any], *, is_odd: bool) -> Line:
     for name, value in rest.items():
         _put(metadata, name, value)
     if original is not None and original != level:
-        _put_ours(metadata, "originalLevel", str(original)[:MOST_OF_A_WORD])
+        _put_ours(metadata, "originalLevel", str(original)[:MAX_WORD_CHARACTERS])
     message = storable(text)
     if message != text:
-        _put_ours(metadata, "messageJson", json.dumps(text)[:MOST_CHARACTERS])  # the exact text, should anyone need it
-    if len(message) > MOST_CHARACTERS:
+        _put_ours(
+            metadata, "messageJson", json.dumps(text)[:MAX_MESSAGE_CHARACTERS]
+        )  # the exact text, should anyone need it
+    if len(message) > MAX_MESSAGE_CHARACTERS:
         _put_ours(metadata, "messageLength", len(text))
         _put_ours(metadata, "messageSha256", hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
-        message = message[:MOST_CHARACTERS]
+        message = message[:MAX_MESSAGE_CHARACTERS]
     altered: list[str] = []
     kept = _storable_json(metadata, altered, 0) if is_odd else metadata
     if altered:
-        _put_ours(kept, "metadataJson", json.dumps(metadata)[:MOST_CHARACTERS])
+        _put_ours(kept, "metadataJson", json.dumps(metadata)[:MAX_MESSAGE_CHARACTERS])
     encoded = _encoder.encode(kept).decode() if kept else None
     return Line(moment, moment.isoformat(), level, message, encoded)
 
@@ -266,8 +268,8 @@ def _storable_json(value: Any, altered: list[str], depth: int) -> Any:
         if text != value:
             altered.append(value)
         return text
-    if depth > MOST_DEPTH:
-        raise RejectedError(f"nested more than {MOST_DEPTH} deep")
+    if depth > MAX_DEPTH:
+        raise RejectedError(f"nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict):
         kept: dict[str, Any] = {}
         for key, inner in value.items():

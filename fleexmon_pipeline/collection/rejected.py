@@ -1,10 +1,10 @@
-"""Rejected records, read again with today's reader: after a fix, what a node sent becomes the lines it always was.
+"""Read rejected records again with the current reader, which may be able to read more after an update.
 
-Here: which records can be read now, and storing them as a collection would have. What a person sees: the command.
+Here: which records are readable now, and storing them as a collection would have. What a person sees: the command.
 
 A line gets the id that collecting its window again would give it: its ordinal among identical lines is that of its
-record among identical records, which "RejectedLog".id remembers. So it does not matter which of the two comes first, or
-whether both do.
+record among identical records, which "RejectedLog".id encodes. So it does not matter which of the two comes first, or
+whether both happen.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
@@ -24,20 +24,20 @@ from fleexmon_pipeline.collection.line_ids import Identities
 from fleexmon_pipeline.collection.record_runs import is_too_long
 from fleexmon_pipeline.collection.records import Line, RejectedError, read
 from fleexmon_pipeline.collection.rows import row_of
-from fleexmon_pipeline.collection.store import MOST_OF_A_PAYLOAD, Stored, digest_of, rejection_id
+from fleexmon_pipeline.collection.store import MAX_PAYLOAD_CHARACTERS, Stored, digest_of, rejection_id
 from fleexmon_pipeline.collection.times import FUTURE
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT, Window, floor
 
 SQL = statements("rejected")
-WAITS_AS = "rejected"  # who waits in "StaleWindow" for hours that got lines this way
-MOST_AT_ONCE = 20_000  # records in memory
-MOST_RECOVERED = 2_000  # records that a collection looks through; where a node sends more rubbish, a retry does
-MORE_ORDINALS = 100  # beyond the records at hand: those before them may have been stored or expired already
+WAITS_AS = "rejected"  # the name in "StaleWindow" for hours that got lines this way
+MAX_RECORDS_IN_MEMORY = 20_000
+MAX_RECOVERED = 2_000  # rejected records that a collection reads again; with more of them, only a retry does
+MORE_ORDINALS = 100  # beyond the records at hand: earlier ones may have been stored or expired already
 
-CUT = f"its payload was cut at {MOST_OF_A_PAYLOAD:,} characters: only the node has the rest"
-ALTERED = "its payload was no text: what is kept is not what the node sent"
+CUT = f"its payload was cut at {MAX_PAYLOAD_CHARACTERS:,} characters: only the node has the rest"
+ALTERED = "its payload was not text: what is kept is not what the node sent"
 EXPIRED = "older than lines are kept"
 AHEAD = "its time is more than a day ahead"
 
@@ -46,12 +46,12 @@ Connections = Callable[[], AbstractContextManager[Connection]]
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which records: of a node, and of windows that touch a stretch of time; None for all."""
+    """Which records: of a node, of windows that overlap `[since, until)`, of a reason. None means all."""
 
     node: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    reason: str | None = None  # a part of it
+    reason: str | None = None  # part of its text
 
     def parameters(self) -> dict[str, object]:
         return dict(vars(self))
@@ -59,12 +59,12 @@ class Chosen:
 
 @dataclass
 class Retried:
-    """What became of the records. Each is counted once: stored + known + those that stay."""
+    """The result. Each record is counted once: stored + known + those that stay rejected."""
 
     stored: int = 0
-    known: int = 0  # their line was collected meanwhile
+    known: int = 0  # their line has been collected meanwhile
     stay: Counter[str] = field(default_factory=Counter)  # by reason
-    hours: set[datetime] = field(default_factory=set)  # that got lines
+    hours: set[datetime] = field(default_factory=set)  # hours that got lines
 
     @property
     def records(self) -> int:
@@ -72,8 +72,8 @@ class Retried:
 
 
 @dataclass(frozen=True)
-class _Mended:
-    """A record that can be read now, and the line that it is."""
+class _Readable:
+    """A record that is readable now, and its line."""
 
     key: UUID
     identity: str
@@ -89,58 +89,63 @@ class _Mended:
 
 
 def kind_of(reason: str) -> str:
-    """`not a time: yesterday` and `not a time: soon` are of one kind."""
+    """`not a time: yesterday` and `not a time: soon` are of the same kind."""
     return reason.partition(":")[0]
 
 
 def retry(
     connections: Connections, chosen: Chosen, *, now: datetime, oldest: datetime, dry_run: bool = False
 ) -> Retried:
-    """Store what can be read now, hour by hour, each in a transaction: lines, records gone, coverage, hour to analyse.
+    """Store what is readable now. One transaction per hour: add lines, delete records, update coverage, mark as stale.
 
-    `oldest`: lines before it would never be analysed. `dry_run` does the same and takes it back.
+    `oldest`: earlier lines would never be analyzed. `dry_run` does the same and rolls back.
     """
     done = Retried()
     identities: dict[str, Identities] = {}
     with connections() as reading, connections() as writing:
         for batch in _batches(_readable(reading, chosen, identities, done, now=now, oldest=oldest)):
             batch.sort(key=attrgetter("node", "hour"))
-            for (node, _), mended in groupby(batch, key=attrgetter("node", "hour")):
+            for (node, _), readable in groupby(batch, key=attrgetter("node", "hour")):
                 with writing.transaction(force_rollback=dry_run):
-                    _store_hour(writing, list(mended), identities[node], done, now=now)
+                    _store_hour(writing, list(readable), identities[node], done, now=now)
     return done
 
 
 def forget_recovered(connection: Connection, node: str, window: Window, *, now: datetime) -> None:
-    """After an update that can read more, a node was asked again: what it sent is stored, and no longer rejected.
+    """After an update that reads more, a node was polled again: delete the rejections whose lines are now stored.
 
-    In the transaction that stored the lines, so that no record counts as both.
+    Runs in the transaction that stored the lines, so that no record counts twice.
     """
     row = connection.execute(
         SQL["of_earlier_runs"], {"node": node, "since": window.since, "until": window.until}
     ).fetchone()
-    if not row or not 0 < row["records"] <= MOST_RECOVERED:
+    if not row or not 0 < row["records"] <= MAX_RECOVERED:
         return
     identities: dict[str, Identities] = {}
     chosen = Chosen(node, window.since, window.until)
     groups = list(_readable(connection, chosen, identities, Retried(), now=now, oldest=EPOCH))
-    mended = [each for group in groups for each in group]
-    if not mended:
+    readable = [record for group in groups for record in group]
+    if not readable:
         return
-    ids = _without_twins(connection, mended, identities[node])
+    ids = _without_twins(connection, readable, identities[node])
     lines = {row["id"].hex for row in connection.execute(SQL["lines"], {"ids": ids})}
-    gone = [each for each, identity in zip(mended, ids, strict=True) if identity in lines]
-    connection.execute(SQL["take"], {"ids": [each.key for each in gone]})
-    slots = sorted({each.slot for each in gone} | {floor(each.line.time, SLOT) for each in gone})
-    connection.execute(SQL["recount"], {"node": node, "slots": slots, "now": now})
+    recovered = [record for record, identity in zip(readable, ids, strict=True) if identity in lines]
+    connection.execute(SQL["take"], {"ids": [record.key for record in recovered]})
+    connection.execute(SQL["recount"], {"node": node, "slots": sorted(_slots_of(recovered)), "now": now})
 
 
-def _batches(groups: Iterable[list[_Mended]]) -> Iterator[list[_Mended]]:
-    """Whole groups of identical records: should a run be killed, the next gives none of them another's ordinal."""
-    batch: list[_Mended] = []
+def _slots_of(readable: Iterable[_Readable]) -> set[datetime]:
+    """Slots whose counts change: those of the poll that rejected them, and those of the lines."""
+    slots = [(record.slot, floor(record.line.time, SLOT)) for record in readable]
+    return set(chain.from_iterable(slots))
+
+
+def _batches(groups: Iterable[list[_Readable]]) -> Iterator[list[_Readable]]:
+    """Whole groups of identical records, so that after a killed run none gets another one's ordinal."""
+    batch: list[_Readable] = []
     for group in groups:
         batch += group
-        if len(batch) >= MOST_AT_ONCE:
+        if len(batch) >= MAX_RECORDS_IN_MEMORY:
             yield batch
             batch = []
     if batch:
@@ -155,22 +160,22 @@ def _readable(
     *,
     now: datetime,
     oldest: datetime,
-) -> Iterator[list[_Mended]]:
-    """Identical records together. What stays is counted in `done`."""
+) -> Iterator[list[_Readable]]:
+    """Groups of identical records. Records that stay rejected are counted in `done`."""
     with connection.transaction(), connection.cursor("rejected_records") as cursor:
         cursor.itersize = 500
         cursor.execute(SQL["payloads"], chosen.parameters())
-        for (node, payload), found in groupby(cursor, key=itemgetter("source", "payload")):
+        for (node, payload), group in groupby(cursor, key=itemgetter("source", "payload")):
             rows = []
-            for row in found:
-                if is_too_long(row["reason"]):  # by a limit of its time; short enough to be whole here, if that was low
+            for row in group:
+                if is_too_long(row["reason"]):  # over the limit of its day; if that was low, it may look whole here
                     done.stay[CUT] += 1
                 else:
                     rows.append((row["id"], row["hostname"], row["slot"], row["createdAt"]))
             raw = payload.encode()
             ordinals = _ordinals(node, raw, [row[0] for row in rows])
             if len(ordinals) < len(rows):
-                done.stay[CUT if len(payload) >= MOST_OF_A_PAYLOAD else ALTERED] += len(rows) - len(ordinals)
+                done.stay[CUT if len(payload) >= MAX_PAYLOAD_CHARACTERS else ALTERED] += len(rows) - len(ordinals)
             if not ordinals:
                 continue
             try:
@@ -178,10 +183,10 @@ def _readable(
             except RejectedError as error:
                 done.stay[kind_of(str(error))] += len(ordinals)
                 continue
-            given = identities.setdefault(node, Identities(node))
-            ids = [given.of(line) for _ in range(max(ordinals.values()) + 1)]
+            node_ids = identities.setdefault(node, Identities(node))
+            ids = [node_ids.of(line) for _ in range(max(ordinals.values()) + 1)]
             yield [
-                _Mended(key, ids[ordinals[key]], line, node, hostname, slot, created)
+                _Readable(key, ids[ordinals[key]], line, node, hostname, slot, created)
                 for key, hostname, slot, created in rows
                 if key in ordinals
             ]
@@ -198,30 +203,31 @@ def _line(raw: bytes, *, now: datetime, oldest: datetime) -> Line:
 
 
 def _ordinals(node: str, raw: bytes, keys: list[UUID]) -> dict[UUID, int]:
-    """The ordinal of each of these records. One whose payload is not what the node sent has none: no id fits it."""
-    digest, wanted, found = digest_of(raw), set(keys), {}
+    """The ordinal of each of these records. A record whose stored payload is not what the node sent has none."""
+    digest, wanted = digest_of(raw), set(keys)
+    ordinals: dict[UUID, int] = {}
     for ordinal in range(len(keys) + MORE_ORDINALS):
         key = rejection_id(node, digest, ordinal)
         if key in wanted:
-            found[key] = ordinal
-            if len(found) == len(wanted):
+            ordinals[key] = ordinal
+            if len(ordinals) == len(wanted):
                 break
-    return found
+    return ordinals
 
 
 def _store_hour(
-    connection: Connection, mended: list[_Mended], identities: Identities, done: Retried, *, now: datetime
+    connection: Connection, readable: list[_Readable], identities: Identities, done: Retried, *, now: datetime
 ) -> None:
-    node, hour = mended[0].node, mended[0].hour
-    slots = {each.slot for each in mended} | {floor(each.line.time, SLOT) for each in mended}
+    node, hour = readable[0].node, readable[0].hour
+    slots = _slots_of(readable)
     for locked in sorted({floor(slot, HOUR) for slot in slots} | {hour}):
         connection.execute(statements("collection")["lock_hour"], {"hour": locked, "node": node})
-    # Only what is still there: another retry may have been faster.
-    taken = {row["id"] for row in connection.execute(SQL["take"], {"ids": [each.key for each in mended]})}
-    mended = [each for each in mended if each.key in taken]
+    # Only those still there: another retry may have been faster.
+    taken = {row["id"] for row in connection.execute(SQL["take"], {"ids": [record.key for record in readable]})}
+    readable = [record for record in readable if record.key in taken]
     rows = [
-        row_of(identity, each.line, node, each.hostname)
-        for each, identity in zip(mended, _without_twins(connection, mended, identities), strict=True)
+        row_of(identity, record.line, node, record.hostname)
+        for record, identity in zip(readable, _without_twins(connection, readable, identities), strict=True)
     ]
     storing = Stored(connection, node, Window.hour_of(hour))
     storing.copy(rows)
@@ -231,20 +237,20 @@ def _store_hour(
         note_waiting(connection, WAITS_AS, hour, f"{stored:,} rejected records of {node} became lines", now=now)
         done.hours.add(hour)
     done.stored += stored
-    done.known += len(mended) - stored
+    done.known += len(readable) - stored
 
 
-def _without_twins(connection: Connection, mended: list[_Mended], identities: Identities) -> list[str]:
-    """The ids, other ones where the same answer held an identical line that could be read: its id is the first.
+def _without_twins(connection: Connection, readable: list[_Readable], identities: Identities) -> list[str]:
+    """The ids, moved on by one ordinal where the same answer held an identical readable line, which has the first id.
 
-    The same answer is the same transaction, so the same "createdAt". A line collected later is this very one.
+    The same answer means the same transaction, so the same "createdAt". A line collected later is the record itself.
     """
-    ids = [each.identity for each in mended]
+    ids = [record.identity for record in readable]
     unsure = list(range(len(ids)))
     while unsure:
-        asked: dict[str, Any] = {"ids": [ids[n] for n in unsure], "created": [mended[n].created for n in unsure]}
-        twins = {row["id"].hex for row in connection.execute(SQL["twins"], asked)}
+        params: dict[str, Any] = {"ids": [ids[n] for n in unsure], "created": [readable[n].created for n in unsure]}
+        twins = {row["id"].hex for row in connection.execute(SQL["twins"], params)}
         unsure = [n for n in unsure if ids[n] in twins]
         for n in unsure:
-            ids[n] = identities.of(mended[n].line)
+            ids[n] = identities.of(readable[n].line)
     return ids

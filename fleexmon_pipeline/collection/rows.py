@@ -1,10 +1,10 @@
-"""A node's records become rows of COPY: read, identified, of the window or not. The inner loop of collection.
+"""Turn a node's records into rows for COPY: read, identify, check against the window. The inner loop of collection.
 
-Here: what each of millions of records goes through, 2 µs of it, hence the long function. The usual record is read here;
-every other form, and whatever is odd about a usual one, by `records.py`. The two agree, which a test shows.
+Here: what each of millions of records passes through in 2 µs, hence the long function. Records of the common form are
+read here; all other forms, and anything odd in a common one, by `records.py`. A test shows that the two agree.
 
-Rows are in COPY's binary format: the server stores them a fifth faster than text (2.8 µs a row against 3.4), and no
-character needs an escape.
+Rows use COPY's binary format: the server stores them a fifth faster than text (2.8 µs per row instead of 3.4), and no
+character needs escaping.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ import msgspec
 from fleexmon_pipeline.collection.account import NodeAccount
 from fleexmon_pipeline.collection.line_ids import Identities
 from fleexmon_pipeline.collection.record_runs import Run
-from fleexmon_pipeline.collection.records import MOST_CHARACTERS, Line, RejectedError, read, read_time
+from fleexmon_pipeline.collection.records import MAX_MESSAGE_CHARACTERS, Line, RejectedError, read, read_time
 from fleexmon_pipeline.database.row_ids import VERSION_8
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import EPOCH, SLOT, Window
 
 COLUMNS = ("level", "source", "hostname", "id", "timestamp", "message", "metadata")
 BEGIN, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
-ROWS_A_BLOCK = (
-    100  # 25 kB: more at once leaves its end in libpq until the next write, and the server waits (+30 % at 400)
-)
-MOST_BYTES_REJECTED = 8_000_000  # that are gathered: 2,000 records of 1 MB, each of them broken, were 2 GB
-MOST_SECONDS_KNOWN = 4_000  # an answer in time order needs one; this is an hour in any order
+# 25 kB. With more, the end of a block stays in libpq until the next write, and the server waits (+30 % at 400).
+ROWS_A_BLOCK = 100
+MAX_REJECTED_BYTES = 8_000_000  # held in memory: 2,000 broken records of 1 MB each would take 2 GB
+MAX_CACHED_SECONDS = 4_000  # an answer in time order needs one; this many allow an hour in any order
 
 _MICROSECOND = timedelta(microseconds=1)
 _SLOT = SLOT // _MICROSECOND
@@ -49,30 +48,30 @@ _HIGH_HASH, _LOW_HASH = 0x0FFF, (1 << 62) - 1
 
 _sorted_json = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
 
-# How the usual time ends, `.123Z`: microseconds, and the end of `Line.iso`.
+# How the common form of a time ends, `.123Z`: microseconds, and the end of `Line.iso`.
 _FRACTIONS = {
     f".{ms:03d}Z": (ms * 1_000, b".%03d000+00:00" % ms if ms else b"+00:00") for ms in range(1_000)
 }  # fmt: skip
 
 
 class _Seconds(dict[str, tuple[int, bytes]]):
-    """`2026-11-20T10:00:00` as microseconds since 1970 and as bytes: many lines share a second."""
+    """Cache of `2026-11-20T10:00:00` as microseconds since 1970 and as bytes: many lines share a second."""
 
     def __missing__(self, text: str) -> tuple[int, bytes]:
         moment = datetime.fromisoformat(f"{text}+00:00")
         iso = f"{moment:%Y-%m-%dT%H:%M:%S}"
-        if iso != text:  # `2026-W47-5T10:00:00`: known by another name
+        if iso != text:  # `2026-W47-5T10:00:00`: the same second, written differently
             raise ValueError(text)
-        if len(self) >= MOST_SECONDS_KNOWN:
+        if len(self) >= MAX_CACHED_SECONDS:
             self.clear()
-        self[text] = known = (moment - EPOCH) // _MICROSECOND, iso.encode()
-        return known
+        self[text] = micros_and_iso = (moment - EPOCH) // _MICROSECOND, iso.encode()
+        return micros_and_iso
 
 
-class Known:
-    """Ids of lines that are stored, 16 bytes each, one behind the other in the order of their times.
+class KnownIds:
+    """Ids of stored lines, 16 bytes each, concatenated in time order.
 
-    Nodes mostly send their lines in that order: then no set of them is made, which takes .2 µs a line.
+    Nodes usually send lines in that order. Then no set of ids is needed, which would take 0.2 µs per line.
     """
 
     def __init__(self, ids: bytes = b"") -> None:
@@ -88,34 +87,34 @@ class Known:
         return len(self.ids) // 16
 
 
-NONE_KNOWN = Known()
+NO_IDS = KnownIds()
 
 
 class Rows:
-    """Rows of one node's answer. `account` and `slots` count as they go, `rejected` gathers until somebody takes it.
+    """Rows of one node's answer. `account` and `slots` are counted on the way; the caller empties `rejected`.
 
-    latest: a line up to then may be outside the window; a later one is rejected.
-    most_rejected: records that are gathered, and a run of them more.
+    latest: lines after the window count as outside up to this time; later ones are rejected.
+    max_rejected: `rejected` may hold this many records and one run more.
     """
 
-    def __init__(self, node: str, hostname: str, window: Window, *, latest: datetime, most_rejected: int) -> None:
+    def __init__(self, node: str, hostname: str, window: Window, *, latest: datetime, max_rejected: int) -> None:
         self.account = NodeAccount(node, until=window.until)
-        self.slots: Counter[datetime] = Counter()  # lines of the window by slot, but for those that are known
+        self.slots: Counter[datetime] = Counter()  # new lines of the window by slot
         self.rejected: list[tuple[bytes, str]] = []  # raw, reason
         self.finished = False
         self._window = window
         self._latest = latest
-        self._most_rejected = most_rejected
+        self._max_rejected = max_rejected
         self._bytes_rejected = 0
         self._identities = Identities(node)
         self._source = _field(node) + _field(hostname)
 
-    def blocks(  # noqa: PLR0912, PLR0915 - a call takes .1 µs a record
-        self, runs: Iterator[Run], known_in: Callable[[datetime], Known] = lambda _: NONE_KNOWN
+    def blocks(  # noqa: PLR0912, PLR0915 - a call takes 0.1 µs per record
+        self, runs: Iterator[Run], known_in: Callable[[datetime], KnownIds] = lambda _: NO_IDS
     ) -> Iterator[bytes]:
-        """Rows, many at a time; unless `finished` then, `rejected` is to be taken away before it is called again.
+        """Rows, many at a time. Unless `finished` afterwards: empty `rejected`, then call again.
 
-        known_in: lines of a slot that get no row.
+        known_in: the stored lines of a slot; they get no row.
         """
         levels: dict[str, tuple[bytes, bytes]] = {
             level: (level.encode(), _fields(level, self._source)) for level in LEVELS
@@ -123,16 +122,16 @@ class Rows:
         seconds, fractions, digest_of = _Seconds(), _FRACTIONS, self._identities.digest
         since, until = _micros(self._window.since), _micros(self._window.until)
         slots: defaultdict[int, int] = defaultdict(int)
-        slot = begins = ends = lines = 0  # of the line before: most are of the same slot
+        slot = begins = ends = lines = 0  # of the previous line: most are in the same slot
         again = self._bytes_rejected = 0
         last = since
         parts: list[bytes] = []
         self.finished = False
         for run in runs:
-            for n, usual in enumerate(run.usual()):
+            for n, common in enumerate(run.common()):
                 try:
-                    level, fields = levels[usual.level]
-                    time, message, given = usual.timestamp, usual.message, usual.metadata
+                    level, fields = levels[common.level]
+                    time, message, given = common.timestamp, common.message, common.metadata
                     if (fraction := fractions.get(time[19:])) is not None:
                         micros, iso = seconds[time[:19]]
                         micros += fraction[0]
@@ -141,8 +140,8 @@ class Rows:
                         moment = read_time(time)
                         micros, iso = _micros(moment), moment.isoformat().encode()
                     metadata = _sorted_json(given) if given else b""
-                    if len(message) > MOST_CHARACTERS or "\0" in message or b"\\u0000" in metadata:
-                        raise ValueError("a text that is not stored as it is")  # noqa: TRY301 - goes the way of all others
+                    if len(message) > MAX_MESSAGE_CHARACTERS or "\0" in message or b"\\u0000" in metadata:
+                        raise ValueError("a text that is not stored as it is")  # noqa: TRY301 - takes the slow path
                     text = message.encode()
                 except (ValueError, KeyError, RecursionError):
                     line = self._read(run.raw(n))
@@ -160,7 +159,7 @@ class Rows:
                     begins, ends = max(since, slot * _SLOT), min(until, (slot + 1) * _SLOT)
                     known = known_in(EPOCH + slot * SLOT)
                     ids, at = known.ids, 0
-                if micros > last:  # noqa: PLR1730 - max() takes .1 µs
+                if micros > last:  # noqa: PLR1730 - max() takes 0.1 µs
                     last = micros
                 high, low = _HALVES(digest_of(iso, level, text, metadata))
                 timed = _TIMED(
@@ -178,7 +177,7 @@ class Rows:
                     parts.clear()
             for raw, reason in run.too_long:
                 self._reject(raw, reason)
-            if len(self.rejected) >= self._most_rejected or self._bytes_rejected > MOST_BYTES_REJECTED:
+            if len(self.rejected) >= self._max_rejected or self._bytes_rejected > MAX_REJECTED_BYTES:
                 break
         else:
             self.finished = True
@@ -188,7 +187,7 @@ class Rows:
         self._count(slots, again, last)
 
     def _read(self, raw: bytes) -> Line | None:
-        """None when it was rejected."""
+        """None if it was rejected."""
         try:
             return read(raw)
         except RejectedError as error:
@@ -208,18 +207,18 @@ class Rows:
         self._bytes_rejected += len(raw)
 
     def _count(self, slots: Mapping[int, int], again: int, last: int) -> None:
-        for slot, lines in slots.items():
-            if lines:
-                self.slots[EPOCH + slot * SLOT] += lines
-        found = sum(slots.values()) + again
-        self.account.received += found
-        if found:
+        for slot, count in slots.items():
+            if count:
+                self.slots[EPOCH + slot * SLOT] += count
+        lines = sum(slots.values()) + again
+        self.account.received += lines
+        if lines:
             latest = EPOCH + last * _MICROSECOND
             self.account.last = max(self.account.last or latest, latest)
 
 
 def row_of(identity: str, line: Line, node: str, hostname: str) -> bytes:
-    """A line that has its id already, 32 hexadecimal digits, as a row."""
+    """The row of a line whose id, 32 hexadecimal digits, is already known."""
     text, metadata = line.message.encode(), (line.metadata or "").encode()
     high, low = divmod(UUID(identity).int, 1 << 64)
     timed = _TIMED(16, high, low, 8, _micros(line.time) - _POSTGRES_EPOCH, len(text))
@@ -228,7 +227,7 @@ def row_of(identity: str, line: Line, node: str, hostname: str) -> bytes:
 
 
 def _fields(level: str, source: bytes) -> bytes:
-    """The number of columns and the first three of them: what all lines of a node and level share."""
+    """The number of columns and the first three columns: the same for all lines of a node and level."""
     return struct.pack(">h", len(COLUMNS)) + _field(level) + source
 
 

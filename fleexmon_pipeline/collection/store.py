@@ -1,6 +1,6 @@
-"""Rows and rejections go into the database, each once, whatever is there already.
+"""Store rows and rejections, each once, whatever is there already.
 
-Here: how a stretch of one node is stored inside its caller's transaction. What is stored: `rows.py`.
+Here: storing a window of one node inside the caller's transaction. What is stored: `rows.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fleexmon_pipeline.collection.records import storable
-from fleexmon_pipeline.collection.rows import BEGIN, END, NONE_KNOWN, Known
+from fleexmon_pipeline.collection.rows import BEGIN, END, NO_IDS, KnownIds
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.database.statements import statements
@@ -20,62 +20,62 @@ from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, SLOT, Window
 
 SQL = statements("collection")
-MOST_OF_A_PAYLOAD = 100_000  # characters of a rejected record that are kept
-MOST_KNOWN = 500_000  # ids in memory, 16 bytes each, or 110 where lines come in another order than that of time
-MOST_GATHERED = 4_000_000  # bytes of rows
+MAX_PAYLOAD_CHARACTERS = 100_000  # of a rejected record; the rest is cut
+MAX_KNOWN_IDS = 500_000  # in memory: 16 bytes each, or 110 if lines are not in time order
+MAX_GATHERED_BYTES = 4_000_000  # of rows before they are staged
 
 
 class Stored:
-    """A stretch of one node in the table: what was there, and what is added.
+    """A window of one node in the table: what was there, and what is added.
 
-    Made inside a transaction that holds the lock of the node's hour; every row is of that node and window. It goes
-    straight into the table where that is still empty, else by way of a staging table.
+    Created inside a transaction that holds the lock of the node's hour; every row belongs to that node and window. Rows
+    go straight into the table if it holds none yet, else through a staging table.
     """
 
     def __init__(self, connection: Connection, node: str, window: Window) -> None:
         self._connection = connection
         self._node = node
         self._window = window
-        found = connection.execute(SQL["holds_lines"], self._bounds(window)).fetchone()
-        self._direct = not (found and found["holds"])
-        self._known: dict[datetime, Known] = {}
-        self._lines: Counter[datetime] = Counter()  # that were there by slot, as far as they were asked for
+        row = connection.execute(SQL["holds_lines"], self._bounds(window)).fetchone()
+        self._direct = not (row and row["holds"])
+        self._known: dict[datetime, KnownIds] = {}
+        self._lines: Counter[datetime] = Counter()  # stored before, by slot, as far as they were queried
         self._staged = False
-        self.new = 0  # rows that were not there
+        self.new = 0  # rows added
 
-    def known(self, slot: datetime) -> Known:
-        """Lines that are there; not all of them where there are more than MOST_KNOWN.
+    def known(self, slot: datetime) -> KnownIds:
+        """Ids of the stored lines; incomplete if there are more than MAX_KNOWN_IDS.
 
-        Asked slot by slot, so that other nodes are read meanwhile.
+        Queried slot by slot, so that other nodes make progress meanwhile.
         """
         if self._direct:
-            return NONE_KNOWN
+            return NO_IDS
         if slot not in self._known:
             with self._connection.cursor(binary=True) as cursor:
                 row = cursor.execute(SQL["known_lines"], self._bounds(Window(slot, slot + SLOT))).fetchone()
             lines, ids = (row["lines"], row["ids"] or b"") if row else (0, b"")
-            self._lines.setdefault(slot, lines)  # asked for again, what was added is among them
-            while self._known and sum(map(len, self._known.values())) + lines > MOST_KNOWN:
+            self._lines.setdefault(slot, lines)  # on a second query, added rows are included
+            while self._known and sum(map(len, self._known.values())) + lines > MAX_KNOWN_IDS:
                 del self._known[next(iter(self._known))]
-            if lines > MOST_KNOWN:
+            if lines > MAX_KNOWN_IDS:
                 ids = b""
-            self._known[slot] = Known(ids)
+            self._known[slot] = KnownIds(ids)
         return self._known[slot]
 
     def lines(self, added: Counter[datetime]) -> Counter[datetime] | None:
-        """What the table holds of the window, by slot, with these rows; None where only counting it can tell."""
+        """Lines in the table by slot, including the added ones; None if only the server can count them."""
         if self.new != added.total():
-            return None  # some were known to the server alone
+            return None  # the server knew some that we did not
         for slot in self._window.slots():
             if slot.since not in self._lines:
                 self.known(slot.since)
         return self._lines + added
 
     def copy(self, blocks: Iterable[bytes]) -> None:
-        """May be called again, with other rows. Rows that are there already add nothing.
+        """May be called again with more rows. Rows that are stored already add nothing.
 
-        By way of the staging table they are gathered first: `known` is asked while they are made, and no question goes
-        through a connection that is in the middle of a COPY.
+        Rows for the staging table are gathered first: `known` runs queries while they are made, and a connection in the
+        middle of a COPY takes no query.
         """
         if self._direct:
             self._copy("copy_to_log", blocks)
@@ -83,7 +83,7 @@ class Stored:
         gathered: list[bytes] = []
         for block in blocks:
             gathered.append(block)
-            if sum(map(len, gathered)) > MOST_GATHERED:
+            if sum(map(len, gathered)) > MAX_GATHERED_BYTES:
                 self._stage(gathered)
         self._stage(gathered)
 
@@ -110,7 +110,7 @@ class Stored:
 
 
 class Rejections:
-    """Records of one answer that cannot become lines; identical ones are told apart by their ordinal."""
+    """Rejected records of one answer; identical ones differ by their ordinal."""
 
     def __init__(self, node: Node, window: Mapping[str, object]) -> None:
         """`window`: since, until, slot and run, as the statement names them."""
@@ -119,7 +119,7 @@ class Rejections:
         self._ordinals: defaultdict[bytes, int] = defaultdict(int)
 
     def keep(self, connection: Connection, rejected: list[tuple[bytes, str]]) -> None:
-        """Store and forget these: raw record and reason. One that was stored before adds nothing."""
+        """Store the pairs of raw record and reason, and empty the list. One stored before adds nothing."""
         if not rejected:
             return
         ids, payloads, reasons = [], [], []
@@ -127,7 +127,7 @@ class Rejections:
             digest = digest_of(raw)
             ids.append(rejection_id(self._node.name, digest, self._ordinals[digest]))
             self._ordinals[digest] += 1
-            payloads.append(storable(raw.decode("utf-8", "backslashreplace"))[:MOST_OF_A_PAYLOAD])
+            payloads.append(storable(raw.decode("utf-8", "backslashreplace"))[:MAX_PAYLOAD_CHARACTERS])
             reasons.append(storable(reason)[:300])
         source = {"source": self._node.name, "hostname": self._node.hostname}
         columns = {"ids": ids, "payloads": payloads, "reasons": reasons}
@@ -140,5 +140,5 @@ def digest_of(raw: bytes) -> bytes:
 
 
 def rejection_id(node: str, digest: bytes, ordinal: int) -> UUID:
-    """Unique by source, payload and ordinal: the same bad record, asked for again, is the same row."""
+    """Unique by source, payload and ordinal: the same bad record collected again is the same row."""
     return uuid8(EPOCH, node.encode(), digest, str(ordinal).encode())

@@ -15,7 +15,7 @@ from fleexmon_pipeline.errors import FleexmonError
 
 FUTURE = timedelta(days=1)  # a clock that far ahead is broken, not skewed
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LONGEST = 64  # characters of a time that is text
+MAX_TIME_CHARACTERS = 64  # characters of a time that is text
 
 # Seconds until the year 5138, then ms, µs, ns: 1e11 s is that year, 1e11 ms is March 1973.
 _UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
@@ -97,7 +97,7 @@ def _read_parts(value: dict[str, Any]) -> datetime:
 
 def _read_date(text: str) -> datetime:
     """Raises ValueError or OverflowError."""
-    if len(text) > LONGEST:
+    if len(text) > MAX_TIME_CHARACTERS:
         raise _refused(text)
     try:
         moment = datetime.fromisoformat(text)

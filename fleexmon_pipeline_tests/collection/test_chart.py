@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from fleexmon_pipeline.collection.chart import BAR, chart_of
+from fleexmon_pipeline.collection.chart import BAR_WIDTH, chart_of
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 
@@ -29,9 +29,9 @@ def test_slots_levels_and_bars(database: Database) -> None:
 
     assert found.splitlines() == [
         "```",
-        f"10:00  {'█' * BAR}  300  1 error  298 info  1 other",
-        f"10:05  {' ' * BAR}    0",
-        f"10:10  {'█':<{BAR}}    1  1 warn",
+        f"10:00  {'█' * BAR_WIDTH}  300  1 error  298 info  1 other",
+        f"10:05  {' ' * BAR_WIDTH}    0",
+        f"10:10  {'█':<{BAR_WIDTH}}    1  1 warn",
         "```",
     ]
     assert (nothing, silent.splitlines()[1].split()) == ("", ["11:00", "0"])

@@ -66,11 +66,11 @@ def test_no_size_of_a_body_leaves_its_end_inside_the_decoder() -> None:
 
 @pytest.mark.parametrize("name", ["compress", "dcz", "gzip, gzip", "aes128gcm\x1b[31m"])
 def test_an_encoding_that_was_not_asked_for_is_told(node: NodeServer, name: str) -> None:
-    with pytest.raises(EncodingError, match="is not taken, only gzip, deflate, br, zstd"):
+    with pytest.raises(EncodingError, match="is not supported, only gzip, deflate, br, zstd"):
         unpacked([b"x"], name)
 
     node.answer(headers={"Content-Encoding": "dcb"}, body=b"\x1b\x03")
-    assert asked(BLUE_HOST=node.host_port) == (0, "Content-Encoding: dcb is not taken, only gzip, deflate, br, zstd")
+    assert asked(BLUE_HOST=node.host_port) == (0, "Content-Encoding dcb is not supported, only gzip, deflate, br, zstd")
     assert node.requests[0].headers["accept-encoding"] == "gzip, deflate, br, zstd"
 
 
@@ -116,7 +116,7 @@ def test_a_bomb_is_told_and_takes_no_memory(node: NodeServer, name: str) -> None
             given += len(piece)
             assert len(piece) <= 2 * encoding.PIECE
     except EncodingError as error:
-        assert str(error) == "unpacks to more than 200 times its size"
+        assert str(error) == "decompresses to more than 200 times its size"
     assert 0 < given <= max(encoding.BOMB_FROM, 200 * len(BOMBS[name]))
 
     node.answer(headers={"Content-Encoding": name}, body=BOMBS[name])
@@ -167,7 +167,7 @@ def test_the_ratio_can_be_set(node: NodeServer) -> None:
     body = b"[" + (b'{"timestamp": 1}, ' + b" " * 1_000) * 60_000 + b"{}]"
     node.answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(body, compresslevel=1))
 
-    told = "broke off: unpacks to more than 10 times its size"
+    told = "broke off: decompresses to more than 10 times its size"
     assert asked(BLUE_HOST=node.host_port, FLEEXMON_MAX_RATIO="10")[1] == told
     assert asked(BLUE_HOST=node.host_port, FLEEXMON_MAX_RATIO="2000") == (60_001, None)
 

@@ -62,7 +62,7 @@ def test_wrong_credentials_are_told_and_not_shown(node: NodeServer) -> None:
     node.answer(status=401, body=b"hunter2 is wrong")
     assert asked(BLUE_HOST=node.host_port, BLUE_TOKEN="hunter2") == (
         0,
-        "HTTP 401: it wants other credentials than it was sent",
+        "HTTP 401: credentials missing or refused",
     )
 
 

@@ -56,7 +56,7 @@ def test_an_hour_given_up_is_one_issue_that_says_what_is_missing(database: Datab
     }  # fmt: skip
     told = str(issue["description"])
     assert "- 2026-11-20 10:00-12:00 UTC\n- 2026-11-20 13:00-14:00 UTC" in told
-    assert told.endswith("It last answered: broke off")
+    assert told.endswith("Last error: broke off")
 
 
 def test_said_once_and_not_written_again(database: Database) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.collection.line_ids import Identities
-from fleexmon_pipeline.collection.record_runs import UNUSUAL, Run
+from fleexmon_pipeline.collection.record_runs import OTHER_FORM, Run
 from fleexmon_pipeline.collection.records import (
     ERROR_FIELDS,
     LEVEL_FIELDS,
@@ -213,7 +213,7 @@ def test_the_last_of_two_equal_names_counts_as_in_every_reader_of_json() -> None
     raw = b'{"timestamp": "2026-11-20T10:00:00Z", "level": "info", "level": "warn", "message": "a", "message": "b"}'
 
     assert (read(raw).level, read(raw).message) == ("warn", "b")
-    assert rows_of(Run([raw])) == rows_of(Run([raw], usual=[UNUSUAL]))
+    assert rows_of(Run([raw])) == rows_of(Run([raw], common=[OTHER_FORM]))
 
 
 # -- anything -------------------------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ usual = st.fixed_dictionaries(
 def rows_of(*runs: Run) -> tuple[bytes, list[tuple[bytes, str]]]:
     """The rows of COPY, with ids; and what was rejected."""
     made = Rows(
-        "blue", "10.0.0.5", Window(EPOCH, EPOCH + 200 * 365 * DAY), latest=MOMENT + 100 * 365 * DAY, most_rejected=9
+        "blue", "10.0.0.5", Window(EPOCH, EPOCH + 200 * 365 * DAY), latest=MOMENT + 100 * 365 * DAY, max_rejected=9
     )
     return b"".join(made.blocks(iter(runs))), made.rejected
 
@@ -294,7 +294,7 @@ def rows_of(*runs: Run) -> tuple[bytes, list[tuple[bytes, str]]]:
 @given(st.lists(usual, max_size=6), st.booleans())
 def test_the_short_way_and_the_long_one_give_the_same_rows(found: list[dict[str, Any]], ascii_only: bool) -> None:
     raws = [json.dumps(one, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass") for one in found]
-    the_long_way = rows_of(Run(raws, usual=[UNUSUAL] * len(raws)))
+    the_long_way = rows_of(Run(raws, common=[OTHER_FORM] * len(raws)))
 
     assert rows_of(Run(raws)) == the_long_way
     with suppress(msgspec.DecodeError, UnicodeDecodeError):  # no array: its records are told apart one by one
@@ -315,7 +315,7 @@ def test_postgresql_takes_every_line_and_gives_it_back(database: Database) -> No
         at = SECOND + timedelta(seconds=number)
         raws.append(json.dumps({"time": at.isoformat(), "level": text(), "msg": text(), **rest}).encode())
     lines = [read(raw) for raw in raws]
-    made = Rows("blue", "10.0.0.5", HOUR_OF_IT, latest=MOMENT + DAY, most_rejected=9)
+    made = Rows("blue", "10.0.0.5", HOUR_OF_IT, latest=MOMENT + DAY, max_rejected=9)
     with database.connect() as connection, connection.transaction():
         Stored(connection, "blue", HOUR_OF_IT).copy(made.blocks(iter([Run(raws)])))
 

@@ -296,7 +296,7 @@ def test_hours_that_got_lines_wait_for_their_analysis(database: Database, blue: 
 def test_many_records_go_in_batches_and_keep_their_ordinals(
     database: Database, blue: NodeServer, fix: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rejected, "MOST_AT_ONCE", 7)
+    monkeypatch.setattr(rejected, "MAX_RECORDS_IN_MEMORY", 7)
     blue.serve(odd(40) + odd(3) * 5)
     run(database, blue)
     fix()

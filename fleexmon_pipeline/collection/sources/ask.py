@@ -1,8 +1,8 @@
-"""Ask a node for a window of its lines, whatever it is: what `collection/collect.py` knows of nodes.
+"""Poll a node for a window of its lines, of any kind. All that `collection/collect.py` knows of nodes.
 
-A source is a generator of runs of records, or of records, each as raw JSON that `collection/records.py` reads. It
-raises FetchError when it has nothing more to give, or tells a break in `answer.error` and ends. A new kind of source is
-one module like `journal.py`, and one line here.
+A source is a generator of runs of records, or of records, each as raw JSON that `collection/records.py` reads. On a
+fault it raises FetchError, or sets `answer.error` and ends. A new kind of source is one module like `journal.py` and
+one line in `_SOURCES`.
 """
 
 from __future__ import annotations
@@ -32,22 +32,24 @@ class Source(Protocol):
 
 @contextmanager
 def ask(clients: Clients, node: Node, window: Window, *, attempts: int = ATTEMPTS) -> Iterator[Answer]:
-    """The node's answer, as long as the `with` lasts.
+    """The node's answer, valid inside the `with`.
 
-    Never raises for what a node or a network does: the fault stands in the answer, and the other nodes go on.
+    Never raises for a fault of the node or the network: `answer.error` holds it, and the other nodes go on.
     """
     answer = Answer(node.limits, attempts)
     with ExitStack() as stack:
         try:
             runs = _SOURCES[node.kind](answer, stack.enter_context(clients.of(node)), node, window)
-            answer.runs = stack.enter_context(closing(runs))  # the connection ends, even if nobody read it to its end
+            answer.runs = stack.enter_context(
+                closing(runs)
+            )  # closes the connection even if the answer was not read to its end
         except FetchError as error:
             answer.error = str(error)
         yield answer
 
 
 def _api(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[Run, None, None]:
-    """The node API: one answer with all lines of `[since, until)`."""
+    """The node API: one response with all lines of `[since, until)`."""
     url = httpx.URL(node.url, params={"since": iso(window.since), "until": iso(window.until)})
     splitter = Splitter(node.limits.record_bytes)
     with closing(answer.body(client, url)) as chunks:
@@ -56,18 +58,18 @@ def _api(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Ge
 
 
 def iso(moment: object) -> str:
-    """`2026-11-20T10:00:00.000Z`: what the original sent."""
+    """`2026-11-20T10:00:00.000Z`, as the node API expects."""
     return f"{moment:%Y-%m-%dT%H:%M:%S.000Z}"
 
 
 def _in_runs(records: Callable[[Answer, httpx.Client, Node, Window], Generator[Raw, None, None]]) -> Source:
-    """A source that finds its records one by one. Those before a fault are given before it is raised."""
+    """A source of single records as a source of runs. Records before a fault are yielded before it is raised."""
 
     def runs(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[Run, None, None]:
         gathered: list[Raw] = []
-        with closing(records(answer, client, node, window)) as found:
+        with closing(records(answer, client, node, window)) as raws:
             try:
-                for raw in found:
+                for raw in raws:
                     gathered.append(raw)
                     if len(gathered) == RECORDS_A_RUN:
                         yield Run(gathered)

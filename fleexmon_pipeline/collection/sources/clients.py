@@ -1,6 +1,6 @@
-"""An HTTP client for each question to a node: its credentials, its certificates, its connections and nobody else's.
+"""An HTTP client per request to a node, with that node's credentials, certificates and connections only.
 
-Here: how a node is connected to. What it may be shown: `credentials.py`; what it is asked: `ask.py`.
+Here: how to connect. Which credentials a node may see: `credentials.py`; what is requested: `ask.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from fleexmon_pipeline.collection.fetch import TIMEOUT, FetchError
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.settings.credentials import Credentials
 
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # knows no authority, so it trusts nobody; httpx's own takes 20-40 ms
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no authorities, so it trusts nobody; httpx's own takes 20 to 40 ms
 
 
 class Clients:
-    """Makes a client for each answer: the one who asks knows which connection is its own. Threads may share it."""
+    """Creates a client per answer, so that the caller knows its own connection. Threads may share a Clients."""
 
     def __init__(self) -> None:
         self._contexts: dict[str, ssl.SSLContext] = {}
@@ -28,7 +28,7 @@ class Clients:
 
     @contextmanager
     def of(self, node: Node) -> Iterator[httpx.Client]:
-        """Raises FetchError when the node's certificate files cannot be used."""
+        """Raises FetchError if the node's certificate files are unusable."""
         given = node.credentials
         auth = httpx.BasicAuth(given.user, given.password) if given.user and given.password else None
         headers = {"Authorization": f"Bearer {given.token}"} if given.token else {}
@@ -41,7 +41,7 @@ class Clients:
             auth=auth,
             headers=headers,
             verify=self._context_of(node) if encrypted else _NO_TLS,
-            trust_env=encrypted or not given.variables,  # a proxy of the environment would read them
+            trust_env=encrypted or not given.variables,  # a proxy from the environment would see the credentials
         ) as client:
             yield client
 
@@ -53,15 +53,15 @@ class Clients:
 
 
 def _context(given: Credentials) -> ssl.SSLContext:
-    """The usual authorities, and BLUE_CA's; BLUE_CLIENT_CERT to show the node."""
+    """Trusts the default authorities and BLUE_CA; presents BLUE_CLIENT_CERT."""
     context = httpx.create_ssl_context()
-    used = given.ca
+    file = given.ca
     try:
         if given.ca:
             context.load_verify_locations(cafile=given.ca)
         if given.client_cert:
-            used = given.client_cert
-            context.load_cert_chain(given.client_cert, given.client_key, password="")  # "": never ask on the terminal
+            file = given.client_cert
+            context.load_cert_chain(given.client_cert, given.client_key, password="")  # "": never prompt
     except (OSError, ssl.SSLError) as error:
-        raise FetchError(f"{used}: cannot be used: {error}") from None
+        raise FetchError(f"{file}: cannot be used: {error}") from None
     return context

@@ -1,10 +1,10 @@
-"""systemd-journal-gatewayd: a machine's own journal, without code of ours on it.
+"""systemd-journal-gatewayd: a machine's own journal, without any code of ours on it.
 
-Asked in the export format: as JSON, gatewayd 252 answers `"MESSAGE": null` for 4,096 bytes and more. A window's start
-is found by a cursor that says nothing but a time (`t=`, hexadecimal µs), which the journal looks up in its index, since
-252 ignores `Range: realtime=`. From there on pages follow each other by cursor.
+Requested in the export format: in JSON, gatewayd 252 sends `"MESSAGE": null` for texts of 4,096 bytes and more. The
+start of a window is found with a cursor that contains only a time (`t=`, hexadecimal µs), which the journal looks up in
+its index, since 252 ignores `Range: realtime=`. From there on, pages follow each other by cursor.
 
-The cursor is unique for each entry and stands in metadata: identical lines stay two, and a repeated entry is known.
+The cursor is unique per entry and kept in metadata: identical lines stay two, and a repeated entry is recognised.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, Window
 
-PAGE = 10_000  # entries; 10 MB or so, and a page that is not read to its end was sent for nothing
-SLACK = timedelta(minutes=1)  # how far a clock that was set back lets times run backwards in the journal
-MOST_OF_A_FIELD = 2_000  # characters, but of MESSAGE
-MOST_FIELDS = 100
+PAGE = 10_000  # entries, about 10 MB; a page that is not read to its end was sent for nothing
+SLACK = timedelta(minutes=1)  # how far times may run backwards in the journal after a clock was set back
+MAX_FIELD_CHARACTERS = 2_000  # of every field but MESSAGE
+MAX_FIELDS = 100
 EXPORT = "application/vnd.fdo.journal"
 MICROSECOND = timedelta(microseconds=1)
 
@@ -36,7 +36,7 @@ Fields = dict[str, list[bytes]]
 
 
 def entries(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[Raw, None, None]:
-    """The entries of `[since, until)` by the time at which the journal received them, as records."""
+    """The entries that the journal received in `[since, until)`, as records."""
     since, until = _microseconds(window.since), _microseconds(window.until)
     slack = _microseconds(EPOCH + SLACK)
     cursor = f"t={since - slack:x}"
@@ -47,12 +47,12 @@ def entries(answer: Answer, client: httpx.Client, node: Node, window: Window) ->
         with closing(answer.body(client, node.url, headers=headers, content_type=EXPORT)) as chunks:
             for fields in parse(chunks, node.limits.record_bytes):
                 count += 1
-                found, moment = _text(fields, "__CURSOR"), _text(fields, "__REALTIME_TIMESTAMP")
-                if not found or not re.fullmatch("[0-9]{1,16}", moment):
-                    raise FetchError("answered an entry without cursor or time")
-                if found == previous:  # a page begins with the last entry of the page before
+                entry, moment = _text(fields, "__CURSOR"), _text(fields, "__REALTIME_TIMESTAMP")
+                if not entry or not re.fullmatch("[0-9]{1,16}", moment):
+                    raise FetchError("sent an entry without a cursor or a time")
+                if entry == previous:  # a page begins with the last entry of the previous page
                     continue
-                cursor, at = found, int(moment)
+                cursor, at = entry, int(moment)
                 begins_before = begins_before or at < since
                 if at >= until + slack:
                     done = True
@@ -61,20 +61,20 @@ def entries(answer: Answer, client: httpx.Client, node: Node, window: Window) ->
                     yield _record(fields, EPOCH + at * MICROSECOND)
         done = done or answer.error is not None or count < PAGE or cursor == previous
     if answer.error is None and not begins_before:
-        _tell_what_is_gone(answer, client, node, window)
+        _note_start_of_journal(answer, client, node, window)
 
 
-def _tell_what_is_gone(answer: Answer, client: httpx.Client, node: Node, window: Window) -> None:
-    """An hour that was vacuumed away has no entries either, and must not pass for a quiet one."""
+def _note_start_of_journal(answer: Answer, client: httpx.Client, node: Node, window: Window) -> None:
+    """An hour that was vacuumed away has no entries either, but it must not count as a quiet one."""
     url = node.url.removesuffix("/entries") + "/machine"
     try:
         with closing(answer.body(client, url, headers={"Accept": "application/json"})) as chunks:
             body = b"".join(chunks)
         oldest = EPOCH + int(msgspec.json.decode(body)["cutoff_from_realtime"]) * MICROSECOND
     except (FetchError, msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError, OverflowError):
-        return  # a proxy that lets /entries alone through: what is known of the window was read
+        return  # a proxy that passes /entries only; all that can be known of the window was read
     if oldest > window.since:
-        answer.error = f"the journal begins at {oldest:%Y-%m-%d %H:%M:%S} UTC; what was before is gone, or never was"
+        answer.error = f"the journal begins at {oldest:%Y-%m-%d %H:%M:%S} UTC; it holds no earlier entries"
 
 
 def _microseconds(moment: datetime) -> int:
@@ -82,12 +82,12 @@ def _microseconds(moment: datetime) -> int:
 
 
 def _record(fields: Fields, moment: datetime) -> bytes:
-    # All that begin with __ say where the entry lies, and the cursor says it alone; systemd 254 has two of them more,
-    # and an upgrade must not make every line a new one.
+    # Fields that begin with __ locate the entry, for which the cursor is enough. systemd 254 added two of them, and an
+    # upgrade must not turn every line into a new one.
     metadata: dict[str, Any] = {"cursor": _text(fields, "__CURSOR")}
-    for name, values in list(fields.items())[:MOST_FIELDS]:
+    for name, values in list(fields.items())[:MAX_FIELDS]:
         if name != "MESSAGE" and not name.startswith("__"):
-            texts = [value.decode("utf-8", "backslashreplace")[:MOST_OF_A_FIELD] for value in values[:MOST_FIELDS]]
+            texts = [value.decode("utf-8", "backslashreplace")[:MAX_FIELD_CHARACTERS] for value in values[:MAX_FIELDS]]
             metadata[name] = texts[0] if len(texts) == 1 else texts
     message = fields.get("MESSAGE")
     text = b"\n".join(message).decode("utf-8", "backslashreplace") if message is not None else None
@@ -99,13 +99,13 @@ def _text(fields: Fields, name: str) -> str:
     return fields.get(name, [b""])[0].decode("utf-8", "replace")
 
 
-def parse(chunks: Iterator[bytes], most: int) -> Iterator[Fields]:
-    """Entries of the export format: `NAME=text`, or `NAME`, 8 bytes of length and as many of data; then an empty line.
+def parse(chunks: Iterator[bytes], limit: int) -> Iterator[Fields]:
+    """Entries in the export format: `NAME=text`, or `NAME`, 8 bytes of length and as many of data; then an empty line.
 
-    Values are cut at `most` bytes and the rest is let through; so are all fields behind twice as many bytes of an
-    entry, so that nothing longer is ever in memory. An entry that lacks its end is not given.
+    Values are cut at `limit` bytes, and fields after twice as many bytes of an entry are dropped, so that nothing
+    longer is ever in memory. An entry without its end is not yielded.
     """
-    reader = _Reader(chunks, most)
+    reader = _Reader(chunks, limit)
     fields: Fields = {}
     held = 0
     while (line := reader.line()) is not None:
@@ -120,61 +120,61 @@ def parse(chunks: Iterator[bytes], most: int) -> Iterator[Fields]:
             if data is None:
                 return
             value = data
-        if held < 2 * most:
+        if held < 2 * limit:
             fields.setdefault(name.decode("utf-8", "replace"), []).append(value)
         held += len(name) + len(value)
 
 
 class _Reader:
-    """Lines and counted data out of chunks."""
+    """Reads lines and counted data from chunks."""
 
-    def __init__(self, chunks: Iterator[bytes], most: int) -> None:
+    def __init__(self, chunks: Iterator[bytes], limit: int) -> None:
         self._chunks = chunks
-        self._most = most
+        self._limit = limit
         self._buffer = b""
         self._position = 0
 
     def line(self) -> bytes | None:
-        """Without its end, and cut; None when the body ends before it."""
+        """The next line without its end, cut at the limit; None at the end of the body."""
         end = self._buffer.find(b"\n", self._position)
         if end >= 0:
-            found = self._buffer[self._position : end]
+            line = self._buffer[self._position : end]
             self._position = end + 1
-            return found
+            return line
         parts = [self._buffer[self._position :]]
         held = len(parts[0])
         for chunk in self._chunks:
             end = chunk.find(b"\n")
-            if held < self._most:
+            if held < self._limit:
                 parts.append(chunk if end < 0 else chunk[:end])
                 held += len(parts[-1])
             if end >= 0:
                 self._buffer, self._position = chunk, end + 1
-                return b"".join(parts)[: self._most]
+                return b"".join(parts)[: self._limit]
         self._buffer, self._position = b"", 0
         return None
 
     def data(self) -> bytes | None:
-        """A length, so many bytes, a line's end. None when the body ends before it."""
+        """A length, that many bytes, and a newline. None if the body ends early."""
         head = self._take(8, 8)
         if head is None:
             return None
         length = int.from_bytes(head, "little")
-        found = self._take(length, self._most)
-        return found if found is not None and self._take(1, 1) == b"\n" else None
+        data = self._take(length, self._limit)
+        return data if data is not None and self._take(1, 1) == b"\n" else None
 
-    def _take(self, length: int, most: int) -> bytes | None:
-        """`length` bytes are read, the first `most` of them given."""
+    def _take(self, length: int, limit: int) -> bytes | None:
+        """Read `length` bytes and return the first `limit` of them."""
         piece = self._buffer[self._position : self._position + length]
         self._position += len(piece)
-        parts, held, left = [piece[:most]], len(piece), length - len(piece)
+        parts, held, left = [piece[:limit]], len(piece), length - len(piece)
         while left:
             chunk = next(self._chunks, None)
             if chunk is None:
                 return None
             piece = chunk[:left]
-            if held < most:
-                parts.append(piece[: most - held])
+            if held < limit:
+                parts.append(piece[: limit - held])
             held += len(piece)
             left -= len(piece)
             self._buffer, self._position = chunk, len(piece)

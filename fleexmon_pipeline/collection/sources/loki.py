@@ -1,7 +1,7 @@
 """Grafana Loki: the lines that a query selects, as a node.
 
-Loki answers at most 5,000 lines at once, and finds them by time alone, so a page begins at the last time of the page
-before, and what was seen of that time is left out. Labels become metadata.
+Loki returns at most 5,000 lines at a time and finds them by time alone. So a page begins at the last time of the
+previous page, and the lines of that time that were seen are skipped. Labels become metadata.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from fleexmon_pipeline.collection.sources.text_lines import record_of
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, Window
 
-PAGE = 5_000  # lines; Loki's own limit unless it was changed
-LEAST_PAGE = 10
-MOST_BYTES_OF_A_PAGE = 64_000_000  # it is decoded whole: its lines come stream by stream, not by time
-MOST_LABELS = 100
-MOST_OF_A_LABEL = 2_000  # characters
+PAGE = 5_000  # lines; Loki's default limit
+MIN_PAGE = 10
+MAX_PAGE_BYTES = 64_000_000  # a page is decoded whole: its lines come stream by stream, not by time
+MAX_LABELS = 100
+MAX_LABEL_CHARACTERS = 2_000
 LEVEL_LABELS = ("level", "detected_level", "severity")
 MICROSECOND = timedelta(microseconds=1)
 
@@ -63,26 +63,26 @@ def lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> G
     """The lines of `[since, until)` by Loki's time, as records, in time order."""
     start, until = (((moment - EPOCH) // MICROSECOND) * 1_000 for moment in (window.since, window.until))
     limit = PAGE
-    seen: Counter[tuple[object, ...]] = Counter()  # of those at `start`, how many were given already
+    seen: Counter[tuple[object, ...]] = Counter()  # how many of those at `start` were yielded already
     lacking: str | None = None
     while start < until:
-        found, limit = _page_of(answer, client, node, start, until, limit)
-        asked_for = [line for line in found if start <= line.nanoseconds < until]
-        if len(asked_for) < len(found):
-            lacking = "answered lines of other times than it was asked for"
+        page, limit = _page_of(answer, client, node, start, until, limit)
+        wanted = [line for line in page if start <= line.nanoseconds < until]
+        if len(wanted) < len(page):
+            lacking = "returned lines outside the requested time range"
         left = seen.copy()
-        for line in asked_for:
+        for line in wanted:
             if line.nanoseconds == start and left[line.key()] > 0:
                 left[line.key()] -= 1
             else:
                 yield _record(line)
-        if answer.error or len(found) < limit or not asked_for:
+        if answer.error or len(page) < limit or not wanted:
             break
-        last = asked_for[-1].nanoseconds
+        last = wanted[-1].nanoseconds
         if last > start:
-            start, seen = last, Counter(line.key() for line in asked_for if line.nanoseconds == last)
-        else:  # Loki has no way to ask for the rest of them
-            lacking = f"Loki gives {limit:,} lines of one nanosecond, and cannot be asked for more of it"
+            start, seen = last, Counter(line.key() for line in wanted if line.nanoseconds == last)
+        else:  # Loki cannot page within one nanosecond
+            lacking = f"more than {limit:,} lines share one nanosecond; Loki cannot return the rest"
             start, seen = start + 1, Counter()
     answer.error = answer.error or lacking
 
@@ -90,30 +90,30 @@ def lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> G
 def _page_of(
     answer: Answer, client: httpx.Client, node: Node, start: int, until: int, limit: int
 ) -> tuple[list[_Line], int]:
-    """A page, in time order, and the limit that it was asked for with: smaller than given where that was too much."""
+    """A page in time order, and the limit it was requested with: lower than `limit` if that was too much for Loki."""
     while True:
         try:
-            found = _ask(answer, client, node, start, until, limit)
+            page = _fetch(answer, client, node, start, until, limit)
         except FetchError as error:
-            if "max entries limit" not in str(error) or limit <= LEAST_PAGE:
+            if "max entries limit" not in str(error) or limit <= MIN_PAGE:
                 raise
-            found = None
-        if found is not None:
-            return found, limit
-        if limit <= LEAST_PAGE:
-            raise FetchError(f"{limit} lines are more than {MOST_BYTES_OF_A_PAGE:,} bytes")
-        limit = max(limit // 5, LEAST_PAGE)
+            page = None
+        if page is not None:
+            return page, limit
+        if limit <= MIN_PAGE:
+            raise FetchError(f"{limit} lines are more than {MAX_PAGE_BYTES:,} bytes")
+        limit = max(limit // 5, MIN_PAGE)
 
 
-def _ask(answer: Answer, client: httpx.Client, node: Node, start: int, until: int, limit: int) -> list[_Line] | None:
-    """A page, in time order; None when it is too large. When it breaks off `answer.error` says so."""
-    asked = {"start": str(start), "end": str(until), "limit": str(limit), "direction": "forward"}
-    url = httpx.URL(node.url).copy_merge_params(asked)
+def _fetch(answer: Answer, client: httpx.Client, node: Node, start: int, until: int, limit: int) -> list[_Line] | None:
+    """A page in time order; None if it is too large. If it breaks off, `answer.error` is set."""
+    params = {"start": str(start), "end": str(until), "limit": str(limit), "direction": "forward"}
+    url = httpx.URL(node.url).copy_merge_params(params)
     body = bytearray()
     with closing(answer.body(client, url, headers={"Accept": "application/json"})) as chunks:
         for chunk in chunks:
             body += chunk
-            if len(body) > MOST_BYTES_OF_A_PAGE:
+            if len(body) > MAX_PAGE_BYTES:
                 return None
     return [] if answer.error else sorted(_read(bytes(body)), key=lambda line: line.nanoseconds)
 
@@ -133,7 +133,7 @@ def _read(body: bytes) -> list[_Line]:
 
 def _record(line: _Line) -> bytes:
     metadata: dict[str, Any] = {
-        name: value[:MOST_OF_A_LABEL] for name, value in islice(sorted(line.labels.items()), MOST_LABELS)
+        name: value[:MAX_LABEL_CHARACTERS] for name, value in islice(sorted(line.labels.items()), MAX_LABELS)
     }
     if line.nanoseconds % 1_000:
         metadata["timestampNs"] = str(line.nanoseconds)

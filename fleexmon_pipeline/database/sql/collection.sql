@@ -1,16 +1,17 @@
 -- lock_hour --
--- Two runs may hold the same hour of a node; the second waits here rather than deadlock on rows. One at a time is held.
+-- Two runs may hold the same hour of a node. The second waits here instead of deadlocking on rows. A run holds one at a
+-- time.
 SELECT pg_advisory_xact_lock(hashtextextended('raw_logs' || %(node)s || %(hour)s::text, 0));
 
 -- holds_lines --
--- Whether the window is still empty for this node: then COPY goes straight into the table.
+-- Whether the table has lines of this window and node. If not, COPY goes straight into it.
 SELECT EXISTS (
   SELECT FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s
 ) AS holds;
 
 -- known_lines --
--- What is there of this node's slot already: so many lines, and their ids one behind the other, in the order in which
--- nodes mostly send them. In one value, since rows of an id each take four times as long.
+-- The stored lines of a node's slot: how many, and their ids concatenated in the order in which nodes usually send them.
+-- One value, because one row per id takes four times as long.
 SELECT count(*) AS lines, string_agg(uuid_send(id), '' ORDER BY timestamp) AS ids
 FROM "LogEntry"
 WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s;
@@ -28,7 +29,7 @@ COPY "LogEntry" (level, source, hostname, id, timestamp, message, metadata) FROM
 TRUNCATE staged;
 
 -- insert_staged --
--- Ordered by id, so that two processes that hold different windows never wait for each other crosswise.
+-- Ordered by id, so that two processes with different windows never deadlock.
 INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, metadata)
 SELECT id, timestamp, level, message, source, hostname, metadata FROM staged ORDER BY id
 ON CONFLICT (id) DO NOTHING;
@@ -40,9 +41,9 @@ FROM unnest(%(ids)s::uuid[], %(payloads)s::text[], %(reasons)s::text[]) AS given
 ON CONFLICT (id) DO NOTHING;
 
 -- cover_answered --
--- What an answer tells of each of its slots. stored and rejected are counted from the tables, so that collecting again
--- cannot count twice; `counted` says that they were counted on the way. A break never makes a slot worse that was whole
--- before.
+-- The coverage that results from an answer. stored and rejected are counted from the tables, so that collecting again
+-- cannot count twice; `counted` means that they were counted on the way. An answer that breaks off never downgrades a
+-- complete slot.
 WITH slots AS (
   SELECT slot, slot + interval '5 minutes' AS ends
   FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', interval '5 minutes') AS slot
@@ -78,23 +79,23 @@ ON CONFLICT (node, slot) DO UPDATE SET
     ELSE excluded.status END,
   error = CASE WHEN excluded.status = 'partial' AND slot_is_known(c.status) THEN c.error ELSE excluded.error END,
   received = excluded.received, stored = excluded.stored, rejected = excluded.rejected, duplicate = 0,
-  -- One that was not due is none: the ticks of an hour in which answers break off would use up all of them.
+  -- Only a retry that was due counts: the ticks of one hour of broken answers would use up all attempts.
   attempts = c.attempts + (NOT slot_is_known(c.status) AND c."updatedAt"
     + LEAST(interval '5 minutes' * power(2, LEAST(c.attempts, 10)), interval '30 minutes') <= excluded."updatedAt")::integer,
   run = excluded.run, "updatedAt" = excluded."updatedAt"
--- What retention took is not "no lines": an answer that leaves less than was known changes nothing.
+-- Lines deleted by retention do not make a slot empty: an answer that leaves less than before changes nothing.
 WHERE ((c.status, c.received, c.stored, c.rejected) IS DISTINCT FROM
        (excluded.status, excluded.received, excluded.stored, excluded.rejected) OR excluded.error IS NOT NULL)
   AND (excluded.received >= c.received OR NOT slot_is_known(c.status));
 
 -- cover_unanswered --
--- The node said nothing: missing, unless an earlier answer told more.
+-- The node did not answer: missing, unless an earlier answer is stored.
 INSERT INTO "LogCoverage" AS c (node, slot, status, error, run, "updatedAt")
 SELECT %(node)s, slot, 'missing', %(error)s, %(run)s, %(now)s
 FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', interval '5 minutes') AS slot
 ON CONFLICT (node, slot) DO UPDATE SET
   error = excluded.error, run = excluded.run,
-  -- While the node tells nothing at all, tries do not lead to giving up: it may be back after the weekend.
+  -- While the node answers nothing at all, attempts stop short of giving up: it may be back after the weekend.
   attempts = CASE
     WHEN c."updatedAt" + LEAST(interval '5 minutes' * power(2, LEAST(c.attempts, 10)), interval '30 minutes')
       > excluded."updatedAt" THEN c.attempts
@@ -106,24 +107,24 @@ ON CONFLICT (node, slot) DO UPDATE SET
 WHERE NOT slot_is_known(c.status);
 
 -- confirm --
--- Lines may come up to 70 minutes after their hour's end: a slot is known for good when its node has answered after that.
--- "updatedAt" says when; a question that failed leaves its error, and the slot is asked for again. Never given up, since
--- nobody would see it: from the eighth try on every 6 hours. Before cover_answered, which leaves that error alone.
+-- Lines may come up to 70 minutes after their hour's end. A slot is final once its node has answered after that, which
+-- "updatedAt" shows. A failed poll leaves its error, and the slot is polled again. It is never given up, since nobody would
+-- notice: from the eighth attempt on every 6 hours. Runs before cover_answered, which leaves that error alone.
 UPDATE "LogCoverage" SET error = %(error)s, "updatedAt" = %(now)s, run = %(run)s,
   attempts = CASE WHEN %(error)s::text IS NULL THEN attempts ELSE LEAST(attempts + 1, 8) END
 WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
   AND ("updatedAt" < date_trunc('hour', slot) + interval '130 minutes' OR error IS NOT NULL)
   AND date_trunc('hour', slot) + interval '130 minutes' <= %(now)s;
 
--- asked_slots --
+-- slot_statuses --
 SELECT node, slot, CASE
     WHEN slot_is_known(status) AND date_trunc('hour', slot) + interval '130 minutes' <= %(now)s
       AND ("updatedAt" < date_trunc('hour', slot) + interval '130 minutes' OR error IS NOT NULL) THEN 'unconfirmed'
     ELSE status END AS status
 FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
 
--- holes --
--- Slots of watched nodes that should be whole and are not: what the check shows.
+-- gaps --
+-- Incomplete slots of watched nodes, for the check.
 SELECT node, status, count(*) AS slots, min(slot) AS since, max(slot) + interval '5 minutes' AS until,
   (array_agg(error ORDER BY slot DESC))[1] AS error
 FROM "LogCoverage"

@@ -1,6 +1,5 @@
 -- given_up --
--- Hours of a node that the catch-up has asked for often enough. A slot of the hour that was asked less often keeps it
--- alive.
+-- Hours of a node whose every incomplete slot has used up its attempts. One slot with attempts left keeps the hour alive.
 SELECT node, date_trunc('hour', slot) AS hour, array_agg(slot ORDER BY slot) AS slots,
   (array_agg(error ORDER BY "updatedAt" DESC, slot DESC) FILTER (WHERE error IS NOT NULL))[1] AS error
 FROM "LogCoverage"
@@ -9,18 +8,18 @@ GROUP BY 1, 2
 HAVING min(attempts) >= %(most)s
 ORDER BY 1, 2;
 
--- gaps_said --
-SELECT fingerprint, slot, title, description
+-- stored_gaps --
+SELECT fingerprint, slot, metadata
 FROM "IssueOccurrence"
 WHERE slot >= %(since)s AND source = 'detector' AND rule = %(rule)s;
 
--- rules_said --
+-- rules_with_occurrences --
 SELECT DISTINCT rule FROM "IssueOccurrence"
 WHERE slot >= %(since)s AND slot < %(until)s AND source = 'detector';
 
 -- node_facts --
--- Each node that was ever asked. A hole is a slot that is partial, missing, or was never asked for; those after the last
--- question to a node that is watched no more are none.
+-- Each node that was ever polled. A gap is a slot that is partial, missing, or was never polled. Slots after the last poll
+-- of a node that is no longer watched do not count.
 WITH asked AS (
   SELECT node, min(slot) AS since, max(slot) + interval '5 minutes' AS until,
     max(slot) FILTER (WHERE stored > 0) AS newest

@@ -1,5 +1,5 @@
 -- rejected --
--- The newest first, for people.
+-- Newest first, for people.
 SELECT id, source AS node, hostname, reason, payload, "windowStart", "windowEnd", run
 FROM "RejectedLog"
 WHERE (%(node)s::text IS NULL OR source = %(node)s)
@@ -9,7 +9,7 @@ ORDER BY slot DESC, source, id
 LIMIT %(limit)s;
 
 -- reasons --
--- How many of each kind: what follows the colon is the record's own.
+-- Records per kind of reason: the text after the colon differs from record to record.
 SELECT source AS node, split_part(reason, ':', 1) AS reason, count(*) AS records
 FROM "RejectedLog"
 WHERE (%(node)s::text IS NULL OR source = %(node)s)
@@ -28,7 +28,7 @@ WHERE (%(node)s::text IS NULL OR source = %(node)s)
 ORDER BY source COLLATE "C", payload COLLATE "C", id;
 
 -- of_earlier_runs --
--- Of windows that touch this one; what was rejected just now cannot be read now.
+-- Of overlapping windows. What was rejected just now cannot be readable now.
 SELECT count(*) AS records
 FROM "RejectedLog"
 WHERE source = %(node)s AND slot < %(until)s AND "windowEnd" > %(since)s AND "createdAt" < now();
@@ -40,26 +40,26 @@ SELECT id FROM "LogEntry" WHERE id = ANY(%(ids)s::uuid[]);
 DELETE FROM "RejectedLog" WHERE id = ANY(%(ids)s::uuid[]) RETURNING id;
 
 -- twins --
--- Lines that were stored in the very transaction that rejected the record.
+-- Lines stored in the same transaction that rejected the record.
 SELECT e.id
 FROM unnest(%(ids)s::uuid[], %(created)s::timestamp[]) AS mended (id, created)
 JOIN "LogEntry" AS e ON e.id = mended.id AND e."createdAt" = mended.created;
 
 -- recount --
--- stored and rejected as the tables have them. A slot that nobody asked for gets no row: coverage begins with the first
--- window asked for.
+-- Set stored and rejected to the counts of the tables. A slot that was never polled gets no row: coverage begins with the
+-- first polled window.
 UPDATE "LogCoverage" AS c
 SET stored = counted.stored, rejected = counted.rejected, received = counted.stored + counted.rejected, duplicate = 0,
   status = CASE
     WHEN slot_is_known(c.status)
       THEN CASE WHEN counted.stored + counted.rejected > 0 THEN 'complete' ELSE 'empty' END
-    WHEN counted.stored > 0 THEN 'partial' ELSE c.status END  -- not "updatedAt": no node was asked
+    WHEN counted.stored > 0 THEN 'partial' ELSE c.status END  -- not "updatedAt": no node was polled
 FROM (
   SELECT slot,
     (SELECT count(*) FROM "LogEntry"
      WHERE timestamp >= slot AND timestamp < slot + interval '5 minutes' AND source = %(node)s) AS stored,
-    (SELECT count(*) FROM "RejectedLog" AS r WHERE r.slot = asked.slot AND r.source = %(node)s) AS rejected
-  FROM unnest(%(slots)s::timestamp[]) AS asked (slot)
+    (SELECT count(*) FROM "RejectedLog" AS r WHERE r.slot = changed.slot AND r.source = %(node)s) AS rejected
+  FROM unnest(%(slots)s::timestamp[]) AS changed (slot)
 ) AS counted
 WHERE c.node = %(node)s AND c.slot = counted.slot
   AND (c.stored, c.rejected) IS DISTINCT FROM (counted.stored, counted.rejected);

@@ -138,7 +138,7 @@ def test_a_window_from_before_the_journal_is_not_an_empty_one(serve: Serve) -> N
 
     assert [line.message for line in lines] == ["first"]
     assert earlier == []
-    assert error == told == "the journal begins at 2026-11-20 10:30:00 UTC; what was before is gone, or never was"
+    assert error == told == "the journal begins at 2026-11-20 10:30:00 UTC; it holds no earlier entries"
     assert later == ([], None)
 
 
@@ -170,11 +170,11 @@ def test_pages_follow_each_other_by_cursor_and_the_rest_of_the_journal_is_not_re
     ("fault", "told"),
     [
         ({"status": 404}, "HTTP 404"),
-        ({"status": 401}, "HTTP 401: it wants other credentials"),
+        ({"status": 401}, "HTTP 401: credentials missing or refused"),
         ({"status": 503}, "HTTP 503"),
         ({"content_type": "text/html", "body": b"<html>"}, "answered text/html, not application/vnd.fdo.journal"),
-        ({"body": b"MESSAGE=no cursor\n\n"}, "answered an entry without cursor or time"),
-        ({"body": b"__CURSOR=a\n__REALTIME_TIMESTAMP=-5\n\n"}, "answered an entry without cursor or time"),
+        ({"body": b"MESSAGE=no cursor\n\n"}, "sent an entry without a cursor or a time"),
+        ({"body": b"__CURSOR=a\n__REALTIME_TIMESTAMP=-5\n\n"}, "sent an entry without a cursor or a time"),
         ({"truncate_at": 0}, "RemoteProtocolError"),
     ],
 )

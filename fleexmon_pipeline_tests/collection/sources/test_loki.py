@@ -104,7 +104,7 @@ def test_more_lines_of_one_nanosecond_than_a_page_are_told_and_the_rest_is_read(
     with LokiServer([*shop_lines(3), *burst, *shop_lines(30)[10:]]) as server:
         lines, error = lines_of(server)
 
-    assert error == "Loki gives 5 lines of one nanosecond, and cannot be asked for more of it"
+    assert error == "more than 5 lines share one nanosecond; Loki cannot return the rest"
     messages = {line.message for line in lines}
     assert {f"line {n}" for n in (0, 1, 2, *range(10, 30))} <= messages
     assert len(lines) == len(messages)
@@ -149,7 +149,7 @@ def test_identical_lines_stay_two_and_are_known_the_next_time(database: Database
 
 
 def test_a_page_that_is_too_large_or_not_allowed_is_asked_for_in_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loki, "MOST_BYTES_OF_A_PAGE", 5_000)
+    monkeypatch.setattr(loki, "MAX_PAGE_BYTES", 5_000)
     with LokiServer(shop_lines(300)) as server:
         server.most = 2_000
         lines, error = lines_of(server)
@@ -195,7 +195,7 @@ def test_a_path_before_lokis_own_is_kept() -> None:
         ({"body": b'{"data": {"resultType": "matrix", "result": []}}'}, "answered matrix, not streams"),
         ({"body": _page(b'["x", "y"]')}, "no streams"),
         ({"body": _page(b'["1"]')}, "no streams"),
-        ({"body": _page(b'["1", "of 1970"]')}, "answered lines of other times than it was asked for"),
+        ({"body": _page(b'["1", "of 1970"]')}, "returned lines outside the requested time range"),
         ({"truncate_at": 300}, "broke off: RemoteProtocolError"),
     ],
 )  # fmt: skip
