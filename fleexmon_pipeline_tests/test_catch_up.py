@@ -20,6 +20,7 @@ from fleexmon_pipeline.catch_up import (
 )
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.window import HOUR, SLOT, Window
+from fleexmon_pipeline_tests import stories
 from fleexmon_pipeline_tests.conftest import Database
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -39,13 +40,7 @@ def cover(
 ) -> None:  # fmt: skip
     """`tried`: when it was asked for last; whole slots late enough to have got the late lines too."""
     tried = tried or (TEN if status in ("partial", "missing") else until + 2 * HOUR + SLOT)
-    for slot in Window(since, until).slots():
-        connection.execute(
-            'INSERT INTO "LogCoverage" (node, slot, status, attempts, "updatedAt") VALUES (%s, %s, %s, %s, %s) '
-            "ON CONFLICT (node, slot) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, "
-            '"updatedAt" = excluded."updatedAt"',
-            [node, slot.since, status, attempts, tried],
-        )
+    stories.cover(connection, Window(since, until), node, status, attempts=attempts, updated=tried)
 
 
 def asked(

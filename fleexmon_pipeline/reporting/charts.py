@@ -21,7 +21,7 @@ _HATCH = Markup(
 
 
 def errors_chart(hours: Sequence[HourFigures]) -> Markup:
-    """Errors and warnings per hour, stacked, errors at the bottom; hours in which no node was heard are hatched."""
+    """Errors and warnings per hour, stacked, errors at the bottom; hours in which no node responded are hatched."""
     return _bars(
         hours, "errors", "Errors and warnings per hour", (("error", lambda h: h.errors), ("warn", lambda h: h.warnings))
     )

@@ -92,38 +92,38 @@ def muted(figures: Figures) -> str:
 def genai(figures: Figures) -> str:
     use = figures.genai
     if not use.calls:
-        return "GenAI was not asked."
+        return "No GenAI calls."
     return (
         f"{use.calls:,} calls, {use.failures:,} of them failed; "
         f"{use.tokens_in:,} tokens in, {use.tokens_out:,} tokens out"
-        + ("." if use.cost is None else f"; it cost {use.cost:,.4f} at the prices set.")
+        + ("." if use.cost is None else f"; cost {use.cost:,.4f} at the configured prices.")
     )
 
 
 def forecasts(figures: Figures) -> str:
-    """How the day's forecasts did, in one sentence for each kind but crossings, of which each is told."""
+    """How the day's forecasts did, one clause per kind. Crossings are listed one by one elsewhere."""
     told = [
         f"{each.kind} {each.coverage:.0%} of {each.scored:,}"
         + ("" if each.against_naive is None else f" ({each.against_naive:.2f} of the naive error)")
         for each in figures.forecasts.did
         if each.precision is None
     ]
-    return f"Within the 80 % interval: {'; '.join(told)}." if told else "No forecast was due."
+    return f"Within the 80 % interval: {'; '.join(told)}." if told else "No forecasts were due."
 
 
 def announced(crossing: Announced) -> str:
-    """`high-error-rate in about 3 h (2-4 h), said at 2026-11-20 09:00: came after 3 h`"""
+    """`high-error-rate in about 3 h (2-4 h), forecast at 2026-11-20 09:00: happened after 3 h`"""
     within = f"{crossing.low:.0f}-{crossing.high:.0f}" if crossing.low < crossing.high else f"{crossing.low:.0f}"
     if crossing.actual is not None:
-        came = f"came after {crossing.actual:.0f} h"
+        came = f"happened after {crossing.actual:.0f} h"
     else:
-        came = "not known yet" if crossing.came_true is None else "did not come"
-    said = f"said at {moment(crossing.made_at)}: {came}"
+        came = "not known yet" if crossing.came_true is None else "did not happen"
+    said = f"forecast at {moment(crossing.made_at)}: {came}"
     return f"{crossing.rule} in about {crossing.hours:.0f} h ({within} h), {said}"
 
 
 def no_errors(figures: Figures) -> str:
-    return "No errors in this day's lines." if figures.total.lines else "No lines, so nothing is known of errors."
+    return "No errors in this day's lines." if figures.total.lines else "No lines, so errors are unknown."
 
 
 def trend(pattern: PatternFigures) -> str:

@@ -76,13 +76,13 @@ def _without_lines(
     *, heard: int, missing: int, due: int, nodes: Sequence[str], things: Sequence[str], so_far: str
 ) -> Verdict:
     if heard:
-        what = f"the nodes were asked and had no line in {heard} of {counted(due, 'slot')}"
+        what = f"the nodes responded and had no lines in {heard} of {counted(due, 'slot')}"
     elif missing:
-        what = f"no node was heard ({_names(nodes)}: {missing} of {counted(due, 'slot')} missing)"
+        what = f"no node responded ({_names(nodes)}: {missing} of {counted(due, 'slot')} missing)"
     else:
-        what = "no node was asked"
+        what = "no node was polled"
     also = f" Still: {'; '.join(things)}." if things else ""
-    return Verdict("no-data", f"No data{so_far}: {what}. That is not the same as healthy.{also}", tuple(things))
+    return Verdict("no-data", f"No data{so_far}: {what}. This does not mean healthy.{also}", tuple(things))
 
 
 def _gaps(

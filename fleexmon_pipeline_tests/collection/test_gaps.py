@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,9 +11,10 @@ from fleexmon_pipeline.collection.gaps import GRACE, RULE, given_up, note_gaps, 
 from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
+from fleexmon_pipeline_tests import stories
 from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.stories import TEN
 
-TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
 SINCE = TEN - 10 * DAY
 ISSUES = """SELECT type, severity, source, status, title, description, "detectedAt", "resolvedAt", "affectedLogs",
   metadata ->> 'fingerprint' AS fingerprint FROM "LogIssue" ORDER BY "detectedAt", title"""
@@ -24,13 +25,8 @@ def cover(
     attempts: int = MOST_ATTEMPTS, error: str | None = "HTTP 404",
 ) -> None:  # fmt: skip
     with database.connect() as connection:
-        for slot in Window(since, until).slots():
-            connection.execute(
-                'INSERT INTO "LogCoverage" (node, slot, status, attempts, error, "updatedAt") '
-                "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (node, slot) DO UPDATE "
-                "SET status = excluded.status, attempts = excluded.attempts",
-                [node, slot.since, status, attempts, error if status in ("missing", "partial") else None, TEN],
-            )
+        given = error if status in ("missing", "partial") else None
+        stories.cover(connection, Window(since, until), node, status, attempts=attempts, error=given, updated=TEN)
 
 
 def note(database: Database, *, now: datetime = TEN + 4 * HOUR) -> frozenset[str]:

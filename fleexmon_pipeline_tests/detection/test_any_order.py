@@ -26,7 +26,7 @@ from fleexmon_pipeline.issues.lifecycle import (
 )
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.patterns.stored_lines import TEN
+from fleexmon_pipeline_tests.stories import TEN
 
 SHADOWS = {"unusual-volume", "repeated-error"}  # their rows must not depend on the order either
 RULES = [rule.model_copy(update={"mode": "shadow"}) if rule.name in SHADOWS else rule for rule in load_rules().rules]

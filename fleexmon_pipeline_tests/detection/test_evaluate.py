@@ -16,7 +16,8 @@ from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.patterns.stored_lines import HOUR_OF_TEN, TEN, Stored, at, store
+from fleexmon_pipeline_tests.patterns.stored_lines import Stored, at, store
+from fleexmon_pipeline_tests.stories import HOUR_OF_TEN, TEN
 
 RULES = load_rules().rules
 

@@ -11,7 +11,8 @@ from fleexmon_pipeline.issues.people import resolve_issues
 from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.issues.story import TEN, at, cover, fire, firing, issues
+from fleexmon_pipeline_tests.issues.story import at, cover, fire, firing, issues
+from fleexmon_pipeline_tests.stories import TEN
 
 TWO_DAYS = range(576)
 

@@ -19,7 +19,8 @@ from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import firing
-from fleexmon_pipeline_tests.patterns.stored_lines import HOUR_OF_TEN, TEN, Stored, at, store
+from fleexmon_pipeline_tests.patterns.stored_lines import Stored, at, store
+from fleexmon_pipeline_tests.stories import HOUR_OF_TEN, TEN
 
 RULES = load_rules().rules
 MIDNIGHT = TEN - 10 * HOUR

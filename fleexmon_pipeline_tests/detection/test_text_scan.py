@@ -17,7 +17,8 @@ from fleexmon_pipeline.detection.rule_model import Threshold
 from fleexmon_pipeline.detection.text_scan import find_texts
 from fleexmon_pipeline.window import SLOT, floor
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.patterns.stored_lines import HOUR_OF_TEN, Stored, at, store
+from fleexmon_pipeline_tests.patterns.stored_lines import Stored, at, store
+from fleexmon_pipeline_tests.stories import HOUR_OF_TEN
 
 PIECES = (
     "timed out", "TIMED OUT", "İstanbul", "istanbul", "\u212aelvin", "kelvin",

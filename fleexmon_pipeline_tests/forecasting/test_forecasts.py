@@ -20,7 +20,7 @@ from fleexmon_pipeline.forecasting.record import Record, problems, read_records,
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.patterns.stored_lines import TEN
+from fleexmon_pipeline_tests.stories import TEN
 
 RULES = load_rules().rules
 END = TEN + HOUR

@@ -16,7 +16,8 @@ from fleexmon_pipeline.forecasting.series import hourly_series
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.patterns.stored_lines import HOUR_OF_TEN, TEN, at
+from fleexmon_pipeline_tests.patterns.stored_lines import at
+from fleexmon_pipeline_tests.stories import HOUR_OF_TEN, TEN, cover
 
 RULES = load_rules().rules
 
@@ -30,15 +31,6 @@ def log(connection: Connection, hour: datetime, *, lines: int, errors: int = 0, 
                 (hour, node, level, count, [uuid8(hour, level.encode(), node.encode())]),
             )
     cover(connection, Window(hour, hour + HOUR), node)
-
-
-def cover(connection: Connection, window: Window, node: str = "blue", status: str = "complete") -> None:
-    for slot in window.slots():
-        connection.execute(
-            'INSERT INTO "LogCoverage" (node, slot, status, "updatedAt") VALUES (%s, %s, %s, %s)'
-            " ON CONFLICT (node, slot) DO UPDATE SET status = EXCLUDED.status",
-            (node, slot.since, status, slot.until),
-        )
 
 
 def hours(connection: Connection, *of_each: tuple[int, int], node: str = "blue", last: datetime = TEN) -> None:

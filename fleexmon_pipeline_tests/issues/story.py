@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
@@ -13,8 +13,9 @@ from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, re
 from fleexmon_pipeline.issues.lifecycle import write_occurrences as write
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Source, Subject
 from fleexmon_pipeline.window import SLOT, Window
+from fleexmon_pipeline_tests import stories
+from fleexmon_pipeline_tests.stories import TEN
 
-TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 PATTERN = Subject("blue", "1f2e")
 
@@ -35,12 +36,8 @@ def firing(slot: int, *, subject: Subject = PATTERN, rule: str = "repeated-error
 
 
 def cover(connection: Connection, slots: Iterable[int], *, node: str = "blue", status: str = "complete") -> None:
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            'INSERT INTO "LogCoverage" (node, slot, status, "updatedAt") VALUES (%s, %s, %s, %s) '
-            "ON CONFLICT (node, slot) DO UPDATE SET status = EXCLUDED.status",
-            [[node, at(slot), status, at(slot)] for slot in slots],
-        )
+    for slot in slots:
+        stories.cover(connection, Window(at(slot), at(slot + 1)), node, status)
 
 
 def settle(

@@ -15,7 +15,8 @@ from fleexmon_pipeline.issues.occurrence import Subject
 from fleexmon_pipeline.issues.people import Scope, mute, resolve_issues
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.issues.story import TEN, at, cover, fire, firing, issues
+from fleexmon_pipeline_tests.issues.story import at, cover, fire, firing, issues
+from fleexmon_pipeline_tests.stories import TEN
 
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"'
 

@@ -11,7 +11,8 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.issues.lifecycle import adopt, write_occurrences
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.issues.story import HOUR, TEN, at, cover, fire, firing, issues, settle
+from fleexmon_pipeline_tests.issues.story import HOUR, at, cover, fire, firing, issues, settle
+from fleexmon_pipeline_tests.stories import TEN
 
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"'
 

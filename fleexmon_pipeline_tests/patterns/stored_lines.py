@@ -6,14 +6,12 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.row_ids import uuid8
-from fleexmon_pipeline.window import SLOT, Window, floor
-
-TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
-HOUR_OF_TEN = Window.hour_of(TEN)
+from fleexmon_pipeline.window import SLOT, floor
+from fleexmon_pipeline_tests.stories import TEN
 
 
 def at(minute: float) -> datetime:

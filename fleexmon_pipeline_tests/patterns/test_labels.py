@@ -10,7 +10,8 @@ from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.patterns.labels import UnknownPatternError, label, read_labels
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.patterns.stored_lines import HOUR_OF_TEN, Stored, at, store
+from fleexmon_pipeline_tests.patterns.stored_lines import Stored, at, store
+from fleexmon_pipeline_tests.stories import HOUR_OF_TEN
 
 NOW = datetime(2026, 11, 20, 11, tzinfo=UTC)
 RULES = load_rules().rules

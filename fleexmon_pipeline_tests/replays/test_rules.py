@@ -21,7 +21,7 @@ from fleexmon_pipeline.replays.rules import Backtest, NothingKnownError, backtes
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.detection.test_observe import MIDNIGHT, live, more
-from fleexmon_pipeline_tests.patterns.stored_lines import TEN
+from fleexmon_pipeline_tests.stories import TEN
 
 RULES = load_rules().rules
 WINDOW = Window(MIDNIGHT - 6 * HOUR, TEN + HOUR)  # two days, and over the turn of the baselines' day

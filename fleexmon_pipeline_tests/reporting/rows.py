@@ -36,18 +36,6 @@ def count(connection: Connection, slot: datetime, node: str, name: str, level: s
     )
 
 
-def cover(connection: Connection, node: str, window: Window, *, status: str = "complete", stored: int = 0,
-          rejected: int = 0) -> None:  # fmt: skip
-    """Every slot of `window`; `stored` and `rejected` are those of the first one."""
-    for index, slot in enumerate(window.slots()):
-        kept, refused = (stored, rejected) if index == 0 else (0, 0)
-        connection.execute(
-            """INSERT INTO "LogCoverage" (node, slot, status, received, stored, rejected, "updatedAt")
-            VALUES (%s, %s, %s, %s, %s, %s, %s)""",
-            (node, slot.since, status, kept + refused, kept, refused, slot.until),
-        )
-
-
 def issue(
     connection: Connection, title: str, detected: datetime, *, severity: str = "high", resolved: datetime | None = None,
     updated: datetime | None = None, fingerprint: str | None = "rule:node:blue", nodes: Sequence[str] = ("blue",),

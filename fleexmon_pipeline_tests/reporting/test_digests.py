@@ -18,9 +18,10 @@ from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.digests import write_digest
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING, THE_DAY, at, count, cover, issue, pattern
+from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING, THE_DAY, at, count, issue, pattern
 from fleexmon_pipeline_tests.reporting.test_escape import rendered
 from fleexmon_pipeline_tests.reporting.test_figures import a_small_day
+from fleexmon_pipeline_tests.stories import cover
 
 VOID = {"meta", "br", "img", "link", "input"}
 ATTACK = "@everyone <script>alert(1)</script> [x](https://evil.example) | `tick` \\"
@@ -88,9 +89,9 @@ def test_a_day_before_that_is_known_in_part_is_said_to_be(database: Database) ->
     with database.connect() as connection:
         for day in (-1, 0):
             count(connection, at(9, day=day), "blue", "p", "info", 100 * (day + 2))
-        cover(connection, "blue", Window(at(0, day=-1), at(12, day=-1)))
-        cover(connection, "blue", Window(at(12, day=-1), at(0)), status="missing")
-        cover(connection, "blue", THE_DAY, stored=200)
+        cover(connection, Window(at(0, day=-1), at(12, day=-1)), "blue")
+        cover(connection, Window(at(12, day=-1), at(0)), "blue", status="missing")
+        cover(connection, THE_DAY, "blue", stored=200)
         half = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
         connection.execute("""UPDATE "LogCoverage" SET status = 'empty' WHERE slot > %s""", [at(12, day=-1)])
         whole = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
@@ -154,7 +155,7 @@ def test_the_worst_day_still_fits_an_issue(database: Database) -> None:
             node = f"{worst[:900]}{number}"
             pattern(connection, f"p{number}", worst, at(1))
             count(connection, at(9), node, f"p{number}", "error", 10**12)
-            cover(connection, node, THE_DAY.overlap(THE_DAY).ended(at(1)), status="missing")
+            cover(connection, THE_DAY.overlap(THE_DAY).ended(at(1)), node, status="missing")
             issue(connection, worst, at(9), nodes=[worst] * 9, fingerprint=str(number), severity="critical")
             issue(connection, worst, at(9), nodes=[worst] * 9, resolved=at(10), fingerprint=str(number))
         found = figures(connection, THE_DAY, now=NEXT_MORNING)
@@ -216,13 +217,13 @@ def test_forecasts_and_how_they_did(database: Database) -> None:
     page = WellFormed(digest.html).text
     for text in (digest.markdown.replace("\u200b", ""), page):  # a colon after digits is taken apart
         assert "Within the 80 % interval: lines 50% of 2 (0.60 of the naive error)." in text
-        assert "high-error-rate in about 3 h (2-4 h), said at 2026-11-20 09:00: came after 3 h" in text
-        assert text.count("said at") == 1
+        assert "high-error-rate in about 3 h (2-4 h), forecast at 2026-11-20 09:00: happened after 3 h" in text
+        assert text.count("forecast at") == 1
 
 
 def test_what_was_muted_at_the_days_end_is_said_and_not_urgent(database: Database) -> None:
     with database.connect() as connection:
-        cover(connection, "blue", THE_DAY, stored=0)
+        cover(connection, THE_DAY, "blue", stored=0)
         issue(connection, "High error rate", at(9), severity="critical")
         issue(connection, "Another", at(10), fingerprint="other:node:blue")
         told = {"by": "ann", "why": "known"}

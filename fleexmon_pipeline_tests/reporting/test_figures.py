@@ -12,7 +12,8 @@ from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.figures import Coverage, Figures, GenAIUse, Volume
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING, THE_DAY, at, count, cover, genai_call, issue, pattern
+from fleexmon_pipeline_tests.reporting.rows import NEXT_MORNING, THE_DAY, at, count, genai_call, issue, pattern
+from fleexmon_pipeline_tests.stories import cover
 
 
 def a_small_day(connection: Connection) -> None:
@@ -35,12 +36,12 @@ def a_small_day(connection: Connection) -> None:
     count(connection, at(11), "green", "slow", "warn", 5)
     count(connection, at(0, day=1), "green", "info", "info", 1_000)  # not of this day
 
-    cover(connection, "blue", Window(at(0, day=-1), at(0)))
-    cover(connection, "blue", Window(at(0), at(12)), stored=100)
-    cover(connection, "blue", Window(at(12), at(12, 10)), status="partial", rejected=3)
-    cover(connection, "blue", Window(at(12, 10), at(12, 30)), status="missing")
-    cover(connection, "blue", Window(at(13), at(0, day=1)), status="empty")  # nothing of 12:30-13:00: missing too
-    cover(connection, "green", Window(at(6), at(0, day=1)), stored=50)  # first asked at 6
+    cover(connection, Window(at(0, day=-1), at(0)), "blue")
+    cover(connection, Window(at(0), at(12)), "blue", stored=100)
+    cover(connection, Window(at(12), at(12, 10)), "blue", status="partial", rejected=3)
+    cover(connection, Window(at(12, 10), at(12, 30)), "blue", status="missing")
+    cover(connection, Window(at(13), at(0, day=1)), "blue", status="empty")  # nothing of 12:30-13:00: missing too
+    cover(connection, Window(at(6), at(0, day=1)), "green", stored=50)  # first asked at 6
 
     issue(connection, "critical and open", at(9), severity="critical", fingerprint="a")
     issue(connection, "resolved the next day", at(8), fingerprint="b", resolved=at(2, day=1))
@@ -108,23 +109,23 @@ def test_an_empty_database_is_not_healthy(database: Database) -> None:
     verdict = of(database).verdict
 
     assert verdict.state == "no-data"
-    assert verdict.sentence == "No data: no node was asked. That is not the same as healthy."
+    assert verdict.sentence == "No data: no node was polled. This does not mean healthy."
 
 
 def test_silent_and_unreachable_nodes_are_told_apart(database: Database) -> None:
     with database.connect() as connection:
-        cover(connection, "blue", THE_DAY, status="missing")
-    assert of(database).verdict.sentence.startswith("No data: no node was heard (blue: 288 of 288 slots missing).")
+        cover(connection, THE_DAY, "blue", status="missing")
+    assert of(database).verdict.sentence.startswith("No data: no node responded (blue: 288 of 288 slots missing).")
     with database.connect() as connection:
-        cover(connection, "green", THE_DAY, status="empty")
-    assert "had no line in 288 of 576 slots" in of(database).verdict.sentence
+        cover(connection, THE_DAY, "green", status="empty")
+    assert "had no lines in 288 of 576 slots" in of(database).verdict.sentence
 
 
 def test_a_day_that_is_known_and_quiet_is_healthy(database: Database) -> None:
     with database.connect() as connection:
         pattern(connection, "info", "GET <path>", at(0, day=-9), level="info")
         count(connection, at(9), "blue", "info", "info", 1_234)
-        cover(connection, "blue", THE_DAY, stored=1_234)
+        cover(connection, THE_DAY, "blue", stored=1_234)
 
     assert of(database).verdict.sentence == (
         "Healthy: all 288 slots known, 1,234 lines, error rate 0.0%, nothing high or critical open."
@@ -134,7 +135,7 @@ def test_a_day_that_is_known_and_quiet_is_healthy(database: Database) -> None:
 def test_lines_that_analysis_has_not_seen_make_it_incomplete(database: Database) -> None:
     with database.connect() as connection:
         count(connection, at(9), "blue", "info", "info", 10)
-        cover(connection, "blue", THE_DAY, stored=25)
+        cover(connection, THE_DAY, "blue", stored=25)
 
     found = of(database)
 
@@ -145,7 +146,7 @@ def test_lines_that_analysis_has_not_seen_make_it_incomplete(database: Database)
 def test_a_running_day_is_judged_up_to_now(database: Database) -> None:
     with database.connect() as connection:
         count(connection, at(9), "blue", "info", "info", 10)
-        cover(connection, "blue", Window(at(0), at(9, 50)), stored=10)  # 09:50 to 10:00: its tick may be under way
+        cover(connection, Window(at(0), at(9, 50)), "blue", stored=10)  # 09:50 to 10:00: its tick may be under way
 
     found = of(database, now=at(10, 2))
 
@@ -158,7 +159,7 @@ def test_a_running_day_is_compared_with_as_much_of_the_days_before(database: Dat
         for days_ago, lines in ((0, 30), (1, 20), (2, 10)):
             begin = at(0) - days_ago * DAY
             count(connection, begin, "blue", "bad", "error", lines)
-            cover(connection, "blue", Window(begin, begin + HOUR), stored=lines)
+            cover(connection, Window(begin, begin + HOUR), "blue", stored=lines)
             if days_ago:
                 count(connection, begin + 12 * HOUR, "blue", "bad", "error", 700)
 
@@ -190,5 +191,5 @@ def test_what_genai_cost_is_the_sum_of_all_that_was_asked(database: Database) ->
 
     assert found.genai == GenAIUse(calls=3, failures=0, tokens_in=2500, tokens_out=200, cost=0.0042)
     assert figure_texts.genai(found) == (
-        "3 calls, 0 of them failed; 2,500 tokens in, 200 tokens out; it cost 0.0042 at the prices set."
+        "3 calls, 0 of them failed; 2,500 tokens in, 200 tokens out; cost 0.0042 at the configured prices."
     )

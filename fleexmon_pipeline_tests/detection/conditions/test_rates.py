@@ -20,7 +20,7 @@ from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_model import Detector
 from fleexmon_pipeline.numerics import Ints
 from fleexmon_pipeline.window import slot_number, slot_start
-from fleexmon_pipeline_tests.patterns.stored_lines import TEN
+from fleexmon_pipeline_tests.stories import TEN
 
 RULES = [rule for rule in load_rules().rules if isinstance(rule, Detector)]
 ASKED = {each for rule in RULES for each in asked_by(rule)}
