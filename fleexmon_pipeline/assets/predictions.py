@@ -5,7 +5,7 @@ Here: which hours, and what a person sees. Series, predictors, forecasts and how
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 
 import dagster as dg
@@ -14,21 +14,15 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.detected_issues import titles
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import all_rules
-from fleexmon_pipeline.detection.rule_model import Forecast, Rule
-from fleexmon_pipeline.forecasting.announce import judged_again, warn
+from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.forecasts import foreseen, make_forecasts
-from fleexmon_pipeline.forecasting.predictors import predict
+from fleexmon_pipeline.forecasting.predict_hours import hours_after, predict_hour, predict_later_crossings
 from fleexmon_pipeline.forecasting.record import problems, read_records, table
-from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
-from fleexmon_pipeline.issues.occurrence import Occurrence
-from fleexmon_pipeline.issues.shadows import write_shadows
+from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile
 from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
 from fleexmon_pipeline.reporting.escape import code
 from fleexmon_pipeline.resources.postgres import Postgres
-from fleexmon_pipeline.window import HOUR, Window, floor
-
-# A trend looks at six hours, so what was predicted of the five after this window may have been without it.
-LOOK_BACK = timedelta(hours=5)
+from fleexmon_pipeline.window import Window
 
 FORECASTS_HOLD = dg.AssetCheckSpec(
     "forecasts_hold",
@@ -52,42 +46,26 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.Mat
     rules = all_rules(settings.rules_directory()).rules
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
-        later = Window(window.until, max(window.until, min(window.until + LOOK_BACK, floor(now, HOUR))))
+        later = hours_after(window, now)
         made = make_forecasts(connection, rules, Window(window.since, later.until), now=now)
         context.log.info(made.sentence())
         for hour in chain(window.hours(), later.hours()):
-            said = predict(connection, rules, hour, now_end=hour.ended(now).until) + warn(connection, rules, hour)
-            found = _but_shadows(connection, said, [rule for rule in rules if rule.source == "predictor"], hour)
-            subjects = write_occurrences(connection, found, source="predictor", window=hour)
-            outcome = reconcile(connection, subjects, now=known_until, since=hour.since, run=context.run.run_id)
+            predicted = predict_hour(
+                connection, hour, rules, now=now, known_until=known_until, run_id=context.run.run_id
+            )
             if hour.since not in window:
                 continue
-            context.log.info(f"{hour}: {len(found)} predictions; {outcome.sentence()}")
+            context.log.info(f"{hour}: {predicted.summary()}")
             metadata = {
-                "predictions": dg.MetadataValue.int(len(found)),
-                "shadow_predictions": dg.MetadataValue.int(len(said) - len(found)),
-                "titles": dg.MetadataValue.md(titles(found)),
+                "predictions": dg.MetadataValue.int(len(predicted.occurrences)),
+                "shadow_predictions": dg.MetadataValue.int(len(predicted.shadows)),
+                "titles": dg.MetadataValue.md(titles(predicted.occurrences)),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
-        forecasts = [rule for rule in rules if isinstance(rule, Forecast)]
-        names = [rule.name for rule in forecasts]
-        for hour in judged_again(connection, later.until):
-            found = _but_shadows(connection, warn(connection, rules, hour), forecasts, hour)
-            subjects = write_occurrences(connection, found, source="predictor", window=hour, rules=names)
-            reconcile(connection, subjects, now=known_until, since=hour.since, run=context.run.run_id)
+        predict_later_crossings(connection, rules, later.until, known_until=known_until, run_id=context.run.run_id)
         ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
         context.log.info(f"open before: {ended.sentence()}")
         return dg.MaterializeResult(check_results=[_check(connection, rules, known_until)])
-
-
-def _but_shadows(
-    connection: Connection, said: Sequence[Occurrence], rules: Sequence[Rule], hour: Window
-) -> list[Occurrence]:
-    """What makes issues; what these rules say in shadow mode is written down instead."""
-    shadows = {rule.name for rule in rules if rule.mode == "shadow"}
-    tried = [each for each in said if each.rule in shadows]
-    write_shadows(connection, tried, hour, rules=[rule.name for rule in rules])
-    return [each for each in said if each.rule not in shadows]
 
 
 def _check(connection: Connection, rules: Sequence[Rule], until: datetime) -> dg.AssetCheckResult:
