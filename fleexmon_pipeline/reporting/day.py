@@ -61,15 +61,12 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     issues = _issues(_rows(connection, "issues", **span), day)
     total, week = _volume(hourly), _volume(history, share=max(days_with_lines, 1))
     genai = GenAIUse(**_rows(connection, "genai", **span)[0])
-    uncounted = max(0, coverage.stored - int(total.lines))
+    uncounted = coverage.uncounted(total.lines)
     new_errors = fresh[0]["errors"] if fresh else 0
     verdict = judge(
-        lines=int(total.lines), error_rate=total.error_rate, usual_rate=week.error_rate, slots_due=coverage.due,
-        slots_heard=coverage.known + coverage.partial, slots_missing=coverage.missing, slots_partial=coverage.partial,
-        doubtful_nodes=[n.node for n in nodes if n.coverage.missing or n.coverage.partial],
-        rejected=coverage.rejected, uncounted=uncounted, urgent=issues.urgent,
+        total, week, coverage, nodes, issues, genai,
         new_errors=new_errors if history else 0,  # on the first day of all, every pattern is new
-        genai_failures=genai.failures, genai_calls=genai.calls, as_of=as_of,
+        as_of=as_of,
     )  # fmt: skip
     return Figures(
         day=day.since.date(),

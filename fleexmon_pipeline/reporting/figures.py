@@ -7,9 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 from fleexmon_pipeline.forecasting.record import Announced, Total
-from fleexmon_pipeline.reporting.verdict import Verdict
+
+State = Literal["no-data", "incomplete", "attention", "healthy"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`sentence` stands alone; `things` are what it counts, most urgent first."""
+
+    state: State
+    sentence: str
+    things: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,10 @@ class Coverage:
     @property
     def due(self) -> int:
         return self.known + self.partial + self.missing
+
+    def uncounted(self, lines: float) -> int:
+        """Stored lines beyond these, which were counted."""
+        return max(0, self.stored - int(lines))
 
 
 @dataclass(frozen=True)
