@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Past:
+class PatternBaseline:
     """What is known of a pattern at a node."""
 
     group: str
@@ -34,7 +34,7 @@ class Baseline:
     spread: dict[str, float]  # "group/width" → over-dispersion
     limits: dict[str, tuple[float, float]]  # series → location and scale of the extremes of 6 hours
     habits: dict[str, dict[str, float]]  # "levels/width" → slot of day → lines then, where many
-    patterns: dict[str, Past]
+    patterns: dict[str, PatternBaseline]
     novelty: float  # error patterns a day that were never seen before
     quiet: float  # longest silence that is usual, as `unusual.silence` measures it
 
@@ -44,7 +44,7 @@ def series_name(levels: Collection[str] | None, per: str, width: int) -> str:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Series:
     """A series that some rule judges: its levels (None: all), by node or by pattern, over so many slots."""
 
     levels: tuple[str, ...] | None

@@ -11,12 +11,12 @@ from math import exp, log
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Asked, Baseline, Past, habits_key
+from fleexmon_pipeline.baselines.baseline import Baseline, PatternBaseline, Series, habits_key
 from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
     SLOTS_A_DAY,
     SLOTS_AN_HOUR,
-    Grid,
+    SlotGrid,
     but_loudest,
     group_of,
     share_left,
@@ -26,7 +26,7 @@ from fleexmon_pipeline.baselines.slot_grid import (
 from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 
 PRIOR_LINES = 10.0  # added to both sides of a load: ten lines more or less are no load
-LEAST_LOAD = 0.6  # traffic that comes back to normal is not a spike
+MIN_LOAD = 0.6  # traffic that comes back to normal is not a spike
 LOAD_SLOTS = 6  # half an hour, in which the load of errors is measured
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
 
@@ -34,7 +34,7 @@ BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
 class Expectation:
     """What a baseline lets expect in a grid, at the end of each of its slots, from lines before that end alone."""
 
-    def __init__(self, baseline: Baseline, grid: Grid) -> None:
+    def __init__(self, baseline: Baseline, grid: SlotGrid) -> None:
         self.baseline = baseline
         self._slots = np.arange(grid.first, grid.first + grid.slots)
         self.of_day = self._slots % SLOTS_A_DAY
@@ -68,7 +68,7 @@ class Expectation:
                 found = found + share * self.group(name, width)
         return self._with_habits(found, self.baseline.habits.get(f"{habits_key(levels)}/{width}"))
 
-    def pattern(self, past: Past, width: int) -> Floats:
+    def pattern(self, past: PatternBaseline, width: int) -> Floats:
         return self._with_habits(past.share * self.group(past.group, width), past.habits.get(str(width)))
 
     def _with_habits(self, found: Floats, habits: Mapping[str, float] | None) -> Floats:
@@ -86,7 +86,7 @@ class Expectation:
             for values in (self._every, self.base)
         )
         load = (lines + PRIOR_LINES) / (base + PRIOR_LINES)
-        return np.asarray(np.clip(load, LEAST_LOAD, None) ** self.baseline.carry)
+        return np.asarray(np.clip(load, MIN_LOAD, None) ** self.baseline.carry)
 
     def _around(self, name: str, width: int) -> Floats:
         """The load that the other lines tell, of the window, or of half an hour."""
@@ -104,7 +104,7 @@ def load_around(others: Ints, base: Floats, speaking: Flags, width: int) -> Floa
 
 
 def judged(
-    baseline: Baseline, expectation: Expectation, grid: Grid, asked: Asked
+    baseline: Baseline, expectation: Expectation, grid: SlotGrid, asked: Series
 ) -> Iterable[tuple[str | None, Floats]]:
     """The surprise of a series at the end of each slot: of the node (None), or of each of its patterns."""
     if asked.per == "node":
@@ -122,35 +122,37 @@ def judged(
         if not len(there):
             continue
         unlike = np.zeros(grid.slots)
-        unlike[there] = np.where(above > past.peak + 0.3, above, np.minimum(above, LEAST_UNUSUAL))
+        unlike[there] = np.where(above > past.peak + 0.3, above, np.minimum(above, MIN_UNUSUAL))
         yield pattern, unlike
 
 
-def surprises(baseline: Baseline, expectation: Expectation, past: Past, row: Ints, width: int) -> tuple[Ints, Floats]:
+def surprises(
+    baseline: Baseline, expectation: Expectation, past: PatternBaseline, row: Ints, width: int
+) -> tuple[Ints, Floats]:
     """Of a pattern: the slots at whose end it has enough lines to say so, and how far above the usual these are."""
     seen = but_loudest(row, width)
-    there = np.flatnonzero(seen >= LEAST_SEEN)
+    there = np.flatnonzero(seen >= MIN_SEEN)
     if not len(there):
         return there, np.zeros(0)
     mean = expectation.pattern(past, width)[there] * share_left(width)
     return there, surprise(seen[there], mean, baseline.spread[f"{past.group}/{width}"])
 
 
-LEAST_SEEN = 2  # lines of a pattern beside its loudest slot: one is no rate
-LEAST_UNUSUAL = 3.0  # what no limit is below
+MIN_SEEN = 2  # lines of a pattern beside its loudest slot: one is no rate
+MIN_UNUSUAL = 3.0  # what no limit is below
 
 
-def unseen(baseline: Baseline, grid: Grid, pattern: str) -> Past | None:
+def unseen(baseline: Baseline, grid: SlotGrid, pattern: str) -> PatternBaseline | None:
     """A pattern that the node never had, as if half a line of it had been there; None for info: deploys bring new."""
     group = next(group_of(level) for name, level in grid.keys if name == pattern)
     if group == "rest":
         return None
     offset, _ = baseline.rates[group]
     lines = max(exp(offset) * sum(baseline.profile) * baseline.days, 1.0)
-    return Past(group, 0, 0.5 / lines)
+    return PatternBaseline(group, 0, 0.5 / lines)
 
 
-def grid_levels(grid: Grid) -> set[str]:
+def grid_levels(grid: SlotGrid) -> set[str]:
     return {level for _, level in grid.keys}
 
 
@@ -161,8 +163,8 @@ def spread_of(baseline: Baseline, levels: Collection[str] | None, width: int) ->
     return baseline.spread[f"{main}/{width}"]
 
 
-def limit(baseline: Baseline, asked: Asked, false_alarms: float) -> float:
+def limit(baseline: Baseline, asked: Series, false_alarms: float) -> float:
     """The surprise that chance reaches `false_alarms` times a day."""
     location, scale = baseline.limits[asked.name]
     a_block = min(max(false_alarms * BLOCK / SLOTS_A_DAY, 1e-9), 0.5)
-    return max(location - scale * log(-log(1 - a_block)), LEAST_UNUSUAL)
+    return max(location - scale * log(-log(1 - a_block)), MIN_UNUSUAL)

@@ -15,7 +15,7 @@ from math import log
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Asked, Baseline, Past, habits_key
+from fleexmon_pipeline.baselines.baseline import Baseline, PatternBaseline, Series, habits_key
 from fleexmon_pipeline.baselines.daily_profile import PEAK, by_day, calendar, profile
 from fleexmon_pipeline.baselines.expectation import (
     BLOCK,
@@ -31,7 +31,7 @@ from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
     SLOTS_A_DAY,
     SLOTS_AN_HOUR,
-    Grid,
+    SlotGrid,
     but_loudest,
     group_of,
     share_left,
@@ -39,11 +39,11 @@ from fleexmon_pipeline.baselines.slot_grid import (
 )
 from fleexmon_pipeline.numerics import Flags, Floats, Ints, dispersion, excess_variance, poisson_derivatives
 
-LEAST_SPREAD, MOST_SPREAD = 0.02, 3.0
-LEAST_BETA, MOST_BETA = 0.3, 2.0
+MIN_SPREAD, MAX_SPREAD = 0.02, 3.0
+MIN_BETA, MAX_BETA = 0.3, 2.0
 
 
-def learn(past: Grid, asked: Iterable[Asked]) -> Baseline | None:
+def learn(past: SlotGrid, asked: Iterable[Series]) -> Baseline | None:
     """What is usual, from whole days of the past; None without any line.
 
     `asked`: the series that limits are wanted for.
@@ -72,7 +72,7 @@ def learn(past: Grid, asked: Iterable[Asked]) -> Baseline | None:
     return replace(baseline, novelty=_novelty(past, days), quiet=_usual_quiet(past, expectation.base))
 
 
-def _levels(past: Grid) -> dict[str, float]:
+def _levels(past: SlotGrid) -> dict[str, float]:
     lines: dict[str, int] = {}
     for (_, level), row in zip(past.keys, past.counts, strict=True):
         lines[level] = lines.get(level, 0) + int(row.sum())
@@ -125,7 +125,7 @@ def _carry(every: Ints, base: Floats, known: Flags) -> float:
     return min(max(slope, 0.0), 1.0)
 
 
-def _learn_spread(baseline: Baseline, past: Grid, widths: set[int]) -> None:
+def _learn_spread(baseline: Baseline, past: SlotGrid, widths: set[int]) -> None:
     expectation = Expectation(baseline, past)
     for name in GROUPS:
         lines = past.group(name)
@@ -142,10 +142,10 @@ def spread(seen: Floats, mean: Floats, whole: Flags) -> float:
     squares = (seen - mean) ** 2
     most = np.quantile(squares / np.maximum(mean + 0.2 * mean**2, 1e-9), 0.98)
     squares = np.minimum(squares, most * np.maximum(mean + 0.2 * mean**2, 1e-9))
-    return float(dispersion(*excess_variance(squares, mean), LEAST_SPREAD, MOST_SPREAD))
+    return float(dispersion(*excess_variance(squares, mean), MIN_SPREAD, MAX_SPREAD))
 
 
-def _learn_patterns(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> None:
+def _learn_patterns(baseline: Baseline, past: SlotGrid, asked: Sequence[Series]) -> None:
     widths = sorted({each.width for each in asked if each.per == "pattern"})
     expectation = Expectation(baseline, past)
     of_group = {name: np.cumsum(past.group(name)[::-1])[::-1] for name in GROUPS}
@@ -168,7 +168,7 @@ def _learn_patterns(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> N
                 for width in widths
                 if (found := _habits(row, expectation.group(group, width) * share, past.known, day, of_day, width))
             }
-        known = Past(group, int(row.sum()), share, 0.0, habits)
+        known = PatternBaseline(group, int(row.sum()), share, 0.0, habits)
         if row.sum() >= 5 and widths:
             there, above = surprises(baseline, expectation, known, row, widths[0])
             highest: dict[int, float] = {}
@@ -176,7 +176,7 @@ def _learn_patterns(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> N
                 highest[date] = max(highest.get(date, 0.0), value)
             daily = sorted(highest.values(), reverse=True)
         peak = daily[2] if len(daily) > 2 else 0.0
-        baseline.patterns[pattern] = Past(group, known.lines, share, peak, habits)
+        baseline.patterns[pattern] = PatternBaseline(group, known.lines, share, peak, habits)
     for each in asked:
         if each.per == "node":
             found = _habits(
@@ -205,7 +205,7 @@ def _habits(row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, widt
     return {str(slot): round(float(typical[slot]) * 1.2, 2) for slot in found}
 
 
-def _learn_limits(baseline: Baseline, past: Grid, asked: Sequence[Asked]) -> None:
+def _learn_limits(baseline: Baseline, past: SlotGrid, asked: Sequence[Series]) -> None:
     expectation = Expectation(baseline, past)
     for each in asked:
         found = np.zeros(past.slots)
@@ -228,11 +228,11 @@ def _extremes(unlike: Floats, known: Flags) -> tuple[float, float]:
         return 3.0, 1.0
     middle, upper = np.quantile(highest, [0.5, 0.85])
     low, high = -log(-log(0.5)), -log(-log(0.85))
-    scale = min(max(float(upper - middle) / (high - low), LEAST_BETA), MOST_BETA)
+    scale = min(max(float(upper - middle) / (high - low), MIN_BETA), MAX_BETA)
     return float(middle) - scale * low, scale
 
 
-def _novelty(past: Grid, days: float) -> float:
+def _novelty(past: SlotGrid, days: float) -> float:
     """Error patterns a day that come for the first time and are soon gone, the rare ones of a long tail.
 
     As many as came so in the second half of the past, or as those seen once tell (Good and Turing), whichever is more.
@@ -247,7 +247,7 @@ def _novelty(past: Grid, days: float) -> float:
     return max(new / max(days / 2, 1e-9), once / max(days, 1e-9) if lines else 0.0)
 
 
-def _usual_quiet(past: Grid, base: Floats) -> float:
+def _usual_quiet(past: SlotGrid, base: Floats) -> float:
     """The third of the days' longest silences."""
     quiet = quietness(past, base)
     _, day = calendar(past.first, past.slots)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.slot_grid import Grid
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid
 from fleexmon_pipeline.numerics import Floats
 
 STEADY_SLOTS = 36  # 3 hours of lines, without which nothing is a silence
 LOG10_E = 0.4343
 
 
-def quietness(grid: Grid, base: Floats | None, unlearnt: int = 0) -> Floats:
+def quietness(grid: SlotGrid, base: Floats | None, unlearnt: int = 0) -> Floats:
     """How unlikely the empty slots are that end with each slot: -log10 of the chance of no line in all of them.
 
     `base`: lines a slot as expected; None where that is not known, then the 3 hours before the silence stand for it, as

@@ -27,7 +27,7 @@ def group_of(level: str) -> str:
 
 
 @dataclass(frozen=True)
-class Grid:
+class SlotGrid:
     """Lines of one node in the slots `first`, `first` + 1, ..."""
 
     node: str
@@ -70,7 +70,7 @@ class Grid:
 
 def grid(
     node: str, first: int, slots: int, rows: Iterable[tuple[int, str, str, int]], known: Flags, empty: Flags
-) -> Grid:
+) -> SlotGrid:
     """From rows of slot number, resolved pattern, level and count; those outside of the slots are left out."""
     index: dict[tuple[str, str], int] = {}
     places: list[tuple[int, int, int]] = []
@@ -81,14 +81,14 @@ def grid(
     if places:
         row, column, value = np.array(places, np.int64).T
         np.add.at(counts, (row, column), value)
-    return Grid(node, first, known, empty, list(index), counts)
+    return SlotGrid(node, first, known, empty, list(index), counts)
 
 
-def joined(before: Grid, grid: Grid) -> Grid:
+def joined(before: SlotGrid, grid: SlotGrid) -> SlotGrid:
     """One after the other, all lines in one row: for what asks neither for patterns nor for levels."""
     lines = np.concatenate([before.lines(), grid.lines()])[None, :]
     known, empty = (np.concatenate(pair) for pair in ((before.known, grid.known), (before.empty, grid.empty)))
-    return Grid(grid.node, before.first, known, empty, [("", "")], lines)
+    return SlotGrid(grid.node, before.first, known, empty, [("", "")], lines)
 
 
 def trailing(values: NDArray[np.generic], width: int) -> Floats:

@@ -14,9 +14,9 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Asked, Baseline
+from fleexmon_pipeline.baselines.baseline import Baseline, Series
 from fleexmon_pipeline.baselines.learn import learn
-from fleexmon_pipeline.baselines.slot_grid import Grid
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import read_level
@@ -37,7 +37,7 @@ def day_of(slot: datetime) -> datetime:
 
 
 def read_baselines(
-    connection: Connection, nodes: Sequence[str], day: datetime, asked: Collection[Asked], read: Read | None = None
+    connection: Connection, nodes: Sequence[str], day: datetime, asked: Collection[Series], read: Read | None = None
 ) -> dict[str, Baseline]:
     """What is usual on that day, by node; learnt anew where that was not done yet or the past has changed since.
 
@@ -63,7 +63,7 @@ def read_baselines(
     return found
 
 
-def _made_of(connection: Connection, window: Window, asked: Collection[Asked]) -> str:
+def _made_of(connection: Connection, window: Window, asked: Collection[Series]) -> str:
     """The same as long as the rules ask for the same and the hours are as detection saw them."""
     told = hashlib.sha256(VERSION.encode())
     for name in sorted({each.name for each in asked}):
@@ -74,7 +74,7 @@ def _made_of(connection: Connection, window: Window, asked: Collection[Asked]) -
 
 
 def learn_days(
-    connection: Connection, nodes: Sequence[str], days: Sequence[datetime], asked: Collection[Asked]
+    connection: Connection, nodes: Sequence[str], days: Sequence[datetime], asked: Collection[Series]
 ) -> None:
     """What `read_baselines` would learn of these days one by one, from counts that are read once for all of them."""
     read = Read(connection, nodes, Window(min(days) - HISTORY, max(days)))
@@ -109,7 +109,7 @@ class Read:
         return read_patterns(self._connection, {row[1] for row in self.rows})[1]
 
 
-def learn_baselines(read: Read, nodes: set[str], window: Window, asked: Collection[Asked]) -> dict[str, Baseline]:
+def learn_baselines(read: Read, nodes: set[str], window: Window, asked: Collection[Series]) -> dict[str, Baseline]:
     """From the counts of whole days; nodes of which nothing is known are left out."""
     first, last, end = slot_number(window.since), slot_number(window.until), window.until - SLOT
     pieces: defaultdict[str, list[tuple[str, str, Ints, Ints]]] = defaultdict(list)
@@ -132,7 +132,7 @@ def _numbers(text: str | None) -> Ints:
 
 def _past(
     node: str, window: Window, pieces: Iterable[tuple[str, str, Ints, Ints]], known: Ints, empty: Ints
-) -> Grid | None:
+) -> SlotGrid | None:
     """From the first whole day on that the node answered in."""
     if not len(known):
         return None
@@ -149,4 +149,4 @@ def _past(
     answered, nothing = np.zeros(slots, bool), np.zeros(slots, bool)
     answered[known - first] = True
     nothing[empty - first] = True
-    return Grid(node, first, answered | counts.any(axis=0), nothing & ~counts.any(axis=0), list(index), counts)
+    return SlotGrid(node, first, answered | counts.any(axis=0), nothing & ~counts.any(axis=0), list(index), counts)

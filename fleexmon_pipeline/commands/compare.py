@@ -16,7 +16,7 @@ from fleexmon_pipeline.commands.times import moment_of
 from fleexmon_pipeline.comparison.judge import Compared, Verdict
 from fleexmon_pipeline.comparison.read import (
     COLOURS,
-    LONGEST,
+    MAX_WINDOW,
     Comparison,
     NothingToCompareError,
     compare_nodes,
@@ -65,9 +65,9 @@ def window_of(since: str, until: str | None, *, now: datetime) -> Window:
         raise typer.BadParameter(
             f"--from: {begin:%Y-%m-%d %H:%M} UTC: no whole 5 minutes have passed since. Examples: --from 2h"
         )
-    if window.length > LONGEST:
+    if window.length > MAX_WINDOW:
         raise typer.BadParameter(
-            f"--from/--to: {window} UTC is more than {LONGEST.days} days; take the time after a deployment."
+            f"--from/--to: {window} UTC is more than {MAX_WINDOW.days} days; take the time after a deployment."
         )
     return window
 

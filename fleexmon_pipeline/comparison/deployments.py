@@ -26,7 +26,7 @@ _LOOKS = r"\y(start(ed|ing|up)?|boot(ed|ing)?|launch(ed|ing)?|deploy(ed|ing)?|re
 _START = re.compile(r"(?i)\b(?:start(?:ed|ing|up)?|boot(?:ed|ing)|launch(?:ed|ing)|deploy(?:ed|ing)|running|is up)\b")
 _END = r"(?![\w+-]|\.\w)"
 _TELLS = re.compile(rf"(?i)\b(?:version|release|ver)\b[\s=:\"']{{0,3}}v?({VERSION}){_END}|\bv({VERSION}){_END}")
-_LONGEST_START_LINE = 200  # an announcement is short; a dump that happens to hold both words is none
+_MAX_START_LINE = 200  # an announcement is short; a dump that happens to hold both words is none
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def announced(rows: Iterable[dict[str, Any]], window: Window) -> list[Deployment
 
 def version_in(message: str) -> str | None:
     """`1.4.2` of "starting shop, version=1.4.2"; None where a line is no announcement."""
-    if len(message) > _LONGEST_START_LINE or not _START.search(message):
+    if len(message) > _MAX_START_LINE or not _START.search(message):
         return None
     versions = {found.group(1) or found.group(2) for found in _TELLS.finditer(message)}
     return versions.pop() if len(versions) == 1 else None

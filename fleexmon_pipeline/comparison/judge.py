@@ -22,7 +22,7 @@ from fleexmon_pipeline.comparison.measure import (
     measure,
     unknown_chance,
 )
-from fleexmon_pipeline.comparison.pair import LEAST_LINES, SERIOUS, Pair, Side, against_before, idle
+from fleexmon_pipeline.comparison.pair import MIN_LINES, SERIOUS, Pair, Side, against_before, idle
 from fleexmon_pipeline.numerics import Floats
 from fleexmon_pipeline.wording import counted
 
@@ -30,8 +30,8 @@ Verdict = Literal["pass", "marginal", "fail", "inconclusive"]
 Status = Literal["unknown", "missing", "unexpected frequency", "known"]
 
 FALSE_DISCOVERIES = 0.05  # of the patterns that are called different, at most, on average
-LEAST_BUCKETS = 2
-MOST_GONE = 0.2  # of the baseline's lines, whose patterns the candidate has none of
+MIN_BUCKETS = 2
+MAX_GONE = 0.2  # of the baseline's lines, whose patterns the candidate has none of
 _WEIGHTS: Mapping[Verdict, int] = {"fail": 0, "marginal": 1, "pass": 2, "inconclusive": 2}
 _STATES: Mapping[Status, int] = {"unknown": 0, "missing": 1, "unexpected frequency": 1, "known": 2}
 
@@ -108,7 +108,7 @@ def corrected(chances: Floats) -> Floats:
 
 def _was_busy(pair: Pair) -> bool:
     """The candidate has the traffic and the baseline none: the colours were switched."""
-    return pair.candidate.every >= LEAST_LINES and idle(pair.baseline, pair.candidate)
+    return pair.candidate.every >= MIN_LINES and idle(pair.baseline, pair.candidate)
 
 
 def _unknown(level: str, certain: bool, lacking: str | None) -> tuple[Status, Verdict]:
@@ -136,12 +136,12 @@ def _order(each: Compared) -> tuple[int, int, float, int, str]:
 
 def _lacking(pair: Pair, baseline: str, candidate: str) -> str | None:
     """Why frequencies cannot be compared; None where they can."""
-    if pair.buckets < LEAST_BUCKETS:
+    if pair.buckets < MIN_BUCKETS:
         return "the window is too short: bursts last 15 to 30 minutes, and it takes two such stretches at least"
     b, c = pair.baseline, pair.candidate
     for node, side, other in ((candidate, c, b), (baseline, b, c)):
-        if side.every < LEAST_LINES:
-            return f"too little data: {node} has {counted(side.every, 'line')}, and it takes {LEAST_LINES}"
+        if side.every < MIN_LINES:
+            return f"too little data: {node} has {counted(side.every, 'line')}, and it takes {MIN_LINES}"
         if idle(side, other):
             return f"{node} is idle: {counted(b.every, 'line')} of {baseline}, {c.every:,} of {candidate}"
     return None
@@ -174,7 +174,7 @@ def _verdict(
         if each
     ]
     reasons += [errors] if errors else []
-    wrong = any(serious.values()) or gone >= MOST_GONE or bool(errors and outcome.usual.calibrated)
+    wrong = any(serious.values()) or gone >= MAX_GONE or bool(errors and outcome.usual.calibrated)
     if outcome.before:
         reasons.append(f"{baseline} was idle in this window, so its lines of before it are compared")
     if lacking and not wrong:

@@ -16,15 +16,15 @@ from fleexmon_pipeline.baselines.slot_grid import GROUPS
 from fleexmon_pipeline.comparison.pair import SERIOUS, Pair, Side, idle
 from fleexmon_pipeline.numerics import Flags, Floats, deviance, dispersion, excess_variance
 
-LEAST_SPREAD, MOST_SPREAD = 0.02, 5.0
+MIN_SPREAD, MAX_SPREAD = 0.02, 5.0
 PRIOR_LINES = 20.0  # of expected lines: a pattern with fewer borrows its spread from its level
-LEAST_TESTED = 5  # lines at both nodes together
-LONGEST_PAST = 8  # buckets of a window of the past: of longer ones there would be too few
+MIN_TESTED = 5  # lines at both nodes together
+MAX_PAST_BUCKETS = 8  # buckets of a window of the past: of longer ones there would be too few
 ENOUGH_PAST = 20  # windows
 SERIOUS_EFFECT, MILD_EFFECT = 1.5, 2.0  # times as frequent: less is not worth a person's time
 FALSE_FAILS = 0.05  # of windows in which nothing was wrong, at most
 FALSE_MARGINALS = 0.10
-LEAST_SERIOUS, LEAST_MILD, LEAST_UNKNOWN = 3.5, 3.5, 3.0  # deviations; the last -log10 of a chance
+MIN_SERIOUS, MIN_MILD, MIN_UNKNOWN = 3.5, 3.5, 3.0  # deviations; the last -log10 of a chance
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Usual:
     spread: Floats  # by row: over-dispersion of a bucket
     shift: Floats  # by row: log of how much more the candidate always had
     inflation: dict[str, float] = field(default_factory=lambda: dict.fromkeys(GROUPS, 1.0))
-    serious: float = LEAST_SERIOUS
-    mild: float = LEAST_MILD
-    unknown: float = LEAST_UNKNOWN
+    serious: float = MIN_SERIOUS
+    mild: float = MIN_MILD
+    unknown: float = MIN_UNKNOWN
     windows: int = 0  # of the past that were compared; below ENOUGH_PAST nothing is calibrated
 
     @property
@@ -57,7 +57,7 @@ class Measured:
 
 def scale_of(baseline: Floats, candidate: Floats) -> float:
     """Lines of the candidate for one of the baseline: what most patterns say, whatever floods or is missing."""
-    both = (baseline >= LEAST_TESTED) & (candidate >= LEAST_TESTED)
+    both = (baseline >= MIN_TESTED) & (candidate >= MIN_TESTED)
     if not both.any():
         return float((candidate.sum() + 1) / (baseline.sum() + 1))
     ratio = candidate[both] / baseline[both]
@@ -98,10 +98,10 @@ def measure(pair: Pair, baseline: Side, candidate: Side, usual: Usual, *, hours_
         same = (groups == "rest") & ((np.abs(hourly) < np.abs(apart)) | (np.sign(hourly) != np.sign(apart)))
         apart = np.where(same, np.where(np.sign(hourly) == np.sign(apart), hourly, 0.0), apart)
     inflation = np.array([usual.inflation[name] for name in groups.tolist()] or [1.0])
-    tested = (b + c) >= LEAST_TESTED
+    tested = (b + c) >= MIN_TESTED
     error = groups == "error"
     together, effect = 0.0, 1.0
-    if error.any() and (b[error].sum() + c[error].sum()) >= LEAST_TESTED:
+    if error.any() and (b[error].sum() + c[error].sum()) >= MIN_TESTED:
         sums = np.array([b[error].sum()]), np.array([c[error].sum()])
         heavy = (usual.spread * (b + c))[error].sum() / (b + c)[error].sum()
         one = np.array([float((exposure[error] * (b + c)[error]).sum() / (b + c)[error].sum())])
@@ -153,9 +153,9 @@ def learn(pair: Pair) -> Usual:
         usual.spread,
         usual.shift,
         inflation,
-        max(LEAST_SERIOUS, _exceeded_by(serious, FALSE_FAILS / 2)),
-        max(LEAST_MILD, _exceeded_by(mild, FALSE_MARGINALS)),
-        max(LEAST_UNKNOWN, _exceeded_by(unknown, FALSE_FAILS / 2)),
+        max(MIN_SERIOUS, _exceeded_by(serious, FALSE_FAILS / 2)),
+        max(MIN_MILD, _exceeded_by(mild, FALSE_MARGINALS)),
+        max(MIN_UNKNOWN, _exceeded_by(unknown, FALSE_FAILS / 2)),
         len(compared),
     )
 
@@ -176,7 +176,7 @@ def _exceeded_by(scores: Floats, share: float) -> float:
 
 def _past_windows(pair: Pair) -> Iterator[tuple[Side, Side]]:
     """Both nodes in windows of the past that nothing disturbed, else the busier one and itself the window before."""
-    width = min(pair.buckets, LONGEST_PAST)
+    width = min(pair.buckets, MAX_PAST_BUCKETS)
     last: Side | None = None
     for until in range(pair.past_baseline.lines.shape[1], width - 1, -width):
         if pair.disturbed.intersection(range(until - width, until)):
@@ -223,13 +223,13 @@ def _spread(pair: Pair) -> Floats:
         excess, squares = excess + sums[0], squares + sums[1]
     sides = (pair.past_baseline, pair.past_candidate, pair.baseline, pair.candidate)
     expected = np.sum([side.totals for side in sides], axis=0)
-    found: Floats = np.full(len(pair.keys), LEAST_SPREAD)
+    found: Floats = np.full(len(pair.keys), MIN_SPREAD)
     groups = pair.groups
     for name in GROUPS:
         rows: Flags = groups == name
         if not rows.any():
             continue
-        single = dispersion(excess[rows], squares[rows], LEAST_SPREAD, MOST_SPREAD)
+        single = dispersion(excess[rows], squares[rows], MIN_SPREAD, MAX_SPREAD)
         heavy = expected[rows] >= PRIOR_LINES
         common = float(np.median(single[heavy])) if heavy.any() else 0.3
         trust = expected[rows] / (expected[rows] + PRIOR_LINES)

@@ -18,8 +18,8 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.window import DAY, Window
 
 TOLD_FOR = DAY  # a deployment is no news longer
-MOST_SECONDS = 10  # of one statement
-MOST_COMPARED = 4  # nodes, the newest deployments first: each takes 0.1 to 0.3 s
+MAX_SECONDS = 10  # of one statement
+MAX_COMPARED = 4  # nodes, the newest deployments first: each takes 0.1 to 0.3 s
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def compare_newest(
     """
     try:
         with connection.transaction():
-            connection.execute(f"SET LOCAL statement_timeout = '{MOST_SECONDS}s'".encode())
-            found = newest(connection, Window(now - TOLD_FOR, now), most=MOST_COMPARED)
+            connection.execute(f"SET LOCAL statement_timeout = '{MAX_SECONDS}s'".encode())
+            found = newest(connection, Window(now - TOLD_FOR, now), most=MAX_COMPARED)
             return [_compared(connection, each, live, now, after) for each in found]
     except psycopg.Error as error:
         told = "took too long" if isinstance(error, psycopg.errors.QueryCanceled) else type(error).__name__

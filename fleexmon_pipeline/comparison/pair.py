@@ -14,12 +14,12 @@ import numpy as np
 from fleexmon_pipeline.baselines.slot_grid import group_of
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
-LEAST_LINES = 100  # of a node in a window; below, shares of single patterns say nothing
+MIN_LINES = 100  # of a node in a window; below, shares of single patterns say nothing
 IDLE = 0.05  # of the other node's lines: a node that takes no traffic says other things, rightly
 SERIOUS = ("error", "fatal")
 USUAL = 0.85  # of the buckets of the past: incidents, of which a week has a few, lie above
-FAR, LEAST_WIDTH = 4.0, 0.35  # times the logarithm's width from the middle up; 0.35 is that of seven lines
-LEAST_FAR = 10  # lines: a retry storm of a minute is everyday
+FAR, MIN_WIDTH = 4.0, 0.35  # times the logarithm's width from the middle up; 0.35 is that of seven lines
+MIN_FAR = 10  # lines: a retry storm of a minute is everyday
 
 Key = tuple[str, str]  # resolved pattern and level
 
@@ -56,7 +56,7 @@ class Side:
         share = np.minimum(found, np.quantile(found, USUAL)).sum() / every.sum()
         above = np.log((found + 1) / (share * every + 1))
         middle, upper = np.quantile(above, [0.5, USUAL])
-        return np.asarray((above > middle + FAR * max(upper - middle, LEAST_WIDTH)) & (found >= LEAST_FAR))
+        return np.asarray((above > middle + FAR * max(upper - middle, MIN_WIDTH)) & (found >= MIN_FAR))
 
 
 @dataclass(frozen=True)
@@ -138,4 +138,4 @@ def against_before(pair: Pair) -> Pair:
 
 
 def idle(side: Side, other: Side) -> bool:
-    return side.every < max(LEAST_LINES, IDLE * other.every)
+    return side.every < max(MIN_LINES, IDLE * other.every)

@@ -27,10 +27,10 @@ SQL = statements("comparison")
 PAST = 7 * DAY
 BUCKET = timedelta(minutes=30)  # bursts last 15 to 30 minutes
 SHORT_BUCKET = timedelta(minutes=15)  # in windows of less than an hour
-LONGEST = 7 * DAY
-MOST_SHOWN = 20  # patterns that evidence is read for
-MOST_ROWS = 5  # of evidence for each
-LEAST_COLLECTED = 0.5
+MAX_WINDOW = 7 * DAY
+MAX_SHOWN = 20  # patterns that evidence is read for
+MAX_ROWS = 5  # of evidence for each
+MIN_COLLECTED = 0.5
 COLOURS = ("blue", "green")
 
 
@@ -51,7 +51,7 @@ class NothingToCompareError(FleexmonError, ValueError):
 
 
 def compare_nodes(connection: Connection, window: Window, baseline: str, candidate: str) -> Comparison:
-    """`window` on slot borders, at most LONGEST. Cost: one read of both nodes' counts of a week.
+    """`window` on slot borders, at most MAX_WINDOW. Cost: one read of both nodes' counts of a week.
 
     Raises NothingToCompareError.
     """
@@ -94,7 +94,7 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
     if left_out := len(set(every.values()) & ignored):
         told = f"{counted(left_out, 'ignored pattern')} left out"
         outcome = replace(outcome, reasons=[*outcome.reasons, told])
-    shown = [each for each in outcome.patterns if each.status != "known"][:MOST_SHOWN]
+    shown = [each for each in outcome.patterns if each.status != "known"][:MAX_SHOWN]
     evidence = _evidence(connection, window, baseline, candidate, shown, members, before=outcome.before)
     named = {each.pattern: templates.get(each.pattern, each.pattern) for each in outcome.patterns}
     return Comparison(window, baseline, candidate, outcome, named, evidence)
@@ -139,7 +139,7 @@ def _mind_coverage(connection: Connection, window: Window, nodes: Sequence[str],
         if slots < wanted:
             told = f"{node}: only {slots} of {wanted} slots are collected"
             verdict = outcome.verdict
-            if slots < LEAST_COLLECTED * wanted and verdict in ("pass", "marginal"):
+            if slots < MIN_COLLECTED * wanted and verdict in ("pass", "marginal"):
                 verdict = "inconclusive"
             first = [told, *outcome.reasons] if verdict == "inconclusive" else [*outcome.reasons, told]
             outcome = replace(outcome, verdict=verdict, reasons=first)
@@ -162,7 +162,7 @@ def _evidence(
             },
         )  # fmt: skip
         ids = [i for row in rows if read_level(row["level"]) == each.level for i in reversed(row["samples"])]
-        found[each.pattern, each.level] = ids[:MOST_ROWS]
+        found[each.pattern, each.level] = ids[:MAX_ROWS]
     return found
 
 

@@ -16,7 +16,7 @@ from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
 
 STEP = timedelta(minutes=30)  # each comparison takes 0.1 to 0.3 s, and an hour is judged anew every 5 minutes
 AFTER = 2 * HOUR
-LONGEST_AFTER = 4 * HOUR  # what a late line has judged again; and quiet windows of the past are no longer
+MAX_AFTER = 4 * HOUR  # what a late line has judged again; and quiet windows of the past are no longer
 
 
 def stretches(found: Deployment, after: timedelta) -> Iterator[Window]:
@@ -42,5 +42,5 @@ def baseline_for(connection: Connection, found: Deployment, window: Window, live
 
 def judged_with(connection: Connection, found: Deployment) -> list[datetime]:
     """Hours that were judged before this deployment was known, and may be judged otherwise now."""
-    where = {"node": found.node, "at": found.at, "reach": LONGEST_AFTER}
+    where = {"node": found.node, "at": found.at, "reach": MAX_AFTER}
     return [row["hour"] for row in connection.execute(SQL["judged_with"], where)]

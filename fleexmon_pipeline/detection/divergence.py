@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from fleexmon_pipeline.comparison.deployments import Deployment, deployments
 from fleexmon_pipeline.comparison.judge import Compared, Verdict
 from fleexmon_pipeline.comparison.read import Comparison, NothingToCompareError, compare_nodes
-from fleexmon_pipeline.comparison.watch import AFTER, LONGEST_AFTER, STEP, baseline_for, stretches
+from fleexmon_pipeline.comparison.watch import AFTER, MAX_AFTER, STEP, baseline_for, stretches
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.firing import MAX_TEMPLATE_SHOWN, Firing, occurrence
 from fleexmon_pipeline.detection.rule_model import Divergence, Rule
@@ -37,7 +37,7 @@ def diverged(
     if not rules:
         return
     held = max(rule.for_ for rule in rules) + STEP
-    open_in = Window(ends[0] - held - LONGEST_AFTER - SLOT, ends[-1])
+    open_in = Window(ends[0] - held - MAX_AFTER - SLOT, ends[-1])
     comparisons = _Comparisons(connection, live)
     for found in deployments(connection, open_in, limit=MOST_DEPLOYED):
         for rule in rules:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Asked
+from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR
 from fleexmon_pipeline.baselines.store import day_of
 from fleexmon_pipeline.database.connection import Connection
@@ -84,7 +84,7 @@ def improbable(connection: Connection, rules: Sequence[Rule], rule: Trend | Spik
     return {scene.grid.node for scene in scenes if stands_out(rule, scene, of_rule)}
 
 
-def asked_of(rules: Sequence[Rule]) -> set[Asked]:
+def asked_of(rules: Sequence[Rule]) -> set[Series]:
     """What all of the rules judge, predictors and disabled ones included: they share baselines, learnt once a day."""
     return {each for rule in rules for each in asked_by(rule)}
 
@@ -92,7 +92,7 @@ def asked_of(rules: Sequence[Rule]) -> set[Asked]:
 def _evaluate(
     connection: Connection,
     rules: Sequence[Detector],
-    asked: Collection[Asked],
+    asked: Collection[Series],
     ends: Sequence[datetime],
     evidence: bool,
 ) -> Iterator[Occurrence]:

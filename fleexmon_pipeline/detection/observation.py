@@ -12,10 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Asked, Baseline
+from fleexmon_pipeline.baselines.baseline import Baseline, Series
 from fleexmon_pipeline.baselines.expectation import Expectation, judged
 from fleexmon_pipeline.baselines.silence import quietness
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, Grid, joined
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SlotGrid, joined
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 LEAST_QUIET = 5.0  # -log10 of the chance that a node is silent by chance
@@ -38,14 +38,14 @@ class Finding:
 class Scene:
     """All that rules may know of one node in some slots."""
 
-    grid: Grid
+    grid: SlotGrid
     baseline: Baseline | None  # None: nothing is known of its past yet
     since: int | None  # number of the first slot in which it ever answered
     templates: Mapping[str, str]
     first_seen: Mapping[str, int]  # pattern → number of the slot in which it first came, at any node
     texts: Mapping[str, Ints] = field(default_factory=dict)  # rule → its lines by slot
     past_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
-    before: Grid | None = None  # up to the grid, from before a silence that is older than it, or as old
+    before: SlotGrid | None = None  # up to the grid, from before a silence that is older than it, or as old
     unlearnt: int = 0  # number of the slot from which on a silence has left what is usual as it was
     _judged: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
 
@@ -60,7 +60,7 @@ class Scene:
         ends = self.grid.first + np.arange(self.grid.slots) + 1
         return np.asarray(ends - self.since >= days * SLOTS_A_DAY)
 
-    def judged(self, asked: Asked) -> dict[str | None, Floats]:
+    def judged(self, asked: Series) -> dict[str | None, Floats]:
         """The surprise of a series; worked out once for all rules that ask for it."""
         if asked.name not in self._judged and self.baseline and self.expectation:
             self._judged[asked.name] = dict(judged(self.baseline, self.expectation, self.grid, asked))
@@ -76,13 +76,13 @@ class Scene:
         return np.asarray((quiet >= least) & (run >= 2) & self.grid.empty & self.grid.known), run
 
 
-def _unmasked(baseline: Baseline, grid: Grid) -> Floats:
+def _unmasked(baseline: Baseline, grid: SlotGrid) -> Floats:
     """Lines a slot by time of day, whether the slot is known or not."""
     known = np.ones(grid.slots, bool)
-    return Expectation(baseline, Grid(grid.node, grid.first, known, grid.empty, [], grid.counts[:0])).base
+    return Expectation(baseline, SlotGrid(grid.node, grid.first, known, grid.empty, [], grid.counts[:0])).base
 
 
-def _runs(grid: Grid) -> Floats:
+def _runs(grid: SlotGrid) -> Floats:
     found, run = np.zeros(grid.slots), 0
     for slot in range(grid.slots):
         run = run + 1 if grid.empty[slot] else run if not grid.known[slot] else 0

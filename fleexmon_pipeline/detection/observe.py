@@ -12,9 +12,9 @@ from datetime import datetime
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Asked, Baseline
+from fleexmon_pipeline.baselines.baseline import Baseline, Series
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
-from fleexmon_pipeline.baselines.slot_grid import Grid, grid, group_of
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, group_of
 from fleexmon_pipeline.baselines.store import day_of, read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -34,7 +34,7 @@ LONGEST_SILENCE = 30 * DAY
 
 
 def read_scenes(
-    connection: Connection, counts: Counts, window: Window, seen: Window, asked: Collection[Asked]
+    connection: Connection, counts: Counts, window: Window, seen: Window, asked: Collection[Series]
 ) -> list[Scene]:
     """All nodes that spoke or were asked in `seen`, by name. `window`, the slots that are judged, has one `day_of`."""
     first, slots = slot_number(seen.since), seen.length // SLOT
@@ -42,7 +42,7 @@ def read_scenes(
     nodes = sorted(set(counts.rows) | set(known))
     baselines = read_baselines(connection, nodes, day_of(window.since), asked)
     since = {row["node"]: row["slot"] for row in connection.execute(SQL["known_since"], {"nodes": nodes})}
-    grids: dict[str, Grid] = {}
+    grids: dict[str, SlotGrid] = {}
     for node in nodes:
         rows = counts.rows.get(node, [])
         spoken = np.zeros(slots, bool)
@@ -96,7 +96,7 @@ def _coverage(connection: Connection, window: Window) -> tuple[dict[str, Flags],
     return dict(known), dict(empty)
 
 
-def _before(connection: Connection, now: Grid) -> Grid | None:
+def _before(connection: Connection, now: SlotGrid) -> SlotGrid | None:
     """What a silence is measured by that begins in the first 3 hours of the grid, or has begun before: the slots from 3
     hours before it on. So a slot is judged alike in whatever window it is read."""
     silent = now.empty[int(np.argmax(now.known))]  # when the grid begins
@@ -114,7 +114,7 @@ def _before(connection: Connection, now: Grid) -> Grid | None:
     for row in connection.execute(SQL["lines_before"], where):
         place = slot_number(row["slot"]) - since
         known[place], empty[place], lines[0, place] = True, row["status"] == "empty", row["lines"]
-    return Grid(now.node, since, known, empty, [("", "")], lines)
+    return SlotGrid(now.node, since, known, empty, [("", "")], lines)
 
 
 def _unlearnt(baseline: Baseline | None, day: datetime) -> int:
@@ -123,7 +123,11 @@ def _unlearnt(baseline: Baseline | None, day: datetime) -> int:
 
 
 def _ancestry(
-    connection: Connection, counts: Counts, grids: Mapping[str, Grid], baselines: dict[str, Baseline], window: Window
+    connection: Connection,
+    counts: Counts,
+    grids: Mapping[str, SlotGrid],
+    baselines: dict[str, Baseline],
+    window: Window,
 ) -> dict[str, int]:
     """When each warning or error that no baseline knows first came, at any node, or what had merged into it before.
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import re2
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from fleexmon_pipeline.comparison.watch import AFTER, LONGEST_AFTER, STEP
+from fleexmon_pipeline.comparison.watch import AFTER, MAX_AFTER, STEP
 from fleexmon_pipeline.window import DAY, HOUR, SLOT
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -46,7 +46,7 @@ def _days(value: timedelta) -> timedelta:
 
 
 def _watched(value: timedelta) -> timedelta:
-    if not STEP <= value <= LONGEST_AFTER or value % STEP:
+    if not STEP <= value <= MAX_AFTER or value % STEP:
         raise ValueError("a deployment is compared every 30 minutes: a multiple of 30m, up to 4h")
     return value
 

@@ -20,12 +20,12 @@ SOONER = 6  # hours in which the middle must
 OUTER = 0.1  # on both sides of the 80 % interval
 SURE = 4.0  # log of how much better a ramp explains the last hours than what is usual does
 NO_BURST = 3.5  # and than a burst does; more loses ramps, with less more than a third of what is said is wrong
-LEAST_ERRORS = 4  # in the last two hours
-LEAST_RISE = 1.5  # of the last three, in what is usual; not worth a closer look below
-LEAST_HISTORY = 24  # hours, without which nobody knows what is usual
-LEAST_USUAL = 1e-4  # a usual rate of none at all would make every first error a trend
+MIN_ERRORS = 4  # in the last two hours
+MIN_RISE = 1.5  # of the last three, in what is usual; not worth a closer look below
+MIN_HISTORY = 24  # hours, without which nobody knows what is usual
+MIN_USUAL = 1e-4  # a usual rate of none at all would make every first error a trend
 CALM = 0.95  # of the past's hours say what is usual and how far hours stray; the others are incidents
-MOST_LOAD = 1.2  # logs beyond the usual lines: what more does to errors is not known
+MAX_LOAD = 1.2  # logs beyond the usual lines: what more does to errors is not known
 STEADY = 4.0  # how firmly errors are held not to grow faster than lines, before a node's past says they do
 
 
@@ -72,7 +72,7 @@ def crossing(hours: Counts, beyond: Floats, slots: Counts, threshold: float) -> 
         return None
     load = _clipped(beyond)
     usual = _learnt(Counts(hours.errors[:-HOURS], hours.lines[:-HOURS]), load[:-HOURS])
-    if usual is None or np.nansum(hours.errors[-3:]) < LEAST_RISE * usual.base * np.nansum(hours.lines[-3:]):
+    if usual is None or np.nansum(hours.errors[-3:]) < MIN_RISE * usual.base * np.nansum(hours.lines[-3:]):
         return None
     errors, lines = _binned(without_blips(np.nan_to_num(slots.errors))), _binned(np.nan_to_num(slots.lines))
     usual_lines = np.repeat(np.log1p(hours.lines[-HOURS:]) - beyond[-HOURS:], BINS // HOURS)
@@ -92,14 +92,14 @@ def crossing(hours: Counts, beyond: Floats, slots: Counts, threshold: float) -> 
 def _may_climb(hours: Counts, threshold: float) -> bool:
     """Whether the last two hours are known, hold some errors, and are not above the threshold."""
     errors, lines = hours.errors[-2:], hours.lines[-2:]
-    if len(hours.errors) < HOURS + LEAST_HISTORY or np.isnan(errors).any() or (lines <= 0).any():
+    if len(hours.errors) < HOURS + MIN_HISTORY or np.isnan(errors).any() or (lines <= 0).any():
         return False
-    return bool(errors.sum() >= LEAST_ERRORS and errors[-1] <= threshold * lines[-1])
+    return bool(errors.sum() >= MIN_ERRORS and errors[-1] <= threshold * lines[-1])
 
 
 def _learnt(past: Counts, load: Floats) -> _Usual | None:
     known = ~np.isnan(past.errors) & (past.lines > 0)
-    if known.sum() < LEAST_HISTORY:
+    if known.sum() < MIN_HISTORY:
         return None
     errors, lines, load = past.errors[known], past.lines[known], load[known]
     loud = errors / lines
@@ -114,7 +114,7 @@ def _learnt(past: Counts, load: Floats) -> _Usual | None:
 
 def _clipped(load: Floats) -> Floats:
     """Not known is as usual."""
-    found: Floats = np.clip(np.nan_to_num(load), -MOST_LOAD, MOST_LOAD)
+    found: Floats = np.clip(np.nan_to_num(load), -MAX_LOAD, MAX_LOAD)
     return found
 
 
@@ -134,7 +134,7 @@ def _with_load(errors: Floats, lines: Floats, load: Floats) -> tuple[float, floa
         both = flat * steep - mixed**2
         level += float((steep * of_level - mixed * of_growth) / both)
         growth = float(np.clip(growth + (flat * of_growth - mixed * of_level) / both, 0.0, 2.0))
-    return max(float(np.exp(level)), LEAST_USUAL), growth
+    return max(float(np.exp(level)), MIN_USUAL), growth
 
 
 def _first(chances: Floats, share: float) -> int | None:

@@ -23,7 +23,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_model import Forecast as ForecastRule
 from fleexmon_pipeline.detection.rule_model import Ratio, Rule
 from fleexmon_pipeline.forecasting.crossing import FARTHEST, HOURS, Counts, Crossing, crossing
-from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Forecast, Series
+from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Forecast, HourlySeries
 from fleexmon_pipeline.forecasting.series import hourly_series, slot_series
 from fleexmon_pipeline.levels import LEVELS, Level
 from fleexmon_pipeline.numerics import Floats
@@ -103,13 +103,13 @@ class NodeSeries:
         self.covered = frame["covered"].to_numpy()
         self.levels = {level: _known(frame[level], self.covered) for level in LEVELS}
         self.lines = _known(frame["lines"], self.covered)
-        self.series = {"lines": Series(self.first, self.lines, share=False)}
+        self.series = {"lines": HourlySeries(self.first, self.lines, share=False)}
         for level, values in self.levels.items():
-            self.series[f"level:{level}"] = Series(self.first, values, share=False)
-        self.series[ERROR_RATE] = Series(self.first, share_of(self.errors(ERRORS), self.lines), share=True)
+            self.series[f"level:{level}"] = HourlySeries(self.first, values, share=False)
+        self.series[ERROR_RATE] = HourlySeries(self.first, share_of(self.errors(ERRORS), self.lines), share=True)
         for (node, pattern), values in patterns.items():
             if node == name:
-                self.series[f"pattern:{pattern}"] = Series(self.first, values, share=False)
+                self.series[f"pattern:{pattern}"] = HourlySeries(self.first, values, share=False)
 
     def errors(self, levels: Iterable[Level]) -> Floats:
         total: Floats = np.sum([self.levels[level] for level in levels], axis=0)

@@ -20,9 +20,9 @@ from fleexmon_pipeline.window import EPOCH, HOUR
 
 SEASON_DAYS = 14  # whose same hours make up the usual
 ERROR_HOURS = 14 * 24  # whose misses make up the interval; with the season before them 28 days are looked at
-LEAST_MISSES = 24  # about two days of history; with fewer nothing is forecast
-LEAST_OF_A_KIND = 3  # weekend days (or weekdays) with that hour, to be compared with alone
-LEAST_DAYS = 3  # with that hour; with fewer the mean hour of the day before stands in
+MIN_MISSES = 24  # about two days of history; with fewer nothing is forecast
+MIN_OF_A_KIND = 3  # weekend days (or weekdays) with that hour, to be compared with alone
+MIN_DAYS = 3  # with that hour; with fewer the mean hour of the day before stands in
 RECENT = (0.5, 0.3, 0.2)  # weights of the last hours, newest first
 OUTER = 0.1  # on both sides of the 80 % interval
 FARTHEST = 12  # hours; the season of an hour is a day old, so nothing later than the origin is seen up to 23
@@ -38,7 +38,7 @@ class Forecast:
     day_before: float | None
 
 
-class Series:
+class HourlySeries:
     """`values`: one each hour from `first` on (UTC), nan where it is not known; counts, or shares of lines."""
 
     def __init__(self, first: datetime, values: Floats, *, share: bool) -> None:
@@ -79,7 +79,7 @@ class Series:
             target = last - 1 + horizon
             then, misses = recent[:-horizon], beyond[horizon:]
             both = ~(np.isnan(then) | np.isnan(misses))
-            if both.sum() < LEAST_MISSES or np.isnan(self._usual[target]):
+            if both.sum() < MIN_MISSES or np.isnan(self._usual[target]):
                 continue
             carried = _carry(then[both], misses[both])
             low, middle, high = np.quantile(misses[both] - carried * then[both], [OUTER, 0.5, 1 - OUTER])
@@ -111,9 +111,9 @@ def _usual(scaled: Floats, first: int) -> Floats:
     before = padded[places + SEASON_DAYS * 24]
     same_kind = is_weekend((first + places) // 24) == is_weekend((first + np.arange(hours)) // 24)[None, :]
     of_kind = np.where(same_kind, before, np.nan)
-    alone = (~np.isnan(of_kind)).sum(axis=0) >= LEAST_OF_A_KIND
+    alone = (~np.isnan(of_kind)).sum(axis=0) >= MIN_OF_A_KIND
     usual = _median(np.where(alone[None, :], of_kind, before))
-    few = (~np.isnan(before)).sum(axis=0) < LEAST_DAYS
+    few = (~np.isnan(before)).sum(axis=0) < MIN_DAYS
     # A day before itself: the hours from 24 + 12 to 24 before the target, and 12 after those, are all older than a day.
     of_day = _median(padded[np.arange(hours)[None, :] + SEASON_DAYS * 24 - np.arange(24, 48)[:, None]])
     return np.where(few, of_day, usual)

@@ -19,10 +19,10 @@ from fleexmon_pipeline.window import DAY, HOUR, Window
 
 _SQL = statements("forecasting")
 DAYS = 30
-LEAST_SCORED = 200  # rows of a node: two days. With fewer, chance would stop and start issues
-LEAST_COVERAGE = 0.65  # of an 80 % interval
-LEAST_CROSSINGS = 5
-LEAST_PRECISION = 1 / 3
+MIN_SCORED = 200  # rows of a node: two days. With fewer, chance would stop and start issues
+MIN_COVERAGE = 0.65  # of an 80 % interval
+MIN_CROSSINGS = 5
+MIN_PRECISION = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -75,16 +75,16 @@ def useless(records: Sequence[Record], rule: str) -> str | None:
     An interval that is too wide needs no test here: what is not sure to cross is not said at all.
     """
     for record in records:
-        if record.subject == ERROR_RATE and record.scored >= LEAST_SCORED:
+        if record.subject == ERROR_RATE and record.scored >= MIN_SCORED:
             against = record.against_naive
             if against is not None and against >= 1:
                 return f"error-rate forecasts miss by {against:.2f} times what the naive forecast misses by"
-            if record.coverage < LEAST_COVERAGE:
+            if record.coverage < MIN_COVERAGE:
                 return f"only {record.coverage:.0%} of error rates came within the 80 % interval"
         if (
             record.subject == f"{CROSSING}{rule}"
-            and record.scored >= LEAST_CROSSINGS
-            and record.precision < LEAST_PRECISION
+            and record.scored >= MIN_CROSSINGS
+            and record.precision < MIN_PRECISION
         ):
             return f"only {record.came_true} of {record.scored} announced crossings came true"
     return None
@@ -160,8 +160,8 @@ def problems(records: Sequence[Record], rules: Sequence[str]) -> list[tuple[str,
     """Node and sentence: whose forecasts make no issues, and whose intervals hold too seldom all the same."""
     found = [(node, f"forecasts make no issues: {reason}") for node, reason in stopped(records, rules)]
     for record in records:
-        enough = record.scored >= LEAST_SCORED and not record.is_crossing and record.subject != ERROR_RATE
-        if enough and record.coverage < LEAST_COVERAGE:
+        enough = record.scored >= MIN_SCORED and not record.is_crossing and record.subject != ERROR_RATE
+        if enough and record.coverage < MIN_COVERAGE:
             found.append((record.node, f"only {record.coverage:.0%} of {record.subject} within the 80 % interval"))
     return found
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline
 from fleexmon_pipeline.baselines.learn import learn
-from fleexmon_pipeline.baselines.slot_grid import Grid, grid
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid
 from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
 from fleexmon_pipeline.detection.conditions.by_kind import asked_by
 from fleexmon_pipeline.detection.evaluate import judge
@@ -179,7 +179,7 @@ def _floor(slot: int) -> datetime:
     return slot_start(slot - slot % A_DAY)
 
 
-def _grid(node: str, first: int, slots: int, rows: list[tuple[int, str, str, int]]) -> Grid:
+def _grid(node: str, first: int, slots: int, rows: list[tuple[int, str, str, int]]) -> SlotGrid:
     spoken = np.zeros(slots, bool)
     spoken[[row[0] - first for row in rows]] = True
     return grid(node, first, slots, rows, np.ones(slots, bool), ~spoken)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fleexmon_pipeline.forecasting.method import FARTHEST, Series
+from fleexmon_pipeline.forecasting.method import FARTHEST, HourlySeries
 from fleexmon_pipeline.window import HOUR
 
 MONDAY = datetime(2026, 9, 7, tzinfo=UTC)
@@ -27,7 +27,7 @@ def daily(days: int = DAYS, seed: int = 1) -> np.ndarray:
 
 def test_a_daily_season_is_foreseen_and_four_of_five_intervals_hold() -> None:
     values = daily(42, seed=2)
-    series = Series(MONDAY, values, share=False)
+    series = HourlySeries(MONDAY, values, share=False)
     held, misses, last_hour, day_before = [], [], [], []
     for origin in range(28 * 24, 42 * 24 - 12):
         for each in series.forecasts(MONDAY + origin * HOUR, (1, 6, 12)):
@@ -46,8 +46,8 @@ def test_incidents_of_the_past_do_not_move_the_forecast() -> None:
     loud[15 * 24 + 3] = 1_000_000
     end = MONDAY + 20 * 24 * HOUR
     for before, after in zip(
-        Series(MONDAY, calm, share=False).forecasts(end, ALL),
-        Series(MONDAY, loud, share=False).forecasts(end, ALL),
+        HourlySeries(MONDAY, calm, share=False).forecasts(end, ALL),
+        HourlySeries(MONDAY, loud, share=False).forecasts(end, ALL),
         strict=True,
     ):
         assert after.value == pytest.approx(before.value, rel=0.05)
@@ -61,27 +61,27 @@ def test_nothing_after_the_origin_and_nothing_older_than_28_days_is_seen() -> No
     other[origin:] = 7.0
     other[: origin - 28 * 24] = np.nan
     end = MONDAY + origin * HOUR
-    whole = Series(MONDAY, values, share=False).forecasts(end, ALL)
-    assert whole == Series(MONDAY, other, share=False).forecasts(end, ALL)
+    whole = HourlySeries(MONDAY, values, share=False).forecasts(end, ALL)
+    assert whole == HourlySeries(MONDAY, other, share=False).forecasts(end, ALL)
     begin = origin - 28 * 24
-    assert whole == Series(MONDAY + begin * HOUR, values[begin:origin], share=False).forecasts(end, ALL)
+    assert whole == HourlySeries(MONDAY + begin * HOUR, values[begin:origin], share=False).forecasts(end, ALL)
 
 
 @pytest.mark.parametrize(("hours", "some"), [(0, False), (1, False), (40, False), (24 * 4, True)])
 def test_with_too_little_history_nothing_is_said(hours: int, some: bool) -> None:
     values = daily()[:hours]
-    assert bool(Series(MONDAY, values, share=False).forecasts(MONDAY + hours * HOUR, (1,))) is some
+    assert bool(HourlySeries(MONDAY, values, share=False).forecasts(MONDAY + hours * HOUR, (1,))) is some
 
 
 def test_an_origin_that_is_not_known_says_nothing() -> None:
     values = daily()
     values[-1] = np.nan
-    assert Series(MONDAY, values, share=False).forecasts(MONDAY + DAYS * 24 * HOUR, ALL) == []
+    assert HourlySeries(MONDAY, values, share=False).forecasts(MONDAY + DAYS * 24 * HOUR, ALL) == []
 
 
 def test_farther_than_it_can_see_is_refused() -> None:
     with pytest.raises(ValueError, match="12 hours"):
-        Series(MONDAY, daily(), share=False).forecasts(MONDAY, (13,))
+        HourlySeries(MONDAY, daily(), share=False).forecasts(MONDAY, (13,))
 
 
 @given(
@@ -89,7 +89,7 @@ def test_farther_than_it_can_see_is_refused() -> None:
     st.booleans(),
 )
 def test_whatever_the_series_the_value_lies_in_its_interval(values: np.ndarray, share: bool) -> None:
-    series = Series(MONDAY, values / 10**12 if share else values, share=share)
+    series = HourlySeries(MONDAY, values / 10**12 if share else values, share=share)
     for each in series.forecasts(MONDAY + len(values) * HOUR, ALL):
         assert 0 <= each.low <= each.value + 1e-6
         assert each.value <= each.high + 1e-6

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleexmon_pipeline.baselines.baseline import Asked
+from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR
 from fleexmon_pipeline.detection.conditions.new_and_silent import new, silence
 from fleexmon_pipeline.detection.conditions.rates import rate
@@ -45,21 +45,21 @@ def conditions(rule: Detector, scene: Scene) -> Iterator[Finding]:
             yield from silence(rule, scene)
 
 
-def asked_by(rule: Rule) -> list[Asked]:  # noqa: PLR0911  a case a kind
+def asked_by(rule: Rule) -> list[Series]:  # noqa: PLR0911  a case a kind
     """The series that a baseline must know limits of."""
     match rule:
         case Ratio():
-            return [Asked(rule.where.level, "node", rule.ratio.within // SLOT)]
+            return [Series(rule.where.level, "node", rule.ratio.within // SLOT)]
         case Repeated():
-            return [Asked(rule.where.level, "pattern", rule.count.within // SLOT)]
+            return [Series(rule.where.level, "pattern", rule.count.within // SLOT)]
         case Threshold():
-            return [Asked(rule.where.level, "node", rule.count.within // SLOT)] if not rule.where.has_words else []
+            return [Series(rule.where.level, "node", rule.count.within // SLOT)] if not rule.where.has_words else []
         case Rate():
-            return [Asked(rule.where.level, rule.rate.per, within // SLOT) for within in rule.rate.at_least]
+            return [Series(rule.where.level, rule.rate.per, within // SLOT) for within in rule.rate.at_least]
         case Trend():
-            return [Asked(rule.where.level, "node", rule.trend.hours * SLOTS_AN_HOUR)]
+            return [Series(rule.where.level, "node", rule.trend.hours * SLOTS_AN_HOUR)]
         case Spike():
-            return [Asked(None, "node", SLOTS_AN_HOUR)]
+            return [Series(None, "node", SLOTS_AN_HOUR)]
         case _:
             return []
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Asked
+from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.expectation import limit, unseen
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
 from fleexmon_pipeline.detection.observation import Finding, Scene
@@ -41,7 +41,7 @@ def rate(rule: Rate, scene: Scene) -> Iterator[Finding]:
     alarms = rule.rate.false_alarms / len(rule.rate.at_least)
     of_patterns = grid.patterns(rule.where.level or LEVELS) if rule.rate.per == "pattern" else {}
     for within, least_lines in rule.rate.at_least.items():
-        asked = Asked(rule.where.level, rule.rate.per, within // SLOT)
+        asked = Series(rule.where.level, rule.rate.per, within // SLOT)
         if asked.name not in baseline.limits:
             continue
         least = limit(baseline, asked, alarms)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Asked, Past
+from fleexmon_pipeline.baselines.baseline import PatternBaseline, Series
 from fleexmon_pipeline.baselines.expectation import limit, spread_of
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, group_of, surprise, trailing
 from fleexmon_pipeline.detection.observation import Finding, Scene
@@ -31,7 +31,7 @@ def ratio(rule: Ratio, scene: Scene) -> Iterator[Finding]:
     holds &= (errors / np.maximum(total, 1)) > rule.ratio.more_than
     if not holds.any():
         return
-    unlike, expected = _gate(rule, scene, Asked(rule.where.level, "node", width), None)
+    unlike, expected = _gate(rule, scene, Series(rule.where.level, "node", width), None)
     for slot in np.flatnonzero(holds & unlike):
         yield Finding(int(slot), None, int(errors[slot]), _at(expected, int(slot)), width, int(total[slot]))
 
@@ -43,7 +43,7 @@ def repeated(rule: Repeated, scene: Scene) -> Iterator[Finding]:
         holds = lines > rule.count.more_than
         if not holds.any():
             continue
-        unlike, expected = _gate(rule, scene, Asked(rule.where.level, "pattern", width), pattern)
+        unlike, expected = _gate(rule, scene, Series(rule.where.level, "pattern", width), pattern)
         for slot in np.flatnonzero(holds & unlike):
             yield Finding(int(slot), pattern, int(lines[slot]), _at(expected, int(slot)), width)
 
@@ -61,7 +61,7 @@ def threshold(rule: Threshold, scene: Scene) -> Iterator[Finding]:
     if of_text:
         unlike, expected = _text_gate(rule, scene, lines, width)
     else:
-        unlike, expected = _gate(rule, scene, Asked(rule.where.level, "node", width), None)
+        unlike, expected = _gate(rule, scene, Series(rule.where.level, "node", width), None)
     for slot in np.flatnonzero(holds & unlike):
         yield Finding(int(slot), None, int(lines[slot]), _at(expected, int(slot)), width)
 
@@ -71,7 +71,7 @@ def _at(expected: Floats | None, slot: int) -> float | None:
 
 
 def _gate(
-    rule: Ratio | Repeated | Threshold, scene: Scene, asked: Asked, pattern: str | None
+    rule: Ratio | Repeated | Threshold, scene: Scene, asked: Series, pattern: str | None
 ) -> tuple[Flags, Floats | None]:
     """Where the figure is improbable for this node, time and load, or too little is known to say so."""
     every = np.ones(scene.grid.slots, bool)
@@ -104,11 +104,11 @@ def _text_gate(rule: Threshold, scene: Scene, lines: Floats, width: int) -> tupl
     return np.asarray(~known | (unlike >= TEXT_SURPRISE)), mean
 
 
-def _has_group(rule: Threshold, past: Past) -> bool:
+def _has_group(rule: Threshold, past: PatternBaseline) -> bool:
     return rule.where.level is None or past.group in {group_of(level) for level in rule.where.level}
 
 
-def stands_out(rule: Trend | Spike, scene: Scene, asked: Asked) -> bool:
+def stands_out(rule: Trend | Spike, scene: Scene, asked: Series) -> bool:
     """Whether a predictor's figure is improbable at the grid's end and goes on; true where too little is known."""
     baseline, expectation = scene.baseline, scene.expectation
     known = scene.has_history(rule.history / DAY)[-1]

@@ -12,7 +12,7 @@ import pytest
 from fleexmon_pipeline.baselines.baseline import Baseline
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.silence import quietness
-from fleexmon_pipeline.baselines.slot_grid import Grid, but_loudest, surprise, trailing
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, but_loudest, surprise, trailing
 from fleexmon_pipeline.detection.conditions.by_kind import asked_by
 from fleexmon_pipeline.detection.evaluate import judge
 from fleexmon_pipeline.detection.observation import Scene
@@ -39,7 +39,7 @@ NOW = DAYS * A_DAY + 10 * 12  # ten o'clock of the day that is judged
 Change = Callable[[dict[tuple[str, str], Ints]], None]
 
 
-def lines(seed: int = 1, rate: float = 40.0, change: Change | None = None) -> Grid:
+def lines(seed: int = 1, rate: float = 40.0, change: Change | None = None) -> SlotGrid:
     """Ten days and a half: a daily season, bursts of load with their errors, a nightly batch, an error blip a day."""
     slots = DAYS * A_DAY + 12 * 12
     rnd = np.random.default_rng(seed)
@@ -59,21 +59,21 @@ def lines(seed: int = 1, rate: float = 40.0, change: Change | None = None) -> Gr
     if change:
         change(counts)
     rows = np.stack(list(counts.values()))
-    return Grid("blue", FIRST, np.ones(slots, bool), rows.sum(axis=0) == 0, list(counts), rows)
+    return SlotGrid("blue", FIRST, np.ones(slots, bool), rows.sum(axis=0) == 0, list(counts), rows)
 
 
-def part(whole: Grid, begin: int, end: int) -> Grid:
+def part(whole: SlotGrid, begin: int, end: int) -> SlotGrid:
     rows = slice(begin, end)
-    return Grid("blue", FIRST + begin, whole.known[rows], whole.empty[rows], whole.keys, whole.counts[:, rows])
+    return SlotGrid("blue", FIRST + begin, whole.known[rows], whole.empty[rows], whole.keys, whole.counts[:, rows])
 
 
-def usual(whole: Grid) -> Baseline:
+def usual(whole: SlotGrid) -> Baseline:
     found = learn(part(whole, 0, DAYS * A_DAY), ASKED)
     assert found is not None
     return found
 
 
-def fired(whole: Grid, *, since: int = NOW - 12, first_seen: dict[str, int] | None = None) -> dict[str, int]:
+def fired(whole: SlotGrid, *, since: int = NOW - 12, first_seen: dict[str, int] | None = None) -> dict[str, int]:
     """Rules that fire between nine (or `since`) and noon, with the first slot after `since` at which they do."""
     grid = part(whole, since - 60, whole.slots)
     names = {pattern: pattern for pattern, _ in grid.keys}
@@ -196,7 +196,7 @@ def test_a_restart_is_not_a_silence() -> None:
 
 def test_silence_needs_steady_lines_before_it_and_no_history() -> None:
     spoken = np.r_[np.full(36, 12), np.zeros(6)].astype(np.int64)
-    steady = Grid("blue", 0, np.ones(42, bool), spoken == 0, [("served", "info")], spoken[None, :])
+    steady = SlotGrid("blue", 0, np.ones(42, bool), spoken == 0, [("served", "info")], spoken[None, :])
     assert list(quietness(steady, None)[36:] > 5) == [False, True, True, True, True, True]
     rare = replace(steady, counts=steady.counts * (np.arange(42) % 4 == 0), empty=np.arange(42) % 4 != 0)
     assert quietness(rare, None).max() == 0
