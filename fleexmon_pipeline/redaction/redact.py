@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+from fleexmon_pipeline.redaction.hints import Hints, hint_of
 from fleexmon_pipeline.redaction.secret_forms import RULES, Rule
 
 Name = Callable[[str, str], str]  # kind and value -> placeholder
@@ -47,7 +48,7 @@ def _iban(compact: str) -> bool:
     return int("".join(str(int(character, 36)) for character in moved)) % 97 == 1
 
 
-def _is_ip(value: str) -> bool:
+def _is_ip(value: str, _: re.Match[str]) -> bool:
     try:
         ipaddress.ip_address(value)
     except ValueError:
@@ -60,11 +61,14 @@ _IP = Rule(
     re.compile(
         r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:]))"
     ),
+    "",
     _is_ip,
 )
 _CARD_RUN = re.compile(r"(?<!\d)(?<!0x)\d(?:[ .-]?\d){12,}")
 _IBAN_RUN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3}(?![A-Za-z0-9]))?")
 _GROUPS = re.compile(r"\d+")
+_IBAN, _CARD = len(RULES), len(RULES) + 1
+_HINTS = Hints([*(rule.hint for rule in RULES), hint_of(_IBAN_RUN), hint_of(_CARD_RUN)])
 
 
 def redact(text: str) -> str:
@@ -107,11 +111,16 @@ class Redactor:
 
 
 def _apply(text: str, name: Name, *, addresses: bool) -> str:
-    for rule in RULES:
-        text = rule.pattern.sub(lambda found, rule=rule: _replaced(found, rule, name), text)  # type: ignore[misc]
-    text = _IBAN_RUN.sub(lambda found: _without_iban(found[0], name), text)
-    text = _CARD_RUN.sub(lambda found: _without_cards(found[0], name), text)
-    return _IP.pattern.sub(lambda found: _replaced(found, _IP, name), text) if addresses else text
+    found = _HINTS.in_text(text)
+    for index in found:
+        if index < len(RULES):
+            rule = RULES[index]
+            text = rule.pattern.sub(lambda match, rule=rule: _replaced(match, rule, name), text)  # type: ignore[misc]
+    if _IBAN in found:
+        text = _IBAN_RUN.sub(lambda match: _without_iban(match[0], name), text)
+    if _CARD in found:
+        text = _CARD_RUN.sub(lambda match: _without_cards(match[0], name), text)
+    return _IP.pattern.sub(lambda match: _replaced(match, _IP, name), text) if addresses else text
 
 
 def _replaced(found: re.Match[str], rule: Rule, name: Name) -> str:
@@ -119,7 +128,7 @@ def _replaced(found: re.Match[str], rule: Rule, name: Name) -> str:
     value = found[group]
     kept = value[len(value.rstrip(")]},.;")) :] if group == "bare" else ""  # `(password=x), next`
     value = value[: len(value) - len(kept)]
-    if not value or _PLACEHOLDER.fullmatch(value) or not rule.check(value):
+    if not value or _PLACEHOLDER.fullmatch(value) or not rule.check(value, found):
         return found[0]
     start = found.start(group) - found.start()
     return found[0][:start] + name(rule.kind, value) + found[0][start + len(value) :]

@@ -1,0 +1,201 @@
+"""Is this value a secret? Checks that keep words, figures, paths and ids readable.
+
+Here: questions about one value, or about the words beside it. Where values are found: `secret_forms.py` and
+`provider_forms.py`. A check answers True where the value must be replaced.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections import Counter
+
+# Words after "token:" or "password:" that say what is wrong with it, and are not it.
+_PLAIN_WORDS = frozenset(
+    """null nil none undefined true false yes no empty missing required expired invalid incorrect wrong failed failure
+    mismatch not is was has and or for from with must cannot too set unset changed reset rejected accepted bad unknown
+    falsch fehlt abgelaufen ungültig incorrecto incorrecta incorrect oublié errata""".split()  # noqa: SIM905
+)
+MAX_ENGLISH_WORD = 24
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_PARTS = re.compile(r"[^/_-]+")
+_RUNS = re.compile(r"[A-Z]+|[a-z]+|\d+|[^A-Za-z\d]+")
+_ALNUM_RUNS = re.compile(r"[A-Za-z0-9+/]+")
+_WORD = re.compile(rf"[A-Za-z]{{1,{MAX_ENGLISH_WORD}}}")
+# What follows a word of prose: another word, and no sign that would make it the name of the next value.
+_NEXT_WORD = re.compile(r"[ ][A-Za-z']{1,24}(?=[\s.,;!?)]|$)")
+_PAIR = re.compile(r"[\w.-]{1,40}=.*", re.DOTALL)
+_ARTIFACT = re.compile(r"[a-z][\w-]{0,80}-\d{1,6}(?:\.\d{1,6}){1,4}")  # jjwt-jackson-0.11.2
+# What stands for a secret and is none: ${API_KEY}, $(…), ****, xxxxxxxx, [PASSWORD], %PASSWORD%
+_STAND_IN = re.compile(
+    r"\$(?:\{.*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]|%[A-Z_]{3,40}%|\{\{.*", re.DOTALL
+)
+_LABEL = re.compile(r"[A-Za-z]{1,24}:")
+_TOKEN_BEFORE = re.compile(r"[\w./~-]{0,100}\Z")
+
+
+def is_value(value: str, found: re.Match[str]) -> bool:
+    """After a name and a sign: not a word that says what is wrong, not what stands for a value, not prose."""
+    if value.strip(".:,;!").lower() in _PLAIN_WORDS or _STAND_IN.fullmatch(value) or _repeats_its_name(value, found):
+        return False
+    return found.lastgroup != "bare" or _is_bare_value(value, found)
+
+
+def _repeats_its_name(value: str, found: re.Match[str]) -> bool:
+    """`access_token=ACCESS_TOKEN`, `KeySignatures = Ed25519.KeySignatures`."""
+    name = found[0][: found.start(found.lastgroup or 0) - found.start()].lower().replace("_", "")
+    last = re.sub(r"[^a-z]", "", value.rpartition(".")[2].lower())
+    return bool(last) and last in re.split(r"[^a-z]+", name)
+
+
+def _is_bare_value(value: str, found: re.Match[str]) -> bool:
+    """Without quotes around it, what follows a name may as well be the next word."""
+    if len(value) == 1 or _ARTIFACT.fullmatch(value):
+        return False
+    text, (start, end) = found.string, found.span("bare")
+    if not text[start - 1 : start].isspace():
+        return True
+    if _PAIR.fullmatch(value) and re.search(r"\w=\s+\Z", text[max(0, start - 8) : start]):
+        return False  # `password= user=bob`
+    if _LABEL.fullmatch(value) or (_WORD.fullmatch(value) and _NEXT_WORD.match(text, end)):
+        return False  # `renewing token: Code: 403`, `token: The request …`
+    return "/" not in _token_before(text, found.start())  # `/etc/passwd: permission denied`
+
+
+def is_long_value(value: str, found: re.Match[str]) -> bool:
+    """After `sig`: a signature is long; `SIGTERM` and 11 are signals."""
+    return len(value) >= 10 and is_value(value, found)
+
+
+def is_no_count(value: str, found: re.Match[str]) -> bool:
+    """After `pass`: `pass=12 fail=3` counts tests."""
+    return not value.isdigit() and is_value(value, found)
+
+
+def is_neighbour(value: str, found: re.Match[str]) -> bool:
+    """The value beside a name in a list: `["password", "email"]` lists names, `("password", "hunterTwo")` is a pair."""
+    if value.strip(".:,;!").lower() in _PLAIN_WORDS or any(map(str.isspace, value)):
+        return False
+    return found[0][0] != "[" or not re.fullmatch(r"[a-z_]+|[A-Z_]+", value)
+
+
+def is_no_number(value: str, _: re.Match[str]) -> bool:
+    return not value.isdigit()
+
+
+def is_pair(value: str, _: re.Match[str]) -> bool:
+    """Base64 of `user:password`: by chance a word of 12 letters is one in a million times."""
+    decoded = _decoded(value)
+    return decoded is not None and re.fullmatch(rb"[\x21-\x39\x3b-\x7e]{1,100}:[\x20-\x7e]{1,200}", decoded) is not None
+
+
+def is_basic(value: str, _: re.Match[str]) -> bool:
+    decoded = _decoded(value)
+    return decoded is not None and b":" in decoded
+
+
+def looks_random(value: str, _: re.Match[str] | None = None) -> bool:
+    """40 characters that no person wrote: base64 has 4.4 to 5.2 bits a character, a hash in hex at most 4. Paths and
+    names of packages are as varied, but mostly small letters in several parts; a UUID in them counts for nothing."""
+    if re.fullmatch(r"[0-9a-fA-F]{32,}", value):
+        return re.search("[a-f]", value) is not None and re.search("[A-F]", value) is not None  # no hash is written so
+    value = _UUID.sub("", value)
+    small = sum(map(str.islower, value))
+    if len(value) < 40 or (len(_PARTS.findall(value)) > 2 and small > 0.55 * len(value)):
+        return False
+    return _is_mixed(value) and _entropy(value) > 4.25
+
+
+def looks_random_in_one_case(value: str, _: re.Match[str]) -> bool:
+    """36 letters and digits in turn, of one case and not hex: ids of containers have 25, hashes in base 32 stand in
+    paths, and names that people give have few digits."""
+    letters = [character for character in value.lower() if character.isalpha()]
+    digits = len(value) - len(letters)
+    return (
+        digits >= 0.1 * len(value)
+        and any(letter > "f" for letter in letters)
+        and len(_RUNS.findall(value)) >= 0.25 * len(value)
+        and _entropy(value.lower()) > 3.9
+    )
+
+
+def looks_made(value: str, _: re.Match[str] | None = None) -> bool:
+    """8 characters and more that no person wrote: capitals, small letters and digits in turn. `Server01` has 3 runs of
+    them; ids in hex, numbers and words have no capitals or no digits."""
+    return len(value) >= 8 and _is_mixed(value) and len(_RUNS.findall(value)) >= max(4, 0.3 * min(len(value), 30))
+
+
+def looks_made_in_one_run(value: str, found: re.Match[str]) -> bool:
+    """As `looks_made`, of one run of letters and digits: `orders.v2.EU1` is the name of a queue."""
+    return (
+        looks_made(value)
+        and max((len(run) for run in _ALNUM_RUNS.findall(value)), default=0) >= 8
+        and is_value(value, found)
+    )
+
+
+def has_digits(value: str, _: re.Match[str]) -> bool:
+    return sum(map(str.isdigit, value)) >= 2
+
+
+def looks_made_in_prose(value: str, _: re.Match[str]) -> bool:
+    return looks_made(value) or re.fullmatch(r"[0-9a-fA-F]{32,}", value) is not None
+
+
+def looks_like_a_tail(value: str, _: re.Match[str]) -> bool:
+    """Behind a prefix that says "token": hex, or letters and digits in turn; `unit-test-20261120` is a name."""
+    tail = max(_ALNUM_RUNS.findall(value), key=len)
+    return len(tail) >= 16 and (
+        re.fullmatch(r"[0-9a-fA-F]{24,}", tail) is not None or len(_RUNS.findall(tail)) >= 0.3 * len(tail)
+    )
+
+
+def looks_prefixed(value: str, _: re.Match[str]) -> bool:
+    """A prefix, and behind the last sign that ends it 20 characters that no person wrote: how vendors mark tokens."""
+    tail = re.split(r"[_.-]", value, maxsplit=3)[-1] if value.count("_") + value.count("-") > 2 else value
+    longest = max(_ALNUM_RUNS.findall(tail), key=len, default="")
+    return len(longest) >= 20 and looks_made(longest) and _entropy(longest) > 3.5
+
+
+def is_end_of_key(value: str, _: re.Match[str]) -> bool:
+    """The last line of a key that came line by line: base64 and nothing else, too short to look random."""
+    if not _is_mixed(value):  # `Result=` and `body=` are words
+        return False
+    return value.endswith("=") or (len(value) % 4 == 0 and len(_RUNS.findall(value)) >= 5)
+
+
+def is_mail(value: str, _: re.Match[str]) -> bool:
+    """`user@1000.service` is a unit of systemd; `git@github.com` is everybody."""
+    last = value.rpartition(".")[2].lower()
+    return not value.startswith("git@") and last not in (
+        "service", "socket", "timer", "slice", "mount", "target", "scope",
+    )  # fmt: skip
+
+
+def is_no_word_of_bearer(value: str, found: re.Match[str]) -> bool:
+    return is_value(value, found) and value.lower() not in ("tokens", "authentication", "authorization", "scheme")
+
+
+def _decoded(value: str) -> bytes | None:
+    try:
+        return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _is_mixed(value: str) -> bool:
+    return all(re.search(kind, value) for kind in ("[A-Z]", "[a-z]", r"\d"))
+
+
+def _entropy(value: str) -> float:
+    """Bits a character."""
+    return -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
+
+
+def _token_before(text: str, start: int) -> str:
+    """The word that the name ends: `/srv/etc/` of `/srv/etc/passwd`."""
+    found = _TOKEN_BEFORE.search(text, max(0, start - 100), start)
+    return found[0] if found else ""
