@@ -85,13 +85,20 @@ class Rule:
     pattern: re.Pattern[str]
     hint: str
     check: Check
+    spans_lines: bool = False  # a name and its value often stand in lines of their own
 
 
 def _rule(
-    kind: str, pattern: str, *, check: Check = lambda _, __: True, flags: int = 0, hint: str | None = None
+    kind: str,
+    pattern: str,
+    *,
+    check: Check = lambda _, __: True,
+    flags: int = 0,
+    hint: str | None = None,
+    spans_lines: bool = False,
 ) -> Rule:
     compiled = re.compile(pattern, flags)
-    return Rule(kind, compiled, hint or hint_of(compiled), check)
+    return Rule(kind, compiled, hint or hint_of(compiled), check, spans_lines)
 
 
 _I = re.IGNORECASE
@@ -212,6 +219,7 @@ RULES = (
         rf"""{_NAME}{_QUOTE}(?:,\s{{0,16}}|\s{{1,64}})(?:\\{{0,15}}["'])?value{_QUOTE}{_SIGN}{_VALUE}""",
         check=value_checks.is_value,
         flags=_I,
+        spans_lines=True,
     ),
     _rule(
         "password",
@@ -219,12 +227,13 @@ RULES = (
         rf"""\s{{0,16}}["']?(?:name|key|id|variable)["']?\s{{0,4}}[:=]\s{{0,4}}["'][\w.-]{{0,40}}?{_NAME}["']""",
         check=value_checks.is_value,
         flags=_I,
+        spans_lines=True,
     ),
     # As neighbours: ('x-api-key', '…'), ["password", "…"], setProperty("db.password", "…")
     _rule(
         "password",
-        rf"""[(\[]\s{{0,4}}b?\\{{0,15}}["'][\w. -]{{0,40}}?{_NAME}\\{{0,15}}["']\s{{0,4}},\s{{0,4}}b?\\{{0,15}}["'](?P<v>[^"'\\]{{3,512}})"""
-        r"""\\{0,15}["']\s{0,4}[)\]]""",
+        rf"""[(\[]\s{{0,4}}b?\\{{0,15}}["'][\w. -]{{0,40}}?{_NAME}\\{{0,15}}["']\s{{0,4}},\s{{0,4}}"""
+        r"""b?\\{0,15}["'](?P<v>[^"'\\]{3,512})\\{0,15}["']\s{0,4}[)\]]""",
         check=value_checks.is_neighbour,
         flags=_I,
     ),
@@ -277,22 +286,23 @@ RULES = (
         "password",
         rf"""(?<![\w/-])(?:{_WORDS}|pin|bindpw|requirepass|masterauth|identified by|securestring"""
         rf"""|(?:verification|recovery|one-?time|2fa|mfa|backup|confirmation)[ _-]code)"""
-        rf"""(?:\s{{1,4}}{_VERB})?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}|(?=[(\[]))["'`(\[]{{0,2}}(?P<v>(?=[^\s\d"'`)\]]{{0,64}}\d)[^\s<"'`)\]]{{4,256}})""",
+        rf"""(?:\s{{1,4}}{_VERB})?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}|(?=[(\[]))["'`(\[]{{0,2}}(?P<bare>(?=[^\s\d"'`)\]]{{0,64}}\d)[^\s<"'`)\]]{{4,256}})""",
         check=value_checks.is_value,
         flags=_I,
     ),
     _rule(
         "password",
         rf"""\b(?:{_KEYS}|token|auth|secret)(?:\s{{1,4}}{_VERB})?:?\s{{1,4}}[`(\[]?"""
-        r"""(?P<v>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{8,256})""",
+        r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{8,256})""",
         check=value_checks.looks_made_in_prose,
         flags=_I,
     ),
     _rule(
         "password",
         rf"<(?:\w{{1,20}}:)?[\w.-]{{0,40}}?(?:{_NAMES}|token){_SUFFIX}(?:\s[^<>]{{0,300}})?>"
-        r"\s{0,16}(?P<v>[^<>\s][^<>]{0,4095})</",
+        r"\s{0,16}(?P<v>[^<>\s][^<>]{0,4095}?)\s{0,16}</",
         flags=_I,
+        spans_lines=True,
     ),
     _rule(
         "email",

@@ -46,7 +46,8 @@ def is_value(value: str, found: re.Match[str]) -> bool:
 
 def _repeats_its_name(value: str, found: re.Match[str]) -> bool:
     """`access_token=ACCESS_TOKEN`, `KeySignatures = Ed25519.KeySignatures`."""
-    name = found[0][: found.start(found.lastgroup or 0) - found.start()].lower().replace("_", "")
+    before = _token_before(found.string, found.start())
+    name = (before + found[0][: found.start(found.lastgroup or 0) - found.start()]).lower().replace("_", "")
     last = re.sub(r"[^a-z]", "", value.rpartition(".")[2].lower())
     return bool(last) and last in re.split(r"[^a-z]+", name)
 

@@ -1,0 +1,121 @@
+"""Ways in which a secret stands in a line, and lines that only look as if: a kind each, with inputs of our own."""
+
+from __future__ import annotations
+
+import random
+import string
+
+import pytest
+
+from fleexmon_pipeline.redaction.redact import redact, redact_lines
+
+SECRET = "Zebra7!crossing"
+
+LEAKS = {
+    "neighbours in a list": [
+        '[("content-type", "json"), ("authorization", "%s")]',
+        "headers: (b'x-auth-token', b'%s')",
+        "['ldapsearch', '--bind-password', '%s', '-x']",
+        'settings.put("spring.datasource.password", "%s")',
+        '{"value": "%s", "name": "SMTP_PASSWORD"}',
+        "- name: REDIS_PASSWORD\n  value: %s",
+    ],
+    "a value in a wrapper": [
+        'Options { password: Some("%s"), tls: true }',
+        "kwargs={'api_key': b'%s', 'n': 1}",
+        'ClientSecret(secret: Secret::new("%s"))',
+        "password=SecretStr('%s')",
+        "apiToken := `%s`",
+        'var dbPassword string = "%s"',
+        '$config["password"] .= "%s";',
+        'make: DEPLOY_TOKEN ?= "%s"',
+    ],
+    "markup and percent-encoding": [
+        '<ns:Password xsi:type="text">%s</ns:Password>',
+        "<ApiToken>\n  %s\n</ApiToken>",
+        '<add key="DbPassword"      value="%s" />',
+        "GET /cb?state=%%7B%%22secret%%22%%3A%%22%s%%22%%7D",
+        "POST /session user%%5Bpassword%%5D=%s&commit=1",
+        "user[password]=%s",
+    ],
+    "statements and commands": [
+        "CREATE USER 'app'@'%%' IDENTIFIED BY '%s'",
+        "ALTER ROLE app WITH LOGIN PASSWORD '%s'",
+        "ALTER LOGIN sa WITH PASSWORD = '%s'",
+        '1700000000.1 [0 10.0.0.2:5] "AUTH" "app" "%s"',
+        "SET PASSWORD FOR 'root'@'localhost' = '%s'",
+    ],
+}
+
+HARMLESS = [
+    "PWD=/home/app OLDPWD=/ make: entering directory",
+    '10.0.0.9 - - "POST /users/forgot-password HTTP/2.0" 302 0',
+    "stat /run/secrets/db_password: no such file or directory",
+    "InvalidSignatureException: Signature expired: 20261120T100500Z",
+    "RequestTimeTooSkewed, SignatureDoesNotMatch: Check your key and method",
+    'secret "shop-tls-3" is forbidden: cannot get resource',
+    "refresh token is revoked for this client",
+    "could not renew token: status: 503",
+    "App\\Http\\Token->refresh('users')",
+    "got sig=SIGHUP, reloading",
+    "child exited on sig: 9",
+    "suite pass=240 fail=0 skip=3",
+    "nack routing_key=billing.v3.EU2",
+    "partition_key=tenant.42.West",
+    "Status=",
+    "password= host=db1",
+    "connecting with password ${DB_PASSWORD}",
+    "redirect_uri=/cb&access_token=ACCESS_TOKEN",
+    "docs: set the variable to token=********",
+    "resolved com.acme.token:token-client-2.11.4",
+    "artifact-test-20261120101500 uploaded",
+    "moved build-4bf92f3577b34da6a3ce929d0e0e4736 to cold storage",
+    "errors: ['password', 'email'] are required",
+]
+
+
+@pytest.mark.parametrize("kind", LEAKS)
+def test_a_secret_does_not_come_out(kind: str) -> None:
+    for form in LEAKS[kind]:
+        assert SECRET not in redact(form % SECRET), form
+        lines = (form % SECRET).split("\n")
+        assert SECRET not in "\n".join(text for text, _ in redact_lines(lines)), form
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_what_only_looks_like_one_stays(line: str) -> None:
+    assert redact(line) == line
+
+
+def letters(alphabet: str, size: int, seed: int) -> str:
+    return "".join(random.Random(seed).choices(alphabet, k=size))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "acme_live_" + letters("0123456789abcdef", 40, 1),
+        "corp_pat_" + letters(string.ascii_letters + string.digits, 36, 2),
+        "zz-secret-" + letters(string.ascii_lowercase + string.digits, 32, 3),
+        "vnd-" + letters(string.ascii_letters + string.digits, 43, 4),
+        letters(string.ascii_lowercase + string.digits, 44, 5),
+        letters(string.ascii_uppercase + string.digits, 48, 6),
+        letters("0123456789abcdefABCDEF", 40, 7),
+    ],
+)
+def test_a_token_of_a_vendor_that_no_rule_names_is_known_by_its_shape(token: str) -> None:
+    for form in ("gateway answered 403 for %s", '{"v":"%s"}', "try %s again"):
+        assert token not in redact(form % token)
+
+
+def test_lines_of_a_file_say_where_a_secret_stood_and_not_what_it_was() -> None:
+    lines = ["up", "login password=hunter2 from bob@acme.org", "<Secret>", "  s3cretValue", "</Secret>"]
+
+    redacted = list(redact_lines(lines))
+
+    assert [text for text, _ in redacted] == [
+        "up", "login password=<password> from <email>", "<Secret>", "  <password>", "</Secret>",
+    ]  # fmt: skip
+    assert [[(found.kind, found.column, found.length) for found in each] for _, each in redacted] == [
+        [], [("password", 16, 7), ("email", 29, 12)], [], [("password", 3, 11)], [],
+    ]  # fmt: skip
