@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from datetime import datetime
 from textwrap import wrap
 from typing import Any
 
 from fleexmon_pipeline.issues.context import IssueContext, LastDay
-from fleexmon_pipeline.issues.read import IssueDetail, Row
+from fleexmon_pipeline.issues.read import Issue, IssueDetail, Row
 from fleexmon_pipeline.wording import inert
 
 _ITEM = re.compile(r"(-|\d+\.) ")
@@ -24,13 +25,13 @@ WIDEST = 110  # columns of text that the eye follows
 
 def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Row], runbook: str | None) -> str:
     issue = detail.issue
-    metadata: dict[str, Any] = issue["metadata"] if isinstance(issue["metadata"], dict) else {}
+    metadata = issue.figures
     lines = [
-        inert(issue["title"]),
+        inert(issue.title),
         "",
         *(f"  {name:<{_LABEL}}{inert(value)}" for name, value in _facts(issue, metadata, around, mutes)),
     ]
-    for heading, text in (("What", issue["description"]), ("Why", issue["rootCause"]), ("Do", issue["recommendation"])):
+    for heading, text in (("What", issue.description), ("Why", issue.root_cause), ("Do", issue.recommendation)):
         if text:
             lines += ["", heading, *_wrapped(text)]
     lines += ["", "The 24 hours up to it", *_day(around.last_day)]
@@ -41,7 +42,7 @@ def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Row], runboo
             for o in detail.occurrences[:12]
         ]
     if detail.evidence:
-        rows = len(issue["affectedLogs"] or [])
+        rows = len(issue.affected_logs or [])
         lines += ["", f"Evidence (the newest {len(detail.evidence)} of {rows} rows of LogEntry)"]
         lines += [
             f"  {_to_the_millisecond(e['timestamp']):<23}  {e['node']:<8}  {e['level']:<5}  {inert(e['message'])}"
@@ -54,18 +55,17 @@ def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Row], runboo
     return "\n".join(lines)
 
 
-def _facts(issue: Row, metadata: dict[str, Any], around: IssueContext, mutes: Sequence[Row]) -> list[tuple[str, str]]:
-    nodes = metadata.get("nodes")
+def _facts(issue: Issue, metadata: dict[str, Any], around: IssueContext, mutes: Sequence[Row]) -> list[tuple[str, str]]:
     facts = [
-        ("id", issue["id"]),
-        ("state", f"{issue['status']}, {issue['severity']}, {issue['type']} by {issue['source']}"),
-        ("nodes", ", ".join(map(str, nodes)) if isinstance(nodes, list) and nodes else "all"),
-        ("first, last", f"{_when(issue['detectedAt'])}, {_when(issue['updatedAt'])} UTC"),
+        ("id", str(issue.id)),
+        ("state", f"{issue.status}, {issue.severity}, {issue.type} by {issue.source}"),
+        ("nodes", ", ".join(issue.nodes) or "all"),
+        ("first, last", f"{_minute(issue.detected_at)}, {_minute(issue.updated_at)} UTC"),
     ]
-    if issue["resolvedAt"]:
+    if issue.resolved_at:
         by = f", by {metadata['resolvedBy']}" if metadata.get("resolvedBy") else ""
         facts.append(
-            ("resolved", f"{_when(issue['resolvedAt'])} UTC ({metadata.get('resolvedReason') or 'by a person'}{by})")
+            ("resolved", f"{_minute(issue.resolved_at)} UTC ({metadata.get('resolvedReason') or 'by a person'}{by})")
         )
     if around.verdict:
         said = around.verdict
@@ -118,6 +118,10 @@ def _similar(row: Row) -> list[str]:
     called = f"; called {row['verdict']}" + (f": {row['why']}" if row["why"] else "") if row["verdict"] else ""
     cause = f"; cause: {row['rootCause'][:200]}" if row["rootCause"] else ""
     return [*told, f"      {inert(f'{ended}{by}{called}{cause}')}"]
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _when(moment: str) -> str:

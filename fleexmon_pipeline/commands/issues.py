@@ -64,7 +64,7 @@ def print_one(write: Write, name: str, *, as_json: bool, now: datetime) -> None:
         except UnknownIssueError as error:
             raise typer.BadParameter(str(error)) from None
         around = issue_context(connection, detail.issue, counted_levels(all_rules(settings.rules_directory()).rules))
-        metadata = detail.issue["metadata"] if isinstance(detail.issue["metadata"], dict) else {}
+        metadata = detail.issue.figures
         mutes = [
             mute
             for mute in people.mutes(connection, now=now)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.issues.read import Row, plain
+from fleexmon_pipeline.issues.read import Issue, Row, plain
 from fleexmon_pipeline.window import DAY, Window, ceil
+from fleexmon_pipeline.wording import iso_text
 
 _SQL = statements("issues")
 _HALF_HOUR = timedelta(minutes=30)
@@ -45,23 +46,22 @@ class IssueContext:
 
 
 def issue_context(
-    connection: Connection, issue: Row, counted_levels: Mapping[str, Sequence[str]] | None = None
+    connection: Connection, issue: Issue, counted_levels: Mapping[str, Sequence[str]] | None = None
 ) -> IssueContext:
-    """Of a row as `show_issue` gives it. `counted_levels`: rule → levels that it counts; all, where it is not there.
+    """What surrounds an issue. `counted_levels`: rule → levels that it counts; all, where it is not there.
 
     The runs that collected are read from "LogCoverage"; the one that judged is in the issue's metadata.
     """
-    metadata = issue["metadata"] if isinstance(issue["metadata"], dict) else {}
+    metadata = issue.figures
     pattern = _text(metadata.get("pattern"))
-    nodes = [str(node) for node in metadata["nodes"]] if isinstance(metadata.get("nodes"), list) else []
-    about = {
-        "id": issue["id"], "pattern": pattern, "rule": _text(metadata.get("rule")),
-        "fingerprint": _text(metadata.get("fingerprint")), "before": datetime.fromisoformat(issue["detectedAt"]),
+    about: Row = {
+        "id": issue.id, "pattern": pattern, "rule": _text(metadata.get("rule")),
+        "fingerprint": _text(metadata.get("fingerprint")), "before": issue.detected_at,
     }  # fmt: skip
     stretch = connection.execute(_SQL["stretch"], {**about, "limit": _RUNS}).fetchone() or {}
     return IssueContext(
         pattern=_one(connection, "pattern", about) if pattern else None,
-        last_day=_last_day(connection, issue, pattern, nodes, (counted_levels or {}).get(about["rule"] or "")),
+        last_day=_last_day(connection, issue, pattern, (counted_levels or {}).get(about["rule"] or "")),
         similar=[plain(row) for row in connection.execute(_SQL["similar"], {**about, "limit": _SIMILAR})],
         windows=list(stretch.get("windows") or ()),
         runs=list(stretch.get("runs") or ()),
@@ -78,21 +78,19 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _last_day(
-    connection: Connection, issue: Row, pattern: str | None, nodes: list[str], levels: Sequence[str] | None
-) -> LastDay:
-    until = ceil(datetime.fromisoformat(issue["updatedAt"]), _HALF_HOUR)
+def _last_day(connection: Connection, issue: Issue, pattern: str | None, levels: Sequence[str] | None) -> LastDay:
+    until = ceil(issue.updated_at, _HALF_HOUR)
     window = Window(until - DAY, until)
     where: Row = {
-        "since": window.since, "until": window.until, "nodes": nodes, "pattern": pattern,
+        "since": window.since, "until": window.until, "nodes": issue.nodes, "pattern": pattern,
         "levels": None if pattern else levels,
     }  # fmt: skip
     counts = {row["half"]: row["lines"] for row in connection.execute(_SQL["last_day"], where)}
     known = {row["half"] for row in connection.execute(_SQL["known_halves"], where)} | counts.keys()
     what = "this pattern" if pattern else f"level {', '.join(levels)}" if levels else "all levels"
     return LastDay(
-        since=f"{window.since:%Y-%m-%dT%H:%M:%SZ}",
-        until=f"{window.until:%Y-%m-%dT%H:%M:%SZ}",
-        of=f"lines of {what} on {', '.join(nodes) or 'all nodes'}",
+        since=iso_text(window.since, "seconds"),
+        until=iso_text(window.until, "seconds"),
+        of=f"lines of {what} on {', '.join(issue.nodes) or 'all nodes'}",
         lines=[counts.get(half, 0) if half in known else None for half in range(DAY // _HALF_HOUR)],
     )

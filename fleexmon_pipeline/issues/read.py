@@ -1,6 +1,6 @@
 """Issues as people and programs read them: a list, and one with its evidence.
 
-Here: reading, as values that JSON knows. Where issues come from: `lifecycle.py`. How a terminal shows them: the CLI.
+Here: reading; `as_json` is for the edge. Where issues come from: `lifecycle.py`. How a terminal shows them: the CLI.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -32,15 +32,48 @@ class UnknownIssueError(FleexmonError, ValueError):
 
 
 @dataclass(frozen=True)
-class IssueDetail:
-    """An issue, the slots in which it fired and the log rows that show it. Times are ISO 8601 in UTC."""
+class Issue:
+    """A row of "LogIssue". Another program may have written it: then any JSON is its metadata."""
 
-    issue: Row  # every column of "LogIssue"
+    id: uuid.UUID
+    type: str
+    severity: str
+    title: str
+    description: str
+    root_cause: str | None
+    recommendation: str | None
+    source: str
+    status: str | None
+    detected_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+    metadata: Any
+    affected_logs: list[uuid.UUID] | None
+
+    @property
+    def figures(self) -> Row:
+        """The metadata, {} where another program stored something other than an object."""
+        return self.metadata if isinstance(self.metadata, dict) else {}
+
+    @property
+    def nodes(self) -> list[str]:
+        nodes = self.figures.get("nodes")
+        return [str(node) for node in nodes] if isinstance(nodes, list) else []
+
+    def as_json(self) -> Row:
+        return {_column(field): _json(value) for field, value in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class IssueDetail:
+    """An issue, the slots in which it fired and the log rows that show it. Times of rows are ISO 8601 in UTC."""
+
+    issue: Issue
     occurrences: list[Row]  # slot, severity, title, affected, nodes; newest first, at most 100
     evidence: list[Row]  # id, timestamp, node, level, message; newest first, at most 20
 
     def as_json(self) -> Row:
-        return asdict(self)
+        return {"issue": self.issue.as_json(), "occurrences": self.occurrences, "evidence": self.evidence}
 
 
 def list_issues(
@@ -76,17 +109,18 @@ def show_issue(connection: Connection, name: str) -> IssueDetail:
     Raises UnknownIssueError.
     """
     key = find_issue(connection, name)
-    issue = connection.execute(_SQL["one"], {"id": key}).fetchone()
-    if issue is None:
-        raise UnknownIssueError(f"issue {name} was deleted in this moment.")
+    row = connection.execute(_SQL["one"], {"id": key}).fetchone()
+    if row is None:
+        raise UnknownIssueError(f"issue {name} was deleted just now.")
+    issue = Issue(**{field.name: row[_column(field.name)] for field in fields(Issue)})
     occurrences = connection.execute(_SQL["occurrences"], {"id": key, "limit": _OCCURRENCES}).fetchall()
     evidence = connection.execute(
-        _SQL["evidence"], {"ids": issue["affectedLogs"] or [], "width": _WIDTH, "limit": _EVIDENCE}
+        _SQL["evidence"], {"ids": issue.affected_logs or [], "width": _WIDTH, "limit": _EVIDENCE}
     ).fetchall()
     for row in evidence:
         if len(row["message"]) > _WIDTH:
             row["message"] = row["message"][: _WIDTH - 1] + "…"
-    return IssueDetail(plain(issue), [plain(row) for row in occurrences], [plain(row) for row in evidence])
+    return IssueDetail(issue, [plain(row) for row in occurrences], [plain(row) for row in evidence])
 
 
 def find_issue(connection: Connection, name: str) -> uuid.UUID:
@@ -125,6 +159,12 @@ def find_issues(connection: Connection, names: Iterable[str]) -> list[uuid.UUID]
     if wrong:
         raise UnknownIssueError("\n".join(wrong))
     return list(found)
+
+
+def _column(field: str) -> str:
+    """`detected_at` is the column detectedAt."""
+    first, *others = field.split("_")
+    return first + "".join(word.title() for word in others)
 
 
 def plain(row: Row) -> Row:

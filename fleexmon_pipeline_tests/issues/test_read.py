@@ -83,7 +83,7 @@ def test_an_issue_is_shown_with_its_firings_and_its_evidence(database: Database)
         detail = show_issue(connection, name)
 
     json.dumps(detail.as_json())
-    assert detail.issue["id"] == name
+    assert str(detail.issue.id) == name
     assert [row["slot"] for row in detail.occurrences] == ["2026-11-20T10:10:00Z", "2026-11-20T10:00:00Z"]
     assert [row["id"] for row in detail.evidence] == [str(row) for row in reversed(rows[10:])]
     assert detail.evidence[0]["message"] == "m" * 490 + "é" * 9 + "…"
@@ -98,8 +98,8 @@ def test_the_beginning_of_an_id_is_enough_while_it_is_the_only_one(database: Dat
     with database.connect() as connection:
         _foreign(connection, first)
         _foreign(connection, second)
-        assert show_issue(connection, "abcd1234-").issue["id"] == str(first)
-        assert show_issue(connection, " ABCD1299ffff ").issue["id"] == str(second)
+        assert show_issue(connection, "abcd1234-").issue.id == first
+        assert show_issue(connection, " ABCD1299ffff ").issue.id == second
         with pytest.raises(
             UnknownIssueError, match=r"issue abcd: 2 ids begin so \(abcd1234.*, abcd1299.*\)\. Give more"
         ):
