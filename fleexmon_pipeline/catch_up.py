@@ -16,7 +16,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import HOUR, SLOT, Window, ceil, floor
 
 SQL = statements("catch_up")
-A_RUN = "run"  # who waits, where no stage could say so itself: its run failed or was killed
+RUN_FAILED = "run"  # who waits, where no stage could say so itself: its run failed or was killed
 MOST_ATTEMPTS = 12  # with the pauses below about two days; what a node has rotated away does not come back
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=6)
 BACK_PAUSE = timedelta(minutes=30)  # at most, where the node has answered for other slots since
@@ -83,7 +83,7 @@ def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: d
         tries[row["hour"]] += row["attempts"]
         if row["hour"] >= since and row["attempts"] < MOST_ATTEMPTS and row["nextAt"] <= now:
             reasons.setdefault(row["hour"], f"{row['asset']}: {row['reason']}")
-        elif row["asset"] == A_RUN:
+        elif row["asset"] == RUN_FAILED:
             held.add(row["hour"])
     return [Due(hour, tries[hour], reasons[hour]) for hour in sorted(reasons.keys() - held)[:limit]]
 

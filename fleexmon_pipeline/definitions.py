@@ -1,4 +1,4 @@
-"""The one place where the parts become a code location. Adding a stage: a file in assets/, a line here."""
+"""The one place where the parts become a code location. To add a stage, add a file to assets/ and a line here."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fleexmon_pipeline.assets.issue_alerts import issue_alerts
 from fleexmon_pipeline.assets.predictions import predictions
 from fleexmon_pipeline.assets.raw_logs import raw_logs
 from fleexmon_pipeline.jobs import JOBS
+from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.genai import GenAI
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.nodes import Nodes
@@ -24,6 +25,7 @@ from fleexmon_pipeline.sensors import SENSORS
 
 ASSETS = [raw_logs, analyzed_logs, detected_issues, predictions, digests, issue_alerts, data_retention]
 RESOURCES: dict[str, Any] = {
+    "clock": Clock(),
     "postgres": Postgres(),
     "nodes": Nodes(),
     "genai": GenAI(),
@@ -32,14 +34,14 @@ RESOURCES: dict[str, Any] = {
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """The code location; tests put other resources in."""
+    """The code location. Tests override resources, such as the clock."""
     return dg.Definitions(
         assets=ASSETS,
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources={**RESOURCES, **(resource_overrides or {})},
-        executor=dg.in_process_executor,  # a chain of small steps takes a third of the time that processes would
+        executor=dg.in_process_executor,  # small steps in one process take a third of the time
     )
 
 

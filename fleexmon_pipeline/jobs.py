@@ -1,30 +1,45 @@
-"""What is run together: the chain of an hour, and the stages that have a rhythm of their own."""
+"""Which assets run together: the chain of an hour, and the stages with a schedule or sensor of their own."""
 
 from __future__ import annotations
 
 import dagster as dg
 
-# A day has no sensor that asks for it again, as hours have (`sensors.py`): the run itself is repeated.
-AGAIN = {"dagster/max_retries": "3"}
+# The catch-up sensor requests hours again (`sensors.py`), but not days: a run for a day retries itself.
+RETRY_TAGS = {"dagster/max_retries": "3"}
 
-# One in-process run: a new error is an issue within five minutes and a run's start.
+# One in-process run: a new error becomes an issue within five minutes plus the start of a run.
 monitoring = dg.define_asset_job(
     "monitoring",
     selection=["raw_logs", "analyzed_logs", "detected_issues"],
-    description="Collect, analyse and judge an hour. Every five minutes for the hour that runs; again for late lines.",
+    description="Collect, analyze and evaluate one hour. Runs every five minutes for the current hour, and again for "
+    "late lines.",
 )
-predict = dg.define_asset_job("predict", selection=["predictions"], description="What an hour's trend leads to.")
+predict = dg.define_asset_job(
+    "predict",
+    selection=["predictions"],
+    description="Find trends in one hour and forecast the next ones. Runs hourly, after late lines.",
+)
 digest = dg.define_asset_job(
-    "digest", selection=["digests"], tags=AGAIN, description="The page that people read in the morning."
+    "digest",
+    selection=["digests"],
+    tags=RETRY_TAGS,
+    description="Write yesterday's digest and post it to GitHub. Runs daily; retried up to three times.",
 )
-alert = dg.define_asset_job("alert", selection=["issue_alerts"], description="Keep GitHub in step with the issues.")
+alert = dg.define_asset_job(
+    "alert",
+    selection=["issue_alerts"],
+    description="Bring alerts on GitHub in line with the issues. Runs when one of them is due.",
+)
 retain = dg.define_asset_job(
-    "retain", selection=["data_retention"], tags=AGAIN, description="Delete what is old, in small batches."
+    "retain",
+    selection=["data_retention"],
+    tags=RETRY_TAGS,
+    description="Delete old rows in small batches. Runs daily; retried up to three times.",
 )
-everything_hourly = dg.define_asset_job(
+backfill_hours = dg.define_asset_job(
     "backfill_hours",
     selection=["raw_logs", "analyzed_logs", "detected_issues", "predictions"],
-    description="The whole chain for past hours; launch a backfill of it for any range.",
+    description="Run the whole chain for past hours. Launch a backfill of it for any range of hours.",
 )
 
-JOBS = [monitoring, predict, digest, alert, retain, everything_hourly]
+JOBS = [monitoring, predict, digest, alert, retain, backfill_hours]

@@ -1,47 +1,54 @@
-"""Which stretch of time a materialisation is for: hours for the chain, days for digests and retention, all in UTC."""
+"""Which window a materialization is for: hours for the chain, days for digests and retention, all in UTC."""
 
 from __future__ import annotations
 
-import warnings
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from fleexmon_pipeline.window import HOUR, Window, floor
+from fleexmon_pipeline.window import DAY, HOUR, Window, floor
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
-# end_offset=1: the hour that is running can be materialised, and is, every five minutes.
+# end_offset=1: the current hour can be materialized, and is, every five minutes.
 HOURLY = dg.HourlyPartitionsDefinition(start_date=START, end_offset=1)
 DAILY = dg.DailyPartitionsDefinition(start_date=START, end_offset=1)
 
-KEY_OF_AN_HOUR = "%Y-%m-%d-%H:%M"
-KEY_OF_A_DAY = "%Y-%m-%d"
+HOUR_KEY_FORMAT = "%Y-%m-%d-%H:%M"
+DAY_KEY_FORMAT = "%Y-%m-%d"
 
-# Beta since 1.9; what we rely on is tested, and no operator can do anything about the warning.
-warnings.filterwarnings("ignore", "Parameter `backfill_policy`", category=dg.BetaWarning)
-
-# One run takes a whole range, hour by hour, and each hour is committed alone.
+# One run takes a whole range, hour by hour, and commits each hour on its own.
 ONE_RUN = dg.BackfillPolicy.single_run()
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:
-    """The window of this run: a partition's, or a whole range's."""
-    found = context.partition_time_window
-    window = Window(found.start.astimezone(UTC), found.end.astimezone(UTC))
-    if floor(window.since, HOUR) != window.since:  # Dagster takes `10:05` for a partition and would do another hour
-        raise dg.Failure(f"{key_of_hour(window.since)} is not a partition: keys are whole hours.", allow_retries=False)
-    return window
+    """The window of this run: one partition, or a whole range of them."""
+    keys, daily = context.partition_key_range, context.assets_def.partitions_def == DAILY
+    first, last = (_start_of(key, daily=daily) for key in (keys.start, keys.end))
+    if last < first:
+        reason = f"{keys.start}...{keys.end} is not a range: it ends before it starts. Swap the two keys."
+        raise dg.Failure(reason, allow_retries=False)
+    return Window(first, last + (DAY if daily else HOUR))
+
+
+def _start_of(key: str, *, daily: bool) -> datetime:
+    """Dagster accepts every text that it can parse as a time, and would silently take another hour for `20:05`."""
+    step, key_format, unit = (DAY, DAY_KEY_FORMAT, "days") if daily else (HOUR, HOUR_KEY_FORMAT, "hours")
+    start = floor(moment_of(key, key_format), step)
+    right = start.strftime(key_format)
+    if key != right:
+        raise dg.Failure(f"{key} is not a partition: keys are whole {unit} in UTC. Use {right}.", allow_retries=False)
+    return start
+
+
+def moment_of(key: str, key_format: str) -> datetime:
+    """Raises ValueError for a text of another form."""
+    return datetime.strptime(key, key_format).replace(tzinfo=UTC)
 
 
 def key_of_hour(hour: datetime) -> str:
-    return hour.strftime(KEY_OF_AN_HOUR)
+    return hour.strftime(HOUR_KEY_FORMAT)
 
 
 def key_of_day(day: datetime) -> str:
-    return day.strftime(KEY_OF_A_DAY)
-
-
-def utc_now() -> datetime:
-    """The one clock of the assets, schedules and sensors; what they call is told the time."""
-    return datetime.now(UTC)
+    return day.strftime(DAY_KEY_FORMAT)

@@ -1,35 +1,36 @@
-"""Which scheduled run this is: tags that schedules and sensors put on the runs they ask for.
+"""Which scheduled run this is: the tags that schedules and sensors put on the runs they request.
 
-Here: the tags and how they are read, from a run's tags alone. Which windows exist: `partitions.py`.
+Here: the tags, and reading them from a run's tags alone. Which windows exist: `partitions.py`.
 """
 
 from __future__ import annotations
 
-import dagster as dg
+from collections.abc import Mapping
+from enum import StrEnum
 
-# A run with this tag was started by a schedule or sensor: it does what is not done yet, and does not take its time.
+# A run with this tag was started by a schedule or sensor. It fills gaps only, within a time budget.
 TICK = "fleexmon/tick"
-SLOT_TICK = "slot"  # the kind that runs every five minutes
-LATE = "late"  # the kind that asks the nodes for whole hours again
 
 
-def tick_tags(kind: str) -> dict[str, str]:
-    """Tags of a run that a schedule or sensor asks for; `kind` says which, and slots go first in the queue.
+class Tick(StrEnum):
+    """What started the run: a schedule (slot, late, hour, day) or a sensor (catch-up, alert)."""
 
-    One such run at a time (dagster.yaml), so one that died with its code server must not block the others for ever.
+    SLOT = "slot"  # every five minutes, for the current hour
+    LATE = "late"  # polls whole hours again for late lines
+    HOUR = "hour"
+    DAY = "day"
+    CATCH_UP = "catch-up"
+    ALERT = "alert"
+
+
+def tick_tags(tick: Tick) -> dict[str, str]:
+    """Tags of a run that a schedule or sensor requests. Slots go first in the queue.
+
+    dagster.yaml allows one such run at a time, so one whose code server died must not block the others for ever.
     """
-    return {TICK: kind, "dagster/priority": "1" if kind == SLOT_TICK else "0", "dagster/max_runtime": "1800"}
+    return {TICK: tick.value, "dagster/priority": "1" if tick is Tick.SLOT else "0", "dagster/max_runtime": "1800"}
 
 
-def is_tick(context: dg.AssetExecutionContext) -> bool:
-    return TICK in context.run.tags
-
-
-def is_slot_tick(context: dg.AssetExecutionContext) -> bool:
-    """One of the runs every five minutes: what it does not come to is caught up by one that has more time."""
-    return context.run.tags.get(TICK) == SLOT_TICK
-
-
-def is_for_late_lines(context: dg.AssetExecutionContext) -> bool:
-    """Nodes are asked for the whole hour again: a slot that was complete may have got more lines since."""
-    return context.run.tags.get(TICK) == LATE
+def tick_of(tags: Mapping[str, str]) -> Tick | None:
+    """None for a run that a person started."""
+    return Tick(tags[TICK]) if TICK in tags else None

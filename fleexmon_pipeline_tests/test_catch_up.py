@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fleexmon_pipeline.catch_up import (
-    A_RUN,
     MOST_ATTEMPTS,
+    RUN_FAILED,
     Due,
     due,
     forget_waiting,
@@ -178,7 +178,7 @@ def test_what_was_done_waits_no_longer_and_nothing_else_is_forgotten(connection:
 def test_after_a_failed_run_its_hour_waits_whatever_is_missing(connection: Connection) -> None:
     cover(connection, TEN, TEN + SLOT)
     cover(connection, TEN + HOUR, NOON)
-    note_waiting(connection, A_RUN, TEN, "run 1234 failed", now=NOON)
+    note_waiting(connection, RUN_FAILED, TEN, "run 1234 failed", now=NOON)
 
     assert asked(connection, NOON + 4 * MINUTE) == []
     assert asked(connection, NOON + 5 * MINUTE) == [Due(TEN, 1, "11 slots of coverage are missing")]

@@ -10,13 +10,14 @@ import dagster as dg
 import pytest
 import stamina
 
-from fleexmon_pipeline.catch_up import A_RUN, waiting
-from fleexmon_pipeline.sensors import AT_ONCE, alert_when_due, catch_up, hours_of, remember_failures
+from fleexmon_pipeline.catch_up import RUN_FAILED, waiting
+from fleexmon_pipeline.sensors import MAX_HOURS_AT_ONCE, alert_when_due, catch_up, hours_of, remember_failures
 from fleexmon_pipeline.ticks import TICK
 from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, RESOURCES, Project, at, failures, job_def, project
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
+from fleexmon_pipeline_tests.reporting.rows import issue
 
 pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
 
@@ -84,7 +85,7 @@ def test_a_long_absence_is_made_good_in_portions(dagster: Project) -> None:
 
     dagster.it_is(at(DAY, "20:00"))
 
-    assert partitions(dagster.ask(catch_up)) == [f"2026-02-03-{hour:02}:00" for hour in range(AT_ONCE)]
+    assert partitions(dagster.ask(catch_up)) == [f"2026-02-03-{hour:02}:00" for hour in range(MAX_HOURS_AT_ONCE)]
 
 
 def test_nothing_is_asked_for_while_earlier_requests_wait_or_run(dagster: Project) -> None:
@@ -117,7 +118,7 @@ def test_an_hour_whose_run_failed_is_asked_for_until_it_is_done(
     assert request.partition_key == "2026-02-03-10:00"
     dagster.run_requested("backfill_hours", request)
     with dagster.database.connect() as connection:
-        assert waiting(connection, A_RUN) == []
+        assert waiting(connection, RUN_FAILED) == []
     assert dagster.ask(catch_up) == []
 
 
@@ -132,7 +133,7 @@ def test_a_failed_range_is_remembered_hour_by_hour_and_a_failed_day_not_here(
     remember(dagster, dagster.run("backfill_hours", at(DAY, "03:00"), at(DAY, "05:00"), fails=True))
 
     with dagster.database.connect() as connection:
-        assert [hour for hour, _ in waiting(connection, A_RUN)] == [at(DAY, f"0{n}:00") for n in (3, 4, 5)]
+        assert [hour for hour, _ in waiting(connection, RUN_FAILED)] == [at(DAY, f"0{n}:00") for n in (3, 4, 5)]
 
 
 def remember(dagster: Project, failed: dg.ExecuteInProcessResult) -> None:
@@ -158,6 +159,7 @@ def remember(dagster: Project, failed: dg.ExecuteInProcessResult) -> None:
             [TEN - HOUR, TEN],
         ),
         ({"dagster/partition": "2026-02-03"}, []),
+        ({"dagster/partition": "2026-02-03-10:05"}, []),  # its run failed, and would fail each time
         ({}, []),
     ],
 )
@@ -198,3 +200,17 @@ def test_a_node_that_stays_down_is_asked_for_later_and_later_each_time_with_anot
     (row,) = dagster.database.rows("""SELECT count(*) FILTER (WHERE status = 'complete') AS complete FROM "LogCoverage"
         WHERE slot >= '2026-02-03 10:00' AND slot < '2026-02-03 11:00'""")
     assert row["complete"] == 12
+
+
+def test_asking_whether_an_alert_is_due_writes_nothing(dagster: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERTS_REPO", "acme/shop-alerts")
+    monkeypatch.setenv("GH_TOKEN", "token-of-tests")
+    dagster.it_is(at(DAY, "11:02"))
+    assert dagster.ask(alert_when_due) == []  # no issue yet
+    with dagster.database.connect() as connection:
+        issue(connection, "High error rate: 9.1%", at(DAY, "10:58"))
+
+    (request,) = dagster.ask(alert_when_due)
+
+    assert request.tags[TICK] == "alert"
+    assert dagster.database.rows('SELECT key FROM "Outbox"') == []

@@ -14,15 +14,16 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.genai.analyze import WAITS_AS, AnalyzedHour, analyze_hour
 from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.issues.lifecycle import newest_covered
-from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, window_of
 from fleexmon_pipeline.patterns.count_lines import lines_are_gone
 from fleexmon_pipeline.patterns.health import miner_health
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.reporting.escape import code
+from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.genai import GenAI
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
-from fleexmon_pipeline.ticks import is_tick
+from fleexmon_pipeline.ticks import tick_of
 
 SECONDS_OF_A_TICK, SECONDS_ELSEWHERE = 20.0, 90.0  # what GenAI may take of a run; the rest waits and is asked again
 MOST_SHOWN = 20
@@ -37,10 +38,10 @@ MOST_SHOWN = 20
     check_specs=[EVERYTHING_IS_JUDGED, PATTERNS_ARE_SOUND],
 )
 def analyzed_logs(
-    context: dg.AssetExecutionContext, postgres: Postgres, genai: GenAI, github: GitHub
+    context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, genai: GenAI, github: GitHub
 ) -> dg.MaterializeResult:
     """Every line's pattern, counted per slot, node and level; new and failing patterns judged by GenAI."""
-    window, now, tick = window_of(context), utc_now(), is_tick(context)
+    window, now, tick = window_of(context), clock.now(), tick_of(context.run.tags) is not None
     client = github.client()
     asker = Asker(
         genai.agent(),
@@ -65,7 +66,7 @@ def analyzed_logs(
                 asker,
                 ended_by=now,
                 known_until=known_until,
-                now=utc_now(),
+                now=clock.now(),
                 deadline_seconds=left,
             )
             left = max(0.0, left - analyzed.asked_seconds)

@@ -9,7 +9,8 @@ import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.catch_up import forget_waiting
-from fleexmon_pipeline.partitions import DAILY, ONE_RUN, utc_now, window_of
+from fleexmon_pipeline.partitions import DAILY, ONE_RUN, window_of
+from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.retention.retention import apply_retention
 from fleexmon_pipeline.retention.run_history import prune_run_history
@@ -22,14 +23,14 @@ from fleexmon_pipeline.settings import SettingError
     group_name="fleexmon",
     kinds={"postgres"},
 )
-def data_retention(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
+def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
     """Goes: lines older than LOG_RETENTION_DAYS, analysed and no open issue's evidence; old issues and run events."""
     try:
         days = settings.retention_days()
     except SettingError as error:
         raise dg.Failure(description=f"nothing was deleted. {error}", allow_retries=False) from None
     # Event time: the retention of a past day, run again, deletes nothing that the day itself would have kept.
-    now = min(utc_now(), window_of(context).until)
+    now = min(clock.now(), window_of(context).until)
     with postgres.connection() as connection:
         account = apply_retention(connection, now=now, days=days, progress=lambda told: context.log.info(str(told)))
         forget_waiting(connection, before=now - timedelta(days=days))

@@ -18,7 +18,7 @@ from fleexmon_pipeline.assets.checks import (
     check_rates,
     check_rules,
 )
-from fleexmon_pipeline.catch_up import A_RUN, no_longer_waiting, note_waiting
+from fleexmon_pipeline.catch_up import RUN_FAILED, no_longer_waiting, note_waiting
 from fleexmon_pipeline.collection.rejected import WAITS_AS
 from fleexmon_pipeline.comparison.newest import compare_newest
 from fleexmon_pipeline.detection.detect import detect_hour
@@ -33,9 +33,10 @@ from fleexmon_pipeline.issues.lifecycle import (
     reconcile,
 )
 from fleexmon_pipeline.issues.occurrence import Occurrence
-from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, window_of
 from fleexmon_pipeline.patterns.count_lines import lines_are_gone
 from fleexmon_pipeline.reporting.escape import code
+from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.window import HOUR
 
@@ -50,9 +51,9 @@ NAME = "detected_issues"
     kinds={"postgres"},
     check_specs=[RULES_ARE_SOUND, RULES_ARE_BELIEVED, DEPLOYMENTS_ARE_SOUND],
 )
-def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
+def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
     """Issues: rules evaluated at the end of each slot, their firings joined to episodes, each told once."""
-    window, now, live = window_of(context), utc_now(), settings.live_node()
+    window, now, live = window_of(context), clock.now(), settings.live_node()
     loaded = all_rules(settings.rules_directory())
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
@@ -78,9 +79,9 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres) -> dg
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
             for other, reason in detected.stale.items():
                 if (other < hour.since or other >= window.until) and other + HOUR <= now:
-                    note_waiting(connection, NAME, other, reason, now=utc_now())
+                    note_waiting(connection, NAME, other, reason, now=clock.now())
             no_longer_waiting(connection, NAME, hour, due_by=now)
-            no_longer_waiting(connection, A_RUN, hour)
+            no_longer_waiting(connection, RUN_FAILED, hour)
             no_longer_waiting(connection, WAITS_AS, hour, due_by=now)
         ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
         adopted = adopt(connection, now=known_until)

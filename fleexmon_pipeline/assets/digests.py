@@ -7,9 +7,10 @@ import warnings
 
 import dagster as dg
 
-from fleexmon_pipeline.partitions import DAILY, ONE_RUN, key_of_day, utc_now, window_of
+from fleexmon_pipeline.partitions import DAILY, ONE_RUN, key_of_day, window_of
 from fleexmon_pipeline.reporting.digests import write_digest
 from fleexmon_pipeline.reporting.outbox import deliver
+from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
 
@@ -28,9 +29,11 @@ ITS_HOURS = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=
     group_name="fleexmon",
     kinds={"markdown", "github"},
 )
-def digests(context: dg.AssetExecutionContext, postgres: Postgres, github: GitHub) -> dg.MaterializeResult:
+def digests(
+    context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub
+) -> dg.MaterializeResult:
     """One page a day: figures, charts, top and new patterns, open issues, coverage. Posted to GitHub once."""
-    window, now = window_of(context), utc_now()
+    window, now = window_of(context), clock.now()
     with postgres.connection() as connection:
         for day in window.days():
             digest = write_digest(connection, day, now=now, github=github.configured())

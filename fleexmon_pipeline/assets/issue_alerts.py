@@ -6,9 +6,9 @@ Here: when, and what a person sees. Which issues, and how they are posted once: 
 import dagster as dg
 
 from fleexmon_pipeline.assets.checks import EVERYTHING_IS_SENT, check_sent
-from fleexmon_pipeline.partitions import utc_now
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.outbox import deliver
+from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
 
@@ -19,13 +19,15 @@ from fleexmon_pipeline.resources.postgres import Postgres
     kinds={"github"},
     check_specs=[EVERYTHING_IS_SENT],
 )
-def issue_alerts(context: dg.AssetExecutionContext, postgres: Postgres, github: GitHub) -> dg.MaterializeResult:
+def issue_alerts(
+    context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub
+) -> dg.MaterializeResult:
     """What GitHub should show of the issues of the last 24 hours, and shows, where ALERTS_REPO is set."""
     client = github.client()
     if client is None:
         context.log.info("nothing to keep in step: ALERTS_REPO and GH_TOKEN are not set")
         return dg.MaterializeResult(metadata={"sent": 0, "configured": False}, check_results=[check_sent([])])
-    now = utc_now()
+    now = clock.now()
     with postgres.connection() as connection:
         wished = refresh_alerts(connection, now=now)
         delivery = deliver(connection, client, now=now)

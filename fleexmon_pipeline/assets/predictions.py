@@ -19,8 +19,9 @@ from fleexmon_pipeline.forecasting.forecasts import foreseen, make_forecasts
 from fleexmon_pipeline.forecasting.predict_hours import hours_after, predict_hour, predict_later_crossings
 from fleexmon_pipeline.forecasting.record import problems, read_records, table
 from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile
-from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, window_of
 from fleexmon_pipeline.reporting.escape import code
+from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.window import Window
 
@@ -40,9 +41,9 @@ FORECASTS_HOLD = dg.AssetCheckSpec(
     kinds={"pandas", "postgres"},
     check_specs=[FORECASTS_HOLD],
 )
-def predictions(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
+def predictions(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
     """Error rates that climb, volumes that jump, issues that pile up; and forecasts of each node's coming hours."""
-    window, now = window_of(context), utc_now()
+    window, now = window_of(context), clock.now()
     rules = all_rules(settings.rules_directory()).rules
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since

@@ -15,12 +15,13 @@ from fleexmon_pipeline.collection.chart import chart_of
 from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.collection.gaps import note_gaps
 from fleexmon_pipeline.issues.lifecycle import newest_covered, reconcile
-from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, utc_now, window_of
+from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, window_of
 from fleexmon_pipeline.reporting.escape import code
+from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.settings import Node
-from fleexmon_pipeline.ticks import is_for_late_lines, is_slot_tick, is_tick
+from fleexmon_pipeline.ticks import Tick, tick_of
 from fleexmon_pipeline.window import HOUR, ceil
 
 # For one answer of one node, in runs that schedules and sensors ask for; one of them runs at a time. At 60,000 lines/s
@@ -35,9 +36,9 @@ SECONDS_OF_A_SLOT, SECONDS_OF_AN_HOUR = 60, 180
     kinds={"http", "postgres"},
     check_specs=[EVERY_NODE_ANSWERS],
 )
-def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres) -> dg.MaterializeResult:
+def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
     """Every log line of every node, once, with an account of what was received, stored, known already and rejected."""
-    window, now = window_of(context), utc_now()
+    window, now = window_of(context), clock.now()
 
     def tell(account: Account) -> None:
         context.log.info(account.sentence())
@@ -46,17 +47,15 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
         context.add_asset_metadata(metadata_of(account, chart), partition_key=key_of_hour(account.window.since))
 
     sources = nodes.sources()
-    if is_tick(context):
-        sources = [
-            hurried(node, SECONDS_OF_A_SLOT if is_slot_tick(context) else SECONDS_OF_AN_HOUR) for node in sources
-        ]
+    if tick := tick_of(context.run.tags):
+        sources = [hurried(node, SECONDS_OF_A_SLOT if tick is Tick.SLOT else SECONDS_OF_AN_HOUR) for node in sources]
     total = collect(
         window,
         sources,
         postgres.connection,
         now=now,
         run_id=context.run.run_id,
-        slots=slots_of(context),
+        slots=slots_of(tick),
         each_hour=tell,
     )
     if len(list(window.hours())) > 1:
@@ -74,11 +73,11 @@ def hurried(node: Node, seconds: int) -> Node:
     return replace(node, limits=replace(node.limits, answer_seconds=min(node.limits.answer_seconds, seconds)))
 
 
-def slots_of(context: dg.AssetExecutionContext) -> Slots:
-    """A person who materialises an hour gets all of it."""
-    if is_for_late_lines(context):
+def slots_of(tick: Tick | None) -> Slots:
+    """A person who materializes an hour gets all of it."""
+    if tick is Tick.LATE:
         return "asked"
-    return "incomplete" if is_tick(context) else "all"
+    return "incomplete" if tick else "all"
 
 
 def metadata_of(account: Account, chart: str) -> dict[str, dg.MetadataValue]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting import escape
-from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue
+from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue, is_due
 
 RECENT = timedelta(hours=24)
 REFRESH = timedelta(hours=1)  # counts change with every slot; GitHub hears of them hourly, of severity and end at once
@@ -41,49 +41,56 @@ def refresh_alerts(connection: Connection, *, now: datetime) -> Alerts:
     An issue is told once it is open, high or critical, and was updated in the 24 h before `now` (UTC). From then on its
     fingerprint is followed, whatever its age: worse, resolved, back again.
     """
-    account = Alerts()
+    alerts = Alerts()
     with connection.transaction():
         connection.execute(statements("outbox")["lock_alerts"])
-        told = {
-            row["key"]: row["desired"] for row in connection.execute(statements("outbox")["alerts_told"]).fetchall()
-        }
-        parameters = {
-            "recent": now - RECENT,
-            "now": now,
-            "told": [key for key, desired in told.items() if desired["state"] == "open"],
-        }
-        for issue in connection.execute(statements("outbox")["alert_issues"], parameters).fetchall():
-            _refresh(connection, issue, told.get(issue["key"]), account, now)
-    return account
+        for key, change, desired in _changes(connection, now):
+            if enqueue(connection, key, desired, now=now):
+                getattr(alerts, change).append(key)
+    return alerts
 
 
-def _refresh(
-    connection: Connection, issue: Row, before: Mapping[str, Any] | None, account: Alerts, now: datetime
-) -> None:
-    key, is_open = issue["key"], issue["status"] != "resolved"
+def alerts_are_due(connection: Connection, *, now: datetime) -> bool:
+    """Whether `refresh_alerts` or `deliver` would find something to do. Reads only."""
+    return is_due(connection, now=now) or bool(_changes(connection, now))
+
+
+_Change = Literal["opened", "updated", "commented", "closed"]
+
+
+def _changes(connection: Connection, now: datetime) -> list[tuple[str, _Change, DesiredIssue]]:
+    """Where LogIssue implies something other than the Outbox has: key, what happens, what GitHub should show."""
+    queued = {row["key"]: row["desired"] for row in connection.execute(statements("outbox")["alerts_told"]).fetchall()}
+    parameters = {
+        "recent": now - RECENT,
+        "now": now,
+        "told": [key for key, desired in queued.items() if desired["state"] == "open"],
+    }
+    issues = connection.execute(statements("outbox")["alert_issues"], parameters).fetchall()
+    changes = ((issue, _change(issue, queued.get(issue["key"]), now)) for issue in issues)
+    return [(issue["key"], *change) for issue, change in changes if change]
+
+
+def _change(issue: Row, before: Mapping[str, Any] | None, now: datetime) -> tuple[_Change, DesiredIssue] | None:
+    is_open = issue["status"] != "resolved"
     if before is None:
-        if is_open and enqueue(connection, key, _desired(issue, None, now), now=now):
-            account.opened.append(key)
-        return
+        return ("opened", _desired(issue, None, now)) if is_open else None
     known: Mapping[str, Any] = before["about"]
     was_open = before["state"] == "open"
     urgent = _RANK.get(issue["severity"], 0) >= _RANK["high"]
     if not was_open and (not is_open or not urgent):
-        return
+        return None
     event = _event(issue, known, was_open=was_open)
     if issue["muted"] and is_open:
         event = None  # told before it was muted: its text stays true, nobody is notified
     if event is None and not _worth_an_update(issue, known, now):
-        return
-    comment = event or (before["comment"] and before["comment"].partition("\n")[2])
-    if not enqueue(connection, key, _desired(issue, comment, now), now=now):
-        return
+        return None
+    desired = _desired(issue, event or (before["comment"] and before["comment"].partition("\n")[2]), now)
     if not is_open:
-        account.closed.append(key)
-    elif not was_open:
-        account.opened.append(key)
-    else:
-        (account.commented if event else account.updated).append(key)
+        return "closed", desired
+    if not was_open:
+        return "opened", desired
+    return "commented" if event else "updated", desired
 
 
 def _worth_an_update(issue: Row, known: Mapping[str, Any], now: datetime) -> bool:

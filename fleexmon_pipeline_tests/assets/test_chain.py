@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from fleexmon_pipeline.schedules import late_lines_hourly, monitoring_every_5_minutes, predictions_hourly
-from fleexmon_pipeline.ticks import LATE
+from fleexmon_pipeline.ticks import Tick
 from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import (
@@ -127,7 +127,7 @@ def test_an_hour_materialised_again_changes_no_row(dagster: Project, blue: NodeS
 
     again = dagster.run("backfill_hours", TEN)
     as_a_tick = dagster.run("monitoring", TEN, tick="slot")
-    for_late_lines = dagster.run("monitoring", TEN, tick=LATE)
+    for_late_lines = dagster.run("monitoring", TEN, tick=Tick.LATE)
 
     assert fingerprints(dagster.database) == before
     assert (metadata(again, "raw_logs")["stored"], metadata(again, "raw_logs")["duplicates"]) == (0, 316)

@@ -16,9 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import dagster as dg
@@ -27,16 +26,16 @@ import stamina
 from psycopg_pool import PoolTimeout
 
 from fleexmon_pipeline.assets.raw_logs import slots_of
-from fleexmon_pipeline.catch_up import A_RUN, Due, due, no_longer_waiting, note_waiting
+from fleexmon_pipeline.catch_up import RUN_FAILED, Due, due, no_longer_waiting, note_waiting
 from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.database.connection import connect, open_pool
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.embedded.server import EmbeddedServer
-from fleexmon_pipeline.partitions import KEY_OF_AN_HOUR, key_of_hour
+from fleexmon_pipeline.partitions import HOUR_KEY_FORMAT, key_of_hour, moment_of
 from fleexmon_pipeline.schedules import late_lines_hourly, monitoring_every_5_minutes
-from fleexmon_pipeline.sensors import AT_ONCE
+from fleexmon_pipeline.sensors import MAX_HOURS_AT_ONCE
 from fleexmon_pipeline.settings import Node
-from fleexmon_pipeline.ticks import tick_tags
+from fleexmon_pipeline.ticks import Tick, tick_of, tick_tags
 from fleexmon_pipeline.window import DAY, SLOT, Window
 from fleexmon_pipeline_tests.bench.place import SPAWN
 from fleexmon_pipeline_tests.soak.compare import Found, compare
@@ -142,9 +141,9 @@ class Script:
         """As `remember_failures` and `catch_up` of sensors.py."""
         with connect(self.url) as connection:
             while self._failed:
-                note_waiting(connection, A_RUN, self._failed[-1], "run failed", now=now)
+                note_waiting(connection, RUN_FAILED, self._failed[-1], "run failed", now=now)
                 self._failed.pop()
-            found = due(connection, list(self.nodes), since=self.plan.window.since, now=now, limit=AT_ONCE)
+            found = due(connection, list(self.nodes), since=self.plan.window.since, now=now, limit=MAX_HOURS_AT_ONCE)
         return [caught_up(one) for one in found]
 
     def _run(self, request: dg.RunRequest, now: datetime, *, database_dies: bool = False) -> None:
@@ -173,7 +172,7 @@ class Script:
             return
         self._took = time.monotonic() - begun
         with suppress(psycopg.OperationalError), connect(self.url) as connection:
-            no_longer_waiting(connection, A_RUN, hour)  # as detected_issues at the end of the chain
+            no_longer_waiting(connection, RUN_FAILED, hour)  # as detected_issues at the end of the chain
 
     def _start(self, hour: Window, now: datetime, slots: Slots) -> Any:
         nodes = [node.node for node in self.nodes.values()]
@@ -211,17 +210,16 @@ def scheduled(tick: datetime) -> Iterator[dg.RunRequest]:
 
 def caught_up(one: Due) -> dg.RunRequest:
     """What the product's sensor asks for, but for the key."""
-    return dg.RunRequest(partition_key=key_of_hour(one.hour), tags=tick_tags("catch-up"))
+    return dg.RunRequest(partition_key=key_of_hour(one.hour), tags=tick_tags(Tick.CATCH_UP))
 
 
 def hour_of(request: dg.RunRequest) -> Window:
-    return Window.hour_of(datetime.strptime(f"{request.partition_key} +0000", f"{KEY_OF_AN_HOUR} %z").astimezone(UTC))
+    return Window.hour_of(moment_of(str(request.partition_key), HOUR_KEY_FORMAT))
 
 
 def wanted_by(request: dg.RunRequest) -> Slots:
-    """The stage is shown as much of a run as it looks at to know."""
-    context = SimpleNamespace(run=SimpleNamespace(tags=request.tags))
-    return slots_of(cast(dg.AssetExecutionContext, context))
+    """The slots that the stage polls in a run with these tags."""
+    return slots_of(tick_of(request.tags))
 
 
 def _collect(url: str, hour: Window, nodes: list[Node], now: datetime, slots: Slots, log: Path) -> None:

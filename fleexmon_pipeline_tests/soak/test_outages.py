@@ -14,10 +14,10 @@ import psycopg
 import pytest
 import stamina
 
-from fleexmon_pipeline.catch_up import A_RUN, MOST_ATTEMPTS, Due, due, no_longer_waiting, note_waiting
+from fleexmon_pipeline.catch_up import MOST_ATTEMPTS, RUN_FAILED, Due, due, no_longer_waiting, note_waiting
 from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.database.connection import Connection, Pool, connect, open_pool
-from fleexmon_pipeline.sensors import AT_ONCE
+from fleexmon_pipeline.sensors import MAX_HOURS_AT_ONCE
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
@@ -65,9 +65,11 @@ class Monitor:
     def due(self, now: datetime) -> list[Due]:
         with self.connections() as connection:
             for hour in self._failed:
-                note_waiting(connection, A_RUN, hour, "run failed", now=now)
+                note_waiting(connection, RUN_FAILED, hour, "run failed", now=now)
             self._failed.clear()
-            return due(connection, [node.name for node in self.nodes], since=at("00:00"), now=now, limit=AT_ONCE)
+            return due(
+                connection, [node.name for node in self.nodes], since=at("00:00"), now=now, limit=MAX_HOURS_AT_ONCE
+            )
 
     def run(self, hour: Window, now: datetime, slots: Slots) -> None:
         if self.dies:
@@ -79,7 +81,7 @@ class Monitor:
             self._failed.add(hour.since)
             return
         with self.connections() as connection:
-            no_longer_waiting(connection, A_RUN, hour)
+            no_longer_waiting(connection, RUN_FAILED, hour)
 
     def assert_has(self, records: dict[str, Sequence[Record]], until: str) -> None:
         """Every record before `until`, once, and each slot whole."""
