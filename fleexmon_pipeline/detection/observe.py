@@ -165,9 +165,3 @@ def _ancestry(
             if pasts:
                 baselines[node].patterns[root] = max(pasts, key=lambda past: past.lines)
     return found
-
-
-# -- what was seen of an hour ---------------------------------------------------------------------------------------
-
-
-# -- shadows --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ Here: reading, the line of every key, duplicate names, samples. What a rule may 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -126,13 +125,12 @@ class _RefusedError(FleexmonError):
 def _load(file: Traversable) -> tuple[Rule | None, _Lines, list[Problem]]:
     """The rule, if there is one; the lines of its keys; what is wrong with it."""
     try:
-        content = _read(file)
-        data, lines = _parse(content)
+        data, lines = _parse(_read(file))
         model = _model_of(data, lines)
     except _RefusedError as error:
         return None, {}, [Problem(file.name, error.line, error.reason)]
     try:
-        rule = model.model_validate(data, context={"version": hashlib.sha256(content).hexdigest()[:12]})
+        rule = model.model_validate(data)
     except ValidationError as error:
         return None, lines, _problems(file.name, lines, error)
     wrong = [Problem(file.name, lines["samples", str(index)], reason) for index, reason in check_samples(rule)]

@@ -6,6 +6,8 @@ and samples: `rule_files.py`. What fires: `evaluate.py`, `divergence.py` and `fo
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import string
 from collections.abc import Iterable, Mapping
@@ -94,6 +96,9 @@ Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Escalate = dict[Literal["count", "rate", "times"], dict[Severity, Figure]]
 
 
+WORDING = {"title", "description", "recommendation", "runbook", "samples"}  # may change without a new version
+
+
 class RuleBase(Strict):
     """What every rule has. Texts may name the figures of their kind in braces: `{count}`, `{template:.50}`."""
 
@@ -129,11 +134,13 @@ class RuleBase(Strict):
     _version: str = PrivateAttr(default="")
 
     def model_post_init(self, context: Any) -> None:
-        self._version = (context or {}).get("version", "")
+        del context
+        meaning = self.model_dump(mode="json", exclude=WORDING)
+        self._version = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def version(self) -> str:
-        """A hash of the file that the rule was read from."""
+        """A hash of what the rule means as it was read: everything but its wording."""
         return self._version
 
     @field_validator("title", "description", "recommendation")

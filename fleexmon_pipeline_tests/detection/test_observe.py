@@ -220,7 +220,7 @@ def test_a_silence_goes_on_as_long_as_it_lasts(connection: Connection) -> None:
     silence(connection, MIDNIGHT - 4 * DAY, HOUR_OF_TEN.until)
     found = judged(connection)
     assert len(found) == 12
-    assert found[-1].description.startswith("blue answers when it is asked for its log, and had no line for 107 hours")
+    assert found[-1].description.startswith("blue responds to polls but has logged nothing for 107 hours")
 
 
 @pytest.mark.parametrize("hours", [1, 2, 6])

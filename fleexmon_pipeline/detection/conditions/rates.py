@@ -86,6 +86,3 @@ def _young(scene: Scene, pattern: str | None) -> Flags:
     first = scene.first_seen.get(pattern) if pattern else None
     slots = scene.grid.first + np.arange(scene.grid.slots)
     return slots < first + SLOTS_A_DAY if first is not None else np.zeros(scene.grid.slots, bool)
-
-
-# -- new patterns, silence ------------------------------------------------------------------------------------------
