@@ -1,35 +1,74 @@
 """Turn a level as loggers write it into debug, info, warn, error or fatal.
 
-word = str(value)[:MAX_WORD_CHARACTERS].strip().strip("[]").lower()
-if level := LEVEL_OF_WORD.get(word):
+Here: words and numbers. Which field of a record is its level, and how the original is kept: `collection/records.py`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")  # ascending
 
 MAX_WORD_CHARACTERS = 200  # of a level's original word: one of 20 kB has been seen
 
-_WORDS = {
-    "debug": "trace verbose silly finest finer fine debug dbg d",
-    "info": "info information informational notice log http default i",
-    "warn": "warn warning wrn w",
-    "error": "error err severe failure fail e",
-    "fatal": "fatal critical crit alert emerg emergency panic dpanic f",
-}
-LEVEL_OF_WORD = {word: level for level, words in _WORDS.items() for word in words.split()}
-# Bunyan and pino count in tens, syslog from 7 down to 0, PHP's Monolog in hundreds.
-_NUMBERS = {10: "debug", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal",
-            7: "debug", 6: "info", 5: "info", 4: "warn", 3: "error", 2: "fatal", 1: "fatal", 0: "fatal",
-            100: "debug", 200: "info", 250: "info", 300: "warn", 400: "error", 500: "fatal", 550: "fatal",
-            600: "fatal"}  # fmt: skip
-_OTEL_LEVELS = ("debug", "debug", "info", "warn", "error", "fatal")  # 1-4, 5-8, … 21-24
-_DECORATION = re.compile(r"\x1b\[[0-9;]*m|^[\s\[(<]+|[\s\])>:!]+$")  # winston's colours, brackets
+_WORDS: dict[Level, str] = {
+    "debug": "trace trc verbose vrb silly finest finer fine config debug dbg dbug debg debugging d t v",
+    "info": "info inf information informational notice note log http default success audit system hint detail "
+            "statement hinweis i n",
+    "warn": "warn warning wrn deprecation deprecated warnung avertissement advertencia w",
+    "error": "error err severe failure fail failed fehler erreur schwerwiegend grave e",
+    "fatal": "fatal ftl critical crit alert emerg emrg emergency panic pnc dpanic assert f c",
+}  # fmt: skip
+LEVEL_OF_WORD: dict[str, Level] = {word: level for level, words in _WORDS.items() for word in words.split()}
+# Loggers cut words, mostly to four letters: ERRO, TRAC, CRIT, VERB.
+_OFTEN_CUT = "trace verbose debug information notice warning error severe failure critical fatal panic emergency alert"
+_CUT_WORDS: dict[str, Level] = {
+    word[:length]: LEVEL_OF_WORD[word] for word in _OFTEN_CUT.split() for length in range(4, len(word))
+} | {"trce": "debug", "fatl": "fatal", "eror": "error"}
+
+# Bunyan and pino count in tens, syslog from 7 down to 0, PHP's Monolog in hundreds, log4js and logback in ten
+# thousands.
+_NUMBERS: dict[int, Level] = {
+    10: "debug", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal",
+    7: "debug", 6: "info", 5: "info", 4: "warn", 3: "error", 2: "fatal", 1: "fatal", 0: "fatal",
+    100: "debug", 200: "info", 250: "info", 300: "warn", 400: "error", 500: "fatal", 550: "fatal", 600: "fatal",
+    5_000: "debug", 10_000: "debug", 20_000: "info", 30_000: "warn", 40_000: "error", 50_000: "fatal",
+}  # fmt: skip
+_OTEL_LEVELS: tuple[Level, ...] = ("debug", "debug", "info", "warn", "error", "fatal")  # 1-4, 5-8, … 21-24
+_DECORATION = re.compile(r"\x1b\[[0-9;]*m|^[\s\[(<|]+|[\s\])>:!|]+$")  # winston's colours, brackets
 _STEP = re.compile(r"(?<=[a-z])[+-]?[0-9]+$")  # INFO2 of OpenTelemetry, ERROR+2 of Go's slog
+
+# Scales that only the other fields of a record reveal: all of a group must be there. Its first is the rarest.
+_Scale = Mapping[int, Level]
+_ASCENDING: _Scale = dict(enumerate(LEVELS))  # Nextcloud
+_PYTHON: _Scale = {5: "debug", 10: "debug", 20: "info", 25: "info", 30: "warn", 40: "error", 50: "fatal"}
+_JAVA: _Scale = {300: "debug", 400: "debug", 500: "debug", 700: "debug", 800: "info", 900: "warn", 1_000: "error"}
+_LOG4J: _Scale = {100: "fatal", 200: "error", 300: "warn", 400: "info", 500: "debug", 600: "debug"}
+_GOOGLE: _Scale = {0: "info", 100: "debug", 200: "info", 300: "info", 400: "warn", 500: "error", 600: "fatal",
+                   700: "fatal", 800: "fatal"}  # fmt: skip
+_MYSQL: _Scale = {0: "info", 1: "error", 2: "warn", 3: "info"}
+_WINDOWS: _Scale = {0: "info", 1: "fatal", 2: "error", 3: "warn", 4: "info", 5: "debug"}
+_DOT_NET: _Scale = {0: "debug", 1: "debug", 2: "info", 3: "warn", 4: "error", 5: "fatal"}
+_RUBY: _Scale = {0: "debug", 1: "info", 2: "warn", 3: "error", 4: "fatal", 5: "info"}
+_ANDROID: _Scale = {2: "debug", 3: "debug", 4: "info", 5: "warn", 6: "error", 7: "fatal"}
+_SCALES = [(names.split()[0], frozenset(names.split()), scale) for names, scale in (
+    ("reqId app userAgent version", _ASCENDING), ("reqId app remoteAddr", _ASCENDING),
+    ("levelno", _PYTHON), ("levelname", _PYTHON), ("funcName lineno", _PYTHON), ("pathname lineno", _PYTHON),
+    ("sourceClassName", _JAVA), ("sourceMethodName", _JAVA), ("loggerClassName loggerName sequence", _JAVA),
+    ("intLevel", _LOG4J), ("standardLevel", _LOG4J),
+    ("insertId", _GOOGLE), ("logName resource", _GOOGLE), ("jsonPayload", _GOOGLE), ("textPayload", _GOOGLE),
+    ("err_code subsystem", _MYSQL),
+    ("EventID Channel", _WINDOWS), ("EventID ProviderName", _WINDOWS), ("EventID SourceName", _WINDOWS),
+    ("EventId ProviderGuid", _WINDOWS), ("ProviderName Id", _WINDOWS),
+    ("MessageTemplate", _DOT_NET), ("severityLevel", _ASCENDING), ("@mt", _DOT_NET), ("EventId Category", _DOT_NET),
+    ("LogLevel Category", _DOT_NET),
+    ("progname", _RUBY), ("tid tag pid", _ANDROID),
+)]  # fmt: skip
+MAX_ON_A_SCALE = 1_000
+_REVEALING = frozenset(first for first, _, _ in _SCALES)
 
 
 def read_level(value: object) -> str:
@@ -37,27 +76,46 @@ def read_level(value: object) -> str:
     return known_level(value) or "info"
 
 
-def known_level(value: object) -> str | None:
+def known_level(value: object) -> Level | None:
     """None for an unknown word or number."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, float)):
-        return _numbered(int(value)) if value == value and abs(value) < 1_000 else None  # noqa: PLR0124
+        return _numbered(int(value)) if value == value and abs(value) < 100_000 else None  # noqa: PLR0124
     word = str(value)[:MAX_WORD_CHARACTERS].strip().strip("[]").lower()
     if level := LEVEL_OF_WORD.get(word):
         return level
     word = _DECORATION.sub("", _DECORATION.sub("", word))
     if word.isascii() and word.isdigit():
         return _numbered(int(word[:6]))
-    return LEVEL_OF_WORD.get(word) or LEVEL_OF_WORD.get(_STEP.sub("", word))
+    word = word.rpartition(".")[2] if word.count(".") == 1 else word  # LogLevel.Error
+    return LEVEL_OF_WORD.get(word) or LEVEL_OF_WORD.get(_STEP.sub("", word)) or _CUT_WORDS.get(word)
 
 
-def _numbered(number: int) -> str | None:
+def _numbered(number: int) -> Level | None:
     """35, a custom level between two of pino, counts as the lower one."""
     return _NUMBERS.get(number) or (_NUMBERS.get(number // 10 * 10) if 10 < number < 100 else None)
 
 
-def otel_level(value: object) -> str | None:
+def level_in(record: Mapping[str, Any], value: object) -> Level | None:
+    """The level of a value of this record: a number is on the scale that the record's other fields reveal."""
+    number = _number(value)
+    if number is not None and abs(number) <= MAX_ON_A_SCALE and record.keys() & _REVEALING:
+        scale = next((scale for _, fields, scale in _SCALES if fields <= record.keys()), None)
+        if scale is not None and number in scale:
+            return scale[number]
+    return known_level(value)
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str):
+        return int(value) if len(value) <= 6 and value.isascii() and value.isdigit() else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:  # noqa: PLR0124
+        return None
+    return int(value) if abs(value) < 1_000_000 else None
+
+
+def otel_level(value: object) -> Level | None:
     """The level of OpenTelemetry's severityNumber; None if it is not one."""
     if isinstance(value, str):  # protobuf's name, SEVERITY_NUMBER_ERROR2
         word = value[:MAX_WORD_CHARACTERS].upper().removeprefix("SEVERITY_NUMBER_")

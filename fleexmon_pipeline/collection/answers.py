@@ -1,8 +1,8 @@
 """A node's answer becomes records while it arrives, run by run, so that a bad one does not lose its neighbours.
 
-Taken: an array, `{"logs": [...]}`, one JSON object a line. A body that breaks off gives what came before the break.
-Only what is not split yet is in memory, a few MB, however long the answer is. A record over the limit goes by unread,
-to be rejected; where it ends: `long_records.py`.
+Accepted: an array, `{"logs": [...]}`, one JSON object per line (NDJSON), one record. A body that breaks off gives what
+came before the break. Only what is not split yet is in memory, a few MB, however long the answer is. A record over the
+limit is skipped and rejected; finding its end: `long_records.py`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
 from fleexmon_pipeline.collection.long_records import find_end, skip_record
 from fleexmon_pipeline.collection.record_runs import Raw, Run, reason_of
+from fleexmon_pipeline.collection.records import RejectedError, read
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.settings import Limits
@@ -23,7 +25,8 @@ SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when the
 MAX_UNRECOGNISED_BYTES = 32_000_000  # of an object whose form cannot be told from its beginning
 BOM = b"\xef\xbb\xbf"
 SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
-CLIP_BYTES = 400  # bytes of a body that is no answer, for its reason
+CLIP_BYTES = 400  # of a body that is not an answer, for the reason
+MAX_BANNER_BYTES = 64_000  # of lines that are no records before the first one that is
 MAX_JSON_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
 TRUNCATED = "Input data was truncated"  # msgspec's word for JSON that is sound as far as it goes
 TRIES = 32  # ends of objects that are looked at from behind: records may hold arrays of objects themselves
@@ -33,6 +36,10 @@ class NotAnAnswerError(FleexmonError, ValueError):
     """The body holds no records at all: HTML, prose, another API's JSON. The text says what was there instead."""
 
 
+class EmptyBodyError(NotAnAnswerError):
+    """No bytes at all: nothing to report, or nothing that works. Only the way it was sent can tell."""
+
+
 class _Wrapped(msgspec.Struct):
     logs: list[msgspec.Raw]
 
@@ -40,6 +47,7 @@ class _Wrapped(msgspec.Struct):
 _wrapped = msgspec.json.Decoder(_Wrapped)
 _SPACE = re.compile(r"[\s,]*")
 _START_OF_LOGS = re.compile(rb'\s*\{\s*"logs"\s*:\s*\[')
+_START_OF_ARRAY = re.compile(rb"\[\s*(?:[\[{\]\"\d-]|true|false|null|$)")  # no text such as `[INFO] started`
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _COMMA = re.compile(rb"[\s,]*")
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")
@@ -52,9 +60,9 @@ _START_OF_RECORD = re.compile(rb'\s*\{\s*"(?:' + "|".join(_RECORD_FIELDS).encode
 class Splitter:
     """`for run in splitter.runs(chunks)`; afterwards `broken` says why there may have been more, or is None."""
 
-    def __init__(self, most_bytes_of_a_record: int = Limits().record_bytes) -> None:
+    def __init__(self, max_record_bytes: int = Limits().record_bytes) -> None:
         self.broken: str | None = None
-        self._most = most_bytes_of_a_record
+        self._max = max_record_bytes
         self._count = 0
 
     def runs(self, chunks: Iterable[bytes]) -> Iterator[Run]:
@@ -65,31 +73,30 @@ class Splitter:
             buffer += chunk
             if buffer.startswith(BOM):
                 del buffer[: len(BOM)]
-            start = bytes(buffer[:1_000]).lstrip()
-            if not start:
+            if buffer[:1].isspace():
+                buffer = buffer.lstrip()
+            if not buffer:
                 continue
-            if start[:1] == b"[":
-                del buffer[: buffer.index(b"[") + 1]
-                yield from self._array(buffer, parts, opening=b"[")
-                return
-            if start[:1] != b"{":
-                while len(buffer) < CLIP_BYTES and (more := next(parts, b"")):
-                    buffer += more
-                raise NotAnAnswerError(f"not JSON: {clip(bytes(buffer))}")
-            if found := _START_OF_LOGS.match(buffer):
-                del buffer[: found.end()]
+            if match := _START_OF_LOGS.match(buffer):
+                del buffer[: match.end()]
                 yield from self._array(buffer, parts, opening=b'{"logs":[')
                 return
-            if (end := buffer.find(b"\n")) >= 0 and _is_record(bytes(buffer[:end])):
+            if _START_OF_ARRAY.match(buffer):
+                del buffer[:1]
+                yield from self._array(buffer, parts, opening=b"[")
+                return
+            end, is_object = buffer.find(b"\n"), buffer[:1] == b"{"
+            if end >= 0 and (_is_record(bytes(buffer[:end])) or _has_record_line(buffer, end)):
                 yield from self._lines(buffer, parts)
                 return
-            if end < 0 and len(buffer) > self._most and _START_OF_RECORD.match(buffer):
+            if end < 0 and len(buffer) > self._max and _START_OF_RECORD.match(buffer):
                 yield from self._lines(buffer, parts)
                 return
+            if not is_object and len(buffer) > MAX_BANNER_BYTES:
+                raise NotAnAnswerError(f"not JSON: {clip(bytes(buffer))}")
             if len(buffer) > MAX_UNRECOGNISED_BYTES:
-                raise NotAnAnswerError(
-                    f"an object of more than {MAX_UNRECOGNISED_BYTES:,} bytes: {clip(bytes(buffer))}"
-                )
+                size = f"{MAX_UNRECOGNISED_BYTES:,}"
+                raise NotAnAnswerError(f"an object of more than {size} bytes: {clip(bytes(buffer))}")
         yield from self._whole(bytes(buffer))
 
     def _array(self, buffer: bytearray, chunks: Iterator[bytes], *, opening: bytes) -> Iterator[Run]:
@@ -100,7 +107,7 @@ class Splitter:
             if len(buffer) < enough:
                 continue
             _drop_comma(buffer)
-            is_long = len(buffer) > min(SALVAGE_FROM, self._most)
+            is_long = len(buffer) > min(SALVAGE_FROM, self._max)
             unfinished = is_long and _is_unfinished(bytes(buffer))
             run, end = (Run([]), 0) if unfinished else _split_off(buffer)
             if not run and is_long and not unfinished:
@@ -112,7 +119,7 @@ class Splitter:
                 run = self._counted(run, end)
                 del buffer[:end]
                 yield run
-            elif len(buffer) > self._most:
+            elif len(buffer) > self._max:
                 long = self._skip_record(buffer, chunks)
                 if long is None:
                     return
@@ -136,7 +143,7 @@ class Splitter:
             *whole, rest = bytes(buffer).split(b"\n")
             yield self._counted(Run([line for line in whole if line.strip()]), len(buffer))
             buffer[:] = rest
-            if len(buffer) > self._most:
+            if len(buffer) > self._max:
                 long = self._skip_record(buffer, chunks, is_line=True)
                 if long is None:
                     return
@@ -146,7 +153,7 @@ class Splitter:
             for chunk in chunks:
                 buffer += chunk
                 gathered = True
-                if b"\n" in chunk or len(buffer) > self._most:  # a line of 1 GB took 2.9 GB of memory
+                if b"\n" in chunk or len(buffer) > self._max:  # a line of 1 GB took 2.9 GB of memory
                     break
             if not gathered:
                 break
@@ -158,7 +165,7 @@ class Splitter:
     def _whole(self, body: bytes) -> Iterator[Run]:
         """An object whose form only its end tells: one record, or an answer with other fields before `logs`."""
         if not body.strip():
-            raise NotAnAnswerError("an empty body")
+            raise EmptyBodyError("an empty body")
         try:
             run = Run(_wrapped.decode(body).logs)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -168,17 +175,17 @@ class Splitter:
     def _counted(self, run: Run, length: int) -> Run:
         """Without the records that are too long. `length`: bytes, at least, that they have together."""
         self._count += len(run)
-        return run.within(self._most) if length > self._most else run
+        return run.within(self._max) if length > self._max else run
 
     def _skip_record(self, buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> Run | None:
         """The record that `buffer` begins with; `buffer` is then what follows. None, and `broken`: it has no end."""
         found = skip_record(buffer, chunks, is_line=is_line)
         if found is None:
-            self.broken = f"after {self._count:,} records one has more than {self._most:,} bytes and no end"
+            self.broken = f"after {self._count:,} records one has more than {self._max:,} bytes and no end"
             return None
         self._count += 1
         head, length = found
-        return Run([], too_long=[(head, reason_of(length, self._most))])
+        return Run([], too_long=[(head, reason_of(length, self._max))])
 
 
 def _drop_comma(buffer: bytearray) -> None:
@@ -199,15 +206,29 @@ def _is_unfinished(buffer: bytes) -> bool:
 
 
 def _record(body: bytes) -> Raw:
+    """An answer that is one record."""
     try:
-        found = json.loads(body)
+        record = json.loads(body)
     except (ValueError, RecursionError):
         raise NotAnAnswerError(f"not JSON: {clip(body)}") from None
-    if "logs" in found:
-        raise NotAnAnswerError(f'its "logs" is a JSON {type(found["logs"]).__name__}, not an array')
-    if not any(name in found for name in _RECORD_FIELDS):
+    if not isinstance(record, dict):
+        raise NotAnAnswerError(f"not JSON records: {clip(body)}")
+    if "logs" in record:
+        raise NotAnAnswerError(f'its "logs" is a JSON {type(record["logs"]).__name__}, not an array')
+    if not _has_its_fields(record, body):
         raise NotAnAnswerError(f'an object without "logs": {clip(body)}')
     return body
+
+
+def _has_its_fields(record: dict[str, Any], raw: bytes) -> bool:
+    """Whether it is a log record: of the node API, perhaps a bad one, or a good one of any logger."""
+    if any(name in record for name in _RECORD_FIELDS):
+        return True
+    try:
+        read(raw)
+    except RejectedError:
+        return False
+    return True
 
 
 def _split_off(buffer: bytearray) -> tuple[Run, int]:
@@ -275,10 +296,21 @@ def _is_object(line: bytes) -> bool:
 
 def _is_record(line: bytes) -> bool:
     try:
-        found = json.loads(line)
+        record = json.loads(line)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and "logs" not in found
+    return isinstance(record, dict) and "logs" not in record
+
+
+def _has_record_line(buffer: bytearray, end: int) -> bool:
+    """Whether a later line is a record: then all lines are, and a first one that is none costs itself alone.
+
+    An object that goes on after its first line is none of them: what looks like a record is a part of it.
+    """
+    if buffer[:1] == b"{" and not buffer[:end].rstrip().endswith(b"}"):
+        return False
+    lines = bytes(buffer[end:MAX_BANNER_BYTES]).split(b"\n")[:-1]
+    return any(_is_record(line) and _has_its_fields(json.loads(line), line) for line in lines if line[:1] == b"{")
 
 
 def clip(body: bytes) -> str:

@@ -25,6 +25,11 @@ from fleexmon_pipeline.settings import Limits
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 ATTEMPTS = 3
+NO_CONTENT = 204
+NDJSON = frozenset(f"application/{name}" for name in (
+    "x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "json-lines", "stream+json", "x-json-stream",
+    "json-seq",
+))  # fmt: skip
 
 Ask = Callable[[], AbstractContextManager[httpx.Response]]
 
@@ -49,6 +54,7 @@ class Answer:
         self.bytes = 0
         self.seconds = 0.0
         self.error: str | None = None
+        self.may_be_empty = False  # whether a body without a byte says that there are no lines
         self.runs: Iterator[Run] = iter(())
         self._started = time.monotonic()
         self._connection: socket.socket | None = None
@@ -162,6 +168,7 @@ def _open(answer: Answer, stack: ExitStack, ask: Ask, content_type: str | None) 
     try:
         response = stack.enter_context(ask())
         _check(response, content_type)
+        answer.may_be_empty = response.status_code == NO_CONTENT or _media_type(response) in NDJSON
         encoding = response.headers.get("Content-Encoding", "")
         chunks = unpacked(answer.in_time(response.iter_raw()), encoding, answer.limits.ratio)
         return chain([next(chunks, b"")], chunks)
@@ -183,11 +190,15 @@ def _check(response: httpx.Response, content_type: str | None) -> None:
     elif response.status_code == 400:  # only its own text can say what is wrong with the request
         body = clip(next(response.iter_bytes(CLIP_BYTES), b""))
         reason += f": {body}" if body else ""
-    if response.status_code != 200:
+    if response.status_code not in (200, NO_CONTENT):
         raise FetchError(reason)
     received = response.headers.get("Content-Type", "")
     if content_type and not received.startswith(content_type):
         raise FetchError(f"answered {clip(received.encode()) or 'no Content-Type'}, not {content_type}")
+
+
+def _media_type(response: httpx.Response) -> str:
+    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
 def plain(error: Exception) -> str:

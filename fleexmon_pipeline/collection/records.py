@@ -1,7 +1,8 @@
-"""A record as a node sent it becomes a line as LogEntry keeps it, or a reason why not.
+"""Turn a record as a node sent it into a line of LogEntry, or a reason why not.
 
-Here: field names and texts. Nothing is invented: a record without a time is rejected, never "now". Whatever else a
-record holds goes to metadata. The forms of a time: `times.py`; of a level: `levels.py`.
+Here: decoding, metadata and texts that PostgreSQL takes. Nothing is invented: a record without a time is rejected,
+never "now". Whatever else a record holds goes to metadata. Which field is what: `reading/`; the forms of a time:
+`times.py`; of a level: `levels.py`.
 """
 
 from __future__ import annotations
@@ -9,39 +10,34 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from fleexmon_pipeline.collection.times import EPOCH, RejectedError, read_time
-from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS, known_level, otel_level
+from fleexmon_pipeline.collection.reading.fields import (
+    MESSAGE_FIELDS,
+    TIME_FIELDS,
+    Found,
+    blank_message_of,
+    level_of,
+    level_word,
+    message_of,
+    text_of,
+    time_of,
+    weaker_message_of,
+)
+from fleexmon_pipeline.collection.reading.layers import Layer, layers_of
+from fleexmon_pipeline.collection.reading.text_levels import level_in_text
+from fleexmon_pipeline.collection.times import EPOCH, RejectedError, has_zone, read_time
+from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS
 
-__all__ = ["EPOCH", "Line", "RejectedError", "read", "read_time", "storable"]
+__all__ = ["EPOCH", "Line", "Origins", "RejectedError", "explain", "read", "read_time", "storable"]
 
-MAX_MESSAGE_CHARACTERS = 1_000_000  # of a message; a 10 MB one is cut, its length and hash stand in metadata
+MAX_MESSAGE_CHARACTERS = 1_000_000  # a 10 MB message is cut; its length and hash stand in metadata
 MAX_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and where it strikes depends on the caller
-
-# What loggers call these; the first that is there wins. Exactly so first, then in any case.
-TIME_FIELDS = (
-    "timestamp", "time", "@timestamp", "ts", "timeUnixNano", "datetime", "date", "eventTime", "__REALTIME_TIMESTAMP",
-    "asctime",  # python-json-logger
-    "time_unix_nano", "observedTimeUnixNano", "observed_timestamp",  # OpenTelemetry, when the event has no time
-    "timereported", "timegenerated", "isodate", "_SOURCE_REALTIME_TIMESTAMP",  # rsyslog, syslog-ng, journald
-    "instant", "@t", "t",  # log4j 2, Serilog, MongoDB
-)  # fmt: skip
-LEVEL_FIELDS = (
-    "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
-    "severity_text", "level_name", "loglevel", "log_level", "syslogseverity", "@level", "@l",
-)  # fmt: skip
-MESSAGE_FIELDS = ("message", "msg", "body", "text", "MESSAGE")
-# These only where they are text: ECS has an object of the name event, and Docker the line itself as log.
-TEXT_FIELDS = ("short_message", "event", "@message", "@m", "formattedMessage", "RenderedMessage", "textPayload", "log",
-               "@mt")  # fmt: skip
-_OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
-ERROR_FIELDS = ("err", "error", "exception")
-STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x")
+OUR_DEFAULT = "default"  # the origin of a level that nothing in the record says
+OUR_TEXT = "text of the message"  # the origin of a level that stands at the head of the message
 
 
 class Line(msgspec.Struct, gc=False):
@@ -65,13 +61,26 @@ def _int(text: str) -> int | str:
     return int(text) if len(text) < 600 else text
 
 
-# Unlike msgspec, json takes lone surrogates, NaN and raw control characters, which wild loggers send.
+# Unlike msgspec, json accepts lone surrogates, NaN and raw control characters, which wild loggers send.
 _decode = json.JSONDecoder(strict=False).decode
 _decode_long = json.JSONDecoder(strict=False, parse_int=_int).decode  # numbers of thousands of digits, as text
 
 
+class Origins(NamedTuple):
+    """The fields that time, level and message were taken from."""
+
+    time: str
+    level: str
+    message: str
+
+
 def read(raw: bytes) -> Line:
     """One JSON record, whatever its form. Raises RejectedError, and nothing else."""
+    return explain(raw)[0]
+
+
+def explain(raw: bytes) -> tuple[Line, Origins]:
+    """The same, and where it was found."""
     try:
         is_odd = bool(_ODD.search(raw)) or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
         return _line(_record(raw), is_odd=is_odd)
@@ -95,22 +104,22 @@ def _record(raw: bytes) -> dict[str, Any]:
     return record
 
 
-def _line(rest: dict[str, Any], *, is_odd: bool) -> Line:
-    """`rest` loses what has a column of its own; what is left goes to metadata, looked through where it `is_odd`."""
-    moment = _time(rest)
-    level, original = _level(rest)
-    text = _message(rest)
-    given = rest.pop("metadata", None)
-    metadata: dict[str, Any] = dict(given) if isinstance(given, dict) else {} if given is None else {"metadata": given}
-    for name, value in rest.items():
-        _put(metadata, name, value)
+def _line(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
+    """What has a column of its own is taken; what is left goes to metadata, which is checked if it `is_odd`."""
+    layers = layers_of(record)
+    moment, time_origin = _take_time(layers)
+    level, original, level_origin = _take_level(layers)
+    text, message_origin = _take_message(layers)
+    if level is None:
+        level, level_origin = level_in_text(text), OUR_TEXT
+    if level is None:
+        level, level_origin = "info", OUR_DEFAULT
+    metadata = _metadata(layers)
     if original is not None and original != level:
         _put_ours(metadata, "originalLevel", str(original)[:MAX_WORD_CHARACTERS])
     message = storable(text)
     if message != text:
-        _put_ours(
-            metadata, "messageJson", json.dumps(text)[:MAX_MESSAGE_CHARACTERS]
-        )  # the exact text, should anyone need it
+        _put_ours(metadata, "messageJson", json.dumps(text)[:MAX_MESSAGE_CHARACTERS])  # the exact text
     if len(message) > MAX_MESSAGE_CHARACTERS:
         _put_ours(metadata, "messageLength", len(text))
         _put_ours(metadata, "messageSha256", hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
@@ -120,7 +129,67 @@ def _line(rest: dict[str, Any], *, is_odd: bool) -> Line:
     if altered:
         _put_ours(kept, "metadataJson", json.dumps(metadata)[:MAX_MESSAGE_CHARACTERS])
     encoded = _encoder.encode(kept).decode() if kept else None
-    return Line(moment, moment.isoformat(), level, message, encoded)
+    return Line(moment, moment.isoformat(), level, message, encoded), Origins(time_origin, level_origin, message_origin)
+
+
+def _metadata(layers: list[Layer]) -> dict[str, Any]:
+    """Inner fields keep their names; an outer field of the same name gets another."""
+    metadata: dict[str, Any] = {}
+    for layer in layers:
+        given = layer.fields.pop("metadata", None)
+        for name, value in given.items() if isinstance(given, dict) else [] if given is None else [("metadata", given)]:
+            _put(metadata, name, value)
+        for name, value in layer.fields.items():
+            _put(metadata, name, value)
+    return metadata
+
+
+def _taken(layer: Layer, found: Found) -> str:
+    """Take the field out of its layer. Returns its name in the outermost record."""
+    if found.taken:
+        layer.fields.pop(found.name, None)
+    return layer.path + found.name
+
+
+def _take_time(layers: list[Layer]) -> tuple[datetime, str]:
+    """The first usable time, in a record within a record one that says its zone: a container's own may be another."""
+    if layers[-1].fields.get("timeUnixNano") in (0, "0", ""):  # OpenTelemetry: not known
+        del layers[-1].fields["timeUnixNano"]
+    if len(layers) == 1 and (found := time_of(layers[0].fields).usable):
+        return found.value, _taken(layers[0], found)
+    times = [(layer, time_of(layer.fields)) for layer in layers]
+    usable = [(layer, time.usable) for layer, time in times if time.usable]
+    if len(usable) > 1:
+        usable.sort(key=lambda found: not has_zone(found[0].fields.get(found[1].name)))
+    for layer, found in [*usable, *((layer, time.doubtful) for layer, time in times if time.doubtful)]:
+        return found.value, _taken(layer, found)
+    raise next((time.error for _, time in times if time.error), None) or RejectedError(
+        f"no time: none of {', '.join(TIME_FIELDS[:4])} …"
+    )
+
+
+def _take_level(layers: list[Layer]) -> tuple[str | None, Any, str]:
+    """The level, or None; the word that says so, or that nobody knows; its field."""
+    for layer in layers:
+        if answer := level_of(layer.fields):
+            level, found = answer
+            origin = _taken(layer, found)
+            if found.value is None and (unknown := level_word(layer.fields)):  # beside OpenTelemetry's number
+                _taken(layer, unknown)
+                return level, unknown.value, origin
+            return level, found.value, origin
+    for layer in layers:
+        if unknown := level_word(layer.fields):
+            return None, unknown.value, _taken(layer, unknown)
+    return None, None, ""
+
+
+def _take_message(layers: list[Layer]) -> tuple[str, str]:
+    for finder in (message_of, weaker_message_of, blank_message_of):
+        for layer in layers:
+            if found := finder(layer.fields):
+                return text_of(found.value), _taken(layer, found)
+    raise RejectedError(f"no message: none of {', '.join(MESSAGE_FIELDS)}")
 
 
 def _put(metadata: dict[str, Any], name: str, value: Any) -> None:
@@ -130,124 +199,10 @@ def _put(metadata: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _put_ours(metadata: dict[str, Any], name: str, value: Any) -> None:
-    """A field of ours has its name, the record's own of that name another."""
+    """A field of ours keeps its name; the record's own field of that name gets another."""
     if name in metadata:
         _put(metadata, f"record.{name}", metadata[name])
     metadata[name] = value
-
-
-def _take(record: dict[str, Any], names: tuple[str, ...], kinds: type | tuple[type, ...] = object) -> Any:
-    for name in names:
-        found = record.get(name)
-        if found is not None and isinstance(found, kinds):
-            return record.pop(name)
-    return None
-
-
-def _take_in_any_case(record: dict[str, Any], names: tuple[str, ...], kinds: type | tuple[type, ...] = object) -> Any:
-    """`Timestamp`, `LEVEL`: .NET, Go structures, hand-made loggers."""
-    lowered = {name.lower(): name for name in sorted(record, reverse=True)}
-    return _take(record, tuple(lowered[name.lower()] for name in names if name.lower() in lowered), kinds)
-
-
-def _time(rest: dict[str, Any]) -> datetime:
-    if rest.get("timeUnixNano") in (0, "0", ""):  # OpenTelemetry: not known
-        del rest["timeUnixNano"]
-    found = _take(rest, TIME_FIELDS)
-    if found is None:
-        found = _take_in_any_case(rest, TIME_FIELDS, (str, int, float, dict))
-    if found is None:
-        raise RejectedError(f"no time: none of {', '.join(TIME_FIELDS[:4])} …")
-    return read_time(found)
-
-
-def _level(rest: dict[str, Any]) -> tuple[str, Any]:
-    """The level, and the word that said so, if it was one."""
-    original = _take(rest, LEVEL_FIELDS)
-    if original is None:
-        original = next(_inner_levels(rest), None)
-    if original is None:
-        original = _take_in_any_case(rest, LEVEL_FIELDS, (str, int, float))
-    level = known_level(original)
-    if level is None:
-        level = next((found for name in _OTEL_FIELDS if (found := otel_level(rest.get(name)))), "info")
-    return level, original
-
-
-def _inner_levels(record: dict[str, Any]) -> Iterator[Any]:
-    """Levels that stand deeper, and stay there: ECS' {"log": {"level": …}}, MongoDB's {"s": "E", "t": {"$date": …}}."""
-    log, short = record.get("log"), record.get("s")
-    if isinstance(log, dict) and log.get("level") is not None:
-        yield log["level"]
-    if isinstance(short, str) and len(short) <= 2 and "ctx" in record:
-        yield short
-
-
-def has_level(record: dict[str, Any]) -> bool:
-    """Whether the record itself says how bad it is."""
-    named = any(record.get(name) is not None for name in (*LEVEL_FIELDS, *_OTEL_FIELDS))
-    return named or any(True for _ in _inner_levels(record))
-
-
-def has_message(record: dict[str, Any]) -> bool:
-    """Whether the record says something."""
-    if any(record.get(name) is not None for name in (*MESSAGE_FIELDS, *ERROR_FIELDS)):
-        return True
-    return any(isinstance(record.get(name), str) for name in TEXT_FIELDS)
-
-
-def _message(rest: dict[str, Any]) -> str:
-    text = _take(rest, MESSAGE_FIELDS[:-1])
-    if text is None:
-        text = _journald(_take(rest, MESSAGE_FIELDS[-1:]))
-    if text is None:
-        text = _take(rest, TEXT_FIELDS, str)
-    if text is None:  # an error logged by itself; it stays in metadata with its stack
-        text = next((found for name in ERROR_FIELDS if (found := _of_error(rest.get(name))) is not None), None)
-    if text is None:
-        text = _take_in_any_case(rest, (*MESSAGE_FIELDS, *TEXT_FIELDS), str)
-    if text is None:
-        text = next((_first_line(rest[name]) for name in STACK_FIELDS if _first_line(rest.get(name))), None)
-    if text is None:
-        raise RejectedError(f"no message: none of {', '.join(MESSAGE_FIELDS)}")
-    plain = _plain(text)
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
-
-
-def _of_error(error: Any) -> Any:
-    """`{"type": "TypeError", "message": …, "stack": …}`, or what stands in its place; None where it says nothing."""
-    if isinstance(error, list) and error:
-        error = error[0]
-    if isinstance(error, dict):
-        said = (error.get(name) for name in ("message", "msg", "reason"))
-        stacks = (_first_line(error.get(name)) for name in STACK_FIELDS)
-        kinds = (error.get(name) for name in ("type", "name", "code"))
-        return next((text for text in (*said, *stacks, *kinds) if text is not None), None)
-    return error or None
-
-
-def _first_line(stack: Any) -> str | None:
-    return stack.strip().partition("\n")[0] or None if isinstance(stack, str) else None
-
-
-def _journald(value: Any) -> Any:
-    """What is not UTF-8 comes as an array of bytes."""
-    if isinstance(value, list) and value and all(type(one) is int and 0 <= one < 256 for one in value):
-        return bytes(value).decode("utf-8", "backslashreplace")
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """OTLP's `{"stringValue": "x"}` → `"x"`; anything else is what it was."""
-    if not isinstance(value, dict) or len(value) != 1:
-        return value
-    [(kind, inner)] = value.items()
-    values = inner.get("values") if isinstance(inner, dict) else None
-    if kind == "arrayValue" and isinstance(values, list):
-        return [_plain(one) for one in values]
-    if kind == "kvlistValue" and isinstance(values, list) and all(isinstance(one, dict) for one in values):
-        return {str(one.get("key")): _plain(one.get("value")) for one in values}
-    return inner if kind in ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue") else value
 
 
 def storable(text: str) -> str:

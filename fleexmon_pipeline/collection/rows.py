@@ -21,6 +21,7 @@ from fleexmon_pipeline.collection.account import NodeAccount
 from fleexmon_pipeline.collection.line_ids import Identities
 from fleexmon_pipeline.collection.record_runs import Run
 from fleexmon_pipeline.collection.records import MAX_MESSAGE_CHARACTERS, Line, RejectedError, read, read_time
+from fleexmon_pipeline.collection.times import MIN_TIME
 from fleexmon_pipeline.database.row_ids import VERSION_8
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import EPOCH, SLOT, Window
@@ -195,10 +196,12 @@ class Rows:
             return None
 
     def _put_aside(self, run: Run, n: int, moment: datetime) -> None:
-        if moment <= self._latest:
-            self.account.outside += 1
-        else:
+        if moment > self._latest:
             self._reject(run.raw(n), f"its time is more than a day ahead: {moment:%Y-%m-%d %H:%M:%S}")
+        elif moment < MIN_TIME:
+            self._reject(run.raw(n), f"not a time: {moment.isoformat()[:19]}: before {MIN_TIME:%Y}")
+        else:
+            self.account.outside += 1
 
     def _reject(self, raw: bytes, reason: str) -> None:
         self.account.rejected += 1

@@ -1,36 +1,75 @@
-"""A time as loggers write it becomes UTC with microseconds, or a reason why not.
+"""Turn a time as loggers write it into UTC with microseconds, or a reason why not.
 
-Here: the forms of one value. Which field of a record is its time: `records.py`. Nothing is invented: what has no date,
-or a zone that nobody knows, is refused.
+Here: the forms of one value. Which field of a record is its time: `records.py`. Nothing is invented: a value without a
+date or a year, with day and month in doubt, or with an unknown zone is refused.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fleexmon_pipeline.errors import FleexmonError
 
 FUTURE = timedelta(days=1)  # a clock that far ahead is broken, not skewed
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_TIME_CHARACTERS = 64  # characters of a time that is text
+MIN_TIME = datetime(1990, 1, 1, tzinfo=UTC)  # what is earlier is a duration, a counter or a clock that was never set
+MAX_TIME_CHARACTERS = 100  # of a time that is text
 
 # Seconds until the year 5138, then ms, µs, ns: 1e11 s is that year, 1e11 ms is March 1973.
 _UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
 _EPOCH_TEXT = re.compile(r"[+-]?\d{1,20}(\.\d{1,12})?")
 _PICOSECONDS = 10**12
-_LEAP = re.compile(r"(.*\d\d:\d\d:)60(?!\d)(.*)", re.DOTALL)
-_SLASHES = re.compile(r"(\d{4})/(\d\d)/(\d\d)(.*)", re.DOTALL)  # Go's log package, nginx' error log
-_SPACED = re.compile(r"(\d\S+[ T]\S+) ([+-]\d\d:?\d\d)( \w+)?( m=\S+)?")  # Ruby; Go's Time.String(), with a zone's name
-_APACHE = re.compile(r"\[?(\d{1,2})/([A-Z][a-z]{2})/(\d{4}):([^\]]*)\]?")
-_DAYS_AND_MONTHS = frozenset(
-    "mon tue wed thu fri sat sun jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905
-)
 # {"seconds": 1, "nanos": 2}: protobuf, Google Cloud; {"epochSecond": 1, "nanoOfSecond": 2}: log4j 2.
-_PARTS = (("seconds", "nanos"), ("epochSecond", "nanoOfSecond"))
-_WRAPPED = ("$date", "date")  # MongoDB's logs; PHP's DateTime as JSON
+_PARTS = (("seconds", "nanos"), ("epochSecond", "nanoOfSecond"), ("sec", "nsec"), ("tv_sec", "tv_nsec"))
+# MongoDB's logs; PHP's DateTime as JSON; loguru.
+_WRAPPED = ("$date", "date", "timestamp", "repr", "iso")
+
+_MONTHS = {name.lower(): n for n, name in enumerate(
+    ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+     "December"), 1)}  # fmt: skip
+_MONTHS |= {name[:3]: n for name, n in _MONTHS.items()} | {"sept": 9}
+_MONTH = r"(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
+_WEEKDAYS = r"(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?"
+_DAY, _YEAR = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?", r"(?P<year>(?:19|20)\d\d)"
+_DATES = [re.compile(rf"(?<![\d.]){form}(?![\d])", re.IGNORECASE) for form in (
+    r"(?P<year>(?:19|20)\d\d)(?P<by>[-/. ])(?P<month>[01]?\d)(?P=by)(?P<day>[0-3]?\d)",
+    rf"{_YEAR}[-/. ]{_MONTH}[-/. ]{_DAY}",
+    rf"{_DAY}[-/. ]{{1,2}}{_MONTH}[-/., ]{{1,2}}{_YEAR}",
+    rf"{_MONTH}[-/ ]{{1,2}}{_DAY},?[-/ ]{{1,2}}{_YEAR}",
+    r"(?P<day>[0-3]?\d)\.(?P<month>[01]?\d)\.(?P<year>(?:19|20)\d\d)",
+    rf"{_MONTH} {{1,2}}{_DAY}\b(?=.*(?P<year>\b(?:19|20)\d\d\b))",  # asctime: the year comes last
+    r"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)",
+)]  # fmt: skip
+_SHORT_YEAR = re.compile(rf"{_DAY}[- ]{_MONTH}[- ](?P<short>\d\d)(?= )", re.IGNORECASE)  # RFC 850, RFC 822
+_CLOCK = re.compile(
+    r"(?<![\d:.])(?P<hour>\d{1,2})(?P<by>[:.])(?P<minute>\d\d)"
+    r"(?:(?P=by)(?P<second>\d\d)(?:[.,:;](?P<fraction>\d{1,12}))?)?"
+    r"(?![\d:])(?: ?(?P<half>[ap])\.?m\.?(?![a-z]))?",
+    re.IGNORECASE,
+)
+_COMPACT = re.compile(  # LDAP's generalized time, names of files
+    r"((?:19|20)\d\d)([01]\d)([0-3]\d)[T ]?([0-2]\d)([0-5]\d)([0-6]\d)?(?:[.,]?(\d{1,9}))?(Z|[+-]\d\d:?(?:\d\d)?)?"
+)
+_ORDINAL = re.compile(r"((?:19|20)\d\d)-?([0-3]\d\d)([T ].*)", re.DOTALL)  # day of the year, as ISO 8601 allows
+_ISO_LIKE = re.compile(r"(\d{4}-\d\d-\d\d)[ _T](\d\d[:\-.]\d\d[:\-.]\d\d)(?:[.,](\d+))?(.*)", re.DOTALL)
+_DOT_NET = re.compile(r"\\?/Date\((-?\d{1,15})(?:[+-]\d{4})?\)\\?/")
+_OFFSET = re.compile(r"(?:(?:UTC|GMT|UT) ?)?([+-])(\d\d?)(?::?(\d\d)(?::?(\d\d))?)?(?![\d:])", re.IGNORECASE)
+_MONOTONIC = re.compile(r" m=[+-]\S+$")  # Go's Time.String()
+_REGION = re.compile(r"\[?\b([A-Z][A-Za-z_]+/[A-Z][A-Za-z_/+-]+|UTC|GMT|Z)\b\]?$")
+_COMMENT = re.compile(r"\([^)]{1,60}\)$")  # JavaScript's name of the zone
+_FILLER = re.compile(rf"\b{_WEEKDAYS}\b|\bat\b|\bT\b|[\s,;\[\]|_-]+", re.IGNORECASE)
+_ZONE_WORD = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,5})(?![A-Za-z])")
+# Zones that mean one offset wherever they are used; IST, BST and AST do not.
+_HOURS = {
+    "utc": 0, "gmt": 0, "ut": 0, "z": 0, "wet": 0, "west": 1, "cet": 1, "cest": 2, "met": 1, "mest": 2, "eet": 2,
+    "eest": 3, "msk": 3, "jst": 9, "kst": 9, "sgt": 8, "hkt": 8, "aest": 10, "aedt": 11, "awst": 8, "nzst": 12, "nzdt":
+    13, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7, "akst": -9, "akdt": -8,
+    "hst": -10, "brt": -3, "sast": 2,
+}  # fmt: skip
 
 
 class RejectedError(FleexmonError, ValueError):
@@ -38,7 +77,7 @@ class RejectedError(FleexmonError, ValueError):
 
 
 def read_time(value: object) -> datetime:
-    """UTC with microseconds: ISO 8601 (no zone means UTC), RFC 2822, or an epoch in s, ms, µs, ns, number or text.
+    """UTC with microseconds: an epoch in s, ms, µs or ns, number or text; or a date and a time (no zone means UTC).
 
     A leap second is the first second after it, as POSIX counts. Raises RejectedError.
     """
@@ -47,6 +86,8 @@ def read_time(value: object) -> datetime:
             text = value.strip()
             if text.endswith("Z") or not _EPOCH_TEXT.fullmatch(text):
                 return _read_date(text)
+            if compact := _compact(text):
+                return compact
             whole, _, fraction = text.partition(".")
             return _from_epoch(text, int(whole), int((fraction + "000000000000")[:12]))
         if isinstance(value, dict):
@@ -54,11 +95,21 @@ def read_time(value: object) -> datetime:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > 10**20:  # noqa: PLR0124
             raise _refused(value)
         if isinstance(value, int):
-            return _from_epoch(value, value, 0)
-        # A float of today's seconds is .2 µs apart from its neighbours: to the nearest microsecond, not the one below.
+            return _compact(str(value)) or _from_epoch(value, value, 0)
+        # A float of today's seconds is 0.2 µs apart from its neighbours: to the nearest microsecond, not the one below.
         return _from_epoch(value, int(value), round((value - int(value)) * _PICOSECONDS), nearest=True)
     except (ValueError, OverflowError, TypeError):
         raise _refused(value) from None
+
+
+def has_zone(value: object) -> bool:
+    """Whether a value that `read_time` takes says which zone it is in."""
+    if not isinstance(value, str):
+        return not isinstance(value, dict) or "date" not in value
+    text = value.strip()
+    if text[-1:] in "Zz" or _EPOCH_TEXT.fullmatch(text):
+        return True
+    return re.search(r"[+-]\d\d:?\d\d\b|[A-Za-z]\]?\)?$", text[10:]) is not None
 
 
 def _refused(value: object) -> RejectedError:
@@ -80,6 +131,52 @@ def _from_epoch(given: object, whole: int, picoseconds: int, *, nearest: bool = 
     return EPOCH + timedelta(microseconds=whole * microseconds + more)
 
 
+def _compact(text: str) -> datetime | None:
+    """`20261120100500`: as an epoch it would be in the year 2612, and `202611201005` in 1976."""
+    digits = text.partition(".")[0]
+    if len(digits) not in (12, 14, 17):
+        return None
+    match = _COMPACT.fullmatch(text)
+    try:
+        return _of_compact(match) if match else None
+    except ValueError:
+        return None
+
+
+def _of_compact(match: re.Match[str]) -> datetime:
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    moment = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=_offset(zone))
+    return moment.astimezone(UTC) + timedelta(seconds=int(second or 0), microseconds=_micros(fraction))
+
+
+def _micros(fraction: str | None) -> int:
+    return int(((fraction or "") + "000000")[:6])
+
+
+def _offset(text: str | None) -> tzinfo:
+    if not text or text in "Zz":
+        return UTC
+    match = _OFFSET.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    sign, hours, minutes, seconds = match.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0), seconds=int(seconds or 0))
+    if offset > timedelta(hours=14) or int(minutes or 0) > 59:
+        raise ValueError(text)
+    return timezone(offset if sign == "+" else -offset)
+
+
+@lru_cache(maxsize=64)
+def _region(name: str) -> tzinfo:
+    """Raises ValueError for a name that is not in the database of zones."""
+    if name.lower() in _HOURS:
+        return timezone(timedelta(hours=_HOURS[name.lower()]))
+    try:
+        return ZoneInfo(name)
+    except (LookupError, OSError):
+        raise ValueError(name) from None
+
+
 def _read_parts(value: dict[str, Any]) -> datetime:
     for seconds, nanoseconds in _PARTS:
         if seconds in value:
@@ -90,8 +187,17 @@ def _read_parts(value: dict[str, Any]) -> datetime:
         inner = value.get(name)
         if isinstance(inner, dict):
             inner = inner.get("$numberLong")
-        if isinstance(inner, (str, int)) and value.get("timezone", "UTC") in ("UTC", "Z", "+00:00"):
+        if not isinstance(inner, (str, int, float)) or isinstance(inner, bool):
+            continue
+        zone = value.get("timezone")
+        if zone is None:
             return read_time(inner)
+        if not isinstance(zone, str) or not isinstance(inner, str):
+            break
+        moment = datetime.fromisoformat(inner)
+        if moment.tzinfo is not None:
+            break
+        return moment.replace(tzinfo=_offset(zone) if zone[:1] in "+-" else _region(zone)).astimezone(UTC)
     raise _refused(value)
 
 
@@ -102,30 +208,71 @@ def _read_date(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        if found := _LEAP.fullmatch(text):
-            return _read_date(f"{found[1]}59{found[2]}") + timedelta(seconds=1)
-        moment = _read_other(text)
+        return _read_other(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _read_other(text: str) -> datetime:
-    """What is written for people, or nearly as ISO 8601 has it."""
-    if found := _SPACED.fullmatch(text):
-        return datetime.fromisoformat(found[1] + found[2])
-    if found := _SLASHES.fullmatch(text):
-        return datetime.fromisoformat("-".join(found.groups()[:3]) + found[4])
-    if found := _APACHE.fullmatch(text):
-        text = " ".join(found.groups())
-    elif text[:1].isdigit() and (text[-1:] in "zZ" or text.endswith((" UTC", " GMT"))):
-        return datetime.fromisoformat(text.upper().removesuffix(" UTC").removesuffix(" GMT").removesuffix("Z") + "Z")
-    try:
-        moment = parsedate_to_datetime(text)
-    except (TypeError, IndexError):
-        raise _refused(text) from None
-    # The library takes 3 PM for 3 and a zone that it does not know for none, and would be hours wrong.
-    words = {word.lower() for word in re.findall(r"[^\W\d_]+", text)}
-    if moment.tzinfo is None and any(word[:3] not in _DAYS_AND_MONTHS for word in words - {"am", "pm"}):
-        raise _refused(text)
-    if "pm" in words and moment.hour < 12:
-        return moment.replace(hour=moment.hour + 12)
-    return moment.replace(hour=0) if "am" in words and moment.hour == 12 else moment
+    """A date and a time in any order and spelling that leaves no doubt, with nothing else in the text."""
+    if match := _DOT_NET.fullmatch(text):
+        return EPOCH + timedelta(milliseconds=int(match[1]))
+    if match := _COMPACT.fullmatch(text):
+        return _of_compact(match)
+    if (match := _ORDINAL.fullmatch(text)) and 1 <= int(match[2]) <= 366:
+        return _read_date(f"{match[1]}-01-01{match[3]}") + timedelta(days=int(match[2]) - 1)
+    if match := _ISO_LIKE.fullmatch(text):  # 2026-11-20-10.05.00.123, 2026-11-20_10-05-00
+        text = f"{match[1]} {re.sub('[-.]', ':', match[2])}{'.' + match[3] if match[3] else ''}{match[4]}"
+    rest = _MONOTONIC.sub("", re.sub(r"^(\[?\d\d/\w{3}/\d{4}):", r"\1 ", text))  # Apache: a colon before the time
+    rest = re.sub(r"(\d)T(\d)", r"\1 \2", rest, flags=re.IGNORECASE)
+    date, rest = _take_date(re.sub(r"(?<=\d)T(?=\d)", " ", rest))
+    clock = _CLOCK.search(rest)
+    if clock is None:
+        raise ValueError(text)
+    zone, rest = _take_zone(rest[: clock.start()] + " " + rest[clock.end() :])
+    if _FILLER.sub("", rest):
+        raise ValueError(text)
+    hour, second = int(clock["hour"]), int(clock["second"] or 0)
+    if clock["half"]:
+        if not 1 <= hour <= 12:
+            raise ValueError(text)
+        hour = hour % 12 + (12 if clock["half"] in "pP" else 0)
+    leap = timedelta(seconds=second == 60)
+    moment = datetime(*date, hour, int(clock["minute"]), second - (second == 60), _micros(clock["fraction"]))  # noqa: DTZ001
+    return moment.replace(tzinfo=zone).astimezone(UTC) + leap
+
+
+def _take_date(text: str) -> tuple[tuple[int, int, int], str]:
+    for form in _DATES:
+        if match := form.search(text):
+            month = match["month"].lower()
+            date = int(match["year"]), _MONTHS.get(month) or int(month), int(match["day"])
+            rest = text[: match.start()] + " " + text[match.end() :]
+            if match.end("year") > match.end():
+                rest = text[: match.start()] + " " + text[match.end() : match.start("year")] + text[match.end("year") :]
+            return date, rest
+    if match := _SHORT_YEAR.search(text):
+        year = int(match["short"])
+        year += 1900 if year >= 69 else 2000
+        return (year, _MONTHS[match["month"].lower()], int(match["day"])), text[: match.start()] + text[match.end() :]
+    raise ValueError(text)
+
+
+def _take_zone(text: str) -> tuple[tzinfo, str]:
+    """The zone, by default UTC, and the rest. An offset counts more than the name beside it."""
+    text = text.strip()
+    comment = _COMMENT.search(text)
+    text = text[: comment.start()].strip() if comment else text
+    region = _REGION.search(text)
+    text = text[: region.start()].strip() if region else text
+    if match := _OFFSET.search(text):
+        zone = _offset(re.sub(r"(?i)^(utc|gmt|ut) ?", "", match[0]))
+        before, after = text[: match.start()], text[match.end() :].strip()
+        if re.fullmatch(r"[A-Za-z]{1,5}", after):  # Go: `+0100 CET`
+            after = ""
+        return zone, before + after
+    if region:
+        return _region(region[1]), re.sub(r"\b(?:Z|UTC|GMT)$", "", text)
+    for match in _ZONE_WORD.finditer(text):
+        if (word := match[1].lower()) in _HOURS:
+            return _region(word), text[: match.start()] + text[match.end() :]
+    return UTC, text

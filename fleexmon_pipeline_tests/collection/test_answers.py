@@ -128,7 +128,7 @@ def test_logs_may_come_last() -> None:
 
 
 def test_a_record_without_end_is_given_up() -> None:
-    splitter = Splitter(most_bytes_of_a_record=1_000)
+    splitter = Splitter(max_record_bytes=1_000)
     endless = b'[{"message": "a"}, {"message": "' + b"x" * 10_000
 
     raws = [bytes(raw) for run in splitter.runs(chunks_of(endless, 100)) for raw in run]
@@ -218,3 +218,68 @@ def test_garbage_between_records_costs_no_neighbour(garbage: bytes) -> None:
 
 def test_a_byte_order_mark_is_no_answer_of_its_own() -> None:
     assert split(b'\xef\xbb\xbf[{"message": "a"}]')[0] == [b'{"message": "a"}']
+
+
+# -- first lines, lone records --------------------------------------------------------------------------------------
+
+THREE = b"".join(b'{"timestamp": "2025-03-14T15:0%d:00Z", "level": "warn", "message": "m"}\n' % n for n in range(3))
+
+
+@pytest.mark.parametrize(
+    ("head", "extra"),
+    [
+        (b"\n\n", 0),
+        (b"  \r\n", 0),
+        (b"\xef\xbb\xbf", 0),
+        (b"> shop@1.0.0 start\n> node app.js\n", 2),
+        (b"[nodemon] starting `node app.js`\n", 1),
+        (b'{"level": "info", "msg": "C:\\Data"}\n', 1),
+        (b'{"broken": }\n', 1),
+        (b"\x00\x01\n", 1),
+        (b"42\n", 1),
+        (b"NOTICE: {not json}\n", 1),
+        (b"x" * 20_000 + b"\n", 1),
+    ],
+)
+def test_a_bad_first_line_costs_itself_alone(head: bytes, extra: int) -> None:
+    for size in (7, 100_000):
+        raws, broken = split(head + THREE, size)
+        assert (len(raws), broken) == (3 + extra, None)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"@t": "2025-03-14T15:09:26Z", "@mt": "m"},
+        {"asctime": "2025-03-14 15:09:26", "message": "m"},
+        {"MESSAGE": "m", "__REALTIME_TIMESTAMP": "1741964966000000"},
+        {"t": {"$date": "2025-03-14T15:09:26Z"}, "msg": "m"},
+        {"Timestamp": "2025-03-14T15:09:26Z", "Message": "m"},
+        {"log": "m\n", "time": "2025-03-14T15:09:26Z", "stream": "stdout"},
+        {"startTime": "2025-03-14T15:09:26Z", "data": ["m"], "level": {"levelStr": "WARN"}},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_lone_record_of_any_logger_is_an_answer(record: dict[str, object], indent: int | None) -> None:
+    body = json.dumps(record, indent=indent).encode()
+
+    assert [json.loads(raw) for raw in split(body, 11)[0]] == [record]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>\n<body>\n{}\n</body></html>",
+        b'{"status": "ok", "items": [\n{"a": 1}\n]}',
+        b'{"error": "denied"}',
+        b"\n" * 99,
+        b"pong",
+        b'{"data": {"message": "m"}}',
+        b"[INFO] ready\n[INFO] listening\n",
+        b"null",
+        b'"text"',
+    ],
+)
+def test_what_holds_no_record_is_no_answer(body: bytes) -> None:
+    with pytest.raises(NotAnAnswerError):
+        split(body, 11)

@@ -228,3 +228,18 @@ def test_a_body_without_a_length_that_falls_silent_is_not_whole(node: NodeServer
     with ask(Clients(), hurried, WINDOW) as answer:
         assert sum(map(len, answer)) == 3
     assert answer.error == "not done after 1 s"
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "error"),
+    [
+        (200, "application/x-ndjson", None), (200, "application/jsonl; charset=utf-8", None), (204, "", None),
+        (200, "application/json", "answered an empty body"), (200, "text/html", "answered an empty body"),
+    ],
+)  # fmt: skip
+def test_an_empty_body_is_an_answer_where_its_type_or_status_says_so(
+    status: int, content_type: str, error: str | None, node: NodeServer
+) -> None:
+    node.answer(body=b"", status=status, headers={"Content-Type": content_type})
+
+    assert asked(BLUE_HOST=node.host_port) == (0, error)

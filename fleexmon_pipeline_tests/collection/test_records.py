@@ -15,18 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.collection.line_ids import Identities
-from fleexmon_pipeline.collection.record_runs import OTHER_FORM, Run
-from fleexmon_pipeline.collection.records import (
+from fleexmon_pipeline.collection.reading.fields import (
     ERROR_FIELDS,
     LEVEL_FIELDS,
     MESSAGE_FIELDS,
     STACK_FIELDS,
     TEXT_FIELDS,
     TIME_FIELDS,
-    RejectedError,
-    read,
-    storable,
 )
+from fleexmon_pipeline.collection.record_runs import OTHER_FORM, Run
+from fleexmon_pipeline.collection.records import RejectedError, read, storable
 from fleexmon_pipeline.collection.rows import Rows
 from fleexmon_pipeline.collection.store import Stored
 from fleexmon_pipeline.levels import read_level
@@ -128,7 +126,7 @@ FORMS: dict[str, tuple[dict[str, Any], datetime, str, str]] = {
                 "m"),
     "Google Cloud": ({"timestamp": {"seconds": 1795168800, "nanos": 123456789}, "severity": "ERROR",
                       "textPayload": "m"}, MOMENT, "error", "m"),
-    "Docker": ({"log": "m\n", "stream": "stderr", "time": "2026-11-20T10:00:00.123456789Z"}, MOMENT, "info", "m\n"),
+    "Docker": ({"log": "m\n", "stream": "stderr", "time": "2026-11-20T10:00:00.123456789Z"}, MOMENT, "info", "m"),
     "a stack alone": ({"time": ISO, "level": "error", "stack": "Error: m\n    at f (a.js:1:2)"}, MOMENT, "error",
                       "Error: m"),
     "errors in a list": ({"time": ISO, "level": "error", "err": [{"stack": "E: m\n at f"}]}, MOMENT, "error", "E: m"),
@@ -154,18 +152,18 @@ def test_what_a_logger_sends_is_that_line_and_the_rest_is_in_metadata(form: str)
     [
         (b"", "not JSON"),
         (b"text", "not JSON"),
-        (b'{"time": 1, "msg": "caf\xe9"}', "not JSON"),
+        (b'{"time": 1795168800, "msg": "caf\xe9"}', "not JSON"),
         (b"[" * 100_000, "nested too deeply"),
-        (b'{"time": 1, "msg": "m", "x": ' + b"[" * 300 + b"]" * 300 + b"}", "nested more than 250 deep"),
-        (b'{"time": 1, "msg": "m", "x": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}", "nested"),
+        (b'{"time": 1795168800, "msg": "m", "x": ' + b"[" * 300 + b"]" * 300 + b"}", "nested more than 250 deep"),
+        (b'{"time": 1795168800, "msg": "m", "x": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}", "nested"),
         (b"42", "a JSON int, not an object"),
         (b"NaN", "a JSON float, not an object"),
         (b'[{"time": 1}]', "a JSON list, not an object"),
         (b'{"msg": "m"}', "no time"),
         (b'{"time": null, "msg": "m"}', "no time"),
-        (b'{"time": 1}', "no message"),
-        (b'{"time": 1, "message": null, "err": {}}', "no message"),
-        (b'{"time": 1, "event": {"kind": "x"}}', "no message"),
+        (b'{"time": 1795168800}', "no message"),
+        (b'{"time": 1795168800, "message": null, "err": {}}', "no message"),
+        (b'{"time": 1795168800, "event": {"kind": "x"}}', "no message"),
         (b'{"time": ' + b"9" * 5_000 + b', "msg": "m"}', "not a time"),
         (b'{"time": {"a": 1}, "msg": "m"}', "not a time"),
     ],
@@ -187,7 +185,11 @@ def test_nul_and_half_pairs_are_shown_and_what_was_sent_can_be_had_again() -> No
 
 
 def test_control_characters_and_numbers_of_any_size_are_taken() -> None:
-    raw = b'{"time": 1, "msg": "a\tb\nc", "n": [NaN, -Infinity, 1e999, 18446744073709551616, ' + b"9" * 5_000 + b"]}"
+    raw = (
+        b'{"time": 1795168800, "msg": "a\tb\nc", "n": [NaN, -Infinity, 1e999, 18446744073709551616, '
+        + b"9" * 5_000
+        + b"]}"
+    )
     line = read(raw)
 
     assert line.message == "a\tb\nc"

@@ -111,10 +111,10 @@ def test_edges_of_time_are_taken(value: object, moment: datetime) -> None:
     "value",
     [
         "", "Z", "now", "yesterday", "10:00:00", "Nov 20 10:00:00", "20 Nov 10:00:00", "2026-13-01T00:00:00Z",
-        "2026-02-30 10:00:00", "Fri, 20 Nov 2026 10:00:00 CEST", "12/31/2026 10:00:00", "0001-01-01T00:00:00+14:00",
+        "2026-02-30 10:00:00", "Fri, 20 Nov 2026 10:00:00 XYT", "12/31/2026 10:00:00", "0001-01-01T00:00:00+14:00",
         "9999-12-31T23:59:60Z", "1e400", "²", "9" * 30, "2026-11-20T10:00:00Z" * 9, 10**30, -(10**30), float("nan"),
         float("inf"), True, None, [], {}, {"seconds": "x"}, {"seconds": [1]}, {"$date": {"$date": "2026-11-20"}},
-        {"date": "2026-11-20 10:00:00", "timezone": "Europe/Berlin"}, {"seconds": float("inf")},
+        {"date": "2026-11-20 10:00:00", "timezone": "Europe/Atlantis"}, {"seconds": float("inf")},
     ],
 )  # fmt: skip
 def test_what_is_no_time_or_not_sure_to_be_one_is_refused(value: object) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import httpx
 
-from fleexmon_pipeline.collection.answers import NotAnAnswerError, Splitter
+from fleexmon_pipeline.collection.answers import EmptyBodyError, NotAnAnswerError, Splitter
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer, FetchError
 from fleexmon_pipeline.collection.record_runs import Raw, Run
 from fleexmon_pipeline.collection.sources import journal, loki
@@ -53,7 +53,11 @@ def _api(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Ge
     url = httpx.URL(node.url, params={"since": iso(window.since), "until": iso(window.until)})
     splitter = Splitter(node.limits.record_bytes)
     with closing(answer.body(client, url)) as chunks:
-        yield from splitter.runs(chunks)
+        try:
+            yield from splitter.runs(chunks)
+        except EmptyBodyError:
+            if not answer.may_be_empty:
+                raise
     answer.error = answer.error or splitter.broken
 
 

@@ -31,6 +31,8 @@ MAX_FIELD_CHARACTERS = 2_000  # of every field but MESSAGE
 MAX_FIELDS = 100
 EXPORT = "application/vnd.fdo.journal"
 MICROSECOND = timedelta(microseconds=1)
+# Of what a service prints, whatever it says: systemd's for standard output, podman's for standard error, logger's.
+DEFAULT_PRIORITIES = ("6", "3", "5")
 
 Fields = dict[str, list[bytes]]
 
@@ -91,8 +93,9 @@ def _record(fields: Fields, moment: datetime) -> bytes:
             metadata[name] = texts[0] if len(texts) == 1 else texts
     message = fields.get("MESSAGE")
     text = b"\n".join(message).decode("utf-8", "backslashreplace") if message is not None else None
-    level = read_level(_text(fields, "PRIORITY")) if "PRIORITY" in fields else None
-    return record_of(moment, level, text, metadata, own_level_first=True)
+    priority = _text(fields, "PRIORITY")
+    level = read_level(priority) if priority else None
+    return record_of(moment, level, text, metadata, level_is_default=priority in DEFAULT_PRIORITIES)
 
 
 def _text(fields: Fields, name: str) -> str:

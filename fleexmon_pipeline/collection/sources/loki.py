@@ -139,4 +139,4 @@ def _record(line: _Line) -> bytes:
         metadata["timestampNs"] = str(line.nanoseconds)
     level = next((word for name in LEVEL_LABELS if (word := line.labels.get(name)) and word != "unknown"), None)
     moment = EPOCH + (line.nanoseconds // 1_000) * MICROSECOND
-    return record_of(moment, level, line.text, metadata, own_level_first=False)
+    return record_of(moment, level, line.text, metadata, own_record_first=False)

@@ -1,7 +1,8 @@
-"""A line of text from a journal or a log store becomes a record: with the store's time, and the line's own fields.
+"""Turn a line of text from a journal, a log store or a container into a record: the store's time, the line's own
+fields.
 
 Many services write a JSON record to their standard output, and the store keeps it as text: it is read as if the node
-had sent it, but for its time, since the store finds lines by its own.
+had sent it, but for its time, since the store finds lines by its own. Others write their level at the head of the line.
 """
 
 from __future__ import annotations
@@ -12,20 +13,30 @@ from typing import Any
 
 import msgspec
 
-from fleexmon_pipeline.collection.records import has_level, has_message
+from fleexmon_pipeline.collection.reading.fields import has_level, has_message
+from fleexmon_pipeline.collection.reading.layers import object_in
+from fleexmon_pipeline.collection.reading.text_levels import level_in_text
 
 
 def record_of(
-    moment: datetime, level: str | None, text: str | None, metadata: dict[str, Any], *, own_level_first: bool
+    moment: datetime,
+    level: str | None,
+    text: str | None,
+    metadata: dict[str, Any],
+    *,
+    level_is_default: bool = False,
+    own_record_first: bool = True,
 ) -> bytes:
-    """Raw JSON for `records.read`, which rejects it when `text` is None.
+    """Raw JSON for `records.read`, which rejects it if `text` is None.
 
-    `level` is the store's word; `own_level_first` says that the line's own goes before it: what a service prints has
-    PRIORITY 6 in the journal, whatever it says, while a label in Loki was set on purpose.
+    level: the store's word. level_is_default: the store gives every line this level, so one at the line's head counts
+    more. own_record_first: the level of a line that is a JSON record counts more; a label in Loki was set on purpose.
     """
     time = moment.isoformat()
-    own = _object(text) if text and text[0] == "{" else None
-    if own is None:
+    own = object_in(text) if text and text[0] == "{" else None
+    if own is None or not has_message(own):
+        if text and (level is None or level_is_default):
+            level = level_in_text(text) or level
         record = {"timestamp": time, "level": level or "info", "message": text, "metadata": metadata}
         try:
             return msgspec.json.encode(record)
@@ -37,19 +48,8 @@ def record_of(
     )
     if "timestamp" in own:
         kept["lineTimestamp"] = own.pop("timestamp")
-    if level and not (own_level_first and has_level(own)):
+    if level and not (own_record_first and has_level(own)):
         if "level" in own:
             kept["lineLevel"] = own.pop("level")
         own["level"] = level
     return json.dumps({**own, "timestamp": time, "metadata": kept}).encode()
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    """The line as a record, if it is one: a JSON object that says something."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict) or not has_message(found):
-        return None
-    return found

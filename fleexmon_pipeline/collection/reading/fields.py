@@ -1,0 +1,360 @@
+"""Names of fields for time, level and message, in the order in which they are tried.
+
+Here: one record's fields. The first *usable* candidate wins: an empty text, a duration, a time of day or an unknown
+word does not end the search, and stays in the record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from time import time as clock
+from typing import Any, NamedTuple
+
+from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
+from fleexmon_pipeline.levels import LEVEL_OF_WORD, Level, known_level, level_in, otel_level
+
+# Exactly so first, then in any case: `Timestamp`, `LEVEL` of .NET, Go structures, hand-made loggers.
+TIME_FIELDS = (
+    "timestamp", "time", "@timestamp", "ts", "timeUnixNano", "datetime", "date", "eventTime", "__REALTIME_TIMESTAMP",
+    "asctime",  # python-json-logger
+    "time_unix_nano", "observedTimeUnixNano", "observed_timestamp",  # OpenTelemetry, when the event has no time
+    "timereported", "timegenerated", "isodate", "_SOURCE_REALTIME_TIMESTAMP",  # rsyslog, syslog-ng, journald
+    "instant", "@t", "t",  # log4j 2, Serilog, MongoDB
+    "timeMillis", "millis", "time_iso8601", "time_local", "msec",  # log4j 2, JUL, nginx
+    "timestamp_ms", "ts_ms", "time_ms", "timestampMillis", "epochMillis", "epoch", "unixtime", "_time", "_timestamp",
+    "log_time", "logTime", "log_timestamp", "logged_at", "event_time", "event_timestamp", "eventTimestamp",
+    "event.created",
+    "TimeGenerated", "TimeCreated", "StartUTC", "StartLocal", "generated_at", "received_at", "receivedAt",
+    "receiveTimestamp", "ingestionTime", "created", "startTime", "@time",
+)  # fmt: skip
+LEVEL_FIELDS = (
+    "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
+    "severity_text", "level_name", "loglevel", "log_level", "syslogseverity", "@level", "@l",
+    "levelStr", "level_str", "levelno", "level_value", "error_severity", "severity_label", "severityLabel",
+    "severityLevel",
+    "syslog_severity", "syslogseverity-text", "LevelDisplayName", "sev", "L", "log.severity", "priority", "prio",
+)  # fmt: skip
+# These say how bad a record is only where they hold a level's word: Datadog, MySQL, Kibana.
+_WORD_FIELDS = ("status", "label", "type", "kind", "tags")
+_WORDS = frozenset("debug info warn warning error critical fatal emergency alert notice".split())  # noqa: SIM905
+_OBJECT_FIELDS = (
+    "name",
+    "levelstr",
+    "label",
+    "text",
+    "level",
+    "value",
+    "no",
+    "severity",
+)  # of a level that is an object
+MESSAGE_FIELDS = ("message", "msg", "body", "text", "MESSAGE")
+# These only where they are text: ECS has an object of the name event, and Docker the line itself as log.
+TEXT_FIELDS = (
+    "short_message", "event", "@message", "@m", "formattedMessage", "RenderedMessage", "textPayload", "log",
+    "@mt", "MessageTemplate", "full_message", "log_message", "logMessage", "error_message", "errorMessage", "err_msg",
+    "M",
+    "line", "_raw", "description", "detail", "details", "reason", "title", "content", "summary",
+    "data",
+)  # fmt: skip
+# Dotted, or one within the other: ECS, OpenTelemetry, GitLab.
+_DEEP_FIELDS = (
+    "event.original",
+    "exception.message",
+    "error.message",
+    "err.message",
+    "exception.type",
+    "error.type",
+    "exception.class",
+)
+_OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
+ERROR_FIELDS = ("err", "error", "exception")
+STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x")
+_METHODS = ("method", "request_method", "requestMethod", "RequestMethod", "http.method", "http.request.method", "verb")
+_PATHS = (
+    "path",
+    "uri",
+    "url",
+    "request_uri",
+    "requestUri",
+    "requestUrl",
+    "RequestPath",
+    "http.target",
+    "url.path",
+    "url.original",
+)
+_STATUSES = ("status", "status_code", "statusCode", "DownstreamStatus", "http.status_code", "http.response.status_code")
+
+Fields = dict[str, Any]
+_FUTURE = FUTURE.total_seconds()
+
+
+class Found(NamedTuple):
+    """A usable value. `name`: where it is. `taken`: whether the field has given all that it holds."""
+
+    name: str
+    value: Any
+    taken: bool = True
+
+
+def lookup(fields: Mapping[str, Any], name: str) -> Any:
+    """The value of a field whose name may have dots, written as one name or as objects within objects."""
+    value = fields.get(name)
+    if value is None and "." in name:
+        head, _, rest = name.partition(".")
+        inner = fields.get(head)
+        return lookup(inner, rest) if isinstance(inner, dict) else None
+    return value
+
+
+class _Names:
+    """Names of fields in the order in which they are tried. A record has few of them, so its own are looked up here."""
+
+    def __init__(self, *names: str) -> None:
+        self._rank = {name: n for n, name in reversed(list(enumerate(names)))}
+        self._names = frozenset(names)
+        self._lowered = {name.lower(): n for n, name in reversed(list(enumerate(names)))}
+
+    def within(self, fields: Fields, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+        """Fields by name, in this order; then, of these `kinds`, those that differ in case only."""
+        exact = fields.keys() & self._names
+        for name in sorted(exact, key=self._rank.__getitem__) if len(exact) > 1 else exact:
+            if (value := fields[name]) is not None:
+                yield name, value
+        ranked = [(self._lowered[low], name) for name in fields if (low := name.lower()) in self._lowered]
+        if len(ranked) > len(exact):
+            for _, name in sorted(ranked):
+                if name not in exact and isinstance(value := fields[name], kinds):
+                    yield name, value
+
+
+_TIMES, _LEVELS = _Names(*TIME_FIELDS), _Names(*LEVEL_FIELDS)
+_TEXTS = _Names(*MESSAGE_FIELDS, *TEXT_FIELDS)
+_MESSAGE_NAMES = frozenset((*MESSAGE_FIELDS, *(name for name in TEXT_FIELDS if "." not in name)))
+_WORD_NAMES = frozenset((*_WORD_FIELDS, *_OTEL_FIELDS))
+_WEAK_NAMES = frozenset((*ERROR_FIELDS, *STACK_FIELDS))
+
+
+# -- time -----------------------------------------------------------------------------------------------------------
+
+
+class TimeOf(NamedTuple):
+    """The time of one layer: a usable one, or what is only used if no layer has a better one."""
+
+    usable: Found | None
+    doubtful: Found | None  # in the future, or without a time of day
+    error: RejectedError | None  # of the first candidate
+
+
+def time_of(fields: Fields) -> TimeOf:
+    doubtful: Found | None = None
+    error: RejectedError | None = None
+    for name, value in _TIMES.within(fields, (str, int, float, dict)):
+        try:
+            moment = read_time(value)
+        except RejectedError as reason:
+            error = error or reason
+            continue
+        if moment < MIN_TIME:
+            error = error or RejectedError(f"not a time: {str(value)[:60]}: before {MIN_TIME:%Y}, or a duration")
+        elif _is_date(value) or (moment - EPOCH).total_seconds() > clock() + _FUTURE:
+            doubtful = doubtful or Found(name, moment)
+        else:
+            return TimeOf(Found(name, moment), None, None)
+    return TimeOf(_date_and_time(fields), doubtful, error)
+
+
+def _is_date(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 10 and ":" not in value and not value.isdigit()
+
+
+def _date_and_time(fields: Fields) -> Found | None:
+    """A day and a time of day in fields of their own: IIS and other W3C logs."""
+    lowered = {name.lower(): value for name, value in fields.items() if isinstance(value, str)}
+    if "date" not in lowered or "time" not in lowered:
+        return None
+    try:
+        return Found("date, time", read_time(f"{lowered['date']} {lowered['time']}"), taken=False)
+    except RejectedError:
+        return None
+
+
+# -- level ----------------------------------------------------------------------------------------------------------
+
+
+def level_of(fields: Fields) -> tuple[Level, Found] | None:
+    """The first field that says how bad the record is, and the word that says so."""
+    return _named_level(fields) or _level_beside(fields)
+
+
+def _named_level(fields: Fields) -> tuple[Level, Found] | None:
+    for name, value in _LEVELS.within(fields, (str, int, float, dict)):
+        if isinstance(value, dict):
+            if level := _level_object(value):
+                return level, Found(name, None, taken=False)
+        elif level := level_in(fields, value):
+            return level, Found(name, value)
+    return None
+
+
+def _level_beside(fields: Fields) -> tuple[Level, Found] | None:
+    """A level that stands deeper, is OpenTelemetry's number, or is one word of a field with another purpose."""
+    for name, value in _inner_levels(fields):
+        if level := known_level(value):
+            return level, Found(name, value, taken=False)
+    if not fields.keys() & _WORD_NAMES:
+        return None
+    for name in _OTEL_FIELDS:
+        if level := otel_level(fields.get(name)):
+            return level, Found(name, None, taken=False)
+    for name in _WORD_FIELDS:
+        value = fields.get(name)
+        for word in value[:5] if isinstance(value, list) else [value]:
+            if isinstance(word, str) and word.lower() in _WORDS:
+                return LEVEL_OF_WORD[word.lower()], Found(name, None, taken=False)
+    return None
+
+
+def level_word(fields: Fields) -> Found | None:
+    """The first level field, whatever it holds: what becomes `originalLevel` when no field is usable."""
+    for name, value in _LEVELS.within(fields, (str, int, float)):
+        if not isinstance(value, dict) or _level_object(value) is None:
+            return Found(name, value)
+    return next((Found(name, value, taken=False) for name, value in _inner_levels(fields)), None)
+
+
+def _level_object(value: Mapping[str, Any]) -> Level | None:
+    """`{"Name": "ERROR", "No": 40}` of loguru, `{"level": 40000, "levelStr": "ERROR"}` of log4js."""
+    lowered = {name.lower(): inner for name, inner in value.items() if isinstance(inner, (str, int, float))}
+    return next((level for name in _OBJECT_FIELDS if (level := known_level(lowered.get(name)))), None)
+
+
+def _inner_levels(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Levels that stand deeper, and stay there: ECS' {"log": {"level": …}}, MongoDB's {"s": "E", "t": {"$date": …}}."""
+    log, short = fields.get("log"), fields.get("s")
+    if isinstance(log, dict) and log.get("level") is not None:
+        yield "log.level", log["level"]
+    if isinstance(short, str) and len(short) <= 2 and "ctx" in fields:
+        yield "s", short
+
+
+def has_level(fields: Fields) -> bool:
+    """Whether the record itself says how bad it is."""
+    return level_of(fields) is not None
+
+
+# -- message --------------------------------------------------------------------------------------------------------
+
+
+def has_message(fields: Fields) -> bool:
+    """Whether the record says something."""
+    if any(fields.get(name) is not None for name in (*MESSAGE_FIELDS, *ERROR_FIELDS)):
+        return True
+    return any(isinstance(fields.get(name), str) for name in TEXT_FIELDS) or _in_any_case(fields) is not None
+
+
+def message_of(fields: Fields) -> Found | None:
+    """A text that is not blank; None if there is none."""
+    if not fields.keys() & _MESSAGE_NAMES:
+        return None
+    for name in MESSAGE_FIELDS:
+        value = fields.get(name)
+        if name == "MESSAGE":
+            value = _journald(value)
+        if _is_usable(value):
+            return Found(name, _plain(value))
+    for name in TEXT_FIELDS:
+        value = fields.get(name)
+        if isinstance(value, str) and _is_usable(value):
+            # Docker ends each with a newline, which belongs to its file.
+            return Found(name, value.rstrip("\r\n") if name == "log" else value)
+    return None
+
+
+def weaker_message_of(fields: Fields) -> Found | None:
+    """What stands in for a message. But for a name in other case, it stays where it is."""
+    for name in ERROR_FIELDS:  # an error logged by itself; it stays in metadata with its stack
+        if _is_usable(text := _of_error(fields.get(name))):
+            return Found(name, _plain(text), taken=False)
+    if found := _in_any_case(fields):
+        return found
+    for name in _DEEP_FIELDS:
+        if _is_usable(text := lookup(fields, name)):
+            return Found(name, text, taken=False)
+    for name in STACK_FIELDS:
+        if text := _first_line(fields.get(name)):
+            return Found(name, text, taken=False)
+    data = fields.get("data")
+    if isinstance(data, list) and data and isinstance(data[0], str):  # log4js: the arguments of the call
+        return Found("data", " ".join(text_of(item) for item in data), taken=False)
+    return _of_request(fields)
+
+
+def _in_any_case(fields: Fields) -> Found | None:
+    return next((Found(name, value) for name, value in _TEXTS.within(fields, (str,)) if _is_text(value)), None)
+
+
+def blank_message_of(fields: Fields) -> Found | None:
+    """An empty message, for a record that says nothing else."""
+    return next((Found(name, _plain(fields[name])) for name in MESSAGE_FIELDS if fields.get(name) is not None), None)
+
+
+def text_of(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and _is_usable(value)
+
+
+def _is_usable(value: Any) -> bool:
+    return value is not None and (not isinstance(value, str) or not value.isspace()) and value != ""
+
+
+def _of_request(fields: Fields) -> Found | None:
+    """`GET /cart 200`: access logs and request logs of web frameworks have no message."""
+    request = fields.get("request")
+    if not isinstance(request, str) or " " not in request:
+        method = next((value for name in _METHODS if isinstance(value := lookup(fields, name), str)), None)
+        path = next((value for name in _PATHS if isinstance(value := lookup(fields, name), str)), None)
+        if not method or not path:
+            return None
+        request = f"{method} {path}"
+    status = next((value for name in _STATUSES if isinstance(value := lookup(fields, name), (int, str))), "")
+    return Found("request", f"{request} {status}".strip(), taken=False)
+
+
+def _of_error(error: Any) -> Any:
+    """`{"type": "TypeError", "message": …, "stack": …}`, or what stands in its place; None if it says nothing."""
+    if isinstance(error, list) and error:
+        error = error[0]
+    if isinstance(error, dict):
+        texts = (error.get(name) for name in ("message", "msg", "reason"))
+        stacks = (_first_line(error.get(name)) for name in STACK_FIELDS)
+        kinds = (error.get(name) for name in ("type", "name", "code"))
+        return next((text for text in (*texts, *stacks, *kinds) if text is not None), None)
+    return error or None
+
+
+def _first_line(stack: Any) -> str | None:
+    return stack.strip().partition("\n")[0] or None if isinstance(stack, str) else None
+
+
+def _journald(value: Any) -> Any:
+    """What is not UTF-8 comes as an array of bytes."""
+    if isinstance(value, list) and value and all(type(byte) is int and 0 <= byte < 256 for byte in value):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """OTLP's `{"stringValue": "x"}` becomes `"x"`; anything else stays what it is."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    [(kind, inner)] = value.items()
+    values = inner.get("values") if isinstance(inner, dict) else None
+    if kind == "arrayValue" and isinstance(values, list):
+        return [_plain(item) for item in values]
+    if kind == "kvlistValue" and isinstance(values, list) and all(isinstance(item, dict) for item in values):
+        return {str(item.get("key")): _plain(item.get("value")) for item in values}
+    return inner if kind in ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue") else value

@@ -1,0 +1,174 @@
+"""Find the level that a line of text says itself, at its head: logfmt, klog, log4j, nginx, PostgreSQL, Rust, …
+
+Here: what may stand before a level (times, process ids, threads, hosts) and how a level is written there. A level word
+in prose is none: `0 errors found`, `user set level=error`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fleexmon_pipeline.levels import LEVEL_OF_WORD, Level, known_level
+
+MAX_HEAD = 400  # characters of a line that are looked at
+MAX_TOKENS = 12  # before the level
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_PAIR = re.compile(r'(?P<name>[A-Za-z_@][\w@.-]*)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<plain>[^\s"]*))(?:\s+|$)')
+_PAIR_NAMES = {"level", "lvl", "severity", "at", "loglevel", "log_level", "log.level", "sev", "priority", "levelname"}
+_KLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [^ \]]+:\d+\]")
+_SYSLOG_PRIORITY = re.compile(r"<(\d{1,3})>\d? ?")
+_REDIS = re.compile(r"\d+:[MSCX] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+ ([.*#-]) ")
+_REDIS_LEVELS: dict[str, Level] = {".": "debug", "-": "info", "*": "info", "#": "warn"}
+_RUBY = re.compile(r"[DIWEFA], \[[^\]]+\] +([A-Z]+) -- ")
+_LOGCAT = re.compile(r"(?:[\d-]+ [\d:.]+ +\d+ +\d+ )?([VDIWEF])(?:/[\w. ]+\( *\d+\): | [\w.$-]+ *: )")
+_NPM = re.compile(r"(?:npm|yarn|pnpm|lerna) (ERR!|WARN|error|warn|notice|info)(?= )")
+_PHP = re.compile(r"PHP (Fatal error|Parse error|Recoverable fatal error|Warning|Notice|Deprecated|Core error): ")
+_PHP_LEVELS: dict[str, Level] = {"Warning": "warn", "Notice": "info", "Deprecated": "warn"}
+_JUL = re.compile(
+    r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M [\w.$]+ [\w<>$]+\s*\n(?P<word>[^\W\d_]{4,16}): "
+)
+_CRASHES: list[tuple[re.Pattern[str], Level]] = [
+    (re.compile(r"panic: |fatal error: |thread '[^']*' (?:\(\d+\) )?panicked at |SIG(?:SEGV|ABRT|BUS)\b"), "fatal"),
+    (
+        re.compile(r"Traceback \(most recent call last\):|Exception in thread |Unhandled [Ee]xception|Uncaught \w"),
+        "error",
+    ),
+    (re.compile(r"\*\* \(\w[\w.]*\) |(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)"), "error"),
+]
+
+# What stands before a level.
+_TIME = re.compile(
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+    r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}[-/ ](?:[A-Z][a-z]{2})[-/ ]\d{4}|\d\d\.\d\d\.\d{4}"
+    r"|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d-\d\d)"
+    r"[T :_,]{1,2}\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
+    r"(?:Z| ?[+-]\d\d:?\d\d| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
+    r"|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+",
+    re.IGNORECASE,
+)
+_SEPARATOR = re.compile(r"[\s|,;–]+|-{1,3}(?= )|: ")
+_BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60})>:?|\{([^{}]{0,60})\}")
+_NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[])")
+_IDENTIFIER = re.compile(r"[\w@./$%~#=,-]+(?:\[\d+\])?:?(?=\s|$)|\"[^\"]{1,40}\"")
+_WORD = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]{1,14}[0-9]?)")
+_AFTER_WORD = re.compile(r":|\||\]| - |\t| {2,}\S|!|/")
+_BOUNDARY = re.compile(r"[\s:|/!\]\[(,=-]|$")
+_TIMES_IN_BRACKETS = re.compile(r"\d\d:\d\d|\d{4}-\d\d")
+# Words that are a level only in capitals, only with a colon, or only with both (PostgreSQL).
+_IN_CAPITALS = frozenset("default system success audit config http note grave notice".split())  # noqa: SIM905
+_WITH_COLON = frozenset("fail failed failure assert fine finer finest".split())  # noqa: SIM905
+_WITH_BOTH = frozenset("log statement detail hint context".split())  # noqa: SIM905
+_LETTERS = re.compile(r"([DIWEF])\s+[A-Z]{3,}")  # MongoDB up to 4.2: `E NETWORK  [conn1] …`
+
+
+def level_in_text(text: str) -> Level | None:
+    """None for a text that does not say it."""
+    head = text[:MAX_HEAD]
+    if "\x1b" in head:
+        head = _COLOUR.sub("", head)
+    head = head.lstrip("\ufeff \t")
+    if not head:
+        return None
+    return _of_special_form(head) or _of_pairs(head) or _of_head(head.split("\n", 1)[0])
+
+
+def _of_special_form(head: str) -> Level | None:
+    for form in (_KLOG, _LOGCAT, _RUBY, _NPM):
+        if match := form.match(head):
+            return known_level(match[1])
+    if match := _REDIS.match(head):
+        return _REDIS_LEVELS[match[1]]
+    if match := _PHP.match(head):
+        return _PHP_LEVELS.get(match[1], "error")
+    if match := _JUL.match(head):
+        return known_level(match["word"])
+    if (match := _SYSLOG_PRIORITY.match(head)) and int(match[1]) < 192:
+        return level_in_text(head[match.end() :]) or known_level(int(match[1]) % 8)
+    return next((level for form, level in _CRASHES if form.match(head)), None)
+
+
+def _of_pairs(head: str) -> Level | None:
+    """logfmt, also behind a time: the pairs must begin there and follow each other without a word between them."""
+    position = match.end() if (match := _TIME.match(head)) else 0
+    while separator := _SEPARATOR.match(head, position):
+        position = separator.end()
+    while pair := _PAIR.match(head, position):
+        if pair["name"].lower() in _PAIR_NAMES and (level := known_level(pair["quoted"] or pair["plain"])):
+            return level
+        position = pair.end()
+    return None
+
+
+def _of_head(head: str) -> Level | None:
+    """Step over what may stand before a level, until there is one or something else."""
+    position = plain = 0
+    anchored = False  # behind a time or a bracket: more forms are sure to be a level
+    for _ in range(MAX_TOKENS):
+        while separator := _SEPARATOR.match(head, position):
+            position = separator.end()
+        if match := _TIME.match(head, position):
+            position, anchored = match.end(), True
+            continue
+        if match := _BRACKETS.match(head, position):
+            if level := _in_brackets(next(group for group in match.groups() if group is not None)):
+                return level
+            position, anchored = match.end(), True
+            continue
+        if level := _word_at(head, position, anchored=anchored, plain=plain):
+            return level
+        if not anchored:
+            return None
+        if match := _PHP.match(head, position):
+            return _PHP_LEVELS.get(match[1], "error")
+        if match := _NUMBER.match(head, position):
+            position = match.end()
+            continue
+        match = _IDENTIFIER.match(head, position)
+        if match is None or plain > 1:
+            return None
+        if not re.search(r"[\d@./$:\[_#]", match[0]):  # a word of prose, unless it is a host or a user
+            plain += 1
+        position = match.end()
+    return None
+
+
+def _in_brackets(inside: str) -> Level | None:
+    """`[ERROR]`, `[core:error]`, `[10:05:00 ERR]`, `[2026-… ERROR shop::cart]`, `[…: ERROR/MainProcess]`."""
+    words = re.split(r"[\s|/,]+|(?<!:):(?!:)", inside.strip())
+    if len(words) == 1:
+        word = words[0].strip("- ")
+        return known_level(word) if _is_level_word(word) and (len(word) > 1 or word.isupper()) else None
+    if len(words) == 2 and ":" in inside and " " not in inside.strip():  # Apache's module and level
+        return known_level(words[1]) if _is_level_word(words[1]) else None
+    if not _TIMES_IN_BRACKETS.search(inside):
+        return None
+    return next((known_level(word) for word in words if word.isupper() and _is_level_word(word)), None)
+
+
+def _is_level_word(word: str) -> bool:
+    lowered = word.lower()
+    return (
+        lowered.isalpha()
+        and lowered not in _WITH_BOTH
+        and (lowered in LEVEL_OF_WORD or known_level(lowered) is not None)
+    )
+
+
+def _word_at(head: str, position: int, *, anchored: bool, plain: int) -> Level | None:
+    match = _WORD.match(head, position)
+    if match is None or not _BOUNDARY.match(head, match.end()):
+        return None
+    word = match[1]
+    if len(word) == 1:
+        return known_level(word) if anchored and _LETTERS.match(head, position) else None
+    is_prefixed = match[0] != word  # `app.ERROR:` of Monolog
+    is_level = word.isupper() or (not is_prefixed and plain == 0 and _AFTER_WORD.match(head, match.end()))
+    return known_level(word) if is_level and _is_plausible(word, has_colon=head.startswith(":", match.end())) else None
+
+
+def _is_plausible(word: str, *, has_colon: bool) -> bool:
+    lowered = word.lower()
+    if lowered in _WITH_BOTH:
+        return word.isupper() and has_colon
+    return (has_colon or lowered not in _WITH_COLON) and (word.isupper() or lowered not in _IN_CAPITALS)

@@ -1,0 +1,304 @@
+"""Records of loggers, shippers and databases that share no form: time, level and message are found in all of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from fleexmon_pipeline.collection.records import RejectedError, explain, read
+
+T = "2025-03-14T15:09:26.535Z"
+EPOCH_MS = 1741964966535
+INNER = {"level": "error", "msg": "ledger locked", "time": T}
+
+# name: record, level, message
+RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
+    # records within records
+    "Docker": ({"log": json.dumps(INNER) + "\n", "stream": "stderr", "time": T}, "error", "ledger locked"),
+    "Docker, CRLF": ({"log": "started\r\n", "stream": "stdout", "time": T}, "info", "started"),
+    "Docker, Serilog": (
+        {"log": json.dumps({"@t": T, "@l": "Fatal", "@mt": "no route"}), "stream": "stdout", "time": T},
+        "fatal",
+        "no route",
+    ),
+    "Docker, text with a level": (
+        {"log": "WARN  pool exhausted\n", "stream": "stdout", "time": T},
+        "warn",
+        "WARN  pool exhausted",
+    ),
+    "Filebeat": (
+        {
+            "@timestamp": T,
+            "message": json.dumps({"severity": "CRITICAL", "message": "disk gone"}),
+            "log": {"file": {"path": "/x.log"}},
+        },
+        "fatal",
+        "disk gone",
+    ),
+    "fluent-bit": (
+        {"date": 1741964966.5, "log": {"lvl": "warn", "message": "queue deep"}, "kubernetes": {"pod_name": "a"}},
+        "warn",
+        "queue deep",
+    ),
+    "fluent-bit, processed": (
+        {"time": T, "log_processed": {"level": "fatal", "msg": "oom"}, "stream": "stdout"},
+        "fatal",
+        "oom",
+    ),
+    "twice wrapped": (
+        {"time": T, "message": json.dumps({"log": json.dumps(INNER), "time": T})},
+        "error",
+        "ledger locked",
+    ),
+    "the outer level where the inner has none": (
+        {"time": T, "severity": "error", "log": {"msg": "ledger locked"}},
+        "error",
+        "ledger locked",
+    ),
+    "Splunk HEC": (
+        {"time": 1741964966.5, "host": "h", "event": {"severity": "WARN", "message": "slow", "time": T}},
+        "warn",
+        "slow",
+    ),
+    "AWS": (
+        {"timestamp": EPOCH_MS, "message": json.dumps({"level": "ERROR", "message": "timed out"}), "id": "3"},
+        "error",
+        "timed out",
+    ),
+    "an object that is a message": (
+        {"time": T, "level": "info", "message": {"user": 7, "text": "hi"}},
+        "info",
+        '{"user": 7, "text": "hi"}',
+    ),
+    "JSON that is a message": (
+        {"time": T, "level": "info", "msg": '{"order": 7, "message": "paid"}'},
+        "info",
+        '{"order": 7, "message": "paid"}',
+    ),
+    # loggers that nest
+    "tracing": (
+        {
+            "timestamp": T,
+            "level": "WARN",
+            "fields": {"message": "retrying", "attempt": 2},
+            "target": "a::b",
+            "span": {"name": "s"},
+        },
+        "warn",
+        "retrying",
+    ),
+    "loguru": (
+        {
+            "text": "t\n",
+            "record": {
+                "level": {"name": "WARNING", "no": 30},
+                "message": "low disk",
+                "time": {"repr": T, "timestamp": 1741964966.5},
+                "extra": {},
+            },
+        },
+        "warn",
+        "low disk",
+    ),
+    "Cloud Logging": (
+        {"logName": "l", "jsonPayload": {"msg": "denied"}, "severity": "CRITICAL", "timestamp": T},
+        "fatal",
+        "denied",
+    ),
+    "Cloud Logging, numbers": (
+        {"insertId": "x", "textPayload": "denied", "severity": 400, "timestamp": T},
+        "warn",
+        "denied",
+    ),
+    "logstash v0": ({"@timestamp": T, "@fields": {"level": "WARN", "message": "cut"}}, "warn", "cut"),
+    "ECS error": (
+        {"@timestamp": T, "log.level": "error", "error.message": "no such column", "error.type": "Sql"},
+        "error",
+        "no such column",
+    ),
+    "ECS error, nested": (
+        {"@timestamp": T, "log": {"level": "error"}, "error": {"message": "no such column"}},
+        "error",
+        "no such column",
+    ),
+    "log4js": (
+        {
+            "startTime": T,
+            "categoryName": "a",
+            "data": ["cache", "cold", 3],
+            "level": {"level": 30000, "levelStr": "WARN"},
+        },
+        "warn",
+        "cache cold 3",
+    ),
+    "Azure": ({"time": T, "level": "Error", "properties": {"message": "quota"}}, "error", "quota"),
+    # fields of the level
+    "PostgreSQL": (
+        {"timestamp": "2025-03-14 15:09:26.535 UTC", "pid": 4, "error_severity": "FATAL", "message": "too many"},
+        "fatal",
+        "too many",
+    ),
+    "MySQL": (
+        {"prio": 3, "err_code": 11323, "subsystem": "Server", "msg": "ready", "time": T, "label": "Note"},
+        "info",
+        "ready",
+    ),
+    "MySQL, a number alone": (
+        {"prio": 1, "err_code": 1, "subsystem": "InnoDB", "msg": "corrupt", "time": T},
+        "error",
+        "corrupt",
+    ),
+    "Kibana": (
+        {"type": "log", "@timestamp": T, "tags": ["warning", "plugins"], "pid": 1, "message": "old"},
+        "warn",
+        "old",
+    ),
+    "Datadog": ({"status": "error", "timestamp": EPOCH_MS, "message": "boom"}, "error", "boom"),
+    "zap's own letters": ({"L": "ERROR", "T": T, "C": "a.go:1", "M": "boom"}, "error", "boom"),
+    "an unknown word first": ({"time": T, "level": "app", "severity": "warn", "msg": "x"}, "warn", "x"),
+    "null first": ({"time": T, "level": None, "loglevel": "warn", "msg": "x"}, "warn", "x"),
+    "python's number": ({"asctime": T, "levelno": 40, "message": "x"}, "error", "x"),
+    # words
+    **{
+        word: ({"time": T, "level": word, "msg": "x"}, level, "x")
+        for word, level in {
+            "WRN": "warn",
+            "DBG": "debug",
+            "INF": "info",
+            "ERR": "error",
+            "CRIT": "fatal",
+            "TRC": "debug",
+            "DEBG": "debug",
+            "dbug": "debug",
+            "fail": "error",
+            "Verbose": "debug",
+            "EMERG": "fatal",
+            "LogLevel.Error": "error",
+            "SEVERE": "error",
+            "CONFIG": "debug",
+            "notic": "info",
+            "SUCCESS": "info",
+            "WARNI": "warn",
+            "level-x": "info",
+        }.items()
+    },
+    # numbers
+    "Nextcloud's warning": (
+        {
+            "reqId": "a",
+            "level": 2,
+            "time": "2025-03-14T15:09:26+00:00",
+            "app": "core",
+            "userAgent": "-",
+            "version": "30.0",
+            "message": "x",
+        },
+        "warn",
+        "x",
+    ),
+    "Nextcloud's error": (
+        {
+            "reqId": "a",
+            "level": 3,
+            "time": "2025-03-14T15:09:26+00:00",
+            "app": "core",
+            "userAgent": "-",
+            "version": "30.0",
+            "message": "x",
+        },
+        "error",
+        "x",
+    ),
+    "pino": ({"level": 40, "time": EPOCH_MS, "pid": 1, "hostname": "h", "msg": "x"}, "warn", "x"),
+    "Monolog": ({"message": "x", "level": 300, "channel": "a", "datetime": T}, "warn", "x"),
+    "log4j's number": (
+        {"timeMillis": EPOCH_MS, "intLevel": 200, "level": 200, "message": "x", "loggerFqcn": "a"},
+        "error",
+        "x",
+    ),
+    "JUL": ({"millis": EPOCH_MS, "level": 900, "sourceClassName": "A", "message": "x"}, "warn", "x"),
+    "Windows": ({"TimeCreated": T, "EventID": 7, "Channel": "System", "Level": 3, "Message": "x"}, "warn", "x"),
+    "logback": ({"@timestamp": T, "level_value": 40000, "message": "x"}, "error", "x"),
+    "GELF": ({"version": "1.1", "host": "h", "short_message": "x", "level": 4, "timestamp": 1741964966.5}, "warn", "x"),
+    # which field is the time
+    "a duration": ({"time": 12.5, "ts": T, "level": "warn", "msg": "x"}, "warn", "x"),
+    "milliseconds of a request": ({"time": 1250, "@timestamp": T, "msg": "x"}, "info", "x"),
+    "a duration in words": ({"time": "42ms", "ts": T, "msg": "x"}, "info", "x"),
+    "a future epoch": ({"time": 4102444800, "@timestamp": T, "msg": "x"}, "info", "x"),
+    "no year": ({"timestamp": "Mar 14 15:09:26", "isodate": T, "msg": "x"}, "info", "x"),
+    "zero of Go": ({"time": "0001-01-01T00:00:00Z", "ts": T, "msg": "x"}, "info", "x"),
+    "day and time of day": ({"date": "2025-03-14", "time": "15:09:26.535", "msg": "x"}, "info", "x"),
+    "nginx": (
+        {"time_iso8601": "2025-03-14T15:09:26+00:00", "request": "GET /a HTTP/1.1", "status": "500"},
+        "info",
+        "GET /a HTTP/1.1 500",
+    ),
+    "msec": ({"msec": "1741964966.535", "message": "x"}, "info", "x"),
+    # the message
+    "zap": ({"level": "error", "ts": 1741964966.5, "msg": "", "error": "EOF"}, "error", "EOF"),
+    "blank": ({"level": "error", "ts": T, "message": "  ", "err": {"message": "refused"}}, "error", "refused"),
+    "Serilog": (
+        {"Timestamp": T, "Level": "Warning", "MessageTemplate": "{A} left", "Properties": {"A": 1}},
+        "warn",
+        "{A} left",
+    ),
+    "lograge": ({"time": T, "method": "GET", "path": "/cart", "status": 200, "duration": 3.1}, "info", "GET /cart 200"),
+    "Traefik": (
+        {"time": T, "level": "info", "msg": "", "RequestMethod": "GET", "RequestPath": "/a", "DownstreamStatus": 502},
+        "info",
+        "GET /a 502",
+    ),
+    "only an exception": ({"time": T, "level": "error", "exception": "Boom: x\n at y"}, "error", "Boom: x\n at y"),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_record_is_found_its_time_level_and_message(name: str) -> None:
+    record, level, message = RECORDS[name]
+    line = read(json.dumps(record).encode())
+
+    assert (line.iso[:17], line.level, line.message) == ("2025-03-14T15:09:", level, message)
+
+
+def test_what_surrounds_a_record_stays_in_metadata_and_takes_no_name_of_it() -> None:
+    record = {
+        "log": json.dumps({**INNER, "stream": "cart"}),
+        "stream": "stderr",
+        "time": "2025-03-14T15:09:27Z",
+        "tag": "t",
+    }
+    line, origins = explain(json.dumps(record).encode())
+
+    assert origins == ("log.time", "log.level", "log.msg")
+    assert json.loads(line.metadata or "") == {
+        "stream": "cart", "record.stream": "stderr", "tag": "t", "time": "2025-03-14T15:09:27Z",
+    }  # fmt: skip
+
+
+def test_a_time_of_the_runtime_counts_more_than_an_inner_one_without_a_zone() -> None:
+    record = {"log": json.dumps({"time": "2025-03-14 16:09:26", "msg": "m", "level": "info"}), "time": T}
+
+    assert read(json.dumps(record).encode()).iso == "2025-03-14T15:09:26.535000+00:00"
+
+
+def test_the_node_api_is_read_as_it_is() -> None:
+    record = {"timestamp": T, "level": "info", "message": json.dumps(INNER), "metadata": None}
+
+    assert (read(json.dumps(record).encode()).level, read(json.dumps(record).encode()).message) == (
+        "info",
+        json.dumps(INNER),
+    )
+
+
+@pytest.mark.parametrize(
+    "time", [0.042, 12, "12", 0, "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "42ms", "15:09:26", ""]
+)
+def test_a_line_whose_only_time_is_unusable_is_rejected_with_that_reason(time: object) -> None:
+    with pytest.raises(RejectedError, match="not a time: "):
+        read(json.dumps({"time": time, "msg": "m"}).encode())
+
+
+def test_a_lone_time_in_the_future_is_left_to_collection_which_rejects_it() -> None:
+    assert read(b'{"time": 4102444800, "msg": "m"}').iso == "2100-01-01T00:00:00+00:00"
