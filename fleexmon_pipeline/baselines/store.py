@@ -28,7 +28,6 @@ SQL = statements("history")
 VERSION = "1"  # of what is learnt; a change of `baseline.py` that matters counts it up
 HISTORY = 14 * DAY
 SETTLED = 3 * HOUR  # the day before is learnt from only then: late lines come 10 and 70 minutes after an hour's end
-OLDEST_KEPT = 60 * DAY
 
 
 def day_of(slot: datetime) -> datetime:
@@ -57,8 +56,6 @@ def read_baselines(
         for node in sorted(missing):
             figures = msgspec.json.encode(learnt[node]).decode() if node in learnt else None
             connection.execute(SQL["keep_baseline"], {"node": node, "day": day, "made_of": made_of, "figures": figures})
-        for forgotten in ("forget_baselines", "forget_shadows"):
-            connection.execute(SQL[forgotten], {"before": day - OLDEST_KEPT})
         found |= learnt
     return found
 

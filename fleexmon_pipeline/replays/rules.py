@@ -193,7 +193,6 @@ def _scratch(connection: Connection, window: Window) -> Iterator[None]:
     bounds = {"since": window.since, "until": window.until}
     connection.execute(SQL["scratch_baselines"], bounds)
     connection.execute(SQL["scratch_key"])
-    connection.execute(SQL["scratch_shadows"])
     connection.execute(SQL["only_scratch"])
     try:
         yield

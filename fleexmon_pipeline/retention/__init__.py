@@ -1,1 +1,1 @@
-"""What is old and no longer needed goes, in small batches."""
+"""Delete what is old and no longer needed, in small batches."""

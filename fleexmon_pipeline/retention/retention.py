@@ -1,22 +1,27 @@
 """Keep the tables small: delete what is old and done with, in batches that nobody waits for.
 
-Here: what may go and when. The runs and events of Dagster itself are pruned elsewhere.
+Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`.
 
-| table | kept | |---|---| | LogEntry | `days`; longer while not analyzed, or evidence of an issue that is not resolved
-| | RejectedLog | `days`, like the lines they might have been | | LogIssue with its episode and occurrences | 90 days
-after "resolvedAt"; open ones for ever | | LogForecast | 90 days after its hour: three times what their record looks at
-| | GenAICall | 90 days, and as long as its lines: a rerun is answered from it rather than paid for again | | Outbox |
-90 days after GitHub shows what it should | | LogPatternCount, LogCoverage | 400 days: a year and a month, so that a
-digest or a forecast can look at the same week of last year; one row a slot and pattern, a hundredth of the lines they
-count | | IssueMute | 90 days after it ended; one that holds for ever | | IssueVerdict | 400 days, and as long as its
-issue: backtests of counts that are kept ask what people called it | | Deployment | 400 days, and the version that each
-node had then: what is compared has to know what ran | | DetectedHour | 400 days, like the counts that it is a hash of |
-| LogDigest, LogPattern, PatternLabel | for ever: one row a day; a pattern that is forgotten would be new again; what
-people named |
+    LogEntry                LOG_RETENTION_DAYS; longer while not analyzed, or evidence of an issue that is not resolved
+    RejectedLog             LOG_RETENTION_DAYS, like the lines they might have been
+    LogIssue                90 days after "resolvedAt", with its episode and occurrences; open ones forever
+    LogForecast             90 days after its hour: three times what their record looks at
+    GenAICall               90 days, and as long as its lines: a rerun reads it instead of paying again
+    Outbox                  90 days after GitHub shows what it should
+    IssueMute               90 days after it ended
+    NodeBaseline            60 days: a cache
+    ShadowOccurrence        60 days
+    LogPatternCount,        400 days: a year and a month, so that a digest or a forecast can look at the same week of
+    LogCoverage             last year; one row per slot and pattern, a hundredth of the lines they count
+    DetectedHour            400 days, like the counts that it is a hash of
+    IssueVerdict            400 days, and as long as its issue: a backtest of kept counts needs what people called it
+    Deployment              400 days, and the version that each node ran then: a comparison must know what ran
+    LogDigest, LogPattern,  forever: one row a day; a forgotten pattern would be new again; labels that people gave
+    PatternLabel
 
-Each batch is a transaction of its own, so the work may be stopped at any moment and begun again. Measured with 300,000
-lines of 120 characters on two busy cores, disk writes not waited for: 230,000 lines/s, 20 ms a batch of 5,000; a dry
-run of the same 0.2 s; lines that stay are passed once, in the order of the timestamp index.
+Each batch is its own transaction, so the work may be stopped at any moment and started again. Measured with 300,000
+lines of 120 characters on two busy cores, not waiting for disk writes: 230,000 lines/s, 20 ms per batch of 5,000; a dry
+run of the same takes 0.2 s; lines that stay are passed once, in the order of the timestamp index.
 """
 
 from __future__ import annotations
@@ -37,14 +42,15 @@ _SQL = statements("retention")
 _NO_ID = UUID(int=0)
 _ISSUE_DAYS = 90
 _HISTORY_DAYS = 400
-_ISSUES_A_BATCH = 200  # each holds its subject's lock, for which a reconcile waits
+_BASELINE_DAYS = 60
+_ISSUES_PER_BATCH = 200  # each holds its subject's lock, which a reconcile may be waiting for
 
 Progress = Callable[["RetentionAccount"], None]
 
 
 @dataclass
 class RetentionAccount:
-    """Rows deleted, or in a dry run to be deleted, by table; and old lines that stay."""
+    """Rows deleted (in a dry run: to be deleted) by table, and old lines that stay."""
 
     dry_run: bool
     deleted: dict[str, int] = field(default_factory=dict)
@@ -74,27 +80,28 @@ def apply_retention(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> RetentionAccount:
-    """Delete what the table above lets go. `days` is how long lines are kept; a line exactly that old stays.
+    """Delete what is older than the table above says. `days`: how long lines are kept; a line exactly that old stays.
 
-    `pause` (seconds) after each batch leaves the disk to others; `progress` is called after each. A dry run deletes
-    nothing and counts what a run at this moment would delete. Raises ValueError for days or a batch below 1.
+    `pause` (seconds) after each batch leaves the disk to others; `progress` is called after each batch. A dry run
+    counts what a run now would delete, and deletes nothing. Raises ValueError for days or a batch below 1.
     """
     if days < 1 or batch < 1:
         raise ValueError(f"retention of {days} days in batches of {batch}: both must be at least 1")
     account = RetentionAccount(dry_run)
 
-    def told(table: str, count: int) -> None:
+    def record(table: str, count: int) -> None:
         account.deleted[table] = account.deleted.get(table, 0) + count
         if progress:
             progress(account)
         if pause and count:
             time.sleep(pause)
 
-    def before(least: int) -> datetime:
-        return now - timedelta(days=least)
+    def before(age_days: int) -> datetime:
+        return now - timedelta(days=age_days)
 
-    _expire_logs(connection, before(days), batch, account, told)
-    # First what belongs to no episode: what this run makes so goes with the next, and a dry run can say the number.
+    _expire_logs(connection, before(days), batch, account, record)
+    # Occurrences without an episode first: those that this run leaves without one go with the next, so that a dry run
+    # can give the number.
     for table, cutoff in (
         ("IssueOccurrence", before(_ISSUE_DAYS)),
         ("RejectedLog", before(days)),
@@ -107,18 +114,20 @@ def apply_retention(
         ("IssueVerdict", before(max(days, _HISTORY_DAYS))),
         ("Deployment", before(max(days, _HISTORY_DAYS))),
         ("DetectedHour", before(max(days, _HISTORY_DAYS))),
+        ("NodeBaseline", before(_BASELINE_DAYS)),
+        ("ShadowOccurrence", before(_BASELINE_DAYS)),
     ):
         if dry_run:
-            told(table, _count(connection, table, cutoff))
+            record(table, _count(connection, table, cutoff))
             continue
         while count := _delete_batch(connection, table, cutoff, batch):
-            told(table, count)
-    _expire_issues(connection, before(_ISSUE_DAYS), account, told)
+            record(table, count)
+    _expire_issues(connection, before(_ISSUE_DAYS), account, record)
     return account
 
 
 def _expire_logs(
-    connection: Connection, cutoff: datetime, batch: int, account: RetentionAccount, told: Callable[[str, int], None]
+    connection: Connection, cutoff: datetime, batch: int, account: RetentionAccount, record: Callable[[str, int], None]
 ) -> None:
     position = {"after": EPOCH - 100 * 365 * timedelta(days=1), "after_id": _NO_ID}
     where = {"before": cutoff, "batch": batch, "dry_run": account.dry_run}
@@ -127,7 +136,7 @@ def _expire_logs(
             return
         account.kept_unanalyzed += page["unanalyzed"]
         account.kept_evidence += page["evidence"]
-        told("LogEntry", page["deleted"])
+        record("LogEntry", page["deleted"])
         position = {"after": page["after"], "after_id": page["after_id"]}
 
 
@@ -137,36 +146,36 @@ def _count(connection: Connection, table: str, cutoff: datetime) -> int:
 
 
 def _delete_batch(connection: Connection, table: str, cutoff: datetime, batch: int) -> int:
-    """Deletes in the order of the index that found them; what another session holds is left for the next run."""
+    """Delete in index order; rows that another session holds are left for the next run."""
     delete = b'DELETE FROM "%b" WHERE ctid = ANY (ARRAY (%b LIMIT %%(batch)s FOR UPDATE OF o SKIP LOCKED))'
     return connection.execute(delete % (table.encode(), _SQL[table]), {"before": cutoff, "batch": batch}).rowcount
 
 
 def _expire_issues(
-    connection: Connection, cutoff: datetime, account: RetentionAccount, told: Callable[[str, int], None]
+    connection: Connection, cutoff: datetime, account: RetentionAccount, record: Callable[[str, int], None]
 ) -> None:
     after: UUID = _NO_ID
     while True:
-        where = {"before": cutoff, "after_id": after, "batch": _ISSUES_A_BATCH}
+        where = {"before": cutoff, "after_id": after, "batch": _ISSUES_PER_BATCH}
         old = connection.execute(_SQL["old_issues"], where).fetchall()
         if not old:
             return
         after = old[-1]["id"]
-        # A dry run does it and takes it back: there are few, and the number is exact.
+        # A dry run does it and rolls back: there are few, and the number is exact.
         with connection.transaction(force_rollback=account.dry_run):
             issues, occurrences = _delete_issues(connection, old, cutoff)
-        told("IssueOccurrence", occurrences)
-        told("LogIssue", issues)
+        record("IssueOccurrence", occurrences)
+        record("LogIssue", issues)
 
 
 def _delete_issues(connection: Connection, old: list[dict[str, Any]], cutoff: datetime) -> tuple[int, int]:
-    """Issues with their episodes and occurrences, all or none: half of them would come back as another issue."""
+    """Issues with their episodes and occurrences, all or none: a remaining half would come back as another issue."""
     lock_subjects(connection, (row["subject"] for row in old if row["subject"] is not None))
     where = {"ids": [row["id"] for row in old], "before": cutoff}
     ended = {row["id"]: row["resolvedAt"] for row in connection.execute(_SQL["delete_issues"], where)}
     occurrences = 0
     for episode in connection.execute(_SQL["delete_episodes"], where).fetchall():
         until = max(episode["lastSlot"] + SLOT, ended.get(episode["id"], episode["lastSlot"]))
-        stretch = {**episode, "first": episode["firstSlot"], "until": until}
-        occurrences += connection.execute(_SQL["delete_occurrences_of_episode"], stretch).rowcount
+        bounds = {**episode, "first": episode["firstSlot"], "until": until}
+        occurrences += connection.execute(_SQL["delete_occurrences_of_episode"], bounds).rowcount
     return len(ended), occurrences

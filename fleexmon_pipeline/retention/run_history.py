@@ -1,7 +1,7 @@
-"""Dagster's own event log grows with every tick, for ever: what of it may go.
+"""Prune Dagster's own event log, which otherwise grows with every tick.
 
-Not with `instance.delete_run`: it does 33 runs a second and makes their partitions unmaterialised. Kept are the runs
-themselves and the newest materialisation and check of each asset and partition; what goes are the steps' log lines.
+Not with `instance.delete_run`: it manages 33 runs a second and marks their partitions as not materialized. The runs and
+the newest materialization and check of each asset and partition stay; the steps' log lines are deleted.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from psycopg.conninfo import make_conninfo
 from fleexmon_pipeline.database.server import dagster_conninfo
 from fleexmon_pipeline.database.statements import statements
 
-KEPT = timedelta(days=14)
-BATCH = 10_000  # rows a transaction: the daemon writes into the same table
+MAX_AGE = timedelta(days=14)
+BATCH_ROWS = 10_000  # per transaction: the daemon writes to the same table
 
 
-def prune_run_history(*, now: datetime, kept: timedelta = KEPT) -> int:
-    """Delete events older than `kept`; returns how many. 0 where Dagster keeps its history elsewhere."""
+def prune_run_history(*, now: datetime, max_age: timedelta = MAX_AGE) -> int:
+    """Delete events older than `max_age`; returns how many. 0 where Dagster keeps its history elsewhere."""
     sql = statements("run_history")
     total = 0
     with psycopg.connect(make_conninfo(**dagster_conninfo()), autocommit=True) as connection:
-        found = connection.execute(sql["has_events"]).fetchone()
-        if not (found and found[0]):
+        row = connection.execute(sql["has_events"]).fetchone()
+        if not (row and row[0]):
             return 0
         while True:
-            gone = connection.execute(
-                sql["prune"], {"before": (now - kept).replace(tzinfo=None), "batch": BATCH}
+            deleted = connection.execute(
+                sql["prune"], {"before": (now - max_age).replace(tzinfo=None), "batch": BATCH_ROWS}
             ).rowcount
-            total += gone
-            if gone < BATCH:
+            total += deleted
+            if deleted < BATCH_ROWS:
                 return total

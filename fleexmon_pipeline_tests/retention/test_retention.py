@@ -133,6 +133,10 @@ def _everything(connection: Connection) -> None:
             {"at": NOW - 90 * DAY - age},
         )
         connection.execute("INSERT INTO \"DetectedHour\" VALUES (%s, 'h')", [old])
+        connection.execute("INSERT INTO \"NodeBaseline\" VALUES ('blue', %s, 'h', NULL)", [NOW - 60 * DAY - age])
+        connection.execute(
+            "INSERT INTO \"ShadowOccurrence\" VALUES ('f', %s, 'r', 'low', 't', '{blue}', 1)", [NOW - 60 * DAY - age]
+        )
         connection.execute(
             "INSERT INTO \"Deployment\" (node, version, at, by, source) VALUES ('blue', '1', %s, 'ann', 'person')",
             [old],
@@ -167,7 +171,7 @@ def test_a_dry_run_counts_what_is_then_deleted(database: Database) -> None:
 
     gone = {table: count for table, count in wet.deleted.items() if count}
     names = ["LogEntry", "RejectedLog", "LogPatternCount", "LogCoverage", "LogForecast", "GenAICall", "Outbox"]
-    names += ["IssueVerdict", "DetectedHour", "LogIssue"]
+    names += ["IssueVerdict", "DetectedHour", "NodeBaseline", "ShadowOccurrence", "LogIssue"]
     assert gone == {**dict.fromkeys(names, 1), "IssueMute": 2}
     assert {table: count for table, count in dry.deleted.items() if count} == gone
     assert dry.sentence().startswith("would delete 1 of LogEntry, 1 of RejectedLog")

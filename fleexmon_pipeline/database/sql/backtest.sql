@@ -6,10 +6,6 @@ SELECT * FROM "NodeBaseline" WHERE day >= %(since)s::timestamp - interval '2 day
 -- scratch_key --
 ALTER TABLE pg_temp."NodeBaseline" ADD PRIMARY KEY (node, day);
 
--- scratch_shadows --
--- Judging forgets old ones on the way.
-CREATE TEMPORARY TABLE "ShadowOccurrence" (LIKE "ShadowOccurrence");
-
 -- only_scratch --
 -- The server refuses every other write from here on, whatever a rule or a later change of ours may try.
 SET default_transaction_read_only = on;
@@ -18,7 +14,7 @@ SET default_transaction_read_only = on;
 RESET default_transaction_read_only;
 
 -- drop_scratch --
-DROP TABLE pg_temp."NodeBaseline", pg_temp."ShadowOccurrence";
+DROP TABLE pg_temp."NodeBaseline";
 
 -- known --
 -- Of which stretch anything is known.

@@ -93,12 +93,6 @@ SELECT node, "madeOf" AS made_of, figures FROM "NodeBaseline" WHERE node = ANY(%
 INSERT INTO "NodeBaseline" (node, day, "madeOf", figures) VALUES (%(node)s, %(day)s, %(made_of)s, %(figures)s)
 ON CONFLICT (node, day) DO UPDATE SET "madeOf" = EXCLUDED."madeOf", figures = EXCLUDED.figures;
 
--- forget_baselines --
-DELETE FROM "NodeBaseline" WHERE day < %(before)s;
-
--- forget_shadows --
-DELETE FROM "ShadowOccurrence" WHERE slot < %(before)s;
-
 -- delete_shadows --
 -- Detectors and predictors each replace what their own rules said.
 DELETE FROM "ShadowOccurrence" AS o

@@ -138,3 +138,10 @@ WHERE o.at < %(before)s AND EXISTS (
 
 -- DetectedHour --
 SELECT o.ctid FROM "DetectedHour" AS o WHERE o.hour < %(before)s ORDER BY o.hour;
+
+-- NodeBaseline --
+-- A cache: a backfill of older days makes its baselines anew.
+SELECT o.ctid FROM "NodeBaseline" AS o WHERE o.day < %(before)s ORDER BY o.day;
+
+-- ShadowOccurrence --
+SELECT o.ctid FROM "ShadowOccurrence" AS o WHERE o.slot < %(before)s ORDER BY o.slot;
