@@ -1,7 +1,7 @@
-"""Windows that are not done: what the catch-up sensor asks for again, and when it stops asking.
+"""Unfinished windows: what the catch-up sensor retries, and when it gives up.
 
-Found from LogCoverage (slots that are partial, missing or were never asked for) and from StaleWindow (a stage said that
-it could not finish, or its run failed), never from partition counts: those say that a run ended, not what it got.
+Read from LogCoverage (slots that are partial, missing or were never polled) and from StaleWindow (a stage could not
+finish, or its run failed), never from partition counts: those tell that a run ended, not what it got.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import HOUR, SLOT, Window, ceil, floor
 
 SQL = statements("catch_up")
-RUN_FAILED = "run"  # who waits, where no stage could say so itself: its run failed or was killed
-MOST_ATTEMPTS = 12  # with the pauses below about two days; what a node has rotated away does not come back
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=6)
-BACK_PAUSE = timedelta(minutes=30)  # at most, where the node has answered for other slots since
-SETTLE = timedelta(minutes=10)  # what the schedules are about to do by themselves is not asked for
+RUN_FAILED = "run"  # the waiting stage, where none could record itself: its run failed or was killed
+MAX_ATTEMPTS = 12  # about two days with the backoff below; lines that a node rotated away do not come back
+MIN_BACKOFF, MAX_BACKOFF = timedelta(minutes=5), timedelta(hours=6)
+MAX_BACKOFF_WHEN_BACK = timedelta(minutes=30)  # where the node has answered for other slots since
+SETTLE = timedelta(minutes=10)  # not requested: what the schedules are about to do anyway
 
 
 @dataclass(frozen=True)
 class Due:
-    """An hour to materialise again. `attempt` makes the request's key: the same try is asked for once."""
+    """An hour to materialize again. `attempt` is part of the run key: each attempt is requested once."""
 
     hour: datetime
     attempt: int
@@ -33,22 +33,22 @@ class Due:
 
 
 def note_waiting(connection: Connection, asset: str, hour: datetime, reason: str, *, now: datetime) -> None:
-    """A stage could not finish an hour; it is asked for again, later and later.
+    """Record that a stage could not finish an hour. It is retried with growing backoff.
 
-    The ticks of a running hour say so every five minutes. An attempt is counted only when it was due, or they would use
-    up all of them before the hour is over.
+    Ticks of the current hour record it every five minutes. An attempt counts only when it was due, or the ticks would
+    use up all attempts before the hour is over.
     """
     connection.execute(SQL["note_waiting"], {"asset": asset, "hour": hour, "reason": reason[:500], "now": now})
 
 
 def no_longer_waiting(connection: Connection, asset: str, window: Window, *, due_by: datetime | None = None) -> None:
-    """Done. `due_by`: when it was begun, where others may have noted the hour meanwhile; that note stays."""
+    """Record that a window is done. With `due_by`, when the work began, notes that others made since then stay."""
     where = {"asset": asset, "since": floor(window.since, HOUR), "until": window.until, "due_by": due_by}
     connection.execute(SQL["no_longer_waiting"], where)
 
 
 def forget_waiting(connection: Connection, *, before: datetime) -> None:
-    """Hours whose lines are not kept any more: nothing is left to do them with."""
+    """Drop hours whose lines retention has deleted: nothing is left to process."""
     connection.execute(SQL["forget_waiting"], {"before": before})
 
 
@@ -59,12 +59,12 @@ def waiting(connection: Connection, asset: str) -> list[tuple[datetime, str]]:
 
 
 def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: datetime, limit: int) -> list[Due]:
-    """Hours from `since` on whose next try is due, oldest first, at most `limit`.
+    """Hours from `since` on whose next attempt is due, oldest first, at most `limit`.
 
-    A reason is given up after MOST_ATTEMPTS; the checks on the assets go on naming it. An hour's attempts are those of
-    all its reasons: they only grow while it waits, so that no two tries have one number. After a failed run an hour
-    waits for that pause, whatever is missing: a run that fails before it collects leaves no other trace, and would be
-    asked for every minute.
+    A reason is given up after MAX_ATTEMPTS; the assets' checks keep showing it. An hour's attempts are the sum over its
+    reasons: it only grows while the hour waits, so no two attempts share a number. After a failed run an hour waits for
+    that run's backoff, whatever else is missing: a run that fails before it collects leaves no other trace, and would
+    be requested every minute.
     """
     tries: Counter[datetime] = Counter()
     reasons: dict[datetime, str] = {}
@@ -73,15 +73,15 @@ def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: d
     for row in connection.execute(SQL["gap_hours"], {"since": since, "until": until, "nodes": list(nodes)}):
         hour, attempts, tried = row["hour"], row["attempts"], row["triedAt"]
         tries[hour] += attempts
-        rest = min(pause(attempts), BACK_PAUSE) if row["answersAgain"] else pause(attempts)
-        if attempts < MOST_ATTEMPTS and (tried is None or tried + rest <= now):
+        rest = min(pause(attempts), MAX_BACKOFF_WHEN_BACK) if row["answersAgain"] else pause(attempts)
+        if attempts < MAX_ATTEMPTS and (tried is None or tried + rest <= now):
             known = row["slots"] == row["late"]
             reasons[hour] = f"{row['slots']} slots " + (
                 "were not asked for late lines" if known else "of coverage are missing"
             )
     for row in connection.execute(SQL["waiting"], {"asset": None}):
         tries[row["hour"]] += row["attempts"]
-        if row["hour"] >= since and row["attempts"] < MOST_ATTEMPTS and row["nextAt"] <= now:
+        if row["hour"] >= since and row["attempts"] < MAX_ATTEMPTS and row["nextAt"] <= now:
             reasons.setdefault(row["hour"], f"{row['asset']}: {row['reason']}")
         elif row["asset"] == RUN_FAILED:
             held.add(row["hour"])
@@ -90,4 +90,4 @@ def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: d
 
 def pause(attempt: int) -> timedelta:
     """5 minutes, 10, 20 … 6 hours."""
-    return min(FIRST_PAUSE * (1 << min(attempt, 10)), LONGEST_PAUSE)
+    return min(MIN_BACKOFF * (1 << min(attempt, 10)), MAX_BACKOFF)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fleexmon_pipeline.catch_up import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     RUN_FAILED,
     Due,
     due,
@@ -95,7 +95,7 @@ def test_slots_of_all_nodes_make_one_request_for_their_hour(connection: Connecti
     assert found == Due(TEN, 2, "18 slots of coverage are missing")
 
 
-@pytest.mark.parametrize("attempts", [1, 2, 6, MOST_ATTEMPTS - 1])
+@pytest.mark.parametrize("attempts", [1, 2, 6, MAX_ATTEMPTS - 1])
 def test_a_node_that_does_not_answer_is_asked_ever_more_seldom(connection: Connection, attempts: int) -> None:
     cover(connection, TEN, TEN + HOUR, status="missing", attempts=attempts, tried=NOON)
     next_try = NOON + pause(attempts)
@@ -106,14 +106,14 @@ def test_a_node_that_does_not_answer_is_asked_ever_more_seldom(connection: Conne
 
 
 def test_an_hour_is_given_up_in_the_end_and_the_pauses_last_about_two_days(connection: Connection) -> None:
-    cover(connection, TEN, TEN + HOUR, status="missing", attempts=MOST_ATTEMPTS, tried=TEN)
+    cover(connection, TEN, TEN + HOUR, status="missing", attempts=MAX_ATTEMPTS, tried=TEN)
     cover(connection, TEN + HOUR, NOON + 10 * 24 * HOUR)
 
     assert asked(connection, NOON + 10 * 24 * HOUR) == []
     assert [pause(n) for n in (0, 1, 2, 6, 7, 1000)] == [
         5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 320 * MINUTE, 6 * HOUR, 6 * HOUR,
     ]  # fmt: skip
-    assert 24 * HOUR < sum((pause(n) for n in range(MOST_ATTEMPTS)), timedelta()) < 60 * HOUR
+    assert 24 * HOUR < sum((pause(n) for n in range(MAX_ATTEMPTS)), timedelta()) < 60 * HOUR
 
 
 def test_nothing_is_asked_for_that_is_older_than_lines_are_kept_whatever_the_minute(connection: Connection) -> None:
@@ -139,7 +139,7 @@ def test_an_hour_that_was_not_asked_for_late_lines_is_asked_for_once_they_have_c
 
 def test_a_stage_that_could_not_finish_is_asked_for_later_and_later_and_then_no_more(connection: Connection) -> None:
     now, waits = NOON, []
-    for attempt in range(1, MOST_ATTEMPTS):
+    for attempt in range(1, MAX_ATTEMPTS):
         note_waiting(connection, "analyzed_logs", TEN, "GenAI is down", now=now)
         tried = now
         while asked(connection, now) == []:
@@ -148,7 +148,7 @@ def test_a_stage_that_could_not_finish_is_asked_for_later_and_later_and_then_no_
         assert asked(connection, now) == [Due(TEN, attempt, "analyzed_logs: GenAI is down")]
     note_waiting(connection, "analyzed_logs", TEN, "GenAI is down", now=now)
 
-    assert waits == [min(5 * MINUTE * 2**n, 6 * HOUR) for n in range(MOST_ATTEMPTS - 1)]
+    assert waits == [min(5 * MINUTE * 2**n, 6 * HOUR) for n in range(MAX_ATTEMPTS - 1)]
     assert asked(connection, now + 30 * 24 * HOUR) == []
     assert waiting(connection, "analyzed_logs") == [(TEN, "GenAI is down")]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
+from fleexmon_pipeline.catch_up import MAX_ATTEMPTS
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.lifecycle import write_occurrences
@@ -42,7 +42,7 @@ class GivenUp:
 
 def given_up(connection: Connection, *, since: datetime) -> list[GivenUp]:
     """By node, oldest first."""
-    rows = connection.execute(SQL["given_up"], {"since": since, "most": MOST_ATTEMPTS})
+    rows = connection.execute(SQL["given_up"], {"since": since, "most": MAX_ATTEMPTS})
     return [GivenUp(row["node"], row["hour"], tuple(row["slots"]), row["error"]) for row in rows]
 
 
@@ -108,7 +108,7 @@ def _occurrence(node: str, episode: list[GivenUp]) -> Occurrence:
         title=f"Log lines of {node} are missing ({counted(count, 'hour')})",
         description="\n".join(
             [
-                f"fleexmon gave up on these hours of {node} after {MOST_ATTEMPTS} attempts:",
+                f"fleexmon gave up on these hours of {node} after {MAX_ATTEMPTS} attempts:",
                 *listed,
                 f"Last error: {error}" if error else "The node gave no reason.",
             ]

@@ -15,10 +15,10 @@ from fleexmon_pipeline.settings import GenAISettings
 class Budget:
     """Most in any 60 minutes and 24 hours. Failed attempts have their own: an outage must not use up the day."""
 
-    calls_per_hour: int = 60
-    calls_per_day: int = 600
-    tokens_per_hour: int = 200_000
-    tokens_per_day: int = 1_000_000
+    calls_per_hour: int = GenAISettings.calls_per_hour
+    calls_per_day: int = GenAISettings.calls_per_day
+    tokens_per_hour: int = GenAISettings.tokens_per_hour
+    tokens_per_day: int = GenAISettings.tokens_per_day
     failures_per_hour: int = 30
     failures_per_day: int = 200
 

@@ -83,12 +83,20 @@ def genai_limits(environment: Environment, usual: GenAISettings) -> GenAISetting
     """`usual` with what the environment says of budgets, sizes and prices; of use without an agent too, in previews."""
     return replace(
         usual,
-        calls_per_hour=whole_number(environment, "GENAI_MAX_CALLS_PER_HOUR", 60, least=1, most=100_000),
-        calls_per_day=whole_number(environment, "GENAI_MAX_CALLS_PER_DAY", 600, least=1, most=1_000_000),
-        tokens_per_hour=whole_number(environment, "GENAI_MAX_TOKENS_PER_HOUR", 200_000, least=1_000, most=10**9),
-        tokens_per_day=whole_number(environment, "GENAI_MAX_TOKENS_PER_DAY", 1_000_000, least=1_000, most=10**10),
-        max_tokens=whole_number(environment, "GENAI_MAX_TOKENS", 1_000, least=200, most=8_000),
-        timeout=whole_number(environment, "GENAI_TIMEOUT", 30, least=1, most=600),
+        calls_per_hour=whole_number(
+            environment, "GENAI_MAX_CALLS_PER_HOUR", usual.calls_per_hour, least=1, most=100_000
+        ),
+        calls_per_day=whole_number(
+            environment, "GENAI_MAX_CALLS_PER_DAY", usual.calls_per_day, least=1, most=1_000_000
+        ),
+        tokens_per_hour=whole_number(
+            environment, "GENAI_MAX_TOKENS_PER_HOUR", usual.tokens_per_hour, least=1_000, most=10**9
+        ),
+        tokens_per_day=whole_number(
+            environment, "GENAI_MAX_TOKENS_PER_DAY", usual.tokens_per_day, least=1_000, most=10**10
+        ),
+        max_tokens=whole_number(environment, "GENAI_MAX_TOKENS", usual.max_tokens, least=200, most=8_000),
+        timeout=whole_number(environment, "GENAI_TIMEOUT", usual.timeout, least=1, most=600),
         price_in=price(environment, "GENAI_PRICE_PER_MILLION_INPUT"),
         price_out=price(environment, "GENAI_PRICE_PER_MILLION_OUTPUT"),
         redact_ip=yes_or_no(environment, "GENAI_REDACT_IP", default=True),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
+from fleexmon_pipeline.catch_up import MAX_ATTEMPTS
 from fleexmon_pipeline.collection import collect as collecting
 from fleexmon_pipeline.collection import rows
 from fleexmon_pipeline.collection.records import Line, RejectedError
@@ -42,7 +42,7 @@ def test_an_hour_given_up_is_an_issue_until_its_lines_come(dagster: Project, blu
     dagster.run("backfill_hours", TEN)
     assert titles(dagster.database) == []
     with dagster.database.connect() as connection:
-        connection.execute('UPDATE "LogCoverage" SET attempts = %s', [MOST_ATTEMPTS - 1])
+        connection.execute('UPDATE "LogCoverage" SET attempts = %s', [MAX_ATTEMPTS - 1])
     dagster.it_is(at(DAY, "12:02"))
     blue.serve([])  # it answers again, but for that hour
     dagster.run("monitoring", TEN + HOUR)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from fleexmon_pipeline.catch_up import MOST_ATTEMPTS, pause
+from fleexmon_pipeline.catch_up import MAX_ATTEMPTS, pause
 from fleexmon_pipeline.collection.gaps import GRACE, RULE, given_up, note_gaps, rules_but_gaps
 from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
@@ -22,7 +22,7 @@ ISSUES = """SELECT type, severity, source, status, title, description, "detected
 
 def cover(
     database: Database, since: datetime, until: datetime, *, node: str = "blue", status: str = "missing",
-    attempts: int = MOST_ATTEMPTS, error: str | None = "HTTP 404",
+    attempts: int = MAX_ATTEMPTS, error: str | None = "HTTP 404",
 ) -> None:  # fmt: skip
     with database.connect() as connection:
         given = error if status in ("missing", "partial") else None
@@ -65,7 +65,7 @@ def test_said_once_and_not_written_again(database: Database) -> None:
     assert database.fingerprint(*tables) == before
 
 
-@pytest.mark.parametrize("attempts", [1, MOST_ATTEMPTS - 1])
+@pytest.mark.parametrize("attempts", [1, MAX_ATTEMPTS - 1])
 def test_an_hour_that_is_still_asked_for_is_none(attempts: int, database: Database) -> None:
     cover(database, TEN, TEN + HOUR)
     cover(database, TEN + HOUR - SLOT, TEN + HOUR, attempts=attempts)
@@ -117,7 +117,7 @@ def test_it_ends_by_grace_over_lines_that_are_known_and_only_then(database: Data
 
 
 def test_it_is_open_for_a_day_at_least_after_the_last_try() -> None:
-    given_up_after = sum((pause(attempt) for attempt in range(MOST_ATTEMPTS)), timedelta())
+    given_up_after = sum((pause(attempt) for attempt in range(MAX_ATTEMPTS)), timedelta())
 
     assert given_up_after + DAY < GRACE
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fleexmon_pipeline.catch_up import MOST_ATTEMPTS
+from fleexmon_pipeline.catch_up import MAX_ATTEMPTS
 from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.commands.nodes import Known, known_nodes
 from fleexmon_pipeline.settings import Node, node_of
@@ -63,7 +63,7 @@ def test_hours_nobody_asked_for_are_gaps_and_those_given_up_are_told(database: D
         blue = ask(database, "blue", server, TEN, TEN + HOUR)
     with database.connect() as connection:
         connection.execute(
-            "UPDATE \"LogCoverage\" SET status = 'missing', attempts = %s WHERE slot < %s", [MOST_ATTEMPTS, TEN + SLOT]
+            "UPDATE \"LogCoverage\" SET status = 'missing', attempts = %s WHERE slot < %s", [MAX_ATTEMPTS, TEN + SLOT]
         )
 
     assert facts(database, blue)["blue"].gaps == {"hours": 2, "givenUp": 1, "oldest": TEN}

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import stamina
 
-from fleexmon_pipeline.catch_up import MOST_ATTEMPTS, RUN_FAILED, Due, due, no_longer_waiting, note_waiting
+from fleexmon_pipeline.catch_up import MAX_ATTEMPTS, RUN_FAILED, Due, due, no_longer_waiting, note_waiting
 from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.database.connection import Connection, Pool, connect, open_pool
 from fleexmon_pipeline.sensors import MAX_HOURS_AT_ONCE
@@ -226,5 +226,5 @@ def test_an_hour_in_which_every_answer_breaks_off_is_not_given_up_by_its_ticks(m
     blue.serve(DAY)
     monitor.work("07:40", "08:20")
 
-    assert int(str(attempts[0]["most"])) < MOST_ATTEMPTS // 2
+    assert int(str(attempts[0]["most"])) < MAX_ATTEMPTS // 2
     monitor.assert_has({"blue": DAY, "green": DAY}, "08:20")
