@@ -10,7 +10,7 @@ import typer
 
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import database_url
-from fleexmon_pipeline.patterns.labels import LONGEST_NAME, Label, UnknownPatternError, label, read_labels
+from fleexmon_pipeline.patterns.labels import MAX_NAME_CHARS, Label, UnknownPatternError, label, read_labels
 from fleexmon_pipeline.wording import one_line
 
 Write = Callable[[str], object]
@@ -27,8 +27,8 @@ def print_label(
     why: str | None = None,
 ) -> None:
     """Raises typer.BadParameter."""
-    if name is not None and not 0 < len(name.strip()) <= LONGEST_NAME:
-        raise typer.BadParameter(f'"{name[:LONGEST_NAME]}": a name has 1 to {LONGEST_NAME} characters')
+    if name is not None and not 0 < len(name.strip()) <= MAX_NAME_CHARS:
+        raise typer.BadParameter(f'"{name[:MAX_NAME_CHARS]}": a name has 1 to {MAX_NAME_CHARS} characters')
     with connect(database_url()) as connection:
         try:
             noted = label(connection, pattern, by=by, now=now, name=name and name.strip(), ignored=ignored, why=why)

@@ -1,6 +1,6 @@
-"""How often each pattern was seen: slot x node x pattern x level -> count and samples, what all later stages read.
+"""Counts and samples by slot, node, pattern and level: what all later stages read.
 
-Here: rebuilding "LogPatternCount" from "LogEntry" and finding where that is due. The patterns: `store.py`.
+Here: rebuilding "LogPatternCount" from "LogEntry", and finding where that is due. The patterns: `store.py`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from psycopg.rows import tuple_row
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import LEVEL_OF_WORD, read_level
-from fleexmon_pipeline.patterns.masks import LONGEST_READ
+from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import Sighting, store_patterns, succeed_outdated
 from fleexmon_pipeline.window import EPOCH, SLOT, Window, ceil, floor
 
-CHUNK = 2_000  # rows: a message is read up to 64 kB, so that 128 MB is the worst
-MOST_SAMPLES = 1_000  # of warn, error and fatal lines: an issue's "affectedLogs" are these
-FEW_SAMPLES = 3  # of any other
+CHUNK = 2_000  # rows; a message is read up to 64 kB, so at most 128 MB
+MAX_SAMPLES = 1_000  # of warn, error and fatal lines; they become an issue's "affectedLogs"
+MAX_SAMPLES_OF_HARMLESS = 3  # of debug and info lines
 
 _SQL = statements("patterns")
 _Key = tuple[str, str, str]  # node, pattern, level
@@ -31,13 +31,13 @@ _Key = tuple[str, str, str]  # node, pattern, level
 
 @dataclass(frozen=True)
 class CountsAccount:
-    """What a rebuild did. `new` are the patterns, aliases resolved, that were first seen inside the window."""
+    """What a rebuild did. `new`: patterns first seen inside the window, aliases resolved."""
 
     rows: int
-    patterns: int  # different ones, aliases resolved
+    patterns: int  # aliases resolved
     new: Sequence[str]
     slots: int
-    changed: int  # rows of "LogPatternCount" written or deleted; 0 when nothing had changed
+    changed: int  # rows of "LogPatternCount" written or deleted; 0 if nothing had changed
     seconds: float
 
 
@@ -54,14 +54,14 @@ class _Tally:
 
 
 def stale_slots(connection: Connection, window: Window) -> list[Window]:
-    """The slots touching `window` whose counts do not sum to "LogEntry", per node; ascending."""
+    """The slots overlapping `window` where a node's counts do not sum to its rows of "LogEntry"; ascending."""
     bounds = {"since": floor(window.since, SLOT), "until": ceil(window.until, SLOT)}
     return [Window(row["slot"], row["slot"] + SLOT) for row in connection.execute(_SQL["stale_slots"], bounds)]
 
 
 def lines_are_gone(connection: Connection, hour: Window, *, kept_since: datetime) -> bool:
-    """Whether retention has taken lines of this hour that were counted: its counts and issues outlive them, and would
-    be lost by making them anew from what is left."""
+    """Whether retention has deleted counted lines of this hour. Counts and issues outlive their lines; rebuilding them
+    from the rest would lose them."""
     if hour.until > kept_since:
         return False
     row = connection.execute(_SQL["lines_gone"], {"since": hour.since, "until": hour.until}).fetchone()
@@ -71,10 +71,10 @@ def lines_are_gone(connection: Connection, hour: Window, *, kept_since: datetime
 def rebuild_counts(
     connection: Connection, window: Window, miner: PatternMiner, *, redact: Callable[[str], str]
 ) -> CountsAccount:
-    """Make "LogPatternCount" of the slots touching `window` say what "LogEntry" holds, and "LogPattern" know of them.
+    """Make "LogPatternCount" match "LogEntry" in the slots overlapping `window`, and store the patterns.
 
-    One transaction an hour, behind that hour's lock: after a failure the hours done stay done. Rows that are right are
-    not touched, so a rerun writes nothing. `redact` takes secrets out of what is stored of a template.
+    One transaction per hour, under that hour's lock: after a failure, finished hours stay finished. Correct rows are
+    not touched, so a rerun writes nothing. `redact` removes secrets from stored templates.
     """
     begun = time.perf_counter()
     rows = slots = changed = 0
@@ -107,10 +107,10 @@ def rebuild_counts(
 
 
 def _count(connection: Connection, slot: Window, miner: PatternMiner) -> dict[_Key, _Tally]:
-    """Read by one statement, so that the slot is counted as it stood at one moment, whoever inserts meanwhile."""
+    """One statement reads the slot, so that inserts meanwhile do not matter."""
     tallies: dict[_Key, _Tally] = {}
     with connection.cursor("lines_of_slot", row_factory=tuple_row) as cursor:
-        cursor.execute(_SQL["lines_of_slot"], {"since": slot.since, "until": slot.until, "longest": LONGEST_READ})
+        cursor.execute(_SQL["lines_of_slot"], {"since": slot.since, "until": slot.until, "longest": MAX_READ_CHARS})
         while chunk := cursor.fetchmany(CHUNK):
             patterns = miner.identify([row[4] for row in chunk])
             for (entry, micros, word, node, _), pattern in zip(chunk, patterns, strict=True):
@@ -121,14 +121,16 @@ def _count(connection: Connection, slot: Window, miner: PatternMiner) -> dict[_K
                     tally = tallies[key] = _Tally(0, last=micros, first=micros)
                 tally.count += 1
                 tally.first = micros
-                if tally.count <= FEW_SAMPLES or (tally.count <= MOST_SAMPLES and level in ("warn", "error", "fatal")):
+                if tally.count <= MAX_SAMPLES_OF_HARMLESS or (
+                    tally.count <= MAX_SAMPLES and level in ("warn", "error", "fatal")
+                ):
                     tally.samples.append(entry)
     return tallies
 
 
 def _write(connection: Connection, slot: datetime, tallies: dict[_Key, _Tally], gone: dict[str, str]) -> int:
-    """Delete and insert where a row differs from its tally; how many rows that were. Patterns that the slot no longer
-    has are added to `gone`, each with a line."""
+    """Delete and insert rows that differ from their tally, and return how many. Patterns that the slot no longer has
+    are added to `gone`, each with the id of a line."""
     due = {key: tally.row for key, tally in tallies.items()}
     with connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(_SQL["counts_of_slot"], {"slot": slot})
@@ -151,7 +153,7 @@ def _write(connection: Connection, slot: datetime, tallies: dict[_Key, _Tally], 
 
 @lru_cache(maxsize=1_000)
 def _level(text: str) -> str:
-    """Other programs write levels too, ERROR and 50 among them. A word nobody knows stays as it is, in lower case."""
+    """Other programs write levels as well, such as ERROR and 50. An unknown word stays, in lower case."""
     word = text.lower()
     return read_level(word) if word in LEVEL_OF_WORD or (word.isascii() and word.isdigit()) else word
 

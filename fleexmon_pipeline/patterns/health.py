@@ -1,6 +1,6 @@
-"""Whether the miner fits the lines it gets: too fine, too coarse, or never done with learning.
+"""Whether patterns suit the lines: too fine, too coarse, or still changing.
 
-Here: the figures of the last counted day, and what is wrong with them in words. How it is shown: `checks.py`.
+Here: figures of the last counted day, and problems in words. How they are shown: `assets/checks.py`.
 """
 
 from __future__ import annotations
@@ -10,44 +10,51 @@ from dataclasses import dataclass
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 
-FEWEST_LINES = 1_000  # of fewer lines a day nothing can be said
-MOST_SINGLE = 0.2  # share of lines that are alone in their pattern
-MOST_OF_ONE = 0.5  # share of lines in one pattern
-MOST_NEW = 500  # patterns a day; a service has some hundred statements, and a release changes a few
+MIN_LINES = 1_000  # a day; fewer say nothing
+MAX_SINGLE_SHARE = 0.2  # of lines that have a pattern of their own
+MAX_SHARE_OF_ONE = 0.5  # of lines in one pattern
+MAX_NEW_PER_DAY = 500  # a service has a few hundred statements, and a release changes a few of them
 
 
 @dataclass(frozen=True)
 class MinerHealth:
-    """Of the 24 hours up to the newest counted slot, aliases resolved."""
+    """The 24 hours up to the newest counted slot, aliases resolved."""
 
     lines: int
     patterns: int
-    single: int  # patterns, and therefore lines, with one line
+    single: int  # patterns with one line, and so many lines
     largest: int  # lines of the largest pattern
     largest_template: str | None  # redacted, as stored
     new: int  # patterns first seen in these 24 hours
-    older: bool  # whether lines are known from before: on its first day everything is new
+    older: bool  # whether there are older lines; on the first day everything is new
 
     def problems(self) -> list[tuple[str, str | None]]:
-        """What to look at: a sentence, and the template it is about."""
-        if self.lines < FEWEST_LINES:
+        """Each a sentence, and the template it is about."""
+        if self.lines < MIN_LINES:
             return []
-        told: list[tuple[str, str | None]] = []
-        if self.single > MOST_SINGLE * self.lines:
-            told.append((f"{self.single / self.lines:.0%} of {self.lines:,} lines are alone in their pattern", None))
-        if self.largest > MOST_OF_ONE * self.lines:
-            told.append(
-                (f"{self.largest / self.lines:.0%} of {self.lines:,} lines are one pattern", self.largest_template)
+        problems: list[tuple[str, str | None]] = []
+        if self.single > MAX_SINGLE_SHARE * self.lines:
+            problems.append(
+                (f"{self.single / self.lines:.0%} of {self.lines:,} lines have a pattern of their own", None)
             )
-        if self.older and self.new > MOST_NEW:
-            told.append((f"{self.new:,} new patterns in a day", None))
-        return told
+        if self.largest > MAX_SHARE_OF_ONE * self.lines:
+            problems.append(
+                (
+                    f"{self.largest / self.lines:.0%} of {self.lines:,} lines belong to one pattern",
+                    self.largest_template,
+                )
+            )
+        if self.older and self.new > MAX_NEW_PER_DAY:
+            problems.append((f"{self.new:,} new patterns in a day", None))
+        return problems
 
     def sentence(self) -> str:
-        return f"{self.lines:,} lines in {self.patterns:,} patterns, {self.new:,} new, {self.single:,} of a single line"
+        return (
+            f"{self.lines:,} lines in {self.patterns:,} patterns, {self.new:,} new, {self.single:,} with a single line"
+        )
 
 
 def miner_health(connection: Connection) -> MinerHealth:
-    """Cost follows the different patterns of a day, not its lines."""
+    """Cost grows with the patterns of a day, not with its lines."""
     row = connection.execute(statements("patterns")["health"]).fetchone()
     return MinerHealth(**row) if row else MinerHealth(0, 0, 0, 0, None, 0, older=False)

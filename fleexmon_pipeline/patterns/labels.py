@@ -1,7 +1,7 @@
-"""What people call a pattern, and which ones they do not want to hear of.
+"""Names that people give to patterns, and patterns that they ignore.
 
-Here: noting it and reading it. What follows from it: `detection/evaluate.py` makes no issue about an ignored pattern,
-and calls a named one by its name. Counts, totals and digests are not touched: an ignored line is still a line.
+Here: storing and reading labels. Their effect: `detection/evaluate.py` raises no issue about an ignored pattern and
+puts a pattern's name into titles. Counts, totals and digests do not change: an ignored line is still a line.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.errors import FleexmonError
 
 SQL = statements("labels")
-LONGEST_NAME = 80
+MAX_NAME_CHARS = 80
 
 
 class UnknownPatternError(FleexmonError, ValueError):
-    """The text says which pattern was asked for, and what would do."""
+    """The message quotes the id and says where to find the right one."""
 
 
 @dataclass(frozen=True)
 class Label:
-    pattern: str  # what it stands for today
+    pattern: str  # what it stands for now
     template: str  # redacted, as stored
     name: str | None
     ignored: bool
@@ -34,17 +34,17 @@ class Label:
 
 
 def read_labels(connection: Connection) -> Mapping[str, Label]:
-    """By pattern, merges resolved. Of two whose patterns were merged, the later one counts."""
-    found = [
+    """By pattern, merges resolved. If two labelled patterns merged, the newer label counts."""
+    labels = [
         Label(r["pattern"], r["template"] or r["pattern"], r["name"], r["ignored"], r["why"], r["by"], r["at"])
         for r in connection.execute(SQL["labels"])
     ]
-    return {label.pattern: label for label in sorted(found, key=lambda label: label.at)}
+    return {label.pattern: label for label in sorted(labels, key=lambda label: label.at)}
 
 
 def label(
     connection: Connection,
-    beginning: str,
+    prefix: str,
     *,
     by: str,
     now: datetime,
@@ -52,15 +52,15 @@ def label(
     ignored: bool | None = None,
     why: str | None = None,
 ) -> Label:
-    """Note it, and give back what is known of the pattern then. Raises UnknownPatternError."""
-    escaped = beginning.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    found = connection.execute(SQL["patterns_like"], {"beginning": f"{escaped}%"}).fetchall() if beginning else []
-    if len(found) != 1:
-        said = "begins the ids of several patterns; give more of it" if found else "is no pattern"
-        raise UnknownPatternError(f'"{beginning}" {said}. `fleexmon issues show ID` and digests name the ids.')
-    pattern, template = found[0]["id"], found[0]["template"]
-    noted = {"pattern": pattern, "name": name, "ignored": ignored, "why": why, "by": by, "now": now}
+    """Store a label and return the pattern's current one. Raises UnknownPatternError."""
+    escaped = prefix.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    rows = connection.execute(SQL["patterns_like"], {"like": f"{escaped}%"}).fetchall() if prefix else []
+    if len(rows) != 1:
+        problem = "matches several patterns; give more digits" if rows else "is not a pattern"
+        raise UnknownPatternError(f'"{prefix}" {problem}. `fleexmon issues show ID` and digests show pattern ids.')
+    pattern, template = rows[0]["id"], rows[0]["template"]
+    params = {"pattern": pattern, "name": name, "ignored": ignored, "why": why, "by": by, "now": now}
     with connection.transaction():
-        connection.execute(SQL["label"], noted)
-        labels = [each for each in read_labels(connection).values() if each.at == now]
+        connection.execute(SQL["label"], params)
+        labels = [stored for stored in read_labels(connection).values() if stored.at == now]
     return next(iter(labels), Label(pattern, template, name, bool(ignored), why, by, now))

@@ -1,9 +1,9 @@
-"""What is variable in a log line, by its looks or by its place: a line becomes words and typed placeholders.
+"""Mask the variable parts of a log line, by their form or by their position: words and typed placeholders remain.
 
-Here: shape and masks. Its tokens, and the text that people read: `templates.py`; placeholders: `placeholders.py`.
+Here: shapes and masks. Tokens, and the text that people read: `templates.py`; placeholders: `placeholders.py`.
 
-Every expression runs in linear time on any text: alternatives that scan a run start only where the run starts, and are
-possessive where they could give back. A line's tokens depend on the line alone.
+Every expression runs in linear time on any text: an alternative that scans a run of characters starts only at the start
+of the run, and is possessive where it could backtrack. A line's tokens depend on the line alone.
 """
 
 from __future__ import annotations
@@ -15,41 +15,42 @@ from functools import lru_cache
 from fleexmon_pipeline.patterns.placeholders import (
     ANY,
     ANY_MARK,
-    HOLE,
     MARK,
     MARK_OF_SHOWN,
     MARKS,
     PLACEHOLDER,
+    SHOWN_PLACEHOLDER,
     shared_kind,
 )
 
-MASK_VERSION = 3  # raise it when a rule here or in templates.py changes: stored ids of lines it touches are made anew
+MASK_VERSION = 3  # raise it when a rule here or in templates.py changes: lines it touches get new ids
 
-LONGEST_READ = 65_536  # characters of a message that are looked at: beyond are dumps, not sentences
-LONGEST_KEPT = 4_096  # what of a longer message makes the template, in bytes, once stack frames are left out
-LONGEST_WORD = 100  # characters of a word whose mask is remembered
-MOST_WORDS = 100_000  # of them, 20 MB
+MAX_READ_CHARS = 65_536  # of a message; what follows is a dump, not a sentence
+MAX_KEPT_BYTES = 4_096  # of a longer message, after stack frames are removed, make the template
+MAX_WORD_CHARS = 100  # of a word whose mask is cached
+MAX_WORDS = 100_000  # in that cache, 20 MB
 
-# -- shape: what all lines that differ in digits only have in common ------------------------------------------------
+# -- shape: what lines that differ only in digits have in common ---------------------------------------------------
 
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 _SHAPE = bytes.maketrans(b"123456789" + _CONTROLS, b"0" * 9 + b" " * len(_CONTROLS))
 _SHAPES = b"\0" + _SHAPE[1:]
-# Stack frames of Java, JavaScript, .NET, Ruby, Python: by which path an error came is detail; what it was ("Caused by:
-# ...", "ValueError: ...") is kept. Other lines of a message count like its first.
+# Stack frames of Java, JavaScript, .NET, Ruby, Python: the call path is detail; what went wrong ("Caused by: ...",
+# "ValueError: ...") stays. All other lines of a message count like its first.
 _FRAME = re.compile(
     rb'\n[ \t]++(?:(?:at|from|\.\.\.) [^\n]*+|File "[^\n]*+(?:\n {3,}+[^\n]*+)*+)'
-    rb"|\n[^\s][^\n]*+\n\t/[^\n]*+"  # Go: a function, below it an indented path
+    rb"|\n[^\s][^\n]*+\n\t/[^\n]*+"  # Go: a function, and an indented path below it
 )
 
 
 def shapes_of(messages: Sequence[str]) -> list[bytes]:
-    """Each message as UTF-8 with every digit 0 and control characters blank, at most `LONGEST_KEPT` bytes or so."""
+    """Each message as UTF-8, every digit a 0 and control characters blank, at most about MAX_KEPT_BYTES long."""
     if not messages:
         return []
-    if max(map(len, messages)) > LONGEST_KEPT:
+    if max(map(len, messages)) > MAX_KEPT_BYTES:
         return [_cut(message) for message in messages]
-    # One translation for all is five times as fast as one for each. NUL, which PostgreSQL cannot hold, parts them.
+    # One translation of all is five times as fast as one per message. They are joined by NUL, which PostgreSQL never
+    # holds.
     shapes = "\0".join(messages).encode("utf-8", "replace").translate(_SHAPES).split(b"\0")
     if len(shapes) == len(messages):
         return shapes
@@ -57,13 +58,13 @@ def shapes_of(messages: Sequence[str]) -> list[bytes]:
 
 
 def _cut(message: str) -> bytes:
-    shape = message[:LONGEST_READ].encode("utf-8", "replace").translate(_SHAPE)
-    return shape if len(message) <= LONGEST_KEPT else _FRAME.sub(b"", shape)[:LONGEST_KEPT]
+    shape = message[:MAX_READ_CHARS].encode("utf-8", "replace").translate(_SHAPE)
+    return shape if len(message) <= MAX_KEPT_BYTES else _FRAME.sub(b"", shape)[:MAX_KEPT_BYTES]
 
 
 # -- masks ------------------------------------------------------------------------------------------------------------
 
-# Within a word, blanks around it. Order matters: the first alternative that fits wins. `word`: whatever has a digit.
+# Within a word between blanks. Order matters: the first alternative that matches wins. `word`: whatever has a digit.
 _VARIABLE = re.compile(
     r"""
     (?P<url>(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]*+://[^\s,;"'<>()\[\]{}]+(?<![:.]))
@@ -81,7 +82,7 @@ _VARIABLE = re.compile(
     """,
     re.VERBOSE,
 )
-# What a word with digits is, for readers; every digit is 0 by then.
+# The kind of a word with digits, for readers; every digit is 0 by now.
 _WORD = re.compile(
     r"""<?(?:
     (?P<time>0{4}[-/.]0{1,2}[-/.]0{1,2}(?:[T_.:-]0{1,2}:00(?::00)?(?:\.0+)?)?(?:Z|[+-]00:?00)?
@@ -119,17 +120,17 @@ def _mark(found: re.Match[str]) -> str:
 
 
 class _Words(dict[str, str]):
-    """word -> masked word. Lines are made of few words: the expressions run for the new ones alone."""
+    """Word to masked word. Lines consist of few different words: the expressions only run on new ones."""
 
     def __missing__(self, word: str) -> str:
-        if word.isascii() and word.isalnum():  # most words: of the expressions only the last two could fit
+        if word.isascii() and word.isalnum():  # most words: only the last two alternatives could match
             masked = _mark_of_word(word) if "0" in word or _HEX.fullmatch(word) else word
         else:
             masked = _VARIABLE.sub(_mark, word) if word != "/" else MARK["path"]
-        if "<" in masked:  # a line that quotes a template is a line of that template; none can forge another's text
-            masked = PLACEHOLDER.sub(lambda literal: MARK_OF_SHOWN[literal[0]], masked)
-        if len(word) <= LONGEST_WORD:
-            if len(self) >= MOST_WORDS:
+        if "<" in masked:  # a line that quotes a template belongs to that template; no line can imitate another's text
+            masked = SHOWN_PLACEHOLDER.sub(lambda literal: MARK_OF_SHOWN[literal[0]], masked)
+        if len(word) <= MAX_WORD_CHARS:
+            if len(self) >= MAX_WORDS:
                 self.clear()
             self[word] = masked
         return masked
@@ -139,7 +140,7 @@ _words = _Words()
 
 
 def mask_words(shape: bytes) -> str:
-    """The text of a shape, without stack frames, with a placeholder for what is variable in it by its looks alone."""
+    """The text of a shape without stack frames, with placeholders for what its form alone shows to be a value."""
     if b"\n" in shape:
         shape = _FRAME.sub(b"", shape)
     words = shape.decode("utf-8", "replace").split()
@@ -148,16 +149,16 @@ def mask_words(shape: bytes) -> str:
     return " ".join(map(_words.__getitem__, words))
 
 
-# -- what is variable by its place -------------------------------------------------------------------------------------
+# -- variable by position ----------------------------------------------------------------------------------------------
 
 VERBS = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
 
 
 def _route(path: str) -> str:
-    """`/products/15?page=2` as `/products/<num>?<*>`: a line that begins with verb and path is about that route."""
-    route, asked, _ = path.partition("?")
+    """`/products/15?page=2` as `/products/<num>?<*>`: a line that starts with a verb and a path is about that route."""
+    route, query_mark, _ = path.partition("?")
     segments = [_words[s] if s and _words[s] != s else s for s in route.split("/")[1:]]
-    return "".join(f"/{_segment(s)}" for s in segments) + (f"?{HOLE}" if asked else "")
+    return "".join(f"/{_segment(s)}" for s in segments) + (f"?{PLACEHOLDER}" if query_mark else "")
 
 
 def _segment(masked: str) -> str:
@@ -165,8 +166,8 @@ def _segment(masked: str) -> str:
     return masked if not marks else MARK["id"] if len(masked) > 1 else masked
 
 
-# Whose value is the message itself, or what tells one statement from another; any other value is variable.
-TELLING = frozenset(
+# Keys whose value is the message itself or distinguishes statements. The value of any other key is variable.
+MESSAGE_KEYS = frozenset(
     """msg message event text err error exception reason cause desc description detail details title summary
     level lvl severity""".split()  # noqa: SIM905
 )
@@ -186,19 +187,19 @@ _ROOT = re.compile(rf"""(?<!\w)({"|".join(sorted(VERBS))}) /(?=[\s"'?]|$)""")
 
 def _value(text: str) -> str:
     inner = text[1:-1] if text[0] in "\"'" else text
-    return inner if inner in MARKS else HOLE
+    return inner if inner in MARKS else PLACEHOLDER
 
 
 def _pair(found: re.Match[str]) -> str:
     key, value = found[1], found[2]
-    return found[0] if key.lower() in TELLING else f"{key}={_value(value)}"
+    return found[0] if key.lower() in MESSAGE_KEYS else f"{key}={_value(value)}"
 
 
 def _member(found: re.Match[str]) -> str:
     key, value = found[1], found[2]
     if not value:
         return f"{key}: "
-    if key.lower() in TELLING:
+    if key.lower() in MESSAGE_KEYS:
         inner = value[1:-1].replace('\\"', '"').replace("\\n", " ") if value[0] in "\"'" else value
         return f"{key}: {inner}"
     return f"{key}: {_value(value)}"
@@ -206,16 +207,16 @@ def _member(found: re.Match[str]) -> str:
 
 def _by_place(masked: str) -> str:
     if "=" in masked:
-        masked = _FLAG.sub(HOLE, _PAIR.sub(_pair, masked))
+        masked = _FLAG.sub(PLACEHOLDER, _PAIR.sub(_pair, masked))
     if '"' in masked or "'" in masked:
         masked = _ROOT.sub(rf"\1 {MARK['path']}", masked)
         masked = (_DICT_MEMBER if "{" in masked else _MEMBER).sub(_member, masked)
-        masked = _LIST.sub(HOLE, masked)
+        masked = _LIST.sub(PLACEHOLDER, masked)
         masked = _NAMED.sub(lambda found: _value(found[0]), masked)
     return masked
 
 
-# Sun Jul 10 03:55:15 2005, once digits are placeholders; a number and its unit.
+# Sun Jul 10 03:55:15 2005 once digits are placeholders; a number and its unit.
 _NUM, _CLOCK = MARK["num"], f"[{MARK['time']}{MARK['num']}]"
 _APART = re.compile(
     rf"""(?P<time>(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*+,?\s)?+
@@ -226,33 +227,33 @@ _APART = re.compile(
     |(?P<duration>{_NUM}\s(?:ms|us|µs|ns|secs?|s)\b)""",
     re.VERBOSE,
 )
-# What has no value, as access logs write it: `<num> -`, `<url> - - -`.
+# A missing value, as access logs write it: `<num> -`, `<url> - - -`.
 _ABSENT = re.compile(rf"(?<={ANY})(?:\s-)++(?=$|\s{ANY})")
-_LOGIN = re.compile(rf"(?<=^{MARK['ip']} - )\S+(?= \[)")  # whom the common log format names
-# Of records in a list the first stands for all that look like it; a list is as long as it happens to be.
+_LOGIN = re.compile(rf"(?<=^{MARK['ip']} - )\S+(?= \[)")  # the user of the common log format
+# In a list of records the first represents all of the same form: how long a list is says nothing.
 _ALIKE = re.compile(r"([{(][^{}()]{1,500}+[})])(?:,\s?\1)+")
 # What a call returned, at the end of a line.
 _RETURNED = re.compile(r"(?<=: )(?:None|True|False|'[^']{0,100}'|\(\)|\{\}|\[\])$")
-# " (<*>)" beside a hole comes and goes with it; neighbouring holes are one, however many.
+# " (<*>)" beside a placeholder comes and goes with it; adjacent placeholders are one, however many.
 _ASIDE = re.compile(rf"(?<!=)\s?\(\s*{ANY}\s*\)|(?<={ANY})\s?\(\s*[\w.-]*+\s*\)")
 _NEIGHBOURS = re.compile(rf"{ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{ANY})+")
 
 
 def finish(masked: str) -> str:
-    """What `mask_words` left, with placeholders also for what is variable by its place; neighbours are one."""
+    """The result of `mask_words` with placeholders also for values by position; adjacent placeholders become one."""
     masked = _by_place(masked)
     if not ANY_MARK.search(masked):
         return masked
-    masked = _RETURNED.sub(HOLE, _APART.sub(lambda found: MARK[found.lastgroup or "*"], masked))
+    masked = _RETURNED.sub(PLACEHOLDER, _APART.sub(lambda found: MARK[found.lastgroup or "*"], masked))
     verb, _, rest = masked.partition(" ")
     if verb in VERBS and rest[:1] == "/":
         return masked
-    masked = _LOGIN.sub(HOLE, _ABSENT.sub("", masked))
+    masked = _LOGIN.sub(PLACEHOLDER, _ABSENT.sub("", masked))
     masked = _NEIGHBOURS.sub(lambda run: shared_kind(set(ANY_MARK.findall(run[0]))), masked)
     masked = _ALIKE.sub(r"\1", masked) if "{" in masked or "(" in masked else masked
     return _ASIDE.sub("", masked) if "(" in masked else masked
 
 
 def mask(shape: bytes) -> str:
-    """The text of a shape with a placeholder for whatever is variable."""
+    """The text of a shape with a placeholder for every value."""
     return finish(mask_words(shape))

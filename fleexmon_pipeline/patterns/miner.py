@@ -1,7 +1,7 @@
-"""The pattern of every log line: an id that depends on the line alone, and aliases where patterns turn out to be one.
+"""The pattern of every log line: an id that depends on the line alone, and aliases for patterns that merged.
 
 Here: the miner and its memory. What is masked: `masks.py`, `templates.py`; what merges: `patterns/merging/merger.py`;
-rows of it: `store.py`. No database, no Dagster: `fleexmon patterns` starts with this module.
+database rows: `store.py`. No database and no Dagster here: `fleexmon patterns` starts with this module.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fleexmon_pipeline.patterns.masks import finish, mask_words, shapes_of
 from fleexmon_pipeline.patterns.merging.merger import Merger
 from fleexmon_pipeline.patterns.placeholders import Template
 from fleexmon_pipeline.patterns.templates import (
-    LONGEST_SHOWN,
+    MAX_TEMPLATE_CHARS,
     joined_kinds,
     pattern_id,
     read_shown,
@@ -25,15 +25,17 @@ from fleexmon_pipeline.patterns.templates import (
     with_kinds,
 )
 
-AT_ONCE = 1_024  # messages whose shapes are made together: what fits the processor's cache is twice as fast
-MOST_SHAPES = 100_000  # in each of two generations, some 250 bytes each: 50 MB at most
-MOST_LEARNT = 5_000  # stored aliases that tell where phrases and texts stand, those with most lines; 0.3 s
-MOST_PATTERNS = 50_000  # after `forget`, some 700 bytes each
+SHAPES_PER_CALL = 1_024  # messages: twice as fast while they fit the processor's cache
+MAX_SHAPES = 100_000  # in each of two generations, about 250 bytes each: at most 50 MB
+MAX_LEARNT_ALIASES = (
+    5_000  # stored aliases with most lines, from which positions of phrases and texts are learnt; 0.3 s
+)
+MAX_PATTERNS = 50_000  # after `forget`, about 700 bytes each
 
 
 @dataclass(frozen=True)
 class StoredPattern:
-    """What a database keeps of a pattern, and how many lines it had lately."""
+    """What a database keeps of a pattern, and how many lines it had recently."""
 
     id: str
     template: str
@@ -42,7 +44,7 @@ class StoredPattern:
 
 
 class _Shapes(dict[bytes, str]):
-    """shape -> id; a new one is learnt as it is looked up. Two generations: memory ends, and what is frequent stays."""
+    """Shape to id; looking up a new shape learns it. Two generations bound the memory and keep what is frequent."""
 
     def __init__(self, learn: Callable[[bytes], str]) -> None:
         super().__init__()
@@ -50,7 +52,7 @@ class _Shapes(dict[bytes, str]):
         self.older: dict[bytes, str] = {}
 
     def __missing__(self, shape: bytes) -> str:
-        if len(self) >= MOST_SHAPES:
+        if len(self) >= MAX_SHAPES:
             self.older = dict(self)
             self.clear()
         pattern = self[shape] = self.older.get(shape) or self._learn(shape)
@@ -58,56 +60,56 @@ class _Shapes(dict[bytes, str]):
 
 
 class PatternMiner:
-    """Tells the pattern of lines and learns from them. An id once given stays valid for good.
+    """Finds the pattern of lines and learns from them. An id stays valid for good.
 
-    Batches of 500 lines and more work best; a batch costs what is new in it, not what was learnt before. Memory follows
-    the number of different templates, not of lines.
+    Batches of at least 500 lines work best. A batch costs what is new in it, not what was learnt before; memory grows
+    with the number of different templates, not of lines.
     """
 
     def __init__(self) -> None:
         self._shapes = _Shapes(self._learn)
-        self._texts: dict[str, str] = {}  # masked text -> id: what hex words tell apart is one again when masked
-        self._templates: dict[str, Template] = {}  # with kinds, of ids met in this process
+        self._texts: dict[str, str] = {}  # masked text to id: shapes that differ in a hex word are equal once masked
+        self._templates: dict[str, Template] = {}  # with kinds, for ids seen in this process
         self._plain: dict[str, Template] = {}  # the same without kinds: what merges
         self._stored: dict[str, str] = {}  # text of ids learnt from the database
         self._aliases: dict[str, str] = {}
         self._merger = Merger()
-        self.new_aliases: set[str] = set()  # ids whose alias came up here; whoever stores them empties it
+        self.new_aliases: set[str] = set()  # ids that got an alias here; whoever stores them empties it
 
     def identify(self, messages: Sequence[str]) -> list[str]:
-        """The own pattern id of each message, in order; what is new in them is learnt.
+        """The own pattern id of each message, in order; new ones are learnt.
 
-        The ids do not depend on anything but the message; into what they merge (`resolve`) depends on the batches, not
-        on the order inside a batch.
+        An id depends on the message alone. What it merges into (`resolve`) depends on the batches, but not on the order
+        inside a batch.
         """
         ids: list[str] = []
-        for start in range(0, len(messages), AT_ONCE):
-            ids += map(self._shapes.__getitem__, shapes_of(messages[start : start + AT_ONCE]))
+        for start in range(0, len(messages), SHAPES_PER_CALL):
+            ids += map(self._shapes.__getitem__, shapes_of(messages[start : start + SHAPES_PER_CALL]))
         for pattern, count in Counter(ids).items():
             if (template := self._plain.get(self.resolve(pattern))) is not None:
                 self._merger.add(template, count)
         self._settle()
-        if len(self._texts) > MOST_SHAPES:
+        if len(self._texts) > MAX_SHAPES:
             self._texts.clear()
         return ids
 
     def resolve(self, pattern: str) -> str:
-        """The id that `pattern` stands for today: itself, or what it merged into."""
+        """The id that `pattern` stands for now: itself, or what it merged into."""
         while (target := self._aliases.get(pattern)) is not None:
             pattern = target
         return pattern
 
     def lineage(self, pattern: str) -> list[str]:
         """`pattern`, what it merged into, what that merged into ...: the last is `resolve(pattern)`."""
-        found = [pattern]
-        while (target := self._aliases.get(found[-1])) is not None:
-            found.append(target)
-        return found
+        chain = [pattern]
+        while (target := self._aliases.get(chain[-1])) is not None:
+            chain.append(target)
+        return chain
 
     def template(self, pattern: str) -> str:
-        """The text of that very pattern, aliases not followed. Unbounded and not redacted: see `presentable`.
+        """The text of this pattern; aliases are not followed. Unbounded and not redacted: see `presentable`.
 
-        Raises KeyError for an id that was neither given out here nor remembered.
+        Raises KeyError for an id that was neither produced nor remembered here.
         """
         if (template := self._templates.get(pattern)) is not None:
             return shown(template)
@@ -117,8 +119,8 @@ class PatternMiner:
         return pattern in self._templates or pattern in self._stored
 
     def remember(self, patterns: Sequence[StoredPattern]) -> None:
-        """Go on from stored patterns. Text that was cut or redacted no longer tells its template: such a pattern keeps
-        id, text and alias, and others merge with it again once a line of it was met here."""
+        """Continue from stored patterns. A text that was cut or redacted no longer yields its template: such a pattern
+        keeps id, text and alias, and others merge with it again once one of its lines is seen here."""
         lines: Counter[str] = Counter()
         for stored in patterns:
             self._stored[stored.id] = stored.template
@@ -132,19 +134,19 @@ class PatternMiner:
                 self._merger.add(self._plain[pattern], count, settled=True)
         merged = [stored for stored in patterns if stored.alias_of is not None]
         merged.sort(key=lambda stored: (-stored.lines, stored.id))
-        read = [(self._read(stored.id), self._read(self._aliases[stored.id])) for stored in merged[:MOST_LEARNT]]
+        read = [(self._read(stored.id), self._read(self._aliases[stored.id])) for stored in merged[:MAX_LEARNT_ALIASES]]
         self._merger.learn([(untyped(one), untyped(other)) for one, other in read if one and other])
 
     def forgettable(self) -> list[str]:
-        """Patterns that `forget` would drop: none until there are MOST_PATTERNS, then all that nothing merged into."""
-        if len(self._templates) <= MOST_PATTERNS:
+        """Patterns that `forget` would drop: none up to MAX_PATTERNS, then all that nothing merged into."""
+        if len(self._templates) <= MAX_PATTERNS:
             return []
         targets = set(self._aliases.values())
         return [pattern for pattern in self._templates if pattern not in targets]
 
     def forget(self) -> None:
-        """Bound the memory. Call it when what was given out is written down: a pattern that is dropped keeps its id,
-        but neither text nor alias is known until a line of it comes again."""
+        """Bound the memory. Call it once results are written: a dropped pattern keeps its id, but its text and alias
+        are unknown until one of its lines comes again."""
         dropped = self.forgettable()
         if not dropped:
             return
@@ -162,7 +164,7 @@ class PatternMiner:
         return template if pattern_id(template) == pattern else None
 
     def _learn(self, shape: bytes) -> str:
-        """The id of a shape met now; the placeholders of its template hold for all lines of it so far."""
+        """The id of a new shape. The template's placeholder kinds hold for all its lines so far."""
         masked = mask_words(shape)
         if (pattern := self._texts.get(masked)) is not None:
             return pattern
@@ -197,6 +199,6 @@ class PatternMiner:
 
 
 def presentable(template: str, redact: Callable[[str], str]) -> str:
-    """A template as it may be stored and shown: without secrets, at most LONGEST_SHOWN characters, no NUL."""
+    """A template as it may be stored and shown: without secrets or NUL, at most MAX_TEMPLATE_CHARS long."""
     text = redact(template).replace("\0", "")
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 2] + " …"
+    return text if len(text) <= MAX_TEMPLATE_CHARS else text[: MAX_TEMPLATE_CHARS - 2] + " …"

@@ -1,6 +1,6 @@
-"""What `fleexmon patterns` prints: the pattern of every line of a file, or how many lines each pattern has.
+"""What `fleexmon patterns` prints: the pattern of every line of a file, or the number of lines of each pattern.
 
-Here: reading lines and writing JSON, with neither the file nor its output in memory.
+Here: reading lines and writing JSON, without holding the file or the output in memory.
 Options and files: `command_line/patterns.py`.
 """
 
@@ -16,13 +16,13 @@ from os import SEEK_END
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO
 
-from fleexmon_pipeline.patterns.masks import LONGEST_READ
+from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
 from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 
-BATCH = 10_000  # lines; the larger, the fewer merges
-BLOCK = 1 << 20  # bytes read at once
-LONGEST_LINE = 4 * LONGEST_READ  # bytes of a line
-MOST_SHOWN_AT_ONCE = 50_000  # texts ready to be printed
+BATCH = 10_000  # lines; larger batches settle in fewer merges
+BLOCK = 1 << 20  # bytes per read
+MAX_LINE_BYTES = 4 * MAX_READ_CHARS
+MAX_RENDERED = 50_000  # templates kept ready to print
 
 Redact = Callable[[str], str]
 
@@ -35,32 +35,33 @@ class PatternSummary:
 
 
 def lines_of(stream: BinaryIO) -> Iterator[str]:
-    """Lines without their end; bytes that are not UTF-8 are replaced. Of a line only so much is kept as is looked at: a
-    file may be one line of gigabytes. Read and decoded by the megabyte: line by line takes longer than the patterns."""
+    """Lines without their ends; bytes that are not UTF-8 are replaced. A line is cut to what the miner reads: a file
+    may be one line of gigabytes. Reads and decodes by the megabyte: line by line takes longer than finding the
+    patterns."""
     rest = b""
     while block := stream.read(BLOCK):
         whole, newline, tail = block.rpartition(b"\n")
         if not newline:
-            rest = (rest + tail)[:LONGEST_LINE]
+            rest = (rest + tail)[:MAX_LINE_BYTES]
             continue
         yield from _decoded(rest + whole)
-        rest = tail[:LONGEST_LINE]
+        rest = tail[:MAX_LINE_BYTES]
     if rest:
         yield from _decoded(rest)
 
 
 def _decoded(data: bytes) -> list[str]:
     lines = data.decode("utf-8", "replace").split("\n")
-    if max(map(len, lines)) > LONGEST_LINE:
-        lines = [line[:LONGEST_LINE] for line in lines]
+    if max(map(len, lines)) > MAX_LINE_BYTES:
+        lines = [line[:MAX_LINE_BYTES] for line in lines]
     return [line.rstrip("\r") for line in lines] if b"\r" in data else lines
 
 
 def stream_patterns(lines: Iterable[str], write: Callable[[str], object], *, redact: Redact) -> None:
-    """Write `{"line": 0-based, "pattern", "template"}` for each line, a JSON document a line, when all are read.
+    """Write one JSON line `{"line": 0-based, "pattern", "template"}` per line, after all have been read.
 
-    Ids are resolved before they are printed, so that lines of one pattern show one id. Four bytes a line are kept, and
-    about 200 for each different pattern; texts beyond the miner's memory go to a temporary file.
+    Ids are resolved before they are printed, so that all lines of a pattern show the same id. Memory: four bytes per
+    line, about 200 per pattern; templates beyond the miner's memory go to a temporary file.
     """
     with TemporaryFile() as file:
         ledger = _Ledger(file, redact)
@@ -74,7 +75,7 @@ def stream_patterns(lines: Iterable[str], write: Callable[[str], object], *, red
         for start in range(0, len(spool), BATCH):
             part = spool[start : start + BATCH]
             missing = set(part) - ends.keys()
-            if len(ends) + len(missing) > MOST_SHOWN_AT_ONCE:
+            if len(ends) + len(missing) > MAX_RENDERED:
                 ends, missing = {}, set(part)
             for number in missing:
                 pattern, template = ledger.shown(number)
@@ -83,28 +84,28 @@ def stream_patterns(lines: Iterable[str], write: Callable[[str], object], *, red
 
 
 class _Ledger:
-    """What a miner has told, in few bytes a pattern: its number, what it merged into, and where its text is."""
+    """What the miner found, in few bytes per pattern: its number, what it merged into, and where its text is."""
 
     def __init__(self, file: IO[bytes], redact: Redact) -> None:
         self.miner = PatternMiner()
         self._file, self._redact = file, redact
-        self._numbers: dict[int, int] = {}  # id as an integer -> number: half the memory of a string
+        self._numbers: dict[int, int] = {}  # id as an integer to number: half the memory of a string
         self._ids = array("Q")
         self._targets = array("I")  # the number of what it merged into, or its own
-        self._texts = array("q")  # where its text begins in the file, or -1
+        self._texts = array("q")  # offset of its text in the file, or -1
 
     def number(self, pattern: str) -> int:
         key = int(pattern, 16)
-        found = self._numbers.get(key)
-        if found is None:
-            found = self._numbers[key] = len(self._ids)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._ids)
             self._ids.append(key)
-            self._targets.append(found)
+            self._targets.append(number)
             self._texts.append(-1)
-        return found
+        return number
 
     def write_down(self) -> None:
-        """Note new aliases, and the texts that the miner is about to forget."""
+        """Record new aliases and the texts that the miner is about to forget."""
         for pattern in self.miner.new_aliases:
             self._targets[self.number(pattern)] = self.number(self.miner.lineage(pattern)[1])
         self.miner.new_aliases.clear()
@@ -122,7 +123,7 @@ class _Ledger:
         return number
 
     def shown(self, number: int) -> tuple[str, str]:
-        """Id and text of what a pattern is in the end."""
+        """Id and text of the pattern that this one finally merged into."""
         root = self.resolve(number)
         pattern = f"{self._ids[root]:016x}"
         if self.miner.knows(pattern):
@@ -132,7 +133,7 @@ class _Ledger:
 
 
 def summarise(lines: Iterable[str], *, redact: Redact) -> list[PatternSummary]:
-    """Patterns with their lines, most frequent first."""
+    """Patterns with their number of lines, most frequent first."""
     with TemporaryFile() as file:
         ledger = _Ledger(file, redact)
         counts: Counter[int] = Counter()
@@ -143,12 +144,14 @@ def summarise(lines: Iterable[str], *, redact: Redact) -> list[PatternSummary]:
         resolved: Counter[int] = Counter()
         for number, count in counts.items():
             resolved[ledger.resolve(number)] += count
-        told = [(count, *ledger.shown(number)) for number, count in resolved.items()]
-    return [PatternSummary(pattern, n, text) for n, pattern, text in sorted(told, key=lambda one: (-one[0], one[1]))]
+        totals = [(count, *ledger.shown(number)) for number, count in resolved.items()]
+    return [
+        PatternSummary(pattern, n, text) for n, pattern, text in sorted(totals, key=lambda total: (-total[0], total[1]))
+    ]
 
 
 def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
-    """At most BATCH lines, cut to what is looked at: long lines must not add up."""
+    """At most BATCH lines, cut to what the miner reads, so that long lines do not add up."""
     rest = iter(lines)
     while batch := list(islice(rest, BATCH)):
-        yield batch if max(map(len, batch)) <= LONGEST_READ else [line[:LONGEST_READ] for line in batch]
+        yield batch if max(map(len, batch)) <= MAX_READ_CHARS else [line[:MAX_READ_CHARS] for line in batch]

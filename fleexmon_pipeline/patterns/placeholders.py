@@ -1,6 +1,6 @@
-"""Placeholders: `<num>`, `<ip>`, … for people, one private-use character each while we work.
+"""Placeholders: `<num>`, `<ip>`, … for people, one private-use character each internally.
 
-Here: the kinds, and what two of them are together. What becomes one: `masks.py`.
+Here: the kinds, and what two of them become when joined. What is replaced by one: `masks.py`.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ import re
 
 Template = tuple[str, ...]
 
-# A placeholder is one private-use character while we work (fixed width, never a word character), "<num>" when shown.
-# The first, "<*>", is what all are for identity: `took 5 ms` and `took 1.5 s` differ in kind only.
+# Internally a placeholder is one private-use character (fixed width, never a word character); shown, it is "<num>".
+# For identity every kind counts as the first, "<*>": `took 5 ms` and `took 1.5 s` differ in kind only.
 KINDS = ("*", "num", "duration", "size", "time", "ip", "mac", "host", "url", "email", "path", "uuid", "hex", "id")
 MARK = {kind: chr(0xE000 + index) for index, kind in enumerate(KINDS)}
-HOLE = MARK["*"]
+PLACEHOLDER = MARK["*"]
 MARKS = frozenset(MARK.values())
 ANY = f"[{MARK['*']}-{MARK['id']}]"
 SHOWN = {ord(mark): f"<{kind}>" for kind, mark in MARK.items()}
 MARK_OF_SHOWN = {f"<{kind}>": mark for kind, mark in MARK.items()}
-PLACEHOLDER = re.compile("|".join(map(re.escape, MARK_OF_SHOWN)))
+SHOWN_PLACEHOLDER = re.compile("|".join(map(re.escape, MARK_OF_SHOWN)))
 ANY_MARK = re.compile(ANY)
 
 
 def shared_kind(marks: set[str]) -> str:
-    """The placeholder for holes of these kinds in one place: the kind they share, else `<*>`."""
+    """One placeholder for these: the kind they share, else `<*>`."""
     if len(marks) == 1:
         return next(iter(marks))
-    return MARK["time"] if marks == {MARK["time"], MARK["num"]} else HOLE
+    return MARK["time"] if marks == {MARK["time"], MARK["num"]} else PLACEHOLDER

@@ -1,6 +1,7 @@
-"""What rules look at: counts by slot, node, pattern and level, with templates, aliases and the rows behind them.
+"""What rules evaluate: counts by slot, node, pattern and level, with templates, aliases and the rows behind them.
 
-Here: reading "LogPatternCount" and "LogPattern", once for all rules. Reading lines for texts: `detection/text_scan.py`.
+Here: reading "LogPatternCount" and "LogPattern", once for all rules. Searching lines for text:
+`detection/text_scan.py`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Subject
 from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.window import EPOCH, SLOT, Window, slot_start
 
-Alias = tuple[str, datetime | None]  # what a pattern merged into, and from which slot on; None: always
-Resolve = Callable[[str, datetime], str]  # stored id and slot → what it stood for
+Alias = tuple[str, datetime | None]  # what a pattern merged into, and from which slot on; None: in all slots
+Resolve = Callable[[str, datetime], str]  # stored id and slot to what it stood for
 
 
 class Count(NamedTuple):
-    slot: int  # numbered as `grid.number` does
+    slot: int  # as `window.slot_number` numbers them
     pattern: str  # what the line's own pattern stood for in that slot
     level: str  # debug, info, warn, error or fatal
     lines: int
@@ -34,17 +35,17 @@ class Count(NamedTuple):
 
 @dataclass
 class Counts:
-    """The counts of a window, levels and aliases read."""
+    """The counts of a window, with levels and aliases resolved."""
 
     rows: Mapping[str, list[Count]]  # by node
-    templates: Mapping[str, str]  # of every resolved pattern that is in rows; redacted, as stored
-    members: Mapping[str, list[str]]  # resolved pattern → the stored ids in rows that it stands for
-    words: Mapping[str, set[str]]  # level → the words that rows have for it: other programs write ERR and 50
+    templates: Mapping[str, str]  # by resolved pattern; redacted, as stored
+    members: Mapping[str, list[str]]  # resolved pattern to the stored ids that it stands for
+    words: Mapping[str, set[str]]  # level to the words stored for it: other programs write ERR and 50
     resolve: Resolve = field(default=lambda pattern, _: pattern, repr=False)
 
 
 def read_counts(connection: Connection, window: Window) -> Counts:
-    """Cost follows the number of different patterns in the window, not of lines, nor of rows in the tables."""
+    """Cost grows with the number of patterns in the window, not with lines or table sizes."""
     sql = statements("detection")
     with connection.cursor(row_factory=tuple_row) as cursor:
         raw = cursor.execute(sql["counts"], {"since": window.since, "until": window.until}).fetchall()
@@ -65,7 +66,7 @@ def read_counts(connection: Connection, window: Window) -> Counts:
 
 
 def read_patterns(connection: Connection, ids: Collection[str]) -> tuple[dict[str, str], Resolve]:
-    """Templates of these stored ids and of what they are aliases of; and which they stood for, slot by slot."""
+    """Templates of these stored ids and of their aliases' targets; and what an id stood for in a slot."""
     templates: dict[str, str] = {}
     alias_of: dict[str, Alias] = {}
     for row in connection.execute(statements("detection")["patterns"], {"ids": list(ids)}):
@@ -76,8 +77,8 @@ def read_patterns(connection: Connection, ids: Collection[str]) -> tuple[dict[st
 
 
 def _resolver(alias_of: Mapping[str, Alias]) -> Resolve:
-    """Which pattern a stored id stands for in a slot. Most aliases are older than any slot asked for: one look-up."""
-    settled: dict[str, tuple[str, datetime | None]] = {}  # id → end of its chain, and since when all of it holds
+    """Which pattern a stored id stands for in a slot. Most aliases are older than any such slot: one lookup."""
+    settled: dict[str, tuple[str, datetime | None]] = {}  # id to the end of its chain, and since when all of it holds
 
     def resolve(pattern: str, slot: datetime) -> str:
         if pattern not in settled:
@@ -89,7 +90,7 @@ def _resolver(alias_of: Mapping[str, Alias]) -> Resolve:
 
 
 def _end(pattern: str, alias_of: Mapping[str, Alias], slot: datetime | None) -> str:
-    """The end of the chain; of a circle, which no run of ours makes, its smallest id, wherever one enters it."""
+    """The end of the chain. Of a cycle, which no run of ours creates, the smallest id, wherever the chain enters it."""
     seen: dict[str, None] = {}
     while pattern not in seen:
         seen[pattern] = None
@@ -102,7 +103,7 @@ def _end(pattern: str, alias_of: Mapping[str, Alias], slot: datetime | None) -> 
 
 
 def _since(pattern: str, alias_of: Mapping[str, Alias]) -> datetime | None:
-    """When the last of the merges on a chain arose; None if they always held."""
+    """When the latest merge of a chain took effect; None if all hold in every slot."""
     seen: set[str] = set()
     moments: list[datetime] = []
     while pattern in alias_of and pattern not in seen:
@@ -121,7 +122,7 @@ def read_samples(
     levels: Iterable[str],
     patterns: Collection[str] | None = None,
 ) -> Samples:
-    """Sample rows of a window, for what fired there; `patterns` are resolved ids, None means all."""
+    """Sample rows of a window, as evidence for what fired. `patterns`: resolved ids; None means all."""
     rows = connection.execute(
         statements("detection")["samples"],
         {
@@ -132,25 +133,25 @@ def read_samples(
             "patterns": None if patterns is None else [own for root in patterns for own in counts.members[root]],
         },
     ).fetchall()
-    found: defaultdict[tuple[str, str | None, datetime], list[uuid.UUID]] = defaultdict(list)
+    samples: defaultdict[tuple[str, str | None, datetime], list[uuid.UUID]] = defaultdict(list)
     for row in rows:
         pattern = None if patterns is None else counts.resolve(row["pattern"], row["slot"])
-        found[row["node"], pattern, row["slot"]] += row["samples"]
-    foreign = [i for ids in found.values() for i in ids if _time_of(i) is None]
+        samples[row["node"], pattern, row["slot"]] += row["samples"]
+    foreign = [i for ids in samples.values() for i in ids if _time_of(i) is None]
     times = _times(connection, foreign) if foreign else {}
-    for ids in found.values():
+    for ids in samples.values():
         ids.sort(key=lambda i: (_time_of(i) or times.get(i, window.since), i), reverse=True)
         del ids[MOST_EVIDENCE:]
-    return Samples(found)
+    return Samples(samples)
 
 
 def newest_first(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
-    """By the time that ids of ours begin with; random ones of other programs come last."""
+    """By the time at the start of our own ids; random ids of other programs come last."""
     return sorted(ids, key=lambda i: (_time_of(i) or EPOCH, i), reverse=True)
 
 
 def _time_of(id_: uuid.UUID) -> datetime | None:
-    """The time that an id of ours begins with, in ms; None for the random ids of other programs."""
+    """The time at the start of one of our ids, to the millisecond; None for random ids of other programs."""
     return EPOCH + timedelta(milliseconds=id_.int >> 80) if id_.version == 8 else None
 
 
@@ -160,12 +161,12 @@ def _times(connection: Connection, ids: list[uuid.UUID]) -> dict[uuid.UUID, date
 
 @dataclass(frozen=True)
 class Samples:
-    """Ids by (node, pattern or None, slot), newest first in each."""
+    """Row ids by (node, pattern or None, slot), each list newest first."""
 
     ids: Mapping[tuple[str, str | None, datetime], list[uuid.UUID]]
 
     def newest(self, subject: Subject, end: datetime, slots: int) -> list[uuid.UUID]:
-        """Of the `slots` slots that end at `end`, newest first, at most MOST_EVIDENCE."""
+        """Row ids of the `slots` slots before `end`, newest first, at most MOST_EVIDENCE."""
         starts = (end - SLOT * back for back in range(1, slots + 1))
-        every = (i for start in starts for i in self.ids.get((subject.node or "", subject.pattern, start), ()))
-        return list(islice(every, MOST_EVIDENCE))
+        ids = (i for start in starts for i in self.ids.get((subject.node or "", subject.pattern, start), ()))
+        return list(islice(ids, MOST_EVIDENCE))

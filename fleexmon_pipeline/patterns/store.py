@@ -1,7 +1,6 @@
-"""Rows of "LogPattern": what a miner remembers from run to run, and what people read of a pattern.
+"""Rows of "LogPattern": what a miner remembers between runs, and what people read of a pattern.
 
-Here: loading and storing patterns and aliases. How often each was seen: `count_lines.py`; how they are found:
-`miner.py`.
+Here: loading and storing patterns and aliases. Their counts: `count_lines.py`; finding them: `miner.py`.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from psycopg.rows import tuple_row
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import LEVELS
-from fleexmon_pipeline.patterns.masks import LONGEST_READ, MASK_VERSION
+from fleexmon_pipeline.patterns.masks import MASK_VERSION, MAX_READ_CHARS
 from fleexmon_pipeline.patterns.miner import PatternMiner, StoredPattern, presentable
 from fleexmon_pipeline.window import SLOT, floor
 
-MOST_LOADED = 100_000  # patterns; 0.5 s and 150 MB
+MAX_LOADED = 100_000  # patterns; 0.5 s and 150 MB
 
 _SQL = statements("patterns")
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """Of one pattern: when first, when last (event time, UTC), and the most severe level."""
+    """When a pattern was first and last seen (event time, UTC), and its most severe level."""
 
     first: datetime
     last: datetime
@@ -44,10 +43,10 @@ def _rank(level: str) -> tuple[int, str]:
 
 
 def load_miner(connection: Connection) -> PatternMiner:
-    """A miner that goes on from "LogPattern": same ids in any case, and the aliases known so far."""
+    """A miner that continues from "LogPattern": ids never change, and the aliases so far are known."""
     miner = PatternMiner()
     with connection.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(_SQL["load"], {"mask_version": MASK_VERSION, "limit": MOST_LOADED})
+        cursor.execute(_SQL["load"], {"mask_version": MASK_VERSION, "limit": MAX_LOADED})
         miner.remember([StoredPattern(*row) for row in cursor])
     return miner
 
@@ -60,11 +59,11 @@ def store_patterns(
     *,
     redact: Callable[[str], str],
 ) -> None:
-    """Write the patterns sighted, those they merged into, and the aliases that came up since the last commit: `merged`
-    tells the slot of each, from which on it counts.
+    """Write the patterns seen, those they merged into, and the aliases since the last commit. `merged`: the slot from
+    which each alias counts.
 
-    Call it once, last, in a transaction, and `miner.new_aliases.clear()` when that is committed. What a pattern merged
-    into was first seen when the first of its members was, or a merge would make old lines look new.
+    Call it once, at the end of a transaction, and `miner.new_aliases.clear()` after the commit. A merged pattern was
+    first seen when its first member was; otherwise a merge would make old lines look new.
     """
     seen = dict(sightings)
     for row in connection.execute(_SQL["seen"], {"ids": sorted(miner.new_aliases)}):
@@ -91,14 +90,14 @@ def store_patterns(
 
 
 def succeed_outdated(connection: Connection, miner: PatternMiner, gone: Mapping[str, str]) -> None:
-    """Let ids of an older mask version lead to what their lines are now. `gone`: pattern that a window no longer has ->
-    id of one of its lines. Call it after `store_patterns`, which writes what they lead to."""
-    wanted = {"ids": sorted(gone), "mask_version": MASK_VERSION}
-    samples = {gone[row["id"]]: row["id"] for row in connection.execute(_SQL["outdated"], wanted)}
+    """Make ids of an older mask version aliases of the current pattern of their lines. `gone`: patterns that a window
+    no longer has, each with the id of one of its lines. Call it after `store_patterns`, which writes the targets."""
+    params = {"ids": sorted(gone), "mask_version": MASK_VERSION}
+    samples = {gone[row["id"]]: row["id"] for row in connection.execute(_SQL["outdated"], params)}
     if not samples:
         return
     with connection.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(_SQL["messages"], {"ids": sorted(samples), "longest": LONGEST_READ})
+        cursor.execute(_SQL["messages"], {"ids": sorted(samples), "longest": MAX_READ_CHARS})
         lines = sorted(cursor)
     successors = dict(zip([samples[entry] for entry, _ in lines], miner.identify([m for _, m in lines]), strict=True))
     connection.execute(

@@ -1,6 +1,6 @@
-"""A masked line as a template: tokens by which patterns are told apart, and the text that people read.
+"""A masked line as a template: the tokens that identify a pattern, and the text that people read.
 
-Here: tokens, identity, text, and back from the text. Which templates are one pattern after all:
+Here: tokens, identity, text, and reading a text back. Which templates merge into one pattern:
 `patterns/merging/merger.py`.
 """
 
@@ -14,16 +14,16 @@ from fleexmon_pipeline.patterns.masks import VERBS
 from fleexmon_pipeline.patterns.placeholders import (
     ANY,
     ANY_MARK,
-    HOLE,
     MARK_OF_SHOWN,
     MARKS,
     PLACEHOLDER,
     SHOWN,
+    SHOWN_PLACEHOLDER,
     Template,
     shared_kind,
 )
 
-LONGEST_SHOWN = 2_000  # characters of a template as stored and shown
+MAX_TEMPLATE_CHARS = 2_000  # as stored and shown
 
 _TOKEN = re.compile(
     rf"""[A-Za-z][\w.-]*+:{ANY}(?![^\s=:,;()\[\]{{}}"'])|[^\s=:,;()\[\]{{}}"']+(?:'[a-z]+)?|[=:,;()\[\]{{}}"']"""
@@ -32,7 +32,7 @@ _SEGMENT = re.compile(r"/[^/]*+")
 
 
 def _tokens(masked: str) -> list[str]:
-    """Words, punctuation, and of a route each segment."""
+    """Words, punctuation, and each segment of a route."""
     tokens = _TOKEN.findall(masked)
     if "/" in masked and any(token[0] == "/" for token in tokens):
         return [part for token in tokens for part in (_SEGMENT.findall(token) if token[0] == "/" else (token,))]
@@ -40,22 +40,22 @@ def _tokens(masked: str) -> list[str]:
 
 
 def tokenise(masked: str) -> Template:
-    """Words, punctuation and typed placeholders of a masked text; never empty. A group that repeats around a hole
-    (a list of addresses) is kept once."""
+    """Words, punctuation and typed placeholders of a masked text; never empty. A group that repeats around a
+    placeholder, such as a list of addresses, is kept once."""
     typed = _tokens(masked)
     plain = untyped(typed)
-    if sum(HOLE in token for token in plain) < 2 or typed[0] in VERBS:
+    if sum(PLACEHOLDER in token for token in plain) < 2 or typed[0] in VERBS:
         return tuple(typed) or ("",)
     return collapsed(tuple(typed))
 
 
 def collapsed(template: Template, smallest: int = 1) -> Template:
-    """Without repetitions: what stands around a hole, `smallest` to four tokens, is kept once."""
+    """Without repetitions: a repeated group of `smallest` to four tokens with a placeholder is kept once."""
     typed, rest = list(template), list(untyped(template))
     for size in range(smallest, 5):
         i = 0
         while i + 2 * size <= len(rest):
-            if HOLE in rest[i : i + size] and rest[i + size : i + 2 * size] == rest[i : i + size]:
+            if PLACEHOLDER in rest[i : i + size] and rest[i + size : i + 2 * size] == rest[i : i + size]:
                 joined = joined_kinds(typed[i : i + size], typed[i + size : i + 2 * size])
                 del rest[i : i + size]
                 typed[i : i + 2 * size] = joined
@@ -68,37 +68,46 @@ _BETWEEN = frozenset(",:;|/#=&.-")
 
 
 def normal(template: Template) -> tuple[Template, dict[int, int]]:
-    """A template with new holes as masks would have made it: neighbouring holes are one, neither `(<*>)` nor quotes
-    around a hole are left, what repeats is kept once. And where its holes are now."""
+    """A template with new placeholders as the masks would have made it, and where its placeholders are now.
+
+    Adjacent placeholders become one, `(<*>)` and quotes around a placeholder go, and what repeats is kept once.
+    """
     if template[0] in VERBS:
         return template, {}
-    found: list[str] = []
-    kept: list[int] = []  # places in `template`
+    tokens: list[str] = []
+    kept: list[int] = []  # positions in `template`
     absorbed: dict[int, int] = {}
-    for place, part in enumerate(template):
-        found.append(part)
-        kept.append(place)
-        if part == HOLE:
-            gone = 1 if found[-2:-1] == [HOLE] else 2 if found[-3:-2] == [HOLE] and found[-2] in _BETWEEN else 0
-            if gone:
-                del found[-gone:], kept[-gone:]
-                absorbed[place] = len(found) - 1
-        elif part == ")" and len(found) > 3 and found[-3:-1] == ["(", HOLE] and found[-4] != "=":
-            del found[-3:], kept[-3:]
-        elif part == '"' and found[-3:-1] == ['"', HOLE] and found.count('"') % 2 == 0:
-            found[-3:], kept[-3:] = [HOLE], kept[-2:-1]
-    short = collapsed(tuple(found), 3)
-    places = {place: i for i, place in enumerate(kept)} | absorbed if len(short) == len(found) else {}
-    return short, places
+    for position, part in enumerate(template):
+        tokens.append(part)
+        kept.append(position)
+        if part == PLACEHOLDER:
+            extra = _adjacent(tokens)
+            if extra:
+                del tokens[-extra:], kept[-extra:]
+                absorbed[position] = len(tokens) - 1
+        elif part == ")" and len(tokens) > 3 and tokens[-3:-1] == ["(", PLACEHOLDER] and tokens[-4] != "=":
+            del tokens[-3:], kept[-3:]
+        elif part == '"' and tokens[-3:-1] == ['"', PLACEHOLDER] and tokens.count('"') % 2 == 0:
+            tokens[-3:], kept[-3:] = [PLACEHOLDER], kept[-2:-1]
+    short = collapsed(tuple(tokens), 3)
+    positions = {position: i for i, position in enumerate(kept)} | absorbed if len(short) == len(tokens) else {}
+    return short, positions
+
+
+def _adjacent(tokens: list[str]) -> int:
+    """How many tokens at the end repeat the placeholder before them: itself, and a separator between the two."""
+    if tokens[-2:-1] == [PLACEHOLDER]:
+        return 1
+    return 2 if tokens[-3:-2] == [PLACEHOLDER] and tokens[-2] in _BETWEEN else 0
 
 
 def untyped(template: Sequence[str]) -> Template:
-    """The template by which patterns are told apart: every placeholder is `<*>`."""
-    return tuple(ANY_MARK.sub(HOLE, "\n".join(template)).split("\n"))
+    """The template that identifies a pattern: every placeholder is `<*>`."""
+    return tuple(ANY_MARK.sub(PLACEHOLDER, "\n".join(template)).split("\n"))
 
 
 def joined_kinds(one: Sequence[str], other: Sequence[str]) -> Template:
-    """Two templates of one length, equal but for placeholders, as one that holds for both."""
+    """One template for two that have the same length and differ in placeholders only."""
     return tuple(
         a if a == b else shared_kind({a, b}) if a in MARKS and b in MARKS else untyped((a,))[0]
         for a, b in zip(one, other, strict=True)
@@ -106,22 +115,24 @@ def joined_kinds(one: Sequence[str], other: Sequence[str]) -> Template:
 
 
 def with_kinds(general: Template, typed: Template) -> Template:
-    """`general` with the kinds of placeholders that `typed`, which merged into it, has in the same places: counted from
-    the beginning, and, if it is longer, from the end."""
+    """`general` with the kinds that `typed`, which merged into it, has in the same positions: counted from the start,
+    and also from the end if `typed` is longer."""
     if len(typed) == len(general):
-        return tuple(a if b != HOLE else a if a in MARKS else HOLE for a, b in zip(typed, general, strict=True))
-    found = list(general)
+        return tuple(
+            a if b != PLACEHOLDER else a if a in MARKS else PLACEHOLDER for a, b in zip(typed, general, strict=True)
+        )
+    tokens = list(general)
     for step in (1, -1):
         for i, (kind, plain) in enumerate(zip(typed[::step], general[::step], strict=False)):
-            if plain not in (HOLE, kind):
+            if plain not in (PLACEHOLDER, kind):
                 break
-            if kind in MARKS and plain == HOLE:
-                found[i if step == 1 else -1 - i] = kind
-    return tuple(found)
+            if kind in MARKS and plain == PLACEHOLDER:
+                tokens[i if step == 1 else -1 - i] = kind
+    return tuple(tokens)
 
 
 def pattern_id(template: Sequence[str]) -> str:
-    """16 hexadecimal digits of the template; kinds of placeholders do not count."""
+    """16 hexadecimal digits; kinds of placeholders do not count."""
     return hashlib.blake2b(" ".join(untyped(template)).encode(), digest_size=8).hexdigest()
 
 
@@ -135,9 +146,9 @@ _BLANK_IN_ROUTE = re.compile(r"(?<![^ ])(/[^ ]*) (?=/)")
 def shown(template: Sequence[str]) -> str:
     """The template as people read it: `session opened for <id> (uid=<num>)`."""
     text = _BLANK_BEFORE.sub("", _BLANK_AFTER.sub("", _BLANK_IN_ROUTE.sub(r"\1", " ".join(template))))
-    return _QUOTES.sub(lambda found: f'"{found[1][:-1]}"', text).translate(SHOWN)
+    return _QUOTES.sub(lambda quoted: f'"{quoted[1][:-1]}"', text).translate(SHOWN)
 
 
 def read_shown(text: str) -> Template:
-    """The template that `shown` made `text` of; another one if `text` was cut or redacted, which its id tells."""
-    return tuple(_tokens(PLACEHOLDER.sub(lambda found: MARK_OF_SHOWN[found[0]], text))) or ("",)
+    """The template behind a text of `shown`. If the text was cut or redacted it is another one, with another id."""
+    return tuple(_tokens(SHOWN_PLACEHOLDER.sub(lambda literal: MARK_OF_SHOWN[literal[0]], text))) or ("",)

@@ -65,7 +65,7 @@ def test_a_pattern_can_be_named_ignored_and_listed(fleexmon: Call, database: Dat
 
 
 @pytest.mark.parametrize(("arguments", "reason"), [
-    (["name", "ffff", "n"], '"ffff" is no pattern'),
+    (["name", "ffff", "n"], '"ffff" is not a pattern'),
     (["name", "6a9b", " "], "a name has 1 to 80 characters"),
 ])  # fmt: skip
 def test_what_cannot_be_named_is_refused(fleexmon: Call, arguments: list[str], reason: str) -> None:

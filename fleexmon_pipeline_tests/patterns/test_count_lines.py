@@ -18,7 +18,7 @@ from fleexmon_pipeline.patterns import miner as miner_module
 from fleexmon_pipeline.patterns.count_lines import rebuild_counts, stale_slots
 from fleexmon_pipeline.patterns.masks import MASK_VERSION
 from fleexmon_pipeline.patterns.miner import PatternMiner
-from fleexmon_pipeline.patterns.placeholders import HOLE
+from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER
 from fleexmon_pipeline.patterns.read_counts import read_counts
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.patterns.templates import pattern_id
@@ -142,7 +142,7 @@ def test_only_slots_that_changed_are_stale(database: Database) -> None:
 def test_samples_are_the_newest_all_of_errors_and_three_of_the_rest(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(count_lines, "MOST_SAMPLES", 20)
+    monkeypatch.setattr(count_lines, "MAX_SAMPLES", 20)
     monkeypatch.setattr(count_lines, "CHUNK", 7)
     with database.connect() as connection:
         made = {level: insert(connection, ["x"] * 30, level=level) for level in ("info", "warn", "error", "fatal")}
@@ -226,7 +226,7 @@ def test_a_changed_mask_set_makes_ids_anew_and_old_ids_lead_to_them(
             older.setattr(store, "MASK_VERSION", MASK_VERSION - 1)
             rebuild(connection)
             old = {row["pattern"] for row in connection.execute('SELECT pattern FROM "LogPatternCount"')}
-            general = pattern_id(["user", HOLE, "paid", HOLE])
+            general = pattern_id(["user", PLACEHOLDER, "paid", PLACEHOLDER])
             connection.execute(
                 """INSERT INTO "LogPattern"
                 SELECT %s, 'user <*> paid <*>', level, "firstSeen", "lastSeen", "maskVersion"
@@ -270,7 +270,7 @@ def test_a_long_run_forgets_patterns_and_counts_the_same(database: Database, mon
         rows = database.rows(columns)
         stored = database.rows(PATTERNS)
         connection.execute('TRUNCATE "LogPatternCount", "LogPattern"')
-        monkeypatch.setattr(miner_module, "MOST_PATTERNS", 2)
+        monkeypatch.setattr(miner_module, "MAX_PATTERNS", 2)
         miner = PatternMiner()
         forgotten = rebuild_counts(connection, three, miner, redact=redact)
 

@@ -48,8 +48,8 @@ FINE = {"lines": 10_000, "patterns": 100, "single": 10, "largest": 900, "largest
     ("change", "told"),
     [
         ({}, ""),
-        ({"single": 3_000}, "30% of 10,000 lines are alone in their pattern"),
-        ({"largest": 6_000}, "60% of 10,000 lines are one pattern"),
+        ({"single": 3_000}, "30% of 10,000 lines have a pattern of their own"),
+        ({"largest": 6_000}, "60% of 10,000 lines belong to one pattern"),
         ({"new": 501}, "501 new patterns in a day"),
         ({"new": 501, "older": False}, ""),
         ({"lines": 900, "largest": 900}, ""),

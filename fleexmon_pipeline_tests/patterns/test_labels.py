@@ -66,10 +66,12 @@ def test_a_label_follows_its_pattern_through_merges(database: Database, pattern:
     assert {key: each.name for key, each in labels.items()} == {"root": "gateway"}
 
 
-@pytest.mark.parametrize(("beginning", "reason"), [("nothing", "is no pattern"), ("", "is no pattern"), ("%", "is no")])
-def test_what_names_no_pattern_is_refused(database: Database, pattern: str, beginning: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("prefix", "reason"), [("nothing", "is not a pattern"), ("", "is not a pattern"), ("%", "is not")]
+)
+def test_what_names_no_pattern_is_refused(database: Database, pattern: str, prefix: str, reason: str) -> None:
     with database.connect() as connection, pytest.raises(UnknownPatternError, match=reason):
-        label(connection, beginning, by="kim", now=NOW, name=pattern)
+        label(connection, prefix, by="kim", now=NOW, name=pattern)
 
 
 def test_a_beginning_that_several_ids_have_is_refused(database: Database, pattern: str) -> None:

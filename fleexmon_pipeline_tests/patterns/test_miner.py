@@ -16,8 +16,8 @@ from fleexmon_pipeline.patterns import miner as miner_module
 from fleexmon_pipeline.patterns.masks import mask, shapes_of
 from fleexmon_pipeline.patterns.merging import merger
 from fleexmon_pipeline.patterns.miner import PatternMiner, StoredPattern, presentable
-from fleexmon_pipeline.patterns.placeholders import HOLE
-from fleexmon_pipeline.patterns.templates import LONGEST_SHOWN, pattern_id, read_shown, shown, tokenise
+from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER
+from fleexmon_pipeline.patterns.templates import MAX_TEMPLATE_CHARS, pattern_id, read_shown, shown, tokenise
 
 ANY_TEXT = st.text(st.characters(), max_size=200)  # lone surrogates and NUL included
 PARTS = (
@@ -161,7 +161,7 @@ def test_long_messages_are_cut_and_their_templates_too() -> None:
     message = "word " * 200_000
 
     assert shapes_of([message]) == shapes_of([message + "more"])
-    assert len(presentable(template_of(message), str)) <= LONGEST_SHOWN
+    assert len(presentable(template_of(message), str)) <= MAX_TEMPLATE_CHARS
 
 
 def test_a_stack_is_the_pattern_of_its_error_not_of_its_frames() -> None:
@@ -259,8 +259,8 @@ def test_a_redacted_template_is_shown_but_not_built_upon() -> None:
 
 
 def test_memory_of_shapes_and_templates_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(miner_module, "MOST_SHAPES", 100)
-    monkeypatch.setattr(merger, "MOST_TEMPLATES", 100)
+    monkeypatch.setattr(miner_module, "MAX_SHAPES", 100)
+    monkeypatch.setattr(merger, "MAX_TEMPLATES", 100)
     rnd = random.Random(1)
     words = ["".join(rnd.choices("abcdefgh", k=7)) + "x" for _ in range(3_000)]
     miner = PatternMiner()
@@ -280,10 +280,10 @@ def test_aliases_never_make_a_circle(lines: list[list[str]]) -> None:
     for start in range(0, len(lines), 7):
         for pattern in miner.identify([" ".join(line) for line in lines[start : start + 7]]):
             sizes = [
-                (-len(template), template.count(HOLE))
+                (-len(template), template.count(PLACEHOLDER))
                 for template in map(miner._plain.__getitem__, miner.lineage(pattern))
             ]
-            assert sizes == sorted(set(sizes))  # shorter, or as long with more holes
+            assert sizes == sorted(set(sizes))  # shorter, or as long with more placeholders
 
 
 def test_patterns_need_neither_database_nor_dagster() -> None:

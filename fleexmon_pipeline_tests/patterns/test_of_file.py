@@ -10,7 +10,7 @@ import pytest
 
 from fleexmon_pipeline.patterns import miner as miner_module
 from fleexmon_pipeline.patterns import of_file
-from fleexmon_pipeline.patterns.masks import LONGEST_READ
+from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.of_file import lines_of, stream_patterns, summarise
 from fleexmon_pipeline.redaction.redact import redact
@@ -65,11 +65,11 @@ def test_lines_end_at_newlines_alone_and_bytes_that_are_no_text_are_replaced() -
 
 
 def test_of_an_endless_line_only_the_beginning_is_kept() -> None:
-    data = b"x" * (9 * LONGEST_READ) + b"\nnext\n"
+    data = b"x" * (9 * MAX_READ_CHARS) + b"\nnext\n"
 
     lines = list(lines_of(io.BytesIO(data)))
 
-    assert [len(line) for line in lines] == [4 * LONGEST_READ, 4]
+    assert [len(line) for line in lines] == [4 * MAX_READ_CHARS, 4]
 
 
 def test_what_the_miner_forgets_is_still_printed_and_still_leads_to_what_it_merged_into(
@@ -78,7 +78,7 @@ def test_what_the_miner_forgets_is_still_printed_and_still_leads_to_what_it_merg
     lines = [f"{word} begins here" for word in ("alpha", "bravo", "carol", "delta")] + JOBS
     lines += ["password=hunterhunter is refused", "alpha begins here", JOBS[0]]
     remembered = printed(lines)
-    monkeypatch.setattr(miner_module, "MOST_PATTERNS", 2)
+    monkeypatch.setattr(miner_module, "MAX_PATTERNS", 2)
     monkeypatch.setattr(of_file, "BATCH", 1)
 
     forgotten = printed(lines)
@@ -90,7 +90,7 @@ def test_what_the_miner_forgets_is_still_printed_and_still_leads_to_what_it_merg
 
 
 def test_memory_of_many_different_patterns_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(miner_module, "MOST_PATTERNS", 50)
+    monkeypatch.setattr(miner_module, "MAX_PATTERNS", 50)
     miner = PatternMiner()
     words = ["".join(letters) for letters in itertools.product("abcdefgh", repeat=3)]
     for start in range(0, len(words), 20):

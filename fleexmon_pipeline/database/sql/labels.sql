@@ -1,6 +1,6 @@
 -- labels --
--- Under the id that each stands for today: merges are followed to their end, and an issue must not forget what it was
--- called when its pattern was merged.
+-- Under the id that each pattern stands for now: merges are followed to their end, so that an issue keeps its name when
+-- its pattern merges.
 WITH RECURSIVE root AS (
   SELECT l.pattern AS own, l.pattern AS id, 0 AS depth FROM "PatternLabel" l
   UNION ALL
@@ -13,8 +13,8 @@ FROM "PatternLabel" l JOIN root ON root.own = l.pattern LEFT JOIN "LogPattern" p
 ORDER BY l.pattern, root.depth DESC;
 
 -- patterns_like --
--- The pattern that a person means by the beginning of its id; two are enough to know that it is not one.
-SELECT id, template FROM "LogPattern" WHERE id LIKE %(beginning)s ORDER BY id LIMIT 2;
+-- The pattern that a prefix means; two rows are enough to know that it is ambiguous.
+SELECT id, template FROM "LogPattern" WHERE id LIKE %(like)s ORDER BY id LIMIT 2;
 
 -- label --
 INSERT INTO "PatternLabel" AS l (pattern, name, ignored, why, by, at)

@@ -1,10 +1,10 @@
 -- lock_hour --
--- Two runs may hold the same hour, a range and a tick: the second waits here. Taken hour by hour, ascending.
+-- Two runs may hold the same hour (a range and a tick): the second waits here. Taken hour by hour, ascending.
 SELECT pg_advisory_xact_lock(hashtextextended('analyzed_logs' || %(hour)s::timestamp::text, 0));
 
 -- lines_of_slot --
--- Newest first, so that the first rows of a kind are its samples; microseconds, since a datetime costs more than the rest
--- of a row; the beginning of a message is all that is looked at.
+-- Newest first, so that the first rows of a pattern are its samples. Microseconds, since a datetime costs more than the
+-- rest of a row. The miner only reads the start of a message.
 SELECT id::text, (extract(epoch FROM timestamp) * 1000000)::bigint, left(trim(level), 32), source,
        left(message, %(longest)s)
 FROM "LogEntry"
@@ -25,7 +25,7 @@ WHERE slot = %(slot)s
 COPY "LogPatternCount" (slot, node, pattern, level, count, samples) FROM STDIN;
 
 -- stale_slots --
--- Slots whose counts are not what "LogEntry" holds; also those whose lines all went.
+-- Slots whose counts differ from "LogEntry", and slots whose lines are all gone.
 SELECT slot
 FROM (
   SELECT date_bin('5 minutes', timestamp, TIMESTAMP '1970-01-01') AS slot, source AS node, count(*) AS lines
@@ -44,7 +44,7 @@ GROUP BY slot
 ORDER BY slot;
 
 -- load --
--- The latest patterns, with their lines of the last day that has any: merging weighs by them. Aliases lead to patterns
+-- The latest patterns with their lines of the last counted day, which merging uses as weights. Aliases lead to patterns
 -- seen at least as late, so that a chain is hardly ever cut.
 WITH recent AS (
   SELECT pattern, sum(count)::bigint AS lines
@@ -68,15 +68,15 @@ FROM "LogPattern"
 WHERE id = ANY(%(ids)s);
 
 -- upsert --
--- One statement, in the order of ids: two runs lock the rows they share in one order, and an alias may name a row that
--- comes later. A level outranks those before it in `levels`; an alias, once given, stays, with its slot: ids under an issue
--- never move. An id that only an older mask version gave out begins anew: its alias may have led to what is under it now.
+-- One statement, in the order of ids: two runs lock shared rows in the same order, and an alias may point to a row that
+-- comes later. A level outranks those before it in `ranks`. An alias keeps its target and slot: ids under an issue never
+-- move. An id known from an older mask version only starts anew: its alias may have led to what is under it now.
 INSERT INTO "LogPattern" AS known (id, template, level, "firstSeen", "lastSeen", "maskVersion", "aliasOf", "aliasSince")
 SELECT id, template, level, first, last, %(mask_version)s, alias, since
 FROM unnest(
   %(ids)s::text[], %(templates)s::text[], %(levels)s::text[], %(first)s::timestamp[], %(last)s::timestamp[],
   %(aliases)s::text[], %(since)s::timestamp[]
-) AS met (id, template, level, first, last, alias, since)
+) AS seen (id, template, level, first, last, alias, since)
 ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   template = excluded.template,
@@ -100,7 +100,7 @@ WHERE known.template <> excluded.template
    OR (known."aliasOf" IS NULL AND excluded."aliasOf" IS NOT NULL);
 
 -- outdated --
--- Of ids that a window no longer has, those that an older mask version gave out and that lead to nothing newer yet.
+-- Ids that a window no longer has, come from an older mask version, and do not lead to a current pattern yet.
 SELECT old.id
 FROM "LogPattern" old LEFT JOIN "LogPattern" target ON target.id = old."aliasOf"
 WHERE old.id = ANY(%(ids)s) AND old."maskVersion" <> %(mask_version)s
@@ -110,11 +110,12 @@ WHERE old.id = ANY(%(ids)s) AND old."maskVersion" <> %(mask_version)s
 SELECT id::text, left(message, %(longest)s) FROM "LogEntry" WHERE id = ANY(%(ids)s::uuid[]);
 
 -- succeed --
--- The ids of an older mask version, and what they had merged into, become aliases of what their lines are now, always; and
--- what is now is as old as they are, or a new version would make everything new. Locked in the order of ids.
+-- Ids of an older mask version, and what they had merged into, become aliases of the current pattern of their lines, for
+-- all slots; the current pattern becomes as old as they are, or a new version would make everything new. Locked in the
+-- order of ids.
 WITH RECURSIVE chain AS (
-  SELECT p.id, met.successor, p."aliasOf", p."firstSeen", 0 AS step
-  FROM unnest(%(ids)s::text[], %(successors)s::text[]) AS met (id, successor) JOIN "LogPattern" p USING (id)
+  SELECT p.id, moved.successor, p."aliasOf", p."firstSeen", 0 AS step
+  FROM unnest(%(ids)s::text[], %(successors)s::text[]) AS moved (id, successor) JOIN "LogPattern" p USING (id)
   UNION ALL
   SELECT p.id, chain.successor, p."aliasOf", p."firstSeen", step + 1
   FROM chain JOIN "LogPattern" p ON p.id = chain."aliasOf" AND p."maskVersion" <> %(mask_version)s

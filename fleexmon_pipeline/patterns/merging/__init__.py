@@ -1,1 +1,1 @@
-"""Templates that differ only where a value stands become one."""
+"""Templates that differ only in values merge into one."""

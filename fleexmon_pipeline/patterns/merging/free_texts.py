@@ -1,6 +1,6 @@
-"""Free texts in one place: reasons, titles, commands: `token rejected: <what>`, `error: "<what>"`, `Started <what>`.
+"""Free texts in one position, such as reasons, titles and commands: `token rejected: <*>`, `Started <*>`.
 
-Here: where a text may stand, between delimiters or from one to the end of the line, and what shows that it varies.
+Here: where a text may stand (between delimiters, or from one to the end of the line), and what shows that it varies.
 Names inside a sentence: `phrases.py`; single words: `single_words.py`.
 """
 
@@ -11,17 +11,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 
-from fleexmon_pipeline.patterns.merging.words import MESSAGES, TELLS
-from fleexmon_pipeline.patterns.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, MESSAGES
+from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
-LONGEST_TEXT = 12  # tokens
-FEW_TEXTS = 3  # that show a place for them after `rejected:`, and that are known from another place
-SOME_TEXTS = 4  # the same in a sentence of five words
-MANY_TEXTS = 5  # of three, or between brackets
-MOST_MET = 20_000  # texts whose places are remembered
+MAX_TEXT_TOKENS = 12
+MIN_REASONS = 3  # different texts after `rejected:`, or known from another position, that show a position to vary
+MIN_TEXTS_LONG_SENTENCE = 4  # the same with five words around
+MIN_TEXTS = 5  # with three, or between brackets
+MAX_TEXTS = 20_000  # whose contexts are remembered
 
 _CLOSES = {"'": "'", '"': '"', "(": ")", "[": "]"}
-# After these and a colon comes why: what happened has been said.
+# Before a colon, these announce a reason: the event itself has been named.
 _WHY = re.compile(
     r"(?i:err|errors?|reason|cause|detail|details|exception|unable|cannot|unhealthy|unexpected|retry)"
     r"|(?i:fail|reject|refus|den[iy]|declin|abort|deprecat)(?:e|ed|s|es|ing|ure|ied)?"
@@ -38,9 +38,9 @@ _STOPS = frozenset(",()[]{}'\"")
 Span = tuple[int, int]
 
 
-@lru_cache(maxsize=4_096)  # a template is asked for it four times as it comes
+@lru_cache(maxsize=4_096)  # called four times for each new template
 def spans(template: Template) -> tuple[Span, ...]:
-    """Where a text may stand in `template`: begin and end."""
+    """Where a text may stand in `template`: start and end."""
     return tuple(_spans(template))
 
 
@@ -48,14 +48,14 @@ def _spans(template: Template) -> Iterator[Span]:
     size = len(template)
     for i, opened in enumerate(template[:-1], 1):
         if (closes := _CLOSES.get(opened)) is not None:
-            end = next((e for e in range(i, min(size, i + LONGEST_TEXT + 1)) if template[e] == closes), i)
+            end = next((e for e in range(i, min(size, i + MAX_TEXT_TOKENS + 1)) if template[e] == closes), i)
             if end > i:
                 yield i, end
         elif opened in ":=," or is_verb(opened):
-            if size - i <= LONGEST_TEXT:
+            if size - i <= MAX_TEXT_TOKENS:
                 yield i, size
             if opened in ":=":
-                end = next((e for e in range(i, min(size, i + LONGEST_TEXT + 1)) if template[e] in _STOPS), i)
+                end = next((e for e in range(i, min(size, i + MAX_TEXT_TOKENS + 1)) if template[e] in _STOPS), i)
                 if end > i and template[end] in ",)]}":
                     yield i, end
 
@@ -66,20 +66,20 @@ def is_verb(token: str) -> bool:
 
 
 def _plain(text: Template) -> Template:
-    """A text without the dots at its end."""
+    """A text without trailing dots."""
     return (*text[:-1], text[-1].rstrip(".") or text[-1])
 
 
 def _place(before: Template) -> int | None:
-    """A number for what is said before a text: the verb, or the words of the last piece of a sentence."""
+    """A number for the context before a text: the verb, or the words of the last clause."""
     if is_verb(before[-1]):
         return hash(before[-1])
-    words = tuple(token for token in _segment(before) if _WORD.fullmatch(token))
+    words = tuple(token for token in _clause(before) if _WORD.fullmatch(token))
     return hash(words) if len(words) > 1 else None
 
 
 def words_around(before: Template, after: Template = ()) -> int:
-    """Words of sentences: neither keys, programs and loggers, nor levels and codes."""
+    """Number of words that form sentences: no keys, programs, loggers, levels or codes."""
     return sum(
         _WORD.fullmatch(token) is not None and follows not in (":", "=", "[") and not _LEVEL.fullmatch(token)
         for part in (before, after)
@@ -88,13 +88,13 @@ def words_around(before: Template, after: Template = ()) -> int:
 
 
 class Texts:
-    """Where each text was met, and which texts are values of their place."""
+    """The contexts in which each text was seen, and which texts are values."""
 
     def __init__(self) -> None:
         self._met: defaultdict[Template, set[int]] = defaultdict(set)
 
     def note(self, template: Template) -> None:
-        if len(self._met) > MOST_MET:
+        if len(self._met) > MAX_TEXTS:
             self._met.clear()
         for begin, end in spans(template):
             met = self._met[_plain(template[begin:end])]
@@ -102,44 +102,46 @@ class Texts:
                 met.add(place)
 
     def free(self, before: Template, after: Template, texts: set[Template]) -> set[Template]:
-        """Which of these texts are values of the place between `before` and `after`, if any."""
+        """Which of these texts are values of the position between `before` and `after`, if any."""
         if not before or _is_message(before):
             return set()
         if is_verb(before[-1]):
-            texts = {text for text in texts if HOLE not in text[:-1] or self._is_known(text)}
-        if not after and before[-1] == "=" and ";" in before and before.count("=") >= FEW_TEXTS:
-            return texts if len(texts) >= FEW_TEXTS else set()  # the last of keys that blanks do not part
+            texts = {text for text in texts if PLACEHOLDER not in text[:-1] or self._is_known(text)}
+        if not after and before[-1] == "=" and ";" in before and before.count("=") >= MIN_REASONS:
+            return texts if len(texts) >= MIN_REASONS else set()  # the last key of a list without blanks
         inner = [_unquoted(text) for text in texts]
-        real = [text for text in inner if text[0] != HOLE or (len(text) > 1 and before[-1] == "(")]
-        if not real or 2 * sum(len(text) == 1 and TELLS.fullmatch(text[0]) is not None for text in real) >= len(real):
+        real = [text for text in inner if text[0] != PLACEHOLDER or (len(text) > 1 and before[-1] == "(")]
+        if not real or 2 * sum(
+            len(text) == 1 and DISTINGUISHING.fullmatch(text[0]) is not None for text in real
+        ) >= len(real):
             return set()
         if len(real) > 1 and 2 * Counter(text[0] for text in real).most_common(1)[0][1] > len(real):
             return set()  # the sentence goes on
         return texts if self._varies(before, after, inner, real) else set()
 
     def _is_known(self, text: Template) -> bool:
-        """Whether it stood in two places that say something different."""
+        """Whether it was seen in two different contexts."""
         return len(self._met.get(_plain(text), ())) > 1
 
     def _varies(self, before: Template, after: Template, texts: list[Template], real: list[Template]) -> bool:
         words = words_around(before, after)
-        if len(real) >= FEW_TEXTS and 4 * sum(text[0].upper() in _SQL for text in real) >= 3 * len(real):
+        if len(real) >= MIN_REASONS and 4 * sum(text[0].upper() in _SQL for text in real) >= 3 * len(real):
             return True
-        if _says_why(before):
-            return len(real) >= FEW_TEXTS and words >= 2
-        if 3 * sum(any(map(TELLS.fullmatch, text)) for text in real) > len(real):
-            return False  # `connection lost`, `connection established`: what happened has not been said before
-        known = sum(map(self._is_known, real))
-        if known >= FEW_TEXTS and 2 * known >= len(real) and _place(before) is not None:
+        if _announces_reason(before):
+            return len(real) >= MIN_REASONS and words >= 2
+        if 3 * sum(any(map(DISTINGUISHING.fullmatch, text)) for text in real) > len(real):
+            return False  # `connection lost`, `connection established`: the text itself names the event
+        familiar = sum(map(self._is_known, real))
+        if familiar >= MIN_REASONS and 2 * familiar >= len(real) and _place(before) is not None:
             return True
-        looks = (HOLE,) in texts and len(real) >= FEW_TEXTS  # values by their looks stand there too
-        return words >= 1 if looks else len(real) >= _needed(before, words)
+        by_form = (PLACEHOLDER,) in texts and len(real) >= MIN_REASONS  # values recognised by form stand there too
+        return words >= 1 if by_form else len(real) >= _needed(before, words)
 
 
-def _says_why(before: Template) -> bool:
-    """Whether a reason follows: `token rejected:`, `error: "`, `err: {message:`."""
+def _announces_reason(before: Template) -> bool:
+    """Whether a reason follows, as after `token rejected:`, `error: "`, `err: {message:`."""
     begin = before[:-1] if before[-1] in ("'", '"') and before[-2:-1] == (":",) else before
-    about = [*_segment(begin), *(a for a, b, c in zip(begin, begin[1:], begin[2:], strict=False) if b + c == ":{")]
+    about = [*_clause(begin), *(a for a, b, c in zip(begin, begin[1:], begin[2:], strict=False) if b + c == ":{")]
     return begin[-1] == ":" and any(not token.isupper() and _WHY.fullmatch(token) for token in about)
 
 
@@ -150,26 +152,26 @@ def _unquoted(text: Template) -> Template:
 def _needed(before: Template, words: int) -> int:
     opened = before[-1]
     if is_verb(opened):
-        return LONGEST_TEXT**2
+        return MAX_TEXT_TOKENS**2
     if words >= 2 and opened in ("'", '"'):
-        return FEW_TEXTS
+        return MIN_REASONS
     if words >= 2 and opened in ("(", "["):
-        return SOME_TEXTS
+        return MIN_TEXTS_LONG_SENTENCE
     if words >= 3:
-        return SOME_TEXTS if words >= 5 else MANY_TEXTS
-    return MANY_TEXTS if words and opened in _CLOSES else LONGEST_TEXT**2
+        return MIN_TEXTS_LONG_SENTENCE if words >= 5 else MIN_TEXTS
+    return MIN_TEXTS if words and opened in _CLOSES else MAX_TEXT_TOKENS**2
 
 
 def _is_message(before: Template) -> bool:
-    """Whether the text is the message itself: the value of `msg=`, of `"message":`."""
+    """Whether the text is the message itself: the value of `msg=` or `"message":`."""
     begin = before[:-1] if before[-1] in ("'", '"') else before
     if len(begin) < 2 or begin[-2].lower() not in MESSAGES:
         return False
     return begin[-1] == "=" or (begin[-1] == ":" and begin.count("{") - begin.count("}") == 1)
 
 
-def _segment(before: Template) -> Template:
-    """The last piece of a sentence, up to the delimiter at its end."""
+def _clause(before: Template) -> Template:
+    """The last clause of a sentence, up to the delimiter at its end."""
     end = len(before) - 1
     begin = end
     while begin > 0 and before[begin - 1] not in (":", ";", ","):

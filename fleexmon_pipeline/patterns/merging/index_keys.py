@@ -1,6 +1,6 @@
-"""Under which keys a template is found by those that may merge with it: few for each, so that like meets its like.
+"""The keys under which templates that may merge find each other: few per template.
 
-Here: keys. What is compared then: `merger.py`.
+Here: keys. What is compared: `merger.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from fleexmon_pipeline.patterns.merging.free_texts import spans
 from fleexmon_pipeline.patterns.merging.optional_fields import without_fields
 from fleexmon_pipeline.patterns.merging.phrases import phrase_keys
 from fleexmon_pipeline.patterns.merging.single_words import Key, start_keys
-from fleexmon_pipeline.patterns.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
 
 def text_key(before: Template, after: Template) -> Key:
@@ -21,7 +21,7 @@ def field_key(sentence: str) -> Key:
 
 
 def like_keys(template: Template) -> list[Key]:
-    """What templates that may merge share: one half, or (those whose places vary together) beginning or end."""
+    """What templates that may merge share: one half, or start or end if several positions vary together."""
     size, half = len(template), len(template) // 2
     return [
         (size, "left", hash(template[:half])),
@@ -31,10 +31,10 @@ def like_keys(template: Template) -> list[Key]:
 
 
 def keys_of(template: Template) -> list[Key]:
-    """All under which a template is found: its like; and for what is more general, length, first token, both."""
+    """All keys of a template: for similar ones, and, for more general ones, its length, first token and both."""
     size = len(template)
     keys = [*like_keys(template), *phrase_keys(template), (size,), (size, "first", template[0])]
     keys += [text_key(template[:i], template[j:]) for i, j in spans(template)]
     if (split := without_fields(template)) is not None:
         keys.append(field_key(split[0]))
-    return [*keys, (size, "general", template[0])] if HOLE in template else keys
+    return [*keys, (size, "general", template[0])] if PLACEHOLDER in template else keys

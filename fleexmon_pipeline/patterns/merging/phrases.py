@@ -1,7 +1,7 @@
-"""Names of different length in one place: `Customer Bob deleted` and `Customer Carol van der Berg deleted` are one.
+"""Names of different length: `Customer Bob deleted` and `Customer Carol van der Berg deleted` are one pattern.
 
-Here: finding templates that agree in beginning and end and differ in a phrase between them. The other rules of merging,
-and what becomes of what is found: `merger.py`.
+Here: finding templates with the same start and end that differ in a phrase between. The other rules of merging, and the
+merge itself: `merger.py`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from collections.abc import Iterable, Iterator
 
 from fleexmon_pipeline.patterns.merging.single_words import Offer
 from fleexmon_pipeline.patterns.merging.words import SENTENCE
-from fleexmon_pipeline.patterns.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
-LONGEST_PHRASE = 6  # tokens that a name, a product or a reason has at most
-PHRASES = 4  # of different length that make a place variable; a hole there counts for two
-LAST_PHRASES = 6  # the same at the end of a line, where statements differ most
-MOST_LIKE = 150  # templates that a new one is compared with; where more are alike lines are data, not sentences
-MOST_COMPARED = (
-    20_000  # pairs at once, the rarest beginnings and ends first: random words would cost most and give nothing
-)
+MAX_PHRASE_TOKENS = 6  # of a name, a product or a reason
+MIN_PHRASES = 4  # different ones, of different length, that show a position to vary; a placeholder counts twice
+MIN_PHRASES_AT_END = 6  # the same at the end of a line, where statements differ most
+MAX_ALIKE = 150  # templates that a new one is compared with; if more are alike, lines are data, not sentences
+MAX_COMPARED = 20_000  # pairs per batch, the rarest starts and ends first: random words cost most and yield nothing
 
 _VERB = re.compile("[a-z]{3,}(?:ed|ing)")
 _PUNCTUATION = frozenset('=,;()[]{}"')
@@ -29,39 +27,39 @@ _Key = tuple[str, Template]
 
 
 def phrase_keys(template: Template) -> list[_Key]:
-    """What templates share that may differ in a phrase: a bit less than half, from the left or the right."""
-    half = (len(template) - LONGEST_PHRASE) // 2
+    """What templates share that differ in a phrase: slightly less than half, from the left or the right."""
+    half = (len(template) - MAX_PHRASE_TOKENS) // 2
     sizes = range(max(1, half - 2), max(1, half + 2) + 1)
     return [key for size in sizes for key in (("begin", template[:size]), ("end", template[-size:]))]
 
 
-def asked_keys(template: Template) -> list[_Key]:
-    size = max(1, (len(template) - LONGEST_PHRASE) // 2)
+def search_keys(template: Template) -> list[_Key]:
+    size = max(1, (len(template) - MAX_PHRASE_TOKENS) // 2)
     return [("begin", template[:size]), ("end", template[-size:])]
 
 
 def phrases(new: Iterable[Template], like: Iterable[Template]) -> Iterator[tuple[Template, Offer, Template]]:
-    """What may merge into what, by the number of phrases met in the place; and its phrase there."""
+    """Each template that may merge, its offer weighted by the number of phrases in the position, and its phrase."""
     groups: defaultdict[tuple[Template, Template], set[Template]] = defaultdict(set)
     everyone = list(like)
     for template in new:
         shared: defaultdict[tuple[int, int], list[Template]] = defaultdict(list)
         for other in everyone:
-            if abs(len(other) - len(template)) < LONGEST_PHRASE and other != template:
+            if abs(len(other) - len(template)) < MAX_PHRASE_TOKENS and other != template:
                 shared[_in_common(template, other)].append(other)
         for begin, end in shared:
-            if 0 < len(template) - begin - end <= LONGEST_PHRASE + 2:
+            if 0 < len(template) - begin - end <= MAX_PHRASE_TOKENS + 2:
                 members = groups[template[:begin], template[len(template) - end :]]
                 members.add(template)
                 for (left, right), others in shared.items():
                     if left >= begin and right >= end:
                         members.update(others)
-    for (before, after), found in groups.items():
-        middles = {member: member[len(before) : len(member) - len(after)] for member in found}
+    for (before, after), members in groups.items():
+        middles = {member: member[len(before) : len(member) - len(after)] for member in members}
         named = {member: middle for member, middle in middles.items() if is_phrase(middle)}
         if not _is_place(before, after, set(named)):
             continue
-        offer: Offer = (len(named), (*before, HOLE, *after), len(before))
+        offer: Offer = (len(named), (*before, PLACEHOLDER, *after), len(before))
         for member, phrase in named.items():
             if member != offer[1]:
                 yield member, offer, phrase
@@ -80,16 +78,16 @@ def _in_common(one: Template, other: Template) -> tuple[int, int]:
 
 
 def is_phrase(middle: Template) -> bool:
-    """Words that go together, or the hole that such words were found to be before."""
-    if middle == (HOLE,):
+    """Words that belong together, or a placeholder that replaced such words before."""
+    if middle == (PLACEHOLDER,):
         return True
     words = _inner(middle)
     return (
-        0 < len(words) <= LONGEST_PHRASE
+        0 < len(words) <= MAX_PHRASE_TOKENS
         and (words != middle or SENTENCE.isdisjoint(words))
         and words[0][0].isalnum()
         and not any(map(_VERB.fullmatch, words))
-        and (HOLE not in words or words[0][0].isupper() or words != middle)
+        and (PLACEHOLDER not in words or words[0][0].isupper() or words != middle)
         and _PUNCTUATION.isdisjoint(words)
     )
 
@@ -100,9 +98,9 @@ def _inner(middle: Template) -> Template:
 
 
 def _is_place(before: Template, after: Template, members: set[Template]) -> bool:
-    if not before or before[-1] == HOLE or len({len(member) for member in members}) < 2:
+    if not before or before[-1] == PLACEHOLDER or len({len(member) for member in members}) < 2:
         return False
-    last = not any(token[:1].isalnum() or token == HOLE for token in after)
+    last = not any(token[:1].isalnum() or token == PLACEHOLDER for token in after)
     if _words(before) + _words(after) < (3 if last else 2):
         return False
     longer = [_inner(m[len(before) : len(m) - len(after)]) for m in members if len(m) > len(before) + len(after) + 1]
@@ -110,11 +108,11 @@ def _is_place(before: Template, after: Template, members: set[Template]) -> bool
         return False
     if any(2 * len({phrase[end] for phrase in longer}) <= len(longer) for end in (0, -1) if len(longer) > 1):
         return False  # `invalid user root`, `invalid user test`: the sentence goes on
-    known = 2 if (*before, HOLE, *after) in members else 0
-    return len(members) + known >= (LAST_PHRASES if last else PHRASES)
+    merged_before = 2 if (*before, PLACEHOLDER, *after) in members else 0
+    return len(members) + merged_before >= (MIN_PHRASES_AT_END if last else MIN_PHRASES)
 
 
 def _words(template: Template) -> int:
-    """Words of sentences: what stands before a colon or an equals sign is a key or a logger."""
+    """Number of words that form sentences. A word before a colon or an equals sign is a key or a logger."""
     followed = zip(template, (*template[1:], ""), strict=False)
     return sum(token[:1].isalpha() and after not in (":", "=") for token, after in followed)

@@ -1,6 +1,6 @@
-"""Templates with wide holes, which take a phrase or a text and not one value, and what fits into them.
+"""Templates with wide placeholders, which take a phrase or a text instead of one value, and what fits them.
 
-Here: which holes of a template are wide, and whether another is the same with something in them. Where wide holes come
+Here: which placeholders of a template are wide, and whether another template fits it. Where wide placeholders come
 from: `phrases.py`, `free_texts.py`, `known_values.py`.
 """
 
@@ -9,79 +9,83 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 
-from fleexmon_pipeline.patterns.merging.free_texts import LONGEST_TEXT
-from fleexmon_pipeline.patterns.merging.phrases import LONGEST_PHRASE, is_phrase
+from fleexmon_pipeline.patterns.merging.free_texts import MAX_TEXT_TOKENS
+from fleexmon_pipeline.patterns.merging.phrases import MAX_PHRASE_TOKENS, is_phrase
 from fleexmon_pipeline.patterns.merging.words import NAME, is_capital, is_value
-from fleexmon_pipeline.patterns.placeholders import HOLE, Template
+from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
-# Tokens that a wide hole takes: of a name, in quotes maybe; of a title, which has no values in it; of any text.
-PHRASE, TITLE, TEXT = LONGEST_PHRASE + 2, LONGEST_TEXT, 4 * LONGEST_TEXT
-LONGEST_NAME = 3  # capitalised words, `New York`, that any hole takes
-MOST_WIDE = 2_000  # templates with wide holes; of more, those that came first are forgotten
-MOST_FITTED = 1_000_000  # tokens of one template times those of another, compared in one settling: 0.3 s at the worst
+# Tokens that a wide placeholder takes: of a name, maybe quoted; of a title without values; of any text.
+PHRASE, TITLE, TEXT = MAX_PHRASE_TOKENS + 2, MAX_TEXT_TOKENS, 4 * MAX_TEXT_TOKENS
+MAX_NAME_TOKENS = 3  # capitalised words, such as `New York`, that any placeholder takes
+MAX_WIDE = 2_000  # templates with wide placeholders; the oldest beyond that are forgotten
+MAX_FITTED = 1_000_000  # products of two templates' lengths per settling: at most 0.3 s
 
 
 class Wide:
-    """Which holes of which templates are wide: place -> how many tokens it takes."""
+    """The wide placeholders of templates: position to the number of tokens it takes."""
 
     def __init__(self) -> None:
-        self.holes: dict[Template, dict[int, int]] = {}
+        self.placeholders: dict[Template, dict[int, int]] = {}
         self._by_word: defaultdict[str, dict[Template, None]] = defaultdict(dict)
 
     def open(self, template: Template, place: int, width: int) -> None:
-        holes = self.holes.get(template)
-        if holes is None:
-            if len(self.holes) >= MOST_WIDE:
-                self.drop(next(iter(self.holes)))
-            holes = self.holes[template] = {}
+        placeholders = self.placeholders.get(template)
+        if placeholders is None:
+            if len(self.placeholders) >= MAX_WIDE:
+                self.drop(next(iter(self.placeholders)))
+            placeholders = self.placeholders[template] = {}
             self._by_word[_rarest(template)][template] = None
-        holes[place] = max(width, holes.get(place, 0))
+        placeholders[place] = max(width, placeholders.get(place, 0))
 
     def drop(self, template: Template) -> None:
-        if self.holes.pop(template, None) is not None:
+        if self.placeholders.pop(template, None) is not None:
             word = _rarest(template)
             del self._by_word[word][template]
             if not self._by_word[word]:
                 del self._by_word[word]
 
     def carry(self, template: Template, target: Template, at: int | None) -> None:
-        """What is wide in `template` is wide in `target` too, which it merges into; behind `at`, the hole that made it
-        shorter, places are counted from the end."""
+        """What is wide in `template` is also wide in its `target`. After `at`, the placeholder that made it shorter,
+        positions count from the end."""
         shorter = len(template) - len(target)
         if shorter and at is None:
             return
-        for place, width in self.holes.get(template, {}).items():
+        for place, width in self.placeholders.get(template, {}).items():
             there = place if at is None or place < at else place - shorter
-            if (at is None or place < at or there > at) and target[there] == HOLE:
+            if (at is None or place < at or there > at) and target[there] == PLACEHOLDER:
                 self.open(target, there, width)
 
     def around(self, template: Template) -> Iterator[Template]:
-        """Templates with wide holes that `template` may fit: they have no word that it has not."""
+        """Templates with wide placeholders that `template` may fit: it contains all their words."""
         for word in set(template):
             for general in self._by_word.get(word, ()):
                 if len(general) <= len(template):
                     yield general
 
     def fits(self, general: Template, template: Template, values: Container[Template]) -> bool:
-        return fits(general, self.holes.get(general, {}), template, values)
+        return fits(general, self.placeholders.get(general, {}), template, values)
 
 
 def _rarest(template: Template) -> str:
-    """A word of a template that few others have, most likely: the longest."""
-    return max((token for token in template if token != HOLE), key=lambda token: (len(token), token), default=HOLE)
+    """The longest word: most likely one that few templates share."""
+    return max(
+        (token for token in template if token != PLACEHOLDER),
+        key=lambda token: (len(token), token),
+        default=PLACEHOLDER,
+    )
 
 
 def fits(
     general: Template, wide: Mapping[int, int], template: Template, values: Container[Template] = frozenset()
 ) -> bool:
-    """Whether `template` is `general` with a phrase or text in its wide holes, and one value, or one name, in others;
-    after a colon at the end stands anything. Time is bounded by the product of their lengths and TEXT."""
+    """Whether `template` is `general` with a phrase or text in its wide placeholders and one value or name in the
+    others. Anything fits after a final colon. Time is bounded by the product of their lengths and TEXT."""
     if general == template or len(template) < len(general):
         return False
     size, last = len(template), len(general) - 1
     reached = {0}
     for i, token in enumerate(general):
-        if token != HOLE:
+        if token != PLACEHOLDER:
             reached = {p + 1 for p in reached if p < size and template[p] == token}
         elif i == last and i and general[i - 1] == ":":
             return bool(reached - {size})
@@ -96,7 +100,7 @@ def fits(
             reached = {
                 q
                 for p in reached
-                for q in range(p + 1, min(size, p + LONGEST_NAME) + 1)
+                for q in range(p + 1, min(size, p + MAX_NAME_TOKENS) + 1)
                 if (_is_one(template[p]) if q == p + 1 else _is_name(template[p:q], values))
             }
         if not reached:
@@ -105,22 +109,23 @@ def fits(
 
 
 def what_fitted(general: Template, template: Template) -> tuple[int, Template] | None:
-    """The hole of `general` in which `template` has something else, and what; None if that is not one hole."""
+    """The one placeholder of `general` where `template` differs, and its tokens there; None if they differ
+    elsewhere."""
     longer = len(template) - len(general)
     for at, token in enumerate(general):
-        if token == HOLE and general[:at] + general[at + 1 :] == template[:at] + template[at + longer + 1 :]:
+        if token == PLACEHOLDER and general[:at] + general[at + 1 :] == template[:at] + template[at + longer + 1 :]:
             return at, template[at : at + longer + 1]
     return None
 
 
 def _is_wide(tokens: Template, width: int) -> bool:
     if width == PHRASE:
-        return is_phrase(tokens) or is_phrase(tuple(token for token in tokens if token != HOLE))
-    return width == TEXT or HOLE not in tokens[:-1]
+        return is_phrase(tokens) or is_phrase(tuple(token for token in tokens if token != PLACEHOLDER))
+    return width == TEXT or PLACEHOLDER not in tokens[:-1]
 
 
 def _is_one(token: str) -> bool:
-    return token == HOLE or is_value(token)
+    return token == PLACEHOLDER or is_value(token)
 
 
 def _is_name(tokens: Template, values: Container[Template]) -> bool:
@@ -128,12 +133,12 @@ def _is_name(tokens: Template, values: Container[Template]) -> bool:
 
 
 def without_index(template: Template) -> Template:
-    """Without the index behind a name: `worker[<*>]: Reading` as `worker: Reading`."""
+    """Without the index after a name: `worker[<*>]: Reading` as `worker: Reading`."""
     if "[" not in template:
         return template
-    found: list[str] = []
+    tokens: list[str] = []
     for token in template:
-        found.append(token)
-        if found[-3:] == ["[", HOLE, "]"] and len(found) > 3 and NAME.fullmatch(found[-4]):
-            del found[-3:]
-    return tuple(found)
+        tokens.append(token)
+        if tokens[-3:] == ["[", PLACEHOLDER, "]"] and len(tokens) > 3 and NAME.fullmatch(tokens[-4]):
+            del tokens[-3:]
+    return tuple(tokens)

@@ -7,7 +7,7 @@ import string
 from collections.abc import Callable
 
 from fleexmon_pipeline_tests.patterns.formats.third_texts import third_texts
-from fleexmon_pipeline_tests.patterns.formats.third_words import JAVA_THROWN, PHRASES, PYTHON_THROWN, WORDS
+from fleexmon_pipeline_tests.patterns.formats.third_words import JAVA_THROWN, MIN_PHRASES, PYTHON_THROWN, WORDS
 
 
 def third_values(rnd: random.Random, values: dict[str, Callable[[], str]]) -> dict[str, Callable[[], str]]:
@@ -42,7 +42,7 @@ def third_values(rnd: random.Random, values: dict[str, Callable[[], str]]) -> di
     found = {kind: one_of(words.split(" ")) for kind, words in WORDS.items()}
     for kind in ("nicof", "beat"):
         found[kind] = one_of([words.replace("~", " ") for words in WORDS[kind].split()])
-    found |= {kind: one_of(phrases.split("|")) for kind, phrases in PHRASES.items()}
+    found |= {kind: one_of(phrases.split("|")) for kind, phrases in MIN_PHRASES.items()}
     found |= third_texts(rnd, values | found)
     given = values | found
 

@@ -114,7 +114,7 @@ WORDS = {
     "streamop": "Repair Bootstrap Rebuild",
     "cver": "4.0.7 4.0.11 4.1.3",
 }
-PHRASES = {
+MIN_PHRASES = {
     "rejection": "damage not covered|policy lapsed|documents missing|suspected fraud|reported too late",
     "jio": "Connection refused|Read timed out|Connection reset|connect timed out",
     "jreset": "Connection reset by peer|Connection timed out",
