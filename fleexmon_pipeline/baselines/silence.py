@@ -12,6 +12,12 @@ from fleexmon_pipeline.numerics import Floats
 
 STEADY_SLOTS = 36  # 3 hours of lines, without which nothing is a silence
 LOG10_E = 0.4343
+# Chosen on the project's own replays (docs/decisions/0013): what makes the lines before a silence steady, and how
+# cautiously they are carried on.
+MIN_KNOWN = 0.8  # of those 3 hours
+MIN_SPOKEN = 0.5  # of the known slots
+MIN_SHARE_OF_BASELINE = 0.3  # a node far below its baseline already is not expected to speak
+CAUTION = 0.5  # of the expected lines count
 
 
 def quietness(grid: SlotGrid, base: Floats | None, unlearnt: int = 0) -> Floats:
@@ -38,12 +44,12 @@ def quietness(grid: SlotGrid, base: Floats | None, unlearnt: int = 0) -> Floats:
             silent, total = True, 0.0
             begin = max(slot - STEADY_SLOTS, 0)
             before, of = float(lines[slot] - lines[begin]), float(asked[slot] - asked[begin])
-            steady = of >= 0.8 * STEADY_SLOTS and spoken[slot] - spoken[begin] >= 0.5 * of
+            steady = of >= MIN_KNOWN * STEADY_SLOTS and spoken[slot] - spoken[begin] >= MIN_SPOKEN * of
             load, by_base = before / max(of, 1), usual is not None and grid.first + slot >= unlearnt
             if usual is not None and by_base:
                 load = min(before / max(float(usual[slot] - usual[begin]), 1e-9), 1.0)
-                steady = steady and load > 0.3
+                steady = steady and load > MIN_SHARE_OF_BASELINE
             expected = load if steady else 0.0
-        total += 0.5 * LOG10_E * expected * (float(base[slot]) if by_base and base is not None else 1.0)
+        total += CAUTION * LOG10_E * expected * (float(base[slot]) if by_base and base is not None else 1.0)
         found[slot] = total
     return found
