@@ -1,4 +1,4 @@
-"""A node's lines by time of day, learnt from whole days: what is the same at that time on most of them.
+"""A node's lines by time of day, learnt from whole days: what most days have in common.
 
 Here: days as rows of a table, and the medians and trimmed means over them. What else is learnt: `learn.py`.
 """
@@ -10,33 +10,49 @@ import numpy as np
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY
 from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 
-SMOOTH = 12  # slots on both sides that make up the profile at a time of day
-PEAK = 1.5  # times the smooth profile: from here on, a slot that most days share is a habit, not chance
+# Docs/decisions/0018 asks for figures that a tenth of bad hours does not move. The numbers are by judgement, not by
+# experiment.
+SMOOTH = 12  # slots on both sides that are averaged into the profile at a time of day
+PEAK = 1.5  # times the smooth profile: above it, a slot that most days share is a habit, not chance
+MIN_DAY_COVERAGE = 0.7  # of a day's slots, for its total to count
+MIN_DAYS_OF_KIND = 2  # weekend days, and weekdays, that are compared
+MIN_WEEKEND, MAX_WEEKEND = 0.05, 20.0
+MIN_DAYS_WITH_HABIT = 0.7  # share of the days
+MIN_HABIT_LINES = 3  # on the median day
+MIN_HABIT_DAYS = 4
+TRIMMED = 5  # one of so many days is left out, the highest: an incident is on few days
+MIN_RATE = 1e-3  # lines a slot
 
 
 def profile(first: int, lines: Ints, known: Flags) -> tuple[Floats, float]:
     """Lines a slot by time of day, and the factor of weekends; habits of single slots (a nightly batch) included."""
     of_day, day = calendar(first, len(lines))
-    off = is_weekend(np.arange(first, first + len(lines)) // SLOTS_A_DAY)
+    weekend_slots = is_weekend(np.arange(first, first + len(lines)) // SLOTS_A_DAY)
     table = by_day(lines, known, day, of_day)
-    there = ~np.isnan(table)
-    totals = np.nansum(table, axis=1) / np.maximum(there.sum(axis=1), 1)
-    day_off = np.array([off[day == each].any() for each in range(table.shape[0])])
-    weekend = 1.0
-    enough = there.mean(axis=1) > 0.7
-    if (day_off & enough).sum() >= 2 and (~day_off & enough).sum() >= 2:
-        weekend = float(np.median(totals[day_off & enough]) / max(np.median(totals[~day_off & enough]), 1e-9))
-        weekend = min(max(weekend, 0.05), 20.0)
-    level = table / np.where(day_off, weekend, 1.0)[:, None]
-    some = there.any(axis=0)  # a node that is younger than a day has times of day that nothing is known of
+    filled = ~np.isnan(table)
+    means = np.nansum(table, axis=1) / np.maximum(filled.sum(axis=1), 1)
+    weekend_days = np.array([weekend_slots[day == number].any() for number in range(table.shape[0])])
+    weekend = _weekend_factor(means, weekend_days, filled.mean(axis=1) > MIN_DAY_COVERAGE)
+    level = table / np.where(weekend_days, weekend, 1.0)[:, None]
+    covered = filled.any(axis=0)  # for a node younger than a day, nothing is known of some times of day
     middle = np.zeros(SLOTS_A_DAY)
-    middle[some] = np.nanmedian(level[:, some], axis=0)
+    middle[covered] = np.nanmedian(level[:, covered], axis=0)
     smooth = _smooth(_trimmed(level))
-    for _ in range(2):  # once more without the habits, which would lift their neighbourhood
+    for _ in range(2):  # again without the habits, which would lift their neighbourhood
         above = np.mean(level > PEAK * smooth[None, :], axis=0)
-        habit = (middle > PEAK * smooth) & (above >= 0.7) & (middle >= 3) & (table.shape[0] >= 4)
+        frequent = (above >= MIN_DAYS_WITH_HABIT) & (table.shape[0] >= MIN_HABIT_DAYS)
+        habit = (middle > PEAK * smooth) & frequent & (middle >= MIN_HABIT_LINES)
         smooth = _smooth(np.where(habit, np.nan, _trimmed(level)))
-    return np.where(habit, middle, np.maximum(smooth, 1e-3)), weekend
+    return np.where(habit, middle, np.maximum(smooth, MIN_RATE)), weekend
+
+
+def _weekend_factor(means: Floats, weekend_days: Flags, covered: Flags) -> float:
+    """Median of the weekend days to that of the weekdays; 1 where there are too few to compare."""
+    on, off = weekend_days & covered, ~weekend_days & covered
+    if on.sum() < MIN_DAYS_OF_KIND or off.sum() < MIN_DAYS_OF_KIND:
+        return 1.0
+    factor = float(np.median(means[on]) / max(np.median(means[off]), 1e-9))
+    return min(max(factor, MIN_WEEKEND), MAX_WEEKEND)
 
 
 def calendar(first: int, slots: int) -> tuple[Ints, Ints]:
@@ -47,32 +63,33 @@ def calendar(first: int, slots: int) -> tuple[Ints, Ints]:
 
 
 def by_day(values: Ints | Floats, known: Flags, day: Ints, of_day: Ints) -> Floats:
+    """A row for each day, a column for each slot of the day; nan where the slot is not known."""
     table = np.full((int(day[-1]) + 1, SLOTS_A_DAY), np.nan)
     table[day[known], of_day[known]] = values[known]
     return table
 
 
 def _trimmed(level: Floats) -> Floats:
-    """The mean over days without the highest fifth: an incident is on the few."""
+    """The mean over days without the highest fifth."""
     ordered = np.sort(level, axis=0)  # nan last
     count = (~np.isnan(level)).sum(axis=0)
-    keep = np.maximum(count - count // 5, 1)
-    place = np.arange(level.shape[0])[:, None]
-    kept = np.where(place < keep[None, :], ordered, np.nan)
+    keep = np.maximum(count - count // TRIMMED, 1)
+    rank = np.arange(level.shape[0])[:, None]
+    kept = np.where(rank < keep[None, :], ordered, np.nan)
     with np.errstate(all="ignore"):
         sums = np.nansum(kept, axis=0)
-    found: Floats = np.where(count > 0, sums / np.maximum((~np.isnan(kept)).sum(axis=0), 1), np.nan)
-    return found
+    means: Floats = np.where(count > 0, sums / np.maximum((~np.isnan(kept)).sum(axis=0), 1), np.nan)
+    return means
 
 
 def _smooth(values: Floats) -> Floats:
     """A running mean around the clock; nan are left out."""
     width = 2 * SMOOTH + 1
-    there = ~np.isnan(values)
+    filled = ~np.isnan(values)
     around = np.concatenate([values[-SMOOTH:], values, values[:SMOOTH]])
-    counted = np.concatenate([there[-SMOOTH:], there, there[:SMOOTH]]).astype(float)
+    filled_around = np.concatenate([filled[-SMOOTH:], filled, filled[:SMOOTH]]).astype(float)
     kernel = np.ones(width)
     sums = np.convolve(np.nan_to_num(around), kernel, "valid")
-    counts = np.convolve(counted, kernel, "valid")
-    overall = float(np.nansum(values) / max(there.sum(), 1))
+    counts = np.convolve(filled_around, kernel, "valid")
+    overall = float(np.nansum(values) / max(filled.sum(), 1))
     return np.where(counts > 0, sums / np.maximum(counts, 1), overall)

@@ -1,9 +1,9 @@
-"""Learning what is usual for a node, from counts of the past.
+"""Learning what is normal for a node, from counts of its past.
 
-Here: from whole days of a node to its `Baseline`. Its lines by time of day: `daily_profile.py`; what a baseline lets
-expect, and what it takes for unusual: `baseline.py`.
+Here: from whole days of a node to its `Baseline`. Its lines by time of day: `daily_profile.py`; what a baseline leads
+one to expect: `expectation.py`.
 
-An incident of the past must not become usual: every figure is a median, a quantile or a winsorised mean, which a tenth
+An incident of the past must not become normal: every figure is a median, a quantile or a winsorised mean, which a tenth
 of bad hours does not move.
 """
 
@@ -16,15 +16,22 @@ from math import log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, PatternBaseline, Series, habits_key
-from fleexmon_pipeline.baselines.daily_profile import PEAK, by_day, calendar, profile
+from fleexmon_pipeline.baselines.daily_profile import (
+    MIN_HABIT_DAYS,
+    MIN_HABIT_LINES,
+    PEAK,
+    by_day,
+    calendar,
+    profile,
+)
 from fleexmon_pipeline.baselines.expectation import (
     BLOCK,
     LOAD_SLOTS,
-    PRIOR_LINES,
+    MIN_UNUSUAL,
     Expectation,
-    judged,
-    load_around,
-    surprises,
+    load_of,
+    pattern_surprises,
+    series_surprises,
 )
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import (
@@ -39,37 +46,75 @@ from fleexmon_pipeline.baselines.slot_grid import (
 )
 from fleexmon_pipeline.numerics import Flags, Floats, Ints, dispersion, excess_variance, poisson_derivatives
 
+# Docs/decisions/0018 gives the methods: winsorised means, a power law over half hours, a Gumbel distribution fitted to
+# two quantiles. The numbers below are by judgement, not by experiment.
+MIN_SHARE = 1e-6  # of a node's lines: a group that had none
+MIN_EXPECTED = 1e-9  # lines to divide by
+
+# The regression of errors and warnings on the load.
+NEWTON_STEPS = 12
+MAX_STEP = 1.0  # of offset and power, in one of Newton's steps
+START_QUANTILE = 0.95  # half hours above it count as much as it does, where the regression starts
+MAX_DEVIATIONS = 2.5  # half hours farther above the expected count are drawn in to it
+TYPICAL_SPREAD = 0.2  # over-dispersion of a typical error, assumed before a node's own is known
+OFFSET_PRIOR = 0.5  # lines added to what the offset rests on
+POWER_PRIOR = 20.0  # lines, likewise: they draw the power towards 1
+MAX_POWER = 3.0
+
+# How much of an hour's load persists.
+MIN_HALF_HOURS = 20  # to learn it from
+DEFAULT_CARRY = 0.5
+MAX_LOG_LOAD = 1.0  # on both sides
+
+# The spread of counts.
 MIN_SPREAD, MAX_SPREAD = 0.02, 3.0
-MIN_BETA, MAX_BETA = 0.3, 2.0
+SPREAD_QUANTILE = 0.98  # of the squared errors: those above it are drawn in to it
+
+# Patterns and habits.
+MIN_LINES_A_DAY = 3  # of a pattern that may have habits
+MIN_LINES_TO_RATE = 5  # of a pattern, to know which surprise it often reaches
+OFTEN_PLACE = (
+    2  # counted from 0: the third most surprising day, the third longest silence; two incidents do not move it
+)
+MIN_DAYS_WITH_HABIT = 0.6  # share of the days
+HABIT_SLACK = 2  # lines above what a habit must be, so that one in a silent hour is none
+HABIT_MARGIN = 1.2  # times its median day are expected
+MAX_RARE_LINES = 2  # in its first half hour, of a pattern that came and went
+
+# The extremes of 6 hours.
+MIN_BLOCK_COVERAGE = 0.5
+UPPER_QUANTILE = 0.85  # incidents of the past, of which a node has a few a fortnight, lie above it
+MIN_SCALE, MAX_SCALE = 0.3, 2.0
+DEFAULT_EXTREMES = (MIN_UNUSUAL, 1.0)
 
 
-def learn(past: SlotGrid, asked: Iterable[Series]) -> Baseline | None:
-    """What is usual, from whole days of the past; None without any line.
+def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
+    """What is normal, from whole days of the past; None without any line.
 
-    `asked`: the series that limits are wanted for.
+    `series`: those that need limits.
     """
     known = past.known
-    every = past.lines()
-    if not every.any() or not known.any():
+    lines = past.lines()
+    if not lines.any() or not known.any():
         return None
     days = float(known.sum() / SLOTS_A_DAY)
-    usual, weekend = profile(past.first, every, known)
-    plain = Baseline(days, list(map(float, usual)), weekend, 1.0, dict.fromkeys(GROUPS, (0.0, 1.0)), _levels(past),
+    by_clock, weekend = profile(past.first, lines, known)
+    plain = Baseline(days, list(map(float, by_clock)), weekend, 1.0, dict.fromkeys(GROUPS, (0.0, 1.0)), _levels(past),
                      {}, {}, {}, {}, 0.0, 0.0)  # fmt: skip
     expectation = Expectation(plain, past)
     rates: dict[str, tuple[float, float]] = {}
     for name in ("error", "warn"):
-        load = load_around(every - past.group(name), expectation.base, known & (every > 0), LOAD_SLOTS)
+        load = load_of(lines - past.group(name), expectation.base, known & (lines > 0), LOAD_SLOTS)
         rates[name] = _rate(past.group(name), expectation.base, load, known)
-    rest = past.group("rest").sum() / max(every.sum(), 1)
-    rates["rest"] = (log(max(rest, 1e-6)), 1.0)
-    carry = _carry(every, expectation.base, known)
+    rest = past.group("rest").sum() / max(lines.sum(), 1)
+    rates["rest"] = (log(max(rest, MIN_SHARE)), 1.0)
+    carry = _carry(lines, expectation.base, known)
     baseline = replace(plain, rates=rates, carry=carry)
-    asked = sorted(set(asked), key=lambda each: each.name)
-    _learn_spread(baseline, past, {each.width for each in asked})
-    _learn_patterns(baseline, past, asked)
-    _learn_limits(baseline, past, asked)
-    return replace(baseline, novelty=_novelty(past, days), quiet=_usual_quiet(past, expectation.base))
+    series = sorted(set(series), key=lambda one: one.name)
+    _learn_spread(baseline, past, {one.width for one in series})
+    _learn_patterns(baseline, past, series)
+    _learn_limits(baseline, past, series)
+    return replace(baseline, novelty=_novelty(past, days), quiet=_normal_quiet(past, expectation.base))
 
 
 def _levels(past: SlotGrid) -> dict[str, float]:
@@ -82,46 +127,47 @@ def _levels(past: SlotGrid) -> dict[str, float]:
     return {level: count / max(groups[group_of(level)], 1) for level, count in lines.items()}
 
 
+def _typical_variance(mean: Floats) -> Floats:
+    return np.asarray(mean + TYPICAL_SPREAD * mean**2)
+
+
 def _rate(lines: Ints, base: Floats, load: Floats, known: Flags) -> tuple[float, float]:
     """Offset and power of log(lines) = offset + log(base) + power * log(load), over half hours, large values drawn in.
 
-    The power is drawn towards 1, lines growing with the load, by as much as 20 lines would.
+    The power is drawn towards 1, where lines grow with the load, by as much as 20 lines would.
     """
     ends = slice(LOAD_SLOTS - 1, None, LOAD_SLOTS)
     whole = trailing(known.astype(float), LOAD_SLOTS)[ends] == LOAD_SLOTS
-    seen, usual = trailing(lines, LOAD_SLOTS)[ends][whole], trailing(base, LOAD_SLOTS)[ends][whole]
+    seen, expected = trailing(lines, LOAD_SLOTS)[ends][whole], trailing(base, LOAD_SLOTS)[ends][whole]
     load = np.log(load[ends][whole])
     if not len(seen):
-        return log(1e-6), 1.0
-    offset, power = (
-        log((float(np.minimum(seen, np.quantile(seen, 0.95)).sum()) + 0.5) / max(float(usual.sum()), 1)),
-        1.0,
-    )
-    for _ in range(12):
-        mean = np.maximum(usual, 1e-9) * np.exp(offset + power * load)
-        drawn = np.minimum(seen, mean + 2.5 * np.sqrt(mean + 0.2 * mean**2) + 1)
-        # A typical error's weight falls where the spread outgrows chance.
-        weight = 1 / (1 + 0.2 * mean)
-        slope, curvature = poisson_derivatives((drawn - mean) * weight, mean * weight, load)
-        slope[1] -= 20 * (power - 1)
-        curvature += np.diag([0.5, 20.0])
-        step = np.clip(np.linalg.solve(curvature, slope), -1, 1)
-        offset, power = offset + float(step[0]), min(max(power + float(step[1]), 0.0), 3.0)
+        return log(MIN_SHARE), 1.0
+    total = float(np.minimum(seen, np.quantile(seen, START_QUANTILE)).sum())
+    offset, power = log((total + OFFSET_PRIOR) / max(float(expected.sum()), 1)), 1.0
+    for _ in range(NEWTON_STEPS):
+        mean = np.maximum(expected, MIN_EXPECTED) * np.exp(offset + power * load)
+        drawn_in = np.minimum(seen, mean + MAX_DEVIATIONS * np.sqrt(_typical_variance(mean)) + 1)
+        weight = 1 / (1 + TYPICAL_SPREAD * mean)  # falls where the spread outgrows chance
+        slope, curvature = poisson_derivatives((drawn_in - mean) * weight, mean * weight, load)
+        slope[1] -= POWER_PRIOR * (power - 1)
+        curvature += np.diag([OFFSET_PRIOR, POWER_PRIOR])
+        step = np.clip(np.linalg.solve(curvature, slope), -MAX_STEP, MAX_STEP)
+        offset, power = offset + float(step[0]), min(max(power + float(step[1]), 0.0), MAX_POWER)
     return offset, power
 
 
-def _carry(every: Ints, base: Floats, known: Flags) -> float:
+def _carry(lines: Ints, base: Floats, known: Flags) -> float:
     """How much of an hour's load is left in the half hour after it: the slope of the one's logarithm on the other's."""
-    speaking = known & (every > 0)
-    lines, usual = trailing(np.where(speaking, every, 0), SLOTS_AN_HOUR), trailing(np.where(speaking, base, 0), 12)
-    after, of_after = trailing(every, LOAD_SLOTS), trailing(base, LOAD_SLOTS)
-    before = np.log((lines + PRIOR_LINES) / (usual + PRIOR_LINES))[SLOTS_AN_HOUR - 1 : -LOAD_SLOTS : LOAD_SLOTS]
-    then = np.log((after + PRIOR_LINES) / (of_after + PRIOR_LINES))[SLOTS_AN_HOUR - 1 + LOAD_SLOTS :: LOAD_SLOTS]
-    size = min(len(before), len(then))
-    if size < 20:
-        return 0.5
-    before, then = np.clip(before[:size], -1, 1), np.clip(then[:size], -1, 1)
-    slope = float((before * then).sum() / max((before**2).sum(), 1e-9))
+    speaking = known & (lines > 0)
+    before = load_of(lines, base, speaking, SLOTS_AN_HOUR)
+    after = load_of(lines, base, np.ones(len(lines), bool), LOAD_SLOTS)
+    log_before = np.log(before)[SLOTS_AN_HOUR - 1 : -LOAD_SLOTS : LOAD_SLOTS]
+    log_after = np.log(after)[SLOTS_AN_HOUR - 1 + LOAD_SLOTS :: LOAD_SLOTS]
+    size = min(len(log_before), len(log_after))
+    if size < MIN_HALF_HOURS:
+        return DEFAULT_CARRY
+    log_before, log_after = (np.clip(load[:size], -MAX_LOG_LOAD, MAX_LOG_LOAD) for load in (log_before, log_after))
+    slope = float((log_before * log_after).sum() / max((log_before**2).sum(), 1e-9))
     return min(max(slope, 0.0), 1.0)
 
 
@@ -138,118 +184,113 @@ def spread(seen: Floats, mean: Floats, whole: Flags) -> float:
     """Over-dispersion by moments, the largest squares drawn in."""
     seen, mean = seen[whole], mean[whole]
     if not len(seen) or mean.sum() <= 0:
-        return 0.2
+        return TYPICAL_SPREAD
     squares = (seen - mean) ** 2
-    most = np.quantile(squares / np.maximum(mean + 0.2 * mean**2, 1e-9), 0.98)
-    squares = np.minimum(squares, most * np.maximum(mean + 0.2 * mean**2, 1e-9))
+    variance = np.maximum(_typical_variance(mean), MIN_EXPECTED)
+    squares = np.minimum(squares, np.quantile(squares / variance, SPREAD_QUANTILE) * variance)
     return float(dispersion(*excess_variance(squares, mean), MIN_SPREAD, MAX_SPREAD))
 
 
-def _learn_patterns(baseline: Baseline, past: SlotGrid, asked: Sequence[Series]) -> None:
-    widths = sorted({each.width for each in asked if each.per == "pattern"})
+def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
+    """Shares, peaks and habits of patterns, and the habits of the levels that node series have."""
+    widths = sorted({one.width for one in series if one.per == "pattern"})
     expectation = Expectation(baseline, past)
-    of_group = {name: np.cumsum(past.group(name)[::-1])[::-1] for name in GROUPS}
+    group_lines_from = {name: np.cumsum(past.group(name)[::-1])[::-1] for name in GROUPS}
     of_day, day = calendar(past.first, past.slots)
     rows: dict[tuple[str, str], Ints] = {}
-    for (pattern, level), row in zip(past.keys, past.counts, strict=True):
-        key = (pattern, group_of(level))
+    for (name, level), row in zip(past.keys, past.counts, strict=True):
+        key = (name, group_of(level))
         rows[key] = rows[key] + row if key in rows else row
-    for (pattern, group), row in rows.items():
-        if not row.any() or (pattern in baseline.patterns and baseline.patterns[pattern].lines >= row.sum()):
-            continue  # of a pattern with several levels the most usual speaks
+    for (name, group), row in rows.items():
+        if not row.any() or (name in baseline.patterns and baseline.patterns[name].lines >= row.sum()):
+            continue  # of a pattern with several levels the group with the most lines counts
         first = int(np.flatnonzero(row)[0])
-        since = first - first % SLOTS_A_DAY  # the day it came in counts whole, or its rate would be that of its burst
-        share = float(row.sum() / max(of_group[group][since], 1))
+        since = first - first % SLOTS_A_DAY  # the day it came counts whole, or its rate would be that of its burst
+        share = float(row.sum() / max(group_lines_from[group][since], 1))
         habits: dict[str, dict[str, float]] = {}
-        daily: list[float] = []
-        if row.sum() >= 3 * baseline.days:
-            habits = {
-                str(width): found
+        if row.sum() >= MIN_LINES_A_DAY * baseline.days:
+            by_width = (
+                (width, _habits(row, expectation.group(group, width) * share, past.known, day, of_day, width))
                 for width in widths
-                if (found := _habits(row, expectation.group(group, width) * share, past.known, day, of_day, width))
-            }
-        known = PatternBaseline(group, int(row.sum()), share, 0.0, habits)
-        if row.sum() >= 5 and widths:
-            there, above = surprises(baseline, expectation, known, row, widths[0])
-            highest: dict[int, float] = {}
-            for date, value in zip(day[there].tolist(), above.tolist(), strict=True):
-                highest[date] = max(highest.get(date, 0.0), value)
-            daily = sorted(highest.values(), reverse=True)
-        peak = daily[2] if len(daily) > 2 else 0.0
-        baseline.patterns[pattern] = PatternBaseline(group, known.lines, share, peak, habits)
-    for each in asked:
-        if each.per == "node":
-            found = _habits(
-                past.lines(each.levels),
-                expectation.levels(each.levels, each.width),
-                past.known,
-                day,
-                of_day,
-                each.width,
             )
-            if found:
-                baseline.habits[f"{habits_key(each.levels)}/{each.width}"] = found
+            habits = {str(width): lines for width, lines in by_width if lines}
+        pattern = PatternBaseline(group, int(row.sum()), share, 0.0, habits)
+        if row.sum() >= MIN_LINES_TO_RATE and widths:
+            slots, surprises = pattern_surprises(baseline, expectation, pattern, row, widths[0])
+            pattern = replace(pattern, peak=_peak(day[slots], surprises))
+        baseline.patterns[name] = pattern
+    for one in series:
+        if one.per == "node":
+            mean = expectation.levels(one.levels, one.width)
+            if lines := _habits(past.lines(one.levels), mean, past.known, day, of_day, one.width):
+                baseline.habits[f"{habits_key(one.levels)}/{one.width}"] = lines
+
+
+def _peak(days: Ints, surprises: Floats) -> float:
+    """The surprise of the third most surprising day."""
+    highest: dict[int, float] = {}
+    for day, value in zip(days.tolist(), surprises.tolist(), strict=True):
+        highest[day] = max(highest.get(day, 0.0), value)
+    daily = sorted(highest.values(), reverse=True)
+    return daily[OFTEN_PLACE] if len(daily) > OFTEN_PLACE else 0.0
 
 
 def _habits(row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, width: int) -> dict[str, float]:
-    """Times of day at which most days have many: slot of day → lines of the window then."""
+    """Times of day at which most days have many lines: slot of day → lines of the window that ends with it."""
     table = by_day(trailing(row, width), known, day, of_day)
-    if table.shape[0] < 4:
+    if table.shape[0] < MIN_HABIT_DAYS:
         return {}
-    usual, table = np.nan_to_num(by_day(mean, known, day, of_day)), np.nan_to_num(table)
-    often = np.mean(table > PEAK * usual + 2, axis=0)
-    if not (often >= 0.6).any():
+    expected, table = np.nan_to_num(by_day(mean, known, day, of_day)), np.nan_to_num(table)
+    frequent = np.mean(table > PEAK * expected + HABIT_SLACK, axis=0) >= MIN_DAYS_WITH_HABIT
+    if not frequent.any():
         return {}
     typical = np.median(table, axis=0)
-    found = np.flatnonzero((often >= 0.6) & (typical >= 3))
-    return {str(slot): round(float(typical[slot]) * 1.2, 2) for slot in found}
+    slots = np.flatnonzero(frequent & (typical >= MIN_HABIT_LINES))
+    return {str(slot): round(float(typical[slot]) * HABIT_MARGIN, 2) for slot in slots}
 
 
-def _learn_limits(baseline: Baseline, past: SlotGrid, asked: Sequence[Series]) -> None:
+def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
     expectation = Expectation(baseline, past)
-    for each in asked:
-        found = np.zeros(past.slots)
-        for _, unlike in judged(baseline, expectation, past, each):
-            found = np.maximum(found, unlike)
-        baseline.limits[each.name] = _extremes(found, past.known)
+    for one in series:
+        highest = np.zeros(past.slots)
+        for _, surprises in series_surprises(baseline, expectation, past, one):
+            highest = np.maximum(highest, surprises)
+        baseline.limits[one.name] = _extremes(highest, past.known)
 
 
-def _extremes(unlike: Floats, known: Flags) -> tuple[float, float]:
-    """Location and scale of a Gumbel distribution of the largest surprise of 6 hours, from two of its quantiles.
-
-    The upper one is the 85 %: incidents of the past, of which a node has a few a fortnight, lie above it.
-    """
-    blocks = len(unlike) // BLOCK
+def _extremes(surprises: Floats, known: Flags) -> tuple[float, float]:
+    """Location and scale of a Gumbel distribution of the largest surprise of 6 hours, from two of its quantiles."""
+    blocks = len(surprises) // BLOCK
     if not blocks:
-        return 3.0, 1.0
-    whole = known[: blocks * BLOCK].reshape(blocks, BLOCK).mean(axis=1) > 0.5
-    highest = unlike[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1)[whole]
+        return DEFAULT_EXTREMES
+    whole = known[: blocks * BLOCK].reshape(blocks, BLOCK).mean(axis=1) > MIN_BLOCK_COVERAGE
+    highest = surprises[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1)[whole]
     if not len(highest):
-        return 3.0, 1.0
-    middle, upper = np.quantile(highest, [0.5, 0.85])
-    low, high = -log(-log(0.5)), -log(-log(0.85))
-    scale = min(max(float(upper - middle) / (high - low), MIN_BETA), MAX_BETA)
+        return DEFAULT_EXTREMES
+    middle, upper = np.quantile(highest, [0.5, UPPER_QUANTILE])
+    low, high = -log(-log(0.5)), -log(-log(UPPER_QUANTILE))
+    scale = min(max(float(upper - middle) / (high - low), MIN_SCALE), MAX_SCALE)
     return float(middle) - scale * low, scale
 
 
 def _novelty(past: SlotGrid, days: float) -> float:
-    """Error patterns a day that come for the first time and are soon gone, the rare ones of a long tail.
+    """Error patterns a day that come for the first time and are soon gone: the long tail of rare ones.
 
-    As many as came so in the second half of the past, or as those seen once tell (Good and Turing), whichever is more.
-    One that went on was an incident.
+    As many as came that way in the second half of the past, or as those seen once suggest (Good and Turing), whichever
+    is more. A pattern that went on was an incident.
     """
     begin, new, once, lines = past.slots // 2, 0, 0, 0
     for row in past.patterns(("error", "fatal")).values():
         first = int(np.flatnonzero(row)[0])
-        new += int(first >= begin and row[first : first + LOAD_SLOTS].sum() < 3)
+        new += int(first >= begin and row[first : first + LOAD_SLOTS].sum() <= MAX_RARE_LINES)
         once += int(row.sum() == 1)
         lines += int(row.sum())
     return max(new / max(days / 2, 1e-9), once / max(days, 1e-9) if lines else 0.0)
 
 
-def _usual_quiet(past: SlotGrid, base: Floats) -> float:
-    """The third of the days' longest silences."""
+def _normal_quiet(past: SlotGrid, base: Floats) -> float:
+    """The third longest of the days' longest silences."""
     quiet = quietness(past, base)
     _, day = calendar(past.first, past.slots)
     daily = sorted(np.maximum.reduceat(quiet, np.flatnonzero(np.diff(day, prepend=-1))), reverse=True)
-    return float(daily[2]) if len(daily) > 2 else 0.0
+    return float(daily[OFTEN_PLACE]) if len(daily) > OFTEN_PLACE else 0.0

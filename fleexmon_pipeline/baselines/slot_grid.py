@@ -1,6 +1,6 @@
-"""Counts as arrays: a node's lines by slot, and the sums over trailing windows that all rates are judged by.
+"""Counts as arrays: a node's lines by slot, and the sums over trailing windows that rates are evaluated by.
 
-Here: arithmetic without a database and without a rule. What is read into it: `detection/observe.py`; what is usual:
+Here: arithmetic without a database and without a rule. What fills the arrays: `detection/observe.py`; what is normal:
 `baseline.py`.
 """
 
@@ -17,7 +17,7 @@ from fleexmon_pipeline.window import DAY, HOUR, SLOT
 
 SLOTS_A_DAY = DAY // SLOT
 SLOTS_AN_HOUR = HOUR // SLOT
-# Levels whose lines come and go together. Errors follow the load in a way of their own; what is left follows it as is.
+# Levels whose lines come and go together. Errors and warnings follow the load by a power; the rest grows with it.
 GROUPS = ("error", "warn", "rest")
 GROUP_OF = {"error": "error", "fatal": "error", "warn": "warn"}
 
@@ -32,11 +32,11 @@ class SlotGrid:
 
     node: str
     first: int
-    known: Flags  # the node was asked and has answered; a slot that is not known says nothing
-    empty: Flags  # it has answered, with no record at all
+    known: Flags  # the node was polled and answered; a slot that is not known says nothing
+    empty: Flags  # it answered with no record at all
     keys: list[tuple[str, str]]  # pattern and level of the rows of `counts`
     counts: Ints  # rows x slots
-    # Worked out once for all rules of the same levels: a hundred rules cost little more than ten.
+    # Computed once for all rules of the same levels: a hundred rules cost little more than ten.
     _lines: dict[frozenset[str], Ints] = field(default_factory=dict, repr=False)
     _patterns: dict[frozenset[str], dict[str, Ints]] = field(default_factory=dict, repr=False)
 
@@ -53,25 +53,26 @@ class SlotGrid:
         return self._lines[key]
 
     def group(self, name: str) -> Ints:
-        found: Ints = self.counts[[group_of(level) == name for _, level in self.keys]].sum(axis=0)
-        return found
+        """Lines of a group by slot."""
+        lines: Ints = self.counts[[group_of(level) == name for _, level in self.keys]].sum(axis=0)
+        return lines
 
     def patterns(self, levels: Collection[str]) -> dict[str, Ints]:
         """Lines of each pattern in these levels by slot; patterns without any are left out."""
         key = frozenset(levels)
         if key not in self._patterns:
-            found: dict[str, Ints] = {}
+            rows: dict[str, Ints] = {}
             for row, (pattern, level) in zip(self.counts, self.keys, strict=True):
                 if level in key and row.any():
-                    found[pattern] = found[pattern] + row if pattern in found else row
-            self._patterns[key] = found
+                    rows[pattern] = rows[pattern] + row if pattern in rows else row
+            self._patterns[key] = rows
         return self._patterns[key]
 
 
 def grid(
     node: str, first: int, slots: int, rows: Iterable[tuple[int, str, str, int]], known: Flags, empty: Flags
 ) -> SlotGrid:
-    """From rows of slot number, resolved pattern, level and count; those outside of the slots are left out."""
+    """From rows of slot number, resolved pattern, level and count; those outside the slots are left out."""
     index: dict[tuple[str, str], int] = {}
     places: list[tuple[int, int, int]] = []
     for slot, pattern, level, count in rows:
@@ -85,29 +86,29 @@ def grid(
 
 
 def joined(before: SlotGrid, grid: SlotGrid) -> SlotGrid:
-    """One after the other, all lines in one row: for what asks neither for patterns nor for levels."""
+    """One after the other, all lines in one row: for callers that need neither patterns nor levels."""
     lines = np.concatenate([before.lines(), grid.lines()])[None, :]
     known, empty = (np.concatenate(pair) for pair in ((before.known, grid.known), (before.empty, grid.empty)))
     return SlotGrid(grid.node, before.first, known, empty, [("", "")], lines)
 
 
 def trailing(values: NDArray[np.generic], width: int) -> Floats:
-    """At each slot, the sum of the `width` slots that end with it, along the last axis; fewer at the beginning."""
+    """At each slot, the sum of the `width` slots that end with it, along the last axis; fewer at the start."""
     total = np.cumsum(values, axis=-1, dtype=np.float64)
     total[..., width:] -= total[..., :-width].copy()
     return total
 
 
 def loudest(width: int) -> int:
-    """Slots that `but_loudest` leaves out of so many: one of 5, 7 of 3 hours, none of one."""
+    """How many slots `but_loudest` leaves out: one of 5, 7 of 36 (3 hours), none of one."""
     return 0 if width == 1 else max(1, width // 5)
 
 
 def but_loudest(values: NDArray[np.generic], width: int) -> Floats:
     """`trailing` without the loudest stretch of the window, a fifth of it.
 
-    A retry storm of a minute is everyday and an incident lasts: the sum without its loudest part tells them apart,
-    whatever the rate. And what was over two hours ago is not told again by a window that still holds it.
+    A retry storm of a minute is common, and an incident lasts: the sum without its loudest part tells them apart,
+    whatever the rate. And a window that still holds what was over two hours ago does not report it again.
     """
     sums, out = trailing(values, width), loudest(width)
     return sums - _highest(trailing(values, out), width - out + 1) if out else sums
@@ -124,7 +125,7 @@ def _highest(values: Floats, width: int) -> Floats:
 
 
 def share_left(width: int) -> float:
-    """The part of a window's lines that `but_loudest` leaves where they come evenly."""
+    """The share of a window's lines that `but_loudest` keeps where they come evenly."""
     return (width - loudest(width)) / width
 
 

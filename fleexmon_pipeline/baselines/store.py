@@ -1,13 +1,14 @@
-"""What is usual for each node, day by day: learnt from the counts of the fortnight before, and kept.
+"""Each node's baseline, day by day: learnt from the counts of the fortnight before, and stored.
 
-Here: reading and keeping. What is learnt: `learn.py`; why the past ends where it does: docs/decisions/0018.
+Here: reading and storing. What is learnt: `learn.py`; why the past ends where it does: docs/decisions/0018; when stored
+baselines are deleted: `retention/retention.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -25,62 +26,66 @@ from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor, slot_number, slot_start
 
 SQL = statements("history")
-VERSION = "1"  # of what is learnt; a change of `baseline.py` that matters counts it up
+VERSION = "1"  # of what is learnt; increase it when `baseline.py` changes in a way that matters
 HISTORY = 14 * DAY
-SETTLED = 3 * HOUR  # the day before is learnt from only then: late lines come 10 and 70 minutes after an hour's end
+SETTLED = 3 * HOUR  # after midnight, before a day is learnt from: late lines come 10 and 70 minutes after an hour
 
 
 def day_of(slot: datetime) -> datetime:
-    """The day whose beginning ends the past that this slot is compared with."""
+    """The day whose start ends the past that this slot is compared with."""
     return floor(slot - SETTLED, DAY)
 
 
 def read_baselines(
-    connection: Connection, nodes: Sequence[str], day: datetime, asked: Collection[Series], read: Read | None = None
+    connection: Connection,
+    nodes: Sequence[str],
+    day: datetime,
+    series: Collection[Series],
+    past: PastCounts | None = None,
 ) -> dict[str, Baseline]:
-    """What is usual on that day, by node; learnt anew where that was not done yet or the past has changed since.
+    """The baselines of that day, by node; learnt where none is stored yet or the past has changed since.
 
-    `read`: counts of these nodes that were read for several days at once.
+    `past`: counts of these nodes that were read for several days at once.
     """
     window = Window(day - HISTORY, day)
-    made_of = _made_of(connection, window, asked)
-    found: dict[str, Baseline] = {}
+    made_of = _made_of(connection, window, series)
+    baselines: dict[str, Baseline] = {}
     missing = set(nodes)
     for row in connection.execute(SQL["baseline"], {"nodes": list(nodes), "day": day}):
         if row["made_of"] == made_of:
             missing.discard(row["node"])
             if row["figures"]:
-                found[row["node"]] = msgspec.json.decode(row["figures"], type=Baseline)
+                baselines[row["node"]] = msgspec.json.decode(row["figures"], type=Baseline)
     if missing:
-        learnt = learn_baselines(read or Read(connection, sorted(missing), window), missing, window, asked)
+        learnt = learn_baselines(past or PastCounts(connection, sorted(missing), window), missing, window, series)
         for node in sorted(missing):
             figures = msgspec.json.encode(learnt[node]).decode() if node in learnt else None
             connection.execute(SQL["keep_baseline"], {"node": node, "day": day, "made_of": made_of, "figures": figures})
-        found |= learnt
-    return found
+        baselines |= learnt
+    return baselines
 
 
-def _made_of(connection: Connection, window: Window, asked: Collection[Series]) -> str:
-    """The same as long as the rules ask for the same and the hours are as detection saw them."""
-    told = hashlib.sha256(VERSION.encode())
-    for name in sorted({each.name for each in asked}):
-        told.update(name.encode())
+def _made_of(connection: Connection, window: Window, series: Collection[Series]) -> str:
+    """Stays the same while the rules need the same series and the hours are as detection saw them."""
+    digest = hashlib.sha256(VERSION.encode())
+    for name in sorted({one.name for one in series}):
+        digest.update(name.encode())
     for row in connection.execute(SQL["seen_hours"], {"since": window.since, "until": window.until}):
-        told.update(f"{row['hour'].isoformat()} {row['made_of']}".encode())
-    return told.hexdigest()[:32]
+        digest.update(f"{row['hour'].isoformat()} {row['made_of']}".encode())
+    return digest.hexdigest()[:32]
 
 
 def learn_days(
-    connection: Connection, nodes: Sequence[str], days: Sequence[datetime], asked: Collection[Series]
+    connection: Connection, nodes: Sequence[str], days: Sequence[datetime], series: Collection[Series]
 ) -> None:
-    """What `read_baselines` would learn of these days one by one, from counts that are read once for all of them."""
-    read = Read(connection, nodes, Window(min(days) - HISTORY, max(days)))
+    """Learn what `read_baselines` would learn of these days one by one, from counts that are read once for all days."""
+    past = PastCounts(connection, nodes, Window(min(days) - HISTORY, max(days)))
     for day in days:
-        read_baselines(connection, nodes, day, asked, read)
+        read_baselines(connection, nodes, day, series, past)
 
 
-class Read:
-    """The counts and the coverage of some nodes; read when they are asked for."""
+class PastCounts:
+    """The counts and the coverage of some nodes, read when they are first needed."""
 
     def __init__(self, connection: Connection, nodes: Collection[str], window: Window) -> None:
         self._connection = connection
@@ -88,7 +93,7 @@ class Read:
 
     @cached_property
     def rows(self) -> list[tuple[str, str, str, Ints, Ints]]:
-        """Node, stored pattern, level; numbers of slots and their counts."""
+        """Node, stored pattern, level; slot numbers and their counts."""
         rows = self._connection.execute(SQL["past"], self._where).fetchall()
         return [
             (row["node"], row["pattern"], read_level(row["level"]), _numbers(row["slots"]), _numbers(row["counts"]))
@@ -97,7 +102,7 @@ class Read:
 
     @cached_property
     def coverage(self) -> dict[str, tuple[Ints, Ints]]:
-        """Numbers of the slots that each node is known in, and was empty in, ascending."""
+        """For each node, the numbers of its known slots and of its empty slots, ascending."""
         rows = self._connection.execute(SQL["past_coverage"], self._where)
         return {row["node"]: (_numbers(row["known"]), _numbers(row["empty"])) for row in rows}
 
@@ -106,44 +111,46 @@ class Read:
         return read_patterns(self._connection, {row[1] for row in self.rows})[1]
 
 
-def learn_baselines(read: Read, nodes: set[str], window: Window, asked: Collection[Series]) -> dict[str, Baseline]:
+def learn_baselines(
+    past: PastCounts, nodes: set[str], window: Window, series: Collection[Series]
+) -> dict[str, Baseline]:
     """From the counts of whole days; nodes of which nothing is known are left out."""
     first, last, end = slot_number(window.since), slot_number(window.until), window.until - SLOT
     pieces: defaultdict[str, list[tuple[str, str, Ints, Ints]]] = defaultdict(list)
-    for node, stored, level, slots, counts in read.rows:
+    for node, stored, level, slots, counts in past.rows:
         inside = (slots >= first) & (slots < last)
         if node in nodes and inside.any():
-            pieces[node].append((read.resolve(stored, end), level, slots[inside], counts[inside]))
-    found: dict[str, Baseline] = {}
-    for node in sorted(nodes & read.coverage.keys()):
-        known, empty = (slots[(slots >= first) & (slots < last)] for slots in read.coverage[node])
-        past = _past(node, window, pieces[node], known, empty)
-        if past is not None and (baseline := learn(past, asked)) is not None:
-            found[node] = baseline
-    return found
+            pieces[node].append((past.resolve(stored, end), level, slots[inside], counts[inside]))
+    baselines: dict[str, Baseline] = {}
+    for node in sorted(nodes & past.coverage.keys()):
+        known, empty = (slots[(slots >= first) & (slots < last)] for slots in past.coverage[node])
+        slot_grid = _past_grid(node, window, pieces[node], known, empty)
+        if slot_grid is not None and (baseline := learn(slot_grid, series)) is not None:
+            baselines[node] = baseline
+    return baselines
 
 
 def _numbers(text: str | None) -> Ints:
     return np.array((text or "").split(), np.int64)
 
 
-def _past(
-    node: str, window: Window, pieces: Iterable[tuple[str, str, Ints, Ints]], known: Ints, empty: Ints
+def _past_grid(
+    node: str, window: Window, pieces: Sequence[tuple[str, str, Ints, Ints]], known: Ints, empty: Ints
 ) -> SlotGrid | None:
-    """From the first whole day on that the node answered in."""
+    """From the start of the first day in which the node answered."""
     if not len(known):
         return None
     first = slot_number(floor(slot_start(int(known[0])), DAY))
     slots = slot_number(window.until) - first
     index: dict[tuple[str, str], int] = {}
-    pieces = list(pieces)
     for pattern, level, _, _ in pieces:
         index.setdefault((pattern, level), len(index))
     counts = np.zeros((len(index), slots), np.int64)
-    for pattern, level, places, lines in pieces:
-        inside = places >= first
-        np.add.at(counts[index[pattern, level]], places[inside] - first, lines[inside])
-    answered, nothing = np.zeros(slots, bool), np.zeros(slots, bool)
+    for pattern, level, numbers, lines in pieces:
+        inside = numbers >= first
+        np.add.at(counts[index[pattern, level]], numbers[inside] - first, lines[inside])
+    answered, silent = np.zeros(slots, bool), np.zeros(slots, bool)
     answered[known - first] = True
-    nothing[empty - first] = True
-    return SlotGrid(node, first, answered | counts.any(axis=0), nothing & ~counts.any(axis=0), list(index), counts)
+    silent[empty - first] = True
+    logged = counts.any(axis=0)
+    return SlotGrid(node, first, answered | logged, silent & ~logged, list(index), counts)

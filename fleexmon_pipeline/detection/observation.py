@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series
-from fleexmon_pipeline.baselines.expectation import Expectation, judged
+from fleexmon_pipeline.baselines.expectation import Expectation, series_surprises
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SlotGrid, joined
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
@@ -63,7 +63,7 @@ class Scene:
     def judged(self, asked: Series) -> dict[str | None, Floats]:
         """The surprise of a series; worked out once for all rules that ask for it."""
         if asked.name not in self._judged and self.baseline and self.expectation:
-            self._judged[asked.name] = dict(judged(self.baseline, self.expectation, self.grid, asked))
+            self._judged[asked.name] = dict(series_surprises(self.baseline, self.expectation, self.grid, asked))
         return self._judged.get(asked.name, {})
 
     @cached_property

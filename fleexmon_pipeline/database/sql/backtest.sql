@@ -1,5 +1,5 @@
 -- scratch_baselines --
--- The session's own table of that name comes before the real one: what is learnt goes there, what was learnt is used.
+-- The session's own table of that name comes before the real one: new baselines go there, stored ones are used.
 CREATE TEMPORARY TABLE "NodeBaseline" AS
 SELECT * FROM "NodeBaseline" WHERE day >= %(since)s::timestamp - interval '2 days' AND day <= %(until)s;
 

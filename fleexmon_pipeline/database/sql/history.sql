@@ -1,15 +1,15 @@
 -- coverage --
--- Who was asked in these slots, and with what outcome.
+-- Which nodes were polled in these slots, and with what outcome.
 SELECT node, slot, status FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
 
 -- known_since --
 -- The first slot in which each of these nodes ever answered.
 SELECT node, (
   SELECT slot FROM "LogCoverage" AS c
-  WHERE c.node = asked.node AND slot_is_known(status)
+  WHERE c.node = polled.node AND slot_is_known(status)
   ORDER BY slot LIMIT 1
 ) AS slot
-FROM unnest(%(nodes)s::text[]) AS asked (node);
+FROM unnest(%(nodes)s::text[]) AS polled (node);
 
 -- last_spoke --
 -- The last slot with lines before a silence that is older than what was read.
@@ -19,7 +19,7 @@ ORDER BY slot DESC
 LIMIT 1;
 
 -- lines_before --
--- From before a silence on: one look into the index a slot, and most slots of a silence need none.
+-- From before a silence on: one index lookup a slot, and most slots of a silence need none.
 SELECT slot, status, CASE WHEN status = 'empty' THEN 0 ELSE (
   SELECT COALESCE(sum(count), 0)::bigint FROM "LogPatternCount" AS c WHERE c.slot = l.slot AND c.node = l.node
 ) END AS lines
@@ -27,12 +27,12 @@ FROM "LogCoverage" AS l
 WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s AND slot_is_known(status);
 
 -- first_slots --
--- When each of these stored ids first had a line. One look into the index each, however many lines it had since.
+-- When each of these stored ids first had a line. One index lookup each, however many lines it has had since.
 SELECT id, (SELECT slot FROM "LogPatternCount" AS c WHERE c.pattern = id ORDER BY slot LIMIT 1) AS slot
 FROM unnest(%(ids)s::text[]) AS id;
 
 -- members --
--- What has merged into these patterns, over any number of steps, and since when each merge holds.
+-- Patterns that have merged into these, over any number of steps, and since when each merge holds.
 WITH RECURSIVE member AS (
   SELECT "aliasOf" AS root, id, "aliasSince" AS since FROM "LogPattern" WHERE "aliasOf" = ANY(%(roots)s::text[])
   UNION
@@ -94,12 +94,12 @@ INSERT INTO "NodeBaseline" (node, day, "madeOf", figures) VALUES (%(node)s, %(da
 ON CONFLICT (node, day) DO UPDATE SET "madeOf" = EXCLUDED."madeOf", figures = EXCLUDED.figures;
 
 -- delete_shadows --
--- Detectors and predictors each replace what their own rules said.
+-- Detectors and predictors each replace the occurrences of their own rules.
 DELETE FROM "ShadowOccurrence" AS o
 WHERE o.slot >= %(since)s AND o.slot < %(until)s
   AND (%(rules)s::text[] IS NULL OR o.rule = ANY(%(rules)s)) AND NOT EXISTS (
-  SELECT FROM unnest(%(fingerprints)s::text[], %(slots)s::timestamp[]) AS said (fingerprint, slot)
-  WHERE said.fingerprint = o.fingerprint AND said.slot = o.slot
+  SELECT FROM unnest(%(fingerprints)s::text[], %(slots)s::timestamp[]) AS fired (fingerprint, slot)
+  WHERE fired.fingerprint = o.fingerprint AND fired.slot = o.slot
 );
 
 -- upsert_shadow --
