@@ -84,9 +84,9 @@ def check_rules(problems: list[str]) -> dg.AssetCheckResult:
 
 def check_deployments(newest: list[Newest]) -> dg.AssetCheckResult:
     """Verdicts, reasons, and what stands out. Only a comparison that fails is a warning."""
-    compared = [(each.told, each.comparison) for each in newest if each.comparison]
+    compared = [(each.sentence, each.comparison) for each in newest if each.comparison]
     said = [f"{found.outcome.verdict}: {told}" for told, found in compared]
-    said += [each.told for each in newest if not each.comparison]
+    said += [each.sentence for each in newest if not each.comparison]
     told = "\n\n".join(_comparison(what, found) for what, found in compared)
     return dg.AssetCheckResult(
         asset_key=DEPLOYMENTS_ARE_SOUND.asset_key,

@@ -113,11 +113,11 @@ def as_document(found: Comparison) -> dict[str, Any]:
         "baseline": {"node": found.baseline, "lines": outcome.lines[0], "before": outcome.before},
         "candidate": {"node": found.candidate, "lines": outcome.lines[1]},
         "calibration": {
-            "windows": outcome.usual.windows,
-            "calibrated": outcome.usual.calibrated,
-            "serious": round(outcome.usual.serious, 2),
-            "mild": round(outcome.usual.mild, 2),
-            "unknown": round(outcome.usual.unknown, 2),
+            "windows": outcome.calibration.windows,
+            "calibrated": outcome.calibration.calibrated,
+            "serious": round(outcome.calibration.serious, 2),
+            "mild": round(outcome.calibration.mild, 2),
+            "unknown": round(outcome.calibration.unknown, 2),
         },
         "patterns": [
             {

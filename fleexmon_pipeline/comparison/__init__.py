@@ -1,1 +1,1 @@
-"""Candidate against baseline: does one node say the same as another, pattern by pattern, after a deployment?"""
+"""Candidate against baseline: does a node log what another one logs, pattern by pattern, after a deployment?"""

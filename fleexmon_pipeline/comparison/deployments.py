@@ -1,7 +1,7 @@
-"""When which version came to a node: marked by a person, or noticed in the lines of its start.
+"""When a node got which version: recorded by a person, or noticed in the lines of its start.
 
-Here: the table "Deployment" and what counts as an announcement. Cautious: a line is believed where it speaks of a start
-and of a version, metadata where a node told one version alone and then another.
+Here: the table "Deployment" and what counts as an announcement. Cautious: a line counts where it names a start and a
+version, metadata where a node had one version alone and then another.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
 SQL = statements("comparison")
 VERSION = r"[0-9]+\.[0-9]+(?:\.[0-9]+){0,2}(?:[-+][0-9A-Za-z.-]{1,40})?"
 KEYS = ("version", "app_version", "appVersion", "service.version", "service_version", "release")
-STEADY_SLOTS = 2  # that tell one version alone, before a change and after it
+STEADY_SLOTS = 2  # with one version alone, before a change and after it
 _NAMED = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+:@/-]{0,99}")
-_LOOKS = r"\y(start(ed|ing|up)?|boot(ed|ing)?|launch(ed|ing)?|deploy(ed|ing)?|release|running|is up)\y"
+_START_WORDS = r"\y(start(ed|ing|up)?|boot(ed|ing)?|launch(ed|ing)?|deploy(ed|ing)?|release|running|is up)\y"
 _START = re.compile(r"(?i)\b(?:start(?:ed|ing|up)?|boot(?:ed|ing)|launch(?:ed|ing)|deploy(?:ed|ing)|running|is up)\b")
 _END = r"(?![\w+-]|\.\w)"
-_TELLS = re.compile(rf"(?i)\b(?:version|release|ver)\b[\s=:\"']{{0,3}}v?({VERSION}){_END}|\bv({VERSION}){_END}")
-_MAX_START_LINE = 200  # an announcement is short; a dump that happens to hold both words is none
+_NAMES_VERSION = re.compile(rf"(?i)\b(?:version|release|ver)\b[\s=:\"']{{0,3}}v?({VERSION}){_END}|\bv({VERSION}){_END}")
+_MAX_START_LINE = 200  # an announcement is short; a dump that happens to hold both words is not one
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Deployment:
 
 
 def is_version(text: str) -> bool:
-    """What a person may name: 1.4.2, 2026-11-20, a commit, an image."""
+    """Whether a person may name it so: 1.4.2, 2026-11-20, a commit, an image."""
     return _NAMED.fullmatch(text) is not None
 
 
 def mark(connection: Connection, deployment: Deployment) -> Deployment | None:
-    """Write it down; or return what is known already: the same version, now or, where a person says so, within the hour
-    after. Lines may be read in any order of hours: an earlier one of them tells more."""
+    """Record a deployment; or return the one already recorded: the same version before it or, for a person's record,
+    within the hour after. Hours may be read in any order, so an earlier line of the same version is recorded too."""
     with connection.transaction():
         connection.execute(SQL["lock_deployments"], {"node": deployment.node})
         where = {"node": deployment.node, "at": deployment.at}
@@ -69,62 +69,61 @@ def mark(connection: Connection, deployment: Deployment) -> Deployment | None:
 def deployments(
     connection: Connection, window: Window, *, nodes: Collection[str] | None = None, limit: int = 100
 ) -> list[Deployment]:
-    """Newest first, of these nodes or all. A restart with the same version is none."""
+    """Newest first, of these nodes or all. A restart with the same version is not a deployment."""
     where = {"since": window.since, "until": window.until, "nodes": None if nodes is None else list(nodes)}
     return [Deployment(**row) for row in connection.execute(SQL["deployments"], {**where, "limit": limit})]
 
 
-def newest(connection: Connection, window: Window, *, most: int) -> list[Deployment]:
-    """Of each node that got a version in the window its newest, newest first: a restart of blue must not hide what came
-    to green."""
-    of_node: dict[str, Deployment] = {}
-    for each in deployments(connection, window):
-        of_node.setdefault(each.node, each)
-    return list(of_node.values())[:most]
+def newest(connection: Connection, window: Window, *, limit: int) -> list[Deployment]:
+    """The newest of each node in the window, newest first: a restart of blue must not hide a deployment to green."""
+    by_node: dict[str, Deployment] = {}
+    for deployment in deployments(connection, window):
+        by_node.setdefault(deployment.node, deployment)
+    return list(by_node.values())[:limit]
 
 
 def notice(connection: Connection, window: Window) -> list[Deployment]:
-    """Mark what the window's lines announce; returns what is new. Cost follows the patterns, not the lines."""
+    """Record what the window's lines announce; returns what is new. Cost grows with the patterns, not the lines."""
     where = {"since": window.since - HOUR, "until": window.until}
-    lines = connection.execute(SQL["start_lines"], {**where, "looks": _LOOKS}).fetchall()
-    told = connection.execute(SQL["told_versions"], {**where, "keys": list(KEYS)})
-    found = [*announced(lines, window), *changed(told)]
-    return [each for each in sorted(found, key=lambda each: (each.at, each.node)) if mark(connection, each) is None]
+    lines = connection.execute(SQL["start_lines"], {**where, "start_words": _START_WORDS}).fetchall()
+    versions = connection.execute(SQL["metadata_versions"], {**where, "keys": list(KEYS)})
+    noticed = sorted([*announced(lines, window), *changed(versions)], key=lambda one: (one.at, one.node))
+    return [deployment for deployment in noticed if mark(connection, deployment) is None]
 
 
 def announced(rows: Iterable[dict[str, Any]], window: Window) -> list[Deployment]:
-    """The first line of the window in which a node names a version with its start, unless its lines named another one
-    within the hour up to it. Slot by slot, as lines come: what comes later does not count."""
+    """The first line of the window in which a node names a version at its start, unless its lines named another version
+    within the hour up to it. Slot by slot, as lines come: later lines do not count."""
     named: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
     for row in rows:
         if version := version_in(row["message"]):
             named[row["node"]].append((row["timestamp"], version))
-    found: dict[tuple[str, str], Deployment] = {}
-    for node, told in named.items():
-        for at, version in told:
+    first: dict[tuple[str, str], Deployment] = {}
+    for node, mentions in named.items():
+        for at, version in mentions:
             end = floor(at, SLOT) + SLOT
-            if at in window and {each for then, each in told if end - HOUR <= then < end} == {version}:
-                found.setdefault((node, version), Deployment(node, version, at, "lines", "line"))
-    return list(found.values())
+            if at in window and {other for then, other in mentions if end - HOUR <= then < end} == {version}:
+                first.setdefault((node, version), Deployment(node, version, at, "lines", "line"))
+    return list(first.values())
 
 
 def version_in(message: str) -> str | None:
-    """`1.4.2` of "starting shop, version=1.4.2"; None where a line is no announcement."""
+    """`1.4.2` of "starting shop, version=1.4.2"; None where the line is no announcement."""
     if len(message) > _MAX_START_LINE or not _START.search(message):
         return None
-    versions = {found.group(1) or found.group(2) for found in _TELLS.finditer(message)}
+    versions = {match.group(1) or match.group(2) for match in _NAMES_VERSION.finditer(message)}
     return versions.pop() if len(versions) == 1 else None
 
 
 def changed(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
-    """Where a node's metadata told one version alone for two slots, then another alone for two."""
-    told: defaultdict[str, dict[datetime, dict[str, datetime]]] = defaultdict(dict)
+    """Where a node's metadata had one version alone for two slots, then another alone for two."""
+    by_node: defaultdict[str, dict[datetime, dict[str, datetime]]] = defaultdict(dict)
     for row in rows:
-        slot = told[row["node"]].setdefault(floor(row["timestamp"], SLOT), {})
+        slot = by_node[row["node"]].setdefault(floor(row["timestamp"], SLOT), {})
         for version in {str(row["metadata"][key]) for key in KEYS if row["metadata"].get(key) is not None}:
             slot[version] = min(slot.get(version, row["timestamp"]), row["timestamp"])
-    found = []
-    for node, slots in told.items():
+    deployed = []
+    for node, slots in by_node.items():
         ordered = [slots[slot] for slot in sorted(slots)]
         for place in range(STEADY_SLOTS, len(ordered) - STEADY_SLOTS + 1):
             old = {version for slot in ordered[place - STEADY_SLOTS : place] for version in slot}
@@ -132,5 +131,5 @@ def changed(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
             if len(old) == len(new) == 1 and old != new:
                 version = next(iter(new))
                 if re.fullmatch(f"v?{VERSION}", version):
-                    found.append(Deployment(node, version, ordered[place][version], "lines", "metadata"))
-    return found
+                    deployed.append(Deployment(node, version, ordered[place][version], "lines", "metadata"))
+    return deployed

@@ -1,4 +1,4 @@
-"""The verdict: what of the candidate's patterns is unknown, missing, of unexpected frequency, and what follows.
+"""The verdict: which patterns of the candidate are unknown, missing or of unexpected frequency, and what follows.
 
 Here: from figures to words. The figures: `measure.py`.
 """
@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 
 from fleexmon_pipeline.comparison.measure import (
-    ENOUGH_PAST,
     FALSE_FAILS,
     MILD_EFFECT,
+    MIN_PAST_WINDOWS,
     SERIOUS_EFFECT,
-    Usual,
+    Calibration,
     learn,
     measure,
     unknown_chance,
@@ -29,9 +29,9 @@ from fleexmon_pipeline.wording import counted
 Verdict = Literal["pass", "marginal", "fail", "inconclusive"]
 Status = Literal["unknown", "missing", "unexpected frequency", "known"]
 
-FALSE_DISCOVERIES = 0.05  # of the patterns that are called different, at most, on average
+FALSE_DISCOVERIES = 0.05  # share of the patterns called different, at most, on average
 MIN_BUCKETS = 2
-MAX_GONE = 0.2  # of the baseline's lines, whose patterns the candidate has none of
+MAX_GONE = 0.2  # share of the baseline's lines that are of patterns missing from the candidate
 _WEIGHTS: Mapping[Verdict, int] = {"fail": 0, "marginal": 1, "pass": 2, "inconclusive": 2}
 _STATES: Mapping[Status, int] = {"unknown": 0, "missing": 1, "unexpected frequency": 1, "known": 2}
 
@@ -45,33 +45,33 @@ class Compared:
     status: Status
     baseline: int  # lines
     candidate: int
-    expected: float  # lines that the candidate would have had, from the baseline's
-    chance: float  # that it is so by luck, corrected for how many patterns were looked at
-    weight: Verdict  # what it asks for: fail, marginal, or pass
+    expected: float  # lines of the candidate, going by the baseline's
+    chance: float  # that it is luck, corrected for the number of patterns
+    weight: Verdict  # what it argues for: fail, marginal, or pass
 
 
 @dataclass(frozen=True)
 class Outcome:
     verdict: Verdict
     reasons: list[str]
-    patterns: list[Compared]  # what stands out first
+    patterns: list[Compared]  # those that stand out first
     lines: tuple[int, int]  # baseline and candidate
-    usual: Usual
-    before: bool  # the baseline's lines are of before the window, in which it was idle
+    calibration: Calibration
+    before: bool  # the baseline's lines are from before the window, in which it was idle
 
 
 def compare(pair: Pair, *, baseline: str, candidate: str, known_before: Collection[str] = ()) -> Outcome:
-    """`known_before`: patterns that some node had before the past that `pair` holds; rare, but not unknown."""
+    """`known_before`: patterns that some node had before the past that `pair` holds; they are rare, but not unknown."""
     earlier = against_before(pair)
     before = _was_busy(pair) and not idle(earlier.baseline, earlier.candidate)
     pair = earlier if before else pair
-    usual = learn(pair)
+    calibration = learn(pair)
     lacking = _lacking(pair, baseline, candidate)
-    found = measure(pair, pair.baseline, pair.candidate, usual)
+    measured = measure(pair, pair.baseline, pair.candidate, calibration)
     others = [pair.baseline, pair.past_baseline, pair.past_candidate]
     unknown = unknown_chance(pair.candidate, others)
     unknown = np.where(np.isin([name for name, _ in pair.keys], list(known_before)), 0.0, unknown)
-    chances = np.array([erfc(abs(each) / sqrt(2)) for each in found.apart])
+    chances = np.array([erfc(abs(deviations) / sqrt(2)) for deviations in measured.apart])
     chances = corrected(np.where(unknown > 0, np.minimum(10.0**-unknown, 1.0), chances))
     b, c = pair.baseline.totals, pair.candidate.totals
     patterns = []
@@ -80,30 +80,30 @@ def compare(pair: Pair, *, baseline: str, candidate: str, known_before: Collecti
         counts = int(b[row]), int(c[row])
         sure = chances[row] <= FALSE_DISCOVERIES
         if unknown[row] > 0:
-            status, weight = _unknown(level, sure and bool(unknown[row] >= usual.unknown), lacking)
+            status, weight = _unknown(level, sure and bool(unknown[row] >= calibration.unknown), lacking)
         else:
-            far, effect = float(found.apart[row]), float(found.effect[row])
-            status, weight = _known(level, counts, far if sure and not lacking else 0.0, effect, usual)
-        expected, chance = float(found.expected[row]), float(chances[row])
+            far, effect = float(measured.apart[row]), float(measured.effect[row])
+            status, weight = _known(level, counts, far if sure and not lacking else 0.0, effect, calibration)
+        expected, chance = float(measured.expected[row]), float(chances[row])
         patterns.append(Compared(pattern, level, status, *counts, expected, chance, weight))
     patterns.sort(key=_order)
     lines = (pair.baseline.every, pair.candidate.every)
-    outcome = Outcome("pass", [], patterns, lines, usual, before)
-    errors = not lacking and found.errors >= usual.serious and found.errors_effect >= SERIOUS_EFFECT
-    told = _errors(pair, baseline, candidate) if errors else None
-    verdict, reasons = _verdict(outcome, lacking, told, baseline, candidate)
+    outcome = Outcome("pass", [], patterns, lines, calibration, before)
+    errors = not lacking and measured.errors >= calibration.serious and measured.errors_effect >= SERIOUS_EFFECT
+    error_reason = _errors(pair, baseline, candidate) if errors else None
+    verdict, reasons = _verdict(outcome, lacking, error_reason, baseline, candidate)
     return replace(outcome, verdict=verdict, reasons=reasons)
 
 
 def corrected(chances: Floats) -> Floats:
-    """Benjamini and Hochberg: the false discovery rate at which each would just be called different."""
+    """Benjamini and Hochberg: the false discovery rate at which each pattern would just be called different."""
     if not len(chances):
         return chances
     order = np.argsort(chances)
     ranked = chances[order] * len(chances) / np.arange(1, len(chances) + 1)
-    found = np.empty_like(chances)
-    found[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
-    return found
+    rates = np.empty_like(chances)
+    rates[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
+    return rates
 
 
 def _was_busy(pair: Pair) -> bool:
@@ -112,36 +112,40 @@ def _was_busy(pair: Pair) -> bool:
 
 
 def _unknown(level: str, certain: bool, lacking: str | None) -> tuple[Status, Verdict]:
-    """A new error fails, also of a node that is idle; new info lines come with every deployment."""
+    """A new error fails, even on an idle node; new info lines come with every deployment."""
     if certain and level in SERIOUS:
         return "unknown", "fail"
     return "unknown", "marginal" if certain and level == "warn" and not lacking else "pass"
 
 
-def _known(level: str, counts: tuple[int, int], far: float, effect: float, usual: Usual) -> tuple[Status, Verdict]:
+def _known(
+    level: str, counts: tuple[int, int], far: float, effect: float, calibration: Calibration
+) -> tuple[Status, Verdict]:
     bad, more = level in SERIOUS, effect >= 1
     times = effect if more else 1 / effect
-    if abs(far) < (usual.serious if bad else usual.mild) or times < (SERIOUS_EFFECT if bad else MILD_EFFECT):
+    if abs(far) < (calibration.serious if bad else calibration.mild) or times < (
+        SERIOUS_EFFECT if bad else MILD_EFFECT
+    ):
         return "known", "pass"
     status: Status = "missing" if counts[1] == 0 else "unexpected frequency"
     if bad:  # fewer errors are good news
-        return status, ("fail" if usual.calibrated else "marginal") if more else "pass"
+        return status, ("fail" if calibration.calibrated else "marginal") if more else "pass"
     return status, "marginal"
 
 
-def _order(each: Compared) -> tuple[int, int, float, int, str]:
-    lines = each.candidate + each.baseline
-    return _WEIGHTS[each.weight], _STATES[each.status], each.chance, -lines, each.pattern
+def _order(compared: Compared) -> tuple[int, int, float, int, str]:
+    lines = compared.candidate + compared.baseline
+    return _WEIGHTS[compared.weight], _STATES[compared.status], compared.chance, -lines, compared.pattern
 
 
 def _lacking(pair: Pair, baseline: str, candidate: str) -> str | None:
     """Why frequencies cannot be compared; None where they can."""
     if pair.buckets < MIN_BUCKETS:
-        return "the window is too short: bursts last 15 to 30 minutes, and it takes two such stretches at least"
+        return "the window is too short: bursts last 15 to 30 minutes, and at least two such spans are needed"
     b, c = pair.baseline, pair.candidate
     for node, side, other in ((candidate, c, b), (baseline, b, c)):
         if side.every < MIN_LINES:
-            return f"too little data: {node} has {counted(side.every, 'line')}, and it takes {MIN_LINES}"
+            return f"too little data: {node} has {counted(side.every, 'line')}; at least {MIN_LINES} are needed"
         if idle(side, other):
             return f"{node} is idle: {counted(b.every, 'line')} of {baseline}, {c.every:,} of {candidate}"
     return None
@@ -152,49 +156,50 @@ def _verdict(
 ) -> tuple[Verdict, list[str]]:
     serious, mild = (
         {
-            status: [each for each in outcome.patterns if each.weight == weight and each.status == status]
+            status: [one for one in outcome.patterns if one.weight == weight and one.status == status]
             for status in _STATES
         }
         for weight in ("fail", "marginal")
     )
-    gone = sum(each.baseline for each in mild["missing"]) / max(outcome.lines[0], 1)
-    told = [
+    gone = sum(pattern.baseline for pattern in mild["missing"]) / max(outcome.lines[0], 1)
+    texts = [
         (serious["unknown"], f"never seen before: {_lines(serious['unknown'])}"),
         (
             serious["unexpected frequency"],
             f"far more frequent than expected: {_lines(serious['unexpected frequency'])}",
         ),
         (mild["unknown"], f"never seen before, as {'a warning' if len(mild['unknown']) == 1 else 'warnings'}"),
-        (mild["missing"], f"of {baseline} missing at {candidate}, {gone:.0%} of its lines"),
-        (mild["unexpected frequency"], "of unexpected frequency"),
+        (mild["missing"], f"of {baseline} missing from {candidate}, {gone:.0%} of the lines of {baseline}"),
+        (mild["unexpected frequency"], "more or less frequent than expected"),
     ]
     reasons = [
-        f"{counted(len(each), 'error' if each[0].weight == 'fail' else 'pattern')} {words}"
-        for each, words in told
-        if each
+        f"{counted(len(patterns), 'error' if patterns[0].weight == 'fail' else 'pattern')} {text}"
+        for patterns, text in texts
+        if patterns
     ]
     reasons += [errors] if errors else []
-    wrong = any(serious.values()) or gone >= MAX_GONE or bool(errors and outcome.usual.calibrated)
+    wrong = any(serious.values()) or gone >= MAX_GONE or bool(errors and outcome.calibration.calibrated)
     if outcome.before:
-        reasons.append(f"{baseline} was idle in this window, so its lines of before it are compared")
+        reasons.append(f"{baseline} was idle in this window, so its lines from before the window are compared")
     if lacking and not wrong:
         return "inconclusive", [lacking, *reasons]
     if lacking:
         reasons.append(f"frequencies were not compared: {lacking}")
     verdict: Verdict = "fail" if wrong else "marginal" if errors or any(mild.values()) else "pass"
     if verdict == "pass":
-        new = sum(each.status == "unknown" for each in outcome.patterns)
-        also = f"; {counted(new, 'pattern')} new, of no weight" if new else ""
+        new = sum(pattern.status == "unknown" for pattern in outcome.patterns)
+        also = f"; {counted(new, 'new pattern')} without weight" if new else ""
         reasons.insert(0, f"no error is new or more frequent, and no pattern stands out{also}")
-    return verdict, [*reasons, _calibration(outcome.usual)]
+    return verdict, [*reasons, _calibration(outcome.calibration)]
 
 
-def _calibration(usual: Usual) -> str:
-    if usual.calibrated:
-        return f"calibrated by {usual.windows} quiet windows of the past, of which at most {FALSE_FAILS:.0%} would fail"
+def _calibration(calibration: Calibration) -> str:
+    if calibration.calibrated:
+        windows = f"{calibration.windows} quiet windows of the past"
+        return f"calibrated on {windows}, of which at most {FALSE_FAILS:.0%} would fail"
     return (
-        f"not calibrated: {counted(usual.windows, 'quiet window')} of the past, and it takes {ENOUGH_PAST}; "
-        "until then a frequency alone fails nothing"
+        f"not calibrated: the past has {counted(calibration.windows, 'quiet window')}; at least {MIN_PAST_WINDOWS} are "
+        "needed. Until then no pattern fails by its frequency alone"
     )
 
 
@@ -203,10 +208,9 @@ def _errors(pair: Pair, baseline: str, candidate: str) -> str:
         lines = side.totals[[level in SERIOUS for _, level in pair.keys]].sum()
         return float(lines / max(side.every, 1))
 
-    return (
-        f"errors are {share(pair.candidate):.1%} of the lines of {candidate}, {share(pair.baseline):.1%} of {baseline}"
-    )
+    of_candidate, of_baseline = share(pair.candidate), share(pair.baseline)
+    return f"errors are {of_candidate:.1%} of the lines of {candidate}, {of_baseline:.1%} of those of {baseline}"
 
 
-def _lines(named: list[Compared]) -> str:
-    return counted(sum(each.candidate for each in named), "line")
+def _lines(patterns: list[Compared]) -> str:
+    return counted(sum(pattern.candidate for pattern in patterns), "line")

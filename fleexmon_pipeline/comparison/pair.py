@@ -1,6 +1,6 @@
 """Two nodes' lines by bucket and pattern: the window that is compared, and the days before it.
 
-Here: arrays, without a database and without a verdict. What fills them: `read.py`; what they say: `judge.py`.
+Here: arrays, without a database and without a verdict. What fills them: `read.py`; the verdict: `judge.py`.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ import numpy as np
 from fleexmon_pipeline.baselines.slot_grid import group_of
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
-MIN_LINES = 100  # of a node in a window; below, shares of single patterns say nothing
-IDLE = 0.05  # of the other node's lines: a node that takes no traffic says other things, rightly
+MIN_LINES = 100  # of a node in a window; with fewer, shares of single patterns say nothing
+IDLE = 0.05  # of the other node's lines: a node without traffic rightly logs other things
 SERIOUS = ("error", "fatal")
-USUAL = 0.85  # of the buckets of the past: incidents, of which a week has a few, lie above
-FAR, MIN_WIDTH = 4.0, 0.35  # times the logarithm's width from the middle up; 0.35 is that of seven lines
-MIN_FAR = 10  # lines: a retry storm of a minute is everyday
+# Docs/decisions/0020 gives the method and the quantile; the other numbers are by judgement, not by experiment.
+CALM_QUANTILE = 0.85  # of the buckets of the past: incidents, of which a week has a few, lie above it
+MAX_WIDTHS, MIN_WIDTH = 4.0, 0.35  # widths of the logarithm above its median; 0.35 is the width of seven lines
+MIN_DISTURBED_LINES = 10  # a retry storm of a minute is common
 
 Key = tuple[str, str]  # resolved pattern and level
 
 
 @dataclass(frozen=True)
 class Side:
-    """One node's lines in a stretch of buckets."""
+    """One node's lines in consecutive buckets."""
 
     lines: Ints  # rows of `Pair.keys` x buckets
-    slots: Ints  # in how many of the bucket's slots there were any: a burst of a minute counts once
+    slots: Ints  # how many of the bucket's slots had any: a burst of a minute counts once
 
     @property
     def totals(self) -> Floats:
-        found: Floats = self.lines.sum(axis=1).astype(np.float64)
-        return found
+        totals: Floats = self.lines.sum(axis=1).astype(np.float64)
+        return totals
 
     @property
     def every(self) -> int:
@@ -44,19 +45,20 @@ class Side:
         return Side(self.lines[:, first:last], self.slots[:, first:last])
 
     def but(self, buckets: Collection[int]) -> Side:
-        kept = [each for each in range(self.lines.shape[1]) if each not in buckets]
+        kept = [bucket for bucket in range(self.lines.shape[1]) if bucket not in buckets]
         return Side(self.lines[:, kept], self.slots[:, kept])
 
     def far_above(self, rows: Flags) -> Flags:
-        """In which buckets these rows' share of the lines is far above what it usually is. By quantiles, which a tenth
-        of bad buckets does not move; where more are, it is the usual."""
-        found, every = (self.lines[part].sum(axis=0) for part in (rows, slice(None)))
-        if not found.any():
-            return np.zeros(len(found), bool)
-        share = np.minimum(found, np.quantile(found, USUAL)).sum() / every.sum()
-        above = np.log((found + 1) / (share * every + 1))
-        middle, upper = np.quantile(above, [0.5, USUAL])
-        return np.asarray((above > middle + FAR * max(upper - middle, MIN_WIDTH)) & (found >= MIN_FAR))
+        """The buckets in which these rows' share of the lines is far above its normal. By quantiles, which a tenth of
+        bad buckets does not move; where more are bad, bad is normal."""
+        lines, every = (self.lines[part].sum(axis=0) for part in (rows, slice(None)))
+        if not lines.any():
+            return np.zeros(len(lines), bool)
+        share = np.minimum(lines, np.quantile(lines, CALM_QUANTILE)).sum() / every.sum()
+        above = np.log((lines + 1) / (share * every + 1))
+        middle, upper = np.quantile(above, [0.5, CALM_QUANTILE])
+        far = above > middle + MAX_WIDTHS * max(upper - middle, MIN_WIDTH)
+        return np.asarray(far & (lines >= MIN_DISTURBED_LINES))
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,11 @@ class Pair:
 
     @cached_property
     def disturbed(self) -> frozenset[int]:
-        """Buckets of the past in which something was wrong with either node, and those beside them: no measure of what
-        is usual."""
+        """Buckets of the past in which something was wrong with either node, and those beside them: they are not
+        normal."""
         groups = self.groups
         sides = (self.past_baseline, self.past_candidate)
-        found = [side.far_above(groups == name) for side in sides for name in ("error", "warn")]
-        bad = np.any(found, axis=0)
+        bad = np.any([side.far_above(groups == name) for side in sides for name in ("error", "warn")], axis=0)
         bad[1:] |= bad[:-1].copy()
         bad[:-1] |= bad[1:].copy()
         return frozenset(np.flatnonzero(bad).tolist())
@@ -101,21 +102,21 @@ def pair_of(
 ) -> Pair:
     """From rows of node, resolved pattern, level, bucket, lines, slots; the window begins with bucket 0.
 
-    `past`: buckets before it that there are; `gap`: of them, how many next to the window are left out.
+    `past`: number of buckets before the window; `gap`: how many of them, next to the window, are left out.
     """
     index: dict[Key, int] = {}
-    taken: list[tuple[int, int, int, int, int]] = []
+    cells: list[tuple[int, int, int, int, int]] = []
     for node, pattern, level, bucket, lines, slots in rows:
         if node in (baseline, candidate) and -past <= bucket < buckets:
             row = index.setdefault((pattern, level), len(index))
-            taken.append((int(node == candidate), row, bucket + past, lines, slots))
+            cells.append((int(node == candidate), row, bucket + past, lines, slots))
     size = (2, len(index), past + buckets)
     counts, slots_of = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    if taken:
-        side, row, column, lines_, slots_ = np.array(taken, np.int64).T
+    if cells:
+        side, row, column, lines_, slots_ = np.array(cells, np.int64).T
         np.add.at(counts, (side, row, column), lines_)
         np.add.at(slots_of, (side, row, column), slots_)
-    sides = [Side(counts[each], slots_of[each]) for each in (0, 1)]
+    sides = [Side(counts[node], slots_of[node]) for node in (0, 1)]
     return Pair(
         list(index),
         sides[0].part(past, past + buckets),

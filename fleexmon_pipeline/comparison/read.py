@@ -1,6 +1,6 @@
-"""Reading what is compared from "LogPatternCount", with aliases resolved, and the rows behind what stands out.
+"""Reading two nodes' counts from "LogPatternCount", with aliases resolved, and the rows behind what stands out.
 
-Here: the database. What the counts say: `judge.py`.
+Here: the database. What the counts mean: `judge.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLOURS = ("blue", "green")
 
 @dataclass(frozen=True)
 class Comparison:
-    """An outcome with the words and rows that belong to it."""
+    """An outcome with its templates and the rows behind it."""
 
     window: Window
     baseline: str
@@ -47,11 +47,11 @@ class Comparison:
 
 
 class NothingToCompareError(FleexmonError, ValueError):
-    """The window has no counts of either node. Its text says what there is."""
+    """The window has no counts of either node. The message says where counts are."""
 
 
 def compare_nodes(connection: Connection, window: Window, baseline: str, candidate: str) -> Comparison:
-    """`window` on slot borders, at most MAX_WINDOW. Cost: one read of both nodes' counts of a week.
+    """`window`: whole slots, at most MAX_WINDOW. Cost: one read of both nodes' counts of a week.
 
     Raises NothingToCompareError.
     """
@@ -67,12 +67,12 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
         },
     ).fetchall()  # fmt: skip
     if not any(row["bucket"] >= 0 for row in rows):
-        raise NothingToCompareError(_nothing(connection, window, nodes))
+        raise NothingToCompareError(_nothing_text(connection, window, nodes))
     templates, resolve = read_patterns(connection, {row["pattern"] for row in rows})
     last = window.until - SLOT
     ignored = {pattern for pattern, label in read_labels(connection).items() if label.ignored}
-    every = {row["pattern"]: resolve(row["pattern"], last) for row in rows}
-    roots = {stored: root for stored, root in every.items() if root not in ignored}
+    resolved = {row["pattern"]: resolve(row["pattern"], last) for row in rows}
+    roots = {stored: root for stored, root in resolved.items() if root not in ignored}
     pair = pair_of(
         (
             (row["node"], roots[row["pattern"]], read_level(row["level"]), row["bucket"], row["lines"], row["slots"])
@@ -88,16 +88,22 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
     members: defaultdict[str, list[str]] = defaultdict(list)
     for stored, root in roots.items():
         members[root].append(stored)
-    known = _known_before(connection, pair, members, past)
-    outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known)
+    known_before = _known_before(connection, pair, members, past)
+    outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known_before)
     outcome = _mind_coverage(connection, window, nodes, outcome)
-    if left_out := len(set(every.values()) & ignored):
-        told = f"{counted(left_out, 'ignored pattern')} left out"
-        outcome = replace(outcome, reasons=[*outcome.reasons, told])
-    shown = [each for each in outcome.patterns if each.status != "known"][:MAX_SHOWN]
-    evidence = _evidence(connection, window, baseline, candidate, shown, members, before=outcome.before)
-    named = {each.pattern: templates.get(each.pattern, each.pattern) for each in outcome.patterns}
-    return Comparison(window, baseline, candidate, outcome, named, evidence)
+    if left_out := len(set(resolved.values()) & ignored):
+        reason = f"{counted(left_out, 'ignored pattern')} left out"
+        outcome = replace(outcome, reasons=[*outcome.reasons, reason])
+    shown = [pattern for pattern in outcome.patterns if pattern.status != "known"][:MAX_SHOWN]
+    comparison = Comparison(
+        window,
+        baseline,
+        candidate,
+        outcome,
+        {one.pattern: templates.get(one.pattern, one.pattern) for one in outcome.patterns},
+        {},
+    )
+    return replace(comparison, evidence=_evidence(connection, comparison, shown, members))
 
 
 def bucket_of(window: Window) -> timedelta:
@@ -105,7 +111,7 @@ def bucket_of(window: Window) -> timedelta:
 
 
 def _past_since(connection: Connection, window: Window, nodes: Sequence[str], bucket: timedelta) -> datetime:
-    """Where the past begins: a week before or with the first coverage, whole buckets before the window."""
+    """Where the past begins: a week before the window or with the first coverage, in whole buckets."""
     row = connection.execute(SQL["first_slot"], {"since": window.since - PAST, "nodes": list(nodes)}).fetchone()
     first = row["slot"] if row and row["slot"] is not None else window.since
     return window.since - max((window.since - first) // bucket, 0) * bucket
@@ -114,14 +120,14 @@ def _past_since(connection: Connection, window: Window, nodes: Sequence[str], bu
 def _buckets_since_deployed(
     connection: Connection, window: Window, past: datetime, nodes: Sequence[str], bucket: timedelta
 ) -> int:
-    """How many buckets before the window are left out: what a new version says is not what is usual. None where less
-    than a day of the past would be left."""
+    """How many buckets before the window are left out: the lines of a new version are not normal yet. 0 where less than
+    a day of the past would be left."""
     last = deployments(connection, Window(past + DAY, max(past + DAY, window.since)), nodes=nodes, limit=1)
     return -(-(window.since - last[0].at) // bucket) if last else 0
 
 
 def _known_before(connection: Connection, pair: Pair, members: Mapping[str, list[str]], past: datetime) -> set[str]:
-    """Of patterns that only the candidate's window has, those that any node had before."""
+    """Patterns that only the candidate's window has, but that some node had before the past."""
     elsewhere = pair.baseline.totals + pair.past_baseline.totals + pair.past_candidate.totals
     alone = {key[0] for key, lines in zip(pair.keys, elsewhere, strict=True) if not lines}
     own = {stored: root for root in alone for stored in members[root]}
@@ -130,62 +136,62 @@ def _known_before(connection: Connection, pair: Pair, members: Mapping[str, list
 
 
 def _mind_coverage(connection: Connection, window: Window, nodes: Sequence[str], outcome: Outcome) -> Outcome:
-    """Slots that were not collected are no silence of the node: said, and with too many nothing is concluded."""
-    wanted = -(-window.length // SLOT)
+    """Slots that were not collected are no silence: they are reported, and too many make the verdict inconclusive."""
+    expected = -(-window.length // SLOT)
     where = {"since": window.since, "until": window.until, "nodes": list(nodes)}
     collected = {row["node"]: row["slots"] for row in connection.execute(SQL["collected"], where)}
     for node in nodes:
-        slots = min(collected.get(node, 0), wanted)
-        if slots < wanted:
-            told = f"{node}: only {slots} of {wanted} slots are collected"
+        slots = min(collected.get(node, 0), expected)
+        if slots < expected:
+            reason = f"{node}: only {slots} of {expected} slots are collected"
             verdict = outcome.verdict
-            if slots < MIN_COLLECTED * wanted and verdict in ("pass", "marginal"):
+            if slots < MIN_COLLECTED * expected and verdict in ("pass", "marginal"):
                 verdict = "inconclusive"
-            first = [told, *outcome.reasons] if verdict == "inconclusive" else [*outcome.reasons, told]
-            outcome = replace(outcome, verdict=verdict, reasons=first)
+            reasons = [reason, *outcome.reasons] if verdict == "inconclusive" else [*outcome.reasons, reason]
+            outcome = replace(outcome, verdict=verdict, reasons=reasons)
     return outcome
 
 
 def _evidence(
-    connection: Connection, window: Window, baseline: str, candidate: str, shown: Iterable[Compared],
-    members: Mapping[str, list[str]], *, before: bool,
-) -> dict[tuple[str, str], list[uuid.UUID]]:  # fmt: skip
+    connection: Connection, comparison: Comparison, shown: Iterable[Compared], members: Mapping[str, list[str]]
+) -> dict[tuple[str, str], list[uuid.UUID]]:
     """Rows of the candidate; of the baseline where the candidate has none."""
-    found: dict[tuple[str, str], list[uuid.UUID]] = {}
-    for each in shown:
-        here = window if each.candidate or not before else Window(window.since - window.length, window.since)
+    window, evidence = comparison.window, dict[tuple[str, str], list[uuid.UUID]]()
+    earlier = Window(window.since - window.length, window.since)
+    for pattern in shown:
+        searched = window if pattern.candidate or not comparison.outcome.before else earlier
         rows = connection.execute(
             SQL["samples"],
             {
-                "since": here.since, "until": here.until, "ids": members[each.pattern],
-                "node": candidate if each.candidate else baseline,
+                "since": searched.since, "until": searched.until, "ids": members[pattern.pattern],
+                "node": comparison.candidate if pattern.candidate else comparison.baseline,
             },
         )  # fmt: skip
-        ids = [i for row in rows if read_level(row["level"]) == each.level for i in reversed(row["samples"])]
-        found[each.pattern, each.level] = ids[:MAX_ROWS]
-    return found
+        ids = [i for row in rows if read_level(row["level"]) == pattern.level for i in reversed(row["samples"])]
+        evidence[pattern.pattern, pattern.level] = ids[:MAX_ROWS]
+    return evidence
 
 
-def _nothing(connection: Connection, window: Window, nodes: Collection[str]) -> str:
-    told = f"{window} UTC has no counted lines of {' or '.join(nodes)}."
+def _nothing_text(connection: Connection, window: Window, nodes: Collection[str]) -> str:
+    text = f"{window} UTC has no counted lines of {' or '.join(nodes)}."
     row = connection.execute(SQL["counted"], {"nodes": list(nodes)}).fetchone()
     if row and row["first"] is not None:
-        return f"{told} Theirs are of {row['first']:%Y-%m-%d %H:%M} to {row['last'] + SLOT:%Y-%m-%d %H:%M} UTC."
-    return f"{told} Nothing was counted of them yet: materialise raw_logs and analyzed_logs."
+        return f"{text} Their lines are from {row['first']:%Y-%m-%d %H:%M} to {row['last'] + SLOT:%Y-%m-%d %H:%M} UTC."
+    return f"{text} None of their lines are counted yet: materialize raw_logs and analyzed_logs."
 
 
 def known_nodes(connection: Connection, *, before: datetime | None = None) -> list[str]:
-    """Every node that was ever asked, by then."""
+    """Every node that was ever polled, by then."""
     return [row["node"] for row in connection.execute(SQL["nodes"], {"before": before})]
 
 
-def live_node(connection: Connection, window: Window, nodes: Collection[str], said: str | None) -> str | None:
-    """Which colour is live: what LIVE_NODE says, else blue or green, whichever has the traffic; None if neither has."""
-    return said or busiest(connection, window, [node for node in COLOURS if node in nodes])
+def live_node(connection: Connection, window: Window, nodes: Collection[str], setting: str | None) -> str | None:
+    """The live node: LIVE_NODE (`setting`), else blue or green, whichever has the traffic; None if neither has."""
+    return setting or busiest(connection, window, [node for node in COLOURS if node in nodes])
 
 
 def busiest(connection: Connection, window: Window, nodes: Collection[str]) -> str | None:
-    """Which of these has the traffic; None where none has lines."""
+    """The node with the most lines; None where none has any."""
     where = {"since": window.since, "until": window.until, "nodes": list(nodes)}
     row = connection.execute(SQL["busiest"], where).fetchone()
     return str(row["node"]) if row else None

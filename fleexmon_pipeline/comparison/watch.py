@@ -1,7 +1,7 @@
-"""After a deployment: which stretches are compared, and with which node.
+"""After a deployment: which windows are compared, and with which node.
 
-Here: what the check on `detected_issues` and rules of kind divergence share, so that they cannot disagree. When a
-version came: `deployments.py`; the comparison itself: `read.py`.
+Here: what the check on `detected_issues` and rules of kind divergence share, so that they cannot disagree. When a node
+got a version: `deployments.py`; the comparison itself: `read.py`.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from fleexmon_pipeline.comparison.read import COLOURS, known_nodes, live_node
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
 
-STEP = timedelta(minutes=30)  # each comparison takes 0.1 to 0.3 s, and an hour is judged anew every 5 minutes
+STEP = timedelta(minutes=30)  # each comparison takes 0.1 to 0.3 s, and an hour is evaluated again every 5 minutes
 AFTER = 2 * HOUR
-MAX_AFTER = 4 * HOUR  # what a late line has judged again; and quiet windows of the past are no longer
+MAX_AFTER = 4 * HOUR  # for so long late lines have hours evaluated again; and quiet windows of the past are as long
 
 
-def stretches(found: Deployment, after: timedelta) -> Iterator[Window]:
-    """What is compared, shortest first: from the slot of the deployment on, until the node got another version."""
-    begin = floor(found.at, SLOT)
-    until = min(begin + after, floor(found.until, SLOT)) if found.until else begin + after
+def compared_windows(deployed: Deployment, after: timedelta) -> Iterator[Window]:
+    """The windows that are compared, shortest first: from the slot of the deployment until the node's next version."""
+    begin = floor(deployed.at, SLOT)
+    until = min(begin + after, floor(deployed.until, SLOT)) if deployed.until else begin + after
     end = begin + STEP
     while end <= until:
         yield Window(begin, end)
         end += STEP
 
 
-def baseline_for(connection: Connection, found: Deployment, window: Window, live: str | None) -> str | None:
-    """The live node, as LIVE_NODE or the window's traffic says; where that is the candidate itself, the other colour.
-    None where nobody can say."""
-    known = known_nodes(connection, before=window.until)
-    baseline = live_node(connection, window, known, live)
-    if baseline == found.node:  # it is live already: the other colour was, before
-        baseline = next((each for each in COLOURS if each != found.node and each in known), None)
-    sure = live is not None or found.node in COLOURS
-    return baseline if baseline in known and sure else None
+def baseline_for(connection: Connection, deployed: Deployment, window: Window, live: str | None) -> str | None:
+    """The live node by LIVE_NODE or the window's traffic; where that is the candidate itself, the other colour. None
+    where neither decides."""
+    nodes = known_nodes(connection, before=window.until)
+    baseline = live_node(connection, window, nodes, live)
+    if baseline == deployed.node:  # it is live already: the other colour was, before
+        baseline = next((colour for colour in COLOURS if colour != deployed.node and colour in nodes), None)
+    sure = live is not None or deployed.node in COLOURS
+    return baseline if baseline in nodes and sure else None
 
 
-def judged_with(connection: Connection, found: Deployment) -> list[datetime]:
-    """Hours that were judged before this deployment was known, and may be judged otherwise now."""
-    where = {"node": found.node, "at": found.at, "reach": MAX_AFTER}
+def judged_with(connection: Connection, deployed: Deployment) -> list[datetime]:
+    """Hours that were evaluated before this deployment was known, and may come out differently now."""
+    where = {"node": deployed.node, "at": deployed.at, "reach": MAX_AFTER}
     return [row["hour"] for row in connection.execute(SQL["judged_with"], where)]

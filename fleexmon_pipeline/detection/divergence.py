@@ -1,7 +1,7 @@
 """Rules about deployments: what a candidate says since its version came, against the live node.
 
-Here: when it is compared and what a firing says. Which stretches, and with whom: `comparison/watch.py`; the verdict:
-`comparison/read.py`, as `fleexmon compare` and the check `deployments_are_sound` have it.
+Here: when it is compared and what a firing says. Which windows, and with which node: `comparison/watch.py`; the
+verdict: `comparison/read.py`, as `fleexmon compare` and the check `deployments_are_sound` have it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from fleexmon_pipeline.comparison.deployments import Deployment, deployments
 from fleexmon_pipeline.comparison.judge import Compared, Verdict
 from fleexmon_pipeline.comparison.read import Comparison, NothingToCompareError, compare_nodes
-from fleexmon_pipeline.comparison.watch import AFTER, MAX_AFTER, STEP, baseline_for, stretches
+from fleexmon_pipeline.comparison.watch import AFTER, MAX_AFTER, STEP, baseline_for, compared_windows
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.firing import MAX_TEMPLATE_SHOWN, Firing, occurrence
 from fleexmon_pipeline.detection.rule_model import Divergence, Rule
@@ -81,10 +81,10 @@ class _Comparisons:
 def _diverging(
     rule: Divergence, found: Deployment, ends: Sequence[datetime], comparisons: _Comparisons
 ) -> Iterator[Comparison]:
-    """Those of the deployment's stretches that end with one of `ends`, and diverge for as long as the rule wants."""
+    """Those of the deployment's windows that end with one of `ends`, and diverge for as long as the rule wants."""
     first = ends[0] - (rule.for_ + STEP if rule.for_ else rule.for_)
     since: datetime | None = None  # from when on each comparison diverged
-    for stretch in stretches(found, rule.divergence.after):
+    for stretch in compared_windows(found, rule.divergence.after):
         if not first <= stretch.until <= ends[-1]:
             continue
         comparison = comparisons.of(found, stretch)
@@ -136,7 +136,7 @@ def _occurrence(rule: Divergence, found: Deployment, comparison: Comparison) -> 
             "source": found.source,
         },
         "window": {"since": iso_text(window.since, "seconds"), "until": iso_text(window.until, "seconds")},
-        "calibratedBy": outcome.usual.windows,
+        "calibratedBy": outcome.calibration.windows,
         "patterns": [_told(each, comparison) for each in weighty[:MOST_TOLD]],
         "command": command,
     }

@@ -19,7 +19,7 @@ from fleexmon_pipeline.comparison.deployments import Deployment
 from fleexmon_pipeline.comparison.judge import Verdict, compare
 from fleexmon_pipeline.comparison.pair import pair_of
 from fleexmon_pipeline.comparison.read import COLOURS, PAST, bucket_of
-from fleexmon_pipeline.comparison.watch import AFTER, stretches
+from fleexmon_pipeline.comparison.watch import AFTER, compared_windows
 from fleexmon_pipeline.window import HOUR, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replay import CACHE, resolved
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, script
@@ -80,7 +80,7 @@ def watched(rows: Sequence[Counted], at: datetime, candidate: str, known: Collec
     """Every look at a deployment. `known`: patterns from before the past."""
     baseline = _other(candidate)
     found: Verdicts = []
-    for window in stretches(Deployment(candidate, "1.0.0", at, "bench", "line"), AFTER):
+    for window in compared_windows(Deployment(candidate, "1.0.0", at, "bench", "line"), AFTER):
         wide, since = bucket_of(window) // SLOT, slot_number(window.since)
         past = (since - max(rows[0][0], since - PAST // SLOT)) // wide
         counts: Counter[tuple[str, str, str, int]] = Counter()

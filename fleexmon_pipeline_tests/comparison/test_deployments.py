@@ -192,7 +192,7 @@ def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database:
     assert none.passed
     assert none.description == "no deployment in the last day"
     assert early.passed
-    assert "compared when half an hour has passed" in str(early.description)
+    assert "will be compared half an hour after the deployment" in str(early.description)
     assert not found.passed
     assert found.description == "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC"
     assert "`[x](http://evil) \\| <num>`" in str(found.metadata["details"].value)
@@ -223,7 +223,7 @@ def test_who_is_compared_where_the_candidate_is_live_or_unknown(database: Databa
     assert live.comparison is not None
     assert live.comparison.baseline == "blue"
     assert odd.comparison is None
-    assert "LIVE_NODE names no other node that is known" in odd.told
+    assert "LIVE_NODE names no other known node" in odd.sentence
 
 
 def test_a_comparison_that_the_database_refuses_is_a_sentence(database: Database) -> None:
@@ -232,6 +232,6 @@ def test_a_comparison_that_the_database_refuses_is_a_sentence(database: Database
 
         found = compare_newest(connection, live=None, now=WINDOW.until)
 
-        assert found[0].told == "could not be compared: UndefinedTable"
+        assert found[0].sentence == "could not be compared: UndefinedTable"
         assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
     assert check_deployments(found).passed

@@ -1,4 +1,4 @@
-"""Verdicts on two nodes of a made-up shop: what must fail, what must not, and what cannot be told."""
+"""Verdicts on two nodes of a made-up shop: what must fail, what must not, and what is inconclusive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.comparison.judge import Outcome, compare, corrected
-from fleexmon_pipeline.comparison.measure import ENOUGH_PAST, FALSE_FAILS, scale_of
+from fleexmon_pipeline.comparison.measure import FALSE_FAILS, MIN_PAST_WINDOWS, scale_of
 from fleexmon_pipeline.comparison.pair import pair_of
 from fleexmon_pipeline_tests.comparison.two_nodes import Change, Rates, as_usual, pair
 
@@ -20,7 +20,7 @@ def judged(seed: int, change: Change = as_usual, *, days: float = 5, hours: floa
 
 
 def after(change: dict[tuple[str, str], float], *, node: str = "green", times: float = 1.0) -> Change:
-    """These rates in the window at one node; all of its rates so many times."""
+    """These rates in the window on one node, and all of its rates times a factor."""
 
     def changed(name: str, slot: int, rates: Rates) -> Rates:
         if name != node or slot < 0:
@@ -72,7 +72,7 @@ def test_new_info_lines_come_with_every_deployment() -> None:
     outcome = judged(2, after({("feature flag", "info"): 2.0}))
 
     assert (outcome.verdict, of(outcome, "feature flag")) == ("pass", ("unknown", "pass"))
-    assert outcome.reasons[0].endswith("1 pattern new, of no weight")
+    assert outcome.reasons[0].endswith("1 new pattern without weight")
 
 
 def test_a_retry_storm_of_a_minute_is_one_event() -> None:
@@ -131,7 +131,7 @@ def test_after_a_switch_the_old_colour_is_taken_from_before_it() -> None:
 
     assert fine.before
     assert fine.verdict in ("pass", "marginal")
-    assert "blue was idle in this window, so its lines of before it are compared" in fine.reasons
+    assert "blue was idle in this window, so its lines from before the window are compared" in fine.reasons
     assert bad.verdict == "fail"
 
 
@@ -161,9 +161,9 @@ def test_too_little_is_inconclusive(hours: float, said: str) -> None:
 def test_the_past_compared_with_itself_fails_at_most_as_promised() -> None:
     outcome = judged(10)
 
-    assert outcome.usual.windows >= ENOUGH_PAST
-    promised = f"{outcome.usual.windows} quiet windows of the past, of which at most {FALSE_FAILS:.0%} would fail"
-    assert outcome.reasons[-1] == f"calibrated by {promised}"
+    assert outcome.calibration.windows >= MIN_PAST_WINDOWS
+    promised = f"{outcome.calibration.windows} quiet windows of the past, of which at most {FALSE_FAILS:.0%} would fail"
+    assert outcome.reasons[-1] == f"calibrated on {promised}"
 
 
 def test_incidents_of_the_past_are_no_measure_of_what_is_usual() -> None:
@@ -173,12 +173,12 @@ def test_incidents_of_the_past_are_no_measure_of_what_is_usual() -> None:
 
     rows = pair(11, incidents)
     bad = {each for each in range(240) if (each - 240) * 6 % 288 < 24}
-    usual = compare(rows, baseline="blue", candidate="green").usual
+    calibration = compare(rows, baseline="blue", candidate="green").calibration
 
     assert pair(11).disturbed == frozenset()
     assert rows.disturbed == {each + beside for each in bad for beside in (-1, 0, 1)} - {-1}
-    assert usual.spread[rows.keys.index(("declined", "error"))] < 0.2
-    assert usual.windows == 46, "of 60; each of the five touches three, the first two"
+    assert calibration.spread[rows.keys.index(("declined", "error"))] < 0.2
+    assert calibration.windows == 46, "of 60; each of the five touches three, the first two"
 
 
 def test_a_known_error_is_found_after_a_week_of_incidents() -> None:

@@ -29,7 +29,7 @@ def test_a_new_error_fails_with_the_rows_behind_it(database: Database) -> None:
     assert found.outcome.verdict == "fail"
     assert found.templates["schema"] == "the schema of <num>"
     assert found.evidence["schema", "error"][0] == row
-    assert found.outcome.usual.calibrated
+    assert found.outcome.calibration.calibrated
 
 
 def test_the_same_twice_and_of_a_part_of_the_past(database: Database) -> None:
@@ -109,11 +109,11 @@ def test_slots_that_were_not_collected_are_said_and_conclude_nothing(database: D
 def test_a_window_without_counts_says_where_counts_are(database: Database) -> None:
     later = Window(NOON + timedelta(days=3), NOON + timedelta(days=3, hours=2))
     with database.connect() as connection:
-        with pytest.raises(NothingToCompareError, match="Nothing was counted of them yet"):
+        with pytest.raises(NothingToCompareError, match="None of their lines are counted yet"):
             compare_nodes(connection, WINDOW, "blue", "green")
         store(connection, lines(1, days=0.2))
         with pytest.raises(
-            NothingToCompareError, match=r"no counted lines of blue or green\. Theirs are of 2026-11-20 07:10"
+            NothingToCompareError, match=r"no counted lines of blue or green\. Their lines are from 2026-11-20 07:10"
         ):
             compare_nodes(connection, later, "blue", "green")
 

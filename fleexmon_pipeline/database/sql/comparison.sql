@@ -1,5 +1,5 @@
 -- buckets --
--- Lines by bucket, numbered from where the compared window begins: the week before has negative ones.
+-- Lines by bucket, numbered from the start of the compared window: the week before has negative numbers.
 SELECT node, pattern, level,
   floor(extract(epoch FROM slot - %(origin)s::timestamp) / %(bucket)s)::int AS bucket,
   sum(count)::bigint AS lines, count(*) AS slots
@@ -12,7 +12,7 @@ SELECT min(slot) AS slot FROM "LogCoverage"
 WHERE slot >= %(since)s AND node = ANY(%(nodes)s::text[]) AND status IN ('complete', 'empty', 'partial');
 
 -- known_before --
--- One look into the index for each.
+-- One index lookup for each.
 SELECT id FROM unnest(%(ids)s::text[]) AS id
 WHERE EXISTS (SELECT FROM "LogPatternCount" AS c WHERE c.pattern = id AND c.slot < %(before)s);
 
@@ -54,7 +54,7 @@ WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
 GROUP BY node ORDER BY sum(count) DESC, node LIMIT 1;
 
 -- lock_deployments --
--- Two that mark the same node at once: the second sees what the first wrote.
+-- Where two sessions record the same node at once, the second sees what the first wrote.
 SELECT pg_advisory_xact_lock(hashtextextended('deployment ' || %(node)s, 0));
 
 -- deployed_before --
@@ -68,8 +68,8 @@ INSERT INTO "Deployment" (node, version, at, by, source) VALUES (%(node)s, %(ver
 ON CONFLICT (node, at) DO NOTHING;
 
 -- deployments --
--- Newest first, each with the moment of the node's next. The same version again is a restart: told apart here rather than
--- when it is marked, since hours may be judged in any order.
+-- Newest first, each with the time of the node's next one. The same version again is a restart: told apart here rather
+-- than when it is recorded, since hours may be evaluated in any order.
 WITH marked AS (
   SELECT node, version, at, by, source, lag(version) OVER (PARTITION BY node ORDER BY at) AS before
   FROM "Deployment" WHERE %(nodes)s::text[] IS NULL OR node = ANY(%(nodes)s)
@@ -83,8 +83,8 @@ WHERE at >= %(since)s AND at < %(until)s
 ORDER BY at DESC, node LIMIT %(limit)s;
 
 -- judged_with --
--- Hours judged already in which this deployment is compared, or the node's next one, which it may end or turn into a
--- restart.
+-- Hours already evaluated in which this deployment is compared, or the node's next one, which it may shorten or turn
+-- into a restart.
 SELECT hour FROM "DetectedHour" AS h
 WHERE EXISTS (
   SELECT FROM (
@@ -100,11 +100,11 @@ SELECT e.timestamp, e.source AS node, e.message
 FROM "LogPatternCount" AS c
 JOIN "LogPattern" AS p ON p.id = c.pattern
 JOIN "LogEntry" AS e ON e.id = ANY(c.samples)
-WHERE c.slot >= %(since)s AND c.slot < %(until)s AND c.count <= 3 AND p.template ~* %(looks)s
+WHERE c.slot >= %(since)s AND c.slot < %(until)s AND c.count <= 3 AND p.template ~* %(start_words)s
 ORDER BY e.timestamp, e.id
 LIMIT 500;
 
--- told_versions --
+-- metadata_versions --
 -- Metadata of a few sampled rows for each slot and node, rather than of all lines.
 SELECT s.slot, s.node, e.timestamp, e.metadata
 FROM (
