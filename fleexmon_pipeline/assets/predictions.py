@@ -15,7 +15,7 @@ from fleexmon_pipeline.assets.detected_issues import titles
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.detection.rule_model import Rule
-from fleexmon_pipeline.forecasting.forecasts import foreseen, make_forecasts
+from fleexmon_pipeline.forecasting.forecasts import forecast_thresholds, make_forecasts
 from fleexmon_pipeline.forecasting.predict_hours import hours_after, predict_hour, predict_later_crossings
 from fleexmon_pipeline.forecasting.record import problems, read_records, table
 from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile
@@ -71,7 +71,10 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres, clock: Cl
 
 def _check(connection: Connection, rules: Sequence[Rule], until: datetime) -> dg.AssetCheckResult:
     records = read_records(connection, until)
-    told = [f"- {code(node)}: {reason}" for node, reason in problems(records, [rule.name for rule in foreseen(rules)])]
+    told = [
+        f"- {code(node)}: {reason}"
+        for node, reason in problems(records, [rule.name for rule in forecast_thresholds(rules)])
+    ]
     scored = sum(record.scored for record in records)
     return dg.AssetCheckResult(
         check_name=FORECASTS_HOLD.name,

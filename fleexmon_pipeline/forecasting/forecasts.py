@@ -1,6 +1,6 @@
-"""Forecasts of every node's coming hours, written down, and scored when their hours have come.
+"""Forecasts of every node's coming hours, stored, and scored when those hours are over.
 
-Here: which series, reading and keeping. The method: `method.py`, `crossing.py`; how forecasts did: `record.py`; the
+Here: which series, reading and storing. The method: `method.py`, `crossing.py`; how forecasts did: `record.py`; the
 issues that follow from them: `announce.py`.
 
 Cost: counts are read as hourly sums, of at most 28 days, once for all hours of a day.
@@ -22,7 +22,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_model import Forecast as ForecastRule
 from fleexmon_pipeline.detection.rule_model import Ratio, Rule
-from fleexmon_pipeline.forecasting.crossing import FARTHEST, HOURS, Counts, Crossing, crossing
+from fleexmon_pipeline.forecasting.crossing import HOURS, MAX_HOURS, Counts, Crossing, crossing
 from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Forecast, HourlySeries
 from fleexmon_pipeline.forecasting.series import hourly_series, slot_series
 from fleexmon_pipeline.levels import LEVELS, Level
@@ -30,10 +30,10 @@ from fleexmon_pipeline.numerics import Floats
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
 _SQL = statements("forecasting")
-HORIZONS = (1, 3, 6, 12)  # hours; twelve rows each hour, node and subject would say little more
-TOP_PATTERNS = 3  # of a node, the loudest of the day before
+HORIZONS = (1, 3, 6, 12)  # hours; a row for each of twelve would add little
+TOP_PATTERNS = 3  # of a node: those with the most lines the day before
 HISTORY = SEASON_DAYS * DAY + ERROR_HOURS * HOUR
-LATE = 2 * DAY  # a node that was away is collected later: its hours are scored by the runs of two days
+LATE = 2 * DAY  # a node that was down is collected later: runs of the next two days score its hours
 ERRORS: list[Level] = ["error", "fatal"]
 ERROR_RATE = "error-rate"
 CROSSING = "crossing:"
@@ -41,29 +41,29 @@ CROSSING = "crossing:"
 
 @dataclass
 class Made:
-    """What a run said and scored."""
+    """How many rows a run made and scored."""
 
     forecasts: int = 0
     crossings: int = 0
-    scored: int = 0  # rows whose score is new, or another one
+    scored: int = 0  # rows whose score is new or has changed
 
     def sentence(self) -> str:
-        return f"{self.forecasts:,} forecasts, {self.crossings:,} thresholds to be crossed; {self.scored:,} scored"
+        return f"{self.forecasts:,} forecasts, {self.crossings:,} expected threshold crossings, {self.scored:,} scored"
 
 
 def make_forecasts(connection: Connection, rules: Sequence[Rule], window: Window, *, now: datetime) -> Made:
     """Forecast at the end of every hour of `window` that is over at `now`, and score what is due around it.
 
-    A forecast sees lines before its `madeAt` alone, and of at most 28 days. A node is passed over where the last hour
-    was not collected in full. Thresholds are those that are `foreseen`. The same counts give the same rows; a
-    row that stays the same is not written. One transaction for each day.
+    A forecast sees only lines before its `madeAt`, of at most 28 days. A node is skipped where its last hour was not
+    collected in full. Thresholds are the `forecast_thresholds`. The same counts give the same rows; an unchanged row
+    is not written. One transaction per day.
     """
     made = Made()
     ended = Window(window.since, max(window.since, min(window.until, floor(now, HOUR))))
-    ratios = foreseen(rules)
+    ratios = forecast_thresholds(rules)
     for day in ended.days():
         hours = day.overlap(ended)
-        known_until = min(hours.until + FARTHEST * HOUR, max(hours.until, floor(now, HOUR)))
+        known_until = min(hours.until + MAX_HOURS * HOUR, max(hours.until, floor(now, HOUR)))
         with connection.transaction():
             connection.execute(_SQL["lock"])
             series = hourly_series(connection, Window(hours.since - HISTORY, known_until))
@@ -82,14 +82,14 @@ def make_forecasts(connection: Connection, rules: Sequence[Rule], window: Window
     return made
 
 
-def foreseen(rules: Sequence[Rule]) -> list[Ratio]:
-    """The enabled `ratio` rules of whose thresholds an enabled forecast rule tells."""
-    wanted = {rule.forecast.rule for rule in rules if isinstance(rule, ForecastRule) and rule.enabled}
-    return [rule for rule in rules if isinstance(rule, Ratio) and rule.enabled and rule.name in wanted]
+def forecast_thresholds(rules: Sequence[Rule]) -> list[Ratio]:
+    """The enabled `ratio` rules that an enabled forecast rule names."""
+    named = {rule.forecast.rule for rule in rules if isinstance(rule, ForecastRule) and rule.enabled}
+    return [rule for rule in rules if isinstance(rule, Ratio) and rule.enabled and rule.name in named]
 
 
 class NodeSeries:
-    """The series of one node, as frames of `series.py` have them: hours, and the slots of the last of these."""
+    """The series of one node, from the frames of `series.py`: its hours, and the slots of the last of them."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class NodeSeries:
         return total
 
     def forecasts(self, end: datetime, ratios: Sequence[Ratio]) -> Iterator[dict[str, Any]]:
-        """Rows of "LogForecast" as of `end`, the end of an hour; those of a threshold to be crossed have figures."""
+        """Rows of "LogForecast" as of `end`, the end of an hour; those of a threshold crossing have figures."""
         last = (end - self.first) // HOUR
         if not self.covered[last - 1]:
             return
@@ -130,16 +130,17 @@ class NodeSeries:
             if not rule.is_about(self.name):
                 continue
             errors, lines = self.errors(rule.where.level)[recent], self.lines[recent]
-            found = self._crossing(end, rule, Counts(errors, lines))
-            if found is None:
+            crossed = self._crossing(end, rule, Counts(errors, lines))
+            if crossed is None:
                 continue
             figures = {
-                "rate": found.rate, "usual": found.usual, "climbed": found.climbed, "threshold": rule.ratio.more_than,
-                "levels": list(rule.where.level), "totalMoreThan": rule.ratio.total_more_than,
-                "count": int(errors[-1]), "total": int(lines[-1]),
+                "rate": crossed.rate, "usual": crossed.usual, "climbed": crossed.climbed,
+                "threshold": rule.ratio.more_than, "levels": list(rule.where.level),
+                "totalMoreThan": rule.ratio.total_more_than, "count": int(errors[-1]), "total": int(lines[-1]),
             }  # fmt: skip
-            said = Forecast(found.high, float(found.hours), float(found.low), float(found.high), None, None)
-            yield _row(self.name, f"{CROSSING}{rule.name}", end, said, figures)
+            low, high = float(crossed.low), float(crossed.high)
+            forecast = Forecast(crossed.high, float(crossed.hours), low, high, None, None)
+            yield _row(self.name, f"{CROSSING}{rule.name}", end, forecast, figures)
 
     def _crossing(self, end: datetime, rule: Ratio, hours: Counts) -> Crossing | None:
         slots = self.slots.loc[pd.Timestamp(end - HOURS * HOUR) : pd.Timestamp(end - SLOT)]
@@ -151,7 +152,7 @@ class NodeSeries:
 
 
 def _of(slots: pd.DataFrame, node: str) -> pd.DataFrame:
-    """A node that was not known lately has no slots."""
+    """The slots of a node; none where it was not known lately."""
     return slots[slots.index.get_level_values("node") == node].droplevel("node")
 
 
@@ -171,65 +172,64 @@ def _known(column: pd.Series[int], covered: Any) -> Floats:
 
 
 def share_of(errors: Floats, lines: Floats) -> Floats:
-    """An hour without lines has no rate; nor has one that is not known."""
-    some = np.where(lines > 0, lines, np.nan)
-    found: Floats = errors / some
-    return found
+    """The error rate; nan for an hour without lines, or one that is not known."""
+    share: Floats = errors / np.where(lines > 0, lines, np.nan)
+    return share
 
 
 def _pattern_series(
     connection: Connection, series: pd.DataFrame, day: datetime, until: datetime
 ) -> dict[tuple[str, str], Floats]:
-    """Of the patterns that were the loudest of each node in the 24 hours before `day`: lines each hour of `series`."""
+    """Lines in each hour of `series` of the patterns that had the most in the 24 hours before `day`, by node."""
     top = connection.execute(_SQL["top_patterns"], {"since": day - DAY, "until": day, "most": TOP_PATTERNS}).fetchall()
     if not top or series.empty:
         return {}
     hours = series.index.get_level_values("hour")
     first, number = hours.min().to_pydatetime(), hours.nunique()
-    found: dict[tuple[str, str], Floats] = {}
+    lines: dict[tuple[str, str], Floats] = {}
     for row in top:
         if row["node"] in series.index.get_level_values("node"):
             covered = series.loc[row["node"], "covered"].to_numpy()
-            found[row["node"], row["pattern"]] = np.where(covered, 0.0, np.nan)
+            lines[row["node"], row["pattern"]] = np.where(covered, 0.0, np.nan)
     where = {
         "patterns": sorted({row["pattern"] for row in top}), "merged": day, "since": first,
         "until": min(until, first + number * HOUR),
     }  # fmt: skip
     for row in connection.execute(_SQL["pattern_counts"], where):
-        if (row["node"], row["pattern"]) in found:
-            found[row["node"], row["pattern"]][(row["hour"] - first) // HOUR] += row["count"]
-    return found
+        if (row["node"], row["pattern"]) in lines:
+            lines[row["node"], row["pattern"]][(row["hour"] - first) // HOUR] += row["count"]
+    return lines
 
 
 _COLUMNS = ("node", "subject", "horizon", "hour", "value", "low", "high", "last_hour", "day_before", "figures")
 
 
 def _write(connection: Connection, made_at: datetime, rows: Sequence[Mapping[str, Any]]) -> None:
-    said = {"made_at": made_at, **{column: [row[column] for row in rows] for column in _COLUMNS}}
-    connection.execute(_SQL["delete_unsaid"], said)
+    columns = {"made_at": made_at, **{column: [row[column] for row in rows] for column in _COLUMNS}}
+    connection.execute(_SQL["delete_other_forecasts"], columns)
     if rows:
-        connection.execute(_SQL["say"], said)
+        connection.execute(_SQL["upsert_forecasts"], columns)
 
 
 # -- scores ---------------------------------------------------------------------------------------------------------
 
 
 def _score(connection: Connection, series: pd.DataFrame, window: Window) -> int:
-    """Score the forecasts of the window's hours that were collected in full; others stay open."""
+    """Score the forecasts of the window's hours that were collected in full; others stay unscored."""
     hours = series.index.get_level_values("hour")
     due = series[series["covered"] & (hours >= window.since) & (hours < window.until)]
-    seen: defaultdict[str, list[Any]] = defaultdict(list)
+    actuals: defaultdict[str, list[Any]] = defaultdict(list)
     moments = [hour.to_pydatetime() for hour in due.index.get_level_values("hour")]
     nodes = [str(node) for node in due.index.get_level_values("node")]
     for subject, actual in _actuals(due):
         known = ~np.isnan(actual)
-        seen["node"] += [node for node, some in zip(nodes, known, strict=True) if some]
-        seen["hour"] += [hour for hour, some in zip(moments, known, strict=True) if some]
-        seen["subject"] += [subject] * int(known.sum())
-        seen["actual"] += actual[known].tolist()
-    if not seen["node"]:
+        actuals["node"] += [node for node, is_known in zip(nodes, known, strict=True) if is_known]
+        actuals["hour"] += [hour for hour, is_known in zip(moments, known, strict=True) if is_known]
+        actuals["subject"] += [subject] * int(known.sum())
+        actuals["actual"] += actual[known].tolist()
+    if not actuals["node"]:
         return 0
-    scored = connection.execute(_SQL["score"], dict(seen)).rowcount
+    scored = connection.execute(_SQL["score"], dict(actuals)).rowcount
     where = {"node": nodes, "hour": moments, "since": window.since, "until": window.until}
     scored += connection.execute(_SQL["score_patterns"], where).rowcount
     return scored + _score_crossings(connection, series, window)
@@ -244,13 +244,13 @@ def _actuals(due: pd.DataFrame) -> Iterator[tuple[str, Floats]]:
 
 
 def _score_crossings(connection: Connection, series: pd.DataFrame, window: Window) -> int:
-    """A threshold is crossed by the first hour above it; not at all when its last hour has passed without one. Until
-    then, and behind an hour that is not known, nobody can say."""
+    """A threshold is crossed by the first hour above it, or not at all once the last hour has passed without one. Until
+    then, and after an hour that is not known, the row stays unscored."""
     scored = 0
-    where = {"since": window.since - FARTHEST * HOUR, "until": window.until}
+    where = {"since": window.since - MAX_HOURS * HOUR, "until": window.until}
     for row in connection.execute(_SQL["crossings"], where).fetchall():
-        crossed, told = first_crossed(series, row["node"], row["made_at"], row["horizon"], row["figures"])
-        if told:
+        crossed, known = first_crossed(series, row["node"], row["made_at"], row["horizon"], row["figures"])
+        if known:
             hit = crossed is not None and row["low"] <= crossed <= row["high"]
             key = {name: row[name] for name in ("made_at", "node", "subject", "horizon")}
             scored += connection.execute(_SQL["score_crossing"], {**key, "actual": crossed, "hit": hit}).rowcount
@@ -260,7 +260,7 @@ def _score_crossings(connection: Connection, series: pd.DataFrame, window: Windo
 def first_crossed(
     series: pd.DataFrame, node: str, made_at: datetime, hours: int, figures: Mapping[str, Any]
 ) -> tuple[int | None, bool]:
-    """Which of the hours was the first above the threshold, None for none; and whether that is known."""
+    """Which hour was the first above the threshold (None: no hour), and whether that is known."""
     if node not in series.index.get_level_values("node"):
         return None, False
     own = series.loc[node]

@@ -3,9 +3,9 @@
 Here: arithmetic, without a database. Which series, and where forecasts are kept: `forecasts.py`. Why this method, and
 how well it does: docs/decisions/0015.
 
-What is usual of an hour is the median of the same hour of the days before (weekends by themselves where there are
-enough of them), so an incident, or a day of them, does not move it. What the last hours had beyond the usual goes on as
-far as it did in the past. The interval is what forecasts of the past fortnight would have missed by.
+The normal of an hour is the median of the same hour of the days before (weekends separately where there are enough of
+them), so an incident, or a day of them, does not move it. What the last hours had beyond the normal persists as far as
+it did in the past. The interval is what forecasts of the past fortnight would have missed by.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ import numpy as np
 from fleexmon_pipeline.numerics import Floats, is_weekend
 from fleexmon_pipeline.window import EPOCH, HOUR
 
-SEASON_DAYS = 14  # whose same hours make up the usual
-ERROR_HOURS = 14 * 24  # whose misses make up the interval; with the season before them 28 days are looked at
+SEASON_DAYS = 14  # whose same hours make up the normal
+ERROR_HOURS = 14 * 24  # whose misses make up the interval; with the season before them 28 days are read
 MIN_MISSES = 24  # about two days of history; with fewer nothing is forecast
-MIN_OF_A_KIND = 3  # weekend days (or weekdays) with that hour, to be compared with alone
-MIN_DAYS = 3  # with that hour; with fewer the mean hour of the day before stands in
+MIN_DAYS_OF_KIND = 3  # weekend days (or weekdays) with that hour, to use them alone
+MIN_DAYS = 3  # with that hour; with fewer the median hour of the day before stands in
 RECENT = (0.5, 0.3, 0.2)  # weights of the last hours, newest first
-OUTER = 0.1  # on both sides of the 80 % interval
-FARTHEST = 12  # hours; the season of an hour is a day old, so nothing later than the origin is seen up to 23
+TAIL = 0.1  # on both sides of the 80 % interval
+MAX_HORIZON = 12  # hours; the season of an hour is a day old, so up to 23 nothing later than the origin is used
+MAX_DEVIATIONS = 4  # beyond which values are winsorised, by judgement, not by experiment
+DEVIATION = 1.4826  # standard deviations of a normal variable per median absolute deviation
 
 
 @dataclass(frozen=True)
@@ -34,30 +36,23 @@ class Forecast:
     value: float
     low: float
     high: float
-    last_hour: float | None  # the naive forecasts
+    last_hour: float | None  # this and the next are the naive forecasts
     day_before: float | None
 
 
 class HourlySeries:
-    """`values`: one each hour from `first` on (UTC), nan where it is not known; counts, or shares of lines."""
+    """`values`: one each hour from `first` on (UTC), nan where not known; counts, or shares of lines."""
 
     def __init__(self, first: datetime, values: Floats, *, share: bool) -> None:
         self.first, self.values, self.share = first, values, share
-        # Counts stray in proportion to themselves, shares of few errors like counts of them.
+        # Counts vary in proportion to themselves, shares of few errors like counts of these.
         self._scaled = np.sqrt(values) if share else np.log1p(values)
-        self._usual = _usual(self._scaled, (first - EPOCH) // HOUR)
-        self._beyond = self._scaled - self._usual[: len(values)]
-
-    def usual(self, end: datetime) -> float:
-        """The median of the fortnight before `end`; nan where nothing is known of it."""
-        last = (end - self.first) // HOUR
-        known = self.values[max(0, last - ERROR_HOURS) : last]
-        known = known[~np.isnan(known)]
-        return float(np.median(known)) if len(known) else float("nan")
+        self._normal = _normal(self._scaled, (first - EPOCH) // HOUR)
+        self._beyond = self._scaled - self._normal[: len(values)]
 
     def beyond(self, end: datetime, hours: int) -> Floats:
-        """Of the last `hours` before `end`: how far each is from what is usual of it, in logs (square roots of shares);
-        nan where that is not known."""
+        """How far each of the last `hours` before `end` is from its normal, in logs (square roots of shares); nan where
+        not known."""
         last = (end - self.first) // HOUR
         return self._beyond[last - hours : last]
 
@@ -66,30 +61,30 @@ class HourlySeries:
 
         Raises ValueError for a horizon that the method cannot see.
         """
-        if max(horizons) > FARTHEST:
-            raise ValueError(f"forecasts reach {FARTHEST} hours, not {max(horizons)}")
+        if max(horizons) > MAX_HORIZON:
+            raise ValueError(f"forecasts reach {MAX_HORIZON} hours, not {max(horizons)}")
         last = (end - self.first) // HOUR
         begin = max(0, last - ERROR_HOURS)
         recent = _recent(_tamed(self._beyond[begin:last]))
         beyond = self._beyond[begin:last]
         if last < 1 or np.isnan(recent[-1]):
             return []
-        found = []
+        forecasts = []
         for horizon in horizons:
             target = last - 1 + horizon
             then, misses = recent[:-horizon], beyond[horizon:]
             both = ~(np.isnan(then) | np.isnan(misses))
-            if both.sum() < MIN_MISSES or np.isnan(self._usual[target]):
+            if both.sum() < MIN_MISSES or np.isnan(self._normal[target]):
                 continue
             carried = _carry(then[both], misses[both])
-            low, middle, high = np.quantile(misses[both] - carried * then[both], [OUTER, 0.5, 1 - OUTER])
-            expected = self._usual[target] + carried * recent[-1]
+            low, middle, high = np.quantile(misses[both] - carried * then[both], [TAIL, 0.5, 1 - TAIL])
+            expected = self._normal[target] + carried * recent[-1]
             value = self._unscaled(expected + middle)
             low, high = self._bounds(self._unscaled(expected + low), self._unscaled(expected + high))
-            found.append(
+            forecasts.append(
                 Forecast(horizon, value, low, high, _known(self.values, last - 1), _known(self.values, target - 24))
             )
-        return found
+        return forecasts
 
     def _unscaled(self, value: float) -> float:
         value = max(0.0, float(value))
@@ -101,9 +96,9 @@ class HourlySeries:
         return float(np.floor(low * step) / step), float(np.ceil(high * step) / step)
 
 
-def _usual(scaled: Floats, first: int) -> Floats:
-    """For every hour of the series and FARTHEST after it, from values at least a day older."""
-    hours = len(scaled) + FARTHEST
+def _normal(scaled: Floats, first: int) -> Floats:
+    """For every hour of the series and MAX_HORIZON after it, from values at least a day older."""
+    hours = len(scaled) + MAX_HORIZON
     padded = np.full(SEASON_DAYS * 24 + hours, np.nan)
     padded[SEASON_DAYS * 24 : SEASON_DAYS * 24 + len(scaled)] = scaled
     days = np.arange(1, SEASON_DAYS + 1)
@@ -111,35 +106,35 @@ def _usual(scaled: Floats, first: int) -> Floats:
     before = padded[places + SEASON_DAYS * 24]
     same_kind = is_weekend((first + places) // 24) == is_weekend((first + np.arange(hours)) // 24)[None, :]
     of_kind = np.where(same_kind, before, np.nan)
-    alone = (~np.isnan(of_kind)).sum(axis=0) >= MIN_OF_A_KIND
-    usual = _median(np.where(alone[None, :], of_kind, before))
+    alone = (~np.isnan(of_kind)).sum(axis=0) >= MIN_DAYS_OF_KIND
+    normal = _median(np.where(alone[None, :], of_kind, before))
     few = (~np.isnan(before)).sum(axis=0) < MIN_DAYS
     # A day before itself: the hours from 24 + 12 to 24 before the target, and 12 after those, are all older than a day.
     of_day = _median(padded[np.arange(hours)[None, :] + SEASON_DAYS * 24 - np.arange(24, 48)[:, None]])
-    return np.where(few, of_day, usual)
+    return np.where(few, of_day, normal)
 
 
 def _median(rows: Floats) -> Floats:
-    """Of each column, without its nans; nan where there are only such. numpy's own warns of these and is slow."""
+    """Of each column, ignoring nan; nan where there is nothing else. numpy's own warns about that case and is slow."""
     ordered = np.sort(rows, axis=0)
     known = (~np.isnan(rows)).sum(axis=0)
     columns = np.arange(rows.shape[1])
     low = ordered[np.maximum(known - 1, 0) // 2, columns]
-    found: Floats = (low + ordered[np.minimum(known // 2, len(rows) - 1), columns]) / 2
-    return found
+    median: Floats = (low + ordered[np.minimum(known // 2, len(rows) - 1), columns]) / 2
+    return median
 
 
 def _tamed(beyond: Floats) -> Floats:
-    """Winsorised at four times the usual deviation: what goes on is not concluded from one burst."""
+    """Winsorised at four deviations, so that one burst does not decide what persists."""
     known = beyond[~np.isnan(beyond)]
     if not len(known):
         return beyond
-    limit = max(4 * 1.4826 * float(np.median(np.abs(known))), 1e-9)
+    limit = max(MAX_DEVIATIONS * DEVIATION * float(np.median(np.abs(known))), 1e-9)
     return np.clip(beyond, -limit, limit)
 
 
 def _recent(beyond: Floats) -> Floats:
-    """At each hour, the weighted mean of it and those before it, as far as they are known; nan where it is not."""
+    """At each hour, the weighted mean of it and the known hours before it; nan where it is not known."""
     total, weight = np.zeros(len(beyond)), np.zeros(len(beyond))
     for back, share in enumerate(RECENT):
         moved = np.concatenate([np.full(back, np.nan), beyond[: len(beyond) - back]])[: len(beyond)]
@@ -150,7 +145,7 @@ def _recent(beyond: Floats) -> Floats:
 
 
 def _carry(recent: Floats, later: Floats) -> float:
-    """How much of what was beyond the usual there still was later: from none to all of it."""
+    """How much of what was beyond the normal persisted later: from none to all of it."""
     squares = float(recent @ recent)
     return min(1.0, max(0.0, float(recent @ _tamed(later)) / squares)) if squares > 0 else 0.0
 

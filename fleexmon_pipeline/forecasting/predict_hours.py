@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_model import Forecast, Rule
-from fleexmon_pipeline.forecasting.announce import judged_again, warn
+from fleexmon_pipeline.forecasting.announce import announce, hours_to_announce_again
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.issues.issue_rows import Reconciled
 from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
@@ -50,7 +50,7 @@ def predict_hour(
 
     Calling it twice, or for hours in any order, gives the same rows. Arguments as of `detection.detect.detect_hour`.
     """
-    fired = predict(connection, rules, hour, now_end=hour.ended(now).until) + warn(connection, rules, hour)
+    fired = predict(connection, rules, hour, now_end=hour.ended(now).until) + announce(connection, rules, hour)
     predictors = [rule for rule in rules if rule.source == "predictor"]
     occurrences, shadows = _record_shadows(connection, fired, hour, predictors)
     subjects = write_occurrences(connection, occurrences, source="predictor", window=hour)
@@ -61,11 +61,11 @@ def predict_hour(
 def predict_later_crossings(
     connection: Connection, rules: Sequence[Rule], since: datetime, *, known_until: datetime, run_id: str | None = None
 ) -> None:
-    """Evaluate the forecast rules again for the hours after `since` whose trust rests on the scores of hours before."""
+    """Evaluate the forecast rules again for hours after `since` whose trust depends on scores of earlier hours."""
     forecasts = [rule for rule in rules if isinstance(rule, Forecast)]
     names = [rule.name for rule in forecasts]
-    for hour in judged_again(connection, since):
-        occurrences, _ = _record_shadows(connection, warn(connection, rules, hour), hour, forecasts)
+    for hour in hours_to_announce_again(connection, since):
+        occurrences, _ = _record_shadows(connection, announce(connection, rules, hour), hour, forecasts)
         subjects = write_occurrences(connection, occurrences, source="predictor", window=hour, rules=names)
         reconcile(connection, subjects, now=known_until, since=hour.since, run=run_id)
 

@@ -1,7 +1,7 @@
-"""Predictor rules over an hour: what will be a problem if it goes on like this.
+"""Predictor rules over an hour: what will become a problem if it continues.
 
-Here: the conditions of the kinds `trend`, `spike` and `backlog`. The series they look at: `series.py`; how a rule is
-written down: `detection/rule_model.py`.
+Here: the conditions of the kinds `trend`, `spike` and `backlog`. The series they use: `series.py`; how a rule is
+written: `detection/rule_model.py`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ LISTED_ISSUES = 20  # of a backlog, in metadata
 
 
 def predict(connection: Connection, rules: Sequence[Rule], hour: Window, *, now_end: datetime) -> list[Occurrence]:
-    """What the predictor rules say of one hour, as of its end, or of `now_end` (the end of the ended slots) if earlier.
+    """Occurrences of the predictor rules in one hour, as of its end, or of `now_end` (the end of the ended slots) if
+    that is earlier.
 
-    The occurrences' slot is the last one before that end. Of a running hour:
-    - `spike` is judged by the lines so far against whole hours: what is too many already will not become fewer;
-    - `trend` is not: the rate of a few minutes is mostly chance;
-    - `backlog` is what is open at `now_end`.
+    Their slot is the last one before that end. In the current hour:
+    - `spike` compares the lines so far with whole hours: what is already too many will not become fewer;
+    - `trend` is not evaluated: the rate of a few minutes is mostly chance;
+    - `backlog` counts what is open at `now_end`.
 
-    A node is passed over where an hour that is compared was not collected in full, and where there is nothing to
-    compare with: an hour of which nothing is known is neither calm nor healthy. [] before the first slot has ended.
-    Detectors and disabled rules are passed over. Ordered by rule and subject.
+    A node is skipped where an hour that is compared was not collected in full, and where there is nothing to compare
+    with: an hour without data is neither calm nor healthy. [] before the first slot has ended. Detectors and disabled
+    rules are skipped. Ordered by rule and subject.
     """
     end = min(hour.until, now_end)
     active = [rule for rule in rules if rule.enabled and isinstance(rule, Trend | Spike | Backlog)]
@@ -47,32 +48,32 @@ def predict(connection: Connection, rules: Sequence[Rule], hour: Window, *, now_
         raise ValueError(f"predictions look at one hour, not at {hour}")
     since = hour.since - HOUR * max(_hours_before(rule) for rule in active)
     series = hourly_series(connection, Window(since, end))
-    found: list[Occurrence] = []
+    occurrences: list[Occurrence] = []
     for rule in active:
         match rule:
             case Trend():
                 firings = list(_trend(rule, series, end)) if end == hour.until else []
-                looked_at, levels = Window(hour.until - HOUR * rule.trend.hours, end), rule.where.level
+                compared, levels = Window(hour.until - HOUR * rule.trend.hours, end), rule.where.level
             case Spike():
                 firings = list(_spike(rule, series, end))
-                looked_at, levels = Window(hour.since, end), LEVELS
+                compared, levels = Window(hour.since, end), LEVELS
             case Backlog():
-                found += (occurrence(rule, firing) for firing in _backlog(connection, rule, end))
+                occurrences += (occurrence(rule, firing) for firing in _backlog(connection, rule, end))
                 continue
         if firings:
             unusual = improbable(connection, rules, rule, end)
             firings = [firing for firing in firings if firing.subject.node in unusual]
         if firings:
             nodes = [firing.subject.node or "" for firing in firings]
-            counts = read_counts(connection, looked_at)
-            samples = read_samples(connection, counts, looked_at, nodes=nodes, levels=levels)
-            slots = looked_at.length // SLOT
-            found += (occurrence(rule, each, samples.newest(each.subject, end, slots)) for each in firings)
-    return sorted(found, key=lambda each: (each.rule, str(each.subject)))
+            counts = read_counts(connection, compared)
+            samples = read_samples(connection, counts, compared, nodes=nodes, levels=levels)
+            slots = compared.length // SLOT
+            occurrences += (occurrence(rule, firing, samples.newest(firing.subject, end, slots)) for firing in firings)
+    return sorted(occurrences, key=lambda occurrence: (occurrence.rule, str(occurrence.subject)))
 
 
 def _hours_before(rule: Trend | Spike | Backlog) -> int:
-    """Hours that the rule needs beside the one it is asked for."""
+    """Hours that the rule needs besides the one it is evaluated for."""
     match rule:
         case Trend():
             return 2 * rule.trend.hours - 1
@@ -83,7 +84,7 @@ def _hours_before(rule: Trend | Spike | Backlog) -> int:
 
 
 def _per_node(series: pd.DataFrame, hours: int) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Nodes of whose last `hours` hours all is known, with these hours, oldest first."""
+    """Nodes whose last `hours` hours were all collected in full, with these hours, oldest first."""
     for node, frame in series.groupby(level="node", sort=True):
         last = frame.iloc[-hours:]
         if last["covered"].all():
@@ -91,47 +92,47 @@ def _per_node(series: pd.DataFrame, hours: int) -> Iterator[tuple[str, pd.DataFr
 
 
 def _trend(rule: Trend, series: pd.DataFrame, end: datetime) -> Iterator[Firing]:
-    hours, times, least = rule.trend.hours, rule.trend.times, rule.trend.more_than
+    hours, times, threshold = rule.trend.hours, rule.trend.times, rule.trend.more_than
     for node, frame in _per_node(series, 2 * hours):
         errors, lines = frame[list(rule.where.level)].sum(axis=1), frame["lines"]
         old_errors, old_lines = int(errors.iloc[:hours].sum()), int(lines.iloc[:hours].sum())
         new_errors, new_lines = int(errors.iloc[hours:].sum()), int(lines.iloc[hours:].sum())
         if not old_lines or not new_lines:
             continue  # an idle node has no rate; green at rest is normal
-        # Multiplied out: 3 of 100 is not more than 1.5 times 2 of 100, whatever floats make of it.
-        if new_errors * old_lines <= times * old_errors * new_lines or new_errors / new_lines <= least:
+        # Multiplied out, so that 3 of 100 is not more than 1.5 times 2 of 100, whatever floats round to.
+        if new_errors * old_lines <= times * old_errors * new_lines or new_errors / new_lines <= threshold:
             continue
         rate, before = new_errors / new_lines, old_errors / old_lines
         figures = {
-            "errors": new_errors, "total": new_lines, "rate": rate, "rateBefore": before, "threshold": least,
+            "errors": new_errors, "total": new_lines, "rate": rate, "rateBefore": before, "threshold": threshold,
             "times": times, "hours": hours,
         }  # fmt: skip
         shown = {
             "node": node, "count": str(new_errors), "total": str(new_lines), "rate": percent(rate),
-            "rate_before": percent(before), "threshold": percent(least), "hours": str(hours),
+            "rate_before": percent(before), "threshold": percent(threshold), "hours": str(hours),
         }  # fmt: skip
         yield Firing(Subject(node), end, new_errors, shown, figures)
 
 
 def _spike(rule: Spike, series: pd.DataFrame, end: datetime) -> Iterator[Firing]:
-    hours, times, least = rule.spike.hours, rule.spike.times, rule.spike.more_than
+    hours, times, threshold = rule.spike.hours, rule.spike.times, rule.spike.more_than
     for node, frame in _per_node(series, hours + 1):
         before, lines = int(frame["lines"].iloc[:-1].sum()), int(frame["lines"].iloc[-1])
         if not before:
-            continue  # twice nothing is nothing: a node that takes over the traffic would always be a spike
-        if lines * hours <= times * before or lines <= least:
+            continue  # or a node that takes over the traffic would always be a spike
+        if lines * hours <= times * before or lines <= threshold:
             continue
         mean = before / hours
-        figures = {"lines": lines, "mean": mean, "threshold": least, "times": times, "hours": hours}
+        figures = {"lines": lines, "mean": mean, "threshold": threshold, "times": times, "hours": hours}
         shown = {
             "node": node, "count": str(lines), "mean": f"{mean:,.0f}", "times": f"{lines / mean:.1f}",
-            "threshold": str(least), "hours": str(hours),
+            "threshold": str(threshold), "hours": str(hours),
         }  # fmt: skip
         yield Firing(Subject(node), end, lines, shown, figures)
 
 
 def _backlog(connection: Connection, rule: Backlog, end: datetime) -> Iterator[Firing]:
-    """About the fleet. Predictions are not counted: a backlog would feed itself."""
+    """About all nodes. Predictions are not counted, or a backlog would feed itself."""
     bounds = {"end": end, "found_by": end - rule.backlog.open_for}
     issues = connection.execute(statements("forecasting")["open_issues"], bounds).fetchall()
     if len(issues) <= rule.backlog.more_than:

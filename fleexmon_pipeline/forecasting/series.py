@@ -1,6 +1,7 @@
-"""Series of every node, hour by hour or slot by slot: lines by level, and whether they are all there.
+"""Series of every node, hour by hour or slot by slot: lines by level, and whether all were collected.
 
-Here: from counts and coverage to a frame. What is concluded from it: `predictors.py`, `forecasts.py`.
+Here: from counts and coverage to a frame. What uses it: `predictors.py`, `forecasts.py`; why frames:
+docs/decisions/0024.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from fleexmon_pipeline.window import HOUR, SLOT, Window
 
 
 def hourly_series(connection: Connection, window: Window) -> pd.DataFrame:
-    """A row for each node that is known in the window and each of its hours, indexed by (node, hour in UTC).
+    """A row for each node known in the window and each hour of it, indexed by (node, hour in UTC).
 
     Columns: `debug`, `info`, `warn`, `error`, `fatal` and `lines` (their sum), int64, 0 where nothing was logged;
     `covered`, bool: every slot of the hour that lies in the window was collected, whether it held lines or not. Zeros
-    mean silence only where `covered` is true. An hour that the window ends in counts as far as the window goes.
+    mean silence only where `covered` is true. Of an hour in which the window ends, the part within the window counts.
     """
     return _series(connection, window, [hour.since for hour in window.hours()], HOUR)
 
@@ -47,9 +48,9 @@ def _series(connection: Connection, window: Window, begins: list[datetime], step
         frame = table.reindex(index=index, columns=[*LEVELS], fill_value=0).astype("int64")
     frame["lines"] = frame[[*LEVELS]].sum(axis=1)
     due = {begin: Window(begin, begin + step).overlap(window).length // SLOT for begin in begins}
-    known = {(row["node"], row["begin"]): row["slots"] for row in slots}
+    collected = {(row["node"], row["begin"]): row["slots"] for row in slots}
     frame["covered"] = [
-        due[begin] > 0 and known.get((node, begin), 0) == due[begin]
+        due[begin] > 0 and collected.get((node, begin), 0) == due[begin]
         for node, begin in ((node, begin) for node in nodes for begin in begins)
     ]
     return frame

@@ -1,4 +1,4 @@
-"""A candidate compared with the baseline where it is known what should come of it: issues found, and issues made up.
+"""A candidate compared with the baseline where the right verdict is known: issues found, and false ones.
 
 Deployments of replays (those that diverge, those that do not, and none at all: A/A) and of the tests' made-up shop,
 watched as rules of kind divergence do, through `comparison.judge`, with counts from memory.
@@ -29,7 +29,7 @@ from fleexmon_pipeline_tests.comparison import two_nodes
 PAIR = ("--nodes", ",".join(COLOURS), "--scale", "0.3")
 HARD, QUIET = Setting("pair-hard", PAIR), Setting("pair-quiet", (*PAIR, "--mode", "quiet"))
 EVERY = 12 * HOUR  # one A/A
-BEFORE = 3 * SLOT  # an incident that began so shortly before is no harmless deployment
+BEFORE = 3 * SLOT  # an incident that began so shortly before makes a deployment not harmless
 Counted = tuple[int, str, str, str, int]  # slot, node, resolved pattern, level, lines; ascending
 Verdicts = list[tuple[Window, Verdict]]
 
@@ -59,7 +59,9 @@ class Scores:
 
 def measure(seeds: Sequence[int], *, shops: int, cache: Path = CACHE) -> Table:
     """`shops`: of how many seeds; replays are left out where the outside material is not."""
-    table = Table("compare: deployments watched for two hours", "counts from memory; issues: any of four looks fails")
+    table = Table(
+        "compare: deployments watched for two hours", "counts from memory; issues: one of four comparisons fails"
+    )
     scores: defaultdict[str, Scores] = defaultdict(Scores)
     for seed in seeds if script() else ():
         for setting in (HARD, QUIET):
@@ -67,19 +69,19 @@ def measure(seeds: Sequence[int], *, shops: int, cache: Path = CACHE) -> Table:
                 scores[what].add(verdicts)
     for seed in range(seeds[0], seeds[0] + shops):
         for what, change in SHOP.items():
-            told = two_nodes.lines(seed, change)
+            lines = two_nodes.lines(seed, change)
             rows = sorted(
-                (slot_number(two_nodes.at(slot)), node, pattern, level, n) for node, pattern, level, slot, n in told
+                (slot_number(two_nodes.at(slot)), node, pattern, level, n) for node, pattern, level, slot, n in lines
             )
             scores[f"shop, {what}"].add(watched(rows, two_nodes.NOON, "green"))
-    table.rows = [found.row(what) for what, found in sorted(scores.items())]
+    table.rows = [score.row(what) for what, score in sorted(scores.items())]
     return table
 
 
-def watched(rows: Sequence[Counted], at: datetime, candidate: str, known: Collection[str] = ()) -> Verdicts:
-    """Every look at a deployment. `known`: patterns from before the past."""
+def watched(rows: Sequence[Counted], at: datetime, candidate: str, known_before: Collection[str] = ()) -> Verdicts:
+    """Every comparison after a deployment. `known_before`: patterns from before the past."""
     baseline = _other(candidate)
-    found: Verdicts = []
+    verdicts: Verdicts = []
     for window in compared_windows(Deployment(candidate, "1.0.0", at, "bench", "line"), AFTER):
         wide, since = bucket_of(window) // SLOT, slot_number(window.since)
         past = (since - max(rows[0][0], since - PAST // SLOT)) // wide
@@ -92,27 +94,27 @@ def watched(rows: Sequence[Counted], at: datetime, candidate: str, known: Collec
             slots[key] += 1
         every = ((*key, lines, slots[key]) for key, lines in counts.items())
         pair = pair_of(every, baseline, candidate, past=past, buckets=-(-window.length // (wide * SLOT)))
-        outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known)
-        found.append((window, outcome.verdict))
-    return found
+        outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known_before)
+        verdicts.append((window, outcome.verdict))
+    return verdicts
 
 
 def _other(node: str) -> str:
-    return next(each for each in COLOURS if each != node)
+    return next(colour for colour in COLOURS if colour != node)
 
 
 # -- replays --------------------------------------------------------------------------------------------------------
 
 
 def _of_replay(made: Replay) -> Iterator[tuple[str, Verdicts]]:
-    """Deployments of the scored week, and pretended ones where nothing was."""
+    """Deployments of the scored week, and pretended ones where there was none."""
     end = made.first + made.slots
     rows = [(slot, node, resolved(made, pattern, end), level, lines) for slot, node, pattern, level, lines in made.rows]
     came: dict[str, int] = {}
     for slot, _, pattern, *_ in rows:
         came.setdefault(pattern, slot)
-    incidents = [(each["kind"], each["node"], *_stretch(each)) for each in made.truth["incidents"]]
-    deploys = [(each["node"], *_stretch(each)) for each in made.truth["not_incidents"] if each["kind"] == "deploy"]
+    incidents = [(one["kind"], one["node"], *_span(one)) for one in made.truth["incidents"]]
+    deploys = [(one["node"], *_span(one)) for one in made.truth["not_incidents"] if one["kind"] == "deploy"]
 
     def quiet(at: datetime) -> bool:
         return not any(begin < at + AFTER and at - BEFORE < over for *_, begin, over in incidents)
@@ -134,8 +136,8 @@ def _of_replay(made: Replay) -> Iterator[tuple[str, Verdicts]]:
             yield "replay, A/A", look(at, COLOURS[count % 2])
 
 
-def _stretch(each: dict[str, Any]) -> tuple[datetime, datetime]:
-    begin, over = (datetime.fromisoformat(each[name]) for name in ("start", "end"))
+def _span(incident: dict[str, Any]) -> tuple[datetime, datetime]:
+    begin, over = (datetime.fromisoformat(incident[name]) for name in ("start", "end"))
     return begin, over
 
 

@@ -1,6 +1,7 @@
 """Forecasts on replays with a known truth: do intervals hold, and are ramps announced before they cross a threshold?
 
-From counts in memory, through what the stage calls for each node and hour. Made on seeds 0 to 11: report on others.
+From counts in memory, through the functions that the stage calls for each node and hour. Tuned on seeds 0 to 11:
+report on others.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ LONG = 2.0  # hours that a ramp takes to cross, to be announced at all
 
 
 @dataclass(frozen=True)
-class Said:
+class Announcement:
     seed: int
     node: str
-    hour: int  # that it was said at the end of
+    hour: int  # at whose end it was made
     during: str  # kind of incident, or "calm"
     low: float
     high: float
@@ -49,30 +50,30 @@ class Said:
 @dataclass
 class Scores:
     node_days: float = 0.0
-    said: list[Said] = field(default_factory=list)
-    firsts: list[Said] = field(default_factory=list)  # one an issue
+    announced: list[Announcement] = field(default_factory=list)
+    firsts: list[Announcement] = field(default_factory=list)  # one per issue
     ramps: list[tuple[float, float | None]] = field(
         default_factory=list
-    )  # hours it takes; hours before, None: not said
+    )  # hours it takes; hours announced ahead, None: not announced
     held: Counter[str] = field(default_factory=Counter)
     forecast: Counter[str] = field(default_factory=Counter)
 
     def row(self, what: str, seeds: int) -> Row:
         long = [before for takes, before in self.ramps if takes >= LONG]
-        told = [before for before in long if before is not None]
+        ahead = [before for before in long if before is not None]
         short = [before for takes, before in self.ramps if takes < LONG]
-        came = sum(each.came_true for each in self.firsts)
+        came = sum(first.came_true for first in self.firsts)
         return {
             "what": what,
             "seeds": seeds,
-            "long_ramps_told": f"{len(told)} of {len(long)}",
-            "before_h": f"{median(told):.1f}" if told else "-",
-            "short_ramps_told": f"{sum(each is not None for each in short)} of {len(short)}",
+            "long_ramps_told": f"{len(ahead)} of {len(long)}",
+            "before_h": f"{median(ahead):.1f}" if ahead else "-",
+            "short_ramps_told": f"{sum(before is not None for before in short)} of {len(short)}",
             "issues": len(self.firsts),
             "came_true": came,
             "wrong_a_node_day": f"{(len(self.firsts) - came) / self.node_days:.4f}",
             "each_hour_in_interval": _share(
-                sum(s.came_true and s.low <= (s.actual or 0) for s in self.said), len(self.said)
+                sum(one.came_true and one.low <= (one.actual or 0) for one in self.announced), len(self.announced)
             ),
             "lines_held": _share(self.held["lines"], self.forecast["lines"]),
             "error_rates_held": _share(self.held["error-rate"], self.forecast["error-rate"]),
@@ -85,20 +86,20 @@ def _share(part: int, whole: int) -> str:
 
 def measure(seeds: Sequence[int], settings: Sequence[Setting]) -> Table:
     table = Table(
-        "forecasts: intervals, and ramps told before they cross", "through the stage's functions, from memory"
+        "forecasts: intervals, and ramps announced before they cross", "through the stage's functions, from memory"
     )
     for setting in settings:
         scores = Scores()
         for seed in seeds:
             _add(scores, seed, *counted(seed, setting))
         table.rows.append(scores.row(setting.name, len(seeds)))
-        wrong = Counter(each.during for each in scores.firsts if not each.came_true)
+        wrong = Counter(first.during for first in scores.firsts if not first.came_true)
         table.note += f"\n  {setting.name}: wrong during {dict(wrong)}"
     return table
 
 
 def counted(seed: int, setting: Setting) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Truth, and lines by (node, slot) and level, in the form of `slot_series`."""
+    """The truth, and lines by (node, slot) and level, as from `slot_series`."""
     source = script()
     if source is None:
         raise FileNotFoundError("shared/replay/incident_replay.py is not here")
@@ -118,13 +119,13 @@ def counted(seed: int, setting: Setting) -> tuple[dict[str, Any], pd.DataFrame]:
 
 
 def _add(scores: Scores, seed: int, truth: dict[str, Any], slots: pd.DataFrame) -> None:
-    (rule,) = (each for each in load_rules().rules if each.name == "high-error-rate" and isinstance(each, Ratio))
+    (rule,) = (rule for rule in load_rules().rules if rule.name == "high-error-rate" and isinstance(rule, Ratio))
     hourly = slots.groupby([pd.Grouper(level="node"), pd.Grouper(level="hour", freq="h")]).sum().assign(covered=True)
     for node in truth["nodes"]:
         hours = hourly.loc[node]
         series = NodeSeries(node, hours, slots.loc[node], {})
-        incidents = [each for each in truth["incidents"] if each["node"] == node]
-        said: list[Said] = []
+        incidents = [incident for incident in truth["incidents"] if incident["node"] == node]
+        announced: list[Announcement] = []
         for hour in range(FROM_DAY * 24, len(hours) - max(HORIZONS)):
             for row in series.forecasts(series.first + hour * HOUR, [rule]):
                 if row["figures"] is None:
@@ -132,12 +133,14 @@ def _add(scores: Scores, seed: int, truth: dict[str, Any], slots: pd.DataFrame) 
                     continue
                 end = series.first + hour * HOUR
                 actual, _ = first_crossed(hourly, node, end, row["horizon"], row["figures"].obj)
-                during = [each["kind"] for each in incidents if _begins(each) < end <= _ends(each) + HOUR]
-                said.append(Said(seed, node, hour, (during or ["calm"])[0], row["low"], row["high"], actual))
+                during = [one["kind"] for one in incidents if _begins(one) < end <= _ends(one) + HOUR]
+                announced.append(
+                    Announcement(seed, node, hour, (during or ["calm"])[0], row["low"], row["high"], actual)
+                )
         scores.node_days += (len(hours) - FROM_DAY * 24 - max(HORIZONS)) / 24
-        scores.said += said
-        scores.firsts += _one_an_issue(said)
-        scores.ramps += _ramps(hours, incidents, rule, said)
+        scores.announced += announced
+        scores.firsts += _one_per_issue(announced)
+        scores.ramps += _ramps(hours, incidents, rule, announced)
 
 
 def _held(scores: Scores, row: dict[str, Any], hours: pd.DataFrame) -> None:
@@ -152,30 +155,30 @@ def _held(scores: Scores, row: dict[str, Any], hours: pd.DataFrame) -> None:
     scores.held[subject] += bool(row["low"] <= actual <= row["high"])
 
 
-def _one_an_issue(said: Sequence[Said]) -> Iterator[Said]:
+def _one_per_issue(announced: Sequence[Announcement]) -> Iterator[Announcement]:
     last = -GRACE - 1
-    for each in said:
-        if each.hour - last > GRACE:
-            yield each
-        last = each.hour
+    for announcement in announced:
+        if announcement.hour - last > GRACE:
+            yield announcement
+        last = announcement.hour
 
 
 def _ramps(
-    hours: pd.DataFrame, incidents: Sequence[dict[str, Any]], rule: Ratio, said: Sequence[Said]
+    hours: pd.DataFrame, incidents: Sequence[dict[str, Any]], rule: Ratio, announced: Sequence[Announcement]
 ) -> Iterator[tuple[float, float | None]]:
     """A ramp crosses in the middle of the first hour of which more than the threshold are errors; those that never do
-    are passed over. Told is what was said before that hour begins."""
+    are skipped. An announcement counts if it was made before that hour begins."""
     first = hours.index[0].to_pydatetime()
     above = (hours["error"] + hours["fatal"] > rule.ratio.more_than * hours["lines"]) & (
         hours["lines"] > rule.ratio.total_more_than
     )
-    for each in incidents:
-        if each["kind"] == "slow_ramp":
-            begin, end = ((moment(each) - first) / HOUR for moment in (_begins, _ends))
+    for incident in incidents:
+        if incident["kind"] == "slow_ramp":
+            begin, end = ((moment(incident) - first) / HOUR for moment in (_begins, _ends))
             crossed = next((hour for hour in range(int(begin), int(end) + 1) if above.iloc[hour]), None)
             if crossed is not None:
-                told = [one.hour for one in said if begin < one.hour <= crossed]
-                yield crossed + 0.5 - begin, crossed + 0.5 - min(told) if told else None
+                hours_before = [one.hour for one in announced if begin < one.hour <= crossed]
+                yield crossed + 0.5 - begin, crossed + 0.5 - min(hours_before) if hours_before else None
 
 
 def _begins(incident: dict[str, Any]) -> datetime:

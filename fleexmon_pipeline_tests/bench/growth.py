@@ -1,7 +1,7 @@
 """Whether a line costs more where many are stored: one hour's collection, first with few rows in the table, then many.
 
-The rows that are there already lie in the weeks before, a day's lines spread over the day as those of a node are, with
-ids like ours. They are made by the server, since collecting 10 million would take longer than all other measurements.
+The rows already there lie in the weeks before, spread over each day as those of a node are, with ids like ours. The
+server makes them, since collecting 10 million would take longer than all other measurements.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _measure(tables: Sequence[int], rounds: int) -> list[Row]:
 def _fill(url: str, size: int) -> None:
     """`size` rows in the 30 days before SINCE, and the server at rest."""
     with connect(url) as connection:
-        asked = {"rows": size, "since": SINCE - 30 * DAY, "step": timedelta(days=30) / (size + 1)}
-        connection.execute(_FILL, asked)
+        params = {"rows": size, "since": SINCE - 30 * DAY, "step": timedelta(days=30) / (size + 1)}
+        connection.execute(_FILL, params)
         connection.execute('VACUUM (ANALYZE) "LogEntry"')
         connection.execute("CHECKPOINT")

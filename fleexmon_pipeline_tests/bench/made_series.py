@@ -1,6 +1,6 @@
-"""Series of counts with a known truth: three weeks of slots, one anomaly or two, and what looks like one.
+"""Series of counts with a known truth: three weeks of slots, one or two anomalies, and what looks like one.
 
-Here: how they are made, from a seed. What detectors make of them: `series.py`. The kinds are those of the Numenta
+Here: how they are made, from a seed. How detectors do on them: `series.py`. The kinds are those of the Numenta
 benchmark's sets; its files are not on every machine, and hold rates and temperatures where logs hold counts.
 """
 
@@ -22,14 +22,14 @@ FIRST = slot_number(datetime(2026, 6, 1, tzinfo=UTC))  # a Monday
 
 KINDS = {
     "burst": "30 to 60 minutes of 3 to 5 times the lines, twice",
-    "shift": "from then on twice the lines",
+    "shift": "twice the lines from some slot on",
     "ramp": "8 hours in which lines climb to three times, twice",
     "drop": "3 hours without a line, twice",
-    "missing": "two stretches of 4 hours that nobody knows of; and a burst",
+    "missing": "two gaps of 4 hours; and a burst",
     "noisy": "counts that stray by 70 %; two bursts",
     "trend": "4 % more every day; two bursts",
     "nightly": "every night 15 minutes of 4 times the lines; and a burst",
-    "one-off": "two slots of 5 times the lines, hours apart, which are nothing; and a burst",
+    "one-off": "two slots of 5 times the lines, hours apart, which are no anomaly; and a burst",
     "calm": "none",
 }
 _BURSTS = {"burst": 2, "missing": 1, "noisy": 2, "trend": 2, "nightly": 1, "one-off": 1}
@@ -37,7 +37,7 @@ _BURSTS = {"burst": 2, "missing": 1, "noisy": 2, "trend": 2, "nightly": 1, "one-
 
 @dataclass(frozen=True)
 class Made:
-    """`counts` of slots numbered from FIRST; `windows`: where an anomaly is to be found, from its first slot on."""
+    """`counts` of slots numbered from FIRST; `windows`: where an anomaly should be found, from its first slot."""
 
     seed: int
     counts: npt.NDArray[np.int64]
@@ -90,15 +90,15 @@ def make(kind: str, seed: int) -> Made:
 
 
 def _drifting(chance: np.random.Generator, slots: int) -> npt.NDArray[np.float64]:
-    """What load does by itself: a tenth up or down, for an hour or so."""
-    steps, found, now = chance.normal(0, 0.1, slots), np.zeros(slots), 0.0
+    """How load drifts: a tenth up or down, for an hour or so."""
+    steps, drift, now = chance.normal(0, 0.1, slots), np.zeros(slots), 0.0
     for slot in range(slots):
         now = 0.92 * now + 0.39 * steps[slot]
-        found[slot] = now
-    return found
+        drift[slot] = now
+    return drift
 
 
 def _places(chance: np.random.Generator) -> list[int]:
-    """Begins in the scored days, two days apart or more, at any time of day."""
+    """Starts in the scored days, two days apart or more, at any time of day."""
     days = chance.permutation(np.arange(SCORED_FROM // A_DAY, DAYS - 1, 2))
     return [int(day * A_DAY + chance.integers(0, A_DAY)) for day in days]

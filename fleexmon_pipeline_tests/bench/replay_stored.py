@@ -19,7 +19,7 @@ from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.forecasting.announce import warn
+from fleexmon_pipeline.forecasting.announce import announce
 from fleexmon_pipeline.forecasting.forecasts import make_forecasts
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile, write_occurrences
@@ -71,8 +71,8 @@ def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dic
             make_forecasts(connection, rules, window, now=window.until)  # each as of its hour's end
             for hour in window.hours():
                 detect_hour(connection, hour, rules, now=hour.until, known_until=hour.until)
-                foreseen = predict(connection, rules, hour, now_end=hour.until) + warn(connection, rules, hour)
-                subjects = write_occurrences(connection, foreseen, source="predictor", window=hour)
+                predictions = predict(connection, rules, hour, now_end=hour.until) + announce(connection, rules, hour)
+                subjects = write_occurrences(connection, predictions, source="predictor", window=hour)
                 reconcile(connection, subjects | open_subjects(connection), now=hour.until, since=hour.since)
             rows = connection.execute(ISSUES.encode()).fetchall()
     for row in rows:

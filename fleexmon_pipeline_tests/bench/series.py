@@ -2,13 +2,13 @@
 
 Here: what is measured, and how. How series are made: `made_series.py`. Nothing was tuned on them: report on any seeds.
 
-A series is judged twice: as the errors of a node that says other things as well (`kind: rate` on errors), and as all
-that a node says (rates on volume, silence). Its baselines: three standard deviations from the mean of the last 24
+A series is evaluated twice: as the errors of a node that logs other things too (`kind: rate` on errors), and as all
+that a node logs (rates on volume, silence). Its baselines: three standard deviations from the mean of the last 24
 hours; and a Poisson count around the mean of the same slot, and its neighbours, of the last 7 days, at one in 100,000.
 
-Scored as NAB's standard profile does. What is flagged first in a window counts 1 at its begin, falling to 0 at its end
+Scored as NAB's standard profile does. The first flag in a window counts 1 at its start, falling to 0 at its end
 (a sigmoid); a window without a flag counts -1; flags outside, those less than an hour apart being one, -0.11 each, less
-just after a window. 0 is a detector that says nothing, 100 one that flags every window at once and nothing else. Unlike
+just after a window. 0 is a detector that never fires, 100 one that flags every window at once and nothing else. Unlike
 NAB's, windows begin with the anomaly, since the truth is known, and flags that last are one alarm.
 """
 
@@ -77,7 +77,7 @@ class Score:
 
 
 def _earliness(where: float) -> float:
-    """NAB's sigmoid: .99 at -1, the begin of a window, 0 at its end, down to -1 after it."""
+    """NAB's sigmoid: 0.99 at -1, the start of a window, 0 at its end, down to -1 after it."""
     return 2 / (1 + exp(min(5 * where, 50.0))) - 1
 
 
@@ -113,7 +113,7 @@ def _row(kind: str, scores: Mapping[str, Score]) -> Row:
 
 
 def as_errors(made: Made) -> Flags:
-    """One error of a node, amid other lines that come steadily."""
+    """One error of a node, among other lines that come steadily."""
     other = np.random.default_rng([made.seed, 1]).poisson(OTHER_LINES, made.slots)
     wanted = [
         rule for rule in _shipped() if isinstance(rule, Rate) and rule.where.level and "error" in rule.where.level
@@ -122,7 +122,7 @@ def as_errors(made: Made) -> Flags:
 
 
 def as_volume(made: Made) -> Flags:
-    """The one thing that a node says."""
+    """The only thing that a node logs."""
     wanted = [
         rule
         for rule in _shipped()
@@ -138,23 +138,23 @@ def _shipped() -> Iterator[Detector]:
             yield rule
 
 
-def _judged(made: Made, rules: Sequence[Detector], said: Sequence[tuple[str, str, npt.NDArray[np.int64]]]) -> Flags:
+def _judged(made: Made, rules: Sequence[Detector], lines: Sequence[tuple[str, str, npt.NDArray[np.int64]]]) -> Flags:
     """Day by day, as `history.read_scenes` and `evaluate` do with what is stored."""
-    asked = {each for rule in rules for each in asked_by(rule)}
-    total = np.sum([counts for _, _, counts in said], axis=0)
+    wanted = {series for rule in rules for series in asked_by(rule)}
+    total = np.sum([counts for _, _, counts in lines], axis=0)
     rows = [
         (FIRST + int(slot), pattern, level, int(counts[slot]))
-        for pattern, level, counts in said
+        for pattern, level, counts in lines
         for slot in np.flatnonzero(counts * made.known)
     ]
-    templates = {pattern: pattern for pattern, _, _ in said}
+    templates = {pattern: pattern for pattern, _, _ in lines}
     empty, flags = (total == 0) & made.known, np.zeros(made.slots, bool)
     for day in range(A_DAY, made.slots, A_DAY):
         begin, until = day + SETTLED // SLOT, min(day + SETTLED // SLOT + A_DAY, made.slots)
         since, past = begin - LOOK_BACK // SLOT, slice(max(0, day - HISTORY // SLOT), day)
         before = grid("node", FIRST + past.start, day - past.start, rows, made.known[past], empty[past])
         now = grid("node", FIRST + since, until - since, rows, made.known[since:until], empty[since:until])
-        scene = Scene(now, learn(before, asked), FIRST, templates, dict.fromkeys(templates, FIRST))
+        scene = Scene(now, learn(before, wanted), FIRST, templates, dict.fromkeys(templates, FIRST))
         for _, finding in judge(rules, scene, [slot_start(FIRST + slot + 1) for slot in range(begin, until)]):
             flags[since + finding.slot] = True
     return flags
@@ -186,6 +186,6 @@ def seasonal_poisson(made: Made) -> Flags:
 
 
 def _poisson_tail(count: int, mean: float) -> float:
-    """The chance of so many or more, or of so few or fewer: the smaller."""
+    """The chance of that many or more, or of that few or fewer, whichever is smaller."""
     chances = np.exp(np.cumsum(np.concatenate([[-mean], np.log(mean / np.arange(1, count + 1))])))
     return float(min(chances.sum(), 1 - chances[:-1].sum()))

@@ -75,7 +75,7 @@ def test_marking_twice_is_marking_once(database: Database) -> None:
 
         assert mark(connection, deployed("1.5.0", NOON + HOUR)) is None
         assert mark(connection, deployed("1.4.2", NOON + 2 * HOUR)) is None, "rolled back"
-        assert [each.version for each in deployments(connection, ALWAYS)] == ["1.4.2", "1.5.0", "1.4.2"]
+        assert [deployment.version for deployment in deployments(connection, ALWAYS)] == ["1.4.2", "1.5.0", "1.4.2"]
         assert deployments(connection, ALWAYS, nodes=["blue"]) == []
 
 
@@ -89,9 +89,9 @@ def test_hours_that_are_read_in_any_order_tell_the_same(database: Database) -> N
             connection.execute('DELETE FROM "Deployment"')
             for place in order:
                 mark(connection, story[place])
-            found = deployments(connection, ALWAYS)
+            deployed = deployments(connection, ALWAYS)
 
-            assert [(each.version, each.at, each.until) for each in found] == [
+            assert [(deployment.version, deployment.at, deployment.until) for deployment in deployed] == [
                 ("1.5.0", NOON + 5 * HOUR, None), ("1.4.2", NOON, NOON + 5 * HOUR),
             ]  # fmt: skip
 
@@ -111,18 +111,21 @@ def test_lines_that_name_several_versions_announce_none() -> None:
     def row(node: str, minute: int, message: str) -> dict[str, Any]:
         return {"node": node, "timestamp": NOON + timedelta(minutes=minute), "message": message}
 
-    found = announced([
+    deployed = announced([
         row("green", 1, "Deploying release 1.4.2, draining"), row("green", 4, "Release 1.4.2 is up after 4 ms"),
         row("blue", 1, "started plugin v1.0.0"), row("blue", 2, "started plugin v2.0.0"),
         row("red", 1, "started plugin v1.0.0"), row("red", 40, "started mailer v2.0.0"),
     ], WINDOW)  # fmt: skip
 
     one = NOON + timedelta(minutes=1)
-    assert [(each.node, each.version, each.at) for each in found] == [("green", "1.4.2", one), ("red", "1.0.0", one)]
+    assert [(deployment.node, deployment.version, deployment.at) for deployment in deployed] == [
+        ("green", "1.4.2", one),
+        ("red", "1.0.0", one),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("versions_by_slot", "expected"),
     [
         (["1.0.0", "1.0.0", "1.1.0", "1.1.0"], [("1.1.0", 2)]),
         (["1.0.0", "1.0.0", "1.0.0", "1.0.0"], []),
@@ -132,14 +135,18 @@ def test_lines_that_name_several_versions_announce_none() -> None:
         (["blue", "blue", "green", "green"], []),
     ],
 )
-def test_metadata_that_changes_for_good_is_a_deployment(told: list[str], expected: list[tuple[str, int]]) -> None:
+def test_metadata_that_changes_for_good_is_a_deployment(
+    versions_by_slot: list[str], expected: list[tuple[str, int]]
+) -> None:
     rows = [
         {"node": "green", "timestamp": at(slot), "metadata": {"version": version, "other": 1}}
-        for slot, versions in enumerate(told)
+        for slot, versions in enumerate(versions_by_slot)
         for version in versions.split()
     ]
 
-    assert [(each.version, each.at) for each in changed(rows)] == [(version, at(slot)) for version, slot in expected]
+    assert [(deployment.version, deployment.at) for deployment in changed(rows)] == [
+        (version, at(slot)) for version, slot in expected
+    ]
 
 
 def tell(connection: Connection, slot: int, pattern: str, message: str, metadata: dict[str, Any] | None = None) -> None:
@@ -165,12 +172,15 @@ def test_a_start_line_and_metadata_are_noticed_once(database: Database) -> None:
         for slot, version in enumerate(["1.4.2", "1.4.2", "1.5.0", "1.5.0"], start=3):
             tell(connection, slot, "request", "GET /", {"version": version})
 
-        found = notice(connection, Window(NOON, NOON + HOUR))
+        deployed = notice(connection, Window(NOON, NOON + HOUR))
         once = database.fingerprint('"Deployment"')
         again = notice(connection, Window(NOON, NOON + HOUR))
 
-    assert [(each.version, each.source) for each in found] == [("1.4.2", "line"), ("1.5.0", "metadata")]
-    assert found[0].at == at(2) + timedelta(seconds=30)
+    assert [(deployment.version, deployment.source) for deployment in deployed] == [
+        ("1.4.2", "line"),
+        ("1.5.0", "metadata"),
+    ]
+    assert deployed[0].at == at(2) + timedelta(seconds=30)
     assert again == []
     assert database.fingerprint('"Deployment"') == once
 
@@ -186,16 +196,16 @@ def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database:
         none = check_deployments(compare_newest(connection, live=None, now=WINDOW.until))
         mark(connection, deployed())
         early = check_deployments(compare_newest(connection, live=None, now=NOON + HOUR / 3))
-        found = check_deployments(compare_newest(connection, live="blue", now=WINDOW.until))
+        result = check_deployments(compare_newest(connection, live="blue", now=WINDOW.until))
         late = check_deployments(compare_newest(connection, live="blue", now=NOON + timedelta(days=2)))
 
     assert none.passed
     assert none.description == "no deployment in the last day"
     assert early.passed
     assert "will be compared half an hour after the deployment" in str(early.description)
-    assert not found.passed
-    assert found.description == "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC"
-    assert "`[x](http://evil) \\| <num>`" in str(found.metadata["details"].value)
+    assert not result.passed
+    assert result.description == "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC"
+    assert "`[x](http://evil) \\| <num>`" in str(result.metadata["details"].value)
     assert late.passed
 
 
@@ -206,11 +216,11 @@ def test_a_restart_of_blue_does_not_hide_what_came_to_green(database: Database) 
         mark(connection, deployed())
         mark(connection, deployed(node="blue", when=NOON + HOUR))
 
-        found = check_deployments(compare_newest(connection, live=None, now=WINDOW.until))
+        result = check_deployments(compare_newest(connection, live=None, now=WINDOW.until))
 
-    assert not found.passed
-    assert str(found.description).endswith("fail: green 1.4.2, deployed 2026-11-20 12:00 UTC")
-    assert "1.4.1" not in str(found.description)
+    assert not result.passed
+    assert str(result.description).endswith("fail: green 1.4.2, deployed 2026-11-20 12:00 UTC")
+    assert "1.4.1" not in str(result.description)
 
 
 def test_who_is_compared_where_the_candidate_is_live_or_unknown(database: Database) -> None:
@@ -230,8 +240,8 @@ def test_a_comparison_that_the_database_refuses_is_a_sentence(database: Database
     with database.connect() as connection:
         connection.execute('DROP TABLE "Deployment"')
 
-        found = compare_newest(connection, live=None, now=WINDOW.until)
+        newest = compare_newest(connection, live=None, now=WINDOW.until)
 
-        assert found[0].sentence == "could not be compared: UndefinedTable"
+        assert newest[0].sentence == "could not be compared: UndefinedTable"
         assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
-    assert check_deployments(found).passed
+    assert check_deployments(newest).passed

@@ -31,7 +31,7 @@ def after(change: dict[tuple[str, str], float], *, node: str = "green", times: f
 
 
 def of(outcome: Outcome, pattern: str) -> tuple[str, str]:
-    return next((each.status, each.weight) for each in outcome.patterns if each.pattern == pattern)
+    return next((one.status, one.weight) for one in outcome.patterns if one.pattern == pattern)
 
 
 def test_the_same_software_seldom_fails() -> None:
@@ -145,9 +145,9 @@ def test_without_a_past_a_frequency_alone_fails_nothing_but_new_errors_do() -> N
 
 
 @pytest.mark.parametrize(
-    ("hours", "said"), [(0.5, "the window is too short"), (1.0, "too little data: blue has 0 lines")]
+    ("hours", "reason"), [(0.5, "the window is too short"), (1.0, "too little data: blue has 0 lines")]
 )
-def test_too_little_is_inconclusive(hours: float, said: str) -> None:
+def test_too_little_is_inconclusive(hours: float, reason: str) -> None:
     outcome = compare(
         pair_of([("green", "a", "info", 0, 500, 6)], "blue", "green", past=0, buckets=round(hours * 2)),
         baseline="blue",
@@ -155,7 +155,7 @@ def test_too_little_is_inconclusive(hours: float, said: str) -> None:
     )
 
     assert outcome.verdict == "inconclusive"
-    assert outcome.reasons[0].startswith(said)
+    assert outcome.reasons[0].startswith(reason)
 
 
 def test_the_past_compared_with_itself_fails_at_most_as_promised() -> None:
@@ -172,11 +172,11 @@ def test_incidents_of_the_past_are_no_measure_of_what_is_usual() -> None:
         return rates | ({("declined", "error"): 20.0} if bad else {})
 
     rows = pair(11, incidents)
-    bad = {each for each in range(240) if (each - 240) * 6 % 288 < 24}
+    bad = {bucket for bucket in range(240) if (bucket - 240) * 6 % 288 < 24}
     calibration = compare(rows, baseline="blue", candidate="green").calibration
 
     assert pair(11).disturbed == frozenset()
-    assert rows.disturbed == {each + beside for each in bad for beside in (-1, 0, 1)} - {-1}
+    assert rows.disturbed == {bucket + beside for bucket in bad for beside in (-1, 0, 1)} - {-1}
     assert calibration.spread[rows.keys.index(("declined", "error"))] < 0.2
     assert calibration.windows == 46, "of 60; each of the five touches three, the first two"
 
@@ -195,11 +195,11 @@ def test_a_known_error_is_found_after_a_week_of_incidents() -> None:
 
 @given(st.lists(st.floats(0, 1), max_size=40))
 def test_corrected_chances_ascend_with_the_chances_and_are_no_smaller(chances: list[float]) -> None:
-    found = corrected(np.array(chances))
+    rates = corrected(np.array(chances))
 
-    assert all(one >= own * (1 - 1e-9) for one, own in zip(found, chances, strict=True))
-    assert all(found[a] <= found[b] for a, b in pairwise(np.argsort(chances)))
-    assert all(found <= 1)
+    assert all(one >= own * (1 - 1e-9) for one, own in zip(rates, chances, strict=True))
+    assert all(rates[a] <= rates[b] for a, b in pairwise(np.argsort(chances)))
+    assert all(rates <= 1)
 
 
 @given(
@@ -219,7 +219,7 @@ def test_any_counts_have_a_verdict(rows: list[tuple[str, str, str, int, int, int
 
     assert outcome.verdict in ("pass", "marginal", "fail", "inconclusive")
     assert outcome.reasons
-    assert all(0 <= each.chance <= 1 and np.isfinite(each.expected) for each in outcome.patterns)
+    assert all(0 <= one.chance <= 1 and np.isfinite(one.expected) for one in outcome.patterns)
 
 
 def test_what_floods_does_not_make_everything_else_rare() -> None:

@@ -24,12 +24,12 @@ def test_a_new_error_fails_with_the_rows_behind_it(database: Database) -> None:
         store(connection, lines(1, new_error, days=3))
         connection.execute('UPDATE "LogPatternCount" SET samples = %s WHERE pattern = %s', [[row], "schema"])
 
-        found = compare_nodes(connection, WINDOW, "blue", "green")
+        comparison = compare_nodes(connection, WINDOW, "blue", "green")
 
-    assert found.outcome.verdict == "fail"
-    assert found.templates["schema"] == "the schema of <num>"
-    assert found.evidence["schema", "error"][0] == row
-    assert found.outcome.calibration.calibrated
+    assert comparison.outcome.verdict == "fail"
+    assert comparison.templates["schema"] == "the schema of <num>"
+    assert comparison.evidence["schema", "error"][0] == row
+    assert comparison.outcome.calibration.calibrated
 
 
 def test_the_same_twice_and_of_a_part_of_the_past(database: Database) -> None:
@@ -52,12 +52,10 @@ def test_a_pattern_that_merged_counts_as_what_it_became(database: Database) -> N
     with database.connect() as connection:
         store(connection, lines(3, renamed, days=3))
         before = {
-            each.pattern: each.status for each in compare_nodes(connection, WINDOW, "blue", "green").outcome.patterns
+            one.pattern: one.status for one in compare_nodes(connection, WINDOW, "blue", "green").outcome.patterns
         }
         connection.execute("""UPDATE "LogPattern" SET "aliasOf" = 'declined' WHERE id = 'order'""")
-        after = {
-            each.pattern: each.status for each in compare_nodes(connection, WINDOW, "blue", "green").outcome.patterns
-        }
+        after = {one.pattern: one.status for one in compare_nodes(connection, WINDOW, "blue", "green").outcome.patterns}
 
     assert before["order"] == "unknown"
     assert "order" not in after
@@ -72,11 +70,11 @@ def test_what_any_node_had_long_before_is_not_unknown(database: Database) -> Non
             [at(-288 * 20), "worker", "schema", "error", []],
         )
 
-        found = {
-            each.pattern: each.status for each in compare_nodes(connection, WINDOW, "blue", "green").outcome.patterns
+        statuses = {
+            one.pattern: one.status for one in compare_nodes(connection, WINDOW, "blue", "green").outcome.patterns
         }
 
-    assert found["schema"] != "unknown"
+    assert statuses["schema"] != "unknown"
 
 
 def test_what_a_version_says_since_it_came_is_not_what_is_usual(database: Database) -> None:
@@ -87,10 +85,10 @@ def test_what_a_version_says_since_it_came_is_not_what_is_usual(database: Databa
         store(connection, lines(4, since_yesterday, days=4))
         without = compare_nodes(connection, WINDOW, "blue", "green").outcome
         mark(connection, Deployment("green", "1.4.2", at(-200), "ann", "person"))
-        told = compare_nodes(connection, WINDOW, "blue", "green").outcome
+        marked = compare_nodes(connection, WINDOW, "blue", "green").outcome
 
-    assert [each.status for each in without.patterns if each.pattern == "schema"] != ["unknown"]
-    assert [(each.status, each.weight) for each in told.patterns if each.pattern == "schema"] == [("unknown", "fail")]
+    assert [one.status for one in without.patterns if one.pattern == "schema"] != ["unknown"]
+    assert [(one.status, one.weight) for one in marked.patterns if one.pattern == "schema"] == [("unknown", "fail")]
 
 
 def test_slots_that_were_not_collected_are_said_and_conclude_nothing(database: Database) -> None:

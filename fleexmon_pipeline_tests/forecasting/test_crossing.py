@@ -23,14 +23,14 @@ def story(rates: np.ndarray, lines: float = 2_000.0, seed: int = 3) -> tuple[np.
 
 
 def hourly(slots: np.ndarray) -> np.ndarray:
-    found: np.ndarray = slots.reshape(-1, AN_HOUR).sum(axis=1)
-    return found
+    hours: np.ndarray = slots.reshape(-1, AN_HOUR).sum(axis=1)
+    return hours
 
 
-def said(errors: np.ndarray, lines: np.ndarray, threshold: float = 0.05) -> Crossing | None:
+def announced(errors: np.ndarray, lines: np.ndarray, threshold: float = 0.05) -> Crossing | None:
     hours = Counts(hourly(errors), hourly(lines))
-    known = hours.lines[~np.isnan(hours.lines)]
-    beyond = np.log1p(hours.lines) - (np.median(np.log1p(known)) if len(known) else 0.0)
+    lines_known = hours.lines[~np.isnan(hours.lines)]
+    beyond = np.log1p(hours.lines) - (np.median(np.log1p(lines_known)) if len(lines_known) else 0.0)
     last = HOURS * AN_HOUR
     return crossing(hours, beyond, Counts(errors[-last:], lines[-last:]), threshold)
 
@@ -41,18 +41,18 @@ def ramp(hours: int, to: float, begin: float = 0.01) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_rate_that_climbs_is_said_to_cross_before_it_does(seed: int) -> None:
-    found = said(*story(ramp(4, 0.035), seed=seed))  # 0.6 % an hour: it crosses in 2.4 hours
-    assert found is not None
-    assert found.low <= 3 <= found.high
-    assert 1 <= found.hours <= 4
-    assert 3 <= found.climbed <= 6
-    assert found.usual == pytest.approx(0.01, rel=0.15)
+    crossing_ahead = announced(*story(ramp(4, 0.035), seed=seed))  # 0.6 % an hour: it crosses in 2.4 hours
+    assert crossing_ahead is not None
+    assert crossing_ahead.low <= 3 <= crossing_ahead.high
+    assert 1 <= crossing_ahead.hours <= 4
+    assert 3 <= crossing_ahead.climbed <= 6
+    assert crossing_ahead.usual == pytest.approx(0.01, rel=0.15)
 
 
 def test_a_ramp_of_half_a_day_is_said_hours_before() -> None:
-    found = said(*story(ramp(9, 0.04), seed=1))
-    assert found is not None
-    assert found.climbed > 6
+    crossing_ahead = announced(*story(ramp(9, 0.04), seed=1))
+    assert crossing_ahead is not None
+    assert crossing_ahead.climbed > 6
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_a_ramp_of_half_a_day_is_said_hours_before() -> None:
     ],
 )
 def test_other_rates_are_not(what: str, rates: np.ndarray) -> None:
-    assert [said(*story(rates, seed=seed)) for seed in range(5)] == [None] * 5, what
+    assert [announced(*story(rates, seed=seed)) for seed in range(5)] == [None] * 5, what
 
 
 def test_a_blip_is_no_ramp() -> None:
     errors, lines = story(np.full(3 * AN_HOUR, 0.01), lines=300)
-    assert said(errors, lines) is None
+    assert announced(errors, lines) is None
     errors[-3] += 8
-    assert said(errors, lines) is None
+    assert announced(errors, lines) is None
     assert without_blips(errors)[-3] <= 3
 
 
@@ -85,30 +85,30 @@ def test_errors_that_come_with_load_as_they_always_did_are_no_ramp() -> None:
     load[-4 * AN_HOUR :] = np.linspace(1, 3, 4 * AN_HOUR)
     lines = chance.poisson(100 * load).astype(float)
     errors = chance.poisson(0.01 * load * lines).astype(float)
-    assert said(errors, lines) is None
-    assert said(*story(ramp(4, 0.03), lines=1_200)) is not None
+    assert announced(errors, lines) is None
+    assert announced(*story(ramp(4, 0.03), lines=1_200)) is not None
 
 
 def test_few_lines_do_not_make_it_sure() -> None:
-    assert said(*story(ramp(4, 0.03), lines=40)) is None
+    assert announced(*story(ramp(4, 0.03), lines=40)) is None
 
 
 def test_what_is_not_known_or_too_short_says_nothing() -> None:
     errors, lines = story(ramp(4, 0.035))
-    assert said(errors, lines) is not None
+    assert announced(errors, lines) is not None
     for gone in (AN_HOUR, 2 * AN_HOUR):
         unknown = errors.copy(), lines.copy()
-        for each in unknown:
-            each[-gone : len(each) - gone + AN_HOUR] = np.nan
-        assert said(*unknown) is None
-    assert said(errors[-20 * AN_HOUR :], lines[-20 * AN_HOUR :]) is None
+        for counts in unknown:
+            counts[-gone : len(counts) - gone + AN_HOUR] = np.nan
+        assert announced(*unknown) is None
+    assert announced(errors[-20 * AN_HOUR :], lines[-20 * AN_HOUR :]) is None
 
 
 def test_an_unknown_hour_within_the_ramp_is_passed_over() -> None:
     errors, lines = story(ramp(6, 0.04))
-    for each in (errors, lines):
-        each[-4 * AN_HOUR : -3 * AN_HOUR] = np.nan
-    assert said(errors, lines) is not None
+    for counts in (errors, lines):
+        counts[-4 * AN_HOUR : -3 * AN_HOUR] = np.nan
+    assert announced(errors, lines) is not None
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 20, 100_000]), st.sampled_from([0.0001, 0.05, 0.99]))
@@ -118,5 +118,5 @@ def test_whatever_the_counts_the_middle_lies_in_the_interval(seed: int, most: in
     lines = errors + np.floor(most * chance.random(48 * AN_HOUR))
     gone = chance.random(48 * AN_HOUR) < chance.choice([0.0, 0.01, 0.5])
     errors[gone] = lines[gone] = np.nan
-    found = said(errors, lines, threshold)
-    assert found is None or 1 <= found.low <= found.hours <= found.high <= 12
+    crossing_ahead = announced(errors, lines, threshold)
+    assert crossing_ahead is None or 1 <= crossing_ahead.low <= crossing_ahead.hours <= crossing_ahead.high <= 12

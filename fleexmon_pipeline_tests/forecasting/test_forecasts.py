@@ -14,9 +14,9 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_model import Forecast, Ratio, Rule
 from fleexmon_pipeline.detection.rule_parameters import Coming
-from fleexmon_pipeline.forecasting.announce import judged_again, warn
+from fleexmon_pipeline.forecasting.announce import announce, hours_to_announce_again
 from fleexmon_pipeline.forecasting.forecasts import HORIZONS, make_forecasts
-from fleexmon_pipeline.forecasting.record import Record, problems, read_records, table, totals, useless
+from fleexmon_pipeline.forecasting.record import Record, problems, read_records, table, totals, why_not_trusted
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
@@ -77,16 +77,16 @@ def test_a_node_has_forecasts_of_lines_levels_rate_and_top_patterns(database: Da
     with database.connect() as connection:
         store(connection, "blue", TEN, 24 * 8, ordinary)
         one_hour(connection)
-        found = rows(connection)
-    assert {row["subject"] for row in found} == {
+        forecasts = rows(connection)
+    assert {row["subject"] for row in forecasts} == {
         "lines", "level:info", "level:error", "error-rate", "pattern:ok", "pattern:bad",
     }  # fmt: skip
-    assert {row["horizon"] for row in found} == set(HORIZONS)
-    for row in found:
+    assert {row["horizon"] for row in forecasts} == set(HORIZONS)
+    for row in forecasts:
         assert (row["madeAt"], row["hour"]) == (END, END + HOUR * (row["horizon"] - 1))
         assert row["low"] <= row["value"] <= row["high"]
         assert (row["actual"], row["hit"]) == (None, None)
-    by_subject = {row["subject"]: row for row in found if row["horizon"] == 3}
+    by_subject = {row["subject"]: row for row in forecasts if row["horizon"] == 3}
     assert by_subject["lines"]["value"] == pytest.approx(2_000 - 1_000 * np.cos(13 / 24 * 2 * np.pi), rel=0.1)
     assert by_subject["lines"]["lastHour"] == ordinary(TEN)[0]
     assert by_subject["lines"]["dayBefore"] == ordinary(END + 2 * HOUR - DAY)[0]
@@ -163,9 +163,9 @@ def test_a_merged_pattern_is_forecast_with_what_merged_into_it(database: Databas
             'UPDATE "LogPattern" SET "aliasOf" = \'ok\', "aliasSince" = %s WHERE id = \'bad\'', (TEN - 2 * DAY,)
         )
         one_hour(connection)
-        found = {row["subject"]: row for row in rows(connection, "horizon = 1")}
-        assert "pattern:bad" not in found
-        assert found["pattern:ok"]["lastHour"] == found["lines"]["lastHour"]
+        by_subject = {row["subject"]: row for row in rows(connection, "horizon = 1")}
+        assert "pattern:bad" not in by_subject
+        assert by_subject["pattern:ok"]["lastHour"] == by_subject["lines"]["lastHour"]
         store(connection, "blue", END, 1, ordinary)
         one_hour(connection)
         (scored,) = rows(connection, "subject = 'pattern:ok' AND hit IS NOT NULL")
@@ -181,15 +181,15 @@ def test_a_threshold_that_will_be_crossed_is_said_with_its_time(database: Databa
         store(connection, "green", TEN, 24 * 8, ordinary)
         one_hour(connection)
         (row,) = rows(connection, "figures IS NOT NULL")
-        (said,) = warn(connection, RULES, Window(TEN, END))
+        (occurrence,) = announce(connection, RULES, Window(TEN, END))
     assert (row["subject"], row["node"]) == ("crossing:high-error-rate", "blue")
     assert (row["value"], row["low"], row["high"]) == (3, 1, 6)
     assert row["hour"] == END + 5 * HOUR
-    assert said.title == "Error rate of blue crosses 5% in about 3 h (80 %: 1-6 h)"
-    assert (said.fingerprint, said.source) == ("forecast-high-error-rate:node:blue", "predictor")
-    assert (said.slot, said.grace) == (END - timedelta(minutes=5), timedelta(hours=6))
-    assert said.metadata["hours"] == 3
-    assert "3.0%" in said.description
+    assert occurrence.title == "Error rate of blue crosses 5% in about 3 h (80 %: 1-6 h)"
+    assert (occurrence.fingerprint, occurrence.source) == ("forecast-high-error-rate:node:blue", "predictor")
+    assert (occurrence.slot, occurrence.grace) == (END - timedelta(minutes=5), timedelta(hours=6))
+    assert occurrence.metadata["hours"] == 3
+    assert "3.0%" in occurrence.description
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def put(connection: Connection, subject: str, *, number: int, since: datetime, *
     ("subject", "number", "values", "reason"),
     [
         ("error-rate", 240, {}, None),
-        ("error-rate", 240, {"actual": 0.025, "hit": False}, "miss by 3.00 times"),
+        ("error-rate", 240, {"actual": 0.025, "hit": False}, "is 3.00 times that of"),
         ("error-rate", 150, {"actual": 0.025, "hit": False}, None),  # too few to say
         ("error-rate", 240, {"hit": False}, "only 0% of error rates"),
         ("lines", 240, {"actual": 0.025, "hit": False}, None),  # no issue rests on it
@@ -256,20 +256,20 @@ def put(connection: Connection, subject: str, *, number: int, since: datetime, *
         ("crossing:high-error-rate", 4, {"actual": None, "hit": False}, None),
     ],
 )
-def test_forecasts_that_prove_useless_make_no_issue_and_say_so(
+def test_forecasts_with_a_bad_record_make_no_issue_and_say_so(
     database: Database, subject: str, number: int, values: dict[str, object], reason: str | None
 ) -> None:
     with database.connect() as connection:
         store(connection, "blue", TEN, 24 * 8, climbing)
         one_hour(connection)
         put(connection, subject, number=number, since=END - 11 * DAY, **values)
-        said = warn(connection, RULES, Window(TEN, END))
-        told = problems(read_records(connection, END), ["high-error-rate"])
-    assert bool(said) is (reason is None)
+        occurrences = announce(connection, RULES, Window(TEN, END))
+        texts = problems(read_records(connection, END), ["high-error-rate"])
+    assert bool(occurrences) is (reason is None)
     if reason is not None:
-        assert reason in told[0][1]
+        assert reason in texts[0][1]
     elif subject != "lines":
-        assert told == []
+        assert texts == []
 
 
 def test_only_what_was_over_by_then_and_not_too_old_is_judged(database: Database) -> None:
@@ -280,13 +280,13 @@ def test_only_what_was_over_by_then_and_not_too_old_is_judged(database: Database
         assert sum(record.scored for record in read_records(connection, END + 2 * HOUR)) == 2
 
 
-def test_crossings_after_a_window_are_judged_again(database: Database) -> None:
+def test_crossings_after_a_window_are_announced_again(database: Database) -> None:
     with database.connect() as connection:
         store(connection, "blue", TEN, 24 * 8, climbing)
         one_hour(connection)
-        assert judged_again(connection, END - 2 * DAY) == [Window(TEN, END)]
-        assert judged_again(connection, END) == []
-        assert judged_again(connection, END - 31 * DAY) == []
+        assert hours_to_announce_again(connection, END - 2 * DAY) == [Window(TEN, END)]
+        assert hours_to_announce_again(connection, END) == []
+        assert hours_to_announce_again(connection, END - 31 * DAY) == []
 
 
 @pytest.mark.parametrize("name", ["high-error-rate", "forecast-high-error-rate"])
@@ -295,7 +295,7 @@ def test_a_rule_that_is_switched_off_makes_no_issue(database: Database, name: st
     with database.connect() as connection:
         store(connection, "blue", TEN, 24 * 8, climbing)
         one_hour(connection)
-        assert warn(connection, off, Window(TEN, END)) == []
+        assert announce(connection, off, Window(TEN, END)) == []
         make_forecasts(connection, off, Window(TEN, END), now=LONG_AFTER)
         assert rows(connection, "figures IS NOT NULL") == []
 
@@ -310,7 +310,7 @@ def test_the_table_has_a_line_for_each_kind() -> None:
     assert (crossings.precision, crossings.coverage, crossings.against_naive) == (0.75, 0.25, None)
     assert (levels.scored, levels.coverage, levels.against_naive, levels.precision) == (200, 0.85, 0.5, None)
     assert "| level | 200 | 85% | 0.50 |  |" in table(records)
-    assert useless(records, "high-error-rate") is None
+    assert why_not_trusted(records, "high-error-rate") is None
 
 
 def test_a_forecast_rule_is_about_its_nodes_and_any_ratio(database: Database) -> None:
@@ -329,9 +329,9 @@ def test_a_forecast_rule_is_about_its_nodes_and_any_ratio(database: Database) ->
         for node in ("blue", "green"):
             store(connection, node, TEN, 24 * 8, climbing)
         make_forecasts(connection, rules, Window(TEN, END), now=LONG_AFTER)
-        said = warn(connection, rules, Window(TEN, END))
-    found = {(each.rule, each.nodes[0], str(each.severity), each.metadata["threshold"]) for each in said}
-    assert found == {
+        occurrences = announce(connection, rules, Window(TEN, END))
+    announced = {(one.rule, one.nodes[0], str(one.severity), one.metadata["threshold"]) for one in occurrences}
+    assert announced == {
         ("of-blue", "blue", "medium", 0.05), ("of-green", "green", "high", 0.05), ("of-much", "blue", "medium", 0.06),
         ("of-much", "green", "medium", 0.06),
     }  # fmt: skip

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fleexmon_pipeline.forecasting.method import FARTHEST, HourlySeries
+from fleexmon_pipeline.forecasting.method import MAX_HORIZON, HourlySeries
 from fleexmon_pipeline.window import HOUR
 
 MONDAY = datetime(2026, 9, 7, tzinfo=UTC)
 DAYS = 28
-ALL = tuple(range(1, FARTHEST + 1))
+ALL = tuple(range(1, MAX_HORIZON + 1))
 
 
 def daily(days: int = DAYS, seed: int = 1) -> np.ndarray:
@@ -30,12 +30,12 @@ def test_a_daily_season_is_foreseen_and_four_of_five_intervals_hold() -> None:
     series = HourlySeries(MONDAY, values, share=False)
     held, misses, last_hour, day_before = [], [], [], []
     for origin in range(28 * 24, 42 * 24 - 12):
-        for each in series.forecasts(MONDAY + origin * HOUR, (1, 6, 12)):
-            actual = values[origin + each.horizon - 1]
-            held.append(each.low <= actual <= each.high)
-            misses.append(abs(actual - each.value))
-            last_hour.append(abs(actual - (each.last_hour or 0)))
-            day_before.append(abs(actual - (each.day_before or 0)))
+        for forecast in series.forecasts(MONDAY + origin * HOUR, (1, 6, 12)):
+            actual = values[origin + forecast.horizon - 1]
+            held.append(forecast.low <= actual <= forecast.high)
+            misses.append(abs(actual - forecast.value))
+            last_hour.append(abs(actual - (forecast.last_hour or 0)))
+            day_before.append(abs(actual - (forecast.day_before or 0)))
     assert 0.74 < np.mean(held) < 0.86
     assert np.mean(misses) < 0.85 * min(np.mean(last_hour), np.mean(day_before))
 
@@ -90,7 +90,7 @@ def test_farther_than_it_can_see_is_refused() -> None:
 )
 def test_whatever_the_series_the_value_lies_in_its_interval(values: np.ndarray, share: bool) -> None:
     series = HourlySeries(MONDAY, values / 10**12 if share else values, share=share)
-    for each in series.forecasts(MONDAY + len(values) * HOUR, ALL):
-        assert 0 <= each.low <= each.value + 1e-6
-        assert each.value <= each.high + 1e-6
-        assert not share or each.high <= 1
+    for forecast in series.forecasts(MONDAY + len(values) * HOUR, ALL):
+        assert 0 <= forecast.low <= forecast.value + 1e-6
+        assert forecast.value <= forecast.high + 1e-6
+        assert not share or forecast.high <= 1

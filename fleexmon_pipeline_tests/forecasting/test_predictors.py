@@ -40,7 +40,7 @@ def hours(connection: Connection, *of_each: tuple[int, int], node: str = "blue",
 
 
 def predicted(connection: Connection, rule: str, now_end: datetime = HOUR_OF_TEN.until) -> list[Occurrence]:
-    return [each for each in predict(connection, RULES, HOUR_OF_TEN, now_end=now_end) if each.rule == rule]
+    return [one for one in predict(connection, RULES, HOUR_OF_TEN, now_end=now_end) if one.rule == rule]
 
 
 TREND = "error-rate-trending-up"
@@ -99,8 +99,8 @@ def test_a_spike_is_more_than_twice_the_mean_and_more_than_a_hundred(
 ) -> None:
     with database.connect() as connection:
         hours(connection, *((lines, 0) for lines in of_each))
-        found = predicted(connection, SPIKE)
-    assert bool(found) is fires
+        occurrences = predicted(connection, SPIKE)
+    assert bool(occurrences) is fires
 
 
 def test_a_spike_tells_how_much_more(database: Database) -> None:
@@ -119,13 +119,13 @@ def test_one_slot_that_was_not_collected_keeps_predictors_silent(database: Datab
     with database.connect() as connection:
         hours(connection, *[(100, 2)] * 3, *[(500, 40)] * 3)
         hours(connection, *[(100, 0)] * 5, (300, 30), node="green")
-        assert {each.subject.node for each in predict(connection, RULES, HOUR_OF_TEN, now_end=HOUR_OF_TEN.until)} == {
+        assert {one.subject.node for one in predict(connection, RULES, HOUR_OF_TEN, now_end=HOUR_OF_TEN.until)} == {
             "blue",
             "green",
         }
         cover(connection, Window(slot, slot + SLOT), status=status)
-        found = predict(connection, RULES, HOUR_OF_TEN, now_end=HOUR_OF_TEN.until)
-    assert {each.subject.node for each in found} == {"green"}
+        occurrences = predict(connection, RULES, HOUR_OF_TEN, now_end=HOUR_OF_TEN.until)
+    assert {one.subject.node for one in occurrences} == {"green"}
 
 
 def test_hours_that_nobody_asked_for_are_no_hours_without_lines(database: Database) -> None:
@@ -149,8 +149,8 @@ def test_a_running_hour_can_be_a_spike_already_but_not_a_trend(database: Databas
             "INSERT INTO \"LogPatternCount\" VALUES (%s, 'blue', 'p', 'error', 250, %s)", (at(5), [uuid8(at(5))])
         )
         assert predict(connection, RULES, HOUR_OF_TEN, now_end=at(5)) == []
-        found = predict(connection, RULES, HOUR_OF_TEN, now_end=at(10))
-    assert [(each.rule, each.slot, each.affected) for each in found] == [(SPIKE, at(5), 250)]
+        occurrences = predict(connection, RULES, HOUR_OF_TEN, now_end=at(10))
+    assert [(one.rule, one.slot, one.affected) for one in occurrences] == [(SPIKE, at(5), 250)]
 
 
 def test_an_hour_that_has_not_begun_says_nothing(database: Database) -> None:

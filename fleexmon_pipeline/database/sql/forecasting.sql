@@ -6,15 +6,15 @@ WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2, 3;
 
 -- covered_slots --
--- Slots of which the lines are known to be all there. Empty is known too; missing and partial are not.
+-- Slots whose lines were all collected: complete or empty, not partial or missing.
 SELECT date_bin(%(step)s, slot, 'epoch') AS begin, node, count(*) FILTER (WHERE slot_is_known(status)) AS slots
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2;
 
 -- open_issues --
--- Open at that time, not now, and not muted then. A row that another program resolved may lack resolvedAt; updatedAt
--- stands in for it.
+-- Issues open, and not muted, at that time rather than now. A row that another program resolved may lack resolvedAt;
+-- updatedAt stands in for it.
 SELECT id, severity
 FROM "LogIssue"
 WHERE "detectedAt" < %(end)s AND "detectedAt" <= %(found_by)s AND source <> 'predictor'
@@ -28,11 +28,11 @@ WHERE "detectedAt" < %(end)s AND "detectedAt" <= %(found_by)s AND source <> 'pre
 ORDER BY "detectedAt" DESC, id;
 
 -- lock --
--- One run forecasts or scores at a time: scores touch rows of other hours, so a lock each hour would not do.
+-- One run forecasts or scores at a time: scores change rows of other hours, so a lock per hour would not do.
 SELECT pg_advisory_xact_lock(hashtext('fleexmon forecasts'));
 
 -- top_patterns --
--- The loudest patterns of each node, aliases that arose by `until` resolved (32 steps end a circle).
+-- The patterns with the most lines on each node, with aliases known by `until` resolved (32 steps end a cycle).
 WITH RECURSIVE counted AS (
   SELECT node, pattern, sum(count) AS count
   FROM "LogPatternCount"
@@ -57,7 +57,7 @@ WHERE place <= %(most)s
 ORDER BY node, place;
 
 -- pattern_counts --
--- Lines per hour of these patterns and of what had merged into them by `merged`.
+-- Lines per hour of these patterns and of those that had merged into them by `merged`.
 WITH RECURSIVE family AS (
   SELECT root::varchar AS root, root::varchar AS id FROM unnest(%(patterns)s::text[]) AS root
   UNION
@@ -68,25 +68,25 @@ SELECT c.node, family.root AS pattern, date_trunc('hour', c.slot) AS hour, sum(c
 FROM family JOIN "LogPatternCount" c ON c.pattern = family.id AND c.slot >= %(since)s AND c.slot < %(until)s
 GROUP BY 1, 2, 3;
 
--- delete_unsaid --
--- What a run of the same hour says no longer.
+-- delete_other_forecasts --
+-- Forecasts of an earlier run of the same hour that this run does not make.
 DELETE FROM "LogForecast" AS f
 WHERE f."madeAt" = %(made_at)s AND NOT EXISTS (
-  SELECT FROM unnest(%(node)s::text[], %(subject)s::text[], %(horizon)s::int[]) AS said (node, subject, horizon)
-  WHERE said.node = f.node AND said.subject = f.subject AND said.horizon = f.horizon
+  SELECT FROM unnest(%(node)s::text[], %(subject)s::text[], %(horizon)s::int[]) AS made (node, subject, horizon)
+  WHERE made.node = f.node AND made.subject = f.subject AND made.horizon = f.horizon
 );
 
--- say --
--- The same forecast again leaves the row and its score alone; another one is to be scored anew.
+-- upsert_forecasts --
+-- An unchanged forecast leaves the row and its score alone; a changed one is scored again.
 INSERT INTO "LogForecast" AS known (
   "madeAt", node, subject, horizon, hour, value, low, high, "lastHour", "dayBefore", figures
 )
-SELECT %(made_at)s, said.node, said.subject, said.horizon, said.hour, said.value, said.low, said.high, said."lastHour",
-  said."dayBefore", said.figures
+SELECT %(made_at)s, made.node, made.subject, made.horizon, made.hour, made.value, made.low, made.high, made."lastHour",
+  made."dayBefore", made.figures
 FROM unnest(
   %(node)s::text[], %(subject)s::text[], %(horizon)s::int[], %(hour)s::timestamp[], %(value)s::float8[], %(low)s::float8[],
   %(high)s::float8[], %(last_hour)s::float8[], %(day_before)s::float8[], %(figures)s::jsonb[]
-) AS said (node, subject, horizon, hour, value, low, high, "lastHour", "dayBefore", figures)
+) AS made (node, subject, horizon, hour, value, low, high, "lastHour", "dayBefore", figures)
 ON CONFLICT ("madeAt", node, subject, horizon) DO UPDATE SET
   hour = EXCLUDED.hour, value = EXCLUDED.value, low = EXCLUDED.low, high = EXCLUDED.high,
   "lastHour" = EXCLUDED."lastHour", "dayBefore" = EXCLUDED."dayBefore", figures = EXCLUDED.figures,
@@ -96,7 +96,7 @@ WHERE (known.hour, known.value, known.low, known.high, known."lastHour", known."
     EXCLUDED."dayBefore", EXCLUDED.figures);
 
 -- score --
--- Only hours of which all is known are given.
+-- For hours that were collected in full.
 UPDATE "LogForecast" AS f
 SET actual = seen.actual, hit = seen.actual BETWEEN f.low AND f.high
 FROM unnest(%(node)s::text[], %(hour)s::timestamp[], %(subject)s::text[], %(actual)s::float8[])
@@ -104,15 +104,15 @@ FROM unnest(%(node)s::text[], %(hour)s::timestamp[], %(subject)s::text[], %(actu
 WHERE f.hour = seen.hour AND f.node = seen.node AND f.subject = seen.subject AND f.actual IS DISTINCT FROM seen.actual;
 
 -- score_patterns --
--- A pattern counts what had merged into it when the hour began.
+-- A pattern includes those that had merged into it when the hour began.
 WITH RECURSIVE known AS (
   SELECT node, hour FROM unnest(%(node)s::text[], %(hour)s::timestamp[]) AS known (node, hour)
-), asked AS (
+), forecast AS (
   SELECT DISTINCT f.node, f.hour, f.subject, substr(f.subject, 9) AS root
   FROM "LogForecast" f JOIN known USING (node, hour)
   WHERE f.subject LIKE 'pattern:%%'
 ), family AS (
-  SELECT DISTINCT root::varchar AS root, root::varchar AS id, timestamp '-infinity' AS since FROM asked
+  SELECT DISTINCT root::varchar AS root, root::varchar AS id, timestamp '-infinity' AS since FROM forecast
   UNION
   SELECT family.root, p.id, GREATEST(family.since, p."aliasSince")
   FROM family JOIN "LogPattern" p ON p."aliasOf" = family.id
@@ -122,10 +122,10 @@ WITH RECURSIVE known AS (
   WHERE slot >= %(since)s AND slot < %(until)s AND pattern IN (SELECT id FROM family)
   GROUP BY 1, 2, 3
 ), seen AS (
-  SELECT asked.node, asked.hour, asked.subject, COALESCE(sum(c.count), 0)::float8 AS actual
-  FROM asked
-  JOIN family ON family.root = asked.root AND family.since < asked.hour
-  LEFT JOIN counted c ON c.pattern = family.id AND c.node = asked.node AND c.hour = asked.hour
+  SELECT forecast.node, forecast.hour, forecast.subject, COALESCE(sum(c.count), 0)::float8 AS actual
+  FROM forecast
+  JOIN family ON family.root = forecast.root AND family.since < forecast.hour
+  LEFT JOIN counted c ON c.pattern = family.id AND c.node = forecast.node AND c.hour = forecast.hour
   GROUP BY 1, 2, 3
 )
 UPDATE "LogForecast" AS f
@@ -134,7 +134,7 @@ FROM seen
 WHERE f.hour = seen.hour AND f.node = seen.node AND f.subject = seen.subject AND f.actual IS DISTINCT FROM seen.actual;
 
 -- crossings --
--- Few: what is said to cross a threshold.
+-- Announced threshold crossings; there are few.
 SELECT "madeAt" AS made_at, node, subject, horizon, value, low, high, actual, hit, figures
 FROM "LogForecast"
 WHERE figures IS NOT NULL AND "madeAt" >= %(since)s AND "madeAt" <= %(until)s
@@ -147,7 +147,7 @@ WHERE "madeAt" = %(made_at)s AND node = %(node)s AND subject = %(subject)s AND h
   AND (actual, hit) IS DISTINCT FROM (%(actual)s, %(hit)s);
 
 -- record --
--- How forecasts of the hours that were over at `until` did, by node and subject. Naive ones are measured on the same rows.
+-- How forecasts of hours that were over at `until` did, by node and subject. Naive ones are measured on the same rows.
 SELECT node, subject, count(*) AS scored, count(*) FILTER (WHERE hit) AS held,
   avg(abs(actual - value)) FILTER (WHERE comparable) AS error,
   avg(abs(actual - "lastHour")) FILTER (WHERE comparable) AS last_hour_error,
