@@ -10,7 +10,7 @@ The cursor is unique per entry and kept in metadata: identical lines stay two, a
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Hashable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +19,9 @@ import httpx
 import msgspec
 
 from fleexmon_pipeline.collection.fetch import Answer, FetchError
+from fleexmon_pipeline.collection.reading.events import TextLine
 from fleexmon_pipeline.collection.record_runs import Raw
-from fleexmon_pipeline.collection.sources.text_lines import record_of
+from fleexmon_pipeline.collection.sources.text_lines import LOOK_AROUND, records_of
 from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, Window
@@ -38,9 +39,14 @@ Fields = dict[str, list[bytes]]
 
 
 def entries(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[Raw, None, None]:
-    """The entries that the journal received in `[since, until)`, as records."""
+    """The events that the journal received in `[since, until)`, as records."""
+    yield from records_of(_lines(answer, client, node, window), window)
+
+
+def _lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[TextLine, None, None]:
+    """The entries of the window and of LOOK_AROUND before and after it."""
     since, until = _microseconds(window.since), _microseconds(window.until)
-    slack = _microseconds(EPOCH + SLACK)
+    slack, around = _microseconds(EPOCH + SLACK), _microseconds(EPOCH + LOOK_AROUND)
     cursor = f"t={since - slack:x}"
     done = begins_before = False
     while not done:
@@ -59,8 +65,8 @@ def entries(answer: Answer, client: httpx.Client, node: Node, window: Window) ->
                 if at >= until + slack:
                     done = True
                     break
-                if since <= at < until:
-                    yield _record(fields, EPOCH + at * MICROSECOND)
+                if since - around <= at < until + around:
+                    yield line_of(fields, EPOCH + at * MICROSECOND)
         done = done or answer.error is not None or count < PAGE or cursor == previous
     if answer.error is None and not begins_before:
         _note_start_of_journal(answer, client, node, window)
@@ -83,7 +89,7 @@ def _microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
-def _record(fields: Fields, moment: datetime) -> bytes:
+def line_of(fields: Fields, moment: datetime) -> TextLine:
     # Fields that begin with __ locate the entry, for which the cursor is enough. systemd 254 added two of them, and an
     # upgrade must not turn every line into a new one.
     metadata: dict[str, Any] = {"cursor": _text(fields, "__CURSOR")}
@@ -95,7 +101,15 @@ def _record(fields: Fields, moment: datetime) -> bytes:
     text = b"\n".join(message).decode("utf-8", "backslashreplace") if message is not None else None
     priority = _text(fields, "PRIORITY")
     level = read_level(priority) if priority else None
-    return record_of(moment, level, text, metadata, level_is_default=priority in DEFAULT_PRIORITIES)
+    return TextLine(moment, text, _stream(fields), level, priority in DEFAULT_PRIORITIES, metadata)
+
+
+def _stream(fields: Fields) -> Hashable:
+    """What writes one line after the other: a container, a standard output, else a process."""
+    for name in ("CONTAINER_ID_FULL", "_STREAM_ID"):
+        if name in fields:
+            return name, fields[name][0], fields.get("PRIORITY", [b""])[0]
+    return tuple(fields.get(name, [b""])[0] for name in ("_PID", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "PRIORITY"))
 
 
 def _text(fields: Fields, name: str) -> str:

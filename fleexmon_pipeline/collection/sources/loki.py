@@ -18,8 +18,9 @@ import msgspec
 
 from fleexmon_pipeline.collection.answers import NotAnAnswerError, clip
 from fleexmon_pipeline.collection.fetch import Answer, FetchError
+from fleexmon_pipeline.collection.reading.events import TextLine
 from fleexmon_pipeline.collection.record_runs import Raw
-from fleexmon_pipeline.collection.sources.text_lines import record_of
+from fleexmon_pipeline.collection.sources.text_lines import LOOK_AROUND, records_of
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, Window
 
@@ -46,7 +47,7 @@ class _Page(msgspec.Struct):
     data: _Data
 
 
-class _Line(msgspec.Struct, frozen=True):
+class LokiLine(msgspec.Struct, frozen=True):
     nanoseconds: int
     text: str
     labels: dict[str, str]
@@ -60,8 +61,14 @@ _stream = msgspec.json.Decoder(_Stream)
 
 
 def lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[Raw, None, None]:
-    """The lines of `[since, until)` by Loki's time, as records, in time order."""
-    start, until = (((moment - EPOCH) // MICROSECOND) * 1_000 for moment in (window.since, window.until))
+    """The events of `[since, until)` by Loki's time, as records."""
+    yield from records_of(_lines(answer, client, node, window), window, own_record_first=False)
+
+
+def _lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> Generator[TextLine, None, None]:
+    """The lines of the window and of LOOK_AROUND before and after it, in time order."""
+    bounds = (window.since - LOOK_AROUND, window.until + LOOK_AROUND)
+    start, until = (((moment - EPOCH) // MICROSECOND) * 1_000 for moment in bounds)
     limit = PAGE
     seen: Counter[tuple[object, ...]] = Counter()  # how many of those at `start` were yielded already
     lacking: str | None = None
@@ -75,7 +82,7 @@ def lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> G
             if line.nanoseconds == start and left[line.key()] > 0:
                 left[line.key()] -= 1
             else:
-                yield _record(line)
+                yield line_of(line)
         if answer.error or len(page) < limit or not wanted:
             break
         last = wanted[-1].nanoseconds
@@ -89,7 +96,7 @@ def lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> G
 
 def _page_of(
     answer: Answer, client: httpx.Client, node: Node, start: int, until: int, limit: int
-) -> tuple[list[_Line], int]:
+) -> tuple[list[LokiLine], int]:
     """A page in time order, and the limit it was requested with: lower than `limit` if that was too much for Loki."""
     while True:
         try:
@@ -105,7 +112,9 @@ def _page_of(
         limit = max(limit // 5, MIN_PAGE)
 
 
-def _fetch(answer: Answer, client: httpx.Client, node: Node, start: int, until: int, limit: int) -> list[_Line] | None:
+def _fetch(
+    answer: Answer, client: httpx.Client, node: Node, start: int, until: int, limit: int
+) -> list[LokiLine] | None:
     """A page in time order; None if it is too large. If it breaks off, `answer.error` is set."""
     params = {"start": str(start), "end": str(until), "limit": str(limit), "direction": "forward"}
     url = httpx.URL(node.url).copy_merge_params(params)
@@ -118,20 +127,20 @@ def _fetch(answer: Answer, client: httpx.Client, node: Node, start: int, until: 
     return [] if answer.error else sorted(_read(bytes(body)), key=lambda line: line.nanoseconds)
 
 
-def _read(body: bytes) -> list[_Line]:
+def _read(body: bytes) -> list[LokiLine]:
     try:
         data = _page.decode(body).data
         if data.kind != "streams":
             raise NotAnAnswerError(f"{clip(data.kind.encode()) or 'something'}, not streams: not a query for lines")
         streams = [_stream.decode(raw) for raw in data.result]
-        return [_Line(int(value[0]), str(value[1]), stream.stream) for stream in streams for value in stream.values]
+        return [LokiLine(int(value[0]), str(value[1]), stream.stream) for stream in streams for value in stream.values]
     except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, NotAnAnswerError):
             raise
         raise NotAnAnswerError(f"no streams of lines: {clip(body)}") from None
 
 
-def _record(line: _Line) -> bytes:
+def line_of(line: LokiLine) -> TextLine:
     metadata: dict[str, Any] = {
         name: value[:MAX_LABEL_CHARACTERS] for name, value in islice(sorted(line.labels.items()), MAX_LABELS)
     }
@@ -139,4 +148,5 @@ def _record(line: _Line) -> bytes:
         metadata["timestampNs"] = str(line.nanoseconds)
     level = next((word for name in LEVEL_LABELS if (word := line.labels.get(name)) and word != "unknown"), None)
     moment = EPOCH + (line.nanoseconds // 1_000) * MICROSECOND
-    return record_of(moment, level, line.text, metadata, own_record_first=False)
+    stream = tuple(sorted((name, value) for name, value in line.labels.items() if name not in LEVEL_LABELS))
+    return TextLine(moment, line.text, stream, level, metadata=metadata)

@@ -8,34 +8,40 @@ had sent it, but for its time, since the store finds lines by its own. Others wr
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
 import msgspec
 
+from fleexmon_pipeline.collection.reading.events import TextLine, joined
 from fleexmon_pipeline.collection.reading.fields import has_level, has_message
 from fleexmon_pipeline.collection.reading.layers import object_in
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
+from fleexmon_pipeline.window import Window
+
+LOOK_AROUND = timedelta(seconds=10)  # beyond a window: a trace that begins in it may end after it, or have begun before
 
 
-def record_of(
-    moment: datetime,
-    level: str | None,
-    text: str | None,
-    metadata: dict[str, Any],
-    *,
-    level_is_default: bool = False,
-    own_record_first: bool = True,
-) -> bytes:
-    """Raw JSON for `records.read`, which rejects it if `text` is None.
+def records_of(lines: Iterable[TextLine], window: Window, *, own_record_first: bool = True) -> Iterator[bytes]:
+    """Raw JSON for `records.read`: an event for each line that begins in the window, with the lines that continue it.
 
-    level: the store's word. level_is_default: the store gives every line this level, so one at the line's head counts
-    more. own_record_first: the level of a line that is a JSON record counts more; a label in Loki was set on purpose.
+    lines: those of LOOK_AROUND before and after the window, too.
     """
-    time = moment.isoformat()
+    for line in joined(lines):
+        if line.moment in window:
+            yield record_of(line, own_record_first=own_record_first)
+
+
+def record_of(line: TextLine, *, own_record_first: bool = True) -> bytes:
+    """Raw JSON for `records.read`, which rejects it if there is no text.
+
+    own_record_first: the level of a line that is a JSON record counts more; a label in Loki was set on purpose.
+    """
+    text, level, metadata = line.text, line.level, line.metadata
+    time = line.moment.isoformat()
     own = object_in(text) if text and text[0] == "{" else None
     if own is None or not has_message(own):
-        if text and (level is None or level_is_default):
+        if text and (level is None or line.level_is_default):
             level = level_in_text(text) or level
         record = {"timestamp": time, "level": level or "info", "message": text, "metadata": metadata}
         try:

@@ -19,6 +19,7 @@ from fleexmon_pipeline.collection.records import Line, read
 from fleexmon_pipeline.collection.sources import loki
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
+from fleexmon_pipeline.collection.sources.text_lines import LOOK_AROUND
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
@@ -72,7 +73,7 @@ def test_the_lines_of_a_window_are_asked_for_and_read_in_their_order() -> None:
     assert [line.time for line in lines] == sorted(line.time for line in lines)
     assert {metadata(line)["pod"] for line in lines} == {"a", "b"}
     assert server.asked == [
-        {"query": '{app="shop"}', "start": str(at(timedelta())), "end": str(at(HOUR)), "limit": "5000",
+        {"query": '{app="shop"}', "start": str(at(-LOOK_AROUND)), "end": str(at(HOUR + LOOK_AROUND)), "limit": "5000",
          "direction": "forward"}
     ]  # fmt: skip
 

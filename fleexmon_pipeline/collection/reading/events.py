@@ -1,0 +1,175 @@
+"""Join the lines of one event: stack traces of Java, Python, Go, Ruby, PHP, Rust, .NET, Node, Elixir, Perl, Dart.
+
+Here: which line of a journal, a log store, a container or a file continues the one before it in its stream. The event
+has the time of its first line. JSON records are events already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from fleexmon_pipeline.collection.reading.text_levels import level_in_text
+from fleexmon_pipeline.errors import FleexmonError
+
+MAX_PAUSE = timedelta(seconds=5)  # between two lines of an event: a trace is written at once
+MAX_EVENT_CHARACTERS = 200_000  # Java's own traces end at 1,024 frames, some 100 kB
+MAX_LOOKED_AT = 500  # characters of a line
+MAX_WAITING = 5_000  # events, while an earlier one is open
+MAX_SOURCE_LINES = 6  # that Node shows before the error itself
+
+# Lines that are nothing but a part of a trace.
+_PART = re.compile(
+    r"\s+at \S|\s*\.\.\. \d+ (?:more|common frames)|\s+from \S+:\d+|\S+\.rb:\d+:in [`'][^']*'$|\s*#\d+ +\S|\s+\d+: +\S"
+    r"|\s+(?:\([\w.-]+ [\w.-]+\) )?\S+\.exs?:\d+: |.{0,300} called at \S+ line \d+|<asynchronous suspension>$"
+    r"|\s*(?:Caused by|Suppressed|Wrapped by): |Stack trace:$|\[stacktrace\]$|\s*stack backtrace:$|goroutine \d+ \["
+    r"|created by \S+|\s*--->? |\s*--- End of |\s+thrown in \S+ on line \d+|PHP Stack trace:$|PHP +\d+\. |\s+\^+\s*$"
+    r"|\[signal SIG|Next [\w\\]+: |\s+\[cause\]: |note: run with |Node\.js v\d+"
+    r"|(?:Last message|State|Function|Args|Initial Call|Ancestors): |\"}\s*$"
+)
+_EXCEPTION = re.compile(
+    r"(?:Exception in thread |Unhandled [Ee]xception|Uncaught |PHP (?:Fatal|Parse|Recoverable) )"
+    r"|(?:[A-Za-z_$][\w$]*(?:\.|::|\\))*(?:[A-Z][\w$]*)?(?:Exception|Error|Throwable|Fault)\b(?=[ :(]|$)"
+    r"|\*\* \([\w.]+\) "
+)
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):")
+_PYTHON_CHAIN = re.compile(r"During handling of the above exception|The above exception was the direct cause")
+_PYTHON_END = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
+_GO_START = re.compile(r"(?:panic|fatal error|unexpected fault address)\b.*|goroutine \d+ \[")
+_GO_PART = re.compile(
+    r"\s*$|\t|goroutine |created by |exit status \d|\[signal |\s*panic: |runtime stack:|\[originating from"
+    r"|r[\w]{1,3} +0x"
+    r"|[\w./*()\[\]{}·~$,%-]+\(.*\)$"
+)
+_RUST_START = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at ")
+_RUST_PART = re.compile(r"stack backtrace:|\s+\S|note: |\s*$")
+_NODE_SOURCE = re.compile(r"(?:file://)?/\S+\.(?:[cm]?js|[cm]?ts):\d+$")
+_CONSOLE = re.compile(r"(?:trce|dbug|info|warn|fail|crit): ")
+_TRACE_PART = re.compile(r"\s|[}\]]+,?\s*$|$")
+_OWN_LEVELS = ("warn", "error", "fatal")
+
+
+@dataclass(slots=True)
+class TextLine:
+    """A line of a stream of text. `level`: what the source says, and whether it says the same of every line."""
+
+    moment: datetime
+    text: str | None
+    stream: Hashable = None
+    level: str | None = None
+    level_is_default: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class _Event:
+    """Some lines of one stream that belong together."""
+
+    __slots__ = ("_characters", "_mode", "_texts", "first", "is_open", "last")
+
+    def __init__(self, first: TextLine) -> None:
+        text = first.text or ""
+        self.first, self.last = first, first.moment
+        self.is_open = bool(text) and text[0] != "{"
+        self._mode = _begun(text[:MAX_LOOKED_AT]) if self.is_open else ""
+        self._texts = [text]
+        self._characters = len(text)
+
+    def takes(self, line: TextLine) -> bool:
+        """Whether the line continues this event, which has it then."""
+        text = line.text
+        if not self.is_open or text is None or text[:1] == "{" or not self.last <= line.moment <= self.last + MAX_PAUSE:
+            return False
+        mode = _continued(self._mode, self._texts, text[:MAX_LOOKED_AT])
+        if mode is None:
+            return False
+        self._mode, self.last = mode, line.moment
+        self._characters += len(text)
+        if self._characters <= MAX_EVENT_CHARACTERS:
+            self._texts.append(text)
+        return True
+
+    def line(self) -> TextLine:
+        if len(self._texts) > 1:
+            self.first.text = "\n".join(self._texts).rstrip()
+        return self.first
+
+
+def joined(lines: Iterable[TextLine]) -> Iterator[TextLine]:
+    """Events, as lines whose text may have several, in the order of their first lines. Raises a fault after them."""
+    waiting: deque[_Event] = deque()  # in order; the first one is open, or it would be gone
+    events: dict[Hashable, _Event] = {}  # the open ones by stream
+    try:
+        for line in lines:
+            event = events.get(line.stream)
+            if event is not None and event.takes(line):
+                continue
+            if event is not None:
+                event.is_open = False
+            new = events[line.stream] = _Event(line)
+            waiting.append(new)
+            while waiting and (
+                not waiting[0].is_open or line.moment - waiting[0].last > MAX_PAUSE or len(waiting) > MAX_WAITING
+            ):
+                first = waiting.popleft()
+                if events.get(first.first.stream) is first:
+                    del events[first.first.stream]
+                yield first.line()
+    except FleexmonError:
+        yield from [event.line() for event in waiting]
+        raise
+    yield from [event.line() for event in waiting]
+
+
+def _begun(text: str) -> str:
+    """What kind of event begins with this line."""
+    if _TRACEBACK.match(text):
+        return "python"
+    if _GO_START.match(text):
+        return "go"
+    if match := _RUST_START.match(text):
+        return "rust" if text[match.end() : match.end() + 1] == "'" else "rust message"
+    if _NODE_SOURCE.match(text):
+        return "node " + "|" * MAX_SOURCE_LINES
+    return "trace" if _EXCEPTION.match(text) else "line"
+
+
+def _continued(mode: str, texts: list[str], text: str) -> str | None:  # noqa: PLR0911 - a line for each language
+    """How the event goes on with this line; None if the line begins another."""
+    match mode:
+        case "python":
+            if not text.strip() or text[0].isspace():
+                return "python"
+            return "python end" if _PYTHON_END.match(text) else None
+        case "python end" | "python chain":
+            if _TRACEBACK.match(text):
+                return "python" if mode == "python chain" else None
+            return "python chain" if _PYTHON_CHAIN.match(text) else mode if not text.strip() else None
+        case "go":
+            return "go" if _GO_PART.match(text) else None
+        case "rust message":
+            return "rust" if level_in_text(text) is None else None
+        case "rust":
+            return "rust" if _RUST_PART.match(text) or _PART.match(text) else None
+        case "trace":
+            is_named_next = len(texts) == 1 and texts[0].endswith(":") and _EXCEPTION.match(text)  # Dart
+            return "trace" if is_named_next or _TRACE_PART.match(text) or _PART.match(text) else None
+        case "line":
+            return _after_a_line(texts[0], text)
+        case _:  # Node's lines of source
+            return "trace" if _EXCEPTION.match(text) else mode[:-1] if mode[-1] == "|" else None
+
+
+def _after_a_line(first: str, text: str) -> str | None:
+    """Frames belong to whatever is before them; an exception, to a line that reports something bad."""
+    if _PART.match(text):
+        return "trace"
+    if text[:1] == "\t" or (
+        text.startswith("      ") and _CONSOLE.match(first)
+    ):  # PostgreSQL's statements, .NET's console
+        return "line"
+    begun = _begun(text)
+    return begun if begun in ("trace", "python") and level_in_text(first) in _OWN_LEVELS else None

@@ -1,0 +1,197 @@
+"""The lines of a stack trace are one event, in every language, and lines that only follow each other are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fleexmon_pipeline.collection.reading.events import MAX_EVENT_CHARACTERS, MAX_PAUSE, TextLine, joined
+from fleexmon_pipeline.errors import FleexmonError
+
+AT = datetime(2025, 3, 14, 15, 9, 26, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+TRACES = {
+    "Java": """2025-03-14 15:09:26,535 ERROR [main] org.bank.Ledger - posting failed
+java.lang.IllegalStateException: account locked
+\tat org.bank.Ledger.post(Ledger.java:41)
+\tat java.base/java.lang.Thread.run(Thread.java:833)
+Caused by: java.sql.SQLException: timeout
+\tat org.bank.Db.query(Db.java:12)
+\t... 12 more""",
+    "Java, uncaught": """Exception in thread "main" java.lang.NullPointerException: Cannot invoke "x"
+\tat org.bank.Main.main(Main.java:7)
+\tSuppressed: java.io.IOException: closed
+\t\tat org.bank.Io.close(Io.java:3)""",
+    "Python": """Traceback (most recent call last):
+  File "/srv/ledger.py", line 41, in post
+    lock(account)
+  File "/srv/lock.py", line 3, in lock
+    raise Locked(account)
+    ^^^^^^^^^^^^^^^^^^^^^
+bank.Locked: account 7
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/srv/app.py", line 12, in <module>
+    post()
+ValueError: not posted""",
+    "Python, logged": """ERROR:bank:posting failed
+Traceback (most recent call last):
+  File "/srv/ledger.py", line 41, in post
+    lock(account)
+KeyError: 'account'""",
+    "Go": """panic: runtime error: index out of range [3] with length 3
+
+goroutine 1 [running]:
+main.post({0xc000012345, 0x3}, 0x3)
+\t/srv/ledger.go:41 +0x1d
+main.(*Book).Add(...)
+\t/srv/book.go:12
+created by main.main in goroutine 1
+\t/srv/main.go:9 +0x65
+exit status 2""",
+    "Go, signal": """fatal error: concurrent map writes
+[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x47]
+
+goroutine 7 [running]:
+bank/ledger.post(0x2a)
+\tledger.go:41 +0x1d""",
+    "Ruby": """app/models/ledger.rb:41:in `post': undefined method `lock' for nil (NoMethodError)
+\tfrom app/models/book.rb:12:in `add'
+\tfrom bin/run:3:in `<main>'""",
+    "Rails": """NoMethodError (undefined method `lock' for nil):
+
+app/models/ledger.rb:41:in `post'
+app/controllers/books_controller.rb:12:in `create'""",
+    "PHP": """PHP Fatal error:  Uncaught RuntimeException: account locked in /srv/Ledger.php:41
+Stack trace:
+#0 /srv/Book.php(12): Ledger->post(7)
+#1 {main}
+  thrown in /srv/Ledger.php on line 41""",
+    "Laravel": """[2025-03-14 15:09:26] production.ERROR: account locked {"exception":"[object] (RuntimeException(code: 0)
+[stacktrace]
+#0 /srv/Book.php(12): Ledger->post()
+#1 {main}
+"}""",
+    "Rust": """thread 'main' panicked at src/ledger.rs:41:9:
+account locked
+stack backtrace:
+   0: rust_begin_unwind
+             at /rustc/9fc6b/library/std/src/panicking.rs:645:5
+   1: bank::book::add
+note: run with `RUST_BACKTRACE=full` for a verbose backtrace.""",
+    "Rust, old": """thread 'worker' panicked at 'account locked', src/ledger.rs:41:9
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace""",
+    ".NET": """Unhandled exception. System.InvalidOperationException: account locked
+ ---> System.TimeoutException: db
+   at Bank.Db.Query() in /srv/Db.cs:line 12
+   --- End of inner exception stack trace ---
+   at Bank.Ledger.Post(Int32 id) in /srv/Ledger.cs:line 41
+--- End of stack trace from previous location ---
+   at Bank.Main()""",
+    ".NET console": """fail: Bank.Ledger[0]
+      posting failed
+      System.InvalidOperationException: account locked
+         at Bank.Ledger.Post(Int32 id)""",
+    "Node": """TypeError: Cannot read properties of undefined (reading 'lock')
+    at post (/srv/ledger.js:41:9)
+    at process.processTicksAndRejections (node:internal/process/task_queues:95:5) {
+  code: 'ELOCK',
+  [cause]: Error: db
+      at query (/srv/db.js:3:1)
+}
+
+Node.js v20.11.0""",
+    "Node, uncaught": """/srv/ledger.js:41
+    account.lock()
+            ^
+
+TypeError: Cannot read properties of undefined
+    at post (/srv/ledger.js:41:9)""",
+    "Elixir": """** (RuntimeError) account locked
+    (bank 0.1.0) lib/bank/ledger.ex:41: Bank.Ledger.post/1
+    lib/bank/book.ex:12: Bank.Book.add/2""",
+    "Elixir, a server": """15:09:26.535 [error] GenServer Bank.Ledger terminating
+** (RuntimeError) account locked
+    (bank 0.1.0) lib/bank/ledger.ex:41: Bank.Ledger.post/1
+Last message: :post
+State: %{}""",
+    "Perl": """account locked at /srv/Ledger.pm line 41.
+\tBank::Ledger::post(7) called at /srv/Book.pm line 12
+\tBank::Book::add() called at bin/run line 3""",
+    "Dart": """Unhandled exception:
+Exception: account locked
+#0      post (file:///srv/ledger.dart:41:5)
+#1      main (file:///srv/main.dart:3:3)
+<asynchronous suspension>""",
+    "PostgreSQL": "2025-03-14 15:09:26.535 UTC [7] STATEMENT:  SELECT 1\n\tFROM a\n\tWHERE b",
+}
+
+
+def lines(text: str, *, stream: str = "a", at: datetime = AT) -> list[TextLine]:
+    return [TextLine(at + n * MILLISECOND, line, stream) for n, line in enumerate(text.split("\n"))]
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_a_trace_is_one_event_of_the_time_of_its_first_line(name: str) -> None:
+    before, after = TextLine(AT, "2025-03-14 15:09:25 INFO started", "a"), "2025-03-14 15:09:27 INFO goes on"
+    trace = lines(TRACES[name])
+    events = list(joined([before, *trace, TextLine(trace[-1].moment, after, "a")]))
+
+    assert [event.text for event in events] == [before.text, TRACES[name], after]
+    assert events[1].moment == AT
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_two_traces_in_turn_on_two_streams_are_two(name: str) -> None:
+    pairs = zip(lines(TRACES[name], stream="a"), lines(TRACES[name], stream="b"), strict=True)
+
+    assert [event.text for event in joined(line for pair in pairs for line in pair)] == [TRACES[name]] * 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "started\nlistening on :80\nready",
+        "GET /a 200\n  GET /b 200",
+        "ERROR: no ink\nERROR: no paper",
+        '{"msg": "a"}\n{"msg": "b"}',
+        "TypeError: a\nTypeError: b",
+        "panic: a\n2025-03-14 15:09:26 INFO b",
+        "Traceback (most recent call last):\n2025/03/14 15:09:26 started",
+        "job done\nTraceback (most recent call last):",
+        "thread 'main' panicked at src/a.rs:1:1:\nERROR: other",
+        "a\n\nb",
+    ],
+)
+def test_lines_that_only_follow_each_other_stay_apart(text: str) -> None:
+    assert [event.text for event in joined(lines(text))] == text.split("\n")
+
+
+def test_a_pause_ends_an_event() -> None:
+    first, second = lines("panic: a\ngoroutine 1 [running]:")
+    second.moment = first.moment + MAX_PAUSE + MILLISECOND
+
+    assert len(list(joined([first, second]))) == 2
+
+
+def test_an_event_without_end_is_cut() -> None:
+    [event] = joined(TextLine(AT, text, "a") for text in ["panic: a", *["\tframe.go:1 " + "x" * 1_000] * 5_000])
+
+    assert len(event.text or "") <= MAX_EVENT_CHARACTERS + 2_000
+
+
+def test_what_came_before_a_fault_is_given_first() -> None:
+    def broken() -> Iterator[TextLine]:
+        yield from lines(TRACES["Java"])
+        raise FleexmonError("broke off")
+
+    events = joined(broken())
+
+    assert next(events).text == TRACES["Java"]
+    with pytest.raises(FleexmonError, match="broke off"):
+        next(events)
