@@ -11,7 +11,7 @@ import sys
 import typer
 from dotenv import load_dotenv
 
-from fleexmon_pipeline.command_line import genai, issues, patterns, rejected, rules, running, versions, watching
+from fleexmon_pipeline.command_line import genai, issues, patterns, read, rejected, rules, running, versions, watching
 
 app = typer.Typer(
     name="fleexmon",
@@ -25,6 +25,7 @@ app.command()(running.up)
 app.command()(running.doctor)
 app.command()(watching.nodes)
 app.command()(watching.logs)
+app.command()(read.read)
 app.command()(versions.compare)
 app.command()(versions.deployed)
 app.command()(watching.digest)

@@ -47,7 +47,9 @@ class _Wrapped(msgspec.Struct):
 _wrapped = msgspec.json.Decoder(_Wrapped)
 _SPACE = re.compile(r"[\s,]*")
 _START_OF_LOGS = re.compile(rb'\s*\{\s*"logs"\s*:\s*\[')
-_START_OF_ARRAY = re.compile(rb"\[\s*(?:[\[{\]\"\d-]|true|false|null|$)")  # no text such as `[INFO] started`
+_START_OF_ARRAY = re.compile(
+    rb"\[\s*(?:[\[{\]\"]|(?:-?\d+(?:\.\d+)?|true|false|null)\s*[,\]]|$)"
+)  # no text such as `[INFO] started`
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _COMMA = re.compile(rb"[\s,]*")
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")
@@ -311,6 +313,12 @@ def _has_record_line(buffer: bytearray, end: int) -> bool:
         return False
     lines = bytes(buffer[end:MAX_BANNER_BYTES]).split(b"\n")[:-1]
     return any(_is_record(line) and _has_its_fields(json.loads(line), line) for line in lines if line[:1] == b"{")
+
+
+def is_records(head: bytes) -> bool:
+    """Whether a body that begins so holds JSON records, as far as its beginning tells."""
+    body = bytearray(head.removeprefix(BOM).lstrip())
+    return body[:1] == b"{" or _START_OF_ARRAY.match(body) is not None or _has_record_line(body, body.find(b"\n") + 1)
 
 
 def clip(body: bytes) -> str:

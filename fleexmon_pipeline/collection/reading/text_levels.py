@@ -7,7 +7,9 @@ in prose is none: `0 errors found`, `user set level=error`.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
+from fleexmon_pipeline.collection.times import MIN_TIME, RejectedError, read_time
 from fleexmon_pipeline.levels import LEVEL_OF_WORD, Level, known_level
 
 MAX_HEAD = 400  # characters of a line that are looked at
@@ -47,6 +49,10 @@ _TIME = re.compile(
     r"|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+",
     re.IGNORECASE,
 )
+# What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
+_BEFORE_A_TIME = re.compile(
+    r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
+)
 _SEPARATOR = re.compile(r"[\s|,;–]+|-{1,3}(?= )|: ")
 _BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60})>:?|\{([^{}]{0,60})\}")
 _NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[])")
@@ -71,6 +77,20 @@ def level_in_text(text: str) -> Level | None:
     if not head:
         return None
     return _of_special_form(head) or _of_pairs(head) or _of_head(head.split("\n", 1)[0])
+
+
+def time_in_text(text: str) -> datetime | None:
+    """The time at the head of a line of text; None if there is none, or none that leaves no doubt."""
+    head = _COLOUR.sub("", text[:MAX_HEAD]).lstrip("\ufeff ")
+    for match in _TIME.finditer(head):
+        if _BEFORE_A_TIME.fullmatch(head[: match.start()]) is None:
+            return None
+        try:
+            moment = read_time(match[0].strip())
+        except RejectedError:
+            continue
+        return moment if moment >= MIN_TIME else None
+    return None
 
 
 def _of_special_form(head: str) -> Level | None:

@@ -124,10 +124,10 @@ def _fetch(
             body += chunk
             if len(body) > MAX_PAGE_BYTES:
                 return None
-    return [] if answer.error else sorted(_read(bytes(body)), key=lambda line: line.nanoseconds)
+    return [] if answer.error else sorted(read_page(bytes(body)), key=lambda line: line.nanoseconds)
 
 
-def _read(body: bytes) -> list[LokiLine]:
+def read_page(body: bytes) -> list[LokiLine]:
     try:
         data = _page.decode(body).data
         if data.kind != "streams":

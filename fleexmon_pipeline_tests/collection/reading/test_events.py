@@ -72,7 +72,7 @@ Stack trace:
 #0 /srv/Book.php(12): Ledger->post(7)
 #1 {main}
   thrown in /srv/Ledger.php on line 41""",
-    "Laravel": """[2025-03-14 15:09:26] production.ERROR: account locked {"exception":"[object] (RuntimeException(code: 0)
+    "Laravel": """[2025-03-14 15:09:26] production.ERROR: account locked {"exception":"[object] (E(code: 0)
 [stacktrace]
 #0 /srv/Book.php(12): Ledger->post()
 #1 {main}

@@ -1,0 +1,277 @@
+"""Read records from a file as collection would read them from a node, without a node or a database.
+
+Here: the forms of a file. Bounded: a line, a record or a compressed file that is too long is refused with its reason,
+and nothing but the record at hand is in memory. What becomes of a record: `collection/records.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from itertools import chain
+from typing import Any, BinaryIO
+
+from fleexmon_pipeline.collection.answers import EmptyBodyError, NotAnAnswerError, Splitter, clip, is_records
+from fleexmon_pipeline.collection.reading.events import TextLine, joined
+from fleexmon_pipeline.collection.reading.text_levels import level_in_text, time_in_text
+from fleexmon_pipeline.collection.record_runs import MAX_KEPT_BYTES, reason_of
+from fleexmon_pipeline.collection.records import OUR_DEFAULT, OUR_TEXT, Line, Origins, RejectedError, explain
+from fleexmon_pipeline.collection.sources import journal, loki
+from fleexmon_pipeline.collection.sources.docker_lines import docker_line, whole
+from fleexmon_pipeline.collection.sources.text_lines import record_of
+from fleexmon_pipeline.collection.times import read_time
+from fleexmon_pipeline.encoding import EncodingError, unpacked
+from fleexmon_pipeline.errors import FleexmonError
+from fleexmon_pipeline.settings import Limits
+from fleexmon_pipeline.window import EPOCH
+
+PIECE = 262_144  # bytes read at a time
+HEAD = 64_000  # bytes that tell what a file is
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_BINARY = re.compile(rb"\0|[\x01-\x06\x0e-\x1a\x1c-\x1f]{4}")
+_KINDS = {b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF": "a PDF document",
+          b"PK\x03\x04": "a ZIP archive", b"\x7fELF": "a program", b"SQLite format 3": "a SQLite database",
+          b"BZh": "compressed with bzip2", b"\xfd7zXZ": "compressed with xz"}  # fmt: skip
+
+
+class Form(StrEnum):
+    """What wrote the records: an answer of a node, journald's export or JSON, Loki or logcli, Docker, lines of text."""
+
+    NODE = "node"
+    JOURNAL = "journal"
+    LOKI = "loki"
+    DOCKER = "docker"
+    TEXT = "text"
+
+
+class UnreadableError(FleexmonError):
+    """The input is no log; the text says what it is instead, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A record: the line and where its parts were found, or why not."""
+
+    raw: bytes
+    line: Line | None = None
+    origins: Origins | None = None
+    reason: str = ""
+
+
+@dataclass
+class Input:
+    """`for result in input.results()`; afterwards `broken` says why there may have been more, or is None."""
+
+    stream: BinaryIO
+    form: Form | None = None
+    limits: Limits = field(default_factory=Limits)
+    broken: str | None = None
+
+    def results(self) -> Iterator[Result]:
+        """Raises UnreadableError before the first result."""
+        chunks = self._opened()
+        head = b""
+        while len(head) < HEAD and (chunk := next(chunks, b"")):
+            head += chunk
+        if not head.strip():
+            raise UnreadableError("it is empty. Check the path, or what is piped in")
+        if kind := _kind_of(head):
+            raise UnreadableError(f"it is {kind}, not a log. Give it log records: JSON, or lines of text")
+        form = self.form or guess(head)
+        chunks = chain([head], chunks)
+        try:
+            yield from self._node(chunks) if form is Form.NODE else self._events(form, chunks)
+        except (EmptyBodyError, NotAnAnswerError) as error:
+            raise UnreadableError(f"{error}. For lines of text use --as text") from None
+        except EncodingError as error:
+            self.broken = str(error)
+
+    def _opened(self) -> Iterator[bytes]:
+        pieces = iter(lambda: self.stream.read(PIECE), b"")
+        first = next(pieces, b"")
+        encoding = next((name for magic, name in _MAGIC.items() if first.startswith(magic)), "")
+        try:
+            chunks = unpacked(chain([first], pieces), encoding, self.limits.ratio)
+            return chain([next(chunks, b"")], chunks)
+        except EncodingError as error:
+            raise UnreadableError(f"it cannot be decompressed: {error}") from None
+
+    def _node(self, chunks: Iterable[bytes]) -> Iterator[Result]:
+        splitter = Splitter(self.limits.record_bytes)
+        for run in splitter.runs(chunks):
+            for raw in run:
+                yield result_of(bytes(raw))
+            for raw, reason in run.too_long:
+                yield Result(raw, reason=reason)
+        self.broken = splitter.broken
+
+    def _events(self, form: Form, chunks: Iterator[bytes]) -> Iterator[Result]:
+        rejected: list[Result] = []
+        lines = self._lines(form, chunks, rejected)
+        for line in joined(whole(lines) if form is Form.DOCKER else lines):
+            text = (line.text or "").encode("utf-8", "surrogatepass")
+            if line.metadata.get(NO_TIME):
+                yield Result(text, reason="no time at the head of the line")
+            elif form is Form.TEXT and text[:1] == b"{":
+                yield result_of(text)
+            else:
+                result = result_of(record_of(line, own_record_first=form is not Form.LOKI))
+                is_record = text[:1] == b"{" and result.origins is not None and result.origins.message != "message"
+                yield result if is_record else replace(result, origins=_origins(line))
+            yield from rejected
+            rejected.clear()
+        yield from rejected
+
+    def _lines(self, form: Form, chunks: Iterator[bytes], rejected: list[Result]) -> Iterator[TextLine]:
+        """Lines of text with their times. Those that have none are gathered in `rejected`."""
+        first = next(chunks)
+        body = chain([first], chunks)
+        if form is Form.JOURNAL and not first.lstrip().startswith(b"{"):
+            yield from _of_export(body, self.limits.record_bytes)
+            return
+        if form is Form.LOKI and b'"logs"' not in first[:200] and b'"data"' in first[:400]:
+            yield from _of_loki_answer(body, self.limits.answer_bytes)
+            return
+        previous: datetime | None = None
+        for raw, reason in self._raw_lines(body):
+            if reason:
+                rejected.append(Result(raw, reason=reason))
+                continue
+            if not raw.strip() and previous is None:
+                continue
+            try:
+                line = _READERS[form](raw, previous)
+            except RejectedError as error:
+                rejected.append(Result(raw, reason=str(error)))
+                continue
+            previous = line.moment
+            yield line
+
+    def _raw_lines(self, chunks: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
+        """Lines without their ends, or the beginning of one that is too long and the reason."""
+        rest, length = b"", 0  # of the line at hand: what is kept, and how long it is
+        limit = self.limits.record_bytes
+        for chunk in chunks:
+            *whole, tail = chunk.split(b"\n")
+            for part in whole:
+                length += len(part)
+                line = rest + part if length <= limit else rest or part[:MAX_KEPT_BYTES]
+                yield line.removesuffix(b"\r")[:limit], "" if length <= limit else reason_of(length, limit)
+                rest, length = b"", 0
+            length += len(tail)
+            rest = rest + tail if length <= limit else (rest or tail)[:MAX_KEPT_BYTES]
+        if rest:
+            yield rest, "" if length <= limit else reason_of(length, limit)
+
+
+def result_of(raw: bytes) -> Result:
+    try:
+        line, origins = explain(raw)
+    except RejectedError as error:
+        return Result(raw, reason=str(error))
+    return Result(raw, line, origins)
+
+
+def _origins(line: TextLine) -> Origins:
+    level = OUR_DEFAULT if line.level is None else OF_SOURCE
+    if line.text and (line.level is None or line.level_is_default) and level_in_text(line.text):
+        level = OUR_TEXT
+    return Origins(OF_SOURCE, level, OF_SOURCE)
+
+
+def guess(head: bytes) -> Form:
+    """What a file without a name for it is, by its beginning."""
+    if head.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP=")):
+        return Form.JOURNAL
+    if head.lstrip().startswith(b"{") and b'"streams"' in head[:400] and b'"data"' in head[:400]:
+        return Form.LOKI
+    first_line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
+    is_text = first_line[:1] != "{" and time_in_text(first_line) is not None
+    return Form.NODE if is_records(head) and not is_text else Form.TEXT
+
+
+def _kind_of(head: bytes) -> str | None:
+    for magic, kind in _KINDS.items():
+        if head.startswith(magic):
+            return kind
+    return "binary data" if head[:2] not in (b"\xff\xfe", b"\xfe\xff") and _BINARY.search(head[:8_000]) else None
+
+
+# -- lines of each form ---------------------------------------------------------------------------------------------
+
+
+def _of_export(chunks: Iterator[bytes], limit: int) -> Iterator[TextLine]:
+    for fields in journal.parse(chunks, limit):
+        moment = fields.get("__REALTIME_TIMESTAMP", [b""])[0]
+        if re.fullmatch(rb"[0-9]{1,16}", moment):
+            yield journal.line_of(fields, EPOCH + int(moment) * journal.MICROSECOND)
+
+
+def _journal_json(raw: bytes, _: datetime | None) -> TextLine:
+    """`journalctl -o json`: a field is text, a list of bytes, or a list of those."""
+    record = _object(raw)
+    moment = read_time(record.get("__REALTIME_TIMESTAMP") or record.get("_SOURCE_REALTIME_TIMESTAMP"))
+    fields: journal.Fields = {name: _values(value) for name, value in record.items() if value is not None}
+    return journal.line_of(fields, moment)
+
+
+def _values(value: Any) -> list[bytes]:
+    if isinstance(value, list):
+        if value and all(isinstance(item, int) for item in value):
+            return [bytes(item & 255 for item in value)]
+        return [_values(item)[0] for item in value] or [b""]
+    return [str(value).encode("utf-8", "backslashreplace")]
+
+
+def _of_loki_answer(chunks: Iterable[bytes], limit: int) -> Iterator[TextLine]:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > min(limit, loki.MAX_PAGE_BYTES):
+            raise NotAnAnswerError(f"an answer of more than {loki.MAX_PAGE_BYTES:,} bytes")
+    for line in sorted(loki.read_page(bytes(body)), key=lambda line: line.nanoseconds):
+        yield loki.line_of(line)
+
+
+def _logcli(raw: bytes, _: datetime | None) -> TextLine:
+    """`logcli -o jsonl`: {"timestamp", "line", "labels"}."""
+    record = _object(raw)
+    labels = record.get("labels") or record.get("stream") or {}
+    text = record.get("line", record.get("message"))
+    moment = read_time(record.get("timestamp", record.get("ts")))
+    nanoseconds = (moment - EPOCH) // loki.MICROSECOND * 1_000
+    labels = {str(name): str(value) for name, value in labels.items()} if isinstance(labels, dict) else {}
+    return loki.line_of(loki.LokiLine(nanoseconds, str(text), labels))
+
+
+def _text(raw: bytes, previous: datetime | None) -> TextLine:
+    """A line of a file. What has no time of its own may continue the line before it, whose time it then shares."""
+    text = raw.decode("utf-8", "backslashreplace")
+    if text[:1] == "{":
+        line, _ = explain(raw)
+        return TextLine(line.time, text)
+    moment = time_in_text(text)
+    if moment is None:
+        if previous is None:
+            raise RejectedError("no time at the head of the line")
+        return TextLine(previous, text, metadata={NO_TIME: True})
+    return TextLine(moment, text)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise RejectedError(f"not JSON: {clip(raw)[:60]}") from None
+    if not isinstance(record, dict):
+        raise RejectedError(f"a JSON {type(record).__name__}, not an object")
+    return record
+
+
+NO_TIME = "noTime"  # in the metadata of a line that has none
+OF_SOURCE = "the line itself"
+_READERS = {Form.JOURNAL: _journal_json, Form.LOKI: _logcli, Form.DOCKER: docker_line, Form.TEXT: _text}

@@ -1,0 +1,48 @@
+"""Lines of a container as Docker keeps or prints them: files of the json-file driver, `docker logs --timestamps`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from fleexmon_pipeline.collection.reading.events import TextLine
+from fleexmon_pipeline.collection.times import RejectedError, read_time
+
+MAX_PART = 16_384  # bytes: Docker cuts longer lines, and only the last part of one ends with a newline
+
+
+def docker_line(raw: bytes, _: datetime | None = None) -> TextLine:
+    """One line, or a part of one: then its text lacks the newline. Raises RejectedError."""
+    text = raw.decode("utf-8", "backslashreplace")
+    if text[:1] != "{":
+        moment, _space, rest = text.partition(" ")
+        return TextLine(read_time(moment), rest + "\n")
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        raise RejectedError("not JSON, and no time before the line") from None
+    log, stream, attributes = record.get("log"), record.get("stream"), record.get("attrs")
+    if not isinstance(log, str):
+        raise RejectedError("no message: none of log")
+    metadata = {"stream": stream} if isinstance(stream, str) else {}
+    if isinstance(attributes, dict):
+        metadata |= {str(name): str(value) for name, value in attributes.items()}
+    return TextLine(read_time(record.get("time")), log, stream if isinstance(stream, str) else None, metadata=metadata)
+
+
+def whole(lines: Iterable[TextLine]) -> Iterator[TextLine]:
+    """Lines without their newline, those that Docker cut in one piece again."""
+    parts: dict[object, TextLine] = {}
+    for line in lines:
+        text = line.text or ""
+        first = parts.get(line.stream)
+        if first is not None:
+            first.text = (first.text or "") + text
+        else:
+            first = parts[line.stream] = line
+        if text.endswith("\n") or len(first.text or "") > 64 * MAX_PART:
+            del parts[line.stream]
+            first.text = (first.text or "").rstrip("\r\n")
+            yield first
+    yield from parts.values()
