@@ -20,7 +20,7 @@ from psycopg.rows import DictRow
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_model import Threshold
-from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Subject
+from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Subject
 from fleexmon_pipeline.window import SLOT, Window
 
 SQL = statements("detection")
@@ -36,14 +36,14 @@ class Matches:
 
     counts: defaultdict[str, Counter[datetime]] = field(default_factory=lambda: defaultdict(Counter))
     lines: defaultdict[tuple[str, datetime], deque[uuid.UUID]] = field(
-        default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_EVIDENCE))
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=MAX_EVIDENCE))
     )
 
     def newest(self, subject: Subject, end: datetime, slots: int) -> list[uuid.UUID]:
-        """Of the `slots` slots that end at `end`, newest first, at most MOST_EVIDENCE."""
+        """Of the `slots` slots that end at `end`, newest first, at most MAX_EVIDENCE."""
         starts = (end - SLOT * back for back in range(1, slots + 1))
         every = (i for start in starts for i in reversed(self.lines.get((subject.node or "", start), ())))
-        return list(islice(every, MOST_EVIDENCE))
+        return list(islice(every, MAX_EVIDENCE))
 
 
 Wanted = Callable[[bytes], Iterable[bytes]]

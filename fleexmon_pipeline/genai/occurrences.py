@@ -12,7 +12,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.genai import evidence
 from fleexmon_pipeline.genai.answer import Finding
 from fleexmon_pipeline.genai.ledger import Answered, Asked
-from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence, Subject
+from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Subject
 from fleexmon_pipeline.window import HOUR, Window, floor
 
 RULE = "genai"
@@ -85,7 +85,7 @@ def _occurrence(
         nodes=sorted({node for one in patterns for node in one.nodes}),
         grace=GRACE,
         affected=sum(one.lines for one in patterns),
-        evidence=evidence.sample_ids(connection, part, patterns)[:MOST_EVIDENCE],
+        evidence=evidence.sample_ids(connection, part, patterns)[:MAX_EVIDENCE],
         metadata={
             "patterns": [record.pattern for record in cited],
             "promptVersion": answer.version,

@@ -1,1 +1,1 @@
-"""Occurrences become issues: episodes, their lifecycle, what people did, and what is shown of them."""
+"""Issues: made of occurrences, resolved and muted by people, and read for display."""

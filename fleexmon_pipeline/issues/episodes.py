@@ -1,6 +1,6 @@
-"""Gaps and islands: which firings belong together.
+"""Gaps and islands: which firings form one episode.
 
-Here: arithmetic on slots, without a database. What an episode becomes: `lifecycle.py`.
+Here: arithmetic on slots, without a database. How episodes become issues: `lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from fleexmon_pipeline.window import SLOT, Window, ceil
 
 @dataclass(frozen=True)
 class Run:
-    """Slots without a gap between them in which a rule fired: an episode, or a part of one."""
+    """Consecutive slots in which a rule fired: an episode, or a part of one."""
 
-    first: datetime  # beginning of the first slot
-    last: datetime  # beginning of the last slot
-    grace: timedelta  # as the last slot has it
+    first: datetime  # start of the first slot
+    last: datetime  # start of the last slot
+    grace: timedelta  # of the last slot
     occurrences: int  # slots that fired
 
     @property
@@ -29,23 +29,23 @@ class Run:
 
 
 class Covered:
-    """The stretches of time of which the lines are known; grace runs over these alone."""
+    """The windows whose lines are known. Only their time counts towards the grace period."""
 
     def __init__(self, windows: Sequence[Window]) -> None:
-        """`windows`: ascending, none touching another."""
+        """`windows`: ascending and not adjacent."""
         self._since = [window.since for window in windows]
         self._until = [window.until for window in windows]
         self._total = list(accumulate((window.length for window in windows), initial=timedelta()))
 
     def runs_out(self, after: datetime, grace: timedelta) -> datetime | None:
-        """When `grace` of covered time has passed since `after`; None while it has not."""
+        """When `grace` of covered time has passed since `after`; None if it has not."""
         if grace <= timedelta():
             return after
-        index = bisect_right(self._since, after) - 1  # the last window that begins by then
-        known = timedelta()
+        index = bisect_right(self._since, after) - 1  # the last window that starts by then
+        elapsed = timedelta()
         if index >= 0:
-            known = self._total[index] + min(after, self._until[index]) - self._since[index]
-        target = known + grace
+            elapsed = self._total[index] + min(after, self._until[index]) - self._since[index]
+        target = elapsed + grace
         if target > self._total[-1]:
             return None
         index = bisect_left(self._total, target) - 1
@@ -53,23 +53,23 @@ class Covered:
 
 
 def episodes(runs: Iterable[Run], covered: Covered, cuts: Collection[datetime] = ()) -> list[Run]:
-    """Join `runs` (ascending) of one fingerprint that are closer together than the grace of the earlier.
+    """Join `runs` (ascending) of one fingerprint that are closer together than the grace period of the earlier one.
 
-    Firings on both sides of a cut never belong together; a slot that a cut falls into lies before it.
+    Firings on both sides of a cut are never joined; a slot that contains a cut lies before it.
     """
     borders = sorted({ceil(cut, SLOT) for cut in cuts})
-    found: list[Run] = []
+    joined: list[Run] = []
     for run in _cut(runs, borders):
-        if found and not _apart(found[-1], run, covered, borders):
-            before = found.pop()
-            found.append(Run(before.first, run.last, run.grace, before.occurrences + run.occurrences))
+        if joined and not _apart(joined[-1], run, covered, borders):
+            before = joined.pop()
+            joined.append(Run(before.first, run.last, run.grace, before.occurrences + run.occurrences))
         else:
-            found.append(run)
-    return found
+            joined.append(run)
+    return joined
 
 
 def without(runs: Iterable[Run], windows: Iterable[Window]) -> list[Run]:
-    """What is left of `runs` outside `windows`, which begin and end with slots."""
+    """The parts of `runs` outside `windows`, which start and end at slot boundaries."""
     left = list(runs)
     for window in windows:
         outside = [run for run in left if run.end <= window.since or run.first >= window.until]

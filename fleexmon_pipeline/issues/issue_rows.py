@@ -1,6 +1,6 @@
-"""The rows of "LogIssue": what each says, and writing those that differ.
+"""The rows of "LogIssue": their content, and writing those that differ.
 
-Here: from what should be to rows. Which rows should be: `plan.py`; who calls, and under which locks: `lifecycle.py`.
+Here: from planned issues to rows. Which issues to plan: `plan.py`; the caller and its locks: `lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE
+from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE
 from fleexmon_pipeline.issues.plan import PlannedIssue, StoredEpisode
 from fleexmon_pipeline.window import SLOT
 from fleexmon_pipeline.wording import duration, iso_text
@@ -26,32 +26,33 @@ _SQL = statements("lifecycle")
 
 @dataclass
 class Reconciled:
-    """What became of "LogIssue". An issue that is new and already over counts as opened and as resolved."""
+    """What changed in "LogIssue". An issue that is new and already over counts as opened and as resolved."""
 
     opened: int = 0
     updated: int = 0
     resolved: int = 0
     regressed: int = 0
-    removed: int = 0  # episodes that joined another, or whose occurrences are no longer said
+    removed: int = 0  # episodes that joined another one, or whose occurrences were deleted
     unchanged: int = 0
 
     def sentence(self) -> str:
-        parts = [f"{count} {what}" for what, count in vars(self).items() if count and what != "unchanged"]
+        parts = [f"{count} {change}" for change, count in vars(self).items() if count and change != "unchanged"]
         return f"issues: {', '.join(parts) or 'no change'} ({self.unchanged} unchanged)"
 
 
 def read_answers(connection: Connection, subjects: Collection[str]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    """GenAI's root causes and recommendations by subject, oldest first."""
+    answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
     if subjects:
         for row in connection.execute(_SQL["answers"], {"subjects": list(subjects)}):
-            found[row["subject"]].append(row)
-    return found
+            answers[row["subject"]].append(row)
+    return answers
 
 
 def filled_in(
     wanted: PlannedIssue, row: dict[str, Any], answers: dict[str, list[dict[str, Any]]]
 ) -> dict[str, str | None]:
-    """GenAI's latest root cause and recommendation near a rule's episode; None leaves the rule's own."""
+    """GenAI's latest root cause and recommendation near a rule's episode; None keeps those of the rule."""
     filled: dict[str, str | None] = {"root_cause": None, "recommendation": None}
     if row["source"] != "detector":
         return filled
@@ -73,29 +74,29 @@ def write_issues(
     run: str | None,
     done: Reconciled,
 ) -> None:
-    # What ends is written before what begins: at no moment has a fingerprint two open rows.
+    # Resolved issues are written before open ones, so that a fingerprint never has two open rows.
     for planned in sorted(wanted, key=lambda planned: (not planned.resolved, planned.id)):
         episode, row = planned.episode, rows.get(planned.id)
         if row and _is_settled(planned, row, since):
             done.unchanged += 1
             continue
-        stretch = {
+        bounds = {
             "id": planned.id, "fingerprint": planned.fingerprint, "first": episode.first, "last": episode.last,
         }  # fmt: skip
-        connection.execute(_SQL["keep_episode"], stretch)
+        connection.execute(_SQL["upsert_episode"], bounds)
         if planned.deleted:
             continue
         values = {
-            **stretch,
+            **bounds,
             **filled[planned.id],
             "status": "resolved" if planned.resolved else "open",
             "detected_at": episode.first + SLOT,
             "updated_at": episode.end,
             "resolved_at": episode.end + episode.grace if planned.resolved else None,
             "metadata": Jsonb(_metadata(planned) | ({"run": run} if run else {})),
-            "most": MOST_EVIDENCE,
+            "max_evidence": MAX_EVIDENCE,
         }
-        changed = connection.execute(_SQL["keep_issue"], values).rowcount > 0
+        changed = connection.execute(_SQL["upsert_issue"], values).rowcount > 0
         if row is None:
             done.opened += planned.regression_of is None
             done.regressed += planned.regression_of is not None
@@ -118,15 +119,15 @@ def _is_settled(planned: PlannedIssue, row: StoredEpisode, since: datetime | Non
 
 
 def _metadata(planned: PlannedIssue) -> dict[str, Any]:
-    """What the latest occurrence alone does not know."""
+    """The metadata that follows from the whole episode, not from its latest occurrence."""
     episode = planned.episode
-    told: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "occurrences": episode.occurrences,
         "firstSeen": iso_text(episode.first, "seconds"),
         "lastSeen": iso_text(episode.end, "seconds"),
     }
     if planned.resolved:
-        told |= {"autoResolved": True, "resolvedReason": f"Not detected again for {duration(episode.grace)}"}
+        metadata |= {"autoResolved": True, "resolvedReason": f"Not detected again for {duration(episode.grace)}"}
     if planned.regression_of:
-        told["regressionOf"] = planned.regression_of
-    return told
+        metadata["regressionOf"] = planned.regression_of
+    return metadata

@@ -1,12 +1,12 @@
 """Occurrences become issues: written slot by slot, joined to episodes, kept as rows of "LogIssue".
 
-Here: what is read and locked. When a rule fires: the detectors. Which firings belong together: `episodes.py`; which
-rows they should be: `plan.py`; what those say: `issue_rows.py`. Reading issues for people: `read.py`.
+Here: reading and locking. When a rule fires: the detectors. Which firings form an episode: `episodes.py`; which issues
+follow: `plan.py`; the content of their rows: `issue_rows.py`. Reading issues for people: `read.py`.
 
-"LogIssue" is a function of "IssueOccurrence", "LogCoverage" and of what people did, never of the order of runs:
-`reconcile` computes the rows that should be and changes those that differ. Measured, of one subject and 90 days: a rule
-that fires in every slot 40 ms a call, one that makes an issue every two hours (1,080 of them) 420 ms, with `since` 120
-ms; 200 new subjects in one slot 85 ms.
+"LogIssue" depends on "IssueOccurrence", "LogCoverage" and what people did, never on the order of runs: `reconcile`
+computes the rows that should exist and changes those that differ. Measured for one subject and 90 days: a rule that
+fires in every slot takes 40 ms a call; one that makes an issue every two hours (1,080 of them) 420 ms, or 120 ms with
+`since`; 200 new subjects in one slot 85 ms.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.episodes import Covered, Run, without
 from fleexmon_pipeline.issues.issue_rows import Reconciled, filled_in, read_answers, write_issues
-from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence, Source
+from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Source
 from fleexmon_pipeline.issues.plan import Plan, StoredEpisode, plan_issues
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 _SQL = statements("lifecycle")
-_CHUNK = 200  # subjects a transaction: people who resolve an issue wait for that long
+_CHUNK = 200  # subjects per transaction: a person who resolves an issue waits for one transaction
 _FLEET = "fleet"
 
 
@@ -43,11 +43,11 @@ def write_occurrences(
     window: Window,
     rules: Collection[str] | None = None,
 ) -> frozenset[str]:
-    """Replace what `source` (only `rules` of it, where given) has said of the window's slots, in one transaction.
+    """Replace the occurrences of `source` (or only of its `rules`) in the window's slots, in one transaction.
 
-    Returns the subjects that it spoke of before or speaks of now, changed or not: what is to be reconciled. Of two
-    occurrences with the same fingerprint and slot the more severe stays. Raises ValueError for an occurrence outside of
-    what is replaced.
+    Returns the subjects of the old and the new occurrences, changed or not: those to reconcile. If two occurrences have
+    the same fingerprint and slot, the more severe one is kept. Raises ValueError for an occurrence outside the window,
+    the source or the rules.
     """
     window = Window(floor(window.since, SLOT), ceil(window.until, SLOT))
     by_key: dict[tuple[str, datetime], Occurrence] = {}
@@ -56,27 +56,27 @@ def write_occurrences(
         key = (occurrence.fingerprint, occurrence.slot)
         if key not in by_key or occurrence.severity.rank > by_key[key].severity.rank:
             by_key[key] = occurrence
-    where = {"source": source, "since": window.since, "until": window.until, "rules": _listed(rules)}
+    bounds = {"source": source, "since": window.since, "until": window.until, "rules": _listed(rules)}
     with connection.transaction():
         connection.execute(_SQL["lock_hours"], {"source": source, "hours": [hour.since for hour in window.hours()]})
-        before = {row["subject"] for row in connection.execute(_SQL["subjects_written"], where)}
+        before = {row["subject"] for row in connection.execute(_SQL["subjects_written"], bounds)}
         subjects = frozenset(before | {str(occurrence.subject) for occurrence in by_key.values()})
         lock_subjects(connection, subjects)
         keys = {"fingerprints": [name for name, _ in by_key], "slots": [slot for _, slot in by_key]}
-        connection.execute(_SQL["delete_absent"], {**where, **keys})
+        connection.execute(_SQL["delete_absent"], {**bounds, **keys})
         with connection.cursor() as cursor:
             cursor.executemany(_SQL["upsert_occurrence"], [_row(occurrence) for occurrence in by_key.values()])
     return subjects
 
 
 def _check(occurrence: Occurrence, source: Source, window: Window, rules: Collection[str] | None) -> None:
-    what = f"occurrence {occurrence.fingerprint} at {occurrence.slot.isoformat()}"
+    name = f"occurrence {occurrence.fingerprint} at {occurrence.slot.isoformat()}"
     if occurrence.slot not in window or occurrence.slot != floor(occurrence.slot, SLOT):
-        raise ValueError(f"{what} is not a slot of {window}, which is what is replaced")
+        raise ValueError(f"{name} is not a slot of {window}, the window to replace")
     if occurrence.source != source or (rules is not None and occurrence.rule not in rules):
-        raise ValueError(f"{what} is of {occurrence.source}, rule {occurrence.rule}, which is not what is replaced")
+        raise ValueError(f"{name} is of {occurrence.source}, rule {occurrence.rule}, which is not to be replaced")
     if ":" in occurrence.rule:
-        raise ValueError(f"{what}: a rule's name has no colon, its fingerprint could not be read back")
+        raise ValueError(f"{name}: a rule's name must not have a colon, or its fingerprint cannot be parsed")
 
 
 def _listed(names: Collection[str] | None) -> list[str] | None:
@@ -100,13 +100,13 @@ def _row(occurrence: Occurrence) -> dict[str, Any]:
         "nodes": list(occurrence.nodes),
         "grace": occurrence.grace,
         "affected": occurrence.affected,
-        "evidence": list(occurrence.evidence)[:MOST_EVIDENCE],
+        "evidence": list(occurrence.evidence)[:MAX_EVIDENCE],
         "metadata": Jsonb(dict(occurrence.metadata)),
     }
 
 
 def lock_subjects(connection: Connection, subjects: Iterable[str]) -> None:
-    """Hold these subjects until the transaction ends: for whoever writes their occurrences, or makes issues of them."""
+    """Lock these subjects until the transaction ends, to write their occurrences or to reconcile their issues."""
     connection.execute(_SQL["lock_subjects"], {"subjects": list(subjects)})
 
 
@@ -120,23 +120,23 @@ def newest_covered(connection: Connection) -> datetime | None:
 
 
 def open_subjects(connection: Connection) -> frozenset[str]:
-    """Subjects of open issues that are ours: those that may have to end although nothing new was said of them."""
+    """Subjects of our open issues. They may have to be resolved although they have no new occurrence."""
     return frozenset(row["subject"] for row in connection.execute(_SQL["open_subjects"]))
 
 
 def subjects_over(connection: Connection, window: Window) -> frozenset[str]:
     """Subjects with an episode that touches the window or ended less than two days before it.
 
-    A late window may cover what was a hole, and so end or split an episode without saying anything of its subject.
+    A late window may close a gap, and so end or split an episode without a new occurrence of its subject.
     """
-    where = {"since": window.since, "until": window.until, "reach": 2 * DAY}
-    return frozenset(row["subject"] for row in connection.execute(_SQL["subjects_over"], where))
+    bounds = {"since": window.since, "until": window.until, "reach": 2 * DAY}
+    return frozenset(row["subject"] for row in connection.execute(_SQL["subjects_over"], bounds))
 
 
 def adopt(connection: Connection, *, now: datetime) -> int:
-    """Resolve open rows without fingerprint (the original's) whose source's grace after "updatedAt" ended by `now`.
+    """Resolve open rows without a fingerprint (written by the original) when their grace period is over.
 
-    Returns how many.
+    It starts at "updatedAt" and depends on the source. Returns how many were resolved.
     """
     return connection.execute(_SQL["adopt"], {"now": now}).rowcount
 
@@ -152,15 +152,15 @@ def reconcile(
     since: datetime | None = None,
     run: str | None = None,
 ) -> Reconciled:
-    """Make "LogIssue" say what "IssueOccurrence" implies for these subjects.
+    """Make "LogIssue" follow from "IssueOccurrence" for these subjects.
 
-    Occurrences closer together than the rule's grace, counted over covered slots, form one episode; an episode is one
-    row. Calling it twice, for windows in any order, or from two runs at once, gives the same rows.
+    Occurrences closer together than the rule's grace period, counted over covered slots, form one episode; an episode
+    is one row. Calls repeated, in any order of windows, or from two runs at once give the same rows.
 
-    `now` is event time (see `newest_covered`): episodes whose grace ended by then are resolved. `since` may say that no
-    earlier slot was written anew: rows that were resolved by then and agree are not compared in full, which makes the
-    cost follow the window. `run` is noted in the rows that change: Dagster's id of whoever calls, and all that differs
-    from order to order. Transactions of its own, READ COMMITTED.
+    `now` is event time (see `newest_covered`): episodes whose grace period ended by then are resolved. `since` promises
+    that no earlier slot was rewritten: rows that were resolved by then and agree are not compared in full, so the cost
+    follows the window. `run`, the caller's Dagster run id, is stored in rows that change; nothing else depends on the
+    order of calls. Opens its own transactions, READ COMMITTED.
     """
     done = Reconciled()
     ordered = iter(sorted(set(subjects)))
@@ -184,62 +184,65 @@ def _reconcile_chunk(
     for row in connection.execute(_SQL["runs"], {"subjects": subjects}):
         runs[row["fingerprint"]].append(Run(row["first"], row["last"], row["grace"], row["occurrences"]))
         latest[row["fingerprint"]] = row
-    known = _known(connection, subjects, list(runs))
+    stored = _stored_episodes(connection, subjects, list(runs))
     covered = _covered(connection, runs, latest)
 
     plans: dict[str, Plan] = {}
     reaches: dict[str, list[Window]] = defaultdict(list)
     from_genai = {name for name, row in latest.items() if row["source"] == "genai"}
-    for name in sorted(set(runs) | set(known), key=lambda name: (name in from_genai, name)):
+    for name in sorted(set(runs) | set(stored), key=lambda name: (name in from_genai, name)):
         left = runs[name]
         if name in from_genai:
             left = without(left, reaches[latest[name]["subject"]])
-        plans[name] = plan_issues(name, left, covered.get(name, Covered([])), known.get(name, []), now)
+        plans[name] = plan_issues(name, left, covered.get(name, Covered([])), stored.get(name, []), now)
         if name in latest and latest[name]["source"] == "detector":
             reaches[latest[name]["subject"]] += plans[name].reaches
     answers = read_answers(connection, {latest[name]["subject"] for name in from_genai} & set(reaches))
 
-    gone = [key for plan in plans.values() for key in plan.obsolete_issues]
-    connection.execute(_SQL["delete_issues"], {"ids": gone})
+    obsolete = [key for plan in plans.values() for key in plan.obsolete_issues]
+    connection.execute(_SQL["delete_issues"], {"ids": obsolete})
     connection.execute(_SQL["delete_episodes"], {"ids": [key for p in plans.values() for key in p.obsolete_episodes]})
-    done.removed += len(gone)
+    done.removed += len(obsolete)
     wanted = [planned for plan in plans.values() for planned in plan.wanted]
     filled = {planned.id: filled_in(planned, latest[planned.fingerprint], answers) for planned in wanted}
-    rows = {item.id: item for items in known.values() for item in items if item.status is not None}
+    rows = {item.id: item for items in stored.values() for item in items if item.status is not None}
     write_issues(connection, wanted, rows, filled, since=since, run=run, done=done)
 
 
-def _known(connection: Connection, subjects: list[str], fingerprints: list[str]) -> dict[str, list[StoredEpisode]]:
-    found = connection.execute(_SQL["episodes"], {"fingerprints": fingerprints, "subjects": subjects}).fetchall()
-    stretches = {row["id"]: row for row in found}
-    names = {row["fingerprint"] for row in found} | set(fingerprints)
+def _stored_episodes(
+    connection: Connection, subjects: list[str], fingerprints: list[str]
+) -> dict[str, list[StoredEpisode]]:
+    """By fingerprint."""
+    rows = connection.execute(_SQL["episodes"], {"fingerprints": fingerprints, "subjects": subjects}).fetchall()
+    episode_rows = {row["id"]: row for row in rows}
+    names = {row["fingerprint"] for row in rows} | set(fingerprints)
     issues = {
         row["id"]: row
-        for row in connection.execute(_SQL["issues"], {"ids": list(stretches), "fingerprints": list(names)})
+        for row in connection.execute(_SQL["issues"], {"ids": list(episode_rows), "fingerprints": list(names)})
     }
-    known: dict[str, list[StoredEpisode]] = defaultdict(list)
-    for key in stretches.keys() | issues.keys():
-        stretch, issue = stretches.get(key), issues.get(key)
+    stored: dict[str, list[StoredEpisode]] = defaultdict(list)
+    for key in episode_rows.keys() | issues.keys():
+        episode, issue = episode_rows.get(key), issues.get(key)
         if issue is None:
-            gone = stretches[key]
-            known[gone["fingerprint"]].append(StoredEpisode(key, gone["firstSlot"], gone["lastSlot"], None))
+            row = episode_rows[key]
+            stored[row["fingerprint"]].append(StoredEpisode(key, row["firstSlot"], row["lastSlot"], None))
             continue
-        # A row without its stretch (restored from a dump, say) is ours all the same: its fingerprint says so.
-        first = stretch["firstSlot"] if stretch else floor(issue["detectedAt"], SLOT) - SLOT
-        last = stretch["lastSlot"] if stretch else max(first, floor(issue["updatedAt"], SLOT) - SLOT)
-        known[stretch["fingerprint"] if stretch else issue["fingerprint"]].append(
+        # A row without its episode (restored from a dump, for example) is still ours: it has a fingerprint.
+        first = episode["firstSlot"] if episode else floor(issue["detectedAt"], SLOT) - SLOT
+        last = episode["lastSlot"] if episode else max(first, floor(issue["updatedAt"], SLOT) - SLOT)
+        stored[episode["fingerprint"] if episode else issue["fingerprint"]].append(
             StoredEpisode(
                 key, first, last, issue["status"] or "open", issue["autoResolved"],
                 issue["resolvedAt"] or issue["updatedAt"], issue["occurrences"], issue["regressionOf"],
             )
         )  # fmt: skip
-    return known
+    return stored
 
 
 def _covered(
     connection: Connection, runs: dict[str, list[Run]], latest: dict[str, dict[str, Any]]
 ) -> dict[str, Covered]:
-    """What is covered for each fingerprint: by all nodes it is about; for the fleet, by any."""
+    """The covered windows by fingerprint: covered by all of its nodes or, for the fleet, by any node."""
     nodes_of = {
         name: () if row["subject"] == _FLEET else tuple(sorted(set(row["nodes"]))) for name, row in latest.items()
     }
@@ -247,7 +250,7 @@ def _covered(
     for name, nodes in nodes_of.items():
         since[nodes] = min(since.get(nodes, runs[name][0].first), runs[name][0].first)
     covered = {}
-    for nodes, begin in since.items():
-        found = connection.execute(_SQL["covered"], {"since": begin, "nodes": list(nodes) or None})
-        covered[nodes] = Covered([Window(row["since"], row["until"]) for row in found])
+    for nodes, first in since.items():
+        rows = connection.execute(_SQL["covered"], {"since": first, "nodes": list(nodes) or None})
+        covered[nodes] = Covered([Window(row["since"], row["until"]) for row in rows])
     return {name: covered[nodes] for name, nodes in nodes_of.items()}

@@ -1,4 +1,4 @@
-"""One firing of one rule in one slot: what detectors, predictors and GenAI write, and what issues are made of.
+"""An occurrence: one rule fired in one slot. Detectors, predictors and GenAI write them; issues are made of them.
 
 Here: the record and its identity. How occurrences become issues: `lifecycle.py`.
 """
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 Source = Literal["genai", "detector", "predictor"]
 
-MOST_EVIDENCE = 1_000  # rows that "affectedLogs" names; a storm has more, and nobody reads them
+MAX_EVIDENCE = 1_000  # ids in "affectedLogs"; a storm has more rows than anybody reads
 
 
 class Severity(StrEnum):
@@ -48,8 +48,8 @@ class Subject:
 class Occurrence:
     """A row of "IssueOccurrence".
 
-    `slot` is the beginning of the 5-minute slot at whose end the rule fired (event time, UTC). Title, description and
-    recommendation are plain text that may quote templates, never raw log lines: secrets stay in LogEntry.
+    `slot` is the start of the 5-minute slot at whose end the rule fired (event time, UTC). Title, description and
+    recommendation are plain text that may quote templates but never raw log lines: secrets stay in LogEntry.
     """
 
     rule: str  # file name of the rule, or "genai"
@@ -62,14 +62,14 @@ class Occurrence:
     title: str
     description: str
     nodes: Sequence[str]
-    grace: timedelta  # without firing for so long, the issue is resolved
-    affected: int  # lines that made it fire
+    grace: timedelta  # the issue is resolved after this time without a firing
+    affected: int  # lines that the rule fired on
     root_cause: str | None = None
     recommendation: str | None = None
-    evidence: Sequence[uuid.UUID] = ()  # LogEntry ids, newest first, at most MOST_EVIDENCE
+    evidence: Sequence[uuid.UUID] = ()  # LogEntry ids, newest first, at most MAX_EVIDENCE
     metadata: Mapping[str, Any] = field(default_factory=dict)  # figures of the rule: rate, count, threshold
 
     @property
     def fingerprint(self) -> str:
-        """Rule and subject, never the type alone: eight different errors are eight issues."""
+        """Rule and subject, not only the type: eight different errors are eight issues."""
         return f"{self.rule}:{self.subject}"

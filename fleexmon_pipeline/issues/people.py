@@ -1,6 +1,6 @@
-"""What people do with issues: resolve, mute, call noise; written down with who and why.
+"""What people do with issues: resolve them, mute them, mark them as noise; recorded with who and why.
 
-Here: the writes. What follows from a resolve: `lifecycle.py` keeps it; from a mute: `reporting/alerts.py` is silent.
+Here: the writes. `lifecycle.py` keeps issues resolved; `reporting/alerts.py` sends no alerts for muted ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Verdict = Literal["noise", "real"]
 
 @dataclass(frozen=True)
 class Handled:
-    """The issue as it was found, and whether anything changed."""
+    """The issue as it was before, and whether anything changed."""
 
     id: uuid.UUID
     title: str
@@ -32,7 +32,7 @@ class Handled:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a mute is about, one of the three: one thing that fires, all of a node, all of a rule."""
+    """What a mute covers, exactly one of: a fingerprint, all issues of a node, all issues of a rule."""
 
     fingerprint: str | None = None
     node: str | None = None
@@ -42,7 +42,7 @@ class Scope:
         return f"node {self.node}" if self.node else f"rule {self.rule}" if self.rule else f"{self.fingerprint}"
 
     def covers(self, metadata: Row) -> bool:
-        """Whether an issue of this metadata is muted by it."""
+        """Whether it includes an issue with this metadata."""
         if self.node:
             return isinstance(metadata.get("nodes"), list) and self.node in metadata["nodes"]
         if self.rule:
@@ -60,22 +60,22 @@ def resolve_issues(
     now: datetime,
     dry_run: bool = False,
 ) -> list[Handled]:
-    """Resolve the issues that go by these names, all or none; firing later makes another one that names it.
+    """Resolve the issues with these ids (or unique prefixes), all or none. If one recurs, a new issue links back to it.
 
-    `verdict` is for backtests, also of an issue that is over. A dry run says what would change.
-    Raises UnknownIssueError.
+    `verdict` is recorded for backtests, also for an issue that is already resolved. A dry run returns what would
+    change. Raises UnknownIssueError.
     """
     keys = find_issues(connection, names)
     with connection.transaction(force_rollback=dry_run):
         return [_resolve(connection, key, verdict, {"id": key, "by": by, "why": why, "now": now}) for key in keys]
 
 
-def _resolve(connection: Connection, key: uuid.UUID, verdict: Verdict | None, told: Row) -> Handled:
+def _resolve(connection: Connection, key: uuid.UUID, verdict: Verdict | None, params: Row) -> Handled:
     row = connection.execute(SQL["subject_of"], {"id": key}).fetchone()
-    changed = connection.execute(SQL["resolve"], told).rowcount > 0
+    changed = connection.execute(SQL["resolve"], params).rowcount > 0
     fingerprint = row["fingerprint"] if row else None
     if verdict:
-        connection.execute(SQL["judge"], {**told, "fingerprint": fingerprint, "verdict": verdict})
+        connection.execute(SQL["record_verdict"], {**params, "fingerprint": fingerprint, "verdict": verdict})
     return Handled(key, row["title"] if row else "", fingerprint, changed)
 
 
@@ -88,54 +88,56 @@ def scopes_of(
     rule: str | None = None,
     rules: Collection[str] = (),
 ) -> list[Scope]:
-    """Of issues' ids (or their beginnings), or of a fingerprint, a node or a rule: exactly one kind, each scope once.
+    """Scopes of issue ids (or unique prefixes), of a fingerprint, a node or a rule: exactly one kind, no duplicates.
 
-    `rules`: names of those in force, which may not have fired yet. Raises UnknownIssueError, and ValueError for what
-    there was never anything of.
+    `rules`: names of the rules in force, which may not have fired yet. Raises UnknownIssueError, and ValueError for a
+    fingerprint, node or rule that never occurred.
     """
-    if bool(names) + sum(each is not None for each in (fingerprint, node, rule)) != 1:
-        raise ValueError("give issues, --fingerprint, --node or --rule, one of them")
+    if bool(names) + sum(value is not None for value in (fingerprint, node, rule)) != 1:
+        raise ValueError("give exactly one of: issues, --fingerprint, --node, --rule")
     if names:
         keys = find_issues(connection, names)
-        of = {row["id"]: row["fingerprint"] for row in connection.execute(SQL["fingerprints_of"], {"ids": keys})}
-        if theirs := [str(key) for key in keys if of.get(key) is None]:
+        fingerprints = {
+            row["id"]: row["fingerprint"] for row in connection.execute(SQL["fingerprints_of"], {"ids": keys})
+        }
+        if foreign := [str(key) for key in keys if fingerprints.get(key) is None]:
             raise ValueError(
-                f"issue {', '.join(theirs)}: another program made it, it has no fingerprint to mute. "
-                "`fleexmon issues resolve` ends it, and --node or --rule mutes more."
+                f"issue {', '.join(foreign)}: made by another program, without a fingerprint to mute. "
+                "Resolve it with `fleexmon issues resolve`, or mute its node with --node."
             )
-        return [Scope(fingerprint=name) for name in dict.fromkeys(of[key] for key in keys)]
+        return [Scope(fingerprint=name) for name in dict.fromkeys(fingerprints[key] for key in keys)]
     scope = Scope(fingerprint, node, rule)
-    found = connection.execute(SQL["known_scope"], vars(scope)).fetchone()
-    if rule not in rules and not (found and found["known"]):
-        ways = {"fingerprint": "`fleexmon issues show ID --json` has it", "node": "`fleexmon nodes` lists them",
-                "rule": "`fleexmon rules list` lists them"}  # fmt: skip
+    row = connection.execute(SQL["scope_exists"], vars(scope)).fetchone()
+    if rule not in rules and not (row and row["known"]):
+        hints = {"fingerprint": "`fleexmon issues show ID --json` shows fingerprints",
+                 "node": "`fleexmon nodes` lists them", "rule": "`fleexmon rules list` lists them"}  # fmt: skip
         option = next(option for option, value in vars(scope).items() if value is not None)
-        raise ValueError(f'--{option}: there was never anything of "{getattr(scope, option)[:100]}"; {ways[option]}')
+        raise ValueError(f'--{option}: no {option} "{getattr(scope, option)[:100]}" has occurred; {hints[option]}')
     return [scope]
 
 
 def open_issues(connection: Connection, scope: Scope) -> list[Row]:
-    """What a mute would silence now: id, severity, title; the latest first."""
+    """The open issues that a mute would silence now: id, severity, title; latest first."""
     return [plain(row) for row in connection.execute(SQL["in_scope"], vars(scope))]
 
 
 def mute(connection: Connection, scope: Scope, *, by: str, why: str, now: datetime, until: datetime | None) -> None:
-    """From now on nobody is told of it on GitHub; `until` None: until `unmute`. Issues are made all the same.
+    """Stop notifications on GitHub from now on; `until` None: until `unmute`. Issues are still recorded.
 
-    Ends the mutes of the same scope: what is said last holds.
+    Ends earlier mutes of the same scope, so the latest one holds.
     """
     key = uuid8(now, str(scope).encode(), by.encode(), why.encode())
     with connection.transaction():
         unmute(connection, scope, by=by, why="muted anew", now=now)
-        told = {"id": key, "by": by, "why": why, "now": now, "until": until}
-        connection.execute(SQL["mute"], {**vars(scope), **told})
+        params = {"id": key, "by": by, "why": why, "now": now, "until": until}
+        connection.execute(SQL["mute"], {**vars(scope), **params})
 
 
 def unmute(connection: Connection, scope: Scope, *, by: str, why: str = "", now: datetime) -> int:
-    """How many mutes were ended."""
+    """End the mutes of this scope; returns how many."""
     return connection.execute(SQL["unmute"], {**vars(scope), "by": by, "why": why, "now": now}).rowcount
 
 
 def mutes(connection: Connection, *, now: datetime) -> list[Row]:
-    """What is muted: fingerprint, node or rule, by, why, since, until; the latest first."""
+    """Mutes in force: fingerprint, node or rule, by, why, since, until; latest first."""
     return [plain(row) for row in connection.execute(SQL["muted"], {"now": now})]

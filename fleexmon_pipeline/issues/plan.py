@@ -1,6 +1,6 @@
-"""Which issues one fingerprint should have, given its firings, what is covered, and what people did.
+"""Which issues one fingerprint should have, given its firings, the coverage, and what people did.
 
-Here: the decision, without a database. Reading and writing around it: `lifecycle.py`.
+Here: the decision, without a database. Reading and writing: `lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fleexmon_pipeline.window import SLOT, Window, ceil, floor
 
 @dataclass(frozen=True)
 class StoredEpisode:
-    """An episode that "LogIssue" has, or had: `status` is None where another program deleted the row."""
+    """An episode of an issue that is stored, or was: `status` is None if another program deleted the row."""
 
     id: UUID
     first: datetime
@@ -30,12 +30,12 @@ class StoredEpisode:
 
     @property
     def kept(self) -> bool:
-        """A person ended it: it stays as it is, and what fires later is another issue."""
+        """A person resolved it: it stays as it is, and later firings make a new issue."""
         return self.status is not None and self.status != "open" and not self.auto_resolved
 
     @property
     def cut(self) -> datetime:
-        """Up to when firings belong to a kept row: what it has told already is never told again."""
+        """Firings before this time belong to the kept issue and never make another one."""
         return max(self.last + SLOT, self.ended or self.last)
 
     def overlaps(self, episode: Run) -> bool:
@@ -48,7 +48,7 @@ class PlannedIssue:
     fingerprint: str
     episode: Run
     resolved: bool
-    deleted: bool  # by another program: remembered, not made again
+    deleted: bool  # by another program; not made again
     regression_of: str | None
 
 
@@ -57,19 +57,19 @@ class Plan:
     wanted: list[PlannedIssue] = field(default_factory=list)
     obsolete_issues: list[UUID] = field(default_factory=list)
     obsolete_episodes: list[UUID] = field(default_factory=list)
-    reaches: list[Window] = field(default_factory=list)  # where GenAI's word belongs to these issues
+    reaches: list[Window] = field(default_factory=list)  # where GenAI's occurrences belong to these issues
 
 
 def plan_issues(
-    name: str, runs: Sequence[Run], covered: Covered, known: Sequence[StoredEpisode], now: datetime
+    name: str, runs: Sequence[Run], covered: Covered, stored: Sequence[StoredEpisode], now: datetime
 ) -> Plan:
-    """The rows that one fingerprint should have."""
+    """Plan the issues of one fingerprint."""
     plan = Plan()
-    kept = sorted((item for item in known if item.kept), key=lambda item: item.cut)
-    ours = {item.id: item for item in known if not item.kept}
-    found = episodes(runs, covered, [item.cut for item in kept])
-    before: datetime | None = None  # beginning of the last episode that is not a kept row's
-    for index, episode in enumerate(found):
+    kept = sorted((item for item in stored if item.kept), key=lambda item: item.cut)
+    ours = {item.id: item for item in stored if not item.kept}
+    fired = episodes(runs, covered, [item.cut for item in kept])
+    before: datetime | None = None  # start of the last episode that is not a kept issue's
+    for index, episode in enumerate(fired):
         owner = next((item for item in kept if episode.first < item.cut and episode.end > item.first), None)
         reach = episode.end + episode.grace
         plan.reaches.append(
@@ -84,7 +84,7 @@ def plan_issues(
         key = uuid8(episode.first, name.encode(), episode.first.isoformat().encode())
         same = ours.get(key)
         over = covered.runs_out(episode.end, episode.grace)
-        # Never undone by a run whose `now` is older: the one that resolved it had seen more.
+        # A run with an older `now` never reopens it: the run that resolved it had seen more.
         resolved_before = same is not None and same.auto_resolved and same.last == episode.last
         earlier = next((item for item in reversed(kept) if item.cut <= episode.first), None)
         regression = str(earlier.id) if earlier and (before is None or before < earlier.cut) else None
@@ -93,9 +93,9 @@ def plan_issues(
                 id=key,
                 fingerprint=name,
                 episode=episode,
-                resolved=index + 1 < len(found) or (over is not None and (over <= now or resolved_before)),
+                resolved=index + 1 < len(fired) or (over is not None and (over <= now or resolved_before)),
                 deleted=bool(touched) and all(item.status is None for item in touched),
-                regression_of=regression or _regression_of_gone(same, known),
+                regression_of=regression or _regression_of_deleted(same, stored),
             )
         )
         before = episode.first
@@ -103,13 +103,13 @@ def plan_issues(
     for item in ours.values():
         if item.id not in wanted and item.status is not None:
             plan.obsolete_issues.append(item.id)
-        if item.id not in wanted and (item.status is not None or any(item.overlaps(episode) for episode in found)):
+        if item.id not in wanted and (item.status is not None or any(item.overlaps(episode) for episode in fired)):
             plan.obsolete_episodes.append(item.id)
     return plan
 
 
-def _regression_of_gone(same: StoredEpisode | None, known: Sequence[StoredEpisode]) -> str | None:
-    """Retention deletes the row that a person resolved before the one that names it."""
-    if same is None or same.regression_of is None or same.regression_of in {str(item.id) for item in known}:
+def _regression_of_deleted(same: StoredEpisode | None, stored: Sequence[StoredEpisode]) -> str | None:
+    """Retention deletes an issue that a person resolved before the regression that names it."""
+    if same is None or same.regression_of is None or same.regression_of in {str(item.id) for item in stored}:
         return None
     return same.regression_of

@@ -1,6 +1,6 @@
-"""Issues as people and programs read them: a list, and one with its evidence.
+"""Read issues: a list, or one with its evidence.
 
-Here: reading; `as_json` is for the edge. Where issues come from: `lifecycle.py`. How a terminal shows them: the CLI.
+Here: reading; `as_json` is for the edge. Where issues come from: `lifecycle.py`. Their display: `commands/`.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.wording import iso_text
 
 _SQL = statements("issues")
-_LEAST_PREFIX = 4
-_WIDTH = 500  # characters of a message; the row itself has the rest
-_EVIDENCE = 20
-_OCCURRENCES = 100
+_MIN_PREFIX = 4
+_MAX_MESSAGE = 500  # characters; the row itself has the rest
+_MAX_EVIDENCE = 20
+_MAX_OCCURRENCES = 100
 
 Status = Literal["open", "resolved", "all"]
 Row = dict[str, Any]
 
 
 class UnknownIssueError(FleexmonError, ValueError):
-    """No issue, or more than one, goes by what was asked for. Its text names it, the reason and the way out."""
+    """No issue, or more than one, has this id. The message names the id, the reason, and what to do."""
 
 
 @dataclass(frozen=True)
 class Issue:
-    """A row of "LogIssue". Another program may have written it: then any JSON is its metadata."""
+    """A row of "LogIssue". If another program wrote it, its metadata may be any JSON."""
 
     id: uuid.UUID
     type: str
@@ -52,7 +52,7 @@ class Issue:
 
     @property
     def figures(self) -> Row:
-        """The metadata, {} where another program stored something other than an object."""
+        """The metadata; {} if another program stored something other than an object."""
         return self.metadata if isinstance(self.metadata, dict) else {}
 
     @property
@@ -66,7 +66,7 @@ class Issue:
 
 @dataclass(frozen=True)
 class IssueDetail:
-    """An issue, the slots in which it fired and the log rows that show it. Times of rows are ISO 8601 in UTC."""
+    """An issue, the slots in which it fired, and its evidence in log rows. Times of rows are ISO 8601 in UTC."""
 
     issue: Issue
     occurrences: list[Row]  # slot, severity, title, affected, nodes; newest first, at most 100
@@ -85,80 +85,80 @@ def list_issues(
     since: datetime | None = None,
     limit: int = 100,
 ) -> list[Row]:
-    """Issues, the most recently updated first; `since` is compared with "updatedAt".
+    """List issues, the most recently updated first; `since` is compared with "updatedAt".
 
-    Rows have id, severity, status, type, source, title, nodes ([] where another program made the issue), detectedAt,
-    updatedAt, resolvedAt, occurrences, affectedCount (None where unknown), regressionOf.
+    Rows have id, severity, status, type, source, title, nodes ([] if another program made the issue), detectedAt,
+    updatedAt, resolvedAt, occurrences, affectedCount (None if unknown), regressionOf.
     """
-    where = {
+    params = {
         "status": None if status == "all" else status,
         "severity": severity,
         "node": node,
         "since": since,
         "limit": limit,
     }
-    found = [plain(row) for row in connection.execute(_SQL["list"], where)]
-    for row in found:
+    rows = [plain(row) for row in connection.execute(_SQL["list"], params)]
+    for row in rows:
         row["nodes"] = row["nodes"] if isinstance(row["nodes"], list) else []
-    return found
+    return rows
 
 
 def show_issue(connection: Connection, name: str) -> IssueDetail:
-    """The issue whose id is, or alone begins with, `name` (at least 4 hex digits; hyphens may be left out).
+    """The issue with this id or unique prefix (at least 4 hex digits; hyphens may be left out).
 
     Raises UnknownIssueError.
     """
     key = find_issue(connection, name)
     row = connection.execute(_SQL["one"], {"id": key}).fetchone()
     if row is None:
-        raise UnknownIssueError(f"issue {name} was deleted just now.")
+        raise UnknownIssueError(f"issue {name} has just been deleted.")
     issue = Issue(**{field.name: row[_column(field.name)] for field in fields(Issue)})
-    occurrences = connection.execute(_SQL["occurrences"], {"id": key, "limit": _OCCURRENCES}).fetchall()
+    occurrences = connection.execute(_SQL["occurrences"], {"id": key, "limit": _MAX_OCCURRENCES}).fetchall()
     evidence = connection.execute(
-        _SQL["evidence"], {"ids": issue.affected_logs or [], "width": _WIDTH, "limit": _EVIDENCE}
+        _SQL["evidence"], {"ids": issue.affected_logs or [], "width": _MAX_MESSAGE, "limit": _MAX_EVIDENCE}
     ).fetchall()
     for row in evidence:
-        if len(row["message"]) > _WIDTH:
-            row["message"] = row["message"][: _WIDTH - 1] + "…"
+        if len(row["message"]) > _MAX_MESSAGE:
+            row["message"] = row["message"][: _MAX_MESSAGE - 1] + "…"
     return IssueDetail(issue, [plain(row) for row in occurrences], [plain(row) for row in evidence])
 
 
 def find_issue(connection: Connection, name: str) -> uuid.UUID:
-    """The id that is, or alone begins with, `name`. Raises UnknownIssueError."""
+    """The id that is `name` or has it as unique prefix. Raises UnknownIssueError."""
     digits = name.strip().lower().replace("-", "")
-    if not re.fullmatch(rf"[0-9a-f]{{{_LEAST_PREFIX},32}}", digits):
+    if not re.fullmatch(rf"[0-9a-f]{{{_MIN_PREFIX},32}}", digits):
         raise UnknownIssueError(
-            f"issue {name[:60]!r}: not an id or the beginning of one ({_LEAST_PREFIX} to 32 hex digits). "
-            "`fleexmon issues list --status all` shows them."
+            f"issue {name[:60]!r}: not an id or the prefix of one ({_MIN_PREFIX} to 32 hex digits). "
+            "`fleexmon issues list --status all` lists them."
         )
-    # As a range of ids, the primary key finds it; ids begin with their time, so neighbours share a beginning.
+    # As a range of ids, so that the primary key is used. Ids start with their time, so neighbours share a prefix.
     bounds = {"least": uuid.UUID(digits.ljust(32, "0")), "greatest": uuid.UUID(digits.ljust(32, "f"))}
-    found = connection.execute(_SQL["by_prefix"], bounds).fetchall()
-    if not found:
+    rows = connection.execute(_SQL["by_prefix"], bounds).fetchall()
+    if not rows:
         raise UnknownIssueError(
-            f"issue {name}: there is none with that id; it may have been deleted after its 90 days. "
-            "`fleexmon issues list --status all` shows what there is."
+            f"issue {name}: not found. Issues are deleted 90 days after they were resolved. "
+            "`fleexmon issues list --status all` lists those stored."
         )
-    if len(found) > 1:
-        some = ", ".join(str(row["id"]) for row in found)
-        more = ", …" if found[0]["count"] > len(found) else ""
-        raise UnknownIssueError(f"issue {name}: {found[0]['count']} ids begin so ({some}{more}). Give more of it.")
-    key: uuid.UUID = found[0]["id"]
+    if len(rows) > 1:
+        some = ", ".join(str(row["id"]) for row in rows)
+        more = ", …" if rows[0]["count"] > len(rows) else ""
+        raise UnknownIssueError(f"issue {name}: {rows[0]['count']} ids start with it ({some}{more}). Give more digits.")
+    key: uuid.UUID = rows[0]["id"]
     return key
 
 
 def find_issues(connection: Connection, names: Iterable[str]) -> list[uuid.UUID]:
-    """Ids in the order of the names, each once. Raises UnknownIssueError, which tells of all names that are wrong."""
-    found: dict[uuid.UUID, None] = {}
-    wrong = []
+    """Ids in the order of the names, without duplicates. Raises UnknownIssueError, which lists all wrong names."""
+    ids: dict[uuid.UUID, None] = {}
+    errors = []
     for name in names:
         try:
-            found[find_issue(connection, name)] = None
+            ids[find_issue(connection, name)] = None
         except UnknownIssueError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise UnknownIssueError("\n".join(wrong))
-    return list(found)
+            errors.append(str(error))
+    if errors:
+        raise UnknownIssueError("\n".join(errors))
+    return list(ids)
 
 
 def _column(field: str) -> str:

@@ -1,6 +1,6 @@
-"""Runbooks: what to do about a kind of problem, a Markdown file each in `runbooks/`.
+"""Runbooks: what to do about a kind of problem, one Markdown file each in `runbooks/`.
 
-Here: finding the one that fits a text, and its advice.
+Here: finding the runbook that matches a text, and its advice.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-LONGEST_ADVICE = 1_500
+MAX_ADVICE = 1_500  # characters
 
 
 @cache
@@ -27,39 +27,39 @@ def runbook_names() -> list[str]:
 
 
 def runbook(name: str) -> str | None:
-    """The Markdown of a runbook, None when there is none of that name. A name is looked up, never made a path."""
+    """The Markdown of a runbook; None if there is none of that name. The name is looked up, never used as a path."""
     return _runbooks().get(name)
 
 
 def matching_runbooks(text: str) -> list[str]:
-    """Names of runbooks one of whose "Looks like:" fragments stands in `text`; most fragments first."""
-    hits = {name: len({found.lower() for found in _fragments(name).findall(text)}) for name in _runbooks()}
+    """Names of runbooks with a "Looks like:" fragment that occurs in `text`; most fragments first."""
+    hits = {name: len({fragment.lower() for fragment in _fragments(name).findall(text)}) for name in _runbooks()}
     return sorted((name for name, count in hits.items() if count), key=lambda name: (-hits[name], name))
 
 
-def advice_for(text: str, usual: str | None = None) -> tuple[str, str] | None:
-    """Name and advice of the runbook that fits `text` (a template), else of `usual`; None where neither is there.
+def advice_for(text: str, default: str | None = None) -> tuple[str, str] | None:
+    """Name and advice of the runbook that matches `text` (a template), else of `default`; None if there is neither.
 
-    The advice is the runbook's "Look first" and "Mend", plain text of at most 1,500 characters: what a rule's issue
-    recommends where no agent does.
+    The advice is the sections "Look first" and "Fix" as plain text of at most 1,500 characters: the recommendation of
+    a rule's issue unless GenAI gives one.
     """
-    name = next(iter(matching_runbooks(text)), usual)
-    found = runbook(name) if name else None
-    if name is None or found is None:
+    name = next(iter(matching_runbooks(text)), default)
+    markdown = runbook(name) if name else None
+    if name is None or markdown is None:
         return None
-    parts = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", found, re.MULTILINE | re.DOTALL))
-    told = [f"{heading}:\n{parts[heading].strip()}" for heading in ("Look first", "Mend") if heading in parts]
-    return name, _to_a_line("\n".join(told), LONGEST_ADVICE)
+    parts = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", markdown, re.MULTILINE | re.DOTALL))
+    advice = [f"{heading}:\n{parts[heading].strip()}" for heading in ("Look first", "Fix") if heading in parts]
+    return name, _whole_lines("\n".join(advice), MAX_ADVICE)
 
 
-def _to_a_line(text: str, longest: int) -> str:
-    """Cut behind a whole line."""
-    return text if len(text) <= longest else text[: text.rfind("\n", 0, longest)]
+def _whole_lines(text: str, limit: int) -> str:
+    """Cut at a line boundary."""
+    return text if len(text) <= limit else text[: text.rfind("\n", 0, limit)]
 
 
 @cache
 def _fragments(name: str) -> re.Pattern[str]:
-    """Whole words: `oom` is not in "room", `heap` not in "cheap"."""
+    """Matches whole words: `oom` is not in "room", `heap` is not in "cheap"."""
     listed = re.search(r"^Looks like: (.*?)\n\n", _runbooks()[name], re.MULTILINE | re.DOTALL)
     fragments = re.findall(r"`([^`]+)`", listed[1]) if listed else []
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, fragments)) or '(?!)'})(?!\w)", re.IGNORECASE)

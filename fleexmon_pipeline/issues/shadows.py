@@ -1,4 +1,4 @@
-"""Occurrences of rules in shadow mode, stored apart from the others so that no issue follows."""
+"""Occurrences of rules in shadow mode, stored separately so that they make no issues."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def write_shadows(
                 "rule": occurrence.rule,
                 "severity": str(occurrence.severity),
             }
-            shown = {"title": occurrence.title, "nodes": list(occurrence.nodes), "affected": occurrence.affected}
-            connection.execute(SQL["upsert_shadow"], {**row, **shown})
+            texts = {"title": occurrence.title, "nodes": list(occurrence.nodes), "affected": occurrence.affected}
+            connection.execute(SQL["upsert_shadow"], {**row, **texts})

@@ -18,7 +18,7 @@ from psycopg.rows import tuple_row
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Subject
+from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Subject
 from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.window import EPOCH, SLOT, Window, slot_start
 
@@ -141,7 +141,7 @@ def read_samples(
     times = _times(connection, foreign) if foreign else {}
     for ids in samples.values():
         ids.sort(key=lambda i: (_time_of(i) or times.get(i, window.since), i), reverse=True)
-        del ids[MOST_EVIDENCE:]
+        del ids[MAX_EVIDENCE:]
     return Samples(samples)
 
 
@@ -166,7 +166,7 @@ class Samples:
     ids: Mapping[tuple[str, str | None, datetime], list[uuid.UUID]]
 
     def newest(self, subject: Subject, end: datetime, slots: int) -> list[uuid.UUID]:
-        """Row ids of the `slots` slots before `end`, newest first, at most MOST_EVIDENCE."""
+        """Row ids of the `slots` slots before `end`, newest first, at most MAX_EVIDENCE."""
         starts = (end - SLOT * back for back in range(1, slots + 1))
         ids = (i for start in starts for i in self.ids.get((subject.node or "", subject.pattern, start), ()))
-        return list(islice(ids, MOST_EVIDENCE))
+        return list(islice(ids, MAX_EVIDENCE))

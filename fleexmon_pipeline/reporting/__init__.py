@@ -1,1 +1,1 @@
-"""What people are told: digests and alerts, in Markdown, HTML, JSON and on GitHub."""
+"""Reports for people: digests and alerts, as Markdown, HTML, JSON and GitHub issues."""

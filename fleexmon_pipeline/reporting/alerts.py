@@ -1,6 +1,6 @@
-"""Which high and critical issues GitHub should show, and what its issues and comments say.
+"""Alerts: which high and critical issues GitHub should show, and the texts of its issues and comments.
 
-Here: what to queue, from LogIssue. Posting them, once: `outbox.py`.
+Here: what to queue, from LogIssue. Posting it, exactly once: `outbox.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fleexmon_pipeline.reporting import escape
 from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue, is_due
 
 RECENT = timedelta(hours=24)
-REFRESH = timedelta(hours=1)  # counts change with every slot; GitHub hears of them hourly, of severity and end at once
+REFRESH = timedelta(hours=1)  # GitHub gets counts hourly, but changes of severity and resolutions at once
 LABELS = ("monitoring", "alert")
 _RANK = {str(severity): severity.rank for severity in Severity}
 
@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 
 @dataclass
 class Alerts:
-    """Keys of the Outbox by what `refresh_alerts` did with them; the texts of `updated` are newer, no more."""
+    """Outbox keys by what `refresh_alerts` did with them; `updated`: only the text is newer."""
 
     opened: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -36,10 +36,10 @@ class Alerts:
 
 
 def refresh_alerts(connection: Connection, *, now: datetime) -> Alerts:
-    """Write into the Outbox what LogIssue implies; the same issues again change nothing.
+    """Write alerts into the Outbox as they follow from LogIssue. Idempotent.
 
-    An issue is told once it is open, high or critical, and was updated in the 24 h before `now` (UTC). From then on its
-    fingerprint is followed, whatever its age: worse, resolved, back again.
+    An alert is opened for an issue that is open, high or critical, and was updated in the 24 h before `now` (UTC). From
+    then on its fingerprint is followed at any age: it gets worse, is resolved, or recurs.
     """
     alerts = Alerts()
     with connection.transaction():
@@ -51,7 +51,7 @@ def refresh_alerts(connection: Connection, *, now: datetime) -> Alerts:
 
 
 def alerts_are_due(connection: Connection, *, now: datetime) -> bool:
-    """Whether `refresh_alerts` or `deliver` would find something to do. Reads only."""
+    """Whether `refresh_alerts` or `deliver` has anything to do. Reads only."""
     return is_due(connection, now=now) or bool(_changes(connection, now))
 
 
@@ -59,12 +59,14 @@ _Change = Literal["opened", "updated", "commented", "closed"]
 
 
 def _changes(connection: Connection, now: datetime) -> list[tuple[str, _Change, DesiredIssue]]:
-    """Where LogIssue implies something other than the Outbox has: key, what happens, what GitHub should show."""
-    queued = {row["key"]: row["desired"] for row in connection.execute(statements("outbox")["alerts_told"]).fetchall()}
+    """Where LogIssue and the Outbox differ: key, change, and what GitHub should show."""
+    queued = {
+        row["key"]: row["desired"] for row in connection.execute(statements("outbox")["queued_alerts"]).fetchall()
+    }
     parameters = {
         "recent": now - RECENT,
         "now": now,
-        "told": [key for key, desired in queued.items() if desired["state"] == "open"],
+        "open_alerts": [key for key, desired in queued.items() if desired["state"] == "open"],
     }
     issues = connection.execute(statements("outbox")["alert_issues"], parameters).fetchall()
     changes = ((issue, _change(issue, queued.get(issue["key"]), now)) for issue in issues)
@@ -75,15 +77,15 @@ def _change(issue: Row, before: Mapping[str, Any] | None, now: datetime) -> tupl
     is_open = issue["status"] != "resolved"
     if before is None:
         return ("opened", _desired(issue, None, now)) if is_open else None
-    known: Mapping[str, Any] = before["about"]
+    reported: Mapping[str, Any] = before["about"]
     was_open = before["state"] == "open"
     urgent = _RANK.get(issue["severity"], 0) >= _RANK["high"]
     if not was_open and (not is_open or not urgent):
         return None
-    event = _event(issue, known, was_open=was_open)
+    event = _event(issue, reported, was_open=was_open)
     if issue["muted"] and is_open:
-        event = None  # told before it was muted: its text stays true, nobody is notified
-    if event is None and not _worth_an_update(issue, known, now):
+        event = None  # reported before it was muted: its text stays up to date, without notifications
+    if event is None and not _needs_update(issue, reported, now):
         return None
     desired = _desired(issue, event or (before["comment"] and before["comment"].partition("\n")[2]), now)
     if not is_open:
@@ -93,13 +95,13 @@ def _change(issue: Row, before: Mapping[str, Any] | None, now: datetime) -> tupl
     return "commented" if event else "updated", desired
 
 
-def _worth_an_update(issue: Row, known: Mapping[str, Any], now: datetime) -> bool:
+def _needs_update(issue: Row, reported: Mapping[str, Any], now: datetime) -> bool:
     about = _about(issue, now)
-    if any(about[name] != known.get(name) for name in ("severity", "cause")):
+    if any(about[name] != reported.get(name) for name in ("severity", "cause")):
         return True
-    if about["updated"] == known.get("updated"):
+    if about["updated"] == reported.get("updated"):
         return False
-    return datetime.fromisoformat(known["as_of"]) <= now - REFRESH
+    return datetime.fromisoformat(reported["as_of"]) <= now - REFRESH
 
 
 def _about(issue: Row, now: datetime) -> dict[str, str]:
@@ -112,18 +114,18 @@ def _about(issue: Row, now: datetime) -> dict[str, str]:
     }
 
 
-def _event(issue: Row, known: Mapping[str, Any], *, was_open: bool) -> str | None:
-    """What happened since GitHub was last told, if it deserves a notification."""
+def _event(issue: Row, reported: Mapping[str, Any], *, was_open: bool) -> str | None:
+    """What happened since the last report to GitHub, if it is worth a notification."""
     if issue["status"] == "resolved":
         return f"Resolved at {_time(issue['resolved_at'] or issue['updated_at'])}.{_resolved_reason(issue)}"
-    if not was_open or issue["id"] != known["id"]:
+    if not was_open or issue["id"] != reported["id"]:
         return (
-            f"Back again: it was resolved, and fires since {_time(issue['detected_at'])}, "
+            f"Regression: it was resolved and has been firing again since {_time(issue['detected_at'])}, "
             f"severity {_word(issue['severity'])}. See `fleexmon issues show {issue['id']}`."
         )
-    if _RANK.get(issue["severity"], 0) > _RANK.get(known["severity"], 0):
+    if _RANK.get(issue["severity"], 0) > _RANK.get(reported["severity"], 0):
         return (
-            f"Severity rose from {_word(known['severity'])} to {_word(issue['severity'])} "
+            f"Severity rose from {_word(reported['severity'])} to {_word(issue['severity'])} "
             f"({_time(issue['updated_at'])}): {_prose(issue['title'], 200)}"
         )
     return None
@@ -156,11 +158,11 @@ def _body(issue: Row) -> str:
             "Nodes",
             ", ".join(escape.code(str(node), most=60) for node in nodes[:10]) if isinstance(nodes, list) else "–",
         ),
-        ("Lines affected", _code(metadata.get("affectedCount"))),
-        ("Times seen", _code(metadata.get("occurrences"))),
+        ("Affected lines", _code(metadata.get("affectedCount"))),
+        ("Occurrences", _code(metadata.get("occurrences"))),
         ("First seen", _code(metadata.get("firstSeen") or _time(issue["detected_at"]))),
         ("Last seen", _code(metadata.get("lastSeen") or _time(issue["updated_at"]))),
-        ("Found by", f"{escape.code(issue['source'], most=20)}, rule {_code(metadata.get('rule'))}"),
+        ("Detected by", f"{escape.code(issue['source'], most=20)}, rule {_code(metadata.get('rule'))}"),
         ("Evidence", f"{issue['evidence']:,} log rows"),
     ]
     if metadata.get("regressionOf"):
@@ -171,12 +173,12 @@ def _body(issue: Row) -> str:
             parts.append(f"## {heading}\n\n{_prose(text, 3_000)}")
     table = "\n".join(f"| {name} | {value} |" for name, value in facts)
     parts.append(f"| | |\n| --- | --- |\n{table}")
-    parts.append(f"More, with the log rows themselves: `fleexmon issues show {issue['id']}`")
+    parts.append(f"Details and log rows: `fleexmon issues show {issue['id']}`")
     return "\n\n".join(parts) + "\n"
 
 
 def _metadata(issue: Row) -> Mapping[str, Any]:
-    """{} where another program wrote something else."""
+    """{} if another program stored something other than an object."""
     return issue["metadata"] if isinstance(issue["metadata"], dict) else {}
 
 
@@ -189,7 +191,7 @@ def _code(value: object) -> str:
 
 
 def _word(severity: str) -> str:
-    """One of ours as it is; another program's word made harmless."""
+    """One of our severities unchanged; another program's escaped."""
     return severity if severity in _RANK else escape.mermaid(severity, most=20)
 
 

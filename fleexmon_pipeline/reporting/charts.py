@@ -1,4 +1,4 @@
-"""Charts of a digest as inline SVG: no script, no file beside the page, colours from the page's own variables.
+"""Charts of a digest as inline SVG: no script, no file beside the page, colours from CSS variables of the page.
 
 Here: geometry. Colours and dark mode are CSS classes of `digest.html.j2`.
 """
@@ -33,7 +33,7 @@ def lines_chart(hours: Sequence[HourFigures]) -> Markup:
 
 
 def coverage_strip(node: NodeFigures) -> Markup:
-    """24 cells, one an hour, each in the colour of its worst slot."""
+    """24 cells, one per hour, each in the colour of its worst slot."""
     cells = [
         Markup(
             '<rect x="{x}" y="0" width="18" height="16" rx="3" class="c-{status}"><title>{tip}</title></rect>'
@@ -46,7 +46,7 @@ def coverage_strip(node: NodeFigures) -> Markup:
 
 
 def ceiling(value: float) -> int:
-    """A round number not below `value`, close enough to fill the chart and divisible by its four gridlines."""
+    """A round number not below `value`, close enough to fill the chart, and divisible by the four gridlines."""
     if value <= 8:
         return 4 if value <= 4 else 8
     power: int = 10 ** math.floor(math.log10(value))
@@ -70,7 +70,7 @@ def _bars(
         for kind, value in layers:
             tall = height * value(hour) / top
             if tall:
-                tall = max(tall, 1.5)  # one error among thousands must still be seen
+                tall = max(tall, 1.5)  # one error among thousands must still be visible
                 y -= tall
                 parts.append(
                     Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="b-{}"/>').format(
@@ -116,5 +116,5 @@ def compact(value: float) -> str:
 
 def _tip(hour: HourFigures) -> Markup:
     if not hour.heard:
-        return escape(f"{hour.hour:%H:%M} {'no node heard' if hour.heard is False else 'still to come'}")
+        return escape(f"{hour.hour:%H:%M} {'no node responded' if hour.heard is False else 'not over yet'}")
     return escape(f"{hour.hour:%H:%M} {hour.lines:,} lines, {hour.errors:,} errors, {hour.warnings:,} warnings")

@@ -1,7 +1,7 @@
-"""The figures of a day, counted in the database, and what they amount to.
+"""Read the figures of a day from the database.
 
-Here: which figures. Their shapes: `figures.py`. Lines are counted from LogPatternCount and LogCoverage, so that the
-cost follows the day and not the table.
+Here: which figures. Their types: `figures.py`. Lines are counted from LogPatternCount and LogCoverage, so the cost
+depends on the day, not on the size of the table.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from fleexmon_pipeline.reporting.verdict import judge
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor
 
 WEEK = timedelta(days=7)
-SETTLING = timedelta(minutes=15)  # a slot that ended less than three ticks ago is not missing, its tick is under way
-TOP_ERRORS = 5
-NEW_PATTERNS = 10
-LISTED_ISSUES = 5  # newest high and critical ones
-DAY_ISSUES = 10  # of the day's new and resolved ones
+SETTLING = timedelta(minutes=15)  # of a slot that ended less than three ticks ago, the tick may still be running
+MAX_TOP_ERRORS = 5
+MAX_NEW_PATTERNS = 10
+MAX_URGENT = 5  # newest high and critical issues
+MAX_CHANGED = 10  # new, and resolved, issues of the day
 URGENT = ("critical", "high")
 SEVERITIES = tuple(map(str, reversed(Severity)))
 
@@ -44,20 +44,20 @@ SEVERITIES = tuple(map(str, reversed(Severity)))
 def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     """The figures of the UTC day `day`; `now` (UTC) only decides which of its slots are due.
 
-    Same rows, same figures: for a day that is over, `now` changes nothing. An empty database gives zeros and a verdict
-    that says that nothing is known.
+    The same rows give the same figures: for a day that is over, `now` has no effect. An empty database gives zeros and
+    the verdict that there are no data.
     """
     span = {"since": day.since, "until": day.until}
     hourly = _rows(connection, "hourly_counts", **span)
     as_of = floor(now, SLOT) if now < day.until else None
-    so_far = (as_of or day.until) - day.since  # twenty minutes are compared with twenty minutes
+    so_far = (as_of or day.until) - day.since  # 20 minutes are compared with 20 minutes
     history = _rows(connection, "daily_counts", since=day.since - WEEK, until=day.since, so_far=so_far)
     yesterday = [row for row in history if row["day"] >= day.since - DAY]
     days_with_lines = len({row["day"] for row in history if row["count"]})
     nodes = _nodes(connection, day, hourly, yesterday, so_far, now=now)
     coverage = _sum(node.coverage for node in nodes)
-    top_errors = _rows(connection, "top_errors", **span, before=day.since - DAY, so_far=so_far, limit=TOP_ERRORS)
-    fresh = _rows(connection, "new_patterns", **span, limit=NEW_PATTERNS)
+    top_errors = _rows(connection, "top_errors", **span, before=day.since - DAY, so_far=so_far, limit=MAX_TOP_ERRORS)
+    fresh = _rows(connection, "new_patterns", **span, limit=MAX_NEW_PATTERNS)
     issues = _issues(_rows(connection, "issues", **span), day)
     total, week = _volume(hourly), _volume(history, share=max(days_with_lines, 1))
     genai = GenAIUse(**_rows(connection, "genai", **span)[0])
@@ -65,7 +65,7 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     new_errors = fresh[0]["errors"] if fresh else 0
     verdict = judge(
         total, week, coverage, nodes, issues, genai,
-        new_errors=new_errors if history else 0,  # on the first day of all, every pattern is new
+        new_errors=new_errors if history else 0,  # on the very first day, every pattern is new
         as_of=as_of,
     )  # fmt: skip
     return Figures(
@@ -115,19 +115,19 @@ def _nodes(
     connection: Connection, day: Window, hourly: Sequence[Mapping[str, Any]],
     yesterday: Sequence[Mapping[str, Any]], so_far: timedelta, *, now: datetime,
 ) -> tuple[NodeFigures, ...]:  # fmt: skip
-    asked = {row["node"]: row["first"] for row in _rows(
-        connection, "first_asked", until=day.until, recent=day.since - WEEK)}  # fmt: skip
-    covered: dict[str, dict[datetime, Mapping[str, Any]]] = {node: {} for node in asked}
+    first_polls = {row["node"]: row["first"] for row in _rows(
+        connection, "first_polls", until=day.until, recent=day.since - WEEK)}  # fmt: skip
+    covered: dict[str, dict[datetime, Mapping[str, Any]]] = {node: {} for node in first_polls}
     for row in _rows(connection, "coverage", since=day.since, until=day.until):
         covered[row["node"]][row["slot"]] = row
     slots = {row["node"]: row["slots"] for row in _rows(
         connection, "covered_slots", since=day.since - DAY, until=day.since - DAY + so_far)}  # fmt: skip
-    found = []
-    for node in sorted(asked.keys() | {row["node"] for row in hourly}):
-        statuses = _slot_statuses(day, covered.get(node, {}), first=asked.get(node), now=now)
+    nodes = []
+    for node in sorted(first_polls.keys() | {row["node"] for row in hourly}):
+        statuses = _slot_statuses(day, covered.get(node, {}), first=first_polls.get(node), now=now)
         count = Counter(statuses.values())
         rows = covered.get(node, {}).values()
-        found.append(NodeFigures(
+        nodes.append(NodeFigures(
             node,
             _volume(row for row in hourly if row["node"] == node),
             _volume(row for row in yesterday if row["node"] == node),
@@ -138,13 +138,13 @@ def _nodes(
             ),
             tuple(_worst(statuses, hour) for hour in day.hours()),
         ))  # fmt: skip
-    return tuple(found)
+    return tuple(nodes)
 
 
 def _slot_statuses(
     day: Window, rows: Mapping[datetime, Mapping[str, Any]], *, first: datetime | None, now: datetime
 ) -> dict[datetime, str]:
-    """Status by slot; a slot that is due, after the node was first asked and has no row is missing too."""
+    """Status by slot. A slot without a row is also missing if it is due and after the node was first polled."""
     statuses = {}
     for slot in day.slots():
         if slot.since in rows:
@@ -199,7 +199,7 @@ def _pattern(row: Mapping[str, Any]) -> PatternFigures:
 
 
 def _issues(rows: Sequence[Mapping[str, Any]], day: Window) -> Issues:
-    """`rows` come newest first. A severity that is none of ours is counted under its own name."""
+    """`rows` come newest first. Another program's severity is counted under its own name."""
     at_end = [row for row in rows if row["ended"] is None or row["ended"] >= day.until]
     urgent = [row for row in at_end if row["severity"] in URGENT and not row["muted"]]
     new = [row for row in rows if row["detected_at"] in day]
@@ -211,16 +211,16 @@ def _issues(rows: Sequence[Mapping[str, Any]], day: Window) -> Issues:
         muted=sum(row["muted"] for row in at_end),
         open_by_severity={severity: severities[severity] for severity in order if severities[severity]},
         urgent=len(urgent),
-        urgent_listed=tuple(map(_issue, urgent[:LISTED_ISSUES])),
+        urgent_listed=tuple(map(_issue, urgent[:MAX_URGENT])),
         new=len(new),
-        new_listed=tuple(map(_issue, new[:DAY_ISSUES])),
+        new_listed=tuple(map(_issue, new[:MAX_CHANGED])),
         resolved=len(resolved),
-        resolved_listed=tuple(map(_issue, resolved[:DAY_ISSUES])),
+        resolved_listed=tuple(map(_issue, resolved[:MAX_CHANGED])),
     )
 
 
 def _issue(row: Mapping[str, Any]) -> IssueFigures:
-    nodes = row["nodes"] if isinstance(row["nodes"], list) else []  # metadata may be another program's
+    nodes = row["nodes"] if isinstance(row["nodes"], list) else []  # another program may have written it
     return IssueFigures(
         row["id"], row["type"], row["severity"], redact(row["title"]), row["source"],
         tuple(str(node) for node in nodes), row["detected_at"], row["updated_at"], row["ended"],

@@ -1,6 +1,6 @@
-"""A day's digest: written down, and where GitHub is configured, wished for there.
+"""A day's digest: stored, and queued for GitHub if that is configured.
 
-Here: which day is kept and which is told. Its figures: `day.py`; its forms: `markdown.py`, `html.py`.
+Here: which days are stored and which are posted. Figures: `day.py`; formats: `markdown.py`, `html.py`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue
 from fleexmon_pipeline.window import Window
 
 LABELS = ("monitoring", "digest")
-RECENT = timedelta(days=7)  # a backfill of last month must not fill people's mail
+RECENT = timedelta(days=7)  # a backfill of last month must not flood mailboxes
 
 
 @dataclass(frozen=True)
 class Digest:
-    """A day's figures and their two texts; `told`: whether GitHub is to show something new."""
+    """A day's figures and their two texts; `queued`: whether GitHub is to show something new."""
 
     figures: Figures
     title: str
     markdown: str
     html: str
-    told: bool
+    queued: bool
 
     def json(self) -> bytes:
         """The figures as one JSON document."""
@@ -39,18 +39,19 @@ class Digest:
 
 
 def write_digest(connection: Connection, day: Window, *, now: datetime, github: bool) -> Digest:
-    """Write the digest of the UTC day `day` into "LogDigest"; the same rows again change nothing.
+    """Write the digest of the UTC day `day` into "LogDigest". Idempotent.
 
-    With `github` (ALERTS_REPO is configured) and a day of the last 7, its issue is put into the Outbox.
+    With `github` (ALERTS_REPO is configured), a digest of the last 7 days is also queued in the Outbox.
     """
-    found = figures(connection, day, now=now)
-    title, text, page = markdown.title(found.day), markdown.render(found), html.render(found)
-    told = False
+    day_figures = figures(connection, day, now=now)
+    title = markdown.title(day_figures.day)
+    text, page = markdown.render(day_figures), html.render(day_figures)
+    queued = False
     with connection.transaction():
         connection.execute(
             statements("digests")["write"],
-            {"day": found.day, "figures": Jsonb(found), "markdown": text, "html": page, "now": now},
+            {"day": day_figures.day, "figures": Jsonb(day_figures), "markdown": text, "html": page, "now": now},
         )
         if github and now - RECENT < day.until and day.since <= now:
-            told = enqueue(connection, f"digest:{found.day}", DesiredIssue(title, text, LABELS), now=now)
-    return Digest(found, title, text, page, told)
+            queued = enqueue(connection, f"digest:{day_figures.day}", DesiredIssue(title, text, LABELS), now=now)
+    return Digest(day_figures, title, text, page, queued)

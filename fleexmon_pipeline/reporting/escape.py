@@ -1,10 +1,10 @@
-"""Text that came from log lines, made harmless for GitHub: it shows as it is and does nothing.
+"""Escape text from log lines for GitHub: it is displayed unchanged and has no effect.
 
-Here: Markdown (code spans, prose, titles) and Mermaid labels. HTML is escaped by Jinja's autoescape, secrets are hidden
-by `redaction/redact.py`.
+Here: Markdown (code spans, prose, titles) and Mermaid labels. Jinja's autoescape escapes HTML; `redaction/redact.py`
+replaces secrets.
 
-GitHub looks for @mentions, #references, commit hashes and addresses in the *rendered* page, so a backslash or `&#64;`
-does not stop them; only code, or an invisible character in the middle, does.
+GitHub finds @mentions, #references, commit hashes and URLs in the *rendered* page, so a backslash or `&#64;` does not
+prevent them; only a code span, or an invisible character inside them, does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 
 from fleexmon_pipeline.wording import one_line
 
-BREAK = "\u200b"  # zero width space: not seen, and no @name, #number or address has one in it
+BREAK = "\u200b"  # zero width space: invisible, and never part of an @name, #number or URL
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&#|~$^{}]|^[-+=]")
 _ENUMERATION = re.compile(r"^(\d+)(?=[.)])")
@@ -23,23 +23,24 @@ _TRIGGERS = re.compile(
 
 
 def code(text: str, *, most: int = 120) -> str:
-    """A code span, also for table cells. GitHub finds no mention, reference, link, image or markup in it."""
+    """A code span, also for table cells. GitHub interprets no mention, reference, link, image or markup in it."""
     line = one_line(text, most=most)
     if not line:
         return "–"
     fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
-    padding = " " if line[0] == "`" or line[-1] in "`\\" else ""  # a last backslash would hold the cell's border
+    # A backslash at the end would escape the cell's border.
+    padding = " " if line[0] == "`" or line[-1] in "`\\" else ""
     return fence + padding + line.replace("|", "\\|") + padding + fence
 
 
 def prose(text: str, *, most: int = 2_000) -> str:
-    """Sentences that people should read as such: paragraphs are kept, every other meaning is taken away."""
+    """Plain sentences: paragraphs are kept, all other markup is escaped."""
     paragraphs = (one_line(paragraph, most=most) for paragraph in re.split(r"\n\s*\n", text[: most * 4]))
     return "\n\n".join(_inert(paragraph) for paragraph in _within(list(paragraphs), most))
 
 
 def title(text: str, *, most: int = 200) -> str:
-    """An issue's title: plain text on GitHub, but it is mailed and quoted in places that are not."""
+    """An issue's title. GitHub shows it as plain text, but mails and references do not."""
     return _broken(one_line(text, most=most))
 
 
@@ -49,7 +50,7 @@ def mermaid(text: str, *, most: int = 40) -> str:
 
 
 def _within(paragraphs: list[str], most: int) -> list[str]:
-    """The first paragraphs, together at most `most` characters."""
+    """The first paragraphs, at most `most` characters in total."""
     kept: list[str] = []
     for paragraph in filter(None, paragraphs):
         room = most - sum(map(len, kept))
@@ -60,10 +61,10 @@ def _within(paragraphs: list[str], most: int) -> list[str]:
 
 
 def _broken(line: str) -> str:
-    return _TRIGGERS.sub(lambda found: found.group()[:1] + BREAK + found.group()[1:]
-                         if found.group() == "://" else found.group() + BREAK, line)  # fmt: skip
+    return _TRIGGERS.sub(lambda match: match.group()[:1] + BREAK + match.group()[1:]
+                         if match.group() == "://" else match.group() + BREAK, line)  # fmt: skip
 
 
 def _inert(line: str) -> str:
-    """A backslash before what could begin markup: no heading, list, link, image, HTML, emphasis, table or formula."""
+    """Escapes all that could start markup: a heading, list, link, image, HTML, emphasis, table or formula."""
     return _ENUMERATION.sub(rf"\1{BREAK}", _MARKUP.sub(r"\\\g<0>", _broken(line)))

@@ -1,4 +1,4 @@
-"""How figures are put into words, the same in Markdown and HTML."""
+"""Texts of figures, the same in Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import datetime
 from fleexmon_pipeline.forecasting.record import Announced
 from fleexmon_pipeline.reporting.figures import Figures, NodeFigures, PatternFigures, Volume
 
-WHOLE = 0.99  # of a day's slots; a slot or two that a node did not answer for change no figure
+FULLY_COVERED = 0.99  # of a day's slots; a missing slot or two changes no figure
 LABELS = (("Lines", "lines"), ("Errors", "errors"), ("Warnings", "warnings"))
 
 
 def number(value: float) -> str:
-    """`12,345`, `12.5`; a mean of hundreds needs no decimals."""
+    """`12,345`, `12.5`; no decimals from 100."""
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}".removesuffix(".0")
 
 
 def rate(value: float | None) -> str:
-    """`3.1%`; `–` where there were no lines."""
+    """`3.1%`; `–` if there were no lines."""
     return "–" if value is None else f"{value:.1%}"
 
 
@@ -26,7 +26,7 @@ def moment(value: datetime | None) -> str:
 
 
 def change(now: float, then: float) -> str:
-    """`+25%`, `new` where there was nothing, `=` where it is less than half a percent."""
+    """`+25%`; `new` if it was zero; `=` below half a percent."""
     if now == then:
         return "="
     if not then:
@@ -36,7 +36,7 @@ def change(now: float, then: float) -> str:
 
 
 def volume_rows(figures: Figures) -> list[tuple[str, str, str, str, str]]:
-    """Rows of label, the day, the day before, the change from it, the week's mean."""
+    """Rows of label, the day, the day before, the change, the mean of the week."""
     week = figures.week_days > 0
     rows = [
         (label, number(getattr(figures.total, name)), number(getattr(figures.before, name)),
@@ -56,8 +56,8 @@ def points(now: Volume, then: Volume) -> str:
 
 
 def partly(covered: float) -> str:
-    """` (61% covered)`, or empty: a day that is known in part has fewer lines for that alone."""
-    return "" if covered >= WHOLE else f" ({int(covered * 100)}% covered)"
+    """` (61% covered)`, or empty: a partly covered day has fewer lines for that reason alone."""
+    return "" if covered >= FULLY_COVERED else f" ({int(covered * 100)}% covered)"
 
 
 def lines_change(node: NodeFigures) -> str:
@@ -66,7 +66,7 @@ def lines_change(node: NodeFigures) -> str:
 
 
 def by_then(figures: Figures) -> str:
-    """` by 00:20`, or empty: a day that is not over is compared with as much of others."""
+    """` by 00:20`, or empty: a day that is not over is compared with the same part of other days."""
     return f" by {figures.as_of:%H:%M}" if figures.as_of else ""
 
 
@@ -101,25 +101,25 @@ def genai(figures: Figures) -> str:
 
 
 def forecasts(figures: Figures) -> str:
-    """How the day's forecasts did, one clause per kind. Crossings are listed one by one elsewhere."""
-    told = [
-        f"{each.kind} {each.coverage:.0%} of {each.scored:,}"
-        + ("" if each.against_naive is None else f" ({each.against_naive:.2f} of the naive error)")
-        for each in figures.forecasts.did
-        if each.precision is None
+    """How accurate the day's forecasts were, one clause per kind. Announced crossings are listed separately."""
+    clauses = [
+        f"{kind.kind} {kind.coverage:.0%} of {kind.scored:,}"
+        + ("" if kind.against_naive is None else f" ({kind.against_naive:.2f} of the naive error)")
+        for kind in figures.forecasts.did
+        if kind.precision is None
     ]
-    return f"Within the 80 % interval: {'; '.join(told)}." if told else "No forecasts were due."
+    return f"Within the 80 % interval: {'; '.join(clauses)}." if clauses else "No forecasts were due."
 
 
 def announced(crossing: Announced) -> str:
     """`high-error-rate in about 3 h (2-4 h), forecast at 2026-11-20 09:00: happened after 3 h`"""
     within = f"{crossing.low:.0f}-{crossing.high:.0f}" if crossing.low < crossing.high else f"{crossing.low:.0f}"
     if crossing.actual is not None:
-        came = f"happened after {crossing.actual:.0f} h"
+        outcome = f"happened after {crossing.actual:.0f} h"
     else:
-        came = "not known yet" if crossing.came_true is None else "did not happen"
-    said = f"forecast at {moment(crossing.made_at)}: {came}"
-    return f"{crossing.rule} in about {crossing.hours:.0f} h ({within} h), {said}"
+        outcome = "not known yet" if crossing.came_true is None else "did not happen"
+    forecast = f"forecast at {moment(crossing.made_at)}: {outcome}"
+    return f"{crossing.rule} in about {crossing.hours:.0f} h ({within} h), {forecast}"
 
 
 def no_errors(figures: Figures) -> str:

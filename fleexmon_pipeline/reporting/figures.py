@@ -1,6 +1,6 @@
-"""What a day's digest says: its shapes, plain numbers.
+"""The content of a day's digest: types that hold plain numbers.
 
-Here: what there is to say. Counted in `day.py`; how it looks: `markdown.py`, `html.py`.
+Here: the types. Counting: `day.py`; display: `markdown.py`, `html.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ State = Literal["no-data", "incomplete", "attention", "healthy"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """`sentence` stands alone; `things` are what it counts, most urgent first."""
+    """`sentence` is complete by itself; `things` are the items it counts, most urgent first."""
 
     state: State
     sentence: str
@@ -25,7 +25,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Volume:
-    """Lines of a stretch of time; errors are of level error and fatal. `error_rate` is None without lines."""
+    """Lines in a window; errors have level error or fatal. `error_rate` is None without lines."""
 
     lines: float
     errors: float
@@ -35,7 +35,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Coverage:
-    """5-minute slots by what is known of them. `pending`: not due yet; `missing` counts those without a row too."""
+    """5-minute slots by status. `pending`: not due yet; `missing` includes slots without a row."""
 
     complete: int = 0
     empty: int = 0
@@ -54,15 +54,15 @@ class Coverage:
         return self.known + self.partial + self.missing
 
     def uncounted(self, lines: float) -> int:
-        """Stored lines beyond these, which were counted."""
+        """Stored lines that are not among these counted `lines`."""
         return max(0, self.stored - int(lines))
 
 
 @dataclass(frozen=True)
 class NodeFigures:
-    """One node's day; `hours` has the worst status of each of the 24 hours, "unknown" before it was ever asked.
+    """One node's day; `hours` has the worst status of each of the 24 hours, "unknown" before the node was first polled.
 
-    `before_covered`: the share of the day before, 0 to 1, that its lines tell of.
+    `before_covered`: the share of the day before, 0 to 1, that is covered.
     """
 
     node: str
@@ -75,7 +75,7 @@ class NodeFigures:
 
 @dataclass(frozen=True)
 class HourFigures:
-    """`heard`: at least one node answered in it. False: a zero means nothing; None: the hour is still to come."""
+    """`heard`: at least one node responded. False: a zero means unknown; None: the hour is not over yet."""
 
     hour: datetime
     lines: int
@@ -106,17 +106,17 @@ class IssueFigures:
     detected_at: datetime
     updated_at: datetime
     resolved_at: datetime | None
-    muted: bool  # by a person, at the day's end
+    muted: bool  # by a person, at the end of the day
 
 
 @dataclass(frozen=True)
 class Issues:
-    """Open: at the day's end, not now. The lists are the newest of what the numbers count."""
+    """Open: at the end of the day, not now. The lists hold the newest of the issues that the numbers count."""
 
     open: int
-    muted: int  # of the open ones: counted, and left out of what is urgent
+    muted: int  # open and muted: counted as open, not as urgent
     open_by_severity: dict[str, int]
-    urgent: int  # high and critical of the open ones
+    urgent: int  # open, high or critical, not muted
     urgent_listed: tuple[IssueFigures, ...]
     new: int
     new_listed: tuple[IssueFigures, ...]
@@ -130,12 +130,12 @@ class GenAIUse:
     failures: int
     tokens_in: int
     tokens_out: int
-    cost: float | None = None  # at the prices set when it was asked; None where none were
+    cost: float | None = None  # at the prices set at the time of the call; None if none were set
 
 
 @dataclass(frozen=True)
 class Forecasts:
-    """How the forecasts for the day's hours did, by kind; and the crossings announced during it."""
+    """The accuracy of forecasts for the day's hours, by kind, and the crossings announced during the day."""
 
     did: tuple[Total, ...]
     announced: tuple[Announced, ...]
@@ -143,14 +143,14 @@ class Forecasts:
 
 @dataclass(frozen=True)
 class Figures:
-    """A day in numbers. `week` is the mean of those `week_days` of the 7 days before that have lines at all.
+    """A day in numbers. `week` is the mean of the `week_days` of the 7 days before that have lines.
 
-    `before_covered`: the share of the day before, 0 to 1, that is known, of all nodes together. Of a day that is not
-    over, `before` and `week` are those days up to the same time.
+    `before_covered`: the share of the day before, 0 to 1, that is covered, over all nodes. If the day is not over,
+    `before` and `week` also end at the same time of day.
     """
 
     day: date
-    as_of: datetime | None  # set while the day is not over: what is said holds up to then
+    as_of: datetime | None  # set while the day is not over: the figures cover the time up to then
     verdict: Verdict
     total: Volume
     before: Volume

@@ -1,6 +1,6 @@
-"""GitHub issues over REST, through PyGithub: create, edit, comment, find again, search closed ones.
+"""GitHub issues over REST, through PyGithub: create, edit, comment, find, and search closed ones.
 
-Here: the requests and the names of their failures. What should be shown, and when it is tried again: `outbox.py`.
+Here: the requests and their errors. What to show, and retries: `outbox.py`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from fleexmon_pipeline.settings import GitHubSettings
 
 TIMEOUT = 10  # seconds
 USER_AGENT = "fleexmon-pipeline"
-MARK = "<!-- fleexmon:"  # how bodies and comments of ours begin
-MOST_BODY = 65_536  # GitHub's limits
-MOST_TITLE = 256
-MOST_LABEL = 50
+MARK = "<!-- fleexmon:"  # start of our bodies and comments
+MAX_BODY = 65_536  # characters; GitHub's limits
+MAX_TITLE = 256
+MAX_LABEL = 50
 
-# Reads only. A repeated POST makes a second issue; a repeated PATCH is the Outbox's business, which can wait longer.
+# Reads only. A repeated POST would make a second issue; a PATCH is retried by the Outbox, which can wait longer.
 _RETRY = Retry(
     total=2, connect=0, other=0, read=1, status=2, status_forcelist=(500, 502, 503, 504), allowed_methods=("GET",),
     backoff_factor=0.2, respect_retry_after_header=False, raise_on_status=False,
@@ -36,9 +36,9 @@ Kind = Literal["auth", "rate-limit", "not-found", "gone", "refused", "unavailabl
 
 
 class GitHubError(FleexmonError):
-    """A request that failed. `kind`: why; `retry_after`: seconds that GitHub asked to wait, if it did.
+    """A failed request. `kind`: why; `retry_after`: seconds to wait, if GitHub asked for it.
 
-    After "unavailable" and "unexpected" a write may nevertheless have happened.
+    After "unavailable" and "unexpected", a write may still have succeeded.
     """
 
     def __init__(self, kind: Kind, message: str, retry_after: float | None = None) -> None:
@@ -49,7 +49,7 @@ class GitHubError(FleexmonError):
 
 @dataclass(frozen=True)
 class Posted:
-    """An issue of ours on GitHub."""
+    """One of our issues on GitHub."""
 
     number: int
     url: str
@@ -57,7 +57,7 @@ class Posted:
 
 @dataclass(frozen=True)
 class ClosedIssue:
-    """Someone's closed issue: what it was, and in `resolution` how it ended (its last comment, or empty)."""
+    """A person's closed issue; `resolution` is its last comment, or empty."""
 
     number: int
     url: str
@@ -79,29 +79,29 @@ class GitHubClient:
         self._repo = self._github.get_repo(settings.repo)
 
     def check(self) -> str:
-        """The repository's full name, if the token can read it and it has issues. Raises GitHubError otherwise."""
+        """The repository's full name if the token can read it and issues are enabled. Raises GitHubError otherwise."""
         with _named_failures():
             self._repo.update()
             if not self._repo.has_issues:
-                raise GitHubError("refused", f"{self._name} has its issues switched off")
+                raise GitHubError("refused", f"issues are disabled for {self._name}; enable them in its settings")
             return self._repo.full_name
 
     def find(self, marker: str, labels: Sequence[str], *, since: datetime) -> Posted | None:
-        """Our issue whose body begins with `marker`, among those with `labels` that changed after `since`.
+        """Our issue whose body starts with `marker`, among those with `labels` that changed after `since`.
 
-        A list by label, not a search: GitHub's search index knows a new issue only after half a minute.
+        Lists by label instead of searching: GitHub's search index lags half a minute behind.
         """
         with _named_failures():
-            found = self._repo.get_issues(
+            issues = self._repo.get_issues(
                 state="all", labels=list(labels), since=since, sort="created", direction="asc"
             )
-            for issue in found:
+            for issue in issues:
                 if (issue.body or "").startswith(marker):
                     return Posted(issue.number, issue.html_url)
         return None
 
     def create(self, title: str, body: str, labels: Sequence[str]) -> Posted:
-        """One POST, never repeated here."""
+        """One POST, never retried here."""
         with _named_failures():
             issue = self._repo.create_issue(title, body, labels=list(labels))
             return Posted(issue.number, issue.html_url)
@@ -119,28 +119,28 @@ class GitHubClient:
             issue.edit(**changes)
 
     def comment(self, number: int, text: str) -> None:
-        """One POST, never repeated here."""
+        """One POST, never retried here."""
         with _named_failures():
             self._repo.get_issue(number).create_comment(text)
 
     def has_comment(self, number: int, marker: str, *, since: datetime) -> bool:
-        """Whether a comment made after `since` begins with `marker`."""
+        """Whether a comment written after `since` starts with `marker`."""
         with _named_failures():
             comments = self._repo.get_issue(number).get_comments(since=since)
             return any((comment.body or "").startswith(marker) for comment in comments)
 
     def closed_issues(self, words: str, *, limit: int = 3, most: int = 1_500) -> list[ClosedIssue]:
-        """Closed issues that mention `words`, best first, texts cut at `most` characters; digests are left out.
+        """Closed issues that contain `words`, best match first, texts cut at `most` characters; without digests.
 
-        `words` may come from a log line: only plain words of it reach the query, so that it cannot name another
-        repository. GitHub wants all of them in an issue; a few specific ones find most.
+        `words` may come from a log line: only plain words reach the query, so it cannot name another repository. An
+        issue must contain all of them, so a few specific words find the most.
         """
         plain = " ".join(re.findall(r"\b[A-Za-z][A-Za-z0-9_]{2,39}\b", words)[:6])
         if not plain:
             return []
         with _named_failures():
-            found = self._github.search_issues(f"{plain} repo:{self._name} is:issue is:closed -label:digest")
-            return [_closed(issue, most) for issue, _ in zip(found, range(limit), strict=False)]
+            issues = self._github.search_issues(f"{plain} repo:{self._name} is:issue is:closed -label:digest")
+            return [_closed(issue, most) for issue, _ in zip(issues, range(limit), strict=False)]
 
 
 def _closed(issue: github.Issue.Issue, most: int) -> ClosedIssue:
@@ -155,20 +155,22 @@ def _closed(issue: github.Issue.Issue, most: int) -> ClosedIssue:
 
 @contextmanager
 def _named_failures() -> Iterator[None]:
-    """PyGithub's, requests' and a foreign answer's failures as GitHubError. No text of ours holds the token."""
+    """Raise failures of PyGithub and requests, and unexpected responses, as GitHubError. No message has the token."""
     try:
         yield
     except github.GithubException as error:
         raise _named(error) from error
     except requests.RequestException as error:
-        raise GitHubError("unavailable", f"no answer from GitHub: {_reason(error)}") from error
+        raise GitHubError("unavailable", f"no response from GitHub: {_reason(error)}") from error
     except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        # An answer that is not GitHub's: a login page, a proxy's error, JSON that stops in the middle.
-        raise GitHubError("unexpected", f"an answer that is not GitHub's ({type(error).__name__})") from error
+        # Not a response of GitHub: a login page, an error of a proxy, truncated JSON.
+        raise GitHubError(
+            "unexpected", f"the response is not from GitHub ({type(error).__name__}); check GITHUB_API_URL and proxies"
+        ) from error
 
 
 def _reason(error: requests.RequestException) -> str:
-    """`ConnectionError: … refused`, without the URL's query and the nested representation of requests."""
+    """`ConnectionError: … refused`, without the URL's query and the nested errors of requests."""
     cause: BaseException = error
     while cause.__context__ is not None:
         cause = cause.__context__
@@ -178,17 +180,17 @@ def _reason(error: requests.RequestException) -> str:
 def _named(error: github.GithubException) -> GitHubError:
     status, headers = error.status, {name.lower(): value for name, value in (error.headers or {}).items()}
     data = error.data if isinstance(error.data, dict) else {}
-    said = str(data.get("message") or error.message or "")[:200]
-    message = f"GitHub answered {status}: {said}"
+    text = str(data.get("message") or error.message or "")[:200]
+    message = f"GitHub responded with {status}: {text}"
     wait = _wait(headers)
-    limited = "rate limit" in said.lower() or "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
+    limited = "rate limit" in text.lower() or "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
     if status == 429 or (status == 403 and limited):
         return GitHubError("rate-limit", message, wait if wait is not None else 60.0)  # GitHub: "at least one minute"
     if status in (401, 403):
-        return GitHubError("auth", f"{message}; does GH_TOKEN allow writing issues there?")
+        return GitHubError("auth", f"{message}; GH_TOKEN must be allowed to write issues there")
     if status == 404:
-        return GitHubError("not-found", f"{message}; GitHub says so too where the token may not look")
-    if status == 410 and "deleted" in said.lower():
+        return GitHubError("not-found", f"{message}; GitHub also responds like this if the token has no access")
+    if status == 410 and "deleted" in text.lower():
         return GitHubError("gone", message)
     if status >= 500:
         return GitHubError("unavailable", message, wait)
@@ -196,7 +198,7 @@ def _named(error: github.GithubException) -> GitHubError:
 
 
 def _wait(headers: dict[str, str]) -> float | None:
-    """Retry-After in seconds, or the time up to X-RateLimit-Reset by the server's own clock."""
+    """Retry-After in seconds, or the time until X-RateLimit-Reset by the server's clock."""
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
     if after.isdigit():
         return float(after)

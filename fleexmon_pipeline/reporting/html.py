@@ -1,6 +1,6 @@
-"""A day's digest as one HTML page that needs nothing beside it: inline style, inline SVG, no script.
+"""A day's digest as one self-contained HTML page: inline style, inline SVG, no script.
 
-Here: the template's environment. Everything is escaped by default; what is not is marked so in `charts.py`.
+Here: the template's environment. Everything is escaped by default; `charts.py` marks its SVG as safe.
 """
 
 from __future__ import annotations

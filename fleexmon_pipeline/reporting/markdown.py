@@ -1,6 +1,6 @@
 """A day's digest as GitHub Markdown: an issue's title and body.
 
-Here: order and tables. Everything that came from a log line or a person goes through `escape.py` first.
+Here: order and tables. All text from log lines or people is escaped by `escape.py`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from fleexmon_pipeline.reporting.escape import code, mermaid, prose
 from fleexmon_pipeline.reporting.figures import Figures, IssueFigures, PatternFigures
 from fleexmon_pipeline.wording import one_line
 
-MOST = 60_000  # GitHub refuses a body of more than 65,536 characters
-MOST_NODES = 20
-TEMPLATE = 110  # characters of a template in a table
+MAX_CHARACTERS = 60_000  # GitHub rejects a body of more than 65,536
+MAX_LISTED = 20  # nodes, and announced crossings
+MAX_TEMPLATE = 110  # characters of a template in a table
 
 _ICONS = {"healthy": "✅", "attention": "🔶", "incomplete": "⚠️", "no-data": "⬜"}
 
@@ -45,7 +45,7 @@ def render(figures: Figures) -> str:
         f"## GenAI\n\n{figure_texts.genai(figures)}",
     ]
     text = "\n\n".join(sections) + "\n"
-    if len(text) > MOST:
+    if len(text) > MAX_CHARACTERS:
         raise AssertionError(f"the digest of {figures.day} has {len(text):,} characters")
     return text
 
@@ -60,7 +60,7 @@ def _numeric(name: str) -> bool:
 
 
 def _charts(figures: Figures) -> list[str]:
-    """Only numbers and node names reach Mermaid. Without lines there is nothing to draw."""
+    """Only numbers and node names reach Mermaid. Empty without lines."""
     if not figures.total.lines:
         return []
     hours = ", ".join(f'"{hour.hour:%H}"' for hour in figures.hours)
@@ -81,7 +81,7 @@ def _charts(figures: Figures) -> list[str]:
 
 def _nodes(figures: Figures) -> list[str]:
     if not figures.nodes:
-        return ["## Nodes\n\nNo node was asked."]
+        return ["## Nodes\n\nNo node was polled."]
     rows = [
         (
             code(node.node, most=60), figure_texts.number(node.volume.lines), figure_texts.number(node.volume.errors),
@@ -89,12 +89,12 @@ def _nodes(figures: Figures) -> list[str]:
             *(f"{count:,}" for count in (node.coverage.complete, node.coverage.empty, node.coverage.partial,
                                          node.coverage.missing, node.coverage.rejected)),
         )
-        for node in figures.nodes[:MOST_NODES]
+        for node in figures.nodes[:MAX_LISTED]
     ]  # fmt: skip
     head = ("Node", "Lines", "Errors", "Error rate", "Lines vs day before", "Complete", "Empty", "Partial", "Missing",
             "Rejected")  # fmt: skip
     more = figure_texts.more(len(rows), len(figures.nodes))
-    note = "Coverage in slots of 5 minutes; rejected in records."
+    note = "Coverage in slots of 5 minutes; rejected: records."
     return [f"## Nodes\n\n{_table(head, rows)}\n\n{more and more + '. '}{note}"]
 
 
@@ -104,7 +104,7 @@ def _patterns(heading: str, patterns: Sequence[PatternFigures], none: str) -> li
     rows = [
         (
             f"{pattern.count:,}", figure_texts.trend(pattern), one_line(pattern.level, most=10),
-            code(pattern.template, most=TEMPLATE), _names(pattern.nodes), figure_texts.moment(pattern.first_seen),
+            code(pattern.template, most=MAX_TEMPLATE), _names(pattern.nodes), figure_texts.moment(pattern.first_seen),
         )
         for pattern in patterns
     ]  # fmt: skip
@@ -112,12 +112,12 @@ def _patterns(heading: str, patterns: Sequence[PatternFigures], none: str) -> li
 
 
 def _forecasts(figures: Figures) -> list[str]:
-    """Nothing where nothing was forecast: the first days have no history to forecast from."""
+    """Empty without forecasts: the first days have no history to forecast from."""
     if not figures.forecasts.did and not figures.forecasts.announced:
         return []
     listed = [
-        f"- {code(each.node, most=40)}: {prose(figure_texts.announced(each), most=200)}"
-        for each in figures.forecasts.announced[:MOST_NODES]
+        f"- {code(crossing.node, most=40)}: {prose(figure_texts.announced(crossing), most=200)}"
+        for crossing in figures.forecasts.announced[:MAX_LISTED]
     ]
     did = prose(figure_texts.forecasts(figures), most=600)
     return ["\n\n".join(["## Forecasts", did, "\n".join(listed)]).rstrip()]
@@ -132,7 +132,7 @@ def _issues(figures: Figures) -> list[str]:
     )
     sections = [f"## Issues\n\n{numbers}"]
     for heading, listed, total in (
-        ("Newest high and critical ones open", issues.urgent_listed, issues.urgent),
+        ("Open high and critical issues, newest first", issues.urgent_listed, issues.urgent),
         ("New", issues.new_listed, issues.new),
         ("Resolved", issues.resolved_listed, issues.resolved),
     ):
@@ -147,7 +147,7 @@ def _issue_table(listed: Sequence[IssueFigures]) -> str:
     rows = [
         (
             one_line(issue.severity, most=10) if issue.severity.isalpha() else code(issue.severity, most=10),
-            code(issue.title, most=TEMPLATE) + (" (muted)" if issue.muted else ""), _names(issue.nodes),
+            code(issue.title, most=MAX_TEMPLATE) + (" (muted)" if issue.muted else ""), _names(issue.nodes),
             figure_texts.moment(issue.detected_at), figure_texts.moment(issue.resolved_at),
         )
         for issue in listed

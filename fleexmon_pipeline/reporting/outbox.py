@@ -1,6 +1,6 @@
-"""The queue between us and GitHub: what it should show, what it shows, and each step between them, taken once.
+"""The queue for GitHub: what it should show, what it shows, and the steps between them, each taken once.
 
-Here: queueing, delivery, backoff. What is queued: `digests.py`, `alerts.py`; requests to GitHub: `github.py`.
+Here: queueing, delivery, backoff. What to queue: `digests.py`, `alerts.py`; requests to GitHub: `github.py`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.reporting.github import MARK, MOST_BODY, MOST_LABEL, MOST_TITLE, GitHubClient, GitHubError
+from fleexmon_pipeline.reporting.github import MARK, MAX_BODY, MAX_LABEL, MAX_TITLE, GitHubClient, GitHubError
 from fleexmon_pipeline.wording import one_line
 
-PAUSE = 1.0  # seconds between writes: GitHub asks for it, else its secondary limit
+PAUSE_SECONDS = 1.0  # between writes, as GitHub asks; otherwise its secondary rate limit applies
 BACKOFF = timedelta(minutes=1)  # doubled with every failed attempt
 MAX_BACKOFF = timedelta(hours=1)
-MAX_WAIT = timedelta(hours=24)  # an absurd Retry-After must not silence the product for ever
-SEARCH_BACK = timedelta(days=8)  # an issue of ours may be older than the row that wants it: a database made anew
-FAILS_EVERY_KEY = ("auth", "rate-limit", "unavailable")  # failures that the next key would meet as well
+MAX_WAIT = timedelta(hours=24)  # an absurd Retry-After must not stop deliveries forever
+SEARCH_BACK = timedelta(days=8)  # our issue may be older than its row here, if the database was recreated
+FAILS_EVERY_KEY = ("auth", "rate-limit", "unavailable")  # failures that the next key would hit too
 
 Sleep = Callable[[float], None]
 
@@ -35,8 +35,8 @@ Sleep = Callable[[float], None]
 class DesiredIssue:
     """What an issue on GitHub should look like.
 
-    `comment`: the latest event worth a notification, posted once for each text; `about`: JSON that the
-    caller wants to keep with it, never shown.
+    `comment`: the latest event worth a notification, posted once per text; `about`: JSON that the caller stores with
+    it, never shown.
     """
 
     title: str
@@ -49,7 +49,7 @@ class DesiredIssue:
 
 @dataclass
 class Delivery:
-    """What a call of `deliver` did. `waiting`: keys still to be delivered, those that failed or back off included."""
+    """What a call of `deliver` did. `waiting`: keys not yet delivered, including failed ones and those in backoff."""
 
     sent: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)  # key -> reason
@@ -57,20 +57,20 @@ class Delivery:
     waiting: int = 0
 
     def sentence(self) -> str:
-        """`2 sent, 31 unchanged, 1 waiting; digest:2026-11-20: GitHub answered 500`."""
+        """`2 sent, 31 unchanged, 1 waiting; digest:2026-11-20: GitHub responded with 500`."""
         reasons = "".join(f"; {one_line(key, most=80)}: {reason}" for key, reason in self.failed.items())
         return f"{len(self.sent)} sent, {self.unchanged} unchanged, {self.waiting} waiting{reasons}"
 
 
 def enqueue(connection: Connection, key: str, issue: DesiredIssue, *, now: datetime) -> bool:
-    """Record what GitHub should show under `key`; True if that is new. Cuts texts to GitHub's limits."""
+    """Queue what GitHub should show under `key`; True if that is new. Cuts texts to GitHub's limits."""
     body = f"{marker(key)}\n{issue.body}"
     desired = {
-        "title": issue.title[:MOST_TITLE],
-        "body": body if len(body) <= MOST_BODY else f"{body[: MOST_BODY - 2]}\n…",
-        "labels": [label[:MOST_LABEL] for label in issue.labels],
+        "title": issue.title[:MAX_TITLE],
+        "body": body if len(body) <= MAX_BODY else f"{body[: MAX_BODY - 2]}\n…",
+        "labels": [label[:MAX_LABEL] for label in issue.labels],
         "state": issue.state,
-        "comment": issue.comment and f"{MARK}{_digest(key + issue.comment)} -->\n{issue.comment}"[:MOST_BODY],
+        "comment": issue.comment and f"{MARK}{_digest(key + issue.comment)} -->\n{issue.comment}"[:MAX_BODY],
         "about": dict(issue.about),
     }
     parameters = {"key": key, "desired": Jsonb(desired), "now": now}
@@ -78,26 +78,26 @@ def enqueue(connection: Connection, key: str, issue: DesiredIssue, *, now: datet
 
 
 def is_due(connection: Connection, *, now: datetime) -> bool:
-    """Whether `deliver` would find something to do."""
+    """Whether `deliver` has anything to do."""
     return connection.execute(statements("outbox")["due"], {"now": now, "limit": 1}).fetchone() is not None
 
 
 def marker(key: str) -> str:
-    """The first line of a body, not seen on GitHub, by which our own issue is found again."""
+    """The first line of a body, invisible on GitHub, that identifies our issue."""
     plain = quote(key, safe=":._@").replace("--", "-%2D")
     return f"{MARK}{plain if len(plain) <= 200 else _digest(key)} -->"
 
 
 def deliver(
     connection: Connection, github: GitHubClient, *, now: datetime, limit: int = 100, sleep: Sleep = time.sleep,
-    pause: float = PAUSE,
+    pause: float = PAUSE_SECONDS,
 ) -> Delivery:  # fmt: skip
-    """Make GitHub show what the Outbox asks for: at most `limit` keys, the oldest first, one at a time.
+    """Bring GitHub up to date with the Outbox: at most `limit` keys, the oldest first, one at a time.
 
-    A failure is stored with the time of the next attempt and returned, never raised. One that would hit every key
-    ends the call. Two calls at once post nothing twice.
+    A failure is stored with the time of the next attempt and returned, never raised. One that would hit every key ends
+    the call. Concurrent calls post nothing twice.
     """
-    account = Delivery()
+    delivery = Delivery()
     due = connection.execute(statements("outbox")["due"], {"now": now, "limit": limit}).fetchall()
     for key in (row["key"] for row in due):
         if not _locked(connection, key):
@@ -105,24 +105,24 @@ def deliver(
         try:
             attempt = connection.execute(statements("outbox")["begin"], {"key": key}).fetchone()
             if attempt is None:
-                continue  # another call delivered it after our look
+                continue  # another call has delivered it meanwhile
             step = _Step(connection, github, attempt, now, lambda: sleep(pause))
             step.take()
-            account.sent.append(key)
+            delivery.sent.append(key)
         except GitHubError as error:
-            account.failed[key] = _fail(connection, key, attempt["attempts"] if attempt else 0, error, now)
+            delivery.failed[key] = _fail(connection, key, attempt["attempts"] if attempt else 0, error, now)
             if error.kind in FAILS_EVERY_KEY:
                 break
         finally:
             connection.execute(statements("outbox")["unlock"], {"key": key})
     counts = connection.execute(statements("outbox")["counts"]).fetchone() or {}
-    account.unchanged = max(0, counts["unchanged"] - len(account.sent))
-    account.waiting = counts["waiting"]
-    return account
+    delivery.unchanged = max(0, counts["unchanged"] - len(delivery.sent))
+    delivery.waiting = counts["waiting"]
+    return delivery
 
 
 class _Step:
-    """One key's way from what is shown to what is desired; `shown` is stored after each request that changed it."""
+    """Takes one key from what GitHub shows to what is desired; `shown` is stored after each request that changed it."""
 
     def __init__(
         self, connection: Connection, github: GitHubClient, row: Mapping[str, Any], now: datetime,
@@ -132,35 +132,35 @@ class _Step:
         self.key: str = row["key"]
         self.desired: dict[str, Any] = row["desired"]
         self.shown: dict[str, Any] = row["shown"] or {}
-        self.known: int | None = row["number"]
+        self.number: int | None = row["number"]
         self.tried_before: bool = row["attempts"] > 0
         self.since: datetime = row["created_at"] - SEARCH_BACK
 
     def take(self) -> None:
-        number = self.known if self.known is not None else self._appear()
-        if number is not None:  # None: closed before anyone was told of it
+        number = self.number if self.number is not None else self._find_or_create()
+        if number is not None:  # None: closed before it was ever posted
             try:
                 self._comment(number)
                 self._edit(number)
             except GitHubError as error:
-                if error.kind != "gone":  # a person deleted it, and that is an answer too
+                if error.kind != "gone":  # a person deleted the issue: nothing left to do
                     raise
         self.connection.execute(
             statements("outbox")["done"], {"key": self.key, "shown": Jsonb(self.desired), "now": self.now}
         )
 
-    def _appear(self) -> int | None:
-        """Find our issue, or create it. An earlier attempt may have made it without our hearing of it."""
+    def _find_or_create(self) -> int | None:
+        """The number of our issue. An earlier attempt may have created it without our getting the response."""
         identity = marker(self.key)
-        found = self.github.find(identity, self.desired["labels"][:2], since=self.since)
-        if found is None and self.desired["state"] == "closed":
+        posted = self.github.find(identity, self.desired["labels"][:2], since=self.since)
+        if posted is None and self.desired["state"] == "closed":
             return None
-        if found is None:
-            found = self.github.create(self.desired["title"], self.desired["body"], self.desired["labels"])
-            self.shown = {**self.desired, "about": None}  # the new body says what the comment would
+        if posted is None:
+            posted = self.github.create(self.desired["title"], self.desired["body"], self.desired["labels"])
+            self.shown = {**self.desired, "about": None}  # the new body includes what the comment would say
             self.pause()
-        self._show(found.number, found.url)
-        return found.number
+        self._show(posted.number, posted.url)
+        return posted.number
 
     def _comment(self, number: int) -> None:
         text = self.desired["comment"]
@@ -194,13 +194,13 @@ def _locked(connection: Connection, key: str) -> bool:
 
 
 def _fail(connection: Connection, key: str, attempts: int, error: GitHubError, now: datetime) -> str:
-    """Write down why and when next; returns the reason."""
+    """Store the reason and the time of the next attempt; returns the reason."""
     reason = one_line(redact(str(error)), most=300)
-    asked = min(timedelta(seconds=error.retry_after or 0), MAX_WAIT)
-    wait = max(min(BACKOFF * 2 ** min(attempts, 10), MAX_BACKOFF), asked)
+    requested = min(timedelta(seconds=error.retry_after or 0), MAX_WAIT)
+    wait = max(min(BACKOFF * 2 ** min(attempts, 10), MAX_BACKOFF), requested)
     connection.execute(statements("outbox")["fail"], {"key": key, "error": reason, "next": now + wait, "now": now})
     if error.kind == "rate-limit":
-        connection.execute(statements("outbox")["hold"], {"next": now + asked})
+        connection.execute(statements("outbox")["hold"], {"next": now + requested})
     return reason
 
 

@@ -1,6 +1,6 @@
-"""The sentence at the top of a digest: how the day was, told apart from how little is known of it.
+"""The verdict at the top of a digest: how the day went, and how complete its data are.
 
-Here: what counts as worth looking at. An empty window is never mistaken for a healthy one.
+Here: what needs attention. An empty window is never mistaken for a healthy one.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from datetime import datetime
 from fleexmon_pipeline.reporting.figures import Coverage, GenAIUse, Issues, NodeFigures, Verdict, Volume
 from fleexmon_pipeline.wording import counted, one_line
 
-# The predictor's own bounds for an error rate that deserves a look.
-RATE_RISE = 1.5
-RATE_FLOOR = 0.02
+# The bounds of the predictor for an error rate that needs attention.
+MIN_RATE_RISE = 1.5
+MIN_RATE = 0.02
 
 
 def judge(
@@ -27,25 +27,25 @@ def judge(
     new_errors: int,
     as_of: datetime | None,
 ) -> Verdict:
-    """`week`: the mean of the days before. `coverage`: of all nodes together."""
+    """`week`: the mean of the days before. `coverage`: the sum over all nodes."""
     lines, uncounted = int(total.lines), coverage.uncounted(total.lines)
     rate, rate_before = total.error_rate, week.error_rate
-    doubtful = [node.node for node in nodes if node.coverage.missing or node.coverage.partial]
+    incomplete = [node.node for node in nodes if node.coverage.missing or node.coverage.partial]
     so_far = f" up to {as_of:%H:%M} UTC" if as_of else ""
     things = []
     if issues.urgent:
         things.append(f"{counted(issues.urgent, 'high or critical issue')} open")
     if new_errors:
         things.append(counted(new_errors, "new error pattern"))
-    if rate is not None and rate_before is not None and rate > max(RATE_RISE * rate_before, RATE_FLOOR):
+    if rate is not None and rate_before is not None and rate > max(MIN_RATE_RISE * rate_before, MIN_RATE):
         times = f", {rate / rate_before:.1f} times the week before" if rate_before else ", none the week before"
         things.append(f"error rate {rate:.1%}{times}")
     if genai.failures:
         things.append(f"GenAI failed in {genai.failures} of {counted(genai.calls, 'call')}")
-    gaps = _gaps(coverage, doubtful, uncounted)
+    gaps = _gaps(coverage, incomplete, uncounted)
 
     if not lines and not uncounted:
-        return _without_lines(coverage, doubtful, things, so_far)
+        return _without_lines(coverage, incomplete, things, so_far)
     if things:
         listed = "; ".join([*things, *gaps])
         return Verdict(
@@ -63,24 +63,26 @@ def judge(
     )
 
 
-def _without_lines(coverage: Coverage, doubtful: Sequence[str], things: Sequence[str], so_far: str) -> Verdict:
+def _without_lines(coverage: Coverage, incomplete: Sequence[str], things: Sequence[str], so_far: str) -> Verdict:
     answered = coverage.known + coverage.partial
     if answered:
         what = f"the nodes responded and had no lines in {answered} of {counted(coverage.due, 'slot')}"
     elif coverage.missing:
-        what = f"no node responded ({_names(doubtful)}: {coverage.missing} of {counted(coverage.due, 'slot')} missing)"
+        what = (
+            f"no node responded ({_names(incomplete)}: {coverage.missing} of {counted(coverage.due, 'slot')} missing)"
+        )
     else:
         what = "no node was polled"
     also = f" Still: {'; '.join(things)}." if things else ""
     return Verdict("no-data", f"No data{so_far}: {what}. This does not mean healthy.{also}", tuple(things))
 
 
-def _gaps(coverage: Coverage, doubtful: Sequence[str], uncounted: int) -> list[str]:
+def _gaps(coverage: Coverage, incomplete: Sequence[str], uncounted: int) -> list[str]:
     gaps = []
     if coverage.missing or coverage.partial:
         numbers = ((coverage.missing, "missing"), (coverage.partial, "partial"))
         parts = [f"{number} {word}" for number, word in numbers if number]
-        gaps.append(f"{' and '.join(parts)} of {counted(coverage.due, 'slot')} ({_names(doubtful)})")
+        gaps.append(f"{' and '.join(parts)} of {counted(coverage.due, 'slot')} ({_names(incomplete)})")
     if coverage.rejected:
         gaps.append(f"{counted(coverage.rejected, 'record')} rejected")
     if uncounted:

@@ -64,7 +64,7 @@ def test_help_says_what_each_command_and_each_of_its_options_is_for(path: tuple[
         (["issues", "list", "--since", "odd"], "is not a time"),
         (["issues", "list", "--limit", "-1"], "--limit"),
         (["issues", "show", "zz"], "not an id"),
-        (["issues", "show", "0192"], "there is none with that id"),
+        (["issues", "show", "0192"], "not found"),
         (["digest", "--date", "2026-02-31"], "is not a day such as 2026-11-20"),
         (["digest", "--date", "today"], "is not a day"),
         (["digest"], "there is no digest yet; write one: dagster asset materialize"),

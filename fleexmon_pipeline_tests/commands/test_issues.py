@@ -118,7 +118,7 @@ def test_a_beginning_that_two_share_is_refused_with_both(found: list[str], fleex
 
     told = refused(fleexmon("issues", "show", found[0][: max(common, 4)]))
 
-    assert "2 ids begin so" in told
+    assert "2 ids start with it" in told
     assert all(name in told for name in found)
 
 
@@ -163,20 +163,20 @@ def test_a_mute_is_written_down_and_ends(found: list[str], fleexmon: Call) -> No
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
-        (["resolve", "12345678"], "there is none with that id"),
+        (["resolve", "12345678"], "not found"),
         (["resolve", "ID", "--as", "rubbish"], '--as: "rubbish" is none of noise, real'),
-        (["mute", "--why", "x"], "give issues, --fingerprint, --node or --rule, one of them"),
-        (["mute", "ID", "--node", "blue", "--why", "x"], "give issues, --fingerprint, --node or --rule"),
-        (["mute", "--rule", "silent-nod", "--why", "x"], '--rule: there was never anything of "silent-nod"'),
+        (["mute", "--why", "x"], "give exactly one of: issues, --fingerprint, --node, --rule"),
+        (["mute", "ID", "--node", "blue", "--why", "x"], "give exactly one of"),
+        (["mute", "--rule", "silent-nod", "--why", "x"], '--rule: no rule "silent-nod" has occurred'),
         (["mute", "--node", "bleu", "--why", "x"], "`fleexmon nodes` lists them"),
-        (["mute", "--fingerprint", "a:b", "--why", "x"], "`fleexmon issues show ID --json` has it"),
+        (["mute", "--fingerprint", "a:b", "--why", "x"], "`fleexmon issues show ID --json` shows fingerprints"),
         (["mute", "ID", "--why", "x", "--for", "2020-01-01"], '--for: "2020-01-01"'),
         (["mute", "ID", "--why", "x", "--until", "2020-01-01"], '--until: "2020-01-01" is over'),
         (["mute", "ID", "--why", "x", "--until", "2090-01-01", "--for", "7d"], "give one of them"),
         (["mute", "ID", "--why", "x", "--for", "soon"], '--for: "soon"'),
         (["mute", "ID", "--why", "x", "--for", "2126-01-01"], '--for: "2126-01-01"'),
         (["unmute", "zzzz"], "issue 'zzzz': not an id"),
-        (["unmute", "THEIRS"], "another program made it, it has no fingerprint to mute. `fleexmon issues resolve`"),
+        (["unmute", "THEIRS"], "made by another program, without a fingerprint to mute. Resolve it"),
     ],
 )
 def test_what_cannot_be_done_says_why(
@@ -195,7 +195,7 @@ def test_several_are_done_at_once_or_none(found: list[str], fleexmon: Call, data
     before = database.fingerprint(*tables)
     for command in (["resolve", "--as", "noise"], ["mute", "--why", "x"], ["unmute"]):
         told = refused(fleexmon("issues", command[0], found[0], "12345678", "soup", *command[1:]))
-        assert "issue 12345678: there is none with that id" in told
+        assert "issue 12345678: not found" in told
         assert "issue 'soup': not an id" in told
         assert fleexmon("issues", *command, *found, "--dry-run").status == 0
     assert database.fingerprint(*tables) == before

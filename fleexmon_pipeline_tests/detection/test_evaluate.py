@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.issues.occurrence import MOST_EVIDENCE, Occurrence
+from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.patterns.stored_lines import Stored, at, store
@@ -240,7 +240,7 @@ def test_evidence_has_an_end(database: Database, rule: str) -> None:
         rows = connection.execute('SELECT id FROM "LogEntry" ORDER BY timestamp DESC LIMIT 1000').fetchall()
         found = evaluate(connection, RULES, HOUR_OF_TEN, until=at(5))
     (occurrence,) = (each for each in found if each.rule == rule)
-    assert (occurrence.affected, len(occurrence.evidence)) == (1500, MOST_EVIDENCE)
+    assert (occurrence.affected, len(occurrence.evidence)) == (1500, MAX_EVIDENCE)
     assert list(occurrence.evidence) == [row["id"] for row in rows]
 
 

@@ -97,7 +97,7 @@ def test_runbooks_are_found_by_name_and_never_by_path() -> None:
         text = runbook(name)
         assert text is not None
         assert text.startswith("# ")
-        assert {"## Look first", "## Likely causes", "## Mend", "## Prevent"} <= set(text.splitlines())
+        assert {"## Look first", "## Likely causes", "## Fix", "## Prevent"} <= set(text.splitlines())
 
 
 def test_advice_is_of_the_runbook_that_fits_else_of_the_usual_one() -> None:
@@ -106,7 +106,7 @@ def test_advice_is_of_the_runbook_that_fits_else_of_the_usual_one() -> None:
     name, text = found
     assert name == "connection-failure"
     assert text.startswith("Look first:\n1. Address and port")
-    assert "\nMend:\n- Start or free the service" in text
+    assert "\nFix:\n- Start the service" in text
     assert "Likely causes" not in text
 
     usual = advice_for("something odd", "repeated-error")

@@ -103,9 +103,9 @@ def test_only_what_the_rules_said_is_replaced(database: Database) -> None:
     ("slot", "changes", "reason"),
     [
         (13, {}, "not a slot of"),
-        (0, {"source": "genai"}, "which is not what is replaced"),
-        (0, {"rule": "other"}, "which is not what is replaced"),
-        (0, {"rule": "a:b"}, "which is not what is replaced"),
+        (0, {"source": "genai"}, "which is not to be replaced"),
+        (0, {"rule": "other"}, "which is not to be replaced"),
+        (0, {"rule": "a:b"}, "which is not to be replaced"),
     ],
 )
 def test_an_occurrence_outside_of_what_is_replaced_is_refused(

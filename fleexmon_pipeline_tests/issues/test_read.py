@@ -101,20 +101,20 @@ def test_the_beginning_of_an_id_is_enough_while_it_is_the_only_one(database: Dat
         assert show_issue(connection, "abcd1234-").issue.id == first
         assert show_issue(connection, " ABCD1299ffff ").issue.id == second
         with pytest.raises(
-            UnknownIssueError, match=r"issue abcd: 2 ids begin so \(abcd1234.*, abcd1299.*\)\. Give more"
+            UnknownIssueError, match=r"issue abcd: 2 ids start with it \(abcd1234.*, abcd1299.*\)\. Give more"
         ):
             show_issue(connection, "abcd")
         for _ in range(3):
             _foreign(connection, uuid.UUID("abcd" + uuid.uuid4().hex[4:]))
-        with pytest.raises(UnknownIssueError, match=r"5 ids begin so .*, …"):
+        with pytest.raises(UnknownIssueError, match=r"5 ids start with it .*, …"):
             show_issue(connection, "abcd")
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("0123", "there is none with that id"),
-        (str(uuid.UUID(int=7)), "there is none with that id"),
+        ("0123", "not found"),
+        (str(uuid.UUID(int=7)), "not found"),
         ("abc", "not an id"),
         ("", "not an id"),
         ("%%%%", "not an id"),

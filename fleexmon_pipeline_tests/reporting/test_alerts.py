@@ -54,7 +54,7 @@ def test_from_first_sight_to_the_end_and_back(database: Database, github: FakeGi
         assert refresh(connection, client, at(15, 1)).opened == [KEY]
 
     assert github.issues[0]["state"] == "open"
-    assert comments(github)[2].startswith("Back again")
+    assert comments(github)[2].startswith("Regression")
     assert first in github.issues[0]["body"]
     assert (len(github.issues), len(github.comments[1])) == (1, 3)
 

@@ -62,7 +62,7 @@ def test_the_same_rows_give_the_same_bytes_and_leave_the_row_alone(database: Dat
         second = write_digest(connection, THE_DAY, now=NEXT_MORNING + timedelta(hours=3), github=True)
 
     assert (first.markdown, first.html, first.json()) == (second.markdown, second.html, second.json())
-    assert (first.told, second.told) == (True, False)
+    assert (first.queued, second.queued) == (True, False)
     assert database.fingerprint('"LogDigest"', '"Outbox"') == before
 
 
@@ -170,7 +170,7 @@ def test_only_recent_days_are_told(database: Database, age: int, told: bool) -> 
         digest = write_digest(connection, THE_DAY, now=at(8, day=age), github=True)
         rows = connection.execute("""SELECT key FROM "Outbox" """).fetchall()
 
-    assert digest.told == told
+    assert digest.queued == told
     assert rows == ([{"key": "digest:2026-11-20"}] if told else [])
 
 

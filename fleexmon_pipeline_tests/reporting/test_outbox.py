@@ -73,7 +73,7 @@ def test_github_down_is_written_down_and_made_good_later(
         up = run(connection, client, minutes=2)
 
     assert list(down.failed) == ["k"]
-    assert "GitHub answered 500" in down.failed["k"]
+    assert "GitHub responded with 500" in down.failed["k"]
     assert (too_early.sent, too_early.waiting) == ([], 1)
     assert (up.sent, up.waiting, len(github.issues)) == (["k"], 0, 1)
 
@@ -87,7 +87,7 @@ def test_a_host_that_is_not_there(database: Database) -> None:
         row = connection.execute("""SELECT "lastError" AS error FROM "Outbox" WHERE key = 'k'""").fetchone()
 
     assert row is not None
-    assert "no answer from GitHub" in row["error"]
+    assert "no response from GitHub" in row["error"]
     assert TOKEN not in row["error"]
     assert (list(account.failed), account.waiting) == (["k"], 2)  # the second would fail alike: not tried
 

@@ -1,5 +1,5 @@
 -- hourly_counts --
--- Lines per hour, node and level, from the counts: LogEntry is never scanned for a digest.
+-- Lines per hour, node and level, from pattern counts: a digest never scans LogEntry.
 SELECT date_trunc('hour', slot) AS hour, node, level, sum(count)::bigint AS count
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s
@@ -7,7 +7,7 @@ GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 
 -- daily_counts --
--- The same per day: what the day is compared with; of each day as much of it as the day itself has had so far.
+-- The same per day, to compare with; of each day only as much as the day itself has had so far.
 SELECT date_trunc('day', slot) AS day, node, level,
   COALESCE(sum(count) FILTER (WHERE slot - date_trunc('day', slot) < %(so_far)s), 0)::bigint AS count
 FROM "LogPatternCount"
@@ -22,14 +22,14 @@ WHERE slot >= %(since)s AND slot < %(until)s
 ORDER BY node, slot;
 
 -- covered_slots --
--- How much of a day its lines tell: what is compared with them is to say so.
+-- How much of a day is covered, so that comparisons can state it.
 SELECT node, count(*) AS slots
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
 GROUP BY node;
 
--- first_asked --
--- From when a node's slots are expected. A node that nobody asked in `recent` days is gone, not missing.
+-- first_polls --
+-- From when slots of a node are expected. A node not polled since `recent` was removed and is not missing.
 SELECT node, min(slot) AS first
 FROM "LogCoverage"
 WHERE slot < %(until)s
@@ -38,8 +38,8 @@ HAVING max(slot) >= %(recent)s
 ORDER BY node;
 
 -- top_errors --
--- The day's loudest error patterns, aliases that arose by its end resolved (32 steps end a circle), with as much of the day
--- before for comparison.
+-- The day's most frequent error patterns, with the same part of the day before for comparison. Aliases that existed by its
+-- end are resolved; 32 steps end a cycle.
 WITH RECURSIVE counted AS (
   SELECT pattern, node, level, slot >= %(since)s AS today, sum(count) AS count
   FROM "LogPatternCount"
@@ -67,7 +67,7 @@ ORDER BY count DESC, r.root
 LIMIT %(limit)s;
 
 -- new_patterns --
--- Patterns that nobody saw before the day, error first. One that merged with an older one is not new.
+-- Patterns first seen on the day, errors first. A pattern that merged with an older one is not new.
 WITH RECURSIVE up AS (
   SELECT id, id AS root, 0 AS step FROM "LogPattern" WHERE "firstSeen" >= %(since)s AND "firstSeen" < %(until)s
   UNION ALL
@@ -99,7 +99,8 @@ ORDER BY (counted.worst >= 4) DESC NULLS LAST, counted.count DESC, fresh.root
 LIMIT %(limit)s;
 
 -- issues --
--- Every issue that touches the day, muted or not at its end. A resolved row of another program may lack resolvedAt; updatedAt stands in for it.
+-- Every issue that overlaps the day; muted: at its end. A resolved row of another program may have no resolvedAt; then
+-- updatedAt is used.
 SELECT id::text, type, severity, title, source, "detectedAt" AS detected_at, "updatedAt" AS updated_at, ended,
        metadata -> 'nodes' AS nodes, EXISTS (
          SELECT FROM "IssueMute" AS m
@@ -115,7 +116,7 @@ WHERE "detectedAt" < %(until)s AND (ended IS NULL OR ended >= %(since)s)
 ORDER BY "detectedAt" DESC, id;
 
 -- genai --
--- All that was paid for, replays too; that a prompt which is tried fails is nobody's concern in the morning.
+-- All paid calls, replays included; failed replays are left out, since nobody needs to act on them.
 SELECT count(*) AS calls, count(*) FILTER (WHERE outcome <> 'ok' AND NOT replay) AS failures,
        COALESCE(sum("tokensIn"), 0)::bigint AS tokens_in, COALESCE(sum("tokensOut"), 0)::bigint AS tokens_out,
        sum(cost)::float8 AS cost
@@ -123,7 +124,7 @@ FROM "GenAICall"
 WHERE at >= %(since)s AND at < %(until)s;
 
 -- write --
--- The same figures again leave the row, and its time, alone.
+-- The same figures leave the row and its time unchanged.
 INSERT INTO "LogDigest" AS old (day, figures, markdown, html, "generatedAt")
 VALUES (%(day)s, %(figures)s, %(markdown)s, %(html)s, %(now)s)
 ON CONFLICT (day) DO UPDATE

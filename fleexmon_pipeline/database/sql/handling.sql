@@ -1,5 +1,5 @@
 -- subject_of --
--- What the issue is about; null where another program made it.
+-- Fingerprint and subject are null where another program made the issue.
 SELECT id, status, title, metadata ->> 'fingerprint' AS fingerprint,
   subject_of(metadata ->> 'fingerprint') AS subject
 FROM "LogIssue" WHERE id = %(id)s;
@@ -8,14 +8,14 @@ FROM "LogIssue" WHERE id = %(id)s;
 SELECT id, metadata ->> 'fingerprint' AS fingerprint FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
 
 -- resolve --
--- As any other program may do it: reconcile keeps it. An issue that is resolved already stays as it is.
+-- Other programs resolve issues the same way; reconcile keeps them resolved. An issue already resolved stays as it is.
 UPDATE "LogIssue"
 SET status = 'resolved', "resolvedAt" = %(now)s,
   metadata = CASE jsonb_typeof(metadata) WHEN 'object' THEN metadata ELSE '{}' END
     || jsonb_build_object('resolvedBy', %(by)s::text, 'resolvedReason', %(why)s::text)
 WHERE id = %(id)s AND status IS DISTINCT FROM 'resolved';
 
--- judge --
+-- record_verdict --
 INSERT INTO "IssueVerdict" (issue, fingerprint, verdict, "by", why, at)
 VALUES (%(id)s, %(fingerprint)s, %(verdict)s, %(by)s, %(why)s, %(now)s)
 ON CONFLICT (issue) DO UPDATE SET verdict = EXCLUDED.verdict, "by" = EXCLUDED."by", why = EXCLUDED.why, at = EXCLUDED.at;
@@ -31,20 +31,20 @@ WHERE "endedAt" IS NULL AND (until IS NULL OR until > %(now)s)
   AND (fingerprint = %(fingerprint)s::text OR node = %(node)s::text OR rule = %(rule)s::text);
 
 -- muted --
--- What is muted now, the latest first.
+-- Mutes in force, latest first.
 SELECT fingerprint, node, rule, "by", why, since, until
 FROM "IssueMute"
 WHERE "endedAt" IS NULL AND (until IS NULL OR until > %(now)s)
 ORDER BY since DESC, id;
 
--- known_scope --
--- Whether there was ever anything of that name: a typing mistake would mute nothing, and nobody would notice.
+-- scope_exists --
+-- Whether anything of that name ever occurred: a typo would mute nothing, and nobody would notice.
 SELECT EXISTS (SELECT FROM "LogIssue" WHERE metadata ->> 'fingerprint' = %(fingerprint)s::text)
   OR EXISTS (SELECT FROM "LogCoverage" WHERE node = %(node)s::text)
   OR EXISTS (SELECT FROM "LogIssue" WHERE metadata ->> 'rule' = %(rule)s::text) AS known;
 
 -- in_scope --
--- What a mute is about now: the open issues, the latest first.
+-- Open issues that a mute of this scope covers, latest first.
 SELECT id, severity, title FROM "LogIssue"
 WHERE status = 'open' AND (
   metadata ->> 'fingerprint' = %(fingerprint)s::text OR metadata -> 'nodes' ? %(node)s::text

@@ -1,5 +1,5 @@
 -- list --
--- Newest first. Open ones come from the index of open rows, however many have been resolved.
+-- Newest first. Open issues come from the partial index, however many have been resolved.
 SELECT id, severity, status, type, source, title, metadata -> 'nodes' AS nodes, "detectedAt", "updatedAt", "resolvedAt",
   metadata -> 'occurrences' AS occurrences, metadata -> 'affectedCount' AS "affectedCount",
   metadata -> 'regressionOf' AS "regressionOf"
@@ -12,7 +12,7 @@ ORDER BY "updatedAt" DESC, id
 LIMIT %(limit)s;
 
 -- by_prefix --
--- Two are enough to know that a prefix is ambiguous; the count says how much so.
+-- Three ids show that a prefix is ambiguous; the count is how many share it.
 SELECT id, count(*) OVER () AS count
 FROM "LogIssue"
 WHERE id >= %(least)s AND id <= %(greatest)s
@@ -23,7 +23,7 @@ LIMIT 3;
 SELECT * FROM "LogIssue" WHERE id = %(id)s;
 
 -- occurrences --
--- The latest of the episode; an issue that fires all day has 288.
+-- The latest of the episode; an issue that fires all day has 288 a day.
 SELECT o.slot, o.severity, o.title, o.affected, o.nodes
 FROM "IssueEpisode" AS e
 JOIN "IssueOccurrence" AS o ON o.fingerprint = e.fingerprint AND o.slot BETWEEN e."firstSlot" AND e."lastSlot"
@@ -32,7 +32,7 @@ ORDER BY o.slot DESC
 LIMIT %(limit)s;
 
 -- evidence --
--- Messages are cut here: one of a megabyte need not travel.
+-- Messages are cut here, so that one of a megabyte is not transferred.
 SELECT id, timestamp, source AS node, level, left(message, %(width)s + 1) AS message
 FROM "LogEntry"
 WHERE id = ANY (%(ids)s::uuid[])
@@ -40,7 +40,7 @@ ORDER BY timestamp DESC, id DESC
 LIMIT %(limit)s;
 
 -- last_day --
--- Half hours up to the last firing: lines of the pattern (and of what merged into it), or of these levels.
+-- Half hours up to the last firing: lines of the pattern (and of those merged into it), or of these levels.
 WITH RECURSIVE member AS (
   SELECT %(pattern)s::text AS id
   UNION
@@ -55,14 +55,14 @@ WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY half;
 
 -- known_halves --
--- A half hour in which nobody answered says nothing.
+-- A half hour in which no node responded is unknown, not zero.
 SELECT DISTINCT floor(extract(epoch FROM slot - %(since)s::timestamp) / 1800)::int AS half
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
   AND (cardinality(%(nodes)s::text[]) = 0 OR node = ANY (%(nodes)s::text[]));
 
 -- similar --
--- Earlier ones of the same fingerprint first; then of the same pattern, or of the same rule at another node.
+-- Earlier issues of the same fingerprint first; then of the same pattern, or of the same rule on another node.
 SELECT i.id, i.severity, i.status, i.title, i."detectedAt", i."resolvedAt", i."rootCause",
   i.metadata -> 'nodes' AS nodes, i.metadata ->> 'resolvedReason' AS "resolvedReason",
   i.metadata ->> 'resolvedBy' AS "resolvedBy", e.fingerprint = %(fingerprint)s AS same, v.verdict, v.why
@@ -80,13 +80,13 @@ LIMIT %(limit)s;
 -- pattern --
 SELECT id, template, level, "firstSeen" FROM "LogPattern" WHERE id = %(pattern)s;
 
--- stretch --
--- Partition keys of the hours that fired, and the runs that collected their lines, the latest first.
+-- origin --
+-- Partition keys of the hours in which it fired, and the runs that collected their lines, latest first.
 SELECT array_agg(DISTINCT to_char(o.slot, 'YYYY-MM-DD-HH24:00')) AS windows,
   (SELECT array_agg(run ORDER BY slot DESC) FROM (
     SELECT c.run, max(c.slot) AS slot
-    FROM "LogCoverage" AS c JOIN "IssueOccurrence" AS said ON said.slot = c.slot AND c.node = ANY (said.nodes)
-    WHERE said.fingerprint = e.fingerprint AND said.slot BETWEEN e."firstSlot" AND e."lastSlot" AND c.run IS NOT NULL
+    FROM "LogCoverage" AS c JOIN "IssueOccurrence" AS fired ON fired.slot = c.slot AND c.node = ANY (fired.nodes)
+    WHERE fired.fingerprint = e.fingerprint AND fired.slot BETWEEN e."firstSlot" AND e."lastSlot" AND c.run IS NOT NULL
     GROUP BY c.run ORDER BY slot DESC LIMIT %(limit)s
   ) AS latest) AS runs
 FROM "IssueEpisode" AS e

@@ -1,23 +1,23 @@
 -- lock_hours --
--- Two runs may hold the same hour; the second waits here rather than deadlock on rows. Ascending, as everywhere.
+-- Two runs may write the same hour; the second waits here instead of deadlocking on rows. Always in ascending order.
 SELECT pg_advisory_xact_lock(hashtextextended('occurrences:' || %(source)s || ':' || hour::text, 0))
 FROM (SELECT hour FROM unnest(%(hours)s::timestamp[]) AS hour ORDER BY hour) AS ascending;
 
 -- lock_subjects --
--- Who writes or reads the occurrences of a subject to the end holds this. 1,024 locks serve any number of subjects: one
--- lock each would exhaust the server's lock table (6,400 by default) in a storm of new patterns.
+-- Held by whoever writes a subject's occurrences or reconciles its issues. 1,024 locks serve any number of subjects: one
+-- lock per subject would exhaust the server's lock table (6,400 by default) in a storm of new patterns.
 SELECT pg_advisory_xact_lock(hashtext('fleexmon subjects'), bucket)
 FROM (SELECT DISTINCT hashtext(subject) & 1023 AS bucket FROM unnest(%(subjects)s::text[]) AS subject ORDER BY bucket) AS b;
 
 -- subjects_written --
--- What the source (or these rules of it) has said of the slots so far.
+-- Subjects of the occurrences that the source (or only these of its rules) has in these slots.
 SELECT DISTINCT subject
 FROM "IssueOccurrence"
 WHERE slot >= %(since)s AND slot < %(until)s AND source = %(source)s
   AND (%(rules)s::text[] IS NULL OR rule = ANY (%(rules)s::text[]));
 
 -- delete_absent --
--- Rows that the new evaluation lacks. The others stay: a rerun must not rewrite the table.
+-- Only rows that the new evaluation lacks: a rerun must not rewrite the table.
 DELETE FROM "IssueOccurrence" AS o
 WHERE o.slot >= %(since)s AND o.slot < %(until)s AND o.source = %(source)s
   AND (%(rules)s::text[] IS NULL OR o.rule = ANY (%(rules)s::text[]))
@@ -30,7 +30,7 @@ WHERE o.slot >= %(since)s AND o.slot < %(until)s AND o.source = %(source)s
 -- A row stays as it is, with its rule's version, when only the wording of rules, runbooks or reasons differs: an update that
 -- rewords them must not rewrite a day that is materialized again. When anything else differs the whole row is replaced.
 -- GenAI's texts are its findings, not our wording, so they count.
-INSERT INTO "IssueOccurrence" AS known (
+INSERT INTO "IssueOccurrence" AS stored (
   fingerprint, slot, subject, rule, "ruleVersion", source, type, severity, title, description,
   "rootCause", recommendation, nodes, grace, affected, evidence, metadata
 ) VALUES (
@@ -43,12 +43,12 @@ ON CONFLICT (fingerprint, slot) DO UPDATE SET
   "rootCause" = EXCLUDED."rootCause", recommendation = EXCLUDED.recommendation, nodes = EXCLUDED.nodes,
   grace = EXCLUDED.grace, affected = EXCLUDED.affected, evidence = EXCLUDED.evidence, metadata = EXCLUDED.metadata
 WHERE (
-  known.source, known.type, known.severity, known."rootCause", known.nodes, known.grace, known.affected, known.evidence,
-  known.metadata - '{reasons,command}'::text[]
+  stored.source, stored.type, stored.severity, stored."rootCause", stored.nodes, stored.grace, stored.affected,
+  stored.evidence, stored.metadata - '{reasons,command}'::text[]
 ) IS DISTINCT FROM (
   EXCLUDED.source, EXCLUDED.type, EXCLUDED.severity, EXCLUDED."rootCause", EXCLUDED.nodes, EXCLUDED.grace,
   EXCLUDED.affected, EXCLUDED.evidence, EXCLUDED.metadata - '{reasons,command}'::text[]
-) OR (known.source = 'genai' AND (known.title, known.description, known.recommendation)
+) OR (stored.source = 'genai' AND (stored.title, stored.description, stored.recommendation)
   IS DISTINCT FROM (EXCLUDED.title, EXCLUDED.description, EXCLUDED.recommendation));
 
 -- newest_covered --
@@ -59,20 +59,20 @@ ORDER BY slot DESC
 LIMIT 1;
 
 -- open_subjects --
--- Rule and subject make the fingerprint, and no rule's name has a colon. From the issues, not from the occurrences: those
--- of an open issue may be gone. At most one a fingerprint, so the partial index bounds it.
+-- From the issues, not from the occurrences, which may be deleted while an issue is open. At most one row per
+-- fingerprint, so the partial index bounds it.
 SELECT DISTINCT subject_of(metadata ->> 'fingerprint') AS subject
 FROM "LogIssue"
 WHERE status = 'open' AND metadata ->> 'fingerprint' IS NOT NULL;
 
 -- subjects_over --
--- Episodes that touch the window, or were not long over when it began: what its coverage may split or end.
+-- Episodes that touch the window or ended shortly before it: its coverage may split or end them.
 SELECT DISTINCT subject_of(fingerprint) AS subject
 FROM "IssueEpisode"
 WHERE "firstSlot" < %(until)s AND "lastSlot" >= %(since)s::timestamp - %(reach)s;
 
 -- runs --
--- Slots without a gap between them are one row here, so a rule that has fired for a month costs what one firing costs.
+-- Consecutive slots are one row here, so a rule that has fired for a month costs as much as one firing.
 SELECT r.fingerprint, r.first, r.last, r.occurrences, o.subject, o.source, o.nodes, o.grace
 FROM (
   SELECT fingerprint, min(slot) AS first, max(slot) AS last, count(*) AS occurrences
@@ -88,7 +88,7 @@ JOIN "IssueOccurrence" AS o ON o.fingerprint = r.fingerprint AND o.slot = r.last
 ORDER BY r.fingerprint, r.first;
 
 -- covered --
--- Stretches whose lines are known: of all these nodes, or of any node where `nodes` is null.
+-- Windows whose lines are known: of all these nodes, or of any node if `nodes` is null.
 SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until
 FROM (
   SELECT slot, slot - row_number() OVER (ORDER BY slot) * interval '5 minutes' AS island
@@ -108,7 +108,7 @@ WHERE fingerprint = ANY (%(fingerprints)s::text[])
   OR subject_of(fingerprint) = ANY (%(subjects)s::text[]);
 
 -- issues --
--- Locked: a person who resolves one in this moment is seen, or waits and is not overwritten.
+-- Locked: a person who resolves an issue at this moment is either seen, or waits and is not overwritten.
 SELECT id, metadata ->> 'fingerprint' AS fingerprint, status, "detectedAt", "updatedAt", "resolvedAt",
   COALESCE(metadata ->> 'autoResolved' = 'true', false) AS "autoResolved", metadata ->> 'regressionOf' AS "regressionOf",
   metadata ->> 'occurrences' AS occurrences
@@ -118,7 +118,7 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- answers --
--- What GenAI said of these subjects, for the issues of rules.
+-- GenAI's texts about these subjects, for the issues of rules.
 SELECT subject, slot, "rootCause", recommendation
 FROM "IssueOccurrence"
 WHERE subject = ANY (%(subjects)s::text[]) AND source = 'genai'
@@ -131,17 +131,17 @@ DELETE FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
 -- delete_episodes --
 DELETE FROM "IssueEpisode" WHERE id = ANY (%(ids)s::uuid[]);
 
--- keep_episode --
-INSERT INTO "IssueEpisode" AS known (id, fingerprint, "firstSlot", "lastSlot")
+-- upsert_episode --
+INSERT INTO "IssueEpisode" AS stored (id, fingerprint, "firstSlot", "lastSlot")
 VALUES (%(id)s, %(fingerprint)s, %(first)s, %(last)s)
 ON CONFLICT (id) DO UPDATE SET "lastSlot" = EXCLUDED."lastSlot"
-WHERE known."lastSlot" <> EXCLUDED."lastSlot";
+WHERE stored."lastSlot" <> EXCLUDED."lastSlot";
 
--- keep_issue --
--- The latest slot speaks. Evidence is read from the latest slots until there is enough: neighbouring slots share most of
--- theirs (a rule that looks back an hour, twelve slots), so 16 times what is kept. Windows: the hours that fired, of the
--- latest 1,200 slots. The run is that which changed the row: one that finds all else as it is leaves it alone.
-INSERT INTO "LogIssue" AS known (
+-- upsert_issue --
+-- Texts come from the latest slot. Evidence is read from the latest slots until there is enough: neighbouring slots share
+-- most of theirs (a rule that looks back one hour spans twelve slots), so 16 times what is kept. Windows: the hours that
+-- fired, of the latest 1,200 slots. The run is the one that changed the row; a run that changes nothing else leaves it.
+INSERT INTO "LogIssue" AS stored (
   id, type, severity, title, description, "rootCause", recommendation, source, status,
   "detectedAt", "updatedAt", "resolvedAt", metadata, "affectedLogs"
 )
@@ -170,13 +170,13 @@ SELECT %(id)s, o.type, o.severity, o.title, o.description, COALESCE(%(root_cause
         FROM "IssueOccurrence"
         WHERE fingerprint = %(fingerprint)s AND slot BETWEEN %(first)s AND %(last)s
         ORDER BY slot DESC
-        LIMIT %(most)s
+        LIMIT %(max_evidence)s
       ) AS recent, unnest(recent.evidence) WITH ORDINALITY AS e (id, position)
-      WHERE recent.later < 16 * %(most)s
+      WHERE recent.later < 16 * %(max_evidence)s
       ORDER BY e.id, recent.slot DESC, e.position
     ) AS first_named
     ORDER BY slot DESC, position
-    LIMIT %(most)s
+    LIMIT %(max_evidence)s
   )
 FROM "IssueOccurrence" AS o
 WHERE o.fingerprint = %(fingerprint)s AND o.slot = %(last)s
@@ -186,9 +186,9 @@ ON CONFLICT (id) DO UPDATE SET
   status = EXCLUDED.status, "detectedAt" = EXCLUDED."detectedAt", "updatedAt" = EXCLUDED."updatedAt",
   "resolvedAt" = EXCLUDED."resolvedAt", metadata = EXCLUDED.metadata, "affectedLogs" = EXCLUDED."affectedLogs"
 WHERE (
-  known.type, known.severity, known.title, known.description, known."rootCause", known.recommendation, known.source,
-  known.status, known."detectedAt", known."updatedAt", known."resolvedAt", known."affectedLogs",
-  CASE jsonb_typeof(known.metadata) WHEN 'object' THEN known.metadata - 'run' END
+  stored.type, stored.severity, stored.title, stored.description, stored."rootCause", stored.recommendation, stored.source,
+  stored.status, stored."detectedAt", stored."updatedAt", stored."resolvedAt", stored."affectedLogs",
+  CASE jsonb_typeof(stored.metadata) WHEN 'object' THEN stored.metadata - 'run' END
 ) IS DISTINCT FROM (
   EXCLUDED.type, EXCLUDED.severity, EXCLUDED.title, EXCLUDED.description, EXCLUDED."rootCause", EXCLUDED.recommendation,
   EXCLUDED.source, EXCLUDED.status, EXCLUDED."detectedAt", EXCLUDED."updatedAt", EXCLUDED."resolvedAt",
@@ -196,7 +196,7 @@ WHERE (
 );
 
 -- adopt --
--- Rows of the original have no fingerprint and nobody updates them any more. They end by the same grace, in event time.
+-- Rows of the original have no fingerprint and are no longer updated. They are resolved by the same grace, in event time.
 UPDATE "LogIssue"
 SET status = 'resolved',
   "resolvedAt" = "updatedAt" + grace,

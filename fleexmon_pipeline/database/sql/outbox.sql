@@ -1,5 +1,5 @@
 -- enqueue --
--- The same content again leaves the row alone. A wait that GitHub asked for also holds for new content.
+-- The same content leaves the row unchanged. A delay that GitHub asked for also applies to new content.
 INSERT INTO "Outbox" AS old (key, desired, "createdAt", "updatedAt")
 VALUES (%(key)s, %(desired)s, %(now)s, %(now)s)
 ON CONFLICT (key) DO UPDATE SET desired = EXCLUDED.desired, "updatedAt" = EXCLUDED."updatedAt"
@@ -18,21 +18,21 @@ SELECT count(*) FILTER (WHERE desired = shown) AS unchanged,
 FROM "Outbox";
 
 -- try_lock --
--- Of two deliverers one posts; the other leaves the key alone. The session holds it, not a transaction: a request to
--- GitHub takes seconds.
+-- Of two concurrent deliveries, one posts and the other skips the key. The lock is the session's, not a transaction's: a
+-- request to GitHub takes seconds.
 SELECT pg_try_advisory_lock(hashtextextended('fleexmon outbox ' || %(key)s, 0)) AS locked;
 
 -- unlock --
 SELECT pg_advisory_unlock(hashtextextended('fleexmon outbox ' || %(key)s, 0));
 
 -- begin --
--- Counted before GitHub is asked: after a kill -9 the next attempt knows that the last one may have been heard.
+-- Counted before the request: after a kill -9, the next attempt knows that the last one may have reached GitHub.
 UPDATE "Outbox" SET attempts = attempts + 1
 WHERE key = %(key)s AND desired IS DISTINCT FROM shown
 RETURNING key, desired, shown, number, attempts - 1 AS attempts, "createdAt" AS created_at;
 
 -- show --
--- What GitHub shows after a step; later steps for the same content may follow.
+-- What GitHub shows after a step; more steps for the same content may follow.
 UPDATE "Outbox" SET shown = %(shown)s, number = %(number)s, url = COALESCE(%(url)s, url), "updatedAt" = %(now)s WHERE key = %(key)s;
 
 -- done --
@@ -44,7 +44,7 @@ WHERE key = %(key)s;
 UPDATE "Outbox" SET "lastError" = %(error)s, "nextAttemptAt" = %(next)s, "updatedAt" = %(now)s WHERE key = %(key)s;
 
 -- hold --
--- GitHub's rate limit is for all keys.
+-- GitHub's rate limit applies to all keys.
 UPDATE "Outbox" SET "nextAttemptAt" = GREATEST("nextAttemptAt", %(next)s)
 WHERE desired IS DISTINCT FROM shown;
 
@@ -52,7 +52,7 @@ WHERE desired IS DISTINCT FROM shown;
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon alerts', 0));
 
 -- alert_issues --
--- The newest row of each fingerprint that is urgent, recent and not muted, or that GitHub shows as open.
+-- The newest row of each fingerprint that is urgent, recent and not muted, or whose alert is open on GitHub.
 SELECT DISTINCT ON (COALESCE(metadata ->> 'fingerprint', id::text))
        'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) AS key, id::text, type, severity, title, description,
        "rootCause" AS root_cause, recommendation, source, status, "detectedAt" AS detected_at,
@@ -67,8 +67,8 @@ FROM "LogIssue" CROSS JOIN LATERAL (
   ) AS muted
 ) AS people
 WHERE ("updatedAt" >= %(recent)s AND severity IN ('high', 'critical') AND NOT muted)
-   OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(told)s)
+   OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(open_alerts)s)
 ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;
 
--- alerts_told --
+-- queued_alerts --
 SELECT key, desired FROM "Outbox" WHERE key LIKE 'issue:%%' ORDER BY key;
