@@ -37,7 +37,7 @@ def deviance(counts: Floats, expected: Floats, dispersion: float | Floats) -> Fl
 
 
 def excess_variance(squared_errors: Floats, expected: Floats) -> tuple[Floats, Floats]:
-    """Over-dispersion by moments, along the last axis, as two sums so that several stretches can be added up: the
+    """Over-dispersion by moments, along the last axis, as two sums so that several parts can be added up: the
     variance beyond chance, and the squares of what was expected."""
     return (squared_errors - expected).sum(axis=-1), (expected**2).sum(axis=-1)
 

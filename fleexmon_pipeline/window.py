@@ -1,6 +1,6 @@
-"""Stretches of event time: the hour that a partition stands for, the 5-minute slots inside it.
+"""Windows of event time: the hour of a partition, the 5-minute slots in it.
 
-Here: the arithmetic, in UTC, without Dagster and without a clock. Which window a run holds: `partitions.py`.
+Here: the arithmetic, in UTC, without Dagster and without a clock. Which window a run covers: `partitions.py`.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ def contiguous(slots: list[Window]) -> list[Window]:
 
 
 def slot_number(moment: datetime) -> int:
-    """The slot that begins at `moment` (or holds it), counted from 1970."""
+    """The number of the slot that holds `moment`, counted from 1970."""
     return (moment - EPOCH) // SLOT
 
 
 def slot_start(slot: int) -> datetime:
-    """The beginning of a slot."""
+    """The start of a slot, by its number."""
     return EPOCH + slot * SLOT

@@ -105,7 +105,7 @@ def loudest(width: int) -> int:
 
 
 def but_loudest(values: NDArray[np.generic], width: int) -> Floats:
-    """`trailing` without the loudest stretch of the window, a fifth of it.
+    """`trailing` without the loudest consecutive slots of the window, a fifth of it.
 
     A retry storm of a minute is common, and an incident lasts: the sum without its loudest part tells them apart,
     whatever the rate. And a window that still holds what was over two hours ago does not report it again.

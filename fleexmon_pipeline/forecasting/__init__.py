@@ -1,1 +1,1 @@
-"""Hourly series become predictions."""
+"""Forecasts of hourly series, and the predictions that follow from them."""

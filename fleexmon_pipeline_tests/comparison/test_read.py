@@ -1,4 +1,4 @@
-"""Comparisons of what the tables hold: aliases, coverage, evidence, what was wrong before, what is refused."""
+"""Comparisons of what the tables hold: aliases, coverage, evidence, earlier errors, refusals."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ ORDINARY = {
     ("slow", "warn"): 1.5, ("declined", "error"): 0.8, ("retry", "error"): 0.4,
 }  # fmt: skip
 Rates = dict[tuple[str, str], float]  # pattern and level → lines a slot
-Change = Callable[[str, int, Rates], Rates]  # node, slot (0: the window's first), what it would say → what it says
+Change = Callable[[str, int, Rates], Rates]  # node, slot (0: the window's first), its ordinary rates → its rates
 Row = tuple[str, str, str, int, int]  # node, pattern, level, slot, lines
 
 

@@ -1,4 +1,4 @@
-"""When a rate that climbs is said to cross a threshold, and when it is not."""
+"""When a climbing rate is expected to cross a threshold, and when it is not."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_blip_is_no_ramp() -> None:
 
 
 def test_errors_that_come_with_load_as_they_always_did_are_no_ramp() -> None:
-    """Twice the lines have always had four times the errors; now lines climb to three times what is usual."""
+    """Twice the lines have always had four times the errors; now lines climb to three times the normal."""
     chance = np.random.default_rng(5)
     load = np.repeat(np.exp(0.5 * chance.standard_normal(A_WEEK)), AN_HOUR)
     load[-4 * AN_HOUR :] = np.linspace(1, 3, 4 * AN_HOUR)

@@ -1,4 +1,4 @@
-"""Forecasts in the database: what is written, scored, believed, and made an issue of."""
+"""Forecasts in the database: which are stored, scored, trusted, and made issues."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def ordinary(hour: datetime) -> Lines:
 
 
 def climbing(hour: datetime) -> Lines:
-    """The same, with a rate that has climbed for three hours at END and goes on so."""
+    """The same, with a rate that has climbed for three hours by END and keeps climbing."""
     lines, errors = ordinary(hour)
     step = int((hour - (END - 3 * HOUR)) / HOUR)
     return (lines, round(lines * (0.01 + 0.01 * step))) if 0 <= step < 8 else (lines, errors)
@@ -249,9 +249,9 @@ def put(connection: Connection, subject: str, *, number: int, since: datetime, *
     [
         ("error-rate", 240, {}, None),
         ("error-rate", 240, {"actual": 0.025, "hit": False}, "is 3.00 times that of"),
-        ("error-rate", 150, {"actual": 0.025, "hit": False}, None),  # too few to say
+        ("error-rate", 150, {"actual": 0.025, "hit": False}, None),  # too few to decide
         ("error-rate", 240, {"hit": False}, "only 0% of error rates"),
-        ("lines", 240, {"actual": 0.025, "hit": False}, None),  # no issue rests on it
+        ("lines", 240, {"actual": 0.025, "hit": False}, None),  # no issue depends on it
         ("crossing:high-error-rate", 5, {"actual": None, "hit": False}, "only 0 of 5 announced"),
         ("crossing:high-error-rate", 4, {"actual": None, "hit": False}, None),
     ],
@@ -314,7 +314,7 @@ def test_the_table_has_a_line_for_each_kind() -> None:
 
 
 def test_a_forecast_rule_is_about_its_nodes_and_any_ratio(database: Database) -> None:
-    """Two rules tell of one threshold, each of a node; that of another ratio is crossed later."""
+    """Two rules announce one threshold, each for one node; the threshold of another ratio is crossed later."""
     (ratio,) = (rule for rule in RULES if rule.name == "high-error-rate" and isinstance(rule, Ratio))
     (rule,) = (rule for rule in RULES if isinstance(rule, Forecast))
     stricter = ratio.model_copy(update={"name": "much", "ratio": ratio.ratio.model_copy(update={"more_than": 0.06})})

@@ -1,4 +1,4 @@
-"""What forecasts of a series are made of, and what does not disturb them."""
+"""What forecasts of a series follow from, and what does not disturb them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What predictors say of an hour, and when they would rather say nothing."""
+"""When predictors fire for an hour, and when they do not."""
 
 from __future__ import annotations
 
