@@ -23,7 +23,7 @@ from fleexmon_pipeline.patterns.placeholders import (
     shared_kind,
 )
 
-MASK_VERSION = 3  # raise it when a rule here or in templates.py changes: lines it touches get new ids
+MASK_VERSION = 4  # raise it when a rule here or in templates.py changes: lines it touches get new ids
 
 MAX_READ_CHARS = 65_536  # of a message; what follows is a dump, not a sentence
 MAX_KEPT_BYTES = 4_096  # of a longer message, after stack frames are removed, make the template
@@ -35,11 +35,23 @@ MAX_WORDS = 100_000  # in that cache, 20 MB
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 _SHAPE = bytes.maketrans(b"123456789" + _CONTROLS, b"0" * 9 + b" " * len(_CONTROLS))
 _SHAPES = b"\0" + _SHAPE[1:]
-# Stack frames of Java, JavaScript, .NET, Ruby, Python: the call path is detail; what went wrong ("Caused by: ...",
-# "ValueError: ...") stays. All other lines of a message count like its first.
+# Stack frames, by the form of their lines once digits are 0: the call path is detail; what went wrong ("Caused by:
+# ...", "ValueError: ...") stays. All other lines of a message count like its first.
 _FRAME = re.compile(
-    rb'\n[ \t]++(?:(?:at|from|\.\.\.) [^\n]*+|File "[^\n]*+(?:\n {3,}+[^\n]*+)*+)'
-    rb"|\n[^\s][^\n]*+\n\t/[^\n]*+"  # Go: a function, and an indented path below it
+    rb"""
+    \n[ \t]++(?:at|from|\.\.\.)[ ][^\n]*+  # Java, JavaScript, .NET; the file of a Rust frame
+  | \n[ \t]++File[ ]"[^\n]*+(?:\n[ ]{3,}+[^\n]*+)*+  # Python
+  | \n[ \t]*+(?:from[ ])?[^\s:]++:0++:in[ ][`'"][^\n]*+  # Ruby
+  | \n[ \t]*+\#0++[ ](?:\{main\}|\[internal[^\n]*+|[^\s(]++\(0++\):[^\n]*+)  # PHP
+  | \n[ \t]*+\#0++[ ]++[^\n(]++\([^()\n]++(?<=:0|00)\)|\n<asynchronous[^\n]*+  # Dart
+  | \n[ ]++0++:[ ]++(?=0x[0-9a-f]++[ ]-|<|\w++::|\w*_|\S++\n[ ]++at[ ])[^\n]*+  # Rust; not a list of causes
+  | \n[ \t]++(?:\([^()\n]++\)[ ])?[^\s:]++:0++:[ ][^\s(/]++(?:\(|/0)[^\n]*+  # Elixir
+  | \n[ \t]++(?>[^\n]*?\bcalled[ ]at[ ])(?>[^\n]*?[ ]line[ ])0[^\n]*+  # Perl
+  | \n[ \t]*+---[ ]End[ ]of[ ][^\n]*+  # .NET: where one part of a trace ends
+  | \n[^\s][^\n]*+\n\t[^\s:]++:0++(?:[ ]\+0[^\n]*+)?(?=\n|$)  # Go: a function, and the line of a file below it
+  | \n[^\s][^\n]*+\n\t/[^\n]*+
+    """,
+    re.VERBOSE,
 )
 
 
@@ -144,9 +156,13 @@ def mask_words(shape: bytes) -> str:
     if b"\n" in shape:
         shape = _FRAME.sub(b"", shape)
     words = shape.decode("utf-8", "replace").split()
-    if len(words) > 1 and words[0] in VERBS and words[1][0] == "/":
-        return " ".join([words[0], _route(words[1]), *map(_words.__getitem__, words[2:])])
-    return " ".join(map(_words.__getitem__, words))
+    masked = list(map(_words.__getitem__, words))
+    if b" /" in shape and _REQUEST.search(shape):
+        for i, word in enumerate(words[1:], 1):
+            if word[0] == "/" and _starts_request(words, i):
+                route, closing = _ROUTE_AND_CLOSING.fullmatch(word).groups()  # type: ignore[union-attr]  # fits any word
+                masked[i] = _route(route) + closing
+    return " ".join(masked)
 
 
 # -- variable by position ----------------------------------------------------------------------------------------------
@@ -154,8 +170,21 @@ def mask_words(shape: bytes) -> str:
 VERBS = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
 
 
+_REQUEST = re.compile("|".join(f"{verb} /" for verb in sorted(VERBS)).encode())
+_ROUTE_AND_CLOSING = re.compile(r"""(.*?)(["')\],;]*)""", re.DOTALL)
+
+
+def _starts_request(words: Sequence[str], i: int) -> bool:
+    """Whether word `i`, a path, follows a verb. In access logs, as in `"GET /a HTTP/1.1" 200`, anybody may request any
+    path: there it is a value, unless the line starts with it."""
+    verb = words[i - 1].rpartition('"')[2].lstrip("'([")
+    if verb not in VERBS:
+        return False
+    return words[0] == verb or not (i + 1 < len(words) and words[i + 1].startswith("HTTP/"))
+
+
 def _route(path: str) -> str:
-    """`/products/15?page=2` as `/products/<num>?<*>`: a line that starts with a verb and a path is about that route."""
+    """`/products/15?page=2` as `/products/<num>?<*>`: a line with a verb and a path is about that route."""
     route, query_mark, _ = path.partition("?")
     segments = [_words[s] if s and _words[s] != s else s for s in route.split("/")[1:]]
     return "".join(f"/{_segment(s)}" for s in segments) + (f"?{PLACEHOLDER}" if query_mark else "")
@@ -181,8 +210,11 @@ _FLAG = re.compile(r"(?<==\s)(?:true|false|yes|no|null|none)\b", re.IGNORECASE)
 _MEMBER = re.compile(rf'"({_KEY})"{_MEMBER_VALUE}')
 _DICT_MEMBER = re.compile(rf"""["']({_KEY})["']{_MEMBER_VALUE}""")
 _LIST = re.compile(r"(?<=:\s)\[[^\[\]{}]{0,1000}+\]")
+_ROOT = re.compile(rf"""(?<!\w)({"|".join(sorted(VERBS))}) /(?=[ ]HTTP/)""")
 _NAMED = re.compile(rf"""(?<!\w)"(?:[^\s"]{{1,200}}+|[\w.-]++/{ANY}[^"]{{0,1000}}+)"(?!\s?:)""")
-_ROOT = re.compile(rf"""(?<!\w)({"|".join(sorted(VERBS))}) /(?=[\s"'?]|$)""")
+
+
+_LOWERCASE = re.compile("[a-z]")
 
 
 def _value(text: str) -> str:
@@ -205,14 +237,21 @@ def _member(found: re.Match[str]) -> str:
     return f"{key}: {_value(value)}"
 
 
+def _named(found: re.Match[str]) -> str:
+    """A quoted word is a value, unless no word stands before it: then it is the message, as klog writes it."""
+    text = found[0]
+    is_message = text[1:-1].isalpha() and not _LOWERCASE.search(found.string, 0, found.start())
+    return text[1:-1] if is_message else _value(text)
+
+
 def _by_place(masked: str) -> str:
     if "=" in masked:
         masked = _FLAG.sub(PLACEHOLDER, _PAIR.sub(_pair, masked))
     if '"' in masked or "'" in masked:
-        masked = _ROOT.sub(rf"\1 {MARK['path']}", masked)
         masked = (_DICT_MEMBER if "{" in masked else _MEMBER).sub(_member, masked)
         masked = _LIST.sub(PLACEHOLDER, masked)
-        masked = _NAMED.sub(lambda found: _value(found[0]), masked)
+        masked = _ROOT.sub(rf"\1 {MARK['path']}", masked)
+        masked = _NAMED.sub(_named, masked)
     return masked
 
 
@@ -236,7 +275,9 @@ _ALIKE = re.compile(r"([{(][^{}()]{1,500}+[})])(?:,\s?\1)+")
 _RETURNED = re.compile(r"(?<=: )(?:None|True|False|'[^']{0,100}'|\(\)|\{\}|\[\])$")
 # " (<*>)" beside a placeholder comes and goes with it; adjacent placeholders are one, however many.
 _ASIDE = re.compile(rf"(?<!=)\s?\(\s*{ANY}\s*\)|(?<={ANY})\s?\(\s*[\w.-]*+\s*\)")
-_NEIGHBOURS = re.compile(rf"{ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{ANY})+")
+_NEIGHBOURS = re.compile(
+    rf"(?P<request>\b(?:{'|'.join(sorted(VERBS))}) /[^\s\"']*+)|{ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{ANY})+"
+)
 
 
 def finish(masked: str) -> str:
@@ -249,7 +290,7 @@ def finish(masked: str) -> str:
     if verb in VERBS and rest[:1] == "/":
         return masked
     masked = _LOGIN.sub(PLACEHOLDER, _ABSENT.sub("", masked))
-    masked = _NEIGHBOURS.sub(lambda run: shared_kind(set(ANY_MARK.findall(run[0]))), masked)
+    masked = _NEIGHBOURS.sub(lambda run: run["request"] or shared_kind(set(ANY_MARK.findall(run[0]))), masked)
     masked = _ALIKE.sub(r"\1", masked) if "{" in masked or "(" in masked else masked
     return _ASIDE.sub("", masked) if "(" in masked else masked
 

@@ -178,10 +178,78 @@ def test_a_stack_is_the_pattern_of_its_error_not_of_its_frames() -> None:
     assert miner.template(third) == "Traceback (most recent call last): ValueError: bad"
 
 
+ANOTHER_PATH = {
+    "Ruby": (
+        "KeyError: no price\napp/models/cart.rb:41:in `sum'\nlib/tasks/report.rb:7:in `run'",
+        "KeyError: no price\n/srv/app/shop.rb:9:in 'Shop#total'\n\tfrom bin/shop:3:in '<main>'",
+    ),
+    "PHP": (
+        "Uncaught Error: no price\n#0 /srv/Cart.php(12): Cart->sum(42)\n#1 {main}",
+        "Uncaught Error: no price\n#0 [internal function]: {closure}('a b')\n#1 /srv/run.php(3): go('a b')\n#2 {main}",
+    ),
+    "Rust": (
+        "no price\nstack backtrace:\n   0: rust_begin_unwind\n             at /rustc/panicking.rs:645:5\n   1: a::b",
+        "no price\nstack backtrace:\n   0: <T as core::ops::Fn>::call\n  12: main\n      at ./a.rs:1\n   1: shop::run",
+    ),
+    "Elixir": (
+        "** (KeyError) no price\n    (shop 0.1.0) lib/shop/cart.ex:41: Shop.Cart.sum/1",
+        "** (KeyError) no price\n    lib/job.ex:9: Shop.Job.run/0\n    (stdlib 5.2) gen.erl:1: :gen.call/4",
+    ),
+    "Go": (
+        "panic: no price\nmain.sum(0x2a)\n\tcart.go:41 +0x1d\nmain.main()\n\t/srv/main.go:7 +0x25",
+        "panic: no price\nmain.(*Job).run(...)\n\tjob.go:9",
+    ),
+    ".NET": (
+        "NoPrice: none\n   at Cart.Sum() in /srv/Cart.cs:line 41",
+        "NoPrice: none\n   at Job.Run()\n--- End of stack trace from previous location ---\n   at Main()",
+    ),
+    "Perl": (
+        "no price\n\tCart::sum(42) called at Cart.pm line 12",
+        "no price\n\tJob::run() called at Job.pm line 3\n\tmain::go() called at run.pl line 9",
+    ),
+    "Dart": (
+        "Bad state: no price\n#0      sum (package:shop/cart.dart:41:5)",
+        "Bad state: no price\n#0      Job.run (package:shop/job.dart:9:12)\n<asynchronous suspension>",
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), ANOTHER_PATH.values(), ids=ANOTHER_PATH.keys())
+def test_an_error_is_one_pattern_whatever_called_it(one: str, other: str) -> None:
+    first, second = PatternMiner().identify([one, other])
+
+    assert first == second
+
+
+def test_causes_in_a_list_are_not_frames() -> None:
+    first, second = PatternMiner().identify(
+        [f"failed\n\nCaused by:\n    0: {why} here" for why in ("broken", "refused")]
+    )
+
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("message", "template"),
+    [
+        ("2026-11-20T10:05:00Z INFO GET /products/17 200 5ms", "<time> INFO GET /products/<num> <*>"),
+        ("I1120 10:05:00 4711 http.go:12] GET /pods/w-17?a=1 (200) 2ms", "<*>] GET /pods/<id>?<*> <duration>"),
+        ('level=info msg="POST /carts/7/pay (400) 1.2ms"', 'level=info msg="POST /carts/<num>/pay <duration>"'),
+        ('{"msg": "PUT /carts/7", "ms": 5}', "{msg: PUT /carts/<num>, ms: <num>}"),
+        ('10.0.0.5 - - "GET /carts/7 HTTP/1.1" 200 5', '<ip> - - "GET <path> HTTP/<num>" <num>'),
+        ('I1120 10:05:00 4711 kubelet.go:7] "SyncLoop" pod="a/b"', "<*>] SyncLoop pod=<*>"),
+        ('served "alice" today', "served <*> today"),
+    ],
+)
+def test_routes_and_one_word_messages_stay_behind_a_head(message: str, template: str) -> None:
+    assert template_of(message) == template
+
+
 SEEDS = ["a.", "/", "1:", "a@", "<", "-", "a-", "a.b:", "Mon ", "Jan  ", "http://", "a:/", "#", "a#", "x<", "()", "0:",
          "(a.", "f", "1 ", "1,", "\n ", "\n  at", "\\", "C:\\", "'a", "::", "\n   File \"", "é", "1="," (",
          '"', '"a":', "a=", '"a/1', "GET /a", '\\"', '{"a"', "a@b", "a.b/", "': '", "[", "a=\"", "/?", " /",
-         "yes =", "a=b,", "a=<", "\nf\n\t/"]  # fmt: skip
+         "yes =", "a=b,", "a=<", "\nf\n\t/", "\n\ta called at ",
+         "\n 0: a", "\n#0 a(", "\n (a) b:0: c", "\nf\n\ta:0", "GET /a (", "\n  0: _"]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", SEEDS)
