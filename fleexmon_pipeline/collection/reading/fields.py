@@ -27,10 +27,11 @@ TIME_FIELDS = (
     "event.created",
     "TimeGenerated", "TimeCreated", "StartUTC", "StartLocal", "generated_at", "received_at", "receivedAt",
     "receiveTimestamp", "ingestionTime", "created", "startTime", "@time",
+    "logTimestamp", "UtcTime", "utc_time", "date_time",
 )  # fmt: skip
 LEVEL_FIELDS = (
     "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
-    "severity_text", "level_name", "loglevel", "log_level", "syslogseverity", "@level", "@l",
+    "severity_text", "severity_level", "level_name", "loglevel", "log_level", "syslogseverity", "@level", "@l",
     "levelStr", "level_str", "levelno", "level_value", "error_severity", "severity_label", "severityLabel",
     "severityLevel",
     "syslog_severity", "syslogseverity-text", "LevelDisplayName", "sev", "L", "log.severity", "priority", "prio",
@@ -67,6 +68,8 @@ _DEEP_FIELDS = (
     "error.type",
     "exception.class",
 )
+_DEEP_LEVELS = ("log.severity", "syslog.severity.name", "log.syslog.severity.name", "syslog.severity")
+_DEEP_TIMES = ("event.created", "log.timestamp", "log.time", "event.time", "record.time")
 _OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
 ERROR_FIELDS = ("err", "error", "exception")
 STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x")
@@ -149,7 +152,7 @@ class TimeOf(NamedTuple):
 def time_of(fields: Fields) -> TimeOf:
     doubtful: Found | None = None
     error: RejectedError | None = None
-    for name, value in _TIMES.within(fields, (str, int, float, dict)):
+    for name, value, taken in _times(fields):
         try:
             moment = read_time(value)
         except RejectedError as reason:
@@ -158,10 +161,18 @@ def time_of(fields: Fields) -> TimeOf:
         if moment < MIN_TIME:
             error = error or RejectedError(f"not a time: {str(value)[:60]}: before {MIN_TIME:%Y}, or a duration")
         elif _is_date(value) or (moment - EPOCH).total_seconds() > clock() + _FUTURE:
-            doubtful = doubtful or Found(name, moment)
+            doubtful = doubtful or Found(name, moment, taken)
         else:
-            return TimeOf(Found(name, moment), None, None)
+            return TimeOf(Found(name, moment, taken), None, None)
     return TimeOf(_date_and_time(fields), doubtful, error)
+
+
+def _times(fields: Fields) -> Iterator[tuple[str, Any, bool]]:
+    for name, value in _TIMES.within(fields, (str, int, float, dict, list)):
+        yield name, value[0] if isinstance(value, list) and len(value) == 1 else value, True
+    for name in _DEEP_TIMES:
+        if isinstance(value := lookup(fields, name), (str, int, float)):
+            yield name, value, False
 
 
 def _is_date(value: object) -> bool:
@@ -236,6 +247,9 @@ def _inner_levels(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "log.level", log["level"]
     if isinstance(short, str) and len(short) <= 2 and "ctx" in fields:
         yield "s", short
+    for name in _DEEP_LEVELS:
+        if isinstance(value := lookup(fields, name), (str, int)):
+            yield name, value
 
 
 def has_level(fields: Fields) -> bool:
@@ -285,7 +299,9 @@ def weaker_message_of(fields: Fields) -> Found | None:
         if text := _first_line(fields.get(name)):
             return Found(name, text, taken=False)
     data = fields.get("data")
-    if isinstance(data, list) and data and isinstance(data[0], str):  # log4js: the arguments of the call
+    if (
+        isinstance(data, list) and data and (isinstance(data[0], str) or "categoryName" in fields)
+    ):  # log4js: the arguments of the call
         return Found("data", " ".join(text_of(item) for item in data), taken=False)
     return _of_request(fields)
 
@@ -296,7 +312,10 @@ def _in_any_case(fields: Fields) -> Found | None:
 
 def blank_message_of(fields: Fields) -> Found | None:
     """An empty message, for a record that says nothing else."""
-    return next((Found(name, _plain(fields[name])) for name in MESSAGE_FIELDS if fields.get(name) is not None), None)
+    for name in MESSAGE_FIELDS:
+        if fields.get(name) is not None:
+            return Found(name, _plain(fields[name]))
+    return Found("log", "") if isinstance(fields.get("log"), str) else None  # an empty line of a container
 
 
 def text_of(value: Any) -> str:

@@ -60,7 +60,7 @@ def layers_of(record: dict[str, Any]) -> list[Layer]:
     outermost = layers[-1]
     for name in outermost.fields.keys() & _BAGS:
         bag = outermost.fields.get(name)
-        if isinstance(bag, dict) and any(text in bag for text in _TEXTS):
+        if isinstance(bag, dict) and (name == "@fields" or any(text in bag for text in _TEXTS)):
             del outermost.fields[name]
             layers.append(Layer(f"{outermost.path}{name}.", bag))
     return layers
