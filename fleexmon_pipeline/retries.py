@@ -1,11 +1,16 @@
-"""Bounded retries with jitter, for every client of an outside system."""
+"""Bounds on calls of outside systems: retries with jitter, and a time limit for what cannot be interrupted."""
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import stamina
 import stamina.instrumentation
+
+Result = TypeVar("Result")
 
 
 def retry_context(
@@ -31,3 +36,27 @@ def retry_context(
         wait_max=wait_max,
         wait_jitter=wait_jitter,
     )
+
+
+def call_within(seconds: float, call: Callable[[], Result]) -> Result:
+    """The result of `call`, which runs in a thread. Raises what it raises, and TimeoutError when time is up.
+
+    HTTP clients bound each read, not the whole: a server that drips a byte at a time, or a resolver that hangs, would
+    hold the caller for as long as it likes. The thread is left behind then; its own limits end it.
+    """
+    results: queue.SimpleQueue[Result | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put(call())
+        except Exception as error:  # noqa: BLE001 - raised below, where the caller waits
+            results.put(error)
+
+    threading.Thread(target=run, name="call-within", daemon=True).start()
+    try:
+        result = results.get(timeout=max(seconds, 0.001))
+    except queue.Empty:
+        raise TimeoutError(f"no answer in {seconds:g} s") from None
+    if isinstance(result, Exception):
+        raise result
+    return result

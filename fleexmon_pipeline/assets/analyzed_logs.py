@@ -45,7 +45,7 @@ def analyzed_logs(
     client = github.client()
     asker = Asker(
         genai.agent(),
-        genai.terms(),
+        genai.budget(),
         scheduled=tick,
         run_id=context.run.run_id,
         closed_github_issues=client.closed_issues if client else None,

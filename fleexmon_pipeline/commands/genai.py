@@ -20,12 +20,12 @@ from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.genai.agent import PATH, Agent, request_of
 from fleexmon_pipeline.genai.answer import visible
-from fleexmon_pipeline.genai.budget import Terms
+from fleexmon_pipeline.genai.budget import Budget
 from fleexmon_pipeline.genai.grounding import ClosedIssues
 from fleexmon_pipeline.genai.ledger import Ledger
 from fleexmon_pipeline.genai.prompt import PROMPT, Prompt
 from fleexmon_pipeline.genai.questions import drafts
-from fleexmon_pipeline.replays.genai import Difference, Estimate, Replayed, Said, estimate, replay
+from fleexmon_pipeline.replays.genai import Difference, Estimate, Replayed, ReportedIssue, estimate, replay
 from fleexmon_pipeline.settings import GenAISettings, SettingError
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline.wording import counted
@@ -46,12 +46,12 @@ def print_preview(
     prompt = _prompt(prompt_file)
     with connect(database_url()) as connection:
         window = _hour(connection, hour, now)
-        terms = Terms.of(used)
-        ledger = Ledger.open(connection, now=now, prompt_version=prompt.version, terms=terms)
+        budget = Budget.of(used)
+        ledger = Ledger.open(connection, now=now, prompt_version=prompt.version, budget=budget)
         made = list(drafts(ledger, window, prompt_used=prompt, closed_github_issues=_github(environment)))
     bodies = [request_of(draft.messages, used.max_tokens) for draft in made]
     tokens = sum(draft.tokens for draft in made)
-    cost = terms.prices.cost(tokens, len(made) * used.max_tokens)
+    cost = budget.prices.cost(tokens, len(made) * used.max_tokens)
     url = f"{found.url}{PATH}?agent=true" if found else None
     key = f"Bearer <GENAI_API_KEY, {len(found.api_key)} characters>" if found and found.api_key else None
     if as_json:
@@ -94,9 +94,9 @@ def run_replay(
         raise typer.BadParameter(f'--from: "{since}" is not before --to')
     window = Window(Window.hour_of(first).since, last).ended(now)
     used = found or settings.genai_limits(environment, GenAISettings("", None))
-    terms = Terms.of(used)
+    budget = Budget.of(used)
     with connect(database_url()) as connection:
-        cost = estimate(connection, window, prompt=prompt, terms=terms, max_tokens=used.max_tokens, now=now)
+        cost = estimate(connection, window, prompt=prompt, budget=budget, max_tokens=used.max_tokens, now=now)
         write(f"{window} UTC, prompt {prompt.version}: {_costs(cost)}")
         if found is None:
             raise SettingError(
@@ -107,14 +107,14 @@ def run_replay(
             return False
         result = replay(
             connection, Agent(found), window,
-            prompt=prompt, terms=terms, now=now, closed_github_issues=_github(environment),
+            prompt=prompt, budget=budget, now=now, closed_github_issues=_github(environment),
         )  # fmt: skip
-    _print_replayed(write, result, terms, hours=len(list(window.hours())))
+    _print_replayed(write, result, budget, hours=len(list(window.hours())))
     return len(result.judged) == len(list(window.hours()))
 
 
-def _print_replayed(write: Write, result: Replayed, terms: Terms, *, hours: int) -> None:
-    spent = terms.prices.cost(result.tokens_in, result.tokens_out)
+def _print_replayed(write: Write, result: Replayed, budget: Budget, *, hours: int) -> None:
+    spent = budget.prices.cost(result.tokens_in, result.tokens_out)
     write(
         f"{counted(len(result.judged), 'hour')} of {hours} judged, {counted(result.calls, 'answer')}, "
         f"{result.tokens_in + result.tokens_out:,} tokens{_money(spent)}"
@@ -126,7 +126,7 @@ def _print_replayed(write: Write, result: Replayed, terms: Terms, *, hours: int)
 
 
 def _differences(found: Difference) -> list[str]:
-    def line(sign: str, one: Said, more: str = "") -> str:
+    def line(sign: str, one: ReportedIssue, more: str = "") -> str:
         return f"{sign} {one.severity:<8}  {' '.join(visible(one.title).split())}{more}"
 
     counts: dict[str, Sized] = {

@@ -1,6 +1,6 @@
-"""One hour of analysis: lines counted by pattern, new or failing patterns judged by GenAI, issues brought up to date.
+"""One hour of analysis: count lines by pattern, have GenAI judge new and failing patterns, update the issues.
 
-Here: the order of the steps, and which lines are done. Counting: `patterns/`; what GenAI is asked: `judgement.py`.
+Here: the order of the steps, and which lines are done. Counting: `patterns/`; GenAI: `judgement.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WAITS_AS = "analyzed_logs"  # the name under which an hour waits for GenAI
 
 @dataclass(frozen=True)
 class AnalyzedHour:
-    """What one hour came to. `marked`: lines that became analyzed; `asked_seconds`: time that GenAI took."""
+    """Result of one hour. `marked`: lines that became analyzed; `asked_seconds`: time spent on GenAI."""
 
     counts: Sequence[CountsAccount]
     judgement: Judgement
@@ -46,10 +46,10 @@ class AnalyzedHour:
         if not self.configured:
             return counted
         judgement = self.judgement
-        asked = f"GenAI: {len(judgement.asked)} patterns asked in {judgement.calls} calls, {judgement.known} known"
+        genai = f"GenAI: {len(judgement.asked)} patterns asked in {judgement.calls} calls, {judgement.answered} known"
         if judgement.waiting:
-            asked += f", {judgement.waiting} wait ({judgement.outcome}: {judgement.reason})"
-        return f"{counted}; {asked}"
+            genai += f", {judgement.waiting} wait ({judgement.outcome}: {judgement.reason})"
+        return f"{counted}; {genai}"
 
 
 def analyze_hour(
@@ -68,7 +68,7 @@ def analyze_hour(
     Only slots that ended by `ended_by` count. A scheduled run counts only slots whose lines changed. `known_until` is
     the end of the newest covered slot (see `reconcile`); `now` is when the agent is asked.
 
-    Lines become analyzed once they were judged, or when no agent is configured; otherwise the hour is noted as waiting.
+    Lines become analyzed once they are judged, or if no agent is configured. Otherwise the hour waits.
     """
     part = hour.ended(ended_by)
     due = stale_slots(connection, part) if asker.scheduled else [part] if part else []

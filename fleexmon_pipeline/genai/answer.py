@@ -1,7 +1,7 @@
-"""What the agent's answer says, once it is checked: findings with evidence, or the reason why there are none.
+"""Parse the agent's answer into findings with evidence, or say why that fails.
 
-Here: text to findings. The answer is hostile: a log line may have written it. Nothing of it is used unchecked,
-unclipped or unredacted, and it can only point at records of the prompt.
+Here: text to findings. The answer is hostile: a log line may have written it. All of it is checked, clipped and
+redacted before use, and it can only cite records of the prompt.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fleexmon_pipeline.errors import FleexmonError
+from fleexmon_pipeline.genai.outcomes import CallOutcome
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.redaction.redact import redact
 
-MOST_FINDINGS = 50  # of one answer; max_tokens ends it long before
-LONGEST = {"title": 150, "description": 2000, "root_cause": 2000, "recommendation": 2000}
+MAX_FINDINGS = 50  # of one answer; max_tokens ends it long before
+MAX_LENGTHS = {"title": 150, "description": 2000, "root_cause": 2000, "recommendation": 2000}
 
 _SEVERITIES = {
     Severity.LOW: ("low", "info", "informational", "information", "debug", "minor", "trivial", "notice", "p4", "p5"),
@@ -28,27 +29,27 @@ _SEVERITIES = {
     Severity.CRITICAL: ("critical", "crit", "fatal", "blocker", "urgent", "emergency", "alert", "panic", "p0", "p1"),
 }
 _SEVERITY_OF = {word: severity for severity, words in _SEVERITIES.items() for word in words}
-# Controls, and characters that turn or hide text (a title that reads backwards, a line that is not there, letters that
-# only a machine reads); marks that pile up on a letter until they cover the lines around it.
+# Controls; characters that reverse or hide text (a title that reads backwards, letters that only a machine reads);
+# marks that pile up on a letter until they cover the lines around it.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
     "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]{3,}"
 )
-_MOST_STARTS = 20  # braces at which an answer may begin
+_MAX_STARTS = 20  # braces at which an answer may begin
 _FENCED = re.compile(r"```[A-Za-z]{0,10}[ \t]*\n(.*?)```", re.DOTALL)
 
 
 class AnswerError(FleexmonError, ValueError):
-    """The answer cannot be used; the text says why, in words that the agent can use to do better."""
+    """The answer cannot be used. The text goes back to the agent, which gets a second try."""
 
-    def __init__(self, reason: str, *, outcome: str = "invalid_answer") -> None:
+    def __init__(self, reason: str, *, outcome: CallOutcome = CallOutcome.INVALID_ANSWER) -> None:
         self.outcome = outcome
         super().__init__(reason)
 
 
 class Finding(BaseModel):
-    """One issue that the agent sees. Keys are the original's; `affected` are ids of records of the prompt."""
+    """One issue that the agent reports. `affected`: ids of records of the prompt."""
 
     model_config = ConfigDict(populate_by_name=True, frozen=True)
 
@@ -62,16 +63,16 @@ class Finding(BaseModel):
 
 
 def _text(value: Any) -> str | None:
-    """Agents give a list of steps where a text was asked for; numbers are fine too; all else is no text."""
-    if isinstance(value, list):  # a list in it is no step: 500 in one another would be too deep to follow
-        value = "\n".join(part for part in (_text(one) for one in value[:50] if not isinstance(one, list)) if part)
+    """Agents send a list of steps where a text is expected; numbers are fine too; anything else is no text."""
+    if isinstance(value, list):  # nested lists are dropped: 500 levels would exhaust the stack
+        value = "\n".join(part for part in (_text(step) for step in value[:50] if not isinstance(step, list)) if part)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     return str(value).strip() or None
 
 
 def _ids(value: Any) -> list[int]:
-    return [one for one in value if type(one) is int] if isinstance(value, list) else []
+    return [number for number in value if type(number) is int] if isinstance(value, list) else []
 
 
 _Text = Annotated[str | None, BeforeValidator(_text)]
@@ -92,47 +93,47 @@ class _Answer(BaseModel):
 
 
 def parse_answer(
-    content: str, finish_reason: str | None, known: Collection[int], restore: Callable[[str], str] = str
+    content: str, finish_reason: str | None, ids: Collection[int], restore: Callable[[str], str] = str
 ) -> list[Finding]:
-    """The findings of an answer that have evidence among the `known` ids, in the agent's order.
+    """The findings that cite at least one of `ids`, in the agent's order.
 
-    `restore` puts back what redaction may put back (`Redactor.restore`). Raises AnswerError when the answer is not what
-    was asked for.
+    `restore` puts back what redaction may put back (`Redactor.restore`). Raises AnswerError for an answer of another
+    form.
     """
     try:
         answer = _Answer.model_validate(_object_of(content))
     except AnswerError as error:
         if finish_reason == "length":
-            raise AnswerError("the answer was cut at max_tokens; be shorter", outcome="truncated") from error
+            raise AnswerError("the answer was cut at max_tokens; be shorter", outcome=CallOutcome.TRUNCATED) from error
         raise
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}"
             for fault in error.errors(include_input=False)[:3]
         )
-        raise AnswerError(f"the answer has not the agreed form: {faults}"[:300]) from None
+        raise AnswerError(f"the answer does not have the agreed form: {faults}"[:300]) from None
     return [
         finding
-        for issue in answer.issues[:MOST_FINDINGS]
-        if (finding := _finding(issue, known, restore)).affected  # no evidence, no claim
+        for issue in answer.issues[:MAX_FINDINGS]
+        if (finding := _finding(issue, ids, restore)).affected  # no evidence, no claim
     ]
 
 
 def visible(text: str) -> str:
-    """`text` with a space for each control, hidden, turning or unpaired character; newlines and tabs stay."""
+    """`text` with a space for each control, hidden, reversing or unpaired character. Newlines and tabs stay."""
     return _INVISIBLE.sub(" ", text)
 
 
 def clean(text: str, longest: int) -> str:
-    """Outside text as it may be shown: no secrets, no invisible characters, at most `longest` characters."""
-    seen = redact(visible(text[: 4 * longest])).strip()
-    return seen if len(seen) <= longest else seen[: longest - 2].rstrip() + " …"
+    """Foreign text, safe to show: no secrets, no invisible characters, at most `longest` characters."""
+    safe = redact(visible(text[: 4 * longest])).strip()
+    return safe if len(safe) <= longest else safe[: longest - 2].rstrip() + " …"
 
 
-def _finding(issue: _Issue, known: Collection[int], restore: Callable[[str], str]) -> Finding:
+def _finding(issue: _Issue, ids: Collection[int], restore: Callable[[str], str]) -> Finding:
     def shown(name: str, default: str | None = None) -> str | None:
-        text = restore(clean(getattr(issue, name) or "", LONGEST[name]))
-        return text[: LONGEST[name]] or default  # an address is longer than its placeholder
+        text = restore(clean(getattr(issue, name) or "", MAX_LENGTHS[name]))
+        return text[: MAX_LENGTHS[name]] or default  # an address is longer than its placeholder
 
     kind = re.sub(r"[^a-z0-9]+", "-", redact(issue.type or "").lower()).strip("-")[:60].strip("-")
     title = " ".join((shown("title") or "Issue detected by AI").split())
@@ -144,30 +145,30 @@ def _finding(issue: _Issue, known: Collection[int], restore: Callable[[str], str
         description=shown("description") or title,
         rootCause=shown("root_cause"),
         recommendation=shown("recommendation"),
-        affectedLogs=tuple(dict.fromkeys(one for one in issue.affected if one in known)),
+        affectedLogs=tuple(dict.fromkeys(number for number in issue.affected if number in ids)),
     )
 
 
 def _object_of(content: str) -> dict[str, Any]:
-    """The JSON object in an answer that may be fenced, or have a sentence before and after it."""
+    """The JSON object of an answer, which may be fenced or stand between sentences."""
     text = content.strip()
     if blocks := [block.strip() for block in _FENCED.findall(text)]:
         text = next((block for block in blocks if "issues" in block), blocks[0])
     if text.startswith("["):
-        raise AnswerError('the answer is an array; an object {"issues": […]} was asked for')
+        raise AnswerError('the answer is an array, not an object {"issues": […]}')
     first: dict[str, Any] | None = None
     reason = ""
-    # Agents think aloud before they answer, in braces too: {"id": 3} looks odd. {"issues": …}
-    for start in list(islice((brace.start() for brace in re.finditer(r"\{", text)), _MOST_STARTS)):
+    # Agents think aloud first, sometimes in braces: {"id": 3} looks odd. {"issues": …}
+    for start in list(islice((brace.start() for brace in re.finditer(r"\{", text)), _MAX_STARTS)):
         try:
-            found, _ = json.JSONDecoder().raw_decode(text[start:])
+            value, _ = json.JSONDecoder().raw_decode(text[start:])
         except (ValueError, RecursionError) as error:
-            wrong = str(error) if isinstance(error, json.JSONDecodeError) else "nested too deep or a number too long"
-            reason = reason or wrong
+            fault = str(error) if isinstance(error, json.JSONDecodeError) else "nested too deep or a number too long"
+            reason = reason or fault
             continue
-        if "issues" in found or "issuesDetected" in found:
-            return dict(found)
-        first = first if first is not None else found
+        if "issues" in value or "issuesDetected" in value:
+            return dict(value)
+        first = first if first is not None else value
     if first is not None:
         return first
     raise AnswerError(f"the answer is not valid JSON: {reason}" if reason else "the answer holds no JSON object")

@@ -1,6 +1,6 @@
-"""On which terms the agent is asked: how much may be spent, what that costs, and whether addresses are hidden from it.
+"""The operator's budget for GenAI: limits on its use, prices, and whether addresses are hidden from it.
 
-Here: the operator's numbers and the arithmetic on them. What was spent: `ledger.py`; the variables: `settings.py`.
+Here: the numbers and the arithmetic on them. What was spent: `ledger.py`; the variables: `settings/variables.py`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from fleexmon_pipeline.settings import GenAISettings
 
 
 @dataclass(frozen=True)
-class Budget:
-    """Most in any 60 minutes and 24 hours. Failed attempts have their own: an outage must not use up the day."""
+class UsageLimits:
+    """Per 60 minutes and per 24 hours. Failed attempts have their own: an outage must not use up the day."""
 
     calls_per_hour: int = GenAISettings.calls_per_hour
     calls_per_day: int = GenAISettings.calls_per_day
@@ -25,7 +25,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Prices:
-    """Of a million tokens; None where not told: then nothing is known to cost anything."""
+    """Per million tokens. None: not set; with both not set, costs are unknown."""
 
     tokens_in: Decimal | None = None
     tokens_out: Decimal | None = None
@@ -37,18 +37,18 @@ class Prices:
 
 
 @dataclass(frozen=True)
-class Terms:
-    budget: Budget = Budget()
+class Budget:
+    limits: UsageLimits = UsageLimits()
     prices: Prices = Prices()
     redact_ip: bool = True
 
     @classmethod
-    def of(cls, found: GenAISettings | None) -> Terms:
-        """The usual ones where no agent is configured."""
-        if found is None:
+    def of(cls, agent: GenAISettings | None) -> Budget:
+        """The default budget if no agent is configured."""
+        if agent is None:
             return cls()
         return cls(
-            Budget(found.calls_per_hour, found.calls_per_day, found.tokens_per_hour, found.tokens_per_day),
-            Prices(found.price_in, found.price_out),
-            found.redact_ip,
+            UsageLimits(agent.calls_per_hour, agent.calls_per_day, agent.tokens_per_hour, agent.tokens_per_day),
+            Prices(agent.price_in, agent.price_out),
+            agent.redact_ip,
         )

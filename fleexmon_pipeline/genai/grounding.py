@@ -1,7 +1,7 @@
-"""What is known already about the kind of thing that is asked about: runbooks, resolved issues, closed GitHub issues.
+"""Background for a question: runbooks, similar resolved issues, closed GitHub issues.
 
-Here: finding it and keeping it short. How it stands in the prompt: `prompt.py`. Nothing of it is needed for a
-judgement: what cannot be had is left out, and that is said.
+Here: find it and keep it short. Its place in the prompt: `prompt.py`. It is optional: what cannot be read is left out,
+and named as missing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.runbooks import matching_runbooks, runbook
 
-MOST_OF_EACH = {"runbook": 2, "issue": 3, "github": 3}
-LONGEST = {"runbook": 2_000, "issue": 500, "github": 600}  # characters
+MAX_NOTES = {"runbook": 2, "issue": 3, "github": 3}
+MAX_NOTE_LENGTHS = {"runbook": 2_000, "issue": 500, "github": 600}  # characters
 _LOG = logging.getLogger(__name__)
 
 
@@ -37,12 +37,12 @@ class ClosedIssue(Protocol):
     def resolution(self) -> str: ...
 
 
-ClosedIssues = Callable[[str], Sequence[ClosedIssue]]  # words, all of which an issue must have -> the best few
+ClosedIssues = Callable[[str], Sequence[ClosedIssue]]  # words, all of which an issue must contain -> the best matches
 
 
 @dataclass(frozen=True)
 class Note:
-    """A piece of background: `kind` is runbook, issue or github; `name` is how an issue's metadata refers to it."""
+    """A piece of background. `kind`: runbook, issue or github; `name`: for an issue's metadata."""
 
     kind: str
     name: str
@@ -52,10 +52,10 @@ class Note:
 @dataclass(frozen=True)
 class Grounding:
     notes: Sequence[Note] = ()
-    missing: Sequence[str] = field(default=())  # what could not be asked, and why
+    missing: Sequence[str] = field(default=())  # what could not be read, and why
 
     def used(self) -> dict[str, list[str]]:
-        """For an issue's metadata: kind -> names."""
+        """Kind -> names, for an issue's metadata."""
         kinds = dict.fromkeys(note.kind for note in self.notes)
         return {kind: [note.name for note in self.notes if note.kind == kind] for kind in kinds}
 
@@ -63,46 +63,44 @@ class Grounding:
 def ground(
     connection: Connection, texts: Sequence[str], *, before: datetime, closed_github_issues: ClosedIssues | None
 ) -> Grounding:
-    """Background for a question about `texts` (templates, most severe first), at most 7,300 characters in all.
+    """Background for a question about `texts` (templates, most severe first), at most 7,300 characters in total.
 
-    `before`: only issues resolved before this moment (UTC). A search of GitHub that fails is noted and left out.
+    Only issues resolved before `before`. A failed GitHub search is named as missing.
     """
     notes = [
-        Note("runbook", name, (runbook(name) or "")[: LONGEST["runbook"]])
-        for name in matching_runbooks("\n".join(texts))[: MOST_OF_EACH["runbook"]]
+        Note("runbook", name, (runbook(name) or "")[: MAX_NOTE_LENGTHS["runbook"]])
+        for name in matching_runbooks("\n".join(texts))[: MAX_NOTES["runbook"]]
     ]
     notes += _similar_issues(connection, _words(texts, 40), before)
     words = _words(texts[:1], 4)
     if closed_github_issues is None or not words:
         return Grounding(notes)
     try:
-        found = closed_github_issues(words)
+        issues = closed_github_issues(words)
     except Exception as error:  # noqa: BLE001 - whatever GitHub's client raises, the judgement goes on without it
         _LOG.warning("closed GitHub issues could not be searched: %s", type(error).__name__)
         return Grounding(notes, [f"github: {type(error).__name__}"])
-    for issue in found[: MOST_OF_EACH["github"]]:
+    for issue in issues[: MAX_NOTES["github"]]:
         parts = [issue.title, issue.body[:300], f"Resolution: {issue.resolution[:200]}" if issue.resolution else ""]
         labels = f"[{', '.join(issue.labels[:5])}]" if issue.labels else ""
-        said = "\n".join(part for part in [*parts, labels] if part)
-        notes.append(Note("github", f"#{issue.number}", said[: LONGEST["github"]]))
+        text = "\n".join(part for part in [*parts, labels] if part)
+        notes.append(Note("github", f"#{issue.number}", text[: MAX_NOTE_LENGTHS["github"]]))
     return Grounding(notes)
 
 
 def _similar_issues(connection: Connection, words: str, before: datetime) -> list[Note]:
     rows = connection.execute(
         statements("genai")["similar_issues"],
-        {"text": words, "until": before, "limit": MOST_OF_EACH["issue"]},
+        {"text": words, "until": before, "limit": MAX_NOTES["issue"]},
     )
     notes = []
     for row in rows:
-        parts = [row["title"], row["root_cause"], row["recommendation"]]
-        notes.append(
-            Note("issue", str(row["title"])[:120], "\n".join(part for part in parts if part)[: LONGEST["issue"]])
-        )
+        text = "\n".join(part for part in (row["title"], row["root_cause"], row["recommendation"]) if part)
+        notes.append(Note("issue", str(row["title"])[:120], text[: MAX_NOTE_LENGTHS["issue"]]))
     return notes
 
 
 def _words(texts: Sequence[str], most: int) -> str:
-    """The first words worth searching for: letters only, no placeholders, each once."""
-    found = re.findall(r"[^\W\d_]{3,30}", re.sub(r"<[\w-]{1,40}>", " ", " ".join(texts)))
-    return " ".join(list(dict.fromkeys(word.lower() for word in found))[:most])
+    """The first distinct words worth searching for: letters only, no placeholders."""
+    words = re.findall(r"[^\W\d_]{3,30}", re.sub(r"<[\w-]{1,40}>", " ", " ".join(texts)))
+    return " ".join(list(dict.fromkeys(word.lower() for word in words))[:most])

@@ -1,6 +1,6 @@
-"""What the ledger's answers say of an hour: occurrences, the same however often and in whatever order it is looked at.
+"""Turn the ledger's answers about an hour into occurrences, the same on every run and in any order.
 
-Here: answers and counts to occurrences. Where answers come from: `judgement.py`; what becomes of them: `detection/`.
+Here: answers and counts to occurrences. Where answers come from: `judgement.py`; their issues: `issues/`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.genai import evidence
 from fleexmon_pipeline.genai.answer import Finding
-from fleexmon_pipeline.genai.ledger import Answered, Asked
+from fleexmon_pipeline.genai.evidence import Evidence, sample_ids
+from fleexmon_pipeline.genai.ledger import AnsweredQuestion, QuestionRecord
 from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Subject
 from fleexmon_pipeline.window import HOUR, Window, floor
 
@@ -20,56 +20,55 @@ GRACE = timedelta(hours=24)
 
 
 def occurrences(
-    connection: Connection, part: Window, seen: evidence.Evidence, answered: Sequence[Answered]
+    connection: Connection, part: Window, evidence: Evidence, answered: Sequence[AnsweredQuestion]
 ) -> list[Occurrence]:
-    """Of several answers about a pattern the first counts; of several findings with one fingerprint the severest.
+    """Of several answers about a pattern the first counts; of several findings with one fingerprint the most severe.
 
-    `answered`: those of this hour, newest first, then those of the hours before. What was found in an hour before holds
-    as long as its pattern goes on failing.
+    `answered`: of this hour, newest first, then of earlier hours. An earlier finding is valid as long as its pattern
+    goes on failing.
     """
     hour = floor(part.since, HOUR)
-    told: set[str] = set()
-    found: dict[str, Occurrence] = {}
+    covered: set[str] = set()  # patterns that a newer answer is about
+    worst: dict[str, Occurrence] = {}
     for answer in answered:
         earlier = answer.hour != hour
-        records = {record.id: record for record in answer.records if _holds(seen, record)}
+        records = {record.id: record for record in answer.records if _is_valid(evidence, record)}
         for finding in answer.findings:
-            cited = [records[one] for one in finding.affected if one in records]
-            if not cited or seen.root(cited[0].pattern) in told:
+            cited = [records[number] for number in finding.affected if number in records]
+            if not cited or evidence.root(cited[0].pattern) in covered:
                 continue
-            if earlier and (cited[0].id != finding.affected[0] or not _goes_on(seen, cited[0])):
+            if earlier and (cited[0].id != finding.affected[0] or not _goes_on(evidence, cited[0])):
                 continue
-            occurrence = _occurrence(connection, part, seen, answer=answer, finding=finding, cited=cited)
-            known = found.get(occurrence.fingerprint)
-            if known is None or occurrence.severity.rank > known.severity.rank:
-                found[occurrence.fingerprint] = occurrence
-        told |= {seen.root(record.pattern) for record in records.values()}
-    return list(found.values())
+            occurrence = _occurrence(connection, part, evidence, answer=answer, finding=finding, cited=cited)
+            other = worst.get(occurrence.fingerprint)
+            if other is None or occurrence.severity.rank > other.severity.rank:
+                worst[occurrence.fingerprint] = occurrence
+        covered |= {evidence.root(record.pattern) for record in records.values()}
+    return list(worst.values())
 
 
-def _holds(seen: evidence.Evidence, record: Asked) -> bool:
-    """Whether the hour still is as it was told: lines may have come late that were missed when it was asked."""
-    one = seen.patterns.get(seen.root(record.pattern))
-    return one is not None and (one.drop is not None or not record.drop)
+def _is_valid(evidence: Evidence, record: QuestionRecord) -> bool:
+    """Whether the record is still true: late lines may have filled what looked like a drop."""
+    pattern = evidence.patterns.get(evidence.root(record.pattern))
+    return pattern is not None and (pattern.drop is not None or not record.drop)
 
 
-def _goes_on(seen: evidence.Evidence, record: Asked) -> bool:
-    return seen.patterns[seen.root(record.pattern)].failing
+def _goes_on(evidence: Evidence, record: QuestionRecord) -> bool:
+    return evidence.patterns[evidence.root(record.pattern)].failing
 
 
 def _occurrence(
     connection: Connection,
     part: Window,
-    seen: evidence.Evidence,
+    evidence: Evidence,
     *,
-    answer: Answered,
+    answer: AnsweredQuestion,
     finding: Finding,
-    cited: Sequence[Asked],
+    cited: Sequence[QuestionRecord],
 ) -> Occurrence:
-    patterns = list(
-        {one.pattern: one for one in (seen.patterns[seen.root(record.pattern)] for record in cited)}.values()
-    )
-    used: Mapping[str, object] = {"grounding": dict(answer.grounding)} if answer.grounding else {}
+    roots = dict.fromkeys(evidence.root(record.pattern) for record in cited)
+    patterns = [evidence.patterns[root] for root in roots]
+    grounding: Mapping[str, object] = {"grounding": dict(answer.grounding)} if answer.grounding else {}
     return Occurrence(
         rule=RULE,
         rule_version=answer.version,
@@ -82,15 +81,15 @@ def _occurrence(
         description=finding.description,
         root_cause=finding.root_cause,
         recommendation=finding.recommendation,
-        nodes=sorted({node for one in patterns for node in one.nodes}),
+        nodes=sorted({node for pattern in patterns for node in pattern.nodes}),
         grace=GRACE,
-        affected=sum(one.lines for one in patterns),
-        evidence=evidence.sample_ids(connection, part, patterns)[:MAX_EVIDENCE],
+        affected=sum(pattern.lines for pattern in patterns),
+        evidence=sample_ids(connection, part, patterns)[:MAX_EVIDENCE],
         metadata={
             "patterns": [record.pattern for record in cited],
             "promptVersion": answer.version,
             "judgedFor": f"{answer.hour:%Y-%m-%dT%H:%MZ}",
             **({"model": answer.model} if answer.model else {}),
-            **used,
+            **grounding,
         },
     )

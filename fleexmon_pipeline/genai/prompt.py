@@ -1,9 +1,9 @@
-"""What the agent is asked, to the letter.
+"""The exact text of a question to the agent.
 
-Here: instructions, and records as lines of JSON. Which patterns are asked about, and when: `judgement.py`.
+Here: instructions, and records as lines of JSON. Which patterns, and when: `judgement.py`.
 
-Everything that came from outside is a JSON string on a line of its own, redacted, so that a newline in a message cannot
-make another record and a key in it does not leave.
+Everything foreign is a redacted JSON string on one line, so that a newline in a message cannot forge a record and no
+key leaves this machine.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fleexmon_pipeline.genai.grounding import Grounding
 from fleexmon_pipeline.genai.surges import Drop, Surge
 from fleexmon_pipeline.redaction.redact import Redactor
 
-MOST_CHARACTERS = 15_000  # of records in one question: with background and instructions some 6,000 tokens
-MOST_RECORDS = 15  # an answer of 1,000 tokens has room for about ten issues
-LONGEST_TEMPLATE = 500
-LONGEST_SAMPLE = 300
-MOST_SAMPLES = 3
-MOST_NODES = 20
-MOST_IN_SLOTS = 3  # nodes of a record whose lines are told slot by slot
+MAX_RECORD_CHARACTERS = 15_000  # in one question: about 6,000 tokens with background and instructions
+MAX_RECORDS = 15  # an answer of 1,000 tokens has room for about ten issues
+MAX_TEMPLATE_LENGTH = 500
+MAX_SAMPLE_LENGTH = 300
+MAX_SAMPLES = 3
+MAX_NODES_PER_RECORD = 20
+MAX_NODES_BY_SLOT = 3  # nodes of a record that are shown slot by slot
 
 SYSTEM = """\
 You are the log analyst of a blue/green deployment. You get records, one JSON object a line. A record is a pattern of
@@ -57,7 +57,7 @@ Answer again, with the JSON object alone: {{"issues": [...]}}, "affectedLogs" as
 
 @dataclass(frozen=True)
 class Prompt:
-    """The instructions of a question; another text is another version, and is asked anew."""
+    """The instructions of a question. Another text is another version, and its questions are asked again."""
 
     system: str = SYSTEM
 
@@ -71,7 +71,7 @@ PROMPT = Prompt()
 
 @dataclass(frozen=True)
 class Record:
-    """A pattern of one hour, as it is asked about. Texts are as stored; redaction is done here."""
+    """A pattern of one hour in a question. Texts are as stored; this module redacts them."""
 
     id: int
     level: str
@@ -80,27 +80,29 @@ class Record:
     surge: Surge | None
     drop: Drop | None
     nodes: Mapping[str, int]  # lines per node
-    slots: Mapping[str, Sequence[int]]  # node -> lines per slot, from `first` to `last`
+    slots: Mapping[str, Sequence[int]]  # node -> lines in each slot from `first` to `last`
     first: datetime
     last: datetime
     samples: Sequence[str]
 
 
 def record_line(record: Record, redactor: Redactor) -> str:
-    """One line of JSON, whatever the record holds."""
-    busiest = sorted(record.nodes.items(), key=lambda node: (-node[1], node[0]))[:MOST_NODES]
-    in_turn = {node: record.slots[node] for node, _ in busiest[:MOST_IN_SLOTS] if len(record.slots.get(node, ())) > 1}
-    samples = [_shortened(redactor.redact(text), LONGEST_SAMPLE) for text in record.samples[:MOST_SAMPLES]]
+    """The record as one line of JSON, whatever it holds."""
+    busiest = sorted(record.nodes.items(), key=lambda node: (-node[1], node[0]))[:MAX_NODES_PER_RECORD]
+    by_slot = {
+        node: record.slots[node] for node, _ in busiest[:MAX_NODES_BY_SLOT] if len(record.slots.get(node, ())) > 1
+    }
+    samples = [_shortened(redactor.redact(text), MAX_SAMPLE_LENGTH) for text in record.samples[:MAX_SAMPLES]]
     return _line(
         {
             "id": record.id,
             "level": record.level,
-            "template": _shortened(redactor.redact(record.template), LONGEST_TEMPLATE),
+            "template": _shortened(redactor.redact(record.template), MAX_TEMPLATE_LENGTH),
             **({"new": True} if record.new else {}),
             **({"surge": _surge(record.surge, redactor)} if record.surge else {}),
             **({"drop": _drop(record.drop, redactor)} if record.drop else {}),
             "nodes": {_name(node, redactor): lines for node, lines in busiest},
-            **({"slots": {_name(node, redactor): lines for node, lines in in_turn.items()}} if in_turn else {}),
+            **({"slots": {_name(node, redactor): lines for node, lines in by_slot.items()}} if by_slot else {}),
             "first": f"{record.first:%Y-%m-%dT%H:%MZ}",
             "last": f"{record.last:%Y-%m-%dT%H:%MZ}",
             "samples": list(dict.fromkeys(samples)),
@@ -125,7 +127,7 @@ def _drop(drop: Drop, redactor: Redactor) -> dict[str, object]:
 
 
 def question(lines: Iterable[str], grounding: Grounding, redactor: Redactor, prompt: Prompt = PROMPT) -> list[Message]:
-    """The messages of a call: instructions, then background and records."""
+    """The messages of a call: instructions, background, records."""
     background = [
         _line({note.kind: _shortened(redactor.redact(note.text), len(note.text))}) for note in grounding.notes
     ]
@@ -137,7 +139,7 @@ def question(lines: Iterable[str], grounding: Grounding, redactor: Redactor, pro
 
 
 def repair(messages: Sequence[Message], content: str, error: AnswerError) -> list[Message]:
-    """The same question, the answer that could not be used, and why."""
+    """The same question again, with the unusable answer and why it is unusable."""
     return [
         *messages,
         {"role": "assistant", "content": clean(content, 4000)},
@@ -146,9 +148,9 @@ def repair(messages: Sequence[Message], content: str, error: AnswerError) -> lis
 
 
 def _shortened(text: str, longest: int) -> str:
-    """Redacted first, cut afterwards: half a key is not recognised as one."""
-    seen = " ".join(visible(text).split())
-    return seen if len(seen) <= longest else seen[: longest - 2] + " …"
+    """`text` is redacted already: half a key would not be recognized as one."""
+    line = " ".join(visible(text).split())
+    return line if len(line) <= longest else line[: longest - 2] + " …"
 
 
 def _line(value: Mapping[str, object]) -> str:

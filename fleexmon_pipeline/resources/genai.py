@@ -6,17 +6,17 @@ import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.genai.agent import Agent
-from fleexmon_pipeline.genai.budget import Terms
+from fleexmon_pipeline.genai.budget import Budget
 
 
 class GenAI(dg.ConfigurableResource):
     """The agent of GENAI_AGENT_URL. No field, so that the UI's resource page has no secret to show."""
 
     def agent(self) -> Agent | None:
-        """None when no agent is configured. Raises SettingError when GENAI_AGENT_URL cannot be used."""
-        found = settings.genai()
-        return Agent(found) if found else None
+        """None if no agent is configured. Raises SettingError for an unusable GENAI_AGENT_URL."""
+        agent = settings.genai()
+        return Agent(agent) if agent else None
 
-    def terms(self) -> Terms:
-        """What may be spent, what it costs, what is redacted: GENAI_MAX_…, GENAI_PRICE_…, GENAI_REDACT_IP."""
-        return Terms.of(settings.genai())
+    def budget(self) -> Budget:
+        """Limits, prices and redaction: GENAI_MAX_…, GENAI_PRICE_…, GENAI_REDACT_IP."""
+        return Budget.of(settings.genai())

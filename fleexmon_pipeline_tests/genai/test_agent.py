@@ -12,7 +12,7 @@ import pytest
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
-from fleexmon_pipeline.genai.agent import MOST_BYTES, Agent, AgentError
+from fleexmon_pipeline.genai.agent import MAX_ANSWER_BYTES, Agent, AgentError
 from fleexmon_pipeline.settings import GenAISettings
 from fleexmon_pipeline_tests.genai_server import PATH, GenAIServer, completion, contract_of_agents
 
@@ -67,8 +67,8 @@ FAULTS: list[tuple[str, int, Callable[[GenAIServer], object]]] = [
     ("empty_choices", 1, lambda server: server.send(200, {"choices": []})),
     ("no_content", 1, lambda server: server.say(None)),
     ("no_content", 1, lambda server: server.send(200, {"choices": ["text"]})),
-    ("too_large", 1, lambda server: server.send(200, completion("x" * MOST_BYTES))),
-    ("too_large", 1, lambda server: server.send(200, gzip.compress(b" " * 20 * MOST_BYTES), GZIP)),
+    ("too_large", 1, lambda server: server.send(200, completion("x" * MAX_ANSWER_BYTES))),
+    ("too_large", 1, lambda server: server.send(200, gzip.compress(b" " * 20 * MAX_ANSWER_BYTES), GZIP)),
     ("not_json", 1, lambda server: server.send(200, b"{}", GZIP)),
     ("not_json", 1, lambda server: server.send(200, b"{}", {"Content-Encoding": "compress"})),
     ("broken_off", 1, lambda server: server.drop()),

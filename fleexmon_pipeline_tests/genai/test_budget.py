@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from fleexmon_pipeline.genai.budget import Budget, Prices, Terms
+from fleexmon_pipeline.genai.budget import Budget, Prices, UsageLimits
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.genai.judging import NOW, TEN, Judge, plant
@@ -26,27 +26,27 @@ def many(judged: Judge, count: int, level: str = "error", name: str = "p") -> No
 
 def test_tokens_are_bounded_by_the_hour_and_what_is_over_waits(judged: Judge) -> None:
     many(judged, 20)
-    terms = Terms(Budget(tokens_per_hour=3_000))
+    budget = Budget(UsageLimits(tokens_per_hour=3_000))
 
-    first = judged(terms=terms)  # 15 patterns; the server counts 150 tokens, ours are estimated before
+    first = judged(budget=budget)  # 15 patterns; the server counts 150 tokens, ours are estimated before
     assert (first.outcome, first.calls, first.waiting) == ("ok", 2, 0)
 
     many(judged, 20, name="q")
-    small = Terms(Budget(tokens_per_hour=1_000))
-    second = judged(terms=small)
+    small = Budget(UsageLimits(tokens_per_hour=1_000))
+    second = judged(budget=small)
     assert (second.outcome, second.calls, second.waiting, second.judged) == ("over_budget", 0, 20, False)
     assert second.reason == "300 of 1,000 tokens this hour used"
-    assert judged(terms=small, now=NOW + 2 * HOUR).calls == 1  # the first question of an hour always fits
+    assert judged(budget=small, now=NOW + 2 * HOUR).calls == 1  # the first question of an hour always fits
 
 
 def test_tokens_are_bounded_by_the_day(judged: Judge) -> None:
     many(judged, 1)
     judged()
     many(judged, 1, name="q")
-    terms = Terms(Budget(tokens_per_day=1_000))
+    budget = Budget(UsageLimits(tokens_per_day=1_000))
 
-    assert judged(terms=terms, now=NOW + 3 * HOUR).reason == "150 of 1,000 tokens this day used"
-    assert judged(terms=terms, now=NOW + DAY + HOUR).judged
+    assert judged(budget=budget, now=NOW + 3 * HOUR).reason == "150 of 1,000 tokens this day used"
+    assert judged(budget=budget, now=NOW + DAY + HOUR).judged
 
 
 def test_an_agent_that_does_not_count_its_tokens_is_counted_for(judged: Judge) -> None:
@@ -76,26 +76,26 @@ def test_a_timeout_may_have_been_paid_for(judged: Judge) -> None:
 
 
 def test_the_last_quarter_is_kept_for_errors(judged: Judge) -> None:
-    terms = Terms(Budget(calls_per_hour=4))
+    budget = Budget(UsageLimits(calls_per_hour=4))
     for number in range(3):
         many(judged, 1, name=f"n{number}", level="info")
-        assert judged(terms=terms).judged
+        assert judged(budget=budget).judged
     many(judged, 1, name="greeting", level="info")
 
-    held = judged(terms=terms)
+    held = judged(budget=budget)
     assert (held.outcome, held.reason, held.waiting) == (
         "over_budget", "3 of 4 calls this hour used, the rest is kept for errors", 1
     )  # fmt: skip
 
     plant(judged.connection, "disk", "no space left", slot=TEN + HOUR, first_seen=TEN + HOUR)
-    later = judged(window=Window(TEN, TEN + 2 * HOUR), terms=terms)
+    later = judged(window=Window(TEN, TEN + 2 * HOUR), budget=budget)
     assert [record["template"] for record in judged.server.records()] == ["no space left"]
     assert (later.waiting, later.judged_hours) == (1, [ELEVEN])
 
 
 def test_what_was_paid_is_in_the_ledger_where_prices_are_known(judged: Judge) -> None:
     many(judged, 1)
-    judged(terms=Terms(prices=Prices(Decimal("0.65"), Decimal(2))))
+    judged(budget=Budget(prices=Prices(Decimal("0.65"), Decimal(2))))
     many(judged, 1, name="q")
     judged()
 

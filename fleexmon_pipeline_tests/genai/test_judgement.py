@@ -114,7 +114,7 @@ def test_a_rerun_equals_the_run_and_asks_nothing(judged: Judge) -> None:
 
     assert again.occurrences == first.occurrences == without_agent.occurrences
     assert first.occurrences[0].title == "Tell bob@acme.org about 10.2.3.4"
-    assert (again.calls, again.known, again.judged) == (0, 2, True)
+    assert (again.calls, again.answered, again.judged) == (0, 2, True)
     assert len(judged.server.questions) == 1
 
 

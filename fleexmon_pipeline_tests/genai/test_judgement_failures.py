@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fleexmon_pipeline.genai.agent import Agent
-from fleexmon_pipeline.genai.budget import Budget, Terms
+from fleexmon_pipeline.genai.budget import Budget, UsageLimits
 from fleexmon_pipeline.genai.judgement import Judgement, mark_analyzed
 from fleexmon_pipeline.settings import GenAISettings
 from fleexmon_pipeline.window import HOUR, SLOT, Window
@@ -107,28 +107,28 @@ def test_what_was_answered_before_the_agent_failed_is_kept(judged: Judge) -> Non
     assert (result.outcome, result.waiting, len(result.occurrences)) == ("http_403", 5, 1)
 
     later = judged()
-    assert (later.judged, later.calls, later.known, len(later.occurrences)) == (True, 1, 15, 1)
+    assert (later.judged, later.calls, later.answered, len(later.occurrences)) == (True, 1, 15, 1)
 
 
 def test_over_budget_the_rows_wait_and_the_most_severe_went_first(judged: Judge) -> None:
     for number in range(20):
         plant(judged.connection, f"p{number:02}", f"failure {number}", level="fatal" if number > 17 else "error")
 
-    result = judged(terms=Terms(Budget(calls_per_hour=1)))
+    result = judged(budget=Budget(UsageLimits(calls_per_hour=1)))
 
     assert (result.outcome, result.waiting, len(judged.server.questions)) == ("over_budget", 5, 1)
     assert [record["level"] for record in judged.server.records()][:3] == ["fatal", "fatal", "error"]
-    assert judged(terms=Terms(Budget(calls_per_hour=1)), now=NOW + 2 * HOUR).judged
+    assert judged(budget=Budget(UsageLimits(calls_per_hour=1)), now=NOW + 2 * HOUR).judged
 
 
 def test_failures_have_a_budget_of_their_own(judged: Judge) -> None:
     plant(judged.connection, "disk", "no space left")
     judged.server.refuse(401)
-    budget = Terms(Budget(failures_per_hour=1, calls_per_hour=1))
+    budget = Budget(UsageLimits(failures_per_hour=1, calls_per_hour=1))
 
-    assert judged(terms=budget).outcome == "http_401"
-    assert judged(terms=budget).outcome == "over_budget"
-    assert judged(terms=budget, now=NOW + 2 * HOUR).judged
+    assert judged(budget=budget).outcome == "http_401"
+    assert judged(budget=budget).outcome == "over_budget"
+    assert judged(budget=budget, now=NOW + 2 * HOUR).judged
 
 
 def test_a_dead_agent_costs_ticks_nothing_and_other_runs_one_probe(judged: Judge) -> None:

@@ -195,8 +195,8 @@ def test_a_merge_counts_from_the_slot_it_arose_in_and_a_rerun_keeps_that(databas
         for slot in HOUR.slots():
             rebuild(connection, slot)
         first = [each for rows in read_counts(connection, HOUR).rows.values() for each in rows]
-        earlier = evidence.read(connection, Window(TEN, TEN + SLOT)).patterns
-        later = evidence.read(connection, HOUR).patterns
+        earlier = evidence.read_evidence(connection, Window(TEN, TEN + SLOT)).patterns
+        later = evidence.read_evidence(connection, HOUR).patterns
         rebuild(connection)
         again = [each for rows in read_counts(connection, HOUR).rows.values() for each in rows]
         since = {

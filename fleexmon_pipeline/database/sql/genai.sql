@@ -74,8 +74,8 @@ WHERE slot >= %(since)s::timestamp - interval '1 hour' AND slot < %(since)s AND 
 GROUP BY pattern, node, level
 ORDER BY pattern, node, level;
 
--- said --
--- What GenAI's occurrences of a window say, worst first: what a replay is compared with.
+-- reported --
+-- GenAI's occurrences of a window, worst first, to compare a replay with.
 SELECT fingerprint, severity, title, metadata -> 'patterns' AS patterns
 FROM "IssueOccurrence"
 WHERE source = 'genai' AND slot >= %(since)s AND slot < %(until)s
@@ -134,7 +134,7 @@ WHERE at > %(day_ago)s AND at <= %(now)s;
 -- agent was at fault, not the question. A day back is enough: the breaker's longest hold is an hour.
 SELECT count(DISTINCT COALESCE(run, at::text)) AS runs, max(at) AS latest,
        COALESCE(bool_or(run = %(run)s), false) AS failed_here,
-       COALESCE(bool_or(run = %(run)s AND outcome <> ALL(%(of_a_question)s)), false) AS unwell_here
+       COALESCE(bool_or(run = %(run)s AND outcome <> ALL(%(question_faults)s)), false) AS unwell_here
 FROM "GenAICall"
 WHERE at > %(day_ago)s AND at <= %(now)s AND NOT replay
   AND at > COALESCE((SELECT max(at) FROM "GenAICall" WHERE outcome = 'ok' AND at <= %(now)s), '-infinity');
