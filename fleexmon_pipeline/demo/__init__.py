@@ -1,1 +1,1 @@
-"""Two nodes of a small shop to watch, for a machine that has none."""
+"""The demo: two nodes of a small shop to watch, if you have none of your own."""

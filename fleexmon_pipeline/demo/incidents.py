@@ -1,7 +1,7 @@
 """What goes wrong in the demo shop, and when.
 
-Half-days (from 00:00 and 12:00 UTC) have five blocks of 144 minutes each; the exact moments differ by half-day and
-seed, and `incidents` tells them:
+Half-days (from 00:00 and 12:00 UTC) have five blocks of 144 minutes each; the exact times depend on the
+half-day and the seed; `incidents` lists them:
 
 | incident          | node  | begins                       | lasts  | shows as                                         |
 |-------------------|-------|------------------------------|--------|--------------------------------------------------|
@@ -10,10 +10,10 @@ seed, and `incidents` tells them:
 | memory-leak       | green | one block, minute 72-99      | 30 min | warnings of high memory, at last a fatal error   |
 | deploy            | green | one block, minute 72-99      | 44 min | 4 min of silence, then a TypeError that is new   |
 | inventory-timeout | green | the other 2, minute 72-99    | 8 min  | ETIMEDOUT warnings                               |
-| crawler           | blue  | minute 1 of an hour, 5 to 10 | 59 min | 230 lines a minute more: 2 x the usual and above |
+| crawler           | blue  | minute 1 of an hour, 5 to 10 | 59 min | 230 extra lines a minute: at least twice normal  |
 
-Every 24 hours contain a whole half-day and so all of them, with five quieter hours before the crawler's to compare it
-with. Something begins at least every two hours, so that whoever starts the demo sees something current.
+Any 24 hours contain a whole half-day and so every kind, with five quieter hours before the crawler to compare with.
+An incident starts at least every two hours, so a new demo always shows a recent one.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ _INVENTORY = Text(
 class Incident:
     """Something that goes wrong on a node, `[start, end)`, both whole minutes in UTC."""
 
-    kind: Kind  # as in the module's table
+    kind: Kind  # see the table above
     node: str
     start: datetime
     end: datetime
 
 
 def incidents(seed: int, since: datetime, until: datetime) -> list[Incident]:
-    """Those that touch `[since, until)`, by their beginning."""
+    """Incidents that overlap `[since, until)`, in order of their start."""
     first, last = ((moment - _EPOCH) // (_HALF_DAY * _MINUTE) for moment in (since, until))
     planned = (incident for half_day in range(first, last + 1) for incident in _plan(seed, half_day))
     return [incident for incident in planned if incident.start < until and incident.end > since]
@@ -145,7 +145,7 @@ def _crawler(page: Page) -> None:
 
 
 def happen(page: Page, incident: Incident, moment: datetime) -> None:
-    """Write what the incident adds to this minute, or takes from it. `moment`: the minute's beginning, inside it."""
+    """Add the incident's lines to this minute, or remove lines. `moment`: the start of the minute."""
     minute = (moment - incident.start) // _MINUTE
     last = moment + _MINUTE == incident.end
     match incident.kind:

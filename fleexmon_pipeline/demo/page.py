@@ -1,6 +1,6 @@
-"""A minute of one node's log while it is being written.
+"""One minute of one node's log while it is being written.
 
-Here: lines, and what a line may name. What is said when: `shop.py` for the usual day, `incidents.py` for the rest.
+Here: lines, and the values in them. Which lines when: `shop.py` for a normal day, `incidents.py` for incidents.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def http(template: str, level: str = "info") -> Text:
 
 
 class Page:
-    """A minute of one node while it is being written."""
+    """One minute of one node while it is being written."""
 
     def __init__(self, seed: int, node: str, minute: int) -> None:
         self.rng = random.Random(f"{seed}/{node}/{minute}")
@@ -35,12 +35,12 @@ class Page:
         self.lines: list[tuple[int, str, str, Record]] = []
 
     def say(self, second: float, level: str, service: str, message: str, **more: object) -> None:
-        """A line at this second of the minute; what would be after its end is at its end."""
+        """Add a line at this second of the minute, at most at its end."""
         metadata = {"demo": True, "service": service, "version": self.version, **more}
         self.lines.append((min(int(second * 1000), 59_999), level, message, metadata))
 
     def request(self, texts: tuple[Text, ...], second: float | None = None) -> None:
-        """Lines of one request, a few ms apart, that share its id."""
+        """Add the lines of one request: a few ms apart, with one request id."""
         values = self._values()
         at = self.rng.random() * 60 if second is None else second
         for text in texts:
@@ -49,13 +49,13 @@ class Page:
             at += self.rng.random() * 0.04
 
     def requests(self, count: float, *texts: Text) -> None:
-        """So many on average, each with one of these texts."""
+        """Add this many requests on average, each with one of these texts."""
         whole = int(count) + (self.rng.random() < count % 1)
         for _ in range(whole):
             self.request((self.rng.choice(texts),))
 
     def _values(self) -> dict[str, object]:
-        """One of everything a template may name. Addresses and mails are those reserved for documentation."""
+        """A value for each name in templates. Addresses and domains are reserved for documentation."""
         random_ = self.rng.random
         user = 1000 + int(random_() ** 2 * 9000)
         product = int(random_() ** 2 * 400)

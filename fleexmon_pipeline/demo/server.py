@@ -1,6 +1,6 @@
-"""Nodes on loopback that answer `GET /api/logs?since=ISO&until=ISO`, and the two of the demo shop.
+"""Nodes on loopback that serve `GET /api/logs?since=ISO&until=ISO`, and the two nodes of the demo shop.
 
-Here: the node API, and starting and stopping. What the lines say: `shop.py`. Nothing at or after `now` is told.
+Here: the node API, start and stop. The lines: `shop.py`. No line at or after `now` is returned.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fleexmon_pipeline.errors import FleexmonError
 Source = Callable[[datetime, datetime], Iterable[list[Record]]]
 Clock = Callable[[], datetime]
 
-_CHUNK = 64_000  # bytes: a day is 25 MB, and its first lines should not wait for the last
+_CHUNK = 64_000  # bytes: a day is 25 MB; its first lines are sent before the last are made
 
 
 def utc_now() -> datetime:
@@ -32,7 +32,7 @@ def utc_now() -> datetime:
 
 
 class QueryError(FleexmonError, ValueError):
-    """A question that has no answer; its text is sent with status 400."""
+    """An invalid query; the message is sent with status 400."""
 
 
 class LogNode(ThreadingHTTPServer):
@@ -45,7 +45,7 @@ class LogNode(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):  # clients may leave when they like
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):  # clients may disconnect at any time
             super().handle_error(request, client_address)
 
 
@@ -56,26 +56,26 @@ class RunningNode(NamedTuple):
 
 
 def serve(name: str, source: Source, *, port: int = 0, now: Clock = utc_now) -> RunningNode:
-    """Answer from `source` in a thread until `stop`; port 0 takes a free one."""
+    """Serve `source` in a thread until `stop`; port 0 takes a free one."""
     try:
         server = LogNode(name, source, port=port, now=now)
     except OSError as error:
         raise OSError(
-            error.errno, f"{name}: 127.0.0.1:{port} cannot be used ({error.strerror}); give another"
+            error.errno, f"{name}: 127.0.0.1:{port} cannot be used ({error.strerror}); choose another port"
         ) from error
     threading.Thread(target=server.serve_forever, args=(0.1,), name=f"node-{name}", daemon=True).start()
     return RunningNode(name, server.server_address[1], server)
 
 
 def stop(nodes: Iterable[RunningNode]) -> None:
-    """Take no more requests; answers under way end with the process."""
+    """Accept no more requests; responses in progress end with the process."""
     for node in nodes:
         node.server.shutdown()
         node.server.server_close()
 
 
 def start_demo_nodes(seed: int, ports: tuple[int, int] = (0, 0), *, now: Clock = utc_now) -> list[RunningNode]:
-    """Blue and green of the demo shop, on these ports. OSError when one is taken; then neither is left running."""
+    """Blue and green of the demo shop, on these ports. OSError if one is taken; then neither is left running."""
     started: list[RunningNode] = []
     try:
         for name, port in zip(shop.NODES, ports, strict=True):
@@ -87,7 +87,7 @@ def start_demo_nodes(seed: int, ports: tuple[int, int] = (0, 0), *, now: Clock =
 
 
 def run(ports: tuple[int, int], seed: int, announce: Callable[[str, int], None]) -> None:
-    """Serve the demo shop until SIGTERM or SIGINT; `announce(name, port)` for each node once it answers.
+    """Serve the demo shop until SIGTERM or SIGINT; `announce(name, port)` for each node once it serves.
 
     Main thread only. OSError when a port is taken.
     """
@@ -113,7 +113,7 @@ def run_until_stopped(start: Callable[[], list[RunningNode]], announce: Callable
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 120.0  # a collector that stores what it has read may be away for a while
+    timeout = 120.0  # a collector may pause while it stores what it has read
     server: LogNode
 
     def do_GET(self) -> None:
@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/api/logs":
             self._logs()
         else:
-            self._answer(404, {"error": f"nothing at {path}; there are /api/logs?since=…&until=… and /healthz"})
+            self._answer(404, {"error": f"nothing at {path}; try /api/logs?since=…&until=… or /healthz"})
 
     def _logs(self) -> None:
         now = self.server.now()
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._stream(self.server.source(since, min(until, now)))
 
     def _stream(self, batches: Iterable[list[Record]]) -> None:
-        """A JSON array, sent while it is made. HTTP/1.0 has no chunks: there the end of the connection is its end."""
+        """Send a JSON array while it is made. HTTP/1.0 has no chunks: there, the connection's end marks its end."""
         chunked = self.request_version != "HTTP/1.0"
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -170,8 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
-        """Nothing: the terminal is `up`'s, and a collector asks every five minutes."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Log nothing: the terminal belongs to `up`, and a collector polls every five minutes."""
 
 
 def _window(query: dict[str, list[str]], now: datetime) -> tuple[datetime, datetime]:

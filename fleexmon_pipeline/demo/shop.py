@@ -1,8 +1,8 @@
-"""The log of a web shop that does not exist: what `blue` (live) and `green` (freshly deployed) would have written.
+"""The log of an imaginary web shop, as written by `blue` (live) and `green` (freshly deployed).
 
-Here: its usual day, with less than 1 % errors. The lines of a minute are a pure function of (seed, node, minute): any
-window, asked at any time and in any order, has the same lines. What goes wrong: `incidents.py`. There is no clock here:
-that the future is not told is the server's business.
+Here: its normal day, with less than 1 % errors. The lines of a minute are a pure function of (seed, node, minute): any
+window, requested at any time and in any order, has the same lines. Incidents: `incidents.py`. There is no clock here:
+the server makes sure that no future lines are returned.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fleexmon_pipeline.demo.incidents import happen, incidents
 from fleexmon_pipeline.demo.page import Page, Record, Text, http
 
 NODES = ("blue", "green")
-OPENED = datetime(2026, 1, 1, tzinfo=UTC)  # no line is older: a question about all of time has an end
+OPENED = datetime(2026, 1, 1, tzinfo=UTC)  # no line is older, so that a query without a start ends
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
@@ -26,7 +26,7 @@ _REQUESTS_A_MINUTE = {"blue": 28.0, "green": 16.0}  # 40-75 and 20-45 lines
 
 
 class Request(NamedTuple):
-    """What a customer does, and the lines that it leaves; weight in parts of a thousand requests."""
+    """A customer's action and its lines; weight per thousand requests."""
 
     weight: float
     lines: tuple[Text, ...]
@@ -86,7 +86,7 @@ REQUESTS = (
 _CUMULATED = [sum(request.weight for request in REQUESTS[: n + 1]) for n in range(len(REQUESTS))]
 
 
-def _usual(page: Page, minute: int, requests: float) -> None:
+def _normal(page: Page, minute: int, requests: float) -> None:
     rng = page.rng
     count = max(0, round(rng.gauss(requests, math.sqrt(requests))))
     for request in rng.choices(REQUESTS, cum_weights=_CUMULATED, k=count):
@@ -109,22 +109,22 @@ def _usual(page: Page, minute: int, requests: float) -> None:
 
 
 def _season(minute: int) -> float:
-    """Of the day, about 1: .7 in the small hours, 1.3 in the evening."""
+    """Daily factor, about 1: 0.7 at night, 1.3 in the evening."""
     hour = minute / 60 % 24
     return 1 - 0.22 * math.cos((hour - 4) / 24 * math.tau) - 0.08 * math.cos((hour - 1) / 12 * math.tau)
 
 
 @lru_cache(maxsize=256)
-def _burst(seed: int, node: str, stretch: int) -> float:
-    """A newsletter, a bus that arrived: nine minutes in a hundred or so have half as many visitors again."""
-    return 1.45 if random.Random(f"{seed}/{node}/burst/{stretch}").random() < 0.09 else 0.96
+def _burst(seed: int, node: str, part: int) -> float:
+    """A newsletter or an arriving bus: in about 9 of 100 minutes there are 45 % more visitors."""
+    return 1.45 if random.Random(f"{seed}/{node}/burst/{part}").random() < 0.09 else 0.96
 
 
 def minute_lines(seed: int, node: str, moment: datetime) -> list[Record]:
-    """The lines of the minute that begins at `moment` (aware, UTC), in time order."""
+    """The lines of the minute that starts at `moment` (aware, UTC), in time order."""
     minute = (moment - _EPOCH) // _MINUTE
     page = Page(seed, node, minute)
-    _usual(page, minute, _REQUESTS_A_MINUTE[node] * _season(minute) * _burst(seed, node, minute // 9))
+    _normal(page, minute, _REQUESTS_A_MINUTE[node] * _season(minute) * _burst(seed, node, minute // 9))
     for incident in incidents(seed, moment, moment + _MINUTE):
         if incident.node == node:
             happen(page, incident, moment)
@@ -142,7 +142,7 @@ def minute_lines(seed: int, node: str, moment: datetime) -> list[Record]:
 
 
 def lines(seed: int, node: str, since: datetime, until: datetime) -> Iterator[list[Record]]:
-    """Lines with since <= timestamp < until (aware, UTC) in time order: a list a minute, made when it is asked for."""
+    """Lines with since <= timestamp < until (aware, UTC) in time order: one list per minute, made on demand."""
     since = max(since, OPENED)
     moment = since - (since - _EPOCH) % _MINUTE
     while moment < until:

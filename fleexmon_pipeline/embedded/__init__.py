@@ -1,1 +1,1 @@
-"""The PostgreSQL server that runs when DATABASE_URL is not set."""
+"""The embedded PostgreSQL server, which runs if DATABASE_URL is not set."""

@@ -1,4 +1,4 @@
-"""Whose the embedded server's processes and files are: ours, or `nobody`'s where we are root."""
+"""The owner of the embedded server's processes and files: the current user, or `nobody` if that is root."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fleexmon_pipeline.errors import FleexmonError
 
 
 class EmbeddedServerError(FleexmonError, RuntimeError):
-    """The embedded server cannot be made or started; the text says why, and where its log is."""
+    """The embedded server cannot be created or started; the message says why, and where its log is."""
 
 
-# PostgreSQL refuses to run as root, which is who runs in many containers. It then runs as `nobody` with the one
-# capability that lets it reach a home directory that is root's alone; no directory's permissions are changed for it.
+# PostgreSQL refuses to run as root, the user of many containers. It then runs as `nobody`, with the one capability that
+# gives it access to root's home directory; no directory's permissions are changed.
 _ROOTS_SERVER_USER = "nobody"
 
 
@@ -35,17 +35,17 @@ def as_server_user() -> list[str]:
 
 
 def owner() -> int:
-    """The number of the user that the server runs as."""
+    """The id of the user that the server runs as."""
     return pwd.getpwnam(_ROOTS_SERVER_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
 
 
 def give_to_server(path: Path) -> None:
-    """Readable by the server's user alone; refuses what somebody else put there, since /tmp is everybody's."""
+    """Make it readable by the server's user only. Refuses another user's file, since anyone can write to /tmp."""
     if path.is_symlink() or path.lstat().st_uid not in (os.geteuid(), owner()):
-        raise strangers(path)
+        raise foreign_owner(path)
     os.chown(path, owner(), -1)
     path.chmod(0o700 if path.is_dir() else 0o600)
 
 
-def strangers(path: Path) -> EmbeddedServerError:
-    return EmbeddedServerError(f"{path} belongs to somebody else; remove it or set FLEEXMON_HOME to another directory")
+def foreign_owner(path: Path) -> EmbeddedServerError:
+    return EmbeddedServerError(f"{path} belongs to another user; remove it or set FLEEXMON_HOME to another directory")

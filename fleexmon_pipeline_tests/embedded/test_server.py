@@ -246,7 +246,7 @@ def test_a_socket_directory_that_somebody_else_made_is_refused(tmp_path: Path) -
     assert not server._socket.is_relative_to(tmp_path)
     server._socket.symlink_to(tmp_path)
     try:
-        with pytest.raises(EmbeddedServerError, match=r"belongs to somebody else.*FLEEXMON_HOME"):
+        with pytest.raises(EmbeddedServerError, match=r"belongs to another user.*FLEEXMON_HOME"):
             server.acquire()
     finally:
         server._socket.unlink()
@@ -259,7 +259,7 @@ def test_data_of_another_user_is_refused(home: Path) -> None:
     owner = data.stat().st_uid
     os.chown(data, 12345, -1)
     try:
-        with pytest.raises(EmbeddedServerError, match="belongs to somebody else"):
+        with pytest.raises(EmbeddedServerError, match="belongs to another user"):
             EmbeddedServer(home).acquire()
     finally:
         os.chown(data, owner, -1)
