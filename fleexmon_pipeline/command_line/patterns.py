@@ -3,9 +3,10 @@
 # ruff: noqa: PLC0415  each command imports what it needs, when it runs
 
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from typer.core import TyperGroup
@@ -32,28 +33,48 @@ app = typer.Typer(
 
 @app.command("of")
 def patterns_of(
-    file: Annotated[str, typer.Argument(help="A file of log lines; - for standard input.")],
-    summary: Annotated[bool, typer.Option("--summary", help="Patterns with their counts instead of lines.")] = False,
+    file: Annotated[str, typer.Argument(help="A file of log lines, also .gz or .zst; - for standard input.")],
+    summary: Annotated[bool, typer.Option("--summary", help="Print patterns with their counts.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The summary as JSON lines; without --summary it is always.")
+        bool, typer.Option("--json", help="Print the summary as JSON lines. Without --summary output is always JSON.")
+    ] = False,
+    records: Annotated[
+        bool, typer.Option("--records", help="Take messages of records, as `fleexmon read` does, instead of lines.")
     ] = False,
 ) -> None:
-    """The pattern of every line, as JSON lines {"line": 0-based, "pattern", "template"}. Needs no database.
+    """Print the pattern of every line as a JSON line {"line": 0-based, "pattern", "template"}. Needs no database.
 
-    The word `of` may be left out, unless the file has the name of another command.
+    With --records, the pattern of every record: a message of several lines is one. Of a record that collection
+    would reject, its own text counts. The word `of` may be left out, unless the file has the name of another command.
     """
+    from fleexmon_pipeline.errors import FleexmonError
     from fleexmon_pipeline.patterns.of_file import lines_of, stream_patterns, summarise
     from fleexmon_pipeline.redaction.redact import redact
 
     with refusing(), sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
-        if not summary:
-            stream_patterns(lines_of(stream), sys.stdout.write, redact=redact)
-            return
-        import json
+        try:
+            messages = _messages(stream) if records else lines_of(stream)
+            if not summary:
+                stream_patterns(messages, sys.stdout.write, redact=redact)
+                return
+            import json
 
-        for row in summarise(lines_of(stream), redact=redact):
-            told = {"pattern": row.pattern, "lines": row.lines, "template": row.template}
-            typer.echo(json.dumps(told) if as_json else f"{row.lines:>9,}  {row.pattern}  {row.template}")
+            for row in summarise(messages, redact=redact):
+                columns = {"pattern": row.pattern, "lines": row.lines, "template": row.template}
+                typer.echo(json.dumps(columns) if as_json else f"{row.lines:>9,}  {row.pattern}  {row.template}")
+        except FleexmonError as error:
+            raise typer.BadParameter(f"{'standard input' if file == '-' else file}: {error}") from None
+
+
+def _messages(stream: BinaryIO) -> Iterator[str]:
+    """One message per record, as collection would store it; of a rejected record its own text."""
+    from fleexmon_pipeline.collection.reading.inputs import Input, UnreadableError
+
+    source = Input(stream)
+    for result in source.results():
+        yield result.line.message if result.line else result.raw.decode("utf-8", "replace")
+    if source.broken:
+        raise UnreadableError(source.broken)
 
 
 @app.command("name")

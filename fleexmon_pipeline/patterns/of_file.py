@@ -11,7 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from os import SEEK_END
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO
@@ -21,6 +21,7 @@ from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 
 BATCH = 10_000  # lines; larger batches settle in fewer merges
 BLOCK = 1 << 20  # bytes per read
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 MAX_LINE_BYTES = 4 * MAX_READ_CHARS
 MAX_RENDERED = 50_000  # templates kept ready to print
 
@@ -39,7 +40,7 @@ def lines_of(stream: BinaryIO) -> Iterator[str]:
     may be one line of gigabytes. Reads and decodes by the megabyte: line by line takes longer than finding the
     patterns."""
     rest = b""
-    while block := stream.read(BLOCK):
+    for block in _blocks(stream):
         whole, newline, tail = block.rpartition(b"\n")
         if not newline:
             rest = (rest + tail)[:MAX_LINE_BYTES]
@@ -48,6 +49,18 @@ def lines_of(stream: BinaryIO) -> Iterator[str]:
         rest = tail[:MAX_LINE_BYTES]
     if rest:
         yield from _decoded(rest)
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a stream, decompressed if it starts like gzip or zstd."""
+    blocks = iter(lambda: stream.read(BLOCK), b"")
+    first = next(blocks, b"")
+    encoding = next((name for magic, name in _MAGIC.items() if first.startswith(magic)), None)
+    if encoding is None:
+        return chain([first] if first else [], blocks)
+    from fleexmon_pipeline.encoding import unpacked  # noqa: PLC0415  most files need no decoder: a start is faster
+
+    return unpacked(chain([first], blocks), encoding)
 
 
 def _decoded(data: bytes) -> list[str]:

@@ -20,6 +20,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Subject
 from fleexmon_pipeline.levels import read_level
+from fleexmon_pipeline.patterns.shared_values import MAX_MESSAGE_CHARS
 from fleexmon_pipeline.window import EPOCH, SLOT, Window, slot_start
 
 Alias = tuple[str, datetime | None]  # what a pattern merged into, and from which slot on; None: in all slots
@@ -148,6 +149,13 @@ def read_samples(
 def newest_first(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
     """By the time at the start of our own ids; random ids of other programs come last."""
     return sorted(ids, key=lambda i: (_time_of(i) or EPOCH, i), reverse=True)
+
+
+def read_messages(connection: Connection, ids: Collection[uuid.UUID]) -> list[str]:
+    """The messages of these rows that are still stored, in the order of ids. Not redacted."""
+    params = {"ids": list(ids), "longest": MAX_MESSAGE_CHARS}
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return [message for _, message in sorted(cursor.execute(statements("patterns")["messages"], params))]
 
 
 def _time_of(id_: uuid.UUID) -> datetime | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fleexmon_pipeline.encoding import zstd
 from fleexmon_pipeline_tests.commands.conftest import Call, execute
 from fleexmon_pipeline_tests.conftest import Database
 
@@ -39,6 +42,40 @@ def test_a_file_can_be_summed_up(options: list[str], tmp_path: Path) -> None:
     else:
         assert first.split()[0] == "2"
         assert first.endswith("took <duration>")
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress])
+def test_a_compressed_file_is_read_like_any_other(compress: Callable[[bytes], bytes]) -> None:
+    plain, packed = execute("patterns", "-", stdin=TEXT), execute("patterns", "-", stdin=compress(TEXT))
+
+    assert (packed.status, packed.out) == (0, plain.out)
+
+
+def test_a_record_of_several_lines_is_one_message() -> None:
+    records = [
+        {"time": f"2026-11-20T10:0{n}:00Z", "level": "error", "msg": f"no price\n    at cart.js:{n}"} for n in range(3)
+    ]
+    text = "".join(f"{json.dumps(record)}\n" for record in records)
+
+    printed = execute("patterns", "-", "--records", stdin=text.encode())
+
+    rows = [json.loads(line) for line in printed.out.splitlines()]
+    assert [(row["line"], row["template"]) for row in rows] == [(n, "no price") for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("options", "stdin", "reason"),
+    [
+        (["--records"], b"\x89PNG\r\n", "standard input: it is a PNG image"),
+        ([], gzip.compress(TEXT)[:-9], "standard input: "),
+        (["--records"], gzip.compress(TEXT * 9)[:-9], "standard input: "),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_reason(options: list[str], stdin: bytes, reason: str) -> None:
+    refused = execute("patterns", "-", *options, stdin=stdin)
+
+    assert (refused.status, refused.out) == (2, "")
+    assert f"fleexmon: {reason}" in refused.err
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -1,0 +1,39 @@
+"""Titles say which: what all lines share is shown, what differs or says nothing is not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleexmon_pipeline.patterns.miner import PatternMiner
+from fleexmon_pipeline.patterns.shared_values import with_shared_values
+
+
+@pytest.mark.parametrize(
+    ("template", "messages", "text"),
+    [
+        ("<*> worker lost its quorum", ["badger worker lost its quorum"] * 2, "badger worker lost its quorum"),
+        ("<*> worker lost its quorum", ["badger worker lost its quorum", "otter worker lost its quorum"], None),
+        ("job <*> of <*> failed", ["job a of x failed", "job b of x failed"], "job <*> of x failed"),
+        ("took <num> ms for <id>", ["took 5 ms for w-1", "took 5 ms for w-1"], "took <num> ms for w-1"),
+        ("{msg: gone, by: <*>}", ['{"msg": "gone", "by": "Bob Jones"}'], "{msg: gone, by: Bob Jones}"),
+        ("user=<*> failed", ['user="bob" failed'], "user=bob failed"),
+        ("lost <host>", ["lost db.internal:5432\n"], "lost db.internal:5432"),
+        ("lost <*> again", ["another text"], None),
+        ("lost <*> <*>", ["lost a b"], None),
+        ("lost <*> again", [f"lost {'x' * 61} again"], None),
+        ("lost <*> again", [], None),
+        ("no value", ["no value"], None),
+    ],
+)
+def test_values_that_all_lines_share(template: str, messages: list[str], text: str | None) -> None:
+    assert with_shared_values(template, messages) == (text or template)
+
+
+@given(st.lists(st.text(max_size=60), min_size=1, max_size=5))
+def test_any_lines_leave_a_text(messages: list[str]) -> None:
+    miner = PatternMiner()
+    template = miner.template(miner.identify(messages)[0])
+
+    assert isinstance(with_shared_values(template, messages), str)
