@@ -58,6 +58,7 @@ TEXT_FIELDS = (
     "line", "_raw", "description", "detail", "details", "reason", "title", "content", "summary",
     "data",
 )  # fmt: skip
+_SURE_TEXTS = TEXT_FIELDS[: TEXT_FIELDS.index("MessageTemplate") + 1]
 # Dotted, or one within the other: ECS, OpenTelemetry, GitLab.
 _DEEP_FIELDS = (
     "event.original",
@@ -261,10 +262,12 @@ def has_level(fields: Fields) -> bool:
 
 
 def has_message(fields: Fields) -> bool:
-    """Whether the record says something."""
+    """Whether the record surely says something: not only in a field of a name such as `title`."""
     if any(fields.get(name) is not None for name in (*MESSAGE_FIELDS, *ERROR_FIELDS)):
         return True
-    return any(isinstance(fields.get(name), str) for name in TEXT_FIELDS) or _in_any_case(fields) is not None
+    if any(isinstance(fields.get(name), str) for name in _SURE_TEXTS):
+        return True
+    return any(name.lower() in MESSAGE_FIELDS and isinstance(value, str) for name, value in fields.items())
 
 
 def message_of(fields: Fields) -> Found | None:

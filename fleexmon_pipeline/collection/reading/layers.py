@@ -13,7 +13,7 @@ from typing import Any
 from fleexmon_pipeline.collection.reading.fields import MESSAGE_FIELDS, has_message, level_of, time_of
 
 MAX_LAYERS = 5
-MAX_INNER_CHARACTERS = 1_000_000  # of a record that is text
+MAX_INNER_CHARACTERS = 32_000_000  # of a record that is text; as long as any record may be
 
 # Hold the whole record of the application, as an object or as JSON text: Docker and fluent-bit, Google Cloud, loguru,
 # AWS.
@@ -64,6 +64,11 @@ def layers_of(record: dict[str, Any]) -> list[Layer]:
             del outermost.fields[name]
             layers.append(Layer(f"{outermost.path}{name}.", bag))
     return layers
+
+
+def is_record(fields: dict[str, Any]) -> bool:
+    """Whether a JSON object that was found as text is a log record."""
+    return has_message(fields) or len(layers_of(dict(fields))) > 1
 
 
 def _inner(layer: Layer) -> Layer | None:

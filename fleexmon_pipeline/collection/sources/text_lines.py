@@ -14,8 +14,8 @@ from datetime import timedelta
 import msgspec
 
 from fleexmon_pipeline.collection.reading.events import TextLine, joined
-from fleexmon_pipeline.collection.reading.fields import has_level, has_message
-from fleexmon_pipeline.collection.reading.layers import object_in
+from fleexmon_pipeline.collection.reading.fields import has_level
+from fleexmon_pipeline.collection.reading.layers import is_record, object_in
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
 from fleexmon_pipeline.window import Window
 
@@ -40,7 +40,7 @@ def record_of(line: TextLine, *, own_record_first: bool = True) -> bytes:
     text, level, metadata = line.text, line.level, line.metadata
     time = line.moment.isoformat()
     own = object_in(text) if text and text[0] == "{" else None
-    if own is None or not has_message(own):
+    if own is None or not is_record(own):
         if text and (level is None or line.level_is_default):
             level = level_in_text(text) or level
         record = {"timestamp": time, "level": level or "info", "message": text, "metadata": metadata}

@@ -241,3 +241,28 @@ def test_a_value_that_is_longer_than_the_limit_is_cut_and_its_neighbours_are_not
 
     assert [len(one["MESSAGE"][0]) for one in parsed] == [1_000 - len("MESSAGE="), 1_000, 5]
     assert [one["_SYSTEMD_UNIT"] for one in parsed] == [[b"shop.service"]] * 3
+
+
+TRACE = ("Traceback (most recent call last):", '  File "/srv/a.py", line 1, in a', "    b()", "KeyError: 7")
+
+
+@pytest.mark.parametrize("page", [2, 3, 10_000])
+def test_a_trace_is_one_record_across_pages_and_the_ends_of_windows(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "PAGE", page)
+    begins = [TEN - SECOND / 2, TEN + 5 * SLOT - SECOND / 2, TEN + HOUR - SECOND / 2]
+    entries = [
+        entry(at + n * SECOND / 4, text, _PID="7") for at in begins for n, text in enumerate(TRACE)
+    ]  # each ends half a second later than the window, or the slot, in which it begins
+    other = [entry(TEN + n * SLOT, "other", _PID="8") for n in range(12)]
+    with _fake(sorted([*entries, *other], key=lambda one: one.time)) as host_port:
+        of_hours = [lines_of(host_port, Window(TEN + n * HOUR, TEN + (n + 1) * HOUR))[0] for n in (-1, 0, 1)]
+
+    assert [[line.time for line in lines if line.message == "\n".join(TRACE)] for lines in of_hours] == [
+        [begins[0]], [begins[1], begins[2]], [],
+    ]  # fmt: skip
+    assert [{line.message for line in lines} for lines in of_hours] == [
+        {"\n".join(TRACE)},
+        {"\n".join(TRACE), "other"},
+        set(),
+    ]
+    assert {line.level for lines in of_hours for line in lines if line.message != "other"} == {"error"}

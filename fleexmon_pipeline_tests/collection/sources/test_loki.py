@@ -208,3 +208,25 @@ def test_what_is_no_answer_is_told(fault: dict[str, Any], told: str) -> None:
 
     assert lines == []
     assert told in (error or "")
+
+
+@pytest.mark.parametrize("page", [2, 3, 5_000])
+def test_a_trace_is_one_record_across_pages_and_the_ends_of_windows(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loki, "PAGE", page)
+    trace = [
+        "Exception in thread main java.lang.X: no ink",
+        "\tat a.B.c(B.java:1)",
+        "Caused by: java.lang.Y",
+        "\t... 1 more",
+    ]
+    half = timedelta(milliseconds=500)
+    begins = [-half, 30 * timedelta(minutes=1), HOUR - half]
+    lines = [LokiLine(at(begin + n * half), text, SHOP) for begin in begins for n, text in enumerate(trace)]
+    with LokiServer(lines) as server:
+        of_hours = [lines_of(server, Window(TEN + n * HOUR, TEN + (n + 1) * HOUR))[0] for n in (-1, 0, 1)]
+
+    assert [[(line.time - TEN, line.level, line.message) for line in lines] for lines in of_hours] == [
+        [(begins[0], "error", "\n".join(trace))],
+        [(begin, "error", "\n".join(trace)) for begin in begins[1:]],
+        [],
+    ]
