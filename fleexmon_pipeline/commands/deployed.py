@@ -55,7 +55,7 @@ def mark_deployed(
         before = mark(connection, wanted)
         for hour in judged_with(connection, wanted) if before is None else ():
             if hour + HOUR <= now:  # the running hour is judged anyway
-                reason = f"{node} got {version} at {moment:%H:%M}, which was not known when it was judged"
+                reason = f"{node} got {version} at {moment:%H:%M}, which was not known when it was evaluated"
                 note_waiting(connection, "detected_issues", hour, reason, now=now)
     told = before or wanted
     if as_json:

@@ -30,14 +30,14 @@ CARRY_OVER = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class DetectedHour:
-    """What the rules found in an hour, and what that changed."""
+    """Occurrences of an hour, and what they changed."""
 
     hour: Window
     slots: Window  # evaluated: those of the hour that have ended, and those that its lines reach into
     occurrences: Sequence[Occurrence]  # of active rules
     shadows: Sequence[Occurrence]  # of rules in shadow mode
     reconciled: Reconciled
-    stale: dict[datetime, str]  # other hours that were evaluated before this was known → why they are evaluated again
+    stale: dict[datetime, str]  # other hours, evaluated before this was known → why they must be evaluated again
 
     def summary(self) -> str:
         return f"{len(self.occurrences)} firings; {self.reconciled.sentence()}"
@@ -60,7 +60,7 @@ def detect_hour(
     """Evaluate the detector rules for every slot of the hour that has ended, and make issues follow.
 
     Calling it twice, for hours in any order, or from two runs at once, gives the same rows once every hour has been
-    evaluated with all that is known. `hour` is one hour or several in a row.
+    evaluated with all lines. `hour` is one hour or several in a row.
 
     now: wall clock, UTC. known_until: event time up to which lines are known (`newest_covered`); episodes whose grace
     period ended by then are resolved. live: LIVE_NODE, for rules about deployments. run_id: Dagster's, noted in the
@@ -88,12 +88,12 @@ def _slots(connection: Connection, hour: Window, now: datetime) -> Window:
 
 def _stale(connection: Connection, hour: Window, deployed: Sequence[Deployment]) -> dict[datetime, str]:
     stale = {
-        later: f"lines of {each} came after it was judged"
-        for each in hour.hours()
-        for later in note_seen(connection, each)
+        later: f"lines of {changed} came after it was evaluated"
+        for changed in hour.hours()
+        for later in note_seen(connection, changed)
     }
     for deployment in deployed:
         what = f"{deployment.node} got {deployment.version} at {deployment.at:%H:%M}"
-        reason = f"{what}, which was not known when it was judged"
+        reason = f"{what}, which was not known when it was evaluated"
         stale |= dict.fromkeys(judged_with(connection, deployment), reason)
     return {other: reason for other, reason in stale.items() if other not in hour}

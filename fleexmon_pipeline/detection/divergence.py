@@ -1,7 +1,8 @@
-"""Rules about deployments: what a candidate says since its version came, against the live node.
+"""Rules about deployments: a candidate's lines since its new version, against the live node's.
 
-Here: when it is compared and what a firing says. Which windows, and with which node: `comparison/watch.py`; the
-verdict: `comparison/read.py`, as `fleexmon compare` and the check `deployments_are_sound` have it.
+Here: when nodes are compared, and the occurrence if they differ. Which windows, and which reference node:
+`comparison/watch.py`; the verdict: `comparison/read.py`, the same as for `fleexmon compare` and the check
+`deployments_are_sound`.
 """
 
 from __future__ import annotations
@@ -23,31 +24,31 @@ from fleexmon_pipeline.patterns.read_counts import newest_first
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline.wording import duration, iso_text
 
-MOST_DEPLOYED = 1_000  # of the hours that are looked back on; a node that starts anew every minute has no news
-MOST_TOLD = 20  # patterns in metadata
+MAX_DEPLOYMENTS = 1_000  # in the hours looked back on; a node that restarts every minute has no new version
+MAX_PATTERNS_LISTED = 20  # in metadata
 
 
 def diverged(
     connection: Connection, rules: Sequence[Divergence], ends: Sequence[datetime], *, live: str | None
 ) -> Iterator[Occurrence]:
-    """What the rules say at these ends of slots, ascending. `live`: LIVE_NODE, where it is set.
+    """The rules' occurrences at these ends of slots, ascending. `live`: LIVE_NODE, if set.
 
-    Nothing but one look at the deployments, unless one of them is watched: then a comparison every half hour.
+    Reads the deployments, and nothing else unless one of them is watched: then it compares every half hour.
     """
     if not rules:
         return
-    held = max(rule.for_ for rule in rules) + STEP
-    open_in = Window(ends[0] - held - MAX_AFTER - SLOT, ends[-1])
+    max_duration = max(rule.for_ for rule in rules) + STEP
+    watched_in = Window(ends[0] - max_duration - MAX_AFTER - SLOT, ends[-1])
     comparisons = _Comparisons(connection, live)
-    for found in deployments(connection, open_in, limit=MOST_DEPLOYED):
+    for deployment in deployments(connection, watched_in, limit=MAX_DEPLOYMENTS):
         for rule in rules:
-            if rule.is_about(found.node):
-                for comparison in _diverging(rule, found, ends, comparisons):
-                    yield _occurrence(rule, found, comparison)
+            if rule.is_about(deployment.node):
+                for comparison in _diverging(rule, deployment, ends, comparisons):
+                    yield _occurrence(rule, deployment, comparison)
 
 
 def longest_watch(rules: Sequence[Rule]) -> timedelta:
-    """How long after a deployment the check compares: as the rules that make issues of it do."""
+    """How long after a deployment the check compares: as long as the rules that open issues."""
     active = [rule for rule in rules if isinstance(rule, Divergence) and rule.enabled and rule.mode == "active"]
     return max((rule.divergence.after for rule in active), default=AFTER)
 
@@ -62,63 +63,63 @@ class _Comparisons:
     def __post_init__(self) -> None:
         self._made: dict[tuple[str, Window], Comparison | None] = {}
 
-    def of(self, found: Deployment, stretch: Window) -> Comparison | None:
-        key = found.node, stretch
+    def of(self, deployment: Deployment, window: Window) -> Comparison | None:
+        key = deployment.node, window
         if key not in self._made:
-            self._made[key] = self._make(found, stretch)
+            self._made[key] = self._make(deployment, window)
         return self._made[key]
 
-    def _make(self, found: Deployment, stretch: Window) -> Comparison | None:
-        baseline = baseline_for(self.connection, found, stretch, self.live)
-        if baseline is None:
+    def _make(self, deployment: Deployment, window: Window) -> Comparison | None:
+        reference = baseline_for(self.connection, deployment, window, self.live)
+        if reference is None:
             return None
         try:
-            return compare_nodes(self.connection, stretch, baseline, found.node)
+            return compare_nodes(self.connection, window, reference, deployment.node)
         except NothingToCompareError:
             return None
 
 
 def _diverging(
-    rule: Divergence, found: Deployment, ends: Sequence[datetime], comparisons: _Comparisons
+    rule: Divergence, deployment: Deployment, ends: Sequence[datetime], comparisons: _Comparisons
 ) -> Iterator[Comparison]:
-    """Those of the deployment's windows that end with one of `ends`, and diverge for as long as the rule wants."""
+    """The deployment's comparisons that end at one of `ends` and have diverged for as long as the rule requires."""
     first = ends[0] - (rule.for_ + STEP if rule.for_ else rule.for_)
-    since: datetime | None = None  # from when on each comparison diverged
-    for stretch in compared_windows(found, rule.divergence.after):
-        if not first <= stretch.until <= ends[-1]:
+    since: datetime | None = None  # end of the first of the comparisons in a row that diverged
+    for window in compared_windows(deployment, rule.divergence.after):
+        if not first <= window.until <= ends[-1]:
             continue
-        comparison = comparisons.of(found, stretch)
-        if comparison is None or comparison.outcome.verdict not in _wanted(rule):
+        comparison = comparisons.of(deployment, window)
+        if comparison is None or comparison.outcome.verdict not in _verdicts(rule):
             since = None
             continue
-        since = since or stretch.until
-        if stretch.until in ends and stretch.until - since >= rule.for_:
+        since = since or window.until
+        if window.until in ends and window.until - since >= rule.for_:
             yield comparison
 
 
-def _wanted(rule: Divergence) -> tuple[Verdict, ...]:
+def _verdicts(rule: Divergence) -> tuple[Verdict, ...]:
     return ("fail",) if rule.divergence.verdict == "fail" else ("fail", "marginal")
 
 
-# -- what a firing says ---------------------------------------------------------------------------------------------
+# -- the occurrence -------------------------------------------------------------------------------------------------
 
 
-def _occurrence(rule: Divergence, found: Deployment, comparison: Comparison) -> Occurrence:
+def _occurrence(rule: Divergence, deployment: Deployment, comparison: Comparison) -> Occurrence:
     outcome, window = comparison.outcome, comparison.window
-    weighty = [each for each in outcome.patterns if each.weight in _wanted(rule)] or [
-        each for each in outcome.patterns if each.weight != "pass"
+    weighty = [compared for compared in outcome.patterns if compared.weight in _verdicts(rule)] or [
+        compared for compared in outcome.patterns if compared.weight != "pass"
     ]
-    lines = sum(each.candidate for each in weighty)
+    lines = sum(compared.candidate for compared in weighty)
     template = comparison.templates[weighty[0].pattern][:MAX_TEMPLATE_SHOWN] if weighty else ""
     command = command_of(comparison)
     shown = {
-        "node": found.node,
-        "version": found.version,
+        "node": deployment.node,
+        "version": deployment.version,
         "baseline": comparison.baseline,
         "verdict": outcome.verdict,
         "reason": outcome.reasons[0],
         "reasons": "; ".join(outcome.reasons),
-        "since": f"{found.at:%Y-%m-%d %H:%M} UTC",
+        "since": f"{deployment.at:%Y-%m-%d %H:%M} UTC",
         "within": duration(window.length),
         "count": f"{lines:,}",
         "template": template,
@@ -130,37 +131,37 @@ def _occurrence(rule: Divergence, found: Deployment, comparison: Comparison) -> 
         "baseline": {"node": comparison.baseline, "lines": outcome.lines[0], "before": outcome.before},
         "candidate": {"node": comparison.candidate, "lines": outcome.lines[1]},
         "deployment": {
-            "version": found.version,
-            "at": iso_text(found.at, "seconds"),
-            "by": found.by,
-            "source": found.source,
+            "version": deployment.version,
+            "at": iso_text(deployment.at, "seconds"),
+            "by": deployment.by,
+            "source": deployment.source,
         },
         "window": {"since": iso_text(window.since, "seconds"), "until": iso_text(window.until, "seconds")},
         "calibratedBy": outcome.calibration.windows,
-        "patterns": [_told(each, comparison) for each in weighty[:MOST_TOLD]],
+        "patterns": [_listed(compared, comparison) for compared in weighty[:MAX_PATTERNS_LISTED]],
         "command": command,
     }
     severity = rule.severity_of({"count": float(lines)})
-    firing = Firing(Subject(found.node), window.until, lines, shown, figures, severity)
-    rows = {id_ for each in weighty for id_ in comparison.evidence.get((each.pattern, each.level), ())}
+    firing = Firing(Subject(deployment.node), window.until, lines, shown, figures, severity)
+    rows = {id_ for c in weighty for id_ in comparison.evidence.get((c.pattern, c.level), ())}
     return occurrence(rule, firing, newest_first(rows))
 
 
-def _told(each: Compared, comparison: Comparison) -> dict[str, str | int | float]:
+def _listed(compared: Compared, comparison: Comparison) -> dict[str, str | int | float]:
     return {
-        "pattern": each.pattern,
-        "level": each.level,
-        "status": each.status,
-        "baseline": each.baseline,
-        "candidate": each.candidate,
-        "expected": round(each.expected, 1),
-        "template": comparison.templates[each.pattern][:MAX_TEMPLATE_SHOWN],
+        "pattern": compared.pattern,
+        "level": compared.level,
+        "status": compared.status,
+        "baseline": compared.baseline,
+        "candidate": compared.candidate,
+        "expected": round(compared.expected, 1),
+        "template": comparison.templates[compared.pattern][:MAX_TEMPLATE_SHOWN],
     }
 
 
 def command_of(comparison: Comparison) -> str:
-    """What shows the same in a terminal."""
+    """The command that shows the same comparison in a terminal."""
     window = comparison.window
-    said = ["--baseline", comparison.baseline, "--candidate", comparison.candidate]
-    said += ["--from", f"{window.since:%Y-%m-%dT%H:%M}", "--to", f"{window.until:%Y-%m-%dT%H:%M}"]
-    return shlex.join(["fleexmon", "compare", *said])
+    options = ["--baseline", comparison.baseline, "--candidate", comparison.candidate]
+    options += ["--from", f"{window.since:%Y-%m-%dT%H:%M}", "--to", f"{window.until:%Y-%m-%dT%H:%M}"]
+    return shlex.join(["fleexmon", "compare", *options])

@@ -1,14 +1,14 @@
-"""Detector rules over a window: for every slot that ended, what fired at its end.
+"""Detector rules over a window: which of them fire, slot by slot.
 
-Here: reading once for all rules. Conditions: `detection/conditions/rates.py`, of deployments `divergence.py`; counts,
-history and lines: `patterns/read_counts.py`, `observe.py`, `text_scan.py`; what a firing says: `firing.py`; what
-becomes of it: `issues/lifecycle.py`.
+Here: reading once for all rules. Conditions: `detection/conditions/`, of deployments `divergence.py`; counts, history
+and lines: `patterns/read_counts.py`, `observe.py`, `text_scan.py`; figures and texts: `firing.py`; what becomes of
+occurrences: `issues/lifecycle.py`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,24 +18,13 @@ from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR
 from fleexmon_pipeline.baselines.store import day_of
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.conditions.by_kind import asked_by, conditions, width_of
+from fleexmon_pipeline.detection.conditions.by_kind import hits_of
 from fleexmon_pipeline.detection.conditions.thresholds import stands_out
 from fleexmon_pipeline.detection.divergence import diverged
 from fleexmon_pipeline.detection.firing import Firing, firing_of, occurrence
-from fleexmon_pipeline.detection.observation import Finding, Scene
-from fleexmon_pipeline.detection.observe import LOOK_BACK, past_templates, read_scenes
-from fleexmon_pipeline.detection.rule_model import (
-    Detector,
-    Divergence,
-    New,
-    Rate,
-    Repeated,
-    Rule,
-    Silence,
-    Spike,
-    Threshold,
-    Trend,
-)
+from fleexmon_pipeline.detection.observation import Hit, Observation
+from fleexmon_pipeline.detection.observe import READ_BACK, baseline_templates, read_observations
+from fleexmon_pipeline.detection.rule_model import Bare, Detector, Divergence, Rule, all_series, text_conditions
 from fleexmon_pipeline.detection.text_scan import Matches, find_texts
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.levels import LEVELS
@@ -53,139 +42,139 @@ def evaluate(
     live: str | None = None,
     evidence: bool = True,
 ) -> list[Occurrence]:
-    """What the detector rules say at the end of each slot of `window` that ends no later than `until`.
+    """Occurrences of the detector rules at the end of each slot of `window` that ends by `until`.
 
-    A rule sees lines before the slot's end, and nothing later: a line that comes in afterwards changes no earlier slot.
-    Predictors and disabled rules are passed over. Ordered by slot, rule, subject.
+    A rule sees the lines before the slot's end and nothing later, so lines that come in afterwards change no earlier
+    slot. Predictors and disabled rules are skipped. Ordered by slot, rule, subject.
 
-    Reads the counts of the window and of LOOK_BACK before it, once; lines only where a rule looks for texts, once for
-    all of them; what is usual from a baseline that is learnt once a day. `live`: LIVE_NODE, for rules about
-    deployments. `evidence`: whether the rows behind a firing are wanted.
+    Reads the counts of the window and of READ_BACK before it once; lines only if a rule looks for texts, once for all
+    such rules; baselines that are learnt once a day. `live`: LIVE_NODE, for rules about deployments. `evidence`:
+    whether to read the rows behind what fired.
     """
     ends = [slot.until for slot in window.slots() if slot.until <= until]
     if not ends:
         return []
     divergences = [rule for rule in rules if rule.enabled and isinstance(rule, Divergence)]
-    found = list(diverged(connection, divergences, ends, live=live))
+    occurrences = list(diverged(connection, divergences, ends, live=live))
     if active := [rule for rule in rules if rule.enabled and isinstance(rule, Detector)]:
         by_day: defaultdict[datetime, list[datetime]] = defaultdict(list)
         for end in ends:
             by_day[day_of(end - SLOT)].append(end)
-        asked = asked_of(rules)
-        found += [each for part in by_day.values() for each in _evaluate(connection, active, asked, part, evidence)]
-    return sorted(found, key=lambda each: (each.slot, each.rule, str(each.subject)))
+        series = all_series(rules)
+        for ends_of_day in by_day.values():
+            occurrences += _evaluate(connection, active, series, ends_of_day, evidence=evidence)
+    return sorted(occurrences, key=lambda fired: (fired.slot, fired.rule, str(fired.subject)))
 
 
-def improbable(connection: Connection, rules: Sequence[Rule], rule: Trend | Spike, end: datetime) -> set[str]:
-    """The nodes at which a predictor's figure is improbable at `end`, or of which too little is known to say so."""
-    (of_rule,) = asked_by(rule)
-    seen = Window(end - max(LOOK_BACK, (of_rule.width + SLOTS_AN_HOUR) * SLOT), end)
-    scenes = read_scenes(connection, read_counts(connection, seen), Window(end - SLOT, end), seen, asked_of(rules))
-    return {scene.grid.node for scene in scenes if stands_out(rule, scene, of_rule)}
-
-
-def asked_of(rules: Sequence[Rule]) -> set[Series]:
-    """What all of the rules judge, predictors and disabled ones included: they share baselines, learnt once a day."""
-    return {each for rule in rules for each in asked_by(rule)}
+def improbable(connection: Connection, rules: Sequence[Rule], rule: Bare, end: datetime) -> set[str]:
+    """The nodes at which a predictor's figure is improbable at `end`, or of which too little is known to tell."""
+    (series,) = rule.series()
+    seen = Window(end - max(READ_BACK, (series.width + SLOTS_AN_HOUR) * SLOT), end)
+    counts = read_counts(connection, seen)
+    observations = read_observations(connection, counts, Window(end - SLOT, end), seen, all_series(rules))
+    return {observation.grid.node for observation in observations if stands_out(rule, observation, series)}
 
 
 def _evaluate(
     connection: Connection,
     rules: Sequence[Detector],
-    asked: Collection[Series],
+    series: Collection[Series],
     ends: Sequence[datetime],
+    *,
     evidence: bool,
 ) -> Iterator[Occurrence]:
-    lasts = max(rule.for_ for rule in rules)
-    longest = max(width_of(rule) for rule in rules) * SLOT + lasts
-    seen = Window(ends[0] - max(LOOK_BACK + lasts, longest), ends[-1])
+    """`ends` of one day: they share baselines."""
+    max_duration = max(rule.for_ for rule in rules)
+    max_window = max(rule.width for rule in rules) * SLOT + max_duration
+    seen = Window(ends[0] - max(READ_BACK + max_duration, max_window), ends[-1])
     counts = read_counts(connection, seen)
-    of_texts = [rule for rule in rules if isinstance(rule, Threshold) and rule.where.has_words]
-    read_back = max(map(width_of, of_texts), default=0) * SLOT + lasts  # lines cost more than counts: no further
-    texts = find_texts(connection, of_texts, Window(ends[0] - read_back, ends[-1]))
-    scenes = read_scenes(connection, counts, Window(ends[0] - SLOT, ends[-1]), seen, asked)
+    conditions = text_conditions(rules)
+    max_text_width = max((rule.width for rule in rules if rule.name in conditions), default=0)
+    lines_since = ends[0] - max_text_width * SLOT - max_duration  # lines cost more than counts: no further
+    texts = find_texts(connection, conditions, Window(lines_since, ends[-1]))
+    observations = read_observations(connection, counts, Window(ends[0] - SLOT, ends[-1]), seen, series)
     labels = read_labels(connection)
-    firings: defaultdict[str, list[tuple[Firing, int]]] = defaultdict(list)
-    by_name = {rule.name: rule for rule in rules}
-    for scene in scenes:
-        scene = with_texts(connection, scene, texts)  # noqa: PLW2901
-        for rule, finding in judge(rules, scene, ends):
-            label = labels.get(finding.pattern or "")
+    fired: defaultdict[str, list[tuple[Firing, int]]] = defaultdict(list)
+    for counted in observations:
+        observation = _with_text_lines(connection, counted, texts)
+        for rule, hit in evaluate_node(rules, observation, ends):
+            label = labels.get(hit.pattern or "")
             if not (label and label.ignored):
-                firings[rule.name].append(
-                    (firing_of(rule, scene, finding, label.name if label else None), finding.width)
-                )
-    samples: dict[tuple[object, ...], Samples] = {}
-    for name, fired in firings.items():
-        rule = by_name[name]
-        if isinstance(rule, Silence) or not evidence:
-            yield from (occurrence(rule, firing) for firing, _ in fired)
-            continue
-        lines: Matches | Samples
+                firing = firing_of(rule, observation, hit, label.name if label else None)
+                fired[rule.name].append((firing, hit.width))
+    by_name = {rule.name: rule for rule in rules}
+    lines = _evidence(connection, counts, by_name, fired, texts) if evidence else {}
+    for name, firings in fired.items():
+        rows = lines.get(name)
+        for firing, width in firings:
+            ids = rows.newest(firing.subject, firing.end, width) if rows else ()
+            yield occurrence(by_name[name], firing, ids)
+
+
+def _evidence(
+    connection: Connection,
+    counts: Counts,
+    rules: Mapping[str, Detector],
+    fired: Mapping[str, Sequence[tuple[Firing, int]]],
+    texts: Mapping[str, Matches],
+) -> dict[str, Matches | Samples]:
+    """Rule → the rows behind its firings. Rules of the same levels share what is read."""
+    rows: dict[str, Matches | Samples] = {}
+    sharing: defaultdict[tuple[bool, frozenset[str]], list[str]] = defaultdict(list)
+    for name in fired:
+        rule = rules[name]
         if name in texts:
-            lines = texts[name]
-        else:  # rules of the same levels share what was read
-            key = _samples_of(rule)
-            if key not in samples:
-                alike = [each for other in firings if _samples_of(by_name[other]) == key for each in firings[other]]
-                samples[key] = _read_samples(connection, counts, rule, alike)
-            lines = samples[key]
-        for firing, width in fired:
-            yield occurrence(rule, firing, lines.newest(firing.subject, firing.end, width))
+            rows[name] = texts[name]
+        elif not rule.absence:
+            sharing[rule.per_pattern, frozenset(rule.lines.level or LEVELS)].append(name)
+    for (_, levels), names in sharing.items():
+        firings = [firing for name in names for firing in fired[name]]
+        samples = read_samples(
+            connection,
+            counts,
+            Window(min(f.end - SLOT * width for f, width in firings), max(f.end for f, _ in firings)),
+            nodes={firing.subject.node for firing, _ in firings if firing.subject.node},
+            levels=levels,
+            patterns={firing.subject.pattern for firing, _ in firings if firing.subject.pattern} or None,
+        )
+        rows |= dict.fromkeys(names, samples)
+    return rows
 
 
-def _samples_of(rule: Detector) -> tuple[object, ...]:
-    if isinstance(rule, Silence):
-        return ()
-    per_pattern = isinstance(rule, Repeated | New) or (isinstance(rule, Rate) and rule.rate.per == "pattern")
-    return per_pattern, frozenset(rule.where.level or LEVELS)
-
-
-def _read_samples(
-    connection: Connection, counts: Counts, rule: Detector, fired: Sequence[tuple[Firing, int]]
-) -> Samples:
-    levels = LEVELS if isinstance(rule, Silence) else rule.where.level or LEVELS
-    return read_samples(
-        connection,
-        counts,
-        Window(min(f.end - SLOT * width for f, width in fired), max(f.end for f, _ in fired)),
-        nodes={firing.subject.node for firing, _ in fired if firing.subject.node},
-        levels=levels,
-        patterns={firing.subject.pattern for firing, _ in fired if firing.subject.pattern} or None,
-    )
-
-
-def with_texts(connection: Connection, scene: Scene, texts: dict[str, Matches]) -> Scene:
-    """The scene with the lines that text rules found; with the templates of its past where there are any."""
+def _with_text_lines(connection: Connection, observation: Observation, texts: Mapping[str, Matches]) -> Observation:
+    """The observation with the lines that text rules match; if there are any, with its baseline's templates too."""
     rows = {}
     for name, matches in texts.items():
-        row = np.zeros(scene.grid.slots, np.int64)
-        for slot, lines in matches.counts.get(scene.grid.node, {}).items():
-            row[slot_number(slot) - scene.grid.first] += lines
+        row = np.zeros(observation.grid.slots, np.int64)
+        for slot, lines in matches.counts.get(observation.grid.node, {}).items():
+            row[slot_number(slot) - observation.grid.first] += lines
         rows[name] = row
-    some = any(row.any() for row in rows.values())
-    return replace(scene, texts=rows, past_templates=past_templates(connection, scene) if some else {})
+    matched = any(row.any() for row in rows.values())
+    templates = baseline_templates(connection, observation) if matched else {}
+    return replace(observation, text_lines=rows, baseline_templates=templates)
 
 
-def judge(rules: Collection[Detector], scene: Scene, ends: Sequence[datetime]) -> Iterator[tuple[Detector, Finding]]:
-    """What the rules find at these ends. A node that is silent has no other issue: what is missing looks like many."""
-    wanted = {slot_number(end) - 1 - scene.grid.first for end in ends}
-    silent = any(isinstance(rule, Silence) for rule in rules)
-    held = set(np.flatnonzero(scene.silent[0]).tolist()) if silent else set()
+def evaluate_node(
+    rules: Collection[Detector], observation: Observation, ends: Sequence[datetime]
+) -> Iterator[tuple[Detector, Hit]]:
+    """The hits of the rules at these ends. A silent node has no other issue: missing lines look like many problems."""
+    slots = {slot_number(end) - 1 - observation.grid.first for end in ends}
+    watched = any(rule.absence for rule in rules)
+    silent = set(np.flatnonzero(observation.silent[0]).tolist()) if watched else set()
     for rule in rules:
-        if not rule.is_about(scene.grid.node):
+        if not rule.is_about(observation.grid.node):
             continue
-        for finding in lasting(conditions(rule, scene), rule.for_ // SLOT):
-            if finding.slot in wanted and (isinstance(rule, Silence) or finding.slot not in held):
-                yield rule, finding
+        for hit in lasting(hits_of(rule, observation), rule.for_ // SLOT):
+            if hit.slot in slots and (rule.absence or hit.slot not in silent):
+                yield rule, hit
 
 
-def lasting(findings: Iterable[Finding], slots: int) -> Iterator[Finding]:
-    """Those whose condition has held for so many slots before as well, without a gap."""
-    runs: dict[str | None, tuple[int, int]] = {}  # pattern → slot of its last finding, how many in a row
-    for finding in findings:
-        last, run = runs.get(finding.pattern, (-2, 0))
-        run = run + 1 if finding.slot == last + 1 else 1
-        runs[finding.pattern] = finding.slot, run
+def lasting(hits: Iterable[Hit], slots: int) -> Iterator[Hit]:
+    """Those whose condition has also held in the `slots` slots before, without a gap."""
+    runs: dict[str | None, tuple[int, int]] = {}  # pattern → slot of its last hit, how many in a row
+    for hit in hits:
+        last, run = runs.get(hit.pattern, (-2, 0))
+        run = run + 1 if hit.slot == last + 1 else 1
+        runs[hit.pattern] = hit.slot, run
         if run > slots:
-            yield finding
+            yield hit

@@ -1,6 +1,6 @@
-"""What a rule found, before it is an occurrence; detectors and predictors alike.
+"""A rule fires: its figures and its occurrence, for detectors and predictors alike.
 
-Here: figures as texts show them, and the occurrence they make. Conditions: `evaluate.py`, `forecasting/predictors.py`.
+Here: figures as texts show them, and the occurrence they make. Conditions: `conditions/`, `forecasting/predictors.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fleexmon_pipeline.detection.observation import Finding, Scene
-from fleexmon_pipeline.detection.rule_model import Detector, Ratio, Repeated, Rule, Silence, Threshold
+from fleexmon_pipeline.detection.observation import Hit, Observation
+from fleexmon_pipeline.detection.rule_model import Detector, Rule
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.issues.runbooks import advice_for
 from fleexmon_pipeline.levels import LEVELS
@@ -31,15 +31,15 @@ class Firing:
     affected: int
     shown: Mapping[str, str]  # figures as the rule's texts name them
     metadata: Mapping[str, Any]  # the same for programs
-    severity: Severity | None = None  # where the figures say another than the rule
+    severity: Severity | None = None  # if the figures call for another than the rule's
 
 
 def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -> Occurrence:
-    """The row that a firing makes. What is about a pattern comes with the advice of the runbook that fits it best."""
+    """The row of a firing. If it is about a pattern, with the advice of the runbook that fits that pattern best."""
     recommendation = rule.fill(rule.recommendation, firing.shown) if rule.recommendation else None
     runbook = rule.runbook
-    if firing.subject.pattern and (found := advice_for(firing.shown.get("template", ""), rule.runbook)):
-        runbook, advice = found
+    if firing.subject.pattern and (fitting := advice_for(firing.shown.get("template", ""), rule.runbook)):
+        runbook, advice = fitting
         recommendation = f"{recommendation}\n\n{advice}" if recommendation else advice
     return Occurrence(
         rule=rule.name,
@@ -68,72 +68,52 @@ TOP_PATTERNS = 3
 NO_PATTERN = "no pattern yet"
 
 
-def firing_of(rule: Detector, scene: Scene, found: Finding, name: str | None = None) -> Firing:
-    """`name`: what people call its pattern."""
-    node, width = scene.grid.node, found.width * SLOT
-    end = slot_start(scene.grid.first + found.slot + 1)
-    subject = Subject(node, found.pattern)
-    figures: dict[str, Any] = {"count": found.count, "withinMinutes": whole_minutes(width)}
-    shown = {"node": node, "count": str(found.count), "within": duration(width)}
-    if found.expected is not None:
-        figures |= {"expected": round(found.expected, 2)}
-    shown |= {"expected": _few(found.expected or 0.0), "times": _times(found)}
-    if found.pattern is not None:
-        template = scene.templates.get(found.pattern, found.pattern)[:MAX_TEMPLATE_SHOWN]
-        figures |= {"pattern": found.pattern, "template": template}
-        shown |= {"pattern": found.pattern, "template": f"{name}: {template}" if name else template}
-    else:
-        top = _top_patterns(rule, scene, found)
-        if not isinstance(rule, Silence):
-            figures["topPatterns"] = top
+def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | None = None) -> Firing:
+    """`label`: what people call the pattern."""
+    node, width = observation.grid.node, hit.width * SLOT
+    end = slot_start(observation.grid.first + hit.slot + 1)
+    times = hit.count / max(hit.expected or 0.0, 0.1)
+    figures: dict[str, Any] = {"count": hit.count, "withinMinutes": whole_minutes(width)}
+    shown = {"node": node, "count": str(hit.count), "within": duration(width)}
+    if hit.expected is not None:
+        figures |= {"expected": round(hit.expected, 2)}
+    shown |= {"expected": _rounded(hit.expected or 0.0), "times": _rounded(times)}
+    if hit.pattern is not None:
+        template = observation.templates.get(hit.pattern, hit.pattern)[:MAX_TEMPLATE_SHOWN]
+        figures |= {"pattern": hit.pattern, "template": template}
+        shown |= {"pattern": hit.pattern, "template": f"{label}: {template}" if label else template}
+    elif not rule.absence:
+        top = _top_patterns(rule, observation, hit)
+        figures["topPatterns"] = top
         shown["top_pattern"] = top[0]["template"] if top else NO_PATTERN
-    limit = _threshold_of(rule)
-    if limit is not None:
-        figures["threshold"] = limit
-        shown["threshold"] = percent(limit) if isinstance(rule, Ratio) else str(limit)
-    if found.total is not None:
-        rate = found.count / found.total
-        figures = {"errors": found.count, "total": found.total, "rate": rate, **figures}
+    if rule.threshold is not None:
+        figures["threshold"] = rule.threshold
+        shown["threshold"] = rule.threshold_text()
+    measured = {"count": float(hit.count), "times": times}
+    if hit.total is not None:
+        rate = hit.count / hit.total
+        figures = {"errors": hit.count, "total": hit.total, "rate": rate, **figures}
         del figures["count"]
-        shown |= {"total": str(found.total), "rate": percent(rate)}
-    measured = {"count": float(found.count), "times": found.count / max(found.expected or 0.0, 0.1)}
-    if found.total:
-        measured["rate"] = found.count / found.total
-    return Firing(subject, end, found.count, shown, figures, rule.severity_of(measured))
+        shown |= {"total": str(hit.total), "rate": percent(rate)}
+        measured["rate"] = rate
+    return Firing(Subject(node, hit.pattern), end, hit.count, shown, figures, rule.severity_of(measured))
 
 
-def _threshold_of(rule: Detector) -> float | None:
-    match rule:
-        case Ratio():
-            return rule.ratio.more_than
-        case Repeated() | Threshold():
-            return rule.count.more_than
-        case _:
-            return None
+def _rounded(figure: float) -> str:
+    return f"{figure:.0f}" if figure >= 10 else f"{figure:.1f}"
 
 
-def _few(lines: float) -> str:
-    return f"{lines:.0f}" if lines >= 10 else f"{lines:.1f}"
-
-
-def _times(found: Finding) -> str:
-    times = found.count / max(found.expected or 0.0, 0.1)
-    return f"{times:.0f}" if times >= 10 else f"{times:.1f}"
-
-
-def _top_patterns(rule: Detector, scene: Scene, found: Finding) -> list[dict[str, Any]]:
-    """The node's loudest patterns that the rule is about. A text that a mask hides in the template finds none; what
-    fired is not affected, it was counted on the lines."""
-    if isinstance(rule, Silence):
-        return []
-    loudest = {
+def _top_patterns(rule: Detector, observation: Observation, hit: Hit) -> list[dict[str, Any]]:
+    """The loudest of the node's patterns that the rule counts. If a mask hides the rule's text in a template, that
+    pattern is left out; whether the rule fires is not affected, lines were counted for that."""
+    window = slice(max(hit.slot + 1 - hit.width, 0), hit.slot + 1)
+    counts = {
         pattern: int(count)
-        for pattern, row in scene.grid.patterns(rule.where.level or LEVELS).items()
-        if (count := row[max(found.slot + 1 - found.width, 0) : found.slot + 1].sum())
-        and rule.where.has_text(scene.templates[pattern])
+        for pattern, row in observation.grid.patterns(rule.lines.level or LEVELS).items()
+        if (count := row[window].sum()) and rule.lines.has_text(observation.templates[pattern])
     }
-    ranked = sorted(loudest.items(), key=lambda item: (-item[1], item[0]))[:TOP_PATTERNS]
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:TOP_PATTERNS]
     return [
-        {"pattern": pattern, "template": scene.templates[pattern][:MAX_TEMPLATE_SHOWN], "count": count}
+        {"pattern": pattern, "template": observation.templates[pattern][:MAX_TEMPLATE_SHOWN], "count": count}
         for pattern, count in ranked
     ]

@@ -1,6 +1,7 @@
-"""How often each rule fires on one's own history, and which are too loud to be believed.
+"""How often each rule fires on the stored history, and which rules are noisy.
 
-Here: reading and judging. What is shown of it: `checks.py`; trying another threshold: `replays/rules.py`.
+Here: reading the rates, and their limits. What a check shows: `assets/checks.py`; trying another threshold:
+`replays/rules.py`.
 """
 
 from __future__ import annotations
@@ -15,41 +16,41 @@ from fleexmon_pipeline.window import DAY
 
 _SQL = statements("rates")
 HISTORY = 7 * DAY
-TOO_MANY = 3.0  # issues a node and day of one rule: people stop to read them
-LEAST_KNOWN = DAY  # of less, the first hours of a new node would be all there is
-FEW_VERDICTS = 3  # called noise before a rule is named for it
+MAX_ISSUES_PER_NODE_DAY = 3.0  # of one rule: above it, people stop reading
+MIN_COVERED = DAY  # with less, the rates would be those of a node's first hours
+MIN_NOISE_VERDICTS = 3  # before a rule is reported for them
 
 
 @dataclass(frozen=True)
 class Rate:
-    """One rule on the last seven days."""
+    """One rule over the last seven days."""
 
     rule: str
-    shadow: bool  # `issues` are then subjects that it fired for
+    shadow: bool  # if so, `issues` counts the subjects that it fired for
     slots: int
     issues: int  # that began
-    noise: int  # of them, that people called so
+    noise: int  # of them, by the verdicts of people
     a_day: float
 
     def problem(self, nodes: int) -> str | None:
-        if self.a_day > TOO_MANY * max(nodes, 1):
-            return f"{self.a_day:.1f} issues a day of {nodes} nodes: nobody reads so many"
-        if self.noise >= FEW_VERDICTS and self.noise * 2 >= self.issues:
-            return f"{self.noise} of its {self.issues} issues were called noise"
+        if self.a_day > MAX_ISSUES_PER_NODE_DAY * max(nodes, 1):
+            return f"{self.a_day:.1f} issues a day on {nodes} nodes: too many to read"
+        if self.noise >= MIN_NOISE_VERDICTS and self.noise * 2 >= self.issues:
+            return f"{self.noise} of its {self.issues} issues were marked as noise"
         return None
 
 
 @dataclass(frozen=True)
 class Rates:
-    days: float  # known of the last seven
+    days: float  # covered, of the last seven
     nodes: int
-    rules: list[Rate]  # every rule given, and those that fired; the loudest first
+    rules: list[Rate]  # all given rules and all that fired; the noisiest first
 
     def problems(self) -> list[tuple[str, str]]:
-        """Rule and what is wrong with it; [] while less than a day is known."""
-        if self.days * DAY < LEAST_KNOWN:
+        """Rule and problem; [] while less than a day is covered."""
+        if self.days * DAY < MIN_COVERED:
             return []
-        return [(rate.rule, told) for rate in self.rules if (told := rate.problem(self.nodes))]
+        return [(rate.rule, problem) for rate in self.rules if (problem := rate.problem(self.nodes))]
 
     def sentence(self) -> str:
         issues = sum(rate.issues for rate in self.rules if not rate.shadow)
@@ -58,15 +59,15 @@ class Rates:
 
 
 def firing_rates(connection: Connection, rules: Collection[str], *, until: datetime) -> Rates:
-    """Of the seven days up to `until` (event time, UTC). A rule of `rules` that never fired has zeros."""
-    where = {"since": until - HISTORY, "until": until}
-    known = connection.execute(_SQL["since"], where).fetchone()
-    if known is None or known["since"] is None:
+    """Over the seven days up to `until` (event time, UTC). A rule of `rules` that never fired has zeros."""
+    bounds = {"since": until - HISTORY, "until": until}
+    covered = connection.execute(_SQL["since"], bounds).fetchone()
+    if covered is None or covered["since"] is None:
         return Rates(0.0, 0, [])
-    days = (known["until"] - known["since"]) / DAY
-    found = [
+    days = (covered["until"] - covered["since"]) / DAY
+    fired = [
         Rate(row["rule"], row["shadow"], row["slots"], row["issues"], row["noise"], row["issues"] / days)
-        for row in connection.execute(_SQL["rates"], where)
+        for row in connection.execute(_SQL["rates"], bounds)
     ]
-    silent = sorted(set(rules) - {rate.rule for rate in found})
-    return Rates(days, known["nodes"], [*found, *(Rate(rule, False, 0, 0, 0, 0.0) for rule in silent)])
+    silent = sorted(set(rules) - {rate.rule for rate in fired})
+    return Rates(days, covered["nodes"], [*fired, *(Rate(rule, False, 0, 0, 0, 0.0) for rule in silent)])

@@ -1,6 +1,6 @@
-"""What was seen of an hour when it was judged, and which later hours looked back into it.
+"""What an hour held when it was evaluated, and which later hours looked back into it.
 
-Here: writing it down. Who judges the hours again: `catch_up.py`.
+Here: storing that. What evaluates hours again: `catch_up.py`.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.observe import LOOK_BACK, SQL
+from fleexmon_pipeline.detection.observe import READ_BACK, SQL
 from fleexmon_pipeline.window import Window
 
 
 def note_seen(connection: Connection, hour: Window) -> list[datetime]:
-    """Write down what the hour is judged by. Returns the later hours, judged before, that looked back into it when it
-    was different: they are to be judged again."""
+    """Store a hash of what the hour holds. Returns the later hours that were evaluated with an earlier state of it and
+    must be evaluated again."""
     bounds = {"since": hour.since, "until": hour.until}
     row = connection.execute(SQL["look_at_hour"], bounds).fetchone()
     changed = connection.execute(
@@ -22,5 +22,5 @@ def note_seen(connection: Connection, hour: Window) -> list[datetime]:
     ).fetchone()
     if changed is None:
         return []
-    reach = {"since": hour.until, "until": hour.until + LOOK_BACK}
-    return [each["hour"] for each in connection.execute(SQL["seen_hours"], reach)]
+    reach = {"since": hour.until, "until": hour.until + READ_BACK}
+    return [row["hour"] for row in connection.execute(SQL["seen_hours"], reach)]

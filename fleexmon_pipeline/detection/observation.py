@@ -1,7 +1,7 @@
-"""What rules may know of one node in some slots, and what they find there.
+"""What rules may know of one node over a window, and where their conditions hold.
 
-Here: the values, and what of them is worked out once for all rules. What fills them: `observe.py`; conditions:
-`detection/conditions/rates.py` and `detection/conditions/thresholds.py`.
+Here: the values, and what is computed from them once for all rules. What fills them: `observe.py`; conditions:
+`detection/conditions/`.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SlotGrid, joined
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
-LEAST_QUIET = 5.0  # -log10 of the chance that a node is silent by chance
-MORE_QUIET = 1.3  # times the longest usual silence
+MIN_QUIETNESS = 5.0  # -log10 of the chance that a node has no lines by chance
+MIN_QUIETNESS_RATIO = 1.3  # times that of the longest usual silence
 
 
 @dataclass(frozen=True)
-class Finding:
+class Hit:
     """A condition holds at the end of a slot of the grid."""
 
     slot: int  # index in the grid
     pattern: str | None
     count: int
-    expected: float | None  # where a baseline said so
+    expected: float | None  # None without a baseline
     width: int  # slots of the window
     total: int | None = None
 
 
 @dataclass
-class Scene:
-    """All that rules may know of one node in some slots."""
+class Observation:
+    """All that rules may know of one node over a window."""
 
     grid: SlotGrid
     baseline: Baseline | None  # None: nothing is known of its past yet
-    since: int | None  # number of the first slot in which it ever answered
+    since: int | None  # number of the first slot in which it ever responded
     templates: Mapping[str, str]
     first_seen: Mapping[str, int]  # pattern → number of the slot in which it first came, at any node
-    texts: Mapping[str, Ints] = field(default_factory=dict)  # rule → its lines by slot
-    past_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
-    before: SlotGrid | None = None  # up to the grid, from before a silence that is older than it, or as old
-    unlearnt: int = 0  # number of the slot from which on a silence has left what is usual as it was
-    _judged: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
+    text_lines: Mapping[str, Ints] = field(default_factory=dict)  # rule → lines with its texts, by slot
+    baseline_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
+    before: SlotGrid | None = None  # the slots before the grid, if a silence began there or at its start
+    absorbed_before: int = 0  # number of the first slot too recent for its silence to have skewed the baseline
+    _surprises: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def expectation(self) -> Expectation | None:
@@ -60,31 +60,36 @@ class Scene:
         ends = self.grid.first + np.arange(self.grid.slots) + 1
         return np.asarray(ends - self.since >= days * SLOTS_A_DAY)
 
-    def judged(self, asked: Series) -> dict[str | None, Floats]:
-        """The surprise of a series; worked out once for all rules that ask for it."""
-        if asked.name not in self._judged and self.baseline and self.expectation:
-            self._judged[asked.name] = dict(series_surprises(self.baseline, self.expectation, self.grid, asked))
-        return self._judged.get(asked.name, {})
+    def surprises(self, series: Series) -> dict[str | None, Floats]:
+        """Pattern (None: the node) → its surprise by slot; computed once for all rules with this series."""
+        if series.name not in self._surprises and self.baseline and self.expectation:
+            self._surprises[series.name] = dict(series_surprises(self.baseline, self.expectation, self.grid, series))
+        return self._surprises.get(series.name, {})
 
     @cached_property
     def silent(self) -> tuple[Flags, Floats]:
-        """At the end of which slots the node is silent that should speak; empty slots so far."""
+        """At the end of which slots the node is silent and should not be; and how many empty slots it has been."""
         grid = joined(self.before, self.grid) if self.before else self.grid
-        base = None if self.baseline is None else _unmasked(self.baseline, grid)
-        least = max(LEAST_QUIET, MORE_QUIET * self.baseline.quiet) if self.baseline else LEAST_QUIET
-        quiet, run = (found[-self.grid.slots :] for found in (quietness(grid, base, self.unlearnt), _runs(grid)))
-        return np.asarray((quiet >= least) & (run >= 2) & self.grid.empty & self.grid.known), run
+        base = None if self.baseline is None else _base_lines(self.baseline, grid)
+        min_quietness = MIN_QUIETNESS
+        if self.baseline:
+            min_quietness = max(min_quietness, MIN_QUIETNESS_RATIO * self.baseline.quiet)
+        quiet = quietness(grid, base, self.absorbed_before)[-self.grid.slots :]
+        empty_slots = _empty_slots(grid)[-self.grid.slots :]
+        silent = (quiet >= min_quietness) & (empty_slots >= 2) & self.grid.empty & self.grid.known
+        return np.asarray(silent), empty_slots
 
 
-def _unmasked(baseline: Baseline, grid: SlotGrid) -> Floats:
-    """Lines a slot by time of day, whether the slot is known or not."""
+def _base_lines(baseline: Baseline, grid: SlotGrid) -> Floats:
+    """Expected lines of a slot by time of day, whether the slot is known or not."""
     known = np.ones(grid.slots, bool)
     return Expectation(baseline, SlotGrid(grid.node, grid.first, known, grid.empty, [], grid.counts[:0])).base
 
 
-def _runs(grid: SlotGrid) -> Floats:
-    found, run = np.zeros(grid.slots), 0
+def _empty_slots(grid: SlotGrid) -> Floats:
+    """At each slot, how many empty slots in a row end with it; unknown slots neither count nor end a row."""
+    lengths, length = np.zeros(grid.slots), 0
     for slot in range(grid.slots):
-        run = run + 1 if grid.empty[slot] else run if not grid.known[slot] else 0
-        found[slot] = run
-    return found
+        length = length + 1 if grid.empty[slot] else length if not grid.known[slot] else 0
+        lengths[slot] = length
+    return lengths

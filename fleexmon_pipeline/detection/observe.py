@@ -1,7 +1,7 @@
-"""What rules may know beside the counts of the hour: coverage, first sightings, and what is usual for each node.
+"""What rules may know besides the counts: coverage, first sightings, and the baseline of each node.
 
-Here: reading it, and what was seen of an hour. What is usual: `baselines/store.py`; how it is judged:
-`detection/conditions/rates.py`.
+Here: reading it, for the observation of each node. Baselines: `baselines/store.py`; conditions:
+`detection/conditions/`.
 """
 
 from __future__ import annotations
@@ -18,70 +18,70 @@ from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, group_of
 from fleexmon_pipeline.baselines.store import day_of, read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.observation import Scene
+from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.numerics import Flags
 from fleexmon_pipeline.patterns.read_counts import Counts
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, slot_number, slot_start
 
 SQL = statements("history")
-LOOK_BACK = 5 * HOUR  # the longest window, 3 h, and the load of the hour before it
-STAGES = (  # what the built-in rules wait for, days
-    ("new patterns are told from 1 day on", 1),
-    ("unusual rates from 3 days on", 3),
-    ("thresholds are bare up to 7 days", 7),
+READ_BACK = 5 * HOUR  # before the slots that are evaluated: the longest window, 3 h, and the load of the hour before it
+LEARNING_STAGES = (  # what the built-in rules wait for, days
+    ("new patterns are reported after 1 day", 1),
+    ("unusual rates after 3 days", 3),
+    ("thresholds are bare for 7 days", 7),
 )
-LONGEST_SILENCE = 30 * DAY
+MAX_SILENCE = 30 * DAY
 
 
-def read_scenes(
-    connection: Connection, counts: Counts, window: Window, seen: Window, asked: Collection[Series]
-) -> list[Scene]:
-    """All nodes that spoke or were asked in `seen`, by name. `window`, the slots that are judged, has one `day_of`."""
+def read_observations(
+    connection: Connection, counts: Counts, window: Window, seen: Window, series: Collection[Series]
+) -> list[Observation]:
+    """All nodes that were polled or have lines in `seen`, by name. `window`: the slots to evaluate, of one `day_of`."""
     first, slots = slot_number(seen.since), seen.length // SLOT
     known, empty = _coverage(connection, seen)
     nodes = sorted(set(counts.rows) | set(known))
-    baselines = read_baselines(connection, nodes, day_of(window.since), asked)
+    baselines = read_baselines(connection, nodes, day_of(window.since), series)
     since = {row["node"]: row["slot"] for row in connection.execute(SQL["known_since"], {"nodes": nodes})}
     grids: dict[str, SlotGrid] = {}
     for node in nodes:
         rows = counts.rows.get(node, [])
-        spoken = np.zeros(slots, bool)
-        spoken[[row.slot - first for row in rows]] = True
-        answered = known.get(node, np.zeros(slots, bool)) | spoken
-        nothing = empty.get(node, np.zeros(slots, bool)) & ~spoken
-        grids[node] = grid(node, first, slots, rows, answered, nothing)
+        has_lines = np.zeros(slots, bool)
+        has_lines[[row.slot - first for row in rows]] = True
+        of_known = known.get(node, np.zeros(slots, bool)) | has_lines
+        of_empty = empty.get(node, np.zeros(slots, bool)) & ~has_lines
+        grids[node] = grid(node, first, slots, rows, of_known, of_empty)
     first_seen = _ancestry(connection, counts, grids, baselines, window)
     return [
-        Scene(
+        Observation(
             grids[node],
             baselines.get(node),
             slot_number(since[node]) if since.get(node) else None,
             counts.templates,
             first_seen,
             before=_before(connection, grids[node]),
-            unlearnt=_unlearnt(baselines.get(node), day_of(window.since)),
+            absorbed_before=_absorbed_before(baselines.get(node), day_of(window.since)),
         )
         for node in nodes
     ]
 
 
 def still_learning(connection: Connection, hour: Window) -> str:
-    """Which nodes asked in this hour are too young for what their rules need, in words; empty where all is known."""
+    """Which nodes polled in this hour are too new for some rules, in words; empty if there are none."""
     where = {"since": hour.since, "until": hour.until}
     nodes = sorted({row["node"] for row in connection.execute(SQL["coverage"], where)})
-    told = []
+    sentences = []
     for row in connection.execute(SQL["known_since"], {"nodes": nodes}):
         days = (hour.until - row["slot"]) / DAY if row["slot"] else 0.0
         if days < 7:
             since = f"for {days:.1f} days" if row["slot"] else "not at all"
-            waits = [what for what, least in STAGES if days < least]
-            told.append(f"{row['node']} is known {since}: {'; '.join(waits)}")
-    return "\n".join(told)
+            waits = [stage for stage, min_days in LEARNING_STAGES if days < min_days]
+            sentences.append(f"{row['node']} is known {since}: {'; '.join(waits)}")
+    return "\n".join(sentences)
 
 
-def past_templates(connection: Connection, scene: Scene) -> dict[str, str]:
-    """Templates of the patterns that a scene's baseline knows."""
-    ids = list(scene.baseline.patterns) if scene.baseline else []
+def baseline_templates(connection: Connection, observation: Observation) -> dict[str, str]:
+    """Templates of the patterns that an observation's baseline knows."""
+    ids = list(observation.baseline.patterns) if observation.baseline else []
     return {row["id"]: row["template"] for row in connection.execute(SQL["templates"], {"ids": ids})}
 
 
@@ -97,15 +97,15 @@ def _coverage(connection: Connection, window: Window) -> tuple[dict[str, Flags],
 
 
 def _before(connection: Connection, now: SlotGrid) -> SlotGrid | None:
-    """What a silence is measured by that begins in the first 3 hours of the grid, or has begun before: the slots from 3
-    hours before it on. So a slot is judged alike in whatever window it is read."""
-    silent = now.empty[int(np.argmax(now.known))]  # when the grid begins
+    """The slots before the grid, if a silence begins in its first 3 hours or has begun earlier: a silence is measured
+    against the 3 hours before it. So a slot is evaluated alike in whatever window it is read."""
+    silent = now.empty[int(np.argmax(now.known))]  # at the grid's start
     if not (silent or now.empty[:STEADY_SLOTS].any()):
         return None
     since = now.first - STEADY_SLOTS
     if silent:
         before = slot_start(now.first)
-        where = {"node": now.node, "before": before, "since": before - LONGEST_SILENCE}
+        where = {"node": now.node, "before": before, "since": before - MAX_SILENCE}
         row = connection.execute(SQL["last_spoke"], where).fetchone()
         since = min(since, slot_number(row["slot"]) + 1 - STEADY_SLOTS) if row else since
     where = {"node": now.node, "since": slot_start(since), "until": slot_start(now.first)}
@@ -117,8 +117,9 @@ def _before(connection: Connection, now: SlotGrid) -> SlotGrid | None:
     return SlotGrid(now.node, since, known, empty, [("", "")], lines)
 
 
-def _unlearnt(baseline: Baseline | None, day: datetime) -> int:
-    """A silence that takes a fifth of the days that a baseline was learnt from has made silence usual."""
+def _absorbed_before(baseline: Baseline | None, day: datetime) -> int:
+    """Number of the first slot too recent for its silence to have skewed the baseline: a silence over a fifth of the
+    days that a baseline was learnt from has made silence normal."""
     return slot_number(day - baseline.days / 5 * DAY) if baseline else 0
 
 
@@ -129,39 +130,40 @@ def _ancestry(
     baselines: dict[str, Baseline],
     window: Window,
 ) -> dict[str, int]:
-    """When each warning or error that no baseline knows first came, at any node, or what had merged into it before.
+    """Pattern → slot of its first line at any node, or of a pattern merged into it earlier, for the warnings and errors
+    that no baseline knows.
 
-    A merge counts from its slot on: what merges into a pattern after it came does not make it old in hindsight, and the
-    order in which hours are judged cannot matter. What a baseline knows of merged patterns holds for what they became.
+    A merge counts from its slot on: a later merge does not make a pattern old in hindsight, so the order in which hours
+    are evaluated cannot matter. What a baseline knows of merged patterns is added to what they have become.
     """
-    sparse = {pattern for each in grids.values() for pattern, level in each.keys if group_of(level) != "rest"}
+    sparse = {pattern for of_node in grids.values() for pattern, level in of_node.keys if group_of(level) != "rest"}
     known = {pattern for baseline in baselines.values() for pattern in baseline.patterns}
     roots = sorted(sparse - known)
     merged: defaultdict[str, list[tuple[str, datetime | None]]] = defaultdict(list)
     for row in connection.execute(SQL["members"], {"roots": roots}):
         merged[row["root"]].append((row["id"], row["since"]))
-    own = {id_ for root in roots for id_ in (root, *counts.members.get(root, ()), *(each for each, _ in merged[root]))}
+    ids = {id_ for root in roots for id_ in (root, *counts.members.get(root, ()), *(id_ for id_, _ in merged[root]))}
     came = {
         row["id"]: slot_number(row["slot"])
-        for row in connection.execute(SQL["first_slots"], {"ids": sorted(own)})
+        for row in connection.execute(SQL["first_slots"], {"ids": sorted(ids)})
         if row["slot"] is not None
     }
-    found: dict[str, int] = {}
+    first_seen: dict[str, int] = {}
     for root in roots:
         firsts = [came[id_] for id_ in {root, *counts.members.get(root, ())} if id_ in came]
         if not firsts:
             continue
         first = min(firsts)
-        old = [
+        earlier = [
             came[id_] for id_, since in merged[root] if id_ in came and (since is None or slot_number(since) <= first)
         ]
-        found[root] = min([first, *old])
+        first_seen[root] = min([first, *earlier])
         for node, baseline in baselines.items():
-            pasts = [
+            of_merged = [
                 baseline.patterns[id_]
                 for id_, since in merged[root]
                 if id_ in baseline.patterns and (since is None or since < window.until)
             ]
-            if pasts:
-                baselines[node].patterns[root] = max(pasts, key=lambda past: past.lines)
-    return found
+            if of_merged:
+                baselines[node].patterns[root] = max(of_merged, key=lambda of_pattern: of_pattern.lines)
+    return first_seen

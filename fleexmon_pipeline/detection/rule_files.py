@@ -1,6 +1,6 @@
-"""Rules from YAML files: one file each, refused one by one with file, line and reason.
+"""Rules from YAML files, one file each. A file that is refused is reported with line and reason; the others load.
 
-Here: reading, the line of every key, duplicate names, samples. What a rule may say: `rule_model.py`.
+Here: reading, the line of every key, duplicate names, samples. What may stand in a rule: `rule_model.py`.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from fleexmon_pipeline.detection.rule_model import KINDS, Backlog, Divergence, Forecast, Ratio, Rule, Silence, Spike
+from fleexmon_pipeline.detection.rule_model import KINDS, Forecast, Ratio, Rule
 from fleexmon_pipeline.errors import FleexmonError
 
 BUILT_IN: Traversable = files("fleexmon_pipeline") / "rules"
-LARGEST_FILE = 100_000  # bytes; ours have 1,000, and a directory given by mistake may hold anything
+MAX_FILE_BYTES = 100_000  # ours have 1,000, and a directory given by mistake may hold anything
 
 _Path = tuple[str, ...]
 _Lines = dict[_Path, int]
 
-# What pydantic says of Python types, in the words of who writes YAML.
-_REASONS = {"tuple_type": "a list is expected: [first, second]", "model_type": "key: value pairs are expected"}
+# Pydantic's messages about Python types, reworded for authors of YAML.
+_REASONS = {"tuple_type": "must be a list: [first, second]", "model_type": "must be a mapping of keys to values"}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a file, or a part of it, is not used. `line` counts from 1; None where it is about the whole file."""
+    """Why a file or a part of it is not used. `line` counts from 1; None if it is about the whole file."""
 
     file: str
     line: int | None
@@ -41,73 +41,71 @@ class Problem:
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules that can be used, by file name, and why others cannot."""
+    """The rules that can be used, by file name, and why the others cannot."""
 
     rules: tuple[Rule, ...]
     problems: tuple[Problem, ...]
 
 
 def all_rules(own: Path | None) -> Rules:
-    """The built-in rules and one's own, which wins where names are the same. One that is refused overrides none."""
+    """The built-in rules and the user's own. An own rule replaces a built-in one of its name, unless it is refused."""
     built_in = load_rules()
     if own is None:
         return built_in
-    mine = load_rules(own)
-    told = tuple(Problem(str(own / each.file), each.line, each.reason) for each in mine.problems)
-    by_name = {rule.name: rule for rule in (*built_in.rules, *mine.rules)}
-    return Rules(tuple(by_name.values()), built_in.problems + told)
+    own_rules = load_rules(own)
+    problems = tuple(Problem(str(own / problem.file), problem.line, problem.reason) for problem in own_rules.problems)
+    by_name = {rule.name: rule for rule in (*built_in.rules, *own_rules.rules)}
+    return Rules(tuple(by_name.values()), built_in.problems + problems)
 
 
 def load_rules(directory: Traversable | Path = BUILT_IN) -> Rules:
-    """Every *.yaml of the directory. A rule with a mistake, a wrong sample or another's name is a problem and left out;
-    the others load. Disabled rules are among them: evaluation skips them."""
+    """Every *.yaml of the directory. A rule with a mistake, a failing sample or a duplicate name becomes a problem; the
+    others load. Disabled rules are included: evaluation skips them."""
     problems: list[Problem] = []
     if not directory.is_dir():
         return Rules((), (Problem(str(directory), None, "is not a directory"),))
-    found: dict[str, Rule] = {}
+    rules: dict[str, Rule] = {}
     owners: dict[str, tuple[str, _Lines]] = {}
     for file in sorted(directory.iterdir(), key=lambda file: file.name):
         if not file.name.endswith((".yaml", ".yml")):
             continue
         rule, lines, mistakes = _load(file)
-        if rule is not None and rule.name in found:
-            reason = f"{owners[rule.name][0]} has a rule named {rule.name} already"
+        if rule is not None and rule.name in rules:
+            reason = f"{owners[rule.name][0]} already has a rule named {rule.name}"
             mistakes = [Problem(file.name, lines.get(("name",)), reason)]
         problems += mistakes
         if rule is not None and not mistakes:
-            found[rule.name], owners[rule.name] = rule, (file.name, lines)
-    known = found if directory is BUILT_IN else {rule.name: rule for rule in load_rules().rules} | found
-    for rule in [rule for rule in found.values() if _is_astray(rule, known)]:
+            rules[rule.name], owners[rule.name] = rule, (file.name, lines)
+    by_name = rules if directory is BUILT_IN else {rule.name: rule for rule in load_rules().rules} | rules
+    for rule in [rule for rule in rules.values() if _lacks_its_ratio(rule, by_name)]:
         file_name, lines = owners[rule.name]
-        reason = "forecast.rule: there is no rule of this name and of kind ratio, whose threshold could be crossed"
+        reason = "forecast.rule: no rule of kind ratio has this name; a forecast needs one for its threshold"
         problems.append(Problem(file_name, lines.get(("forecast", "rule")), reason))
-        del found[rule.name]
-    return Rules(tuple(found.values()), tuple(problems))
+        del rules[rule.name]
+    return Rules(tuple(rules.values()), tuple(problems))
 
 
-def _is_astray(rule: Rule, known: Mapping[str, Rule]) -> bool:
-    """A forecast needs another rule, which may be in another file, or a built-in one."""
-    return isinstance(rule, Forecast) and rule.enabled and not isinstance(known.get(rule.forecast.rule), Ratio)
+def _lacks_its_ratio(rule: Rule, by_name: Mapping[str, Rule]) -> bool:
+    """A forecast needs a ratio rule, which may be in another file or a built-in one."""
+    return isinstance(rule, Forecast) and rule.enabled and not isinstance(by_name.get(rule.forecast.rule), Ratio)
 
 
 def check_samples(rule: Rule) -> list[tuple[int, str]]:
-    """Samples that the rule's `where` judges otherwise than they say: index and reason. [] when all is well.
+    """Samples on which the rule's `where` and `fires` disagree: index and reason. [] if there are none.
 
-    A sample is about which lines count, not about how many it takes.
+    A sample tests which lines count, not how many are needed.
     """
-    if isinstance(rule, Spike | Backlog | Silence | Divergence | Forecast):
-        return []
     failures = []
     for index, sample in enumerate(rule.samples):
-        fires = rule.where.has_level(sample.level) and rule.where.has_text(sample.message)
+        fires = rule.lines.has_level(sample.level) and rule.lines.has_text(sample.message)
         if fires != sample.fires:
-            said = "must match and does not" if sample.fires else "must not match and does"
-            failures.append((index, f"sample {index + 1} {said}: {sample.level} {sample.message[:100]!r}"))
+            verdict = "must match and does not" if sample.fires else "must not match and does"
+            failures.append((index, f"sample {index + 1} {verdict}: {sample.level} {sample.message[:100]!r}"))
     return failures
 
 
 def report(rules: Rules) -> str:
-    """What `rules test` prints: a line a rule, then the problems."""
+    """The output of `rules test`: one line per rule, then the problems."""
     lines = []
     for rule in rules.rules:
         state = f"samples: {len(rule.samples)}" if rule.enabled else "disabled"
@@ -123,7 +121,7 @@ class _RefusedError(FleexmonError):
 
 
 def _load(file: Traversable) -> tuple[Rule | None, _Lines, list[Problem]]:
-    """The rule, if there is one; the lines of its keys; what is wrong with it."""
+    """The rule, if there is one; the lines of its keys; its problems."""
     try:
         data, lines = _parse(_read(file))
         model = _model_of(data, lines)
@@ -141,8 +139,8 @@ def _model_of(data: dict[str, object], lines: _Lines) -> type[Rule]:
     kind = data.get("kind")
     if isinstance(kind, str) and kind in KINDS:
         return KINDS[kind]
-    what = f'kind "{kind}" is not known' if "kind" in data else '"kind" is missing'
-    raise _RefusedError(f"{what}; known are {', '.join(KINDS)}", lines.get(("kind",), 1))
+    what = f'kind "{kind}" is unknown' if "kind" in data else '"kind" is missing'
+    raise _RefusedError(f"{what}; use one of {', '.join(KINDS)}", lines.get(("kind",), 1))
 
 
 def _read(file: Traversable) -> bytes:
@@ -150,8 +148,8 @@ def _read(file: Traversable) -> bytes:
         content = file.read_bytes()
     except OSError as error:
         raise _RefusedError(error.strerror or "cannot be read") from None
-    if len(content) > LARGEST_FILE:
-        raise _RefusedError(f"has {len(content):,} bytes, which no rule has")
+    if len(content) > MAX_FILE_BYTES:
+        raise _RefusedError(f"has {len(content):,} bytes; a rule may have {MAX_FILE_BYTES:,}")
     return content
 
 
@@ -168,29 +166,29 @@ def _parse(content: bytes) -> tuple[dict[str, object], _Lines]:
         raise _RefusedError("is not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        reason = f"is not usable YAML: {error.problem or error.context}"
+        reason = f"is not valid YAML: {error.problem or error.context}"
         raise _RefusedError(reason, mark.line + 1 if mark else None) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _RefusedError(f"is not usable YAML: {' '.join(str(error).split())[:200]}") from None
+        raise _RefusedError(f"is not valid YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(data, dict):
-        raise _RefusedError("a rule is a mapping: name, kind, ...", 1)
+        raise _RefusedError("a rule is a mapping of keys to values: name, kind, …", 1)
     return data, lines
 
 
 def _lines_of(node: yaml.Node, path: _Path = (), seen: set[int] | None = None) -> Iterable[tuple[_Path, int]]:
-    """The line of every key and list item. Refuses a key given twice, of which YAML would silently take the last, and
-    aliases, with which a few lines can stand for gigabytes."""
+    """The line of every key and list item. Refuses duplicate keys, of which YAML would silently take the last, and
+    aliases, which can expand a few lines to gigabytes."""
     seen = set() if seen is None else seen
     if id(node) in seen:
-        raise yaml.MarkedYAMLError(problem="aliases (*name) are not used in rules", problem_mark=node.start_mark)
+        raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed in rules", problem_mark=node.start_mark)
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         keys: set[str] = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a key is a plain word", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem="a key must be a plain word", problem_mark=key.start_mark)
             if key.value in keys:
-                raise yaml.MarkedYAMLError(problem=f'"{key.value}" is given twice', problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f'"{key.value}" appears twice', problem_mark=key.start_mark)
             keys.add(key.value)
             yield (*path, key.value), key.start_mark.line + 1
             yield from _lines_of(value, (*path, key.value), seen)
@@ -204,7 +202,7 @@ def _problems(file: str, lines: _Lines, error: ValidationError) -> list[Problem]
     problems = []
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         path = tuple(str(part) for part in detail["loc"])
-        known = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in lines), ())
+        nearest = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in lines), ())
         name = ".".join(path) or "rule"
         match detail["type"]:
             case "extra_forbidden":
@@ -213,5 +211,5 @@ def _problems(file: str, lines: _Lines, error: ValidationError) -> list[Problem]
                 reason = f'"{name}" is missing'
             case other:
                 reason = f"{name}: {_REASONS.get(other) or detail['msg'].removeprefix('Value error, ')}"
-        problems.append(Problem(file, lines.get(known, 1), reason))
+        problems.append(Problem(file, lines.get(nearest, 1), reason))
     return sorted(problems, key=lambda problem: problem.line or 0)

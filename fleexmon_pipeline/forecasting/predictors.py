@@ -46,7 +46,7 @@ def predict(connection: Connection, rules: Sequence[Rule], hour: Window, *, now_
         return []
     if hour.length != HOUR:
         raise ValueError(f"predictions look at one hour, not at {hour}")
-    since = hour.since - HOUR * max(_hours_before(rule) for rule in active)
+    since = hour.since - HOUR * max(rule.hours_before for rule in active)
     series = hourly_series(connection, Window(since, end))
     occurrences: list[Occurrence] = []
     for rule in active:
@@ -70,17 +70,6 @@ def predict(connection: Connection, rules: Sequence[Rule], hour: Window, *, now_
             slots = compared.length // SLOT
             occurrences += (occurrence(rule, firing, samples.newest(firing.subject, end, slots)) for firing in firings)
     return sorted(occurrences, key=lambda occurrence: (occurrence.rule, str(occurrence.subject)))
-
-
-def _hours_before(rule: Trend | Spike | Backlog) -> int:
-    """Hours that the rule needs besides the one it is evaluated for."""
-    match rule:
-        case Trend():
-            return 2 * rule.trend.hours - 1
-        case Spike():
-            return rule.spike.hours
-        case Backlog():
-            return 0
 
 
 def _per_node(series: pd.DataFrame, hours: int) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -16,8 +16,8 @@ from datetime import date, datetime, timedelta
 from fleexmon_pipeline.baselines.store import SETTLED, day_of, learn_days
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.evaluate import asked_of, evaluate
-from fleexmon_pipeline.detection.rule_model import Detector, Divergence, Rule, Silence, Spike, Threshold, Trend
+from fleexmon_pipeline.detection.evaluate import evaluate
+from fleexmon_pipeline.detection.rule_model import Rule, all_series, text_conditions
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.issues.episodes import Covered, Run, episodes
@@ -27,7 +27,6 @@ from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
 SQL = statements("backtest")
 Progress = Callable[[int, int], object]  # parts done, of how many
 LEARNT_AT_ONCE = 8  # days whose past is read together: of 14 days 13 are those of the day before
-Replayed = Detector | Divergence | Trend | Spike
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def backtest(
             progress(done, len(parts))
             if done % LEARNT_AT_ONCE == 0:
                 days = [day_of(each.since) for each in parts[done : done + LEARNT_AT_ONCE]]
-                learn_days(connection, [row["node"] for row in nodes], days, asked_of(every))
+                learn_days(connection, [row["node"] for row in nodes], days, all_series(every))
             old, new = _said(connection, before, after, every, part, live)
             before_said += old
             after_said += new
@@ -142,8 +141,8 @@ def backtest(
     )
 
 
-def _active(rules: Iterable[Rule]) -> list[Replayed]:
-    return [rule for rule in rules if isinstance(rule, Replayed) and rule.enabled and rule.mode == "active"]
+def _active(rules: Iterable[Rule]) -> list[Rule]:
+    return [rule for rule in rules if rule.replayable and rule.enabled and rule.mode == "active"]
 
 
 def _versions(rules: Iterable[Rule]) -> set[tuple[str, str]]:
@@ -160,15 +159,15 @@ def _parts(window: Window) -> Iterator[Window]:
 
 
 def _said(
-    connection: Connection, before: Sequence[Replayed], after: Sequence[Replayed], every: Sequence[Rule], part: Window,
+    connection: Connection, before: Sequence[Rule], after: Sequence[Rule], every: Sequence[Rule], part: Window,
     live: str | None,
 ) -> tuple[list[Occurrence], list[Occurrence]]:  # fmt: skip
     """What both sets say of a part. A silent node has no other issue, so a rule is shared only where both sets have the
     same idea of silence. Rules that are switched off come along: what any rule asks is learnt once for all."""
     off = [rule.model_copy(update={"enabled": False}) for rule in every]
     old = _evaluated(connection, [*before, *off], part, live)
-    silences = [rule for rule in after if isinstance(rule, Silence)]
-    alike = _versions(silences) == _versions(rule for rule in before if isinstance(rule, Silence))
+    silences = [rule for rule in after if rule.absence]
+    alike = _versions(silences) == _versions(rule for rule in before if rule.absence)
     shared = _versions(before) & _versions(after) if alike else set()
     names = {name for name, _ in shared}
     other = [rule for rule in after if rule.name not in names]
@@ -286,11 +285,11 @@ def _nothing(connection: Connection, window: Window) -> str:
 
 def _notes(connection: Connection, window: Window, against: Sequence[Rule], candidate: Sequence[Rule]) -> Iterator[str]:
     both = {rule.name: rule for rule in (*against, *candidate)}
-    if foreseen := sorted(name for name, rule in both.items() if not isinstance(rule, Replayed)):
+    if foreseen := sorted(name for name, rule in both.items() if not rule.replayable):
         yield f"not replayed, since they look at forecasts or at issues: {', '.join(foreseen)}"
     if shadows := sorted(rule.name for rule in candidate if rule.mode == "shadow" and rule.enabled):
         yield f"in shadow mode, so without issues: {', '.join(shadows)}; mode: active to see them here"
-    texts = sorted({r.name for r in both.values() if isinstance(r, Threshold) and r.enabled and r.where.has_words})
+    texts = sorted(text_conditions(rule for rule in both.values() if rule.enabled))
     oldest = connection.execute(SQL["oldest_line"]).fetchone()
     since = oldest["timestamp"] if oldest else None
     if texts and (since is None or since >= window.since + DAY):

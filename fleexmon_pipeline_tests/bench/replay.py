@@ -1,8 +1,8 @@
 """Detection on replays with a known truth: what is found, how soon, and how often it cries wolf.
 
-Through the functions that the stages call, with counts read from arrays (`scenes`) or, end to end, from PostgreSQL by
-way of the stored lines. Scored by the replay folder's own `score`. The original's four rules run beside, at their bare
-thresholds. Seeds up to 10 were looked at while rules were written; report on others.
+Through the functions that the stages call, with counts read from arrays (`observations`) or, end to end, from
+PostgreSQL by way of the stored lines. Scored by the replay folder's own `score`. The original's four rules run beside,
+at their bare thresholds. Seeds up to 10 were looked at while rules were written; report on others.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from fleexmon_pipeline.baselines.baseline import Baseline
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid
 from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
-from fleexmon_pipeline.detection.conditions.by_kind import asked_by
-from fleexmon_pipeline.detection.evaluate import judge
-from fleexmon_pipeline.detection.observation import Scene
-from fleexmon_pipeline.detection.observe import LOOK_BACK
+from fleexmon_pipeline.detection.evaluate import evaluate_node
+from fleexmon_pipeline.detection.observation import Observation
+from fleexmon_pipeline.detection.observe import READ_BACK
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Detector, Ratio, Repeated, Threshold
+from fleexmon_pipeline.detection.rule_model import Bare, Detector, all_series, text_conditions
 from fleexmon_pipeline.issues.episodes import Covered, Run, episodes
 from fleexmon_pipeline.window import DAY, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, scorer
@@ -46,7 +45,7 @@ def shipped() -> list[Detector]:
 
 def originals() -> list[Detector]:
     """The guide's four, as it has them."""
-    bare = [rule for rule in shipped() if isinstance(rule, Ratio | Repeated | Threshold)]
+    bare = [rule for rule in shipped() if isinstance(rule, Bare)]
     return [rule.model_copy(update={"bare": True}) for rule in bare]
 
 
@@ -130,10 +129,10 @@ def measure(seeds: Sequence[int], settings: Sequence[Setting], cache: Path = CAC
 def detect(made: Replay, rules: Sequence[Detector], nodes: Sequence[str] | None = None) -> list[Issue]:
     """Rows as "LogIssue" has them, of every slot after the first day."""
     fired: defaultdict[tuple[str, str, str | None], list[Run]] = defaultdict(list)
-    for scene, ends in scenes(made, rules, nodes or made.nodes):
-        for rule, finding in judge(rules, scene, ends):
-            slot = slot_start(scene.grid.first + finding.slot)
-            fired[rule.name, scene.grid.node, finding.pattern].append(Run(slot, slot, rule.grace, 1))
+    for observation, ends in observations(made, rules, nodes or made.nodes):
+        for rule, hit in evaluate_node(rules, observation, ends):
+            slot = slot_start(observation.grid.first + hit.slot)
+            fired[rule.name, observation.grid.node, hit.pattern].append(Run(slot, slot, rule.grace, 1))
     covered = Covered([Window(slot_start(made.first), slot_start(made.first + made.slots))])
     found = []
     for (name, node, _), runs in fired.items():
@@ -147,9 +146,11 @@ def detect(made: Replay, rules: Sequence[Detector], nodes: Sequence[str] | None 
     return found
 
 
-def scenes(made: Replay, rules: Sequence[Detector], nodes: Iterable[str]) -> Iterator[tuple[Scene, list[datetime]]]:
-    """What `history.read_scenes` reads from the tables, day by day and node by node, and the ends to judge."""
-    asked = {each for rule in rules for each in asked_by(rule)}
+def observations(
+    made: Replay, rules: Sequence[Detector], nodes: Iterable[str]
+) -> Iterator[tuple[Observation, list[datetime]]]:
+    """What `read_observations` reads from the tables, day by day and node by node, and the ends to evaluate."""
+    series = all_series(rules)
     templates = dict(zip(made.patterns, made.templates, strict=True))
     of_node: defaultdict[str, list[tuple[int, str, str, int]]] = defaultdict(list)
     came: dict[str, int] = {}
@@ -161,18 +162,18 @@ def scenes(made: Replay, rules: Sequence[Detector], nodes: Iterable[str]) -> Ite
     settled, end = SETTLED // SLOT, made.first + made.slots
     for day in range(slot_number(_floor(made.first)) + A_DAY, end, A_DAY):
         begin, until = day + settled, min(day + settled + A_DAY, end)
-        first, past_first = begin - LOOK_BACK // SLOT, max(day - HISTORY // SLOT, made.first)
+        first, past_first = begin - READ_BACK // SLOT, max(day - HISTORY // SLOT, made.first)
         first_seen = _first_seen(made, came)
         for node in nodes:
             past_rows = [(s, resolve(p, day - 1), lv, n) for s, p, lv, n in of_node[node] if past_first <= s < day]
-            baseline = learn(_grid(node, past_first, day - past_first, past_rows), asked)
+            baseline = learn(_grid(node, past_first, day - past_first, past_rows), series)
             rows = [(s, resolve(p, s), lv, n) for s, p, lv, n in of_node[node] if first <= s < until]
             if baseline:
                 _carry_over(baseline, made, until)
             seen = {name: _row(row.get(node, Counter()), first, until) for name, row in texts.items()}
             now = _grid(node, first, until - first, rows)
-            scene = Scene(now, baseline, made.first, templates, first_seen, seen, templates)
-            yield scene, [slot_start(slot + 1) for slot in range(begin, until)]
+            observation = Observation(now, baseline, made.first, templates, first_seen, seen, templates)
+            yield observation, [slot_start(slot + 1) for slot in range(begin, until)]
 
 
 def _floor(slot: int) -> datetime:
@@ -191,13 +192,12 @@ def _row(counts: Counter[int], first: int, until: int) -> np.ndarray[Any, np.dty
 
 def _texts(made: Replay, rules: Sequence[Detector]) -> dict[str, dict[str, Counter[int]]]:
     found: dict[str, dict[str, Counter[int]]] = {}
-    for rule in rules:
-        if isinstance(rule, Threshold) and rule.where.message:
-            of_rule: defaultdict[str, Counter[int]] = defaultdict(Counter)
-            for slot, node, level, message in made.texts:
-                if rule.where.has_level(level) and rule.where.has_text(message):
-                    of_rule[node][slot] += 1
-            found[rule.name] = of_rule
+    for name, where in text_conditions(rules).items():
+        of_rule: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        for slot, node, level, message in made.texts:
+            if where.has_level(level) and where.has_text(message):
+                of_rule[node][slot] += 1
+        found[name] = of_rule
     return found
 
 

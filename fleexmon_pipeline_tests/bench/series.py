@@ -25,12 +25,11 @@ import numpy.typing as npt
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import grid
 from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
-from fleexmon_pipeline.detection.conditions.by_kind import asked_by
-from fleexmon_pipeline.detection.evaluate import judge
-from fleexmon_pipeline.detection.observation import Scene
-from fleexmon_pipeline.detection.observe import LOOK_BACK
+from fleexmon_pipeline.detection.evaluate import evaluate_node
+from fleexmon_pipeline.detection.observation import Observation
+from fleexmon_pipeline.detection.observe import READ_BACK
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Detector, Rate, Silence
+from fleexmon_pipeline.detection.rule_model import Detector, Rate, Silence, all_series
 from fleexmon_pipeline.window import SLOT, slot_start
 from fleexmon_pipeline_tests.bench.made_series import A_DAY, FIRST, KINDS, SCORED_FROM, Made, make
 from fleexmon_pipeline_tests.bench.table import Row, Table
@@ -139,8 +138,8 @@ def _shipped() -> Iterator[Detector]:
 
 
 def _judged(made: Made, rules: Sequence[Detector], lines: Sequence[tuple[str, str, npt.NDArray[np.int64]]]) -> Flags:
-    """Day by day, as `history.read_scenes` and `evaluate` do with what is stored."""
-    wanted = {series for rule in rules for series in asked_by(rule)}
+    """Day by day, as `read_observations` and `evaluate` do with what is stored."""
+    series = all_series(rules)
     total = np.sum([counts for _, _, counts in lines], axis=0)
     rows = [
         (FIRST + int(slot), pattern, level, int(counts[slot]))
@@ -151,12 +150,13 @@ def _judged(made: Made, rules: Sequence[Detector], lines: Sequence[tuple[str, st
     empty, flags = (total == 0) & made.known, np.zeros(made.slots, bool)
     for day in range(A_DAY, made.slots, A_DAY):
         begin, until = day + SETTLED // SLOT, min(day + SETTLED // SLOT + A_DAY, made.slots)
-        since, past = begin - LOOK_BACK // SLOT, slice(max(0, day - HISTORY // SLOT), day)
+        since, past = begin - READ_BACK // SLOT, slice(max(0, day - HISTORY // SLOT), day)
         before = grid("node", FIRST + past.start, day - past.start, rows, made.known[past], empty[past])
         now = grid("node", FIRST + since, until - since, rows, made.known[since:until], empty[since:until])
-        scene = Scene(now, learn(before, wanted), FIRST, templates, dict.fromkeys(templates, FIRST))
-        for _, finding in judge(rules, scene, [slot_start(FIRST + slot + 1) for slot in range(begin, until)]):
-            flags[since + finding.slot] = True
+        observation = Observation(now, learn(before, series), FIRST, templates, dict.fromkeys(templates, FIRST))
+        ends = [slot_start(FIRST + slot + 1) for slot in range(begin, until)]
+        for _, hit in evaluate_node(rules, observation, ends):
+            flags[since + hit.slot] = True
     return flags
 
 

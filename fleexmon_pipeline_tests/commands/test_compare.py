@@ -121,7 +121,7 @@ def test_hours_that_were_judged_before_a_deployment_was_told_are_asked_for_again
     assert [(row["asset"], row["hour"]) for row in waiting] == [
         ("detected_issues", "11:00"), ("detected_issues", "12:00"), ("detected_issues", "15:00"),
     ]  # fmt: skip
-    assert waiting[0]["reason"] == "green got 1.4.2 at 11:50, which was not known when it was judged"
+    assert waiting[0]["reason"] == "green got 1.4.2 at 11:50, which was not known when it was evaluated"
 
 
 @pytest.mark.usefixtures("failed")

@@ -247,7 +247,7 @@ def test_a_backtest_replays_deployments(connection: Connection) -> None:
         ("after: 2h", "after: 5h", "a multiple of 30m, up to 4h"),
         ("after: 2h", "after: 45m", "a multiple of 30m, up to 4h"),
         ("verdict: fail", "verdict: inconclusive", "'fail' or 'marginal'"),
-        ("{reason:.90}", "{cause}", "{cause} is not known here"),
+        ("{reason:.90}", "{cause}", "{cause} is unknown here"),
     ],
 )
 def test_a_mistake_names_line_and_reason(tmp_path: Path, old: str, new: str, reason: str) -> None:

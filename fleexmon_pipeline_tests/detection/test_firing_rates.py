@@ -56,4 +56,4 @@ def test_a_rule_whose_issues_are_called_noise_is_named(database: Database) -> No
         for row in issues(connection)[:3]:
             resolve_issues(connection, [str(row["id"])], by="ann", why="", verdict="noise", now=at(576))
         found = firing_rates(connection, [], until=at(576))
-    assert found.problems() == [("repeated-error", "3 of its 5 issues were called noise")]
+    assert found.problems() == [("repeated-error", "3 of its 5 issues were marked as noise")]

@@ -9,11 +9,11 @@ import pytest
 
 from fleexmon_pipeline.baselines.store import SETTLED, day_of, read_baselines
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.evaluate import asked_of, evaluate, improbable
+from fleexmon_pipeline.detection.evaluate import evaluate, improbable
 from fleexmon_pipeline.detection.judged_hours import note_seen
 from fleexmon_pipeline.detection.observe import still_learning
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Spike
+from fleexmon_pipeline.detection.rule_model import Spike, all_series
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
@@ -139,11 +139,11 @@ def test_a_baseline_is_learnt_once_a_day_and_anew_when_an_hour_of_the_past_chang
 
 
 def test_a_baseline_does_not_depend_on_the_order_in_which_rows_were_written(connection: Connection) -> None:
-    in_order = read_baselines(connection, ["blue", "green"], MIDNIGHT, asked_of(RULES))
+    in_order = read_baselines(connection, ["blue", "green"], MIDNIGHT, all_series(RULES))
     for table in ("LogCoverage", "LogPatternCount"):  # rewritten, rows lie behind those of later slots
         connection.execute(f'UPDATE "{table}" SET node = node WHERE slot < %s'.encode(), [MIDNIGHT - 5 * DAY])
     connection.execute('DELETE FROM "NodeBaseline"')
-    assert read_baselines(connection, ["blue", "green"], MIDNIGHT, asked_of(RULES)) == in_order
+    assert read_baselines(connection, ["blue", "green"], MIDNIGHT, all_series(RULES)) == in_order
 
 
 def test_the_past_ends_with_the_day_before_and_that_only_after_three_hours() -> None:
@@ -266,5 +266,5 @@ def test_a_cold_start_is_said_as_such(connection: Connection) -> None:
     assert still_learning(connection, HOUR_OF_TEN) == ""
     connection.execute("DELETE FROM \"LogCoverage\" WHERE node = 'blue' AND slot < %s", [TEN - 2 * DAY])
     assert still_learning(connection, HOUR_OF_TEN) == (
-        "blue is known for 2.0 days: unusual rates from 3 days on; thresholds are bare up to 7 days"
+        "blue is known for 2.0 days: unusual rates after 3 days; thresholds are bare for 7 days"
     )

@@ -13,7 +13,7 @@ import pytest
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection import text_scan
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Threshold
+from fleexmon_pipeline.detection.rule_model import Threshold, text_conditions
 from fleexmon_pipeline.detection.text_scan import find_texts
 from fleexmon_pipeline.window import SLOT, floor
 from fleexmon_pipeline_tests.conftest import Database
@@ -61,7 +61,7 @@ def one_by_one(rules: Sequence[Threshold], lines: Sequence[Stored]) -> dict[str,
 def found_together(connection: Connection, rules: Sequence[Threshold]) -> dict[str, Counter[tuple[str, datetime]]]:
     return {
         name: Counter({(node, slot): n for node, slots in matches.counts.items() for slot, n in slots.items()})
-        for name, matches in find_texts(connection, rules, HOUR_OF_TEN).items()
+        for name, matches in find_texts(connection, text_conditions(rules), HOUR_OF_TEN).items()
     }
 
 
@@ -88,7 +88,7 @@ def test_the_same_lines_as_one_by_one(connection: Connection, seed: int, express
 def test_where_nearly_every_line_is_wanted_all_are_read(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_scan, "MOST_SAID", 3)
+    monkeypatch.setattr(text_scan, "MAX_MESSAGES", 3)
     lines = [Stored(at(n / 10), message=f"order {n} of blue" if n % 9 else "nothing", pattern="p") for n in range(90)]
     store(connection, lines)
     rules = rules_of(("order", "nothing", "absent"))
@@ -100,7 +100,7 @@ def test_the_newest_lines_are_the_evidence(connection: Connection) -> None:
     ids = store(connection, [Stored(at(n), message=f"disk {n} is full", pattern="p") for n in (1, 3, 2, 8)])
     (rule,) = rules_of(("IS FULL",))
 
-    matches = find_texts(connection, [rule], HOUR_OF_TEN)[rule.name]
+    matches = find_texts(connection, text_conditions([rule]), HOUR_OF_TEN)[rule.name]
 
     assert list(matches.lines["blue", at(0)]) == [ids[0], ids[2], ids[1]]
     assert list(matches.lines["blue", at(5)]) == [ids[3]]

@@ -34,7 +34,7 @@ FROM (
 ) AS lines
 GROUP BY date_trunc('minute', timestamp);
 
--- lines_that_say --
+-- lines_of_messages --
 -- The lines that say just that, and those that were not in the text above.
 SELECT id, timestamp, source AS node, level, message
 FROM "LogEntry"

@@ -1,4 +1,4 @@
-"""Patterns that were never seen before, and nodes that say nothing.
+"""Patterns that no node has had before, and nodes without lines.
 
 Here: where each condition holds. Dispatch by kind: `by_kind.py`.
 """
@@ -10,39 +10,35 @@ from collections.abc import Iterator
 import numpy as np
 
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
-from fleexmon_pipeline.detection.observation import Finding, Scene
-from fleexmon_pipeline.detection.rule_model import (
-    New,
-    Silence,
-)
-from fleexmon_pipeline.window import DAY, SLOT
+from fleexmon_pipeline.detection.observation import Hit, Observation
+from fleexmon_pipeline.detection.rule_model import New, Silence
+from fleexmon_pipeline.window import DAY
 
-RARE_NOVELTY = 0.02  # unknown error patterns a day; a node that has more is asked for a second line
+RARE_NOVELTY = 0.02  # unknown error patterns a day; a node that has more needs a second line
 
 
-def new(rule: New, scene: Scene) -> Iterator[Finding]:
-    """A pattern that no node ever had, while it is less than a day old."""
-    baseline, grid = scene.baseline, scene.grid
-    known = scene.has_history(rule.history / DAY)
-    if baseline is None or not known.any():
+def new(rule: New, observation: Observation) -> Iterator[Hit]:
+    """A pattern that no node has had before, while it is less than a day old."""
+    baseline, grid = observation.baseline, observation.grid
+    has_history = observation.has_history(rule.history / DAY)
+    if baseline is None or not has_history.any():
         return
-    least = rule.new.at_least
+    min_lines = rule.new.at_least
     if rule.new.wary and baseline.novelty > RARE_NOVELTY:
-        least = max(least, 2)
-    width = rule.new.within // SLOT
+        min_lines = max(min_lines, 2)
     slots = grid.first + np.arange(grid.slots)
     for pattern, row in grid.patterns(rule.where.level).items():
-        first = scene.first_seen.get(pattern)
+        first = observation.first_seen.get(pattern)
         if first is None or first + SLOTS_A_DAY <= grid.first:
             continue
-        lines = trailing(row, width)
-        holds = (slots >= first) & (slots < first + SLOTS_A_DAY) & (lines >= least) & known
+        lines = trailing(row, rule.width)
+        holds = (slots >= first) & (slots < first + SLOTS_A_DAY) & (lines >= min_lines) & has_history
         for slot in np.flatnonzero(holds):
-            yield Finding(int(slot), pattern, int(lines[slot]), None, width)
+            yield Hit(int(slot), pattern, int(lines[slot]), None, rule.width)
 
 
-def silence(rule: Silence, scene: Scene) -> Iterator[Finding]:
+def silence(rule: Silence, observation: Observation) -> Iterator[Hit]:
     del rule
-    silent, run = scene.silent
+    silent, empty_slots = observation.silent
     for slot in np.flatnonzero(silent):
-        yield Finding(int(slot), None, 0, None, int(run[slot]))
+        yield Hit(int(slot), None, 0, None, int(empty_slots[slot]))

@@ -1,8 +1,8 @@
-"""What one node's lines show that they usually do not: conditions of rules, judged on arrays.
+"""More lines of a node, or of one of its patterns, than its baseline lets expect.
 
-Here: which condition a kind has, and those of rates, new patterns and silence: at the end of which slots they hold, and
-with what figures. Thresholds: `thresholds.py`. Sums and surprise: `baselines/slot_grid.py`; what is usual:
-`baselines/baseline.py`; the texts a firing shows, the rows behind it: `detection/evaluate.py`.
+Here: at the end of which slots rates are too high, and with what figures. Thresholds: `thresholds.py`. Sums and
+surprise: `baselines/slot_grid.py`; what is expected: `baselines/expectation.py`; the texts of a rule that fired and the
+rows behind it: `detection/firing.py` and `detection/evaluate.py`.
 """
 
 from __future__ import annotations
@@ -14,75 +14,75 @@ import numpy as np
 from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.expectation import limit, unseen
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
-from fleexmon_pipeline.detection.observation import Finding, Scene
-from fleexmon_pipeline.detection.rule_model import (
-    Rate,
-)
+from fleexmon_pipeline.detection.observation import Hit, Observation
+from fleexmon_pipeline.detection.rule_model import Rate
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 from fleexmon_pipeline.window import DAY, SLOT
 
-MORE_OF_ALL = 1.4  # times its usual share of the lines: in mere traffic, every message has more
+MIN_SHARE_GROWTH = 1.4  # times a pattern's usual share of the lines: under mere traffic, every message has more
 
 
-# -- rates ----------------------------------------------------------------------------------------------------------
-
-
-def rate(rule: Rate, scene: Scene) -> Iterator[Finding]:
-    """More than usual, and still so; of several windows the one that stands out most."""
-    baseline, expectation, grid = scene.baseline, scene.expectation, scene.grid
+def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
+    """More than expected, and still so. Of several windows, the one that stands out most."""
+    baseline, expectation, grid = observation.baseline, observation.expectation, observation.grid
     if baseline is None or expectation is None:
         return
-    known = scene.has_history(rule.history / DAY)
-    if not known.any():
+    has_history = observation.has_history(rule.history / DAY)
+    if not has_history.any():
         return
-    best: dict[str | None, tuple[Floats, Ints]] = {}
+    best: dict[str | None, tuple[Floats, Ints]] = {}  # pattern → by slot: how far above the limit, in which window
     rows: dict[str | None, Ints] = {}
     alarms = rule.rate.false_alarms / len(rule.rate.at_least)
-    of_patterns = grid.patterns(rule.where.level or LEVELS) if rule.rate.per == "pattern" else {}
-    for within, least_lines in rule.rate.at_least.items():
-        asked = Series(rule.where.level, rule.rate.per, within // SLOT)
-        if asked.name not in baseline.limits:
+    of_patterns = grid.patterns(rule.where.level or LEVELS) if rule.per_pattern else {}
+    for within, min_lines in rule.rate.at_least.items():
+        series = Series(rule.where.level, rule.rate.per, within // SLOT)
+        if series.name not in baseline.limits:
             continue
-        least = limit(baseline, asked, alarms)
-        for pattern, unlike in scene.judged(asked).items():
-            above = unlike - least
+        min_surprise = limit(baseline, series, alarms)
+        for pattern, surprise in observation.surprises(series).items():
+            above = surprise - min_surprise
             if not (above >= 0).any():
                 continue
             row = rows[pattern] = of_patterns[pattern] if pattern else grid.lines(rule.where.level)
-            above = np.where(_enough(rule, scene, pattern, row, asked.width, least_lines) & known, above, -np.inf)
+            enough = _enough(rule, observation, pattern, row, series.width, min_lines)
+            above = np.where(enough & has_history, above, -np.inf)
             score, width = best.get(pattern, (np.full(grid.slots, -np.inf), np.zeros(grid.slots, np.int64)))
             better = above > score
-            best[pattern] = np.where(better, above, score), np.where(better, asked.width, width)
+            best[pattern] = np.where(better, above, score), np.where(better, series.width, width)
     for pattern, (score, widths) in best.items():
-        for slot in np.flatnonzero((score >= 0) & ~_young(scene, pattern)):
+        for slot in np.flatnonzero((score >= 0) & ~_young(observation, pattern)):
             width = int(widths[slot])
             lines = float(trailing(rows[pattern], width)[slot])
-            yield Finding(int(slot), pattern, int(lines), float(_mean(scene, rule, pattern, width)[slot]), width)
+            expected = float(_expected(observation, rule, pattern, width)[slot])
+            yield Hit(int(slot), pattern, int(lines), expected, width)
 
 
-def _mean(scene: Scene, rule: Rate, pattern: str | None, width: int) -> Floats:
-    assert scene.baseline is not None and scene.expectation is not None  # noqa: S101, PT018  asked for after it was
+def _expected(observation: Observation, rule: Rate, pattern: str | None, width: int) -> Floats:
+    baseline, expectation = observation.baseline, observation.expectation
+    assert baseline is not None and expectation is not None  # noqa: S101, PT018  `rate` has checked
     if pattern is None:
-        return scene.expectation.levels(rule.where.level, width)
-    past = scene.baseline.patterns.get(pattern) or unseen(scene.baseline, scene.grid, pattern)
-    return scene.expectation.pattern(past, width) if past else np.zeros(scene.grid.slots)
+        return expectation.levels(rule.where.level, width)
+    of_pattern = baseline.patterns.get(pattern) or unseen(baseline, observation.grid, pattern)
+    return expectation.pattern(of_pattern, width) if of_pattern else np.zeros(observation.grid.slots)
 
 
-def _enough(rule: Rate, scene: Scene, pattern: str | None, row: Ints, width: int, least: int) -> Flags:
-    """Enough lines, times the usual, and so in the last third of the window: what is over is not told for hours."""
-    lines, mean = trailing(row, width), _mean(scene, rule, pattern, width)
-    held = max(width // 3, min(width, 3))
-    lately = trailing(row, held) >= rule.rate.times * _mean(scene, rule, pattern, held)
-    holds = (lines >= least) & (lines >= rule.rate.times * mean) & lately
-    past = scene.baseline.patterns.get(pattern) if pattern and scene.baseline else None
-    if past is not None and past.group == "rest":
-        holds &= lines >= MORE_OF_ALL * past.share * trailing(scene.grid.group("rest"), width)
+def _enough(rule: Rate, observation: Observation, pattern: str | None, row: Ints, width: int, min_lines: int) -> Flags:
+    """Enough lines, enough times the expected, and that also in the last third of the window: a rate that is back to
+    normal is not reported for hours."""
+    lines, expected = trailing(row, width), _expected(observation, rule, pattern, width)
+    recent = max(width // 3, min(width, 3))
+    recently = trailing(row, recent) >= rule.rate.times * _expected(observation, rule, pattern, recent)
+    holds = (lines >= min_lines) & (lines >= rule.rate.times * expected) & recently
+    of_pattern = observation.baseline.patterns.get(pattern) if pattern and observation.baseline else None
+    if of_pattern is not None and of_pattern.group == "rest":
+        holds &= lines >= MIN_SHARE_GROWTH * of_pattern.share * trailing(observation.grid.group("rest"), width)
     return np.asarray(holds)
 
 
-def _young(scene: Scene, pattern: str | None) -> Flags:
-    """Where the pattern is less than a day old at all nodes: a matter of the rules for new patterns."""
-    first = scene.first_seen.get(pattern) if pattern else None
-    slots = scene.grid.first + np.arange(scene.grid.slots)
-    return slots < first + SLOTS_A_DAY if first is not None else np.zeros(scene.grid.slots, bool)
+def _young(observation: Observation, pattern: str | None) -> Flags:
+    """Where the pattern is less than a day old at all nodes: rules for new patterns report those."""
+    first = observation.first_seen.get(pattern) if pattern else None
+    grid = observation.grid
+    slots = grid.first + np.arange(grid.slots)
+    return slots < first + SLOTS_A_DAY if first is not None else np.zeros(grid.slots, bool)

@@ -13,17 +13,16 @@ from fleexmon_pipeline.baselines.baseline import Baseline
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, but_loudest, surprise, trailing
-from fleexmon_pipeline.detection.conditions.by_kind import asked_by
-from fleexmon_pipeline.detection.evaluate import judge
-from fleexmon_pipeline.detection.observation import Scene
+from fleexmon_pipeline.detection.evaluate import evaluate_node
+from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Detector
+from fleexmon_pipeline.detection.rule_model import Detector, all_series
 from fleexmon_pipeline.numerics import Ints
 from fleexmon_pipeline.window import slot_number, slot_start
 from fleexmon_pipeline_tests.stories import TEN
 
 RULES = [rule for rule in load_rules().rules if isinstance(rule, Detector)]
-ASKED = {each for rule in RULES for each in asked_by(rule)}
+SERIES = all_series(RULES)
 A_DAY = 288
 DAYS = 10
 NIGHT = 26 * 12  # slot of the batch on the second day and on
@@ -68,7 +67,7 @@ def part(whole: SlotGrid, begin: int, end: int) -> SlotGrid:
 
 
 def usual(whole: SlotGrid) -> Baseline:
-    found = learn(part(whole, 0, DAYS * A_DAY), ASKED)
+    found = learn(part(whole, 0, DAYS * A_DAY), SERIES)
     assert found is not None
     return found
 
@@ -77,11 +76,11 @@ def fired(whole: SlotGrid, *, since: int = NOW - 12, first_seen: dict[str, int] 
     """Rules that fire between nine (or `since`) and noon, with the first slot after `since` at which they do."""
     grid = part(whole, since - 60, whole.slots)
     names = {pattern: pattern for pattern, _ in grid.keys}
-    scene = Scene(grid, usual(whole), FIRST, names, first_seen or {})
+    observation = Observation(grid, usual(whole), FIRST, names, first_seen or {})
     ends = [slot_start(grid.first + slot + 1) for slot in range(60, grid.slots)]
     found: dict[str, int] = {}
-    for rule, finding in judge(RULES, scene, ends):
-        found[rule.name] = min(found.get(rule.name, 10**9), finding.slot - 60)
+    for rule, hit in evaluate_node(RULES, observation, ends):
+        found[rule.name] = min(found.get(rule.name, 10**9), hit.slot - 60)
     return found
 
 
@@ -218,8 +217,8 @@ def test_a_baseline_survives_being_kept() -> None:
 
 def test_nothing_is_learnt_from_nothing() -> None:
     empty = part(lines(), 0, A_DAY)
-    assert learn(replace(empty, counts=empty.counts * 0), ASKED) is None
-    assert learn(replace(empty, known=np.zeros(A_DAY, bool)), ASKED) is None
+    assert learn(replace(empty, counts=empty.counts * 0), SERIES) is None
+    assert learn(replace(empty, known=np.zeros(A_DAY, bool)), SERIES) is None
 
 
 def test_sums_over_windows_leave_out_the_loudest_part() -> None:
