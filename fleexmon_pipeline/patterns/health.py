@@ -5,10 +5,12 @@ Here: figures of the last counted day, and problems in words. How they are shown
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.patterns.quality import quality_by_node
 
 MIN_LINES = 1_000  # a day; fewer say nothing
 MAX_SINGLE_SHARE = 0.2  # of lines that have a pattern of their own
@@ -27,6 +29,7 @@ class MinerHealth:
     largest_template: str | None  # redacted, as stored
     new: int  # patterns first seen in these 24 hours
     older: bool  # whether there are older lines; on the first day everything is new
+    quality: Mapping[str, float] = field(default_factory=dict)  # by node, see `quality.py`
 
     def problems(self) -> list[tuple[str, str | None]]:
         """Each a sentence, and the template it is about."""
@@ -49,12 +52,23 @@ class MinerHealth:
         return problems
 
     def sentence(self) -> str:
-        return (
+        figures = (
             f"{self.lines:,} lines in {self.patterns:,} patterns, {self.new:,} new, {self.single:,} with a single line"
         )
+        quality = ", ".join(f"{node} {value:.2f}" for node, value in self.quality.items())
+        return f"{figures}; quality (1 is best): {quality}" if quality else figures
 
 
 def miner_health(connection: Connection) -> MinerHealth:
     """Cost grows with the patterns of a day, not with its lines."""
     row = connection.execute(statements("patterns")["health"]).fetchone()
-    return MinerHealth(**row) if row else MinerHealth(0, 0, 0, 0, None, 0, older=False)
+    figures = row or {
+        "lines": 0,
+        "patterns": 0,
+        "single": 0,
+        "largest": 0,
+        "largest_template": None,
+        "new": 0,
+        "older": False,
+    }
+    return MinerHealth(**figures, quality=quality_by_node(connection))

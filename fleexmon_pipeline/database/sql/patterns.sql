@@ -167,3 +167,21 @@ SELECT coalesce(sum(f.lines), 0)::bigint AS lines, count(*) AS patterns, count(*
        EXISTS (SELECT FROM "LogPattern", day WHERE "firstSeen" <= begun) AS older
 FROM day LEFT JOIN family f ON true LEFT JOIN "LogPattern" p ON p.id = f.root
 GROUP BY begun;
+
+-- lines_of_patterns --
+-- The newest lines of each node's largest patterns in the 24 hours up to the newest counted slot, for the quality figure.
+WITH day AS (
+  SELECT max(slot) - INTERVAL '24 hours' AS begun, max(slot) AS newest FROM "LogPatternCount"
+), counted AS (
+  SELECT node, pattern, sum(count) AS lines,
+         (array_agg(samples[1] ORDER BY slot DESC) FILTER (WHERE samples[1] IS NOT NULL))[1:%(lines)s] AS sampled
+  FROM "LogPatternCount", day
+  WHERE slot > begun
+  GROUP BY node, pattern
+), ranked AS (
+  SELECT node, pattern, sampled, row_number() OVER (PARTITION BY node ORDER BY lines DESC, pattern) AS rank FROM counted
+)
+SELECT ranked.node, ranked.pattern, left(entry.message, %(chars)s), day.newest
+FROM day, ranked CROSS JOIN unnest(ranked.sampled) AS sample JOIN "LogEntry" entry ON entry.id = sample
+WHERE ranked.rank <= %(patterns)s
+ORDER BY ranked.node, ranked.pattern, entry.id;
