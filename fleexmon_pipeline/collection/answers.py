@@ -181,19 +181,19 @@ class Splitter:
 
     def _skip_record(self, buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> Run | None:
         """The record that `buffer` begins with; `buffer` is then what follows. None, and `broken`: it has no end."""
-        found = skip_record(buffer, chunks, is_line=is_line)
-        if found is None:
+        skipped = skip_record(buffer, chunks, is_line=is_line)
+        if skipped is None:
             self.broken = f"after {self._count:,} records one has more than {self._max:,} bytes and no end"
             return None
         self._count += 1
-        head, length = found
+        head, length = skipped
         return Run([], too_long=[(head, reason_of(length, self._max))])
 
 
 def _drop_comma(buffer: bytearray) -> None:
     """Off with what stands between two records, of which the first has been taken."""
-    found = _COMMA.match(buffer)
-    del buffer[: found.end() if found else 0]
+    comma = _COMMA.match(buffer)
+    del buffer[: comma.end() if comma else 0]
 
 
 def _is_unfinished(buffer: bytes) -> bool:
@@ -244,11 +244,11 @@ def _split_off(buffer: bytearray) -> tuple[Run, int]:
         end = buffer.rfind(b"}", 0, end)
         if end < 0:
             break
-        found = _NEXT_OBJECT.match(buffer, end + 1)
-        if found is None:
+        comma = _NEXT_OBJECT.match(buffer, end + 1)
+        if comma is None:
             continue
         try:
-            return Run.of_array(b"[" + bytes(buffer[: end + 1]) + b"]"), found.end()
+            return Run.of_array(b"[" + bytes(buffer[: end + 1]) + b"]"), comma.end()
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
     return Run([]), 0
@@ -273,11 +273,11 @@ def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
         except (ValueError, RecursionError) as error:
             # What does not begin as an object ends where the next one begins; a broken object, where one ends before.
             kept, boundary = (1, _BETWEEN_OBJECTS) if text[position : position + 1] == "{" else (0, _NEXT_OBJECT)
-            found = None if _lacks_its_end(error, len(text)) else boundary.search(buffer, position)
-            if found is None:
+            boundary_at = None if _lacks_its_end(error, len(text)) else boundary.search(buffer, position)
+            if boundary_at is None:
                 return raws, position, False
-            raws.append(buffer[position : found.start() + kept])
-            position = found.end()
+            raws.append(buffer[position : boundary_at.start() + kept])
+            position = boundary_at.end()
         else:
             raws.append(buffer[position:end])
             position = end
