@@ -2,8 +2,9 @@
 
 Here: reading Markdown. Which blocks are run, and where: `test_guides.py`.
 
-A line `<!-- not run: reason -->` above a block says why no test runs it: it needs a machine that a test cannot be
-(systemd, a server of the reader's own), or another test runs it. The comment is not shown to readers.
+Two comments, which readers are not shown, may stand above a block. `<!-- not run: reason -->` says why no test runs it:
+it needs a machine that a test cannot be (systemd, a server of the reader's own), or another test runs it.
+`<!-- file: path -->` says that the block is a file that the reader writes; so does the test.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ PAGES = ("README.md", "docs/operators.md", "docs/debugging.md", "docs/developers
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL
 )
-_NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\n\s*\Z")
+_COMMENT = re.compile(r"<!-- (not run|file): ([^>\n]+?) -->\n\s*\Z")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Block:
     line: int  # of its first line, from 1
     language: str
     text: str
-    not_run: str | None  # why
+    not_run: str | None = None  # why
+    file: str | None = None  # that the reader writes
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -42,6 +44,7 @@ class Block:
 def blocks(page: str) -> Iterator[Block]:
     text = (PROJECT / page).read_text("utf-8")
     for found in _FENCE.finditer(text):
-        reason = _NOT_RUN.search(text, 0, found.start())
+        comment = _COMMENT.search(text, max(0, found.start() - 200), found.start())
+        described = {comment[1].replace(" ", "_"): comment[2]} if comment else {}
         line = text.count("\n", 0, found.start("text")) + 1
-        yield Block(page, line, found["language"], found["text"], reason[1] if reason else None)
+        yield Block(page, line, found["language"], found["text"], **described)

@@ -33,7 +33,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     shutil.copytree(PROJECT, place, ignore=LEFT_OUT, symlinks=True)
     (place / ".venv").symlink_to(PROJECT / ".venv")
     (place / "app.log").write_text("".join(f"2026-11-20 10:00:{n:02} INFO order {n} paid\n" for n in range(60)))
-    product = Product(place / ".fleexmon")
+    product = Product(place / ".fleexmon", PYTHONPATH=str(place))  # the copy's code, not that of this project
     try:
         product.start()
         yield product
@@ -42,12 +42,18 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 def runnable() -> list[Block]:
-    return [block for page in PAGES for block in blocks(page) if block.language in COMMANDS and not block.not_run]
+    """In the order of the pages, files among the commands that need them."""
+    every = (block for page in PAGES for block in blocks(page))
+    return [block for block in every if block.file or (block.language in COMMANDS and not block.not_run)]
 
 
 @pytest.mark.parametrize("block", runnable(), ids=str)
 def test_the_commands_of_a_block_work(block: Block, product: Product) -> None:
     place = product.home.parent
+    if block.file:
+        (place / block.file).parent.mkdir(exist_ok=True)
+        (place / block.file).write_text(block.text)
+        return
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(_as_here(command, place) for command in block.commands())],
         cwd=place,
