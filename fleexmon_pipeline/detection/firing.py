@@ -5,10 +5,12 @@ Here: figures as texts show them, and the occurrence they make. Conditions: `con
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from fleexmon_pipeline.detection.observation import Hit, Observation
@@ -37,7 +39,7 @@ class Firing:
 def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -> Occurrence:
     """The row of a firing. If it is about a pattern, with the advice of the runbook that fits that pattern best."""
     recommendation = rule.fill(rule.recommendation, firing.shown) if rule.recommendation else None
-    runbook = rule.runbook
+    runbook, advice = rule.runbook, ""
     if firing.subject.pattern and (fitting := advice_for(firing.shown.get("template", ""), rule.runbook)):
         runbook, advice = fitting
         recommendation = f"{recommendation}\n\n{advice}" if recommendation else advice
@@ -61,7 +63,13 @@ def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -
             **({"runbook": runbook} if runbook else {}),
             **({"labels": rule.labels} if rule.labels else {}),
         },
+        wording=_version_of(rule.title, rule.description, rule.recommendation or "", advice),
     )
+
+
+@cache
+def _version_of(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 
 TOP_PATTERNS = 3

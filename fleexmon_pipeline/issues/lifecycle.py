@@ -102,6 +102,7 @@ def _row(occurrence: Occurrence) -> dict[str, Any]:
         "affected": occurrence.affected,
         "evidence": list(occurrence.evidence)[:MAX_EVIDENCE],
         "metadata": Jsonb(dict(occurrence.metadata)),
+        "wording": occurrence.wording,
     }
 
 

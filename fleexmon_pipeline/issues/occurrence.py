@@ -68,6 +68,7 @@ class Occurrence:
     recommendation: str | None = None
     evidence: Sequence[uuid.UUID] = ()  # LogEntry ids, newest first, at most MAX_EVIDENCE
     metadata: Mapping[str, Any] = field(default_factory=dict)  # figures of the rule: rate, count, threshold
+    wording: str = ""  # version of the texts that the figures were filled into; "" where code writes them
 
     @property
     def fingerprint(self) -> str:

@@ -28,5 +28,6 @@ def write_shadows(
                 "rule": occurrence.rule,
                 "severity": str(occurrence.severity),
             }
-            texts = {"title": occurrence.title, "nodes": list(occurrence.nodes), "affected": occurrence.affected}
+            texts = {"title": occurrence.title, "wording": occurrence.wording}
+            row |= {"nodes": list(occurrence.nodes), "affected": occurrence.affected}
             connection.execute(SQL["upsert_shadow"], {**row, **texts})

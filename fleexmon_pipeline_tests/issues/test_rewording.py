@@ -18,7 +18,7 @@ TEXTS: dict[str, Any] = {
     "description": "In plain English.",
     "recommendation": "Look at the runbook.",
 }
-REWORDED: dict[str, Any] = {**TEXTS, "rule_version": "2"}
+REWORDED: dict[str, Any] = {**TEXTS, "rule_version": "2", "wording": "new"}
 
 
 def test_new_words_and_a_new_version_change_no_stored_row(database: Database) -> None:
@@ -54,6 +54,28 @@ def test_a_changed_figure_takes_the_new_words_with_it(database: Database, change
 
     assert [issue[name] for name in TEXTS] == list(TEXTS.values())
     assert issue["metadata"]["ruleVersion"] == "2"
+
+
+def test_within_one_wording_a_text_follows_its_figures(database: Database) -> None:
+    """A title may show a figure that metadata has rounded: a rerun equals a run."""
+    with database.connect() as connection:
+        cover(connection, range(3))
+        fire(connection, firing(0, wording="same", title="2.4 are expected"))
+        fire(connection, firing(0, wording="same", title="2.5 are expected"))
+        (issue,) = issues(connection)
+
+    assert issue["title"] == "2.5 are expected"
+
+
+def test_rows_of_a_database_from_before_wordings_were_versioned_stay(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(3))
+        fire(connection, firing(0))
+        connection.execute('UPDATE "IssueOccurrence" SET "wordingVersion" = NULL')
+        stored = [database.fingerprint(table) for table in TABLES]
+        fire(connection, firing(0, **REWORDED))
+
+    assert [database.fingerprint(table) for table in TABLES] == stored
 
 
 def test_an_open_issue_speaks_the_new_words_from_its_next_firing_on(database: Database) -> None:

@@ -103,11 +103,12 @@ WHERE o.slot >= %(since)s AND o.slot < %(until)s
 );
 
 -- upsert_shadow --
--- As for occurrences: a row stays as it is when only its title's wording differs.
-INSERT INTO "ShadowOccurrence" AS known (fingerprint, slot, rule, severity, title, nodes, affected)
-VALUES (%(fingerprint)s, %(slot)s, %(rule)s, %(severity)s, %(title)s, %(nodes)s, %(affected)s)
+-- As for occurrences: with another wording a row stays as it is when only its title differs.
+INSERT INTO "ShadowOccurrence" AS stored (fingerprint, slot, rule, severity, title, nodes, affected, "wordingVersion")
+VALUES (%(fingerprint)s, %(slot)s, %(rule)s, %(severity)s, %(title)s, %(nodes)s, %(affected)s, %(wording)s)
 ON CONFLICT (fingerprint, slot) DO UPDATE SET
   rule = EXCLUDED.rule, severity = EXCLUDED.severity, title = EXCLUDED.title, nodes = EXCLUDED.nodes,
-  affected = EXCLUDED.affected
-WHERE (known.severity, known.nodes, known.affected)
-  IS DISTINCT FROM (EXCLUDED.severity, EXCLUDED.nodes, EXCLUDED.affected);
+  affected = EXCLUDED.affected, "wordingVersion" = EXCLUDED."wordingVersion"
+WHERE (stored.severity, stored.nodes, stored.affected)
+  IS DISTINCT FROM (EXCLUDED.severity, EXCLUDED.nodes, EXCLUDED.affected)
+  OR (stored."wordingVersion" = EXCLUDED."wordingVersion" AND stored.title IS DISTINCT FROM EXCLUDED.title);

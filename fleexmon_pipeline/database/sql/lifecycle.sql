@@ -27,29 +27,34 @@ WHERE o.slot >= %(since)s AND o.slot < %(until)s AND o.source = %(source)s
   );
 
 -- upsert_occurrence --
--- A row stays as it is, with its rule's version, when only the wording of rules, runbooks or reasons differs: an update that
--- rewords them must not rewrite a day that is materialized again. When anything else differs the whole row is replaced.
--- GenAI's texts are its findings, not our wording, so they count.
+-- Within one wording a row is replaced when anything differs: a text may show a figure that is in no other column, and a rerun
+-- equals a run. With another wording a row stays, with its rule's version, unless something other than its text differs: an
+-- update that rewords rules must not rewrite a day that is materialized again. GenAI's texts are its findings, so they count.
 INSERT INTO "IssueOccurrence" AS stored (
   fingerprint, slot, subject, rule, "ruleVersion", source, type, severity, title, description,
-  "rootCause", recommendation, nodes, grace, affected, evidence, metadata
+  "rootCause", recommendation, nodes, grace, affected, evidence, metadata, "wordingVersion"
 ) VALUES (
   %(fingerprint)s, %(slot)s, %(subject)s, %(rule)s, %(rule_version)s, %(source)s, %(type)s, %(severity)s, %(title)s,
-  %(description)s, %(root_cause)s, %(recommendation)s, %(nodes)s, %(grace)s, %(affected)s, %(evidence)s, %(metadata)s
+  %(description)s, %(root_cause)s, %(recommendation)s, %(nodes)s, %(grace)s, %(affected)s, %(evidence)s, %(metadata)s,
+  %(wording)s
 )
 ON CONFLICT (fingerprint, slot) DO UPDATE SET
   subject = EXCLUDED.subject, rule = EXCLUDED.rule, "ruleVersion" = EXCLUDED."ruleVersion", source = EXCLUDED.source,
   type = EXCLUDED.type, severity = EXCLUDED.severity, title = EXCLUDED.title, description = EXCLUDED.description,
   "rootCause" = EXCLUDED."rootCause", recommendation = EXCLUDED.recommendation, nodes = EXCLUDED.nodes,
-  grace = EXCLUDED.grace, affected = EXCLUDED.affected, evidence = EXCLUDED.evidence, metadata = EXCLUDED.metadata
+  grace = EXCLUDED.grace, affected = EXCLUDED.affected, evidence = EXCLUDED.evidence, metadata = EXCLUDED.metadata,
+  "wordingVersion" = EXCLUDED."wordingVersion"
 WHERE (
   stored.source, stored.type, stored.severity, stored."rootCause", stored.nodes, stored.grace, stored.affected,
   stored.evidence, stored.metadata - '{reasons,command}'::text[]
 ) IS DISTINCT FROM (
   EXCLUDED.source, EXCLUDED.type, EXCLUDED.severity, EXCLUDED."rootCause", EXCLUDED.nodes, EXCLUDED.grace,
   EXCLUDED.affected, EXCLUDED.evidence, EXCLUDED.metadata - '{reasons,command}'::text[]
-) OR (stored.source = 'genai' AND (stored.title, stored.description, stored.recommendation)
-  IS DISTINCT FROM (EXCLUDED.title, EXCLUDED.description, EXCLUDED.recommendation));
+) OR ((stored.source = 'genai' OR stored."wordingVersion" = EXCLUDED."wordingVersion") AND (
+  stored."ruleVersion", stored.title, stored.description, stored.recommendation, stored.metadata
+) IS DISTINCT FROM (
+  EXCLUDED."ruleVersion", EXCLUDED.title, EXCLUDED.description, EXCLUDED.recommendation, EXCLUDED.metadata
+));
 
 -- newest_covered --
 SELECT slot + interval '5 minutes' AS "end"
