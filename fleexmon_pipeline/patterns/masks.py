@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from fleexmon_pipeline.levels import LEVEL_OF_WORD
 from fleexmon_pipeline.patterns.placeholders import (
     ANY,
     ANY_MARK,
@@ -175,12 +176,19 @@ _ROUTE_AND_CLOSING = re.compile(r"""(.*?)(["')\],;]*)""", re.DOTALL)
 
 
 def _starts_request(words: Sequence[str], i: int) -> bool:
-    """Whether word `i`, a path, follows a verb. In access logs, as in `"GET /a HTTP/1.1" 200`, anybody may request any
-    path: there it is a value, unless the line starts with it."""
+    """Whether word `i`, a path, follows the verb of a request that the line is about.
+
+    Inside a sentence (`failed for POST /carts`) it is a value. So it is in access logs, as in `"GET /a HTTP/1.1" 200`:
+    anybody may request any path.
+    """
     verb = words[i - 1].rpartition('"')[2].lstrip("'([")
     if verb not in VERBS:
         return False
-    return words[0] == verb or not (i + 1 < len(words) and words[i + 1].startswith("HTTP/"))
+    if words[0] == verb:
+        return True
+    before = words[i - 2] if i > 1 and words[i - 1] == verb else ""
+    in_sentence = before.isalpha() and before.islower() and before not in LEVEL_OF_WORD
+    return not in_sentence and not (i + 1 < len(words) and words[i + 1].startswith("HTTP/"))
 
 
 def _route(path: str) -> str:

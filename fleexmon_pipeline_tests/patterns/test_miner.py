@@ -238,6 +238,8 @@ def test_causes_in_a_list_are_not_frames() -> None:
         ('{"msg": "PUT /carts/7", "ms": 5}', "{msg: PUT /carts/<num>, ms: <num>}"),
         ('10.0.0.5 - - "GET /carts/7 HTTP/1.1" 200 5', '<ip> - - "GET <path> HTTP/<num>" <num>'),
         ('I1120 10:05:00 4711 kubelet.go:7] "SyncLoop" pod="a/b"', "<*>] SyncLoop pod=<*>"),
+        ("12:00:05 info GET /carts/7", "<time> info GET /carts/<num>"),
+        ("checks failed for POST /carts/7 again", "checks failed for POST <path> again"),
         ('served "alice" today', "served <*> today"),
     ],
 )
