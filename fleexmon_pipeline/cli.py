@@ -1,47 +1,97 @@
-"""The `fleexmon` command: where it begins, and which words it knows.
+"""The `fleexmon` command: the list of its commands, and how one is started.
 
-Their options: `command_line/`, a file a group. What they do: `commands/`. Nothing heavy is imported on the way here:
-`fleexmon patterns` on a file must not wait for Dagster.
+Here: names and summaries. What a command takes and does: the module of that name in `commands/`, imported when the
+command is called. `fleexmon --help` and `fleexmon patterns FILE` must not wait for Dagster.
 """
 
 import io
 import signal
 import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
+import typer.main
 from dotenv import load_dotenv
+from typer.core import TyperCommand, TyperGroup
 
-from fleexmon_pipeline.command_line import genai, issues, patterns, read, rejected, rules, running, versions, watching
+from fleexmon_pipeline.commands.terminal import explained_errors
+
+COMMANDS = {  # in the order of --help; the module is named like its command, with _ for -
+    "up": "Start everything on this machine, until Ctrl-C.",
+    "doctor": "Check every setting and outside system.",
+    "nodes": "Show coverage, lag, gaps and rejected records of each node.",
+    "logs": "Print stored log lines, oldest first.",
+    "read": "Show how collection would read a file of log records.",
+    "compare": "Compare a candidate node with a reference node: pass, marginal, fail or inconclusive.",
+    "deployed": "Record a deployment, or list those that are known.",
+    "digest": "Print the digest of a day.",
+    "demo-nodes": "Serve two demo nodes on loopback.",
+    "issues": "List, show, resolve and mute issues.",
+    "rules": "List, test and backtest rules.",
+    "rejected": "List and retry records that could not become log lines.",
+    "patterns": "Print the pattern of every line of a file; name or ignore patterns.",
+    "genai": "Preview requests to the GenAI agent, and replay past hours.",
+}
+
+
+class Commands(TyperGroup):
+    """The commands by their summaries; the one that is called is imported."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, summary in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # Any: typer's own copy of click exports no types
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load(str(name)), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        with explained_errors():
+            return super().invoke(ctx)
+
+
+def load(name: str) -> Any:
+    """The command itself, with its options."""
+    module = import_module(f"fleexmon_pipeline.commands.{name.replace('-', '_')}")
+    return typer.main.get_command(module.app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fleexmon {version('fleexmon-pipeline')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
+    cls=Commands,
     name="fleexmon",
-    help="Watches a blue/green stack: collects the nodes' logs, finds what is wrong, tells people once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(running.up)
-app.command()(running.doctor)
-app.command()(watching.nodes)
-app.command()(watching.logs)
-app.command()(read.read)
-app.command()(versions.compare)
-app.command()(versions.deployed)
-app.command()(watching.digest)
-app.command("demo-nodes")(running.demo_nodes)
-app.add_typer(issues.app, name="issues")
-app.add_typer(rules.app, name="rules")
-app.add_typer(rejected.app, name="rejected")
-app.add_typer(patterns.app, name="patterns")
-app.add_typer(genai.app, name="genai")
+
+
+@app.callback()
+def fleexmon(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Watch a blue/green stack: collect the nodes' logs, find what is wrong, and report each issue once.
+
+    Start with `fleexmon up`. Every command reads .env in the current directory; exported variables win.
+    """
 
 
 def main() -> None:
-    """Entry point of `fleexmon`. A `.env` here counts, as it does for Dagster's commands; what is exported wins."""
+    """Entry point of `fleexmon`. Reads .env as Dagster's commands do; exported variables win."""
     load_dotenv(".env")
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup's stays
+        if signal.getsignal(number) is signal.SIG_DFL:  # keep nohup's
             signal.signal(number, _leave)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a log line that the terminal cannot show must not end the command
@@ -50,7 +100,7 @@ def main() -> None:
 
 
 def _leave(number: int, _: object) -> None:
-    """By the front door: the embedded server is stopped on the way out."""
+    """Exit through the interpreter, so that the embedded server is stopped."""
     raise SystemExit(128 + number)
 
 

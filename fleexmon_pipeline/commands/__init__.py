@@ -1,1 +1,1 @@
-"""What the `fleexmon` command does, a file a command. Its words and options: `command_line/`."""
+"""The commands of `fleexmon`, a module each: its options and what it does. Their list: `cli.py`."""

@@ -1,101 +1,100 @@
-"""`fleexmon rules backtest`: what other rules would have said of the past, in a terminal and as JSON.
+"""What `fleexmon rules backtest` prints: issues that changed rules would have found in the past.
 
-Here: options, and what is printed. The replay: `replays/rules.py`.
+Here: windows, rules and printing. Options: `rules.py`; the replay: `replays/rules.py`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import typer
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.times import moment_of
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.database.connection import connect
-from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.detection.rule_files import Rules, all_rules
 from fleexmon_pipeline.issues.lifecycle import newest_covered
-from fleexmon_pipeline.replays.rules import Backtest, Issue, NothingKnownError, Progress, backtest
+from fleexmon_pipeline.replays.rules import Backtest, Issue, Progress, backtest
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 from fleexmon_pipeline.wording import inert_line, iso_text, plural
 
-Write = Callable[[str], object]
-CURRENT = "CURRENT"
-LONGEST = 366 * DAY
-_LISTED = 40  # issues of a kind; --json has all
+MAX_WINDOW = 366 * DAY
+_MAX_LISTED = 40  # issues of a kind; --json prints all
 
 
 def run_backtest(
-    write: Write, since: str, until: str | None, directory: Path | None, against: str, progress: Progress,
+    since: str, until: str | None, compared: tuple[Path | None, Path | None], progress: Progress,
     *, as_json: bool, now: datetime,
 ) -> None:  # fmt: skip
-    """Raises typer.BadParameter."""
-    candidate = _rules(directory, "--rules")
-    current = _rules(None if against == CURRENT else Path(against), "--against")
-    with connect(database_url()) as connection:
+    """`compared`: directories of the candidate and of what it is compared with; None: the rules in force."""
+    candidate, current = _rules(compared[0], "--rules"), _rules(compared[1], "--against")
+    with connect(existing_database_url()) as connection:
         window = _window(since, until, newest=newest_covered(connection), now=now)
-        try:
-            live = settings.live_node()
-            found = backtest(connection, current.rules, candidate.rules, window, live=live, progress=progress)
-        except NothingKnownError as error:
-            raise typer.BadParameter(str(error)) from None
-    write(msgspec.json.encode(as_document(found)).decode() if as_json else page(found))
+        live = settings.live_node()
+        result = backtest(connection, current.rules, candidate.rules, window, live=live, progress=progress)
+    if as_json:
+        print_json(as_document(result))
+    else:
+        typer.echo(page(result))
 
 
 def _rules(directory: Path | None, option: str) -> Rules:
-    """As if FLEEXMON_RULES named the directory; None: the rules in force. A file that is refused refuses all: figures
-    without the rule that was changed would mislead."""
+    """As if FLEEXMON_RULES named the directory; None: the rules in force. One rejected file rejects all: figures
+    without the changed rule would mislead."""
     if directory is not None and not directory.is_dir():
-        raise typer.BadParameter(f"{option}: {directory} is not a directory. Examples: {option} ./rules")
+        raise CommandError(f"{option}: {directory} is not a directory. Examples: {option} ./rules")
     loaded = all_rules(directory or settings.rules_directory())
     if directory is not None and loaded.problems:
-        told = "\n  ".join(str(problem) for problem in loaded.problems)
-        raise typer.BadParameter(f"{option}: nothing was replayed, since rules are refused:\n  {told}")
+        problems = "\n  ".join(str(problem) for problem in loaded.problems)
+        raise CommandError(
+            f"{option}: nothing was replayed, because rule files are rejected. Fix them first:\n  {problems}"
+        )
     return loaded
 
 
 def _window(since: str, until: str | None, *, newest: datetime | None, now: datetime) -> Window:
-    """Whole slots, none later than what is known."""
-    end = ceil(moment_of("--to", until, now=now), SLOT) if until else floor(now, SLOT)
+    """Whole slots, none newer than the coverage."""
+    end = ceil(parse_time("--to", until, now=now), SLOT) if until else floor(now, SLOT)
     end = min(end, newest) if newest else end
-    begin = floor(moment_of("--from", since, now=now), SLOT)
+    begin = floor(parse_time("--from", since, now=now), SLOT)
     if begin >= end:
-        known = f"; what is known ends at {newest:%Y-%m-%d %H:%M} UTC" if newest else ""
-        raise typer.BadParameter(f"--from {since}: is not before --to {until or 'now'}{known}")
-    if end - begin > LONGEST:
-        raise typer.BadParameter(f"--from {since}: more than a year before --to; counts are not kept that long")
+        covered = f"; what was collected ends at {newest:%Y-%m-%d %H:%M} UTC" if newest else ""
+        raise CommandError(f"--from {since}: is not before --to {until or 'now'}{covered}.")
+    if end - begin > MAX_WINDOW:
+        raise CommandError(f"--from {since}: more than a year before --to; counts are not kept that long.")
     return Window(begin, end)
 
 
-def as_document(found: Backtest) -> dict[str, Any]:
-    """All of it; times are ISO 8601 in UTC."""
+def as_document(result: Backtest) -> dict[str, Any]:
+    """Everything. Times are ISO 8601 in UTC."""
     return {
-        "from": iso_text(found.window.since, "seconds"),
-        "to": iso_text(found.window.until, "seconds"),
-        "lines": found.lines,
-        "nodes": found.known,
-        "rules_changed": found.changed,
+        "from": iso_text(result.window.since, "seconds"),
+        "to": iso_text(result.window.until, "seconds"),
+        "lines": result.lines,
+        "nodes": result.known,
+        "rules_changed": result.changed,
         "issues": {
-            "before": len(found.against), "after": len(found.candidate), "kept": len(found.kept),
-            "gained": len(found.gained), "lost": len(found.lost),
+            "before": len(result.against), "after": len(result.candidate), "kept": len(result.kept),
+            "gained": len(result.gained), "lost": len(result.lost),
         },
         "false_alarms_a_day": {
-            "before": found.false_alarms(found.against), "after": found.false_alarms(found.candidate),
+            "before": result.false_alarms(result.against), "after": result.false_alarms(result.candidate),
         },
         "by_rule": {
             rule: {str(day): {name: count[name] for name in ("kept", "gained", "lost")} for day, count in days.items()}
-            for rule, days in found.by_rule().items()
+            for rule, days in result.by_rule().items()
         },
-        "kept": [_issue(issue) for issue in found.kept],
-        "gained": [_issue(issue) for issue in found.gained],
-        "lost": [_issue(issue) for issue in found.lost],
-        "other_severity": [{"before": old.severity, **_issue(new)} for old, new in found.reweighed],
-        "notes": found.notes,
+        "kept": [_issue(issue) for issue in result.kept],
+        "gained": [_issue(issue) for issue in result.gained],
+        "lost": [_issue(issue) for issue in result.lost],
+        "other_severity": [{"before": old.severity, **_issue(new)} for old, new in result.reweighed],
+        "notes": result.notes,
     }  # fmt: skip
 
 
@@ -108,35 +107,33 @@ def _issue(issue: Issue) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def page(found: Backtest) -> str:
-    changed = ", ".join(found.changed) or "none: the same rules on both sides"
+def page(result: Backtest) -> str:
+    changed = ", ".join(result.changed) or "none, both sides have the same rules"
     lines = [
-        f"{found.window} UTC, {found.lines:,} lines; rules that differ: {changed}",
-        *_gaps(found),
+        f"{result.window} UTC, {result.lines:,} lines; rules that differ: {changed}",
+        *_gaps(result),
         "",
         f"{'rule':<28}{'day':<12}{'kept':>6}{'gained':>8}{'lost':>6}",
     ]
     total: Counter[str] = Counter()
-    for rule, days in found.by_rule().items():
+    for rule, days in result.by_rule().items():
         of_rule = sum(days.values(), Counter[str]())
         total += of_rule
         lines.append(_row(rule, "all", of_rule))
         lines += [_row("", str(day), count) for day, count in days.items() if count["gained"] or count["lost"]]
     lines.append(_row("all", "", total))
-    for heading, sign, issues in (("Gained", "+", found.gained), ("Lost", "-", found.lost)):
+    for heading, sign, issues in (("Gained", "+", result.gained), ("Lost", "-", result.lost)):
         lines += _listed(heading, sign, issues)
-    if found.reweighed:
-        lines += ["", "Kept with another severity"]
-        lines += [f"~ {old.severity} → {_told(new)}" for old, new in found.reweighed[:_LISTED]]
-    lines += ["", _alarms(found), *(f"Note: {inert_line(note)}" for note in found.notes)]
+    if result.reweighed:
+        lines += ["", "Kept, with another severity"]
+        lines += [f"~ {old.severity} → {_shown(new)}" for old, new in result.reweighed[:_MAX_LISTED]]
+    lines += ["", _alarms(result), *(f"Note: {inert_line(note)}" for note in result.notes)]
     return "\n".join(lines)
 
 
-def _gaps(found: Backtest) -> list[str]:
-    holes = [f"{inert_line(node)} {share:.0%}" for node, share in found.known.items() if share < 0.995]
-    return [f"Not all of it is known: {', '.join(holes)} of the slots; where nothing is known nothing fires"] * bool(
-        holes
-    )
+def _gaps(result: Backtest) -> list[str]:
+    holes = [f"{inert_line(node)} {share:.0%}" for node, share in result.known.items() if share < 0.995]
+    return [f"Coverage has gaps: {', '.join(holes)} of the slots are known; no rule fires in a gap"] * bool(holes)
 
 
 def _row(rule: str, day: str, count: Counter[str]) -> str:
@@ -147,29 +144,34 @@ def _row(rule: str, day: str, count: Counter[str]) -> str:
 def _listed(heading: str, sign: str, issues: tuple[Issue, ...]) -> Iterable[str]:
     if not issues:
         return []
-    width = max(len(_nodes(issue)) for issue in issues[:_LISTED])
-    more = [f"  … and {len(issues) - _LISTED:,} more; --json has them"] if len(issues) > _LISTED else []
-    return ["", f"{heading} ({len(issues)})", *(f"{sign} {_told(issue, width)}" for issue in issues[:_LISTED]), *more]
+    width = max(len(_nodes(issue)) for issue in issues[:_MAX_LISTED])
+    more = [f"  … and {len(issues) - _MAX_LISTED:,} more; --json prints all"] if len(issues) > _MAX_LISTED else []
+    return [
+        "",
+        f"{heading} ({len(issues)})",
+        *(f"{sign} {_shown(issue, width)}" for issue in issues[:_MAX_LISTED]),
+        *more,
+    ]
 
 
 def _nodes(issue: Issue) -> str:
     return inert_line(", ".join(issue.nodes) or "all nodes")
 
 
-def _told(issue: Issue, width: int = 0) -> str:
-    called = f"  [{issue.verdict}]" if issue.verdict else ""
+def _shown(issue: Issue, width: int = 0) -> str:
+    marked = f"  [{issue.verdict}]" if issue.verdict else ""
     return (
         f"{Window(issue.since, issue.until)}  {issue.severity:<8}  {_nodes(issue):<{width}}  {issue.rule}: "
-        f"{inert_line(issue.title)}{called}"
+        f"{inert_line(issue.title)}{marked}"
     )
 
 
-def _alarms(found: Backtest) -> str:
-    days = f"{found.days:.3g} {plural(found.days, 'day')}"
-    text = f"Issues: {len(found.against)} before, {len(found.candidate)} after, in {days}."
-    if not any(issue.verdict for issue in (*found.against, *found.candidate)):
-        return f"{text} Nobody has called one of them noise or real yet: `fleexmon issues resolve ID --as noise`."
-    alarms = [found.false_alarms(issues) for issues in (found.against, found.candidate)]
-    text += f" Of those that people called noise: {alarms[0]:.2f} a day before, {alarms[1]:.2f} after."
-    real = sum(issue.verdict == "real" for issue in found.lost)
-    return f"{text} Lost: {real} that people called real." if real else text
+def _alarms(result: Backtest) -> str:
+    days = f"{result.days:.3g} {plural(result.days, 'day')}"
+    text = f"Issues: {len(result.against)} before, {len(result.candidate)} after, in {days}."
+    if not any(issue.verdict for issue in (*result.against, *result.candidate)):
+        return f"{text} None was marked as noise or real yet; to mark one: `fleexmon issues resolve ID --as noise`."
+    alarms = [result.false_alarms(issues) for issues in (result.against, result.candidate)]
+    text += f" Marked as noise: {alarms[0]:.2f} per day before, {alarms[1]:.2f} after."
+    real = sum(issue.verdict == "real" for issue in result.lost)
+    return f"{text} {real} of the lost were marked as real." if real else text

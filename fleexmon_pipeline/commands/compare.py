@@ -1,73 +1,85 @@
-"""`fleexmon compare`: a candidate against a baseline, in a terminal or as JSON."""
+"""`fleexmon compare`: whether a candidate node logs what the reference node logs, pattern by pattern."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+import os
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fleexmon_pipeline.commands.times import moment_of
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.comparison.judge import Compared, Verdict
 from fleexmon_pipeline.comparison.read import (
     COLOURS,
     MAX_WINDOW,
     Comparison,
-    NothingToCompareError,
     compare_nodes,
     known_nodes,
     live_node,
 )
 from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.database.server import database_url
-from fleexmon_pipeline.settings import Environment
-from fleexmon_pipeline.settings import live_node as said_live
+from fleexmon_pipeline.settings import live_node as configured_live_node
 from fleexmon_pipeline.window import SLOT, Window, ceil, floor
 from fleexmon_pipeline.wording import iso_text, one_line
 
 EXIT: dict[Verdict, int] = {"pass": 0, "marginal": 0, "fail": 1, "inconclusive": 3}
-MOST_ROWS, MOST_KNOWN = 30, 8  # of the table; JSON has all
+MAX_ROWS, MAX_KNOWN_ROWS = 30, 8  # of the table; --json prints all
 _COLOURS: dict[Verdict, str] = {"pass": "green", "marginal": "yellow", "fail": "red", "inconclusive": "cyan"}
 
 
-def run_compare(
-    write: Callable[[str], object], console: Console, baseline: str | None, candidate: str | None,
-    since: str, until: str | None, environment: Environment, *, as_json: bool, now: datetime,
-) -> int:  # fmt: skip
-    """Returns the exit status. Raises typer.BadParameter."""
-    window = window_of(since, until, now=now)
-    with connect(database_url()) as connection:
-        sides = sides_of(connection, window, baseline, candidate, said_live(environment))
-        try:
-            found = compare_nodes(connection, window, *sides)
-        except NothingToCompareError as error:
-            raise typer.BadParameter(f"--from/--to: {error}") from None
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def compare(
+    since: Annotated[str, typer.Option("--from", help=f"When the candidate was deployed: {TIMES}.")],
+    until: Annotated[str | None, typer.Option("--to", help="End; the same forms.", show_default="now")] = None,
+    baseline: Annotated[str | None, typer.Option(help="The reference node.", show_default="the live node")] = None,
+    candidate: Annotated[
+        str | None, typer.Option(help="The node to evaluate.", show_default="the other of blue and green")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a candidate node with a reference node: pass, marginal, fail or inconclusive.
+
+    The live node is LIVE_NODE, else the one of blue and green that has the traffic. Patterns are compared as shares of
+    pattern node's own lines, and against how much the nodes differed in the quiet windows of the week before.
+
+    Exit status 0 for pass and marginal, 1 for fail, 2 for an unusable option, 3 for inconclusive.
+    """
+    window = window_of(since, until, now=datetime.now(UTC))
+    with connect(existing_database_url()) as connection:
+        sides = sides_of(connection, window, baseline, candidate, configured_live_node(os.environ))
+        comparison = compare_nodes(connection, window, *sides)
     if as_json:
-        write(msgspec.json.encode(as_document(found)).decode())
+        print_json(as_document(comparison))
     else:
-        show(console, found)
-    return EXIT[found.outcome.verdict]
+        show(Console(), comparison)
+    raise typer.Exit(EXIT[comparison.outcome.verdict])
 
 
 def window_of(since: str, until: str | None, *, now: datetime) -> Window:
-    """Whole slots that have ended. Raises typer.BadParameter."""
-    begin = floor(moment_of("--from", since, now=now), SLOT)
-    end = moment_of("--to", until, now=now) if until else now
+    """Whole slots that have ended. Raises CommandError."""
+    begin = floor(parse_time("--from", since, now=now), SLOT)
+    end = parse_time("--to", until, now=now) if until else now
     if end <= begin:
-        raise typer.BadParameter(f"--to: {end:%Y-%m-%d %H:%M} UTC is not after --from, {begin:%Y-%m-%d %H:%M} UTC.")
+        raise CommandError(f"--to: {end:%Y-%m-%d %H:%M} UTC is not after --from, {begin:%Y-%m-%d %H:%M} UTC.")
     window = Window(begin, ceil(end, SLOT)).ended(now)
     if not window:
-        raise typer.BadParameter(
-            f"--from: {begin:%Y-%m-%d %H:%M} UTC: no whole 5 minutes have passed since. Examples: --from 2h"
+        raise CommandError(
+            f"--from: {begin:%Y-%m-%d %H:%M} UTC is too recent: no whole slot of 5 minutes has ended "
+            "since. Examples: --from 2h"
         )
     if window.length > MAX_WINDOW:
-        raise typer.BadParameter(
-            f"--from/--to: {window} UTC is more than {MAX_WINDOW.days} days; take the time after a deployment."
+        raise CommandError(
+            f"--from/--to: {window} UTC is more than {MAX_WINDOW.days} days; compare the hours after a deployment."
         )
     return window
 
@@ -75,43 +87,46 @@ def window_of(since: str, until: str | None, *, now: datetime) -> Window:
 def sides_of(
     connection: Connection, window: Window, baseline: str | None, candidate: str | None, live: str | None
 ) -> tuple[str, str]:
-    """Baseline and candidate; what is not said is the live colour and the other one. Raises typer.BadParameter."""
+    """Baseline and candidate. Defaults: the live one of blue and green, and the other. Raises CommandError."""
     known = known_nodes(connection)
     if not known:
-        raise typer.BadParameter(
-            "no node has answered yet: there is nothing to compare. `fleexmon up` collects, `fleexmon nodes` tells."
+        raise CommandError(
+            "no node has responded yet, so there is nothing to compare. `fleexmon up` collects; "
+            "`fleexmon nodes` shows the state."
         )
     for option, name in (("--baseline", baseline), ("--candidate", candidate), ("LIVE_NODE", live)):
         if name is not None and name not in known:
-            raise typer.BadParameter(f'{option}: "{one_line(name, most=60)}" is no node. Known: {", ".join(known)}')
+            raise CommandError(f'{option}: "{one_line(name, most=60)}" is not a node. Known nodes: {", ".join(known)}.')
     if baseline is None:
-        found = live_node(connection, window, known, live) or next((each for each in COLOURS if each in known), None)
-        baseline = found if found != candidate else _other(found, known)
+        reference = live_node(connection, window, known, live) or next(
+            (node for node in COLOURS if node in known), None
+        )
+        baseline = reference if reference != candidate else _other(reference, known)
         if baseline is None:
-            raise typer.BadParameter("--baseline: which node is live is not known; name it here or in LIVE_NODE.")
+            raise CommandError("--baseline: it is not known which node is live; name it here or in LIVE_NODE.")
     if candidate is None:
         candidate = _other(baseline, known)
         if candidate is None:
-            raise typer.BadParameter(f"--candidate: is needed. Known: {', '.join(known)}")
+            raise CommandError(f"--candidate is needed. Known nodes: {', '.join(known)}.")
     if baseline == candidate:
-        raise typer.BadParameter(f"--candidate: {candidate} would be compared with itself.")
+        raise CommandError(f"--candidate: {candidate} would be compared with itself; name another node.")
     return baseline, candidate
 
 
 def _other(node: str | None, known: list[str]) -> str | None:
     """The other colour."""
-    others = [each for each in COLOURS if each != node and each in known]
+    others = [name for name in COLOURS if name != node and name in known]
     return others[0] if node in COLOURS and others else None
 
 
-def as_document(found: Comparison) -> dict[str, Any]:
-    outcome = found.outcome
+def as_document(comparison: Comparison) -> dict[str, Any]:
+    outcome = comparison.outcome
     return {
         "verdict": outcome.verdict,
         "reasons": outcome.reasons,
-        "window": {"since": iso_text(found.window.since), "until": iso_text(found.window.until)},
-        "baseline": {"node": found.baseline, "lines": outcome.lines[0], "before": outcome.before},
-        "candidate": {"node": found.candidate, "lines": outcome.lines[1]},
+        "window": {"since": iso_text(comparison.window.since), "until": iso_text(comparison.window.until)},
+        "baseline": {"node": comparison.baseline, "lines": outcome.lines[0], "before": outcome.before},
+        "candidate": {"node": comparison.candidate, "lines": outcome.lines[1]},
         "calibration": {
             "windows": outcome.calibration.windows,
             "calibrated": outcome.calibration.calibrated,
@@ -121,67 +136,73 @@ def as_document(found: Comparison) -> dict[str, Any]:
         },
         "patterns": [
             {
-                "pattern": each.pattern,
-                "level": each.level,
-                "status": each.status,
-                "weight": each.weight,
-                "baseline": each.baseline,
-                "candidate": each.candidate,
-                "expected": round(each.expected, 1),
-                "chance": float(f"{each.chance:.3g}"),
-                "template": found.templates[each.pattern],
-                "evidence": [str(id_) for id_ in found.evidence.get((each.pattern, each.level), ())],
+                "pattern": pattern.pattern,
+                "level": pattern.level,
+                "status": pattern.status,
+                "weight": pattern.weight,
+                "baseline": pattern.baseline,
+                "candidate": pattern.candidate,
+                "expected": round(pattern.expected, 1),
+                "chance": float(f"{pattern.chance:.3g}"),
+                "template": comparison.templates[pattern.pattern],
+                "evidence": [str(id_) for id_ in comparison.evidence.get((pattern.pattern, pattern.level), ())],
             }
-            for each in outcome.patterns
+            for pattern in outcome.patterns
         ],
     }
 
 
-def show(console: Console, found: Comparison) -> None:
-    outcome = found.outcome
+def show(console: Console, comparison: Comparison) -> None:
+    outcome = comparison.outcome
     console.print(
         Text.assemble(
             (outcome.verdict.upper(), f"bold {_COLOURS[outcome.verdict]}"),
-            f"  {found.candidate} against {found.baseline}, {found.window} UTC: "
-            f"{outcome.lines[1]:,} lines against {outcome.lines[0]:,}",
+            f"  {comparison.candidate} compared with {comparison.baseline}, {comparison.window} UTC: "
+            f"{outcome.lines[1]:,} lines and {outcome.lines[0]:,}",
         )
     )
     for reason in outcome.reasons:
         console.print(Text(f"- {reason}"))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading, side in (
-        ("status", "left"), ("level", "left"), (found.baseline, "right"), (found.candidate, "right"),
-        ("expected", "right"), ("by luck", "right"),
+        ("status", "left"), ("level", "left"), (comparison.baseline, "right"), (comparison.candidate, "right"),
+        ("expected", "right"), ("by chance", "right"),
     ):  # fmt: skip
         table.add_column(Text(heading), justify=side, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("pattern", overflow="fold")
-    standing_out = [each for each in outcome.patterns if each.status != "known"]
-    shown = standing_out[:MOST_ROWS] or sorted(outcome.patterns, key=_lines, reverse=True)[:MOST_KNOWN]
-    for each in shown:
-        style = _COLOURS[each.weight] if each.weight != "pass" else ""
+    standing_out = [pattern for pattern in outcome.patterns if pattern.status != "known"]
+    shown = standing_out[:MAX_ROWS] or sorted(outcome.patterns, key=_lines, reverse=True)[:MAX_KNOWN_ROWS]
+    for pattern in shown:
+        style = _COLOURS[pattern.weight] if pattern.weight != "pass" else ""
         cells = (
-            each.status, each.level, f"{each.baseline:,}", f"{each.candidate:,}", f"{each.expected:,.0f}",
-            _chance(each), _template(found, each),
+            pattern.status, pattern.level, f"{pattern.baseline:,}", f"{pattern.candidate:,}",
+            f"{pattern.expected:,.0f}",
+            _chance(pattern), _template(comparison, pattern),
         )  # fmt: skip
         table.add_row(*(Text(cell) for cell in cells), style=style)
     console.print(table)
     if rest := len(outcome.patterns) - len(shown):
-        console.print(Text(f"and {rest} more {'known patterns' if len(standing_out) <= MOST_ROWS else 'patterns'}"))
-    weighty = [each for each in shown if each.weight != "pass" and found.evidence.get((each.pattern, each.level))]
+        console.print(Text(f"and {rest} more {'known patterns' if len(standing_out) <= MAX_ROWS else 'patterns'}"))
+    weighty = [
+        pattern
+        for pattern in shown
+        if pattern.weight != "pass" and comparison.evidence.get((pattern.pattern, pattern.level))
+    ]
     if weighty:
-        console.print(Text("\nEvidence: pattern, its newest row of LogEntry (all with --json)", style="bold"))
-        for each in weighty:
-            told = f"{each.pattern}  {found.evidence[each.pattern, each.level][0]}  {_template(found, each)}"
-            console.print(Text(told), no_wrap=True, overflow="ellipsis")
+        console.print(Text("\nEvidence: pattern, its newest row of LogEntry (--json prints all)", style="bold"))
+        for pattern in weighty:
+            row = comparison.evidence[pattern.pattern, pattern.level][0]
+            line = f"{pattern.pattern}  {row}  {_template(comparison, pattern)}"
+            console.print(Text(line), no_wrap=True, overflow="ellipsis")
 
 
-def _template(found: Comparison, each: Compared) -> str:
-    return one_line(found.templates[each.pattern], most=200)
+def _template(comparison: Comparison, pattern: Compared) -> str:
+    return one_line(comparison.templates[pattern.pattern], most=200)
 
 
-def _chance(each: Compared) -> str:
-    return "–" if each.status == "known" and each.chance > 0.5 else f"{each.chance:.2g}"
+def _chance(pattern: Compared) -> str:
+    return "–" if pattern.status == "known" and pattern.chance > 0.5 else f"{pattern.chance:.2g}"
 
 
-def _lines(each: Compared) -> int:
-    return each.baseline + each.candidate
+def _lines(pattern: Compared) -> int:
+    return pattern.baseline + pattern.candidate

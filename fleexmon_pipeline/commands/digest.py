@@ -1,37 +1,47 @@
-"""`fleexmon digest`: a day's page, as it was written."""
+"""`fleexmon digest`: a day's digest, as it was written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date as calendar_date
 from pathlib import Path
+from typing import Annotated
 
-import msgspec
 import typer
 
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.database.connection import connect
-from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.database.statements import statements
 
+app = typer.Typer(add_completion=False)
 
-def print_digest(write: Callable[[str], object], date: str | None, html: Path | None, *, as_json: bool) -> None:
-    """Raises typer.BadParameter for a day that is none, or that has no digest."""
+
+@app.command()
+def digest(
+    date: Annotated[
+        str | None, typer.Option(help="A UTC day such as 2026-11-20.", show_default="the newest digest")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the digest as an HTML page to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the digest of a day. Markdown by default; its figures with --json; an HTML page with --html."""
     try:
         day = calendar_date.fromisoformat(date) if date is not None else None
     except ValueError:
-        raise typer.BadParameter(f'--date: "{(date or "")[:40]}" is not a day such as 2026-11-20') from None
-    with connect(database_url()) as connection:
+        raise CommandError(f'--date: "{(date or "")[:40]}" is not a day such as 2026-11-20.') from None
+    with connect(existing_database_url()) as connection:
         row = connection.execute(statements("commands")["digest"], {"day": day}).fetchone()
     if row is None:
-        key = date or "2026-11-20"
-        raise typer.BadParameter(
-            f"there is no digest{f' of {date}' if date else ' yet'}; write one: "
-            f"dagster asset materialize -m fleexmon_pipeline.definitions --select digests --partition {key}"
+        raise CommandError(
+            f"there is no digest{f' of {date}' if date else ' yet'}. One is written every morning; to write one now: "
+            "dagster asset materialize -m fleexmon_pipeline.definitions --select digests "
+            f"--partition {date or '2026-11-20'}"
         )
     if html:
         html.write_text(row["html"], "utf-8")
-        write(f"{row['day']}: {html}")
+        typer.echo(f"wrote the digest of {row['day']} to {html}")
     elif as_json:
-        write(msgspec.json.encode(row["figures"]).decode())
+        print_json(row["figures"])
     else:
-        write(row["markdown"])
+        typer.echo(row["markdown"])

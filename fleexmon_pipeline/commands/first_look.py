@@ -1,7 +1,7 @@
-"""The first start: the last 24 hours through the whole chain, so that there is something to look at.
+"""The first start: run the last 24 hours through the whole chain, so that there is something to see.
 
-Here: which windows, in which order, and the progress that a person sees. It runs the public command, in a process of
-its own, and reads its log: what it does can be done by hand.
+Here: which windows, in which order, and the progress bars. It runs `dagster asset materialize` in processes of their
+own and reads their logs, so everything it does can be done by hand.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from fleexmon_pipeline.window import HOUR, Window, floor
 
 HOURS = 24
 CHAIN = ("raw_logs", "analyzed_logs", "detected_issues", "predictions")
-_SAID = re.compile(r" - (\w+) - \d{4}-\d\d-\d\d \d\d:\d\d-")  # an asset's line for one of its hours
+_DONE = re.compile(r" - (\w+) - \d{4}-\d\d-\d\d \d\d:\d\d-")  # an asset's line for one of its hours
 
 
 def first_look(console: Console, home: Path, *, now: datetime | None = None) -> bool:
-    """Collect, analyse and judge the last 24 hours, then write digests. False, after a word why, when it failed."""
+    """Collect, analyze and evaluate the last 24 hours, then write digests. On failure prints where to look; False."""
     now = now or datetime.now(UTC)
     first, last = floor(now, HOUR) - HOURS * HOUR, floor(now, HOUR)
     log = home / "logs" / "first-look.log"
@@ -35,19 +35,22 @@ def first_look(console: Console, home: Path, *, now: datetime | None = None) -> 
     ) as progress:
         hourly = {name: progress.add_task(f"last 24 h: {name}", total=HOURS + 1) for name in CHAIN}
         chain = ["--select", ",".join(CHAIN), "--partition-range", f"{first:%Y-%m-%d-%H:00}...{last:%Y-%m-%d-%H:00}"]
-        fine = _materialize(chain, log, lambda name: progress.advance(hourly[name]) if name in hourly else None)
+        succeeded = _materialize(chain, log, lambda name: progress.advance(hourly[name]) if name in hourly else None)
         rest = progress.add_task("digest, alerts, retention", total=3)
         span = f"{days[0].since:%Y-%m-%d}...{days[-1].since:%Y-%m-%d}"
         for selection in (["digests", "--partition-range", span], ["issue_alerts"],
                           ["data_retention", "--partition", f"{now:%Y-%m-%d}"]):  # fmt: skip
-            fine = fine and _materialize(["--select", *selection], log, lambda _: None)
+            succeeded = succeeded and _materialize(["--select", *selection], log, lambda _: None)
             progress.advance(rest)
-    if not fine:
-        console.print(f"[yellow]the last 24 hours are not complete; the schedules go on from here. Why: {log}[/]")
-    return fine
+    if not succeeded:
+        console.print(
+            f"[yellow]the last 24 hours could not be processed completely; the schedules continue from here. "
+            f"Reason: {log}[/]"
+        )
+    return succeeded
 
 
-def _materialize(options: Sequence[str], log: Path, said: Callable[[str], None]) -> bool:
+def _materialize(options: Sequence[str], log: Path, hour_done: Callable[[str], None]) -> bool:
     command = [
         str(Path(sys.executable).parent / "dagster"),
         "asset",
@@ -69,8 +72,8 @@ def _materialize(options: Sequence[str], log: Path, said: Callable[[str], None])
         try:
             for line in process.stdout or ():
                 file.write(line)
-                if " - INFO - " in line and (found := _SAID.search(line)):
-                    said(found.group(1))
+                if " - INFO - " in line and (match := _DONE.search(line)):
+                    hour_done(match.group(1))
             return process.wait() == 0
         finally:
             process.terminate()  # a signal that ends `up` need not have reached it

@@ -1,6 +1,6 @@
-"""An issue on one page of a terminal: what it is, what it rests on, what was alike.
+"""An issue on one page of a terminal: what it is, its evidence, and similar issues.
 
-Here: order and wording. What is read for it: `issues/read.py`, `issues/context.py`.
+Here: order and wording. Where the data comes from: `issues/read.py`, `issues/context.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ITEM = re.compile(r"(-|\d+\.) ")
 _BARS = "▁▂▃▄▅▆▇█"
 _UNKNOWN = "·"
 _LABEL = 13
-WIDEST = 110  # columns of text that the eye follows
+MAX_WIDTH = 110  # columns; longer lines are hard to read
 
 
 def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Row], runbook: str | None) -> str:
@@ -34,9 +34,9 @@ def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Row], runboo
     for heading, text in (("What", issue.description), ("Why", issue.root_cause), ("Do", issue.recommendation)):
         if text:
             lines += ["", heading, *_wrapped(text)]
-    lines += ["", "The 24 hours up to it", *_day(around.last_day)]
+    lines += ["", "The 24 hours before", *_day(around.last_day)]
     if detail.occurrences:
-        lines += ["", "When (UTC; the slots that fired, newest first)"]
+        lines += ["", "When (UTC; slots in which the rule fired, newest first)"]
         lines += [
             f"  {_when(o['slot'])}  {o['severity']:<8}  {o['affected']:>7} lines  {inert(o['title'])}"
             for o in detail.occurrences[:12]
@@ -49,7 +49,7 @@ def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Row], runboo
             for e in detail.evidence
         ]
     if around.similar:
-        lines += ["", "Similar before", *(part for row in around.similar for part in _similar(row))]
+        lines += ["", "Similar issues", *(part for row in around.similar for part in _similar(row))]
     if runbook:
         lines += ["", f"Runbook {metadata['runbook']}", *(f"  {line}".rstrip() for line in runbook.splitlines())]
     return "\n".join(lines)
@@ -68,19 +68,20 @@ def _facts(issue: Issue, metadata: dict[str, Any], around: IssueContext, mutes: 
             ("resolved", f"{_minute(issue.resolved_at)} UTC ({metadata.get('resolvedReason') or 'by a person'}{by})")
         )
     if around.verdict:
-        said = around.verdict
-        facts.append(("called", f"{said['verdict']} by {said['by']}" + (f": {said['why']}" if said["why"] else "")))
+        verdict = around.verdict
+        reason = f": {verdict['why']}" if verdict["why"] else ""
+        facts.append(("marked as", f"{verdict['verdict']} by {verdict['by']}{reason}"))
     for mute in mutes:
         until = f"until {_when(mute['until'])} UTC" if mute["until"] else "until unmuted"
         facts.append(("muted", f"{until} by {mute['by']}: {mute['why']}"))
     if metadata.get("regressionOf"):
-        facts.append(("came back", f"was resolved as {metadata['regressionOf']}"))
+        facts.append(("regression", f"of {metadata['regressionOf']}, which was resolved"))
     facts.append(("rule", f"{metadata.get('rule', '–')}, version {metadata.get('ruleVersion', '–')}"))
     if around.pattern:
         facts.append(("pattern", f"{around.pattern['id']}, first seen {_when(around.pattern['firstSeen'])} UTC"))
         facts.append(("", around.pattern["template"]))
     count, affected = metadata.get("occurrences", "–"), metadata.get("affectedCount", "–")
-    facts.append(("fired", f"in {count} slots; {affected} lines the last time"))
+    facts.append(("fired", f"in {count} slots; {affected} lines in the last one"))
     if around.windows:
         first, last = around.windows[0], around.windows[-1]
         facts.append(("windows", first if first == last else f"{first}...{last}"))
@@ -93,7 +94,7 @@ def _facts(issue: Issue, metadata: dict[str, Any], around: IssueContext, mutes: 
 
 def _day(day: LastDay) -> list[str]:
     known = [lines for lines in day.lines if lines is not None]
-    hole = f"; {_UNKNOWN} nobody answered" if len(known) < len(day.lines) else ""
+    hole = f"; {_UNKNOWN} no node responded" if len(known) < len(day.lines) else ""
     most = f"at most {max(known, default=0):,} in half an hour"
     return [
         f"  {sparkline(day.lines)}",
@@ -102,7 +103,7 @@ def _day(day: LastDay) -> list[str]:
 
 
 def sparkline(values: Sequence[int | None]) -> str:
-    """One character a value: the lowest bar is nothing at all, a dot is not known."""
+    """One character per value: the lowest bar is zero, a dot is unknown."""
     most = max((value for value in values if value), default=1)
     top = len(_BARS) - 1
     return "".join(_UNKNOWN if value is None else _BARS[-(-value * top // most)] for value in values)
@@ -110,14 +111,14 @@ def sparkline(values: Sequence[int | None]) -> str:
 
 def _similar(row: Row) -> list[str]:
     nodes = ", ".join(map(str, row["nodes"])) if isinstance(row["nodes"], list) and row["nodes"] else "all nodes"
-    told = [
+    lines = [
         f"  {row['id'][:18]}  {_when(row['detectedAt'])}  {row['severity']:<8}  {inert(nodes)}  {inert(row['title'])}"
     ]
     ended = "open" if row["status"] != "resolved" else row["resolvedReason"] or "resolved by a person"
     by = f", by {row['resolvedBy']}" if row["resolvedBy"] else ""
-    called = f"; called {row['verdict']}" + (f": {row['why']}" if row["why"] else "") if row["verdict"] else ""
+    marked = f"; marked as {row['verdict']}" + (f": {row['why']}" if row["why"] else "") if row["verdict"] else ""
     cause = f"; cause: {row['rootCause'][:200]}" if row["rootCause"] else ""
-    return [*told, f"      {inert(f'{ended}{by}{called}{cause}')}"]
+    return [*lines, f"      {inert(f'{ended}{by}{marked}{cause}')}"]
 
 
 def _minute(moment: datetime) -> str:
@@ -134,8 +135,8 @@ def _to_the_millisecond(moment: str) -> str:
 
 
 def _wrapped(text: str) -> list[str]:
-    """Paragraphs as the terminal is wide; what is no terminal has 100 columns."""
-    width = min(shutil.get_terminal_size((100, 24)).columns, WIDEST)
+    """Paragraphs wrapped to the width of the terminal; 100 columns where there is none."""
+    width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
     lines = []
     for part in text.splitlines():
         item = _ITEM.match(part)

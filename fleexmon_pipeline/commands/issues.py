@@ -1,115 +1,150 @@
-"""`fleexmon issues`: what is wrong, and what it rests on, in a terminal or as JSON."""
+"""`fleexmon issues`: list, show, resolve and mute issues.
+
+Here: options, and what people do with issues. One issue in full: `issue_page.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import get_args
+from datetime import UTC, datetime
+from typing import Annotated
 
-import msgspec
 import typer
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.issue_page import page
-from fleexmon_pipeline.commands.times import moment_of
+from fleexmon_pipeline.commands.options import TIMES, By, Json, RequiredWhy, Why
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.detection.rule_model import counted_levels
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.context import issue_context
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.issues.people import Scope, Verdict
-from fleexmon_pipeline.issues.read import Status, UnknownIssueError, list_issues, show_issue
+from fleexmon_pipeline.issues.read import Status, list_issues, show_issue
 from fleexmon_pipeline.issues.runbooks import runbook
-from fleexmon_pipeline.wording import counted, inert
+from fleexmon_pipeline.wording import counted, inert_line
 
-Write = Callable[[str], object]
-_SHORT = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
+_SHORT_ID = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, resolve and mute issues.")
+
+IssueIds = Annotated[list[str], typer.Argument(help="Issue ids or unique prefixes. All succeed or none do.")]
+MutedIds = Annotated[
+    list[str] | None,
+    typer.Argument(help="Mute by issue: ids or unique prefixes. All succeed or none do.", show_default=False),
+]
+OfFingerprint = Annotated[str | None, typer.Option("--fingerprint", help="All issues of this fingerprint instead.")]
+OfNode = Annotated[str | None, typer.Option("--node", help="All issues of this node instead.")]
+OfRule = Annotated[str | None, typer.Option("--rule", help="All issues of this rule instead.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")]
 
 
-def print_list(
-    write: Write, status: str, severity: str | None, node: str | None, since: str | None, limit: int,
-    *, as_json: bool, now: datetime,
-) -> None:  # fmt: skip
-    """Raises typer.BadParameter."""
-    wanted: Status | None = next((known for known in get_args(Status) if known == status), None)
-    if wanted is None:
-        raise typer.BadParameter(f'--status: "{status}" is none of {", ".join(get_args(Status))}')
-    if severity is not None and severity not in list(Severity):
-        raise typer.BadParameter(f'--severity: "{severity}" is none of {", ".join(Severity)}')
-    after = moment_of("--since", since, now=now) if since else None
-    with connect(database_url()) as connection:
-        rows = list_issues(connection, status=wanted, severity=severity, node=node, since=after, limit=limit)
+@app.command("list")
+def issues_list(
+    status: Annotated[Status, typer.Option(help="Only issues of this status.")] = "open",
+    severity: Annotated[Severity | None, typer.Option(help="Only issues of this severity.")] = None,
+    node: Annotated[str | None, typer.Option(help="Only issues of this node.")] = None,
+    since: Annotated[str | None, typer.Option(help=f"Only issues updated since: {TIMES}.", show_default="all")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many issues.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List issues, the most recently updated first: id, severity, status, first and last seen (UTC), nodes, title."""
+    now = datetime.now(UTC)
+    after = parse_optional_time("--since", since, now=now)
+    with connect(existing_database_url()) as connection:
+        rows = list_issues(connection, status=status, severity=severity, node=node, since=after, limit=limit)
+        muted = _muted_issues(connection, now=now)
     if as_json:
-        write(msgspec.json.encode(rows).decode())
+        print_json([{**row, "muted": row["id"] in muted} for row in rows])
         return
     for row in rows:
         seen = f"{_minute(row['detectedAt'])} – {_minute(row['resolvedAt'] or row['updatedAt'])}"
-        write(
-            f"{row['id'][:_SHORT]}  {row['severity']:<8}  {row['status']:<8}  {seen}  "
-            f"{', '.join(row['nodes']) or 'all nodes':<12}  {inert(row['title'])}"
+        state = "muted" if row["id"] in muted else row["status"]
+        typer.echo(
+            f"{row['id'][:_SHORT_ID]}  {row['severity']:<8}  {state:<8}  {seen}  "
+            f"{', '.join(row['nodes']) or 'all nodes':<12}  {inert_line(row['title'])}"
         )
-    of = "issue" if status == "all" else f"{status} issue"
-    write(counted(len(rows), of) + (" or more" if len(rows) == limit else ""))
+    count = counted(len(rows), "issue" if status == "all" else f"{status} issue")
+    quiet = sum(row["id"] in muted for row in rows)
+    typer.echo(count + (" or more" if len(rows) == limit else "") + (f", {quiet} of them muted" if quiet else ""))
 
 
-def print_one(write: Write, name: str, *, as_json: bool, now: datetime) -> None:
-    """Raises typer.BadParameter for an id that is unknown or not enough of one."""
-    with connect(database_url()) as connection:
-        try:
-            detail = show_issue(connection, name)
-        except UnknownIssueError as error:
-            raise typer.BadParameter(str(error)) from None
+def _muted_issues(connection: Connection, *, now: datetime) -> set[str]:
+    """Ids of open issues that a mute silences now."""
+    scopes = {Scope(mute["fingerprint"], mute["node"], mute["rule"]) for mute in people.mutes(connection, now=now)}
+    return {row["id"] for scope in scopes for row in people.open_issues(connection, scope)}
+
+
+@app.command("show")
+def issues_show(
+    issue: Annotated[str, typer.Argument(help="An issue id or a unique prefix.")], as_json: Json = False
+) -> None:
+    """Show one issue: cause, recommendation, evidence, similar issues and runbook."""
+    with connect(existing_database_url()) as connection:
+        detail = show_issue(connection, issue)
         around = issue_context(connection, detail.issue, counted_levels(all_rules(settings.rules_directory()).rules))
         metadata = detail.issue.figures
         mutes = [
             mute
-            for mute in people.mutes(connection, now=now)
+            for mute in people.mutes(connection, now=datetime.now(UTC))
             if Scope(mute["fingerprint"], mute["node"], mute["rule"]).covers(metadata)
         ]
     book = runbook(str(metadata.get("runbook")))
     if as_json:
-        document = {**detail.as_json(), **around.as_json(), "mutes": mutes, "runbook": book}
-        write(msgspec.json.encode(document).decode())
-        return
-    write(page(detail, around, mutes, book))
+        print_json({**detail.as_json(), **around.as_json(), "mutes": mutes, "runbook": book})
+    else:
+        typer.echo(page(detail, around, mutes, book))
 
 
-def resolve(
-    write: Write, names: Sequence[str], *, by: str, why: str, verdict: str | None, dry_run: bool, as_json: bool,
-    now: datetime,
-) -> None:  # fmt: skip
-    """All of them or none. Raises typer.BadParameter."""
-    said: Verdict | None = next((known for known in get_args(Verdict) if known == verdict), None)
-    if verdict is not None and said is None:
-        raise typer.BadParameter(f'--as: "{verdict}" is none of {", ".join(get_args(Verdict))}')
-    with connect(database_url()) as connection, _known():
-        done = people.resolve_issues(connection, names, by=by, why=why, verdict=said, now=now, dry_run=dry_run)
+@app.command("resolve")
+def issues_resolve(
+    issues: IssueIds,
+    by: By,
+    why: Why = "",
+    verdict: Annotated[
+        Verdict | None,
+        typer.Option("--as", help="Mark them as noise or as real: backtests count noise as false alarms."),
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Resolve issues. If one recurs, a new issue links back to it."""
+    now = datetime.now(UTC)
+    with connect(existing_database_url()) as connection, _explained():
+        handled = people.resolve_issues(connection, issues, by=by, why=why, verdict=verdict, now=now, dry_run=dry_run)
     if as_json:
-        told = {"by": by, "why": why, "as": said, "dry_run": dry_run}
-        rows = [
-            {"id": str(each.id), "title": each.title, "fingerprint": each.fingerprint, "resolved": each.changed, **told}
-            for each in done
-        ]
-        write(msgspec.json.encode(rows).decode())
+        print_json(
+            [
+                {
+                    "id": row.id, "title": row.title, "fingerprint": row.fingerprint, "resolved": row.changed,
+                    "by": by, "why": why, "as": verdict, "dry_run": dry_run,
+                }
+                for row in handled
+            ]
+        )  # fmt: skip
         return
-    for each in done:
-        resolved = "would be resolved" if dry_run else "resolved"
-        called = f", {'would be ' if dry_run else ''}called {said}" if said else ""
-        write(f"{each.id}  {resolved if each.changed else 'was resolved already'}{called}: {inert(each.title)}")
+    would = "would be " if dry_run else ""
+    for row in handled:
+        marked = f", {would}marked as {verdict}" if verdict else ""
+        typer.echo(
+            f"{row.id}  {f'{would}resolved' if row.changed else 'already resolved'}{marked}: {inert_line(row.title)}"
+        )
 
 
 @dataclass(frozen=True)
-class Meant:
-    """Which issues a person means: some by their ids, or all of a kind. Exactly one is given."""
+class MuteTarget:
+    """What to mute or unmute: some issues by their ids, or all of one kind. Exactly one is given."""
 
-    issues: Sequence[str] = ()
-    fingerprint: str | None = None
-    node: str | None = None
-    rule: str | None = None
+    issues: Sequence[str]
+    fingerprint: str | None
+    node: str | None
+    rule: str | None
 
     def scopes(self, connection: Connection) -> list[Scope]:
         rules = [rule.name for rule in all_rules(settings.rules_directory()).rules] if self.rule else []
@@ -118,78 +153,106 @@ class Meant:
         )
 
 
-def mute(
-    write: Write, meant: Meant, length: str | None, until: str | None, *, by: str, why: str, dry_run: bool,
-    as_json: bool, now: datetime,
-) -> None:  # fmt: skip
-    """All of them or none. Raises typer.BadParameter."""
+@app.command("mute")
+def issues_mute(
+    by: By,
+    why: RequiredWhy,
+    issues: MutedIds = None,
+    fingerprint: OfFingerprint = None,
+    node: OfNode = None,
+    rule: OfRule = None,
+    length: Annotated[str | None, typer.Option("--for", help="How long: 2h, 7d.", show_default="until unmuted")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Until this UTC time instead: 2026-11-30.")] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Stop notifications for these issues. They are still detected and listed."""
+    target, now = MuteTarget(issues or (), fingerprint, node, rule), datetime.now(UTC)
     ends = _end(length, until, now=now)
-    with connect(database_url()) as connection, _known():
-        silenced = {scope: people.open_issues(connection, scope) for scope in meant.scopes(connection)}
+    with connect(existing_database_url()) as connection, _explained():
+        muted = {scope: people.open_issues(connection, scope) for scope in target.scopes(connection)}
         with connection.transaction(force_rollback=dry_run):
-            for scope in silenced:
+            for scope in muted:
                 people.mute(connection, scope, by=by, why=why, now=now, until=ends)
     if as_json:
-        told = {"by": by, "why": why, "until": ends, "dry_run": dry_run}
-        rows = [{**vars(scope), **told, "open_issues": issues} for scope, issues in silenced.items()]
-        write(msgspec.json.encode(rows).decode())
+        noted = {"by": by, "why": why, "until": ends, "dry_run": dry_run}
+        print_json([{**vars(scope), **noted, "open_issues": rows} for scope, rows in muted.items()])
         return
     when = f"until {ends:%Y-%m-%d %H:%M} UTC" if ends else "until unmuted"
-    for scope, issues in silenced.items():
-        for row in issues if dry_run else ():
-            write(f"{row['id'][:_SHORT]}  {row['severity']:<8}  {inert(row['title'])}")
-        said = f"{'would be muted' if dry_run else 'muted'} {when}"
-        write(f"{said}: {inert(str(scope))} ({counted(len(issues), 'open issue')})")
+    for scope, rows in muted.items():
+        for row in rows if dry_run else ():
+            typer.echo(f"{row['id'][:_SHORT_ID]}  {row['severity']:<8}  {inert_line(row['title'])}")
+        verb = "would be muted" if dry_run else "muted"
+        typer.echo(f"{verb} {when}: {inert_line(str(scope))} ({counted(len(rows), 'open issue')})")
 
 
 def _end(length: str | None, until: str | None, *, now: datetime) -> datetime | None:
     if length and until:
-        raise typer.BadParameter("--for and --until: give one of them")
+        raise CommandError("--for and --until: give one of them. Examples: --for 7d  --until 2030-01-01")
     if until:
-        ends = moment_of("--until", until, now=now)
+        ends = parse_time("--until", until, now=now)
         if ends <= now:
-            raise typer.BadParameter(f'--until: "{until}" is over. Examples: --until 2030-01-01  --for 7d')
+            raise CommandError(f'--until: "{until}" is in the past. Examples: --until 2030-01-01  --for 7d')
         return ends
     if not length:
         return None
-    ends = now + (now - moment_of("--for", length, now=now))
-    if ends <= now or "-" in length:  # a date is no length
-        raise typer.BadParameter(f'--for: "{length}" is not a length of time. Examples: --for 2h  --for 7d')
+    ends = now + (now - parse_time("--for", length, now=now))
+    if ends <= now or "-" in length:  # a date is not a length
+        raise CommandError(f'--for: "{length}" is not a length of time. Examples: --for 2h  --for 7d')
     return ends
 
 
-def unmute(write: Write, meant: Meant, *, by: str, why: str, dry_run: bool, as_json: bool, now: datetime) -> None:
-    """All of them or none. Raises typer.BadParameter."""
-    with connect(database_url()) as connection, _known(), connection.transaction(force_rollback=dry_run):
-        ended = {scope: people.unmute(connection, scope, by=by, why=why, now=now) for scope in meant.scopes(connection)}
+@app.command("unmute")
+def issues_unmute(
+    by: By,
+    issues: MutedIds = None,
+    fingerprint: OfFingerprint = None,
+    node: OfNode = None,
+    rule: OfRule = None,
+    why: Why = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """End mutes, so that these issues notify again."""
+    target, now = MuteTarget(issues or (), fingerprint, node, rule), datetime.now(UTC)
+    with (
+        connect(existing_database_url()) as connection,
+        _explained(),
+        connection.transaction(force_rollback=dry_run),
+    ):
+        ended = {
+            scope: people.unmute(connection, scope, by=by, why=why, now=now) for scope in target.scopes(connection)
+        }
     if as_json:
-        told = {"by": by, "why": why, "dry_run": dry_run}
-        write(msgspec.json.encode([{**vars(scope), **told, "ended": count} for scope, count in ended.items()]).decode())
+        noted = {"by": by, "why": why, "dry_run": dry_run}
+        print_json([{**vars(scope), **noted, "ended": count} for scope, count in ended.items()])
         return
     for scope, count in ended.items():
-        said = f"{counted(count, 'mute')} {'would end' if dry_run else 'ended'}" if count else "was not muted"
-        write(f"{said}: {inert(str(scope))}")
+        state = f"{counted(count, 'mute')} {'would end' if dry_run else 'ended'}" if count else "was not muted"
+        typer.echo(f"{state}: {inert_line(str(scope))}")
 
 
-def print_mutes(write: Write, *, as_json: bool, now: datetime) -> None:
-    with connect(database_url()) as connection:
-        rows = people.mutes(connection, now=now)
+@app.command("mutes")
+def issues_mutes(as_json: Json = False) -> None:
+    """List what is muted: since, until, by whom, what and why."""
+    with connect(existing_database_url()) as connection:
+        rows = people.mutes(connection, now=datetime.now(UTC))
     if as_json:
-        write(msgspec.json.encode(rows).decode())
+        print_json(rows)
         return
     for row in rows:
-        what = str(Scope(row["fingerprint"], row["node"], row["rule"]))
+        scope = Scope(row["fingerprint"], row["node"], row["rule"])
         until = f"until {_minute(row['until'])}" if row["until"] else "until unmuted"
-        write(f"{_minute(row['since'])}  {until:<19}  {inert(row['by'])}  {inert(what)}  {inert(row['why'])}")
-    write(counted(len(rows), "mute"))
+        typer.echo(inert_line(f"{_minute(row['since'])}  {until:<19}  {row['by']}  {scope}  {row['why']}"))
+    typer.echo(counted(len(rows), "mute"))
 
 
 @contextmanager
-def _known() -> Iterator[None]:
+def _explained() -> Iterator[None]:
     try:
         yield
-    except ValueError as error:  # UnknownIssueError is one
-        raise typer.BadParameter(str(error)) from None
+    except ValueError as error:  # what `people` refuses
+        raise CommandError(str(error)) from None
 
 
 def _minute(iso: str) -> str:

@@ -1,111 +1,151 @@
-"""`fleexmon logs`: stored lines for a person, or for a script."""
+"""`fleexmon logs`: stored log lines, for a person or for a script."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-import msgspec
 import typer
+from psycopg.rows import class_row
 
-from fleexmon_pipeline.commands.times import moment_of
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.options import TIMES
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.levels import LEVELS
+from fleexmon_pipeline.levels import LEVELS, Level
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.wording import inert
 
-_SECONDS_BETWEEN_LOOKS = 2.0
+_POLL_SECONDS = 2.0
+
+app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which lines. `levels`: None for all."""
+class LogLine:
+    id: uuid.UUID
+    timestamp: datetime
+    node: str
+    hostname: str
+    level: str
+    message: str
+    metadata: Any
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Which lines: all that match, the newest `limit` of them. `levels` None: all."""
 
     since: datetime
     until: datetime | None
     node: str | None
-    levels: list[str] | None
+    levels: list[Level] | None
     pattern: str | None
     grep: re.Pattern[str] | None
     limit: int
 
-    @classmethod
-    def of(
-        cls, node: str | None, since: str, until: str | None, level: str | None, pattern: str | None,
-        grep: str | None, limit: int, *, now: datetime,
-    ) -> Wanted:  # fmt: skip
-        """From options. Raises typer.BadParameter for one that cannot be used."""
-        if level is not None and level not in LEVELS:
-            raise typer.BadParameter(f'--level: "{level}" is none of {", ".join(LEVELS)}')
-        try:
-            expression = re.compile(grep) if grep else None
-        except re.error as error:
-            raise typer.BadParameter(f"--grep: not a regular expression: {error}") from None
-        return cls(
-            moment_of("--since", since, now=now),
-            moment_of("--until", until, now=now) if until else None,
-            node,
-            list(LEVELS[LEVELS.index(level) :]) if level else None,
-            pattern,
-            expression,
-            max(1, limit),
-        )
+
+@app.command()
+def logs(
+    node: Annotated[str | None, typer.Option(help="Only lines of this node.")] = None,
+    since: Annotated[str, typer.Option(help=f"Only lines from then on: {TIMES}.")] = "15m",
+    until: Annotated[str | None, typer.Option(help="Only lines before; the same forms.", show_default="now")] = None,
+    level: Annotated[Level | None, typer.Option(help="Only lines of this level or worse.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="Only lines of this pattern id.")] = None,
+    grep: Annotated[str | None, typer.Option(help="Only lines that match this regular expression.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Then print lines as they are collected, until Ctrl-C.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many lines, the newest.")] = 1_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document per line.")] = False,
+) -> None:
+    """Print stored log lines, oldest first."""
+    now = datetime.now(UTC)
+    query = LogQuery(
+        parse_time("--since", since, now=now),
+        parse_optional_time("--until", until, now=now),
+        node,
+        list(LEVELS[LEVELS.index(level) :]) if level else None,
+        pattern,
+        _compiled(grep),
+        limit,
+    )
+    try:
+        for line in _lines(query, follow=follow):
+            if as_json:
+                print_json(line)
+            else:
+                typer.echo(
+                    f"{line.timestamp:%Y-%m-%d %H:%M:%S.%f} {line.node:<8} {line.level:<5} {inert(line.message)}"
+                )
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
 
 
-def show(wanted: Wanted, write: Callable[[str], object], *, follow: bool, as_json: bool) -> None:
-    """Print what is stored, then with `follow` what is collected later."""
-    with connect(database_url()) as connection:
-        miner = load_miner(connection) if wanted.pattern else None
-        last: Any = None
-        for row in _lines(connection, wanted, miner):
-            write(_json(row) if as_json else _text(row))
-            last = row
+def _compiled(grep: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(grep) if grep else None
+    except re.error as error:
+        raise CommandError(f"--grep: not a regular expression: {error}.") from None
+
+
+def _lines(query: LogQuery, *, follow: bool) -> Iterator[LogLine]:
+    """What is stored; with `follow` then what is collected later, forever."""
+    with connect(existing_database_url()) as connection:
+        miner = load_miner(connection) if query.pattern else None
+        last: LogLine | None = None
+        for line in _newest(connection, query, miner):
+            yield line
+            last = line
+        if last is None:
+            until = f"{query.until:%Y-%m-%d %H:%M}" if query.until else "now"
+            typer.echo(
+                f"fleexmon: no line matches between {query.since:%Y-%m-%d %H:%M} and {until} UTC. "
+                + (
+                    "Waiting for new ones."
+                    if follow
+                    else "Try an earlier --since; `fleexmon nodes` shows what was collected."
+                ),
+                err=True,
+            )
         while follow:
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(_POLL_SECONDS)
             if last is not None:
-                wanted = replace(wanted, since=last["timestamp"])
-            for row in _lines(connection, wanted, miner):
-                if last is None or (row["timestamp"], row["id"]) > (last["timestamp"], last["id"]):
-                    write(_json(row) if as_json else _text(row))
-                    last = row
+                query = replace(query, since=last.timestamp)
+            for line in _newest(connection, query, miner):
+                if last is None or (line.timestamp, line.id) > (last.timestamp, last.id):
+                    yield line
+                    last = line
 
 
-def _lines(connection: Connection, wanted: Wanted, miner: PatternMiner | None) -> list[dict[str, Any]]:
-    """The newest `limit` that are wanted, in ascending order."""
-    found: list[dict[str, Any]] = []
-    for row in _newest_first(connection, wanted):
-        if wanted.grep and not wanted.grep.search(row["message"]):
+def _newest(connection: Connection, query: LogQuery, miner: PatternMiner | None) -> list[LogLine]:
+    """The newest `limit` that match, in ascending order."""
+    lines: list[LogLine] = []
+    for line in _newest_first(connection, query):
+        if query.grep and not query.grep.search(line.message):
             continue
-        if miner and miner.resolve(miner.identify([row["message"]])[0]) != miner.resolve(wanted.pattern or ""):
+        if miner and miner.resolve(miner.identify([line.message])[0]) != miner.resolve(query.pattern or ""):
             continue
-        found.append(row)
-        if len(found) == wanted.limit:
+        lines.append(line)
+        if len(lines) == query.limit:
             break
-    return found[::-1]
+    return lines[::-1]
 
 
-def _newest_first(connection: Connection, wanted: Wanted) -> Iterator[dict[str, Any]]:
-    """In chunks: the text conditions are tried here, so the database cannot know how many it takes."""
-    with connection.transaction(), connection.cursor("log_lines") as cursor:
+def _newest_first(connection: Connection, query: LogQuery) -> Iterator[LogLine]:
+    """In chunks: --grep and --pattern are applied here, so the database cannot know how many rows are needed."""
+    with connection.transaction(), connection.cursor("log_lines", row_factory=class_row(LogLine)) as cursor:
         cursor.itersize = 2_000
         cursor.execute(
             statements("commands")["lines"],
-            {"since": wanted.since, "until": wanted.until, "node": wanted.node, "levels": wanted.levels},
+            {"since": query.since, "until": query.until, "node": query.node, "levels": query.levels},
         )
         yield from cursor
-
-
-def _text(row: dict[str, Any]) -> str:
-    message = inert(row["message"])
-    return f"{row['timestamp']:%Y-%m-%d %H:%M:%S.%f} {row['node']:<8} {row['level']:<5} {message}"
-
-
-def _json(row: dict[str, Any]) -> str:
-    return msgspec.json.encode({**row, "id": str(row["id"])}).decode()

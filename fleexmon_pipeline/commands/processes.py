@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, whatever way it ends, and whose output is kept.
+"""Child processes that end with their parent, however it ends, and whose output is kept.
 
 Here: start, watch, stop. Which processes: `up.py`.
 """
@@ -16,20 +16,22 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleexmon_pipeline.errors import FleexmonError
+from fleexmon_pipeline.commands.terminal import CommandError
 
 _PR_SET_PDEATHSIG = 1
-MOST_BYTES_OF_A_LOG = 10_000_000  # the daemon fills that in half an hour while the database is down
-_STOP_SECONDS = 15.0  # a run that is under way may finish its transaction
+MAX_LOG_BYTES = 10_000_000  # the daemon writes that in half an hour while the database is down
+_STOP_SECONDS = 15.0  # a run may finish its transaction
 
 
-class CannotStartError(FleexmonError, RuntimeError):
+class CannotStartError(CommandError):
     """Why `up` gave up, and what to do."""
+
+    exit_status = 1
 
 
 @dataclass
 class Child:
-    """A process in a group of its own; `log` holds what it said."""
+    """A process in a group of its own; `log` holds its output."""
 
     name: str
     arguments: list[str]
@@ -55,18 +57,20 @@ def start(name: str, arguments: list[str], log: Path) -> Child:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=end_with_parent,  # noqa: PLW1509  it calls one function of libc, loaded before
+            preexec_fn=end_with_parent,  # noqa: PLW1509  it calls one function of libc, which is loaded already
         )
     return Child(name, arguments, log, process, time.monotonic())
 
 
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before the fork: nothing may be imported after
+_libc = (
+    ctypes.CDLL(None) if sys.platform == "linux" else None
+)  # loaded before the fork: after it nothing may be imported
 
 
 def end_with_parent() -> None:
-    """For `preexec_fn`. After a kill -9 of the parent nobody would stop it, and it would hold its port.
+    """For `preexec_fn`. Otherwise it would outlive a kill -9 of its parent and hold its port.
 
-    A script's background job ignores SIGINT, its children inherit that, and dagster treats SIGTERM as it finds SIGINT.
+    A script's background job ignores SIGINT, its children inherit that, and dagster handles SIGTERM as it finds SIGINT.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -74,15 +78,15 @@ def end_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def trim(log: Path, most: int = MOST_BYTES_OF_A_LOG) -> None:
-    """Keep a log from growing for ever: it becomes `<log>.1`. Its writer appends, and so goes on at the start."""
-    if log.stat().st_size > most:
+def trim(log: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
+    """Keep a log from growing forever: copy it to `<log>.1` and empty it. Its writer appends, so it goes on at 0."""
+    if log.stat().st_size > max_bytes:
         shutil.copyfile(log, log.with_name(f"{log.name}.1"))
         os.truncate(log, 0)
 
 
 def stop(children: list[Child]) -> None:
-    """Ask all, the last started first; insist after a while."""
+    """SIGTERM to all, the last started first; SIGKILL to those still running after a while."""
     for child in reversed(children):
         _signal(child, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
@@ -92,7 +96,7 @@ def stop(children: list[Child]) -> None:
         except subprocess.TimeoutExpired:
             _signal(child, signal.SIGKILL)
             child.process.wait()
-        _signal(child, signal.SIGKILL)  # what it left in its group
+        _signal(child, signal.SIGKILL)  # what is left of its group
 
 
 def _signal(child: Child, number: int) -> None:

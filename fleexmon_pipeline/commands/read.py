@@ -1,18 +1,24 @@
-"""What `fleexmon read` prints: each record as a line would be stored, or why not; or a summary of them.
+"""`fleexmon read`: each record of a file as the line that would be stored, or why not; or a summary of them.
 
-Here: output and counting. How a file is read: `collection/reading/inputs.py`.
+Here: options, output and counting. How a file is read: `collection/reading/inputs.py`.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
+from typing import Annotated
 
-from fleexmon_pipeline.collection.reading.inputs import Result
+import typer
+
+from fleexmon_pipeline.collection.reading.inputs import Form, Input, Result, UnreadableError
 from fleexmon_pipeline.collection.rejected import kind_of
+from fleexmon_pipeline.commands.terminal import CommandError
 from fleexmon_pipeline.levels import LEVELS
 
 MAX_RECORD_CHARACTERS = 2_000  # of a rejected record that are shown
@@ -20,6 +26,37 @@ MAX_REASONS = 20  # in a summary; the others count together
 MAX_KINDS = 1_000  # reasons and fields in memory
 
 Write = Callable[[str], object]
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def read(
+    file: Annotated[str, typer.Argument(help="A file of log records, also .gz or .zst, or - for standard input.")],
+    form: Annotated[
+        Form | None,
+        typer.Option("--as", help="What wrote the file.", show_default="JSON as a node sends it, else lines of text"),
+    ] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Print counts for people instead of records.")] = False,
+) -> None:
+    """Show how collection would read a file of log records. Needs no database and writes nothing.
+
+    Prints a JSON line per record: {"timestamp", "level", "message", "metadata"}, or {"rejected", "record"}.
+    Exits with 1 if no record could be read or the file breaks off, and with 2 if it is not a log.
+    """
+    name = "standard input" if file == "-" else file
+    with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
+        records = Input(stream, form)
+        try:
+            lines = (print_summary if summary else print_records)(sys.stdout.write, records.results())
+        except UnreadableError as error:
+            raise CommandError(f"{name}: {error}") from None
+    if records.broken:
+        typer.echo(f"fleexmon: {name}: {records.broken}. What came before is shown.", err=True)
+    elif not lines:
+        typer.echo(f"fleexmon: {name}: no record could be read. The reasons are shown; see also --as.", err=True)
+    if records.broken or not lines:
+        raise typer.Exit(1)
 
 
 def print_records(write: Write, results: Iterable[Result]) -> int:

@@ -1,83 +1,126 @@
-"""`fleexmon rejected`: records that could not become lines, and reading them again after a fix."""
+"""`fleexmon rejected`: records that could not become log lines, and another attempt after a fix."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
 
-import msgspec
+import typer
+from psycopg.rows import class_row
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection.rejected import Chosen, Retried, retry
-from fleexmon_pipeline.commands.times import moment_of
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.terminal import print_json
+from fleexmon_pipeline.commands.times import parse_optional_time
 from fleexmon_pipeline.database.connection import connect
-from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline.wording import counted, inert_line
 
-Write = Callable[[str], object]
-_SHOWN = 160  # characters of a payload; --json has all that is kept
+_MAX_PAYLOAD = 160  # characters; --json prints all that is stored
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List and retry records that could not become log lines."
+)
+
+OfNode = Annotated[str | None, typer.Option("--node", help="Only records of this node.")]
+Since = Annotated[str | None, typer.Option("--since", help=f"Only windows from then on: {TIMES}.", show_default="all")]
+Until = Annotated[str | None, typer.Option("--until", help="Only windows before; the same forms.", show_default="all")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", help='Only records rejected for this reason, or a part of it: "no time".')
+]
 
 
-def chosen_by(node: str | None, since: str | None, until: str | None, reason: str | None, *, now: datetime) -> Chosen:
-    """From options. Raises typer.BadParameter for a time that is none."""
-    return Chosen(
-        node,
-        moment_of("--since", since, now=now) if since else None,
-        moment_of("--until", until, now=now) if until else None,
-        reason,
-    )
+@dataclass(frozen=True)
+class RejectedRecord:
+    id: UUID
+    node: str
+    hostname: str
+    reason: str
+    payload: str
+    windowStart: datetime  # noqa: N815  as the columns and JSON keys are named
+    windowEnd: datetime  # noqa: N815
+    run: str | None
 
 
-def print_rejected(write: Write, chosen: Chosen, limit: int, *, as_json: bool) -> None:
-    """The newest `limit`, then how many there are of each reason."""
+@app.command("list")
+def rejected_list(
+    node: OfNode = None,
+    since: Since = None,
+    until: Until = None,
+    reason: Reason = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many records, the newest.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List rejected records, newest first: window, node, reason and payload; then a count per reason."""
+    chosen = _chosen(node, since, until, reason, now=datetime.now(UTC))
     sql = statements("rejected")
-    with connect(database_url()) as connection:
-        rows = connection.execute(sql["rejected"], {**chosen.parameters(), "limit": limit}).fetchall()
+    with connect(existing_database_url()) as connection:
+        with connection.cursor(row_factory=class_row(RejectedRecord)) as cursor:
+            records = cursor.execute(sql["rejected"], {**chosen.parameters(), "limit": limit}).fetchall()
         if as_json:
-            write(msgspec.json.encode([{**row, "id": str(row["id"])} for row in rows]).decode())
+            print_json(records)
             return
-        by_reason = connection.execute(sql["reasons"], chosen.parameters()).fetchall()
-    for row in rows:
-        window = Window(row["windowStart"], row["windowEnd"])
-        write(f"{window}  {row['node']:<8}  {_inert(row['reason'])}\n    {_inert(row['payload'][: _SHOWN + 1])}")
+        rows = connection.execute(sql["reasons"], chosen.parameters()).fetchall()
+    for record in records:
+        window = Window(record.windowStart, record.windowEnd)
+        typer.echo(f"{window}  {record.node:<8}  {_cut(record.reason)}\n    {_cut(record.payload)}")
     reasons: Counter[str] = Counter()
-    for row in by_reason:
+    for row in rows:
         reasons[row["reason"]] += row["records"]
-    shown = f"; the newest {len(rows):,} are shown" if reasons.total() > len(rows) else ""
-    write(f"{counted(reasons.total(), 'record')} rejected{_by_reason(reasons)}{shown}")
+    shown = f"; the newest {len(records):,} are shown" if reasons.total() > len(records) else ""
+    typer.echo(f"{counted(reasons.total(), 'rejected record')}{_by_reason(reasons)}{shown}")
 
 
-def retry_rejected(write: Write, chosen: Chosen, *, dry_run: bool, now: datetime) -> None:
-    """Store what can be read now, or with `dry_run` say what would be."""
+@app.command("retry")
+def rejected_retry(
+    node: OfNode = None,
+    since: Since = None,
+    until: Until = None,
+    reason: Reason = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")] = False,
+) -> None:
+    """Read rejected records again, after an update or a fix, and store those that can now be read.
+
+    Each line is stored in the hour of its own time, with the id that collecting it would give it, so collecting those
+    hours again stores nothing twice. The catch-up sensor then analyzes the hours.
+    """
+    now = datetime.now(UTC)
+    chosen = _chosen(node, since, until, reason, now=now)
     oldest = now - timedelta(days=settings.retention_days())
-    url = database_url()
-    done = retry(lambda: connect(url), chosen, now=now, oldest=oldest, dry_run=dry_run)
-    write(sentence(done, dry_run=dry_run))
+    url = existing_database_url()
+    typer.echo(summary(retry(lambda: connect(url), chosen, now=now, oldest=oldest, dry_run=dry_run), dry_run=dry_run))
 
 
-def sentence(done: Retried, *, dry_run: bool) -> str:
-    """`3 of 12 rejected records became lines of 1 hour, which the catch-up sensor will analyse. 9 stay: 9 no time.`"""
-    if not done.records:
-        return "no record is rejected there"
-    would = "would become" if dry_run else "became"
-    told = f"{done.stored:,} of {counted(done.records, 'record')} {would} lines"
-    if done.stored:
-        hours = counted(len(done.hours), "hour")
-        told += f" of {hours}" + ("" if dry_run else ", which the catch-up sensor will have analysed in some minutes")
-    if done.known:
-        told += f"; {done.known:,} {'are' if dry_run else 'were'} lines already, collected again since"
-    told += f". {done.stay.total():,} {'would stay' if dry_run else 'stay'}{_by_reason(done.stay)}."
-    return told + (" Nothing was changed (--dry-run)." if dry_run else "")
+def _chosen(node: str | None, since: str | None, until: str | None, reason: str | None, *, now: datetime) -> Chosen:
+    since_time = parse_optional_time("--since", since, now=now)
+    return Chosen(node, since_time, parse_optional_time("--until", until, now=now), reason)
+
+
+def summary(retried: Retried, *, dry_run: bool) -> str:
+    """`3 of 12 rejected records became lines of 1 hour; the catch-up sensor will analyze it. 9 remain: 9 no time.`"""
+    if not retried.records:
+        return "no rejected record matches"
+    text = f"{retried.stored:,} of {counted(retried.records, 'rejected record')} "
+    text += "would become lines" if dry_run else "became lines"
+    if retried.stored:
+        text += f" of {counted(len(retried.hours), 'hour')}"
+        text += "" if dry_run else "; the catch-up sensor will analyze them in a few minutes"
+    if retried.known:
+        text += f"; {retried.known:,} {'are' if dry_run else 'were'} stored already, collected since"
+    text += f". {retried.stay.total():,} {'would remain' if dry_run else 'remain'}{_by_reason(retried.stay)}."
+    return text + (" Nothing was changed (--dry-run)." if dry_run else "")
 
 
 def _by_reason(reasons: Counter[str]) -> str:
-    told = "; ".join(f"{count:,} {_inert(reason)}" for reason, count in reasons.most_common() if count)
-    return f": {told}" if told else ""
+    counts = "; ".join(f"{count:,} {_cut(reason)}" for reason, count in reasons.most_common() if count)
+    return f": {counts}" if counts else ""
 
 
-def _inert(text: str) -> str:
-    """What a node sent must not move the cursor of who reads it."""
-    return inert_line(text[:_SHOWN]) + ("…" if len(text) > _SHOWN else "")
+def _cut(text: str) -> str:
+    return inert_line(text[:_MAX_PAYLOAD]) + ("…" if len(text) > _MAX_PAYLOAD else "")

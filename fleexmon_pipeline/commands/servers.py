@@ -1,6 +1,6 @@
-"""Dagster's processes as `fleexmon up` runs them: how they are called, and when they are ready.
+"""Dagster's processes as `fleexmon up` runs them: how they are started, and when they are ready.
 
-Here: their commands and what they answer. In which order: `up.py`.
+Here: their commands and readiness. Their order: `up.py`.
 """
 
 from __future__ import annotations
@@ -50,41 +50,41 @@ def _workspace(home: Path) -> Path:
 
 
 def beside(command: str) -> str:
-    """A command of this environment, whatever PATH says."""
+    """A command of this environment, regardless of PATH."""
     return str(Path(sys.executable).parent / command)
 
 
 def wait_for(children: list[Child], port: int, console: Console) -> None:
-    """Until the UI answers and has the product's code: without that it would look well, and nothing would ever run.
+    """Until the UI responds and has loaded the product's code: without that it looks healthy, and nothing ever runs.
 
-    Raises CannotStartError with the last words of the one that is to blame.
+    Raises CannotStartError with the last output of the process that failed.
     """
     console.print("UI … ", end="")
     deadline = time.monotonic() + READY_SECONDS
-    while late := _late(port):
+    while waiting_for := _not_ready(port):
         ended = next((child for child in children if child.has_ended()), None)
         if ended or time.monotonic() > deadline:
             console.print("[red]not ready[/]")
-            blamed = ended or next(child for child in children if child.name == late)
-            raise CannotStartError(f"the {blamed.name} did not start:\n{blamed.last_words()}\nIts log: {blamed.log}")
+            failed = ended or next(child for child in children if child.name == waiting_for)
+            raise CannotStartError(f"the {failed.name} did not start:\n{failed.last_words()}\nIts log: {failed.log}")
         time.sleep(0.2)
     console.print(f"[green]ready[/] (http://127.0.0.1:{port})")
 
 
-def _late(port: int) -> str | None:
-    """Who is waited for; None: nobody. A code server that is still importing looks like one that failed: it has not
-    answered. One that cannot import ends."""
-    asked = urllib.request.Request(
+def _not_ready(port: int) -> str | None:
+    """The process that is not ready yet, if any. A code server that is still importing looks like one that failed,
+    since neither responds; one that cannot import exits."""
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql",
         json.dumps({"query": _LOADED}).encode(),
         {"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(asked, timeout=10) as response:  # noqa: S310  our own, on loopback
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  our own, on loopback
             workspace = json.load(response)["data"]["workspaceOrError"]
     except (OSError, HTTPException):
         return "webserver"
-    entries = workspace.get("locationEntries", [])  # none while it is an error of another kind
+    entries = workspace.get("locationEntries", [])  # absent in an error
     states = [(entry["locationOrLoadError"] or {}).get("__typename") for entry in entries]
     return None if states == ["RepositoryLocation"] else "code server"
 

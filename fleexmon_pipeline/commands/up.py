@@ -1,7 +1,7 @@
 """`fleexmon up`: everything on this machine, one command, until Ctrl-C.
 
-Here: what is started, in which order, and what the person is told. How processes are kept: `processes.py`; which ones
-Dagster needs: `servers.py`.
+Here: options, what is started in which order, and messages. How processes are kept: `processes.py`; which ones Dagster
+needs: `servers.py`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import psycopg
+import typer
 from psycopg.conninfo import make_conninfo
 from rich.console import Console
 from rich.markup import escape
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.doctor import look_at
+from fleexmon_pipeline.commands.doctor import check_nodes
 from fleexmon_pipeline.commands.first_look import first_look
 from fleexmon_pipeline.commands.processes import CannotStartError, Child, start, stop, trim
 from fleexmon_pipeline.commands.servers import PACKAGE, READY_SECONDS, beside, daemon, servers, wait_for
@@ -39,15 +40,35 @@ from fleexmon_pipeline.database.server import dagster_conninfo, database_url, re
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.resources.nodes import demo_note
 from fleexmon_pipeline.settings import Node, SettingError
+from fleexmon_pipeline.wording import counted
 
-DEMO_LINES = "demo-lines"  # in FLEEXMON_HOME: its database holds some
-RESTARTS, RESTARTS_WITHIN, RESTART_PAUSE = 5, 3600.0, 3.0
+DEMO_LINES = "demo-lines"  # a file in FLEEXMON_HOME: its database holds lines of demo nodes
+MAX_RESTARTS, RESTARTS_WITHIN_SECONDS, RESTART_PAUSE_SECONDS = 5, 3600.0, 3.0
+
+app = typer.Typer(add_completion=False)
 
 
-def up(console: Console, *, backfill: bool, seed: int) -> None:
-    """Start database, nodes, code server, webserver and daemon; fill the last 24 hours at the first start; watch.
+@app.command()
+def up(
+    backfill: Annotated[bool, typer.Option(help="Process the last 24 hours at the first start.")] = True,
+    seed: Annotated[int, typer.Option(help="Random seed of the demo nodes.")] = 1,
+) -> None:
+    """Start everything on this machine, until Ctrl-C.
 
-    Raises SettingError, DatabaseUnreachableError, EmbeddedServerError and CannotStartError, all meant to be read.
+    The database (embedded unless DATABASE_URL is set), the UI on 127.0.0.1:3000, schedules, and two demo nodes where no
+    node is set. Data is kept in .fleexmon in the current directory (FLEEXMON_HOME). Settings: .env.example.
+    """
+    console = Console()
+    try:
+        run(console, backfill=backfill, seed=seed)
+    except KeyboardInterrupt:
+        console.print("stopped")
+
+
+def run(console: Console, *, backfill: bool, seed: int) -> None:
+    """Start database, nodes, code server, webserver and daemon; process the last 24 hours at the first start; watch.
+
+    Raises only FleexmonErrors: SettingError, DatabaseUnreachableError, EmbeddedServerError and CannotStartError.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     home, port = settings.home(), settings.ui_port()
@@ -55,7 +76,11 @@ def up(console: Console, *, backfill: bool, seed: int) -> None:
     with _only_one(home):
         _free(port)
         configured = settings.nodes()
-        settings.genai(), settings.github(), settings.retention_days()  # said now rather than in the first run
+        (
+            settings.genai(),
+            settings.github(),
+            settings.retention_days(),
+        )  # a mistake is reported now, not in the first run
         dagster_home(home)
         url = _database(home, console)
         if not os.environ.get("DATABASE_URL"):
@@ -63,17 +88,17 @@ def up(console: Console, *, backfill: bool, seed: int) -> None:
         children: list[Child] = []
         try:
             if configured:
-                _tell_of_nodes(configured, console)
-                _tell_of_demo_lines(home, configured, console)
+                _report_nodes(configured, console)
+                _warn_of_demo_lines(home, configured, console)
             else:
                 _demo(children, home, seed, console)
             children += servers(home, port)
             wait_for(children, port, console)
             if backfill and _is_new(url):
                 first_look(console, home)
-            # The daemon last: its sensor would ask for the hours that the first look has not come to yet.
+            # The daemon last: its sensor would collect hours that the first look has not reached yet.
             children.append(daemon(home))
-            _tell(console, port, home, demo=not configured)
+            _welcome(console, port, home, demo=not configured)
             _watch(children, url, console)
         finally:
             console.print("stopping …")
@@ -89,14 +114,16 @@ def dagster_home(home: Path) -> Path:
         if not Path(given).is_absolute():
             raise SettingError("DAGSTER_HOME", f'"{given}" is not an absolute path.', str(Path(given).resolve()))
         if not (Path(given) / "dagster.yaml").exists():
-            raise SettingError("DAGSTER_HOME", f"{given} has no dagster.yaml; copy the project's there, or unset it.")
+            raise SettingError(
+                "DAGSTER_HOME", f"{given} has no dagster.yaml. Copy the project's there, or unset DAGSTER_HOME."
+            )
         return Path(given)
-    made = home / "dagster"
-    made.mkdir(parents=True, exist_ok=True)
+    default = home / "dagster"
+    default.mkdir(parents=True, exist_ok=True)
     with as_file(files("fleexmon_pipeline") / "dagster.yaml") as ours:
-        shutil.copyfile(ours, made / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(made)
-    return made
+        shutil.copyfile(ours, default / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(default)
+    return default
 
 
 def _database(home: Path, console: Console) -> str:
@@ -120,28 +147,31 @@ def _only_one(home: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotStartError(
-                f"`fleexmon up` runs already for {home}. Stop it (Ctrl-C), or set FLEEXMON_HOME and FLEEXMON_PORT."
+                f"`fleexmon up` is already running for {home}. Stop it (Ctrl-C), or set another "
+                "FLEEXMON_HOME and FLEEXMON_PORT."
             ) from None
         yield
 
 
 def _end_orphans(console: Console) -> None:
-    """After a power cut scheduled runs still seem to run, and one at a time is allowed: nothing would be scheduled.
+    """After a power cut the run history still lists runs as running, and allows one at a time: nothing would start.
 
-    Only where the database is ours alone: elsewhere another machine may run them, and their time limit ends them.
+    Only for the embedded database: in a shared one the runs may be another machine's, and their time limit ends them.
     """
     with psycopg.connect(make_conninfo(**dagster_conninfo())) as own:
-        found = own.execute(statements("run_history")["has_events"]).fetchone()
-        orphans = own.execute(statements("run_history")["orphans"]).fetchall() if found and found[0] else []
+        table = own.execute(statements("run_history")["has_events"]).fetchone()
+        orphans = own.execute(statements("run_history")["orphans"]).fetchall() if table and table[0] else []
     if not orphans:
         return
-    import dagster as dg  # noqa: PLC0415  costs a second, and there is seldom an orphan
+    import dagster as dg  # noqa: PLC0415  takes a second, and there is seldom an orphan
 
     with dg.DagsterInstance.get() as instance:
         for (run_id,) in orphans:
             if run := instance.get_run_by_id(run_id):
                 instance.report_run_failed(run, "its process ended with an earlier `fleexmon up`")
-    console.print(f"{len(orphans)} runs of an earlier start had died; their hours are asked for again")
+    console.print(
+        f"{counted(len(orphans), 'run')} left over from a previous session failed; their hours will be collected again"
+    )
 
 
 def _free(port: int) -> None:
@@ -152,32 +182,32 @@ def _free(port: int) -> None:
         except OSError as error:
             raise CannotStartError(
                 f"FLEEXMON_PORT: 127.0.0.1:{port} cannot be used ({error.strerror}). "
-                f"Stop what listens there, or set another before the command: FLEEXMON_PORT={port + 1}"
+                f"Stop the program that listens there, or choose another port: FLEEXMON_PORT={port + 1} fleexmon up"
             ) from None
 
 
-def _tell_of_nodes(nodes: list[Node], console: Console) -> None:
-    """Before 24 hours of a node that hangs take ten seconds each, and "is watching" is said of nothing."""
-    for finding in look_at(nodes, now=datetime.now(UTC)):
-        well = finding.state == "ok"
-        console.print(f"{finding.subject} … {'[green]ready[/]' if well else '[yellow]does not answer[/]'}", end=" ")
-        again = "" if well else "; it is asked again by itself, for what was missed too"
-        console.print(f"({finding.told}){again}", markup=False, highlight=False, soft_wrap=True)
+def _report_nodes(nodes: list[Node], console: Console) -> None:
+    """Before the first look: 24 hours of a node that hangs would take ten seconds each."""
+    for finding in check_nodes(nodes, now=datetime.now(UTC)):
+        responds = finding.state == "ok"
+        console.print(f"{finding.subject} … {'[green]ready[/]' if responds else '[yellow]not ready[/]'}", end=" ")
+        retried = "" if responds else ". It is polled again every 5 minutes, also for what was missed."
+        console.print(f"({finding.told}){retried}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _tell_of_demo_lines(home: Path, nodes: list[Node], console: Console) -> None:
-    """The demo's nodes are blue and green, and a name is an identity: two shops would be one node."""
+def _warn_of_demo_lines(home: Path, nodes: list[Node], console: Console) -> None:
+    """The demo nodes are called blue and green, and the name is a node's identity: demo and real lines would mix."""
     ours = not os.environ.get("DATABASE_URL") and (home / DEMO_LINES).exists()
     if ours and {"blue", "green"} & {node.name for node in nodes}:
         console.print(
-            f"[yellow]The database in {escape(str(home))} has lines of the demo nodes, as blue and green too. To begin "
-            "without them: stop, and remove that directory or set FLEEXMON_HOME or DATABASE_URL.[/]",
+            f"[yellow]The database in {escape(str(home))} has lines of the demo nodes, which are also called blue and "
+            "green. To start without them: stop, then remove that directory or set FLEEXMON_HOME or DATABASE_URL.[/]",
             soft_wrap=True,
         )
 
 
 def _demo(children: list[Child], home: Path, seed: int, console: Console) -> None:
-    """Two nodes of the demo shop, their addresses noted for commands beside `up`."""
+    """Two nodes of the demo shop, their addresses noted for other commands."""
     note = demo_note()
     note.unlink(missing_ok=True)
     if not os.environ.get("DATABASE_URL"):
@@ -197,17 +227,17 @@ def _demo(children: list[Child], home: Path, seed: int, console: Console) -> Non
 
 
 def _is_new(url: str) -> bool:
-    """Whether no window was ever collected; later starts leave what was missed to the catch-up sensor."""
+    """Whether no window was ever collected. After later starts the catch-up sensor collects what was missed."""
     with connect(url) as connection:
         row = connection.execute(statements("commands")["is_new"]).fetchone()
         return bool(row and row["is_new"])
 
 
-def _tell(console: Console, port: int, home: Path, *, demo: bool) -> None:
+def _welcome(console: Console, port: int, home: Path, *, demo: bool) -> None:
     base = f"http://127.0.0.1:{port}"
     fleexmon, dagster = _typed("fleexmon"), _typed("dagster")
     console.print(f"""
-[bold]fleexmon is watching{" two demo nodes" if demo else ""}.[/] Every 5 minutes: collect, analyse, detect.
+[bold]fleexmon is watching{" two demo nodes" if demo else ""}.[/] Every 5 minutes it collects, analyzes and detects.
 
   lineage   {base}/asset-groups
   runs      {base}/runs
@@ -225,31 +255,34 @@ Ctrl-C stops everything. New issues appear below.
 
 
 def _typed(command: str) -> str:
-    """A command as it can be typed here: by its name, or from the environment that `make` made."""
+    """A command as it can be typed here: by its name, or by its path in the environment that `make` created."""
     ours = Path(beside(command))
-    if (found := shutil.which(command)) and Path(found).resolve() == ours.resolve():
+    if (path := shutil.which(command)) and Path(path).resolve() == ours.resolve():
         return command
     here = Path.cwd()
     return shlex.quote(str(ours.relative_to(here) if ours.is_relative_to(here) else ours))
 
 
 def _watch(children: list[Child], url: str, console: Console) -> None:
-    """Tell of new issues; start again what ended by itself, a few times."""
-    restarts: deque[float] = deque(maxlen=RESTARTS)
+    """Print new issues; restart processes that end, a few times."""
+    restarts: deque[float] = deque(maxlen=MAX_RESTARTS)
     seen: Collection[UUID] = {*_open_issues(url)}
     while True:
         for index, child in enumerate(children):
             trim(child.log)
             if not child.has_ended():
                 continue
-            if len(restarts) == RESTARTS and time.monotonic() - restarts[0] < RESTARTS_WITHIN:
-                raise CannotStartError(f"the {child.name} ended again and again:\n{child.last_words()}\n{child.log}")
+            if len(restarts) == MAX_RESTARTS and time.monotonic() - restarts[0] < RESTARTS_WITHIN_SECONDS:
+                raise CannotStartError(
+                    f"the {child.name} ended {MAX_RESTARTS + 1} times within an hour:\n"
+                    f"{child.last_words()}\nIts log: {child.log}"
+                )
             restarts.append(time.monotonic())
-            console.print(f"[yellow]the {child.name} ended ({child.process.returncode}); starting it again[/]")
-            time.sleep(RESTART_PAUSE)
+            console.print(f"[yellow]the {child.name} ended (exit status {child.process.returncode}); restarting it[/]")
+            time.sleep(RESTART_PAUSE_SECONDS)
             children[index] = start(child.name, child.arguments, child.log)
         time.sleep(5)
-        seen = _tell_new_issues(url, seen, console)
+        seen = _report_new_issues(url, seen, console)
 
 
 def _open_issues(url: str) -> dict[UUID, dict[str, Any]]:
@@ -257,15 +290,15 @@ def _open_issues(url: str) -> dict[UUID, dict[str, Any]]:
         return {row["id"]: row for row in connection.execute(statements("commands")["open_issues"])}
 
 
-def _tell_new_issues(url: str, seen: Collection[UUID], console: Console) -> Collection[UUID]:
-    """By id: an issue's times are those of its lines, minutes before anybody could know of it."""
+def _report_new_issues(url: str, seen: Collection[UUID], console: Console) -> Collection[UUID]:
+    """By id: an issue's times are those of its lines, minutes before it could be detected."""
     try:
-        found = _open_issues(url)
+        issues = _open_issues(url)
     except psycopg.OperationalError as error:
-        console.print(f"[yellow]the database does not answer: {type(error).__name__}; trying again[/]")
+        console.print(f"[yellow]the database does not respond ({type(error).__name__}); retrying[/]")
         revive()
         return seen
-    for key, row in found.items():
+    for key, row in issues.items():
         if key not in seen:
             where = ", ".join(row["nodes"] or ["all nodes"])
             console.print(
@@ -275,7 +308,7 @@ def _tell_new_issues(url: str, seen: Collection[UUID], console: Console) -> Coll
                 highlight=False,
                 soft_wrap=True,
             )
-    return {*seen, *found}
+    return {*seen, *issues}
 
 
 def _interrupt(*_: object) -> None:

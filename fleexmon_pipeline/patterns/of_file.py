@@ -1,7 +1,7 @@
 """What `fleexmon patterns` prints: the pattern of every line of a file, or the number of lines of each pattern.
 
 Here: reading lines and writing JSON, without holding the file or the output in memory.
-Options and files: `command_line/patterns.py`.
+Options and files: `commands/patterns.py`.
 """
 
 from __future__ import annotations

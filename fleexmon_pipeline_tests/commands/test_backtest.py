@@ -49,7 +49,7 @@ def test_what_is_lost_is_told_by_rule_and_day(rules: Path, fleexmon: Call) -> No
     assert "Lost (1)" in lines
     lost = lines[lines.index("Lost (1)") + 1]
     assert lost.startswith("- 2026-11-20 09:35-09:55  medium    blue  repeated-error: "), said.out
-    assert "Nobody has called one of them noise or real yet" in said.out
+    assert "None was marked as noise or real yet" in said.out
 
 
 @pytest.mark.usefixtures("past")

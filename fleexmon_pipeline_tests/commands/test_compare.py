@@ -32,7 +32,7 @@ def test_a_failed_comparison_shows_why_and_ends_with_1(fleexmon: Call, monkeypat
     said = fleexmon("compare", "--baseline", "blue", "--candidate", "green", *TIMES)
 
     assert said.status == 1
-    assert said.out.startswith("FAIL  green against blue, 2026-11-20 12:00-14:00 UTC: ")
+    assert said.out.startswith("FAIL  green compared with blue, 2026-11-20 12:00-14:00 UTC: ")
     assert "- 1 error never seen before: " in said.out
     assert "[red]bad[/] [31m" in said.out, "markup and colours of a line are text"
     assert "\x1b" not in said.out
@@ -65,18 +65,18 @@ def test_pass_is_0_and_inconclusive_is_3(database: Database, fleexmon: Call) -> 
 @pytest.mark.usefixtures("failed")
 def test_what_is_not_said_is_the_live_colour_and_the_other(fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVE_NODE", "green")
-    assert "blue against green" in fleexmon("compare", *TIMES).out
-    assert "green against blue" in fleexmon("compare", "--candidate", "green", "--baseline", "blue", *TIMES).out
+    assert "blue compared with green" in fleexmon("compare", *TIMES).out
+    assert "green compared with blue" in fleexmon("compare", "--candidate", "green", "--baseline", "blue", *TIMES).out
     monkeypatch.setenv("LIVE_NODE", "red")
-    assert 'LIVE_NODE: "red" is no node. Known: blue, green' in refused(fleexmon("compare", *TIMES))
+    assert 'LIVE_NODE: "red" is not a node. Known nodes: blue, green' in refused(fleexmon("compare", *TIMES))
 
 
 @pytest.mark.usefixtures("failed")
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--candidate", "red", *TIMES], '--candidate: "red" is no node. Known: blue, green'),
-        (["--baseline", "green", "--candidate", "green", *TIMES], "--candidate: green would be compared with itself."),
+        (["--candidate", "red", *TIMES], '--candidate: "red" is not a node. Known nodes: blue, green'),
+        (["--baseline", "green", "--candidate", "green", *TIMES], "--candidate: green would be compared with itself"),
         (["--from", "2026-11-20T12:00", "--to", "2026-11-20T12:00"], "is not after --from"),
         (["--from", "2026-11-20T12:00", "--to", "2026-11-20T11:00"], "is not after --from"),
         (["--from", "soon"], '--from: "soon" is not a time'),
@@ -99,7 +99,7 @@ def test_a_deployment_is_marked_once_and_listed(fleexmon: Call) -> None:
     again = fleexmon("deployed", "green", "1.4.2", "--at", "2026-11-20T12:00", "--json")
     listed = fleexmon("deployed", "--list")
 
-    assert first.out.startswith("marked: green has 1.4.2 since 2026-11-20 12:00 UTC (by ")
+    assert first.out.startswith("recorded: green has 1.4.2 since 2026-11-20 12:00 UTC (by ")
     assert (again.status, json.loads(again.out)["new"]) == (0, False)
     assert listed.out.splitlines()[0].startswith("2026-11-20 12:00  green         1.4.2")
     assert listed.out.splitlines()[-1] == "1 deployment"
@@ -128,12 +128,12 @@ def test_hours_that_were_judged_before_a_deployment_was_told_are_asked_for_again
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["green"], "which NODE and VERSION?"),
-        (["red", "1.4.2"], 'NODE: "red" is no node. Known: blue, green'),
-        (["green", "1 4"], 'VERSION: "1 4" is no version'),
-        (["green", "1.4.2", "--at", "2100-01-01"], "--at: 2100-01-01 00:00 UTC has not come yet."),
+        (["green"], "NODE and VERSION are needed"),
+        (["red", "1.4.2"], 'NODE: "red" is not a node. Known nodes: blue, green'),
+        (["green", "1 4"], 'VERSION: "1 4" is not a version'),
+        (["green", "1.4.2", "--at", "2100-01-01"], "--at: 2100-01-01 00:00 UTC is in the future."),
         (["green", "1.4.2", "--at", "noon"], '--at: "noon" is not a time'),
-        (["green", "1.4.2", "--list"], "--list takes a NODE at most."),
+        (["green", "1.4.2", "--list"], "--list takes no VERSION"),
     ],
 )
 def test_what_cannot_be_marked_is_refused(arguments: list[str], sentence: str, fleexmon: Call) -> None:

@@ -30,7 +30,7 @@ def test_the_newest_is_shown_unless_a_day_is_named(fleexmon: Call) -> None:
 def test_the_page_is_written_where_asked(fleexmon: Call, tmp_path: Path) -> None:
     said = fleexmon("digest", "--html", str(tmp_path / "digest.html"))
 
-    assert said.out == f"2026-11-20: {tmp_path / 'digest.html'}\n"
+    assert said.out == f"wrote the digest of 2026-11-20 to {tmp_path / 'digest.html'}\n"
     assert (tmp_path / "digest.html").read_text("utf-8") == "<p>thé day</p>"
     assert "No such file" in refused(fleexmon("digest", "--html", str(tmp_path / "none" / "digest.html")))
 

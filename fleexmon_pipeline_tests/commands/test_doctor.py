@@ -49,7 +49,7 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
         "ALERTS_REPO": "ok",
     }  # fmt: skip
     assert "PostgreSQL 18" in found["DATABASE_URL"][1]
-    assert "7 lines of the last slot" in found["BLUE_HOST"][1]
+    assert "7 lines in the last slot" in found["BLUE_HOST"][1]
     assert "with GENAI_API_KEY" in found["GENAI_AGENT_URL"][1]
     assert found["LOG_RETENTION_DAYS"][1] == "14 days"
     assert text.status == 0
@@ -165,7 +165,7 @@ def test_holes_old_nodes_and_the_daemon_are_told(
             monkeypatch.setenv("GREEN_HOST", f"{node.host_port}/other".replace("127.", "http://127.", 1))
 
             found = findings(fleexmon, status=1)
-            assert found["daemon"] == ("ok", "runs")
+            assert found["daemon"] == ("ok", "running")
 
             own.execute("UPDATE daemon_heartbeats SET timestamp = %s", [now.replace(tzinfo=None) - timedelta(hours=1)])
             assert "schedules do not run" in findings(fleexmon, status=1)["daemon"][1]
@@ -174,7 +174,7 @@ def test_holes_old_nodes_and_the_daemon_are_told(
     state, told = found["coverage of green"]
     assert state == "wrong"
     assert "1 missing or partial" in told
-    assert "ConnectError: refused. It is asked again by itself" in told
+    assert "ConnectError: refused. Retried automatically" in told
     assert found["node grey"][0] == "off"
     assert "coverage of grey" not in found
 
@@ -193,7 +193,7 @@ def test_what_does_not_answer_is_wrong_and_the_rest_is_looked_at(
         found = findings(fleexmon, status=1)
 
     assert found["GENAI_AGENT_URL"][0] == "wrong"
-    assert "What it was to judge waits" in found["GENAI_AGENT_URL"][1]
+    assert "Pending judgements will be retried" in found["GENAI_AGENT_URL"][1]
     assert found["ALERTS_REPO"][0] == "wrong"
     assert found["BLUE_HOST"][0] == "ok"
     assert TOKEN not in str(found)
@@ -207,7 +207,7 @@ def test_what_does_not_answer_is_wrong_and_the_rest_is_looked_at(
 def test_an_agent_or_a_github_that_does_not_come_to_an_end_holds_the_look_for_its_time_only(
     answer: dict[str, Any], fleexmon: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "LOOK_SECONDS", 0.4)
+    monkeypatch.setattr(doctor, "CHECK_SECONDS", 0.4)
     with NodeServer() as slow:
         slow.answer(**answer)
         for variable, value in {
@@ -222,6 +222,6 @@ def test_an_agent_or_a_github_that_does_not_come_to_an_end_holds_the_look_for_it
         assert found["GENAI_AGENT_URL"][0] == "ok"
     else:
         assert found["GENAI_AGENT_URL"][0] == "wrong"
-        assert "no answer in 0.4 s" in found["GENAI_AGENT_URL"][1]
+        assert "no response in 0.4 s" in found["GENAI_AGENT_URL"][1]
     assert found["ALERTS_REPO"][0] == "wrong"
-    assert "no answer in 0.4 s" in found["ALERTS_REPO"][1]
+    assert "no response in 0.4 s" in found["ALERTS_REPO"][1]

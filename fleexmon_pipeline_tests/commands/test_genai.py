@@ -76,8 +76,8 @@ def test_a_preview_needs_no_agent_and_costs_nothing(fleexmon: Call, monkeypatch:
     said = fleexmon("genai", "preview")
 
     assert said.status == 0
-    assert said.out.startswith("GENAI_AGENT_URL is not set: nothing is sent\n")
-    assert "1 question, about " in said.out
+    assert said.out.startswith("GENAI_AGENT_URL is not set, so nothing is ever sent.")
+    assert "1 request, about " in said.out
     assert ", at most 0.00" in said.out
     assert PROMPT.system in said.out
     assert '"template":"no space left on /var, tell <email-1>, password=<password-1>"' in said.out
@@ -89,12 +89,12 @@ def test_a_preview_needs_no_agent_and_costs_nothing(fleexmon: Call, monkeypatch:
 def test_an_hour_without_anything_to_ask_says_so(fleexmon: Call) -> None:
     said = fleexmon("genai", "preview", "--hour", (START - HOUR).isoformat())
 
-    assert "0 questions" in said.out
-    assert "Nothing is new, unusual or failing" in said.out
+    assert "0 requests" in said.out
+    assert "Nothing to ask: everything new, unusual or failing" in said.out
 
 
 def test_before_anything_was_analysed_there_is_nothing_to_show(fleexmon: Call) -> None:
-    assert "run analyzed_logs first" in refused(fleexmon("genai", "preview"))
+    assert "materialize analyzed_logs" in refused(fleexmon("genai", "preview"))
 
 
 # -- replay ---------------------------------------------------------------------------------------------------------
@@ -127,10 +127,10 @@ def test_a_replay_shows_what_another_prompt_changes_and_leaves_issues_alone(
     agent.answer(issue(0, severity="critical", title="The disk <b>is</b> full\x1b[31m"))
     agent.answer()
 
-    status, lines = replayed(fleexmon, "--prompt", str(other))
+    status, lines = replayed(fleexmon, "--prompt", str(other), "--yes")
 
     assert status == 0
-    assert "2 questions about 2 patterns" in lines[0]
+    assert "2 requests about 2 patterns" in lines[0]
     assert lines[2:] == [
         "gained 0, lost 1, severity changed 1, kept 0",
         "- low       Logins fail",
@@ -154,25 +154,23 @@ def test_a_replay_shows_what_another_prompt_changes_and_leaves_issues_alone(
 def test_the_same_answers_are_kept_issues(fleexmon: Call, agent: GenAIServer) -> None:
     agent.answer(issue(0)).answer(issue(0, title="Nobody can log in", severity="low"))
 
-    lines = replayed(fleexmon)[1]
+    lines = replayed(fleexmon, "--yes")[1]
 
     assert lines[2:] == ["gained 0, lost 0, severity changed 0, kept 2", "= high      Disk is full",
                          "= low       Nobody can log in"]  # fmt: skip
 
 
 @pytest.mark.usefixtures("told")
-def test_more_than_a_few_questions_are_asked_only_with_yes(
-    fleexmon: Call, connection: Connection, agent: GenAIServer
-) -> None:
+def test_requests_are_sent_only_with_yes(fleexmon: Call, connection: Connection, agent: GenAIServer) -> None:
     for number in range(50):
         plant(connection, f"n{number}", f"failure {number}", slot=START, first_seen=START)
 
     status, lines = replayed(fleexmon)
 
     assert status == 1
-    assert "5 questions about 52 patterns, about " in lines[0]
-    assert "at most 5,000 in answers" in lines[0]
-    assert lines[1:] == ["Nothing was asked. Add --yes to ask."]
+    assert "5 requests about 52 patterns, about " in lines[0]
+    assert "at most 5,000 in responses" in lines[0]
+    assert lines[1:] == ["Nothing was sent. To send these requests, add --yes."]
     assert agent.questions == []
     assert replayed(fleexmon, "--yes")[0] == 0
     assert len(agent.questions) == 5
@@ -184,13 +182,13 @@ def test_a_replay_over_budget_says_so_and_goes_on_later(
 ) -> None:
     monkeypatch.setenv("GENAI_MAX_CALLS_PER_HOUR", "1")
 
-    status, lines = replayed(fleexmon)
+    status, lines = replayed(fleexmon, "--yes")
     assert status == 1
-    assert lines[1].startswith("1 hour of 2 judged, 1 answer,")
+    assert lines[1].startswith("1 hour of 2 answered, 1 call,")
     assert lines[2].startswith("The others: over_budget: 1 of 1 calls this hour used.")
 
     monkeypatch.setenv("GENAI_MAX_CALLS_PER_HOUR", "9")
-    assert replayed(fleexmon)[0] == 0
+    assert replayed(fleexmon, "--yes")[0] == 0
     assert len(agent.questions) == 2
 
 
@@ -198,10 +196,10 @@ def test_a_replay_over_budget_says_so_and_goes_on_later(
 def test_a_replay_does_not_try_a_dead_agent_for_each_hour(fleexmon: Call, agent: GenAIServer) -> None:
     agent.refuse(403).answer().answer()
 
-    status, lines = replayed(fleexmon)
+    status, lines = replayed(fleexmon, "--yes")
 
     assert status == 1
-    assert lines[1].startswith("0 hours of 2 judged, 0 answers,")
+    assert lines[1].startswith("0 hours of 2 answered, 0 calls,")
     assert "http_403" in lines[2]
     assert len(agent.questions) == 1
 
@@ -214,7 +212,7 @@ def test_what_cannot_be_replayed_is_refused(fleexmon: Call, tmp_path: Path) -> N
     without = fleexmon("genai", "replay", "--from", "1d")
     assert without.status == 2
     assert "GENAI_AGENT_URL: is not set" in without.err
-    assert "questions" in without.out or "question about" in without.out  # what it would cost is told all the same
+    assert "1 request about 1 pattern" in without.out  # the cost is shown all the same
     assert "fleexmon genai prompt" in refused(fleexmon("genai", "replay", "--from", "1d", "--prompt", str(bad)))
     assert "--from" in refused(fleexmon("genai", "replay", "--from", "yesterday"))
     assert "before --to" in refused(fleexmon("genai", "replay", "--from", "1h", "--to", "2h"))

@@ -90,7 +90,7 @@ def test_the_page_tells_what_is_around_it(found: list[str], fleexmon: Call, data
     assert said.status == 0
     assert "\x1b" not in said.out
     lines = said.out.splitlines()
-    bars = lines[lines.index("The 24 hours up to it") + 1]
+    bars = lines[lines.index("The 24 hours before") + 1]
     assert set(bars.strip()) <= set("▁▂▃▄▅▆▇█·")
     assert len(bars.strip()) == 48
     for part in ("windows      2026-11-20-13:00", "muted        until unmuted by ann: being", "Runbook repeated-error",
@@ -113,6 +113,16 @@ def test_rows_of_other_programs_have_a_page(metadata: str | None, fleexmon: Call
     assert "Theirs" in fleexmon("issues", "show", str(row["id"])).out
 
 
+def test_the_list_shows_what_is_muted(found: list[str], fleexmon: Call) -> None:
+    fleexmon("issues", "mute", "--node", "blue", "--why", "being rebuilt")
+
+    line, total = fleexmon("issues", "list").out.splitlines()
+    assert line.startswith(f"{found[0][:18]}  high      muted")
+    assert total == "1 open issue, 1 of them muted"
+    listed = json.loads(fleexmon("issues", "list", "--status", "all", "--json").out)
+    assert [(row["status"], row["muted"]) for row in listed] == [("open", True), ("resolved", False)]
+
+
 def test_a_beginning_that_two_share_is_refused_with_both(found: list[str], fleexmon: Call) -> None:
     common = next(n for n, (a, b) in enumerate(zip(*found, strict=True)) if a != b)
 
@@ -129,7 +139,7 @@ def test_a_resolve_is_kept_and_firing_later_is_another_issue(
     found: list[str], fleexmon: Call, database: Database
 ) -> None:
     said = fleexmon("issues", "resolve", found[0][:18], "--by", "ann", "--why", "disk replaced", "--as", "real")
-    assert said.out.startswith(f"{found[0]}  resolved, called real: disk")
+    assert said.out.startswith(f"{found[0]}  resolved, marked as real: disk")
     with database.connect() as connection:
         fire(connection, firing(39))
     row = database.rows(
@@ -137,7 +147,7 @@ def test_a_resolve_is_kept_and_firing_later_is_another_issue(
         "WHERE id = %(id)s", id=found[0],
     )  # fmt: skip
     assert row == [{"status": "resolved", "by": "ann", "why": "disk replaced"}]
-    assert "resolved already" in fleexmon("issues", "resolve", found[0], "--as", "noise").out
+    assert "already resolved" in fleexmon("issues", "resolve", found[0], "--as", "noise").out
     assert database.rows('SELECT verdict, "by" <> \'\' AS told FROM "IssueVerdict"') == [
         {"verdict": "noise", "told": True}
     ]
@@ -164,14 +174,14 @@ def test_a_mute_is_written_down_and_ends(found: list[str], fleexmon: Call) -> No
     ("command", "reason"),
     [
         (["resolve", "12345678"], "not found"),
-        (["resolve", "ID", "--as", "rubbish"], '--as: "rubbish" is none of noise, real'),
+        (["resolve", "ID", "--as", "rubbish"], "'rubbish' is not one of"),
         (["mute", "--why", "x"], "give exactly one of: issues, --fingerprint, --node, --rule"),
         (["mute", "ID", "--node", "blue", "--why", "x"], "give exactly one of"),
         (["mute", "--rule", "silent-nod", "--why", "x"], '--rule: no rule "silent-nod" has occurred'),
         (["mute", "--node", "bleu", "--why", "x"], "`fleexmon nodes` lists them"),
         (["mute", "--fingerprint", "a:b", "--why", "x"], "`fleexmon issues show ID --json` shows fingerprints"),
         (["mute", "ID", "--why", "x", "--for", "2020-01-01"], '--for: "2020-01-01"'),
-        (["mute", "ID", "--why", "x", "--until", "2020-01-01"], '--until: "2020-01-01" is over'),
+        (["mute", "ID", "--why", "x", "--until", "2020-01-01"], '--until: "2020-01-01" is in the past'),
         (["mute", "ID", "--why", "x", "--until", "2090-01-01", "--for", "7d"], "give one of them"),
         (["mute", "ID", "--why", "x", "--for", "soon"], '--for: "soon"'),
         (["mute", "ID", "--why", "x", "--for", "2126-01-01"], '--for: "2126-01-01"'),
@@ -202,7 +212,7 @@ def test_several_are_done_at_once_or_none(found: list[str], fleexmon: Call, data
 
     looked = fleexmon("issues", "resolve", *found, found[0][:18], "--dry-run").out
     assert [line.split("  ")[1].split(":")[0] for line in looked.splitlines()] == [
-        "would be resolved", "was resolved already",
+        "would be resolved", "already resolved",
     ]  # fmt: skip
     done = json.loads(fleexmon("issues", "resolve", *found, "--as", "noise", "--why", "a test", "--json").out)
     assert [(row["id"], row["resolved"], row["as"]) for row in done] == [

@@ -9,7 +9,7 @@ import pytest
 
 from fleexmon_pipeline.catch_up import MAX_ATTEMPTS
 from fleexmon_pipeline.collection.collect import collect
-from fleexmon_pipeline.commands.nodes import Known, known_nodes
+from fleexmon_pipeline.commands.nodes import NodeState, node_states
 from fleexmon_pipeline.settings import Node, node_of
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.commands.conftest import Call, refused
@@ -21,9 +21,9 @@ NOON = TEN + 2 * HOUR
 MINUTE = timedelta(minutes=1)
 
 
-def facts(database: Database, *nodes: Node, now: datetime = NOON + 10 * MINUTE) -> dict[str, Known]:
+def facts(database: Database, *nodes: Node, now: datetime = NOON + 10 * MINUTE) -> dict[str, NodeState]:
     with database.connect() as connection:
-        return {each.node: each for each in known_nodes(connection, list(nodes), demo=False, now=now)}
+        return {each.node: each for each in node_states(connection, list(nodes), demo=False, now=now)}
 
 
 def ask(database: Database, name: str, server: NodeServer, since: datetime, until: datetime) -> Node:
@@ -45,7 +45,7 @@ def test_what_is_known_of_each_node(database: Database) -> None:
     found = facts(database, new, blue)
 
     assert list(found) == ["red", "blue", "green"]
-    assert found["blue"] == Known(
+    assert found["blue"] == NodeState(
         "blue", True, False, blue.url, TEN, TEN + 59 * MINUTE, 71 * 60,
         {"complete": 12, "empty": 12, "partial": 0, "missing": 0},
         {"hours": 0, "givenUp": 0, "oldest": None}, 1,
@@ -86,9 +86,9 @@ def test_a_person_reads_a_page_and_what_changing_a_node_does(
         f"blue  watched  {node_of('BLUE_HOST', 'blue', '10.0.0.5').url}\n  since      2026-11-20 10:00 UTC" in said.out
     )
     assert "last line  none yet" in said.out
-    assert "1 records: fleexmon rejected list --node blue" in said.out
-    assert "green  watched  http://10.0.0.6:3000/api/logs\n  not asked yet" in said.out
-    for word in ("Adding a node", "Renaming one", "Removing one", "identity"):
+    assert "1 record: fleexmon rejected list --node blue" in said.out
+    assert "green  watched  http://10.0.0.6:3000/api/logs\n  not polled yet" in said.out
+    for word in ("Adding a node", "Renaming a node", "Removing a node", "identity"):
         assert word in said.out
 
 

@@ -93,7 +93,7 @@ def test_a_pattern_can_be_named_ignored_and_listed(fleexmon: Call, database: Dat
 
     assert fleexmon("patterns", "name", "6a9b", "slow query", "--by", "kim").status == 0
     said = fleexmon("patterns", "ignore", "6a9b", "--why", "a nightly report", "--by", "kim")
-    told = '6a9b7d59  called "slow query", ignored: a nightly report (by kim)  took <num> ms'
+    told = '6a9b7d59  named "slow query", ignored: a nightly report (by kim)  took <num> ms'
     assert said.out.splitlines()[0] == fleexmon("patterns", "labels").out.strip() == told
     assert json.loads(fleexmon("patterns", "labels", "--json").out)[0]["ignored"] is True
 
@@ -103,7 +103,7 @@ def test_a_pattern_can_be_named_ignored_and_listed(fleexmon: Call, database: Dat
 
 @pytest.mark.parametrize(("arguments", "reason"), [
     (["name", "ffff", "n"], '"ffff" is not a pattern'),
-    (["name", "6a9b", " "], "a name has 1 to 80 characters"),
+    (["name", "6a9b", " "], "is empty or too long: 1 to 80 characters"),
 ])  # fmt: skip
 def test_what_cannot_be_named_is_refused(fleexmon: Call, arguments: list[str], reason: str) -> None:
     said = fleexmon("patterns", *arguments)

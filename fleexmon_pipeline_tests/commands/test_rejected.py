@@ -47,7 +47,7 @@ def test_a_list_shows_what_was_sent_and_counts_by_reason(fleexmon: Call) -> None
     told = said.out.splitlines()
     assert told[0].startswith(f"{START + HOUR:%Y-%m-%d %H:%M}")
     assert "green     not a form of ours: odd" in told[0]
-    assert told[-1].startswith("5 records rejected: 3 not a form of ours; 1 ")
+    assert told[-1].startswith("5 rejected records: 3 not a form of ours; 1 ")
     assert "\x1b" not in said.out
     assert "the newest 2 are shown" in fleexmon("rejected", "list", "--limit", "2").out.splitlines()[-1]
 
@@ -72,18 +72,18 @@ def test_json_is_one_document_of_the_chosen_records(options: list[str], records:
 def test_retry_says_what_became_of_them_after_a_dry_run_that_said_the_same(rejected: Database, fleexmon: Call) -> None:
     would = fleexmon("rejected", "retry", "--dry-run").out
     assert would == (
-        "3 of 5 records would become lines of 1 hour. 2 would stay: 1 no time; 1 not a time. "
+        "3 of 5 rejected records would become lines of 1 hour. 2 would remain: 1 no time; 1 not a time. "
         "Nothing was changed (--dry-run).\n"
     )
     assert rejected.rows('SELECT id FROM "LogEntry"') == []
 
     did = fleexmon("rejected", "retry").out
     assert did == (
-        "3 of 5 records became lines of 1 hour, which the catch-up sensor will have analysed in some minutes. "
-        "2 stay: 1 no time; 1 not a time.\n"
+        "3 of 5 rejected records became lines of 1 hour; the catch-up sensor will analyze them in a few minutes. "
+        "2 remain: 1 no time; 1 not a time.\n"
     )
     assert len(rejected.rows('SELECT id FROM "LogEntry"')) == 3
-    assert fleexmon("rejected", "retry", "--node", "green").out == "no record is rejected there\n"
+    assert fleexmon("rejected", "retry", "--node", "green").out == "no rejected record matches\n"
 
 
 def test_a_line_older_than_lines_are_kept_stays(
@@ -93,5 +93,5 @@ def test_a_line_older_than_lines_are_kept_stays(
 
     told = fleexmon("rejected", "retry", "--node", "green").out
 
-    assert told == "0 of 3 records became lines. 3 stay: 3 older than lines are kept.\n"
+    assert told == "0 of 3 rejected records became lines. 3 remain: 3 older than lines are kept.\n"
     assert rejected.rows('SELECT id FROM "LogEntry"') == []

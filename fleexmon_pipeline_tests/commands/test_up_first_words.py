@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.up import DEMO_LINES, _tell_of_demo_lines
+from fleexmon_pipeline.commands.up import DEMO_LINES, _warn_of_demo_lines
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.running_product import Product
 
@@ -43,9 +43,9 @@ def test_nodes_of_ones_own_are_not_taken_for_the_demos(tmp_path: Path, monkeypat
     said = StringIO()
     nodes = settings.nodes({"BLUE_HOST": "10.0.0.5"})
 
-    _tell_of_demo_lines(tmp_path, nodes, Console(file=said))
+    _warn_of_demo_lines(tmp_path, nodes, Console(file=said))
     assert said.getvalue() == ""
 
     (tmp_path / DEMO_LINES).touch()
-    _tell_of_demo_lines(tmp_path, nodes, Console(file=said))
+    _warn_of_demo_lines(tmp_path, nodes, Console(file=said))
     assert f"The database in {tmp_path} has lines of the demo nodes" in said.getvalue()

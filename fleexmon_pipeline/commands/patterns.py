@@ -1,0 +1,136 @@
+"""`fleexmon patterns`: the pattern of every line of a file; what people call a pattern, and which ones to ignore.
+
+Here: options, files and printing. Patterns of a file: `patterns/of_file.py`; labels: `patterns/labels.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from typer.core import TyperGroup
+
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.options import By, Json, PatternId, RequiredWhy
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.errors import FleexmonError
+from fleexmon_pipeline.patterns.labels import MAX_NAME_CHARS, Label, label, read_labels
+from fleexmon_pipeline.patterns.of_file import lines_of, stream_patterns, summarise
+from fleexmon_pipeline.redaction.redact import redact
+from fleexmon_pipeline.wording import one_line
+
+
+class _FileOrCommand(TyperGroup):
+    """`fleexmon patterns FILE` beside commands: a first word that is no command is a file, or an option of `of`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Any: typer's own copy of click exports no types
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["of", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_FileOrCommand,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Print the pattern of every line of a file; name or ignore patterns. Example: fleexmon patterns app.log",
+)
+
+
+@app.command("of")
+def patterns_of(
+    file: Annotated[str, typer.Argument(help="A file of log lines, also .gz or .zst, or - for standard input.")],
+    summary: Annotated[bool, typer.Option("--summary", help="Print each pattern once, with its count.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON lines. Without --summary, output always is.")
+    ] = False,
+    records: Annotated[
+        bool, typer.Option("--records", help="Take messages of records, as `fleexmon read` does, instead of lines.")
+    ] = False,
+) -> None:
+    """Print the pattern of every line as a JSON line {"line": 0-based, "pattern", "template"}. Needs no database.
+
+    With --records, the pattern of every record: a message of several lines is one. Of a record that collection
+    would reject, its own text counts. The word `of` may be left out, unless the file is named like another command.
+    """
+    with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
+        try:
+            messages = _messages(stream) if records else lines_of(stream)
+            if not summary:
+                stream_patterns(messages, sys.stdout.write, redact=redact)
+                return
+            for row in summarise(messages, redact=redact):
+                document = {"pattern": row.pattern, "lines": row.lines, "template": row.template}
+                typer.echo(json.dumps(document) if as_json else f"{row.lines:>9,}  {row.pattern}  {row.template}")
+        except FleexmonError as error:
+            raise CommandError(f"{'standard input' if file == '-' else file}: {error}") from None
+
+
+def _messages(stream: BinaryIO) -> Iterator[str]:
+    """One message per record, as collection would store it; of a rejected record its own text."""
+    from fleexmon_pipeline.collection.reading.inputs import Input, UnreadableError  # noqa: PLC0415  seldom needed
+
+    source = Input(stream)
+    for result in source.results():
+        yield result.line.message if result.line else result.raw.decode("utf-8", "replace")
+    if source.broken:
+        raise UnreadableError(source.broken)
+
+
+@app.command("name")
+def patterns_name(
+    pattern: PatternId, name: Annotated[str, typer.Argument(help=f"At most {MAX_NAME_CHARS} characters.")], by: By
+) -> None:
+    """Name a pattern. Issues about it will show the name before the template."""
+    if not 0 < len(name.strip()) <= MAX_NAME_CHARS:
+        raise CommandError(f'NAME: "{name[:MAX_NAME_CHARS]}" is empty or too long: 1 to {MAX_NAME_CHARS} characters.')
+    with connect(existing_database_url()) as connection:
+        _print_noted(label(connection, pattern, by=by, now=datetime.now(UTC), name=name.strip()))
+
+
+@app.command("ignore")
+def patterns_ignore(
+    pattern: PatternId,
+    by: By,
+    why: RequiredWhy,
+    no_longer: Annotated[bool, typer.Option("--no-longer", help="Stop ignoring it.")] = False,
+) -> None:
+    """Ignore a pattern: rules open no more issues about it. Its lines still count, in error rates too."""
+    with connect(existing_database_url()) as connection:
+        _print_noted(label(connection, pattern, by=by, now=datetime.now(UTC), ignored=not no_longer, why=why))
+
+
+@app.command("labels")
+def patterns_labels(as_json: Json = False) -> None:
+    """List the patterns that have a name or are ignored."""
+    with connect(existing_database_url()) as connection:
+        labels = list(read_labels(connection).values())
+    if as_json:
+        print_json(labels)
+        return
+    for row in labels:
+        typer.echo(_line(row))
+    if not labels:
+        typer.echo("No pattern has a name, and none is ignored.")
+
+
+def _print_noted(noted: Label) -> None:
+    typer.echo(_line(noted))
+    typer.echo("Takes effect with the next run. To apply it to past hours, materialize them again.")
+
+
+def _line(row: Label) -> str:
+    states = [f'named "{_shown(row.name)}"'] if row.name else []
+    states += [f"ignored: {_shown(row.why)}" if row.why else "ignored"] if row.ignored else []
+    state = ", ".join(states) or "neither named nor ignored"
+    return f"{row.pattern}  {state} (by {_shown(row.by)})  {_shown(row.template)}"
+
+
+def _shown(text: str) -> str:
+    return one_line(text, most=200)

@@ -1,0 +1,74 @@
+"""`fleexmon rules`: which rules are in force, whether rule files are right, what changed rules would have found."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.detection.rule_files import all_rules, load_rules, report
+from fleexmon_pipeline.settings import rules_directory
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, test and backtest rules.")
+CURRENT = "CURRENT"
+
+
+@app.command("list")
+def rules_list() -> None:
+    """List the rules in force, and the rule files that were rejected and why."""
+    typer.echo(report(all_rules(rules_directory())))
+
+
+@app.command("test")
+def rules_test(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True,
+            file_okay=False,
+            help="A directory of rule files.",
+            show_default="the built-in rules and those of FLEEXMON_RULES",
+        ),
+    ] = None,
+) -> None:
+    """Check rule files and run their samples. Exit status 1 when a file is rejected."""
+    rules = load_rules(directory) if directory else all_rules(rules_directory())
+    typer.echo(report(rules))
+    raise typer.Exit(1 if rules.problems else 0)
+
+
+@app.command("backtest")
+def rules_backtest(
+    since: Annotated[
+        str, typer.Option("--from", help="Start: 3d (ago) or a UTC time such as 2026-11-20T10:00.")
+    ] = "7d",
+    until: Annotated[
+        str | None, typer.Option("--to", help="End; the same forms.", show_default="the newest analyzed slot")
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory of the rules to try, as if FLEEXMON_RULES named it.", show_default="the rules in force"
+        ),
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="What to compare with: CURRENT, the rules in force, or another directory.")
+    ] = CURRENT,
+    as_json: Json = False,
+) -> None:
+    """Replay past windows with changed rules: issues gained, lost and kept, by rule and day. Writes nothing.
+
+    Issues marked as noise (`fleexmon issues resolve ID --as noise`) count as false alarms, before and after.
+    """
+    from fleexmon_pipeline.commands.backtest import run_backtest  # noqa: PLC0415  pandas: `rules list` need not wait
+
+    def progress(done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            typer.echo(f"\r{done} of {of} days replayed" + ("\n" if done == of else ""), err=True, nl=False)
+
+    compared = rules, None if against == CURRENT else Path(against)
+    run_backtest(since, until, compared, progress, as_json=as_json, now=datetime.now(UTC))

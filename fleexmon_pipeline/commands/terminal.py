@@ -1,0 +1,51 @@
+"""What all commands share about printing: errors and JSON.
+
+Here: light imports only, since every command passes through here. Text that is safe in a terminal: `wording.py`;
+options that several commands have: `options.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import typer
+
+from fleexmon_pipeline.errors import FleexmonError
+
+
+class CommandError(FleexmonError):
+    """A command cannot do what was asked. The text names the option or argument, the reason, and examples."""
+
+    exit_status = 2
+
+
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """Print what a person can fix as a sentence on stderr and exit. Anything else is a bug and keeps its traceback."""
+    try:
+        yield
+    except FleexmonError as error:
+        raise _failed(str(error), getattr(error, "exit_status", CommandError.exit_status)) from None
+    except BrokenPipeError:  # the reader, `| head`, has enough; typer ends the command silently
+        raise
+    except OSError as error:
+        subject = f"{error.filename}: " if error.filename else ""
+        raise _failed(f"{subject}{error.strerror or error}") from None
+    except Exception as error:
+        psycopg = sys.modules.get("psycopg")  # a command that has not imported it has no database to lose
+        if psycopg is None or not isinstance(error, psycopg.OperationalError):
+            raise
+        raise _failed(f"lost the connection to the database: {str(error).strip()}") from None
+
+
+def _failed(message: str, status: int = CommandError.exit_status) -> typer.Exit:
+    typer.echo(f"fleexmon: {message}", err=True)
+    return typer.Exit(status)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on one line."""
+    typer.echo(msgspec.json.encode(document).decode())
