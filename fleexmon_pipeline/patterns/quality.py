@@ -40,7 +40,7 @@ def silhouette(lines: Mapping[str, Sequence[str]]) -> float:
     """How much closer lines are to their own pattern than to the nearest other: 1 is best, below 0 is wrong.
 
     A pattern is represented by its medoid, the line closest to all its lines. Every pattern counts once. Of two
-    groupings of the same lines, this figure and labels preferred the same one in 299 of 442 cases. Patterns that are far
+    groupings of one set of lines, this figure and labels chose the same one in 299 of 442 cases. Patterns that are far
     too fine or too coarse stand out (0.55 to 0.6, where right ones have 0.84); a few splits do not. Compare a node with
     its own past, not with other nodes.
     """
