@@ -1,6 +1,6 @@
-"""What rules are set by: durations, shares, expressions, and the parameters of each kind, as pydantic checks them.
+"""Parameters of rules: durations, shares, expressions, and those of each kind, as pydantic checks them.
 
-Here: values and what makes them wrong. The kinds themselves, and the texts of a rule: `rule_model.py`.
+Here: values and when they are refused. The kinds themselves, and the texts of a rule: `rule_model.py`.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ def _duration(value: object) -> timedelta:
 
 def _in_slots(value: timedelta) -> timedelta:
     if not SLOT <= value <= DAY or value % SLOT:
-        raise ValueError("counts are kept in slots of 5 minutes: a multiple of 5m, from 5m to 1d")
+        raise ValueError("must be a multiple of 5m, from 5m to 1d: lines are counted in slots of 5 minutes")
     return value
 
 
 def _whole_slots(value: timedelta) -> timedelta:
     if value > 6 * HOUR or value % SLOT:
-        raise ValueError("a multiple of 5m, up to 6h")
+        raise ValueError("must be a multiple of 5m, up to 6h")
     return value
 
 
 def _days(value: timedelta) -> timedelta:
     if not DAY <= value <= 14 * DAY:
-        raise ValueError("what is usual is learnt from the last 14 days: from 1d to 14d")
+        raise ValueError("must be from 1d to 14d: baselines are learnt from the last 14 days")
     return value
 
 
 def _watched(value: timedelta) -> timedelta:
     if not STEP <= value <= MAX_AFTER or value % STEP:
-        raise ValueError("a deployment is compared every 30 minutes: a multiple of 30m, up to 4h")
+        raise ValueError("must be a multiple of 30m, up to 4h: a deployment is compared every 30 minutes")
     return value
 
 
@@ -55,18 +55,18 @@ def _share(value: object) -> float:
     match = re.fullmatch(r"(\d{1,2}(?:\.\d{1,4})?)\s?%", value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is not a percentage below 100; examples: 5%, 0.5%")
-    return float(Decimal(match[1]) / 100)  # the very double that 1/20 is: 5 of 100 lines are not more than 5%
+    return float(Decimal(match[1]) / 100)  # exactly the double of 1/20: 5 of 100 lines are not more than 5%
 
 
 def _literal(text: str) -> str:
     if not text.strip() or "\0" in text:
-        raise ValueError("a text to look for has at least one visible character and no NUL")
+        raise ValueError("a text to look for needs at least one visible character and must not contain NUL")
     return text
 
 
 @cache
 def compiled(expression: str) -> Any:
-    """By RE2: time linear in the text, whatever the expression. (?i) makes it blind to case."""
+    """Compiled by RE2, which is linear in the text whatever the expression. (?i) ignores case."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 1 << 20
@@ -77,11 +77,11 @@ def _expression(text: str) -> str:
     try:
         compiled(text)
     except re2.error as error:
-        said = error.args[0] if error.args else ""
-        told = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        raise ValueError(f"{text!r} is no expression that RE2 takes: {told}") from None
+        reason = error.args[0] if error.args else ""
+        reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        raise ValueError(f"{text!r} is not a valid RE2 expression: {reason}") from None
     if "\0" in text or not text:
-        raise ValueError("an expression is not empty and has no NUL")
+        raise ValueError("an expression must not be empty or contain NUL")
     return text
 
 
@@ -118,29 +118,29 @@ class PatternCount(Strict):
 
 class NodeRatio(Strict):
     more_than: Share
-    total_more_than: Whole  # lines: three of which one is an error say nothing
+    total_more_than: Whole  # lines: one error of three lines means nothing
     within: Within
     per: Literal["node"] = "node"
 
 
 class Unusual(Strict):
-    """More lines than a node's past lets expect, of the time of day and the load."""
+    """More lines than expected for the node, the time of day and the load."""
 
     per: Literal["node", "pattern"]
     at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → lines
-    times: Factor = 1.0  # what is expected
-    false_alarms: Alarms = 0.01  # a day and node, by what its past was like
+    times: Factor = 1.0  # the expected lines
+    false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
 class NewPattern(Strict):
     at_least: Annotated[int, Field(strict=True, ge=1)] = 1
     within: Within = timedelta(minutes=30)
-    wary: Annotated[bool, Field(strict=True)] = True  # a second line, of nodes that have unknown ones every few days
+    wary: Annotated[bool, Field(strict=True)] = True  # two lines on nodes with unknown patterns every few days
 
 
 class Diverging(Strict):
-    verdict: Literal["fail", "marginal"] = "fail"  # or worse; what is inconclusive never fires
-    after: Watched = AFTER  # a deployment: how long it is watched
+    verdict: Literal["fail", "marginal"] = "fail"  # or worse; an inconclusive comparison never fires
+    after: Watched = AFTER  # how long a deployment is watched
 
 
 class Rising(Strict):
@@ -150,15 +150,15 @@ class Rising(Strict):
 
 
 class Jump(Strict):
-    hours: Hours  # whose mean is what the hour is compared with
+    hours: Hours  # the hour is compared with their mean
     times: Factor
     more_than: Whole
 
 
 class OpenIssues(Strict):
     more_than: Whole
-    open_for: Lasting = timedelta()  # at least: an incident opens several at once, and most are over within the hour
+    open_for: Lasting = timedelta()  # at least: an incident opens several issues at once, and most end within the hour
 
 
 class Coming(Strict):
-    rule: Name  # a `ratio`, whose threshold will be crossed
+    rule: Name  # the `ratio` rule whose threshold will be crossed

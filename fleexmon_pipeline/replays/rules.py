@@ -1,8 +1,8 @@
-"""What other rules would have said of past windows: the same functions as ever, on what is stored, writing nothing.
+"""What changed rules would have reported in the past: the functions of the stages, on stored rows, writing nothing.
 
-Here: two sets of rules over one stretch of time, and how their issues differ. When a rule fires:
-`detection/evaluate.py`; which firings are one issue: `issues/episodes.py`. What people resolved is not replayed: it
-would split issues of one set alone.
+Here: two sets of rules over one window, and how their issues differ. When a rule fires: `detection/evaluate.py`; which
+occurrences are one issue: `issues/episodes.py`. Resolutions by people are not replayed: they would split issues of one
+set only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
 
 SQL = statements("backtest")
 Progress = Callable[[int, int], object]  # parts done, of how many
-LEARNT_AT_ONCE = 8  # days whose past is read together: of 14 days 13 are those of the day before
+DAYS_LEARNT_AT_ONCE = 8  # their pasts are read together: two days in a row share 13 of 14 days
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Issue:
     nodes: tuple[str, ...]
     since: datetime  # beginning of the first slot
     until: datetime  # end of the last slot
-    slots: int  # that fired
-    verdict: str | None = None  # what people called it when it was one: noise or real
+    slots: int  # in which the rule fired
+    verdict: str | None = None  # of people, if it was an issue: noise or real
 
     @property
     def day(self) -> date:
@@ -53,11 +53,11 @@ class Issue:
 
 @dataclass(frozen=True)
 class Backtest:
-    """Issues of both sets of rules; `kept` are the candidate's, whose fingerprint fired at the same time before."""
+    """Issues of both sets of rules. `kept` are issues of the candidate that the other set has at the same time."""
 
     window: Window
     lines: int
-    known: dict[str, float]  # node → share of the window's slots in which it answered
+    known: dict[str, float]  # node → share of the window's slots that are covered
     changed: tuple[str, ...]  # rules that only one set has, or that differ
     against: tuple[Issue, ...]
     candidate: tuple[Issue, ...]
@@ -72,20 +72,20 @@ class Backtest:
         return self.window.length / DAY
 
     def false_alarms(self, issues: Iterable[Issue]) -> float:
-        """A day, of those that people called noise."""
+        """Issues a day that people marked as noise."""
         return sum(issue.verdict == "noise" for issue in issues) / self.days
 
     def by_rule(self) -> dict[str, dict[date, Counter[str]]]:
-        """Rule → day → how many kept, gained, lost; days and rules without any are left out."""
-        found: defaultdict[str, defaultdict[date, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        """Rule → day → number of issues kept, gained and lost; days and rules without any are left out."""
+        counts: defaultdict[str, defaultdict[date, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
         for name, issues in (("kept", self.kept), ("gained", self.gained), ("lost", self.lost)):
             for issue in issues:
-                found[issue.rule][issue.day][name] += 1
-        return {rule: dict(sorted(days.items())) for rule, days in sorted(found.items())}
+                counts[issue.rule][issue.day][name] += 1
+        return {rule: dict(sorted(days.items())) for rule, days in sorted(counts.items())}
 
 
 class NothingKnownError(FleexmonError, ValueError):
-    """No node answered in the window. The text says what is stored."""
+    """Nothing is stored of the window. The message says of which window something is."""
 
 
 def backtest(
@@ -97,33 +97,33 @@ def backtest(
     live: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> Backtest:
-    """Replay `window` (whole slots) with both sets of rules and compare what becomes of it.
+    """Evaluate `window` (whole slots) with both sets of rules and compare the issues.
 
-    Only rules that are enabled and active and need neither forecasts nor issues. Baselines are learnt into a temporary
-    table, and the server is told to refuse any other write of this session meanwhile. A rule that both sets have in the
-    same version is evaluated once. Deployments are those known now, `live` is LIVE_NODE. Raises NothingKnownError.
+    Only rules that are enabled, active and `replayable`. Baselines are learnt into a temporary table, and the server
+    refuses all other writes of this session meanwhile. A rule that both sets have in the same version is evaluated
+    once. Deployments are those known now, `live` is LIVE_NODE. Raises NothingKnownError.
     """
     nodes = connection.execute(SQL["slots_known"], {"since": window.since, "until": window.until}).fetchall()
     if not any(row["slots"] for row in nodes):
         raise NothingKnownError(_nothing(connection, window))
     before, after = _active(against), _active(candidate)
-    before_said: list[Occurrence] = []
-    after_said: list[Occurrence] = []
+    before_fired: list[Occurrence] = []
+    after_fired: list[Occurrence] = []
     parts = list(_parts(window))
-    every = [*against, *candidate]
+    all_rules = [*against, *candidate]
     with _scratch(connection, window):
         for done, part in enumerate(parts):
             progress(done, len(parts))
-            if done % LEARNT_AT_ONCE == 0:
-                days = [day_of(each.since) for each in parts[done : done + LEARNT_AT_ONCE]]
-                learn_days(connection, [row["node"] for row in nodes], days, all_series(every))
-            old, new = _said(connection, before, after, every, part, live)
-            before_said += old
-            after_said += new
+            if done % DAYS_LEARNT_AT_ONCE == 0:
+                days = [day_of(later.since) for later in parts[done : done + DAYS_LEARNT_AT_ONCE]]
+                learn_days(connection, [row["node"] for row in nodes], days, all_series(all_rules))
+            old, new = _evaluate_both(connection, before, after, all_rules, part, live)
+            before_fired += old
+            after_fired += new
     progress(len(parts), len(parts))
-    covered = _coverage(connection, window, [*before_said, *after_said])
+    covered = _coverage(connection, window, [*before_fired, *after_fired])
     verdicts = _verdicts(connection)
-    old_issues, new_issues = (_issues(said, covered, verdicts) for said in (before_said, after_said))
+    old_issues, new_issues = (_issues(fired, covered, verdicts) for fired in (before_fired, after_fired))
     kept, gained, lost, reweighed = _compare(old_issues, new_issues)
     slots = window.length / SLOT
     return Backtest(
@@ -150,7 +150,7 @@ def _versions(rules: Iterable[Rule]) -> set[tuple[str, str]]:
 
 
 def _parts(window: Window) -> Iterator[Window]:
-    """Cut where what is usual changes: baselines are of a day that begins late."""
+    """Cut where baselines change: each is for a day that begins late."""
     since = window.since
     while since < window.until:
         until = min(floor(since - SETTLED, DAY) + DAY + SETTLED, window.until)
@@ -158,13 +158,13 @@ def _parts(window: Window) -> Iterator[Window]:
         since = until
 
 
-def _said(
-    connection: Connection, before: Sequence[Rule], after: Sequence[Rule], every: Sequence[Rule], part: Window,
+def _evaluate_both(
+    connection: Connection, before: Sequence[Rule], after: Sequence[Rule], all_rules: Sequence[Rule], part: Window,
     live: str | None,
 ) -> tuple[list[Occurrence], list[Occurrence]]:  # fmt: skip
-    """What both sets say of a part. A silent node has no other issue, so a rule is shared only where both sets have the
-    same idea of silence. Rules that are switched off come along: what any rule asks is learnt once for all."""
-    off = [rule.model_copy(update={"enabled": False}) for rule in every]
+    """Occurrences of both sets in a part. A silent node has no other issue, so results are shared only if both sets
+    have the same rules for silence. All rules are passed along disabled: baselines are learnt once, for all series."""
+    off = [rule.model_copy(update={"enabled": False}) for rule in all_rules]
     old = _evaluated(connection, [*before, *off], part, live)
     silences = [rule for rule in after if rule.absence]
     alike = _versions(silences) == _versions(rule for rule in before if rule.absence)
@@ -172,19 +172,19 @@ def _said(
     names = {name for name, _ in shared}
     other = [rule for rule in after if rule.name not in names]
     if not other:
-        return old, [each for each in old if each.rule in names]
+        return old, [fired for fired in old if fired.rule in names]
     new = _evaluated(connection, [*other, *(silences if alike else ()), *off], part, live)
     own = {rule.name for rule in other}
-    return old, [each for each in old if each.rule in names] + [each for each in new if each.rule in own]
+    return old, [fired for fired in old if fired.rule in names] + [fired for fired in new if fired.rule in own]
 
 
 def _evaluated(connection: Connection, rules: Sequence[Rule], part: Window, live: str | None) -> list[Occurrence]:
-    """Predictors speak at the end of whole hours; a part of an hour has none."""
-    said = evaluate(connection, rules, part, until=part.until, live=live, evidence=False)
+    """Predictors are evaluated at the end of whole hours only."""
+    occurrences = evaluate(connection, rules, part, until=part.until, live=live, evidence=False)
     for hour in part.hours():
         if hour.overlap(part) == hour:
-            said += predict(connection, rules, hour, now_end=hour.until)
-    return said
+            occurrences += predict(connection, rules, hour, now_end=hour.until)
+    return occurrences
 
 
 @contextmanager
@@ -201,53 +201,55 @@ def _scratch(connection: Connection, window: Window) -> Iterator[None]:
             connection.execute(SQL["drop_scratch"])
 
 
-# -- from firings to issues -----------------------------------------------------------------------------------------
+# -- from occurrences to issues -------------------------------------------------------------------------------------
 
 
-def _coverage(connection: Connection, window: Window, said: Iterable[Occurrence]) -> dict[tuple[str, ...], Covered]:
-    found = {}
-    for nodes in {tuple(sorted(set(each.nodes))) for each in said}:
+def _coverage(
+    connection: Connection, window: Window, occurrences: Iterable[Occurrence]
+) -> dict[tuple[str, ...], Covered]:
+    covered = {}
+    for nodes in {tuple(sorted(set(occurrence.nodes))) for occurrence in occurrences}:
         rows = connection.execute(
             statements("lifecycle")["covered"], {"since": window.since, "nodes": list(nodes) or None}
         )
-        found[nodes] = Covered([Window(row["since"], row["until"]) for row in rows])
-    return found
+        covered[nodes] = Covered([Window(row["since"], row["until"]) for row in rows])
+    return covered
 
 
 def _issues(
-    said: Iterable[Occurrence],
+    occurrences: Iterable[Occurrence],
     covered: dict[tuple[str, ...], Covered],
     verdicts: dict[str, list[tuple[Window, str]]],
 ) -> list[Issue]:
     by_fingerprint: defaultdict[str, dict[datetime, Occurrence]] = defaultdict(dict)
-    for each in said:
-        by_fingerprint[each.fingerprint][each.slot] = each
-    found = []
+    for occurrence in occurrences:
+        by_fingerprint[occurrence.fingerprint][occurrence.slot] = occurrence
+    issues = []
     for name, of_slots in by_fingerprint.items():
-        runs = [Run(each.slot, each.slot, each.grace, 1) for _, each in sorted(of_slots.items())]
-        nodes = tuple(sorted({node for each in of_slots.values() for node in each.nodes}))
+        runs = [Run(fired.slot, fired.slot, fired.grace, 1) for _, fired in sorted(of_slots.items())]
+        nodes = tuple(sorted({node for fired in of_slots.values() for node in fired.nodes}))
         for episode in episodes(runs, covered.get(nodes, Covered([]))):
             last = of_slots[episode.last]
             issue = Issue(
                 name, last.rule, last.severity, last.title, nodes, episode.first, episode.end, episode.occurrences
             )
-            called = [
+            own_verdicts = [
                 verdict
-                for stretch, verdict in verdicts.get(name, ())
-                if issue.since < stretch.until and stretch.since < issue.until
+                for window, verdict in verdicts.get(name, ())
+                if issue.since < window.until and window.since < issue.until
             ]
-            found.append(replace(issue, verdict=called[-1] if called else None))
-    return sorted(found, key=lambda issue: (issue.since, issue.fingerprint))
+            issues.append(replace(issue, verdict=own_verdicts[-1] if own_verdicts else None))
+    return sorted(issues, key=lambda issue: (issue.since, issue.fingerprint))
 
 
 def _verdicts(connection: Connection) -> dict[str, list[tuple[Window, str]]]:
-    """Fingerprint → stretches and what people called the issue; the latest word last."""
-    found: defaultdict[str, list[tuple[Window, str]]] = defaultdict(list)
+    """Fingerprint → windows of issues with people's verdicts, the latest last."""
+    verdicts: defaultdict[str, list[tuple[Window, str]]] = defaultdict(list)
     for row in connection.execute(SQL["verdicts"]):
         began = floor(EPOCH + timedelta(milliseconds=row["issue"].int >> 80), SLOT)
-        stretch = Window(row["first"] or began, (row["last"] or began) + SLOT)
-        found[row["fingerprint"]].append((stretch, row["verdict"]))
-    return found
+        window = Window(row["first"] or began, (row["last"] or began) + SLOT)
+        verdicts[row["fingerprint"]].append((window, row["verdict"]))
+    return verdicts
 
 
 def _compare(
@@ -270,28 +272,28 @@ def _compare(
     return kept, gained, [issue for issue in against if issue not in met], reweighed
 
 
-# -- what the figures do not say ------------------------------------------------------------------------------------
+# -- notes on the figures -------------------------------------------------------------------------------------------
 
 
 def _nothing(connection: Connection, window: Window) -> str:
     known = connection.execute(SQL["known"]).fetchone()
     if known is None or known["since"] is None:
-        return "no node has answered yet: there is nothing to replay. `fleexmon up` collects, `fleexmon nodes` tells."
+        return "no node has responded yet, so there is nothing to replay. `fleexmon up` collects; see `fleexmon nodes`."
     return (
-        f"no node answered in {window} UTC. Known is {Window(known['since'], known['until'])} UTC: "
-        "choose --from and --to inside."
+        f"nothing was collected in {window} UTC. Choose --from and --to within "
+        f"{Window(known['since'], known['until'])} UTC."
     )
 
 
 def _notes(connection: Connection, window: Window, against: Sequence[Rule], candidate: Sequence[Rule]) -> Iterator[str]:
     both = {rule.name: rule for rule in (*against, *candidate)}
-    if foreseen := sorted(name for name, rule in both.items() if not rule.replayable):
-        yield f"not replayed, since they look at forecasts or at issues: {', '.join(foreseen)}"
+    if skipped := sorted(name for name, rule in both.items() if not rule.replayable):
+        yield f"not replayed, because they need stored forecasts or issues: {', '.join(skipped)}"
     if shadows := sorted(rule.name for rule in candidate if rule.mode == "shadow" and rule.enabled):
-        yield f"in shadow mode, so without issues: {', '.join(shadows)}; mode: active to see them here"
+        yield f"in shadow mode, so without issues: {', '.join(shadows)}; set mode: active to see them here"
     texts = sorted(text_conditions(rule for rule in both.values() if rule.enabled))
     oldest = connection.execute(SQL["oldest_line"]).fetchone()
     since = oldest["timestamp"] if oldest else None
     if texts and (since is None or since >= window.since + DAY):
-        gone = f"lines before {since:%Y-%m-%d %H:%M} UTC are" if since else "every line is"
-        yield f"{gone} gone: rules that look for texts find nothing there ({', '.join(texts)})"
+        deleted = f"lines before {since:%Y-%m-%d %H:%M} UTC" if since else "all lines"
+        yield f"{deleted} are deleted: rules that look for texts find nothing there ({', '.join(texts)})"

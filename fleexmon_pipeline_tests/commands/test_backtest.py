@@ -72,11 +72,11 @@ def test_the_same_rules_are_all_kept(fleexmon: Call) -> None:
 
 
 def test_what_cannot_be_replayed_is_refused_with_the_way_out(rules: Path, fleexmon: Call, tmp_path: Path) -> None:
-    assert "no node has answered yet" in refused(fleexmon("rules", "backtest", *SPAN))
+    assert "no node has responded yet" in refused(fleexmon("rules", "backtest", *SPAN))
     assert "--rules: nowhere is not a directory" in refused(fleexmon("rules", "backtest", "--rules", "nowhere"))
     assert "--against: nowhere" in refused(fleexmon("rules", "backtest", "--against", "nowhere"))
     assert "--from" in refused(fleexmon("rules", "backtest", "--from", "2026-11-20", "--to", "2026-11-19"))
     assert "more than a year" in refused(fleexmon("rules", "backtest", "--from", "2024-11-20", "--to", "2026-11-19"))
     (rules / "mine.yaml").write_text("name: mine\nkind: magic\n")
     told = refused(fleexmon("rules", "backtest", *SPAN, "--rules", str(rules)))
-    assert f'{rules}/mine.yaml:2: kind "magic" is not known' in told
+    assert f'{rules}/mine.yaml:2: kind "magic" is unknown' in told

@@ -151,14 +151,14 @@ def test_what_people_called_noise_counts_as_false_alarm(connection: Connection, 
 
 def test_rules_of_texts_are_replayed_on_the_lines_and_their_loss_is_said(connection: Connection) -> None:
     found = backtest(connection, RULES, RULES, WINDOW)
-    assert any("every line is gone" in note and "connection-failure" in note for note in found.notes)
+    assert any("all lines are deleted" in note and "connection-failure" in note for note in found.notes)
     (left_out,) = (note for note in found.notes if note.startswith("not replayed"))
     assert left_out.endswith(": forecast-high-error-rate, issue-backlog")
 
 
 def test_where_nothing_is_known_it_says_what_is(connection: Connection) -> None:
-    with pytest.raises(NothingKnownError, match="no node answered in 2026-10-01 00:00-2026-10-02 00:00 UTC"):
+    with pytest.raises(NothingKnownError, match="nothing was collected in 2026-10-01 00:00-2026-10-02 00:00 UTC"):
         backtest(connection, RULES, RULES, Window.day_of(TEN.replace(month=10, day=1)))
     connection.execute('DELETE FROM "LogCoverage"')
-    with pytest.raises(NothingKnownError, match="no node has answered yet"):
+    with pytest.raises(NothingKnownError, match="no node has responded yet"):
         backtest(connection, RULES, RULES, WINDOW)

@@ -7,7 +7,7 @@ SELECT * FROM "NodeBaseline" WHERE day >= %(since)s::timestamp - interval '2 day
 ALTER TABLE pg_temp."NodeBaseline" ADD PRIMARY KEY (node, day);
 
 -- only_scratch --
--- The server refuses every other write from here on, whatever a rule or a later change of ours may try.
+-- From here on, the server refuses all other writes, whatever a rule or a later change of this code tries.
 SET default_transaction_read_only = on;
 
 -- as_before --
@@ -17,12 +17,12 @@ RESET default_transaction_read_only;
 DROP TABLE pg_temp."NodeBaseline";
 
 -- known --
--- Of which stretch anything is known.
+-- The window of which anything is known.
 SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until
 FROM "LogCoverage" WHERE slot_is_known(status);
 
 -- slots_known --
--- Slots of the window, and how many of them each node answered in.
+-- How many of the window's slots are covered, by node.
 SELECT node, count(*) FILTER (WHERE slot_is_known(status)) AS slots, COALESCE(sum(stored), 0)::bigint AS lines
 FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY node ORDER BY node;
 
@@ -30,7 +30,7 @@ FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY node OR
 SELECT min(timestamp) AS timestamp FROM "LogEntry";
 
 -- verdicts --
--- What people said of issues. A row may have joined another or be gone by retention: then its id tells when it began.
+-- People's verdicts on issues. An issue may have been joined to another or deleted since: then its id has its beginning.
 SELECT v.issue, v.fingerprint, v.verdict, e."firstSlot" AS first, e."lastSlot" AS last
 FROM "IssueVerdict" AS v LEFT JOIN "IssueEpisode" AS e ON e.id = v.issue
 WHERE v.fingerprint IS NOT NULL

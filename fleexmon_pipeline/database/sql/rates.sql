@@ -1,11 +1,11 @@
 -- since --
--- How long of these days anything is known, and of how many nodes.
+-- The part of these days of which anything is known, and of how many nodes.
 SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until, count(DISTINCT node) AS nodes
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status);
 
 -- rates --
--- Issues that began in these days by rule, with what people called them; slots that fired; the same of shadow rules.
+-- By rule: slots in which it fired, issues that began in these days, those marked as noise; the same for shadow rules.
 SELECT rule, false AS shadow, sum(slots)::bigint AS slots, sum(issues)::bigint AS issues, sum(noise)::bigint AS noise
 FROM (
   SELECT rule, count(*) AS slots, 0 AS issues, 0 AS noise
