@@ -251,7 +251,7 @@ SEEDS = ["a.", "/", "1:", "a@", "<", "-", "a-", "a.b:", "Mon ", "Jan  ", "http:/
          "(a.", "f", "1 ", "1,", "\n ", "\n  at", "\\", "C:\\", "'a", "::", "\n   File \"", "é", "1="," (",
          '"', '"a":', "a=", '"a/1', "GET /a", '\\"', '{"a"', "a@b", "a.b/", "': '", "[", "a=\"", "/?", " /",
          "yes =", "a=b,", "a=<", "\nf\n\t/", "\n\ta called at ",
-         "\n 0: a", "\n#0 a(", "\n (a) b:0: c", "\nf\n\ta:0", "GET /a (", "\n  0: _"]  # fmt: skip
+         "\n 0: a", "\n#0 a(", "\n (a) b:0: c", "\nf\n\ta:0", "GET /a (", "GET /\",x", "\n  0: _"]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", SEEDS)
