@@ -13,9 +13,12 @@ import dagster as dg
 import pytest
 
 import fleexmon_pipeline
+from fleexmon_pipeline.assets.asset import rules_version
 from fleexmon_pipeline.assets.digests import digests
+from fleexmon_pipeline.assets.tables import COLUMNS, column_schema
 from fleexmon_pipeline.definitions import ASSETS
 from fleexmon_pipeline.partitions import DAILY, HOURLY
+from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, HOURLY_CHAIN, REPOSITORY
 
 pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
@@ -80,6 +83,78 @@ def test_a_range_is_one_run() -> None:
     policies = {asset.key.to_user_string(): asset.backfill_policy for asset in ASSETS}
     assert policies.pop("issue_alerts") is None
     assert set(policies.values()) == {dg.BackfillPolicy.single_run()}
+
+
+def test_every_asset_has_an_owner_and_a_group_that_says_what_it_does() -> None:
+    groups = {asset.key.to_user_string(): asset.get_asset_spec().group_name for asset in ASSETS}
+    assert groups == {
+        "raw_logs": "collect",
+        "analyzed_logs": "analyze",
+        "detected_issues": "detect",
+        "predictions": "predict",
+        "digests": "report",
+        "issue_alerts": "report",
+        "data_retention": "maintain",
+    }
+    assert {tuple(asset.get_asset_spec().owners) for asset in ASSETS} == {("team:operators",)}
+
+
+def test_the_code_version_of_rules_changes_with_a_file_and_survives_a_bad_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built_in = rules_version()
+    own = tmp_path / "rules"
+    monkeypatch.setenv("FLEEXMON_RULES", str(own))
+    missing = rules_version()
+    own.mkdir()
+    (own / "mine.yaml").write_text("name: mine\n", "utf-8")
+    one = rules_version()
+    (own / "mine.yaml").write_text("name: other\n", "utf-8")
+    other = rules_version()
+    (own / "a directory.yaml").mkdir()
+    odd = rules_version()
+
+    assert len({built_in, missing, one, other, odd}) == 5
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_column_schemas_are_those_of_the_database(database: Database, table: str) -> None:
+    rows = database.rows(
+        """SELECT column_name, udt_name, is_nullable = 'YES' AS nullable FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name = %(table)s ORDER BY ordinal_position""",
+        table=table,
+    )
+    in_database = [(row["column_name"], row["udt_name"], row["nullable"]) for row in rows]
+    array_of = {"uuid[]": "_uuid", "varchar[]": "_varchar"}
+    columns = column_schema(table).columns
+
+    assert [(c.name, array_of.get(c.type, c.type), c.constraints.nullable) for c in columns] == in_database
+
+
+LOAD = "import fleexmon_pipeline.definitions"
+
+
+def test_loading_warns_nobody() -> None:
+    """Not of beta features of Dagster either: operators can do nothing about them."""
+    load = [sys.executable, "-W", "error", "-W", DAGSTERS_OWN.rpartition(":")[0], "-c", LOAD]
+    subprocess.run(load, env={"PATH": os.environ["PATH"]}, check=True, timeout=60)
+
+
+def test_dg_finds_the_project_and_its_definitions() -> None:
+    dg_command = [str(Path(sys.executable).with_name("dg")), "list", "defs", "--json"]
+    done = subprocess.run(
+        dg_command,
+        cwd=Path(fleexmon_pipeline.__file__).parent.parent,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "VIRTUAL_ENV": sys.prefix},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert '"raw_logs"' in done.stdout
+    assert "Warning" not in done.stderr
 
 
 def test_sensors_run_by_default() -> None:

@@ -1,11 +1,11 @@
 """What the assets promise, checked against the tables as they are: a tick cannot hide what a backfill found.
 
-Reasons quote what nodes, GenAI and GitHub answered: shown as code, or an answer could load an image into the UI.
+Reasons quote nodes, GenAI and GitHub. They are shown as code, since a quoted image link would otherwise load in the UI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -15,67 +15,78 @@ from fleexmon_pipeline.comparison.read import Comparison
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.firing_rates import Rates
+from fleexmon_pipeline.forecasting import record
 from fleexmon_pipeline.patterns.health import MinerHealth
 from fleexmon_pipeline.reporting.escape import code
 
-MOST_OF_A_REASON = 300
+MAX_REASON_CHARACTERS = 300
+MAX_DETAILS = 100
+MAX_PATTERNS_OF_COMPARISON = 20
 
 EVERY_NODE_ANSWERS = dg.AssetCheckSpec(
     "every_node_answers",
     asset="raw_logs",
-    description="Every 5-minute slot of every node since it was first asked for is complete, or truly empty.",
+    description="Every 5-minute slot of every node since its first poll is complete, or empty because there were no "
+    "lines.",
 )
 EVERYTHING_IS_JUDGED = dg.AssetCheckSpec(
     "everything_is_judged",
     asset="analyzed_logs",
-    description="No window waits for the GenAI agent. Rules work without it; what waits is judged when it answers.",
+    description="No hour waits for the GenAI agent. Rules work without it; pending judgements will be retried.",
 )
 PATTERNS_ARE_SOUND = dg.AssetCheckSpec(
     "patterns_are_sound",
     asset="analyzed_logs",
-    description="Of the last day's lines few are alone in their pattern; no pattern has most; few patterns are new.",
+    description="Patterns of the last day group lines well: few lines are alone in their pattern, no pattern holds "
+    "most of them, few patterns are new.",
 )
 RULES_ARE_SOUND = dg.AssetCheckSpec(
-    "rules_are_sound", asset="detected_issues", description="Every rule file can be read and its samples hold."
+    "rules_are_sound", asset="detected_issues", description="Every rule file can be read and its samples pass."
 )
 DEPLOYMENTS_ARE_SOUND = dg.AssetCheckSpec(
     "deployments_are_sound",
     asset="detected_issues",
-    description="The first two hours of each node's newest deployment, or as many as a rule of kind divergence asks, "
-    "say what the live node says, pattern by pattern.",
+    description="Each node's newest deployment logs the same patterns as the live node. Compares its first two hours, "
+    "or as many as a rule of kind divergence asks for.",
 )
 RULES_ARE_BELIEVED = dg.AssetCheckSpec(
     "rules_are_believed",
     asset="detected_issues",
-    description="How often each rule fired in the last seven days; none so often, or so wrongly, that nobody reads it.",
+    description="No rule is noisy enough to be ignored. Counts how often each one fired in the last seven days.",
 )
 EVERYTHING_IS_SENT = dg.AssetCheckSpec(
     "everything_is_sent",
     asset="issue_alerts",
-    description="GitHub shows what it should; nothing waits after a failure.",
+    description="GitHub is up to date; nothing waits after a failed attempt.",
+)
+FORECASTS_HOLD = dg.AssetCheckSpec(
+    "forecasts_hold",
+    asset="predictions",
+    description="Forecasts of the last 30 days were right: 80 % intervals hold, values beat the naive forecast, "
+    "announced crossings happen. Nodes whose forecasts are not are listed, and their forecasts make no issues.",
 )
 
 
 def check_coverage(connection: Connection, nodes: Iterable[str], *, since: datetime) -> dg.AssetCheckResult:
-    """Which of `nodes` have holes since `since`, how many slots, and what the node last said."""
-    holes = connection.execute(statements("collection")["gaps"], {"since": since, "nodes": list(nodes)}).fetchall()
-    told = [
-        f"- **{hole['node']}**: {hole['slots']} slots {hole['status']} between {hole['since']:%Y-%m-%d %H:%M} and "
-        f"{hole['until']:%Y-%m-%d %H:%M} UTC: {code(hole['error'] or 'never asked', most=MOST_OF_A_REASON)}"
-        for hole in holes
+    """Gaps of `nodes` since `since`: how many slots, and each node's latest error."""
+    gaps = connection.execute(statements("collection")["gaps"], {"since": since, "nodes": list(nodes)}).fetchall()
+    details = [
+        f"- **{gap['node']}**: {gap['slots']} slots {gap['status']} between {gap['since']:%Y-%m-%d %H:%M} and "
+        f"{gap['until']:%Y-%m-%d %H:%M} UTC: {code(gap['error'] or 'never polled', most=MAX_REASON_CHARACTERS)}"
+        for gap in gaps
     ]
-    return _result(EVERY_NODE_ANSWERS, told, "every slot is complete or empty")
+    return _result(EVERY_NODE_ANSWERS, details, "every slot is complete or empty")
 
 
 def check_judged(waiting: list[tuple[datetime, str]]) -> dg.AssetCheckResult:
     """Hours that wait for GenAI, and why."""
-    told = [f"- {hour:%Y-%m-%d %H:%M} UTC: {code(reason, most=MOST_OF_A_REASON)}" for hour, reason in waiting]
-    return _result(EVERYTHING_IS_JUDGED, told, "nothing waits")
+    details = [f"- {hour:%Y-%m-%d %H:%M} UTC: {code(reason, most=MAX_REASON_CHARACTERS)}" for hour, reason in waiting]
+    return _result(EVERYTHING_IS_JUDGED, details, "nothing waits")
 
 
 def check_patterns(health: MinerHealth) -> dg.AssetCheckResult:
-    told = [f"- {what}{': ' + code(template) if template else ''}" for what, template in health.problems()]
-    return _result(PATTERNS_ARE_SOUND, told, health.sentence())
+    details = [f"- {problem}{': ' + code(template) if template else ''}" for problem, template in health.problems()]
+    return _result(PATTERNS_ARE_SOUND, details, health.sentence())
 
 
 def check_rules(problems: list[str]) -> dg.AssetCheckResult:
@@ -83,73 +94,96 @@ def check_rules(problems: list[str]) -> dg.AssetCheckResult:
 
 
 def check_deployments(newest: list[Newest]) -> dg.AssetCheckResult:
-    """Verdicts, reasons, and what stands out. Only a comparison that fails is a warning."""
-    compared = [(each.sentence, each.comparison) for each in newest if each.comparison]
-    said = [f"{found.outcome.verdict}: {told}" for told, found in compared]
-    said += [each.sentence for each in newest if not each.comparison]
-    told = "\n\n".join(_comparison(what, found) for what, found in compared)
-    return dg.AssetCheckResult(
-        asset_key=DEPLOYMENTS_ARE_SOUND.asset_key,
-        check_name=DEPLOYMENTS_ARE_SOUND.name,
-        passed=all(found.outcome.verdict != "fail" for _, found in compared),
-        severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(said) or "no deployment in the last day",
-        metadata={"details": dg.MetadataValue.md(told)} if told else {},
+    """Verdicts, reasons, and the patterns that differ. Only a comparison that fails is a warning."""
+    compared = [(deployment.sentence, deployment.comparison) for deployment in newest if deployment.comparison]
+    verdicts = [f"{comparison.outcome.verdict}: {text}" for text, comparison in compared]
+    verdicts += [deployment.sentence for deployment in newest if not deployment.comparison]
+    details = "\n\n".join(_comparison(text, comparison) for text, comparison in compared)
+    return _warning(
+        DEPLOYMENTS_ARE_SOUND,
+        passed=all(comparison.outcome.verdict != "fail" for _, comparison in compared),
+        description="; ".join(verdicts) or "no deployment in the last day",
+        metadata={"details": dg.MetadataValue.md(details)} if details else {},
     )
 
 
-def _comparison(what: str, found: Comparison) -> str:
-    outcome = found.outcome
-    told = [f"**{outcome.verdict}**: {code(what)} against {code(found.baseline)}", ""]
-    told += [f"- {code(reason, most=MOST_OF_A_REASON)}" for reason in outcome.reasons]
-    told += [
+def _comparison(text: str, comparison: Comparison) -> str:
+    outcome = comparison.outcome
+    lines = [f"**{outcome.verdict}**: {code(text)} against {code(comparison.baseline)}", ""]
+    lines += [f"- {code(reason, most=MAX_REASON_CHARACTERS)}" for reason in outcome.reasons]
+    lines += [
         "",
-        f"| status | level | {code(found.baseline)} | {code(found.candidate)} | pattern |",
+        f"| status | level | {code(comparison.baseline)} | {code(comparison.candidate)} | pattern |",
         "|---|---|--:|--:|---|",
     ]
-    told += [
-        f"| {each.status} | {each.level} | {each.baseline:,} | {each.candidate:,} "
-        f"| {code(found.templates[each.pattern])} |"
-        for each in outcome.patterns[:20]
+    lines += [
+        f"| {pattern.status} | {pattern.level} | {pattern.baseline:,} | {pattern.candidate:,} "
+        f"| {code(comparison.templates[pattern.pattern])} |"
+        for pattern in outcome.patterns[:MAX_PATTERNS_OF_COMPARISON]
     ]
-    return "\n".join(told)
+    return "\n".join(lines)
 
 
 def check_rates(rates: Rates) -> dg.AssetCheckResult:
-    """Every rule's rate on one's own history; a warning names those that are too loud, or were called noise."""
+    """Every rule's rate on the stored history. A warning names rules that fire too often, or were called noise."""
     problems = rates.problems()
-    told = [f"- {code(rule)}: {what}" for rule, what in problems] + [""] * bool(problems)
-    told += ["| rule | issues a day | issues | called noise | slots that fired |", "|---|--:|--:|--:|--:|"]
-    told += [
+    details = [f"- {code(rule)}: {problem}" for rule, problem in problems] + [""] * bool(problems)
+    details += ["| rule | issues a day | issues | called noise | slots that fired |", "|---|--:|--:|--:|--:|"]
+    details += [
         f"| {code(rate.rule)}{' (shadow)' if rate.shadow else ''} | {rate.a_day:.2f} | {rate.issues:,} "
         f"| {rate.noise:,} | {rate.slots:,} |"
-        for rate in rates.rules[:100]
+        for rate in rates.rules[:MAX_DETAILS]
     ]
-    return dg.AssetCheckResult(
-        asset_key=RULES_ARE_BELIEVED.asset_key,
-        check_name=RULES_ARE_BELIEVED.name,
+    issues_a_day = sum((rate.a_day for rate in rates.rules if not rate.shadow), 0.0)
+    return _warning(
+        RULES_ARE_BELIEVED,
         passed=not problems,
-        severity=dg.AssetCheckSeverity.WARN,
         description=f"{len(problems)} to look at" if problems else rates.sentence(),
         metadata={
-            "rates": dg.MetadataValue.md("\n".join(told)),
-            "issues_a_day": dg.MetadataValue.float(sum((rate.a_day for rate in rates.rules if not rate.shadow), 0.0)),
+            "rates": dg.MetadataValue.md("\n".join(details)),
+            "issues_a_day": dg.MetadataValue.float(issues_a_day),
         },
     )
 
 
-def check_sent(failures: list[str]) -> dg.AssetCheckResult:
+def check_forecasts(records: Sequence[record.Record], rules: Sequence[str]) -> dg.AssetCheckResult:
+    """How forecasts turned out, node by node. rules: of kind forecast, which a bad record silences."""
+    details = [f"- {code(node)}: {reason}" for node, reason in record.problems(records, rules)]
+    scored = sum(node.scored for node in records)
     return _result(
-        EVERYTHING_IS_SENT, [f"- {code(failure, most=MOST_OF_A_REASON)}" for failure in failures], "nothing waits"
+        FORECASTS_HOLD,
+        details,
+        f"{scored:,} forecasts of the last 30 days scored",
+        last_30_days=dg.MetadataValue.md(record.table(records)),
     )
 
 
-def _result(spec: dg.AssetCheckSpec, told: list[str], fine: str) -> dg.AssetCheckResult:
+def check_sent(failures: list[str]) -> dg.AssetCheckResult:
+    details = [f"- {code(failure, most=MAX_REASON_CHARACTERS)}" for failure in failures]
+    return _result(EVERYTHING_IS_SENT, details, "nothing waits")
+
+
+def _result(
+    spec: dg.AssetCheckSpec, details: list[str], fine: str, **metadata: dg.MetadataValue
+) -> dg.AssetCheckResult:
+    """Passed if there are no details; `fine` is what a person then reads."""
+    shown = {"details": dg.MetadataValue.md("\n".join(details[:MAX_DETAILS]))} if details else {}
+    return _warning(
+        spec,
+        passed=not details,
+        description=f"{len(details)} to look at" if details else fine,
+        metadata={**shown, **metadata},
+    )
+
+
+def _warning(
+    spec: dg.AssetCheckSpec, *, passed: bool, description: str, metadata: dict[str, dg.MetadataValue]
+) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=spec.asset_key,
         check_name=spec.name,
-        passed=not told,
+        passed=passed,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(told)} to look at" if told else fine,
-        metadata={"details": dg.MetadataValue.md("\n".join(told[:100]))} if told else {},
+        description=description,
+        metadata=metadata,
     )

@@ -1,6 +1,6 @@
-"""What is old goes, in small batches.
+"""Deletes what is past its retention, in small batches.
 
-Here: counted from which day, and what a person sees. What may go: `retention/`.
+Here: from which day ages are counted, and what a person sees. What may be deleted: `retention/`.
 """
 
 from datetime import timedelta
@@ -8,8 +8,9 @@ from datetime import timedelta
 import dagster as dg
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.assets.asset import daily_asset
 from fleexmon_pipeline.catch_up import forget_waiting
-from fleexmon_pipeline.partitions import DAILY, ONE_RUN, window_of
+from fleexmon_pipeline.partitions import window_of
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.retention.retention import apply_retention
@@ -17,31 +18,27 @@ from fleexmon_pipeline.retention.run_history import prune_run_history
 from fleexmon_pipeline.settings import SettingError
 
 
-@dg.asset(
-    partitions_def=DAILY,
-    backfill_policy=ONE_RUN,
-    group_name="fleexmon",
-    kinds={"postgres"},
-)
+@daily_asset(group_name="maintain", kinds={"postgres"}, writes=[])
 def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
-    """Goes: lines older than LOG_RETENTION_DAYS, analysed and no open issue's evidence; old issues and run events."""
+    """Deletes lines older than LOG_RETENTION_DAYS, except unanalyzed ones and evidence of open issues; and old issues
+    and run events."""
     try:
         days = settings.retention_days()
     except SettingError as error:
         raise dg.Failure(description=f"nothing was deleted. {error}", allow_retries=False) from None
-    # Event time: the retention of a past day, run again, deletes nothing that the day itself would have kept.
+    # Event time: running a past day again deletes nothing that the day itself would have kept.
     now = min(clock.now(), window_of(context).until)
     with postgres.connection() as connection:
-        account = apply_retention(connection, now=now, days=days, progress=lambda told: context.log.info(str(told)))
+        account = apply_retention(connection, now=now, days=days, progress=lambda text: context.log.info(str(text)))
         forget_waiting(connection, before=now - timedelta(days=days))
     context.log.info(account.sentence())
     pruned = prune_run_history(now=now)
-    context.log.info(f"{pruned:,} events of old runs")
+    context.log.info(f"deleted {pruned:,} events of old runs")
     metadata: dict[str, dg.MetadataValue] = {
         table: dg.MetadataValue.int(count) for table, count in account.deleted.items()
     }
     metadata["kept"] = dg.MetadataValue.md(
-        f"{account.kept_unanalyzed:,} old lines wait for their analysis, {account.kept_evidence:,} are evidence"
+        f"{account.kept_unanalyzed:,} old lines are not analyzed yet, {account.kept_evidence:,} are evidence"
     )
     metadata["run_events"] = dg.MetadataValue.int(pruned)
     return dg.MaterializeResult(metadata=metadata)

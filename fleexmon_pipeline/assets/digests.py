@@ -1,38 +1,31 @@
-"""What a person reads in the morning.
+"""The summary of a day.
 
 Here: which days, and where their pages are. Figures, Markdown and HTML: `reporting/`.
 """
 
-import warnings
-
 import dagster as dg
 
-from fleexmon_pipeline.partitions import DAILY, ONE_RUN, key_of_day, window_of
+from fleexmon_pipeline.assets.asset import daily_asset, hours_of_day
+from fleexmon_pipeline.partitions import key_of_day, window_of
 from fleexmon_pipeline.reporting.digests import write_digest
 from fleexmon_pipeline.reporting.outbox import deliver
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
 
-# The day that runs has hours that do not exist yet. The parameter is marked beta; what we rely on is tested.
-warnings.filterwarnings("ignore", "Parameter `allow_nonexistent_upstream_partitions`", category=dg.BetaWarning)
-ITS_HOURS = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+MAX_SHOWN_CHARACTERS = 60_000
 
 
-@dg.asset(
-    partitions_def=DAILY,
-    backfill_policy=ONE_RUN,
-    deps=[
-        dg.AssetDep("detected_issues", partition_mapping=ITS_HOURS),
-        dg.AssetDep("predictions", partition_mapping=ITS_HOURS),
-    ],
-    group_name="fleexmon",
+@daily_asset(
+    deps=[hours_of_day("detected_issues"), hours_of_day("predictions")],
+    group_name="report",
     kinds={"markdown", "github"},
+    writes=["LogDigest", "Outbox"],
 )
 def digests(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub
 ) -> dg.MaterializeResult:
-    """One page a day: figures, charts, top and new patterns, open issues, coverage. Posted to GitHub once."""
+    """One page per day: figures, charts, top and new patterns, open issues, coverage. Posted to GitHub once."""
     window, now = window_of(context), clock.now()
     with postgres.connection() as connection:
         for day in window.days():
@@ -40,14 +33,12 @@ def digests(
             context.log.info(f"{digest.title}: {digest.figures.verdict.sentence}")
             metadata = {
                 "verdict": dg.MetadataValue.text(digest.figures.verdict.sentence),
-                "digest": dg.MetadataValue.md(digest.markdown[:60_000]),
+                "digest": dg.MetadataValue.md(digest.markdown[:MAX_SHOWN_CHARACTERS]),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_day(day.since))
         client = github.client()
         if client is None:
-            context.log.info(
-                "not posted: ALERTS_REPO and GH_TOKEN are not set; `fleexmon digest --date` shows the page"
-            )
+            context.log.info("not posted: ALERTS_REPO and GH_TOKEN are not set. Read it with `fleexmon digest`")
         else:
             context.log.info(deliver(connection, client, now=now).sentence())
     return dg.MaterializeResult()

@@ -1,10 +1,11 @@
-"""High and critical issues on GitHub: created once, commented when worse, closed when over.
+"""High and critical issues on GitHub: created once, commented on when they get worse, closed when resolved.
 
-Here: when, and what a person sees. Which issues, and how they are posted once: `reporting/`.
+Here: what a person sees. Which issues, and how each is posted once: `reporting/`.
 """
 
 import dagster as dg
 
+from fleexmon_pipeline.assets.asset import current_asset
 from fleexmon_pipeline.assets.checks import EVERYTHING_IS_SENT, check_sent
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.outbox import deliver
@@ -13,31 +14,32 @@ from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
 
 
-@dg.asset(
+@current_asset(
     deps=["analyzed_logs", "detected_issues", "predictions"],
-    group_name="fleexmon",
+    group_name="report",
     kinds={"github"},
+    writes=["Outbox"],
     check_specs=[EVERYTHING_IS_SENT],
 )
 def issue_alerts(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub
 ) -> dg.MaterializeResult:
-    """What GitHub should show of the issues of the last 24 hours, and shows, where ALERTS_REPO is set."""
+    """Brings GitHub in line with the issues of the last 24 hours, if ALERTS_REPO is set."""
     client = github.client()
     if client is None:
-        context.log.info("nothing to keep in step: ALERTS_REPO and GH_TOKEN are not set")
+        context.log.info("nothing to send: ALERTS_REPO and GH_TOKEN are not set")
         return dg.MaterializeResult(metadata={"sent": 0, "configured": False}, check_results=[check_sent([])])
     now = clock.now()
     with postgres.connection() as connection:
-        wished = refresh_alerts(connection, now=now)
+        changes = refresh_alerts(connection, now=now)
         delivery = deliver(connection, client, now=now)
     context.log.info(delivery.sentence())
     metadata = {
         "sent": len(delivery.sent),
         "waiting": delivery.waiting,
-        "opened": len(wished.opened),
-        "commented": len(wished.commented),
-        "closed": len(wished.closed),
+        "opened": len(changes.opened),
+        "commented": len(changes.commented),
+        "closed": len(changes.closed),
         "configured": True,
     }
     failures = [f"{key}: {reason}" for key, reason in delivery.failed.items()]

@@ -1,55 +1,45 @@
-"""What an hour's trend leads to, and what the coming hours will be like.
+"""Where the trend of an hour leads, and forecasts of the next hours.
 
-Here: which hours, and what a person sees. Series, predictors, forecasts and how they did: `forecasting/`; rules:
+Here: which hours, and what a person sees. Series, predictors, forecasts and their record: `forecasting/`; rules:
 `rules/*.yaml`.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
 from itertools import chain
 
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.assets.detected_issues import titles
-from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.assets.asset import hourly_asset, rules_version
+from fleexmon_pipeline.assets.checks import FORECASTS_HOLD, check_forecasts
+from fleexmon_pipeline.assets.hour_metadata import predicted_metadata
 from fleexmon_pipeline.detection.rule_files import all_rules
-from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.forecasts import forecast_thresholds, make_forecasts
 from fleexmon_pipeline.forecasting.predict_hours import hours_after, predict_hour, predict_later_crossings
-from fleexmon_pipeline.forecasting.record import problems, read_records, table
+from fleexmon_pipeline.forecasting.record import read_records
 from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile
-from fleexmon_pipeline.partitions import HOURLY, ONE_RUN, key_of_hour, window_of
-from fleexmon_pipeline.reporting.escape import code
+from fleexmon_pipeline.partitions import key_of_hour, window_of
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.window import Window
 
-FORECASTS_HOLD = dg.AssetCheckSpec(
-    "forecasts_hold",
-    asset="predictions",
-    description="Of the last 30 days' forecasts: the 80 % intervals hold, values beat the naive forecast, announced "
-    "crossings come true. Forecasts of a node that do not are said here, and make no issues.",
-)
 
-
-@dg.asset(
-    partitions_def=HOURLY,
-    backfill_policy=ONE_RUN,
+@hourly_asset(
     deps=["detected_issues"],
-    group_name="fleexmon",
+    group_name="predict",
     kinds={"pandas", "postgres"},
+    writes=["LogForecast", "IssueOccurrence", "LogIssue"],
+    code_version=rules_version(),
     check_specs=[FORECASTS_HOLD],
 )
 def predictions(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
-    """Error rates that climb, volumes that jump, issues that pile up; and forecasts of each node's coming hours."""
+    """Rising error rates, jumps in volume, open issues that pile up; and a forecast of each node's next hours."""
     window, now = window_of(context), clock.now()
     rules = all_rules(settings.rules_directory()).rules
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or window.since
         later = hours_after(window, now)
-        made = make_forecasts(connection, rules, Window(window.since, later.until), now=now)
-        context.log.info(made.sentence())
+        forecasts = make_forecasts(connection, rules, Window(window.since, later.until), now=now)
+        context.log.info(forecasts.sentence())
         for hour in chain(window.hours(), later.hours()):
             predicted = predict_hour(
                 connection, hour, rules, now=now, known_until=known_until, run_id=context.run.run_id
@@ -57,32 +47,11 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres, clock: Cl
             if hour.since not in window:
                 continue
             context.log.info(f"{hour}: {predicted.summary()}")
-            metadata = {
-                "predictions": dg.MetadataValue.int(len(predicted.occurrences)),
-                "shadow_predictions": dg.MetadataValue.int(len(predicted.shadows)),
-                "titles": dg.MetadataValue.md(titles(predicted.occurrences)),
-            }
+            metadata = predicted_metadata(connection, hour, rules)
             context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
         predict_later_crossings(connection, rules, later.until, known_until=known_until, run_id=context.run.run_id)
         ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
-        context.log.info(f"open before: {ended.sentence()}")
-        return dg.MaterializeResult(check_results=[_check(connection, rules, known_until)])
-
-
-def _check(connection: Connection, rules: Sequence[Rule], until: datetime) -> dg.AssetCheckResult:
-    records = read_records(connection, until)
-    told = [
-        f"- {code(node)}: {reason}"
-        for node, reason in problems(records, [rule.name for rule in forecast_thresholds(rules)])
-    ]
-    scored = sum(record.scored for record in records)
-    return dg.AssetCheckResult(
-        check_name=FORECASTS_HOLD.name,
-        passed=not told,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(told)} to look at" if told else f"{scored:,} forecasts of the last 30 days scored",
-        metadata={
-            **({"details": dg.MetadataValue.md("\n".join(told))} if told else {}),
-            "last_30_days": dg.MetadataValue.md(table(records)),
-        },
-    )
+        context.log.info(f"issues that were open before: {ended.sentence()}")
+        expected_rules = [rule.name for rule in forecast_thresholds(rules)]
+        check = check_forecasts(read_records(connection, known_until), expected_rules)
+    return dg.MaterializeResult(check_results=[check])

@@ -94,7 +94,7 @@ def test_the_figures_of_an_hour_are_shown_with_its_lag_and_its_levels(dagster: P
     shown = metadata(dagster.run("backfill_hours", TEN), "raw_logs")
 
     assert shown["lag_seconds"] == (10 * MINUTE + timedelta(seconds=20)).total_seconds()
-    assert "| blue | 93 | 93 | 0 | 0 | 0 | 620 s |" in str(shown["nodes"])
+    assert "| blue | 93 | 0 | 8 of 8 | 620 s |" in str(shown["nodes"])
     hour = str(shown["hour"]).splitlines()
     assert len(hour) == 10  # eight slots have ended
     assert re.fullmatch(r"10:00  █{30}  18  3 error  15 info", hour[1])

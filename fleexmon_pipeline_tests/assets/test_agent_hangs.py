@@ -24,8 +24,8 @@ TEN = at(DAY, "10:00")
 def test_rules_run_in_the_tick_in_which_the_agent_hangs(
     fault: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blue: NodeServer
 ) -> None:
-    assert stage.SECONDS_OF_A_TICK == 20.0
-    monkeypatch.setattr(stage, "SECONDS_OF_A_TICK", 2.5)
+    assert stage.TICK_GENAI_SECONDS == 20.0
+    monkeypatch.setattr(stage, "TICK_GENAI_SECONDS", 2.5)
     blue.serve(lines(3, TEN, level="error", message="connect ECONNREFUSED 10.0.0.{n}:5432"))
     with (
         project(database, tmp_path, monkeypatch, in_memory=True) as dagster,

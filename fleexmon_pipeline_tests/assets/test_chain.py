@@ -15,6 +15,7 @@ from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import (
     DAGSTERS_OWN,
+    HOURLY_CHAIN,
     Project,
     at,
     check,
@@ -110,9 +111,9 @@ def test_an_hour_becomes_lines_patterns_occurrences_and_issues(
     ids = {row["id"] for row in rows["LogEntry"]}
     assert all(row["affectedLogs"] and set(row["affectedLogs"]) <= ids for row in rows["LogIssue"])  # type: ignore[call-overload]
 
-    assert metadata(result, "raw_logs")["stored"] == len(rows["LogEntry"])
-    assert "| blue | 210 | 210 | 0 |" in str(metadata(result, "raw_logs")["nodes"])
-    assert metadata(result, "detected_issues")["opened"] == 4
+    assert metadata(result, "raw_logs")["dagster/partition_row_count"] == len(rows["LogEntry"])
+    assert "| blue | 210 | 0 | 12 of 12 | " in str(metadata(result, "raw_logs")["nodes"])
+    assert metadata(result, "detected_issues")["open_issues"] == 4
     for name in ("every_node_answers", "everything_is_judged", "rules_are_sound"):
         assert check(result, name) == (True, "")
 
@@ -124,15 +125,32 @@ def test_an_hour_materialised_again_changes_no_row(dagster: Project, blue: NodeS
     dagster.watch(blue, green)
     dagster.run("backfill_hours", TEN)
     before = fingerprints(dagster.database)
+    requests = len(blue.requests)
 
-    again = dagster.run("backfill_hours", TEN)
-    as_a_tick = dagster.run("monitoring", TEN, tick="slot")
-    for_late_lines = dagster.run("monitoring", TEN, tick=Tick.LATE)
+    dagster.run("backfill_hours", TEN)
+    after_backfill = len(blue.requests)
+    dagster.run("monitoring", TEN, tick="slot")
+    after_tick = len(blue.requests)
+    dagster.run("monitoring", TEN, tick=Tick.LATE)
 
     assert fingerprints(dagster.database) == before
-    assert (metadata(again, "raw_logs")["stored"], metadata(again, "raw_logs")["duplicates"]) == (0, 316)
-    assert metadata(as_a_tick, "raw_logs")["received"] == 0  # every slot is whole: nobody was asked
-    assert metadata(for_late_lines, "raw_logs")["duplicates"] == 316
+    assert requests < after_backfill == after_tick < len(blue.requests)  # a tick polls no slot that is complete
+
+
+def test_an_hour_materialized_again_shows_the_same_metadata(
+    dagster: Project, blue: NodeServer, green: NodeServer
+) -> None:
+    of_blue, of_green = bad_hour(TEN)
+    blue.serve(of_blue)
+    green.serve(of_green)
+    dagster.watch(blue, green)
+
+    first, again = (dagster.run("backfill_hours", TEN) for _ in range(2))
+
+    for asset in HOURLY_CHAIN:
+        assert metadata(again, asset) == metadata(first, asset)
+    assert metadata(again, "raw_logs")["dagster/partition_row_count"] == 316
+    assert metadata(again, "detected_issues")["open_issues"] == 4
 
 
 def test_a_line_that_a_node_tells_late_is_fetched_when_the_hour_is_over(dagster: Project, blue: NodeServer) -> None:
@@ -147,8 +165,8 @@ def test_a_line_that_a_node_tells_late_is_fetched_when_the_hour_is_over(dagster:
     of_ten, _ = requests_of(late_lines_hourly, at(DAY, "11:10"))
     result = dagster.run_requested("monitoring", of_ten)
 
-    assert metadata(result, "raw_logs")["stored"] == 9
-    assert metadata(result, "analyzed_logs")["lines"] == 14  # of the one slot that changed
+    assert metadata(result, "raw_logs")["dagster/partition_row_count"] == 69
+    assert metadata(result, "analyzed_logs")["lines"] == 69
     assert titles(dagster.database) == [
         "High error rate: 37.5%",
         "Repeated error (9x): written by a process that buffers <num>",
@@ -164,7 +182,7 @@ def test_the_hour_that_runs_is_done_slot_by_slot(dagster: Project, blue: NodeSer
     dagster.it_is(at(DAY, "10:17"))
     second = dagster.run("monitoring", TEN, tick="slot")
 
-    assert (metadata(first, "raw_logs")["stored"], metadata(second, "raw_logs")["stored"]) == (5, 10)
+    assert [metadata(run, "raw_logs")["dagster/partition_row_count"] for run in (first, second)] == [5, 15]
     assert [(one.since, one.until) for one in blue.requests] == [
         (TEN, at(DAY, "10:05")),
         (at(DAY, "10:05"), at(DAY, "10:15")),

@@ -91,7 +91,7 @@ def test_a_node_that_cannot_be_read_is_named_with_the_reason_and_made_good_when_
     made_good = dagster.run_requested("backfill_hours", request)
 
     assert status_of(dagster.database)["green"] == {"complete"}
-    assert metadata(made_good, "raw_logs")["stored"] == 60
+    assert metadata(made_good, "raw_logs")["dagster/partition_row_count"] == 120
     assert check(made_good, "every_node_answers") == (True, "")
 
 
@@ -126,7 +126,7 @@ def test_records_that_are_garbage_are_rejected_one_by_one(dagster: Project, gree
     result = dagster.run("backfill_hours", TEN)
 
     account = metadata(result, "raw_logs")
-    assert (account["received"], account["stored"], account["rejected"]) == (66, 63, 3)
+    assert (account["received"], account["dagster/partition_row_count"], account["rejected"]) == (66, 63, 3)
     assert dagster.database.rows('SELECT source, count(*) AS count FROM "RejectedLog" GROUP BY source') == [
         {"source": "green", "count": 3}
     ]

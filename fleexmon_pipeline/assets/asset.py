@@ -1,0 +1,75 @@
+"""What the assets have in common: owner, tables, one run per range of partitions; and the versions of what they do.
+
+Here: how an asset is declared. Which there are: the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.assets.tables import table_metadata
+from fleexmon_pipeline.detection.rule_files import BUILT_IN
+from fleexmon_pipeline.partitions import DAILY, HOURLY, ONE_RUN
+
+OWNERS = ["team:operators"]
+
+Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
+
+
+def hourly_asset(*, writes: list[str], **options: Any) -> Decorator:
+    """An asset of the hourly chain. writes: its tables, the main one first."""
+    return _asset(writes, {"fleexmon/window": "hour"}, partitions_def=HOURLY, backfill_policy=ONE_RUN, **options)
+
+
+def daily_asset(*, writes: list[str], **options: Any) -> Decorator:
+    """An asset of whole days."""
+    return _asset(writes, {"fleexmon/window": "day"}, partitions_def=DAILY, backfill_policy=ONE_RUN, **options)
+
+
+def current_asset(*, writes: list[str], **options: Any) -> Decorator:
+    """An asset without partitions: it is about the present."""
+    return _asset(writes, {"fleexmon/window": "none"}, **options)
+
+
+def hours_of_day(asset: str) -> dg.AssetDep:
+    """A daily asset depends on every hour of its day; of the current day some do not exist yet."""
+    with _beta_allowed():
+        mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+        return dg.AssetDep(asset, partition_mapping=mapping)
+
+
+def rules_version() -> str:
+    """A hash of the rule files in use, built-in and own. A directory that cannot be read is reported by its run."""
+    own = settings.rules_directory()
+    digest = hashlib.sha256()
+    for directory in (BUILT_IN, own):
+        try:
+            files = sorted(directory.iterdir(), key=lambda file: file.name) if directory else []
+            contents = [file.read_bytes() for file in files if file.name.endswith((".yaml", ".yml"))]
+        except OSError as error:
+            contents = [str(error.strerror).encode()]
+        for content in contents:
+            digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()[:12]
+
+
+def _asset(tables: list[str], tags: dict[str, str], **options: Any) -> Decorator:
+    metadata = table_metadata(tables) if tables else {}
+    with _beta_allowed():
+        decorator: Decorator = dg.asset(owners=OWNERS, tags=tags, metadata=metadata, **options)
+    return decorator
+
+
+@contextmanager
+def _beta_allowed() -> Iterator[None]:
+    """Dagster warns of parameters that are marked beta. Operators can do nothing about it; tests cover what we use."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        yield

@@ -1,0 +1,113 @@
+"""What people see of an hour on its partition: its state, read back from the tables.
+
+What a run added is in its log, so an hour that is materialized again without a change shows the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from fleexmon_pipeline.catch_up import waiting
+from fleexmon_pipeline.collection.chart import chart_of
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.observe import still_learning
+from fleexmon_pipeline.detection.rule_model import Rule
+from fleexmon_pipeline.genai.analyze import WAITS_AS
+from fleexmon_pipeline.reporting.escape import code
+from fleexmon_pipeline.window import Window
+
+Metadata = dict[str, dg.MetadataValue]
+
+SQL = statements("hours")
+MAX_PATTERNS = 20
+MAX_TITLES = 50
+MAX_ERROR_CHARACTERS = 200
+
+
+def collected_metadata(connection: Connection, hour: Window, *, now: datetime) -> Metadata:
+    """Lines and rejected records of every node, the lag of the slowest, and the hour as a chart."""
+    nodes = connection.execute(SQL["collected"], _bounds(hour)).fetchall()
+    lags = [lag for node in nodes if (lag := _lag(node)) is not None]
+    table = ["| node | lines | rejected | complete slots | lag | error |", "|---|--:|--:|--:|--:|---|"]
+    table += [_node_row(node) for node in nodes]
+    stored, rejected = (sum(node[column] for node in nodes) for column in ("stored", "rejected"))
+    return {
+        "dagster/partition_row_count": dg.MetadataValue.int(stored),
+        "received": dg.MetadataValue.int(stored + rejected),
+        "rejected": dg.MetadataValue.int(rejected),
+        **({"lag_seconds": dg.MetadataValue.float(max(lags))} if lags else {}),
+        "nodes": dg.MetadataValue.md("\n".join(table)),
+        "hour": dg.MetadataValue.md(chart_of(connection, hour.ended(now))),
+    }
+
+
+def analyzed_metadata(connection: Connection, hour: Window) -> Metadata:
+    """Lines counted, their patterns, which of them are new, and what GenAI took so far."""
+    counted, calls = (_one(connection, name, _bounds(hour)) for name in ("counted", "genai_calls"))
+    new = connection.execute(SQL["first_seen"], {**_bounds(hour), "limit": MAX_PATTERNS}).fetchall()
+    new_count = new[0]["patterns"] if new else 0
+    shown = [f"- {pattern['level']} {code(pattern['template'])}" for pattern in new]
+    if new_count > len(new):
+        shown.append(f"- and {new_count - len(new)} more")
+    return {
+        "lines": dg.MetadataValue.int(counted["lines"]),
+        "patterns": dg.MetadataValue.int(counted["patterns"]),
+        "new_patterns": dg.MetadataValue.int(new_count),
+        "new": dg.MetadataValue.md("\n".join(shown) or "no new pattern"),
+        "genai": dg.MetadataValue.text(dict(waiting(connection, WAITS_AS)).get(hour.since, "nothing waits")),
+        "genai_calls": dg.MetadataValue.int(calls["calls"]),
+        "genai_tokens": dg.MetadataValue.int(calls["tokens"]),
+    }
+
+
+def detected_metadata(connection: Connection, hour: Window, rules: Sequence[Rule]) -> Metadata:
+    """Which rules fired, the issues this belongs to, and which nodes are too new for some rules."""
+    learning = still_learning(connection, hour) or "every node has been watched for a week"
+    return {**_fired(connection, hour, rules, "detector"), "still_learning": dg.MetadataValue.text(learning)}
+
+
+def predicted_metadata(connection: Connection, hour: Window, rules: Sequence[Rule]) -> Metadata:
+    """Which predictions were made, and the issues they belong to."""
+    return _fired(connection, hour, rules, "predictor")
+
+
+def _fired(connection: Connection, hour: Window, rules: Sequence[Rule], source: str) -> Metadata:
+    names = [rule.name for rule in rules if rule.source == source]
+    counts = _one(connection, "firings", {**_bounds(hour), "source": source, "rules": names})
+    fired = connection.execute(SQL["fired"], {**_bounds(hour), "source": source}).fetchmany(MAX_TITLES)
+    rows = [f"| {row['severity']} | {', '.join(row['nodes'])} | {code(row['title'])} |" for row in fired]
+    table = "\n".join(["| severity | nodes | title |", "|---|---|---|", *rows]) if rows else "nothing fired"
+    return {
+        **{name: dg.MetadataValue.int(count) for name, count in counts.items()},
+        "titles": dg.MetadataValue.md(table),
+    }
+
+
+def _node_row(node: Mapping[str, Any]) -> str:
+    lag = _lag(node)
+    return (
+        f"| {node['node']} | {node['stored']:,} | {node['rejected']:,} | {node['whole']} of {node['slots']} "
+        f"| {'–' if lag is None else f'{lag:,.0f} s'} "
+        f"| {code(node['error'], most=MAX_ERROR_CHARACTERS) if node['error'] else ''} |"
+    )
+
+
+def _lag(node: Mapping[str, Any]) -> float | None:
+    """Seconds from a node's newest line to the end of what it answered for; None where it has no line."""
+    if node["newest_line"] is None or node["answered_until"] is None:
+        return None
+    return float((node["answered_until"] - node["newest_line"]).total_seconds())
+
+
+def _bounds(hour: Window) -> dict[str, object]:
+    return {"since": hour.since, "until": hour.until}
+
+
+def _one(connection: Connection, statement: str, parameters: Mapping[str, object]) -> dict[str, Any]:
+    row = connection.execute(SQL[statement], parameters).fetchone()
+    return row or {}

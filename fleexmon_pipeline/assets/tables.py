@@ -1,0 +1,189 @@
+"""Columns of the tables that assets write, for Dagster's catalog.
+
+Here: names, types and meanings; a test compares them with a migrated database. The tables themselves:
+`database/migrations/versions/`.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+# A line per column: name, PostgreSQL type with `?` where NULL is allowed, meaning where the name does not say it.
+COLUMNS = {
+    "LogEntry": """
+        id           uuid         derived from time and content: a line that is collected again has the same id
+        timestamp    timestamp    when the line was written, UTC
+        level        varchar      fatal, error, warn, info or debug, where it could be read as one of them
+        message      text
+        source       varchar      the node
+        hostname     varchar
+        metadata     jsonb?       every other field of the record
+        analyzed     bool?        counted, and judged by GenAI where an agent is configured
+        createdAt    timestamp?
+    """,
+    "LogCoverage": """
+        node         varchar
+        slot         timestamp    start of 5 minutes, UTC
+        status       varchar      complete, empty, partial or missing
+        received     int8         stored + duplicate + rejected
+        stored       int8         lines of the slot in LogEntry
+        duplicate    int8
+        rejected     int8         records of the slot in RejectedLog
+        attempts     int4
+        error        text?        what the node answered last, if that was an error
+        run          varchar?     id of the run that wrote the row
+        updatedAt    timestamp
+    """,
+    "RejectedLog": """
+        id           uuid         derived from source, payload and ordinal
+        source       varchar      the node
+        hostname     varchar
+        payload      text         the record as received, at most 100,000 characters
+        reason       varchar      why it could not become a line
+        slot         timestamp
+        windowStart  timestamp    start of the window that was polled
+        windowEnd    timestamp
+        run          varchar?
+        createdAt    timestamp
+    """,
+    "LogPattern": """
+        id           varchar      hash of the template
+        template     text         the text of its lines, with placeholders
+        level        varchar      the worst level seen
+        firstSeen    timestamp
+        lastSeen     timestamp
+        maskVersion  int4         version of the masks that made the template
+        aliasOf      varchar?     the pattern that this one was merged into
+        aliasSince   timestamp?   the first slot that the merge counts for
+    """,
+    "LogPatternCount": """
+        slot         timestamp    start of 5 minutes, UTC
+        node         varchar
+        pattern      varchar      LogPattern.id
+        level        varchar
+        count        int8         lines
+        samples      uuid[]       ids of some of these lines in LogEntry
+    """,
+    "GenAICall": """
+        id             uuid
+        at             timestamp  when the agent was asked
+        windowStart    timestamp  the window that the question is about
+        windowEnd      timestamp
+        promptVersion  varchar
+        evidenceHash   varchar    identical evidence is answered from this table
+        model          varchar?
+        tokensIn       int4?
+        tokensOut      int4?
+        latencyMs      int4
+        outcome        varchar    ok, or how the call failed
+        error          text?
+        answer         jsonb?
+        run            varchar?
+        cost           numeric?   at the prices of its day
+        replay         bool       asked by a replay; no issue follows from it
+    """,
+    "LogIssue": """
+        id              uuid
+        type            varchar
+        severity        varchar      low, medium, high or critical
+        title           varchar
+        description     text
+        rootCause       text?
+        recommendation  text?
+        source          varchar      detector, predictor or genai
+        status          varchar?     open or resolved
+        detectedAt      timestamp    event time of the first occurrence
+        updatedAt       timestamp
+        resolvedAt      timestamp?
+        metadata        jsonb?       fingerprint, rule, figures
+        affectedLogs    uuid[]?      evidence: ids in LogEntry
+    """,
+    "IssueOccurrence": """
+        fingerprint     varchar      rule:subject
+        slot            timestamp    the slot in which the rule fired
+        subject         varchar      node:…, pattern:…@node or fleet
+        rule            varchar
+        ruleVersion     varchar
+        source          varchar      detector, predictor or genai
+        type            varchar
+        severity        varchar
+        title           varchar
+        description     text
+        rootCause       text?
+        recommendation  text?
+        nodes           varchar[]
+        grace           interval     occurrences closer together than this form one issue
+        affected        int8         lines
+        evidence        uuid[]       ids of some of these lines in LogEntry
+        metadata        jsonb
+    """,
+    "IssueEpisode": """
+        id           uuid         LogIssue.id
+        fingerprint  varchar
+        firstSlot    timestamp
+        lastSlot     timestamp
+    """,
+    "ShadowOccurrence": """
+        fingerprint  varchar      rule:subject
+        slot         timestamp
+        rule         varchar      a rule in shadow mode
+        severity     varchar
+        title        varchar
+        nodes        varchar[]
+        affected     int8         lines
+    """,
+    "LogForecast": """
+        madeAt       timestamp    event time: nothing later was known
+        node         varchar
+        subject      varchar      lines, level:…, error-rate, pattern:… or crossing:<rule>
+        horizon      int2         hours ahead
+        hour         timestamp    the hour that is forecast
+        value        float8
+        low          float8       the 80 % interval
+        high         float8
+        lastHour     float8?      what naive forecasts say
+        dayBefore    float8?
+        actual       float8?      NULL until the hour is over
+        hit          bool?        whether the interval held
+        figures      jsonb?       what a crossing was derived from
+    """,
+    "LogDigest": """
+        day          date
+        figures      jsonb
+        markdown     text
+        html         text
+        generatedAt  timestamp
+    """,
+    "Outbox": """
+        key            varchar    digest:<day> or issue:<fingerprint>
+        desired        jsonb      what GitHub should show
+        shown          jsonb?     what it shows
+        number         int4?      of the GitHub issue
+        url            varchar?
+        attempts       int4
+        lastError      text?
+        nextAttemptAt  timestamp?
+        createdAt      timestamp
+        updatedAt      timestamp
+    """,
+}
+
+
+def table_metadata(tables: list[str]) -> dict[str, object]:
+    """Of an asset: the first table is what it stands for, the others are listed under their names."""
+    main, *others = tables
+    return {
+        "dagster/table_name": main,
+        "dagster/column_schema": column_schema(main),
+        **{f"table/{table}": column_schema(table) for table in others},
+    }
+
+
+def column_schema(table: str) -> dg.TableSchema:
+    return dg.TableSchema(columns=[_column(*line.split(maxsplit=2)) for line in COLUMNS[table].strip().splitlines()])
+
+
+def _column(name: str, sql_type: str, meaning: str = "") -> dg.TableColumn:
+    nullable = sql_type.endswith("?")
+    constraints = dg.TableColumnConstraints(nullable=nullable)
+    return dg.TableColumn(name, sql_type.removesuffix("?"), description=meaning or None, constraints=constraints)

@@ -1,0 +1,58 @@
+-- collected --
+-- What is stored of an hour, node by node: lines, rejected records, slots, the end of what the node answered for, its
+-- newest line and its latest error.
+SELECT node, sum(stored)::bigint AS stored, sum(rejected)::bigint AS rejected,
+  count(*) FILTER (WHERE slot_is_known(status)) AS whole, count(*) AS slots,
+  max(slot) FILTER (WHERE status <> 'missing') + interval '5 minutes' AS answered_until,
+  CASE WHEN sum(stored) > 0 THEN (
+    SELECT max(timestamp) FROM "LogEntry"
+    WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = node
+  ) END AS newest_line,
+  (array_agg(error ORDER BY slot DESC) FILTER (WHERE error IS NOT NULL))[1] AS error
+FROM "LogCoverage"
+WHERE slot >= %(since)s AND slot < %(until)s
+GROUP BY node
+ORDER BY node;
+
+-- counted --
+SELECT COALESCE(sum(count), 0)::bigint AS lines, count(DISTINCT pattern) AS patterns
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s;
+
+-- first_seen --
+-- Patterns that are new in the hour.
+SELECT level, template, count(*) OVER () AS patterns
+FROM "LogPattern"
+WHERE "firstSeen" >= %(since)s AND "firstSeen" < %(until)s AND "aliasOf" IS NULL
+ORDER BY level, id
+LIMIT %(limit)s;
+
+-- genai_calls --
+SELECT count(*) AS calls, COALESCE(sum(COALESCE("tokensIn", 0) + COALESCE("tokensOut", 0)), 0)::bigint AS tokens
+FROM "GenAICall"
+WHERE "windowStart" >= %(since)s AND "windowStart" < %(until)s AND NOT replay;
+
+-- fired --
+-- The latest title of each fingerprint.
+SELECT DISTINCT ON (fingerprint) severity, nodes, title
+FROM "IssueOccurrence"
+WHERE slot >= %(since)s AND slot < %(until)s AND source = %(source)s
+ORDER BY fingerprint, slot DESC;
+
+-- firings --
+-- How often rules fired in the hour, and how many issues that belongs to.
+SELECT
+  (SELECT count(*) FROM "IssueOccurrence"
+   WHERE slot >= %(since)s AND slot < %(until)s AND source = %(source)s) AS firings,
+  (SELECT count(*) FROM "ShadowOccurrence"
+   WHERE slot >= %(since)s AND slot < %(until)s AND rule = ANY(%(rules)s)) AS shadow_firings,
+  count(*) FILTER (WHERE status = 'open') AS open_issues,
+  count(*) FILTER (WHERE status <> 'open') AS ended_issues
+FROM "LogIssue"
+WHERE id IN (
+  SELECT episode.id
+  FROM "IssueOccurrence" occurrence
+  JOIN "IssueEpisode" episode ON episode.fingerprint = occurrence.fingerprint
+    AND occurrence.slot BETWEEN episode."firstSlot" AND episode."lastSlot"
+  WHERE occurrence.slot >= %(since)s AND occurrence.slot < %(until)s AND occurrence.source = %(source)s
+);
