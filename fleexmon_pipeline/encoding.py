@@ -10,6 +10,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import BinaryIO
 
 import brotli
 
@@ -140,3 +141,15 @@ def _from_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _check_end(*, whole: bool) -> None:
     if not whole:
         raise EncodingError("its compressed body breaks off")
+
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_PIECE = 262_144  # bytes of a file read at a time
+
+
+def file_chunks(stream: BinaryIO, max_ratio: int = Limits().ratio) -> Iterator[bytes]:
+    """Pieces of a file, decompressed where it begins like gzip or zstd. Raises EncodingError as `unpacked`."""
+    pieces = iter(lambda: stream.read(_PIECE), b"")
+    first = next(pieces, b"")
+    encoding = next((name for magic, name in _MAGIC.items() if first.startswith(magic)), "")
+    return unpacked(chain([first], pieces), encoding, max_ratio)

@@ -24,14 +24,12 @@ from fleexmon_pipeline.collection.sources import journal, loki
 from fleexmon_pipeline.collection.sources.docker_lines import docker_line, whole
 from fleexmon_pipeline.collection.sources.text_lines import record_of
 from fleexmon_pipeline.collection.times import read_time
-from fleexmon_pipeline.encoding import EncodingError, unpacked
+from fleexmon_pipeline.encoding import EncodingError, file_chunks
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import Limits
 from fleexmon_pipeline.window import EPOCH
 
-PIECE = 262_144  # bytes read at a time
 HEAD = 64_000  # bytes that tell what a file is
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _BINARY = re.compile(rb"\0|[\x01-\x06\x0e-\x1a\x1c-\x1f]{4}")
 _KINDS = {b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF": "a PDF document",
           b"PK\x03\x04": "a ZIP archive", b"\x7fELF": "a program", b"SQLite format 3": "a SQLite database",
@@ -91,11 +89,8 @@ class Input:
             self.broken = str(error)
 
     def _opened(self) -> Iterator[bytes]:
-        pieces = iter(lambda: self.stream.read(PIECE), b"")
-        first = next(pieces, b"")
-        encoding = next((name for magic, name in _MAGIC.items() if first.startswith(magic)), "")
         try:
-            chunks = unpacked(chain([first], pieces), encoding, self.limits.ratio)
+            chunks = file_chunks(self.stream, self.limits.ratio)
             return chain([next(chunks, b"")], chunks)
         except EncodingError as error:
             raise UnreadableError(f"it cannot be decompressed: {error}") from None

@@ -1,0 +1,85 @@
+"""`fleexmon redact`: a text with its secrets replaced, as it would be shown, sent to an agent or posted.
+
+Here: options, reading in bounded memory, output. What a secret is: `redaction/`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.encoding import EncodingError, file_chunks
+from fleexmon_pipeline.errors import FleexmonError
+from fleexmon_pipeline.redaction.redact import redact_lines
+
+MAX_LINE_BYTES = 10_000_000  # a longer one is no log; its secrets could not be found in pieces of it
+MAX_FOUND = 100_000  # places in the JSON document; the counts are of all
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def redact(
+    file: Annotated[str, typer.Argument(help="A text file, also .gz or .zst, or - for standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Replace secrets in a text, as in everything that leaves the database. Writes to no file and needs no database.
+
+    With --json, prints where secrets stood instead of the text: {"lines", "changed", "kinds", "found": [{"line",
+    "column", "length", "kind"}]}, all counted from 1 and never with the secret itself.
+    """
+    name = "standard input" if file == "-" else file
+    try:
+        with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
+            lines = text_lines(file_chunks(stream))
+            if as_json:
+                _print_places(lines)
+            else:
+                sys.stdout.writelines(f"{text}\n" for text, _ in redact_lines(lines))
+    except (EncodingError, TextError) as error:
+        raise CommandError(f"{name}: {error}") from None
+
+
+class TextError(FleexmonError):
+    """The input is no text that can be redacted; the text says why."""
+
+
+def text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Lines without their ends. Raises TextError for what is no text, and for a line without an end."""
+    rest, number = b"", 0
+    for chunk in chunks:
+        if b"\0" in chunk[:1_000] and not number:
+            raise TextError("it is not text. Give it lines of a log")
+        *whole, rest = (rest + chunk).split(b"\n")
+        number += len(whole)
+        for line in whole:
+            yield line.decode("utf-8", "replace").removesuffix("\r")
+        if len(rest) > MAX_LINE_BYTES:
+            raise TextError(
+                f"line {number + 1:,} has more than {MAX_LINE_BYTES:,} bytes and no end. What came before is redacted"
+            )
+    if rest:
+        yield rest.decode("utf-8", "replace")
+    elif not number:
+        raise TextError("it is empty. Check the path, or what is piped in")
+
+
+def _print_places(lines: Iterable[str]) -> None:
+    kinds: Counter[str] = Counter()
+    places: list[dict[str, int | str]] = []
+    number = changed = 0
+    for number, (_, found) in enumerate(redact_lines(lines), 1):
+        changed += bool(found)
+        kinds.update(each.kind for each in found)
+        if len(places) < MAX_FOUND:
+            places += [
+                {"line": number, "column": each.column, "length": each.length, "kind": each.kind} for each in found
+            ]
+    print_json({"lines": number, "changed": changed, "kinds": dict(sorted(kinds.items())), "found": places[:MAX_FOUND]})
