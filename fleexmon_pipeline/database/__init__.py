@@ -1,1 +1,1 @@
-"""PostgreSQL: how to connect, what the tables are, and their named statements. Their use: the stages."""
+"""PostgreSQL: connections, tables and named statements. The stages use them."""

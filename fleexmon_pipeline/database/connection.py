@@ -1,6 +1,6 @@
-"""Connections that agree on time, text and limits, whatever server, session or process they meet.
+"""Connections with the same time zone, encoding and limits on any server.
 
-Here: settings of a session, and the types that cross. Which server that is: `database/server.py`.
+Here: session settings and type adapters. Which server: `database/server.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Pool = ConnectionPool[Connection]
 
 _TIMESTAMP = postgres.types["timestamp"].oid
 
-# A lost network must not hold a run for the kernel's two hours.
+# A lost network must not block a run for the kernel's two hours.
 SESSION: dict[str, Any] = {
     "connect_timeout": 10,
     "application_name": "fleexmon",
@@ -38,7 +38,7 @@ SESSION: dict[str, Any] = {
 
 
 class _UtcDumper(Dumper):
-    """An aware datetime as a TIMESTAMP in UTC; a naive one is a mistake of ours and refused."""
+    """Write an aware datetime as a TIMESTAMP in UTC; refuse a naive one, which is a bug of ours."""
 
     oid = _TIMESTAMP
 
@@ -49,14 +49,14 @@ class _UtcDumper(Dumper):
 
 
 class _UtcLoader(TimestampLoader):
-    """A TIMESTAMP as an aware datetime in UTC."""
+    """Read a TIMESTAMP as an aware datetime in UTC."""
 
     def load(self, data: Buffer) -> datetime:
         return super().load(data).replace(tzinfo=UTC)
 
 
 class _UtcBinaryLoader(TimestampBinaryLoader):
-    """The same from a binary cursor."""
+    """The same for a binary cursor."""
 
     def load(self, data: Buffer) -> datetime:
         return super().load(data).replace(tzinfo=UTC)
@@ -83,7 +83,7 @@ def connect(url: str) -> Iterator[Connection]:
 
 
 def open_pool(url: str, *, max_size: int = 8) -> Pool:
-    """A pool of such connections; each is tried before it is handed out, so a restarted server is not noticed."""
+    """A pool of such connections. Each is checked before use, so a restarted server does no harm."""
     return ConnectionPool(
         make_conninfo(url, **_absent(url)),
         connection_class=psycopg.Connection[DictRow],
@@ -98,7 +98,7 @@ def open_pool(url: str, *, max_size: int = 8) -> Pool:
 
 
 def _absent(url: str) -> dict[str, Any]:
-    """Our session settings, less those that the operator set in DATABASE_URL; `options` are joined, theirs last."""
+    """Our session settings without those that DATABASE_URL sets. `options` are joined, the operator's last."""
     given = psycopg.conninfo.conninfo_to_dict(url)
     ours = {name: value for name, value in SESSION.items() if name not in given}
     if "options" in given:

@@ -1,4 +1,4 @@
-"""Bring a database, empty, ours or the original's, to the version that this code needs.
+"""Migrate a database, whether empty, ours or the original's, to the version that this code needs.
 
 Versions are the SQL files in `migrations/versions/`. Why no migration tool: docs/decisions/0023.
 """
@@ -33,7 +33,7 @@ def newest_version() -> str:
 
 
 def version_of(connection: Connection) -> str | None:
-    """The database's version; None where `migrate` never ran."""
+    """The database's version; None if `migrate` never ran."""
     row = connection.execute(_SQL["exists"]).fetchone()
     if not (row and row["exists"]):
         return None
@@ -42,10 +42,10 @@ def version_of(connection: Connection) -> str | None:
 
 
 def migrate(connection: Connection) -> list[str]:
-    """Apply what is missing, in one transaction; the second of two processes waits and finds it done.
+    """Apply missing migrations in one transaction. A second process waits, and finds them done.
 
-    Returns the versions before and after, or the one version when there was nothing to do. Raises DatabaseTooNewError
-    rather than touch what a later release made.
+    Returns the versions before and after, or the one version if nothing was to do. Raises DatabaseTooNewError, and
+    changes nothing, if a later release migrated the database.
     """
     newest, before = newest_version(), version_of(connection)
     if before == newest:

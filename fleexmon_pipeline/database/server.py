@@ -1,4 +1,4 @@
-"""Which server: DATABASE_URL, else the embedded one. Which databases: the product's, and Dagster's beside it."""
+"""The server: DATABASE_URL, else the embedded one. The databases: the product's, and next to it Dagster's."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
 EXAMPLES = ("postgresql://user:password@db.example.com:5432/fleexmon?sslmode=verify-full",)
 ESCAPES = "In user, password and database name write / as %2F, @ as %40, : as %3A, ? as %3F, # as %23 and % as %25."
 DAGSTER_SCHEMA = "fleexmon_dagster"
-LONGEST_NAME = 63  # bytes, of PostgreSQL's names
+MAX_NAME_BYTES = 63  # of a name in PostgreSQL
 
 
 class DatabaseUnreachableError(FleexmonError, RuntimeError):
-    """The database does not answer, or does not let us in; the text names host and reason, never the password."""
+    """The database does not respond, or refuses us. The text names host and reason, never the password."""
 
 
 def configured_url(environment: Mapping[str, str] = os.environ) -> str | None:
-    """DATABASE_URL, checked; None when it is not set. Raises SettingError."""
+    """DATABASE_URL, validated; None if not set. Raises SettingError."""
     text = environment.get("DATABASE_URL", "").strip()
     if not text:
         return None
-    if not text.startswith(("postgresql://", "postgres://")):  # first: the parser's complaint quotes all of it
+    if not text.startswith(("postgresql://", "postgres://")):  # first: the parser's error quotes all of it
         raise SettingError("DATABASE_URL", "is not a postgresql:// URL.", *EXAMPLES)
     try:
         parts = conninfo_to_dict(text)
     except psycopg.ProgrammingError as error:
-        reason = str(error).partition('"')[0].strip(" :\n")  # what it quotes may be the password, or a piece of it
+        reason = str(error).partition('"')[0].strip(" :\n")  # what it quotes may be part of the password
         raise SettingError("DATABASE_URL", f"cannot be read ({reason}). {ESCAPES}", *EXAMPLES) from None
-    # A raw / or @ in a password makes host, port and database of its pieces, which messages would show.
+    # After a raw / or @, pieces of a password become host, port and database, which messages would show.
     path = text.partition("://")[2].partition("/")[2].partition("?")[0]
     if "@" in path or "@" in str(parts.get("host", "")) or not _are_ports(str(parts.get("port", "5432"))):
-        raise SettingError("DATABASE_URL", f"its host or port is none. {ESCAPES}", *EXAMPLES)
+        raise SettingError("DATABASE_URL", f"its host or port is not valid. {ESCAPES}", *EXAMPLES)
     if not re.fullmatch(r"-?[0-9]{1,6}", str(parts.get("connect_timeout", "0"))):
         raise SettingError("DATABASE_URL", "its connect_timeout is not a number of seconds.", *EXAMPLES)
     if not parts.get("dbname"):
@@ -58,12 +58,12 @@ def configured_url(environment: Mapping[str, str] = os.environ) -> str | None:
 
 
 def _are_ports(text: str) -> bool:
-    """One, or one for each of several hosts; "" is the usual one."""
+    """Whether it is a port, or one for each of several hosts; "" is the default port."""
     return all(not port or (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536) for port in text.split(","))
 
 
 def database_url(environment: Mapping[str, str] = os.environ) -> str:
-    """The URL of the product's database, which exists and is migrated; starts the embedded server where it is needed.
+    """The URL of the product's database, migrated. Starts the embedded server if needed.
 
     Raises SettingError, DatabaseUnreachableError, EmbeddedServerError.
     """
@@ -87,7 +87,7 @@ def _ready(configured: str | None, home: Path) -> str:
 
 
 def revive(environment: Mapping[str, str] = os.environ) -> None:
-    """Start the embedded server again after it was killed under us; nothing where DATABASE_URL is set."""
+    """Restart the embedded server after it was killed. Does nothing if DATABASE_URL is set."""
     if configured_url(environment) is None:
         _embedded(settings.home(environment))
 
@@ -98,7 +98,7 @@ def _embedded(home: Path) -> str:
 
 @cache
 def _server(home: Path) -> EmbeddedServer:
-    from fleexmon_pipeline.embedded.server import EmbeddedServer  # noqa: PLC0415  only where no DATABASE_URL is set
+    from fleexmon_pipeline.embedded.server import EmbeddedServer  # noqa: PLC0415  only without DATABASE_URL
 
     return EmbeddedServer(home)
 
@@ -121,9 +121,9 @@ def dagster_url(url: str) -> str:
 
 
 def dagster_conninfo(url: str | None = None) -> dict[str, str]:
-    """Where Dagster's own tables are: a database `<name>_dagster`, made here; a schema where the role may make none.
+    """Where Dagster's own tables are: a database `<name>_dagster`, or a schema if the role may not create databases.
 
-    A long name is shortened. Raises DatabaseUnreachableError where it may make neither.
+    Creates it. A long name is shortened. Raises DatabaseUnreachableError if the role may create neither.
     """
     url = url or database_url()
     parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
@@ -133,7 +133,7 @@ def dagster_conninfo(url: str | None = None) -> dict[str, str]:
     with connect(url) as connection:
         if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None:
             return beside
-        # Before a database is made: a role that was given more rights later must not lose sight of its run history.
+        # Before creating a database: a role with more rights than before must still find its run history.
         if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [DAGSTER_SCHEMA]).fetchone() is not None:
             return inside
         try:
@@ -146,12 +146,12 @@ def dagster_conninfo(url: str | None = None) -> dict[str, str]:
 
 
 def _beside(name: str) -> str:
-    """PostgreSQL would cut a longer one by itself: to the product's own name, where that has 63 bytes."""
+    """The name of Dagster's database. PostgreSQL would truncate a long one to the product's own name."""
     whole = f"{name}_dagster".encode()
-    if len(whole) <= LONGEST_NAME:
+    if len(whole) <= MAX_NAME_BYTES:
         return whole.decode()
-    end = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}_dagster"  # two names may begin alike
-    return name.encode()[: LONGEST_NAME - len(end)].decode(errors="ignore") + end
+    end = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}_dagster"  # two names may share a prefix
+    return name.encode()[: MAX_NAME_BYTES - len(end)].decode(errors="ignore") + end
 
 
 def _with_schema(connection: Connection, name: str, inside: dict[str, str]) -> dict[str, str]:
@@ -162,8 +162,8 @@ def _with_schema(connection: Connection, name: str, inside: dict[str, str]) -> d
         return inside  # another process was first
     except psycopg.errors.InsufficientPrivilege:
         raise DatabaseUnreachableError(
-            f"DATABASE_URL: the role {connection.info.user} may make neither a database nor a schema for Dagster's run "
-            f"history. Let somebody who may run: CREATE DATABASE {sql.Identifier(name).as_string(connection)} "
+            f"DATABASE_URL: the role {connection.info.user} may create neither a database nor a schema for Dagster's "
+            f"run history. Have an administrator run: CREATE DATABASE {sql.Identifier(name).as_string(connection)} "
             f"OWNER {sql.Identifier(connection.info.user).as_string(connection)}"
         ) from None
     return inside

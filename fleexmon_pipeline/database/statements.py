@@ -1,6 +1,6 @@
 """Named SQL statements from files.
 
-A file per table or task in `database/sql/`; a statement begins with its name, then the reason for what is not obvious:
+One file per table or task in `database/sql/`. A statement starts with its name, then says why, if that is not obvious:
 
     -- coverage_gaps --
     -- Slots that should be complete and are not, oldest first.
@@ -25,7 +25,7 @@ def statements(file: str) -> dict[str, bytes]:
     parts = _NAME.split(text)
     if parts[0].strip():
         raise ValueError(f"{file}.sql: text before the first '-- name --': {parts[0].strip()[:60]!r}")
-    found = {name: body.strip().rstrip(";").encode() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-    if len(found) * 2 != len(parts) - 1:
+    named = {name: body.strip().rstrip(";").encode() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    if len(named) * 2 != len(parts) - 1:
         raise ValueError(f"{file}.sql names a statement twice")
-    return found
+    return named

@@ -1,6 +1,6 @@
-"""What the environment says: every variable that the product reads, checked, with what to do where it is wrong.
+"""Settings: every environment variable that the product reads, validated, with a hint if it is wrong.
 
-Nothing is read at import; definitions load with no variable set. A module of the product imports from here.
+Nothing is read at import; definitions load with no variable set. Other packages import from here.
 """
 
 from fleexmon_pipeline.settings.values import Environment, SettingError, http_url, is_loopback, shown, whole_number

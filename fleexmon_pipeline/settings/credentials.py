@@ -1,6 +1,6 @@
-"""What a node is shown of us: a token, a password, a certificate, each from variables of its own, none ever told.
+"""Credentials for a node: token, password or certificate, from variables of its own. Never shown.
 
-Here: which variables, and what they may hold. How they are used: `collection/sources/clients.py`.
+Here: which variables, and what they may hold. Their use: `collection/sources/clients.py`.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from urllib.parse import urlsplit
 from fleexmon_pipeline.settings.values import Environment, SettingError, is_loopback
 
 ALLOWED_IN_THE_CLEAR = "FLEEXMON_ALLOW_HTTP_CREDENTIALS"
-# Names whose variables are given to other programs: POSTGRES_PASSWORD may be set, and meant for no node.
-_OTHERS = """
+# Names whose variables belong to other programs: POSTGRES_PASSWORD may be set, and not be meant for a node.
+_FOREIGN = """
 aws azure ci database db docker gh git github gitlab google grafana hf http https loki mariadb mongo mongodb mysql npm
 pg pgbouncer postgres postgresql proxy pypi rabbitmq redis sentry slack smtp ssh twine vault
 """
-OTHERS_NAMES = frozenset(_OTHERS.split())
+FOREIGN_NAMES = frozenset(_FOREIGN.split())
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """For one node. At most one of token and user; `variables` names what was set, and may be shown."""
+    """For one node, with at most one of token and user. `variables`: names of those that are set, safe to show."""
 
     token: str | None = field(default=None, repr=False)
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-    client_cert: str | None = None  # paths; what is in the files is read by OpenSSL alone
+    client_cert: str | None = None  # paths; only OpenSSL reads the files
     client_key: str | None = None
     ca: str | None = None
-    org_id: str | None = None  # Loki's tenant; no secret
+    org_id: str | None = None  # Loki's tenant; not secret
     variables: tuple[str, ...] = ()
 
 
@@ -41,16 +41,16 @@ NONE = Credentials()
 
 
 def prefix_of(name: str) -> str:
-    """`worker-1` → `WORKER_1_`: what the variables of a node begin with."""
+    """The prefix of a node's variables: `worker-1` → `WORKER_1_`."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_"
 
 
 def credentials(environment: Environment, name: str, url: str) -> Credentials:
     """BLUE_TOKEN (bearer), or BLUE_USER and BLUE_PASSWORD (basic); BLUE_CLIENT_CERT, BLUE_CLIENT_KEY, BLUE_CA (files).
 
-    BLUE_ORG_ID, where it is a Loki, is the tenant.
+    BLUE_ORG_ID: the tenant of a Loki.
 
-    `url` is what the node is asked at. Raises SettingError for what cannot be used, or would be sent in the clear.
+    `url`: where the node is polled. Raises SettingError for unusable values, and for secrets over plain http.
     """
     prefix = prefix_of(name)
 
@@ -59,34 +59,32 @@ def credentials(environment: Environment, name: str, url: str) -> Credentials:
 
     token, user, password = value("TOKEN"), value("USER"), value("PASSWORD")
     files = {what: value(what) for what in ("CLIENT_CERT", "CLIENT_KEY", "CA")}
-    meant = next((what for what, text in (("TOKEN", token), ("PASSWORD", password), ("USER", user)) if text), None)
-    if meant and prefix.removesuffix("_").lower() in OTHERS_NAMES:
-        reason = (
-            f"a node of the name {name} would be sent {prefix}{meant}, which other programs use; give it another name."
-        )
+    given = next((what for what, text in (("TOKEN", token), ("PASSWORD", password), ("USER", user)) if text), None)
+    if given and prefix.removesuffix("_").lower() in FOREIGN_NAMES:
+        reason = f"a node named {name} would be sent {prefix}{given}, which other programs use. Rename the node."
         raise SettingError("LOG_SOURCES", reason)
     org_id = value("ORG_ID")
     if org_id and not re.fullmatch(r"[A-Za-z0-9!_.*'()|-]{1,150}", org_id):
-        raise SettingError(f"{prefix}ORG_ID", f'"{org_id[:60]}" is no tenant of Loki.', "team-a", "team-a|team-b")
+        raise SettingError(f"{prefix}ORG_ID", f'"{org_id[:60]}" is not a Loki tenant.', "team-a", "team-a|team-b")
     if token and (user or password):
-        raise SettingError(f"{prefix}TOKEN", f"is set, and {prefix}USER or {prefix}PASSWORD too; a node takes one.")
+        raise SettingError(f"{prefix}TOKEN", f"is set, and so is {prefix}USER or {prefix}PASSWORD. Use one of the two.")
     if bool(user) != bool(password):
-        there, lacking = ("USER", "PASSWORD") if user else ("PASSWORD", "USER")
-        raise SettingError(f"{prefix}{lacking}", f"is not set, but {prefix}{there} is.")
+        present, missing = ("USER", "PASSWORD") if user else ("PASSWORD", "USER")
+        raise SettingError(f"{prefix}{missing}", f"is not set, but {prefix}{present} is.")
     for what, text in (("TOKEN", token), ("USER", user), ("PASSWORD", password)):
         if text and not text.isprintable():
-            raise SettingError(prefix + what, "has characters in it that cannot be sent (its value is not shown).")
+            raise SettingError(prefix + what, "contains characters that cannot be sent (its value is not shown).")
     if token and not (token.isascii() and " " not in token):
-        raise SettingError(f"{prefix}TOKEN", "is not a token: it has a space or a letter beyond ASCII in it.")
+        raise SettingError(f"{prefix}TOKEN", "is not a token: it contains a space or a non-ASCII letter.")
     if user and ":" in user:
-        raise SettingError(f"{prefix}USER", "has a colon in it, which basic authentication cannot send.")
+        raise SettingError(f"{prefix}USER", "contains a colon, which basic authentication cannot send.")
     if files["CLIENT_KEY"] and not files["CLIENT_CERT"]:
         raise SettingError(f"{prefix}CLIENT_CERT", f"is not set, but {prefix}CLIENT_KEY is.", "/etc/fleexmon/blue.pem")
     for what, path in files.items():
         _check_file(prefix + what, path, url)
     if token or user:
         _refuse_in_the_clear(environment, f"{prefix}{'TOKEN' if token else 'PASSWORD'}", url)
-    given = {"TOKEN": token, "USER": user, "PASSWORD": password, "ORG_ID": org_id, **files}
+    texts = {"TOKEN": token, "USER": user, "PASSWORD": password, "ORG_ID": org_id, **files}
     return Credentials(
         token,
         user,
@@ -95,12 +93,12 @@ def credentials(environment: Environment, name: str, url: str) -> Credentials:
         client_key=files["CLIENT_KEY"],
         ca=files["CA"],
         org_id=org_id,
-        variables=tuple(prefix + what for what, text in given.items() if text),
+        variables=tuple(prefix + what for what, text in texts.items() if text),
     )
 
 
 def refuse_shared_prefixes(environment: Environment, names: Iterable[str]) -> None:
-    """`worker-1` and `worker.1` would be sent each other's password."""
+    """Raise SettingError where `worker-1` and `worker.1` would be sent each other's password."""
     first: dict[str, str] = {}
     for name in names:
         prefix = prefix_of(name)
@@ -117,9 +115,9 @@ def _check_file(variable: str, path: str | None, url: str) -> None:
     if path is None:
         return
     if urlsplit(url).scheme != "https":
-        raise SettingError(variable, "is set, but the node is asked over plain http; write its address as https://…")
+        raise SettingError(variable, "is set, but the node is polled over plain http. Write its address as https://…")
     if "\0" in path or not Path(path).is_file() or not os.access(path, os.R_OK):
-        raise SettingError(variable, f'"{path[:200]}" is no file that can be read.', "/etc/fleexmon/blue.pem")
+        raise SettingError(variable, f'"{path[:200]}" is not a readable file.', "/etc/fleexmon/blue.pem")
 
 
 def _refuse_in_the_clear(environment: Environment, variable: str, url: str) -> None:

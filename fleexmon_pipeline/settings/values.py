@@ -1,6 +1,6 @@
-"""What the text of a variable may be: a number, a host, a URL; and how it is refused without showing a secret.
+"""Parse the text of a variable: a number, a host, a URL. Errors never show a secret.
 
-Here: what holds for any variable. Which variables there are and what they mean: `variables.py`.
+Here: what applies to any variable. The variables and their meaning: `variables.py`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class SettingError(FleexmonError, ValueError):
     def __init__(self, variable: str, reason: str, *examples: str) -> None:
         self.variable = variable
         self.reason = reason
-        told = f"\nExamples: {'  '.join(f'{variable}={example}' for example in examples)}" if examples else ""
-        super().__init__(f"{variable}: {reason}{told}")
+        shown_examples = f"\nExamples: {'  '.join(f'{variable}={example}' for example in examples)}" if examples else ""
+        super().__init__(f"{variable}: {reason}{shown_examples}")
 
 
 def shown(value: str) -> str:
-    """A value as a message may show it: whatever could be a password or a key is left out."""
+    """A value, safe to show: parts that could be a password or a key are left out."""
     return re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^((?:[a-z]{1,10}\+)?https?://)?.*@", r"\1…@", value))[:100]
 
 
 def whole_number(environment: Environment, variable: str, default: int, *, least: int, most: int) -> int:
-    """A plain decimal; '0', '-5' and '1e3' once meant 'delete everything' and '1 day', so nothing else is taken."""
+    """Plain decimal digits only: '0', '-5' and '1e3' once meant 'delete everything' and '1 day'."""
     text = environment.get(variable, "").strip()
     if not text:
         return default
@@ -47,7 +47,7 @@ def whole_number(environment: Environment, variable: str, default: int, *, least
 
 
 def price(environment: Environment, variable: str) -> Decimal | None:
-    """A plain amount of money, such as 0.65; None when not set."""
+    """A plain amount of money, such as 0.65; None if not set."""
     text = environment.get(variable, "").strip()
     if not text:
         return None
@@ -64,7 +64,7 @@ def yes_or_no(environment: Environment, variable: str, *, default: bool) -> bool
 
 
 def http_url(variable: str, value: str, *, example: str) -> str:
-    """A base URL without a slash at its end: https, or http on loopback."""
+    """A base URL without a trailing slash: https, or http on loopback."""
     parts = base_url(value)
     if parts is None or not parts.hostname:
         raise SettingError(variable, f'"{shown(value)}" is not {BASE_URL}.', example)
@@ -74,11 +74,11 @@ def http_url(variable: str, value: str, *, example: str) -> str:
 
 
 def base_url(text: str) -> SplitResult | None:
-    """The parts of a URL that a client can use and that may be shown; None for anything else."""
+    """The parts of a URL that is usable and safe to show; None for anything else."""
     try:
         parts = urlsplit(text)
         sound = parts.scheme in ("http", "https") and is_host(parts.hostname or "") and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
+    except ValueError:  # not a port, or not an IPv6 address
         return None
     return parts if sound and text.isprintable() and not re.search(r"[@?# ]", text) else None
 

@@ -1,6 +1,6 @@
-"""What the environment says: every variable that the product reads, checked, with what to do where it is wrong.
+"""The variables of the environment: their names, defaults and meaning.
 
-Here: names, defaults, meaning. Nothing is read at import; definitions load with no variable set.
+Here: all but those of nodes, see `watched_nodes.py`. Nothing is read at import; definitions load with no variable set.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from fleexmon_pipeline.settings.values import (
 
 
 def home(environment: Environment = os.environ) -> Path:
-    """Where the embedded server, Dagster's files and notes of `up` live: FLEEXMON_HOME, else `.fleexmon` here."""
+    """Directory of the embedded server, Dagster's files and notes of `up`: FLEEXMON_HOME, else `.fleexmon` here."""
     text = environment.get("FLEEXMON_HOME") or ".fleexmon"
     try:
         return Path(text).expanduser().resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # ~nobody-known, a loop of links
-        raise SettingError("FLEEXMON_HOME", f'"{text}" is no directory ({error}).', "/var/lib/fleexmon") from None
+    except (OSError, RuntimeError, ValueError) as error:  # ~unknown-user, a loop of links
+        raise SettingError("FLEEXMON_HOME", f'"{text}" is not a directory ({error}).', "/var/lib/fleexmon") from None
 
 
 def rules_directory(environment: Environment = os.environ) -> Path | None:
-    """FLEEXMON_RULES: rules of one's own, beside and instead of the built-in ones; None when not set.
+    """FLEEXMON_RULES: a directory of rules that add to or replace the built-in ones; None if not set.
 
-    One that is not there is a problem that whoever loads the rules tells: the built-in ones run.
+    Loading the rules reports a missing directory; the built-in rules then run.
     """
     text = environment.get("FLEEXMON_RULES")
     return Path(text) if text else None
@@ -45,7 +45,7 @@ def ui_port(environment: Environment = os.environ) -> int:
 
 
 def live_node(environment: Environment = os.environ) -> str | None:
-    """LIVE_NODE: the node that serves users, so the baseline of comparisons; None: the one that has the traffic."""
+    """LIVE_NODE: the node that serves users, the baseline of comparisons. None: the one with the traffic."""
     return environment.get("LIVE_NODE", "").strip() or None
 
 
@@ -55,7 +55,7 @@ def retention_days(environment: Environment = os.environ) -> int:
 
 @dataclass(frozen=True)
 class GenAISettings:
-    """GENAI_AGENT_URL and what belongs to it. Budgets count answered calls, and the tokens of all."""
+    """GENAI_AGENT_URL and its options. Limits count answered calls, and the tokens of all calls."""
 
     url: str
     api_key: str | None = field(repr=False)
@@ -65,13 +65,13 @@ class GenAISettings:
     tokens_per_day: int = 1_000_000
     max_tokens: int = 1_000  # of one answer
     timeout: int = 30  # seconds, of one attempt
-    price_in: Decimal | None = None  # of a million tokens; in the currency that the operator thinks in
+    price_in: Decimal | None = None  # per million tokens, in the operator's currency
     price_out: Decimal | None = None
     redact_ip: bool = True
 
 
 def genai(environment: Environment = os.environ) -> GenAISettings | None:
-    """None when no agent is configured: the rules then work alone."""
+    """None if no agent is configured: the rules then work alone."""
     value = environment.get("GENAI_AGENT_URL", "").strip()
     if not value:
         return None
@@ -79,24 +79,24 @@ def genai(environment: Environment = os.environ) -> GenAISettings | None:
     return genai_limits(environment, GenAISettings(url, environment.get("GENAI_API_KEY", "").strip() or None))
 
 
-def genai_limits(environment: Environment, usual: GenAISettings) -> GenAISettings:
-    """`usual` with what the environment says of budgets, sizes and prices; of use without an agent too, in previews."""
+def genai_limits(environment: Environment, default: GenAISettings) -> GenAISettings:
+    """`default` with the environment's limits, sizes and prices. Previews need them without an agent, too."""
     return replace(
-        usual,
+        default,
         calls_per_hour=whole_number(
-            environment, "GENAI_MAX_CALLS_PER_HOUR", usual.calls_per_hour, least=1, most=100_000
+            environment, "GENAI_MAX_CALLS_PER_HOUR", default.calls_per_hour, least=1, most=100_000
         ),
         calls_per_day=whole_number(
-            environment, "GENAI_MAX_CALLS_PER_DAY", usual.calls_per_day, least=1, most=1_000_000
+            environment, "GENAI_MAX_CALLS_PER_DAY", default.calls_per_day, least=1, most=1_000_000
         ),
         tokens_per_hour=whole_number(
-            environment, "GENAI_MAX_TOKENS_PER_HOUR", usual.tokens_per_hour, least=1_000, most=10**9
+            environment, "GENAI_MAX_TOKENS_PER_HOUR", default.tokens_per_hour, least=1_000, most=10**9
         ),
         tokens_per_day=whole_number(
-            environment, "GENAI_MAX_TOKENS_PER_DAY", usual.tokens_per_day, least=1_000, most=10**10
+            environment, "GENAI_MAX_TOKENS_PER_DAY", default.tokens_per_day, least=1_000, most=10**10
         ),
-        max_tokens=whole_number(environment, "GENAI_MAX_TOKENS", usual.max_tokens, least=200, most=8_000),
-        timeout=whole_number(environment, "GENAI_TIMEOUT", usual.timeout, least=1, most=600),
+        max_tokens=whole_number(environment, "GENAI_MAX_TOKENS", default.max_tokens, least=200, most=8_000),
+        timeout=whole_number(environment, "GENAI_TIMEOUT", default.timeout, least=1, most=600),
         price_in=price(environment, "GENAI_PRICE_PER_MILLION_INPUT"),
         price_out=price(environment, "GENAI_PRICE_PER_MILLION_OUTPUT"),
         redact_ip=yes_or_no(environment, "GENAI_REDACT_IP", default=True),
@@ -113,12 +113,12 @@ class GitHubSettings:
 
 
 def github(environment: Environment = os.environ) -> GitHubSettings | None:
-    """None when neither ALERTS_REPO nor GH_TOKEN is set; SettingError when only one is."""
+    """None if neither ALERTS_REPO nor GH_TOKEN is set. Raises SettingError if only one is."""
     repo, token = environment.get("ALERTS_REPO", "").strip(), environment.get("GH_TOKEN", "").strip()
     if not repo and not token:
         return None
     if not token:
-        raise SettingError("GH_TOKEN", "is not set, but ALERTS_REPO is; without it nothing can be posted there.")
+        raise SettingError("GH_TOKEN", "is not set, but ALERTS_REPO is. Nothing can be posted without a token.")
     if not repo:
         raise SettingError("ALERTS_REPO", "is not set, but GH_TOKEN is.", "acme/shop-alerts")
     if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", repo):

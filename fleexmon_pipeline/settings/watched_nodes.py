@@ -1,6 +1,6 @@
 """Which nodes are watched: BLUE_HOST, GREEN_HOST, LOG_SOURCES, and the limits on their answers.
 
-Here: from what people write to a URL that can be polled. Tokens and certificates: `credentials.py`.
+Here: from what people write to a URL to poll. Tokens and certificates: `credentials.py`.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ Kind = Literal["api", "journal", "loki"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one answer: what is over makes the slots partial, never the process large."""
+    """Limits of one answer. Beyond them slots become partial, and the process does not grow."""
 
-    answer_bytes: int = 4_000_000_000  # unpacked; an hour of 1,000 lines/s is 700 MB
-    answer_seconds: int = 600  # one that drips must not hold its run for ever
+    answer_bytes: int = 4_000_000_000  # decompressed; an hour of 1,000 lines/s is 700 MB
+    answer_seconds: int = 600  # a slow drip must not block its run forever
     record_bytes: int = 32_000_000
-    ratio: int = 200  # unpacked to sent; log lines reach 10 to 30, and a bomb a thousand and more
+    ratio: int = 200  # decompressed to sent; log lines reach 10 to 30, bombs 1,000 and more
 
 
 @dataclass(frozen=True)
 class Node:
-    """A machine that answers for its log lines, or a store that does for it."""
+    """A machine that serves its log lines, or a store that serves them for it."""
 
-    name: str  # its identity: a rename is a new node
-    url: str  # asked for lines: http://10.0.0.5:3000/api/logs
+    name: str  # its identity: renamed, it is a new node
+    url: str  # to poll: http://10.0.0.5:3000/api/logs
     hostname: str  # LogEntry.hostname: the host as the operator wrote it, without port
     kind: Kind = "api"
     credentials: Credentials = field(default=NONE, repr=False)
@@ -54,12 +54,12 @@ class Node:
 
 def limits(environment: Environment = os.environ) -> Limits:
     """FLEEXMON_MAX_ANSWER_BYTES, FLEEXMON_MAX_ANSWER_SECONDS, FLEEXMON_MAX_RECORD_BYTES and FLEEXMON_MAX_RATIO."""
-    usual = Limits()
+    default = Limits()
     return Limits(
-        whole_number(environment, "FLEEXMON_MAX_ANSWER_BYTES", usual.answer_bytes, least=1_000_000, most=10**12),
-        whole_number(environment, "FLEEXMON_MAX_ANSWER_SECONDS", usual.answer_seconds, least=5, most=86_400),
-        whole_number(environment, "FLEEXMON_MAX_RECORD_BYTES", usual.record_bytes, least=10_000, most=10**9),
-        whole_number(environment, "FLEEXMON_MAX_RATIO", usual.ratio, least=10, most=100_000),
+        whole_number(environment, "FLEEXMON_MAX_ANSWER_BYTES", default.answer_bytes, least=1_000_000, most=10**12),
+        whole_number(environment, "FLEEXMON_MAX_ANSWER_SECONDS", default.answer_seconds, least=5, most=86_400),
+        whole_number(environment, "FLEEXMON_MAX_RECORD_BYTES", default.record_bytes, least=10_000, most=10**9),
+        whole_number(environment, "FLEEXMON_MAX_RATIO", default.ratio, least=10, most=100_000),
     )
 
 
@@ -72,7 +72,7 @@ def node_of(variable: str, name: str, value: str) -> Node:
     if "@" in text.partition("?query=")[0]:
         raise SettingError(
             variable,
-            f'"{shown(text)}" is not a node: a user or password in an address would be shown. '
+            f'"{shown(text)}" is not a node: a user or password in an address would be visible. '
             f"Set {prefix_of(name)}USER and {prefix_of(name)}PASSWORD, or {prefix_of(name)}TOKEN.",
             *NODE_EXAMPLES,
         )
@@ -84,7 +84,9 @@ def node_of(variable: str, name: str, value: str) -> Node:
         kind, plus, transport = scheme.rpartition("+")
         if plus and (kind not in ("journal", "loki") or transport not in ("http", "https")):
             raise SettingError(
-                variable, f'"{shown(text)}" is not a node: {shown(scheme)} is no source known here.', *SOURCE_EXAMPLES
+                variable,
+                f'"{shown(text)}" is not a node: {shown(scheme)} is not a known source.',
+                *SOURCE_EXAMPLES,
             )
         if kind == "journal":
             return _journal(name, f"{transport}://{rest}", refusal)
@@ -115,23 +117,23 @@ def _journal(name: str, text: str, refusal: SettingError) -> Node:
     parts = base_url(text)
     if parts is None:
         raise refusal
-    port = "" if parts.port or parts.path.strip("/") else ":19531"  # a path is a proxy's, and so is the port
+    port = "" if parts.port or parts.path.strip("/") else ":19531"  # a path belongs to a proxy, and so does the port
     base = text.rstrip("/")
     return Node(name, f"{base}{port}/entries", parts.hostname or "", "journal")
 
 
 def _loki(variable: str, name: str, text: str, refusal: SettingError) -> Node:
-    """The query stands in the address as people write it, or percent-encoded; nothing else may stand beside it."""
-    base, _, asked = text.partition("?")
+    """The address has one parameter, the query, either plain or percent-encoded."""
+    base, _, parameters = text.partition("?")
     parts = base_url(base)
-    if parts is None or "#" in asked:
+    if parts is None or "#" in parameters:
         raise refusal
-    key, _, query = asked.partition("=")
+    key, _, query = parameters.partition("=")
     query = unquote(query)
     if key != "query" or not re.fullmatch(r"(?s)\s*\{.*\}.*", query) or not query.isprintable():
         raise SettingError(
             variable,
-            "a Loki source needs ?query={…}, a LogQL selector; in LOG_SOURCES a comma in it is written %2C.",
+            "a Loki source needs ?query={…}, a LogQL selector. In LOG_SOURCES, write a comma in it as %2C.",
             SOURCE_EXAMPLES[-1],
         )
     base = base.rstrip("/").removesuffix("/loki/api/v1/query_range")
@@ -139,43 +141,43 @@ def _loki(variable: str, name: str, text: str, refusal: SettingError) -> Node:
 
 
 def nodes(environment: Environment = os.environ) -> list[Node]:
-    """BLUE_HOST, GREEN_HOST and LOG_SOURCES, in this order, with credentials and limits; [] when none is set.
+    """BLUE_HOST, GREEN_HOST and LOG_SOURCES, in this order, with credentials and limits; [] if none is set.
 
-    Raises SettingError for one that is malformed, for a name or an address used twice, and for the UI's own address.
+    Raises SettingError for a malformed node, for a name or an address used twice, and for the UI's own address.
     """
-    found: list[tuple[str, Node]] = []
+    entries: list[tuple[str, Node]] = []
     for variable, name in (("BLUE_HOST", "blue"), ("GREEN_HOST", "green")):
         if environment.get(variable, "").strip():
-            found.append((variable, node_of(variable, name, environment[variable])))
+            entries.append((variable, node_of(variable, name, environment[variable])))
     for entry in filter(None, (part.strip() for part in environment.get("LOG_SOURCES", "").split(","))):
         name, equals, value = entry.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name.strip()):
             raise SettingError("LOG_SOURCES", f'"{shown(entry)}" is not name=host.', "worker-1=10.0.0.7")
-        found.append(("LOG_SOURCES", node_of("LOG_SOURCES", name.strip(), value)))
-    for index, (variable, node) in enumerate(found):
-        for _, other in found[:index]:
+        entries.append(("LOG_SOURCES", node_of("LOG_SOURCES", name.strip(), value)))
+    for index, (variable, node) in enumerate(entries):
+        for _, other in entries[:index]:
             if node.name == other.name:
-                raise SettingError(variable, f'"{node.name}" is used twice; the name is the identity.')
+                raise SettingError(variable, f'"{node.name}" is used twice. Each node needs its own name.')
             if _place(node) == _place(other):
                 raise SettingError(
-                    variable, f"{other.name} and {node.name} are the same address; its lines would be counted twice."
+                    variable, f"{other.name} and {node.name} have the same address. Its lines would count twice."
                 )
         _refuse_own_address(variable, node, environment)
-    refuse_shared_prefixes(environment, (node.name for _, node in found))
-    usual = limits(environment)
+    refuse_shared_prefixes(environment, (node.name for _, node in entries))
+    shared_limits = limits(environment)
     ready = []
-    for _, node in found:
-        given = credentials(environment, node.name, node.url)
-        if given.org_id and node.kind != "loki":
+    for _, node in entries:
+        own = credentials(environment, node.name, node.url)
+        if own.org_id and node.kind != "loki":
             raise SettingError(
                 f"{prefix_of(node.name)}ORG_ID", f"is set, but {node.name} is not a loki+http(s) source."
             )
-        ready.append(replace(node, credentials=given, limits=usual))
+        ready.append(replace(node, credentials=own, limits=shared_limits))
     return ready
 
 
 def _place(node: Node) -> tuple[str, int, str]:
-    """Where a node is, however its address is written."""
+    """Host, port and path of a node, however its address is written."""
     parts = urlsplit(node.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return (parts.hostname or "").rstrip("."), port, f"{parts.path}?{parts.query}"
@@ -186,5 +188,5 @@ def _refuse_own_address(variable: str, node: Node, environment: Environment) -> 
     if (is_loopback(host) or host in ("0.0.0.0", "::")) and port == ui_port(environment):
         raise SettingError(
             variable,
-            f"{host}:{port} is this product's own UI, not a node; give the node's port, or set FLEEXMON_PORT.",
+            f"{host}:{port} is this product's own UI, not a node. Give the node's port, or set FLEEXMON_PORT.",
         )

@@ -22,10 +22,10 @@ from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.forecasting.announce import announce
 from fleexmon_pipeline.forecasting.forecasts import make_forecasts
 from fleexmon_pipeline.forecasting.predictors import predict
+from fleexmon_pipeline.genai.analyze import analyze_hour
+from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile, write_occurrences
-from fleexmon_pipeline.patterns.count_lines import rebuild_counts
 from fleexmon_pipeline.patterns.store import load_miner
-from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.settings import Node, node_of
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.bench.place import apart, empty, place
@@ -67,7 +67,10 @@ def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dic
             collect(window, nodes, lambda: connect(url), now=window.until, run_id="replay")
             miner = load_miner(connection)
             for hour in window.hours():
-                rebuild_counts(connection, hour, miner, redact=redact)
+                analyze_hour(
+                    connection, hour, miner, Asker(None),
+                    ended_by=window.until, known_until=hour.until, now=window.until, deadline_seconds=0,
+                )  # fmt: skip
             make_forecasts(connection, rules, window, now=window.until)  # each as of its hour's end
             for hour in window.hours():
                 detect_hour(connection, hour, rules, now=hour.until, known_until=hour.until)

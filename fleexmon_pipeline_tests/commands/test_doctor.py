@@ -84,9 +84,9 @@ def test_every_wrong_setting_is_named_at_once(fleexmon: Call, monkeypatch: pytes
         (
             "LOG_SOURCES",
             "w=syslog+http://10.0.0.5",
-            '"syslog+http://10.0.0.5" is not a node: syslog+http is no source known here',
+            '"syslog+http://10.0.0.5" is not a node: syslog+http is not a known source',
         ),
-        ("LOG_SOURCES", "w=10.0.0.5,w=10.0.0.6", '"w" is used twice; the name is the identity.'),
+        ("LOG_SOURCES", "w=10.0.0.5,w=10.0.0.6", '"w" is used twice. Each node needs its own name.'),
         ("LOG_SOURCES", "w=10.0.0", '"10.0.0" is not a node: neither an address, nor host:port'),
         ("FLEEXMON_MAX_ANSWER_BYTES", "4GB", '"4GB" is not a whole number.'),
         ("FLEEXMON_MAX_ANSWER_SECONDS", "1e3", '"1e3" is not a whole number.'),

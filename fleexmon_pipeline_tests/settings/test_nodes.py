@@ -93,10 +93,14 @@ def test_a_source_without_a_usable_name_is_refused(entry: str) -> None:
 @pytest.mark.parametrize(
     ("environment", "variable", "reason"),
     [
-        ({"BLUE_HOST": "10.0.0.5", "GREEN_HOST": "10.0.0.5:3000"}, "GREEN_HOST", "blue and green are the same address"),
+        (
+            {"BLUE_HOST": "10.0.0.5", "GREEN_HOST": "10.0.0.5:3000"},
+            "GREEN_HOST",
+            "blue and green have the same",
+        ),
         ({"BLUE_HOST": "Blue:80", "GREEN_HOST": "http://blue"}, "GREEN_HOST", "same address"),
-        ({"GREEN_HOST": "https://lb", "LOG_SOURCES": "a=https://lb:443/"}, "LOG_SOURCES", "green and a are the same"),
-        ({"LOG_SOURCES": "a=h1,b=h1."}, "LOG_SOURCES", "a and b are the same"),
+        ({"GREEN_HOST": "https://lb", "LOG_SOURCES": "a=https://lb:443/"}, "LOG_SOURCES", "green and a have the same"),
+        ({"LOG_SOURCES": "a=h1,b=h1."}, "LOG_SOURCES", "a and b have the same"),
         ({"LOG_SOURCES": "a=h1,a=h2"}, "LOG_SOURCES", '"a" is used twice'),
         ({"BLUE_HOST": "h1", "LOG_SOURCES": "blue=h2"}, "LOG_SOURCES", '"blue" is used twice'),
     ],
@@ -151,9 +155,9 @@ def test_a_scheme_says_what_kind_of_source_a_node_is(written: str, kind: str, ur
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
-        ("syslog+http://10.0.0.5", "syslog+http is no source known here"),
-        ("journal+ftp://10.0.0.5", "journal+ftp is no source known here"),
-        ("+http://10.0.0.5", "+http is no source known here"),
+        ("syslog+http://10.0.0.5", "syslog+http is not a known source"),
+        ("journal+ftp://10.0.0.5", "journal+ftp is not a known source"),
+        ("+http://10.0.0.5", "+http is not a known source"),
         ("journal://10.0.0.5", "is not a node"),
         ("journal+http://", "is not a node"),
         ("journal+http://h?x=1", "is not a node"),
@@ -179,7 +183,7 @@ def test_two_queries_of_one_loki_are_two_nodes_and_the_same_one_is_not() -> None
 
     assert len(settings.nodes({"LOG_SOURCES": f"shop={shop},mail={mail}"})) == 2
     assert "same address" in str(refusal(settings.nodes, LOG_SOURCES=f"shop={shop},again={shop}"))
-    assert "a comma in it is written %2C" in str(
+    assert "write a comma in it as %2C" in str(
         refusal(settings.nodes, LOG_SOURCES='x=loki+http://l?query={a="b",c="d"}')
     )
 
@@ -207,25 +211,25 @@ def test_a_node_takes_the_credentials_of_its_name() -> None:
 @pytest.mark.parametrize(
     ("given", "variable", "reason"),
     [
-        ({"BLUE_TOKEN": "hunter2", "BLUE_USER": "me", "BLUE_PASSWORD": "hunter2"}, "BLUE_TOKEN", "a node takes one"),
+        ({"BLUE_TOKEN": "hunter2", "BLUE_USER": "me", "BLUE_PASSWORD": "hunter2"}, "BLUE_TOKEN", "Use one of the two"),
         ({"BLUE_USER": "hunter2"}, "BLUE_PASSWORD", "is not set, but BLUE_USER is"),
         ({"BLUE_PASSWORD": "hunter2"}, "BLUE_USER", "is not set, but BLUE_PASSWORD is"),
         ({"BLUE_TOKEN": "hunter2\r\nX-Evil: 1"}, "BLUE_TOKEN", "cannot be sent"),
-        ({"BLUE_TOKEN": "hunter2 hunter2"}, "BLUE_TOKEN", "has a space"),
-        ({"BLUE_TOKEN": "hunter2é"}, "BLUE_TOKEN", "beyond ASCII"),
-        ({"BLUE_USER": "hunter2:x", "BLUE_PASSWORD": "hunter2"}, "BLUE_USER", "has a colon"),
+        ({"BLUE_TOKEN": "hunter2 hunter2"}, "BLUE_TOKEN", "contains a space"),
+        ({"BLUE_TOKEN": "hunter2é"}, "BLUE_TOKEN", "non-ASCII"),
+        ({"BLUE_USER": "hunter2:x", "BLUE_PASSWORD": "hunter2"}, "BLUE_USER", "contains a colon"),
         ({"BLUE_CLIENT_KEY": "/etc/hosts"}, "BLUE_CLIENT_CERT", "is not set, but BLUE_CLIENT_KEY is"),
-        ({"BLUE_CA": "/no/such/file"}, "BLUE_CA", '"/no/such/file" is no file that can be read'),
-        ({"BLUE_CLIENT_CERT": "/"}, "BLUE_CLIENT_CERT", "is no file that can be read"),
+        ({"BLUE_CA": "/no/such/file"}, "BLUE_CA", '"/no/such/file" is not a readable file'),
+        ({"BLUE_CLIENT_CERT": "/"}, "BLUE_CLIENT_CERT", "is not a readable file"),
         ({"WORKER_1_TOKEN": "hunter2", "LOG_SOURCES": "worker-1=https://a,worker.1=https://b"}, "WORKER_1_TOKEN",
          "could be meant for worker-1 or for worker.1"),
         ({"GH_TOKEN": "hunter2", "LOG_SOURCES": "gh=https://a"}, "LOG_SOURCES", "would be sent GH_TOKEN"),
         ({"POSTGRES_PASSWORD": "hunter2", "POSTGRES_USER": "me", "LOG_SOURCES": "Postgres=https://a"}, "LOG_SOURCES",
-         "a node of the name Postgres would be sent POSTGRES_PASSWORD, which other programs use"),
+         "a node named Postgres would be sent POSTGRES_PASSWORD, which other programs use"),
         ({"GITHUB_TOKEN": "hunter2", "LOG_SOURCES": "github=https://a"}, "LOG_SOURCES", "would be sent GITHUB_TOKEN"),
         ({"POSTGRES_USER": "hunter2", "LOG_SOURCES": "postgres=https://a"}, "LOG_SOURCES", "sent POSTGRES_USER"),
         ({"BLUE_ORG_ID": "team-a"}, "BLUE_ORG_ID", "blue is not a loki+http(s) source"),
-        ({"BLUE_ORG_ID": "a b\r\nX-Evil: 1"}, "BLUE_ORG_ID", "is no tenant of Loki"),
+        ({"BLUE_ORG_ID": "a b\r\nX-Evil: 1"}, "BLUE_ORG_ID", "is not a Loki tenant"),
         ({"BLUE_HOST": "http://10.0.0.5", "BLUE_CA": "/etc/hosts"}, "BLUE_CA", "over plain http"),
         ({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "hunter2"}, "BLUE_TOKEN", "would go to 10.0.0.5 in the clear"),
         ({"BLUE_HOST": "journal+http://b", "BLUE_USER": "me", "BLUE_PASSWORD": "hunter2"}, "BLUE_PASSWORD", "clear"),

@@ -1,9 +1,9 @@
 -- gap_hours --
--- Hours with slots that are partial, missing, or were never asked for between the first hour asked for and now: what the
--- catch-up sensor asks for, oldest first. Also those that nobody asked for again (with an answer) 70 minutes after their
--- hour's end, when lines may still have come: the run that should have was killed, or the node was down.
--- Node by node by the primary key, and only since then: asked every minute, and coverage is kept for 400 days.
-WITH asked AS (
+-- Hours between a node's first slot and now with slots that are partial, missing or were never polled, oldest first: what
+-- the catch-up sensor requests. Also hours that were not polled for late lines (successfully) 70 minutes after their
+-- end: that run was killed, or the node was down.
+-- By primary key, node by node: this runs every minute, and coverage is kept for 400 days.
+WITH polled AS (
   SELECT node, first, answered
   FROM unnest(%(nodes)s::text[]) AS node
   CROSS JOIN LATERAL (SELECT slot AS first FROM "LogCoverage" c WHERE c.node = node.node ORDER BY slot LIMIT 1) AS begin
@@ -13,8 +13,8 @@ WITH asked AS (
   ) AS since
 ),
 due AS (
-  SELECT asked.node, asked.answered, slot
-  FROM asked, generate_series(GREATEST(asked.first, %(since)s::timestamp), %(until)s::timestamp - interval '5 minutes',
+  SELECT polled.node, polled.answered, slot
+  FROM polled, generate_series(GREATEST(polled.first, %(since)s::timestamp), %(until)s::timestamp - interval '5 minutes',
     interval '5 minutes') AS slot
 )
 SELECT date_trunc('hour', due.slot) AS hour, count(*) AS slots, min(COALESCE(c.attempts, 0)) AS attempts,
@@ -28,8 +28,8 @@ GROUP BY 1
 ORDER BY 1;
 
 -- note_waiting --
--- A stage could not finish this hour. Later tries are further apart: 5 minutes, 10, 20 … 6 hours; one that was not due
--- yet is none.
+-- A stage could not finish this hour. Backoff grows: 5, 10, 20 … minutes up to 6 hours. An attempt that was not due yet
+-- does not count.
 INSERT INTO "StaleWindow" AS w (asset, hour, reason, attempts, "nextAt")
 VALUES (%(asset)s, %(hour)s, %(reason)s, 1, %(now)s::timestamp + interval '5 minutes')
 ON CONFLICT (asset, hour) DO UPDATE SET
@@ -39,7 +39,7 @@ ON CONFLICT (asset, hour) DO UPDATE SET
     ELSE %(now)s::timestamp + LEAST(interval '5 minutes' * power(2, LEAST(w.attempts, 10)), interval '6 hours') END;
 
 -- no_longer_waiting --
--- A note is due minutes after it was written: one that was due when the work began was written before it.
+-- A note becomes due minutes after it is written, so one that was due when the work began is older than the work.
 DELETE FROM "StaleWindow"
 WHERE asset = %(asset)s AND hour >= %(since)s AND hour < %(until)s
   AND (%(due_by)s::timestamp IS NULL OR "nextAt" <= %(due_by)s);

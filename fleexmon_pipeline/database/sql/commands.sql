@@ -1,5 +1,5 @@
 -- is_new --
--- Lines without coverage are another collector's: its rows have ids of their own, and would be stored once more.
+-- Lines without coverage come from another collector, with other ids: collecting would store them twice.
 SELECT NOT EXISTS (SELECT FROM "LogCoverage") AND NOT EXISTS (SELECT FROM "LogEntry") AS is_new;
 
 -- open_issues --

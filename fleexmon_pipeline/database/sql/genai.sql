@@ -1,13 +1,13 @@
 -- lock_hour --
--- Two runs on one hour would ask, and pay, twice. Tried, not waited for: the other run's answers are there soon.
+-- Two runs on one hour would ask, and pay, twice. Do not wait: the other run's answers will be there soon.
 SELECT pg_try_advisory_lock(hashtextextended('genai', extract(epoch FROM %(hour)s)::bigint)) AS "held";
 
 -- unlock_hour --
--- The lock is the session's, since no transaction may stay open during a call; a lost connection frees it too.
+-- A session lock, because no transaction may stay open during a call. A lost connection frees it too.
 SELECT pg_advisory_unlock(hashtextextended('genai', extract(epoch FROM %(hour)s)::bigint));
 
 -- window_patterns --
--- What was counted, summed over slots. Cost follows the window's different patterns, not its lines.
+-- Counts summed over slots. Cost depends on the number of patterns in the window, not of lines.
 SELECT pattern, node, level, sum(count)::bigint AS lines, min(slot) AS first, max(slot) AS last
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s
@@ -15,8 +15,8 @@ GROUP BY pattern, node, level
 ORDER BY pattern, node, level;
 
 -- roots --
--- What each pattern stood for at the window's end, and when it or anything it became was first seen. The depth ends a
--- circle, which a hand-edited table could hold.
+-- What each pattern had become by the window's end, and when it or any of its successors was first seen. The depth ends
+-- a cycle, which a hand-edited table could contain.
 WITH RECURSIVE climb AS (
   SELECT id AS pattern, id, template, "firstSeen", "aliasOf", "aliasSince", 0 AS depth
   FROM "LogPattern"
@@ -32,7 +32,7 @@ FROM climb
 ORDER BY pattern, depth DESC;
 
 -- watched_hours --
--- How many of the comparable hours a node was watched in. 12 slots an hour are 45 hours at most: a few hundred rows.
+-- In how many of the comparable hours a node was watched. At most 45 hours of 12 slots: a few hundred rows.
 SELECT node, count(DISTINCT date_trunc('hour', slot)) AS hours
 FROM "LogCoverage"
 WHERE slot >= %(since)s::timestamp - interval '7 days' AND slot < %(since)s AND slot_is_known(status)
@@ -41,8 +41,8 @@ WHERE slot >= %(since)s::timestamp - interval '7 days' AND slot < %(since)s AND 
 GROUP BY node;
 
 -- comparable_hours --
--- The most and the fewest lines that a pattern had on a node in one of the comparable hours in which it had some, and
--- how many these were; with all that merged into it.
+-- Most and fewest lines per hour of a pattern on a node, over the comparable hours in which it had any, and the number
+-- of these hours. Includes all patterns that merged into it.
 WITH RECURSIVE family AS (
   SELECT id AS root, id, 0 AS depth FROM "LogPattern" WHERE id = ANY(%(patterns)s)
   UNION ALL
@@ -62,7 +62,7 @@ FROM hourly
 GROUP BY root, node;
 
 -- hour_before --
--- What was counted in the hour before, of nodes that answered for all of this one: what no longer comes is in no count.
+-- Counts of the previous hour, for nodes with full coverage of this one: a pattern that no longer comes has no count.
 SELECT pattern, node, level, sum(count)::bigint AS lines
 FROM "LogPatternCount"
 WHERE slot >= %(since)s::timestamp - interval '1 hour' AND slot < %(since)s AND node IN (
@@ -82,33 +82,33 @@ WHERE source = 'genai' AND slot >= %(since)s AND slot < %(until)s
 ORDER BY array_position('{critical,high,medium,low}'::text[], severity::text), slot DESC, fingerprint;
 
 -- newest_counted --
--- The hour a preview shows where none is named.
+-- The default hour of a preview.
 SELECT date_trunc('hour', max(slot)) AS hour FROM "LogPatternCount";
 
 -- slot_counts --
--- When the lines of a few patterns came: a burst that is over reads otherwise than a trickle.
+-- When the lines of some patterns came: a burst that is over is not a trickle.
 SELECT pattern, node, slot, sum(count)::bigint AS lines
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s AND pattern = ANY(%(patterns)s)
 GROUP BY pattern, node, slot;
 
 -- samples --
--- Ids of lines that were kept as examples: those of the worst level first, then the newest. A judge who is told of errors
--- must not be shown the successes of the same pattern.
+-- Ids of stored sample lines, worst level first, then newest. A question about errors must not show successes of the
+-- same pattern.
 SELECT pattern, node, slot, samples
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s AND pattern = ANY(%(patterns)s)
 ORDER BY array_position(%(worst_first)s::text[], level::text), slot DESC, node, pattern, level;
 
 -- messages --
--- The beginning is enough for a sample; a line may have megabytes.
+-- The beginning is enough for a sample. A line may have megabytes.
 SELECT id, left(message, %(most)s) AS message, length(message) > %(most)s AS cut
 FROM "LogEntry"
 WHERE id = ANY(%(ids)s);
 
 -- answers --
--- What was answered about this hour, newest first, and then about those before it back to `back`; of an older prompt
--- too: better an older answer than none. A replay sees only its own, and only those of `asked_since` on.
+-- Answers about this hour, newest first, then about earlier hours back to `back`. Answers to an older prompt count too:
+-- better than none. A replay reads only its own, and only those from `asked_since` on.
 SELECT "windowStart" AS hour, "promptVersion" AS version, model, answer
 FROM "GenAICall"
 WHERE "windowStart" >= %(back)s AND "windowStart" <= %(since)s AND outcome = 'ok' AND replay = %(replay)s
@@ -116,8 +116,8 @@ WHERE "windowStart" >= %(back)s AND "windowStart" <= %(since)s AND outcome = 'ok
 ORDER BY "windowStart" DESC, at DESC, "evidenceHash", id;
 
 -- spent --
--- Calls of the last hour and day by `now`: answered ones and failed attempts have budgets of their own. A replay costs
--- what a judgement costs. Tokens of a failed attempt are counted where it may have been paid for.
+-- Use in the hour and day before `now`: answered calls and failed attempts have separate limits. Replays count like
+-- judgements. A failed attempt has tokens if it may have been paid for.
 SELECT
   COALESCE(sum(COALESCE("tokensIn", 0) + COALESCE("tokensOut", 0)) FILTER (WHERE at > %(hour_ago)s), 0)::bigint
     AS tokens_hour,
@@ -130,8 +130,8 @@ FROM "GenAICall"
 WHERE at > %(day_ago)s AND at <= %(now)s;
 
 -- failing --
--- Runs in which something failed since the last answer, and whether this run is one of them: `unwell_here` where the
--- agent was at fault, not the question. A day back is enough: the breaker's longest hold is an hour.
+-- Runs with a failure since the last answer, and whether this run is one of them. `unwell_here`: the agent was at fault,
+-- not the question. One day is enough: the breaker holds back for an hour at most.
 SELECT count(DISTINCT COALESCE(run, at::text)) AS runs, max(at) AS latest,
        COALESCE(bool_or(run = %(run)s), false) AS failed_here,
        COALESCE(bool_or(run = %(run)s AND outcome <> ALL(%(question_faults)s)), false) AS unwell_here
@@ -146,9 +146,9 @@ VALUES (%(id)s, %(at)s, %(since)s, %(until)s, %(version)s, %(hash)s, %(model)s, 
         %(tokens_out)s, %(latency_ms)s, %(cost)s, %(outcome)s, %(error)s, %(answer)s, %(run)s, %(replay)s);
 
 -- similar_issues --
--- Full text: an issue is similar when the question has at least two words of it and half of its title's. (ts_rank is no
--- measure here: it divides by the question's length.) Only what was resolved before the window's end, so that a later
--- rerun of the window is told the same.
+-- Full text: an issue is similar if the question has at least two of its words and half of its title's words. (ts_rank
+-- does not fit: it divides by the question's length.) Only issues resolved before the window's end, so that a rerun of
+-- the window finds the same.
 WITH question AS (
   SELECT replace(plainto_tsquery('english', %(text)s)::text, '&', '|')::tsquery AS any_word,
          tsvector_to_array(to_tsvector('english', %(text)s)) AS words
@@ -172,7 +172,7 @@ ORDER BY in_all DESC, resolved_at DESC, title
 LIMIT %(limit)s;
 
 -- mark_analyzed --
--- Only rows that change: an update of all rows would write the table anew on every rerun.
+-- Only rows that change: updating all rows would rewrite the table on every rerun.
 UPDATE "LogEntry"
 SET analyzed = true
 WHERE timestamp >= %(since)s AND timestamp < %(until)s AND analyzed IS NOT TRUE;

@@ -1,7 +1,6 @@
 -- expire_logs --
--- One page of the oldest lines after a position, in the order of the timestamp index; rows that stay are passed once.
--- What is not analyzed, or evidence of an issue that is not resolved, stays. Rows that another program holds wait for
--- the next run.
+-- One page of the oldest lines after a position, in index order, so that rows that stay are read once. Lines that are not
+-- analyzed, or are evidence of an unresolved issue, stay. Rows locked by another program wait for the next run.
 WITH held AS (
   SELECT DISTINCT unnest("affectedLogs") AS id FROM "LogIssue" WHERE status IS DISTINCT FROM 'resolved'
 ), page AS (
@@ -35,7 +34,7 @@ SELECT count(*) AS seen,
 FROM page;
 
 -- old_issues --
--- Issues resolved long ago, and what is remembered of rows that another program deleted long ago.
+-- Issues resolved long ago, and old episodes whose issue another program deleted.
 SELECT COALESCE(i.id, e.id) AS id, subject_of(COALESCE(e.fingerprint, i.fingerprint)) AS subject
 FROM (
   SELECT id, metadata ->> 'fingerprint' AS fingerprint, status, "resolvedAt"
@@ -48,7 +47,7 @@ ORDER BY 1
 LIMIT %(batch)s;
 
 -- delete_issues --
--- Looked at again under the locks: one that fired or was reopened meanwhile stays.
+-- Checked again under the locks: an issue that fired or was reopened in the meantime stays.
 DELETE FROM "LogIssue"
 WHERE id = ANY (%(ids)s::uuid[]) AND status = 'resolved' AND "resolvedAt" < %(before)s
 RETURNING id, "resolvedAt";
@@ -61,8 +60,8 @@ RETURNING e.id, e.fingerprint, subject_of(e.fingerprint) AS subject, e."firstSlo
   e."lastSlot";
 
 -- delete_occurrences_of_episode --
--- With the episode go its occurrences, those after it that a person's resolve had ended, and what GenAI said beside it:
--- of each of them the next reconcile would make an issue again.
+-- The occurrences of a deleted episode, later ones that fall under a person's resolve, and GenAI's occurrences next to it:
+-- the next reconcile would turn any of them into an issue again.
 WITH reach AS (
   SELECT COALESCE(max(grace), interval '0') AS grace
   FROM "IssueOccurrence"
@@ -84,9 +83,9 @@ WHERE o.subject = %(subject)s
   );
 
 -- IssueOccurrence --
--- This and the following choose the rows of the table they are named for; the batch, the lock and the count are added.
--- Old occurrences that belong to no episode, such as what GenAI said beside a rule's issue that is gone. Those within a
--- day of an episode of the same subject may still fill its root cause.
+-- This and the following statements select rows of the table that they are named for; the code adds batch, lock or count.
+-- Old occurrences without an episode, such as GenAI's next to a rule's deleted issue. Within a day of an episode of the
+-- same subject they stay: they may provide its root cause.
 SELECT o.ctid
 FROM "IssueOccurrence" AS o
 WHERE o.slot < %(before)s AND NOT EXISTS (
@@ -112,7 +111,7 @@ SELECT o.ctid FROM "LogForecast" AS o WHERE o.hour < %(before)s ORDER BY o.hour;
 SELECT o.ctid FROM "GenAICall" AS o WHERE o.at < %(before)s ORDER BY o.at;
 
 -- Outbox --
--- Only what GitHub shows already, and no issue that could still change there.
+-- Only what GitHub already shows, and not for an issue that can still change.
 SELECT o.ctid
 FROM "Outbox" AS o
 WHERE o."updatedAt" < %(before)s AND o.shown = o.desired AND NOT (o.key LIKE 'issue:%%' AND EXISTS (
@@ -129,7 +128,7 @@ FROM "IssueVerdict" AS o
 WHERE o.at < %(before)s AND NOT EXISTS (SELECT FROM "LogIssue" AS i WHERE i.id = o.issue);
 
 -- Deployment --
--- The newest of a node that is so old stays: it is the version that runs when what is kept begins.
+-- Of a node's old deployments the newest stays: it is the version at the beginning of the kept history.
 SELECT o.ctid
 FROM "Deployment" AS o
 WHERE o.at < %(before)s AND EXISTS (
@@ -140,7 +139,7 @@ WHERE o.at < %(before)s AND EXISTS (
 SELECT o.ctid FROM "DetectedHour" AS o WHERE o.hour < %(before)s ORDER BY o.hour;
 
 -- NodeBaseline --
--- A cache: a backfill of older days makes its baselines anew.
+-- A cache: a backfill of older days learns its baselines again.
 SELECT o.ctid FROM "NodeBaseline" AS o WHERE o.day < %(before)s ORDER BY o.day;
 
 -- ShadowOccurrence --

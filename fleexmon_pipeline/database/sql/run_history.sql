@@ -2,7 +2,7 @@
 SELECT to_regclass('event_logs') IS NOT NULL;
 
 -- prune --
--- Partition status is read from the ASSET_MATERIALIZATION rows: the newest of each asset and partition stays.
+-- Dagster reads partition status from ASSET_MATERIALIZATION rows: the newest of each asset and partition stays.
 DELETE FROM event_logs WHERE id IN (
   SELECT old.id FROM event_logs AS old
   WHERE old.timestamp < %(before)s
@@ -25,6 +25,6 @@ DELETE FROM event_logs WHERE id IN (
 );
 
 -- orphans --
--- Runs that schedules and sensors asked for, and that have not ended.
+-- Runs that schedules and sensors requested and that have not ended.
 SELECT runs.run_id FROM runs JOIN run_tags USING (run_id)
 WHERE run_tags.key = 'fleexmon/tick' AND runs.status IN ('STARTING', 'STARTED', 'CANCELING');

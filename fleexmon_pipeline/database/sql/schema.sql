@@ -2,20 +2,20 @@
 SELECT version_num FROM "FleexmonVersion";
 
 -- exists --
--- Not to_regclass(): it answers from a cache that a wait for `lock` does not refresh, and then both of two starts migrate.
+-- Not to_regclass(): waiting for `lock` does not refresh its cache, and two starting processes would both migrate.
 SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'FleexmonVersion' AND pg_table_is_visible(oid)) AS "exists";
 
 -- lock --
--- Two processes that start at once: the second waits here, then finds the work done.
+-- Of two processes that start together, the second waits here and then finds the work done.
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon migrate', 0));
 
 -- create_version --
--- As alembic made it, for releases that still migrated with alembic.
+-- As alembic created it, for releases that used alembic.
 CREATE TABLE IF NOT EXISTS "FleexmonVersion" (
   version_num VARCHAR(32) NOT NULL, CONSTRAINT "FleexmonVersion_pkc" PRIMARY KEY (version_num)
 );
 
 -- set_version --
--- One row, whatever was there before.
+-- Leave exactly one row.
 WITH previous AS (DELETE FROM "FleexmonVersion")
 INSERT INTO "FleexmonVersion" (version_num) VALUES (%(version)s);
