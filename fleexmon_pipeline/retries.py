@@ -56,7 +56,7 @@ def call_within(seconds: float, call: Callable[[], Result]) -> Result:
     try:
         result = results.get(timeout=max(seconds, 0.001))
     except queue.Empty:
-        raise TimeoutError(f"no answer in {seconds:g} s") from None
+        raise TimeoutError(f"no response in {seconds:g} s") from None
     if isinstance(result, Exception):
         raise result
     return result

@@ -6,16 +6,14 @@ Here: the checks and their texts. A system is called with the client that the pi
 from __future__ import annotations
 
 import os
-import queue
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import httpx
 import psycopg
@@ -34,11 +32,11 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.embedded.server import EmbeddedServerError
 from fleexmon_pipeline.resources.nodes import watched
+from fleexmon_pipeline.retries import call_within
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.window import SLOT, Window, floor
 
 State = Literal["ok", "off", "wrong"]
-Result = TypeVar("Result")
 MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
 MAX_HEARTBEAT_AGE = timedelta(minutes=2)
 CHECK_SECONDS = 20.0  # for the agent and for GitHub; a node has FLEEXMON_MAX_ANSWER_SECONDS
@@ -249,7 +247,7 @@ def _genai(environment: Environment, _: datetime) -> Iterator[Finding]:
         yield Finding("GENAI_AGENT_URL", "off", "not set: issues come from rules alone")
         return
     try:
-        status = _within(CHECK_SECONDS, lambda: _status_of(agent.url))
+        status = call_within(CHECK_SECONDS, lambda: _status_of(agent.url))
         if status >= 500 and status != 501:  # 501: it does not support GET
             yield Finding(
                 "GENAI_AGENT_URL", "wrong", f"{agent.url} answers HTTP {status}. Pending judgements will be retried."
@@ -280,32 +278,11 @@ def _github(environment: Environment, _: datetime) -> Iterator[Finding]:
     from fleexmon_pipeline.reporting.github import GitHubClient, GitHubError  # noqa: PLC0415  only where it is used
 
     try:
-        state = _within(CHECK_SECONDS, GitHubClient(github).check)
+        state = call_within(CHECK_SECONDS, GitHubClient(github).check)
     except (GitHubError, TimeoutError) as error:
         yield Finding("ALERTS_REPO", "wrong", f"{github.repo}: {error}")
         return
     yield Finding("ALERTS_REPO", "ok", state)
-
-
-def _within(seconds: float, call: Callable[[], Result]) -> Result:
-    """Raises TimeoutError when time is up, and abandons the call: clients bound each read, not the whole, so a server
-    that sends a byte now and then, or a resolver that hangs, would hold the command forever."""
-    results: queue.SimpleQueue[Result | Exception] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            results.put(call())
-        except Exception as error:  # noqa: BLE001  raised by the waiting thread below
-            results.put(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        result = results.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"no response in {seconds:g} s") from None
-    if isinstance(result, Exception):
-        raise result
-    return result
 
 
 _CHECKS = (_homes, _port, _retention, _limits, _rules, _database, _nodes, _genai, _github)
