@@ -50,7 +50,7 @@ def compare(
     """Compare a candidate node with a reference node: pass, marginal, fail or inconclusive.
 
     The live node is LIVE_NODE, else the one of blue and green that has the traffic. Patterns are compared as shares of
-    pattern node's own lines, and against how much the nodes differed in the quiet windows of the week before.
+    each node's own lines, and against how much the nodes differed in the quiet windows of the week before.
 
     Exit status 0 for pass and marginal, 1 for fail, 2 for an unusable option, 3 for inconclusive.
     """

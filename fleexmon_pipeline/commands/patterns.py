@@ -48,7 +48,8 @@ def patterns_of(
     file: Annotated[str, typer.Argument(help="A file of log lines, also .gz or .zst, or - for standard input.")],
     summary: Annotated[bool, typer.Option("--summary", help="Print each pattern once, with its count.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON lines. Without --summary, output always is.")
+        bool,
+        typer.Option("--json", help="Print the summary as JSON lines, as the patterns of lines always are."),
     ] = False,
     records: Annotated[
         bool, typer.Option("--records", help="Take messages of records, as `fleexmon read` does, instead of lines.")

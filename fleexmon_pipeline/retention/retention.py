@@ -41,8 +41,13 @@ from fleexmon_pipeline.window import EPOCH, SLOT
 _SQL = statements("retention")
 _NO_ID = UUID(int=0)
 _ISSUE_DAYS = 90
+_GENAI_CALL_DAYS = 90
+_OUTBOX_DAYS = 90
+_MUTE_DAYS = 90
+_FORECAST_DAYS = 90  # three times what the record of forecasts looks back
 _HISTORY_DAYS = 400
 _BASELINE_DAYS = 60
+_SHADOW_DAYS = 60
 _ISSUES_PER_BATCH = 200  # each holds its subject's lock, which a reconcile may be waiting for
 
 Progress = Callable[["RetentionAccount"], None]
@@ -80,7 +85,7 @@ def apply_retention(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> RetentionAccount:
-    """Delete what is older than the table above says. `days`: how long lines are kept; a line exactly that old stays.
+    """Delete what is older than the head of this module says. `days`: how long lines are kept; one as old stays.
 
     `pause` (seconds) after each batch leaves the disk to others; `progress` is called after each batch. A dry run
     counts what a run now would delete, and deletes nothing. Raises ValueError for days or a batch below 1.
@@ -107,15 +112,15 @@ def apply_retention(
         ("RejectedLog", before(days)),
         ("LogPatternCount", before(max(days, _HISTORY_DAYS))),
         ("LogCoverage", before(max(days, _HISTORY_DAYS))),
-        ("LogForecast", before(_ISSUE_DAYS)),
-        ("GenAICall", before(max(days, _ISSUE_DAYS))),
-        ("Outbox", before(_ISSUE_DAYS)),
-        ("IssueMute", before(_ISSUE_DAYS)),
+        ("LogForecast", before(_FORECAST_DAYS)),
+        ("GenAICall", before(max(days, _GENAI_CALL_DAYS))),
+        ("Outbox", before(_OUTBOX_DAYS)),
+        ("IssueMute", before(_MUTE_DAYS)),
         ("IssueVerdict", before(max(days, _HISTORY_DAYS))),
         ("Deployment", before(max(days, _HISTORY_DAYS))),
         ("DetectedHour", before(max(days, _HISTORY_DAYS))),
         ("NodeBaseline", before(_BASELINE_DAYS)),
-        ("ShadowOccurrence", before(_BASELINE_DAYS)),
+        ("ShadowOccurrence", before(_SHADOW_DAYS)),
     ):
         if dry_run:
             record(table, _count(connection, table, cutoff))

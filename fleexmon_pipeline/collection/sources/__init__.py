@@ -1,1 +1,1 @@
-"""Kinds of sources that can be polled for log lines, one module each."""
+"""Sources that can be polled for log lines: `ask.py` chooses one; a module per kind; what they share."""

@@ -1,8 +1,8 @@
 """Poll a node for a window of its lines, of any kind. All that `collection/collect.py` knows of nodes.
 
 A source is a generator of runs of records, or of records, each as raw JSON that `collection/records.py` reads. On a
-fault it raises FetchError, or sets `answer.error` and ends. A new kind of source is one module like `journal.py` and
-one line in `_SOURCES`.
+fault it raises FetchError, or sets `answer.error` and ends. A new kind of source is a module like `journal.py`, a line
+in `_SOURCES`, and the form of its address in `settings/watched_nodes.py`.
 """
 
 from __future__ import annotations
