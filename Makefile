@@ -4,13 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-help:  ## this list
+help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# `make up` and `make test` at once on a fresh clone: two pips in one environment break it. The second waits, and finds it
-# done. Python's flock, since not every machine has the command; it ends with its process, however that ends.
+# `make up` and `make test` at once on a fresh clone: two pips in one environment break it. The second waits, then finds
+# everything installed. Python's flock, since not every machine has the command; it ends with its process, however that ends.
 define ALONE
 import fcntl, os, sys
 lock = os.open("Makefile", os.O_RDWR)
@@ -32,8 +32,8 @@ ifndef INSTALLING
 .venv/installed-dev: .venv/installed requirements-dev.lock
 	@$(PYTHON) -c "$$ALONE" $(MAKE) --silent --no-print-directory INSTALLING=1 $@
 else
-# The locks decide, not the day: hashes are checked. Compiled at install: importing dagster takes .9 s with bytecode and
-# 2.9 s without, and PYTHONDONTWRITEBYTECODE may be set.
+# The lock files decide versions, and hashes are checked. Compiled at install: importing dagster takes 0.9 s with bytecode
+# and 2.9 s without, and PYTHONDONTWRITEBYTECODE may be set.
 .venv/installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -c "$$NEW_ENOUGH" && $(PYTHON) -m venv .venv; }
 	@echo "installing the locked packages into .venv (once; a minute or so) ..."
@@ -43,34 +43,34 @@ else
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.lock
-	@echo "installing the tools of developers into .venv (once) ..."
+	@echo "installing development tools into .venv (once) ..."
 	@$(PIP) --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
 endif
 
-up: .venv/installed  ## start everything on this machine: UI on 127.0.0.1:3000, schedules, demo nodes where none are set
+up: .venv/installed  ## start everything: UI on 127.0.0.1:3000, schedules, demo nodes where no node is set
 	@exec $(BIN)/fleexmon up
 
-check: .venv/installed-dev  ## lint, format and types
+check: .venv/installed-dev  ## check lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: check  ## everything that CI checks: lint, types, tests
+test: check  ## run everything that CI runs: lint, types, tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-bench: .venv/installed-dev  ## measure: collection against COPY, patterns, a tick, a backfill
+bench: .venv/installed-dev  ## run the benchmarks: collection against COPY, patterns, a tick, a backfill
 	$(BIN)/python -m fleexmon_pipeline_tests.bench
 
-soak: .venv/installed-dev  ## prove that nothing is lost or double: 24 simulated hours of faults, a quarter of an hour here
+soak: .venv/installed-dev  ## simulate 24 hours of faults and check that no line is lost or stored twice (15 minutes)
 	$(BIN)/python -m fleexmon_pipeline_tests.soak simulate
 
-lock: .venv/installed-dev  ## after changing dependencies: resolve them anew
+lock: .venv/installed-dev  ## resolve dependencies again after changing them
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --group build -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --group dev -c requirements.lock -o requirements-dev.lock
 
-clean:  ## remove what builds left; never .fleexmon, which holds data
+clean:  ## remove build artifacts; never .fleexmon, which holds data
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 .PHONY: help up check test bench soak lock clean

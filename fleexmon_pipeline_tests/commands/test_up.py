@@ -138,7 +138,7 @@ def test_a_second_one_for_the_same_home_is_refused(product: Product) -> None:
     second = product.run("up", FLEEXMON_PORT=str(free_port()))
 
     assert second.returncode == 1
-    assert "runs already" in second.stderr
+    assert "is already running" in second.stderr
     assert str(product.home) in second.stderr
 
 
@@ -179,9 +179,12 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
-def test_the_lineage_page_shows_the_seven_assets(product: Product, page: Page) -> None:
+def test_the_lineage_page_shows_the_stages_and_the_catalog_the_seven_assets(product: Product, page: Page) -> None:
     page.goto(f"{product.url}/asset-groups")
+    for group in ("collect", "analyze", "detect", "predict", "report", "maintain"):
+        page.get_by_text(group, exact=True).first.wait_for()
 
+    page.goto(f"{product.url}/assets")
     for name in (
         "raw_logs",
         "analyzed_logs",
