@@ -30,7 +30,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "demo-nodes": "Serve two demo nodes on loopback.",
     "issues": "List, show, resolve and mute issues.",
     "rules": "List, test and backtest rules.",
-    "redact": "Replace the secrets in a text, as in everything that leaves the database.",
+    "redact": "Replace secrets in a text, as in everything that leaves the database.",
     "rejected": "List and retry records that could not become log lines.",
     "patterns": "Print the pattern of every line of a file; name or ignore patterns.",
     "genai": "Preview requests to the GenAI agent, and replay past hours.",
