@@ -15,8 +15,8 @@ import pytest
 
 from fleexmon_pipeline_tests.guides.blocks import PROJECT
 
-MIN_COVERED = 0.7  # of a quote's letters; the rest are values
-MIN_PIECE = 5  # letters of a piece of a message that counts: shorter ones are in any text
+MIN_COVERED = 0.5  # of a quote's words; the others are values, or stand beside one
+RUN = 3  # words in a row that a piece of code must have: single words are in any text
 
 
 def quotes() -> list[str]:
@@ -25,27 +25,26 @@ def quotes() -> list[str]:
 
 
 @cache
-def pieces() -> frozenset[str]:
-    """The constant parts of all strings in the code, formatted ones too."""
-    return frozenset(_pieces())
+def runs() -> frozenset[tuple[str, ...]]:
+    """Every few words in a row of every string in the code, formatted ones too."""
+    strings = (
+        node.value
+        for module in (PROJECT / "fleexmon_pipeline").rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n\n" not in node.value
+    )
+    return frozenset(run for text in strings for run in _runs(text.split()))
 
 
-def _pieces() -> Iterator[str]:
-    for module in (PROJECT / "fleexmon_pipeline").rglob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n\n" not in node.value:
-                yield from (part.strip() for part in node.value.split("\n") if len(part.strip()) >= MIN_PIECE)
+def _runs(words: list[str]) -> Iterator[tuple[str, ...]]:
+    return (tuple(words[start : start + RUN]) for start in range(len(words) - RUN + 1))
 
 
 def covered(quote: str) -> float:
-    """The share of the quote that stands in the code."""
-    marks = [False] * len(quote)
-    for piece in pieces():
-        for text in (piece, quote if quote in piece else ""):
-            start = quote.find(text) if text else -1
-            if start >= 0:
-                marks[start : start + len(text)] = [True] * len(text)
-    return sum(marks) / len(quote)
+    """The share of the quote's words that stand in the code, with their neighbours."""
+    words = quote.split()
+    known = {start + place for start, run in enumerate(_runs(words)) if run in runs() for place in range(RUN)}
+    return len(known) / len(words)
 
 
 @pytest.mark.parametrize("quote", quotes())
