@@ -116,6 +116,7 @@ COLUMNS = {
         affected        int8         lines
         evidence        uuid[]       ids of some of these lines in LogEntry
         metadata        jsonb
+        wordingVersion  varchar?     a hash of the texts that the figures were filled into
     """,
     "IssueEpisode": """
         id           uuid         LogIssue.id
@@ -124,13 +125,14 @@ COLUMNS = {
         lastSlot     timestamp
     """,
     "ShadowOccurrence": """
-        fingerprint  varchar      rule:subject
-        slot         timestamp
-        rule         varchar      a rule in shadow mode
-        severity     varchar
-        title        varchar
-        nodes        varchar[]
-        affected     int8         lines
+        fingerprint     varchar      rule:subject
+        slot            timestamp
+        rule            varchar      a rule in shadow mode
+        severity        varchar
+        title           varchar
+        nodes           varchar[]
+        affected        int8         lines
+        wordingVersion  varchar?     as of IssueOccurrence
     """,
     "LogForecast": """
         madeAt       timestamp    event time: nothing later was known

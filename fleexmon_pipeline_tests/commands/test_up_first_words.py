@@ -33,7 +33,7 @@ def test_code_that_cannot_be_loaded_is_said_before_anything_looks_well(database:
     assert "my stage has a mistake" in said.stderr
     assert str(product.home / "logs" / "code-server.log") in said.stderr
     assert "is watching" not in said.stdout
-    assert "BLUE_HOST … does not answer (http://127.0.0.1:9/api/logs: ConnectError" in said.stdout
+    assert "BLUE_HOST … not ready (http://127.0.0.1:9/api/logs: ConnectError" in said.stdout
     assert product.left_after(5) == []
 
 
