@@ -23,7 +23,7 @@ from fleexmon_pipeline_tests.bench.nodes import serving
 from fleexmon_pipeline_tests.bench.place import apart, empty, place
 from fleexmon_pipeline_tests.bench.table import Row, Table
 
-MOST_IN_AN_HOUR = 200_000  # 56 lines/s; more lines are more hours, as in a backfill
+MAX_LINES_PER_HOUR = 200_000  # 56 lines/s; more lines are more hours, as in a backfill
 SINCE = datetime(2026, 6, 1, tzinfo=UTC)
 _COLUMNS = '"LogEntry" (id, timestamp, level, message, source, hostname, metadata)'
 
@@ -37,7 +37,7 @@ def measure(sizes: Sequence[int], rounds: int) -> Table:
 
 
 def hours_of(size: int) -> Window:
-    return Window(SINCE, SINCE + HOUR * max(1, size // MOST_IN_AN_HOUR))
+    return Window(SINCE, SINCE + HOUR * max(1, size // MAX_LINES_PER_HOUR))
 
 
 def _measure(size: int, rounds: int) -> Row:

@@ -34,8 +34,8 @@ from fleexmon_pipeline_tests.soak.simulate import Outcome
 DAEMON, CODE_SERVER, RUN, DATABASE = "dagster-daemon run", "dagster api grpc", "spawn_main", "bin/postgres"
 NAMES = {DAEMON: "daemon", CODE_SERVER: "code server", RUN: "runs", DATABASE: "database"}
 FOR_A_RUN = 25.0  # seconds after a tick within which its run has begun, on a slow machine too
-LONGEST_RUN = 5.0  # seconds, the start of its process among them
-MOST_SERVERS = 4  # in an hour; after 6 `up` takes it that something is wrong, and ends
+MAX_RUN_SECONDS = 5.0  # seconds, the start of its process among them
+MAX_SERVERS_PER_HOUR = 4  # in an hour; after 6 `up` takes it that something is wrong, and ends
 TO_MAKE_GOOD = timedelta(minutes=45)  # a run that lost its code server holds the ticks for up to 30
 _OPEN = """SELECT count(*) AS whole FROM "LogCoverage"
   WHERE slot_is_known(status) AND slot >= %s AND slot < %s AND node = ANY(%s)"""
@@ -117,7 +117,7 @@ def _kills(plan: Plan) -> Iterator[tuple[datetime, str]]:
         for kinds, least, most in ((at_ticks, 1, 6), (between, 60, 240)):
             moment, target = tick + timedelta(seconds=dice.uniform(least, most)), kinds.pop()
             if target in (DAEMON, CODE_SERVER):
-                if sum(moment - earlier < HOUR for earlier in servers) == MOST_SERVERS:
+                if sum(moment - earlier < HOUR for earlier in servers) == MAX_SERVERS_PER_HOUR:
                     continue
                 servers.append(moment)
             yield moment, target
@@ -143,7 +143,7 @@ def _kill(product: Product, target: str, dice: random.Random) -> str:
             return ""
         time.sleep(0.05)
     if target == RUN:
-        time.sleep(dice.uniform(0.0, LONGEST_RUN))
+        time.sleep(dice.uniform(0.0, MAX_RUN_SECONDS))
     number = _postmaster(product) if target == DATABASE else min(found)
     try:
         os.kill(number, signal.SIGKILL)

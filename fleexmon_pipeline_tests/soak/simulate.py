@@ -44,7 +44,7 @@ from fleexmon_pipeline_tests.soak.log import Log
 from fleexmon_pipeline_tests.soak.nodes import FORKED, SoakNode
 
 STARTUP = timedelta(seconds=5)  # from a tick to its run's first step
-LONGEST_AFTER = 2 * DAY  # until everything should have been made good: the catch-up's pauses reach 6 hours
+MAX_RECOVERY = 2 * DAY  # until everything should have been made good: the catch-up's pauses reach 6 hours
 
 
 @dataclass
@@ -192,7 +192,7 @@ class Script:
         since_the_end = tick - self.plan.window.until
         if since_the_end < timedelta(minutes=145):
             return False
-        return not self.unfinished(tick) or since_the_end > LONGEST_AFTER
+        return not self.unfinished(tick) or since_the_end > MAX_RECOVERY
 
     def unfinished(self, tick: datetime) -> list[str]:
         with connect(self.url) as connection:
