@@ -6,19 +6,21 @@ they lead one to expect of a window: `expectation.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class PatternBaseline:
-    """What is normal for a pattern at a node."""
+    """What is normal for a pattern's lines of one group at a node. An access log has one pattern and several levels."""
 
-    group: str
     lines: int
     share: float  # of the group's lines since the pattern was first seen
     peak: float = 0.0  # surprise that it often reaches: that of its third most surprising day
     habits: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slot of day → lines, where many are due
+
+
+OfPattern = dict[str, PatternBaseline]  # group → what is normal for the pattern's lines of that group
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Baseline:
     spread: dict[str, float]  # "group/width" → over-dispersion
     limits: dict[str, tuple[float, float]]  # series → location and scale of the extremes of 6 hours
     habits: dict[str, dict[str, float]]  # "levels/width" → slot of day → lines, where many are due
-    patterns: dict[str, PatternBaseline]
+    patterns: dict[str, OfPattern]
     novelty: float  # never-seen error patterns a day
     quiet: float  # longest normal silence, as `silence.quietness` measures it
 
@@ -58,3 +60,13 @@ class Series:
 
 def habits_key(levels: Collection[str] | None) -> str:
     return ",".join(sorted(levels)) if levels else "all"
+
+
+def joined_patterns(parts: Iterable[OfPattern]) -> OfPattern:
+    """Of patterns that have merged since they were learnt: of each group, the one with the most lines."""
+    joined: OfPattern = {}
+    for part in parts:
+        for group, pattern in part.items():
+            if group not in joined or joined[group].lines < pattern.lines:
+                joined[group] = pattern
+    return joined

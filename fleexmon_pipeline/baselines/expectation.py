@@ -11,7 +11,7 @@ from math import exp, log
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Baseline, PatternBaseline, Series, habits_key
+from fleexmon_pipeline.baselines.baseline import Baseline, OfPattern, PatternBaseline, Series, habits_key
 from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
     SLOTS_A_DAY,
@@ -74,8 +74,13 @@ class Expectation:
                 expected = expected + share * self.group(name, width)
         return self._with_habits(expected, self.baseline.habits.get(f"{habits_key(levels)}/{width}"))
 
-    def pattern(self, pattern: PatternBaseline, width: int) -> Floats:
-        return self._with_habits(pattern.share * self.group(pattern.group, width), pattern.habits.get(str(width)))
+    def pattern(self, of_pattern: OfPattern, width: int) -> Floats:
+        """Lines of a pattern in the groups that are given."""
+        expected: Floats = np.zeros(len(self.base))
+        for group, pattern in of_pattern.items():
+            of_group = pattern.share * self.group(group, width)
+            expected = expected + self._with_habits(of_group, pattern.habits.get(str(width)))
+        return expected
 
     def _with_habits(self, expected: Floats, habits: Mapping[str, float] | None) -> Floats:
         if not habits:
@@ -120,37 +125,44 @@ def series_surprises(
         yield None, surprise(seen, mean, spread_of(baseline, series.levels, series.width))
         return
     for name, row in grid.patterns(series.levels or grid_levels(grid)).items():
-        pattern = baseline.patterns.get(name) or unseen(baseline, grid, name)
-        if pattern is None:
+        of_pattern = known_or_unseen(baseline, grid, name, series.levels)
+        if not of_pattern:
             continue
-        slots, above = pattern_surprises(baseline, expectation, pattern, row, series.width)
+        slots, above = pattern_surprises(baseline, expectation, of_pattern, row, series.width)
         if not len(slots):
             continue
         surprises = np.zeros(grid.slots)
-        surprises[slots] = np.where(above > pattern.peak + PEAK_MARGIN, above, np.minimum(above, MIN_UNUSUAL))
+        peak = max(pattern.peak for pattern in of_pattern.values())
+        surprises[slots] = np.where(above > peak + PEAK_MARGIN, above, np.minimum(above, MIN_UNUSUAL))
         yield name, surprises
 
 
 def pattern_surprises(
-    baseline: Baseline, expectation: Expectation, pattern: PatternBaseline, row: Ints, width: int
+    baseline: Baseline, expectation: Expectation, of_pattern: OfPattern, row: Ints, width: int
 ) -> tuple[Ints, Floats]:
     """The slots at whose end a pattern has enough lines to be evaluated, and its surprise there."""
     seen = but_loudest(row, width)
     slots = np.flatnonzero(seen >= MIN_SEEN)
     if not len(slots):
         return slots, np.zeros(0)
-    mean = expectation.pattern(pattern, width)[slots] * share_left(width)
-    return slots, surprise(seen[slots], mean, baseline.spread[f"{pattern.group}/{width}"])
+    mean = expectation.pattern(of_pattern, width)[slots] * share_left(width)
+    main = max(of_pattern, key=lambda group: of_pattern[group].lines)
+    return slots, surprise(seen[slots], mean, baseline.spread[f"{main}/{width}"])
 
 
-def unseen(baseline: Baseline, grid: SlotGrid, name: str) -> PatternBaseline | None:
-    """A pattern that the node never had, as if it had had half a line; None for info: deployments bring new ones."""
-    group = next(group_of(level) for pattern, level in grid.keys if pattern == name)
+def known_or_unseen(baseline: Baseline, grid: SlotGrid, name: str, levels: Collection[str] | None) -> OfPattern:
+    """What is normal for a pattern in these levels. Where the node never had it, as if it had had half a line; nothing
+    for info: deployments bring new ones."""
+    groups = {group_of(level) for level in levels} if levels else set(GROUPS)
+    known = {group: one for group, one in baseline.patterns.get(name, {}).items() if group in groups}
+    if known:
+        return known
+    group = next(group_of(level) for pattern, level in grid.keys if pattern == name and group_of(level) in groups)
     if group == "rest":
-        return None
+        return {}
     offset, _ = baseline.rates[group]
     lines = max(exp(offset) * sum(baseline.profile) * baseline.days, 1.0)
-    return PatternBaseline(group, 0, UNSEEN_LINES / lines)
+    return {group: PatternBaseline(0, UNSEEN_LINES / lines)}
 
 
 def grid_levels(grid: SlotGrid) -> set[str]:

@@ -202,8 +202,8 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
         key = (name, group_of(level))
         rows[key] = rows[key] + row if key in rows else row
     for (name, group), row in rows.items():
-        if not row.any() or (name in baseline.patterns and baseline.patterns[name].lines >= row.sum()):
-            continue  # of a pattern with several levels the group with the most lines counts
+        if not row.any():
+            continue
         first = int(np.flatnonzero(row)[0])
         since = first - first % SLOTS_A_DAY  # the day it came counts whole, or its rate would be that of its burst
         share = float(row.sum() / max(group_lines_from[group][since], 1))
@@ -214,11 +214,11 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
                 for width in widths
             )
             habits = {str(width): lines for width, lines in by_width if lines}
-        pattern = PatternBaseline(group, int(row.sum()), share, 0.0, habits)
+        pattern = PatternBaseline(int(row.sum()), share, 0.0, habits)
         if row.sum() >= MIN_LINES_TO_RATE and widths:
-            slots, surprises = pattern_surprises(baseline, expectation, pattern, row, widths[0])
+            slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, widths[0])
             pattern = replace(pattern, peak=_peak(day[slots], surprises))
-        baseline.patterns[name] = pattern
+        baseline.patterns.setdefault(name, {})[group] = pattern
     for one in series:
         if one.per == "node":
             mean = expectation.levels(one.levels, one.width)

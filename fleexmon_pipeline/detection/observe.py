@@ -12,7 +12,7 @@ from datetime import datetime
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Baseline, Series
+from fleexmon_pipeline.baselines.baseline import Baseline, Series, joined_patterns
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, group_of
 from fleexmon_pipeline.baselines.store import day_of, read_baselines
@@ -165,5 +165,5 @@ def _ancestry(
                 if id_ in baseline.patterns and (since is None or since < window.until)
             ]
             if of_merged:
-                baselines[node].patterns[root] = max(of_merged, key=lambda of_pattern: of_pattern.lines)
+                baselines[node].patterns[root] = joined_patterns(of_merged)
     return first_seen

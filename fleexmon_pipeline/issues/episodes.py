@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from fleexmon_pipeline.window import SLOT, Window, ceil
+from fleexmon_pipeline.window import DAY, SLOT, Window, ceil
+
+# The same message within a day is the same problem: its issue is opened again, not told as a new one. A node's rate or
+# silence is not: two incidents of a day have nothing else in common. On a second world with a known truth, one harmless
+# new warning of a release made up to nine issues a day before.
+RETURNS_WITHIN = DAY
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Run:
     last: datetime  # start of the last slot
     grace: timedelta  # of the last slot
     occurrences: int  # slots that fired
+    returns_within: timedelta = timedelta()  # fires again within it: the same episode, whatever the grace period
 
     @property
     def end(self) -> datetime:
@@ -53,7 +59,8 @@ class Covered:
 
 
 def episodes(runs: Iterable[Run], covered: Covered, cuts: Collection[datetime] = ()) -> list[Run]:
-    """Join `runs` (ascending) of one fingerprint that are closer together than the grace period of the earlier one.
+    """Join `runs` (ascending) of one fingerprint that are closer together than the grace period of the earlier one, or
+    than the time in which it may return.
 
     Firings on both sides of a cut are never joined; a slot that contains a cut lies before it.
     """
@@ -62,7 +69,8 @@ def episodes(runs: Iterable[Run], covered: Covered, cuts: Collection[datetime] =
     for run in _cut(runs, borders):
         if joined and not _apart(joined[-1], run, covered, borders):
             before = joined.pop()
-            joined.append(Run(before.first, run.last, run.grace, before.occurrences + run.occurrences))
+            occurrences = before.occurrences + run.occurrences
+            joined.append(Run(before.first, run.last, run.grace, occurrences, run.returns_within))
         else:
             joined.append(run)
     return joined
@@ -87,8 +95,8 @@ def _cut(runs: Iterable[Run], borders: Iterable[datetime]) -> list[Run]:
             if run.first < border < run.end:
                 before = (border - run.first) // SLOT
                 parts[index : index + 1] = [
-                    Run(run.first, border - SLOT, run.grace, before),
-                    Run(border, run.last, run.grace, run.occurrences - before),
+                    replace(run, last=border - SLOT, occurrences=before),
+                    replace(run, first=border, occurrences=run.occurrences - before),
                 ]
                 break
     return parts
@@ -97,5 +105,5 @@ def _cut(runs: Iterable[Run], borders: Iterable[datetime]) -> list[Run]:
 def _apart(before: Run, after: Run, covered: Covered, borders: Sequence[datetime]) -> bool:
     if bisect_right(borders, after.first) > bisect_left(borders, before.end):
         return True
-    end = covered.runs_out(before.end, before.grace)
+    end = covered.runs_out(before.end, max(before.grace, before.returns_within))
     return end is not None and end <= after.first and after.first > before.end

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -21,9 +21,9 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.issues.episodes import Covered, Run, without
+from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, without
 from fleexmon_pipeline.issues.issue_rows import Reconciled, filled_in, read_answers, write_issues
-from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Source
+from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Source, is_pattern
 from fleexmon_pipeline.issues.plan import Plan, StoredEpisode, plan_issues
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
@@ -183,7 +183,8 @@ def _reconcile_chunk(
     runs: dict[str, list[Run]] = defaultdict(list)
     latest: dict[str, dict[str, Any]] = {}
     for row in connection.execute(_SQL["runs"], {"subjects": subjects}):
-        runs[row["fingerprint"]].append(Run(row["first"], row["last"], row["grace"], row["occurrences"]))
+        returns = RETURNS_WITHIN if is_pattern(row["subject"]) else timedelta()
+        runs[row["fingerprint"]].append(Run(row["first"], row["last"], row["grace"], row["occurrences"], returns))
         latest[row["fingerprint"]] = row
     stored = _stored_episodes(connection, subjects, list(runs))
     covered = _covered(connection, runs, latest)

@@ -44,6 +44,11 @@ class Subject:
         return f"node:{self.node}" if self.node else "fleet"
 
 
+def is_pattern(subject: str) -> bool:
+    """Whether a subject's text names a pattern."""
+    return subject.startswith("pattern:")
+
+
 @dataclass(frozen=True)
 class Occurrence:
     """A row of "IssueOccurrence".

@@ -11,14 +11,14 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Baseline
+from fleexmon_pipeline.baselines.baseline import Baseline, joined_patterns
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid
 from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
@@ -27,7 +27,7 @@ from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.detection.observe import READ_BACK
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_model import Bare, Detector, all_series, text_conditions
-from fleexmon_pipeline.issues.episodes import Covered, Run, episodes
+from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
 from fleexmon_pipeline.window import DAY, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, scorer
 from fleexmon_pipeline_tests.bench.table import Row, Table
@@ -127,21 +127,22 @@ def measure(seeds: Sequence[int], settings: Sequence[Setting], cache: Path = CAC
 
 
 def detect(made: Replay, rules: Sequence[Detector], nodes: Sequence[str] | None = None) -> list[Issue]:
-    """Rows as "LogIssue" has them, of every slot after the first day."""
+    """Rows as "LogIssue" has them, of every slot."""
     fired: defaultdict[tuple[str, str, str | None], list[Run]] = defaultdict(list)
     for observation, ends in observations(made, rules, nodes or made.nodes):
         for rule, hit in evaluate_node(rules, observation, ends):
             slot = slot_start(observation.grid.first + hit.slot)
-            fired[rule.name, observation.grid.node, hit.pattern].append(Run(slot, slot, rule.grace, 1))
+            fired[rule.name, observation.grid.node, hit.pattern].append(Run(slot, slot, rule.grace, 1, RETURNS_WITHIN if hit.pattern else timedelta()))
     covered = Covered([Window(slot_start(made.first), slot_start(made.first + made.slots))])
     found = []
-    for (name, node, _), runs in fired.items():
+    templates = dict(zip(made.patterns, made.templates, strict=True))
+    for (name, node, pattern), runs in fired.items():
         for episode in episodes(sorted(runs, key=lambda run: run.first), covered):
             over = covered.runs_out(episode.end, episode.grace)
             found.append({
                 "detectedAt": (episode.first + SLOT).isoformat(),
                 "resolvedAt": over.isoformat() if over else None,
-                "type": name, "source": "detector", "metadata": {"nodes": [node]},
+                "type": name, "source": "detector", "metadata": {"nodes": [node]}, "what": templates.get(pattern or "", ""),
             })  # fmt: skip
     return found
 
@@ -160,13 +161,13 @@ def observations(
     texts = _texts(made, rules)
     resolve = partial(resolved, made)
     settled, end = SETTLED // SLOT, made.first + made.slots
-    for day in range(slot_number(_floor(made.first)) + A_DAY, end, A_DAY):
-        begin, until = day + settled, min(day + settled + A_DAY, end)
+    for day in range(slot_number(_floor(made.first - settled)), end, A_DAY):
+        begin, until = max(day + settled, made.first), min(day + settled + A_DAY, end)
         first, past_first = begin - READ_BACK // SLOT, max(day - HISTORY // SLOT, made.first)
         first_seen = _first_seen(made, came)
         for node in nodes:
             past_rows = [(s, resolve(p, day - 1), lv, n) for s, p, lv, n in of_node[node] if past_first <= s < day]
-            baseline = learn(_grid(node, past_first, day - past_first, past_rows), series)
+            baseline = learn(_grid(node, past_first, day - past_first, past_rows), series) if past_first < day else None
             rows = [(s, resolve(p, s), lv, n) for s, p, lv, n in of_node[node] if first <= s < until]
             if baseline:
                 _carry_over(baseline, made, until)
@@ -222,5 +223,5 @@ def _first_seen(made: Replay, came: dict[str, int]) -> dict[str, int]:
 def _carry_over(baseline: Baseline, made: Replay, until: int) -> None:
     for pattern, past in list(baseline.patterns.items()):
         root = resolved(made, pattern, until)
-        if root != pattern and (root not in baseline.patterns or baseline.patterns[root].lines < past.lines):
-            baseline.patterns[root] = past
+        if root != pattern:
+            baseline.patterns[root] = joined_patterns([baseline.patterns.get(root, {}), past])

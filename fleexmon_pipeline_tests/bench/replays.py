@@ -34,11 +34,14 @@ _FORMAT = 3  # of what is kept; a change of this module that changes it counts i
 _SPARSE_LEVELS = ("warn", "error", "fatal")
 
 
-def script() -> Path | None:
-    """The replay's script, searched for upward from here; None where the outside material is not."""
+SCRIPTS = {"replay": "incident_replay.py", "life": "other_life.py"}  # world → the script that makes it
+
+
+def script(world: str = "replay") -> Path | None:
+    """The world's script, searched for upward from here; None where the outside material is not."""
     for up in Path(__file__).resolve().parents:
-        if (found := up / "shared" / "replay" / "incident_replay.py").is_file():
-            return found
+        if (path := up / "shared" / world / SCRIPTS[world]).is_file():
+            return path
     return None
 
 
@@ -49,6 +52,7 @@ class Setting:
     name: str
     options: tuple[str, ...] = ()
     params: tuple[tuple[str, Any], ...] = ()
+    world: str = "replay"
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,9 @@ class Replay:
 
 
 def replay(seed: int, setting: Setting, cache: Path) -> Replay:
-    source = script()
+    source = script(setting.world)
     if source is None:
-        raise FileNotFoundError("shared/replay/incident_replay.py is not here")
+        raise FileNotFoundError(f"shared/{setting.world}/{SCRIPTS[setting.world]} is not here")
     told = json.dumps([_FORMAT, _miner(), seed, setting.options, setting.params, source.stat().st_size])
     kept = cache / f"{setting.name}-{seed}-{hashlib.sha256(told.encode()).hexdigest()[:10]}.pickle"
     if kept.is_file():

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
-from fleexmon_pipeline.baselines.expectation import limit, unseen
+from fleexmon_pipeline.baselines.expectation import known_or_unseen, limit
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_model import Rate
@@ -63,8 +63,7 @@ def _expected(observation: Observation, rule: Rate, pattern: str | None, width: 
     assert baseline is not None and expectation is not None  # noqa: S101, PT018  `rate` has checked
     if pattern is None:
         return expectation.levels(rule.where.level, width)
-    of_pattern = baseline.patterns.get(pattern) or unseen(baseline, observation.grid, pattern)
-    return expectation.pattern(of_pattern, width) if of_pattern else np.zeros(observation.grid.slots)
+    return expectation.pattern(known_or_unseen(baseline, observation.grid, pattern, rule.where.level), width)
 
 
 def _enough(rule: Rate, observation: Observation, pattern: str | None, row: Ints, width: int, min_lines: int) -> Flags:
@@ -74,9 +73,9 @@ def _enough(rule: Rate, observation: Observation, pattern: str | None, row: Ints
     recent = max(width // 3, min(width, 3))
     recently = trailing(row, recent) >= rule.rate.times * _expected(observation, rule, pattern, recent)
     holds = (lines >= min_lines) & (lines >= rule.rate.times * expected) & recently
-    of_pattern = observation.baseline.patterns.get(pattern) if pattern and observation.baseline else None
-    if of_pattern is not None and of_pattern.group == "rest":
-        holds &= lines >= MIN_SHARE_GROWTH * of_pattern.share * trailing(observation.grid.group("rest"), width)
+    of_rest = observation.baseline.patterns.get(pattern, {}).get("rest") if pattern and observation.baseline else None
+    if of_rest is not None and "info" in (rule.where.level or LEVELS):
+        holds &= lines >= MIN_SHARE_GROWTH * of_rest.share * trailing(observation.grid.group("rest"), width)
     return np.asarray(holds)
 
 

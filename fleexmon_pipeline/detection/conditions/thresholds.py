@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import PatternBaseline, Series
-from fleexmon_pipeline.baselines.expectation import limit, spread_of
+from fleexmon_pipeline.baselines.baseline import OfPattern, Series
+from fleexmon_pipeline.baselines.expectation import known_or_unseen, limit, spread_of
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, group_of, surprise, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_model import Bare, Ratio, Repeated, Threshold
@@ -81,8 +81,8 @@ def _gate(rule: Bare, observation: Observation, series: Series, pattern: str | N
     surprises = observation.surprises(series).get(pattern)
     if surprises is None:
         surprises = np.zeros(slots)
-    of_pattern = baseline.patterns.get(pattern) if pattern else None
-    if of_pattern:
+    if pattern and pattern in baseline.patterns:
+        of_pattern = known_or_unseen(baseline, observation.grid, pattern, series.levels)
         expected = expectation.pattern(of_pattern, series.width)
     else:
         expected = np.zeros(slots) if pattern else expectation.levels(series.levels, series.width)
@@ -98,15 +98,16 @@ def _text_gate(rule: Threshold, observation: Observation, lines: Floats) -> tupl
     expected = np.full(slots, 0.5 * rule.width / (SLOTS_A_DAY * max(baseline.days, 1)))
     for pattern, of_pattern in baseline.patterns.items():
         template = observation.baseline_templates.get(pattern)
-        if template is not None and rule.where.has_text(template) and _has_group(rule, of_pattern):
-            expected = expected + expectation.pattern(of_pattern, rule.width)
+        if template is not None and rule.where.has_text(template):
+            expected = expected + expectation.pattern(_of_levels(rule, of_pattern), rule.width)
     surprises = surprise(lines, expected, spread_of(baseline, ("error",), 1))
     has_history = observation.has_history(rule.history / DAY)
     return np.asarray(~has_history | (surprises >= MIN_TEXT_SURPRISE)), expected
 
 
-def _has_group(rule: Threshold, of_pattern: PatternBaseline) -> bool:
-    return rule.where.level is None or of_pattern.group in {group_of(level) for level in rule.where.level}
+def _of_levels(rule: Threshold, of_pattern: OfPattern) -> OfPattern:
+    groups = {group_of(level) for level in rule.where.level or LEVELS}
+    return {group: one for group, one in of_pattern.items() if group in groups}
 
 
 def stands_out(rule: Bare, observation: Observation, series: Series) -> bool:
