@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import OfPattern, Series
-from fleexmon_pipeline.baselines.expectation import known_or_unseen, limit, spread_of
+from fleexmon_pipeline.baselines.expectation import MIN_UNUSUAL, known_or_unseen, limit, spread_of
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, group_of, surprise, trailing
+from fleexmon_pipeline.baselines.young import certainly_above, is_news
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_model import Bare, Ratio, Repeated, Threshold
 from fleexmon_pipeline.levels import LEVELS
@@ -29,6 +30,8 @@ def ratio(rule: Ratio, observation: Observation) -> Iterator[Hit]:
     total = trailing(observation.grid.lines(LEVELS), rule.width)
     holds = (total > rule.ratio.total_more_than) & (matching > rule.ratio.more_than * total)
     holds &= (matching / np.maximum(total, 1)) > rule.ratio.more_than
+    if not rule.bare:
+        holds &= certainly_above(matching, total, rule.ratio.more_than)
     yield from _gated(rule, observation, None, matching, holds, total)
 
 
@@ -76,8 +79,10 @@ def _gated(
 def _gate(rule: Bare, observation: Observation, series: Series, pattern: str | None) -> tuple[Flags, Floats | None]:
     """Where the figure is improbable for this node, time and load, or too little is known to tell; and the expected."""
     slots, baseline, expectation = observation.grid.slots, observation.baseline, observation.expectation
-    if baseline is None or expectation is None or rule.bare or series.name not in baseline.limits:
+    if rule.bare:
         return np.ones(slots, bool), None
+    if baseline is None or expectation is None or series.name not in baseline.limits:
+        return _news_of_young(observation, series, pattern), None
     surprises = observation.surprises(series).get(pattern)
     if surprises is None:
         surprises = np.zeros(slots)
@@ -86,8 +91,20 @@ def _gate(rule: Bare, observation: Observation, series: Series, pattern: str | N
         expected = expectation.pattern(of_pattern, series.width)
     else:
         expected = np.zeros(slots) if pattern else expectation.levels(series.levels, series.width)
-    has_history = observation.has_history(rule.history / DAY)
-    return np.asarray(~has_history | (surprises >= limit(baseline, series, GATE_ALARMS))), expected
+    improbable = surprises >= limit(baseline, series, GATE_ALARMS)
+    young = ~observation.has_history(rule.history / DAY)
+    if young.any():  # what few days teach may be wrong in both ways: one of the two is enough while that is so
+        improbable = np.where(young, (surprises >= MIN_UNUSUAL) & _news_of_young(observation, series, pattern), improbable)
+    return np.asarray(improbable), expected
+
+
+def _news_of_young(observation: Observation, series: Series, pattern: str | None) -> Flags:
+    """Where the hours just before did not have as much."""
+    grid = observation.grid
+    row = grid.patterns(series.levels or LEVELS).get(pattern) if pattern else grid.lines(series.levels)
+    if row is None:
+        return np.ones(grid.slots, bool)
+    return is_news(row, grid.lines() if series.levels else grid.known.astype(np.int64), series.width)
 
 
 def _text_gate(rule: Threshold, observation: Observation, lines: Floats) -> tuple[Flags, Floats | None]:
