@@ -101,7 +101,7 @@ def trailing(values: NDArray[np.generic], width: int) -> Floats:
 
 def loudest(width: int) -> int:
     """How many slots `but_loudest` leaves out: one of 5, 7 of 36 (3 hours), none of one."""
-    return 0 if width == 1 else max(1, width // 5)
+    return 0 if width == 1 else 1 if width == 2 else max(2, width // 5)
 
 
 def but_loudest(values: NDArray[np.generic], width: int) -> Floats:

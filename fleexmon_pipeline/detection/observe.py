@@ -14,7 +14,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series, joined_patterns
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
-from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, group_of
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid
 from fleexmon_pipeline.baselines.store import day_of, read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -130,15 +130,15 @@ def _ancestry(
     baselines: dict[str, Baseline],
     window: Window,
 ) -> dict[str, int]:
-    """Pattern → slot of its first line at any node, or of a pattern merged into it earlier, for the warnings and errors
-    that no baseline knows.
+    """Pattern → slot of its first line at any node, or of a pattern merged into it earlier, for those that no
+    baseline knows.
 
     A merge counts from its slot on: a later merge does not make a pattern old in hindsight, so the order in which hours
     are evaluated cannot matter. What a baseline knows of merged patterns is added to what they have become.
     """
-    sparse = {pattern for of_node in grids.values() for pattern, level in of_node.keys if group_of(level) != "rest"}
+    counted = {pattern for of_node in grids.values() for pattern, _ in of_node.keys}
     known = {pattern for baseline in baselines.values() for pattern in baseline.patterns}
-    roots = sorted(sparse - known)
+    roots = sorted(counted - known)
     merged: defaultdict[str, list[tuple[str, datetime | None]]] = defaultdict(list)
     for row in connection.execute(SQL["members"], {"roots": roots}):
         merged[row["root"]].append((row["id"], row["since"]))

@@ -318,6 +318,15 @@ class Threshold(Detector, OfLines, Bare):
         return [] if self.where.has_words else [Series(self.where.level, "node", self.width)]
 
 
+class LevelsAndText(Levels):
+    """Lines of named levels, of patterns whose template has one of these expressions."""
+
+    matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None  # as RE2 reads them
+
+    def has_text(self, text: str) -> bool:
+        return self.matches is None or any(compiled(expression).search(text) is not None for expression in self.matches)
+
+
 class Rate(Detector, OfLines):
     """More lines of a node, or of one of its patterns, than expected over one of several windows."""
 
@@ -344,7 +353,7 @@ class New(Detector, OfLines):
 
     figures = frozenset({"node", "count", "within", "pattern", "template"})
     kind: Literal["new"]
-    where: Levels
+    where: LevelsAndText
     new: NewPattern
     history: Past = timedelta(days=1)
 

@@ -31,6 +31,8 @@ def new(rule: New, observation: Observation) -> Iterator[Hit]:
         first = observation.first_seen.get(pattern)
         if first is None or first + SLOTS_A_DAY <= grid.first:
             continue
+        if not rule.where.has_text(observation.templates.get(pattern, "")):
+            continue
         lines = trailing(row, rule.width)
         holds = (slots >= first) & (slots < first + SLOTS_A_DAY) & (lines >= min_lines) & has_history
         for slot in np.flatnonzero(holds):
