@@ -41,8 +41,8 @@ class Baseline:
     quiet: float  # longest normal silence, as `silence.quietness` measures it
 
 
-def series_name(levels: Collection[str] | None, per: str, width: int) -> str:
-    return f"{','.join(sorted(levels)) if levels else 'all'}/{per}/{width}"
+def series_name(levels: Collection[str] | None, per: str, width: int, *, falls: bool = False) -> str:
+    return f"{','.join(sorted(levels)) if levels else 'all'}/{per}/{width}{'/falls' if falls else ''}"
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,11 @@ class Series:
     levels: tuple[str, ...] | None
     per: str
     width: int
+    falls: bool = False  # too few lines are what is looked for
 
     @property
     def name(self) -> str:
-        return series_name(self.levels, self.per, self.width)
+        return series_name(self.levels, self.per, self.width, falls=self.falls)
 
 
 def habits_key(levels: Collection[str] | None) -> str:

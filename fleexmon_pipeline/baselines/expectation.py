@@ -20,6 +20,7 @@ from fleexmon_pipeline.baselines.slot_grid import (
     but_loudest,
     group_of,
     share_left,
+    shortfall,
     surprise,
     trailing,
 )
@@ -29,6 +30,7 @@ from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 # experiment.
 PRIOR_LINES = 10.0  # added to both sides of a load: ten lines more or less are no load
 MIN_LOAD = 0.6  # traffic that returns to normal is not a spike
+LONG_BEFORE = 36  # slots, 3 hours, over which the load of what may fall is measured
 LOAD_SLOTS = 6  # half an hour, over which the load of errors is measured
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
 MIN_SEEN = 2  # lines of a pattern besides its loudest slot: one line is no rate
@@ -48,6 +50,7 @@ class Expectation:
         by_clock = np.array(baseline.profile)[self.of_day]
         by_clock = by_clock * np.where(is_weekend(self._slots // SLOTS_A_DAY), baseline.weekend, 1.0)
         self.base: Floats = by_clock * grid.known
+        self._known = grid.known.astype(float)
         self._lines = grid.lines()
         self._group_lines = {name: grid.group(name) for name in GROUPS}
         self._speaking = grid.known & (self._lines > 0)
@@ -73,6 +76,26 @@ class Expectation:
             if share:
                 expected = expected + share * self.group(name, width)
         return self._with_habits(expected, self.baseline.habits.get(f"{habits_key(levels)}/{width}"))
+
+    def at_least(self, levels: Collection[str] | None, width: int) -> Floats:
+        """Lines of these levels that even the less busy of two views lets expect: the time of day, and the 3 hours
+        before the window. A holiday is quiet from its morning on."""
+        by_clock = trailing(self.base, width) * self._share(levels)
+        lines, base = (
+            _shifted(trailing(np.where(self._speaking, values, 0), LONG_BEFORE), width)
+            for values in (self._lines, self.base)
+        )
+        load = np.minimum((lines + PRIOR_LINES) / (base + PRIOR_LINES), 1.0)
+        whole = trailing(self._known, width) == width
+        return np.asarray(by_clock * load * whole)
+
+    def _share(self, levels: Collection[str] | None) -> float:
+        """Of all lines, those of these levels."""
+        share = 0.0
+        for level, of_group in self.baseline.levels.items():
+            if levels is None or level in levels:
+                share += of_group * exp(self.baseline.rates[group_of(level)][0])
+        return min(share, 1.0) if levels is not None else 1.0
 
     def pattern(self, of_pattern: OfPattern, width: int) -> Floats:
         """Lines of a pattern in the groups that are given."""
@@ -119,6 +142,11 @@ def series_surprises(
     baseline: Baseline, expectation: Expectation, grid: SlotGrid, series: Series
 ) -> Iterable[tuple[str | None, Floats]]:
     """The surprise of a series at the end of each slot: of the node (None), or of each of its patterns."""
+    if series.falls:
+        seen = trailing(grid.lines(series.levels), series.width)
+        mean = expectation.at_least(series.levels, series.width)
+        yield None, shortfall(seen, mean, spread_of(baseline, series.levels, series.width))
+        return
     if series.per == "node":
         seen = but_loudest(grid.lines(series.levels), series.width)
         mean = expectation.levels(series.levels, series.width) * share_left(series.width)

@@ -129,6 +129,12 @@ def share_left(width: int) -> float:
     return (width - loudest(width)) / width
 
 
+def shortfall(seen: Floats, expected: Floats, spread: float | Floats) -> Floats:
+    """How far `seen` lies below `expected`, in the same measure as `surprise`."""
+    mean = np.maximum(expected, 1e-6)
+    return np.where(seen < mean, np.sqrt(deviance(seen, mean, spread)), 0.0)
+
+
 def surprise(seen: Floats, expected: Floats, spread: float | Floats) -> Floats:
     """How far `seen` lies above `expected`, in standard deviations of a normal variable; 0 where it lies below.
 

@@ -24,7 +24,7 @@ from fleexmon_pipeline.detection.divergence import diverged
 from fleexmon_pipeline.detection.firing import Firing, firing_of, occurrence
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.observe import READ_BACK, baseline_templates, read_observations
-from fleexmon_pipeline.detection.rule_model import Bare, Detector, Divergence, Rule, all_series, text_conditions
+from fleexmon_pipeline.detection.rule_model import Bare, Detector, Divergence, Rule, Silence, all_series, text_conditions
 from fleexmon_pipeline.detection.text_scan import Matches, find_texts
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.levels import LEVELS
@@ -159,13 +159,13 @@ def evaluate_node(
 ) -> Iterator[tuple[Detector, Hit]]:
     """The hits of the rules at these ends. A silent node has no other issue: missing lines look like many problems."""
     slots = {slot_number(end) - 1 - observation.grid.first for end in ends}
-    watched = any(rule.absence for rule in rules)
+    watched = any(isinstance(rule, Silence) for rule in rules)
     silent = set(np.flatnonzero(observation.silent[0]).tolist()) if watched else set()
     for rule in rules:
         if not rule.is_about(observation.grid.node):
             continue
         for hit in lasting(hits_of(rule, observation), rule.for_ // SLOT):
-            if hit.slot in slots and (rule.absence or hit.slot not in silent):
+            if hit.slot in slots and (isinstance(rule, Silence) or hit.slot not in silent):
                 yield rule, hit
 
 

@@ -85,7 +85,7 @@ def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | N
     shown = {"node": node, "count": str(hit.count), "within": duration(width)}
     if hit.expected is not None:
         figures |= {"expected": round(hit.expected, 2)}
-    shown |= {"expected": _rounded(hit.expected or 0.0), "times": _rounded(times)}
+    shown |= {"expected": _rounded(hit.expected or 0.0), "times": _rounded(times), "share": percent(times)}
     if hit.pattern is not None:
         template = observation.templates.get(hit.pattern, hit.pattern)[:MAX_TEMPLATE_SHOWN]
         figures |= {"pattern": hit.pattern, "template": template}

@@ -6,7 +6,7 @@ Here: the values, and what is computed from them once for all rules. What fills 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series
 from fleexmon_pipeline.baselines.expectation import Expectation, series_surprises
+from fleexmon_pipeline.baselines.handover import moved
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SlotGrid, joined
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
@@ -45,8 +46,10 @@ class Observation:
     first_seen: Mapping[str, int]  # pattern → number of the slot in which it first came, at any node
     text_lines: Mapping[str, Ints] = field(default_factory=dict)  # rule → lines with its texts, by slot
     baseline_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
+    others: Sequence[SlotGrid] = ()  # the other nodes' lines in the same slots
     before: SlotGrid | None = None  # the slots before the grid, if a silence began there or at its start
     absorbed_before: int = 0  # number of the first slot too recent for its silence to have skewed the baseline
+
     _surprises: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -65,6 +68,11 @@ class Observation:
         if series.name not in self._surprises and self.baseline and self.expectation:
             self._surprises[series.name] = dict(series_surprises(self.baseline, self.expectation, self.grid, series))
         return self._surprises.get(series.name, {})
+
+    def moved(self, width: int, *, away: bool) -> Floats:
+        """Lines that this node lost (or gained) and its peers gained (or lost), at each slot's end."""
+        known = set(self.baseline.patterns) if self.baseline else set()
+        return moved(self.grid, self.others, known, width, away=away)
 
     @cached_property
     def silent(self) -> tuple[Flags, Floats]:

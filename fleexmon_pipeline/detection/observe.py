@@ -58,6 +58,7 @@ def read_observations(
             slot_number(since[node]) if since.get(node) else None,
             counts.templates,
             first_seen,
+            others=[grids[other] for other in nodes if other != node],
             before=_before(connection, grids[node]),
             absorbed_before=_absorbed_before(baselines.get(node), day_of(window.since)),
         )

@@ -24,6 +24,7 @@ from fleexmon_pipeline.detection.rule_parameters import (
     Diverging,
     Duration,
     Expression,
+    Falling,
     Jump,
     Lasting,
     Literals,
@@ -346,6 +347,25 @@ class Rate(Detector, OfLines):
 
     def series(self) -> list[Series]:
         return [Series(self.where.level, self.rate.per, within // SLOT) for within in self.rate.at_least]
+
+
+class Drop(Detector, OfLines):
+    """Fewer lines of a node than expected, and no other node has them instead."""
+
+    figures = frozenset({"node", "count", "expected", "share", "within"})
+    absence = True
+    kind: Literal["drop"]
+    where: AnyLevels = AnyLevels()
+    drop: Falling
+    history: Past = timedelta(days=3)
+    samples: NoSamples = ()
+
+    @property
+    def width(self) -> int:
+        return max(self.drop.at_least) // SLOT
+
+    def series(self) -> list[Series]:
+        return [Series(self.where.level, "node", within // SLOT, falls=True) for within in self.drop.at_least]
 
 
 class New(Detector, OfLines):

@@ -165,15 +165,18 @@ def observations(
         begin, until = max(day + settled, made.first), min(day + settled + A_DAY, end)
         first, past_first = begin - READ_BACK // SLOT, max(day - HISTORY // SLOT, made.first)
         first_seen = _first_seen(made, came)
+        grids = {
+            node: _grid(node, first, until - first, [(s, resolve(p, s), lv, n) for s, p, lv, n in of_node[node] if first <= s < until])
+            for node in nodes
+        }
         for node in nodes:
             past_rows = [(s, resolve(p, day - 1), lv, n) for s, p, lv, n in of_node[node] if past_first <= s < day]
             baseline = learn(_grid(node, past_first, day - past_first, past_rows), series) if past_first < day else None
-            rows = [(s, resolve(p, s), lv, n) for s, p, lv, n in of_node[node] if first <= s < until]
             if baseline:
                 _carry_over(baseline, made, until)
             seen = {name: _row(row.get(node, Counter()), first, until) for name, row in texts.items()}
-            now = _grid(node, first, until - first, rows)
-            observation = Observation(now, baseline, made.first, templates, first_seen, seen, templates)
+            others = [grids[other] for other in nodes if other != node]
+            observation = Observation(grids[node], baseline, made.first, templates, first_seen, seen, templates, others)
             yield observation, [slot_start(slot + 1) for slot in range(begin, until)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fleexmon_pipeline.detection.conditions.falls import drop
 from fleexmon_pipeline.detection.conditions.new_and_silent import new, silence
 from fleexmon_pipeline.detection.conditions.rates import rate
 from fleexmon_pipeline.detection.conditions.thresholds import ratio, repeated, threshold
@@ -21,6 +22,7 @@ CONDITIONS: dict[str, Callable[[Any, Observation], Iterator[Hit]]] = {
     "repeated": repeated,
     "threshold": threshold,
     "rate": rate,
+    "drop": drop,
     "new": new,
     "silence": silence,
 }
