@@ -17,6 +17,7 @@ class PatternBaseline:
     lines: int
     share: float  # of the group's lines since the pattern was first seen
     peak: float = 0.0  # surprise that it often reaches: that of its third most surprising day
+    steady: float = 0.0  # lines a slot, where a clock makes them and not the traffic; else 0
     habits: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slot of day → lines, where many are due
 
 

@@ -30,7 +30,6 @@ from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 # experiment.
 PRIOR_LINES = 10.0  # added to both sides of a load: ten lines more or less are no load
 MIN_LOAD = 0.6  # traffic that returns to normal is not a spike
-LONG_BEFORE = 36  # slots, 3 hours, over which the load of what may fall is measured
 LOAD_SLOTS = 6  # half an hour, over which the load of errors is measured
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
 MIN_SEEN = 2  # lines of a pattern besides its loudest slot: one line is no rate
@@ -38,13 +37,14 @@ MIN_UNUSUAL = 3.0  # no limit is lower
 PEAK_MARGIN = 0.3  # surprise by which a pattern must exceed its own peak
 UNSEEN_LINES = 0.5  # that a pattern is assumed to have had in the past when it had none
 MAX_FALSE_ALARMS = 0.5  # a block
+MAX_SHORTFALL = 4.5  # a limit on what falls is no higher: fewer than no lines cannot be
 
 
 class Expectation:
     """What a baseline leads one to expect at the end of each slot of a grid, from lines before that end alone."""
 
     def __init__(self, baseline: Baseline, grid: SlotGrid) -> None:
-        self.baseline = baseline
+        self.baseline, self._grid = baseline, grid
         self._slots = np.arange(grid.first, grid.first + grid.slots)
         self.of_day = self._slots % SLOTS_A_DAY
         by_clock = np.array(baseline.profile)[self.of_day]
@@ -78,16 +78,35 @@ class Expectation:
         return self._with_habits(expected, self.baseline.habits.get(f"{habits_key(levels)}/{width}"))
 
     def at_least(self, levels: Collection[str] | None, width: int) -> Floats:
-        """Lines of these levels that even the less busy of two views lets expect: the time of day, and the 3 hours
-        before the window. A holiday is quiet from its morning on."""
+        """Lines of these levels that traffic makes, by the time of day and the load of the 3 hours before the window.
+
+        A holiday is quiet from its morning on, and a colour that went live yesterday is busier than it ever was. The
+        load is the middle one of three hours, or 1 where not all three were above it: what was over within an hour or
+        two says nothing.
+        """
         by_clock = trailing(self.base, width) * self._share(levels)
-        lines, base = (
-            _shifted(trailing(np.where(self._speaking, values, 0), LONG_BEFORE), width)
-            for values in (self._lines, self.base)
-        )
-        load = np.minimum((lines + PRIOR_LINES) / (base + PRIOR_LINES), 1.0)
+        hours = np.array([_shifted(self._load(SLOTS_AN_HOUR), width + hour * SLOTS_AN_HOUR) for hour in range(3)])
+        load = np.minimum(np.median(hours, axis=0), np.maximum(hours.min(axis=0), 1.0))
         whole = trailing(self._known, width) == width
-        return np.asarray(by_clock * load * whole)
+        steady = sum(pattern.steady for pattern in self._steady(levels).values())
+        return np.maximum(by_clock * load * whole - steady * width, 0.0)
+
+    def of_traffic(self, levels: Collection[str] | None) -> Ints:
+        """Lines of these levels by slot, without those that a clock makes: they come whether users do or not."""
+        lines, steady = self._grid.lines(levels), self._steady(levels)
+        for (name, level), row in zip(self._grid.keys, self._grid.counts, strict=True):
+            if name in steady and (levels is None or level in levels):
+                lines = lines - row
+        return lines
+
+    def _steady(self, levels: Collection[str] | None) -> dict[str, PatternBaseline]:
+        if levels is not None and "info" not in levels:
+            return {}
+        of_rest = ((name, groups.get("rest")) for name, groups in self.baseline.patterns.items())
+        return {name: pattern for name, pattern in of_rest if pattern and pattern.steady}
+
+    def _load(self, width: int) -> Floats:
+        return load_of(self._lines, self.base, self._speaking, width)
 
     def _share(self, levels: Collection[str] | None) -> float:
         """Of all lines, those of these levels."""
@@ -143,7 +162,7 @@ def series_surprises(
 ) -> Iterable[tuple[str | None, Floats]]:
     """The surprise of a series at the end of each slot: of the node (None), or of each of its patterns."""
     if series.falls:
-        seen = trailing(grid.lines(series.levels), series.width)
+        seen = trailing(expectation.of_traffic(series.levels), series.width)
         mean = expectation.at_least(series.levels, series.width)
         yield None, shortfall(seen, mean, spread_of(baseline, series.levels, series.width))
         return
@@ -208,4 +227,5 @@ def limit(baseline: Baseline, series: Series, false_alarms: float) -> float:
     """The surprise that chance reaches `false_alarms` times a day."""
     location, scale = baseline.limits[series.name]
     per_block = min(max(false_alarms * BLOCK / SLOTS_A_DAY, 1e-9), MAX_FALSE_ALARMS)
-    return max(location - scale * log(-log(1 - per_block)), MIN_UNUSUAL)
+    asked = max(location - scale * log(-log(1 - per_block)), MIN_UNUSUAL)
+    return min(asked, MAX_SHORTFALL) if series.falls else asked

@@ -81,6 +81,12 @@ HABIT_SLACK = 2  # lines above what a habit must be, so that one in a silent hou
 HABIT_MARGIN = 1.2  # times its median day are expected
 MAX_RARE_LINES = 2  # in its first half hour, of a pattern that came and went
 
+# Patterns that a clock makes.
+MIN_STEADY_HALF_HOURS = 24
+MIN_STEADY_LINES = 3  # in half an hour
+STEADY_QUANTILE = 0.8  # of the deviations
+STEADY_VARIANCE = 0.25  # times that of chance
+
 # The extremes of 6 hours.
 MIN_BLOCK_COVERAGE = 0.5
 UPPER_QUANTILE = 0.85  # incidents of the past, of which a node has a few a fortnight, lie above it
@@ -214,7 +220,8 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
                 for width in widths
             )
             habits = {str(width): lines for width, lines in by_width if lines}
-        pattern = PatternBaseline(int(row.sum()), share, 0.0, habits)
+        steady = _steady(row[first:], past.known[first:])
+        pattern = PatternBaseline(int(row.sum()), share, 0.0, steady, habits)
         if row.sum() >= MIN_LINES_TO_RATE and widths:
             slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, widths[0])
             pattern = replace(pattern, peak=_peak(day[slots], surprises))
@@ -224,6 +231,20 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
             mean = expectation.levels(one.levels, one.width)
             if lines := _habits(past.lines(one.levels), mean, past.known, day, of_day, one.width):
                 baseline.habits[f"{habits_key(one.levels)}/{one.width}"] = lines
+
+
+def _steady(row: Ints, known: Flags) -> float:
+    """Lines a slot of a pattern that comes by the clock (a health check, a heartbeat); 0 for all others.
+
+    Its counts vary less than chance would have them.
+    """
+    whole = len(row) // LOAD_SLOTS * LOAD_SLOTS
+    counts = row[:whole].reshape(-1, LOAD_SLOTS).sum(axis=1)[known[:whole].reshape(-1, LOAD_SLOTS).all(axis=1)]
+    if len(counts) < MIN_STEADY_HALF_HOURS or np.median(counts) < MIN_STEADY_LINES:
+        return 0.0
+    typical = float(np.median(counts))
+    stray = float(np.quantile(np.abs(counts - typical), STEADY_QUANTILE))  # restarts and incidents lie above it
+    return typical / LOAD_SLOTS if stray**2 <= STEADY_VARIANCE * typical else 0.0
 
 
 def _peak(days: Ints, surprises: Floats) -> float:

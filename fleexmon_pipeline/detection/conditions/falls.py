@@ -32,7 +32,8 @@ def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:
         series = Series(rule.where.level, "node", within // SLOT, falls=True)
         if series.name not in baseline.limits:
             continue
-        lines, expected = trailing(grid.lines(series.levels), series.width), expectation.at_least(series.levels, series.width)
+        lines = trailing(expectation.of_traffic(series.levels), series.width)
+        expected = expectation.at_least(series.levels, series.width)
         holds = has_history & (expected >= min_expected) & (lines < rule.drop.below * expected)
         above = observation.surprises(series)[None] - limit(baseline, series, alarms)
         holds &= above >= 0
@@ -43,5 +44,5 @@ def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:
         best, widths = np.maximum(best, above), np.where(above > best, series.width, widths)
     for slot in np.flatnonzero(best >= 0):
         width = int(widths[slot])
-        lines = trailing(grid.lines(rule.where.level), width)[slot]
+        lines = trailing(expectation.of_traffic(rule.where.level), width)[slot]
         yield Hit(int(slot), None, int(lines), float(expectation.at_least(rule.where.level, width)[slot]), width)
