@@ -12,6 +12,7 @@ from math import exp, log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, OfPattern, PatternBaseline, Series, habits_key
+from fleexmon_pipeline.baselines.daily_profile import MIN_RATE, PEAK
 from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
     SLOTS_A_DAY,
@@ -51,7 +52,7 @@ class Expectation:
         by_clock = by_clock * np.where(is_weekend(self._slots // SLOTS_A_DAY), baseline.weekend, 1.0)
         self.base: Floats = by_clock * grid.known
         self._known = grid.known.astype(float)
-        self._lines = grid.lines()
+        self._lines = grid.load()
         self._group_lines = {name: grid.group(name) for name in GROUPS}
         self._speaking = grid.known & (self._lines > 0)
         self._cache: dict[tuple[str, int], Floats] = {}
@@ -61,7 +62,7 @@ class Expectation:
         if (name, width) not in self._cache:
             base = trailing(self.base, width)
             offset, power = self.baseline.rates[name]
-            load = self._load_before(width) if name == "rest" else self._load_of_others(name, width)
+            load = self._load_before(width) if name in ("rest", "debug") else self._load_of_others(name, width)
             self._cache[name, width] = exp(offset) * base * load**power
         return self._cache[name, width]
 
@@ -84,12 +85,22 @@ class Expectation:
         load is the middle one of three hours, or 1 where not all three were above it: what was over within an hour or
         two says nothing.
         """
-        by_clock = trailing(self.base, width) * self._share(levels)
+        by_clock = trailing(self._early_or_late(), width) * self._share(levels)
         hours = np.array([_shifted(self._load(SLOTS_AN_HOUR), width + hour * SLOTS_AN_HOUR) for hour in range(3)])
         load = np.minimum(np.median(hours, axis=0), np.maximum(hours.min(axis=0), 1.0))
         whole = trailing(self._known, width) == width
         steady = sum(pattern.steady for pattern in self._steady(levels).values())
         return np.maximum(by_clock * load * whole - steady * width, 0.0)
+
+    def _early_or_late(self) -> Floats:
+        """Lines by time of day where users may come an hour earlier or later than usual; jobs keep to the clock."""
+        profile = np.array(self.baseline.profile)
+        around = np.stack([np.roll(profile, shift) for shift in range(-SLOTS_AN_HOUR, SLOTS_AN_HOUR + 1)])
+        smooth = np.median(around, axis=0)
+        jobs = np.where(profile > PEAK * smooth, profile - smooth, 0.0)
+        lowest = np.minimum(np.minimum(np.roll(smooth, SLOTS_AN_HOUR), np.roll(smooth, -SLOTS_AN_HOUR)), smooth)
+        factor = (lowest + jobs) / np.maximum(profile, MIN_RATE)
+        return np.asarray(self.base * np.minimum(factor, 1.0)[self.of_day])
 
     def of_traffic(self, levels: Collection[str] | None) -> Ints:
         """Lines of these levels by slot, without those that a clock makes: they come whether users do or not."""
@@ -219,7 +230,7 @@ def grid_levels(grid: SlotGrid) -> set[str]:
 def spread_of(baseline: Baseline, levels: Collection[str] | None, width: int) -> float:
     """Where the levels are of several groups, the spread of the one with the most lines."""
     groups = {group_of(level) for level in baseline.levels if levels is None or level in levels} or {"rest"}
-    main = "rest" if "rest" in groups else "warn" if "warn" in groups else "error"
+    main = next(group for group in ("rest", "warn", "error", "debug") if group in groups)
     return baseline.spread[f"{main}/{width}"]
 
 

@@ -13,37 +13,48 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, SlotGrid, trailing
-from fleexmon_pipeline.numerics import Floats
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, SlotGrid, group_of, trailing
+from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
-BEFORE = 3 * SLOTS_AN_HOUR  # slots before the window: what each node had is measured there
-MIN_ALIKE = 0.6  # of the lines that a peer gained (or lost) have patterns that the node has as well
+HOURS = 3  # before the window: what each node had is measured there
+MIN_ALIKE = 0.5  # of a peer's lines of the last hour have patterns that the node has as well: a release rewords a few
 
 
 def moved(node: SlotGrid, peers: Sequence[SlotGrid], known: Collection[str], width: int, *, away: bool) -> Floats:
-    """At each slot's end, the lines that the window's share of the 3 hours before lacks in `node` (or has too many) and
-    its peers have too many (or lack): the sum over the peers, each counted by the patterns that both have.
+    """Lines that the peers have in the window that ends with each slot and did not have before (or the other way round,
+    where the node gained lines).
 
     known: patterns of the node beside those in its grid, from its baseline. away: the node lost lines.
     """
     own = {*known, *(pattern for pattern, _ in node.keys)}
     total = np.zeros(node.slots)
     for peer in peers:
-        alike = [pattern in own for pattern, _ in peer.keys]
+        counted = [group_of(level) != "debug" for _, level in peer.keys]
+        alike = [pattern in own and counts for (pattern, _), counts in zip(peer.keys, counted, strict=True)]
         if not any(alike):
             continue
-        all_gained = change(peer.counts.sum(axis=0), peer.known.astype(float), width)
-        gained = change(peer.counts[alike].sum(axis=0), peer.known.astype(float), width)
-        if not away:
-            gained, all_gained = -gained, -all_gained
-        total += np.where(gained >= MIN_ALIKE * np.maximum(all_gained, 0), np.maximum(gained, 0), 0)
+        lines = peer.counts[counted].sum(axis=0)
+        hour, alike_hour = (trailing(values, SLOTS_AN_HOUR) for values in (lines, peer.counts[alike].sum(axis=0)))
+        if not away:  # what a peer lost, it had in the hours before
+            hour, alike_hour = _shifted(hour, width), _shifted(alike_hour, width)
+        is_peer = alike_hour >= MIN_ALIKE * np.maximum(hour, 1)
+        total += np.where(is_peer, np.maximum(_gained(lines, peer.known, width, away=away), 0), 0)
     return total
 
 
-def change(lines: Floats, known: Floats, width: int) -> Floats:
-    """Lines of the window that ends with each slot, less those that the 3 hours before it let expect."""
-    before, slots = (_shifted(trailing(values, BEFORE), width) for values in (lines, known))
-    return np.asarray(trailing(lines, width) - trailing(known, width) * before / np.maximum(slots, 1.0))
+def _gained(lines: Ints, known: Flags, width: int, *, away: bool) -> Floats:
+    """Lines of the window more than in the quietest of the three hours before (or fewer than in the busiest)."""
+    levels = []
+    for hour in range(HOURS):
+        seen, slots = (
+            _shifted(trailing(values, SLOTS_AN_HOUR), width + hour * SLOTS_AN_HOUR)
+            for values in (lines, known.astype(float))
+        )
+        levels.append(np.where(slots > 0, seen / np.maximum(slots, 1), np.nan))
+    with np.errstate(all="ignore"):
+        before = np.fmin.reduce(levels) if away else np.fmax.reduce(levels)
+    change = trailing(lines, width) - trailing(known.astype(float), width) * np.nan_to_num(before)
+    return np.asarray(change if away else -change)
 
 
 def _shifted(values: Floats, by: int) -> Floats:

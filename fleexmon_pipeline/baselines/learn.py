@@ -100,7 +100,7 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     `series`: those that need limits.
     """
     known = past.known
-    lines = past.lines()
+    lines = past.load()
     if not lines.any() or not known.any():
         return None
     days = float(known.sum() / SLOTS_A_DAY)
@@ -112,8 +112,9 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     for name in ("error", "warn"):
         load = load_of(lines - past.group(name), expectation.base, known & (lines > 0), LOAD_SLOTS)
         rates[name] = _rate(past.group(name), expectation.base, load, known)
-    rest = past.group("rest").sum() / max(lines.sum(), 1)
-    rates["rest"] = (log(max(rest, MIN_SHARE)), 1.0)
+    for name in ("rest", "debug"):
+        share = past.group(name).sum() / max(lines.sum(), 1)
+        rates[name] = (log(max(share, MIN_SHARE)), 1.0)
     carry = _carry(lines, expectation.base, known)
     baseline = replace(plain, rates=rates, carry=carry)
     series = sorted(set(series), key=lambda one: one.name)

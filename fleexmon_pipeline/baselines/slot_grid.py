@@ -17,9 +17,10 @@ from fleexmon_pipeline.window import DAY, HOUR, SLOT
 
 SLOTS_A_DAY = DAY // SLOT
 SLOTS_AN_HOUR = HOUR // SLOT
-# Levels whose lines come and go together. Errors and warnings follow the load by a power; the rest grows with it.
-GROUPS = ("error", "warn", "rest")
-GROUP_OF = {"error": "error", "fatal": "error", "warn": "warn"}
+# Levels whose lines come and go together. Errors and warnings follow the load by a power; the rest grows with it. Debug
+# lines come and go with a setting, so they are no part of a load.
+GROUPS = ("error", "warn", "rest", "debug")
+GROUP_OF = {"error": "error", "fatal": "error", "warn": "warn", "debug": "debug", "trace": "debug"}
 
 
 def group_of(level: str) -> str:
@@ -51,6 +52,12 @@ class SlotGrid:
             rows = [levels is None or level in levels for _, level in self.keys]
             self._lines[key] = self.counts[rows].sum(axis=0)
         return self._lines[key]
+
+    def load(self) -> Ints:
+        """All lines by slot but debug lines; all, where a node has no others."""
+        counted = [group_of(level) != "debug" for _, level in self.keys]
+        lines: Ints = self.counts[counted].sum(axis=0) if any(counted) else self.lines()
+        return lines
 
     def group(self, name: str) -> Ints:
         """Lines of a group by slot."""
