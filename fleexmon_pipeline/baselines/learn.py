@@ -106,7 +106,7 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     days = float(known.sum() / SLOTS_A_DAY)
     by_clock, weekend = profile(past.first, lines, known)
     plain = Baseline(days, list(map(float, by_clock)), weekend, 1.0, dict.fromkeys(GROUPS, (0.0, 1.0)), _levels(past),
-                     {}, {}, {}, {}, 0.0, 0.0)  # fmt: skip
+                     {}, {}, {}, {}, {}, 0.0, 0.0)  # fmt: skip
     expectation = Expectation(plain, past)
     rates: dict[str, tuple[float, float]] = {}
     for name in ("error", "warn"):
@@ -273,11 +273,14 @@ def _habits(row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, widt
 
 def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
     expectation = Expectation(baseline, past)
+    _, day = calendar(past.first, past.slots)
     for one in series:
         highest = np.zeros(past.slots)
         for _, surprises in series_surprises(baseline, expectation, past, one):
             highest = np.maximum(highest, surprises)
         baseline.limits[one.name] = _extremes(highest, past.known)
+        if one.per == "node":
+            baseline.peaks[one.name] = _peak(day, highest)
 
 
 def _extremes(surprises: Floats, known: Flags) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
-from fleexmon_pipeline.baselines.expectation import known_or_unseen, limit
+from fleexmon_pipeline.baselines.expectation import PEAK_MARGIN, known_or_unseen, limit
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_model import Rate
@@ -20,6 +20,7 @@ from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 from fleexmon_pipeline.window import DAY, SLOT
 
+EXPLAINED = 0.5  # of the lines that are too many: if peers have so many fewer, the traffic has moved
 MIN_SHARE_GROWTH = 1.4  # times a pattern's usual share of the lines: under mere traffic, every message has more
 
 
@@ -40,12 +41,18 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
         if series.name not in baseline.limits:
             continue
         min_surprise = limit(baseline, series, alarms)
+        if not rule.per_pattern and not _of_failures(rule):
+            # More lines are no failure. What came on three days of the past, a crawler or a campaign, will come again.
+            min_surprise = max(min_surprise, baseline.peaks.get(series.name, 0.0) + PEAK_MARGIN)
         for pattern, surprise in observation.surprises(series).items():
             above = surprise - min_surprise
             if not (above >= 0).any():
                 continue
             row = rows[pattern] = of_patterns[pattern] if pattern else grid.lines(rule.where.level)
             enough = _enough(rule, observation, pattern, row, series.width, min_lines)
+            if not _of_failures(rule) and enough.any():
+                more = trailing(row, series.width) - _expected(observation, rule, pattern, series.width)
+                enough &= observation.moved(series.width, away=False) < EXPLAINED * more
             above = np.where(enough & has_history, above, -np.inf)
             score, width = best.get(pattern, (np.full(grid.slots, -np.inf), np.zeros(grid.slots, np.int64)))
             better = above > score
@@ -56,6 +63,10 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             lines = float(trailing(rows[pattern], width)[slot])
             expected = float(_expected(observation, rule, pattern, width)[slot])
             yield Hit(int(slot), pattern, int(lines), expected, width)
+
+
+def _of_failures(rule: Rate) -> bool:
+    return rule.where.level is not None and "info" not in rule.where.level
 
 
 def _expected(observation: Observation, rule: Rate, pattern: str | None, width: int) -> Floats:
