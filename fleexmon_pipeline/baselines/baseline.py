@@ -38,7 +38,7 @@ class Baseline:
     limits: dict[str, tuple[float, float]]  # series → location and scale of the extremes of 6 hours
     habits: dict[str, dict[str, float]]  # "levels/width" → slot of day → lines, where many are due
     patterns: dict[str, OfPattern]
-    peaks: dict[str, float]  # series of a node → surprise that it often reaches: that of its third most surprising day
+    peaks: dict[str, float]  # series of a node → surprise that it has reached on two days
     novelty: float  # never-seen error patterns a day
     quiet: float  # longest normal silence, as `silence.quietness` measures it
 

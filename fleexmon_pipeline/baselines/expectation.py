@@ -35,6 +35,7 @@ LOAD_SLOTS = 6  # half an hour, over which the load of errors is measured
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
 MIN_SEEN = 2  # lines of a pattern besides its loudest slot: one line is no rate
 MIN_UNUSUAL = 3.0  # no limit is lower
+OFTEN_TIMES = 1.25  # times the surprise that what is no failure has reached on two days
 PEAK_MARGIN = 0.3  # surprise by which a pattern must exceed its own peak
 UNSEEN_LINES = 0.5  # that a pattern is assumed to have had in the past when it had none
 MAX_FALSE_ALARMS = 0.5  # a block
@@ -86,7 +87,8 @@ class Expectation:
         two says nothing.
         """
         by_clock = trailing(self._early_or_late(), width) * self._share(levels)
-        hours = np.array([_shifted(self._load(SLOTS_AN_HOUR), width + hour * SLOTS_AN_HOUR) for hour in range(3)])
+        load = load_of(self._lines, self.base, self._known > 0, SLOTS_AN_HOUR)
+        hours = np.array([_shifted(load, width + hour * SLOTS_AN_HOUR) for hour in range(3)])
         load = np.minimum(np.median(hours, axis=0), np.maximum(hours.min(axis=0), 1.0))
         whole = trailing(self._known, width) == width
         steady = sum(pattern.steady for pattern in self._steady(levels).values())
@@ -115,9 +117,6 @@ class Expectation:
             return {}
         of_rest = ((name, groups.get("rest")) for name, groups in self.baseline.patterns.items())
         return {name: pattern for name, pattern in of_rest if pattern and pattern.steady}
-
-    def _load(self, width: int) -> Floats:
-        return load_of(self._lines, self.base, self._speaking, width)
 
     def _share(self, levels: Collection[str] | None) -> float:
         """Of all lines, those of these levels."""
@@ -191,7 +190,8 @@ def series_surprises(
             continue
         surprises = np.zeros(grid.slots)
         peak = max(pattern.peak for pattern in of_pattern.values())
-        surprises[slots] = np.where(above > peak + PEAK_MARGIN, above, np.minimum(above, MIN_UNUSUAL))
+        margin = peak * OFTEN_TIMES if "rest" in of_pattern else peak + PEAK_MARGIN
+        surprises[slots] = np.where(above > margin, above, np.minimum(above, MIN_UNUSUAL))
         yield name, surprises
 
 

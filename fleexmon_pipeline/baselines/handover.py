@@ -16,6 +16,8 @@ import numpy as np
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, SlotGrid, group_of, trailing
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
+HANDOVER = 6  # slots, half an hour
+MIN_TAKEN = 0.5  # of the lines that a silent node lacks
 HOURS = 3  # before the window: what each node had is measured there
 MIN_ALIKE = 0.5  # of a peer's lines of the last hour have patterns that the node has as well: a release rewords a few
 
@@ -40,6 +42,23 @@ def moved(node: SlotGrid, peers: Sequence[SlotGrid], known: Collection[str], wid
         is_peer = alike_hour >= MIN_ALIKE * np.maximum(hour, 1)
         total += np.where(is_peer, np.maximum(_gained(lines, peer.known, width, away=away), 0), 0)
     return total
+
+
+def level_before(lines: Ints, known: Flags, width: int) -> Floats:
+    """Lines of a window as the three hours before it had them: what has lasted that long is no rise any more."""
+    seen, slots = (_shifted(trailing(values, HOURS * SLOTS_AN_HOUR), width) for values in (lines, known.astype(float)))
+    return np.asarray(width * seen / np.maximum(slots, 1.0))
+
+
+def taken_over(node: Ints, peers: Sequence[Ints], silent_from: int) -> bool:
+    """Whether peers had the lines that a node stopped to have: its first half hour of silence against the three hours
+    before. `node`, `peers`: lines by slot; the silence begins at index `silent_from`."""
+    before, after = slice(max(silent_from - HOURS * SLOTS_AN_HOUR, 0), silent_from), slice(silent_from, silent_from + HANDOVER)
+    if not len(node[before]) or not len(node[after]):
+        return False
+    missing = float(node[before].mean()) * len(node[after])
+    gained = sum(max(float(peer[after].sum() - peer[before].mean() * len(peer[after])), 0.0) for peer in peers)
+    return gained >= MIN_TAKEN * missing
 
 
 def _gained(lines: Ints, known: Flags, width: int, *, away: bool) -> Floats:

@@ -76,6 +76,7 @@ MIN_LINES_TO_RATE = 5  # of a pattern, to know which surprise it often reaches
 OFTEN_PLACE = (
     2  # counted from 0: the third most surprising day, the third longest silence; two incidents do not move it
 )
+TWICE = 1  # the second: more lines are no failure, so what came on two days is expected again
 MIN_DAYS_WITH_HABIT = 0.6  # share of the days
 HABIT_SLACK = 2  # lines above what a habit must be, so that one in a silent hour is none
 HABIT_MARGIN = 1.2  # times its median day are expected
@@ -225,7 +226,7 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
         pattern = PatternBaseline(int(row.sum()), share, 0.0, steady, habits)
         if row.sum() >= MIN_LINES_TO_RATE and widths:
             slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, widths[0])
-            pattern = replace(pattern, peak=_peak(day[slots], surprises))
+            pattern = replace(pattern, peak=_peak(day[slots], surprises, TWICE if group == "rest" else OFTEN_PLACE))
         baseline.patterns.setdefault(name, {})[group] = pattern
     for one in series:
         if one.per == "node":
@@ -248,13 +249,13 @@ def _steady(row: Ints, known: Flags) -> float:
     return typical / LOAD_SLOTS if stray**2 <= STEADY_VARIANCE * typical else 0.0
 
 
-def _peak(days: Ints, surprises: Floats) -> float:
-    """The surprise of the third most surprising day."""
+def _peak(days: Ints, surprises: Floats, place: int = OFTEN_PLACE) -> float:
+    """The surprise of the third most surprising day, or of the one in another place."""
     highest: dict[int, float] = {}
     for day, value in zip(days.tolist(), surprises.tolist(), strict=True):
         highest[day] = max(highest.get(day, 0.0), value)
     daily = sorted(highest.values(), reverse=True)
-    return daily[OFTEN_PLACE] if len(daily) > OFTEN_PLACE else 0.0
+    return daily[place] if len(daily) > place else 0.0
 
 
 def _habits(row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, width: int) -> dict[str, float]:
@@ -280,7 +281,7 @@ def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) 
             highest = np.maximum(highest, surprises)
         baseline.limits[one.name] = _extremes(highest, past.known)
         if one.per == "node":
-            baseline.peaks[one.name] = _peak(day, highest)
+            baseline.peaks[one.name] = _peak(day, highest, TWICE)
 
 
 def _extremes(surprises: Floats, known: Flags) -> tuple[float, float]:

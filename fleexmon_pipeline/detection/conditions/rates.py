@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
-from fleexmon_pipeline.baselines.expectation import PEAK_MARGIN, known_or_unseen, limit
+from fleexmon_pipeline.baselines.expectation import OFTEN_TIMES, known_or_unseen, limit
+from fleexmon_pipeline.baselines.handover import level_before
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_model import Rate
@@ -42,8 +43,8 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             continue
         min_surprise = limit(baseline, series, alarms)
         if not rule.per_pattern and not _of_failures(rule):
-            # More lines are no failure. What came on three days of the past, a crawler or a campaign, will come again.
-            min_surprise = max(min_surprise, baseline.peaks.get(series.name, 0.0) + PEAK_MARGIN)
+            # More lines are no failure. What came on two days of the past, a crawler or a campaign, will come again.
+            min_surprise = max(min_surprise, OFTEN_TIMES * baseline.peaks.get(series.name, 0.0))
         for pattern, surprise in observation.surprises(series).items():
             above = surprise - min_surprise
             if not (above >= 0).any():
@@ -53,6 +54,7 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             if not _of_failures(rule) and enough.any():
                 more = trailing(row, series.width) - _expected(observation, rule, pattern, series.width)
                 enough &= observation.moved(series.width, away=False) < EXPLAINED * more
+                enough &= trailing(row, series.width) >= rule.rate.times * level_before(row, grid.known, series.width)
             above = np.where(enough & has_history, above, -np.inf)
             score, width = best.get(pattern, (np.full(grid.slots, -np.inf), np.zeros(grid.slots, np.int64)))
             better = above > score
