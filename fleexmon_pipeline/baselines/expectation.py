@@ -205,7 +205,9 @@ def pattern_surprises(
         return slots, np.zeros(0)
     mean = expectation.pattern(of_pattern, width)[slots] * share_left(width)
     main = max(of_pattern, key=lambda group: of_pattern[group].lines)
-    return slots, surprise(seen[slots], mean, baseline.spread[f"{main}/{width}"])
+    lines = sum(pattern.lines for pattern in of_pattern.values())
+    uncertain = 1 / (lines + UNSEEN_LINES)  # a rate that rests on few lines is itself uncertain
+    return slots, surprise(seen[slots], mean, baseline.spread[f"{main}/{width}"] + uncertain)
 
 
 def known_or_unseen(baseline: Baseline, grid: SlotGrid, name: str, levels: Collection[str] | None) -> OfPattern:

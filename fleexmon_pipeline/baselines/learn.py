@@ -80,6 +80,7 @@ TWICE = 1  # the second: more lines are no failure, so what came on two days is 
 MIN_DAYS_WITH_HABIT = 0.6  # share of the days
 HABIT_SLACK = 2  # lines above what a habit must be, so that one in a silent hour is none
 HABIT_MARGIN = 1.2  # times its median day are expected
+MIN_SINCE = SLOTS_A_DAY // 4  # slots that a pattern is taken to have been there, at least
 MAX_RARE_LINES = 2  # in its first half hour, of a pattern that came and went
 
 # Patterns that a clock makes.
@@ -213,7 +214,7 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
         if not row.any():
             continue
         first = int(np.flatnonzero(row)[0])
-        since = first - first % SLOTS_A_DAY  # the day it came counts whole, or its rate would be that of its burst
+        since = min(first, max(past.slots - MIN_SINCE, 0))  # of a shorter time the rate would be that of its first burst
         share = float(row.sum() / max(group_lines_from[group][since], 1))
         habits: dict[str, dict[str, float]] = {}
         if row.sum() >= MIN_LINES_A_DAY * baseline.days:
