@@ -18,6 +18,7 @@ class PatternBaseline:
     share: float  # of the group's lines since the pattern was first seen
     peak: float = 0.0  # surprise that it often reaches: that of its third most surprising day
     steady: float = 0.0  # lines a slot, where a clock makes them and not the traffic; else 0
+    last_week: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slots since the day began → lines
     habits: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slot of day → lines, where many are due
 
 
@@ -37,6 +38,8 @@ class Baseline:
     spread: dict[str, float]  # "group/width" → over-dispersion
     limits: dict[str, tuple[float, float]]  # series → location and scale of the extremes of 6 hours
     habits: dict[str, dict[str, float]]  # "levels/width" → slot of day → lines, where many are due
+    last_week: dict[str, dict[str, float]]  # "levels/width" → slots since the day began → lines, 7 or 14 days before
+    day: int  # number of its first slot: the past ends there
     patterns: dict[str, OfPattern]
     peaks: dict[str, float]  # series of a node → surprise that it has reached on two days
     novelty: float  # never-seen error patterns a day

@@ -7,6 +7,7 @@ node's past: `baseline.py`; where that comes from: `learn.py`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from math import exp, log
 
 import numpy as np
@@ -77,7 +78,8 @@ class Expectation:
         for name, share in shares.items():
             if share:
                 expected = expected + share * self.group(name, width)
-        return self._with_habits(expected, self.baseline.habits.get(f"{habits_key(levels)}/{width}"))
+        key = f"{habits_key(levels)}/{width}"
+        return self._with_habits(expected, self.baseline.habits.get(key), self.baseline.last_week.get(key))
 
     def at_least(self, levels: Collection[str] | None, width: int) -> Floats:
         """Lines of these levels that traffic makes, by the time of day and the load of the 3 hours before the window.
@@ -131,16 +133,26 @@ class Expectation:
         expected: Floats = np.zeros(len(self.base))
         for group, pattern in of_pattern.items():
             of_group = pattern.share * self.group(group, width)
-            expected = expected + self._with_habits(of_group, pattern.habits.get(str(width)))
+            key = str(width)
+            expected = expected + self._with_habits(of_group, pattern.habits.get(key), pattern.last_week.get(key))
         return expected
 
-    def _with_habits(self, expected: Floats, habits: Mapping[str, float] | None) -> Floats:
-        if not habits:
-            return expected
-        by_slot = np.zeros(SLOTS_A_DAY)
-        for slot, lines in habits.items():
-            by_slot[int(slot)] = lines
-        return np.maximum(expected, by_slot[self.of_day])
+    def _with_habits(
+        self, expected: Floats, habits: Mapping[str, float] | None, last_week: Mapping[str, float] | None
+    ) -> Floats:
+        if habits:
+            by_slot = np.zeros(SLOTS_A_DAY)
+            for slot, lines in habits.items():
+                by_slot[int(slot)] = lines
+            expected = np.maximum(expected, by_slot[self.of_day])
+        if last_week:
+            by_place = np.zeros(len(expected))
+            offset = self.baseline.day - self._grid.first
+            for place, lines in last_week.items():
+                if 0 <= int(place) + offset < len(expected):
+                    by_place[int(place) + offset] = lines
+            expected = np.maximum(expected, by_place)
+        return expected
 
     def _load_before(self, width: int) -> Floats:
         """The load of the hour before the window."""
@@ -242,3 +254,23 @@ def limit(baseline: Baseline, series: Series, false_alarms: float) -> float:
     per_block = min(max(false_alarms * BLOCK / SLOTS_A_DAY, 1e-9), MAX_FALSE_ALARMS)
     asked = max(location - scale * log(-log(1 - per_block)), MIN_UNUSUAL)
     return min(asked, MAX_SHORTFALL) if series.falls else asked
+
+
+def with_peaks_of_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
+    """The same baselines, where what is no failure has the highest peak that any node has of the pattern: a crawler
+    that floods live this week came to the other colour last week."""
+    highest: dict[str, float] = {}
+    for baseline in baselines.values():
+        for name, of_pattern in baseline.patterns.items():
+            if "rest" in of_pattern:
+                highest[name] = max(highest.get(name, 0.0), of_pattern["rest"].peak)
+    return {
+        node: replace(
+            baseline,
+            patterns={
+                name: {**of_pattern, "rest": replace(of_pattern["rest"], peak=highest[name])} if "rest" in of_pattern else of_pattern
+                for name, of_pattern in baseline.patterns.items()
+            },
+        )
+        for node, baseline in baselines.items()
+    }

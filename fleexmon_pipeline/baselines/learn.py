@@ -80,6 +80,8 @@ TWICE = 1  # the second: more lines are no failure, so what came on two days is 
 MIN_DAYS_WITH_HABIT = 0.6  # share of the days
 HABIT_SLACK = 2  # lines above what a habit must be, so that one in a silent hour is none
 HABIT_MARGIN = 1.2  # times its median day are expected
+WEEKLY_SLACK = 6  # slots, half an hour, by which a weekly job may come sooner or later
+LATE_SLOTS = 36  # 3 hours: a baseline serves until 03:00 of the next day
 MIN_SINCE = SLOTS_A_DAY // 4  # slots that a pattern is taken to have been there, at least
 MAX_RARE_LINES = 2  # in its first half hour, of a pattern that came and went
 
@@ -108,7 +110,7 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     days = float(known.sum() / SLOTS_A_DAY)
     by_clock, weekend = profile(past.first, lines, known)
     plain = Baseline(days, list(map(float, by_clock)), weekend, 1.0, dict.fromkeys(GROUPS, (0.0, 1.0)), _levels(past),
-                     {}, {}, {}, {}, {}, 0.0, 0.0)  # fmt: skip
+                     {}, {}, {}, {}, past.first + past.slots, {}, {}, 0.0, 0.0)  # fmt: skip
     expectation = Expectation(plain, past)
     rates: dict[str, tuple[float, float]] = {}
     for name in ("error", "warn"):
@@ -217,14 +219,20 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
         since = min(first, max(past.slots - MIN_SINCE, 0))  # of a shorter time the rate would be that of its first burst
         share = float(row.sum() / max(group_lines_from[group][since], 1))
         habits: dict[str, dict[str, float]] = {}
+        last_week: dict[str, dict[str, float]] = {}
         if row.sum() >= MIN_LINES_A_DAY * baseline.days:
             by_width = (
                 (width, _habits(row, expectation.group(group, width) * share, past.known, day, of_day, width))
                 for width in widths
             )
             habits = {str(width): lines for width, lines in by_width if lines}
+        if row.sum() >= MIN_LINES_TO_RATE:
+            for width in widths:
+                mean = expectation.group(group, width) * share
+                if lines := _last_week(trailing(row, width), mean, width):
+                    last_week[str(width)] = lines
         steady = _steady(row[first:], past.known[first:])
-        pattern = PatternBaseline(int(row.sum()), share, 0.0, steady, habits)
+        pattern = PatternBaseline(int(row.sum()), share, 0.0, steady, last_week, habits)
         if row.sum() >= MIN_LINES_TO_RATE and widths:
             slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, widths[0])
             pattern = replace(pattern, peak=_peak(day[slots], surprises, TWICE if group == "rest" else OFTEN_PLACE))
@@ -234,6 +242,8 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
             mean = expectation.levels(one.levels, one.width)
             if lines := _habits(past.lines(one.levels), mean, past.known, day, of_day, one.width):
                 baseline.habits[f"{habits_key(one.levels)}/{one.width}"] = lines
+            if lines := _last_week(trailing(past.lines(one.levels), one.width), mean, one.width):
+                baseline.last_week[f"{habits_key(one.levels)}/{one.width}"] = lines
 
 
 def _steady(row: Ints, known: Flags) -> float:
@@ -271,6 +281,29 @@ def _habits(row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, widt
     typical = np.median(table, axis=0)
     slots = np.flatnonzero(frequent & (typical >= MIN_HABIT_LINES))
     return {str(slot): round(float(typical[slot]) * HABIT_MARGIN, 2) for slot in slots}
+
+
+def _last_week(sums: Floats, mean: Floats, width: int) -> dict[str, float]:
+    """Where the same time 7 or 14 days before had many more lines than expected: slots since the day began → lines.
+
+    A weekly job is on one day of seven, so no habit of most days; and it starts some minutes sooner or later.
+    """
+    found: dict[str, float] = {}
+    for back in (7 * SLOTS_A_DAY, 14 * SLOTS_A_DAY):
+        start = len(sums) - back
+        if start < 0:
+            continue
+        since = max(start - WEEKLY_SLACK, 0)
+        until = min(start + SLOTS_A_DAY + LATE_SLOTS + WEEKLY_SLACK, len(sums))
+        then, expected = sums[since:until], mean[since:until]
+        many = (then > PEAK * expected + HABIT_SLACK) & (then >= MIN_HABIT_LINES)
+        for slot in np.flatnonzero(many).tolist():
+            lines = round(float(then[slot]) * HABIT_MARGIN, 2)
+            for near in range(-WEEKLY_SLACK, WEEKLY_SLACK + 1):
+                key = str(slot + since - start + near)
+                found[key] = max(found.get(key, 0.0), lines)
+    del width
+    return found
 
 
 def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:

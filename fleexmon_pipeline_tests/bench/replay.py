@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, joined_patterns
+from fleexmon_pipeline.baselines.expectation import with_peaks_of_peers
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid
 from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
@@ -169,14 +170,19 @@ def observations(
             node: _grid(node, first, until - first, [(s, resolve(p, s), lv, n) for s, p, lv, n in of_node[node] if first <= s < until])
             for node in nodes
         }
-        for node in nodes:
+        learnt: dict[str, Baseline] = {}
+        for node in nodes if past_first < day else ():
             past_rows = [(s, resolve(p, day - 1), lv, n) for s, p, lv, n in of_node[node] if past_first <= s < day]
-            baseline = learn(_grid(node, past_first, day - past_first, past_rows), series) if past_first < day else None
-            if baseline:
+            if baseline := learn(_grid(node, past_first, day - past_first, past_rows), series):
                 _carry_over(baseline, made, until)
+                learnt[node] = baseline
+        learnt = with_peaks_of_peers(learnt)
+        for node in nodes:
             seen = {name: _row(row.get(node, Counter()), first, until) for name, row in texts.items()}
             others = [grids[other] for other in nodes if other != node]
-            observation = Observation(grids[node], baseline, made.first, templates, first_seen, seen, templates, others)
+            observation = Observation(
+                grids[node], learnt.get(node), made.first, templates, first_seen, seen, templates, others
+            )
             yield observation, [slot_start(slot + 1) for slot in range(begin, until)]
 
 
