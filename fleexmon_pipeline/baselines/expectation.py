@@ -89,12 +89,12 @@ class Expectation:
         two says nothing.
         """
         by_clock = trailing(self._early_or_late(), width) * self._share(levels)
-        load = load_of(self._lines, self.base, self._known > 0, SLOTS_AN_HOUR)
-        hours = np.array([_shifted(load, width + hour * SLOTS_AN_HOUR) for hour in range(3)])
-        load = np.minimum(np.median(hours, axis=0), np.maximum(hours.min(axis=0), 1.0))
+        hourly = load_of(self._lines, self.base, self._known > 0, SLOTS_AN_HOUR)
+        hours = np.array([_shifted(hourly, width + hour * SLOTS_AN_HOUR) for hour in range(3)])
+        load: Floats = np.minimum(np.median(hours, axis=0), np.maximum(hours.min(axis=0), 1.0))
         whole = trailing(self._known, width) == width
         steady = sum(pattern.steady for pattern in self._steady(levels).values())
-        return np.maximum(by_clock * load * whole - steady * width, 0.0)
+        return np.asarray(np.maximum(by_clock * load * whole - steady * width, 0.0))
 
     def _early_or_late(self) -> Floats:
         """Lines by time of day where users may come an hour earlier or later than usual; jobs keep to the clock."""
@@ -268,7 +268,9 @@ def with_peaks_of_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline
         node: replace(
             baseline,
             patterns={
-                name: {**of_pattern, "rest": replace(of_pattern["rest"], peak=highest[name])} if "rest" in of_pattern else of_pattern
+                name: {**of_pattern, "rest": replace(of_pattern["rest"], peak=highest[name])}
+                if "rest" in of_pattern
+                else of_pattern
                 for name, of_pattern in baseline.patterns.items()
             },
         )

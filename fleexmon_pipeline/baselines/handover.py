@@ -44,6 +44,14 @@ def moved(node: SlotGrid, peers: Sequence[SlotGrid], known: Collection[str], wid
     return total
 
 
+def is_peer(node: SlotGrid, peer: SlotGrid, known: Collection[str]) -> bool:
+    """Whether half of a node's lines or more are of patterns that the other node has as well."""
+    own = {*known, *(pattern for pattern, _ in node.keys)}
+    counted = [group_of(level) != "debug" for _, level in peer.keys]
+    alike = [pattern in own and counts for (pattern, _), counts in zip(peer.keys, counted, strict=True)]
+    return bool(peer.counts[alike].sum() >= MIN_ALIKE * max(peer.counts[counted].sum(), 1))
+
+
 def level_before(lines: Ints, known: Flags, width: int) -> Floats:
     """Lines of a window as the three hours before it had them: what has lasted that long is no rise any more."""
     seen, slots = (_shifted(trailing(values, HOURS * SLOTS_AN_HOUR), width) for values in (lines, known.astype(float)))
@@ -53,7 +61,10 @@ def level_before(lines: Ints, known: Flags, width: int) -> Floats:
 def taken_over(node: Ints, peers: Sequence[Ints], silent_from: int) -> bool:
     """Whether peers had the lines that a node stopped to have: its first half hour of silence against the three hours
     before. `node`, `peers`: lines by slot; the silence begins at index `silent_from`."""
-    before, after = slice(max(silent_from - HOURS * SLOTS_AN_HOUR, 0), silent_from), slice(silent_from, silent_from + HANDOVER)
+    before, after = (
+        slice(max(silent_from - HOURS * SLOTS_AN_HOUR, 0), silent_from),
+        slice(silent_from, silent_from + HANDOVER),
+    )
     if not len(node[before]) or not len(node[after]):
         return False
     missing = float(node[before].mean()) * len(node[after])

@@ -216,7 +216,9 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
         if not row.any():
             continue
         first = int(np.flatnonzero(row)[0])
-        since = min(first, max(past.slots - MIN_SINCE, 0))  # of a shorter time the rate would be that of its first burst
+        since = min(
+            first, max(past.slots - MIN_SINCE, 0)
+        )  # of a shorter time the rate would be that of its first burst
         share = float(row.sum() / max(group_lines_from[group][since], 1))
         habits: dict[str, dict[str, float]] = {}
         last_week: dict[str, dict[str, float]] = {}

@@ -14,7 +14,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series
 from fleexmon_pipeline.baselines.expectation import Expectation, series_surprises
-from fleexmon_pipeline.baselines.handover import moved
+from fleexmon_pipeline.baselines.handover import is_peer, moved, taken_over
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SlotGrid, joined
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
@@ -48,6 +48,7 @@ class Observation:
     baseline_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
     others: Sequence[SlotGrid] = ()  # the other nodes' lines in the same slots
     before: SlotGrid | None = None  # the slots before the grid, if a silence began there or at its start
+    others_before: Sequence[SlotGrid] = ()  # the other nodes' lines when that silence began
     absorbed_before: int = 0  # number of the first slot too recent for its silence to have skewed the baseline
 
     _surprises: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
@@ -85,7 +86,26 @@ class Observation:
         quiet = quietness(grid, base, self.absorbed_before)[-self.grid.slots :]
         empty_slots = _empty_slots(grid)[-self.grid.slots :]
         silent = (quiet >= min_quietness) & (empty_slots >= 2) & self.grid.empty & self.grid.known
-        return np.asarray(silent), empty_slots
+        return np.asarray(silent & ~self._taken_over(grid, silent)), empty_slots
+
+    def _taken_over(self, grid: SlotGrid, silent: Flags) -> Flags:
+        """Which silent slots belong to a silence that began when other nodes took over what the node did."""
+        taken = np.zeros(self.grid.slots, bool)
+        if not silent.any():
+            return taken
+        known = set(self.baseline.patterns) if self.baseline else set()
+        earlier = self.others_before or self.others
+        peers = [
+            joined(before, peer).lines() if self.others_before else peer.lines()
+            for peer, before in zip(self.others, earlier, strict=True)
+            if is_peer(self.grid, peer, known)
+        ]
+        spoke = grid.known & ~grid.empty
+        offset = grid.slots - self.grid.slots
+        for slot in np.flatnonzero(silent):
+            begin = int(np.flatnonzero(spoke[: offset + slot])[-1]) + 1 if spoke[: offset + slot].any() else 0
+            taken[slot] = taken_over(grid.lines(), peers, begin)
+        return taken
 
 
 def _base_lines(baseline: Baseline, grid: SlotGrid) -> Floats:

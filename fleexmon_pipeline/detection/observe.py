@@ -14,6 +14,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series, joined_patterns
 from fleexmon_pipeline.baselines.expectation import with_peaks_of_peers
+from fleexmon_pipeline.baselines.handover import HANDOVER
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid
 from fleexmon_pipeline.baselines.store import day_of, read_baselines
@@ -52,19 +53,24 @@ def read_observations(
         of_empty = empty.get(node, np.zeros(slots, bool)) & ~has_lines
         grids[node] = grid(node, first, slots, rows, of_known, of_empty)
     first_seen = _ancestry(connection, counts, grids, baselines, window)
-    return [
-        Observation(
-            grids[node],
-            baselines.get(node),
-            slot_number(since[node]) if since.get(node) else None,
-            counts.templates,
-            first_seen,
-            others=[grids[other] for other in nodes if other != node],
-            before=_before(connection, grids[node]),
-            absorbed_before=_absorbed_before(baselines.get(node), day_of(window.since)),
+    observations = []
+    for node in nodes:
+        others = [grids[other] for other in nodes if other != node]
+        before = _before(connection, grids[node])
+        observations.append(
+            Observation(
+                grids[node],
+                baselines.get(node),
+                slot_number(since[node]) if since.get(node) else None,
+                counts.templates,
+                first_seen,
+                others=others,
+                before=before,
+                others_before=[_while(connection, other, before) for other in others] if before else (),
+                absorbed_before=_absorbed_before(baselines.get(node), day_of(window.since)),
+            )
         )
-        for node in nodes
-    ]
+    return observations
 
 
 def still_learning(connection: Connection, hour: Window) -> str:
@@ -110,7 +116,17 @@ def _before(connection: Connection, now: SlotGrid) -> SlotGrid | None:
         where = {"node": now.node, "before": before, "since": before - MAX_SILENCE}
         row = connection.execute(SQL["last_spoke"], where).fetchone()
         since = min(since, slot_number(row["slot"]) + 1 - STEADY_SLOTS) if row else since
-    where = {"node": now.node, "since": slot_start(since), "until": slot_start(now.first)}
+    return _lines_of(connection, now, since, now.first)
+
+
+def _while(connection: Connection, peer: SlotGrid, before: SlotGrid) -> SlotGrid:
+    """A peer's lines when another node's silence began; the slots between that and the peer's grid are left unknown."""
+    return _lines_of(connection, peer, before.first, min(before.first + STEADY_SLOTS + HANDOVER, peer.first))
+
+
+def _lines_of(connection: Connection, now: SlotGrid, since: int, until: int) -> SlotGrid:
+    """The slots from `since` to the grid's start, of which those up to `until` are read."""
+    where = {"node": now.node, "since": slot_start(since), "until": slot_start(until)}
     known, empty = (np.zeros(now.first - since, bool) for _ in range(2))
     lines = np.zeros((1, now.first - since), np.int64)
     for row in connection.execute(SQL["lines_before"], where):

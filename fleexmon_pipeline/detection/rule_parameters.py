@@ -135,7 +135,9 @@ class Unusual(Strict):
 class Falling(Strict):
     """Fewer lines than expected for the node, the time of day and the load before."""
 
-    at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → expected
+    at_least: Annotated[
+        dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)
+    ]  # window → expected
     below: Share  # of the expected lines
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 

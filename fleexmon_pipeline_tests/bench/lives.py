@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from fleexmon_pipeline_tests.bench.replay import CACHE, Issue, detect, shipped
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay
@@ -23,13 +22,19 @@ BEFORE = timedelta(hours=2)  # so long after an event of ordinary life began, a 
 AGES = (("day 1", 1), ("2-3", 3), ("4-7", 7), ("later", 10_000))  # days since the first line
 EVERYTHING = "switch,deploy,holiday,campaign,growth,night,dst,added,hiccups,levels"
 FROM_MONDAY = ("--start", "2026-11-09")
+
+
+def _life(name: str, days: int, warmup: int, *options: str) -> Setting:
+    return Setting(name, ("--days", str(days), "--warmup", str(warmup), *FROM_MONDAY, *options), world="life")
+
+
 LIVES = (
-    Setting("ordinary week", ("--incidents", "--days", "20", "--warmup", "8", *FROM_MONDAY), world="life"),
-    Setting("everything", ("--incidents", "--days", "20", "--warmup", "8", "--life", EVERYTHING, *FROM_MONDAY), world="life"),
-    Setting("quiet", ("--days", "16", "--warmup", "8", *FROM_MONDAY), world="life"),
-    Setting("quiet, everything", ("--days", "16", "--warmup", "8", "--life", EVERYTHING, *FROM_MONDAY), world="life"),
-    Setting("quiet, first switch, idle colour silent", ("--days", "12", "--warmup", "8", "--first-switch", "--life", "switch,quietidle", *FROM_MONDAY), world="life"),
-    Setting("first week", ("--incidents", "--each", "1", "--days", "8", "--warmup", "0", *FROM_MONDAY), world="life"),
+    _life("ordinary week", 20, 8, "--incidents"),
+    _life("everything", 20, 8, "--incidents", "--life", EVERYTHING),
+    _life("quiet", 16, 8),
+    _life("quiet, everything", 16, 8, "--life", EVERYTHING),
+    _life("quiet, first switch, idle colour silent", 12, 8, "--first-switch", "--life", "switch,quietidle"),
+    _life("first week", 8, 0, "--incidents", "--each", "1"),
 )
 
 
@@ -59,8 +64,10 @@ class Life:
             begin, over = _time(incident["start"]), _time(incident["end"]) + LATE
             kind = incident["kind"]
             of_it = [
-                place for place, (at, issue) in enumerate(rows)
-                if begin <= at <= over and (set(issue["metadata"]["nodes"]) & set(incident["nodes"]) or not issue["metadata"]["nodes"])
+                place
+                for place, (at, issue) in enumerate(rows)
+                if begin <= at <= over
+                and (set(issue["metadata"]["nodes"]) & set(incident["nodes"]) or not issue["metadata"]["nodes"])
             ]
             used.update(of_it)
             self.incidents[kind] += 1
@@ -83,11 +90,15 @@ class Life:
             self.false_by_life[life] += 1
             self.false_by_rule[issue["type"]] += 1
             self.false_by_age[next(name for name, until in AGES if at < start + timedelta(days=until))] += 1
-            self.listed.append(f"false {issue['type']} {issue['metadata']['nodes']} {at:%d %H:%M} ({life}) {issue.get('what', '')}")
+            self.listed.append(
+                f"false {issue['type']} {issue['metadata']['nodes']} {at:%d %H:%M} ({life}) {issue.get('what', '')}"
+            )
 
     def row(self, what: str, seeds: int) -> Row:
         incidents, found, false = sum(self.incidents.values()), sum(self.found.values()), self.issues - self.hits
-        ages = " ".join(f"{name}: {self.false_by_age[name] / days:.2f}" for name, days in self.days_by_age.items() if days)
+        ages = " ".join(
+            f"{name}: {self.false_by_age[name] / days:.2f}" for name, days in self.days_by_age.items() if days
+        )
         return {
             "life": what,
             "seeds": seeds,
@@ -105,13 +116,14 @@ class Life:
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).replace(tzinfo=None)
+    return datetime.fromisoformat(text).replace(tzinfo=None)
 
 
 def _life_at(at: datetime, nodes: Sequence[str], entries: Sequence[Issue]) -> str:
     """The event of ordinary life that began last, of those that the issue began in or up to two hours after."""
     kinds = [
-        entry["kind"] for entry in entries
+        entry["kind"]
+        for entry in entries
         if _time(entry["start"]) <= at <= max(_time(entry["end"]), _time(entry["start"]) + BEFORE)
         and set(nodes) & set(entry["nodes"])
     ]
@@ -128,11 +140,14 @@ def measure(
             for made, issues in pool.map(_one, [(seed, setting, find) for seed in seeds]):
                 life.add(made, issues)
         table.rows.append(life.row(setting.name, len(seeds)))
-        table.note += f"\n  {setting.name}: {life.kinds()}; false by life {dict(life.false_by_life)}; by rule {dict(life.false_by_rule)}"
+        by_life, by_rule = dict(life.false_by_life), dict(life.false_by_rule)
+        table.note += f"\n  {setting.name}: {life.kinds()}; false by life {by_life}; by rule {by_rule}"
     return table
 
 
 def _one(task: tuple[int, Setting, Callable[[Replay], Sequence[Issue]] | None]) -> tuple[Replay, Sequence[Issue]]:
     seed, setting, find = task
     made = replay(seed, setting, CACHE)
-    return Replay(made.truth, made.first, made.slots, made.nodes, [], [], {}, [], []), find(made) if find else detect(made, shipped())
+    return Replay(made.truth, made.first, made.slots, made.nodes, [], [], {}, [], []), find(made) if find else detect(
+        made, shipped()
+    )

@@ -8,11 +8,13 @@ at their bare thresholds. Seeds up to 10 were looked at while rules were written
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +135,9 @@ def detect(made: Replay, rules: Sequence[Detector], nodes: Sequence[str] | None 
     for observation, ends in observations(made, rules, nodes or made.nodes):
         for rule, hit in evaluate_node(rules, observation, ends):
             slot = slot_start(observation.grid.first + hit.slot)
-            fired[rule.name, observation.grid.node, hit.pattern].append(Run(slot, slot, rule.grace, 1, RETURNS_WITHIN if hit.pattern else timedelta()))
+            fired[rule.name, observation.grid.node, hit.pattern].append(
+                Run(slot, slot, rule.grace, 1, RETURNS_WITHIN if hit.pattern else timedelta())
+            )
     covered = Covered([Window(slot_start(made.first), slot_start(made.first + made.slots))])
     found = []
     templates = dict(zip(made.patterns, made.templates, strict=True))
@@ -143,7 +147,8 @@ def detect(made: Replay, rules: Sequence[Detector], nodes: Sequence[str] | None 
             found.append({
                 "detectedAt": (episode.first + SLOT).isoformat(),
                 "resolvedAt": over.isoformat() if over else None,
-                "type": name, "source": "detector", "metadata": {"nodes": [node]}, "what": templates.get(pattern or "", ""),
+                "type": name, "source": "detector", "metadata": {"nodes": [node]},
+                "what": templates.get(pattern or "", ""),
             })  # fmt: skip
     return found
 
@@ -167,12 +172,11 @@ def observations(
         first, past_first = begin - READ_BACK // SLOT, max(day - HISTORY // SLOT, made.first)
         first_seen = _first_seen(made, came)
         grids = {
-            node: _grid(node, first, until - first, [(s, resolve(p, s), lv, n) for s, p, lv, n in of_node[node] if first <= s < until])
-            for node in nodes
+            node: _grid(node, first, until - first, _between(of_node[node], first, until, resolve)) for node in nodes
         }
         learnt: dict[str, Baseline] = {}
         for node in nodes if past_first < day else ():
-            past_rows = [(s, resolve(p, day - 1), lv, n) for s, p, lv, n in of_node[node] if past_first <= s < day]
+            past_rows = _between(of_node[node], past_first, day, resolve, as_of=day - 1)
             if baseline := learn(_grid(node, past_first, day - past_first, past_rows), series):
                 _carry_over(baseline, made, until)
                 learnt[node] = baseline
@@ -184,6 +188,18 @@ def observations(
                 grids[node], learnt.get(node), made.first, templates, first_seen, seen, templates, others
             )
             yield observation, [slot_start(slot + 1) for slot in range(begin, until)]
+
+
+def _between(
+    rows: Sequence[tuple[int, str, str, int]],
+    first: int,
+    until: int,
+    resolve: Callable[[str, int], str],
+    as_of: int | None = None,
+) -> list[tuple[int, str, str, int]]:
+    """Rows of these slots with their patterns as they were merged by then, or by the slot `as_of`."""
+    begin, end = (bisect_left(rows, slot, key=itemgetter(0)) for slot in (first, until))
+    return [(slot, resolve(pattern, as_of or slot), level, count) for slot, pattern, level, count in rows[begin:end]]
 
 
 def _floor(slot: int) -> datetime:

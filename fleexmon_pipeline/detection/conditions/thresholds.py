@@ -94,7 +94,9 @@ def _gate(rule: Bare, observation: Observation, series: Series, pattern: str | N
     improbable = surprises >= limit(baseline, series, GATE_ALARMS)
     young = ~observation.has_history(rule.history / DAY)
     if young.any():  # what few days teach may be wrong in both ways: one of the two is enough while that is so
-        improbable = np.where(young, (surprises >= MIN_UNUSUAL) & _news_of_young(observation, series, pattern), improbable)
+        improbable = np.where(
+            young, (surprises >= MIN_UNUSUAL) & _news_of_young(observation, series, pattern), improbable
+        )
     return np.asarray(improbable), expected
 
 
