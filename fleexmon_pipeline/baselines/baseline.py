@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from fleexmon_pipeline.baselines.promises import Promise
+
 
 @dataclass(frozen=True)
 class PatternBaseline:
@@ -42,6 +44,7 @@ class Baseline:
     day: int  # number of its first slot: the past ends there
     patterns: dict[str, OfPattern]
     peaks: dict[str, float]  # series of a node → surprise that it has reached on two days
+    promises: dict[str, Promise]  # of patterns that come by the clock
     novelty: float  # never-seen error patterns a day
     quiet: float  # longest normal silence, as `silence.quietness` measures it
 

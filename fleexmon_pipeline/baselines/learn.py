@@ -33,6 +33,7 @@ from fleexmon_pipeline.baselines.expectation import (
     pattern_surprises,
     series_surprises,
 )
+from fleexmon_pipeline.baselines.promises import Promise, learn_promise
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
@@ -110,7 +111,7 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     days = float(known.sum() / SLOTS_A_DAY)
     by_clock, weekend = profile(past.first, lines, known)
     plain = Baseline(days, list(map(float, by_clock)), weekend, 1.0, dict.fromkeys(GROUPS, (0.0, 1.0)), _levels(past),
-                     {}, {}, {}, {}, past.first + past.slots, {}, {}, 0.0, 0.0)  # fmt: skip
+                     {}, {}, {}, {}, past.first + past.slots, {}, {}, _promises(past), 0.0, 0.0)  # fmt: skip
     expectation = Expectation(plain, past)
     rates: dict[str, tuple[float, float]] = {}
     for name in ("error", "warn"):
@@ -136,6 +137,14 @@ def _levels(past: SlotGrid) -> dict[str, float]:
     for level, count in lines.items():
         groups[group_of(level)] += count
     return {level: count / max(groups[group_of(level)], 1) for level, count in lines.items()}
+
+
+def _promises(past: SlotGrid) -> dict[str, Promise]:
+    rows: dict[str, Ints] = {}
+    for (name, _), row in zip(past.keys, past.counts, strict=True):
+        rows[name] = rows[name] + row if name in rows else row
+    learnt = ((name, learn_promise(row, past.known, past.first)) for name, row in rows.items())
+    return {name: promise for name, promise in learnt if promise}
 
 
 def _typical_variance(mean: Floats) -> Floats:

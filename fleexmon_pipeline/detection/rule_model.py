@@ -368,6 +368,19 @@ class Drop(Detector, OfLines):
         return [Series(self.where.level, "node", within // SLOT, falls=True) for within in self.drop.at_least]
 
 
+class Missed(Detector):
+    """A message that comes by the clock and has not come."""
+
+    figures = frozenset({"node", "pattern", "template", "within"})
+    absence = True
+    kind: Literal["missed"]
+    samples: NoSamples = ()
+
+    @property
+    def per_pattern(self) -> bool:
+        return True
+
+
 class New(Detector, OfLines):
     """A pattern that no node has had before."""
 

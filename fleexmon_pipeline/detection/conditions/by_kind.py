@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fleexmon_pipeline.detection.conditions.falls import drop
+from fleexmon_pipeline.detection.conditions.falls import drop, missed
 from fleexmon_pipeline.detection.conditions.new_and_silent import new, silence
 from fleexmon_pipeline.detection.conditions.rates import rate
 from fleexmon_pipeline.detection.conditions.thresholds import ratio, repeated, threshold
@@ -23,6 +23,7 @@ CONDITIONS: dict[str, Callable[[Any, Observation], Iterator[Hit]]] = {
     "threshold": threshold,
     "rate": rate,
     "drop": drop,
+    "missed": missed,
     "new": new,
     "silence": silence,
 }

@@ -1,4 +1,4 @@
-"""Fewer lines of a node than its baseline lets expect.
+"""Fewer lines of a node than its baseline lets expect, and messages that did not come.
 
 Here: at the end of which slots there are too few, and that nobody took them over. No lines at all: `new_and_silent.py`;
 what is expected: `baselines/expectation.py`; traffic that moves: `baselines/handover.py`.
@@ -12,12 +12,33 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.expectation import limit
-from fleexmon_pipeline.baselines.slot_grid import trailing
+from fleexmon_pipeline.baselines.promises import OVERDUE, overdue
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
-from fleexmon_pipeline.detection.rule_model import Drop
+from fleexmon_pipeline.detection.rule_model import Drop, Missed
+from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import DAY, SLOT
 
 EXPLAINED = 0.5  # of the lines that are missing: if peers have so many more, the traffic has moved
+
+
+def missed(rule: Missed, observation: Observation) -> Iterator[Hit]:
+    """What is due by the clock and came at no node; a release that rewords it brings a message never seen before."""
+    del rule
+    baseline, grid = observation.baseline, observation.grid
+    if baseline is None:
+        return
+    rows = grid.patterns(LEVELS)
+    elsewhere = {pattern for other in observation.others for pattern in other.patterns(LEVELS)}
+    nothing = np.zeros(grid.slots, np.int64)
+    for pattern, promise in baseline.promises.items():
+        if pattern in elsewhere:
+            continue
+        for slot in np.flatnonzero(overdue(promise, rows.get(pattern, nothing), grid.known, grid.first)):
+            since = grid.first + int(slot) - promise.slack - OVERDUE - SLOTS_AN_HOUR
+            reworded = any(first >= since and name in rows for name, first in observation.first_seen.items())
+            if not reworded:
+                yield Hit(int(slot), pattern, 0, None, min(promise.period, SLOTS_A_DAY * 14))
 
 
 def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:

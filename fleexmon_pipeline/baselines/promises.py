@@ -1,0 +1,86 @@
+"""Messages that come by the clock: a backup at 03:17, a report each Sunday, a heartbeat each minute.
+
+Here: what makes a pattern a promise, and at the end of which slots it has not been kept. Which rule reports that:
+`detection/conditions/falls.py`.
+
+A promise is learnt from one thing alone: the starts of a pattern's bursts of slots, and that the time between them is
+the same. So nobody has to list the jobs. How many lines a burst has does not matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SLOTS_AN_HOUR
+from fleexmon_pipeline.numerics import Flags, Ints
+
+# By judgement: four times in a row at one distance are no chance. A job of weekdays alone looks daily for five days.
+MIN_TIMES = 4
+MIN_TIMES_OFTEN = 12  # of what comes more often than once in 4 hours
+MIN_SKIPPED = 2  # periods in a gap
+MIN_WEEK = 7 * SLOTS_A_DAY  # seen for so long, where it comes once a day or less often
+MAX_IN_GRID = 4 * SLOTS_AN_HOUR  # a longer period is followed by the clock, a shorter one by what came last
+SLACK = 2  # slots, and a twentieth of the period: how much later than usual is late
+MAX_SLACK = SLOTS_AN_HOUR
+OVERDUE = SLOTS_AN_HOUR  # slots for which a message that did not come is reported
+
+
+@dataclass(frozen=True)
+class Promise:
+    """When a pattern is due."""
+
+    period: int  # slots from one start to the next
+    last: int  # number of the slot of the last start that was seen
+    slack: int  # slots
+
+
+def learn_promise(row: Ints, known: Flags, first: int) -> Promise | None:
+    """From a pattern's lines by slot. None where its starts are not evenly spaced, or too few."""
+    active = np.flatnonzero(row)
+    starts = active[np.diff(active, prepend=-2) > 1]
+    if len(starts) < MIN_TIMES:
+        return None
+    gaps = np.diff(starts)
+    period = int(np.median(gaps))
+    slack = min(SLACK + period // 20, MAX_SLACK)
+    rarely = period >= SLOTS_A_DAY - slack
+    enough = len(starts) >= (MIN_TIMES if period > MAX_IN_GRID else MIN_TIMES_OFTEN)
+    enough &= not rarely or active[-1] - active[0] >= MIN_WEEK - SLOTS_A_DAY
+    lives = active[-1] + 2 * period + slack >= len(row)
+    kept = (
+        abs(gap - period) <= slack or _nobody_looked(int(start), int(gap), period, slack, known)
+        for start, gap in zip(starts, gaps, strict=False)
+    )
+    return Promise(period, first + int(starts[-1]), slack) if enough and lives and all(kept) else None
+
+
+def _nobody_looked(start: int, gap: int, period: int, slack: int, known: Flags) -> bool:
+    """Whether a gap is several periods long, and the message may have come unseen between."""
+    times = round(gap / period)
+    if times < MIN_SKIPPED or abs(gap - times * period) > slack * times:
+        return False
+    between = (start + count * period for count in range(1, times))
+    return all(not known[max(due - slack, 0) : due + slack + 1].all() for due in between)
+
+
+def overdue(promise: Promise, row: Ints, known: Flags, first: int) -> Flags:
+    """At the end of which slots of a grid that begins with slot `first` the message is late, all slots being known in
+    which it could have come."""
+    slots, late = len(row), np.zeros(len(row), bool)
+    active = np.flatnonzero(row)
+    starts = first + active[np.diff(active, prepend=-2) > 1]
+    if promise.period > MAX_IN_GRID:
+        times = range((first - promise.last) // promise.period, (first + slots - promise.last) // promise.period + 1)
+        due = [promise.last + count * promise.period for count in times if count > 0]
+    else:
+        due = [int(start) + promise.period for start in starts]
+    for slot in due:
+        begin, end = slot - promise.slack - first, slot + promise.slack + 1 - first
+        if begin < 0 or end >= slots or row[begin:end].any() or not known[begin:end].all():
+            continue
+        until = min(end + OVERDUE, slots)
+        came = np.flatnonzero(row[end:until])
+        late[end : end + int(came[0]) if len(came) else until] = True
+    return late & known
