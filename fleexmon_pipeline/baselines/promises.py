@@ -13,14 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SLOTS_AN_HOUR
-from fleexmon_pipeline.numerics import Flags, Ints
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SLOTS_AN_HOUR, trailing
+from fleexmon_pipeline.numerics import Flags, Ints, is_weekend
 
 # By judgement: four times in a row at one distance are no chance. A job of weekdays alone looks daily for five days.
 MIN_TIMES = 4
 MIN_TIMES_OFTEN = 12  # of what comes more often than once in 4 hours
+MAX_BROKEN = 0.1  # of the gaps: a job that failed once is still due; one gap is always allowed
 MIN_SKIPPED = 2  # periods in a gap
 MIN_WEEK = 7 * SLOTS_A_DAY  # seen for so long, where it comes once a day or less often
+MIN_PERIOD = 6  # slots: what comes more often than each half hour is a steady pattern, or traffic
+MIN_MISSING = 10.0  # lines of a steady pattern that are missing before it is overdue: chance leaves out e^-10
+MIN_MISSING_SLOTS = 3
 MAX_IN_GRID = 4 * SLOTS_AN_HOUR  # a longer period is followed by the clock, a shorter one by what came last
 SLACK = 2  # slots, and a twentieth of the period: how much later than usual is late
 MAX_SLACK = SLOTS_AN_HOUR
@@ -45,24 +49,49 @@ def learn_promise(row: Ints, known: Flags, first: int) -> Promise | None:
     gaps = np.diff(starts)
     period = int(np.median(gaps))
     slack = min(SLACK + period // 20, MAX_SLACK)
+    if period < MIN_PERIOD:
+        return None
     rarely = period >= SLOTS_A_DAY - slack
     enough = len(starts) >= (MIN_TIMES if period > MAX_IN_GRID else MIN_TIMES_OFTEN)
     enough &= not rarely or active[-1] - active[0] >= MIN_WEEK - SLOTS_A_DAY
     lives = active[-1] + 2 * period + slack >= len(row)
-    kept = (
-        abs(gap - period) <= slack or _nobody_looked(int(start), int(gap), period, slack, known)
+    kept = [
+        abs(gap - period) <= slack or _excused(int(start), int(gap), period, slack, known)
         for start, gap in zip(starts, gaps, strict=False)
-    )
-    return Promise(period, first + int(starts[-1]), slack) if enough and lives and all(kept) else None
+    ]
+    broken = len(kept) - sum(kept)
+    enough &= broken <= max(1, MAX_BROKEN * len(kept)) and (broken == 0 or len(kept) > MIN_TIMES)
+    enough &= not _only_on_weekdays(first, starts, gaps, period, slack)
+    return Promise(period, first + int(starts[-1]), slack) if enough and lives else None
 
 
-def _nobody_looked(start: int, gap: int, period: int, slack: int, known: Flags) -> bool:
+def _excused(start: int, gap: int, period: int, slack: int, known: Flags) -> bool:
     """Whether a gap is several periods long, and the message may have come unseen between."""
+    due = _skipped(start, gap, period, slack)
+    return bool(due) and all(not known[max(slot - slack, 0) : slot + slack + 1].all() for slot in due)
+
+
+def _skipped(start: int, gap: int, period: int, slack: int) -> list[int]:
+    """When the message was due in a gap that is several periods long; [] in any other."""
     times = round(gap / period)
     if times < MIN_SKIPPED or abs(gap - times * period) > slack * times:
-        return False
-    between = (start + count * period for count in range(1, times))
-    return all(not known[max(due - slack, 0) : due + slack + 1].all() for due in between)
+        return []
+    return [start + count * period for count in range(1, times)]
+
+
+def _only_on_weekdays(first: int, starts: Ints, gaps: Ints, period: int, slack: int) -> bool:
+    """Whether each time that it did not come was on a Saturday or a Sunday: then it is not meant to."""
+    due = [
+        slot for start, gap in zip(starts, gaps, strict=False) for slot in _skipped(int(start), int(gap), period, slack)
+    ]
+    return bool(due) and bool(is_weekend((first + np.array(due, np.int64)) // SLOTS_A_DAY).all())
+
+
+def stopped(steady: float, row: Ints, known: Flags) -> Flags:
+    """At the end of which slots a pattern that comes each minute or so has stopped; for the first hour of that."""
+    width = max(MIN_MISSING_SLOTS, int(np.ceil(MIN_MISSING / steady)))
+    none = (trailing(row, width) == 0) & (trailing(known.astype(float), width) == width)
+    return np.asarray(none & (trailing(row, width + OVERDUE) > 0))
 
 
 def overdue(promise: Promise, row: Ints, known: Flags, first: int) -> Flags:

@@ -12,11 +12,12 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.expectation import limit
-from fleexmon_pipeline.baselines.promises import OVERDUE, overdue
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SLOTS_AN_HOUR, trailing
+from fleexmon_pipeline.baselines.promises import overdue, stopped
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_model import Drop, Missed
 from fleexmon_pipeline.levels import LEVELS
+from fleexmon_pipeline.numerics import Flags
 from fleexmon_pipeline.window import DAY, SLOT
 
 EXPLAINED = 0.5  # of the lines that are missing: if peers have so many more, the traffic has moved
@@ -31,14 +32,17 @@ def missed(rule: Missed, observation: Observation) -> Iterator[Hit]:
     rows = grid.patterns(LEVELS)
     elsewhere = {pattern for other in observation.others for pattern in other.patterns(LEVELS)}
     nothing = np.zeros(grid.slots, np.int64)
+    late: dict[str, tuple[Flags, int]] = {}
     for pattern, promise in baseline.promises.items():
-        if pattern in elsewhere:
-            continue
-        for slot in np.flatnonzero(overdue(promise, rows.get(pattern, nothing), grid.known, grid.first)):
-            since = grid.first + int(slot) - promise.slack - OVERDUE - SLOTS_AN_HOUR
-            reworded = any(first >= since and name in rows for name, first in observation.first_seen.items())
-            if not reworded:
-                yield Hit(int(slot), pattern, 0, None, min(promise.period, SLOTS_A_DAY * 14))
+        late[pattern] = overdue(promise, rows.get(pattern, nothing), grid.known, grid.first), promise.period
+    for pattern, of_pattern in baseline.patterns.items():
+        if "rest" in of_pattern and of_pattern["rest"].steady and pattern in rows:
+            late[pattern] = stopped(of_pattern["rest"].steady, rows[pattern], grid.known), 1
+    for pattern, (flags, period) in late.items():
+        for slot in np.flatnonzero(flags) if pattern not in elsewhere else ():
+            since = grid.first + int(slot) - 3 * SLOTS_AN_HOUR
+            if not any(first >= since and name in rows for name, first in observation.first_seen.items()):
+                yield Hit(int(slot), pattern, 0, None, period)
 
 
 def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:
