@@ -231,10 +231,12 @@ def check_nodes(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
         with ask(clients, node, Window(end - SLOT, end), attempts=1) as answer:
             lines = sum(map(len, answer))
         if answer.error:
-            return Finding(variable, "wrong", f"{node.url}: {answer.error}")
+            return Finding(variable, "wrong", f"{node.address}: {answer.error}")
         shown = f", with {', '.join(node.credentials.variables)}" if node.credentials.variables else ""
         return Finding(
-            variable, "ok", f"{node.url}: {lines:,} lines in the last slot, answered in {answer.seconds:.2f} s{shown}"
+            variable,
+            "ok",
+            f"{node.address}: {lines:,} lines in the last slot, answered in {answer.seconds:.2f} s{shown}",
         )
 
     with ThreadPoolExecutor(8) as pool:

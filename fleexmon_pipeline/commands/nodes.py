@@ -78,7 +78,7 @@ def node_states(connection: Connection, nodes: list[Node], *, demo: bool, now: d
     }  # fmt: skip
     facts = {row["node"]: row for row in connection.execute(statements("gaps")["node_facts"], where)}
     lost = Counter(hour.node for hour in given_up(connection, since=kept))
-    addresses = {node.name: _shown(node.url) for node in nodes}
+    addresses = {node.name: _shown(node.address) for node in nodes}
     return [
         _state(name, facts.get(name), addresses.get(name), lost[name], demo=demo and name in addresses, now=now)
         for name in dict.fromkeys([*addresses, *facts])

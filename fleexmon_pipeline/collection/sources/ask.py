@@ -16,7 +16,7 @@ import httpx
 from fleexmon_pipeline.collection.answers import EmptyBodyError, NotAnAnswerError, Splitter
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer, FetchError
 from fleexmon_pipeline.collection.record_runs import Raw, Run
-from fleexmon_pipeline.collection.sources import journal, loki
+from fleexmon_pipeline.collection.sources import docker, journal, loki
 from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.settings import Kind, Node
 from fleexmon_pipeline.window import Window
@@ -86,4 +86,9 @@ def _in_runs(records: Callable[[Answer, httpx.Client, Node, Window], Generator[R
     return runs
 
 
-_SOURCES: dict[Kind, Source] = {"api": _api, "journal": _in_runs(journal.entries), "loki": _in_runs(loki.lines)}
+_SOURCES: dict[Kind, Source] = {
+    "api": _api,
+    "journal": _in_runs(journal.entries),
+    "loki": _in_runs(loki.lines),
+    "docker": _in_runs(docker.lines),
+}
