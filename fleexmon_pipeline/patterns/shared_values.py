@@ -26,7 +26,7 @@ def with_shared_values(template: str, messages: Sequence[str]) -> str:
     messages as it does templates. Time is linear in their length.
     """
     kinds = SHOWN_PLACEHOLDER.findall(template)
-    if not messages or _NAMING.isdisjoint(kinds):
+    if not messages or not hides_names(template):
         return template
     texts = SHOWN_PLACEHOLDER.split(template)
     literals = [_literal(text) for text in texts]
@@ -37,8 +37,14 @@ def with_shared_values(template: str, messages: Sequence[str]) -> str:
     filled = [texts[0]]
     for kind, value, text in zip(kinds, shared, texts[1:], strict=True):
         show = kind in _NAMING and value is not None and 0 < len(value) <= MAX_VALUE_CHARS
+        show = show and (kind != "<id>" or len(messages) > 1)  # one line's id may be the request's own
         filled += [value if show and value else kind, text]
     return "".join(filled)
+
+
+def hides_names(template: str) -> bool:
+    """Whether a value in its lines could say which thing they are about."""
+    return not _NAMING.isdisjoint(SHOWN_PLACEHOLDER.findall(template))
 
 
 def _literal(text: str) -> re.Pattern[str] | None:
