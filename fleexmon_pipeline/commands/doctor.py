@@ -31,7 +31,6 @@ from fleexmon_pipeline.database.server import DatabaseUnreachableError, configur
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.embedded.server import EmbeddedServerError
-from fleexmon_pipeline.resources.nodes import watched
 from fleexmon_pipeline.retries import call_within
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.window import SLOT, Window, floor
@@ -186,7 +185,7 @@ def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
 def _coverage(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:
     """What was collected in the last day, node by node. A node that is no longer watched is off, not wrong."""
     try:
-        watched_now = {node.name for node in watched(environment)[0]}
+        watched_now = {node.name for node in settings.watched(environment)[0]}
     except SettingError:  # reported where the nodes are checked
         watched_now = set()
     rows = connection.execute(statements("commands")["coverage"], {"since": now - timedelta(days=1)}).fetchall()
@@ -217,7 +216,7 @@ def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Findi
 
 
 def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
-    nodes, demo = watched(environment)
+    nodes, demo = settings.watched(environment)
     for finding in check_nodes(nodes, now=now):
         yield replace(finding, told=f"{finding.told} (demo)") if demo and finding.state == "ok" else finding
 

@@ -20,7 +20,6 @@ from fleexmon_pipeline.commands.options import Json
 from fleexmon_pipeline.commands.terminal import print_json
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.resources.nodes import watched as watched_nodes
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, ceil, floor
 from fleexmon_pipeline.wording import counted
@@ -89,7 +88,7 @@ def _watched(environment: Mapping[str, str]) -> tuple[list[Node], bool]:
     if configured := settings.nodes(environment):
         return configured, False
     try:
-        return watched_nodes(environment)
+        return settings.watched(environment)
     except SettingError:  # none is set, and no demo node runs
         return [], False
 

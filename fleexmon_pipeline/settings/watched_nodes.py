@@ -1,13 +1,15 @@
-"""Which nodes are watched: BLUE_HOST, GREEN_HOST, LOG_SOURCES, and the limits on their answers.
+"""Which nodes are watched: BLUE_HOST, GREEN_HOST, LOG_SOURCES, else the demo's; and the limits on their answers.
 
 Here: from what people write to a URL to poll. Tokens and certificates: `credentials.py`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
@@ -23,7 +25,7 @@ from fleexmon_pipeline.settings.values import (
     shown,
     whole_number,
 )
-from fleexmon_pipeline.settings.variables import ui_port
+from fleexmon_pipeline.settings.variables import home, ui_port
 
 NODE_EXAMPLES = ("10.0.0.5", "10.0.0.5:8080", "https://blue.example.com")
 LOKI_EXAMPLE = 'loki+https://loki.example.com?query={app="shop"}'
@@ -212,6 +214,31 @@ def nodes(environment: Environment = os.environ) -> list[Node]:
             )
         ready.append(replace(node, credentials=own, limits=shared_limits))
     return ready
+
+
+def demo_note(environment: Environment = os.environ) -> Path:
+    """Where `up` notes the addresses of its demo nodes, for commands beside it."""
+    return home(environment) / "demo-nodes.json"
+
+
+def watched(environment: Environment = os.environ) -> tuple[list[Node], bool]:
+    """The nodes, and whether they are the demo's. Raises SettingError when there is none, or one is malformed."""
+    configured = nodes(environment)
+    if configured:
+        return configured, False
+    try:
+        addresses = json.loads(demo_note(environment).read_text("utf-8"))
+    except (OSError, ValueError):
+        raise SettingError(
+            "BLUE_HOST",
+            "is not set, nor GREEN_HOST or LOG_SOURCES, and no demo nodes run here (`fleexmon up` starts them).",
+            *NODE_EXAMPLES,
+        ) from None
+    shared_limits = limits(environment)
+    return [
+        Node(name, f"http://{address}/api/logs", address.rpartition(":")[0], limits=shared_limits)
+        for name, address in addresses.items()
+    ], True
 
 
 def _place(node: Node) -> tuple[str, int, str]:
