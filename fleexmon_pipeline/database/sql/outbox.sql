@@ -17,6 +17,12 @@ SELECT count(*) FILTER (WHERE desired = shown) AS unchanged,
        count(*) FILTER (WHERE desired IS DISTINCT FROM shown) AS waiting
 FROM "Outbox";
 
+-- failed --
+-- What waits after a failed attempt, and why.
+SELECT key, "lastError" AS error FROM "Outbox"
+WHERE desired IS DISTINCT FROM shown AND "lastError" IS NOT NULL
+ORDER BY "createdAt", key;
+
 -- try_lock --
 -- Of two concurrent deliveries, one posts and the other skips the key. The lock is the session's, not a transaction's: a
 -- request to GitHub takes seconds.
