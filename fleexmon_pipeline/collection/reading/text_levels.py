@@ -36,17 +36,26 @@ _CRASHES: list[tuple[re.Pattern[str], Level]] = [
         re.compile(r"Traceback \(most recent call last\):|Exception in thread |Unhandled [Ee]xception|Uncaught \w"),
         "error",
     ),
-    (re.compile(r"\*\* \(\w[\w.]*\) |(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)"), "error"),
+    (re.compile(r"\*\* \(\w[\w.]*\) "), "error"),
 ]
+_CRASH_LETTERS = frozenset("pftSTEU*")  # that these begin with
+_EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
+# Forms with a level of their own, by the characters that they may begin with.
+_DIGITS = frozenset("0123456789")
+_FORMS = ((_KLOG, "IWEF"), (_LOGCAT, "VDIWEF-0123456789"), (_RUBY, "DIWEFA"), (_NPM, "nypl"))
+_FORMS_OF = {
+    first: tuple(form for form, letters in _FORMS if first in letters) for _, all_of in _FORMS for first in all_of
+}
 
 # What stands before a level.
 _TIME = re.compile(
-    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+    r"(?=\D{0,20}\d)"  # fails at once in prose
+    r"(?:(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
     r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}[-/ ](?:[A-Z][a-z]{2})[-/ ]\d{4}|\d\d\.\d\d\.\d{4}"
     r"|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d-\d\d)"
     r"[T :_,]{1,2}\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
     r"(?:Z| ?[+-]\d\d:?\d\d| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
-    r"|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+",
+    r"|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+)",
     re.IGNORECASE,
 )
 # What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
@@ -94,22 +103,39 @@ def time_in_text(text: str) -> datetime | None:
 
 
 def _of_special_form(head: str) -> Level | None:
-    for form in (_KLOG, _LOGCAT, _RUBY, _NPM):
+    """Only forms that may begin with the first character are tried: most lines begin with none of them."""
+    first = head[0]
+    for form in _FORMS_OF.get(first, ()):
         if match := form.match(head):
             return known_level(match[1])
-    if match := _REDIS.match(head):
-        return _REDIS_LEVELS[match[1]]
-    if match := _PHP.match(head):
+    if first in _DIGITS:
+        return _REDIS_LEVELS[match[1]] if (match := _REDIS.match(head)) else None
+    if first == "P" and (match := _PHP.match(head)):
         return _PHP_LEVELS.get(match[1], "error")
-    if match := _JUL.match(head):
+    if first == "<":
+        return _of_priority(head)
+    if "\n" in head and (match := _JUL.match(head)):
         return known_level(match["word"])
-    if (match := _SYSLOG_PRIORITY.match(head)) and int(match[1]) < 192:
-        return level_in_text(head[match.end() :]) or known_level(int(match[1]) % 8)
-    return next((level for form, level in _CRASHES if form.match(head)), None)
+    return _of_crash(head)
+
+
+def _of_priority(head: str) -> Level | None:
+    match = _SYSLOG_PRIORITY.match(head)
+    if match is None or int(match[1]) >= 192:
+        return None
+    return level_in_text(head[match.end() :]) or known_level(int(match[1]) % 8)
+
+
+def _of_crash(head: str) -> Level | None:
+    if head[0] in _CRASH_LETTERS and (level := next((level for form, level in _CRASHES if form.match(head)), None)):
+        return level
+    return "error" if ("Error" in head or "Exception" in head) and _EXCEPTION.match(head) else None
 
 
 def _of_pairs(head: str) -> Level | None:
     """logfmt, also behind a time: the pairs must begin there and follow each other without a word between them."""
+    if "=" not in head:
+        return None
     position = match.end() if (match := _TIME.match(head)) else 0
     while separator := _SEPARATOR.match(head, position):
         position = separator.end()
