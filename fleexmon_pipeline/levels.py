@@ -11,6 +11,7 @@ from typing import Literal
 
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")  # ascending
+ERROR_LEVELS: tuple[Level, ...] = ("error", "fatal")
 
 MAX_WORD_CHARACTERS = 200  # of a level's original word: one of 20 kB has been seen
 

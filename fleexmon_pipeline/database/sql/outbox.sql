@@ -72,7 +72,7 @@ FROM "LogIssue" CROSS JOIN LATERAL (
     )
   ) AS muted
 ) AS people
-WHERE ("updatedAt" >= %(recent)s AND severity IN ('high', 'critical') AND NOT muted)
+WHERE ("updatedAt" >= %(recent)s AND severity = ANY (%(urgent)s::text[]) AND NOT muted)
    OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(open_alerts)s)
 ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;
 
