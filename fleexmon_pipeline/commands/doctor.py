@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,8 @@ import typer
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection.fetch import TIMEOUT, plain
+from fleexmon_pipeline.collection.record_runs import Run
+from fleexmon_pipeline.collection.records import OUR_DEFAULT, RejectedError, explain
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.commands.options import Json
@@ -38,6 +42,8 @@ from fleexmon_pipeline.window import SLOT, Window, floor
 State = Literal["ok", "off", "wrong"]
 MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
 MAX_HEARTBEAT_AGE = timedelta(minutes=2)
+MAX_RECORDS_READ = 1_000  # of a node's answer, for what is uncertain about it
+MIN_RECORDS_WITHOUT_LEVEL = 20
 CHECK_SECONDS = 20.0  # for the agent and for GitHub; a node has FLEEXMON_MAX_ANSWER_SECONDS
 
 app = typer.Typer(add_completion=False)
@@ -221,6 +227,44 @@ def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
         yield replace(finding, told=f"{finding.told} (demo)") if demo and finding.state == "ok" else finding
 
 
+@dataclass
+class _Seen:
+    """What a node's answer holds, and what it leaves uncertain."""
+
+    window: Window
+    records: int = 0
+    read: int = 0
+    outside: int = 0
+    without_level: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def add(self, run: Run) -> None:
+        self.records += len(run)
+        for raw in islice(run, max(MAX_RECORDS_READ - self.read, 0)):
+            self.read += 1
+            try:
+                line, origins = explain(bytes(raw))
+            except RejectedError as error:
+                self.rejected[str(error)] += 1
+                continue
+            self.outside += line.time not in self.window
+            self.without_level += origins.level == OUR_DEFAULT
+
+    def doubts(self) -> str:
+        """What an operator should look at before trusting the node; empty if nothing."""
+        if not self.records:
+            return ". Whether it was quiet or has nothing to say at all cannot be told from this"
+        doubts = []
+        if count := self.rejected.total():
+            reason = self.rejected.most_common(1)[0][0][:100]
+            doubts.append(f"{count:,} of {self.read:,} would be rejected ({reason}); `fleexmon read` shows which")
+        if self.outside:
+            doubts.append(f"{self.outside:,} of {self.read:,} are outside the requested time and would be ignored")
+        if self.without_level == self.read >= MIN_RECORDS_WITHOUT_LEVEL:
+            doubts.append("none says its level, so all count as info")
+        return "".join(f". {doubt[0].upper()}{doubt[1:]}" for doubt in doubts)
+
+
 def check_nodes(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
     """Each is asked for its last slot, once and all at the same time: one that hangs takes 10 s."""
     clients, end = Clients(), floor(now, SLOT)
@@ -228,14 +272,17 @@ def check_nodes(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
     def check(node: Node) -> Finding:
         variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
         with ask(clients, node, Window(end - SLOT, end), attempts=1) as answer:
-            lines = sum(map(len, answer))
+            seen = _Seen(Window(end - SLOT, end))
+            for run in answer:
+                seen.add(run)
         if answer.error:
             return Finding(variable, "wrong", f"{node.address}: {answer.error}")
         shown = f", with {', '.join(node.credentials.variables)}" if node.credentials.variables else ""
         return Finding(
             variable,
             "ok",
-            f"{node.address}: {lines:,} lines in the last slot, answered in {answer.seconds:.2f} s{shown}",
+            f"{node.address}: {seen.records:,} lines in the last slot, answered in {answer.seconds:.2f} s{shown}"
+            f"{seen.doubts()}",
         )
 
     with ThreadPoolExecutor(8) as pool:

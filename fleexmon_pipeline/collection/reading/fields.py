@@ -69,7 +69,10 @@ _DEEP_FIELDS = (
     "exception.type",
     "error.type",
     "exception.class",
+    "protoPayload.status.message",  # Google Cloud's audit log
 )
+# What was done, for records that say nothing else: audit logs of Google Cloud, AWS, Azure.
+_ACTIONS = ("protoPayload.methodName", "methodName", "eventName", "operationName", "event_name", "action", "operation")
 _DEEP_LEVELS = ("log.severity", "syslog.severity.name", "log.syslog.severity.name", "syslog.severity")
 _DEEP_TIMES = ("event.created", "log.timestamp", "log.time", "event.time", "record.time")
 _OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
@@ -83,6 +86,7 @@ _PATHS = (
     "request_uri",
     "requestUri",
     "requestUrl",
+    "requestURI",
     "RequestPath",
     "http.target",
     "url.path",
@@ -352,12 +356,19 @@ def weaker_message_of(fields: Fields) -> Found | None:
     for name in STACK_FIELDS:
         if text := _first_line(fields.get(name)):
             return Found(name, text, taken=False)
+    return _of_arguments(fields) or _of_request(fields) or _of_action(fields)
+
+
+def _of_arguments(fields: Fields) -> Found | None:
+    """log4js: the arguments of the call."""
     data = fields.get("data")
-    if (
-        isinstance(data, list) and data and (isinstance(data[0], str) or "categoryName" in fields)
-    ):  # log4js: the arguments of the call
+    if isinstance(data, list) and data and (isinstance(data[0], str) or "categoryName" in fields):
         return Found("data", " ".join(text_of(item) for item in data), taken=False)
-    return _of_request(fields)
+    return None
+
+
+def _of_action(fields: Fields) -> Found | None:
+    return next((Found(name, text, taken=False) for name in _ACTIONS if _is_text(text := lookup(fields, name))), None)
 
 
 def _in_any_case(fields: Fields) -> Found | None:

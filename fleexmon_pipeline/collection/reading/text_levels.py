@@ -55,12 +55,22 @@ _TIME = re.compile(
     r"|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d-\d\d)"
     r"[T :_,]{1,2}\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
     r"(?:Z| ?[+-]\d\d:?\d\d| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
-    r"|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+)",
+    r"|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?"
+    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+)",
     re.IGNORECASE,
+)
+# What writes the line, where several write into one: a program of syslog, a service of Docker Compose. Of a program
+# only if a time or a bracket follows, or behind its process id a level with a colon: `app: error while loading` is
+# prose.
+_SERVICE = r"[\w.-]{1,60} *\| +"
+_PROGRAM = re.compile(
+    rf"{_SERVICE}|[\w./-]{{1,60}}(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
+    r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d))"
 )
 # What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
 _BEFORE_A_TIME = re.compile(
     r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
+    r"|[\w./-]{1,60}(?:\[\d+\])?: |" + _SERVICE
 )
 _SEPARATOR = re.compile(r"[\s|,;–]+|-{1,3}(?= )|: ")
 _BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60})>:?|\{([^{}]{0,60})\}")
@@ -83,6 +93,15 @@ def level_in_text(text: str) -> Level | None:
     if "\x1b" in head:
         head = _COLOUR.sub("", head)
     head = head.lstrip("\ufeff \t")
+    if not head:
+        return None
+    if level := _level_of(head):
+        return level
+    match = _PROGRAM.match(head)
+    return _level_of(head[match.end() :].lstrip()) if match else None
+
+
+def _level_of(head: str) -> Level | None:
     if not head:
         return None
     return _of_special_form(head) or _of_pairs(head) or _of_head(head.split("\n", 1)[0])

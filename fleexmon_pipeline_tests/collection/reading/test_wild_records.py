@@ -250,6 +250,22 @@ RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "info",
         "GET /a 502",
     ),
+    "audit of Google Cloud": (
+        {"timestamp": T, "severity": "ERROR", "protoPayload": {"methodName": "a.get", "status": {"message": "denied"}}},
+        "error",
+        "denied",
+    ),
+    "audit without a status": (
+        {"timestamp": T, "protoPayload": {"methodName": "a.get", "status": {}}},
+        "info",
+        "a.get",
+    ),
+    "CloudTrail": ({"eventTime": T, "eventSource": "s3.amazonaws.com", "eventName": "GetObject"}, "info", "GetObject"),
+    "audit of Kubernetes": (
+        {"requestReceivedTimestamp": T, "timestamp": T, "verb": "get", "requestURI": "/api/v1/pods"},
+        "info",
+        "get /api/v1/pods",
+    ),
     "only an exception": ({"time": T, "level": "error", "exception": "Boom: x\n at y"}, "error", "Boom: x\n at y"),
 }
 

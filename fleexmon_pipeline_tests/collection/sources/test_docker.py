@@ -308,6 +308,24 @@ def test_an_engine_that_hangs_is_cut_in_time(tmp_path: Path) -> None:
         assert lines_of_node(hurried) == ([], "not done after 0 s")
 
 
+@pytest.mark.parametrize(
+    ("late", "waits"),
+    [(timedelta(), 10), (timedelta(seconds=4), 6), (timedelta(seconds=10), 0), (HOUR, 0), (-SLOT, 0)],
+)
+def test_a_window_that_ended_just_now_waits_for_the_end_of_its_traces(
+    late: timedelta, waits: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trace that is still being written would be stored cut, and whole at the next poll."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    now = datetime.now(UTC)
+    until = now - late
+    with container(created=AN_HOUR_BEFORE) as server:
+        lines_of(f"docker+http://{server.host_port}?container=shop", Window(until - SLOT, until))
+
+    assert slept[0] == pytest.approx(waits, abs=1)
+
+
 # -- real engines ---------------------------------------------------------------------------------------------------
 
 SCRIPT = """
