@@ -19,9 +19,10 @@ _WORDS: dict[Level, str] = {
     "debug": "trace trc verbose vrb silly finest finer fine config debug dbg dbug debg debugging d t v",
     "info": "info inf information informational notice note log http default success audit system hint detail "
             "statement hinweis i n",
-    "warn": "warn warning wrn deprecation deprecated warnung avertissement advertencia w",
-    "error": "error err severe failure fail failed fehler erreur schwerwiegend grave e",
-    "fatal": "fatal ftl critical crit alert emerg emrg emergency panic pnc dpanic assert f c",
+    "warn": "warn warning wrn deprecation deprecated warnung avertissement advertencia avviso aviso 警告 w",
+    "error": "error err severe failure fail failed fehler erreur schwerwiegend grave errore erro エラー 错误 錯誤 e",
+    "fatal": "fatal ftl critical crit alert emerg emrg emergency panic pnc dpanic assert kritisch critique critico "
+             "crítico critica crítica f c",
 }  # fmt: skip
 LEVEL_OF_WORD: dict[str, Level] = {word: level for level, words in _WORDS.items() for word in words.split()}
 # Loggers cut words, mostly to four letters: ERRO, TRAC, CRIT, VERB.
@@ -40,6 +41,8 @@ _NUMBERS: dict[int, Level] = {
 }  # fmt: skip
 _OTEL_LEVELS: tuple[Level, ...] = ("debug", "debug", "info", "warn", "error", "fatal")  # 1-4, 5-8, … 21-24
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|^[\s\[(<|]+|[\s\])>:!|]+$")  # winston's colours, brackets
+_NAME = re.compile(r"^(?:log[_ ]?level|log|level|lvl|severity)[_:= ]+(?=[a-z])")  # LOG_ERR, level=error
+_NUMBERED = re.compile(r"(?<=[a-z]) ?\([0-9]{1,5}\)?$")  # Error (3); the bracket at the end may be gone
 _STEP = re.compile(r"(?<=[a-z])[+-]?[0-9]+$")  # INFO2 of OpenTelemetry, ERROR+2 of Go's slog
 
 # Scales that only the other fields of a record reveal: all of a group must be there.
@@ -90,7 +93,7 @@ def _decorated(word: str) -> Level | None:
     """The level of a word that may be cut, coloured, bracketed, numbered or within a class."""
     if level := LEVEL_OF_WORD.get(word):
         return level
-    word = _DECORATION.sub("", _DECORATION.sub("", word))
+    word = _NUMBERED.sub("", _NAME.sub("", _DECORATION.sub("", _DECORATION.sub("", word))))
     if word.isascii() and word.isdigit():
         return _numbered(int(word[:6]))
     word = word.rpartition(".")[2] if word.count(".") == 1 else word  # LogLevel.Error

@@ -29,6 +29,9 @@ _PART = re.compile(
     r"|\s*(?:Caused by|Suppressed|Wrapped by): |Stack trace:$|\[stacktrace\]$|\s*stack backtrace:$|goroutine \d+ \["
     r"|created by \S+|\s*--->? |\s*--- End of |\s+thrown in \S+ on line \d+|PHP Stack trace:$|PHP +\d+\. |\s+\^+\s*$"
     r"|\[signal SIG|Next [\w\\]+: |\s+\[cause\]: |note: run with |Node\.js v\d+"
+    r"|stack traceback:$|coroutine \d+:$|(?:Raised at|Re-raised at|Called from) .+, line \d+|CallStack \(from "
+    r"|\s+\w[\w']*, called at \S+:\d+|0x[0-9a-f]{8,16}$|Current stack trace:$|\d+\s+\S+\s+0x[0-9a-f]{6,16}\b"
+    r"|Calls: .+|Execution halted$|At line:\d+ char:\d+|\+ (?:CategoryInfo|FullyQualifiedErrorId) +: "
     r"|(?:Last message|State|Function|Args|Initial Call|Ancestors): |\"}\s*$"
 )
 _EXCEPTION = re.compile(

@@ -29,6 +29,8 @@ TIME_FIELDS = (
     "TimeGenerated", "TimeCreated", "StartUTC", "StartLocal", "generated_at", "received_at", "receivedAt",
     "receiveTimestamp", "ingestionTime", "created", "startTime", "@time",
     "logTimestamp", "UtcTime", "utc_time", "date_time",
+    "start_time", "started_at", "startedAt", "request_time", "created_at", "createdAt",  # Envoy, Kong; of requests
+    "requestReceivedTimestamp", "stageTimestamp",  # Kubernetes' audit log
 )  # fmt: skip
 LEVEL_FIELDS = (
     "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
@@ -36,6 +38,8 @@ LEVEL_FIELDS = (
     "levelStr", "level_str", "levelno", "level_value", "error_severity", "severity_label", "severityLabel",
     "severityLevel",
     "syslog_severity", "syslogseverity-text", "LevelDisplayName", "sev", "L", "log.severity", "priority", "prio",
+    "severity_name", "severityName", "level_text", "levelText", "levelName", "log_severity", "logSeverity",
+    "priorityName", "priority_name",
 )  # fmt: skip
 # These say how bad a record is only where they hold a level's word: Datadog, MySQL, Kibana.
 _WORD_FIELDS = ("status", "label", "type", "kind", "tags")
@@ -57,12 +61,14 @@ TEXT_FIELDS = (
     "@mt", "MessageTemplate", "full_message", "log_message", "logMessage", "error_message", "errorMessage", "err_msg",
     "M",
     "line", "_raw", "description", "detail", "details", "reason", "title", "content", "summary",
-    "data",
+    "data", "event_message", "eventMessage", "_entry", "logmsg", "log_line", "logLine",
 )  # fmt: skip
 _SURE_TEXTS = TEXT_FIELDS[: TEXT_FIELDS.index("MessageTemplate") + 1]
 # Dotted, or one within the other: ECS, OpenTelemetry, GitLab.
 _DEEP_FIELDS = (
     "event.original",
+    "logentry.formatted",  # Sentry
+    "logentry.message",
     "exception.message",
     "error.message",
     "err.message",
@@ -78,7 +84,8 @@ _DEEP_TIMES = ("event.created", "log.timestamp", "log.time", "event.time", "reco
 _OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
 ERROR_FIELDS = ("err", "error", "exception")
 STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x")
-_METHODS = ("method", "request_method", "requestMethod", "RequestMethod", "http.method", "http.request.method", "verb")
+_METHODS = ("method", "request_method", "requestMethod", "RequestMethod", "http.method", "http.request.method", "verb",
+            "request.method")  # fmt: skip
 _PATHS = (
     "path",
     "uri",
@@ -89,10 +96,16 @@ _PATHS = (
     "requestURI",
     "RequestPath",
     "http.target",
+    "request.uri",
+    "request.url",
+    "request.path",
     "url.path",
     "url.original",
 )
-_STATUSES = ("status", "status_code", "statusCode", "DownstreamStatus", "http.status_code", "http.response.status_code")
+_STATUSES = (
+    "status", "status_code", "statusCode", "DownstreamStatus", "http.status_code", "http.response.status_code",
+    "response_code", "response.status",
+)  # fmt: skip
 
 Fields = dict[str, Any]
 _FUTURE = FUTURE.total_seconds()

@@ -55,7 +55,7 @@ _TIME = re.compile(
     r"|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d-\d\d)"
     r"[T :_,]{1,2}\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
     r"(?:Z| ?[+-]\d\d:?\d\d| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
-    r"|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?"
+    r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?"
     r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+)",
     re.IGNORECASE,
 )
@@ -194,6 +194,8 @@ def _of_head(head: str) -> Level | None:
             return None
         if not re.search(r"[\d@./$:\[_#]", match[0]):  # a word of prose, unless it is a host or a user
             plain += 1
+        if match[0].endswith("]:"):  # a program and its process id: what follows is its message
+            plain = 0
         position = match.end()
     return None
 

@@ -14,6 +14,24 @@ AT = datetime(2025, 3, 14, 15, 9, 26, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 TRACES = {
+    "Lua": """\
+lua entry thread aborted: runtime error: /app/ledger.lua:12: attempt to index a nil value
+stack traceback:
+coroutine 0:
+\t/app/ledger.lua: in function 'book'""",
+    "OCaml": """\
+Fatal error: exception Failure("overdrawn")
+Raised at Stdlib.failwith in file "stdlib.ml", line 29, characters 17-33
+Called from Dune__exe__Main in file "bin/main.ml", line 3, characters 9-20""",
+    "Haskell": """\
+ledger: Prelude.head: empty list
+CallStack (from HasCallStack):
+  error, called at libraries/base/GHC/List.hs:1646:3 in base:GHC.List
+  errorEmptyList, called at libraries/base/GHC/List.hs:85:11 in base:GHC.List""",
+    "R": """\
+Error in book(x) : object 'y' not found
+Calls: main -> book
+Execution halted""",
     "Java": """2025-03-14 15:09:26,535 ERROR [main] org.bank.Ledger - posting failed
 java.lang.IllegalStateException: account locked
 \tat org.bank.Ledger.post(Ledger.java:41)

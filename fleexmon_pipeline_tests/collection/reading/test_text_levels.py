@@ -139,6 +139,8 @@ LINES: list[tuple[str, str | None]] = [
     ("250314 15:09:26 [ERROR] mysqld got signal 11", "error"),
     ("ledger-1  | 2025-03-14 15:09:26 ERROR overdrawn", "error"),
     ("ledger-1 | level=warn msg=slow", "warn"),
+    ("Mar 14 15:09:26 mx postfix/smtpd[2211]: warning: hostname does not resolve", "warn"),
+    ("3:09PM ERR lease lost error=refused", "error"),
     ("mysqld: ready for connections", None),
     ("app: error while loading", None),
     ("result: ERROR 0 found", None),

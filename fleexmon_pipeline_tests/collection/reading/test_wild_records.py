@@ -266,6 +266,28 @@ RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "info",
         "get /api/v1/pods",
     ),
+    "Kong": (
+        {"started_at": 1741964966535, "request": {"method": "GET", "uri": "/a"}, "response": {"status": 502}},
+        "info",
+        "GET /a 502",
+    ),
+    "Envoy": (
+        {"start_time": T, "duration": 12, "method": "GET", "path": "/a", "response_code": 503},
+        "info",
+        "GET /a 503",
+    ),
+    "promtail's pack": ({"_entry": "level=error msg=x", "timestamp": T, "app": "a"}, "error", "level=error msg=x"),
+    "macOS": ({"timestamp": T, "messageType": "Error", "eventMessage": "x"}, "info", "x"),
+    "Sentry": (
+        {"timestamp": T, "level": "error", "logentry": {"formatted": "boom 3", "message": "boom %s"}},
+        "error",
+        "boom 3",
+    ),
+    "a name of a level": ({"time": T, "severity_name": "err", "message": "x"}, "error", "x"),
+    "a constant": ({"time": T, "level": "LOG_ERR", "message": "x"}, "error", "x"),
+    "a numbered word": ({"time": T, "level": "Warning (4)", "message": "x"}, "warn", "x"),
+    "Italian": ({"time": T, "level": "Critico", "message": "x"}, "fatal", "x"),
+    "Japanese": ({"time": T, "level": "警告", "message": "x"}, "warn", "x"),
     "only an exception": ({"time": T, "level": "error", "exception": "Boom: x\n at y"}, "error", "Boom: x\n at y"),
 }
 
