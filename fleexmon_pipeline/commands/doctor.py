@@ -253,7 +253,7 @@ class _Seen:
     def doubts(self) -> str:
         """What an operator should look at before trusting the node; empty if nothing."""
         if not self.records:
-            return ". Whether it was quiet or has nothing to say at all cannot be told from this"
+            return ". It was quiet, or it has no lines at all: this does not tell which"
         doubts = []
         if count := self.rejected.total():
             reason = self.rejected.most_common(1)[0][0][:100]

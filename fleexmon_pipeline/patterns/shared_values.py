@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from fleexmon_pipeline.patterns.masks import without_frames
 from fleexmon_pipeline.patterns.placeholders import SHOWN_PLACEHOLDER
 
 MAX_VALUE_CHARS = 60  # of a value in a title
@@ -30,7 +31,7 @@ def with_shared_values(template: str, messages: Sequence[str]) -> str:
         return template
     texts = SHOWN_PLACEHOLDER.split(template)
     literals = [_literal(text) for text in texts]
-    values = [_values(literals, message[:MAX_MESSAGE_CHARS]) for message in messages]
+    values = [_values(literals, without_frames(message[:MAX_MESSAGE_CHARS])) for message in messages]
     shared = [held[0] if len(set(held)) == 1 else None for held in zip(*values, strict=False)]
     if len(shared) != len(kinds):
         return template

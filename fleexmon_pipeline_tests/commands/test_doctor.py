@@ -71,7 +71,7 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
          ". 1 of 1 are outside the requested time and would be ignored"),
         ([{"time": T, "msg": "x"}] * 20, ". None says its level, so all count as info"),
         ([{"time": T, "msg": "x"}] * 19, ""),
-        ([], ". Whether it was quiet or has nothing to say at all cannot be told from this"),
+        ([], ". It was quiet, or it has no lines at all: this does not tell which"),
     ],
 )  # fmt: skip
 def test_what_an_answer_leaves_uncertain_is_told(records: list[dict[str, str]], doubt: str) -> None:

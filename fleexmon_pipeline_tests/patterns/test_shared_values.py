@@ -26,6 +26,11 @@ from fleexmon_pipeline.patterns.shared_values import with_shared_values
         ("lost <*> again", [f"lost {'x' * 61} again"], None),
         ("lost <*> again", [], None),
         ("no value", ["no value"], None),
+        (
+            "Error: refused by <ip> Caused by: <*> is down",
+            ["Error: refused by 10.0.0.5:80\n    at Net.open (net.js:15:2)\nCaused by: db is down\n\tat a.B(B.java:1)"],
+            "Error: refused by 10.0.0.5:80 Caused by: db is down",
+        ),
     ],
 )
 def test_values_that_all_lines_share(template: str, messages: list[str], text: str | None) -> None:

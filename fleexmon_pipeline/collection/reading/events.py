@@ -53,6 +53,7 @@ _RUST_PART = re.compile(r"stack backtrace:|\s+\S|note: |\s*$")
 _NODE_SOURCE = re.compile(r"(?:file://)?/\S+\.(?:[cm]?js|[cm]?ts):\d+$")
 _CONSOLE = re.compile(r"(?:trce|dbug|info|warn|fail|crit): ")
 _TRACE_PART = re.compile(r"\s|[}\]]+,?\s*$|$")
+_TAG = re.compile(r"\[[\w-]{8,64}\] ")
 _OWN_LEVELS = ("warn", "error", "fatal")
 
 
@@ -86,10 +87,14 @@ class _Event:
         text = line.text
         if not self.is_open or text is None or text[:1] == "{" or not self.last <= line.moment <= self.last + MAX_PAUSE:
             return False
-        mode = _continued(self._mode, self._texts, text[:MAX_LOOKED_AT])
-        if mode is None:
+        tag = _TAG.match(text)
+        if tag and tag[0] in self._texts[0][1:]:  # Rails: the request, behind the head of the first line
+            text = text[tag.end() :]
+        elif mode := _continued(self._mode, self._texts, text[:MAX_LOOKED_AT]):
+            self._mode = mode
+        else:
             return False
-        self._mode, self.last = mode, line.moment
+        self.last = line.moment
         self._characters += len(text)
         if self._characters <= MAX_EVENT_CHARACTERS:
             self._texts.append(text)

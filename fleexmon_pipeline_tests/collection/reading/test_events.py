@@ -213,3 +213,17 @@ def test_what_came_before_a_fault_is_given_first() -> None:
     assert next(events).text == TRACES["Java"]
     with pytest.raises(FleexmonError, match="broke off"):
         next(events)
+
+
+def test_lines_with_the_tag_of_a_request_belong_to_the_line_that_has_a_head_before_it() -> None:
+    head, tag = "F, [2025-03-14T15:09:26.535897 #88] FATAL -- : ", "[5f3c9a1e-7b2d-4e8f-9a6b-0c1d2e3f4a5b] "
+    texts = [
+        f"{head}{tag}  ", f"{tag}Ledger::Overdrawn (by 3):", f"{tag}  ", f"{tag}app/models/ledger.rb:41:in `post'",
+        f"{tag}Started GET /a", "[another-request] x",
+    ]  # fmt: skip
+    events = [event.text for event in joined(TextLine(AT, text, "a") for text in texts)]
+
+    assert events == [
+        f"{head}{tag}  \nLedger::Overdrawn (by 3):\n  \napp/models/ledger.rb:41:in `post'\nStarted GET /a",
+        "[another-request] x",
+    ]
