@@ -73,9 +73,10 @@ def _materialize(options: Sequence[str], log: Path, hour_done: Callable[[str], N
         try:
             for line in process.stdout or ():
                 file.write(line)
-                if " - INFO - " in line and (match := _DONE.search(line)) and match.group(1, 2) not in done:
-                    done.add(match.group(1, 2))
-                    hour_done(match.group(1))
+                match = _DONE.search(line) if " - INFO - " in line else None
+                if match and (match[1], match[2]) not in done:
+                    done.add((match[1], match[2]))
+                    hour_done(match[1])
             return process.wait() == 0
         finally:
             process.terminate()  # a signal that ends `up` need not have reached it
