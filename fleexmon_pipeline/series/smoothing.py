@@ -41,6 +41,12 @@ def _decayed_sum(values: Floats, width: float) -> Floats:
     return decayed
 
 
+def mean_of_last(values: Floats, width: int) -> Floats:
+    """The mean of each value and those before it, `width` in all; of fewer at the start."""
+    sums = np.concatenate([np.zeros(width), np.cumsum(values)])
+    return np.asarray((sums[width:] - sums[:-width]) / np.minimum(np.arange(len(values)) + 1, width))
+
+
 def mean_around(times: Ints, values: Floats, back: int, half_width: int) -> Floats:
     """The mean of the values that stood `back` seconds before each time, `half_width` more or less."""
     sums = np.concatenate([[0.0], np.cumsum(values)])

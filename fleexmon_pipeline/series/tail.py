@@ -12,22 +12,40 @@ from fleexmon_pipeline.numerics import Floats
 
 MIN_HISTORY = 10  # sizes, before anything is surprising
 MAX_HISTORY = 8_064  # sizes: four weeks of five minutes
-TAIL_SHARE = 0.03  # of the history is its tail, and at least
-MIN_TAIL = 5  # sizes
+TAIL_SHARE, MIN_TAIL = 0.03, 5  # of the history is its tail, and at least so many sizes
 PRIOR_HEAVINESS, PRIOR_WEIGHT = 0.35, 4.0  # of a tail, as if it had been learnt from so many sizes
+INCIDENT_SHARE, MIN_INCIDENTS = 0.01, 3  # the largest sizes: those within
+INCIDENT_WIDTH = 36  # values of each other count once, so that one incident does not hide the next
 MAX_DECADES = 12.0
 _MAX_BLOCK, _GROWTH = 36, 20  # history is sorted again every 36 values, or when it grew by a twentieth
 
 
-def decades(sizes: Floats) -> Floats:
-    """Of each size (0 or more): -log10 of the chance that one is as large, by those before it."""
+def decades(sizes: Floats, since: int = 0) -> Floats:
+    """Of each size (0 or more): -log10 of the chance that one is as large, by those before it.
+
+    since: the first position that is wanted; those before it are 0.
+    """
     result = np.zeros(len(sizes))
     begin = MIN_HISTORY
     while begin < len(sizes):
         end = min(len(sizes), begin + min(begin // _GROWTH + 1, _MAX_BLOCK))
-        result[begin:end] = _against(np.sort(sizes[max(0, begin - MAX_HISTORY) : begin]), sizes[begin:end])
+        if end > since:
+            result[begin:end] = _against(_history(sizes[max(0, begin - MAX_HISTORY) : begin]), sizes[begin:end])
         begin = end
+    result[:since] = 0
     return result
+
+
+def _history(sizes: Floats) -> Floats:
+    """Ascending; of an incident only its largest."""
+    ordered = np.sort(sizes)
+    large = ordered[-min(max(int(INCIDENT_SHARE * len(sizes)), MIN_INCIDENTS), len(sizes))]
+    if large <= 0:
+        return ordered
+    at = np.flatnonzero(sizes >= large)
+    begins = np.flatnonzero(np.diff(at, prepend=at[0] - INCIDENT_WIDTH - 1) > INCIDENT_WIDTH)
+    incidents = np.sort(np.maximum.reduceat(sizes[at], begins))
+    return np.concatenate([ordered[: len(sizes) - len(at)], incidents])
 
 
 def _against(history: Floats, sizes: Floats) -> Floats:

@@ -19,7 +19,8 @@ from fleexmon_pipeline.detection.observe import READ_BACK
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_model import Detector, Rate, Silence, all_series
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
-from fleexmon_pipeline.series.score import peaks_of, score
+from fleexmon_pipeline.series import score as series_score
+from fleexmon_pipeline.series.score import score
 from fleexmon_pipeline.series.tail import decades
 from fleexmon_pipeline.window import SLOT, slot_start
 
@@ -164,7 +165,7 @@ def self_calibrated(detect: Detect) -> Detect:
 
 def held(detect: Detect) -> Detect:
     """As ours does: what continues within 12 hours is one alarm."""
-    return lambda times, values: peaks_of(times, detect(times, values))
+    return lambda times, values: series_score.held(times, detect(times, values), 0.0)
 
 
 DETECTORS: dict[str, Detect] = {

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.numerics import Floats, Ints
-from fleexmon_pipeline.series.score import HOLD_SECONDS, Scores, peaks_of, score
+from fleexmon_pipeline.series.score import HOLD_SECONDS, Scores, held, learn, score
 
 FIRST, STEP, A_DAY = 1_780_272_000, 300, 288  # a Monday; 5 minutes
 RARE = 0.01  # alarms a day
@@ -29,7 +29,7 @@ def daily(days: int, seed: int = 1, step: int = STEP) -> Floats:
 def same(some: Scores, others: Scores, count: int) -> bool:
     return all(
         np.array_equal(getattr(some, name)[:count], getattr(others, name)[:count])
-        for name in ("surprise", "peaks", "alarms_per_day", "anomaly_score")
+        for name in ("surprise", "alarms_per_day", "anomaly_score")
     )
 
 
@@ -94,15 +94,15 @@ def test_a_constant_series_is_never_surprising(value: float) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("direction", ["rises", "falls"])
-def test_two_hours_of_a_different_level_are_one_alarm_in_its_direction(direction: str, seed: int) -> None:
+def test_two_hours_of_another_level_are_found_and_nothing_else_is(direction: str, seed: int) -> None:
     values = daily(15, seed)
     begin = 14 * A_DAY + 140
     values[begin : begin + 24] = np.round(values[begin : begin + 24] * (0 if direction == "falls" else 3))
 
     found = alarms(values, 3 * A_DAY)
 
-    assert found
-    assert all(begin <= at <= begin + 26 for at in found)
+    assert begin <= found[0] <= begin + 6  # within half an hour
+    assert all(at <= begin + 24 + 36 for at in found)  # until it has left the last three hours
     assert np.sign(score(times(len(values)), values).surprise[found[0]]) == (-1 if direction == "falls" else 1)
 
 
@@ -161,8 +161,42 @@ def test_one_value_a_day_is_enough() -> None:
     assert int(np.argmax(scores.anomaly_score)) == 80
 
 
-def test_a_peak_is_above_all_of_the_hours_before_it() -> None:
-    sizes = np.array([1.0, 3.0, 2.0, 3.0, 4.0, 1.0])
-    spaced = np.array([0, 1, 2, 3, 4, 5 + HOLD_SECONDS])
+def test_an_incident_in_the_first_hours_does_not_blind_for_the_next() -> None:
+    values = daily(15)
+    values[20:60] *= 6
+    values[14 * A_DAY + 140 : 14 * A_DAY + 164] *= 4
 
-    assert peaks_of(spaced, sizes).tolist() == [1, 3, 0, 0, 4, 1]
+    assert 14 * A_DAY + 140 <= alarms(values, A_DAY)[-1] <= 14 * A_DAY + 166
+
+
+def test_the_second_of_two_like_incidents_is_found_too() -> None:
+    values = daily(15)
+    for day in (11, 14):
+        values[day * A_DAY + 140 : day * A_DAY + 164] = 0
+
+    found = alarms(values, 3 * A_DAY)
+
+    assert {at // A_DAY for at in found} == {11, 14}
+
+
+def test_an_incident_is_let_through_again_only_where_it_surprises_much_more() -> None:
+    spaced = np.array([0, 1, 2, 3, 4, 1 + HOLD_SECONDS, 4 + HOLD_SECONDS, 9 + HOLD_SECONDS])
+
+    assert held(spaced, np.array([0, 3.0, 2.0, 3.3, 3.6, 4.0, 1.0, 1.0])).tolist() == [0, 3, 0, 0, 3.6, 0, 0, 1]
+
+
+def test_the_last_hour_by_what_was_learnt_before_is_the_stream() -> None:
+    values = daily(10)
+    values[9 * A_DAY + 200 : 9 * A_DAY + 220] *= 3
+    whole = score(times(len(values)), values)
+
+    for begin in range(9 * A_DAY, 10 * A_DAY, 60):
+        past = learn(times(begin), values[:begin])
+        part = score(times(begin + 12), values[: begin + 12], since=begin, past=past)
+        assert np.array_equal(part.surprise[begin:], whole.surprise[begin : begin + 12])
+        assert not part.surprise[:begin].any()
+        assert part.alarms_per_day[begin] == pytest.approx(whole.alarms_per_day[begin], rel=1e-3)
+
+
+def test_nothing_is_learnt_from_nothing() -> None:
+    assert learn(times(3), np.full(3, np.nan)).days == 0
