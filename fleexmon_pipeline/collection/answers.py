@@ -53,7 +53,20 @@ _START_OF_ARRAY = re.compile(
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # What other APIs call their list of records: CloudWatch, Cloud Logging, Elasticsearch, Datadog, Azure, hand-made ones.
-_LISTS = ("entries", "events", "records", "data", "hits", "items", "results", "messages", "lines", "rows", "value")
+_LISTS = (
+    "entries",
+    "events",
+    "records",
+    "data",
+    "hits",
+    "items",
+    "results",
+    "messages",
+    "lines",
+    "rows",
+    "value",
+    "logs",
+)
 _COMMA = re.compile(rb"[\s,]*")
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")
 _NEXT_OBJECT = re.compile(rb"\s*,\s*(?=\{)")

@@ -38,6 +38,7 @@ def read(data: bytes, *options: str) -> tuple[int, list[dict[str, Any]], str]:
         b'{"logs": [' + RAW + b"]}",
         b"\n" + RAW,
         b'{"nextToken": null, "entries": [' + RAW + b"]}",
+        b'{"data": {"logs": [' + RAW + b"]}}",
         b'{"hits": {"total": 1, "hits": [{"_index": "a", "_source": ' + RAW + b"}]}}",
         gzip.compress(RAW, mtime=0),
         zstd.compress(RAW),

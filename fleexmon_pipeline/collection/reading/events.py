@@ -31,6 +31,7 @@ _PART = re.compile(
     r"|\[signal SIG|Next [\w\\]+: |\s+\[cause\]: |note: run with |Node\.js v\d+"
     r"|stack traceback:$|coroutine \d+:$|(?:Raised at|Re-raised at|Called from) .+, line \d+|CallStack \(from "
     r"|\s+\w[\w']*, called at \S+:\d+|0x[0-9a-f]{8,16}$|Current stack trace:$|\d+\s+\S+\s+0x[0-9a-f]{6,16}\b"
+    r"|(?:READ|WRITE) of size \d+ at 0x"
     r"|Calls: .+|Execution halted$|At line:\d+ char:\d+|\+ (?:CategoryInfo|FullyQualifiedErrorId) +: "
     r"|(?:Last message|State|Function|Args|Initial Call|Ancestors): |\"}\s*$"
 )
@@ -40,6 +41,7 @@ _EXCEPTION = re.compile(
     r"|\*\* \([\w.]+\) "
 )
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):")
+_EXCEPTION_GROUP = re.compile(r"\s*\+ Exception Group Traceback \(most recent call last\):")
 _PYTHON_CHAIN = re.compile(r"During handling of the above exception|The above exception was the direct cause")
 _PYTHON_END = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
 _GO_START = re.compile(r"(?:panic|fatal error|unexpected fault address)\b.*|goroutine \d+ \[")
@@ -136,6 +138,8 @@ def _begun(text: str) -> str:
     """What kind of event begins with this line."""
     if _TRACEBACK.match(text):
         return "python"
+    if _EXCEPTION_GROUP.match(text):
+        return "trace"
     if _GO_START.match(text):
         return "go"
     if match := _RUST_START.match(text):

@@ -30,6 +30,7 @@ TIME_FIELDS = (
     "receiveTimestamp", "ingestionTime", "created", "startTime", "@time",
     "logTimestamp", "UtcTime", "utc_time", "date_time",
     "start_time", "started_at", "startedAt", "request_time", "created_at", "createdAt",  # Envoy, Kong; of requests
+    "completed_at", "completedAt", "finished_at", "finishedAt", "ended_at", "endedAt", "end_time", "endTime",
     "requestReceivedTimestamp", "stageTimestamp",  # Kubernetes' audit log
 )  # fmt: skip
 LEVEL_FIELDS = (
@@ -61,7 +62,7 @@ TEXT_FIELDS = (
     "@mt", "MessageTemplate", "full_message", "log_message", "logMessage", "error_message", "errorMessage", "err_msg",
     "M",
     "line", "_raw", "description", "detail", "details", "reason", "title", "content", "summary",
-    "data", "event_message", "eventMessage", "_entry", "logmsg", "log_line", "logLine",
+    "data", "event_message", "eventMessage", "_entry", "output", "logmsg", "log_line", "logLine",
 )  # fmt: skip
 _SURE_TEXTS = TEXT_FIELDS[: TEXT_FIELDS.index("MessageTemplate") + 1]
 # Dotted, or one within the other: ECS, OpenTelemetry, GitLab.
@@ -75,17 +76,26 @@ _DEEP_FIELDS = (
     "exception.type",
     "error.type",
     "exception.class",
+    "alert.signature",  # Suricata
     "protoPayload.status.message",  # Google Cloud's audit log
 )
 # What was done, for records that say nothing else: audit logs of Google Cloud, AWS, Azure.
-_ACTIONS = ("protoPayload.methodName", "methodName", "eventName", "operationName", "event_name", "action", "operation")
-_DEEP_LEVELS = ("log.severity", "syslog.severity.name", "log.syslog.severity.name", "syslog.severity")
-_DEEP_TIMES = ("event.created", "log.timestamp", "log.time", "event.time", "record.time")
+_ACTIONS = ("protoPayload.methodName", "methodName", "eventName", "operationName", "event_name", "action", "operation",
+            "event_type", "0")  # fmt: skip
+_DEEP_LEVELS = (
+    "context.logLevel",
+    "_meta.logLevelName",
+    "log.severity",
+    "syslog.severity.name",
+    "log.syslog.severity.name",
+    "syslog.severity",
+)
+_DEEP_TIMES = ("_meta.date", "event.created", "log.timestamp", "log.time", "event.time", "record.time")
 _OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
 ERROR_FIELDS = ("err", "error", "exception")
 STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x")
 _METHODS = ("method", "request_method", "requestMethod", "RequestMethod", "http.method", "http.request.method", "verb",
-            "request.method")  # fmt: skip
+            "request.method", "httpRequest.requestMethod", "http_method", "cs-method")  # fmt: skip
 _PATHS = (
     "path",
     "uri",
@@ -96,6 +106,11 @@ _PATHS = (
     "requestURI",
     "RequestPath",
     "http.target",
+    "httpRequest.requestUrl",
+    "http_uri",
+    "http_path",
+    "request_path",
+    "cs-uri-stem",
     "request.uri",
     "request.url",
     "request.path",
@@ -104,7 +119,7 @@ _PATHS = (
 )
 _STATUSES = (
     "status", "status_code", "statusCode", "DownstreamStatus", "http.status_code", "http.response.status_code",
-    "response_code", "response.status",
+    "response_code", "response.status", "httpRequest.status", "http_status", "sc-status",
 )  # fmt: skip
 
 Fields = dict[str, Any]

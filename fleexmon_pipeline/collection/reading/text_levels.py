@@ -33,12 +33,15 @@ _JUL = re.compile(
 _CRASHES: list[tuple[re.Pattern[str], Level]] = [
     (re.compile(r"panic: |fatal error: |thread '[^']*' (?:\(\d+\) )?panicked at |SIG(?:SEGV|ABRT|BUS)\b"), "fatal"),
     (
-        re.compile(r"Traceback \(most recent call last\):|Exception in thread |Unhandled [Ee]xception|Uncaught \w"),
+        re.compile(
+            r"Traceback \(most recent call last\):|Exception in thread |Unhandled [Ee]xception|Uncaught \w"
+            r"|\+ Exception Group Traceback"
+        ),
         "error",
     ),
     (re.compile(r"\*\* \(\w[\w.]*\) "), "error"),
 ]
-_CRASH_LETTERS = frozenset("pftSTEU*")  # that these begin with
+_CRASH_LETTERS = frozenset("pftSTEU*+")  # that these begin with
 _EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
 # Forms with a level of their own, by the characters that they may begin with.
 _DIGITS = frozenset("0123456789")
@@ -75,7 +78,7 @@ _BEFORE_A_TIME = re.compile(
 _SEPARATOR = re.compile(r"[\s|,;–]+|-{1,3}(?= )|: ")
 _BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60})>:?|\{([^{}]{0,60})\}")
 _NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[])")
-_IDENTIFIER = re.compile(r"[\w@./$%~#=,-]+(?:\[\d+\])?:?(?=\s|$)|\"[^\"]{1,40}\"")
+_IDENTIFIER = re.compile(r"[\w@./$%~#=,-]+(?:\[[\w.-]{1,30}\])?:?(?=\s|$)|\"[^\"]{1,40}\"")
 _WORD = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]{1,14}[0-9]?)")
 _AFTER_WORD = re.compile(r":|\||\]| - |\t| {2,}\S|!|/")
 _BOUNDARY = re.compile(r"[\s:|/!\]\[(,=-]|$")
@@ -84,7 +87,7 @@ _TIMES_IN_BRACKETS = re.compile(r"\d\d:\d\d|\d{4}-\d\d")
 _IN_CAPITALS = frozenset("default system success audit config http note grave notice".split())  # noqa: SIM905
 _WITH_COLON = frozenset("fail failed failure assert fine finer finest".split())  # noqa: SIM905
 _WITH_BOTH = frozenset("log statement detail hint context".split())  # noqa: SIM905
-_LETTERS = re.compile(r"([DIWEF])\s+[A-Z]{3,}")  # MongoDB up to 4.2: `E NETWORK  [conn1] …`
+_LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! )")  # MongoDB up to 4.2: `E NETWORK  [conn1] …`; telegraf: `E! …`
 
 
 def level_in_text(text: str) -> Level | None:
@@ -209,7 +212,8 @@ def _in_brackets(inside: str) -> Level | None:
     if len(words) == 2 and ":" in inside and " " not in inside.strip():  # Apache's module and level
         return known_level(words[1]) if _is_level_word(words[1]) else None
     if not _TIMES_IN_BRACKETS.search(inside):
-        return None
+        _thread, slash, word = inside.rpartition("/")  # Minecraft's `[Server thread/WARN]`
+        return known_level(word) if slash and word.isupper() and _is_level_word(word) else None
     return next((known_level(word) for word in words if word.isupper() and _is_level_word(word)), None)
 
 

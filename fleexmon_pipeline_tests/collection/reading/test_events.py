@@ -14,6 +14,13 @@ AT = datetime(2025, 3, 14, 15, 9, 26, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 TRACES = {
+    "Python, a group": """\
+  + Exception Group Traceback (most recent call last):
+  |   File "ledger.py", line 1, in <module>
+  | ExceptionGroup: closing (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | ValueError: overdrawn
+    +------------------------------------""",
     "Lua": """\
 lua entry thread aborted: runtime error: /app/ledger.lua:12: attempt to index a nil value
 stack traceback:

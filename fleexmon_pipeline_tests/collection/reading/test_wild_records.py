@@ -283,6 +283,23 @@ RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "error",
         "boom 3",
     ),
+    "Cloud Run": (
+        {
+            "timestamp": T,
+            "severity": "ERROR",
+            "httpRequest": {"requestMethod": "GET", "requestUrl": "/a", "status": 500},
+        },
+        "error",
+        "GET /a 500",
+    ),
+    "Roarr": ({"context": {"logLevel": 50, "package": "a"}, "message": "x", "time": 1741964966535}, "error", "x"),
+    "tslog": ({"0": "boom", "_meta": {"date": T, "logLevelName": "ERROR"}}, "error", "boom"),
+    "Suricata": (
+        {"timestamp": T, "event_type": "alert", "alert": {"signature": "ET SCAN", "severity": 2}},
+        "info",
+        "ET SCAN",
+    ),
+    "Falco": ({"output": "shell spawned", "priority": "Warning", "time": T}, "warn", "shell spawned"),
     "a name of a level": ({"time": T, "severity_name": "err", "message": "x"}, "error", "x"),
     "a constant": ({"time": T, "level": "LOG_ERR", "message": "x"}, "error", "x"),
     "a numbered word": ({"time": T, "level": "Warning (4)", "message": "x"}, "warn", "x"),
