@@ -13,6 +13,7 @@ from fleexmon_pipeline.numerics import DAYS_A_WEEK, Floats, Ints
 from fleexmon_pipeline.series.smoothing import mean_around, moving_mean, previous
 
 DAY_SECONDS, HOUR_SECONDS = 86_400, 3_600
+WEEK_SECONDS = DAYS_A_WEEK * DAY_SECONDS
 SAME_TIME_SECONDS = 900  # "the same time" is a quarter of an hour before to one after
 WEEKS = 4
 ACCURACY_POWER = 4  # a predictor with half the error has 16 times the weight
@@ -29,10 +30,7 @@ def errors(times: Ints, values: Floats, hour: float, day: float) -> tuple[Floats
     level = previous(moving_mean(values, day), values[0])
     deviations = values - level
     days = [mean_around(times, deviations, back * DAY_SECONDS, SAME_TIME_SECONDS) for back in range(1, DAYS_A_WEEK + 1)]
-    weeks = [
-        mean_around(times, deviations, back * DAYS_A_WEEK * DAY_SECONDS, SAME_TIME_SECONDS)
-        for back in range(1, WEEKS + 1)
-    ]
+    weeks = [mean_around(times, deviations, back * WEEK_SECONDS, SAME_TIME_SECONDS) for back in range(1, WEEKS + 1)]
     slow = _blend(values, [level, level + _median(days), level + _median(weeks)], SLOW_MEMORY_DAYS * day)
     recent = previous(moving_mean(values, hour), values[0])
     fast = _blend(values, [previous(values, values[0]), recent, slow], day)

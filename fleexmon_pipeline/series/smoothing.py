@@ -9,7 +9,7 @@ import numpy as np
 
 from fleexmon_pipeline.numerics import Floats, Ints
 
-_CHUNK = 256  # positions that one matrix product averages
+_CHUNK = 64  # positions that one matrix product averages
 
 
 def previous(values: Floats, first: float = np.nan) -> Floats:
@@ -23,7 +23,10 @@ def moving_mean(values: Floats, width: float) -> Floats:
     Values that are not a number are passed over. Early means are those of the few values there are, not pulled to 0.
     """
     known = ~np.isnan(values)
-    weights = _decayed_sum(known.astype(float), width)
+    if known.all():
+        weights = np.asarray(np.expm1(-np.arange(1, len(values) + 1) / width) / np.expm1(-1 / width))
+    else:
+        weights = _decayed_sum(known.astype(float), width)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(_decayed_sum(np.where(known, values, 0.0), width) / weights)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleexmon_pipeline.numerics import Floats
+from fleexmon_pipeline.numerics import Flags, Floats
 
 MIN_HISTORY = 10  # sizes, before anything is surprising
 MAX_HISTORY = 8_064  # sizes: four weeks of five minutes
@@ -20,19 +20,18 @@ MAX_DECADES = 12.0
 _MAX_BLOCK, _GROWTH = 36, 20  # history is sorted again every 36 values, or when it grew by a twentieth
 
 
-def decades(sizes: Floats, since: int = 0) -> Floats:
+def decades(sizes: Floats, wanted: Flags | None = None) -> Floats:
     """Of each size (0 or more): -log10 of the chance that one is as large, by those before it.
 
-    since: the first position that is wanted; those before it are 0.
+    wanted: positions; others may be 0, and cost nothing.
     """
     result = np.zeros(len(sizes))
     begin = MIN_HISTORY
     while begin < len(sizes):
         end = min(len(sizes), begin + min(begin // _GROWTH + 1, _MAX_BLOCK))
-        if end > since:
+        if wanted is None or wanted[begin:end].any():
             result[begin:end] = _against(_history(sizes[max(0, begin - MAX_HISTORY) : begin]), sizes[begin:end])
         begin = end
-    result[:since] = 0
     return result
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.numerics import Floats, Ints
-from fleexmon_pipeline.series.score import HOLD_SECONDS, Scores, held, learn, score
+from fleexmon_pipeline.series.score import HOLD_SECONDS, PEAK, Scores, held, learn, score
 
 FIRST, STEP, A_DAY = 1_780_272_000, 300, 288  # a Monday; 5 minutes
 RARE = 0.01  # alarms a day
@@ -117,6 +117,31 @@ def test_a_level_that_stays_is_found_once_and_then_is_the_new_normal() -> None:
     assert not [at for at in found if at > begin + 2 * A_DAY]
 
 
+def test_a_weekly_job_is_an_alarm_twice_and_then_a_habit() -> None:
+    at = np.arange(42 * A_DAY)
+    values = np.random.default_rng(1).poisson(20, len(at)).astype(float)
+    values[(at // A_DAY % 7 == 2) & (at % A_DAY >= 36) & (at % A_DAY < 48)] *= 6
+
+    assert {at // A_DAY for at in alarms(values)} == {2, 9}
+
+
+def test_a_nightly_job_is_learnt_in_days_and_missed_when_it_does_not_come() -> None:
+    at = np.arange(32 * A_DAY)
+    values = np.random.default_rng(1).poisson(20, len(at)).astype(float)
+    nightly = (at % A_DAY >= 36) & (at % A_DAY < 48)
+    values[nightly & (at // A_DAY != 30)] *= 6
+
+    assert {at // A_DAY for at in alarms(values, A_DAY)} == {30}
+    assert score(times(len(at)), values).surprise[30 * A_DAY + 36 : 30 * A_DAY + 48].min() < -2
+
+
+def test_users_whose_clock_changes_by_an_hour_are_no_alarm() -> None:
+    late = daily(22)[12:]
+    values = np.concatenate([daily(21), late[21 * A_DAY - 12 : 22 * A_DAY - 12]])
+
+    assert not alarms(values, 3 * A_DAY)
+
+
 def test_a_gap_is_no_alarm_and_scores_0() -> None:
     values = daily(14)
     values[10 * A_DAY : 10 * A_DAY + 60] = np.nan
@@ -196,6 +221,18 @@ def test_the_last_hour_by_what_was_learnt_before_is_the_stream() -> None:
         assert np.array_equal(part.surprise[begin:], whole.surprise[begin : begin + 12])
         assert not part.surprise[:begin].any()
         assert part.alarms_per_day[begin] == pytest.approx(whole.alarms_per_day[begin], rel=1e-3)
+
+
+def test_a_habit_of_weeks_is_known_to_the_last_hour_alone() -> None:
+    at = np.arange(23 * A_DAY + 48)
+    values = np.random.default_rng(1).poisson(20, len(at)).astype(float)
+    values[(at // A_DAY % 7 == 2) & (at % A_DAY >= 36)] *= 6
+    begin = len(at) - 12
+
+    part = score(times(len(at)), values, since=begin, past=learn(times(begin), values[:begin])).surprise
+
+    assert np.array_equal(part[begin:], score(times(len(at)), values).surprise[begin:])
+    assert np.abs(part).max() < PEAK
 
 
 def test_nothing_is_learnt_from_nothing() -> None:
