@@ -157,7 +157,7 @@ def read_messages(connection: Connection, ids: Collection[uuid.UUID]) -> dict[uu
         return {}
     params = {"ids": sorted(ids), "longest": MAX_MESSAGE_CHARS}
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return dict(cursor.execute(statements("patterns")["messages"], params).fetchall())
+        return {uuid.UUID(id_): message for id_, message in cursor.execute(statements("patterns")["messages"], params)}
 
 
 def _time_of(id_: uuid.UUID) -> datetime | None:

@@ -109,7 +109,7 @@ WHERE old.id = ANY(%(ids)s) AND old."maskVersion" <> %(mask_version)s
   AND target."maskVersion" IS DISTINCT FROM %(mask_version)s;
 
 -- messages --
-SELECT id, left(message, %(longest)s) FROM "LogEntry" WHERE id = ANY(%(ids)s::uuid[]);
+SELECT id::text, left(message, %(longest)s) FROM "LogEntry" WHERE id = ANY(%(ids)s::uuid[]);
 
 -- succeed --
 -- Ids of an older mask version, and what they had merged into, become aliases of the current pattern of their lines, for
