@@ -24,6 +24,7 @@ from fleexmon_pipeline_tests.bench import (
     growth,
     nab,
     patterns,
+    quiet_series,
     replay,
     replay_stored,
     score_series,
@@ -46,6 +47,7 @@ NAMES = (
     "replay-stored",
     "replay-forecasts",
     "series",
+    "series-rates",
     "nab",
 )
 SIZES, QUICK = (20_000, 200_000, 2_000_000), (20_000,)
@@ -75,6 +77,7 @@ def main() -> None:
         "replay-stored": lambda: replay_stored.measure(_seeds(options, quick=1, usual=1), _settings(options)[0]),
         "replay-forecasts": lambda: forecasts.measure(_seeds(options, quick=1, usual=2), _settings(options)),
         "series": lambda: series.measure(_seeds(options, quick=1, usual=12)),
+        "series-rates": lambda: quiet_series.measure(_seeds(options, quick=1, usual=4)),
         "nab": nab.measure,
     }
     names = [name for name in options.only or NAMES if _is_here(name)]
