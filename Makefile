@@ -59,7 +59,7 @@ check: .venv/installed-dev  ## check lint, format and types
 test: check  ## run everything that CI runs: lint, types, tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-bench: .venv/installed-dev  ## run the benchmarks: collection against COPY, patterns, a tick, a backfill
+bench: .venv/installed-dev  ## run the benchmarks: collection against COPY, patterns, a tick, a backfill, public series
 	$(BIN)/python -m fleexmon_pipeline_tests.bench
 
 soak: .venv/installed-dev  ## simulate 24 hours of faults and check that no line is lost or stored twice (15 minutes)

@@ -6,11 +6,12 @@ Here: words and numbers. Which field of a record is its level, and how the origi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Collection, Mapping
+from typing import Literal
 
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")  # ascending
+ERROR_LEVELS: tuple[Level, ...] = ("error", "fatal")
 
 MAX_WORD_CHARACTERS = 200  # of a level's original word: one of 20 kB has been seen
 
@@ -18,9 +19,10 @@ _WORDS: dict[Level, str] = {
     "debug": "trace trc verbose vrb silly finest finer fine config debug dbg dbug debg debugging d t v",
     "info": "info inf information informational notice note log http default success audit system hint detail "
             "statement hinweis i n",
-    "warn": "warn warning wrn deprecation deprecated warnung avertissement advertencia w",
-    "error": "error err severe failure fail failed fehler erreur schwerwiegend grave e",
-    "fatal": "fatal ftl critical crit alert emerg emrg emergency panic pnc dpanic assert f c",
+    "warn": "warn warning wrn deprecation deprecated warnung avertissement advertencia avviso aviso 警告 w",
+    "error": "error err severe failure fail failed fehler erreur schwerwiegend grave errore erro エラー 错误 錯誤 e",
+    "fatal": "fatal ftl critical crit alert emerg emrg emergency panic pnc dpanic assert kritisch critique critico "
+             "crítico critica crítica f c",
 }  # fmt: skip
 LEVEL_OF_WORD: dict[str, Level] = {word: level for level, words in _WORDS.items() for word in words.split()}
 # Loggers cut words, mostly to four letters: ERRO, TRAC, CRIT, VERB.
@@ -39,22 +41,24 @@ _NUMBERS: dict[int, Level] = {
 }  # fmt: skip
 _OTEL_LEVELS: tuple[Level, ...] = ("debug", "debug", "info", "warn", "error", "fatal")  # 1-4, 5-8, … 21-24
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|^[\s\[(<|]+|[\s\])>:!|]+$")  # winston's colours, brackets
+_NAME = re.compile(r"^(?:log[_ ]?level|log|level|lvl|severity)[_:= ]+(?=[a-z])")  # LOG_ERR, level=error
+_NUMBERED = re.compile(r"(?<=[a-z]) ?\([0-9]{1,5}\)?$")  # Error (3); the bracket at the end may be gone
 _STEP = re.compile(r"(?<=[a-z])[+-]?[0-9]+$")  # INFO2 of OpenTelemetry, ERROR+2 of Go's slog
 
-# Scales that only the other fields of a record reveal: all of a group must be there. Its first is the rarest.
-_Scale = Mapping[int, Level]
-_ASCENDING: _Scale = dict(enumerate(LEVELS))  # Nextcloud
-_PYTHON: _Scale = {5: "debug", 10: "debug", 20: "info", 25: "info", 30: "warn", 40: "error", 50: "fatal"}
-_JAVA: _Scale = {300: "debug", 400: "debug", 500: "debug", 700: "debug", 800: "info", 900: "warn", 1_000: "error"}
-_LOG4J: _Scale = {100: "fatal", 200: "error", 300: "warn", 400: "info", 500: "debug", 600: "debug"}
-_GOOGLE: _Scale = {0: "info", 100: "debug", 200: "info", 300: "info", 400: "warn", 500: "error", 600: "fatal",
+# Scales that only the other fields of a record reveal: all of a group must be there.
+Scale = Mapping[int, Level]
+_ASCENDING: Scale = dict(enumerate(LEVELS))  # Nextcloud
+_PYTHON: Scale = {5: "debug", 10: "debug", 20: "info", 25: "info", 30: "warn", 40: "error", 50: "fatal"}
+_JAVA: Scale = {300: "debug", 400: "debug", 500: "debug", 700: "debug", 800: "info", 900: "warn", 1_000: "error"}
+_LOG4J: Scale = {100: "fatal", 200: "error", 300: "warn", 400: "info", 500: "debug", 600: "debug"}
+_GOOGLE: Scale = {0: "info", 100: "debug", 200: "info", 300: "info", 400: "warn", 500: "error", 600: "fatal",
                    700: "fatal", 800: "fatal"}  # fmt: skip
-_MYSQL: _Scale = {0: "info", 1: "error", 2: "warn", 3: "info"}
-_WINDOWS: _Scale = {0: "info", 1: "fatal", 2: "error", 3: "warn", 4: "info", 5: "debug"}
-_DOT_NET: _Scale = {0: "debug", 1: "debug", 2: "info", 3: "warn", 4: "error", 5: "fatal"}
-_RUBY: _Scale = {0: "debug", 1: "info", 2: "warn", 3: "error", 4: "fatal", 5: "info"}
-_ANDROID: _Scale = {2: "debug", 3: "debug", 4: "info", 5: "warn", 6: "error", 7: "fatal"}
-_SCALES = [(names.split()[0], frozenset(names.split()), scale) for names, scale in (
+_MYSQL: Scale = {0: "info", 1: "error", 2: "warn", 3: "info"}
+_WINDOWS: Scale = {0: "info", 1: "fatal", 2: "error", 3: "warn", 4: "info", 5: "debug"}
+_DOT_NET: Scale = {0: "debug", 1: "debug", 2: "info", 3: "warn", 4: "error", 5: "fatal"}
+_RUBY: Scale = {0: "debug", 1: "info", 2: "warn", 3: "error", 4: "fatal", 5: "info"}
+_ANDROID: Scale = {2: "debug", 3: "debug", 4: "info", 5: "warn", 6: "error", 7: "fatal"}
+_SCALES = [(frozenset(names.split()), scale) for names, scale in (
     ("reqId app userAgent version", _ASCENDING), ("reqId app remoteAddr", _ASCENDING),
     ("levelno", _PYTHON), ("levelname", _PYTHON), ("funcName lineno", _PYTHON), ("pathname lineno", _PYTHON),
     ("sourceClassName", _JAVA), ("sourceMethodName", _JAVA), ("loggerClassName loggerName sequence", _JAVA),
@@ -68,7 +72,6 @@ _SCALES = [(names.split()[0], frozenset(names.split()), scale) for names, scale 
     ("progname", _RUBY), ("tid tag pid", _ANDROID),
 )]  # fmt: skip
 MAX_ON_A_SCALE = 1_000
-_REVEALING = frozenset(first for first, _, _ in _SCALES)
 
 
 def read_level(value: object) -> str:
@@ -82,10 +85,15 @@ def known_level(value: object) -> Level | None:
         return None
     if isinstance(value, (int, float)):
         return _numbered(int(value)) if value == value and abs(value) < 100_000 else None  # noqa: PLR0124
-    word = str(value)[:MAX_WORD_CHARACTERS].strip().strip("[]").lower()
+    text = str(value)
+    return LEVEL_OF_WORD.get(text) or _decorated(text[:MAX_WORD_CHARACTERS].strip().strip("[]").lower())
+
+
+def _decorated(word: str) -> Level | None:
+    """The level of a word that may be cut, coloured, bracketed, numbered or within a class."""
     if level := LEVEL_OF_WORD.get(word):
         return level
-    word = _DECORATION.sub("", _DECORATION.sub("", word))
+    word = _NUMBERED.sub("", _NAME.sub("", _DECORATION.sub("", _DECORATION.sub("", word))))
     if word.isascii() and word.isdigit():
         return _numbered(int(word[:6]))
     word = word.rpartition(".")[2] if word.count(".") == 1 else word  # LogLevel.Error
@@ -97,12 +105,17 @@ def _numbered(number: int) -> Level | None:
     return _NUMBERS.get(number) or (_NUMBERS.get(number // 10 * 10) if 10 < number < 100 else None)
 
 
-def level_in(record: Mapping[str, Any], value: object) -> Level | None:
-    """The level of a value of this record: a number is on the scale that the record's other fields reveal."""
-    number = _number(value)
-    if number is not None and abs(number) <= MAX_ON_A_SCALE and record.keys() & _REVEALING:
-        scale = next((scale for _, fields, scale in _SCALES if fields <= record.keys()), None)
-        if scale is not None and number in scale:
+def scale_of(names: Collection[str]) -> Scale | None:
+    """The scale of a record's numbers, if its other fields reveal it."""
+    there = frozenset(names)
+    return next((scale for fields, scale in _SCALES if fields <= there), None)
+
+
+def level_on(scale: Scale | None, value: object) -> Level | None:
+    """The level of a value of a record whose numbers are on this scale."""
+    if scale is not None:
+        number = _number(value)
+        if number is not None and abs(number) <= MAX_ON_A_SCALE and number in scale:
             return scale[number]
     return known_level(value)
 

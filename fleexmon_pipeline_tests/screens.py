@@ -1,7 +1,8 @@
-"""The pictures of commands in docs/images, made again: `python -m fleexmon_pipeline_tests.screens`.
+"""The pictures in docs/images, made again: `python -m fleexmon_pipeline_tests.screens`.
 
 Run it where `make up` has watched the demo nodes for a day or more, with DATABASE_URL or FLEEXMON_HOME as there. It
-shows what the commands print, to the letter, in a monospace font. Chromium has to be there, as for `test_up.py`.
+shows what the commands print, to the letter, in a monospace font, and pages of the UI on FLEEXMON_PORT. Chromium has to
+be there, as for `test_up.py`. `digest.png` is the page that `fleexmon digest --html` writes.
 """
 
 from __future__ import annotations
@@ -20,13 +21,18 @@ from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+import httpx
+from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
 PROJECT = Path(__file__).parent.parent
 IMAGES = PROJECT / "docs" / "images"
 FLEEXMON = str(Path(sys.executable).with_name("fleexmon"))
+UI = f"http://127.0.0.1:{os.environ.get('FLEEXMON_PORT', '3000')}"
+GROUPS = ("collect", "analyze", "detect", "predict", "report", "maintain")
+ROW_PIXELS = 200  # of an hour in the list of events
+SETTLE_MS = 4_000  # the graph is laid out, and zooms to fit
 COLUMNS = 118
 PAGE = """<meta charset="utf-8"><style>
   body {{ margin: 0; background: #fff; color: #24292f; }}
@@ -67,7 +73,30 @@ def main() -> None:
             picture = b64encode(page.locator("pre").screenshot()).decode()
             (IMAGES / f"{name}.png").write_bytes(_png(*page.evaluate(PIXELS, picture)))
             print(f"{IMAGES / name}.png  {(IMAGES / f'{name}.png').stat().st_size:,} bytes")
+        lineage(browser.new_page(viewport={"width": 2500, "height": 1200}))
+        a_run(browser.new_page(viewport={"width": 1440, "height": 860}))
         browser.close()
+
+
+def lineage(page: Page) -> None:
+    """All groups open, without the frame around the graph."""
+    groups = ",".join(f"global@global:{group}" for group in GROUPS)
+    page.goto(f"{UI}/asset-groups?expanded={groups}")
+    page.get_by_text("Latest event").nth(6).wait_for()
+    page.wait_for_timeout(SETTLE_MS)
+    page.screenshot(path=IMAGES / "lineage.png", clip={"x": 580, "y": 140, "width": 1870, "height": 720})
+
+
+def a_run(page: Page) -> None:
+    """The run of the first 24 hours, at what `detected_issues` found."""
+    query = "{ runsOrError { ... on Runs { results { runId } } } }"
+    runs = httpx.post(f"{UI}/graphql", json={"query": query}, timeout=60).json()["data"]["runsOrError"]["results"]
+    page.goto(f"{UI}/runs/{runs[-1]['runId']}?logs=open_issues")
+    page.get_by_text("open_issues").last.wait_for()
+    page.mouse.move(1000, 700)
+    page.mouse.wheel(0, -26 * ROW_PIXELS)  # past the hours of `predictions`, which come last
+    page.wait_for_timeout(SETTLE_MS)
+    page.screenshot(path=IMAGES / "run.png")
 
 
 def _an_issue() -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fleexmon_pipeline.series.score import score
+from fleexmon_pipeline_tests.bench import quiet_series
 from fleexmon_pipeline_tests.bench.made_series import KINDS, SCORED_FROM, Made, make
 from fleexmon_pipeline_tests.bench.series import Score, as_volume
 
@@ -53,3 +55,27 @@ def test_the_detector_sees_a_node_fall_silent_in_a_series() -> None:
     made = make("drop", 2)
     flags = as_volume(made)
     assert all(flags[begin:end].any() for begin, end in made.windows)
+
+
+@pytest.mark.parametrize("kind", quiet_series.KINDS)
+def test_a_series_without_incidents_is_the_same_again(kind: str) -> None:
+    (times, values), (_, again) = (quiet_series.make(kind, 3, 3_600) for _ in range(2))
+    assert np.array_equal(values, again)
+    assert len(times) == len(values) == 84 * 24
+    assert values.std() > 0
+
+
+def test_alarms_less_than_half_a_day_apart_are_one() -> None:
+    hours = np.array([0, 1, 2, 13, 30, 43]) * 3_600
+    assert quiet_series.alarms(hours, np.ones(6, bool)) == 3
+    assert quiet_series.alarms(hours, np.zeros(6, bool)) == 0
+
+
+def test_alarms_that_series_without_incidents_have_are_about_those_asked_for() -> None:
+    """0.03 a day, in 12 kinds of 81 days each: 29 are due."""
+    had = 0
+    for kind in quiet_series.KINDS:
+        times, values = quiet_series.make(kind, 77, 3_600)
+        warm = times >= times[0] + 3 * 86_400
+        had += quiet_series.alarms(times, warm & (score(times, values).alarms_per_day <= 0.03))
+    assert 10 <= had <= 60

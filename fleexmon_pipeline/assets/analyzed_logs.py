@@ -8,10 +8,11 @@ from datetime import timedelta
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.assets.asset import hourly_asset
+from fleexmon_pipeline.assets.asset import Results, hourly_asset, is_materializing, results
 from fleexmon_pipeline.assets.checks import EVERYTHING_IS_JUDGED, PATTERNS_ARE_SOUND, check_judged, check_patterns
 from fleexmon_pipeline.assets.hour_metadata import analyzed_metadata
 from fleexmon_pipeline.catch_up import waiting
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.genai.analyze import WAITS_AS, analyze_hour
 from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.genai.prompt import PROMPT
@@ -40,8 +41,18 @@ TICK_GENAI_SECONDS, RUN_GENAI_SECONDS = 20.0, 90.0  # what GenAI may take of a t
 )
 def analyzed_logs(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, genai: GenAI, github: GitHub
-) -> dg.MaterializeResult:
+) -> Results:
     """Lines counted by pattern, slot, node and level. GenAI judges new and failing patterns, if configured."""
+    with postgres.connection() as connection:
+        if is_materializing(context):
+            _analyze(context, connection, clock, genai, github)
+        checks = [check_judged(waiting(connection, WAITS_AS)), check_patterns(miner_health(connection))]
+    yield from results(context, checks)
+
+
+def _analyze(
+    context: dg.AssetExecutionContext, connection: Connection, clock: Clock, genai: GenAI, github: GitHub
+) -> None:
     window, now, is_tick = window_of(context), clock.now(), tick_of(context.run.tags) is not None
     client = github.client()
     asker = Asker(
@@ -53,25 +64,22 @@ def analyzed_logs(
     )
     seconds_left = TICK_GENAI_SECONDS if is_tick else RUN_GENAI_SECONDS
     kept_since = now - timedelta(days=settings.retention_days())
-    with postgres.connection() as connection:
-        miner = load_miner(connection)
-        known_until = newest_covered(connection) or window.since
-        for hour in window.hours():
-            if lines_are_gone(connection, hour, kept_since=kept_since):
-                context.log.info(f"{hour}: lines were deleted after LOG_RETENTION_DAYS; their counts are kept")
-                continue
-            analyzed = analyze_hour(
-                connection,
-                hour,
-                miner,
-                asker,
-                ended_by=now,
-                known_until=known_until,
-                now=clock.now(),
-                deadline_seconds=seconds_left,
-            )
-            seconds_left = max(0.0, seconds_left - analyzed.asked_seconds)
-            context.log.info(f"{hour}: {analyzed.summary()}")
-            context.add_asset_metadata(analyzed_metadata(connection, hour), partition_key=key_of_hour(hour.since))
-        checks = [check_judged(waiting(connection, WAITS_AS)), check_patterns(miner_health(connection))]
-    return dg.MaterializeResult(check_results=checks)
+    miner = load_miner(connection)
+    known_until = newest_covered(connection) or window.since
+    for hour in window.hours():
+        if lines_are_gone(connection, hour, kept_since=kept_since):
+            context.log.info(f"{hour}: lines were deleted after LOG_RETENTION_DAYS; their counts are kept")
+            continue
+        analyzed = analyze_hour(
+            connection,
+            hour,
+            miner,
+            asker,
+            ended_by=now,
+            known_until=known_until,
+            now=clock.now(),
+            deadline_seconds=seconds_left,
+        )
+        seconds_left = max(0.0, seconds_left - analyzed.asked_seconds)
+        context.log.info(f"{hour}: {analyzed.summary()}")
+        context.add_asset_metadata(analyzed_metadata(connection, hour), partition_key=key_of_hour(hour.since))

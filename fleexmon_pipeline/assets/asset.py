@@ -1,4 +1,4 @@
-"""What the assets have in common: owner, tables, one run per range of partitions; and the versions of what they do.
+"""What the assets have in common: owner, tables, one run per range of partitions, checks; and versions of what they do.
 
 Here: how an asset is declared. Which there are: the modules beside this one.
 """
@@ -6,8 +6,9 @@ Here: how an asset is declared. Which there are: the modules beside this one.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +22,7 @@ from fleexmon_pipeline.partitions import DAILY, HOURLY, ONE_RUN
 OWNERS = ["team:operators"]
 
 Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
+Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
 
 
 def hourly_asset(*, writes: list[str], **options: Any) -> Decorator:
@@ -36,6 +38,25 @@ def daily_asset(*, writes: list[str], **options: Any) -> Decorator:
 def current_asset(*, writes: list[str], **options: Any) -> Decorator:
     """An asset without partitions: it is about the present."""
     return _asset(writes, {"fleexmon/window": "none"}, **options)
+
+
+def is_materializing(context: dg.AssetExecutionContext) -> bool:
+    """Whether this run materializes the asset. A run of its checks alone has no window, and changes nothing."""
+    return bool(context.selected_asset_keys)
+
+
+def results(
+    context: dg.AssetExecutionContext,
+    checks: Sequence[dg.AssetCheckResult],
+    metadata: dict[str, Any] | None = None,
+) -> Results:
+    """What a run reports: the materialization and its checks, or only the checks that were selected."""
+    names = {key.name for key in context.selected_asset_check_keys}
+    selected = [check for check in checks if check.check_name in names]
+    if is_materializing(context):
+        yield dg.MaterializeResult(metadata=metadata, check_results=selected)
+    else:
+        yield from selected
 
 
 def hours_of_day(asset: str) -> dg.AssetDep:
@@ -60,11 +81,41 @@ def rules_version() -> str:
     return digest.hexdigest()[:12]
 
 
-def _asset(tables: list[str], tags: dict[str, str], **options: Any) -> Decorator:
+def _asset(
+    tables: list[str],
+    tags: dict[str, str],
+    *,
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
+    backfill_policy: dg.BackfillPolicy | None = None,
+    check_specs: Sequence[dg.AssetCheckSpec] = (),
+    **options: Any,
+) -> Decorator:
+    """One step for an asset and its checks; with can_subset, the checks can also be executed alone (decision 0027)."""
     metadata = table_metadata(tables) if tables else {}
-    with _beta_allowed():
-        decorator: Decorator = dg.asset(owners=OWNERS, tags=tags, metadata=metadata, **options)
-    return decorator
+    can_subset = bool(check_specs)
+
+    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        with _beta_allowed():
+            spec = dg.AssetSpec(
+                function.__name__,
+                description=inspect.getdoc(function),
+                owners=OWNERS,
+                tags=tags,
+                metadata=metadata,
+                skippable=can_subset,
+                partitions_def=partitions_def,
+                **options,
+            )
+            return dg.multi_asset(
+                name=function.__name__,
+                specs=[spec],
+                check_specs=check_specs,
+                can_subset=can_subset,
+                partitions_def=partitions_def,
+                backfill_policy=backfill_policy,
+            )(function)
+
+    return decorate
 
 
 @contextmanager

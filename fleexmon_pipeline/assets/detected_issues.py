@@ -4,12 +4,13 @@ Here: which hours, and what a person sees. Rules: `rules/*.yaml`; what they mean
 `detection/`, `issues/`.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.assets.asset import hourly_asset, rules_version
+from fleexmon_pipeline.assets.asset import Results, hourly_asset, is_materializing, results, rules_version
 from fleexmon_pipeline.assets.checks import (
     DEPLOYMENTS_ARE_SOUND,
     RULES_ARE_BELIEVED,
@@ -22,10 +23,12 @@ from fleexmon_pipeline.assets.hour_metadata import detected_metadata
 from fleexmon_pipeline.catch_up import RUN_FAILED, no_longer_waiting, note_waiting
 from fleexmon_pipeline.collection.rejected import WAITS_AS
 from fleexmon_pipeline.comparison.newest import compare_newest
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.divergence import longest_watch
 from fleexmon_pipeline.detection.firing_rates import firing_rates
 from fleexmon_pipeline.detection.rule_files import all_rules
+from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.issues.lifecycle import adopt, newest_covered, open_subjects, reconcile
 from fleexmon_pipeline.partitions import key_of_hour, window_of
 from fleexmon_pipeline.patterns.count_lines import lines_are_gone
@@ -44,34 +47,42 @@ NAME = "detected_issues"
     code_version=rules_version(),
     check_specs=[RULES_ARE_SOUND, RULES_ARE_BELIEVED, DEPLOYMENTS_ARE_SOUND],
 )
-def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
+def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> Results:
     """What is wrong right now. Evaluates every rule every 5 minutes and merges repeated matches into one issue."""
-    window, now, live = window_of(context), clock.now(), settings.live_node()
+    now, live = clock.now(), settings.live_node()
     loaded = all_rules(settings.rules_directory())
     with postgres.connection() as connection:
-        known_until = newest_covered(connection) or window.since
-        kept_since = now - timedelta(days=settings.retention_days())
-        for hour in window.hours():
-            if lines_are_gone(connection, hour, kept_since=kept_since):
-                context.log.info(f"{hour}: lines were deleted after LOG_RETENTION_DAYS; their issues are kept")
-                continue
-            detected = detect_hour(
-                connection, hour, loaded.rules, now=now, known_until=known_until, live=live, run_id=context.run.run_id
-            )
-            context.log.info(f"{hour}: {detected.summary()}")
-            metadata = detected_metadata(connection, hour, loaded.rules)
-            context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
-            for other, reason in detected.stale.items():
-                if (other < hour.since or other >= window.until) and other + HOUR <= now:
-                    note_waiting(connection, NAME, other, reason, now=clock.now())
-            no_longer_waiting(connection, NAME, hour, due_by=now)
-            no_longer_waiting(connection, RUN_FAILED, hour)
-            no_longer_waiting(connection, WAITS_AS, hour, due_by=now)
-        ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
-        adopted = adopt(connection, now=known_until)
-        context.log.info(f"issues that were open before: {ended.sentence()}; ended {adopted} from an older database")
+        known_until = newest_covered(connection) or now
+        if is_materializing(context):
+            _detect(context, connection, clock, loaded.rules, live=live)
         newest = compare_newest(connection, live=live, now=now, after=longest_watch(loaded.rules))
         rates = firing_rates(connection, [rule.name for rule in loaded.rules if rule.enabled], until=known_until)
     sound = check_rules([str(problem) for problem in loaded.problems])
-    checks = [sound, check_rates(rates), check_deployments(newest)]
-    return dg.MaterializeResult(check_results=checks)
+    yield from results(context, [sound, check_rates(rates), check_deployments(newest)])
+
+
+def _detect(
+    context: dg.AssetExecutionContext, connection: Connection, clock: Clock, rules: Sequence[Rule], *, live: str | None
+) -> None:
+    window, now = window_of(context), clock.now()
+    known_until = newest_covered(connection) or window.since
+    kept_since = now - timedelta(days=settings.retention_days())
+    for hour in window.hours():
+        if lines_are_gone(connection, hour, kept_since=kept_since):
+            context.log.info(f"{hour}: lines were deleted after LOG_RETENTION_DAYS; their issues are kept")
+            continue
+        detected = detect_hour(
+            connection, hour, rules, now=now, known_until=known_until, live=live, run_id=context.run.run_id
+        )
+        context.log.info(f"{hour}: {detected.summary()}")
+        metadata = detected_metadata(connection, hour, rules)
+        context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
+        for other, reason in detected.stale.items():
+            if (other < hour.since or other >= window.until) and other + HOUR <= now:
+                note_waiting(connection, NAME, other, reason, now=clock.now())
+        no_longer_waiting(connection, NAME, hour, due_by=now)
+        no_longer_waiting(connection, RUN_FAILED, hour)
+        no_longer_waiting(connection, WAITS_AS, hour, due_by=now)
+    ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
+    adopted = adopt(connection, now=known_until)
+    context.log.info(f"issues that were open before: {ended.sentence()}; ended {adopted} from an older database")

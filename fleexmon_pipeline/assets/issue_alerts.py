@@ -3,12 +3,16 @@
 Here: what a person sees. Which issues, and how each is posted once: `reporting/`.
 """
 
+from datetime import datetime
+
 import dagster as dg
 
-from fleexmon_pipeline.assets.asset import current_asset
+from fleexmon_pipeline.assets.asset import Results, current_asset, is_materializing, results
 from fleexmon_pipeline.assets.checks import EVERYTHING_IS_SENT, check_sent
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
-from fleexmon_pipeline.reporting.outbox import deliver
+from fleexmon_pipeline.reporting.github import GitHubClient
+from fleexmon_pipeline.reporting.outbox import deliver, failed_deliveries
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
@@ -21,20 +25,26 @@ from fleexmon_pipeline.resources.postgres import Postgres
     writes=["Outbox"],
     check_specs=[EVERYTHING_IS_SENT],
 )
-def issue_alerts(
-    context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub
-) -> dg.MaterializeResult:
+def issue_alerts(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub) -> Results:
     """Brings GitHub in line with the issues of the last 24 hours, if ALERTS_REPO is set."""
     client = github.client()
+    with postgres.connection() as connection:
+        metadata = _post(context, connection, client, now=clock.now()) if is_materializing(context) else {}
+        failures = failed_deliveries(connection) if client else {}
+    check = check_sent([f"{key}: {reason}" for key, reason in failures.items()])
+    yield from results(context, [check], metadata)
+
+
+def _post(
+    context: dg.AssetExecutionContext, connection: Connection, client: GitHubClient | None, *, now: datetime
+) -> dict[str, object]:
     if client is None:
         context.log.info("nothing to send: ALERTS_REPO and GH_TOKEN are not set")
-        return dg.MaterializeResult(metadata={"sent": 0, "configured": False}, check_results=[check_sent([])])
-    now = clock.now()
-    with postgres.connection() as connection:
-        changes = refresh_alerts(connection, now=now)
-        delivery = deliver(connection, client, now=now)
+        return {"sent": 0, "configured": False}
+    changes = refresh_alerts(connection, now=now)
+    delivery = deliver(connection, client, now=now)
     context.log.info(delivery.sentence())
-    metadata = {
+    return {
         "sent": len(delivery.sent),
         "waiting": delivery.waiting,
         "opened": len(changes.opened),
@@ -42,5 +52,3 @@ def issue_alerts(
         "closed": len(changes.closed),
         "configured": True,
     }
-    failures = [f"{key}: {reason}" for key, reason in delivery.failed.items()]
-    return dg.MaterializeResult(metadata=metadata, check_results=[check_sent(failures)])

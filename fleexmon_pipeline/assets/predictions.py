@@ -4,15 +4,19 @@ Here: which hours, and what a person sees. Series, predictors, forecasts and the
 `rules/*.yaml`.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from itertools import chain
 
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.assets.asset import hourly_asset, rules_version
+from fleexmon_pipeline.assets.asset import Results, hourly_asset, is_materializing, results, rules_version
 from fleexmon_pipeline.assets.checks import FORECASTS_HOLD, check_forecasts
 from fleexmon_pipeline.assets.hour_metadata import predicted_metadata
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import all_rules
+from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.forecasts import forecast_thresholds, make_forecasts
 from fleexmon_pipeline.forecasting.predict_hours import hours_after, predict_hour, predict_later_crossings
 from fleexmon_pipeline.forecasting.record import read_records
@@ -31,27 +35,32 @@ from fleexmon_pipeline.window import Window
     code_version=rules_version(),
     check_specs=[FORECASTS_HOLD],
 )
-def predictions(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
+def predictions(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> Results:
     """Rising error rates, jumps in volume, open issues that pile up; and a forecast of each node's next hours."""
-    window, now = window_of(context), clock.now()
-    rules = all_rules(settings.rules_directory()).rules
+    now, rules = clock.now(), all_rules(settings.rules_directory()).rules
+    expected_rules = [rule.name for rule in forecast_thresholds(rules)]
     with postgres.connection() as connection:
-        known_until = newest_covered(connection) or window.since
-        later = hours_after(window, now)
-        forecasts = make_forecasts(connection, rules, Window(window.since, later.until), now=now)
-        context.log.info(forecasts.sentence())
-        for hour in chain(window.hours(), later.hours()):
-            predicted = predict_hour(
-                connection, hour, rules, now=now, known_until=known_until, run_id=context.run.run_id
-            )
-            if hour.since not in window:
-                continue
-            context.log.info(f"{hour}: {predicted.summary()}")
-            metadata = predicted_metadata(connection, hour, rules)
-            context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
-        predict_later_crossings(connection, rules, later.until, known_until=known_until, run_id=context.run.run_id)
-        ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
-        context.log.info(f"issues that were open before: {ended.sentence()}")
-        expected_rules = [rule.name for rule in forecast_thresholds(rules)]
-        check = check_forecasts(read_records(connection, known_until), expected_rules)
-    return dg.MaterializeResult(check_results=[check])
+        if is_materializing(context):
+            _predict(context, connection, rules, now=now)
+        check = check_forecasts(read_records(connection, newest_covered(connection) or now), expected_rules)
+    yield from results(context, [check])
+
+
+def _predict(
+    context: dg.AssetExecutionContext, connection: Connection, rules: Sequence[Rule], *, now: datetime
+) -> None:
+    window = window_of(context)
+    known_until = newest_covered(connection) or window.since
+    later = hours_after(window, now)
+    forecasts = make_forecasts(connection, rules, Window(window.since, later.until), now=now)
+    context.log.info(forecasts.sentence())
+    for hour in chain(window.hours(), later.hours()):
+        predicted = predict_hour(connection, hour, rules, now=now, known_until=known_until, run_id=context.run.run_id)
+        if hour.since not in window:
+            continue
+        context.log.info(f"{hour}: {predicted.summary()}")
+        metadata = predicted_metadata(connection, hour, rules)
+        context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
+    predict_later_crossings(connection, rules, later.until, known_until=known_until, run_id=context.run.run_id)
+    ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
+    context.log.info(f"issues that were open before: {ended.sentence()}")

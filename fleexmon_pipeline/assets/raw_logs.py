@@ -3,13 +3,14 @@
 Here: which window, and what a person sees of the outcome. How lines are fetched, checked and stored: `collection/`.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.assets.asset import hourly_asset
+from fleexmon_pipeline.assets.asset import Results, hourly_asset, is_materializing, results
 from fleexmon_pipeline.assets.checks import EVERY_NODE_ANSWERS, check_coverage
 from fleexmon_pipeline.assets.hour_metadata import collected_metadata
 from fleexmon_pipeline.collection.account import Account
@@ -37,10 +38,26 @@ SLOT_ANSWER_SECONDS, HOUR_ANSWER_SECONDS = 60, 180
     code_version=str(READER_VERSION),
     check_specs=[EVERY_NODE_ANSWERS],
 )
-def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
+def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres, clock: Clock) -> Results:
     """Every log line of every node, once. Says for each node what was received, stored and rejected."""
-    window, now, tick = window_of(context), clock.now(), tick_of(context.run.tags)
-    sources = [_in_time(node, tick) for node in nodes.sources()]
+    now, sources = clock.now(), nodes.sources()
+    kept_since = now - timedelta(days=settings.retention_days())
+    if is_materializing(context):
+        _collect(context, sources, postgres, now=now, kept_since=kept_since)
+    with postgres.connection() as connection:
+        check = check_coverage(connection, [node.name for node in sources], since=kept_since)
+    yield from results(context, [check])
+
+
+def _collect(
+    context: dg.AssetExecutionContext,
+    sources: Sequence[Node],
+    postgres: Postgres,
+    *,
+    now: datetime,
+    kept_since: datetime,
+) -> None:
+    window, tick = window_of(context), tick_of(context.run.tags)
 
     def report(account: Account) -> None:
         context.log.info(account.sentence())
@@ -51,7 +68,7 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
 
     total = collect(
         window,
-        sources,
+        [_in_time(node, tick) for node in sources],
         postgres.connection,
         now=now,
         run_id=context.run.run_id,
@@ -60,12 +77,9 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
     )
     if window.length > HOUR:
         context.log.info(f"total {total.sentence()}")
-    kept_since = now - timedelta(days=settings.retention_days())
     with postgres.connection() as connection:
         gaps = note_gaps(connection, since=ceil(kept_since, HOUR))
         reconcile(connection, gaps, now=newest_covered(connection) or window.since, run=context.run.run_id)
-        check = check_coverage(connection, [node.name for node in sources], since=kept_since)
-    return dg.MaterializeResult(check_results=[check])
 
 
 def _in_time(node: Node, tick: Tick | None) -> Node:

@@ -54,7 +54,7 @@ COLUMNS = {
         lastSeen     timestamp
         maskVersion  int4         version of the masks that made the template
         aliasOf      varchar?     the pattern that this one was merged into
-        aliasSince   timestamp?   the first slot that the merge counts for
+        aliasSince   timestamp?   the first slot that the merge counts for; NULL: all slots
     """,
     "LogPatternCount": """
         slot         timestamp    start of 5 minutes, UTC

@@ -51,6 +51,22 @@ _START_OF_ARRAY = re.compile(
     rb"\[\s*(?:[\[{\]\"]|(?:-?\d+(?:\.\d+)?|true|false|null)\s*[,\]]|$)"
 )  # no text such as `[INFO] started`
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+# What other APIs call their list of records: CloudWatch, Cloud Logging, Elasticsearch, Datadog, Azure, hand-made ones.
+_LISTS = (
+    "entries",
+    "events",
+    "records",
+    "data",
+    "hits",
+    "items",
+    "results",
+    "messages",
+    "lines",
+    "rows",
+    "value",
+    "logs",
+)
 _COMMA = re.compile(rb"[\s,]*")
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")
 _NEXT_OBJECT = re.compile(rb"\s*,\s*(?=\{)")
@@ -171,7 +187,7 @@ class Splitter:
         try:
             run = Run(_wrapped.decode(body).logs)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            run = Run([_record(body)])
+            run = Run(_records(body))
         yield self._counted(run, len(body))
 
     def _counted(self, run: Run, length: int) -> Run:
@@ -205,6 +221,47 @@ def _is_unfinished(buffer: bytes) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error) == TRUNCATED
     return False
+
+
+def _records(body: bytes) -> list[Raw]:
+    """The records of an answer that is one object: itself, or those of a list in it that other APIs name otherwise."""
+    try:
+        return [_record(body)]
+    except NotAnAnswerError:
+        if records := _listed(body):
+            return records
+        raise
+
+
+def _listed(body: Raw, depth: int = 0) -> list[Raw]:
+    try:
+        fields = _fields(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    for name in _LISTS:
+        if (listed := fields.get(name)) is None:
+            continue
+        try:
+            records = [_unwrapped(raw) for raw in _raws(listed)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # an object: Elasticsearch's hits in hits
+            records = _listed(listed, depth + 1) if depth == 0 else []
+        if records and _is_log_record(bytes(records[0])):
+            return records
+    return []
+
+
+def _is_log_record(raw: bytes) -> bool:
+    try:
+        return _record(raw) is raw
+    except NotAnAnswerError:
+        return False
+
+
+def _unwrapped(raw: Raw) -> Raw:
+    """A document of Elasticsearch without what surrounds it."""
+    if b'"_source"' not in bytes(raw)[:CLIP_BYTES]:
+        return raw
+    return _fields(raw).get("_source", raw)
 
 
 def _record(body: bytes) -> Raw:

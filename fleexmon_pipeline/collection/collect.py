@@ -129,7 +129,13 @@ def keep(
             lines = stored.lines(rows.slots)
             counts = {"counted": lines is not None, "slots": list(lines or ()), "counts": list((lines or {}).values())}
             connection.execute(SQL["confirm"], {**base, "error": answer.error})
-            connection.execute(SQL["cover_answered"], {**base, **counts, "error": answer.error})
+            unknown, covered = _split_where_known(window, answer)
+            if unknown:
+                reason = f"the log begins at {answer.begins:%Y-%m-%d %H:%M:%S} UTC; it holds no earlier lines"
+                before = {**base, "since": unknown.since, "until": unknown.until, "error": reason}
+                connection.execute(SQL["cover_unanswered"], before)
+            cover = {**base, **counts, "since": covered.since, "until": covered.until, "error": answer.error}
+            connection.execute(SQL["cover_answered"], cover)
     else:
         connection.execute(SQL["confirm"], {**base, "error": answer.error})
         connection.execute(SQL["cover_unanswered"], {**base, "error": answer.error})
@@ -137,3 +143,10 @@ def keep(
     if answer.error:
         account.errors.append(answer.error)
     return account
+
+
+def _split_where_known(window: Window, answer: Answer) -> tuple[Window, Window]:
+    """The slots before the one in which the node's log begins, of which nothing is known; and those from there on."""
+    begins = window.since if answer.begins is None else floor(answer.begins, SLOT)
+    begins = min(max(begins, window.since), window.until)
+    return Window(window.since, begins), Window(begins, window.until)

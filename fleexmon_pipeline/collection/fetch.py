@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
 import httpx
+import msgspec
 
 from fleexmon_pipeline.collection.answers import CLIP_BYTES, NotAnAnswerError, clip
 from fleexmon_pipeline.collection.record_runs import Run
@@ -25,6 +27,7 @@ from fleexmon_pipeline.settings import Limits
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 ATTEMPTS = 3
+MAX_REFUSAL_BYTES = 4_000  # of a refusal's own words
 NO_CONTENT = 204
 NDJSON = frozenset(f"application/{name}" for name in (
     "x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "json-lines", "stream+json", "x-json-stream",
@@ -54,6 +57,7 @@ class Answer:
         self.bytes = 0
         self.seconds = 0.0
         self.error: str | None = None
+        self.begins: datetime | None = None  # if set: of what was before it nothing can be known any more
         self.may_be_empty = False  # whether a body without a byte says that there are no lines
         self.runs: Iterator[Run] = iter(())
         self._started = time.monotonic()
@@ -127,7 +131,7 @@ class Answer:
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """httpcore's `trace` extension: events of a request on the wire."""
-        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+        if event.endswith((".connect_tcp.complete", ".connect_unix_socket.complete", ".start_tls.complete")):
             self._connection = info["return_value"].get_extra_info("socket")
             if self.is_late():
                 self._cut()
@@ -182,7 +186,7 @@ def _check(response: httpx.Response, content_type: str | None) -> None:
     """Raises FetchError unless the response carries an answer."""
     reason = f"HTTP {response.status_code}"
     if response.status_code >= 500 or response.status_code == 429:
-        raise _RetryableError(reason)
+        raise _RetryableError(reason + _message_in(response))
     if response.is_redirect:
         reason += ": a redirect, which is not followed"
     elif response.status_code in (401, 403):
@@ -190,11 +194,24 @@ def _check(response: httpx.Response, content_type: str | None) -> None:
     elif response.status_code == 400:  # only its own text can say what is wrong with the request
         body = clip(next(response.iter_bytes(CLIP_BYTES), b""))
         reason += f": {body}" if body else ""
+    else:
+        reason += _message_in(response)
     if response.status_code not in (200, NO_CONTENT):
         raise FetchError(reason)
     received = response.headers.get("Content-Type", "")
     if content_type and not received.startswith(content_type):
         raise FetchError(f"answered {clip(received.encode()) or 'no Content-Type'}, not {content_type}")
+
+
+def _message_in(response: httpx.Response) -> str:
+    """`: no such container`, where an API explains its refusal as `{"message": …}`."""
+    if _media_type(response) != "application/json" or response.status_code in (200, NO_CONTENT):
+        return ""
+    try:
+        message = msgspec.json.decode(next(response.iter_bytes(MAX_REFUSAL_BYTES), b""), type=dict[str, Any])["message"]
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+        return ""
+    return f": {clip(message.encode())}" if isinstance(message, str) else ""
 
 
 def _media_type(response: httpx.Response) -> str:

@@ -12,20 +12,31 @@ from fleexmon_pipeline.collection.records import Line
 from fleexmon_pipeline.database.row_ids import uuid8_hex
 
 DIGEST = 10  # bytes
+SECOND = slice(19)  # of a time as text
+MAX_RETURNS = 1_000  # to a second whose lines seemed over; then the answer is in no order of time
 
 
 class Identities:
-    """Assigns ids for one node and one answer. Identical lines share a microsecond, so no window separates them."""
+    """Assigns ids for one node and one answer. Identical lines share a microsecond, so no window separates them.
+
+    Digests of the second at hand are in a set, 80 bytes each; those of other seconds are packed, 10 bytes each. An
+    answer in no order of time would pack and unpack for every line: after some returns all its digests stay in the set.
+    """
 
     def __init__(self, node: str) -> None:
         self._node = node.encode()
-        self._seen: set[bytes] = set()  # 80 bytes a line: 1M lines in an answer are 80 MB
+        self._second: bytes | None = b""  # None: of all seconds
+        self._seen: set[bytes] = set()
+        self._packed: dict[bytes, bytes] = {}  # by second
+        self._returns = 0
         self._repeated: dict[bytes, int] = {}
 
     def digest(self, iso: bytes, level: bytes, message: bytes, metadata: bytes) -> bytes:
         """The hash part of an id. `iso`: as `Line.iso`; `metadata`: empty if the line has none."""
         # Stored texts never contain NUL, so it is a safe separator.
         digest = blake2b(b"\0".join((self._node, iso, level, message, metadata)), digest_size=DIGEST).digest()
+        if self._second is not None and iso[SECOND] != self._second:
+            self._turn_to(iso[SECOND])
         seen = self._seen
         before = len(seen)
         seen.add(digest)
@@ -34,7 +45,25 @@ class Identities:
         ordinal = self._repeated[digest] = self._repeated.get(digest, 0) + 1
         return blake2b(digest + str(ordinal).encode(), digest_size=DIGEST).digest()
 
+    def _turn_to(self, second: bytes) -> None:
+        packed = self._packed
+        if self._second and self._seen:
+            packed[self._second] = b"".join(self._seen)
+        if second not in packed:
+            self._second, self._seen = second, set()
+            return
+        self._returns += 1
+        if self._returns <= MAX_RETURNS:
+            self._second, self._seen = second, _unpacked(packed.pop(second))
+            return
+        self._second, self._seen = None, set().union(*map(_unpacked, packed.values()))
+        packed.clear()
+
     def of(self, line: Line) -> str:
         """32 hexadecimal digits."""
         texts = line.iso, line.level, line.message, line.metadata or ""
         return uuid8_hex(line.time, self.digest(*(text.encode() for text in texts)))
+
+
+def _unpacked(digests: bytes) -> set[bytes]:
+    return {digests[at : at + DIGEST] for at in range(0, len(digests), DIGEST)}

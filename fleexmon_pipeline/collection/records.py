@@ -29,6 +29,7 @@ from fleexmon_pipeline.collection.reading.fields import (
 )
 from fleexmon_pipeline.collection.reading.layers import Layer, layers_of
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
+from fleexmon_pipeline.collection.reading.usual import usual
 from fleexmon_pipeline.collection.times import EPOCH, RejectedError, has_zone, read_time
 from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS
 
@@ -83,41 +84,85 @@ def read(raw: bytes) -> Line:
 def explain(raw: bytes) -> tuple[Line, Origins]:
     """The same, and where it was found."""
     try:
-        is_odd = bool(_ODD.search(raw)) or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
-        return _line(_record(raw), is_odd=is_odd)
+        record, is_odd = _record(raw)
+        return _line(record, is_odd=is_odd or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH)
     except RecursionError:
         raise RejectedError("nested too deeply") from None
 
 
-def _record(raw: bytes) -> dict[str, Any]:
+def _record(raw: bytes) -> tuple[dict[str, Any], bool]:
+    """The record, and whether it may hold what PostgreSQL does not take."""
+    record, is_odd = decoded(raw)
+    if not isinstance(record, dict):
+        raise RejectedError(f"a JSON {type(record).__name__}, not an object")
+    return record, is_odd
+
+
+def decoded(raw: bytes) -> tuple[Any, bool]:
+    """As msgspec reads it, nine times as fast as json; as json does, if msgspec refuses. A test shows that they agree.
+
+    What msgspec accepts may hold an escaped NUL, but no half of a surrogate pair, and no number beyond a float's.
+    """
+    try:
+        return msgspec.json.decode(raw), b"\\u0000" in raw
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _decoded_by_json(raw), _ODD.search(raw) is not None
+
+
+def _decoded_by_json(raw: bytes) -> Any:
     try:
         text = raw.decode(json.detect_encoding(raw), "surrogatepass")
         try:
-            record = _decode(text)
+            return _decode(text)
         except ValueError as error:
             if isinstance(error, json.JSONDecodeError):
                 raise
-            record = _decode_long(text)
+            return _decode_long(text)
     except ValueError as error:
         raise RejectedError(f"not JSON: {str(error)[:100]}") from None
-    if not isinstance(record, dict):
-        raise RejectedError(f"a JSON {type(record).__name__}, not an object")
-    return record
 
 
 def _line(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
     """What has a column of its own is taken; what is left goes to metadata, which is checked if it `is_odd`."""
+    found = usual(record)
+    if found is None:
+        return _searched(record, is_odd=is_odd)
+    moment, level, text, time_name, level_name, message_name = found
+    del record[time_name], record[message_name]
+    word = record.pop(level_name) if level_name is not None else None
+    origins = Origins(time_name, level_name or OUR_DEFAULT, message_name)
+    metadata = _metadata([Layer("", record)]) if "metadata" in record else record
+    return _finished(moment, (level, word), text, origins, metadata, is_odd=is_odd)
+
+
+def _searched(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
+    """The same, by trying all candidates in all layers."""
     layers = layers_of(record)
     moment, time_origin = _take_time(layers)
-    level, original, level_origin = _take_level(layers)
+    level, word, level_origin = _take_level(layers)
     text, message_origin = _take_message(layers)
+    is_odd = is_odd or any(layer.is_odd for layer in layers)
+    origins = Origins(time_origin, level_origin, message_origin)
+    return _finished(moment, (level, word), text, origins, _metadata(layers), is_odd=is_odd)
+
+
+def _finished(
+    moment: datetime,
+    given: tuple[str | None, Any],
+    text: str,
+    origins: Origins,
+    metadata: dict[str, Any],
+    *,
+    is_odd: bool,
+) -> tuple[Line, Origins]:
+    """`given`: the record's own level and the word that says so, as far as it has one."""
+    level, word = given
     if level is None:
-        level, level_origin = level_in_text(text), OUR_TEXT
-    if level is None:
-        level, level_origin = "info", OUR_DEFAULT
-    metadata = _metadata(layers)
-    if original is not None and original != level:
-        _put_ours(metadata, "originalLevel", str(original)[:MAX_WORD_CHARACTERS])
+        level = level_in_text(text)
+        origins = origins._replace(level=OUR_TEXT if level else OUR_DEFAULT)
+        level = level or "info"
+    if word is not None and word != level:
+        _put_ours(metadata, "originalLevel", str(word)[:MAX_WORD_CHARACTERS])
     message = storable(text)
     if message != text:
         _put_ours(metadata, "messageJson", json.dumps(text)[:MAX_MESSAGE_CHARACTERS])  # the exact text
@@ -125,12 +170,14 @@ def _line(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
         _put_ours(metadata, "messageLength", len(text))
         _put_ours(metadata, "messageSha256", hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
         message = message[:MAX_MESSAGE_CHARACTERS]
-    altered: list[str] = []
-    kept = _storable_json(metadata, altered, 0) if is_odd else metadata
-    if altered:
-        _put_ours(kept, "metadataJson", json.dumps(metadata)[:MAX_MESSAGE_CHARACTERS])
-    encoded = _encoder.encode(kept).decode() if kept else None
-    return Line(moment, moment.isoformat(), level, message, encoded), Origins(time_origin, level_origin, message_origin)
+    if is_odd:
+        altered: list[str] = []
+        kept = _storable_json(metadata, altered, 0)
+        if altered:
+            _put_ours(kept, "metadataJson", json.dumps(metadata)[:MAX_MESSAGE_CHARACTERS])
+        metadata = kept
+    encoded = _encoder.encode(metadata).decode() if metadata else None
+    return Line(moment, moment.isoformat(), level, message, encoded), origins
 
 
 def _metadata(layers: list[Layer]) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,8 @@ import typer
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection.fetch import TIMEOUT, plain
+from fleexmon_pipeline.collection.record_runs import Run
+from fleexmon_pipeline.collection.records import OUR_DEFAULT, RejectedError, explain
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.commands.options import Json
@@ -31,7 +35,6 @@ from fleexmon_pipeline.database.server import DatabaseUnreachableError, configur
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.embedded.server import EmbeddedServerError
-from fleexmon_pipeline.resources.nodes import watched
 from fleexmon_pipeline.retries import call_within
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.window import SLOT, Window, floor
@@ -39,6 +42,8 @@ from fleexmon_pipeline.window import SLOT, Window, floor
 State = Literal["ok", "off", "wrong"]
 MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
 MAX_HEARTBEAT_AGE = timedelta(minutes=2)
+MAX_RECORDS_READ = 1_000  # of a node's answer, for what is uncertain about it
+MIN_RECORDS_WITHOUT_LEVEL = 20
 CHECK_SECONDS = 20.0  # for the agent and for GitHub; a node has FLEEXMON_MAX_ANSWER_SECONDS
 
 app = typer.Typer(add_completion=False)
@@ -186,7 +191,7 @@ def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
 def _coverage(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:
     """What was collected in the last day, node by node. A node that is no longer watched is off, not wrong."""
     try:
-        watched_now = {node.name for node in watched(environment)[0]}
+        watched_now = {node.name for node in settings.watched(environment)[0]}
     except SettingError:  # reported where the nodes are checked
         watched_now = set()
     rows = connection.execute(statements("commands")["coverage"], {"since": now - timedelta(days=1)}).fetchall()
@@ -217,9 +222,47 @@ def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Findi
 
 
 def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
-    nodes, demo = watched(environment)
+    nodes, demo = settings.watched(environment)
     for finding in check_nodes(nodes, now=now):
         yield replace(finding, told=f"{finding.told} (demo)") if demo and finding.state == "ok" else finding
+
+
+@dataclass
+class _Seen:
+    """What a node's answer holds, and what it leaves uncertain."""
+
+    window: Window
+    records: int = 0
+    read: int = 0
+    outside: int = 0
+    without_level: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def add(self, run: Run) -> None:
+        self.records += len(run)
+        for raw in islice(run, max(MAX_RECORDS_READ - self.read, 0)):
+            self.read += 1
+            try:
+                line, origins = explain(bytes(raw))
+            except RejectedError as error:
+                self.rejected[str(error)] += 1
+                continue
+            self.outside += line.time not in self.window
+            self.without_level += origins.level == OUR_DEFAULT
+
+    def doubts(self) -> str:
+        """What an operator should look at before trusting the node; empty if nothing."""
+        if not self.records:
+            return ". It was quiet, or it has no lines at all: this does not tell which"
+        doubts = []
+        if count := self.rejected.total():
+            reason = self.rejected.most_common(1)[0][0][:100]
+            doubts.append(f"{count:,} of {self.read:,} would be rejected ({reason}); `fleexmon read` shows which")
+        if self.outside:
+            doubts.append(f"{self.outside:,} of {self.read:,} are outside the requested time and would be ignored")
+        if self.without_level == self.read >= MIN_RECORDS_WITHOUT_LEVEL:
+            doubts.append("none says its level, so all count as info")
+        return "".join(f". {doubt[0].upper()}{doubt[1:]}" for doubt in doubts)
 
 
 def check_nodes(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
@@ -229,12 +272,17 @@ def check_nodes(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
     def check(node: Node) -> Finding:
         variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
         with ask(clients, node, Window(end - SLOT, end), attempts=1) as answer:
-            lines = sum(map(len, answer))
+            seen = _Seen(Window(end - SLOT, end))
+            for run in answer:
+                seen.add(run)
         if answer.error:
-            return Finding(variable, "wrong", f"{node.url}: {answer.error}")
+            return Finding(variable, "wrong", f"{node.address}: {answer.error}")
         shown = f", with {', '.join(node.credentials.variables)}" if node.credentials.variables else ""
         return Finding(
-            variable, "ok", f"{node.url}: {lines:,} lines in the last slot, answered in {answer.seconds:.2f} s{shown}"
+            variable,
+            "ok",
+            f"{node.address}: {seen.records:,} lines in the last slot, answered in {answer.seconds:.2f} s{shown}"
+            f"{seen.doubts()}",
         )
 
     with ThreadPoolExecutor(8) as pool:

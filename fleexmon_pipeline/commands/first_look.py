@@ -21,7 +21,7 @@ from fleexmon_pipeline.window import HOUR, Window, floor
 
 HOURS = 24
 CHAIN = ("raw_logs", "analyzed_logs", "detected_issues", "predictions")
-_DONE = re.compile(r" - (\w+) - \d{4}-\d\d-\d\d \d\d:\d\d-")  # an asset's line for one of its hours
+_DONE = re.compile(r" - (\w+) - (\d{4}-\d\d-\d\d \d\d:\d\d)-")  # an asset's lines for one of its hours
 
 
 def first_look(console: Console, home: Path, *, now: datetime | None = None) -> bool:
@@ -69,11 +69,14 @@ def _materialize(options: Sequence[str], log: Path, hour_done: Callable[[str], N
             preexec_fn=end_with_parent,  # noqa: PLW1509  as in processes.py
         ) as process,
     ):
+        done: set[tuple[str, str]] = set()
         try:
             for line in process.stdout or ():
                 file.write(line)
-                if " - INFO - " in line and (match := _DONE.search(line)):
-                    hour_done(match.group(1))
+                match = _DONE.search(line) if " - INFO - " in line else None
+                if match and (match[1], match[2]) not in done:
+                    done.add((match[1], match[2]))
+                    hour_done(match[1])
             return process.wait() == 0
         finally:
             process.terminate()  # a signal that ends `up` need not have reached it

@@ -12,9 +12,10 @@ from datetime import datetime
 from textwrap import wrap
 from typing import Any
 
-from fleexmon_pipeline.issues.context import IssueContext, LastDay
-from fleexmon_pipeline.issues.read import Issue, IssueDetail, Row
-from fleexmon_pipeline.wording import inert
+from fleexmon_pipeline.issues.context import IssueContext, LastDay, SimilarIssue
+from fleexmon_pipeline.issues.people import Mute
+from fleexmon_pipeline.issues.read import Issue, IssueDetail
+from fleexmon_pipeline.wording import inert, iso_text
 
 _ITEM = re.compile(r"(-|\d+\.) ")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -23,7 +24,7 @@ _LABEL = 13
 MAX_WIDTH = 110  # columns; longer lines are hard to read
 
 
-def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Row], runbook: str | None) -> str:
+def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Mute], runbook: str | None) -> str:
     issue = detail.issue
     metadata = issue.figures
     lines = [
@@ -38,24 +39,26 @@ def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Row], runboo
     if detail.occurrences:
         lines += ["", "When (UTC; slots in which the rule fired, newest first)"]
         lines += [
-            f"  {_when(o['slot'])}  {o['severity']:<8}  {o['affected']:>7} lines  {inert(o['title'])}"
-            for o in detail.occurrences[:12]
+            f"  {_minute(fired.slot)}  {fired.severity:<8}  {fired.affected:>7} lines  {inert(fired.title)}"
+            for fired in detail.occurrences[:12]
         ]
     if detail.evidence:
         rows = len(issue.affected_logs or [])
         lines += ["", f"Evidence (the newest {len(detail.evidence)} of {rows} rows of LogEntry)"]
         lines += [
-            f"  {_to_the_millisecond(e['timestamp']):<23}  {e['node']:<8}  {e['level']:<5}  {inert(e['message'])}"
-            for e in detail.evidence
+            f"  {_to_the_millisecond(line.timestamp):<23}  {line.node:<8}  {line.level:<5}  {inert(line.message)}"
+            for line in detail.evidence
         ]
     if around.similar:
-        lines += ["", "Similar issues", *(part for row in around.similar for part in _similar(row))]
+        lines += ["", "Similar issues", *(part for other in around.similar for part in _similar(other))]
     if runbook:
         lines += ["", f"Runbook {metadata['runbook']}", *(f"  {line}".rstrip() for line in runbook.splitlines())]
     return "\n".join(lines)
 
 
-def _facts(issue: Issue, metadata: dict[str, Any], around: IssueContext, mutes: Sequence[Row]) -> list[tuple[str, str]]:
+def _facts(
+    issue: Issue, metadata: dict[str, Any], around: IssueContext, mutes: Sequence[Mute]
+) -> list[tuple[str, str]]:
     facts = [
         ("id", str(issue.id)),
         ("state", f"{issue.status}, {issue.severity}, {issue.type} by {issue.source}"),
@@ -69,17 +72,17 @@ def _facts(issue: Issue, metadata: dict[str, Any], around: IssueContext, mutes: 
         )
     if around.verdict:
         verdict = around.verdict
-        reason = f": {verdict['why']}" if verdict["why"] else ""
-        facts.append(("marked as", f"{verdict['verdict']} by {verdict['by']}{reason}"))
+        reason = f": {verdict.why}" if verdict.why else ""
+        facts.append(("marked as", f"{verdict.verdict} by {verdict.by}{reason}"))
     for mute in mutes:
-        until = f"until {_when(mute['until'])} UTC" if mute["until"] else "until unmuted"
-        facts.append(("muted", f"{until} by {mute['by']}: {mute['why']}"))
+        until = f"until {_minute(mute.until)} UTC" if mute.until else "until unmuted"
+        facts.append(("muted", f"{until} by {mute.by}: {mute.why}"))
     if metadata.get("regressionOf"):
         facts.append(("regression", f"of {metadata['regressionOf']}, which was resolved"))
     facts.append(("rule", f"{metadata.get('rule', '–')}, version {metadata.get('ruleVersion', '–')}"))
     if around.pattern:
-        facts.append(("pattern", f"{around.pattern['id']}, first seen {_when(around.pattern['firstSeen'])} UTC"))
-        facts.append(("", around.pattern["template"]))
+        facts.append(("pattern", f"{around.pattern.id}, first seen {_minute(around.pattern.first_seen)} UTC"))
+        facts.append(("", around.pattern.template))
     count, affected = metadata.get("occurrences", "–"), metadata.get("affectedCount", "–")
     facts.append(("fired", f"in {count} slots; {affected} lines in the last one"))
     if around.windows:
@@ -98,7 +101,7 @@ def _day(day: LastDay) -> list[str]:
     most = f"at most {max(known, default=0):,} in half an hour"
     return [
         f"  {sparkline(day.lines)}",
-        f"  {_when(day.since)} … {_when(day.until)} UTC, {inert(day.of)}: {sum(known):,}, {most}{hole}",
+        f"  {_minute(day.since)} … {_minute(day.until)} UTC, {inert(day.of)}: {sum(known):,}, {most}{hole}",
     ]
 
 
@@ -109,29 +112,25 @@ def sparkline(values: Sequence[int | None]) -> str:
     return "".join(_UNKNOWN if value is None else _BARS[-(-value * top // most)] for value in values)
 
 
-def _similar(row: Row) -> list[str]:
-    nodes = ", ".join(map(str, row["nodes"])) if isinstance(row["nodes"], list) and row["nodes"] else "all nodes"
-    lines = [
-        f"  {row['id'][:18]}  {_when(row['detectedAt'])}  {row['severity']:<8}  {inert(nodes)}  {inert(row['title'])}"
+def _similar(issue: SimilarIssue) -> list[str]:
+    nodes = ", ".join(map(str, issue.nodes)) if isinstance(issue.nodes, list) and issue.nodes else "all nodes"
+    ended = "open" if issue.status != "resolved" else issue.resolved_reason or "resolved by a person"
+    by = f", by {issue.resolved_by}" if issue.resolved_by else ""
+    marked = f"; marked as {issue.verdict}" + (f": {issue.why}" if issue.why else "") if issue.verdict else ""
+    cause = f"; cause: {issue.root_cause[:200]}" if issue.root_cause else ""
+    begun = f"{str(issue.id)[:18]}  {_minute(issue.detected_at)}"
+    return [
+        f"  {begun}  {issue.severity:<8}  {inert(nodes)}  {inert(issue.title)}",
+        f"      {inert(f'{ended}{by}{marked}{cause}')}",
     ]
-    ended = "open" if row["status"] != "resolved" else row["resolvedReason"] or "resolved by a person"
-    by = f", by {row['resolvedBy']}" if row["resolvedBy"] else ""
-    marked = f"; marked as {row['verdict']}" + (f": {row['why']}" if row["why"] else "") if row["verdict"] else ""
-    cause = f"; cause: {row['rootCause'][:200]}" if row["rootCause"] else ""
-    return [*lines, f"      {inert(f'{ended}{by}{marked}{cause}')}"]
 
 
 def _minute(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _when(moment: str) -> str:
-    """`2026-11-20 10:15`, from ISO 8601 in UTC."""
-    return moment[:16].replace("T", " ")
-
-
-def _to_the_millisecond(moment: str) -> str:
-    return moment.removesuffix("Z")[:23].replace("T", " ")
+def _to_the_millisecond(moment: datetime) -> str:
+    return iso_text(moment).removesuffix("Z")[:23].replace("T", " ")
 
 
 def _wrapped(text: str) -> list[str]:

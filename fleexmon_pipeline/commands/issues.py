@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
+import msgspec
 import typer
 
 from fleexmon_pipeline import settings
@@ -61,24 +63,24 @@ def issues_list(
         rows = list_issues(connection, status=status, severity=severity, node=node, since=after, limit=limit)
         muted = _muted_issues(connection, now=now)
     if as_json:
-        print_json([{**row, "muted": row["id"] in muted} for row in rows])
+        print_json([{**msgspec.to_builtins(row), "muted": row.id in muted} for row in rows])
         return
     for row in rows:
-        seen = f"{_minute(row['detectedAt'])} – {_minute(row['resolvedAt'] or row['updatedAt'])}"
-        state = "muted" if row["id"] in muted else row["status"]
+        seen = f"{_minute(row.detected_at)} – {_minute(row.resolved_at or row.updated_at)}"
+        state = "muted" if row.id in muted else row.status or "unknown"
         typer.echo(
-            f"{row['id'][:_SHORT_ID]}  {row['severity']:<8}  {state:<8}  {seen}  "
-            f"{', '.join(row['nodes']) or 'all nodes':<12}  {inert_line(row['title'])}"
+            f"{str(row.id)[:_SHORT_ID]}  {row.severity:<8}  {state:<8}  {seen}  "
+            f"{', '.join(row.nodes) or 'all nodes':<12}  {inert_line(row.title)}"
         )
     count = counted(len(rows), "issue" if status == "all" else f"{status} issue")
-    quiet = sum(row["id"] in muted for row in rows)
+    quiet = sum(row.id in muted for row in rows)
     typer.echo(count + (" or more" if len(rows) == limit else "") + (f", {quiet} of them muted" if quiet else ""))
 
 
-def _muted_issues(connection: Connection, *, now: datetime) -> set[str]:
+def _muted_issues(connection: Connection, *, now: datetime) -> set[UUID]:
     """Ids of open issues that a mute silences now."""
-    scopes = {Scope(mute["fingerprint"], mute["node"], mute["rule"]) for mute in people.mutes(connection, now=now)}
-    return {row["id"] for scope in scopes for row in people.open_issues(connection, scope)}
+    scopes = {mute.scope for mute in people.mutes(connection, now=now)}
+    return {issue.id for scope in scopes for issue in people.open_issues(connection, scope)}
 
 
 @app.command("show")
@@ -90,14 +92,10 @@ def issues_show(
         detail = show_issue(connection, issue)
         around = issue_context(connection, detail.issue, counted_levels(all_rules(settings.rules_directory()).rules))
         metadata = detail.issue.figures
-        mutes = [
-            mute
-            for mute in people.mutes(connection, now=datetime.now(UTC))
-            if Scope(mute["fingerprint"], mute["node"], mute["rule"]).covers(metadata)
-        ]
+        mutes = [mute for mute in people.mutes(connection, now=datetime.now(UTC)) if mute.scope.covers(metadata)]
     book = runbook(str(metadata.get("runbook")))
     if as_json:
-        print_json({**detail.as_json(), **around.as_json(), "mutes": mutes, "runbook": book})
+        print_json({**vars(detail), **vars(around), "mutes": mutes, "runbook": book})
     else:
         typer.echo(page(detail, around, mutes, book))
 
@@ -181,7 +179,7 @@ def issues_mute(
     when = f"until {ends:%Y-%m-%d %H:%M} UTC" if ends else "until unmuted"
     for scope, rows in muted.items():
         for row in rows if dry_run else ():
-            typer.echo(f"{row['id'][:_SHORT_ID]}  {row['severity']:<8}  {inert_line(row['title'])}")
+            typer.echo(f"{str(row.id)[:_SHORT_ID]}  {row.severity:<8}  {inert_line(row.title)}")
         verb = "would be muted" if dry_run else "muted"
         typer.echo(f"{verb} {when}: {inert_line(str(scope))} ({counted(len(rows), 'open issue')})")
 
@@ -241,9 +239,8 @@ def issues_mutes(as_json: Json = False) -> None:
         print_json(rows)
         return
     for row in rows:
-        scope = Scope(row["fingerprint"], row["node"], row["rule"])
-        until = f"until {_minute(row['until'])}" if row["until"] else "until unmuted"
-        typer.echo(inert_line(f"{_minute(row['since'])}  {until:<19}  {row['by']}  {scope}  {row['why']}"))
+        until = f"until {_minute(row.until)}" if row.until else "until unmuted"
+        typer.echo(inert_line(f"{_minute(row.since)}  {until:<19}  {row.by}  {row.scope}  {row.why}"))
     typer.echo(counted(len(rows), "mute"))
 
 
@@ -255,5 +252,5 @@ def _explained() -> Iterator[None]:
         raise CommandError(str(error)) from None
 
 
-def _minute(iso: str) -> str:
-    return iso[5:16].replace("T", " ")
+def _minute(moment: datetime) -> str:
+    return f"{moment:%m-%d %H:%M}"

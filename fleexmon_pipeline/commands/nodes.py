@@ -20,7 +20,6 @@ from fleexmon_pipeline.commands.options import Json
 from fleexmon_pipeline.commands.terminal import print_json
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.resources.nodes import watched as watched_nodes
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, ceil, floor
 from fleexmon_pipeline.wording import counted
@@ -78,7 +77,7 @@ def node_states(connection: Connection, nodes: list[Node], *, demo: bool, now: d
     }  # fmt: skip
     facts = {row["node"]: row for row in connection.execute(statements("gaps")["node_facts"], where)}
     lost = Counter(hour.node for hour in given_up(connection, since=kept))
-    addresses = {node.name: _shown(node.url) for node in nodes}
+    addresses = {node.name: _shown(node.address) for node in nodes}
     return [
         _state(name, facts.get(name), addresses.get(name), lost[name], demo=demo and name in addresses, now=now)
         for name in dict.fromkeys([*addresses, *facts])
@@ -89,7 +88,7 @@ def _watched(environment: Mapping[str, str]) -> tuple[list[Node], bool]:
     if configured := settings.nodes(environment):
         return configured, False
     try:
-        return watched_nodes(environment)
+        return settings.watched(environment)
     except SettingError:  # none is set, and no demo node runs
         return [], False
 

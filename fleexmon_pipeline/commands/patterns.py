@@ -8,22 +8,24 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 from typer.core import TyperGroup
 
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import By, Json, PatternId, RequiredWhy
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.patterns.labels import MAX_NAME_CHARS, Label, label, read_labels
 from fleexmon_pipeline.patterns.of_file import lines_of, stream_patterns, summarise
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.wording import one_line
+
+if TYPE_CHECKING:
+    from fleexmon_pipeline.database.connection import Connection
 
 
 class _FileOrCommand(TyperGroup):
@@ -91,7 +93,7 @@ def patterns_name(
     """Name a pattern. Issues about it will show the name before the template."""
     if not 0 < len(name.strip()) <= MAX_NAME_CHARS:
         raise CommandError(f'NAME: "{name[:MAX_NAME_CHARS]}" is empty or too long: 1 to {MAX_NAME_CHARS} characters.')
-    with connect(existing_database_url()) as connection:
+    with _database() as connection:
         _print_noted(label(connection, pattern, by=by, now=datetime.now(UTC), name=name.strip()))
 
 
@@ -103,14 +105,14 @@ def patterns_ignore(
     no_longer: Annotated[bool, typer.Option("--no-longer", help="Stop ignoring it.")] = False,
 ) -> None:
     """Ignore a pattern: rules open no more issues about it. Its lines still count, in error rates too."""
-    with connect(existing_database_url()) as connection:
+    with _database() as connection:
         _print_noted(label(connection, pattern, by=by, now=datetime.now(UTC), ignored=not no_longer, why=why))
 
 
 @app.command("labels")
 def patterns_labels(as_json: Json = False) -> None:
     """List the patterns that have a name or are ignored."""
-    with connect(existing_database_url()) as connection:
+    with _database() as connection:
         labels = list(read_labels(connection).values())
     if as_json:
         print_json(labels)
@@ -119,6 +121,16 @@ def patterns_labels(as_json: Json = False) -> None:
         typer.echo(_line(row))
     if not labels:
         typer.echo("No pattern has a name, and none is ignored.")
+
+
+@contextmanager
+def _database() -> Iterator[Connection]:
+    # Half of the start-up of `patterns FILE`, which needs none of it.
+    from fleexmon_pipeline.commands.home import existing_database_url  # noqa: PLC0415
+    from fleexmon_pipeline.database.connection import connect  # noqa: PLC0415
+
+    with connect(existing_database_url()) as connection:
+        yield connection
 
 
 def _print_noted(noted: Label) -> None:

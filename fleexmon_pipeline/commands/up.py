@@ -38,7 +38,6 @@ from fleexmon_pipeline.commands.servers import PACKAGE, READY_SECONDS, beside, d
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import dagster_conninfo, database_url, revive
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.resources.nodes import demo_note
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.wording import counted
 
@@ -104,7 +103,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
             console.print("stopping …")
             stop(children)
             if not configured:
-                demo_note().unlink(missing_ok=True)
+                settings.demo_note().unlink(missing_ok=True)
 
 
 def dagster_home(home: Path) -> Path:
@@ -208,7 +207,7 @@ def _warn_of_demo_lines(home: Path, nodes: list[Node], console: Console) -> None
 
 def _demo(children: list[Child], home: Path, seed: int, console: Console) -> None:
     """Two nodes of the demo shop, their addresses noted for other commands."""
-    note = demo_note()
+    note = settings.demo_note()
     note.unlink(missing_ok=True)
     if not os.environ.get("DATABASE_URL"):
         (home / DEMO_LINES).touch()
@@ -239,7 +238,7 @@ def _welcome(console: Console, port: int, home: Path, *, demo: bool) -> None:
     console.print(f"""
 [bold]fleexmon is watching{" two demo nodes" if demo else ""}.[/] Every 5 minutes it collects, analyzes and detects.
 
-  lineage   {base}/asset-groups
+  assets    {base}/assets
   runs      {base}/runs
   digest    {base}/assets/digests   or: {fleexmon} digest --html digest.html
   issues    {fleexmon} issues list    then: {fleexmon} issues show ID

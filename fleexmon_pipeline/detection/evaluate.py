@@ -7,6 +7,7 @@ occurrences: `issues/lifecycle.py`.
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.conditions.by_kind import hits_of
 from fleexmon_pipeline.detection.conditions.thresholds import stands_out
 from fleexmon_pipeline.detection.divergence import diverged
-from fleexmon_pipeline.detection.firing import Firing, firing_of, occurrence
+from fleexmon_pipeline.detection.firing import Firing, firing_of, naming, occurrence
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.observe import READ_BACK, baseline_templates, read_observations
 from fleexmon_pipeline.detection.rule_model import (
@@ -37,8 +38,12 @@ from fleexmon_pipeline.detection.text_scan import Matches, find_texts
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.patterns.labels import read_labels
-from fleexmon_pipeline.patterns.read_counts import Counts, Samples, read_counts, read_samples
+from fleexmon_pipeline.patterns.read_counts import Counts, Samples, read_counts, read_messages, read_samples
+from fleexmon_pipeline.patterns.shared_values import MAX_MESSAGE_CHARS, hides_names
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import SLOT, Window, slot_number
+
+MAX_COMPARED = 20  # lines behind a firing that are read for what they share
 
 
 def evaluate(
@@ -112,11 +117,34 @@ def _evaluate(
                 fired[rule.name].append((firing, hit.width))
     by_name = {rule.name: rule for rule in rules}
     lines = _evidence(connection, counts, by_name, fired, texts) if evidence else {}
-    for name, firings in fired.items():
-        rows = lines.get(name)
-        for firing, width in firings:
-            ids = rows.newest(firing.subject, firing.end, width) if rows else ()
-            yield occurrence(by_name[name], firing, ids)
+    found = [
+        (name, firing, rows.newest(firing.subject, firing.end, width) if (rows := lines.get(name)) else [])
+        for name, firings in fired.items()
+        for firing, width in firings
+    ]
+    for name, firing, ids in _named(connection, counts, found):
+        yield occurrence(by_name[name], firing, ids)
+
+
+def _named(
+    connection: Connection, counts: Counts, found: Sequence[tuple[str, Firing, list[uuid.UUID]]]
+) -> Iterator[tuple[str, Firing, list[uuid.UUID]]]:
+    """With the values in their texts that the lines behind each firing share. Reads those lines once for all."""
+    hiding = {pattern: template for pattern, template in counts.templates.items() if hides_names(template)}
+    compared = {id_ for _, firing, ids in found if firing.subject.pattern in hiding for id_ in _some(ids)}
+    messages = {
+        id_: redact(message) if len(message) < MAX_MESSAGE_CHARS else ""  # a secret that was cut looks like none
+        for id_, message in read_messages(connection, compared).items()
+    }
+    for name, firing, ids in found:
+        template = hiding.get(firing.subject.pattern or "")
+        own = [messages[id_] for id_ in _some(ids) if id_ in messages]
+        yield name, naming(firing, template, own) if template and own else firing, ids
+
+
+def _some(ids: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
+    """At most MAX_COMPARED of them, from the newest to the oldest."""
+    return ids[:: -(-len(ids) // MAX_COMPARED) or 1]
 
 
 def _evidence(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -18,6 +18,7 @@ from fleexmon_pipeline.detection.rule_model import Detector, Rule
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.issues.runbooks import advice_for
 from fleexmon_pipeline.levels import LEVELS
+from fleexmon_pipeline.patterns.shared_values import with_shared_values
 from fleexmon_pipeline.window import SLOT, slot_start
 from fleexmon_pipeline.wording import duration, percent, whole_minutes
 
@@ -105,6 +106,13 @@ def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | N
         shown |= {"total": str(hit.total), "rate": percent(rate)}
         measured["rate"] = rate
     return Firing(Subject(node, hit.pattern), end, hit.count, shown, figures, rule.severity_of(measured))
+
+
+def naming(firing: Firing, template: str, messages: Sequence[str]) -> Firing:
+    """The firing, with the values that these messages share in the `template` of its texts. Messages are redacted."""
+    named = with_shared_values(template, messages)[:MAX_TEMPLATE_SHOWN]
+    label = firing.shown["template"].removesuffix(template[:MAX_TEMPLATE_SHOWN])
+    return replace(firing, shown={**firing.shown, "template": label + named})
 
 
 def _rounded(figure: float) -> str:

@@ -7,8 +7,10 @@ written: `detection/rule_model.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
@@ -16,7 +18,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.evaluate import improbable
 from fleexmon_pipeline.detection.firing import Firing, occurrence
-from fleexmon_pipeline.detection.rule_model import Backlog, Rule, Spike, Trend
+from fleexmon_pipeline.detection.rule_model import Backlog, Bare, Predictor, Rule, Spike, Trend
 from fleexmon_pipeline.forecasting.series import hourly_series
 from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
 from fleexmon_pipeline.levels import LEVELS
@@ -41,35 +43,48 @@ def predict(connection: Connection, rules: Sequence[Rule], hour: Window, *, now_
     rules are skipped. Ordered by rule and subject.
     """
     end = min(hour.until, now_end)
-    active = [rule for rule in rules if rule.enabled and isinstance(rule, Trend | Spike | Backlog)]
+    active = [rule for rule in rules if rule.enabled and isinstance(rule, Predictor) and rule.kind in CONDITIONS]
     if end < hour.since + SLOT or not active:
         return []
     if hour.length != HOUR:
         raise ValueError(f"predictions look at one hour, not at {hour}")
     since = hour.since - HOUR * max(rule.hours_before for rule in active)
-    series = hourly_series(connection, Window(since, end))
+    past = Past(connection, hourly_series(connection, Window(since, end)), hour, end)
     occurrences: list[Occurrence] = []
     for rule in active:
-        match rule:
-            case Trend():
-                firings = list(_trend(rule, series, end)) if end == hour.until else []
-                compared, levels = Window(hour.until - HOUR * rule.trend.hours, end), rule.where.level
-            case Spike():
-                firings = list(_spike(rule, series, end))
-                compared, levels = Window(hour.since, end), LEVELS
-            case Backlog():
-                occurrences += (occurrence(rule, firing) for firing in _backlog(connection, rule, end))
-                continue
-        if firings:
+        found = CONDITIONS[rule.kind](rule, past)
+        firings = found.firings
+        if firings and isinstance(rule, Bare):
             unusual = improbable(connection, rules, rule, end)
             firings = [firing for firing in firings if firing.subject.node in unusual]
-        if firings:
+        if found.compared is None:
+            occurrences += (occurrence(rule, firing) for firing in firings)
+        elif firings:
             nodes = [firing.subject.node or "" for firing in firings]
-            counts = read_counts(connection, compared)
-            samples = read_samples(connection, counts, compared, nodes=nodes, levels=levels)
-            slots = compared.length // SLOT
+            counts = read_counts(connection, found.compared)
+            samples = read_samples(connection, counts, found.compared, nodes=nodes, levels=found.levels)
+            slots = found.compared.length // SLOT
             occurrences += (occurrence(rule, firing, samples.newest(firing.subject, end, slots)) for firing in firings)
     return sorted(occurrences, key=lambda occurrence: (occurrence.rule, str(occurrence.subject)))
+
+
+@dataclass(frozen=True)
+class Past:
+    """What conditions are evaluated on: the hourly series up to `end`, in `hour`."""
+
+    connection: Connection
+    series: pd.DataFrame
+    hour: Window
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a condition found, and which lines it compared: those are the evidence. None: it is not about lines."""
+
+    firings: list[Firing]
+    compared: Window | None = None
+    levels: Sequence[str] = ()
 
 
 def _per_node(series: pd.DataFrame, hours: int) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -80,7 +95,12 @@ def _per_node(series: pd.DataFrame, hours: int) -> Iterator[tuple[str, pd.DataFr
             yield str(node), last
 
 
-def _trend(rule: Trend, series: pd.DataFrame, end: datetime) -> Iterator[Firing]:
+def _trend(rule: Trend, past: Past) -> Found:
+    firings = list(_rising(rule, past.series, past.end)) if past.end == past.hour.until else []
+    return Found(firings, Window(past.hour.until - HOUR * rule.trend.hours, past.end), rule.where.level)
+
+
+def _rising(rule: Trend, series: pd.DataFrame, end: datetime) -> Iterator[Firing]:
     hours, times, threshold = rule.trend.hours, rule.trend.times, rule.trend.more_than
     for node, frame in _per_node(series, 2 * hours):
         errors, lines = frame[list(rule.where.level)].sum(axis=1), frame["lines"]
@@ -103,7 +123,11 @@ def _trend(rule: Trend, series: pd.DataFrame, end: datetime) -> Iterator[Firing]
         yield Firing(Subject(node), end, new_errors, shown, figures)
 
 
-def _spike(rule: Spike, series: pd.DataFrame, end: datetime) -> Iterator[Firing]:
+def _spike(rule: Spike, past: Past) -> Found:
+    return Found(list(_jumps(rule, past.series, past.end)), Window(past.hour.since, past.end), LEVELS)
+
+
+def _jumps(rule: Spike, series: pd.DataFrame, end: datetime) -> Iterator[Firing]:
     hours, times, threshold = rule.spike.hours, rule.spike.times, rule.spike.more_than
     for node, frame in _per_node(series, hours + 1):
         before, lines = int(frame["lines"].iloc[:-1].sum()), int(frame["lines"].iloc[-1])
@@ -120,12 +144,12 @@ def _spike(rule: Spike, series: pd.DataFrame, end: datetime) -> Iterator[Firing]
         yield Firing(Subject(node), end, lines, shown, figures)
 
 
-def _backlog(connection: Connection, rule: Backlog, end: datetime) -> Iterator[Firing]:
+def _backlog(rule: Backlog, past: Past) -> Found:
     """About all nodes. Predictions are not counted, or a backlog would feed itself."""
-    bounds = {"end": end, "found_by": end - rule.backlog.open_for}
-    issues = connection.execute(statements("forecasting")["open_issues"], bounds).fetchall()
+    bounds = {"end": past.end, "found_by": past.end - rule.backlog.open_for}
+    issues = past.connection.execute(statements("forecasting")["open_issues"], bounds).fetchall()
     if len(issues) <= rule.backlog.more_than:
-        return
+        return Found([])
     figures = {
         "count": len(issues),
         "threshold": rule.backlog.more_than,
@@ -133,4 +157,8 @@ def _backlog(connection: Connection, rule: Backlog, end: datetime) -> Iterator[F
         "issues": [str(row["id"]) for row in issues[:LISTED_ISSUES]],
     }
     shown = {"count": str(len(issues)), "threshold": str(rule.backlog.more_than)}
-    yield Firing(Subject(), end, len(issues), shown, figures)
+    return Found([Firing(Subject(), past.end, len(issues), shown, figures)])
+
+
+# Any: each condition takes the class of its own kind.
+CONDITIONS: dict[str, Callable[[Any, Past], Found]] = {"trend": _trend, "spike": _spike, "backlog": _backlog}

@@ -6,7 +6,7 @@ Here: from planned issues to rows. Which issues to plan: `plan.py`; the caller a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,27 +40,44 @@ class Reconciled:
         return f"issues: {', '.join(parts) or 'no change'} ({self.unchanged} unchanged)"
 
 
-def read_answers(connection: Connection, subjects: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+@dataclass(frozen=True)
+class Origin:
+    """What all occurrences of a fingerprint share, and the nodes of its latest one."""
+
+    subject: str
+    source: str
+    nodes: list[str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What GenAI said about a subject in a slot."""
+
+    subject: str
+    slot: datetime
+    root_cause: str | None
+    recommendation: str | None
+
+
+def read_answers(connection: Connection, subjects: Collection[str]) -> dict[str, list[Answer]]:
     """GenAI's root causes and recommendations by subject, oldest first."""
-    answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    answers: dict[str, list[Answer]] = defaultdict(list)
     if subjects:
         for row in connection.execute(_SQL["answers"], {"subjects": list(subjects)}):
-            answers[row["subject"]].append(row)
+            answers[row["subject"]].append(Answer(**row))
     return answers
 
 
-def filled_in(
-    wanted: PlannedIssue, row: dict[str, Any], answers: dict[str, list[dict[str, Any]]]
-) -> dict[str, str | None]:
+def filled_in(wanted: PlannedIssue, origin: Origin, answers: Mapping[str, list[Answer]]) -> dict[str, str | None]:
     """GenAI's latest root cause and recommendation near a rule's episode; None keeps those of the rule."""
     filled: dict[str, str | None] = {"root_cause": None, "recommendation": None}
-    if row["source"] != "detector":
+    if origin.source != "detector":
         return filled
     episode = wanted.episode
-    for answer in answers.get(row["subject"], ()):
-        if episode.first - episode.grace <= answer["slot"] < episode.end + episode.grace:
-            filled["root_cause"] = answer["rootCause"] or filled["root_cause"]
-            filled["recommendation"] = answer["recommendation"] or filled["recommendation"]
+    for answer in answers.get(origin.subject, ()):
+        if episode.first - episode.grace <= answer.slot < episode.end + episode.grace:
+            filled["root_cause"] = answer.root_cause or filled["root_cause"]
+            filled["recommendation"] = answer.recommendation or filled["recommendation"]
     return filled
 
 

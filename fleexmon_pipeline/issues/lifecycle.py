@@ -22,7 +22,7 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, without
-from fleexmon_pipeline.issues.issue_rows import Reconciled, filled_in, read_answers, write_issues
+from fleexmon_pipeline.issues.issue_rows import Origin, Reconciled, filled_in, read_answers, write_issues
 from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Source, is_pattern
 from fleexmon_pipeline.issues.plan import Plan, StoredEpisode, plan_issues
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
@@ -181,32 +181,32 @@ def _reconcile_chunk(
     done: Reconciled,
 ) -> None:
     runs: dict[str, list[Run]] = defaultdict(list)
-    latest: dict[str, dict[str, Any]] = {}
+    origins: dict[str, Origin] = {}
     for row in connection.execute(_SQL["runs"], {"subjects": subjects}):
         returns = RETURNS_WITHIN if is_pattern(row["subject"]) else timedelta()
         runs[row["fingerprint"]].append(Run(row["first"], row["last"], row["grace"], row["occurrences"], returns))
-        latest[row["fingerprint"]] = row
+        origins[row["fingerprint"]] = Origin(row["subject"], row["source"], row["nodes"])
     stored = _stored_episodes(connection, subjects, list(runs))
-    covered = _covered(connection, runs, latest)
+    covered = _covered(connection, runs, origins)
 
     plans: dict[str, Plan] = {}
     reaches: dict[str, list[Window]] = defaultdict(list)
-    from_genai = {name for name, row in latest.items() if row["source"] == "genai"}
+    from_genai = {name for name, origin in origins.items() if origin.source == "genai"}
     for name in sorted(set(runs) | set(stored), key=lambda name: (name in from_genai, name)):
         left = runs[name]
         if name in from_genai:
-            left = without(left, reaches[latest[name]["subject"]])
+            left = without(left, reaches[origins[name].subject])
         plans[name] = plan_issues(name, left, covered.get(name, Covered([])), stored.get(name, []), now)
-        if name in latest and latest[name]["source"] == "detector":
-            reaches[latest[name]["subject"]] += plans[name].reaches
-    answers = read_answers(connection, {latest[name]["subject"] for name in from_genai} & set(reaches))
+        if name in origins and origins[name].source == "detector":
+            reaches[origins[name].subject] += plans[name].reaches
+    answers = read_answers(connection, {origins[name].subject for name in from_genai} & set(reaches))
 
     obsolete = [key for plan in plans.values() for key in plan.obsolete_issues]
     connection.execute(_SQL["delete_issues"], {"ids": obsolete})
     connection.execute(_SQL["delete_episodes"], {"ids": [key for p in plans.values() for key in p.obsolete_episodes]})
     done.removed += len(obsolete)
     wanted = [planned for plan in plans.values() for planned in plan.wanted]
-    filled = {planned.id: filled_in(planned, latest[planned.fingerprint], answers) for planned in wanted}
+    filled = {planned.id: filled_in(planned, origins[planned.fingerprint], answers) for planned in wanted}
     rows = {item.id: item for items in stored.values() for item in items if item.status is not None}
     write_issues(connection, wanted, rows, filled, since=since, run=run, done=done)
 
@@ -241,12 +241,10 @@ def _stored_episodes(
     return stored
 
 
-def _covered(
-    connection: Connection, runs: dict[str, list[Run]], latest: dict[str, dict[str, Any]]
-) -> dict[str, Covered]:
+def _covered(connection: Connection, runs: dict[str, list[Run]], origins: dict[str, Origin]) -> dict[str, Covered]:
     """The covered windows by fingerprint: covered by all of its nodes or, for the fleet, by any node."""
     nodes_of = {
-        name: () if row["subject"] == _FLEET else tuple(sorted(set(row["nodes"]))) for name, row in latest.items()
+        name: () if origin.subject == _FLEET else tuple(sorted(set(origin.nodes))) for name, origin in origins.items()
     }
     since: dict[tuple[str, ...], datetime] = {}
     for name, nodes in nodes_of.items():

@@ -6,15 +6,17 @@ Here: the writes. `lifecycle.py` keeps issues resolved; `reporting/alerts.py` se
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.issues.read import Row, find_issues, plain
+from fleexmon_pipeline.issues.read import find_issues
 
 SQL = statements("handling")
 Verdict = Literal["noise", "real"]
@@ -41,13 +43,35 @@ class Scope:
     def __str__(self) -> str:
         return f"node {self.node}" if self.node else f"rule {self.rule}" if self.rule else f"{self.fingerprint}"
 
-    def covers(self, metadata: Row) -> bool:
+    def covers(self, metadata: Mapping[str, Any]) -> bool:
         """Whether it includes an issue with this metadata."""
         if self.node:
             return isinstance(metadata.get("nodes"), list) and self.node in metadata["nodes"]
         if self.rule:
             return bool(metadata.get("rule") == self.rule)
         return bool(metadata.get("fingerprint") == self.fingerprint)
+
+
+class OpenIssue(msgspec.Struct, frozen=True):
+    id: uuid.UUID
+    severity: str
+    title: str
+
+
+class Mute(msgspec.Struct, frozen=True):
+    """A mute in force; `until` None: until `unmute`."""
+
+    fingerprint: str | None
+    node: str | None
+    rule: str | None
+    by: str
+    why: str
+    since: datetime
+    until: datetime | None
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.fingerprint, self.node, self.rule)
 
 
 def resolve_issues(
@@ -70,7 +94,7 @@ def resolve_issues(
         return [_resolve(connection, key, verdict, {"id": key, "by": by, "why": why, "now": now}) for key in keys]
 
 
-def _resolve(connection: Connection, key: uuid.UUID, verdict: Verdict | None, params: Row) -> Handled:
+def _resolve(connection: Connection, key: uuid.UUID, verdict: Verdict | None, params: dict[str, Any]) -> Handled:
     row = connection.execute(SQL["subject_of"], {"id": key}).fetchone()
     changed = connection.execute(SQL["resolve"], params).rowcount > 0
     fingerprint = row["fingerprint"] if row else None
@@ -116,9 +140,9 @@ def scopes_of(
     return [scope]
 
 
-def open_issues(connection: Connection, scope: Scope) -> list[Row]:
-    """The open issues that a mute would silence now: id, severity, title; latest first."""
-    return [plain(row) for row in connection.execute(SQL["in_scope"], vars(scope))]
+def open_issues(connection: Connection, scope: Scope) -> list[OpenIssue]:
+    """The open issues that a mute would silence now, latest first."""
+    return msgspec.convert(connection.execute(SQL["in_scope"], vars(scope)).fetchall(), list[OpenIssue])
 
 
 def mute(connection: Connection, scope: Scope, *, by: str, why: str, now: datetime, until: datetime | None) -> None:
@@ -138,6 +162,6 @@ def unmute(connection: Connection, scope: Scope, *, by: str, why: str = "", now:
     return connection.execute(SQL["unmute"], {**vars(scope), "by": by, "why": why, "now": now}).rowcount
 
 
-def mutes(connection: Connection, *, now: datetime) -> list[Row]:
-    """Mutes in force: fingerprint, node or rule, by, why, since, until; latest first."""
-    return [plain(row) for row in connection.execute(SQL["muted"], {"now": now})]
+def mutes(connection: Connection, *, now: datetime) -> list[Mute]:
+    """Mutes in force, latest first."""
+    return msgspec.convert(connection.execute(SQL["muted"], {"now": now}).fetchall(), list[Mute])

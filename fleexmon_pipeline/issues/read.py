@@ -1,6 +1,7 @@
 """Read issues: a list, or one with its evidence.
 
-Here: reading; `as_json` is for the edge. Where issues come from: `lifecycle.py`. Their display: `commands/`.
+Here: reading. Rows are structs with the columns' names in JSON, so commands print them as they are. Where issues come
+from: `lifecycle.py`. Their display: `commands/`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+
+import msgspec
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.errors import FleexmonError
-from fleexmon_pipeline.wording import iso_text
 
 _SQL = statements("issues")
 _MIN_PREFIX = 4
@@ -24,15 +26,31 @@ _MAX_EVIDENCE = 20
 _MAX_OCCURRENCES = 100
 
 Status = Literal["open", "resolved", "all"]
-Row = dict[str, Any]
 
 
 class UnknownIssueError(FleexmonError, ValueError):
     """No issue, or more than one, has this id. The message names the id, the reason, and what to do."""
 
 
-@dataclass(frozen=True)
-class Issue:
+class IssueSummary(msgspec.Struct, frozen=True, rename="camel"):
+    """An issue in a list. If another program made it, what comes from its metadata may be any JSON, or None."""
+
+    id: uuid.UUID
+    severity: str
+    status: str | None
+    type: str
+    source: str
+    title: str
+    nodes: list[Any]
+    detected_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+    occurrences: Any
+    affected_count: Any
+    regression_of: Any
+
+
+class Issue(msgspec.Struct, frozen=True, rename="camel"):
     """A row of "LogIssue". If another program wrote it, its metadata may be any JSON."""
 
     id: uuid.UUID
@@ -51,7 +69,7 @@ class Issue:
     affected_logs: list[uuid.UUID] | None
 
     @property
-    def figures(self) -> Row:
+    def figures(self) -> dict[str, Any]:
         """The metadata; {} if another program stored something other than an object."""
         return self.metadata if isinstance(self.metadata, dict) else {}
 
@@ -60,20 +78,34 @@ class Issue:
         nodes = self.figures.get("nodes")
         return [str(node) for node in nodes] if isinstance(nodes, list) else []
 
-    def as_json(self) -> Row:
-        return {_column(field): _json(value) for field, value in vars(self).items()}
+
+class FiredSlot(msgspec.Struct, frozen=True):
+    """A slot in which the issue's rule fired."""
+
+    slot: datetime
+    severity: str
+    title: str
+    affected: int
+    nodes: list[str]
+
+
+class EvidenceLine(msgspec.Struct, frozen=True):
+    """A row of "LogEntry" behind an issue."""
+
+    id: uuid.UUID
+    timestamp: datetime
+    node: str
+    level: str
+    message: str
 
 
 @dataclass(frozen=True)
 class IssueDetail:
-    """An issue, the slots in which it fired, and its evidence in log rows. Times of rows are ISO 8601 in UTC."""
+    """An issue, the slots in which it fired, and its evidence in log rows."""
 
     issue: Issue
-    occurrences: list[Row]  # slot, severity, title, affected, nodes; newest first, at most 100
-    evidence: list[Row]  # id, timestamp, node, level, message; newest first, at most 20
-
-    def as_json(self) -> Row:
-        return {"issue": self.issue.as_json(), "occurrences": self.occurrences, "evidence": self.evidence}
+    occurrences: list[FiredSlot]  # newest first, at most 100
+    evidence: list[EvidenceLine]  # newest first, at most 20
 
 
 def list_issues(
@@ -84,12 +116,8 @@ def list_issues(
     node: str | None = None,
     since: datetime | None = None,
     limit: int = 100,
-) -> list[Row]:
-    """List issues, the most recently updated first; `since` is compared with "updatedAt".
-
-    Rows have id, severity, status, type, source, title, nodes ([] if another program made the issue), detectedAt,
-    updatedAt, resolvedAt, occurrences, affectedCount (None if unknown), regressionOf.
-    """
+) -> list[IssueSummary]:
+    """List issues, the most recently updated first; `since` is compared with "updatedAt"."""
     params = {
         "status": None if status == "all" else status,
         "severity": severity,
@@ -97,10 +125,10 @@ def list_issues(
         "since": since,
         "limit": limit,
     }
-    rows = [plain(row) for row in connection.execute(_SQL["list"], params)]
+    rows = connection.execute(_SQL["list"], params).fetchall()
     for row in rows:
         row["nodes"] = row["nodes"] if isinstance(row["nodes"], list) else []
-    return rows
+    return msgspec.convert(rows, list[IssueSummary])
 
 
 def show_issue(connection: Connection, name: str) -> IssueDetail:
@@ -112,7 +140,7 @@ def show_issue(connection: Connection, name: str) -> IssueDetail:
     row = connection.execute(_SQL["one"], {"id": key}).fetchone()
     if row is None:
         raise UnknownIssueError(f"issue {name} has just been deleted.")
-    issue = Issue(**{field.name: row[_column(field.name)] for field in fields(Issue)})
+    issue = msgspec.convert(row, Issue)
     occurrences = connection.execute(_SQL["occurrences"], {"id": key, "limit": _MAX_OCCURRENCES}).fetchall()
     evidence = connection.execute(
         _SQL["evidence"], {"ids": issue.affected_logs or [], "width": _MAX_MESSAGE, "limit": _MAX_EVIDENCE}
@@ -120,7 +148,9 @@ def show_issue(connection: Connection, name: str) -> IssueDetail:
     for row in evidence:
         if len(row["message"]) > _MAX_MESSAGE:
             row["message"] = row["message"][: _MAX_MESSAGE - 1] + "…"
-    return IssueDetail(issue, [plain(row) for row in occurrences], [plain(row) for row in evidence])
+    return IssueDetail(
+        issue, msgspec.convert(occurrences, list[FiredSlot]), msgspec.convert(evidence, list[EvidenceLine])
+    )
 
 
 def find_issue(connection: Connection, name: str) -> uuid.UUID:
@@ -159,24 +189,3 @@ def find_issues(connection: Connection, names: Iterable[str]) -> list[uuid.UUID]
     if errors:
         raise UnknownIssueError("\n".join(errors))
     return list(ids)
-
-
-def _column(field: str) -> str:
-    """`detected_at` is the column detectedAt."""
-    first, *others = field.split("_")
-    return first + "".join(word.title() for word in others)
-
-
-def plain(row: Row) -> Row:
-    """Values as JSON knows them."""
-    return {name: _json(value) for name, value in row.items()}
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return iso_text(value)
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    if isinstance(value, list):
-        return [_json(item) for item in value]
-    return value

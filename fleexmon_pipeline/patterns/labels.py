@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.errors import FleexmonError
+
+if TYPE_CHECKING:  # `fleexmon patterns FILE` needs no database
+    from fleexmon_pipeline.database.connection import Connection
 
 SQL = statements("labels")
 MAX_NAME_CHARS = 80

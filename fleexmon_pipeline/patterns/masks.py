@@ -75,6 +75,18 @@ def _cut(message: str) -> bytes:
     return shape if len(message) <= MAX_KEPT_BYTES else _FRAME.sub(b"", shape)[:MAX_KEPT_BYTES]
 
 
+def without_frames(message: str) -> str:
+    """A message without its stack frames, which its template does not have either."""
+    if "\n" not in message:
+        return message
+    raw = message.encode("utf-8", "replace")
+    kept, end = bytearray(), 0
+    for frame in _FRAME.finditer(raw.translate(_SHAPE)):  # as long as the message, byte for byte
+        kept += raw[end : frame.start()]
+        end = frame.end()
+    return (kept + raw[end:]).decode("utf-8", "replace")
+
+
 # -- masks ------------------------------------------------------------------------------------------------------------
 
 # Within a word between blanks. Order matters: the first alternative that matches wins. `word`: whatever has a digit.

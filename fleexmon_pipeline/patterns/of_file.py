@@ -11,17 +11,16 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from os import SEEK_END
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO
 
+from fleexmon_pipeline.encoding import file_chunks
 from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
 from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 
 BATCH = 10_000  # lines; larger batches settle in fewer merges
-BLOCK = 1 << 20  # bytes per read
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 MAX_LINE_BYTES = 4 * MAX_READ_CHARS
 MAX_RENDERED = 50_000  # templates kept ready to print
 
@@ -37,10 +36,10 @@ class PatternSummary:
 
 def lines_of(stream: BinaryIO) -> Iterator[str]:
     """Lines without their ends; bytes that are not UTF-8 are replaced. A line is cut to what the miner reads: a file
-    may be one line of gigabytes. Reads and decodes by the megabyte: line by line takes longer than finding the
+    may be one line of gigabytes. Reads and decodes in large pieces: line by line takes longer than finding the
     patterns."""
     rest = b""
-    for block in _blocks(stream):
+    for block in file_chunks(stream):
         whole, newline, tail = block.rpartition(b"\n")
         if not newline:
             rest = (rest + tail)[:MAX_LINE_BYTES]
@@ -49,18 +48,6 @@ def lines_of(stream: BinaryIO) -> Iterator[str]:
         rest = tail[:MAX_LINE_BYTES]
     if rest:
         yield from _decoded(rest)
-
-
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """The bytes of a stream, decompressed if it starts like gzip or zstd."""
-    blocks = iter(lambda: stream.read(BLOCK), b"")
-    first = next(blocks, b"")
-    encoding = next((name for magic, name in _MAGIC.items() if first.startswith(magic)), None)
-    if encoding is None:
-        return chain([first] if first else [], blocks)
-    from fleexmon_pipeline.encoding import unpacked  # noqa: PLC0415  most files need no decoder: a start is faster
-
-    return unpacked(chain([first], blocks), encoding)
 
 
 def _decoded(data: bytes) -> list[str]:

@@ -151,11 +151,13 @@ def newest_first(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
     return sorted(ids, key=lambda i: (_time_of(i) or EPOCH, i), reverse=True)
 
 
-def read_messages(connection: Connection, ids: Collection[uuid.UUID]) -> list[str]:
-    """The messages of these rows that are still stored, in the order of ids. Not redacted."""
-    params = {"ids": list(ids), "longest": MAX_MESSAGE_CHARS}
+def read_messages(connection: Connection, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """The messages of those of these rows that are still stored, cut. Not redacted."""
+    if not ids:
+        return {}
+    params = {"ids": sorted(ids), "longest": MAX_MESSAGE_CHARS}
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return [message for _, message in sorted(cursor.execute(statements("patterns")["messages"], params))]
+        return {uuid.UUID(id_): message for id_, message in cursor.execute(statements("patterns")["messages"], params)}
 
 
 def _time_of(id_: uuid.UUID) -> datetime | None:

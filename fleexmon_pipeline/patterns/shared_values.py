@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from fleexmon_pipeline.patterns.masks import without_frames
 from fleexmon_pipeline.patterns.placeholders import SHOWN_PLACEHOLDER
 
 MAX_VALUE_CHARS = 60  # of a value in a title
@@ -26,19 +27,25 @@ def with_shared_values(template: str, messages: Sequence[str]) -> str:
     messages as it does templates. Time is linear in their length.
     """
     kinds = SHOWN_PLACEHOLDER.findall(template)
-    if not messages or _NAMING.isdisjoint(kinds):
+    if not messages or not hides_names(template):
         return template
     texts = SHOWN_PLACEHOLDER.split(template)
     literals = [_literal(text) for text in texts]
-    values = [_values(literals, message[:MAX_MESSAGE_CHARS]) for message in messages]
+    values = [_values(literals, without_frames(message[:MAX_MESSAGE_CHARS])) for message in messages]
     shared = [held[0] if len(set(held)) == 1 else None for held in zip(*values, strict=False)]
     if len(shared) != len(kinds):
         return template
     filled = [texts[0]]
     for kind, value, text in zip(kinds, shared, texts[1:], strict=True):
         show = kind in _NAMING and value is not None and 0 < len(value) <= MAX_VALUE_CHARS
+        show = show and (kind != "<id>" or len(messages) > 1)  # one line's id may be the request's own
         filled += [value if show and value else kind, text]
     return "".join(filled)
+
+
+def hides_names(template: str) -> bool:
+    """Whether a value in its lines could say which thing they are about."""
+    return not _NAMING.isdisjoint(SHOWN_PLACEHOLDER.findall(template))
 
 
 def _literal(text: str) -> re.Pattern[str] | None:

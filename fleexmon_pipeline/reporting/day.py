@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.forecasting.record import announced, read_records, totals
 from fleexmon_pipeline.issues.occurrence import Severity
+from fleexmon_pipeline.levels import ERROR_LEVELS, LEVELS
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting.figures import (
     Coverage,
@@ -41,6 +43,23 @@ URGENT = ("critical", "high")
 SEVERITIES = tuple(map(str, reversed(Severity)))
 
 
+@dataclass(frozen=True)
+class CountedLines:
+    start: datetime  # of the hour, or of the day
+    node: str
+    level: str
+    count: int
+
+
+@dataclass(frozen=True)
+class CoveredSlot:
+    node: str
+    slot: datetime
+    status: str
+    stored: int
+    rejected: int
+
+
 def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     """The figures of the UTC day `day`; `now` (UTC) only decides which of its slots are due.
 
@@ -48,17 +67,21 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     the verdict that there are no data.
     """
     span = {"since": day.since, "until": day.until}
-    hourly = _rows(connection, "hourly_counts", **span)
+    hourly = [CountedLines(**row) for row in _rows(connection, "hourly_counts", **span)]
     as_of = floor(now, SLOT) if now < day.until else None
     so_far = (as_of or day.until) - day.since  # 20 minutes are compared with 20 minutes
-    history = _rows(connection, "daily_counts", since=day.since - WEEK, until=day.since, so_far=so_far)
-    yesterday = [row for row in history if row["day"] >= day.since - DAY]
-    days_with_lines = len({row["day"] for row in history if row["count"]})
+    week_before = _rows(connection, "daily_counts", since=day.since - WEEK, until=day.since, so_far=so_far)
+    history = [CountedLines(**row) for row in week_before]
+    yesterday = [lines for lines in history if lines.start >= day.since - DAY]
+    days_with_lines = len({lines.start for lines in history if lines.count})
     nodes = _nodes(connection, day, hourly, yesterday, so_far, now=now)
     coverage = _sum(node.coverage for node in nodes)
-    top_errors = _rows(connection, "top_errors", **span, before=day.since - DAY, so_far=so_far, limit=MAX_TOP_ERRORS)
-    fresh = _rows(connection, "new_patterns", **span, limit=MAX_NEW_PATTERNS)
-    issues = _issues(_rows(connection, "issues", **span), day)
+    top_errors = _rows(
+        connection, "top_errors", **span, before=day.since - DAY, so_far=so_far, errors=[*ERROR_LEVELS],
+        limit=MAX_TOP_ERRORS,
+    )  # fmt: skip
+    fresh = _rows(connection, "new_patterns", **span, levels=[*LEVELS], errors=[*ERROR_LEVELS], limit=MAX_NEW_PATTERNS)
+    issues = _issues([_issue(row) for row in _rows(connection, "issues", **span)], day)
     total, week = _volume(hourly), _volume(history, share=max(days_with_lines, 1))
     genai = GenAIUse(**_rows(connection, "genai", **span)[0])
     uncounted = coverage.uncounted(total.lines)
@@ -97,12 +120,12 @@ def _rows(connection: Connection, name: str, **parameters: Any) -> list[dict[str
     return connection.execute(statements("digests")[name], parameters).fetchall()
 
 
-def _volume(rows: Iterable[Mapping[str, Any]], *, share: int = 1) -> Volume:
+def _volume(counted: Iterable[CountedLines], *, share: int = 1) -> Volume:
     """Counts by level, divided by `share` days."""
     levels: Counter[str] = Counter()
-    for row in rows:
-        levels[row["level"]] += row["count"]
-    lines, errors = levels.total(), levels["error"] + levels["fatal"]
+    for lines_of in counted:
+        levels[lines_of.level] += lines_of.count
+    lines, errors = levels.total(), _errors(levels)
     if share == 1:
         return Volume(lines, errors, levels["warn"], errors / lines if lines else None)
     return Volume(
@@ -112,29 +135,29 @@ def _volume(rows: Iterable[Mapping[str, Any]], *, share: int = 1) -> Volume:
 
 
 def _nodes(
-    connection: Connection, day: Window, hourly: Sequence[Mapping[str, Any]],
-    yesterday: Sequence[Mapping[str, Any]], so_far: timedelta, *, now: datetime,
+    connection: Connection, day: Window, hourly: Sequence[CountedLines],
+    yesterday: Sequence[CountedLines], so_far: timedelta, *, now: datetime,
 ) -> tuple[NodeFigures, ...]:  # fmt: skip
     first_polls = {row["node"]: row["first"] for row in _rows(
         connection, "first_polls", until=day.until, recent=day.since - WEEK)}  # fmt: skip
-    covered: dict[str, dict[datetime, Mapping[str, Any]]] = {node: {} for node in first_polls}
+    covered: dict[str, dict[datetime, CoveredSlot]] = {node: {} for node in first_polls}
     for row in _rows(connection, "coverage", since=day.since, until=day.until):
-        covered[row["node"]][row["slot"]] = row
+        covered[row["node"]][row["slot"]] = CoveredSlot(**row)
     slots = {row["node"]: row["slots"] for row in _rows(
         connection, "covered_slots", since=day.since - DAY, until=day.since - DAY + so_far)}  # fmt: skip
     nodes = []
-    for node in sorted(first_polls.keys() | {row["node"] for row in hourly}):
+    for node in sorted(first_polls.keys() | {lines.node for lines in hourly}):
         statuses = _slot_statuses(day, covered.get(node, {}), first=first_polls.get(node), now=now)
         count = Counter(statuses.values())
-        rows = covered.get(node, {}).values()
+        polled = covered.get(node, {}).values()
         nodes.append(NodeFigures(
             node,
-            _volume(row for row in hourly if row["node"] == node),
-            _volume(row for row in yesterday if row["node"] == node),
+            _volume(lines for lines in hourly if lines.node == node),
+            _volume(lines for lines in yesterday if lines.node == node),
             slots.get(node, 0) / max(so_far // SLOT, 1),
             Coverage(
                 count["complete"], count["empty"], count["partial"], count["missing"], count["pending"],
-                sum(row["stored"] for row in rows), sum(row["rejected"] for row in rows),
+                sum(slot.stored for slot in polled), sum(slot.rejected for slot in polled),
             ),
             tuple(_worst(statuses, hour) for hour in day.hours()),
         ))  # fmt: skip
@@ -142,13 +165,13 @@ def _nodes(
 
 
 def _slot_statuses(
-    day: Window, rows: Mapping[datetime, Mapping[str, Any]], *, first: datetime | None, now: datetime
+    day: Window, covered: Mapping[datetime, CoveredSlot], *, first: datetime | None, now: datetime
 ) -> dict[datetime, str]:
     """Status by slot. A slot without a row is also missing if it is due and after the node was first polled."""
     statuses = {}
     for slot in day.slots():
-        if slot.since in rows:
-            statuses[slot.since] = rows[slot.since]["status"]
+        if slot.since in covered:
+            statuses[slot.since] = covered[slot.since].status
         elif slot.until > now - SETTLING:
             statuses[slot.since] = "pending"
         elif first is not None and slot.since > first:
@@ -172,17 +195,21 @@ def _sum(parts: Iterable[Coverage]) -> Coverage:
     return Coverage(**total)
 
 
-def _hours(day: Window, hourly: Iterable[Mapping[str, Any]], nodes: Sequence[NodeFigures]) -> tuple[HourFigures, ...]:
+def _hours(day: Window, hourly: Iterable[CountedLines], nodes: Sequence[NodeFigures]) -> tuple[HourFigures, ...]:
     levels: dict[datetime, Counter[str]] = {hour.since: Counter() for hour in day.hours()}
-    for row in hourly:
-        levels[row["hour"]][row["level"]] += row["count"]
+    for lines in hourly:
+        levels[lines.start][lines.level] += lines.count
     return tuple(
         HourFigures(
-            hour, count.total(), count["error"] + count["fatal"], count["warn"],
+            hour, count.total(), _errors(count), count["warn"],
             True if count.total() else _heard({node.hours[index] for node in nodes}),
         )
         for index, (hour, count) in enumerate(levels.items())
     )  # fmt: skip
+
+
+def _errors(levels: Counter[str]) -> int:
+    return sum(levels[level] for level in ERROR_LEVELS)
 
 
 def _heard(statuses: set[str]) -> bool | None:
@@ -198,24 +225,25 @@ def _pattern(row: Mapping[str, Any]) -> PatternFigures:
     )  # fmt: skip
 
 
-def _issues(rows: Sequence[Mapping[str, Any]], day: Window) -> Issues:
-    """`rows` come newest first. Another program's severity is counted under its own name."""
-    at_end = [row for row in rows if row["ended"] is None or row["ended"] >= day.until]
-    urgent = [row for row in at_end if row["severity"] in URGENT and not row["muted"]]
-    new = [row for row in rows if row["detected_at"] in day]
-    resolved = sorted((r for r in rows if r["ended"] in day), key=lambda r: (r["ended"], r["id"]), reverse=True)
-    severities = Counter(row["severity"] for row in at_end)
+def _issues(issues: Sequence[IssueFigures], day: Window) -> Issues:
+    """`issues` come newest first. Another program's severity is counted under its own name."""
+    at_end = [issue for issue in issues if issue.resolved_at is None or issue.resolved_at >= day.until]
+    urgent = [issue for issue in at_end if issue.severity in URGENT and not issue.muted]
+    new = [issue for issue in issues if issue.detected_at in day]
+    ended = [(issue.resolved_at, issue.id, issue) for issue in issues if issue.resolved_at and issue.resolved_at in day]
+    resolved = [issue for _, _, issue in sorted(ended, key=lambda of: of[:2], reverse=True)]
+    severities = Counter(issue.severity for issue in at_end)
     order = [*SEVERITIES, *sorted(severities.keys() - set(SEVERITIES))]
     return Issues(
         open=len(at_end),
-        muted=sum(row["muted"] for row in at_end),
+        muted=sum(issue.muted for issue in at_end),
         open_by_severity={severity: severities[severity] for severity in order if severities[severity]},
         urgent=len(urgent),
-        urgent_listed=tuple(map(_issue, urgent[:MAX_URGENT])),
+        urgent_listed=tuple(urgent[:MAX_URGENT]),
         new=len(new),
-        new_listed=tuple(map(_issue, new[:MAX_CHANGED])),
+        new_listed=tuple(new[:MAX_CHANGED]),
         resolved=len(resolved),
-        resolved_listed=tuple(map(_issue, resolved[:MAX_CHANGED])),
+        resolved_listed=tuple(resolved[:MAX_CHANGED]),
     )
 
 

@@ -82,6 +82,11 @@ def is_due(connection: Connection, *, now: datetime) -> bool:
     return connection.execute(statements("outbox")["due"], {"now": now, "limit": 1}).fetchone() is not None
 
 
+def failed_deliveries(connection: Connection) -> dict[str, str]:
+    """Keys that wait after a failed attempt, and why it failed."""
+    return {row["key"]: row["error"] for row in connection.execute(statements("outbox")["failed"])}
+
+
 def marker(key: str) -> str:
     """The first line of a body, invisible on GitHub, that identifies our issue."""
     plain = quote(key, safe=":._@").replace("--", "-%2D")

@@ -16,7 +16,7 @@ from fleexmon_pipeline.settings.variables import (
     rules_directory,
     ui_port,
 )
-from fleexmon_pipeline.settings.watched_nodes import Kind, Limits, Node, limits, node_of, nodes
+from fleexmon_pipeline.settings.watched_nodes import Kind, Limits, Node, demo_note, limits, node_of, nodes, watched
 
 __all__ = [
     "Environment",
@@ -26,6 +26,7 @@ __all__ = [
     "Limits",
     "Node",
     "SettingError",
+    "demo_note",
     "genai",
     "genai_limits",
     "github",
@@ -40,5 +41,6 @@ __all__ = [
     "rules_directory",
     "shown",
     "ui_port",
+    "watched",
     "whole_number",
 ]

@@ -1,13 +1,15 @@
-"""Which nodes are watched: BLUE_HOST, GREEN_HOST, LOG_SOURCES, and the limits on their answers.
+"""Which nodes are watched: BLUE_HOST, GREEN_HOST, LOG_SOURCES, else the demo's; and the limits on their answers.
 
 Here: from what people write to a URL to poll. Tokens and certificates: `credentials.py`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
@@ -23,11 +25,15 @@ from fleexmon_pipeline.settings.values import (
     shown,
     whole_number,
 )
-from fleexmon_pipeline.settings.variables import ui_port
+from fleexmon_pipeline.settings.variables import home, ui_port
 
 NODE_EXAMPLES = ("10.0.0.5", "10.0.0.5:8080", "https://blue.example.com")
-SOURCE_EXAMPLES = (*NODE_EXAMPLES, "journal+http://10.0.0.5:19531", 'loki+https://loki.example.com?query={app="shop"}')
-Kind = Literal["api", "journal", "loki"]
+LOKI_EXAMPLE = 'loki+https://loki.example.com?query={app="shop"}'
+DOCKER_EXAMPLES = ("docker+unix:///var/run/docker.sock?container=shop", "docker+https://10.0.0.5:2376?container=shop")
+SOURCE_EXAMPLES = (*NODE_EXAMPLES, "journal+http://10.0.0.5:19531", LOKI_EXAMPLE, *DOCKER_EXAMPLES)
+MAX_SOCKET_BYTES = 107  # of a Unix socket's path, in Linux
+Kind = Literal["api", "journal", "loki", "docker"]
+TRANSPORTS = {"journal": ("http", "https"), "loki": ("http", "https"), "docker": ("http", "https", "unix")}
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,12 @@ class Node:
     kind: Kind = "api"
     credentials: Credentials = field(default=NONE, repr=False)
     limits: Limits = Limits()
+    socket: str | None = None  # path of the Unix socket that is asked for the URL; its host is then "localhost"
+
+    @property
+    def address(self) -> str:
+        """Where it is polled, to show."""
+        return f"unix://{self.socket}:{urlsplit(self.url).path}" if self.socket else self.url
 
 
 def limits(environment: Environment = os.environ) -> Limits:
@@ -66,7 +78,8 @@ def limits(environment: Environment = os.environ) -> Limits:
 def node_of(variable: str, name: str, value: str) -> Node:
     """BLUE_HOST and its like: an IP or name (port 3000), `host:port`, or a base URL; `/api/logs` is appended.
 
-    `journal+http(s)://host:19531` is systemd-journal-gatewayd, `loki+http(s)://host/path?query={…}` Grafana Loki.
+    `journal+http(s)://host:19531` is systemd-journal-gatewayd, `loki+http(s)://host/path?query={…}` Grafana Loki,
+    `docker+http(s)://host?container=NAME` or `docker+unix:///path?container=NAME` a container of Docker or Podman.
     """
     text = value.strip()
     if "@" in text.partition("?query=")[0]:
@@ -82,7 +95,7 @@ def node_of(variable: str, name: str, value: str) -> Node:
     scheme, separator, rest = text.partition("://")
     if separator:
         kind, plus, transport = scheme.rpartition("+")
-        if plus and (kind not in ("journal", "loki") or transport not in ("http", "https")):
+        if plus and transport not in TRANSPORTS.get(kind, ()):
             raise SettingError(
                 variable,
                 f'"{shown(text)}" is not a node: {shown(scheme)} is not a known source.',
@@ -92,6 +105,8 @@ def node_of(variable: str, name: str, value: str) -> Node:
             return _journal(name, f"{transport}://{rest}", refusal)
         if kind == "loki":
             return _loki(variable, name, f"{transport}://{rest}", refusal)
+        if kind == "docker":
+            return _docker(variable, name, transport, rest)
         parts = base_url(text)
         if parts is None:
             raise refusal
@@ -134,10 +149,35 @@ def _loki(variable: str, name: str, text: str, refusal: SettingError) -> Node:
         raise SettingError(
             variable,
             "a Loki source needs ?query={…}, a LogQL selector. In LOG_SOURCES, write a comma in it as %2C.",
-            SOURCE_EXAMPLES[-1],
+            LOKI_EXAMPLE,
         )
     base = base.rstrip("/").removesuffix("/loki/api/v1/query_range")
     return Node(name, f"{base}/loki/api/v1/query_range?query={quote(query)}", parts.hostname or "", "loki")
+
+
+def _docker(variable: str, name: str, transport: str, rest: str) -> Node:
+    """The address has one parameter, the container's name or id. For a Unix socket it is the socket's path."""
+    place, _, parameters = rest.partition("?")
+    key, _, container = parameters.partition("=")
+    if key != "container" or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", container):
+        raise SettingError(
+            variable, "a Docker source needs ?container=NAME, a container's name or id.", *DOCKER_EXAMPLES
+        )
+    if transport == "unix":
+        if not place.startswith("/") or not place.isprintable() or len(place.encode()) > MAX_SOCKET_BYTES:
+            raise SettingError(
+                variable,
+                f'"{shown(place)}" is not the path of a Unix socket: absolute, at most {MAX_SOCKET_BYTES} bytes.',
+                *DOCKER_EXAMPLES,
+            )
+        return Node(name, f"http://localhost/containers/{container}", "localhost", "docker", socket=place)
+    base = f"{transport}://{place}".rstrip("/")
+    parts = base_url(base)
+    if parts is None:
+        raise SettingError(variable, f'"{shown(base)}" is not {BASE_URL}.', *DOCKER_EXAMPLES)
+    is_proxied = parts.port or parts.path.strip("/")  # a path belongs to a proxy, and so does the port
+    port = "" if is_proxied else ":2376" if transport == "https" else ":2375"
+    return Node(name, f"{base}{port}/containers/{container}", parts.hostname or "", "docker")
 
 
 def nodes(environment: Environment = os.environ) -> list[Node]:
@@ -158,7 +198,7 @@ def nodes(environment: Environment = os.environ) -> list[Node]:
         for _, other in entries[:index]:
             if node.name == other.name:
                 raise SettingError(variable, f'"{node.name}" is used twice. Each node needs its own name.')
-            if _place(node) == _place(other):
+            if (_place(node), node.socket) == (_place(other), other.socket):
                 raise SettingError(
                     variable, f"{other.name} and {node.name} have the same address. Its lines would count twice."
                 )
@@ -176,6 +216,31 @@ def nodes(environment: Environment = os.environ) -> list[Node]:
     return ready
 
 
+def demo_note(environment: Environment = os.environ) -> Path:
+    """Where `up` notes the addresses of its demo nodes, for commands beside it."""
+    return home(environment) / "demo-nodes.json"
+
+
+def watched(environment: Environment = os.environ) -> tuple[list[Node], bool]:
+    """The nodes, and whether they are the demo's. Raises SettingError when there is none, or one is malformed."""
+    configured = nodes(environment)
+    if configured:
+        return configured, False
+    try:
+        addresses = json.loads(demo_note(environment).read_text("utf-8"))
+    except (OSError, ValueError):
+        raise SettingError(
+            "BLUE_HOST",
+            "is not set, nor GREEN_HOST or LOG_SOURCES, and no demo nodes run here (`fleexmon up` starts them).",
+            *NODE_EXAMPLES,
+        ) from None
+    shared_limits = limits(environment)
+    return [
+        Node(name, f"http://{address}/api/logs", address.rpartition(":")[0], limits=shared_limits)
+        for name, address in addresses.items()
+    ], True
+
+
 def _place(node: Node) -> tuple[str, int, str]:
     """Host, port and path of a node, however its address is written."""
     parts = urlsplit(node.url)
@@ -185,7 +250,7 @@ def _place(node: Node) -> tuple[str, int, str]:
 
 def _refuse_own_address(variable: str, node: Node, environment: Environment) -> None:
     host, port, _ = _place(node)
-    if (is_loopback(host) or host in ("0.0.0.0", "::")) and port == ui_port(environment):
+    if node.socket is None and (is_loopback(host) or host in ("0.0.0.0", "::")) and port == ui_port(environment):
         raise SettingError(
             variable,
             f"{host}:{port} is this product's own UI, not a node. Give the node's port, or set FLEEXMON_PORT.",

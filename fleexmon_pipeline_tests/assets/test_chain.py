@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from fleexmon_pipeline.patterns import store
+from fleexmon_pipeline.patterns.masks import MASK_VERSION
 from fleexmon_pipeline.schedules import late_lines_hourly, monitoring_every_5_minutes, predictions_hourly
 from fleexmon_pipeline.ticks import Tick
 from fleexmon_pipeline.window import HOUR
@@ -213,6 +216,34 @@ def test_a_day_is_the_same_as_one_range_and_as_hours_in_any_order(
     assert len(as_a_range["LogIssue"]) == 12
     for table, rows in as_a_range.items():
         assert as_hours[table] == rows, table
+
+
+def test_hours_materialized_again_under_new_masks_change_no_row(
+    dagster: Project, blue: NodeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an update with another MASK_VERSION does. Patterns merged at ten; at eight and nine they were still apart."""
+    records = lines(240, at(DAY, "08:00"), every=MINUTE, message="GET /products/{n} 200")
+    names = ("mail", "index", "backup", "report", "audit", "import")
+    for name, clock in itertools.product(names, ("08:20", "09:20", "10:20")):
+        records += lines(8, at(DAY, clock), every=SECOND, level="error", message=f"job {name} left the queue of today")
+    blue.serve(records)
+    dagster.watch(blue)
+    dagster.it_is(at(DAY, "12:02"))
+    aliases = 'SELECT id, "aliasOf", "aliasSince" FROM "LogPattern" ORDER BY id'
+
+    with dg.DagsterInstance.ephemeral() as dagster.instance:
+        with monkeypatch.context() as older:
+            older.setattr(store, "MASK_VERSION", MASK_VERSION - 1)
+            for clock in ("10:00", "08:00", "09:00", "11:00"):
+                dagster.run("backfill_hours", at(DAY, clock))
+        before, aliases_before = contents(dagster.database), dagster.database.rows(aliases)
+        dagster.run("backfill_hours", at(DAY, "08:00"), at(DAY, "11:00"))
+
+    assert {row["aliasSince"] for row in aliases_before if row["aliasOf"]} == {at(DAY, "10:20")}
+    assert [title for title in titles(dagster.database) if "job mail left" in title]
+    assert dagster.database.rows(aliases) == aliases_before
+    for table, rows in contents(dagster.database).items():
+        assert rows == before[table], table
 
 
 def test_hours_are_the_same_as_a_range_and_as_the_schedules_live_them(

@@ -6,12 +6,24 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import stamina
 
 from fleexmon_pipeline.sensors import catch_up
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, Project, at, check, metadata, project, titles
+from fleexmon_pipeline_tests.dagster_project import (
+    DAGSTERS_OWN,
+    DEFINITIONS,
+    REPOSITORY,
+    Project,
+    at,
+    check,
+    fingerprints,
+    metadata,
+    project,
+    titles,
+)
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
 
 pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
@@ -165,3 +177,37 @@ def test_a_secret_in_an_answer_that_is_no_answer_is_not_shown(dagster: Project, 
     _, details = check(result, "every_node_answers")
     assert "not JSON: starting with password=" in details
     assert "hunter2" not in details + str(dagster.database.rows('SELECT error FROM "LogCoverage"'))
+
+
+# -- checks alone -----------------------------------------------------------------------------------------------------
+
+
+def test_every_check_can_be_executed_alone() -> None:
+    """The UI offers Execute for checks that no other step has to run with."""
+    graph = REPOSITORY.asset_graph
+    assert {key.name: graph.get_execution_set_identifier(key) for key in graph.asset_check_keys} == dict.fromkeys(
+        [
+            "every_node_answers", "everything_is_judged", "patterns_are_sound", "rules_are_sound", "rules_are_believed",
+            "deployments_are_sound", "forecasts_hold", "everything_is_sent",
+        ]
+    )  # fmt: skip
+
+
+def test_a_check_alone_reads_the_tables_and_changes_nothing(dagster: Project, blue: NodeServer) -> None:
+    dagster.run("backfill_hours", TEN)
+    before, requests = fingerprints(dagster.database), len(blue.requests)
+    every_check = DEFINITIONS.resolve_implicit_global_asset_job_def()
+    first, *others = sorted(REPOSITORY.asset_graph.asset_check_keys)
+
+    def execute(keys: list[dg.AssetCheckKey]) -> dg.ExecuteInProcessResult:
+        subset = every_check.get_subset(asset_selection=set(), asset_check_selection=set(keys))
+        return subset.execute_in_process(instance=dagster.instance)
+
+    one, all_others = execute([first]), execute(others)
+
+    assert [each.asset_check_key for each in one.get_asset_check_evaluations()] == [first]
+    assert sorted(each.asset_check_key for each in all_others.get_asset_check_evaluations()) == others
+    assert all(each.passed for each in all_others.get_asset_check_evaluations())
+    assert not any(result.get_asset_materialization_events() for result in (one, all_others))
+    assert fingerprints(dagster.database) == before
+    assert len(blue.requests) == requests

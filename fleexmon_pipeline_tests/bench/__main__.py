@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,9 +22,12 @@ from fleexmon_pipeline_tests.bench import (
     detection,
     forecasts,
     growth,
+    nab,
     patterns,
+    quiet_series,
     replay,
     replay_stored,
+    score_series,
     series,
     tick,
 )
@@ -43,12 +47,16 @@ NAMES = (
     "replay-stored",
     "replay-forecasts",
     "series",
+    "series-rates",
+    "nab",
 )
 SIZES, QUICK = (20_000, 200_000, 2_000_000), (20_000,)
 TABLES, SMALL_TABLES = (100_000, 10_000_000), (10_000, 200_000)
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["score-series"]:
+        sys.exit(score_series.main(sys.argv[2:]))
     options = _options()
     rounds = 2 if options.quick else 5
     sizes = QUICK if options.quick else SIZES
@@ -69,8 +77,10 @@ def main() -> None:
         "replay-stored": lambda: replay_stored.measure(_seeds(options, quick=1, usual=1), _settings(options)[0]),
         "replay-forecasts": lambda: forecasts.measure(_seeds(options, quick=1, usual=2), _settings(options)),
         "series": lambda: series.measure(_seeds(options, quick=1, usual=12)),
+        "series-rates": lambda: quiet_series.measure(_seeds(options, quick=1, usual=4)),
+        "nab": nab.measure,
     }
-    names = [name for name in options.only or NAMES if script() or not name.startswith("replay")]
+    names = [name for name in options.only or NAMES if _is_here(name)]
     tables = {}
     for name in names:
         begun = time.perf_counter()
@@ -79,6 +89,13 @@ def main() -> None:
     if options.json:
         document = {"machine": _machine(), "tables": {name: asdict(table) for name, table in tables.items()}}
         options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+
+
+def _is_here(name: str) -> bool:
+    """Whether the outside material of this measurement is on this machine."""
+    if name.startswith("replay"):
+        return script() is not None
+    return name != "nab" or nab.folder() is not None
 
 
 def _options() -> argparse.Namespace:

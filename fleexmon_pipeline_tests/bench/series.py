@@ -14,7 +14,7 @@ NAB's, windows begin with the anomaly, since the truth is known, and flags that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp
 from statistics import median
@@ -22,16 +22,16 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from fleexmon_pipeline.baselines.learn import learn
-from fleexmon_pipeline.baselines.slot_grid import grid
-from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
-from fleexmon_pipeline.detection.evaluate import evaluate_node
-from fleexmon_pipeline.detection.observation import Observation
-from fleexmon_pipeline.detection.observe import READ_BACK
-from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Detector, Rate, Silence, all_series
-from fleexmon_pipeline.window import SLOT, slot_start
+from fleexmon_pipeline.detection.rule_model import Rate
+from fleexmon_pipeline.series.score import score
 from fleexmon_pipeline_tests.bench.made_series import A_DAY, FIRST, KINDS, SCORED_FROM, Made, make
+from fleexmon_pipeline_tests.bench.series_detectors import (
+    ALARMS_PER_DAY,
+    SLOT_SECONDS,
+    judged,
+    shipped_rules,
+    volume_rules,
+)
 from fleexmon_pipeline_tests.bench.table import Row, Table
 
 Flags = npt.NDArray[np.bool_]
@@ -87,6 +87,7 @@ def measure(seeds: Sequence[int]) -> Table:
     detectors: Mapping[str, Callable[[Made], Flags]] = {
         "as_errors": as_errors,
         "as_volume": as_volume,
+        "series_score": by_its_score,
         "three_sigma": three_sigma,
         "seasonal_poisson": seasonal_poisson,
     }
@@ -115,49 +116,21 @@ def as_errors(made: Made) -> Flags:
     """One error of a node, among other lines that come steadily."""
     other = np.random.default_rng([made.seed, 1]).poisson(OTHER_LINES, made.slots)
     wanted = [
-        rule for rule in _shipped() if isinstance(rule, Rate) and rule.where.level and "error" in rule.where.level
+        rule for rule in shipped_rules() if isinstance(rule, Rate) and rule.where.level and "error" in rule.where.level
     ]
-    return _judged(made, wanted, [("steady", "info", other), ("series", "error", made.counts)])
+    return judged(wanted, FIRST, made.known, [("steady", "info", other), ("series", "error", made.counts)])
 
 
 def as_volume(made: Made) -> Flags:
     """The only thing that a node logs."""
-    wanted = [
-        rule
-        for rule in _shipped()
-        if isinstance(rule, Silence)
-        or (isinstance(rule, Rate) and (not rule.where.level or "info" in rule.where.level))
-    ]
-    return _judged(made, wanted, [("series", "info", made.counts)])
+    return judged(volume_rules(), FIRST, made.known, [("series", "info", made.counts)])
 
 
-def _shipped() -> Iterator[Detector]:
-    for rule in load_rules().rules:
-        if isinstance(rule, Detector) and rule.enabled:
-            yield rule
-
-
-def _judged(made: Made, rules: Sequence[Detector], lines: Sequence[tuple[str, str, npt.NDArray[np.int64]]]) -> Flags:
-    """Day by day, as `read_observations` and `evaluate` do with what is stored."""
-    series = all_series(rules)
-    total = np.sum([counts for _, _, counts in lines], axis=0)
-    rows = [
-        (FIRST + int(slot), pattern, level, int(counts[slot]))
-        for pattern, level, counts in lines
-        for slot in np.flatnonzero(counts * made.known)
-    ]
-    templates = {pattern: pattern for pattern, _, _ in lines}
-    empty, flags = (total == 0) & made.known, np.zeros(made.slots, bool)
-    for day in range(A_DAY, made.slots, A_DAY):
-        begin, until = day + SETTLED // SLOT, min(day + SETTLED // SLOT + A_DAY, made.slots)
-        since, past = begin - READ_BACK // SLOT, slice(max(0, day - HISTORY // SLOT), day)
-        before = grid("node", FIRST + past.start, day - past.start, rows, made.known[past], empty[past])
-        now = grid("node", FIRST + since, until - since, rows, made.known[since:until], empty[since:until])
-        observation = Observation(now, learn(before, series), FIRST, templates, dict.fromkeys(templates, FIRST))
-        ends = [slot_start(FIRST + slot + 1) for slot in range(begin, until)]
-        for _, hit in evaluate_node(rules, observation, ends):
-            flags[since + hit.slot] = True
-    return flags
+def by_its_score(made: Made) -> Flags:
+    """`series.score`, at the peaks that such a series should have once in 100 days."""
+    times = (FIRST + np.arange(made.slots)) * SLOT_SECONDS
+    scores = score(times, np.where(made.known, made.counts, np.nan))
+    return np.asarray(scores.alarms_per_day <= ALARMS_PER_DAY)
 
 
 # -- baselines ------------------------------------------------------------------------------------------------------

@@ -112,6 +112,8 @@ def test_any_bytes_are_records_or_no_answer(body: bytes, size: int) -> None:
         (b'{"logs": {}}', 'its "logs" is a JSON dict'),
         (b'{"logs": null}', 'its "logs" is a JSON NoneType'),
         (b'{"error": "no such page"}', 'an object without "logs"'),
+        (b'{"data": [{"id": 1, "name": "Bob"}]}', 'an object without "logs"'),
+        (b'{"data": {"hits": {"data": [{}]}}}', 'an object without "logs"'),
         (b'{"error": ', "not JSON"),
     ],
 )

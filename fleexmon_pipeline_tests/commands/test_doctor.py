@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands import doctor
 from fleexmon_pipeline.database.server import dagster_conninfo
 from fleexmon_pipeline.window import SLOT, floor
@@ -20,6 +22,7 @@ from fleexmon_pipeline_tests.genai_server import GenAIServer
 from fleexmon_pipeline_tests.github_server import REPO, TOKEN, serve_github
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
 
+T = "2026-11-20T10:01:00Z"
 KEY = "key-of-the-agent-Q7x"
 
 
@@ -56,6 +59,30 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
     assert text.out.splitlines()[-1] == "nothing is wrong"
     assert KEY not in text.out
     assert TOKEN not in text.out
+
+
+@pytest.mark.parametrize(
+    ("records", "doubt"),
+    [
+        ([{"time": T, "level": "info", "msg": "x"}], ""),
+        ([{"time": T, "level": "info", "msg": "x"}, {"time": "12:00", "msg": "x"}],
+         ". 1 of 2 would be rejected (not a time: 12:00); `fleexmon read` shows which"),
+        ([{"time": "2026-11-20T11:00:00Z", "level": "info", "msg": "x"}],
+         ". 1 of 1 are outside the requested time and would be ignored"),
+        ([{"time": T, "msg": "x"}] * 20, ". None says its level, so all count as info"),
+        ([{"time": T, "msg": "x"}] * 19, ""),
+        ([], ". It was quiet, or it has no lines at all: this does not tell which"),
+    ],
+)  # fmt: skip
+def test_what_an_answer_leaves_uncertain_is_told(records: list[dict[str, str]], doubt: str) -> None:
+    with NodeServer() as node:
+        node.answer(body=json.dumps(records).encode())
+        [finding] = doctor.check_nodes(
+            settings.nodes({"BLUE_HOST": node.host_port}), now=datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
+        )
+
+    assert finding.state == "ok"
+    assert re.sub("^.* in [0-9.]+ s", "", finding.told) == doubt
 
 
 def test_every_wrong_setting_is_named_at_once(fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:

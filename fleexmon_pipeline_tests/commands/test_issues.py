@@ -113,6 +113,17 @@ def test_rows_of_other_programs_have_a_page(metadata: str | None, fleexmon: Call
     assert "Theirs" in fleexmon("issues", "show", str(row["id"])).out
 
 
+def test_a_row_of_another_program_without_a_status_is_listed(fleexmon: Call, database: Database) -> None:
+    database.rows(
+        'INSERT INTO "LogIssue" (type, severity, title, description, source, status, "detectedAt", "updatedAt")'
+        " VALUES ('t', 'low', 'Theirs', '', 'ops', NULL, '2026-11-20', '2026-11-20') RETURNING id"
+    )
+    said = fleexmon("issues", "list", "--status", "all")
+
+    assert said.status == 0
+    assert "low       unknown   11-20 00:00 – 11-20 00:00  all nodes     Theirs" in said.out
+
+
 def test_the_list_shows_what_is_muted(found: list[str], fleexmon: Call) -> None:
     fleexmon("issues", "mute", "--node", "blue", "--why", "being rebuilt")
 

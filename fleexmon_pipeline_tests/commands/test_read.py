@@ -37,6 +37,9 @@ def read(data: bytes, *options: str) -> tuple[int, list[dict[str, Any]], str]:
         RAW + b"\n",
         b'{"logs": [' + RAW + b"]}",
         b"\n" + RAW,
+        b'{"nextToken": null, "entries": [' + RAW + b"]}",
+        b'{"data": {"logs": [' + RAW + b"]}}",
+        b'{"hits": {"total": 1, "hits": [{"_index": "a", "_source": ' + RAW + b"}]}}",
         gzip.compress(RAW, mtime=0),
         zstd.compress(RAW),
     ],
@@ -88,6 +91,16 @@ def test_a_file_is_read_and_left_as_it_is(tmp_path: Path) -> None:
             "x",
         ),
         ("text", b"[2025-03-14 15:09:26,535] ERROR x\n", "[2025-03-14 15:09:26,535] ERROR x"),
+        ("text", b"mysqld: 2025-03-14 15:09:26 0 [ERROR] x\n", "mysqld: 2025-03-14 15:09:26 0 [ERROR] x"),
+        (
+            "docker",
+            (
+                b"a-1   | 2025-03-14T15:09:26.1Z Traceback (most recent call last):\n"
+                b'a-1   | 2025-03-14T15:09:26.2Z   File "a.py", line 1\n'
+                b"a-1   | 2025-03-14T15:09:26.3Z KeyError: 'x'\n"
+            ),
+            "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'x'",
+        ),
     ],
 )
 def test_every_source_of_text_is_read(form: str, data: bytes, message: str) -> None:
@@ -169,3 +182,16 @@ def test_a_file_that_breaks_off_says_so() -> None:
 
     assert (status, lines[:1]) == (1, [LINE])
     assert "breaks off" in error
+
+
+def test_the_services_of_a_compose_file_are_streams_of_their_own() -> None:
+    data = b"""web-1     | 2025-03-14T15:09:26.1Z Error: no ink
+db-1      | 2025-03-14T15:09:26.2Z 2025-03-14 15:09:26.2 UTC [9] LOG:  checkpoint starting
+web-1     | 2025-03-14T15:09:26.3Z     at print (/app/a.js:3:9)
+"""
+    _, lines, _ = read(data)
+
+    assert [(line["metadata"]["service"], line["level"], line["message"]) for line in lines] == [
+        ("web-1", "error", "Error: no ink\n    at print (/app/a.js:3:9)"),
+        ("db-1", "info", "2025-03-14 15:09:26.2 UTC [9] LOG:  checkpoint starting"),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.detection.evaluate import evaluate
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection import evaluate as evaluate_module
+from fleexmon_pipeline.detection.evaluate import MAX_COMPARED, evaluate
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence
+from fleexmon_pipeline.patterns.read_counts import read_messages
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.patterns.stored_lines import Stored, at, store
@@ -272,3 +276,46 @@ def test_what_comes_later_changes_no_earlier_slot(database: Database, lines: lis
 
     assert told(then) == told([each for each in later if each.slot < end])
     assert told(alone) == told([each for each in later if each.slot == end - SLOT])
+
+
+@pytest.mark.parametrize(
+    ("template", "messages", "shown"),
+    [
+        ("<*> worker lost its quorum", ["badger worker lost its quorum"], "badger worker lost its quorum"),
+        ("<*> worker lost its quorum", ["badger worker lost its quorum", "otter worker lost its quorum"], None),
+        ("<*> of <path> failed after <num> ms", ["copy of /a failed after 3 ms", "copy of /b failed after 3 ms"],
+         "copy of <path> failed after <num> ms"),
+        ("login of <*> failed: <*>", ["login of a@b.example failed: password=hunter2x9"],
+         "login of <email> failed: password=<password>"),
+    ],
+)  # fmt: skip
+def test_a_title_shows_the_values_that_all_its_lines_share(
+    database: Database, template: str, messages: list[str], shown: str | None
+) -> None:
+    lines = [
+        Stored(at(1) + timedelta(milliseconds=n), message=messages[n % len(messages)], pattern=template)
+        for n in range(60)
+    ]
+    first, *_ = judged(database, lines, "repeated-error")
+
+    assert first.title == f"Repeated error (60x): {shown or template}"
+    assert first.metadata["template"] == template
+
+
+def test_lines_behind_all_that_fires_are_read_in_one_query(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(connection: Connection, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+        read.append(len(ids))
+        return read_messages(connection, ids)
+
+    monkeypatch.setattr(evaluate_module, "read_messages", counted)
+    lines = [
+        Stored(at(1) + timedelta(milliseconds=n), message=f"w{n % 3} broke", pattern=f"<*> broke {n % 3}")
+        for n in range(900)
+    ]
+    fired = judged(database, lines, "repeated-error")
+
+    assert len(fired) == 9
+    assert len(read) == 1
+    assert read[0] <= 9 * MAX_COMPARED

@@ -9,6 +9,7 @@ from fleexmon_pipeline.issues.context import IssueContext, issue_context
 from fleexmon_pipeline.issues.occurrence import Subject
 from fleexmon_pipeline.issues.people import resolve_issues
 from fleexmon_pipeline.issues.read import show_issue
+from fleexmon_pipeline.window import DAY
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import at, cover, fire, firing, issues
 
@@ -47,14 +48,15 @@ def test_the_last_day_counts_the_pattern_and_what_merged_into_it(database: Datab
         fire(connection, firing(5, metadata={"pattern": "1f2e"}))
         found = around(connection)
     day = found.last_day
-    assert (day.since, day.until) == ("2026-11-19T10:30:00Z", "2026-11-20T10:30:00Z")
+    assert day.until == at(6)
+    assert day.until - day.since == DAY
     assert day.of == "lines of this pattern on blue"
     assert len(day.lines) == 48
     assert day.lines[-1] == 7
     assert sum(lines or 0 for lines in day.lines) == 10
     assert [half for half, lines in enumerate(day.lines) if lines is None] == [0, 1, 2, 3, 4, 31]  # not asked
     assert found.pattern is not None
-    assert (found.pattern["id"], found.pattern["template"]) == ("1f2e", "disk 1f2e full")
+    assert (found.pattern.id, found.pattern.template) == ("1f2e", "disk 1f2e full")
 
 
 def test_of_a_rule_about_a_node_its_levels_are_counted(database: Database) -> None:
@@ -84,12 +86,12 @@ def test_similar_ones_are_earlier_and_the_same_comes_first(database: Database) -
         resolve_issues(connection, [str(first)], by="ann", why="a test", verdict="noise", now=at(90))
         found = around(connection)
         none = around(connection, 0)
-    assert [(row["same"], row["nodes"], row["verdict"]) for row in found.similar] == [
+    assert [(issue.same, issue.nodes, issue.verdict) for issue in found.similar] == [
         (True, ["blue"], "noise"), (False, ["green"], None), (False, ["blue"], None),
     ]  # fmt: skip
     assert none.similar == []
     assert none.verdict is not None
-    assert (none.verdict["verdict"], none.verdict["by"], none.verdict["why"]) == ("noise", "ann", "a test")
+    assert (none.verdict.verdict, none.verdict.by, none.verdict.why) == ("noise", "ann", "a test")
 
 
 def test_windows_and_runs_lead_to_where_it_came_from(database: Database) -> None:

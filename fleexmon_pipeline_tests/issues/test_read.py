@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 
+import msgspec
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
@@ -38,22 +39,22 @@ def test_the_list_says_what_a_person_asks_first(database: Database) -> None:
     with database.connect() as connection:
         _story(connection)
         newest, second = list_issues(connection)
-    assert json.loads(json.dumps(second)) == {
-        "id": second["id"], "severity": "high", "status": "open", "type": "repeated-error", "source": "detector",
+    assert json.loads(msgspec.json.encode(second)) == {
+        "id": str(second.id), "severity": "high", "status": "open", "type": "repeated-error", "source": "detector",
         "title": "repeated-error in 38", "nodes": ["blue"], "detectedAt": "2026-11-20T13:15:00Z",
         "updatedAt": "2026-11-20T13:15:00Z", "resolvedAt": None, "occurrences": 1, "affectedCount": 39,
         "regressionOf": None,
     }  # fmt: skip
-    assert newest["nodes"] == ["green"]
+    assert newest.nodes == ["green"]
 
 
 def test_the_list_can_be_narrowed(database: Database) -> None:
     with database.connect() as connection:
         _story(connection)
-        assert [row["status"] for row in list_issues(connection, status="all")] == ["open", "open", "resolved"]
-        assert [row["resolvedAt"] for row in list_issues(connection, status="resolved")] == ["2026-11-20T11:10:00Z"]
-        assert [row["severity"] for row in list_issues(connection, severity="high")] == ["high"]
-        assert [row["nodes"] for row in list_issues(connection, node="green", status="all")] == [["green"]]
+        assert [row.status for row in list_issues(connection, status="all")] == ["open", "open", "resolved"]
+        assert [row.resolved_at for row in list_issues(connection, status="resolved")] == [at(14)]
+        assert [row.severity for row in list_issues(connection, severity="high")] == ["high"]
+        assert [row.nodes for row in list_issues(connection, node="green", status="all")] == [["green"]]
         assert len(list_issues(connection, since=at(40), status="all")) == 1
         assert len(list_issues(connection, limit=1)) == 1
 
@@ -65,7 +66,7 @@ def test_rows_of_other_programs_are_listed_and_shown(database: Database, metadat
         _foreign(connection, key, metadata)
         (row,) = list_issues(connection)
         detail = show_issue(connection, str(key))
-    assert (row["title"], row["nodes"], row["occurrences"]) == ("Theirs", [], None)
+    assert (row.title, row.nodes, row.occurrences) == ("Theirs", [], None)
     assert (detail.occurrences, detail.evidence) == ([], [])
 
 
@@ -79,15 +80,14 @@ def test_an_issue_is_shown_with_its_firings_and_its_evidence(database: Database)
                 [row, at(number), "error", "m" * 490 + "é" * number, "blue", "10.0.0.5"],
             )
         fire(connection, firing(0), firing(2, evidence=[*reversed(rows), uuid.uuid4()]), firing(2, subject=Subject()))
-        (name,) = [row["id"] for row in list_issues(connection) if row["nodes"] == [PATTERN.node]]
+        (name,) = [str(row.id) for row in list_issues(connection) if row.nodes == [PATTERN.node]]
         detail = show_issue(connection, name)
 
-    json.dumps(detail.as_json())
     assert str(detail.issue.id) == name
-    assert [row["slot"] for row in detail.occurrences] == ["2026-11-20T10:10:00Z", "2026-11-20T10:00:00Z"]
-    assert [row["id"] for row in detail.evidence] == [str(row) for row in reversed(rows[10:])]
-    assert detail.evidence[0]["message"] == "m" * 490 + "é" * 9 + "…"
-    assert detail.evidence[-1] == {
+    assert [fired.slot for fired in detail.occurrences] == [at(2), at(0)]
+    assert [line.id for line in detail.evidence] == rows[:9:-1]
+    assert detail.evidence[0].message == "m" * 490 + "é" * 9 + "…"
+    assert json.loads(msgspec.json.encode(detail.evidence[-1])) == {
         "id": str(rows[10]), "timestamp": "2026-11-20T10:50:00Z", "node": "blue", "level": "error",
         "message": "m" * 490 + "é" * 10,
     }  # fmt: skip

@@ -251,6 +251,65 @@ def test_a_changed_mask_set_makes_ids_anew_and_old_ids_lead_to_them(
     assert database.rows(SUMS) == []
 
 
+def test_a_changed_mask_set_keeps_the_slot_from_which_a_merge_counts(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rerun under new masks learns its merges anew, in whatever slot its lines allow it. History stays as it was."""
+    texts = [f"job {name} has finished its work on the queue" for name in ("mail", "index", "backup")]
+    alone = "the disk is getting full"
+    before, after = HOUR, Window(HOUR.until, HOUR.until + timedelta(hours=1))
+
+    def resolved() -> list[str]:
+        rows = read_counts(connection, Window(before.since, after.until)).rows.values()
+        return sorted(str(row) for of_node in rows for row in of_node)
+
+    with database.connect() as connection:
+        with monkeypatch.context() as older:
+            older.setattr(store, "MASK_VERSION", MASK_VERSION - 1)
+            insert(connection, [*texts[:1], alone])
+            rebuild(connection, before)  # one alone does not merge
+            insert(connection, [*texts, alone], at=after.since)
+            rebuild(connection, after)
+            insert(connection, texts, at=before.since + SLOT)  # and now lines of the earlier hour that merge at once
+        aliases = 'SELECT id, "aliasOf", "aliasSince" FROM "LogPattern" ORDER BY id'
+        counts, rows = resolved(), connection.execute(aliases).fetchall()
+
+        rebuild(connection, before)
+        in_between = connection.execute(aliases).fetchall()
+        rebuild(connection, after)
+
+        assert {row["aliasSince"] for row in rows if row["aliasOf"]} == {after.since}
+        assert in_between == rows
+        assert connection.execute(aliases).fetchall() == rows
+        assert {row["aliasSince"] for row in rows if not row["aliasOf"]} == {None}
+        assert [row for row in resolved() if row in counts] == counts
+
+
+def test_a_pattern_that_new_masks_merge_later_keeps_the_slot_of_its_merge(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"job {name} has finished its work on the queue" for name in ("mail", "index", "backup")]
+    merged_at, alone_at = TEN, TEN + timedelta(hours=1)
+    together_at = TEN + timedelta(hours=2)
+    with database.connect() as connection:
+        insert(connection, texts, at=merged_at)
+        insert(connection, texts[:1], at=alone_at)
+        insert(connection, texts, at=together_at)
+        windows = [Window.hour_of(moment) for moment in (merged_at, alone_at, together_at)]
+        with monkeypatch.context() as older:
+            older.setattr(store, "MASK_VERSION", MASK_VERSION - 1)
+            for window in windows:
+                rebuild(connection, window)
+        before = read_counts(connection, windows[1]).rows
+
+        for window in windows[1:]:  # the last hours again, and not the one that the merge arose in
+            rebuild(connection, window)
+
+        assert read_counts(connection, windows[1]).rows == before
+        since = connection.execute('SELECT DISTINCT "aliasSince" FROM "LogPattern" WHERE "aliasOf" IS NOT NULL')
+        assert [row["aliasSince"] for row in since] == [merged_at]
+
+
 PATTERNS = """
 SELECT id, template, level, "firstSeen", "lastSeen", "aliasOf", CASE WHEN "aliasOf" IS NOT NULL THEN "aliasSince" END
 FROM "LogPattern" ORDER BY id

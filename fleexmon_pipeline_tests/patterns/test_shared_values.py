@@ -17,6 +17,7 @@ from fleexmon_pipeline.patterns.shared_values import with_shared_values
         ("<*> worker lost its quorum", ["badger worker lost its quorum", "otter worker lost its quorum"], None),
         ("job <*> of <*> failed", ["job a of x failed", "job b of x failed"], "job <*> of x failed"),
         ("took <num> ms for <id>", ["took 5 ms for w-1", "took 5 ms for w-1"], "took <num> ms for w-1"),
+        ("took <num> ms for <id>", ["took 5 ms for w-1"], None),
         ("{msg: gone, by: <*>}", ['{"msg": "gone", "by": "Bob Jones"}'], "{msg: gone, by: Bob Jones}"),
         ("user=<*> failed", ['user="bob" failed'], "user=bob failed"),
         ("lost <host>", ["lost db.internal:5432\n"], "lost db.internal:5432"),
@@ -25,6 +26,11 @@ from fleexmon_pipeline.patterns.shared_values import with_shared_values
         ("lost <*> again", [f"lost {'x' * 61} again"], None),
         ("lost <*> again", [], None),
         ("no value", ["no value"], None),
+        (
+            "Error: refused by <ip> Caused by: <*> is down",
+            ["Error: refused by 10.0.0.5:80\n    at Net.open (net.js:15:2)\nCaused by: db is down\n\tat a.B(B.java:1)"],
+            "Error: refused by 10.0.0.5:80 Caused by: db is down",
+        ),
     ],
 )
 def test_values_that_all_lines_share(template: str, messages: list[str], text: str | None) -> None:

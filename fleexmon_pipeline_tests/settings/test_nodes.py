@@ -142,6 +142,12 @@ def test_the_uis_own_address_is_refused_and_another_port_is_not(own: str) -> Non
          "http://loki:3100/loki/api/v1/query_range?query=%7Bapp%3D%22shop%22%7D"),
         ('loki+https://l/logs/?query=%7Ba=~".*@b"%2Cc="d"} |= "x y"', "loki",
          "https://l/logs/loki/api/v1/query_range?query=%7Ba%3D~%22.%2A%40b%22%2Cc%3D%22d%22%7D%20%7C%3D%20%22x%20y%22"),
+        ("docker+http://10.0.0.5:2375?container=shop", "docker", "http://10.0.0.5:2375/containers/shop"),
+        ("docker+http://10.0.0.5?container=shop", "docker", "http://10.0.0.5:2375/containers/shop"),
+        ("docker+https://docker.example.com/?container=shop_web-1", "docker",
+         "https://docker.example.com:2376/containers/shop_web-1"),
+        ("docker+https://lb/docker/v1.41?container=shop", "docker", "https://lb/docker/v1.41/containers/shop"),
+        ("docker+unix:///var/run/docker.sock?container=shop", "docker", "http://localhost/containers/shop"),
         ("10.0.0.5", "api", "http://10.0.0.5:3000/api/logs"),
     ],
 )  # fmt: skip
@@ -150,6 +156,36 @@ def test_a_scheme_says_what_kind_of_source_a_node_is(written: str, kind: str, ur
 
     assert (node.kind, node.url) == (kind, url)
     assert "/" not in node.hostname
+
+
+def test_the_socket_of_a_docker_source_is_its_address() -> None:
+    found = settings.nodes(
+        {
+            "LOG_SOURCES": "a=docker+unix:///run/a.sock?container=shop,b=docker+unix:///run/b.sock?container=shop,"
+            "c=docker+unix:///run/b.sock?container=web"
+        }
+    )
+
+    assert [(node.hostname, node.socket, node.address) for node in found] == [
+        ("localhost", "/run/a.sock", "unix:///run/a.sock:/containers/shop"),
+        ("localhost", "/run/b.sock", "unix:///run/b.sock:/containers/shop"),
+        ("localhost", "/run/b.sock", "unix:///run/b.sock:/containers/web"),
+    ]
+    twice = "a=docker+unix:///run/a.sock?container=shop,b=docker+unix:///run/a.sock?container=shop"
+    assert "have the same address" in str(refusal(settings.nodes, LOG_SOURCES=twice))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "docker+http://h:2375", "docker+http://h:2375?container=", "docker+http://h:2375?container=a/b",
+        "docker+http://h:2375?container=a&b=c", "docker+unix:///run/d.sock", "docker+unix://run/d.sock?container=a",
+        f"docker+unix:///{'x' * 107}?container=a", "docker+http://h:x?container=a", "docker+http://?container=a",
+        "docker+tcp://h:2375?container=a",
+    ],
+)  # fmt: skip
+def test_what_is_no_docker_source_is_refused_with_examples(written: str) -> None:
+    assert "docker+unix:///var/run/docker.sock?container=shop" in str(refusal(settings.nodes, BLUE_HOST=written))
 
 
 @pytest.mark.parametrize(

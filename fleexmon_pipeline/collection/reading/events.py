@@ -29,6 +29,10 @@ _PART = re.compile(
     r"|\s*(?:Caused by|Suppressed|Wrapped by): |Stack trace:$|\[stacktrace\]$|\s*stack backtrace:$|goroutine \d+ \["
     r"|created by \S+|\s*--->? |\s*--- End of |\s+thrown in \S+ on line \d+|PHP Stack trace:$|PHP +\d+\. |\s+\^+\s*$"
     r"|\[signal SIG|Next [\w\\]+: |\s+\[cause\]: |note: run with |Node\.js v\d+"
+    r"|stack traceback:$|coroutine \d+:$|(?:Raised at|Re-raised at|Called from) .+, line \d+|CallStack \(from "
+    r"|\s+\w[\w']*, called at \S+:\d+|0x[0-9a-f]{8,16}$|Current stack trace:$|\d+\s+\S+\s+0x[0-9a-f]{6,16}\b"
+    r"|(?:READ|WRITE) of size \d+ at 0x"
+    r"|Calls: .+|Execution halted$|At line:\d+ char:\d+|\+ (?:CategoryInfo|FullyQualifiedErrorId) +: "
     r"|(?:Last message|State|Function|Args|Initial Call|Ancestors): |\"}\s*$"
 )
 _EXCEPTION = re.compile(
@@ -37,6 +41,7 @@ _EXCEPTION = re.compile(
     r"|\*\* \([\w.]+\) "
 )
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):")
+_EXCEPTION_GROUP = re.compile(r"\s*\+ Exception Group Traceback \(most recent call last\):")
 _PYTHON_CHAIN = re.compile(r"During handling of the above exception|The above exception was the direct cause")
 _PYTHON_END = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
 _GO_START = re.compile(r"(?:panic|fatal error|unexpected fault address)\b.*|goroutine \d+ \[")
@@ -50,6 +55,7 @@ _RUST_PART = re.compile(r"stack backtrace:|\s+\S|note: |\s*$")
 _NODE_SOURCE = re.compile(r"(?:file://)?/\S+\.(?:[cm]?js|[cm]?ts):\d+$")
 _CONSOLE = re.compile(r"(?:trce|dbug|info|warn|fail|crit): ")
 _TRACE_PART = re.compile(r"\s|[}\]]+,?\s*$|$")
+_TAG = re.compile(r"\[[\w-]{8,64}\] ")
 _OWN_LEVELS = ("warn", "error", "fatal")
 
 
@@ -83,10 +89,14 @@ class _Event:
         text = line.text
         if not self.is_open or text is None or text[:1] == "{" or not self.last <= line.moment <= self.last + MAX_PAUSE:
             return False
-        mode = _continued(self._mode, self._texts, text[:MAX_LOOKED_AT])
-        if mode is None:
+        tag = _TAG.match(text)
+        if tag and tag[0] in self._texts[0][1:]:  # Rails: the request, behind the head of the first line
+            text = text[tag.end() :]
+        elif mode := _continued(self._mode, self._texts, text[:MAX_LOOKED_AT]):
+            self._mode = mode
+        else:
             return False
-        self._mode, self.last = mode, line.moment
+        self.last = line.moment
         self._characters += len(text)
         if self._characters <= MAX_EVENT_CHARACTERS:
             self._texts.append(text)
@@ -128,6 +138,8 @@ def _begun(text: str) -> str:
     """What kind of event begins with this line."""
     if _TRACEBACK.match(text):
         return "python"
+    if _EXCEPTION_GROUP.match(text):
+        return "trace"
     if _GO_START.match(text):
         return "go"
     if match := _RUST_START.match(text):

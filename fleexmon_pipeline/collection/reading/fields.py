@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from time import time as clock
 from typing import Any, NamedTuple
 
+from fleexmon_pipeline.collection.reading.plans import by_names
 from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
-from fleexmon_pipeline.levels import LEVEL_OF_WORD, Level, known_level, level_in, otel_level
+from fleexmon_pipeline.levels import LEVEL_OF_WORD, Level, Scale, known_level, level_on, otel_level, scale_of
 
 # Exactly so first, then in any case: `Timestamp`, `LEVEL` of .NET, Go structures, hand-made loggers.
 TIME_FIELDS = (
@@ -28,6 +29,9 @@ TIME_FIELDS = (
     "TimeGenerated", "TimeCreated", "StartUTC", "StartLocal", "generated_at", "received_at", "receivedAt",
     "receiveTimestamp", "ingestionTime", "created", "startTime", "@time",
     "logTimestamp", "UtcTime", "utc_time", "date_time",
+    "start_time", "started_at", "startedAt", "request_time", "created_at", "createdAt",  # Envoy, Kong; of requests
+    "completed_at", "completedAt", "finished_at", "finishedAt", "ended_at", "endedAt", "end_time", "endTime",
+    "requestReceivedTimestamp", "stageTimestamp",  # Kubernetes' audit log
 )  # fmt: skip
 LEVEL_FIELDS = (
     "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
@@ -35,6 +39,8 @@ LEVEL_FIELDS = (
     "levelStr", "level_str", "levelno", "level_value", "error_severity", "severity_label", "severityLabel",
     "severityLevel",
     "syslog_severity", "syslogseverity-text", "LevelDisplayName", "sev", "L", "log.severity", "priority", "prio",
+    "severity_name", "severityName", "level_text", "levelText", "levelName", "log_severity", "logSeverity",
+    "priorityName", "priority_name",
 )  # fmt: skip
 # These say how bad a record is only where they hold a level's word: Datadog, MySQL, Kibana.
 _WORD_FIELDS = ("status", "label", "type", "kind", "tags")
@@ -56,25 +62,40 @@ TEXT_FIELDS = (
     "@mt", "MessageTemplate", "full_message", "log_message", "logMessage", "error_message", "errorMessage", "err_msg",
     "M",
     "line", "_raw", "description", "detail", "details", "reason", "title", "content", "summary",
-    "data",
+    "data", "event_message", "eventMessage", "_entry", "output", "logmsg", "log_line", "logLine",
 )  # fmt: skip
 _SURE_TEXTS = TEXT_FIELDS[: TEXT_FIELDS.index("MessageTemplate") + 1]
 # Dotted, or one within the other: ECS, OpenTelemetry, GitLab.
 _DEEP_FIELDS = (
     "event.original",
+    "logentry.formatted",  # Sentry
+    "logentry.message",
     "exception.message",
     "error.message",
     "err.message",
     "exception.type",
     "error.type",
     "exception.class",
+    "alert.signature",  # Suricata
+    "protoPayload.status.message",  # Google Cloud's audit log
 )
-_DEEP_LEVELS = ("log.severity", "syslog.severity.name", "log.syslog.severity.name", "syslog.severity")
-_DEEP_TIMES = ("event.created", "log.timestamp", "log.time", "event.time", "record.time")
+# What was done, for records that say nothing else: audit logs of Google Cloud, AWS, Azure.
+_ACTIONS = ("protoPayload.methodName", "methodName", "eventName", "operationName", "event_name", "action", "operation",
+            "event_type", "0")  # fmt: skip
+_DEEP_LEVELS = (
+    "context.logLevel",
+    "_meta.logLevelName",
+    "log.severity",
+    "syslog.severity.name",
+    "log.syslog.severity.name",
+    "syslog.severity",
+)
+_DEEP_TIMES = ("_meta.date", "event.created", "log.timestamp", "log.time", "event.time", "record.time")
 _OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
 ERROR_FIELDS = ("err", "error", "exception")
 STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x")
-_METHODS = ("method", "request_method", "requestMethod", "RequestMethod", "http.method", "http.request.method", "verb")
+_METHODS = ("method", "request_method", "requestMethod", "RequestMethod", "http.method", "http.request.method", "verb",
+            "request.method", "httpRequest.requestMethod", "http_method", "cs-method")  # fmt: skip
 _PATHS = (
     "path",
     "uri",
@@ -82,12 +103,24 @@ _PATHS = (
     "request_uri",
     "requestUri",
     "requestUrl",
+    "requestURI",
     "RequestPath",
     "http.target",
+    "httpRequest.requestUrl",
+    "http_uri",
+    "http_path",
+    "request_path",
+    "cs-uri-stem",
+    "request.uri",
+    "request.url",
+    "request.path",
     "url.path",
     "url.original",
 )
-_STATUSES = ("status", "status_code", "statusCode", "DownstreamStatus", "http.status_code", "http.response.status_code")
+_STATUSES = (
+    "status", "status_code", "statusCode", "DownstreamStatus", "http.status_code", "http.response.status_code",
+    "response_code", "response.status", "httpRequest.status", "http_status", "sc-status",
+)  # fmt: skip
 
 Fields = dict[str, Any]
 _FUTURE = FUTURE.total_seconds()
@@ -111,32 +144,72 @@ def lookup(fields: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-class _Names:
-    """Names of fields in the order in which they are tried. A record has few of them, so its own are looked up here."""
-
-    def __init__(self, *names: str) -> None:
-        self._rank = {name: n for n, name in reversed(list(enumerate(names)))}
-        self._names = frozenset(names)
-        self._lowered = {name.lower(): n for n, name in reversed(list(enumerate(names)))}
-
-    def within(self, fields: Fields, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
-        """Fields by name, in this order; then, of these `kinds`, those that differ in case only."""
-        exact = fields.keys() & self._names
-        for name in sorted(exact, key=self._rank.__getitem__) if len(exact) > 1 else exact:
-            if (value := fields[name]) is not None:
-                yield name, value
-        ranked = [(self._lowered[low], name) for name in fields if (low := name.lower()) in self._lowered]
-        if len(ranked) > len(exact):
-            for _, name in sorted(ranked):
-                if name not in exact and isinstance(value := fields[name], kinds):
-                    yield name, value
+def ranked(names: tuple[str, ...], there: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
+    """Which of `there` are among the names, in their order: first as written, then those that differ in case only."""
+    exact = [(name, True) for name in names if name in there]
+    ranks = {name.lower(): n for n, name in reversed(list(enumerate(names)))}
+    others = sorted((ranks[name.lower()], name) for name in there if name.lower() in ranks and name not in names)
+    return (*exact, *((name, False) for _, name in others))
 
 
-_TIMES, _LEVELS = _Names(*TIME_FIELDS), _Names(*LEVEL_FIELDS)
-_TEXTS = _Names(*MESSAGE_FIELDS, *TEXT_FIELDS)
-_MESSAGE_NAMES = frozenset((*MESSAGE_FIELDS, *(name for name in TEXT_FIELDS if "." not in name)))
+def _reachable(paths: tuple[str, ...], there: frozenset[str]) -> tuple[str, ...]:
+    """Which dotted names `lookup` may find: as one name, or as objects within objects."""
+    return tuple(path for path in paths if path in there or path.partition(".")[0] in there)
+
+
+def searches_deeper(names: tuple[str, ...]) -> bool:
+    """Whether a level may stand elsewhere than in a field that is named for it. Not in `log`, if that is a text."""
+    return bool(_reachable(("log.level", "s", *_DEEP_LEVELS), frozenset(names) - {"log"}) or _WORD_NAMES & set(names))
+
+
+class _Plan(NamedTuple):
+    """Candidates of records with these names of fields, in the order in which they are tried."""
+
+    times: tuple[tuple[str, bool], ...]
+    deep_times: tuple[str, ...]
+    has_date_and_time: bool
+    levels: tuple[tuple[str, bool], ...]
+    scale: Scale | None  # of levels that are numbers
+    has_inner_levels: bool
+    has_words: bool
+    messages: tuple[str, ...]
+    texts: tuple[str, ...]
+    texts_in_any_case: tuple[tuple[str, bool], ...]
+    sure: tuple[str, ...]  # say that the record has a message, whatever they hold
+    sure_texts: tuple[str, ...]  # the same, where they hold a text
+
+    @classmethod
+    def among(cls, names: tuple[str, ...]) -> _Plan:
+        there = frozenset(names)
+        lowered = {name.lower() for name in names}
+        return cls(
+            ranked(TIME_FIELDS, names),
+            _reachable(_DEEP_TIMES, there),
+            {"date", "time"} <= lowered,
+            ranked(LEVEL_FIELDS, names),
+            scale_of(names),
+            bool(_reachable(("log.level", "s", *_DEEP_LEVELS), there)),
+            bool(there & _WORD_NAMES),
+            tuple(name for name in MESSAGE_FIELDS if name in there),
+            tuple(name for name in TEXT_FIELDS if name in there),
+            ranked((*MESSAGE_FIELDS, *TEXT_FIELDS), names),
+            tuple(name for name in (*MESSAGE_FIELDS, *ERROR_FIELDS) if name in there),
+            tuple(name for name in names if name in _SURE_TEXTS or name.lower() in MESSAGE_FIELDS),
+        )
+
+
+def _candidates(
+    fields: Fields, names: tuple[tuple[str, bool], ...], kinds: tuple[type, ...]
+) -> Iterator[tuple[str, Any]]:
+    """Values of these names; of those that differ in case, only of these `kinds`."""
+    for name, is_exact in names:
+        value = fields[name]
+        if value is not None and (is_exact or isinstance(value, kinds)):
+            yield name, value
+
+
 _WORD_NAMES = frozenset((*_WORD_FIELDS, *_OTEL_FIELDS))
-_WEAK_NAMES = frozenset((*ERROR_FIELDS, *STACK_FIELDS))
+_plan_of = by_names(_Plan.among)
 
 
 # -- time -----------------------------------------------------------------------------------------------------------
@@ -151,9 +224,10 @@ class TimeOf(NamedTuple):
 
 
 def time_of(fields: Fields) -> TimeOf:
+    plan = _plan_of(fields)
     doubtful: Found | None = None
     error: RejectedError | None = None
-    for name, value, taken in _times(fields):
+    for name, value, taken in _times(fields, plan) if plan.deep_times else _named_times(fields, plan):
         try:
             moment = read_time(value)
         except RejectedError as reason:
@@ -161,22 +235,29 @@ def time_of(fields: Fields) -> TimeOf:
             continue
         if moment < MIN_TIME:
             error = error or RejectedError(f"not a time: {str(value)[:60]}: before {MIN_TIME:%Y}, or a duration")
-        elif _is_date(value) or (moment - EPOCH).total_seconds() > clock() + _FUTURE:
+        elif is_date(value) or (moment - EPOCH).total_seconds() > clock() + _FUTURE:
             doubtful = doubtful or Found(name, moment, taken)
         else:
             return TimeOf(Found(name, moment, taken), None, None)
-    return TimeOf(_date_and_time(fields), doubtful, error)
+    return TimeOf(_date_and_time(fields) if plan.has_date_and_time else None, doubtful, error)
 
 
-def _times(fields: Fields) -> Iterator[tuple[str, Any, bool]]:
-    for name, value in _TIMES.within(fields, (str, int, float, dict, list)):
-        yield name, value[0] if isinstance(value, list) and len(value) == 1 else value, True
-    for name in _DEEP_TIMES:
+def _named_times(fields: Fields, plan: _Plan) -> Iterator[tuple[str, Any, bool]]:
+    for name, is_exact in plan.times:
+        value = fields[name]
+        if value is not None and (is_exact or isinstance(value, (str, int, float, dict, list))):
+            yield name, value[0] if isinstance(value, list) and len(value) == 1 else value, True
+
+
+def _times(fields: Fields, plan: _Plan) -> Iterator[tuple[str, Any, bool]]:
+    yield from _named_times(fields, plan)
+    for name in plan.deep_times:
         if isinstance(value := lookup(fields, name), (str, int, float)):
             yield name, value, False
 
 
-def _is_date(value: object) -> bool:
+def is_date(value: object) -> bool:
+    """Whether a time is a day without a time of day."""
     return isinstance(value, str) and len(value) <= 10 and ":" not in value and not value.isdigit()
 
 
@@ -196,25 +277,26 @@ def _date_and_time(fields: Fields) -> Found | None:
 
 def level_of(fields: Fields) -> tuple[Level, Found] | None:
     """The first field that says how bad the record is, and the word that says so."""
-    return _named_level(fields) or _level_beside(fields)
+    plan = _plan_of(fields)
+    return _named_level(fields, plan) or _level_beside(fields, plan)
 
 
-def _named_level(fields: Fields) -> tuple[Level, Found] | None:
-    for name, value in _LEVELS.within(fields, (str, int, float, dict)):
+def _named_level(fields: Fields, plan: _Plan) -> tuple[Level, Found] | None:
+    for name, value in _candidates(fields, plan.levels, (str, int, float, dict)):
         if isinstance(value, dict):
             if level := _level_object(value):
                 return level, Found(name, None, taken=False)
-        elif level := level_in(fields, value):
+        elif level := level_on(plan.scale, value):
             return level, Found(name, value)
     return None
 
 
-def _level_beside(fields: Fields) -> tuple[Level, Found] | None:
+def _level_beside(fields: Fields, plan: _Plan) -> tuple[Level, Found] | None:
     """A level that stands deeper, is OpenTelemetry's number, or is one word of a field with another purpose."""
-    for name, value in _inner_levels(fields):
+    for name, value in _inner_levels(fields) if plan.has_inner_levels else ():
         if level := known_level(value):
             return level, Found(name, value, taken=False)
-    if not fields.keys() & _WORD_NAMES:
+    if not plan.has_words:
         return None
     for name in _OTEL_FIELDS:
         if level := otel_level(fields.get(name)):
@@ -229,9 +311,12 @@ def _level_beside(fields: Fields) -> tuple[Level, Found] | None:
 
 def level_word(fields: Fields) -> Found | None:
     """The first level field, whatever it holds: what becomes `originalLevel` when no field is usable."""
-    for name, value in _LEVELS.within(fields, (str, int, float)):
+    plan = _plan_of(fields)
+    for name, value in _candidates(fields, plan.levels, (str, int, float)):
         if not isinstance(value, dict) or _level_object(value) is None:
             return Found(name, value)
+    if not plan.has_inner_levels:
+        return None
     return next((Found(name, value, taken=False) for name, value in _inner_levels(fields)), None)
 
 
@@ -263,25 +348,23 @@ def has_level(fields: Fields) -> bool:
 
 def has_message(fields: Fields) -> bool:
     """Whether the record surely says something: not only in a field of a name such as `title`."""
-    if any(fields.get(name) is not None for name in (*MESSAGE_FIELDS, *ERROR_FIELDS)):
+    plan = _plan_of(fields)
+    if any(fields[name] is not None for name in plan.sure):
         return True
-    if any(isinstance(fields.get(name), str) for name in _SURE_TEXTS):
-        return True
-    return any(name.lower() in MESSAGE_FIELDS and isinstance(value, str) for name, value in fields.items())
+    return any(isinstance(fields[name], str) for name in plan.sure_texts)
 
 
 def message_of(fields: Fields) -> Found | None:
     """A text that is not blank; None if there is none."""
-    if not fields.keys() & _MESSAGE_NAMES:
-        return None
-    for name in MESSAGE_FIELDS:
-        value = fields.get(name)
+    plan = _plan_of(fields)
+    for name in plan.messages:
+        value = fields[name]
         if name == "MESSAGE":
             value = _journald(value)
         if _is_usable(value):
             return Found(name, _plain(value))
-    for name in TEXT_FIELDS:
-        value = fields.get(name)
+    for name in plan.texts:
+        value = fields[name]
         if isinstance(value, str) and _is_usable(value):
             # Docker ends each with a newline, which belongs to its file.
             return Found(name, value.rstrip("\r\n") if name == "log" else value)
@@ -301,16 +384,24 @@ def weaker_message_of(fields: Fields) -> Found | None:
     for name in STACK_FIELDS:
         if text := _first_line(fields.get(name)):
             return Found(name, text, taken=False)
+    return _of_arguments(fields) or _of_request(fields) or _of_action(fields)
+
+
+def _of_arguments(fields: Fields) -> Found | None:
+    """log4js: the arguments of the call."""
     data = fields.get("data")
-    if (
-        isinstance(data, list) and data and (isinstance(data[0], str) or "categoryName" in fields)
-    ):  # log4js: the arguments of the call
+    if isinstance(data, list) and data and (isinstance(data[0], str) or "categoryName" in fields):
         return Found("data", " ".join(text_of(item) for item in data), taken=False)
-    return _of_request(fields)
+    return None
+
+
+def _of_action(fields: Fields) -> Found | None:
+    return next((Found(name, text, taken=False) for name in _ACTIONS if _is_text(text := lookup(fields, name))), None)
 
 
 def _in_any_case(fields: Fields) -> Found | None:
-    return next((Found(name, value) for name, value in _TEXTS.within(fields, (str,)) if _is_text(value)), None)
+    candidates = _candidates(fields, _plan_of(fields).texts_in_any_case, (str,))
+    return next((Found(name, value) for name, value in candidates if _is_text(value)), None)
 
 
 def blank_message_of(fields: Fields) -> Found | None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from fleexmon_pipeline.collection.reading.fields import MESSAGE_FIELDS, has_message, level_of, time_of
+from fleexmon_pipeline.collection.reading.plans import by_names
 
 MAX_LAYERS = 5
 MAX_INNER_CHARACTERS = 32_000_000  # of a record that is text; as long as any record may be
@@ -35,10 +38,27 @@ _BAGS = ("fields", "@fields", "data", "attributes", "properties", "Properties", 
 # The node API: its message is what it is, and its level is never looked for in it.
 _COMMON_FORM = frozenset({"timestamp", "level", "message", "metadata"})
 
-_RANKS = {name: n for n, name in enumerate((*_RECORDS, *_MAYBE_RECORDS))}
 _STARTS = ("{", " ", "\n", "\t")
 _TEXTS = (*MESSAGE_FIELDS, "Message", "short_message", "@message", "@m", "log")
 
+
+class _Openings(NamedTuple):
+    """Names of fields that may be opened, in the order in which they are tried."""
+
+    records: tuple[str, ...]
+    bags: tuple[str, ...]
+
+    @classmethod
+    def among(cls, names: tuple[str, ...]) -> _Openings:
+        there = set(names)
+        return cls(
+            tuple(name for name in (*_RECORDS, *_MAYBE_RECORDS) if name in there),
+            tuple(name for name in _BAGS if name in there),
+        )
+
+
+RECORDS, BAGS = frozenset((*_RECORDS, *_MAYBE_RECORDS)), frozenset(_BAGS)
+_openings = by_names(_Openings.among)
 _decode = json.JSONDecoder(strict=False).decode
 
 
@@ -48,22 +68,28 @@ class Layer:
 
     path: str
     fields: dict[str, Any]
+    is_odd: bool = False  # whether it was text that only json reads, as it may hold what PostgreSQL does not take
 
 
 def layers_of(record: dict[str, Any]) -> list[Layer]:
     """The layers in the order in which they are searched. Opened fields are taken out of the layers around them."""
-    layers = [Layer("", record)]
+    outermost = Layer("", record)
+    layers = [outermost]
     if 3 <= len(record) <= 4 and record.keys() <= _COMMON_FORM:
         return layers
     while len(layers) < MAX_LAYERS and (inner := _inner(layers[0])):
         layers.insert(0, inner)
-    outermost = layers[-1]
-    for name in outermost.fields.keys() & _BAGS:
+    for name in _openings(outermost.fields).bags:
         bag = outermost.fields.get(name)
         if isinstance(bag, dict) and (name == "@fields" or any(text in bag for text in _TEXTS)):
             del outermost.fields[name]
             layers.append(Layer(f"{outermost.path}{name}.", bag))
     return layers
+
+
+def may_be_record(value: Any) -> bool:
+    """Whether a field that may be opened has to be tried."""
+    return isinstance(value, dict) or (isinstance(value, str) and value[:1] in _STARTS)
 
 
 def is_record(fields: dict[str, Any]) -> bool:
@@ -72,16 +98,18 @@ def is_record(fields: dict[str, Any]) -> bool:
 
 
 def _inner(layer: Layer) -> Layer | None:
-    openable = layer.fields.keys() & _RANKS.keys()
-    for name in sorted(openable, key=_RANKS.__getitem__) if len(openable) > 1 else openable:
+    for name in _openings(layer.fields).records:
         value = layer.fields[name]
+        is_odd = False
         if isinstance(value, str):
-            inner = object_in(value) if value[:1] in _STARTS else None
+            if value[:1] not in _STARTS:
+                continue
+            inner, is_odd = opened(value)
         else:
             inner = value if isinstance(value, dict) else None
         if inner and (_has_text(inner) if name in _RECORDS else _has_text_and_more(inner)):
             del layer.fields[name]
-            return Layer(f"{layer.path}{name}.", inner)
+            return Layer(f"{layer.path}{name}.", inner, is_odd)
     return None
 
 
@@ -96,11 +124,21 @@ def _has_text_and_more(inner: dict[str, Any]) -> bool:
 
 def object_in(text: str) -> dict[str, Any] | None:
     """The JSON object that a text is."""
+    return opened(text)[0]
+
+
+def opened(text: str) -> tuple[dict[str, Any] | None, bool]:
+    """The same, and whether only json reads it: msgspec refuses what PostgreSQL does not take either, but for NUL."""
     stripped = text.strip()
     if not stripped.startswith("{") or not stripped.endswith("}") or len(text) > MAX_INNER_CHARACTERS:
-        return None
+        return None, False
+    is_odd = False
     try:
-        inner = _decode(stripped)
-    except (ValueError, RecursionError):
-        return None
-    return inner if isinstance(inner, dict) else None
+        inner = msgspec.json.decode(stripped)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        is_odd = True
+        try:
+            inner = _decode(stripped)
+        except (ValueError, RecursionError):
+            return None, False
+    return (inner, is_odd) if isinstance(inner, dict) else (None, False)

@@ -33,30 +33,52 @@ _JUL = re.compile(
 _CRASHES: list[tuple[re.Pattern[str], Level]] = [
     (re.compile(r"panic: |fatal error: |thread '[^']*' (?:\(\d+\) )?panicked at |SIG(?:SEGV|ABRT|BUS)\b"), "fatal"),
     (
-        re.compile(r"Traceback \(most recent call last\):|Exception in thread |Unhandled [Ee]xception|Uncaught \w"),
+        re.compile(
+            r"Traceback \(most recent call last\):|Exception in thread |Unhandled [Ee]xception|Uncaught \w"
+            r"|\+ Exception Group Traceback"
+        ),
         "error",
     ),
-    (re.compile(r"\*\* \(\w[\w.]*\) |(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)"), "error"),
+    (re.compile(r"\*\* \(\w[\w.]*\) "), "error"),
 ]
+_CRASH_LETTERS = frozenset("pftSTEU*+")  # that these begin with
+_EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
+# Forms with a level of their own, by the characters that they may begin with.
+_DIGITS = frozenset("0123456789")
+_FORMS = ((_KLOG, "IWEF"), (_LOGCAT, "VDIWEF-0123456789"), (_RUBY, "DIWEFA"), (_NPM, "nypl"))
+_FORMS_OF = {
+    first: tuple(form for form, letters in _FORMS if first in letters) for _, all_of in _FORMS for first in all_of
+}
 
 # What stands before a level.
 _TIME = re.compile(
-    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+    r"(?=\D{0,20}\d)"  # fails at once in prose
+    r"(?:(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
     r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}[-/ ](?:[A-Z][a-z]{2})[-/ ]\d{4}|\d\d\.\d\d\.\d{4}"
     r"|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d-\d\d)"
     r"[T :_,]{1,2}\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
     r"(?:Z| ?[+-]\d\d:?\d\d| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
-    r"|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+",
+    r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?"
+    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+)",
     re.IGNORECASE,
+)
+# What writes the line, where several write into one: a program of syslog, a service of Docker Compose. Of a program
+# only if a time or a bracket follows, or behind its process id a level with a colon: `app: error while loading` is
+# prose.
+_SERVICE = r"[\w.-]{1,60} *\| +"
+_PROGRAM = re.compile(
+    rf"{_SERVICE}|[\w./-]{{1,60}}(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
+    r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d))"
 )
 # What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
 _BEFORE_A_TIME = re.compile(
     r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
+    r"|[\w./-]{1,60}(?:\[\d+\])?: |" + _SERVICE
 )
 _SEPARATOR = re.compile(r"[\s|,;–]+|-{1,3}(?= )|: ")
 _BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60})>:?|\{([^{}]{0,60})\}")
 _NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[])")
-_IDENTIFIER = re.compile(r"[\w@./$%~#=,-]+(?:\[\d+\])?:?(?=\s|$)|\"[^\"]{1,40}\"")
+_IDENTIFIER = re.compile(r"[\w@./$%~#=,-]+(?:\[[\w.-]{1,30}\])?:?(?=\s|$)|\"[^\"]{1,40}\"")
 _WORD = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]{1,14}[0-9]?)")
 _AFTER_WORD = re.compile(r":|\||\]| - |\t| {2,}\S|!|/")
 _BOUNDARY = re.compile(r"[\s:|/!\]\[(,=-]|$")
@@ -65,7 +87,7 @@ _TIMES_IN_BRACKETS = re.compile(r"\d\d:\d\d|\d{4}-\d\d")
 _IN_CAPITALS = frozenset("default system success audit config http note grave notice".split())  # noqa: SIM905
 _WITH_COLON = frozenset("fail failed failure assert fine finer finest".split())  # noqa: SIM905
 _WITH_BOTH = frozenset("log statement detail hint context".split())  # noqa: SIM905
-_LETTERS = re.compile(r"([DIWEF])\s+[A-Z]{3,}")  # MongoDB up to 4.2: `E NETWORK  [conn1] …`
+_LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! )")  # MongoDB up to 4.2: `E NETWORK  [conn1] …`; telegraf: `E! …`
 
 
 def level_in_text(text: str) -> Level | None:
@@ -74,6 +96,15 @@ def level_in_text(text: str) -> Level | None:
     if "\x1b" in head:
         head = _COLOUR.sub("", head)
     head = head.lstrip("\ufeff \t")
+    if not head:
+        return None
+    if level := _level_of(head):
+        return level
+    match = _PROGRAM.match(head)
+    return _level_of(head[match.end() :].lstrip()) if match else None
+
+
+def _level_of(head: str) -> Level | None:
     if not head:
         return None
     return _of_special_form(head) or _of_pairs(head) or _of_head(head.split("\n", 1)[0])
@@ -94,22 +125,39 @@ def time_in_text(text: str) -> datetime | None:
 
 
 def _of_special_form(head: str) -> Level | None:
-    for form in (_KLOG, _LOGCAT, _RUBY, _NPM):
+    """Only forms that may begin with the first character are tried: most lines begin with none of them."""
+    first = head[0]
+    for form in _FORMS_OF.get(first, ()):
         if match := form.match(head):
             return known_level(match[1])
-    if match := _REDIS.match(head):
-        return _REDIS_LEVELS[match[1]]
-    if match := _PHP.match(head):
+    if first in _DIGITS:
+        return _REDIS_LEVELS[match[1]] if (match := _REDIS.match(head)) else None
+    if first == "P" and (match := _PHP.match(head)):
         return _PHP_LEVELS.get(match[1], "error")
-    if match := _JUL.match(head):
+    if first == "<":
+        return _of_priority(head)
+    if "\n" in head and (match := _JUL.match(head)):
         return known_level(match["word"])
-    if (match := _SYSLOG_PRIORITY.match(head)) and int(match[1]) < 192:
-        return level_in_text(head[match.end() :]) or known_level(int(match[1]) % 8)
-    return next((level for form, level in _CRASHES if form.match(head)), None)
+    return _of_crash(head)
+
+
+def _of_priority(head: str) -> Level | None:
+    match = _SYSLOG_PRIORITY.match(head)
+    if match is None or int(match[1]) >= 192:
+        return None
+    return level_in_text(head[match.end() :]) or known_level(int(match[1]) % 8)
+
+
+def _of_crash(head: str) -> Level | None:
+    if head[0] in _CRASH_LETTERS and (level := next((level for form, level in _CRASHES if form.match(head)), None)):
+        return level
+    return "error" if ("Error" in head or "Exception" in head) and _EXCEPTION.match(head) else None
 
 
 def _of_pairs(head: str) -> Level | None:
     """logfmt, also behind a time: the pairs must begin there and follow each other without a word between them."""
+    if "=" not in head:
+        return None
     position = match.end() if (match := _TIME.match(head)) else 0
     while separator := _SEPARATOR.match(head, position):
         position = separator.end()
@@ -149,6 +197,8 @@ def _of_head(head: str) -> Level | None:
             return None
         if not re.search(r"[\d@./$:\[_#]", match[0]):  # a word of prose, unless it is a host or a user
             plain += 1
+        if match[0].endswith("]:"):  # a program and its process id: what follows is its message
+            plain = 0
         position = match.end()
     return None
 
@@ -162,7 +212,8 @@ def _in_brackets(inside: str) -> Level | None:
     if len(words) == 2 and ":" in inside and " " not in inside.strip():  # Apache's module and level
         return known_level(words[1]) if _is_level_word(words[1]) else None
     if not _TIMES_IN_BRACKETS.search(inside):
-        return None
+        _thread, slash, word = inside.rpartition("/")  # Minecraft's `[Server thread/WARN]`
+        return known_level(word) if slash and word.isupper() and _is_level_word(word) else None
     return next((known_level(word) for word in words if word.isupper() and _is_level_word(word)), None)
 
 

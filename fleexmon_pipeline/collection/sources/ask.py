@@ -7,8 +7,10 @@ in `_SOURCES`, and the form of its address in `settings/watched_nodes.py`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from typing import Protocol
 
 import httpx
@@ -16,8 +18,9 @@ import httpx
 from fleexmon_pipeline.collection.answers import EmptyBodyError, NotAnAnswerError, Splitter
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer, FetchError
 from fleexmon_pipeline.collection.record_runs import Raw, Run
-from fleexmon_pipeline.collection.sources import journal, loki
+from fleexmon_pipeline.collection.sources import docker, journal, loki
 from fleexmon_pipeline.collection.sources.clients import Clients
+from fleexmon_pipeline.collection.sources.text_lines import seconds_to_wait
 from fleexmon_pipeline.settings import Kind, Node
 from fleexmon_pipeline.window import Window
 
@@ -36,6 +39,8 @@ def ask(clients: Clients, node: Node, window: Window, *, attempts: int = ATTEMPT
 
     Never raises for a fault of the node or the network: `answer.error` holds it, and the other nodes go on.
     """
+    if node.kind != "api":
+        time.sleep(seconds_to_wait(window, datetime.now(UTC)))
     answer = Answer(node.limits, attempts)
     with ExitStack() as stack:
         try:
@@ -86,4 +91,9 @@ def _in_runs(records: Callable[[Answer, httpx.Client, Node, Window], Generator[R
     return runs
 
 
-_SOURCES: dict[Kind, Source] = {"api": _api, "journal": _in_runs(journal.entries), "loki": _in_runs(loki.lines)}
+_SOURCES: dict[Kind, Source] = {
+    "api": _api,
+    "journal": _in_runs(journal.entries),
+    "loki": _in_runs(loki.lines),
+    "docker": _in_runs(docker.lines),
+}

@@ -40,6 +40,7 @@ class Clients:
             follow_redirects=False,
             auth=auth,
             headers=headers,
+            transport=httpx.HTTPTransport(uds=node.socket) if node.socket else None,
             verify=self._context_of(node) if encrypted else _NO_TLS,
             trust_env=encrypted or not given.variables,  # a proxy from the environment would see the credentials
         ) as client:

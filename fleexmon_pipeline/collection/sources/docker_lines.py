@@ -1,14 +1,18 @@
-"""Lines of a container as Docker keeps or prints them: files of the json-file driver, `docker logs --timestamps`."""
+"""Lines of a container as Docker keeps or prints them: files of the json-file driver, `docker logs --timestamps`,
+`docker compose logs --timestamps`.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from fleexmon_pipeline.collection.reading.events import TextLine
 from fleexmon_pipeline.collection.times import RejectedError, read_time
 
+SERVICE = re.compile(r"([\w.-]{1,60}) *\| (?=\d{4}-\d\d-\d\dT[\d:.]+Z )")  # of Docker Compose
 MAX_PART = 16_384  # bytes: Docker cuts longer lines, and only the last part of one ends with a newline
 
 
@@ -16,8 +20,11 @@ def docker_line(raw: bytes, _: datetime | None = None) -> TextLine:
     """One line, or a part of one: then its text lacks the newline. Raises RejectedError."""
     text = raw.decode("utf-8", "backslashreplace")
     if text[:1] != "{":
-        moment, _space, rest = text.partition(" ")
-        return TextLine(read_time(moment), rest + "\n")
+        service = SERVICE.match(text)
+        moment, _space, rest = (text[service.end() :] if service else text).partition(" ")
+        if service is None:
+            return TextLine(read_time(moment), rest + "\n")
+        return TextLine(read_time(moment), rest + "\n", service[1], metadata={"service": service[1]})
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):

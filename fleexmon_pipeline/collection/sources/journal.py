@@ -21,6 +21,7 @@ import msgspec
 from fleexmon_pipeline.collection.fetch import Answer, FetchError
 from fleexmon_pipeline.collection.reading.events import TextLine
 from fleexmon_pipeline.collection.record_runs import Raw
+from fleexmon_pipeline.collection.sources.byte_reader import ByteReader
 from fleexmon_pipeline.collection.sources.text_lines import LOOK_AROUND, records_of
 from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.settings import Node
@@ -122,7 +123,7 @@ def parse(chunks: Iterator[bytes], limit: int) -> Iterator[Fields]:
     Values are cut at `limit` bytes, and fields after twice as many bytes of an entry are dropped, so that nothing
     longer is ever in memory. An entry without its end is not yielded.
     """
-    reader = _Reader(chunks, limit)
+    reader = ByteReader(chunks, limit)
     fields: Fields = {}
     held = 0
     while (line := reader.line()) is not None:
@@ -140,59 +141,3 @@ def parse(chunks: Iterator[bytes], limit: int) -> Iterator[Fields]:
         if held < 2 * limit:
             fields.setdefault(name.decode("utf-8", "replace"), []).append(value)
         held += len(name) + len(value)
-
-
-class _Reader:
-    """Reads lines and counted data from chunks."""
-
-    def __init__(self, chunks: Iterator[bytes], limit: int) -> None:
-        self._chunks = chunks
-        self._limit = limit
-        self._buffer = b""
-        self._position = 0
-
-    def line(self) -> bytes | None:
-        """The next line without its end, cut at the limit; None at the end of the body."""
-        end = self._buffer.find(b"\n", self._position)
-        if end >= 0:
-            line = self._buffer[self._position : end]
-            self._position = end + 1
-            return line
-        parts = [self._buffer[self._position :]]
-        held = len(parts[0])
-        for chunk in self._chunks:
-            end = chunk.find(b"\n")
-            if held < self._limit:
-                parts.append(chunk if end < 0 else chunk[:end])
-                held += len(parts[-1])
-            if end >= 0:
-                self._buffer, self._position = chunk, end + 1
-                return b"".join(parts)[: self._limit]
-        self._buffer, self._position = b"", 0
-        return None
-
-    def data(self) -> bytes | None:
-        """A length, that many bytes, and a newline. None if the body ends early."""
-        head = self._take(8, 8)
-        if head is None:
-            return None
-        length = int.from_bytes(head, "little")
-        data = self._take(length, self._limit)
-        return data if data is not None and self._take(1, 1) == b"\n" else None
-
-    def _take(self, length: int, limit: int) -> bytes | None:
-        """Read `length` bytes and return the first `limit` of them."""
-        piece = self._buffer[self._position : self._position + length]
-        self._position += len(piece)
-        parts, held, left = [piece[:limit]], len(piece), length - len(piece)
-        while left:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return None
-            piece = chunk[:left]
-            if held < limit:
-                parts.append(piece[: limit - held])
-            held += len(piece)
-            left -= len(piece)
-            self._buffer, self._position = chunk, len(piece)
-        return b"".join(parts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -20,6 +20,15 @@ from fleexmon_pipeline.collection.reading.text_levels import level_in_text
 from fleexmon_pipeline.window import Window
 
 LOOK_AROUND = timedelta(seconds=10)  # beyond a window: a trace that begins in it may end after it, or have begun before
+
+
+def seconds_to_wait(window: Window, now: datetime) -> float:
+    """How long until a window that ended just now can be read: a trace at its end may still be being written.
+
+    Polled too early, its first lines would be stored, and the whole of it again at the next poll.
+    """
+    left = (window.until + LOOK_AROUND - now).total_seconds()
+    return left if 0 < left <= LOOK_AROUND.total_seconds() else 0.0
 
 
 def records_of(lines: Iterable[TextLine], window: Window, *, own_record_first: bool = True) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 -- hourly_counts --
 -- Lines per hour, node and level, from pattern counts: a digest never scans LogEntry.
-SELECT date_trunc('hour', slot) AS hour, node, level, sum(count)::bigint AS count
+SELECT date_trunc('hour', slot) AS start, node, level, sum(count)::bigint AS count
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2, 3
@@ -8,7 +8,7 @@ ORDER BY 1, 2, 3;
 
 -- daily_counts --
 -- The same per day, to compare with; of each day only as much as the day itself has had so far.
-SELECT date_trunc('day', slot) AS day, node, level,
+SELECT date_trunc('day', slot) AS start, node, level,
   COALESCE(sum(count) FILTER (WHERE slot - date_trunc('day', slot) < %(so_far)s), 0)::bigint AS count
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s
@@ -43,7 +43,7 @@ ORDER BY node;
 WITH RECURSIVE counted AS (
   SELECT pattern, node, level, slot >= %(since)s AS today, sum(count) AS count
   FROM "LogPatternCount"
-  WHERE slot >= %(before)s AND slot < %(until)s AND level IN ('error', 'fatal')
+  WHERE slot >= %(before)s AND slot < %(until)s AND level = ANY (%(errors)s::text[])
     AND (slot >= %(since)s OR slot < %(before)s::timestamp + %(so_far)s)
   GROUP BY 1, 2, 3, 4
 ), chain AS (
@@ -56,7 +56,7 @@ WITH RECURSIVE counted AS (
   SELECT DISTINCT ON (id) id, root FROM chain ORDER BY id, step DESC
 )
 SELECT r.root AS pattern, p.template, p."firstSeen" AS first_seen,
-       CASE WHEN bool_or(c.level = 'fatal' AND c.today) THEN 'fatal' ELSE 'error' END AS level,
+       (%(errors)s::text[])[max(array_position(%(errors)s::text[], c.level::text)) FILTER (WHERE c.today)] AS level,
        sum(c.count) FILTER (WHERE c.today)::bigint AS count,
        COALESCE(sum(c.count) FILTER (WHERE NOT c.today), 0)::bigint AS before,
        array_agg(DISTINCT c.node ORDER BY c.node) FILTER (WHERE c.today) AS nodes
@@ -86,16 +86,17 @@ WITH RECURSIVE up AS (
   HAVING min(p."firstSeen") >= %(since)s
 ), counted AS (
   SELECT family.root, sum(c.count)::bigint AS count, array_agg(DISTINCT c.node ORDER BY c.node) AS nodes,
-         max(array_position(ARRAY['debug', 'info', 'warn', 'error', 'fatal'], c.level::text)) AS worst
+         max(array_position(%(levels)s::text[], c.level::text)) AS worst
   FROM family JOIN fresh USING (root)
   JOIN "LogPatternCount" c ON c.pattern = family.id AND c.slot >= %(since)s AND c.slot < %(until)s
   GROUP BY family.root
 )
 SELECT fresh.root AS pattern, p.template, fresh.first_seen, counted.count, 0::bigint AS before, counted.nodes,
-       COALESCE((ARRAY['debug', 'info', 'warn', 'error', 'fatal'])[counted.worst], p.level) AS level,
-       count(*) OVER () AS patterns, count(*) FILTER (WHERE counted.worst >= 4) OVER () AS errors
+       COALESCE((%(levels)s::text[])[counted.worst], p.level) AS level,
+       count(*) OVER () AS patterns,
+       count(*) FILTER (WHERE (%(levels)s::text[])[counted.worst] = ANY (%(errors)s::text[])) OVER () AS errors
 FROM fresh JOIN counted USING (root) JOIN "LogPattern" p ON p.id = fresh.root
-ORDER BY (counted.worst >= 4) DESC NULLS LAST, counted.count DESC, fresh.root
+ORDER BY (%(levels)s::text[])[counted.worst] = ANY (%(errors)s::text[]) DESC NULLS LAST, counted.count DESC, fresh.root
 LIMIT %(limit)s;
 
 -- issues --

@@ -124,7 +124,7 @@ FOR NO KEY UPDATE;
 
 -- answers --
 -- GenAI's texts about these subjects, for the issues of rules.
-SELECT subject, slot, "rootCause", recommendation
+SELECT subject, slot, "rootCause" AS root_cause, recommendation
 FROM "IssueOccurrence"
 WHERE subject = ANY (%(subjects)s::text[]) AND source = 'genai'
   AND ("rootCause" IS NOT NULL OR recommendation IS NOT NULL)

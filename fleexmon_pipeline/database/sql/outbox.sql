@@ -17,6 +17,12 @@ SELECT count(*) FILTER (WHERE desired = shown) AS unchanged,
        count(*) FILTER (WHERE desired IS DISTINCT FROM shown) AS waiting
 FROM "Outbox";
 
+-- failed --
+-- What waits after a failed attempt, and why.
+SELECT key, "lastError" AS error FROM "Outbox"
+WHERE desired IS DISTINCT FROM shown AND "lastError" IS NOT NULL
+ORDER BY "createdAt", key;
+
 -- try_lock --
 -- Of two concurrent deliveries, one posts and the other skips the key. The lock is the session's, not a transaction's: a
 -- request to GitHub takes seconds.
@@ -66,7 +72,7 @@ FROM "LogIssue" CROSS JOIN LATERAL (
     )
   ) AS muted
 ) AS people
-WHERE ("updatedAt" >= %(recent)s AND severity IN ('high', 'critical') AND NOT muted)
+WHERE ("updatedAt" >= %(recent)s AND severity = ANY (%(urgent)s::text[]) AND NOT muted)
    OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(open_alerts)s)
 ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;
 

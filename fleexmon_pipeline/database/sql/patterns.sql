@@ -70,9 +70,11 @@ WHERE id = ANY(%(ids)s);
 -- upsert --
 -- One statement, in the order of ids: two runs lock shared rows in the same order, and an alias may point to a row that
 -- comes later. A level outranks those before it in `ranks`. An alias keeps its target and slot: ids under an issue never
--- move. An id known from an older mask version only starts anew: its alias may have led to what is under it now.
+-- move. An id known from an older mask version only starts anew: its alias may have led to what is under it now. It keeps
+-- the slot of its merge, also while it has no alias yet: new masks learn merges wherever a rerun begins, and slots that
+-- were grouped, or were not, stay so.
 INSERT INTO "LogPattern" AS known (id, template, level, "firstSeen", "lastSeen", "maskVersion", "aliasOf", "aliasSince")
-SELECT id, template, level, first, last, %(mask_version)s, alias, since
+SELECT id, template, level, first, last, %(mask_version)s, alias, CASE WHEN alias IS NOT NULL THEN since END
 FROM unnest(
   %(ids)s::text[], %(templates)s::text[], %(levels)s::text[], %(first)s::timestamp[], %(last)s::timestamp[],
   %(aliases)s::text[], %(since)s::timestamp[]
@@ -89,8 +91,8 @@ ON CONFLICT (id) DO UPDATE SET
   "maskVersion" = excluded."maskVersion",
   "aliasOf" = CASE WHEN known."aliasOf" IS NULL OR known."maskVersion" <> excluded."maskVersion"
               THEN excluded."aliasOf" ELSE known."aliasOf" END,
-  "aliasSince" = CASE WHEN known."aliasOf" IS NULL OR known."maskVersion" <> excluded."maskVersion"
-                 THEN excluded."aliasSince" ELSE known."aliasSince" END
+  "aliasSince" = CASE WHEN known."aliasOf" IS NULL THEN coalesce(known."aliasSince", excluded."aliasSince")
+                 ELSE known."aliasSince" END
 WHERE known.template <> excluded.template
    OR (coalesce(array_position(%(ranks)s::text[], excluded.level), 0), excluded.level)
     > (coalesce(array_position(%(ranks)s::text[], known.level::text), 0), known.level::text)

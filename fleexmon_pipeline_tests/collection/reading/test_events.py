@@ -14,6 +14,31 @@ AT = datetime(2025, 3, 14, 15, 9, 26, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 TRACES = {
+    "Python, a group": """\
+  + Exception Group Traceback (most recent call last):
+  |   File "ledger.py", line 1, in <module>
+  | ExceptionGroup: closing (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | ValueError: overdrawn
+    +------------------------------------""",
+    "Lua": """\
+lua entry thread aborted: runtime error: /app/ledger.lua:12: attempt to index a nil value
+stack traceback:
+coroutine 0:
+\t/app/ledger.lua: in function 'book'""",
+    "OCaml": """\
+Fatal error: exception Failure("overdrawn")
+Raised at Stdlib.failwith in file "stdlib.ml", line 29, characters 17-33
+Called from Dune__exe__Main in file "bin/main.ml", line 3, characters 9-20""",
+    "Haskell": """\
+ledger: Prelude.head: empty list
+CallStack (from HasCallStack):
+  error, called at libraries/base/GHC/List.hs:1646:3 in base:GHC.List
+  errorEmptyList, called at libraries/base/GHC/List.hs:85:11 in base:GHC.List""",
+    "R": """\
+Error in book(x) : object 'y' not found
+Calls: main -> book
+Execution halted""",
     "Java": """2025-03-14 15:09:26,535 ERROR [main] org.bank.Ledger - posting failed
 java.lang.IllegalStateException: account locked
 \tat org.bank.Ledger.post(Ledger.java:41)
@@ -195,3 +220,17 @@ def test_what_came_before_a_fault_is_given_first() -> None:
     assert next(events).text == TRACES["Java"]
     with pytest.raises(FleexmonError, match="broke off"):
         next(events)
+
+
+def test_lines_with_the_tag_of_a_request_belong_to_the_line_that_has_a_head_before_it() -> None:
+    head, tag = "F, [2025-03-14T15:09:26.535897 #88] FATAL -- : ", "[5f3c9a1e-7b2d-4e8f-9a6b-0c1d2e3f4a5b] "
+    texts = [
+        f"{head}{tag}  ", f"{tag}Ledger::Overdrawn (by 3):", f"{tag}  ", f"{tag}app/models/ledger.rb:41:in `post'",
+        f"{tag}Started GET /a", "[another-request] x",
+    ]  # fmt: skip
+    events = [event.text for event in joined(TextLine(AT, text, "a") for text in texts)]
+
+    assert events == [
+        f"{head}{tag}  \nLedger::Overdrawn (by 3):\n  \napp/models/ledger.rb:41:in `post'\nStarted GET /a",
+        "[another-request] x",
+    ]

@@ -132,6 +132,24 @@ LINES: list[tuple[str, str | None]] = [
     ("at=warning dyno=web.1", "warn"),
     ("at=2025 x=y", None),
     ('severity=ERROR message="x"', "error"),
+    # behind the name of what writes the line
+    ("mysqld: 2025-03-14T15:09:26.535Z 0 [ERROR] [MY-010119] [Server] Aborting", "error"),
+    ("mariadbd[88]: 2025-03-14 15:09:26 0 [Warning] aborted connection", "warn"),
+    ("sshd[12]: fatal: no hostkeys available", "fatal"),
+    ("250314 15:09:26 [ERROR] mysqld got signal 11", "error"),
+    ("ledger-1  | 2025-03-14 15:09:26 ERROR overdrawn", "error"),
+    ("ledger-1 | level=warn msg=slow", "warn"),
+    ("Mar 14 15:09:26 mx postfix/smtpd[2211]: warning: hostname does not resolve", "warn"),
+    ("3:09PM ERR lease lost error=refused", "error"),
+    ("[15:09:26] [Ledger thread/WARN]: behind by 40 ticks", "warn"),
+    ("2025-03-14T15:09:26+00:00 app[web.1]: [ERROR] boom", "error"),
+    ("2025-03-14T15:09:26Z E! [outputs.kafka] refused", "error"),
+    ("[a path/to/FILE] opened", None),
+    ("mysqld: ready for connections", None),
+    ("app: error while loading", None),
+    ("result: ERROR 0 found", None),
+    ("key: value: error: x", None),
+    ("name | error count 0", None),
 ]
 
 

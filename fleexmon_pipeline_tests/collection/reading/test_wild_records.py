@@ -250,6 +250,61 @@ RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "info",
         "GET /a 502",
     ),
+    "audit of Google Cloud": (
+        {"timestamp": T, "severity": "ERROR", "protoPayload": {"methodName": "a.get", "status": {"message": "denied"}}},
+        "error",
+        "denied",
+    ),
+    "audit without a status": (
+        {"timestamp": T, "protoPayload": {"methodName": "a.get", "status": {}}},
+        "info",
+        "a.get",
+    ),
+    "CloudTrail": ({"eventTime": T, "eventSource": "s3.amazonaws.com", "eventName": "GetObject"}, "info", "GetObject"),
+    "audit of Kubernetes": (
+        {"requestReceivedTimestamp": T, "timestamp": T, "verb": "get", "requestURI": "/api/v1/pods"},
+        "info",
+        "get /api/v1/pods",
+    ),
+    "Kong": (
+        {"started_at": 1741964966535, "request": {"method": "GET", "uri": "/a"}, "response": {"status": 502}},
+        "info",
+        "GET /a 502",
+    ),
+    "Envoy": (
+        {"start_time": T, "duration": 12, "method": "GET", "path": "/a", "response_code": 503},
+        "info",
+        "GET /a 503",
+    ),
+    "promtail's pack": ({"_entry": "level=error msg=x", "timestamp": T, "app": "a"}, "error", "level=error msg=x"),
+    "macOS": ({"timestamp": T, "messageType": "Error", "eventMessage": "x"}, "info", "x"),
+    "Sentry": (
+        {"timestamp": T, "level": "error", "logentry": {"formatted": "boom 3", "message": "boom %s"}},
+        "error",
+        "boom 3",
+    ),
+    "Cloud Run": (
+        {
+            "timestamp": T,
+            "severity": "ERROR",
+            "httpRequest": {"requestMethod": "GET", "requestUrl": "/a", "status": 500},
+        },
+        "error",
+        "GET /a 500",
+    ),
+    "Roarr": ({"context": {"logLevel": 50, "package": "a"}, "message": "x", "time": 1741964966535}, "error", "x"),
+    "tslog": ({"0": "boom", "_meta": {"date": T, "logLevelName": "ERROR"}}, "error", "boom"),
+    "Suricata": (
+        {"timestamp": T, "event_type": "alert", "alert": {"signature": "ET SCAN", "severity": 2}},
+        "info",
+        "ET SCAN",
+    ),
+    "Falco": ({"output": "shell spawned", "priority": "Warning", "time": T}, "warn", "shell spawned"),
+    "a name of a level": ({"time": T, "severity_name": "err", "message": "x"}, "error", "x"),
+    "a constant": ({"time": T, "level": "LOG_ERR", "message": "x"}, "error", "x"),
+    "a numbered word": ({"time": T, "level": "Warning (4)", "message": "x"}, "warn", "x"),
+    "Italian": ({"time": T, "level": "Critico", "message": "x"}, "fatal", "x"),
+    "Japanese": ({"time": T, "level": "警告", "message": "x"}, "warn", "x"),
     "only an exception": ({"time": T, "level": "error", "exception": "Boom: x\n at y"}, "error", "Boom: x\n at y"),
 }
 

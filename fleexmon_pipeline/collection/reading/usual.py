@@ -1,0 +1,99 @@
+"""Read records whose first candidates are usable, as nearly all are: without a search.
+
+Here: a shorter way to the same answer. Which fields are tried first follows from the names of the record's fields; if
+one of them is not usable, or a record may be within the record, nothing is answered, and `fields.py` and `layers.py`
+search. A test shows that both ways agree.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from time import time as clock
+from typing import Any, NamedTuple
+
+from fleexmon_pipeline.collection.reading.fields import (
+    ERROR_FIELDS,
+    LEVEL_FIELDS,
+    MESSAGE_FIELDS,
+    TEXT_FIELDS,
+    TIME_FIELDS,
+    is_date,
+    ranked,
+    searches_deeper,
+)
+from fleexmon_pipeline.collection.reading.layers import BAGS, RECORDS, may_be_record
+from fleexmon_pipeline.collection.reading.plans import by_names
+from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
+from fleexmon_pipeline.levels import Level, Scale, level_on, scale_of
+
+_FUTURE = FUTURE.total_seconds()
+
+
+class _First(NamedTuple):
+    """The candidates that are tried first among some names."""
+
+    time: str
+    level: str | None
+    scale: Scale | None
+    message: str
+    closed: tuple[str, ...]  # must hold no record, nor fields of one
+
+    @classmethod
+    def among(cls, names: tuple[str, ...]) -> _First | None:
+        """None where only a search can tell."""
+        times, levels = ranked(TIME_FIELDS, names), ranked(LEVEL_FIELDS, names)
+        messages = ranked((*MESSAGE_FIELDS, *TEXT_FIELDS), names)
+        if not times or not messages or "timeUnixNano" in names or (not levels and searches_deeper(names)):
+            return None
+        message, is_exact = messages[0]
+        if message == "MESSAGE" or not (is_exact or set(names).isdisjoint(ERROR_FIELDS)):
+            return None
+        closed = tuple(name for name in names if name in RECORDS or name in BAGS)
+        return cls(times[0][0], levels[0][0] if levels else None, scale_of(names), message, closed)
+
+
+class Usual(NamedTuple):
+    """What was found in the fields of these names; the record still has them."""
+
+    moment: datetime
+    level: Level | None  # None: the record does not say
+    text: str
+    time_name: str
+    level_name: str | None
+    message_name: str
+
+
+_first_of = by_names(_First.among)
+
+
+def usual(record: dict[str, Any]) -> Usual | None:
+    """None for a record that has to be searched."""
+    first = _first_of(record)
+    if first is None or any(may_be_record(record[name]) for name in first.closed):
+        return None
+    text = record[first.message]
+    if not isinstance(text, str) or not text or text.isspace():
+        return None
+    level = None
+    if first.level is not None:
+        word = record[first.level]
+        level = level_on(first.scale, word) if isinstance(word, (str, int)) else None
+        if level is None:
+            return None
+    moment = _moment(record[first.time])
+    if moment is None:
+        return None
+    if first.message == "log":
+        text = text.rstrip("\r\n")  # Docker ends each line with one, which belongs to its file
+    return Usual(moment, level, text, first.time, first.level, first.message)
+
+
+def _moment(value: Any) -> datetime | None:
+    if not isinstance(value, (str, int, float)) or is_date(value):
+        return None
+    try:
+        moment = read_time(value)
+    except RejectedError:
+        return None
+    is_plausible = moment >= MIN_TIME and (moment - EPOCH).total_seconds() <= clock() + _FUTURE
+    return moment if is_plausible else None

@@ -1,0 +1,1 @@
+"""How surprising values of single series are."""
