@@ -22,6 +22,7 @@ from fleexmon_pipeline_tests.bench import (
     detection,
     forecasts,
     growth,
+    lives,
     nab,
     patterns,
     quiet_series,
@@ -46,6 +47,7 @@ NAMES = (
     "replay",
     "replay-stored",
     "replay-forecasts",
+    "life",
     "series",
     "series-rates",
     "nab",
@@ -76,6 +78,7 @@ def main() -> None:
         "replay": lambda: replay.measure(_seeds(options, quick=1, usual=4), _settings(options)),
         "replay-stored": lambda: replay_stored.measure(_seeds(options, quick=1, usual=1), _settings(options)[0]),
         "replay-forecasts": lambda: forecasts.measure(_seeds(options, quick=1, usual=2), _settings(options)),
+        "life": lambda: lives.measure(_seeds(options, quick=1, usual=4)),
         "series": lambda: series.measure(_seeds(options, quick=1, usual=12)),
         "series-rates": lambda: quiet_series.measure(_seeds(options, quick=1, usual=4)),
         "nab": nab.measure,
@@ -93,6 +96,8 @@ def main() -> None:
 
 def _is_here(name: str) -> bool:
     """Whether the outside material of this measurement is on this machine."""
+    if name == "life":
+        return script("life") is not None
     if name.startswith("replay"):
         return script() is not None
     return name != "nab" or nab.folder() is not None
