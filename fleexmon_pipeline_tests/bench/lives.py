@@ -54,8 +54,7 @@ class Life:
     days_by_age: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     listed: list[str] = field(default_factory=list)  # what was missed and what was false, for who wants to look
 
-    def add(self, made: Replay, issues: Sequence[Issue]) -> None:
-        truth = made.truth
+    def add(self, truth: dict[str, Any], issues: Sequence[Issue]) -> None:
         start, scored, end = (_time(truth[name]) for name in ("start", "scored_from", "end"))
         rows = [(_time(issue["detectedAt"]), issue) for issue in issues]
         rows = sorted((row for row in rows if scored <= row[0] < end), key=lambda row: row[0])
@@ -115,8 +114,8 @@ class Life:
         return ", ".join(f"{kind} {self.found[kind]}/{count}" for kind, count in sorted(self.incidents.items()))
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=None)
+def _time(text: str | datetime) -> datetime:
+    return (datetime.fromisoformat(text) if isinstance(text, str) else text).replace(tzinfo=None)
 
 
 def _life_at(at: datetime, nodes: Sequence[str], entries: Sequence[Issue]) -> str:
@@ -138,10 +137,9 @@ def measure(
         life = Life()
         with ProcessPoolExecutor(2) as pool:
             for made, issues in pool.map(_one, [(seed, setting, find) for seed in seeds]):
-                life.add(made, issues)
+                life.add(made.truth, issues)
         table.rows.append(life.row(setting.name, len(seeds)))
-        by_life, by_rule = dict(life.false_by_life), dict(life.false_by_rule)
-        table.note += f"\n  {setting.name}: {life.kinds()}; false by life {by_life}; by rule {by_rule}"
+        table.note += f"\n  {setting.name}: {life.summary()}"
     return table
 
 

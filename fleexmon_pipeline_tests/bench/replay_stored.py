@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile, write_o
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.settings import Node, node_of
 from fleexmon_pipeline.window import Window
+from fleexmon_pipeline_tests.bench.lives import Life
 from fleexmon_pipeline_tests.bench.place import apart, empty, place
 from fleexmon_pipeline_tests.bench.replay import Scores
 from fleexmon_pipeline_tests.bench.replays import Setting, generate, script
@@ -53,17 +54,34 @@ def measure(seeds: range, setting: Setting) -> Table:
     return table
 
 
+def measure_life(seeds: range, lives: Sequence[Setting]) -> Table:
+    """The same of the second world, scored by its own rules."""
+    table = Table(
+        "life, end to end: served, collected, counted, judged, predicted", "PostgreSQL; issues of all sources"
+    )
+    with place() as url:
+        for setting in lives:
+            life = Life()
+            for seed in seeds:
+                empty(url)
+                truth, issues = apart(run, url, seed, setting)[0]
+                life.add(truth, issues)
+            table.rows.append(life.row(setting.name, len(seeds)))
+            table.note += f"\n  {setting.name}: {life.summary()}"
+    return table
+
+
 def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Truth and rows of "LogIssue" of one replay."""
-    source = script()
-    if source is None:
-        raise FileNotFoundError("shared/replay/incident_replay.py is not here")
+    source, server = script(setting.world), script()
+    if source is None or server is None:
+        raise FileNotFoundError(f"shared/{setting.world} or shared/replay is not here")
     rules = load_rules().rules
     with tempfile.TemporaryDirectory(prefix="fleexmon-replay-") as made:
         generate(source, seed, setting, Path(made))
         truth = json.loads((Path(made) / "incidents.json").read_text())
         window = Window(*(datetime.fromisoformat(truth[name]) for name in ("start", "end")))
-        with _serving(source, Path(made)) as nodes, connect(url) as connection:
+        with _serving(server, Path(made)) as nodes, connect(url) as connection:
             collect(window, nodes, lambda: connect(url), now=window.until, run_id="replay")
             miner = load_miner(connection)
             for hour in window.hours():
