@@ -48,6 +48,7 @@ NAMES = (
     "replay-stored",
     "replay-forecasts",
     "life",
+    "life-stored",
     "series",
     "series-rates",
     "nab",
@@ -79,6 +80,7 @@ def main() -> None:
         "replay-stored": lambda: replay_stored.measure(_seeds(options, quick=1, usual=1), _settings(options)[0]),
         "replay-forecasts": lambda: forecasts.measure(_seeds(options, quick=1, usual=2), _settings(options)),
         "life": lambda: lives.measure(_seeds(options, quick=1, usual=4)),
+        "life-stored": lambda: replay_stored.measure_life(_seeds(options, quick=1, usual=1), lives.LIVES),
         "series": lambda: series.measure(_seeds(options, quick=1, usual=12)),
         "series-rates": lambda: quiet_series.measure(_seeds(options, quick=1, usual=4)),
         "nab": nab.measure,
@@ -96,7 +98,7 @@ def main() -> None:
 
 def _is_here(name: str) -> bool:
     """Whether the outside material of this measurement is on this machine."""
-    if name == "life":
+    if name.startswith("life"):
         return script("life") is not None
     if name.startswith("replay"):
         return script() is not None

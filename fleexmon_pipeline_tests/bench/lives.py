@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from fleexmon_pipeline_tests.bench.replay import CACHE, Issue, detect, shipped
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay
@@ -110,8 +111,9 @@ class Life:
             "issues_an_incident": f"{self.hits / found:.1f}" if found else "-",
         }
 
-    def kinds(self) -> str:
-        return ", ".join(f"{kind} {self.found[kind]}/{count}" for kind, count in sorted(self.incidents.items()))
+    def summary(self) -> str:
+        kinds = ", ".join(f"{kind} {self.found[kind]}/{count}" for kind, count in sorted(self.incidents.items()))
+        return f"{kinds}; false by life {dict(self.false_by_life)}; by rule {dict(self.false_by_rule)}"
 
 
 def _time(text: str | datetime) -> datetime:
