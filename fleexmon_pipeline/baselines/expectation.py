@@ -33,6 +33,7 @@ from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 PRIOR_LINES = 10.0  # added to both sides of a load: ten lines more or less are no load
 MIN_LOAD = 0.6  # traffic that returns to normal is not a spike
 LOAD_SLOTS = 6  # half an hour, over which the load of errors is measured
+HOURS_BEFORE = 3  # of a window, whose load says how many lines it should have at least
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
 MIN_SEEN = 2  # lines of a pattern besides its loudest slot: one line is no rate
 MIN_UNUSUAL = 3.0  # no limit is lower
@@ -85,13 +86,16 @@ class Expectation:
         """Lines of these levels that traffic makes, by the time of day and the load of the 3 hours before the window.
 
         A holiday is quiet from its morning on, and a colour that went live yesterday is busier than it ever was. The
-        load is the middle one of three hours, or 1 where not all three were above it: what was over within an hour or
-        two says nothing.
+        load is the middle one of three hours, or 1 where not all their half hours were above it: what was over within
+        two hours says nothing.
         """
         by_clock = trailing(self._early_or_late(), width) * self._share(levels)
-        hourly = load_of(self._lines, self.base, self._known > 0, SLOTS_AN_HOUR)
-        hours = np.array([_shifted(hourly, width + hour * SLOTS_AN_HOUR) for hour in range(3)])
-        load: Floats = np.minimum(np.median(hours, axis=0), np.maximum(hours.min(axis=0), 1.0))
+        hours, halves = (
+            np.array([_shifted(load, width + before) for before in range(0, HOURS_BEFORE * SLOTS_AN_HOUR, slots)])
+            for slots in (SLOTS_AN_HOUR, LOAD_SLOTS)
+            for load in [load_of(self._lines, self.base, self._known > 0, slots)]
+        )
+        load: Floats = np.minimum(np.median(hours, axis=0), np.maximum(halves.min(axis=0), 1.0))
         whole = trailing(self._known, width) == width
         steady = sum(pattern.steady for pattern in self._steady(levels).values())
         return np.asarray(np.maximum(by_clock * load * whole - steady * width, 0.0))
@@ -169,7 +173,7 @@ class Expectation:
 
 
 def _shifted(values: Floats, by: int) -> Floats:
-    return np.concatenate([np.zeros(by), values[:-by]])
+    return np.concatenate([np.zeros(min(by, len(values))), values[:-by]])
 
 
 def load_of(lines: Ints, base: Floats, speaking: Flags, width: int) -> Floats:

@@ -9,7 +9,8 @@ logged a line is recognised like the hundredth.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, SlotGrid, group
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 HANDOVER = 6  # slots, half an hour
+SEEN = 60  # slots, 5 hours: as many as are read before each slot, so that a window may be cut anywhere
 MIN_TAKEN = 0.5  # of the lines that a silent node lacks
 HOURS = 3  # before the window: what each node had is measured there
 MIN_ALIKE = 0.5  # of a peer's lines of the last hour have patterns that the node has as well: a release rewords a few
@@ -26,30 +28,29 @@ def moved(node: SlotGrid, peers: Sequence[SlotGrid], known: Collection[str], wid
     """Lines that the peers have in the window that ends with each slot and did not have before (or the other way round,
     where the node gained lines).
 
-    known: patterns of the node beside those in its grid, from its baseline. away: the node lost lines.
+    known: patterns of the node beside those of its last 5 hours, from its baseline. away: the node lost lines.
     """
-    own = {*known, *(pattern for pattern, _ in node.keys)}
+    recent = {
+        pattern: trailing(row, SEEN) > 0
+        for pattern, row in node.patterns({level for _, level in node.keys}).items()
+        if pattern not in known
+    }
     total = np.zeros(node.slots)
     for peer in peers:
         counted = [group_of(level) != "debug" for _, level in peer.keys]
-        alike = [pattern in own and counts for (pattern, _), counts in zip(peer.keys, counted, strict=True)]
-        if not any(alike):
-            continue
         lines = peer.counts[counted].sum(axis=0)
-        hour, alike_hour = (trailing(values, SLOTS_AN_HOUR) for values in (lines, peer.counts[alike].sum(axis=0)))
+        alike = peer.counts[
+            [pattern in known and counts for (pattern, _), counts in zip(peer.keys, counted, strict=True)]
+        ]
+        hour, alike_hour = (trailing(values, SLOTS_AN_HOUR) for values in (lines, alike.sum(axis=0)))
+        for (pattern, _), counts, row in zip(peer.keys, counted, peer.counts, strict=True):
+            if counts and pattern in recent:
+                alike_hour += np.where(recent[pattern], trailing(row, SLOTS_AN_HOUR), 0.0)
         if not away:  # what a peer lost, it had in the hours before
             hour, alike_hour = _shifted(hour, width), _shifted(alike_hour, width)
-        is_peer = alike_hour >= MIN_ALIKE * np.maximum(hour, 1)
+        is_peer = (alike_hour > 0) & (alike_hour >= MIN_ALIKE * hour)
         total += np.where(is_peer, np.maximum(_gained(lines, peer.known, width, away=away), 0), 0)
     return total
-
-
-def is_peer(node: SlotGrid, peer: SlotGrid, known: Collection[str]) -> bool:
-    """Whether half of a node's lines or more are of patterns that the other node has as well."""
-    own = {*known, *(pattern for pattern, _ in node.keys)}
-    counted = [group_of(level) != "debug" for _, level in peer.keys]
-    alike = [pattern in own and counts for (pattern, _), counts in zip(peer.keys, counted, strict=True)]
-    return bool(peer.counts[alike].sum() >= MIN_ALIKE * max(peer.counts[counted].sum(), 1))
 
 
 def level_before(lines: Ints, known: Flags, width: int) -> Floats:
@@ -58,18 +59,40 @@ def level_before(lines: Ints, known: Flags, width: int) -> Floats:
     return np.asarray(width * seen / np.maximum(slots, 1.0))
 
 
-def taken_over(node: Ints, peers: Sequence[Ints], silent_from: int) -> bool:
-    """Whether peers had the lines that a node stopped to have: its first half hour of silence against the three hours
-    before. `node`, `peers`: lines by slot; the silence begins at index `silent_from`."""
-    before, after = (
-        slice(max(silent_from - HOURS * SLOTS_AN_HOUR, 0), silent_from),
-        slice(silent_from, silent_from + HANDOVER),
-    )
-    if not len(node[before]) or not len(node[after]):
-        return False
-    missing = float(node[before].mean()) * len(node[after])
-    gained = sum(max(float(peer[after].sum() - peer[before].mean() * len(peer[after])), 0.0) for peer in peers)
-    return gained >= MIN_TAKEN * missing
+def taken_over(
+    node: Sequence[SlotGrid], peers: Iterable[Sequence[SlotGrid]], known: Collection[str], silent_from: int, until: int
+) -> bool:
+    """Whether peers had the lines that a node stopped to have: its first half hour of silence, or what there is of it,
+    against the three hours before.
+
+    node, peers: the grids that each has of that time. silent_from, until: numbers of the slots in which the silence
+    began and before which to look.
+    """
+    before = silent_from - HOURS * SLOTS_AN_HOUR
+    until = min(until, silent_from + HANDOVER)
+    share = (until - silent_from) / (silent_from - before)
+    had = _lines_between(node, before, silent_from)
+    own = {*known, *had}
+    gained = 0.0
+    for peer in peers:
+        were, are = _lines_between(peer, before, silent_from), _lines_between(peer, silent_from, until)
+        total = were.total() + are.total()
+        alike = sum(lines for part in (were, are) for pattern, lines in part.items() if pattern in own)
+        if total and alike >= MIN_ALIKE * total:
+            gained += max(are.total() - share * were.total(), 0.0)
+    return gained > 0 and gained >= MIN_TAKEN * share * had.total()
+
+
+def _lines_between(grids: Iterable[SlotGrid], since: int, until: int) -> Counter[str]:
+    """Lines by pattern in these slots, given by their numbers; debug lines are left out."""
+    lines: Counter[str] = Counter()
+    for grid in grids:
+        places = slice(max(since - grid.first, 0), max(until - grid.first, 0))
+        sums = grid.counts[:, places].sum(axis=1).tolist()
+        for (pattern, level), count in zip(grid.keys, sums, strict=True):
+            if count and group_of(level) != "debug":
+                lines[pattern] += count
+    return lines
 
 
 def _gained(lines: Ints, known: Flags, width: int, *, away: bool) -> Floats:

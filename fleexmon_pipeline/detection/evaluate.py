@@ -98,7 +98,7 @@ def _evaluate(
 ) -> Iterator[Occurrence]:
     """`ends` of one day: they share baselines."""
     max_duration = max(rule.for_ for rule in rules)
-    max_window = max(rule.width for rule in rules) * SLOT + max_duration
+    max_window = max(rule.width + rule.look_back for rule in rules) * SLOT + max_duration
     seen = Window(ends[0] - max(READ_BACK + max_duration, max_window), ends[-1])
     counts = read_counts(connection, seen)
     conditions = text_conditions(rules)

@@ -14,7 +14,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series
 from fleexmon_pipeline.baselines.expectation import Expectation, series_surprises
-from fleexmon_pipeline.baselines.handover import is_peer, moved, taken_over
+from fleexmon_pipeline.baselines.handover import HANDOVER, moved, taken_over
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SlotGrid, joined
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
@@ -48,7 +48,7 @@ class Observation:
     baseline_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
     others: Sequence[SlotGrid] = ()  # the other nodes' lines in the same slots
     before: SlotGrid | None = None  # the slots before the grid, if a silence began there or at its start
-    others_before: Sequence[SlotGrid] = ()  # the other nodes' lines when that silence began
+    when_silent: Mapping[str, SlotGrid] = field(default_factory=dict)  # node → its lines when that silence began
     absorbed_before: int = 0  # number of the first slot too recent for its silence to have skewed the baseline
 
     _surprises: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
@@ -94,17 +94,20 @@ class Observation:
         if not silent.any():
             return taken
         known = set(self.baseline.patterns) if self.baseline else set()
-        earlier = self.others_before or self.others
-        peers = [
-            joined(before, peer).lines() if self.others_before else peer.lines()
-            for peer, before in zip(self.others, earlier, strict=True)
-            if is_peer(self.grid, peer, known)
-        ]
+        node, *peers = (
+            [*([self.when_silent[one.node]] if one.node in self.when_silent else []), one]
+            for one in (self.grid, *self.others)
+        )
         spoke = grid.known & ~grid.empty
         offset = grid.slots - self.grid.slots
-        for slot in np.flatnonzero(silent):
-            begin = int(np.flatnonzero(spoke[: offset + slot])[-1]) + 1 if spoke[: offset + slot].any() else 0
-            taken[slot] = taken_over(grid.lines(), peers, begin)
+        found: dict[tuple[int, int], bool] = {}
+        for slot in np.flatnonzero(silent).tolist():
+            spoken = np.flatnonzero(spoke[: offset + slot])
+            begin = grid.first + (int(spoken[-1]) + 1 if len(spoken) else 0)
+            until = min(self.grid.first + slot + 1, begin + HANDOVER)
+            if (begin, until) not in found:
+                found[begin, until] = taken_over(node, peers, known, begin, until)
+            taken[slot] = found[begin, until]
         return taken
 
 

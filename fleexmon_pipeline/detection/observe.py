@@ -22,7 +22,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.numerics import Flags
-from fleexmon_pipeline.patterns.read_counts import Counts
+from fleexmon_pipeline.patterns.read_counts import Counts, read_counts
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, slot_number, slot_start
 
 SQL = statements("history")
@@ -54,6 +54,7 @@ def read_observations(
         grids[node] = grid(node, first, slots, rows, of_known, of_empty)
     first_seen = _ancestry(connection, counts, grids, baselines, window)
     observations = []
+    read: dict[Window, Counts] = {}
     for node in nodes:
         others = [grids[other] for other in nodes if other != node]
         before = _before(connection, grids[node])
@@ -66,7 +67,7 @@ def read_observations(
                 first_seen,
                 others=others,
                 before=before,
-                others_before=[_while(connection, other, before) for other in others] if before else (),
+                when_silent=_when_silent(connection, before, read) if before else {},
                 absorbed_before=_absorbed_before(baselines.get(node), day_of(window.since)),
             )
         )
@@ -116,23 +117,23 @@ def _before(connection: Connection, now: SlotGrid) -> SlotGrid | None:
         where = {"node": now.node, "before": before, "since": before - MAX_SILENCE}
         row = connection.execute(SQL["last_spoke"], where).fetchone()
         since = min(since, slot_number(row["slot"]) + 1 - STEADY_SLOTS) if row else since
-    return _lines_of(connection, now, since, now.first)
-
-
-def _while(connection: Connection, peer: SlotGrid, before: SlotGrid) -> SlotGrid:
-    """A peer's lines when another node's silence began; the slots between that and the peer's grid are left unknown."""
-    return _lines_of(connection, peer, before.first, min(before.first + STEADY_SLOTS + HANDOVER, peer.first))
-
-
-def _lines_of(connection: Connection, now: SlotGrid, since: int, until: int) -> SlotGrid:
-    """The slots from `since` to the grid's start, of which those up to `until` are read."""
-    where = {"node": now.node, "since": slot_start(since), "until": slot_start(until)}
+    where = {"node": now.node, "since": slot_start(since), "until": slot_start(now.first)}
     known, empty = (np.zeros(now.first - since, bool) for _ in range(2))
     lines = np.zeros((1, now.first - since), np.int64)
     for row in connection.execute(SQL["lines_before"], where):
         place = slot_number(row["slot"]) - since
         known[place], empty[place], lines[0, place] = True, row["status"] == "empty", row["lines"]
     return SlotGrid(now.node, since, known, empty, [("", "")], lines)
+
+
+def _when_silent(connection: Connection, before: SlotGrid, read: dict[Window, Counts]) -> dict[str, SlotGrid]:
+    """All nodes' lines around the beginning of a node's silence, as far as it lies before the grid. `read`: what has
+    been read for other nodes."""
+    slots = min(STEADY_SLOTS + HANDOVER, before.slots)
+    window = Window(slot_start(before.first), slot_start(before.first + slots))
+    counts = read.get(window) or read.setdefault(window, read_counts(connection, window))
+    unknown = np.zeros(slots, bool)
+    return {node: grid(node, before.first, slots, rows, unknown, unknown) for node, rows in counts.rows.items()}
 
 
 def _absorbed_before(baseline: Baseline | None, day: datetime) -> int:

@@ -42,7 +42,7 @@ from fleexmon_pipeline.detection.rule_parameters import (
 )
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.levels import Level, read_level
-from fleexmon_pipeline.window import SLOT
+from fleexmon_pipeline.window import HOUR, SLOT
 from fleexmon_pipeline.wording import percent
 
 
@@ -200,6 +200,11 @@ class Detector(DetectorBase):
         return 1
 
     @property
+    def look_back(self) -> int:
+        """Slots before its window that decide too: the four hours that it is compared with."""
+        return 4 * HOUR // SLOT
+
+    @property
     def per_pattern(self) -> bool:
         """Whether it fires for single patterns of a node, not for the node as a whole."""
         return False
@@ -336,6 +341,15 @@ class Rate(Detector, OfLines):
     where: AnyLevels = AnyLevels()
     rate: Unusual
     history: Past = timedelta(days=3)
+
+    @property
+    def of_failures(self) -> bool:
+        """Whether it counts no everyday lines."""
+        return self.where.level is not None and "info" not in self.where.level
+
+    @property
+    def look_back(self) -> int:
+        return HOUR // SLOT if self.of_failures else super().look_back  # errors are expected by the load alone
 
     @property
     def width(self) -> int:

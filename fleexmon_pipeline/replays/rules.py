@@ -20,7 +20,7 @@ from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.rule_model import Rule, all_series, text_conditions
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.forecasting.predictors import predict
-from fleexmon_pipeline.issues.episodes import Covered, Run, episodes
+from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity
 from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
 
@@ -226,7 +226,10 @@ def _issues(
         by_fingerprint[occurrence.fingerprint][occurrence.slot] = occurrence
     issues = []
     for name, of_slots in by_fingerprint.items():
-        runs = [Run(fired.slot, fired.slot, fired.grace, 1) for _, fired in sorted(of_slots.items())]
+        runs = [
+            Run(fired.slot, fired.slot, fired.grace, 1, RETURNS_WITHIN if fired.subject.pattern else timedelta())
+            for _, fired in sorted(of_slots.items())
+        ]
         nodes = tuple(sorted({node for fired in of_slots.values() for node in fired.nodes}))
         for episode in episodes(runs, covered.get(nodes, Covered([]))):
             last = of_slots[episode.last]

@@ -148,7 +148,12 @@ def _event(issue: AlertIssue, reported: Mapping[str, Any], *, was_open: bool) ->
     """What happened since the last report to GitHub, if it is worth a notification."""
     if issue.status == "resolved":
         return f"Resolved at {_time(issue.resolved_at or issue.updated_at)}.{_resolved_reason(issue)}"
-    if not was_open or issue.id != reported["id"]:
+    if not was_open and issue.id == reported["id"]:  # within a day: `issues/episodes.py`
+        return (
+            f"It is back: it was resolved and fired again ({_time(issue.updated_at)}), "
+            f"severity {_word(issue.severity)}. See `fleexmon issues show {issue.id}`."
+        )
+    if issue.id != reported["id"]:
         return (
             f"Regression: it was resolved and has been firing again since {_time(issue.detected_at)}, "
             f"severity {_word(issue.severity)}. See `fleexmon issues show {issue.id}`."

@@ -208,12 +208,14 @@ def test_a_day_is_the_same_as_one_range_and_as_hours_in_any_order(
         dagster.run("backfill_hours", DAY, NEXT_DAY - HOUR)
         as_a_range = contents(dagster.database)
         make_empty(dagster.database)
-        for hour in shuffled(hours(DAY, 24), seed=7):
+        # Twice: a young node's figures are compared with the four hours before, which may have come later. The catch-up
+        # asks for such hours again.
+        for hour in (*shuffled(hours(DAY, 24), seed=7), *shuffled(hours(DAY, 24), seed=8)):
             dagster.run("backfill_hours", hour)
         as_hours = contents(dagster.database)
 
     assert len(as_a_range["LogEntry"]) == len(of_blue) + len(of_green)
-    assert len(as_a_range["LogIssue"]) == 12
+    assert len(as_a_range["LogIssue"]) == 11  # the payments that fail again in the evening are the morning's issue
     for table, rows in as_a_range.items():
         assert as_hours[table] == rows, table
 

@@ -18,7 +18,7 @@ SPAN = ("--from", "2026-11-20", "--to", "2026-11-20T11:00")
 
 @pytest.fixture
 def past(database: Database) -> None:
-    """Eight ordinary days and a storm of errors from 9:30 to 9:50, loud enough for the rule from 9:35 on."""
+    """Eight ordinary days and a storm of errors from 9:30 to 9:50, loud enough for the rule from 9:40 on."""
     with database.connect() as connection:
         live(connection, MIDNIGHT - 8 * DAY)
         more(connection, 40, range(-6, -2))
@@ -48,7 +48,7 @@ def test_what_is_lost_is_told_by_rule_and_day(rules: Path, fleexmon: Call) -> No
     assert lines[of_rule + 1].split() == ["2026-11-20", "0", "-1"]
     assert "Lost (1)" in lines
     lost = lines[lines.index("Lost (1)") + 1]
-    assert lost.startswith("- 2026-11-20 09:35-09:55  medium    blue  repeated-error: "), said.out
+    assert lost.startswith("- 2026-11-20 09:40-09:50  medium    blue  repeated-error: "), said.out
     assert "None was marked as noise or real yet" in said.out
 
 

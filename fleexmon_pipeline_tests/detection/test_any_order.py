@@ -38,25 +38,30 @@ CUTS = [SINCE + n * 12 * HOUR for n in range(2 * (DAYS - 2))] + [LAST - DAY + n 
 WINDOWS = [Window(*cut) for cut in pairwise(CUTS)]
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"', '"ShadowOccurrence"', '"NodeBaseline"', '"DetectedHour"'
 
-FIRED = {"unusual-error-rate", "unusual-pattern", "high-error-rate", "new-error", "silent-node"}
+FIRED = {"unusual-error-rate", "unusual-pattern", "high-error-rate", "new-error", "silent-node", "lines-missing"}
 RULES_THAT_FIRED = """SELECT DISTINCT metadata ->> 'rule' AS rule FROM "LogIssue" """
+OF_THE_PAIR = """SELECT title FROM "LogIssue" WHERE metadata -> 'nodes' ?| ARRAY['live', 'idle']"""
 
 # Two nodes with ordinary days. In hours from the last day's beginning: bursts, a ramp, an error that is new, one that
-# merges into another, a silence, and an hour in which a node was away.
+# merges into another, a silence, an hour in which a node was away, and one in which most of its lines are missing. And
+# two nodes that change places: one is silent from then on, much longer than detection reads back, and the other had
+# never logged a line.
 STORY = """
 CREATE TABLE place AS
 SELECT slot, node, extract(epoch FROM slot - %(last)s::timestamp) / 3600 AS hour,
   abs(hashtext(slot::text || node)) AS chance, 'complete' AS status
 FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', '5 minutes') AS slot,
-  unnest(ARRAY['blue', 'green']) AS node;
+  unnest(ARRAY['blue', 'green', 'live', 'idle']) AS node;
 
 UPDATE place SET status = CASE node WHEN 'blue' THEN 'empty' ELSE 'missing' END
 WHERE node = 'blue' AND hour BETWEEN 15.8 AND 21.4 OR node = 'green' AND hour BETWEEN -9 AND -8;
 
+UPDATE place SET status = 'empty' WHERE node = 'live' AND hour >= 1.4 OR node = 'idle' AND hour < 1.4;
+
 CREATE TABLE told AS
 SELECT slot, node, pattern, level, count
 FROM place, LATERAL (VALUES
-  ('served', 'info', 30 + chance %% 20),
+  ('served', 'info', (30 + chance %% 20) / CASE WHEN node = 'green' AND hour BETWEEN 10.5 AND 11.7 THEN 7 ELSE 1 END),
   ('slow', 'warn', (chance %% 5 = 0)::int),
   ('declined', 'error', (chance %% 3 = 0)::int + CASE
     WHEN node = 'blue' AND hour BETWEEN -20.5 AND -20 OR node = 'green' AND hour BETWEEN 4 AND 4.7 THEN 14
@@ -136,6 +141,7 @@ def test_after_a_second_pass_in_any_order_all_rows_are_those_of_a_pass_in_order(
         _work(database, WINDOWS)
         in_order = _rows(connection)
         assert {row["rule"] for row in connection.execute(RULES_THAT_FIRED)} == FIRED
+        assert connection.execute(OF_THE_PAIR).fetchall() == []
         connection.execute(f'TRUNCATE {", ".join(TABLES)}, "LogPatternCount", "LogCoverage"'.encode())
 
         orders = [rnd.sample(WINDOWS, len(WINDOWS)) for _ in range(2)]  # two at once, so that each is done twice

@@ -11,7 +11,7 @@ from fleexmon_pipeline.issues.people import resolve_issues
 from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.issues.story import at, cover, fire, firing, issues
+from fleexmon_pipeline_tests.issues.story import NODE, at, cover, fire, firing, issues
 from fleexmon_pipeline_tests.stories import TEN
 
 TWO_DAYS = range(576)
@@ -21,7 +21,7 @@ def test_rates_are_issues_a_day_of_what_is_known(database: Database) -> None:
     with database.connect() as connection:
         cover(connection, TWO_DAYS)
         fire(
-            connection, firing(0), firing(1), firing(200), firing(300, rule="high-error-rate", subject=Subject("blue"))
+            connection, firing(0), firing(1), firing(400), firing(300, rule="high-error-rate", subject=Subject("blue"))
         )
         write_shadows(connection, [firing(3, rule="tried")], Window(at(0), at(12)))
         found = firing_rates(connection, ["silent-node", "repeated-error"], until=at(576))
@@ -41,7 +41,7 @@ def test_a_rule_that_fires_all_the_time_is_named_once_a_day_is_known(
 ) -> None:
     with database.connect() as connection:
         cover(connection, slots)
-        fire(connection, *[firing(slot, grace=SLOT) for slot in range(0, 240, 10)])
+        fire(connection, *[firing(slot, subject=NODE, grace=SLOT) for slot in range(0, 240, 10)])
         found = firing_rates(connection, [], until=TEN + 2 * DAY)
     assert len(found.problems()) == told
     result = check_rates(found)
@@ -52,7 +52,7 @@ def test_a_rule_that_fires_all_the_time_is_named_once_a_day_is_known(
 def test_a_rule_whose_issues_are_called_noise_is_named(database: Database) -> None:
     with database.connect() as connection:
         cover(connection, TWO_DAYS)
-        fire(connection, *[firing(slot) for slot in (0, 100, 200, 300, 400)])
+        fire(connection, *[firing(slot, subject=NODE) for slot in (0, 100, 200, 300, 400)])
         for row in issues(connection)[:3]:
             resolve_issues(connection, [str(row["id"])], by="ann", why="", verdict="noise", now=at(576))
         found = firing_rates(connection, [], until=at(576))

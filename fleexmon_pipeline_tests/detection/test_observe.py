@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -94,7 +95,9 @@ def test_an_ordinary_hour_has_no_issue_and_a_bad_one_has(connection: Connection)
     assert told.title.startswith("Unusually many errors on blue")
 
 
-def test_a_threshold_holds_bare_for_a_new_node_and_only_where_improbable_for_a_known_one(database: Database) -> None:
+def test_a_threshold_counts_only_where_it_is_improbable_and_for_a_young_node_against_the_hours_before(
+    database: Database,
+) -> None:
     with database.connect() as connection:
         live(connection, MIDNIGHT - 9 * DAY)
         connection.execute(
@@ -104,8 +107,16 @@ def test_a_threshold_holds_bare_for_a_new_node_and_only_where_improbable_for_a_k
         known = names(judged(connection))
         connection.execute('DELETE FROM "LogCoverage" WHERE slot < %s', [MIDNIGHT - 3 * DAY])
         young = names(judged(connection))
-    assert known == set()
-    assert ("repeated-error", "blue") in young
+        with connection.transaction(force_rollback=True):
+            more(connection, 40, range(6))
+            jumped = names(judged(connection))
+        connection.execute('DELETE FROM "LogCoverage" WHERE slot < %s', [TEN])
+        connection.execute('DELETE FROM "LogPatternCount" WHERE slot < %s', [TEN])
+        connection.execute('DELETE FROM "NodeBaseline"')
+        nothing_before = names(judged(connection))
+    assert known == young == set()
+    assert ("repeated-error", "blue") in jumped
+    assert ("repeated-error", "blue") in nothing_before, "nothing speaks against it, so it holds bare"
 
 
 def test_texts_are_judged_by_the_patterns_that_have_them(connection: Connection) -> None:
@@ -161,6 +172,41 @@ def test_slots_before_and_after_the_day_turns_are_judged_alone_as_together(conne
     together = judged(connection, around)
     alone = [each for slot in around.slots() for each in judged(connection, slot)]
     assert together
+    assert alone == together
+
+
+WIDE = """\
+name: wide-{kind}
+kind: {kind}
+where: {{level: [info, warn, error, fatal]}}
+{figures}
+severity: low
+title: "{{count}} of {{expected}}"
+description: "{{within}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "figures", "change"),
+    [
+        ("rate", "rate: {per: node, at_least: {3h: 40}, times: 1.5}", "count * 4"),
+        ("drop", "drop: {at_least: {3h: 40}, below: 70%}", "GREATEST(count / 9, 1)"),
+    ],
+)
+def test_wide_windows_are_the_same_whether_read_together_or_alone(
+    connection: Connection, tmp_path: Path, kind: str, figures: str, change: str
+) -> None:
+    (tmp_path / f"wide-{kind}.yaml").write_text(WIDE.format(kind=kind, figures=figures))
+    loaded = load_rules(tmp_path)
+    assert loaded.problems == ()
+    update = (
+        f"UPDATE \"LogPatternCount\" SET count = {change} WHERE pattern = 'served' AND node = 'blue' AND slot >= %s"
+    )
+    connection.execute(update.encode(), [at(-90)])
+    hours = Window(TEN - 2 * HOUR, TEN + HOUR)
+    together = evaluate(connection, loaded.rules, hours, until=hours.until)
+    alone = [each for slot in hours.slots() for each in evaluate(connection, loaded.rules, slot, until=slot.until)]
+    assert {each.nodes[0] for each in together} == {"blue"}
     assert alone == together
 
 

@@ -18,6 +18,7 @@ from fleexmon_pipeline_tests.stories import TEN
 
 HOUR = timedelta(hours=1)
 PATTERN = Subject("blue", "1f2e")
+NODE = Subject("blue")
 
 
 def at(slot: int) -> datetime:

@@ -74,16 +74,16 @@ def test_of_a_rule_about_a_node_its_levels_are_counted(database: Database) -> No
 
 def test_similar_ones_are_earlier_and_the_same_comes_first(database: Database) -> None:
     with database.connect() as connection:
-        cover(connection, range(100))
-        cover(connection, range(100), node="green")
+        cover(connection, range(400))
+        cover(connection, range(400), node="green")
         told = {"pattern": "1f2e"}
         fire(connection, firing(0, metadata=told))
         fire(connection, firing(30, rule="new-error", metadata=told))
         fire(connection, firing(40, subject=Subject("green", "1f2e"), metadata=told))
         fire(connection, firing(50, subject=Subject("green", "3c4d"), metadata={"pattern": "3c4d"}))
-        fire(connection, firing(60, metadata=told))
+        fire(connection, firing(348, metadata=told))  # more than a day later: within a day it is the same issue
         first = issues(connection)[0]["id"]
-        resolve_issues(connection, [str(first)], by="ann", why="a test", verdict="noise", now=at(90))
+        resolve_issues(connection, [str(first)], by="ann", why="a test", verdict="noise", now=at(390))
         found = around(connection)
         none = around(connection, 0)
     assert [(issue.same, issue.nodes, issue.verdict) for issue in found.similar] == [

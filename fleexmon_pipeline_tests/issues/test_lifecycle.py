@@ -17,7 +17,7 @@ from fleexmon_pipeline.issues.lifecycle import (
 from fleexmon_pipeline.issues.occurrence import Severity, Subject
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.issues.story import HOUR, at, cover, fire, firing, issues, settle
+from fleexmon_pipeline_tests.issues.story import HOUR, NODE, at, cover, fire, firing, issues, settle
 
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"'
 
@@ -48,11 +48,12 @@ def test_a_firing_is_an_issue_dated_by_its_slot(database: Database) -> None:
 
 
 def test_a_rerun_rewrites_no_row(database: Database) -> None:
+    said = [firing(slot, subject=NODE) for slot in (0, 20, 29)]
     with database.connect() as connection:
         cover(connection, range(30))
-        fire(connection, firing(0), firing(20), firing(29))
+        fire(connection, *said)
         before = database.fingerprint(*TABLES)
-        again = fire(connection, firing(0), firing(20), firing(29))
+        again = fire(connection, *said)
 
     assert again.sentence() == "issues: no change (2 unchanged)"
     assert database.fingerprint(*TABLES) == before
@@ -139,7 +140,7 @@ def test_flapping_within_the_grace_is_one_issue(database: Database) -> None:
 def test_an_issue_ends_when_its_grace_has_run_out(database: Database) -> None:
     with database.connect() as connection:
         cover(connection, range(12))
-        fire(connection, firing(0))
+        fire(connection, firing(0, subject=NODE))
         assert issues(connection)[0]["status"] == "open"  # 55 minutes
         cover(connection, [12])
         assert settle(connection).resolved == 1
@@ -149,7 +150,7 @@ def test_an_issue_ends_when_its_grace_has_run_out(database: Database) -> None:
         assert issue["metadata"]["resolvedReason"] == "Not detected again for 1 hour"
 
         cover(connection, [13])
-        assert fire(connection, firing(13)).opened == 1  # and it is no regression: nobody had resolved it
+        assert fire(connection, firing(13, subject=NODE)).opened == 1  # and it is no regression: nobody had resolved it
         assert [issue["status"] for issue in issues(connection)] == ["resolved", "open"]
 
 
@@ -189,10 +190,10 @@ def test_a_run_with_an_older_now_reopens_nothing(database: Database) -> None:
 def test_late_windows_join_episodes_and_the_older_row_stays(database: Database) -> None:
     with database.connect() as connection:
         cover(connection, range(31))
-        fire(connection, firing(0))
-        fire(connection, firing(20), firing(30))
+        fire(connection, firing(0, subject=NODE))
+        fire(connection, firing(20, subject=NODE), firing(30, subject=NODE))
         older, _ = issues(connection)
-        done = fire(connection, firing(10))
+        done = fire(connection, firing(10, subject=NODE))
         (issue,) = issues(connection)
         episodes = connection.execute('SELECT id FROM "IssueEpisode"').fetchall()
     assert (issue["id"], done.removed, issue["status"]) == (older["id"], 1, "open")
@@ -203,7 +204,7 @@ def test_late_windows_join_episodes_and_the_older_row_stays(database: Database) 
 def test_a_hole_that_is_filled_later_splits_what_looked_like_one(database: Database) -> None:
     with database.connect() as connection:
         cover(connection, [0, *range(40, 60)])
-        fire(connection, firing(0), firing(40))
+        fire(connection, firing(0, subject=NODE), firing(40, subject=NODE))
         assert len(issues(connection)) == 1
         cover(connection, range(1, 40))
         settle(connection, window=Window(at(12), at(24)))
@@ -267,9 +268,11 @@ def test_what_to_reconcile_is_what_is_open_and_what_the_window_touches(database:
 def test_since_spares_what_was_over_and_changes_nothing_else(database: Database) -> None:
     with database.connect() as connection:
         cover(connection, range(120))
-        fire(connection, *[firing(slot) for slot in range(0, 120, 20)])
+        fire(connection, *[firing(slot, subject=NODE) for slot in range(0, 120, 20)])
         window = Window(at(100), at(120))
-        touched = write_occurrences(connection, [firing(100), firing(110)], source="detector", window=window)
+        touched = write_occurrences(
+            connection, [firing(100, subject=NODE), firing(110, subject=NODE)], source="detector", window=window
+        )
         done = reconcile(connection, touched, now=at(120), since=window.since)
         found = issues(connection)
         full = reconcile(connection, touched, now=at(120))

@@ -14,6 +14,7 @@ from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import HOUR, at, cover, fire, firing, issues, settle
 from fleexmon_pipeline_tests.stories import TEN
 
+A_DAY = 288  # slots
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"'
 
 
@@ -70,14 +71,14 @@ def test_a_person_who_resolves_during_a_reconcile_is_not_overwritten(database: D
 
 def test_a_row_that_another_program_deleted_is_not_made_again(database: Database) -> None:
     with database.connect() as connection:
-        cover(connection, range(60))
+        cover(connection, range(320))
         fire(connection, firing(2))
         connection.execute('DELETE FROM "LogIssue"')
         for slots in ([2], [2, 3], [1, 2, 3, 9]):  # longer, at both ends, and still the same
             fire(connection, *[firing(slot) for slot in slots])
             assert issues(connection) == []
-        fire(connection, firing(40))
-        assert [issue["detectedAt"] for issue in issues(connection)] == [at(41)]
+        fire(connection, firing(10 + A_DAY))  # a day after the last
+        assert [issue["detectedAt"] for issue in issues(connection)] == [at(11 + A_DAY)]
 
 
 def test_open_rows_of_the_original_end_by_the_grace_of_their_source(database: Database) -> None:

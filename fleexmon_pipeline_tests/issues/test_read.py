@@ -12,7 +12,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.issues.occurrence import Severity, Subject
 from fleexmon_pipeline.issues.read import UnknownIssueError, list_issues, show_issue
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.issues.story import PATTERN, at, cover, fire, firing
+from fleexmon_pipeline_tests.issues.story import NODE, PATTERN, at, cover, fire, firing
 
 
 def _foreign(connection: Connection, key: uuid.UUID, metadata: str | None = None) -> None:
@@ -28,9 +28,9 @@ def _story(connection: Connection) -> None:
     cover(connection, range(40), node="green")
     fire(
         connection,
-        firing(0),
-        firing(1),
-        firing(38, severity=Severity.HIGH),
+        firing(0, subject=NODE),
+        firing(1, subject=NODE),
+        firing(38, subject=NODE, severity=Severity.HIGH),
         firing(39, subject=Subject("green"), rule="memory-warning"),
     )
 

@@ -132,11 +132,11 @@ def test_a_write_elsewhere_is_refused_by_the_server_and_the_session_recovers(
 def test_what_people_called_noise_counts_as_false_alarm(connection: Connection, tmp_path: Path) -> None:
     as_it_ran(connection)
     noise, real = connection.execute(
-        """SELECT id FROM "LogIssue" WHERE metadata ->> 'rule' = 'repeated-error' ORDER BY "detectedAt" LIMIT 2"""
+        """SELECT id FROM "LogIssue" WHERE metadata ->> 'rule' = 'high-error-rate' ORDER BY "detectedAt" LIMIT 2"""
     ).fetchall()
     for row, verdict in ((noise, "noise"), (real, "real")):
         resolve_issues(connection, [str(row["id"])], by="ann", why="", verdict=verdict, now=TEN + 2 * HOUR)  # type: ignore[arg-type]
-    less = changed(tmp_path, "repeated-error", "more_than: 5", "more_than: 90")
+    less = changed(tmp_path, "high-error-rate", "more_than: 5%", "more_than: 40%")
     found = backtest(connection, RULES, less, WINDOW)
 
     assert found.false_alarms(found.against) == pytest.approx(DAY / WINDOW.length)

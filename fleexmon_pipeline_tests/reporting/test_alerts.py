@@ -59,6 +59,24 @@ def test_from_first_sight_to_the_end_and_back(database: Database, github: FakeGi
     assert (len(github.issues), len(github.comments[1])) == (1, 3)
 
 
+def test_an_issue_that_is_opened_again_is_told_with_the_time_at_which_it_came_back(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        name = issue(connection, "New error: disk full", at(9))
+        refresh(connection, client, at(9, 1))
+        change(connection, name, status="resolved", resolvedAt=at(10, 5))
+        refresh(connection, client, at(10, 6))
+        change(connection, name, status="open", resolvedAt=None, updatedAt=at(15))
+        assert refresh(connection, client, at(15, 1)).opened == [KEY]
+
+    assert github.issues[0]["state"] == "open"
+    assert comments(github)[1].startswith(
+        "It is back: it was resolved and fired again (2026-11-20 15:00 UTC), severity"
+    )
+    assert (len(github.issues), len(github.comments[1])) == (1, 2)
+
+
 def test_a_lasting_issue_is_refreshed_hourly_and_silently(
     database: Database, github: FakeGitHub, client: GitHubClient
 ) -> None:

@@ -20,6 +20,7 @@ from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags
 from fleexmon_pipeline.window import DAY, SLOT
 
+BACK = 0.7  # of the expected lines in the last slot: what was missing is there again, after a restart or a silence
 EXPLAINED = 0.5  # of the lines that are missing: if peers have so many more, the traffic has moved
 
 
@@ -60,6 +61,7 @@ def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:
         lines = trailing(expectation.of_traffic(series.levels), series.width)
         expected = expectation.at_least(series.levels, series.width)
         holds = has_history & (expected >= min_expected) & (lines < rule.drop.below * expected)
+        holds &= trailing(expectation.of_traffic(series.levels), 1) < BACK * expected / series.width
         above = observation.surprises(series)[None] - limit(baseline, series, alarms)
         holds &= above >= 0
         if not holds.any():

@@ -42,7 +42,7 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
         if series.name not in baseline.limits:
             continue
         min_surprise = limit(baseline, series, alarms)
-        if not rule.per_pattern and not _of_failures(rule):
+        if not rule.per_pattern and not rule.of_failures:
             # More lines are no failure. What came on two days of the past, a crawler or a campaign, will come again.
             min_surprise = max(min_surprise, OFTEN_TIMES * baseline.peaks.get(series.name, 0.0))
         for pattern, surprise in observation.surprises(series).items():
@@ -51,7 +51,7 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
                 continue
             row = rows[pattern] = of_patterns[pattern] if pattern else grid.lines(rule.where.level)
             enough = _enough(rule, observation, pattern, row, series.width, min_lines)
-            if not _of_failures(rule) and enough.any():
+            if not rule.of_failures and enough.any():
                 more = trailing(row, series.width) - _expected(observation, rule, pattern, series.width)
                 enough &= observation.moved(series.width, away=False) < EXPLAINED * more
                 enough &= trailing(row, series.width) >= rule.rate.times * level_before(row, grid.known, series.width)
@@ -65,10 +65,6 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             lines = float(trailing(rows[pattern], width)[slot])
             expected = float(_expected(observation, rule, pattern, width)[slot])
             yield Hit(int(slot), pattern, int(lines), expected, width)
-
-
-def _of_failures(rule: Rate) -> bool:
-    return rule.where.level is not None and "info" not in rule.where.level
 
 
 def _expected(observation: Observation, rule: Rate, pattern: str | None, width: int) -> Floats:

@@ -93,12 +93,14 @@ def test_an_ordinary_morning_is_no_issue(seed: int) -> None:
     assert fired(lines(seed)) == {}
 
 
-@pytest.mark.parametrize("rate", [15.0, 40.0, 400.0])
-def test_a_burst_of_known_errors_is_found_within_ten_minutes(rate: float) -> None:
+@pytest.mark.parametrize(("rate", "slots"), [(15.0, 3), (40.0, 2), (400.0, 2)])
+def test_a_burst_of_known_errors_is_found_within_ten_minutes_and_a_small_one_within_fifteen(
+    rate: float, slots: int
+) -> None:
     def burst(counts: dict[tuple[str, str], Ints]) -> None:
         row(counts, "card declined", "error")[NOW : NOW + 5] += int(rate)
 
-    assert fired(lines(rate=rate, change=burst))["unusual-error-rate"] - 12 <= 1
+    assert fired(lines(rate=rate, change=burst))["unusual-error-rate"] - 12 < slots
 
 
 def test_errors_that_climb_over_hours_are_found_while_they_climb() -> None:
@@ -136,15 +138,15 @@ def test_a_message_in_a_loop_is_found_and_its_volume() -> None:
     assert "unusual-volume" in found
 
 
-def test_a_new_error_is_told_with_its_first_line_a_new_warning_with_its_third_a_new_info_never() -> None:
+def test_a_new_error_is_told_with_its_first_line_a_new_warning_with_its_eighth_a_new_info_never() -> None:
     def new(counts: dict[tuple[str, str], Ints]) -> None:
         row(counts, "disk quota exceeded", "error")[NOW] = 1
-        row(counts, "certificate expires", "warn")[NOW : NOW + 3] = 1
+        row(counts, "certificate expires", "warn")[NOW : NOW + 4] = 2
         row(counts, "release is up", "info")[NOW : NOW + 6] = 30
 
     seen = {"disk quota exceeded": FIRST + NOW, "certificate expires": FIRST + NOW, "release is up": FIRST + NOW}
     found = fired(lines(change=new), first_seen=seen)
-    assert (found["new-error"], found["new-warning"]) == (12, 14)
+    assert (found["new-error"], found["new-warning"]) == (12, 15)
     assert set(found) == {"new-error", "new-warning"}
 
 
@@ -224,7 +226,7 @@ def test_nothing_is_learnt_from_nothing() -> None:
 def test_sums_over_windows_leave_out_the_loudest_part() -> None:
     values = np.array([1, 2, 30, 4, 5, 6], np.int64)
     assert list(trailing(values, 3)) == [1, 3, 33, 36, 39, 15]
-    assert list(but_loudest(values, 3)) == [0, 1, 3, 6, 9, 9]
+    assert list(but_loudest(values, 3)) == [0, 0, 1, 2, 5, 4], "two of three: what lasted ten minutes may be over"
     assert list(but_loudest(values, 1)) == list(values)
     wide = np.random.default_rng(1).integers(0, 50, 200)
     expected = [

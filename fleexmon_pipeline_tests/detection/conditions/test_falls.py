@@ -1,0 +1,88 @@
+"""Lines that are missing, and what only looks like it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fleexmon_pipeline_tests.detection.conditions.world import (
+    A_DAY,
+    AN_HOUR,
+    DAYS,
+    NOW,
+    SLOTS,
+    Rows,
+    added,
+    fired,
+    hits,
+    node,
+    row,
+    scaled,
+    traffic,
+)
+
+END = NOW + 8  # forty minutes
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("share", "rules"), [(0.2, {"lines-missing"}), (0.6, set())])
+def test_a_node_at_a_fifth_of_its_lines_is_told_at_three_fifths_it_is_not(
+    seed: int, share: float, rules: set[str]
+) -> None:
+    assert fired(node(scaled(traffic(40, seed), share, NOW, END))) == rules
+
+
+def test_it_is_told_within_half_an_hour_and_no_longer_once_lines_are_back() -> None:
+    slots = sorted(slot for _, slot in hits(node(scaled(traffic(), 0.2, NOW, END))))
+    assert slots[0] < 6
+    assert slots[-1] < END - NOW
+
+
+def test_a_holiday_is_quiet_from_its_morning_on() -> None:
+    assert fired(node(scaled(traffic(), 0.3, DAYS * A_DAY, SLOTS)), since=DAYS * A_DAY + 8 * AN_HOUR) == set()
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_users_may_come_an_hour_earlier_or_later(hours: int) -> None:
+    shifted = {key: np.where(np.arange(SLOTS) < DAYS * A_DAY, lines, np.roll(lines, hours * AN_HOUR))
+               for key, lines in traffic().items()}  # fmt: skip
+    assert fired(node(shifted), since=DAYS * A_DAY + 4 * AN_HOUR, until=SLOTS - AN_HOUR) == set()
+
+
+@pytest.mark.parametrize("slots", [6, 12, 24])
+def test_the_end_of_a_burst_is_no_loss(slots: int) -> None:
+    burst = added(traffic(), scaled(traffic(120, seed=2), 1, 0, 0), NOW - slots, NOW)
+    assert "lines-missing" not in fired(node(burst), since=NOW)
+
+
+def test_the_end_of_a_silence_is_no_loss() -> None:
+    assert "lines-missing" not in fired(node(scaled(traffic(), 0, NOW - 20, NOW)), since=NOW)
+
+
+def test_steady_health_checks_do_not_hide_a_loss() -> None:
+    checked = scaled(traffic(), 0.1, NOW, END)
+    row(checked, "healthy", "info")[:] = 30
+    assert fired(node(checked)) == {"lines-missing"}
+
+
+def test_slots_that_are_not_known_are_no_loss() -> None:
+    known = np.ones(SLOTS, bool)
+    known[NOW:END] = False
+    assert fired(node(traffic(), known=known)) == set()
+    known[NOW:END] = np.arange(END - NOW) % 3 == 0
+    assert fired(node(scaled(traffic(), 0.5, NOW, END), known=known)) == set()
+
+
+def test_few_lines_say_nothing() -> None:
+    assert fired(node(scaled(traffic(3), 0.2, NOW, END))) == set()
+
+
+def test_a_loss_needs_three_days_of_history() -> None:
+    falls = node(scaled(traffic(), 0.2, NOW, END))
+    assert "lines-missing" not in fired(falls, known_from=(DAYS - 2) * A_DAY)
+    assert "lines-missing" in fired(falls, known_from=(DAYS - 4) * A_DAY)
+
+
+def test_without_lines_at_all_it_is_a_silence() -> None:
+    gone: Rows = scaled(traffic(), 0, NOW, END)
+    assert fired(node(gone)) == {"silent-node"}
