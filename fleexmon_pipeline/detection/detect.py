@@ -24,7 +24,8 @@ from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import Window
 
 # Thresholds look back 15 minutes, so the lines of an hour also count in the first slots of the next. Rules that look
-# back further (rates over hours, silence) are evaluated again when an earlier hour has changed: see `stale`.
+# back further (rates over hours, silence, thresholds of young nodes) are evaluated again when an earlier hour has
+# changed: see `stale`.
 CARRY_OVER = timedelta(minutes=15)
 
 
