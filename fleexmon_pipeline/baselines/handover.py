@@ -10,7 +10,8 @@ logged a line is recognised like the hundredth.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,16 +20,21 @@ from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 HANDOVER = 6  # slots, half an hour
 SEEN = 60  # slots, 5 hours: as many as are read before each slot, so that a window may be cut anywhere
+MAX_SEASON = 3.0  # times, within 3 hours
+LITTLE = 0.1  # lines a slot: where there are next to none, a ratio says nothing
 MIN_TAKEN = 0.5  # of the lines that a silent node lacks
 HOURS = 3  # before the window: what each node had is measured there
 MIN_ALIKE = 0.5  # of a peer's lines of the last hour have patterns that the node has as well: a release rewords a few
 
 
-def moved(node: SlotGrid, peers: Sequence[SlotGrid], known: Collection[str], width: int, *, away: bool) -> Floats:
+def moved(
+    node: SlotGrid, peers: Sequence[SlotGrid], known: Collection[str], season: Floats, width: int, *, away: bool
+) -> Floats:
     """Lines that the peers have in the window that ends with each slot and did not have before (or the other way round,
     where the node gained lines).
 
-    known: patterns of the node beside those of its last 5 hours, from its baseline. away: the node lost lines.
+    known: patterns of the node beside those of its last 5 hours, from its baseline. season: lines that the node has by
+    time of day, of any scale; its peers have the same users. away: the node lost lines.
     """
     recent = {
         pattern: trailing(row, SEEN) > 0
@@ -49,7 +55,7 @@ def moved(node: SlotGrid, peers: Sequence[SlotGrid], known: Collection[str], wid
         if not away:  # what a peer lost, it had in the hours before
             hour, alike_hour = _shifted(hour, width), _shifted(alike_hour, width)
         is_peer = (alike_hour > 0) & (alike_hour >= MIN_ALIKE * hour)
-        total += np.where(is_peer, np.maximum(_gained(lines, peer.known, width, away=away), 0), 0)
+        total += np.where(is_peer, np.maximum(_gained(lines, peer.known, season, width, away=away), 0), 0)
     return total
 
 
@@ -60,17 +66,24 @@ def level_before(lines: Ints, known: Flags, width: int) -> Floats:
 
 
 def taken_over(
-    node: Sequence[SlotGrid], peers: Iterable[Sequence[SlotGrid]], known: Collection[str], silent_from: int, until: int
+    node: Sequence[SlotGrid],
+    peers: Iterable[Sequence[SlotGrid]],
+    known: Collection[str],
+    season: Callable[[int, int], float],
+    silent_from: int,
+    until: int,
 ) -> bool:
     """Whether peers had the lines that a node stopped to have: its first half hour of silence, or what there is of it,
     against the three hours before.
 
-    node, peers: the grids that each has of that time. silent_from, until: numbers of the slots in which the silence
+    node, peers: the grids that each has of that time. known: as for `moved`. season: lines a slot by time of day, from
+    one slot to another. silent_from, until: numbers of the slots in which the silence
     began and before which to look.
     """
     before = silent_from - HOURS * SLOTS_AN_HOUR
     until = min(until, silent_from + HANDOVER)
     share = (until - silent_from) / (silent_from - before)
+    share *= _rise(season(silent_from, until), season(before, silent_from))
     had = _lines_between(node, before, silent_from)
     own = {*known, *had}
     gained = 0.0
@@ -95,15 +108,25 @@ def _lines_between(grids: Iterable[SlotGrid], since: int, until: int) -> Counter
     return lines
 
 
-def _gained(lines: Ints, known: Flags, width: int, *, away: bool) -> Floats:
-    """Lines of the window more than in the quietest of the three hours before (or fewer than in the busiest)."""
+def _rise(now: float | Floats, before: float | Floats) -> Any:
+    """How many times the lines of before the season lets expect now, where it rises; no more than 3. Where it falls the
+    peer need not follow: a node may sleep at night and its peer not."""
+    return np.clip((now + LITTLE) / (before + LITTLE), 1.0, MAX_SEASON)
+
+
+def _gained(lines: Ints, known: Flags, season: Floats, width: int, *, away: bool) -> Floats:
+    """Lines of the window more than in the quietest of the three hours before (or fewer than in the busiest), each as
+    many times as the season lets expect."""
     levels = []
+    due = trailing(season, width) / width
     for hour in range(HOURS):
         seen, slots = (
             _shifted(trailing(values, SLOTS_AN_HOUR), width + hour * SLOTS_AN_HOUR)
             for values in (lines, known.astype(float))
         )
-        levels.append(np.where(slots > 0, seen / np.maximum(slots, 1), np.nan))
+        then = _shifted(trailing(season, SLOTS_AN_HOUR), width + hour * SLOTS_AN_HOUR) / SLOTS_AN_HOUR
+        ratio = _rise(due, then) if away else 1 / _rise(then, due)
+        levels.append(np.where(slots > 0, ratio * seen / np.maximum(slots, 1), np.nan))
     with np.errstate(all="ignore"):
         before = np.fmin.reduce(levels) if away else np.fmax.reduce(levels)
     change = trailing(lines, width) - trailing(known.astype(float), width) * np.nan_to_num(before)

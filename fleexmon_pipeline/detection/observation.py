@@ -73,7 +73,11 @@ class Observation:
     def moved(self, width: int, *, away: bool) -> Floats:
         """Lines that this node lost (or gained) and its peers gained (or lost), at each slot's end."""
         known = set(self.baseline.patterns) if self.baseline else set()
-        return moved(self.grid, self.others, known, width, away=away)
+        return moved(self.grid, self.others, known, self._season(self.grid), width, away=away)
+
+    def _season(self, grid: SlotGrid) -> Floats:
+        """Lines by time of day; the same at all times where nothing is known."""
+        return np.ones(grid.slots) if self.baseline is None else _base_lines(self.baseline, grid)
 
     @cached_property
     def silent(self) -> tuple[Flags, Floats]:
@@ -98,6 +102,12 @@ class Observation:
             [*([self.when_silent[one.node]] if one.node in self.when_silent else []), one]
             for one in (self.grid, *self.others)
         )
+        seasons = np.concatenate([[0.0], np.cumsum(self._season(grid))])
+
+        def season(since: int, until: int) -> float:
+            begin, end = (min(max(place - grid.first, 0), grid.slots) for place in (since, until))
+            return float(seasons[end] - seasons[begin]) / max(end - begin, 1)
+
         spoke = grid.known & ~grid.empty
         offset = grid.slots - self.grid.slots
         found: dict[tuple[int, int], bool] = {}
@@ -106,7 +116,7 @@ class Observation:
             begin = grid.first + (int(spoken[-1]) + 1 if len(spoken) else 0)
             until = min(self.grid.first + slot + 1, begin + HANDOVER)
             if (begin, until) not in found:
-                found[begin, until] = taken_over(node, peers, known, begin, until)
+                found[begin, until] = taken_over(node, peers, known, season, begin, until)
             taken[slot] = found[begin, until]
         return taken
 
