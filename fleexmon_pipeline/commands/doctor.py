@@ -131,6 +131,9 @@ def _port(environment: Environment, _: datetime) -> Iterator[Finding]:
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", port)) == 0
     yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'in use' if taken else 'free'}")
+    url = settings.ui_url(environment)
+    told = url or f"not set: the UI answers to http://127.0.0.1:{port} alone"
+    yield Finding("FLEEXMON_UI_URL", "ok" if url else "off", told)
 
 
 def _retention(environment: Environment, _: datetime) -> Iterator[Finding]:

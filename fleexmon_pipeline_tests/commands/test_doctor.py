@@ -47,7 +47,8 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
         text = fleexmon("doctor")
 
     assert {subject: state for subject, (state, _) in found.items()} == {
-        "python": "ok", "FLEEXMON_HOME": "ok", "DAGSTER_HOME": "off", "FLEEXMON_PORT": "ok", "LOG_RETENTION_DAYS": "ok",
+        "python": "ok", "FLEEXMON_HOME": "ok", "DAGSTER_HOME": "off", "FLEEXMON_PORT": "ok",
+        "FLEEXMON_UI_URL": "off", "LOG_RETENTION_DAYS": "ok",
         "DATABASE_URL": "ok", "dagster's database": "ok", "daemon": "off", "BLUE_HOST": "ok", "GENAI_AGENT_URL": "ok",
         "ALERTS_REPO": "ok",
     }  # fmt: skip
