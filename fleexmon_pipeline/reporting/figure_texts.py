@@ -44,9 +44,8 @@ def volume_rows(figures: Figures) -> list[tuple[str, str, str, str, str]]:
          number(getattr(figures.week, name)) if week else "–")
         for label, name in LABELS
     ]  # fmt: skip
-    rates = [rate(volume.error_rate) for volume in (figures.total, figures.before, figures.week)]
-    moved = points(figures.total, figures.before) if comparable else "–"
-    return [*rows, ("Error rate", *rates[:2], moved, rates[2])]
+    now, then, mean = (rate(volume.error_rate) for volume in (figures.total, figures.before, figures.week))
+    return [*rows, ("Error rate", now, then, points(figures.total, figures.before) if comparable else "–", mean)]
 
 
 def points(now: Volume, then: Volume) -> str:
