@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 FLEEXMON = str(Path(sys.executable).parent / "fleexmon")
+CHECKOUT = str(Path(__file__).parent.parent)  # its code, also where several checkouts share one .venv
 READY = "is watching"
 
 
@@ -35,7 +36,7 @@ class Product:
         # Nothing else of the shell: not the developer's DATABASE_URL, nor his DAGSTER_HOME.
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": str(home.parent), "FLEEXMON_HOME": str(home),
-            "FLEEXMON_PORT": str(self.port), **variables,
+            "FLEEXMON_PORT": str(self.port), "PYTHONPATH": CHECKOUT, **variables,
         }  # fmt: skip
         self.output = home.parent / f"{home.name}.output"
         self._process: subprocess.Popen[bytes] | None = None

@@ -18,8 +18,10 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.tables import table_metadata
 from fleexmon_pipeline.detection.rule_files import BUILT_IN
 from fleexmon_pipeline.partitions import DAILY, HOURLY, ONE_RUN
+from fleexmon_pipeline.ticks import tick_of
 
 OWNERS = ["team:operators"]
+BACKFILL = "dagster/backfill"
 
 Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
@@ -43,6 +45,11 @@ def current_asset(*, writes: list[str], **options: Any) -> Decorator:
 def is_materializing(context: dg.AssetExecutionContext) -> bool:
     """Whether this run materializes the asset. A run of its checks alone has no window, and changes nothing."""
     return bool(context.selected_asset_keys)
+
+
+def is_by_hand(context: dg.AssetExecutionContext) -> bool:
+    """Whether a person started this run for itself: it is no tick, and no part of a backfill."""
+    return tick_of(context.run.tags) is None and BACKFILL not in context.run.tags
 
 
 def results(

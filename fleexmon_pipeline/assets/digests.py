@@ -5,7 +5,7 @@ Here: which days, and where their pages are. Figures, Markdown and HTML: `report
 
 import dagster as dg
 
-from fleexmon_pipeline.assets.asset import daily_asset, hours_of_day
+from fleexmon_pipeline.assets.asset import daily_asset, hours_of_day, is_by_hand
 from fleexmon_pipeline.partitions import key_of_day, window_of
 from fleexmon_pipeline.reporting.digests import write_digest
 from fleexmon_pipeline.reporting.outbox import deliver
@@ -40,5 +40,5 @@ def digests(
         if client is None:
             context.log.info("not posted: ALERTS_REPO and GH_TOKEN are not set. Read it with `fleexmon digest`")
         else:
-            context.log.info(deliver(connection, client, now=now).sentence())
+            context.log.info(deliver(connection, client, now=now, by_hand=is_by_hand(context)).sentence())
     return dg.MaterializeResult()

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import dagster as dg
 
-from fleexmon_pipeline.assets.asset import Results, current_asset, is_materializing, results
+from fleexmon_pipeline.assets.asset import Results, current_asset, is_by_hand, is_materializing, results
 from fleexmon_pipeline.assets.checks import EVERYTHING_IS_SENT, check_sent
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
@@ -42,7 +42,7 @@ def _post(
         context.log.info("nothing to send: ALERTS_REPO and GH_TOKEN are not set")
         return {"sent": 0, "configured": False}
     changes = refresh_alerts(connection, now=now)
-    delivery = deliver(connection, client, now=now)
+    delivery = deliver(connection, client, now=now, by_hand=is_by_hand(context))
     context.log.info(delivery.sentence())
     return {
         "sent": len(delivery.sent),

@@ -167,6 +167,7 @@ COLUMNS = {
         nextAttemptAt  timestamp?
         createdAt      timestamp
         updatedAt      timestamp
+        heldUntil      timestamp?  as GitHub asked
     """,
 }
 

@@ -1,10 +1,11 @@
-"""`fleexmon doctor`: every setting and outside system, checked now: ok, off, or wrong and what to do.
+"""`fleexmon doctor`: every setting and outside system, checked now, and the checks that fail.
 
 Here: the checks and their texts. A system is called with the client that the pipeline itself uses.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -38,10 +39,12 @@ from fleexmon_pipeline.embedded.server import EmbeddedServerError
 from fleexmon_pipeline.retries import call_within
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.window import SLOT, Window, floor
+from fleexmon_pipeline.wording import counted, one_line
 
-State = Literal["ok", "off", "wrong"]
+State = Literal["ok", "off", "warn", "wrong"]
 MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
 MAX_HEARTBEAT_AGE = timedelta(minutes=2)
+MAX_CHECK_AGE = timedelta(days=7)
 MAX_RECORDS_READ = 1_000  # of a node's answer, for what is uncertain about it
 MIN_RECORDS_WITHOUT_LEVEL = 20
 CHECK_SECONDS = 20.0  # for the agent and for GitHub; a node has FLEEXMON_MAX_ANSWER_SECONDS
@@ -63,7 +66,7 @@ Environment = Mapping[str, str]
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check every setting and outside system. Prints ok, off, or wrong and what to do.
+    """Check every setting and outside system. Prints ok, off, or wrong and what to do; and warn where a check fails.
 
     Exit status 1 when one is wrong. Creates nothing.
     """
@@ -87,8 +90,12 @@ def render(findings: list[Finding]) -> str:
         f"{finding.state:<5}  {finding.subject:<{width}}  " + finding.told.replace("\n", f"\n{' ' * (width + 9)}")
         for finding in findings
     ]
-    wrong = sum(finding.state == "wrong" for finding in findings)
-    return "\n".join([*lines, "", f"{wrong} wrong" if wrong else "nothing is wrong"])
+    states = Counter(finding.state for finding in findings)
+    checks = (
+        f"{counted(states['warn'], 'check')} {'fails' if states['warn'] == 1 else 'fail'}" if states["warn"] else ""
+    )
+    wrong = f"{states['wrong']} wrong" if states["wrong"] or checks else "nothing is wrong"
+    return "\n".join([*lines, "", ", ".join(filter(None, (wrong, checks)))])
 
 
 def _settled(
@@ -131,6 +138,9 @@ def _port(environment: Environment, _: datetime) -> Iterator[Finding]:
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", port)) == 0
     yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'in use' if taken else 'free'}")
+    url = settings.ui_url(environment)
+    told = url or f"not set: the UI answers to http://127.0.0.1:{port} alone"
+    yield Finding("FLEEXMON_UI_URL", "ok" if url else "off", told)
 
 
 def _retention(environment: Environment, _: datetime) -> Iterator[Finding]:
@@ -186,6 +196,7 @@ def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
         schema = "" if row is None or row[0] == "public" else f", schema {row[0]}"
         yield Finding("dagster's database", "ok", f"{own.info.dbname}{schema}")
         yield _daemon(own, now)
+        yield from _failed_checks(own, now)
 
 
 def _coverage(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:
@@ -219,6 +230,27 @@ def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Findi
             "daemon", "off", f"last seen {newest:%Y-%m-%d %H:%M} UTC, so schedules do not run. `fleexmon up` starts it."
         )
     return Finding("daemon", "ok", "running")
+
+
+def _failed_checks(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Iterator[Finding]:
+    """Checks of assets as they were last evaluated. They are about what was collected, so none is wrong here."""
+    table = own.execute(statements("commands")["has_checks"]).fetchone()
+    if not table or not table[0]:
+        return
+    since = {"since": now.replace(tzinfo=None) - MAX_CHECK_AGE}
+    for asset, name, event, at in own.execute(statements("commands")["failed_checks"], since):
+        where = f"details in the UI: asset {'/'.join(json.loads(str(asset)))}, Checks"
+        when = f"evaluated {at:%Y-%m-%d %H:%M} UTC" if isinstance(at, datetime) else "evaluated"
+        yield Finding(f"check {name}", "warn", f"fails: {_description(event)} ({when}; {where})")
+
+
+def _description(event: object) -> str:
+    """What a check said, from the event that Dagster stored; its form is Dagster's own and may change."""
+    try:
+        said = json.loads(str(event))["dagster_event"]["event_specific_data"]["description"]
+    except (ValueError, KeyError, TypeError):
+        said = None
+    return one_line(str(said), most=300) if said else "no description"
 
 
 def _nodes(environment: Environment, now: datetime) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from fleexmon_pipeline.commands.processes import CannotStartError, Child, start
 
 READY_SECONDS = 120.0  # on a slow machine dagster's imports alone take 20
 PACKAGE = "fleexmon_pipeline.definitions"
+WEBSERVER = "fleexmon_pipeline.web.webserver"
 _LOADED = "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
 
 
@@ -29,7 +30,7 @@ def servers(home: Path, port: int) -> list[Child]:
         f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: {PACKAGE}}}\n"
     )
     code = [beside("dagster"), "api", "grpc", "-m", PACKAGE, "-h", "127.0.0.1", "-p", str(code_port)]
-    web = [beside("dagster-webserver"), "-h", "127.0.0.1", "-p", str(port), "-w", str(_workspace(home))]
+    web = [sys.executable, "-m", WEBSERVER, "-h", "127.0.0.1", "-p", str(port), "-w", str(_workspace(home))]
     return [
         start("code server", [*code, "--use-python-environment-entry-point"], logs / "code-server.log"),
         start("webserver", web, logs / "webserver.log"),

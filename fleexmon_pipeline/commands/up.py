@@ -79,6 +79,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
             settings.genai(),
             settings.github(),
             settings.retention_days(),
+            settings.ui_url(),
         )  # a mistake is reported now, not in the first run
         dagster_home(home)
         url = _database(home, console)
@@ -233,7 +234,7 @@ def _is_new(url: str) -> bool:
 
 
 def _welcome(console: Console, port: int, home: Path, *, demo: bool) -> None:
-    base = f"http://127.0.0.1:{port}"
+    base = settings.ui_url() or f"http://127.0.0.1:{port}"
     fleexmon, dagster = _typed("fleexmon"), _typed("dagster")
     console.print(f"""
 [bold]fleexmon is watching{" two demo nodes" if demo else ""}.[/] Every 5 minutes it collects, analyzes and detects.

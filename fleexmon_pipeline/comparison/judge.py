@@ -22,18 +22,31 @@ from fleexmon_pipeline.comparison.measure import (
     measure,
     unknown_chance,
 )
-from fleexmon_pipeline.comparison.pair import MIN_LINES, SERIOUS, Pair, Side, against_before, idle
+from fleexmon_pipeline.comparison.pair import (
+    MIN_LINES,
+    MOST,
+    SERIOUS,
+    Pair,
+    Side,
+    against_before,
+    against_itself,
+    idle,
+    unshared,
+    without_work,
+)
+from fleexmon_pipeline.comparison.renamed import lacked, renames
 from fleexmon_pipeline.numerics import Floats
 from fleexmon_pipeline.wording import counted
 
 Verdict = Literal["pass", "marginal", "fail", "inconclusive"]
-Status = Literal["unknown", "missing", "unexpected frequency", "known"]
+Reference = Literal["node", "before", "itself", "none"]
+Status = Literal["unknown", "missing", "unexpected frequency", "reworded", "known"]
 
 FALSE_DISCOVERIES = 0.05  # share of the patterns called different, at most, on average
 MIN_BUCKETS = 2
 MAX_GONE = 0.2  # share of the baseline's lines that are of patterns missing from the candidate
 _WEIGHTS: Mapping[Verdict, int] = {"fail": 0, "marginal": 1, "pass": 2, "inconclusive": 2}
-_STATES: Mapping[Status, int] = {"unknown": 0, "missing": 1, "unexpected frequency": 1, "known": 2}
+_STATES: Mapping[Status, int] = {"unknown": 0, "missing": 1, "unexpected frequency": 1, "reworded": 2, "known": 3}
 
 
 @dataclass(frozen=True)
@@ -58,15 +71,23 @@ class Outcome:
     lines: tuple[int, int]  # baseline and candidate
     calibration: Calibration
     before: bool  # the baseline's lines are from before the window, in which it was idle
+    itself: bool = False  # the candidate is compared with its own lines from right before the window
+    renamed: int = 0  # patterns that were reworded, and are compared as one with what they replace
 
 
-def compare(pair: Pair, *, baseline: str, candidate: str, known_before: Collection[str] = ()) -> Outcome:
-    """`known_before`: patterns that some node had before the past that `pair` holds; they are rare, but not unknown."""
-    earlier = against_before(pair)
-    before = _was_busy(pair) and not idle(earlier.baseline, earlier.candidate)
-    pair = earlier if before else pair
+def compare(
+    pair: Pair, *, baseline: str, candidate: str, known_before: Collection[str] = (), templates: Mapping[str, str] = {}
+) -> Outcome:
+    """`known_before`: patterns that some node had before the past that `pair` holds; they are rare, but not unknown.
+    `templates`: by pattern; without them nothing is recognised as reworded."""
+    pair, reference = _reference(pair)
     calibration = learn(pair)
-    lacking = _lacking(pair, baseline, candidate)
+    replaced = renames(pair, templates, calibration) if reference != "none" else {}
+    if replaced:
+        pair = pair.merged(replaced)
+        calibration = learn(pair)
+    reworded = set(replaced.values())
+    lacking = _lacking(pair, reference, baseline, candidate)
     measured = measure(pair, pair.baseline, pair.candidate, calibration)
     others = [pair.baseline, pair.past_baseline, pair.past_candidate]
     unknown = unknown_chance(pair.candidate, others)
@@ -74,6 +95,7 @@ def compare(pair: Pair, *, baseline: str, candidate: str, known_before: Collecti
     chances = np.array([erfc(abs(deviations) / sqrt(2)) for deviations in measured.apart])
     chances = corrected(np.where(unknown > 0, np.minimum(10.0**-unknown, 1.0), chances))
     b, c = pair.baseline.totals, pair.candidate.totals
+    starts = pair.candidate.only_at_start
     patterns = []
     for row in np.flatnonzero(b + c):
         pattern, level = pair.keys[row]
@@ -82,13 +104,17 @@ def compare(pair: Pair, *, baseline: str, candidate: str, known_before: Collecti
         if unknown[row] > 0:
             status, weight = _unknown(level, sure and bool(unknown[row] >= calibration.unknown), lacking)
         else:
+            comparable = sure and not lacking and not (starts[row] and level not in SERIOUS)
             far, effect = float(measured.apart[row]), float(measured.effect[row])
-            status, weight = _known(level, counts, far if sure and not lacking else 0.0, effect, calibration)
+            status, weight = _known(level, counts, far if comparable else 0.0, effect, calibration)
+            status = "reworded" if row in reworded and status == "known" else status
         expected, chance = float(measured.expected[row]), float(chances[row])
         patterns.append(Compared(pattern, level, status, *counts, expected, chance, weight))
     patterns.sort(key=_order)
     lines = (pair.baseline.every, pair.candidate.every)
-    outcome = Outcome("pass", [], patterns, lines, calibration, before)
+    outcome = Outcome(
+        "pass", [], patterns, lines, calibration, reference == "before", reference == "itself", len(replaced)
+    )
     errors = not lacking and measured.errors >= calibration.serious and measured.errors_effect >= SERIOUS_EFFECT
     error_reason = _errors(pair, baseline, candidate) if errors else None
     verdict, reasons = _verdict(outcome, lacking, error_reason, baseline, candidate)
@@ -106,9 +132,22 @@ def corrected(chances: Floats) -> Floats:
     return rates
 
 
-def _was_busy(pair: Pair) -> bool:
-    """The candidate has the traffic and the baseline none: the colours were switched."""
-    return pair.candidate.every >= MIN_LINES and idle(pair.baseline, pair.candidate)
+def _reference(pair: Pair) -> tuple[Pair, Reference]:
+    """What the candidate is compared with: the other node; that node before the window, where the colours were
+    switched; itself, where the other one does other work. None where the candidate has nothing to do."""
+    if pair.candidate.every >= MIN_LINES and without_work(pair.baseline, pair.candidate):
+        earlier = against_before(pair)
+        if not without_work(earlier.baseline, earlier.candidate):
+            return earlier, "before"
+        return _itself(pair)
+    if lacked(pair) < MAX_GONE:
+        return pair, "node"
+    return _itself(pair) if unshared(pair.recent_candidate, pair.recent_baseline) >= MOST else (pair, "none")
+
+
+def _itself(pair: Pair) -> tuple[Pair, Reference]:
+    itself = against_itself(pair)
+    return (pair, "none") if idle(itself.baseline, itself.candidate) else (itself, "itself")
 
 
 def _unknown(level: str, certain: bool, lacking: str | None) -> tuple[Status, Verdict]:
@@ -138,7 +177,7 @@ def _order(compared: Compared) -> tuple[int, int, float, int, str]:
     return _WEIGHTS[compared.weight], _STATES[compared.status], compared.chance, -lines, compared.pattern
 
 
-def _lacking(pair: Pair, baseline: str, candidate: str) -> str | None:
+def _lacking(pair: Pair, reference: Reference, baseline: str, candidate: str) -> str | None:
     """Why frequencies cannot be compared; None where they can."""
     if pair.buckets < MIN_BUCKETS:
         return "the window is too short: bursts last 15 to 30 minutes, and at least two such spans are needed"
@@ -148,6 +187,8 @@ def _lacking(pair: Pair, baseline: str, candidate: str) -> str | None:
             return f"too little data: {node} has {counted(side.every, 'line')}; at least {MIN_LINES} are needed"
         if idle(side, other):
             return f"{node} is idle: {counted(b.every, 'line')} of {baseline}, {c.every:,} of {candidate}"
+    if reference == "none":
+        return f"{candidate} does not do the work of {baseline}, and did not before the window either"
     return None
 
 
@@ -179,6 +220,12 @@ def _verdict(
     ]
     reasons += [errors] if errors else []
     wrong = any(serious.values()) or gone >= MAX_GONE or bool(errors and outcome.calibration.calibrated)
+    if outcome.renamed:
+        reasons.append(f"{counted(outcome.renamed, 'pattern')} reworded, each compared with the one it replaces")
+    if outcome.itself:
+        reasons.append(
+            f"{baseline} does not do the work of {candidate}, which is compared with itself before the window"
+        )
     if outcome.before:
         reasons.append(f"{baseline} was idle in this window, so its lines from before the window are compared")
     if lacking and not wrong:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fleexmon_pipeline.baselines.slot_grid import GROUPS
-from fleexmon_pipeline.comparison.pair import SERIOUS, Pair, Side, idle
+from fleexmon_pipeline.comparison.pair import SERIOUS, Pair, Side, idle, without_work
 from fleexmon_pipeline.numerics import Flags, Floats, deviance, dispersion, excess_variance
 
 MIN_SPREAD, MAX_SPREAD = 0.02, 5.0
@@ -186,7 +186,7 @@ def _past_windows(pair: Pair) -> Iterator[tuple[Side, Side]]:
             continue
         b, c = (side.part(until - width, until) for side in (pair.past_baseline, pair.past_candidate))
         busier = b if b.every >= c.every else c
-        if not idle(b, c) and not idle(c, b):
+        if not without_work(b, c) and not without_work(c, b):
             yield b, c
         elif last is not None and not idle(busier, last) and not idle(last, busier):
             yield busier, last

@@ -5,7 +5,7 @@ Here: arrays, without a database and without a verdict. What fills them: `read.p
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,6 +16,9 @@ from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 MIN_LINES = 100  # of a node in a window; with fewer, shares of single patterns say nothing
 IDLE = 0.05  # of the other node's lines: a node without traffic rightly logs other things
+MOST = 0.5  # of a node's lines
+MAX_START_SLOTS = 2  # of lines that come once, with a start
+MIN_RECENT_BUCKETS = 4  # before the window, that tell what a node did before it
 SERIOUS = ("error", "fatal")
 # Docs/decisions/0020 gives the method and the quantile; the other numbers are by judgement, not by experiment.
 CALM_QUANTILE = 0.85  # of the buckets of the past: incidents, of which a week has a few, lie above it
@@ -48,6 +51,19 @@ class Side:
         kept = [bucket for bucket in range(self.lines.shape[1]) if bucket not in buckets]
         return Side(self.lines[:, kept], self.slots[:, kept])
 
+    @property
+    def only_at_start(self) -> Flags:
+        """The rows that have lines in the first ten minutes at most, of a window of several buckets."""
+        first, slots = self.slots[:, :1].sum(axis=1), self.slots.sum(axis=1)
+        return np.asarray((slots > 0) & (slots == first) & (slots <= MAX_START_SLOTS) & (self.slots.shape[1] > 1))
+
+    def merged(self, into: Ints) -> Side:
+        """Each row added to row `into[row]`; rows that went elsewhere are empty."""
+        lines, slots = np.zeros_like(self.lines), np.zeros_like(self.slots)
+        np.add.at(lines, into, self.lines)
+        np.add.at(slots, into, self.slots)
+        return Side(lines, slots)
+
     def far_above(self, rows: Flags) -> Flags:
         """The buckets in which these rows' share of the lines is far above its normal. By quantiles, which a tenth of
         bad buckets does not move; where more are bad, bad is normal."""
@@ -70,6 +86,8 @@ class Pair:
     candidate: Side
     past_baseline: Side
     past_candidate: Side
+    recent_baseline: Side  # the buckets right before the window, as many as it has, even where the past leaves them out
+    recent_candidate: Side
 
     @property
     def buckets(self) -> int:
@@ -78,6 +96,20 @@ class Pair:
     @property
     def groups(self) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
         return np.array([group_of(level) for _, level in self.keys], dtype=np.str_)
+
+    def merged(self, into: Mapping[int, int]) -> Pair:
+        """Rows counted as others: row → the row it joins, which is the one that keeps its name."""
+        rows = np.array([into.get(row, row) for row in range(len(self.keys))], np.int64)
+        return Pair(
+            self.keys,
+            *(
+                side.merged(rows)
+                for side in (
+                    self.baseline, self.candidate, self.past_baseline, self.past_candidate, self.recent_baseline,
+                    self.recent_candidate,
+                )
+            ),
+        )  # fmt: skip
 
     @cached_property
     def disturbed(self) -> frozenset[int]:
@@ -117,12 +149,12 @@ def pair_of(
         np.add.at(counts, (side, row, column), lines_)
         np.add.at(slots_of, (side, row, column), slots_)
     sides = [Side(counts[node], slots_of[node]) for node in (0, 1)]
+    recent = max(past - max(buckets, MIN_RECENT_BUCKETS), 0)
     return Pair(
         list(index),
-        sides[0].part(past, past + buckets),
-        sides[1].part(past, past + buckets),
-        sides[0].part(0, past - gap),
-        sides[1].part(0, past - gap),
+        *(side.part(past, past + buckets) for side in sides),
+        *(side.part(0, past - gap) for side in sides),
+        *(side.part(recent, past) for side in sides),
     )
 
 
@@ -138,5 +170,24 @@ def against_before(pair: Pair) -> Pair:
     )
 
 
+def against_itself(pair: Pair) -> Pair:
+    """The candidate's window against its own buckets right before it: no other node does the same work."""
+    first = max(pair.past_candidate.lines.shape[1] - pair.recent_candidate.lines.shape[1], 0)
+    past = pair.past_candidate.part(0, first)
+    nothing = Side(np.zeros_like(past.lines), np.zeros_like(past.slots))
+    return replace(pair, baseline=pair.recent_candidate, past_baseline=nothing, past_candidate=past)
+
+
 def idle(side: Side, other: Side) -> bool:
     return side.every < max(MIN_LINES, IDLE * other.every)
+
+
+def without_work(side: Side, other: Side) -> bool:
+    """It is idle, or has fewer lines, most of which are of the few patterns that both have: health checks, mostly."""
+    less = side.every < MOST * other.every
+    return idle(side, other) or (less and unshared(other, side) >= MOST > unshared(side, other))
+
+
+def unshared(side: Side, other: Side) -> float:
+    """The share of a node's lines whose patterns the other one lacks."""
+    return float(side.totals[other.totals == 0].sum() / max(side.every, 1))

@@ -89,7 +89,7 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
     for stored, root in roots.items():
         members[root].append(stored)
     known_before = _known_before(connection, pair, members, past)
-    outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known_before)
+    outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known_before, templates=templates)
     outcome = _mind_coverage(connection, window, nodes, outcome)
     if left_out := len(set(resolved.values()) & ignored):
         reason = f"{counted(left_out, 'ignored pattern')} left out"

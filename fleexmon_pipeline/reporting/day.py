@@ -19,6 +19,7 @@ from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.levels import ERROR_LEVELS, LEVELS
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting.figures import (
+    MIN_COVERED,
     Coverage,
     Figures,
     Forecasts,
@@ -73,8 +74,11 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     week_before = _rows(connection, "daily_counts", since=day.since - WEEK, until=day.since, so_far=so_far)
     history = [CountedLines(**row) for row in week_before]
     yesterday = [lines for lines in history if lines.start >= day.since - DAY]
-    days_with_lines = len({lines.start for lines in history if lines.count})
-    nodes = _nodes(connection, day, hourly, yesterday, so_far, now=now)
+    slots = _rows(connection, "covered_slots", since=day.since - WEEK, until=day.since, so_far=so_far)
+    shares = {(row["node"], row["day"]): row["slots"] / max(so_far // SLOT, 1) for row in slots}
+    nodes = _nodes(connection, day, hourly, yesterday, shares, now=now)
+    comparable = [lines for lines in history if _covered_then(shares, lines.start) >= MIN_COVERED]
+    days_with_lines = len({lines.start for lines in comparable if lines.count})
     coverage = _sum(node.coverage for node in nodes)
     top_errors = _rows(
         connection, "top_errors", **span, before=day.since - DAY, so_far=so_far, errors=[*ERROR_LEVELS],
@@ -82,7 +86,7 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     )  # fmt: skip
     fresh = _rows(connection, "new_patterns", **span, levels=[*LEVELS], errors=[*ERROR_LEVELS], limit=MAX_NEW_PATTERNS)
     issues = _issues([_issue(row) for row in _rows(connection, "issues", **span)], day)
-    total, week = _volume(hourly), _volume(history, share=max(days_with_lines, 1))
+    total, week = _volume(hourly), _volume(comparable, share=max(days_with_lines, 1))
     genai = GenAIUse(**_rows(connection, "genai", **span)[0])
     uncounted = coverage.uncounted(total.lines)
     new_errors = fresh[0]["errors"] if fresh else 0
@@ -134,17 +138,22 @@ def _volume(counted: Iterable[CountedLines], *, share: int = 1) -> Volume:
     )  # fmt: skip
 
 
+def _covered_then(shares: Mapping[tuple[str, datetime], float], day: datetime) -> float:
+    """How much of a day of the week before is covered, of nodes that were polled by then: a node that is new must not
+    take the week away from the others."""
+    nodes = {node for node, polled in shares if polled <= day}
+    return sum(shares.get((node, day), 0.0) for node in nodes) / max(len(nodes), 1)
+
+
 def _nodes(
     connection: Connection, day: Window, hourly: Sequence[CountedLines],
-    yesterday: Sequence[CountedLines], so_far: timedelta, *, now: datetime,
+    yesterday: Sequence[CountedLines], shares: Mapping[tuple[str, datetime], float], *, now: datetime,
 ) -> tuple[NodeFigures, ...]:  # fmt: skip
     first_polls = {row["node"]: row["first"] for row in _rows(
         connection, "first_polls", until=day.until, recent=day.since - WEEK)}  # fmt: skip
     covered: dict[str, dict[datetime, CoveredSlot]] = {node: {} for node in first_polls}
     for row in _rows(connection, "coverage", since=day.since, until=day.until):
         covered[row["node"]][row["slot"]] = CoveredSlot(**row)
-    slots = {row["node"]: row["slots"] for row in _rows(
-        connection, "covered_slots", since=day.since - DAY, until=day.since - DAY + so_far)}  # fmt: skip
     nodes = []
     for node in sorted(first_polls.keys() | {lines.node for lines in hourly}):
         statuses = _slot_statuses(day, covered.get(node, {}), first=first_polls.get(node), now=now)
@@ -154,7 +163,7 @@ def _nodes(
             node,
             _volume(lines for lines in hourly if lines.node == node),
             _volume(lines for lines in yesterday if lines.node == node),
-            slots.get(node, 0) / max(so_far // SLOT, 1),
+            shares.get((node, day.since - DAY), 0.0),
             Coverage(
                 count["complete"], count["empty"], count["partial"], count["missing"], count["pending"],
                 sum(slot.stored for slot in polled), sum(slot.rejected for slot in polled),

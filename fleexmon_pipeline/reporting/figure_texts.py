@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.forecasting.record import Announced
-from fleexmon_pipeline.reporting.figures import Figures, NodeFigures, PatternFigures, Volume
+from fleexmon_pipeline.reporting.figures import MIN_COVERED, Figures, NodeFigures, PatternFigures, Volume
 
 FULLY_COVERED = 0.99  # of a day's slots; a missing slot or two changes no figure
 LABELS = (("Lines", "lines"), ("Errors", "errors"), ("Warnings", "warnings"))
@@ -37,15 +37,15 @@ def change(now: float, then: float) -> str:
 
 def volume_rows(figures: Figures) -> list[tuple[str, str, str, str, str]]:
     """Rows of label, the day, the day before, the change, the mean of the week."""
-    week = figures.week_days > 0
+    week, comparable = figures.week_days > 0, figures.before_covered >= MIN_COVERED
     rows = [
         (label, number(getattr(figures.total, name)), number(getattr(figures.before, name)),
-         change(getattr(figures.total, name), getattr(figures.before, name)),
+         change(getattr(figures.total, name), getattr(figures.before, name)) if comparable else "–",
          number(getattr(figures.week, name)) if week else "–")
         for label, name in LABELS
     ]  # fmt: skip
-    return [*rows, ("Error rate", rate(figures.total.error_rate), rate(figures.before.error_rate),
-                    points(figures.total, figures.before), rate(figures.week.error_rate))]  # fmt: skip
+    now, then, mean = (rate(volume.error_rate) for volume in (figures.total, figures.before, figures.week))
+    return [*rows, ("Error rate", now, then, points(figures.total, figures.before) if comparable else "–", mean)]
 
 
 def points(now: Volume, then: Volume) -> str:
@@ -56,13 +56,16 @@ def points(now: Volume, then: Volume) -> str:
 
 
 def partly(covered: float) -> str:
-    """` (61% covered)`, or empty: a partly covered day has fewer lines for that reason alone."""
-    return "" if covered >= FULLY_COVERED else f" ({int(covered * 100)}% covered)"
+    """` (91% covered)`, or empty: a partly covered day has fewer lines for that reason alone."""
+    if covered >= FULLY_COVERED:
+        return ""
+    return f" ({int(covered * 100)}% covered{'' if covered >= MIN_COVERED else ': no comparison'})"
 
 
 def lines_change(node: NodeFigures) -> str:
-    """`+25%`, `+25% (61% covered)`"""
-    return change(node.volume.lines, node.before.lines) + partly(node.before_covered)
+    """`+25%`, `+25% (91% covered)`, `– (61% covered: no comparison)`"""
+    shown = change(node.volume.lines, node.before.lines) if node.before_covered >= MIN_COVERED else "–"
+    return shown + partly(node.before_covered)
 
 
 def by_then(figures: Figures) -> str:
@@ -126,8 +129,11 @@ def no_errors(figures: Figures) -> str:
     return "No errors in this day's lines." if figures.total.lines else "No lines, so errors are unknown."
 
 
-def trend(pattern: PatternFigures) -> str:
-    return change(pattern.count, pattern.before)
+def trend(pattern: PatternFigures, figures: Figures) -> str:
+    """Against the day before, on the pattern's nodes; `–` where that day is not covered enough."""
+    shares = [node.before_covered for node in figures.nodes if node.node in pattern.nodes]
+    comparable = bool(shares) and sum(shares) / len(shares) >= MIN_COVERED
+    return change(pattern.count, pattern.before) if comparable else "–"
 
 
 def more(shown: int, total: int) -> str:

@@ -11,6 +11,8 @@ from typing import Literal
 
 from fleexmon_pipeline.forecasting.record import Announced, Total
 
+MIN_COVERED = 0.8  # of a day that this one is compared with; with less there is no comparison
+
 State = Literal["no-data", "incomplete", "attention", "healthy"]
 
 
@@ -143,7 +145,7 @@ class Forecasts:
 
 @dataclass(frozen=True)
 class Figures:
-    """A day in numbers. `week` is the mean of the `week_days` of the 7 days before that have lines.
+    """A day in numbers. `week` is the mean of the `week_days` of the 7 days before that have lines and are covered.
 
     `before_covered`: the share of the day before, 0 to 1, that is covered, over all nodes. If the day is not over,
     `before` and `week` also end at the same time of day.

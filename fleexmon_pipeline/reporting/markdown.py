@@ -34,10 +34,11 @@ def render(figures: Figures) -> str:
         ),
         *_charts(figures),
         *_nodes(figures),
-        *_patterns("Top errors", figures.top_errors, figure_texts.no_errors(figures)),
+        *_patterns("Top errors", figures.top_errors, figures, figure_texts.no_errors(figures)),
         *_patterns(
             f"New patterns: {figures.new_patterns:,}, {figures.new_error_patterns:,} of them errors",
             figures.new_listed,
+            figures,
             "",
         ),
         *_issues(figures),
@@ -98,12 +99,12 @@ def _nodes(figures: Figures) -> list[str]:
     return [f"## Nodes\n\n{_table(head, rows)}\n\n{more and more + '. '}{note}"]
 
 
-def _patterns(heading: str, patterns: Sequence[PatternFigures], none: str) -> list[str]:
+def _patterns(heading: str, patterns: Sequence[PatternFigures], figures: Figures, none: str) -> list[str]:
     if not patterns:
         return [f"## {heading}\n\n{none}"] if none else []
     rows = [
         (
-            f"{pattern.count:,}", figure_texts.trend(pattern), one_line(pattern.level, most=10),
+            f"{pattern.count:,}", figure_texts.trend(pattern, figures), one_line(pattern.level, most=10),
             code(pattern.template, most=MAX_TEMPLATE), _names(pattern.nodes), figure_texts.moment(pattern.first_seen),
         )
         for pattern in patterns

@@ -79,7 +79,10 @@ def enqueue(connection: Connection, key: str, issue: DesiredIssue, *, now: datet
 
 def is_due(connection: Connection, *, now: datetime) -> bool:
     """Whether `deliver` has anything to do."""
-    return connection.execute(statements("outbox")["due"], {"now": now, "limit": 1}).fetchone() is not None
+    return (
+        connection.execute(statements("outbox")["due"], {"now": now, "limit": 1, "by_hand": False}).fetchone()
+        is not None
+    )
 
 
 def failed_deliveries(connection: Connection) -> dict[str, str]:
@@ -95,15 +98,16 @@ def marker(key: str) -> str:
 
 def deliver(
     connection: Connection, github: GitHubClient, *, now: datetime, limit: int = 100, sleep: Sleep = time.sleep,
-    pause: float = PAUSE_SECONDS,
+    pause: float = PAUSE_SECONDS, by_hand: bool = False,
 ) -> Delivery:  # fmt: skip
-    """Bring GitHub up to date with the Outbox: at most `limit` keys, the oldest first, one at a time.
+    """Bring GitHub up to date with the Outbox: at most `limit` keys, the oldest first, one at a time. `by_hand`: a
+    person asks for it now, so our own delays after failures do not apply; those that GitHub asked for do.
 
     A failure is stored with the time of the next attempt and returned, never raised. One that would hit every key ends
     the call. Concurrent calls post nothing twice.
     """
     delivery = Delivery()
-    due = connection.execute(statements("outbox")["due"], {"now": now, "limit": limit}).fetchall()
+    due = connection.execute(statements("outbox")["due"], {"now": now, "limit": limit, "by_hand": by_hand}).fetchall()
     for key in (row["key"] for row in due):
         if not _locked(connection, key):
             continue
@@ -199,11 +203,13 @@ def _locked(connection: Connection, key: str) -> bool:
 
 
 def _fail(connection: Connection, key: str, attempts: int, error: GitHubError, now: datetime) -> str:
-    """Store the reason and the time of the next attempt; returns the reason."""
+    """Store the reason and the time of the next attempt; returns the reason. A rate limit ends when GitHub says so,
+    however often it was reached before."""
     reason = one_line(redact(str(error)), most=300)
     requested = min(timedelta(seconds=error.retry_after or 0), MAX_WAIT)
-    wait = max(min(BACKOFF * 2 ** min(attempts, 10), MAX_BACKOFF), requested)
-    connection.execute(statements("outbox")["fail"], {"key": key, "error": reason, "next": now + wait, "now": now})
+    backoff = timedelta(0) if error.kind == "rate-limit" else min(BACKOFF * 2 ** min(attempts, 10), MAX_BACKOFF)
+    values = {"next": now + max(backoff, requested), "held": now + requested if requested else None}
+    connection.execute(statements("outbox")["fail"], {"key": key, "error": reason, "now": now, **values})
     if error.kind == "rate-limit":
         connection.execute(statements("outbox")["hold"], {"next": now + requested})
     return reason

@@ -3,7 +3,15 @@
 Nothing is read at import; definitions load with no variable set. Other packages import from here.
 """
 
-from fleexmon_pipeline.settings.values import Environment, SettingError, http_url, is_loopback, shown, whole_number
+from fleexmon_pipeline.settings.values import (
+    Environment,
+    SettingError,
+    base_url,
+    http_url,
+    is_loopback,
+    shown,
+    whole_number,
+)
 from fleexmon_pipeline.settings.variables import (
     GenAISettings,
     GitHubSettings,
@@ -15,6 +23,7 @@ from fleexmon_pipeline.settings.variables import (
     retention_days,
     rules_directory,
     ui_port,
+    ui_url,
 )
 from fleexmon_pipeline.settings.watched_nodes import Kind, Limits, Node, demo_note, limits, node_of, nodes, watched
 
@@ -26,6 +35,7 @@ __all__ = [
     "Limits",
     "Node",
     "SettingError",
+    "base_url",
     "demo_note",
     "genai",
     "genai_limits",
@@ -41,6 +51,7 @@ __all__ = [
     "rules_directory",
     "shown",
     "ui_port",
+    "ui_url",
     "watched",
     "whole_number",
 ]

@@ -12,8 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from fleexmon_pipeline.settings.values import (
+    BASE_URL,
     Environment,
     SettingError,
+    base_url,
     http_url,
     price,
     shown,
@@ -42,6 +44,19 @@ def rules_directory(environment: Environment = os.environ) -> Path | None:
 
 def ui_port(environment: Environment = os.environ) -> int:
     return whole_number(environment, "FLEEXMON_PORT", 3000, least=1, most=65535)
+
+
+def ui_url(environment: Environment = os.environ) -> str | None:
+    """FLEEXMON_UI_URL: the address under which people open the UI through a proxy; None: only on this machine."""
+    value = environment.get("FLEEXMON_UI_URL", "").strip()
+    if not value:
+        return None
+    parts, example = base_url(value), "https://fleexmon.example.com"
+    if parts is None or not parts.hostname:
+        raise SettingError("FLEEXMON_UI_URL", f'"{shown(value)}" is not {BASE_URL}.', example)
+    if parts.path.strip("/"):
+        raise SettingError("FLEEXMON_UI_URL", "a path is not supported: give the UI a name of its own.", example)
+    return value.rstrip("/")
 
 
 def live_node(environment: Environment = os.environ) -> str | None:

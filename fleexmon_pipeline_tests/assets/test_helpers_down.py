@@ -160,7 +160,7 @@ def test_what_github_could_not_take_is_recorded_and_sent_later(
     github.fail("*", status=503, times=1000)
 
     digest = dagster.run("digest", "2026-02-03")
-    alert = dagster.run("alert")
+    alert = dagster.run("alert", tick="alert")
 
     assert "High error rate: 100.0%" in str(metadata(digest, "digests")["digest"])  # the page is there all the same
     passed, details = check(alert, "everything_is_sent")
@@ -181,6 +181,22 @@ def test_what_github_could_not_take_is_recorded_and_sent_later(
     ]
     assert check(made_good, "everything_is_sent") == (True, "")
     assert dagster.ask(alert_when_due) == []
+
+
+def test_a_person_who_materializes_an_alert_does_not_wait_for_the_next_attempt(
+    dagster: Project, blue: NodeServer, github: FakeGitHub
+) -> None:
+    loud(blue)
+    dagster.run("backfill_hours", TEN)
+    github.fail("*", status=503, times=1000)
+    assert metadata(dagster.run("alert", tick="alert"), "issue_alerts")["waiting"] == 1
+    github.faults.clear()
+
+    scheduled = dagster.run("alert", tick="alert")
+    assert (metadata(scheduled, "issue_alerts")["sent"], len(github.issues)) == (0, 0)
+    by_hand = dagster.run("alert")
+
+    assert (metadata(by_hand, "issue_alerts")["sent"], len(github.issues)) == (1, 1)
 
 
 def test_without_github_digests_are_written_and_alerts_have_nothing_to_do(dagster: Project, blue: NodeServer) -> None:

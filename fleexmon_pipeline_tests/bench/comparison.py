@@ -1,6 +1,6 @@
 """A candidate compared with the baseline where the right verdict is known: issues found, and false ones.
 
-Deployments of replays (those that diverge, those that do not, and none at all: A/A) and of the tests' made-up shop,
+Deployments of two worlds (those that diverge, those that do not, and none at all: A/A) and of the tests' made-up shop,
 watched as rules of kind divergence do, through `comparison.judge`, with counts from memory.
 """
 
@@ -9,29 +9,38 @@ from __future__ import annotations
 import statistics
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fleexmon_pipeline.comparison.deployments import Deployment
-from fleexmon_pipeline.comparison.judge import Verdict, compare
-from fleexmon_pipeline.comparison.pair import pair_of
+from fleexmon_pipeline.comparison.judge import Outcome, Verdict, compare
+from fleexmon_pipeline.comparison.pair import Pair, pair_of
 from fleexmon_pipeline.comparison.read import COLOURS, PAST, bucket_of
 from fleexmon_pipeline.comparison.watch import AFTER, compared_windows
-from fleexmon_pipeline.window import HOUR, SLOT, Window, slot_number, slot_start
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replay import CACHE, resolved
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, script
 from fleexmon_pipeline_tests.bench.table import Row, Table
 from fleexmon_pipeline_tests.comparison import two_nodes
 
+DEPLOYS = ("--start", "2026-11-09", "--incidents")
+LIFE = (
+    Setting("deployments", ("--days", "20", "--warmup", "8", *DEPLOYS, "--life", "switch,deploy"), world="life"),
+    Setting(
+        "deployments, one colour",
+        ("--days", "16", "--warmup", "6", *DEPLOYS, "--each", "1", "--life", "deploy"),
+        world="life",
+    ),
+)
 PAIR = ("--nodes", ",".join(COLOURS), "--scale", "0.3")
 HARD, QUIET = Setting("pair-hard", PAIR), Setting("pair-quiet", (*PAIR, "--mode", "quiet"))
 EVERY = 12 * HOUR  # one A/A
+MIN_PAST = 12 * HOUR  # of history before the first deployment that is compared
 BEFORE = 3 * SLOT  # an incident that began so shortly before makes a deployment not harmless
-Counted = tuple[int, str, str, str, int]  # slot, node, resolved pattern, level, lines; ascending
-Verdicts = list[tuple[Window, Verdict]]
+Outcomes = list[tuple[Window, Outcome]]
 
 
 @dataclass
@@ -41,9 +50,9 @@ class Scores:
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     told_after: list[float] = field(default_factory=list)  # minutes; one for each that made an issue
 
-    def add(self, verdicts: Verdicts) -> None:
-        self.verdicts[verdicts[-1][1]] += 1
-        failed = next((window for window, verdict in verdicts if verdict == "fail"), None)
+    def add(self, outcomes: Outcomes) -> None:
+        self.verdicts[outcomes[-1][1].verdict] += 1
+        failed = next((window for window, outcome in outcomes if outcome.verdict == "fail"), None)
         if failed:
             self.told_after.append(failed.length.total_seconds() / 60)
 
@@ -58,87 +67,126 @@ class Scores:
 
 
 def measure(seeds: Sequence[int], *, shops: int, cache: Path = CACHE) -> Table:
-    """`shops`: of how many seeds; replays are left out where the outside material is not."""
+    """`shops`: of how many seeds; worlds are left out where the outside material is not."""
     table = Table(
         "compare: deployments watched for two hours", "counts from memory; issues: one of four comparisons fails"
     )
     scores: defaultdict[str, Scores] = defaultdict(Scores)
-    for seed in seeds if script() else ():
-        for setting in (HARD, QUIET):
-            for what, verdicts in _of_replay(replay(seed, setting, cache)):
-                scores[what].add(verdicts)
+    for world, settings in (("replay", (HARD, QUIET)), ("life", LIFE)):
+        for seed in seeds if script(world) else ():
+            for setting in settings:
+                for what, outcomes in _of(replay(seed, setting, cache), setting):
+                    scores[what].add(outcomes)
     for seed in range(seeds[0], seeds[0] + shops):
         for what, change in SHOP.items():
-            lines = two_nodes.lines(seed, change)
             rows = sorted(
-                (slot_number(two_nodes.at(slot)), node, pattern, level, n) for node, pattern, level, slot, n in lines
+                (slot_number(two_nodes.at(slot)), node, pattern, level, n)
+                for node, pattern, level, slot, n in two_nodes.lines(seed, change)
             )
-            scores[f"shop, {what}"].add(watched(rows, two_nodes.NOON, "green"))
+            scores[f"shop, {what}"].add(watched(Counted(rows), two_nodes.NOON, "blue", "green"))
     table.rows = [score.row(what) for what, score in sorted(scores.items())]
     return table
 
 
-def watched(rows: Sequence[Counted], at: datetime, candidate: str, known_before: Collection[str] = ()) -> Verdicts:
-    """Every comparison after a deployment. `known_before`: patterns from before the past."""
-    baseline = _other(candidate)
-    verdicts: Verdicts = []
-    for window in compared_windows(Deployment(candidate, "1.0.0", at, "bench", "line"), AFTER):
-        wide, since = bucket_of(window) // SLOT, slot_number(window.since)
-        past = (since - max(rows[0][0], since - PAST // SLOT)) // wide
+@dataclass
+class Counted:
+    """Counts in memory, asked as `comparison.read` asks the database."""
+
+    rows: Sequence[tuple[int, str, str, str, int]]  # slot, node, own pattern, level, lines; ascending
+    resolve: Callable[[str, int], str] = lambda pattern, _slot: pattern
+    templates: Mapping[str, str] = field(default_factory=dict)
+    deployed: Sequence[tuple[datetime, str]] = ()  # every deployment and its node
+    came: dict[str, int] = field(default_factory=dict)  # own pattern → its first slot, on any node
+
+    def __post_init__(self) -> None:
+        for slot, _, pattern, *_ in self.rows:
+            self.came.setdefault(pattern, slot)
+
+    def pair(self, window: Window, baseline: str, candidate: str) -> tuple[Pair, set[str]]:
+        """And the patterns from before the past."""
+        bucket = bucket_of(window)
+        wide, since, until = bucket // SLOT, slot_number(window.since), slot_number(window.until)
+        past = (since - max(self.rows[0][0], since - PAST // SLOT)) // wide
+        resolved = {pattern: self.resolve(pattern, until - 1) for pattern in self.came}
         counts: Counter[tuple[str, str, str, int]] = Counter()
         slots: Counter[tuple[str, str, str, int]] = Counter()
-        first, last = (bisect_left(rows, (slot,)) for slot in (since - past * wide, slot_number(window.until)))
-        for slot, node, pattern, level, lines in rows[first:last]:
-            key = node, pattern, level, (slot - since) // wide
+        first, last = (bisect_left(self.rows, (slot,)) for slot in (since - past * wide, until))
+        for slot, node, pattern, level, lines in self.rows[first:last]:
+            key = node, resolved[pattern], level, (slot - since) // wide
             counts[key] += lines
             slots[key] += 1
+        sides = baseline, candidate
+        day = window.since - past * bucket + DAY
+        last_deployed = max(
+            (at for at, node in self.deployed if node in sides and day <= at < window.since), default=None
+        )
+        gap = -(-(window.since - last_deployed) // bucket) if last_deployed else 0
         every = ((*key, lines, slots[key]) for key, lines in counts.items())
-        pair = pair_of(every, baseline, candidate, past=past, buckets=-(-window.length // (wide * SLOT)))
-        outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known_before)
-        verdicts.append((window, outcome.verdict))
-    return verdicts
+        made = pair_of(every, *sides, past=past, buckets=-(-window.length // bucket), gap=gap)
+        return made, {resolved[own] for own, slot in self.came.items() if slot < since - past * wide}
 
 
-def _other(node: str) -> str:
-    return next(colour for colour in COLOURS if colour != node)
+def watched(counted: Counted, at: datetime, baseline: str, candidate: str) -> Outcomes:
+    """Every comparison after a deployment."""
+    outcomes: Outcomes = []
+    for window in compared_windows(Deployment(candidate, "1.0.0", at, "bench", "line"), AFTER):
+        pair, known_before = counted.pair(window, baseline, candidate)
+        outcome = compare(
+            pair, baseline=baseline, candidate=candidate, known_before=known_before, templates=counted.templates
+        )
+        outcomes.append((window, outcome))
+    return outcomes
 
 
-# -- replays --------------------------------------------------------------------------------------------------------
+# -- worlds with a truth --------------------------------------------------------------------------------------------
 
 
-def _of_replay(made: Replay) -> Iterator[tuple[str, Verdicts]]:
-    """Deployments of the scored week, and pretended ones where there was none."""
-    end = made.first + made.slots
-    rows = [(slot, node, resolved(made, pattern, end), level, lines) for slot, node, pattern, level, lines in made.rows]
-    came: dict[str, int] = {}
-    for slot, _, pattern, *_ in rows:
-        came.setdefault(pattern, slot)
+def _of(made: Replay, setting: Setting) -> Iterator[tuple[str, Outcomes]]:
+    """Deployments of the scored days, and pretended ones where there was none."""
+    world, end = setting.world, made.first + made.slots
     incidents = [(one["kind"], one["node"], *_span(one)) for one in made.truth["incidents"]]
     deploys = [(one["node"], *_span(one)) for one in made.truth["not_incidents"] if one["kind"] == "deploy"]
+    bad = [(node, begin) for kind, node, begin, _ in incidents if kind in ("deploy_divergence", "bad_release")]
+    deployed: list[tuple[datetime, str]] = [
+        *((begin, node) for node, begin, _ in deploys),
+        *((begin, node) for node, begin in bad),
+    ]
+    templates = dict(zip(made.patterns, made.templates, strict=True))
+    counted = Counted(made.rows, lambda pattern, slot: resolved(made, pattern, slot), templates, deployed)
 
     def quiet(at: datetime) -> bool:
         return not any(begin < at + AFTER and at - BEFORE < over for *_, begin, over in incidents)
 
-    def look(at: datetime, node: str) -> Verdicts:
-        past = slot_number(at - PAST)
-        return watched(rows, at, node, [pattern for pattern, first in came.items() if first < past])
+    def look(at: datetime, node: str) -> Outcomes:
+        """As rules do without LIVE_NODE; where the node is no colour, as they do with it."""
+        live = _busiest(counted, at)
+        return watched(counted, at, next(colour for colour in (live, *COLOURS) if colour != node), node)
 
-    since, until = slot_start(made.first) + PAST, slot_start(end) - AFTER
-    for kind, node, begin, _ in incidents:
-        if kind == "deploy_divergence" and begin < until:
-            yield "replay, diverging", look(begin, node)
+    since, until = slot_start(made.first) + MIN_PAST, slot_start(end) - AFTER
+    for node, begin in bad:
+        if begin < until:
+            yield f"{setting.name}, bad release", look(begin, node)
     for node, begin, _ in deploys:
         if since <= begin < until and quiet(begin):
-            yield "replay, harmless", look(begin, node)
-    for count in range((until - since) // EVERY):
+            what = "harmless" if node in COLOURS else "harmless, a worker and LIVE_NODE"
+            yield f"{setting.name}, {what}", look(begin, node)
+    for count in range((until - since) // EVERY) if world == "replay" else ():
         at = since + count * EVERY
         if quiet(at) and not any(begin < at + AFTER and at < over for _, begin, over in deploys):
-            yield "replay, A/A", look(at, COLOURS[count % 2])
+            yield f"{setting.name}, A/A", look(at, COLOURS[count % 2])
+
+
+def _busiest(counted: Counted, at: datetime) -> str:
+    """Of the colours, in the two hours after."""
+    first, last = (bisect_left(counted.rows, (slot_number(moment),)) for moment in (at, at + AFTER))
+    lines: Counter[str] = Counter()
+    for _, node, _, _, count in counted.rows[first:last]:
+        lines[node] += count
+    return max(COLOURS, key=lambda colour: lines[colour])
 
 
 def _span(incident: dict[str, Any]) -> tuple[datetime, datetime]:
-    begin, over = (datetime.fromisoformat(incident[name]) for name in ("start", "end"))
-    return begin, over
+    return datetime.fromisoformat(incident["start"]), datetime.fromisoformat(incident["end"])
 
 
 # -- the made-up shop -----------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def counted(seed: int, setting: Setting) -> tuple[dict[str, Any], pd.DataFrame]:
         frames = []
         for node in truth["nodes"]:
             counts = np.zeros((len(slots), len(LEVELS)), np.int64)
-            for slot, _, level, _ in lines_of(Path(made) / f"{node}.ndjson", node):
+            for slot, _, level, *_ in lines_of(Path(made) / f"{node}.ndjson", node):
                 counts[slot - slot_number(begin), LEVELS.index(level)] += 1
             frames.append(pd.DataFrame(counts, index=slots, columns=[*LEVELS]))
     frame = pd.concat(frames, keys=truth["nodes"], names=["node", "hour"])

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import merge
 from itertools import groupby
@@ -30,8 +30,10 @@ from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT
 
-_FORMAT = 3  # of what is kept; a change of this module that changes it counts it up
+_FORMAT = 4  # of what is kept; a change of this module that changes it counts it up
 _SPARSE_LEVELS = ("warn", "error", "fatal")
+SLOT_SECONDS = int(SLOT.total_seconds())
+Line = tuple[int, str, str, str, float]  # slot, node, level, message, seconds since 1970
 
 
 SCRIPTS = {"replay": "incident_replay.py", "life": "other_life.py"}  # world → the script that makes it
@@ -68,6 +70,8 @@ class Replay:
     alias_of: dict[str, tuple[str, int]]  # what it merged into, and the slot it did so in
     rows: list[tuple[int, str, str, str, int]]  # slot, node, own pattern, level, count; ascending by slot
     texts: list[tuple[int, str, str, str]]  # slot, node, level, message: lines that a text rule may want
+    began: dict[tuple[int, str, str, str], float] = field(default_factory=dict)
+    """Slot, node, own pattern and level (warn or worse) → seconds since 1970 of the first line."""
 
 
 def replay(seed: int, setting: Setting, cache: Path) -> Replay:
@@ -123,19 +127,22 @@ def _mined(folder: Path) -> Replay:
     rows: list[tuple[int, str, str, str, int]] = []
     texts: list[tuple[int, str, str, str]] = []
     since: dict[str, int] = {}
+    began: dict[tuple[int, str, str, str], float] = {}
     hour_slots = HOUR // SLOT
     streams = [lines_of(folder / f"{node}.ndjson", node) for node in truth["nodes"]]
     for _, lines in groupby(merge(*streams), key=lambda line: line[0] // hour_slots):
         counts: Counter[tuple[int, str, str, str]] = Counter()
         batch = list(lines)
-        by_slot: defaultdict[int, list[tuple[int, str, str, str]]] = defaultdict(list)
+        by_slot: defaultdict[int, list[Line]] = defaultdict(list)
         for line in batch:
             by_slot[line[0]].append(line)
         for slot, of_slot in by_slot.items():
             for line, pattern in zip(of_slot, miner.identify([line[3] for line in of_slot]), strict=True):
                 counts[slot, line[1], pattern, line[2]] += 1
+                if line[2] in _SPARSE_LEVELS:
+                    began.setdefault((slot, line[1], pattern, line[2]), line[4])
                 if line[2] in _SPARSE_LEVELS or "memory" in line[3].lower():
-                    texts.append(line)
+                    texts.append(line[:4])
             for pattern in miner.new_aliases:
                 since.setdefault(pattern, slot)
             miner.new_aliases.clear()
@@ -145,22 +152,21 @@ def _mined(folder: Path) -> Replay:
     alias_of = {own: (lineage[1], since[own]) for own in ids if len(lineage := miner.lineage(own)) > 1}
     names = sorted(ids)
     templates = [presentable(miner.template(pattern), redact) for pattern in names]
-    return Replay(truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts)
+    return Replay(truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts, began)
 
 
 def slot_number(moment: datetime) -> int:
     return (moment - EPOCH) // SLOT
 
 
-def lines_of(path: Path, node: str) -> Iterator[tuple[int, str, str, str]]:
-    """Slot, node, level, message."""
+def lines_of(path: Path, node: str) -> Iterator[Line]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
-    slots: dict[str, int] = {}
+    minutes: dict[str, int] = {}
     with path.open("rb") as file:
         for raw in file:
             record = decode(raw)
-            minute = record["timestamp"][:16]
-            slot = slots.get(minute)
-            if slot is None:
-                slot = slots[minute] = slot_number(datetime.fromisoformat(minute + ":00+00:00"))
-            yield slot, node, record["level"], record["message"]
+            minute, seconds = record["timestamp"][:16], record["timestamp"][17:23].rstrip("Z")
+            since = minutes.get(minute)
+            if since is None:
+                since = minutes[minute] = int(datetime.fromisoformat(minute + ":00+00:00").timestamp())
+            yield since // SLOT_SECONDS, node, record["level"], record["message"], since + float(seconds or 0)

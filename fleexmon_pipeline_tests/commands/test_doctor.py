@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -18,6 +19,7 @@ from fleexmon_pipeline.database.server import dagster_conninfo
 from fleexmon_pipeline.window import SLOT, floor
 from fleexmon_pipeline_tests.commands.conftest import Call
 from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, Project, project
 from fleexmon_pipeline_tests.genai_server import GenAIServer
 from fleexmon_pipeline_tests.github_server import REPO, TOKEN, serve_github
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
@@ -47,7 +49,8 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
         text = fleexmon("doctor")
 
     assert {subject: state for subject, (state, _) in found.items()} == {
-        "python": "ok", "FLEEXMON_HOME": "ok", "DAGSTER_HOME": "off", "FLEEXMON_PORT": "ok", "LOG_RETENTION_DAYS": "ok",
+        "python": "ok", "FLEEXMON_HOME": "ok", "DAGSTER_HOME": "off", "FLEEXMON_PORT": "ok",
+        "FLEEXMON_UI_URL": "off", "LOG_RETENTION_DAYS": "ok",
         "DATABASE_URL": "ok", "dagster's database": "ok", "daemon": "off", "BLUE_HOST": "ok", "GENAI_AGENT_URL": "ok",
         "ALERTS_REPO": "ok",
     }  # fmt: skip
@@ -252,3 +255,41 @@ def test_an_agent_or_a_github_that_does_not_come_to_an_end_holds_the_look_for_it
         assert "no response in 0.4 s" in found["GENAI_AGENT_URL"][1]
     assert found["ALERTS_REPO"][0] == "wrong"
     assert "no response in 0.4 s" in found["ALERTS_REPO"][1]
+
+
+@pytest.mark.filterwarnings(DAGSTERS_OWN)
+def test_while_a_check_fails_it_is_not_said_that_nothing_is_wrong(
+    database: Database, fleexmon: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with project(database, tmp_path, monkeypatch) as opened, NodeServer() as node:
+        opened.watch(node)
+        _check_that_fails(opened, fleexmon)
+
+
+def _check_that_fails(opened: Project, fleexmon: Call) -> None:
+    def evaluated(name: str, *, passed: bool, said: str) -> None:
+        event = dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey("issue_alerts"), check_name=name, passed=passed, metadata={}, description=said
+        )
+        opened.instance.report_runless_asset_event(event)
+
+    evaluated("everything_is_sent", passed=True, said="nothing waits")
+    evaluated("everything_is_sent", passed=False, said="2 to look at\x1b[31m")
+    evaluated("rules_are_believed", passed=False, said="14 to look at")
+    evaluated("rules_are_believed", passed=True, said="0.2 issues a day")
+
+    found = findings(fleexmon, status=0)
+    text = fleexmon("doctor").out
+
+    state, told = found["check everything_is_sent"]
+    assert state == "warn"
+    assert told.startswith("fails: 2 to look at")
+    assert "details in the UI: asset issue_alerts, Checks" in told
+    assert f"evaluated {datetime.now(UTC):%Y-%m-%d}" in told
+    assert "check rules_are_believed" not in found
+    assert text.splitlines()[-1] == "0 wrong, 1 check fails"
+    assert "nothing is wrong" not in text
+    assert "\x1b" not in text
+
+    evaluated("everything_is_sent", passed=True, said="nothing waits")
+    assert fleexmon("doctor").out.splitlines()[-1] == "nothing is wrong"

@@ -75,6 +75,124 @@ def test_new_info_lines_come_with_every_deployment() -> None:
     assert outcome.reasons[0].endswith("1 new pattern without weight")
 
 
+TEMPLATES = {
+    "request": "handled request <num> of <id> in <duration>",
+    "reworded": "served request <num> of <id> in <duration>",
+    "refused": "could not serve request <num> of <id> in <duration>",
+    "other": "cache of <num> entries was emptied",
+    "declined": "payment <num> declined by the bank of <*>",
+    "declined again": "payment <num> declined by the gateway of <*>",
+    "schema": "relation <*> does not exist",
+}
+
+
+def reworded_as(new: str, rate: float, old: tuple[str, str] = ("request", "info"), *, seed: int = 1) -> Outcome:
+    change = after({old: 0.0, (new, old[1]): rate})
+    return compare(pair(seed, change), baseline="blue", candidate="green", templates=TEMPLATES)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_frequent_line_in_other_words_is_no_loss(seed: int) -> None:
+    outcome = reworded_as("reworded", 40.0, seed=seed)
+
+    assert (outcome.verdict, of(outcome, "reworded")) == ("pass", ("reworded", "pass"))
+    assert "1 pattern reworded, each compared with the one it replaces" in outcome.reasons
+    assert "request" not in {one.pattern for one in outcome.patterns}, "it is counted as what replaces it"
+
+
+@pytest.mark.parametrize(
+    ("new", "rate"), [("other", 40.0), ("reworded", 3.0), ("refused", 40.0)], ids=["unlike", "rare", "a failure"]
+)
+def test_what_does_not_replace_a_missing_line_leaves_it_missing(new: str, rate: float) -> None:
+    outcome = reworded_as(new, rate)
+
+    assert (outcome.verdict, of(outcome, "request")) == ("fail", ("missing", "marginal"))
+
+
+def test_a_reworded_error_is_known_and_fails_when_it_is_more_frequent() -> None:
+    often = ("declined", "error")
+
+    def declines(rate: float) -> Outcome:
+        def change(node: str, slot: int, rates: Rates) -> Rates:
+            now = node == "green" and slot >= 0
+            return rates | ({often: 0.0, ("declined again", "error"): rate} if now else {often: 4.0})
+
+        return compare(pair(2, change), baseline="blue", candidate="green", templates=TEMPLATES)
+
+    assert of(declines(4.0), "declined again") == ("reworded", "pass")
+    assert of(declines(11.0), "declined again") == ("unexpected frequency", "fail")
+
+
+def test_another_error_does_not_pass_for_one_that_is_missing() -> None:
+    outcome = reworded_as("schema", 1.0, ("declined", "error"))
+
+    assert (outcome.verdict, of(outcome, "schema")) == ("fail", ("unknown", "fail"))
+
+
+HEALTH = {("health", "info"): 5.0}
+
+
+def without_traffic(rates: Rates) -> Rates:
+    return {key: rate * 0.002 for key, rate in rates.items()} | HEALTH
+
+
+def test_an_idle_candidate_that_is_only_asked_for_its_health_is_inconclusive() -> None:
+    def idle_green(node: str, _slot: int, rates: Rates) -> Rates:
+        return without_traffic(rates) if node == "green" else rates | HEALTH
+
+    def with_error(node: str, slot: int, rates: Rates) -> Rates:
+        new = {("schema", "error"): 1.0} if node == "green" and slot >= 0 else {}
+        return idle_green(node, slot, rates) | new
+
+    quiet, broken = judged(3, idle_green), judged(3, with_error)
+
+    assert quiet.lines[1] >= 100, "too many lines to be idle by their number"
+    assert quiet.verdict == "inconclusive"
+    assert quiet.reasons[0] == "green does not do the work of blue, and did not before the window either"
+    assert (broken.verdict, of(broken, "schema")) == ("fail", ("unknown", "fail"))
+
+
+def test_a_candidate_that_loses_its_lines_with_the_version_fails() -> None:
+    def loses(node: str, slot: int, rates: Rates) -> Rates:
+        return HEALTH if node == "green" and slot >= 0 else rates | HEALTH
+
+    outcome = judged(3, loses)
+
+    assert outcome.verdict == "fail"
+    assert "missing from green" in outcome.reasons[0]
+
+
+def other_work(node: str, _slot: int, rates: Rates) -> Rates:
+    own = {(f"job {pattern}", level): rate for (pattern, level), rate in rates.items()}
+    return own if node == "green" else rates
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_node_with_other_work_is_compared_with_itself(seed: int) -> None:
+    def broken(node: str, slot: int, rates: Rates) -> Rates:
+        more = {("job declined", "error"): 9.0} if node == "green" and slot >= 0 else {}
+        return other_work(node, slot, rates) | more
+
+    fine, bad = judged(seed, other_work), judged(seed, broken)
+
+    assert fine.itself
+    assert fine.verdict in ("pass", "marginal")
+    assert "blue does not do the work of green, which is compared with itself before the window" in fine.reasons
+    assert (bad.verdict, of(bad, "job declined")) == ("fail", ("unexpected frequency", "fail"))
+
+
+def test_lines_of_a_start_are_not_unexpected() -> None:
+    def starts(node: str, slot: int, rates: Rates) -> Rates:
+        once = (node == "green" and slot == 0) or slot == -700
+        return rates | ({("bean ready", "info"): 60.0} if once else {})
+
+    def keeps(node: str, slot: int, rates: Rates) -> Rates:
+        return rates | ({("bean ready", "info"): 6.0} if (node == "green" and slot >= 0) or slot == -700 else {})
+
+    assert of(judged(4, starts), "bean ready") == ("known", "pass")
+    assert of(judged(4, keeps), "bean ready") == ("unexpected frequency", "marginal")
+
+
 def test_a_retry_storm_of_a_minute_is_one_event() -> None:
     def storm(node: str, slot: int, rates: Rates) -> Rates:
         return rates | {("reset", "error"): 9.0} if (node, slot) == ("green", 3) else rates

@@ -74,7 +74,8 @@ def test_all_three_forms_say_the_same(database: Database) -> None:
 
     assert digest.title == "[Monitoring Digest] 2026-11-20"
     assert json.loads(digest.json())["total"] == {"lines": 150, "errors": 10, "warnings": 5, "error_rate": 10 / 150}
-    for text in ("6.7%", "+400%", "connect ECONNREFUSED <ip>", "critical and open", "resolved today", "900 tokens in",
+    for text in ("6.7%", "+200%", "no comparison",
+                 "connect ECONNREFUSED <ip>", "critical and open", "resolved today", "900 tokens in",
                  digest.figures.verdict.sentence):  # fmt: skip
         assert text in page.text, text
         assert text in body.outside + "".join(body.inside), text
@@ -93,13 +94,19 @@ def test_a_day_before_that_is_known_in_part_is_said_to_be(database: Database) ->
         cover(connection, Window(at(12, day=-1), at(0)), "blue", status="missing")
         cover(connection, THE_DAY, "blue", stored=200)
         half = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
-        connection.execute("""UPDATE "LogCoverage" SET status = 'empty' WHERE slot > %s""", [at(12, day=-1)])
+        known = """UPDATE "LogCoverage" SET status = 'empty' WHERE slot >= %s AND slot < %s"""
+        connection.execute(known, [at(12, day=-1), at(21, 36, day=-1)])
+        most = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
+        connection.execute(known, [at(12, 5, day=-1), at(0)])
         whole = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
 
-    assert "| Day before (50% covered) |" in half.markdown
-    assert "+100% (50% covered)" in half.markdown
-    assert "100 day before (50% covered), +100%" in WellFormed(half.html).text
-    assert "+100% (50% covered)" in WellFormed(half.html).text
+    assert "| Day before (50% covered: no comparison) |" in half.markdown
+    assert "+100%" not in half.markdown + half.html
+    assert "– (50% covered: no comparison)" in half.markdown
+    assert "– (50% covered: no comparison)" in WellFormed(half.html).text
+    assert "| Day before (90% covered) |" in most.markdown
+    assert "+100% (90% covered)" in most.markdown
+    assert "100 day before (90% covered), +100%" in WellFormed(most.html).text
     assert "% covered" not in whole.markdown + whole.html  # but for one slot, which changes no figure
 
 

@@ -36,6 +36,7 @@ def a_small_day(connection: Connection) -> None:
     count(connection, at(11), "green", "slow", "warn", 5)
     count(connection, at(0, day=1), "green", "info", "info", 1_000)  # not of this day
 
+    cover(connection, Window(at(0, day=-3), at(0, day=-2)), "blue")
     cover(connection, Window(at(0, day=-1), at(0)), "blue")
     cover(connection, Window(at(0), at(12)), "blue", stored=100)
     cover(connection, Window(at(12), at(12, 10)), "blue", status="partial", rejected=3)
@@ -167,8 +168,25 @@ def test_a_running_day_is_compared_with_as_much_of_the_days_before(database: Dat
 
     assert (early.before.lines, early.week.lines, early.before_covered, early.top_errors[0].before) == (20, 15, 1, 20)
     assert figure_texts.before_label(early) == "Day before by 01:00"
-    assert (over.before.lines, over.week.lines, over.top_errors[0].before) == (720, 715, 720)
-    assert figure_texts.before_label(over) == "Day before (4% covered)"
+    assert (over.before.lines, over.week_days, over.top_errors[0].before) == (720, 0, 720)
+    assert figure_texts.before_label(over) == "Day before (4% covered: no comparison)"
+
+
+def test_a_day_that_is_hardly_covered_is_not_compared_with(database: Database) -> None:
+    """As after an outage of ours: a few lines of the days before would make a normal day 300 times as loud."""
+    with database.connect() as connection:
+        for days_ago, lines, hours in ((0, 7000, 24), (1, 20, 1), (2, 6900, 20), (3, 10, 1)):
+            begin = at(0) - days_ago * DAY
+            count(connection, begin, "blue", "bad", "error", lines)
+            cover(connection, Window(begin, begin + hours * HOUR), "blue", stored=lines)
+        cover(connection, THE_DAY, "green")  # new: it takes no day away from blue
+
+    found = of(database, now=NEXT_MORNING)
+
+    assert (found.week.lines, found.week_days) == (6900, 1)
+    assert [row[3] for row in figure_texts.volume_rows(found)] == ["–"] * 4
+    assert figure_texts.lines_change(found.nodes[0]) == "– (4% covered: no comparison)"
+    assert figure_texts.trend(found.top_errors[0], found) == "–"
 
 
 @pytest.mark.parametrize("until", ["pattern-1", "pattern-0"])

@@ -164,6 +164,39 @@ def test_a_rate_limit_holds_every_key_as_long_as_github_asked(
     assert later.sent == ["a", "b"]
 
 
+def test_a_rate_limit_that_has_passed_is_not_waited_for_again(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    """After an outage of hours the next delay of ours would be an hour; GitHub asks for a minute."""
+    with database.connect() as connection:
+        enqueue(connection, "k", DESIRED, now=NOW)
+        connection.execute("""UPDATE "Outbox" SET attempts = 9""")
+        github.fail("POST", status=403, headers={"Retry-After": "60"}, message="You exceeded a secondary rate limit")
+        limited = run(connection, client)
+        later = run(connection, client, minutes=1.1)
+
+    assert list(limited.failed) == ["k"]
+    assert later.sent == ["k"]
+
+
+def test_a_person_waits_for_github_alone(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
+    def by_hand(minutes: float) -> Delivery:
+        return deliver(connection, client, now=NOW + timedelta(minutes=minutes), sleep=lambda _: None, by_hand=True)
+
+    with database.connect() as connection:
+        for key in ("a", "b"):
+            enqueue(connection, key, DesiredIssue(key, "", DESIRED.labels), now=NOW)
+        github.fail("*", status=401, message="Bad credentials")
+        assert list(run(connection, client).failed) == ["a"]
+        connection.execute("""UPDATE "Outbox" SET "nextAttemptAt" = %s""", [NOW + timedelta(hours=1)])
+        github.fail("POST", status=403, headers={"Retry-After": "600"}, message="You exceeded a secondary rate limit")
+        assert list(by_hand(1).failed) == ["a"]  # the token is mended; now there is another reason
+        asked = len(github.requests)
+        assert (by_hand(10).sent, by_hand(10).failed, len(github.requests)) == ([], {}, asked)
+
+        assert by_hand(11.1).sent == ["a", "b"]
+
+
 def test_one_that_github_refuses_does_not_stop_the_others(
     database: Database, github: FakeGitHub, client: GitHubClient
 ) -> None:

@@ -43,6 +43,32 @@ def test_a_port_that_is_none_is_refused(written: str) -> None:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
+        ("fleexmon.example.com", "is not an http(s) URL"),
+        ("ftp://fleexmon.example.com", "is not an http(s) URL"),
+        ("https://", "is not an http(s) URL"),
+        ("https://me:hunter2@fleexmon.example.com", "without user, password"),
+        ("https://ops.example.com/fleexmon", "a path is not supported"),
+        ("https://one.example.com,https://two.example.com", "is not an http(s) URL"),
+    ],
+)
+def test_an_address_of_the_ui_that_is_none_is_refused(url: str, reason: str) -> None:
+    told = refusal(settings.ui_url, FLEEXMON_UI_URL=url)
+
+    assert told.variable == "FLEEXMON_UI_URL"
+    assert reason in str(told)
+    assert "Examples: FLEEXMON_UI_URL=https://fleexmon.example.com" in str(told)
+    assert "hunter2" not in str(told)
+
+
+def test_the_ui_has_the_address_that_people_open() -> None:
+    assert settings.ui_url({}) is None
+    assert settings.ui_url({"FLEEXMON_UI_URL": " https://fleexmon.example.com/ "}) == "https://fleexmon.example.com"
+    assert settings.ui_url({"FLEEXMON_UI_URL": "http://10.0.0.7:8080"}) == "http://10.0.0.7:8080"
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
         ("http://agent.example.com", "would send the key in the clear"),
         ("http://10.0.0.9:8000", "would send the key in the clear"),
         ("agent.example.com", "is not an http(s) URL"),
@@ -157,6 +183,7 @@ READ: list[tuple[str, Read]] = [
     ("BLUE_HOST", settings.nodes),
     ("LOG_SOURCES", settings.nodes),
     ("FLEEXMON_PORT", settings.ui_port),
+    ("FLEEXMON_UI_URL", settings.ui_url),
     ("LOG_RETENTION_DAYS", settings.retention_days),
     ("GENAI_AGENT_URL", settings.genai),
     ("ALERTS_REPO", settings.github),

@@ -35,3 +35,18 @@ SELECT to_regclass('daemon_heartbeats') IS NOT NULL;
 
 -- heartbeat --
 SELECT max(timestamp) FROM daemon_heartbeats WHERE daemon_type = 'SCHEDULER';
+
+-- has_checks --
+SELECT to_regclass('asset_check_executions') IS NOT NULL;
+
+-- failed_checks --
+-- The latest evaluation of each check. One that was not evaluated for a week belongs to an earlier version, or its
+-- schedule is off, which is reported.
+SELECT asset_key, check_name, evaluation_event::text, evaluation_event_timestamp
+FROM asset_check_executions
+WHERE id IN (
+  SELECT max(id) FROM asset_check_executions
+  WHERE execution_status IN ('SUCCEEDED', 'FAILED') AND evaluation_event_timestamp >= %(since)s
+  GROUP BY asset_key, check_name
+) AND execution_status = 'FAILED'
+ORDER BY asset_key, check_name;

@@ -22,11 +22,11 @@ WHERE slot >= %(since)s AND slot < %(until)s
 ORDER BY node, slot;
 
 -- covered_slots --
--- How much of a day is covered, so that comparisons can state it.
-SELECT node, count(*) AS slots
+-- How much of each day is covered; of each only as much as the day itself has had so far.
+SELECT node, date_trunc('day', slot) AS day, count(*) AS slots
 FROM "LogCoverage"
-WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
-GROUP BY node;
+WHERE slot >= %(since)s AND slot < %(until)s AND slot - date_trunc('day', slot) < %(so_far)s AND slot_is_known(status)
+GROUP BY 1, 2;
 
 -- first_polls --
 -- From when slots of a node are expected. A node not polled since `recent` was removed and is not missing.

@@ -7,8 +7,12 @@ WHERE old.desired IS DISTINCT FROM EXCLUDED.desired
 RETURNING key;
 
 -- due --
+-- A person's attempt does not wait for our own delays, only for what GitHub asked for.
 SELECT key FROM "Outbox"
-WHERE desired IS DISTINCT FROM shown AND ("nextAttemptAt" IS NULL OR "nextAttemptAt" <= %(now)s)
+WHERE desired IS DISTINCT FROM shown AND (
+  "nextAttemptAt" IS NULL OR "nextAttemptAt" <= %(now)s
+  OR %(by_hand)s AND ("heldUntil" IS NULL OR "heldUntil" <= %(now)s)
+)
 ORDER BY "createdAt", key
 LIMIT %(limit)s;
 
@@ -43,15 +47,17 @@ UPDATE "Outbox" SET shown = %(shown)s, number = %(number)s, url = COALESCE(%(url
 
 -- done --
 UPDATE "Outbox"
-SET shown = %(shown)s, attempts = 0, "lastError" = NULL, "nextAttemptAt" = NULL, "updatedAt" = %(now)s
+SET shown = %(shown)s, attempts = 0, "lastError" = NULL, "nextAttemptAt" = NULL, "heldUntil" = NULL, "updatedAt" = %(now)s
 WHERE key = %(key)s;
 
 -- fail --
-UPDATE "Outbox" SET "lastError" = %(error)s, "nextAttemptAt" = %(next)s, "updatedAt" = %(now)s WHERE key = %(key)s;
+UPDATE "Outbox" SET "lastError" = %(error)s, "nextAttemptAt" = %(next)s, "heldUntil" = %(held)s, "updatedAt" = %(now)s
+WHERE key = %(key)s;
 
 -- hold --
 -- GitHub's rate limit applies to all keys.
-UPDATE "Outbox" SET "nextAttemptAt" = GREATEST("nextAttemptAt", %(next)s)
+UPDATE "Outbox"
+SET "nextAttemptAt" = GREATEST("nextAttemptAt", %(next)s), "heldUntil" = GREATEST("heldUntil", %(next)s)
 WHERE desired IS DISTINCT FROM shown;
 
 -- lock_alerts --

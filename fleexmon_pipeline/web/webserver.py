@@ -1,0 +1,56 @@
+"""Dagster's webserver behind our door: `python -m fleexmon_pipeline.web.webserver`, with dagster-webserver's options.
+
+Here: what we change of Dagster's class, and how it is put in its place. That is no public interface of Dagster:
+`test_webserver.py` fails when an update moves it. Who is let in: `door.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from dagster._core.workspace.context import BaseWorkspaceRequestContext, IWorkspaceProcessContext
+from dagster_webserver import app, cli
+from dagster_webserver.webserver import DagsterWebserver
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.web.door import Door, Refusal, answer
+
+_BY_GET = Refusal(405, "GraphQL is sent by POST, with the header Content-Type: application/json.")
+
+
+class GuardedWebserver(DagsterWebserver[IWorkspaceProcessContext[Any], BaseWorkspaceRequestContext]):
+    """Dagster's pages, GraphQL and reports of assets, for its own pages and for commands of this machine."""
+
+    def build_middleware(self) -> list[Middleware]:
+        return [Middleware(Door, ui_url=settings.ui_url()), *super().build_middleware()]
+
+    def make_security_headers(self) -> dict[str, str]:
+        """No other page may show this one in a frame, and have its buttons clicked."""
+        return {**super().make_security_headers(), "X-Frame-Options": "SAMEORIGIN"}
+
+    async def graphql_http_endpoint(self, request: Request) -> Response:
+        """By GET Dagster would execute mutations. Only the playground's page is opened so; it asks by POST."""
+        if request.method != "POST" and "text/html" not in request.headers.get("accept", ""):
+            return answer(_BY_GET)
+        response: Response = await super().graphql_http_endpoint(request)
+        return response
+
+
+def main() -> None:
+    """Start it as `dagster-webserver` starts Dagster's own."""
+    try:
+        settings.ui_url()
+    except settings.SettingError as error:
+        sys.exit(str(error))
+    if vars(app).get("DagsterWebserver") is not DagsterWebserver:
+        sys.exit("This version of dagster-webserver is built differently: its UI would be open to every web page.")
+    vars(app)["DagsterWebserver"] = GuardedWebserver  # what its factory builds
+    cli.main()  # type: ignore[no-untyped-call]
+
+
+if __name__ == "__main__":
+    main()
