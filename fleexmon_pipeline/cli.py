@@ -25,7 +25,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "logs": "Print stored log lines, oldest first.",
     "read": "Show how collection would read a file of log records.",
     "compare": "Compare a candidate node with a reference node: pass, marginal, fail or inconclusive.",
-    "deployed": "Record a deployment, or list those that are known.",
+    "deployed": "Record or remove a deployment, or list those that are known.",
     "digest": "Print the digest of a day.",
     "demo-nodes": "Serve two demo nodes on loopback.",
     "issues": "List, show, resolve and mute issues.",

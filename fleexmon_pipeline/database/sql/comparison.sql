@@ -67,6 +67,14 @@ SELECT version, at, by, source FROM "Deployment" WHERE node = %(node)s AND at > 
 INSERT INTO "Deployment" (node, version, at, by, source) VALUES (%(node)s, %(version)s, %(at)s, %(by)s, %(source)s)
 ON CONFLICT (node, at) DO NOTHING;
 
+-- recorded --
+SELECT node, version, at, by, source FROM "Deployment" WHERE node = %(node)s AND version = %(version)s ORDER BY at;
+
+-- remove_deployment --
+DELETE FROM "Deployment"
+WHERE node = %(node)s AND at = %(at)s AND version = %(version)s AND source = 'person'
+RETURNING at;
+
 -- deployments --
 -- Newest first, each with the time of the node's next one. The same version again is a restart: told apart here rather
 -- than when it is recorded, since hours may be evaluated in any order.
