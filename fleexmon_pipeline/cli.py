@@ -25,6 +25,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "logs": "Print stored log lines, oldest first.",
     "read": "Show how collection would read a file of log records.",
     "compare": "Compare a candidate node with a reference node: pass, marginal, fail or inconclusive.",
+    "origin": "Rank the nodes by how likely the incident began there, with the patterns that say so.",
     "deployed": "Record or remove a deployment, or list those that are known.",
     "digest": "Print the digest of a day.",
     "demo-nodes": "Serve two demo nodes on loopback.",

@@ -106,7 +106,7 @@ def test_a_wrong_setting_is_told_in_a_sentence_on_stderr(
 
 READS = (
     ["issues", "list", "--json"], ["issues", "mutes"], ["logs"], ["nodes"], ["digest"], ["rejected", "list"],
-    ["deployed", "--list"], ["compare", "--from", "2h"], ["patterns", "labels"], ["genai", "preview"],
+    ["deployed", "--list"], ["compare", "--from", "2h"], ["origin"], ["patterns", "labels"], ["genai", "preview"],
     ["rules", "backtest"],
 )  # fmt: skip
 
