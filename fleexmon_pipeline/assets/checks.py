@@ -22,6 +22,7 @@ from fleexmon_pipeline.reporting.escape import code
 MAX_REASON_CHARACTERS = 300
 MAX_DETAILS = 100
 MAX_PATTERNS_OF_COMPARISON = 20
+MAX_DEPLOYMENTS = 10  # in a check's line, those that failed first
 
 EVERY_NODE_ANSWERS = dg.AssetCheckSpec(
     "every_node_answers",
@@ -46,8 +47,8 @@ RULES_ARE_SOUND = dg.AssetCheckSpec(
 DEPLOYMENTS_ARE_SOUND = dg.AssetCheckSpec(
     "deployments_are_sound",
     asset="detected_issues",
-    description="Each node's newest deployment logs the same patterns as the live node. Compares its first two hours, "
-    "or as many as a rule of kind divergence asks for.",
+    description="Each deployment of the last day logs the same patterns as the live node. Compares its first two "
+    "hours, or as many as a rule of kind divergence asks for.",
 )
 RULES_ARE_BELIEVED = dg.AssetCheckSpec(
     "rules_are_believed",
@@ -94,11 +95,14 @@ def check_rules(problems: list[str]) -> dg.AssetCheckResult:
 
 
 def check_deployments(newest: list[Newest]) -> dg.AssetCheckResult:
-    """Verdicts, reasons, and the patterns that differ. Only a comparison that fails is a warning."""
+    """Each deployment's verdict, its reasons and the patterns that differ. Only a failed comparison is a warning."""
     compared = [(deployment.sentence, deployment.comparison) for deployment in newest if deployment.comparison]
-    verdicts = [f"{comparison.outcome.verdict}: {text}" for text, comparison in compared]
+    failed = sorted(compared, key=lambda one: one[1].outcome.verdict != "fail")
+    verdicts = [f"{comparison.outcome.verdict}: {text}" for text, comparison in failed]
     verdicts += [deployment.sentence for deployment in newest if not deployment.comparison]
-    details = "\n\n".join(_comparison(text, comparison) for text, comparison in compared)
+    if len(verdicts) > MAX_DEPLOYMENTS:
+        verdicts[MAX_DEPLOYMENTS:] = [f"and {len(verdicts) - MAX_DEPLOYMENTS} more"]
+    details = "\n\n".join(_comparison(text, comparison) for text, comparison in failed)
     return _warning(
         DEPLOYMENTS_ARE_SOUND,
         passed=all(comparison.outcome.verdict != "fail" for _, comparison in compared),

@@ -125,7 +125,11 @@ def as_document(comparison: Comparison) -> dict[str, Any]:
         "verdict": outcome.verdict,
         "reasons": outcome.reasons,
         "window": {"since": iso_text(comparison.window.since), "until": iso_text(comparison.window.until)},
-        "baseline": {"node": comparison.baseline, "lines": outcome.lines[0], "before": outcome.before},
+        "baseline": {
+            "node": comparison.candidate if outcome.itself else comparison.baseline,
+            "lines": outcome.lines[0],
+            "before": outcome.before or outcome.itself,
+        },
         "candidate": {"node": comparison.candidate, "lines": outcome.lines[1]},
         "calibration": {
             "windows": outcome.calibration.windows,

@@ -1,8 +1,9 @@
-"""`fleexmon deployed`: record a deployment; list those that people recorded or that log lines announced."""
+"""`fleexmon deployed`: record or remove a deployment; list those that people recorded or that log lines announced."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -10,10 +11,11 @@ import typer
 
 from fleexmon_pipeline.catch_up import note_waiting
 from fleexmon_pipeline.commands.home import existing_database_url
-from fleexmon_pipeline.commands.options import TIMES, Json, current_user
+from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
-from fleexmon_pipeline.comparison.deployments import Deployment, deployments, is_version, mark
+from fleexmon_pipeline.comparison.deployments import Deployment, deployments, is_version, mark, recorded
+from fleexmon_pipeline.comparison.deployments import remove as remove_deployment
 from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.comparison.watch import judged_with
 from fleexmon_pipeline.database.connection import Connection, connect
@@ -26,22 +28,29 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def deployed(
+    by: By,
     node: Annotated[str | None, typer.Argument(help="The node that got a new version.")] = None,
     version: Annotated[str | None, typer.Argument(help="The version: 1.4.2, a commit, an image.")] = None,
     at: Annotated[str | None, typer.Option(help=f"When: {TIMES}.", show_default="now")] = None,
     show_list: Annotated[
         bool, typer.Option("--list", help="List the newest 100 deployments instead, of NODE or of all nodes.")
     ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove a deployment that a person recorded by mistake.")
+    ] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Record a deployment, or list those that are known. Example: fleexmon deployed green 1.4.2. Idempotent.
+    """Record or remove a deployment, or list those that are known. Example: fleexmon deployed green 1.4.2
 
-    The two hours after a deployment are compared with the live node; a check of detected_issues shows the verdict.
+    Recording one twice changes nothing. The two hours after a deployment are compared with the live node; a check of
+    detected_issues shows the verdict.
     """
     now = datetime.now(UTC)
     if show_list:
-        if version is not None or at is not None:
-            raise CommandError("--list takes no VERSION and no --at. Examples: deployed --list  deployed --list green")
+        if version is not None or at is not None or remove or dry_run:
+            examples = "Examples: deployed --list  deployed --list green"
+            raise CommandError(f"--list takes no VERSION, --at, --remove and --dry-run. {examples}")
         _print_list(node, as_json=as_json, now=now)
         return
     if node is None or version is None:
@@ -50,12 +59,15 @@ def deployed(
         raise CommandError(
             f'VERSION: "{one_line(version, most=60)}" is not a version: at most 100 letters, digits and ._+:@/-'
         )
+    if remove:
+        chosen = parse_time("--at", at, now=now) if at else None
+        _remove(node, version, chosen, by=by, dry_run=dry_run, as_json=as_json)
+        return
     moment = parse_time("--at", at, now=now) if at else now
     if moment > now:
         raise CommandError(f"--at: {moment:%Y-%m-%d %H:%M} UTC is in the future.")
-    _record(
-        Deployment(node, version, moment.replace(microsecond=0), current_user(), "person"), as_json=as_json, now=now
-    )
+    deployment = Deployment(node, version, moment.replace(microsecond=0), by, "person")
+    _record(deployment, dry_run=dry_run, as_json=as_json, now=now)
 
 
 def _print_list(node: str | None, *, as_json: bool, now: datetime) -> None:
@@ -70,23 +82,65 @@ def _print_list(node: str | None, *, as_json: bool, now: datetime) -> None:
     typer.echo(counted(len(rows), "deployment"))
 
 
-def _record(deployment: Deployment, *, as_json: bool, now: datetime) -> None:
-    with connect(existing_database_url()) as connection:
+def _record(deployment: Deployment, *, dry_run: bool, as_json: bool, now: datetime) -> None:
+    got = f"{deployment.node} got {deployment.version} at {deployment.at:%H:%M}"
+    with connect(existing_database_url()) as connection, connection.transaction(force_rollback=dry_run):
         _check_node(connection, deployment.node)
         earlier = mark(connection, deployment)
-        for hour in judged_with(connection, deployment) if earlier is None else ():
-            if hour + HOUR <= now:  # the current hour is evaluated anyway
-                reason = (
-                    f"{deployment.node} got {deployment.version} at {deployment.at:%H:%M}, which was "
-                    "not known when it was evaluated"
-                )
-                note_waiting(connection, "detected_issues", hour, reason, now=now)
+        if earlier is None:
+            hours = judged_with(connection, deployment)
+            _evaluate_again(connection, hours, f"{got}, which was not known when it was evaluated", now=now)
     known = earlier or deployment
     if as_json:
-        print_json({**_document(known), "new": earlier is None})
+        print_json({**_document(known), "new": earlier is None, "dry_run": dry_run})
     else:
-        state = "already known" if earlier else "recorded"
+        state = "already known" if earlier else "would be recorded" if dry_run else "recorded"
         typer.echo(f"{state}: {known.node} has {known.version} since {known.at:%Y-%m-%d %H:%M} UTC ({_origin(known)})")
+
+
+def _remove(node: str, version: str, at: datetime | None, *, by: str, dry_run: bool, as_json: bool) -> None:
+    """Only a person's record: one that lines announce would be noticed again with the next evaluation."""
+    now = datetime.now(UTC)
+    with connect(existing_database_url()) as connection, connection.transaction(force_rollback=dry_run):
+        deployment = _only_recorded(connection, node, version, at)
+        hours = judged_with(connection, deployment)
+        reason = f"{by} removed the deployment of {node} {version} at {deployment.at:%H:%M}"
+        if remove_deployment(connection, deployment):
+            _evaluate_again(connection, hours, reason, now=now)
+    if as_json:
+        print_json({**_document(deployment), "removed": not dry_run, "removedBy": by, "dry_run": dry_run})
+        return
+    state = "would be removed" if dry_run else f"removed by {one_line(by, most=60)}"
+    what = f"{node} {version}, deployed {deployment.at:%Y-%m-%d %H:%M} UTC ({_origin(deployment)})"
+    typer.echo(f"{state}: {what}")
+
+
+def _only_recorded(connection: Connection, node: str, version: str, at: datetime | None) -> Deployment:
+    """The record that is meant; `at` decides to the minute, as lists show it."""
+    known = [
+        deployment
+        for deployment in recorded(connection, node, version)
+        if at is None or deployment.at.replace(second=0, microsecond=0) == at.replace(second=0, microsecond=0)
+    ]
+    by_person = [deployment for deployment in known if deployment.source == "person"]
+    what = f"{one_line(node, most=60)} {version}"
+    if len(by_person) == 1:
+        return by_person[0]
+    if by_person:
+        times = ", ".join(f"{deployment.at:%Y-%m-%dT%H:%M}" for deployment in by_person)
+        raise CommandError(f"{what} was recorded {len(by_person)} times. Choose one with --at: {times}.")
+    if known:
+        raise CommandError(
+            f"{what} was noticed in the node's lines at {known[-1].at:%Y-%m-%d %H:%M} UTC and would be noticed again. "
+            "Only what a person recorded can be removed."
+        )
+    raise CommandError(f"{what} is not among the deployments{' of that time' if at else ''}. See `deployed --list`.")
+
+
+def _evaluate_again(connection: Connection, hours: Iterable[datetime], reason: str, *, now: datetime) -> None:
+    for hour in hours:
+        if hour + HOUR <= now:  # the current hour is evaluated anyway
+            note_waiting(connection, "detected_issues", hour, reason, now=now)
 
 
 def _check_node(connection: Connection, node: str) -> None:

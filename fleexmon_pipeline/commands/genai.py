@@ -6,6 +6,7 @@ Here: options and printing. Requests: `genai/questions.py`; the comparison: `rep
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sized
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -109,11 +110,12 @@ def genai_replay(
     since: Annotated[str, typer.Option("--from", help=f"Start: {TIMES}.")],
     until: Annotated[str | None, typer.Option("--to", help="End; the same forms.", show_default="now")] = None,
     prompt_file: PromptFile = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Send the requests. Without it, only the cost is shown.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send the requests without asking.")] = False,
 ) -> None:
     """Ask the agent about past hours again, and show which issues differ. Issues stay as they are.
 
-    Shows the cost first; nothing is sent without --yes. For trying another agent or another --prompt.
+    Shows the cost first, and asks before anything is sent; where nobody can answer, nothing is sent without --yes. For
+    trying another agent or another --prompt.
     Exit status 1 when nothing was sent, or when not every hour was answered.
     """
     now = datetime.now(UTC)
@@ -132,7 +134,7 @@ def genai_replay(
             raise SettingError(
                 "GENAI_AGENT_URL", "is not set, so there is no agent to ask.", "https://agent.example.com"
             )
-        if cost.questions and not yes:
+        if cost.questions and not yes and not _confirmed():
             typer.echo("Nothing was sent. To send these requests, add --yes.")
             raise typer.Exit(1)
         result = replay(
@@ -142,6 +144,11 @@ def genai_replay(
     hours = len(list(window.hours()))
     _print_replayed(result, budget, hours=hours)
     raise typer.Exit(0 if len(result.judged) == hours else 1)
+
+
+def _confirmed() -> bool:
+    """What a person at a terminal answers. A script is not asked: it would wait for ever."""
+    return sys.stdin.isatty() and typer.confirm("Send these requests?")
 
 
 def _print_replayed(result: Replayed, budget: Budget, *, hours: int) -> None:

@@ -18,7 +18,7 @@ import typer
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.issue_page import page
-from fleexmon_pipeline.commands.options import TIMES, By, Json, RequiredWhy, Why
+from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, RequiredWhy, Why
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
@@ -44,7 +44,6 @@ MutedIds = Annotated[
 OfFingerprint = Annotated[str | None, typer.Option("--fingerprint", help="All issues of this fingerprint instead.")]
 OfNode = Annotated[str | None, typer.Option("--node", help="All issues of this node instead.")]
 OfRule = Annotated[str | None, typer.Option("--rule", help="All issues of this rule instead.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")]
 
 
 @app.command("list")

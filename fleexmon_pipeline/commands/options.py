@@ -22,6 +22,7 @@ By = Annotated[
     str,
     typer.Option("--by", help="Who does this.", default_factory=current_user, show_default="the user of this shell"),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for later readers.")]
 RequiredWhy = Annotated[
     str, typer.Option("--why", help="The reason, for later readers. Asked for when missing.", prompt="Why")

@@ -33,6 +33,7 @@ from rich.markup import escape
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.doctor import check_nodes
 from fleexmon_pipeline.commands.first_look import first_look
+from fleexmon_pipeline.commands.home import remember
 from fleexmon_pipeline.commands.processes import CannotStartError, Child, start, stop, trim
 from fleexmon_pipeline.commands.servers import PACKAGE, READY_SECONDS, beside, daemon, servers, wait_for
 from fleexmon_pipeline.database.connection import connect
@@ -83,6 +84,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
         )  # a mistake is reported now, not in the first run
         dagster_home(home)
         url = _database(home, console)
+        remember(home)
         if not os.environ.get("DATABASE_URL"):
             _end_orphans(console)
         children: list[Child] = []

@@ -66,20 +66,26 @@ def mark(connection: Connection, deployment: Deployment) -> Deployment | None:
     return None
 
 
+def recorded(connection: Connection, node: str, version: str) -> list[Deployment]:
+    """All records of this version on this node, oldest first; restarts and what lines announced, too."""
+    rows = connection.execute(SQL["recorded"], {"node": node, "version": version})
+    return [Deployment(**row) for row in rows]
+
+
+def remove(connection: Connection, deployment: Deployment) -> bool:
+    """Take back a person's record; False where another session was faster."""
+    where = {"node": deployment.node, "at": deployment.at, "version": deployment.version}
+    with connection.transaction():
+        connection.execute(SQL["lock_deployments"], {"node": deployment.node})
+        return connection.execute(SQL["remove_deployment"], where).fetchone() is not None
+
+
 def deployments(
     connection: Connection, window: Window, *, nodes: Collection[str] | None = None, limit: int = 100
 ) -> list[Deployment]:
     """Newest first, of these nodes or all. A restart with the same version is not a deployment."""
     where = {"since": window.since, "until": window.until, "nodes": None if nodes is None else list(nodes)}
     return [Deployment(**row) for row in connection.execute(SQL["deployments"], {**where, "limit": limit})]
-
-
-def newest(connection: Connection, window: Window, *, limit: int) -> list[Deployment]:
-    """The newest of each node in the window, newest first: a restart of blue must not hide a deployment to green."""
-    by_node: dict[str, Deployment] = {}
-    for deployment in deployments(connection, window):
-        by_node.setdefault(deployment.node, deployment)
-    return list(by_node.values())[:limit]
 
 
 def notice(connection: Connection, window: Window) -> list[Deployment]:

@@ -81,6 +81,7 @@ def compare(
     """`known_before`: patterns that some node had before the past that `pair` holds; they are rare, but not unknown.
     `templates`: by pattern; without them nothing is recognised as reworded."""
     pair, reference = _reference(pair)
+    other, baseline = baseline, f"{candidate} before the window" if reference == "itself" else baseline
     calibration = learn(pair)
     replaced = renames(pair, templates, calibration) if reference != "none" else {}
     if replaced:
@@ -118,6 +119,8 @@ def compare(
     errors = not lacking and measured.errors >= calibration.serious and measured.errors_effect >= SERIOUS_EFFECT
     error_reason = _errors(pair, baseline, candidate) if errors else None
     verdict, reasons = _verdict(outcome, lacking, error_reason, baseline, candidate)
+    if reference == "itself":
+        reasons.append(f"{other} does not do the work of {candidate}, which is compared with itself before the window")
     return replace(outcome, verdict=verdict, reasons=reasons)
 
 

@@ -1,4 +1,4 @@
-"""Each node's newest deployment against the live node, for the check of `detected_issues`.
+"""The deployments of the last day against the live node, for the check of `detected_issues`.
 
 Here: which window, which nodes, and the limits on its cost. A comparison never stops a run: a database error becomes a
 sentence.
@@ -6,12 +6,14 @@ sentence.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
 
-from fleexmon_pipeline.comparison.deployments import Deployment, newest
+from fleexmon_pipeline.comparison.deployments import Deployment, deployments
 from fleexmon_pipeline.comparison.read import Comparison, NothingToCompareError, compare_nodes
 from fleexmon_pipeline.comparison.watch import AFTER, baseline_for, compared_windows
 from fleexmon_pipeline.database.connection import Connection
@@ -19,7 +21,7 @@ from fleexmon_pipeline.window import DAY, Window
 
 SHOWN_FOR = DAY
 MAX_SECONDS = 10  # of one statement
-MAX_COMPARED = 4  # nodes, the newest deployments first: each takes 0.1 to 0.3 s
+MAX_COMPARED = 4  # deployments: each takes 0.1 to 0.3 s
 
 
 @dataclass(frozen=True)
@@ -33,26 +35,48 @@ class Newest:
 def compare_newest(
     connection: Connection, *, live: str | None, now: datetime, after: timedelta = AFTER
 ) -> list[Newest]:
-    """Compare the lines since each node's newest deployment of the last day, up to `after`, in the windows that rules
-    compare.
+    """Compare the lines since each deployment of the last day, up to `after`, in the windows that rules compare. A
+    later one must not hide how an earlier one did: it may have been recorded by mistake.
 
-    Never raises for a database error.
+    Newest first. Never raises for a database error.
     """
     try:
         with connection.transaction():
             connection.execute(f"SET LOCAL statement_timeout = '{MAX_SECONDS}s'".encode())
-            deployed = newest(connection, Window(now - SHOWN_FOR, now), limit=MAX_COMPARED)
-            return [_compared(connection, deployment, live, now, after) for deployment in deployed]
+            listed = deployments(connection, Window(now - SHOWN_FOR, now))
+            compared = _first_of_each_node(listed)[:MAX_COMPARED]
+            return [
+                _compared(connection, deployment, live, now, after)
+                if deployment in compared
+                else Newest(f"{_what(deployment)}: not compared: others of the last day are newer")
+                for deployment in listed
+            ]
     except psycopg.Error as error:
         why = "took too long" if isinstance(error, psycopg.errors.QueryCanceled) else type(error).__name__
         return [Newest(f"could not be compared: {why}")]
 
 
+def _first_of_each_node(listed: Sequence[Deployment]) -> list[Deployment]:
+    """The newest of each node, then the second of each: restarts of blue must not hide a deployment to green."""
+    count: Counter[str] = Counter()
+    places = []
+    for deployment in listed:
+        places.append((count[deployment.node], deployment))
+        count[deployment.node] += 1
+    return [deployment for _, deployment in sorted(places, key=lambda one: one[0])]
+
+
+def _what(deployed: Deployment) -> str:
+    return f"{deployed.node} {deployed.version}, deployed {deployed.at:%Y-%m-%d %H:%M} UTC"
+
+
 def _compared(
     connection: Connection, deployed: Deployment, live: str | None, now: datetime, after: timedelta
 ) -> Newest:
-    what = f"{deployed.node} {deployed.version}, deployed {deployed.at:%Y-%m-%d %H:%M} UTC"
+    what = _what(deployed)
     ended = [window for window in compared_windows(deployed, after) if window.until <= now]
+    if not ended and deployed.until:
+        return Newest(f"{what}: not compared: another version came at {deployed.until:%H:%M}, within half an hour")
     if not ended:
         return Newest(f"{what}: will be compared half an hour after the deployment")
     baseline = baseline_for(connection, deployed, ended[-1], live)

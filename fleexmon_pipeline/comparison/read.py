@@ -159,12 +159,14 @@ def _evidence(
     window, evidence = comparison.window, dict[tuple[str, str], list[uuid.UUID]]()
     earlier = Window(window.since - window.length, window.since)
     for pattern in shown:
-        searched = window if pattern.candidate or not comparison.outcome.before else earlier
+        now = pattern.candidate or not (comparison.outcome.before or comparison.outcome.itself)
+        own = pattern.candidate or comparison.outcome.itself
+        searched = window if now else earlier
         rows = connection.execute(
             SQL["samples"],
             {
                 "since": searched.since, "until": searched.until, "ids": members[pattern.pattern],
-                "node": comparison.candidate if pattern.candidate else comparison.baseline,
+                "node": comparison.candidate if own else comparison.baseline,
             },
         )  # fmt: skip
         ids = [i for row in rows if read_level(row["level"]) == pattern.level for i in reversed(row["samples"])]

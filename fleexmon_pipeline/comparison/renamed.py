@@ -7,6 +7,7 @@ work the candidate did not do before the window either. The verdict: `judge.py`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
@@ -14,11 +15,12 @@ import numpy as np
 
 from fleexmon_pipeline.comparison.measure import CONTINUITY, Calibration, scale_of
 from fleexmon_pipeline.comparison.pair import MOST, SERIOUS, Pair
-from fleexmon_pipeline.numerics import Floats
+from fleexmon_pipeline.numerics import Flags, Floats
 
 # By judgement, not by experiment.
 MIN_ALIKE, MIN_ALIKE_ERROR = 0.6, 0.8  # of the words of both templates, in order; one word of an error may be all of it
 MAX_TIMES = 3.0  # as frequent as what it replaces; the merged pattern is then compared by its frequency
+MAX_TRIED = 100  # of the missing and of the new patterns, those with most lines: words of each pair are compared
 MIN_EXPECTED = 3.0  # lines: with fewer, having none is luck in more than 5 % of the windows
 _FAILURE = re.compile(
     r"(?i)\b(?:fail|error|exception|abort|reject|refus|den(?:y|ied)|declin|invalid|timed? ?out|unable|cannot|could not|"
@@ -30,12 +32,12 @@ def renames(pair: Pair, templates: Mapping[str, str], calibration: Calibration) 
     """Row of the baseline alone → row of the candidate alone that replaces it, each at most once, most alike first."""
     b, c = pair.baseline.totals, pair.candidate.totals
     expected = b * scale_of(b, c) * np.exp(calibration.shift)
-    gone = np.flatnonzero((c == 0) & (expected >= MIN_EXPECTED))
-    come = np.flatnonzero((b == 0) & (c > 0) & (pair.past_baseline.totals == 0))
-    words = {row: templates.get(pair.keys[row][0], "").split() for row in (*gone.tolist(), *come.tolist())}
+    gone = _heaviest((c == 0) & (expected >= MIN_EXPECTED), b)
+    come = _heaviest((b == 0) & (c > 0) & (pair.past_baseline.totals == 0), c)
+    words = {row: templates.get(pair.keys[row][0], "").split() for row in (*gone, *come)}
     alike: list[tuple[float, float, int, int]] = []
-    for new in come.tolist():
-        for old in gone.tolist():
+    for new in come:
+        for old in gone:
             times = abs(float(np.log((c[new] + CONTINUITY) / (expected[old] + CONTINUITY))))
             if pair.keys[new][1] == pair.keys[old][1] and times <= np.log(MAX_TIMES):
                 share = _alike(words[new], words[old])
@@ -48,11 +50,18 @@ def renames(pair: Pair, templates: Mapping[str, str], calibration: Calibration) 
     return replaced
 
 
+def _heaviest(rows: Flags, lines: Floats) -> list[int]:
+    places: list[int] = np.flatnonzero(rows).tolist()
+    return sorted(places, key=lambda row: (-lines[row], row))[:MAX_TRIED]
+
+
 def _alike(one: Sequence[str], other: Sequence[str]) -> float:
     """How many of their words two templates share, in order. Placeholders alone make none alike, and what begins to
     tell of a failure says something else."""
     if not any(word in other for word in one if "<" not in word):
         return 0.0
+    if 2 * (Counter(one) & Counter(other)).total() < MIN_ALIKE * (len(one) + len(other)):
+        return 0.0  # in whatever order
     if _FAILURE.search(" ".join(one)) and not _FAILURE.search(" ".join(other)):
         return 0.0
     return SequenceMatcher(None, one, other, autojunk=False).ratio()

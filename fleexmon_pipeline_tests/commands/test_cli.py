@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleexmon_pipeline.cli import COMMANDS, load
+from fleexmon_pipeline.commands.home import remember
 from fleexmon_pipeline.embedded.server import EmbeddedServer
 from fleexmon_pipeline_tests.commands.conftest import FLEEXMON, Call, execute, refused
 from fleexmon_pipeline_tests.conftest import Database
@@ -105,7 +106,7 @@ def test_a_wrong_setting_is_told_in_a_sentence_on_stderr(
 
 READS = (
     ["issues", "list", "--json"], ["issues", "mutes"], ["logs"], ["nodes"], ["digest"], ["rejected", "list"],
-    ["deployed", "--list"], ["compare", "--from", "2h"], ["patterns", "labels"], ["genai", "preview"],
+    ["deployed", "--list"], ["compare", "--from", "2h"], ["origin"], ["patterns", "labels"], ["genai", "preview"],
     ["rules", "backtest"],
 )  # fmt: skip
 
@@ -115,6 +116,7 @@ def test_without_a_home_a_read_is_refused_and_creates_nothing(
     arguments: list[str], fleexmon: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     said = fleexmon(*arguments)
 
@@ -122,6 +124,43 @@ def test_without_a_home_a_read_is_refused_and_creates_nothing(
     assert f"there is no fleexmon home in {tmp_path / 'home'}" in said.err
     assert "set FLEEXMON_HOME" in said.err
     assert not (tmp_path / "home").exists()
+
+
+def test_in_the_wrong_directory_the_homes_that_are_known_are_named(
+    fleexmon: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    above, dagster, earlier, gone = (tmp_path / name for name in (".fleexmon", "of dagster", "earlier", "gone"))
+    for home in (above, dagster, earlier):
+        (home / "postgres").mkdir(parents=True)
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    for variable in ("DATABASE_URL", "FLEEXMON_HOME"):
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster / "dagster"))
+    for home in (earlier, gone, above):
+        remember(home)
+
+    said = fleexmon("issues", "list")
+
+    assert said.status == 3
+    assert f"there is no fleexmon home in {tmp_path / 'inner' / '.fleexmon'}. " in said.err
+    assert f"Known homes: {above}, {dagster}, {earlier}. Set FLEEXMON_HOME to one of them" in said.err
+    assert not (tmp_path / "inner" / ".fleexmon").exists()
+
+
+def test_the_list_of_homes_is_short_and_a_place_that_cannot_be_written_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for number in [*range(30), 15]:
+        remember(tmp_path / f"home {number}")
+    listed = (tmp_path / "fleexmon" / "homes").read_text().splitlines()
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
+    remember(tmp_path)
+
+    assert len(listed) == 20
+    assert listed[-2:] == [f"{tmp_path}/home 29", f"{tmp_path}/home 15"]
 
 
 def test_a_command_starts_the_server_of_its_home_and_stops_it(tmp_path: Path) -> None:

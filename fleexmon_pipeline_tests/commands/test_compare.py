@@ -108,6 +108,58 @@ def test_a_deployment_is_marked_once_and_listed(fleexmon: Call) -> None:
 
 
 @pytest.mark.usefixtures("failed")
+def test_a_deployment_recorded_by_mistake_is_removed_after_a_look_at_it(fleexmon: Call, database: Database) -> None:
+    fleexmon("deployed", "green", "1.4.2", "--at", "2026-11-20T12:00", "--by", "ben")
+    with database.connect() as connection:
+        for hour in ("11:00", "12:00", "18:00"):
+            connection.execute("""INSERT INTO "DetectedHour" VALUES (%s, '')""", [f"2026-11-20 {hour}"])
+    before = database.fingerprint('"Deployment"', '"StaleWindow"')
+
+    looked = fleexmon("deployed", "green", "1.4.2", "--remove", "--dry-run", "--by", "anna")
+    assert database.fingerprint('"Deployment"', '"StaleWindow"') == before
+    removed = fleexmon("deployed", "green", "1.4.2", "--remove", "--by", "anna", "--json")
+    again = fleexmon("deployed", "green", "1.4.2", "--remove")
+
+    what = "green 1.4.2, deployed 2026-11-20 12:00 UTC (by ben)"
+    assert (looked.status, looked.out) == (0, f"would be removed: {what}\n")
+    document = json.loads(removed.out)
+    assert (document["by"], document["removedBy"], document["removed"]) == ("ben", "anna", True)
+    assert fleexmon("deployed", "--list").out == "0 deployments\n"
+    waiting = database.rows("""SELECT to_char(hour, 'HH24:MI') AS hour, reason FROM "StaleWindow" ORDER BY 1""")
+    assert [row["hour"] for row in waiting] == ["12:00"]
+    assert waiting[0]["reason"] == "anna removed the deployment of green 1.4.2 at 12:00"
+    assert "green 1.4.2 is not among the deployments. See `deployed --list`." in refused(again)
+
+
+@pytest.mark.usefixtures("failed")
+def test_of_several_records_one_is_chosen_and_what_lines_announced_stays(fleexmon: Call, database: Database) -> None:
+    for version, hour in (("1.4.2", "09:00"), ("1.4.1", "10:00"), ("1.4.2", "11:00")):
+        fleexmon("deployed", "green", version, "--at", f"2026-11-20T{hour}")
+    with database.connect() as connection:
+        connection.execute(
+            """INSERT INTO "Deployment" VALUES ('blue', '1.5.0', '2026-11-20 12:00:07', 'lines', 'line')"""
+        )
+
+    several = fleexmon("deployed", "green", "1.4.2", "--remove")
+    announced = fleexmon("deployed", "blue", "1.5.0", "--remove")
+    chosen = fleexmon("deployed", "green", "1.4.2", "--remove", "--at", "2026-11-20T11:00")
+
+    assert "Choose one with --at: 2026-11-20T09:00, 2026-11-20T11:00." in refused(several)
+    assert "was noticed in the node's lines at 2026-11-20 12:00 UTC and would be noticed again" in refused(announced)
+    assert chosen.out.startswith("removed by ")
+    rows = database.rows("""SELECT version, to_char(at, 'HH24:MI') AS at FROM "Deployment" ORDER BY 2""")
+    assert [(row["version"], row["at"]) for row in rows] == [("1.4.2", "09:00"), ("1.4.1", "10:00"), ("1.5.0", "12:00")]
+
+
+@pytest.mark.usefixtures("failed")
+def test_recording_can_be_tried_first(fleexmon: Call, database: Database) -> None:
+    tried = fleexmon("deployed", "green", "1.4.2", "--at", "2026-11-20T12:00", "--dry-run")
+
+    assert tried.out.startswith("would be recorded: green has 1.4.2 since 2026-11-20 12:00 UTC")
+    assert database.rows('SELECT * FROM "Deployment"') == []
+
+
+@pytest.mark.usefixtures("failed")
 def test_hours_that_were_judged_before_a_deployment_was_told_are_asked_for_again(
     fleexmon: Call, database: Database
 ) -> None:

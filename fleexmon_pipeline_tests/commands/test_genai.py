@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +18,14 @@ from fleexmon_pipeline.genai.judgement import Asker, judge
 from fleexmon_pipeline.genai.prompt import PROMPT
 from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
 from fleexmon_pipeline.window import HOUR, Window, floor
-from fleexmon_pipeline_tests.commands.conftest import Call, refused
+from fleexmon_pipeline_tests.commands.conftest import FLEEXMON, Call, refused
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.genai.judging import plant
 from fleexmon_pipeline_tests.genai_server import GenAIServer, issue
 
 START = floor(datetime.now(UTC), HOUR) - 5 * HOUR  # the commands have the clock's time
 TEN = Window(START, START + HOUR)
+HOURS = ("--from", START.isoformat(), "--to", (START + 2 * HOUR).isoformat())
 KEY = "key-of-tests-0815"
 
 
@@ -114,7 +118,7 @@ def told(connection: Connection, agent: GenAIServer) -> Connection:
 
 
 def replayed(fleexmon: Call, *more: str) -> tuple[int, list[str]]:
-    said = fleexmon("genai", "replay", "--from", START.isoformat(), "--to", (START + 2 * HOUR).isoformat(), *more)
+    said = fleexmon("genai", "replay", *HOURS, *more)
     return said.status, said.out.splitlines()
 
 
@@ -174,6 +178,25 @@ def test_requests_are_sent_only_with_yes(fleexmon: Call, connection: Connection,
     assert agent.questions == []
     assert replayed(fleexmon, "--yes")[0] == 0
     assert len(agent.questions) == 5
+
+
+@pytest.mark.usefixtures("told", "fleexmon")
+@pytest.mark.parametrize(("typed", "status", "sent"), [("n", 1, 0), ("y", 0, 2)])
+def test_at_a_terminal_a_person_is_asked_after_the_cost_is_shown(
+    typed: str, status: int, sent: int, connection: Connection, agent: GenAIServer
+) -> None:
+    plant(connection, "n", "failure", slot=START, first_seen=START)
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, f"{typed}\n".encode())
+    done = subprocess.run(
+        [FLEEXMON, "genai", "replay", *HOURS], stdin=terminal, capture_output=True, text=True, timeout=60, check=False
+    )
+    for end in (keyboard, terminal):
+        os.close(end)
+
+    assert done.returncode == status, done.stdout + done.stderr
+    assert done.stdout.index("tokens") < done.stdout.index("Send these requests? [y/N]")
+    assert len(agent.questions) == sent
 
 
 @pytest.mark.usefixtures("told")

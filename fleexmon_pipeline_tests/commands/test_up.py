@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
@@ -156,6 +157,20 @@ def test_it_listens_on_loopback_alone(product: Product) -> None:
     ours = [fields[1] for fields in listening if fields[1].endswith(f":{product.port:04X}") and fields[3] == "0A"]
 
     assert ours == [f"0100007F:{product.port:04X}"]
+
+
+def test_another_web_page_cannot_start_or_stop_anything(product: Product) -> None:
+    """The attacks one by one, and what is let through: `web/test_webserver.py`."""
+    stop = "mutation { setAutoMaterializePaused(paused: true) }"
+    foreign = {"Host": "evil.example.com", "Origin": "https://evil.example.com"}
+    before = product.ask("{ instance { autoMaterializePaused } }")
+
+    by_get = httpx.get(f"{product.url}/graphql", params={"query": stop}, headers=foreign)
+    by_image = httpx.get(f"{product.url}/graphql", params={"query": stop})
+    by_post = httpx.post(f"{product.url}/graphql", json={"query": stop}, headers={"Origin": "https://evil.example.com"})
+
+    assert [answer.status_code for answer in (by_get, by_image, by_post)] == [403, 405, 403]
+    assert product.ask("{ instance { autoMaterializePaused } }") == before
 
 
 # -- in the browser ---------------------------------------------------------------------------------------------------

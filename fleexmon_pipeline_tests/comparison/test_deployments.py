@@ -21,7 +21,7 @@ from fleexmon_pipeline.comparison.deployments import (
     notice,
     version_in,
 )
-from fleexmon_pipeline.comparison.newest import compare_newest
+from fleexmon_pipeline.comparison.newest import MAX_COMPARED, compare_newest
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.window import HOUR, Window
 from fleexmon_pipeline_tests.comparison.two_nodes import NOON, WINDOW, Rates, at, lines, store
@@ -212,15 +212,37 @@ def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database:
 def test_a_restart_of_blue_does_not_hide_what_came_to_green(database: Database) -> None:
     with database.connect() as connection:
         store(connection, lines(1, new_error, days=3))
-        mark(connection, deployed("1.4.1", NOON - timedelta(days=1) + HOUR))
+        mark(connection, deployed("1.4.1", NOON - timedelta(days=1) + 3 * HOUR))
         mark(connection, deployed())
         mark(connection, deployed(node="blue", when=NOON + HOUR))
 
         result = check_deployments(compare_newest(connection, live=None, now=WINDOW.until))
 
     assert not result.passed
-    assert str(result.description).endswith("fail: green 1.4.2, deployed 2026-11-20 12:00 UTC")
-    assert "1.4.1" not in str(result.description)
+    assert str(result.description).startswith("fail: green 1.4.2, deployed 2026-11-20 12:00 UTC")
+    assert "green 1.4.1, deployed 2026-11-19 15:00 UTC" in str(result.description)  # each is listed
+
+
+def test_a_deployment_that_was_recorded_by_mistake_does_not_hide_the_real_one(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, lines(1, new_error, days=3))
+        mark(connection, deployed())
+        mark(connection, deployed("9.9.9", NOON + HOUR))
+        mark(connection, deployed("9.9.8", NOON + HOUR + timedelta(minutes=10)))
+        for number in range(12):
+            mark(connection, deployed(f"0.{number}", NOON - timedelta(minutes=90 - number)))
+
+        newest = compare_newest(connection, live=None, now=WINDOW.until)
+        result = check_deployments(newest)
+
+    assert len(newest) == 15
+    assert sum(one.comparison is not None for one in newest) <= MAX_COMPARED
+    assert not result.passed
+    assert "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC" in str(result.description)
+    assert "green 9.9.9, deployed 2026-11-20 13:00 UTC: not compared: another version came at 13:10" in str(
+        [one.sentence for one in newest]
+    )
+    assert str(result.description).endswith("; and 5 more")
 
 
 def test_who_is_compared_where_the_candidate_is_live_or_unknown(database: Database) -> None:

@@ -179,6 +179,18 @@ def test_a_node_with_other_work_is_compared_with_itself(seed: int) -> None:
     assert fine.verdict in ("pass", "marginal")
     assert "blue does not do the work of green, which is compared with itself before the window" in fine.reasons
     assert (bad.verdict, of(bad, "job declined")) == ("fail", ("unexpected frequency", "fail"))
+    assert any("of the lines of green, " in reason and "green before the window" in reason for reason in bad.reasons)
+
+
+def test_one_colour_alone_is_compared_with_itself_where_the_other_was_always_idle() -> None:
+    def green_is_live(node: str, slot: int, rates: Rates) -> Rates:
+        new = {("schema", "error"): 0.5, ("declined", "error"): 0.8} if slot >= 0 else {}
+        return rates | HEALTH | new if node == "green" else without_traffic(rates)
+
+    outcome = judged(2, green_is_live)
+
+    assert (outcome.verdict, outcome.itself, of(outcome, "schema")) == ("fail", True, ("unknown", "fail"))
+    assert outcome.lines[0] > 1_000, "of green itself"
 
 
 def test_lines_of_a_start_are_not_unexpected() -> None:

@@ -67,6 +67,14 @@ SELECT version, at, by, source FROM "Deployment" WHERE node = %(node)s AND at > 
 INSERT INTO "Deployment" (node, version, at, by, source) VALUES (%(node)s, %(version)s, %(at)s, %(by)s, %(source)s)
 ON CONFLICT (node, at) DO NOTHING;
 
+-- recorded --
+SELECT node, version, at, by, source FROM "Deployment" WHERE node = %(node)s AND version = %(version)s ORDER BY at;
+
+-- remove_deployment --
+DELETE FROM "Deployment"
+WHERE node = %(node)s AND at = %(at)s AND version = %(version)s AND source = 'person'
+RETURNING at;
+
 -- deployments --
 -- Newest first, each with the time of the node's next one. The same version again is a restart: told apart here rather
 -- than when it is recorded, since hours may be evaluated in any order.
@@ -118,3 +126,40 @@ FROM (
 JOIN "LogEntry" AS e ON e.id = ANY(s.samples)
 WHERE e.metadata ?| %(keys)s::text[]
 ORDER BY s.node, e.timestamp, e.id;
+
+-- window_counts --
+SELECT node, slot, pattern, level, count AS lines FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s;
+
+-- pattern_family --
+-- These patterns, what they merged into, and all that merged into one of those, in any number of steps. UNION ends a
+-- cycle.
+WITH RECURSIVE up AS (
+  SELECT unnest(%(ids)s::text[]) AS id
+  UNION
+  SELECT p."aliasOf" FROM up JOIN "LogPattern" AS p ON p.id = up.id WHERE p."aliasOf" IS NOT NULL
+), family AS (
+  SELECT id FROM up
+  UNION
+  SELECT p.id FROM family AS f JOIN "LogPattern" AS p ON p."aliasOf" = f.id
+)
+SELECT id FROM family;
+
+-- past_counts --
+SELECT node, pattern, level, sum(count)::bigint AS lines, sum(count::bigint * count)::bigint AS squares
+FROM "LogPatternCount"
+WHERE pattern = ANY(%(ids)s::text[]) AND slot >= %(since)s AND slot < %(until)s
+GROUP BY node, pattern, level;
+
+-- lines_by_slot --
+SELECT node, slot, sum(count)::bigint AS lines FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s GROUP BY node, slot;
+
+-- known_slots --
+SELECT node, slot FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status);
+
+-- lines_in_trouble --
+-- In order of time, whatever their level's spelling: informational lines are left out by the usual ones alone.
+SELECT timestamp, source AS node, level, message FROM "LogEntry"
+WHERE timestamp >= %(since)s AND timestamp < %(until)s AND lower(level) NOT IN ('info', 'debug', 'trace')
+ORDER BY timestamp, id LIMIT %(limit)s;

@@ -1,0 +1,127 @@
+"""`fleexmon origin`: which node and which pattern began an incident."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.commands.times import parse_time
+from fleexmon_pipeline.comparison.origin import Sign
+from fleexmon_pipeline.comparison.read_origin import MAX_WINDOW, Origin, find_origin
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
+from fleexmon_pipeline.wording import counted, duration, iso_text, one_line
+
+MAX_SIGNS = 3  # of a node, in the table; --json prints all
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def origin(
+    since: Annotated[str, typer.Option(help=f"Start, a little before the incident: {TIMES}.")] = "1h",
+    until: Annotated[str | None, typer.Option(help="End; the same forms.", show_default="now")] = None,
+    as_json: Json = False,
+) -> None:
+    """Rank the nodes by how likely the incident began there, with the patterns that say so.
+
+    Patterns that no node had in the week before come first, then those far above the node's own rate, and nodes that
+    fell silent. What many nodes share, or what began later, counts less.
+
+    Exit status 0 if a node stands out, 2 for an unusable option, 3 if none does.
+    """
+    window = _window_of(since, until, now=datetime.now(UTC))
+    with connect(existing_database_url()) as connection:
+        found = find_origin(connection, window)
+    if as_json:
+        print_json(as_document(found))
+    else:
+        _show(Console(), found)
+    raise typer.Exit(0 if found.suspects else 3)
+
+
+def _window_of(since: str, until: str | None, *, now: datetime) -> Window:
+    begin = floor(parse_time("--since", since, now=now), SLOT)
+    end = parse_time("--until", until, now=now) if until else now
+    if end <= begin:
+        raise CommandError(f"--until: {end:%Y-%m-%d %H:%M} UTC is not after --since, {begin:%Y-%m-%d %H:%M} UTC.")
+    window = Window(begin, ceil(end, SLOT)).ended(now)
+    if not window:
+        raise CommandError(f"--since: {begin:%Y-%m-%d %H:%M} UTC is too recent: no slot of 5 minutes has ended since.")
+    if window.length > MAX_WINDOW:
+        raise CommandError(
+            f"--since/--until: {window} UTC is more than {duration(MAX_WINDOW)}; choose the incident's first hours."
+        )
+    return window
+
+
+def as_document(found: Origin) -> dict[str, Any]:
+    return {
+        "window": {"since": iso_text(found.window.since), "until": iso_text(found.window.until)},
+        "nodes": [
+            {
+                "node": suspect.node,
+                "share": round(suspect.share, 3),
+                "signs": [
+                    {
+                        "kind": sign.kind,
+                        "began": iso_text(_moment(sign), "seconds"),
+                        "pattern": sign.pattern,
+                        "level": sign.level,
+                        "template": found.templates.get(sign.pattern or "", sign.pattern),
+                        "lines": sign.lines,
+                        "expected": round(sign.expected, 1),
+                        "nodes": sign.nodes,
+                    }
+                    for sign in suspect.signs
+                ],
+            }
+            for suspect in found.suspects
+        ],
+    }
+
+
+def _show(console: Console, found: Origin) -> None:
+    if not found.suspects:
+        console.print(Text(f"No node stands out in {found.window} UTC."))
+        return
+    if found.past < DAY:
+        console.print(Text(f"Only {duration(found.past)} of history before the window: much looks new."))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading, side in (("node", "left"), ("share", "right"), ("began", "left"), ("lines", "right")):
+        table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("expected", justify="right", no_wrap=True)
+    table.add_column("sign", overflow="fold")
+    for suspect in found.suspects:
+        for place, sign in enumerate(suspect.signs[:MAX_SIGNS]):
+            node, share = (suspect.node, f"{suspect.share:.0%}") if not place else ("", "")
+            figures = f"{_moment(sign):%H:%M:%S}", f"{sign.lines:,}", f"{sign.expected:,.1f}"
+            cells = (node, share, *figures, _text(found, sign))
+            table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    hidden = sum(max(len(suspect.signs) - MAX_SIGNS, 0) for suspect in found.suspects)
+    if hidden:
+        console.print(Text(f"and {counted(hidden, 'weaker sign')} (--json prints all)"))
+
+
+def _text(found: Origin, sign: Sign) -> str:
+    if sign.pattern is None:
+        return "silent" if sign.kind == "silent" else "fewer lines than usual"
+    template = one_line(found.templates.get(sign.pattern, sign.pattern), most=200)
+    return f"{sign.kind} {sign.level}{_shared(sign)}: {template}"
+
+
+def _shared(sign: Sign) -> str:
+    return f" on {sign.nodes} nodes" if sign.nodes > 1 else ""
+
+
+def _moment(sign: Sign) -> datetime:
+    return datetime.fromtimestamp(sign.began, UTC)

@@ -1,0 +1,126 @@
+"""Reading what an incident looked like on all nodes: counts of the window, their past, and when each pattern began.
+
+Here: the database. How nodes are ranked: `origin.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, Seen, Suspect, Usual, Volume, rank
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.levels import read_level
+from fleexmon_pipeline.patterns.labels import read_labels
+from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
+from fleexmon_pipeline.patterns.store import load_miner
+from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT, Window
+
+SQL = statements("comparison")
+PAST = 7 * DAY
+MAX_WINDOW = timedelta(hours=6)
+MAX_LINES = 20_000  # whose exact times are read; of more, the slot's start stands for the first line
+SLOT_SECONDS = int(SLOT.total_seconds())
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Suspects, the most suspicious first, with the templates of their patterns."""
+
+    window: Window
+    suspects: list[Suspect]
+    templates: Mapping[str, str]  # redacted, as stored
+    past: timedelta  # of history
+
+
+def find_origin(connection: Connection, window: Window) -> Origin:
+    """`window`: whole slots, at most MAX_WINDOW. Cost: the window's counts, and a week's of the patterns in it."""
+    past = Window(window.since - PAST, window.since)
+    rows = connection.execute(SQL["window_counts"], {"since": window.since, "until": window.until}).fetchall()
+    in_window = list({row["pattern"] for row in rows})
+    family = {row["id"] for row in connection.execute(SQL["pattern_family"], {"ids": in_window})}
+    templates, resolve = read_patterns(connection, family)
+    last = window.until - SLOT
+    ignored = {pattern for pattern, label in read_labels(connection).items() if label.ignored}
+    known = _known_slots(connection, Window(past.since, window.until))
+    began = _first_lines(connection, window, resolve)
+    seen = [
+        _seen(row, resolve(row["pattern"], last), began)
+        for row in rows
+        if resolve(row["pattern"], last) not in ignored and row["slot"] in known[row["node"]]
+    ]
+    where = {"since": past.since, "until": past.until, "ids": list(family)}
+    usual = _usual(connection.execute(SQL["past_counts"], where), resolve, last)
+    volumes = _volumes(connection, window, known)
+    suspects = rank(seen, usual, volumes, slot_seconds=SLOT_SECONDS)
+    first = min((min(slots) for slots in known.values() if slots), default=window.since)
+    return Origin(window, suspects, templates, max(window.since - first, timedelta()))
+
+
+def _seen(row: Mapping[str, Any], pattern: str, began: Mapping[tuple[Key, datetime], float]) -> Seen:
+    level, slot = read_level(row["level"]), row["slot"]
+    first = began.get(((row["node"], pattern, level), slot), (slot - EPOCH).total_seconds())
+    return Seen(row["node"], pattern, level, (slot - EPOCH) // SLOT, row["lines"], first)
+
+
+def _first_lines(connection: Connection, window: Window, resolve: Resolve) -> dict[tuple[Key, datetime], float]:
+    """When each pattern had its first line in a slot, of warnings and worse."""
+    where = {"since": window.since, "until": window.until, "limit": MAX_LINES}
+    lines = connection.execute(SQL["lines_in_trouble"], where).fetchall()
+    lines = [line for line in lines if read_level(line["level"]) in LEVEL_WEIGHTS]
+    miner, first = load_miner(connection), dict[tuple[Key, datetime], float]()
+    last = window.until - SLOT
+    for line, own in zip(lines, miner.identify([line["message"] for line in lines]), strict=True):
+        slot = EPOCH + (line["timestamp"] - EPOCH) // SLOT * SLOT
+        key = line["node"], resolve(own, last), read_level(line["level"])
+        first.setdefault((key, slot), (line["timestamp"] - EPOCH).total_seconds())
+    return first
+
+
+def _usual(rows: Iterable[Mapping[str, Any]], resolve: Resolve, last: datetime) -> dict[Key, Usual]:
+    sums: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows:
+        of_key = sums[row["node"], resolve(row["pattern"], last), read_level(row["level"])]
+        of_key[0] += row["lines"]
+        of_key[1] += row["squares"]
+    return {key: Usual(lines, squares) for key, (lines, squares) in sums.items()}
+
+
+def _known_slots(connection: Connection, window: Window) -> defaultdict[str, set[datetime]]:
+    known: defaultdict[str, set[datetime]] = defaultdict(set)
+    for row in connection.execute(SQL["known_slots"], {"since": window.since, "until": window.until}):
+        known[row["node"]].add(row["slot"])
+    return known
+
+
+def _volumes(connection: Connection, window: Window, known: Mapping[str, set[datetime]]) -> dict[str, Volume]:
+    """Expected are the lines of the hour before or of the same time of day in the week before, whichever are fewer."""
+    where = {"since": window.since - PAST, "until": window.until}
+    lines: Counter[tuple[str, datetime]] = Counter()
+    for row in connection.execute(SQL["lines_by_slot"], where):
+        lines[row["node"], row["slot"]] = row["lines"]
+    volumes = {}
+    for node, slots in known.items():
+        inside = sorted(slot for slot in slots if slot in window)
+        past = [slot for slot in slots if slot < window.since]
+        if not inside:
+            continue
+        hour = [lines[node, slot] for slot in past if slot >= window.since - HOUR]
+        clock = [lines[node, slot] for slot in past if _same_time_of_day(slot, window)]
+        expected = min((sum(of) / len(of) for of in (hour, clock) if of), default=0.0)
+        volumes[node] = Volume(
+            [(slot - EPOCH) // SLOT for slot in inside],
+            [lines[node, slot] for slot in inside],
+            [expected] * len(inside),
+            len(past),
+            any(lines[node, slot] == 0 for slot in past),
+        )
+    return volumes
+
+
+def _same_time_of_day(slot: datetime, window: Window) -> bool:
+    return slot + -((slot - window.since) // DAY) * DAY in window

@@ -1,0 +1,147 @@
+"""Which node began an incident: the ranking of made-up signs, and the same from tables."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from fleexmon_pipeline.comparison.origin import Key, Seen, Suspect, Usual, Volume, rank
+from fleexmon_pipeline.comparison.read_origin import find_origin
+from fleexmon_pipeline.patterns.miner import PatternMiner
+from fleexmon_pipeline.window import Window
+from fleexmon_pipeline_tests.comparison.two_nodes import NOON, Row, at, lines, store
+from fleexmon_pipeline_tests.conftest import Database
+
+NODES = ("edge", "web", "worker", "batch")
+WEEK = 7 * 288
+USUAL: dict[Key, Usual] = {(node, "502", "error"): Usual(400, 900) for node in NODES}
+
+
+def busy(*, lines_: int = 40, was_silent: bool = False) -> Volume:
+    return Volume(range(9), [lines_] * 9, [40.0] * 9, WEEK, was_silent)
+
+
+def seen(node: str, pattern: str, slot: int, count: int, level: str = "error", *, second: float = 0.0) -> Seen:
+    return Seen(node, pattern, level, slot, count, slot * 300 + second)
+
+
+def ranked(*lines_: Seen, **volumes: Volume) -> list[Suspect]:
+    return rank(lines_, USUAL, {node: volumes.get(node, busy()) for node in NODES}, slot_seconds=300)
+
+
+def test_what_no_node_ever_had_comes_before_more_of_a_known_error() -> None:
+    edge, web = seen("edge", "502", 3, 30), seen("web", "type error", 3, 12)
+
+    suspects = ranked(edge, web)
+
+    assert [suspect.node for suspect in suspects] == ["web", "edge"]
+    assert (suspects[0].signs[0].kind, suspects[0].signs[0].pattern) == ("new", "type error")
+    assert suspects[1].signs[0].kind == "more"
+    assert sum(suspect.share for suspect in suspects) == pytest.approx(1)
+
+
+def test_of_the_same_new_error_the_node_that_had_it_first_leads() -> None:
+    late = [seen(node, "refused", 5, 20, second=40) for node in ("edge", "web")]
+    first = seen("worker", "refused", 3, 20, second=12)
+
+    suspects = ranked(*late, first)
+
+    assert suspects[0].node == "worker"
+    assert suspects[0].signs[0].began == 3 * 300 + 12
+    assert suspects[0].signs[0].nodes == 3
+
+
+def test_what_many_nodes_share_weighs_less_than_what_one_has() -> None:
+    shared = [seen(node, "refused", 3, 25) for node in ("edge", "worker", "batch")]
+
+    assert ranked(*shared, seen("web", "disk is full", 3, 20))[0].node == "web"
+
+
+def test_a_node_that_falls_silent_comes_before_those_that_complain_of_it() -> None:
+    hung = Volume(range(9), [40, 38, 41, 0, 0, 0, 0, 0, 0], [40.0] * 9, WEEK, was_silent=False)
+
+    suspects = ranked(seen("edge", "502", 3, 80), web=hung)
+
+    assert suspects[0].node == "web"
+    assert (suspects[0].signs[0].kind, suspects[0].signs[0].began) == ("silent", 3 * 300)
+
+
+def test_a_node_with_fewer_lines_is_named() -> None:
+    fewer = Volume(range(9), [40, 38, 41, *[6] * 6], [40.0] * 9, WEEK, was_silent=False)
+
+    assert [(one.node, one.signs[0].kind) for one in ranked(web=fewer)] == [("web", "fewer")]
+
+
+def test_the_usual_names_nobody() -> None:
+    assert ranked(seen("edge", "502", 2, 1), seen("web", "502", 4, 2)) == []
+    assert rank([], {}, {}, slot_seconds=300) == []
+
+
+# -- from tables ----------------------------------------------------------------------------------------------------
+
+
+def incident() -> Iterator[Row]:
+    """From slot 3 on green has a new error, and blue more of a known one."""
+    yield from lines(1, days=2, hours=1)
+    for slot in range(3, 12):
+        yield "green", "schema", "error", slot, 4
+        yield "blue", "failing", "error", slot, 3
+
+
+WINDOW = Window(NOON, NOON + timedelta(hours=1))
+
+
+def test_the_node_and_the_pattern_are_found_in_the_tables(database: Database) -> None:
+    message, moment = "schema of 7 is unknown", at(3) + timedelta(seconds=42)
+    (mined,) = PatternMiner().identify([message])
+    with database.connect() as connection:
+        store(connection, ((n, mined if p == "schema" else p, *rest) for n, p, *rest in incident()))  # type: ignore[misc]
+        connection.execute(
+            'INSERT INTO "LogPatternCount" VALUES (%s, %s, %s, %s, 2, %s)', [at(-100), "blue", "failing", "error", []]
+        )
+        connection.execute(
+            'INSERT INTO "LogEntry" (id, timestamp, source, hostname, level, message, metadata) '
+            "VALUES (%s, %s, 'green', 'green', 'error', %s, '{}')",
+            [uuid.uuid4(), moment, message],
+        )
+        found = find_origin(connection, WINDOW)
+
+    assert [suspect.node for suspect in found.suspects] == ["green", "blue"]
+    first = found.suspects[0].signs[0]
+    assert (first.kind, first.pattern, first.lines) == ("new", mined, 36)
+    assert first.began == moment.timestamp(), "to the second, of the first line"
+    assert found.templates[mined] == f"the {mined} of <num>"
+    assert (found.suspects[1].signs[0].kind, found.suspects[1].signs[0].pattern) == ("more", "failing")
+
+
+def test_a_pattern_that_merged_is_as_old_as_what_merged_into_it(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, incident())
+        connection.execute(
+            'INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion", "aliasOf", '
+            '"aliasSince") VALUES (%s, %s, %s, %s, %s, 1, %s, %s)',
+            ["older", "the schema of 1", "error", at(-500), at(-400), "schema", at(-300)],
+        )
+        connection.execute(
+            'INSERT INTO "LogPatternCount" VALUES (%s, %s, %s, %s, 2, %s)', [at(-400), "blue", "older", "error", []]
+        )
+        kinds = {sign.pattern: sign.kind for one in find_origin(connection, WINDOW).suspects for sign in one.signs}
+
+    assert (kinds["schema"], kinds["failing"]) == ("more", "new")
+
+
+def test_slots_that_were_not_collected_are_no_silence(database: Database) -> None:
+    with database.connect() as connection:
+        store(connection, lines(2, days=2, hours=1))
+        connection.execute("""DELETE FROM "LogPatternCount" WHERE node = 'green' AND slot >= %s""", [at(4)])
+        silent = find_origin(connection, WINDOW).suspects
+        connection.execute(
+            """UPDATE "LogCoverage" SET status = 'missing' WHERE node = 'green' AND slot >= %s""", [at(4)]
+        )
+        missing = find_origin(connection, WINDOW).suspects
+
+    assert (silent[0].node, silent[0].signs[0].kind) == ("green", "silent")
+    assert "silent" not in {sign.kind for suspect in missing for sign in suspect.signs}
