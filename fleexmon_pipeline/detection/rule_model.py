@@ -41,7 +41,7 @@ from fleexmon_pipeline.detection.rule_parameters import (
     compiled,
 )
 from fleexmon_pipeline.issues.occurrence import Severity
-from fleexmon_pipeline.levels import Level, read_level
+from fleexmon_pipeline.levels import LEVELS, Level, read_level
 from fleexmon_pipeline.window import HOUR, SLOT
 from fleexmon_pipeline.wording import percent
 
@@ -463,7 +463,7 @@ class Spike(Predictor, Bare):
         return self.spike.hours
 
     def series(self) -> list[Series]:
-        return [Series(None, "node", SLOTS_AN_HOUR)]
+        return [Series(LEVELS[1:], "node", SLOTS_AN_HOUR)]  # debug lines come and go with a setting
 
 
 class Backlog(Predictor):
