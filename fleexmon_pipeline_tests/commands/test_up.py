@@ -161,16 +161,17 @@ def test_it_listens_on_loopback_alone(product: Product) -> None:
 
 def test_another_web_page_cannot_start_or_stop_anything(product: Product) -> None:
     """The attacks one by one, and what is let through: `web/test_webserver.py`."""
-    stop = "mutation { setAutoMaterializePaused(paused: true) }"
+    attack = 'mutation { setConcurrencyLimit(concurrencyKey: "attack", limit: 1) }'
     foreign = {"Host": "evil.example.com", "Origin": "https://evil.example.com"}
-    before = product.ask("{ instance { autoMaterializePaused } }")
 
-    by_get = httpx.get(f"{product.url}/graphql", params={"query": stop}, headers=foreign)
-    by_image = httpx.get(f"{product.url}/graphql", params={"query": stop})
-    by_post = httpx.post(f"{product.url}/graphql", json={"query": stop}, headers={"Origin": "https://evil.example.com"})
+    by_name = httpx.get(f"{product.url}/graphql", params={"query": attack}, headers=foreign)
+    by_image = httpx.get(f"{product.url}/graphql", params={"query": attack})
+    by_page = httpx.post(f"{product.url}/graphql", json={"query": attack}, headers={"Origin": foreign["Origin"]})
+    product.ask(attack.replace("attack", "ours"))
 
-    assert [answer.status_code for answer in (by_get, by_image, by_post)] == [403, 405, 403]
-    assert product.ask("{ instance { autoMaterializePaused } }") == before
+    assert [answer.status_code for answer in (by_name, by_image, by_page)] == [403, 405, 403]
+    keys = product.ask("{ instance { concurrencyLimits { concurrencyKey } } }")["instance"]["concurrencyLimits"]
+    assert [key["concurrencyKey"] for key in keys] == ["ours"]
 
 
 # -- in the browser ---------------------------------------------------------------------------------------------------

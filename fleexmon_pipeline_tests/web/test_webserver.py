@@ -27,7 +27,7 @@ from fleexmon_pipeline_tests.loopback import Handler, Loopback
 from fleexmon_pipeline_tests.running_product import CHECKOUT, free_port
 
 NAME = "fleexmon.example.com"
-MUTATION = 'mutation { setConcurrencyLimit(concurrencyKey: "attack", limit: 1) { success } }'
+MUTATION = 'mutation { setConcurrencyLimit(concurrencyKey: "attack", limit: 1) }'
 LIMITS = "{ instance { concurrencyLimits { concurrencyKey } } }"
 JSON = {"Content-Type": "application/json"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -239,6 +239,14 @@ def test_our_own_pages_and_commands_are_answered(headers: dict[str, str], port: 
 
     assert answer.status_code == 200, answer.text
     assert answer.json()["data"]["version"]
+
+
+def test_the_mutation_of_these_attacks_is_executed_where_it_may_be(port: int) -> None:
+    """Otherwise nothing here would show that an attack changes nothing."""
+    answer = ask(port, MUTATION.replace("attack", "ours"), Origin=f"http://127.0.0.1:{port}")
+
+    assert answer.json() == {"data": {"setConcurrencyLimit": True}}
+    assert "ours" in limits(port)
 
 
 def test_a_link_in_an_alert_opens_a_page_that_cannot_be_framed(port: int) -> None:
