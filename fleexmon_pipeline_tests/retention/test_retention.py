@@ -215,8 +215,8 @@ def test_what_lines_need_is_kept_as_long_as_lines(database: Database) -> None:
 
 def test_an_issue_goes_with_its_episode_and_its_occurrences_and_does_not_come_back(database: Database) -> None:
     with database.connect() as connection:
-        cover(connection, range(40))
-        fire(connection, firing(0), firing(2), firing(39), firing(1, rule="genai", root_cause="x"))
+        cover(connection, range(340))  # more than a day: within one, the message would return to its issue
+        fire(connection, firing(0), firing(2), firing(339), firing(1, rule="genai", root_cause="x"))
         old, young = issues(connection)
         resolved = old["resolvedAt"]
         assert (old["status"], young["status"]) == ("resolved", "open")
