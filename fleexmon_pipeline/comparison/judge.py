@@ -24,7 +24,7 @@ from fleexmon_pipeline.comparison.measure import (
 )
 from fleexmon_pipeline.comparison.pair import (
     MIN_LINES,
-    MOST,
+    MIN_UNSHARED,
     SERIOUS,
     Pair,
     Side,
@@ -145,7 +145,7 @@ def _reference(pair: Pair) -> tuple[Pair, Reference]:
         return _itself(pair)
     if lacked(pair) < MAX_GONE:
         return pair, "node"
-    return _itself(pair) if unshared(pair.recent_candidate, pair.recent_baseline) >= MOST else (pair, "none")
+    return _itself(pair) if unshared(pair.recent_candidate, pair.recent_baseline) >= MIN_UNSHARED else (pair, "none")
 
 
 def _itself(pair: Pair) -> tuple[Pair, Reference]:

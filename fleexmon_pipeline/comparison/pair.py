@@ -16,7 +16,7 @@ from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 MIN_LINES = 100  # of a node in a window; with fewer, shares of single patterns say nothing
 IDLE = 0.05  # of the other node's lines: a node without traffic rightly logs other things
-MOST = 0.5  # of a node's lines
+MIN_UNSHARED = 0.5  # of a node's lines
 MAX_START_SLOTS = 2  # of lines that come once, with a start
 MIN_RECENT_BUCKETS = 4  # before the window, that tell what a node did before it
 SERIOUS = ("error", "fatal")
@@ -184,8 +184,8 @@ def idle(side: Side, other: Side) -> bool:
 
 def without_work(side: Side, other: Side) -> bool:
     """It is idle, or has fewer lines, most of which are of the few patterns that both have: health checks, mostly."""
-    less = side.every < MOST * other.every
-    return idle(side, other) or (less and unshared(other, side) >= MOST > unshared(side, other))
+    less = side.every < MIN_UNSHARED * other.every
+    return idle(side, other) or (less and unshared(other, side) >= MIN_UNSHARED > unshared(side, other))
 
 
 def unshared(side: Side, other: Side) -> float:

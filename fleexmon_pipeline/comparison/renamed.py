@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from fleexmon_pipeline.comparison.measure import CONTINUITY, Calibration, scale_of
-from fleexmon_pipeline.comparison.pair import MOST, SERIOUS, Pair
+from fleexmon_pipeline.comparison.pair import MIN_UNSHARED, SERIOUS, Pair
 from fleexmon_pipeline.numerics import Flags, Floats
 
 # By judgement, not by experiment.
@@ -75,7 +75,7 @@ def lacked(pair: Pair) -> float:
     before = (recent_c == 0) & (_expected(recent_b, recent_c) >= MIN_EXPECTED)
     of_these = float(b[before].sum())
     still = float(b[before & (c == 0)].sum())
-    return 0.0 if still < MOST * of_these else still / max(pair.baseline.every, 1)
+    return 0.0 if still < MIN_UNSHARED * of_these else still / max(pair.baseline.every, 1)
 
 
 def _expected(b: Floats, c: Floats) -> Floats:

@@ -18,7 +18,8 @@ from fleexmon_pipeline.comparison.read import Comparison, NothingToCompareError,
 from fleexmon_pipeline.comparison.watch import AFTER, MAX_AFTER, STEP, baseline_for, compared_windows
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.firing import MAX_TEMPLATE_SHOWN, Firing, occurrence
-from fleexmon_pipeline.detection.rule_model import Divergence, Rule
+from fleexmon_pipeline.detection.rule_kinds import Divergence
+from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
 from fleexmon_pipeline.patterns.read_counts import newest_first
 from fleexmon_pipeline.window import SLOT, Window

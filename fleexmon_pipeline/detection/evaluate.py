@@ -25,15 +25,8 @@ from fleexmon_pipeline.detection.divergence import diverged
 from fleexmon_pipeline.detection.firing import Firing, firing_of, naming, occurrence
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.observe import READ_BACK, baseline_templates, read_observations
-from fleexmon_pipeline.detection.rule_model import (
-    Bare,
-    Detector,
-    Divergence,
-    Rule,
-    Silence,
-    all_series,
-    text_conditions,
-)
+from fleexmon_pipeline.detection.rule_kinds import Divergence, Silence
+from fleexmon_pipeline.detection.rule_model import Bare, Detector, Rule, all_series, text_conditions
 from fleexmon_pipeline.detection.text_scan import Matches, find_texts
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.levels import LEVELS

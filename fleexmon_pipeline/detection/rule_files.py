@@ -14,7 +14,9 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from fleexmon_pipeline.detection.rule_model import KINDS, Forecast, Ratio, Rule
+import fleexmon_pipeline.detection.rule_kinds  # noqa: F401  its classes fill KINDS
+from fleexmon_pipeline.detection.rule_kinds import Forecast, Ratio
+from fleexmon_pipeline.detection.rule_model import KINDS, Rule
 from fleexmon_pipeline.errors import FleexmonError
 
 BUILT_IN: Traversable = files("fleexmon_pipeline") / "rules"

@@ -16,7 +16,8 @@ from typing import Any
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.firing import Firing, occurrence
-from fleexmon_pipeline.detection.rule_model import Forecast, Rule
+from fleexmon_pipeline.detection.rule_kinds import Forecast
+from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.forecasts import CROSSING, forecast_thresholds
 from fleexmon_pipeline.forecasting.record import DAYS, read_records, why_not_trusted
 from fleexmon_pipeline.issues.occurrence import Occurrence, Subject

@@ -20,8 +20,9 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.detection.rule_model import Forecast as ForecastRule
-from fleexmon_pipeline.detection.rule_model import Ratio, Rule
+from fleexmon_pipeline.detection.rule_kinds import Forecast as ForecastRule
+from fleexmon_pipeline.detection.rule_kinds import Ratio
+from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.crossing import HOURS, MAX_HOURS, Counts, Crossing, crossing
 from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Forecast, HourlySeries
 from fleexmon_pipeline.forecasting.series import hourly_series, slot_series

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.detection.rule_model import Forecast, Rule
+from fleexmon_pipeline.detection.rule_kinds import Forecast
+from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.announce import announce, hours_to_announce_again
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.issues.issue_rows import Reconciled

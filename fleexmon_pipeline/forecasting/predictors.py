@@ -18,7 +18,8 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.evaluate import improbable
 from fleexmon_pipeline.detection.firing import Firing, occurrence
-from fleexmon_pipeline.detection.rule_model import Backlog, Bare, Predictor, Rule, Spike, Trend
+from fleexmon_pipeline.detection.rule_kinds import Backlog, Spike, Trend
+from fleexmon_pipeline.detection.rule_model import Bare, Predictor, Rule
 from fleexmon_pipeline.forecasting.series import hourly_series
 from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
 from fleexmon_pipeline.levels import LEVELS

@@ -15,7 +15,8 @@ from pathlib import Path
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import BUILT_IN, all_rules, load_rules
-from fleexmon_pipeline.detection.rule_model import Detector, Rule, Threshold
+from fleexmon_pipeline.detection.rule_kinds import Threshold
+from fleexmon_pipeline.detection.rule_model import Detector, Rule
 from fleexmon_pipeline.replays.rules import backtest
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.bench.place import apart, empty, place

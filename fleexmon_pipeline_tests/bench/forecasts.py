@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Ratio
+from fleexmon_pipeline.detection.rule_kinds import Ratio
 from fleexmon_pipeline.forecasting.forecasts import HORIZONS, NodeSeries, first_crossed
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import HOUR, SLOT

@@ -22,7 +22,7 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from fleexmon_pipeline.detection.rule_model import Rate
+from fleexmon_pipeline.detection.rule_kinds import Rate
 from fleexmon_pipeline.series.score import score
 from fleexmon_pipeline_tests.bench.made_series import A_DAY, FIRST, KINDS, SCORED_FROM, Made, make
 from fleexmon_pipeline_tests.bench.series_detectors import (

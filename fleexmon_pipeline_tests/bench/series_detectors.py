@@ -17,7 +17,8 @@ from fleexmon_pipeline.detection.evaluate import evaluate_node
 from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.detection.observe import READ_BACK
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Detector, Rate, Silence, all_series
+from fleexmon_pipeline.detection.rule_kinds import Rate, Silence
+from fleexmon_pipeline.detection.rule_model import Detector, all_series
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 from fleexmon_pipeline.series import score as series_score
 from fleexmon_pipeline.series.score import score

@@ -22,7 +22,7 @@ from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.divergence import longest_watch
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.rule_files import BUILT_IN, load_rules
-from fleexmon_pipeline.detection.rule_model import Divergence
+from fleexmon_pipeline.detection.rule_kinds import Divergence
 from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.patterns.labels import label

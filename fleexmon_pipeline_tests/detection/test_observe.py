@@ -14,7 +14,8 @@ from fleexmon_pipeline.detection.evaluate import evaluate, improbable
 from fleexmon_pipeline.detection.judged_hours import note_seen
 from fleexmon_pipeline.detection.observe import still_learning
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Spike, all_series
+from fleexmon_pipeline.detection.rule_kinds import Spike
+from fleexmon_pipeline.detection.rule_model import all_series
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.detection.rule_files import BUILT_IN, all_rules, check_samples, load_rules, report
-from fleexmon_pipeline.detection.rule_model import Ratio, Threshold
+from fleexmon_pipeline.detection.rule_kinds import Ratio, Threshold
 
 SOUND = """\
 name: disk-full

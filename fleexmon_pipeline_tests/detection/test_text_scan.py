@@ -13,7 +13,8 @@ import pytest
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection import text_scan
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Threshold, text_conditions
+from fleexmon_pipeline.detection.rule_kinds import Threshold
+from fleexmon_pipeline.detection.rule_model import text_conditions
 from fleexmon_pipeline.detection.text_scan import find_texts
 from fleexmon_pipeline.window import SLOT, floor
 from fleexmon_pipeline_tests.conftest import Database

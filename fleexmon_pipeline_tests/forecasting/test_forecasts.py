@@ -12,7 +12,8 @@ import pytest
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import Forecast, Ratio, Rule
+from fleexmon_pipeline.detection.rule_kinds import Forecast, Ratio
+from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.detection.rule_parameters import Coming
 from fleexmon_pipeline.forecasting.announce import announce, hours_to_announce_again
 from fleexmon_pipeline.forecasting.forecasts import HORIZONS, make_forecasts

@@ -12,7 +12,8 @@ import pytest
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import BUILT_IN, all_rules, load_rules
-from fleexmon_pipeline.detection.rule_model import Backlog, Rule
+from fleexmon_pipeline.detection.rule_kinds import Backlog
+from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
 from fleexmon_pipeline.issues.people import resolve_issues

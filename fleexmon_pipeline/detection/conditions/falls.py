@@ -15,7 +15,7 @@ from fleexmon_pipeline.baselines.expectation import limit
 from fleexmon_pipeline.baselines.promises import overdue, stopped
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
-from fleexmon_pipeline.detection.rule_model import Drop, Missed
+from fleexmon_pipeline.detection.rule_kinds import Drop, Missed
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags
 from fleexmon_pipeline.window import DAY, SLOT

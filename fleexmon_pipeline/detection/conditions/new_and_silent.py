@@ -11,7 +11,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
-from fleexmon_pipeline.detection.rule_model import New, Silence
+from fleexmon_pipeline.detection.rule_kinds import New, Silence
 from fleexmon_pipeline.window import DAY
 
 RARE_NOVELTY = 0.02  # unknown error patterns a day; a node that has more needs a second line

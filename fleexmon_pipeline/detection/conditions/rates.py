@@ -16,7 +16,7 @@ from fleexmon_pipeline.baselines.expectation import OFTEN_TIMES, known_or_unseen
 from fleexmon_pipeline.baselines.handover import level_before
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
-from fleexmon_pipeline.detection.rule_model import Rate
+from fleexmon_pipeline.detection.rule_kinds import Rate
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 from fleexmon_pipeline.window import DAY, SLOT

@@ -15,7 +15,8 @@ from fleexmon_pipeline.baselines.expectation import MIN_UNUSUAL, known_or_unseen
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, group_of, surprise, trailing
 from fleexmon_pipeline.baselines.young import certainly_above, is_news
 from fleexmon_pipeline.detection.observation import Hit, Observation
-from fleexmon_pipeline.detection.rule_model import Bare, Ratio, Repeated, Threshold
+from fleexmon_pipeline.detection.rule_kinds import Ratio, Repeated, Threshold
+from fleexmon_pipeline.detection.rule_model import Bare
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Floats
 from fleexmon_pipeline.window import DAY

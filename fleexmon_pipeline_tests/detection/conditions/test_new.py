@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleexmon_pipeline.detection.rule_files import load_rules
-from fleexmon_pipeline.detection.rule_model import New
+from fleexmon_pipeline.detection.rule_kinds import New
 from fleexmon_pipeline_tests.detection.conditions.world import NOW, hits, node, row, traffic
 
 FAILURES = [
