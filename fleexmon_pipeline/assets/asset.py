@@ -97,7 +97,7 @@ def _asset(
     check_specs: Sequence[dg.AssetCheckSpec] = (),
     **options: Any,
 ) -> Decorator:
-    """One step for an asset and its checks; with can_subset, the checks can also be executed alone (decision 0027)."""
+    """One step for an asset and its checks; with can_subset, the checks can also be executed alone (decision 0029)."""
     metadata = table_metadata(tables) if tables else {}
     can_subset = bool(check_specs)
 

@@ -24,7 +24,12 @@ def versions() -> dict[str, bytes]:
     migrations = sorted(
         (file for file in directory.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
     )
-    return {file.name[:4]: file.read_bytes() for file in migrations}
+    numbered: dict[str, bytes] = {}
+    for file in migrations:
+        if file.name[:4] in numbered:  # two branches took the same number: one of them would never run
+            raise ValueError(f"two migrations have the number {file.name[:4]}; give {file.name} the next free one")
+        numbered[file.name[:4]] = file.read_bytes()
+    return numbered
 
 
 def newest_version() -> str:

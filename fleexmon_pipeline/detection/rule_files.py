@@ -1,6 +1,7 @@
 """Rules from YAML files, one file each. A file that is refused is reported with line and reason; the others load.
 
-Here: reading, the line of every key, duplicate names, samples. What may stand in a rule: `rule_model.py`.
+Here: reading, the line of every key, duplicate names, samples. What may stand in a rule:
+`rule_model.py`, `rule_kinds.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Parameters of rules: durations, shares, expressions, and those of each kind, as pydantic checks them.
 
-Here: values and when they are refused. The kinds themselves, and the texts of a rule: `rule_model.py`.
+Here: values and when they are refused. The kinds themselves: `rule_kinds.py`; the texts of a rule: `rule_model.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Predictor rules over an hour: what will become a problem if it continues.
 
 Here: the conditions of the kinds `trend`, `spike` and `backlog`. The series they use: `series.py`; how a rule is
-written: `detection/rule_model.py`.
+written: `detection/rule_kinds.py`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -141,6 +142,16 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
 
 def test_versions_have_no_gap() -> None:
     assert list(versions()) == [f"{number:04}" for number in range(1, len(versions()) + 1)]
+
+
+def test_two_migrations_of_one_number_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "versions").mkdir()
+    for name in ("0001_first.sql", "0001_second.sql"):
+        (tmp_path / "versions" / name).write_text("SELECT 1")
+    monkeypatch.setattr(module, "files", lambda _: tmp_path)
+
+    with pytest.raises(ValueError, match=r"two migrations have the number 0001; give 0001_second\.sql"):
+        versions()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Which condition each kind of rule has.
 
 Here: the one dispatch of detector kinds; that of predictor kinds is in `forecasting/predictors.py`. Conditions
-themselves: the modules beside this one; what else a kind answers about itself: `detection/rule_model.py`.
+themselves: the modules beside this one; what else a kind answers about itself: `detection/rule_kinds.py`.
 """
 
 from __future__ import annotations
