@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,12 @@ _PRODUCT_VARIABLES = (
     "LIVE_NODE",
 )
 _PRODUCT_PREFIXES = ("BLUE_", "GREEN_", "GENAI_", "FLEEXMON_", "DAGSTER_HOME")
+
+
+def pytest_configure() -> None:
+    """A shell starts jobs in the background with Ctrl-C ignored, and what tests start would inherit that."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
