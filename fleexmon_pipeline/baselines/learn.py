@@ -240,7 +240,7 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
         if row.sum() >= MIN_LINES_TO_RATE:
             for width in widths:
                 mean = expectation.group(group, width) * share
-                if lines := _last_week(trailing(row, width), mean, width):
+                if lines := _last_week(trailing(row, width), mean):
                     last_week[str(width)] = lines
         steady = _steady(row[first:], past.known[first:])
         pattern = PatternBaseline(int(row.sum()), share, 0.0, steady, last_week, habits)
@@ -253,7 +253,7 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
             mean = expectation.levels(one.levels, one.width)
             if lines := _habits(past.lines(one.levels), mean, past.known, day, of_day, one.width):
                 baseline.habits[f"{habits_key(one.levels)}/{one.width}"] = lines
-            if lines := _last_week(trailing(past.lines(one.levels), one.width), mean, one.width):
+            if lines := _last_week(trailing(past.lines(one.levels), one.width), mean):
                 baseline.last_week[f"{habits_key(one.levels)}/{one.width}"] = lines
 
 
@@ -294,7 +294,7 @@ def _habits(row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, widt
     return {str(slot): round(float(typical[slot]) * HABIT_MARGIN, 2) for slot in slots}
 
 
-def _last_week(sums: Floats, mean: Floats, width: int) -> dict[str, float]:
+def _last_week(sums: Floats, mean: Floats) -> dict[str, float]:
     """Where the same time 7 or 14 days before had many more lines than expected: slots since the day began → lines.
 
     A weekly job is on one day of seven, so no habit of most days; and it starts some minutes sooner or later.
@@ -313,7 +313,6 @@ def _last_week(sums: Floats, mean: Floats, width: int) -> dict[str, float]:
             for near in range(-WEEKLY_SLACK, WEEKLY_SLACK + 1):
                 key = str(slot + since - start + near)
                 found[key] = max(found.get(key, 0.0), lines)
-    del width
     return found
 
 

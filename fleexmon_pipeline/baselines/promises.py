@@ -18,14 +18,16 @@ from fleexmon_pipeline.numerics import Flags, Ints, is_weekend
 
 # By judgement: four times in a row at one distance are no chance. A job of weekdays alone looks daily for five days.
 MIN_TIMES = 4
-MIN_TIMES_OFTEN = 12  # of what comes more often than once in 4 hours
+MIN_TIMES_OFTEN = 12  # of what comes more often than once in 3 hours
 MAX_BROKEN = 0.1  # of the gaps: a job that failed once is still due; one gap is always allowed
 MIN_SKIPPED = 2  # periods in a gap
 MIN_WEEK = 7 * SLOTS_A_DAY  # seen for so long, where it comes once a day or less often
 MIN_PERIOD = 6  # slots: what comes more often than each half hour is a steady pattern, or traffic
 MIN_MISSING = 10.0  # lines of a steady pattern that are missing before it is overdue: chance leaves out e^-10
 MIN_MISSING_SLOTS = 3
-MAX_IN_GRID = 4 * SLOTS_AN_HOUR  # a longer period is followed by the clock, a shorter one by what came last
+# A longer period is followed by the clock, a shorter one by what came last. That, the slack and an hour of being
+# overdue fit into the 5 hours that are read before a slot, so it does not matter how hours are cut.
+MAX_IN_GRID = 3 * SLOTS_AN_HOUR
 SLACK = 2  # slots, and a twentieth of the period: how much later than usual is late
 MAX_SLACK = SLOTS_AN_HOUR
 OVERDUE = SLOTS_AN_HOUR  # slots for which a message that did not come is reported
@@ -99,7 +101,7 @@ def overdue(promise: Promise, row: Ints, known: Flags, first: int) -> Flags:
     which it could have come."""
     slots, late = len(row), np.zeros(len(row), bool)
     active = np.flatnonzero(row)
-    starts = first + active[np.diff(active, prepend=-2) > 1]
+    starts = first + active[np.diff(active, prepend=-1) > 1]  # what the grid's first slot has may have begun before
     if promise.period > MAX_IN_GRID:
         times = range((first - promise.last) // promise.period, (first + slots - promise.last) // promise.period + 1)
         due = [promise.last + count * promise.period for count in times if count > 0]

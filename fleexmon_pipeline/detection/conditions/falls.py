@@ -6,7 +6,7 @@ what is expected: `baselines/expectation.py`; traffic that moves: `baselines/han
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_kinds import Drop, Missed
 from fleexmon_pipeline.levels import LEVELS
-from fleexmon_pipeline.numerics import Flags
+from fleexmon_pipeline.numerics import Flags, Ints
 from fleexmon_pipeline.window import DAY, SLOT
 
 BACK = 0.7  # of the expected lines in the last slot: what was missing is there again, after a restart or a silence
+REPLACED_WITHIN = 3 * SLOTS_AN_HOUR  # slots in which a message came elsewhere instead, or in other words
 EXPLAINED = 0.5  # of the lines that are missing: if peers have so many more, the traffic has moved
 
 
@@ -31,7 +32,6 @@ def missed(rule: Missed, observation: Observation) -> Iterator[Hit]:
     if baseline is None:
         return
     rows = grid.patterns(LEVELS)
-    elsewhere = {pattern for other in observation.others for pattern in other.patterns(LEVELS)}
     nothing = np.zeros(grid.slots, np.int64)
     late: dict[str, tuple[Flags, int]] = {}
     for pattern, promise in baseline.promises.items():
@@ -40,10 +40,26 @@ def missed(rule: Missed, observation: Observation) -> Iterator[Hit]:
         if "rest" in of_pattern and of_pattern["rest"].steady and pattern in rows:
             late[pattern] = stopped(of_pattern["rest"].steady, rows[pattern], grid.known), 1
     for pattern, (flags, period) in late.items():
-        for slot in np.flatnonzero(flags) if pattern not in elsewhere else ():
-            since = grid.first + int(slot) - 3 * SLOTS_AN_HOUR
-            if not any(first >= since and name in rows for name, first in observation.first_seen.items()):
-                yield Hit(int(slot), pattern, 0, None, period)
+        for slot in np.flatnonzero(flags).tolist():
+            if not (_came_elsewhere(observation, pattern, slot) or _something_new(observation, rows, slot)):
+                yield Hit(slot, pattern, 0, None, period)
+
+
+def _came_elsewhere(observation: Observation, pattern: str, slot: int) -> bool:
+    recent = slice(max(slot + 1 - REPLACED_WITHIN, 0), slot + 1)
+    return any(
+        (row := other.patterns(LEVELS).get(pattern)) is not None and row[recent].any() for other in observation.others
+    )
+
+
+def _something_new(observation: Observation, rows: Mapping[str, Ints], slot: int) -> bool:
+    """Whether the node had a message that no node ever had before."""
+    since, until = observation.grid.first + slot + 1 - REPLACED_WITHIN, observation.grid.first + slot
+    recent = slice(max(slot + 1 - REPLACED_WITHIN, 0), slot + 1)
+    return any(
+        since <= first <= until and name in rows and rows[name][recent].any()
+        for name, first in observation.first_seen.items()
+    )
 
 
 def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:
