@@ -30,6 +30,7 @@ MIN_MISSING_SLOTS = 3
 MAX_IN_GRID = 3 * SLOTS_AN_HOUR
 SLACK = 2  # slots, and a twentieth of the period: how much later than usual is late
 MAX_SLACK = SLOTS_AN_HOUR
+MAX_JITTER = 3  # slots: a clock is that exact; releases about noon every other day are not
 OVERDUE = SLOTS_AN_HOUR  # slots for which a message that did not come is reported
 
 
@@ -58,7 +59,7 @@ def learn_promise(row: Ints, known: Flags, first: int) -> Promise | None:
     enough &= not rarely or active[-1] - active[0] >= MIN_WEEK - SLOTS_A_DAY
     lives = active[-1] + 2 * period + slack >= len(row)
     kept = [
-        abs(gap - period) <= slack or _excused(int(start), int(gap), period, slack, known)
+        abs(gap - period) <= MAX_JITTER or _excused(int(start), int(gap), period, slack, known)
         for start, gap in zip(starts, gaps, strict=False)
     ]
     broken = len(kept) - sum(kept)

@@ -126,10 +126,11 @@ def starts(*days: float) -> Ints:
         ([day for day in range(14) if day != 9], A_DAY),  # failed once
         ([day for day in range(14) if (FIRST // A_DAY + day + 3) % 7 < 5], None),  # on weekdays only
         ([0, 1, 2, 4, 7, 8, 11, 13], None),
+        ([0, 2 + 0.03, 4 - 0.02, 6 + 0.02, 8, 10 + 0.03, 12], None),  # about noon, by hand
         (range(3), None),  # too few
         (range(9), None),  # over since long
     ],
-    ids=["daily", "failed once", "weekdays", "at random", "thrice", "ended"],
+    ids=["daily", "failed once", "weekdays", "at random", "by hand", "thrice", "ended"],
 )
 def test_what_is_a_promise(days: list[float], period: int | None) -> None:
     promise = learn_promise(starts(*days), np.ones(14 * A_DAY, bool), FIRST)
