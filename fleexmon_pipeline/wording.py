@@ -69,3 +69,24 @@ def one_line(text: str, *, most: int) -> str:
             kept.append(character)
     line = " ".join("".join(kept).split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def cut_at_word(text: str, *, most: int) -> str:
+    """`text`, or its beginning of at most `most` characters up to the end of a word, and `…`."""
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1]
+    if not text[most - 1].isspace() and (space := kept.rfind(" ")) > most // 2:
+        kept = kept[:space]
+    return f"{kept.rstrip(' ,;:.(')}…"
+
+
+def short_duration(length: timedelta) -> str:
+    """`35 min`, `2 h`, `2 h 10 min`, `3 d 4 h`."""
+    minutes = max(whole_minutes(length), 1)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+    hours = minutes // 60
+    return f"{hours // 24} d" + (f" {hours % 24} h" if hours % 24 else "")

@@ -29,6 +29,7 @@ from fleexmon_pipeline.detection.divergence import longest_watch
 from fleexmon_pipeline.detection.firing_rates import firing_rates
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.detection.rule_model import Rule
+from fleexmon_pipeline.incidents.refresh import mark_window, refresh_incidents
 from fleexmon_pipeline.issues.lifecycle import adopt, newest_covered, open_subjects, reconcile
 from fleexmon_pipeline.partitions import key_of_hour, window_of
 from fleexmon_pipeline.patterns.count_lines import lines_are_gone
@@ -43,7 +44,7 @@ NAME = "detected_issues"
     deps=["analyzed_logs"],
     group_name="detect",
     kinds={"postgres"},
-    writes=["LogIssue", "IssueOccurrence", "IssueEpisode", "ShadowOccurrence"],
+    writes=["LogIssue", "IssueOccurrence", "IssueEpisode", "Incident", "ShadowOccurrence"],
     code_version=rules_version(),
     check_specs=[RULES_ARE_SOUND, RULES_ARE_BELIEVED, DEPLOYMENTS_ARE_SOUND],
 )
@@ -57,7 +58,9 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock
             _detect(context, connection, clock, loaded.rules, live=live)
         newest = compare_newest(connection, live=live, now=now, after=longest_watch(loaded.rules))
         rates = firing_rates(connection, [rule.name for rule in loaded.rules if rule.enabled], until=known_until)
-    sound = check_rules([str(problem) for problem in loaded.problems])
+    topology = settings.topology()
+    problems = [str(problem) for problem in loaded.problems]
+    sound = check_rules([*problems, *([topology.problem] if topology.problem else [])])
     yield from results(context, [sound, check_rates(rates), check_deployments(newest)])
 
 
@@ -86,3 +89,5 @@ def _detect(
     ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
     adopted = adopt(connection, now=known_until)
     context.log.info(f"issues that were open before: {ended.sentence()}; ended {adopted} from an older database")
+    mark_window(connection, window)
+    context.log.info(refresh_incidents(connection, settings.topology().depends_on).sentence())

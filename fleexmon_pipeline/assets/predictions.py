@@ -20,6 +20,7 @@ from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.forecasts import forecast_thresholds, make_forecasts
 from fleexmon_pipeline.forecasting.predict_hours import hours_after, predict_hour, predict_later_crossings
 from fleexmon_pipeline.forecasting.record import read_records
+from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile
 from fleexmon_pipeline.partitions import key_of_hour, window_of
 from fleexmon_pipeline.resources.clock import Clock
@@ -31,7 +32,7 @@ from fleexmon_pipeline.window import Window
     deps=["detected_issues"],
     group_name="predict",
     kinds={"pandas", "postgres"},
-    writes=["LogForecast", "IssueOccurrence", "LogIssue"],
+    writes=["LogForecast", "IssueOccurrence", "LogIssue", "Incident"],
     code_version=rules_version(),
     check_specs=[FORECASTS_HOLD],
 )
@@ -64,3 +65,4 @@ def _predict(
     predict_later_crossings(connection, rules, later.until, known_until=known_until, run_id=context.run.run_id)
     ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
     context.log.info(f"issues that were open before: {ended.sentence()}")
+    context.log.info(refresh_incidents(connection, settings.topology().depends_on).sentence())

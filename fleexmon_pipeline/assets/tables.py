@@ -124,6 +124,21 @@ COLUMNS = {
         firstSlot    timestamp
         lastSlot     timestamp
     """,
+    "Incident": """
+        id            uuid         of the issue that came first
+        title         varchar
+        severity      varchar      the worst of its open issues; of an incident that is over, of all
+        status        varchar      open or resolved
+        nodes         varchar[]
+        startedAt     timestamp
+        lastSeenAt    timestamp    end of the last slot in which an issue fired
+        endedAt       timestamp?   when its last issue was resolved
+        issues        uuid[]       from first to last
+        headline      uuid         the issue that its title is about
+        firstPattern  varchar?     LogPattern.id
+        figures       jsonb        lines and errors of its nodes, and the errors that were to be expected
+        changes       jsonb        deployments, restarts and configuration just before
+    """,
     "ShadowOccurrence": """
         fingerprint     varchar      rule:subject
         slot            timestamp

@@ -164,6 +164,11 @@ def _rules(environment: Environment, _: datetime) -> Iterator[Finding]:
         yield Finding("FLEEXMON_RULES" if own else "rules", "wrong", f"rejected, the other rules run: {problem}")
     if own and not loaded.problems:
         yield Finding("FLEEXMON_RULES", "ok", f"{own}: {len(loaded.rules)} rules, including the built-in ones")
+    topology = settings.topology(environment)
+    if topology.problem:
+        yield Finding("FLEEXMON_TOPOLOGY", "wrong", topology.problem)
+    elif topology.depends_on:
+        yield Finding("FLEEXMON_TOPOLOGY", "ok", f"{len(topology.depends_on)} nodes with what they depend on")
 
 
 def _database(environment: Environment, now: datetime) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ import typer
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.incidents.handling import add_handling
 from fleexmon_pipeline.commands.issue_page import page
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, RequiredWhy, Why
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
@@ -28,13 +29,15 @@ from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.context import issue_context
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.issues.people import Scope, Verdict
-from fleexmon_pipeline.issues.read import Status, list_issues, show_issue
+from fleexmon_pipeline.issues.read import Status, find_issues, list_issues, show_issue, title_of
 from fleexmon_pipeline.issues.runbooks import runbook
 from fleexmon_pipeline.wording import counted, inert_line
 
 _SHORT_ID = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, resolve and mute issues.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List, show, acknowledge, assign, resolve and mute issues."
+)
 
 IssueIds = Annotated[list[str], typer.Argument(help="Issue ids or unique prefixes. All succeed or none do.")]
 MutedIds = Annotated[
@@ -44,6 +47,7 @@ MutedIds = Annotated[
 OfFingerprint = Annotated[str | None, typer.Option("--fingerprint", help="All issues of this fingerprint instead.")]
 OfNode = Annotated[str | None, typer.Option("--node", help="All issues of this node instead.")]
 OfRule = Annotated[str | None, typer.Option("--rule", help="All issues of this rule instead.")]
+OfAll = Annotated[bool, typer.Option("--all", help="All issues of all nodes instead, for maintenance.")]
 
 
 @app.command("list")
@@ -142,11 +146,18 @@ class MuteTarget:
     fingerprint: str | None
     node: str | None
     rule: str | None
+    everything: bool
 
     def scopes(self, connection: Connection) -> list[Scope]:
         rules = [rule.name for rule in all_rules(settings.rules_directory()).rules] if self.rule else []
         return people.scopes_of(
-            connection, self.issues, fingerprint=self.fingerprint, node=self.node, rule=self.rule, rules=rules
+            connection,
+            self.issues,
+            fingerprint=self.fingerprint,
+            node=self.node,
+            rule=self.rule,
+            everything=self.everything,
+            rules=rules,
         )
 
 
@@ -158,14 +169,17 @@ def issues_mute(
     fingerprint: OfFingerprint = None,
     node: OfNode = None,
     rule: OfRule = None,
+    everything: OfAll = False,
     length: Annotated[str | None, typer.Option("--for", help="How long: 2h, 7d.", show_default="until unmuted")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Until this UTC time instead: 2026-11-30.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Stop notifications for these issues. They are still detected and listed."""
-    target, now = MuteTarget(issues or (), fingerprint, node, rule), datetime.now(UTC)
+    target, now = MuteTarget(issues or (), fingerprint, node, rule, everything), datetime.now(UTC)
     ends = _end(length, until, now=now)
+    if everything and ends is None:
+        raise CommandError("--all: give its end with --for or --until. Examples: --for 2h  --until 2030-01-01")
     with connect(existing_database_url()) as connection, _explained():
         muted = {scope: people.open_issues(connection, scope) for scope in target.scopes(connection)}
         with connection.transaction(force_rollback=dry_run):
@@ -206,12 +220,13 @@ def issues_unmute(
     fingerprint: OfFingerprint = None,
     node: OfNode = None,
     rule: OfRule = None,
+    everything: OfAll = False,
     why: Why = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """End mutes, so that these issues notify again."""
-    target, now = MuteTarget(issues or (), fingerprint, node, rule), datetime.now(UTC)
+    target, now = MuteTarget(issues or (), fingerprint, node, rule, everything), datetime.now(UTC)
     with (
         connect(existing_database_url()) as connection,
         _explained(),
@@ -241,6 +256,13 @@ def issues_mutes(as_json: Json = False) -> None:
         until = f"until {_minute(row.until)}" if row.until else "until unmuted"
         typer.echo(inert_line(f"{_minute(row.since)}  {until:<19}  {row.by}  {row.scope}  {row.why}"))
     typer.echo(counted(len(rows), "mute"))
+
+
+def _find(connection: Connection, names: Sequence[str]) -> dict[UUID, tuple[str, list[UUID]]]:
+    return {key: (title_of(connection, key), [key]) for key in find_issues(connection, names)}
+
+
+add_handling(app, _find, "issues")
 
 
 @contextmanager

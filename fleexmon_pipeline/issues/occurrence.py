@@ -30,6 +30,9 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+SEVERITY_RANKS = {str(severity): severity.rank for severity in Severity}  # another program's severity has none
+
+
 @dataclass(frozen=True)
 class Subject:
     """What an occurrence is about. Its text is the key under which occurrences are locked and reconciled."""

@@ -34,17 +34,22 @@ class Handled:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a mute covers, exactly one of: a fingerprint, all issues of a node, all issues of a rule."""
+    """What a mute covers, exactly one of: a fingerprint, all issues of a node, all issues of a rule, everything."""
 
     fingerprint: str | None = None
     node: str | None = None
     rule: str | None = None
+    everything: bool = False
 
     def __str__(self) -> str:
+        if self.everything:
+            return "everything"
         return f"node {self.node}" if self.node else f"rule {self.rule}" if self.rule else f"{self.fingerprint}"
 
     def covers(self, metadata: Mapping[str, Any]) -> bool:
         """Whether it includes an issue with this metadata."""
+        if self.everything:
+            return True
         if self.node:
             return isinstance(metadata.get("nodes"), list) and self.node in metadata["nodes"]
         if self.rule:
@@ -64,6 +69,7 @@ class Mute(msgspec.Struct, frozen=True):
     fingerprint: str | None
     node: str | None
     rule: str | None
+    everything: bool
     by: str
     why: str
     since: datetime
@@ -71,7 +77,7 @@ class Mute(msgspec.Struct, frozen=True):
 
     @property
     def scope(self) -> Scope:
-        return Scope(self.fingerprint, self.node, self.rule)
+        return Scope(self.fingerprint, self.node, self.rule, self.everything)
 
 
 def resolve_issues(
@@ -110,15 +116,19 @@ def scopes_of(
     fingerprint: str | None = None,
     node: str | None = None,
     rule: str | None = None,
+    everything: bool = False,
     rules: Collection[str] = (),
 ) -> list[Scope]:
-    """Scopes of issue ids (or unique prefixes), of a fingerprint, a node or a rule: exactly one kind, no duplicates.
+    """Scopes of issue ids (or unique prefixes), of a fingerprint, a node, a rule or everything: exactly one kind, no
+    duplicates.
 
     `rules`: names of the rules in force, which may not have fired yet. Raises UnknownIssueError, and ValueError for a
     fingerprint, node or rule that never occurred.
     """
-    if bool(names) + sum(value is not None for value in (fingerprint, node, rule)) != 1:
-        raise ValueError("give exactly one of: issues, --fingerprint, --node, --rule")
+    if bool(names) + everything + sum(value is not None for value in (fingerprint, node, rule)) != 1:
+        raise ValueError("give exactly one of: issues, --fingerprint, --node, --rule, --all")
+    if everything:
+        return [Scope(everything=True)]
     if names:
         keys = find_issues(connection, names)
         fingerprints = {

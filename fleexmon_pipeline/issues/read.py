@@ -177,6 +177,12 @@ def find_issue(connection: Connection, name: str) -> uuid.UUID:
     return key
 
 
+def title_of(connection: Connection, key: uuid.UUID) -> str:
+    """The title of an issue; empty if it has just been deleted."""
+    row = connection.execute(_SQL["one"], {"id": key}).fetchone()
+    return str(row["title"]) if row else ""
+
+
 def find_issues(connection: Connection, names: Iterable[str]) -> list[uuid.UUID]:
     """Ids in the order of the names, without duplicates. Raises UnknownIssueError, which lists all wrong names."""
     ids: dict[uuid.UUID, None] = {}

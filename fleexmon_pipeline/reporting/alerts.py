@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.issues.occurrence import Severity
+from fleexmon_pipeline.issues.occurrence import SEVERITY_RANKS, Severity
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting import escape
 from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue, is_due
@@ -21,7 +21,6 @@ RECENT = timedelta(hours=24)
 REFRESH = timedelta(hours=1)  # GitHub gets counts hourly, but changes of severity and resolutions at once
 LABELS = ("monitoring", "alert")
 URGENT = [str(severity) for severity in Severity if severity.rank >= Severity.HIGH.rank]
-_RANK = {str(severity): severity.rank for severity in Severity}
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class AlertIssue:
 
     @property
     def rank(self) -> int:
-        return _RANK.get(self.severity, 0)
+        return SEVERITY_RANKS.get(self.severity, 0)
 
     @property
     def figures(self) -> Mapping[str, Any]:
@@ -158,7 +157,7 @@ def _event(issue: AlertIssue, reported: Mapping[str, Any], *, was_open: bool) ->
             f"Regression: it was resolved and has been firing again since {_time(issue.detected_at)}, "
             f"severity {_word(issue.severity)}. See `fleexmon issues show {issue.id}`."
         )
-    if issue.rank > _RANK.get(reported["severity"], 0):
+    if issue.rank > SEVERITY_RANKS.get(reported["severity"], 0):
         return (
             f"Severity rose from {_word(reported['severity'])} to {_word(issue.severity)} "
             f"({_time(issue.updated_at)}): {_prose(issue.title, 200)}"
@@ -222,7 +221,7 @@ def _code(value: object) -> str:
 
 def _word(severity: str) -> str:
     """One of our severities unchanged; another program's escaped."""
-    return severity if severity in _RANK else escape.mermaid(severity, most=20)
+    return severity if severity in SEVERITY_RANKS else escape.mermaid(severity, most=20)
 
 
 def _time(moment: datetime) -> str:

@@ -3,6 +3,7 @@
 Nothing is read at import; definitions load with no variable set. Other packages import from here.
 """
 
+from fleexmon_pipeline.settings.topology import Topology, topology
 from fleexmon_pipeline.settings.values import (
     Environment,
     SettingError,
@@ -35,6 +36,7 @@ __all__ = [
     "Limits",
     "Node",
     "SettingError",
+    "Topology",
     "base_url",
     "demo_note",
     "genai",
@@ -50,6 +52,7 @@ __all__ = [
     "retention_days",
     "rules_directory",
     "shown",
+    "topology",
     "ui_port",
     "ui_url",
     "watched",

@@ -186,7 +186,7 @@ def test_a_mute_is_written_down_and_ends(found: list[str], fleexmon: Call) -> No
     [
         (["resolve", "12345678"], "not found"),
         (["resolve", "ID", "--as", "rubbish"], "'rubbish' is not one of"),
-        (["mute", "--why", "x"], "give exactly one of: issues, --fingerprint, --node, --rule"),
+        (["mute", "--why", "x"], "give exactly one of: issues, --fingerprint, --node, --rule, --all"),
         (["mute", "ID", "--node", "blue", "--why", "x"], "give exactly one of"),
         (["mute", "--rule", "silent-nod", "--why", "x"], '--rule: no rule "silent-nod" has occurred'),
         (["mute", "--node", "bleu", "--why", "x"], "`fleexmon nodes` lists them"),

@@ -103,13 +103,7 @@ LIMIT %(limit)s;
 -- Every issue that overlaps the day; muted: at its end. A resolved row of another program may have no resolvedAt; then
 -- updatedAt is used.
 SELECT id::text, type, severity, title, source, "detectedAt" AS detected_at, "updatedAt" AS updated_at, ended,
-       metadata -> 'nodes' AS nodes, EXISTS (
-         SELECT FROM "IssueMute" AS m
-         WHERE m.since < %(until)s AND (m.until IS NULL OR m.until >= %(until)s)
-           AND (m."endedAt" IS NULL OR m."endedAt" >= %(until)s) AND (
-             m.fingerprint = metadata ->> 'fingerprint' OR metadata -> 'nodes' ? m.node OR m.rule = metadata ->> 'rule'
-           )
-       ) AS muted
+       metadata -> 'nodes' AS nodes, was_muted(metadata, %(until)s) AS muted
 FROM (
   SELECT *, COALESCE("resolvedAt", CASE WHEN status = 'resolved' THEN "updatedAt" END) AS ended FROM "LogIssue"
 ) AS issue

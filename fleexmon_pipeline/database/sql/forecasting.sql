@@ -19,12 +19,7 @@ SELECT id, severity
 FROM "LogIssue"
 WHERE "detectedAt" < %(end)s AND "detectedAt" <= %(found_by)s AND source <> 'predictor'
   AND COALESCE("resolvedAt", CASE WHEN status = 'resolved' THEN "updatedAt" END, 'infinity') >= %(end)s
-  AND NOT EXISTS (
-    SELECT FROM "IssueMute" AS m
-    WHERE m.since <= %(end)s AND LEAST(m."endedAt", m.until, 'infinity') > %(end)s AND (
-      m.fingerprint = metadata ->> 'fingerprint' OR metadata -> 'nodes' ? m.node OR m.rule = metadata ->> 'rule'
-    )
-  )
+  AND NOT was_muted(metadata, %(end)s)
 ORDER BY "detectedAt" DESC, id;
 
 -- lock --

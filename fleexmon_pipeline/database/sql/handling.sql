@@ -21,18 +21,18 @@ VALUES (%(id)s, %(fingerprint)s, %(verdict)s, %(by)s, %(why)s, %(now)s)
 ON CONFLICT (issue) DO UPDATE SET verdict = EXCLUDED.verdict, "by" = EXCLUDED."by", why = EXCLUDED.why, at = EXCLUDED.at;
 
 -- mute --
-INSERT INTO "IssueMute" (id, fingerprint, node, rule, "by", why, since, until)
-VALUES (%(id)s, %(fingerprint)s, %(node)s, %(rule)s, %(by)s, %(why)s, %(now)s, %(until)s)
+INSERT INTO "IssueMute" (id, fingerprint, node, rule, everything, "by", why, since, until)
+VALUES (%(id)s, %(fingerprint)s, %(node)s, %(rule)s, %(everything)s, %(by)s, %(why)s, %(now)s, %(until)s)
 ON CONFLICT (id) DO NOTHING;
 
 -- unmute --
 UPDATE "IssueMute" SET "endedAt" = %(now)s, "endedBy" = %(by)s, "endedWhy" = %(why)s
 WHERE "endedAt" IS NULL AND (until IS NULL OR until > %(now)s)
-  AND (fingerprint = %(fingerprint)s::text OR node = %(node)s::text OR rule = %(rule)s::text);
+  AND (fingerprint = %(fingerprint)s::text OR node = %(node)s::text OR rule = %(rule)s::text OR everything AND %(everything)s);
 
 -- muted --
 -- Mutes in force, latest first.
-SELECT fingerprint, node, rule, "by", why, since, until
+SELECT fingerprint, node, rule, everything, "by", why, since, until
 FROM "IssueMute"
 WHERE "endedAt" IS NULL AND (until IS NULL OR until > %(now)s)
 ORDER BY since DESC, id;
@@ -48,6 +48,6 @@ SELECT EXISTS (SELECT FROM "LogIssue" WHERE metadata ->> 'fingerprint' = %(finge
 SELECT id, severity, title FROM "LogIssue"
 WHERE status = 'open' AND (
   metadata ->> 'fingerprint' = %(fingerprint)s::text OR metadata -> 'nodes' ? %(node)s::text
-  OR metadata ->> 'rule' = %(rule)s::text
+  OR metadata ->> 'rule' = %(rule)s::text OR %(everything)s
 )
 ORDER BY "updatedAt" DESC, id;

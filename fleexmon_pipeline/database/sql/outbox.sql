@@ -70,14 +70,7 @@ SELECT DISTINCT ON (COALESCE(metadata ->> 'fingerprint', id::text))
        "rootCause" AS root_cause, recommendation, source, status, "detectedAt" AS detected_at,
        "updatedAt" AS updated_at, "resolvedAt" AS resolved_at, metadata,
        COALESCE(cardinality("affectedLogs"), 0) AS evidence, muted
-FROM "LogIssue" CROSS JOIN LATERAL (
-  SELECT EXISTS (
-    SELECT FROM "IssueMute" AS m
-    WHERE m."endedAt" IS NULL AND (m.until IS NULL OR m.until > %(now)s) AND (
-      m.fingerprint = metadata ->> 'fingerprint' OR metadata -> 'nodes' ? m.node OR m.rule = metadata ->> 'rule'
-    )
-  ) AS muted
-) AS people
+FROM "LogIssue" CROSS JOIN LATERAL (SELECT is_muted(metadata, %(now)s)) AS people (muted)
 WHERE ("updatedAt" >= %(recent)s AND severity = ANY (%(urgent)s::text[]) AND NOT muted)
    OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(open_alerts)s)
 ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;

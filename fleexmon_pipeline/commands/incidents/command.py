@@ -1,0 +1,136 @@
+"""`fleexmon incidents`: list, show, acknowledge, assign, resolve and mute incidents.
+
+Here: options. One incident in full: `page.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.incidents.handling import add_handling
+from fleexmon_pipeline.commands.incidents.page import SHORT_ID, minute, page
+from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, Why
+from fleexmon_pipeline.commands.terminal import print_json
+from fleexmon_pipeline.commands.times import parse_optional_time
+from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.incidents.read import find_incident, list_incidents, show_incident
+from fleexmon_pipeline.incidents.refresh import refresh_incidents
+from fleexmon_pipeline.issues import people
+from fleexmon_pipeline.issues.occurrence import Severity
+from fleexmon_pipeline.issues.people import Verdict
+from fleexmon_pipeline.issues.read import Status, UnknownIssueError
+from fleexmon_pipeline.settings import topology
+from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.wording import counted, inert_line
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="List, show, acknowledge, assign and resolve incidents: issues that share a cause, told as one.",
+)
+Names = Annotated[list[str], typer.Argument(help="Ids of incidents or of their issues. All succeed or none do.")]
+
+
+@app.command("list")
+def incidents_list(
+    status: Annotated[Status, typer.Option(help="Only incidents of this status.")] = "open",
+    severity: Annotated[Severity | None, typer.Option(help="Only incidents of this severity.")] = None,
+    node: Annotated[str | None, typer.Option(help="Only incidents of this node.")] = None,
+    since: Annotated[str | None, typer.Option(help=f"Only incidents seen since: {TIMES}.", show_default="all")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many incidents.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List incidents, the one seen last first: id, severity, status, first and last seen (UTC), title, issues."""
+    now = datetime.now(UTC)
+    after = parse_optional_time("--since", since, now=now)
+    with connect(existing_database_url()) as connection:
+        rows = list_incidents(
+            connection, now=now, status=status, severities=[str(severity)] if severity else None, node=node,
+            during=Window(after, now + timedelta(days=1)) if after else None, limit=limit,
+        )  # fmt: skip
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        state = "muted" if row.muted and row.is_open else f"ack {row.acknowledged}" if row.acknowledged else row.status
+        typer.echo(
+            f"{str(row.id)[:SHORT_ID]}  {row.severity:<8}  {inert_line(state):<8}  {minute(row.started_at)} – "
+            f"{minute(row.last_seen_at)}  {inert_line(row.title)}  [{counted(len(row.issues), 'issue')}]"
+        )
+    count = counted(len(rows), "incident" if status == "all" else f"{status} incident")
+    typer.echo(count + (" or more" if len(rows) == limit else ""))
+
+
+@app.command("show")
+def incidents_show(
+    incident: Annotated[str, typer.Argument(help="The id of an incident or of one of its issues, or a unique prefix.")],
+    as_json: Json = False,
+) -> None:
+    """Show one incident: where and how it began, what changed before, its issues, and what people did."""
+    with connect(existing_database_url()) as connection:
+        detail = show_incident(connection, incident, now=datetime.now(UTC))
+    if as_json:
+        print_json(vars(detail))
+    else:
+        typer.echo(page(detail))
+
+
+@app.command("resolve")
+def incidents_resolve(
+    incidents: Names,
+    by: By,
+    why: Why = "",
+    verdict: Annotated[
+        Verdict | None,
+        typer.Option("--as", help="Mark their issues as noise or as real: backtests count noise as false alarms."),
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Resolve all issues of incidents. If one recurs, a new issue links back to it."""
+    now = datetime.now(UTC)
+    with connect(existing_database_url()) as connection:
+        found = _find(connection, incidents)
+        names = [str(issue) for _, issues in found.values() for issue in issues]
+        handled = people.resolve_issues(connection, names, by=by, why=why, verdict=verdict, now=now, dry_run=dry_run)
+        if not dry_run:
+            refresh_incidents(connection, topology().depends_on)
+    changed = {row.id for row in handled if row.changed}
+    if as_json:
+        noted = {"by": by, "why": why, "as": verdict, "dry_run": dry_run}
+        print_json(
+            [
+                {"id": key, "title": title, "resolved": [issue for issue in issues if issue in changed], **noted}
+                for key, (title, issues) in found.items()
+            ]
+        )
+        return
+    would = "would be " if dry_run else ""
+    for key, (title, issues) in found.items():
+        count = sum(issue in changed for issue in issues)
+        what = f"{counted(count, 'issue')} {would}resolved" if count else "already resolved"
+        typer.echo(f"{key}  {what}: {inert_line(title)}")
+
+
+def _find(connection: Connection, names: Sequence[str]) -> dict[UUID, tuple[str, list[UUID]]]:
+    """Incidents by id: title and issues. Raises UnknownIssueError, which lists all wrong names."""
+    keys: dict[UUID, None] = {}
+    errors = []
+    for name in names:
+        try:
+            keys[find_incident(connection, name)] = None
+        except UnknownIssueError as error:
+            errors.append(str(error))
+    if errors:
+        raise UnknownIssueError("\n".join(errors))
+    rows = list_incidents(connection, now=datetime.now(UTC), status="all", ids=list(keys))
+    return {row.id: (row.title, row.issues) for row in rows}
+
+
+add_handling(app, _find, "incidents")

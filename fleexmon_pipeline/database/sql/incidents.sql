@@ -1,0 +1,153 @@
+-- lock --
+-- One run at a time derives incidents: a second would not see what the first has taken.
+SELECT pg_advisory_xact_lock(hashtextextended('fleexmon incidents', 0));
+
+-- take_marks --
+WITH taken AS (DELETE FROM "IncidentMark" RETURNING issue)
+SELECT DISTINCT issue FROM taken;
+
+-- are_marked --
+SELECT EXISTS (SELECT FROM "IncidentMark") AS marked;
+
+-- mark_window --
+-- Incidents that touch a window whose lines were counted again: their figures may differ although no issue does.
+INSERT INTO "IncidentMark" (issue)
+SELECT id FROM "Incident" WHERE "startedAt" < %(until)s AND "lastSeenAt" > %(since)s ORDER BY id;
+
+-- beginnings --
+-- When these issues began; those that were deleted are missing.
+SELECT id, "detectedAt" - interval '5 minutes' AS first FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
+
+-- facts --
+-- Of the issues that began in a window. Slots: in which it fired, of its first day.
+SELECT i.id, i."detectedAt" - interval '5 minutes' AS first, i."updatedAt" AS last, i.severity,
+  COALESCE(i.status, 'open') AS status, i."resolvedAt" AS ended, i.title, i.type, i.source,
+  i.metadata ->> 'fingerprint' AS fingerprint, i.metadata -> 'nodes' AS nodes, substring(subject_of(i.metadata ->> 'fingerprint') FROM '^pattern:(.*)@') AS pattern,
+  i.metadata -> 'topPatterns' AS top_patterns, i.metadata -> 'affectedCount' AS affected, i.metadata ->> 'what' AS what,
+  COALESCE(i.metadata ->> 'which', i.metadata ->> 'template') AS which, i.metadata ->> 'announces' AS announces,
+  i.metadata -> 'window' ->> 'since' AS compared_since, fired.slots
+FROM "LogIssue" AS i
+LEFT JOIN LATERAL (
+  SELECT array_agg(o.slot ORDER BY o.slot) AS slots
+  FROM "IssueEpisode" AS e
+  JOIN "IssueOccurrence" AS o ON o.fingerprint = e.fingerprint
+    AND o.slot BETWEEN e."firstSlot" AND LEAST(e."lastSlot", e."firstSlot" + interval '1 day')
+  WHERE e.id = i.id
+) AS fired ON true
+WHERE i."detectedAt" >= %(since)s::timestamp + interval '5 minutes'
+  AND i."detectedAt" < %(until)s::timestamp + interval '5 minutes'
+ORDER BY i."detectedAt", i.id;
+
+-- evidence --
+SELECT id, "affectedLogs" AS lines FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
+
+-- holding --
+-- Incidents that hold any of these issues.
+SELECT id, issues FROM "Incident" WHERE issues && %(ids)s::uuid[] ORDER BY id;
+
+-- delete --
+DELETE FROM "Incident" WHERE id = ANY (%(ids)s::uuid[]);
+
+-- upsert --
+INSERT INTO "Incident" AS stored (
+  id, title, severity, status, nodes, "startedAt", "lastSeenAt", "endedAt", issues, headline, "firstPattern",
+  figures, changes
+) VALUES (
+  %(id)s, %(title)s, %(severity)s, %(status)s, %(nodes)s, %(started)s, %(last_seen)s, %(ended)s, %(issues)s::uuid[],
+  %(headline)s, %(first_pattern)s, %(figures)s, %(changes)s
+)
+ON CONFLICT (id) DO UPDATE SET
+  title = EXCLUDED.title, severity = EXCLUDED.severity, status = EXCLUDED.status, nodes = EXCLUDED.nodes,
+  "startedAt" = EXCLUDED."startedAt", "lastSeenAt" = EXCLUDED."lastSeenAt", "endedAt" = EXCLUDED."endedAt",
+  issues = EXCLUDED.issues, headline = EXCLUDED.headline, "firstPattern" = EXCLUDED."firstPattern",
+  figures = EXCLUDED.figures, changes = EXCLUDED.changes
+WHERE (
+  stored.title, stored.severity, stored.status, stored.nodes, stored."startedAt", stored."lastSeenAt", stored."endedAt",
+  stored.issues, stored.headline, stored."firstPattern", stored.figures, stored.changes
+) IS DISTINCT FROM (
+  EXCLUDED.title, EXCLUDED.severity, EXCLUDED.status, EXCLUDED.nodes, EXCLUDED."startedAt", EXCLUDED."lastSeenAt",
+  EXCLUDED."endedAt", EXCLUDED.issues, EXCLUDED.headline, EXCLUDED."firstPattern", EXCLUDED.figures,
+  EXCLUDED.changes
+);
+
+-- first_seen --
+SELECT id, template, "firstSeen" AS first_seen FROM "LogPattern" WHERE id = ANY (%(ids)s::varchar[]);
+
+-- volume --
+-- Lines and errors of these nodes (all, if none is named) in a window, and the slots that are known of it.
+SELECT
+  COALESCE(sum(count), 0)::bigint AS lines,
+  COALESCE(sum(count) FILTER (WHERE level = ANY (%(errors)s::varchar[])), 0)::bigint AS errors,
+  COALESCE(sum(count) FILTER (WHERE pattern = %(pattern)s::varchar), 0)::bigint AS of_pattern,
+  (SELECT count(*) FROM "LogCoverage"
+   WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
+     AND (%(nodes)s::varchar[] IS NULL OR node = ANY (%(nodes)s::varchar[]))) AS slots
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s AND (%(nodes)s::varchar[] IS NULL OR node = ANY (%(nodes)s::varchar[]));
+
+-- deployments --
+SELECT node, version, at FROM "Deployment"
+WHERE at >= %(since)s AND at < %(until)s AND (%(nodes)s::varchar[] IS NULL OR node = ANY (%(nodes)s::varchar[]))
+ORDER BY at, node;
+
+-- rare_words --
+-- Patterns of these nodes whose text has these words, that came in the window and hardly ever in the day before it.
+SELECT c.node, c.pattern, p.template, min(c.slot) AS at, sum(c.count)::bigint AS lines
+FROM "LogPatternCount" AS c
+JOIN "LogPattern" AS p ON p.id = c.pattern
+WHERE c.slot >= %(since)s AND c.slot < %(until)s
+  AND (%(nodes)s::varchar[] IS NULL OR c.node = ANY (%(nodes)s::varchar[])) AND p.template ~* %(words)s
+  AND NOT EXISTS (
+    SELECT FROM "LogPatternCount" AS before
+    WHERE before.pattern = c.pattern AND before.node = c.node
+      AND before.slot >= %(since)s::timestamp - interval '1 day' AND before.slot < %(since)s
+  )
+GROUP BY c.node, c.pattern, p.template
+ORDER BY at, c.node, c.pattern
+LIMIT %(limit)s;
+
+-- list --
+SELECT i.id, i.title, i.severity, i.status, i.nodes, i."startedAt", i."lastSeenAt", i."endedAt", i.issues,
+  i."firstPattern", i.figures, i.changes, h.acknowledged, h.acknowledged_at AS "acknowledgedAt", h.assignee,
+  m.muted
+FROM "Incident" AS i
+CROSS JOIN LATERAL (
+  SELECT
+    (SELECT CASE action WHEN 'ack' THEN "by" END FROM "IssueHandling"
+     WHERE issue = ANY (i.issues) AND action IN ('ack', 'unack') ORDER BY at DESC, id LIMIT 1) AS acknowledged,
+    (SELECT CASE action WHEN 'ack' THEN at END FROM "IssueHandling"
+     WHERE issue = ANY (i.issues) AND action IN ('ack', 'unack') ORDER BY at DESC, id LIMIT 1) AS acknowledged_at,
+    (SELECT assignee FROM "IssueHandling"
+     WHERE issue = ANY (i.issues) AND action = 'assign' ORDER BY at DESC, id LIMIT 1) AS assignee
+) AS h
+CROSS JOIN LATERAL (
+  SELECT NOT EXISTS (
+    SELECT FROM "LogIssue" AS l
+    WHERE l.id = ANY (i.issues) AND (i.status = 'resolved' OR l.status IS DISTINCT FROM 'resolved') AND NOT is_muted(l.metadata, %(now)s)
+  ) AS muted
+) AS m
+WHERE (%(status)s::varchar IS NULL OR i.status = %(status)s)
+  AND (%(severities)s::varchar[] IS NULL OR i.severity = ANY (%(severities)s::varchar[]))
+  AND (%(node)s::varchar IS NULL OR %(node)s = ANY (i.nodes))
+  AND (%(since)s::timestamp IS NULL OR i."lastSeenAt" >= %(since)s)
+  AND (%(until)s::timestamp IS NULL OR i."startedAt" < %(until)s)
+  AND (%(ids)s::uuid[] IS NULL OR i.id = ANY (%(ids)s::uuid[]))
+ORDER BY i."lastSeenAt" DESC, i.id
+LIMIT %(limit)s;
+
+-- issues_of --
+SELECT id, severity, status, type, source, title, metadata -> 'nodes' AS nodes, "detectedAt", "updatedAt", "resolvedAt",
+  metadata -> 'occurrences' AS occurrences, metadata -> 'affectedCount' AS "affectedCount",
+  metadata -> 'regressionOf' AS "regressionOf"
+FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]) ORDER BY "detectedAt", id;
+
+-- of_issue --
+SELECT id FROM "Incident" WHERE issues @> ARRAY[%(issue)s::uuid];
+
+-- handle --
+INSERT INTO "IssueHandling" (id, issue, action, assignee, "by", why, at)
+VALUES (%(id)s, %(issue)s, %(action)s, %(assignee)s, %(by)s, %(why)s, %(now)s)
+ON CONFLICT (id) DO NOTHING;
+
+-- handling --
+SELECT action, assignee, "by", why, at FROM "IssueHandling" WHERE issue = ANY (%(ids)s::uuid[]) ORDER BY at, id;

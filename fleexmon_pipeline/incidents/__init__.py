@@ -1,0 +1,1 @@
+"""Incidents: issues that share a cause, told as one story."""

@@ -1,0 +1,101 @@
+"""Reading what groups and names of incidents depend on.
+
+Here: the database. What follows from the facts: `relate.py`, `headline.py`, `changes.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.incidents.headline import Volume
+from fleexmon_pipeline.incidents.relate import REACH, IssueFacts
+from fleexmon_pipeline.levels import ERROR_LEVELS
+from fleexmon_pipeline.window import DAY, SLOT, Window
+
+SQL = statements("incidents")
+
+
+def beginnings(connection: Connection, ids: Collection[UUID]) -> list[datetime]:
+    """When these issues began; those that no longer exist are left out."""
+    return [row["first"] for row in connection.execute(SQL["beginnings"], {"ids": list(ids)})]
+
+
+def read_facts(connection: Connection, window: Window) -> list[IssueFacts]:
+    """The issues that began in the window."""
+    rows = connection.execute(SQL["facts"], {"since": window.since, "until": window.until})
+    return [_facts(row) for row in rows]
+
+
+def _facts(row: Mapping[str, Any]) -> IssueFacts:
+    pattern, affected = row["pattern"], row["affected"]
+    patterns = [pattern] if pattern else list(_top_patterns(row["top_patterns"]))
+    nodes = row["nodes"] if isinstance(row["nodes"], list) else []  # another program may have written it
+    return IssueFacts(
+        id=row["id"], first=row["first"], last=row["last"], severity=row["severity"], status=row["status"],
+        ended=row["ended"], title=row["title"], type=row["type"], source=row["source"],
+        fingerprint=row["fingerprint"], nodes=frozenset(map(str, nodes)), patterns=patterns,
+        about_pattern=pattern is not None, affected=affected if isinstance(affected, int) else None,
+        slots=row["slots"] or _every_slot(row["first"], row["last"]), what=row["what"], which=row["which"],
+        deployed=_moment(row["compared_since"]), announces=row["announces"],
+    )  # fmt: skip
+
+
+def _top_patterns(listed: Any) -> Iterable[str]:
+    for item in listed if isinstance(listed, list) else ():
+        if isinstance(item, dict) and isinstance(item.get("pattern"), str):
+            yield item["pattern"]
+
+
+def _every_slot(first: datetime, last: datetime) -> Sequence[datetime]:
+    """Of an issue without occurrences, which another program wrote: it is taken to fire all the time."""
+    return [first + SLOT * slot for slot in range(min(last - first, REACH) // SLOT)]
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+class Evidence:
+    """The lines behind issues, read when two are compared."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lines: dict[UUID, frozenset[UUID]] = {}
+
+    def shared(self, one: UUID, other: UUID) -> float:
+        """The share of the smaller evidence that both have; 0 if one has none."""
+        first, second = self._of(one), self._of(other)
+        smaller = min(len(first), len(second))
+        return len(first & second) / smaller if smaller else 0.0
+
+    def _of(self, issue: UUID) -> frozenset[UUID]:
+        if issue not in self._lines:
+            row = self._connection.execute(SQL["evidence"], {"ids": [issue]}).fetchone()
+            self._lines[issue] = frozenset(row["lines"] or ()) if row else frozenset()
+        return self._lines[issue]
+
+
+def read_first_seen(connection: Connection, patterns: Collection[str]) -> tuple[dict[str, datetime], dict[str, str]]:
+    """When patterns were first seen, and their templates."""
+    rows = connection.execute(SQL["first_seen"], {"ids": list(patterns)}).fetchall()
+    return {row["id"]: row["first_seen"] for row in rows}, {row["id"]: row["template"] for row in rows}
+
+
+def read_volume(connection: Connection, nodes: Collection[str], window: Window, pattern: str | None) -> Volume:
+    """What the nodes (all, if none is named) logged in the window. Usual are the errors of the day before, in as many
+    slots as are known of the window."""
+    where = {"nodes": sorted(nodes) or None, "errors": [*ERROR_LEVELS], "pattern": pattern}
+    during, before = (
+        connection.execute(SQL["volume"], {**where, "since": span.since, "until": span.until}).fetchone() or {}
+        for span in (window, Window(window.since - DAY, window.since))
+    )
+    usual = before["errors"] * during["slots"] / before["slots"] if before["slots"] else 0.0
+    return Volume(during["lines"], during["errors"], round(usual, 1), during["of_pattern"])

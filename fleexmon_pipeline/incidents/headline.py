@@ -1,0 +1,92 @@
+"""The title of an incident: what, where, which and how much in all, in 100 characters that end at a word.
+
+Here: choosing and wording, without a database. The same form is asked of the titles of rules: `rules/*.yaml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fleexmon_pipeline.incidents.relate import IssueFacts, order
+from fleexmon_pipeline.issues.occurrence import SEVERITY_RANKS
+from fleexmon_pipeline.window import HOUR
+from fleexmon_pipeline.wording import counted, cut_at_word, one_line, short_duration
+
+MAX_TITLE = 100
+MIN_WHICH = 12  # characters of a message that still say something
+MAX_NODES_NAMED = 3
+NEW_WITHIN = HOUR  # a pattern first seen so shortly before the incident is one that nobody has seen before
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Lines of an incident's nodes, and of the pattern that its title names, from its start to its end."""
+
+    lines: int
+    errors: int
+    usual_errors: float  # that as many slots of the day before had
+    of_pattern: int
+
+
+def headline(issues: Sequence[IssueFacts], first_seen: Mapping[str, datetime]) -> IssueFacts:
+    """The issue that names the incident best: the worst; then one about a message nobody has seen before, then about
+    any message, then the first. A forecast only where nothing else is there."""
+    return min(
+        issues,
+        key=lambda issue: (
+            issue.source == "predictor",
+            -SEVERITY_RANKS.get(issue.severity, 0),
+            not is_new(issue, first_seen),
+            not issue.about_pattern,
+            order(issue),
+        ),
+    )
+
+
+def first_pattern(issues: Iterable[IssueFacts], first_seen: Mapping[str, datetime]) -> str | None:
+    """The pattern that came first: of those never seen before, else of those that became loud, else of the usual ones
+    behind a rate."""
+    candidates = [
+        (0 if is_new(issue, first_seen) else 1 if issue.about_pattern else 2, order(issue), issue.patterns[0])
+        for issue in issues
+        if issue.patterns
+    ]
+    return min(candidates)[2] if candidates else None
+
+
+def is_new(issue: IssueFacts, first_seen: Mapping[str, datetime]) -> bool:
+    """Whether it is about a pattern that nobody had seen before."""
+    if not issue.about_pattern or not issue.patterns or issue.patterns[0] not in first_seen:
+        return False
+    return first_seen[issue.patterns[0]] >= issue.first - NEW_WITHIN
+
+
+def title(named: IssueFacts, which: str | None, nodes: Collection[str], volume: Volume, length: timedelta) -> str:
+    """`New error on blue: connect ETIMEDOUT <ip> (412 errors in 35 min)`. `which` is cut, nothing else."""
+    what = f"{named.what or one_line(named.title, most=MAX_TITLE // 2)}{_where(nodes)}"
+    amount = f" ({_amount(named, volume, length)})"
+    room = MAX_TITLE - len(what) - len(amount) - 2
+    if which is None or room < MIN_WHICH or named.what is None:
+        return cut_at_word(what, most=MAX_TITLE - len(amount)) + amount
+    return f"{what}: {cut_at_word(one_line(which, most=MAX_TITLE * 2), most=room)}{amount}"
+
+
+def _where(nodes: Collection[str]) -> str:
+    if not nodes:
+        return ""
+    names = sorted(nodes)
+    if len(names) > MAX_NODES_NAMED:
+        return f" on {len(names)} nodes"
+    return f" on {one_line(', '.join(names), most=40)}"
+
+
+def _amount(named: IssueFacts, volume: Volume, length: timedelta) -> str:
+    within = short_duration(length)
+    if named.absence:
+        return f"for {within}"
+    if volume.errors > volume.usual_errors:
+        return f"{counted(volume.errors, 'error')} in {within}"
+    lines = volume.of_pattern or named.affected or 0
+    return f"{counted(lines, 'line')} in {within}" if lines else within

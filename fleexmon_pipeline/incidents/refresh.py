@@ -1,0 +1,146 @@
+"""Incidents follow from issues: what changed is grouped again, and rows that differ are written.
+
+Here: which issues to look at, and the rows of "Incident". Which issues belong together: `relate.py`; the title:
+`headline.py`.
+
+A trigger marks every issue that changes, whoever changes it. Two issues are related or not by what is known of the two
+alone, so it is enough to look at the groups of the marked ones, before and after: reruns, any order of windows and two
+runs at once give the same rows. An incident has the id of the issue that came first. If an earlier one turns up, or
+two incidents turn out to be one, the older id stays, and `read.py` finds the incident by the id of any of its issues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.incidents.changes import read_changes
+from fleexmon_pipeline.incidents.facts import Evidence, beginnings, read_facts, read_first_seen, read_volume
+from fleexmon_pipeline.incidents.headline import first_pattern, headline, title
+from fleexmon_pipeline.incidents.relate import REACH, Dependencies, IssueFacts, groups
+from fleexmon_pipeline.issues.occurrence import SEVERITY_RANKS
+from fleexmon_pipeline.redaction.redact import redact
+from fleexmon_pipeline.window import SLOT, Window
+
+SQL = statements("incidents")
+
+
+@dataclass
+class Refreshed:
+    """Incidents that were written because something of them differs, and those that are no more."""
+
+    written: int = 0
+    removed: int = 0
+    unchanged: int = 0
+
+    def sentence(self) -> str:
+        return f"incidents: {self.written} written, {self.removed} removed, {self.unchanged} unchanged"
+
+
+def mark_window(connection: Connection, window: Window) -> None:
+    """Incidents that touch the window are looked at again by the next `refresh_incidents`: lines of it were counted."""
+    connection.execute(SQL["mark_window"], {"since": window.since, "until": window.until})
+
+
+def is_due(connection: Connection) -> bool:
+    """Whether `refresh_incidents` has anything to do."""
+    row = connection.execute(SQL["are_marked"]).fetchone()
+    return bool(row and row["marked"])
+
+
+def refresh_incidents(connection: Connection, depends: Dependencies | None = None) -> Refreshed:
+    """Derive the incidents of all issues that were marked since the last call. Idempotent; opens its own transaction.
+
+    `depends`: node → the nodes that it depends on.
+    """
+    done = Refreshed()
+    with connection.transaction():
+        connection.execute(SQL["lock"])
+        marked = {row["issue"] for row in connection.execute(SQL["take_marks"])}
+        if not marked:
+            return done
+        before, wanted = _affected(connection, marked, depends or {})
+        obsolete = before - {issues[0].id for issues in wanted}
+        done.removed = connection.execute(SQL["delete"], {"ids": list(obsolete)}).rowcount
+        for issues in wanted:
+            written = connection.execute(SQL["upsert"], _row(connection, issues)).rowcount
+            done.written += written
+            done.unchanged += not written
+    return done
+
+
+def _affected(
+    connection: Connection, marked: Collection[UUID], depends: Dependencies
+) -> tuple[set[UUID], list[list[IssueFacts]]]:
+    """Stored incidents that hold a marked issue or one that is now grouped with such; and the groups in their place."""
+    ids = set(marked)
+    while True:
+        holding = connection.execute(SQL["holding"], {"ids": list(ids)}).fetchall()
+        held = {issue for row in holding for issue in row["issues"]}
+        wanted = _groups_of(connection, ids | held, depends)
+        members = {issue.id for issues in wanted for issue in issues}
+        if members <= ids | held:
+            return {row["id"] for row in holding}, wanted
+        ids |= held | members
+
+
+def _groups_of(connection: Connection, ids: Collection[UUID], depends: Dependencies) -> list[list[IssueFacts]]:
+    """The groups that hold one of these issues. Read wider until no issue outside can be related to one of a group."""
+    begins = beginnings(connection, ids)
+    if not begins:
+        return []
+    evidence = Evidence(connection)
+    needed = read = Window(min(begins) - REACH, max(begins) + REACH + SLOT)
+    while True:
+        facts = read_facts(connection, read)
+        found = [group for group in groups(facts, depends, evidence.shared) if any(issue.id in ids for issue in group)]
+        firsts = [issue.first for group in found for issue in group]
+        needed = Window(min(firsts) - REACH, max(firsts) + REACH + SLOT) if firsts else read
+        if read.since <= needed.since and needed.until <= read.until:
+            return found
+        read = Window(min(read.since, needed.since), max(read.until, needed.until))
+
+
+def _row(connection: Connection, issues: Sequence[IssueFacts]) -> dict[str, object]:
+    patterns = {pattern for issue in issues for pattern in issue.patterns}
+    first_seen, templates = read_first_seen(connection, patterns)
+    open_ones = [issue for issue in issues if issue.status != "resolved"]
+    named = headline(issues, first_seen)  # of all: a title must not change as the incident fades
+    nodes = sorted(frozenset().union(*(issue.nodes for issue in issues)))
+    started, last_seen = issues[0].first, max(issue.last for issue in issues)
+    came_first = first_pattern(issues, first_seen)
+    pattern = named.patterns[0] if named.patterns else came_first
+    volume = read_volume(connection, nodes, Window(started, max(last_seen, started + SLOT)), pattern)
+    which = named.which or templates.get(pattern or "")
+    return {
+        "id": issues[0].id,
+        "title": redact(title(named, which, nodes, volume, last_seen - started)),
+        "severity": max((issue.severity for issue in open_ones or issues), key=_rank),
+        "status": "open" if open_ones else "resolved",
+        "nodes": nodes,
+        "started": started,
+        "last_seen": last_seen,
+        "ended": None if open_ones else _ended(issues),
+        "issues": [issue.id for issue in issues],
+        "headline": named.id,
+        "first_pattern": came_first,
+        "figures": Jsonb({
+            "lines": volume.lines, "errors": volume.errors, "usualErrors": volume.usual_errors,
+            "ofPattern": volume.of_pattern,
+        }),
+        "changes": Jsonb(read_changes(connection, nodes, started)),
+    }  # fmt: skip
+
+
+def _rank(severity: str) -> int:
+    return SEVERITY_RANKS.get(severity, -1)
+
+
+def _ended(issues: Sequence[IssueFacts]) -> datetime:
+    return max(issue.ended or issue.last for issue in issues)

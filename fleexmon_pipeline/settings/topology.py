@@ -1,0 +1,62 @@
+"""Which node depends on which: a small YAML file that people write.
+
+Here: reading and checking FLEEXMON_TOPOLOGY.
+
+    depends_on:
+      web: [api, search]
+      api: [db]
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fleexmon_pipeline.settings.values import Environment, shown
+
+MAX_BYTES = 1_000_000
+EXAMPLE = "Example: `depends_on: {web: [api], api: [db]}`"
+
+
+@dataclass(frozen=True)
+class Topology:
+    """`depends_on`: node → the nodes that it needs; `problem`: why the file is not used, or None."""
+
+    depends_on: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def topology(environment: Environment = os.environ) -> Topology:
+    """The file that FLEEXMON_TOPOLOGY names; empty if it is not set.
+
+    A file that cannot be used stops nothing: incidents of nodes that depend on each other are then told apart.
+    """
+    text = environment.get("FLEEXMON_TOPOLOGY", "").strip()
+    if not text:
+        return Topology()
+    try:
+        with Path(text).expanduser().open("rb") as file:
+            return Topology(_depends_on(file.read(MAX_BYTES + 1)))
+    except (OSError, RuntimeError, RecursionError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:300]
+        return Topology(problem=f"FLEEXMON_TOPOLOGY: {shown(text)} cannot be used: {reason}. {EXAMPLE}")
+
+
+def _depends_on(text: bytes) -> dict[str, frozenset[str]]:
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES:,} bytes")
+    content: Any = yaml.safe_load(text)
+    if not isinstance(content, dict) or set(content) != {"depends_on"} or not isinstance(content["depends_on"], dict):
+        raise ValueError("it must have one key, depends_on, with a list of nodes for each node")
+    depends: dict[str, frozenset[str]] = {}
+    for node, needed in content["depends_on"].items():
+        names = [needed] if isinstance(needed, str) else needed
+        if not isinstance(node, str) or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"depends_on of {str(node)[:60]!r} must be a list of nodes")
+        depends[node] = frozenset(names)
+    return depends

@@ -1,0 +1,1 @@
+"""Incidents: grouping, order, people."""

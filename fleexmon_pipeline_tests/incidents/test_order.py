@@ -1,0 +1,165 @@
+"""Incidents do not depend on the order of windows, on repeats, on two runs at once, nor on a run that dies."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.refresh import is_due, refresh_incidents
+from fleexmon_pipeline.issues.occurrence import Occurrence
+from fleexmon_pipeline.issues.people import resolve_issues
+from fleexmon_pipeline.window import Window
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.incidents.story import NODES, about, firings, incidents, tell
+from fleexmon_pipeline_tests.issues.story import at, cover, fire
+
+SLOTS_A_WINDOW = 9
+GRACE = timedelta(minutes=20)
+TABLES = '"Incident"', '"IncidentMark"'
+PARTS = st.lists(
+    st.tuples(
+        st.sampled_from([*NODES]),
+        st.sampled_from([None, "aaaa", "bbbb"]),
+        st.sampled_from(["repeated-error", "high-error-rate"]),
+        st.integers(0, 5 * SLOTS_A_WINDOW - 4),
+        st.integers(1, 12),
+    ),
+    min_size=2,
+    max_size=9,
+)
+
+
+def _windows(parts: list[tuple[str, str | None, str, int, int]]) -> list[list[Occurrence]]:
+    """The firings of each window; an issue may reach over several."""
+    windows: list[list[Occurrence]] = [[] for _ in range(7)]
+    seen = set()
+    for node, pattern, rule, first, length in parts:
+        for fired in firings(about(node, pattern), range(first, first + length), rule=rule, grace=GRACE):
+            if (fired.fingerprint, fired.slot) not in seen:
+                seen.add((fired.fingerprint, fired.slot))
+                windows[(fired.slot - at(0)) // (at(SLOTS_A_WINDOW) - at(0))].append(fired)
+    return windows
+
+
+def _run(connection: Connection, windows: list[list[Occurrence]], index: int) -> None:
+    begin = index * SLOTS_A_WINDOW
+    for node in NODES:
+        cover(connection, range(begin, begin + SLOTS_A_WINDOW), node=node)
+    fire(connection, *windows[index], window=Window(at(begin), at(begin + SLOTS_A_WINDOW)))
+
+
+def _clean(connection: Connection) -> None:
+    connection.execute(
+        'TRUNCATE "LogIssue", "IssueEpisode", "IssueOccurrence", "LogCoverage", "Incident", "IncidentMark"'
+    )
+
+
+@given(parts=PARTS, seed=st.integers(0, 1 << 30))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_order_with_repeats_gives_the_same_incidents(
+    database: Database, parts: list[tuple[str, str | None, str, int, int]], seed: int
+) -> None:
+    windows, rnd = _windows(parts), random.Random(seed)
+    with database.connect() as connection:
+        _clean(connection)
+        for index in range(len(windows)):
+            _run(connection, windows, index)
+            refresh_incidents(connection)
+        in_order = incidents(connection)
+        assert in_order
+
+        _clean(connection)
+        order = [*range(len(windows)), *rnd.choices(range(len(windows)), k=3)]
+        rnd.shuffle(order)
+        for index in order:
+            _run(connection, windows, index)
+            if rnd.random() < 0.5:
+                refresh_incidents(connection)
+        refresh_incidents(connection)
+
+        assert incidents(connection) == in_order
+        assert not is_due(connection)
+
+
+def test_a_rerun_writes_nothing(database: Database) -> None:
+    parts = firings(about("blue", "aaaa"), range(4)), firings(about("green", "aaaa"), range(2, 9))
+    with database.connect() as connection:
+        tell(connection, *parts)
+        before = database.fingerprint(*TABLES)
+        again = [incident.id for incident in tell(connection, *parts)]
+
+    assert len(again) == 1
+    assert database.fingerprint(*TABLES) == before
+
+
+def test_late_lines_join_two_incidents_and_the_older_one_stays(database: Database) -> None:
+    first, second = firings(about("blue", "aaaa"), range(2)), firings(about("blue", "bbbb"), range(14, 16))
+    with database.connect() as connection:
+        older, younger = tell(connection, first, second)
+        (joined,) = tell(connection, first, firings(about("blue", "cccc"), range(5, 12)), second)
+
+    assert joined.id == older.id
+    assert set(joined.issues) > {older.id, younger.id}
+
+
+def test_an_incident_that_lost_its_middle_falls_apart(database: Database) -> None:
+    first, second = firings(about("blue", "aaaa"), range(2)), firings(about("blue", "bbbb"), range(14, 16))
+    with database.connect() as connection:
+        assert len(tell(connection, first, firings(about("blue", "cccc"), range(5, 12)), second)) == 1
+        assert len(tell(connection, first, second)) == 2
+
+
+def test_two_runs_at_once_agree(database: Database) -> None:
+    parts = [firings(about(node, f"{node} {number}"), range(4)) for node in NODES for number in range(2)]
+    with database.connect() as connection:
+        alone = tell(connection, *parts)
+        connection.execute('DELETE FROM "Incident"')
+        connection.execute('INSERT INTO "IncidentMark" (issue) SELECT id FROM "LogIssue"')
+
+    def run() -> None:
+        with database.connect() as own:
+            refresh_incidents(own)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with database.connect() as connection:
+        assert incidents(connection) == alone
+        assert [len(incident.issues) for incident in alone] == [2, 2, 2]
+        assert not is_due(connection)
+
+
+def test_a_run_that_died_is_made_good_by_the_next(database: Database) -> None:
+    part = firings(about("blue", "aaaa"), range(3))
+    with database.connect() as connection:
+        for node in NODES:
+            cover(connection, range(-1, 5), node=node)
+        fire(connection, *part, window=Window(at(0), at(3)))
+        with connection.transaction(force_rollback=True):  # as after kill -9
+            refresh_incidents(connection)
+            assert len(incidents(connection)) == 1
+        assert incidents(connection) == []
+        assert is_due(connection)
+        refresh_incidents(connection)
+        assert len(incidents(connection)) == 1
+
+
+def test_what_a_person_or_another_program_does_to_an_issue_reaches_its_incident(database: Database) -> None:
+    with database.connect() as connection:
+        (incident,) = tell(connection, firings(about("blue", "aaaa"), range(3)))
+        resolve_issues(connection, [str(incident.id)], by="ann", why="", verdict=None, now=at(4))
+        refresh_incidents(connection)
+        (over,) = incidents(connection)
+        assert (over.status, over.ended_at) == ("resolved", at(4))
+
+        connection.execute('DELETE FROM "LogIssue"')
+        refresh_incidents(connection)
+        assert incidents(connection) == []
