@@ -12,10 +12,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from fleexmon_pipeline.levels import LEVEL_OF_WORD
 from fleexmon_pipeline.patterns.placeholders import (
     ANY,
+    ANY_KEPT,
     ANY_MARK,
+    KEPT_SLASH,
+    KEPT_STATUS,
     MARK,
     MARK_OF_SHOWN,
     MARKS,
@@ -23,8 +25,17 @@ from fleexmon_pipeline.patterns.placeholders import (
     SHOWN_PLACEHOLDER,
     shared_kind,
 )
+from fleexmon_pipeline.patterns.requests import (
+    VERBS,
+    decided,
+    is_in_sentence,
+    route_of,
+    shown_again,
+    with_requests_kept,
+    with_status_kept,
+)
 
-MASK_VERSION = 4  # raise it when a rule here or in templates.py changes: lines it touches get new ids
+MASK_VERSION = 5  # raise it when a rule here or in templates.py changes: lines it touches get new ids
 
 MAX_READ_CHARS = 65_536  # of a message; what follows is a dump, not a sentence
 MAX_KEPT_BYTES = 4_096  # of a longer message, after stack frames are removed, make the template
@@ -174,13 +185,19 @@ def mask_words(shape: bytes) -> str:
         for i, word in enumerate(words[1:], 1):
             if word[0] == "/" and _starts_request(words, i):
                 route = word.rstrip(_CLOSING)
-                masked[i] = _route(route) + word[len(route) :]
+                masked[i] = route_of(route, _segment) + word[len(route) :]
     return " ".join(masked)
 
 
-# -- variable by position ----------------------------------------------------------------------------------------------
+def mask_request(shape: bytes, at: int) -> str:
+    """The same for a shape with a status at `at`; what stands for status, verb and route is for `finish_request`."""
+    shape = with_status_kept(shape, at)
+    if b"\n" in shape:
+        shape = _FRAME.sub(b"", shape)
+    return " ".join(map(_words.__getitem__, with_requests_kept(shape.decode("utf-8", "replace"), _segment).split()))
 
-VERBS = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
+
+# -- variable by position ----------------------------------------------------------------------------------------------
 
 
 _REQUEST = re.compile("|".join(f"{verb} /" for verb in sorted(VERBS)).encode())
@@ -190,27 +207,19 @@ _CLOSING = "\"')],;"  # what may follow a route without a blank
 def _starts_request(words: Sequence[str], i: int) -> bool:
     """Whether word `i`, a path, follows the verb of a request that the line is about.
 
-    Inside a sentence (`failed for POST /carts`) it is a value. So it is in access logs, as in `"GET /a HTTP/1.1" 200`:
-    anybody may request any path.
+    Inside a sentence (`failed for POST /carts`) it is a value. So it is in `"GET /a HTTP/1.1"` without a status.
     """
     verb = words[i - 1].rpartition('"')[2].lstrip("'([")
     if verb not in VERBS:
         return False
     if words[0] == verb:
         return True
-    before = words[i - 2] if i > 1 and words[i - 1] == verb else ""
-    in_sentence = before.isalpha() and before.islower() and before not in LEVEL_OF_WORD
+    in_sentence = i > 1 and words[i - 1] == verb and is_in_sentence(f"{words[i - 2]} ")
     return not in_sentence and not (i + 1 < len(words) and words[i + 1].startswith("HTTP/"))
 
 
-def _route(path: str) -> str:
-    """`/products/15?page=2` as `/products/<num>?<*>`: a line with a verb and a path is about that route."""
-    route, query_mark, _ = path.partition("?")
-    segments = [_words[s] if s and _words[s] != s else s for s in route.split("/")[1:]]
-    return "".join(f"/{_segment(s)}" for s in segments) + (f"?{PLACEHOLDER}" if query_mark else "")
-
-
-def _segment(masked: str) -> str:
+def _segment(segment: str) -> str:
+    masked = _words[segment] if segment else ""
     marks = ANY_MARK.findall(masked)
     return masked if not marks else MARK["id"] if len(masked) > 1 else masked
 
@@ -239,7 +248,7 @@ _LOWERCASE = re.compile("[a-z]")
 
 def _value(text: str) -> str:
     inner = text[1:-1] if text[0] in "\"'" else text
-    return inner if inner in MARKS else PLACEHOLDER
+    return inner if inner in MARKS or ANY_KEPT.search(inner) else PLACEHOLDER
 
 
 def _pair(found: re.Match[str]) -> str:
@@ -288,6 +297,7 @@ _APART = re.compile(
 )
 # A missing value, as access logs write it: `<num> -`, `<url> - - -`.
 _ABSENT = re.compile(rf"(?<={ANY})(?:\s-)++(?=$|\s{ANY})")
+_NO_SIZE = re.compile(rf"(?<=\" {KEPT_STATUS} )-(?=$|\s)")  # behind a status, where the size of the response is
 _LOGIN = re.compile(rf"(?<=^{MARK['ip']} - )\S+(?= \[)")  # the user of the common log format
 # In a list of records the first represents all of the same form: how long a list is says nothing.
 _ALIKE = re.compile(r"([{(][^{}()]{1,500}+[})])(?:,\s?\1)+")
@@ -296,7 +306,9 @@ _RETURNED = re.compile(r"(?<=: )(?:None|True|False|'[^']{0,100}'|\(\)|\{\}|\[\])
 # " (<*>)" beside a placeholder comes and goes with it; adjacent placeholders are one, however many.
 _ASIDE = re.compile(rf"(?<!=)\s?\(\s*{ANY}\s*\)|(?<={ANY})\s?\(\s*[\w.-]*+\s*\)")
 _NEIGHBOURS = re.compile(
-    rf"(?P<request>\b(?:{'|'.join(sorted(VERBS))}) /[^\s\"']*+)|{ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{ANY})+"
+    rf"""(?P<request>(?:\b(?:{"|".join(sorted(VERBS))})\ /|{KEPT_SLASH})[^\s"']*+)
+        |{ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{ANY})+""",
+    re.VERBOSE,
 )
 
 
@@ -315,6 +327,7 @@ def finish(masked: str) -> str:
     return _ASIDE.sub("", masked) if "(" in masked else masked
 
 
-def mask(shape: bytes) -> str:
-    """The text of a shape with a placeholder for every value."""
-    return finish(mask_words(shape))
+def finish_request(masked: str, status: str, *, with_route: bool = True) -> str:
+    """The result of `mask_request` for lines with this status, as `finish` would leave it."""
+    masked = _NO_SIZE.sub(MARK["num"], decided(masked, status, with_route=with_route))
+    return shown_again(finish(masked), status)

@@ -11,9 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from sys import intern
 
-from fleexmon_pipeline.patterns.masks import finish, mask_words, shapes_of
-from fleexmon_pipeline.patterns.merging.merger import Merger
+from fleexmon_pipeline.patterns.masks import (
+    finish,
+    finish_request,
+    mask_request,
+    mask_words,
+    shapes_of,
+)
+from fleexmon_pipeline.patterns.merging.merger import MAX_TOKENS, Merger
 from fleexmon_pipeline.patterns.placeholders import Template
+from fleexmon_pipeline.patterns.requests import status_at
 from fleexmon_pipeline.patterns.templates import (
     MAX_TEMPLATE_CHARS,
     joined_kinds,
@@ -43,15 +50,24 @@ class StoredPattern:
     lines: int
 
 
-class _Shapes(dict[bytes, str]):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request:
+    """A shape whose lines have their ids by status."""
+
+    masked: str
+    digits: slice  # of a message; in one that was cut, stack frames before a status may hide it
+    ids: dict[str, str]  # by status
+
+
+class _Shapes(dict[bytes, "str | _Request"]):
     """Shape to id; looking up a new shape learns it. Two generations bound the memory and keep what is frequent."""
 
-    def __init__(self, learn: Callable[[bytes], str]) -> None:
+    def __init__(self, learn: Callable[[bytes], str | _Request]) -> None:
         super().__init__()
         self._learn = learn
-        self.older: dict[bytes, str] = {}
+        self.older: dict[bytes, str | _Request] = {}
 
-    def __missing__(self, shape: bytes) -> str:
+    def __missing__(self, shape: bytes) -> str | _Request:
         if len(self) >= MAX_SHAPES:
             self.older = dict(self)
             self.clear()
@@ -69,6 +85,7 @@ class PatternMiner:
     def __init__(self) -> None:
         self._shapes = _Shapes(self._learn)
         self._texts: dict[str, str] = {}  # masked text to id: shapes that differ in a hex word are equal once masked
+        self._requests: dict[str, dict[str, str]] = {}  # masked text of a request to ids by status
         self._templates: dict[str, Template] = {}  # with kinds, for ids seen in this process
         self._plain: dict[str, Template] = {}  # the same without kinds: what merges
         self._stored: dict[str, str] = {}  # text of ids learnt from the database
@@ -82,15 +99,17 @@ class PatternMiner:
         An id depends on the message alone. What it merges into (`resolve`) depends on the batches, but not on the order
         inside a batch.
         """
-        ids: list[str] = []
+        found: list[str | _Request] = []
         for start in range(0, len(messages), SHAPES_PER_CALL):
-            ids += map(self._shapes.__getitem__, shapes_of(messages[start : start + SHAPES_PER_CALL]))
-        for pattern, count in Counter(ids).items():
+            found += map(self._shapes.__getitem__, shapes_of(messages[start : start + SHAPES_PER_CALL]))
+        ids, counts = self._by_line(found, messages)
+        for pattern, count in counts.items():
             if (template := self._plain.get(self.resolve(pattern))) is not None:
                 self._merger.add(template, count)
         self._settle()
-        if len(self._texts) > MAX_SHAPES:
-            self._texts.clear()
+        for cache in (self._texts, self._requests):
+            if len(cache) > MAX_SHAPES:
+                cache.clear()
         return ids
 
     def resolve(self, pattern: str) -> str:
@@ -153,6 +172,7 @@ class PatternMiner:
         self._shapes.clear()
         self._shapes.older.clear()
         self._texts.clear()
+        self._requests.clear()
         for pattern in dropped:
             del self._templates[pattern], self._plain[pattern]
             if pattern not in self._stored:
@@ -163,13 +183,40 @@ class PatternMiner:
         template = read_shown(self._stored.get(pattern, ""))
         return template if pattern_id(template) == pattern else None
 
-    def _learn(self, shape: bytes) -> str:
-        """The id of a new shape. The template's placeholder kinds hold for all its lines so far."""
+    def _by_line(self, found: list[str | _Request], messages: Sequence[str]) -> tuple[list[str], Counter[str]]:
+        """The id of each line, by its status where the shape leaves that open; and how many lines each id has."""
+        counts = Counter(found)
+        if _Request not in map(type, counts):
+            return found, counts  # type: ignore[return-value]  # all are ids
+        ids = [
+            known
+            if isinstance(known, str)
+            else known.ids.get(message[known.digits]) or self._of_request(known, message[known.digits])
+            for known, message in zip(found, messages, strict=True)
+        ]
+        return ids, Counter(ids)
+
+    def _of_request(self, request: _Request, status: str) -> str:
+        template = tokenise(finish_request(request.masked, status))
+        if len(template) > MAX_TOKENS:  # it never merges, and anybody may ask for any path
+            template = tokenise(finish_request(request.masked, status, with_route=False))
+        pattern = request.ids[status] = self._of_template(template)
+        return pattern
+
+    def _learn(self, shape: bytes) -> str | _Request:
+        """The id of a new shape, or how to find it by status."""
+        if (at := status_at(shape)) is not None:
+            first = len(shape[:at].decode("utf-8", "replace"))
+            masked = intern(mask_request(shape, at))
+            return _Request(masked, slice(first, first + 3), self._requests.setdefault(masked, {}))
         masked = mask_words(shape)
-        if (pattern := self._texts.get(masked)) is not None:
-            return pattern
-        template = tokenise(finish(masked))
-        pattern = self._texts[masked] = pattern_id(template)
+        if (pattern := self._texts.get(masked)) is None:
+            pattern = self._texts[masked] = self._of_template(tokenise(finish(masked)))
+        return pattern
+
+    def _of_template(self, template: Template) -> str:
+        """Its id. The template's placeholder kinds hold for all its lines so far."""
+        pattern = pattern_id(template)
         known = self._templates.get(pattern)
         if known is None and pattern in self._stored:
             known = self._read(pattern)

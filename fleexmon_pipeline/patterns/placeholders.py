@@ -21,6 +21,11 @@ MARK_OF_SHOWN = {f"<{kind}>": mark for kind, mark in MARK.items()}
 SHOWN_PLACEHOLDER = re.compile("|".join(map(re.escape, MARK_OF_SHOWN)))
 ANY_MARK = re.compile(ANY)
 
+# While a line is masked, its status, the slashes of its route and its verb are these, so that no mask reads them. As
+# UTF-8 each is as long as the three digits of a status.
+KEPT_STATUS, KEPT_SLASH, KEPT_WORD = "\ue100", "\ue101", "\ue102"
+ANY_KEPT = re.compile(f"[{KEPT_STATUS}-{KEPT_WORD}]")
+
 
 def shared_kind(marks: set[str]) -> str:
     """One placeholder for these: the kind they share, else `<*>`."""

@@ -10,7 +10,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from fleexmon_pipeline.patterns.masks import VERBS
 from fleexmon_pipeline.patterns.placeholders import (
     ANY,
     ANY_MARK,
@@ -22,6 +21,7 @@ from fleexmon_pipeline.patterns.placeholders import (
     Template,
     shared_kind,
 )
+from fleexmon_pipeline.patterns.requests import VERBS
 
 MAX_TEMPLATE_CHARS = 2_000  # as stored and shown
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 
-from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, MESSAGES
+from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, MESSAGES, is_status
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
 MAX_TEXT_TOKENS = 12
@@ -41,7 +41,10 @@ Span = tuple[int, int]
 @lru_cache(maxsize=4_096)  # called four times for each new template
 def spans(template: Template) -> tuple[Span, ...]:
     """Where a text may stand in `template`: start and end."""
-    return tuple(_spans(template))
+    found = _spans(template)
+    if any(map(is_status, template)):
+        return tuple((begin, end) for begin, end in found if not any(map(is_status, template[begin:end])))
+    return tuple(found)
 
 
 def _spans(template: Template) -> Iterator[Span]:

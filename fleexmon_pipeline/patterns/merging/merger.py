@@ -2,8 +2,8 @@
 
 Here: what is compared with what, and the result, on templates without kinds. The rules, none of which knows a source:
 single words `single_words.py`, names `phrases.py`, texts `free_texts.py`, values known from elsewhere
-`known_values.py`, what fits a more general template `words.py` and `wide_placeholders.py`. What a template is:
-`patterns/templates.py`; ids and aliases: `patterns/miner.py`.
+`known_values.py`, requests `routes.py`, what fits a more general template `words.py` and `wide_placeholders.py`. What a
+template is: `patterns/templates.py`; ids and aliases: `patterns/miner.py`.
 
 A template only merges into a shorter one, or into one of its length with more placeholders, so aliases never form a
 cycle. The work per batch is bounded whatever the lines are: MAX_COMPARED, MAX_FITTED.
@@ -20,10 +20,12 @@ from fleexmon_pipeline.patterns.merging.index_keys import field_key, keys_of, li
 from fleexmon_pipeline.patterns.merging.known_values import Values
 from fleexmon_pipeline.patterns.merging.optional_fields import field_pairs
 from fleexmon_pipeline.patterns.merging.phrases import MAX_ALIKE, MAX_COMPARED, is_phrase, phrases, search_keys
+from fleexmon_pipeline.patterns.merging.routes import Routes, is_route, share_request
 from fleexmon_pipeline.patterns.merging.single_words import Key, Offer, better, one_place, varying_together
 from fleexmon_pipeline.patterns.merging.wide_placeholders import (
     MAX_FITTED,
     PHRASE,
+    ROUTE,
     TEXT,
     TITLE,
     Wide,
@@ -55,6 +57,7 @@ class Merger:
         self._wide = Wide()
         self._values = Values()
         self._texts = Texts()
+        self._routes = Routes()
 
     def add(self, template: Template, lines: int, *, settled: bool = False) -> None:
         """Count `lines` of `template`. The next `settle` examines a new one unless it is `settled` already."""
@@ -65,6 +68,7 @@ class Merger:
             for key in keys_of(template):
                 self._like[key][template] = None
             self._texts.note(template)
+            self._routes.note(template)
             if not settled:
                 self._new.add(template)
 
@@ -77,7 +81,7 @@ class Merger:
         for _ in range(MAX_LINEAGE):  # a merge in two steps reveals its wide placeholders in two passes
             for template, target in merged:
                 fitted = what_fitted(target, template)
-                if fitted is not None and len(fitted[1]) > 1:
+                if fitted is not None and (len(fitted[1]) > 1 or self._width(target, *fitted) == ROUTE):
                     self._wide.open(target, fitted[0], self._width(target, *fitted))
                 self._wide.carry(template, target, fitted and fitted[0])
                 if fitted is not None:
@@ -86,6 +90,8 @@ class Merger:
             self._wide.drop(target)
 
     def _width(self, target: Template, at: int, text: Template) -> int:
+        if at and is_route(text) and target[at - 1][0] != "/":
+            return ROUTE
         return PHRASE if is_phrase(text) else TITLE if at and is_verb(target[at - 1]) else TEXT
 
     def settle(self) -> dict[Template, Template]:
@@ -121,13 +127,14 @@ class Merger:
     def _offers(self, new: set[Template], touched: set[Template]) -> tuple[dict[Template, Offer], int]:
         """Template to offer, from the first rule that finds any, and how wide its new placeholders are. Later rules see
         what earlier ones left."""
-        candidates = self._candidates(new)
         live = {template for template in touched & self.lines.keys() if template not in self._shorter}
-        if offers := self._single_words(candidates, new) or self._crossing(touched):
+        if offers := self._routes.offers(live):
+            return offers, ROUTE
+        if offers := self._single_words(self._candidates(new), new) or _about_one(self._crossing(touched)):
             return offers, 1
-        if offers := self._free_texts(live):
+        if offers := _about_one(self._free_texts(live)):
             return offers, TEXT
-        return self._phrases(live) or self._known(live), PHRASE
+        return _about_one(self._phrases(live)) or _about_one(self._known(live)), PHRASE
 
     def _move(
         self, template: Template, target: Template, merged: dict[Template, Template], at: int | None = None
@@ -151,6 +158,7 @@ class Merger:
                 del self._like[key]
         self._wide.drop(template)
         self._values.drop(template)
+        self._routes.drop(template)
         self._shorter.pop(template, None)
         return self.lines.pop(template)
 
@@ -183,8 +191,10 @@ class Merger:
         return {t for key in keys for t in self._like.get(key, ()) if t not in self._shorter}
 
     def _single_words(self, candidates: set[Template], new: set[Template]) -> dict[Template, Offer]:
-        offers = varying_together(candidates, new, self.lines)
+        offers = _about_one(varying_together(candidates, new, self.lines))
         for member, (offer, values) in one_place(candidates, new, self.lines).items():
+            if not share_request(member, offer[1], route=False):
+                continue
             self._values.note(offer[1], [(value,) for value in values])
             offers[member] = offer
         return offers
@@ -278,11 +288,11 @@ class Merger:
                 break
             if self._wide.fits(general, template, self._values):
                 fitting[template].add(general)
-        return {
-            template: max(generals, key=lambda g: (sum(token != PLACEHOLDER for token in g), g))
-            for template, generals in fitting.items()
-            if generals
-        }
+        best: dict[Template, Template] = {}
+        for template, generals in fitting.items():
+            if alike := [general for general in generals if share_request(template, general, route=False)]:
+                best[template] = max(alike, key=lambda g: (sum(token != PLACEHOLDER for token in g), g))
+        return best
 
     def _pairs(self, live: set[Template]) -> Iterable[tuple[Template, Template]]:
         """A template with placeholders and one of its length that may fit it; at least one of them is new."""
@@ -305,3 +315,8 @@ class Merger:
                 for template in self._like.get((size, "first", general[0]), ()):
                     if template not in live and template not in self._shorter:
                         yield general, template
+
+
+def _about_one(offers: dict[Template, Offer]) -> dict[Template, Offer]:
+    """Without those that would hide which request a line is about."""
+    return {member: offer for member, offer in offers.items() if share_request(member, offer[1], route=True)}

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from fleexmon_pipeline.patterns.merging.single_words import Offer
-from fleexmon_pipeline.patterns.merging.words import SENTENCE
+from fleexmon_pipeline.patterns.merging.words import SENTENCE, is_status
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
 MAX_PHRASE_TOKENS = 6  # of a name, a product or a reason
@@ -89,6 +89,7 @@ def is_phrase(middle: Template) -> bool:
         and not any(map(_VERB.fullmatch, words))
         and (PLACEHOLDER not in words or words[0][0].isupper() or words != middle)
         and _PUNCTUATION.isdisjoint(words)
+        and not any(map(is_status, words))
     )
 
 

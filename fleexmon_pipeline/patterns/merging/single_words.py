@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from fleexmon_pipeline.patterns.masks import VERBS
-from fleexmon_pipeline.patterns.merging.words import MESSAGES, are_names, distinguish, is_segment, places, words_of
+from fleexmon_pipeline.patterns.merging.words import (
+    MESSAGES,
+    are_names,
+    distinguish,
+    is_segment,
+    places,
+    request_of,
+    words_of,
+)
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
+from fleexmon_pipeline.patterns.requests import VERBS
 
 MIN_VALUES = 4  # different words that show a position to vary, with three equal words around it
 MIN_VALUES_TWO_WORDS, MIN_VALUES_ONE_WORD = 6, 12  # the same with two words and one word around it
@@ -129,8 +137,9 @@ def varying_together(
     groups: defaultdict[Key, list[Template]] = defaultdict(list)
     for template in candidates:
         if lines[template] <= MIN_VALUES:
+            request = request_of(template)
             for key in start_keys(template):
-                groups[key].append(template)
+                groups[key, request].append(template)
     offers: dict[Template, Offer] = {}
     for members in groups.values():
         if len(members) < MIN_VALUES or new.isdisjoint(members):

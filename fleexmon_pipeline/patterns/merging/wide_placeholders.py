@@ -11,11 +11,12 @@ from collections.abc import Container, Iterator, Mapping
 
 from fleexmon_pipeline.patterns.merging.free_texts import MAX_TEXT_TOKENS
 from fleexmon_pipeline.patterns.merging.phrases import MAX_PHRASE_TOKENS, is_phrase
+from fleexmon_pipeline.patterns.merging.routes import is_route
 from fleexmon_pipeline.patterns.merging.words import NAME, is_capital, is_value
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
-# Tokens that a wide placeholder takes: of a name, maybe quoted; of a title without values; of any text.
-PHRASE, TITLE, TEXT = MAX_PHRASE_TOKENS + 2, MAX_TEXT_TOKENS, 4 * MAX_TEXT_TOKENS
+# Tokens that a wide placeholder takes: of a name, maybe quoted; of a title without values; of a route; of any text.
+PHRASE, TITLE, ROUTE, TEXT = MAX_PHRASE_TOKENS + 2, MAX_TEXT_TOKENS, 2 * MAX_TEXT_TOKENS, 4 * MAX_TEXT_TOKENS
 MAX_NAME_TOKENS = 3  # capitalised words, such as `New York`, that any placeholder takes
 MAX_WIDE = 2_000  # templates with wide placeholders; the oldest beyond that are forgotten
 MAX_FITTED = 1_000_000  # products of two templates' lengths per settling: at most 0.3 s
@@ -94,7 +95,7 @@ def fits(
                 q
                 for p in reached
                 for q in range(p + 1, min(size, p + wide[i]) + 1)
-                if q == p + 1 or _is_wide(template[p:q], wide[i])
+                if (q == p + 1 and wide[i] != ROUTE) or _is_wide(template[p:q], wide[i])
             }
         else:
             reached = {
@@ -121,6 +122,8 @@ def what_fitted(general: Template, template: Template) -> tuple[int, Template] |
 def _is_wide(tokens: Template, width: int) -> bool:
     if width == PHRASE:
         return is_phrase(tokens) or is_phrase(tuple(token for token in tokens if token != PLACEHOLDER))
+    if width == ROUTE:
+        return is_route(tokens)
     return width == TEXT or PLACEHOLDER not in tokens[:-1]
 
 

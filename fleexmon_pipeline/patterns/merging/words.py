@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 
-from fleexmon_pipeline.patterns.masks import VERBS
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
+from fleexmon_pipeline.patterns.requests import VERBS
 
 # order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are values rather than words.
 NAME = re.compile(rf"{PLACEHOLDER}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{PLACEHOLDER}|[a-z]+(?:[A-Z][a-z]+)+")
@@ -42,8 +42,20 @@ def is_segment(token: str) -> bool:
     return token[:1] == "/" and len(token) > 1
 
 
+def is_status(token: str) -> bool:
+    """Whether it is the status of a request: digits of all other values are placeholders."""
+    return token[:1].isdigit()
+
+
 def is_value(token: str) -> bool:
-    return len(token) > 1 or token.isalnum()
+    return (len(token) > 1 or token.isalnum()) and not token[0].isdigit()
+
+
+def request_of(template: Template, *, route: bool = True) -> Template:
+    """The status, verb and, if asked for, route that a template is about; empty without a status."""
+    if not any(map(is_status, template)):
+        return ()
+    return tuple(token for token in template if is_status(token) or token in VERBS or (route and token[:1] == "/"))
 
 
 def words_of(template: Template, one: int | None = None) -> int:
@@ -79,31 +91,32 @@ def places(template: Template) -> Iterator[int]:
 
 
 def covers(general: Template, template: Template) -> bool:
-    if general == template:
+    if general == template or any(
+        x != y and (x != PLACEHOLDER or not is_value(y)) for x, y in zip(general, template, strict=True)
+    ):
         return False
     words, json, names = 0, general[0] == "{", True
     for x, y in zip(general, template, strict=True):
         if x == y:
             words += is_word(x) - (json and x == ":")
-        elif x != PLACEHOLDER or not is_value(y):
-            return False
         elif names:
             names = NAME.fullmatch(y) is not None
     return words >= (1 if names else 2)
 
 
 def joined(one: Template, other: Template) -> Template | None:
-    words = ours = theirs = 0
-    json = one[0] == "{"
+    ours = theirs = False
     for x, y in zip(one, other, strict=True):
         if x == y:
-            words += is_word(x) - (json and x == ":")
-        elif x == PLACEHOLDER and is_value(y):
-            ours += 1
+            continue
+        if x == PLACEHOLDER and is_value(y):
+            ours = True
         elif y == PLACEHOLDER and is_value(x):
-            theirs += 1
+            theirs = True
         else:
             return None
-    if not (ours and theirs and words >= 3):
+    if not (ours and theirs):
         return None
-    return tuple(x if x == y else PLACEHOLDER for x, y in zip(one, other, strict=True))
+    target = tuple(x if x == y else PLACEHOLDER for x, y in zip(one, other, strict=True))
+    words = sum(is_word(x) - (target[0] == "{" and x == ":") for x, y in zip(one, other, strict=True) if x == y)
+    return target if words >= 3 else None

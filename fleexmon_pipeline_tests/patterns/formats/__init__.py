@@ -15,6 +15,10 @@ from pathlib import Path
 from fleexmon_pipeline_tests.patterns.formats.later_values import later_values
 from fleexmon_pipeline_tests.patterns.formats.third_values import third_values
 
+_STATUS = re.compile(r'status(?:Code)?"?[=:](\d{3})\b')
+_VERB = re.compile(r"\b(?:GET|POST|PUT|DELETE)\b(?= )")
+_ROUTES = ("upath", "route", "nguri", "bizpath", "pyapi")
+
 Values = dict[str, Callable[[], str]]
 
 _PLACE = re.compile(r"\{\{|\}\}|\{(\w+)\}")
@@ -62,7 +66,8 @@ def is_held_out(name: str) -> bool:
 
 
 def lines(name: str, count: int = 2_000) -> tuple[list[str], list[str]]:
-    """Messages and the number of each one's statement; few statements write most. Same name, same lines."""
+    """Messages and the number of each one's statement, with its request if it has a status; few statements write most.
+    Same name, same lines."""
     statements = (Path(__file__).parent / f"{name}.txt").read_text("utf-8").splitlines()[1:]
     statements = [re.sub(r"\\[nt\\]", lambda found: _ESCAPE[found[0]], statement) for statement in statements]
     rnd = random.Random(name)
@@ -77,11 +82,33 @@ def lines(name: str, count: int = 2_000) -> tuple[list[str], list[str]]:
         rnd.shuffle(statements)
         weights = [(rank + 1) ** -0.9 for rank in range(len(statements))]
     chosen = rnd.choices(range(len(statements)), weights, k=count)
-    return [_filled(statements[number], values) for number in chosen], [str(number) for number in chosen]
+    filled = [_filled(statements[number], values) for number in chosen]
+    return [message for message, _ in filled], [f"{n}{request}" for n, (_, request) in zip(chosen, filled, strict=True)]
 
 
-def _filled(statement: str, values: Values) -> str:
-    return _PLACE.sub(lambda found: values[found[1]]() if found[1] else found[0][0], statement)
+def _filled(statement: str, values: Values) -> tuple[str, str]:
+    """A message, and what of its request is no value: decision 0034."""
+    held: dict[str, str] = {}
+
+    def take(found: re.Match[str]) -> str:
+        if not found[1]:
+            return found[0][0]
+        value = values[found[1]]()
+        held.setdefault(found[1], value)
+        return value
+
+    message = _PLACE.sub(take, statement)
+    return message, _request(statement, held)
+
+
+def _request(statement: str, held: dict[str, str]) -> str:
+    status = held.get("status") or next(iter(_STATUS.findall(statement)), "")
+    verb = held.get("meth") or held.get("ngmeth") or next(iter(_VERB.findall(statement)), "")
+    kind = next((kind for kind in _ROUTES if kind in held and f"http://{{fqdn}}{{{kind}}}" not in statement), "")
+    if not (status and verb):
+        return ""
+    route = held[kind].partition("?")[0] if kind and status != "404" else ""
+    return f" {verb} {re.sub('[^/]*[0-9][^/]*', '#', route)} {status}"
 
 
 def _values(rnd: random.Random) -> Values:

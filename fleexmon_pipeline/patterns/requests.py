@@ -1,0 +1,128 @@
+"""Requests over HTTP in a line: verb, route and status are no values, and say which pattern a line has.
+
+Here: where a line has its status, and texts in which verb, route and status are kept from the masks. All else in a line
+is masked by `masks.py`. A shape has no digits, so the miner reads the status from the line itself, and only in lines
+whose shape has a place for one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from fleexmon_pipeline.levels import LEVEL_OF_WORD
+from fleexmon_pipeline.patterns.placeholders import KEPT_SLASH, KEPT_STATUS, KEPT_WORD, MARK, PLACEHOLDER
+
+VERBS = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
+# All that are registered, and those of nginx and Cloudflare: any other number is a value.
+STATUSES = frozenset(
+    str(status)
+    for first, last in ((100, 103), (200, 208), (300, 308), (400, 431), (495, 499), (500, 511), (520, 530))
+    for status in (*range(first, last + 1), 226, 444, 451)
+)
+NO_SUCH_ROUTE = frozenset(("404", "410"))  # anybody may ask for any path: these answers say that it is no route
+
+_VERB = "|".join(sorted(VERBS))
+_ANY_VERB = re.compile(_VERB.encode())
+_MAYBE = re.compile(rf"""{_VERB}|HTTP|Completed|\] \"""".encode())
+_END = r"(?![\w.%:/-]|\ (?:ms|us|µs|ns|s|sec|[kKMG]?i?B|bytes)\b)"
+_AFTER = re.compile(
+    rf"""(?<![\w-])(?:{_VERB})["']?\ {{1,8}}["'(]?(?:/|https?://)[^\s"]*+["']?(?:\ ["']?HTTP/0(?:\.0)?)?["']?
+         (?:\ ?(?:[=-]>|→|\||:|-)|,)?\ ?[(\[]?(?P<bare>000){_END}
+       | \]\ "[^"]*+"\ (?P<clf>000)(?=\ |$)
+    """.encode(),
+    re.VERBOSE,
+)
+_KEYED_VERB = re.compile(rf"""((?i:method|verb)["']?[=:]\ ?["']?)({_VERB})\b""")
+_KEYED_VERB_BYTES = re.compile(_KEYED_VERB.pattern.encode())
+_KEYED = re.compile(
+    rb"""(?<![a-zA-Z0-9-])(?i:(?:http[._]?)?(?:response[._]?)?(?:status|resp|code)(?:[._]?code)?)["']?[=:]\ ?["']?
+         (?P<keyed>000)(?=[\s"',}\])]|$)""",
+    re.VERBOSE,
+)
+_BEFORE = re.compile(
+    rb"""\|\ {1,4}(?P<gin>000)\ {1,4}\|
+       | /[+-]?0++\ (?P<haproxy>000)\ 0++\ \S++\ \S++\ [\w-]{4}\ 0++/""",
+    re.VERBOSE,
+)
+_RESPONSE = re.compile(
+    rb"""(?:\bHTTP(?:/0(?:\.0)?)?|\bCompleted(?=\ 000\ [A-Z]))\ (?P<response>000)(?![\w.%:/-])""", re.VERBOSE
+)
+
+_ROUTE = re.compile(rf"""(?<![\w-])(?P<begin>(?:{_VERB})["']?\ {{1,8}}["'(]?)(?P<route>/[^\s"]*+)""", re.VERBOSE)
+_KEYED_ROUTE = re.compile(
+    r"""(?<![\w-])(?P<begin>(?i:(?:request[._]?)?(?:path|uri|url|route|endpoint))["']?[=:][ ]?["']?)
+        (?P<route>/[^\s"']*+)""",
+    re.VERBOSE,
+)
+_KEPT_ROUTE = re.compile(rf"""{KEPT_SLASH}[^\s"']*""")
+_CLOSING = "\"')],;}"  # what may follow a route without a blank
+MAX_WORD_CHARS = 50  # of the word before a request
+MAX_SEGMENTS = 10  # of a route; what is deeper, or further behind, is a value
+MAX_ROUTE_CHARS = 120
+
+
+def status_at(shape: bytes) -> int | None:
+    """Where the three digits of a status are; None for most lines."""
+    if _MAYBE.search(shape) is None:
+        return None
+    found = _AFTER.search(shape)
+    if not found and _ANY_VERB.search(shape):
+        found = (_KEYED.search(shape) if _KEYED_VERB_BYTES.search(shape) else None) or _BEFORE.search(shape)
+    found = found or _RESPONSE.search(shape)
+    return found.start(found.lastgroup or 0) if found else None
+
+
+def with_status_kept(shape: bytes, at: int) -> bytes:
+    return shape[:at] + KEPT_STATUS.encode() + shape[at + 3 :]
+
+
+def with_requests_kept(text: str, segment: Callable[[str], str]) -> str:
+    """`text` with verbs and routes in forms that no mask reads.
+
+    segment: masks one segment of a route.
+    """
+
+    def keep(found: re.Match[str]) -> str:
+        if is_in_sentence(text[max(0, found.start() - MAX_WORD_CHARS) : found.start()]):
+            return found[0]
+        route = found["route"].rstrip(_CLOSING)
+        return f"{found['begin']}{kept_route(route, segment)}{found['route'][len(route) :]}"
+
+    text = _ROUTE.sub(keep, text)
+    if _KEYED_VERB.search(text):
+        text = _KEYED_ROUTE.sub(keep, _KEYED_VERB.sub(rf"\1{KEPT_WORD}\2", text))
+    return text
+
+
+def kept_route(path: str, segment: Callable[[str], str]) -> str:
+    return route_of(path, segment).replace("/", KEPT_SLASH)
+
+
+def route_of(path: str, segment: Callable[[str], str]) -> str:
+    """`/products/15?page=2` as `/products/<num>?<*>`."""
+    route, query_mark, _ = path.partition("?")
+    masked = "/".join(map(segment, route.split("/", MAX_SEGMENTS + 1)[: MAX_SEGMENTS + 1]))
+    if route.count("/") > MAX_SEGMENTS or len(masked) > MAX_ROUTE_CHARS:
+        masked = f"{masked[:MAX_ROUTE_CHARS].rpartition('/')[0]}/{MARK['path']}"
+    return f"{masked}?{PLACEHOLDER}" if query_mark else masked
+
+
+def is_in_sentence(before: str) -> bool:
+    """Whether a request goes on with a sentence, as in `failed for POST /carts`: then its path is a value."""
+    if not before.endswith(" "):
+        return False
+    word = before.rsplit(None, 1)[-1] if before.strip() else ""
+    return word.isalpha() and word.islower() and word not in LEVEL_OF_WORD
+
+
+def decided(masked: str, status: str, *, with_route: bool) -> str:
+    """A masked text for lines with this status. A number that is no status is a value."""
+    if status in NO_SUCH_ROUTE or not with_route:
+        masked = _KEPT_ROUTE.sub(MARK["path"], masked)
+    return masked if status in STATUSES else masked.replace(KEPT_STATUS, MARK["num"])
+
+
+def shown_again(text: str, status: str) -> str:
+    """`text` with what was kept in its usual form."""
+    return text.translate({ord(KEPT_SLASH): "/", ord(KEPT_WORD): "", ord(KEPT_STATUS): status})
