@@ -31,6 +31,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "demo-nodes": "Serve two demo nodes on loopback.",
     "incidents": "List, show, acknowledge, assign and resolve incidents: issues that share a cause.",
     "issues": "List, show, acknowledge, assign, resolve and mute issues.",
+    "channels": "List channels and how they do, and send a test message.",
     "rules": "List, test and backtest rules.",
     "redact": "Replace secrets in a text, as in everything that leaves the database.",
     "rejected": "List and retry records that could not become log lines.",

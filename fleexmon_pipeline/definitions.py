@@ -15,6 +15,7 @@ from fleexmon_pipeline.assets.issue_alerts import issue_alerts
 from fleexmon_pipeline.assets.predictions import predictions
 from fleexmon_pipeline.assets.raw_logs import raw_logs
 from fleexmon_pipeline.jobs import JOBS
+from fleexmon_pipeline.resources.channels import Channels
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.genai import GenAI
 from fleexmon_pipeline.resources.github import GitHub
@@ -30,6 +31,7 @@ RESOURCES: dict[str, Any] = {
     "nodes": Nodes(),
     "genai": GenAI(),
     "github": GitHub(),
+    "channels": Channels(),
 }
 
 

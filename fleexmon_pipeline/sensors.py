@@ -1,14 +1,19 @@
 """What no schedule does: repeat incomplete hours, remember failed runs, send alerts when they are due."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
 
 from fleexmon_pipeline import jobs, settings
 from fleexmon_pipeline.catch_up import RUN_FAILED, Due, due, note_waiting
+from fleexmon_pipeline.channels.channel import Channel
+from fleexmon_pipeline.channels.outbox import are_due, would_enqueue
+from fleexmon_pipeline.channels.produce import least_severity, messages_of_issues
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.partitions import HOUR_KEY_FORMAT, START, key_of_hour, moment_of
 from fleexmon_pipeline.reporting.alerts import alerts_are_due
+from fleexmon_pipeline.resources.channels import Channels
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
@@ -109,21 +114,33 @@ def hours_of(tags: Mapping[str, str]) -> list[datetime]:
     job=jobs.alert,
     minimum_interval_seconds=60,
     default_status=ON,
-    description="Every minute: request the alert job when an issue's alert differs from what GitHub shows, or a failed "
-    "attempt is due again.",
+    description="Every minute: request the alert job when an issue's alert differs from what GitHub or a channel was "
+    "told, or a failed attempt is due again.",
 )
 def alert_when_due(
-    context: dg.SensorEvaluationContext, postgres: Postgres, clock: Clock
+    context: dg.SensorEvaluationContext, postgres: Postgres, clock: Clock, channels: Channels
 ) -> dg.RunRequest | dg.SkipReason:
-    if settings.github() is None:
-        return dg.SkipReason("ALERTS_REPO and GH_TOKEN are not set")
+    github = settings.github() is not None
+    targets, problems = channels.open()
+    if not github and not targets:
+        return dg.SkipReason(
+            problems[0] if problems else "neither ALERTS_REPO and GH_TOKEN nor FLEEXMON_CHANNELS is set"
+        )
     if context.instance.get_runs_count(dg.RunsFilter(job_name=jobs.alert.name, statuses=UNFINISHED)):
         return dg.SkipReason("the previous run has not finished")
     now = clock.now()
     with postgres.connection() as connection:
-        if not alerts_are_due(connection, now=now):
-            return dg.SkipReason("GitHub is up to date")
+        if not (github and alerts_are_due(connection, now=now)) and not _channels_are_due(connection, targets, now):
+            return dg.SkipReason("everybody was told")
     return dg.RunRequest(run_key=f"alert-{now:%Y-%m-%dT%H:%M}", tags=tick_tags(Tick.ALERT))
+
+
+def _channels_are_due(connection: Connection, channels: Sequence[Channel], now: datetime) -> bool:
+    if not channels:
+        return False
+    least = least_severity([channel.settings for channel in channels])
+    messages = messages_of_issues(connection, now=now, least=least)
+    return would_enqueue(connection, messages, channels) or are_due(connection, channels, now=now)
 
 
 SENSORS = [catch_up, remember_failures, alert_when_due]

@@ -58,7 +58,7 @@ RULES_ARE_BELIEVED = dg.AssetCheckSpec(
 EVERYTHING_IS_SENT = dg.AssetCheckSpec(
     "everything_is_sent",
     asset="issue_alerts",
-    description="GitHub is up to date; nothing waits after a failed attempt.",
+    description="GitHub is up to date and channels have what they should; nothing waits after a failed attempt.",
 )
 FORECASTS_HOLD = dg.AssetCheckSpec(
     "forecasts_hold",

@@ -3,30 +3,41 @@
 Here: which days, and where their pages are. Figures, Markdown and HTML: `reporting/`.
 """
 
+from datetime import datetime
+
 import dagster as dg
 
 from fleexmon_pipeline.assets.asset import daily_asset, hours_of_day, is_by_hand
+from fleexmon_pipeline.channels.channel import Channel
+from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
+from fleexmon_pipeline.channels.produce import message_of_digest
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.partitions import key_of_day, window_of
-from fleexmon_pipeline.reporting.digests import write_digest
+from fleexmon_pipeline.reporting.digests import Digest, write_digest
 from fleexmon_pipeline.reporting.outbox import deliver
+from fleexmon_pipeline.resources.channels import Channels
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.window import Window
 
 MAX_SHOWN_CHARACTERS = 60_000
+MAX_THINGS = 8  # of the verdict, in a channel
 
 
 @daily_asset(
     deps=[hours_of_day("detected_issues"), hours_of_day("predictions")],
     group_name="report",
     kinds={"markdown", "github"},
-    writes=["LogDigest", "Outbox"],
+    writes=["LogDigest", "Outbox", "ChannelMessage"],
 )
 def digests(
-    context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub
+    context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub, channels: Channels
 ) -> dg.MaterializeResult:
-    """One page per day: figures, charts, top and new patterns, open issues, coverage. Posted to GitHub once."""
+    """One page per day: figures, charts, top and new patterns, open issues, coverage. Posted to GitHub once, and
+    announced in channels that want it."""
     window, now = window_of(context), clock.now()
+    targets, _ = channels.open()
     with postgres.connection() as connection:
         for day in window.days():
             digest = write_digest(connection, day, now=now, github=github.configured())
@@ -36,9 +47,21 @@ def digests(
                 "digest": dg.MetadataValue.md(digest.markdown[:MAX_SHOWN_CHARACTERS]),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_day(day.since))
+            _announce(connection, day, digest, targets, now=now)
         client = github.client()
         if client is None:
             context.log.info("not posted: ALERTS_REPO and GH_TOKEN are not set. Read it with `fleexmon digest`")
         else:
             context.log.info(deliver(connection, client, now=now, by_hand=is_by_hand(context)).sentence())
+        if targets:
+            deliveries = deliver_messages(connection, targets, now=now, by_hand=is_by_hand(context))
+            context.log.info(deliveries.sentence())
     return dg.MaterializeResult()
+
+
+def _announce(connection: Connection, day: Window, digest: Digest, channels: list[Channel], *, now: datetime) -> None:
+    """Its first sentence and what that counts, in channels with `digest: yes`."""
+    verdict = digest.figures.verdict
+    message = message_of_digest(day, digest.title, [verdict.sentence, *verdict.things[:MAX_THINGS]], now=now)
+    if message is not None:
+        enqueue_messages(connection, [message], channels, now=now)

@@ -1,6 +1,6 @@
-"""High and critical issues on GitHub: created once, commented on when they get worse, closed when resolved.
+"""High and critical issues where people look: GitHub, and the channels of FLEEXMON_CHANNELS.
 
-Here: what a person sees. Which issues, and how each is posted once: `reporting/`.
+Here: what a person sees. Which issues, and how each is posted once: `reporting/` and `channels/`.
 """
 
 from datetime import datetime
@@ -9,10 +9,15 @@ import dagster as dg
 
 from fleexmon_pipeline.assets.asset import Results, current_asset, is_by_hand, is_materializing, results
 from fleexmon_pipeline.assets.checks import EVERYTHING_IS_SENT, check_sent
+from fleexmon_pipeline.channels.channel import Channel
+from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
+from fleexmon_pipeline.channels.overview import overview
+from fleexmon_pipeline.channels.produce import least_severity, messages_of_issues
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.github import GitHubClient
 from fleexmon_pipeline.reporting.outbox import deliver, failed_deliveries
+from fleexmon_pipeline.resources.channels import Channels
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
@@ -22,16 +27,23 @@ from fleexmon_pipeline.resources.postgres import Postgres
     deps=["analyzed_logs", "detected_issues", "predictions"],
     group_name="report",
     kinds={"github"},
-    writes=["Outbox"],
+    writes=["Outbox", "ChannelMessage", "ChannelThread", "ChannelState"],
     check_specs=[EVERYTHING_IS_SENT],
 )
-def issue_alerts(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub) -> Results:
-    """Brings GitHub in line with the issues of the last 24 hours, if ALERTS_REPO is set."""
-    client = github.client()
+def issue_alerts(
+    context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub, channels: Channels
+) -> Results:
+    """Tells people of the issues of the last 24 hours: GitHub, if ALERTS_REPO is set, and the channels."""
+    client, now = github.client(), clock.now()
+    targets, problems = channels.open()
     with postgres.connection() as connection:
-        metadata = _post(context, connection, client, now=clock.now()) if is_materializing(context) else {}
+        metadata: dict[str, object] = {}
+        if is_materializing(context):
+            metadata = _post(context, connection, client, now=now) | _send(context, connection, targets, now=now)
         failures = failed_deliveries(connection) if client else {}
-    check = check_sent([f"{key}: {reason}" for key, reason in failures.items()])
+        views = overview(connection, [channel.settings for channel in targets], now=now)
+    problems += filter(None, (view.problem() for view in views))
+    check = check_sent([*(f"{key}: {reason}" for key, reason in failures.items()), *problems])
     yield from results(context, [check], metadata)
 
 
@@ -39,7 +51,7 @@ def _post(
     context: dg.AssetExecutionContext, connection: Connection, client: GitHubClient | None, *, now: datetime
 ) -> dict[str, object]:
     if client is None:
-        context.log.info("nothing to send: ALERTS_REPO and GH_TOKEN are not set")
+        context.log.info("nothing for GitHub: ALERTS_REPO and GH_TOKEN are not set")
         return {"sent": 0, "configured": False}
     changes = refresh_alerts(connection, now=now)
     delivery = deliver(connection, client, now=now, by_hand=is_by_hand(context))
@@ -52,3 +64,17 @@ def _post(
         "closed": len(changes.closed),
         "configured": True,
     }
+
+
+def _send(
+    context: dg.AssetExecutionContext, connection: Connection, channels: list[Channel], *, now: datetime
+) -> dict[str, object]:
+    if not channels:
+        return {}
+    least = least_severity([channel.settings for channel in channels])
+    enqueue_messages(connection, messages_of_issues(connection, now=now, least=least), channels, now=now)
+    deliveries = deliver_messages(connection, channels, now=now, by_hand=is_by_hand(context))
+    context.log.info(deliveries.sentence())
+    return {
+        "channels": len(channels), "messages_sent": len(deliveries.sent), "messages_waiting": deliveries.waiting,
+    }  # fmt: skip

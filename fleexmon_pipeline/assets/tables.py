@@ -184,6 +184,41 @@ COLUMNS = {
         updatedAt      timestamp
         heldUntil      timestamp?  as GitHub asked
     """,
+    "ChannelMessage": """
+        channel        varchar     its name in FLEEXMON_CHANNELS
+        key            varchar     issue:<fingerprint>, digest:<day>: one thread where the service has threads
+        eventId        varchar     a channel gets an event once
+        position       int8        order of sending
+        event          varchar     opened, worse, joined, ended, returned, digest, summary
+        severity       varchar
+        message        jsonb
+        status         varchar     waiting, sent, merged or failed
+        attempts       int4
+        inFlight       bool        an attempt began, and its outcome is not known
+        unproven       int4        attempts that may have arrived
+        accepted       varchar[]   hashes of targets that took it
+        lastError      text?
+        nextAttemptAt  timestamp?
+        mergedInto     varchar?    event id of the summary
+        createdAt      timestamp
+        sentAt         timestamp?
+    """,
+    "ChannelThread": """
+        channel        varchar
+        key            varchar
+        thread         jsonb       the service's own identifiers
+        updatedAt      timestamp
+    """,
+    "ChannelState": """
+        channel        varchar
+        failures       int4        in a row
+        failingSince   timestamp?
+        lastError      text?
+        lastFailureAt  timestamp?
+        lastSuccessAt  timestamp?
+        nextAttemptAt  timestamp?
+        heldUntil      timestamp?  as the service asked
+    """,
 }
 
 

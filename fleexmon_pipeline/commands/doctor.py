@@ -370,4 +370,19 @@ def _github(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("ALERTS_REPO", "ok", state)
 
 
-_CHECKS = (_homes, _port, _retention, _limits, _rules, _database, _nodes, _genai, _github)
+def _channels(environment: Environment, _: datetime) -> Iterator[Finding]:
+    """Their URLs; nothing is sent. How they did: the check everything_is_sent."""
+    from fleexmon_pipeline.channels.channel import usable_channels  # noqa: PLC0415  only where it is used
+
+    usable, problems = usable_channels(environment)
+    if not usable and not problems:
+        yield Finding("FLEEXMON_CHANNELS", "off", "not set: messages go to GitHub alone, if that is set")
+    for problem in problems:
+        yield Finding("FLEEXMON_CHANNELS", "wrong", problem.removeprefix("FLEEXMON_CHANNELS: "))
+    for channel in usable:
+        wants = f"{channel.settings.severity} and worse"
+        told = f"{channel.transport.service}, {wants}; to try it: `fleexmon channels test {channel.name}`"
+        yield Finding(f"channel {channel.name}", "ok", told)
+
+
+_CHECKS = (_homes, _port, _retention, _limits, _rules, _database, _nodes, _genai, _github, _channels)

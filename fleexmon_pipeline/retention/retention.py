@@ -8,6 +8,8 @@ Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`
     LogForecast             90 days after its hour: three times what their record looks at
     GenAICall               90 days, and as long as its lines: a rerun reads it instead of paying again
     Outbox                  90 days after GitHub shows what it should
+    ChannelMessage          90 days after it was queued, unless it waits, or its issue is open
+    ChannelThread           90 days after its last message, unless one of the key's messages is kept
     IssueMute               90 days after it ended
     NodeBaseline            60 days: a cache
     ShadowOccurrence        60 days
@@ -43,6 +45,7 @@ _NO_ID = UUID(int=0)
 _ISSUE_DAYS = 90
 _GENAI_CALL_DAYS = 90
 _OUTBOX_DAYS = 90
+_CHANNEL_DAYS = 90
 _MUTE_DAYS = 90
 _FORECAST_DAYS = 90  # three times what the record of forecasts looks back
 _HISTORY_DAYS = 400
@@ -115,6 +118,8 @@ def apply_retention(
         ("LogForecast", before(_FORECAST_DAYS)),
         ("GenAICall", before(max(days, _GENAI_CALL_DAYS))),
         ("Outbox", before(_OUTBOX_DAYS)),
+        ("ChannelThread", before(_CHANNEL_DAYS)),
+        ("ChannelMessage", before(_CHANNEL_DAYS)),
         ("IssueMute", before(_MUTE_DAYS)),
         ("IssueVerdict", before(max(days, _HISTORY_DAYS))),
         ("Deployment", before(max(days, _HISTORY_DAYS))),

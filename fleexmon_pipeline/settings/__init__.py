@@ -3,6 +3,7 @@
 Nothing is read at import; definitions load with no variable set. Other packages import from here.
 """
 
+from fleexmon_pipeline.settings.channels import ChannelSettings, QuietHours, channels, secret_variable
 from fleexmon_pipeline.settings.topology import Topology, topology
 from fleexmon_pipeline.settings.values import (
     Environment,
@@ -29,15 +30,18 @@ from fleexmon_pipeline.settings.variables import (
 from fleexmon_pipeline.settings.watched_nodes import Kind, Limits, Node, demo_note, limits, node_of, nodes, watched
 
 __all__ = [
+    "ChannelSettings",
     "Environment",
     "GenAISettings",
     "GitHubSettings",
     "Kind",
     "Limits",
     "Node",
+    "QuietHours",
     "SettingError",
     "Topology",
     "base_url",
+    "channels",
     "demo_note",
     "genai",
     "genai_limits",
@@ -51,6 +55,7 @@ __all__ = [
     "nodes",
     "retention_days",
     "rules_directory",
+    "secret_variable",
     "shown",
     "topology",
     "ui_port",

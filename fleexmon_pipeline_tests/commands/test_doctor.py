@@ -52,7 +52,7 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
         "python": "ok", "FLEEXMON_HOME": "ok", "DAGSTER_HOME": "off", "FLEEXMON_PORT": "ok",
         "FLEEXMON_UI_URL": "off", "LOG_RETENTION_DAYS": "ok",
         "DATABASE_URL": "ok", "dagster's database": "ok", "daemon": "off", "BLUE_HOST": "ok", "GENAI_AGENT_URL": "ok",
-        "ALERTS_REPO": "ok",
+        "ALERTS_REPO": "ok", "FLEEXMON_CHANNELS": "off",
     }  # fmt: skip
     assert "PostgreSQL 18" in found["DATABASE_URL"][1]
     assert "7 lines in the last slot" in found["BLUE_HOST"][1]
@@ -293,3 +293,14 @@ def _check_that_fails(opened: Project, fleexmon: Call) -> None:
 
     evaluated("everything_is_sent", passed=True, said="nothing waits")
     assert fleexmon("doctor").out.splitlines()[-1] == "nothing is wrong"
+
+
+def test_channels_are_named_without_their_urls(fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEEXMON_CHANNELS", "bad=slack://T0PSECRET4711,good=json://127.0.0.1:9/T0PSECRET4711")
+
+    found = findings(fleexmon, status=1)
+
+    state, told = found["FLEEXMON_CHANNELS"]
+    assert (state, told.startswith('"bad": its URL is not complete')) == ("wrong", True)
+    assert found["channel good"] == ("ok", "JSON, high and worse; to try it: `fleexmon channels test good`")
+    assert "T0PSECRET4711" not in str(found)

@@ -157,6 +157,15 @@ def _everything(connection: Connection) -> None:
                 'INSERT INTO "Outbox" (key, desired, shown, "createdAt", "updatedAt") VALUES (%s, %s, %s, %s, %s)',
                 [f"{key}:{age}", Jsonb({"a": 1}), Jsonb(shown) if shown else None, NOW, NOW - 90 * DAY - age],
             )
+        for key, status in (("digest", "sent"), ("waiting", "waiting")):
+            connection.execute(
+                'INSERT INTO "ChannelMessage" (channel, key, "eventId", event, severity, message, status, "createdAt")'
+                " VALUES ('ops', %s, 'e', 'opened', 'low', '{}', %s, %s)",
+                [f"{key}:{age}", status, NOW - 90 * DAY - age],
+            )
+            connection.execute(
+                "INSERT INTO \"ChannelThread\" VALUES ('ops', %s, '{}', %s)", [f"{status}:{age}", NOW - 90 * DAY - age]
+            )
 
 
 def test_a_dry_run_counts_what_is_then_deleted(database: Database) -> None:
@@ -171,7 +180,8 @@ def test_a_dry_run_counts_what_is_then_deleted(database: Database) -> None:
 
     gone = {table: count for table, count in wet.deleted.items() if count}
     names = ["LogEntry", "RejectedLog", "LogPatternCount", "LogCoverage", "LogForecast", "GenAICall", "Outbox"]
-    names += ["IssueVerdict", "DetectedHour", "NodeBaseline", "ShadowOccurrence", "LogIssue"]
+    names += ["IssueVerdict", "DetectedHour", "NodeBaseline", "ShadowOccurrence", "LogIssue", "ChannelMessage"]
+    names += ["ChannelThread"]
     assert gone == {**dict.fromkeys(names, 1), "IssueMute": 2}
     assert {table: count for table, count in dry.deleted.items() if count} == gone
     assert dry.sentence().startswith("would delete 1 of LogEntry, 1 of RejectedLog")

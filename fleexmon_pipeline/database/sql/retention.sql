@@ -119,6 +119,22 @@ WHERE o."updatedAt" < %(before)s AND o.shown = o.desired AND NOT (o.key LIKE 'is
   WHERE i.metadata ->> 'fingerprint' = substr(o.key, 7) AND i.status IS DISTINCT FROM 'resolved'
 ));
 
+-- ChannelMessage --
+-- What was last said of an open issue stays: without it the issue would be told again.
+SELECT o.ctid
+FROM "ChannelMessage" AS o
+WHERE o."createdAt" < %(before)s AND o.status <> 'waiting' AND NOT (o.key LIKE 'issue:%%' AND EXISTS (
+  SELECT FROM "LogIssue" AS i
+  WHERE i.metadata ->> 'fingerprint' = substr(o.key, 7) AND i.status IS DISTINCT FROM 'resolved'
+));
+
+-- ChannelThread --
+SELECT o.ctid
+FROM "ChannelThread" AS o
+WHERE o."updatedAt" < %(before)s AND NOT EXISTS (
+  SELECT FROM "ChannelMessage" AS m WHERE m.channel = o.channel AND m.key = o.key
+);
+
 -- IssueMute --
 SELECT o.ctid FROM "IssueMute" AS o WHERE LEAST(o."endedAt", o.until) < %(before)s;
 

@@ -1,0 +1,235 @@
+"""What a service said over HTTP while apprise talked to it.
+
+apprise reports whether a message was sent. What to do after a failure depends on more: whether a connection was made,
+what status came back, how long to wait. Its plugins use `requests`; here its answers are noted, and bounded, for the
+one call that asks for it. Nothing else in the process is affected.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+import requests
+import urllib3
+
+from fleexmon_pipeline.channels.answers import Answer, Kind, Thread, plain_reason
+
+MAX_BODY = 65_536  # bytes of an answer that are read
+MAX_SHOWN = 120  # characters of a refusal
+
+
+@dataclass
+class Exchange:
+    """One request: what was sent, and its answer or the failure to get one. `reached`: the request may have arrived."""
+
+    request: Any = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    failure: str | None = None
+    reached: bool = True
+
+
+@dataclass
+class Noted:
+    """The exchanges of one call, in order. After `deadline` (monotonic) no answer is read any further."""
+
+    deadline: float
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+# The first that fits, of an error and its causes.
+_NOT_REACHED: dict[type[BaseException], str] = {
+    requests.exceptions.SSLError: "the certificate cannot be verified",
+    requests.ConnectTimeout: "no connection in time",
+    urllib3.exceptions.NameResolutionError: "the host's name cannot be resolved",
+    ConnectionRefusedError: "connection refused",
+    urllib3.exceptions.NewConnectionError: "no connection",
+}
+
+_noted: ContextVar[Noted | None] = ContextVar("fleexmon_noted", default=None)
+_unlogged: ContextVar[bool] = ContextVar("fleexmon_unlogged", default=False)
+
+
+@contextmanager
+def noting(seconds: float) -> Iterator[Noted]:
+    """Note every request of this context, its threads' included where they copy it, as apprise's do."""
+    _install()
+    noted = Noted(time.monotonic() + seconds)
+    token = _noted.set(noted)
+    try:
+        with unlogged():
+            yield noted
+    finally:
+        _noted.reset(token)
+
+
+def answer_of(noted: Noted, url: str, *, sent: bool, said: str) -> Answer:
+    """What the exchanges amount to. `said`: the plugin's own words, for services that are not reached over HTTP."""
+    if sent:
+        return Answer("sent")
+    failed = [exchange for exchange in noted.exchanges if exchange.status is None or exchange.status >= 300]
+    if not failed:  # an answer that the plugin did not accept, or no HTTP at all
+        last = noted.exchanges[-1] if noted.exchanges else None
+        reason = _refusal(last) if last else said or "the service did not accept it, and apprise gives no reason"
+        return Answer("closed" if last else "unavailable", plain_reason(reason, url))
+    exchange = failed[-1]
+    if exchange.status is None:
+        kind: Kind = "unproven" if exchange.reached else "unavailable"
+        return Answer(kind, plain_reason(exchange.failure or "no answer", url))
+    wait = retry_after_of(exchange.status, exchange.headers)
+    return Answer(kind_of(exchange.status), plain_reason(_refusal(exchange), url), wait)
+
+
+def kind_of(status: int) -> Kind:
+    """What a status means for the next attempt."""
+    if status < 300:
+        return "sent"
+    if status == 429:
+        return "limited"
+    if status in (502, 504):  # a gateway's words: what is behind it may have got the message
+        return "unproven"
+    if status >= 500 or status == 408:
+        return "unavailable"
+    if status in (400, 406, 411, 413, 415, 422):
+        return "refused"
+    return "closed"  # 401, 403, 404, 410 …, and redirections, which are not followed
+
+
+def retry_after_of(status: int, headers: Mapping[str, str]) -> float | None:
+    """Seconds, from Retry-After as a number or a date."""
+    if status < 400:
+        return None
+    text = {name.lower(): value for name, value in headers.items()}.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def slack_threads(noted: Noted) -> Thread:
+    """Channel as requested → timestamp of the message there."""
+    threads: dict[str, str] = {}
+    for exchange in noted.exchanges:
+        asked, answered = _object(exchange.request), _object(exchange.body)
+        if answered.get("ok") is True and isinstance(answered.get("ts"), str) and isinstance(asked.get("channel"), str):
+            threads[asked["channel"]] = answered["ts"]
+    return threads
+
+
+def _object(body: Any) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, TypeError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _refusal(exchange: Exchange) -> str:
+    """`HTTP 404: channel_not_found`."""
+    words = exchange.body[: MAX_SHOWN * 4].decode("utf-8", "replace").strip()
+    shown = f": {words[:MAX_SHOWN]}" if words and not words.startswith("<") else ""  # not a page of HTML
+    return f"HTTP {exchange.status}{shown}"
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Within it the clients' own log lines are dropped: they name URLs, and a webhook's URL is its key."""
+    _drop_log_lines()
+    token = _unlogged.set(True)
+    try:
+        yield
+    finally:
+        _unlogged.reset(token)
+
+
+@cache
+def _drop_log_lines() -> None:
+    for name in ("urllib3.connectionpool", "httpx"):
+        logging.getLogger(name).addFilter(lambda _: not _unlogged.get())
+
+
+@cache
+def _install() -> None:
+    """Once: requests whose context notes them pass through here. apprise has no other place to listen."""
+    send = requests.adapters.HTTPAdapter.send
+
+    def noted_send(
+        self: requests.adapters.HTTPAdapter, request: requests.PreparedRequest, *args: Any, **options: Any
+    ) -> requests.Response:
+        noted = _noted.get()
+        if noted is None:
+            return send(self, request, *args, **options)
+        exchange = Exchange(request.body)
+        noted.exchanges.append(exchange)
+        try:
+            response = send(self, request, *args, **options)
+            exchange.status, exchange.headers = response.status_code, dict(response.headers)
+            exchange.body = _bounded(response, noted.deadline)
+        except requests.RequestException as error:
+            if exchange.status is None or exchange.status < 300:
+                exchange.status = None  # a status without its answer proves nothing
+                exchange.failure, exchange.reached = _failure(error)
+            raise
+        return response
+
+    requests.adapters.HTTPAdapter.send = noted_send  # type: ignore[method-assign]
+
+
+def _bounded(response: requests.Response, deadline: float) -> bytes:
+    """Read at most MAX_BODY bytes until the deadline, and let the plugin see those."""
+    body = b""
+    try:
+        for piece in response.raw.stream(4_096, decode_content=True):
+            body += piece
+            if len(body) >= MAX_BODY:
+                break
+            if time.monotonic() > deadline:
+                raise requests.ReadTimeout("the answer did not end in time")
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        if isinstance(error, requests.RequestException):
+            raise
+        raise requests.ConnectionError(str(error)) from error
+    finally:
+        response.close()
+    response._content = body[:MAX_BODY]  # noqa: SLF001 - what `content` gives
+    response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return body[:MAX_BODY]
+
+
+def _failure(error: requests.RequestException) -> tuple[str, bool]:
+    """In our words, and whether the request may have arrived."""
+    chain = [error, *_causes(error)]
+    for kind, words in _NOT_REACHED.items():
+        if any(isinstance(one, kind) for one in chain):
+            return words, False
+    if isinstance(error, requests.Timeout):
+        return "no answer in time", True
+    if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        return "the connection ended before the answer", True
+    return type(error).__name__, False
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    pending: list[Any] = [error.__cause__, error.__context__, *error.args, getattr(error, "reason", None)]
+    while pending:
+        cause = pending.pop()
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            pending += [cause.__cause__, cause.__context__, *cause.args, getattr(cause, "reason", None)]
+            yield cause

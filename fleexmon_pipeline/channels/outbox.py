@@ -1,0 +1,282 @@
+"""The queue for channels: each event is sent to each channel once, and again where it failed.
+
+Here: queueing, delivery, backoff, what is known after a crash. Which messages: `policy.py`; how they are sent: the
+transports. What is proven and what is not: docs/decisions/0034.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from fleexmon_pipeline.channels.answers import Answer, Delivery
+from fleexmon_pipeline.channels.channel import Channel
+from fleexmon_pipeline.channels.message import ChannelMessage, from_document, short_hash
+from fleexmon_pipeline.channels.policy import STORM_TIME, may_send, plan, summary_of, wants
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.wording import counted
+
+SQL = statements("channels")
+BACKOFF = timedelta(minutes=1)  # doubled with every failure in a row
+MAX_BACKOFF = timedelta(hours=1)  # of a channel
+MAX_MESSAGE_BACKOFF = timedelta(hours=6)  # of a message that the service refuses
+MAX_WAIT = timedelta(hours=24)  # an absurd Retry-After, or a clock that jumped, must not end deliveries
+MAX_AGE = timedelta(days=7)  # older messages are given up: nobody acts on them any more
+MAX_ATTEMPTS = 12  # of a message that the service refuses; 20 hours
+MAX_UNPROVEN = 2  # attempts that may have arrived, where a receiver cannot tell a repeat
+MAX_DUE = 5_000  # messages of a channel that a run looks at
+JITTER = 0.25  # of a delay, more or less, so that channels of one service do not come back together
+
+
+@dataclass
+class Deliveries:
+    """What a call of `deliver_messages` did. `failed`: channel → reason; `waiting`: messages not sent yet."""
+
+    sent: list[tuple[str, str]] = field(default_factory=list)  # channel, event id
+    failed: dict[str, str] = field(default_factory=dict)
+    merged: int = 0
+    waiting: int = 0
+
+    def sentence(self) -> str:
+        """`channels: 2 sent, 1 waiting; ops (slack): HTTP 401`"""
+        merged = f", {self.merged} merged into a summary" if self.merged else ""
+        reasons = "".join(f"; {name}: {reason}" for name, reason in self.failed.items())
+        return f"channels: {len(self.sent)} sent{merged}, {self.waiting} waiting{reasons}"
+
+
+def enqueue_messages(
+    connection: Connection, messages: Iterable[ChannelMessage], channels: Sequence[Channel], *, now: datetime
+) -> int:
+    """Queue each message for the channels that want it; the number of new rows. Repeating a call adds none."""
+    limited = [message.within_limits() for message in messages]
+    count = 0
+    with connection.transaction():
+        connection.execute(SQL["lock_enqueue"])
+        for channel, message in _wanted(connection, limited, channels):
+            count += _insert(connection, channel, message, now)
+    return count
+
+
+def would_enqueue(connection: Connection, messages: Iterable[ChannelMessage], channels: Sequence[Channel]) -> bool:
+    """Whether `enqueue_messages` would add a row. Reads only."""
+    limited = [message.within_limits() for message in messages]
+    for channel in channels:
+        where = {"channel": channel.name, "keys": [message.key for message in limited]}
+        queued = {(row["key"], row["event_id"]) for row in connection.execute(SQL["queued"], where)}
+        for _, message in _wanted(connection, limited, [channel]):
+            if (message.key, message.event_id) not in queued:
+                return True
+    return False
+
+
+def _wanted(
+    connection: Connection, messages: Sequence[ChannelMessage], channels: Sequence[Channel]
+) -> list[tuple[str, ChannelMessage]]:
+    wanted = []
+    for channel in channels:
+        where = {"channel": channel.name, "keys": [message.key for message in messages]}
+        known = {row["key"] for row in connection.execute(SQL["known_keys"], where)}
+        for message in messages:
+            if wants(channel.settings, message, known=message.key in known):
+                known.add(message.key)
+                wanted.append((channel.name, message))
+    return wanted
+
+
+def _insert(connection: Connection, channel: str, message: ChannelMessage, now: datetime) -> int:
+    values = {
+        "channel": channel, "key": message.key, "event_id": message.event_id, "event": message.event,
+        "severity": message.severity, "message": Jsonb(message.document()), "now": now,
+    }  # fmt: skip
+    return connection.execute(SQL["enqueue"], values).rowcount
+
+
+# -- delivery -----------------------------------------------------------------------------------------------------
+
+
+def are_due(connection: Connection, channels: Sequence[Channel], *, now: datetime) -> bool:
+    """Whether `deliver_messages` has anything to do. Reads only."""
+    return any(
+        _is_ready(connection, channel, now, by_hand=False) and _due(connection, channel, now, by_hand=False)
+        for channel in channels
+    )
+
+
+def deliver_messages(
+    connection: Connection, channels: Sequence[Channel], *, now: datetime, by_hand: bool = False
+) -> Deliveries:
+    """Send what waits, channel by channel, oldest first. `by_hand`: a person asks now, so our own delays do not apply;
+    those that a service asked for do.
+
+    Failures are stored with the time of the next attempt and returned, never raised; one channel's do not hold others.
+    Channels that work go first. Concurrent calls send nothing twice.
+    """
+    deliveries = Deliveries()
+    states = {channel.name: _state(connection, channel.name) for channel in channels}
+    for channel in sorted(channels, key=lambda channel: states[channel.name]["failures"]):
+        if not _is_ready(connection, channel, now, by_hand=by_hand) or not _locked(connection, channel.name):
+            continue
+        try:
+            _Run(connection, channel, now, deliveries, by_hand=by_hand).send()
+        finally:
+            connection.execute(SQL["unlock"], {"channel": channel.name})
+    names = {channel.name for channel in channels}
+    overview = connection.execute(SQL["overview"], {"since": now - MAX_AGE})
+    deliveries.waiting = sum(row["waiting"] for row in overview if row["channel"] in names)
+    return deliveries
+
+
+def _state(connection: Connection, channel: str) -> dict[str, Any]:
+    row = connection.execute(SQL["state"], {"channel": channel}).fetchone()
+    return row or {"failures": 0, "next_attempt": None, "held_until": None, "failing_since": None}
+
+
+def _is_ready(connection: Connection, channel: Channel, now: datetime, *, by_hand: bool) -> bool:
+    state = _state(connection, channel.name)
+    until = state["held_until"] if by_hand else state["next_attempt"]
+    return until is None or not now < until <= now + MAX_WAIT
+
+
+def _due(connection: Connection, channel: Channel, now: datetime, *, by_hand: bool) -> list[ChannelMessage]:
+    where = {"channel": channel.name, "now": now, "latest": now + MAX_WAIT, "by_hand": by_hand, "limit": MAX_DUE}
+    rows = connection.execute(SQL["waiting"], where)
+    messages = (from_document(row["message"]) for row in rows)
+    return [message for message in messages if may_send(channel.settings, message, now)]
+
+
+def _locked(connection: Connection, channel: str) -> bool:
+    row = connection.execute(SQL["try_lock"], {"channel": channel}).fetchone()
+    return row is not None and bool(row["locked"])
+
+
+class _Run:
+    """One channel's turn, behind its lock."""
+
+    def __init__(
+        self, connection: Connection, channel: Channel, now: datetime, deliveries: Deliveries, *, by_hand: bool
+    ) -> None:
+        self.connection, self.channel, self.now, self.deliveries = connection, channel, now, deliveries
+        self.by_hand = by_hand
+
+    def send(self) -> None:
+        for message in self._planned():
+            answer = self._attempt(message)
+            if answer is not None and answer.kind not in ("sent", "refused"):
+                return  # the next message would meet the same
+
+    def _planned(self) -> list[ChannelMessage]:
+        self.connection.execute(SQL["dissolve"], {"channel": self.channel.name})
+        due = _due(self.connection, self.channel, self.now, by_hand=self.by_hand)
+        where = {"channel": self.channel.name, "since": self.now - STORM_TIME, "now": self.now}
+        lately = self.connection.execute(SQL["sent_since"], where).fetchone() or {"sent": 0, "summary": None}
+        planned = plan(due, sent_lately=lately["sent"], last_summary=lately["summary"], now=self.now)
+        return [*planned.single, *self._merged(planned.merged)]
+
+    def _merged(self, messages: list[ChannelMessage]) -> list[ChannelMessage]:
+        """The summary, stored with what it stands for in one transaction."""
+        if not messages:
+            return []
+        summary = summary_of(messages, self.now).within_limits()
+        where = {
+            "channel": self.channel.name, "into": summary.event_id,
+            "keys": [message.key for message in messages], "event_ids": [message.event_id for message in messages],
+        }  # fmt: skip
+        with self.connection.transaction():
+            self.deliveries.merged += self.connection.execute(SQL["merge"], where).rowcount
+            _insert(self.connection, self.channel.name, summary, self.now)
+        return [summary]
+
+    def _attempt(self, message: ChannelMessage) -> Answer | None:
+        where = {"channel": self.channel.name, "key": message.key, "event_id": message.event_id}
+        row = self.connection.execute(SQL["begin"], where).fetchone()
+        if row is None:
+            return None
+        gave_up = self._reason_to_give_up(message, row)
+        if gave_up:
+            self._not_sent(where, Answer("refused", gave_up), row, give_up=True)
+            return None
+        thread = self.connection.execute(SQL["thread"], where).fetchone()
+        delivery = Delivery(
+            id=short_hash(*where.values()),
+            thread=thread and thread["thread"],
+            repeat=row["unproven"] > 0,
+            accepted=row["accepted"],
+            on_accepted=lambda target: _accept(self.connection, where, target),
+        )
+        answer = self._answer(message, delivery)
+        if answer.kind == "sent":
+            self._sent(where, answer)
+        else:
+            self._not_sent(where, answer, row, give_up=False)
+        return answer
+
+    def _answer(self, message: ChannelMessage, delivery: Delivery) -> Answer:
+        try:
+            return self.channel.transport.send(message, delivery)
+        except psycopg.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug in one of 130 plugins must not hold the other channels
+            return Answer("refused", f"its plugin failed: {type(error).__name__}")
+
+    def _reason_to_give_up(self, message: ChannelMessage, row: dict[str, Any]) -> str | None:
+        if self.now - message.at > MAX_AGE:
+            return f"given up after {MAX_AGE.days} days"
+        if row["unproven"] >= MAX_UNPROVEN and not self.channel.transport.knows_repeats:
+            return f"given up after {counted(row['unproven'], 'attempt')} without an answer: it may have arrived"
+        return None
+
+    def _sent(self, where: dict[str, str], answer: Answer) -> None:
+        with self.connection.transaction():
+            self.connection.execute(SQL["sent"], {**where, "now": self.now})
+            self.connection.execute(SQL["channel_works"], {**where, "now": self.now})
+            if answer.thread:
+                self.connection.execute(SQL["set_thread"], {**where, "thread": Jsonb(answer.thread), "now": self.now})
+        self.deliveries.sent.append((where["channel"], where["event_id"]))
+
+    def _not_sent(self, where: dict[str, str], answer: Answer, row: dict[str, Any], *, give_up: bool) -> None:
+        self.deliveries.failed[self.channel.shown] = answer.reason
+        refused = answer.kind == "refused"
+        give_up = give_up or (refused and row["attempts"] >= MAX_ATTEMPTS)
+        values = {
+            "status": "failed" if give_up else "waiting",
+            "unproven": int(answer.kind == "unproven"),
+            "error": answer.reason,
+            "next": self.now + backoff(where["event_id"], row["attempts"], MAX_MESSAGE_BACKOFF) if refused else None,
+        }
+        with self.connection.transaction():
+            self.connection.execute(SQL["not_sent"], {**where, **values})
+            if not refused:
+                failure = _failure(self.connection, self.channel, answer, self.now)
+                self.connection.execute(SQL["channel_fails"], {**where, "now": self.now, **failure})
+
+
+def record_test(connection: Connection, channel: Channel, answer: Answer, *, now: datetime) -> None:
+    """What a test message showed of a channel. A success ends its backoff: what waits goes out with the next run."""
+    statement = SQL["channel_works"] if answer.kind == "sent" else SQL["channel_fails"]
+    connection.execute(statement, {"channel": channel.name, "now": now, **_failure(connection, channel, answer, now)})
+
+
+def _failure(connection: Connection, channel: Channel, answer: Answer, now: datetime) -> dict[str, Any]:
+    failures = _state(connection, channel.name)["failures"]
+    asked = min(timedelta(seconds=answer.retry_after or 0), MAX_WAIT)
+    own = backoff(channel.name, failures + 1, MAX_BACKOFF)
+    return {"error": answer.reason, "next": now + max(own, asked), "held": now + asked if asked else None}
+
+
+def _accept(connection: Connection, where: dict[str, str], target: str) -> None:
+    """At once: after a kill the next attempt leaves this target out."""
+    connection.execute(SQL["accepted"], {**where, "target": target})
+
+
+def backoff(who: str, attempt: int, most: timedelta) -> timedelta:
+    """1 minute, 2, 4 … `most`, a quarter more or less: by a hash, so that a rerun computes the same."""
+    share = int.from_bytes(hashlib.sha256(f"{who} {attempt}".encode()).digest()[:4]) / 2**32
+    doubled: timedelta = BACKOFF * (1 << min(max(attempt - 1, 0), 12))
+    return min(doubled, most) * (1 - JITTER + 2 * JITTER * share)

@@ -1,0 +1,130 @@
+"""`fleexmon channels`: list channels with how they do, and send a test message. No URL is ever printed.
+
+Here: the commands' words. Reading and sending: `channels/`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import psycopg
+import typer
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.channels.answers import Answer, Delivery
+from fleexmon_pipeline.channels.channel import Channel, open_channel, usable_channels
+from fleexmon_pipeline.channels.message import short_hash
+from fleexmon_pipeline.channels.outbox import record_test
+from fleexmon_pipeline.channels.overview import ChannelOverview, overview, without_history
+from fleexmon_pipeline.channels.produce import message_of_test
+from fleexmon_pipeline.commands.home import NoHomeError, existing_database_url
+from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.wording import iso_text, one_line
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def channels() -> None:
+    """List channels and how they do, and send a test message. FLEEXMON_CHANNELS names them."""
+
+
+@app.command("list")
+def list_channels(as_json: Json = False) -> None:
+    """List channels with last success, last failure and waiting messages. Exit status 1 if one cannot be used."""
+    configured = settings.channels()
+    _, problems = usable_channels()
+    now = datetime.now(UTC)
+    try:
+        with connect(existing_database_url()) as connection:
+            views = overview(connection, configured, now=now)
+    except NoHomeError:  # nothing was sent yet
+        views = without_history(configured)
+    if as_json:
+        print_json({"channels": [_document(view) for view in views], "problems": problems})
+    else:
+        for view in views:
+            typer.echo(_line(view))
+        for problem in problems:
+            typer.echo(f"wrong: {problem}")
+        if not views:
+            typer.echo("no channel: FLEEXMON_CHANNELS is not set")
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command("test")
+def send_test(
+    name: Annotated[str, typer.Argument(help="The channel's name: see `fleexmon channels list`.")],
+    as_json: Json = False,
+) -> None:
+    """Send a marked test message to a channel now and report the answer. Exit status 1 if it was not accepted."""
+    channel = open_channel(_named(name))
+    now = datetime.now(UTC)
+    message = message_of_test(channel.name, at=now).within_limits()
+    answer = channel.transport.send(message, Delivery(short_hash(channel.name, message.event_id)))
+    _record(channel, answer, now)
+    if as_json:
+        print_json({
+            "channel": channel.name, "service": channel.transport.service, "sent": answer.kind == "sent",
+            "outcome": answer.kind, "reason": answer.reason, "retryAfter": answer.retry_after,
+        })  # fmt: skip
+    else:
+        typer.echo(f"{channel.shown}: {_words(answer)}")
+    raise typer.Exit(0 if answer.kind == "sent" else 1)
+
+
+def _named(name: str) -> settings.ChannelSettings:
+    configured = settings.channels(os.environ)
+    for one in configured:
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in configured) or "none: FLEEXMON_CHANNELS is not set"
+    raise CommandError(f'NAME: "{one_line(name, most=60)}" is not a channel. Channels: {known}.')
+
+
+def _record(channel: Channel, answer: Answer, now: datetime) -> None:
+    """Where there is a database. After a success waiting messages go out with the next run."""
+    try:
+        with connect(existing_database_url()) as connection:
+            record_test(connection, channel, answer, now=now)
+    except (NoHomeError, psycopg.Error):
+        return
+
+
+_OUTCOMES = {
+    "sent": "accepted the test message",
+    "refused": "refused the test message",
+    "closed": "does not accept messages",
+    "limited": "asks to wait",
+    "unavailable": "could not be reached",
+    "unproven": "did not answer; the message may have arrived",
+}
+
+
+def _words(answer: Answer) -> str:
+    wait = f" (asked to wait {answer.retry_after:g} s)" if answer.retry_after else ""
+    return f"{_OUTCOMES[answer.kind]}{': ' + answer.reason if answer.reason else ''}{wait}"
+
+
+def _line(view: ChannelOverview) -> str:
+    wants = f"{view.severity} and worse{', digest' if view.digest else ''}"
+    success = f"last success {_time(view.last_success)}" if view.last_success else "never used"
+    parts = [success, f"{view.waiting} waiting"]
+    if view.last_failure:
+        parts.append(f"last failure {_time(view.last_failure)}")
+    if view.failing_since:
+        parts.append(f"failing: {view.error}")
+    return f"{view.name:<16}  {view.scheme:<14}  {wants:<26}  {'; '.join(parts)}"
+
+
+def _document(view: ChannelOverview) -> dict[str, object]:
+    return {name: iso_text(value) if isinstance(value, datetime) else value for name, value in asdict(view).items()}
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

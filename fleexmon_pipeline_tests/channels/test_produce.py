@@ -1,0 +1,154 @@
+"""Issues and digests as messages: told when they open, get worse, end and come back; never of a backfill."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from fleexmon_pipeline.channels.channel import Channel
+from fleexmon_pipeline.channels.message import ChannelMessage, from_document
+from fleexmon_pipeline.channels.outbox import enqueue_messages
+from fleexmon_pipeline.channels.produce import least_severity, message_of_digest, messages_of_issues
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.window import DAY, Window
+from fleexmon_pipeline_tests.channels.conftest import opened
+from fleexmon_pipeline_tests.channels.receivers import message
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.reporting.rows import issue
+from fleexmon_pipeline_tests.stories import TEN as NOW
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    with database.connect() as opened_connection:
+        yield opened_connection
+
+
+@pytest.fixture
+def channel() -> Channel:
+    return opened("json://127.0.0.1:9/x")
+
+
+def tell(connection: Connection, channel: Channel, now: datetime = NOW) -> list[str]:
+    """What is new, queued as a run does; the events."""
+    messages = messages_of_issues(connection, now=now)
+    enqueue_messages(connection, messages, [channel], now=now)
+    return [one.event for one in messages]
+
+
+def change(connection: Connection, name: str, **values: Any) -> None:
+    for column, value in values.items():
+        connection.execute(f'UPDATE "LogIssue" SET "{column}" = %s WHERE id = %s'.encode(), [value, name])
+
+
+def test_the_story_of_an_issue_is_told_event_by_event(connection: Connection, channel: Channel) -> None:
+    name = issue(connection, "Payments fail", NOW - 5 * MINUTE, severity="high")
+    story = [tell(connection, channel), tell(connection, channel)]
+    change(connection, name, updatedAt=NOW, title="Payments fail more")
+    story.append(tell(connection, channel))
+    change(connection, name, severity="critical")
+    story += [tell(connection, channel), tell(connection, channel)]
+    change(connection, name, severity="high")
+    story.append(tell(connection, channel))
+    change(connection, name, status="resolved", resolvedAt=NOW)
+    story += [tell(connection, channel), tell(connection, channel)]
+    change(connection, name, status="open", resolvedAt=None)
+    story += [tell(connection, channel), tell(connection, channel)]
+    change(connection, name, status="resolved", resolvedAt=NOW)
+    story.append(tell(connection, channel))
+    change(connection, name, status="open", resolvedAt=None)
+    story.append(tell(connection, channel))
+
+    assert story == [
+        ["opened"], [], [], ["worse"], [], [], ["ended"], [], ["returned"], [], ["ended"], ["returned"]
+    ]  # fmt: skip
+    ids = [row["eventId"] for row in connection.execute('SELECT "eventId" FROM "ChannelMessage"')]
+    assert len(set(ids)) == 6
+
+
+def test_an_issue_of_another_day_is_not_told(connection: Connection, channel: Channel) -> None:
+    """As a backfill makes them: its times are those of the event."""
+    issue(connection, "Old", NOW - 2 * DAY, severity="critical")
+
+    assert tell(connection, channel) == []
+
+
+def test_an_issue_that_began_and_ended_unseen_is_not_told(connection: Connection, channel: Channel) -> None:
+    issue(connection, "Over", NOW - 30 * MINUTE, resolved=NOW)
+
+    assert tell(connection, channel) == []
+
+
+def test_a_muted_issue_is_not_told_until_it_is_not_muted(connection: Connection, channel: Channel) -> None:
+    issue(connection, "Muted", NOW - MINUTE, fingerprint="rule:node:blue")
+    connection.execute(
+        'INSERT INTO "IssueMute" (id, fingerprint, "by", why, since, until) VALUES (%s, %s, %s, %s, %s, %s)',
+        [uuid.uuid4(), "rule:node:blue", "ann", "", NOW - DAY, NOW + MINUTE],
+    )
+
+    assert tell(connection, channel) == []
+    assert tell(connection, channel, NOW + 2 * MINUTE) == ["opened"]
+
+
+def test_severities_that_no_channel_wants_are_not_read(connection: Connection) -> None:
+    issue(connection, "Small", NOW - MINUTE, severity="medium")
+
+    assert messages_of_issues(connection, now=NOW) == []
+    assert [one.severity for one in messages_of_issues(connection, now=NOW, least="medium")] == ["medium"]
+    assert least_severity([]) == "high"
+
+
+def test_a_message_has_node_times_advice_evidence_and_the_command(connection: Connection) -> None:
+    name = issue(connection, "Payments fail on blue", NOW - 5 * MINUTE, updated=NOW, rule="new-error")
+    logs = [uuid.uuid4() for _ in range(7)]
+    for n, log in enumerate(logs):
+        connection.execute(
+            'INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname) VALUES (%s, %s, %s, %s, %s, %s)',
+            [log, NOW - n * MINUTE, "error", f"charge {n} failed password=hunter2hunter2", "blue", "b"],
+        )
+    change(connection, name, affectedLogs=logs)
+
+    (told,) = (one.within_limits() for one in messages_of_issues(connection, now=NOW))
+
+    assert told.nodes == ("blue",)
+    assert told.lines[0] == "Since 2026-11-20 09:55 UTC, last seen 2026-11-20 10:00 UTC."
+    assert told.lines[1:] == ("What it is.", "Do this.")
+    assert told.evidence[0] == "09:56:00 error charge 4 failed password=<password>"
+    assert len(told.evidence) == 5
+    assert told.command == f"fleexmon issues show {name}"
+    assert told.data["rule"] == "new-error"
+    assert from_document(told.document()) == told
+
+
+def test_metadata_of_another_program_does_no_harm(connection: Connection, channel: Channel) -> None:
+    name = issue(connection, "Foreign", NOW - MINUTE, fingerprint=None)
+    change(connection, name, metadata=Jsonb(["a", 1]))
+
+    assert tell(connection, channel) == ["opened"]
+    assert tell(connection, channel) == []
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"), [(-1, False), (0, True), (8, True), (47, True), (48, False), (24 * 30, False)]
+)
+def test_a_digest_is_told_when_its_day_is_over_and_not_in_a_backfill(hours: int, told: bool) -> None:
+    day = Window(datetime.combine(NOW.date(), datetime.min.time(), NOW.tzinfo), NOW.replace(hour=0) + DAY)
+
+    one = message_of_digest(day, "Digest", ["All is well."], now=day.until + timedelta(hours=hours))
+
+    assert (one is not None) == told
+    if one:
+        assert (one.key, one.event, one.command) == ("digest:2026-11-20", "digest", "fleexmon digest --date 2026-11-20")
+
+
+def test_what_is_stored_is_what_was_said() -> None:
+    one: ChannelMessage = message(data={"n": 1}, link="https://ui.example.com/x")
+
+    assert from_document(one.document()) == one

@@ -1,0 +1,438 @@
+"""What each kind of channel sends, what it makes of every answer, and what it never shows."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import time
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+from fleexmon_pipeline.channels import http_answers, mail, signed_webhook
+from fleexmon_pipeline.channels.answers import Answer, Delivery
+from fleexmon_pipeline.channels.channel import open_channels
+from fleexmon_pipeline.channels.message import MAX_TITLE
+from fleexmon_pipeline.settings import SettingError
+from fleexmon_pipeline_tests.channels.conftest import SIGNING, opened
+from fleexmon_pipeline_tests.channels.receivers import Mailbox, Receiver, SlackLike, message
+
+TOKEN = "xoxb-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d"
+SECRET_PATH = "T0PSECRETPATH4711"
+
+
+def send(url: str, **delivery: Any) -> Answer:
+    return opened(url).transport.send(message(), Delivery("id-1", **delivery))
+
+
+def urls(receiver: Receiver) -> dict[str, str]:
+    return {
+        "apprise": f"json://{receiver.host_port}/{SECRET_PATH}",
+        "signed": f"webhook+http://{receiver.host_port}/{SECRET_PATH}",
+    }
+
+
+# -- answers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["apprise", "signed"])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (200, "sent"), (204, "sent"), (301, "closed"), (400, "refused"), (401, "closed"), (403, "closed"),
+        (404, "closed"), (410, "closed"), (413, "refused"), (422, "refused"), (429, "limited"), (500, "unavailable"),
+        (502, "unproven"), (503, "unavailable"), (504, "unproven"),
+    ],
+)  # fmt: skip
+def test_each_status_is_told_from_the_others(receiver: Receiver, kind: str, status: int, expected: str) -> None:
+    receiver.fail(status, body=b'{"error": "so it is"}' if status != 204 else b"")
+
+    answer = send(urls(receiver)[kind])
+
+    assert answer.kind == expected
+    assert (str(status) in answer.reason) == (expected != "sent")
+    assert len(receiver.got) == 1, "one attempt is one request"
+
+
+@pytest.mark.parametrize("kind", ["apprise", "signed"])
+@pytest.mark.parametrize(("value", "least", "most"), [("120", 120, 120), ("soon", None, None), ("-5", 0, 0)])
+def test_a_service_says_how_long_to_wait(
+    receiver: Receiver, kind: str, value: str, least: float | None, most: float | None
+) -> None:
+    receiver.fail(429, headers={"Retry-After": value})
+
+    answer = send(urls(receiver)[kind])
+
+    assert answer.kind == "limited"
+    assert answer.retry_after == least == most
+
+
+def test_retry_after_may_be_a_date(receiver: Receiver) -> None:
+    later = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 300))
+    receiver.fail(503, headers={"Retry-After": later})
+
+    assert 290 < (send(urls(receiver)["apprise"]).retry_after or 0) <= 300
+
+
+@pytest.mark.parametrize("kind", ["apprise", "signed"])
+def test_a_refused_connection_has_reached_nobody(receiver: Receiver, kind: str) -> None:
+    url = urls(receiver)[kind]
+    receiver.stop()
+
+    answer = send(url)
+
+    assert answer.kind == "unavailable"
+    assert "connection" in answer.reason.lower()
+
+
+@pytest.mark.parametrize("kind", ["apprise", "signed"])
+def test_a_receiver_that_dies_within_its_answer_may_have_got_it(receiver: Receiver, kind: str) -> None:
+    receiver.fail(200, body=b"x" * 1000, die=True)
+
+    answer = send(urls(receiver)[kind])
+
+    # A status line says that it was accepted; only apprise's plugins read the body.
+    assert answer.kind == ("unproven" if kind == "apprise" else "sent")
+
+
+def test_a_receiver_that_never_answers_may_have_got_it(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx  # noqa: PLC0415
+
+    monkeypatch.setattr(signed_webhook, "TIMEOUT", httpx.Timeout(0.3))
+    receiver.fail(hang=True, times=2)
+
+    assert send(urls(receiver)["apprise"] + "?rto=0.3").kind == "unproven"
+    assert send(urls(receiver)["signed"]).kind == "unproven"
+
+
+def test_an_endless_answer_is_cut(receiver: Receiver) -> None:
+    receiver.body = b"y" * 50_000_000
+
+    before = time.monotonic()
+    assert send(urls(receiver)["apprise"]).kind == "sent"
+    assert time.monotonic() - before < 5
+
+
+def test_requests_of_others_in_this_process_are_not_touched(receiver: Receiver) -> None:
+    import requests  # noqa: PLC0415
+
+    send(urls(receiver)["apprise"])
+    receiver.body = b"z" * (http_answers.MAX_BODY * 2)
+
+    assert len(requests.post(f"http://{receiver.host_port}/x", timeout=5).content) == http_answers.MAX_BODY * 2
+
+
+def test_redirections_are_not_followed(receiver: Receiver) -> None:
+    """They would carry tokens to a host that nobody configured."""
+    for kind in ("apprise", "signed"):
+        receiver.fail(307, headers={"Location": f"http://{receiver.host_port}/elsewhere"})
+        assert send(urls(receiver)[kind]).kind == "closed"
+    assert [request.path for request in receiver.got] == [f"/{SECRET_PATH}"] * 2
+
+
+# -- secrets ------------------------------------------------------------------------------------------------------
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    """What reaches a program's handlers. pytest also listens to loggers that pass nothing on, such as apprise's."""
+    assert not logging.getLogger("apprise").propagate
+    return "\n".join(record.getMessage() for record in caplog.records if record.name != "apprise")
+
+
+@pytest.mark.parametrize("kind", ["apprise", "signed"])
+def test_no_client_logs_a_url(receiver: Receiver, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    assert send(urls(receiver)[kind]).kind == "sent"
+
+    assert SECRET_PATH not in logged(caplog)
+
+
+def test_no_part_of_a_url_is_shown_whatever_the_service_says(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = f"json://someuser:{SECRET_PATH}pw@{receiver.host_port}/{SECRET_PATH}?:token={SECRET_PATH}q"
+    receiver.fail(401, body=f"bad {SECRET_PATH} and {SECRET_PATH}pw and {SECRET_PATH}q".encode())
+
+    channel = opened(url)
+    answer = channel.transport.send(message(), Delivery("id"))
+
+    shown = f"{answer}{channel!r}{channel.shown}{logged(caplog)}{capfd.readouterr()}"
+    assert "HTTP 401" in shown
+    assert SECRET_PATH not in shown
+    assert "someuser" not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (f"slack://{SECRET_PATH}", "not complete or not valid for Slack"),
+        (f"nosuch://{SECRET_PATH}", "nosuch:// is no service that is known"),
+        (f"https://{SECRET_PATH}.example.com/x", "https:// is no service that is known"),
+        (f"discord://{SECRET_PATH}", "not valid for Discord"),
+        (f"mailto://{SECRET_PATH}", "not valid for"),
+        (f"webhook+https://user:{SECRET_PATH}@example.com/x", "must not have a user"),
+        (f"webhook+http://example.com/{SECRET_PATH}", "plain http is for this machine alone"),
+        (f"webhook+https:///{SECRET_PATH}", "has no host"),
+        (f"webhook+https://h:99999/{SECRET_PATH}", "has no host"),
+    ],
+    ids=["slack", "unknown", "https", "discord", "mail", "userinfo", "http", "no-host", "port"],
+)
+def test_a_url_that_cannot_be_used_is_named_by_its_channel(
+    url: str, reason: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    with pytest.raises(SettingError) as error:
+        opened(url)
+
+    assert reason in str(error.value)
+    assert '"ops"' in str(error.value)
+    assert SECRET_PATH not in f"{error.value}{logged(caplog)}{capfd.readouterr()}"
+
+
+def test_a_webhook_without_a_secret_is_refused_with_the_variable_to_set() -> None:
+    with pytest.raises(SettingError, match=r"is not set\. Set FLEEXMON_CHANNEL_OPS_SECRET"):
+        open_channels({"FLEEXMON_CHANNELS": "ops=webhook+https://example.com/x"})
+    with pytest.raises(SettingError, match="at least 16 characters, which is shorter"):
+        open_channels(
+            {"FLEEXMON_CHANNELS": "ops=webhook+https://example.com/x", "FLEEXMON_CHANNEL_OPS_SECRET": "short"}
+        )
+
+
+# -- the signed webhook -------------------------------------------------------------------------------------------
+
+
+def test_a_receiver_can_check_who_sent_it_and_when(receiver: Receiver) -> None:
+    send(urls(receiver)["signed"])
+
+    (got,) = receiver.got
+    stamp = got.headers["X-Fleexmon-Timestamp"]
+    expected = hmac.new(SIGNING.encode(), stamp.encode() + b"." + got.body, hashlib.sha256).hexdigest()
+    assert got.headers["X-Fleexmon-Signature"] == f"sha256={expected}"
+    assert abs(int(stamp) - time.time()) < 5
+    assert got.headers["X-Fleexmon-Delivery"] == got.json["id"] == "id-1"
+    assert {name: got.json[name] for name in ("version", "channel", "event", "severity", "nodes", "at")} == {
+        "version": 1, "channel": "ops", "event": "opened", "severity": "high", "nodes": ["blue"],
+        "at": "2026-11-20T10:00:00Z",
+    }  # fmt: skip
+
+
+def test_what_is_too_large_goes_without_its_data(receiver: Receiver) -> None:
+    large = message(data={"rows": ["x" * 1_000] * 200})
+
+    opened(urls(receiver)["signed"]).transport.send(large, Delivery("id"))
+
+    (got,) = receiver.got
+    assert len(got.body) < signed_webhook.MAX_BODY
+    assert (got.json["data"], got.json["dataOmitted"]) == ({}, True)
+
+
+def test_the_certificate_of_a_webhook_is_verified(receiver: Receiver) -> None:
+    """The receiver speaks no TLS at all."""
+    answer = opened(f"webhook+https://{receiver.host_port}/x").transport.send(message(), Delivery("id"))
+
+    assert answer.kind == "unavailable"
+    assert receiver.got == []
+
+
+# -- chats --------------------------------------------------------------------------------------------------------
+
+
+def test_slack_keeps_the_messages_of_an_incident_in_one_thread(slack: SlackLike) -> None:
+    channel = opened(f"slack://{TOKEN}/#alerts/#second")
+
+    first = channel.transport.send(message(), Delivery("a"))
+    second = channel.transport.send(message("ended"), Delivery("b", thread=first.thread))
+
+    assert first.thread == {"#alerts": "1700000001.000100", "#second": "1700000002.000100"}
+    assert second.kind == "sent"
+    sent = [(request.json["channel"], request.json.get("thread_ts")) for request in slack.got]
+    assert sent == [
+        ("#alerts", None), ("#second", None), ("#alerts", "1700000001.000100"), ("#second", "1700000002.000100")
+    ]  # fmt: skip
+    assert second.thread == first.thread, "a thread is that of its first message"
+
+
+def test_slack_says_no_with_status_200(slack: SlackLike) -> None:
+    slack.fail(200, body=b'{"ok": false, "error": "channel_not_found"}')
+
+    answer = opened(f"slack://{TOKEN}/#alerts").transport.send(message(), Delivery("a"))
+
+    assert answer.kind == "closed"
+    assert "channel_not_found" in answer.reason
+
+
+def test_a_target_that_took_the_message_is_left_out_of_the_next_attempt(slack: SlackLike) -> None:
+    channel, accepted = opened(f"slack://{TOKEN}/#alerts/#second"), list[str]()
+    slack.fail(200, body=b'{"ok": true, "channel": "C1", "ts": "1.1"}')
+    slack.fail(500)
+
+    first = channel.transport.send(message(), Delivery("a", on_accepted=accepted.append))
+    second = channel.transport.send(message(), Delivery("a", accepted=tuple(accepted), on_accepted=accepted.append))
+
+    assert (first.kind, second.kind) == ("unavailable", "sent")
+    assert [request.json["channel"] for request in slack.got] == ["#alerts", "#second", "#second"]
+    third = channel.transport.send(message(), Delivery("a", accepted=tuple(accepted)))
+    assert third.kind == "sent"
+    assert len(slack.got) == 3, "all had it: nothing is sent"
+
+
+HOSTILE = {
+    "slack-channel": "<!channel> deploy failed",
+    "slack-here": "<!here|now> deploy failed",
+    "user": "<@U0123456> <@!1234> look",
+    "everyone": "@everyone @here look",
+    "link": "[your bank](http://evil.example/x)",
+    "bare-link": "see http://evil.example/x and www.evil.example",
+    "html": "<b>bold</b><script>alert(1)</script><img src=x onerror=y>",
+    "fence": "``` unclosed",
+    "spoiler": "||hidden|| **loud** ~~gone~~ __under__",
+}
+
+
+TRIGGERS = ("<!", "<@U", "<@!", "@everyone", "@here", "](", "://evil", "www.evil", "`", "||", "**", "~~", "__")
+HTML_TRIGGERS = ("<script", "<img", "<b>bold")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("service", ["slack", "discord", "telegram", "json", "mail"])
+def test_nothing_in_a_log_line_has_an_effect(
+    name: str, service: str, receiver: Receiver, slack: SlackLike, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apprise.plugins.discord import NotifyDiscord  # noqa: PLC0415
+    from apprise.plugins.telegram import NotifyTelegram  # noqa: PLC0415
+
+    monkeypatch.setattr(NotifyDiscord, "notify_url", f"http://{receiver.host_port}/discord")
+    monkeypatch.setattr(NotifyTelegram, "notify_url", f"http://{receiver.host_port}/bot")
+    url = {
+        "slack": f"slack://{TOKEN}/#alerts",
+        "discord": "discord://123456789/abcdefgh",
+        "telegram": "tgram://123456789:abcdefg_hijklmnop/12315544/",
+        "json": f"json://{receiver.host_port}/x",
+        "mail": mail_url(mailbox),
+    }[service]
+    text = HOSTILE[name]
+    hostile = message(title=text, lines=(text,), evidence=(text,)).within_limits()
+
+    assert opened(url).transport.send(hostile, Delivery("id")).kind == "sent"
+
+    if service == "mail":
+        body = str(mailbox.mails[-1]["Subject"]) + mailbox.mails[-1].get_content()
+    else:
+        body = json.dumps((receiver.got or slack.got)[-1].json, ensure_ascii=False)
+    for trigger in (*TRIGGERS, *HTML_TRIGGERS):
+        assert trigger not in body, f"{trigger} reached {service}"
+
+
+@pytest.mark.parametrize("service", ["json", "mail", "signed"])
+def test_a_title_of_10_megabytes_is_cut(service: str, receiver: Receiver, mailbox: Mailbox) -> None:
+    huge = message(title="a word " * 1_500_000, lines=("b" * 10_000_000,), nodes=("n" * 100_000,)).within_limits()
+    url = {"json": urls(receiver)["apprise"], "signed": urls(receiver)["signed"], "mail": mail_url(mailbox)}[service]
+
+    assert len(huge.title) <= MAX_TITLE
+    assert opened(url).transport.send(huge, Delivery("id")).kind == "sent"
+    assert all(len(request.body) < 10_000 for request in receiver.got)
+
+
+# -- mail ---------------------------------------------------------------------------------------------------------
+
+
+def mail_url(mailbox: Mailbox, to: str = "ops@example.com") -> str:
+    return f"mailto://127.0.0.1:{mailbox.port}?from=monitor@example.com&to={to}"
+
+
+def test_mails_of_an_incident_are_one_thread_and_a_repeat_has_the_same_id(mailbox: Mailbox) -> None:
+    channel = opened(mail_url(mailbox))
+
+    first = channel.transport.send(message(), Delivery("id-1"))
+    channel.transport.send(message(), Delivery("id-1", repeat=True))
+    channel.transport.send(message("ended"), Delivery("id-2", thread=first.thread))
+    channel.transport.send(message("worse", severity="critical"), Delivery("id-3", thread=first.thread))
+    channel.transport.send(message(key="incident:2"), Delivery("id-4"))
+
+    opened_, repeated, ended, worse, other = mailbox.mails
+    assert opened_["Message-ID"] == repeated["Message-ID"] == "<id-1@example.com>"
+    assert "may be a repeat" in repeated.get_content()
+    assert "may be a repeat" not in opened_.get_content()
+    assert len({one["References"] for one in (opened_, ended, worse)}) == 1
+    assert other["References"] != opened_["References"]
+    assert str(opened_["Subject"]).startswith("[high] Payments fail on blue")
+    assert ended["Subject"] == f"Re: {opened_['Subject']}"
+    assert str(worse["Subject"]).startswith("[critical] worse: Payments fail on blue")
+    assert mailbox.recipients[0] == ["ops@example.com"]
+
+
+@pytest.mark.parametrize("field", ["title", "lines", "nodes", "command"])
+def test_no_header_can_be_put_into_a_mail(mailbox: Mailbox, field: str) -> None:
+    text = "down\r\nBcc: victim@example.com\r\n\r\nbody\n.\nMAIL FROM:<x>"
+    value: Any = text if field in ("title", "command") else (text,)
+    hostile = message(**{field: value})
+
+    for one in (hostile, hostile.within_limits()):
+        assert opened(mail_url(mailbox)).transport.send(one, Delivery("id")).kind == "sent"
+
+    assert all(recipients == ["ops@example.com"] for recipients in mailbox.recipients)
+    assert all(one["Bcc"] is None for one in mailbox.mails)
+    assert len(mailbox.mails) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("451 try later", "unavailable"),
+        ("421 closing", "unavailable"),
+        ("550 spam", "refused"),
+        ("552 too big", "refused"),
+    ],
+)
+def test_what_a_mail_server_says_decides_about_the_next_attempt(mailbox: Mailbox, words: str, kind: str) -> None:
+    mailbox.answers = [words]
+
+    answer = opened(mail_url(mailbox)).transport.send(message(), Delivery("id"))
+
+    assert answer.kind == kind
+    assert words[:3] in answer.reason
+
+
+def test_one_wrong_recipient_does_not_keep_the_mail_from_the_others(mailbox: Mailbox) -> None:
+    mailbox.refused = {"gone@example.com"}
+    channel, accepted = opened(mail_url(mailbox, "ops@example.com,gone@example.com")), list[str]()
+
+    first = channel.transport.send(message(), Delivery("id", on_accepted=accepted.append))
+    second = channel.transport.send(message(), Delivery("id", accepted=accepted, on_accepted=accepted.append))
+
+    assert (first.kind, second.kind) == ("refused", "refused")
+    assert mailbox.recipients == [["ops@example.com"]], "sent once"
+    assert "gone@example.com" not in first.reason
+
+
+def test_a_mail_server_that_is_down_has_got_nothing(mailbox: Mailbox) -> None:
+    url = mail_url(mailbox).replace(str(mailbox.port), "9")
+
+    answer = opened(url).transport.send(message(), Delivery("id"))
+
+    assert answer.kind == "unavailable"
+    assert "refused" in answer.reason.lower()
+
+
+def test_a_password_is_not_sent_to_a_server_that_cannot_log_in(mailbox: Mailbox) -> None:
+    url = f"mailto://someone:{SECRET_PATH}@127.0.0.1:{mailbox.port}?from=monitor@example.com&to=ops@example.com"
+
+    answer = opened(url).transport.send(message(), Delivery("id"))
+
+    assert answer.kind in ("closed", "unavailable")
+    assert SECRET_PATH not in answer.reason
+    assert mailbox.mails == []
+
+
+def test_the_mail_of_a_long_line_can_be_read_by_any_client(mailbox: Mailbox) -> None:
+    opened(mail_url(mailbox)).transport.send(message(lines=("x" * 5_000, "Grüße, 日本")), Delivery("id"))
+
+    mail_got: EmailMessage = mailbox.mails[0]
+    assert "Grüße, 日本" in mail_got.get_content()
+    assert len(str(mail_got["Subject"])) <= mail.MAX_SUBJECT
