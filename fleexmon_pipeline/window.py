@@ -5,6 +5,7 @@ Here: the arithmetic, in UTC, without Dagster and without a clock. Which window 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ SLOT = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AGO = re.compile(r"([0-9]{1,6})\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def floor(moment: datetime, step: timedelta) -> datetime:
@@ -108,3 +111,17 @@ def slot_number(moment: datetime) -> int:
 def slot_start(slot: int) -> datetime:
     """The start of a slot, by its number."""
     return EPOCH + slot * SLOT
+
+
+def read_time(text: str, *, now: datetime) -> datetime:
+    """`15m`, `2h`, `3d` (before `now`), `2026-11-20` or `2026-11-20T10:00` (UTC unless it names a zone).
+
+    Raises ValueError.
+    """
+    try:
+        if match := _AGO.fullmatch(text.strip()):
+            return now - timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
+        moment = datetime.fromisoformat(text.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None

@@ -12,7 +12,7 @@ from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import Json
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.database.connection import connect
-from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.lookup.digests import one_digest
 
 app = typer.Typer(add_completion=False)
 
@@ -31,17 +31,17 @@ def digest(
     except ValueError:
         raise CommandError(f'--date: "{(date or "")[:40]}" is not a day such as 2026-11-20.') from None
     with connect(existing_database_url()) as connection:
-        row = connection.execute(statements("commands")["digest"], {"day": day}).fetchone()
-    if row is None:
+        stored = one_digest(connection, day)
+    if stored is None:
         raise CommandError(
             f"there is no digest{f' of {date}' if date else ' yet'}. One is written every morning; to write one now: "
             "dagster asset materialize -m fleexmon_pipeline.definitions --select digests "
             f"--partition {date or '2026-11-20'}"
         )
     if html:
-        html.write_text(row["html"], "utf-8")
-        typer.echo(f"wrote the digest of {row['day']} to {html}")
+        html.write_text(stored.html, "utf-8")
+        typer.echo(f"wrote the digest of {stored.day} to {html}")
     elif as_json:
-        print_json(row["figures"])
+        print_json(stored.figures)
     else:
-        typer.echo(row["markdown"])
+        typer.echo(stored.markdown)

@@ -29,7 +29,7 @@ from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.context import issue_context
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.issues.people import Scope, Verdict
-from fleexmon_pipeline.issues.read import Status, find_issues, list_issues, show_issue, title_of
+from fleexmon_pipeline.issues.read import IssueFilter, Status, find_issues, list_issues, show_issue, title_of
 from fleexmon_pipeline.issues.runbooks import runbook
 from fleexmon_pipeline.wording import counted, inert_line
 
@@ -63,8 +63,9 @@ def issues_list(
     now = datetime.now(UTC)
     after = parse_optional_time("--since", since, now=now)
     with connect(existing_database_url()) as connection:
-        rows = list_issues(connection, status=status, severity=severity, node=node, since=after, limit=limit)
-        muted = _muted_issues(connection, now=now)
+        wanted = IssueFilter(status, severity, node, since=after)
+        rows = list_issues(connection, wanted, limit=limit)
+        muted = people.muted_issues(connection, now=now)
     if as_json:
         print_json([{**msgspec.to_builtins(row), "muted": row.id in muted} for row in rows])
         return
@@ -78,12 +79,6 @@ def issues_list(
     count = counted(len(rows), "issue" if status == "all" else f"{status} issue")
     quiet = sum(row.id in muted for row in rows)
     typer.echo(count + (" or more" if len(rows) == limit else "") + (f", {quiet} of them muted" if quiet else ""))
-
-
-def _muted_issues(connection: Connection, *, now: datetime) -> set[UUID]:
-    """Ids of open issues that a mute silences now."""
-    scopes = {mute.scope for mute in people.mutes(connection, now=now)}
-    return {issue.id for scope in scopes for issue in people.open_issues(connection, scope)}
 
 
 @app.command("show")

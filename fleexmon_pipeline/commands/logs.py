@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from psycopg.rows import class_row
 
 from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import TIMES
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.levels import LEVELS, Level
+from fleexmon_pipeline.levels import Level
+from fleexmon_pipeline.lookup.lines import LineQuery, LogLine, at_least, newest_first
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.wording import inert
@@ -30,24 +28,10 @@ app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True)
-class LogLine:
-    id: uuid.UUID
-    timestamp: datetime
-    node: str
-    hostname: str
-    level: str
-    message: str
-    metadata: Any
+class _Filter:
+    """What the database is asked for, and what is applied to its lines; the newest `limit` of them."""
 
-
-@dataclass(frozen=True)
-class LogQuery:
-    """Which lines: all that match, the newest `limit` of them. `levels` None: all."""
-
-    since: datetime
-    until: datetime | None
-    node: str | None
-    levels: list[Level] | None
+    query: LineQuery
     pattern: str | None
     grep: re.Pattern[str] | None
     limit: int
@@ -69,17 +53,11 @@ def logs(
 ) -> None:
     """Print stored log lines, oldest first."""
     now = datetime.now(UTC)
-    query = LogQuery(
-        parse_time("--since", since, now=now),
-        parse_optional_time("--until", until, now=now),
-        node,
-        list(LEVELS[LEVELS.index(level) :]) if level else None,
-        pattern,
-        _compiled(grep),
-        limit,
-    )
+    begin, end = parse_time("--since", since, now=now), parse_optional_time("--until", until, now=now)
+    query = LineQuery(begin, end, node, at_least(level) if level else None)
+    wanted = _Filter(query, pattern, _compiled(grep), limit)
     try:
-        for line in _lines(query, follow=follow):
+        for line in _lines(wanted, follow=follow):
             if as_json:
                 print_json(line)
             else:
@@ -97,15 +75,16 @@ def _compiled(grep: str | None) -> re.Pattern[str] | None:
         raise CommandError(f"--grep: not a regular expression: {error}.") from None
 
 
-def _lines(query: LogQuery, *, follow: bool) -> Iterator[LogLine]:
+def _lines(wanted: _Filter, *, follow: bool) -> Iterator[LogLine]:
     """What is stored; with `follow` then what is collected later, forever."""
     with connect(existing_database_url()) as connection:
-        miner = load_miner(connection) if query.pattern else None
+        miner = load_miner(connection) if wanted.pattern else None
         last: LogLine | None = None
-        for line in _newest(connection, query, miner):
+        for line in _newest(connection, wanted, miner):
             yield line
             last = line
         if last is None:
+            query = wanted.query
             until = f"{query.until:%Y-%m-%d %H:%M}" if query.until else "now"
             typer.echo(
                 f"fleexmon: no line matches between {query.since:%Y-%m-%d %H:%M} and {until} UTC. "
@@ -119,33 +98,22 @@ def _lines(query: LogQuery, *, follow: bool) -> Iterator[LogLine]:
         while follow:
             time.sleep(_POLL_SECONDS)
             if last is not None:
-                query = replace(query, since=last.timestamp)
-            for line in _newest(connection, query, miner):
+                wanted = replace(wanted, query=replace(wanted.query, since=last.timestamp))
+            for line in _newest(connection, wanted, miner):
                 if last is None or (line.timestamp, line.id) > (last.timestamp, last.id):
                     yield line
                     last = line
 
 
-def _newest(connection: Connection, query: LogQuery, miner: PatternMiner | None) -> list[LogLine]:
+def _newest(connection: Connection, wanted: _Filter, miner: PatternMiner | None) -> list[LogLine]:
     """The newest `limit` that match, in ascending order."""
     lines: list[LogLine] = []
-    for line in _newest_first(connection, query):
-        if query.grep and not query.grep.search(line.message):
+    for line in newest_first(connection, wanted.query):
+        if wanted.grep and not wanted.grep.search(line.message):
             continue
-        if miner and miner.resolve(miner.identify([line.message])[0]) != miner.resolve(query.pattern or ""):
+        if miner and miner.resolve(miner.identify([line.message])[0]) != miner.resolve(wanted.pattern or ""):
             continue
         lines.append(line)
-        if len(lines) == query.limit:
+        if len(lines) == wanted.limit:
             break
     return lines[::-1]
-
-
-def _newest_first(connection: Connection, query: LogQuery) -> Iterator[LogLine]:
-    """In chunks: --grep and --pattern are applied here, so the database cannot know how many rows are needed."""
-    with connection.transaction(), connection.cursor("log_lines", row_factory=class_row(LogLine)) as cursor:
-        cursor.itersize = 2_000
-        cursor.execute(
-            statements("commands")["lines"],
-            {"since": query.since, "until": query.until, "node": query.node, "levels": query.levels},
-        )
-        yield from cursor

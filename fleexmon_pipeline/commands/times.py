@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from fleexmon_pipeline.commands.terminal import CommandError
-
-_AGO = re.compile(r"([0-9]{1,6})\s*([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+from fleexmon_pipeline.window import read_time
 
 
 def parse_time(option: str, text: str, *, now: datetime) -> datetime:
@@ -17,11 +14,8 @@ def parse_time(option: str, text: str, *, now: datetime) -> datetime:
     Raises CommandError, naming the option.
     """
     try:
-        if match := _AGO.fullmatch(text.strip()):
-            return now - timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
-        moment = datetime.fromisoformat(text.strip())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return read_time(text, now=now)
+    except ValueError:
         raise CommandError(
             f'{option}: "{text[:60]}" is not a time. Examples: {option} 15m  {option} 2026-11-20T10:00'
         ) from None

@@ -29,3 +29,8 @@ def statements(file: str) -> dict[str, bytes]:
     if len(named) * 2 != len(parts) - 1:
         raise ValueError(f"{file}.sql names a statement twice")
     return named
+
+
+def like_escaped(text: str) -> str:
+    """Text for LIKE and ILIKE in which nothing is a wildcard."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")

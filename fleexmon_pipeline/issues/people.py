@@ -175,3 +175,9 @@ def unmute(connection: Connection, scope: Scope, *, by: str, why: str = "", now:
 def mutes(connection: Connection, *, now: datetime) -> list[Mute]:
     """Mutes in force, latest first."""
     return msgspec.convert(connection.execute(SQL["muted"], {"now": now}).fetchall(), list[Mute])
+
+
+def muted_issues(connection: Connection, *, now: datetime) -> set[uuid.UUID]:
+    """Ids of open issues that a mute silences now."""
+    scopes = {mute.scope for mute in mutes(connection, now=now)}
+    return {issue.id for scope in scopes for issue in open_issues(connection, scope)}

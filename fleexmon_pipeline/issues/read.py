@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.database.statements import like_escaped, statements
 from fleexmon_pipeline.errors import FleexmonError
 
 _SQL = statements("issues")
@@ -100,6 +100,19 @@ class EvidenceLine(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class IssueFilter:
+    """Which issues; None: all. `words`: a part of the title; `since` is compared with "updatedAt"."""
+
+    status: Status = "open"
+    severity: str | None = None
+    node: str | None = None
+    rule: str | None = None
+    words: str | None = None
+    since: datetime | None = None
+    before: tuple[datetime, uuid.UUID] | None = None  # "updatedAt" and id of the issue after which a list goes on
+
+
+@dataclass(frozen=True)
 class IssueDetail:
     """An issue, the slots in which it fired, and its evidence in log rows."""
 
@@ -108,27 +121,32 @@ class IssueDetail:
     evidence: list[EvidenceLine]  # newest first, at most 20
 
 
-def list_issues(
-    connection: Connection,
-    *,
-    status: Status = "open",
-    severity: str | None = None,
-    node: str | None = None,
-    since: datetime | None = None,
-    limit: int = 100,
-) -> list[IssueSummary]:
-    """List issues, the most recently updated first; `since` is compared with "updatedAt"."""
+def list_issues(connection: Connection, wanted: IssueFilter = IssueFilter(), *, limit: int = 100) -> list[IssueSummary]:
+    """List issues, the most recently updated first."""
+    like = None if wanted.words is None else f"%{like_escaped(wanted.words)}%"
     params = {
-        "status": None if status == "all" else status,
-        "severity": severity,
-        "node": node,
-        "since": since,
+        "status": None if wanted.status == "all" else wanted.status,
+        "severity": wanted.severity,
+        "node": wanted.node,
+        "rule": wanted.rule,
+        "like": like,
+        "since": wanted.since,
+        "before_at": wanted.before[0] if wanted.before else None,
+        "before_id": wanted.before[1] if wanted.before else None,
         "limit": limit,
     }
     rows = connection.execute(_SQL["list"], params).fetchall()
     for row in rows:
         row["nodes"] = row["nodes"] if isinstance(row["nodes"], list) else []
     return msgspec.convert(rows, list[IssueSummary])
+
+
+def half_hours_before_last(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[int]]:
+    """Most lines that one firing counted, in each of the 48 half hours up to the last firing of each issue."""
+    halves: dict[uuid.UUID, list[int]] = {issue: [0] * 48 for issue in ids}
+    for row in connection.execute(_SQL["sparks"], {"ids": list(ids)}):
+        halves[row["id"]][max(0, row["half"])] = row["lines"]
+    return halves
 
 
 def show_issue(connection: Connection, name: str) -> IssueDetail:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.database.statements import like_escaped, statements
 from fleexmon_pipeline.errors import FleexmonError
 
 if TYPE_CHECKING:  # `fleexmon patterns FILE` needs no database
@@ -56,8 +56,8 @@ def label(
     why: str | None = None,
 ) -> Label:
     """Store a label and return the pattern's current one. Raises UnknownPatternError."""
-    escaped = prefix.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    rows = connection.execute(SQL["patterns_like"], {"like": f"{escaped}%"}).fetchall() if prefix else []
+    like = {"like": f"{like_escaped(prefix)}%"}
+    rows = connection.execute(SQL["patterns_like"], like).fetchall() if prefix else []
     if len(rows) != 1:
         problem = "matches several patterns; give more digits" if rows else "is not a pattern"
         raise UnknownPatternError(f'"{prefix}" {problem}. `fleexmon issues show ID` and digests show pattern ids.')

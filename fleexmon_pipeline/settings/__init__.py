@@ -4,6 +4,7 @@ Nothing is read at import; definitions load with no variable set. Other packages
 """
 
 from fleexmon_pipeline.settings.channels import ChannelSettings, QuietHours, channels, secret_variable
+from fleexmon_pipeline.settings.page_urls import PAGES, page_path, page_url
 from fleexmon_pipeline.settings.topology import Topology, topology
 from fleexmon_pipeline.settings.values import (
     Environment,
@@ -30,6 +31,7 @@ from fleexmon_pipeline.settings.variables import (
 from fleexmon_pipeline.settings.watched_nodes import Kind, Limits, Node, demo_note, limits, node_of, nodes, watched
 
 __all__ = [
+    "PAGES",
     "ChannelSettings",
     "Environment",
     "GenAISettings",
@@ -53,6 +55,8 @@ __all__ = [
     "live_node",
     "node_of",
     "nodes",
+    "page_path",
+    "page_url",
     "retention_days",
     "rules_directory",
     "secret_variable",

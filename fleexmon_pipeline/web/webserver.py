@@ -15,18 +15,24 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.web.door import Door, Refusal, answer
+from fleexmon_pipeline.web.pages.site import own_pages
 
 _BY_GET = Refusal(405, "GraphQL is sent by POST, with the header Content-Type: application/json.")
 
 
 class GuardedWebserver(DagsterWebserver[IWorkspaceProcessContext[Any], BaseWorkspaceRequestContext]):
-    """Dagster's pages, GraphQL and reports of assets, for its own pages and for commands of this machine."""
+    """Dagster's pages, GraphQL and reports of assets, and ours, for these pages and for commands of this machine."""
 
     def build_middleware(self) -> list[Middleware]:
         return [Middleware(Door, ui_url=settings.ui_url()), *super().build_middleware()]
+
+    def build_routes(self) -> list[BaseRoute]:
+        """Our pages first: Dagster's last route takes every path."""
+        return [*own_pages(self._app_path_prefix).routes(), *super().build_routes()]  # type: ignore[no-untyped-call]
 
     def make_security_headers(self) -> dict[str, str]:
         """No other page may show this one in a frame, and have its buttons clicked."""

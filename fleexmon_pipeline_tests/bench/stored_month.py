@@ -24,15 +24,14 @@ SELECT
 FROM generate_series(1, %(rows)s) AS n,
   LATERAL (
     SELECT %(since)s::timestamp + n * %(step)s AS at, md5(n::text) AS hash,
-      floor(%(patterns)s * power(hashtext(n::text)::bigint::float8 / 4294967296.0 + 0.5, 3))::int AS k
+      floor(%(patterns)s * power(hashtext(n::text)::bigint::float8 / 4294967296.0 + 0.5, 8))::int AS k
   ) AS made
 """  # noqa: E501 - a measurement's own text
 _PATTERNS = """
 INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion")
 SELECT substr(md5('pattern ' || k), 1, 16),
   'service s' || k || ': request <hex> of customer <num> answered with <num> after <num> ms, cart of <num> items '
-    || 'priced '
-    || 'at <num> EUR, cache hit in region eu-west',
+    || 'priced at <num> EUR, cache hit in region eu-west',
   CASE WHEN k %% 25 = 0 THEN 'error' WHEN k %% 11 = 0 THEN 'warn' ELSE 'info' END,
   %(since)s::timestamp + k * interval '1 hour', %(until)s, %(mask_version)s
 FROM generate_series(0, %(patterns)s - 1) AS k
@@ -57,7 +56,7 @@ WITH made AS (
   FROM generate_series(1, %(issues)s) AS n,
     LATERAL (
       SELECT (ARRAY['repeated-error', 'unusual-pattern', 'new-error'])[n %% 3 + 1] AS rule,
-        substr(md5('pattern ' || n), 1, 16) AS pattern, CASE WHEN n %% 2 = 0 THEN 'blue' ELSE 'green' END AS node
+        substr(md5('pattern ' || n %% 200), 1, 16) AS pattern, CASE WHEN n %% 2 = 0 THEN 'blue' ELSE 'green' END AS node
     ) AS named
 ), stored AS (
   INSERT INTO "LogIssue" (id, type, severity, title, description, recommendation, source, status, "detectedAt",

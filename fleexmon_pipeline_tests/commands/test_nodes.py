@@ -9,7 +9,7 @@ import pytest
 
 from fleexmon_pipeline.catch_up import MAX_ATTEMPTS
 from fleexmon_pipeline.collection.collect import collect
-from fleexmon_pipeline.commands.nodes import NodeState, node_states
+from fleexmon_pipeline.lookup.nodes import NodeState, node_states
 from fleexmon_pipeline.settings import Node, node_of
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.commands.conftest import Call, refused

@@ -10,7 +10,7 @@ import pytest
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.issues.occurrence import Severity, Subject
-from fleexmon_pipeline.issues.read import UnknownIssueError, list_issues, show_issue
+from fleexmon_pipeline.issues.read import IssueFilter, UnknownIssueError, list_issues, show_issue
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import NODE, PATTERN, at, cover, fire, firing
 
@@ -51,11 +51,15 @@ def test_the_list_says_what_a_person_asks_first(database: Database) -> None:
 def test_the_list_can_be_narrowed(database: Database) -> None:
     with database.connect() as connection:
         _story(connection)
-        assert [row.status for row in list_issues(connection, status="all")] == ["open", "open", "resolved"]
-        assert [row.resolved_at for row in list_issues(connection, status="resolved")] == [at(14)]
-        assert [row.severity for row in list_issues(connection, severity="high")] == ["high"]
-        assert [row.nodes for row in list_issues(connection, node="green", status="all")] == [["green"]]
-        assert len(list_issues(connection, since=at(40), status="all")) == 1
+        assert [row.status for row in list_issues(connection, IssueFilter(status="all"))] == [
+            "open",
+            "open",
+            "resolved",
+        ]
+        assert [row.resolved_at for row in list_issues(connection, IssueFilter(status="resolved"))] == [at(14)]
+        assert [row.severity for row in list_issues(connection, IssueFilter(severity="high"))] == ["high"]
+        assert [row.nodes for row in list_issues(connection, IssueFilter(node="green", status="all"))] == [["green"]]
+        assert len(list_issues(connection, IssueFilter(since=at(40), status="all"))) == 1
         assert len(list_issues(connection, limit=1)) == 1
 
 

@@ -85,7 +85,7 @@ def test_dagsters_webserver_still_has_what_we_change() -> None:
     assert "create_app_from_workspace_process_context" in (
         cli.host_dagster_ui_with_workspace_process_context.__code__.co_names
     )
-    for changed in ("build_middleware", "make_security_headers", "graphql_http_endpoint"):
+    for changed in ("build_middleware", "build_routes", "make_security_headers", "graphql_http_endpoint"):
         assert hasattr(DagsterWebserver, changed), changed
         assert changed in vars(GuardedWebserver), changed
     assert {"build_middleware", "build_routes"} <= set(DagsterWebserver.create_asgi_app.__code__.co_names)

@@ -7,14 +7,6 @@ SELECT id, severity, title, "detectedAt",
   ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(metadata -> 'nodes') WHEN 'array' THEN metadata -> 'nodes' END)) AS nodes
 FROM "LogIssue" WHERE status = 'open' ORDER BY "detectedAt", id LIMIT 1000;
 
--- lines --
-SELECT id, timestamp, source AS node, hostname, level, message, metadata
-FROM "LogEntry"
-WHERE timestamp >= %(since)s AND (%(until)s::timestamp IS NULL OR timestamp < %(until)s)
-  AND (%(node)s::text IS NULL OR source = %(node)s)
-  AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
-ORDER BY timestamp DESC, id DESC;
-
 -- digest --
 SELECT day, figures, markdown, html FROM "LogDigest"
 WHERE day = COALESCE(%(day)s::date, (SELECT max(day) FROM "LogDigest"));

@@ -8,8 +8,23 @@ WHERE (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(severity)s::text IS NULL OR severity = %(severity)s)
   AND (%(node)s::text IS NULL OR metadata -> 'nodes' ? %(node)s)
   AND (%(since)s::timestamp IS NULL OR "updatedAt" >= %(since)s)
+  AND (%(rule)s::text IS NULL OR metadata ->> 'rule' = %(rule)s)
+  AND (%(like)s::text IS NULL OR title ILIKE %(like)s)
+  AND (%(before_at)s::timestamp IS NULL OR "updatedAt" < %(before_at)s::timestamp
+    OR "updatedAt" = %(before_at)s::timestamp AND id > %(before_id)s::uuid)
 ORDER BY "updatedAt" DESC, id
 LIMIT %(limit)s;
+
+-- sparks --
+-- Lines by half hour of the 24 hours up to the last firing of each issue, as its rule counted them.
+SELECT id, 47 - floor(extract(epoch FROM (ended - interval '1 microsecond' - slot)) / 1800)::int AS half, max(affected) AS lines
+FROM (
+  SELECT e.id, o.slot, o.affected, e."lastSlot" + interval '5 minutes' AS ended
+  FROM "IssueEpisode" AS e
+  JOIN "IssueOccurrence" AS o ON o.fingerprint = e.fingerprint AND o.slot BETWEEN e."firstSlot" AND e."lastSlot"
+  WHERE e.id = ANY (%(ids)s::uuid[]) AND o.slot > e."lastSlot" + interval '5 minutes' - interval '24 hours'
+) AS fired
+GROUP BY 1, 2;
 
 -- by_prefix --
 -- Three ids show that a prefix is ambiguous; the count is how many share it.

@@ -1,0 +1,100 @@
+-- lines --
+-- Newest first; after a line, the older ones (before_at, before_id). Case does not matter for ASCII letters, whatever the
+-- database's collation. Messages are cut here, so that one of a megabyte is not transferred; NULL: they are whole.
+SELECT id, timestamp, source AS node, hostname, level, left(message, COALESCE(%(width)s::int, 2147483647)) AS message,
+  metadata
+FROM "LogEntry"
+WHERE timestamp >= %(since)s AND (%(until)s::timestamp IS NULL OR timestamp < %(until)s)
+  AND (%(before_at)s::timestamp IS NULL OR (timestamp, id) < (%(before_at)s::timestamp, %(before_id)s::uuid))
+  AND (%(node)s::text IS NULL OR source = %(node)s)
+  AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
+  AND (%(like)s::text IS NULL OR message COLLATE "C" ILIKE %(like)s)
+ORDER BY timestamp DESC, id DESC
+LIMIT %(limit)s;
+
+-- one --
+SELECT id, timestamp, source AS node, hostname, level, left(message, %(width)s) AS message,
+  length(message) AS characters, metadata, "createdAt" AS stored_at
+FROM "LogEntry" WHERE id = %(id)s;
+
+-- of_ids --
+SELECT id, timestamp, source AS node, hostname, level, left(message, %(width)s) AS message, metadata
+FROM "LogEntry" WHERE id = ANY (%(ids)s::uuid[])
+ORDER BY timestamp DESC, id DESC;
+
+-- neighbours --
+-- The lines of the same node right before and after each of these. Within an hour: a node that was silent for days has no
+-- neighbours.
+SELECT near.*, entry.id AS "of"
+FROM "LogEntry" AS entry
+CROSS JOIN LATERAL (
+  (
+    SELECT id, timestamp, source AS node, hostname, level, left(message, %(width)s) AS message, metadata
+    FROM "LogEntry" AS n
+    WHERE n.timestamp >= entry.timestamp - interval '1 hour' AND n.timestamp <= entry.timestamp
+      AND (n.timestamp, n.id) < (entry.timestamp, entry.id) AND n.source = entry.source
+    ORDER BY n.timestamp DESC, n.id DESC LIMIT %(lines)s
+  ) UNION ALL (
+    SELECT id, timestamp, source AS node, hostname, level, left(message, %(width)s) AS message, metadata
+    FROM "LogEntry" AS n
+    WHERE n.timestamp >= entry.timestamp AND n.timestamp < entry.timestamp + interval '1 hour'
+      AND (n.timestamp, n.id) > (entry.timestamp, entry.id) AND n.source = entry.source
+    ORDER BY n.timestamp, n.id LIMIT %(lines)s
+  )
+) AS near
+WHERE entry.id = ANY (%(ids)s::uuid[])
+ORDER BY near.timestamp, near.id;
+
+-- index_scans --
+-- Without statistics of its expressions the planner takes the trace of a line for frequent, and reads the whole table.
+SET LOCAL enable_seqscan = off;
+
+-- of_trace --
+-- Lines that carry this id, under one of the names that loggers give it. Materialized, so that they come from the index of
+-- traces rather than from that of times; 10,000 of them are more than anybody reads.
+WITH carried AS MATERIALIZED (
+  SELECT id, timestamp, source AS node, hostname, level, left(message, %(width)s) AS message, metadata
+  FROM "LogEntry" WHERE trace_of(metadata) = %(trace)s OR request_of(metadata) = %(trace)s
+  LIMIT 10000
+)
+SELECT * FROM carried
+WHERE timestamp < %(until)s
+  AND (%(before_at)s::timestamp IS NULL OR (timestamp, id) < (%(before_at)s::timestamp, %(before_id)s::uuid))
+  AND (%(node)s::text IS NULL OR node = %(node)s)
+  AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
+  AND (%(like)s::text IS NULL OR message COLLATE "C" ILIKE %(like)s)
+ORDER BY timestamp DESC, id DESC
+LIMIT %(limit)s;
+
+-- reach --
+-- From when on so many lines are stored; no row where fewer are. Read from the index of times alone.
+SELECT timestamp FROM "LogEntry" WHERE timestamp < %(until)s ORDER BY timestamp DESC OFFSET %(lines)s LIMIT 1;
+
+-- samples_of_pattern --
+-- Slots in which these patterns had lines, newest first, with the rows that were kept as samples.
+SELECT slot, node, level, count, samples FROM "LogPatternCount"
+WHERE pattern = ANY (%(patterns)s::text[]) AND slot < %(until)s
+  AND (%(node)s::text IS NULL OR node = %(node)s)
+  AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
+ORDER BY slot DESC, node, level
+LIMIT %(limit)s;
+
+-- histogram --
+-- Lines by half hour and level, from counts; lines of the last minutes are not counted yet.
+SELECT floor(extract(epoch FROM slot - %(since)s::timestamp) / 1800)::int AS half, level, sum(count)::bigint AS lines
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s
+  AND (%(node)s::text IS NULL OR node = %(node)s)
+  AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
+  AND (%(patterns)s::text[] IS NULL OR pattern = ANY (%(patterns)s::text[]))
+GROUP BY 1, 2;
+
+-- heard_halves --
+-- Half hours in which a node responded, each with its worst slot.
+SELECT node, floor(extract(epoch FROM slot - %(since)s::timestamp) / 1800)::int AS half,
+  (ARRAY['missing', 'partial', 'complete', 'empty'])[min(array_position(ARRAY['missing', 'partial', 'complete', 'empty'], status::text))]
+    AS worst,
+  sum(stored)::bigint AS lines
+FROM "LogCoverage"
+WHERE slot >= %(since)s AND slot < %(until)s
+GROUP BY 1, 2;

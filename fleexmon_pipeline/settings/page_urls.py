@@ -1,0 +1,31 @@
+"""Addresses of our pages, for whoever links to them: alerts, digests, Dagster's metadata, commands.
+
+Here: addresses alone. The pages: `web/pages/`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+from urllib.parse import quote
+
+from fleexmon_pipeline.settings.values import Environment
+from fleexmon_pipeline.settings.variables import ui_port, ui_url
+
+PAGES = "/fleexmon"
+Kind = Literal["now", "incident", "issue", "line", "pattern", "digest", "compare", "shadow"]
+_PATHS: dict[Kind, str] = {
+    "now": "", "incident": "/incidents", "issue": "/issues", "line": "/logs", "pattern": "/patterns",
+    "digest": "/digests", "compare": "/compare", "shadow": "/shadow",
+}  # fmt: skip
+
+
+def page_path(kind: Kind, name: object = None) -> str:
+    """`/fleexmon/issues/019…`; without a name the list of that kind."""
+    path = PAGES + _PATHS[kind]
+    return path if name is None else f"{path}/{quote(str(name), safe='')}"
+
+
+def page_url(kind: Kind, name: object = None, environment: Environment = os.environ) -> str:
+    """The page's whole address: below FLEEXMON_UI_URL, else on this machine. Raises SettingError."""
+    return f"{ui_url(environment) or f'http://127.0.0.1:{ui_port(environment)}'}{page_path(kind, name)}"

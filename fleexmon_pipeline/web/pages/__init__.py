@@ -1,0 +1,1 @@
+"""Read-only pages under /fleexmon: what the commands print, for a browser."""

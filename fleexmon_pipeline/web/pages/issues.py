@@ -1,0 +1,211 @@
+"""Issues: the list, and one with all that `fleexmon issues show` prints.
+
+Here: what the pages show. Where it comes from: `issues/read.py`, `issues/context.py`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, cast
+from uuid import UUID
+
+from markupsafe import Markup
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.comparison.deployments import Deployment, deployments
+from fleexmon_pipeline.comparison.read import known_nodes
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.rule_files import all_rules
+from fleexmon_pipeline.detection.rule_model import counted_levels
+from fleexmon_pipeline.issues import people
+from fleexmon_pipeline.issues.context import IssueContext, LastDay, issue_context
+from fleexmon_pipeline.issues.read import (
+    FiredSlot,
+    Issue,
+    IssueFilter,
+    IssueSummary,
+    Status,
+    UnknownIssueError,
+    half_hours_before_last,
+    list_issues,
+    show_issue,
+)
+from fleexmon_pipeline.issues.runbooks import runbook
+from fleexmon_pipeline.lookup.lines import HALF_HOUR, LogLine, neighbours
+from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
+from fleexmon_pipeline.web.pages.charts import Bar, Mark, sparkline, timeline
+from fleexmon_pipeline.web.pages.markdown import to_html
+from fleexmon_pipeline.web.pages.page import Page, presentable
+from fleexmon_pipeline.window import Window, floor
+from fleexmon_pipeline.wording import counted
+
+PAGE_LENGTH = 40
+MAX_WITH_CONTEXT = 6  # evidence lines whose neighbours are on the page; the others' are behind their link
+MAX_SLOTS = 12
+SHORT_ID = 18
+
+
+class Place(NamedTuple):
+    at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True)
+class Row:
+    row: IssueSummary
+    muted: bool
+    spark: Markup
+    figures: str
+
+
+def listed(connection: Connection, asked: Asked) -> Page:
+    """Newest first. Parameters: state, severity, node, rule, q; at and id: the issue after which the list goes on."""
+    at, after = asked.moment("at"), asked.id("id")
+    if (at is None) != (after is None):
+        raise BadRequestError("at and id: give both, or none of them.")
+    state = asked.choice("state", ("open", "resolved", "all"), "open")
+    wanted = IssueFilter(
+        status=cast(Status, state),
+        severity=asked.choice("severity", ("critical", "high", "medium", "low")),
+        node=asked.text("node"),
+        rule=asked.text("rule"),
+        words=asked.text("q"),
+        before=(at, after) if at and after else None,
+    )
+    issues = list_issues(connection, wanted, limit=PAGE_LENGTH + 1)
+    more, issues = len(issues) > PAGE_LENGTH, issues[:PAGE_LENGTH]
+    rows = rows_of(connection, issues, now=asked.now)
+    last = issues[-1] if more else None
+    return Page(
+        "issues",
+        "Issues",
+        "issue",
+        {
+            "issues": rows,
+            "older": Place(last.updated_at, last.id) if last else None,
+            "summary": _summary(len(issues), state or "open", more=more, muted=sum(row.muted for row in rows)),
+            "state": state,
+            "severity": wanted.severity,
+            "node": wanted.node,
+            "rule": wanted.rule,
+            "q": wanted.words,
+            "nodes": _with(known_nodes(connection), wanted.node),
+            "rules": _with(sorted(rule.name for rule in all_rules(settings.rules_directory()).rules), wanted.rule),
+        },
+    )
+
+
+def one(connection: Connection, asked: Asked) -> Page:
+    """An issue by its id or a unique prefix."""
+    try:
+        detail = show_issue(connection, asked.name)
+    except UnknownIssueError as error:
+        raise NotFoundError(str(error)) from None
+    issue = detail.issue
+    rules = all_rules(settings.rules_directory()).rules
+    around = issue_context(connection, issue, counted_levels(rules))
+    day = Window(around.last_day.since, around.last_day.until)
+    deployed = deployments(connection, day, nodes=issue.nodes or None)
+    near = neighbours(connection, [line.id for line in detail.evidence[:MAX_WITH_CONTEXT]])
+    book = runbook(str(issue.figures.get("runbook")))
+    evidence = [
+        (LogLine(line.id, line.timestamp, line.node, "", line.level, line.message, None), near.get(line.id, []))
+        for line in detail.evidence
+    ]
+    return Page(
+        "issue",
+        issue.title,
+        "issue",
+        {
+            "issue": issue,
+            "around": around,
+            "mutes": [mute for mute in people.mutes(connection, now=asked.now) if mute.scope.covers(issue.figures)],
+            "chart": _chart(around.last_day, detail.occurrences, deployed),
+            "day_text": _day_text(around, detail.occurrences, deployed),
+            "prose": prose,
+            "evidence": evidence,
+            "fired": detail.occurrences[:MAX_SLOTS],
+            "deployed": deployed,
+            "commands": _commands(issue),
+            "runbook": to_html(book) if book else None,
+        },
+    )
+
+
+def rows_of(connection: Connection, issues: list[IssueSummary], *, now: datetime) -> list[Row]:
+    """Issues as a list shows them."""
+    muted = people.muted_issues(connection, now=now)
+    halves = half_hours_before_last(connection, [issue.id for issue in issues])
+    label = "lines by half hour, in the 24 hours up to the last firing"
+    return [Row(issue, issue.id in muted, sparkline(halves[issue.id], label), _figures(issue)) for issue in issues]
+
+
+def prose(text: str) -> Markup:
+    """What a rule or GenAI wrote about log lines."""
+    return to_html(presentable(text))
+
+
+def _figures(issue: IssueSummary) -> str:
+    """Other programs may store any JSON as figures."""
+    slots, lines = issue.occurrences, issue.affected_count
+    parts = [counted(slots, "slot")] if isinstance(slots, int) else []
+    parts += [counted(lines, "line")] if isinstance(lines, int) else []
+    return ", ".join(parts) or "–"
+
+
+def _summary(shown: int, state: str, *, more: bool, muted: int) -> str:
+    kind = "issue" if state == "all" else f"{state} issue"
+    if not shown:
+        return f"No {kind} matches."
+    quiet = f", {muted} of them muted" if muted else ""
+    return f"{counted(shown, kind)} on this page{quiet}{'; there are more' if more else ''}."
+
+
+def _with(options: list[str], chosen: str | None) -> list[str]:
+    """What is chosen stays choosable, also when it is gone since."""
+    return options if chosen is None or chosen in options else [*options, chosen]
+
+
+def _chart(day: LastDay, fired: list[FiredSlot], deployed: list[Deployment]) -> Markup:
+    firing = {floor(slot.slot, HALF_HOUR) for slot in fired}
+    bars = []
+    for index, lines in enumerate(day.lines):
+        start = day.since + index * HALF_HOUR
+        kind = "fired" if start in firing else "lines"
+        bars.append(Bar(start, None if lines is None else {kind: lines}))
+    marks = [Mark(one.at, f"{one.node} {one.version}") for one in deployed]
+    return timeline(bars, HALF_HOUR, f"{day.of}, by half hour", marks)
+
+
+def _day_text(around: IssueContext, fired: list[FiredSlot], deployed: list[Deployment]) -> str:
+    day = around.last_day
+    known = [lines for lines in day.lines if lines is not None]
+    span = f"{day.since:%Y-%m-%d %H:%M} to {day.until:%Y-%m-%d %H:%M} UTC"
+    parts = [f"{span}, {day.of}: {sum(known):,}, at most {max(known, default=0):,} in half an hour"]
+    if fired:
+        parts.append("red: the rule fired")
+    if len(known) < len(day.lines):
+        parts.append("hatched: no node responded")
+    if deployed:
+        parts.append("dashed: a deployment")
+    return "; ".join(parts) + "."
+
+
+def _commands(issue: Issue) -> list[tuple[str, str]]:
+    """Ready to copy. They change something, so they are no buttons."""
+    key = str(issue.id)[:SHORT_ID]
+    resolve = f"fleexmon issues resolve {key}"
+    commands = []
+    if issue.status != "resolved":
+        commands.append(("Resolve it. If it recurs, a new issue links back to it.", resolve))
+        commands.append(("It was noise: backtests count it as a false alarm.", f"{resolve} --as noise"))
+    if issue.figures.get("fingerprint"):
+        commands.append(("Stop notifications for a week.", f'fleexmon issues mute {key} --for 7d --why "…"'))
+    commands.append(("Read it in a terminal.", f"fleexmon issues show {key}"))
+    if issue.nodes:
+        since, until = issue.detected_at - HALF_HOUR, issue.updated_at + HALF_HOUR
+        span = f"--since {since:%Y-%m-%dT%H:%M} --until {until:%Y-%m-%dT%H:%M}"
+        commands.append(("Read the lines of its time.", f"fleexmon logs --node {shlex.quote(issue.nodes[0])} {span}"))
+    return commands

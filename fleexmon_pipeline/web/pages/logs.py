@@ -1,0 +1,211 @@
+"""Log lines: a search with a histogram on top, and one line with its record and its neighbours.
+
+Here: what the pages show. How lines are found: `lookup/lines.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from fleexmon_pipeline.comparison.read import known_nodes
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.levels import LEVELS, Level, read_level
+from fleexmon_pipeline.lookup.lines import (
+    HALF_HOUR,
+    MAX_SCANNED,
+    LineQuery,
+    LogLine,
+    PatternSlot,
+    Position,
+    UnknownLineError,
+    at_least,
+    coverage_halves,
+    histogram,
+    lines_of_ids,
+    neighbours,
+    one_stored_line,
+    search,
+    search_trace,
+    slots_of_pattern,
+)
+from fleexmon_pipeline.lookup.patterns import (
+    StoredPattern,
+    UnknownPatternError,
+    members,
+    one_pattern,
+    pattern_of,
+    patterns_with_text,
+)
+from fleexmon_pipeline.redaction.redact import redact
+from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
+from fleexmon_pipeline.web.pages.charts import Bar, timeline
+from fleexmon_pipeline.web.pages.page import Page
+from fleexmon_pipeline.window import DAY, EPOCH, Window, ceil
+from fleexmon_pipeline.wording import counted
+
+PAGE_LENGTH = 100
+MAX_PATTERNS = 6  # whose template has the text
+MAX_PATTERN_SLOTS = 40
+LINES_AROUND = 12
+MAX_RECORD = 20_000  # characters
+TRACE_KEYS = ("trace_id", "traceId", "trace.id")
+REQUEST_KEYS = ("request_id", "requestId", "correlation_id", "correlationId")
+_BAR_OF_LEVEL = {"fatal": "error", "error": "error", "warn": "warn"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Lines, where older ones are, and one sentence about what was searched."""
+
+    lines: list[LogLine]
+    summary: str
+    older: Mapping[str, object] | None = None
+
+
+def listed(connection: Connection, asked: Asked) -> Page:
+    """Newest first. Parameters: q, node, level, pattern, trace; at: lines before then; id: after that line of `at`."""
+    at, after = asked.moment("at"), asked.id("id")
+    if after is not None and at is None:
+        raise BadRequestError("id: it needs at, the time of that line.")
+    until = at or asked.now + DAY  # a node's clock may be ahead
+    level = asked.choice("level", LEVELS)
+    query = LineQuery(
+        since=EPOCH,
+        until=until + timedelta(microseconds=1) if after else until,
+        node=asked.text("node"),
+        levels=at_least(cast(Level, level)) if level else None,
+        text=asked.text("q"),
+        before=Position(until, after) if after else None,
+    )
+    trace = asked.text("trace")
+    pattern = _pattern(connection, asked)
+    ids = members(connection, pattern.id) if pattern else None
+    if ids is not None:
+        found = _of_pattern(connection, query, ids)
+    elif trace:
+        found = _of_trace(connection, query, trace)
+    else:
+        found = _searched(connection, query)
+    day_until = ceil(min(until, asked.now), HALF_HOUR)
+    day = Window(day_until - DAY, day_until)
+    return Page(
+        "logs",
+        "Logs",
+        "line",
+        {
+            "lines": found.lines,
+            "summary": found.summary,
+            "older": found.older,
+            "chart": timeline(_bars(connection, asked, day, query, ids), HALF_HOUR, "Lines by half hour and level"),
+            "day": day,
+            "pattern": pattern,
+            "similar": [] if not query.text or ids else patterns_with_text(connection, query.text, limit=MAX_PATTERNS),
+            "q": query.text,
+            "node": query.node,
+            "level": level,
+            "trace": trace,
+            "at": asked.text("at"),
+            "nodes": sorted({*known_nodes(connection), *([query.node] if query.node else [])}),
+            "levels": LEVELS,
+        },
+    )
+
+
+def one(connection: Connection, asked: Asked) -> Page:
+    try:
+        line = one_stored_line(connection, asked.own_id())
+    except UnknownLineError as error:
+        raise NotFoundError(str(error)) from None
+    near = neighbours(connection, [line.id], LINES_AROUND).get(line.id, [])
+    itself = LogLine(line.id, line.timestamp, line.node, line.hostname, line.level, line.message[:600], None)
+    around = sorted([*near, itself], key=lambda near: (near.timestamp, near.id))
+    record = json.dumps(line.metadata, indent=2, ensure_ascii=False) if line.metadata is not None else ""
+    return Page(
+        "line",
+        f"{line.node}: {redact(line.message)[:60]}",
+        "line",
+        {
+            "line": line,
+            "around": around,
+            "record": record if len(record) <= MAX_RECORD else redact(record)[:MAX_RECORD] + "…",
+            "pattern": pattern_of(connection, line.message),
+            "trace": _first(line.metadata, TRACE_KEYS),
+            "request": _first(line.metadata, REQUEST_KEYS),
+        },
+    )
+
+
+def _pattern(connection: Connection, asked: Asked) -> StoredPattern | None:
+    name = asked.text("pattern")
+    try:
+        return one_pattern(connection, name) if name else None
+    except UnknownPatternError as error:
+        raise NotFoundError(str(error)) from None
+
+
+def _searched(connection: Connection, query: LineQuery) -> Found:
+    found = search(connection, query, limit=PAGE_LENGTH)
+    if found.older:
+        return Found(found.lines, f"The newest {counted(len(found.lines), 'line')}.", _after(found.older))
+    what = counted(len(found.lines), "line") if found.lines else "No line matches"
+    if found.since is None:
+        return Found(found.lines, f"{what}. All that is stored was searched.")
+    searched = f"{counted(MAX_SCANNED, 'line')} since {found.since:%Y-%m-%d %H:%M} UTC were searched"
+    return Found(found.lines, f"{what}. {searched}.", {"at": found.since.isoformat(), "id": None})
+
+
+def _of_trace(connection: Connection, query: LineQuery, trace: str) -> Found:
+    found = search_trace(connection, trace, query, limit=PAGE_LENGTH)
+    what = counted(len(found.lines), "line") if found.lines else "No line"
+    newest = "The newest " if found.older else ""
+    return Found(
+        found.lines, f"{newest}{what} with this trace or request.", _after(found.older) if found.older else None
+    )
+
+
+def _of_pattern(connection: Connection, query: LineQuery, ids: list[str]) -> Found:
+    """Samples: of a common pattern a few of every slot. All lines of a slot are a command away."""
+    slots = slots_of_pattern(connection, ids, query, limit=MAX_PATTERN_SLOTS)
+    lines = lines_of_ids(connection, [line for slot in slots for line in slot.samples])[:PAGE_LENGTH]
+    if query.text is not None:
+        lines = [line for line in lines if query.text.lower() in redact(line.message).lower()]
+    older = {"at": slots[-1].slot.isoformat(), "id": None} if len(slots) == MAX_PATTERN_SLOTS else None
+    return Found(lines, _pattern_summary(slots, len(lines)), older)
+
+
+def _pattern_summary(slots: list[PatternSlot], shown: int) -> str:
+    if not slots:
+        return "No line of this pattern is counted before that time."
+    total = sum(slot.count for slot in slots)
+    text = f"{counted(total, 'line')} of this pattern since {slots[-1].slot:%Y-%m-%d %H:%M} UTC"
+    return f"{text}; {shown} of them, kept as samples, are here." if shown < total else f"{text}."
+
+
+def _after(line: Position) -> Mapping[str, object]:
+    return {"at": line.at.isoformat(), "id": line.id}
+
+
+def _bars(connection: Connection, asked: Asked, day: Window, query: LineQuery, patterns: list[str] | None) -> list[Bar]:
+    counts = histogram(connection, day, query, patterns)
+    known = coverage_halves(connection, day)
+    nodes = [query.node] if query.node else list(known)
+    bars = []
+    for half in range(DAY // HALF_HOUR):
+        start = day.since + half * HALF_HOUR
+        heard = any(known.get(node, {}).get(half, "missing") != "missing" for node in nodes)
+        parts = {"error": 0, "warn": 0, "lines": 0}
+        for level, lines in counts.get(half, {}).items():
+            parts[_BAR_OF_LEVEL.get(read_level(level), "lines")] += lines
+        href = asked.same("line", at=(start + HALF_HOUR).isoformat(), id=None)
+        bars.append(Bar(start, parts if heard or any(parts.values()) else None, href))
+    return bars
+
+
+def _first(metadata: Any, keys: tuple[str, ...]) -> str | None:
+    if not isinstance(metadata, dict):
+        return None
+    return next((str(metadata[key]) for key in keys if isinstance(metadata.get(key), str | int)), None)

@@ -1,0 +1,141 @@
+"""A page as HTML: Jinja2 with everything escaped and every text redacted, without script and inline style.
+
+Here: the templates' environment and the style sheet. Which pages there are: `site.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from fleexmon_pipeline.redaction.redact import redact
+from fleexmon_pipeline.web.pages.asked import Asked
+from fleexmon_pipeline.wording import counted, iso_text, one_line
+
+_TEMPLATES = files(__package__) / "templates"
+_DIGEST = files("fleexmon_pipeline.reporting") / "digest.html.j2"
+_STYLE = re.compile(r"<style>\n(.*?)</style>", re.DOTALL)
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a template shows. `section`: the entry of the menu that it belongs to."""
+
+    template: str
+    title: str
+    section: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+def render(page: Page, asked: Asked) -> str:
+    """The whole document."""
+    template = _environment().get_template(f"{page.template}.html.j2")
+    return template.render(
+        **page.values, title=page.title, section=page.section, asked=asked, style=f"style.css?{style_version()}"
+    )
+
+
+@cache
+def style_sheet() -> str:
+    """The digest's own style, and what the pages need besides: one look."""
+    style = _STYLE.search(_DIGEST.read_text("utf-8"))
+    return (style[1] if style else "") + (_TEMPLATES / "pages.css").read_text("utf-8")
+
+
+@cache
+def style_version() -> str:
+    return hashlib.sha256(style_sheet().encode()).hexdigest()[:12]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(lambda name: (_TEMPLATES / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_presented,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "line": lambda text, most=200: one_line(redact(str(text)), most=most),
+        "own": own,
+        "when": when,
+        "clock": lambda moment: Markup('<time datetime="{}">{:%H:%M}</time>').format(iso_text(moment), moment),
+        "precise": precise,
+        "number": lambda value: f"{value:,}" if isinstance(value, (int, float)) else value,
+        "counted": counted,
+        "tag": tag,
+    }
+    environment.globals["ago"] = ago
+    return environment
+
+
+def presentable(text: str) -> str:
+    """No secret, nothing invisible."""
+    return visible(redact(text))
+
+
+def _presented(value: Any) -> Any:
+    """What any expression of a template becomes before it is escaped."""
+    return presentable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def visible(text: str) -> str:
+    """Control characters, and those that turn the direction of what follows, as a replacement character."""
+    text = _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    if text.isascii():
+        return text
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cf", "Co") else c for c in text)
+
+
+def own(text: object) -> Markup:
+    """Text that is no log text: an id, or what the reader has typed. It is escaped, and not redacted."""
+    return escape(visible(str(text)))
+
+
+def when(moment: datetime | None) -> Markup:
+    if moment is None:
+        return Markup("–")
+    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M}</time>').format(iso_text(moment), moment)
+
+
+def precise(moment: datetime) -> Markup:
+    """To the millisecond."""
+    shown = f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03}"
+    return Markup('<time datetime="{}">{}</time>').format(iso_text(moment), shown)
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """`3 min ago`, `5 h ago`, `12 d ago`."""
+    if moment is None:
+        return "never"
+    length = now - moment
+    if abs(length) < timedelta(minutes=1):
+        return "just now"
+    return f"in {_short(-length)}" if length < timedelta(0) else f"{_short(length)} ago"
+
+
+def _short(length: timedelta) -> str:
+    minutes = length // timedelta(minutes=1)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
+
+
+def tag(word: str) -> Markup:
+    """A severity, level or state as a coloured label."""
+    name = re.sub(r"[^a-z]", "", str(word).lower())[:20]
+    return Markup('<span class="tag {}">{}</span>').format(name, one_line(str(word), most=16))

@@ -1,0 +1,148 @@
+"""Patterns: those with lines in a window, and one with its days, its name and its issues.
+
+Here: what the pages show. Where it comes from: `lookup/patterns.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+from fleexmon_pipeline.comparison.read import known_nodes
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.levels import LEVELS, Level
+from fleexmon_pipeline.lookup.lines import HALF_HOUR, LineQuery, at_least, histogram, lines_of_ids, slots_of_pattern
+from fleexmon_pipeline.lookup.patterns import (
+    CountedPattern,
+    PatternFilter,
+    UnknownPatternError,
+    issues_of,
+    known_from,
+    lines_by_day,
+    list_patterns,
+    members,
+    one_pattern,
+)
+from fleexmon_pipeline.patterns.labels import Label, read_labels
+from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
+from fleexmon_pipeline.web.pages.charts import Bar, timeline
+from fleexmon_pipeline.web.pages.page import Page
+from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, ceil, floor
+from fleexmon_pipeline.wording import counted
+
+PAGE_LENGTH = 60
+MAX_SAMPLES = 10
+MAX_ISSUES = 10
+DAYS = 30
+
+
+@dataclass(frozen=True)
+class Row:
+    pattern: CountedPattern
+    label: Label | None
+    trend: str  # "" where the time before is not known
+    is_new: bool
+
+
+def listed(connection: Connection, asked: Asked) -> Page:
+    """The last 24 hours, the loudest first. Parameters: q, node, level, new (since midnight), page."""
+    window = Window(floor(asked.now, SLOT) - DAY, floor(asked.now, SLOT) + SLOT)
+    midnight = floor(asked.now, DAY)
+    level = asked.choice("level", LEVELS)
+    only_new = asked.choice("new", ("today",)) is not None
+    number = _page_number(asked)
+    wanted = PatternFilter(
+        node=asked.text("node"),
+        levels=at_least(cast(Level, level)) if level else None,
+        text=asked.text("q"),
+        first=midnight if only_new else None,
+    )
+    patterns, total = list_patterns(connection, window, wanted, limit=PAGE_LENGTH, offset=(number - 1) * PAGE_LENGTH)
+    labels = read_labels(connection)
+    compared = known_from(connection, window.since - window.length)
+    rows = [
+        Row(one, labels.get(one.id), trend(one) if compared else "", one.first_seen >= midnight) for one in patterns
+    ]
+    return Page(
+        "patterns",
+        "Patterns",
+        "pattern",
+        {
+            "rows": rows,
+            "compared": compared,
+            "summary": f"{counted(total, 'pattern')} with lines in the last 48 hours"
+            + (", first seen today." if only_new else "."),
+            "older": number + 1 if number * PAGE_LENGTH < total else None,
+            "number": number,
+            "q": wanted.text,
+            "node": wanted.node,
+            "level": level,
+            "new": "today" if only_new else None,
+            "nodes": sorted({*known_nodes(connection), *([wanted.node] if wanted.node else [])}),
+            "levels": LEVELS,
+        },
+    )
+
+
+def one(connection: Connection, asked: Asked) -> Page:
+    try:
+        pattern = one_pattern(connection, asked.name)
+    except UnknownPatternError as error:
+        raise NotFoundError(str(error)) from None
+    ids = members(connection, pattern.id)
+    days = Window(floor(asked.now, DAY) - (DAYS - 1) * DAY, floor(asked.now, DAY) + DAY)
+    by_day = lines_by_day(connection, ids, days)
+    until = ceil(asked.now, HALF_HOUR)
+    day = Window(until - DAY, until)
+    everything = LineQuery(since=EPOCH, until=asked.now + DAY)
+    halves = histogram(connection, day, everything, ids)
+    slots = slots_of_pattern(connection, ids, everything, limit=MAX_SAMPLES)
+    samples = lines_of_ids(connection, [line for slot in slots for line in slot.samples])[:MAX_SAMPLES]
+    last_day = [
+        Bar(day.since + half * HALF_HOUR, {"lines": sum(halves.get(half, {}).values())})
+        for half in range(DAY // HALF_HOUR)
+    ]
+    last_month = [
+        Bar(start.since, {"lines": sum(by_day.get(start.since.date(), {}).values())}) for start in days.days()
+    ]
+    nodes: dict[str, int] = {}
+    for lines in by_day.values():
+        for node, count in lines.items():
+            nodes[node] = nodes.get(node, 0) + count
+    return Page(
+        "pattern",
+        f"Pattern {pattern.id[:16]}",
+        "pattern",
+        {
+            "pattern": pattern,
+            "label": read_labels(connection).get(pattern.id),
+            "merged": len(ids) - 1,
+            "day_chart": timeline(last_day, HALF_HOUR, "Lines by half hour, last 24 hours"),
+            "month_chart": timeline(last_month, timedelta(days=1), "Lines by day, last 30 days", form="%m-%d"),
+            "node_lines": sorted(nodes.items(), key=lambda item: -item[1]),
+            "samples": samples,
+            "issues": issues_of(connection, ids, limit=MAX_ISSUES),
+        },
+    )
+
+
+def trend(pattern: CountedPattern) -> str:
+    """Against as long a time before: `new`, `gone`, `+40 %`, `3.2x`, `=`."""
+    now, before = pattern.lines, pattern.before
+    if not before:
+        return "new in 24 h" if now else "–"
+    if not now:
+        return "gone"
+    ratio = now / before
+    if ratio >= 2:
+        return f"{ratio:,.1f}x"
+    change = round((ratio - 1) * 100)
+    return "=" if change == 0 else f"{change:+} %"
+
+
+def _page_number(asked: Asked) -> int:
+    text = asked.text("page") or "1"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000):
+        raise BadRequestError(f'page: "{text[:40]}" is not a number from 1 to 1,000.')
+    return int(text)

@@ -1,0 +1,182 @@
+"""Comparisons, digests, and rules in shadow mode.
+
+Here: what the pages show. Where it comes from: `comparison/`, `lookup/digests.py`, `lookup/shadow.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import date, datetime
+
+from markupsafe import Markup
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.comparison.deployments import Deployment, deployments
+from fleexmon_pipeline.comparison.judge import Compared
+from fleexmon_pipeline.comparison.read import (
+    MAX_WINDOW,
+    Comparison,
+    NothingToCompareError,
+    compare_nodes,
+    known_nodes,
+)
+from fleexmon_pipeline.comparison.watch import AFTER, baseline_for, compared_windows
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.lookup.digests import list_digests, one_digest
+from fleexmon_pipeline.lookup.shadow import shadow_rules, shadow_subjects
+from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
+from fleexmon_pipeline.web.pages.page import Page
+from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
+
+MAX_ROWS, MAX_KNOWN_ROWS = 30, 8
+DIGESTS = 40
+DEPLOYMENT_DAYS, MAX_DEPLOYMENTS = 30, 20
+SHADOW_DAYS = 30
+MAX_SUBJECTS = 25  # of each rule
+_MAIN = re.compile(r"<main>(.*)</main>", re.DOTALL)
+_INLINE_STYLE = re.compile(r' style="[^"]*"')
+
+
+def compared(connection: Connection, asked: Asked) -> Page:
+    """The last deployments, and the newest one compared; with from and candidate, that comparison.
+
+    Each costs a read of a week's counts, so the others are a link away.
+    """
+    live = settings.live_node(os.environ)
+    chosen = _chosen(connection, asked, live)
+    listed = deployments(connection, Window(asked.now - DEPLOYMENT_DAYS * DAY, asked.now), limit=MAX_DEPLOYMENTS)
+    sentence = ""
+    if chosen is None and listed:
+        chosen, sentence = _after(connection, listed[0], live, asked.now)
+    return Page(
+        "compare",
+        "Compare",
+        "compare",
+        {
+            "nodes": known_nodes(connection),
+            "chosen": chosen,
+            "sentence": sentence,
+            "rows": _rows(chosen) if chosen else [],
+            "deployments": [(one, _window(one, asked.now)) for one in listed],
+            "since": asked.text("from"),
+            "until": asked.text("to"),
+            "baseline": asked.text("baseline"),
+            "candidate": asked.text("candidate"),
+        },
+    )
+
+
+def _window(deployed: Deployment, now: datetime) -> Window | None:
+    """The longest window after it that has ended; None: it is too early, or the next version came at once."""
+    return next((one for one in reversed([*compared_windows(deployed, AFTER)]) if one.until <= now), None)
+
+
+def _after(
+    connection: Connection, deployed: Deployment, live: str | None, now: datetime
+) -> tuple[Comparison | None, str]:
+    what = f"{deployed.node} {deployed.version}, deployed {deployed.at:%Y-%m-%d %H:%M} UTC"
+    window = _window(deployed, now)
+    if window is None:
+        return None, f"{what}: compared half an hour after the deployment."
+    baseline = baseline_for(connection, deployed, window, live)
+    if baseline is None:
+        return None, f"{what}: LIVE_NODE names no other known node to compare with."
+    try:
+        return compare_nodes(connection, window, baseline, deployed.node), what
+    except NothingToCompareError as error:
+        return None, f"{what}: {error}"
+
+
+def _chosen(connection: Connection, asked: Asked, live: str | None) -> Comparison | None:
+    since, until = asked.moment("from"), asked.moment("to") or asked.now
+    candidate = asked.text("candidate")
+    if since is None and candidate is None and asked.text("baseline") is None:
+        return None
+    if since is None or candidate is None:
+        raise BadRequestError("A comparison needs from, the time of the deployment, and a candidate node.")
+    if until <= since:
+        raise BadRequestError("to: it is not after from.")
+    window = Window(floor(since, SLOT), ceil(until, SLOT)).ended(asked.now)
+    if not window:
+        raise BadRequestError("from: no whole slot of 5 minutes has ended since.")
+    if window.length > MAX_WINDOW:
+        raise BadRequestError(f"from: more than {MAX_WINDOW.days} days; compare the hours after a deployment.")
+    nodes = known_nodes(connection)
+    deployed = Deployment(candidate, "", since, "", "person")
+    baseline = asked.text("baseline") or baseline_for(connection, deployed, window, live)
+    for name in (candidate, baseline):
+        if name not in nodes:
+            raise BadRequestError(f'"{(name or "")[:60]}" is not a node. Known nodes: {", ".join(nodes) or "none"}.')
+    if baseline is None or baseline == candidate:
+        raise BadRequestError(f"{candidate} would be compared with itself; choose another reference node.")
+    try:
+        return compare_nodes(connection, window, baseline, candidate)
+    except NothingToCompareError as error:
+        raise NotFoundError(str(error)) from None
+
+
+def _rows(comparison: Comparison) -> list[Compared]:
+    """What stands out; else the loudest of what is alike."""
+    patterns = comparison.outcome.patterns
+    standing_out = [pattern for pattern in patterns if pattern.status != "known"]
+    loudest = sorted(patterns, key=lambda one: -(one.baseline + one.candidate))
+    return standing_out[:MAX_ROWS] or loudest[:MAX_KNOWN_ROWS]
+
+
+def digests(connection: Connection, asked: Asked) -> Page:
+    days = list_digests(connection, before=_day(asked.text("before"), "before"), limit=DIGESTS + 1)
+    return Page(
+        "digests",
+        "Digests",
+        "digest",
+        {"days": days[:DIGESTS], "older": days[DIGESTS - 1].day if len(days) > DIGESTS else None},
+    )
+
+
+def one_day(connection: Connection, asked: Asked) -> Page:
+    """A digest as it was written, in the frame of these pages."""
+    day = _day(asked.name, "day")
+    digest = one_digest(connection, day)
+    if digest is None:
+        raise NotFoundError(f"There is no digest of {asked.name[:40]}. One is written every morning.")
+    main = _MAIN.search(digest.html)
+    content = _INLINE_STYLE.sub("", main[1]) if main else ""
+    content = content.replace(
+        '<div class="scroll">', '<div class="scroll" tabindex="0" role="group" aria-label="Scrolls sideways">'
+    )
+    around = list_digests(connection, before=digest.day, limit=1)
+    return Page(
+        "digest",
+        f"Digest {digest.day}",
+        "digest",
+        {
+            # Our own HTML, escaped when it was written; the policy of these pages executes nothing in any case.
+            "content": Markup(content),  # noqa: S704
+            "day": digest.day,
+            "earlier": around[0].day if around else None,
+        },
+    )
+
+
+def _day(text: str | None, parameter: str) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise BadRequestError(f'{parameter}: "{text[:40] if text else ""}" is not a day such as 2026-11-20.') from None
+
+
+def shadow(connection: Connection, asked: Asked) -> Page:
+    since = asked.now - SHADOW_DAYS * DAY
+    rules = shadow_rules(connection, since=since)
+    return Page(
+        "shadow",
+        "Shadow rules",
+        "shadow",
+        {
+            "rules": [
+                (rule, shadow_subjects(connection, rule.rule, since=since, limit=MAX_SUBJECTS)) for rule in rules
+            ],
+            "days": SHADOW_DAYS,
+        },
+    )

@@ -1,0 +1,194 @@
+"""The pages under /fleexmon: which there are, and what surrounds each answer.
+
+Here: routes, headers, errors, and the read-only database session. The same routes are part of Dagster's webserver
+(`web/webserver.py`) and an application of their own (`fleexmon web`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import anyio
+import psycopg
+from anyio.to_thread import run_sync
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import PoolTimeout
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.database.connection import Connection, Pool, open_pool
+from fleexmon_pipeline.database.server import DatabaseUnreachableError, database_url
+from fleexmon_pipeline.errors import FleexmonError
+from fleexmon_pipeline.web.door import Door
+from fleexmon_pipeline.web.pages import issues, logs, now, patterns, reports
+from fleexmon_pipeline.web.pages.asked import MAX_QUERY, Asked, BadRequestError, NotFoundError
+from fleexmon_pipeline.web.pages.page import Page, render, style_sheet
+
+View = Callable[[Connection, Asked], Page]
+
+MAX_AT_ONCE = 4  # pages that are read at the same time: Dagster's UI shares the process
+MAX_SECONDS = 5  # of a statement
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+VIEWS: Mapping[str, View] = {
+    "": now.shown,
+    "/": now.shown,
+    "/issues": issues.listed,
+    "/issues/{name}": issues.one,
+    "/logs": logs.listed,
+    "/logs/{name}": logs.one,
+    "/patterns": patterns.listed,
+    "/patterns/{name}": patterns.one,
+    "/compare": reports.compared,
+    "/digests": reports.digests,
+    "/digests/{name}": reports.one_day,
+    "/shadow": reports.shadow,
+}
+_log = logging.getLogger(__name__)
+
+
+class ReadOnlyDatabase:
+    """A few connections that can only read. Opened at the first page: the UI starts without a database, too."""
+
+    def __init__(self, url: Callable[[], str]) -> None:
+        self._url = url
+        self._pool: Pool | None = None
+        self._opening = threading.Lock()
+
+    def pool(self) -> Pool:
+        with self._opening:
+            if self._pool is None:
+                self._pool = open_pool(_read_only(self._url()), max_size=MAX_AT_ONCE)
+            return self._pool
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+
+def _read_only(url: str) -> str:
+    given = conninfo_to_dict(url).get("options") or ""
+    limits = f"-c default_transaction_read_only=on -c statement_timeout={MAX_SECONDS}s -c jit=off"
+    return make_conninfo(url, options=f"{given} {limits}".strip())
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """`dagster`: where Dagster's UI is, if not on the same port; `root`: what is before /fleexmon in addresses."""
+
+    database: ReadOnlyDatabase
+    root: str = ""
+    dagster: str | None = None
+    now: Callable[[], datetime] = _utc_now
+
+    def routes(self) -> list[Route]:
+        """Most special first; the last one says that there is no such page."""
+        limiter = anyio.CapacityLimiter(MAX_AT_ONCE)
+        start = f"{self.root}{settings.PAGES}"
+        return [
+            Route(f"{start}/style.css", _style),
+            *(Route(f"{start}{path}", _Answer(self, view, limiter)) for path, view in VIEWS.items()),
+            Route(f"{start}/{{rest:path}}", _Answer(self, _no_such_page, limiter)),
+        ]
+
+    def answer(self, view: View, request: Request) -> Response:
+        """Called in a thread. Never raises for what a request asks or a database does."""
+        query = {name: request.query_params.getlist(name)[0] for name in request.query_params}
+        asked = Asked(
+            query=query, name=request.path_params.get("name", ""), now=self.now(), root=self.root,
+            dagster=self.root if self.dagster is None else self.dagster,
+        )  # fmt: skip
+        try:
+            page = self._page(view, request, asked)
+            document = render(page, asked)
+        except Exception as error:  # noqa: BLE001  whatever it is, nobody is shown a stack trace
+            page = _failure(error, request.url.path)
+            document = render(page, asked)
+        return Response(document, page.status, {**HEADERS, "Cache-Control": "no-store"}, "text/html")
+
+    def _page(self, view: View, request: Request, asked: Asked) -> Page:
+        if request.method not in ("GET", "HEAD"):
+            return _failed(405, "Pages are only read", "Nothing can be sent to them. Commands change things.")
+        if len(request.url.query) > MAX_QUERY:
+            reason = f"The address has more than {MAX_QUERY:,} characters after its question mark."
+            return _failed(400, "This cannot be shown", reason)
+        with self.database.pool().connection(timeout=MAX_SECONDS) as connection:
+            return view(connection, asked)
+
+
+def _failure(error: Exception, path: str) -> Page:
+    """What a page says instead; what is our fault or the database's is in the log as well."""
+    match error:
+        case BadRequestError():
+            return _failed(400, "This cannot be shown", str(error))
+        case NotFoundError():
+            return _failed(404, "Not found", str(error))
+        case psycopg.errors.QueryCanceled():
+            return _failed(503, "This took too long", f"The database was stopped after {MAX_SECONDS} s. Ask for less.")
+    _log.error("the page %s could not be shown", path, exc_info=error)
+    match error:
+        case psycopg.OperationalError() | PoolTimeout() | DatabaseUnreachableError():
+            return _failed(503, "The database does not respond", "`fleexmon doctor` says more. Try again in a minute.")
+        case FleexmonError():
+            return _failed(503, "This cannot be shown", str(error))
+    return _failed(500, "This page has a fault", "The log of the webserver has the details.")
+
+
+class _Answer:
+    """An endpoint for every method: a class, since Starlette answers others to functions by itself."""
+
+    def __init__(self, pages: Pages, view: View, limiter: anyio.CapacityLimiter) -> None:
+        self._pages, self._view, self._limiter = pages, view, limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await run_sync(self._pages.answer, self._view, request, limiter=self._limiter)
+        await response(scope, receive, send)
+
+
+def application(pages: Pages) -> Starlette:
+    """The pages alone, behind the same door."""
+
+    async def start(_: Request) -> Response:
+        return RedirectResponse(settings.PAGES, headers=HEADERS)
+
+    routes = [*pages.routes(), Route("/", start)]
+    return Starlette(routes=routes, middleware=[Middleware(Door, ui_url=settings.ui_url())])
+
+
+def own_pages(root: str = "", dagster: str | None = None) -> Pages:
+    """The pages of this installation's database."""
+    return Pages(ReadOnlyDatabase(database_url), root, dagster)
+
+
+async def _style(_: Request) -> Response:
+    return Response(
+        style_sheet(), media_type="text/css", headers={**HEADERS, "Cache-Control": "max-age=31536000, immutable"}
+    )
+
+
+def _no_such_page(_: Connection, __: Asked) -> Page:
+    raise NotFoundError("There is no such page. The menu above leads to all of them.")
+
+
+def _failed(status: int, title: str, text: str) -> Page:
+    return Page("failed", title, "", {"text": text}, status)
