@@ -63,6 +63,8 @@ COLUMNS = {
         level        varchar
         count        int8         lines
         samples      uuid[]       ids of some of these lines in LogEntry
+        p50          float4?      median of the durations in these lines, ms where the unit is known
+        p95          float4?      95th percentile of the same
     """,
     "GenAICall": """
         id             uuid

@@ -10,6 +10,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from fleexmon_pipeline.baselines.promises import Promise
+from fleexmon_pipeline.baselines.slot_grid import GROUPS, group_of
+
+
+@dataclass(frozen=True)
+class DurationBaseline:
+    """What is normal for the durations that a pattern's lines of one group state. All are logarithms."""
+
+    floor: float  # no logarithm: it is added to durations before
+    levels: dict[str, float]  # figure → its level
+    seasons: dict[str, list[float]]  # figure → hour of the (UTC) day → what is added
+    within: float  # spread of single lines
+    spreads: dict[str, float] = field(default_factory=dict)  # "figure/width" → spread of windows of many lines
+    peaks: dict[str, float] = field(default_factory=dict)  # "figure/width" → surprise reached on three days
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,7 @@ class PatternBaseline:
     steady: float = 0.0  # lines a slot, where a clock makes them and not the traffic; else 0
     last_week: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slots since the day began → lines
     habits: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slot of day → lines, where many are due
+    durations: DurationBaseline | None = None
 
 
 OfPattern = dict[str, PatternBaseline]  # group → what is normal for the pattern's lines of that group
@@ -58,13 +72,21 @@ class Series:
     """A series that some rule evaluates: its levels (None: all), by node or by pattern, over so many slots."""
 
     levels: tuple[str, ...] | None
-    per: str
+    per: str  # node or pattern; of durations: duration, of any pattern, or durations, of all as one
     width: int
     falls: bool = False  # too few lines are what is looked for
 
     @property
     def name(self) -> str:
         return series_name(self.levels, self.per, self.width, falls=self.falls)
+
+    @property
+    def of_durations(self) -> bool:
+        return self.per in ("duration", "durations")
+
+    @property
+    def groups(self) -> set[str]:
+        return {group_of(level) for level in self.levels} if self.levels else set(GROUPS)
 
 
 def habits_key(levels: Collection[str] | None) -> str:

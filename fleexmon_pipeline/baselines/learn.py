@@ -24,6 +24,7 @@ from fleexmon_pipeline.baselines.daily_profile import (
     calendar,
     profile,
 )
+from fleexmon_pipeline.baselines.durations import learn_durations, surprises
 from fleexmon_pipeline.baselines.expectation import (
     BLOCK,
     LOAD_SLOTS,
@@ -123,8 +124,9 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     carry = _carry(lines, expectation.base, known)
     baseline = replace(plain, rates=rates, carry=carry)
     series = sorted(set(series), key=lambda one: one.name)
-    _learn_spread(baseline, past, {one.width for one in series})
+    _learn_spread(baseline, past, {one.width for one in series if not one.of_durations})
     _learn_patterns(baseline, past, series)
+    _learn_durations(baseline, past, {one.width for one in series if one.of_durations})
     _learn_limits(baseline, past, series)
     return replace(baseline, novelty=_novelty(past, days), quiet=_normal_quiet(past, expectation.base))
 
@@ -257,6 +259,13 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
                 baseline.last_week[f"{habits_key(one.levels)}/{one.width}"] = lines
 
 
+def _learn_durations(baseline: Baseline, past: SlotGrid, widths: set[int]) -> None:
+    for (name, group), of_pattern in past.durations.items():
+        pattern = baseline.patterns.get(name, {}).get(group)
+        if pattern is not None and (durations := learn_durations(of_pattern, past.first, widths)) is not None:
+            baseline.patterns[name][group] = replace(pattern, durations=durations)
+
+
 def _steady(row: Ints, known: Flags) -> float:
     """Lines a slot of a pattern that comes by the clock (a health check, a heartbeat); 0 for all others.
 
@@ -321,11 +330,16 @@ def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) 
     _, day = calendar(past.first, past.slots)
     for one in series:
         highest = np.zeros(past.slots)
-        for _, surprises in series_surprises(baseline, expectation, past, one):
-            highest = np.maximum(highest, surprises)
+        if one.of_durations:
+            highest = surprises(baseline, past, one)
+        else:
+            for _, surprise in series_surprises(baseline, expectation, past, one):
+                highest = np.maximum(highest, surprise)
         baseline.limits[one.name] = _extremes(highest, past.known)
         if one.per == "node":
             baseline.peaks[one.name] = _peak(day, highest, TWICE)
+        elif one.per == "durations":
+            baseline.peaks[one.name] = _peak(day, highest)
 
 
 def _extremes(surprises: Floats, known: Flags) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Counts as arrays: a node's lines by slot, and the sums over trailing windows that rates are evaluated by.
+"""Counts and durations as arrays: those of a node by slot, and sums over the trailing windows that rules look at.
 
 Here: arithmetic without a database and without a rule. What fills the arrays: `detection/observe.py`; what is normal:
 `baseline.py`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,14 @@ def group_of(level: str) -> str:
     return GROUP_OF.get(level, "rest")
 
 
+class Sketches(NamedTuple):
+    """Median and 95th percentile of the durations that lines state, by slot."""
+
+    p50: Floats
+    p95: Floats
+    lines: Floats  # that they rest on; 0 where none stated a duration
+
+
 @dataclass(frozen=True)
 class SlotGrid:
     """Lines of one node in the slots `first`, `first` + 1, ..."""
@@ -37,6 +46,7 @@ class SlotGrid:
     empty: Flags  # it answered with no record at all
     keys: list[tuple[str, str]]  # pattern and level of the rows of `counts`
     counts: Ints  # rows x slots
+    durations: dict[tuple[str, str], Sketches] = field(default_factory=dict)  # by pattern and group
     # Computed once for all rules of the same levels: a hundred rules cost little more than ten.
     _lines: dict[frozenset[str], Ints] = field(default_factory=dict, repr=False)
     _patterns: dict[frozenset[str], dict[str, Ints]] = field(default_factory=dict, repr=False)
@@ -90,6 +100,28 @@ def grid(
         row, column, value = np.array(places, np.int64).T
         np.add.at(counts, (row, column), value)
     return SlotGrid(node, first, known, empty, list(index), counts)
+
+
+MAX_MEASURED = 64.0  # lines of a slot that its durations rest on, as `patterns/measures.py` samples them
+
+
+def sketches(
+    first: int, slots: int, rows: Iterable[tuple[int, str, str, int, float, float]]
+) -> dict[tuple[str, str], Sketches]:
+    """From rows of slot number, resolved pattern, level, lines, median and 95th percentile. Those of a slot whose
+    patterns have merged are averaged; rows outside the slots are left out."""
+    sums: dict[tuple[str, str], Floats] = {}
+    for slot, pattern, level, lines, p50, p95 in rows:
+        if first <= slot < first + slots:
+            key = pattern, group_of(level)
+            if key not in sums:
+                sums[key] = np.zeros((3, slots))
+            weight = min(float(lines), MAX_MEASURED)
+            sums[key][:, slot - first] += (weight * p50, weight * p95, weight)
+    return {
+        key: Sketches(p50 / np.maximum(lines, 1.0), p95 / np.maximum(lines, 1.0), np.minimum(lines, MAX_MEASURED))
+        for key, (p50, p95, lines) in sums.items()
+    }
 
 
 def joined(before: SlotGrid, grid: SlotGrid) -> SlotGrid:

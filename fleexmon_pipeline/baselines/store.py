@@ -11,22 +11,23 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series
 from fleexmon_pipeline.baselines.learn import learn
-from fleexmon_pipeline.baselines.slot_grid import SlotGrid
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, sketches
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import read_level
-from fleexmon_pipeline.numerics import Ints
+from fleexmon_pipeline.numerics import Floats, Ints
 from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor, slot_number, slot_start
 
 SQL = statements("history")
-VERSION = "2"  # of what is learnt; increase it when `baseline.py` changes in a way that matters
+VERSION = "3"  # of what is learnt; increase it when `baseline.py` changes in a way that matters
 HISTORY = 14 * DAY
 SETTLED = 3 * HOUR  # after midnight, before a day is learnt from: late lines come 10 and 70 minutes after an hour
 
@@ -84,6 +85,17 @@ def learn_days(
         read_baselines(connection, nodes, day, series, past)
 
 
+class PastRow(NamedTuple):
+    """All slots of a node, stored pattern and level."""
+
+    node: str
+    pattern: str
+    level: str
+    slots: Ints  # numbers
+    counts: Ints
+    durations: Floats  # rows of slot number, lines, median and 95th percentile, of slots that have them
+
+
 class PastCounts:
     """The counts and the coverage of some nodes, read when they are first needed."""
 
@@ -92,11 +104,17 @@ class PastCounts:
         self._where = {"nodes": list(nodes), "since": window.since, "until": window.until}
 
     @cached_property
-    def rows(self) -> list[tuple[str, str, str, Ints, Ints]]:
-        """Node, stored pattern, level; slot numbers and their counts."""
+    def rows(self) -> list[PastRow]:
         rows = self._connection.execute(SQL["past"], self._where).fetchall()
         return [
-            (row["node"], row["pattern"], read_level(row["level"]), _numbers(row["slots"]), _numbers(row["counts"]))
+            PastRow(
+                row["node"],
+                row["pattern"],
+                read_level(row["level"]),
+                _numbers(row["slots"]),
+                _numbers(row["counts"]),
+                np.array((row["durations"] or "").split(), float).reshape(-1, 4),
+            )
             for row in rows
         ]
 
@@ -108,7 +126,7 @@ class PastCounts:
 
     @cached_property
     def resolve(self) -> Resolve:
-        return read_patterns(self._connection, {row[1] for row in self.rows})[1]
+        return read_patterns(self._connection, {row.pattern for row in self.rows})[1]
 
 
 def learn_baselines(
@@ -116,11 +134,15 @@ def learn_baselines(
 ) -> dict[str, Baseline]:
     """From the counts of whole days; nodes of which nothing is known are left out."""
     first, last, end = slot_number(window.since), slot_number(window.until), window.until - SLOT
-    pieces: defaultdict[str, list[tuple[str, str, Ints, Ints]]] = defaultdict(list)
-    for node, stored, level, slots, counts in past.rows:
-        inside = (slots >= first) & (slots < last)
-        if node in nodes and inside.any():
-            pieces[node].append((past.resolve(stored, end), level, slots[inside], counts[inside]))
+    pieces: defaultdict[str, list[PastRow]] = defaultdict(list)
+    for row in past.rows:
+        inside = (row.slots >= first) & (row.slots < last)
+        if row.node in nodes and inside.any():
+            pattern = past.resolve(row.pattern, end)
+            measured = (row.durations[:, 0] >= first) & (row.durations[:, 0] < last)
+            pieces[row.node].append(
+                PastRow(row.node, pattern, row.level, row.slots[inside], row.counts[inside], row.durations[measured])
+            )
     baselines: dict[str, Baseline] = {}
     for node in sorted(nodes & past.coverage.keys()):
         known, empty = (slots[(slots >= first) & (slots < last)] for slots in past.coverage[node])
@@ -134,23 +156,27 @@ def _numbers(text: str | None) -> Ints:
     return np.array((text or "").split(), np.int64)
 
 
-def _past_grid(
-    node: str, window: Window, pieces: Sequence[tuple[str, str, Ints, Ints]], known: Ints, empty: Ints
-) -> SlotGrid | None:
+def _past_grid(node: str, window: Window, pieces: Sequence[PastRow], known: Ints, empty: Ints) -> SlotGrid | None:
     """From the start of the first day in which the node answered."""
     if not len(known):
         return None
     first = slot_number(floor(slot_start(int(known[0])), DAY))
     slots = slot_number(window.until) - first
     index: dict[tuple[str, str], int] = {}
-    for pattern, level, _, _ in pieces:
-        index.setdefault((pattern, level), len(index))
+    for row in pieces:
+        index.setdefault((row.pattern, row.level), len(index))
     counts = np.zeros((len(index), slots), np.int64)
-    for pattern, level, numbers, lines in pieces:
-        inside = numbers >= first
-        np.add.at(counts[index[pattern, level]], numbers[inside] - first, lines[inside])
+    for row in pieces:
+        inside = row.slots >= first
+        np.add.at(counts[index[row.pattern, row.level]], row.slots[inside] - first, row.counts[inside])
     answered, silent = np.zeros(slots, bool), np.zeros(slots, bool)
     answered[known - first] = True
     silent[empty - first] = True
     logged = counts.any(axis=0)
-    return SlotGrid(node, first, answered | logged, silent & ~logged, list(index), counts)
+    measured = (
+        (int(slot), row.pattern, row.level, int(lines), p50, p95)
+        for row in pieces
+        for slot, lines, p50, p95 in row.durations.tolist()
+    )
+    known_slots, empty_slots = answered | logged, silent & ~logged
+    return SlotGrid(node, first, known_slots, empty_slots, list(index), counts, sketches(first, slots, measured))

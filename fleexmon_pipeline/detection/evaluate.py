@@ -111,7 +111,7 @@ def _evaluate(
     by_name = {rule.name: rule for rule in rules}
     lines = _evidence(connection, counts, by_name, fired, texts) if evidence else {}
     found = [
-        (name, firing, rows.newest(firing.subject, firing.end, width) if (rows := lines.get(name)) else [])
+        (name, firing, rows.newest(firing.source, firing.end, width) if (rows := lines.get(name)) else [])
         for name, firings in fired.items()
         for firing, width in firings
     ]
@@ -155,7 +155,8 @@ def _evidence(
         if name in texts:
             rows[name] = texts[name]
         elif not rule.absence:
-            sharing[rule.per_pattern, frozenset(rule.lines.level or LEVELS)].append(name)
+            by_pattern = any(firing.source.pattern for firing, _ in fired[name])
+            sharing[by_pattern, frozenset(rule.lines.level or LEVELS)].append(name)
     for (_, levels), names in sharing.items():
         firings = [firing for name in names for firing in fired[name]]
         samples = read_samples(
@@ -164,7 +165,7 @@ def _evidence(
             Window(min(f.end - SLOT * width for f, width in firings), max(f.end for f, _ in firings)),
             nodes={firing.subject.node for firing, _ in firings if firing.subject.node},
             levels=levels,
-            patterns={firing.subject.pattern for firing, _ in firings if firing.subject.pattern} or None,
+            patterns={firing.source.pattern for firing, _ in firings if firing.source.pattern} or None,
         )
         rows |= dict.fromkeys(names, samples)
     return rows

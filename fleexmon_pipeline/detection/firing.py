@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from fleexmon_pipeline.detection.observation import Hit, Observation
+from fleexmon_pipeline.detection.observation import Hit, Measure, Observation
 from fleexmon_pipeline.detection.rule_model import Detector, Rule
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.issues.runbooks import advice_for
@@ -35,6 +35,12 @@ class Firing:
     shown: Mapping[str, str]  # figures as the rule's texts name them
     metadata: Mapping[str, Any]  # the same for programs
     severity: Severity | None = None  # if the figures call for another than the rule's
+    pattern: str | None = None  # whose rows are the evidence, where the subject is the node
+
+    @property
+    def source(self) -> Subject:
+        """What the rows behind it are rows of."""
+        return Subject(self.subject.node, self.pattern) if self.pattern else self.subject
 
 
 def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -> Occurrence:
@@ -79,6 +85,8 @@ NO_PATTERN = "no pattern yet"
 
 def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | None = None) -> Firing:
     """`label`: what people call the pattern."""
+    if hit.measure is not None:
+        return _of_measure(rule, observation, hit, hit.measure)
     node, width = observation.grid.node, hit.width * SLOT
     end = slot_start(observation.grid.first + hit.slot + 1)
     times = hit.count / max(hit.expected or 0.0, 0.1)
@@ -106,6 +114,39 @@ def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | N
         shown |= {"total": str(hit.total), "rate": percent(rate)}
         measured["rate"] = rate
     return Firing(Subject(node, hit.pattern), end, hit.count, shown, figures, rule.severity_of(measured))
+
+
+def _of_measure(rule: Detector, observation: Observation, hit: Hit, measure: Measure) -> Firing:
+    node, width = observation.grid.node, hit.width * SLOT
+    template = observation.templates.get(measure.pattern, measure.pattern)[:MAX_TEMPLATE_SHOWN]
+    times = measure.value / max(measure.expected, 1e-9)
+    shown = {
+        "node": node,
+        "count": str(hit.count),
+        "within": duration(width),
+        "figure": measure.name,
+        "value": _significant(measure.value),
+        "expected": _significant(measure.expected),
+        "times": _rounded(times),
+        "pattern": measure.pattern,
+        "template": template,
+    }
+    figures = {
+        "count": hit.count,
+        "withinMinutes": whole_minutes(width),
+        "figure": measure.name,
+        "value": float(f"{measure.value:.4g}"),
+        "expected": float(f"{measure.expected:.4g}"),
+        "pattern": measure.pattern,
+        "template": template,
+    }
+    end = slot_start(observation.grid.first + hit.slot + 1)
+    severity = rule.severity_of({"count": float(hit.count), "times": times})
+    return Firing(Subject(node, None), end, hit.count, shown, figures, severity, measure.pattern)
+
+
+def _significant(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def naming(firing: Firing, template: str, messages: Sequence[str]) -> Firing:

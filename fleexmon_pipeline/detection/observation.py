@@ -24,6 +24,16 @@ MIN_QUIETNESS_RATIO = 1.3  # times that of the longest usual silence
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A figure of what a pattern's lines state, where that is what stands out."""
+
+    pattern: str
+    name: str
+    value: float
+    expected: float
+
+
+@dataclass(frozen=True)
 class Hit:
     """A condition holds at the end of a slot of the grid."""
 
@@ -33,6 +43,7 @@ class Hit:
     expected: float | None  # None without a baseline
     width: int  # slots of the window
     total: int | None = None
+    measure: Measure | None = None
 
 
 @dataclass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -16,7 +17,7 @@ from fleexmon_pipeline.baselines.baseline import Baseline, Series, joined_patter
 from fleexmon_pipeline.baselines.expectation import with_peaks_of_peers
 from fleexmon_pipeline.baselines.handover import HANDOVER
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
-from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
 from fleexmon_pipeline.baselines.store import day_of, read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -51,7 +52,8 @@ def read_observations(
         has_lines[[row.slot - first for row in rows]] = True
         of_known = known.get(node, np.zeros(slots, bool)) | has_lines
         of_empty = empty.get(node, np.zeros(slots, bool)) & ~has_lines
-        grids[node] = grid(node, first, slots, rows, of_known, of_empty)
+        counted = grid(node, first, slots, rows, of_known, of_empty)
+        grids[node] = replace(counted, durations=sketches(first, slots, counts.durations.get(node, ())))
     first_seen = _ancestry(connection, counts, grids, baselines, window)
     observations = []
     read: dict[Window, Counts] = {}

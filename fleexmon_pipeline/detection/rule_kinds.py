@@ -29,6 +29,7 @@ from fleexmon_pipeline.detection.rule_parameters import (
     Coming,
     Diverging,
     Falling,
+    Growing,
     Jump,
     NewPattern,
     NodeCount,
@@ -178,6 +179,25 @@ class Missed(Detector):
     @property
     def per_pattern(self) -> bool:
         return True
+
+
+class Value(Detector, OfLines):
+    """Durations in the lines of some pattern of a node that have grown."""
+
+    figures = frozenset({"node", "count", "figure", "value", "expected", "times", "within", "pattern", "template"})
+    kind: Literal["value"]
+    where: AnyLevels = AnyLevels()
+    value: Growing
+    history: Past = timedelta(days=3)
+    samples: NoSamples = ()
+
+    @property
+    def width(self) -> int:
+        return max(self.value.at_least) // SLOT
+
+    def series(self) -> list[Series]:
+        widths = [within // SLOT for within in self.value.at_least]
+        return [Series(self.where.level, per, width) for width in widths for per in ("duration", "durations")]
 
 
 class New(Detector, OfLines):

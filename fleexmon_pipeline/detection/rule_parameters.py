@@ -142,6 +142,16 @@ class Falling(Strict):
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
+class Growing(Strict):
+    """Durations in lines that have grown beyond what the node has shown."""
+
+    at_least: Annotated[
+        dict[Within, Annotated[int, Field(strict=True, ge=10)]], Field(min_length=1)
+    ]  # window → lines that state one
+    times: Factor  # the expected duration
+    false_alarms: Alarms = 0.01  # per day and node, estimated from its past
+
+
 class NewPattern(Strict):
     at_least: Annotated[int, Field(strict=True, ge=1)] = 1
     within: Within = timedelta(minutes=30)

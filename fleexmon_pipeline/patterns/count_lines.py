@@ -6,10 +6,11 @@ Here: rebuilding "LogPatternCount" from "LogEntry", and finding where that is du
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 
 from psycopg.rows import tuple_row
 
@@ -17,6 +18,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import LEVEL_OF_WORD, read_level
 from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
+from fleexmon_pipeline.patterns.measures import MAX_MEASURED, Durations, sketch
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import Sighting, store_patterns, succeed_outdated
 from fleexmon_pipeline.window import EPOCH, SLOT, Window, ceil, floor
@@ -27,6 +29,7 @@ MAX_SAMPLES_OF_HARMLESS = 3  # of debug and info lines
 
 _SQL = statements("patterns")
 _Key = tuple[str, str, str]  # node, pattern, level
+_Row = tuple[int, str, float | None, float | None]  # lines, samples, median and 95th percentile of durations
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,15 @@ class _Tally:
     last: int  # microseconds since 1970
     first: int
     samples: list[str] = field(default_factory=list)  # newest first
+    measured: list[str] = field(default_factory=list)  # messages: each `every`th, so that they are spread over the slot
+    every: int = 0  # none, where the newest line states no duration
 
-    @property
-    def row(self) -> tuple[int, str]:
-        return self.count, f"{{{','.join(self.samples)}}}"
+    def measure(self, message: str) -> None:
+        """Keep the line; once there are too many, every other of them, and so on."""
+        self.measured.append(message)
+        if len(self.measured) > MAX_MEASURED:
+            del self.measured[1::2]
+            self.every *= 2
 
 
 def stale_slots(connection: Connection, window: Window) -> list[Window]:
@@ -79,21 +87,23 @@ def rebuild_counts(
     begun = time.perf_counter()
     rows = slots = changed = 0
     patterns: set[str] = set()
+    durations = Durations()
     for hour in window.hours():
         part = [slot for slot in hour.slots() if slot.overlap(window)]
-        sightings: dict[str, Sighting] = {}
+        seen: dict[tuple[str, str], tuple[int, int]] = {}  # pattern and level → first and last
         merged: dict[str, datetime] = {}
         gone: dict[str, str] = {}
         with connection.transaction():
             connection.execute(_SQL["lock_hour"], {"hour": hour.since})
             for slot in part:
-                tallies = _count(connection, slot, miner)
+                tallies = _count(connection, slot, miner, durations)
                 merged = dict.fromkeys(miner.new_aliases, slot.since) | merged
-                changed += _write(connection, slot.since, tallies, gone)
+                changed += _write(connection, slot.since, _rows(tallies, durations), gone)
                 rows += sum(tally.count for tally in tallies.values())
                 for (_, pattern, level), tally in tallies.items():
-                    sighting = Sighting(_moment(tally.first), _moment(tally.last), level)
-                    sightings[pattern] = sightings[pattern] | sighting if pattern in sightings else sighting
+                    first, last = seen.get((pattern, level), (tally.first, tally.last))
+                    seen[pattern, level] = min(first, tally.first), max(last, tally.last)
+            sightings = _sightings(seen)
             store_patterns(connection, miner, sightings, merged, redact=redact)
             if gone:
                 succeed_outdated(connection, miner, gone)
@@ -106,19 +116,22 @@ def rebuild_counts(
     return CountsAccount(rows, len(patterns), new, slots, changed, time.perf_counter() - begun)
 
 
-def _count(connection: Connection, slot: Window, miner: PatternMiner) -> dict[_Key, _Tally]:
+def _count(connection: Connection, slot: Window, miner: PatternMiner, durations: Durations) -> dict[_Key, _Tally]:
     """One statement reads the slot, so that inserts meanwhile do not matter."""
     tallies: dict[_Key, _Tally] = {}
     with connection.cursor("lines_of_slot", row_factory=tuple_row) as cursor:
         cursor.execute(_SQL["lines_of_slot"], {"since": slot.since, "until": slot.until, "longest": MAX_READ_CHARS})
         while chunk := cursor.fetchmany(CHUNK):
             patterns = miner.identify([row[4] for row in chunk])
-            for (entry, micros, word, node, _), pattern in zip(chunk, patterns, strict=True):
+            for (entry, micros, word, node, message), pattern in zip(chunk, patterns, strict=True):
                 level = _level(word)
                 key = (node, pattern, level)
                 tally = tallies.get(key)
                 if tally is None:
                     tally = tallies[key] = _Tally(0, last=micros, first=micros)
+                    tally.every = int(durations.has_one(message))
+                if tally.every and not tally.count % tally.every:
+                    tally.measure(message)
                 tally.count += 1
                 tally.first = micros
                 if tally.count <= MAX_SAMPLES_OF_HARMLESS or (
@@ -128,13 +141,29 @@ def _count(connection: Connection, slot: Window, miner: PatternMiner) -> dict[_K
     return tallies
 
 
-def _write(connection: Connection, slot: datetime, tallies: dict[_Key, _Tally], gone: dict[str, str]) -> int:
-    """Delete and insert rows that differ from their tally, and return how many. Patterns that the slot no longer has
+def _sightings(seen: Mapping[tuple[str, str], tuple[int, int]]) -> dict[str, Sighting]:
+    sightings: dict[str, Sighting] = {}
+    for (pattern, level), (first, last) in seen.items():
+        sighting = Sighting(_moment(first), _moment(last), level)
+        sightings[pattern] = sightings[pattern] | sighting if pattern in sightings else sighting
+    return sightings
+
+
+def _rows(tallies: Mapping[_Key, _Tally], durations: Durations) -> dict[_Key, _Row]:
+    values = iter(durations.of([message for tally in tallies.values() for message in tally.measured]))
+    rows: dict[_Key, _Row] = {}
+    for key, tally in tallies.items():
+        figures = sketch(islice(values, len(tally.measured))) if tally.measured else None
+        rows[key] = tally.count, f"{{{','.join(tally.samples)}}}", *(figures or (None, None))
+    return rows
+
+
+def _write(connection: Connection, slot: datetime, due: dict[_Key, _Row], gone: dict[str, str]) -> int:
+    """Delete and insert rows that differ from what is due, and return how many. Patterns that the slot no longer has
     are added to `gone`, each with the id of a line."""
-    due = {key: tally.row for key, tally in tallies.items()}
     with connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(_SQL["counts_of_slot"], {"slot": slot})
-        stored: dict[_Key, tuple[int, str]] = {row[:3]: row[3:] for row in cursor}
+        stored: dict[_Key, _Row] = {row[:3]: row[3:] for row in cursor}
         wrong = sorted(key for key, row in stored.items() if due.get(key) != row)
         held = {pattern for _, pattern, _ in due}
         gone.update((key[1], stored[key][1][1:37]) for key in wrong if key[1] not in held and stored[key][1] != "{}")

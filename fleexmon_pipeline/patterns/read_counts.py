@@ -34,6 +34,17 @@ class Count(NamedTuple):
     lines: int
 
 
+class Measured(NamedTuple):
+    """What the lines of a count state as durations."""
+
+    slot: int
+    pattern: str
+    level: str
+    lines: int
+    p50: float
+    p95: float
+
+
 @dataclass
 class Counts:
     """The counts of a window, with levels and aliases resolved."""
@@ -43,6 +54,7 @@ class Counts:
     members: Mapping[str, list[str]]  # resolved pattern to the stored ids that it stands for
     words: Mapping[str, set[str]]  # level to the words stored for it: other programs write ERR and 50
     resolve: Resolve = field(default=lambda pattern, _: pattern, repr=False)
+    durations: Mapping[str, list[Measured]] = field(default_factory=dict)  # by node, of lines that state some
 
 
 def read_counts(connection: Connection, window: Window) -> Counts:
@@ -58,12 +70,15 @@ def read_counts(connection: Connection, window: Window) -> Counts:
     for word, level in levels.items():
         words[level].add(word)
     rows: defaultdict[str, list[Count]] = defaultdict(list)
-    for slot, node, pattern, word, count in raw:
+    durations: defaultdict[str, list[Measured]] = defaultdict(list)
+    for slot, node, pattern, word, count, p50, p95 in raw:
         root = resolve(pattern, moments[slot])
         members[root].add(pattern)
         rows[node].append(Count(slot, root, levels[word], count))
+        if p50 is not None:
+            durations[node].append(Measured(slot, root, levels[word], count, p50, p95))
     named = {root: templates.get(root, root) for root in members}
-    return Counts(rows, named, {root: sorted(own) for root, own in members.items()}, words, resolve)
+    return Counts(rows, named, {root: sorted(own) for root, own in members.items()}, words, resolve, durations)
 
 
 def read_patterns(connection: Connection, ids: Collection[str]) -> tuple[dict[str, str], Resolve]:

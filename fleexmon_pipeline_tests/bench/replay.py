@@ -11,7 +11,7 @@ import statistics
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from operator import itemgetter
@@ -23,7 +23,7 @@ import numpy as np
 from fleexmon_pipeline.baselines.baseline import Baseline, joined_patterns
 from fleexmon_pipeline.baselines.expectation import with_peaks_of_peers
 from fleexmon_pipeline.baselines.learn import learn
-from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
 from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
 from fleexmon_pipeline.detection.evaluate import evaluate_node
 from fleexmon_pipeline.detection.observation import Observation
@@ -160,6 +160,9 @@ def observations(
     series = all_series(rules)
     templates = dict(zip(made.patterns, made.templates, strict=True))
     of_node: defaultdict[str, list[tuple[int, str, str, int]]] = defaultdict(list)
+    measured: defaultdict[str, list[tuple[int, str, str, int, float, float]]] = defaultdict(list)
+    for slot, node, pattern, level, count, p50, p95 in made.durations:
+        measured[node].append((slot, pattern, level, count, p50, p95))
     came: dict[str, int] = {}
     for slot, node, pattern, level, count in made.rows:
         of_node[node].append((slot, pattern, level, count))
@@ -172,12 +175,20 @@ def observations(
         first, past_first = begin - READ_BACK // SLOT, max(day - HISTORY // SLOT, made.first)
         first_seen = _first_seen(made, came)
         grids = {
-            node: _grid(node, first, until - first, _between(of_node[node], first, until, resolve)) for node in nodes
+            node: _grid(
+                node,
+                first,
+                until - first,
+                _between(of_node[node], first, until, resolve),
+                _between(measured[node], first, until, resolve),
+            )
+            for node in nodes
         }
         learnt: dict[str, Baseline] = {}
         for node in nodes if past_first < day else ():
             past_rows = _between(of_node[node], past_first, day, resolve, as_of=day - 1)
-            if baseline := learn(_grid(node, past_first, day - past_first, past_rows), series):
+            past_measured = _between(measured[node], past_first, day, resolve, as_of=day - 1)
+            if baseline := learn(_grid(node, past_first, day - past_first, past_rows, past_measured), series):
                 _carry_over(baseline, made, until)
                 learnt[node] = baseline
         learnt = with_peaks_of_peers(learnt)
@@ -191,25 +202,32 @@ def observations(
 
 
 def _between(
-    rows: Sequence[tuple[int, str, str, int]],
+    rows: Sequence[Any],
     first: int,
     until: int,
     resolve: Callable[[str, int], str],
     as_of: int | None = None,
-) -> list[tuple[int, str, str, int]]:
+) -> list[Any]:
     """Rows of these slots with their patterns as they were merged by then, or by the slot `as_of`."""
     begin, end = (bisect_left(rows, slot, key=itemgetter(0)) for slot in (first, until))
-    return [(slot, resolve(pattern, as_of or slot), level, count) for slot, pattern, level, count in rows[begin:end]]
+    return [(slot, resolve(pattern, as_of or slot), *rest) for slot, pattern, *rest in rows[begin:end]]
 
 
 def _floor(slot: int) -> datetime:
     return slot_start(slot - slot % A_DAY)
 
 
-def _grid(node: str, first: int, slots: int, rows: list[tuple[int, str, str, int]]) -> SlotGrid:
+def _grid(
+    node: str,
+    first: int,
+    slots: int,
+    rows: list[tuple[int, str, str, int]],
+    measured: list[tuple[int, str, str, int, float, float]],
+) -> SlotGrid:
     spoken = np.zeros(slots, bool)
     spoken[[row[0] - first for row in rows]] = True
-    return grid(node, first, slots, rows, np.ones(slots, bool), ~spoken)
+    counted = grid(node, first, slots, rows, np.ones(slots, bool), ~spoken)
+    return replace(counted, durations=sketches(first, slots, measured))
 
 
 def _row(counts: Counter[int], first: int, until: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -26,11 +26,12 @@ from typing import Any
 import msgspec
 
 from fleexmon_pipeline.patterns import masks
+from fleexmon_pipeline.patterns.measures import MAX_MEASURED, Durations, sketch
 from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT
 
-_FORMAT = 4  # of what is kept; a change of this module that changes it counts it up
+_FORMAT = 5  # of what is kept; a change of this module that changes it counts it up
 _SPARSE_LEVELS = ("warn", "error", "fatal")
 SLOT_SECONDS = int(SLOT.total_seconds())
 Line = tuple[int, str, str, str, float]  # slot, node, level, message, seconds since 1970
@@ -70,6 +71,8 @@ class Replay:
     alias_of: dict[str, tuple[str, int]]  # what it merged into, and the slot it did so in
     rows: list[tuple[int, str, str, str, int]]  # slot, node, own pattern, level, count; ascending by slot
     texts: list[tuple[int, str, str, str]]  # slot, node, level, message: lines that a text rule may want
+    durations: list[tuple[int, str, str, str, int, float, float]] = field(default_factory=list)
+    """Slot, node, own pattern, level, count, median and 95th percentile of what its lines state; ascending by slot."""
     began: dict[tuple[int, str, str, str], float] = field(default_factory=dict)
     """Slot, node, own pattern and level (warn or worse) → seconds since 1970 of the first line."""
 
@@ -128,17 +131,23 @@ def _mined(folder: Path) -> Replay:
     texts: list[tuple[int, str, str, str]] = []
     since: dict[str, int] = {}
     began: dict[tuple[int, str, str, str], float] = {}
+    measured: list[tuple[int, str, str, str, int, float, float]] = []
+    reader = Durations()
     hour_slots = HOUR // SLOT
     streams = [lines_of(folder / f"{node}.ndjson", node) for node in truth["nodes"]]
     for _, lines in groupby(merge(*streams), key=lambda line: line[0] // hour_slots):
         counts: Counter[tuple[int, str, str, str]] = Counter()
         batch = list(lines)
+        stated: defaultdict[tuple[int, str, str, str], list[str]] = defaultdict(list)
         by_slot: defaultdict[int, list[Line]] = defaultdict(list)
         for line in batch:
             by_slot[line[0]].append(line)
         for slot, of_slot in by_slot.items():
             for line, pattern in zip(of_slot, miner.identify([line[3] for line in of_slot]), strict=True):
-                counts[slot, line[1], pattern, line[2]] += 1
+                key = slot, line[1], pattern, line[2]
+                counts[key] += 1
+                if counts[key] <= MAX_MEASURED:
+                    stated[key].append(line[3])
                 if line[2] in _SPARSE_LEVELS:
                     began.setdefault((slot, line[1], pattern, line[2]), line[4])
                 if line[2] in _SPARSE_LEVELS or "memory" in line[3].lower():
@@ -146,13 +155,15 @@ def _mined(folder: Path) -> Replay:
             for pattern in miner.new_aliases:
                 since.setdefault(pattern, slot)
             miner.new_aliases.clear()
+        sketched = ((key, sketch(reader.of(stated[key]))) for key in sorted(stated))
+        measured += ((*key, counts[key], *figures) for key, figures in sketched if figures)
         rows += ((slot, node, pattern, level, count) for (slot, node, pattern, level), count in sorted(counts.items()))
     patterns = sorted({row[2] for row in rows})
     ids = {each for pattern in patterns for each in miner.lineage(pattern)}
     alias_of = {own: (lineage[1], since[own]) for own in ids if len(lineage := miner.lineage(own)) > 1}
     names = sorted(ids)
     templates = [presentable(miner.template(pattern), redact) for pattern in names]
-    return Replay(truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts, began)
+    return Replay(truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts, measured, began)
 
 
 def slot_number(moment: datetime) -> int:

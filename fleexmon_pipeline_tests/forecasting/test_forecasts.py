@@ -43,7 +43,7 @@ def store(connection: Connection, node: str, last: datetime, hours: int, of: Cal
                 if share := all_of_it * (number + 1) // 12 - all_of_it * number // 12:
                     counts.append((slot.since, node, pattern, level, share, []))
     with connection.cursor() as cursor:
-        with cursor.copy('COPY "LogPatternCount" FROM STDIN') as copy:
+        with cursor.copy('COPY "LogPatternCount" (slot, node, pattern, level, count, samples) FROM STDIN') as copy:
             for row in counts:
                 copy.write_row(row)
         cursor.executemany(

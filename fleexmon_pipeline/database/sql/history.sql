@@ -48,7 +48,9 @@ SELECT id, template FROM "LogPattern" WHERE id = ANY(%(ids)s::text[]);
 -- are in one order, whichever that is: to sort the rows took five times as long as all else.
 SELECT node, pattern, level,
   string_agg(((date_part('epoch', slot) / 300)::int)::text, ' ') AS slots,
-  string_agg(count::text, ' ') AS counts
+  string_agg(count::text, ' ') AS counts,
+  string_agg(concat_ws(' ', (date_part('epoch', slot) / 300)::int, count, p50, p95), ' ') FILTER (WHERE p50 IS NOT NULL)
+    AS durations
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
 GROUP BY node, pattern, level
@@ -71,7 +73,7 @@ SELECT hour, "madeOf" AS made_of FROM "DetectedHour" WHERE hour >= %(since)s AND
 -- All that detection may see of an hour, as one hash.
 SELECT md5(
   COALESCE((
-    SELECT string_agg(concat_ws(' ', slot, node, pattern, level, count), '|' ORDER BY slot, node, pattern, level)
+    SELECT string_agg(concat_ws(' ', slot, node, pattern, level, count, p50, p95), '|' ORDER BY slot, node, pattern, level)
     FROM "LogPatternCount" WHERE slot >= %(since)s AND slot < %(until)s
   ), '') || COALESCE((
     SELECT string_agg(concat_ws(' ', slot, node, status), '|' ORDER BY slot, node)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fleexmon_pipeline.detection.conditions.durations import value
 from fleexmon_pipeline.detection.conditions.falls import drop, missed
 from fleexmon_pipeline.detection.conditions.new_and_silent import new, silence
 from fleexmon_pipeline.detection.conditions.rates import rate
@@ -24,6 +25,7 @@ CONDITIONS: dict[str, Callable[[Any, Observation], Iterator[Hit]]] = {
     "rate": rate,
     "drop": drop,
     "missed": missed,
+    "value": value,
     "new": new,
     "silence": silence,
 }
