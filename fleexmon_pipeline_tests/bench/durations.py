@@ -47,7 +47,7 @@ class Incident:
     node: int
     since: int
     until: int
-    patterns: Sequence[int]
+    patterns: list[int]
     times: float  # delay: medians that are added; else factor
 
 
@@ -94,7 +94,7 @@ def _plan(rng: np.random.Generator, slots: int) -> list[Incident]:
             since = WARMUP * A_DAY + int(rng.integers(12, slots - WARMUP * A_DAY - length - 30))
             if all(since > other.until + 36 or since + length + 36 < other.since for other in incidents):
                 break
-        some = rng.permutation(PATTERNS)[: int(rng.integers(1, PATTERNS + 1))]
+        some = rng.permutation(PATTERNS)[: int(rng.integers(1, PATTERNS + 1))].tolist()
         times = {"delay": (1.0, 8.0), "slow": (1.6, 4.0), "tail": (5.0, 20.0), "creep": (2.5, 5.0)}[kind]
         incidents.append(Incident(kind, int(rng.integers(NODES)), since, since + length, some, rng.uniform(*times)))
     return incidents
@@ -123,7 +123,7 @@ def _pattern(
     p50, p95 = np.zeros(slots), np.zeros(slots)
     seconds = rng.random() < 0.3
     mine = [one for one in incidents if one.node == node and place in one.patterns]
-    for slot in np.flatnonzero(counts):
+    for slot in np.flatnonzero(counts).tolist():
         lines = min(int(counts[slot]), 64)
         values = np.exp(level[slot]) * _draw(rng, form, width, lines)
         if slot in deployed:
@@ -149,7 +149,7 @@ def _drift(rng: np.random.Generator, slots: int) -> Floats:
 
 def _draw(rng: np.random.Generator, form: str, width: float, lines: int) -> Floats:
     if form == "uniform":
-        return rng.uniform(0.1, 1.9, lines)
+        return np.asarray(rng.uniform(0.1, 1.9, lines))
     if form == "timer":
         return rng.normal(1, 0.02, lines).clip(0.5)
     values = rng.lognormal(0, width, lines)
@@ -164,8 +164,8 @@ def _grown(rng: np.random.Generator, values: Floats, median: float, one: Inciden
     if one.kind == "slow":
         return values * one.times
     if one.kind == "creep":
-        return values * one.times ** ((slot - one.since) / (one.until - one.since))
-    return np.where(rng.random(len(values)) < 0.2, values * one.times, values)
+        return np.asarray(values * one.times ** ((slot - one.since) / (one.until - one.since)))
+    return np.asarray(np.where(rng.random(len(values)) < 0.2, values * one.times, values))
 
 
 Alarm = tuple[int, int]  # node, slot in which it began

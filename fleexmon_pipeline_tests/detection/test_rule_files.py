@@ -62,6 +62,7 @@ def test_the_rules_that_come_with_the_product_load_and_prove_themselves() -> Non
         "silent-node": ("silence", "critical", "detector"),
         "error-rate-trending-up": ("trend", "medium", "predictor"),
         "deployment-diverges": ("divergence", "high", "detector"),
+        "slower-than-usual": ("value", "medium", "detector"),
         "log-volume-spike": ("spike", "low", "predictor"),
         "issue-backlog": ("backlog", "medium", "predictor"),
         "forecast-high-error-rate": ("forecast", "medium", "predictor"),

@@ -110,6 +110,22 @@ def test_counts_sum_to_the_log_and_a_rerun_writes_nothing(database: Database) ->
     assert database.fingerprint('"LogPatternCount"', '"LogPattern"') == before
 
 
+def test_counts_have_the_median_and_the_95th_percentile_of_what_their_lines_state(database: Database) -> None:
+    with database.connect() as connection:
+        insert(connection, [f"order {number} was served in {number} ms" for number in range(1, 201)])
+        insert(connection, [f"user {number} is unknown" for number in range(1, 201)], level="warn")
+        rebuild(connection)
+        again = rebuild(connection)
+
+        rows = connection.execute('SELECT level, count, p50, p95 FROM "LogPatternCount" ORDER BY level').fetchall()
+    served, unknown = rows
+    assert (served["count"], unknown["count"]) == (200, 200)
+    assert served["p50"] == pytest.approx(100, abs=5)  # of 50 lines, spread over the slot
+    assert served["p95"] == pytest.approx(190, abs=5)
+    assert (unknown["p50"], unknown["p95"]) == (None, None)
+    assert again.changed == 0
+
+
 def test_slots_one_by_one_in_any_order_count_as_the_whole_hour_does(database: Database) -> None:
     with database.connect() as connection:
         random_log(connection, lines=120, seed=2)
