@@ -18,8 +18,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from fleexmon_pipeline.commands.terminal import explained_errors
 
-COMMANDS = {  # in the order of --help; the module is named like its command, with _ for -
+COMMANDS = {  # in the order of --help; the module is named like its command, with _ for -, or in MODULES
     "up": "Start everything on this machine, until Ctrl-C.",
+    "open": "Open the page of an issue or incident, or the first page, in the browser.",
+    "web": "Serve the read-only pages alone, without Dagster's UI.",
     "doctor": "Check every setting and outside system.",
     "nodes": "Show coverage, lag, gaps and rejected records of each node.",
     "logs": "Print stored log lines, oldest first.",
@@ -38,6 +40,8 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "patterns": "Print the pattern of every line of a file; name or ignore patterns.",
     "genai": "Preview requests to the GenAI agent, and replay past hours.",
 }
+
+MODULES = {"open": "pages.open", "web": "pages.web"}
 
 
 class Commands(TyperGroup):
@@ -59,7 +63,7 @@ class Commands(TyperGroup):
 
 def load(name: str) -> Any:
     """The command itself, with its options."""
-    module = import_module(f"fleexmon_pipeline.commands.{name.replace('-', '_')}")
+    module = import_module(f"fleexmon_pipeline.commands.{MODULES.get(name, name.replace('-', '_'))}")
     return typer.main.get_command(module.app)
 
 

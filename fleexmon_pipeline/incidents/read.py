@@ -135,3 +135,14 @@ def issues_of(connection: Connection, ids: Sequence[uuid.UUID]) -> list[IssueSum
     for row in rows:
         row["nodes"] = row["nodes"] if isinstance(row["nodes"], list) else []
     return msgspec.convert(rows, list[IssueSummary])
+
+
+def acknowledged_by(connection: Connection, issues: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Which of these issues somebody acknowledged, and who."""
+    return {row["issue"]: row["by"] for row in connection.execute(SQL["acknowledged"], {"ids": list(issues)})}
+
+
+def incident_of(connection: Connection, issue: uuid.UUID) -> tuple[uuid.UUID, str] | None:
+    """Id and title of the incident that holds an issue; None for one that was written a moment ago."""
+    row = connection.execute(SQL["of_issue"], {"issue": issue}).fetchone()
+    return (row["id"], row["title"]) if row else None

@@ -84,6 +84,17 @@ SELECT fingerprint, date_bin('5 minutes', at, TIMESTAMP '1970-01-01') + s * inte
 FROM made, generate_series(0, 12) AS s
 ON CONFLICT DO NOTHING
 """
+_INCIDENTS = """
+INSERT INTO "Incident" (id, title, severity, status, nodes, "startedAt", "lastSeenAt", "endedAt", issues, headline,
+  figures, changes)
+SELECT md5('issue ' || first)::uuid, 'blue: service s' || first || ' answered with 500 more often than it should',
+  'high', CASE WHEN first <= 150 THEN 'open' ELSE 'resolved' END, '{blue,green}', at - interval '2 hours',
+  at + interval '1 hour', CASE WHEN first > 150 THEN at + interval '2 hours' END,
+  (SELECT array_agg(md5('issue ' || n)::uuid ORDER BY n) FROM generate_series(first, first + 9) AS n),
+  md5('issue ' || first)::uuid, '{"lines": 20000, "errors": 800, "usualErrors": 12, "ofPattern": 700}', '[]'
+FROM generate_series(1, %(issues)s, 10) AS first,
+  LATERAL (SELECT %(until)s::timestamp - first * interval '14 minutes' AS at) AS ended
+"""
 _DEPLOYMENTS = """
 INSERT INTO "Deployment" (node, version, at, by, source)
 SELECT (ARRAY['blue', 'green'])[n %% 2 + 1], '1.' || n || '.0', %(until)s::timestamp - n * interval '9 hours', 'lines',
@@ -100,7 +111,8 @@ def fill(url: str, rows: int, until: datetime, mask_version: int) -> None:
         "issues": ISSUES, "mask_version": mask_version,
     }  # fmt: skip
     with connect(url) as connection:
-        for statement in (_LINES, _PATTERNS, _COUNTS, _COVERAGE, _ISSUES, _DEPLOYMENTS):
+        for statement in (_LINES, _PATTERNS, _COUNTS, _COVERAGE, _ISSUES, _INCIDENTS, _DEPLOYMENTS):
             connection.execute(statement, params)
+        connection.execute('DELETE FROM "IncidentMark"')
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")

@@ -142,7 +142,7 @@ SELECT id, severity, status, type, source, title, metadata -> 'nodes' AS nodes, 
 FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]) ORDER BY "detectedAt", id;
 
 -- of_issue --
-SELECT id FROM "Incident" WHERE issues @> ARRAY[%(issue)s::uuid];
+SELECT id, title FROM "Incident" WHERE issues @> ARRAY[%(issue)s::uuid];
 
 -- handle --
 INSERT INTO "IssueHandling" (id, issue, action, assignee, "by", why, at)
@@ -151,3 +151,10 @@ ON CONFLICT (id) DO NOTHING;
 
 -- handling --
 SELECT action, assignee, "by", why, at FROM "IssueHandling" WHERE issue = ANY (%(ids)s::uuid[]) ORDER BY at, id;
+
+-- acknowledged --
+-- Issues that somebody acknowledged, and nobody took back since.
+SELECT issue, "by" FROM (
+  SELECT DISTINCT ON (issue) issue, action, "by" FROM "IssueHandling"
+  WHERE issue = ANY (%(ids)s::uuid[]) AND action IN ('ack', 'unack') ORDER BY issue, at DESC, id
+) AS latest WHERE action = 'ack';

@@ -18,6 +18,7 @@ from fleexmon_pipeline.window import read_time
 from fleexmon_pipeline.wording import one_line
 
 MAX_TEXT = 200  # characters of a parameter
+MAX_NUMBER = 1_000  # of a page of a list
 MAX_QUERY = 2_000  # of all of them
 
 
@@ -66,6 +67,13 @@ class Asked:
     def id(self, parameter: str) -> uuid.UUID | None:
         value = self.text(parameter)
         return None if value is None else _id_of(value, parameter)
+
+    def number(self, parameter: str) -> int:
+        """Of a page; 1 if it is not given."""
+        text = self.text(parameter) or "1"
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_NUMBER):
+            raise BadRequestError(f'{parameter}: "{text[:40]}" is not a number from 1 to {MAX_NUMBER:,}.')
+        return int(text)
 
     def own_id(self) -> uuid.UUID:
         """The id that the page is about."""

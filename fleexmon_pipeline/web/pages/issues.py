@@ -19,6 +19,7 @@ from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.detection.rule_model import counted_levels
+from fleexmon_pipeline.incidents.read import acknowledged_by, incident_of
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.context import IssueContext, LastDay, issue_context
 from fleexmon_pipeline.issues.read import (
@@ -56,6 +57,7 @@ class Place(NamedTuple):
 class Row:
     row: IssueSummary
     muted: bool
+    acknowledged: str | None  # by whom
     spark: Markup
     figures: str
 
@@ -121,6 +123,8 @@ def one(connection: Connection, asked: Asked) -> Page:
         {
             "issue": issue,
             "around": around,
+            "incident": incident_of(connection, issue.id),
+            "acknowledged": acknowledged_by(connection, [issue.id]).get(issue.id),
             "mutes": [mute for mute in people.mutes(connection, now=asked.now) if mute.scope.covers(issue.figures)],
             "chart": _chart(around.last_day, detail.occurrences, deployed),
             "day_text": _day_text(around, detail.occurrences, deployed),
@@ -137,9 +141,13 @@ def one(connection: Connection, asked: Asked) -> Page:
 def rows_of(connection: Connection, issues: list[IssueSummary], *, now: datetime) -> list[Row]:
     """Issues as a list shows them."""
     muted = people.muted_issues(connection, now=now)
-    halves = half_hours_before_last(connection, [issue.id for issue in issues])
+    ids = [issue.id for issue in issues]
+    acknowledged, halves = acknowledged_by(connection, ids), half_hours_before_last(connection, ids)
     label = "lines by half hour, in the 24 hours up to the last firing"
-    return [Row(issue, issue.id in muted, sparkline(halves[issue.id], label), _figures(issue)) for issue in issues]
+    return [
+        Row(issue, issue.id in muted, acknowledged.get(issue.id), sparkline(halves[issue.id], label), _figures(issue))
+        for issue in issues
+    ]
 
 
 def prose(text: str) -> Markup:
@@ -201,6 +209,7 @@ def _commands(issue: Issue) -> list[tuple[str, str]]:
     if issue.status != "resolved":
         commands.append(("Resolve it. If it recurs, a new issue links back to it.", resolve))
         commands.append(("It was noise: backtests count it as a false alarm.", f"{resolve} --as noise"))
+        commands.append(("Say that you look at it.", f"fleexmon issues ack {key}"))
     if issue.figures.get("fingerprint"):
         commands.append(("Stop notifications for a week.", f'fleexmon issues mute {key} --for 7d --why "…"'))
     commands.append(("Read it in a terminal.", f"fleexmon issues show {key}"))

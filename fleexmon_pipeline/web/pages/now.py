@@ -12,18 +12,21 @@ from datetime import datetime, timedelta
 from markupsafe import Markup
 
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.read import list_incidents
 from fleexmon_pipeline.issues.read import IssueFilter, list_issues
 from fleexmon_pipeline.lookup.lines import HALF_HOUR, coverage_halves
 from fleexmon_pipeline.lookup.nodes import NodeState, node_states, watched_nodes
 from fleexmon_pipeline.lookup.overview import Freshness, overview
 from fleexmon_pipeline.web.pages.asked import Asked
 from fleexmon_pipeline.web.pages.charts import strip
+from fleexmon_pipeline.web.pages.incidents import length
 from fleexmon_pipeline.web.pages.issues import rows_of
 from fleexmon_pipeline.web.pages.page import Page, ago
 from fleexmon_pipeline.window import DAY, HOUR, Window, ceil
 from fleexmon_pipeline.wording import counted
 
-MAX_ISSUES = 12
+MAX_INCIDENTS = 12
+MAX_ISSUES = 40
 MAX_WAITING = 12
 LATE = timedelta(minutes=20)  # a tick every 5 minutes, and one that failed or was slow
 
@@ -53,7 +56,9 @@ def shown(connection: Connection, asked: Asked) -> Page:
     day = Window(until - DAY, until)
     halves = coverage_halves(connection, day)
     state = overview(connection, now=now)
-    issues = list_issues(connection, IssueFilter(), limit=MAX_ISSUES)
+    open_incidents = list_incidents(connection, now=now, limit=MAX_INCIDENTS)
+    told = {issue for incident in open_incidents for issue in incident.issues}
+    issues = [issue for issue in list_issues(connection, IssueFilter(), limit=MAX_ISSUES) if issue.id not in told]
     stages = _stages(state.freshness, now)
     total = sum(state.open.values())
     return Page(
@@ -69,8 +74,9 @@ def shown(connection: Connection, asked: Asked) -> Page:
             "verdict": _verdict(stages, state.open, states),
             "total": total,
             "severities": ", ".join(f"{count} {name}" for name, count in state.open.items()) or "none",
+            "incidents": open_incidents,
+            "length": length,
             "issues": rows_of(connection, issues, now=now),
-            "more": total - len(issues),
             "waiting": state.waiting[:MAX_WAITING],
             "more_waiting": len(state.waiting) - MAX_WAITING,
         },

@@ -25,7 +25,7 @@ from fleexmon_pipeline.lookup.patterns import (
     one_pattern,
 )
 from fleexmon_pipeline.patterns.labels import Label, read_labels
-from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
+from fleexmon_pipeline.web.pages.asked import Asked, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, timeline
 from fleexmon_pipeline.web.pages.page import Page
 from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, ceil, floor
@@ -51,7 +51,7 @@ def listed(connection: Connection, asked: Asked) -> Page:
     midnight = floor(asked.now, DAY)
     level = asked.choice("level", LEVELS)
     only_new = asked.choice("new", ("today",)) is not None
-    number = _page_number(asked)
+    number = asked.number("page")
     wanted = PatternFilter(
         node=asked.text("node"),
         levels=at_least(cast(Level, level)) if level else None,
@@ -139,10 +139,3 @@ def trend(pattern: CountedPattern) -> str:
         return f"{ratio:,.1f}x"
     change = round((ratio - 1) * 100)
     return "=" if change == 0 else f"{change:+} %"
-
-
-def _page_number(asked: Asked) -> int:
-    text = asked.text("page") or "1"
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000):
-        raise BadRequestError(f'page: "{text[:40]}" is not a number from 1 to 1,000.')
-    return int(text)

@@ -21,8 +21,9 @@ from fleexmon_pipeline.comparison.read import (
     compare_nodes,
     known_nodes,
 )
-from fleexmon_pipeline.comparison.watch import AFTER, baseline_for, compared_windows
+from fleexmon_pipeline.comparison.watch import AFTER, MAX_AFTER, baseline_for, compared_windows
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.issues.read import IssueFilter, IssueSummary, list_issues
 from fleexmon_pipeline.lookup.digests import list_digests, one_digest
 from fleexmon_pipeline.lookup.shadow import shadow_rules, shadow_subjects
 from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
@@ -31,6 +32,7 @@ from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 MAX_ROWS, MAX_KNOWN_ROWS = 30, 8
 DIGESTS = 40
+DIVERGES = "deployment-diverges"  # the rule
 DEPLOYMENT_DAYS, MAX_DEPLOYMENTS = 30, 20
 SHADOW_DAYS = 30
 MAX_SUBJECTS = 25  # of each rule
@@ -39,16 +41,14 @@ _INLINE_STYLE = re.compile(r' style="[^"]*"')
 
 
 def compared(connection: Connection, asked: Asked) -> Page:
-    """The last deployments, and the newest one compared; with from and candidate, that comparison.
+    """The last deployments, with the issues that say that one diverges; with from and candidate, a comparison.
 
-    Each costs a read of a week's counts, so the others are a link away.
+    A comparison costs a read of a week's counts, so each is a link away.
     """
-    live = settings.live_node(os.environ)
-    chosen = _chosen(connection, asked, live)
-    listed = deployments(connection, Window(asked.now - DEPLOYMENT_DAYS * DAY, asked.now), limit=MAX_DEPLOYMENTS)
-    sentence = ""
-    if chosen is None and listed:
-        chosen, sentence = _after(connection, listed[0], live, asked.now)
+    chosen = _chosen(connection, asked, settings.live_node(os.environ))
+    since = asked.now - DEPLOYMENT_DAYS * DAY
+    listed = deployments(connection, Window(since, asked.now), limit=MAX_DEPLOYMENTS)
+    diverging = list_issues(connection, IssueFilter("all", rule=DIVERGES, since=since), limit=MAX_DEPLOYMENTS)
     return Page(
         "compare",
         "Compare",
@@ -56,9 +56,8 @@ def compared(connection: Connection, asked: Asked) -> Page:
         {
             "nodes": known_nodes(connection),
             "chosen": chosen,
-            "sentence": sentence,
             "rows": _rows(chosen) if chosen else [],
-            "deployments": [(one, _window(one, asked.now)) for one in listed],
+            "deployments": [(one, _window(one, asked.now), _issue_of(one, diverging)) for one in listed],
             "since": asked.text("from"),
             "until": asked.text("to"),
             "baseline": asked.text("baseline"),
@@ -72,20 +71,10 @@ def _window(deployed: Deployment, now: datetime) -> Window | None:
     return next((one for one in reversed([*compared_windows(deployed, AFTER)]) if one.until <= now), None)
 
 
-def _after(
-    connection: Connection, deployed: Deployment, live: str | None, now: datetime
-) -> tuple[Comparison | None, str]:
-    what = f"{deployed.node} {deployed.version}, deployed {deployed.at:%Y-%m-%d %H:%M} UTC"
-    window = _window(deployed, now)
-    if window is None:
-        return None, f"{what}: compared half an hour after the deployment."
-    baseline = baseline_for(connection, deployed, window, live)
-    if baseline is None:
-        return None, f"{what}: LIVE_NODE names no other known node to compare with."
-    try:
-        return compare_nodes(connection, window, baseline, deployed.node), what
-    except NothingToCompareError as error:
-        return None, f"{what}: {error}"
+def _issue_of(deployed: Deployment, issues: list[IssueSummary]) -> IssueSummary | None:
+    """The issue that says that it diverges: of its node, begun in the time in which it is compared."""
+    during = Window(deployed.at, deployed.at + MAX_AFTER)
+    return next((issue for issue in issues if deployed.node in issue.nodes and issue.detected_at in during), None)
 
 
 def _chosen(connection: Connection, asked: Asked, live: str | None) -> Comparison | None:

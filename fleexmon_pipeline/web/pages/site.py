@@ -29,7 +29,7 @@ from fleexmon_pipeline.database.connection import Connection, Pool, open_pool
 from fleexmon_pipeline.database.server import DatabaseUnreachableError, database_url
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.web.door import Door
-from fleexmon_pipeline.web.pages import issues, logs, now, patterns, reports
+from fleexmon_pipeline.web.pages import incidents, issues, logs, now, patterns, reports
 from fleexmon_pipeline.web.pages.asked import MAX_QUERY, Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.page import Page, render, style_sheet
 
@@ -48,6 +48,8 @@ HEADERS = {
 VIEWS: Mapping[str, View] = {
     "": now.shown,
     "/": now.shown,
+    "/incidents": incidents.listed,
+    "/incidents/{name}": incidents.one,
     "/issues": issues.listed,
     "/issues/{name}": issues.one,
     "/logs": logs.listed,

@@ -15,6 +15,8 @@ import httpx
 import pytest
 import uvicorn
 
+from fleexmon_pipeline.incidents.people import handle
+from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues.occurrence import Severity, Subject
 from fleexmon_pipeline.web.pages.site import Pages, ReadOnlyDatabase, application
 from fleexmon_pipeline.window import SLOT, Window
@@ -94,6 +96,8 @@ def story(site: Site) -> Site:
                 firing(slot, subject=subject, severity=Severity.HIGH, evidence=lines[:10], metadata=figures, **texts),
             )
         fire(connection, firing(1, subject=Subject("green"), rule="silent-node", title="green was silent"))
+        refresh_incidents(connection)
+        handle(connection, [uuid.UUID(issue_ids(site)[0])], "ack", by="ann", why=HOSTILE, now=NOW)
         connection.execute(
             'INSERT INTO "Deployment" (node, version, at, by, source) VALUES (%s, %s, %s, %s, %s)',
             ["blue", "1.4.2", TEN + timedelta(minutes=40), HOSTILE[:60], "person"],
@@ -138,7 +142,8 @@ def line_ids(site: Site) -> list[str]:
 def all_pages(site: Site) -> list[str]:
     """One address of every page of the story."""
     return [
-        "", "/issues?state=all", f"/issues/{issue_ids(site)[0]}", "/logs", "/logs?q=order&level=info",
+        "", "/incidents?state=all", f"/incidents/{issue_ids(site)[0]}", "/issues?state=all",
+        f"/issues/{issue_ids(site)[0]}", "/logs", "/logs?q=order&level=info",
         f"/logs?pattern={PATTERN}", "/logs?trace=trace-1", f"/logs/{line_ids(site)[0]}", "/patterns",
         f"/patterns/{PATTERN}", "/compare", "/compare?from=90m&candidate=blue&baseline=green", "/digests",
         "/digests/2026-11-19", "/shadow", "/no-such-page",

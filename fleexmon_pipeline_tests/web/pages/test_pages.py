@@ -88,6 +88,7 @@ def test_links_of_all_pages_lead_somewhere(story: Site) -> None:
 BAD = {
     "no-such-issue": ("/issues/0123456789ab", 404, "not found"),
     "no-issue-id": ("/issues/xyz", 404, "not an id"),
+    "no-such-incident": ("/incidents/0123456789ab", 404, "not found"),
     "no-such-line": ("/logs/00000000-0000-8000-8000-000000000000", 404, "not found"),
     "no-line-id": ("/logs/1", 400, "not an id"),
     "no-such-pattern": ("/patterns/nothing", 404, "not found"),
@@ -221,6 +222,22 @@ def test_a_prefix_is_enough(story: Site) -> None:
     key = issue_ids(story)[0]
 
     assert story.get(f"/fleexmon/issues/{key[:18]}").status_code == 200
+
+
+def test_an_incident_has_its_issues_and_what_people_did(story: Site) -> None:
+    key = issue_ids(story)[0]
+    document = story.get(f"/fleexmon/incidents/{key}").text
+
+    assert f'href="/fleexmon/issues/{key}"' in document
+    assert "ann: ack" in document
+    assert ">ack</span>" in document
+    assert f"fleexmon incidents resolve {key[:18]}" in document
+    assert "it began" in document
+    listed = story.get("/fleexmon/incidents").text
+    assert listed.count('<a href="/fleexmon/incidents/') == 1
+    assert "by ann" in listed
+    assert f'href="/fleexmon/incidents/{key}"' in story.get(f"/fleexmon/issues/{key}").text
+    assert f'href="/fleexmon/incidents/{key}"' in story.get("/fleexmon").text
 
 
 # -- logs -------------------------------------------------------------------------------------------------------------

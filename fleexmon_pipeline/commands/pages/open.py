@@ -1,0 +1,48 @@
+"""`fleexmon open`: a page in the browser, or its address where there is no browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.incidents.read import incident_of
+from fleexmon_pipeline.issues.read import find_issue
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("open")
+def open_(
+    issue: Annotated[
+        str | None,
+        typer.Argument(help="An issue or incident, by its id or a unique prefix.", show_default="now"),
+    ] = None,
+    print_only: Annotated[bool, typer.Option("--print", help="Print the address; open nothing.")] = False,
+) -> None:
+    """Open the page of an issue or incident, or the first page, in the browser. Prints its address."""
+    url = settings.page_url("now") if issue is None else _page_of(issue)
+    typer.echo(url)
+    if not print_only and _has_browser():
+        webbrowser.open(url)
+
+
+def _page_of(name: str) -> str:
+    """Raises UnknownIssueError, which says what was not found."""
+    with connect(existing_database_url()) as connection:
+        issue = find_issue(connection, name)
+        incident = incident_of(connection, issue)
+    # An incident has the id of its first issue. Its page shows that one and the others.
+    is_first = incident is not None and incident[0] == issue
+    return settings.page_url("incident" if is_first else "issue", issue)
+
+
+def _has_browser() -> bool:
+    """A terminal browser would take the terminal, and over ssh nobody sees a window."""
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

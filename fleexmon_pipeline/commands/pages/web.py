@@ -1,0 +1,42 @@
+"""`fleexmon web`: the read-only pages alone, without Dagster's UI."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.terminal import CommandError
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def web(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 3001,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; others than loopback need a proxy.")
+    ] = "127.0.0.1",
+) -> None:
+    """Serve the read-only pages alone, without Dagster's UI, until Ctrl-C.
+
+    `fleexmon up` has them on its own port. No password is asked for: whoever reaches the address reads all of it.
+    """
+    import uvicorn  # noqa: PLC0415  other commands need no server
+
+    from fleexmon_pipeline.web.pages.site import Pages, ReadOnlyDatabase, application  # noqa: PLC0415  likewise
+
+    url = existing_database_url()
+    dagster = settings.ui_url() or f"http://127.0.0.1:{settings.ui_port()}"
+    pages = application(Pages(ReadOnlyDatabase(lambda: url), dagster=dagster))
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"http://{shown}:{port}{settings.PAGES}  (Ctrl-C ends it)")
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        uvicorn.run(pages, host=host, port=port, log_level="warning")
+    except SystemExit as error:  # what uvicorn does where it cannot listen, after it has logged why
+        if error.code:
+            raise CommandError(f"--port: {host}:{port} cannot be used. Examples: --port 3002") from None

@@ -1,0 +1,124 @@
+"""Incidents: the list, and one with its issues, what changed before it, and what people did.
+
+Here: what the pages show. Where it comes from: `incidents/read.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import cast
+
+from fleexmon_pipeline.comparison.read import known_nodes
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.read import Incident, list_incidents, show_incident
+from fleexmon_pipeline.issues.read import Status, UnknownIssueError
+from fleexmon_pipeline.levels import read_level
+from fleexmon_pipeline.lookup.lines import HALF_HOUR, LineQuery, coverage_halves, histogram
+from fleexmon_pipeline.web.pages.asked import Asked, NotFoundError
+from fleexmon_pipeline.web.pages.charts import Bar, Mark, timeline
+from fleexmon_pipeline.web.pages.issues import SHORT_ID, rows_of
+from fleexmon_pipeline.web.pages.page import Page
+from fleexmon_pipeline.window import DAY, EPOCH, HOUR, Window, ceil
+from fleexmon_pipeline.wording import counted, short_duration
+
+PAGE_LENGTH = 40
+MAX_ISSUES = 40
+
+
+def listed(connection: Connection, asked: Asked) -> Page:
+    """The one seen last first. Parameters: state, severity, node, page."""
+    state = asked.choice("state", ("open", "resolved", "all"), "open")
+    severity = asked.choice("severity", ("critical", "high", "medium", "low"))
+    node, number = asked.text("node"), asked.number("page")
+    found = list_incidents(
+        connection,
+        now=asked.now,
+        status=cast(Status, state),
+        severities=[severity] if severity else None,
+        node=node,
+        limit=number * PAGE_LENGTH + 1,
+    )
+    shown = found[(number - 1) * PAGE_LENGTH : number * PAGE_LENGTH]
+    kind = "incident" if state == "all" else f"{state} incident"
+    return Page(
+        "incidents",
+        "Incidents",
+        "incident",
+        {
+            "incidents": shown,
+            "length": length,
+            "summary": f"{counted(len(shown), kind)} on this page." if shown else f"No {kind} matches.",
+            "number": number,
+            "older": number + 1 if len(found) > number * PAGE_LENGTH else None,
+            "state": state,
+            "severity": severity,
+            "node": node,
+            "nodes": sorted({*known_nodes(connection), *([node] if node else [])}),
+        },
+    )
+
+
+def one(connection: Connection, asked: Asked) -> Page:
+    """An incident by its id, that of one of its issues, or a unique prefix."""
+    try:
+        detail = show_incident(connection, asked.name, now=asked.now)
+    except UnknownIssueError as error:
+        raise NotFoundError(str(error)) from None
+    incident = detail.incident
+    until = ceil(min(incident.last_seen_at + HOUR, max(asked.now, incident.last_seen_at)), HALF_HOUR)
+    day, marks = Window(until - DAY, until), _marks(incident)
+    return Page(
+        "incident",
+        incident.title,
+        "incident",
+        {
+            "incident": incident,
+            "length": length(incident),
+            "chart": timeline(_bars(connection, day, incident.nodes), HALF_HOUR, "Errors by half hour", marks),
+            "day": day,
+            "issues": rows_of(connection, detail.issues[:MAX_ISSUES], now=asked.now),
+            "more": len(detail.issues) - MAX_ISSUES,
+            "handling": detail.handling,
+            "commands": _commands(incident),
+        },
+    )
+
+
+def length(incident: Incident) -> str:
+    return short_duration(incident.last_seen_at - incident.started_at)
+
+
+def _bars(connection: Connection, day: Window, nodes: list[str]) -> list[Bar]:
+    """Errors and warnings of the incident's nodes."""
+    known = coverage_halves(connection, day)
+    nodes = nodes or list(known)
+    counts = [histogram(connection, day, LineQuery(EPOCH, day.until, node)) for node in nodes]
+    bars = []
+    for half in range(DAY // HALF_HOUR):
+        parts = {"error": 0, "warn": 0}
+        for level, lines in (item for found in counts for item in found.get(half, {}).items()):
+            kind = "error" if read_level(level) in ("error", "fatal") else "warn"
+            parts[kind] += lines if read_level(level) in ("error", "fatal", "warn") else 0
+        heard = any(known.get(node, {}).get(half, "missing") != "missing" for node in nodes)
+        bars.append(Bar(day.since + half * HALF_HOUR, parts if heard or any(parts.values()) else None))
+    return bars
+
+
+def _marks(incident: Incident) -> list[Mark]:
+    marks = [Mark(incident.started_at, "it began")]
+    for change in incident.changes:
+        at = datetime.fromisoformat(change.at)
+        text = f"{change.node} {change.text}" if change.kind == "deployment" else f"{change.node}: {change.kind}"
+        marks.append(Mark(at, text))
+    return marks
+
+
+def _commands(incident: Incident) -> list[tuple[str, str]]:
+    key = str(incident.id)[:SHORT_ID]
+    commands = []
+    if incident.is_open:
+        commands.append(("Say that you look at it.", f"fleexmon incidents ack {key}"))
+        commands.append(("Say who takes care of it.", f"fleexmon incidents assign {key} --to NAME"))
+        commands.append(("Resolve all of its issues.", f"fleexmon incidents resolve {key}"))
+    commands.append(("Read it in a terminal.", f"fleexmon incidents show {key}"))
+    return commands
