@@ -1,16 +1,19 @@
-"""What no schedule does: repeat incomplete hours, remember failed runs, send alerts when they are due."""
+"""What no schedule does: repeat incomplete hours, remember failed runs, watch the pipeline, send alerts when due."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
 
 from fleexmon_pipeline import jobs, settings
+from fleexmon_pipeline.assets.heartbeat import heartbeat
 from fleexmon_pipeline.catch_up import RUN_FAILED, Due, due, note_waiting
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.outbox import are_due, would_enqueue
 from fleexmon_pipeline.channels.produce import least_severity, messages_of_issues
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.partitions import HOUR_KEY_FORMAT, START, key_of_hour, moment_of
 from fleexmon_pipeline.reporting.alerts import alerts_are_due
 from fleexmon_pipeline.resources.channels import Channels
@@ -18,6 +21,9 @@ from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.ticks import TICK, Tick, tick_tags
+from fleexmon_pipeline.watching.conditions import lasting, problems
+from fleexmon_pipeline.watching.dagster_history import facts_of
+from fleexmon_pipeline.watching.record import complete, record
 from fleexmon_pipeline.window import HOUR, floor
 
 ON = dg.DefaultSensorStatus.RUNNING
@@ -90,10 +96,12 @@ def _request(hour: Due, now: datetime) -> dg.RunRequest:
     "again.",
 )
 def remember_failures(context: dg.RunFailureSensorContext, postgres: Postgres, clock: Clock) -> None:
-    hours = hours_of(context.dagster_run.tags)[:MAX_HOURS_OF_FAILED_RUN]
+    run = context.dagster_run
+    heartbeat(context.log, run.tags, run.run_id, "fail")
+    hours = hours_of(run.tags)[:MAX_HOURS_OF_FAILED_RUN]
     with postgres.connection() as connection:
         for hour in hours:
-            reason = f"run {context.dagster_run.run_id[:8]} failed"
+            reason = f"run {run.run_id[:8]} failed"
             note_waiting(connection, RUN_FAILED, hour, reason, now=clock.now())
 
 
@@ -108,6 +116,43 @@ def hours_of(tags: Mapping[str, str]) -> list[datetime]:
     if (key_of_hour(floor(start, HOUR)), key_of_hour(floor(end, HOUR))) != (first, last):
         return []
     return [start + n * HOUR for n in range(int((end - start) / HOUR) + 1)]
+
+
+@dg.sensor(
+    minimum_interval_seconds=120,
+    default_status=ON,
+    description="Every 2 minutes: evaluate the pipeline itself. Runs that fail, schedules that stall, work that piles "
+    "up, failing checks and channels, and a disk that fills become issues of a node named fleexmon.",
+)
+def watch_pipeline(
+    context: dg.SensorEvaluationContext, postgres: Postgres, clock: Clock, channels: Channels
+) -> dg.SensorResult:
+    now = clock.now()
+    targets, _ = channels.open()
+    checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else ()
+    with postgres.connection() as connection:
+        facts = complete(
+            connection, facts_of(context.instance, checks), channels=[channel.name for channel in targets],
+            home=settings.home(), now=now,
+        )  # fmt: skip
+        last, seen = _watched(context.cursor)
+        found, since = lasting(problems(facts, now=now), seen, last=last, now=now)
+        reconciled = record(connection, found, now=now)
+        refresh_incidents(connection, settings.topology().depends_on)
+    cursor = {"at": now.isoformat(), "since": {name: moment.isoformat() for name, moment in since.items()}}
+    names = ", ".join(problem.name for problem in found) or "nothing is wrong"
+    return dg.SensorResult(skip_reason=f"{names}; {reconciled.sentence()}", cursor=json.dumps(cursor))
+
+
+def _watched(cursor: str | None) -> tuple[datetime | None, dict[str, datetime]]:
+    """When the pipeline was evaluated last, and since when each problem was seen then."""
+    try:
+        noted = json.loads(cursor or "")
+        return datetime.fromisoformat(noted["at"]), {
+            name: datetime.fromisoformat(moment) for name, moment in noted["since"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, {}
 
 
 @dg.sensor(
@@ -143,4 +188,4 @@ def _channels_are_due(connection: Connection, channels: Sequence[Channel], now: 
     return would_enqueue(connection, messages, channels) or are_due(connection, channels, now=now)
 
 
-SENSORS = [catch_up, remember_failures, alert_when_due]
+SENSORS = [catch_up, remember_failures, watch_pipeline, alert_when_due]

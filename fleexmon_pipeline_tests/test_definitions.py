@@ -159,7 +159,7 @@ def test_dg_finds_the_project_and_its_definitions() -> None:
 
 def test_sensors_run_by_default() -> None:
     sensors = REPOSITORY.sensor_defs
-    assert {sensor.name for sensor in sensors} == {"catch_up", "remember_failures", "alert_when_due"}
+    assert {sensor.name for sensor in sensors} == {"catch_up", "remember_failures", "watch_pipeline", "alert_when_due"}
     assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
 
 

@@ -11,11 +11,28 @@ import pytest
 import stamina
 
 from fleexmon_pipeline.catch_up import RUN_FAILED, waiting
-from fleexmon_pipeline.sensors import MAX_HOURS_AT_ONCE, alert_when_due, catch_up, hours_of, remember_failures
+from fleexmon_pipeline.sensors import (
+    MAX_HOURS_AT_ONCE,
+    alert_when_due,
+    catch_up,
+    hours_of,
+    remember_failures,
+    watch_pipeline,
+)
 from fleexmon_pipeline.ticks import TICK
 from fleexmon_pipeline.window import HOUR
+from fleexmon_pipeline_tests.channels.receivers import Receiver
 from fleexmon_pipeline_tests.conftest import Database
-from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, RESOURCES, Project, at, failures, job_def, project
+from fleexmon_pipeline_tests.dagster_project import (
+    DAGSTERS_OWN,
+    REPOSITORY,
+    RESOURCES,
+    Project,
+    at,
+    failures,
+    job_def,
+    project,
+)
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
 from fleexmon_pipeline_tests.reporting.rows import issue
 
@@ -214,3 +231,58 @@ def test_asking_whether_an_alert_is_due_writes_nothing(dagster: Project, monkeyp
 
     assert request.tags[TICK] == "alert"
     assert dagster.database.rows('SELECT key FROM "Outbox"') == []
+
+
+def test_a_pipeline_whose_runs_fail_opens_an_issue_that_ends_when_they_succeed(
+    dagster: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dagster.it_is(at(DAY, "11:02"))
+    with monkeypatch.context() as patched:
+        patched.setattr("fleexmon_pipeline.assets.detected_issues._detect", lambda *_, **__: 1 / 0)
+        for _ in range(2):
+            dagster.run("monitoring", TEN, tick="slot", fails=True)
+    cursor = watch(dagster, range(0, 14, 2))
+    opened = issues_of_the_pipeline(dagster)
+    dagster.it_is(at(DAY, "11:02"))
+    dagster.run("monitoring", TEN, tick="slot")
+    watch(dagster, range(14, 32, 2), cursor)
+
+    assert opened == [{"type": "pipeline-runs-fail", "status": "open", "nodes": ["fleexmon"]}]
+    assert issues_of_the_pipeline(dagster) == [{**opened[0], "status": "resolved"}]
+    (incident,) = dagster.database.rows('SELECT title, nodes FROM "Incident"')
+    assert str(incident["title"]).startswith("Runs fail on fleexmon: monitoring (2x) (")
+
+
+def watch(dagster: Project, minutes: range, cursor: str | None = None) -> str | None:
+    """The sensor as the daemon asks it, with its last cursor. Dagster records runs by the system's clock."""
+    start = datetime.now(UTC)
+    for minute in minutes:
+        dagster.it_is(start + minute * MINUTE)
+        context = dg.build_sensor_context(
+            instance=dagster.instance, repository_def=REPOSITORY, resources=RESOURCES, cursor=cursor
+        )
+        with context as opened:
+            cursor = watch_pipeline.evaluate_tick(opened).cursor
+    return cursor
+
+
+def issues_of_the_pipeline(dagster: Project) -> list[dict[str, object]]:
+    return dagster.database.rows(
+        """SELECT type, status, metadata -> 'nodes' AS nodes FROM "LogIssue" WHERE type LIKE 'pipeline-runs%%'"""
+    )
+
+
+@pytest.mark.parametrize("cursor", [None, "", "{}", "[1]", '{"at": 5}', "no json"])
+def test_a_cursor_that_cannot_be_read_begins_anew(dagster: Project, cursor: str | None) -> None:
+    assert watch(dagster, range(1), cursor) is not None
+
+
+def test_a_failed_tick_is_called_and_another_run_is_not(dagster: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    dagster.it_is(at(DAY, "11:02"))
+    monkeypatch.setattr("fleexmon_pipeline.assets.detected_issues._detect", lambda *_, **__: 1 / 0)
+    with Receiver() as receiver:
+        monkeypatch.setenv("FLEEXMON_HEARTBEAT_URL", f"http://{receiver.host_port}/uuid")
+        for tick in ("slot", "late"):
+            remember(dagster, dagster.run("monitoring", TEN, tick=tick, fails=True))
+
+    assert [request.path.partition("?")[0] for request in receiver.got] == ["/uuid/start", "/uuid/fail"]

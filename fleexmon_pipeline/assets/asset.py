@@ -10,6 +10,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,11 @@ from fleexmon_pipeline.partitions import DAILY, HOURLY, ONE_RUN
 from fleexmon_pipeline.ticks import tick_of
 
 OWNERS = ["team:operators"]
+# What the UI shows as overdue. Issues come from the schedules' own runs (`watching/`): a backfill of old hours would
+# make an asset look fresh whose schedule has stalled.
+TICKS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=20))
+HOURS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2, minutes=30))
+DAYS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
 BACKFILL = "dagster/backfill"
 
 Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]

@@ -10,7 +10,14 @@ from datetime import timedelta
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.assets.asset import Results, hourly_asset, is_materializing, results, rules_version
+from fleexmon_pipeline.assets.asset import (
+    TICKS_ARE_FRESH,
+    Results,
+    hourly_asset,
+    is_materializing,
+    results,
+    rules_version,
+)
 from fleexmon_pipeline.assets.checks import (
     DEPLOYMENTS_ARE_SOUND,
     RULES_ARE_BELIEVED,
@@ -19,6 +26,7 @@ from fleexmon_pipeline.assets.checks import (
     check_rates,
     check_rules,
 )
+from fleexmon_pipeline.assets.heartbeat import heartbeat
 from fleexmon_pipeline.assets.hour_metadata import detected_metadata
 from fleexmon_pipeline.catch_up import RUN_FAILED, no_longer_waiting, note_waiting
 from fleexmon_pipeline.collection.rejected import WAITS_AS
@@ -42,6 +50,7 @@ NAME = "detected_issues"
 
 @hourly_asset(
     deps=["analyzed_logs"],
+    freshness_policy=TICKS_ARE_FRESH,
     group_name="detect",
     kinds={"postgres"},
     writes=["LogIssue", "IssueOccurrence", "IssueEpisode", "Incident", "ShadowOccurrence"],
@@ -62,6 +71,8 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock
     problems = [str(problem) for problem in loaded.problems]
     sound = check_rules([*problems, *([topology.problem] if topology.problem else [])])
     yield from results(context, [sound, check_rates(rates), check_deployments(newest)])
+    if is_materializing(context):  # the last step of a tick
+        heartbeat(context.log, context.run.tags, context.run.run_id, "success")
 
 
 def _detect(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import dagster as dg
 
-from fleexmon_pipeline.assets.asset import daily_asset, hours_of_day, is_by_hand
+from fleexmon_pipeline.assets.asset import DAYS_ARE_FRESH, daily_asset, hours_of_day, is_by_hand
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
 from fleexmon_pipeline.channels.produce import message_of_digest
@@ -27,6 +27,7 @@ MAX_THINGS = 8  # of the verdict, in a channel
 
 @daily_asset(
     deps=[hours_of_day("detected_issues"), hours_of_day("predictions")],
+    freshness_policy=DAYS_ARE_FRESH,
     group_name="report",
     kinds={"markdown", "github"},
     writes=["LogDigest", "Outbox", "ChannelMessage"],

@@ -11,7 +11,14 @@ from itertools import chain
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.assets.asset import Results, hourly_asset, is_materializing, results, rules_version
+from fleexmon_pipeline.assets.asset import (
+    HOURS_ARE_FRESH,
+    Results,
+    hourly_asset,
+    is_materializing,
+    results,
+    rules_version,
+)
 from fleexmon_pipeline.assets.checks import FORECASTS_HOLD, check_forecasts
 from fleexmon_pipeline.assets.hour_metadata import predicted_metadata
 from fleexmon_pipeline.database.connection import Connection
@@ -30,6 +37,7 @@ from fleexmon_pipeline.window import Window
 
 @hourly_asset(
     deps=["detected_issues"],
+    freshness_policy=HOURS_ARE_FRESH,
     group_name="predict",
     kinds={"pandas", "postgres"},
     writes=["LogForecast", "IssueOccurrence", "LogIssue", "Incident"],

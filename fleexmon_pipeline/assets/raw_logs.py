@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.assets.asset import Results, hourly_asset, is_materializing, results
+from fleexmon_pipeline.assets.asset import TICKS_ARE_FRESH, Results, hourly_asset, is_materializing, results
 from fleexmon_pipeline.assets.checks import EVERY_NODE_ANSWERS, check_coverage
+from fleexmon_pipeline.assets.heartbeat import heartbeat
 from fleexmon_pipeline.assets.hour_metadata import collected_metadata
 from fleexmon_pipeline.collection.account import Account
 from fleexmon_pipeline.collection.collect import Slots, collect
@@ -32,6 +33,7 @@ SLOT_ANSWER_SECONDS, HOUR_ANSWER_SECONDS = 60, 180
 
 
 @hourly_asset(
+    freshness_policy=TICKS_ARE_FRESH,
     group_name="collect",
     kinds={"http", "postgres"},
     writes=["LogEntry", "LogCoverage", "RejectedLog"],
@@ -43,6 +45,7 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
     now, sources = clock.now(), nodes.sources()
     kept_since = now - timedelta(days=settings.retention_days())
     if is_materializing(context):
+        heartbeat(context.log, context.run.tags, context.run.run_id, "start")
         _collect(context, sources, postgres, now=now, kept_since=kept_since)
     with postgres.connection() as connection:
         check = check_coverage(connection, [node.name for node in sources], since=kept_since)

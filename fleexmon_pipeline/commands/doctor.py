@@ -370,6 +370,13 @@ def _github(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("ALERTS_REPO", "ok", state)
 
 
+def _heartbeat(environment: Environment, _: datetime) -> Iterator[Finding]:
+    """Not called: a call would tell the other side that a tick succeeded."""
+    url = settings.heartbeat_url(environment)
+    told = "set; each tick calls it" if url else "not set: nobody outside notices when this machine is down"
+    yield Finding("FLEEXMON_HEARTBEAT_URL", "ok" if url else "off", told)
+
+
 def _channels(environment: Environment, _: datetime) -> Iterator[Finding]:
     """Their URLs; nothing is sent. How they did: the check everything_is_sent."""
     from fleexmon_pipeline.channels.channel import usable_channels  # noqa: PLC0415  only where it is used
@@ -385,4 +392,4 @@ def _channels(environment: Environment, _: datetime) -> Iterator[Finding]:
         yield Finding(f"channel {channel.name}", "ok", told)
 
 
-_CHECKS = (_homes, _port, _retention, _limits, _rules, _database, _nodes, _genai, _github, _channels)
+_CHECKS = (_homes, _port, _retention, _limits, _rules, _database, _nodes, _genai, _github, _channels, _heartbeat)

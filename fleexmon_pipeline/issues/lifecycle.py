@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -25,11 +25,13 @@ from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, with
 from fleexmon_pipeline.issues.issue_rows import Origin, Reconciled, filled_in, read_answers, write_issues
 from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Source, is_pattern
 from fleexmon_pipeline.issues.plan import Plan, StoredEpisode, plan_issues
-from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
+from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, ceil, floor
 
 _SQL = statements("lifecycle")
 _CHUNK = 200  # subjects per transaction: a person who resolves an issue waits for one transaction
 _FLEET = "fleet"
+_OF_THE_MONITOR = "pipeline-"  # rules about the monitor itself: it has no lines that could be missing
+_FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 # -- occurrences --------------------------------------------------------------------------------------------------
@@ -243,8 +245,11 @@ def _stored_episodes(
 
 def _covered(connection: Connection, runs: dict[str, list[Run]], origins: dict[str, Origin]) -> dict[str, Covered]:
     """The covered windows by fingerprint: covered by all of its nodes or, for the fleet, by any node."""
+    always = {name for name in origins if name.startswith(_OF_THE_MONITOR)}
     nodes_of = {
-        name: () if origin.subject == _FLEET else tuple(sorted(set(origin.nodes))) for name, origin in origins.items()
+        name: () if origin.subject == _FLEET else tuple(sorted(set(origin.nodes)))
+        for name, origin in origins.items()
+        if name not in always
     }
     since: dict[tuple[str, ...], datetime] = {}
     for name, nodes in nodes_of.items():
@@ -253,4 +258,5 @@ def _covered(connection: Connection, runs: dict[str, list[Run]], origins: dict[s
     for nodes, first in since.items():
         rows = connection.execute(_SQL["covered"], {"since": first, "nodes": list(nodes) or None})
         covered[nodes] = Covered([Window(row["since"], row["until"]) for row in rows])
-    return {name: covered[nodes] for name, nodes in nodes_of.items()}
+    known = {name: covered[nodes] for name, nodes in nodes_of.items()}
+    return known | dict.fromkeys(always, Covered([Window(EPOCH, _FAR)]))

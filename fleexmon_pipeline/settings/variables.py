@@ -17,6 +17,7 @@ from fleexmon_pipeline.settings.values import (
     SettingError,
     base_url,
     http_url,
+    is_loopback,
     price,
     shown,
     whole_number,
@@ -56,6 +57,19 @@ def ui_url(environment: Environment = os.environ) -> str | None:
         raise SettingError("FLEEXMON_UI_URL", f'"{shown(value)}" is not {BASE_URL}.', example)
     if parts.path.strip("/"):
         raise SettingError("FLEEXMON_UI_URL", "a path is not supported: give the UI a name of its own.", example)
+    return value.rstrip("/")
+
+
+def heartbeat_url(environment: Environment = os.environ) -> str | None:
+    """FLEEXMON_HEARTBEAT_URL: what each tick calls, so that somebody outside notices when there is none. A secret."""
+    value = environment.get("FLEEXMON_HEARTBEAT_URL", "").strip()
+    if not value:
+        return None
+    parts, example = base_url(value), "https://hc-ping.com/your-uuid"
+    if parts is None or not parts.hostname:
+        raise SettingError("FLEEXMON_HEARTBEAT_URL", f"is not {BASE_URL} (its value is not shown).", example)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise SettingError("FLEEXMON_HEARTBEAT_URL", "would be called over plain http. Use https.", example)
     return value.rstrip("/")
 
 

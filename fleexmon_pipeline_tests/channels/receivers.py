@@ -91,6 +91,9 @@ class Receiver(Loopback):
     class handler(Handler):  # noqa: N801 - the parent's attribute
         fake: ClassVar[Any]
 
+        def do_GET(self) -> None:  # noqa: N802 - the parent's name
+            self.do_POST()
+
         def do_POST(self) -> None:  # noqa: N802 - the parent's name
             receiver: Receiver = self.fake
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -97,6 +97,16 @@ def test_a_muted_issue_is_not_told_until_it_is_not_muted(connection: Connection,
     assert tell(connection, channel, NOW + 2 * MINUTE) == ["opened"]
 
 
+def test_maintenance_mutes_everything(connection: Connection, channel: Channel) -> None:
+    issue(connection, "Muted", NOW - MINUTE)
+    connection.execute(
+        'INSERT INTO "IssueMute" (id, everything, "by", why, since, until) VALUES (%s, true, %s, %s, %s, %s)',
+        [uuid.uuid4(), "ann", "", NOW - DAY, NOW + MINUTE],
+    )
+
+    assert tell(connection, channel) == []
+
+
 def test_severities_that_no_channel_wants_are_not_read(connection: Connection) -> None:
     issue(connection, "Small", NOW - MINUTE, severity="medium")
 

@@ -135,15 +135,8 @@ ORDER BY key, position DESC;
 SELECT DISTINCT ON (COALESCE(metadata ->> 'fingerprint', id::text))
   'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) AS key, id::text, type, severity, title, description,
   recommendation, COALESCE(status, 'open') AS status, "detectedAt" AS detected_at, "updatedAt" AS updated_at,
-  "resolvedAt" AS resolved_at, metadata, muted
-FROM "LogIssue" CROSS JOIN LATERAL (
-  SELECT EXISTS (
-    SELECT FROM "IssueMute" AS m
-    WHERE m."endedAt" IS NULL AND (m.until IS NULL OR m.until > %(now)s) AND (
-      m.fingerprint = metadata ->> 'fingerprint' OR metadata -> 'nodes' ? m.node OR m.rule = metadata ->> 'rule'
-    )
-  ) AS muted
-) AS people
+  "resolvedAt" AS resolved_at, metadata, is_muted(metadata, %(now)s) AS muted
+FROM "LogIssue"
 WHERE ("updatedAt" >= %(recent)s AND severity = ANY (%(severities)s::text[]))
   OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(open)s::text[])
 ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;

@@ -1,0 +1,73 @@
+"""When the disk will be full: free space, sampled, and continued by its median slope.
+
+Here: samples and the estimate. What is made of it: `conditions.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import combinations
+from pathlib import Path
+from statistics import median
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+
+SQL = statements("watching")
+SAMPLE_EVERY = timedelta(hours=1)
+LOOK_BACK = timedelta(days=3)  # a daily clean-up must not look like a trend, nor the hours before it
+MIN_SPAN = timedelta(hours=12)  # of samples, before a trend is believed
+MIN_SAMPLES = 8
+KEEP = timedelta(days=30)
+MIN_FREE_SHARE = 0.03  # below it a disk is as good as full
+
+
+@dataclass(frozen=True)
+class Disk:
+    """`full_in`: None where it does not fill up, or too little is known."""
+
+    free: int  # bytes
+    total: int
+    full_in: timedelta | None
+
+
+def sample_disk(connection: Connection, directory: Path, *, now: datetime) -> None:
+    """Note the free space of the file system that holds `directory`, once an hour."""
+    usage = shutil.disk_usage(_existing(directory))
+    values = {"now": now, "earlier": now - SAMPLE_EVERY, "free": usage.free, "total": usage.total, "old": now - KEEP}
+    connection.execute(SQL["sample_disk"], values)
+    connection.execute(SQL["forget_samples"], values)
+
+
+def disk(connection: Connection, *, now: datetime) -> Disk | None:
+    """The newest sample and its trend; None without samples."""
+    where = {"since": now - LOOK_BACK, "now": now}
+    rows = connection.execute(SQL["disk_samples"], where).fetchall()
+    if not rows:
+        return None
+    samples = [(row["at"], row["free"]) for row in rows]
+    return Disk(rows[-1]["free"], rows[-1]["total"], full_in(samples))
+
+
+def full_in(samples: Sequence[tuple[datetime, int]]) -> timedelta | None:
+    """Time from the last sample until no byte is free, by the median of the slopes between all pairs (Theil-Sen): one
+    large file that came and went does not make a trend."""
+    if len(samples) < MIN_SAMPLES or samples[-1][0] - samples[0][0] < MIN_SPAN:
+        return None
+    slopes = [
+        (free - before) / (at - earlier).total_seconds()
+        for (earlier, before), (at, free) in combinations(samples, 2)
+        if at > earlier
+    ]
+    slope = median(slopes) if slopes else 0.0
+    if slope >= 0:
+        return None
+    seconds = samples[-1][1] / -slope
+    return timedelta(seconds=min(seconds, 10.0**9))
+
+
+def _existing(directory: Path) -> Path:
+    return next(path for path in (directory, *directory.parents) if path.exists())

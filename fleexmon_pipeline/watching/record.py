@@ -1,0 +1,71 @@
+"""Problems of the pipeline as occurrences, and the issues that follow: they open, last and resolve like any other.
+
+Here: reading the tables and writing occurrences. What is a problem: `conditions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from fleexmon_pipeline.catch_up import waiting
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.issues.issue_rows import Reconciled
+from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
+from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
+from fleexmon_pipeline.watching.conditions import NODE, Facts, FailingChannel, Problem
+from fleexmon_pipeline.watching.disk import SQL, disk, sample_disk
+from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
+
+VERSION = "1"  # of what the conditions mean
+GRACE = timedelta(minutes=15)
+
+
+def complete(connection: Connection, facts: Facts, *, channels: Collection[str], home: Path, now: datetime) -> Facts:
+    """Dagster's facts with those of the tables and the disk. `channels`: names of those that are configured."""
+    sample_disk(connection, home, now=now)
+    backlog = connection.execute(SQL["backlog"], {"before": floor(now, HOUR) - HOUR}).fetchone()
+    failing = [FailingChannel(**row) for row in connection.execute(SQL["failing_channels"])]
+    return replace(
+        facts,
+        waiting_for_analysis=[hour for hour, _ in waiting(connection, "analyzed_logs")],
+        backlog=backlog["hours"] if backlog else 0,
+        channels=[channel for channel in failing if channel.name in channels],
+        disk=disk(connection, now=now),
+    )
+
+
+def record(connection: Connection, problems: Sequence[Problem], *, now: datetime) -> Reconciled:
+    """Make the issues of the pipeline follow from these problems of now.
+
+    A problem that was seen counts for its whole slot: an issue that people were told of does not vanish two minutes
+    later, it resolves. Another call with the same problems changes no row.
+    """
+    slot = floor(now, SLOT) - SLOT
+    occurrences = [_occurrence(problem, slot) for problem in problems]
+    window = Window(slot, slot + SLOT)
+    seen = [problem.name for problem in problems]
+    if seen:
+        write_occurrences(connection, occurrences, source="detector", window=window, rules=seen)
+    return reconcile(connection, {str(Subject(NODE))}, now=now)
+
+
+def _occurrence(problem: Problem, slot: datetime) -> Occurrence:
+    return Occurrence(
+        rule=problem.name,
+        rule_version=VERSION,
+        source="detector",
+        type=problem.name,
+        subject=Subject(NODE),
+        slot=slot,
+        severity=problem.severity,
+        title=problem.title,
+        description=problem.description,
+        nodes=[NODE],
+        grace=GRACE,
+        affected=0,
+        recommendation=problem.recommendation,
+        metadata={"what": problem.what, "which": problem.which, **problem.figures},
+    )
