@@ -231,11 +231,20 @@ MESSAGE_KEYS = frozenset(
 )
 _QUOTED = r'"(?:[^"\\]|\\.){0,2000}+"'
 _BARE = r"""[^\s,;&"'()\[\]{}<>=]++"""
+# What programs print of an object: `Token{5f t7}`, `Source(a=1, b=[2])`, `[a, b]`.
+_INSIDE = r"[^{}()\[\]\"']{0,200}+"
+_OBJECT = rf"""(?:[\w.$]*[A-Z][\w$]*+)?\{{{_INSIDE}(?:[{{(\[]{_INSIDE}[}})\]]{_INSIDE}){{0,5}}\}}|\[{_INSIDE}\]"""
 _BARE_LIST = rf"{_BARE}(?:,{_BARE}(?=[\s,;)]|$))*+"
-_PAIR = re.compile(rf"""(?<![\w.-])([A-Za-z_][\w.-]*+)=({_QUOTED}|'[^']{{1,200}}+'|<[^<>\s]{{1,200}}+>|{_BARE_LIST})""")
+_PAIR = re.compile(
+    rf"""(?<![\w.-])([A-Za-z_][\w.-]*+)=({_QUOTED}|'[^']{{1,200}}+'|<[^<>\s]{{1,200}}+>|{_OBJECT}|{_BARE_LIST})"""
+)
 _KEY = r"[\w.@$-]{1,60}+"
 _MEMBER_VALUE = rf"""\s?:\s?({_QUOTED}|'[^']{{0,200}}+'|[^\s,"'(){{}}\[\]]++|(?=[\[{{]))"""
-_FLAG = re.compile(r"(?<==\s)(?:true|false|yes|no|null|none)\b", re.IGNORECASE)
+_FLAG = re.compile(
+    r"""(?<==\s)(?:true|false|yes|no|null|none)\b|(?<=:\s)(?:true|false|null|nil|none)(?![\w.-]|\ \w)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_EMPTY = re.compile(r"(?<![^\s,;({\[])([A-Za-z_][\w.-]*+)=(?=[\s,;)}\]]|$)")  # a field without a value
 _MEMBER = re.compile(rf'"({_KEY})"{_MEMBER_VALUE}')
 _DICT_MEMBER = re.compile(rf"""["']({_KEY})["']{_MEMBER_VALUE}""")
 _LIST = re.compile(r"(?<=:\s)\[[^\[\]{}]{0,1000}+\]")
@@ -254,6 +263,10 @@ def _value(text: str) -> str:
 def _pair(found: re.Match[str]) -> str:
     key, value = found[1], found[2]
     return found[0] if key.lower() in MESSAGE_KEYS else f"{key}={_value(value)}"
+
+
+def _pair_without_value(found: re.Match[str]) -> str:
+    return found[0] if found[1].lower() in MESSAGE_KEYS else f"{found[1]}={PLACEHOLDER}"
 
 
 def _member(found: re.Match[str]) -> str:
@@ -275,13 +288,32 @@ def _named(found: re.Match[str]) -> str:
 
 def _by_place(masked: str) -> str:
     if "=" in masked:
-        masked = _FLAG.sub(PLACEHOLDER, _PAIR.sub(_pair, masked))
+        masked = _EMPTY.sub(_pair_without_value, _FLAG.sub(PLACEHOLDER, _PAIR.sub(_pair, masked)))
+    elif ":" in masked:
+        masked = _FLAG.sub(PLACEHOLDER, masked)
+    if ":" in masked and "," in masked:
+        masked = _LIST_OF_MEMBERS.sub(_list_of_members, masked)
     if '"' in masked or "'" in masked:
         masked = (_DICT_MEMBER if "{" in masked else _MEMBER).sub(_member, masked)
         masked = _LIST.sub(PLACEHOLDER, masked)
         masked = _ROOT.sub(rf"\1 {MARK['path']}", masked)
         masked = _NAMED.sub(_named, masked)
     return masked
+
+
+# At least three members of a list, `queue: mail, owner: , retries: 5`: their values are one word, or missing.
+_MEMBER_OF_LIST = r"[A-Za-z][\w. -]{0,40}?:(?: [^\s,:;()\[\]{}]++| ?(?=,|$))"
+_LIST_OF_MEMBERS = re.compile(rf"(?<![^ ,;({{\[])(?:{_MEMBER_OF_LIST}, ?){{2,20}}{_MEMBER_OF_LIST}(?=[)\]}}.;]|$)")
+_ONE_MEMBER = re.compile(r"([\w.-]+)(:)(?: ([^\s,:;()\[\]{}]++)| ?(?=,|$))")
+
+
+def _list_of_members(found: re.Match[str]) -> str:
+    return _ONE_MEMBER.sub(
+        lambda member: (
+            member[0] if member[1].lower() in MESSAGE_KEYS else f"{member[1]}: {_value(member[3] or PLACEHOLDER)}"
+        ),
+        found[0],
+    )
 
 
 # Sun Jul 10 03:55:15 2005 once digits are placeholders; a number and its unit.
@@ -304,7 +336,7 @@ _ALIKE = re.compile(r"([{(][^{}()]{1,500}+[})])(?:,\s?\1)+")
 # What a call returned, at the end of a line.
 _RETURNED = re.compile(r"(?<=: )(?:None|True|False|'[^']{0,100}'|\(\)|\{\}|\[\])$")
 # " (<*>)" beside a placeholder comes and goes with it; adjacent placeholders are one, however many.
-_ASIDE = re.compile(rf"(?<!=)\s?\(\s*{ANY}\s*\)|(?<={ANY})\s?\(\s*[\w.-]*+\s*\)")
+_ASIDE = re.compile(rf"(?<!=)\s?\(\s*{ANY}\s*\)|(?<={ANY})\s?\(\s*(?:[\w-]*+(?:\.[\w-]++)++|unknown|none|null)?+\s*\)")
 _NEIGHBOURS = re.compile(
     rf"""(?P<request>(?:\b(?:{"|".join(sorted(VERBS))})\ /|{KEPT_SLASH})[^\s"']*+)
         |{ANY}(?:(?:\s?[,:;|/\#=&\\.-]++\s?|\s)?{ANY})+""",

@@ -22,6 +22,7 @@ from fleexmon_pipeline_tests.bench import (
     detection,
     durations,
     forecasts,
+    grouping,
     growth,
     lives,
     nab,
@@ -64,6 +65,8 @@ TABLES, SMALL_TABLES = (100_000, 10_000_000), (10_000, 200_000)
 def main() -> None:
     if sys.argv[1:2] == ["score-series"]:
         sys.exit(score_series.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["grouping"]:
+        sys.exit(grouping.main(sys.argv[2:]))
     options = _options()
     rounds = 2 if options.quick else 5
     sizes = QUICK if options.quick else SIZES

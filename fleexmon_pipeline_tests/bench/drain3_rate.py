@@ -1,4 +1,5 @@
 """How many lines a second drain3 takes, with the masks of its README: `python drain3_rate.py FILE`, one JSON document.
+With `--groups`, FILE is a JSON list of lines, and the answer the cluster of each.
 
 Runs in an environment of its own (see `patterns.py`): drain3 pins packages that are older than ours.
 """
@@ -33,6 +34,12 @@ def main() -> None:
     config.drain_extra_delimiters = ["_"]
     config.profiling_enabled = False
     miner = TemplateMiner(config=config)
+    if sys.argv[1] == "--groups":
+        groups = [
+            str(miner.add_log_message(line)["cluster_id"]) for line in json.loads(Path(sys.argv[2]).read_text("utf-8"))
+        ]
+        print(json.dumps(groups))
+        return
     lines = Path(sys.argv[1]).read_text("utf-8").split("\n")[:-1]
     rates = {}
     for what in ("cold", "known"):

@@ -122,15 +122,22 @@ def _different(lines: int, different: int) -> Iterator[str]:
         yield f"{some[k % 1_000]} trace {k * 0x9E3779B97F4A7C15 % 2**64:016x}"
 
 
-def _drain3(file: Path) -> dict[str, float]:
-    """Lines a second from nothing and with everything known; empty where it cannot be installed."""
+def drain3_python() -> Path | None:
+    """The interpreter that has it; None where it cannot be installed."""
     python = HOME / "bin" / "python"
     if not (HOME / "ready").exists():
         venv.create(HOME, clear=True, with_pip=True)
         wanted = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"drain3=={DRAIN3}"]
         if subprocess.run(wanted, check=False).returncode:
-            return {}
+            return None
         (HOME / "ready").touch()
+    return python
+
+
+def _drain3(file: Path) -> dict[str, float]:
+    """Lines a second from nothing and with everything known; empty where it cannot be installed."""
+    if (python := drain3_python()) is None:
+        return {}
     script = Path(__file__).with_name("drain3_rate.py")
     done = subprocess.run([python, script, file], capture_output=True, text=True, check=True)
     rates: dict[str, float] = json.loads(done.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from statistics import fmean
@@ -92,6 +93,42 @@ def test_words_that_take_turns_in_two_places_are_names() -> None:
 
     assert len(set(grouped(lines * 9, 500))) == 2
     assert len(set(grouped(outcomes * 9, 500))) == 6
+
+
+def test_names_behind_the_noun_that_announces_them_are_values() -> None:
+    lines = [f"lease renewed for user {name} by the broker" for name in ("mail", "news", "games")] * 40
+    others = [f"the user {state} at the end" for state in ("vanished", "waits", "logs")] * 40
+
+    assert len(set(grouped(lines, 500))) == 1
+    assert len(set(grouped(others, 500))) == 3
+
+
+SETTINGS = ("heapMax", "gcThreads", "pool.maxIdle", "pool.minIdle", "cacheSize", "queueDepth", "retryLimit", "tickTime")
+
+
+def test_settings_are_what_their_lines_are_about() -> None:
+    lines = [f"{name} set to {n}" for n, name in enumerate(SETTINGS)]
+    lines += [f"{side} environment:{name}={n}" for n, name in enumerate(SETTINGS) for side in ("Client", "Server")]
+
+    assert len(set(grouped(lines, 500))) == 3 * len(SETTINGS)
+    services = [f"{name}.service: Consumed 5 s of time" for name in ("nginx", "cron", "ssh", "apt-daily", "docker")]
+    assert len(set(grouped(services * 9, 500))) == 1
+
+
+def test_states_distinguish_statements_and_codes_do_not() -> None:
+    states = ("CREATED", "SCHEDULED", "RUNNING", "KILL_WAIT", "SUCCEEDED", "COMMITTING")
+    moves = [f"task_{n} Attempt moved from {a} to {b}" for n in (1, 2) for a, b in itertools.pairwise(states)]
+    codes = [f"package x-{n} is not valid [result = 0x80{n} - {code}]" for n, code in enumerate(states * 2)]
+
+    assert len(set(grouped(moves, 500))) == len(states) - 1
+    assert len(set(grouped(codes, 500))) == 1
+
+
+def test_a_tag_before_a_command_is_no_sentence() -> None:
+    commands = ("quit", "show the clock", "commit", "return", "save all", "display version", "reset")
+    lines = [f"{{CLI}}[10.0.0.{n} 26]: {command}" for n in range(3) for command in commands]
+
+    assert len(set(grouped(lines, 500))) == len(commands)
 
 
 REASONS = (

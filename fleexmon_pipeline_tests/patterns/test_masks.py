@@ -23,6 +23,13 @@ def own_id(message: str) -> str:
             'sent 4 to a: [{"sku":"b-2","n":3},{"sku":"c-9","n":2},{"sku":"d-1","n":7}]',
         ),
         ("INSERT INTO t VALUES (1, 2)", "INSERT INTO t VALUES (3, 4), (5, 6), (7, 8)"),
+        ("login failed; name= uid=0 tty=ssh rhost=10.0.0.7", "login failed; name=bob uid=0 tty= rhost="),
+        ("job done, queue: , owner: bob, tries: 5", "job done, queue: mail, owner: , tries:"),
+        ("panel changed, visible: true, locked: false", "panel changed, visible: false, locked: true"),
+        ("cache filled, last error: null", "cache filled, last error: none"),
+        ("lock taken by=Source{17 shop.cart} for=5s", "lock taken by=null for=5s"),
+        ("lock taken by=Owner{5f Token{7a shop}} for=5s", "lock taken by=[a, b] for=5s"),
+        ("ask 10.0.0.7 (web-7.example) again", "ask 10.0.0.7 (unknown) again"),
     ],
 )
 def test_a_value_may_be_absent_or_a_list_longer(messages: tuple[str, str]) -> None:
@@ -39,6 +46,9 @@ def test_a_value_may_be_absent_or_a_list_longer(messages: tuple[str, str]) -> No
         ("node 5 says: None of them", "node 5 says: all of them"),
         ('10.0.0.5 "GET /a HTTP/1.1" 200', '10.0.0.5 "POST /a HTTP/1.1" 200'),  # read and written are two things
         ("sent 1: [{a: 1},{b: 2}]", "sent 1: [{a: 1}]"),
+        ("page 5 (usable)", "page 5 (reserved)"),
+        ("job 5: none of them", "job 5: one of them"),
+        ("level= low, msg= begin", "level= low, msg= end"),
     ],
 )
 def test_what_is_said_is_no_value(messages: tuple[str, str]) -> None:

@@ -262,7 +262,8 @@ SEEDS = ["a.", "/", "1:", "a@", "<", "-", "a-", "a.b:", "Mon ", "Jan  ", "http:/
          "yes =", "a=b,", "a=<", "\nf\n\t/", "\n\ta called at ",
          "\n 0: a", "\n#0 a(", "\n (a) b:0: c", "\nf\n\ta:0", "GET /a (", "GET /\",x", "\n  0: _",
          "GET /a 000 ", "GET /a\"", "GET \"/a 00", "GET /?/", "] \"000", "/0 000 0 a b ---- 0", "| 000 GET |",
-         "HTTP 000", "method=GET path=/a status=000 ", "Completed 000"]  # fmt: skip
+         "HTTP 000", "method=GET path=/a status=000 ", "Completed 000", "a: b, ", "a:,", "a: ", "a=B{", "a={[", "a=[",
+         "a= ", " a=", "x (a."]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", SEEDS)

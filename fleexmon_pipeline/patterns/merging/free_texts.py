@@ -82,9 +82,9 @@ def _place(before: Template) -> int | None:
 
 
 def words_around(before: Template, after: Template = ()) -> int:
-    """Number of words that form sentences: no keys, programs, loggers, levels or codes."""
+    """Number of words that form sentences: no keys, programs, loggers, tags, levels or codes."""
     return sum(
-        _WORD.fullmatch(token) is not None and follows not in (":", "=", "[") and not _LEVEL.fullmatch(token)
+        _WORD.fullmatch(token) is not None and follows not in (":", "=", "[", "}") and not _LEVEL.fullmatch(token)
         for part in (before, after)
         for token, follows in zip(part, (*part[1:], ""), strict=False)
     )
@@ -112,6 +112,8 @@ class Texts:
             texts = {text for text in texts if PLACEHOLDER not in text[:-1] or self._is_known(text)}
         if not after and before[-1] == "=" and ";" in before and before.count("=") >= MIN_REASONS:
             return texts if len(texts) >= MIN_REASONS else set()  # the last key of a list without blanks
+        if 2 * sum(text[1:2] == ("=",) for text in texts) >= len(texts) > 1:
+            return set()  # fields, of which each is another setting
         inner = [_unquoted(text) for text in texts]
         real = [text for text in inner if text[0] != PLACEHOLDER or (len(text) > 1 and before[-1] == "(")]
         if not real or 2 * sum(

@@ -13,6 +13,7 @@ from fleexmon_pipeline.patterns.merging.words import (
     MESSAGES,
     are_names,
     distinguish,
+    introduces,
     is_segment,
     places,
     request_of,
@@ -67,10 +68,11 @@ def one_place(
             continue
         values = {member[i] for member in members}
         words = words_of(members[0], i)
+        introduced = words >= 3 and introduces(before, values)
         if (
             not words
-            or (len(members) < MIN_VALUES_ONE_WORD and distinguish(values))
-            or len(members) < _needed(i, values, words)
+            or (len(members) < MIN_VALUES_ONE_WORD and distinguish(values, before[-1] if i else ""))
+            or len(members) < _needed(i, values, words, introduced=introduced)
         ):
             continue
         known = values if i else set()  # a first word distinguishes statements
@@ -83,7 +85,7 @@ def one_place(
             if words == 2
             else MIN_VALUES_ONE_WORD
         )
-        if rare or are_names(values) or len(members) >= enough:
+        if rare or introduced or are_names(values) or len(members) >= enough:
             sure.append(place)
         else:
             unsure.append(place)
@@ -94,15 +96,17 @@ def one_place(
     return best
 
 
-def _needed(place: int, values: set[str], words: int) -> int:
+def _needed(place: int, values: set[str], words: int, *, introduced: bool) -> int:
     """How many values show a position to vary: the more words around it, the fewer. The first word is usually a
     keyword."""
     if all(map(is_segment, values)):
         return MIN_SEGMENTS
     needed = MIN_VALUES if words < 5 else MIN_VALUES - 1 if words < 10 else 2
-    if place == 0:
-        needed = MIN_VALUES if words >= 5 else MIN_VALUES_ONE_WORD
-    return min(needed, MIN_VALUES - 1 if place else MIN_VALUES) if are_names(values) else needed
+    if introduced:
+        return min(needed, MIN_VALUES - 1)
+    if place == 0:  # settings and functions are the subject of their statement, units and services are not
+        return MIN_VALUES if words >= 5 or are_names(values, of_things=True) else MIN_VALUES_ONE_WORD
+    return min(needed, MIN_VALUES - 1) if are_names(values) else needed
 
 
 def _mostly_rare(lines: list[int]) -> bool:
@@ -125,8 +129,10 @@ def _taking_turns(unsure: list[_Place]) -> Iterator[_Place]:
 def _are_members(columns: list[set[str]], target: Template) -> bool:
     """Whether all differences are members of a JSON object, one token each, and none is the message."""
     places = [i for i, column in enumerate(columns) if len(column) > 1]
-    return target[0] == "{" and all(
-        target[i - 1] in ":{," and target[i - 2] not in MESSAGES and i + 1 not in places for i in places
+    return (
+        target[0] == "{"
+        and target[2] == ":"
+        and all(target[i - 1] in ":{," and target[i - 2] not in MESSAGES and i + 1 not in places for i in places)
     )
 
 
@@ -145,13 +151,13 @@ def varying_together(
         if len(members) < MIN_VALUES or new.isdisjoint(members):
             continue
         columns = [set(column) for column in zip(*members, strict=True)]
-        different = [column for column in columns if len(column) > 1]
+        different = [i for i, column in enumerate(columns) if len(column) > 1]
         target = tuple(next(iter(column)) if len(column) == 1 else PLACEHOLDER for column in columns)
         if (
             len(different) <= (1 - MIN_SHARED) * len(columns)
             and (words_of(target) >= MIN_WORDS_SHARED or _are_members(columns, target))
-            and all(len(column) >= max(3, MIN_DIFFERENT * len(members)) for column in different)
-            and not any(map(distinguish, different))
+            and all(len(columns[i]) >= max(3, MIN_DIFFERENT * len(members)) for i in different)
+            and not any(distinguish(columns[i], target[i - 1] if i else "") for i in different)
         ):
             offers.update((member, (len(members), target, None)) for member in members if member != target)
     return offers

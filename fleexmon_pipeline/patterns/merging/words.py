@@ -18,20 +18,34 @@ NAME = re.compile(rf"{PLACEHOLDER}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{PLACEHOLDE
 DISTINGUISHING = re.compile(
     r"\w+(?:ed|ing)|(?i:trace|debug|info|warn|warning|error|fatal|critical|notice|on|off|up|down|ok|yes|no)"
 )
+# States, as programs write them: `transitioned from RUNNING to KILL_WAIT`.
+_TELLING = re.compile(rf"{DISTINGUISHING.pattern}|[A-Z]{{5,}}|[A-Z]+(?:_[A-Z]+)+")
+_INTRODUCES_STATE = frozenset((",", "("))
 # Words that make a phrase part of its sentence: `password for invalid user root`.
 SENTENCE = frozenset(
     "a an the for from to in on at by with is are was were be has have not no into as via".split()  # noqa: SIM905
 )
+# Behind these nouns stands which one it is: `session opened for user cyrus`.
+_NOUNS = frozenset(
+    """user username account group role host hostname node server service unit container pod deployment namespace
+    cluster database db table column index schema topic partition queue exchange channel consumer producer bucket volume
+    disk device interface driver module plugin package job task worker thread process program command domain zone region
+    customer tenant client peer member realm""".split()  # noqa: SIM905
+)
+_PREPOSITIONS = frozenset("for of from to in on at by with via against".split())  # noqa: SIM905
 MESSAGES = frozenset(
     ("msg", "message", "event", "text", "title", "summary")
 )  # keys whose value distinguishes statements
 _CAPITAL = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+(?:-[^\W\d_]+)?\.?")
+_IDENTIFIER = re.compile("[a-z][A-Z]")
 _CODE = re.compile("[A-Z]{1,4}")
 
 
-def distinguish(tokens: Collection[str]) -> bool:
-    """Whether these words of one position distinguish statements: half of them name an event or relate words."""
-    return 2 * sum(token in SENTENCE or DISTINGUISHING.fullmatch(token) is not None for token in tokens) >= len(tokens)
+def distinguish(tokens: Collection[str], before: str) -> bool:
+    """Whether these words of one position distinguish statements: half of them name an event, relate words, or, behind
+    a word, name a state."""
+    telling = _TELLING if before.isalpha() or before in _INTRODUCES_STATE else DISTINGUISHING
+    return 2 * sum(token in SENTENCE or telling.fullmatch(token) is not None for token in tokens) >= len(tokens)
 
 
 def is_word(token: str) -> bool:
@@ -59,10 +73,11 @@ def request_of(template: Template, *, route: bool = True) -> Template:
 
 
 def words_of(template: Template, one: int | None = None) -> int:
-    """Number of words in a sentence, without the one at position `one`. Keys of a JSON object do not count."""
+    """Number of words in a sentence, without the one at position `one`. Keys of a JSON object do not count, nor does a
+    tag such as `{CLI}`."""
     words = sum(map(is_word, template)) - (one is not None and is_word(template[one]))
     if template[0] == "{":
-        words -= sum(b == ":" and is_word(a) for a, b in pairwise(template))
+        words -= sum(b in (":", "}") and is_word(a) for a, b in pairwise(template))
     return words
 
 
@@ -71,10 +86,20 @@ def is_capital(token: str) -> bool:
     return _CAPITAL.fullmatch(token) is not None
 
 
-def are_names(tokens: Collection[str]) -> bool:
-    """Composed names, or codes such as record types, countries and currencies."""
+def introduces(before: Template, values: Collection[str]) -> bool:
+    """Whether `before` ends with a noun that a name follows, as in `for user`, and all of these may be one."""
+    if len(before) < 2 or before[-1].lower() not in _NOUNS or before[-2] not in _PREPOSITIONS:
+        return False
+    return not any(
+        token in SENTENCE or DISTINGUISHING.fullmatch(token) is not None or token.lower() in _NOUNS for token in values
+    )
+
+
+def are_names(tokens: Collection[str], *, of_things: bool = False) -> bool:
+    """Composed names, or codes such as record types, countries and currencies. Those `of_things` have no word within
+    that begins with a capital, as identifiers of a program have."""
     if all(map(NAME.fullmatch, tokens)):
-        return True
+        return not (of_things and any(map(_IDENTIFIER.search, tokens)))
     codes = [token for token in tokens if token != PLACEHOLDER]
     return (
         all(map(_CODE.fullmatch, codes)) and VERBS.isdisjoint(codes) and not any(map(DISTINGUISHING.fullmatch, codes))

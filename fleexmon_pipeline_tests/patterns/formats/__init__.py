@@ -83,7 +83,10 @@ def lines(name: str, count: int = 2_000) -> tuple[list[str], list[str]]:
         weights = [(rank + 1) ** -0.9 for rank in range(len(statements))]
     chosen = rnd.choices(range(len(statements)), weights, k=count)
     filled = [_filled(statements[number], values) for number in chosen]
-    return [message for message, _ in filled], [f"{n}{request}" for n, (_, request) in zip(chosen, filled, strict=True)]
+    return [message for message, _ in filled], [
+        request if request.startswith("404") else f"{n}{request}"
+        for n, (_, request) in zip(chosen, filled, strict=True)
+    ]
 
 
 def _filled(statement: str, values: Values) -> tuple[str, str]:
@@ -107,6 +110,8 @@ def _request(statement: str, held: dict[str, str]) -> str:
     kind = next((kind for kind in _ROUTES if kind in held and f"http://{{fqdn}}{{{kind}}}" not in statement), "")
     if not (status and verb):
         return ""
+    if status == "404" and statement.startswith((verb, "{meth}")):
+        return f"404 {verb}"  # all of them, whatever their route
     route = held[kind].partition("?")[0] if kind and status != "404" else ""
     return f" {verb} {re.sub('[^/]*[0-9][^/]*', '#', route)} {status}"
 

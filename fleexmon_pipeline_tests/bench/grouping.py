@@ -1,0 +1,89 @@
+"""How rightly lines of labelled sets are grouped, beside drain3 on the same lines, and what our quality figure says.
+
+`python -m fleexmon_pipeline_tests.bench grouping FOLDER…`: each `*_structured.csv` below the folders is a set, with
+`Content` and `EventId` (Loghub's form). Batches of 500, one configuration, aliases resolved at the end. Sets stay where
+they are: their licences do not let them into this repository.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from fleexmon_pipeline.patterns.miner import PatternMiner
+from fleexmon_pipeline.patterns.quality import MAX_LINES_COMPARED, MAX_PATTERNS_COMPARED, silhouette
+from fleexmon_pipeline_tests.bench.patterns import drain3_python
+from fleexmon_pipeline_tests.bench.table import Row, Table
+from fleexmon_pipeline_tests.patterns.test_loghub import accuracy
+
+BATCH = 500
+
+
+def main(folders: Sequence[str]) -> int:
+    files = [file for folder in folders for file in sorted(Path(folder).rglob("*_structured.csv"))]
+    if not files:
+        print(f"no *_structured.csv below {', '.join(folders) or 'nothing'}", file=sys.stderr)
+        return 1
+    print(measure(files))
+    return 0
+
+
+def measure(files: Sequence[Path]) -> Table:
+    rows: list[Row] = []
+    all_scores: list[list[float]] = []
+    for file in files:
+        with file.open(encoding="utf-8", newline="") as lines:
+            labelled = list(csv.DictReader(lines))
+        messages, true = [row["Content"] for row in labelled], [row["EventId"] for row in labelled]
+        ours, theirs = _ours(messages), _drain3(messages)
+        grouping, f1 = accuracy(ours, true)
+        scores = [grouping, f1, quality_of(messages, ours), *(accuracy(theirs, true) if theirs else ())]
+        name = file.name.removesuffix(".csv").removesuffix("_structured").removesuffix(".log")
+        rows.append({"set": name, "statements": len(set(true)), "patterns": len(set(ours)), **_cells(scores)})
+        all_scores.append(scores)
+    rows.sort(key=lambda row: str(row["GA"]))
+    means = [fmean(column) for column in zip(*all_scores, strict=True)]
+    rows.append({"set": "mean", "statements": "", "patterns": "", **_cells(means)})
+    return Table("grouping of labelled lines", f"batches of {BATCH}; drain3 with its README's masks", rows)
+
+
+def _cells(scores: Sequence[float]) -> Row:
+    heads = ("GA", "FGA", "quality", "drain3_GA", "drain3_FGA")
+    return {head: f"{score:.3f}" for head, score in zip(heads, scores, strict=False)}
+
+
+def quality_of(messages: Sequence[str], groups: Sequence[str]) -> float:
+    """What `patterns_are_sound` would say of these lines."""
+    lines: defaultdict[str, list[str]] = defaultdict(list)
+    for message, group in zip(messages, groups, strict=True):
+        lines[group].append(message)
+    largest = sorted(lines.values(), key=len, reverse=True)[:MAX_PATTERNS_COMPARED]
+    return silhouette({str(n): of_one[-MAX_LINES_COMPARED:] for n, of_one in enumerate(largest)})
+
+
+def _ours(messages: Sequence[str]) -> list[str]:
+    miner = PatternMiner()
+    ids: list[str] = []
+    for start in range(0, len(messages), BATCH):
+        ids += miner.identify(messages[start : start + BATCH])
+    return [miner.resolve(i) for i in ids]
+
+
+def _drain3(messages: Sequence[str]) -> list[str]:
+    """Its clusters at the end; empty where it cannot be installed."""
+    if (python := drain3_python()) is None:
+        return []
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump(messages, file)
+        file.flush()
+        script = Path(__file__).with_name("drain3_rate.py")
+        done = subprocess.run([python, script, "--groups", file.name], capture_output=True, text=True, check=True)
+    groups: list[str] = json.loads(done.stdout)
+    return groups
