@@ -84,7 +84,7 @@ def _facts(
         facts.append(("pattern", f"{around.pattern.id}, first seen {_minute(around.pattern.first_seen)} UTC"))
         facts.append(("", around.pattern.template))
     count, affected = metadata.get("occurrences", "–"), metadata.get("affectedCount", "–")
-    facts.append(("fired", f"in {count} slots; {affected} lines in the last one"))
+    facts.append(("fired", f"in {count} slots; {affected} lines at the peak"))
     if around.windows:
         first, last = around.windows[0], around.windows[-1]
         facts.append(("windows", first if first == last else f"{first}...{last}"))

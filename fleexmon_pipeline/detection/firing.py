@@ -58,7 +58,7 @@ def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -
         subject=firing.subject,
         slot=firing.end - SLOT,
         severity=firing.severity or rule.severity,
-        title=rule.fill(rule.title, firing.shown),
+        title=rule.fill_title(firing.shown),
         description=rule.fill(rule.description, firing.shown),
         recommendation=recommendation,
         nodes=[firing.subject.node] if firing.subject.node else [],
@@ -67,11 +67,19 @@ def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -
         evidence=evidence,
         metadata={
             **firing.metadata,
+            "what": rule.fill_what(firing.shown),
+            **({"which": which[:MAX_TEMPLATE_SHOWN]} if (which := _which(firing.shown)) else {}),
             **({"runbook": runbook} if runbook else {}),
             **({"labels": rule.labels} if rule.labels else {}),
         },
-        wording=_version_of(rule.title, rule.description, rule.recommendation or "", advice),
+        wording=_version_of(rule.what or "", rule.title, rule.description, rule.recommendation or "", advice),
     )
+
+
+def _which(shown: Mapping[str, str]) -> str | None:
+    """The text of the message that it is about, with the values that its lines share."""
+    texts = (shown.get(name) for name in ("reason", "template", "top_pattern"))
+    return next((text for text in texts if text and text != NO_PATTERN), None)
 
 
 @cache

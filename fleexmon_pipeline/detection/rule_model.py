@@ -30,6 +30,7 @@ from fleexmon_pipeline.detection.rule_parameters import (
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.levels import Level, read_level
 from fleexmon_pipeline.window import HOUR, SLOT
+from fleexmon_pipeline.wording import cut_at_word
 
 
 class AnyLevels(Strict):
@@ -90,7 +91,16 @@ Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Escalate = dict[Literal["count", "rate", "times"], dict[Severity, Figure]]
 
 
-WORDING = {"title", "description", "recommendation", "runbook", "samples"}  # may change without a new version
+WORDING = {"what", "title", "description", "recommendation", "runbook", "samples"}  # may change without a new version
+
+
+MAX_TITLE = 100
+MESSAGES = ("template", "top_pattern", "reason")  # figures that are the text of a message
+MIN_MESSAGE = 20  # characters of a message that are shown whatever else a title has
+
+
+def _on_one_line(figures: Mapping[str, str]) -> dict[str, str]:
+    return {name: " ".join(figure.replace("\0", "").split()) for name, figure in figures.items()}
 
 
 KINDS: dict[str, type[Rule]] = {}  # `kind` in a file → its class; filled by the classes themselves
@@ -116,6 +126,7 @@ class Rule(Strict):
     escalate: Escalate = Field(default_factory=dict)  # figure → severity → the value it starts at
     labels: dict[Name, Annotated[str, Field(max_length=200)]] = Field(default_factory=dict)
     nodes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] | None = None  # None: all
+    what: Annotated[str, Field(min_length=1, max_length=60)] | None = None  # in titles of incidents; else its name
     title: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(min_length=1)]
     recommendation: str | None = None
@@ -162,7 +173,7 @@ class Rule(Strict):
         """A hash of what the rule means: everything but its wording."""
         return self._version
 
-    @field_validator("title", "description", "recommendation")
+    @field_validator("what", "title", "description", "recommendation")
     @classmethod
     def _names_known_figures(cls, text: str | None) -> str | None:
         for _, figure, form, conversion in string.Formatter().parse(text or ""):
@@ -174,8 +185,19 @@ class Rule(Strict):
 
     def fill(self, text: str, figures: Mapping[str, str]) -> str:
         """`text` with its figures, each on one line: a template may hold line breaks."""
-        shown = {name: " ".join(figure.replace("\0", "").split()) for name, figure in figures.items()}
-        return text.format_map(shown).strip()
+        return text.format_map(_on_one_line(figures)).strip()
+
+    def fill_title(self, figures: Mapping[str, str]) -> str:
+        """The title with its figures, in MAX_TITLE characters that end at a word: messages are cut, nothing else."""
+        shown = _on_one_line(figures)
+        messages = {name: "" for name in MESSAGES if f"{{{name}" in self.title}
+        room = max(MAX_TITLE - len(self.title.format_map({**shown, **messages})), MIN_MESSAGE)
+        cut = {name: cut_at_word(shown[name], most=room // len(messages)) for name in messages if name in shown}
+        return self.title.format_map({**shown, **cut}).strip()
+
+    def fill_what(self, figures: Mapping[str, str]) -> str:
+        """What it is about, in a few words: `High error rate`."""
+        return self.fill(self.what, figures) if self.what else self.name.replace("-", " ").capitalize()
 
 
 class DetectorBase(Rule):

@@ -46,10 +46,10 @@ ON CONFLICT (fingerprint, slot) DO UPDATE SET
   "wordingVersion" = EXCLUDED."wordingVersion"
 WHERE (
   stored.source, stored.type, stored.severity, stored."rootCause", stored.nodes, stored.grace, stored.affected,
-  stored.evidence, stored.metadata - '{reasons,command}'::text[]
+  stored.evidence, stored.metadata - '{reasons,command,what,which}'::text[]
 ) IS DISTINCT FROM (
   EXCLUDED.source, EXCLUDED.type, EXCLUDED.severity, EXCLUDED."rootCause", EXCLUDED.nodes, EXCLUDED.grace,
-  EXCLUDED.affected, EXCLUDED.evidence, EXCLUDED.metadata - '{reasons,command}'::text[]
+  EXCLUDED.affected, EXCLUDED.evidence, EXCLUDED.metadata - '{reasons,command,what,which}'::text[]
 ) OR ((stored.source = 'genai' OR stored."wordingVersion" = EXCLUDED."wordingVersion") AND (
   stored."ruleVersion", stored.title, stored.description, stored.recommendation, stored.metadata
 ) IS DISTINCT FROM (
@@ -143,7 +143,8 @@ ON CONFLICT (id) DO UPDATE SET "lastSlot" = EXCLUDED."lastSlot"
 WHERE stored."lastSlot" <> EXCLUDED."lastSlot";
 
 -- upsert_issue --
--- Texts come from the latest slot. Evidence is read from the latest slots until there is enough: neighbouring slots share
+-- Texts and figures come from the peak, so that they do not shrink while a problem fades: the worst slot of a rule, by
+-- severity, then by lines; of a forecast or of GenAI, which know more each time, the latest. Evidence is read from the latest slots until there is enough: neighbouring slots share
 -- most of theirs (a rule that looks back one hour spans twelve slots), so 16 times what is kept. Windows: the hours that
 -- fired, of the latest 1,200 slots. The run is the one that changed the row; a run that changes nothing else leaves it.
 INSERT INTO "LogIssue" AS stored (
@@ -184,7 +185,15 @@ SELECT %(id)s, o.type, o.severity, o.title, o.description, COALESCE(%(root_cause
     LIMIT %(max_evidence)s
   )
 FROM "IssueOccurrence" AS o
-WHERE o.fingerprint = %(fingerprint)s AND o.slot = %(last)s
+WHERE o.fingerprint = %(fingerprint)s AND o.slot = (
+  SELECT slot FROM "IssueOccurrence"
+  WHERE fingerprint = %(fingerprint)s AND slot BETWEEN %(first)s AND %(last)s
+  ORDER BY
+    CASE WHEN source = 'detector' THEN array_position(ARRAY['low', 'medium', 'high', 'critical'], severity::text) END DESC,
+    CASE WHEN source = 'detector' THEN affected END DESC,
+    slot DESC
+  LIMIT 1
+)
 ON CONFLICT (id) DO UPDATE SET
   type = EXCLUDED.type, severity = EXCLUDED.severity, title = EXCLUDED.title, description = EXCLUDED.description,
   "rootCause" = EXCLUDED."rootCause", recommendation = EXCLUDED.recommendation, source = EXCLUDED.source,
