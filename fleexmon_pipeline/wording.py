@@ -76,7 +76,7 @@ def cut_at_word(text: str, *, most: int) -> str:
     if len(text) <= most:
         return text
     kept = text[: most - 1]
-    if not text[most - 1].isspace() and (space := kept.rfind(" ")) > most // 2:
+    if not text[most - 1].isspace() and (space := kept.rfind(" ")) > most // 3:
         kept = kept[:space]
     return f"{kept.rstrip(' ,;:.(')}…"
 

@@ -105,7 +105,7 @@ def _occurrence(node: str, episode: list[GivenUp]) -> Occurrence:
         subject=Subject(node=node),
         slot=last.slots[0],
         severity=Severity.MEDIUM,
-        title=f"Log lines of {node} are missing ({counted(count, 'hour')})",
+        title=f"Collection failed on {node}: the lines of {counted(count, 'hour')} are missing",
         description="\n".join(
             [
                 f"fleexmon gave up on these hours of {node} after {MAX_ATTEMPTS} attempts:",
@@ -121,6 +121,7 @@ def _occurrence(node: str, episode: list[GivenUp]) -> Occurrence:
         grace=GRACE,
         affected=0,
         metadata={
+            "what": "Collection failed",
             "hours": count,
             "missingSlots": sum(len(hour.slots) for hour in episode),
             "windows": [str(window) for window in windows],

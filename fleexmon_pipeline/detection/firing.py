@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from fleexmon_pipeline.detection.observation import Hit, Measure, Observation
-from fleexmon_pipeline.detection.rule_model import Detector, Rule
+from fleexmon_pipeline.detection.rule_model import NO_PATTERN, Detector, Rule
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.issues.runbooks import advice_for
 from fleexmon_pipeline.levels import LEVELS
@@ -88,7 +88,6 @@ def _version_of(*texts: str) -> str:
 
 
 TOP_PATTERNS = 3
-NO_PATTERN = "no pattern yet"
 
 
 def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | None = None) -> Firing:

@@ -30,7 +30,7 @@ from fleexmon_pipeline.detection.rule_parameters import (
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.levels import Level, read_level
 from fleexmon_pipeline.window import HOUR, SLOT
-from fleexmon_pipeline.wording import cut_at_word
+from fleexmon_pipeline.wording import cut_at_word, one_line
 
 
 class AnyLevels(Strict):
@@ -94,9 +94,10 @@ Escalate = dict[Literal["count", "rate", "times"], dict[Severity, Figure]]
 WORDING = {"what", "title", "description", "recommendation", "runbook", "samples"}  # may change without a new version
 
 
-MAX_TITLE = 100
+MAX_TITLE = 100  # characters: what a mail client shows of a subject
 MESSAGES = ("template", "top_pattern", "reason")  # figures that are the text of a message
-MIN_MESSAGE = 20  # characters of a message that are shown whatever else a title has
+MIN_MESSAGE = 12  # characters of a message that are shown however long the rest of a title is
+NO_PATTERN = "no pattern yet"  # in texts, in the place of a message
 
 
 def _on_one_line(figures: Mapping[str, str]) -> dict[str, str]:
@@ -188,12 +189,21 @@ class Rule(Strict):
         return text.format_map(_on_one_line(figures)).strip()
 
     def fill_title(self, figures: Mapping[str, str]) -> str:
-        """The title with its figures, in MAX_TITLE characters that end at a word: messages are cut, nothing else."""
-        shown = _on_one_line(figures)
-        messages = {name: "" for name in MESSAGES if f"{{{name}" in self.title}
-        room = max(MAX_TITLE - len(self.title.format_map({**shown, **messages})), MIN_MESSAGE)
-        cut = {name: cut_at_word(shown[name], most=room // len(messages)) for name in messages if name in shown}
-        return self.title.format_map({**shown, **cut}).strip()
+        """The title with its figures, in MAX_TITLE characters that end at a word. Messages are cut first; without
+        a message, `: {template}` is left out."""
+        title, shown = self.title, _on_one_line(figures)
+        messages = {
+            name: one_line(shown[name], most=MAX_TITLE * 2)
+            for name in MESSAGES
+            if f"{{{name}" in title and name in shown
+        }
+        for name, message in messages.items():
+            if message in ("", NO_PATTERN):
+                title = title.replace(f": {{{name}}}", "")
+        if messages:
+            room = max(MAX_TITLE - len(title.format_map(shown | dict.fromkeys(messages, ""))), MIN_MESSAGE)
+            shown |= {name: cut_at_word(text, most=room // len(messages)) for name, text in messages.items()}
+        return cut_at_word(title.format_map(shown).strip(), most=MAX_TITLE)
 
     def fill_what(self, figures: Mapping[str, str]) -> str:
         """What it is about, in a few words: `High error rate`."""

@@ -17,6 +17,7 @@ from fleexmon_pipeline.wording import counted, cut_at_word, one_line, short_dura
 MAX_TITLE = 100
 MIN_WHICH = 12  # characters of a message that still say something
 MAX_NODES_NAMED = 3
+MAX_WHERE = 40  # characters of their names
 NEW_WITHIN = HOUR  # a pattern first seen so shortly before the incident is one that nobody has seen before
 
 
@@ -37,7 +38,7 @@ def headline(issues: Sequence[IssueFacts], first_seen: Mapping[str, datetime]) -
         issues,
         key=lambda issue: (
             issue.source == "predictor",
-            -SEVERITY_RANKS.get(issue.severity, 0),
+            -SEVERITY_RANKS.get(issue.severity, -1),
             not is_new(issue, first_seen),
             not issue.about_pattern,
             order(issue),
@@ -64,29 +65,34 @@ def is_new(issue: IssueFacts, first_seen: Mapping[str, datetime]) -> bool:
 
 
 def title(named: IssueFacts, which: str | None, nodes: Collection[str], volume: Volume, length: timedelta) -> str:
-    """`New error on blue: connect ETIMEDOUT <ip> (412 errors in 35 min)`. `which` is cut, nothing else."""
-    what = f"{named.what or one_line(named.title, most=MAX_TITLE // 2)}{_where(nodes)}"
-    amount = f" ({_amount(named, volume, length)})"
+    """`New error on blue: connect ETIMEDOUT <ip> (412 errors in 35 min)`. Texts are cut, never nodes or the amount."""
+    where, amount = _where(nodes), f" ({_amount(named, volume, length)})"
+    room = MAX_TITLE - len(where) - len(amount)
+    what = cut_at_word(one_line(named.what or named.title, most=MAX_TITLE * 2), most=room) + where
+    message = one_line(which or "", most=MAX_TITLE * 2)
     room = MAX_TITLE - len(what) - len(amount) - 2
-    if which is None or room < MIN_WHICH or named.what is None:
-        return cut_at_word(what, most=MAX_TITLE - len(amount)) + amount
-    return f"{what}: {cut_at_word(one_line(which, most=MAX_TITLE * 2), most=room)}{amount}"
+    if not message or room < MIN_WHICH or named.what is None:  # a title that GenAI wrote names the message itself
+        return what + amount
+    return f"{what}: {cut_at_word(message, most=room)}{amount}"
 
 
 def _where(nodes: Collection[str]) -> str:
-    if not nodes:
+    """` on blue, green`, or how many, if their names are too many or too long."""
+    names = [name for node in sorted(nodes) if (name := one_line(node, most=MAX_WHERE))]
+    if not names:
         return ""
-    names = sorted(nodes)
-    if len(names) > MAX_NODES_NAMED:
+    listed = ", ".join(names)
+    if len(names) > MAX_NODES_NAMED or len(listed) > MAX_WHERE:
         return f" on {len(names)} nodes"
-    return f" on {one_line(', '.join(names), most=40)}"
+    return f" on {listed}"
 
 
 def _amount(named: IssueFacts, volume: Volume, length: timedelta) -> str:
+    """Errors, where they are more than usual and not a few beside a message that is no error."""
     within = short_duration(length)
     if named.absence:
         return f"for {within}"
-    if volume.errors > volume.usual_errors:
-        return f"{counted(volume.errors, 'error')} in {within}"
     lines = volume.of_pattern or named.affected or 0
+    if volume.errors > volume.usual_errors and volume.errors >= lines:
+        return f"{counted(volume.errors, 'error')} in {within}"
     return f"{counted(lines, 'line')} in {within}" if lines else within

@@ -6,7 +6,7 @@ Here: the record and its identity. How occurrences become issues: `lifecycle.py`
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -82,3 +82,15 @@ class Occurrence:
     def fingerprint(self) -> str:
         """Rule and subject, not only the type: eight different errors are eight issues."""
         return f"{self.rule}:{self.subject}"
+
+
+def peak(occurrences: Iterable[Occurrence]) -> Occurrence:
+    """The occurrence whose texts and figures their issue shows, as `upsert_issue` in lifecycle.sql finds it."""
+    return max(occurrences, key=_weight)
+
+
+def _weight(occurrence: Occurrence) -> tuple[int, float, datetime]:
+    if occurrence.source != "detector":
+        return 0, 0.0, occurrence.slot
+    deviation = abs(occurrence.affected - occurrence.metadata.get("expected", 0))
+    return occurrence.severity.rank, deviation, occurrence.slot

@@ -21,7 +21,7 @@ from fleexmon_pipeline.detection.rule_model import Rule, all_series, text_condit
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
-from fleexmon_pipeline.issues.occurrence import Occurrence, Severity
+from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, peak
 from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
 
 SQL = statements("backtest")
@@ -232,9 +232,9 @@ def _issues(
         ]
         nodes = tuple(sorted({node for fired in of_slots.values() for node in fired.nodes}))
         for episode in episodes(runs, covered.get(nodes, Covered([]))):
-            last = of_slots[episode.last]
+            shown = peak(fired for slot, fired in of_slots.items() if episode.first <= slot <= episode.last)
             issue = Issue(
-                name, last.rule, last.severity, last.title, nodes, episode.first, episode.end, episode.occurrences
+                name, shown.rule, shown.severity, shown.title, nodes, episode.first, episode.end, episode.occurrences
             )
             own_verdicts = [
                 verdict

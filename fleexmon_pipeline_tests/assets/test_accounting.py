@@ -50,7 +50,7 @@ def test_an_hour_given_up_is_an_issue_until_its_lines_come(dagster: Project, blu
 
     for _ in range(2):  # the second run's rules must not erase what collection said
         dagster.run("backfill_hours", TEN)
-        assert titles(dagster.database) == ["Log lines of blue are missing (1 hour)"]
+        assert titles(dagster.database) == ["Collection failed on blue: the lines of 1 hour are missing"]
     [row] = dagster.database.rows('SELECT type, status, "detectedAt" FROM "LogIssue"')
     assert row == {"type": "collection-gap", "status": "open", "detectedAt": at(DAY, "10:05")}
 

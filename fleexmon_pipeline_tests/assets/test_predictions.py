@@ -36,7 +36,7 @@ def test_a_forecast_becomes_an_issue_once_and_a_rerun_changes_nothing(dagster: P
 
     dagster.run("predict", *HOURS)
 
-    assert issues == [{"title": "Error rate of blue crosses 5% in about 2 h (80 %: 1-3 h)", "detectedAt": END}]
+    assert issues == [{"title": "Error rate will cross 5% on blue in about 2 h (80% likely: 1-3 h)", "detectedAt": END}]
     assert fingerprints(database) == before
     assert check(first, "forecasts_hold") == (True, "")
 

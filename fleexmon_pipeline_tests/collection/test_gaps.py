@@ -47,7 +47,8 @@ def test_an_hour_given_up_is_one_issue_that_says_what_is_missing(database: Datab
     [issue] = database.rows(ISSUES)
     assert issue == {
         "type": RULE, "severity": "medium", "source": "detector", "status": "open", "affectedLogs": [],
-        "title": "Log lines of blue are missing (3 hours)", "detectedAt": TEN + SLOT, "resolvedAt": None,
+        "title": "Collection failed on blue: the lines of 3 hours are missing", "detectedAt": TEN + SLOT,
+        "resolvedAt": None,
         "fingerprint": "collection-gap:node:blue", "description": issue["description"],
     }  # fmt: skip
     told = str(issue["description"])
@@ -83,9 +84,9 @@ def test_nodes_have_issues_of_their_own_and_days_apart_are_two(database: Databas
     note(database)
 
     assert [(row["title"], row["status"]) for row in database.rows(ISSUES)] == [
-        ("Log lines of blue are missing (2 hours)", "resolved"),
-        ("Log lines of blue are missing (1 hour)", "open"),
-        ("Log lines of green are missing (1 hour)", "open"),
+        ("Collection failed on blue: the lines of 2 hours are missing", "resolved"),
+        ("Collection failed on blue: the lines of 1 hour are missing", "open"),
+        ("Collection failed on green: the lines of 1 hour are missing", "open"),
     ]
 
 
@@ -96,7 +97,7 @@ def test_what_is_made_good_is_no_issue_and_the_others_say_so(database: Database)
     cover(database, TEN, TEN + HOUR, status="complete")
     note(database)
     [issue] = database.rows(ISSUES)
-    assert issue["title"] == "Log lines of blue are missing (2 hours)"
+    assert issue["title"] == "Collection failed on blue: the lines of 2 hours are missing"
     assert issue["detectedAt"] == TEN + HOUR + SLOT
 
     cover(database, TEN + HOUR, TEN + 3 * HOUR, status="empty")

@@ -16,6 +16,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection import evaluate as evaluate_module
 from fleexmon_pipeline.detection.evaluate import MAX_COMPARED, evaluate
 from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.detection.rule_model import MAX_TITLE
 from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence
 from fleexmon_pipeline.patterns.read_counts import read_messages
 from fleexmon_pipeline.window import SLOT, Window
@@ -52,26 +53,41 @@ def slots_of(found: list[Occurrence]) -> list[int]:
 @pytest.mark.parametrize(
     ("rule", "quiet", "loud", "title"),
     [
-        ("high-error-rate", errors(3) + infos(18), errors(4) + infos(18), "High error rate: 18.2%"),
+        (
+            "high-error-rate",
+            errors(3) + infos(18),
+            errors(4) + infos(18),
+            "High error rate on blue: upstream answered 502 (18.2%, 4 errors in 15 minutes)",
+        ),
         (
             "high-error-rate",
             errors(4) + infos(33),
             errors(4) + infos(32),
-            "High error rate: 11.1%",
+            "High error rate on blue: upstream answered 502 (11.1%, 4 errors in 15 minutes)",
         ),  # 4 of 37 is chance
-        ("high-error-rate", errors(10), errors(11), "High error rate: 100.0%"),
-        ("repeated-error", errors(5), errors(6), "Repeated error (6x): upstream answered 502"),
+        (
+            "high-error-rate",
+            errors(10),
+            errors(11),
+            "High error rate on blue: upstream answered 502 (100.0%, 11 errors in 15 minutes)",
+        ),
+        (
+            "repeated-error",
+            errors(5),
+            errors(6),
+            "Repeated error on blue: upstream answered 502 (6 in 15 minutes)",
+        ),
         (
             "memory-warning",
             errors(3, level="warn", message="Memory at 91%"),
             errors(4, level="warn", message="Memory at 91%"),
-            "Memory warnings detected (4x)",
+            "Memory warnings on blue: Memory at 91% (4 in 15 minutes)",
         ),
         (
             "connection-failure",
             errors(3, message="connection reset"),
             errors(1, message="connect ECONNREFUSED 10.0.0.5:5432") + errors(1, 2, level="info", message="etimedout"),
-            "Connection failures detected (2x)",
+            "Connection failures on blue: connect ECONNREFUSED 10.0.0.5:5432 (2 in 15 minutes)",
         ),
     ],
 )
@@ -102,8 +118,8 @@ def test_the_hour_before_is_looked_back_into(database: Database) -> None:
 
 def test_counts_and_titles_follow_the_slot(database: Database) -> None:
     found = judged(database, errors(6, 1) + errors(3, 6), "repeated-error")
-    assert [(each.affected, each.title[:20]) for each in found] == [
-        (6, "Repeated error (6x):"), (9, "Repeated error (9x):"), (9, "Repeated error (9x):"),
+    assert [(each.affected, each.title.rpartition(" (")[2]) for each in found] == [
+        (6, "6 in 15 minutes)"), (9, "9 in 15 minutes)"), (9, "9 in 15 minutes)"),
     ]  # fmt: skip
 
 
@@ -116,10 +132,14 @@ def test_nothing_fires_on_an_empty_hour_or_before_the_first_slot_ended(database:
     assert judged(database, errors(100), until=at(4)) == []
 
 
-def test_the_first_fifty_characters_of_a_template_make_the_title(database: Database) -> None:
+def test_a_long_template_is_cut_at_a_word_so_that_the_title_has_a_hundred_characters(database: Database) -> None:
     long = "payment <num> of customer <id> failed: the bank <*>\n  at stack line one" + "x" * 300
     found = judged(database, errors(7, pattern=long), "repeated-error")
-    assert found[0].title == "Repeated error (7x): payment <num> of customer <id> failed: the bank <*"
+    assert found[0].title == (
+        "Repeated error on blue: payment <num> of customer <id> failed: the bank <*> at… (7 in 15 minutes)"
+    )
+    assert len(found[0].title) <= MAX_TITLE
+    assert found[0].metadata["which"].startswith("payment <num> of customer <id> failed: the bank <*>")
     assert found[0].metadata["template"] == long[:200]
     assert "\n" not in found[0].description
 
@@ -144,7 +164,7 @@ def test_patterns_that_merged_count_together(database: Database) -> None:
         connection.execute("UPDATE \"LogPattern\" SET \"aliasOf\" = 'middle' WHERE id LIKE 'disk%'")
         found = evaluate(connection, RULES, HOUR_OF_TEN, until=HOUR_OF_TEN.until)
     assert {(each.title, str(each.subject), len(each.evidence)) for each in found} == {
-        ("Repeated error (6x): disk <*> failed", "pattern:root@blue", 6)
+        ("Repeated error on blue: disk <*> failed (6 in 15 minutes)", "pattern:root@blue", 6)
     }
 
 
@@ -168,6 +188,8 @@ def test_texts_are_compared_with_the_lines_not_with_templates(database: Database
     found = judged(database, hidden, "connection-failure")
     assert len(found) == 3
     assert found[0].description == "blue could not reach a service it depends on: no pattern yet"
+    assert found[0].title == "Connection failures on blue (1 in 15 minutes)"
+    assert "which" not in found[0].metadata
 
 
 def test_characters_with_a_meaning_in_expressions_are_taken_as_they_are(database: Database, tmp_path: Path) -> None:
@@ -212,6 +234,8 @@ def test_figures_for_programs_are_in_metadata(database: Database) -> None:
         "threshold": 0.05,
         "withinMinutes": 15,
         "topPatterns": [{"pattern": "upstream answered 502", "template": "upstream answered 502", "count": 4}],
+        "what": "High error rate",
+        "which": "upstream answered 502",
         "runbook": "high-error-rate",
     }
     assert found[0].description == (
@@ -304,7 +328,7 @@ def test_a_title_shows_the_values_that_all_its_lines_share(
     ]
     first, *_ = judged(database, lines, "repeated-error")
 
-    assert first.title == f"Repeated error (60x): {shown or template}"
+    assert first.title == f"Repeated error on blue: {shown or template} (60 in 15 minutes)"
     assert first.metadata["template"] == template
 
 

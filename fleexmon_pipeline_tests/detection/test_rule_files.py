@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from importlib.resources import files
 from pathlib import Path
 from textwrap import dedent
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from fleexmon_pipeline.detection.rule_files import BUILT_IN, all_rules, check_samples, load_rules, report
 from fleexmon_pipeline.detection.rule_kinds import Ratio, Threshold
+from fleexmon_pipeline.detection.rule_model import MAX_TITLE, MESSAGES, Rule
 
 SOUND = """\
 name: disk-full
@@ -114,6 +116,8 @@ def test_a_version_follows_what_the_rule_means_and_not_its_wording(tmp_path: Pat
         ("({count}x)", "({cuont}x)", "wrong.yaml:6: title: {cuont} is unknown here; this kind has count,"),
         ("({count}x)", "({count.__class__}x)", "wrong.yaml:6: title: {count.__class__} is unknown here"),
         ("({count}x)", "({count:>9999999}x)", "wrong.yaml:6: title: {count:>9999999}: only a length"),
+        ("title:", 'what: "{cuont}"\ntitle:', "wrong.yaml:6: what: {cuont} is unknown here; this kind has count,"),
+        ("title:", f"what: {'x' * 61}\ntitle:", "wrong.yaml:6: what: String should have at most 60 characters"),
         ("({count}x)", "({count", "wrong.yaml:6: title: expected '}' before end of string"),
         ("kind: threshold", "kind: treshold", 'wrong.yaml:2: kind "treshold" is unknown; use one of ratio, repeated,'),
         ("kind: threshold\n", "", 'wrong.yaml:1: "kind" is missing; use one of'),
@@ -179,10 +183,45 @@ def test_the_report_names_rules_and_problems(tmp_path: Path) -> None:
 def test_no_template_breaks_a_title(template: str) -> None:
     """Templates are made of log lines: braces, line breaks and NUL among them."""
     rule = next(rule for rule in load_rules().rules if rule.name == "repeated-error")
-    title = rule.fill(rule.title, {"count": "7", "template": template})
-    assert title.startswith("Repeated error (7x):")
-    assert not set("\n\r\0") & set(title)
-    assert len(title) <= len("Repeated error (7x): ") + 50
+    title = rule.fill_title({"node": "blue", "count": "7", "within": "15 minutes", "template": template})
+    assert title.startswith("Repeated error on blue")
+    assert title.endswith(" (7 in 15 minutes)")
+    assert not [character for character in title if unicodedata.category(character) in ("Cc", "Cf", "Cs")]
+    assert "  " not in title
+    assert len(title) <= MAX_TITLE
+
+
+LONG = {
+    "node": "checkout-eu-west-001", "baseline": "checkout-eu-west-002", "version": "2026.11.29-a1b2c3d-rc.1",
+    "count": "12345", "total": "23456", "within": "30 minutes", "hours": "12", "times": "123", "rate": "100.0%",
+    "rate_before": "12.3%", "threshold": "5%", "interval": "10-12 h", "share": "12.3%", "expected": "123",
+    **dict.fromkeys(MESSAGES, "order <num> of user <id> failed: the bank <*> said no to it at <path> line <num> " * 9),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", load_rules().rules, ids=lambda rule: rule.name)
+def test_a_title_names_the_node_in_a_hundred_characters_that_end_at_a_word(rule: Rule) -> None:
+    for node in ("blue", LONG["node"]):
+        title = rule.fill_title({**dict.fromkeys(rule.figures, "12"), **LONG, "node": node})
+
+        assert title.startswith(rule.fill_what(LONG).partition(" diverges")[0])
+        assert len(title) <= MAX_TITLE
+        assert rule.kind == "backlog" or node in title
+        before, ellipsis, _ = title.partition("…")
+        assert not ellipsis or before.split()[-1] in " ".join([node, *LONG.values()]).replace(":", " ").split()
+        assert f"{{{'template'}}}" not in rule.title or "order <num>" in title
+        assert "{" not in title
+
+
+def test_a_title_of_ones_own_is_cut_too_and_says_what_it_is_about(tmp_path: Path) -> None:
+    text = SOUND.replace("Disk full ({count}x)", "Disk full on {node}, which nobody may ignore any longer " * 3)
+    (bare,) = load_rules(write(tmp_path, a=text)).rules
+    (named,) = load_rules(write(tmp_path, a=text.replace("title:", 'what: "No space on {node:.3}"\ntitle:'))).rules
+
+    title = bare.fill_title({"node": "blue"})
+    assert title == "Disk full on blue, which nobody may ignore any longer Disk full on blue, which nobody may ignore…"
+    assert (bare.fill_what({}), named.fill_what({"node": "blue"})) == ("Disk full", "No space on blu")
+    assert bare.version == named.version
 
 
 # -- rules of one's own, and what they may say -----------------------------------------------------------------------

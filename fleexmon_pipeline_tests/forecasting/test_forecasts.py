@@ -186,7 +186,7 @@ def test_a_threshold_that_will_be_crossed_is_said_with_its_time(database: Databa
     assert (row["subject"], row["node"]) == ("crossing:high-error-rate", "blue")
     assert (row["value"], row["low"], row["high"]) == (3, 1, 6)
     assert row["hour"] == END + 5 * HOUR
-    assert occurrence.title == "Error rate of blue crosses 5% in about 3 h (80 %: 1-6 h)"
+    assert occurrence.title == "Error rate will cross 5% on blue in about 3 h (80% likely: 1-6 h)"
     assert (occurrence.fingerprint, occurrence.source) == ("forecast-high-error-rate:node:blue", "predictor")
     assert (occurrence.slot, occurrence.grace) == (END - timedelta(minutes=5), timedelta(hours=6))
     assert occurrence.metadata["hours"] == 3

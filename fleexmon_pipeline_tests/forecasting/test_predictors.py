@@ -72,7 +72,7 @@ def test_a_trend_tells_rates_node_and_evidence(database: Database) -> None:
         hours(connection, *RISING)
         hours(connection, *[(100, 2)] * 6, node="green")
         (trend,) = predicted(connection, TREND)
-    assert trend.title == "Error rate trending up: 2.0% to 4.0%"
+    assert trend.title == "Error rate is rising on blue: 2.0% to 4.0% in 3 hours"
     assert (trend.fingerprint, trend.nodes, trend.affected) == (f"{TREND}:node:blue", ["blue"], 12)
     assert (trend.slot, trend.source, trend.grace) == (at(55), "predictor", timedelta(hours=6))
     assert list(trend.evidence) == [uuid8(TEN - HOUR * back, b"ERROR", b"blue") for back in range(3)]
@@ -107,7 +107,7 @@ def test_a_spike_tells_how_much_more(database: Database) -> None:
     with database.connect() as connection:
         hours(connection, *[(1_000, 0)] * 5, (3_210, 0))
         (spike,) = predicted(connection, SPIKE)
-    assert spike.title == "Log volume spike: 3.2x the usual"
+    assert spike.title == "Log volume spike on blue: 3210 lines in an hour, 3.2x the usual"
     assert spike.description == "blue logged 3210 lines this hour; the mean of the 5 hours before is 1,000."
     assert (spike.severity, len(spike.evidence)) == ("low", 1)
 
@@ -200,7 +200,7 @@ def test_a_backlog_is_more_than_ten_open_issues(database: Database) -> None:
         assert predicted(connection, BACKLOG) == []
         issues(connection, 1)
         (backlog,) = predicted(connection, BACKLOG)
-    assert backlog.title == "11 unresolved issues"
+    assert backlog.title == "Unresolved issues: 11"
     assert (backlog.fingerprint, backlog.nodes, backlog.evidence) == ("issue-backlog:fleet", [], ())
     assert (backlog.metadata["bySeverity"], len(backlog.metadata["issues"])) == ({"high": 11}, 11)
 

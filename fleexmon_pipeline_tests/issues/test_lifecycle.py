@@ -14,7 +14,7 @@ from fleexmon_pipeline.issues.lifecycle import (
     subjects_over,
     write_occurrences,
 )
-from fleexmon_pipeline.issues.occurrence import Severity, Subject
+from fleexmon_pipeline.issues.occurrence import Severity, Source, Subject
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import HOUR, NODE, at, cover, fire, firing, issues, settle
@@ -124,6 +124,55 @@ def test_of_two_with_one_fingerprint_the_more_severe_stays(database: Database) -
         for order in ([low, high], [high, low]):
             fire(connection, *order)
             assert [issue["severity"] for issue in issues(connection)] == ["high"]
+
+
+def test_a_rules_issue_shows_its_peak_and_does_not_shrink_as_it_fades(database: Database) -> None:
+    def shown(slots: int) -> tuple[str, str, int]:
+        fire(connection, *peaks[:slots])
+        (issue,) = issues(connection)
+        return issue["title"], issue["severity"], issue["metadata"]["affectedCount"]
+
+    lines = [(5, "medium"), (30, "medium"), (12, "high"), (9, "high"), (40, "medium"), (12, "high"), (1, "low")]
+    peaks = [firing(slot, affected=n, severity=Severity(severity)) for slot, (n, severity) in enumerate(lines)]
+    with database.connect() as connection:
+        cover(connection, range(9))
+        assert [shown(slots) for slots in range(1, len(peaks) + 1)] == [
+            ("repeated-error in 0", "medium", 5),
+            ("repeated-error in 1", "medium", 30),
+            ("repeated-error in 2", "high", 12),
+            ("repeated-error in 2", "high", 12),
+            ("repeated-error in 2", "high", 12),  # more lines, and less severe
+            ("repeated-error in 5", "high", 12),  # of equal ones the latest
+            ("repeated-error in 5", "high", 12),
+        ]
+
+
+def test_the_peak_of_lines_that_did_not_come_is_where_most_are_missing(database: Database) -> None:
+    drops = [
+        firing(slot, rule="lines-missing", affected=lines, metadata={"expected": 50.0})
+        for slot, lines in enumerate([20, 3, 18])
+    ]
+    with database.connect() as connection:
+        cover(connection, range(4))
+        fire(connection, *drops)
+        (issue,) = issues(connection)
+    assert (issue["title"], issue["metadata"]["affectedCount"]) == ("lines-missing in 1", 3)
+
+
+@pytest.mark.parametrize("source", ["genai", "predictor"])
+def test_genai_and_forecasts_show_the_latest(database: Database, source: Source) -> None:
+    rule = "genai" if source == "genai" else "forecast-high-error-rate"
+    severe = Severity.CRITICAL, Severity.LOW, Severity.MEDIUM
+    said = [
+        firing(slot, rule=rule, source=source, affected=9 - slot, severity=severity)
+        for slot, severity in enumerate(severe)
+    ]
+    window = Window(at(0), at(3))
+    with database.connect() as connection:
+        cover(connection, range(4))
+        settle(connection, write_occurrences(connection, said, source=source, window=window), window)
+        (issue,) = issues(connection)
+    assert (issue["title"], issue["severity"], issue["metadata"]["affectedCount"]) == (f"{rule} in 2", "medium", 7)
 
 
 # -- grace --------------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def test_a_named_pattern_is_called_by_its_name(database: Database, pattern: str)
     with database.connect() as connection:
         label(connection, pattern, by="kim", now=NOW, name="payment gateway")
 
-    assert titles(database) == ["Repeated error (7x): payment gateway: upstream answered 502"]
+    assert titles(database) == ["Repeated error on blue: payment gateway: upstream answered 502 (7 in 15 minutes)"]
 
 
 def test_an_ignored_pattern_makes_no_issue_until_that_is_taken_back(database: Database, pattern: str) -> None:

@@ -143,10 +143,12 @@ ON CONFLICT (id) DO UPDATE SET "lastSlot" = EXCLUDED."lastSlot"
 WHERE stored."lastSlot" <> EXCLUDED."lastSlot";
 
 -- upsert_issue --
--- Texts and figures come from the peak, so that they do not shrink while a problem fades: the worst slot of a rule, by
--- severity, then by lines; of a forecast or of GenAI, which know more each time, the latest. Evidence is read from the latest slots until there is enough: neighbouring slots share
--- most of theirs (a rule that looks back one hour spans twelve slots), so 16 times what is kept. Windows: the hours that
--- fired, of the latest 1,200 slots. The run is the one that changed the row; a run that changes nothing else leaves it.
+-- Texts and figures come from the peak, so that they do not shrink while a problem fades. The peak of a detector rule is
+-- its most severe slot; of those, the one furthest from the expected number of lines, which is 0 where nothing is expected
+-- and may be above what came. Forecasts and GenAI know more each time: theirs is the latest slot.
+-- Evidence is read from the latest slots until there is enough: neighbouring slots share most of theirs (a rule that looks
+-- back one hour spans twelve slots), so 16 times what is kept. Windows: the hours that fired, of the latest 1,200 slots.
+-- The run is the one that changed the row; a run that changes nothing else leaves it.
 INSERT INTO "LogIssue" AS stored (
   id, type, severity, title, description, "rootCause", recommendation, source, status,
   "detectedAt", "updatedAt", "resolvedAt", metadata, "affectedLogs"
@@ -190,7 +192,9 @@ WHERE o.fingerprint = %(fingerprint)s AND o.slot = (
   WHERE fingerprint = %(fingerprint)s AND slot BETWEEN %(first)s AND %(last)s
   ORDER BY
     CASE WHEN source = 'detector' THEN array_position(ARRAY['low', 'medium', 'high', 'critical'], severity::text) END DESC,
-    CASE WHEN source = 'detector' THEN affected END DESC,
+    CASE WHEN source = 'detector' THEN abs(affected - COALESCE(
+      CASE jsonb_typeof(metadata -> 'expected') WHEN 'number' THEN (metadata ->> 'expected')::float END, 0
+    )) END DESC,
     slot DESC
   LIMIT 1
 )
