@@ -92,5 +92,5 @@ def peak(occurrences: Iterable[Occurrence]) -> Occurrence:
 def _weight(occurrence: Occurrence) -> tuple[int, float, datetime]:
     if occurrence.source != "detector":
         return 0, 0.0, occurrence.slot
-    deviation = abs(occurrence.affected - occurrence.metadata.get("expected", 0))
+    deviation = abs(occurrence.metadata.get("value", occurrence.affected) - occurrence.metadata.get("expected", 0))
     return occurrence.severity.rank, deviation, occurrence.slot

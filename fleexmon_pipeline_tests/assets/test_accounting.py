@@ -82,7 +82,7 @@ def test_lines_of_rejected_records_are_analysed_by_the_catch_up(
     assert request.tags["fleexmon/reason"] == "rejected: 5 rejected records of blue became lines"
     dagster.run_requested("backfill_hours", request)
 
-    assert titles(dagster.database) == ["Connection failures detected (5x)"]
+    assert titles(dagster.database) == ["Connection failures on blue: connect ECONNREFUSED <ip> (5 in 15 minutes)"]
     assert dagster.ask(catch_up) == []
 
 

@@ -39,7 +39,7 @@ def test_rules_run_in_the_tick_in_which_the_agent_hangs(
 
         result = dagster.run("monitoring", TEN, tick="slot")
 
-        assert "Connection failures detected (3x)" in titles(database)
+        assert "Connection failures on blue: connect ECONNREFUSED <ip> (3 in 15 minutes)" in titles(database)
         passed, details = check(result, "everything_is_judged")
         assert not passed
         assert "timeout: no complete answer in 2 s" in details

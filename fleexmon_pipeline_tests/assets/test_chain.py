@@ -99,10 +99,10 @@ def test_an_hour_becomes_lines_patterns_occurrences_and_issues(
     }
     assert len(rows["LogCoverage"]) == 24
     assert titles(dagster.database) == [
-        "Connection failures detected (2x)",
-        "High error rate: 9.5%",
-        "Memory warnings detected (4x)",
-        "Repeated error (20x): payment <num> failed: card declined",
+        "Connection failures on green: connect ECONNREFUSED <ip> (2 in 15 minutes)",
+        "High error rate on blue: payment <num> failed: card declined (9.5%, 20 errors in 15 minutes)",
+        "Memory warnings on green: Memory usage at <num>% of <num> MB (4 in 15 minutes)",
+        "Repeated error on blue: payment <num> failed: card declined (20 in 15 minutes)",
     ]
     assert {row["type"]: row["severity"] for row in rows["LogIssue"]} == {
         "high-error-rate": "high",
@@ -171,8 +171,8 @@ def test_a_line_that_a_node_tells_late_is_fetched_when_the_hour_is_over(dagster:
     assert metadata(result, "raw_logs")["dagster/partition_row_count"] == 69
     assert metadata(result, "analyzed_logs")["lines"] == 69
     assert titles(dagster.database) == [
-        "High error rate: 37.5%",
-        "Repeated error (9x): written by a process that buffers <num>",
+        "High error rate on blue: written by a process that buffers <num> (37.5%, 9 errors in 15 minutes)",
+        "Repeated error on blue: written by a process that buffers <num> (9 in 15 minutes)",
     ]
 
 
@@ -278,9 +278,9 @@ def test_hours_are_the_same_as_a_range_and_as_the_schedules_live_them(
         as_a_range = contents(dagster.database)
 
     assert titles(dagster.database) == [
-        "Connection failures detected (10x)",
-        "Log volume spike: 4.4x the usual",
-        "Memory warnings detected (6x)",
+        "Connection failures on green: connect ECONNREFUSED <ip> (30 in 15 minutes)",
+        "Log volume spike on green: 380 lines in an hour, 4.4x the usual",
+        "Memory warnings on blue: Memory usage at <num>% of <num> MB (12 in 15 minutes)",
     ]
     for table, rows in as_a_range.items():
         assert lived[table] == rows, table

@@ -91,7 +91,9 @@ def test_a_node_that_cannot_be_read_is_named_with_the_reason_and_made_good_when_
     assert reason.lower() in details.lower()
     assert "blue" not in details
     assert status_of(dagster.database) == {"blue": {"complete"}, "green": {"missing"}}
-    assert "High error rate: 100.0%" in titles(dagster.database)  # of the node that answered, in the same run
+    assert "High error rate on blue: payment <num> failed: card declined (100.0%, 15 errors in 15 minutes)" in titles(
+        dagster.database
+    )  # of the node that answered, in the same run
 
     if trouble is down:
         green.start()

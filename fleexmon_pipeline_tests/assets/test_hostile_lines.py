@@ -150,7 +150,9 @@ def test_attacks_change_nothing_but_their_own_records(
     assert not any(mark in question["messages"][1]["content"] for mark in ("\u202e", "\u200b", "\x1b"))
     told = titles(dagster.database)
     assert [title for title in told if "forged" in title] == []
-    assert "Connection failures detected (3x)" in told  # no answer suppresses a rule's issue
+    assert (
+        "Connection failures on blue: connect ECONNREFUSED <ip> (3 in 15 minutes)" in told
+    )  # no answer suppresses a rule's issue
     assert len(dagster.database.rows("SELECT id FROM \"LogIssue\" WHERE source = 'genai'")) == 1
     (posted,) = [one for one in github.issues if "critical" in str(one["title"])]
     assert "@everyone" not in str(posted["title"]) + str(posted["body"])

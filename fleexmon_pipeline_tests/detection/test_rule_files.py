@@ -194,7 +194,8 @@ def test_no_template_breaks_a_title(template: str) -> None:
 LONG = {
     "node": "checkout-eu-west-001", "baseline": "checkout-eu-west-002", "version": "2026.11.29-a1b2c3d-rc.1",
     "count": "12345", "total": "23456", "within": "30 minutes", "hours": "12", "times": "123", "rate": "100.0%",
-    "rate_before": "12.3%", "threshold": "5%", "interval": "10-12 h", "share": "12.3%", "expected": "123",
+    "rate_before": "12.3%", "threshold": "5%", "interval": "10-12 h", "share": "12.3%", "figure": "95th percentile",
+    "value": "1,234", "expected": "123",
     **dict.fromkeys(MESSAGES, "order <num> of user <id> failed: the bank <*> said no to it at <path> line <num> " * 9),
 }  # fmt: skip
 

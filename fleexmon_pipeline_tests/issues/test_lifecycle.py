@@ -14,7 +14,7 @@ from fleexmon_pipeline.issues.lifecycle import (
     subjects_over,
     write_occurrences,
 )
-from fleexmon_pipeline.issues.occurrence import Severity, Source, Subject
+from fleexmon_pipeline.issues.occurrence import Severity, Source, Subject, peak
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import HOUR, NODE, at, cover, fire, firing, issues, settle
@@ -147,11 +147,24 @@ def test_a_rules_issue_shows_its_peak_and_does_not_shrink_as_it_fades(database: 
         ]
 
 
-def test_the_peak_of_lines_that_did_not_come_is_where_most_are_missing(database: Database) -> None:
+@pytest.mark.parametrize(
+    "figures",
+    [
+        [(20, {"expected": 50.0}), (3, {"expected": 50.0}), (18, {"expected": 50.0})],
+        [
+            (90, {"expected": 0.5, "value": 3.0}),
+            (3, {"expected": 0.5, "value": 8.0}),
+            (9, {"expected": 9, "value": 16}),
+        ],
+    ],
+    ids=["missing lines", "durations"],
+)
+def test_the_peak_is_furthest_from_what_was_expected(database: Database, figures: list[tuple[int, Any]]) -> None:
     drops = [
-        firing(slot, rule="lines-missing", affected=lines, metadata={"expected": 50.0})
-        for slot, lines in enumerate([20, 3, 18])
+        firing(slot, rule="lines-missing", affected=lines, metadata=metadata)
+        for slot, (lines, metadata) in enumerate(figures)
     ]
+    assert peak(drops).slot == at(1)
     with database.connect() as connection:
         cover(connection, range(4))
         fire(connection, *drops)

@@ -144,8 +144,7 @@ WHERE stored."lastSlot" <> EXCLUDED."lastSlot";
 
 -- upsert_issue --
 -- Texts and figures come from the peak, so that they do not shrink while a problem fades. The peak of a detector rule is
--- its most severe slot; of those, the one furthest from the expected number of lines, which is 0 where nothing is expected
--- and may be above what came. Forecasts and GenAI know more each time: theirs is the latest slot.
+-- its most severe slot; of those, the one furthest from what was expected: of lines, or of the value that was measured. Forecasts and GenAI know more each time: theirs is the latest slot.
 -- Evidence is read from the latest slots until there is enough: neighbouring slots share most of theirs (a rule that looks
 -- back one hour spans twelve slots), so 16 times what is kept. Windows: the hours that fired, of the latest 1,200 slots.
 -- The run is the one that changed the row; a run that changes nothing else leaves it.
@@ -192,9 +191,10 @@ WHERE o.fingerprint = %(fingerprint)s AND o.slot = (
   WHERE fingerprint = %(fingerprint)s AND slot BETWEEN %(first)s AND %(last)s
   ORDER BY
     CASE WHEN source = 'detector' THEN array_position(ARRAY['low', 'medium', 'high', 'critical'], severity::text) END DESC,
-    CASE WHEN source = 'detector' THEN abs(affected - COALESCE(
-      CASE jsonb_typeof(metadata -> 'expected') WHEN 'number' THEN (metadata ->> 'expected')::float END, 0
-    )) END DESC,
+    CASE WHEN source = 'detector' THEN abs(
+      CASE jsonb_typeof(metadata -> 'value') WHEN 'number' THEN (metadata ->> 'value')::float ELSE affected END
+      - CASE jsonb_typeof(metadata -> 'expected') WHEN 'number' THEN (metadata ->> 'expected')::float ELSE 0 END
+    ) END DESC,
     slot DESC
   LIMIT 1
 )
