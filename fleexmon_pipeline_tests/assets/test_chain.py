@@ -101,7 +101,7 @@ def test_an_hour_becomes_lines_patterns_occurrences_and_issues(
     assert titles(dagster.database) == [
         "Connection failures on green: connect ECONNREFUSED <ip> (2 in 15 minutes)",
         "High error rate on blue: payment <num> failed: card declined (9.5%, 20 errors in 15 minutes)",
-        "Memory warnings on green: Memory usage at <num>% of <num> MB (4 in 15 minutes)",
+        "Memory warnings on green: Memory usage at <num> of <size> (4 in 15 minutes)",
         "Repeated error on blue: payment <num> failed: card declined (20 in 15 minutes)",
     ]
     assert {row["type"]: row["severity"] for row in rows["LogIssue"]} == {
@@ -280,7 +280,7 @@ def test_hours_are_the_same_as_a_range_and_as_the_schedules_live_them(
     assert titles(dagster.database) == [
         "Connection failures on green: connect ECONNREFUSED <ip> (30 in 15 minutes)",
         "Log volume spike on green: 380 lines in an hour, 4.4x the usual",
-        "Memory warnings on blue: Memory usage at <num>% of <num> MB (12 in 15 minutes)",
+        "Memory warnings on blue: Memory usage at <num> of <size> (12 in 15 minutes)",
     ]
     for table, rows in as_a_range.items():
         assert lived[table] == rows, table
