@@ -28,6 +28,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "read": "Show how collection would read a file of log records.",
     "compare": "Compare a candidate node with a reference node: pass, marginal, fail or inconclusive.",
     "origin": "Rank the nodes by how likely the incident began there, with the patterns that say so.",
+    "verify-deployment": "Record a CI job's end-to-end results, and judge the deployment.",
     "deployed": "Record or remove a deployment, or list those that are known.",
     "digest": "Print the digest of a day.",
     "demo-nodes": "Serve two demo nodes on loopback.",

@@ -16,7 +16,7 @@ from fleexmon_pipeline.catch_up import MAX_ATTEMPTS
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.lifecycle import write_occurrences
-from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
+from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject, is_reported
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import DAY, HOUR, Window, contiguous
 from fleexmon_pipeline.wording import counted
@@ -68,7 +68,8 @@ def note_gaps(connection: Connection, *, since: datetime) -> frozenset[str]:
 def rules_but_gaps(connection: Connection, loaded: Iterable[str], window: Window) -> set[str]:
     """The rules whose occurrences `detected_issues` replaces: those loaded, and those that no longer exist."""
     bounds = {"since": window.since, "until": window.until}
-    return ({row["rule"] for row in connection.execute(SQL["rules_with_occurrences"], bounds)} | set(loaded)) - {RULE}
+    written = {row["rule"] for row in connection.execute(SQL["rules_with_occurrences"], bounds)}
+    return ({rule for rule in written if not is_reported(rule)} | set(loaded)) - {RULE}
 
 
 def occurrences(hours: Iterable[GivenUp]) -> Iterator[Occurrence]:

@@ -23,14 +23,13 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, without
 from fleexmon_pipeline.issues.issue_rows import Origin, Reconciled, filled_in, read_answers, write_issues
-from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Source, is_pattern
+from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Source, is_pattern, is_reported
 from fleexmon_pipeline.issues.plan import Plan, StoredEpisode, plan_issues
 from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, ceil, floor
 
 _SQL = statements("lifecycle")
 _CHUNK = 200  # subjects per transaction: a person who resolves an issue waits for one transaction
 _FLEET = "fleet"
-_OF_THE_MONITOR = "pipeline-"  # rules about the monitor itself: it has no lines that could be missing
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -68,6 +67,20 @@ def write_occurrences(
         connection.execute(_SQL["delete_absent"], {**bounds, **keys})
         with connection.cursor() as cursor:
             cursor.executemany(_SQL["upsert_occurrence"], [_row(occurrence) for occurrence in by_key.values()])
+    return subjects
+
+
+def add_occurrences(connection: Connection, occurrences: Iterable[Occurrence]) -> frozenset[str]:
+    """Write these and leave all others alone: for what is reported once and not evaluated again. Returns the subjects.
+
+    An occurrence of the same fingerprint and slot is replaced.
+    """
+    added = list(occurrences)
+    subjects = frozenset(str(occurrence.subject) for occurrence in added)
+    with connection.transaction():
+        lock_subjects(connection, subjects)
+        with connection.cursor() as cursor:
+            cursor.executemany(_SQL["upsert_occurrence"], [_row(occurrence) for occurrence in added])
     return subjects
 
 
@@ -245,7 +258,7 @@ def _stored_episodes(
 
 def _covered(connection: Connection, runs: dict[str, list[Run]], origins: dict[str, Origin]) -> dict[str, Covered]:
     """The covered windows by fingerprint: covered by all of its nodes or, for the fleet, by any node."""
-    always = {name for name in origins if name.startswith(_OF_THE_MONITOR)}
+    always = {name for name in origins if is_reported(name)}
     nodes_of = {
         name: () if origin.subject == _FLEET else tuple(sorted(set(origin.nodes)))
         for name, origin in origins.items()

@@ -47,6 +47,13 @@ class Subject:
         return f"node:{self.node}" if self.node else "fleet"
 
 
+def is_reported(rule: str) -> bool:
+    """Whether a rule is about something that is reported once and never evaluated from lines: the monitor itself
+    (`pipeline-…`), a CI job's results (`e2e-…`). No rerun of detection takes such occurrences away, and their grace is
+    plain time: they have no lines that could be missing."""
+    return rule.startswith(("pipeline-", "e2e-"))
+
+
 def is_pattern(subject: str) -> bool:
     """Whether a subject's text names a pattern."""
     return subject.startswith("pattern:")

@@ -17,6 +17,7 @@ Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`
     LogCoverage             last year; one row per slot and pattern, a hundredth of the lines they count
     DetectedHour            400 days, like the counts that it is a hash of
     IssueVerdict            400 days, and as long as its issue: a backtest of kept counts needs what people called it
+    DeploymentVerification  400 days
     Deployment              400 days, and the version that each node ran then: a comparison must know what ran
     LogDigest, LogPattern,  forever: one row a day; a forgotten pattern would be new again; labels that people gave
     PatternLabel
@@ -123,6 +124,7 @@ def apply_retention(
         ("IssueMute", before(_MUTE_DAYS)),
         ("IssueVerdict", before(max(days, _HISTORY_DAYS))),
         ("Deployment", before(max(days, _HISTORY_DAYS))),
+        ("DeploymentVerification", before(max(days, _HISTORY_DAYS))),
         ("DetectedHour", before(max(days, _HISTORY_DAYS))),
         ("NodeBaseline", before(_BASELINE_DAYS)),
         ("ShadowOccurrence", before(_SHADOW_DAYS)),

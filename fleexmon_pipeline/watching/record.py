@@ -13,11 +13,11 @@ from pathlib import Path
 from fleexmon_pipeline.catch_up import waiting
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.issues.issue_rows import Reconciled
-from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
+from fleexmon_pipeline.issues.lifecycle import add_occurrences, reconcile
 from fleexmon_pipeline.issues.occurrence import Occurrence, Subject
 from fleexmon_pipeline.watching.conditions import NODE, Facts, FailingChannel, Problem
 from fleexmon_pipeline.watching.disk import SQL, disk, sample_disk
-from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
+from fleexmon_pipeline.window import HOUR, SLOT, floor
 
 VERSION = "1"  # of what the conditions mean
 GRACE = timedelta(minutes=15)
@@ -44,11 +44,7 @@ def record(connection: Connection, problems: Sequence[Problem], *, now: datetime
     later, it resolves. Another call with the same problems changes no row.
     """
     slot = floor(now, SLOT) - SLOT
-    occurrences = [_occurrence(problem, slot) for problem in problems]
-    window = Window(slot, slot + SLOT)
-    seen = [problem.name for problem in problems]
-    if seen:
-        write_occurrences(connection, occurrences, source="detector", window=window, rules=seen)
+    add_occurrences(connection, [_occurrence(problem, slot) for problem in problems])
     return reconcile(connection, {str(Subject(NODE))}, now=now)
 
 

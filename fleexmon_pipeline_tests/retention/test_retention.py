@@ -142,6 +142,11 @@ def _everything(connection: Connection) -> None:
             [old],
         )
         connection.execute(
+            'INSERT INTO "DeploymentVerification" (run, at, results, failures, issues, "logEntry", "recordedAt")'
+            " VALUES (%(at)s::text, %(at)s, '{}', 0, '{}', gen_random_uuid(), %(at)s)",
+            {"at": old},
+        )
+        connection.execute(
             'INSERT INTO "IssueVerdict" (issue, fingerprint, verdict, "by", at)'
             " VALUES (gen_random_uuid(), 'f', 'noise', 'ann', %s)",
             [old],
@@ -181,7 +186,7 @@ def test_a_dry_run_counts_what_is_then_deleted(database: Database) -> None:
     gone = {table: count for table, count in wet.deleted.items() if count}
     names = ["LogEntry", "RejectedLog", "LogPatternCount", "LogCoverage", "LogForecast", "GenAICall", "Outbox"]
     names += ["IssueVerdict", "DetectedHour", "NodeBaseline", "ShadowOccurrence", "LogIssue", "ChannelMessage"]
-    names += ["ChannelThread"]
+    names += ["ChannelThread", "DeploymentVerification"]
     assert gone == {**dict.fromkeys(names, 1), "IssueMute": 2}
     assert {table: count for table, count in dry.deleted.items() if count} == gone
     assert dry.sentence().startswith("would delete 1 of LogEntry, 1 of RejectedLog")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from fleexmon_pipeline.catch_up import note_waiting
 from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
+from fleexmon_pipeline.collection.gaps import rules_but_gaps
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile
+from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile, write_occurrences
 from fleexmon_pipeline.watching.conditions import Facts, JobRuns, Problem, problems
 from fleexmon_pipeline.watching.record import complete, record
 from fleexmon_pipeline.window import SLOT, Window
@@ -72,6 +73,18 @@ def test_what_detection_does_with_nodes_does_not_touch_it(database: Database) ->
 
         assert issues(connection) == resolved
         assert [status for _, status, _ in resolved] == ["resolved"]
+
+
+def test_a_rerun_of_detection_takes_nothing_away(database: Database) -> None:
+    """It replaces the occurrences of its rules, also of those that no longer exist."""
+    with database.connect() as connection:
+        record(connection, failing(NOW), now=NOW)
+        slots = Window(NOW - HOUR, NOW)
+        replaced = rules_but_gaps(connection, ["new-error"], slots)
+        write_occurrences(connection, [], source="detector", window=slots, rules=replaced)
+        reconcile(connection, open_subjects(connection), now=NOW)
+
+        assert [status for _, status, _ in issues(connection)] == ["open"]
 
 
 def test_facts_of_the_tables_are_added(database: Database, tmp_path: Path) -> None:

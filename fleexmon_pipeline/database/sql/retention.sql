@@ -151,6 +151,9 @@ WHERE o.at < %(before)s AND EXISTS (
   SELECT FROM "Deployment" AS later WHERE later.node = o.node AND later.at > o.at AND later.at < %(before)s
 );
 
+-- DeploymentVerification --
+SELECT o.ctid FROM "DeploymentVerification" AS o WHERE o.at < %(before)s;
+
 -- DetectedHour --
 SELECT o.ctid FROM "DetectedHour" AS o WHERE o.hour < %(before)s ORDER BY o.hour;
 

@@ -1,0 +1,12 @@
+-- What CI jobs found after deployments, once per workflow run. issues: those that were open for it when it was recorded.
+CREATE TABLE "DeploymentVerification" (
+  run          VARCHAR PRIMARY KEY,
+  node         VARCHAR,
+  version      VARCHAR,
+  at           TIMESTAMP NOT NULL,
+  results      JSONB NOT NULL,
+  failures     INTEGER NOT NULL,
+  issues       UUID[] NOT NULL,
+  "logEntry"   UUID NOT NULL,
+  "recordedAt" TIMESTAMP NOT NULL
+);
