@@ -14,6 +14,7 @@ from fleexmon_pipeline.comparison.newest import Newest
 from fleexmon_pipeline.comparison.read import Comparison
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.budget import Kept
 from fleexmon_pipeline.detection.firing_rates import Rates
 from fleexmon_pipeline.forecasting import record
 from fleexmon_pipeline.patterns.health import MinerHealth
@@ -128,10 +129,14 @@ def _comparison(text: str, comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def check_rates(rates: Rates) -> dg.AssetCheckResult:
-    """Every rule's rate on the stored history. A warning names rules that fire too often, or were called noise."""
-    problems = rates.problems()
-    details = [f"- {code(rule)}: {problem}" for rule, problem in problems] + [""] * bool(problems)
+def check_rates(rates: Rates, kept: Kept) -> dg.AssetCheckResult:
+    """Every rule's rate on the stored history, and whether the budget of false alarms was kept. A warning names rules
+    that fire too often, or were called noise."""
+    problems = [f"{code(rule)}: {problem}" for rule, problem in rates.problems()]
+    if over := kept.problem():
+        problems.append(f"`FLEEXMON_FALSE_ALARMS_PER_DAY`: {over}")
+    details = [f"- {problem}" for problem in problems] + [""] * bool(problems)
+    details += [f"{kept.sentence()}.", ""]
     details += ["| rule | issues a day | issues | called noise | slots that fired |", "|---|--:|--:|--:|--:|"]
     details += [
         f"| {code(rate.rule)}{' (shadow)' if rate.shadow else ''} | {rate.a_day:.2f} | {rate.issues:,} "
@@ -142,10 +147,12 @@ def check_rates(rates: Rates) -> dg.AssetCheckResult:
     return _warning(
         RULES_ARE_BELIEVED,
         passed=not problems,
-        description=f"{len(problems)} to look at" if problems else rates.sentence(),
+        description=f"{len(problems)} to look at" if problems else f"{rates.sentence()}; {kept.sentence()}",
         metadata={
             "rates": dg.MetadataValue.md("\n".join(details)),
             "issues_a_day": dg.MetadataValue.float(issues_a_day),
+            "false_alarms_a_day_allowed": dg.MetadataValue.float(kept.budget),
+            "false_alarms_a_day_by_verdicts": dg.MetadataValue.float(kept.a_day),
         },
     )
 

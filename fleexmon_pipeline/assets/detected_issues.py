@@ -4,7 +4,6 @@ Here: which hours, and what a person sees. Rules: `rules/*.yaml`; what they mean
 `detection/`, `issues/`.
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
@@ -32,11 +31,11 @@ from fleexmon_pipeline.catch_up import RUN_FAILED, no_longer_waiting, note_waiti
 from fleexmon_pipeline.collection.rejected import WAITS_AS
 from fleexmon_pipeline.comparison.newest import compare_newest
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.budget import Budget, kept
 from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.divergence import longest_watch
 from fleexmon_pipeline.detection.firing_rates import firing_rates
 from fleexmon_pipeline.detection.rule_files import all_rules
-from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.incidents.refresh import mark_window, refresh_incidents
 from fleexmon_pipeline.issues.lifecycle import adopt, newest_covered, open_subjects, reconcile
 from fleexmon_pipeline.partitions import key_of_hour, window_of
@@ -61,24 +60,31 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock
     """What is wrong right now. Evaluates every rule every 5 minutes and merges repeated matches into one issue."""
     now, live = clock.now(), settings.live_node()
     loaded = all_rules(settings.rules_directory())
+    budget = Budget(settings.false_alarms_per_day(), loaded.rules)
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or now
         if is_materializing(context):
-            _detect(context, connection, clock, loaded.rules, live=live)
+            _detect(context, connection, clock, budget, live=live)
         newest = compare_newest(connection, live=live, now=now, after=longest_watch(loaded.rules))
         rates = firing_rates(connection, [rule.name for rule in loaded.rules if rule.enabled], until=known_until)
+        of_budget = kept(connection, budget, until=known_until)
     topology = settings.topology()
     problems = [str(problem) for problem in loaded.problems]
     sound = check_rules([*problems, *([topology.problem] if topology.problem else [])])
-    yield from results(context, [sound, check_rates(rates), check_deployments(newest)])
+    yield from results(context, [sound, check_rates(rates, of_budget), check_deployments(newest)])
     if is_materializing(context):  # the last step of a tick
         heartbeat(context.log, context.run.tags, context.run.run_id, "success")
 
 
 def _detect(
-    context: dg.AssetExecutionContext, connection: Connection, clock: Clock, rules: Sequence[Rule], *, live: str | None
+    context: dg.AssetExecutionContext,
+    connection: Connection,
+    clock: Clock,
+    budget: Budget,
+    *,
+    live: str | None,
 ) -> None:
-    window, now = window_of(context), clock.now()
+    window, now, run, rules = window_of(context), clock.now(), context.run.run_id, budget.rules
     known_until = newest_covered(connection) or window.since
     kept_since = now - timedelta(days=settings.retention_days())
     for hour in window.hours():
@@ -86,7 +92,7 @@ def _detect(
             context.log.info(f"{hour}: lines were deleted after LOG_RETENTION_DAYS; their issues are kept")
             continue
         detected = detect_hour(
-            connection, hour, rules, now=now, known_until=known_until, live=live, run_id=context.run.run_id
+            connection, hour, rules, now=now, known_until=known_until, live=live, run_id=run, budget=budget
         )
         context.log.info(f"{hour}: {detected.summary()}")
         metadata = detected_metadata(connection, hour, rules)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from math import exp, log
+from math import exp, expm1, log
 
 import numpy as np
 
@@ -41,6 +41,7 @@ OFTEN_TIMES = 1.25  # times the surprise that what is no failure has reached on 
 PEAK_MARGIN = 0.3  # surprise by which a pattern must exceed its own peak
 UNSEEN_LINES = 0.5  # that a pattern is assumed to have had in the past when it had none
 MAX_FALSE_ALARMS = 0.5  # a block
+MIN_EXPONENT = -50.0  # of a chance that still differs from none
 MAX_SHORTFALL = 4.5  # a limit on what falls is no higher: fewer than no lines cannot be
 
 
@@ -258,6 +259,13 @@ def limit(baseline: Baseline, series: Series, false_alarms: float) -> float:
     per_block = min(max(false_alarms * BLOCK / SLOTS_A_DAY, 1e-9), MAX_FALSE_ALARMS)
     asked = max(location - scale * log(-log(1 - per_block)), MIN_UNUSUAL)
     return min(asked, MAX_SHORTFALL) if series.falls else asked
+
+
+def share_needed(baseline: Baseline, series: Series, false_alarms: float, surprise: float) -> float:
+    """The share of `false_alarms` with which this surprise would still reach its limit; 1 where it just does."""
+    location, scale = baseline.limits[series.name]
+    per_block = -expm1(-exp(min(max((location - surprise) / scale, MIN_EXPONENT), 1.0)))
+    return min(per_block * SLOTS_A_DAY / BLOCK / max(false_alarms, 1e-12), 1.0)
 
 
 def with_peaks_of_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:

@@ -36,8 +36,10 @@ def run_backtest(
     candidate, current = _rules(compared[0], "--rules"), _rules(compared[1], "--against")
     with connect(existing_database_url()) as connection:
         window = _window(since, until, newest=newest_covered(connection), now=now)
-        live = settings.live_node()
-        result = backtest(connection, current.rules, candidate.rules, window, live=live, progress=progress)
+        live, false_alarms = settings.live_node(), settings.false_alarms_per_day()
+        result = backtest(
+            connection, current.rules, candidate.rules, window, live=live, false_alarms=false_alarms, progress=progress
+        )
     if as_json:
         print_json(as_document(result))
     else:

@@ -148,6 +148,11 @@ def _retention(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("LOG_RETENTION_DAYS", "ok", f"{days} days")
 
 
+def _false_alarms(environment: Environment, _: datetime) -> Iterator[Finding]:
+    allowed = settings.false_alarms_per_day(environment)
+    yield Finding("FLEEXMON_FALSE_ALARMS_PER_DAY", "ok", f"{allowed:g} a day, of all rules at all nodes")
+
+
 def _limits(environment: Environment, _: datetime) -> Iterator[Finding]:
     custom = settings.limits(environment)
     if custom == settings.Limits():
@@ -392,4 +397,17 @@ def _channels(environment: Environment, _: datetime) -> Iterator[Finding]:
         yield Finding(f"channel {channel.name}", "ok", told)
 
 
-_CHECKS = (_homes, _port, _retention, _limits, _rules, _database, _nodes, _genai, _github, _channels, _heartbeat)
+_CHECKS = (
+    _homes,
+    _port,
+    _retention,
+    _false_alarms,
+    _limits,
+    _rules,
+    _database,
+    _nodes,
+    _genai,
+    _github,
+    _channels,
+    _heartbeat,
+)

@@ -14,6 +14,7 @@ from fleexmon_pipeline.collection.gaps import covered_until, rules_but_gaps
 from fleexmon_pipeline.comparison.deployments import Deployment, notice
 from fleexmon_pipeline.comparison.watch import judged_with
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.budget import Budget
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.judged_hours import note_seen
 from fleexmon_pipeline.detection.rule_model import Rule
@@ -57,6 +58,7 @@ def detect_hour(
     known_until: datetime,
     live: str | None = None,
     run_id: str | None = None,
+    budget: Budget | None = None,
 ) -> DetectedHour:
     """Evaluate the detector rules for every slot of the hour that has ended, and make issues follow.
 
@@ -65,11 +67,12 @@ def detect_hour(
 
     now: wall clock, UTC. known_until: event time up to which lines are known (`newest_covered`); episodes whose grace
     period ended by then are resolved. live: LIVE_NODE, for rules about deployments. run_id: Dagster's, noted in the
-    issues that change.
+    issues that change. budget: of false alarms; None: rules have the
+    rates in their files.
     """
     slots = _slots(connection, hour, now)
     deployed = notice(connection, slots)
-    fired = evaluate(connection, rules, slots, until=slots.until, live=live)
+    fired = evaluate(connection, rules, slots, until=slots.until, live=live, budget=budget)
     in_shadow = {rule.name for rule in rules if rule.mode == "shadow"}
     occurrences = [occurrence for occurrence in fired if occurrence.rule not in in_shadow]
     shadows = [occurrence for occurrence in fired if occurrence.rule in in_shadow]

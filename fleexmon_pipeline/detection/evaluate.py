@@ -19,6 +19,7 @@ from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR
 from fleexmon_pipeline.baselines.store import day_of
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.detection.budget import Budget
 from fleexmon_pipeline.detection.conditions.by_kind import hits_of
 from fleexmon_pipeline.detection.conditions.thresholds import stands_out
 from fleexmon_pipeline.detection.divergence import diverged
@@ -47,6 +48,7 @@ def evaluate(
     until: datetime,
     live: str | None = None,
     evidence: bool = True,
+    budget: Budget | None = None,
 ) -> list[Occurrence]:
     """Occurrences of the detector rules at the end of each slot of `window` that ends by `until`.
 
@@ -55,7 +57,7 @@ def evaluate(
 
     Reads the counts of the window and of READ_BACK before it once; lines only if a rule looks for texts, once for all
     such rules; baselines that are learnt once a day. `live`: LIVE_NODE, for rules about deployments. `evidence`:
-    whether to read the rows behind what fired.
+    whether to read the rows behind what fired. `budget`: of false alarms; None: rules have the rates in their files.
     """
     ends = [slot.until for slot in window.slots() if slot.until <= until]
     if not ends:
@@ -67,8 +69,9 @@ def evaluate(
         for end in ends:
             by_day[day_of(end - SLOT)].append(end)
         series = all_series(rules)
-        for ends_of_day in by_day.values():
-            occurrences += _evaluate(connection, active, series, ends_of_day, evidence=evidence)
+        for day, ends_of_day in by_day.items():
+            share = budget.shares(connection, day) if budget else {}
+            occurrences += _evaluate(connection, active, series, ends_of_day, share, evidence=evidence)
     return sorted(occurrences, key=lambda fired: (fired.slot, fired.rule, str(fired.subject)))
 
 
@@ -86,6 +89,7 @@ def _evaluate(
     rules: Sequence[Detector],
     series: Collection[Series],
     ends: Sequence[datetime],
+    budget: Mapping[str, float],
     *,
     evidence: bool,
 ) -> Iterator[Occurrence]:
@@ -102,7 +106,7 @@ def _evaluate(
     labels = read_labels(connection)
     fired: defaultdict[str, list[tuple[Firing, int]]] = defaultdict(list)
     for counted in observations:
-        observation = _with_text_lines(connection, counted, texts)
+        observation = _with_text_lines(connection, replace(counted, budget=budget), texts)
         for rule, hit in evaluate_node(rules, observation, ends):
             label = labels.get(hit.pattern or "")
             if not (label and label.ignored):

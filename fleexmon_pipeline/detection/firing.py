@@ -110,6 +110,8 @@ def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | N
         top = _top_patterns(rule, observation, hit)
         figures["topPatterns"] = top
         shown["top_pattern"] = top[0]["template"] if top else NO_PATTERN
+    if hit.of_budget is not None:
+        figures["ofBudget"] = float(f"{hit.of_budget:.3g}")
     if rule.threshold is not None:
         figures["threshold"] = rule.threshold
         shown["threshold"] = rule.threshold_text()
@@ -146,6 +148,7 @@ def _of_measure(rule: Detector, observation: Observation, hit: Hit, measure: Mea
         "expected": float(f"{measure.expected:.4g}"),
         "pattern": measure.pattern,
         "template": template,
+        **({"ofBudget": float(f"{hit.of_budget:.3g}")} if hit.of_budget is not None else {}),
     }
     end = slot_start(observation.grid.first + hit.slot + 1)
     severity = rule.severity_of({"count": float(hit.count), "times": times})

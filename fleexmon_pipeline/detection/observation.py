@@ -44,6 +44,7 @@ class Hit:
     width: int  # slots of the window
     total: int | None = None
     measure: Measure | None = None
+    of_budget: float | None = None  # share of the rule's rate of false alarms with which it would still have fired
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Observation:
     others: Sequence[SlotGrid] = ()  # the other nodes' lines in the same slots
     before: SlotGrid | None = None  # the slots before the grid, if a silence began there or at its start
     when_silent: Mapping[str, SlotGrid] = field(default_factory=dict)  # node → its lines when that silence began
+    budget: Mapping[str, float] = field(default_factory=dict)  # rule → what its rate of false alarms is multiplied by
     absorbed_before: int = 0  # number of the first slot too recent for its silence to have skewed the baseline
 
     _surprises: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
@@ -67,6 +69,10 @@ class Observation:
     @cached_property
     def expectation(self) -> Expectation | None:
         return Expectation(self.baseline, self.grid) if self.baseline else None
+
+    def alarms(self, rule: str, false_alarms: float) -> float:
+        """A day and node: the rule's share of the budget, or its own rate where no budget is set."""
+        return false_alarms * self.budget.get(rule, 1.0)
 
     def has_history(self, days: float) -> Flags:
         """At the end of which slots the node has been known for so long."""

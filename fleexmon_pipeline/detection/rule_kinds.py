@@ -44,6 +44,8 @@ from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import HOUR, SLOT
 from fleexmon_pipeline.wording import percent
 
+GATE_ALARMS = 0.003  # a day and node: how often chance alone may cross a threshold and be reported
+
 
 class Ratio(Detector, OfLines, Bare):
     """The share of a node's lines that match `where`."""
@@ -63,6 +65,10 @@ class Ratio(Detector, OfLines, Bare):
 
     def threshold_text(self) -> str:
         return percent(self.threshold)
+
+    @property
+    def false_alarms(self) -> float:
+        return 0.0 if self.bare else GATE_ALARMS
 
     def series(self) -> list[Series]:
         return [Series(self.where.level, "node", self.width)]
@@ -87,6 +93,10 @@ class Repeated(Detector, OfLines, Bare):
     @property
     def threshold(self) -> int:
         return self.count.more_than
+
+    @property
+    def false_alarms(self) -> float:
+        return 0.0 if self.bare else GATE_ALARMS
 
     def series(self) -> list[Series]:
         return [Series(self.where.level, "pattern", self.width)]
@@ -114,6 +124,10 @@ class Threshold(Detector, OfLines, Bare):
     @property
     def threshold(self) -> int:
         return self.count.more_than
+
+    @property
+    def false_alarms(self) -> float:
+        return 0.0 if self.bare or self.where.has_words else GATE_ALARMS
 
     def series(self) -> list[Series]:
         return [] if self.where.has_words else [Series(self.where.level, "node", self.width)]
@@ -145,6 +159,10 @@ class Rate(Detector, OfLines):
     def per_pattern(self) -> bool:
         return self.rate.per == "pattern"
 
+    @property
+    def false_alarms(self) -> float:
+        return self.rate.false_alarms
+
     def series(self) -> list[Series]:
         return [Series(self.where.level, self.rate.per, within // SLOT) for within in self.rate.at_least]
 
@@ -163,6 +181,10 @@ class Drop(Detector, OfLines):
     @property
     def width(self) -> int:
         return max(self.drop.at_least) // SLOT
+
+    @property
+    def false_alarms(self) -> float:
+        return self.drop.false_alarms
 
     def series(self) -> list[Series]:
         return [Series(self.where.level, "node", within // SLOT, falls=True) for within in self.drop.at_least]
@@ -194,6 +216,10 @@ class Value(Detector, OfLines):
     @property
     def width(self) -> int:
         return max(self.value.at_least) // SLOT
+
+    @property
+    def false_alarms(self) -> float:
+        return self.value.false_alarms
 
     def series(self) -> list[Series]:
         widths = [within // SLOT for within in self.value.at_least]

@@ -244,6 +244,11 @@ class Detector(DetectorBase):
     def threshold_text(self) -> str:
         return str(self.threshold)
 
+    @property
+    def false_alarms(self) -> float:
+        """Its weight in the budget of false alarms: a day and node, where the budget is as large as all weights."""
+        return 0.0
+
 
 class Predictor(Rule):
     """Rules that `predictions` evaluates."""

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from fleexmon_pipeline.baselines.store import SETTLED, day_of, learn_days
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.detection.budget import Budget
 from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.rule_model import Rule, all_series, text_conditions
 from fleexmon_pipeline.errors import FleexmonError
@@ -95,13 +96,15 @@ def backtest(
     window: Window,
     *,
     live: str | None = None,
+    false_alarms: float | None = None,
     progress: Progress = lambda *_: None,
 ) -> Backtest:
     """Evaluate `window` (whole slots) with both sets of rules and compare the issues.
 
     Only rules that are enabled, active and `replayable`. Baselines are learnt into a temporary table, and the server
     refuses all other writes of this session meanwhile. A rule that both sets have in the same version is evaluated
-    once. Deployments are those known now, `live` is LIVE_NODE. Raises NothingKnownError.
+    once. Deployments are those known now, `live` is LIVE_NODE. `false_alarms` is
+    FLEEXMON_FALSE_ALARMS_PER_DAY, which rules share as the first set does. Raises NothingKnownError.
     """
     nodes = connection.execute(SQL["slots_known"], {"since": window.since, "until": window.until}).fetchall()
     if not any(row["slots"] for row in nodes):
@@ -111,13 +114,15 @@ def backtest(
     after_fired: list[Occurrence] = []
     parts = list(_parts(window))
     all_rules = [*against, *candidate]
+    sharing = {rule.name: rule for rule in (*candidate, *against)}
+    budget = Budget(false_alarms, list(sharing.values())) if false_alarms is not None else None
     with _scratch(connection, window):
         for done, part in enumerate(parts):
             progress(done, len(parts))
             if done % DAYS_LEARNT_AT_ONCE == 0:
                 days = [day_of(later.since) for later in parts[done : done + DAYS_LEARNT_AT_ONCE]]
                 learn_days(connection, [row["node"] for row in nodes], days, all_series(all_rules))
-            old, new = _evaluate_both(connection, before, after, all_rules, part, live)
+            old, new = _evaluate_both(connection, before, after, all_rules, part, live, budget)
             before_fired += old
             after_fired += new
     progress(len(parts), len(parts))
@@ -160,12 +165,12 @@ def _parts(window: Window) -> Iterator[Window]:
 
 def _evaluate_both(
     connection: Connection, before: Sequence[Rule], after: Sequence[Rule], all_rules: Sequence[Rule], part: Window,
-    live: str | None,
+    live: str | None, budget: Budget | None,
 ) -> tuple[list[Occurrence], list[Occurrence]]:  # fmt: skip
     """Occurrences of both sets in a part. A silent node has no other issue, so results are shared only if both sets
     have the same rules for silence. All rules are passed along disabled: baselines are learnt once, for all series."""
     off = [rule.model_copy(update={"enabled": False}) for rule in all_rules]
-    old = _evaluated(connection, [*before, *off], part, live)
+    old = _evaluated(connection, [*before, *off], part, live, budget)
     silences = [rule for rule in after if rule.absence]
     alike = _versions(silences) == _versions(rule for rule in before if rule.absence)
     shared = _versions(before) & _versions(after) if alike else set()
@@ -173,14 +178,16 @@ def _evaluate_both(
     other = [rule for rule in after if rule.name not in names]
     if not other:
         return old, [fired for fired in old if fired.rule in names]
-    new = _evaluated(connection, [*other, *(silences if alike else ()), *off], part, live)
+    new = _evaluated(connection, [*other, *(silences if alike else ()), *off], part, live, budget)
     own = {rule.name for rule in other}
     return old, [fired for fired in old if fired.rule in names] + [fired for fired in new if fired.rule in own]
 
 
-def _evaluated(connection: Connection, rules: Sequence[Rule], part: Window, live: str | None) -> list[Occurrence]:
+def _evaluated(
+    connection: Connection, rules: Sequence[Rule], part: Window, live: str | None, budget: Budget | None
+) -> list[Occurrence]:
     """Predictors are evaluated at the end of whole hours only."""
-    occurrences = evaluate(connection, rules, part, until=part.until, live=live, evidence=False)
+    occurrences = evaluate(connection, rules, part, until=part.until, live=live, evidence=False, budget=budget)
     for hour in part.hours():
         if hour.overlap(part) == hour:
             occurrences += predict(connection, rules, hour, now_end=hour.until)

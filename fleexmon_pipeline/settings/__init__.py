@@ -18,6 +18,7 @@ from fleexmon_pipeline.settings.values import (
 from fleexmon_pipeline.settings.variables import (
     GenAISettings,
     GitHubSettings,
+    false_alarms_per_day,
     genai,
     genai_limits,
     github,
@@ -46,6 +47,7 @@ __all__ = [
     "base_url",
     "channels",
     "demo_note",
+    "false_alarms_per_day",
     "genai",
     "genai_limits",
     "github",

@@ -78,6 +78,18 @@ def live_node(environment: Environment = os.environ) -> str | None:
     return environment.get("LIVE_NODE", "").strip() or None
 
 
+def false_alarms_per_day(environment: Environment = os.environ) -> float:
+    """FLEEXMON_FALSE_ALARMS_PER_DAY: how many all rules together may raise by chance, at all nodes."""
+    variable, text = "FLEEXMON_FALSE_ALARMS_PER_DAY", environment.get("FLEEXMON_FALSE_ALARMS_PER_DAY", "").strip()
+    if not text:
+        return 0.25
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", text):
+        raise SettingError(variable, f'"{shown(text)}" is not a number.', "0.25")
+    if not 0.001 <= float(text) <= 100:
+        raise SettingError(variable, f"{text} is not between 0.001 and 100.", "0.25")
+    return float(text)
+
+
 def retention_days(environment: Environment = os.environ) -> int:
     return whole_number(environment, "LOG_RETENTION_DAYS", 30, least=1, most=3650)
 

@@ -25,12 +25,14 @@ from fleexmon_pipeline.baselines.expectation import with_peaks_of_peers
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
 from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
+from fleexmon_pipeline.detection.budget import shares_of
 from fleexmon_pipeline.detection.evaluate import evaluate_node
 from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.detection.observe import READ_BACK
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_model import Bare, Detector, all_series, text_conditions
 from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
+from fleexmon_pipeline.settings import false_alarms_per_day
 from fleexmon_pipeline.window import DAY, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, scorer
 from fleexmon_pipeline_tests.bench.table import Row, Table
@@ -158,6 +160,7 @@ def observations(
 ) -> Iterator[tuple[Observation, list[datetime]]]:
     """What `read_observations` reads from the tables, day by day and node by node, and the ends to evaluate."""
     series = all_series(rules)
+    budget = shares_of(rules, len(made.nodes), false_alarms_per_day({}), {})
     templates = dict(zip(made.patterns, made.templates, strict=True))
     of_node: defaultdict[str, list[tuple[int, str, str, int]]] = defaultdict(list)
     measured: defaultdict[str, list[tuple[int, str, str, int, float, float]]] = defaultdict(list)
@@ -196,7 +199,7 @@ def observations(
             seen = {name: _row(row.get(node, Counter()), first, until) for name, row in texts.items()}
             others = [grids[other] for other in nodes if other != node]
             observation = Observation(
-                grids[node], learnt.get(node), made.first, templates, first_seen, seen, templates, others
+                grids[node], learnt.get(node), made.first, templates, first_seen, seen, templates, others, budget=budget
             )
             yield observation, [slot_start(slot + 1) for slot in range(begin, until)]
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.detection.budget import Budget
 from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.forecasting.announce import announce
@@ -26,7 +27,7 @@ from fleexmon_pipeline.genai.analyze import analyze_hour
 from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile, write_occurrences
 from fleexmon_pipeline.patterns.store import load_miner
-from fleexmon_pipeline.settings import Node, node_of
+from fleexmon_pipeline.settings import Node, false_alarms_per_day, node_of
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.bench.lives import Life
 from fleexmon_pipeline_tests.bench.place import apart, empty, place
@@ -77,6 +78,7 @@ def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dic
     if source is None or server is None:
         raise FileNotFoundError(f"shared/{setting.world} or shared/replay is not here")
     rules = load_rules().rules
+    budget = Budget(false_alarms_per_day({}), rules)
     with tempfile.TemporaryDirectory(prefix="fleexmon-replay-") as made:
         generate(source, seed, setting, Path(made))
         truth = json.loads((Path(made) / "incidents.json").read_text())
@@ -91,7 +93,7 @@ def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dic
                 )  # fmt: skip
             make_forecasts(connection, rules, window, now=window.until)  # each as of its hour's end
             for hour in window.hours():
-                detect_hour(connection, hour, rules, now=hour.until, known_until=hour.until)
+                detect_hour(connection, hour, rules, now=hour.until, known_until=hour.until, budget=budget)
                 predictions = predict(connection, rules, hour, now_end=hour.until) + announce(connection, rules, hour)
                 subjects = write_occurrences(connection, predictions, source="predictor", window=hour)
                 reconcile(connection, subjects | open_subjects(connection), now=hour.until, since=hour.since)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleexmon_pipeline.assets.checks import check_rates
+from fleexmon_pipeline.detection.budget import Kept
 from fleexmon_pipeline.detection.firing_rates import firing_rates
 from fleexmon_pipeline.issues.occurrence import Subject
 from fleexmon_pipeline.issues.people import resolve_issues
@@ -44,7 +45,7 @@ def test_a_rule_that_fires_all_the_time_is_named_once_a_day_is_known(
         fire(connection, *[firing(slot, subject=NODE, grace=SLOT) for slot in range(0, 240, 10)])
         found = firing_rates(connection, [], until=TEN + 2 * DAY)
     assert len(found.problems()) == told
-    result = check_rates(found)
+    result = check_rates(found, Kept(0.25, 2.0, 24, 0, 0, 0, 0, 0))
     assert result.passed is not bool(told)
     assert "repeated-error" in str(result.metadata)
 

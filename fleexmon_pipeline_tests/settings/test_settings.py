@@ -35,6 +35,19 @@ def test_retention_is_a_plain_number_of_days(written: str, days: int) -> None:
     assert settings.retention_days({}) == 30
 
 
+@pytest.mark.parametrize("written", ["0", "-1", "1e3", "0.0001", "101", "a few", "1,5", "nan"])
+def test_a_nonsense_budget_of_false_alarms_is_refused(written: str) -> None:
+    told = refusal(settings.false_alarms_per_day, FLEEXMON_FALSE_ALARMS_PER_DAY=written)
+
+    assert told.variable == "FLEEXMON_FALSE_ALARMS_PER_DAY"
+    assert "Examples: FLEEXMON_FALSE_ALARMS_PER_DAY=0.25" in str(told)
+
+
+@pytest.mark.parametrize(("written", "a_day"), [("", 0.25), (" 1 ", 1.0), ("0.05", 0.05), ("100", 100.0)])
+def test_the_budget_of_false_alarms_is_a_plain_number(written: str, a_day: float) -> None:
+    assert settings.false_alarms_per_day({"FLEEXMON_FALSE_ALARMS_PER_DAY": written}) == a_day
+
+
 @pytest.mark.parametrize("written", ["0", "65536", "http"])
 def test_a_port_that_is_none_is_refused(written: str) -> None:
     assert refusal(settings.ui_port, FLEEXMON_PORT=written).variable == "FLEEXMON_PORT"
@@ -185,6 +198,7 @@ READ: list[tuple[str, Read]] = [
     ("FLEEXMON_PORT", settings.ui_port),
     ("FLEEXMON_UI_URL", settings.ui_url),
     ("LOG_RETENTION_DAYS", settings.retention_days),
+    ("FLEEXMON_FALSE_ALARMS_PER_DAY", settings.false_alarms_per_day),
     ("GENAI_AGENT_URL", settings.genai),
     ("ALERTS_REPO", settings.github),
     ("GITHUB_API_URL", settings.github),

@@ -20,3 +20,29 @@ UNION ALL
 SELECT rule, true, count(*), count(DISTINCT fingerprint), 0
 FROM "ShadowOccurrence" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY rule
 ORDER BY issues DESC, rule;
+
+-- noise_by_day --
+-- How many issues of each rule were called noise on each of the days before `until`; day 1 is the last. By when people said
+-- so: what they say tomorrow changes nothing that was evaluated today.
+SELECT rule_of(fingerprint) AS rule, ceil(extract(epoch FROM %(until)s - at) / 86400)::int AS day, count(*)::int AS noise
+FROM "IssueVerdict"
+WHERE verdict = 'noise' AND fingerprint IS NOT NULL AND at >= %(since)s AND at < %(until)s
+GROUP BY 1, 2;
+
+-- kept --
+-- Issues of these rules that began in these days, by verdict; and those that half of the budget would not have opened: all
+-- that fired in them was within a factor of two of its limit.
+SELECT count(*) AS issues,
+  count(*) FILTER (WHERE verdict = 'noise') AS noise,
+  count(*) FILTER (WHERE verdict = 'real') AS real,
+  count(*) FILTER (WHERE needed > 0.5) AS narrow,
+  count(*) FILTER (WHERE needed > 0.5 AND verdict = 'noise') AS narrow_noise,
+  count(*) FILTER (WHERE needed > 0.5 AND verdict = 'real') AS narrow_real
+FROM (
+  SELECT v.verdict, (
+    SELECT min((o.metadata ->> 'ofBudget')::float8) FROM "IssueOccurrence" AS o
+    WHERE o.fingerprint = e.fingerprint AND o.slot BETWEEN e."firstSlot" AND e."lastSlot"
+  ) AS needed
+  FROM "IssueEpisode" AS e LEFT JOIN "IssueVerdict" AS v ON v.issue = e.id
+  WHERE e."firstSlot" >= %(since)s AND e."firstSlot" < %(until)s AND rule_of(e.fingerprint) = ANY(%(rules)s::text[])
+) AS begun;

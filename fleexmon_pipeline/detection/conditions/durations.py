@@ -13,7 +13,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.durations import FIGURES, OFTEN_TIMES, Slower, slower
-from fleexmon_pipeline.baselines.expectation import limit
+from fleexmon_pipeline.baselines.expectation import limit, share_needed
 from fleexmon_pipeline.baselines.slot_grid import share_left
 from fleexmon_pipeline.detection.observation import Hit, Measure, Observation
 from fleexmon_pipeline.detection.rule_kinds import Value
@@ -34,7 +34,8 @@ def value(rule: Value, observation: Observation) -> Iterator[Hit]:
         return
     best, found = np.full(grid.slots, -np.inf), np.zeros(grid.slots, np.int64)
     measures: list[tuple[Slower, int, str, int]] = []
-    alarms = rule.value.false_alarms / (len(PER) * len(rule.value.at_least))
+    limits: dict[int, tuple[float, float]] = {}  # width → of any pattern, of all as one
+    alarms = observation.alarms(rule.name, rule.value.false_alarms) / (len(PER) * len(rule.value.at_least))
     for within, min_lines in rule.value.at_least.items():
         series = {per: Series(rule.where.level, per, within // SLOT) for per in PER}
         if any(one.name not in baseline.limits for one in series.values()):
@@ -42,6 +43,7 @@ def value(rule: Value, observation: Observation) -> Iterator[Hit]:
         single, all_as_one = (limit(baseline, series[per], alarms) for per in PER)
         all_as_one = max(all_as_one, OFTEN_TIMES * baseline.peaks.get(series["durations"].name, 0.0))
         width = within // SLOT
+        limits[width] = single, all_as_one
         for figure in FIGURES:
             grown = slower(baseline, grid, series["duration"].groups, figure, width)
             together = grown.together - all_as_one
@@ -57,4 +59,10 @@ def value(rule: Value, observation: Observation) -> Iterator[Hit]:
         grown, row, figure, width = measures[int(found[slot])]
         value, expected = float(grown.value[row, slot]), float(grown.expected[row, slot])
         measure = Measure(grown.patterns[row], NAMES[figure], value, expected)
-        yield Hit(slot, None, int(grown.lines[row, slot]), None, width, measure=measure)
+        surprises = float(grown.surprise[row, slot]), float(grown.together[slot])
+        needed = min(
+            share_needed(baseline, Series(rule.where.level, per, width), alarms, surprise)
+            for per, surprise, least in zip(PER, surprises, limits[width], strict=True)
+            if surprise >= least
+        )
+        yield Hit(slot, None, int(grown.lines[row, slot]), None, width, measure=measure, of_budget=needed)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
-from fleexmon_pipeline.baselines.expectation import limit
+from fleexmon_pipeline.baselines.expectation import limit, share_needed
 from fleexmon_pipeline.baselines.promises import overdue, stopped
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
@@ -69,7 +69,7 @@ def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:
         return
     has_history = observation.has_history(rule.history / DAY)
     best, widths = np.full(grid.slots, -np.inf), np.zeros(grid.slots, np.int64)
-    alarms = rule.drop.false_alarms / len(rule.drop.at_least)
+    alarms = observation.alarms(rule.name, rule.drop.false_alarms) / len(rule.drop.at_least)
     for within, min_expected in rule.drop.at_least.items():
         series = Series(rule.where.level, "node", within // SLOT, falls=True)
         if series.name not in baseline.limits:
@@ -88,4 +88,7 @@ def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:
     for slot in np.flatnonzero(best >= 0):
         width = int(widths[slot])
         lines = trailing(expectation.of_traffic(rule.where.level), width)[slot]
-        yield Hit(int(slot), None, int(lines), float(expectation.at_least(rule.where.level, width)[slot]), width)
+        due = float(expectation.at_least(rule.where.level, width)[slot])
+        series = Series(rule.where.level, "node", width, falls=True)
+        needed = share_needed(baseline, series, alarms, float(observation.surprises(series)[None][slot]))
+        yield Hit(int(slot), None, int(lines), due, width, of_budget=needed)

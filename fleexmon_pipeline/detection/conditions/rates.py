@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
-from fleexmon_pipeline.baselines.expectation import OFTEN_TIMES, known_or_unseen, limit
+from fleexmon_pipeline.baselines.expectation import OFTEN_TIMES, known_or_unseen, limit, share_needed
 from fleexmon_pipeline.baselines.handover import level_before
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
@@ -35,7 +35,7 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
         return
     best: dict[str | None, tuple[Floats, Ints]] = {}  # pattern → by slot: how far above the limit, in which window
     rows: dict[str | None, Ints] = {}
-    alarms = rule.rate.false_alarms / len(rule.rate.at_least)
+    alarms = observation.alarms(rule.name, rule.rate.false_alarms) / len(rule.rate.at_least)
     of_patterns = grid.patterns(rule.where.level or LEVELS) if rule.per_pattern else {}
     for within, min_lines in rule.rate.at_least.items():
         series = Series(rule.where.level, rule.rate.per, within // SLOT)
@@ -64,7 +64,9 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             width = int(widths[slot])
             lines = float(trailing(rows[pattern], width)[slot])
             expected = float(_expected(observation, rule, pattern, width)[slot])
-            yield Hit(int(slot), pattern, int(lines), expected, width)
+            series = Series(rule.where.level, rule.rate.per, width)
+            needed = share_needed(baseline, series, alarms, float(observation.surprises(series)[pattern][slot]))
+            yield Hit(int(slot), pattern, int(lines), expected, width, of_budget=needed)
 
 
 def _expected(observation: Observation, rule: Rate, pattern: str | None, width: int) -> Floats:

@@ -11,17 +11,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import OfPattern, Series
-from fleexmon_pipeline.baselines.expectation import MIN_UNUSUAL, known_or_unseen, limit, spread_of
+from fleexmon_pipeline.baselines.expectation import MIN_UNUSUAL, known_or_unseen, limit, share_needed, spread_of
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, group_of, surprise, trailing
 from fleexmon_pipeline.baselines.young import certainly_above, is_news
 from fleexmon_pipeline.detection.observation import Hit, Observation
-from fleexmon_pipeline.detection.rule_kinds import Ratio, Repeated, Threshold
-from fleexmon_pipeline.detection.rule_model import Bare
+from fleexmon_pipeline.detection.rule_kinds import GATE_ALARMS, Ratio, Repeated, Threshold
+from fleexmon_pipeline.detection.rule_model import Bare, Detector
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Floats
 from fleexmon_pipeline.window import DAY
 
-GATE_ALARMS = 0.003  # a day: how often chance alone may cross a threshold and be reported
 MIN_STILL_HIGH = 1.5  # times the expected in the last minutes of a predictor's hours: what is over predicts nothing
 MIN_TEXT_SURPRISE = 4.0
 
@@ -74,7 +73,18 @@ def _gated(
             None if expected is None else float(expected[slot]),
             rule.width,
             None if total is None else int(total[slot]),
+            of_budget=_share_needed(rule, observation, pattern, int(slot)),
         )
+
+
+def _share_needed(rule: Bare, observation: Observation, pattern: str | None, slot: int) -> float | None:
+    baseline = observation.baseline
+    if not (isinstance(rule, Detector) and rule.false_alarms) or baseline is None:
+        return None
+    (series,) = rule.series()
+    surprises = observation.surprises(series).get(pattern) if series.name in baseline.limits else None
+    alarms = observation.alarms(rule.name, rule.false_alarms)
+    return None if surprises is None else share_needed(baseline, series, alarms, float(surprises[slot]))
 
 
 def _gate(rule: Bare, observation: Observation, series: Series, pattern: str | None) -> tuple[Flags, Floats | None]:
@@ -92,7 +102,7 @@ def _gate(rule: Bare, observation: Observation, series: Series, pattern: str | N
         expected = expectation.pattern(of_pattern, series.width)
     else:
         expected = np.zeros(slots) if pattern else expectation.levels(series.levels, series.width)
-    improbable = surprises >= limit(baseline, series, GATE_ALARMS)
+    improbable = surprises >= limit(baseline, series, observation.alarms(rule.name, GATE_ALARMS))
     young = ~observation.has_history(rule.history / DAY)
     if young.any():  # what few days teach may be wrong in both ways: one of the two is enough while that is so
         improbable = np.where(
