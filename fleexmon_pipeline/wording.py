@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_BARS = "▁▂▃▄▅▆▇█"
+UNKNOWN = "·"  # in a sparkline
 _CONTROLS_WITHIN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -90,3 +93,10 @@ def short_duration(length: timedelta) -> str:
         return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
     hours = minutes // 60
     return f"{hours // 24} d" + (f" {hours % 24} h" if hours % 24 else "")
+
+
+def sparkline(values: Sequence[int | None]) -> str:
+    """One character per value: the lowest bar is zero, a dot is unknown."""
+    most = max((value for value in values if value), default=1)
+    top = len(_BARS) - 1
+    return "".join(UNKNOWN if value is None else _BARS[-(-value * top // most)] for value in values)

@@ -1,12 +1,13 @@
-"""High and critical issues where people look: GitHub, and the channels of FLEEXMON_CHANNELS.
+"""High and critical incidents where people look: GitHub, and the channels of FLEEXMON_CHANNELS.
 
-Here: what a person sees. Which issues, and how each is posted once: `reporting/` and `channels/`.
+Here: what a person sees. Which incidents, and how each is posted once: `reporting/` and `channels/`.
 """
 
 from datetime import datetime
 
 import dagster as dg
 
+from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.asset import Results, current_asset, is_by_hand, is_materializing, results
 from fleexmon_pipeline.assets.checks import EVERYTHING_IS_SENT, check_sent
 from fleexmon_pipeline.channels.channel import Channel
@@ -27,13 +28,13 @@ from fleexmon_pipeline.resources.postgres import Postgres
     deps=["analyzed_logs", "detected_issues", "predictions"],
     group_name="report",
     kinds={"github"},
-    writes=["Outbox", "ChannelMessage", "ChannelThread", "ChannelState"],
+    writes=["Outbox", "Incident", "ChannelMessage", "ChannelThread", "ChannelState"],
     check_specs=[EVERYTHING_IS_SENT],
 )
 def issue_alerts(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub, channels: Channels
 ) -> Results:
-    """Tells people of the issues of the last 24 hours: GitHub, if ALERTS_REPO is set, and the channels."""
+    """Tells people of the incidents of the last 24 hours: GitHub, if ALERTS_REPO is set, and the channels."""
     client, now = github.client(), clock.now()
     targets, problems = channels.open()
     with postgres.connection() as connection:
@@ -53,7 +54,7 @@ def _post(
     if client is None:
         context.log.info("nothing for GitHub: ALERTS_REPO and GH_TOKEN are not set")
         return {"sent": 0, "configured": False}
-    changes = refresh_alerts(connection, now=now)
+    changes = refresh_alerts(connection, now=now, depends=settings.topology().depends_on, ui_url=settings.ui_url())
     delivery = deliver(connection, client, now=now, by_hand=is_by_hand(context))
     context.log.info(delivery.sentence())
     return {

@@ -174,7 +174,7 @@ COLUMNS = {
         generatedAt  timestamp
     """,
     "Outbox": """
-        key            varchar    digest:<day> or issue:<fingerprint>
+        key            varchar    digest:<day> or incident:<id>; issue:<fingerprint> of earlier versions
         desired        jsonb      what GitHub should show
         shown          jsonb?     what it shows
         number         int4?      of the GitHub issue

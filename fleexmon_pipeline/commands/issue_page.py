@@ -15,11 +15,9 @@ from typing import Any
 from fleexmon_pipeline.issues.context import IssueContext, LastDay, SimilarIssue
 from fleexmon_pipeline.issues.people import Mute
 from fleexmon_pipeline.issues.read import Issue, IssueDetail
-from fleexmon_pipeline.wording import inert, iso_text
+from fleexmon_pipeline.wording import UNKNOWN, inert, iso_text, sparkline
 
 _ITEM = re.compile(r"(-|\d+\.) ")
-_BARS = "▁▂▃▄▅▆▇█"
-_UNKNOWN = "·"
 _LABEL = 13
 MAX_WIDTH = 110  # columns; longer lines are hard to read
 
@@ -97,19 +95,12 @@ def _facts(
 
 def _day(day: LastDay) -> list[str]:
     known = [lines for lines in day.lines if lines is not None]
-    hole = f"; {_UNKNOWN} no node responded" if len(known) < len(day.lines) else ""
+    hole = f"; {UNKNOWN} no node responded" if len(known) < len(day.lines) else ""
     most = f"at most {max(known, default=0):,} in half an hour"
     return [
         f"  {sparkline(day.lines)}",
         f"  {_minute(day.since)} … {_minute(day.until)} UTC, {inert(day.of)}: {sum(known):,}, {most}{hole}",
     ]
-
-
-def sparkline(values: Sequence[int | None]) -> str:
-    """One character per value: the lowest bar is zero, a dot is unknown."""
-    most = max((value for value in values if value), default=1)
-    top = len(_BARS) - 1
-    return "".join(_UNKNOWN if value is None else _BARS[-(-value * top // most)] for value in values)
 
 
 def _similar(issue: SimilarIssue) -> list[str]:

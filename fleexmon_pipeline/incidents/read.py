@@ -45,6 +45,7 @@ class Incident(msgspec.Struct, frozen=True, rename="camel"):
     last_seen_at: datetime
     ended_at: datetime | None
     issues: list[uuid.UUID]
+    headline: uuid.UUID
     first_pattern: str | None
     figures: IncidentFigures
     changes: list[Change]

@@ -1,57 +1,39 @@
-"""Alerts: which high and critical issues GitHub should show, and the texts of its issues and comments.
+"""Alerts: which incidents GitHub should show, and what is worth a notification.
 
-Here: what to queue, from LogIssue. Posting it, exactly once: `outbox.py`.
+Here: what to queue, from "Incident". Its texts: `alert_texts.py`; posting it, exactly once: `outbox.py`.
+
+An alert is one GitHub issue per incident of high or critical severity. Its key is `incident:<id>`, with the id that the
+incident had when it was opened; it follows the incident by its issues, whatever becomes of the id. Alerts of earlier
+versions, `issue:<fingerprint>`, are carried on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from uuid import UUID
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.incidents import refresh
+from fleexmon_pipeline.incidents.read import Incident, list_incidents
+from fleexmon_pipeline.incidents.relate import Dependencies
+from fleexmon_pipeline.incidents.story import read_story
 from fleexmon_pipeline.issues.occurrence import SEVERITY_RANKS, Severity
-from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.reporting import escape
+from fleexmon_pipeline.reporting import alert_texts
 from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue, is_due
+from fleexmon_pipeline.window import DAY, Window
 
 RECENT = timedelta(hours=24)
-REFRESH = timedelta(hours=1)  # GitHub gets counts hourly, but changes of severity and resolutions at once
+RETURNS_WITHIN = timedelta(hours=24)  # an incident with an issue of an alert that ended so recently is told there
+REFRESH = timedelta(hours=1)  # GitHub gets counts hourly, but changes of severity, nodes and state at once
 LABELS = ("monitoring", "alert")
 URGENT = [str(severity) for severity in Severity if severity.rank >= Severity.HIGH.rank]
 
-
-@dataclass(frozen=True)
-class AlertIssue:
-    """A row of "LogIssue" that GitHub should show, or shows. `key`: its Outbox key; `evidence`: how many log rows."""
-
-    key: str
-    id: str
-    type: str
-    severity: str
-    title: str
-    description: str
-    root_cause: str | None
-    recommendation: str | None
-    source: str
-    status: str | None
-    detected_at: datetime
-    updated_at: datetime
-    resolved_at: datetime | None
-    metadata: Any
-    evidence: int
-    muted: bool
-
-    @property
-    def rank(self) -> int:
-        return SEVERITY_RANKS.get(self.severity, 0)
-
-    @property
-    def figures(self) -> Mapping[str, Any]:
-        """The metadata; {} if another program stored something other than an object."""
-        return self.metadata if isinstance(self.metadata, dict) else {}
+_Change = Literal["opened", "updated", "commented", "closed"]
 
 
 @dataclass
@@ -64,16 +46,47 @@ class Alerts:
     closed: list[str] = field(default_factory=list)
 
 
-def refresh_alerts(connection: Connection, *, now: datetime) -> Alerts:
-    """Write alerts into the Outbox as they follow from LogIssue. Idempotent.
+@dataclass(frozen=True)
+class Alert:
+    """What is queued under a key: the incident as it was then, and whether the GitHub issue is open."""
 
-    An alert is opened for an issue that is open, high or critical, and was updated in the 24 h before `now` (UTC). From
-    then on its fingerprint is followed at any age: it gets worse, is resolved, or recurs.
+    key: str
+    desired: Mapping[str, Any]
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        about: Mapping[str, Any] = self.desired["about"]
+        return about
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.desired["state"] == "open")
+
+    @property
+    def issues(self) -> set[UUID]:
+        """Ids of the issues that it is about; of an alert of an earlier version, the one."""
+        return {UUID(text) for text in self.about.get("issues", [self.about["id"]])}
+
+    @property
+    def fingerprints(self) -> set[str]:
+        if self.key.startswith("issue:"):
+            return {self.key.removeprefix("issue:")}
+        return set(self.about.get("fingerprints", ()))
+
+
+def refresh_alerts(
+    connection: Connection, *, now: datetime, depends: Dependencies | None = None, ui_url: str | None = None
+) -> Alerts:
+    """Write alerts into the Outbox as they follow from the incidents. Idempotent.
+
+    An alert is opened for an incident that is open, high or critical, not muted, and was seen in the 24 h before `now`
+    (UTC). From then on it is followed at any age. `ui_url`: where people open the UI.
     """
+    refresh.refresh_incidents(connection, depends)
     alerts = Alerts()
     with connection.transaction():
         connection.execute(statements("outbox")["lock_alerts"])
-        for key, change, desired in _changes(connection, now):
+        for key, change, desired in _changes(connection, now, ui_url):
             if enqueue(connection, key, desired, now=now):
                 getattr(alerts, change).append(key)
     return alerts
@@ -81,148 +94,176 @@ def refresh_alerts(connection: Connection, *, now: datetime) -> Alerts:
 
 def alerts_are_due(connection: Connection, *, now: datetime) -> bool:
     """Whether `refresh_alerts` or `deliver` has anything to do. Reads only."""
-    return is_due(connection, now=now) or bool(_changes(connection, now))
+    return is_due(connection, now=now) or refresh.is_due(connection) or any(_changes(connection, now, None))
 
 
-_Change = Literal["opened", "updated", "commented", "closed"]
+def _changes(connection: Connection, now: datetime, ui_url: str | None) -> Iterator[tuple[str, _Change, DesiredIssue]]:
+    """Where incidents and the Outbox differ: key, change, and what GitHub should show."""
+    rows = connection.execute(statements("outbox")["queued_alerts"]).fetchall()
+    alerts = [Alert(row["key"], row["desired"]) for row in rows]  # the oldest first
+    found = _incidents(connection, alerts, now)
+    carried, left_over = _carried(alerts, found)
+    for incident in found:
+        alert = carried.get(incident.id)
+        if (alert is None or not alert.is_open) and not _is_alarming(incident):
+            continue
+        if alert is None and incident.last_seen_at >= now - RECENT:
+            alert = _ended_lately(connection, alerts, incident)
+        elif alert is None:
+            continue
+        if change := _change(connection, incident, alert, now, ui_url):
+            yield change
+    for alert, goes_on in left_over:
+        if alert.is_open:
+            yield alert.key, "closed", _closed(alert, goes_on)
 
 
-def _changes(connection: Connection, now: datetime) -> list[tuple[str, _Change, DesiredIssue]]:
-    """Where LogIssue and the Outbox differ: key, change, and what GitHub should show."""
-    queued = {
-        row["key"]: row["desired"] for row in connection.execute(statements("outbox")["queued_alerts"]).fetchall()
-    }
-    parameters = {
-        "recent": now - RECENT,
-        "urgent": URGENT,
-        "now": now,
-        "open_alerts": [key for key, desired in queued.items() if desired["state"] == "open"],
-    }
-    issues = [AlertIssue(**row) for row in connection.execute(statements("outbox")["alert_issues"], parameters)]
-    changes = ((issue, _change(issue, queued.get(issue.key), now)) for issue in issues)
-    return [(issue.key, *change) for issue, change in changes if change]
+def _incidents(connection: Connection, alerts: Sequence[Alert], now: datetime) -> list[Incident]:
+    """Incidents of the last day, and those of open alerts."""
+    followed = {issue for alert in alerts if alert.is_open for issue in alert.issues}
+    rows = connection.execute(statements("incidents")["of_issues"], {"ids": list(followed)}).fetchall()
+    recent = list_incidents(connection, now=now, status="all", during=Window(now - RECENT, now + DAY))
+    older = {row["id"] for row in rows} - {incident.id for incident in recent}
+    found = recent + (list_incidents(connection, now=now, status="all", ids=older) if older else [])
+    return sorted(found, key=lambda incident: (incident.started_at, incident.id))
 
 
-def _change(issue: AlertIssue, before: Mapping[str, Any] | None, now: datetime) -> tuple[_Change, DesiredIssue] | None:
-    is_open = issue.status != "resolved"
-    if before is None:
-        return ("opened", _desired(issue, None, now)) if is_open else None
-    reported: Mapping[str, Any] = before["about"]
-    was_open = before["state"] == "open"
-    if not was_open and (not is_open or issue.severity not in URGENT):
+def _carried(
+    alerts: Sequence[Alert], found: Sequence[Incident]
+) -> tuple[dict[UUID, Alert], list[tuple[Alert, Alert | None]]]:
+    """Incident → the alert that tells of it; and alerts without an incident of their own, with the one that goes on.
+
+    An incident that two alerts are about goes on under the older one. An alert whose incident fell apart goes on with
+    the part that began first.
+    """
+    holding: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for incident in found:
+        for issue in incident.issues:
+            holding[issue].append(incident.id)
+    carried: dict[UUID, Alert] = {}
+    left_over: list[tuple[Alert, Alert | None]] = []
+    order = {incident.id: place for place, incident in enumerate(found)}
+    for alert in sorted(alerts, key=lambda alert: not alert.is_open):  # stable: the oldest first within each
+        ids = sorted({key for issue in alert.issues for key in holding.get(issue, ())}, key=order.__getitem__)
+        free = next((key for key in ids if key not in carried), None)
+        if free is not None:
+            carried[free] = alert
+        else:
+            left_over.append((alert, carried[ids[0]] if ids else None))
+    return carried, left_over
+
+
+def _fingerprints(connection: Connection, incident: Incident) -> list[str]:
+    rows = connection.execute(statements("incidents")["fingerprints"], {"ids": incident.issues})
+    return [row["fingerprint"] for row in rows]
+
+
+def _is_alarming(incident: Incident) -> bool:
+    return incident.is_open and incident.severity in URGENT and not incident.muted
+
+
+def _ended_lately(connection: Connection, alerts: Sequence[Alert], incident: Incident) -> Alert | None:
+    """The alert of an earlier incident with an issue of the same fingerprint that ended shortly before this one."""
+    fingerprints = set(_fingerprints(connection, incident))
+    return next(
+        (
+            alert
+            for alert in reversed(alerts)
+            if not alert.is_open
+            and alert.fingerprints & fingerprints
+            and datetime.fromisoformat(alert.about["updated"]) >= incident.started_at - RETURNS_WITHIN
+        ),
+        None,
+    )
+
+
+def _change(
+    connection: Connection, incident: Incident, alert: Alert | None, now: datetime, ui_url: str | None
+) -> tuple[str, _Change, DesiredIssue] | None:
+    key = alert.key if alert else f"incident:{incident.id}"
+    event = _event(connection, incident, alert)
+    if alert and event is None and not _needs_update(incident, alert, now):
         return None
-    event = _event(issue, reported, was_open=was_open)
-    if issue.muted and is_open:
-        event = None  # reported before it was muted: its text stays up to date, without notifications
-    if event is None and not _needs_update(issue, reported, now):
+    before = alert.desired["comment"] if alert else None
+    comment = event or (before and before.partition("\n")[2])
+    page = f"{ui_url}/fleexmon/incidents/{incident.id}" if ui_url else None
+    desired = DesiredIssue(
+        title=alert_texts.title(incident),
+        body=alert_texts.body(read_story(connection, incident), page=page),
+        labels=(*LABELS, alert_texts.word(incident.severity)),
+        state="open" if incident.is_open else "closed",
+        comment=comment,
+        about=_about(incident, _fingerprints(connection, incident), now),
+    )
+    if not incident.is_open:
+        return key, "closed", desired
+    if alert is None or not alert.is_open:
+        return key, "opened", desired
+    return key, "commented" if event else "updated", desired
+
+
+def _event(connection: Connection, incident: Incident, alert: Alert | None) -> str | None:
+    """What happened since the last report to GitHub, if it is worth a notification."""
+    if alert is None:
         return None
-    desired = _desired(issue, event or (before["comment"] and before["comment"].partition("\n")[2]), now)
-    if not is_open:
-        return "closed", desired
-    if not was_open:
-        return "opened", desired
-    return "commented" if event else "updated", desired
+    if not incident.is_open:
+        return alert_texts.ended(incident, _reason(connection, incident))
+    if not alert.is_open:
+        return alert_texts.returned(incident)
+    if incident.muted:
+        return None  # reported before it was muted: its text stays up to date, without notifications
+    if SEVERITY_RANKS.get(incident.severity, 0) > SEVERITY_RANKS.get(alert.about["severity"], 0):
+        return alert_texts.worse(incident, alert.about["severity"])
+    known = alert.about.get("nodes")
+    new = [node for node in incident.nodes if node not in known] if known is not None else []
+    return alert_texts.joined(incident, new) if new else None
 
 
-def _needs_update(issue: AlertIssue, reported: Mapping[str, Any], now: datetime) -> bool:
-    about = _about(issue, now)
-    if any(about[name] != reported.get(name) for name in ("severity", "cause")):
+def _reason(connection: Connection, incident: Incident) -> str:
+    row = connection.execute(statements("incidents")["ended_by"], {"ids": incident.issues}).fetchone()
+    if row is None or not row["by"]:
+        return ""
+    return f"Resolved by {row['by']}" + (f": {row['why']}" if row["why"] else ".")
+
+
+def _needs_update(incident: Incident, alert: Alert, now: datetime) -> bool:
+    about = _about(incident, (), now)
+    at_once = ("severity", "state", "acknowledged", "assignee", "id")
+    if any(about[name] != alert.about.get(name) for name in at_once):
         return True
-    if about["updated"] == reported.get("updated"):
+    if about["updated"] == alert.about.get("updated") and about["issues"] == alert.about.get("issues"):
         return False
-    return datetime.fromisoformat(reported["as_of"]) <= now - REFRESH
+    return datetime.fromisoformat(alert.about["as_of"]) <= now - REFRESH
 
 
-def _about(issue: AlertIssue, now: datetime) -> dict[str, str]:
+def _about(incident: Incident, fingerprints: Sequence[str], now: datetime) -> dict[str, Any]:
     return {
-        "id": issue.id,
-        "severity": issue.severity,
-        "cause": f"{issue.root_cause} {issue.recommendation}"[:2_000],
-        "updated": issue.updated_at.isoformat(),
+        "id": str(incident.id),
+        "issues": [str(issue) for issue in incident.issues],
+        "fingerprints": list(fingerprints),
+        "severity": incident.severity,
+        "state": incident.status,
+        "nodes": incident.nodes,
+        "acknowledged": incident.acknowledged,
+        "assignee": incident.assignee,
+        "updated": incident.last_seen_at.isoformat(),
         "as_of": now.isoformat(),
     }
 
 
-def _event(issue: AlertIssue, reported: Mapping[str, Any], *, was_open: bool) -> str | None:
-    """What happened since the last report to GitHub, if it is worth a notification."""
-    if issue.status == "resolved":
-        return f"Resolved at {_time(issue.resolved_at or issue.updated_at)}.{_resolved_reason(issue)}"
-    if not was_open and issue.id == reported["id"]:  # within a day: `issues/episodes.py`
-        return (
-            f"It is back: it was resolved and fired again ({_time(issue.updated_at)}), "
-            f"severity {_word(issue.severity)}. See `fleexmon issues show {issue.id}`."
-        )
-    if issue.id != reported["id"]:
-        return (
-            f"Regression: it was resolved and has been firing again since {_time(issue.detected_at)}, "
-            f"severity {_word(issue.severity)}. See `fleexmon issues show {issue.id}`."
-        )
-    if issue.rank > SEVERITY_RANKS.get(reported["severity"], 0):
-        return (
-            f"Severity rose from {_word(reported['severity'])} to {_word(issue.severity)} "
-            f"({_time(issue.updated_at)}): {_prose(issue.title, 200)}"
-        )
-    return None
-
-
-def _resolved_reason(issue: AlertIssue) -> str:
-    reason = issue.figures.get("resolvedReason")
-    return f" {_prose(str(reason), 300)}" if reason else ""
-
-
-def _desired(issue: AlertIssue, comment: str | None, now: datetime) -> DesiredIssue:
-    severity = _word(issue.severity)
-    return DesiredIssue(
-        title=f"[{severity}] {escape.title(redact(issue.title))}",
-        body=_body(issue),
-        labels=(*LABELS, severity),
-        state="closed" if issue.status == "resolved" else "open",
-        comment=comment,
-        about=_about(issue, now),
+def _closed(alert: Alert, goes_on: Alert | None) -> DesiredIssue:
+    """An alert that another one goes on for, or whose issues are no more."""
+    desired = alert.desired
+    comment = (
+        alert_texts.merged(goes_on.desired["title"])
+        if goes_on
+        else "The lines behind it turned out to be no problem, or its issues were deleted."
     )
-
-
-def _body(issue: AlertIssue) -> str:
-    metadata = issue.figures
-    nodes = metadata.get("nodes")
-    facts = [
-        ("Severity", _word(issue.severity)),
-        ("Type", escape.code(redact(issue.type))),
-        (
-            "Nodes",
-            ", ".join(escape.code(str(node), most=60) for node in nodes[:10]) if isinstance(nodes, list) else "–",
-        ),
-        ("Affected lines", _code(metadata.get("affectedCount"))),
-        ("Occurrences", _code(metadata.get("occurrences"))),
-        ("First seen", _code(metadata.get("firstSeen") or _time(issue.detected_at))),
-        ("Last seen", _code(metadata.get("lastSeen") or _time(issue.updated_at))),
-        ("Detected by", f"{escape.code(issue.source, most=20)}, rule {_code(metadata.get('rule'))}"),
-        ("Evidence", f"{issue.evidence:,} log rows"),
-    ]
-    if metadata.get("regressionOf"):
-        facts.append(("Regression of", _code(metadata["regressionOf"])))
-    parts = [_prose(issue.description, 3_000)]
-    for heading, text in (("Root cause", issue.root_cause), ("Recommendation", issue.recommendation)):
-        if text:
-            parts.append(f"## {heading}\n\n{_prose(text, 3_000)}")
-    table = "\n".join(f"| {name} | {value} |" for name, value in facts)
-    parts.append(f"| | |\n| --- | --- |\n{table}")
-    parts.append(f"Details and log rows: `fleexmon issues show {issue.id}`")
-    return "\n\n".join(parts) + "\n"
-
-
-def _prose(text: str, most: int) -> str:
-    return escape.prose(redact(text), most=most)
-
-
-def _code(value: object) -> str:
-    return "–" if value is None else escape.code(redact(str(value)), most=80)
-
-
-def _word(severity: str) -> str:
-    """One of our severities unchanged; another program's escaped."""
-    return severity if severity in SEVERITY_RANKS else escape.mermaid(severity, most=20)
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return DesiredIssue(
+        title=desired["title"],
+        body=desired["body"].partition("\n")[2],
+        labels=desired["labels"],
+        state="closed",
+        comment=comment,
+        about=desired["about"],
+    )

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.reporting.alerts import Alerts, refresh_alerts
 from fleexmon_pipeline.reporting.github import GitHubClient
-from fleexmon_pipeline.reporting.outbox import deliver
+from fleexmon_pipeline.reporting.outbox import DesiredIssue, deliver, enqueue
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.github_server import FakeGitHub
+from fleexmon_pipeline_tests.patterns.stored_lines import Stored, store
 from fleexmon_pipeline_tests.reporting.rows import at, issue
 from fleexmon_pipeline_tests.reporting.test_escape import rendered
-
-KEY = "issue:rule:node:blue"
 
 
 def refresh(connection: Connection, client: GitHubClient, now: datetime) -> Alerts:
@@ -34,28 +33,29 @@ def comments(github: FakeGitHub) -> list[str]:
 def test_from_first_sight_to_the_end_and_back(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
     with database.connect() as connection:
         first = issue(connection, "High error rate: 9.1%", at(9), affectedCount=40, occurrences=3)
-        assert refresh(connection, client, at(9, 6)).opened == [KEY]
+        key = f"incident:{first}"
+        assert refresh(connection, client, at(9, 6)).opened == [key]
         assert refresh(connection, client, at(9, 7)) == Alerts()
         assert [label["name"] for label in github.issues[0]["labels"]] == ["monitoring", "alert", "high"]
 
         change(connection, first, severity="critical", updatedAt=at(9, 10))
-        assert refresh(connection, client, at(9, 11)).commented == [KEY]
+        assert refresh(connection, client, at(9, 11)).commented == [key]
         assert comments(github)[0].startswith("Severity rose from high to critical (2026-11-20 09:10 UTC)")
-        assert github.issues[0]["title"] == r"[critical] High error rate: 9.1%"
+        assert github.issues[0]["title"] == "[critical] High error rate: 9.1% on blue (40 lines in 15 min)"
         assert [label["name"] for label in github.issues[0]["labels"]] == ["alert", "critical", "monitoring"]
 
         change(connection, first, status="resolved", resolvedAt=at(10, 10), updatedAt=at(10, 10))
-        assert refresh(connection, client, at(10, 11)).closed == [KEY]
+        assert refresh(connection, client, at(10, 11)).closed == [key]
         assert refresh(connection, client, at(10, 16)) == Alerts()
         assert github.issues[0]["state"] == "closed"
-        assert comments(github)[1] == "Resolved at 2026-11-20 10:10 UTC."
+        assert comments(github)[1] == "Over: last seen at 2026-11-20 10:10 UTC, after 1 h 15 min and 0 errors."
 
-        issue(connection, "High error rate: 12%", at(15), regressionOf=first)
-        assert refresh(connection, client, at(15, 1)).opened == [KEY]
+        second = issue(connection, "High error rate: 12%", at(15), regressionOf=first)
+        assert refresh(connection, client, at(15, 1)).opened == [key]
 
     assert github.issues[0]["state"] == "open"
-    assert comments(github)[2].startswith("Regression")
-    assert first in github.issues[0]["body"]
+    assert comments(github)[2].startswith("It is back since 2026-11-20 14:55 UTC, severity high: High error rate: 12%")
+    assert f"`fleexmon incidents show {second}`" in github.issues[0]["body"]
     assert (len(github.issues), len(github.comments[1])) == (1, 3)
 
 
@@ -68,12 +68,10 @@ def test_an_issue_that_is_opened_again_is_told_with_the_time_at_which_it_came_ba
         change(connection, name, status="resolved", resolvedAt=at(10, 5))
         refresh(connection, client, at(10, 6))
         change(connection, name, status="open", resolvedAt=None, updatedAt=at(15))
-        assert refresh(connection, client, at(15, 1)).opened == [KEY]
+        assert refresh(connection, client, at(15, 1)).opened == [f"incident:{name}"]
 
     assert github.issues[0]["state"] == "open"
-    assert comments(github)[1].startswith(
-        "It is back: it was resolved and fired again (2026-11-20 15:00 UTC), severity"
-    )
+    assert comments(github)[1].startswith("It is back since 2026-11-20 08:55 UTC, severity")
     assert (len(github.issues), len(github.comments[1])) == (1, 2)
 
 
@@ -126,7 +124,7 @@ def test_what_a_log_line_says_stays_text(database: Database, github: FakeGitHub,
     body = rendered(posted["body"])
     assert "@everyone" not in posted["title"] + body.outside
     assert "abcdef123456" not in posted["title"] + posted["body"]
-    assert set(body.tags) == {"comment", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "h2"}
+    assert set(body.tags) == {"comment", "p", "strong", "ul", "li", "code", "h2"}
 
 
 def test_metadata_of_another_program_does_no_harm(database: Database, github: FakeGitHub, client: GitHubClient) -> None:
@@ -137,3 +135,100 @@ def test_metadata_of_another_program_does_no_harm(database: Database, github: Fa
         refresh(connection, client, at(9, 1))
 
     assert len(github.issues) == 4
+
+
+def test_what_joins_ends_and_returns_is_told_once_in_one_place(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        first = issue(connection, "New error", at(9), fingerprint="new-error:pattern:aaaa@blue")
+        refresh(connection, client, at(9, 1))
+        issue(connection, "Rate", at(9, 10), fingerprint="high-error-rate:node:blue")
+        refresh(connection, client, at(9, 11))
+        assert comments(github) == []  # another issue of the node is no news
+        second = issue(connection, "New", at(9, 15), fingerprint="new-error:pattern:aaaa@green", nodes=["green"])
+        assert refresh(connection, client, at(9, 16)).commented == [f"incident:{first}"]
+        assert comments(github) == ["Now also on `green` (2026-11-20 09:15 UTC)."]
+        assert "on blue, green" in github.issues[0]["title"]
+        change(connection, second, status="resolved", resolvedAt=at(10))
+        refresh(connection, client, at(10, 1))
+        assert github.issues[0]["state"] == "open"
+
+    assert (len(github.issues), len(github.comments[1])) == (1, 1)
+
+
+def test_two_alerts_that_turn_out_to_be_one_go_on_under_the_older(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        first = issue(connection, "A", at(9), fingerprint="a:node:blue")
+        refresh(connection, client, at(9, 1))
+        second = issue(connection, "B", at(10), fingerprint="b:node:blue")
+        assert refresh(connection, client, at(10, 1)).opened == [f"incident:{second}"]
+        issue(connection, "C", at(9, 30), fingerprint="c:node:blue", severity="low")  # late lines
+        assert refresh(connection, client, at(10, 6)).closed == [f"incident:{second}"]
+        assert refresh(connection, client, at(10, 11)) == Alerts()
+        earlier = issue(connection, "Z", at(8, 45), fingerprint="z:node:blue", severity="low")
+        assert refresh(connection, client, at(10, 16)).updated == [f"incident:{first}"]
+
+    assert [posted["state"] for posted in github.issues] == ["open", "closed"]
+    assert "one incident with another one" in github.comments[2][0]["body"]
+    assert f"`fleexmon incidents show {earlier}`" in github.issues[0]["body"]
+
+
+def test_an_alert_of_an_earlier_version_is_carried_on_and_closed_in_order(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        names = [issue(connection, name, at(9), fingerprint=f"{name}:node:blue") for name in ("a", "b")]
+        for name, row in zip(("a", "b"), names, strict=True):
+            about = {
+                "id": row,
+                "severity": "high",
+                "cause": "",
+                "updated": at(9).isoformat(),
+                "as_of": at(9).isoformat(),
+            }
+            enqueue(
+                connection, f"issue:{name}:node:blue", DesiredIssue("old", "old", ["alert"], about=about), now=at(9)
+            )
+        deliver(connection, client, now=at(9, 1), sleep=lambda _: None)
+        done = refresh(connection, client, at(9, 5))
+        assert (done.opened, done.updated, done.closed) == ([], ["issue:a:node:blue"], ["issue:b:node:blue"])
+        for row in names:
+            change(connection, row, status="resolved", resolvedAt=at(10), updatedAt=at(10))
+        assert refresh(connection, client, at(10, 1)).closed == ["issue:a:node:blue"]
+
+    assert [posted["state"] for posted in github.issues] == ["closed", "closed"]
+
+
+def test_an_alert_tells_all_that_somebody_without_a_shell_needs(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        lines = [
+            Stored(at(9) + timedelta(seconds=n), message=f"payment {n} failed: token=abcdef123456 refused")
+            for n in range(7)
+        ]
+        ids = store(connection, lines)
+        name = issue(connection, "New error", at(9, 5), fingerprint="new-error:pattern:aaaa@blue", what="New error",
+                     which="payment <num> failed")  # fmt: skip
+        change(connection, name, affectedLogs=ids, rootCause="The gateway is down.")
+        connection.execute("INSERT INTO \"Deployment\" VALUES ('blue', '1.4.2', %s, 'ann', 'person')", (at(8, 50),))
+        account = refresh_alerts(connection, now=at(9, 6), ui_url="https://watch.example.com")
+        deliver(connection, client, now=at(9, 6), sleep=lambda _: None)
+
+    assert len(account.opened) == 1
+    body = github.issues[0]["body"]
+    assert github.issues[0]["title"].startswith("[high] New error on blue: payment <num> failed (")
+    for text in (
+        "**High** on `blue`, since 2026-11-20 09:00 UTC, 5 min so far.",
+        "- 09:00:00 `blue` `error` `payment 0 failed: token=",
+        "- 08:50 deployment on `blue`: `1.4.2`",
+        "## First steps\n\nDo this.",
+        "## What GenAI thinks (unproven)\n\nThe gateway is down.",
+        f"`fleexmon incidents show {name}`, or https://watch.example.com/fleexmon/incidents/{name}",
+    ):
+        assert text in body
+    assert body.count("payment") == 5  # lines
+    assert "abcdef123456" not in body

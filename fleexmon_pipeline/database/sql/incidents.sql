@@ -108,7 +108,7 @@ LIMIT %(limit)s;
 
 -- list --
 SELECT i.id, i.title, i.severity, i.status, i.nodes, i."startedAt", i."lastSeenAt", i."endedAt", i.issues,
-  i."firstPattern", i.figures, i.changes, h.acknowledged, h.acknowledged_at AS "acknowledgedAt", h.assignee,
+  i.headline, i."firstPattern", i.figures, i.changes, h.acknowledged, h.acknowledged_at AS "acknowledgedAt", h.assignee,
   m.muted
 FROM "Incident" AS i
 CROSS JOIN LATERAL (
@@ -158,3 +158,41 @@ SELECT issue, "by" FROM (
   SELECT DISTINCT ON (issue) issue, action, "by" FROM "IssueHandling"
   WHERE issue = ANY (%(ids)s::uuid[]) AND action IN ('ack', 'unack') ORDER BY issue, at DESC, id
 ) AS latest WHERE action = 'ack';
+
+-- first_lines --
+-- Of the lines behind an issue, the first; messages are cut here, so that one of a megabyte is not transferred.
+SELECT id, timestamp, source AS node, level, left(message, %(width)s) AS message
+FROM "LogEntry"
+WHERE id IN (SELECT unnest("affectedLogs") FROM "LogIssue" WHERE id = %(id)s)
+ORDER BY timestamp, id
+LIMIT %(limit)s;
+
+-- errors_by_slot --
+-- Of nodes (all, if none is named): errors by slot where a slot is known.
+SELECT c.slot, COALESCE(e.errors, 0)::bigint AS errors
+FROM (
+  SELECT DISTINCT slot FROM "LogCoverage"
+  WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
+    AND (%(nodes)s::varchar[] IS NULL OR node = ANY (%(nodes)s::varchar[]))
+) AS c
+LEFT JOIN (
+  SELECT slot, sum(count) AS errors FROM "LogPatternCount"
+  WHERE slot >= %(since)s AND slot < %(until)s AND level = ANY (%(errors)s::varchar[])
+    AND (%(nodes)s::varchar[] IS NULL OR node = ANY (%(nodes)s::varchar[]))
+  GROUP BY slot
+) AS e ON e.slot = c.slot
+ORDER BY c.slot;
+
+-- fingerprints --
+SELECT DISTINCT metadata ->> 'fingerprint' AS fingerprint
+FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]) AND metadata ->> 'fingerprint' IS NOT NULL
+ORDER BY 1;
+
+-- of_issues --
+-- Incidents of these issues.
+SELECT id, issues FROM "Incident" WHERE issues && %(ids)s::uuid[] ORDER BY "startedAt", id;
+
+-- ended_by --
+-- Who resolved the last of these issues, and why; nothing if it ended by itself.
+SELECT metadata ->> 'resolvedBy' AS by, metadata ->> 'resolvedReason' AS why
+FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]) ORDER BY "resolvedAt" DESC NULLS LAST, id LIMIT 1;

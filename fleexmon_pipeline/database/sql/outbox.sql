@@ -63,17 +63,6 @@ WHERE desired IS DISTINCT FROM shown;
 -- lock_alerts --
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon alerts', 0));
 
--- alert_issues --
--- The newest row of each fingerprint that is urgent, recent and not muted, or whose alert is open on GitHub.
-SELECT DISTINCT ON (COALESCE(metadata ->> 'fingerprint', id::text))
-       'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) AS key, id::text, type, severity, title, description,
-       "rootCause" AS root_cause, recommendation, source, status, "detectedAt" AS detected_at,
-       "updatedAt" AS updated_at, "resolvedAt" AS resolved_at, metadata,
-       COALESCE(cardinality("affectedLogs"), 0) AS evidence, muted
-FROM "LogIssue" CROSS JOIN LATERAL (SELECT is_muted(metadata, %(now)s)) AS people (muted)
-WHERE ("updatedAt" >= %(recent)s AND severity = ANY (%(urgent)s::text[]) AND NOT muted)
-   OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(open_alerts)s)
-ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;
-
 -- queued_alerts --
-SELECT key, desired FROM "Outbox" WHERE key LIKE 'issue:%%' ORDER BY key;
+-- Of incidents, and of issues as earlier versions reported them; the oldest first.
+SELECT key, desired FROM "Outbox" WHERE key LIKE 'issue:%%' OR key LIKE 'incident:%%' ORDER BY "createdAt", key;

@@ -1,0 +1,95 @@
+"""What is told of an incident, read once for every reader: an alert, a channel, the digest, a page, GenAI.
+
+Here: choosing and reading. How it looks on GitHub: `reporting/alert_texts.py`. All of it is plain text, redacted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.incidents.read import Incident, issues_of
+from fleexmon_pipeline.issues.read import EvidenceLine, Issue, IssueSummary
+from fleexmon_pipeline.levels import ERROR_LEVELS
+from fleexmon_pipeline.redaction.redact import redact
+from fleexmon_pipeline.window import SLOT
+from fleexmon_pipeline.wording import one_line
+
+SQL = statements("incidents")
+MAX_EVIDENCE = 5
+MAX_MESSAGE = 300
+BARS_BEFORE = timedelta(hours=1)
+MAX_BARS = 72
+_READ = 4_000  # characters of a message before it is redacted: a secret that is cut looks like none
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Errors of the incident's nodes by slot; None where no node responded. At most MAX_BARS, the newest."""
+
+    since: datetime
+    until: datetime
+    errors: list[int | None]
+
+
+@dataclass(frozen=True)
+class Story:
+    """`headline`: the issue that the title is about; `began_with`: the text of the pattern that came first; `steps`:
+    what to do first; `hypothesis`: what GenAI says is the cause."""
+
+    incident: Incident
+    issues: Sequence[IssueSummary]
+    headline: Issue | None
+    began_with: str | None
+    bars: Bars
+    evidence: Sequence[EvidenceLine]  # the first lines behind the headline
+    steps: str | None
+    hypothesis: str | None
+
+
+def read_story(connection: Connection, incident: Incident) -> Story:
+    headline = _headline(connection, incident)
+    return Story(
+        incident=incident,
+        issues=issues_of(connection, incident.issues),
+        headline=headline,
+        began_with=_template(connection, incident.first_pattern),
+        bars=_bars(connection, incident),
+        evidence=_first_lines(connection, headline) if headline else [],
+        steps=redact(headline.recommendation) if headline and headline.recommendation else None,
+        hypothesis=redact(headline.root_cause) if headline and headline.root_cause else None,
+    )
+
+
+def _headline(connection: Connection, incident: Incident) -> Issue | None:
+    row = connection.execute(statements("issues")["one"], {"id": incident.headline}).fetchone()
+    return msgspec.convert(row, Issue) if row else None
+
+
+def _template(connection: Connection, pattern: str | None) -> str | None:
+    if pattern is None:
+        return None
+    row = connection.execute(SQL["first_seen"], {"ids": [pattern]}).fetchone()
+    return one_line(redact(row["template"]), most=MAX_MESSAGE) if row else None
+
+
+def _bars(connection: Connection, incident: Incident) -> Bars:
+    until = incident.last_seen_at
+    since = max(incident.started_at - BARS_BEFORE, until - MAX_BARS * SLOT)
+    where = {"nodes": incident.nodes or None, "errors": [*ERROR_LEVELS], "since": since, "until": until}
+    errors = {row["slot"]: row["errors"] for row in connection.execute(SQL["errors_by_slot"], where)}
+    slots = (since + place * SLOT for place in range(-(-(until - since) // SLOT)))
+    return Bars(since, until, [errors.get(slot) for slot in slots])
+
+
+def _first_lines(connection: Connection, issue: Issue) -> list[EvidenceLine]:
+    where = {"id": issue.id, "width": _READ, "limit": MAX_EVIDENCE}
+    lines = msgspec.convert(connection.execute(SQL["first_lines"], where).fetchall(), list[EvidenceLine])
+    return [
+        msgspec.structs.replace(line, message=one_line(redact(line.message), most=MAX_MESSAGE)) for line in lines
+    ]  # fmt: skip
