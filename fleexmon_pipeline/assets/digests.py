@@ -7,6 +7,7 @@ from datetime import datetime
 
 import dagster as dg
 
+from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.asset import DAYS_ARE_FRESH, daily_asset, hours_of_day, is_by_hand
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
@@ -41,7 +42,10 @@ def digests(
     targets, _ = channels.open()
     with postgres.connection() as connection:
         for day in window.days():
-            digest = write_digest(connection, day, now=now, github=github.configured())
+            digest = write_digest(
+                connection, day, now=now, github=github.configured(), ui_url=settings.ui_url(),
+                depends=settings.topology().depends_on,
+            )  # fmt: skip
             context.log.info(f"{digest.title}: {digest.figures.verdict.sentence}")
             metadata = {
                 "verdict": dg.MetadataValue.text(digest.figures.verdict.sentence),

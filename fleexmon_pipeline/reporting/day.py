@@ -20,6 +20,7 @@ from fleexmon_pipeline.levels import ERROR_LEVELS, LEVELS
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting.figures import (
     MIN_COVERED,
+    URGENT,
     Coverage,
     Figures,
     Forecasts,
@@ -31,6 +32,7 @@ from fleexmon_pipeline.reporting.figures import (
     PatternFigures,
     Volume,
 )
+from fleexmon_pipeline.reporting.incidents import incidents_of_day
 from fleexmon_pipeline.reporting.verdict import judge
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor
 
@@ -40,7 +42,6 @@ MAX_TOP_ERRORS = 5
 MAX_NEW_PATTERNS = 10
 MAX_URGENT = 5  # newest high and critical issues
 MAX_CHANGED = 10  # new, and resolved, issues of the day
-URGENT = ("critical", "high")
 SEVERITIES = tuple(map(str, reversed(Severity)))
 
 
@@ -85,13 +86,14 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
         limit=MAX_TOP_ERRORS,
     )  # fmt: skip
     fresh = _rows(connection, "new_patterns", **span, levels=[*LEVELS], errors=[*ERROR_LEVELS], limit=MAX_NEW_PATTERNS)
-    issues = _issues([_issue(row) for row in _rows(connection, "issues", **span)], day)
+    issue_rows = [_issue(row) for row in _rows(connection, "issues", **span)]
+    incidents = incidents_of_day(connection, day, issue_rows)
     total, week = _volume(hourly), _volume(comparable, share=max(days_with_lines, 1))
     genai = GenAIUse(**_rows(connection, "genai", **span)[0])
     uncounted = coverage.uncounted(total.lines)
     new_errors = fresh[0]["errors"] if fresh else 0
     verdict = judge(
-        total, week, coverage, nodes, issues, genai,
+        total, week, coverage, nodes, incidents, genai,
         new_errors=new_errors if history else 0,  # on the very first day, every pattern is new
         as_of=as_of,
     )  # fmt: skip
@@ -112,7 +114,8 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
         new_patterns=fresh[0]["patterns"] if fresh else 0,
         new_error_patterns=new_errors,
         new_listed=tuple(map(_pattern, fresh)),
-        issues=issues,
+        incidents=incidents,
+        issues=_issues(issue_rows, day),
         genai=genai,
         forecasts=Forecasts(
             tuple(totals(read_records(connection, day.until, days=1))), tuple(announced(connection, day))

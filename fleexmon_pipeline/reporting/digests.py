@@ -13,6 +13,8 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.incidents.refresh import refresh_incidents
+from fleexmon_pipeline.incidents.relate import Dependencies
 from fleexmon_pipeline.reporting import html, markdown
 from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.figures import Figures
@@ -38,14 +40,18 @@ class Digest:
         return msgspec.json.format(msgspec.json.encode(self.figures), indent=2)
 
 
-def write_digest(connection: Connection, day: Window, *, now: datetime, github: bool) -> Digest:
-    """Write the digest of the UTC day `day` into "LogDigest". Idempotent.
+def write_digest(
+    connection: Connection, day: Window, *, now: datetime, github: bool, ui_url: str | None = None,
+    depends: Dependencies | None = None,
+) -> Digest:  # fmt: skip
+    """Write the digest of the UTC day `day` into "LogDigest". Idempotent. `ui_url`: where people open the UI.
 
     With `github` (ALERTS_REPO is configured), a digest of the last 7 days is also queued in the Outbox.
     """
+    refresh_incidents(connection, depends)
     day_figures = figures(connection, day, now=now)
     title = markdown.title(day_figures.day)
-    text, page = markdown.render(day_figures), html.render(day_figures)
+    text, page = markdown.render(day_figures, ui_url), html.render(day_figures, ui_url)
     queued = False
     with connection.transaction():
         connection.execute(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.forecasting.record import Announced
-from fleexmon_pipeline.reporting.figures import MIN_COVERED, Figures, NodeFigures, PatternFigures, Volume
+from fleexmon_pipeline.reporting.figures import (
+    MIN_COVERED,
+    Figures,
+    IncidentFigures,
+    NodeFigures,
+    PatternFigures,
+    Volume,
+)  # fmt: skip
+from fleexmon_pipeline.wording import counted, short_duration
 
 FULLY_COVERED = 0.99  # of a day's slots; a missing slot or two changes no figure
 LABELS = (("Lines", "lines"), ("Errors", "errors"), ("Warnings", "warnings"))
@@ -90,6 +98,43 @@ def severities(figures: Figures) -> str:
 def muted(figures: Figures) -> str:
     """`, 2 of them muted`, or empty."""
     return f", {figures.issues.muted:,} of them muted" if figures.issues.muted else ""
+
+
+def incidents(figures: Figures) -> str:
+    """`2 open at the end of the day, 1 new, 3 over.`"""
+    found = figures.incidents
+    return f"{found.open:,} open at the end of the day, {found.new:,} new, {found.ended:,} over."
+
+
+def course(incident: IncidentFigures) -> str:
+    """When, where, how long, and whether it is over: `10:05 to 10:40 on blue (35 min), over`."""
+    began, last = incident.started_at, incident.last_seen_at
+    until = f"{last:%H:%M}" if began.date() == last.date() else moment(last)
+    where = f" on {', '.join(incident.nodes[:4])} {more(4, len(incident.nodes))}".rstrip() if incident.nodes else ""
+    over = "over" if incident.ended else "not over at the end of the day"
+    return f"{moment(began)} to {until}{where} ({short_duration(last - began)}), {over}"
+
+
+def cost(incident: IncidentFigures) -> str:
+    """`412 errors in 3,120 lines; 3 are usual in such a time`"""
+    usual = f"{number(incident.usual_errors)} are usual in such a time"
+    return f"{counted(incident.errors, 'error')} in {counted(incident.lines, 'line')}; {usual}"
+
+
+def people(incident: IncidentFigures) -> str:
+    """`Acknowledged by ann. Assigned to bob.`, or empty."""
+    parts = [
+        f"Acknowledged by {incident.acknowledged}." if incident.acknowledged else "",
+        f"Assigned to {incident.assignee}." if incident.assignee else "",
+        "Muted." if incident.muted else "",
+    ]
+    return " ".join(filter(None, parts))
+
+
+def is_quiet(figures: Figures) -> bool:
+    """Whether there is nothing to tell."""
+    announced_today = figures.forecasts.announced
+    return figures.verdict.state == "healthy" and not figures.incidents.total and not announced_today
 
 
 def genai(figures: Figures) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from fleexmon_pipeline.forecasting.record import Announced, Total
 
+URGENT = ("critical", "high")  # severities that are reported at once
 MIN_COVERED = 0.8  # of a day that this one is compared with; with less there is no comparison
 
 State = Literal["no-data", "incomplete", "attention", "healthy"]
@@ -112,6 +113,40 @@ class IssueFigures:
 
 
 @dataclass(frozen=True)
+class IncidentFigures:
+    """An incident that touches the day. `ended` is None if it was open at the end of the day; `changes` are texts."""
+
+    id: str
+    title: str
+    severity: str
+    nodes: tuple[str, ...]
+    started_at: datetime
+    last_seen_at: datetime
+    ended: datetime | None
+    began_with: str | None
+    changes: tuple[str, ...]
+    lines: int
+    errors: int
+    usual_errors: float
+    acknowledged: str | None
+    assignee: str | None
+    muted: bool  # all of its issues, at the end of the day
+    issues: tuple[IssueFigures, ...]  # those that touch the day, from first to last
+
+
+@dataclass(frozen=True)
+class Incidents:
+    """`open`: at the end of the day, not now; `listed`: open and severe ones first."""
+
+    open: int
+    urgent: int  # open, high or critical, not muted
+    new: int
+    ended: int
+    listed: tuple[IncidentFigures, ...]
+    total: int
+
+
+@dataclass(frozen=True)
 class Issues:
     """Open: at the end of the day, not now. The lists hold the newest of the issues that the numbers count."""
 
@@ -167,6 +202,7 @@ class Figures:
     new_patterns: int
     new_error_patterns: int
     new_listed: tuple[PatternFigures, ...]
+    incidents: Incidents
     issues: Issues
     genai: GenAIUse
     forecasts: Forecasts

@@ -15,10 +15,11 @@ from fleexmon_pipeline.reporting.figures import Figures
 from fleexmon_pipeline.wording import one_line
 
 
-def render(figures: Figures) -> str:
-    """The same content as the Markdown; the same figures give the same bytes."""
+def render(figures: Figures, ui_url: str | None = None) -> str:
+    """The content of the Markdown in full; the same figures give the same bytes. `ui_url`: where people open the UI."""
     return _template().render(
         figures=figures,
+        ui_url=ui_url,
         words=figure_texts,
         errors_chart=charts.errors_chart(figures.hours),
         lines_chart=charts.lines_chart(figures.hours),

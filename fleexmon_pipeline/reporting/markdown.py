@@ -10,11 +10,13 @@ from datetime import date
 
 from fleexmon_pipeline.reporting import figure_texts
 from fleexmon_pipeline.reporting.escape import code, mermaid, prose
-from fleexmon_pipeline.reporting.figures import Figures, IssueFigures, PatternFigures
+from fleexmon_pipeline.reporting.figures import Figures, IncidentFigures, PatternFigures
 from fleexmon_pipeline.wording import one_line
 
 MAX_CHARACTERS = 60_000  # GitHub rejects a body of more than 65,536
 MAX_LISTED = 20  # nodes, and announced crossings
+MAX_TITLE = 120
+MAX_ISSUES = 8  # of an incident
 MAX_TEMPLATE = 110  # characters of a template in a table
 
 _ICONS = {"healthy": "✅", "attention": "🔶", "incomplete": "⚠️", "no-data": "⬜"}
@@ -24,10 +26,15 @@ def title(day: date) -> str:
     return f"[Monitoring Digest] {day:%Y-%m-%d}"
 
 
-def render(figures: Figures) -> str:
-    """The digest, always under 60,000 characters: every list is bounded, and so is every text in it."""
+def render(figures: Figures, ui_url: str | None = None) -> str:
+    """The digest, always under 60,000 characters: every list is bounded, and so is every text in it. A day on which
+    nothing happened is three lines. `ui_url`: where people open the UI."""
+    verdict = f"{_ICONS[figures.verdict.state]} **{prose(figures.verdict.sentence)}**"
+    if figure_texts.is_quiet(figures):
+        return "\n\n".join([verdict, _one_line(figures), _page(figures, ui_url)]) + "\n"
     sections = [
-        f"{_ICONS[figures.verdict.state]} **{prose(figures.verdict.sentence)}**",
+        verdict,
+        *_incidents(figures, ui_url),
         _table(
             ("", f"{figures.day}", figure_texts.before_label(figures), "Change", figure_texts.week_label(figures)),
             figure_texts.volume_rows(figures),
@@ -41,7 +48,6 @@ def render(figures: Figures) -> str:
             figures,
             "",
         ),
-        *_issues(figures),
         *_forecasts(figures),
         f"## GenAI\n\n{figure_texts.genai(figures)}",
     ]
@@ -124,36 +130,54 @@ def _forecasts(figures: Figures) -> list[str]:
     return ["\n\n".join(["## Forecasts", did, "\n".join(listed)]).rstrip()]
 
 
-def _issues(figures: Figures) -> list[str]:
-    issues = figures.issues
-    by_severity = f" ({prose(figure_texts.severities(figures), most=300)})" if issues.open else ""
-    numbers = (
-        f"{issues.open:,} open at the end of the day{by_severity}{figure_texts.muted(figures)}, {issues.new:,} new, "
-        f"{issues.resolved:,} resolved."
+def _incidents(figures: Figures, ui_url: str | None) -> list[str]:
+    found = figures.incidents
+    if not found.total:
+        return ["## Incidents\n\nNone."]
+    parts = [f"## Incidents\n\n{figure_texts.incidents(figures)}"]
+    parts += [_incident(incident, ui_url) for incident in found.listed]
+    if more := figure_texts.more(len(found.listed), found.total):
+        parts.append(f"{more}: `fleexmon incidents list --status all --since {figures.day}`")
+    return ["\n\n".join(parts)]
+
+
+def _incident(incident: IncidentFigures, ui_url: str | None) -> str:
+    severity = one_line(incident.severity, most=10) if incident.severity.isalpha() else "unknown"
+    where_to_look = f"`fleexmon incidents show {incident.id[:18]}`"
+    if ui_url:
+        where_to_look += f" or {ui_url}/fleexmon/incidents/{incident.id}"
+    sentences = [
+        f"{prose(figure_texts.course(incident), most=300)}. {figure_texts.cost(incident)}.",
+        f"It began with {code(incident.began_with, most=MAX_TEMPLATE)}." if incident.began_with else "",
+        f"Just before: {'; '.join(code(change, most=100) for change in incident.changes)}." if incident.changes else "",
+        prose(figure_texts.people(incident), most=200),
+        f"Details: {where_to_look}",
+    ]
+    issues = [
+        f"- {one_line(issue.severity, most=10) if issue.severity.isalpha() else 'unknown'}: "
+        f"{code(issue.title, most=MAX_TEMPLATE)}" + (" (muted)" if issue.muted else "")
+        for issue in incident.issues[:MAX_ISSUES]
+    ]
+    more = figure_texts.more(len(issues), len(incident.issues))
+    listed = "\n".join([*issues, *([f"- {more}"] if more else [])])
+    heading = f"### {severity}: {code(incident.title, most=MAX_TITLE)}"
+    return "\n\n".join([heading, " ".join(filter(None, sentences)), listed]).rstrip()
+
+
+def _one_line(figures: Figures) -> str:
+    """All figures of a quiet day."""
+    nodes = ", ".join(
+        f"{code(node.node, most=40)} {figure_texts.number(node.volume.lines)}" for node in figures.nodes[:MAX_LISTED]
     )
-    sections = [f"## Issues\n\n{numbers}"]
-    for heading, listed, total in (
-        ("Open high and critical issues, newest first", issues.urgent_listed, issues.urgent),
-        ("New", issues.new_listed, issues.new),
-        ("Resolved", issues.resolved_listed, issues.resolved),
-    ):
-        if listed:
-            sections.append(
-                f"### {heading}\n\n{_issue_table(listed)}\n\n{figure_texts.more(len(listed), total)}".rstrip()
-            )
-    return sections
+    change = figure_texts.volume_rows(figures)[0][3]
+    against = f" ({change} against the day before)" if change != "–" else ""
+    errors = f"{figure_texts.number(figures.total.errors)} errors"
+    return f"{figure_texts.number(figures.total.lines)} lines{against}, {errors}; lines by node: {nodes}."
 
 
-def _issue_table(listed: Sequence[IssueFigures]) -> str:
-    rows = [
-        (
-            one_line(issue.severity, most=10) if issue.severity.isalpha() else code(issue.severity, most=10),
-            code(issue.title, most=MAX_TEMPLATE) + (" (muted)" if issue.muted else ""), _names(issue.nodes),
-            figure_texts.moment(issue.detected_at), figure_texts.moment(issue.resolved_at),
-        )
-        for issue in listed
-    ]  # fmt: skip
-    return _table(("Severity", "Title", "Nodes", "Since", "Resolved"), rows)
+def _page(figures: Figures, ui_url: str | None) -> str:
+    command = f"`fleexmon digest --date {figures.day} --html digest.html` writes the whole page"
+    return f"{command}; {ui_url}/fleexmon/digests/{figures.day} shows it." if ui_url else f"{command}."
 
 
 def _names(nodes: Sequence[str]) -> str:

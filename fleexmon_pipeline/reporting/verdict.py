@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from fleexmon_pipeline.reporting.figures import Coverage, GenAIUse, Issues, NodeFigures, Verdict, Volume
+from fleexmon_pipeline.reporting.figures import Coverage, GenAIUse, Incidents, NodeFigures, Verdict, Volume
 from fleexmon_pipeline.wording import counted, one_line
 
 # The bounds of the predictor for an error rate that needs attention.
@@ -21,7 +21,7 @@ def judge(
     week: Volume,
     coverage: Coverage,
     nodes: Sequence[NodeFigures],
-    issues: Issues,
+    incidents: Incidents,
     genai: GenAIUse,
     *,
     new_errors: int,
@@ -33,8 +33,8 @@ def judge(
     incomplete = [node.node for node in nodes if node.coverage.missing or node.coverage.partial]
     so_far = f" up to {as_of:%H:%M} UTC" if as_of else ""
     things = []
-    if issues.urgent:
-        things.append(f"{counted(issues.urgent, 'high or critical issue')} open")
+    if incidents.urgent:
+        things.append(f"{counted(incidents.urgent, 'high or critical incident')} open")
     if new_errors:
         things.append(counted(new_errors, "new error pattern"))
     if rate is not None and rate_before is not None and rate > max(MIN_RATE_RISE * rate_before, MIN_RATE):

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.reporting import figure_texts
 from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.figures import Coverage, Figures, GenAIUse, Volume
@@ -58,6 +59,7 @@ def a_small_day(connection: Connection) -> None:
 def test_a_small_day_number_by_number(database: Database) -> None:
     with database.connect() as connection:
         a_small_day(connection)
+        refresh_incidents(connection)
         found = figures(connection, THE_DAY, now=NEXT_MORNING)
 
     assert (found.day, found.as_of) == (date(2026, 11, 20), None)
@@ -96,7 +98,7 @@ def test_a_small_day_number_by_number(database: Database) -> None:
 
     assert found.verdict.state == "attention"
     assert found.verdict.things == (
-        "2 high or critical issues open", "1 new error pattern", "error rate 6.7%, 10.0 times the week before",
+        "1 high or critical incident open", "1 new error pattern", "error rate 6.7%, 10.0 times the week before",
         "GenAI failed in 1 of 2 calls", "10 missing and 2 partial of 504 slots (blue)", "3 records rejected",
     )  # fmt: skip
 
