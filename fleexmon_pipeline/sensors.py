@@ -11,8 +11,9 @@ from fleexmon_pipeline.assets.heartbeat import heartbeat
 from fleexmon_pipeline.catch_up import RUN_FAILED, Due, due, note_waiting
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.outbox import are_due, would_enqueue
-from fleexmon_pipeline.channels.produce import least_severity, messages_of_issues
+from fleexmon_pipeline.channels.produce import least_severity, messages_of_incidents
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.refresh import is_due as incidents_are_due
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.partitions import HOUR_KEY_FORMAT, START, key_of_hour, moment_of
 from fleexmon_pipeline.reporting.alerts import alerts_are_due
@@ -184,8 +185,9 @@ def _channels_are_due(connection: Connection, channels: Sequence[Channel], now: 
     if not channels:
         return False
     least = least_severity([channel.settings for channel in channels])
-    messages = messages_of_issues(connection, now=now, least=least)
-    return would_enqueue(connection, messages, channels) or are_due(connection, channels, now=now)
+    messages = messages_of_incidents(connection, now=now, least=least, ui_url=settings.ui_url())
+    waiting = would_enqueue(connection, messages, channels) or are_due(connection, channels, now=now)
+    return waiting or incidents_are_due(connection)
 
 
 SENSORS = [catch_up, remember_failures, watch_pipeline, alert_when_due]

@@ -13,8 +13,9 @@ from fleexmon_pipeline.assets.checks import EVERYTHING_IS_SENT, check_sent
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
 from fleexmon_pipeline.channels.overview import overview
-from fleexmon_pipeline.channels.produce import least_severity, messages_of_issues
+from fleexmon_pipeline.channels.produce import least_severity, messages_of_incidents
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.github import GitHubClient
 from fleexmon_pipeline.reporting.outbox import deliver, failed_deliveries
@@ -72,8 +73,11 @@ def _send(
 ) -> dict[str, object]:
     if not channels:
         return {}
+    refresh_incidents(connection, settings.topology().depends_on)
     least = least_severity([channel.settings for channel in channels])
-    enqueue_messages(connection, messages_of_issues(connection, now=now, least=least), channels, now=now)
+    enqueue_messages(
+        connection, messages_of_incidents(connection, now=now, least=least, ui_url=settings.ui_url()), channels, now=now
+    )
     deliveries = deliver_messages(connection, channels, now=now, by_hand=is_by_hand(context))
     context.log.info(deliveries.sentence())
     return {

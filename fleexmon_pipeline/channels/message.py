@@ -1,6 +1,6 @@
 """A message for channels: plain data that producers fill in and every service renders in its own way.
 
-Here: its shape and its limits. Who produces them: `produce.py`, for now from issues. How they read: `render.py`.
+Here: its shape and its limits. Who produces them: `produce.py`. How they read: `render.py`.
 """
 
 from __future__ import annotations

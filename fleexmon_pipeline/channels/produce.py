@@ -1,26 +1,26 @@
-"""Where messages come from: issues and digests as ChannelMessages.
+"""Where messages come from: incidents and digests as ChannelMessages.
 
-Here: what is worth a message, and its words. `messages_of_issues` is the one function to replace when incidents are
-told instead: whatever returns ChannelMessages with stable keys and event ids can be queued. Queueing: `outbox.py`.
+Here: their words. Which incidents, and what happened to them: `incidents/follow.py`; queueing: `outbox.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from fleexmon_pipeline.channels.message import MAX_EVIDENCE, ChannelMessage, Event
+from fleexmon_pipeline.channels.message import ChannelMessage, Event
 from fleexmon_pipeline.channels.outbox import SQL
 from fleexmon_pipeline.channels.policy import rank
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.follow import Report, Step, about_incident, follow, reason_of_end
+from fleexmon_pipeline.incidents.read import Incident
+from fleexmon_pipeline.incidents.story import Story, read_story
 from fleexmon_pipeline.settings import ChannelSettings
 from fleexmon_pipeline.settings.channels import SEVERITIES
 from fleexmon_pipeline.window import Window
-from fleexmon_pipeline.wording import iso_text
+from fleexmon_pipeline.wording import counted, iso_text, short_duration
 
-RECENT = timedelta(hours=24)  # by event time: a backfill of last month tells nobody
 DIGEST_RECENT = timedelta(days=2)  # after the day's end
 MAX_ADVICE = 400  # characters
 
@@ -30,101 +30,104 @@ def least_severity(channels: Sequence[ChannelSettings]) -> str:
     return min((channel.severity for channel in channels), key=rank, default="high")
 
 
-def messages_of_issues(connection: Connection, *, now: datetime, least: str = "high") -> list[ChannelMessage]:
-    """What changed since each issue was last told: opened, worse, ended, returned. Reads only, and is idempotent.
+def messages_of_incidents(
+    connection: Connection, *, now: datetime, least: str = "high", ui_url: str | None = None
+) -> list[ChannelMessage]:
+    """What changed since each incident was last told: opened, worse, joined, ended, returned. Reads only, idempotent.
 
-    An issue is told when it is open, not muted, at least `least`, and was updated in the last 24 hours; from then on
-    it is followed at any age.
+    An incident is told when it is open, not muted, at least `least`, and was seen in the last 24 hours; from then on it
+    is followed at any age. `ui_url`: where people open the UI.
     """
-    told = {row["key"]: _Told.of(row) for row in connection.execute(SQL["last_events"])}
-    where = {
-        "now": now,
-        "recent": now - RECENT,
-        "severities": [name for name in SEVERITIES if rank(name) >= rank(least)],
-        "open": [key for key, last in told.items() if last.event != "ended"],
-    }
-    rows = connection.execute(SQL["urgent_issues"], where).fetchall()
-    changes = ((row, _change(row, told.get(row["key"]))) for row in rows)
-    return [_message(connection, row, *change) for row, change in changes if change]
+    told = connection.execute(SQL["last_events"]).fetchall()
+    data = {row["key"]: row["message"]["data"] for row in told}
+    reports = [Report.of(row["key"], data[row["key"]], is_open=row["event"] != "ended") for row in told]
+    severities = [name for name in SEVERITIES if rank(name) >= rank(least)]
+    messages = []
+    for step in follow(connection, reports, now=now, severities=severities):
+        if step.incident is None:
+            messages.append(_left(step, data[step.key], data[step.goes_on.key] if step.goes_on else None))
+        elif step.event:
+            messages.append(_message(connection, step, step.incident, data.get(step.key), ui_url))
+    return messages
 
 
-@dataclass(frozen=True)
-class _Told:
-    """What was last said of a key. `since`: the event id of its opening, which makes later ones unique."""
-
-    event: str
-    event_id: str
-    since: str
-    severity: str
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> _Told:
-        data = row["message"]["data"]
-        return cls(row["event"], row["event_id"], data["since"], data["severity"])
-
-
-def _change(row: Mapping[str, Any], told: _Told | None) -> tuple[Event, str, str] | None:
-    """Event, its id, and the id of the opening it belongs to; None where there is nothing to say."""
-    is_open = row["status"] != "resolved"
-    if told is None:
-        opened = f"opened:{row['id']}"
-        return ("opened", opened, opened) if is_open and not row["muted"] else None
-    if not is_open:
-        return None if told.event == "ended" else ("ended", f"ended:{told.since}", told.since)
-    if row["muted"]:
-        return None
-    if told.event == "ended":
-        before = int(told.since.rpartition(":")[2]) if told.since.startswith("returned:") else 0
-        returned = f"returned:{row['id']}:{before + 1}"
-        return "returned", returned, returned
-    if rank(row["severity"]) > rank(told.severity):
-        return "worse", f"{row['severity']}:{told.since}", told.since
-    return None
-
-
-def _message(connection: Connection, row: Mapping[str, Any], event: Event, event_id: str, since: str) -> ChannelMessage:
-    metadata = row["metadata"] if isinstance(row["metadata"], dict) else {}
-    nodes = metadata.get("nodes")
-    at = row["resolved_at"] if event == "ended" and row["resolved_at"] else row["updated_at"]
+def _message(
+    connection: Connection, step: Step, incident: Incident, before: Mapping[str, Any] | None, ui_url: str | None
+) -> ChannelMessage:
+    """`before`: the data of the last message about it. An event that can happen twice has a number in its id."""
+    event: Event = step.event or "opened"  # type: ignore[assignment]
+    turn = int(before["turn"]) + (event == "returned") if before else 1
+    identity = {"worse": f"worse:{incident.severity}", "joined": f"joined:{','.join(incident.nodes)}"}.get(event, event)
+    story = read_story(connection, incident)
     return ChannelMessage(
-        key=row["key"],
+        key=step.key,
         event=event,
-        event_id=event_id,
-        severity=row["severity"],
-        nodes=tuple(str(node) for node in nodes) if isinstance(nodes, list) else (),
-        title=row["title"],
-        lines=tuple(_lines(row, event, metadata)),
-        at=at,
-        evidence=() if event == "ended" else _evidence(connection, row["id"]),
-        command=f"fleexmon issues show {row['id']}",
+        event_id=f"{turn}:{identity}",
+        severity=incident.severity,
+        nodes=tuple(incident.nodes),
+        title=incident.title,
+        lines=tuple(_lines(connection, step, story)),
+        at=incident.last_seen_at,
+        evidence=() if event == "ended" else tuple(
+            f"{line.timestamp:%H:%M:%S} {line.node} {line.level} {line.message}" for line in story.evidence
+        ),
+        link=f"{ui_url}/fleexmon/incidents/{incident.id}" if ui_url else None,
+        command=f"fleexmon incidents show {incident.id}",
         data={
-            "issue": row["id"],
-            "since": since,
-            "severity": row["severity"],
-            "type": row["type"],
-            "rule": str(metadata.get("rule", "")),
-            "status": row["status"],
-            "firstSeen": iso_text(row["detected_at"], "seconds"),
-            "lastSeen": iso_text(row["updated_at"], "seconds"),
+            **about_incident(connection, incident),
+            "turn": turn,
+            "status": incident.status,
+            "title": incident.title,
+            "startedAt": iso_text(incident.started_at, "seconds"),
+            "lastSeenAt": iso_text(incident.last_seen_at, "seconds"),
+            "lines": incident.figures.lines,
+            "errors": incident.figures.errors,
+            "usualErrors": incident.figures.usual_errors,
         },
+    )  # fmt: skip
+
+
+def _left(step: Step, before: Mapping[str, Any], goes_on: Mapping[str, Any] | None) -> ChannelMessage:
+    """Of an incident that is now told as part of another one, or whose issues are no more."""
+    line = (
+        f"This turned out to be one incident with another one, which goes on: {goes_on['title']}"
+        if goes_on
+        else "The lines behind it turned out to be no problem, or its issues were deleted."
     )
+    return ChannelMessage(
+        key=step.key, event="ended", event_id=f"{before['turn']}:ended", severity=before["severity"],
+        nodes=tuple(before["nodes"]), title=before["title"], lines=(line,),
+        at=datetime.fromisoformat(before["updated"]), data=before,
+    )  # fmt: skip
 
 
-def _lines(row: Mapping[str, Any], event: Event, metadata: Mapping[str, Any]) -> list[str]:
-    if event == "ended":
-        reason = metadata.get("resolvedReason")
-        lasted = f"Seen from {_time(row['detected_at'])} to {_time(row['updated_at'])}."
-        return [f"{lasted} {reason}" if reason else lasted]
-    lines = [f"Since {_time(row['detected_at'])}, last seen {_time(row['updated_at'])}.", row["description"]]
-    if row["recommendation"] and event != "worse":
-        lines.append(" ".join(str(row["recommendation"]).split())[:MAX_ADVICE])
-    return lines
-
-
-def _evidence(connection: Connection, issue: str) -> tuple[str, ...]:
-    """The newest lines, oldest of them first; the message redacts them."""
-    rows = connection.execute(SQL["evidence"], {"issue": issue, "limit": MAX_EVIDENCE}).fetchall()
-    return tuple(f"{row['timestamp']:%H:%M:%S} {row['level']} {row['message']}" for row in reversed(rows))
+def _lines(connection: Connection, step: Step, story: Story) -> Iterator[str]:
+    incident, figures = story.incident, story.incident.figures
+    length = short_duration(incident.last_seen_at - incident.started_at)
+    usual = f"{figures.usual_errors:g} are usual in such a time"
+    cost = f"{counted(figures.errors, 'error')} in {counted(figures.lines, 'line')}, {usual}."
+    if step.event == "ended":
+        yield f"Over. Seen from {_time(incident.started_at)} to {_time(incident.last_seen_at)} ({length}). {cost}"
+        if reason := reason_of_end(connection, incident):
+            yield reason
+        return
+    if step.event == "returned":
+        yield "It is back."
+    if step.event == "joined":
+        yield f"Now also on {', '.join(step.new_nodes)}."
+    if step.event == "worse" and step.report:
+        yield f"Severity rose from {step.report.severity} to {incident.severity}."
+    yield f"Since {_time(incident.started_at)}, {length} so far. {cost}"
+    if step.event in ("worse", "joined"):
+        return
+    if story.began_with:
+        yield f"It began with: {story.began_with}"
+    for change in incident.changes[:3]:
+        yield f"Just before, {change.at[11:16]}: {change.kind} on {change.node}: {change.text}"
+    if story.hypothesis:
+        yield f"GenAI thinks (unproven): {' '.join(story.hypothesis.split())[:MAX_ADVICE]}"
+    if story.steps:
+        yield " ".join(story.steps.split())[:MAX_ADVICE]
 
 
 def message_of_digest(day: Window, title: str, sentences: Sequence[str], *, now: datetime) -> ChannelMessage | None:

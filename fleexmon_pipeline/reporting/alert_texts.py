@@ -136,6 +136,9 @@ def returned(incident: Incident) -> str:
     )
 
 
+REMOVED = "The lines behind it turned out to be no problem, or its issues were deleted."
+
+
 def merged(other: str) -> str:
     """`other`: the title of the GitHub issue that goes on."""
     return f"This turned out to be one incident with another one, which goes on there: {prose(other, 200)}"

@@ -1,4 +1,4 @@
-"""Issues and digests as messages: told when they open, get worse, end and come back; never of a backfill."""
+"""Incidents and digests as messages: told when they open, get worse, end and come back; never of a backfill."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.message import ChannelMessage, from_document
 from fleexmon_pipeline.channels.outbox import enqueue_messages
-from fleexmon_pipeline.channels.produce import least_severity, message_of_digest, messages_of_issues
+from fleexmon_pipeline.channels.produce import least_severity, message_of_digest, messages_of_incidents
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.window import DAY, Window
 from fleexmon_pipeline_tests.channels.conftest import opened
 from fleexmon_pipeline_tests.channels.receivers import message
@@ -38,7 +39,8 @@ def channel() -> Channel:
 
 def tell(connection: Connection, channel: Channel, now: datetime = NOW) -> list[str]:
     """What is new, queued as a run does; the events."""
-    messages = messages_of_issues(connection, now=now)
+    refresh_incidents(connection)
+    messages = messages_of_incidents(connection, now=now)
     enqueue_messages(connection, messages, [channel], now=now)
     return [one.event for one in messages]
 
@@ -71,6 +73,32 @@ def test_the_story_of_an_issue_is_told_event_by_event(connection: Connection, ch
     ]  # fmt: skip
     ids = [row["eventId"] for row in connection.execute('SELECT "eventId" FROM "ChannelMessage"')]
     assert len(set(ids)) == 6
+
+
+def test_an_incident_is_told_once_though_it_has_many_issues_and_reaches_another_node(
+    connection: Connection, channel: Channel
+) -> None:
+    issue(connection, "A", NOW - 20 * MINUTE, fingerprint="a:pattern:aaaa@blue")
+    issue(connection, "B", NOW - 15 * MINUTE, fingerprint="b:node:blue")
+    story = [tell(connection, channel)]
+    issue(connection, "C", NOW - 10 * MINUTE, fingerprint="c:node:blue")
+    story.append(tell(connection, channel))
+    issue(connection, "A", NOW - 5 * MINUTE, fingerprint="a:pattern:aaaa@green", nodes=["green"])
+    story += [tell(connection, channel), tell(connection, channel)]
+
+    assert story == [["opened"], [], ["joined"], []]
+
+
+def test_two_incidents_that_turn_out_to_be_one_go_on_as_the_older(connection: Connection, channel: Channel) -> None:
+    first = issue(connection, "A", NOW - 70 * MINUTE, fingerprint="a:node:blue")
+    second = issue(connection, "B", NOW - 10 * MINUTE, fingerprint="b:node:blue")
+    story = [tell(connection, channel)]
+    issue(connection, "C", NOW - 40 * MINUTE, fingerprint="c:node:blue", severity="low")
+    story += [tell(connection, channel), tell(connection, channel)]
+
+    assert story == [["opened", "opened"], ["ended"], []]
+    rows = connection.execute('SELECT key FROM "ChannelMessage" ORDER BY position').fetchall()
+    assert [row["key"] for row in rows] == [f"incident:{first}", f"incident:{second}", f"incident:{second}"]
 
 
 def test_an_issue_of_another_day_is_not_told(connection: Connection, channel: Channel) -> None:
@@ -110,8 +138,9 @@ def test_maintenance_mutes_everything(connection: Connection, channel: Channel) 
 def test_severities_that_no_channel_wants_are_not_read(connection: Connection) -> None:
     issue(connection, "Small", NOW - MINUTE, severity="medium")
 
-    assert messages_of_issues(connection, now=NOW) == []
-    assert [one.severity for one in messages_of_issues(connection, now=NOW, least="medium")] == ["medium"]
+    refresh_incidents(connection)
+    assert messages_of_incidents(connection, now=NOW) == []
+    assert [one.severity for one in messages_of_incidents(connection, now=NOW, least="medium")] == ["medium"]
     assert least_severity([]) == "high"
 
 
@@ -125,15 +154,18 @@ def test_a_message_has_node_times_advice_evidence_and_the_command(connection: Co
         )
     change(connection, name, affectedLogs=logs)
 
-    (told,) = (one.within_limits() for one in messages_of_issues(connection, now=NOW))
+    refresh_incidents(connection)
+    found = messages_of_incidents(connection, now=NOW, ui_url="https://watch.example.com")
+    (told,) = (one.within_limits() for one in found)
 
     assert told.nodes == ("blue",)
-    assert told.lines[0] == "Since 2026-11-20 09:55 UTC, last seen 2026-11-20 10:00 UTC."
-    assert told.lines[1:] == ("What it is.", "Do this.")
-    assert told.evidence[0] == "09:56:00 error charge 4 failed password=<password>"
+    since = "Since 2026-11-20 09:50 UTC, 10 min so far. 0 errors in 0 lines, 0 are usual in such a time."
+    assert told.lines == (since, "Do this.")
+    assert told.evidence[0] == "09:54:00 blue error charge 6 failed password=<password>"
     assert len(told.evidence) == 5
-    assert told.command == f"fleexmon issues show {name}"
-    assert told.data["rule"] == "new-error"
+    assert told.command == f"fleexmon incidents show {name}"
+    assert told.link == f"https://watch.example.com/fleexmon/incidents/{name}"
+    assert told.data["issues"] == [name]
     assert from_document(told.document()) == told
 
 

@@ -124,27 +124,12 @@ FULL JOIN (
 ORDER BY 1;
 
 -- last_events --
--- What was last said of each key, to any channel.
-SELECT DISTINCT ON (key) key, event, "eventId" AS event_id, message
-FROM "ChannelMessage"
-WHERE key LIKE 'issue:%%'
-ORDER BY key, position DESC;
-
--- urgent_issues --
--- The newest row of each fingerprint that is severe enough, recent and not muted, or that something was said of.
-SELECT DISTINCT ON (COALESCE(metadata ->> 'fingerprint', id::text))
-  'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) AS key, id::text, type, severity, title, description,
-  recommendation, COALESCE(status, 'open') AS status, "detectedAt" AS detected_at, "updatedAt" AS updated_at,
-  "resolvedAt" AS resolved_at, metadata, is_muted(metadata, %(now)s) AS muted
-FROM "LogIssue"
-WHERE ("updatedAt" >= %(recent)s AND severity = ANY (%(severities)s::text[]))
-  OR 'issue:' || COALESCE(metadata ->> 'fingerprint', id::text) = ANY (%(open)s::text[])
-ORDER BY COALESCE(metadata ->> 'fingerprint', id::text), (status = 'open') DESC, "detectedAt" DESC, id;
-
--- evidence --
--- The newest lines behind an issue.
-SELECT e.timestamp, e.level, left(e.message, 2000) AS message
-FROM "LogIssue" AS i JOIN "LogEntry" AS e ON e.id = ANY (i."affectedLogs"[1:50])
-WHERE i.id = %(issue)s::uuid
-ORDER BY e.timestamp DESC, e.id DESC
-LIMIT %(limit)s;
+-- What was last said of each incident, to any channel; the one that was said first comes first.
+SELECT key, event, message
+FROM (
+  SELECT DISTINCT ON (key) key, event, message, min(position) OVER (PARTITION BY key) AS first
+  FROM "ChannelMessage"
+  WHERE key LIKE 'incident:%%'
+  ORDER BY key, position DESC
+) AS latest
+ORDER BY first;
