@@ -1,7 +1,7 @@
 """Following incidents: what a place was told of each, and what has happened since.
 
-Here: which report belongs to which incident, and which event comes next. What GitHub shows: `reporting/alerts.py`; what a
-channel is sent: `channels/produce.py`.
+Here: which report belongs to which incident, and which event comes next. What GitHub shows: `reporting/alerts.py`;
+what a channel is sent: `channels/produce.py`.
 
 A report has the key `incident:<id>`, with the id that the incident had then; it follows the incident by its issues,
 whatever becomes of the id. If two reported incidents turn out to be one, the older report goes on.
