@@ -17,6 +17,7 @@ from fleexmon_pipeline.incidents.refresh import is_due as incidents_are_due
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.partitions import HOUR_KEY_FORMAT, START, key_of_hour, moment_of
 from fleexmon_pipeline.reporting.alerts import alerts_are_due
+from fleexmon_pipeline.reporting.feedback import feedback_is_due
 from fleexmon_pipeline.resources.channels import Channels
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.nodes import Nodes
@@ -166,7 +167,7 @@ def _watched(cursor: str | None) -> tuple[datetime | None, dict[str, datetime]]:
 def alert_when_due(
     context: dg.SensorEvaluationContext, postgres: Postgres, clock: Clock, channels: Channels
 ) -> dg.RunRequest | dg.SkipReason:
-    github = settings.github() is not None
+    github = settings.github()
     targets, problems = channels.open()
     if not github and not targets:
         return dg.SkipReason(
@@ -176,9 +177,15 @@ def alert_when_due(
         return dg.SkipReason("the previous run has not finished")
     now = clock.now()
     with postgres.connection() as connection:
-        if not (github and alerts_are_due(connection, now=now)) and not _channels_are_due(connection, targets, now):
+        if not (github and _github_is_due(connection, github.repo, now)) and not _channels_are_due(
+            connection, targets, now
+        ):
             return dg.SkipReason("everybody was told")
     return dg.RunRequest(run_key=f"alert-{now:%Y-%m-%dT%H:%M}", tags=tick_tags(Tick.ALERT))
+
+
+def _github_is_due(connection: Connection, repository: str, now: datetime) -> bool:
+    return alerts_are_due(connection, now=now) or feedback_is_due(connection, now=now, repository=repository)
 
 
 def _channels_are_due(connection: Connection, channels: Sequence[Channel], now: datetime) -> bool:

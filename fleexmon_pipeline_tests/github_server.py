@@ -51,6 +51,9 @@ class Fault:
     after: bool = False  # the request is carried out; only its answer is lost
 
 
+ACCOUNT = "fleexmon-bot"  # whose token we use
+
+
 class FakeGitHub:
     """One repository. `issues` and `comments` are what a browser would show."""
 
@@ -73,7 +76,9 @@ class FakeGitHub:
     def writes(self) -> list[Request]:
         return [request for request in self.requests if request.method != "GET"]
 
-    def add(self, title: str, body: str = "", *, labels: tuple[str, ...] = (), state: str = "open") -> Json:
+    def add(
+        self, title: str, body: str = "", *, labels: tuple[str, ...] = (), state: str = "open", by: str = "somebody"
+    ) -> Json:
         """An issue that somebody opened."""
         with self.lock:
             number = len(self.issues) + 1
@@ -84,18 +89,27 @@ class FakeGitHub:
                 "url": f"{self.url}/repos/{REPO}/issues/{number}",
                 "comments_url": f"{self.url}/repos/{REPO}/issues/{number}/comments",
                 "html_url": f"https://github.com/{REPO}/issues/{number}",
+                "user": {"login": by, "type": "User"}, "assignees": [], "state_reason": None, "closed_by": None,
             }  # fmt: skip
             self.issues.append(issue)
             self.comments[number] = []
             return issue
 
-    def say(self, number: int, body: str) -> Json:
+    def close(self, number: int, *, by: str, reason: str = "completed") -> None:
+        """As a person does in the browser."""
+        with self.lock:
+            moment = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+            changes = {"state": "closed", "state_reason": reason, "closed_by": {"login": by, "type": "User"}}
+            self.issues[number - 1].update({**changes, "updated_at": moment})
+
+    def say(self, number: int, body: str, *, by: str = "somebody") -> Json:
         """A comment that somebody made."""
         with self.lock:
             moment = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             comment = {
                 "id": 5000 + len(self.comments[number]),
                 "body": body,
+                "user": {"login": by, "type": "User"},
                 "created_at": moment,
                 "updated_at": moment,
             }
@@ -111,6 +125,8 @@ class FakeGitHub:
         if request.path == "/search/issues":
             found = self._search(request.query["q"])
             return 200, {"total_count": len(found), "incomplete_results": False, "items": found}
+        if request.path == "/user":
+            return 200, {"login": ACCOUNT, "id": 1, "type": "User", "user_view_type": "public"}
         if request.path == base:
             return 200, {"full_name": REPO, "has_issues": True, "url": self.url + base}
         if request.path == f"{base}/issues":
@@ -125,7 +141,7 @@ class FakeGitHub:
             if request.method == "GET":
                 since = request.query.get("since", "")
                 return 200, [c for c in self.comments[issue["number"]] if c["updated_at"] >= since]
-            return 201, self.say(issue["number"], request.body["body"])
+            return 201, self.say(issue["number"], request.body["body"], by=ACCOUNT)
         if request.method == "PATCH":
             changes = dict(request.body)
             if "labels" in changes:
@@ -135,7 +151,7 @@ class FakeGitHub:
 
     def _create(self, body: Json) -> tuple[int, Json]:
         self.before_create()
-        return 201, self.add(body["title"], body.get("body", ""), labels=tuple(body.get("labels", ())))
+        return 201, self.add(body["title"], body.get("body", ""), labels=tuple(body.get("labels", ())), by=ACCOUNT)
 
     def _listed(self, query: dict[str, str]) -> list[Json]:
         wanted = set(filter(None, query.get("labels", "").split(",")))

@@ -17,7 +17,8 @@ from fleexmon_pipeline.channels.produce import least_severity, messages_of_incid
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
-from fleexmon_pipeline.reporting.github import GitHubClient
+from fleexmon_pipeline.reporting.feedback import read_feedback
+from fleexmon_pipeline.reporting.github import GitHubClient, GitHubError
 from fleexmon_pipeline.reporting.outbox import deliver, failed_deliveries
 from fleexmon_pipeline.resources.channels import Channels
 from fleexmon_pipeline.resources.clock import Clock
@@ -55,6 +56,10 @@ def _post(
     if client is None:
         context.log.info("nothing for GitHub: ALERTS_REPO and GH_TOKEN are not set")
         return {"sent": 0, "configured": False}
+    try:
+        context.log.info(read_feedback(connection, client, now=now).sentence())
+    except GitHubError as error:
+        context.log.warning(f"what people did on GitHub is not known, and will be asked for again: {error}")
     changes = refresh_alerts(connection, now=now, depends=settings.topology().depends_on, ui_url=settings.ui_url())
     delivery = deliver(connection, client, now=now, by_hand=is_by_hand(context))
     context.log.info(delivery.sentence())

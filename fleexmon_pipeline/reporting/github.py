@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Literal
 
 import github
@@ -67,6 +68,17 @@ class ClosedIssue:
     resolution: str
 
 
+@dataclass(frozen=True)
+class SeenIssue:
+    """What people did to an issue on GitHub. `reason`: why it was closed, as GitHub has it."""
+
+    number: int
+    is_open: bool
+    reason: str | None
+    labels: frozenset[str]
+    assignee: str | None
+
+
 class GitHubClient:
     """The issues of one repository."""
 
@@ -86,6 +98,46 @@ class GitHubClient:
                 raise GitHubError("refused", f"issues are disabled for {self._name}; enable them in its settings")
             return self._repo.full_name
 
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def seen(self, labels: Sequence[str], *, since: datetime) -> list[SeenIssue]:
+        """The issues with `labels` that changed after `since`, whoever opened them."""
+        with _named_failures():
+            issues = self._repo.get_issues(state="all", labels=list(labels), since=since)
+            return [
+                SeenIssue(
+                    issue.number, issue.state == "open", issue.state_reason,
+                    frozenset(label.name for label in issue.labels),
+                    issue.assignees[0].login if issue.assignees else None,
+                )
+                for issue in issues
+            ]  # fmt: skip
+
+    def closed_by(self, number: int) -> str:
+        """Who closed an issue; empty if GitHub does not say."""
+        with _named_failures():
+            person = self._repo.get_issue(number).closed_by
+            return person.login if person else ""
+
+    @cached_property
+    def _login(self) -> str | None:
+        """Of the token's account; None for a token of an app, which has no account to ask for."""
+        try:
+            with _named_failures():
+                return self._github.get_user().login
+        except GitHubError as error:
+            if error.kind in ("auth", "not-found"):
+                return None
+            raise
+
+    def _is_ours(self, author: github.NamedUser.NamedUser | github.Organization.Organization | None) -> bool:
+        """Whether our account wrote it. A marker that somebody else copied into an issue means nothing."""
+        if author is None:
+            return False
+        return author.login == self._login if self._login else author.type == "Bot"
+
     def find(self, marker: str, labels: Sequence[str], *, since: datetime) -> Posted | None:
         """Our issue whose body starts with `marker`, among those with `labels` that changed after `since`.
 
@@ -96,7 +148,7 @@ class GitHubClient:
                 state="all", labels=list(labels), since=since, sort="created", direction="asc"
             )
             for issue in issues:
-                if (issue.body or "").startswith(marker):
+                if (issue.body or "").startswith(marker) and self._is_ours(issue.user):
                     return Posted(issue.number, issue.html_url)
         return None
 
@@ -127,7 +179,7 @@ class GitHubClient:
         """Whether a comment written after `since` starts with `marker`."""
         with _named_failures():
             comments = self._repo.get_issue(number).get_comments(since=since)
-            return any((comment.body or "").startswith(marker) for comment in comments)
+            return any((comment.body or "").startswith(marker) and self._is_ours(comment.user) for comment in comments)
 
     def closed_issues(self, words: str, *, limit: int = 3, most: int = 1_500) -> list[ClosedIssue]:
         """Closed issues that contain `words`, best match first, texts cut at `most` characters; without digests.

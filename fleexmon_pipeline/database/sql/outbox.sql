@@ -66,3 +66,27 @@ SELECT pg_advisory_xact_lock(hashtextextended('fleexmon alerts', 0));
 -- queued_alerts --
 -- Of incidents, and of issues as earlier versions reported them; the oldest first.
 SELECT key, desired FROM "Outbox" WHERE key LIKE 'issue:%%' OR key LIKE 'incident:%%' ORDER BY "createdAt", key;
+
+-- polled_at --
+SELECT "polledAt" AS at FROM "GitHubPoll" WHERE repository = %(repository)s;
+
+-- set_polled --
+INSERT INTO "GitHubPoll" (repository, "polledAt") VALUES (%(repository)s, %(now)s)
+ON CONFLICT (repository) DO UPDATE SET "polledAt" = EXCLUDED."polledAt";
+
+-- alerts_by_number --
+-- Alerts that GitHub shows as we want them. Where something is still to be posted, a difference may be our own doing.
+SELECT key, number, desired FROM "Outbox"
+WHERE number = ANY (%(numbers)s::int[]) AND desired = shown AND (key LIKE 'issue:%%' OR key LIKE 'incident:%%')
+ORDER BY number;
+
+-- open_alerts --
+SELECT EXISTS (
+  SELECT FROM "Outbox"
+  WHERE number IS NOT NULL AND desired ->> 'state' = 'open' AND (key LIKE 'issue:%%' OR key LIKE 'incident:%%')
+) AS any;
+
+-- marked_as_noise --
+-- Whether people have said so of all these issues.
+SELECT count(*) = cardinality(%(ids)s::uuid[]) AS all
+FROM "IssueVerdict" WHERE issue = ANY (%(ids)s::uuid[]) AND verdict = 'noise';

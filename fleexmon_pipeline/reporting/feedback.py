@@ -1,0 +1,134 @@
+"""What people do to alerts on GitHub comes back: closed, assigned, labelled.
+
+Here: from GitHub's issues to the product's. Closed as completed: resolved by that person. Closed as not planned: muted.
+An assignee: assigned. The label `noise`: marked as noise. Posting: `outbox.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.incidents.follow import Report
+from fleexmon_pipeline.incidents.people import handle
+from fleexmon_pipeline.incidents.read import Incident, list_incidents
+from fleexmon_pipeline.issues import people
+from fleexmon_pipeline.reporting.github import GitHubClient, SeenIssue
+from fleexmon_pipeline.wording import one_line
+
+SQL = statements("outbox")
+LABELS = ("alert",)
+NOISE = "noise"  # a label that people add
+POLL_EVERY = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=10)  # clocks differ, and a request takes a while; what is done twice is done once
+FIRST_LOOK_BACK = timedelta(days=7)
+MAX_NAME = 60
+
+
+@dataclass
+class Feedback:
+    """Outbox keys by what people did."""
+
+    resolved: list[str] = field(default_factory=list)
+    muted: list[str] = field(default_factory=list)
+    assigned: list[str] = field(default_factory=list)
+    noise: list[str] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        parts = [f"{len(keys)} {what}" for what, keys in vars(self).items() if keys]
+        return f"people on GitHub: {', '.join(parts) or 'nothing new'}"
+
+
+def feedback_is_due(connection: Connection, *, now: datetime, repository: str) -> bool:
+    """Whether GitHub should be asked again: an alert is open there, and the last look is POLL_EVERY old."""
+    row = connection.execute(SQL["open_alerts"]).fetchone()
+    polled = _polled_at(connection, repository)
+    return bool(row and row["any"]) and (polled is None or polled <= now - POLL_EVERY)
+
+
+def read_feedback(connection: Connection, github: GitHubClient, *, now: datetime) -> Feedback:
+    """Apply what people did since the last call. Raises GitHubError; the next call then looks as far back."""
+    polled = _polled_at(connection, github.name)
+    seen = github.seen(LABELS, since=polled - OVERLAP if polled else now - FIRST_LOOK_BACK)
+    by_number = {issue.number: issue for issue in seen}
+    rows = connection.execute(SQL["alerts_by_number"], {"numbers": list(by_number)}).fetchall()
+    done = Feedback()
+    for row in rows:
+        issue = by_number[row["number"]]
+        closed_by = github.closed_by(issue.number) if _closed_by_a_person(issue, row["desired"]) else ""
+        with connection.transaction():
+            _apply(connection, issue, row, closed_by, done, now)
+    connection.execute(SQL["set_polled"], {"repository": github.name, "now": now})
+    return done
+
+
+def _polled_at(connection: Connection, repository: str) -> datetime | None:
+    row = connection.execute(SQL["polled_at"], {"repository": repository}).fetchone()
+    return row["at"] if row else None
+
+
+def _closed_by_a_person(issue: SeenIssue, desired: Mapping[str, Any]) -> bool:
+    """We want it open, and GitHub has it closed."""
+    return not issue.is_open and desired["state"] == "open"
+
+
+def _apply(
+    connection: Connection, issue: SeenIssue, row: Mapping[str, Any], closed_by: str, done: Feedback, now: datetime
+) -> None:
+    key, desired = row["key"], row["desired"]
+    report = Report.of(key, desired["about"], is_open=desired["state"] == "open")
+    incidents = list_incidents(connection, now=now, status="all", ids=_incidents_of(connection, report))
+    by = f"{one_line(closed_by, most=MAX_NAME) or 'somebody'} on GitHub"
+    where = f"GitHub issue #{issue.number}"
+    for incident in incidents:
+        names = [str(name) for name in incident.issues]
+        verdict: people.Verdict | None = "noise" if NOISE in issue.labels else None
+        if verdict and not _is_noise(connection, incident.issues):
+            _mark_as_noise(connection, incident, where, now)
+            done.noise.append(key)
+        if issue.assignee and issue.assignee != incident.assignee:
+            assignee = one_line(issue.assignee, most=MAX_NAME)
+            handle(connection, incident.issues, "assign", by=by, why=where, now=now, assignee=assignee)
+            done.assigned.append(key)
+        if not _closed_by_a_person(issue, desired):
+            continue
+        if issue.reason == "not_planned":
+            if not incident.muted:
+                for scope in people.scopes_of(connection, _with_fingerprint(connection, names)):
+                    people.mute(connection, scope, by=by, why=f"{where} was closed as not planned", now=now, until=None)
+                done.muted.append(key)
+        elif incident.is_open:
+            why = f"{where} was closed"
+            people.resolve_issues(connection, names, by=by, why=why, verdict=verdict, now=now)
+            done.resolved.append(key)
+
+
+def _incidents_of(connection: Connection, report: Report) -> list[UUID]:
+    rows = connection.execute(statements("incidents")["of_issues"], {"ids": list(report.issues)})
+    return [row["id"] for row in rows]
+
+
+def _is_noise(connection: Connection, issues: list[UUID]) -> bool:
+    row = connection.execute(SQL["marked_as_noise"], {"ids": issues}).fetchone()
+    return bool(row and row["all"])
+
+
+def _mark_as_noise(connection: Connection, incident: Incident, where: str, now: datetime) -> None:
+    for key in incident.issues:
+        row = connection.execute(statements("handling")["subject_of"], {"id": key}).fetchone()
+        params = {
+            "id": key, "fingerprint": row["fingerprint"] if row else None, "verdict": "noise", "by": "GitHub",
+            "why": f"label {NOISE} on {where}", "now": now,
+        }  # fmt: skip
+        connection.execute(statements("handling")["record_verdict"], params)
+
+
+def _with_fingerprint(connection: Connection, names: list[str]) -> list[str]:
+    """Issues of other programs have none, and cannot be muted."""
+    rows = connection.execute(statements("handling")["fingerprints_of"], {"ids": names})
+    return [str(row["id"]) for row in rows if row["fingerprint"]]
