@@ -24,6 +24,7 @@ from fleexmon_pipeline_tests.bench import (
     forecasts,
     grouping,
     growth,
+    incidents,
     lives,
     nab,
     origin,
@@ -53,6 +54,7 @@ NAMES = (
     "replay-forecasts",
     "life",
     "life-stored",
+    "incidents",
     "durations",
     "series",
     "series-rates",
@@ -88,6 +90,7 @@ def main() -> None:
         "replay-stored": lambda: replay_stored.measure(_seeds(options, quick=1, usual=1), _settings(options)[0]),
         "replay-forecasts": lambda: forecasts.measure(_seeds(options, quick=1, usual=2), _settings(options)),
         "life": lambda: lives.measure(_seeds(options, quick=1, usual=4)),
+        "incidents": lambda: incidents.measure(_seeds(options, quick=1, usual=3)),
         "life-stored": lambda: replay_stored.measure_life(_seeds(options, quick=1, usual=1), lives.LIVES),
         "durations": lambda: durations.measure(_seeds(options, quick=1, usual=4)),
         "series": lambda: series.measure(_seeds(options, quick=1, usual=12)),
@@ -109,6 +112,8 @@ def _is_here(name: str) -> bool:
     """Whether the outside material of this measurement is on this machine."""
     if name.startswith("life"):
         return script("life") is not None
+    if name == "incidents":
+        return script("life") is not None and script() is not None
     if name.startswith("replay"):
         return script() is not None
     return name != "nab" or nab.folder() is not None

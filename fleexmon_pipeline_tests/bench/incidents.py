@@ -1,0 +1,211 @@
+"""Incidents against a known truth: how often one fault is told, how often two are mixed, and how many are none.
+
+Through the functions that the stages use (`incidents/relate.py`), with issues of rules from counts in memory: so
+without the relation by the same lines, and without deployments. Beside it, in the same run: every issue for itself, and
+everything that begins within ten minutes as one. `at once`: replays laid over one another, so that faults coincide on
+different nodes. Seeds up to 4 of `life` and 3 of the replays were looked at when the relation was chosen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from fleexmon_pipeline.database.row_ids import uuid8
+from fleexmon_pipeline.detection.evaluate import evaluate_node
+from fleexmon_pipeline.incidents.relate import REACH, IssueFacts, groups
+from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
+from fleexmon_pipeline.window import SLOT, Window, slot_start
+from fleexmon_pipeline_tests.bench.lives import LATE, LIVES
+from fleexmon_pipeline_tests.bench.replay import CACHE, HARD, observations, shipped
+from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay
+from fleexmon_pipeline_tests.bench.table import Row, Table
+
+TOGETHER = timedelta(minutes=10)  # of the baseline
+Grouping = Callable[[Sequence[IssueFacts]], list[list[IssueFacts]]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An incident of the truth."""
+
+    start: datetime
+    end: datetime
+    nodes: frozenset[str]
+
+
+@dataclass
+class Story:
+    """What rules found in one world, or in several laid over one another."""
+
+    faults: list[Fault]
+    issues: list[IssueFacts]
+    since: datetime
+    until: datetime
+
+
+@dataclass
+class Told:
+    """Counts over several stories. `told`: groups that hold a fault, counted once for each fault."""
+
+    faults: int = 0
+    found: int = 0
+    told: int = 0
+    true: int = 0
+    mixed: int = 0
+    false: int = 0
+    issues: int = 0
+    days: float = 0.0
+
+    def add(self, story: Story, grouping: Grouping) -> None:
+        of_fault: defaultdict[int, set[UUID]] = defaultdict(set)
+        for group in grouping(story.issues):
+            if not story.since <= group[0].first + SLOT < story.until:
+                continue
+            hits = [_faults_of(issue, story.faults) for issue in group]
+            every = set().union(*hits)
+            self.issues += len(group)
+            if not every:
+                self.false += 1
+                continue
+            self.true += 1
+            main = max(every, key=lambda fault: sum(fault in some for some in hits))
+            self.mixed += any(some and main not in some for some in hits)
+            for fault in every:
+                of_fault[fault].add(group[0].id)
+        self.faults += len(story.faults)
+        self.found += len(of_fault)
+        self.told += sum(map(len, of_fault.values()))
+        self.days += (story.until - story.since).total_seconds() / 86400
+
+    def row(self, world: str, grouping: str) -> Row:
+        return {
+            "world": world,
+            "told_as": grouping,
+            "faults": self.faults,
+            "found": self.found,
+            "told_a_fault": f"{self.told / self.found:.2f}" if self.found else "-",
+            "mix_two_faults": f"{self.mixed} of {self.true}",
+            "false_a_day": f"{self.false / self.days:.2f}",
+        }
+
+
+def _faults_of(issue: IssueFacts, faults: Sequence[Fault]) -> set[int]:
+    at = issue.first + SLOT
+    return {
+        place
+        for place, fault in enumerate(faults)
+        if fault.start <= at <= fault.end + LATE and issue.nodes & fault.nodes
+    }
+
+
+def measure(seeds: Sequence[int]) -> Table:
+    table = Table("incidents: how often one fault is told", "rules alone, counts from memory")
+    everything = next(life for life in LIVES if life.name == "everything")
+    for setting in (HARD, everything):
+        with ProcessPoolExecutor(2) as pool:
+            stories = list(pool.map(_story, [(seed, setting) for seed in seeds]))
+        table.rows += _rows(setting.name, stories)
+        if len(stories) > 1:
+            table.rows += _rows(f"{setting.name}, {len(stories)} at once", [_laid_over(stories)])
+    return table
+
+
+def _rows(world: str, stories: Sequence[Story]) -> Iterable[Row]:
+    for name, grouping in GROUPINGS.items():
+        told = Told()
+        for story in stories:
+            told.add(story, grouping)
+        yield told.row(world, name)
+
+
+def _related(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
+    return groups(issues, {}, lambda _one, _other: 0.0)
+
+
+def _alone(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
+    return [[issue] for issue in issues]
+
+
+def _together(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
+    found: list[list[IssueFacts]] = []
+    for issue in sorted(issues, key=lambda issue: issue.first):
+        if found and issue.first - found[-1][-1].first <= TOGETHER:
+            found[-1].append(issue)
+        else:
+            found.append([issue])
+    return found
+
+
+GROUPINGS: Mapping[str, Grouping] = {
+    "incidents": _related, "  issues": _alone, "  all within 10 min": _together,
+}  # fmt: skip
+
+
+def _story(task: tuple[int, Setting]) -> Story:
+    seed, setting = task
+    made = replay(seed, setting, CACHE)
+    start, end = _time(made.truth["scored_from"]), _time(made.truth["end"])
+    faults = [
+        Fault(_time(row["start"]), _time(row["end"]), frozenset(row.get("nodes") or [row["node"]]))
+        for row in made.truth["incidents"]
+    ]
+    return Story(faults, _issues(made), start, end)
+
+
+def _issues(made: Replay) -> list[IssueFacts]:
+    rules = shipped()
+    fired: defaultdict[tuple[str, str, str | None], list[Run]] = defaultdict(list)
+    for observation, ends in observations(made, rules, made.nodes):
+        for rule, hit in evaluate_node(rules, observation, ends):
+            slot = slot_start(observation.grid.first + hit.slot)
+            returns = RETURNS_WITHIN if hit.pattern else timedelta()
+            fired[rule.name, observation.grid.node, hit.pattern].append(Run(slot, slot, rule.grace, 1, returns))
+    covered = Covered([Window(slot_start(made.first), slot_start(made.first + made.slots))])
+    by_name = {rule.name: rule for rule in rules}
+    found = []
+    for (name, node, pattern), runs in fired.items():
+        runs.sort(key=lambda run: run.first)
+        subject = f"pattern:{pattern}@{node}" if pattern else f"node:{node}"
+        for episode in episodes(runs, covered):
+            slots = [
+                run.first for run in runs if episode.first <= run.first <= min(episode.last, episode.first + REACH)
+            ]
+            found.append(
+                IssueFacts(
+                    id=uuid8(episode.first, name.encode(), subject.encode()), first=episode.first, last=episode.end,
+                    severity=str(by_name[name].severity), status="resolved", ended=episode.end, title=name, type=name,
+                    source="detector", fingerprint=f"{name}:{subject}", nodes=frozenset([node]),
+                    patterns=[pattern] if pattern else [], about_pattern=pattern is not None,
+                    affected=0 if by_name[name].absence else 1, slots=slots,
+                )
+            )  # fmt: skip
+    return found
+
+
+def _laid_over(stories: Sequence[Story]) -> Story:
+    """All at the time of the first. Its messages are its own: each world has other ones."""
+    first = stories[0]
+    faults, issues = list[Fault](), list[IssueFacts]()
+    for place, story in enumerate(stories):
+        shift = first.since - story.since
+        faults += [replace(fault, start=fault.start + shift, end=fault.end + shift) for fault in story.faults]
+        issues += [
+            replace(
+                issue, id=uuid8(issue.first + shift, issue.id.bytes, bytes([place])), first=issue.first + shift,
+                last=issue.last + shift, slots=[slot + shift for slot in issue.slots],
+                patterns=[f"{place} {pattern}" for pattern in issue.patterns],
+            )
+            for issue in story.issues
+        ]  # fmt: skip
+    return Story(faults, issues, first.since, first.until)
+
+
+def _time(text: Any) -> datetime:
+    moment = datetime.fromisoformat(text) if isinstance(text, str) else text
+    return moment if moment.tzinfo else moment.replace(tzinfo=slot_start(0).tzinfo)
