@@ -4,13 +4,15 @@ Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`
 
     LogEntry                LOG_RETENTION_DAYS; longer while not analyzed, or evidence of an issue that is not resolved
     RejectedLog             LOG_RETENTION_DAYS, like the lines they might have been
-    LogIssue                90 days after "resolvedAt", with its episode and occurrences; open ones forever
+    LogIssue                90 days after "resolvedAt", with its episode and occurrences; open ones forever. An
+                            Incident goes with the last of its issues
     LogForecast             90 days after its hour: three times what their record looks at
     GenAICall               90 days, and as long as its lines: a rerun reads it instead of paying again
     Outbox                  90 days after GitHub shows what it should
     ChannelMessage          90 days after it was queued, unless it waits, or its issue is open
     ChannelThread           90 days after its last message, unless one of the key's messages is kept
     IssueMute               90 days after it ended
+    IssueHandling           90 days, and as long as its issue
     NodeBaseline            60 days: a cache
     ShadowOccurrence        60 days
     LogPatternCount,        400 days: a year and a month, so that a digest or a forecast can look at the same week of
@@ -123,6 +125,7 @@ def apply_retention(
         ("ChannelMessage", before(_CHANNEL_DAYS)),
         ("IssueMute", before(_MUTE_DAYS)),
         ("IssueVerdict", before(max(days, _HISTORY_DAYS))),
+        ("IssueHandling", before(_ISSUE_DAYS)),
         ("Deployment", before(max(days, _HISTORY_DAYS))),
         ("DeploymentVerification", before(max(days, _HISTORY_DAYS))),
         ("DetectedHour", before(max(days, _HISTORY_DAYS))),

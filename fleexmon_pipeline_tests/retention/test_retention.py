@@ -151,6 +151,11 @@ def _everything(connection: Connection) -> None:
             " VALUES (gen_random_uuid(), 'f', 'noise', 'ann', %s)",
             [old],
         )
+        connection.execute(
+            'INSERT INTO "IssueHandling" (id, issue, action, "by", why, at)'
+            " VALUES (gen_random_uuid(), gen_random_uuid(), 'ack', 'ann', '', %s)",
+            [NOW - 90 * DAY - age],
+        )
         for until, ended in ((NOW - 90 * DAY - age, None), (None, NOW - 90 * DAY - age), (None, None)):
             connection.execute(
                 'INSERT INTO "IssueMute" (id, node, "by", why, since, until, "endedAt")'
@@ -186,7 +191,7 @@ def test_a_dry_run_counts_what_is_then_deleted(database: Database) -> None:
     gone = {table: count for table, count in wet.deleted.items() if count}
     names = ["LogEntry", "RejectedLog", "LogPatternCount", "LogCoverage", "LogForecast", "GenAICall", "Outbox"]
     names += ["IssueVerdict", "DetectedHour", "NodeBaseline", "ShadowOccurrence", "LogIssue", "ChannelMessage"]
-    names += ["ChannelThread", "DeploymentVerification"]
+    names += ["ChannelThread", "DeploymentVerification", "IssueHandling"]
     assert gone == {**dict.fromkeys(names, 1), "IssueMute": 2}
     assert {table: count for table, count in dry.deleted.items() if count} == gone
     assert dry.sentence().startswith("would delete 1 of LogEntry, 1 of RejectedLog")
@@ -277,3 +282,27 @@ def test_a_deleted_row_is_remembered_for_as_long_as_it_would_have_stayed(databas
             apply_retention(connection, now=at(0) + day * DAY, days=365)
             for table in ("IssueEpisode", "IssueOccurrence"):
                 assert connection.execute(f'SELECT * FROM "{table}"'.encode()).rowcount == rows
+
+
+def test_what_was_told_of_an_open_incident_stays(database: Database) -> None:
+    """Without it the incident would be told again."""
+    old = NOW - 400 * DAY
+    with database.connect() as connection:
+        cover(connection, range(1))
+        fire(connection, firing(0))
+        (issue,) = issues(connection)
+        about = {"issues": [str(issue["id"])]}
+        connection.execute(
+            'INSERT INTO "Outbox" (key, desired, shown, "createdAt", "updatedAt") VALUES (%s, %s, %s, %s, %s)',
+            ["incident:x", Jsonb({"about": about}), Jsonb({"about": about}), old, old],
+        )
+        connection.execute(
+            'INSERT INTO "ChannelMessage" (channel, key, "eventId", event, severity, message, status, "createdAt")'
+            " VALUES ('ops', 'incident:x', 'e', 'opened', 'high', %s, 'sent', %s)",
+            [Jsonb({"data": about}), old],
+        )
+        assert apply_retention(connection, now=NOW, days=30).sentence() == "deleted nothing"
+        connection.execute("""UPDATE "LogIssue" SET status = 'resolved', "resolvedAt" = %s""", [NOW])
+        gone = apply_retention(connection, now=NOW, days=30).sentence()
+
+    assert gone == "deleted 1 of Outbox, 1 of ChannelMessage"

@@ -114,18 +114,19 @@ SELECT o.ctid FROM "GenAICall" AS o WHERE o.at < %(before)s ORDER BY o.at;
 -- Only what GitHub already shows, and not for an issue that can still change.
 SELECT o.ctid
 FROM "Outbox" AS o
-WHERE o."updatedAt" < %(before)s AND o.shown = o.desired AND NOT (o.key LIKE 'issue:%%' AND EXISTS (
+WHERE o."updatedAt" < %(before)s AND o.shown = o.desired AND NOT (o.key NOT LIKE 'digest:%%' AND EXISTS (
   SELECT FROM "LogIssue" AS i
-  WHERE i.metadata ->> 'fingerprint' = substr(o.key, 7) AND i.status IS DISTINCT FROM 'resolved'
+  WHERE i.status IS DISTINCT FROM 'resolved'
+    AND (i.metadata ->> 'fingerprint' = substr(o.key, 7) OR o.desired -> 'about' -> 'issues' ? i.id::text)
 ));
 
 -- ChannelMessage --
--- What was last said of an open issue stays: without it the issue would be told again.
+-- What was last said of an open incident stays: without it the incident would be told again.
 SELECT o.ctid
 FROM "ChannelMessage" AS o
-WHERE o."createdAt" < %(before)s AND o.status <> 'waiting' AND NOT (o.key LIKE 'issue:%%' AND EXISTS (
+WHERE o."createdAt" < %(before)s AND o.status <> 'waiting' AND NOT (o.key LIKE 'incident:%%' AND EXISTS (
   SELECT FROM "LogIssue" AS i
-  WHERE i.metadata ->> 'fingerprint' = substr(o.key, 7) AND i.status IS DISTINCT FROM 'resolved'
+  WHERE i.status IS DISTINCT FROM 'resolved' AND o.message -> 'data' -> 'issues' ? i.id::text
 ));
 
 -- ChannelThread --
@@ -141,6 +142,11 @@ SELECT o.ctid FROM "IssueMute" AS o WHERE LEAST(o."endedAt", o.until) < %(before
 -- IssueVerdict --
 SELECT o.ctid
 FROM "IssueVerdict" AS o
+WHERE o.at < %(before)s AND NOT EXISTS (SELECT FROM "LogIssue" AS i WHERE i.id = o.issue);
+
+-- IssueHandling --
+SELECT o.ctid
+FROM "IssueHandling" AS o
 WHERE o.at < %(before)s AND NOT EXISTS (SELECT FROM "LogIssue" AS i WHERE i.id = o.issue);
 
 -- Deployment --
