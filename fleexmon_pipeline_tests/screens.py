@@ -2,13 +2,15 @@
 
 Run it where `make up` has watched the demo nodes for a day or more, with DATABASE_URL or FLEEXMON_HOME as there. It
 shows what the commands print, to the letter, in a monospace font, and pages of the UI on FLEEXMON_PORT. Chromium has to
-be there, as for `test_up.py`. `digest.png` is the page that `fleexmon digest --html` writes.
+be there, as for `test_up.py`. With --pages only our own pages are taken, which `fleexmon web` may serve as well.
+`digest.png` is the page that `fleexmon digest --html` writes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import struct
@@ -22,7 +24,7 @@ from io import StringIO
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
@@ -64,6 +66,10 @@ def main() -> None:
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-lcd-text"]
         )
         page = browser.new_page(viewport={"width": 1000, "height": 600})
+        pages(browser)
+        if "--pages" in sys.argv:
+            browser.close()
+            return
         for name, command, most in (
             ("issue", f"fleexmon issues show {_an_issue()}", 62),
             ("compare", f"fleexmon compare {_a_deployment()}", 60),
@@ -76,6 +82,24 @@ def main() -> None:
         lineage(browser.new_page(viewport={"width": 2500, "height": 1200}))
         a_run(browser.new_page(viewport={"width": 1440, "height": 860}))
         browser.close()
+
+
+def pages(browser: Browser) -> None:
+    """Our own pages: now, the incident with most issues, lines; and the first page on a phone."""
+    listed = httpx.get(f"{UI}/fleexmon/incidents?state=all", timeout=60).text
+    found = re.findall(r'href="(/fleexmon/incidents/[0-9a-f-]+)".*?(\d+) issues?', listed, re.DOTALL)
+    most = max(found, key=lambda incident: int(incident[1]))
+    for name, path, width, height in (
+        ("page-now", "/fleexmon", 1280, 860),
+        ("page-incident", most[0], 1280, 900),
+        ("page-logs", "/fleexmon/logs?level=warn", 1280, 800),
+        ("page-phone", "/fleexmon", 390, 844),
+    ):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(f"{UI}{path}")
+        page.screenshot(path=IMAGES / f"{name}.png")
+        print(f"{IMAGES / name}.png  {(IMAGES / f'{name}.png').stat().st_size:,} bytes")
+        page.close()
 
 
 def lineage(page: Page) -> None:

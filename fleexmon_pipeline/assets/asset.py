@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.tables import table_metadata
 from fleexmon_pipeline.detection.rule_files import BUILT_IN
 from fleexmon_pipeline.partitions import DAILY, HOURLY, ONE_RUN
+from fleexmon_pipeline.settings.page_urls import Kind, page_path
 from fleexmon_pipeline.ticks import tick_of
 
 OWNERS = ["team:operators"]
@@ -28,6 +29,11 @@ TICKS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=2
 HOURS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2, minutes=30))
 DAYS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
 BACKFILL = "dagster/backfill"
+
+_PAGES: Mapping[str, Kind] = {
+    "raw_logs": "line", "analyzed_logs": "pattern", "detected_issues": "incident", "predictions": "issue",
+    "digests": "digest",
+}  # fmt: skip
 
 Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
@@ -114,7 +120,7 @@ def _asset(
                 description=inspect.getdoc(function),
                 owners=OWNERS,
                 tags=tags,
-                metadata=metadata,
+                metadata={**metadata, **_page_of(function.__name__)},
                 skippable=can_subset,
                 partitions_def=partitions_def,
                 **options,
@@ -129,6 +135,12 @@ def _asset(
             )(function)
 
     return decorate
+
+
+def _page_of(asset: str) -> dict[str, dg.MetadataValue]:
+    """A link to our page about what the asset writes. A path: the pages are on the UI's own address."""
+    kind = _PAGES.get(asset)
+    return {"page": dg.MetadataValue.url(page_path(kind))} if kind else {}
 
 
 @contextmanager

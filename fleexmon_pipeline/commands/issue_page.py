@@ -12,6 +12,7 @@ from datetime import datetime
 from textwrap import wrap
 from typing import Any
 
+from fleexmon_pipeline import settings
 from fleexmon_pipeline.issues.context import IssueContext, LastDay, SimilarIssue
 from fleexmon_pipeline.issues.people import Mute
 from fleexmon_pipeline.issues.read import Issue, IssueDetail
@@ -90,6 +91,7 @@ def _facts(
         facts.append(("written by", f"run {metadata['run']}"))
     if around.runs:
         facts.append(("collected by", f"run{'s' * (len(around.runs) > 1)} {', '.join(around.runs)}"))
+    facts.append(("page", settings.page_url("issue", issue.id)))
     return facts
 
 

@@ -241,9 +241,10 @@ def _welcome(console: Console, port: int, home: Path, *, demo: bool) -> None:
     console.print(f"""
 [bold]fleexmon is watching{" two demo nodes" if demo else ""}.[/] Every 5 minutes it collects, analyzes and detects.
 
+  pages     {base}/fleexmon
   assets    {base}/assets
   runs      {base}/runs
-  digest    {base}/assets/digests   or: {fleexmon} digest --html digest.html
+  digest    {base}/fleexmon/digests   or: {fleexmon} digest --html digest.html
   issues    {fleexmon} issues list    then: {fleexmon} issues show ID
   health    {fleexmon} doctor
   shell     export DAGSTER_HOME="{escape(os.environ["DAGSTER_HOME"])}"

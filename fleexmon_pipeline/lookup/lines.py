@@ -24,7 +24,7 @@ from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import Window
 
 SQL = statements("lines")
-MAX_SCANNED = 100_000  # lines that one search reads: 70 ms
+MAX_SCANNED = 75_000  # lines that one search reads: 50 ms
 MAX_SHOWN_CHARS = 2_000  # of a message in a list
 MAX_CHARS = 20_000  # of a message on a page of its own
 CONTEXT_LINES = 5
@@ -64,6 +64,11 @@ class LineQuery:
     levels: Sequence[Level] | None = None
     text: str | None = None
     before: Position | None = None
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether every line matches, so that no more are read than are wanted."""
+        return self.node is None and self.levels is None and self.text is None
 
     def params(self) -> dict[str, Any]:
         return {
@@ -119,13 +124,18 @@ def search(connection: Connection, query: LineQuery, *, limit: int) -> FoundLine
     """
     if query.until is None:
         raise ValueError("a search needs an end")
-    end = query.before.at + timedelta(microseconds=1) if query.before else query.until
-    row = connection.execute(SQL["reach"], {"until": end, "lines": MAX_SCANNED}).fetchone()
-    since = row["timestamp"] if row else None
+    since = None if query.is_of_all else _reach(connection, query)
     params = {**query.params(), "since": since or query.since, "width": MAX_SHOWN_CHARS, "limit": limit + 1}
     with connection.cursor(row_factory=class_row(LogLine)) as cursor:
         lines = cursor.execute(SQL["lines"], params).fetchall()
     return FoundLines(_seen_in(query.text, lines[:limit]), _next(lines, limit), since)
+
+
+def _reach(connection: Connection, query: LineQuery) -> datetime | None:
+    """From when on MAX_SCANNED lines are stored before the end; None where fewer are."""
+    end = query.before.at + timedelta(microseconds=1) if query.before else query.until
+    row = connection.execute(SQL["reach"], {"until": end, "lines": MAX_SCANNED}).fetchone()
+    return row["timestamp"] if row else None
 
 
 def search_trace(connection: Connection, trace: str, query: LineQuery, *, limit: int) -> FoundLines:

@@ -28,6 +28,7 @@ from fleexmon_pipeline_tests.bench import (
     lives,
     nab,
     origin,
+    pages,
     patterns,
     quiet_series,
     replay,
@@ -59,6 +60,8 @@ NAMES = (
     "series",
     "series-rates",
     "nab",
+    "pages",
+    "trace-index",
 )
 SIZES, QUICK = (20_000, 200_000, 2_000_000), (20_000,)
 TABLES, SMALL_TABLES = (100_000, 10_000_000), (10_000, 200_000)
@@ -96,6 +99,8 @@ def main() -> None:
         "series": lambda: series.measure(_seeds(options, quick=1, usual=12)),
         "series-rates": lambda: quiet_series.measure(_seeds(options, quick=1, usual=4)),
         "nab": nab.measure,
+        "pages": lambda: pages.measure(100_000 if options.quick else 5_000_000, 5 if options.quick else 20),
+        "trace-index": lambda: pages.measure_trace_index(20_000 if options.quick else 500_000, rounds),
     }
     names = [name for name in options.only or NAMES if _is_here(name)]
     tables = {}

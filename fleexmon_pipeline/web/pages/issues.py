@@ -6,8 +6,11 @@ Here: what the pages show. Where it comes from: `issues/read.py`, `issues/contex
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -18,7 +21,7 @@ from fleexmon_pipeline.comparison.deployments import Deployment, deployments
 from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import all_rules
-from fleexmon_pipeline.detection.rule_model import counted_levels
+from fleexmon_pipeline.detection.rule_model import Rule, counted_levels
 from fleexmon_pipeline.incidents.read import acknowledged_by, incident_of
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.context import IssueContext, LastDay, issue_context
@@ -94,7 +97,7 @@ def listed(connection: Connection, asked: Asked) -> Page:
             "rule": wanted.rule,
             "q": wanted.words,
             "nodes": _with(known_nodes(connection), wanted.node),
-            "rules": _with(sorted(rule.name for rule in all_rules(settings.rules_directory()).rules), wanted.rule),
+            "rules": _with(sorted(rule.name for rule in _rules()), wanted.rule),
         },
     )
 
@@ -106,8 +109,7 @@ def one(connection: Connection, asked: Asked) -> Page:
     except UnknownIssueError as error:
         raise NotFoundError(str(error)) from None
     issue = detail.issue
-    rules = all_rules(settings.rules_directory()).rules
-    around = issue_context(connection, issue, counted_levels(rules))
+    around = issue_context(connection, issue, counted_levels(_rules()))
     day = Window(around.last_day.since, around.last_day.until)
     deployed = deployments(connection, day, nodes=issue.nodes or None)
     near = neighbours(connection, [line.id for line in detail.evidence[:MAX_WITH_CONTEXT]])
@@ -148,6 +150,21 @@ def rows_of(connection: Connection, issues: list[IssueSummary], *, now: datetime
         Row(issue, issue.id in muted, acknowledged.get(issue.id), sparkline(halves[issue.id], label), _figures(issue))
         for issue in issues
     ]
+
+
+def _rules() -> Sequence[Rule]:
+    """Those in force, read again when a file changed: to parse them takes 60 ms."""
+    directory = settings.rules_directory()
+    try:
+        files = sorted((file.name, file.stat().st_mtime_ns) for file in directory.iterdir()) if directory else []
+    except OSError:
+        files = []
+    return _read_rules(directory, tuple(files))
+
+
+@lru_cache(maxsize=2)
+def _read_rules(directory: Path | None, _: tuple[tuple[str, int], ...]) -> Sequence[Rule]:
+    return all_rules(directory).rules
 
 
 def prose(text: str) -> Markup:
