@@ -20,7 +20,7 @@ from fleexmon_pipeline.commands.options import By, Json, PatternId, RequiredWhy
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.patterns.labels import MAX_NAME_CHARS, Label, label, read_labels
-from fleexmon_pipeline.patterns.of_file import lines_of, stream_patterns, summarise
+from fleexmon_pipeline.patterns.of_file import batches_of, in_batches, stream_patterns, summarise
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.wording import one_line
 
@@ -64,11 +64,11 @@ def patterns_of(
     """
     with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
         try:
-            messages = _messages(stream) if records else lines_of(stream)
+            batches = in_batches(_messages(stream)) if records else batches_of(stream)
             if not summary:
-                stream_patterns(messages, sys.stdout.write, redact=redact)
+                stream_patterns(batches, sys.stdout.write, redact=redact)
                 return
-            for row in summarise(messages, redact=redact):
+            for row in summarise(batches, redact=redact):
                 document = {"pattern": row.pattern, "lines": row.lines, "template": row.template}
                 typer.echo(json.dumps(document) if as_json else f"{row.lines:>9,}  {row.pattern}  {row.template}")
         except FleexmonError as error:

@@ -81,6 +81,16 @@ def shapes_of(messages: Sequence[str]) -> list[bytes]:
     return [message.encode("utf-8", "replace").translate(_SHAPE) for message in messages]
 
 
+def shapes_of_lines(block: bytes) -> list[bytes]:
+    """The same for lines of UTF-8, which need no decoding; long ones are left to `cut_shape`."""
+    return block.translate(_SHAPE).split(b"\n")
+
+
+def cut_shape(shape: bytes) -> bytes:
+    """A long one as `shapes_of` gives it."""
+    return _cut(shape.decode("utf-8", "replace"))
+
+
 def _cut(message: str) -> bytes:
     shape = message[:MAX_READ_CHARS].encode("utf-8", "replace").translate(_SHAPE)
     return shape if len(message) <= MAX_KEPT_BYTES else _FRAME.sub(b"", shape)[:MAX_KEPT_BYTES]

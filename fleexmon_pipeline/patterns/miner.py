@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from sys import intern
 
 from fleexmon_pipeline.patterns.masks import (
+    MAX_KEPT_BYTES,
+    cut_shape,
     finish,
     finish_request,
     mask_request,
     mask_words,
     shapes_of,
+    shapes_of_lines,
 )
 from fleexmon_pipeline.patterns.merging.merger import MAX_TOKENS, Merger
 from fleexmon_pipeline.patterns.placeholders import Template
@@ -68,6 +71,8 @@ class _Shapes(dict[bytes, "str | _Request"]):
         self.older: dict[bytes, str | _Request] = {}
 
     def __missing__(self, shape: bytes) -> str | _Request:
+        if len(shape) > MAX_KEPT_BYTES and (short := cut_shape(shape)) != shape:
+            return self[short]
         if len(self) >= MAX_SHAPES:
             self.older = dict(self)
             self.clear()
@@ -102,6 +107,17 @@ class PatternMiner:
         found: list[str | _Request] = []
         for start in range(0, len(messages), SHAPES_PER_CALL):
             found += map(self._shapes.__getitem__, shapes_of(messages[start : start + SHAPES_PER_CALL]))
+        return self._identified(found, lambda: messages)
+
+    def identify_lines(self, blocks: Sequence[bytes]) -> list[str]:
+        """The same for the lines of blocks of UTF-8, without the newline at the end of a block: most lines of a file
+        need not be decoded, which saves a third of the time."""
+        found: list[str | _Request] = []
+        for block in blocks:
+            found += map(self._shapes.__getitem__, shapes_of_lines(block))
+        return self._identified(found, lambda: b"\n".join(blocks).decode("utf-8", "replace").split("\n"))
+
+    def _identified(self, found: list[str | _Request], messages: Callable[[], Sequence[str]]) -> list[str]:
         ids, counts = self._by_line(found, messages)
         for pattern, count in counts.items():
             if (template := self._plain.get(self.resolve(pattern))) is not None:
@@ -183,7 +199,9 @@ class PatternMiner:
         template = read_shown(self._stored.get(pattern, ""))
         return template if pattern_id(template) == pattern else None
 
-    def _by_line(self, found: list[str | _Request], messages: Sequence[str]) -> tuple[list[str], Counter[str]]:
+    def _by_line(
+        self, found: list[str | _Request], messages: Callable[[], Sequence[str]]
+    ) -> tuple[list[str], Counter[str]]:
         """The id of each line, by its status where the shape leaves that open; and how many lines each id has."""
         counts = Counter(found)
         if _Request not in map(type, counts):
@@ -192,7 +210,7 @@ class PatternMiner:
             known
             if isinstance(known, str)
             else known.ids.get(message[known.digits]) or self._of_request(known, message[known.digits])
-            for known, message in zip(found, messages, strict=True)
+            for known, message in zip(found, messages(), strict=True)
         ]
         return ids, Counter(ids)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from os import SEEK_END
 from tempfile import TemporaryFile
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from fleexmon_pipeline.encoding import file_chunks
 from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
@@ -22,9 +22,11 @@ from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 
 BATCH = 10_000  # lines; larger batches settle in fewer merges
 MAX_LINE_BYTES = 4 * MAX_READ_CHARS
+MAX_BATCH_BYTES = 4 << 20  # of a file
 MAX_RENDERED = 50_000  # templates kept ready to print
 
 Redact = Callable[[str], str]
+Batch = list[str] | list[bytes]  # messages, or blocks of lines
 
 
 @dataclass(frozen=True)
@@ -34,30 +36,43 @@ class PatternSummary:
     template: str
 
 
-def lines_of(stream: BinaryIO) -> Iterator[str]:
-    """Lines without their ends; bytes that are not UTF-8 are replaced. A line is cut to what the miner reads: a file
-    may be one line of gigabytes. Reads and decodes in large pieces: line by line takes longer than finding the
-    patterns."""
+def batches_of(stream: BinaryIO) -> Iterator[list[bytes]]:
+    """Lines, about BATCH at a time, in blocks that end before a newline. A line is cut to what the miner reads: a file
+    may be one line of gigabytes. Nothing is decoded here: that takes longer than finding the patterns."""
     rest = b""
-    for block in file_chunks(stream):
-        whole, newline, tail = block.rpartition(b"\n")
+    blocks: list[bytes] = []
+    lines = size = 0
+    for piece in file_chunks(stream):
+        whole, newline, tail = piece.rpartition(b"\n")
         if not newline:
             rest = (rest + tail)[:MAX_LINE_BYTES]
             continue
-        yield from _decoded(rest + whole)
+        if len(rest) == MAX_LINE_BYTES:
+            whole = whole[end:] if (end := whole.find(b"\n")) >= 0 else b""
+        block = rest + whole
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        blocks.append(block)
         rest = tail[:MAX_LINE_BYTES]
+        lines += block.count(b"\n") + 1
+        size += len(block)
+        if lines >= BATCH or size >= MAX_BATCH_BYTES:
+            yield blocks
+            blocks, lines, size = [], 0, 0
     if rest:
-        yield from _decoded(rest)
+        blocks.append(rest.removesuffix(b"\r"))
+    if blocks:
+        yield blocks
 
 
-def _decoded(data: bytes) -> list[str]:
-    lines = data.decode("utf-8", "replace").split("\n")
-    if max(map(len, lines)) > MAX_LINE_BYTES:
-        lines = [line[:MAX_LINE_BYTES] for line in lines]
-    return [line.rstrip("\r") for line in lines] if b"\r" in data else lines
+def in_batches(messages: Iterable[str]) -> Iterator[list[str]]:
+    """At most BATCH messages, cut to what the miner reads, so that long ones do not add up."""
+    rest = iter(messages)
+    while batch := list(islice(rest, BATCH)):
+        yield batch if max(map(len, batch)) <= MAX_READ_CHARS else [line[:MAX_READ_CHARS] for line in batch]
 
 
-def stream_patterns(lines: Iterable[str], write: Callable[[str], object], *, redact: Redact) -> None:
+def stream_patterns(batches: Iterable[Batch], write: Callable[[str], object], *, redact: Redact) -> None:
     """Write one JSON line `{"line": 0-based, "pattern", "template"}` per line, after all have been read.
 
     Ids are resolved before they are printed, so that all lines of a pattern show the same id. Memory: four bytes per
@@ -66,8 +81,8 @@ def stream_patterns(lines: Iterable[str], write: Callable[[str], object], *, red
     with TemporaryFile() as file:
         ledger = _Ledger(file, redact)
         spool = array("I")
-        for batch in _batches(lines):
-            ids = ledger.miner.identify(batch)
+        for batch in batches:
+            ids = ledger.identify(batch)
             numbers = {pattern: ledger.number(pattern) for pattern in set(ids)}
             spool.extend(map(numbers.__getitem__, ids))
             ledger.write_down()
@@ -93,6 +108,11 @@ class _Ledger:
         self._ids = array("Q")
         self._targets = array("I")  # the number of what it merged into, or its own
         self._texts = array("q")  # offset of its text in the file, or -1
+
+    def identify(self, batch: Batch) -> list[str]:
+        if batch and isinstance(batch[0], bytes):
+            return self.miner.identify_lines(batch)
+        return self.miner.identify(cast("list[str]", batch))
 
     def number(self, pattern: str) -> int:
         key = int(pattern, 16)
@@ -132,13 +152,13 @@ class _Ledger:
         return pattern, self._file.read(int.from_bytes(self._file.read(4), "big")).decode()
 
 
-def summarise(lines: Iterable[str], *, redact: Redact) -> list[PatternSummary]:
+def summarise(batches: Iterable[Batch], *, redact: Redact) -> list[PatternSummary]:
     """Patterns with their number of lines, most frequent first."""
     with TemporaryFile() as file:
         ledger = _Ledger(file, redact)
         counts: Counter[int] = Counter()
-        for batch in _batches(lines):
-            for pattern, count in Counter(ledger.miner.identify(batch)).items():
+        for batch in batches:
+            for pattern, count in Counter(ledger.identify(batch)).items():
                 counts[ledger.number(pattern)] += count
             ledger.write_down()
         resolved: Counter[int] = Counter()
@@ -148,10 +168,3 @@ def summarise(lines: Iterable[str], *, redact: Redact) -> list[PatternSummary]:
     return [
         PatternSummary(pattern, n, text) for n, pattern, text in sorted(totals, key=lambda total: (-total[0], total[1]))
     ]
-
-
-def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
-    """At most BATCH lines, cut to what the miner reads, so that long lines do not add up."""
-    rest = iter(lines)
-    while batch := list(islice(rest, BATCH)):
-        yield batch if max(map(len, batch)) <= MAX_READ_CHARS else [line[:MAX_READ_CHARS] for line in batch]

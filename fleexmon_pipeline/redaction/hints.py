@@ -23,9 +23,10 @@ _LOOKAROUND = re.compile(r"\(\?<?[=!]")
 _REPEAT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}\+?")
 
 
-def hint_of(pattern: re.Pattern[str]) -> str:
-    """An expression for RE2 that matches every text that `pattern` is found in, and more."""
-    source, out, place, in_class = pattern.pattern, [], 0, False
+def hint_of(source: str, flags: int = 0) -> str:
+    """An expression for RE2 that matches every text that Python's `source` is found in, and more."""
+    out: list[str] = []
+    place, in_class = 0, False
     while place < len(source):
         character = source[place]
         if character == "\\":
@@ -58,8 +59,8 @@ def hint_of(pattern: re.Pattern[str]) -> str:
             continue
         out.append(character)
         place += 1
-    flags = "".join(letter for letter, flag in (("i", re.IGNORECASE), ("s", re.DOTALL)) if pattern.flags & flag)
-    return f"(?{flags}:{''.join(out)})" if flags else "".join(out)
+    letters = "".join(letter for letter, flag in (("i", re.IGNORECASE), ("s", re.DOTALL)) if flags & flag)
+    return f"(?{letters}:{''.join(out)})" if letters else "".join(out)
 
 
 class Hints:

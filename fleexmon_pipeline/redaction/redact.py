@@ -35,14 +35,19 @@ def _is_ip(value: str, _: re.Match[str]) -> bool:
 
 _IP = Rule(
     "ip",
-    re.compile(
-        r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:]))"
-    ),
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:]))",
+    0,
     "",
     _is_ip,
 )
 _IBAN, _CARD = len(RULES), len(RULES) + 1
-_HINTS = Hints([*(rule.hint for rule in RULES), hint_of(IBAN_RUN), hint_of(CARD_RUN)])
+_HINTS = Hints(
+    [
+        *(rule.hint for rule in RULES),
+        hint_of(IBAN_RUN.pattern, IBAN_RUN.flags),
+        hint_of(CARD_RUN.pattern, CARD_RUN.flags),
+    ]
+)
 
 
 def redact(text: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from fleexmon_pipeline.redaction import provider_forms, value_checks
 from fleexmon_pipeline.redaction.hints import hint_of
@@ -82,10 +83,16 @@ class Rule:
     """`pattern` with the part to replace in the group that matched, else the whole; `check` sees that part."""
 
     kind: str
-    pattern: re.Pattern[str]
+    source: str
+    flags: int
     hint: str
     check: Check
     spans_lines: bool = False  # a name and its value often stand in lines of their own
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when it is needed first: most texts need none, and all take as long as half a million log lines."""
+        return re.compile(self.source, self.flags)
 
 
 def _rule(
@@ -97,8 +104,7 @@ def _rule(
     hint: str | None = None,
     spans_lines: bool = False,
 ) -> Rule:
-    compiled = re.compile(pattern, flags)
-    return Rule(kind, compiled, hint or hint_of(compiled), check, spans_lines)
+    return Rule(kind, pattern, flags, hint or hint_of(pattern, flags), check, spans_lines)
 
 
 _I = re.IGNORECASE

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fleexmon_pipeline.patterns.miner import PatternMiner
-from fleexmon_pipeline.patterns.of_file import stream_patterns
+from fleexmon_pipeline.patterns.of_file import in_batches, stream_patterns
 from fleexmon_pipeline_tests.bench.place import apart
 from fleexmon_pipeline_tests.bench.table import Row, Table
 
@@ -112,7 +112,7 @@ def _command(file: Path) -> float:
 
 def _stream(lines: int, different: int) -> float:
     """What `fleexmon patterns` does with many different messages, of which no two have one shape."""
-    return _seconds(lambda: stream_patterns(_different(lines, different), len, redact=str))
+    return _seconds(lambda: stream_patterns(in_batches(_different(lines, different)), len, redact=str))
 
 
 def _different(lines: int, different: int) -> Iterator[str]:

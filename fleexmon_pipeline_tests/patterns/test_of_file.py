@@ -7,12 +7,14 @@ import itertools
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleexmon_pipeline.patterns import miner as miner_module
 from fleexmon_pipeline.patterns import of_file
 from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
 from fleexmon_pipeline.patterns.miner import PatternMiner
-from fleexmon_pipeline.patterns.of_file import lines_of, stream_patterns, summarise
+from fleexmon_pipeline.patterns.of_file import batches_of, in_batches, stream_patterns, summarise
 from fleexmon_pipeline.redaction.redact import redact
 
 JOBS = [f"job {name} has finished its work on the queue" for name in ("mail", "index", "backup")]
@@ -20,7 +22,7 @@ JOBS = [f"job {name} has finished its work on the queue" for name in ("mail", "i
 
 def printed(lines: list[str]) -> list[dict[str, object]]:
     out: list[str] = []
-    stream_patterns(iter(lines), out.append, redact=redact)
+    stream_patterns(in_batches(iter(lines)), out.append, redact=redact)
     return [json.loads(line) for line in "".join(out).splitlines()]
 
 
@@ -49,7 +51,7 @@ def test_secrets_are_not_printed() -> None:
 
 
 def test_the_summary_is_most_frequent_first() -> None:
-    rows = summarise(["started", *JOBS, "took 5 ms", "took 6 ms"], redact=redact)
+    rows = summarise([["started", *JOBS, "took 5 ms", "took 6 ms"]], redact=redact)
 
     assert [(row.lines, row.template) for row in rows] == [
         (3, "job <*> has finished its work on the queue"),
@@ -58,18 +60,37 @@ def test_the_summary_is_most_frequent_first() -> None:
     ]
 
 
-def test_lines_end_at_newlines_alone_and_bytes_that_are_no_text_are_replaced() -> None:
-    data = b"one\r\ntwo\xff\x0bmore\xe2\x80\xa8same\n\nlast"
+def lines_of(data: bytes) -> list[bytes]:
+    return [line for batch in batches_of(io.BytesIO(data)) for block in batch for line in block.split(b"\n")]
 
-    assert list(lines_of(io.BytesIO(data))) == ["one", "two\ufffd\x0bmore\u2028same", "", "last"]
+
+def test_lines_end_at_newlines_alone() -> None:
+    assert lines_of(b"one\r\ntwo\xff\x0bmore\xe2\x80\xa8same\n\nlast\r") == [
+        b"one",
+        b"two\xff\x0bmore\xe2\x80\xa8same",
+        b"",
+        b"last",
+    ]
 
 
 def test_of_an_endless_line_only_the_beginning_is_kept() -> None:
-    data = b"x" * (9 * MAX_READ_CHARS) + b"\nnext\n"
-
-    lines = list(lines_of(io.BytesIO(data)))
+    lines = lines_of(b"x" * (9 * MAX_READ_CHARS) + b"\nnext\n")
 
     assert [len(line) for line in lines] == [4 * MAX_READ_CHARS, 4]
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=40)), st.booleans())
+def test_lines_of_a_file_have_the_ids_of_their_messages(lines: list[str], wide: bool) -> None:
+    lines += ["é" * 3_000, "é /a " * 2_000, "GET /ü/7 401 5ms", "a\0b 7"] if wide else ["GET /cart/7 (503) 5ms"]
+
+    assert PatternMiner().identify_lines(["\n".join(lines).encode()]) == PatternMiner().identify(lines)
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    miner = PatternMiner()
+    (pattern,) = miner.identify_lines([b"two \xff more"])
+
+    assert miner.template(pattern) == "two \ufffd more"
 
 
 def test_what_the_miner_forgets_is_still_printed_and_still_leads_to_what_it_merged_into(
