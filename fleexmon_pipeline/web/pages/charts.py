@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -40,17 +41,15 @@ class Mark:
 def sparkline(values: Sequence[int], label: str) -> Markup:
     """Bars alone: what is nothing has none, and the least is still seen."""
     most, width = max(values, default=0) or 1, 3
-    bars = [
-        Markup('<rect x="{}" y="{:.1f}" width="2.4" height="{:.1f}" class="b-lines"/>').format(
-            index * width, 28 - tall, tall
-        )
+    bars = "".join(
+        f"M{index * width} 28v-{max(2, round(28 * value / most))}h2.4V28z"
         for index, value in enumerate(values)
-        if value and (tall := max(2.0, 28 * value / most))
-    ]
+        if value
+    )
     return Markup(
         '<svg class="sparkline" viewBox="0 0 {width} 30" preserveAspectRatio="none" role="img" aria-label="{label}">'
-        '<rect x="0" y="28.5" width="{width}" height="1" class="b-unknown"/>{bars}</svg>'
-    ).format(width=len(values) * width, label=label, bars=Markup("").join(bars))
+        '<rect x="0" y="28.5" width="{width}" height="1" class="b-unknown"/><path d="{bars}" class="b-lines"/></svg>'
+    ).format(width=len(values) * width, label=label, bars=bars or "M0 28")
 
 
 def timeline(
@@ -94,13 +93,17 @@ def timeline(
 
 
 def strip(cells: Sequence[tuple[str, str]], label: str) -> Markup:
-    """Cells of one size side by side: the class of each, and what it says when pointed at."""
-    drawn = [
-        Markup('<rect x="{}" y="0" width="8.6" height="16" class="c-{}"><title>{}</title></rect>').format(
-            index * 10, state, tip
+    """Time from left to right: the class of each cell, and when it begins. Equal neighbours are one piece."""
+    drawn, index = [], 0
+    for state, group in groupby(cells, key=lambda cell: cell[0]):
+        times = [time for _, time in group]
+        tip = f"{times[0]} {state}" if len(times) == 1 else f"{times[0]} to {times[-1]} {state}"
+        drawn.append(
+            Markup('<rect x="{}" y="0" width="{}" height="16" class="c-{}"><title>{}</title></rect>').format(
+                index * 10, len(times) * 10 - 1, state, tip
+            )
         )
-        for index, (state, tip) in enumerate(cells)
-    ]
+        index += len(times)
     return Markup(
         '<svg class="strip" viewBox="0 0 {} 16" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
     ).format(len(cells) * 10, label, Markup("").join(drawn))

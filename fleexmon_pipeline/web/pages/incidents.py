@@ -22,7 +22,7 @@ from fleexmon_pipeline.window import DAY, EPOCH, HOUR, Window, ceil
 from fleexmon_pipeline.wording import counted, short_duration
 
 PAGE_LENGTH = 40
-MAX_ISSUES = 40
+MAX_ISSUES = 30
 
 
 def listed(connection: Connection, asked: Asked) -> Page:

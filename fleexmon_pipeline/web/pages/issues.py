@@ -41,13 +41,14 @@ from fleexmon_pipeline.lookup.lines import HALF_HOUR, LogLine, neighbours
 from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, Mark, sparkline, timeline
 from fleexmon_pipeline.web.pages.markdown import to_html
-from fleexmon_pipeline.web.pages.page import Page, presentable
+from fleexmon_pipeline.web.pages.page import Page, fitted, presentable
 from fleexmon_pipeline.window import Window, floor
 from fleexmon_pipeline.wording import counted
 
 PAGE_LENGTH = 40
 MAX_WITH_CONTEXT = 6  # evidence lines whose neighbours are on the page; the others' are behind their link
 MAX_SLOTS = 12
+MAX_PROSE = 6_000  # bytes of a description, cause or recommendation
 SHORT_ID = 18
 
 
@@ -169,7 +170,7 @@ def _read_rules(directory: Path | None, _: tuple[tuple[str, int], ...]) -> Seque
 
 def prose(text: str) -> Markup:
     """What a rule or GenAI wrote about log lines."""
-    return to_html(presentable(text))
+    return to_html(fitted(presentable(text[: 2 * MAX_PROSE]), MAX_PROSE))
 
 
 def _figures(issue: IssueSummary) -> str:

@@ -43,7 +43,7 @@ from fleexmon_pipeline.lookup.patterns import (
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, timeline
-from fleexmon_pipeline.web.pages.page import Page
+from fleexmon_pipeline.web.pages.page import Page, fitted, presentable
 from fleexmon_pipeline.window import DAY, EPOCH, Window, ceil
 from fleexmon_pipeline.wording import counted
 
@@ -51,7 +51,7 @@ PAGE_LENGTH = 100
 MAX_PATTERNS = 6  # whose template has the text
 MAX_PATTERN_SLOTS = 40
 LINES_AROUND = 12
-MAX_RECORD = 20_000  # characters
+MAX_SHOWN = 25_000  # bytes of a message and of its record
 TRACE_KEYS = ("trace_id", "traceId", "trace.id")
 REQUEST_KEYS = ("request_id", "requestId", "correlation_id", "correlationId")
 _BAR_OF_LEVEL = {"fatal": "error", "error": "error", "warn": "warn"}
@@ -124,6 +124,7 @@ def one(connection: Connection, asked: Asked) -> Page:
     itself = LogLine(line.id, line.timestamp, line.node, line.hostname, line.level, line.message[:600], None)
     around = sorted([*near, itself], key=lambda near: (near.timestamp, near.id))
     record = json.dumps(line.metadata, indent=2, ensure_ascii=False) if line.metadata is not None else ""
+    message = fitted(presentable(line.message), MAX_SHOWN)
     return Page(
         "line",
         f"{line.node}: {redact(line.message)[:60]}",
@@ -131,7 +132,9 @@ def one(connection: Connection, asked: Asked) -> Page:
         {
             "line": line,
             "around": around,
-            "record": record if len(record) <= MAX_RECORD else redact(record)[:MAX_RECORD] + "…",
+            "message": message,
+            "is_cut": line.characters > len(line.message) or message.endswith("…"),
+            "record": fitted(presentable(record), MAX_SHOWN),
             "pattern": pattern_of(connection, line.message),
             "trace": _first(line.metadata, TRACE_KEYS),
             "request": _first(line.metadata, REQUEST_KEYS),

@@ -9,13 +9,12 @@ from markupsafe import Markup, escape
 
 _ITEM = re.compile(r"(?:(\d+)[.)]|[-*]) +")
 _CODE = re.compile(r"`([^`]+)`")
-MAX_CHARACTERS = 20_000
 
 
 def to_html(text: str) -> Markup:
     """Headings begin at level 3: they stand under that of a section."""
     parts: list[Markup] = []
-    for kind, group in groupby(_blocks(text[:MAX_CHARACTERS]), key=lambda block: block[0]):
+    for kind, group in groupby(_blocks(text), key=lambda block: block[0]):
         texts = [_inline(block) for _, block in group]
         if kind in ("ol", "ul"):
             items = Markup("").join(Markup("<li>{}</li>").format(item) for item in texts)

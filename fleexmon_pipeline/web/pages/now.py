@@ -28,6 +28,7 @@ from fleexmon_pipeline.wording import counted
 MAX_INCIDENTS = 12
 MAX_ISSUES = 40
 MAX_WAITING = 12
+MAX_NODES = 60
 LATE = timedelta(minutes=20)  # a tick every 5 minutes, and one that failed or was slow
 
 
@@ -66,7 +67,8 @@ def shown(connection: Connection, asked: Asked) -> Page:
         "Now",
         "now",
         {
-            "nodes": [_node(one, halves.get(one.node, {}), day, now) for one in states],
+            "nodes": [_node(one, halves.get(one.node, {}), day, now) for one in states[:MAX_NODES]],
+            "more_nodes": len(states) - MAX_NODES,
             "unwatched": not nodes,
             "day": day,
             "state": state,
@@ -88,7 +90,7 @@ def _node(state: NodeState, halves: dict[int, str], day: Window, now: datetime) 
     for half in range(DAY // HALF_HOUR):
         start = day.since + half * HALF_HOUR
         status = halves.get(half) or ("pending" if start + HALF_HOUR > now else "unknown")
-        cells.append((status, f"{start:%H:%M} {'not polled' if status in ('pending', 'unknown') else status}"))
+        cells.append((status, f"{start:%H:%M}"))
     text = "no line yet" if state.last_line is None else f"last line {ago(state.last_line, now)}"
     if state.gaps["hours"]:
         text += f", {counted(state.gaps['hours'], 'hour')} with gaps"

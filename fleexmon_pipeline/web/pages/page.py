@@ -25,6 +25,8 @@ from fleexmon_pipeline.wording import counted, iso_text, one_line
 _TEMPLATES = files(__package__) / "templates"
 _DIGEST = files("fleexmon_pipeline.reporting") / "digest.html.j2"
 _STYLE = re.compile(r"<style>\n(.*?)</style>", re.DOTALL)
+_ESCAPED = {"<": 4, ">": 4, "&": 5, '"': 5, "'": 5}
+MAX_MESSAGE = 400  # bytes of a message in a list: a page of 100 lines is to stay below 100 kB
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -72,6 +74,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "line": lambda text, most=200: one_line(redact(str(text)), most=most),
         "own": own,
+        "message": _message,
         "when": when,
         "clock": lambda moment: Markup('<time datetime="{}">{:%H:%M}</time>').format(iso_text(moment), moment),
         "precise": precise,
@@ -99,6 +102,23 @@ def visible(text: str) -> str:
     if text.isascii():
         return text
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cf", "Co") else c for c in text)
+
+
+def fitted(text: str, most: int) -> str:
+    """The beginning of a text, of at most `most` bytes as a page has them: `<` takes four, a CJK character three."""
+    if len(escape(text).encode("utf-8", "replace")) <= most:
+        return text
+    size = 0
+    for index, character in enumerate(text):
+        size += _ESCAPED.get(character) or len(character.encode("utf-8", "replace"))
+        if size > most:
+            return text[:index] + "…"
+    return text
+
+
+def _message(text: str) -> str:
+    """Of a line in a list."""
+    return fitted(one_line(redact(text), most=MAX_MESSAGE), MAX_MESSAGE)
 
 
 def own(text: object) -> Markup:

@@ -31,11 +31,12 @@ from fleexmon_pipeline.web.pages.page import Page
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 MAX_ROWS, MAX_KNOWN_ROWS = 30, 8
+MAX_SECONDS = 20  # of a statement of a comparison, which reads a week of counts
 DIGESTS = 40
 DIVERGES = "deployment-diverges"  # the rule
 DEPLOYMENT_DAYS, MAX_DEPLOYMENTS = 30, 20
 SHADOW_DAYS = 30
-MAX_SUBJECTS = 25  # of each rule
+MAX_SUBJECTS = 60  # of all rules
 _MAIN = re.compile(r"<main>(.*)</main>", re.DOTALL)
 _INLINE_STYLE = re.compile(r' style="[^"]*"')
 
@@ -100,7 +101,9 @@ def _chosen(connection: Connection, asked: Asked, live: str | None) -> Compariso
     if baseline is None or baseline == candidate:
         raise BadRequestError(f"{candidate} would be compared with itself; choose another reference node.")
     try:
-        return compare_nodes(connection, window, baseline, candidate)
+        with connection.transaction():
+            connection.execute(f"SET LOCAL statement_timeout = '{MAX_SECONDS}s'".encode())
+            return compare_nodes(connection, window, baseline, candidate)
     except NothingToCompareError as error:
         raise NotFoundError(str(error)) from None
 
@@ -158,14 +161,13 @@ def _day(text: str | None, parameter: str) -> date | None:
 def shadow(connection: Connection, asked: Asked) -> Page:
     since = asked.now - SHADOW_DAYS * DAY
     rules = shadow_rules(connection, since=since)
+    limit = max(3, MAX_SUBJECTS // max(1, len(rules)))
     return Page(
         "shadow",
         "Shadow rules",
         "shadow",
         {
-            "rules": [
-                (rule, shadow_subjects(connection, rule.rule, since=since, limit=MAX_SUBJECTS)) for rule in rules
-            ],
+            "rules": [(rule, shadow_subjects(connection, rule.rule, since=since, limit=limit)) for rule in rules],
             "days": SHADOW_DAYS,
         },
     )

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.occurrence import Subject
 from fleexmon_pipeline.lookup import lines as stored_lines
@@ -313,7 +314,38 @@ def test_a_long_message_is_cut_and_says_so(site: Site) -> None:
         answer = site.get(path)
         assert answer.status_code == 200
         assert len(answer.content) <= MAX_BYTES
-    assert "of 900,000 characters" in site.get(f"/fleexmon/logs/{line}").text
+    assert "The beginning of 900,000 characters" in site.get(f"/fleexmon/logs/{line}").text
+
+
+def test_pages_stay_small_whatever_is_stored(site: Site) -> None:
+    """Lines of markup and of other scripts, an issue that fires all day with long texts, sixty nodes, many rules."""
+    worst = "<&\"'>日本語" * 1_000
+    lines = [add_line(site.database, TEN + timedelta(seconds=n), "blue", "error", worst, a=worst) for n in range(120)]
+    with site.database.connect() as connection:
+        for node in ["blue", *(f"node-with-a-long-name-{n:02}" for n in range(60))]:
+            stories.cover(connection, Window(NOW - 2 * SLOT, NOW), node)
+        texts = {"title": worst[:200], "description": worst, "root_cause": worst, "recommendation": worst}
+        firings = [
+            firing(slot, subject=Subject("blue", f"{n:04}"), evidence=lines[:50], affected=9_999_999, **texts)
+            for n in range(45)
+            for slot in range(0, 288, 5)
+        ]
+        stories.cover(connection, Window(TEN, TEN + timedelta(days=1)))
+        fire(connection, *firings)
+        refresh_incidents(connection)
+        connection.cursor().executemany(
+            'INSERT INTO "ShadowOccurrence" (fingerprint, slot, rule, severity, title, nodes, affected) '
+            "VALUES (%s, %s, %s, 'high', %s, '{blue}', 3)",
+            [[f"r{n % 15}:node:{n}", TEN - timedelta(days=1), f"r{n % 15}", worst[:200]] for n in range(300)],
+        )
+    key = issue_ids(site)[0]
+
+    sizes = {
+        path: len(site.get(f"/fleexmon{path}").raise_for_status().content)
+        for path in ("", "/issues", f"/issues/{key}", "/incidents", f"/incidents/{key}", "/logs", f"/logs/{lines[0]}",
+                     "/patterns", "/shadow")
+    }  # fmt: skip
+    assert {path: size for path, size in sizes.items() if size > MAX_BYTES} == {}
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------
