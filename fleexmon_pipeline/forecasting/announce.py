@@ -67,7 +67,7 @@ def _occurrence(connection: Connection, rule: Forecast, row: dict[str, Any]) -> 
     }  # fmt: skip
     metadata = {
         "rate": figures["rate"], "usual": figures["usual"], "threshold": figures["threshold"], "hours": hours,
-        "low": low, "high": high,
+        "low": low, "high": high, "announces": rule.forecast.rule,
     }  # fmt: skip
     severity = rule.severity_of({"count": figures["count"], "rate": figures["rate"]})
     firing = Firing(Subject(node), end, figures["count"], shown, metadata, severity)

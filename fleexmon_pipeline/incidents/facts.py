@@ -14,10 +14,11 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.incidents.headline import Volume
 from fleexmon_pipeline.incidents.relate import REACH, IssueFacts
-from fleexmon_pipeline.levels import ERROR_LEVELS
+from fleexmon_pipeline.levels import ERROR_LEVELS, read_level
 from fleexmon_pipeline.window import DAY, SLOT, Window
 
 SQL = statements("incidents")
+TROUBLE = (*ERROR_LEVELS, "warn")
 
 
 def beginnings(connection: Connection, ids: Collection[UUID]) -> list[datetime]:
@@ -27,13 +28,17 @@ def beginnings(connection: Connection, ids: Collection[UUID]) -> list[datetime]:
 
 def read_facts(connection: Connection, window: Window) -> list[IssueFacts]:
     """The issues that began in the window."""
-    rows = connection.execute(SQL["facts"], {"since": window.since, "until": window.until})
-    return [_facts(row) for row in rows]
+    rows = connection.execute(SQL["facts"], {"since": window.since, "until": window.until}).fetchall()
+    behind = {pattern for row in rows for pattern in _top_patterns(row["top_patterns"])}
+    levels = {row["id"]: row["level"] for row in connection.execute(SQL["first_seen"], {"ids": list(behind)})}
+    return [_facts(row, levels) for row in rows]
 
 
-def _facts(row: Mapping[str, Any]) -> IssueFacts:
+def _facts(row: Mapping[str, Any], levels: Mapping[str, str]) -> IssueFacts:
+    """`levels`: of patterns. That a node's ordinary lines of information are behind two issues says nothing."""
     pattern, affected = row["pattern"], row["affected"]
-    patterns = [pattern] if pattern else list(_top_patterns(row["top_patterns"]))
+    behind = [name for name in _top_patterns(row["top_patterns"]) if read_level(levels.get(name, "")) in TROUBLE]
+    patterns = [pattern] if pattern else behind
     nodes = row["nodes"] if isinstance(row["nodes"], list) else []  # another program may have written it
     return IssueFacts(
         id=row["id"], first=row["first"], last=row["last"], severity=row["severity"], status=row["status"],
@@ -89,10 +94,10 @@ def read_first_seen(connection: Connection, patterns: Collection[str]) -> tuple[
     return {row["id"]: row["first_seen"] for row in rows}, {row["id"]: row["template"] for row in rows}
 
 
-def read_volume(connection: Connection, nodes: Collection[str], window: Window, pattern: str | None) -> Volume:
+def read_volume(connection: Connection, nodes: Collection[str], window: Window, patterns: Collection[str]) -> Volume:
     """What the nodes (all, if none is named) logged in the window. Usual are the errors of the day before, in as many
     slots as are known of the window."""
-    where = {"nodes": sorted(nodes) or None, "errors": [*ERROR_LEVELS], "pattern": pattern}
+    where = {"nodes": sorted(nodes) or None, "errors": [*ERROR_LEVELS], "patterns": list(patterns)}
     during, before = (
         connection.execute(SQL["volume"], {**where, "since": span.since, "until": span.until}).fetchone() or {}
         for span in (window, Window(window.since - DAY, window.since))

@@ -115,9 +115,9 @@ def _row(connection: Connection, issues: Sequence[IssueFacts]) -> dict[str, obje
     nodes = sorted(frozenset().union(*(issue.nodes for issue in issues)))
     started, last_seen = issues[0].first, max(issue.last for issue in issues)
     came_first = first_pattern(issues, first_seen)
-    pattern = named.patterns[0] if named.patterns else came_first
-    volume = read_volume(connection, nodes, Window(started, max(last_seen, started + SLOT)), pattern)
-    which = named.which or templates.get(pattern or "")
+    behind = named.patterns or ([came_first] if came_first else [])
+    volume = read_volume(connection, nodes, Window(started, max(last_seen, started + SLOT)), behind)
+    which = named.which or next((templates[pattern] for pattern in behind if pattern in templates), None)
     return {
         "id": issues[0].id,
         "title": redact(title(named, which, nodes, volume, last_seen - started)),

@@ -6,6 +6,7 @@ alone, so the groups do not depend on the order in which issues are written. Rea
     near        the later issue begins within JOINS of the earlier one, or within FOLLOWS while that one still fires
     related     near, and a node, a pattern or a configured dependency in common
                 near, and both are about lines that did not come, from the same slot on: collector or network
+                the same trouble again: one rule on one node, with the same message as the loudest behind it
                 the same lines are behind both
                 a deployment's comparison failed, and the other began on that node since the deployment
                 a forecast, and what it announced
@@ -52,7 +53,7 @@ class IssueFacts:
     source: str
     fingerprint: str | None
     nodes: frozenset[str]  # empty: all, or none in particular
-    patterns: Sequence[str]  # its subject's, or the loudest behind it
+    patterns: Sequence[str]  # its subject's, or the loudest behind it that are warnings or worse
     about_pattern: bool
     affected: int | None  # lines at its peak; 0: it is about lines that did not come
     slots: Sequence[datetime]  # slots in which it fired, of the first REACH
@@ -124,6 +125,8 @@ def related(earlier: IssueFacts, later: IssueFacts, depends: Dependencies) -> bo
         return True
     if not earlier.nodes & later.nodes:
         return False
+    if earlier.fingerprint and earlier.fingerprint == later.fingerprint and _same_message(earlier, later):
+        return True
     if any(_since_deployment(one, other) for one, other in ((earlier, later), (later, earlier))):
         return True
     announced = earlier.announces is not None and later.first <= earlier.last + ANNOUNCES
@@ -132,6 +135,12 @@ def related(earlier: IssueFacts, later: IssueFacts, depends: Dependencies) -> bo
 
 def _depend(some: Collection[str], others: Collection[str], depends: Dependencies) -> bool:
     return any(other in depends.get(one, ()) or one in depends.get(other, ()) for one in some for other in others)
+
+
+def _same_message(earlier: IssueFacts, later: IssueFacts) -> bool:
+    """Whether the same message leads. An issue about a pattern returns as itself within a day; one about a rate is a
+    new issue each time, and two faults of a day may raise the same rate."""
+    return bool(earlier.patterns) and list(earlier.patterns[:1]) == list(later.patterns[:1])
 
 
 def _since_deployment(failed: IssueFacts, other: IssueFacts) -> bool:

@@ -22,6 +22,7 @@ from fleexmon_pipeline_tests.genai_server import GenAIServer, completion, issue
 from fleexmon_pipeline_tests.github_server import REPO, TOKEN, FakeGitHub, serve_github
 from fleexmon_pipeline_tests.node_server import NodeServer, Record, lines
 from fleexmon_pipeline_tests.redaction.planted import planted
+from fleexmon_pipeline_tests.reporting.test_escape import rendered
 
 pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
 
@@ -114,7 +115,7 @@ def test_none_of_them_leaves_or_is_kept_elsewhere(
         deliver(connection, client, now=at(DAY, "11:02"), sleep=lambda _: None)
 
     assert len(agent.questions) > 3
-    assert len(github.issues) > 3
+    assert "## The first lines behind it" in str(github.issues[-1]["body"])
     assert leaks(agent.all_text()) == []
     assert leaks(repr(github.issues) + repr(github.comments)) == []
     tables = dagster.database.rows("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")
@@ -155,6 +156,6 @@ def test_attacks_change_nothing_but_their_own_records(
     )  # no answer suppresses a rule's issue
     assert len(dagster.database.rows("SELECT id FROM \"LogIssue\" WHERE source = 'genai'")) == 1
     (posted,) = [one for one in github.issues if "critical" in str(one["title"])]
-    assert "@everyone" not in str(posted["title"]) + str(posted["body"])
-    assert "<script>" not in str(posted["body"])
-    assert "![" not in str(posted["body"]).replace("\\!", "").replace("\\[", "")
+    body = rendered(str(posted["body"]))  # in a code span nothing of it has an effect
+    assert "@everyone" not in str(posted["title"]) + body.outside
+    assert {"script", "img", "a"} & set(body.tags) == set()

@@ -18,6 +18,8 @@ from uuid import UUID
 
 from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.detection.evaluate import evaluate_node
+from fleexmon_pipeline.detection.firing import firing_of
+from fleexmon_pipeline.incidents.facts import TROUBLE
 from fleexmon_pipeline.incidents.relate import REACH, IssueFacts, groups
 from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
 from fleexmon_pipeline.window import SLOT, Window, slot_start
@@ -128,6 +130,11 @@ def _related(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
     return groups(issues, {}, lambda _one, _other: 0.0)
 
 
+def _without_messages(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
+    """What is loudest behind a rate is left out."""
+    return _related([issue if issue.about_pattern else replace(issue, patterns=[]) for issue in issues])
+
+
 def _alone(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
     return [[issue] for issue in issues]
 
@@ -143,8 +150,11 @@ def _together(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
 
 
 GROUPINGS: Mapping[str, Grouping] = {
-    "incidents": _related, "  issues": _alone, "  all within 10 min": _together,
-}  # fmt: skip
+    "incidents": _related,
+    "  without messages behind rates": _without_messages,
+    "  issues": _alone,
+    "  all within 10 min": _together,
+}
 
 
 def _story(task: tuple[int, Setting]) -> Story:
@@ -161,11 +171,16 @@ def _story(task: tuple[int, Setting]) -> Story:
 def _issues(made: Replay) -> list[IssueFacts]:
     rules = shipped()
     fired: defaultdict[tuple[str, str, str | None], list[Run]] = defaultdict(list)
+    behind: dict[tuple[str, str, str | None, datetime], list[str]] = {}
+    trouble = {pattern for _, _, pattern, level, _ in made.rows if level in TROUBLE}
     for observation, ends in observations(made, rules, made.nodes):
         for rule, hit in evaluate_node(rules, observation, ends):
             slot = slot_start(observation.grid.first + hit.slot)
             returns = RETURNS_WITHIN if hit.pattern else timedelta()
             fired[rule.name, observation.grid.node, hit.pattern].append(Run(slot, slot, rule.grace, 1, returns))
+            loudest = firing_of(rule, observation, hit).metadata.get("topPatterns", ())
+            patterns = [top["pattern"] for top in loudest if top["pattern"] in trouble]
+            behind[rule.name, observation.grid.node, hit.pattern, slot] = patterns
     covered = Covered([Window(slot_start(made.first), slot_start(made.first + made.slots))])
     by_name = {rule.name: rule for rule in rules}
     found = []
@@ -176,12 +191,13 @@ def _issues(made: Replay) -> list[IssueFacts]:
             slots = [
                 run.first for run in runs if episode.first <= run.first <= min(episode.last, episode.first + REACH)
             ]
+            patterns = [pattern] if pattern else behind[name, node, pattern, slots[0]]
             found.append(
                 IssueFacts(
                     id=uuid8(episode.first, name.encode(), subject.encode()), first=episode.first, last=episode.end,
                     severity=str(by_name[name].severity), status="resolved", ended=episode.end, title=name, type=name,
                     source="detector", fingerprint=f"{name}:{subject}", nodes=frozenset([node]),
-                    patterns=[pattern] if pattern else [], about_pattern=pattern is not None,
+                    patterns=patterns, about_pattern=pattern is not None,
                     affected=0 if by_name[name].absence else 1, slots=slots,
                 )
             )  # fmt: skip

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues.lifecycle import write_occurrences
 from fleexmon_pipeline.issues.occurrence import Severity
@@ -51,9 +52,32 @@ def test_one_message_on_two_nodes_is_one_incident(database: Database) -> None:
     assert incident.nodes == ["blue", "green"]
 
 
-def test_a_rate_joins_another_node_by_the_message_behind_it(database: Database) -> None:
-    loud: dict[str, Any] = {"metadata": {"topPatterns": [{"pattern": "aaaa", "template": "x", "count": 3}]}}
+def _pattern(connection: Connection, name: str, level: str) -> None:
+    connection.execute("""INSERT INTO "LogPattern" VALUES (%s, %s, %s, %s, %s, 1)""", (name, name, level, at(0), at(0)))
+
+
+def _loudest(pattern: str) -> dict[str, Any]:
+    return {"metadata": {"topPatterns": [{"pattern": pattern, "template": "x", "count": 3}]}}
+
+
+def test_the_same_rate_is_the_same_trouble_again_only_with_the_same_message_behind_it(database: Database) -> None:
+    rate: dict[str, Any] = {"rule": "high-error-rate"}
     with database.connect() as connection:
+        _pattern(connection, "aaaa", "error")
+        _pattern(connection, "bbbb", "error")
+        _pattern(connection, "info", "info")
+        first = firings(about("blue"), range(4), **rate, **_loudest("aaaa"))
+        assert len(tell(connection, first, firings(about("blue"), range(60, 64), **rate, **_loudest("aaaa")))) == 1
+        assert len(tell(connection, first, firings(about("blue"), range(60, 64), **rate, **_loudest("bbbb")))) == 2
+        volume = [firings(about("green"), slots, rule="unusual-volume", **_loudest("info"))
+                  for slots in (range(4), range(60, 64))]  # fmt: skip
+        assert len(tell(connection, *volume)) == 2
+
+
+def test_a_rate_joins_another_node_by_the_message_behind_it(database: Database) -> None:
+    loud = _loudest("aaaa")
+    with database.connect() as connection:
+        _pattern(connection, "aaaa", "error")
         found = tell(
             connection,
             firings(about("blue"), range(4), rule="high-error-rate", **loud),

@@ -71,14 +71,20 @@ WHERE (
 );
 
 -- first_seen --
-SELECT id, template, "firstSeen" AS first_seen FROM "LogPattern" WHERE id = ANY (%(ids)s::varchar[]);
+SELECT id, template, level, "firstSeen" AS first_seen FROM "LogPattern" WHERE id = ANY (%(ids)s::varchar[]);
 
 -- volume --
--- Lines and errors of these nodes (all, if none is named) in a window, and the slots that are known of it.
+-- Lines and errors of these nodes (all, if none is named) in a window, lines of these patterns and of those merged into
+-- them, and the slots that are known of it.
+WITH RECURSIVE member AS (
+  SELECT unnest(%(patterns)s::varchar[]) AS id
+  UNION
+  SELECT p.id FROM member JOIN "LogPattern" AS p ON p."aliasOf" = member.id
+)
 SELECT
   COALESCE(sum(count), 0)::bigint AS lines,
   COALESCE(sum(count) FILTER (WHERE level = ANY (%(errors)s::varchar[])), 0)::bigint AS errors,
-  COALESCE(sum(count) FILTER (WHERE pattern = %(pattern)s::varchar), 0)::bigint AS of_pattern,
+  COALESCE(sum(count) FILTER (WHERE pattern IN (SELECT id FROM member)), 0)::bigint AS of_pattern,
   (SELECT count(*) FROM "LogCoverage"
    WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status)
      AND (%(nodes)s::varchar[] IS NULL OR node = ANY (%(nodes)s::varchar[]))) AS slots
