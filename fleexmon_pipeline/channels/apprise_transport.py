@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 import warnings
 from contextlib import suppress
 from functools import cache
@@ -22,7 +23,9 @@ from fleexmon_pipeline.channels.message import ChannelMessage, short_hash
 from fleexmon_pipeline.channels.render import body_of, title_of
 from fleexmon_pipeline.retries import call_within
 
-SECONDS = 30.0  # of one message, all its targets together
+SECONDS = 30.0  # of one message
+SECONDS_PER_TARGET = 2.0  # more, for URLs with many
+MAX_PAUSE_SECONDS = 1.0  # between targets; apprise's own is up to 5.5 s
 MAX_READ_SECONDS = 20.0  # `rto` and `cto` in a URL may ask for less
 MAX_CHARACTERS = 4_000  # of a body; a service that takes less cuts it
 _LOUD = ("critical", "high")
@@ -41,6 +44,7 @@ def plugin_of(url: str) -> apprise.NotifyBase:
         plugin = apprise.Apprise.instantiate(url, asset=_asset())
         if plugin is not None:
             plugin.service_retry = 0  # the outbox repeats, and knows what came of it
+            plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, MAX_PAUSE_SECONDS)
             plugin.overflow_mode = apprise.OverflowMode.TRUNCATE  # one message, not a series
             plugin.socket_read_timeout = min(plugin.socket_read_timeout, MAX_READ_SECONDS)
             plugin.socket_connect_timeout = min(plugin.socket_connect_timeout, MAX_READ_SECONDS)
@@ -61,18 +65,18 @@ class AppriseTransport:
         plugin = plugin_of(self._url)
         _in_thread(plugin, message.key, delivery.thread)
         _only_missing_targets(plugin, delivery)
-        noted = Noted(0)
+        seconds = SECONDS + SECONDS_PER_TARGET * len(plugin)
+        noted = Noted(time.monotonic() + seconds)
 
         def call() -> tuple[bool, str]:
-            with noting(SECONDS) as noted_here:
-                noted.exchanges = noted_here.exchanges
+            with noting(noted):
                 result = _notify(plugin, message, repeat=delivery.repeat)
                 return bool(result), _said(result)
 
         try:
-            sent, said = call_within(SECONDS, call)
+            sent, said = call_within(seconds, call)
         except TimeoutError:
-            return Answer("unproven", f"no answer in {SECONDS:g} s")
+            return Answer("unproven", f"no answer in {seconds:g} s")
         answer = answer_of(noted, self._url, sent=sent, said=said)
         threads = slack_threads(noted) if _has_slack_threads(plugin) else {}
         # A thread is that of its first message.

@@ -42,7 +42,8 @@ class Exchange:
 
 @dataclass
 class Noted:
-    """The exchanges of one call, in order. After `deadline` (monotonic) no answer is read any further."""
+    """The exchanges of one call, in order. After `deadline` (monotonic) no request goes out and no answer is read any
+    further."""
 
     deadline: float
     exchanges: list[Exchange] = field(default_factory=list)
@@ -62,14 +63,13 @@ _unlogged: ContextVar[bool] = ContextVar("fleexmon_unlogged", default=False)
 
 
 @contextmanager
-def noting(seconds: float) -> Iterator[Noted]:
+def noting(noted: Noted) -> Iterator[None]:
     """Note every request of this context, its threads' included where they copy it, as apprise's do."""
     _install()
-    noted = Noted(time.monotonic() + seconds)
     token = _noted.set(noted)
     try:
         with unlogged():
-            yield noted
+            yield
     finally:
         _noted.reset(token)
 
@@ -174,6 +174,8 @@ def _install() -> None:
         noted = _noted.get()
         if noted is None:
             return send(self, request, *args, **options)
+        if time.monotonic() > noted.deadline:  # the caller has given up: nothing more may go out
+            raise requests.ConnectTimeout("the time for this message is over")
         exchange = Exchange(request.body)
         noted.exchanges.append(exchange)
         try:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.wording import iso_text, one_line
+from fleexmon_pipeline.wording import cut_at_word, iso_text, one_line
 
 Event = Literal["opened", "worse", "joined", "ended", "returned", "digest", "summary", "test"]
 EVENTS: tuple[str, ...] = get_args(Event)
@@ -65,7 +65,7 @@ class ChannelMessage:
             key=_identity(self.key),
             event_id=_identity(self.event_id),
             nodes=texts(self.nodes, MAX_NODES, MAX_NAME),
-            title=text(self.title, MAX_TITLE) or self.event,
+            title=cut_at_word(text(self.title, MAX_TITLE * 4), most=MAX_TITLE) or self.event,
             lines=texts(self.lines, MAX_LINES, MAX_LINE),
             evidence=texts(self.evidence, MAX_EVIDENCE, MAX_EVIDENCE_LINE),
             link=self.link and one_line(self.link, most=MAX_LINK).replace(" ", "%20"),

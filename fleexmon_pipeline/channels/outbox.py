@@ -203,14 +203,23 @@ class _Run:
             self._not_sent(where, Answer("refused", gave_up), row, give_up=True)
             return None
         thread = self.connection.execute(SQL["thread"], where).fetchone()
+        under_way = True
+
+        def on_accepted(target: str) -> None:
+            """At once: after a kill the next attempt leaves this target out. A call that was given up on may still go
+            on in a thread of its own, and must not use the connection."""
+            if under_way:
+                self.connection.execute(SQL["accepted"], {**where, "target": target})
+
         delivery = Delivery(
             id=short_hash(*where.values()),
             thread=thread and thread["thread"],
             repeat=row["unproven"] > 0,
             accepted=row["accepted"],
-            on_accepted=lambda target: _accept(self.connection, where, target),
+            on_accepted=on_accepted,
         )
         answer = self._answer(message, delivery)
+        under_way = False
         if answer.kind == "sent":
             self._sent(where, answer)
         else:
@@ -268,11 +277,6 @@ def _failure(connection: Connection, channel: Channel, answer: Answer, now: date
     asked = min(timedelta(seconds=answer.retry_after or 0), MAX_WAIT)
     own = backoff(channel.name, failures + 1, MAX_BACKOFF)
     return {"error": answer.reason, "next": now + max(own, asked), "held": now + asked if asked else None}
-
-
-def _accept(connection: Connection, where: dict[str, str], target: str) -> None:
-    """At once: after a kill the next attempt leaves this target out."""
-    connection.execute(SQL["accepted"], {**where, "target": target})
 
 
 def backoff(who: str, attempt: int, most: timedelta) -> timedelta:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fleexmon_pipeline.channels import http_answers, mail, signed_webhook
+from fleexmon_pipeline.channels import apprise_transport, http_answers, mail, signed_webhook
 from fleexmon_pipeline.channels.answers import Answer, Delivery
 from fleexmon_pipeline.channels.channel import open_channels
 from fleexmon_pipeline.channels.message import MAX_TITLE
@@ -436,3 +436,19 @@ def test_the_mail_of_a_long_line_can_be_read_by_any_client(mailbox: Mailbox) -> 
     mail_got: EmailMessage = mailbox.mails[0]
     assert "Grüße, 日本" in mail_got.get_content()
     assert len(str(mail_got["Subject"])) <= mail.MAX_SUBJECT
+
+
+def test_a_call_that_was_given_up_on_sends_nothing_more(slack: SlackLike, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second channel of the URL was not reached in time; a later attempt does."""
+    monkeypatch.setattr(apprise_transport, "SECONDS", 0.5)
+    monkeypatch.setattr(apprise_transport, "SECONDS_PER_TARGET", 0.0)
+    channel, accepted = opened(f"slack://{TOKEN}/#alerts/#second"), list[str]()
+    given_up = channel.transport.send(message(), Delivery("a", on_accepted=accepted.append))
+    time.sleep(1.5)  # the pause between two targets is a second
+    reached = [request.json["channel"] for request in slack.got]
+    monkeypatch.setattr(apprise_transport, "SECONDS", 30.0)
+    later = channel.transport.send(message(), Delivery("a", accepted=accepted))
+
+    assert (given_up.kind, reached) == ("unproven", ["#alerts"])
+    assert later.kind == "sent"
+    assert [request.json["channel"] for request in slack.got] == ["#alerts", "#second"]

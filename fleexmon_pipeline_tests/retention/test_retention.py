@@ -167,14 +167,15 @@ def _everything(connection: Connection) -> None:
                 'INSERT INTO "Outbox" (key, desired, shown, "createdAt", "updatedAt") VALUES (%s, %s, %s, %s, %s)',
                 [f"{key}:{age}", Jsonb({"a": 1}), Jsonb(shown) if shown else None, NOW, NOW - 90 * DAY - age],
             )
-        for key, status in (("digest", "sent"), ("waiting", "waiting")):
+        for key, status in (("digest", "sent"), ("kept", "sent")):
             connection.execute(
                 'INSERT INTO "ChannelMessage" (channel, key, "eventId", event, severity, message, status, "createdAt")'
                 " VALUES ('ops', %s, 'e', 'opened', 'low', '{}', %s, %s)",
-                [f"{key}:{age}", status, NOW - 90 * DAY - age],
+                [f"{key}:{age}", status, NOW - (90 if key == "digest" else 89) * DAY - age],
             )
             connection.execute(
-                "INSERT INTO \"ChannelThread\" VALUES ('ops', %s, '{}', %s)", [f"{status}:{age}", NOW - 90 * DAY - age]
+                "INSERT INTO \"ChannelThread\" VALUES ('ops', %s, '{}', %s)",
+                [f"{key}:{age}" if key == "kept" else f"old:{age}", NOW - 90 * DAY - age],
             )
 
 

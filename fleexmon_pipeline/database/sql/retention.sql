@@ -124,7 +124,7 @@ WHERE o."updatedAt" < %(before)s AND o.shown = o.desired AND NOT (o.key NOT LIKE
 -- What was last said of an open incident stays: without it the incident would be told again.
 SELECT o.ctid
 FROM "ChannelMessage" AS o
-WHERE o."createdAt" < %(before)s AND o.status <> 'waiting' AND NOT (o.key LIKE 'incident:%%' AND EXISTS (
+WHERE o."createdAt" < %(before)s AND NOT (o.key LIKE 'incident:%%' AND EXISTS (
   SELECT FROM "LogIssue" AS i
   WHERE i.status IS DISTINCT FROM 'resolved' AND o.message -> 'data' -> 'issues' ? i.id::text
 ));
