@@ -128,7 +128,8 @@ class MailTransport:
         for name, value in plugin.headers.items():
             if name.lower() not in {"message-id", "references", "in-reply-to"} and name not in mail:
                 mail[_header(name)] = _header(value)
-        mail.set_content(body_of(message, repeat=delivery.repeat))
+        news = f"{title_of(message)}\n\n" if subject.startswith("Re: ") else ""  # that the subject does not tell
+        mail.set_content(news + body_of(message, repeat=delivery.repeat))
         return mail
 
     def _subject(self, message: ChannelMessage, delivery: Delivery) -> str:

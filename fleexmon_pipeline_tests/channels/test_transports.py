@@ -363,6 +363,7 @@ def test_mails_of_an_incident_are_one_thread_and_a_repeat_has_the_same_id(mailbo
     assert other["References"] != opened_["References"]
     assert str(opened_["Subject"]).startswith("[high] Payments fail on blue")
     assert ended["Subject"] == f"Re: {opened_['Subject']}"
+    assert ended.get_content().startswith("[high] ended: Payments fail on blue")
     assert str(worse["Subject"]).startswith("[critical] worse: Payments fail on blue")
     assert mailbox.recipients[0] == ["ops@example.com"]
 
