@@ -37,12 +37,17 @@ def issue_alerts(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub, channels: Channels
 ) -> Results:
     """Tells people of the incidents of the last 24 hours: GitHub, if ALERTS_REPO is set, and the channels."""
-    client, now = github.client(), clock.now()
+    now = clock.now()
     targets, problems = channels.open()
     with postgres.connection() as connection:
         metadata: dict[str, object] = {}
         if is_materializing(context):
-            metadata = _post(context, connection, client, now=now) | _send(context, connection, targets, now=now)
+            metadata = _send(context, connection, targets, now=now)
+        client = (
+            github.client()
+        )  # after the channels: half a setting of GitHub fails the run, and must not silence them
+        if is_materializing(context):
+            metadata = _post(context, connection, client, now=now) | metadata
         failures = failed_deliveries(connection) if client else {}
         views = overview(connection, [channel.settings for channel in targets], now=now)
     problems += filter(None, (view.problem() for view in views))

@@ -9,7 +9,7 @@ Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`
     LogForecast             90 days after its hour: three times what their record looks at
     GenAICall               90 days, and as long as its lines: a rerun reads it instead of paying again
     Outbox                  90 days after GitHub shows what it should
-    ChannelMessage          90 days after it was queued, unless its issue is open
+    ChannelMessage          90 days after it was queued, unless its incident is open
     ChannelThread           90 days after its last message, unless one of the key's messages is kept
     IssueMute               90 days after it ended
     IssueHandling           90 days, and as long as its issue

@@ -40,7 +40,7 @@ def test_an_issue_reaches_a_channel_once_and_the_sensor_knows(
     monkeypatch.setenv("FLEEXMON_CHANNELS", f"json://{receiver.host_port}/{SECRET}")
     with database.connect() as connection:
         assert dagster.ask(alert_when_due) == []
-        issue(connection, "Payments fail on blue", NOW - timedelta(minutes=5))
+        issue(connection, "Payments fail", NOW - timedelta(minutes=5))
         before = database.fingerprint('"ChannelMessage"')
         (request,) = dagster.ask(alert_when_due)
         assert database.fingerprint('"ChannelMessage"') == before, "asking writes nothing"
@@ -48,7 +48,7 @@ def test_an_issue_reaches_a_channel_once_and_the_sensor_knows(
     first = dagster.run_requested("alert", request)
     second = dagster.run("alert")
 
-    assert [one.json["title"] for one in receiver.got] == ["[high] Payments fail on blue"]
+    assert [one.json["title"] for one in receiver.got] == ["[high] Payments fail on blue (5 min)"]
     assert dagster.ask(alert_when_due) == []
     (materialized,) = first.asset_materializations_for_node("issue_alerts")
     assert materialized.metadata["messages_sent"].value == 1
@@ -89,6 +89,19 @@ def test_one_bad_url_silences_nobody(
     assert not check.passed
     assert '"bad": its URL is not complete or not valid for Slack' in str(check.metadata["details"].value)
     assert SECRET not in str(check.metadata["details"].value)
+
+
+def test_half_a_setting_of_github_silences_no_channel(
+    dagster: Project, database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEEXMON_CHANNELS", f"json://{receiver.host_port}/x")
+    monkeypatch.setenv("ALERTS_REPO", "acme/shop-alerts")
+    with database.connect() as connection:
+        issue(connection, "Payments fail on blue", NOW - timedelta(minutes=5))
+
+    dagster.run("alert", fails=True)
+
+    assert len(receiver.got) == 1
 
 
 def test_a_digest_is_announced_where_it_is_wanted(
