@@ -1,8 +1,8 @@
 """A node's answer becomes records while it arrives, run by run, so that a bad one does not lose its neighbours.
 
-Accepted: an array, `{"logs": [...]}`, one JSON object per line (NDJSON), one record. A body that breaks off gives what
-came before the break. Only what is not split yet is in memory, a few MB, however long the answer is. A record over the
-limit is skipped and rejected; finding its end: `long_records.py`.
+Accepted: an array, `{"logs": [...]}`, one JSON object per line (NDJSON), one record, batches of OpenTelemetry. A body
+that breaks off gives what came before the break. Only what is not split yet is in memory, a few MB, however long the
+answer is. A record over the limit is skipped and rejected; finding its end: `long_records.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from fleexmon_pipeline.collection.long_records import find_end, skip_record
+from fleexmon_pipeline.collection.otlp import is_batch, unbatched
 from fleexmon_pipeline.collection.record_runs import Raw, Run, reason_of
 from fleexmon_pipeline.collection.records import RejectedError, read
 from fleexmon_pipeline.errors import FleexmonError
@@ -176,7 +177,7 @@ class Splitter:
             if not gathered:
                 break
         if _is_object(bytes(buffer)):
-            yield Run([bytes(buffer)])
+            yield self._counted(Run([bytes(buffer)]), len(buffer))
         elif buffer.strip():
             self.broken = f"the answer breaks off after {self._count:,} records"
 
@@ -191,7 +192,8 @@ class Splitter:
         yield self._counted(run, len(body))
 
     def _counted(self, run: Run, length: int) -> Run:
-        """Without the records that are too long. `length`: bytes, at least, that they have together."""
+        """Batches as their records, and none that is too long. `length`: bytes, at least, that they have together."""
+        run = unbatched(run)
         self._count += len(run)
         return run.within(self._max) if length > self._max else run
 
@@ -280,8 +282,8 @@ def _record(body: bytes) -> Raw:
 
 
 def _has_its_fields(record: dict[str, Any], raw: bytes) -> bool:
-    """Whether it is a log record: of the node API, perhaps a bad one, or a good one of any logger."""
-    if any(name in record for name in _RECORD_FIELDS):
+    """Whether it is a log record: of the node API, perhaps a bad one, or a good one of any logger; or a batch."""
+    if any(name in record for name in _RECORD_FIELDS) or is_batch(raw):
         return True
     try:
         read(raw)

@@ -76,6 +76,10 @@ class Run:
                 raws.append(raw)
         return Run(raws, too_long=too_long) if too_long else self
 
+    def is_common(self) -> bool:
+        """Whether all have the common form."""
+        return self._common is not None
+
     def common(self) -> Iterable[CommonRecord]:
         """One per record: itself, or OTHER_FORM."""
         return self._common if self._common is not None else map(_read, self)

@@ -1,7 +1,8 @@
 """Turn a time as loggers write it into UTC with microseconds, or a reason why not.
 
 Here: the forms of one value. Which field of a record is its time: `records.py`. Nothing is invented: a value without a
-date or a year, with day and month in doubt, or with an unknown zone is refused.
+date or a year, with day and month in doubt, or with an unknown zone is refused. Of `03/04/2027` the month comes first
+if AM or PM follows; else one of the two must be more than 12.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _DATES = [re.compile(rf"(?<![\d.]){form}(?![\d])", re.IGNORECASE) for form in (
     rf"{_MONTH} {{1,2}}{_DAY}\b(?=.*(?P<year>\b(?:19|20)\d\d\b))",  # asctime: the year comes last
     r"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)",
 )]  # fmt: skip
+_SLASHES = re.compile(r"(?<![\d./])(?P<one>[0-3]?\d)/(?P<two>[0-3]?\d)/(?P<year>(?:19|20)\d\d)(?![\d/])")
+_HALF = re.compile(r"\d ?[ap]\.?m\b", re.IGNORECASE)
 _SHORT_YEAR = re.compile(rf"{_DAY}[- ]{_MONTH}[- ](?P<short>\d\d)(?= )", re.IGNORECASE)  # RFC 850, RFC 822
 _CLOCK = re.compile(
     r"(?<![\d:.])(?P<hour>\d{1,2})(?P<by>[:.])(?P<minute>\d\d)"
@@ -250,6 +253,12 @@ def _take_date(text: str) -> tuple[tuple[int, int, int], str]:
             if match.end("year") > match.end():
                 rest = text[: match.start()] + " " + text[match.end() : match.start("year")] + text[match.end("year") :]
             return date, rest
+    if match := _SLASHES.search(text):
+        one, two = int(match["one"]), int(match["two"])
+        month, day = (two, one) if one > 12 else (one, two)
+        if one <= 12 >= two and not (one == two or _HALF.search(text)):
+            raise ValueError(text)
+        return (int(match["year"]), month, day), text[: match.start()] + " " + text[match.end() :]
     if match := _SHORT_YEAR.search(text):
         year = int(match["short"])
         year += 1900 if year >= 69 else 2000

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fleexmon_pipeline.collection import answers
 from fleexmon_pipeline.collection.answers import NotAnAnswerError, Splitter
+from fleexmon_pipeline.collection.records import RejectedError, read
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -285,3 +286,52 @@ def test_a_lone_record_of_any_logger_is_an_answer(record: dict[str, object], ind
 def test_what_holds_no_record_is_no_answer(body: bytes) -> None:
     with pytest.raises(NotAnAnswerError):
         split(body, 11)
+
+
+def _batch(*texts: str) -> bytes:
+    records = [
+        {
+            "timeUnixNano": "1795169100250000000",
+            "severityNumber": 17,
+            "body": {"stringValue": text},
+            "attributes": [{"key": "code", "value": {"intValue": "7"}}],
+        }
+        for text in texts
+    ]
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
+    scopes = [{"scope": {"name": "cart"}, "logRecords": records}, {"logRecords": []}]
+    return json.dumps({"resourceLogs": [{"resource": resource, "scopeLogs": scopes}, {}]}).encode()
+
+
+@pytest.mark.parametrize("size", [3, 1_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        _batch("one", "two"),
+        _batch("one") + b"\n" + _batch("two") + b"\n",
+        b"[" + _batch("one") + b"," + _batch("two") + b"]",
+        b"started\n" + _batch("one", "two") + b"\n",
+    ],
+    ids=["alone", "lines", "array", "banner"],
+)
+def test_a_batch_of_opentelemetry_is_its_records(body: bytes, size: int) -> None:
+    raws, broken = split(body, size)
+
+    lines = [read(raw) for raw in raws if raw != b"started"]
+    assert [(line.level, line.message) for line in lines] == [("error", "one"), ("error", "two")]
+    metadata = json.loads(lines[0].metadata or "{}")
+    assert (metadata["attributes"], metadata["resource"], metadata["scope"]) == (
+        {"code": "7"}, {"service.name": "shop"}, "cart"
+    )  # fmt: skip
+    assert broken is None
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"resourceLogs": 7}', b'{"resourceLogs": [7]}', b'{"resourceLogs": [{"scopeLogs": {}}]}']
+)
+def test_what_is_no_batch_is_a_record_that_is_rejected(body: bytes) -> None:
+    raws, _ = split(body)
+
+    for raw in raws:
+        with pytest.raises(RejectedError):
+            read(raw)

@@ -362,7 +362,7 @@ def message_of(fields: Fields) -> Found | None:
         if name == "MESSAGE":
             value = _journald(value)
         if _is_usable(value):
-            return Found(name, _plain(value))
+            return Found(name, plain_value(value))
     for name in plan.texts:
         value = fields[name]
         if isinstance(value, str) and _is_usable(value):
@@ -375,7 +375,7 @@ def weaker_message_of(fields: Fields) -> Found | None:
     """What stands in for a message. But for a name in other case, it stays where it is."""
     for name in ERROR_FIELDS:  # an error logged by itself; it stays in metadata with its stack
         if _is_usable(text := _of_error(fields.get(name))):
-            return Found(name, _plain(text), taken=False)
+            return Found(name, plain_value(text), taken=False)
     if found := _in_any_case(fields):
         return found
     for name in _DEEP_FIELDS:
@@ -408,7 +408,7 @@ def blank_message_of(fields: Fields) -> Found | None:
     """An empty message, for a record that says nothing else."""
     for name in MESSAGE_FIELDS:
         if fields.get(name) is not None:
-            return Found(name, _plain(fields[name]))
+            return Found(name, plain_value(fields[name]))
     return Found("log", "") if isinstance(fields.get("log"), str) else None  # an empty line of a container
 
 
@@ -460,14 +460,14 @@ def _journald(value: Any) -> Any:
     return value
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """OTLP's `{"stringValue": "x"}` becomes `"x"`; anything else stays what it is."""
     if not isinstance(value, dict) or len(value) != 1:
         return value
     [(kind, inner)] = value.items()
     values = inner.get("values") if isinstance(inner, dict) else None
     if kind == "arrayValue" and isinstance(values, list):
-        return [_plain(item) for item in values]
+        return [plain_value(item) for item in values]
     if kind == "kvlistValue" and isinstance(values, list) and all(isinstance(item, dict) for item in values):
-        return {str(item.get("key")): _plain(item.get("value")) for item in values}
+        return {str(item.get("key")): plain_value(item.get("value")) for item in values}
     return inner if kind in ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue") else value

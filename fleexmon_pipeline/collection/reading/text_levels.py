@@ -55,6 +55,7 @@ _TIME = re.compile(
     r"(?=\D{0,20}\d)"  # fails at once in prose
     r"(?:(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
     r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}[-/ ](?:[A-Z][a-z]{2})[-/ ]\d{4}|\d\d\.\d\d\.\d{4}"
+    r"|\d{1,2}/\d{1,2}/\d{4}"
     r"|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d-\d\d)"
     r"[T :_,]{1,2}\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
     r"(?:Z| ?[+-]\d\d:?\d\d| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
