@@ -201,12 +201,26 @@ def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
         ):
             yield Finding(subject, "wrong", "the connection is not encrypted. Add sslmode=verify-full to DATABASE_URL.")
         yield from _coverage(connection, environment, now)
+        yield from _failing_channels(connection, environment, now)
     with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
         row = own.execute("SELECT current_schema()").fetchone()
         schema = "" if row is None or row[0] == "public" else f", schema {row[0]}"
         yield Finding("dagster's database", "ok", f"{own.info.dbname}{schema}")
         yield _daemon(own, now)
         yield from _failed_checks(own, now)
+
+
+def _failing_channels(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:
+    """What waits, and why. What is wrong with their settings is told elsewhere."""
+    from fleexmon_pipeline.channels.overview import overview  # noqa: PLC0415  only where it is used
+
+    try:
+        configured = settings.channels(environment)
+    except SettingError:
+        return
+    for view in overview(connection, configured, now=now) if configured else ():
+        if problem := view.problem():
+            yield Finding(f"messages to {view.name}", "warn", f"{problem}. `fleexmon channels test {view.name}`")
 
 
 def _coverage(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ MIN_WAITING_FOR_ANALYSIS = timedelta(hours=3)
 MIN_BACKLOG_HOURS = 24  # hours of log that wait for a stage
 MIN_QUEUED_RUNS, MIN_QUEUED_TIME = 5, timedelta(minutes=30)
 MIN_FAILING_CHECK = timedelta(hours=1)
-MIN_FAILING_CHANNEL = timedelta(minutes=15)
+MIN_FAILING_CHANNEL = timedelta(minutes=5)
 FULL_WITHIN = timedelta(days=3)
 MAX_LISTED = 8
 MAX_TITLE = 100

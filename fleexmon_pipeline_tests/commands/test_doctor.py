@@ -14,9 +14,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.channels.channel import open_channels
+from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
 from fleexmon_pipeline.commands import doctor
 from fleexmon_pipeline.database.server import dagster_conninfo
 from fleexmon_pipeline.window import SLOT, floor
+from fleexmon_pipeline_tests.channels.receivers import Receiver, message
 from fleexmon_pipeline_tests.commands.conftest import Call
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, Project, project
@@ -304,3 +307,21 @@ def test_channels_are_named_without_their_urls(fleexmon: Call, monkeypatch: pyte
     assert (state, told.startswith('"bad": its URL is not complete')) == ("wrong", True)
     assert found["channel good"] == ("ok", "JSON, high and worse; to try it: `fleexmon channels test good`")
     assert "T0PSECRET4711" not in str(found)
+
+
+def test_a_channel_that_fails_is_told_with_its_reason(
+    database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    with Receiver() as receiver, database.connect() as connection:
+        monkeypatch.setenv("FLEEXMON_CHANNELS", f"ops=json://{receiver.host_port}/T0PSECRET4711")
+        receiver.fail(401)
+        enqueue_messages(connection, [message(at=datetime.now(UTC))], open_channels(), now=datetime.now(UTC))
+        deliver_messages(connection, open_channels(), now=datetime.now(UTC))
+
+        said = fleexmon("doctor", "--json").out
+
+    (found,) = (row for row in json.loads(said) if row["subject"] == "messages to ops")
+    assert found["state"] == "warn"
+    assert "HTTP 401: no; 1 message waiting. `fleexmon channels test ops`" in found["told"]
+    assert "T0PSECRET4711" not in said
