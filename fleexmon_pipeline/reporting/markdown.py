@@ -63,7 +63,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _numeric(name: str) -> bool:
-    return name not in ("Pattern", "Nodes", "Title", "Severity", "Level", "First seen", "Since", "Resolved", "Type")
+    return name not in ("Pattern", "Nodes", "Level", "First seen", "Id")
 
 
 def _charts(figures: Figures) -> list[str]:
@@ -112,10 +112,11 @@ def _patterns(heading: str, patterns: Sequence[PatternFigures], figures: Figures
         (
             f"{pattern.count:,}", figure_texts.trend(pattern, figures), one_line(pattern.level, most=10),
             code(pattern.template, most=MAX_TEMPLATE), _names(pattern.nodes), figure_texts.moment(pattern.first_seen),
+            code(pattern.pattern, most=20),
         )
         for pattern in patterns
     ]  # fmt: skip
-    return [f"## {heading}\n\n{_table(('Count', 'Change', 'Level', 'Pattern', 'Nodes', 'First seen'), rows)}"]
+    return [f"## {heading}\n\n{_table(('Count', 'Change', 'Level', 'Pattern', 'Nodes', 'First seen', 'Id'), rows)}"]
 
 
 def _forecasts(figures: Figures) -> list[str]:
