@@ -71,6 +71,11 @@ class IssueFacts:
         place = bisect_left(self.slots, moment)
         return place > 0 and moment - self.slots[place - 1] <= STILL_FIRES
 
+    def fires_around(self, moment: datetime) -> bool:
+        """Whether it fired then: in the STILL_FIRES before, or within JOINS after."""
+        place = bisect_left(self.slots, moment)
+        return self.fires_before(moment) or (place < len(self.slots) and self.slots[place] - moment <= JOINS)
+
 
 def order(issue: IssueFacts) -> tuple[datetime, UUID]:
     return issue.first, issue.id
@@ -92,7 +97,7 @@ def groups(issues: Iterable[IssueFacts], depends: Dependencies, shared_lines: Sh
         if related(ordered[earlier], ordered[later], depends):
             first, second = sorted((root(earlier), root(later)))
             parent[second] = first
-        elif ordered[earlier].fires_before(ordered[later].first):
+        elif ordered[earlier].fires_around(ordered[later].first):
             later_pairs.append((earlier, later))
     for earlier, later in later_pairs:  # reading evidence is dear: only where nothing else joins the two
         first, second = sorted((root(earlier), root(later)))
@@ -138,9 +143,16 @@ def _depend(some: Collection[str], others: Collection[str], depends: Dependencie
 
 
 def _same_message(earlier: IssueFacts, later: IssueFacts) -> bool:
-    """Whether the same message leads. An issue about a pattern returns as itself within a day; one about a rate is a
-    new issue each time, and two faults of a day may raise the same rate."""
-    return bool(earlier.patterns) and list(earlier.patterns[:1]) == list(later.patterns[:1])
+    """Whether what leads behind one is among the loudest behind the other, both ways.
+
+    An issue about a pattern returns as itself within a day; one about a rate is a new issue each time, and two faults
+    of a day may raise the same rate.
+    """
+    return (
+        bool(earlier.patterns and later.patterns)
+        and earlier.patterns[0] in later.patterns
+        and later.patterns[0] in earlier.patterns
+    )
 
 
 def _since_deployment(failed: IssueFacts, other: IssueFacts) -> bool:

@@ -131,7 +131,7 @@ def ended(incident: Incident, reason: str) -> str:
 
 def returned(incident: Incident) -> str:
     return (
-        f"It is back since {moment(incident.started_at)}, severity {word(incident.severity)}: "
+        f"It is back, seen again at {moment(incident.last_seen_at)}, severity {word(incident.severity)}: "
         f"{prose(incident.title, 200)} `fleexmon incidents show {str(incident.id)[:18]}`"
     )
 

@@ -69,6 +69,10 @@ def test_the_same_rate_is_the_same_trouble_again_only_with_the_same_message_behi
         first = firings(about("blue"), range(4), **rate, **_loudest("aaaa"))
         assert len(tell(connection, first, firings(about("blue"), range(60, 64), **rate, **_loudest("aaaa")))) == 1
         assert len(tell(connection, first, firings(about("blue"), range(60, 64), **rate, **_loudest("bbbb")))) == 2
+        both: dict[str, Any] = {"metadata": {"topPatterns": [{"pattern": "bbbb"}, {"pattern": "aaaa"}]}}
+        of_both = firings(about("blue"), range(4), **rate, **both)
+        assert len(tell(connection, of_both, firings(about("blue"), range(60, 64), **rate, **_loudest("bbbb")))) == 1
+        assert len(tell(connection, of_both, firings(about("blue"), range(60, 64), **rate, **_loudest("aaaa")))) == 2
         volume = [firings(about("green"), slots, rule="unusual-volume", **_loudest("info"))
                   for slots in (range(4), range(60, 64))]  # fmt: skip
         assert len(tell(connection, *volume)) == 2
