@@ -36,16 +36,20 @@ _NAMES = (
 )
 # "token" and other short ones only as the end of a name: max_tokens=1000 and passed=3 are figures.
 _LAST_NAMES = r"token(?:_?\d{1,4})?|(?<![A-Za-z])(?:pw|sid|otp|cvv|cvc|jwt|pin)|(?<=[?&])key"
-# What secret_version, passwordResetUrl and apiKeyId hold is none.
+# What secret_version, PASSWORD_MIN_LENGTH, passwordResetUrl and apiKeyId hold is none.
 _HARMLESS = (
     r"ids?|names?|file|path|dir|ur[li]|versions?|types?|encryption|algorithm|length|size|policy|count|ttl|age|expir\w*"
-    r"|authentication|provider|manager|exception|error|required|enabled|field|endpoint|vault|match"
+    r"|authentication|provider|manager|exception|error|required|enabled|field|endpoint|vault|match|min|max|limit"
+    r"|timeout|lifetime|period|interval|seconds|minutes|hours|days|at|until|attempts|retries|rounds|iterations|cost"
+    r"|hashers?|validators?|rotation|var|variable"
 )
-_SUFFIX = rf"(?!(?:[A-Za-z-]{{0,24}}[_-]|[A-Za-z]{{0,24}}(?-i:(?=[A-Z])))(?:{_HARMLESS})(?![\w-]))[\w-]{{0,24}}"
+_SUFFIX = (
+    rf"(?!(?:(?:[A-Za-z]{{0,24}}[_-]){{1,4}}|[A-Za-z]{{0,24}}(?-i:(?=[A-Z])))(?:{_HARMLESS})(?![\w-]))[\w-]{{0,24}}"
+)
 _NAME = rf"(?:(?:{_NAMES}){_SUFFIX}|(?:{_LAST_NAMES}))"
 # After these stands a secret now and then: only a word that no person wrote is taken for one.
 _MAYBE_NAMES = (
-    r"(?<!public.)(?<!routing.)(?<!partition.)(?<!primary.)(?<!foreign.)(?<!cache.)(?<!object.)key|session|auth|pass|pw"
+    r"(?<!public.)(?<!routing.)(?<!partition.)(?<!primary.)(?<!foreign.)(?<!cache.)(?<!object.)(?<!bucket.)key|session|auth|pass|pw"
     r"|psk|salt|clave|parola|[cx]srf|(?<=[?&])code"
 )
 _VERB = r"(?:is|was|ist|war|lautet|est|es|provided|given|used|sent)"  # "password is: …"
@@ -193,7 +197,7 @@ RULES = (
         r"|(?<![\w-])ey[A-Za-z0-9]{17,}\.ey[\w/\\-]{17,}(?:\.[\w/\\-]*={0,2})?|(?<![\w-])ZXlK[A-Za-z0-9+/]{20,}={0,2}",
     ),
     _rule("key", provider_forms.KEYS),
-    _rule("token", provider_forms.TOKENS),
+    _rule("token", provider_forms.TOKENS, check=value_checks.is_no_file),
     _rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=value_checks.has_digits),  # Vault
     _rule(
         "password",
@@ -264,7 +268,7 @@ RULES = (
     _rule(
         "password",
         r"""(?:\s|^)(?:-u|--(?:proxy-)?user)[ =]{0,2}["']?[\w.@-]{1,64}:(?P<v>[^\s"':]{3,256})""",
-        check=value_checks.is_no_number,
+        check=value_checks.is_no_number_or_stand_in,
     ),
     _rule("password", r"""\bsshpass\s{1,4}-p\s{0,4}["']?(?P<v>[^\s"']{1,256})"""),
     _rule(

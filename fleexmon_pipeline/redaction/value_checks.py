@@ -33,6 +33,9 @@ _ARTIFACT = re.compile(r"[a-z][\w-]{0,80}-\d{1,6}(?:\.\d{1,6}){1,4}")  # jjwt-ja
 _STAND_IN = re.compile(
     r"\$(?:\{.*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]|%[A-Z_]{3,40}%|\{\{.*", re.DOTALL
 )
+_FILE_ENDING = re.compile(r"\.(?:png|jpe?g|gif|svg|ico|webp|css|js)\b", re.IGNORECASE)
+_ALPHABET = "abcdefghijkl"  # in a table of characters
+_PUBLIC = re.compile(r"public[ _.-]?(?:key|token)[\"']?\s{0,4}[=:]\s{0,4}[\"']?\Z", re.IGNORECASE)
 _LABEL = re.compile(r"[A-Za-z]{1,24}:")
 _TOKEN_BEFORE = re.compile(r"[\w./~-]{0,100}\Z")
 
@@ -41,6 +44,10 @@ def is_value(value: str, found: re.Match[str]) -> bool:
     """After a name and a sign: not a word that says what is wrong, not what stands for a value, not prose."""
     if value.strip(".:,;!").lower() in _PLAIN_WORDS or _STAND_IN.fullmatch(value) or _repeats_its_name(value, found):
         return False
+    if _token_before(found.string, found.start()).rstrip("_-.").lower().endswith("public"):
+        return False
+    if found.lastgroup == "tick" and " " in value and found.string[found.start("tick") - 2] == "=":
+        return False  # what a shell is to run: TOKEN=`cat /run/token`
     return found.lastgroup != "bare" or _is_bare_value(value, found)
 
 
@@ -64,6 +71,15 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
     if _LABEL.fullmatch(value) or (_WORD.fullmatch(value) and _NEXT_WORD.match(text, end)):
         return False  # `renewing token: Code: 403`, `token: The request …`
     return "/" not in _token_before(text, found.start())  # `/etc/passwd: permission denied`
+
+
+def is_no_number_or_stand_in(value: str, _: re.Match[str]) -> bool:
+    return not value.isdigit() and _STAND_IN.fullmatch(value) is None
+
+
+def is_no_file(_: str, found: re.Match[str]) -> bool:
+    """A picture may be named like a token: `favicon.ico-….png`."""
+    return _FILE_ENDING.match(found.string, found.end()) is None
 
 
 def is_long_value(value: str, found: re.Match[str]) -> bool:
@@ -98,13 +114,17 @@ def is_basic(value: str, _: re.Match[str]) -> bool:
     return decoded is not None and b":" in decoded
 
 
-def looks_random(value: str, _: re.Match[str] | None = None) -> bool:
+def looks_random(value: str, found: re.Match[str] | None = None) -> bool:
     """40 characters that no person wrote: base64 has 4.4 to 5.2 bits a character, a hash in hex at most 4. Paths and
     names of packages are as varied, but mostly small letters in several parts; a UUID in them counts for nothing."""
     if re.fullmatch(r"[0-9a-fA-F]{32,}", value):
         return re.search("[a-f]", value) is not None and re.search("[A-F]", value) is not None  # no hash is written so
     value = _UUID.sub("", value)
     small = sum(map(str.islower, value))
+    if found is not None and _PUBLIC.search(found.string, max(0, found.start() - 24), found.start()):
+        return False
+    if _ALPHABET in value.lower():
+        return False
     if len(value) < 40 or (len(_PARTS.findall(value)) > 2 and small > 0.55 * len(value)):
         return False
     return _is_mixed(value) and _entropy(value) > 4.25

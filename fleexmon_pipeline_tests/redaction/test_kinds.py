@@ -38,6 +38,12 @@ LEAKS = {
         "POST /session user%%5Bpassword%%5D=%s&commit=1",
         "user[password]=%s",
     ],
+    "names with a part behind": [
+        "DB_PASSWORD_MAIN_RW=%s",
+        "client_secret_prod=%s",
+        "password-admin: %s",
+        "token was `%s`",
+    ],
     "statements and commands": [
         "CREATE USER 'app'@'%%' IDENTIFIED BY '%s'",
         "ALTER ROLE app WITH LOGIN PASSWORD '%s'",
@@ -71,6 +77,20 @@ HARMLESS = [
     "artifact-test-20261120101500 uploaded",
     "moved build-4bf92f3577b34da6a3ce929d0e0e4736 to cold storage",
     "errors: ['password', 'email'] are required",
+    "PASSWORD_MIN_LENGTH=12 PASSWORD_RESET_TIMEOUT=86400",
+    "password_max_age: 90",
+    "passwordMaxAgeDays: 30",
+    "API_KEY_ROTATION_DAYS=90",
+    "password_changed_at=2026-11-29",
+    "withSecret(passwordVariable: 'PASSWORD')",
+    "GET /media/photo-xoxo-winter-2.jpg 200",
+    "GET /media/tray.ico-5f0c1d2e3b4a59687786a5b4c3d2e1f0.png 200",
+    'public_key = "4Dnzk5p5XGeKMt2Qu9RvLVqSLgGMgSZD0BJLkcKUsXJu"',
+    "bucket_key: Totals-7.Q2.EU",
+    "publicToken = 4Dnzk5p5XGeKMt2Qu9RvLV",
+    'digits of base 62: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"',
+    'curl -u "ci:${APP_PASSWORD}" https://a.example',
+    "export API_TOKEN=`vault read -field=value secret/ci`",
 ]
 
 
