@@ -17,7 +17,7 @@ from fleexmon_pipeline.wording import counted, cut_at_word, one_line, short_dura
 MAX_TITLE = 100
 MIN_WHICH = 12  # characters of a message that still say something
 MAX_NODES_NAMED = 3
-MIN_EXCESS = 2.0
+MIN_SHARE = 0.5  # of the errors
 MAX_WHERE = 40  # characters of their names
 NEW_WITHIN = HOUR  # a pattern first seen so shortly before the incident is one that nobody has seen before
 
@@ -89,11 +89,12 @@ def _where(nodes: Collection[str]) -> str:
 
 
 def _amount(named: IssueFacts, volume: Volume, length: timedelta) -> str:
-    """Errors, where they are MIN_EXCESS times the usual and not a few beside a message that is no error."""
+    """Errors, where they are more than usual and the messages that the title is about are most of them."""
     within = short_duration(length)
     if named.absence:
         return f"for {within}"
     lines = volume.of_pattern or named.affected or 0
-    if volume.errors > MIN_EXCESS * volume.usual_errors and volume.errors >= lines:
+    most = not volume.of_pattern or volume.of_pattern >= MIN_SHARE * volume.errors
+    if volume.errors > volume.usual_errors and volume.errors >= lines and most:
         return f"{counted(volume.errors, 'error')} in {within}"
     return f"{counted(lines, 'line')} in {within}" if lines else within

@@ -9,6 +9,7 @@ from fleexmon_pipeline.reporting.figures import (
     MIN_COVERED,
     Figures,
     IncidentFigures,
+    IssueFigures,
     NodeFigures,
     PatternFigures,
     Volume,
@@ -119,6 +120,21 @@ def cost(incident: IncidentFigures) -> str:
     """`412 errors in 3,120 lines; 3 are usual in such a time`"""
     usual = f"{number(incident.usual_errors)} are usual in such a time"
     return f"{counted(incident.errors, 'error')} in {counted(incident.lines, 'line')}; {usual}"
+
+
+def issues_of(incident: IncidentFigures) -> list[tuple[str, str]]:
+    """Severity and text of its issues; those of one kind on the same nodes with the same message are one."""
+    alike: dict[tuple[str, tuple[str, ...], str], list[IssueFigures]] = {}
+    for issue in incident.issues:
+        alike.setdefault((issue.type, issue.nodes, issue.title.rpartition(" (")[0] or issue.title), []).append(issue)
+    return [
+        (
+            found[-1].severity,
+            (f"{len(found)} times, last: " if len(found) > 1 else "") + found[-1].title
+            + (" (muted)" if all(issue.muted for issue in found) else ""),
+        )
+        for found in alike.values()
+    ]  # fmt: skip
 
 
 def people(incident: IncidentFigures) -> str:

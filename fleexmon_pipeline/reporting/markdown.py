@@ -154,12 +154,12 @@ def _incident(incident: IncidentFigures, ui_url: str | None) -> str:
         prose(figure_texts.people(incident), most=200),
         f"Details: {where_to_look}",
     ]
+    told = figure_texts.issues_of(incident)
     issues = [
-        f"- {one_line(issue.severity, most=10) if issue.severity.isalpha() else 'unknown'}: "
-        f"{code(issue.title, most=MAX_TEMPLATE)}" + (" (muted)" if issue.muted else "")
-        for issue in incident.issues[:MAX_ISSUES]
+        f"- {one_line(severity, most=10) if severity.isalpha() else 'unknown'}: {code(text, most=MAX_TITLE)}"
+        for severity, text in told[:MAX_ISSUES]
     ]
-    more = figure_texts.more(len(issues), len(incident.issues))
+    more = figure_texts.more(len(issues), len(told))
     listed = "\n".join([*issues, *([f"- {more}"] if more else [])])
     heading = f"### {severity}: {code(incident.title, most=MAX_TITLE)}"
     return "\n\n".join([heading, " ".join(filter(None, sentences)), listed]).rstrip()

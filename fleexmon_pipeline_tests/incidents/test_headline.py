@@ -78,7 +78,7 @@ def test_a_title_says_what_where_which_and_how_much(given_: dict[str, Any], expe
         (Volume(lines=900, errors=2, usual_errors=2, of_pattern=500), "500 lines"),  # as many errors as usual
         (Volume(lines=900, errors=3, usual_errors=0, of_pattern=500), "500 lines"),  # a few errors beside a flood
         (Volume(lines=900, errors=500, usual_errors=0, of_pattern=500), "500 errors"),
-        (Volume(lines=9_000, errors=1_200, usual_errors=7.5, of_pattern=40), "1,200 errors"),
+        (Volume(lines=9_000, errors=1_200, usual_errors=7.5, of_pattern=40), "40 lines"),
         (NOTHING, "3 lines"),  # counts are deleted before issues are
     ],
 )

@@ -251,7 +251,7 @@ def test_what_was_muted_at_the_days_end_is_said_and_not_urgent(database: Databas
     assert (found.incidents.open, found.incidents.urgent) == (2, 1)
     assert [incident.muted for incident in found.incidents.listed] == [False, True]
     assert "2 open at the end of the day, 2 new, 0 over." in text
-    assert "- critical: `High error rate` (muted)" in text
+    assert "- critical: `High error rate (muted)`" in text
     assert "2 open issues, 1 of them muted" in WellFormed(page).text
     assert "High error rate (muted)" in page
 
@@ -296,3 +296,15 @@ def test_the_digest_leads_with_incidents_and_lists_each_issue_once_under_its_own
         assert part in page, part
     assert f"https://watch.example.com/fleexmon/incidents/{first}" in text
     assert f'href="https://watch.example.com/fleexmon/incidents/{first}"' in digest.html
+
+
+def test_issues_of_one_kind_are_one_line(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, THE_DAY, "blue", stored=0)
+        for hour in (9, 10, 11):
+            title = f"High error rate on blue: no space left (9.{hour}%)"
+            issue(connection, title, at(hour), fingerprint=f"{hour}:node:blue", updated=at(hour + 1))
+        digest = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
+
+    assert "- high: `3 times, last: High error rate on blue: no space left (9.11%)`" in digest.markdown
+    assert "3 times, last: High error rate on blue: no space left (9.11%)" in WellFormed(digest.html).text
