@@ -49,6 +49,14 @@ def render(page: Page, asked: Asked) -> str:
     )
 
 
+def prepare() -> None:
+    """Read style sheet and templates now: a running server keeps what it started with while a package is updated."""
+    style_version()
+    for file in _TEMPLATES.iterdir():
+        if file.name.endswith(".html.j2"):
+            _environment().get_template(file.name)
+
+
 @cache
 def style_sheet() -> str:
     """The digest's own style, and what the pages need besides: one look."""

@@ -31,7 +31,7 @@ from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.web.door import Door
 from fleexmon_pipeline.web.pages import incidents, issues, logs, now, patterns, reports
 from fleexmon_pipeline.web.pages.asked import MAX_QUERY, Asked, BadRequestError, NotFoundError
-from fleexmon_pipeline.web.pages.page import Page, render, style_sheet
+from fleexmon_pipeline.web.pages.page import Page, prepare, render, style_sheet
 
 View = Callable[[Connection, Asked], Page]
 
@@ -104,6 +104,7 @@ class Pages:
 
     def routes(self) -> list[Route]:
         """Most special first; the last one says that there is no such page."""
+        prepare()
         limiter = anyio.CapacityLimiter(MAX_AT_ONCE)
         start = f"{self.root}{settings.PAGES}"
         return [
