@@ -51,20 +51,23 @@ SET LOCAL enable_seqscan = off;
 
 -- of_trace --
 -- Lines that carry this id, under one of the names that loggers give it. Materialized, so that they come from the index of
--- traces rather than from that of times; 10,000 of them are more than anybody reads.
+-- traces rather than from that of times; narrow, since an id such as "-" may be on every line.
 WITH carried AS MATERIALIZED (
-  SELECT id, timestamp, source AS node, hostname, level, left(message, %(width)s) AS message, metadata
-  FROM "LogEntry" WHERE trace_of(metadata) = %(trace)s OR request_of(metadata) = %(trace)s
-  LIMIT 10000
+  SELECT id, timestamp FROM "LogEntry"
+  WHERE (trace_of(metadata) = %(trace)s OR request_of(metadata) = %(trace)s)
+    AND (%(node)s::text IS NULL OR source = %(node)s)
+    AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
+    AND (%(like)s::text IS NULL OR message COLLATE "C" ILIKE %(like)s)
+), newest AS (
+  SELECT id FROM carried
+  WHERE timestamp < %(until)s
+    AND (%(before_at)s::timestamp IS NULL OR (timestamp, id) < (%(before_at)s::timestamp, %(before_id)s::uuid))
+  ORDER BY timestamp DESC, id DESC
+  LIMIT %(limit)s
 )
-SELECT * FROM carried
-WHERE timestamp < %(until)s
-  AND (%(before_at)s::timestamp IS NULL OR (timestamp, id) < (%(before_at)s::timestamp, %(before_id)s::uuid))
-  AND (%(node)s::text IS NULL OR node = %(node)s)
-  AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
-  AND (%(like)s::text IS NULL OR message COLLATE "C" ILIKE %(like)s)
-ORDER BY timestamp DESC, id DESC
-LIMIT %(limit)s;
+SELECT id, timestamp, source AS node, hostname, level, left(message, %(width)s) AS message, metadata
+FROM newest JOIN "LogEntry" USING (id)
+ORDER BY timestamp DESC, id DESC;
 
 -- reach --
 -- From when on so many lines are stored; no row where fewer are. Read from the index of times alone.
