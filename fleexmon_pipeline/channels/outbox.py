@@ -7,6 +7,7 @@ transports. What is proven and what is not: docs/decisions/0034.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ MAX_WAIT = timedelta(hours=24)  # an absurd Retry-After, or a clock that jumped,
 MAX_AGE = timedelta(days=7)  # older messages are given up: nobody acts on them any more
 MAX_ATTEMPTS = 12  # of a message that the service refuses; 20 hours
 MAX_UNPROVEN = 2  # attempts that may have arrived, where a receiver cannot tell a repeat
+RUN_SECONDS = 90.0  # of a call; then no further message is begun. Ticks wait for the run that sends alerts
 MAX_DUE = 5_000  # messages of a channel that a run looks at
 JITTER = 0.25  # of a delay, more or less, so that channels of one service do not come back together
 
@@ -110,21 +112,29 @@ def are_due(connection: Connection, channels: Sequence[Channel], *, now: datetim
 
 
 def deliver_messages(
-    connection: Connection, channels: Sequence[Channel], *, now: datetime, by_hand: bool = False
+    connection: Connection,
+    channels: Sequence[Channel],
+    *,
+    now: datetime,
+    by_hand: bool = False,
+    seconds: float = RUN_SECONDS,
 ) -> Deliveries:
-    """Send what waits, channel by channel, oldest first. `by_hand`: a person asks now, so our own delays do not apply;
-    those that a service asked for do.
+    """Send what waits, channel by channel, oldest first, for at most `seconds` and one message more.
+
+    `by_hand`: a person asks now, so our own delays do not apply; those that a service asked for do.
 
     Failures are stored with the time of the next attempt and returned, never raised; one channel's do not hold others.
     Channels that work go first. Concurrent calls send nothing twice.
     """
-    deliveries = Deliveries()
+    deliveries, deadline = Deliveries(), time.monotonic() + seconds
     states = {channel.name: _state(connection, channel.name) for channel in channels}
     for channel in sorted(channels, key=lambda channel: states[channel.name]["failures"]):
+        if time.monotonic() >= deadline:
+            break
         if not _is_ready(connection, channel, now, by_hand=by_hand) or not _locked(connection, channel.name):
             continue
         try:
-            _Run(connection, channel, now, deliveries, by_hand=by_hand).send()
+            _Run(connection, channel, now, deliveries, by_hand=by_hand).send(deadline)
         finally:
             connection.execute(SQL["unlock"], {"channel": channel.name})
     names = {channel.name for channel in channels}
@@ -165,8 +175,10 @@ class _Run:
         self.connection, self.channel, self.now, self.deliveries = connection, channel, now, deliveries
         self.by_hand = by_hand
 
-    def send(self) -> None:
+    def send(self, deadline: float) -> None:
         for message in self._planned():
+            if time.monotonic() >= deadline:
+                return
             answer = self._attempt(message)
             if answer is not None and answer.kind not in ("sent", "refused"):
                 return  # the next message would meet the same

@@ -157,6 +157,18 @@ def test_a_channel_that_fails_does_not_hold_the_others(database: Database, recei
         assert set(done.failed) == {"broken (json)"}
 
 
+def test_a_run_ends_when_its_time_is_over_and_the_next_one_goes_on(database: Database, receiver: Receiver) -> None:
+    """Ticks wait for it: ten channels that hang must not take their place."""
+    channels = [plain(receiver, name) for name in ("one", "two")]
+    with database.connect() as connection:
+        enqueue_messages(connection, [message(key=f"i{n}") for n in range(3)], channels, now=NOW)
+        none = deliver_messages(connection, channels, now=NOW, seconds=0)
+        rest = deliver_messages(connection, channels, now=NOW)
+
+    assert (none.sent, none.waiting) == ([], 6)
+    assert len(rest.sent) == 6
+
+
 def test_a_message_that_a_service_refuses_holds_no_other(database: Database, receiver: Receiver) -> None:
     channels = [plain(receiver)]
     receiver.fail(400)
