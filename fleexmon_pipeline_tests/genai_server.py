@@ -33,14 +33,14 @@ def contract_of_agents() -> OpenAPI | None:
     return None
 
 
-def completion(content: str | None, finish_reason: str = "stop") -> dict[str, Any]:
-    """The body of a successful answer, with every member that the description requires."""
-    message = {"role": "assistant", "content": content, "refusal": None, "reasoning_content": None}
+def completion(content: str | None, finish_reason: str = "stop", *, cached: int = 0, **members: Any) -> dict[str, Any]:
+    """The body of a successful answer, with every member that the description requires. `members`: of the message."""
+    message = {"role": "assistant", "content": content, "refusal": None, "reasoning_content": None, **members}
     choice = {"index": 0, "finish_reason": finish_reason, "logprobs": None, "message": message}
-    cached = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
+    written = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
     usage = {
         "prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150, "cache_created_input_tokens": 0,
-        "cache_read_input_tokens": 0, "cache_creation": cached,
+        "cache_read_input_tokens": cached, "cache_creation": written,
     }  # fmt: skip
     return {
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1_790_000_000, "model": "llama3.3-70b-instruct",
@@ -161,8 +161,8 @@ class GenAIServer(Loopback):
     def answer(self, *issues: dict[str, Any]) -> Self:
         return self.say(json.dumps({"issues": list(issues)}))
 
-    def say(self, content: str | None, finish_reason: str = "stop") -> Self:
-        return self.send(200, completion(content, finish_reason))
+    def say(self, content: str | None, finish_reason: str = "stop", **more: Any) -> Self:
+        return self.send(200, completion(content, finish_reason, **more))
 
     def send(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Self:
         """`body`: bytes as they are, anything else as JSON."""

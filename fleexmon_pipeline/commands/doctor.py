@@ -36,6 +36,7 @@ from fleexmon_pipeline.database.server import DatabaseUnreachableError, configur
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.embedded.server import EmbeddedServerError
+from fleexmon_pipeline.genai.outcomes import REMEDIES, CallOutcome
 from fleexmon_pipeline.retries import call_within
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.window import SLOT, Window, floor
@@ -202,6 +203,7 @@ def _database(environment: Environment, now: datetime) -> Iterator[Finding]:
             yield Finding(subject, "wrong", "the connection is not encrypted. Add sslmode=verify-full to DATABASE_URL.")
         yield from _coverage(connection, environment, now)
         yield from _failing_channels(connection, environment, now)
+        yield from _useless_answers(connection, now)
     with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
         row = own.execute("SELECT current_schema()").fetchone()
         schema = "" if row is None or row[0] == "public" else f", schema {row[0]}"
@@ -239,6 +241,15 @@ def _coverage(connection: Connection, environment: Environment, now: datetime) -
         if watched_now and row["node"] not in watched_now:
             last = f"last polled for {row['newest']:%Y-%m-%d %H:%M} UTC"
             yield Finding(f"node {row['node']}", "off", f"no longer watched; {last}")
+
+
+def _useless_answers(connection: Connection, now: datetime) -> Iterator[Finding]:
+    """Answers of the last day that asking again does not mend, and what to change at the agent."""
+    where = {"since": now - timedelta(days=1), "until": now, "outcomes": list(REMEDIES)}
+    for row in connection.execute(statements("commands")["useless_answers"], where):
+        outcome = CallOutcome(row["outcome"])
+        text = f"{counted(row['count'], 'answer')} of the last 24 h, the newest {row['newest']:%m-%d %H:%M} UTC"
+        yield Finding(f"GenAI {outcome}", "warn", f"{text}: {REMEDIES[outcome]}.")
 
 
 def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Finding:

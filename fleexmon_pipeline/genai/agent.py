@@ -12,11 +12,11 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import httpx
 import msgspec
@@ -24,7 +24,7 @@ import msgspec
 from fleexmon_pipeline.encoding import EncodingError, unpacked
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.genai.answer import clean
-from fleexmon_pipeline.genai.outcomes import MAYBE_PAID, CallOutcome, http_outcome, is_transient
+from fleexmon_pipeline.genai.outcomes import MAYBE_PAID, REMEDIES, CallOutcome, http_outcome, is_transient
 from fleexmon_pipeline.retries import call_within, retry_context
 from fleexmon_pipeline.settings import GenAISettings
 
@@ -43,7 +43,9 @@ class AgentError(FleexmonError):
     def __init__(self, outcome: str, message: str, *, latency_ms: int = 0, retry_after: float | None = None) -> None:
         self.outcome = outcome
         self.latency_ms = latency_ms
-        self.tokens_in = 0  # estimated, if the agent may have answered and be paid
+        self.tokens_in = 0  # as the agent counted them; estimated, if it may have answered and be paid
+        self.tokens_out = 0
+        self.tokens_cached = 0
         self.retry_after = retry_after  # seconds, if the agent named them
         super().__init__(message)
 
@@ -58,6 +60,7 @@ class Reply:
     tokens_in: int  # as the agent counted them, else estimated
     tokens_out: int
     latency_ms: int
+    tokens_cached: int = 0  # those of `tokens_in` that the service had read before, at a lower price
 
 
 def estimated_tokens(texts: Iterable[str]) -> int:
@@ -205,19 +208,55 @@ def _read(body: bytes, messages: Sequence[Message], latency_ms: int) -> Reply:
     choice = answer["choices"][0]
     message = choice.get("message") if isinstance(choice, dict) else None
     content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, str) or not content.strip():
-        raise AgentError(CallOutcome.NO_CONTENT, "answered without content")
-    usage = answer.get("usage")
-    tokens: dict[str, Any] = usage if isinstance(usage, dict) else {}
-    reason, model = choice.get("finish_reason"), answer.get("model")
-    return Reply(
-        content=content,
+    reason, model = choice.get("finish_reason") if isinstance(choice, dict) else None, answer.get("model")
+    text = content if isinstance(content, str) and content.strip() else ""
+    tokens_in, tokens_out, tokens_cached = _usage(answer.get("usage"))
+    reply = Reply(
+        content=text,
         finish_reason=reason if isinstance(reason, str) else None,
         model=(clean(model, 100) or None) if isinstance(model, str) else None,
-        tokens_in=_count(tokens.get("prompt_tokens")) or estimated_tokens(question["content"] for question in messages),
-        tokens_out=_count(tokens.get("completion_tokens")) or estimated_tokens([content]),
+        tokens_in=tokens_in or estimated_tokens(question["content"] for question in messages),
+        tokens_out=tokens_out or (estimated_tokens([text]) if text else 0),
         latency_ms=latency_ms,
+        tokens_cached=tokens_cached,
     )
+    if fault := _no_answer(reply, message if isinstance(message, dict) else {}):
+        outcome, why = fault
+        remedy = f"; {REMEDIES[outcome]}" if outcome in REMEDIES else ""
+        error = AgentError(outcome, f"{why}{remedy}")
+        error.tokens_in, error.tokens_out, error.tokens_cached = reply.tokens_in, reply.tokens_out, tokens_cached
+        raise error
+    return reply
+
+
+def _no_answer(reply: Reply, message: Mapping[str, Any]) -> tuple[CallOutcome, str] | None:
+    """Why there is no answer. A filtered one is none even where text came: what is missing of it is not known."""
+    if reply.finish_reason == "content_filter":
+        return CallOutcome.CONTENT_FILTER, "a content filter stopped the answer"
+    if reply.content:
+        return None
+    if _is_text(refusal := message.get("refusal")):
+        return CallOutcome.MODEL_REFUSAL, f'the model refused: "{clean(" ".join(refusal[:2000].split()), 200)}"'
+    if reply.finish_reason == "tool_calls" or message.get("tool_calls"):
+        return CallOutcome.TOOL_CALLS, "called a function instead of answering"
+    # A model that does not show how it reasons is known by its end.
+    if _is_text(message.get("reasoning_content")) or reply.finish_reason == "length":
+        return CallOutcome.REASONING_ONLY, "reasoned until its tokens were used up, and gave no answer"
+    return CallOutcome.NO_CONTENT, "answered without content"
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _usage(usage: object) -> tuple[int | None, int | None, int]:
+    """Tokens in and out, and those of the former that were cached: OpenAI and DigitalOcean name them differently."""
+    counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
+    details = counts.get("prompt_tokens_details")
+    tokens_in = _count(counts.get("prompt_tokens"))
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    cached = _count(counts.get("cache_read_input_tokens")) if cached is None else cached
+    return tokens_in, _count(counts.get("completion_tokens")), min(cached or 0, tokens_in or 0)
 
 
 def _count(value: object) -> int | None:

@@ -25,15 +25,24 @@ class UsageLimits:
 
 @dataclass(frozen=True)
 class Prices:
-    """Per million tokens. None: not set; with both not set, costs are unknown."""
+    """Per million tokens. None: not set; with none set, costs are unknown.
+
+    Cached tokens without a price cost like others.
+    """
 
     tokens_in: Decimal | None = None
     tokens_out: Decimal | None = None
+    tokens_cached: Decimal | None = None
 
-    def cost(self, tokens_in: int, tokens_out: int) -> Decimal | None:
-        if self.tokens_in is None and self.tokens_out is None:
+    def cost(self, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> Decimal | None:
+        """`tokens_cached`: those of `tokens_in` that the service did not have to read again."""
+        if self.tokens_in is None and self.tokens_out is None and self.tokens_cached is None:
             return None
-        return ((self.tokens_in or 0) * Decimal(tokens_in) + (self.tokens_out or 0) * Decimal(tokens_out)) / 1_000_000
+        price_in = self.tokens_in or Decimal(0)
+        price_cached = price_in if self.tokens_cached is None else self.tokens_cached
+        price_out = self.tokens_out or Decimal(0)
+        cost = price_in * (tokens_in - tokens_cached) + price_cached * tokens_cached + price_out * tokens_out
+        return cost / 1_000_000
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,6 @@ class Budget:
             return cls()
         return cls(
             UsageLimits(agent.calls_per_hour, agent.calls_per_day, agent.tokens_per_hour, agent.tokens_per_day),
-            Prices(agent.price_in, agent.price_out),
+            Prices(agent.price_in, agent.price_out, agent.price_cached),
             agent.redact_ip,
         )

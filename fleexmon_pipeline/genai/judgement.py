@@ -106,18 +106,18 @@ def judge(connection: Connection, asker: Asker, window: Window, *, now: datetime
     )
     for hour in window.hours():
         part = hour.overlap(window)
-        answered = ledger.answers(hour)
-        evidence = read_evidence(connection, part, patterns_of(answered))
-        waiting = open_questions(evidence, answered, hour, version)
+        answered, refused = ledger.answers(hour), ledger.refused(hour)
+        evidence = read_evidence(connection, part, patterns_of([*answered, *refused]))
+        waiting = open_questions(evidence, [*answered, *refused], hour, version)
         if run and waiting and not run.stopped:
             with _sole_asker(connection, hour) as sole:
                 if sole:
-                    waiting = open_questions(evidence, ledger.answers(hour), hour, version)
+                    waiting = open_questions(evidence, [*ledger.answers(hour), *refused], hour, version)
                     _ask_all(run, hour, part, waiting, judgement)
-                    answered = ledger.answers(hour)
+                    answered, refused = ledger.answers(hour), ledger.refused(hour)
                 else:
                     judgement.stop(CallOutcome.BUSY, f"another run is asking about {hour}")
-            waiting = open_questions(evidence, answered, hour, version)
+            waiting = open_questions(evidence, [*answered, *refused], hour, version)
         judgement.waiting += len(waiting)
         judgement.answered += sum(pattern.deserving for pattern in evidence.patterns.values()) - len(waiting)
         judgement.occurrences += occurrences(connection, part, evidence, answered)

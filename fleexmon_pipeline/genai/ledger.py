@@ -22,12 +22,13 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.genai.agent import AgentError, Reply
 from fleexmon_pipeline.genai.answer import Finding
 from fleexmon_pipeline.genai.budget import Budget, UsageLimits
-from fleexmon_pipeline.genai.outcomes import QUESTION_FAULTS, CallOutcome
+from fleexmon_pipeline.genai.outcomes import QUESTION_FAULTS, STANDING_REFUSALS, CallOutcome
 from fleexmon_pipeline.window import DAY, HOUR, Window
 
 _SQL = statements("genai")
 # An answer about errors that go on is valid for a day, as long as GenAI's grace period. Then they are asked again.
 ANSWER_LIFETIME = DAY
+REFUSAL_LIFETIME = DAY
 _MAX_FAILED_RUNS = 3  # in a row without an answer; then the breaker opens
 _MIN_HOLD, _MAX_HOLD = timedelta(minutes=5), timedelta(minutes=60)
 
@@ -150,6 +151,24 @@ class Ledger:
             for row in rows
         ]
 
+    def refused(self, hour: Window) -> list[AnsweredQuestion]:
+        """Questions that the agent refused within a day, as if they were answered for this hour, without a finding.
+
+        For deciding what to ask only: a refusal takes back nothing that was said before.
+        """
+        where = {
+            "outcomes": list(STANDING_REFUSALS),
+            "version": self.prompt_version,
+            "replay": self.replay,
+            "since": self.now - REFUSAL_LIFETIME,
+        }
+        return [
+            AnsweredQuestion(
+                hour.since, [QuestionRecord(**record) for record in row["records"]], [], self.prompt_version, None, {}
+            )
+            for row in self.connection.execute(_SQL["refused"], where)
+        ]
+
 
 @dataclass
 class Question:
@@ -167,28 +186,26 @@ class Question:
 
     def answered(self, reply: Reply, findings: Sequence[Finding], grounding: Mapping[str, Any]) -> None:
         answer = {"issues": [finding.model_dump(mode="json", by_alias=True) for finding in findings]}
-        self._record(CallOutcome.OK, reply=reply, answer={**answer, "grounding": dict(grounding)})
+        self._record(CallOutcome.OK, spent=reply, answer={**answer, "grounding": dict(grounding)})
 
     def unusable(self, outcome: str, error: str, reply: Reply, content: str) -> None:
-        self._record(outcome, error=error, reply=reply, answer={"content": content})
+        self._record(outcome, error=error, spent=reply, answer={"content": content})
 
     def failed(self, error: AgentError) -> None:
-        self._record(error.outcome, error=str(error), latency_ms=error.latency_ms, tokens_in=error.tokens_in)
+        self._record(error.outcome, error=str(error), spent=error)
 
     def _record(
         self,
         outcome: str,
         *,
         error: str | None = None,
-        reply: Reply | None = None,
-        latency_ms: int = 0,
-        tokens_in: int = 0,
+        spent: Reply | AgentError,
         answer: Mapping[str, Any] | None = None,
     ) -> None:
         records = [
             {name: value for name, value in asdict(record).items() if value is not False} for record in self.records
         ]
-        tokens_in, tokens_out = (reply.tokens_in, reply.tokens_out) if reply else (tokens_in, 0)
+        cached = {"cachedTokens": spent.tokens_cached} if spent.tokens_cached else {}
         self.ledger.connection.execute(
             _SQL["record"],
             {
@@ -198,19 +215,19 @@ class Question:
                 "until": self.hour.until,
                 "version": self.ledger.prompt_version,
                 "hash": self.evidence_hash,
-                "model": reply.model if reply else None,
-                "tokens_in": tokens_in,
-                "tokens_out": tokens_out,
-                "latency_ms": reply.latency_ms if reply else latency_ms,
-                "cost": self.ledger.budget.prices.cost(tokens_in, tokens_out),
+                "model": spent.model if isinstance(spent, Reply) else None,
+                "tokens_in": spent.tokens_in,
+                "tokens_out": spent.tokens_out,
+                "latency_ms": spent.latency_ms,
+                "cost": self.ledger.budget.prices.cost(spent.tokens_in, spent.tokens_out, spent.tokens_cached),
                 "outcome": outcome,
                 "error": error,
-                "answer": Jsonb({"records": records, **(answer or {})}),
+                "answer": Jsonb({"records": records, **cached, **(answer or {})}),
                 "run": self.ledger.run_id,
                 "replay": self.ledger.replay,
             },
         )
-        self.ledger.spending.add(ok=outcome == CallOutcome.OK, tokens=tokens_in + tokens_out)
+        self.ledger.spending.add(ok=outcome == CallOutcome.OK, tokens=spent.tokens_in + spent.tokens_out)
 
 
 def patterns_of(answered: Iterable[AnsweredQuestion]) -> set[str]:

@@ -39,6 +39,10 @@ class CallOutcome(StrEnum):
     # It answered, and the answer cannot be used.
     EMPTY_CHOICES = "empty_choices"
     NO_CONTENT = "no_content"
+    CONTENT_FILTER = "content_filter"  # a guardrail of the agent stopped the answer
+    MODEL_REFUSAL = "refusal"  # the model said that it will not answer
+    TOOL_CALLS = "tool_calls"  # it called a function instead of answering
+    REASONING_ONLY = "reasoning_only"  # it thought until max_tokens were used up
     INVALID_ANSWER = "invalid_answer"
     TRUNCATED = "truncated"
 
@@ -46,8 +50,19 @@ class CallOutcome(StrEnum):
 # The question may be at fault; others are still worth asking. Every other failure means that the agent is unwell.
 QUESTION_FAULTS = (
     CallOutcome.HTTP_400, CallOutcome.HTTP_413, CallOutcome.HTTP_422, CallOutcome.NO_CONTENT, CallOutcome.EMPTY_CHOICES,
-    CallOutcome.INVALID_ANSWER, CallOutcome.TRUNCATED,
+    CallOutcome.INVALID_ANSWER, CallOutcome.TRUNCATED, CallOutcome.CONTENT_FILTER, CallOutcome.MODEL_REFUSAL,
+    CallOutcome.TOOL_CALLS, CallOutcome.REASONING_ONLY,
 )  # fmt: skip
+# The same text would be stopped again: these stand for a day, and what they were about does not wait.
+STANDING_REFUSALS = (CallOutcome.CONTENT_FILTER, CallOutcome.MODEL_REFUSAL)
+# What to change where asking again does not help.
+REMEDIES = {
+    CallOutcome.CONTENT_FILTER: "relax the guardrails of the agent, which take log lines for harmful content",
+    CallOutcome.MODEL_REFUSAL: "choose another model, or remove instructions of the agent that forbid log analysis",
+    CallOutcome.TOOL_CALLS: "remove the functions and routes of the agent: it is asked for text only",
+    CallOutcome.REASONING_ONLY: "raise GENAI_MAX_TOKENS, or choose a model that reasons less or not at all",
+    CallOutcome.TRUNCATED: "raise GENAI_MAX_TOKENS",
+}
 # The agent may have worked on the question, and be paid for it.
 MAYBE_PAID = (CallOutcome.TIMEOUT, CallOutcome.BROKEN_OFF, CallOutcome.TOO_LARGE)
 

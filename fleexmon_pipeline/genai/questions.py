@@ -114,7 +114,7 @@ def drafts(
     for hour in window.hours():
         part = hour.overlap(window)
         drafted = [question for question in drafted if question.hour >= hour.until - ANSWER_LIFETIME]
-        answered = [*drafted, *ledger.answers(hour)]
+        answered = [*drafted, *ledger.answers(hour), *ledger.refused(hour)]
         evidence = read_evidence(ledger.connection, part, patterns_of(answered))
         waiting = open_questions(evidence, answered, hour, ledger.prompt_version)
         while waiting:

@@ -108,6 +108,7 @@ class GenAISettings:
     timeout: int = 30  # seconds, of one attempt
     price_in: Decimal | None = None  # per million tokens, in the operator's currency
     price_out: Decimal | None = None
+    price_cached: Decimal | None = None
     redact_ip: bool = True
 
 
@@ -140,6 +141,7 @@ def genai_limits(environment: Environment, default: GenAISettings) -> GenAISetti
         timeout=whole_number(environment, "GENAI_TIMEOUT", default.timeout, least=1, most=600),
         price_in=price(environment, "GENAI_PRICE_PER_MILLION_INPUT"),
         price_out=price(environment, "GENAI_PRICE_PER_MILLION_OUTPUT"),
+        price_cached=price(environment, "GENAI_PRICE_PER_MILLION_CACHED_INPUT"),
         redact_ip=yes_or_no(environment, "GENAI_REDACT_IP", default=True),
     )
 

@@ -325,3 +325,28 @@ def test_a_channel_that_fails_is_told_with_its_reason(
     assert found["state"] == "warn"
     assert "HTTP 401: no; 1 message waiting. `fleexmon channels test ops`" in found["told"]
     assert "T0PSECRET4711" not in said
+
+
+def test_answers_that_asking_again_does_not_mend_are_named_with_what_to_change(
+    database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    calls = [("content_filter", 1), ("content_filter", 3), ("tool_calls", 30), ("timeout", 1), ("ok", 1)]
+    insert = """
+        INSERT INTO "GenAICall"
+          (id, at, "windowStart", "windowEnd", "promptVersion", "evidenceHash", "latencyMs", outcome)
+        VALUES (gen_random_uuid(), %(at)s, %(at)s, %(at)s, 'v', 'h', 1, %(outcome)s)
+    """
+    with database.connect() as connection:
+        for outcome, hours in calls:
+            connection.execute(insert, {"at": now - timedelta(hours=hours), "outcome": outcome})
+    with NodeServer() as node:
+        monkeypatch.setenv("BLUE_HOST", node.host_port)
+        found = findings(fleexmon, status=0)
+
+    answers = {subject: finding for subject, finding in found.items() if subject.startswith("GenAI ")}
+    assert list(answers) == ["GenAI content_filter"]
+    state, told = answers["GenAI content_filter"]
+    assert state == "warn"
+    assert told.startswith("2 answers of the last 24 h")
+    assert "guardrails" in told

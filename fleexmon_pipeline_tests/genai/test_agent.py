@@ -44,6 +44,44 @@ def test_the_reply_comes_with_its_model_and_tokens() -> None:
         assert server.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
+@pytest.mark.parametrize(
+    ("usage", "cached"),
+    [
+        ({"prompt_tokens": 120, "prompt_tokens_details": {"cached_tokens": 100}}, 100),
+        ({"prompt_tokens": 120, "cache_read_input_tokens": 90}, 90),
+        ({"prompt_tokens": 120, "prompt_tokens_details": {"cached_tokens": 10**9}}, 120),
+        ({"prompt_tokens": 120, "prompt_tokens_details": ["cached_tokens"], "cache_read_input_tokens": -1}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": 100}}, 0),
+    ],
+    ids=["openai", "digitalocean", "more-than-all", "nonsense", "of-nothing"],
+)
+def test_cached_tokens_are_counted_within_those_of_the_prompt(usage: dict[str, object], cached: int) -> None:
+    with GenAIServer() as server:
+        server.send(200, {**completion("{}"), "usage": usage})
+
+        reply = Agent(server.settings).ask(QUESTION, seconds=5)
+
+    assert reply.tokens_cached == cached
+    assert reply.tokens_in >= cached
+
+
+def test_an_answer_next_to_a_tool_call_or_a_thought_is_an_answer() -> None:
+    with GenAIServer() as server:
+        server.say("{}", "tool_calls", tool_calls=[{"id": "1"}], reasoning_content="Hm.", refusal="no")
+
+        assert Agent(server.settings).ask(QUESTION, seconds=5).content == "{}"
+
+
+def test_a_useless_answer_is_paid_and_says_what_to_change() -> None:
+    with GenAIServer() as server:
+        server.say("", "length", reasoning_content="First, the records.", cached=100)
+
+        error, _, _ = ask(server.settings)
+
+    assert (error.tokens_in, error.tokens_out, error.tokens_cached) == (120, 30, 100)
+    assert "GENAI_MAX_TOKENS" in str(error)
+
+
 def test_without_a_key_there_is_no_authorization_header() -> None:
     with GenAIServer() as server:
         Agent(server.settings).ask(QUESTION, seconds=5)
@@ -66,6 +104,16 @@ FAULTS: list[tuple[str, int, Callable[[GenAIServer], object]]] = [
     ("not_chat", 1, lambda server: server.send(200, {"error": "x"})),
     ("empty_choices", 1, lambda server: server.send(200, {"choices": []})),
     ("no_content", 1, lambda server: server.say(None)),
+    ("content_filter", 1, lambda server: server.say(None, "content_filter")),
+    ("content_filter", 1, lambda server: server.say('{"issues": []}', "content_filter")),
+    ("refusal", 1, lambda server: server.say(None, refusal="I cannot help with that.")),
+    ("refusal", 1, lambda server: server.say(" ", refusal="I cannot help with that.", reasoning_content="Hm.")),
+    ("tool_calls", 1, lambda server: server.say(None, "tool_calls", tool_calls=[{"id": "1", "type": "function"}])),
+    ("tool_calls", 1, lambda server: server.say("", tool_calls=[{"id": "1", "type": "function"}])),
+    ("reasoning_only", 1, lambda server: server.say("", "length", reasoning_content="First, the records.")),
+    ("reasoning_only", 1, lambda server: server.say("", reasoning_content="First, the records.")),
+    ("reasoning_only", 1, lambda server: server.say(None, "length")),
+    ("no_content", 1, lambda server: server.say("", refusal=[], reasoning_content={}, tool_calls=None)),
     ("no_content", 1, lambda server: server.send(200, {"choices": ["text"]})),
     ("too_large", 1, lambda server: server.send(200, completion("x" * MAX_ANSWER_BYTES))),
     ("too_large", 1, lambda server: server.send(200, gzip.compress(b" " * 20 * MAX_ANSWER_BYTES), GZIP)),

@@ -98,9 +98,19 @@ def test_what_was_paid_is_in_the_ledger_where_prices_are_known(judged: Judge) ->
     judged(budget=Budget(prices=Prices(Decimal("0.65"), Decimal(2))))
     many(judged, 1, name="q")
     judged()
+    many(judged, 1, name="r")
+    judged.server.say('{"issues": []}', cached=100)
+    judged(budget=Budget(prices=Prices(Decimal("0.65"), Decimal(2), Decimal("0.1"))))
 
     rows = judged.connection.execute('SELECT cost FROM "GenAICall" ORDER BY ctid').fetchall()
-    assert [row["cost"] for row in rows] == [(120 * Decimal("0.65") + 30 * 2) / 1_000_000, None]
+    paid = (120 * Decimal("0.65") + 30 * 2) / 1_000_000
+    assert [row["cost"] for row in rows] == [paid, None, (20 * Decimal("0.65") + 100 * Decimal("0.1") + 60) / 1_000_000]
+
+
+def test_cached_tokens_without_a_price_of_their_own_cost_like_others() -> None:
+    assert Prices(Decimal(1)).cost(1_000_000, 0, 900_000) == 1
+    assert Prices(Decimal(1), tokens_cached=Decimal(0)).cost(1_000_000, 0, 900_000) == Decimal("0.1")
+    assert Prices().cost(1, 1, 1) is None
 
 
 # -- answers that stand ---------------------------------------------------------------------------------------------

@@ -46,6 +46,8 @@ FAULTS: list[tuple[str, int, Callable[[GenAIServer], object]]] = [
     ("invalid_answer", 2, lambda server: server.say("All fine!").say("Really!")),
     ("invalid_answer", 2, lambda server: server.say("[]").say('[{"title": "x", "affectedLogs": [0]}]')),
     ("invalid_answer", 2, lambda server: server.say("```json\nno\n```").say("```\n[]\n```")),
+    ("tool_calls", 1, lambda server: server.say(None, "tool_calls")),
+    ("reasoning_only", 1, lambda server: server.say("", "length", reasoning_content="First, the records.")),
     ("truncated", 2, lambda server: server.say('{"issues": [', "length").say('{"issues": [', "length")),
 ]
 
@@ -96,6 +98,50 @@ def test_one_question_that_fails_does_not_stop_the_others(judged: Judge) -> None
     result = judged()
 
     assert (result.outcome, result.waiting, len(result.occurrences)) == ("http_400", 15, 1)
+
+
+REFUSALS: dict[str, Callable[[GenAIServer], object]] = {
+    "content_filter": lambda server: server.say("I am sorry.", "content_filter"),
+    "refusal": lambda server: server.say(None, refusal="I cannot help with that."),
+}
+
+
+@pytest.mark.parametrize("outcome", REFUSALS)
+def test_what_was_refused_is_not_asked_again_for_a_day_and_does_not_wait(judged: Judge, outcome: str) -> None:
+    plant(judged.connection, "disk", "no space left", first_seen=TEN)
+    plant(judged.connection, "disk", "no space left", slot=TEN + HOUR)
+    REFUSALS[outcome](judged.server)
+
+    refused = judged()
+    again = judged(now=NOW + SLOT)
+    later = judged(now=NOW + HOUR, window=Window(TEN + HOUR, TEN + 2 * HOUR))
+
+    assert [one.judged for one in (refused, again, later)] == [True] * 3
+    assert refused.outcome == outcome
+    assert judged.ledger() == [outcome]
+    row = judged.connection.execute('SELECT "tokensIn", "tokensOut" FROM "GenAICall"').fetchone()
+    assert row == {"tokensIn": 120, "tokensOut": 30}
+
+    judged.server.answer(issue(0))
+    assert len(judged(now=NOW + 25 * HOUR).occurrences) == 1
+
+
+def test_a_refusal_takes_back_nothing_and_holds_back_nothing_else(judged: Judge) -> None:
+    plant(judged.connection, "disk", "no space left")
+    judged.server.answer(issue(0))
+    assert len(judged().occurrences) == 1
+    plant(judged.connection, "disk", "no space left", level="fatal", slot=TEN + SLOT)
+    plant(judged.connection, "queue", "queue is full")
+    judged.server.say(None, "content_filter")
+
+    refused = judged(now=NOW + SLOT)
+    plant(judged.connection, "cable", "cable is cut")
+    judged.server.answer(issue(0))
+    other = judged(now=NOW + 2 * SLOT)
+
+    assert [one.subject.pattern for one in refused.occurrences] == ["disk"]
+    assert sorted(str(one.subject.pattern) for one in other.occurrences) == ["cable", "disk"]
+    assert judged.ledger() == ["ok", "content_filter", "ok"]
 
 
 def test_what_was_answered_before_the_agent_failed_is_kept(judged: Judge) -> None:

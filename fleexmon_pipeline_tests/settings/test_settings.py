@@ -139,6 +139,7 @@ def test_what_genai_may_cost_is_read_with_its_defaults() -> None:
         ("GENAI_TIMEOUT", "0.5"),
         ("GENAI_PRICE_PER_MILLION_INPUT", "-1"),
         ("GENAI_PRICE_PER_MILLION_OUTPUT", "cheap"),
+        ("GENAI_PRICE_PER_MILLION_CACHED_INPUT", "free"),
         ("GENAI_REDACT_IP", "maybe"),
     ],
 )

@@ -19,6 +19,12 @@ SELECT node,
   (array_agg(error ORDER BY slot DESC) FILTER (WHERE error IS NOT NULL))[1] AS error
 FROM "LogCoverage" WHERE slot >= %(since)s GROUP BY node ORDER BY node;
 
+-- useless_answers --
+SELECT outcome, count(*) AS count, max(at) AS newest
+FROM "GenAICall"
+WHERE at > %(since)s AND at <= %(until)s AND outcome = ANY (%(outcomes)s::varchar[])
+GROUP BY outcome ORDER BY outcome;
+
 -- nodes_ever --
 SELECT node, max(slot) AS newest FROM "LogCoverage" GROUP BY node ORDER BY node;
 

@@ -115,6 +115,14 @@ WHERE "windowStart" >= %(back)s AND "windowStart" <= %(since)s AND outcome = 'ok
   AND (%(asked_since)s::timestamp IS NULL OR at >= %(asked_since)s)
 ORDER BY "windowStart" DESC, at DESC, "evidenceHash", id;
 
+-- refused --
+-- Questions that the agent refused. The same text would be refused again.
+SELECT answer -> 'records' AS records
+FROM "GenAICall"
+WHERE at > %(since)s AND outcome = ANY(%(outcomes)s) AND "promptVersion" = %(version)s AND replay = %(replay)s
+  AND answer ? 'records'
+ORDER BY at, id;
+
 -- spent --
 -- Use in the hour and day before `now`: answered calls and failed attempts have separate limits. Replays count like
 -- judgements. A failed attempt has tokens if it may have been paid for.
