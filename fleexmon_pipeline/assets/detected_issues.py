@@ -9,6 +9,7 @@ from datetime import timedelta
 import dagster as dg
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.assets.analyzed_logs import RUN_GENAI_SECONDS, TICK_GENAI_SECONDS
 from fleexmon_pipeline.assets.asset import (
     TICKS_ARE_FRESH,
     Results,
@@ -36,12 +37,16 @@ from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.divergence import longest_watch
 from fleexmon_pipeline.detection.firing_rates import firing_rates
 from fleexmon_pipeline.detection.rule_files import all_rules
+from fleexmon_pipeline.genai.cases.explain import explain_incidents, spent_seconds
+from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.incidents.refresh import mark_window, refresh_incidents
 from fleexmon_pipeline.issues.lifecycle import adopt, newest_covered, open_subjects, reconcile
 from fleexmon_pipeline.partitions import key_of_hour, window_of
 from fleexmon_pipeline.patterns.count_lines import lines_are_gone
 from fleexmon_pipeline.resources.clock import Clock
+from fleexmon_pipeline.resources.genai import GenAI
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.ticks import tick_of
 from fleexmon_pipeline.window import HOUR
 
 NAME = "detected_issues"
@@ -52,11 +57,11 @@ NAME = "detected_issues"
     freshness_policy=TICKS_ARE_FRESH,
     group_name="detect",
     kinds={"postgres"},
-    writes=["LogIssue", "IssueOccurrence", "IssueEpisode", "Incident", "ShadowOccurrence"],
+    writes=["LogIssue", "IssueOccurrence", "IssueEpisode", "Incident", "ShadowOccurrence", "GenAICall"],
     code_version=rules_version(),
     check_specs=[RULES_ARE_SOUND, RULES_ARE_BELIEVED, DEPLOYMENTS_ARE_SOUND],
 )
-def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> Results:
+def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, genai: GenAI) -> Results:
     """What is wrong right now. Evaluates every rule every 5 minutes and merges repeated matches into one issue."""
     now, live = clock.now(), settings.live_node()
     loaded = all_rules(settings.rules_directory())
@@ -65,6 +70,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock
         known_until = newest_covered(connection) or now
         if is_materializing(context):
             _detect(context, connection, clock, budget, live=live)
+            _explain(context, connection, clock, genai)
         newest = compare_newest(connection, live=live, now=now, after=longest_watch(loaded.rules))
         rates = firing_rates(connection, [rule.name for rule in loaded.rules if rule.enabled], until=known_until)
         of_budget = kept(connection, budget, until=known_until)
@@ -108,3 +114,20 @@ def _detect(
     context.log.info(f"issues that were open before: {ended.sentence()}; ended {adopted} from an older database")
     mark_window(connection, window)
     context.log.info(refresh_incidents(connection, settings.topology().depends_on).sentence())
+
+
+def _explain(context: dg.AssetExecutionContext, connection: Connection, clock: Clock, genai: GenAI) -> None:
+    """Ask about incidents in what `analyzed_logs` left of the run's time for GenAI, before anybody is alerted."""
+    now, window, run_id = clock.now(), window_of(context), context.run.run_id
+    is_tick = tick_of(context.run.tags) is not None
+    limit = TICK_GENAI_SECONDS if is_tick else RUN_GENAI_SECONDS
+    explained = explain_incidents(
+        connection,
+        Asker(genai.agent(), genai.budget(), scheduled=is_tick, run_id=run_id),
+        window,
+        now=now,
+        known_until=newest_covered(connection) or window.since,
+        deadline_seconds=max(limit - spent_seconds(connection, run_id, now), 0.0),
+    )
+    refresh_incidents(connection, settings.topology().depends_on)
+    context.log.info(explained.sentence())

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,9 +23,10 @@ from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.genai.agent import PATH, Agent, request_of
+from fleexmon_pipeline.genai.agent import PATH, Agent, Message, request_of
 from fleexmon_pipeline.genai.answer import visible
 from fleexmon_pipeline.genai.budget import Budget
+from fleexmon_pipeline.genai.cases.explain import open_cases
 from fleexmon_pipeline.genai.grounding import ClosedIssues
 from fleexmon_pipeline.genai.ledger import Ledger
 from fleexmon_pipeline.genai.prompt import PROMPT, Prompt
@@ -32,7 +34,7 @@ from fleexmon_pipeline.genai.questions import drafts
 from fleexmon_pipeline.replays.genai import Difference, Estimate, Replayed, ReportedIssue, estimate, replay
 from fleexmon_pipeline.settings import GenAISettings, SettingError
 from fleexmon_pipeline.window import Window
-from fleexmon_pipeline.wording import counted
+from fleexmon_pipeline.wording import counted, one_line
 
 NOT_SET = "GENAI_AGENT_URL is not set, so nothing is ever sent. This would be:"
 MAX_PROMPT_CHARACTERS = 20_000  # of a prompt file
@@ -53,6 +55,15 @@ PromptFile = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Preview:
+    """A request that would be sent, and background that could not be read."""
+
+    what: str
+    messages: Sequence[Message]
+    missing: Sequence[str] = ()
+
+
 @app.command("preview")
 def genai_preview(
     hour: Annotated[
@@ -61,7 +72,9 @@ def genai_preview(
     prompt_file: PromptFile = None,
     as_json: Json = False,
 ) -> None:
-    """Print exactly what would be sent to the agent about an hour, and what it would cost. Sends nothing.
+    """Print exactly what would be sent to the agent about an hour and about open incidents, and what it would cost.
+
+    Sends nothing.
 
     Works without GENAI_AGENT_URL, so you can see what would leave this machine before you switch GenAI on.
     """
@@ -74,9 +87,14 @@ def genai_preview(
         budget = Budget.of(used)
         ledger = Ledger.open(connection, now=now, prompt_version=prompt.version, budget=budget)
         made = list(drafts(ledger, window, prompt_used=prompt, closed_github_issues=_github()))
-    bodies = [request_of(draft.messages, used.max_tokens) for draft in made]
-    tokens = sum(draft.tokens for draft in made)
-    cost = budget.prices.cost(tokens, len(made) * used.max_tokens)
+        cases = open_cases(connection, budget, now=now)
+    previews = [
+        *(Preview(counted(len(draft.records), "pattern"), draft.messages, draft.grounding.missing) for draft in made),
+        *(Preview(f"incident: {one_line(incident.title, most=100)}", case.messages) for incident, case in cases),
+    ]
+    bodies = [request_of(one.messages, used.max_tokens) for one in previews]
+    tokens = sum(draft.tokens for draft in made) + sum(case.tokens for _, case in cases)
+    cost = budget.prices.cost(tokens, len(bodies) * used.max_tokens)
     url = f"{agent.url}{PATH}?agent=true" if agent else None
     key = f"Bearer <GENAI_API_KEY, {len(agent.api_key)} characters>" if agent and agent.api_key else None
     if as_json:
@@ -87,15 +105,15 @@ def genai_preview(
         print_json(document)
         return
     typer.echo(f"POST {url}, {'with' if key else 'without'} a key" if url else NOT_SET)
-    typer.echo(f"{window} UTC: {counted(len(made), 'request')}, about {tokens:,} tokens{_money(cost)}")
-    for number, (draft, body) in enumerate(zip(made, bodies, strict=True), 1):
+    typer.echo(f"{window} UTC: {counted(len(bodies), 'request')}, about {tokens:,} tokens{_money(cost)}")
+    for number, (one, body) in enumerate(zip(previews, bodies, strict=True), 1):
         rest = ", ".join(f"{name} {value}" for name, value in body.items() if name != "messages")
-        typer.echo(f"\n===== request {number} of {len(made)}: {counted(len(draft.records), 'pattern')}; {rest}")
-        for message in draft.messages:
+        typer.echo(f"\n===== request {number} of {len(bodies)}: {one.what}; {rest}")
+        for message in one.messages:
             typer.echo(f"----- {message['role']}\n{message['content']}")
-        for missing in draft.grounding.missing:
+        for missing in one.missing:
             typer.echo(f"----- not available: {missing}")
-    if not made:
+    if not bodies:
         typer.echo("Nothing to ask: everything new, unusual or failing was answered before.")
 
 

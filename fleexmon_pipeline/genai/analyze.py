@@ -13,6 +13,7 @@ from datetime import datetime
 from fleexmon_pipeline.catch_up import no_longer_waiting, note_waiting
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.genai.judgement import Asker, Judgement, judge, mark_analyzed
+from fleexmon_pipeline.genai.occurrences import RULE
 from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
 from fleexmon_pipeline.patterns.count_lines import CountsAccount, rebuild_counts, stale_slots
 from fleexmon_pipeline.patterns.miner import PatternMiner
@@ -76,7 +77,7 @@ def analyze_hour(
     began = time.monotonic()
     judgement = judge(connection, asker, part, now=now, deadline_seconds=deadline_seconds)
     asked_seconds = time.monotonic() - began
-    subjects = write_occurrences(connection, judgement.occurrences, source="genai", window=hour)
+    subjects = write_occurrences(connection, judgement.occurrences, source="genai", window=hour, rules=[RULE])
     reconcile(connection, subjects, now=known_until, since=hour.since, run=asker.run_id)
     configured = asker.agent is not None
     if judgement.judged or not configured:

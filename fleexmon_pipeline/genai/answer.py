@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -62,30 +62,30 @@ class Finding(BaseModel):
     affected: tuple[int, ...] = Field(alias="affectedLogs")
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     """Agents send a list of steps where a text is expected; numbers are fine too; anything else is no text."""
     if isinstance(value, list):  # nested lists are dropped: 500 levels would exhaust the stack
-        value = "\n".join(part for part in (_text(step) for step in value[:50] if not isinstance(step, list)) if part)
+        value = "\n".join(part for part in (text_of(step) for step in value[:50] if not isinstance(step, list)) if part)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     return str(value).strip() or None
 
 
-def _ids(value: Any) -> list[int]:
+def ids_of(value: Any) -> list[int]:
     return [number for number in value if type(number) is int] if isinstance(value, list) else []
 
 
-_Text = Annotated[str | None, BeforeValidator(_text)]
+Text = Annotated[str | None, BeforeValidator(text_of)]
 
 
 class _Issue(BaseModel):
-    type: _Text = None
-    severity: _Text = None
-    title: _Text = None
-    description: _Text = None
-    root_cause: _Text = Field(None, alias="rootCause")
-    recommendation: _Text = None
-    affected: Annotated[list[int], BeforeValidator(_ids)] = Field([], alias="affectedLogs")
+    type: Text = None
+    severity: Text = None
+    title: Text = None
+    description: Text = None
+    root_cause: Text = Field(None, alias="rootCause")
+    recommendation: Text = None
+    affected: Annotated[list[int], BeforeValidator(ids_of)] = Field([], alias="affectedLogs")
 
 
 class _Answer(BaseModel):
@@ -101,11 +101,9 @@ def parse_answer(
     form.
     """
     try:
-        answer = _Answer.model_validate(_object_of(content))
+        answer = _Answer.model_validate(object_of(content, ("issues", "issuesDetected")))
     except AnswerError as error:
-        if finish_reason == "length":
-            raise AnswerError("the answer was cut at max_tokens; be shorter", outcome=CallOutcome.TRUNCATED) from error
-        raise
+        raise cut_or(error, finish_reason) from error
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}"
@@ -117,6 +115,13 @@ def parse_answer(
         for issue in answer.issues[:MAX_FINDINGS]
         if (finding := _finding(issue, ids, restore)).affected  # no evidence, no claim
     ]
+
+
+def cut_or(error: AnswerError, finish_reason: str | None) -> AnswerError:
+    """What cannot be read is first of all too long, where the agent says that it was cut."""
+    if finish_reason == "length":
+        return AnswerError("the answer was cut at max_tokens; be shorter", outcome=CallOutcome.TRUNCATED)
+    return error
 
 
 def visible(text: str) -> str:
@@ -137,10 +142,9 @@ def _finding(issue: _Issue, ids: Collection[int], restore: Callable[[str], str])
 
     kind = re.sub(r"[^a-z0-9]+", "-", redact(issue.type or "").lower()).strip("-")[:60].strip("-")
     title = " ".join((shown("title") or "Issue detected by AI").split())
-    severity = re.sub(r"[^a-z0-9]", "", (issue.severity or "").lower())
     return Finding(
         type=kind or "ai-detected",
-        severity=_SEVERITY_OF.get(severity, Severity.MEDIUM),
+        severity=severity_of(issue.severity),
         title=title,
         description=shown("description") or title,
         rootCause=shown("root_cause"),
@@ -149,13 +153,18 @@ def _finding(issue: _Issue, ids: Collection[int], restore: Callable[[str], str])
     )
 
 
-def _object_of(content: str) -> dict[str, Any]:
-    """The JSON object of an answer, which may be fenced or stand between sentences."""
+def severity_of(word: str | None) -> Severity:
+    """Of a word of the agent's own; medium if it is unknown."""
+    return _SEVERITY_OF.get(re.sub(r"[^a-z0-9]", "", (word or "").lower()), Severity.MEDIUM)
+
+
+def object_of(content: str, members: Sequence[str]) -> dict[str, Any]:
+    """The JSON object of an answer, which may be fenced or stand between sentences. `members`: one of them is in it."""
     text = content.strip()
     if blocks := [block.strip() for block in _FENCED.findall(text)]:
-        text = next((block for block in blocks if "issues" in block), blocks[0])
+        text = next((block for block in blocks if any(name in block for name in members)), blocks[0])
     if text.startswith("["):
-        raise AnswerError('the answer is an array, not an object {"issues": […]}')
+        raise AnswerError(f'the answer is an array, not an object {{"{members[0]}": […]}}')
     first: dict[str, Any] | None = None
     reason = ""
     # Agents think aloud first, sometimes in braces: {"id": 3} looks odd. {"issues": …}
@@ -166,7 +175,7 @@ def _object_of(content: str) -> dict[str, Any]:
             fault = str(error) if isinstance(error, json.JSONDecodeError) else "nested too deep or a number too long"
             reason = reason or fault
             continue
-        if "issues" in value or "issuesDetected" in value:
+        if any(name in value for name in members):
             return dict(value)
         first = first if first is not None else value
     if first is not None:

@@ -1,7 +1,8 @@
 """Judge a window with GenAI: ask the open questions within time and budget, and turn the answers into occurrences.
 
 Here: the order of the steps. Which patterns: `evidence.py`; the questions: `questions.py`, `prompt.py`; the call:
-`agent.py`; the answer: `answer.py`; memory, budget and circuit breaker: `ledger.py`; occurrences: `occurrences.py`.
+`conversation.py`, `agent.py`; the answer: `answer.py`; memory, budget and circuit breaker: `ledger.py`; occurrences:
+`occurrences.py`.
 
 An hour's occurrences follow from the ledger and the hour's counts: a question about a pattern of an hour is not asked
 twice, whichever window, tick or backfill it comes from. So a rerun equals a run, and cost follows what is new.
@@ -17,21 +18,21 @@ from datetime import datetime
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.genai.agent import Agent, AgentError, Reply
-from fleexmon_pipeline.genai.answer import AnswerError, Finding, clean, parse_answer
+from fleexmon_pipeline.genai.agent import Agent, AgentError
+from fleexmon_pipeline.genai.answer import AnswerError, parse_answer
 from fleexmon_pipeline.genai.budget import Budget
+from fleexmon_pipeline.genai.conversation import MIN_CALL_SECONDS, Talk
 from fleexmon_pipeline.genai.evidence import WindowPattern, read_evidence
 from fleexmon_pipeline.genai.grounding import ClosedIssues
-from fleexmon_pipeline.genai.ledger import Breaker, Ledger, Question, breaker, patterns_of
+from fleexmon_pipeline.genai.ledger import Breaker, Ledger, breaker, patterns_of, question_about
 from fleexmon_pipeline.genai.occurrences import occurrences
 from fleexmon_pipeline.genai.outcomes import QUESTION_FAULTS, CallOutcome
-from fleexmon_pipeline.genai.prompt import PROMPT, Prompt, repair
-from fleexmon_pipeline.genai.questions import Draft, compose, open_questions
+from fleexmon_pipeline.genai.prompt import FORM, PROMPT, Prompt
+from fleexmon_pipeline.genai.questions import compose, open_questions
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.window import Window
 
 _SQL = statements("genai")
-_MIN_CALL_SECONDS = 2.0  # with less left, a call would only time out
 _MIN_GITHUB_SECONDS = 12.0  # a search may take its client's 10 s; with less left, ask without it
 
 
@@ -82,9 +83,8 @@ class _Run:
     """What all questions of a run share."""
 
     asker: Asker
-    agent: Agent
+    talk: Talk
     ledger: Ledger
-    left: Callable[[], float]  # seconds
     breaker: Breaker
     stopped: bool = False
 
@@ -102,7 +102,7 @@ def judge(connection: Connection, asker: Asker, window: Window, *, now: datetime
         connection, now=now, run_id=asker.run_id, prompt_version=version, budget=asker.budget, replay=asker.replay
     )
     run = asker.agent and _Run(
-        asker, asker.agent, ledger, lambda: ends - asker.clock(), breaker(connection, now, asker.run_id)
+        asker, Talk(asker.agent, lambda: ends - asker.clock()), ledger, breaker(connection, now, asker.run_id)
     )
     for hour in window.hours():
         part = hour.overlap(window)
@@ -124,6 +124,10 @@ def judge(connection: Connection, asker: Asker, window: Window, *, now: datetime
         if not waiting:
             judgement.judged_hours.append(part)
     judgement.answered -= len(judgement.asked)
+    if run:
+        judgement.calls, judgement.tokens_in, judgement.tokens_out = (
+            run.talk.calls, run.talk.tokens_in, run.talk.tokens_out
+        )  # fmt: skip
     if judgement.waiting and run is None:
         judgement.stop(CallOutcome.NOT_CONFIGURED, "GENAI_AGENT_URL is not set")
     return judgement
@@ -155,7 +159,7 @@ def _ask_all(run: _Run, hour: Window, part: Window, waiting: Sequence[WindowPatt
     while waiting and not run.stopped:
         if held := run.breaker.refusal(run.ledger.now, scheduled=run.asker.scheduled):
             refusal = (CallOutcome.HELD_BACK, held)
-        elif run.left() < _MIN_CALL_SECONDS:
+        elif run.talk.left() < MIN_CALL_SECONDS:
             refusal = (CallOutcome.DEADLINE, f"time is up; {len(waiting)} patterns of {hour} wait")
         elif spent := run.ledger.spending.refusal():
             refusal = (CallOutcome.OVER_BUDGET, spent)
@@ -183,42 +187,30 @@ def _ask_some(run: _Run, hour: Window, part: Window, waiting: Sequence[WindowPat
         waiting,
         prompt_used=run.asker.prompt,
         redact_ip=run.ledger.budget.redact_ip,
-        closed_github_issues=run.asker.closed_github_issues if run.left() > _MIN_GITHUB_SECONDS else None,
+        closed_github_issues=run.asker.closed_github_issues if run.talk.left() > _MIN_GITHUB_SECONDS else None,
     )
-    if spent := run.ledger.spending.refusal(tokens=draft.tokens + run.agent.max_tokens, severe=waiting[0].failing):
+    if spent := run.ledger.spending.refusal(tokens=draft.tokens + run.talk.agent.max_tokens, severe=waiting[0].failing):
         judgement.stop(CallOutcome.OVER_BUDGET, spent)
         return 0
-    if run.left() < _MIN_CALL_SECONDS:  # the GitHub search took it
+    if run.talk.left() < MIN_CALL_SECONDS:  # the GitHub search took it
         judgement.stop(CallOutcome.DEADLINE, f"time is up; {len(waiting)} patterns of {hour} wait")
         run.stopped = True
         return 0
-    question = Question(run.ledger, hour, draft.records)
+    question = question_about(run.ledger, hour, draft.records)
+    ids = frozenset(record.id for record in draft.records)
     try:
-        reply, findings = _converse(run, draft, question, judgement)
+        reply, findings = run.talk.converse(
+            draft.messages,
+            question,
+            lambda reply: parse_answer(reply.content, reply.finish_reason, ids, draft.redactor.restore),
+            form=FORM,
+        )
     except (AgentError, AnswerError) as error:
         judgement.stop(error.outcome, str(error))
         probed = run.breaker.until is not None
         run.stopped = probed or error.outcome not in QUESTION_FAULTS
     else:
-        question.answered(reply, findings, draft.grounding.used())
+        issues = [finding.model_dump(mode="json", by_alias=True) for finding in findings]
+        question.answered(reply, {"issues": issues, "grounding": draft.grounding.used()})
         judgement.asked += [record.pattern for record in draft.records]
     return len(draft.records)
-
-
-def _converse(run: _Run, draft: Draft, question: Question, judgement: Judgement) -> tuple[Reply, list[Finding]]:
-    """Ask; if the answer is unusable, ask once more and say why."""
-    messages = draft.messages
-    ids = frozenset(record.id for record in question.records)
-    for last in (False, True):
-        reply = run.agent.ask(messages, seconds=max(run.left(), 0.1), on_failure=question.failed)
-        judgement.calls += 1
-        judgement.tokens_in += reply.tokens_in
-        judgement.tokens_out += reply.tokens_out
-        try:
-            return reply, parse_answer(reply.content, reply.finish_reason, ids, draft.redactor.restore)
-        except AnswerError as error:
-            question.unusable(error.outcome, str(error), reply, clean(reply.content, 4000))
-            if last or run.left() < _MIN_CALL_SECONDS or run.ledger.spending.refusal(tokens=draft.tokens):
-                raise
-            messages = repair(draft.messages, reply.content, error)
-    raise AssertionError("the second answer is returned or raised")

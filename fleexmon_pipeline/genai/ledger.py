@@ -171,22 +171,16 @@ class Ledger:
 
 
 @dataclass
-class Question:
-    """One question, which records its own rows."""
+class Call:
+    """A question, which records its own rows. `about`: what its answers are about, stored with each of them."""
 
     ledger: Ledger
     hour: Window
-    records: Sequence[QuestionRecord]
+    evidence_hash: str  # identical evidence is answered from the ledger
+    about: Mapping[str, Any]
 
-    @property
-    def evidence_hash(self) -> str:
-        """Of patterns and levels. Counts and samples are not in it: more lines of a pattern are no new question."""
-        patterns = [[record.pattern, record.level] for record in self.records]
-        return hashlib.sha256(msgspec.json.encode([self.hour.since, patterns])).hexdigest()
-
-    def answered(self, reply: Reply, findings: Sequence[Finding], grounding: Mapping[str, Any]) -> None:
-        answer = {"issues": [finding.model_dump(mode="json", by_alias=True) for finding in findings]}
-        self._record(CallOutcome.OK, spent=reply, answer={**answer, "grounding": dict(grounding)})
+    def answered(self, reply: Reply, answer: Mapping[str, Any]) -> None:
+        self._record(CallOutcome.OK, spent=reply, answer=answer)
 
     def unusable(self, outcome: str, error: str, reply: Reply, content: str) -> None:
         self._record(outcome, error=error, spent=reply, answer={"content": content})
@@ -202,9 +196,6 @@ class Question:
         spent: Reply | AgentError,
         answer: Mapping[str, Any] | None = None,
     ) -> None:
-        records = [
-            {name: value for name, value in asdict(record).items() if value is not False} for record in self.records
-        ]
         cached = {"cachedTokens": spent.tokens_cached} if spent.tokens_cached else {}
         self.ledger.connection.execute(
             _SQL["record"],
@@ -222,12 +213,23 @@ class Question:
                 "cost": self.ledger.budget.prices.cost(spent.tokens_in, spent.tokens_out, spent.tokens_cached),
                 "outcome": outcome,
                 "error": error,
-                "answer": Jsonb({"records": records, **cached, **(answer or {})}),
+                "answer": Jsonb({**self.about, **cached, **(answer or {})}),
                 "run": self.ledger.run_id,
                 "replay": self.ledger.replay,
             },
         )
         self.ledger.spending.add(ok=outcome == CallOutcome.OK, tokens=spent.tokens_in + spent.tokens_out)
+
+
+def question_about(ledger: Ledger, hour: Window, records: Sequence[QuestionRecord]) -> Call:
+    """Its evidence are patterns and levels, not counts or samples: more lines of a pattern are no new question."""
+    patterns = [[record.pattern, record.level] for record in records]
+    stored = [{name: value for name, value in asdict(record).items() if value is not False} for record in records]
+    return Call(ledger, hour, evidence_hash([hour.since, patterns]), {"records": stored})
+
+
+def evidence_hash(evidence: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(evidence)).hexdigest()
 
 
 def patterns_of(answered: Iterable[AnsweredQuestion]) -> set[str]:

@@ -50,9 +50,16 @@ Answer with one JSON object and nothing else:
 first", "affectedLogs": [ids of the records that show it]}]}
 No issue: {"issues": []}. An issue without ids of records is discarded. Be brief: at most 8 issues, worst first."""
 
+FORM = """{"issues": [...]}, "affectedLogs" as numbers"""
 REPAIR = """\
 Your answer could not be used: {error}
-Answer again, with the JSON object alone: {{"issues": [...]}}, "affectedLogs" as numbers."""
+Answer again, with the JSON object alone: {form}."""
+
+
+def prompt_version(system: str, form: str) -> str:
+    """Of everything fixed that is sent."""
+    repair_text = REPAIR.replace("{form}", form.replace("{", "{{").replace("}", "}}"))
+    return "2-" + hashlib.sha256((system + repair_text).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Prompt:
 
     @property
     def version(self) -> str:
-        return "2-" + hashlib.sha256((self.system + REPAIR).encode()).hexdigest()[:8]
+        return prompt_version(self.system, FORM)
 
 
 PROMPT = Prompt()
@@ -92,12 +99,12 @@ def record_line(record: Record, redactor: Redactor) -> str:
     by_slot = {
         node: record.slots[node] for node, _ in busiest[:MAX_NODES_BY_SLOT] if len(record.slots.get(node, ())) > 1
     }
-    samples = [_shortened(redactor.redact(text), MAX_SAMPLE_LENGTH) for text in record.samples[:MAX_SAMPLES]]
-    return _line(
+    samples = [shortened(redactor.redact(text), MAX_SAMPLE_LENGTH) for text in record.samples[:MAX_SAMPLES]]
+    return json_line(
         {
             "id": record.id,
             "level": record.level,
-            "template": _shortened(redactor.redact(record.template), MAX_TEMPLATE_LENGTH),
+            "template": shortened(redactor.redact(record.template), MAX_TEMPLATE_LENGTH),
             **({"new": True} if record.new else {}),
             **({"surge": _surge(record.surge, redactor)} if record.surge else {}),
             **({"drop": _drop(record.drop, redactor)} if record.drop else {}),
@@ -111,7 +118,7 @@ def record_line(record: Record, redactor: Redactor) -> str:
 
 
 def _name(node: str, redactor: Redactor) -> str:
-    return _shortened(redactor.redact(node), 60)
+    return shortened(redactor.redact(node), 60)
 
 
 def _surge(surge: Surge, redactor: Redactor) -> dict[str, object]:
@@ -129,7 +136,7 @@ def _drop(drop: Drop, redactor: Redactor) -> dict[str, object]:
 def question(lines: Iterable[str], grounding: Grounding, redactor: Redactor, prompt: Prompt = PROMPT) -> list[Message]:
     """The messages of a call: instructions, background, records."""
     background = [
-        _line({note.kind: _shortened(redactor.redact(note.text), len(note.text))}) for note in grounding.notes
+        json_line({note.kind: shortened(redactor.redact(note.text), len(note.text))}) for note in grounding.notes
     ]
     parts = ["Background (data):", *background, ""] if background else []
     return [
@@ -138,20 +145,20 @@ def question(lines: Iterable[str], grounding: Grounding, redactor: Redactor, pro
     ]
 
 
-def repair(messages: Sequence[Message], content: str, error: AnswerError) -> list[Message]:
-    """The same question again, with the unusable answer and why it is unusable."""
+def repair(messages: Sequence[Message], content: str, error: AnswerError, form: str = FORM) -> list[Message]:
+    """The same question again, with the unusable answer, why it is unusable, and the form of a usable one."""
     return [
         *messages,
         {"role": "assistant", "content": clean(content, 4000)},
-        {"role": "user", "content": REPAIR.format(error=clean(str(error), 300))},
+        {"role": "user", "content": REPAIR.format(error=clean(str(error), 300), form=form)},
     ]
 
 
-def _shortened(text: str, longest: int) -> str:
+def shortened(text: str, longest: int) -> str:
     """`text` is redacted already: half a key would not be recognized as one."""
     line = " ".join(visible(text).split())
     return line if len(line) <= longest else line[: longest - 2] + " …"
 
 
-def _line(value: Mapping[str, object]) -> str:
+def json_line(value: Mapping[str, object]) -> str:
     return msgspec.json.encode(value).decode()

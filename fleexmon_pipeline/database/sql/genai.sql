@@ -78,7 +78,7 @@ ORDER BY pattern, node, level;
 -- GenAI's occurrences of a window, worst first, to compare a replay with.
 SELECT fingerprint, severity, title, metadata -> 'patterns' AS patterns
 FROM "IssueOccurrence"
-WHERE source = 'genai' AND slot >= %(since)s AND slot < %(until)s
+WHERE source = 'genai' AND rule = 'genai' AND slot >= %(since)s AND slot < %(until)s
 ORDER BY array_position('{critical,high,medium,low}'::text[], severity::text), slot DESC, fingerprint;
 
 -- newest_counted --
@@ -112,6 +112,7 @@ WHERE id = ANY(%(ids)s);
 SELECT "windowStart" AS hour, "promptVersion" AS version, model, answer
 FROM "GenAICall"
 WHERE "windowStart" >= %(back)s AND "windowStart" <= %(since)s AND outcome = 'ok' AND replay = %(replay)s
+  AND answer ? 'records'
   AND (%(asked_since)s::timestamp IS NULL OR at >= %(asked_since)s)
 ORDER BY "windowStart" DESC, at DESC, "evidenceHash", id;
 
@@ -178,6 +179,68 @@ FROM compared
 WHERE in_all >= 2 AND 2 * in_title >= cardinality(title_words)
 ORDER BY in_all DESC, resolved_at DESC, title
 LIMIT %(limit)s;
+
+-- incident_issues --
+-- Of an incident, from first to last.
+SELECT i.id, i.source, i.type, i.severity, i.title, i.metadata -> 'nodes' AS nodes,
+  i.metadata ->> 'fingerprint' AS fingerprint, e."firstSlot" AS first, i."detectedAt" AS detected,
+  i.metadata -> 'affectedCount' AS affected, i.metadata ->> 'runbook' AS runbook
+FROM "LogIssue" AS i LEFT JOIN "IssueEpisode" AS e ON e.id = i.id
+WHERE i.id = ANY (%(ids)s::uuid[])
+ORDER BY i."detectedAt", i.id;
+
+-- similar_incidents --
+-- Earlier incidents that began with the same pattern or had an issue of the same rule and subject: how they ended, and
+-- what people said of them.
+WITH alike AS (
+  SELECT COALESCE(array_agg(id), '{}') AS ids FROM "IssueEpisode" WHERE fingerprint = ANY (%(fingerprints)s::varchar[])
+)
+SELECT i.title, i."startedAt" AS started,
+  (SELECT COALESCE(l.metadata ->> 'resolvedBy' || ': ', '') || (l.metadata ->> 'resolvedReason')
+   FROM "LogIssue" AS l WHERE l.id = ANY (i.issues) AND l.metadata ? 'resolvedReason'
+   ORDER BY (l.metadata ? 'resolvedBy') DESC, l."resolvedAt" DESC, l.id LIMIT 1) AS reason,
+  (SELECT v.verdict || COALESCE(': ' || v.why, '') FROM "IssueVerdict" AS v
+   WHERE v.issue = ANY (i.issues) ORDER BY v.at DESC, v.issue LIMIT 1) AS verdict,
+  (SELECT h.why FROM "IssueHandling" AS h
+   WHERE h.issue = ANY (i.issues) AND h.why <> '' ORDER BY h.at DESC, h.id LIMIT 1) AS said
+FROM "Incident" AS i, alike
+WHERE i.id <> %(id)s AND i.status = 'resolved' AND i."startedAt" < %(started)s
+  AND (i."firstPattern" = %(pattern)s::varchar OR i.issues && alike.ids)
+ORDER BY i."startedAt" DESC, i.id
+LIMIT %(limit)s;
+
+-- case_answers --
+-- Answers about incidents whose explained issue began in these hours, newest first.
+SELECT "windowStart" AS hour, "promptVersion" AS version, "evidenceHash" AS hash, model, answer
+FROM "GenAICall"
+WHERE "windowStart" = ANY (%(hours)s::timestamp[]) AND outcome = 'ok' AND NOT replay AND answer ? 'issue'
+ORDER BY at DESC, id;
+
+-- case_failures --
+-- Attempts of the last day at a question that did not get an answer for which it may itself be at fault.
+SELECT count(*) AS attempts, count(*) FILTER (WHERE outcome = ANY (%(refusals)s::varchar[])) AS refusals
+FROM "GenAICall"
+WHERE at > %(since)s AND "evidenceHash" = %(hash)s AND "promptVersion" = %(version)s AND NOT replay
+  AND outcome = ANY (%(faults)s::varchar[]);
+
+-- asked_milliseconds --
+-- What a run spent on the agent so far.
+SELECT COALESCE(sum("latencyMs"), 0)::bigint AS spent FROM "GenAICall" WHERE run = %(run)s AND at > %(since)s;
+
+-- explained_hours --
+-- Those of these hours in which an incident's explanation is stored.
+SELECT hour FROM unnest(%(hours)s::timestamp[]) AS hour
+WHERE EXISTS (
+  SELECT FROM "IssueOccurrence"
+  WHERE slot >= hour AND slot < hour + interval '1 hour' AND source = 'genai' AND rule = %(rule)s
+);
+
+-- lock_incidents --
+-- One run at a time asks about incidents; a second would pay twice. A session lock, as that of an hour.
+SELECT pg_try_advisory_lock(hashtextextended('genai incidents', 0)) AS "held";
+
+-- unlock_incidents --
+SELECT pg_advisory_unlock(hashtextextended('genai incidents', 0));
 
 -- mark_analyzed --
 -- Only rows that change: updating all rows would rewrite the table on every rerun.

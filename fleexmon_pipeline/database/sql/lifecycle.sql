@@ -123,12 +123,12 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- answers --
--- GenAI's texts about these subjects, for the issues of rules.
+-- GenAI's texts about these subjects, for the issues of rules. What it says of the incident comes last, and counts.
 SELECT subject, slot, "rootCause" AS root_cause, recommendation
 FROM "IssueOccurrence"
 WHERE subject = ANY (%(subjects)s::text[]) AND source = 'genai'
   AND ("rootCause" IS NOT NULL OR recommendation IS NOT NULL)
-ORDER BY slot;
+ORDER BY rule = 'genai-incident', slot;
 
 -- delete_issues --
 DELETE FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
