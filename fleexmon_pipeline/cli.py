@@ -39,7 +39,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "redact": "Replace secrets in a text, as in everything that leaves the database.",
     "rejected": "List and retry records that could not become log lines.",
     "patterns": "Print the pattern of every line of a file; name or ignore patterns.",
-    "genai": "Preview requests to the GenAI agent, and replay past hours.",
+    "genai": "Preview requests to the GenAI agent, replay past hours, and evaluate the agent.",
 }
 
 MODULES = {"open": "pages.open", "web": "pages.web"}

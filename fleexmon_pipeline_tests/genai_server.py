@@ -56,6 +56,12 @@ def issue(*ids: Any, **members: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _nothing(question: dict[str, Any]) -> str:
+    """An answer that finds nothing, in the form that the question asks for."""
+    about_incident = question["messages"][1]["content"].startswith("Data:")
+    return '{"facts": [], "hypotheses": []}' if about_incident else '{"issues": []}'
+
+
 class _Handler(Handler):
     fake: GenAIServer
     protocol_version = "HTTP/1.1"
@@ -126,7 +132,7 @@ class _Handler(Handler):
 
 
 class GenAIServer(Loopback):
-    """An agent on 127.0.0.1, up inside `with`. What is scripted is used up in order; then it finds no issue."""
+    """An agent on 127.0.0.1, up inside `with`. What is scripted is used up in order; then it finds nothing."""
 
     handler = _Handler
 
@@ -202,4 +208,4 @@ class GenAIServer(Loopback):
     def next_script(self) -> Script:
         if self._script:
             return self._script.popleft()
-        return self.always or (lambda handler, _: handler.reply(200, completion('{"issues": []}'), {}))
+        return self.always or (lambda handler, question: handler.reply(200, completion(_nothing(question)), {}))

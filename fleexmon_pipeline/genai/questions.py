@@ -1,6 +1,6 @@
 """Which patterns of an hour have no answer yet, and the questions about them, ready to send.
 
-Here: choose and compose; nothing is sent. The text: `prompt.py`; sending: `judgement.py`; preview: `commands/genai.py`.
+Here: choose and compose; nothing is sent. The text: `prompt.py`; sending: `judgement.py`; preview: `commands/genai/`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Judge past windows again with another prompt or model: what it would cost, and which issues differ.
 
 Here: the estimate, the run and the comparison. Answers are stored in "GenAICall" as replays, apart from those that
-issues follow from; nothing else is written. Printing: `commands/genai.py`.
+issues follow from; nothing else is written. Printing: `commands/genai/`.
 """
 
 from __future__ import annotations

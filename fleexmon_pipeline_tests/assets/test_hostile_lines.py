@@ -143,12 +143,18 @@ def test_attacks_change_nothing_but_their_own_records(
     dagster.run("backfill_hours", TEN)
     dagster.run("alert")
 
-    (question,) = agent.questions
-    records = agent.records()
+    question, *cases = agent.questions
+    records = agent.records(0)
     assert [record["id"] for record in records] == list(range(len(records)))
     assert len(records) == len(ATTACKS) + 2  # an attack is one record, and none forged another
     assert question["messages"][0]["content"].startswith("You are the log analyst")
-    assert not any(mark in question["messages"][1]["content"] for mark in ("\u202e", "\u200b", "\x1b"))
+    for asked in (question, *cases):
+        assert not any(mark in asked["messages"][1]["content"] for mark in ("\u202e", "\u200b", "\x1b"))
+    assert cases  # the incident of the refused connections
+    for case in cases:
+        assert case["messages"][0]["content"].startswith("You explain an incident")
+        told_of = [json.loads(line) for line in case["messages"][1]["content"].split("\n")[1:]]
+        assert [line["id"] for line in told_of] == list(range(len(told_of)))
     told = titles(dagster.database)
     assert [title for title in told if "forged" in title] == []
     assert (

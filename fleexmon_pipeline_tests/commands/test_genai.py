@@ -9,11 +9,13 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.genai.agent import Agent
+from fleexmon_pipeline.genai.evaluation.known import known_cases
 from fleexmon_pipeline.genai.judgement import Asker, judge
 from fleexmon_pipeline.genai.prompt import PROMPT
 from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
@@ -21,7 +23,7 @@ from fleexmon_pipeline.window import HOUR, Window, floor
 from fleexmon_pipeline_tests.commands.conftest import FLEEXMON, Call, refused
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.genai.judging import plant
-from fleexmon_pipeline_tests.genai_server import GenAIServer, issue
+from fleexmon_pipeline_tests.genai_server import GenAIServer, completion, issue
 
 START = floor(datetime.now(UTC), HOUR) - 5 * HOUR  # the commands have the clock's time
 TEN = Window(START, START + HOUR)
@@ -240,3 +242,54 @@ def test_what_cannot_be_replayed_is_refused(fleexmon: Call, tmp_path: Path) -> N
     assert "--from" in refused(fleexmon("genai", "replay", "--from", "yesterday"))
     assert "before --to" in refused(fleexmon("genai", "replay", "--from", "1h", "--to", "2h"))
     assert fleexmon("genai", "prompt").out.rstrip("\n") == PROMPT.system
+
+
+def test_eval_states_tokens_and_cost_and_sends_nothing_on_a_dry_run(
+    fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_PRICE_PER_MILLION_INPUT", "1")
+
+    said = fleexmon("genai", "eval", "--dry-run", "--limit", "2")
+    document = json.loads(fleexmon("genai", "eval", "--dry-run", "--json").out)
+
+    assert said.status == 0
+    assert said.out.startswith("2 cases, about ")
+    assert "at your GENAI_PRICE_* settings" in said.out
+    assert document["tokensEstimated"] <= 1_500 * document["cases"]
+
+
+def test_eval_asks_any_agent_with_progress_and_cost_beside_rules_alone(
+    fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def right(handler: Any, question: dict[str, Any]) -> None:
+        lines = question["messages"][1]["content"].split("\n")[1:]
+        nodes = json.loads(lines[0])["nodes"]
+        claim = {"text": "It fails.", "evidence": [0]}
+        root = next(node for node in nodes if node != "gateway")
+        text = {"facts": [claim], "hypotheses": [claim], "rootNode": root, "severity": "high"}
+        handler.reply(200, completion(json.dumps(text)), {})
+
+    with GenAIServer() as agent:
+        agent.always = right
+        monkeypatch.setenv("GENAI_AGENT_URL", agent.url)
+        monkeypatch.setenv("GENAI_PRICE_PER_MILLION_INPUT", "1")
+        held = fleexmon("genai", "eval")
+        sent = len(agent.questions)
+        said = fleexmon("genai", "eval", "--yes")
+        document = json.loads(fleexmon("genai", "eval", "--yes", "--json", "--limit", "3").out)
+
+    assert (held.status, sent) == (1, 0)
+    assert (said.status, said.err) == (0, "")
+    cases = len(known_cases())
+    assert f"{cases}/{cases}  " in said.out
+    for line in (f"root node named           {cases} of {cases}", "rules alone", "citations of nothing", "tokens in"):
+        assert line in said.out
+    assert document["agent"]["node_named"] == 3
+    assert document["goalsMet"]
+
+
+def test_eval_without_an_agent_says_what_to_set(fleexmon: Call) -> None:
+    said = fleexmon("genai", "eval", "--yes")
+
+    assert said.status == 2
+    assert "GENAI_AGENT_URL" in said.err

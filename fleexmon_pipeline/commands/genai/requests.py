@@ -40,7 +40,9 @@ NOT_SET = "GENAI_AGENT_URL is not set, so nothing is ever sent. This would be:"
 MAX_PROMPT_CHARACTERS = 20_000  # of a prompt file
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Preview requests to the GenAI agent, and replay past hours."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Preview requests to the GenAI agent, replay past hours, and evaluate the agent.",
 )
 
 PromptFile = Annotated[
@@ -105,7 +107,7 @@ def genai_preview(
         print_json(document)
         return
     typer.echo(f"POST {url}, {'with' if key else 'without'} a key" if url else NOT_SET)
-    typer.echo(f"{window} UTC: {counted(len(bodies), 'request')}, about {tokens:,} tokens{_money(cost)}")
+    typer.echo(f"{window} UTC: {counted(len(bodies), 'request')}, about {tokens:,} tokens{money(cost)}")
     for number, (one, body) in enumerate(zip(previews, bodies, strict=True), 1):
         rest = ", ".join(f"{name} {value}" for name, value in body.items() if name != "messages")
         typer.echo(f"\n===== request {number} of {len(bodies)}: {one.what}; {rest}")
@@ -152,7 +154,7 @@ def genai_replay(
             raise SettingError(
                 "GENAI_AGENT_URL", "is not set, so there is no agent to ask.", "https://agent.example.com"
             )
-        if cost.questions and not yes and not _confirmed():
+        if cost.questions and not yes and not confirmed():
             typer.echo("Nothing was sent. To send these requests, add --yes.")
             raise typer.Exit(1)
         result = replay(
@@ -164,7 +166,7 @@ def genai_replay(
     raise typer.Exit(0 if len(result.judged) == hours else 1)
 
 
-def _confirmed() -> bool:
+def confirmed() -> bool:
     """What a person at a terminal answers. A script is not asked: it would wait for ever."""
     return sys.stdin.isatty() and typer.confirm("Send these requests?")
 
@@ -173,7 +175,7 @@ def _print_replayed(result: Replayed, budget: Budget, *, hours: int) -> None:
     spent = budget.prices.cost(result.tokens_in, result.tokens_out)
     typer.echo(
         f"{counted(len(result.judged), 'hour')} of {hours} answered, {counted(result.calls, 'call')}, "
-        f"{result.tokens_in + result.tokens_out:,} tokens{_money(spent)}"
+        f"{result.tokens_in + result.tokens_out:,} tokens{money(spent)}"
     )
     if len(result.judged) < hours:
         typer.echo(
@@ -208,11 +210,11 @@ def _costs(cost: Estimate) -> str:
         return "no requests: everything was answered within the last day"
     return (
         f"{counted(cost.questions, 'request')} about {counted(cost.patterns, 'pattern')}, about {cost.tokens_in:,} "
-        f"tokens and at most {cost.tokens_out:,} in responses{_money(cost.cost)}"
+        f"tokens and at most {cost.tokens_out:,} in responses{money(cost.cost)}"
     )
 
 
-def _money(cost: Decimal | None) -> str:
+def money(cost: Decimal | None) -> str:
     return "" if cost is None else f", at most {cost:.4f} at your GENAI_PRICE_* settings"
 
 
