@@ -17,6 +17,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.incidents.changes import Change
 from fleexmon_pipeline.issues.read import IssueSummary, Status, UnknownIssueError, find_issue
+from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import Window
 
 SQL = statements("incidents")
@@ -74,6 +75,7 @@ class IncidentDetail:
     incident: Incident
     issues: list[IssueSummary]  # from first to last
     handling: list[Handling]  # from first to last
+    hypothesis: str | None  # what GenAI says is the cause
 
 
 def list_incidents(
@@ -127,7 +129,15 @@ def show_incident(connection: Connection, name: str, *, now: datetime) -> Incide
 def detail_of(connection: Connection, incident: Incident) -> IncidentDetail:
     issues = issues_of(connection, incident.issues)
     rows = connection.execute(SQL["handling"], {"ids": incident.issues}).fetchall()
-    return IncidentDetail(incident, issues, msgspec.convert(rows, list[Handling]))
+    handling = msgspec.convert(rows, list[Handling])
+    return IncidentDetail(incident, issues, handling, read_hypothesis(connection, incident))
+
+
+def read_hypothesis(connection: Connection, incident: Incident) -> str | None:
+    """What GenAI says is the cause, redacted: of the incident as a whole where it was asked about it."""
+    where = {"ids": incident.issues, "headline": incident.headline}
+    row = connection.execute(SQL["hypothesis"], where).fetchone()
+    return redact(row["text"]) if row else None
 
 
 def issues_of(connection: Connection, ids: Sequence[uuid.UUID]) -> list[IssueSummary]:

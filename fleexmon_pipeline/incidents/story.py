@@ -13,7 +13,7 @@ import msgspec
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.incidents.read import Incident, issues_of
+from fleexmon_pipeline.incidents.read import Incident, issues_of, read_hypothesis
 from fleexmon_pipeline.issues.read import EvidenceLine, Issue, IssueSummary
 from fleexmon_pipeline.levels import ERROR_LEVELS
 from fleexmon_pipeline.redaction.redact import redact
@@ -62,7 +62,7 @@ def read_story(connection: Connection, incident: Incident) -> Story:
         bars=_bars(connection, incident),
         evidence=_first_lines(connection, headline) if headline else [],
         steps=redact(headline.recommendation) if headline and headline.recommendation else None,
-        hypothesis=redact(headline.root_cause) if headline and headline.root_cause else None,
+        hypothesis=read_hypothesis(connection, incident),
     )
 
 

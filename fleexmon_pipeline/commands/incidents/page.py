@@ -35,6 +35,8 @@ def page(detail: IncidentDetail) -> str:
             f"  {change.at[:16].replace('T', ' ')}  {change.kind:<13}  {inert_line(f'{change.node}: {change.text}')}"
             for change in incident.changes
         ]
+    if detail.hypothesis:
+        lines += ["", "What GenAI thinks (unproven)", *(f"  {line}" for line in inert(detail.hypothesis).splitlines())]
     if detail.handling:
         lines += ["", "What people did"]
         lines += [

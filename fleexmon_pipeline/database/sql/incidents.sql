@@ -147,6 +147,18 @@ SELECT id, severity, status, type, source, title, metadata -> 'nodes' AS nodes, 
   metadata -> 'regressionOf' AS "regressionOf"
 FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]) ORDER BY "detectedAt", id;
 
+-- hypothesis --
+-- What GenAI says is the cause: of the incident as a whole, else of its headline, else of an issue of it.
+SELECT "rootCause" AS text
+FROM "LogIssue" AS i
+WHERE id = ANY (%(ids)s::uuid[]) AND "rootCause" <> ''
+ORDER BY EXISTS (
+  SELECT FROM "IssueEpisode" AS e
+  JOIN "IssueOccurrence" AS o ON o.subject = subject_of(e.fingerprint) AND o.slot = e."firstSlot"
+  WHERE e.id = i.id AND o.rule = 'genai-incident'
+) DESC, id = %(headline)s DESC, "detectedAt", id
+LIMIT 1;
+
 -- of_issue --
 SELECT id, title FROM "Incident" WHERE issues @> ARRAY[%(issue)s::uuid];
 

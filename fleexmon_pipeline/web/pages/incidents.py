@@ -16,7 +16,7 @@ from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.lookup.lines import HALF_HOUR, LineQuery, coverage_halves, histogram
 from fleexmon_pipeline.web.pages.asked import Asked, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, Mark, timeline
-from fleexmon_pipeline.web.pages.issues import SHORT_ID, rows_of
+from fleexmon_pipeline.web.pages.issues import SHORT_ID, prose, rows_of
 from fleexmon_pipeline.web.pages.page import Page
 from fleexmon_pipeline.window import DAY, EPOCH, HOUR, Window, ceil
 from fleexmon_pipeline.wording import counted, short_duration
@@ -79,6 +79,8 @@ def one(connection: Connection, asked: Asked) -> Page:
             "issues": rows_of(connection, detail.issues[:MAX_ISSUES], now=asked.now),
             "more": len(detail.issues) - MAX_ISSUES,
             "handling": detail.handling,
+            "hypothesis": detail.hypothesis,
+            "prose": prose,
             "commands": _commands(incident),
         },
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from fleexmon_pipeline.commands.incidents.page import page
 from fleexmon_pipeline.genai.agent import estimated_tokens
 from fleexmon_pipeline.genai.analyze import analyze_hour
 from fleexmon_pipeline.genai.budget import Budget, UsageLimits
 from fleexmon_pipeline.genai.cases.explain import spent_seconds
 from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.incidents.people import handle
+from fleexmon_pipeline.incidents.read import show_incident
 from fleexmon_pipeline.incidents.story import read_story
 from fleexmon_pipeline.issues.people import Scope, mute
 from fleexmon_pipeline.patterns.store import load_miner
@@ -46,6 +48,8 @@ def test_the_agent_gets_the_incident_and_its_headline_gets_the_answer(explain: E
     (incident,) = incidents(explain.connection)
     story = read_story(explain.connection, incident)
     assert (story.hypothesis, story.steps) == (FACTS, "Look at the database.")
+    detail = show_incident(explain.connection, str(incident.id), now=NOW)
+    assert "What GenAI thinks (unproven)\n  Likely began on blue.\n" in page(detail)
 
 
 def test_nothing_secret_leaves_and_addresses_come_back(explain: Explainer) -> None:

@@ -225,6 +225,20 @@ def test_a_prefix_is_enough(story: Site) -> None:
     assert story.get(f"/fleexmon/issues/{key[:18]}").status_code == 200
 
 
+def test_what_genai_thinks_of_an_incident_is_marked_as_such_and_harmless(story: Site) -> None:
+    key = issue_ids(story)[0]
+    with story.database.connect() as connection:
+        text = "Hypotheses:\n- <script>alert(1)</script> The database is down. (the incident)"
+        connection.execute('UPDATE "LogIssue" SET "rootCause" = %s', [text])
+
+    document = story.get(f"/fleexmon/incidents/{key}").text
+
+    assert "What GenAI thinks (unproven)" in document
+    assert "The database is down. (the incident)" in document
+    assert "<script>alert" not in document
+    assert "What GenAI thinks (unproven)" in story.get(f"/fleexmon/issues/{key}").text
+
+
 def test_an_incident_has_its_issues_and_what_people_did(story: Site) -> None:
     key = issue_ids(story)[0]
     document = story.get(f"/fleexmon/incidents/{key}").text
