@@ -20,8 +20,7 @@ MAX_LINES_COMPARED = 3  # of a pattern
 MAX_CHARS_COMPARED = 500  # of a message
 
 _Words = frozenset[str]
-_WORD = re.compile(r"\w+")
-_DIGIT = re.compile(r"\d+")
+_TOKEN = re.compile(r"""[^\s=:,;()\[\]{}"']+""")
 
 
 def quality_by_node(connection: Connection) -> dict[str, float]:
@@ -39,10 +38,11 @@ def quality_by_node(connection: Connection) -> dict[str, float]:
 def silhouette(lines: Mapping[str, Sequence[str]]) -> float:
     """How much closer lines are to their own pattern than to the nearest other: 1 is best, below 0 is wrong.
 
-    A pattern is represented by its medoid, the line closest to all its lines. Every pattern counts once. Of two
-    groupings of one set of lines, this figure and labels chose the same one in 299 of 442 cases. Patterns that are far
-    too fine or too coarse stand out (0.55 to 0.6, where right ones have 0.84); a few splits do not. Compare a node with
-    its own past, not with other nodes.
+    A pattern is represented by its medoid, the line closest to all its lines. Every pattern counts once. What the
+    figure is good for, on 57 labelled sets: of two groupings of one set it prefers the better one in 1,069 of 1,472
+    cases; a fifth of the statements split in 57 of 57, joined in 54 of 57. Between sets it says little: how diverse the
+    lines are counts for more than how well they are grouped (rank correlation with grouping accuracy 0.27). So compare
+    a node with its own past, not with other nodes.
     """
     words = {pattern: [_words(line) for line in of_pattern] for pattern, of_pattern in lines.items()}
     medoids = {
@@ -59,7 +59,8 @@ def silhouette(lines: Mapping[str, Sequence[str]]) -> float:
 
 
 def _words(line: str) -> _Words:
-    return frozenset(_WORD.findall(_DIGIT.sub("0", line)))
+    """Only letters: numbers and ids in them are values nearly everywhere, and would make the finest patterns best."""
+    return frozenset(filter(str.isalpha, _TOKEN.findall(line)))
 
 
 def _distance(one: _Words, other: _Words) -> float:

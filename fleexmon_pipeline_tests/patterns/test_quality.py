@@ -21,6 +21,14 @@ def test_patterns_that_split_or_join_statements_score_lower() -> None:
     assert joined < 0.7
 
 
+def test_the_finest_patterns_are_not_the_best() -> None:
+    lines = [f"order {name}-{n} was paid by card-{n}" for n in range(3) for name in ("ab", "cd")] + LOST
+    every_line = {line: [line] for line in lines}
+
+    assert silhouette(every_line) < 0.1
+    assert silhouette({"paid": lines[:6], "lost": LOST}) > 0.9
+
+
 def test_quality_is_per_node_with_aliases_resolved(database: Database) -> None:
     with database.connect() as connection:
         assert quality_by_node(connection) == {}
