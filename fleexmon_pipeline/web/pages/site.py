@@ -85,7 +85,9 @@ class ReadOnlyDatabase:
 
 def _read_only(url: str) -> str:
     given = conninfo_to_dict(url).get("options") or ""
-    limits = f"-c default_transaction_read_only=on -c statement_timeout={MAX_SECONDS}s -c jit=off"
+    # Plans for the window that is asked for: one for any window may read the whole table.
+    plans = "-c jit=off -c plan_cache_mode=force_custom_plan"
+    limits = f"-c default_transaction_read_only=on -c statement_timeout={MAX_SECONDS}s {plans}"
     return make_conninfo(url, options=f"{given} {limits}".strip())
 
 
