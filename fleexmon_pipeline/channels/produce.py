@@ -54,10 +54,12 @@ def messages_of_incidents(
 def _message(
     connection: Connection, step: Step, incident: Incident, before: Mapping[str, Any] | None, ui_url: str | None
 ) -> ChannelMessage:
-    """`before`: the data of the last message about it. An event that can happen twice has a number in its id."""
+    """`before`: the data of the last message about it. `turn`: how often it began, with its returns; `told`: the number
+    of the message. The id of an event that can happen twice has them: two runs at once give it the same id."""
     event: Event = step.event or "opened"  # type: ignore[assignment]
     turn = int(before["turn"]) + (event == "returned") if before else 1
-    identity = {"worse": f"worse:{incident.severity}", "joined": f"joined:{','.join(incident.nodes)}"}.get(event, event)
+    told = int(before.get("told", 1)) + 1 if before else 1
+    identity = f"{event}:{told}" if event in ("worse", "joined") else event
     story = read_story(connection, incident)
     return ChannelMessage(
         key=step.key,
@@ -76,6 +78,7 @@ def _message(
         data={
             **about_incident(connection, incident),
             "turn": turn,
+            "told": told,
             "status": incident.status,
             "title": incident.title,
             "startedAt": iso_text(incident.started_at, "seconds"),

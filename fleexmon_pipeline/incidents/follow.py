@@ -9,6 +9,7 @@ whatever becomes of the id. If two reported incidents turn out to be one, the ol
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,9 @@ def follow(
     """
     found = _incidents(connection, reports, now)
     carried, left_over = _carried(reports, found)
+    keys = {report.key for report in reports}
+    in_use = {carried[incident.id].key for incident in found if incident.is_open and incident.id in carried}
+    ended = [report for report in reports if not report.is_open and report.key not in in_use]
     for incident in found:
         report = carried.get(incident.id)
         if report is None or not report.is_open:
@@ -100,22 +104,35 @@ def follow(
                 continue
             if report is None and incident.last_seen_at < now - RECENT:
                 continue
-            report = report or _ended_lately(connection, reports, incident)
-        key = report.key if report else f"incident:{incident.id}"
+            if report is None and (report := _ended_lately(connection, ended, incident)):
+                ended.remove(report)
+        key = report.key if report else _new_key(incident, keys)
+        keys.add(key)
         yield Step(key, _event(incident, report), incident, report)
     for report, goes_on in left_over:
-        if report.is_open:
-            yield Step(report.key, "merged" if goes_on else "removed", None, report, goes_on)
+        if report.is_open and goes_on:
+            yield Step(report.key, "merged", None, report, goes_on)
+        elif report.is_open and not _incident_ids(connection, report.issues):  # else a run is just grouping them anew
+            yield Step(report.key, "removed", None, report)
+
+
+def _new_key(incident: Incident, keys: Collection[str]) -> str:
+    """`incident:<id>`, with a number behind it if the report of that name follows other issues by now."""
+    names = (f"incident:{incident.id}{f':{number}' if number > 1 else ''}" for number in itertools.count(1))
+    return next(name for name in names if name not in keys)
 
 
 def _incidents(connection: Connection, reports: Sequence[Report], now: datetime) -> list[Incident]:
     """Incidents of the last day, and those of open reports, in the order in which they began."""
     followed = {issue for report in reports if report.is_open for issue in report.issues}
-    rows = connection.execute(SQL["of_issues"], {"ids": list(followed)}).fetchall()
     found = list_incidents(connection, now=now, status="all", during=Window(now - RECENT, now + DAY))
-    if older := {row["id"] for row in rows} - {incident.id for incident in found}:
+    if older := _incident_ids(connection, followed) - {incident.id for incident in found}:
         found += list_incidents(connection, now=now, status="all", ids=older)
     return sorted(found, key=lambda incident: (incident.started_at, incident.id))
+
+
+def _incident_ids(connection: Connection, issues: Collection[UUID]) -> set[UUID]:
+    return {row["id"] for row in connection.execute(SQL["of_issues"], {"ids": list(issues)})}
 
 
 def _carried(
@@ -142,12 +159,11 @@ def _carried(
     return carried, left_over
 
 
-def _ended_lately(connection: Connection, reports: Sequence[Report], incident: Incident) -> Report | None:
+def _ended_lately(connection: Connection, ended: Sequence[Report], incident: Incident) -> Report | None:
     """The report of an earlier incident with an issue of the same fingerprint that ended shortly before this one."""
     fingerprints = set(_fingerprints(connection, incident))
-    for report in reversed(reports):
-        lately = report.updated >= incident.started_at - RETURNS_WITHIN
-        if not report.is_open and lately and report.fingerprints & fingerprints:
+    for report in reversed(ended):
+        if report.updated >= incident.started_at - RETURNS_WITHIN and report.fingerprints & fingerprints:
             return report
     return None
 

@@ -15,6 +15,7 @@ from fleexmon_pipeline.channels.message import ChannelMessage, from_document
 from fleexmon_pipeline.channels.outbox import enqueue_messages
 from fleexmon_pipeline.channels.produce import least_severity, message_of_digest, messages_of_incidents
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.read import list_incidents
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.window import DAY, Window
 from fleexmon_pipeline_tests.channels.conftest import opened
@@ -194,3 +195,49 @@ def test_what_is_stored_is_what_was_said() -> None:
     one: ChannelMessage = message(data={"n": 1}, link="https://ui.example.com/x")
 
     assert from_document(one.document()) == one
+
+
+def test_a_severity_that_rises_again_is_told_again_and_hides_nothing(connection: Connection, channel: Channel) -> None:
+    name = issue(connection, "Payments fail", NOW - 5 * MINUTE, severity="high")
+    story = [tell(connection, channel)]
+    change(connection, name, severity="critical")
+    story.append(tell(connection, channel))
+    change(
+        connection, name, severity="high", metadata=Jsonb({"fingerprint": "f:node:blue", "nodes": ["blue", "green"]})
+    )
+    story.append(tell(connection, channel))
+    change(connection, name, severity="critical")
+    story += [tell(connection, channel), tell(connection, channel)]
+
+    assert story == [["opened"], ["worse"], ["joined"], ["worse"], []]
+
+
+def test_each_part_of_an_incident_that_falls_apart_is_told_on(connection: Connection, channel: Channel) -> None:
+    """The older issue turns up late, joins the reported one, and is found to be another incident after all."""
+    younger = issue(connection, "B", NOW - 30 * MINUTE, fingerprint="b:node:blue")
+    story = [tell(connection, channel)]
+    issue(connection, "A", NOW - 100 * MINUTE, fingerprint="a:node:blue")
+    bridge = issue(connection, "C", NOW - 60 * MINUTE, fingerprint="c:node:blue", nodes=["blue"], severity="low")
+    issue(connection, "D", NOW - 80 * MINUTE, fingerprint="d:node:blue", severity="low")
+    story += [tell(connection, channel), tell(connection, channel)]
+    assert len(list_incidents(connection, now=NOW)) == 1
+    connection.execute('DELETE FROM "LogIssue" WHERE id = %s', [bridge])
+    story += [tell(connection, channel), tell(connection, channel)]
+    change(connection, younger, severity="critical")
+    story += [tell(connection, channel), tell(connection, channel)]
+
+    assert story == [["opened"], [], [], ["opened"], [], ["worse"], []]
+
+
+def test_one_ended_report_is_gone_on_with_once(connection: Connection, channel: Channel) -> None:
+    """What ended as one comes back as two."""
+    both = [issue(connection, name, NOW - 300 * MINUTE, fingerprint=f"{name}:node:blue") for name in "ab"]
+    story = [tell(connection, channel)]
+    for name in both:
+        change(connection, name, status="resolved", resolvedAt=NOW - 290 * MINUTE)
+    story.append(tell(connection, channel))
+    issue(connection, "a", NOW - 100 * MINUTE, fingerprint="a:node:blue")
+    issue(connection, "b", NOW - 5 * MINUTE, fingerprint="b:node:blue")
+    story += [tell(connection, channel), tell(connection, channel)]
+
+    assert story == [["opened"], ["ended"], ["returned", "opened"], []]
