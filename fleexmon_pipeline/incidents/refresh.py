@@ -92,19 +92,27 @@ def _affected(
 
 def _groups_of(connection: Connection, ids: Collection[UUID], depends: Dependencies) -> list[list[IssueFacts]]:
     """The groups that hold one of these issues. Read wider until no issue outside can be related to one of a group."""
-    begins = beginnings(connection, ids)
-    if not begins:
-        return []
     evidence = Evidence(connection)
-    needed = read = Window(min(begins) - REACH, max(begins) + REACH + SLOT)
+    firsts = {*beginnings(connection, ids)}
     while True:
-        facts = read_facts(connection, read)
+        read = _neighbourhoods(firsts)
+        facts = [issue for window in read for issue in read_facts(connection, window)]
         found = [group for group in groups(facts, depends, evidence.shared) if any(issue.id in ids for issue in group)]
-        firsts = [issue.first for group in found for issue in group]
-        needed = Window(min(firsts) - REACH, max(firsts) + REACH + SLOT) if firsts else read
-        if read.since <= needed.since and needed.until <= read.until:
+        firsts |= {issue.first for group in found for issue in group}
+        if _neighbourhoods(firsts) == read:
             return found
-        read = Window(min(read.since, needed.since), max(read.until, needed.until))
+
+
+def _neighbourhoods(firsts: Collection[datetime]) -> list[Window]:
+    """Where an issue begins that can be related to one that began then: disjoint, so that one issue of today and one of
+    last year do not read the year between them."""
+    windows: list[Window] = []
+    for first in sorted(firsts):
+        since, until = first - REACH, first + REACH + SLOT
+        if windows and since <= windows[-1].until:
+            since = windows.pop().since
+        windows.append(Window(since, until))
+    return windows
 
 
 def _row(connection: Connection, issues: Sequence[IssueFacts]) -> dict[str, object]:
