@@ -24,6 +24,7 @@ from psycopg_pool import ConnectionPool
 Connection = psycopg.Connection[DictRow]
 Pool = ConnectionPool[Connection]
 
+_EARLIEST, _LATEST = datetime(1000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _TIMESTAMP = postgres.types["timestamp"].oid
 
 # A lost network must not block a run for the kernel's two hours.
@@ -48,18 +49,30 @@ class _UtcDumper(Dumper):
         return obj.astimezone(UTC).replace(tzinfo=None).isoformat(" ").encode()
 
 
+def _within_years(moment: datetime) -> datetime:
+    """Other programs store `infinity`, or a year that leaves no room to look a day before or after it."""
+    return min(max(moment.replace(tzinfo=UTC), _EARLIEST), _LATEST)
+
+
 class _UtcLoader(TimestampLoader):
     """Read a TIMESTAMP as an aware datetime in UTC."""
 
     def load(self, data: Buffer) -> datetime:
-        return super().load(data).replace(tzinfo=UTC)
+        try:
+            return _within_years(super().load(data))
+        except psycopg.DataError:  # beyond what a datetime holds
+            text = bytes(data)
+            return _EARLIEST if text.startswith(b"-") or text.endswith(b"BC") else _LATEST
 
 
 class _UtcBinaryLoader(TimestampBinaryLoader):
     """The same for a binary cursor."""
 
     def load(self, data: Buffer) -> datetime:
-        return super().load(data).replace(tzinfo=UTC)
+        try:
+            return _within_years(super().load(data))
+        except psycopg.DataError:
+            return _EARLIEST if int.from_bytes(data, "big", signed=True) < 0 else _LATEST
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:

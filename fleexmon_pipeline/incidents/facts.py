@@ -6,7 +6,7 @@ Here: the database. What follows from the facts: `relate.py`, `headline.py`, `ch
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from fleexmon_pipeline.window import DAY, SLOT, Window
 
 SQL = statements("incidents")
 TROUBLE = (*ERROR_LEVELS, "warn")
+MAX_LINES = 10**12  # more behind one issue is not a count, and has no room in a title
 
 
 def beginnings(connection: Connection, ids: Collection[UUID]) -> list[datetime]:
@@ -36,7 +37,7 @@ def read_facts(connection: Connection, window: Window) -> list[IssueFacts]:
 
 def _facts(row: Mapping[str, Any], levels: Mapping[str, str]) -> IssueFacts:
     """`levels`: of patterns. That a node's ordinary lines of information are behind two issues says nothing."""
-    pattern, affected = row["pattern"], row["affected"]
+    pattern = row["pattern"]
     behind = [name for name in _top_patterns(row["top_patterns"]) if read_level(levels.get(name, "")) in TROUBLE]
     patterns = [pattern] if pattern else behind
     nodes = row["nodes"] if isinstance(row["nodes"], list) else []  # another program may have written it
@@ -44,7 +45,7 @@ def _facts(row: Mapping[str, Any], levels: Mapping[str, str]) -> IssueFacts:
         id=row["id"], first=row["first"], last=row["last"], severity=row["severity"], status=row["status"],
         ended=row["ended"], title=row["title"], type=row["type"], source=row["source"],
         fingerprint=row["fingerprint"], nodes=frozenset(map(str, nodes)), patterns=patterns,
-        about_pattern=pattern is not None, affected=affected if isinstance(affected, int) else None,
+        about_pattern=pattern is not None, affected=_lines(row["affected"]),
         slots=row["slots"] or _every_slot(row["first"], row["last"]), what=row["what"], which=row["which"],
         deployed=_moment(row["compared_since"]), announces=row["announces"],
     )  # fmt: skip
@@ -56,16 +57,23 @@ def _top_patterns(listed: Any) -> Iterable[str]:
             yield item["pattern"]
 
 
+def _lines(affected: Any) -> int | None:
+    """None where another program wrote something else."""
+    return affected if isinstance(affected, int) and 0 <= affected <= MAX_LINES else None
+
+
 def _every_slot(first: datetime, last: datetime) -> Sequence[datetime]:
     """Of an issue without occurrences, which another program wrote: it is taken to fire all the time."""
     return [first + SLOT * slot for slot in range(min(last - first, REACH) // SLOT)]
 
 
 def _moment(text: str | None) -> datetime | None:
+    """None where another program wrote something else; a time without zone is in UTC."""
     try:
-        return datetime.fromisoformat(text) if text else None
+        moment = datetime.fromisoformat(text or "")
     except ValueError:
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Evidence:

@@ -138,8 +138,10 @@ def related(earlier: IssueFacts, later: IssueFacts, depends: Dependencies) -> bo
     return announced and (later.fingerprint or "").startswith(f"{earlier.announces}:")
 
 
-def _depend(some: Collection[str], others: Collection[str], depends: Dependencies) -> bool:
-    return any(other in depends.get(one, ()) or one in depends.get(other, ()) for one in some for other in others)
+def _depend(some: frozenset[str], others: frozenset[str], depends: Dependencies) -> bool:
+    """Whether a node of the one side depends on a node of the other."""
+    sides = (some, others), (others, some)
+    return any(not right.isdisjoint(depends[node]) for left, right in sides for node in left & depends.keys())
 
 
 def _same_message(earlier: IssueFacts, later: IssueFacts) -> bool:

@@ -93,7 +93,7 @@ def _changes(incident: Incident) -> list[str]:
 
 def _issues(story: Story) -> str:
     rows = "\n".join(
-        f"- {moment(issue.detected_at)} {word(issue.severity)}, {issue.status or 'unknown'}: "
+        f"- {moment(issue.detected_at)} {word(issue.severity)}, {_status(issue.status)}: "
         f"{escape.code(redact(issue.title), most=120)} `fleexmon issues show {str(issue.id)[:18]}`"
         for issue in story.issues[:MAX_ISSUES]
     )
@@ -154,6 +154,10 @@ def prose(text: str, most: int = MAX_PROSE) -> str:
 def word(severity: str) -> str:
     """One of our severities unchanged; another program's escaped."""
     return severity if severity in SEVERITY_RANKS else escape.mermaid(severity, most=20)
+
+
+def _status(status: str | None) -> str:
+    return status if status in ("open", "resolved") else escape.code(status or "unknown", most=20)
 
 
 def nodes(incident: Incident) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import connect, open_pool
+from fleexmon_pipeline.window import DAY
 from fleexmon_pipeline_tests.conftest import Database
 
 TEN = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
@@ -91,3 +92,16 @@ def test_a_connection_that_died_in_the_pool_is_not_handed_out(database: Database
         with pool.connection() as connection:
             assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
             assert connection.info.backend_pid != number
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
+@pytest.mark.parametrize("stored", ["infinity", "-infinity", "0300-01-01 BC", "9999-12-31", "290000-01-01"])
+def test_times_that_other_programs_store_leave_room_for_a_day_more(
+    database: Database, stored: str, *, binary: bool
+) -> None:
+    with database.connect() as connection, connection.cursor(binary=binary) as cursor:
+        row = cursor.execute("SELECT %s::timestamp AS at", (stored,)).fetchone()
+
+    assert row
+    assert row["at"] - DAY < row["at"] < row["at"] + DAY
+    assert (row["at"].year < 2000) == (stored.startswith("-") or stored.endswith("BC"))

@@ -60,8 +60,9 @@ def incidents_list(
     for row in rows:
         state = "muted" if row.muted and row.is_open else f"ack {row.acknowledged}" if row.acknowledged else row.status
         typer.echo(
-            f"{str(row.id)[:SHORT_ID]}  {row.severity:<8}  {inert_line(state):<8}  {minute(row.started_at)} – "
-            f"{minute(row.last_seen_at)}  {inert_line(row.title)}  [{counted(len(row.issues), 'issue')}]"
+            f"{str(row.id)[:SHORT_ID]}  {inert_line(row.severity):<8}  {inert_line(state):<8}  "
+            f"{minute(row.started_at)} – {minute(row.last_seen_at)}  {inert_line(row.title)}  "
+            f"[{counted(len(row.issues), 'issue')}]"
         )
     count = counted(len(rows), "incident" if status == "all" else f"{status} incident")
     typer.echo(count + (" or more" if len(rows) == limit else ""))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.incidents.read import Incident, IncidentDetail
-from fleexmon_pipeline.wording import counted, inert, inert_line, short_duration
+from fleexmon_pipeline.wording import counted, inert_line, short_duration
 
 SHORT_ID = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
 _LABEL = 13
@@ -26,8 +26,8 @@ def page(detail: IncidentDetail) -> str:
     for issue in detail.issues:
         nodes, status = ", ".join(map(str, issue.nodes)) or "all nodes", issue.status or "–"
         lines.append(
-            f"  {str(issue.id)[:SHORT_ID]}  {minute(issue.detected_at)}  {issue.severity:<8}  {status:<8}  "
-            f"{inert_line(nodes):<12}  {inert_line(issue.title)}"
+            f"  {str(issue.id)[:SHORT_ID]}  {minute(issue.detected_at)}  {inert_line(issue.severity):<8}  "
+            f"{inert_line(status):<8}  {inert_line(nodes):<12}  {inert_line(issue.title)}"
         )
     if incident.changes:
         lines += ["", "What changed just before"]
@@ -40,7 +40,7 @@ def page(detail: IncidentDetail) -> str:
     if detail.handling:
         lines += ["", "What people did"]
         lines += [
-            f"  {minute(row.at)}  {inert(row.by)}: {row.action}"
+            f"  {minute(row.at)}  {inert_line(row.by)}: {row.action}"
             + (f" to {inert_line(row.assignee or 'nobody')}" if row.action == "assign" else "")
             + (f" ({inert_line(row.why)})" if row.why else "")
             for row in detail.handling
