@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.incidents.read import Incident, IncidentDetail
-from fleexmon_pipeline.wording import counted, inert_line, short_duration
+from fleexmon_pipeline.wording import counted, inert, inert_line, short_duration
 
 SHORT_ID = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
 _LABEL = 13
