@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from fleexmon_pipeline.commands.incidents.page import page
-from fleexmon_pipeline.genai.agent import estimated_tokens
+from fleexmon_pipeline.genai.agent import Agent, estimated_tokens
 from fleexmon_pipeline.genai.analyze import analyze_hour
 from fleexmon_pipeline.genai.budget import Budget, UsageLimits
 from fleexmon_pipeline.genai.cases.explain import spent_seconds
@@ -18,6 +21,7 @@ from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.genai.cases.shop import NOW, SECRET, TEN, Explainer, explained, incidents, outage
+from fleexmon_pipeline_tests.genai_server import completion, issue
 
 FACTS = """\
 Likely began on blue.
@@ -90,17 +94,42 @@ def test_more_of_the_same_is_no_new_question_and_another_node_is(explain: Explai
     assert "Now green as well." in (explain.root_causes()["New error on blue"] or "")
 
 
+def analyze(explain: Explainer, agent: Agent | None) -> None:
+    analyze_hour(
+        explain.connection, Window(TEN, TEN + HOUR), load_miner(explain.connection), Asker(agent, run_id="analysis"),
+        ended_by=NOW, known_until=TEN + 4 * SLOT, now=NOW, deadline_seconds=30.0,
+    )  # fmt: skip
+
+
 def test_an_hour_that_is_analyzed_again_keeps_the_explanation(explain: Explainer) -> None:
     outage(explain.connection)
     explain.server.say(explained(0))
     explain()
 
-    analyze_hour(
-        explain.connection, Window(TEN, TEN + HOUR), load_miner(explain.connection), Asker(None),
-        ended_by=NOW, known_until=TEN + 4 * SLOT, now=NOW, deadline_seconds=1.0,
-    )  # fmt: skip
+    analyze(explain, None)
 
     assert explain.root_causes()["New error on blue"] == FACTS.replace("; the pattern that came first", "")
+
+
+@pytest.mark.parametrize("order", ["ae", "ea", "eae", "aea", "eaea"])
+def test_what_is_said_of_the_incident_counts_before_what_is_said_of_a_pattern(explain: Explainer, order: str) -> None:
+    def answer(handler: Any, question: dict[str, Any]) -> None:
+        lines = question["messages"][1]["content"]
+        about = [json.loads(line) for line in lines.split("\n")[1:] if line.startswith("{")]
+        numbers = [one["id"] for one in about if "template" in one]
+        text = json.dumps({"issues": [issue(number) for number in numbers]}) if numbers else explained(0, 1)
+        handler.reply(200, completion(text), {})
+
+    outage(explain.connection)
+    explain.server.always = answer
+    for step in order:
+        if step == "e":
+            explain()
+        else:
+            analyze(explain, Agent(explain.server.settings))
+
+    assert explain.root_causes()["New error on blue"] == FACTS
+    assert len(explain.server.questions) == 2
 
 
 def test_an_incident_that_is_gone_takes_its_explanation_along(explain: Explainer) -> None:
