@@ -5,7 +5,7 @@ Reasons quote nodes, GenAI and GitHub. They are shown as code, since a quoted im
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -19,6 +19,7 @@ from fleexmon_pipeline.detection.firing_rates import Rates
 from fleexmon_pipeline.forecasting import record
 from fleexmon_pipeline.patterns.health import MinerHealth
 from fleexmon_pipeline.reporting.escape import code
+from fleexmon_pipeline.settings.page_urls import Kind, page_path
 
 MAX_REASON_CHARACTERS = 300
 MAX_DETAILS = 100
@@ -67,6 +68,11 @@ FORECASTS_HOLD = dg.AssetCheckSpec(
     description="Forecasts of the last 30 days were right: 80 % intervals hold, values beat the naive forecast, "
     "announced crossings happen. Nodes whose forecasts are not are listed, and their forecasts make no issues.",
 )
+
+_PAGES: Mapping[str, Kind] = {
+    EVERY_NODE_ANSWERS.name: "now", EVERYTHING_IS_JUDGED.name: "now", PATTERNS_ARE_SOUND.name: "pattern",
+    DEPLOYMENTS_ARE_SOUND.name: "compare", RULES_ARE_BELIEVED.name: "shadow", EVERYTHING_IS_SENT.name: "now",
+}  # fmt: skip
 
 
 def check_coverage(connection: Connection, nodes: Iterable[str], *, since: datetime) -> dg.AssetCheckResult:
@@ -196,5 +202,11 @@ def _warning(
         passed=passed,
         severity=dg.AssetCheckSeverity.WARN,
         description=description,
-        metadata=metadata,
+        metadata={**metadata, **_page_of(spec)},
     )
+
+
+def _page_of(spec: dg.AssetCheckSpec) -> dict[str, dg.MetadataValue]:
+    """A link to our page where a person sees more of it."""
+    kind = _PAGES.get(spec.name)
+    return {"page": dg.MetadataValue.url(page_path(kind))} if kind else {}
