@@ -140,13 +140,17 @@ def pattern_id(template: Sequence[str]) -> str:
 _BLANK_BEFORE = re.compile(r" (?=[=:,;)\]}])")
 _BLANK_AFTER = re.compile(r"(?<=[=(\[{]) ")
 _QUOTES = re.compile(r'" ([^"]*+)(?<= )"')
+_BEFORE_INDEX = re.compile(rf"(?<=\w) (?=\[{ANY}\]:)")
+_SINGLE_QUOTES = re.compile(r"(?<![^ (\[{=:,;])' ([^' ][^']{0,200}?) '(?![^ )\]}=:,;])")
 _BLANK_IN_ROUTE = re.compile(r"(?<![^ ])(/[^ ]*) (?=/)")
 
 
 def shown(template: Sequence[str]) -> str:
     """The template as people read it: `session opened for <id> (uid=<num>)`."""
     text = _BLANK_BEFORE.sub("", _BLANK_AFTER.sub("", _BLANK_IN_ROUTE.sub(r"\1", " ".join(template))))
-    return _QUOTES.sub(lambda quoted: f'"{quoted[1][:-1]}"', text).translate(SHOWN)
+    text = _QUOTES.sub(lambda quoted: f'"{quoted[1][:-1]}"', text)
+    text = _BEFORE_INDEX.sub("", _SINGLE_QUOTES.sub(r"'\1'", text))
+    return text.replace(":: ", "::").translate(SHOWN)
 
 
 def read_shown(text: str) -> Template:

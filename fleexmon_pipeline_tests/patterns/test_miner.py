@@ -93,6 +93,8 @@ def template_of(message: str) -> str:
         ("root@billing waits for shop/cart-5f", "<id> waits for <id>"),
         ("token issued, scopes=read,write, expires in 5h", "token issued, scopes=<*>, expires in <id>"),
         ("queued, to=<jane>, relay=none,a=b", "queued, to=<*>, relay=<*>, a=<*>"),
+        ("thread 'main' panicked at src/a.rs:41:9", "thread 'main' panicked at <id>"),
+        ("Stock::take of '/a/b' by worker[12]: it's gone", "Stock::take of '<path>' by worker[<num>]: it's gone"),
         ("nothing to do", "nothing to do"),
         ("", ""),
     ],
