@@ -20,15 +20,18 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.incidents.changes import read_changes
+from fleexmon_pipeline.incidents.changes import BEFORE, read_changes
 from fleexmon_pipeline.incidents.facts import Evidence, beginnings, read_facts, read_first_seen, read_volume
 from fleexmon_pipeline.incidents.headline import first_pattern, headline, title
 from fleexmon_pipeline.incidents.relate import REACH, Dependencies, IssueFacts, groups
 from fleexmon_pipeline.issues.occurrence import SEVERITY_RANKS
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.window import SLOT, Window
+from fleexmon_pipeline.window import DAY, SLOT, Window
 
 SQL = statements("incidents")
+MAX_MARKS = (
+    1_000  # taken in one transaction: 5,000 issues take a minute, and other runs wait no longer than two for the lock
+)
 
 
 @dataclass
@@ -44,8 +47,9 @@ class Refreshed:
 
 
 def mark_window(connection: Connection, window: Window) -> None:
-    """Incidents that touch the window are looked at again by the next `refresh_incidents`: lines of it were counted."""
-    connection.execute(SQL["mark_window"], {"since": window.since, "until": window.until})
+    """Lines of the window were counted: the next `refresh_incidents` looks at incidents that count them."""
+    where = {"since": window.since, "until": window.until, "looks_back": BEFORE + DAY}
+    connection.execute(SQL["mark_window"], where)
 
 
 def is_due(connection: Connection) -> bool:
@@ -55,24 +59,31 @@ def is_due(connection: Connection) -> bool:
 
 
 def refresh_incidents(connection: Connection, depends: Dependencies | None = None) -> Refreshed:
-    """Derive the incidents of all issues that were marked since the last call. Idempotent; opens its own transaction.
+    """Derive the incidents of all issues that were marked since the last call. Idempotent; opens its own transactions.
 
     `depends`: node → the nodes that it depends on.
     """
     done = Refreshed()
+    while _refresh_marked(connection, depends or {}, done):
+        pass
+    return done
+
+
+def _refresh_marked(connection: Connection, depends: Dependencies, done: Refreshed) -> bool:
+    """Up to MAX_MARKS marks; whether there were any."""
     with connection.transaction():
         connection.execute(SQL["lock"])
-        marked = {row["issue"] for row in connection.execute(SQL["take_marks"])}
+        marked = {row["issue"] for row in connection.execute(SQL["take_marks"], {"limit": MAX_MARKS})}
         if not marked:
-            return done
-        before, wanted = _affected(connection, marked, depends or {})
+            return False
+        before, wanted = _affected(connection, marked, depends)
         obsolete = before - {issues[0].id for issues in wanted}
-        done.removed = connection.execute(SQL["delete"], {"ids": list(obsolete)}).rowcount
+        done.removed += connection.execute(SQL["delete"], {"ids": list(obsolete)}).rowcount
         for issues in wanted:
             written = connection.execute(SQL["upsert"], _row(connection, issues)).rowcount
             done.written += written
             done.unchanged += not written
-    return done
+    return True
 
 
 def _affected(

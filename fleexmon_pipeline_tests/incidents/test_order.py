@@ -6,17 +6,20 @@ import random
 import threading
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.incidents.refresh import is_due, refresh_incidents
+from fleexmon_pipeline.incidents import refresh
+from fleexmon_pipeline.incidents.refresh import is_due, mark_window, refresh_incidents
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.issues.people import resolve_issues
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.incidents.story import NODES, about, firings, incidents, tell
 from fleexmon_pipeline_tests.issues.story import at, cover, fire
+from fleexmon_pipeline_tests.reporting import rows
 
 SLOTS_A_WINDOW = 9
 GRACE = timedelta(minutes=20)
@@ -163,3 +166,39 @@ def test_what_a_person_or_another_program_does_to_an_issue_reaches_its_incident(
         connection.execute('DELETE FROM "LogIssue"')
         refresh_incidents(connection)
         assert incidents(connection) == []
+
+
+def test_marks_are_taken_in_parts(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [firings(about(node, f"{node} {number}"), range(4)) for node in NODES for number in range(2)]
+    with database.connect() as connection:
+        at_once = tell(connection, *parts)
+        connection.execute('DELETE FROM "Incident"')
+        connection.execute('INSERT INTO "IncidentMark" (issue) SELECT id FROM "LogIssue"')
+        monkeypatch.setattr(refresh, "MAX_MARKS", 1)
+        refresh_incidents(connection)
+        assert incidents(connection) == at_once
+        assert not is_due(connection)
+
+
+def test_lines_of_the_day_before_that_are_counted_later_are_in_its_figures(database: Database) -> None:
+    """As in a backfill, whose hours run in any order."""
+    with database.connect() as connection:
+        cover(connection, range(-288, 0))
+        (incident,) = tell(connection, firings(about("blue", "aaaa"), range(3)))
+        rows.pattern(connection, "cccc", "cannot connect", at(-300))
+        rows.pattern(connection, "dddd", "service restarted", at(-300))
+        rows.count(connection, at(-100), "blue", "cccc", "error", 960)
+        rows.count(connection, at(-20), "blue", "dddd", "info", 1)
+        rows.count(connection, at(-40), "blue", "dddd", "info", 1)
+        for hour in (at(-108), at(-48)):
+            mark_window(connection, Window.hour_of(hour))
+        refresh_incidents(connection)
+        (again,) = incidents(connection)
+        assert (incident.figures.usual_errors, again.figures.usual_errors) == (0, 10)
+        assert again.changes == []
+
+        connection.execute('DELETE FROM "LogPatternCount" WHERE slot = %s', [at(-40)])
+        mark_window(connection, Window(at(-48), at(-36)))
+        refresh_incidents(connection)
+        (found,) = incidents(connection)
+        assert [change.text for change in found.changes] == ["service restarted"]

@@ -3,16 +3,20 @@
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon incidents', 0));
 
 -- take_marks --
-WITH taken AS (DELETE FROM "IncidentMark" RETURNING issue)
+WITH taken AS (
+  DELETE FROM "IncidentMark" WHERE id IN (SELECT id FROM "IncidentMark" ORDER BY id LIMIT %(limit)s) RETURNING issue
+)
 SELECT DISTINCT issue FROM taken;
 
 -- are_marked --
 SELECT EXISTS (SELECT FROM "IncidentMark") AS marked;
 
 -- mark_window --
--- Incidents that touch a window whose lines were counted again: their figures may differ although no issue does.
+-- Incidents whose figures may differ although no issue does: lines of a window were counted again, and they touch it, or
+-- look back at it (the errors of the day before; what changed before, against the day before that).
 INSERT INTO "IncidentMark" (issue)
-SELECT id FROM "Incident" WHERE "startedAt" < %(until)s AND "lastSeenAt" > %(since)s ORDER BY id;
+SELECT id FROM "Incident"
+WHERE "startedAt" < %(until)s::timestamp + %(looks_back)s AND "lastSeenAt" > %(since)s ORDER BY id;
 
 -- beginnings --
 -- When these issues began; those that were deleted are missing.
