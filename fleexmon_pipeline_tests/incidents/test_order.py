@@ -155,7 +155,10 @@ def test_a_run_that_died_is_made_good_by_the_next(database: Database) -> None:
         assert len(incidents(connection)) == 1
 
 
-def test_what_a_person_or_another_program_does_to_an_issue_reaches_its_incident(database: Database) -> None:
+@pytest.mark.parametrize("removal", ['DELETE FROM "LogIssue"', 'TRUNCATE "LogIssue"'])
+def test_what_a_person_or_another_program_does_to_an_issue_reaches_its_incident(
+    database: Database, removal: str
+) -> None:
     with database.connect() as connection:
         (incident,) = tell(connection, firings(about("blue", "aaaa"), range(3)))
         resolve_issues(connection, [str(incident.id)], by="ann", why="", verdict=None, now=at(4))
@@ -163,7 +166,7 @@ def test_what_a_person_or_another_program_does_to_an_issue_reaches_its_incident(
         (over,) = incidents(connection)
         assert (over.status, over.ended_at) == ("resolved", at(4))
 
-        connection.execute('DELETE FROM "LogIssue"')
+        connection.execute(removal.encode())
         refresh_incidents(connection)
         assert incidents(connection) == []
 
