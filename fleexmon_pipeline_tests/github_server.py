@@ -100,7 +100,7 @@ class FakeGitHub:
         with self.lock:
             moment = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             changes = {"state": "closed", "state_reason": reason, "closed_by": {"login": by, "type": "User"}}
-            self.issues[number - 1].update({**changes, "updated_at": moment})
+            self.issues[number - 1].update({**changes, "updated_at": moment, "closed_at": moment})
 
     def say(self, number: int, body: str, *, by: str = "somebody") -> Json:
         """A comment that somebody made."""

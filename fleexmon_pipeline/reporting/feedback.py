@@ -19,6 +19,7 @@ from fleexmon_pipeline.incidents.people import handle
 from fleexmon_pipeline.incidents.read import Incident, list_incidents
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.reporting.github import GitHubClient, SeenIssue
+from fleexmon_pipeline.window import EPOCH
 from fleexmon_pipeline.wording import one_line
 
 SQL = statements("outbox")
@@ -98,9 +99,9 @@ def _apply(
         if not _closed_by_a_person(issue, desired):
             continue
         if issue.reason == "not_planned":
-            if not incident.muted:
-                for scope in people.scopes_of(connection, _with_fingerprint(connection, names)):
-                    people.mute(connection, scope, by=by, why=f"{where} was closed as not planned", now=now, until=None)
+            why = f"{where} was closed as not planned"
+            if not incident.muted and not _was_muted(connection, why, issue.closed_at):
+                _mute(connection, names, by=by, why=why, now=now)
                 done.muted.append(key)
         elif incident.is_open:
             why = f"{where} was closed"
@@ -128,7 +129,18 @@ def _mark_as_noise(connection: Connection, incident: Incident, where: str, now: 
         connection.execute(statements("handling")["record_verdict"], params)
 
 
-def _with_fingerprint(connection: Connection, names: list[str]) -> list[str]:
-    """Issues of other programs have none, and cannot be muted."""
-    rows = connection.execute(statements("handling")["fingerprints_of"], {"ids": names})
-    return [str(row["id"]) for row in rows if row["fingerprint"]]
+def _was_muted(connection: Connection, why: str, closed_at: datetime | None) -> bool:
+    """Whether this closing was seen before: what somebody has unmuted since is not muted again."""
+    where = {"why": why, "since": (closed_at or EPOCH) - OVERLAP}
+    row = connection.execute(SQL["was_muted_by"], where).fetchone()
+    return bool(row and row["any"])
+
+
+def _mute(connection: Connection, names: list[str], *, by: str, why: str, now: datetime) -> None:
+    """Issues of other programs have no fingerprint that could be muted; they are resolved."""
+    rows = connection.execute(statements("handling")["fingerprints_of"], {"ids": names}).fetchall()
+    ours = [str(row["id"]) for row in rows if row["fingerprint"]]
+    for scope in people.scopes_of(connection, ours) if ours else ():
+        people.mute(connection, scope, by=by, why=why, now=now, until=None)
+    foreign = [str(row["id"]) for row in rows if not row["fingerprint"]]
+    people.resolve_issues(connection, foreign, by=by, why=why, verdict=None, now=now)

@@ -77,6 +77,7 @@ class SeenIssue:
     reason: str | None
     labels: frozenset[str]
     assignee: str | None
+    closed_at: datetime | None
 
 
 class GitHubClient:
@@ -110,7 +111,7 @@ class GitHubClient:
                 SeenIssue(
                     issue.number, issue.state == "open", issue.state_reason,
                     frozenset(label.name for label in issue.labels),
-                    issue.assignees[0].login if issue.assignees else None,
+                    issue.assignees[0].login if issue.assignees else None, issue.closed_at,
                 )
                 for issue in issues
             ]  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.read import Incident, show_incident
+from fleexmon_pipeline.issues.people import scopes_of, unmute
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.feedback import Feedback, feedback_is_due, read_feedback
 from fleexmon_pipeline.reporting.github import GitHubClient, GitHubError
@@ -70,6 +71,44 @@ def test_closed_as_not_planned_mutes_and_does_not_resolve(
         ("a:node:blue", "ann on GitHub"), ("b:node:blue", "ann on GitHub"),
     ]  # fmt: skip
     assert github.issues[0]["state"] == "closed"  # an hourly update of the text does not open it again
+
+
+def test_what_somebody_unmuted_is_not_muted_again_by_the_same_closing(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        first, second = told(connection, client)
+        github.now = at(9, 9)
+        github.close(1, by="ann", reason="not_planned")
+        run(connection, client, at(9, 10))
+        for scope in scopes_of(connection, [first, second]):
+            unmute(connection, scope, by="bob", now=at(9, 12))
+        assert run(connection, client, at(9, 15)) == Feedback()
+        assert not incident(connection, first).muted
+
+        github.now = at(10, 30)
+        github.close(1, by="ann", reason="not_planned")
+        assert len(run(connection, client, at(10, 31)).muted) == 1
+
+
+def test_not_planned_resolves_what_cannot_be_muted(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    """An issue of another program, alone and beside one of ours."""
+    with database.connect() as connection:
+        alone = issue(connection, "foreign", at(9), fingerprint=None, nodes=["green"])
+        beside = issue(connection, "foreign", at(9), fingerprint=None)
+        ours = issue(connection, "ours", at(9))
+        run(connection, client, at(9, 1))
+        for number in (1, 2):
+            github.close(number, by="ann", reason="not_planned")
+        assert len(run(connection, client, at(9, 10)).muted) == 2
+        assert run(connection, client, at(9, 15)) == Feedback()
+        rows = connection.execute("""SELECT id::text, status FROM "LogIssue" """).fetchall()
+        muted = incident(connection, ours).muted
+
+    assert {row["id"]: row["status"] for row in rows} == {alone: "resolved", beside: "resolved", ours: "open"}
+    assert muted
 
 
 def test_an_assignee_and_the_label_noise_come_back(

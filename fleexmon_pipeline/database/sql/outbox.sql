@@ -90,3 +90,7 @@ SELECT EXISTS (
 -- Whether people have said so of all these issues.
 SELECT count(*) = cardinality(%(ids)s::uuid[]) AS all
 FROM "IssueVerdict" WHERE issue = ANY (%(ids)s::uuid[]) AND verdict = 'noise';
+
+-- was_muted_by --
+-- Mutes that were ended since included.
+SELECT EXISTS (SELECT FROM "IssueMute" WHERE why = %(why)s AND since >= %(since)s) AS any;
