@@ -87,13 +87,13 @@ def _apply(
     by = f"{one_line(closed_by, most=MAX_NAME) or 'somebody'} on GitHub"
     where = f"GitHub issue #{issue.number}"
     for incident in incidents:
-        names = [str(name) for name in incident.issues]
+        names = _existing(connection, incident.issues)
         verdict: people.Verdict | None = "noise" if NOISE in issue.labels else None
         if verdict and not _is_noise(connection, incident.issues):
             _mark_as_noise(connection, incident, where, now)
             done.noise.append(key)
-        if issue.assignee and issue.assignee != incident.assignee:
-            assignee = one_line(issue.assignee, most=MAX_NAME)
+        assignee = one_line(issue.assignee or "", most=MAX_NAME) or None
+        if assignee != _assigned_before(connection, incident.issues, where):
             handle(connection, incident.issues, "assign", by=by, why=where, now=now, assignee=assignee)
             done.assigned.append(key)
         if not _closed_by_a_person(issue, desired):
@@ -112,6 +112,17 @@ def _apply(
 def _incidents_of(connection: Connection, report: Report) -> list[UUID]:
     rows = connection.execute(statements("incidents")["of_issues"], {"ids": list(report.issues)})
     return [row["id"] for row in rows]
+
+
+def _existing(connection: Connection, issues: list[UUID]) -> list[str]:
+    """Without those that another program deleted a moment ago."""
+    return [str(row["id"]) for row in connection.execute(statements("handling")["fingerprints_of"], {"ids": issues})]
+
+
+def _assigned_before(connection: Connection, issues: list[UUID], where: str) -> str | None:
+    """Whom the GitHub issue named when it was last different: whom a command names since, stays."""
+    row = connection.execute(SQL["assigned_by"], {"ids": issues, "why": where}).fetchone()
+    return row["assignee"] if row else None
 
 
 def _is_noise(connection: Connection, issues: list[UUID]) -> bool:

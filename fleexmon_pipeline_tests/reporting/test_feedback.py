@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.people import handle
 from fleexmon_pipeline.incidents.read import Incident, show_incident
 from fleexmon_pipeline.issues.people import scopes_of, unmute
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
@@ -128,6 +130,34 @@ def test_an_assignee_and_the_label_noise_come_back(
     assert [(row["verdict"], row["why"]) for row in verdicts] == [("noise", "label noise on GitHub issue #1")] * 2
     assert "Assigned to `bob`." in github.issues[0]["body"]
     assert "noise" in {label["name"] for label in github.issues[0]["labels"]}
+
+
+def test_the_latest_assignment_holds_wherever_it_was_made(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        first, second = told(connection, client)
+        assignees = []
+        for minute, login in ((10, "bob"), (15, "bob"), (20, "carl"), (25, None), (30, None)):
+            github.issues[0]["assignees"] = [{"login": login, "type": "User"}] if login else []
+            run(connection, client, at(9, minute))
+            assignees.append(incident(connection, first).assignee)
+            if minute in (10, 25):
+                keys = [UUID(first), UUID(second)]
+                handle(connection, keys, "assign", by="ann", why="", now=at(9, minute + 1), assignee="ann")
+
+    assert assignees == ["bob", "ann", "carl", None, "ann"]
+
+
+def test_an_issue_that_was_just_deleted_hinders_no_closing(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        first, second = told(connection, client)
+        connection.execute('DELETE FROM "LogIssue" WHERE id = %s', [first])
+        github.close(1, by="ann")
+        assert len(run(connection, client, at(9, 10)).resolved) == 1
+        assert incident(connection, second).status == "resolved"
 
 
 def test_what_we_closed_ourselves_is_nobodys_doing(

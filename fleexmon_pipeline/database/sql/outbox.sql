@@ -94,3 +94,7 @@ FROM "IssueVerdict" WHERE issue = ANY (%(ids)s::uuid[]) AND verdict = 'noise';
 -- was_muted_by --
 -- Mutes that were ended since included.
 SELECT EXISTS (SELECT FROM "IssueMute" WHERE why = %(why)s AND since >= %(since)s) AS any;
+
+-- assigned_by --
+SELECT assignee FROM "IssueHandling"
+WHERE issue = ANY (%(ids)s::uuid[]) AND action = 'assign' AND why = %(why)s ORDER BY at DESC, id LIMIT 1;
