@@ -36,6 +36,7 @@ class PatternBaseline:
     last_week: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slots since the day began → lines
     habits: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slot of day → lines, where many are due
     durations: DurationBaseline | None = None
+    peaks: dict[str, float] = field(default_factory=dict)  # width → peak of the second day, where it is no failure
 
 
 OfPattern = dict[str, PatternBaseline]  # group → what is normal for the pattern's lines of that group

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fleexmon_pipeline.baselines.baseline import Baseline, DurationBaseline, Series
-from fleexmon_pipeline.baselines.expectation import MIN_UNUSUAL
+from fleexmon_pipeline.baselines.expectation import NOT_UNUSUAL
 from fleexmon_pipeline.baselines.slot_grid import (
     SLOTS_A_DAY,
     SLOTS_AN_HOUR,
@@ -183,7 +183,7 @@ def slower(baseline: Baseline, grid: SlotGrid, groups: Collection[str], figure: 
     scale = np.array([_scale(normal[row][1], lines[row], figure, width) for row in range(len(normal))])
     often = np.array([[OFTEN_TIMES * durations.peaks.get(f"{figure}/{width}", 0.0)] for _, durations, _ in normal])
     surprise = np.where(lines >= MIN_WINDOW_LINES * share_left(width), above / scale, 0.0)
-    surprise = np.where(surprise > often, surprise, np.minimum(surprise, MIN_UNUSUAL))
+    surprise = np.where(surprise > often, surprise, np.minimum(surprise, NOT_UNUSUAL))
     usual = np.exp(expected)
     return Slower(
         names,

@@ -37,6 +37,7 @@ HOURS_BEFORE = 3  # of a window, whose load says how many lines it should have a
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
 MIN_SEEN = 2  # lines of a pattern besides its loudest slot: one line is no rate
 MIN_UNUSUAL = 3.0  # no limit is lower
+NOT_UNUSUAL = 2.99  # what is no news by what a pattern has reached before is drawn in below every limit
 OFTEN_TIMES = 1.25  # times the surprise that what is no failure has reached on two days
 PEAK_MARGIN = 0.3  # surprise by which a pattern must exceed its own peak
 UNSEEN_LINES = 0.5  # that a pattern is assumed to have had in the past when it had none
@@ -191,7 +192,8 @@ def series_surprises(
     if series.falls:
         seen = trailing(expectation.of_traffic(series.levels), series.width)
         mean = expectation.at_least(series.levels, series.width)
-        yield None, shortfall(seen, mean, spread_of(baseline, series.levels, series.width))
+        usual = spread_of(baseline, series.levels, series.width)
+        yield None, shortfall(seen, mean, baseline.spread.get(series.name, usual))
         return
     if series.per == "node":
         seen = but_loudest(grid.lines(series.levels), series.width)
@@ -206,10 +208,16 @@ def series_surprises(
         if not len(slots):
             continue
         surprises = np.zeros(grid.slots)
-        peak = max(pattern.peak for pattern in of_pattern.values())
-        margin = peak * OFTEN_TIMES if "rest" in of_pattern else peak + PEAK_MARGIN
-        surprises[slots] = np.where(above > margin, above, np.minimum(above, MIN_UNUSUAL))
+        margin = max(_margin(pattern, series.width) for pattern in of_pattern.values())
+        surprises[slots] = np.where(above > margin, above, np.minimum(above, NOT_UNUSUAL))
         yield name, surprises
+
+
+def _margin(pattern: PatternBaseline, width: int) -> float:
+    """What a pattern has reached before is no news. What is no failure has it from two days, by the window."""
+    if pattern.peaks:
+        return OFTEN_TIMES * pattern.peaks.get(str(width), 0.0)
+    return pattern.peak + PEAK_MARGIN if pattern.peak else 0.0
 
 
 def pattern_surprises(
@@ -269,20 +277,20 @@ def share_needed(baseline: Baseline, series: Series, false_alarms: float, surpri
 
 
 def with_peaks_of_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
-    """The same baselines, where what is no failure has the highest peak that any node has of the pattern: a crawler
+    """The same baselines, where what is no failure has the highest peaks that any node has of the pattern: a crawler
     that floods live this week came to the other colour last week."""
-    highest: dict[str, float] = {}
+    highest: dict[tuple[str, str], dict[str, float]] = {}
     for baseline in baselines.values():
         for name, of_pattern in baseline.patterns.items():
-            if "rest" in of_pattern:
-                highest[name] = max(highest.get(name, 0.0), of_pattern["rest"].peak)
+            for group, pattern in of_pattern.items():
+                peaks = highest.setdefault((name, group), {})
+                for width, peak in pattern.peaks.items():
+                    peaks[width] = max(peaks.get(width, 0.0), peak)
     return {
         node: replace(
             baseline,
             patterns={
-                name: {**of_pattern, "rest": replace(of_pattern["rest"], peak=highest[name])}
-                if "rest" in of_pattern
-                else of_pattern
+                name: {group: replace(pattern, peaks=highest[name, group]) for group, pattern in of_pattern.items()}
                 for name, of_pattern in baseline.patterns.items()
             },
         )

@@ -72,6 +72,11 @@ MAX_LOG_LOAD = 1.0  # on both sides
 MIN_SPREAD, MAX_SPREAD = 0.02, 3.0
 SPREAD_QUANTILE = 0.98  # of the squared errors: those above it are drawn in to it
 
+# The spread of what falls.
+MIN_TO_FALL = 20.0  # lines that are expected of a window
+MIN_BELOW = 50  # windows below that, to know how far they stray
+NORMAL_MEDIAN = 0.6745  # of the absolute value of a normal variable
+
 # Patterns and habits.
 MIN_LINES_A_DAY = 3  # of a pattern that may have habits
 MIN_LINES_TO_RATE = 5  # of a pattern, to know which surprise it often reaches
@@ -126,6 +131,7 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     series = sorted(set(series), key=lambda one: one.name)
     _learn_spread(baseline, past, {one.width for one in series if not one.of_durations})
     _learn_patterns(baseline, past, series)
+    _learn_falls(baseline, past, [one for one in series if one.falls])
     _learn_durations(baseline, past, {one.width for one in series if one.of_durations})
     _learn_limits(baseline, past, series)
     return replace(baseline, novelty=_novelty(past, days), quiet=_normal_quiet(past, expectation.base))
@@ -247,8 +253,7 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
         steady = _steady(row[first:], past.known[first:])
         pattern = PatternBaseline(int(row.sum()), share, 0.0, steady, last_week, habits)
         if row.sum() >= MIN_LINES_TO_RATE and widths:
-            slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, widths[0])
-            pattern = replace(pattern, peak=_peak(day[slots], surprises, TWICE if group == "rest" else OFTEN_PLACE))
+            pattern = _with_peaks(baseline, expectation, pattern, group, row, widths)
         baseline.patterns.setdefault(name, {})[group] = pattern
     for one in series:
         if one.per == "node":
@@ -259,11 +264,46 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
                 baseline.last_week[f"{habits_key(one.levels)}/{one.width}"] = lines
 
 
+def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
+    """How far traffic lies below what the hours before let expect, where it does: the median of that. A colour that is
+    live every other day strays by all it has from any level, and by little from the hours before."""
+    expectation = Expectation(baseline, past)
+    for one in series:
+        seen, mean = (
+            trailing(expectation.of_traffic(one.levels), one.width),
+            expectation.at_least(one.levels, one.width),
+        )
+        below = (mean >= MIN_TO_FALL) & (seen < mean)
+        if below.sum() >= MIN_BELOW:
+            short = ((mean - seen) / np.maximum(mean, MIN_EXPECTED))[below]
+            beyond_chance = float(np.median(short**2)) / NORMAL_MEDIAN**2 - float(np.median(1 / mean[below]))
+            baseline.spread[one.name] = min(max(beyond_chance, MIN_SPREAD), MAX_SPREAD)
+
+
 def _learn_durations(baseline: Baseline, past: SlotGrid, widths: set[int]) -> None:
     for (name, group), of_pattern in past.durations.items():
         pattern = baseline.patterns.get(name, {}).get(group)
         if pattern is not None and (durations := learn_durations(of_pattern, past.first, widths)) is not None:
             baseline.patterns[name][group] = replace(pattern, durations=durations)
+
+
+def _with_peaks(
+    baseline: Baseline,
+    expectation: Expectation,
+    pattern: PatternBaseline,
+    group: str,
+    row: Ints,
+    widths: Sequence[int],
+) -> PatternBaseline:
+    """What the pattern reached before: of failures on three days, of others on two, by the window: half an hour of a
+    crawler surprises more than a quarter."""
+    harmless = group in ("rest", "warn")
+    day = (baseline.day - len(row) + np.arange(len(row))) // SLOTS_A_DAY
+    peaks = {}
+    for width in widths if harmless else widths[:1]:
+        slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, width)
+        peaks[str(width)] = _peak(day[slots], surprises, TWICE if harmless else OFTEN_PLACE)
+    return replace(pattern, peaks=peaks) if harmless else replace(pattern, peak=peaks[str(widths[0])])
 
 
 def _steady(row: Ints, known: Flags) -> float:

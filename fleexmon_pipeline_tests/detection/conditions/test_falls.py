@@ -86,3 +86,26 @@ def test_a_loss_needs_three_days_of_history() -> None:
 def test_without_lines_at_all_it_is_a_silence() -> None:
     gone: Rows = scaled(traffic(), 0, NOW, END)
     assert fired(node(gone)) == {"silent-node"}
+
+
+def colours() -> tuple[Rows, Rows]:
+    """Two nodes of which one is live, by turns of a day and a half; blue is when the day begins that is evaluated."""
+    blue, green = traffic(seed=5), traffic(seed=6)
+    for begin in range(DAYS * A_DAY - 18 * AN_HOUR, -36 * AN_HOUR, -36 * AN_HOUR):
+        switch, back = max(begin, 0), max(begin - 36 * AN_HOUR, 0)
+        blue_is_live = (DAYS * A_DAY - 18 * AN_HOUR - begin) // (36 * AN_HOUR) % 2 == 1
+        idle = blue if not blue_is_live else green
+        changed = scaled(idle, 0.01, back, switch)
+        for key, lines in changed.items():
+            idle[key] = lines
+    green = scaled(green, 0.01, DAYS * A_DAY - 18 * AN_HOUR, SLOTS)
+    return blue, green
+
+
+def test_a_loss_of_the_live_colour_is_told_though_it_is_live_every_other_day() -> None:
+    blue, green = colours()
+    others = [node(green, "green")]
+    since = NOW - 2 * AN_HOUR
+
+    assert "lines-missing" not in fired(node(blue), others, since=since)
+    assert "lines-missing" in fired(node(scaled(blue, 0.12, NOW, NOW + 12)), others, since=since)

@@ -138,6 +138,23 @@ def test_a_message_in_a_loop_is_found_and_its_volume() -> None:
     assert "unusual-volume" in found
 
 
+@pytest.mark.parametrize("level", ["info", "warn"])
+def test_what_flooded_on_two_nights_is_no_news_in_any_window(level: str) -> None:
+    def crawled(nights: int) -> Change:
+        def change(counts: dict[tuple[str, str], Ints]) -> None:
+            found = row(counts, "not found", level)
+            found[::5] = 1
+            begins = [NOW - (1 + 3 * night) * A_DAY - 6 for night in range(nights)]
+            for begin in (*begins, NOW):
+                found[begin : begin + 8] += 25
+
+        return change
+
+    rule = {"info": "flooding-pattern", "warn": "unusual-warning"}[level]
+    assert rule in fired(lines(change=crawled(1)))
+    assert rule not in fired(lines(change=crawled(2)))
+
+
 def test_a_new_error_is_told_with_its_first_line_a_new_warning_with_its_eighth_a_new_info_never() -> None:
     def new(counts: dict[tuple[str, str], Ints]) -> None:
         row(counts, "disk quota exceeded", "error")[NOW] = 1
