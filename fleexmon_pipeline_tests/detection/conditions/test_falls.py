@@ -108,4 +108,4 @@ def test_a_loss_of_the_live_colour_is_told_though_it_is_live_every_other_day() -
     since = NOW - 2 * AN_HOUR
 
     assert "lines-missing" not in fired(node(blue), others, since=since)
-    assert "lines-missing" in fired(node(scaled(blue, 0.12, NOW, NOW + 12)), others, since=since)
+    assert "lines-missing" in fired(node(scaled(blue, 0.15, NOW, NOW + 9)), others, since=since)
