@@ -295,14 +295,14 @@ def _with_peaks(
     row: Ints,
     widths: Sequence[int],
 ) -> PatternBaseline:
-    """What the pattern reached before: of failures on three days, of others on two, by the window: half an hour of a
-    crawler surprises more than a quarter."""
+    """What the pattern reached before: of information on two days, of others on three, since two may have been
+    incidents. By the window, where it is no failure: half an hour of a crawler surprises more than a quarter."""
     harmless = group in ("rest", "warn")
     day = (baseline.day - len(row) + np.arange(len(row))) // SLOTS_A_DAY
     peaks = {}
     for width in widths if harmless else widths[:1]:
         slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, width)
-        peaks[str(width)] = _peak(day[slots], surprises, TWICE if harmless else OFTEN_PLACE)
+        peaks[str(width)] = _peak(day[slots], surprises, TWICE if group == "rest" else OFTEN_PLACE)
     return replace(pattern, peaks=peaks) if harmless else replace(pattern, peak=peaks[str(widths[0])])
 
 
