@@ -138,8 +138,8 @@ def test_a_message_in_a_loop_is_found_and_its_volume() -> None:
     assert "unusual-volume" in found
 
 
-@pytest.mark.parametrize("level", ["info", "warn"])
-def test_what_flooded_on_two_nights_is_no_news_in_any_window(level: str) -> None:
+@pytest.mark.parametrize(("level", "nights"), [("info", 2), ("warn", 3)])
+def test_what_flooded_on_some_nights_is_no_news_in_any_window(level: str, nights: int) -> None:
     def crawled(nights: int) -> Change:
         def change(counts: dict[tuple[str, str], Ints]) -> None:
             found = row(counts, "not found", level)
@@ -151,8 +151,8 @@ def test_what_flooded_on_two_nights_is_no_news_in_any_window(level: str) -> None
         return change
 
     rule = {"info": "flooding-pattern", "warn": "unusual-warning"}[level]
-    assert rule in fired(lines(change=crawled(1)))
-    assert rule not in fired(lines(change=crawled(2)))
+    assert rule in fired(lines(change=crawled(nights - 1)))
+    assert rule not in fired(lines(change=crawled(nights)))
 
 
 def test_a_new_error_is_told_with_its_first_line_a_new_warning_with_its_eighth_a_new_info_never() -> None:
