@@ -24,6 +24,7 @@ from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue, is_due
 
 REFRESH = timedelta(hours=1)  # GitHub gets counts hourly, but changes of severity, nodes, people and state at once
 LABELS = ("monitoring", "alert")
+TOLD = ("severity", "nodes")  # as of the last notification: what rose or spread while muted is told after the mute
 URGENT = [str(severity) for severity in Severity if severity.rank >= Severity.HIGH.rank]
 
 _Change = Literal["opened", "updated", "commented", "closed"]
@@ -79,7 +80,7 @@ def _change(step: Step) -> _Change:
 
 
 def _needs_update(incident: Incident, about: Mapping[str, Any], now: datetime) -> bool:
-    at_once = {"id": str(incident.id), "severity": incident.severity, **_people(incident)}
+    at_once = {"id": str(incident.id), **_shown(incident)}
     if any(about.get(name) != value for name, value in at_once.items()):
         return True
     if (about["updated"], len(about.get("issues", ()))) == (incident.last_seen_at.isoformat(), len(incident.issues)):
@@ -87,8 +88,10 @@ def _needs_update(incident: Incident, about: Mapping[str, Any], now: datetime) -
     return datetime.fromisoformat(about["as_of"]) <= now - REFRESH
 
 
-def _people(incident: Incident) -> dict[str, str | None]:
-    return {"acknowledged": incident.acknowledged, "assignee": incident.assignee}
+def _shown(incident: Incident) -> dict[str, str | None]:
+    return {
+        "shown_severity": incident.severity, "acknowledged": incident.acknowledged, "assignee": incident.assignee,
+    }  # fmt: skip
 
 
 def _desired(
@@ -96,6 +99,7 @@ def _desired(
     ui_url: str | None,
 ) -> DesiredIssue:  # fmt: skip
     page = f"{ui_url}/fleexmon/incidents/{incident.id}" if ui_url else None
+    told = {} if step.event or not before else {name: before["about"][name] for name in TOLD if name in before["about"]}
     said = before["comment"].partition("\n")[2] if before and before["comment"] else None
     return DesiredIssue(
         title=alert_texts.title(incident),
@@ -103,7 +107,7 @@ def _desired(
         labels=(*LABELS, alert_texts.word(incident.severity)),
         state="open" if incident.is_open else "closed",
         comment=_comment(connection, step, incident) or said,
-        about={**about_incident(connection, incident), **_people(incident), "as_of": now.isoformat()},
+        about={**about_incident(connection, incident), **told, **_shown(incident), "as_of": now.isoformat()},
     )
 
 

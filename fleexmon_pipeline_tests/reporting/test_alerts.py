@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from psycopg.types.json import Jsonb
+
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.issues.people import mute, scopes_of, unmute
 from fleexmon_pipeline.reporting.alerts import Alerts, refresh_alerts
 from fleexmon_pipeline.reporting.github import GitHubClient
 from fleexmon_pipeline.reporting.outbox import DesiredIssue, deliver, enqueue
@@ -234,3 +237,41 @@ def test_an_alert_tells_all_that_somebody_without_a_shell_needs(
         assert text in body
     assert body.count("payment") == 5  # lines
     assert "abcdef123456" not in body
+
+
+def test_what_got_worse_while_muted_is_told_when_it_is_not_muted_any_more(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        name = issue(connection, "A", at(9))
+        refresh(connection, client, at(9, 1))
+        (scope,) = scopes_of(connection, [name])
+        mute(connection, scope, by="ann", why="", now=at(9, 2), until=None)
+        change(
+            connection,
+            name,
+            severity="critical",
+            metadata=Jsonb({"fingerprint": "rule:node:blue", "nodes": ["blue", "green"]}),
+        )
+        assert refresh(connection, client, at(9, 3)).commented == []
+        assert github.issues[0]["title"].startswith("[critical] A on blue, green")
+        unmute(connection, scope, by="ann", now=at(9, 4))
+        assert len(refresh(connection, client, at(9, 5)).commented) == 1
+        assert refresh(connection, client, at(9, 6)) == Alerts()
+
+    assert comments(github)[0].startswith("Severity rose from high to critical")
+
+
+def test_a_severity_that_falls_and_rises_is_told_once(
+    database: Database, github: FakeGitHub, client: GitHubClient
+) -> None:
+    with database.connect() as connection:
+        name = issue(connection, "A", at(9))
+        refresh(connection, client, at(9, 1))
+        for minute, severity in enumerate(("critical", "low", "critical", "high", "critical"), 2):
+            change(connection, name, severity=severity)
+            refresh(connection, client, at(9, minute))
+            assert github.issues[0]["title"].startswith(f"[{severity}]")
+            assert severity in {label["name"] for label in github.issues[0]["labels"]}
+
+    assert len(comments(github)) == 1
