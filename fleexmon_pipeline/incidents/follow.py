@@ -132,7 +132,7 @@ def _incidents(connection: Connection, reports: Sequence[Report], now: datetime)
 
 
 def _incident_ids(connection: Connection, issues: Collection[UUID]) -> set[UUID]:
-    return {row["id"] for row in connection.execute(SQL["of_issues"], {"ids": list(issues)})}
+    return {row["id"] for row in connection.execute(SQL["holding"], {"ids": list(issues)})}
 
 
 def _carried(

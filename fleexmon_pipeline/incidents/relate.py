@@ -92,14 +92,14 @@ def groups(issues: Iterable[IssueFacts], depends: Dependencies, shared_lines: Sh
             place = parent[place]
         return place
 
-    later_pairs = []
+    undecided = []
     for earlier, later in _pairs(ordered):
         if related(ordered[earlier], ordered[later], depends):
             first, second = sorted((root(earlier), root(later)))
             parent[second] = first
         elif ordered[earlier].fires_around(ordered[later].first):
-            later_pairs.append((earlier, later))
-    for earlier, later in later_pairs:  # reading evidence is dear: only where nothing else joins the two
+            undecided.append((earlier, later))
+    for earlier, later in undecided:  # reading evidence is expensive: only where nothing else joins the two
         first, second = sorted((root(earlier), root(later)))
         if first != second and shared_lines(ordered[earlier].id, ordered[later].id) >= MIN_SAME_LINES:
             parent[second] = first

@@ -90,6 +90,4 @@ def _bars(connection: Connection, incident: Incident) -> Bars:
 def _first_lines(connection: Connection, issue: Issue) -> list[EvidenceLine]:
     where = {"id": issue.id, "width": _READ, "limit": MAX_EVIDENCE}
     lines = msgspec.convert(connection.execute(SQL["first_lines"], where).fetchall(), list[EvidenceLine])
-    return [
-        msgspec.structs.replace(line, message=one_line(redact(line.message), most=MAX_MESSAGE)) for line in lines
-    ]  # fmt: skip
+    return [msgspec.structs.replace(line, message=one_line(redact(line.message), most=MAX_MESSAGE)) for line in lines]

@@ -110,7 +110,7 @@ def _apply(
 
 
 def _incidents_of(connection: Connection, report: Report) -> list[UUID]:
-    rows = connection.execute(statements("incidents")["of_issues"], {"ids": list(report.issues)})
+    rows = connection.execute(statements("incidents")["holding"], {"ids": list(report.issues)})
     return [row["id"] for row in rows]
 
 

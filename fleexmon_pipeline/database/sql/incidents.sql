@@ -26,7 +26,8 @@ SELECT id, "detectedAt" - interval '5 minutes' AS first FROM "LogIssue" WHERE id
 -- Of the issues that began in a window. Slots: in which it fired, of its first day.
 SELECT i.id, i."detectedAt" - interval '5 minutes' AS first, i."updatedAt" AS last, i.severity,
   COALESCE(i.status, 'open') AS status, i."resolvedAt" AS ended, i.title, i.type, i.source,
-  i.metadata ->> 'fingerprint' AS fingerprint, i.metadata -> 'nodes' AS nodes, substring(subject_of(i.metadata ->> 'fingerprint') FROM '^pattern:(.*)@') AS pattern,
+  i.metadata ->> 'fingerprint' AS fingerprint, i.metadata -> 'nodes' AS nodes,
+  substring(subject_of(i.metadata ->> 'fingerprint') FROM '^pattern:(.*)@') AS pattern,
   i.metadata -> 'topPatterns' AS top_patterns, i.metadata -> 'affectedCount' AS affected, i.metadata ->> 'what' AS what,
   COALESCE(i.metadata ->> 'which', i.metadata ->> 'template') AS which, i.metadata ->> 'announces' AS announces,
   i.metadata -> 'window' ->> 'since' AS compared_since, fired.slots
@@ -133,7 +134,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
   SELECT NOT EXISTS (
     SELECT FROM "LogIssue" AS l
-    WHERE l.id = ANY (i.issues) AND (i.status = 'resolved' OR l.status IS DISTINCT FROM 'resolved') AND NOT is_muted(l.metadata, %(now)s)
+    WHERE l.id = ANY (i.issues) AND (i.status = 'resolved' OR l.status IS DISTINCT FROM 'resolved')
+      AND NOT is_muted(l.metadata, %(now)s)
   ) AS muted
 ) AS m
 WHERE (%(status)s::varchar IS NULL OR i.status = %(status)s)
@@ -209,10 +211,6 @@ ORDER BY c.slot;
 SELECT DISTINCT metadata ->> 'fingerprint' AS fingerprint
 FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]) AND metadata ->> 'fingerprint' IS NOT NULL
 ORDER BY 1;
-
--- of_issues --
--- Incidents of these issues.
-SELECT id, issues FROM "Incident" WHERE issues && %(ids)s::uuid[] ORDER BY "startedAt", id;
 
 -- ended_by --
 -- Who resolved the last of these issues, and why; nothing if it ended by itself.
