@@ -44,7 +44,7 @@ class CountsAccount:
     seconds: float
 
 
-@dataclass
+@dataclass(slots=True)
 class _Tally:
     count: int
     last: int  # microseconds since 1970
