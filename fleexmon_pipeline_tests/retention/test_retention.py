@@ -142,7 +142,7 @@ def _everything(connection: Connection) -> None:
             [old],
         )
         connection.execute(
-            'INSERT INTO "DeploymentVerification" (run, at, results, failures, issues, "logEntry", "recordedAt")'
+            'INSERT INTO "DeploymentVerification" (run, at, "resultsHash", failures, issues, "logEntry", "recordedAt")'
             " VALUES (%(at)s::text, %(at)s, '{}', 0, '{}', gen_random_uuid(), %(at)s)",
             {"at": old},
         )

@@ -2,7 +2,7 @@
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon verification ' || %(run)s, 0));
 
 -- recorded --
-SELECT results, at, ARRAY (SELECT issue::text FROM unnest(issues) AS issue) AS issues
+SELECT "resultsHash" AS results_hash, at, ARRAY (SELECT issue::text FROM unnest(issues) AS issue) AS issues
 FROM "DeploymentVerification"
 WHERE run = %(run)s;
 
@@ -12,9 +12,9 @@ VALUES (%(id)s, %(at)s, %(level)s, %(message)s, %(source)s, %(source)s, %(metada
 ON CONFLICT (id) DO NOTHING;
 
 -- record --
-INSERT INTO "DeploymentVerification" (run, node, version, at, results, failures, issues, "logEntry", "recordedAt")
+INSERT INTO "DeploymentVerification" (run, node, version, at, "resultsHash", failures, issues, "logEntry", "recordedAt")
 VALUES (
-  %(run)s, %(node)s, %(version)s, %(at)s, %(results)s, %(failures)s, %(issues)s::uuid[], %(line)s, %(now)s
+  %(run)s, %(node)s, %(version)s, %(at)s, %(results_hash)s, %(failures)s, %(issues)s::uuid[], %(line)s, %(now)s
 );
 
 -- open_issues --
