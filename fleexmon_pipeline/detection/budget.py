@@ -27,6 +27,9 @@ from fleexmon_pipeline.window import DAY
 STEP = log(2)  # of a share's logarithm, for each issue that was called noise
 MAX_STEPS_A_DAY = 2  # of a rule: one cause may have opened many issues
 MIN_SHARE = 1 / 256
+USUAL_BUDGET = (
+    0.25  # the rates in the files were chosen with it, on six nodes: with fewer nodes no rate is raised by it
+)
 REMEMBERED = 90 * DAY  # verdicts
 JUDGED = 28 * DAY  # what the check looks back on
 
@@ -59,7 +62,7 @@ def shares_of(
     total = sum(weight for name, weight in weights.items() if name in active)
     if not nodes or not total:
         return {}
-    even = budget / (nodes * total)
+    even = min(budget / (nodes * total), max(budget / USUAL_BUDGET, 1.0))
     return {
         name: even * _steered(nodes * even * weight, noise.get(name, {})) for name, weight in weights.items() if weight
     }
