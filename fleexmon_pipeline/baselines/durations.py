@@ -58,7 +58,7 @@ def learn_durations(of_pattern: Sketches, first: int, widths: Collection[int]) -
     floor = max(FLOOR * float(np.median(of_pattern.p95[spoke])), 1e-6)
     hours = _hours(first, len(spoke))
     recent = spoke & (np.arange(len(spoke)) >= len(spoke) - ACCEPTED_AFTER)
-    days = spoke.sum() / SLOTS_A_DAY
+    days = float(spoke.sum()) / SLOTS_A_DAY  # a number of numpy cannot be stored as JSON
     levels: dict[str, float] = {}
     seasons: dict[str, list[float]] = {}
     for figure in FIGURES:

@@ -60,10 +60,17 @@ def read_baselines(
     if missing:
         learnt = learn_baselines(past or PastCounts(connection, sorted(missing), window), missing, window, series)
         for node in sorted(missing):
-            figures = msgspec.json.encode(learnt[node]).decode() if node in learnt else None
+            figures = msgspec.json.encode(learnt[node], enc_hook=_plain).decode() if node in learnt else None
             connection.execute(SQL["keep_baseline"], {"node": node, "day": day, "made_of": made_of, "figures": figures})
         baselines |= learnt
     return baselines
+
+
+def _plain(figure: object) -> object:
+    """A figure that arithmetic on arrays left as numpy's own, which JSON does not know: it once ended detection."""
+    if isinstance(figure, np.generic):
+        return figure.item()
+    raise TypeError(f"{type(figure).__name__} cannot be stored")
 
 
 def _made_of(connection: Connection, window: Window, series: Collection[Series]) -> str:

@@ -67,6 +67,16 @@ def connection(database: Database) -> Iterator[Connection]:
         yield opened
 
 
+def test_durations_are_learnt_stored_and_read_back_as_they_were(connection: Connection) -> None:
+    connection.execute(
+        "UPDATE \"LogPatternCount\" SET p50 = 200 + abs(hashtext(slot::text)) % 40, p95 = 500 WHERE pattern = 'served'"
+    )
+    learnt, stored = (read_baselines(connection, ["blue"], MIDNIGHT, all_series(RULES)) for _ in range(2))
+
+    assert learnt["blue"].patterns["served"]["rest"].durations is not None
+    assert stored == learnt
+
+
 def names(found: list[Occurrence]) -> set[tuple[str, str]]:
     return {(each.rule, each.nodes[0]) for each in found}
 

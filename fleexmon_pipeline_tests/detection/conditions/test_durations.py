@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
+from fleexmon_pipeline.baselines.baseline import Baseline
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import Sketches, SlotGrid
 from fleexmon_pipeline.detection.conditions.durations import value
@@ -75,6 +77,13 @@ def _cut(whole: SlotGrid, places: slice) -> SlotGrid:
         whole.node, whole.first + places.start, whole.known[places], whole.empty[places], whole.keys,
         whole.counts[:, places], durations,
     )  # fmt: skip
+
+
+def test_what_is_learnt_can_be_stored() -> None:
+    learnt = learn(_cut(blue(served=stated()), slice(0, DAY)), SERIES)
+    assert learnt is not None
+    assert learnt.patterns["served"]["rest"].durations is not None
+    assert msgspec.json.decode(msgspec.json.encode(learnt), type=Baseline) == learnt
 
 
 def test_ordinary_days_are_quiet() -> None:
