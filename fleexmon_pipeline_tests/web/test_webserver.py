@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import httpx
 import pytest
 from dagster_webserver import app, cli
 from dagster_webserver.webserver import DagsterWebserver
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from fleexmon_pipeline.web.webserver import GuardedWebserver
 from fleexmon_pipeline_tests.loopback import Handler, Loopback
@@ -30,7 +29,6 @@ NAME = "fleexmon.example.com"
 MUTATION = 'mutation { setConcurrencyLimit(concurrencyKey: "attack", limit: 1) }'
 LIMITS = "{ instance { concurrencyLimits { concurrencyKey } } }"
 JSON = {"Content-Type": "application/json"}
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture(scope="module")
@@ -258,16 +256,6 @@ def test_a_link_in_an_alert_opens_a_page_that_cannot_be_framed(port: int) -> Non
 
 
 # -- in a browser -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 class EvilPage(Loopback):
