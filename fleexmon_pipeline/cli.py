@@ -8,7 +8,6 @@ import io
 import signal
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ import typer.main
 from dotenv import load_dotenv
 from typer.core import TyperCommand, TyperGroup
 
+from fleexmon_pipeline import __version__
 from fleexmon_pipeline.commands.terminal import explained_errors
 
 COMMANDS = {  # in the order of --help; the module is named like its command, with _ for -, or in MODULES
@@ -70,7 +70,7 @@ def load(name: str) -> Any:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"fleexmon {version('fleexmon-pipeline')}")
+        typer.echo(f"fleexmon {__version__}")
         raise typer.Exit
 
 
