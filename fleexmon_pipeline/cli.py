@@ -42,7 +42,15 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "genai": "Preview requests to the GenAI agent, replay past hours, and evaluate the agent.",
 }
 
-MODULES = {"open": "pages.open", "web": "pages.web"}
+MODULES = {  # of commands that are one module of a sub-package
+    "up": "up.command",
+    "demo-nodes": "up.demo_nodes",
+    "open": "pages.open",
+    "web": "pages.web",
+    "doctor": "doctor.command",
+    "issues": "issues.command",
+    "rules": "rules.command",
+}
 
 
 class Commands(TyperGroup):

@@ -1,6 +1,6 @@
 """The context of an issue: its pattern, the 24 hours before it, similar issues, and where its evidence came from.
 
-Here: reading. The issue itself: `read.py`. How a terminal shows it: `commands/issue_page.py`.
+Here: reading. The issue itself: `read.py`. How a terminal shows it: `commands/issues/page.py`.
 """
 
 from __future__ import annotations

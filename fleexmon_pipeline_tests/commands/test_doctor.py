@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.channels.channel import open_channels
 from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
-from fleexmon_pipeline.commands import doctor
+from fleexmon_pipeline.commands.doctor import nodes, outside
 from fleexmon_pipeline.database.server import dagster_conninfo
 from fleexmon_pipeline.window import SLOT, floor
 from fleexmon_pipeline_tests.channels.receivers import Receiver, message
@@ -83,7 +83,7 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
 def test_what_an_answer_leaves_uncertain_is_told(records: list[dict[str, str]], doubt: str) -> None:
     with NodeServer() as node:
         node.answer(body=json.dumps(records).encode())
-        [finding] = doctor.check_nodes(
+        [finding] = nodes.check_nodes(
             settings.nodes({"BLUE_HOST": node.host_port}), now=datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
         )
 
@@ -240,7 +240,7 @@ def test_what_does_not_answer_is_wrong_and_the_rest_is_looked_at(
 def test_an_agent_or_a_github_that_does_not_come_to_an_end_holds_the_look_for_its_time_only(
     answer: dict[str, Any], fleexmon: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "CHECK_SECONDS", 0.4)
+    monkeypatch.setattr(outside, "CHECK_SECONDS", 0.4)
     with NodeServer() as slow:
         slow.answer(**answer)
         for variable, value in {

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from fleexmon_pipeline.commands.up import DEMO_LINES
+from fleexmon_pipeline.commands.up.command import DEMO_LINES
 from fleexmon_pipeline.window import DAY, floor
 from fleexmon_pipeline_tests.running_product import Product, free_port
 

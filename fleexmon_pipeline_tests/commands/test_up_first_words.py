@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.up import DEMO_LINES, _warn_of_demo_lines
+from fleexmon_pipeline.commands.up.command import DEMO_LINES, _warn_of_demo_lines
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.running_product import Product
 

@@ -31,11 +31,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.doctor import check_nodes
-from fleexmon_pipeline.commands.first_look import first_look
+from fleexmon_pipeline.commands.doctor.nodes import check_nodes
 from fleexmon_pipeline.commands.home import remember
-from fleexmon_pipeline.commands.processes import CannotStartError, Child, start, stop, trim
-from fleexmon_pipeline.commands.servers import PACKAGE, READY_SECONDS, beside, daemon, servers, wait_for
+from fleexmon_pipeline.commands.up.first_look import first_look
+from fleexmon_pipeline.commands.up.processes import CannotStartError, Child, start, stop, trim
+from fleexmon_pipeline.commands.up.servers import PACKAGE, READY_SECONDS, beside, daemon, servers, wait_for
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import dagster_conninfo, database_url, revive
 from fleexmon_pipeline.database.statements import statements

@@ -1,6 +1,6 @@
 """`fleexmon issues`: list, show, resolve and mute issues.
 
-Here: options, and what people do with issues. One issue in full: `issue_page.py`.
+Here: options, and what people do with issues. One issue in full: `page.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import typer
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.incidents.handling import add_handling
-from fleexmon_pipeline.commands.issue_page import page
+from fleexmon_pipeline.commands.issues.page import page
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, RequiredWhy, Why
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_optional_time, parse_time

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fleexmon_pipeline.commands.processes import end_with_parent
+from fleexmon_pipeline.commands.up.processes import end_with_parent
 from fleexmon_pipeline.window import HOUR, Window, floor
 
 HOURS = 24

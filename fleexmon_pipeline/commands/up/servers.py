@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fleexmon_pipeline.commands.processes import CannotStartError, Child, start
+from fleexmon_pipeline.commands.up.processes import CannotStartError, Child, start
 
 READY_SECONDS = 120.0  # on a slow machine dagster's imports alone take 20
 PACKAGE = "fleexmon_pipeline.definitions"

@@ -64,7 +64,7 @@ def rules_backtest(
 
     Issues marked as noise (`fleexmon issues resolve ID --as noise`) count as false alarms, before and after.
     """
-    from fleexmon_pipeline.commands.backtest import run_backtest  # noqa: PLC0415  pandas: `rules list` need not wait
+    from fleexmon_pipeline.commands.rules.backtest import run_backtest  # noqa: PLC0415  pandas: `rules list` need not wait
 
     def progress(done: int, of: int) -> None:
         if sys.stderr.isatty():

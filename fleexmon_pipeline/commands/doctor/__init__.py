@@ -1,0 +1,1 @@
+"""`fleexmon doctor`: every setting and outside system, checked now, and the checks that fail."""

@@ -1,0 +1,91 @@
+"""`fleexmon doctor`: which checks there are, in which order, and how they are printed.
+
+Here: the command. The checks are the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import psycopg
+import typer
+
+from fleexmon_pipeline.commands.doctor import machine, nodes, outside, stored
+from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
+from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.terminal import print_json
+from fleexmon_pipeline.database.migrate import DatabaseTooNewError
+from fleexmon_pipeline.database.server import DatabaseUnreachableError
+from fleexmon_pipeline.embedded.server import EmbeddedServerError
+from fleexmon_pipeline.settings import SettingError
+from fleexmon_pipeline.wording import counted
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check every setting and outside system. Prints ok, off, or wrong and what to do; and warn where a check fails.
+
+    Exit status 1 when one is wrong. Creates nothing.
+    """
+    findings = examine(os.environ, now=datetime.now(UTC))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        typer.echo(render(findings))
+    raise typer.Exit(1 if any(finding.state == "wrong" for finding in findings) else 0)
+
+
+def examine(environment: Environment, *, now: datetime) -> list[Finding]:
+    """Everything, in the order in which things depend on each other. Never raises for what it finds."""
+    findings = [finding for check in _CHECKS for finding in _settled(check, environment, now)]
+    return list(dict.fromkeys(findings))  # several checks may report the same wrong setting
+
+
+def render(findings: list[Finding]) -> str:
+    width = max(len(finding.subject) for finding in findings)
+    lines = [
+        f"{finding.state:<5}  {finding.subject:<{width}}  " + finding.told.replace("\n", f"\n{' ' * (width + 9)}")
+        for finding in findings
+    ]
+    states = Counter(finding.state for finding in findings)
+    checks = (
+        f"{counted(states['warn'], 'check')} {'fails' if states['warn'] == 1 else 'fail'}" if states["warn"] else ""
+    )
+    wrong = f"{states['wrong']} wrong" if states["wrong"] or checks else "nothing is wrong"
+    return "\n".join([*lines, "", ", ".join(filter(None, (wrong, checks)))])
+
+
+def _settled(
+    check: Callable[[Environment, datetime], Iterator[Finding]], environment: Environment, now: datetime
+) -> Iterator[Finding]:
+    try:
+        yield from check(environment, now)
+    except SettingError as error:
+        yield Finding(error.variable, "wrong", str(error).removeprefix(f"{error.variable}: "))
+    except (DatabaseUnreachableError, DatabaseTooNewError, EmbeddedServerError, psycopg.Error) as error:
+        subject = "DATABASE_URL" if environment.get("DATABASE_URL", "").strip() else "database"
+        yield Finding(subject, "wrong", str(error).removeprefix("DATABASE_URL: ").strip())
+    except OSError as error:
+        yield Finding(error.filename or "machine", "wrong", error.strerror or str(error))
+
+
+_CHECKS = (
+    machine.homes,
+    machine.port,
+    machine.retention,
+    machine.false_alarms,
+    machine.limits,
+    machine.rules,
+    stored.database,
+    nodes.nodes,
+    outside.genai,
+    outside.github,
+    outside.channels,
+    outside.heartbeat,
+)

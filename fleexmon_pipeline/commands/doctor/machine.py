@@ -1,0 +1,80 @@
+"""Settings of this machine: homes, port, retention, limits, rules.
+
+Here: what needs neither a database nor a network.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
+from fleexmon_pipeline.detection.rule_files import all_rules
+
+
+def homes(environment: Environment, _: datetime) -> Iterator[Finding]:
+    yield Finding("python", "ok", sys.version.split()[0])
+    home = settings.home(environment)
+    yield Finding("FLEEXMON_HOME", "ok", f"{home}{'' if home.exists() else ' (`fleexmon up` creates it)'}")
+    given = environment.get("DAGSTER_HOME")
+    if not given:
+        yield Finding(
+            "DAGSTER_HOME",
+            "off",
+            f"not set: `fleexmon up` uses {home / 'dagster'}. To use dagster's own commands, export it.",
+        )
+    elif not Path(given).is_absolute() or not (Path(given) / "dagster.yaml").exists():
+        yield Finding(
+            "DAGSTER_HOME",
+            "wrong",
+            f"{given} is not an absolute path of a directory with a dagster.yaml. Unset it to use the default.",
+        )
+    else:
+        yield Finding("DAGSTER_HOME", "ok", given)
+
+
+def port(environment: Environment, _: datetime) -> Iterator[Finding]:
+    port = settings.ui_port(environment)
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", port)) == 0
+    yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'in use' if taken else 'free'}")
+    url = settings.ui_url(environment)
+    told = url or f"not set: the UI answers to http://127.0.0.1:{port} alone"
+    yield Finding("FLEEXMON_UI_URL", "ok" if url else "off", told)
+
+
+def retention(environment: Environment, _: datetime) -> Iterator[Finding]:
+    days = settings.retention_days(environment)
+    yield Finding("LOG_RETENTION_DAYS", "ok", f"{days} days")
+
+
+def false_alarms(environment: Environment, _: datetime) -> Iterator[Finding]:
+    allowed = settings.false_alarms_per_day(environment)
+    yield Finding("FLEEXMON_FALSE_ALARMS_PER_DAY", "ok", f"{allowed:g} a day, of all rules at all nodes")
+
+
+def limits(environment: Environment, _: datetime) -> Iterator[Finding]:
+    custom = settings.limits(environment)
+    if custom == settings.Limits():
+        return
+    per_response = f"{custom.answer_bytes:,} bytes and {custom.answer_seconds} s"
+    limits = f"{per_response} per response, {custom.record_bytes:,} bytes per record"
+    yield Finding("FLEEXMON_MAX_*", "ok", limits)
+
+
+def rules(environment: Environment, _: datetime) -> Iterator[Finding]:
+    own = settings.rules_directory(environment)
+    loaded = all_rules(own)
+    for problem in loaded.problems:
+        yield Finding("FLEEXMON_RULES" if own else "rules", "wrong", f"rejected, the other rules run: {problem}")
+    if own and not loaded.problems:
+        yield Finding("FLEEXMON_RULES", "ok", f"{own}: {len(loaded.rules)} rules, including the built-in ones")
+    topology = settings.topology(environment)
+    if topology.problem:
+        yield Finding("FLEEXMON_TOPOLOGY", "wrong", topology.problem)
+    elif topology.depends_on:
+        yield Finding("FLEEXMON_TOPOLOGY", "ok", f"{len(topology.depends_on)} nodes with what they depend on")

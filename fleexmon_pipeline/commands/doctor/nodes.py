@@ -1,0 +1,93 @@
+"""The nodes, each asked for its last slot.
+
+Here: what `fleexmon up` reports first, too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.collection.record_runs import Run
+from fleexmon_pipeline.collection.records import OUR_DEFAULT, RejectedError, explain
+from fleexmon_pipeline.collection.sources.ask import ask
+from fleexmon_pipeline.collection.sources.clients import Clients
+from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
+from fleexmon_pipeline.settings import Node
+from fleexmon_pipeline.window import SLOT, Window, floor
+
+MAX_RECORDS_READ = 1_000  # of a node's answer, for what is uncertain about it
+MIN_RECORDS_WITHOUT_LEVEL = 20
+
+
+def nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
+    nodes, demo = settings.watched(environment)
+    for finding in check_nodes(nodes, now=now):
+        yield replace(finding, told=f"{finding.told} (demo)") if demo and finding.state == "ok" else finding
+
+
+@dataclass
+class _Seen:
+    """What a node's answer holds, and what it leaves uncertain."""
+
+    window: Window
+    records: int = 0
+    read: int = 0
+    outside: int = 0
+    without_level: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def add(self, run: Run) -> None:
+        self.records += len(run)
+        for raw in islice(run, max(MAX_RECORDS_READ - self.read, 0)):
+            self.read += 1
+            try:
+                line, origins = explain(bytes(raw))
+            except RejectedError as error:
+                self.rejected[str(error)] += 1
+                continue
+            self.outside += line.time not in self.window
+            self.without_level += origins.level == OUR_DEFAULT
+
+    def doubts(self) -> str:
+        """What an operator should look at before trusting the node; empty if nothing."""
+        if not self.records:
+            return ". It was quiet, or it has no lines at all: this does not tell which"
+        doubts = []
+        if count := self.rejected.total():
+            reason = self.rejected.most_common(1)[0][0][:100]
+            doubts.append(f"{count:,} of {self.read:,} would be rejected ({reason}); `fleexmon read` shows which")
+        if self.outside:
+            doubts.append(f"{self.outside:,} of {self.read:,} are outside the requested time and would be ignored")
+        if self.without_level == self.read >= MIN_RECORDS_WITHOUT_LEVEL:
+            doubts.append("none says its level, so all count as info")
+        return "".join(f". {doubt[0].upper()}{doubt[1:]}" for doubt in doubts)
+
+
+def check_nodes(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
+    """Each is asked for its last slot, once and all at the same time: one that hangs takes 10 s."""
+    clients, end = Clients(), floor(now, SLOT)
+
+    def check(node: Node) -> Finding:
+        variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
+        with ask(clients, node, Window(end - SLOT, end), attempts=1) as answer:
+            seen = _Seen(Window(end - SLOT, end))
+            for run in answer:
+                seen.add(run)
+        if answer.error:
+            return Finding(variable, "wrong", f"{node.address}: {answer.error}")
+        shown = f", with {', '.join(node.credentials.variables)}" if node.credentials.variables else ""
+        return Finding(
+            variable,
+            "ok",
+            f"{node.address}: {seen.records:,} lines in the last slot, answered in {answer.seconds:.2f} s{shown}"
+            f"{seen.doubts()}",
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(check, nodes))

@@ -1,0 +1,84 @@
+"""Who is called besides the nodes: GenAI's agent, GitHub, channels, the heartbeat.
+
+Here: each is called with the client that the pipeline itself uses, and sent nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import httpx
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.collection.fetch import TIMEOUT, plain
+from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
+from fleexmon_pipeline.retries import call_within
+
+CHECK_SECONDS = 20.0  # for the agent and for GitHub; a node has FLEEXMON_MAX_ANSWER_SECONDS
+
+
+def genai(environment: Environment, _: datetime) -> Iterator[Finding]:
+    agent = settings.genai(environment)
+    if agent is None:
+        yield Finding("GENAI_AGENT_URL", "off", "not set: issues come from rules alone")
+        return
+    try:
+        status = call_within(CHECK_SECONDS, lambda: _status_of(agent.url))
+        if status >= 500 and status != 501:  # 501: it does not support GET
+            yield Finding(
+                "GENAI_AGENT_URL", "wrong", f"{agent.url} answers HTTP {status}. Pending judgements will be retried."
+            )
+            return
+    except (httpx.HTTPError, TimeoutError) as error:
+        yield Finding("GENAI_AGENT_URL", "wrong", f"{agent.url}: {plain(error)}. Pending judgements will be retried.")
+        return
+    key = "with GENAI_API_KEY" if agent.api_key else "without GENAI_API_KEY"
+    yield Finding(
+        "GENAI_AGENT_URL",
+        "ok",
+        f"{agent.url} answers ({status}), {key}; for its answers, see the check everything_is_judged",
+    )
+
+
+def _status_of(url: str) -> int:
+    """Requests no completion: a check must not cost tokens. 404 and 405 come from an agent without a page there."""
+    with httpx.stream("GET", url, timeout=TIMEOUT, follow_redirects=False) as response:
+        return response.status_code
+
+
+def github(environment: Environment, _: datetime) -> Iterator[Finding]:
+    github = settings.github(environment)
+    if github is None:
+        yield Finding("ALERTS_REPO", "off", "not set, nor GH_TOKEN: digests and alerts are not sent anywhere")
+        return
+    from fleexmon_pipeline.reporting.github import GitHubClient, GitHubError  # noqa: PLC0415  only where it is used
+
+    try:
+        state = call_within(CHECK_SECONDS, GitHubClient(github).check)
+    except (GitHubError, TimeoutError) as error:
+        yield Finding("ALERTS_REPO", "wrong", f"{github.repo}: {error}")
+        return
+    yield Finding("ALERTS_REPO", "ok", state)
+
+
+def heartbeat(environment: Environment, _: datetime) -> Iterator[Finding]:
+    """Not called: a call would tell the other side that a tick succeeded."""
+    url = settings.heartbeat_url(environment)
+    told = "set; each tick calls it" if url else "not set: nobody outside notices when this machine is down"
+    yield Finding("FLEEXMON_HEARTBEAT_URL", "ok" if url else "off", told)
+
+
+def channels(environment: Environment, _: datetime) -> Iterator[Finding]:
+    """Their URLs; nothing is sent. How they did: the check everything_is_sent."""
+    from fleexmon_pipeline.channels.channel import usable_channels  # noqa: PLC0415  only where it is used
+
+    usable, problems = usable_channels(environment)
+    if not usable and not problems:
+        yield Finding("FLEEXMON_CHANNELS", "off", "not set: messages go to GitHub alone, if that is set")
+    for problem in problems:
+        yield Finding("FLEEXMON_CHANNELS", "wrong", problem.removeprefix("FLEEXMON_CHANNELS: "))
+    for channel in usable:
+        wants = f"{channel.settings.severity} and worse"
+        told = f"{channel.transport.service}, {wants}; to try it: `fleexmon channels test {channel.name}`"
+        yield Finding(f"channel {channel.name}", "ok", told)

@@ -1,0 +1,137 @@
+"""The database, and what it says about collection, channels, the agent, the daemon and the checks.
+
+Here: reading; nothing is created.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import psycopg
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
+from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.migrate import version_of
+from fleexmon_pipeline.database.server import configured_url, dagster_conninfo, database_url
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.genai.outcomes import REMEDIES, CallOutcome
+from fleexmon_pipeline.settings import SettingError
+from fleexmon_pipeline.wording import counted, one_line
+
+MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
+MAX_HEARTBEAT_AGE = timedelta(minutes=2)
+MAX_CHECK_AGE = timedelta(days=7)
+
+
+def database(environment: Environment, now: datetime) -> Iterator[Finding]:
+    configured = configured_url(environment)
+    subject = "DATABASE_URL" if configured else "database"
+    if not configured and not (settings.home(environment) / "postgres").exists():
+        yield Finding(
+            subject, "off", f"none in {settings.home(environment)} yet; `fleexmon up` creates an embedded one"
+        )
+        return
+    url = database_url(environment)
+    with connect(url) as connection:
+        major = connection.info.server_version // 10_000
+        where = "" if configured else f"embedded, in {settings.home(environment)}; "
+        if MIN_SERVER <= major <= MAX_SERVER:
+            yield Finding(subject, "ok", f"{where}PostgreSQL {major}, tables at version {version_of(connection)}")
+        else:
+            yield Finding(subject, "wrong", f"PostgreSQL {major} is not supported. Use {MIN_SERVER} to {MAX_SERVER}.")
+        encrypted = connection.pgconn.ssl_in_use
+        if (
+            configured
+            and not encrypted
+            and not settings.is_loopback(connection.info.host)
+            and "/" not in connection.info.host
+        ):
+            yield Finding(subject, "wrong", "the connection is not encrypted. Add sslmode=verify-full to DATABASE_URL.")
+        yield from _coverage(connection, environment, now)
+        yield from _failing_channels(connection, environment, now)
+        yield from _useless_answers(connection, now)
+    with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
+        row = own.execute("SELECT current_schema()").fetchone()
+        schema = "" if row is None or row[0] == "public" else f", schema {row[0]}"
+        yield Finding("dagster's database", "ok", f"{own.info.dbname}{schema}")
+        yield _daemon(own, now)
+        yield from _failed_checks(own, now)
+
+
+def _failing_channels(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:
+    """What waits, and why. What is wrong with their settings is told elsewhere."""
+    from fleexmon_pipeline.channels.overview import overview  # noqa: PLC0415  only where it is used
+
+    try:
+        configured = settings.channels(environment)
+    except SettingError:
+        return
+    for view in overview(connection, configured, now=now) if configured else ():
+        if problem := view.problem():
+            yield Finding(f"messages to {view.name}", "warn", f"{problem}. `fleexmon channels test {view.name}`")
+
+
+def _coverage(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:
+    """What was collected in the last day, node by node. A node that is no longer watched is off, not wrong."""
+    try:
+        watched_now = {node.name for node in settings.watched(environment)[0]}
+    except SettingError:  # reported where the nodes are checked
+        watched_now = set()
+    rows = connection.execute(statements("commands")["coverage"], {"since": now - timedelta(days=1)}).fetchall()
+    for row in (row for row in rows if row["node"] in watched_now):
+        newest = f"newest {row['newest']:%m-%d %H:%M} UTC"
+        text = f"last 24 h: {row['whole']} slots complete, {row['broken']} missing or partial; {newest}"
+        retried = f"; {row['error']}. Retried automatically." if row["broken"] and row["error"] else ""
+        yield Finding(f"coverage of {row['node']}", "wrong" if row["broken"] else "ok", text + retried)
+    for row in connection.execute(statements("commands")["nodes_ever"]):
+        if watched_now and row["node"] not in watched_now:
+            last = f"last polled for {row['newest']:%Y-%m-%d %H:%M} UTC"
+            yield Finding(f"node {row['node']}", "off", f"no longer watched; {last}")
+
+
+def _useless_answers(connection: Connection, now: datetime) -> Iterator[Finding]:
+    """Answers of the last day that asking again does not mend, and what to change at the agent."""
+    where = {"since": now - timedelta(days=1), "until": now, "outcomes": list(REMEDIES)}
+    for row in connection.execute(statements("commands")["useless_answers"], where):
+        outcome = CallOutcome(row["outcome"])
+        text = f"{counted(row['count'], 'answer')} of the last 24 h, the newest {row['newest']:%m-%d %H:%M} UTC"
+        yield Finding(f"GenAI {outcome}", "warn", f"{text}: {REMEDIES[outcome]}.")
+
+
+def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Finding:
+    """Schedules need the daemon; its heartbeats show whether it is running."""
+    table = own.execute(statements("commands")["has_heartbeats"]).fetchone()
+    row = own.execute(statements("commands")["heartbeat"]).fetchone() if table and table[0] else None
+    newest = row[0] if row else None
+    if not isinstance(newest, datetime):
+        return Finding("daemon", "off", "has never run, so schedules do not run. `fleexmon up` starts it.")
+    age = now.replace(tzinfo=None) - newest.replace(tzinfo=None)
+    if age > MAX_HEARTBEAT_AGE:
+        return Finding(
+            "daemon", "off", f"last seen {newest:%Y-%m-%d %H:%M} UTC, so schedules do not run. `fleexmon up` starts it."
+        )
+    return Finding("daemon", "ok", "running")
+
+
+def _failed_checks(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Iterator[Finding]:
+    """Checks of assets as they were last evaluated. They are about what was collected, so none is wrong here."""
+    table = own.execute(statements("commands")["has_checks"]).fetchone()
+    if not table or not table[0]:
+        return
+    since = {"since": now.replace(tzinfo=None) - MAX_CHECK_AGE}
+    for asset, name, event, at in own.execute(statements("commands")["failed_checks"], since):
+        where = f"details in the UI: asset {'/'.join(json.loads(str(asset)))}, Checks"
+        when = f"evaluated {at:%Y-%m-%d %H:%M} UTC" if isinstance(at, datetime) else "evaluated"
+        yield Finding(f"check {name}", "warn", f"fails: {_description(event)} ({when}; {where})")
+
+
+def _description(event: object) -> str:
+    """What a check said, from the event that Dagster stored; its form is Dagster's own and may change."""
+    try:
+        said = json.loads(str(event))["dagster_event"]["event_specific_data"]["description"]
+    except (ValueError, KeyError, TypeError):
+        said = None
+    return one_line(str(said), most=300) if said else "no description"
