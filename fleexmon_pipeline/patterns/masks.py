@@ -35,7 +35,7 @@ from fleexmon_pipeline.patterns.requests import (
     with_status_kept,
 )
 
-MASK_VERSION = 5  # raise it when a rule here or in templates.py changes: lines it touches get new ids
+MASK_VERSION = 6  # raise it when a rule here or in templates.py changes: lines it touches get new ids
 
 MAX_READ_CHARS = 65_536  # of a message; what follows is a dump, not a sentence
 MAX_KEPT_BYTES = 4_096  # of a longer message, after stack frames are removed, make the template
@@ -239,6 +239,7 @@ MESSAGE_KEYS = frozenset(
     """msg message event text err error exception reason cause desc description detail details title summary
     level lvl severity""".split()  # noqa: SIM905
 )
+OUTCOME_KEYS = frozenset(("res", "result", "outcome", "success"))
 _QUOTED = r'"(?:[^"\\]|\\.){0,2000}+"'
 _BARE = r"""[^\s,;&"'()\[\]{}<>=]++"""
 # What programs print of an object: `Token{5f t7}`, `Source(a=1, b=[2])`, `[a, b]`.
@@ -272,7 +273,16 @@ def _value(text: str) -> str:
 
 def _pair(found: re.Match[str]) -> str:
     key, value = found[1], found[2]
-    return found[0] if key.lower() in MESSAGE_KEYS else f"{key}={_value(value)}"
+    if key.lower() not in MESSAGE_KEYS:
+        return f"{key}={_value(value)}"
+    if "=" not in value or value[0] not in "\"'":
+        return found[0]
+    return f"{key}={value[0]}{_PAIR.sub(_pair_in_message, value[1:-1])}{value[0]}"
+
+
+def _pair_in_message(found: re.Match[str]) -> str:
+    """A field in the message itself, as auditd has them; what came of it is the message."""
+    return found[0] if found[1].lower() in OUTCOME_KEYS else _pair(found)
 
 
 def _pair_without_value(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""How rightly lines of labelled sets are grouped, beside drain3 on the same lines, and what our quality figure says.
+"""How rightly lines of labelled sets are grouped, beside drain3 and logfold, and what our quality figure says.
 
 `python -m fleexmon_pipeline_tests.bench grouping FOLDER…`: each `*_structured.csv` below the folders is a set, with
 `Content` and `EventId` (Loghub's form). Batches of 500, one configuration, aliases resolved at the end. Sets stay where
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -19,11 +20,12 @@ from statistics import fmean
 
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.quality import MAX_LINES_COMPARED, MAX_PATTERNS_COMPARED, silhouette
-from fleexmon_pipeline_tests.bench.patterns import drain3_python
+from fleexmon_pipeline_tests.bench.patterns import drain3_python, python_with
 from fleexmon_pipeline_tests.bench.table import Row, Table
 from fleexmon_pipeline_tests.patterns.test_loghub import accuracy
 
 BATCH = 500
+LOGFOLD = "0.5.0"
 
 
 def main(folders: Sequence[str]) -> int:
@@ -42,21 +44,26 @@ def measure(files: Sequence[Path]) -> Table:
         with file.open(encoding="utf-8", newline="") as lines:
             labelled = list(csv.DictReader(lines))
         messages, true = [row["Content"] for row in labelled], [row["EventId"] for row in labelled]
-        ours, theirs = _ours(messages), _drain3(messages)
-        grouping, f1 = accuracy(ours, true)
-        scores = [grouping, f1, quality_of(messages, ours), *(accuracy(theirs, true) if theirs else ())]
+        ours = _ours(messages)
+        scores = [*accuracy(ours, true), quality_of(messages, ours)]
+        scores += [score for peer in (_drain3, _logfold) for score in _scores(peer(messages), true)]
         name = file.name.removesuffix(".csv").removesuffix("_structured").removesuffix(".log")
         rows.append({"set": name, "statements": len(set(true)), "patterns": len(set(ours)), **_cells(scores)})
         all_scores.append(scores)
     rows.sort(key=lambda row: str(row["GA"]))
     means = [fmean(column) for column in zip(*all_scores, strict=True)]
     rows.append({"set": "mean", "statements": "", "patterns": "", **_cells(means)})
-    return Table("grouping of labelled lines", f"batches of {BATCH}; drain3 with its README's masks", rows)
+    how = f"batches of {BATCH}; drain3 with its README's masks, logfold {LOGFOLD} as it is"
+    return Table("grouping of labelled lines", how, rows)
 
 
 def _cells(scores: Sequence[float]) -> Row:
-    heads = ("GA", "FGA", "quality", "drain3_GA", "drain3_FGA")
+    heads = ("GA", "FGA", "quality", "drain3_GA", "drain3_FGA", "logfold_GA", "logfold_FGA")
     return {head: f"{score:.3f}" for head, score in zip(heads, scores, strict=False)}
+
+
+def _scores(groups: Sequence[str], true: Sequence[str]) -> Sequence[float]:
+    return accuracy(groups, true) if groups else (math.nan, math.nan)
 
 
 def quality_of(messages: Sequence[str], groups: Sequence[str]) -> float:
@@ -78,12 +85,21 @@ def _ours(messages: Sequence[str]) -> list[str]:
 
 def _drain3(messages: Sequence[str]) -> list[str]:
     """Its clusters at the end; empty where it cannot be installed."""
-    if (python := drain3_python()) is None:
+    return _groups(drain3_python(), "drain3_rate.py", messages)
+
+
+def _logfold(messages: Sequence[str]) -> list[str]:
+    """Its templates at the end, after it has learnt from all lines; empty where it cannot be installed."""
+    return _groups(python_with("logfold", LOGFOLD), "logfold_groups.py", messages)
+
+
+def _groups(python: Path | None, script: str, messages: Sequence[str]) -> list[str]:
+    if python is None:
         return []
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         json.dump(messages, file)
         file.flush()
-        script = Path(__file__).with_name("drain3_rate.py")
-        done = subprocess.run([python, script, "--groups", file.name], capture_output=True, text=True, check=True)
+        command = [str(python), str(Path(__file__).with_name(script)), "--groups", file.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     groups: list[str] = json.loads(done.stdout)
     return groups

@@ -27,7 +27,7 @@ BATCH = 1_000
 KINDS = 300  # different statements in the code of the imagined services
 DRAIN3 = "0.9.11"
 DRAIN3_LINES = 200_000  # its rate does not change after that
-HOME = Path(__file__).parents[2] / "build" / f"drain3-{DRAIN3}"
+BUILD = Path(__file__).parents[2] / "build"
 
 _WORDS = """order payment cart session user request reply cache queue worker node pool index query upstream gateway
 token stock mail invoice started stopped failed accepted refused expired opened closed for of from to with in after
@@ -124,13 +124,27 @@ def _different(lines: int, different: int) -> Iterator[str]:
 
 def drain3_python() -> Path | None:
     """The interpreter that has it; None where it cannot be installed."""
-    python = HOME / "bin" / "python"
-    if not (HOME / "ready").exists():
-        venv.create(HOME, clear=True, with_pip=True)
-        wanted = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"drain3=={DRAIN3}"]
+    return python_with("drain3", DRAIN3)
+
+
+def python_with(package: str, version: str) -> Path | None:
+    """An interpreter with a peer, in an environment of its own under `build/`; None where it cannot be installed."""
+    home = BUILD / f"{package}-{version}"
+    python = home / "bin" / "python"
+    if not (home / "ready").exists():
+        venv.create(home, clear=True, with_pip=True)
+        wanted = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            f"{package}=={version}",
+        ]
         if subprocess.run(wanted, check=False).returncode:
             return None
-        (HOME / "ready").touch()
+        (home / "ready").touch()
     return python
 
 

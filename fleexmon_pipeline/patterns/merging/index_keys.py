@@ -9,6 +9,7 @@ from fleexmon_pipeline.patterns.merging.free_texts import spans
 from fleexmon_pipeline.patterns.merging.optional_fields import without_fields
 from fleexmon_pipeline.patterns.merging.phrases import phrase_keys
 from fleexmon_pipeline.patterns.merging.single_words import Key, start_keys
+from fleexmon_pipeline.patterns.merging.spellings import spelling
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
 
@@ -18,6 +19,10 @@ def text_key(before: Template, after: Template) -> Key:
 
 def field_key(sentence: str) -> Key:
     return "fields", hash(sentence)
+
+
+def spelling_key(spelled: str) -> Key:
+    return "spelling", hash(spelled)
 
 
 def like_keys(template: Template) -> list[Key]:
@@ -37,4 +42,5 @@ def keys_of(template: Template) -> list[Key]:
     keys += [text_key(template[:i], template[j:]) for i, j in spans(template)]
     if (split := without_fields(template)) is not None:
         keys.append(field_key(split[0]))
+    keys.append(spelling_key(spelling(template)))
     return [*keys, (size, "general", template[0])] if PLACEHOLDER in template else keys

@@ -16,12 +16,13 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from fleexmon_pipeline.patterns.merging.free_texts import Texts, is_verb, spans, words_around
-from fleexmon_pipeline.patterns.merging.index_keys import field_key, keys_of, like_keys, text_key
+from fleexmon_pipeline.patterns.merging.index_keys import field_key, keys_of, like_keys, spelling_key, text_key
 from fleexmon_pipeline.patterns.merging.known_values import Values
 from fleexmon_pipeline.patterns.merging.optional_fields import field_pairs
 from fleexmon_pipeline.patterns.merging.phrases import MAX_ALIKE, MAX_COMPARED, is_phrase, phrases, search_keys
 from fleexmon_pipeline.patterns.merging.routes import Routes, is_route, share_request
 from fleexmon_pipeline.patterns.merging.single_words import Key, Offer, better, one_place, varying_together
+from fleexmon_pipeline.patterns.merging.spellings import spelling_pairs
 from fleexmon_pipeline.patterns.merging.wide_placeholders import (
     MAX_FITTED,
     PHRASE,
@@ -280,6 +281,8 @@ class Merger:
                 if plain in self.lines:
                     fitting[template].add(plain)
         for general, template in field_pairs(live, lambda sentence: self._like.get(field_key(sentence), {})):
+            fitting[template].add(general)
+        for general, template in spelling_pairs(live, lambda spelled: self._like.get(spelling_key(spelled), {})):
             fitting[template].add(general)
         compared = 0
         for general, template in self._wide_pairs(live):

@@ -6,6 +6,7 @@ elsewhere: `known_values.py`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -33,6 +34,9 @@ MIN_VARYING_TOKENS = 6  # of a template in which several positions may vary toge
 MIN_SHARED = 0.6  # share of its tokens that are the same in the whole group
 MIN_WORDS_SHARED = 3  # among these
 MIN_DIFFERENT = 0.3  # share of the group's values that differ in each other position; at least three
+
+# Names of packages and what is in them, `com.acme.mail`: two are enough. Constants, `action.SCREEN_OFF`, are states.
+_IN_PACKAGE = re.compile(r"(?:[a-z]\w*\.){2,}(?:[a-z]\w*|[A-Z]\w*[a-z]\w*)")
 
 Key = tuple[object, ...]
 Offer = tuple[int, Template, int | None]  # supporting templates; target; the wide placeholder, if any
@@ -101,6 +105,8 @@ def _needed(place: int, values: set[str], words: int, *, introduced: bool) -> in
     keyword."""
     if all(map(is_segment, values)):
         return MIN_SEGMENTS
+    if place and words >= 2 and all(map(_IN_PACKAGE.fullmatch, values)):
+        return 2
     needed = MIN_VALUES if words < 5 else MIN_VALUES - 1 if words < 10 else 2
     if introduced:
         return min(needed, MIN_VALUES - 1)
