@@ -20,6 +20,7 @@ from fleexmon_pipeline.commands.terminal import explained_errors
 
 COMMANDS = {  # in the order of --help; the module is named like its command, with _ for -, or in MODULES
     "up": "Start everything on this machine, until Ctrl-C.",
+    "status": "Show the whole at one glance: nodes, last tick, open incidents, what waits, schedules, versions.",
     "open": "Open the page of an issue or incident, or the first page, in the browser.",
     "web": "Serve the read-only pages alone, without Dagster's UI.",
     "doctor": "Check every setting and outside system.",
@@ -45,6 +46,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
 MODULES = {  # of commands that are one module of a sub-package
     "up": "up.command",
     "demo-nodes": "up.demo_nodes",
+    "status": "status.command",
     "open": "pages.open",
     "web": "pages.web",
     "doctor": "doctor.command",

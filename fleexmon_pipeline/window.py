@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 SLOT = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_AGO = re.compile(r"([0-9]{1,6})\s*([smhdw])")
+_AGO = re.compile(r"([0-9]{1,6}) *(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)(?: +ago)?")
+_NEAR = re.compile(r"(today|yesterday)(?: +([0-9]{1,2}):([0-9]{2}))?")
+_ZONED = re.compile(r"(.*[0-9]) ([A-Z][A-Za-z0-9+:-]*)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -113,15 +115,35 @@ def slot_start(slot: int) -> datetime:
     return EPOCH + slot * SLOT
 
 
-def read_time(text: str, *, now: datetime) -> datetime:
-    """`15m`, `2h`, `3d` (before `now`), `2026-11-20` or `2026-11-20T10:00` (UTC unless it names a zone).
+def read_time(text: str, *, now: datetime, zone: tzinfo | None = UTC) -> datetime:
+    """A time as people write it. Raises ValueError.
 
-    Raises ValueError.
+    `15m`, `2h ago`, `3 days ago` (before `now`), `now`; `today`, `yesterday`, `yesterday 14:00` (days of `zone`);
+    `2026-11-20`, `2026-11-20T10:00` (UTC, unless an offset follows, or the name of `zone`: `2026-11-20 10:00 CET`).
+    zone: None for that of this machine.
     """
+    text = text.strip()
     try:
-        if match := _AGO.fullmatch(text.strip()):
-            return now - timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
-        moment = datetime.fromisoformat(text.strip())
+        if match := _AGO.fullmatch(text):
+            return now - timedelta(**{_UNITS[match[2][0]]: int(match[1])})
+        if match := _NEAR.fullmatch(text):
+            day = now.astimezone(zone).date() - (timedelta(0) if match[1] == "today" else DAY)
+            return _placed(datetime.combine(day, time(int(match[2] or 0), int(match[3] or 0))), zone).astimezone(UTC)
+        if match := _ZONED.fullmatch(text):
+            return _named(datetime.fromisoformat(match[1]), match[2], zone)
+        moment = now if text == "now" else datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(str(error)) from None
+
+
+def _placed(moment: datetime, zone: tzinfo | None) -> datetime:
+    return moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+
+
+def _named(moment: datetime, name: str, zone: tzinfo | None) -> datetime:
+    """A moment with the name of a zone behind it, which must be UTC or what `zone` is called then."""
+    there = moment.replace(tzinfo=UTC) if name == "UTC" else _placed(moment, zone)
+    if moment.tzinfo is not None or there.tzname() != name:
+        raise ValueError(f"{name} is not the zone here")
+    return there.astimezone(UTC)

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.comparison.judge import Compared, Verdict
@@ -24,7 +24,7 @@ from fleexmon_pipeline.comparison.read import (
     known_nodes,
     live_node,
 )
-from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.settings import live_node as configured_live_node
 from fleexmon_pipeline.window import SLOT, Window, ceil, floor
 from fleexmon_pipeline.wording import iso_text, one_line
@@ -55,7 +55,7 @@ def compare(
     Exit status 0 for pass and marginal, 1 for fail, 2 for an unusable option, 3 for inconclusive.
     """
     window = window_of(since, until, now=datetime.now(UTC))
-    with connect(existing_database_url()) as connection:
+    with open_database("comparing") as connection:
         sides = sides_of(connection, window, baseline, candidate, configured_live_node(os.environ))
         comparison = compare_nodes(connection, window, *sides)
     if as_json:

@@ -10,15 +10,15 @@ from typing import Annotated
 import typer
 
 from fleexmon_pipeline.catch_up import note_waiting
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.comparison.deployments import Deployment, deployments, is_version, mark, recorded
 from fleexmon_pipeline.comparison.deployments import remove as remove_deployment
 from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.comparison.watch import judged_with
-from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.settings import SettingError, nodes
 from fleexmon_pipeline.window import EPOCH, HOUR, Window
 from fleexmon_pipeline.wording import counted, iso_text, one_line
@@ -72,7 +72,7 @@ def deployed(
 
 def _print_list(node: str | None, *, as_json: bool, now: datetime) -> None:
     """The newest hundred, newest first."""
-    with connect(existing_database_url()) as connection:
+    with open_database("reading deployments") as connection:
         rows = deployments(connection, Window(EPOCH, now + timedelta(days=1)), nodes=[node] if node else None)
     if as_json:
         print_json([_document(row) for row in rows])
@@ -84,7 +84,7 @@ def _print_list(node: str | None, *, as_json: bool, now: datetime) -> None:
 
 def _record(deployment: Deployment, *, dry_run: bool, as_json: bool, now: datetime) -> None:
     got = f"{deployment.node} got {deployment.version} at {deployment.at:%H:%M}"
-    with connect(existing_database_url()) as connection, connection.transaction(force_rollback=dry_run):
+    with open_database("recording the deployment") as connection, connection.transaction(force_rollback=dry_run):
         _check_node(connection, deployment.node)
         earlier = mark(connection, deployment)
         if earlier is None:
@@ -101,7 +101,7 @@ def _record(deployment: Deployment, *, dry_run: bool, as_json: bool, now: dateti
 def _remove(node: str, version: str, at: datetime | None, *, by: str, dry_run: bool, as_json: bool) -> None:
     """Only a person's record: one that lines announce would be noticed again with the next evaluation."""
     now = datetime.now(UTC)
-    with connect(existing_database_url()) as connection, connection.transaction(force_rollback=dry_run):
+    with open_database("removing the deployment") as connection, connection.transaction(force_rollback=dry_run):
         deployment = _only_recorded(connection, node, version, at)
         hours = judged_with(connection, deployment)
         reason = f"{by} removed the deployment of {node} {version} at {deployment.at:%H:%M}"

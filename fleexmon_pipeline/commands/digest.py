@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.lookup.digests import one_digest
 
 app = typer.Typer(add_completion=False)
@@ -30,7 +29,7 @@ def digest(
         day = calendar_date.fromisoformat(date) if date is not None else None
     except ValueError:
         raise CommandError(f'--date: "{(date or "")[:40]}" is not a day such as 2026-11-20.') from None
-    with connect(existing_database_url()) as connection:
+    with open_database("reading the digest") as connection:
         stored = one_digest(connection, day)
     if stored is None:
         raise CommandError(

@@ -1,28 +1,41 @@
-"""`fleexmon logs`: stored log lines, for a person or for a script."""
+"""`fleexmon logs`: stored log lines, for a person or for a script.
+
+Here: options, choosing and printing. How lines are read: `lookup/lines.py`.
+"""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
+import msgspec
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import TIMES
+from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
+from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.listing import LEVELS
+from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person, show
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.levels import Level
-from fleexmon_pipeline.lookup.lines import LineQuery, LogLine, at_least, newest_first
+from fleexmon_pipeline.lookup.lines import LineQuery, LogLine, at_least, neighbours, newest_first
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.wording import inert
 
+MAX_CONTEXT = 100
 _POLL_SECONDS = 2.0
+_BREAK = "--"  # between lines that do not follow each other, as grep has it
 
 app = typer.Typer(add_completion=False)
 
@@ -37,6 +50,14 @@ class _Filter:
     limit: int
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """A line as it is printed. `matches` False: it is there as context."""
+
+    line: LogLine
+    matches: bool = True
+
+
 @app.command()
 def logs(
     node: Annotated[str | None, typer.Option(help="Only lines of this node.")] = None,
@@ -45,38 +66,129 @@ def logs(
     level: Annotated[Level | None, typer.Option(help="Only lines of this level or worse.")] = None,
     pattern: Annotated[str | None, typer.Option(help="Only lines of this pattern id.")] = None,
     grep: Annotated[str | None, typer.Option(help="Only lines that match this regular expression.")] = None,
+    ignore_case: Annotated[
+        bool, typer.Option("--ignore-case", "-i", help="Let --grep match regardless of case.")
+    ] = False,
+    context: Annotated[
+        int,
+        typer.Option(
+            "--context", "-C", min=0, max=MAX_CONTEXT,
+            help="Also print so many lines of the same node before and after each that matches.",
+        ),
+    ] = 0,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Then print lines as they are collected, until Ctrl-C.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most this many lines, the newest.")] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document per line.")] = False,
-) -> None:
+) -> None:  # fmt: skip
     """Print stored log lines, oldest first."""
     now = datetime.now(UTC)
     begin, end = parse_time("--since", since, now=now), parse_optional_time("--until", until, now=now)
     query = LineQuery(begin, end, node, at_least(level) if level else None)
-    wanted = _Filter(query, pattern, _compiled(grep), limit)
+    wanted = _Filter(query, pattern, _compiled(grep, ignore_case=ignore_case), limit)
+    if follow and context:
+        raise CommandError("--context: goes with stored lines, not with --follow.")
+    clock = readers_clock(now)
     try:
-        for line in _lines(wanted, follow=follow):
-            if as_json:
-                print_json(line)
-            else:
-                typer.echo(
-                    f"{line.timestamp:%Y-%m-%d %H:%M:%S.%f} {line.node:<8} {line.level:<5} {inert(line.message)}"
-                )
+        if follow:
+            _follow(wanted, clock, as_json=as_json)
+        else:
+            _print(_stored(wanted, context, clock), wanted, clock, marked=bool(context), as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
 
-def _compiled(grep: str | None) -> re.Pattern[str] | None:
+def _compiled(grep: str | None, *, ignore_case: bool) -> re.Pattern[str] | None:
+    if ignore_case and not grep:
+        raise CommandError("--ignore-case: goes with --grep. Example: --grep timeout -i")
     try:
-        return re.compile(grep) if grep else None
+        return re.compile(grep, re.IGNORECASE if ignore_case else 0) if grep else None
     except re.error as error:
         raise CommandError(f"--grep: not a regular expression: {error}.") from None
 
 
-def _lines(wanted: _Filter, *, follow: bool) -> Iterator[LogLine]:
-    """What is stored; with `follow` then what is collected later, forever."""
+def _stored(wanted: _Filter, context: int, clock: Clock) -> list[list[_Shown]]:
+    """Runs of lines: all in one; with context those around each match, of its node."""
+    with open_database("reading lines") as connection:
+        miner = load_miner(connection) if wanted.pattern else None
+        lines = _newest(connection, wanted, miner)
+        if not lines:
+            _tell_of_none(wanted, clock, "Try an earlier --since; `fleexmon nodes` shows what was collected.")
+        if not context:
+            return [[_Shown(line) for line in lines]]
+        near = neighbours(connection, [line.id for line in lines], context)
+    return _with_context(lines, near)
+
+
+def _with_context(lines: Sequence[LogLine], near: dict[UUID, list[LogLine]]) -> list[list[_Shown]]:
+    """What touches or overlaps is one run, in the order of time."""
+    matching = {line.id: line for line in lines}
+    runs: list[dict[UUID, LogLine]] = []
+    newest: dict[str, dict[UUID, LogLine]] = {}  # the run of each node that goes on
+    for line in lines:
+        around = {one.id: matching.get(one.id, one) for one in (*near.get(line.id, ()), line)}
+        run = newest.get(line.node)
+        if run is None or not run.keys() & around.keys():
+            run = newest[line.node] = {}
+            runs.append(run)
+        run.update(around)
+    ordered = (sorted(run.values(), key=lambda line: (line.timestamp, line.id)) for run in runs)
+    return [[_Shown(line, line.id in matching) for line in run] for run in ordered]
+
+
+def _print(runs: Sequence[Sequence[_Shown]], wanted: _Filter, clock: Clock, *, marked: bool, as_json: bool) -> None:
+    if as_json:
+        for one in (one for run in runs for one in run):
+            print_json({**msgspec.to_builtins(vars(one.line)), "matches": one.matches} if marked else one.line)
+        return
+    if any(runs):
+        show(*_page(runs, wanted, clock))
+
+
+def _page(runs: Sequence[Sequence[_Shown]], wanted: _Filter, clock: Clock) -> Iterator[Text]:
+    if is_read_by_a_person():
+        yield _heading(clock)
+    for place, run in enumerate(runs):
+        if place:
+            yield Text(_BREAK, style="dim")
+        yield from (_text(one, wanted.grep, clock) for one in run)
+
+
+def _heading(clock: Clock) -> Text:
+    return Text(f"{f'time ({clock.name})':<23} {'node':<8} {'level':<5} message", style="bold")
+
+
+def _text(one: _Shown, grep: re.Pattern[str] | None, clock: Clock) -> Text:
+    line = one.line
+    person = is_read_by_a_person()
+    at = clock.milliseconds(line.timestamp) if person else clock.exact(line.timestamp)
+    message = Text(inert(line.message))
+    if grep and one.matches:
+        for found in grep.finditer(message.plain):
+            message.stylize("bold magenta", *found.span())
+    styled = Text.assemble(
+        (at, "dim"), f" {line.node:<8} ", (f"{line.level:<5}", LEVELS.get(line.level, "")), " ", message
+    )
+    styled.no_wrap = True
+    if not one.matches:
+        styled.stylize("dim")
+    return styled
+
+
+def _follow(wanted: _Filter, clock: Clock, *, as_json: bool) -> None:
+    console = Console(highlight=False)
+    if is_read_by_a_person() and not as_json:
+        console.print(_heading(clock))
+    for line in _followed(wanted, clock):
+        if as_json:
+            print_json(line)
+        else:
+            console.print(_text(_Shown(line), wanted.grep, clock), soft_wrap=True)
+
+
+def _followed(wanted: _Filter, clock: Clock) -> Iterator[LogLine]:
+    """What is stored, then what is collected later, forever."""
     with connect(existing_database_url()) as connection:
         miner = load_miner(connection) if wanted.pattern else None
         last: LogLine | None = None
@@ -84,18 +196,8 @@ def _lines(wanted: _Filter, *, follow: bool) -> Iterator[LogLine]:
             yield line
             last = line
         if last is None:
-            query = wanted.query
-            until = f"{query.until:%Y-%m-%d %H:%M}" if query.until else "now"
-            typer.echo(
-                f"fleexmon: no line matches between {query.since:%Y-%m-%d %H:%M} and {until} UTC. "
-                + (
-                    "Waiting for new ones."
-                    if follow
-                    else "Try an earlier --since; `fleexmon nodes` shows what was collected."
-                ),
-                err=True,
-            )
-        while follow:
+            _tell_of_none(wanted, clock, "Waiting for new ones.")
+        while True:
             time.sleep(_POLL_SECONDS)
             if last is not None:
                 wanted = replace(wanted, query=replace(wanted.query, since=last.timestamp))
@@ -105,15 +207,27 @@ def _lines(wanted: _Filter, *, follow: bool) -> Iterator[LogLine]:
                     last = line
 
 
+def _tell_of_none(wanted: _Filter, clock: Clock, advice: str) -> None:
+    query = wanted.query
+    until = clock.full_minute(query.until) if query.until else "now"
+    window = f"between {clock.full_minute(query.since)} and {until} {clock.name}"
+    typer.echo(f"fleexmon: no line matches {window}. {advice}", err=True)
+
+
 def _newest(connection: Connection, wanted: _Filter, miner: PatternMiner | None) -> list[LogLine]:
     """The newest `limit` that match, in ascending order."""
     lines: list[LogLine] = []
-    for line in newest_first(connection, wanted.query):
-        if wanted.grep and not wanted.grep.search(line.message):
-            continue
-        if miner and miner.resolve(miner.identify([line.message])[0]) != miner.resolve(wanted.pattern or ""):
-            continue
+    for line in _matching(newest_first(connection, wanted.query), wanted, miner):
         lines.append(line)
         if len(lines) == wanted.limit:
             break
     return lines[::-1]
+
+
+def _matching(lines: Iterable[LogLine], wanted: _Filter, miner: PatternMiner | None) -> Iterator[LogLine]:
+    for line in lines:
+        if wanted.grep and not wanted.grep.search(line.message):
+            continue
+        if miner and miner.resolve(miner.identify([line.message])[0]) != miner.resolve(wanted.pattern or ""):
+            continue
+        yield line

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import print_json
-from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.lookup.nodes import NodeState, node_states, watched_nodes
 from fleexmon_pipeline.wording import counted
 
@@ -29,7 +28,7 @@ def nodes_(as_json: Json = False) -> None:
     """Show coverage, lag, gaps and rejected records of each node. Explains adding, renaming and removing nodes."""
     now = datetime.now(UTC)
     nodes, demo = watched_nodes(os.environ)
-    with connect(existing_database_url()) as connection:
+    with open_database("reading nodes") as connection:
         states = node_states(connection, nodes, demo=demo, now=now)
     if as_json:
         print_json(states)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-TIMES = "15m, 2h, 3d (ago) or a UTC time such as 2026-11-20T10:00"
+TIMES = "15m, 3h ago, yesterday or a UTC time such as 2026-11-20T10:00"
 
 
 def current_user() -> str:

@@ -10,13 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.comparison.origin import Sign
 from fleexmon_pipeline.comparison.read_origin import MAX_WINDOW, Origin, find_origin
-from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 from fleexmon_pipeline.wording import counted, duration, iso_text, one_line
 
@@ -39,7 +38,7 @@ def origin(
     Exit status 0 if a node stands out, 2 for an unusable option, 3 if none does.
     """
     window = _window_of(since, until, now=datetime.now(UTC))
-    with connect(existing_database_url()) as connection:
+    with open_database("looking for the origin") as connection:
         found = find_origin(connection, window)
     if as_json:
         print_json(as_document(found))

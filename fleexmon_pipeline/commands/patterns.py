@@ -126,10 +126,9 @@ def patterns_labels(as_json: Json = False) -> None:
 @contextmanager
 def _database() -> Iterator[Connection]:
     # Half of the start-up of `patterns FILE`, which needs none of it.
-    from fleexmon_pipeline.commands.home import existing_database_url  # noqa: PLC0415
-    from fleexmon_pipeline.database.connection import connect  # noqa: PLC0415
+    from fleexmon_pipeline.commands.screen.database import open_database  # noqa: PLC0415
 
-    with connect(existing_database_url()) as connection:
+    with open_database("reading patterns") as connection:
         yield connection
 
 

@@ -9,16 +9,12 @@ from fleexmon_pipeline.window import read_time
 
 
 def parse_time(option: str, text: str, *, now: datetime) -> datetime:
-    """`15m`, `2h`, `3d` (before `now`), `2026-11-20` or `2026-11-20T10:00` (UTC unless it names a zone).
-
-    Raises CommandError, naming the option.
-    """
+    """What `read_time` reads, with the days and the zone of this machine. Raises CommandError, naming the option."""
     try:
-        return read_time(text, now=now)
+        return read_time(text, now=now, zone=None)
     except ValueError:
-        raise CommandError(
-            f'{option}: "{text[:60]}" is not a time. Examples: {option} 15m  {option} 2026-11-20T10:00'
-        ) from None
+        examples = "  ".join(f"{option} {example}" for example in ("15m", "yesterday", "2026-11-20T10:00"))
+        raise CommandError(f'{option}: "{text[:60]}" is not a time. Examples: {examples}') from None
 
 
 def parse_optional_time(option: str, text: str | None, *, now: datetime) -> datetime | None:

@@ -26,6 +26,7 @@ _MAX_EVIDENCE = 20
 _MAX_OCCURRENCES = 100
 
 Status = Literal["open", "resolved", "all"]
+Sort = Literal["updated", "detected", "severity", "lines"]
 
 
 class UnknownIssueError(FleexmonError, ValueError):
@@ -121,8 +122,13 @@ class IssueDetail:
     evidence: list[EvidenceLine]  # newest first, at most 20
 
 
-def list_issues(connection: Connection, wanted: IssueFilter = IssueFilter(), *, limit: int = 100) -> list[IssueSummary]:
-    """List issues, the most recently updated first."""
+def list_issues(
+    connection: Connection, wanted: IssueFilter = IssueFilter(), *, limit: int = 100, sort: Sort = "updated"
+) -> list[IssueSummary]:
+    """List issues, the most recently updated first; or the latest, the worst, the ones with the most lines.
+
+    `wanted.before` is of the first order.
+    """
     like = None if wanted.words is None else f"%{like_escaped(wanted.words)}%"
     params = {
         "status": None if wanted.status == "all" else wanted.status,
@@ -134,8 +140,9 @@ def list_issues(connection: Connection, wanted: IssueFilter = IssueFilter(), *, 
         "before_at": wanted.before[0] if wanted.before else None,
         "before_id": wanted.before[1] if wanted.before else None,
         "limit": limit,
+        "sort": sort,
     }
-    rows = connection.execute(_SQL["list"], params).fetchall()
+    rows = connection.execute(_SQL["list" if sort == "updated" else "sorted_list"], params).fetchall()
     for row in rows:
         row["nodes"] = row["nodes"] if isinstance(row["nodes"], list) else []
     return msgspec.convert(rows, list[IssueSummary])

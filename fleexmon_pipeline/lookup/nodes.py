@@ -16,10 +16,13 @@ import msgspec
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.catch_up import SETTLE
 from fleexmon_pipeline.collection.gaps import given_up
+from fleexmon_pipeline.comparison.deployments import deployments
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.settings import Node, SettingError
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, ceil, floor
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, ceil, floor
+
+VERSIONS_SINCE = 90 * DAY
 
 
 class NodeState(msgspec.Struct, frozen=True, rename="camel"):
@@ -61,6 +64,14 @@ def watched_nodes(environment: Mapping[str, str]) -> tuple[list[Node], bool]:
         return settings.watched(environment)
     except SettingError:  # none is set, and no demo node runs
         return [], False
+
+
+def node_versions(connection: Connection, *, now: datetime) -> dict[str, str]:
+    """The version that each node got last, as somebody recorded or its lines announced."""
+    newest: dict[str, str] = {}
+    for deployment in deployments(connection, Window(now - VERSIONS_SINCE, now + DAY)):
+        newest.setdefault(deployment.node, deployment.version)
+    return newest
 
 
 def _shown(url: str) -> str:

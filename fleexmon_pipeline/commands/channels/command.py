@@ -20,10 +20,10 @@ from fleexmon_pipeline.channels.message import short_hash
 from fleexmon_pipeline.channels.outbox import record_test
 from fleexmon_pipeline.channels.overview import ChannelOverview, overview, without_history
 from fleexmon_pipeline.channels.produce import message_of_test
-from fleexmon_pipeline.commands.home import NoHomeError, existing_database_url
+from fleexmon_pipeline.commands.home import NoHomeError
 from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.wording import iso_text, one_line
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -41,7 +41,7 @@ def list_channels(as_json: Json = False) -> None:
     _, problems = usable_channels()
     now = datetime.now(UTC)
     try:
-        with connect(existing_database_url()) as connection:
+        with open_database("reading channels") as connection:
             views = overview(connection, configured, now=now)
     except NoHomeError:  # nothing was sent yet
         views = without_history(configured)
@@ -90,7 +90,7 @@ def _named(name: str) -> settings.ChannelSettings:
 def _record(channel: Channel, answer: Answer, now: datetime) -> None:
     """Where there is a database. After a success waiting messages go out with the next run."""
     try:
-        with connect(existing_database_url()) as connection:
+        with open_database("recording the test") as connection:
             record_test(connection, channel, answer, now=now)
     except (NoHomeError, psycopg.Error):
         return

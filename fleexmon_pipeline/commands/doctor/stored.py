@@ -18,11 +18,11 @@ from fleexmon_pipeline.database.migrate import version_of
 from fleexmon_pipeline.database.server import configured_url, dagster_conninfo, database_url
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.genai.outcomes import REMEDIES, CallOutcome
+from fleexmon_pipeline.lookup.schedules import MAX_HEARTBEAT_AGE, last_heartbeat
 from fleexmon_pipeline.settings import SettingError
 from fleexmon_pipeline.wording import counted, one_line
 
 MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
-MAX_HEARTBEAT_AGE = timedelta(minutes=2)
 MAX_CHECK_AGE = timedelta(days=7)
 
 
@@ -103,13 +103,10 @@ def _useless_answers(connection: Connection, now: datetime) -> Iterator[Finding]
 
 def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Finding:
     """Schedules need the daemon; its heartbeats show whether it is running."""
-    table = own.execute(statements("commands")["has_heartbeats"]).fetchone()
-    row = own.execute(statements("commands")["heartbeat"]).fetchone() if table and table[0] else None
-    newest = row[0] if row else None
-    if not isinstance(newest, datetime):
+    newest = last_heartbeat(own)
+    if newest is None:
         return Finding("daemon", "off", "has never run, so schedules do not run. `fleexmon up` starts it.")
-    age = now.replace(tzinfo=None) - newest.replace(tzinfo=None)
-    if age > MAX_HEARTBEAT_AGE:
+    if now - newest > MAX_HEARTBEAT_AGE:
         return Finding(
             "daemon", "off", f"last seen {newest:%Y-%m-%d %H:%M} UTC, so schedules do not run. `fleexmon up` starts it."
         )

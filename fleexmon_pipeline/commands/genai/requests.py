@@ -19,6 +19,7 @@ import typer
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
@@ -84,7 +85,7 @@ def genai_preview(
     agent = settings.genai(os.environ)
     used = agent or settings.genai_limits(os.environ, GenAISettings("", None))
     prompt = _prompt(prompt_file)
-    with connect(existing_database_url()) as connection:
+    with open_database("composing requests") as connection:
         window = _hour(connection, hour, now)
         budget = Budget.of(used)
         ledger = Ledger.open(connection, now=now, prompt_version=prompt.version, budget=budget)

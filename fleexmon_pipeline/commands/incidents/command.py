@@ -5,21 +5,27 @@ Here: options. One incident in full: `page.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 import typer
+from rich.console import RenderableType
+from rich.text import Text
 
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.incidents.handling import add_handling
-from fleexmon_pipeline.commands.incidents.page import SHORT_ID, minute, page
+from fleexmon_pipeline.commands.incidents.page import SHORT_ID, page
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, Why
+from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
+from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.listing import SEVERITIES, Column, Row, listing
+from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person, show
+from fleexmon_pipeline.commands.screen.text import show_page
 from fleexmon_pipeline.commands.terminal import print_json
 from fleexmon_pipeline.commands.times import parse_optional_time
-from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.incidents.read import find_incident, list_incidents, show_incident
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents.read import Incident, find_incident, list_incidents, show_incident
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.occurrence import Severity
@@ -27,7 +33,7 @@ from fleexmon_pipeline.issues.people import Verdict
 from fleexmon_pipeline.issues.read import Status, UnknownIssueError
 from fleexmon_pipeline.settings import topology
 from fleexmon_pipeline.window import Window
-from fleexmon_pipeline.wording import counted, inert_line
+from fleexmon_pipeline.wording import counted, inert_line, short_duration
 
 app = typer.Typer(
     add_completion=False,
@@ -49,7 +55,7 @@ def incidents_list(
     """List incidents, the one seen last first: id, severity, status, first and last seen (UTC), title, issues."""
     now = datetime.now(UTC)
     after = parse_optional_time("--since", since, now=now)
-    with connect(existing_database_url()) as connection:
+    with open_database("reading incidents") as connection:
         rows = list_incidents(
             connection, now=now, status=status, severities=[str(severity)] if severity else None, node=node,
             during=Window(after, now + timedelta(days=1)) if after else None, limit=limit,
@@ -57,15 +63,38 @@ def incidents_list(
     if as_json:
         print_json(rows)
         return
-    for row in rows:
-        state = "muted" if row.muted and row.is_open else f"ack {row.acknowledged}" if row.acknowledged else row.status
-        typer.echo(
-            f"{str(row.id)[:SHORT_ID]}  {inert_line(row.severity):<8}  {inert_line(state):<8}  "
-            f"{minute(row.started_at)} – {minute(row.last_seen_at)}  {inert_line(row.title)}  "
-            f"[{counted(len(row.issues), 'issue')}]"
-        )
+    show(*_list(rows, status, limit=limit, clock=readers_clock(now)))
+
+
+def _list(rows: Sequence[Incident], status: Status, *, limit: int, clock: Clock) -> Iterator[RenderableType]:
+    """One row a line for a pipe; for a person with headings and titles that fit."""
+    if is_read_by_a_person():
+        heads = (
+            Column("severity", styles=SEVERITIES), Column("state"), Column("last seen"),
+            Column("for", right=True), Column("issues", right=True), Column("id", style="dim"),
+        )  # fmt: skip
+        yield from listing(heads, [_row(row, clock) for row in rows])
+    else:
+        for row in rows:
+            yield Text(
+                f"{str(row.id)[:SHORT_ID]}  {inert_line(row.severity):<8}  {inert_line(_state(row)):<8}  "
+                f"{clock.minute(row.started_at)} – {clock.minute(row.last_seen_at)}  {inert_line(row.title)}  "
+                f"[{counted(len(row.issues), 'issue')}]"
+            )
     count = counted(len(rows), "incident" if status == "all" else f"{status} incident")
-    typer.echo(count + (" or more" if len(rows) == limit else ""))
+    yield Text(count + (" or more" if len(rows) == limit else "") + clock.note)
+
+
+def _row(row: Incident, clock: Clock) -> Row:
+    cells = (
+        inert_line(row.severity), inert_line(_state(row)), clock.minute(row.last_seen_at),
+        short_duration(row.last_seen_at - row.started_at), f"{len(row.issues):,}", str(row.id)[:SHORT_ID],
+    )  # fmt: skip
+    return Row(cells, inert_line(row.title), "dim" if row.muted else "")
+
+
+def _state(row: Incident) -> str:
+    return "muted" if row.muted and row.is_open else f"ack {row.acknowledged}" if row.acknowledged else row.status
 
 
 @app.command("show")
@@ -74,12 +103,12 @@ def incidents_show(
     as_json: Json = False,
 ) -> None:
     """Show one incident: where and how it began, what changed before, its issues, and what people did."""
-    with connect(existing_database_url()) as connection:
+    with open_database("reading the incident") as connection:
         detail = show_incident(connection, incident, now=datetime.now(UTC))
     if as_json:
         print_json(vars(detail))
     else:
-        typer.echo(page(detail))
+        show_page(page(detail, readers_clock(datetime.now(UTC))))
 
 
 @app.command("resolve")
@@ -96,7 +125,7 @@ def incidents_resolve(
 ) -> None:
     """Resolve all issues of incidents. If one recurs, a new issue links back to it."""
     now = datetime.now(UTC)
-    with connect(existing_database_url()) as connection:
+    with open_database("resolving") as connection:
         found = _find(connection, incidents)
         names = [str(issue) for _, issues in found.values() for issue in issues]
         handled = people.resolve_issues(connection, names, by=by, why=why, verdict=verdict, now=now, dry_run=dry_run)

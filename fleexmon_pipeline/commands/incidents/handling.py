@@ -12,10 +12,10 @@ from uuid import UUID
 
 import typer
 
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import By, DryRun, Json, Why
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.people import Action, handle
 from fleexmon_pipeline.wording import inert_line
 
@@ -57,7 +57,7 @@ def _handle(
     dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     now = datetime.now(UTC)
-    with connect(existing_database_url()) as connection, connection.transaction(force_rollback=dry_run):
+    with open_database("writing") as connection, connection.transaction(force_rollback=dry_run):
         found = find(connection, names)
         for _, issues in found.values():
             handle(connection, issues, action, by=by, why=why, now=now, assignee=assignee)

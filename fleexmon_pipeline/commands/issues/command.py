@@ -14,26 +14,39 @@ from uuid import UUID
 
 import msgspec
 import typer
+from rich.console import RenderableType
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.incidents.handling import add_handling
+from fleexmon_pipeline.commands.issues.listing import SHORT_ID, issue_list
 from fleexmon_pipeline.commands.issues.page import page
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, RequiredWhy, Why
+from fleexmon_pipeline.commands.screen.clock import readers_clock
+from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.terminal import show
+from fleexmon_pipeline.commands.screen.text import show_page
+from fleexmon_pipeline.commands.screen.watch import watch
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
-from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.detection.rule_model import counted_levels
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.context import issue_context
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.issues.people import Scope, Verdict
-from fleexmon_pipeline.issues.read import IssueFilter, Status, find_issues, list_issues, show_issue, title_of
+from fleexmon_pipeline.issues.read import (
+    IssueFilter,
+    IssueSummary,
+    Sort,
+    Status,
+    find_issues,
+    list_issues,
+    show_issue,
+    title_of,
+)
 from fleexmon_pipeline.issues.runbooks import runbook
 from fleexmon_pipeline.wording import counted, inert_line
-
-_SHORT_ID = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List, show, acknowledge, assign, resolve and mute issues."
@@ -57,28 +70,32 @@ def issues_list(
     node: Annotated[str | None, typer.Option(help="Only issues of this node.")] = None,
     since: Annotated[str | None, typer.Option(help=f"Only issues updated since: {TIMES}.", show_default="all")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many issues.")] = 100,
+    sort: Annotated[
+        Sort, typer.Option(help="First those last seen, begun last, of the worst severity, or with the most lines.")
+    ] = "updated",
+    watching: Annotated[
+        bool, typer.Option("--watch", "-w", help="Draw the list again every 5 seconds, until Ctrl-C.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List issues, the most recently updated first: id, severity, status, first and last seen (UTC), nodes, title."""
-    now = datetime.now(UTC)
-    after = parse_optional_time("--since", since, now=now)
-    with connect(existing_database_url()) as connection:
-        wanted = IssueFilter(status, severity, node, since=after)
-        rows = list_issues(connection, wanted, limit=limit)
-        muted = people.muted_issues(connection, now=now)
+    wanted = IssueFilter(status, severity, node, since=parse_optional_time("--since", since, now=datetime.now(UTC)))
+
+    def read() -> tuple[list[IssueSummary], set[UUID]]:
+        with open_database("reading issues") as connection:
+            rows = list_issues(connection, wanted, limit=limit, sort=sort)
+            return rows, people.muted_issues(connection, now=datetime.now(UTC))
+
+    def draw() -> Iterator[RenderableType]:
+        return issue_list(*read(), status, limit=limit, clock=readers_clock(datetime.now(UTC)))
+
+    if watching:
+        watch(draw, as_json=as_json)
     if as_json:
+        rows, muted = read()
         print_json([{**msgspec.to_builtins(row), "muted": row.id in muted} for row in rows])
-        return
-    for row in rows:
-        seen = f"{_minute(row.detected_at)} – {_minute(row.resolved_at or row.updated_at)}"
-        state = "muted" if row.id in muted else row.status or "unknown"
-        typer.echo(
-            f"{str(row.id)[:_SHORT_ID]}  {row.severity:<8}  {state:<8}  {seen}  "
-            f"{', '.join(row.nodes) or 'all nodes':<12}  {inert_line(row.title)}"
-        )
-    count = counted(len(rows), "issue" if status == "all" else f"{status} issue")
-    quiet = sum(row.id in muted for row in rows)
-    typer.echo(count + (" or more" if len(rows) == limit else "") + (f", {quiet} of them muted" if quiet else ""))
+    else:
+        show(*draw())
 
 
 @app.command("show")
@@ -86,7 +103,7 @@ def issues_show(
     issue: Annotated[str, typer.Argument(help="An issue id or a unique prefix.")], as_json: Json = False
 ) -> None:
     """Show one issue: cause, recommendation, evidence, similar issues and runbook."""
-    with connect(existing_database_url()) as connection:
+    with open_database("reading the issue") as connection:
         detail = show_issue(connection, issue)
         around = issue_context(connection, detail.issue, counted_levels(all_rules(settings.rules_directory()).rules))
         metadata = detail.issue.figures
@@ -95,7 +112,7 @@ def issues_show(
     if as_json:
         print_json({**vars(detail), **vars(around), "mutes": mutes, "runbook": book})
     else:
-        typer.echo(page(detail, around, mutes, book))
+        show_page(page(detail, around, mutes, book, readers_clock(datetime.now(UTC))))
 
 
 @app.command("resolve")
@@ -112,7 +129,7 @@ def issues_resolve(
 ) -> None:
     """Resolve issues. If one recurs, a new issue links back to it."""
     now = datetime.now(UTC)
-    with connect(existing_database_url()) as connection, _explained():
+    with open_database("resolving") as connection, _explained():
         handled = people.resolve_issues(connection, issues, by=by, why=why, verdict=verdict, now=now, dry_run=dry_run)
     if as_json:
         print_json(
@@ -175,7 +192,7 @@ def issues_mute(
     ends = _end(length, until, now=now)
     if everything and ends is None:
         raise CommandError("--all: give its end with --for or --until. Examples: --for 2h  --until 2030-01-01")
-    with connect(existing_database_url()) as connection, _explained():
+    with open_database("muting") as connection, _explained():
         muted = {scope: people.open_issues(connection, scope) for scope in target.scopes(connection)}
         with connection.transaction(force_rollback=dry_run):
             for scope in muted:
@@ -187,7 +204,7 @@ def issues_mute(
     when = f"until {ends:%Y-%m-%d %H:%M} UTC" if ends else "until unmuted"
     for scope, rows in muted.items():
         for row in rows if dry_run else ():
-            typer.echo(f"{str(row.id)[:_SHORT_ID]}  {row.severity:<8}  {inert_line(row.title)}")
+            typer.echo(f"{str(row.id)[:SHORT_ID]}  {row.severity:<8}  {inert_line(row.title)}")
         verb = "would be muted" if dry_run else "muted"
         typer.echo(f"{verb} {when}: {inert_line(str(scope))} ({counted(len(rows), 'open issue')})")
 
@@ -203,7 +220,7 @@ def _end(length: str | None, until: str | None, *, now: datetime) -> datetime | 
     if not length:
         return None
     ends = now + (now - parse_time("--for", length, now=now))
-    if ends <= now or "-" in length:  # a date is not a length
+    if ends <= now or "-" in length or not length[:1].isdigit():  # neither a date nor a day is a length
         raise CommandError(f'--for: "{length}" is not a length of time. Examples: --for 2h  --for 7d')
     return ends
 
@@ -223,7 +240,7 @@ def issues_unmute(
     """End mutes, so that these issues notify again."""
     target, now = MuteTarget(issues or (), fingerprint, node, rule, everything), datetime.now(UTC)
     with (
-        connect(existing_database_url()) as connection,
+        open_database("ending mutes") as connection,
         _explained(),
         connection.transaction(force_rollback=dry_run),
     ):
@@ -242,15 +259,16 @@ def issues_unmute(
 @app.command("mutes")
 def issues_mutes(as_json: Json = False) -> None:
     """List what is muted: since, until, by whom, what and why."""
-    with connect(existing_database_url()) as connection:
+    with open_database("reading mutes") as connection:
         rows = people.mutes(connection, now=datetime.now(UTC))
     if as_json:
         print_json(rows)
         return
+    clock = readers_clock(datetime.now(UTC))
     for row in rows:
-        until = f"until {_minute(row.until)}" if row.until else "until unmuted"
-        typer.echo(inert_line(f"{_minute(row.since)}  {until:<19}  {row.by}  {row.scope}  {row.why}"))
-    typer.echo(counted(len(rows), "mute"))
+        until = f"until {clock.minute(row.until)}" if row.until else "until unmuted"
+        typer.echo(inert_line(f"{clock.minute(row.since)}  {until:<19}  {row.by}  {row.scope}  {row.why}"))
+    typer.echo(counted(len(rows), "mute") + clock.note)
 
 
 def _find(connection: Connection, names: Sequence[str]) -> dict[UUID, tuple[str, list[UUID]]]:
@@ -266,7 +284,3 @@ def _explained() -> Iterator[None]:
         yield
     except ValueError as error:  # what `people` refuses
         raise CommandError(str(error)) from None
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%m-%d %H:%M}"

@@ -8,79 +8,80 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
-from datetime import datetime
 from textwrap import wrap
 from typing import Any
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.screen.clock import Clock
 from fleexmon_pipeline.issues.context import IssueContext, LastDay, SimilarIssue
 from fleexmon_pipeline.issues.people import Mute
 from fleexmon_pipeline.issues.read import Issue, IssueDetail
-from fleexmon_pipeline.wording import UNKNOWN, inert, iso_text, sparkline
+from fleexmon_pipeline.wording import UNKNOWN, inert, sparkline
 
 _ITEM = re.compile(r"(-|\d+\.) ")
 _LABEL = 13
 MAX_WIDTH = 110  # columns; longer lines are hard to read
 
 
-def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Mute], runbook: str | None) -> str:
+def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Mute], runbook: str | None, clock: Clock) -> str:
     issue = detail.issue
     metadata = issue.figures
     lines = [
         inert(issue.title),
         "",
-        *(f"  {name:<{_LABEL}}{inert(value)}" for name, value in _facts(issue, metadata, around, mutes)),
+        *(f"  {name:<{_LABEL}}{inert(value)}" for name, value in _facts(issue, metadata, around, mutes, clock)),
     ]
     for heading, text in (("What", issue.description), ("Why", issue.root_cause), ("Do", issue.recommendation)):
         if text:
             lines += ["", heading, *_wrapped(text)]
-    lines += ["", "The 24 hours before", *_day(around.last_day)]
+    lines += ["", "The 24 hours before", *_day(around.last_day, clock)]
     if detail.occurrences:
-        lines += ["", "When (UTC; slots in which the rule fired, newest first)"]
+        lines += ["", f"When ({clock.name}; slots in which the rule fired, newest first)"]
         lines += [
-            f"  {_minute(fired.slot)}  {fired.severity:<8}  {fired.affected:>7} lines  {inert(fired.title)}"
+            f"  {clock.full_minute(fired.slot)}  {fired.severity:<8}  {fired.affected:>7} lines  {inert(fired.title)}"
             for fired in detail.occurrences[:12]
         ]
     if detail.evidence:
         rows = len(issue.affected_logs or [])
         lines += ["", f"Evidence (the newest {len(detail.evidence)} of {rows} rows of LogEntry)"]
         lines += [
-            f"  {_to_the_millisecond(line.timestamp):<23}  {line.node:<8}  {line.level:<5}  {inert(line.message)}"
+            f"  {clock.milliseconds(line.timestamp):<23}  {line.node:<8}  {line.level:<5}  {inert(line.message)}"
             for line in detail.evidence
         ]
     if around.similar:
-        lines += ["", "Similar issues", *(part for other in around.similar for part in _similar(other))]
+        lines += ["", "Similar issues", *(part for other in around.similar for part in _similar(other, clock))]
     if runbook:
         lines += ["", f"Runbook {metadata['runbook']}", *(f"  {line}".rstrip() for line in runbook.splitlines())]
     return "\n".join(lines)
 
 
 def _facts(
-    issue: Issue, metadata: dict[str, Any], around: IssueContext, mutes: Sequence[Mute]
+    issue: Issue, metadata: dict[str, Any], around: IssueContext, mutes: Sequence[Mute], clock: Clock
 ) -> list[tuple[str, str]]:
     facts = [
         ("id", str(issue.id)),
         ("state", f"{issue.status}, {issue.severity}, {issue.type} by {issue.source}"),
         ("nodes", ", ".join(issue.nodes) or "all"),
-        ("first, last", f"{_minute(issue.detected_at)}, {_minute(issue.updated_at)} UTC"),
+        ("first, last", f"{clock.full_minute(issue.detected_at)}, {clock.full_minute(issue.updated_at, named=True)}"),
     ]
     if issue.resolved_at:
         by = f", by {metadata['resolvedBy']}" if metadata.get("resolvedBy") else ""
-        facts.append(
-            ("resolved", f"{_minute(issue.resolved_at)} UTC ({metadata.get('resolvedReason') or 'by a person'}{by})")
-        )
+        reason = f"{metadata.get('resolvedReason') or 'by a person'}{by}"
+        facts.append(("resolved", f"{clock.full_minute(issue.resolved_at, named=True)} ({reason})"))
     if around.verdict:
         verdict = around.verdict
         reason = f": {verdict.why}" if verdict.why else ""
         facts.append(("marked as", f"{verdict.verdict} by {verdict.by}{reason}"))
     for mute in mutes:
-        until = f"until {_minute(mute.until)} UTC" if mute.until else "until unmuted"
+        until = f"until {clock.full_minute(mute.until, named=True)}" if mute.until else "until unmuted"
         facts.append(("muted", f"{until} by {mute.by}: {mute.why}"))
     if metadata.get("regressionOf"):
         facts.append(("regression", f"of {metadata['regressionOf']}, which was resolved"))
     facts.append(("rule", f"{metadata.get('rule', '–')}, version {metadata.get('ruleVersion', '–')}"))
     if around.pattern:
-        facts.append(("pattern", f"{around.pattern.id}, first seen {_minute(around.pattern.first_seen)} UTC"))
+        facts.append(
+            ("pattern", f"{around.pattern.id}, first seen {clock.full_minute(around.pattern.first_seen, named=True)}")
+        )
         facts.append(("", around.pattern.template))
     count, affected = metadata.get("occurrences", "–"), metadata.get("affectedCount", "–")
     facts.append(("fired", f"in {count} slots; {affected} lines at the peak"))
@@ -95,35 +96,25 @@ def _facts(
     return facts
 
 
-def _day(day: LastDay) -> list[str]:
+def _day(day: LastDay, clock: Clock) -> list[str]:
     known = [lines for lines in day.lines if lines is not None]
     hole = f"; {UNKNOWN} no node responded" if len(known) < len(day.lines) else ""
     most = f"at most {max(known, default=0):,} in half an hour"
-    return [
-        f"  {sparkline(day.lines)}",
-        f"  {_minute(day.since)} … {_minute(day.until)} UTC, {inert(day.of)}: {sum(known):,}, {most}{hole}",
-    ]
+    window = f"{clock.full_minute(day.since)} … {clock.full_minute(day.until, named=True)}"
+    return [f"  {sparkline(day.lines)}", f"  {window}, {inert(day.of)}: {sum(known):,}, {most}{hole}"]
 
 
-def _similar(issue: SimilarIssue) -> list[str]:
+def _similar(issue: SimilarIssue, clock: Clock) -> list[str]:
     nodes = ", ".join(map(str, issue.nodes)) if isinstance(issue.nodes, list) and issue.nodes else "all nodes"
     ended = "open" if issue.status != "resolved" else issue.resolved_reason or "resolved by a person"
     by = f", by {issue.resolved_by}" if issue.resolved_by else ""
     marked = f"; marked as {issue.verdict}" + (f": {issue.why}" if issue.why else "") if issue.verdict else ""
     cause = f"; cause: {issue.root_cause[:200]}" if issue.root_cause else ""
-    begun = f"{str(issue.id)[:18]}  {_minute(issue.detected_at)}"
+    begun = f"{str(issue.id)[:18]}  {clock.full_minute(issue.detected_at)}"
     return [
         f"  {begun}  {issue.severity:<8}  {inert(nodes)}  {inert(issue.title)}",
         f"      {inert(f'{ended}{by}{marked}{cause}')}",
     ]
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _to_the_millisecond(moment: datetime) -> str:
-    return iso_text(moment).removesuffix("Z")[:23].replace("T", " ")
 
 
 def _wrapped(text: str) -> list[str]:

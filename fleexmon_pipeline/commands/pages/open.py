@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.home import existing_database_url
-from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.incidents.read import incident_of
 from fleexmon_pipeline.issues.read import find_issue
 
@@ -35,7 +34,7 @@ def open_(
 
 def _page_of(name: str) -> str:
     """Raises UnknownIssueError, which says what was not found."""
-    with connect(existing_database_url()) as connection:
+    with open_database("looking for the issue") as connection:
         issue = find_issue(connection, name)
         incident = incident_of(connection, issue)
     # An incident has the id of its first issue. Its page shows that one and the others.

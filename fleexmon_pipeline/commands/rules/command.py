@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.options import TIMES, Json
 from fleexmon_pipeline.detection.rule_files import all_rules, load_rules, report
 from fleexmon_pipeline.settings import rules_directory
 
@@ -43,9 +43,7 @@ def rules_test(
 
 @app.command("backtest")
 def rules_backtest(
-    since: Annotated[
-        str, typer.Option("--from", help="Start: 3d (ago) or a UTC time such as 2026-11-20T10:00.")
-    ] = "7d",
+    since: Annotated[str, typer.Option("--from", help=f"Start: {TIMES}.")] = "7d",
     until: Annotated[
         str | None, typer.Option("--to", help="End; the same forms.", show_default="the newest analyzed slot")
     ] = None,

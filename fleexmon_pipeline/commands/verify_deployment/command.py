@@ -16,13 +16,13 @@ from typing import Annotated, Any
 import typer
 
 from fleexmon_pipeline.commands.compare import EXIT, as_document
-from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import By, DryRun, Json
+from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.comparison.deployments import Deployment, is_version
 from fleexmon_pipeline.comparison.judge import Verdict
 from fleexmon_pipeline.comparison.read import known_nodes
-from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.settings import live_node, topology
 from fleexmon_pipeline.verification.record import Compared, Recorded, compare_since, note_deployment, record_results
@@ -70,7 +70,7 @@ def verify_deployment(
     if not 0 <= wait <= MAX_WAIT_MINUTES:
         raise CommandError(f"--wait: {wait} is not between 0 and {MAX_WAIT_MINUTES} minutes.")
     now = datetime.now(UTC)
-    with connect(existing_database_url()) as connection:
+    with open_database("evaluating the deployment") as connection:
         _check_node(connection, read.node)
         with connection.transaction(force_rollback=dry_run):
             deployment = note_deployment(connection, read, by=by, now=now)

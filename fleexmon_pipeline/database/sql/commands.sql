@@ -28,12 +28,6 @@ GROUP BY outcome ORDER BY outcome;
 -- nodes_ever --
 SELECT node, max(slot) AS newest FROM "LogCoverage" GROUP BY node ORDER BY node;
 
--- has_heartbeats --
-SELECT to_regclass('daemon_heartbeats') IS NOT NULL;
-
--- heartbeat --
-SELECT max(timestamp) FROM daemon_heartbeats WHERE daemon_type = 'SCHEDULER';
-
 -- has_checks --
 SELECT to_regclass('asset_check_executions') IS NOT NULL;
 

@@ -15,6 +15,26 @@ WHERE (%(status)s::text IS NULL OR status = %(status)s)
 ORDER BY "updatedAt" DESC, id
 LIMIT %(limit)s;
 
+-- sorted_list --
+-- In another order, so all that match are read.
+SELECT id, severity, status, type, source, title, metadata -> 'nodes' AS nodes, "detectedAt", "updatedAt", "resolvedAt",
+  metadata -> 'occurrences' AS occurrences, metadata -> 'affectedCount' AS "affectedCount",
+  metadata -> 'regressionOf' AS "regressionOf"
+FROM "LogIssue"
+WHERE (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(severity)s::text IS NULL OR severity = %(severity)s)
+  AND (%(node)s::text IS NULL OR metadata -> 'nodes' ? %(node)s)
+  AND (%(since)s::timestamp IS NULL OR "updatedAt" >= %(since)s)
+  AND (%(rule)s::text IS NULL OR metadata ->> 'rule' = %(rule)s)
+  AND (%(like)s::text IS NULL OR title ILIKE %(like)s)
+ORDER BY
+  CASE %(sort)s WHEN 'severity' THEN array_position(ARRAY['critical', 'high', 'medium', 'low'], severity::text) END,
+  CASE %(sort)s WHEN 'detected' THEN "detectedAt" END DESC,
+  CASE WHEN %(sort)s = 'lines' AND jsonb_typeof(metadata -> 'affectedCount') = 'number'
+    THEN (metadata ->> 'affectedCount')::numeric END DESC NULLS LAST,
+  "updatedAt" DESC, id
+LIMIT %(limit)s;
+
 -- sparks --
 -- Lines by half hour of the 24 hours up to the last firing of each issue, as its rule counted them.
 SELECT id, 47 - floor(extract(epoch FROM (ended - interval '1 microsecond' - slot)) / 1800)::int AS half, max(affected) AS lines

@@ -28,3 +28,23 @@ DELETE FROM event_logs WHERE id IN (
 -- Runs that schedules and sensors requested and that have not ended.
 SELECT runs.run_id FROM runs JOIN run_tags USING (run_id)
 WHERE run_tags.key = 'fleexmon/tick' AND runs.status IN ('STARTING', 'STARTED', 'CANCELING');
+
+-- has_heartbeats --
+SELECT to_regclass('daemon_heartbeats') IS NOT NULL;
+
+-- heartbeat --
+SELECT max(timestamp) FROM daemon_heartbeats WHERE daemon_type = 'SCHEDULER';
+
+-- has_schedules --
+SELECT to_regclass('instigators') IS NOT NULL AND to_regclass('job_ticks') IS NOT NULL;
+
+-- schedules --
+-- In the order of their names, each with its last tick. What Dagster calls the instigator is the schedule.
+SELECT COALESCE(own.body -> 'origin' ->> 'job_name', own.body -> 'origin' ->> 'instigator_name') AS name,
+  COALESCE(own.body -> 'job_specific_data' ->> 'cron_schedule', own.body -> 'instigator_data' ->> 'cron_schedule') AS cron,
+  own.status, tick.timestamp, tick.status
+FROM (SELECT selector_id, status, instigator_body::json AS body FROM instigators WHERE instigator_type = 'SCHEDULE') AS own
+LEFT JOIN LATERAL (
+  SELECT timestamp, status FROM job_ticks WHERE selector_id = own.selector_id ORDER BY timestamp DESC LIMIT 1
+) AS tick ON true
+ORDER BY 1;

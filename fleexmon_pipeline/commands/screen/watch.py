@@ -1,0 +1,24 @@
+"""A list that is drawn again and again, until Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+
+from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person
+from fleexmon_pipeline.commands.terminal import CommandError
+
+SECONDS = 5.0
+
+
+def watch(draw: Callable[[], Iterable[RenderableType]], *, as_json: bool) -> None:
+    """Raises CommandError where no person reads."""
+    if as_json or not is_read_by_a_person():
+        raise CommandError("--watch: needs a terminal, and no --json. In a script, call the command again.")
+    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(Group(*draw()), refresh=True)
+            time.sleep(SECONDS)

@@ -1,0 +1,1 @@
+"""`fleexmon status`: the whole at one glance."""

@@ -1,0 +1,104 @@
+"""`fleexmon status`: what the first page says, in a terminal.
+
+Here: what is asked for. How it is laid out: `page.py`; where it comes from: `lookup/now.py`, `lookup/schedules.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import psycopg
+import typer
+
+from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.screen.clock import readers_clock
+from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.terminal import show
+from fleexmon_pipeline.commands.status.page import Status, Versions, page
+from fleexmon_pipeline.commands.terminal import print_json
+from fleexmon_pipeline.database.migrate import version_of
+from fleexmon_pipeline.database.server import DatabaseUnreachableError
+from fleexmon_pipeline.lookup.nodes import node_versions
+from fleexmon_pipeline.lookup.now import read_now
+from fleexmon_pipeline.lookup.schedules import Schedules, read_schedules
+
+MAX_INCIDENTS = 100
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show the whole at one glance: nodes, last tick, open incidents, what waits, schedules, versions.
+
+    The same as the first page (`fleexmon open`). A node's strip is its last 24 hours, half an hour a sign.
+    Exit status 0 whatever it says; scripts read `health` of --json: healthy, attention, incomplete or no-data.
+    """
+    now = datetime.now(UTC)
+    with open_database("reading the state") as connection:
+        known = read_now(connection, os.environ, now=now, max_incidents=MAX_INCIDENTS)
+        deployed = node_versions(connection, now=now)
+        versions = Versions.of_here(connection.info.server_version, version_of(connection))
+        schedules = _schedules(now)
+    found = Status(now, known, deployed, versions, schedules)
+    if as_json:
+        print_json(_document(found))
+    else:
+        show(*page(found, readers_clock(now)))
+
+
+def _schedules(now: datetime) -> Schedules | None:
+    """None where Dagster's database cannot be read: the rest is known all the same."""
+    try:
+        return read_schedules(now=now)
+    except (psycopg.Error, DatabaseUnreachableError):
+        return None
+
+
+def _document(found: Status) -> dict[str, Any]:
+    known, state = found.known, found.known.overview
+    return {
+        "at": found.now,
+        "health": known.health,
+        "sentence": known.sentence,
+        "lastTick": state.freshness.ticked,
+        "day": {"since": known.day.since, "until": known.day.until},
+        "nodes": [
+            {
+                **msgspec.to_builtins(node.state), "halfHours": node.halves,
+                "version": found.deployed.get(node.state.node),
+            }
+            for node in known.nodes
+        ],
+        "openIssues": state.open,
+        "incidents": known.incidents,
+        "stages": [
+            {"name": stage.name, "asset": stage.asset, "until": stage.until, "late": stage.late}
+            for stage in known.stages
+        ],
+        "waiting": [
+            {
+                "stage": one.stage, "hour": one.hour, "reason": one.reason, "attempts": one.attempts,
+                "nextAt": one.next_at, "givenUp": one.given_up,
+            }
+            for one in state.waiting
+        ],
+        "messages": state.messages,
+        "schedules": None
+        if found.schedules is None
+        else {
+            "running": found.schedules.running,
+            "daemonSeen": found.schedules.daemon_seen,
+            "schedules": [
+                {
+                    "name": one.name, "cron": one.cron, "on": one.on, "tickedAt": one.ticked_at,
+                    "lastTick": one.status,
+                }
+                for one in found.schedules.schedules
+            ],
+        },
+        "versions": vars(found.versions),
+    }  # fmt: skip

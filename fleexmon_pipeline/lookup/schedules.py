@@ -1,0 +1,63 @@
+"""Dagster's schedules and its daemon, as its database has them, without importing Dagster: that takes a second.
+
+Here: reading. The forms are Dagster's own and may change; what cannot be read is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from fleexmon_pipeline.database.server import dagster_conninfo
+from fleexmon_pipeline.database.statements import statements
+
+MAX_HEARTBEAT_AGE = timedelta(minutes=2)
+SQL = statements("run_history")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`status`, `ticked_at`: of its last tick; None before the first."""
+
+    name: str
+    cron: str  # UTC
+    on: bool
+    ticked_at: datetime | None
+    status: str | None
+
+
+@dataclass(frozen=True)
+class Schedules:
+    """`daemon_seen`: its last heartbeat. Schedules run while it does."""
+
+    daemon_seen: datetime | None
+    running: bool
+    schedules: list[Schedule]
+
+
+def read_schedules(url: str | None = None, *, now: datetime) -> Schedules:
+    """`url`: the product's database, beside which Dagster's is; None: the one of the environment."""
+    with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
+        seen = last_heartbeat(own)
+        table = own.execute(SQL["has_schedules"]).fetchone()
+        rows = own.execute(SQL["schedules"]).fetchall() if table and table[0] else []
+    schedules = [
+        Schedule(str(name), str(cron), status != "STOPPED", _utc(ticked_at), tick and str(tick).lower())
+        for name, cron, status, ticked_at, tick in rows
+    ]
+    return Schedules(seen, seen is not None and now - seen <= MAX_HEARTBEAT_AGE, schedules)
+
+
+def last_heartbeat(own: psycopg.Connection[tuple[Any, ...]]) -> datetime | None:
+    """Of the daemon; None if it has never run."""
+    table = own.execute(SQL["has_heartbeats"]).fetchone()
+    row = own.execute(SQL["heartbeat"]).fetchone() if table and table[0] else None
+    return _utc(row[0]) if row else None
+
+
+def _utc(moment: object) -> datetime | None:
+    """Dagster stores times in UTC without a zone."""
+    return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) else None
