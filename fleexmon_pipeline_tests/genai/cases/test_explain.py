@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 import json
+from datetime import UTC
 from typing import Any
 
 import pytest
