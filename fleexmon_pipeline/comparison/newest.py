@@ -46,7 +46,7 @@ def compare_newest(
             listed = deployments(connection, Window(now - SHOWN_FOR, now))
             compared = _first_of_each_node(listed)[:MAX_COMPARED]
             return [
-                _compared(connection, deployment, live, now, after)
+                compare_deployment(connection, deployment, live=live, now=now, after=after)
                 if deployment in compared
                 else Newest(f"{_what(deployment)}: not compared: others of the last day are newer")
                 for deployment in listed
@@ -70,9 +70,10 @@ def _what(deployed: Deployment) -> str:
     return f"{deployed.node} {deployed.version}, deployed {deployed.at:%Y-%m-%d %H:%M} UTC"
 
 
-def _compared(
-    connection: Connection, deployed: Deployment, live: str | None, now: datetime, after: timedelta
+def compare_deployment(
+    connection: Connection, deployed: Deployment, *, live: str | None, now: datetime, after: timedelta = AFTER
 ) -> Newest:
+    """The longest of its windows that has ended."""
     what = _what(deployed)
     ended = [window for window in compared_windows(deployed, after) if window.until <= now]
     if not ended and deployed.until:

@@ -35,8 +35,8 @@ class DatabaseUnreachableError(FleexmonError, RuntimeError):
 
 
 def configured_url(environment: Mapping[str, str] = os.environ) -> str | None:
-    """DATABASE_URL, validated; None if not set. Raises SettingError."""
-    text = environment.get("DATABASE_URL", "").strip()
+    """DATABASE_URL, or what the file DATABASE_URL_FILE holds, validated; None if not set. Raises SettingError."""
+    text = settings.secret(environment, "DATABASE_URL")
     if not text:
         return None
     if not text.startswith(("postgresql://", "postgres://")):  # first: the parser's error quotes all of it

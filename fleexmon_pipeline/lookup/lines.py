@@ -19,9 +19,9 @@ from psycopg.rows import class_row
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import like_escaped, statements
 from fleexmon_pipeline.errors import FleexmonError
-from fleexmon_pipeline.levels import LEVELS, Level
+from fleexmon_pipeline.levels import LEVELS, Level, read_level
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.window import EPOCH, Window
 
 SQL = statements("lines")
 MAX_SCANNED = 75_000  # lines that one search reads: 50 ms
@@ -83,7 +83,7 @@ class LineQuery:
 @dataclass(frozen=True)
 class FoundLines:
     """Newest first. `older`: where the search goes on, if older lines match; `since`: how far back was searched, if it
-    ended at MAX_SCANNED lines; both None: all that is stored was searched."""
+    ended at MAX_SCANNED lines; both None: all of the query's time was searched."""
 
     lines: list[LogLine]
     older: Position | None
@@ -132,10 +132,10 @@ def search(connection: Connection, query: LineQuery, *, limit: int) -> FoundLine
 
 
 def _reach(connection: Connection, query: LineQuery) -> datetime | None:
-    """From when on MAX_SCANNED lines are stored before the end; None where fewer are."""
+    """From when on MAX_SCANNED lines are stored before the end; None where fewer are in the query's time."""
     end = query.before.at + timedelta(microseconds=1) if query.before else query.until
     row = connection.execute(SQL["reach"], {"until": end, "lines": MAX_SCANNED}).fetchone()
-    return row["timestamp"] if row else None
+    return row["timestamp"] if row and row["timestamp"] > query.since else None
 
 
 def search_trace(connection: Connection, trace: str, query: LineQuery, *, limit: int) -> FoundLines:
@@ -222,4 +222,20 @@ def coverage_halves(connection: Connection, window: Window) -> dict[str, dict[in
     halves: defaultdict[str, dict[int, str]] = defaultdict(dict)
     for row in connection.execute(SQL["heard_halves"], {"since": window.since, "until": window.until}):
         halves[row["node"]][row["half"]] = row["worst"]
+    return halves
+
+
+def trouble_halves(connection: Connection, window: Window, nodes: Sequence[str]) -> list[tuple[int, int] | None]:
+    """Errors and warnings of these nodes, or of all, in each half hour of the window; None where no node responded."""
+    known = coverage_halves(connection, window)
+    nodes = nodes or list(known)
+    counts = [histogram(connection, window, LineQuery(EPOCH, window.until, node)) for node in nodes]
+    halves: list[tuple[int, int] | None] = []
+    for half in range(window.length // HALF_HOUR):
+        errors = warnings = 0
+        for level, lines in (item for found in counts for item in found.get(half, {}).items()):
+            errors += lines if read_level(level) in ("error", "fatal") else 0
+            warnings += lines if read_level(level) == "warn" else 0
+        heard = any(known.get(node, {}).get(half, "missing") != "missing" for node in nodes)
+        halves.append((errors, warnings) if heard or errors or warnings else None)
     return halves

@@ -7,6 +7,7 @@ Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`
     LogIssue                90 days after "resolvedAt", with its episode and occurrences; open ones forever. An
                             Incident goes with the last of its issues
     LogForecast             90 days after its hour: three times what their record looks at
+    AgentCall               30 days, and the newest 100,000 of them
     GenAICall               90 days, and as long as its lines: a rerun reads it instead of paying again
     Outbox                  90 days after GitHub shows what it should
     ChannelMessage          90 days after it was queued, unless its incident is open
@@ -48,6 +49,7 @@ _NO_ID = UUID(int=0)
 _ISSUE_DAYS = 90
 _GENAI_CALL_DAYS = 90
 _OUTBOX_DAYS = 90
+_AGENT_CALL_DAYS = 30
 _CHANNEL_DAYS = 90
 _MUTE_DAYS = 90
 _FORECAST_DAYS = 90  # three times what the record of forecasts looks back
@@ -120,6 +122,7 @@ def apply_retention(
         ("LogCoverage", before(max(days, _HISTORY_DAYS))),
         ("LogForecast", before(_FORECAST_DAYS)),
         ("GenAICall", before(max(days, _GENAI_CALL_DAYS))),
+        ("AgentCall", before(_AGENT_CALL_DAYS)),
         ("Outbox", before(_OUTBOX_DAYS)),
         ("ChannelThread", before(_CHANNEL_DAYS)),
         ("ChannelMessage", before(_CHANNEL_DAYS)),

@@ -5,6 +5,7 @@ Nothing is read at import; definitions load with no variable set. Other packages
 
 from fleexmon_pipeline.settings.channels import ChannelSettings, QuietHours, channels, secret_variable
 from fleexmon_pipeline.settings.page_urls import PAGES, page_path, page_url
+from fleexmon_pipeline.settings.secret_files import is_set, secret
 from fleexmon_pipeline.settings.topology import Topology, topology
 from fleexmon_pipeline.settings.values import (
     Environment,
@@ -25,6 +26,7 @@ from fleexmon_pipeline.settings.variables import (
     heartbeat_url,
     home,
     live_node,
+    mcp_token,
     retention_days,
     rules_directory,
     ui_port,
@@ -55,14 +57,17 @@ __all__ = [
     "home",
     "http_url",
     "is_loopback",
+    "is_set",
     "limits",
     "live_node",
+    "mcp_token",
     "node_of",
     "nodes",
     "page_path",
     "page_url",
     "retention_days",
     "rules_directory",
+    "secret",
     "secret_variable",
     "shown",
     "topology",

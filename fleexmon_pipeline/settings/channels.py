@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from fleexmon_pipeline.settings.secret_files import is_set, secret
 from fleexmon_pipeline.settings.values import Environment, SettingError
 
 CHANNELS = "FLEEXMON_CHANNELS"
@@ -71,7 +72,7 @@ def channels(environment: Environment = os.environ) -> list[ChannelSettings]:
 
     Raises SettingError, which names the channel and never its URL.
     """
-    text = environment.get(CHANNELS, "").strip()
+    text = secret(environment, CHANNELS)
     if not text:
         return []
     if "://" in text:
@@ -166,10 +167,10 @@ def _channel(name: str, entry: Mapping[str, Any], environment: Environment) -> C
     digest = entry.get("digest", False)
     if not isinstance(digest, bool):
         raise refused("digest is neither yes nor no.")
-    secret = _resolved(entry.get("secret"), environment, lambda reason: refused(f"its secret {reason}"))
-    secret = secret or environment.get(secret_variable(name), "").strip() or None
+    own = _resolved(entry.get("secret"), environment, lambda reason: refused(f"its secret {reason}"))
+    own = own or secret(environment, secret_variable(name))
     nodes, quiet = _nodes(entry.get("nodes"), refused), _quiet(entry.get("quiet"), refused)
-    return ChannelSettings(name, url, severity, nodes, quiet, digest, secret)
+    return ChannelSettings(name, url, severity, nodes, quiet, digest, own)
 
 
 def _resolved(value: object, environment: Environment, refused: Any) -> str | None:
@@ -179,9 +180,9 @@ def _resolved(value: object, environment: Environment, refused: Any) -> str | No
     if not isinstance(value, str):
         raise refused("is not text (it is not shown).")
     for variable in _REFERENCE.findall(value):
-        if not environment.get(variable, "").strip():
+        if not is_set(environment, variable):
             raise refused(f"refers to {variable}, which is not set.")
-    return _REFERENCE.sub(lambda match: environment[match[1]].strip(), value).strip()
+    return _REFERENCE.sub(lambda match: secret(environment, match[1]) or "", value).strip()
 
 
 def _nodes(value: object, refused: Any) -> tuple[str, ...]:

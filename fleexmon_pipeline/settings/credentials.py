@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fleexmon_pipeline.settings.secret_files import is_set, secret
 from fleexmon_pipeline.settings.values import Environment, SettingError, is_loopback
 
 ALLOWED_IN_THE_CLEAR = "FLEEXMON_ALLOW_HTTP_CREDENTIALS"
@@ -48,7 +49,7 @@ def prefix_of(name: str) -> str:
 def credentials(environment: Environment, name: str, url: str) -> Credentials:
     """BLUE_TOKEN (bearer), or BLUE_USER and BLUE_PASSWORD (basic); BLUE_CLIENT_CERT, BLUE_CLIENT_KEY, BLUE_CA (files).
 
-    BLUE_ORG_ID: the tenant of a Loki.
+    BLUE_ORG_ID: the tenant of a Loki. BLUE_TOKEN_FILE and BLUE_PASSWORD_FILE name files that hold the secret.
 
     `url`: where the node is polled. Raises SettingError for unusable values, and for secrets over plain http.
     """
@@ -57,7 +58,11 @@ def credentials(environment: Environment, name: str, url: str) -> Credentials:
     def value(what: str) -> str | None:
         return environment.get(prefix + what, "").strip() or None
 
-    token, user, password = value("TOKEN"), value("USER"), value("PASSWORD")
+    token, user, password = (
+        secret(environment, f"{prefix}TOKEN"),
+        value("USER"),
+        secret(environment, f"{prefix}PASSWORD"),
+    )
     files = {what: value(what) for what in ("CLIENT_CERT", "CLIENT_KEY", "CA")}
     given = next((what for what, text in (("TOKEN", token), ("PASSWORD", password), ("USER", user)) if text), None)
     if given and prefix.removesuffix("_").lower() in FOREIGN_NAMES:
@@ -103,7 +108,7 @@ def refuse_shared_prefixes(environment: Environment, names: Iterable[str]) -> No
     for name in names:
         prefix = prefix_of(name)
         other = first.setdefault(prefix, name)
-        used = [prefix + what for what in _ALL if environment.get(prefix + what, "").strip()]
+        used = [prefix + what for what in _ALL if is_set(environment, prefix + what)]
         if other != name and used:
             raise SettingError(used[0], f"could be meant for {other} or for {name}; rename one of them.")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
+from fleexmon_pipeline.settings.secret_files import secret
 from fleexmon_pipeline.settings.values import (
     BASE_URL,
     Environment,
@@ -62,7 +63,7 @@ def ui_url(environment: Environment = os.environ) -> str | None:
 
 def heartbeat_url(environment: Environment = os.environ) -> str | None:
     """FLEEXMON_HEARTBEAT_URL: what each tick calls, so that somebody outside notices when there is none. A secret."""
-    value = environment.get("FLEEXMON_HEARTBEAT_URL", "").strip()
+    value = secret(environment, "FLEEXMON_HEARTBEAT_URL")
     if not value:
         return None
     parts, example = base_url(value), "https://hc-ping.com/your-uuid"
@@ -94,6 +95,21 @@ def retention_days(environment: Environment = os.environ) -> int:
     return whole_number(environment, "LOG_RETENTION_DAYS", 30, least=1, most=3650)
 
 
+def mcp_token(environment: Environment = os.environ) -> str:
+    """FLEEXMON_MCP_TOKEN: what clients of `fleexmon mcp --http` have to send. A secret; there is none by default."""
+    variable, token = "FLEEXMON_MCP_TOKEN", secret(environment, "FLEEXMON_MCP_TOKEN")
+    way_out = (
+        f"Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'. {variable}_FILE names a file."
+    )
+    if token is None:
+        raise SettingError(variable, f"is not set, and without a token nothing is served by HTTP. {way_out}")
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{20,200}", token):
+        raise SettingError(
+            variable, f"is not 20 to 200 letters, digits and ._~+/=- (its value is not shown). {way_out}"
+        )
+    return token
+
+
 @dataclass(frozen=True)
 class GenAISettings:
     """GENAI_AGENT_URL and its options. Limits count answered calls, and the tokens of all calls."""
@@ -118,7 +134,7 @@ def genai(environment: Environment = os.environ) -> GenAISettings | None:
     if not value:
         return None
     url = http_url("GENAI_AGENT_URL", value, example="https://agent.example.com")
-    return genai_limits(environment, GenAISettings(url, environment.get("GENAI_API_KEY", "").strip() or None))
+    return genai_limits(environment, GenAISettings(url, secret(environment, "GENAI_API_KEY")))
 
 
 def genai_limits(environment: Environment, default: GenAISettings) -> GenAISettings:
@@ -157,7 +173,7 @@ class GitHubSettings:
 
 def github(environment: Environment = os.environ) -> GitHubSettings | None:
     """None if neither ALERTS_REPO nor GH_TOKEN is set. Raises SettingError if only one is."""
-    repo, token = environment.get("ALERTS_REPO", "").strip(), environment.get("GH_TOKEN", "").strip()
+    repo, token = environment.get("ALERTS_REPO", "").strip(), secret(environment, "GH_TOKEN")
     if not repo and not token:
         return None
     if not token:

@@ -20,7 +20,7 @@ import uvicorn
 
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.patterns.masks import MASK_VERSION
-from fleexmon_pipeline.web.pages.site import Pages, ReadOnlyDatabase, application
+from fleexmon_pipeline.web.pages.site import Pages, application, reading
 from fleexmon_pipeline.window import SLOT, floor
 from fleexmon_pipeline_tests.bench.place import empty, place
 from fleexmon_pipeline_tests.bench.stored_month import fill
@@ -125,7 +125,7 @@ def _taken(client: httpx.Client, path: str, rounds: int) -> tuple[list[float], i
 
 @contextmanager
 def _serving(url: str) -> Iterator[str]:
-    pages = Pages(ReadOnlyDatabase(lambda: url))
+    pages = Pages(reading(lambda: url))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(application(pages), log_level="error", lifespan="off"))

@@ -69,7 +69,7 @@ def _settled(
     except SettingError as error:
         yield Finding(error.variable, "wrong", str(error).removeprefix(f"{error.variable}: "))
     except (DatabaseUnreachableError, DatabaseTooNewError, EmbeddedServerError, psycopg.Error) as error:
-        subject = "DATABASE_URL" if environment.get("DATABASE_URL", "").strip() else "database"
+        subject = "DATABASE_URL" if settings.is_set(environment, "DATABASE_URL") else "database"
         yield Finding(subject, "wrong", str(error).removeprefix("DATABASE_URL: ").strip())
     except OSError as error:
         yield Finding(error.filename or "machine", "wrong", error.strerror or str(error))

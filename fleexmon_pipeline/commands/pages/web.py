@@ -27,11 +27,11 @@ def web(
     """
     import uvicorn  # noqa: PLC0415  other commands need no server
 
-    from fleexmon_pipeline.web.pages.site import Pages, ReadOnlyDatabase, application  # noqa: PLC0415  likewise
+    from fleexmon_pipeline.web.pages.site import Pages, application, reading  # noqa: PLC0415  likewise
 
     url = existing_database_url()
     dagster = settings.ui_url() or f"http://127.0.0.1:{settings.ui_port()}"
-    pages = application(Pages(ReadOnlyDatabase(lambda: url), dagster=dagster))
+    pages = application(Pages(reading(lambda: url), dagster=dagster))
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"http://{shown}:{port}{settings.PAGES}  (Ctrl-C ends it)")
     logging.basicConfig(level=logging.WARNING)

@@ -85,7 +85,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
         dagster_home(home)
         url = _database(home, console)
         remember(home)
-        if not os.environ.get("DATABASE_URL"):
+        if not settings.is_set(os.environ, "DATABASE_URL"):
             _end_orphans(console)
         children: list[Child] = []
         try:
@@ -136,7 +136,7 @@ def _database(home: Path, console: Console) -> str:
         console.print("[red]not ready[/]")
         raise
     where = (
-        "DATABASE_URL" if os.environ.get("DATABASE_URL") else f"embedded, in {escape(str(home))}"
+        "DATABASE_URL" if settings.is_set(os.environ, "DATABASE_URL") else f"embedded, in {escape(str(home))}"
     )  # a path may look like markup: [red]
     console.print(f"[green]ready[/] ({where})", soft_wrap=True)
     return url
@@ -199,7 +199,7 @@ def _report_nodes(nodes: list[Node], console: Console) -> None:
 
 def _warn_of_demo_lines(home: Path, nodes: list[Node], console: Console) -> None:
     """The demo nodes are called blue and green, and the name is a node's identity: demo and real lines would mix."""
-    ours = not os.environ.get("DATABASE_URL") and (home / DEMO_LINES).exists()
+    ours = not settings.is_set(os.environ, "DATABASE_URL") and (home / DEMO_LINES).exists()
     if ours and {"blue", "green"} & {node.name for node in nodes}:
         console.print(
             f"[yellow]The database in {escape(str(home))} has lines of the demo nodes, which are also called blue and "
@@ -212,7 +212,7 @@ def _demo(children: list[Child], home: Path, seed: int, console: Console) -> Non
     """Two nodes of the demo shop, their addresses noted for other commands."""
     note = settings.demo_note()
     note.unlink(missing_ok=True)
-    if not os.environ.get("DATABASE_URL"):
+    if not settings.is_set(os.environ, "DATABASE_URL"):
         (home / DEMO_LINES).touch()
     command = [sys.executable, "-m", "fleexmon_pipeline.cli", "demo-nodes", "--seed", str(seed), "--note", str(note)]
     child = start("demo nodes", command, home / "logs" / "demo-nodes.log")

@@ -110,6 +110,13 @@ SELECT o.ctid FROM "LogForecast" AS o WHERE o.hour < %(before)s ORDER BY o.hour;
 -- GenAICall --
 SELECT o.ctid FROM "GenAICall" AS o WHERE o.at < %(before)s ORDER BY o.at;
 
+-- AgentCall --
+-- Old ones, and what is more than 100,000: an agent in a loop asks ten times a second.
+SELECT o.ctid
+FROM "AgentCall" AS o
+WHERE o.at < %(before)s OR o.id <= (SELECT max(id) - 100000 FROM "AgentCall")
+ORDER BY o.id;
+
 -- Outbox --
 -- Only what GitHub already shows, and not for an issue that can still change.
 SELECT o.ctid

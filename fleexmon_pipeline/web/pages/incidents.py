@@ -12,13 +12,12 @@ from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.read import Incident, list_incidents, show_incident
 from fleexmon_pipeline.issues.read import Status, UnknownIssueError
-from fleexmon_pipeline.levels import read_level
-from fleexmon_pipeline.lookup.lines import HALF_HOUR, LineQuery, coverage_halves, histogram
+from fleexmon_pipeline.lookup.lines import HALF_HOUR, trouble_halves
 from fleexmon_pipeline.web.pages.asked import Asked, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, Mark, timeline
 from fleexmon_pipeline.web.pages.issues import SHORT_ID, prose, rows_of
 from fleexmon_pipeline.web.pages.page import Page
-from fleexmon_pipeline.window import DAY, EPOCH, HOUR, Window, ceil
+from fleexmon_pipeline.window import DAY, HOUR, Window, ceil
 from fleexmon_pipeline.wording import counted, short_duration
 
 PAGE_LENGTH = 40
@@ -92,18 +91,10 @@ def length(incident: Incident) -> str:
 
 def _bars(connection: Connection, day: Window, nodes: list[str]) -> list[Bar]:
     """Errors and warnings of the incident's nodes."""
-    known = coverage_halves(connection, day)
-    nodes = nodes or list(known)
-    counts = [histogram(connection, day, LineQuery(EPOCH, day.until, node)) for node in nodes]
-    bars = []
-    for half in range(DAY // HALF_HOUR):
-        parts = {"error": 0, "warn": 0}
-        for level, lines in (item for found in counts for item in found.get(half, {}).items()):
-            kind = "error" if read_level(level) in ("error", "fatal") else "warn"
-            parts[kind] += lines if read_level(level) in ("error", "fatal", "warn") else 0
-        heard = any(known.get(node, {}).get(half, "missing") != "missing" for node in nodes)
-        bars.append(Bar(day.since + half * HALF_HOUR, parts if heard or any(parts.values()) else None))
-    return bars
+    return [
+        Bar(day.since + half * HALF_HOUR, {"error": lines[0], "warn": lines[1]} if lines else None)
+        for half, lines in enumerate(trouble_halves(connection, day, nodes))
+    ]
 
 
 def _marks(incident: Incident) -> list[Mark]:

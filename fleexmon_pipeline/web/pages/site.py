@@ -1,13 +1,12 @@
 """The pages under /fleexmon: which there are, and what surrounds each answer.
 
-Here: routes, headers, errors, and the read-only database session. The same routes are part of Dagster's webserver
+Here: routes, headers, errors, and which database. The same routes are part of Dagster's webserver
 (`web/webserver.py`) and an application of their own (`fleexmon web`).
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +14,6 @@ from datetime import UTC, datetime
 import anyio
 import psycopg
 from anyio.to_thread import run_sync
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolTimeout
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -25,7 +23,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.database.connection import Connection, Pool, open_pool
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.read_only import ReadOnlyDatabase
 from fleexmon_pipeline.database.server import DatabaseUnreachableError, database_url
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.web.door import Door
@@ -62,33 +61,6 @@ VIEWS: Mapping[str, View] = {
     "/shadow": reports.shadow,
 }
 _log = logging.getLogger(__name__)
-
-
-class ReadOnlyDatabase:
-    """A few connections that can only read. Opened at the first page: the UI starts without a database, too."""
-
-    def __init__(self, url: Callable[[], str]) -> None:
-        self._url = url
-        self._pool: Pool | None = None
-        self._opening = threading.Lock()
-
-    def pool(self) -> Pool:
-        with self._opening:
-            if self._pool is None:
-                self._pool = open_pool(_read_only(self._url()), max_size=MAX_AT_ONCE)
-            return self._pool
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-
-
-def _read_only(url: str) -> str:
-    given = conninfo_to_dict(url).get("options") or ""
-    # Plans for the window that is asked for: one for any window may read the whole table.
-    plans = "-c jit=off -c plan_cache_mode=force_custom_plan"
-    limits = f"-c default_transaction_read_only=on -c statement_timeout={MAX_SECONDS}s {plans}"
-    return make_conninfo(url, options=f"{given} {limits}".strip())
 
 
 def _utc_now() -> datetime:
@@ -180,9 +152,14 @@ def application(pages: Pages) -> Starlette:
     return Starlette(routes=routes, middleware=[Middleware(Door, ui_url=settings.ui_url())])
 
 
+def reading(url: Callable[[], str]) -> ReadOnlyDatabase:
+    """The database of pages: few connections, short statements."""
+    return ReadOnlyDatabase(url, connections=MAX_AT_ONCE, seconds=MAX_SECONDS)
+
+
 def own_pages(root: str = "", dagster: str | None = None) -> Pages:
     """The pages of this installation's database."""
-    return Pages(ReadOnlyDatabase(database_url), root, dagster)
+    return Pages(reading(database_url), root, dagster)
 
 
 async def _style(_: Request) -> Response:

@@ -18,7 +18,7 @@ import uvicorn
 from fleexmon_pipeline.incidents.people import handle
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues.occurrence import Severity, Subject
-from fleexmon_pipeline.web.pages.site import Pages, ReadOnlyDatabase, application
+from fleexmon_pipeline.web.pages.site import Pages, application, reading
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests import stories
 from fleexmon_pipeline_tests.conftest import Database
@@ -46,7 +46,7 @@ class Site:
 @pytest.fixture
 def site(database: Database) -> Iterator[Site]:
     """Over an empty database."""
-    pages = Pages(ReadOnlyDatabase(lambda: database.url), now=lambda: NOW)
+    pages = Pages(reading(lambda: database.url), now=lambda: NOW)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]

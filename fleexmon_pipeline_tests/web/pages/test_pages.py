@@ -18,7 +18,7 @@ from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.occurrence import Subject
 from fleexmon_pipeline.lookup import lines as stored_lines
 from fleexmon_pipeline.web.pages import issues as issue_pages
-from fleexmon_pipeline.web.pages.site import ReadOnlyDatabase
+from fleexmon_pipeline.web.pages.site import reading
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests import stories
 from fleexmon_pipeline_tests.conftest import Database
@@ -154,7 +154,7 @@ def test_pages_are_behind_the_door(headers: dict[str, str], story: Site) -> None
 
 
 def test_the_session_cannot_write(database: Database) -> None:
-    pages = ReadOnlyDatabase(lambda: database.url)
+    pages = reading(lambda: database.url)
     with pages.pool().connection() as connection:
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute('DELETE FROM "LogIssue"')

@@ -1,0 +1,132 @@
+"""Comparisons: two nodes in one window, or two windows of the same nodes.
+
+Here: what an agent is shown. Nodes are compared by `comparison/`, with a verdict; windows by their counts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.agents.answer import Answer, AskError, Entry, when
+from fleexmon_pipeline.agents.asked import Look, NodeName, Paged, Since, Until
+from fleexmon_pipeline.comparison.deployments import Deployment
+from fleexmon_pipeline.comparison.judge import Compared
+from fleexmon_pipeline.comparison.read import MAX_WINDOW, Comparison, compare_nodes
+from fleexmon_pipeline.comparison.watch import baseline_for
+from fleexmon_pipeline.lookup.patterns import CountedPattern, PatternFilter, list_patterns
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, ceil, floor
+
+MAX_SECONDS = 20  # of a statement of a comparison, which reads a week of counts
+MAX_REASONS = 8
+MAX_PATTERNS = 2_000  # of a window
+
+
+class CompareNodes(Paged):
+    candidate: NodeName
+    since: Since
+    until: Until | None = None
+    baseline: Annotated[NodeName | None, Field(description="The reference node; the live one if left out.")] = None
+
+
+class CompareWindows(Paged):
+    first_since: Since
+    first_until: Until
+    second_since: Since
+    second_until: Until | None = None
+    node: NodeName | None = None
+
+
+def nodes(look: Look, asked: CompareNodes) -> Answer:
+    """A verdict, and the patterns that stand out."""
+    begin = look.window(asked.since, asked.until, default=HOUR, most=MAX_WINDOW - SLOT)
+    window = Window(floor(begin.since, SLOT), ceil(begin.until, SLOT)).ended(look.now)
+    if not window:
+        raise AskError("since: no whole slot of 5 minutes has ended since.")
+    look.node(asked.candidate, "candidate")
+    deployed = Deployment(asked.candidate, "", window.since, "", "person")
+    live = settings.live_node(look.environment)
+    baseline = look.node(asked.baseline, "baseline") or baseline_for(look.connection, deployed, window, live)
+    if baseline is None or baseline == asked.candidate:
+        raise AskError("baseline: name another node; which one is live is not known.")
+    with look.connection.transaction():
+        look.connection.execute(f"SET LOCAL statement_timeout = '{MAX_SECONDS}s'".encode())
+        compared, offset = compare_nodes(look.connection, window, baseline, asked.candidate), look.offset()
+    outcome = compared.outcome
+    apart = [pattern for pattern in outcome.patterns if pattern.status != "known"]
+    facts = {
+        "verdict": outcome.verdict,
+        "reasons": [look.marks.line(reason, 60) for reason in outcome.reasons[:MAX_REASONS]],
+        "since": when(window.since),
+        "until": when(window.until),
+        "baseline": look.marks.name(baseline),
+        "candidate": look.marks.name(asked.candidate),
+        "baseline_is": "the candidate before the window" if outcome.itself else "before" if outcome.before else "node",
+        "lines": {"baseline": outcome.lines[0], "candidate": outcome.lines[1]},
+        "alike": len(outcome.patterns) - len(apart),
+    }
+    entries = [
+        Entry(_apart(look, compared, pattern), [offset + index + 1]) for index, pattern in enumerate(apart[offset:])
+    ]
+    return Answer(facts, "patterns_that_differ", entries)
+
+
+def _apart(look: Look, compared: Comparison, pattern: Compared) -> dict[str, Any]:
+    evidence = compared.evidence.get((pattern.pattern, pattern.level), ())
+    return {
+        "pattern": pattern.pattern,
+        "template": look.marks.line(compared.templates[pattern.pattern], 80),
+        "level": look.marks.name(pattern.level),
+        "difference": pattern.status,
+        "weight": pattern.weight,
+        "baseline": pattern.baseline,
+        "candidate": pattern.candidate,
+        "expected": round(pattern.expected, 1),
+        "chance": float(f"{pattern.chance:.2g}"),
+        "lines": [str(line) for line in evidence[:2]],
+    }
+
+
+def windows(look: Look, asked: CompareWindows) -> Answer:
+    """Lines an hour by pattern, what changed most first."""
+    first = look.window(asked.first_since, asked.first_until, default=HOUR, most=MAX_WINDOW)
+    second = look.window(asked.second_since, asked.second_until, default=HOUR, most=MAX_WINDOW)
+    node, offset = look.node(asked.node), look.offset()
+    before, after = _patterns(look, first, node), _patterns(look, second, node)
+    hours = first.length / HOUR, second.length / HOUR
+    changed = []
+    for name in before.keys() | after.keys():
+        counts = tuple(found[name].lines if name in found else 0 for found in (before, after))
+        rates = counts[0] / hours[0], counts[1] / hours[1]
+        if counts != (0, 0):
+            changed.append((abs(rates[1] - rates[0]), name, counts, rates))
+    changed.sort(key=lambda one: (-one[0], one[1]))
+    entries = []
+    for index, (_, name, counts, rates) in enumerate(changed[offset:]):
+        pattern = after.get(name) or before[name]
+        shown = {
+            "pattern": name, "template": look.marks.line(pattern.template, 80), "level": look.marks.name(pattern.level),
+            "lines": list(counts), "an_hour": [round(rate, 1) for rate in rates],
+        }  # fmt: skip
+        if pattern.first_seen in second or not counts[0]:
+            shown["only_in"] = "second"
+        elif not counts[1]:
+            shown["only_in"] = "first"
+        entries.append(Entry(shown, [offset + index + 1]))
+    facts = {
+        "first": [when(first.since), when(first.until)], "second": [when(second.since), when(second.until)],
+        "lines": [sum(one.lines for one in found.values()) for found in (before, after)],
+        "patterns": [sum(one.lines > 0 for one in found.values()) for found in (before, after)],
+        "order": "by change of lines an hour; pairs are of the first and the second window",
+    }  # fmt: skip
+    return Answer(facts, "patterns_by_change", entries)
+
+
+def _patterns(look: Look, window: Window, node: str | None) -> Mapping[str, CountedPattern]:
+    if window.until > look.now + DAY:
+        raise AskError("until: it is in the future.")
+    found, _ = list_patterns(look.connection, window, PatternFilter(node=node), limit=MAX_PATTERNS)
+    return {pattern.id: pattern for pattern in found}

@@ -1,0 +1,1 @@
+"""`fleexmon mcp`: the tools for agents."""
