@@ -222,9 +222,7 @@ def test_no_answer_is_larger_than_allowed_and_the_list_still_goes_on(agent: Agen
     assert len({line["line"] for line in agent.all_of("show_incident", "evidence", id=worst["id"])}) >= 20
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments", "says"),
-    [
+BAD: list[tuple[str, dict[str, object], str]] = [
         ("show_incident", {"id": "ffffffffffff"}, "not found"),
         ("show_incident", {"id": "../../etc/passwd"}, "not an id"),
         ("show_incident", {}, "id: Field required"),
@@ -252,15 +250,15 @@ def test_no_answer_is_larger_than_allowed_and_the_list_still_goes_on(agent: Agen
         ("coverage", {"node": "red"}, "no such node"),
         ("runbook", {"name": "../rules/new-error"}, "no such runbook"),
         ("drop_tables", {}, "no such tool"),
-    ],
-)  # fmt: skip
-def test_bad_questions_are_refused_in_a_sentence(
-    agent: Agent, tool: str, arguments: dict[str, object], says: str
-) -> None:
-    told = agent.refused(tool, **arguments)
+]  # fmt: skip
 
-    assert says in told
-    assert len(told) < 1_000
+
+def test_bad_questions_are_refused_in_a_sentence(agent: Agent) -> None:
+    for tool, arguments, says in BAD:
+        told = agent.refused(tool, **arguments)
+
+        assert says in told, (tool, arguments)
+        assert len(told) < 1_000
 
 
 def test_a_cursor_belongs_to_its_question(agent: Agent) -> None:

@@ -56,6 +56,7 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
         "FLEEXMON_UI_URL": "off", "LOG_RETENTION_DAYS": "ok", "FLEEXMON_FALSE_ALARMS_PER_DAY": "ok",
         "DATABASE_URL": "ok", "dagster's database": "ok", "daemon": "off", "BLUE_HOST": "ok", "GENAI_AGENT_URL": "ok",
         "ALERTS_REPO": "ok", "FLEEXMON_CHANNELS": "off", "FLEEXMON_HEARTBEAT_URL": "off",
+            "FLEEXMON_MCP_TOKEN": "off",
     }  # fmt: skip
     assert "PostgreSQL 18" in found["DATABASE_URL"][1]
     assert "7 lines in the last slot" in found["BLUE_HOST"][1]

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import psycopg
 import typer
 
+from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.doctor import machine, nodes, outside, stored
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.commands.options import Json
@@ -88,4 +89,5 @@ _CHECKS = (
     outside.github,
     outside.channels,
     outside.heartbeat,
+    outside.agents,
 )

@@ -69,6 +69,15 @@ def heartbeat(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("FLEEXMON_HEARTBEAT_URL", "ok" if url else "off", told)
 
 
+def agents(environment: Environment, _: datetime) -> Iterator[Finding]:
+    """Whether `fleexmon mcp --http` could start. On stdin and stdout it needs no token."""
+    if not settings.is_set(environment, "FLEEXMON_MCP_TOKEN"):
+        yield Finding("FLEEXMON_MCP_TOKEN", "off", "not set: agents are served on stdin and stdout alone")
+        return
+    settings.mcp_token(environment)
+    yield Finding("FLEEXMON_MCP_TOKEN", "ok", "set; `fleexmon mcp --http` asks for it")
+
+
 def channels(environment: Environment, _: datetime) -> Iterator[Finding]:
     """Their URLs; nothing is sent. How they did: the check everything_is_sent."""
     from fleexmon_pipeline.channels.channel import usable_channels  # noqa: PLC0415  only where it is used
