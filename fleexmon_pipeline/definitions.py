@@ -12,6 +12,7 @@ from fleexmon_pipeline.assets.data_retention import data_retention
 from fleexmon_pipeline.assets.detected_issues import detected_issues
 from fleexmon_pipeline.assets.digests import digests
 from fleexmon_pipeline.assets.issue_alerts import issue_alerts
+from fleexmon_pipeline.assets.listing import list_recent_partitions
 from fleexmon_pipeline.assets.predictions import predictions
 from fleexmon_pipeline.assets.raw_logs import raw_logs
 from fleexmon_pipeline.jobs import JOBS
@@ -37,6 +38,7 @@ RESOURCES: dict[str, Any] = {
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The code location. Tests override resources, such as the clock."""
+    list_recent_partitions()
     return dg.Definitions(
         assets=ASSETS,
         jobs=JOBS,

@@ -10,9 +10,23 @@ from fleexmon_pipeline.window import DAY, HOUR, Window, floor
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
+
+class Hours(dg.HourlyPartitionsDefinition):
+    """Every hour since START can be materialized; the UI lists those that matter (`assets/listing.py`)."""
+
+
+class Days(dg.DailyPartitionsDefinition):
+    """Of what is written about a day when it is over."""
+
+
+class DaysWithToday(dg.DailyPartitionsDefinition):
+    """Of what is done once on each day."""
+
+
 # end_offset=1: the current hour can be materialized, and is, every five minutes.
-HOURLY = dg.HourlyPartitionsDefinition(start_date=START, end_offset=1)
-DAILY = dg.DailyPartitionsDefinition(start_date=START, end_offset=1)
+HOURLY = Hours(start_date=START, end_offset=1)
+DAILY = Days(start_date=START, end_offset=1)
+DAILY_WITH_TODAY = DaysWithToday(start_date=START, end_offset=1)
 
 HOUR_KEY_FORMAT = "%Y-%m-%d-%H:%M"
 DAY_KEY_FORMAT = "%Y-%m-%d"
@@ -23,7 +37,8 @@ ONE_RUN = dg.BackfillPolicy.single_run()
 
 def window_of(context: dg.AssetExecutionContext) -> Window:
     """The window of this run: one partition, or a whole range of them."""
-    keys, daily = context.partition_key_range, context.assets_def.partitions_def == DAILY
+    keys = context.partition_key_range
+    daily = isinstance(context.assets_def.partitions_def, dg.DailyPartitionsDefinition)
     first, last = (_start_of(key, daily=daily) for key in (keys.start, keys.end))
     if last < first:
         reason = f"{keys.start}...{keys.end} is not a range: it ends before it starts. Swap the two keys."

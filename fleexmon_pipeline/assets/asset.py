@@ -44,9 +44,12 @@ def hourly_asset(*, writes: list[str], **options: Any) -> Decorator:
     return _asset(writes, {"fleexmon/window": "hour"}, partitions_def=HOURLY, backfill_policy=ONE_RUN, **options)
 
 
-def daily_asset(*, writes: list[str], **options: Any) -> Decorator:
+def daily_asset(
+    *, writes: list[str], partitions_def: dg.DailyPartitionsDefinition = DAILY, **options: Any
+) -> Decorator:
     """An asset of whole days."""
-    return _asset(writes, {"fleexmon/window": "day"}, partitions_def=DAILY, backfill_policy=ONE_RUN, **options)
+    tags = {"fleexmon/window": "day"}
+    return _asset(writes, tags, partitions_def=partitions_def, backfill_policy=ONE_RUN, **options)
 
 
 def current_asset(*, writes: list[str], **options: Any) -> Decorator:

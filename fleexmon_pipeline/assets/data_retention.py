@@ -10,7 +10,7 @@ import dagster as dg
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.asset import daily_asset
 from fleexmon_pipeline.catch_up import forget_waiting
-from fleexmon_pipeline.partitions import window_of
+from fleexmon_pipeline.partitions import DAILY_WITH_TODAY, window_of
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.retention.retention import apply_retention
@@ -18,7 +18,7 @@ from fleexmon_pipeline.retention.run_history import prune_run_history
 from fleexmon_pipeline.settings import SettingError
 
 
-@daily_asset(group_name="maintain", kinds={"postgres"}, writes=[])
+@daily_asset(group_name="maintain", kinds={"postgres"}, writes=[], partitions_def=DAILY_WITH_TODAY)
 def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
     """Deletes lines older than LOG_RETENTION_DAYS, except unanalyzed ones and evidence of open issues; and old issues
     and run events."""

@@ -86,6 +86,15 @@ def _ready(configured: str | None, home: Path) -> str:
     return url
 
 
+def running_url(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The URL of the product's database, as it is: nothing is started, created or migrated. None where nothing runs."""
+    configured = configured_url(environment)
+    if configured is not None:
+        return configured
+    server = _server(settings.home(environment))
+    return server.url() if server.is_running() else None
+
+
 def revive(environment: Mapping[str, str] = os.environ) -> None:
     """Restart the embedded server after it was killed. Does nothing if DATABASE_URL is set."""
     if configured_url(environment) is None:
@@ -126,16 +135,10 @@ def dagster_conninfo(url: str | None = None) -> dict[str, str]:
     Creates it. A long name is shortened. Raises DatabaseUnreachableError if the role may create neither.
     """
     url = url or database_url()
-    parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
-    name = _beside(parts["dbname"])
-    beside = {**parts, "dbname": name}
-    inside = {**parts, "options": f"{parts.get('options', '')} -c search_path={DAGSTER_SCHEMA}".strip()}
+    name, beside, inside = _places(url)
     with connect(url) as connection:
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None:
-            return beside
-        # Before creating a database: a role with more rights than before must still find its run history.
-        if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [DAGSTER_SCHEMA]).fetchone() is not None:
-            return inside
+        if (there := _existing(connection, name, beside, inside)) is not None:
+            return there
         try:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
@@ -143,6 +146,31 @@ def dagster_conninfo(url: str | None = None) -> dict[str, str]:
         except psycopg.errors.InsufficientPrivilege:
             return _with_schema(connection, name, inside)
     return beside
+
+
+def existing_dagster_conninfo(url: str) -> dict[str, str] | None:
+    """The same where it exists; None where Dagster has not kept anything yet. Raises psycopg.Error."""
+    with connect(url) as connection:
+        return _existing(connection, *_places(url))
+
+
+def _places(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """The name of Dagster's database; how it is reached; how the schema is reached that stands in for it."""
+    parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    name = _beside(parts["dbname"])
+    inside = {**parts, "options": f"{parts.get('options', '')} -c search_path={DAGSTER_SCHEMA}".strip()}
+    return name, {**parts, "dbname": name}, inside
+
+
+def _existing(
+    connection: Connection, name: str, beside: dict[str, str], inside: dict[str, str]
+) -> dict[str, str] | None:
+    if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None:
+        return beside
+    # Before creating a database: a role with more rights than before must still find its run history.
+    if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [DAGSTER_SCHEMA]).fetchone() is not None:
+        return inside
+    return None
 
 
 def _beside(name: str) -> str:

@@ -35,15 +35,25 @@ from fleexmon_pipeline.commands.doctor.nodes import check_nodes
 from fleexmon_pipeline.commands.home import remember
 from fleexmon_pipeline.commands.up.first_look import first_look
 from fleexmon_pipeline.commands.up.processes import CannotStartError, Child, start, stop, trim
-from fleexmon_pipeline.commands.up.servers import PACKAGE, READY_SECONDS, beside, daemon, servers, wait_for
+from fleexmon_pipeline.commands.up.servers import (
+    PACKAGE,
+    READY_SECONDS,
+    beside,
+    daemon,
+    reload_definitions,
+    servers,
+    wait_for,
+)
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.server import dagster_conninfo, database_url, revive
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.lookup.materialized import materialized
 from fleexmon_pipeline.settings import Node, SettingError
 from fleexmon_pipeline.wording import counted
 
 DEMO_LINES = "demo-lines"  # a file in FLEEXMON_HOME: its database holds lines of demo nodes
 MAX_RESTARTS, RESTARTS_WITHIN_SECONDS, RESTART_PAUSE_SECONDS = 5, 3600.0, 3.0
+LISTING_SECONDS = 60.0  # how often the UI may be told of another first partition
 
 app = typer.Typer(add_completion=False)
 
@@ -101,7 +111,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
             # The daemon last: its sensor would collect hours that the first look has not reached yet.
             children.append(daemon(home))
             _welcome(console, port, home, demo=not configured)
-            _watch(children, url, console)
+            _watch(children, url, console, port)
         finally:
             console.print("stopping …")
             stop(children)
@@ -266,11 +276,14 @@ def _typed(command: str) -> str:
     return shlex.quote(str(ours.relative_to(here) if ours.is_relative_to(here) else ours))
 
 
-def _watch(children: list[Child], url: str, console: Console) -> None:
-    """Print new issues; restart processes that end, a few times."""
+def _watch(children: list[Child], url: str, console: Console, port: int) -> None:
+    """Print new issues; restart processes that end, a few times; keep the UI's list of partitions up to date."""
     restarts: deque[float] = deque(maxlen=MAX_RESTARTS)
     seen: Collection[UUID] = {*_open_issues(url)}
+    listing, listing_at = None, time.monotonic()
     while True:
+        if time.monotonic() >= listing_at:
+            listing, listing_at = _list_again(listing, port), time.monotonic() + LISTING_SECONDS
         for index, child in enumerate(children):
             trim(child.log)
             if not child.has_ended():
@@ -286,6 +299,13 @@ def _watch(children: list[Child], url: str, console: Console) -> None:
             children[index] = start(child.name, child.arguments, child.log)
         time.sleep(5)
         seen = _report_new_issues(url, seen, console)
+
+
+def _list_again(listed: object, port: int) -> object:
+    """What the UI's list of partitions depends on: the day, and what was materialized first. Reloads if it changed."""
+    known = materialized()
+    now = (datetime.now(UTC).date(), known.first if known else None)
+    return now if now == listed or reload_definitions(port) else listed
 
 
 def _open_issues(url: str) -> dict[UUID, dict[str, Any]]:

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -21,6 +22,7 @@ READY_SECONDS = 120.0  # on a slow machine dagster's imports alone take 20
 PACKAGE = "fleexmon_pipeline.definitions"
 WEBSERVER = "fleexmon_pipeline.web.webserver"
 _LOADED = "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
+_RELOAD = f'mutation {{ reloadRepositoryLocation(repositoryLocationName: "{PACKAGE}") {{ __typename }} }}'
 
 
 def servers(home: Path, port: int) -> list[Child]:
@@ -72,22 +74,35 @@ def wait_for(children: list[Child], port: int, console: Console) -> None:
     console.print(f"[green]ready[/] (http://127.0.0.1:{port})")
 
 
+def reload_definitions(port: int) -> bool:
+    """Let the UI read the definitions again, with the partitions to list; the daemon does so every minute. Whether it
+    did."""
+    try:
+        _ask(port, _RELOAD)
+    except (OSError, HTTPException, ValueError):
+        return False
+    return True
+
+
 def _not_ready(port: int) -> str | None:
     """The process that is not ready yet, if any. A code server that is still importing looks like one that failed,
     since neither responds; one that cannot import exits."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/graphql",
-        json.dumps({"query": _LOADED}).encode(),
-        {"Content-Type": "application/json"},
-    )
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  our own, on loopback
-            workspace = json.load(response)["data"]["workspaceOrError"]
+        workspace = _ask(port, _LOADED)["data"]["workspaceOrError"]
     except (OSError, HTTPException):
         return "webserver"
     entries = workspace.get("locationEntries", [])  # absent in an error
     states = [(entry["locationOrLoadError"] or {}).get("__typename") for entry in entries]
     return None if states == ["RepositoryLocation"] else "code server"
+
+
+def _ask(port: int, query: str) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  our own, on loopback
+        answer: dict[str, Any] = json.load(response)
+    return answer
 
 
 def _any_port() -> int:

@@ -48,3 +48,15 @@ LEFT JOIN LATERAL (
   SELECT timestamp, status FROM job_ticks WHERE selector_id = own.selector_id ORDER BY timestamp DESC LIMIT 1
 ) AS tick ON true
 ORDER BY 1;
+
+-- first_partitions --
+-- By idx_events_by_asset_partition: a probe an asset.
+SELECT asset_key, (
+  SELECT min(partition) FROM event_logs
+  WHERE event_logs.asset_key = assets.asset_key AND dagster_event_type = 'ASSET_MATERIALIZATION'
+    AND partition IS NOT NULL
+) AS partition
+FROM asset_keys AS assets;
+
+-- oldest_backfill --
+SELECT min(timestamp) FROM bulk_actions WHERE status IN ('REQUESTED', 'CANCELING');
