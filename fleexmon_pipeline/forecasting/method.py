@@ -3,15 +3,19 @@
 Here: arithmetic, without a database. Which series, and where forecasts are kept: `forecasts.py`. Why this method, and
 how well it does: docs/decisions/0015.
 
-The normal of an hour is the median of the same hour of the days before (weekends separately where there are enough of
-them), so an incident, or a day of them, does not move it. What the last hours had beyond the normal persists as far as
-it did in the past. The interval is what forecasts of the past fortnight would have missed by.
+There are several ways to say what an hour will have: the median of the same hour of the days before (weekends
+separately where there are enough of them), so that an incident, or a day of them, does not move it; the same hour of
+the last three days, or of the last one, which follow a level that has changed. What the last hours had beyond that
+persists as far as it did in the past. The forecast is the mean of the ways, each weighted by how well it did of late.
+The interval is what forecasts of the past fortnight would have missed by.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +28,11 @@ MIN_MISSES = 24  # about two days of history; with fewer nothing is forecast
 MIN_DAYS_OF_KIND = 3  # weekend days (or weekdays) with that hour, to use them alone
 MIN_DAYS = 3  # with that hour; with fewer the median hour of the day before stands in
 RECENT = (0.5, 0.3, 0.2)  # weights of the last hours, newest first
+LEVEL_HOURS = 24  # whose mean is what a level that has changed has beyond the normal
+FEW_DAYS = 3  # that follow a new level sooner than a fortnight
+POWER = 8  # of the mean miss of a way, by whose inverse it is weighted: the best one counts most
+HALF_LIFE = 48  # hours after which a miss counts half
+MIN_HEARD = 0.5  # of the misses that the way has which was followed longest, to be heard at all
 TAIL = 0.1  # on both sides of the 80 % interval
 MAX_HORIZON = 12  # hours; the season of an hour is a day old, so up to 23 nothing later than the origin is used
 MAX_DEVIATIONS = 4  # beyond which values are winsorised, by judgement, not by experiment
@@ -40,6 +49,14 @@ class Forecast:
     day_before: float | None
 
 
+class _Way(NamedTuple):
+    """One way to say what an hour will have, up to an origin."""
+
+    normal: Floats  # of every hour, those to come included
+    beyond: Floats  # what each hour of the past had beyond it
+    recent: Floats  # what the hours up to each one had beyond it
+
+
 class HourlySeries:
     """`values`: one each hour from `first` on (UTC), nan where not known; counts, or shares of lines."""
 
@@ -47,14 +64,14 @@ class HourlySeries:
         self.first, self.values, self.share = first, values, share
         # Counts vary in proportion to themselves, shares of few errors like counts of these.
         self._scaled = np.sqrt(values) if share else np.log1p(values)
-        self._normal = _normal(self._scaled, (first - EPOCH) // HOUR)
-        self._beyond = self._scaled - self._normal[: len(values)]
+        self._normals = _normals(self._scaled, (first - EPOCH) // HOUR)
+        self._beyond = [self._scaled - normal[: len(values)] for normal in self._normals]
 
     def beyond(self, end: datetime, hours: int) -> Floats:
         """How far each of the last `hours` before `end` is from its normal, in logs (square roots of shares); nan where
         not known."""
         last = (end - self.first) // HOUR
-        return self._beyond[last - hours : last]
+        return self._beyond[0][last - hours : last]
 
     def forecasts(self, end: datetime, horizons: tuple[int, ...]) -> list[Forecast]:
         """As of `end`, the end of an hour, from the values before it alone. [] where too little is known.
@@ -64,27 +81,35 @@ class HourlySeries:
         if max(horizons) > MAX_HORIZON:
             raise ValueError(f"forecasts reach {MAX_HORIZON} hours, not {max(horizons)}")
         last = (end - self.first) // HOUR
-        begin = max(0, last - ERROR_HOURS)
-        recent = _recent(_tamed(self._beyond[begin:last]))
-        beyond = self._beyond[begin:last]
-        if last < 1 or np.isnan(recent[-1]):
+        if last < 1 or np.isnan(self._scaled[last - 1]):
             return []
+        ways = list(self._ways(last))
         forecasts = []
         for horizon in horizons:
             target = last - 1 + horizon
-            then, misses = recent[:-horizon], beyond[horizon:]
-            both = ~(np.isnan(then) | np.isnan(misses))
-            if both.sum() < MIN_MISSES or np.isnan(self._normal[target]):
+            found = [_said(way, target, horizon) for way in ways]
+            heard = [one for one in found if one is not None]
+            if not heard:
                 continue
-            carried = _carry(then[both], misses[both])
-            low, middle, high = np.quantile(misses[both] - carried * then[both], [TAIL, 0.5, 1 - TAIL])
-            expected = self._normal[target] + carried * recent[-1]
+            expected, misses = _weighted([value for value, _ in heard], np.array([of_way for _, of_way in heard]))
+            low, middle, high = np.quantile(misses, [TAIL, 0.5, 1 - TAIL])
             value = self._unscaled(expected + middle)
             low, high = self._bounds(self._unscaled(expected + low), self._unscaled(expected + high))
             forecasts.append(
                 Forecast(horizon, value, low, high, _known(self.values, last - 1), _known(self.values, target - 24))
             )
         return forecasts
+
+    def _ways(self, last: int) -> Iterator[_Way]:
+        """Those of which something is known at hour `last`."""
+        since = max(0, last - ERROR_HOURS)
+        for place, (normal, all_beyond) in enumerate(zip(self._normals, self._beyond, strict=True)):
+            beyond = all_beyond[since:last]
+            if not np.isnan(beyond[-1]):
+                tamed = _tamed(beyond)
+                yield _Way(normal, beyond, _recent(tamed))
+                if not place:
+                    yield _Way(normal, beyond, _level(tamed))
 
     def _unscaled(self, value: float) -> float:
         value = max(0.0, float(value))
@@ -94,6 +119,39 @@ class HourlySeries:
         """Outward to what is counted and shown: whole lines, tenths of a percent."""
         step = 1000.0 if self.share else 1.0
         return float(np.floor(low * step) / step), float(np.ceil(high * step) / step)
+
+
+def _said(way: _Way, target: int, horizon: int) -> tuple[float, Floats] | None:
+    """What a way says of the target, and by how much it missed in the past as far ahead; nan where that is unknown."""
+    then, misses = way.recent[:-horizon], way.beyond[horizon:]
+    both = ~(np.isnan(then) | np.isnan(misses))
+    if both.sum() < MIN_MISSES or np.isnan(way.normal[target]):
+        return None
+    carried = _carry(then[both], misses[both])
+    return float(way.normal[target] + carried * way.recent[-1]), np.where(both, misses - carried * then, np.nan)
+
+
+def _weighted(said: list[float], misses: Floats) -> tuple[float, Floats]:
+    """The mean of what the ways say, and what it would have missed by: the more a way missed of late, the less it
+    counts."""
+    known = ~np.isnan(misses)
+    counts = known * 0.5 ** (np.arange(misses.shape[1])[::-1] / HALF_LIFE)
+    heard = counts.sum(axis=1)
+    of_late = (np.abs(np.where(known, misses, 0.0)) * counts).sum(axis=1) / heard
+    weights = np.where(heard >= MIN_HEARD * heard.max(), np.maximum(of_late, 1e-6) ** -float(POWER), 0.0)
+    weights /= weights.sum()
+    of_hour = (known * weights[:, None]).sum(axis=0)
+    mixed = (np.where(known, misses, 0.0) * weights[:, None]).sum(axis=0)
+    return float(weights @ np.array(said)), mixed[of_hour > 0] / of_hour[of_hour > 0]
+
+
+def _normals(scaled: Floats, first: int) -> list[Floats]:
+    """What may be taken for normal, for every hour of the series and MAX_HORIZON after it: by the fortnight, by the
+    last three days, by the day before."""
+    few = np.full((FEW_DAYS, len(scaled) + MAX_HORIZON), np.nan)
+    for row, back in zip(few, range(24, 24 * FEW_DAYS + 1, 24), strict=True):
+        row[back : back + len(scaled)] = scaled[: max(len(row) - back, 0)]
+    return [_normal(scaled, first), _median(few), few[0]]
 
 
 def _normal(scaled: Floats, first: int) -> Floats:
@@ -142,6 +200,15 @@ def _recent(beyond: Floats) -> Floats:
         total += np.where(known, share * moved, 0.0)
         weight += np.where(known, share, 0.0)
     return np.where(np.isnan(beyond), np.nan, total / np.maximum(weight, 1e-9))
+
+
+def _level(beyond: Floats) -> Floats:
+    """At each hour, the mean of it and the known hours of the day before it; nan where it is not known."""
+    known = ~np.isnan(beyond)
+    total, hours = (np.cumsum(values) for values in (np.where(known, beyond, 0.0), known.astype(float)))
+    for sums in (total, hours):
+        sums[LEVEL_HOURS:] -= sums[:-LEVEL_HOURS].copy()
+    return np.where(known, total / np.maximum(hours, 1.0), np.nan)
 
 
 def _carry(recent: Floats, later: Floats) -> float:

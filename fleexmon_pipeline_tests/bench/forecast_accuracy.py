@@ -23,7 +23,7 @@ import numpy as np
 
 from fleexmon_pipeline.forecasting.method import HourlySeries
 from fleexmon_pipeline.numerics import Floats
-from fleexmon_pipeline.window import HOUR, SLOT, slot_start
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, slot_start
 from fleexmon_pipeline_tests.bench import auto_ets, lives, nab, replay
 from fleexmon_pipeline_tests.bench.replays import Replay, script
 from fleexmon_pipeline_tests.bench.replays import replay as made
@@ -55,7 +55,7 @@ class Guess(NamedTuple):
 
 def measure(seeds: Sequence[int]) -> Table:
     table = Table("forecasts: hourly counts, 1 to 12 hours ahead", "errors over those of the same hour a day before")
-    origins = [(series, end) for series in _all(seeds) for end in _origins(series)]
+    origins = [(series, end) for series in _all(seeds) for end in _origins(series) if _can_be_judged(series, end)]
     theirs = _auto_ets([series.values[:end] for series, end in origins])
     if not theirs:
         table.note += f"; statsforecast {STATSFORECAST} could not be installed here, so AutoETS is left out"
@@ -65,8 +65,6 @@ def measure(seeds: Sequence[int]) -> Table:
         guesses = {"ours": _ours(series, end), **_naive(series.values[:end])}
         if theirs:
             guesses["AutoETS"] = theirs[place]
-        if guesses["ours"] is None or not scale or np.isnan(actual).any():
-            continue
         for name, guess in guesses.items():
             assert guess is not None
             errors[series.group, name].append(
@@ -111,6 +109,9 @@ def _of_replay(name: str, world: Replay) -> Iterator[Hourly]:
         for slot, own, _, _, count in world.rows:
             if own == node:
                 slots[slot - world.first] += count
+        came = np.flatnonzero(slots)
+        if len(came) and came[0] >= DAY // SLOT:
+            slots[: came[0]] = np.nan  # a node that is added later does not answer before, so its hours are not known
         whole = len(slots) // (HOUR // SLOT) * (HOUR // SLOT)
         yield Hourly(name, slot_start(world.first), slots[:whole].reshape(-1, HOUR // SLOT).sum(axis=1))
 
@@ -121,8 +122,14 @@ def _origins(series: Hourly) -> list[int]:
     return ends[:: max(len(ends) // MAX_ORIGINS, 1)][:MAX_ORIGINS]
 
 
+def _can_be_judged(series: Hourly, end: int) -> bool:
+    actual = series.values[end : end + HORIZON]
+    return _scale(series.values[:end]) > 0 and not np.isnan(actual).any() and _ours(series, end) is not None
+
+
 def _scale(past: Floats) -> float:
-    return float(np.nanmean(np.abs(past[24:] - past[:-24])))
+    misses = np.abs(past[24:] - past[:-24])
+    return float(np.nanmean(misses)) if (~np.isnan(misses)).sum() >= 24 else 0.0
 
 
 def _ours(series: Hourly, end: int) -> Guess | None:
@@ -165,7 +172,8 @@ def _auto_ets(series: Sequence[Floats]) -> list[Guess]:
         ]
         if subprocess.run([*wanted, f"statsforecast=={STATSFORECAST}"], check=False).returncode:
             return []
-    filled = [np.where(np.isnan(values), np.nanmedian(values), values)[-HISTORY * 2 :].tolist() for values in series]
+    since_known = (values[int(np.argmax(~np.isnan(values))) :][-HISTORY * 2 :] for values in series)
+    filled = [np.where(np.isnan(values), np.nanmedian(values), values).tolist() for values in since_known]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(filled, file)
         file.flush()

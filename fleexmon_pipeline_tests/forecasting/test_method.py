@@ -94,3 +94,13 @@ def test_whatever_the_series_the_value_lies_in_its_interval(values: np.ndarray, 
         assert 0 <= forecast.low <= forecast.value + 1e-6
         assert forecast.value <= forecast.high + 1e-6
         assert not share or forecast.high <= 1
+
+
+def test_a_level_that_has_changed_for_good_is_followed_within_days() -> None:
+    """A node that lost a third of its work, or that is new: the median of a fortnight lags for a week."""
+    values = daily()
+    values[-3 * 24 :] = np.round(values[-3 * 24 :] / 3)
+    known = len(values) - 12
+    found = HourlySeries(MONDAY, values[:known], share=False).forecasts(MONDAY + known * HOUR, ALL)
+    missed = np.array([abs(one.value - values[known - 1 + one.horizon]) for one in found])
+    assert missed.mean() < 0.25 * values[known:].mean()
