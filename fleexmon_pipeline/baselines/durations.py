@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fleexmon_pipeline.baselines.baseline import Baseline, DurationBaseline, Series
+from fleexmon_pipeline.baselines.baseline import Baseline, DurationBaseline
 from fleexmon_pipeline.baselines.expectation import NOT_UNUSUAL
+from fleexmon_pipeline.baselines.habits import reached
 from fleexmon_pipeline.baselines.slot_grid import (
     SLOTS_A_DAY,
     SLOTS_AN_HOUR,
@@ -43,7 +44,6 @@ MIN_WITHIN = 0.05
 SAMPLING = {"p50": 1.25, "p95": 2.1}  # times the spread of lines over the root of their number, where they are normal
 NORMAL_95, NORMAL_MEDIAN = 1.645, 0.6745  # quantiles of a normal variable, and of its absolute value
 MIN_LINES_TO_SPREAD = 8  # of a slot
-OFTEN_PLACE = 2  # counted from 0: the third most surprising day
 OFTEN_TIMES = 1.25  # times the surprise that the pattern reached on three days
 
 
@@ -78,11 +78,12 @@ def learn_durations(of_pattern: Sketches, first: int, widths: Collection[int]) -
         residuals = _logs(of_pattern, figure, floor) - _normal(plain, first, len(spoke), figure)
         for width in sorted(widths):
             key = f"{figure}/{width}"
-            above, lines = _windows(residuals, of_pattern.lines, width)
-            enough = lines >= MIN_WINDOW_LINES * share_left(width)
+            min_lines = MIN_WINDOW_LINES * share_left(width)
+            above, lines = _windows(residuals, of_pattern.lines, width, min_lines)
+            enough = lines >= min_lines
             above, lines = above[enough], lines[enough]
             plain.spreads[key] = _spread(above, lines, SAMPLING[figure] * within)
-            plain.peaks[key] = _peak(day[enough], above / _scale(plain, lines, figure, width))
+            plain.peaks[key] = round(reached(day[enough], above / _scale(plain, lines, figure, width)), 3)
     return plain
 
 
@@ -132,14 +133,6 @@ def _spread(above: Floats, lines: Floats, sampling: float) -> float:
     return min(max(float(variance**0.5) if variance > 0 else 0.0, MIN_SPREAD), MAX_SPREAD)
 
 
-def _peak(days: Ints, surprises: Floats) -> float:
-    highest: dict[int, float] = {}
-    for day, value in zip(days.tolist(), surprises.tolist(), strict=True):
-        highest[day] = max(highest.get(day, 0.0), value)
-    daily = sorted(highest.values(), reverse=True)
-    return round(daily[OFTEN_PLACE], 3) if len(daily) > OFTEN_PLACE else 0.0
-
-
 # -- judging ----------------------------------------------------------------------------------------------------------
 
 
@@ -162,7 +155,10 @@ class Slower:
         return np.asarray(self.surprise.sum(axis=0) / np.sqrt(np.maximum(judged, 1)))
 
 
-def slower(baseline: Baseline, grid: SlotGrid, groups: Collection[str], figure: str, width: int) -> Slower:
+def slower(
+    baseline: Baseline, grid: SlotGrid, groups: Collection[str], figure: str, width: int, *, recent: bool = True
+) -> Slower:
+    """recent: whether it matters how windows end; where not, their last third is taken to be like the whole."""
     normal: list[tuple[str, DurationBaseline, Sketches]] = [
         (pattern, known.durations, of_pattern)
         for (pattern, group), of_pattern in grid.durations.items()
@@ -178,8 +174,8 @@ def slower(baseline: Baseline, grid: SlotGrid, groups: Collection[str], figure: 
     expected = np.array([_normal(durations, grid.first, grid.slots, figure) for _, durations, _ in normal])
     stated = np.array([of_pattern.lines for _, _, of_pattern in normal])
     residuals = np.array([_logs(of_pattern, figure, durations.floor) for _, durations, of_pattern in normal]) - expected
-    above, lines = _windows(residuals, stated, width)
-    recently, recent_lines = _windows(residuals, stated, max(width // 3, 1))
+    above, lines = _windows(residuals, stated, width, MIN_WINDOW_LINES * share_left(width))
+    recently, recent_lines = _windows(residuals, stated, max(width // 3, 1), 1.0) if recent else (above, lines)
     scale = np.array([_scale(normal[row][1], lines[row], figure, width) for row in range(len(normal))])
     often = np.array([[OFTEN_TIMES * durations.peaks.get(f"{figure}/{width}", 0.0)] for _, durations, _ in normal])
     surprise = np.where(lines >= MIN_WINDOW_LINES * share_left(width), above / scale, 0.0)
@@ -196,14 +192,15 @@ def slower(baseline: Baseline, grid: SlotGrid, groups: Collection[str], figure: 
     )
 
 
-def surprises(baseline: Baseline, grid: SlotGrid, series: Series) -> Floats:
-    """The largest of any pattern at the end of each slot, or that of all as one; the larger of both figures."""
-    highest = np.zeros(grid.slots)
+def surprises(baseline: Baseline, grid: SlotGrid, groups: Collection[str], width: int) -> dict[str, Floats]:
+    """At the end of each slot the largest surprise of any pattern ("duration"), and that of all as one ("durations");
+    the larger of both figures."""
+    highest = {per: np.zeros(grid.slots) for per in ("duration", "durations")}
     for figure in FIGURES:
-        grown = slower(baseline, grid, series.groups, figure, series.width)
+        grown = slower(baseline, grid, groups, figure, width, recent=False)
         if grown.patterns:
-            found = grown.together if series.per == "durations" else grown.surprise.max(axis=0)
-            highest = np.maximum(highest, found)
+            highest["duration"] = np.maximum(highest["duration"], grown.surprise.max(axis=0))
+            highest["durations"] = np.maximum(highest["durations"], grown.together)
     return highest
 
 
@@ -212,20 +209,26 @@ def _normal(baseline: DurationBaseline, first: int, slots: int, figure: str) -> 
     return np.asarray(baseline.levels[figure] + season)
 
 
-def _windows(residuals: Floats, stated: Floats, width: int) -> tuple[Floats, Floats]:
+def _windows(residuals: Floats, stated: Floats, width: int, min_lines: float) -> tuple[Floats, Floats]:
     """Of the windows that end with each slot: how far above normal (a logarithm), and lines. Without the slots that are
-    farthest above, as many as `loudest` says: a pause of some seconds is common, and an incident lasts."""
+    farthest above, as many as `loudest` says: a pause of some seconds is common, and an incident lasts. Windows with
+    fewer than `min_lines` are left out: they have none."""
     weighted = residuals * stated
     sums, lines = trailing(weighted, width), trailing(stated, width)
     if out := loudest(width):
+        enough = lines >= min_lines
         before = np.zeros((*weighted.shape[:-1], width - 1))
         windows, weights = (
-            sliding_window_view(np.concatenate([before, values], axis=-1), width, axis=-1)
+            sliding_window_view(np.concatenate([before, values], axis=-1), width, axis=-1)[enough]
             for values in (weighted, stated)
         )
-        highest = np.argpartition(windows, width - out, axis=-1)[..., width - out :]
-        sums = sums - np.take_along_axis(windows, highest, axis=-1).sum(axis=-1)
-        lines = lines - np.take_along_axis(weights, highest, axis=-1).sum(axis=-1)
+        sums, lines = sums * enough, lines * enough
+        rows = np.arange(len(windows))
+        for _ in range(out):
+            highest = windows.argmax(axis=-1)
+            sums[enough] -= windows[rows, highest]
+            lines[enough] -= weights[rows, highest]
+            windows[rows, highest] = -np.inf
     return np.asarray(sums / np.maximum(lines, 1.0)), np.asarray(lines)
 
 

@@ -16,14 +16,7 @@ from math import log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, PatternBaseline, Series, habits_key
-from fleexmon_pipeline.baselines.daily_profile import (
-    MIN_HABIT_DAYS,
-    MIN_HABIT_LINES,
-    PEAK,
-    by_day,
-    calendar,
-    profile,
-)
+from fleexmon_pipeline.baselines.daily_profile import calendar, profile
 from fleexmon_pipeline.baselines.durations import learn_durations, surprises
 from fleexmon_pipeline.baselines.expectation import (
     BLOCK,
@@ -34,69 +27,34 @@ from fleexmon_pipeline.baselines.expectation import (
     pattern_surprises,
     series_surprises,
 )
+from fleexmon_pipeline.baselines.habits import OFTEN_PLACE, TWICE, habits, last_week, reached, steady_lines
 from fleexmon_pipeline.baselines.promises import Promise, learn_promise
+from fleexmon_pipeline.baselines.rates import MAX_SPREAD, MIN_EXPECTED, MIN_SHARE, MIN_SPREAD, carry, rate, spread
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
     SLOTS_A_DAY,
-    SLOTS_AN_HOUR,
     SlotGrid,
     but_loudest,
     group_of,
     share_left,
     trailing,
 )
-from fleexmon_pipeline.numerics import Flags, Floats, Ints, dispersion, excess_variance, poisson_derivatives
+from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
-# Docs/decisions/0018 gives the methods: winsorised means, a power law over half hours, a Gumbel distribution fitted to
-# two quantiles. The numbers below are by judgement, not by experiment.
-MIN_SHARE = 1e-6  # of a node's lines: a group that had none
-MIN_EXPECTED = 1e-9  # lines to divide by
+# Docs/decisions/0018 gives the methods, a Gumbel distribution fitted to two quantiles among them. The numbers below are
+# by judgement, not by experiment.
 
-# The regression of errors and warnings on the load.
-NEWTON_STEPS = 12
-MAX_STEP = 1.0  # of offset and power, in one of Newton's steps
-START_QUANTILE = 0.95  # half hours above it count as much as it does, where the regression starts
-MAX_DEVIATIONS = 2.5  # half hours farther above the expected count are drawn in to it
-TYPICAL_SPREAD = 0.2  # over-dispersion of a typical error, assumed before a node's own is known
-OFFSET_PRIOR = 0.5  # lines added to what the offset rests on
-POWER_PRIOR = 20.0  # lines, likewise: they draw the power towards 1
-MAX_POWER = 3.0
-
-# How much of an hour's load persists.
-MIN_HALF_HOURS = 20  # to learn it from
-DEFAULT_CARRY = 0.5
-MAX_LOG_LOAD = 1.0  # on both sides
-
-# The spread of counts.
-MIN_SPREAD, MAX_SPREAD = 0.02, 3.0
-SPREAD_QUANTILE = 0.98  # of the squared errors: those above it are drawn in to it
+# Patterns.
+MIN_LINES_A_DAY = 3  # of a pattern that may have habits
+MIN_LINES_TO_RATE = 5  # of a pattern, to know which surprise it often reaches
+MIN_SINCE = SLOTS_A_DAY // 4  # slots that a pattern is taken to have been there, at least
+MAX_RARE_LINES = 2  # in its first half hour, of a pattern that came and went
 
 # The spread of what falls.
 MIN_TO_FALL = 20.0  # lines that are expected of a window
 MIN_BELOW = 50  # windows below that, to know how far they stray
 NORMAL_MEDIAN = 0.6745  # of the absolute value of a normal variable
-
-# Patterns and habits.
-MIN_LINES_A_DAY = 3  # of a pattern that may have habits
-MIN_LINES_TO_RATE = 5  # of a pattern, to know which surprise it often reaches
-OFTEN_PLACE = (
-    2  # counted from 0: the third most surprising day, the third longest silence; two incidents do not move it
-)
-TWICE = 1  # the second: more lines are no failure, so what came on two days is expected again
-MIN_DAYS_WITH_HABIT = 0.6  # share of the days
-HABIT_SLACK = 2  # lines above what a habit must be, so that one in a silent hour is none
-HABIT_MARGIN = 1.2  # times its median day are expected
-WEEKLY_SLACK = 6  # slots, half an hour, by which a weekly job may come sooner or later
-LATE_SLOTS = 36  # 3 hours: a baseline serves until 03:00 of the next day
-MIN_SINCE = SLOTS_A_DAY // 4  # slots that a pattern is taken to have been there, at least
-MAX_RARE_LINES = 2  # in its first half hour, of a pattern that came and went
-
-# Patterns that a clock makes.
-MIN_STEADY_HALF_HOURS = 24
-MIN_STEADY_LINES = 3  # in half an hour
-STEADY_QUANTILE = 0.8  # of the deviations
-STEADY_VARIANCE = 0.25  # times that of chance
 
 # The extremes of 6 hours.
 MIN_BLOCK_COVERAGE = 0.5
@@ -122,12 +80,11 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     rates: dict[str, tuple[float, float]] = {}
     for name in ("error", "warn"):
         load = load_of(lines - past.group(name), expectation.base, known & (lines > 0), LOAD_SLOTS)
-        rates[name] = _rate(past.group(name), expectation.base, load, known)
+        rates[name] = rate(past.group(name), expectation.base, load, known)
     for name in ("rest", "debug"):
         share = past.group(name).sum() / max(lines.sum(), 1)
         rates[name] = (log(max(share, MIN_SHARE)), 1.0)
-    carry = _carry(lines, expectation.base, known)
-    baseline = replace(plain, rates=rates, carry=carry)
+    baseline = replace(plain, rates=rates, carry=carry(lines, expectation.base, known))
     series = sorted(set(series), key=lambda one: one.name)
     _learn_spread(baseline, past, {one.width for one in series if not one.of_durations})
     _learn_patterns(baseline, past, series)
@@ -155,50 +112,6 @@ def _promises(past: SlotGrid) -> dict[str, Promise]:
     return {name: promise for name, promise in learnt if promise}
 
 
-def _typical_variance(mean: Floats) -> Floats:
-    return np.asarray(mean + TYPICAL_SPREAD * mean**2)
-
-
-def _rate(lines: Ints, base: Floats, load: Floats, known: Flags) -> tuple[float, float]:
-    """Offset and power of log(lines) = offset + log(base) + power * log(load), over half hours, large values drawn in.
-
-    The power is drawn towards 1, where lines grow with the load, by as much as 20 lines would.
-    """
-    ends = slice(LOAD_SLOTS - 1, None, LOAD_SLOTS)
-    whole = trailing(known.astype(float), LOAD_SLOTS)[ends] == LOAD_SLOTS
-    seen, expected = trailing(lines, LOAD_SLOTS)[ends][whole], trailing(base, LOAD_SLOTS)[ends][whole]
-    load = np.log(load[ends][whole])
-    if not len(seen):
-        return log(MIN_SHARE), 1.0
-    total = float(np.minimum(seen, np.quantile(seen, START_QUANTILE)).sum())
-    offset, power = log((total + OFFSET_PRIOR) / max(float(expected.sum()), 1)), 1.0
-    for _ in range(NEWTON_STEPS):
-        mean = np.maximum(expected, MIN_EXPECTED) * np.exp(offset + power * load)
-        drawn_in = np.minimum(seen, mean + MAX_DEVIATIONS * np.sqrt(_typical_variance(mean)) + 1)
-        weight = 1 / (1 + TYPICAL_SPREAD * mean)  # falls where the spread outgrows chance
-        slope, curvature = poisson_derivatives((drawn_in - mean) * weight, mean * weight, load)
-        slope[1] -= POWER_PRIOR * (power - 1)
-        curvature += np.diag([OFFSET_PRIOR, POWER_PRIOR])
-        step = np.clip(np.linalg.solve(curvature, slope), -MAX_STEP, MAX_STEP)
-        offset, power = offset + float(step[0]), min(max(power + float(step[1]), 0.0), MAX_POWER)
-    return offset, power
-
-
-def _carry(lines: Ints, base: Floats, known: Flags) -> float:
-    """How much of an hour's load is left in the half hour after it: the slope of the one's logarithm on the other's."""
-    speaking = known & (lines > 0)
-    before = load_of(lines, base, speaking, SLOTS_AN_HOUR)
-    after = load_of(lines, base, np.ones(len(lines), bool), LOAD_SLOTS)
-    log_before = np.log(before)[SLOTS_AN_HOUR - 1 : -LOAD_SLOTS : LOAD_SLOTS]
-    log_after = np.log(after)[SLOTS_AN_HOUR - 1 + LOAD_SLOTS :: LOAD_SLOTS]
-    size = min(len(log_before), len(log_after))
-    if size < MIN_HALF_HOURS:
-        return DEFAULT_CARRY
-    log_before, log_after = (np.clip(load[:size], -MAX_LOG_LOAD, MAX_LOG_LOAD) for load in (log_before, log_after))
-    slope = float((log_before * log_after).sum() / max((log_before**2).sum(), 1e-9))
-    return min(max(slope, 0.0), 1.0)
-
-
 def _learn_spread(baseline: Baseline, past: SlotGrid, widths: set[int]) -> None:
     expectation = Expectation(baseline, past)
     for name in GROUPS:
@@ -206,17 +119,6 @@ def _learn_spread(baseline: Baseline, past: SlotGrid, widths: set[int]) -> None:
         for width in sorted(widths | {1}):
             seen, mean = but_loudest(lines, width), expectation.group(name, width) * share_left(width)
             baseline.spread[f"{name}/{width}"] = spread(seen, mean, trailing(past.known.astype(float), width) == width)
-
-
-def spread(seen: Floats, mean: Floats, whole: Flags) -> float:
-    """Over-dispersion by moments, the largest squares drawn in."""
-    seen, mean = seen[whole], mean[whole]
-    if not len(seen) or mean.sum() <= 0:
-        return TYPICAL_SPREAD
-    squares = (seen - mean) ** 2
-    variance = np.maximum(_typical_variance(mean), MIN_EXPECTED)
-    squares = np.minimum(squares, np.quantile(squares / variance, SPREAD_QUANTILE) * variance)
-    return float(dispersion(*excess_variance(squares, mean), MIN_SPREAD, MAX_SPREAD))
 
 
 def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
@@ -237,31 +139,27 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
             first, max(past.slots - MIN_SINCE, 0)
         )  # of a shorter time the rate would be that of its first burst
         share = float(row.sum() / max(group_lines_from[group][since], 1))
-        habits: dict[str, dict[str, float]] = {}
-        last_week: dict[str, dict[str, float]] = {}
-        if row.sum() >= MIN_LINES_A_DAY * baseline.days:
-            by_width = (
-                (width, _habits(row, expectation.group(group, width) * share, past.known, day, of_day, width))
-                for width in widths
-            )
-            habits = {str(width): lines for width, lines in by_width if lines}
-        if row.sum() >= MIN_LINES_TO_RATE:
-            for width in widths:
-                mean = expectation.group(group, width) * share
-                if lines := _last_week(trailing(row, width), mean):
-                    last_week[str(width)] = lines
-        steady = _steady(row[first:], past.known[first:])
-        pattern = PatternBaseline(int(row.sum()), share, 0.0, steady, last_week, habits)
+        of_day_habits: dict[str, dict[str, float]] = {}
+        of_week: dict[str, dict[str, float]] = {}
+        for width in widths if row.sum() >= MIN_LINES_TO_RATE else ():
+            sums, mean = trailing(row, width), expectation.group(group, width) * share
+            if lines := last_week(sums, mean):
+                of_week[str(width)] = lines
+            if row.sum() >= MIN_LINES_A_DAY * baseline.days and (lines := habits(sums, mean, past.known, day, of_day)):
+                of_day_habits[str(width)] = lines
+        steady = steady_lines(row[first:], past.known[first:])
+        pattern = PatternBaseline(int(row.sum()), share, 0.0, steady, of_week, of_day_habits)
         if row.sum() >= MIN_LINES_TO_RATE and widths:
             pattern = _with_peaks(baseline, expectation, pattern, group, row, widths)
         baseline.patterns.setdefault(name, {})[group] = pattern
     for one in series:
         if one.per == "node":
-            mean = expectation.levels(one.levels, one.width)
-            if lines := _habits(past.lines(one.levels), mean, past.known, day, of_day, one.width):
-                baseline.habits[f"{habits_key(one.levels)}/{one.width}"] = lines
-            if lines := _last_week(trailing(past.lines(one.levels), one.width), mean):
-                baseline.last_week[f"{habits_key(one.levels)}/{one.width}"] = lines
+            sums, mean = trailing(past.lines(one.levels), one.width), expectation.levels(one.levels, one.width)
+            of_levels = f"{habits_key(one.levels)}/{one.width}"
+            if lines := habits(sums, mean, past.known, day, of_day):
+                baseline.habits[of_levels] = lines
+            if lines := last_week(sums, mean):
+                baseline.last_week[of_levels] = lines
 
 
 def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
@@ -302,84 +200,29 @@ def _with_peaks(
     peaks = {}
     for width in widths if harmless else widths[:1]:
         slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, width)
-        peaks[str(width)] = _peak(day[slots], surprises, TWICE if group == "rest" else OFTEN_PLACE)
+        peaks[str(width)] = reached(day[slots], surprises, TWICE if group == "rest" else OFTEN_PLACE)
     return replace(pattern, peaks=peaks) if harmless else replace(pattern, peak=peaks[str(widths[0])])
-
-
-def _steady(row: Ints, known: Flags) -> float:
-    """Lines a slot of a pattern that comes by the clock (a health check, a heartbeat); 0 for all others.
-
-    Its counts vary less than chance would have them.
-    """
-    whole = len(row) // LOAD_SLOTS * LOAD_SLOTS
-    counts = row[:whole].reshape(-1, LOAD_SLOTS).sum(axis=1)[known[:whole].reshape(-1, LOAD_SLOTS).all(axis=1)]
-    if len(counts) < MIN_STEADY_HALF_HOURS or np.median(counts) < MIN_STEADY_LINES:
-        return 0.0
-    typical = float(np.median(counts))
-    stray = float(np.quantile(np.abs(counts - typical), STEADY_QUANTILE))  # restarts and incidents lie above it
-    return typical / LOAD_SLOTS if stray**2 <= STEADY_VARIANCE * typical else 0.0
-
-
-def _peak(days: Ints, surprises: Floats, place: int = OFTEN_PLACE) -> float:
-    """The surprise of the third most surprising day, or of the one in another place."""
-    highest: dict[int, float] = {}
-    for day, value in zip(days.tolist(), surprises.tolist(), strict=True):
-        highest[day] = max(highest.get(day, 0.0), value)
-    daily = sorted(highest.values(), reverse=True)
-    return daily[place] if len(daily) > place else 0.0
-
-
-def _habits(row: Ints, mean: Floats, known: Flags, day: Ints, of_day: Ints, width: int) -> dict[str, float]:
-    """Times of day at which most days have many lines: slot of day → lines of the window that ends with it."""
-    table = by_day(trailing(row, width), known, day, of_day)
-    if table.shape[0] < MIN_HABIT_DAYS:
-        return {}
-    expected, table = np.nan_to_num(by_day(mean, known, day, of_day)), np.nan_to_num(table)
-    frequent = np.mean(table > PEAK * expected + HABIT_SLACK, axis=0) >= MIN_DAYS_WITH_HABIT
-    if not frequent.any():
-        return {}
-    typical = np.median(table, axis=0)
-    slots = np.flatnonzero(frequent & (typical >= MIN_HABIT_LINES))
-    return {str(slot): round(float(typical[slot]) * HABIT_MARGIN, 2) for slot in slots}
-
-
-def _last_week(sums: Floats, mean: Floats) -> dict[str, float]:
-    """Where the same time 7 or 14 days before had many more lines than expected: slots since the day began → lines.
-
-    A weekly job is on one day of seven, so no habit of most days; and it starts some minutes sooner or later.
-    """
-    found: dict[str, float] = {}
-    for back in (7 * SLOTS_A_DAY, 14 * SLOTS_A_DAY):
-        start = len(sums) - back
-        if start < 0:
-            continue
-        since = max(start - WEEKLY_SLACK, 0)
-        until = min(start + SLOTS_A_DAY + LATE_SLOTS + WEEKLY_SLACK, len(sums))
-        then, expected = sums[since:until], mean[since:until]
-        many = (then > PEAK * expected + HABIT_SLACK) & (then >= MIN_HABIT_LINES)
-        for slot in np.flatnonzero(many).tolist():
-            lines = round(float(then[slot]) * HABIT_MARGIN, 2)
-            for near in range(-WEEKLY_SLACK, WEEKLY_SLACK + 1):
-                key = str(slot + since - start + near)
-                found[key] = max(found.get(key, 0.0), lines)
-    return found
 
 
 def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
     expectation = Expectation(baseline, past)
     _, day = calendar(past.first, past.slots)
+    of_durations: dict[tuple[frozenset[str], int], dict[str, Floats]] = {}
     for one in series:
         highest = np.zeros(past.slots)
         if one.of_durations:
-            highest = surprises(baseline, past, one)
+            key = frozenset(one.groups), one.width
+            if key not in of_durations:
+                of_durations[key] = surprises(baseline, past, *key)
+            highest = of_durations[key][one.per]
         else:
             for _, surprise in series_surprises(baseline, expectation, past, one):
                 highest = np.maximum(highest, surprise)
         baseline.limits[one.name] = _extremes(highest, past.known)
         if one.per == "node":
-            baseline.peaks[one.name] = _peak(day, highest, TWICE)
+            baseline.peaks[one.name] = reached(day, highest, TWICE)
         elif one.per == "durations":
-            baseline.peaks[one.name] = _peak(day, highest)
+            baseline.peaks[one.name] = reached(day, highest)
 
 
 def _extremes(surprises: Floats, known: Flags) -> tuple[float, float]:

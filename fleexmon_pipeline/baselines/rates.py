@@ -1,0 +1,93 @@
+"""How a node's lines follow its load, how long a load persists, and how far counts stray.
+
+Here: regressions and moments over the past, robust against incidents in it. What is learnt with them: `learn.py`.
+"""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+
+from fleexmon_pipeline.baselines.expectation import LOAD_SLOTS, load_of
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
+from fleexmon_pipeline.numerics import Flags, Floats, Ints, dispersion, excess_variance, poisson_derivatives
+
+# Docs/decisions/0018 gives the methods: winsorised means, a power law over half hours. The numbers below are by
+# judgement, not by experiment.
+MIN_SHARE = 1e-6  # of a node's lines: a group that had none
+MIN_EXPECTED = 1e-9  # lines to divide by
+
+# The regression of errors and warnings on the load.
+NEWTON_STEPS = 12
+MAX_STEP = 1.0  # of offset and power, in one of Newton's steps
+START_QUANTILE = 0.95  # half hours above it count as much as it does, where the regression starts
+MAX_DEVIATIONS = 2.5  # half hours farther above the expected count are drawn in to it
+TYPICAL_SPREAD = 0.2  # over-dispersion of a typical error, assumed before a node's own is known
+OFFSET_PRIOR = 0.5  # lines added to what the offset rests on
+POWER_PRIOR = 20.0  # lines, likewise: they draw the power towards 1
+MAX_POWER = 3.0
+
+# How much of an hour's load persists.
+MIN_HALF_HOURS = 20  # to learn it from
+DEFAULT_CARRY = 0.5
+MAX_LOG_LOAD = 1.0  # on both sides
+
+# The spread of counts.
+MIN_SPREAD, MAX_SPREAD = 0.02, 3.0
+SPREAD_QUANTILE = 0.98  # of the squared errors: those above it are drawn in to it
+
+
+def _typical_variance(mean: Floats) -> Floats:
+    return np.asarray(mean + TYPICAL_SPREAD * mean**2)
+
+
+def rate(lines: Ints, base: Floats, load: Floats, known: Flags) -> tuple[float, float]:
+    """Offset and power of log(lines) = offset + log(base) + power * log(load), over half hours, large values drawn in.
+
+    The power is drawn towards 1, where lines grow with the load, by as much as 20 lines would.
+    """
+    ends = slice(LOAD_SLOTS - 1, None, LOAD_SLOTS)
+    whole = trailing(known.astype(float), LOAD_SLOTS)[ends] == LOAD_SLOTS
+    seen, expected = trailing(lines, LOAD_SLOTS)[ends][whole], trailing(base, LOAD_SLOTS)[ends][whole]
+    load = np.log(load[ends][whole])
+    if not len(seen):
+        return log(MIN_SHARE), 1.0
+    total = float(np.minimum(seen, np.quantile(seen, START_QUANTILE)).sum())
+    offset, power = log((total + OFFSET_PRIOR) / max(float(expected.sum()), 1)), 1.0
+    for _ in range(NEWTON_STEPS):
+        mean = np.maximum(expected, MIN_EXPECTED) * np.exp(offset + power * load)
+        drawn_in = np.minimum(seen, mean + MAX_DEVIATIONS * np.sqrt(_typical_variance(mean)) + 1)
+        weight = 1 / (1 + TYPICAL_SPREAD * mean)  # falls where the spread outgrows chance
+        slope, curvature = poisson_derivatives((drawn_in - mean) * weight, mean * weight, load)
+        slope[1] -= POWER_PRIOR * (power - 1)
+        curvature += np.diag([OFFSET_PRIOR, POWER_PRIOR])
+        step = np.clip(np.linalg.solve(curvature, slope), -MAX_STEP, MAX_STEP)
+        offset, power = offset + float(step[0]), min(max(power + float(step[1]), 0.0), MAX_POWER)
+    return offset, power
+
+
+def carry(lines: Ints, base: Floats, known: Flags) -> float:
+    """How much of an hour's load is left in the half hour after it: the slope of the one's logarithm on the other's."""
+    speaking = known & (lines > 0)
+    before = load_of(lines, base, speaking, SLOTS_AN_HOUR)
+    after = load_of(lines, base, np.ones(len(lines), bool), LOAD_SLOTS)
+    log_before = np.log(before)[SLOTS_AN_HOUR - 1 : -LOAD_SLOTS : LOAD_SLOTS]
+    log_after = np.log(after)[SLOTS_AN_HOUR - 1 + LOAD_SLOTS :: LOAD_SLOTS]
+    size = min(len(log_before), len(log_after))
+    if size < MIN_HALF_HOURS:
+        return DEFAULT_CARRY
+    log_before, log_after = (np.clip(load[:size], -MAX_LOG_LOAD, MAX_LOG_LOAD) for load in (log_before, log_after))
+    slope = float((log_before * log_after).sum() / max((log_before**2).sum(), 1e-9))
+    return min(max(slope, 0.0), 1.0)
+
+
+def spread(seen: Floats, mean: Floats, whole: Flags) -> float:
+    """Over-dispersion by moments, the largest squares drawn in."""
+    seen, mean = seen[whole], mean[whole]
+    if not len(seen) or mean.sum() <= 0:
+        return TYPICAL_SPREAD
+    squares = (seen - mean) ** 2
+    variance = np.maximum(_typical_variance(mean), MIN_EXPECTED)
+    squares = np.minimum(squares, np.quantile(squares / variance, SPREAD_QUANTILE) * variance)
+    return float(dispersion(*excess_variance(squares, mean), MIN_SPREAD, MAX_SPREAD))
