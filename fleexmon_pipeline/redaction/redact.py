@@ -10,15 +10,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 
 from fleexmon_pipeline.redaction.figures import CARD_RUN, IBAN_RUN, Name, without_cards, without_iban
 from fleexmon_pipeline.redaction.hints import Hints, hint_of
 from fleexmon_pipeline.redaction.secret_forms import RULES, Rule
 
 LINES_A_LOOK = 512
+PARTS = 8  # of lines in which something was found, each with a look of its own
 RESTORED = ("email", "ip")  # what a Redactor puts back, locally; never a secret
 
 _PLACEHOLDER = re.compile(r"<[\w-]{1,40}>")
@@ -88,7 +89,11 @@ def redact_lines(lines: Iterable[str]) -> Iterator[tuple[str, list[Found]]]:
         for index in hinted:
             if index < len(RULES) and RULES[index].spans_lines:
                 text = _apply_rule(text, RULES[index], over_lines)
-        for line, changed in zip(batch, text.split("\n"), strict=True):
+        after = text.split("\n")
+        for line, changed, is_hinted in zip(batch, after, _lines_with_hints(after), strict=True):
+            if not is_hinted and changed == line:
+                yield line, []
+                continue
             values = (
                 [(kind, value) for kind, value in spanning if value.split("\n")[0] in line] if changed != line else []
             )
@@ -99,6 +104,19 @@ def redact_lines(lines: Iterable[str]) -> Iterator[tuple[str, list[Found]]]:
 
             redacted = _apply(changed, in_line, addresses=False)
             yield redacted, sorted((_found(line, *each) for each in values), key=lambda found: found.column)
+
+
+def _lines_with_hints(lines: Sequence[str]) -> Iterator[bool]:
+    """For each line whether there may be something in it: one look at many that have nothing is enough."""
+    size = max(1, len(lines) // PARTS)
+    for start in range(0, len(lines), size):
+        part = lines[start : start + size]
+        if not _HINTS.in_text("\n".join(part)):
+            yield from repeat(False, len(part))
+        elif size == 1:
+            yield True
+        else:
+            yield from _lines_with_hints(part)
 
 
 def batched(lines: Iterable[str], size: int) -> Iterator[list[str]]:

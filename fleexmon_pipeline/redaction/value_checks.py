@@ -116,7 +116,8 @@ def is_basic(value: str, _: re.Match[str]) -> bool:
 
 def looks_random(value: str, found: re.Match[str] | None = None) -> bool:
     """40 characters that no person wrote: base64 has 4.4 to 5.2 bits a character, a hash in hex at most 4. Paths and
-    names of packages are as varied, but mostly small letters in several parts; a UUID in them counts for nothing."""
+    names of packages are as varied, but mostly small letters in several parts, several in a row; a UUID in them counts for
+    nothing."""
     if re.fullmatch(r"[0-9a-fA-F]{32,}", value):
         return re.search("[a-f]", value) is not None and re.search("[A-F]", value) is not None  # no hash is written so
     value = _UUID.sub("", value)
@@ -125,7 +126,9 @@ def looks_random(value: str, found: re.Match[str] | None = None) -> bool:
         return False
     if _ALPHABET in value.lower():
         return False
-    if len(value) < 40 or (len(_PARTS.findall(value)) > 2 and small > 0.55 * len(value)):
+    if len(value) < 40:
+        return False
+    if len(_PARTS.findall(value)) > 2 and small > 0.55 * len(value) and len(_RUNS.findall(value)) < 0.45 * len(value):
         return False
     return _is_mixed(value) and _entropy(value) > 4.25
 

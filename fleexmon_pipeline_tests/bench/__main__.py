@@ -26,6 +26,7 @@ from fleexmon_pipeline_tests.bench import (
     grouping,
     growth,
     incidents,
+    leaks,
     lives,
     nab,
     origin,
@@ -74,6 +75,8 @@ def main() -> None:
         sys.exit(score_series.main(sys.argv[2:]))
     if sys.argv[1:2] == ["grouping"]:
         sys.exit(grouping.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["leaks"]:
+        sys.exit(leaks.main(sys.argv[2:]))
     options = _options()
     rounds = 2 if options.quick else 5
     sizes = QUICK if options.quick else SIZES

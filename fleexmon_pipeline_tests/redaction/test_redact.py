@@ -216,3 +216,22 @@ def test_addresses_of_machines_go_out_only_where_that_is_set() -> None:
 
     assert Redactor().redact(line) == "<email-1> from <ip-1>"
     assert Redactor(addresses=False).redact(line) == "<email-1> from 10.2.3.4"
+
+
+@pytest.mark.parametrize(
+    "value", ["hA7/Tohhe1Cqg3xds/xjKVfyp0y5i5nff8lBjfYmkIy/", "zll5YWjpM4uH/hoaRc/tklkj1D+Zc1sDINsuu6KaezdslnxoRw=="]
+)
+def test_base64_with_slashes_is_no_path(value: str) -> None:
+    assert value not in redact(f"wrote {value} to disk")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/lib/docker/overlay2/8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b/merged/App/Main.java",
+        "/home/Bob/.cache/yarn/v6/npm-@babel-core-7.23.0-f8259ae0e52a123eb40f552551e647b506a94d83-integrity/node_modules",
+        "org/acme/ShopController/v2/OrderServiceImplFactoryBean9/PriceList",
+    ],
+)
+def test_long_paths_stay(path: str) -> None:
+    assert redact(path) == path
