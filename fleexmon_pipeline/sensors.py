@@ -140,7 +140,7 @@ def watch_pipeline(
         last, seen = _watched(context.cursor)
         found, since = lasting(problems(facts, now=now), seen, last=last, now=now)
         reconciled = record(connection, found, now=now)
-        refresh_incidents(connection, settings.topology().depends_on)
+        refresh_incidents(connection, settings.topology())
     cursor = {"at": now.isoformat(), "since": {name: moment.isoformat() for name, moment in since.items()}}
     names = ", ".join(problem.name for problem in found) or "nothing is wrong"
     return dg.SensorResult(skip_reason=f"{names}; {reconciled.sentence()}", cursor=json.dumps(cursor))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 SLOT = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+SETTLED = 3 * HOUR  # after midnight, before a day is learnt from: late lines come 10 and 70 minutes after an hour
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AGO = re.compile(r"([0-9]{1,6}) *(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)(?: +ago)?")
 _NEAR = re.compile(r"(today|yesterday)(?: +([0-9]{1,2}):([0-9]{2}))?")
@@ -28,6 +29,11 @@ def floor(moment: datetime, step: timedelta) -> datetime:
 def ceil(moment: datetime, step: timedelta) -> datetime:
     """The earliest multiple of `step` (since 1970, UTC) that is not before `moment`."""
     return moment + (EPOCH - moment) % step
+
+
+def history_day(moment: datetime) -> datetime:
+    """The day whose start ends the past that this moment is compared with. It serves from 03:00 to 03:00."""
+    return floor(moment - SETTLED, DAY)
 
 
 @dataclass(frozen=True, order=True)

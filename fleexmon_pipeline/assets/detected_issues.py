@@ -28,6 +28,7 @@ from fleexmon_pipeline.assets.checks import (
 )
 from fleexmon_pipeline.assets.heartbeat import heartbeat
 from fleexmon_pipeline.assets.hour_metadata import detected_metadata
+from fleexmon_pipeline.baselines.links import learn_links
 from fleexmon_pipeline.catch_up import RUN_FAILED, no_longer_waiting, note_waiting
 from fleexmon_pipeline.collection.rejected import WAITS_AS
 from fleexmon_pipeline.comparison.newest import compare_newest
@@ -101,6 +102,7 @@ def _detect(
             connection, hour, rules, now=now, known_until=known_until, live=live, run_id=run, budget=budget
         )
         context.log.info(f"{hour}: {detected.summary()}")
+        learn_links(connection, hour)
         metadata = detected_metadata(connection, hour, rules)
         context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
         for other, reason in detected.stale.items():
@@ -113,7 +115,7 @@ def _detect(
     adopted = adopt(connection, now=known_until)
     context.log.info(f"issues that were open before: {ended.sentence()}; ended {adopted} from an older database")
     mark_window(connection, window)
-    context.log.info(refresh_incidents(connection, settings.topology().depends_on).sentence())
+    context.log.info(refresh_incidents(connection, settings.topology()).sentence())
 
 
 def _explain(context: dg.AssetExecutionContext, connection: Connection, clock: Clock, genai: GenAI) -> None:
@@ -129,5 +131,5 @@ def _explain(context: dg.AssetExecutionContext, connection: Connection, clock: C
         known_until=newest_covered(connection) or window.since,
         deadline_seconds=max(limit - spent_seconds(connection, run_id, now), 0.0),
     )
-    refresh_incidents(connection, settings.topology().depends_on)
+    refresh_incidents(connection, settings.topology())
     context.log.info(explained.sentence())

@@ -44,7 +44,7 @@ def digests(
         for day in window.days():
             digest = write_digest(
                 connection, day, now=now, github=github.configured(), ui_url=settings.ui_url(),
-                depends=settings.topology().depends_on,
+                topology=settings.topology(),
             )  # fmt: skip
             context.log.info(f"{digest.title}: {digest.figures.verdict.sentence}")
             metadata = {

@@ -65,7 +65,7 @@ def _post(
         context.log.info(read_feedback(connection, client, now=now).sentence())
     except GitHubError as error:
         context.log.warning(f"what people did on GitHub is not known, and will be asked for again: {error}")
-    changes = refresh_alerts(connection, now=now, depends=settings.topology().depends_on, ui_url=settings.ui_url())
+    changes = refresh_alerts(connection, now=now, topology=settings.topology(), ui_url=settings.ui_url())
     delivery = deliver(connection, client, now=now, by_hand=is_by_hand(context))
     context.log.info(delivery.sentence())
     return {
@@ -83,7 +83,7 @@ def _send(
 ) -> dict[str, object]:
     if not channels:
         return {}
-    refresh_incidents(connection, settings.topology().depends_on)
+    refresh_incidents(connection, settings.topology())
     least = least_severity([channel.settings for channel in channels])
     enqueue_messages(
         connection, messages_of_incidents(connection, now=now, least=least, ui_url=settings.ui_url()), channels, now=now

@@ -73,4 +73,4 @@ def _predict(
     predict_later_crossings(connection, rules, later.until, known_until=known_until, run_id=context.run.run_id)
     ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
     context.log.info(f"issues that were open before: {ended.sentence()}")
-    context.log.info(refresh_incidents(connection, settings.topology().depends_on).sentence())
+    context.log.info(refresh_incidents(connection, settings.topology()).sentence())

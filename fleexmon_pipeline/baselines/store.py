@@ -24,17 +24,11 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.numerics import Floats, Ints
 from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor, slot_number, slot_start
+from fleexmon_pipeline.window import DAY, SLOT, Window, floor, slot_number, slot_start
 
 SQL = statements("history")
 VERSION = "4"  # of what is learnt; increase it when `baseline.py` changes in a way that matters
 HISTORY = 14 * DAY
-SETTLED = 3 * HOUR  # after midnight, before a day is learnt from: late lines come 10 and 70 minutes after an hour
-
-
-def day_of(slot: datetime) -> datetime:
-    """The day whose start ends the past that this slot is compared with."""
-    return floor(slot - SETTLED, DAY)
 
 
 def read_baselines(
@@ -75,9 +69,14 @@ def _plain(figure: object) -> object:
 
 def _made_of(connection: Connection, window: Window, series: Collection[Series]) -> str:
     """Stays the same while the rules need the same series and the hours are as detection saw them."""
-    digest = hashlib.sha256(VERSION.encode())
-    for name in sorted({one.name for one in series}):
-        digest.update(name.encode())
+    return past_made_of(connection, window, VERSION, *sorted({one.name for one in series}))
+
+
+def past_made_of(connection: Connection, window: Window, *parts: str) -> str:
+    """A hash of what is learnt from a window: of `parts`, and of what detection saw of each hour."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode())
     for row in connection.execute(SQL["seen_hours"], {"since": window.since, "until": window.until}):
         digest.update(f"{row['hour'].isoformat()} {row['made_of']}".encode())
     return digest.hexdigest()[:32]

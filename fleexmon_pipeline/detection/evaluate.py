@@ -17,7 +17,6 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR
-from fleexmon_pipeline.baselines.store import day_of
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.budget import Budget
 from fleexmon_pipeline.detection.conditions.by_kind import hits_of
@@ -35,7 +34,7 @@ from fleexmon_pipeline.patterns.labels import read_labels
 from fleexmon_pipeline.patterns.read_counts import Counts, Samples, read_counts, read_messages, read_samples
 from fleexmon_pipeline.patterns.shared_values import MAX_MESSAGE_CHARS, hides_names
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.window import SLOT, Window, slot_number
+from fleexmon_pipeline.window import SLOT, Window, history_day, slot_number
 
 MAX_COMPARED = 20  # lines behind a firing that are read for what they share
 
@@ -67,7 +66,7 @@ def evaluate(
     if active := [rule for rule in rules if rule.enabled and isinstance(rule, Detector)]:
         by_day: defaultdict[datetime, list[datetime]] = defaultdict(list)
         for end in ends:
-            by_day[day_of(end - SLOT)].append(end)
+            by_day[history_day(end - SLOT)].append(end)
         series = all_series(rules)
         for day, ends_of_day in by_day.items():
             share = budget.shares(connection, day) if budget else {}

@@ -18,13 +18,13 @@ from fleexmon_pipeline.baselines.expectation import with_peaks_of_peers
 from fleexmon_pipeline.baselines.handover import HANDOVER
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
-from fleexmon_pipeline.baselines.store import day_of, read_baselines
+from fleexmon_pipeline.baselines.store import read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.numerics import Flags
 from fleexmon_pipeline.patterns.read_counts import Counts, read_counts
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, slot_number, slot_start
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, history_day, slot_number, slot_start
 
 SQL = statements("history")
 READ_BACK = 5 * HOUR  # before the slots that are evaluated: the longest window, 3 h, and the load of the hour before it
@@ -39,11 +39,11 @@ MAX_SILENCE = 30 * DAY
 def read_observations(
     connection: Connection, counts: Counts, window: Window, seen: Window, series: Collection[Series]
 ) -> list[Observation]:
-    """All nodes that were polled or have lines in `seen`, by name. `window`: the slots to evaluate, of one `day_of`."""
+    """All nodes that were polled or have lines in `seen`, by name. `window`: of one `history_day`."""
     first, slots = slot_number(seen.since), seen.length // SLOT
     known, empty = _coverage(connection, seen)
     nodes = sorted(set(counts.rows) | set(known))
-    baselines = with_peaks_of_peers(read_baselines(connection, nodes, day_of(window.since), series))
+    baselines = with_peaks_of_peers(read_baselines(connection, nodes, history_day(window.since), series))
     since = {row["node"]: row["slot"] for row in connection.execute(SQL["known_since"], {"nodes": nodes})}
     grids: dict[str, SlotGrid] = {}
     for node in nodes:
@@ -70,7 +70,7 @@ def read_observations(
                 others=others,
                 before=before,
                 when_silent=_when_silent(connection, before, read) if before else {},
-                absorbed_before=_absorbed_before(baselines.get(node), day_of(window.since)),
+                absorbed_before=_absorbed_before(baselines.get(node), history_day(window.since)),
             )
         )
     return observations

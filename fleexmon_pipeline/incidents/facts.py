@@ -13,9 +13,10 @@ from uuid import UUID
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.incidents.headline import Volume
-from fleexmon_pipeline.incidents.relate import REACH, IssueFacts
+from fleexmon_pipeline.incidents.relate import REACH, Dependencies, IssueFacts
 from fleexmon_pipeline.levels import ERROR_LEVELS, read_level
-from fleexmon_pipeline.window import DAY, SLOT, Window
+from fleexmon_pipeline.settings import Topology
+from fleexmon_pipeline.window import DAY, SLOT, Window, history_day
 
 SQL = statements("incidents")
 TROUBLE = (*ERROR_LEVELS, "warn")
@@ -74,6 +75,22 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def read_dependencies(connection: Connection, topology: Topology, windows: Collection[Window]) -> Dependencies:
+    """Those that people configured, and those learnt that serve issues of these windows."""
+    spans = [(history_day(window.since), history_day(window.until)) for window in windows]
+    where = {"since": min(first for first, _ in spans), "until": max(last for _, last in spans)} if spans else {}
+    rows = connection.execute(SQL["learnt_links"], where) if where else ()
+    return Dependencies(
+        configured=_pairs(topology.depends_on),
+        learnt={row["day"]: frozenset(map(frozenset, row["links"])) for row in rows},
+        unrelated=_pairs(topology.unrelated),
+    )
+
+
+def _pairs(nodes: Mapping[str, Collection[str]]) -> frozenset[frozenset[str]]:
+    return frozenset(frozenset((node, other)) for node, others in nodes.items() for other in others)
 
 
 class Evidence:

@@ -21,11 +21,19 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.incidents.changes import BEFORE, read_changes
-from fleexmon_pipeline.incidents.facts import Evidence, beginnings, read_facts, read_first_seen, read_volume
+from fleexmon_pipeline.incidents.facts import (
+    Evidence,
+    beginnings,
+    read_dependencies,
+    read_facts,
+    read_first_seen,
+    read_volume,
+)
 from fleexmon_pipeline.incidents.headline import first_pattern, headline, title
-from fleexmon_pipeline.incidents.relate import REACH, Dependencies, IssueFacts, groups
+from fleexmon_pipeline.incidents.relate import REACH, IssueFacts, groups
 from fleexmon_pipeline.issues.occurrence import SEVERITY_RANKS
 from fleexmon_pipeline.redaction.redact import redact
+from fleexmon_pipeline.settings import Topology
 from fleexmon_pipeline.window import DAY, SLOT, Window
 
 SQL = statements("incidents")
@@ -58,25 +66,22 @@ def is_due(connection: Connection) -> bool:
     return bool(row and row["marked"])
 
 
-def refresh_incidents(connection: Connection, depends: Dependencies | None = None) -> Refreshed:
-    """Derive the incidents of all issues that were marked since the last call. Idempotent; opens its own transactions.
-
-    `depends`: node → the nodes that it depends on.
-    """
+def refresh_incidents(connection: Connection, topology: Topology | None = None) -> Refreshed:
+    """Derive the incidents of all issues marked since the last call. Idempotent; opens its own transactions."""
     done = Refreshed()
-    while _refresh_marked(connection, depends or {}, done):
+    while _refresh_marked(connection, topology or Topology(), done):
         pass
     return done
 
 
-def _refresh_marked(connection: Connection, depends: Dependencies, done: Refreshed) -> bool:
+def _refresh_marked(connection: Connection, topology: Topology, done: Refreshed) -> bool:
     """Up to MAX_MARKS marks; whether there were any."""
     with connection.transaction():
         connection.execute(SQL["lock"])
         marked = {row["issue"] for row in connection.execute(SQL["take_marks"], {"limit": MAX_MARKS})}
         if not marked:
             return False
-        before, wanted = _affected(connection, marked, depends)
+        before, wanted = _affected(connection, marked, topology)
         obsolete = before - {issues[0].id for issues in wanted}
         done.removed += connection.execute(SQL["delete"], {"ids": list(obsolete)}).rowcount
         for issues in wanted:
@@ -87,27 +92,28 @@ def _refresh_marked(connection: Connection, depends: Dependencies, done: Refresh
 
 
 def _affected(
-    connection: Connection, marked: Collection[UUID], depends: Dependencies
+    connection: Connection, marked: Collection[UUID], topology: Topology
 ) -> tuple[set[UUID], list[list[IssueFacts]]]:
     """Stored incidents that hold a marked issue or one that is now grouped with such; and the groups in their place."""
     ids = set(marked)
     while True:
         holding = connection.execute(SQL["holding"], {"ids": list(ids)}).fetchall()
         held = {issue for row in holding for issue in row["issues"]}
-        wanted = _groups_of(connection, ids | held, depends)
+        wanted = _groups_of(connection, ids | held, topology)
         members = {issue.id for issues in wanted for issue in issues}
         if members <= ids | held:
             return {row["id"] for row in holding}, wanted
         ids |= held | members
 
 
-def _groups_of(connection: Connection, ids: Collection[UUID], depends: Dependencies) -> list[list[IssueFacts]]:
+def _groups_of(connection: Connection, ids: Collection[UUID], topology: Topology) -> list[list[IssueFacts]]:
     """The groups that hold one of these issues. Read wider until no issue outside can be related to one of a group."""
     evidence = Evidence(connection)
     firsts = {*beginnings(connection, ids)}
     while True:
         read = _neighbourhoods(firsts)
         facts = [issue for window in read for issue in read_facts(connection, window)]
+        depends = read_dependencies(connection, topology, read)
         found = [group for group in groups(facts, depends, evidence.shared) if any(issue.id in ids for issue in group)]
         firsts |= {issue.first for group in found for issue in group}
         if _neighbourhoods(firsts) == read:

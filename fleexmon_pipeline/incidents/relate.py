@@ -4,7 +4,7 @@ Here: arithmetic on facts about issues, without a database. Two issues are relat
 alone, so the groups do not depend on the order in which issues are written. Reading the facts: `facts.py`.
 
     near        the later issue begins within JOINS of the earlier one, or within FOLLOWS while that one still fires
-    related     near, and a node, a pattern or a configured dependency in common
+    related     near, and a node, a pattern or a dependency in common
                 near, and both are about lines that did not come, from the same slot on: collector or network
                 the same trouble again: one rule on one node, with the same message as the loudest behind it
                 the same lines are behind both
@@ -20,11 +20,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import product
 from uuid import UUID
 
-from fleexmon_pipeline.window import DAY, SLOT
+from fleexmon_pipeline.window import DAY, SLOT, history_day
 
 JOINS = timedelta(minutes=30)
 FOLLOWS = timedelta(hours=2)
@@ -33,8 +34,25 @@ REACH = DAY  # beyond it no two issues are related
 ANNOUNCES = timedelta(hours=6)  # after a forecast's last firing
 MIN_SAME_LINES = 0.5  # of the evidence of the issue that has less
 
-Dependencies = Mapping[str, Collection[str]]  # node → nodes that it depends on
+Pairs = Collection[frozenset[str]]  # of two nodes each
 SharedLines = Callable[[UUID, UUID], float]  # of two issues → the share of the smaller evidence that both have
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """Nodes of which one needs the other, or that turned out to have trouble at the same time."""
+
+    configured: Pairs = frozenset()
+    learnt: Mapping[datetime, Pairs] = field(default_factory=dict)  # by the day whose issues they serve
+    unrelated: Pairs = frozenset()  # whatever was learnt
+
+    def between(self, some: Collection[str], others: Collection[str], moment: datetime) -> bool:
+        """Whether a node of the one side depends on one of the other, as known of the day that `moment` is in."""
+        if not self.configured and not self.learnt:
+            return False
+        learnt = self.learnt.get(history_day(moment), ())
+        pairs = (frozenset(pair) for pair in product(some, others))
+        return any(pair in self.configured or (pair in learnt and pair not in self.unrelated) for pair in pairs)
 
 
 @dataclass(frozen=True)
@@ -122,7 +140,7 @@ def related(earlier: IssueFacts, later: IssueFacts, depends: Dependencies) -> bo
     if near and (
         earlier.nodes & later.nodes
         or set(earlier.patterns) & set(later.patterns)
-        or _depend(earlier.nodes, later.nodes, depends)
+        or depends.between(earlier.nodes, later.nodes, earlier.first)
     ):
         return True
     if earlier.absence and later.absence and gap <= SLOT:
@@ -135,12 +153,6 @@ def related(earlier: IssueFacts, later: IssueFacts, depends: Dependencies) -> bo
         return True
     announced = earlier.announces is not None and later.first <= earlier.last + ANNOUNCES
     return announced and (later.fingerprint or "").startswith(f"{earlier.announces}:")
-
-
-def _depend(some: frozenset[str], others: frozenset[str], depends: Dependencies) -> bool:
-    """Whether a node of the one side depends on a node of the other."""
-    sides = (some, others), (others, some)
-    return any(not right.isdisjoint(depends[node]) for left, right in sides for node in left & depends.keys())
 
 
 def _same_message(earlier: IssueFacts, later: IssueFacts) -> bool:

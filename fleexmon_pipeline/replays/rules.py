@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from fleexmon_pipeline.baselines.store import SETTLED, day_of, learn_days
+from fleexmon_pipeline.baselines.store import learn_days
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.budget import Budget
@@ -23,7 +23,7 @@ from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.forecasting.predictors import predict
 from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, peak
-from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, floor
+from fleexmon_pipeline.window import DAY, EPOCH, SETTLED, SLOT, Window, floor, history_day
 
 SQL = statements("backtest")
 Progress = Callable[[int, int], object]  # parts done, of how many
@@ -120,7 +120,7 @@ def backtest(
         for done, part in enumerate(parts):
             progress(done, len(parts))
             if done % DAYS_LEARNT_AT_ONCE == 0:
-                days = [day_of(later.since) for later in parts[done : done + DAYS_LEARNT_AT_ONCE]]
+                days = [history_day(later.since) for later in parts[done : done + DAYS_LEARNT_AT_ONCE]]
                 learn_days(connection, [row["node"] for row in nodes], days, all_series(all_rules))
             old, new = _evaluate_both(connection, before, after, all_rules, part, live, budget)
             before_fired += old

@@ -16,11 +16,11 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.incidents import refresh
 from fleexmon_pipeline.incidents.follow import Report, Step, about_incident, follow, reason_of_end
 from fleexmon_pipeline.incidents.read import Incident
-from fleexmon_pipeline.incidents.relate import Dependencies
 from fleexmon_pipeline.incidents.story import read_story
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.reporting import alert_texts
 from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue, is_due
+from fleexmon_pipeline.settings import Topology
 
 REFRESH = timedelta(hours=1)  # GitHub gets counts hourly, but changes of severity, nodes, people and state at once
 LABELS = ("monitoring", "alert")
@@ -41,10 +41,10 @@ class Alerts:
 
 
 def refresh_alerts(
-    connection: Connection, *, now: datetime, depends: Dependencies | None = None, ui_url: str | None = None
+    connection: Connection, *, now: datetime, topology: Topology | None = None, ui_url: str | None = None
 ) -> Alerts:
     """Write alerts into the Outbox as they follow from incidents. Idempotent. `ui_url`: where people open the UI."""
-    refresh.refresh_incidents(connection, depends)
+    refresh.refresh_incidents(connection, topology)
     alerts = Alerts()
     with connection.transaction():
         connection.execute(statements("outbox")["lock_alerts"])

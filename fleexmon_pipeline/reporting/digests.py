@@ -14,11 +14,11 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
-from fleexmon_pipeline.incidents.relate import Dependencies
 from fleexmon_pipeline.reporting import html, markdown
 from fleexmon_pipeline.reporting.day import figures
 from fleexmon_pipeline.reporting.figures import Figures
 from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue
+from fleexmon_pipeline.settings import Topology
 from fleexmon_pipeline.window import Window
 
 LABELS = ("monitoring", "digest")
@@ -42,13 +42,13 @@ class Digest:
 
 def write_digest(
     connection: Connection, day: Window, *, now: datetime, github: bool, ui_url: str | None = None,
-    depends: Dependencies | None = None,
+    topology: Topology | None = None,
 ) -> Digest:  # fmt: skip
     """Write the digest of the UTC day `day` into "LogDigest". Idempotent. `ui_url`: where people open the UI.
 
     With `github` (ALERTS_REPO is configured), a digest of the last 7 days is also queued in the Outbox.
     """
-    refresh_incidents(connection, depends)
+    refresh_incidents(connection, topology)
     day_figures = figures(connection, day, now=now)
     title = markdown.title(day_figures.day)
     text, page = markdown.render(day_figures, ui_url), html.render(day_figures, ui_url)

@@ -14,7 +14,7 @@ Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`
     ChannelThread           90 days after its last message, unless one of the key's messages is kept
     IssueMute               90 days after it ended
     IssueHandling           90 days, and as long as its issue
-    NodeBaseline            60 days: a cache
+    NodeBaseline, NodeLinks 60 days: caches
     ShadowOccurrence        60 days
     LogPatternCount,        400 days: a year and a month, so that a digest or a forecast can look at the same week of
     LogCoverage             last year; one row per slot and pattern, a hundredth of the lines they count
@@ -133,6 +133,7 @@ def apply_retention(
         ("DeploymentVerification", before(max(days, _HISTORY_DAYS))),
         ("DetectedHour", before(max(days, _HISTORY_DAYS))),
         ("NodeBaseline", before(_BASELINE_DAYS)),
+        ("NodeLinks", before(_BASELINE_DAYS)),
         ("ShadowOccurrence", before(_SHADOW_DAYS)),
     ):
         if dry_run:

@@ -5,6 +5,8 @@ Here: reading and checking FLEEXMON_TOPOLOGY.
     depends_on:
       web: [api, search]
       api: [db]
+    unrelated:       # where what was learnt from their errors is wrong
+      web: [mailer]
 """
 
 from __future__ import annotations
@@ -25,9 +27,11 @@ EXAMPLE = "Example: `depends_on: {web: [api], api: [db]}`"
 
 @dataclass(frozen=True)
 class Topology:
-    """`depends_on`: node → the nodes that it needs; `problem`: why the file is not used, or None."""
+    """`depends_on`: node → the nodes that it needs; `unrelated`: node → those whose troubles have nothing to do with
+    its own, whatever was learnt; `problem`: why the file is not used, or None."""
 
     depends_on: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unrelated: Mapping[str, frozenset[str]] = field(default_factory=dict)
     problem: str | None = None
 
 
@@ -41,22 +45,27 @@ def topology(environment: Environment = os.environ) -> Topology:
         return Topology()
     try:
         with Path(text).expanduser().open("rb") as file:
-            return Topology(_depends_on(file.read(MAX_BYTES + 1)))
+            return _read(file.read(MAX_BYTES + 1))
     except (OSError, RuntimeError, RecursionError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())[:300]
         return Topology(problem=f"FLEEXMON_TOPOLOGY: {shown(text)} cannot be used: {reason}. {EXAMPLE}")
 
 
-def _depends_on(text: bytes) -> dict[str, frozenset[str]]:
+def _read(text: bytes) -> Topology:
     if len(text) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES:,} bytes")
     content: Any = yaml.safe_load(text)
-    if not isinstance(content, dict) or set(content) != {"depends_on"} or not isinstance(content["depends_on"], dict):
-        raise ValueError("it must have one key, depends_on, with a list of nodes for each node")
-    depends: dict[str, frozenset[str]] = {}
-    for node, needed in content["depends_on"].items():
-        names = [needed] if isinstance(needed, str) else needed
+    if not isinstance(content, dict) or not content or not set(content) <= {"depends_on", "unrelated"}:
+        raise ValueError("it must have the keys depends_on, unrelated or both, each with a list of nodes for each node")
+    return Topology(_nodes(content, "depends_on"), _nodes(content, "unrelated"))
+
+
+def _nodes(content: Mapping[str, Any], key: str) -> dict[str, frozenset[str]]:
+    listed = content.get(key, {})
+    nodes: dict[str, frozenset[str]] = {}
+    for node, others in listed.items() if isinstance(listed, dict) else [("every node", None)]:
+        names = [others] if isinstance(others, str) else others
         if not isinstance(node, str) or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"depends_on of {str(node)[:60]!r} must be a list of nodes")
-        depends[node] = frozenset(names)
-    return depends
+            raise ValueError(f"{key} of {str(node)[:60]!r} must be a list of nodes")
+        nodes[node] = frozenset(names)
+    return nodes

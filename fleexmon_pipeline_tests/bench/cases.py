@@ -34,7 +34,7 @@ from fleexmon_pipeline.incidents.read import Incident, list_incidents
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues.lifecycle import open_subjects, reconcile
 from fleexmon_pipeline.patterns.store import load_miner
-from fleexmon_pipeline.settings import node_of
+from fleexmon_pipeline.settings import Topology, node_of
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.bench.place import empty, place
 
@@ -124,7 +124,7 @@ def _run(url: str, connection: Connection, seed: int) -> Iterator[dict[str, Any]
         )  # fmt: skip
         detect_hour(connection, hour, rules, now=hour.until, known_until=hour.until, live="blue")
         reconcile(connection, open_subjects(connection), now=hour.until, since=hour.since)
-        refresh_incidents(connection, {"gateway": ["blue", "green"]})
+        refresh_incidents(connection, Topology({"gateway": frozenset({"blue", "green"})}))
         yield from _cases(connection, seed, hour)
 
 

@@ -16,20 +16,24 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+
+from fleexmon_pipeline.baselines.links import MIN_DAYS, linked
+from fleexmon_pipeline.baselines.store import HISTORY
 from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.detection.evaluate import evaluate_node
 from fleexmon_pipeline.detection.firing import firing_of
 from fleexmon_pipeline.incidents.facts import TROUBLE
-from fleexmon_pipeline.incidents.relate import REACH, IssueFacts, groups
+from fleexmon_pipeline.incidents.relate import REACH, Dependencies, IssueFacts, groups
 from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
-from fleexmon_pipeline.window import SLOT, Window, slot_start
+from fleexmon_pipeline.window import DAY, SLOT, Window, slot_start
 from fleexmon_pipeline_tests.bench.lives import LATE, LIVES
-from fleexmon_pipeline_tests.bench.replay import CACHE, HARD, observations, shipped
+from fleexmon_pipeline_tests.bench.replay import A_DAY, CACHE, HARD, observations, shipped
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay
 from fleexmon_pipeline_tests.bench.table import Row, Table
 
 TOGETHER = timedelta(minutes=10)  # of the baseline
-Grouping = Callable[[Sequence[IssueFacts]], list[list[IssueFacts]]]
+Grouping = Callable[[Sequence[IssueFacts], Dependencies], list[list[IssueFacts]]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Story:
 
     faults: list[Fault]
     issues: list[IssueFacts]
+    depends: Dependencies
     since: datetime
     until: datetime
 
@@ -66,7 +71,7 @@ class Told:
 
     def add(self, story: Story, grouping: Grouping) -> None:
         of_fault: defaultdict[int, set[UUID]] = defaultdict(set)
-        for group in grouping(story.issues):
+        for group in grouping(story.issues, story.depends):
             if not story.since <= group[0].first + SLOT < story.until:
                 continue
             hits = [_faults_of(issue, story.faults) for issue in group]
@@ -126,20 +131,25 @@ def _rows(world: str, stories: Sequence[Story]) -> Iterable[Row]:
         yield told.row(world, name)
 
 
-def _related(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
-    return groups(issues, {}, lambda _one, _other: 0.0)
+def _related(issues: Sequence[IssueFacts], depends: Dependencies) -> list[list[IssueFacts]]:
+    return groups(issues, depends, lambda _one, _other: 0.0)
 
 
-def _without_messages(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
+def _without_links(issues: Sequence[IssueFacts], _depends: Dependencies) -> list[list[IssueFacts]]:
+    """Nodes that have trouble at the same time are not learnt."""
+    return _related(issues, Dependencies())
+
+
+def _without_messages(issues: Sequence[IssueFacts], depends: Dependencies) -> list[list[IssueFacts]]:
     """What is loudest behind a rate is left out."""
-    return _related([issue if issue.about_pattern else replace(issue, patterns=[]) for issue in issues])
+    return _related([issue if issue.about_pattern else replace(issue, patterns=[]) for issue in issues], depends)
 
 
-def _alone(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
+def _alone(issues: Sequence[IssueFacts], _depends: Dependencies) -> list[list[IssueFacts]]:
     return [[issue] for issue in issues]
 
 
-def _together(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
+def _together(issues: Sequence[IssueFacts], _depends: Dependencies) -> list[list[IssueFacts]]:
     found: list[list[IssueFacts]] = []
     for issue in sorted(issues, key=lambda issue: issue.first):
         if found and issue.first - found[-1][-1].first <= TOGETHER:
@@ -151,6 +161,7 @@ def _together(issues: Sequence[IssueFacts]) -> list[list[IssueFacts]]:
 
 GROUPINGS: Mapping[str, Grouping] = {
     "incidents": _related,
+    "  without links that were learnt": _without_links,
     "  without messages behind rates": _without_messages,
     "  issues": _alone,
     "  all within 10 min": _together,
@@ -165,7 +176,23 @@ def _story(task: tuple[int, Setting]) -> Story:
         Fault(_time(row["start"]), _time(row["end"]), frozenset(row.get("nodes") or [row["node"]]))
         for row in made.truth["incidents"]
     ]
-    return Story(faults, _issues(made), start, end)
+    return Story(faults, _issues(made), _links(made), start, end)
+
+
+def _links(made: Replay) -> Dependencies:
+    """What `learn_links` would have stored on each day."""
+    begin = -(-made.first // A_DAY) * A_DAY
+    counts = {node: (np.zeros(made.slots), np.zeros(made.slots)) for node in made.nodes}
+    for slot, node, _pattern, level, count in made.rows:
+        if slot >= begin:
+            counts[node][0][slot - begin] += count
+            counts[node][1][slot - begin] += count * (level in TROUBLE)
+    learnt = {}
+    for day in range(MIN_DAYS, (made.first + made.slots - begin) // A_DAY + 1):
+        past = slice(max(0, day - HISTORY // DAY) * A_DAY, day * A_DAY)
+        pairs = linked({node: (lines[past], trouble[past]) for node, (lines, trouble) in counts.items()})
+        learnt[slot_start(begin + day * A_DAY)] = frozenset(map(frozenset, pairs))
+    return Dependencies(learnt=learnt)
 
 
 def _issues(made: Replay) -> list[IssueFacts]:
@@ -208,8 +235,11 @@ def _laid_over(stories: Sequence[Story]) -> Story:
     """All at the time of the first. Its messages are its own: each world has other ones."""
     first = stories[0]
     faults, issues = list[Fault](), list[IssueFacts]()
+    learnt: defaultdict[datetime, frozenset[frozenset[str]]] = defaultdict(frozenset)
     for place, story in enumerate(stories):
         shift = first.since - story.since
+        for day, pairs in story.depends.learnt.items():
+            learnt[day + shift] |= frozenset(pairs)
         faults += [replace(fault, start=fault.start + shift, end=fault.end + shift) for fault in story.faults]
         issues += [
             replace(
@@ -219,7 +249,7 @@ def _laid_over(stories: Sequence[Story]) -> Story:
             )
             for issue in story.issues
         ]  # fmt: skip
-    return Story(faults, issues, first.since, first.until)
+    return Story(faults, issues, Dependencies(learnt=learnt), first.since, first.until)
 
 
 def _time(text: Any) -> datetime:

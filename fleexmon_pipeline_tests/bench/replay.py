@@ -24,7 +24,7 @@ from fleexmon_pipeline.baselines.baseline import Baseline, joined_patterns
 from fleexmon_pipeline.baselines.expectation import with_peaks_of_peers
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
-from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
+from fleexmon_pipeline.baselines.store import HISTORY
 from fleexmon_pipeline.detection.budget import shares_of
 from fleexmon_pipeline.detection.evaluate import evaluate_node
 from fleexmon_pipeline.detection.observation import Observation
@@ -33,7 +33,7 @@ from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_model import Bare, Detector, all_series, text_conditions
 from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
 from fleexmon_pipeline.settings import false_alarms_per_day
-from fleexmon_pipeline.window import DAY, SLOT, Window, slot_number, slot_start
+from fleexmon_pipeline.window import DAY, SETTLED, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, scorer
 from fleexmon_pipeline_tests.bench.table import Row, Table
 

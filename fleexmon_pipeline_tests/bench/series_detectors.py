@@ -12,7 +12,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import grid
-from fleexmon_pipeline.baselines.store import HISTORY, SETTLED
+from fleexmon_pipeline.baselines.store import HISTORY
 from fleexmon_pipeline.detection.evaluate import evaluate_node
 from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.detection.observe import READ_BACK
@@ -23,7 +23,7 @@ from fleexmon_pipeline.numerics import Flags, Floats, Ints
 from fleexmon_pipeline.series import score as series_score
 from fleexmon_pipeline.series.score import score
 from fleexmon_pipeline.series.tail import decades
-from fleexmon_pipeline.window import SLOT, slot_start
+from fleexmon_pipeline.window import SETTLED, SLOT, slot_start
 
 Detect = Callable[[Ints, Floats], Floats]
 DAY_SECONDS, DAYS_BACK = 86_400, 7

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleexmon_pipeline.baselines.store import SETTLED, day_of, read_baselines
+from fleexmon_pipeline.baselines.store import read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.evaluate import evaluate, improbable
 from fleexmon_pipeline.detection.judged_hours import note_seen
@@ -18,7 +18,7 @@ from fleexmon_pipeline.detection.rule_kinds import Spike
 from fleexmon_pipeline.detection.rule_model import all_series
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.issues.shadows import write_shadows
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window
+from fleexmon_pipeline.window import DAY, HOUR, SETTLED, SLOT, Window, history_day
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import firing
 from fleexmon_pipeline_tests.patterns.stored_lines import Stored, at, store
@@ -169,9 +169,9 @@ def test_a_baseline_does_not_depend_on_the_order_in_which_rows_were_written(conn
 
 
 def test_the_past_ends_with_the_day_before_and_that_only_after_three_hours() -> None:
-    assert day_of(TEN) == MIDNIGHT
-    assert day_of(MIDNIGHT + SETTLED) == MIDNIGHT
-    assert day_of(MIDNIGHT + SETTLED - SLOT) == MIDNIGHT - DAY
+    assert history_day(TEN) == MIDNIGHT
+    assert history_day(MIDNIGHT + SETTLED) == MIDNIGHT
+    assert history_day(MIDNIGHT + SETTLED - SLOT) == MIDNIGHT - DAY
 
 
 def test_slots_before_and_after_the_day_turns_are_judged_alone_as_together(connection: Connection) -> None:

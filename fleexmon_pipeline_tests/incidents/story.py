@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,8 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.incidents.read import Incident, list_incidents
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
-from fleexmon_pipeline.incidents.relate import Dependencies
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
+from fleexmon_pipeline.settings import Topology
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests.issues.story import at, cover, fire, firing
 from fleexmon_pipeline_tests.stories import TEN
@@ -36,7 +37,9 @@ def firings(
     ]  # fmt: skip
 
 
-def tell(connection: Connection, *issues: list[Occurrence], depends: Dependencies | None = None) -> list[Incident]:
+def tell(
+    connection: Connection, *issues: list[Occurrence], depends: Mapping[str, frozenset[str]] | None = None
+) -> list[Incident]:
     """Write the issues as a stage does, and return the incidents, the first to start first."""
     occurrences = [occurrence for issue in issues for occurrence in issue]
     slots = [occurrence.slot for occurrence in occurrences]
@@ -44,7 +47,7 @@ def tell(connection: Connection, *issues: list[Occurrence], depends: Dependencie
     for node in NODES:
         cover(connection, range((window.since - TEN) // SLOT - 1, (window.until - TEN) // SLOT + 1), node=node)
     fire(connection, *occurrences, window=window)
-    refresh_incidents(connection, depends)
+    refresh_incidents(connection, Topology(depends or {}))
     return incidents(connection)
 
 

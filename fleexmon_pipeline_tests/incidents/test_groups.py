@@ -96,7 +96,7 @@ def test_a_node_and_what_it_depends_on_are_one_incident_where_people_say_so(data
     with database.connect() as connection:
         assert len(tell(connection, *parts)) == 2
         connection.execute('INSERT INTO "IncidentMark" (issue) SELECT id FROM "LogIssue"')
-        found = tell(connection, *parts, depends={"blue": {"worker"}})
+        found = tell(connection, *parts, depends={"blue": frozenset({"worker"})})
 
     assert [incident.nodes for incident in found] == [["blue", "worker"]]
 

@@ -130,7 +130,7 @@ def incidents_resolve(
         names = [str(issue) for _, issues in found.values() for issue in issues]
         handled = people.resolve_issues(connection, names, by=by, why=why, verdict=verdict, now=now, dry_run=dry_run)
         if not dry_run:
-            refresh_incidents(connection, topology().depends_on)
+            refresh_incidents(connection, topology())
     changed = {row.id for row in handled if row.changed}
     if as_json:
         noted = {"by": by, "why": why, "as": verdict, "dry_run": dry_run}

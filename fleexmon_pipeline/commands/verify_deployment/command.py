@@ -75,7 +75,7 @@ def verify_deployment(
         with connection.transaction(force_rollback=dry_run):
             deployment = note_deployment(connection, read, by=by, now=now)
             recorded = record_results(connection, read, run=name, now=now)
-            refresh_incidents(connection, topology().depends_on)
+            refresh_incidents(connection, topology())
         if deployment and wait and not dry_run:
             _wait_until(deployment.at + timedelta(minutes=wait))
         compared = _compare(connection, deployment)

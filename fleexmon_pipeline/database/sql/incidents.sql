@@ -43,6 +43,9 @@ WHERE i."detectedAt" >= %(since)s::timestamp + interval '5 minutes'
   AND i."detectedAt" < %(until)s::timestamp + interval '5 minutes'
 ORDER BY i."detectedAt", i.id;
 
+-- learnt_links --
+SELECT day, links FROM "NodeLinks" WHERE day BETWEEN %(since)s AND %(until)s AND links <> '[]';
+
 -- evidence --
 SELECT id, "affectedLogs" AS lines FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
 

@@ -174,5 +174,8 @@ SELECT o.ctid FROM "DetectedHour" AS o WHERE o.hour < %(before)s ORDER BY o.hour
 -- A cache: a backfill of older days learns its baselines again.
 SELECT o.ctid FROM "NodeBaseline" AS o WHERE o.day < %(before)s ORDER BY o.day;
 
+-- NodeLinks --
+SELECT o.ctid FROM "NodeLinks" AS o WHERE o.day < %(before)s ORDER BY o.day;
+
 -- ShadowOccurrence --
 SELECT o.ctid FROM "ShadowOccurrence" AS o WHERE o.slot < %(before)s ORDER BY o.slot;

@@ -17,13 +17,14 @@ from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.incidents.read import Incident
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues.occurrence import Severity
+from fleexmon_pipeline.settings import Topology
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline_tests.genai.judging import TEN, plant
 from fleexmon_pipeline_tests.genai_server import GenAIServer
 from fleexmon_pipeline_tests.incidents.story import about, firings, incidents, tell
 
 NOW = TEN + HOUR
-DEPENDS = {"green": ["blue"]}
+DEPENDS = {"green": frozenset({"blue"})}
 SECRET = "hunter2-very-secret"
 REFUSED = "connect ECONNREFUSED 10.1.2.3:5432 password=" + SECRET
 
@@ -69,7 +70,7 @@ class Explainer:
             self.connection, Asker(agent, **{"run_id": f"run-{next(self.runs)}", **options}),
             window or Window(TEN, TEN + HOUR), now=now, known_until=TEN + 4 * SLOT, deadline_seconds=seconds,
         )  # fmt: skip
-        refresh_incidents(self.connection, DEPENDS)
+        refresh_incidents(self.connection, Topology(DEPENDS))
         return done
 
     def ledger(self) -> list[str]:
