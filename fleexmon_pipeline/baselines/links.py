@@ -56,6 +56,12 @@ def learn_links(connection: Connection, window: Window) -> None:
                 connection.execute(SQL["mark_issues"], served)
 
 
+def newest_links(connection: Connection) -> list[tuple[str, str]]:
+    """Those learnt last."""
+    row = connection.execute(SQL["newest"]).fetchone()
+    return [(one, other) for one, other in row["links"]] if row else []
+
+
 def _read_counts(connection: Connection, past: Window) -> Counts:
     """In whole days, from the first whole day that has counts."""
     where = {"since": past.since, "until": past.until, "trouble": [*ERROR_LEVELS, "warn"], "limit": MAX_NODES}

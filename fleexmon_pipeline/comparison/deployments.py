@@ -15,6 +15,7 @@ from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.incidents.refresh import mark_window
 from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
 
 SQL = statements("comparison")
@@ -63,6 +64,7 @@ def mark(connection: Connection, deployment: Deployment) -> Deployment | None:
                 "source": deployment.source,
             },
         )  # fmt: skip
+        _mark_incidents(connection, deployment)
     return None
 
 
@@ -77,7 +79,15 @@ def remove(connection: Connection, deployment: Deployment) -> bool:
     where = {"node": deployment.node, "at": deployment.at, "version": deployment.version}
     with connection.transaction():
         connection.execute(SQL["lock_deployments"], {"node": deployment.node})
-        return connection.execute(SQL["remove_deployment"], where).fetchone() is not None
+        removed = connection.execute(SQL["remove_deployment"], where).fetchone() is not None
+        if removed:
+            _mark_incidents(connection, deployment)
+    return removed
+
+
+def _mark_incidents(connection: Connection, deployment: Deployment) -> None:
+    """What changed before an incident is part of it, also when somebody says so afterwards."""
+    mark_window(connection, Window(deployment.at, deployment.at + SLOT))
 
 
 def deployments(

@@ -328,6 +328,23 @@ def test_a_channel_that_fails_is_told_with_its_reason(
     assert "T0PSECRET4711" not in said
 
 
+def test_nodes_that_were_linked_are_named_with_how_to_take_it_back(
+    database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            """INSERT INTO "NodeLinks" VALUES (now() - interval '1 day', '', '[["old", "pair"]]'), """
+            """(now(), '', '[["blue", "edge"]]')"""
+        )
+    with NodeServer() as node:
+        monkeypatch.setenv("BLUE_HOST", node.host_port)
+        state, told = findings(fleexmon, status=0)["linked nodes"]
+
+    assert state == "ok"
+    assert told.startswith("blue and edge have errors at the same time")
+    assert "unrelated" in told
+
+
 def test_answers_that_asking_again_does_not_mend_are_named_with_what_to_change(
     database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

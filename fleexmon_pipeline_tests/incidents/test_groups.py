@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+from fleexmon_pipeline.comparison.deployments import Deployment, mark, remove
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues.lifecycle import write_occurrences
@@ -179,3 +181,18 @@ def test_a_forecast_and_what_it_announced_are_one_incident(database: Database) -
         (incident,) = incidents(connection)
 
     assert len(incident.issues) == 2
+
+
+def test_a_deployment_that_somebody_records_afterwards_is_what_changed_just_before(database: Database) -> None:
+    deployed = Deployment("blue", "1.4.2", at(0) - timedelta(minutes=20), "ann", "person")
+    with database.connect() as connection:
+        (found,) = tell(connection, firings(about("blue", "aaaa"), range(4)))
+        assert found.changes == []
+        mark(connection, deployed)
+        refresh_incidents(connection)
+        (found,) = incidents(connection)
+        assert ["1.4.2" in change.text for change in found.changes] == [True]
+
+        assert remove(connection, deployed)
+        refresh_incidents(connection)
+        assert [found.changes for found in incidents(connection)] == [[]]

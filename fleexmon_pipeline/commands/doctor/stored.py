@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.baselines.links import newest_links
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import version_of
@@ -24,6 +25,7 @@ from fleexmon_pipeline.wording import counted, one_line
 
 MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
 MAX_CHECK_AGE = timedelta(days=7)
+MAX_LINKS = 5  # named
 
 
 def database(environment: Environment, now: datetime) -> Iterator[Finding]:
@@ -53,6 +55,7 @@ def database(environment: Environment, now: datetime) -> Iterator[Finding]:
         yield from _coverage(connection, environment, now)
         yield from _failing_channels(connection, environment, now)
         yield from _useless_answers(connection, now)
+        yield from _links(connection)
     with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
         row = own.execute("SELECT current_schema()").fetchone()
         schema = "" if row is None or row[0] == "public" else f", schema {row[0]}"
@@ -99,6 +102,16 @@ def _useless_answers(connection: Connection, now: datetime) -> Iterator[Finding]
         outcome = CallOutcome(row["outcome"])
         text = f"{counted(row['count'], 'answer')} of the last 24 h, the newest {row['newest']:%m-%d %H:%M} UTC"
         yield Finding(f"GenAI {outcome}", "warn", f"{text}: {REMEDIES[outcome]}.")
+
+
+def _links(connection: Connection) -> Iterator[Finding]:
+    """What was learnt that decides which issues are one incident, so that people can say otherwise."""
+    links = newest_links(connection)
+    if links:
+        pairs = ", ".join(f"{one} and {other}" for one, other in links[:MAX_LINKS])
+        more = f" and {len(links) - MAX_LINKS} more pairs" if len(links) > MAX_LINKS else ""
+        text = f"{pairs}{more} have errors at the same time, so their issues are one incident. Not so? Say `unrelated`"
+        yield Finding("linked nodes", "ok", f"{text} in FLEEXMON_TOPOLOGY.")
 
 
 def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Finding:

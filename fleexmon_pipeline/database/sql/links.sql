@@ -1,6 +1,9 @@
 -- stored --
 SELECT "madeOf" AS made_of, links FROM "NodeLinks" WHERE day = %(day)s;
 
+-- newest --
+SELECT links FROM "NodeLinks" ORDER BY day DESC LIMIT 1;
+
 -- counts --
 -- Lines and trouble by slot, of the nodes that have trouble in most slots.
 SELECT node, array_agg(slot_number) AS slots, array_agg(lines) AS lines, array_agg(trouble) AS trouble
