@@ -5,6 +5,7 @@ command is called. `fleexmon --help` and `fleexmon patterns FILE` must not wait 
 """
 
 import io
+import os
 import signal
 import sys
 from importlib import import_module
@@ -16,6 +17,7 @@ from dotenv import load_dotenv
 from typer.core import TyperCommand, TyperGroup
 
 from fleexmon_pipeline import __version__
+from fleexmon_pipeline.commands.completion import VARIABLE, know_shells
 from fleexmon_pipeline.commands.terminal import explained_errors
 
 COMMANDS = {  # in the order of --help; the module is named like its command, with _ for -, or in MODULES
@@ -39,9 +41,12 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "channels": "List channels and how they do, and send a test message.",
     "rules": "List, test and backtest rules.",
     "redact": "Replace secrets in a text, as in everything that leaves the database.",
+    "shadow": "Show what rules in shadow mode would have said.",
     "rejected": "List and retry records that could not become log lines.",
-    "patterns": "Print the pattern of every line of a file; name or ignore patterns.",
+    "patterns": "Print the pattern of every line of a file; list, name or ignore patterns.",
     "genai": "Preview requests to the GenAI agent, replay past hours, and evaluate the agent.",
+    "completion": "Print the script that completes commands, options and their values in a shell.",
+    "help": "Show the help of a command, or a page.",
 }
 
 MODULES = {  # of commands that are one module of a sub-package
@@ -54,6 +59,9 @@ MODULES = {  # of commands that are one module of a sub-package
     "doctor": "doctor.command",
     "issues": "issues.command",
     "rules": "rules.command",
+    "patterns": "patterns.command",
+    "shadow": "shadow.command",
+    "help": "help.command",
 }
 
 
@@ -117,6 +125,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a log line that the terminal cannot show must not end the command
             stream.reconfigure(errors="replace")
+    if VARIABLE in os.environ:
+        know_shells()
     app()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, ceil, contiguous, floor
+from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, ceil, contiguous, floor, read_time
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
 MOMENTS = st.datetimes(datetime(1960, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  timezones=
@@ -111,3 +112,49 @@ def test_a_time_that_is_not_utc_is_refused(moment: datetime) -> None:
 def test_it_is_written_for_people() -> None:
     assert str(Window.hour_of(TEN)) == "2026-11-20 10:00-11:00"
     assert str(Window.day_of(TEN)) == "2026-11-20 00:00-2026-11-21 00:00"
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 10, 25, 22, 30, tzinfo=UTC)  # 23:30 in Berlin, on the day that summer time ended
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("now", NOW),
+        ("90s", NOW - timedelta(seconds=90)),
+        ("3h ago", NOW - 3 * HOUR),
+        ("1 hour ago", NOW - HOUR),
+        ("15 min", NOW - timedelta(minutes=15)),
+        ("3 days ago", NOW - 3 * DAY),
+        ("2 weeks", NOW - 14 * DAY),
+        ("today", datetime(2026, 10, 24, 22, tzinfo=UTC)),  # still summer
+        ("yesterday", datetime(2026, 10, 23, 22, tzinfo=UTC)),
+        ("today 14:05", datetime(2026, 10, 25, 13, 5, tzinfo=UTC)),
+        ("yesterday 14:05", datetime(2026, 10, 24, 12, 5, tzinfo=UTC)),
+        ("2026-10-20", datetime(2026, 10, 20, tzinfo=UTC)),
+        ("2026-10-20T10:00", datetime(2026, 10, 20, 10, tzinfo=UTC)),
+        ("2026-10-20 10:00 CEST", datetime(2026, 10, 20, 8, tzinfo=UTC)),
+        ("2026-11-20 10:00 CET", datetime(2026, 11, 20, 9, tzinfo=UTC)),
+        ("2026-11-20 10:00 UTC", datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        ("2026-11-20T10:00+05:30", datetime(2026, 11, 20, 4, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_read_as_people_write_it(text: str, moment: datetime) -> None:
+    read = read_time(text, now=NOW, zone=BERLIN)
+
+    assert read == moment
+    assert read.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "soon", "tomorrow", "last week", "3 monkeys", "3", "h", "yesterday 25:00", "yesterday 14", "14:05",
+        "2026-11-20 10:00 EST", "2026-11-20 10:00 CEST", "2026-11-20T10:00+01:00 CET", "2026-02-31", "999999w",
+        "0001-01-01T00:00+14:00", "٣h",
+    ],
+)  # fmt: skip
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  each with its own words
+        read_time(text, now=NOW, zone=BERLIN)

@@ -11,6 +11,7 @@ import typer
 
 from fleexmon_pipeline.catch_up import note_waiting
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json
+from fleexmon_pipeline.commands.screen.clock import readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
@@ -77,9 +78,10 @@ def _print_list(node: str | None, *, as_json: bool, now: datetime) -> None:
     if as_json:
         print_json([_document(row) for row in rows])
         return
+    clock = readers_clock(now)
     for row in rows:
-        typer.echo(f"{row.at:%Y-%m-%d %H:%M}  {row.node:<12}  {one_line(row.version, most=60):<20}  {_origin(row)}")
-    typer.echo(counted(len(rows), "deployment"))
+        typer.echo(f"{clock.full_minute(row.at)}  {row.node:<12}  {one_line(row.version, most=60):<20}  {_origin(row)}")
+    typer.echo(counted(len(rows), "deployment") + clock.note)
 
 
 def _record(deployment: Deployment, *, dry_run: bool, as_json: bool, now: datetime) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from fleexmon_pipeline.commands.options import Json
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.terminal import show_text
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.lookup.digests import one_digest
 
@@ -39,8 +40,8 @@ def digest(
         )
     if html:
         html.write_text(stored.html, "utf-8")
-        typer.echo(f"wrote the digest of {stored.day} to {html}")
-    elif as_json:
+        typer.echo(f"wrote the digest of {stored.day} to {html}", err=as_json)
+    if as_json:
         print_json(stored.figures)
-    else:
-        typer.echo(stored.markdown)
+    elif not html:
+        show_text(stored.markdown)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import typer
 
 from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import print_json
 from fleexmon_pipeline.lookup.nodes import NodeState, node_states, watched_nodes
@@ -33,8 +34,9 @@ def nodes_(as_json: Json = False) -> None:
     if as_json:
         print_json(states)
         return
+    clock = readers_clock(now)
     for state in states:
-        typer.echo(_page(state, now))
+        typer.echo(_page(state, clock))
     if not nodes:
         typer.echo(
             "no node is watched: set BLUE_HOST, GREEN_HOST or LOG_SOURCES, or start the demo with `fleexmon up`\n"
@@ -42,22 +44,25 @@ def nodes_(as_json: Json = False) -> None:
     typer.echo(ADVICE)
 
 
-def _page(state: NodeState, now: datetime) -> str:
+def _page(state: NodeState, clock: Clock) -> str:
     watched = "watched" if state.watched else "no longer watched"
     lines = [f"{state.node}  {watched}{' (demo)' if state.demo else ''}  {state.address or ''}".rstrip()]
     if state.since is None:
         return f"{lines[0]}\n  not polled yet: the schedules do that within 5 minutes while `fleexmon up` runs\n"
-    last = f"{state.last_line:%Y-%m-%d %H:%M:%S} UTC, {_ago(now - state.last_line)}" if state.last_line else "none yet"
+    last = "none yet"
+    if state.last_line:
+        last = f"{clock.second(state.last_line)} {clock.name}, {_ago(clock.now - state.last_line)}"
     slots = ", ".join(f"{count} {status}" for status, count in state.last_day.items())
     gaps = "none"
     if state.gaps["hours"]:
-        gaps = f"{counted(state.gaps['hours'], 'hour')}, the oldest from {state.gaps['oldest']:%Y-%m-%d %H:%M} UTC"
+        oldest = clock.full_minute(state.gaps["oldest"], named=True)
+        gaps = f"{counted(state.gaps['hours'], 'hour')}, the oldest from {oldest}"
         gaps += f"; {state.gaps['givenUp']} given up" if state.gaps["givenUp"] else "; retried automatically"
     rejected = (
         f"{counted(state.rejected, 'record')}: fleexmon rejected list --node {state.node}" if state.rejected else "none"
     )
     lines += [
-        f"  since      {state.since:%Y-%m-%d %H:%M} UTC",
+        f"  since      {clock.full_minute(state.since, named=True)}",
         f"  last line  {last}",
         f"  last 24 h  {slots} (slots of 5 minutes)",
         f"  gaps       {gaps}",

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
@@ -43,7 +44,7 @@ def origin(
     if as_json:
         print_json(as_document(found))
     else:
-        _show(Console(), found)
+        _show(Console(), found, readers_clock(datetime.now(UTC)))
     raise typer.Exit(0 if found.suspects else 3)
 
 
@@ -88,21 +89,27 @@ def as_document(found: Origin) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, found: Origin) -> None:
+def _show(console: Console, found: Origin, clock: Clock) -> None:
     if not found.suspects:
         console.print(Text(f"No node stands out in {found.window} UTC."))
         return
     if found.past < DAY:
         console.print(Text(f"Only {duration(found.past)} of history before the window: much looks new."))
+    began = "began" if clock.zone is UTC else f"began ({clock.name})"
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading, side in (("node", "left"), ("share", "right"), ("began", "left"), ("lines", "right")):
+    for heading, side in (
+        ("node", "left"),
+        ("share", "right"),
+        (began, "left"),
+        ("lines", "right"),
+    ):
         table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("expected", justify="right", no_wrap=True)
     table.add_column("sign", overflow="fold")
     for suspect in found.suspects:
         for place, sign in enumerate(suspect.signs[:MAX_SIGNS]):
             node, share = (suspect.node, f"{suspect.share:.0%}") if not place else ("", "")
-            figures = f"{_moment(sign):%H:%M:%S}", f"{sign.lines:,}", f"{sign.expected:,.1f}"
+            figures = clock.second_of_day(_moment(sign)), f"{sign.lines:,}", f"{sign.expected:,.1f}"
             cells = (node, share, *figures, _text(found, sign))
             table.add_row(*(Text(cell) for cell in cells))
     console.print(table)

@@ -18,6 +18,7 @@ import typer
 
 from fleexmon_pipeline.collection.reading.inputs import Form, Input, Result, UnreadableError
 from fleexmon_pipeline.collection.rejected import kind_of
+from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import CommandError
 from fleexmon_pipeline.levels import LEVELS
 
@@ -38,6 +39,9 @@ def read(
         typer.Option("--as", help="What wrote the file.", show_default="JSON as a node sends it, else lines of text"),
     ] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Print counts for people instead of records.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON document; records always are, one a line.")
+    ] = False,
 ) -> None:
     """Show how collection would read a file of log records. Needs no database and writes nothing.
 
@@ -48,7 +52,13 @@ def read(
     with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
         records = Input(stream, form)
         try:
-            lines = (print_summary if summary else print_records)(sys.stdout.write, records.results())
+            if summary:
+                with waiting("reading records"):
+                    counts = counted_records(records.results())
+                lines = counts.levels.total()
+                (print_summary_document if as_json else print_summary)(sys.stdout.write, counts)
+            else:
+                lines = print_records(sys.stdout.write, records.results())
         except UnreadableError as error:
             raise CommandError(f"{name}: {error}") from None
     if records.broken:
@@ -76,7 +86,7 @@ def print_records(write: Write, results: Iterable[Result]) -> int:
 
 
 @dataclass
-class _Summary:
+class Summary:
     levels: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     origins: tuple[Counter[str], Counter[str], Counter[str]] = field(
@@ -101,11 +111,26 @@ def _count(counter: Counter[str], name: str) -> None:
     counter[name if name in counter or len(counter) < MAX_KINDS else "others"] += 1
 
 
-def print_summary(write: Write, results: Iterable[Result]) -> int:
-    """Counts by level, by field and by reason, for people. Returns the number of lines that could be read."""
-    summary = _Summary()
+def counted_records(results: Iterable[Result]) -> Summary:
+    summary = Summary()
     for result in results:
         summary.add(result)
+    return summary
+
+
+def print_summary_document(write: Write, summary: Summary) -> None:
+    names = ("time", "level", "message")
+    document = {
+        "lines": summary.levels.total(), "rejected": summary.reasons.total(),
+        "first": summary.first or None, "last": summary.last or None, "levels": dict(summary.levels),
+        "takenFrom": {name: dict(counter) for name, counter in zip(names, summary.origins, strict=True)},
+        "reasons": dict(summary.reasons),
+    }  # fmt: skip
+    write(f"{json.dumps(document, ensure_ascii=False)}\n")
+
+
+def print_summary(write: Write, summary: Summary) -> None:
+    """Counts by level, by field and by reason, for people."""
     lines, rejected = summary.levels.total(), summary.reasons.total()
     write(f"{lines + rejected:,} records: {lines:,} lines, {rejected:,} rejected\n")
     if lines:
@@ -120,7 +145,6 @@ def print_summary(write: Write, results: Iterable[Result]) -> int:
             write(f"  {count:>9,}  {reason[:200]}\n")
         if others := rejected - sum(count for _, count in shown):
             write(f"  {others:>9,}  other reasons\n")
-    return lines
 
 
 def _list(counts: Iterable[tuple[str, int]]) -> str:

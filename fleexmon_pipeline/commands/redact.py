@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.encoding import EncodingError, file_chunks
 from fleexmon_pipeline.errors import FleexmonError
@@ -40,7 +41,9 @@ def redact(
         with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
             lines = text_lines(file_chunks(stream))
             if as_json:
-                _print_places(lines)
+                with waiting("reading lines"):
+                    places = _places(lines)
+                print_json(places)
             else:
                 sys.stdout.writelines(f"{text}\n" for text, _ in redact_lines(lines))
     except (EncodingError, TextError) as error:
@@ -71,7 +74,7 @@ def text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
         raise TextError("it is empty. Check the path, or what is piped in")
 
 
-def _print_places(lines: Iterable[str]) -> None:
+def _places(lines: Iterable[str]) -> dict[str, object]:
     kinds: Counter[str] = Counter()
     places: list[dict[str, int | str]] = []
     number = changed = 0
@@ -82,4 +85,4 @@ def _print_places(lines: Iterable[str]) -> None:
             places += [
                 {"line": number, "column": each.column, "length": each.length, "kind": each.kind} for each in found
             ]
-    print_json({"lines": number, "changed": changed, "kinds": dict(sorted(kinds.items())), "found": places[:MAX_FOUND]})
+    return {"lines": number, "changed": changed, "kinds": dict(sorted(kinds.items())), "found": places[:MAX_FOUND]}

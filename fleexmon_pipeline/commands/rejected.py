@@ -15,6 +15,8 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection.rejected import Chosen, Retried, retry
 from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import print_json
 from fleexmon_pipeline.commands.times import parse_optional_time
 from fleexmon_pipeline.database.connection import connect
@@ -60,13 +62,13 @@ def rejected_list(
     """List rejected records, newest first: window, node, reason and payload; then a count per reason."""
     chosen = _chosen(node, since, until, reason, now=datetime.now(UTC))
     sql = statements("rejected")
-    with connect(existing_database_url()) as connection:
+    with open_database("reading rejected records") as connection:
         with connection.cursor(row_factory=class_row(RejectedRecord)) as cursor:
             records = cursor.execute(sql["rejected"], {**chosen.parameters(), "limit": limit}).fetchall()
-        if as_json:
-            print_json(records)
-            return
         rows = connection.execute(sql["reasons"], chosen.parameters()).fetchall()
+    if as_json:
+        print_json(records)
+        return
     for record in records:
         window = Window(record.windowStart, record.windowEnd)
         typer.echo(f"{window}  {record.node:<8}  {_cut(record.reason)}\n    {_cut(record.payload)}")
@@ -84,6 +86,7 @@ def rejected_retry(
     until: Until = None,
     reason: Reason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Read rejected records again, after an update or a fix, and store those that can now be read.
 
@@ -94,7 +97,17 @@ def rejected_retry(
     chosen = _chosen(node, since, until, reason, now=now)
     oldest = now - timedelta(days=settings.retention_days())
     url = existing_database_url()
-    typer.echo(summary(retry(lambda: connect(url), chosen, now=now, oldest=oldest, dry_run=dry_run), dry_run=dry_run))
+    with waiting("reading rejected records again"):
+        retried = retry(lambda: connect(url), chosen, now=now, oldest=oldest, dry_run=dry_run)
+    if as_json:
+        print_json(
+            {
+                "records": retried.records, "stored": retried.stored, "known": retried.known,
+                "hours": sorted(retried.hours), "remain": dict(retried.stay), "dry_run": dry_run,
+            }
+        )  # fmt: skip
+    else:
+        typer.echo(summary(retried, dry_run=dry_run))
 
 
 def _chosen(node: str | None, since: str | None, until: str | None, reason: str | None, *, now: datetime) -> Chosen:

@@ -6,6 +6,7 @@ options that several commands have: `options.py`.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ def explained_errors() -> Iterator[None]:
         yield
     except FleexmonError as error:
         raise _failed(str(error), getattr(error, "exit_status", CommandError.exit_status)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(128 + signal.SIGINT) from None
     except BrokenPipeError:  # the reader, `| head`, has enough; typer ends the command silently
         raise
     except OSError as error:

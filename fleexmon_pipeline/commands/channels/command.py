@@ -22,7 +22,9 @@ from fleexmon_pipeline.channels.overview import ChannelOverview, overview, witho
 from fleexmon_pipeline.channels.produce import message_of_test
 from fleexmon_pipeline.commands.home import NoHomeError
 from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.wording import iso_text, one_line
 
@@ -49,7 +51,7 @@ def list_channels(as_json: Json = False) -> None:
         print_json({"channels": [_document(view) for view in views], "problems": problems})
     else:
         for view in views:
-            typer.echo(_line(view))
+            typer.echo(_line(view, readers_clock(now)))
         for problem in problems:
             typer.echo(f"wrong: {problem}")
         if not views:
@@ -66,7 +68,8 @@ def send_test(
     channel = open_channel(_named(name))
     now = datetime.now(UTC)
     message = message_of_test(channel.name, at=now).within_limits()
-    answer = channel.transport.send(message, Delivery(short_hash(channel.name, message.event_id)))
+    with waiting("waiting for the service's answer"):
+        answer = channel.transport.send(message, Delivery(short_hash(channel.name, message.event_id)))
     _record(channel, answer, now)
     if as_json:
         print_json({
@@ -111,12 +114,12 @@ def _words(answer: Answer) -> str:
     return f"{_OUTCOMES[answer.kind]}{': ' + answer.reason if answer.reason else ''}{wait}"
 
 
-def _line(view: ChannelOverview) -> str:
+def _line(view: ChannelOverview, clock: Clock) -> str:
     wants = f"{view.severity} and worse{', digest' if view.digest else ''}"
-    success = f"last success {_time(view.last_success)}" if view.last_success else "never used"
+    success = f"last success {clock.full_minute(view.last_success, named=True)}" if view.last_success else "never used"
     parts = [success, f"{view.waiting} waiting"]
     if view.last_failure:
-        parts.append(f"last failure {_time(view.last_failure)}")
+        parts.append(f"last failure {clock.full_minute(view.last_failure, named=True)}")
     if view.failing_since:
         parts.append(f"failing: {view.error}")
     return f"{view.name:<16}  {view.scheme:<14}  {wants:<26}  {'; '.join(parts)}"
@@ -124,7 +127,3 @@ def _line(view: ChannelOverview) -> str:
 
 def _document(view: ChannelOverview) -> dict[str, object]:
     return {name: iso_text(value) if isinstance(value, datetime) else value for name, value in asdict(view).items()}
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -18,6 +18,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.doctor import machine, nodes, outside, stored
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.commands.options import Json
+from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import print_json
 from fleexmon_pipeline.database.migrate import DatabaseTooNewError
 from fleexmon_pipeline.database.server import DatabaseUnreachableError
@@ -34,7 +35,8 @@ def doctor(as_json: Json = False) -> None:
 
     Exit status 1 when one is wrong. Creates nothing.
     """
-    findings = examine(os.environ, now=datetime.now(UTC))
+    with waiting("checking settings, nodes and outside systems"):
+        findings = examine(os.environ, now=datetime.now(UTC))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

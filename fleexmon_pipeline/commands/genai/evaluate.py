@@ -51,7 +51,7 @@ def evaluate(
         return
     if agent is None:
         raise SettingError("GENAI_AGENT_URL", "is not set, so there is no agent to ask.", "https://agent.example.com")
-    if not yes and not confirmed():
+    if not yes and not confirmed(as_json=as_json):
         typer.echo("Nothing was sent. To send these requests, add --yes.", err=as_json)
         raise typer.Exit(1)
     progress = _progress(len(cases), to_stderr=as_json)

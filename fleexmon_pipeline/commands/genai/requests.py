@@ -20,6 +20,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import TIMES, Json
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
@@ -121,9 +122,12 @@ def genai_preview(
 
 
 @app.command("prompt")
-def genai_prompt() -> None:
+def genai_prompt(as_json: Json = False) -> None:
     """Print the built-in prompt, as a start for a --prompt file."""
-    typer.echo(PROMPT.system)
+    if as_json:
+        print_json({"version": PROMPT.version, "prompt": PROMPT.system})
+    else:
+        typer.echo(PROMPT.system)
 
 
 @app.command("replay")
@@ -132,6 +136,7 @@ def genai_replay(
     until: Annotated[str | None, typer.Option("--to", help="End; the same forms.", show_default="now")] = None,
     prompt_file: PromptFile = None,
     yes: Annotated[bool, typer.Option("--yes", help="Send the requests without asking.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Ask the agent about past hours again, and show which issues differ. Issues stay as they are.
 
@@ -150,26 +155,30 @@ def genai_replay(
     budget = Budget.of(used)
     with connect(existing_database_url()) as connection:
         cost = estimate(connection, window, prompt=prompt, budget=budget, max_tokens=used.max_tokens, now=now)
-        typer.echo(f"{window} UTC, prompt {prompt.version}: {_costs(cost)}")
+        typer.echo(f"{window} UTC, prompt {prompt.version}: {_costs(cost)}", err=as_json)
         if agent is None:
             raise SettingError(
                 "GENAI_AGENT_URL", "is not set, so there is no agent to ask.", "https://agent.example.com"
             )
-        if cost.questions and not yes and not confirmed():
-            typer.echo("Nothing was sent. To send these requests, add --yes.")
+        if cost.questions and not yes and not confirmed(as_json=as_json):
+            typer.echo("Nothing was sent. To send these requests, add --yes.", err=as_json)
             raise typer.Exit(1)
-        result = replay(
-            connection, Agent(agent), window,
-            prompt=prompt, budget=budget, now=now, closed_github_issues=_github(),
-        )  # fmt: skip
+        with waiting("waiting for the agent's answers"):
+            result = replay(
+                connection, Agent(agent), window,
+                prompt=prompt, budget=budget, now=now, closed_github_issues=_github(),
+            )  # fmt: skip
     hours = len(list(window.hours()))
-    _print_replayed(result, budget, hours=hours)
+    if as_json:
+        print_json({"prompt": prompt.version, "hours": hours, **_replayed(result, budget)})
+    else:
+        _print_replayed(result, budget, hours=hours)
     raise typer.Exit(0 if len(result.judged) == hours else 1)
 
 
-def confirmed() -> bool:
+def confirmed(*, as_json: bool) -> bool:
     """What a person at a terminal answers. A script is not asked: it would wait for ever."""
-    return sys.stdin.isatty() and typer.confirm("Send these requests?")
+    return sys.stdin.isatty() and typer.confirm("Send these requests?", err=as_json)
 
 
 def _print_replayed(result: Replayed, budget: Budget, *, hours: int) -> None:
@@ -185,6 +194,25 @@ def _print_replayed(result: Replayed, budget: Budget, *, hours: int) -> None:
         )
     for line in _differences(result.difference):
         typer.echo(line)
+
+
+def _replayed(result: Replayed, budget: Budget) -> dict[str, object]:
+    difference = result.difference
+    return {
+        "answered": [window.since for window in result.judged], "calls": result.calls,
+        "tokensIn": result.tokens_in, "tokensOut": result.tokens_out,
+        "cost": budget.prices.cost(result.tokens_in, result.tokens_out),
+        "outcome": result.outcome, "reason": result.reason,
+        "gained": [_issue(one) for one in difference.gained], "lost": [_issue(one) for one in difference.lost],
+        "kept": [_issue(after) for _, after in difference.kept],
+        "severityChanged": [{**_issue(after), "before": before.severity} for before, after in difference.changed],
+    }  # fmt: skip
+
+
+def _issue(one: ReportedIssue) -> dict[str, object]:
+    return {
+        "fingerprint": one.fingerprint, "severity": one.severity, "title": one.title, "patterns": sorted(one.patterns),
+    }  # fmt: skip
 
 
 def _differences(difference: Difference) -> list[str]:

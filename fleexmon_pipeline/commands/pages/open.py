@@ -11,6 +11,7 @@ import typer
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.terminal import print_json
 from fleexmon_pipeline.incidents.read import incident_of
 from fleexmon_pipeline.issues.read import find_issue
 
@@ -24,9 +25,13 @@ def open_(
         typer.Argument(help="An issue or incident, by its id or a unique prefix.", show_default="now"),
     ] = None,
     print_only: Annotated[bool, typer.Option("--print", help="Print the address; open nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help='Print the address as {"url": …} and open nothing.')] = False,
 ) -> None:
     """Open the page of an issue or incident, or the first page, in the browser. Prints its address."""
     url = settings.page_url("now") if issue is None else _page_of(issue)
+    if as_json:
+        print_json({"url": url})
+        return
     typer.echo(url)
     if not print_only and _has_browser():
         webbrowser.open(url)

@@ -11,16 +11,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.screen.progress import waiting
+from fleexmon_pipeline.commands.screen.terminal import show_text
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.detection.rule_files import Rules, all_rules
 from fleexmon_pipeline.issues.lifecycle import newest_covered
-from fleexmon_pipeline.replays.rules import Backtest, Issue, Progress, backtest
+from fleexmon_pipeline.replays.rules import Backtest, Issue, backtest
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 from fleexmon_pipeline.wording import inert_line, iso_text, plural
 
@@ -29,21 +29,22 @@ _MAX_LISTED = 40  # issues of a kind; --json prints all
 
 
 def run_backtest(
-    since: str, until: str | None, compared: tuple[Path | None, Path | None], progress: Progress,
-    *, as_json: bool, now: datetime,
-) -> None:  # fmt: skip
+    since: str, until: str | None, compared: tuple[Path | None, Path | None], *, as_json: bool, now: datetime
+) -> None:
     """`compared`: directories of the candidate and of what it is compared with; None: the rules in force."""
     candidate, current = _rules(compared[0], "--rules"), _rules(compared[1], "--against")
-    with connect(existing_database_url()) as connection:
+    url = existing_database_url()
+    with connect(url) as connection, waiting("replaying") as tell:
         window = _window(since, until, newest=newest_covered(connection), now=now)
         live, false_alarms = settings.live_node(), settings.false_alarms_per_day()
         result = backtest(
-            connection, current.rules, candidate.rules, window, live=live, false_alarms=false_alarms, progress=progress
-        )
+            connection, current.rules, candidate.rules, window, live=live, false_alarms=false_alarms,
+            progress=lambda done, of: tell(f"{done} of {of} days replayed"),
+        )  # fmt: skip
     if as_json:
         print_json(as_document(result))
     else:
-        typer.echo(page(result))
+        show_text(page(result))
 
 
 def _rules(directory: Path | None, option: str) -> Rules:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,9 @@ from typing import Annotated
 import typer
 
 from fleexmon_pipeline.commands.options import TIMES, Json
-from fleexmon_pipeline.detection.rule_files import all_rules, load_rules, report
+from fleexmon_pipeline.commands.screen.terminal import show_text
+from fleexmon_pipeline.commands.terminal import print_json
+from fleexmon_pipeline.detection.rule_files import Rules, all_rules, load_rules, report
 from fleexmon_pipeline.settings import rules_directory
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, test and backtest rules.")
@@ -18,9 +19,9 @@ CURRENT = "CURRENT"
 
 
 @app.command("list")
-def rules_list() -> None:
+def rules_list(as_json: Json = False) -> None:
     """List the rules in force, and the rule files that were rejected and why."""
-    typer.echo(report(all_rules(rules_directory())))
+    _print(all_rules(rules_directory()), as_json=as_json)
 
 
 @app.command("test")
@@ -34,11 +35,30 @@ def rules_test(
             show_default="the built-in rules and those of FLEEXMON_RULES",
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Check rule files and run their samples. Exit status 1 when a file is rejected."""
     rules = load_rules(directory) if directory else all_rules(rules_directory())
-    typer.echo(report(rules))
+    _print(rules, as_json=as_json)
     raise typer.Exit(1 if rules.problems else 0)
+
+
+def _print(rules: Rules, *, as_json: bool) -> None:
+    if not as_json:
+        show_text(report(rules))
+        return
+    print_json(
+        {
+            "rules": [
+                {
+                    "name": rule.name, "kind": rule.kind, "severity": rule.severity, "mode": rule.mode,
+                    "enabled": rule.enabled, "version": rule.version, "samples": len(rule.samples),
+                }
+                for rule in rules.rules
+            ],
+            "problems": [vars(problem) for problem in rules.problems],
+        }
+    )  # fmt: skip
 
 
 @app.command("backtest")
@@ -64,9 +84,5 @@ def rules_backtest(
     """
     from fleexmon_pipeline.commands.rules.backtest import run_backtest  # noqa: PLC0415  pandas: `rules list` need not wait
 
-    def progress(done: int, of: int) -> None:
-        if sys.stderr.isatty():
-            typer.echo(f"\r{done} of {of} days replayed" + ("\n" if done == of else ""), err=True, nl=False)
-
     compared = rules, None if against == CURRENT else Path(against)
-    run_backtest(since, until, compared, progress, as_json=as_json, now=datetime.now(UTC))
+    run_backtest(since, until, compared, as_json=as_json, now=datetime.now(UTC))

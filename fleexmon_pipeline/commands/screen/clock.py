@@ -44,6 +44,9 @@ class Clock:
     def time_of_day(self, moment: datetime) -> str:
         return f"{self._at(moment):%H:%M}"
 
+    def second_of_day(self, moment: datetime) -> str:
+        return f"{self._at(moment):%H:%M:%S}"
+
     def second(self, moment: datetime) -> str:
         """`2026-11-30 09:05:07`"""
         there = self._at(moment)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NoReturn
 
+import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
@@ -14,11 +17,13 @@ from fleexmon_pipeline.commands.terminal import CommandError
 SECONDS = 5.0
 
 
-def watch(draw: Callable[[], Iterable[RenderableType]], *, as_json: bool) -> None:
-    """Raises CommandError where no person reads."""
+def watch(draw: Callable[[], Iterable[RenderableType]], *, as_json: bool) -> NoReturn:
+    """Ends the command at Ctrl-C. Raises CommandError where no person reads."""
     if as_json or not is_read_by_a_person():
         raise CommandError("--watch: needs a terminal, and no --json. In a script, call the command again.")
-    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+    screen = Live(console=Console(highlight=False), screen=True, auto_refresh=False)
+    with suppress(KeyboardInterrupt), screen:
         while True:
-            live.update(Group(*draw()), refresh=True)
+            screen.update(Group(*draw()), refresh=True)
             time.sleep(SECONDS)
+    raise typer.Exit(0)

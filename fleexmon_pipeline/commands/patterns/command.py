@@ -1,6 +1,7 @@
-"""`fleexmon patterns`: the pattern of every line of a file; what people call a pattern, and which ones to ignore.
+"""`fleexmon patterns`: the pattern of every line of a file; stored ones, what people call them, which to ignore.
 
-Here: options, files and printing. Patterns of a file: `patterns/of_file.py`; labels: `patterns/labels.py`.
+Here: options, files and printing. The list: `listing.py`; patterns of a file: `patterns/of_file.py`; labels:
+`patterns/labels.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 from typer.core import TyperGroup
 
-from fleexmon_pipeline.commands.options import By, Json, PatternId, RequiredWhy
+from fleexmon_pipeline.commands.options import TIMES, By, Json, PatternId, RequiredWhy
+from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.errors import FleexmonError
+from fleexmon_pipeline.levels import Level
 from fleexmon_pipeline.patterns.labels import MAX_NAME_CHARS, Label, label, read_labels
 from fleexmon_pipeline.patterns.of_file import batches_of, in_batches, stream_patterns, summarise
 from fleexmon_pipeline.redaction.redact import redact
@@ -41,7 +44,7 @@ app = typer.Typer(
     cls=_FileOrCommand,
     add_completion=False,
     no_args_is_help=True,
-    help="Print the pattern of every line of a file; name or ignore patterns. Example: fleexmon patterns app.log",
+    help="Print the pattern of every line of a file; list, name or ignore patterns. Example: fleexmon patterns app.log",
 )
 
 
@@ -68,7 +71,9 @@ def patterns_of(
             if not summary:
                 stream_patterns(batches, sys.stdout.write, redact=redact)
                 return
-            for row in summarise(batches, redact=redact):
+            with waiting("reading lines"):
+                rows = list(summarise(batches, redact=redact))
+            for row in rows:
                 document = {"pattern": row.pattern, "lines": row.lines, "template": row.template}
                 typer.echo(json.dumps(document) if as_json else f"{row.lines:>9,}  {row.pattern}  {row.template}")
         except FleexmonError as error:
@@ -86,15 +91,36 @@ def _messages(stream: BinaryIO) -> Iterator[str]:
         raise UnreadableError(source.broken)
 
 
+@app.command("list")
+def patterns_list(
+    since: Annotated[str, typer.Option(help=f"Count lines from then on: {TIMES}.")] = "24h",
+    until: Annotated[str | None, typer.Option(help="Count lines before; the same forms.", show_default="now")] = None,
+    node: Annotated[str | None, typer.Option(help="Only lines of this node.")] = None,
+    level: Annotated[Level | None, typer.Option(help="Only patterns of this level or worse.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only patterns whose template has this text.")] = None,
+    new: Annotated[bool, typer.Option("--new", help="Only patterns first seen within this time.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many patterns, the loudest.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List stored patterns: lines now, and in as long a time before; level, first seen, id, name, template."""
+    from fleexmon_pipeline.commands.patterns.listing import WantedPatterns, list_stored  # noqa: PLC0415  needs a database
+
+    list_stored(WantedPatterns(since, until, node, level, text, new, limit), as_json=as_json)
+
+
 @app.command("name")
 def patterns_name(
-    pattern: PatternId, name: Annotated[str, typer.Argument(help=f"At most {MAX_NAME_CHARS} characters.")], by: By
+    pattern: PatternId,
+    name: Annotated[str, typer.Argument(help=f"At most {MAX_NAME_CHARS} characters.")],
+    by: By,
+    as_json: Json = False,
 ) -> None:
     """Name a pattern. Issues about it will show the name before the template."""
     if not 0 < len(name.strip()) <= MAX_NAME_CHARS:
         raise CommandError(f'NAME: "{name[:MAX_NAME_CHARS]}" is empty or too long: 1 to {MAX_NAME_CHARS} characters.')
     with _database() as connection:
-        _print_noted(label(connection, pattern, by=by, now=datetime.now(UTC), name=name.strip()))
+        noted = label(connection, pattern, by=by, now=datetime.now(UTC), name=name.strip())
+    _print_noted(noted, as_json=as_json)
 
 
 @app.command("ignore")
@@ -103,10 +129,12 @@ def patterns_ignore(
     by: By,
     why: RequiredWhy,
     no_longer: Annotated[bool, typer.Option("--no-longer", help="Stop ignoring it.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Ignore a pattern: rules open no more issues about it. Its lines still count, in error rates too."""
     with _database() as connection:
-        _print_noted(label(connection, pattern, by=by, now=datetime.now(UTC), ignored=not no_longer, why=why))
+        noted = label(connection, pattern, by=by, now=datetime.now(UTC), ignored=not no_longer, why=why)
+    _print_noted(noted, as_json=as_json)
 
 
 @app.command("labels")
@@ -132,7 +160,10 @@ def _database() -> Iterator[Connection]:
         yield connection
 
 
-def _print_noted(noted: Label) -> None:
+def _print_noted(noted: Label, *, as_json: bool) -> None:
+    if as_json:
+        print_json(noted)
+        return
     typer.echo(_line(noted))
     typer.echo("Takes effect with the next run. To apply it to past hours, materialize them again.")
 

@@ -1,0 +1,34 @@
+"""`fleexmon completion`: the script by which a shell completes commands, options and their values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+from typer.completion import get_completion_inspect_parameters, shell_complete
+
+VARIABLE = "_FLEEXMON_COMPLETE"  # set by the script when the shell asks
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def completion(
+    context: typer.Context,
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="The shell.")],
+) -> None:
+    """Print the script that completes commands, options and their values in a shell.
+
+    bash: `source <(fleexmon completion bash)` in ~/.bashrc.
+
+    zsh: `source <(fleexmon completion zsh)` in ~/.zshrc, behind `autoload -Uz compinit && compinit`.
+
+    fish: `fleexmon completion fish > ~/.config/fish/completions/fleexmon.fish`, once.
+    """
+    know_shells()
+    shell_complete(context.find_root().command, {}, "fleexmon", VARIABLE, f"source_{shell}")
+
+
+def know_shells() -> None:
+    """Let typer answer shells as its scripts ask. Its own options for that would be on every command."""
+    get_completion_inspect_parameters()

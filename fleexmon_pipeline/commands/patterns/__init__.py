@@ -1,0 +1,1 @@
+"""`fleexmon patterns`: patterns of a file, and those that are stored."""

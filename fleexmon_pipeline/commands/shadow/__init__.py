@@ -1,0 +1,1 @@
+"""`fleexmon shadow`: what rules in shadow mode would have said."""
