@@ -116,8 +116,8 @@ def is_basic(value: str, _: re.Match[str]) -> bool:
 
 def looks_random(value: str, found: re.Match[str] | None = None) -> bool:
     """40 characters that no person wrote: base64 has 4.4 to 5.2 bits a character, a hash in hex at most 4. Paths and
-    names of packages are as varied, but mostly small letters in several parts, several in a row; a UUID in them counts for
-    nothing."""
+    names of packages are as varied, but mostly small letters in several parts, several in a row; a UUID in them counts
+    for nothing."""
     if re.fullmatch(r"[0-9a-fA-F]{32,}", value):
         return re.search("[a-f]", value) is not None and re.search("[A-F]", value) is not None  # no hash is written so
     value = _UUID.sub("", value)
