@@ -18,11 +18,13 @@ MAX_WORD_CHARACTERS = 200  # of a level's original word: one of 20 kB has been s
 _WORDS: dict[Level, str] = {
     "debug": "trace trc verbose vrb silly finest finer fine config debug dbg dbug debg debugging d t v",
     "info": "info inf information informational notice note log http default success audit system hint detail "
-            "statement hinweis i n",
-    "warn": "warn warning wrn deprecation deprecated warnung avertissement advertencia avviso aviso 警告 w",
-    "error": "error err severe failure fail failed fehler erreur schwerwiegend grave errore erro エラー 错误 錯誤 e",
+            "statement hinweis сообщение инфо 信息 情報 정보 i n",
+    "warn": "warn warning wrn deprecation deprecated warnung avertissement advertencia avviso aviso предупреждение "
+            "ostrzeżenie uyarı varning 警告 경고 w",
+    "error": "error err severe failure fail failed fehler erreur schwerwiegend grave errore erro ошибка "
+             "błąd hata fel エラー 错误 錯誤 오류 e",
     "fatal": "fatal ftl critical crit alert emerg emrg emergency panic pnc dpanic assert kritisch critique critico "
-             "crítico critica crítica f c",
+             "crítico critica crítica критическая важно паника krytyczny 致命的エラー 致命错误 严重 f c",
 }  # fmt: skip
 LEVEL_OF_WORD: dict[str, Level] = {word: level for level, words in _WORDS.items() for word in words.split()}
 # Loggers cut words, mostly to four letters: ERRO, TRAC, CRIT, VERB.
@@ -37,6 +39,7 @@ _NUMBERS: dict[int, Level] = {
     10: "debug", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal",
     7: "debug", 6: "info", 5: "info", 4: "warn", 3: "error", 2: "fatal", 1: "fatal", 0: "fatal",
     100: "debug", 200: "info", 250: "info", 300: "warn", 400: "error", 500: "fatal", 550: "fatal", 600: "fatal",
+    700: "debug", 800: "info", 900: "warn", 1_000: "error",  # java.util.logging, where Monolog has none
     5_000: "debug", 10_000: "debug", 20_000: "info", 30_000: "warn", 40_000: "error", 50_000: "fatal",
 }  # fmt: skip
 _OTEL_LEVELS: tuple[Level, ...] = ("debug", "debug", "info", "warn", "error", "fatal")  # 1-4, 5-8, … 21-24

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -25,6 +26,8 @@ from fleexmon_pipeline.settings import Limits
 SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when they hold no boundary; 1 MB is 8 % slower
 MAX_UNRECOGNISED_BYTES = 32_000_000  # of an object whose form cannot be told from its beginning
 BOM = b"\xef\xbb\xbf"
+RECORD_SEPARATOR = b"\x1e"
+_EVENT_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
 CLIP_BYTES = 400  # of a body that is not an answer, for the reason
 MAX_BANNER_BYTES = 64_000  # of lines that are no records before the first one that is
@@ -86,7 +89,7 @@ class Splitter:
 
     def runs(self, chunks: Iterable[bytes]) -> Iterator[Run]:
         """Raises NotAnAnswerError, before the first record only."""
-        parts = iter(chunks)
+        parts = _unframed(iter(chunks))
         buffer = bytearray()
         for chunk in parts:
             buffer += chunk
@@ -208,6 +211,30 @@ class Splitter:
         return Run([], too_long=[(head, reason_of(length, self._max))])
 
 
+def _unframed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Without the frames of streams: JSON text sequences (RFC 7464), events that a server sends (`data: {…}`)."""
+    first = next(chunks, b"")
+    while not first.strip() and (more := next(chunks, b"")):
+        first += more
+    begins = first.lstrip()
+    if begins.startswith(RECORD_SEPARATOR):
+        for chunk in chain([first], chunks):
+            yield chunk.replace(RECORD_SEPARATOR, b"")
+    elif begins.startswith(_EVENT_FIELDS):
+        rest = b""
+        for chunk in chain([first], chunks):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield b"".join(_data_of(line) for line in lines)
+        yield _data_of(rest)
+    else:
+        yield first
+        yield from chunks
+
+
+def _data_of(line: bytes) -> bytes:
+    return line.removeprefix(b"data:").strip() + b"\n" if line.startswith(b"data:") else b""
+
+
 def _drop_comma(buffer: bytearray) -> None:
     """Off with what stands between two records, of which the first has been taken."""
     comma = _COMMA.match(buffer)
@@ -230,9 +257,15 @@ def _records(body: bytes) -> list[Raw]:
     try:
         return [_record(body)]
     except NotAnAnswerError:
-        if records := _listed(body):
+        if records := _listed(body) or _in_a_row(body):
             return records
         raise
+
+
+def _in_a_row(body: bytes) -> list[Raw]:
+    """Objects one after the other, over several lines each or with commas between them: a list without brackets."""
+    raws, _, closed = _salvage(body + b"]")
+    return list(raws) if closed and raws and all(map(_is_record, raws)) and _is_log_record(raws[0]) else []
 
 
 def _listed(body: Raw, depth: int = 0) -> list[Raw]:

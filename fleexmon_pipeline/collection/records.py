@@ -20,22 +20,25 @@ from fleexmon_pipeline.collection.reading.fields import (
     TIME_FIELDS,
     Found,
     blank_message_of,
+    is_of_error,
     level_of,
     level_word,
+    like_a_message,
+    like_a_time,
     message_of,
     text_of,
     time_of,
     weaker_message_of,
 )
-from fleexmon_pipeline.collection.reading.layers import Layer, layers_of
-from fleexmon_pipeline.collection.reading.text_levels import level_in_text
+from fleexmon_pipeline.collection.reading.layers import Layer, layers_of, unnamed_layer
+from fleexmon_pipeline.collection.reading.text_levels import level_in_text, time_in_text
 from fleexmon_pipeline.collection.reading.usual import usual
 from fleexmon_pipeline.collection.times import EPOCH, RejectedError, has_zone, read_time
 from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS
 
 __all__ = ["EPOCH", "Line", "Origins", "RejectedError", "explain", "read", "read_time", "storable"]
 
-READER_VERSION = 1  # raise it when the same record would become another line
+READER_VERSION = 2  # raise it when the same record would become another line
 MAX_MESSAGE_CHARACTERS = 1_000_000  # a 10 MB message is cut; its length and hash stand in metadata
 MAX_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and where it strikes depends on the caller
 OUR_DEFAULT = "default"  # the origin of a level that nothing in the record says
@@ -93,6 +96,8 @@ def explain(raw: bytes) -> tuple[Line, Origins]:
 def _record(raw: bytes) -> tuple[dict[str, Any], bool]:
     """The record, and whether it may hold what PostgreSQL does not take."""
     record, is_odd = decoded(raw)
+    if isinstance(record, str) and (moment := time_in_text(record)) is not None:  # a list of lines of text
+        return {"timestamp": moment.isoformat(), "message": record}, is_odd
     if not isinstance(record, dict):
         raise RejectedError(f"a JSON {type(record).__name__}, not an object")
     return record, is_odd
@@ -140,7 +145,17 @@ def _searched(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
     layers = layers_of(record)
     moment, time_origin = _take_time(layers)
     level, word, level_origin = _take_level(layers)
-    text, message_origin = _take_message(layers)
+    try:
+        text, message_origin = _take_message(layers)
+    except RejectedError:
+        if (inner := unnamed_layer(layers)) is None:
+            raise
+        layers.insert(0, inner)
+        if level is None:
+            level, word, level_origin = _take_level(layers)
+        text, message_origin = _take_message(layers)
+    if level is None and is_of_error(message_origin):
+        level, level_origin = "error", message_origin
     is_odd = is_odd or any(layer.is_odd for layer in layers)
     origins = Origins(time_origin, level_origin, message_origin)
     return _finished(moment, (level, word), text, origins, _metadata(layers), is_odd=is_odd)
@@ -211,6 +226,9 @@ def _take_time(layers: list[Layer]) -> tuple[datetime, str]:
         usable.sort(key=lambda found: not has_zone(found[0].fields.get(found[1].name)))
     for layer, found in [*usable, *((layer, time.doubtful) for layer, time in times if time.doubtful)]:
         return found.value, _taken(layer, found)
+    for layer in layers:
+        if like := like_a_time(layer.fields):
+            return like.value, _taken(layer, like)
     raise next((time.error for _, time in times if time.error), None) or RejectedError(
         f"no time: none of {', '.join(TIME_FIELDS[:4])} …"
     )
@@ -233,7 +251,7 @@ def _take_level(layers: list[Layer]) -> tuple[str | None, Any, str]:
 
 
 def _take_message(layers: list[Layer]) -> tuple[str, str]:
-    for finder in (message_of, weaker_message_of, blank_message_of):
+    for finder in (message_of, weaker_message_of, like_a_message, blank_message_of):
         for layer in layers:
             if found := finder(layer.fields):
                 return text_of(found.value), _taken(layer, found)

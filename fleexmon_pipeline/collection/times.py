@@ -37,7 +37,7 @@ _MONTH = r"(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\
 _WEEKDAYS = r"(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?"
 _DAY, _YEAR = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?", r"(?P<year>(?:19|20)\d\d)"
 _DATES = [re.compile(rf"(?<![\d.]){form}(?![\d])", re.IGNORECASE) for form in (
-    r"(?P<year>(?:19|20)\d\d)(?P<by>[-/. ])(?P<month>[01]?\d)(?P=by)(?P<day>[0-3]?\d)",
+    r"(?P<year>(?:19|20)\d\d)(?P<by>[-/. :])(?P<month>[01]?\d)(?P=by)(?P<day>[0-3]?\d)",
     rf"{_YEAR}[-/. ]{_MONTH}[-/. ]{_DAY}",
     rf"{_DAY}[-/. ]{{1,2}}{_MONTH}[-/., ]{{1,2}}{_YEAR}",
     rf"{_MONTH}[-/ ]{{1,2}}{_DAY},?[-/ ]{{1,2}}{_YEAR}",
@@ -61,6 +61,8 @@ _ORDINAL = re.compile(r"((?:19|20)\d\d)-?([0-3]\d\d)([T ].*)", re.DOTALL)  # day
 _ISO_LIKE = re.compile(r"(\d{4}-\d\d-\d\d)[ _T](\d\d[:\-.]\d\d[:\-.]\d\d)(?:[.,](\d+))?(.*)", re.DOTALL)
 _DOT_NET = re.compile(r"\\?/Date\((-?\d{1,15})(?:[+-]\d{4})?\)\\?/")
 _OFFSET = re.compile(r"(?:(?:UTC|GMT|UT) ?)?([+-])(\d\d?)(?::?(\d\d)(?::?(\d\d))?)?(?![\d:])", re.IGNORECASE)
+_SCIENTIFIC = re.compile(r"\d\.\d{1,17}[eE]\+?\d{1,2}")  # as awk and Lua print a large number
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d[T ])24(:00(?::00(?:[.,]0+)?)?)(?=\D|$)")  # the end of a day, in ISO 8601
 _MONOTONIC = re.compile(r" m=[+-]\S+$")  # Go's Time.String()
 _REGION = re.compile(r"\[?\b([A-Z][A-Za-z_]+/[A-Z][A-Za-z_/+-]+|UTC|GMT|Z)\b\]?$")
 _COMMENT = re.compile(r"\([^)]{1,60}\)$")  # JavaScript's name of the zone
@@ -217,6 +219,10 @@ def _read_date(text: str) -> datetime:
 
 def _read_other(text: str) -> datetime:
     """A date and a time in any order and spelling that leaves no doubt, with nothing else in the text."""
+    if _SCIENTIFIC.fullmatch(text):
+        return read_time(float(text))
+    if match := _MIDNIGHT.match(text):
+        return _read_date(f"{match[1]}00{match[2]}{text[match.end() :]}") + timedelta(days=1)
     if match := _DOT_NET.fullmatch(text):
         return EPOCH + timedelta(milliseconds=int(match[1]))
     if match := _COMPACT.fullmatch(text):

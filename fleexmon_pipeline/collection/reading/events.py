@@ -32,15 +32,19 @@ _PART = re.compile(
     r"|stack traceback:$|coroutine \d+:$|(?:Raised at|Re-raised at|Called from) .+, line \d+|CallStack \(from "
     r"|\s+\w[\w']*, called at \S+:\d+|0x[0-9a-f]{8,16}$|Current stack trace:$|\d+\s+\S+\s+0x[0-9a-f]{6,16}\b"
     r"|(?:READ|WRITE) of size \d+ at 0x"
-    r"|Calls: .+|Execution halted$|At line:\d+ char:\d+|\+ (?:CategoryInfo|FullyQualifiedErrorId) +: "
+    r"|Stacktrace:$|\s+\[\d+\] \S|\s+@ \S+ +\S|\s+from \S+:\d+:\d+ in |\S+\.nim\(\d+\) \S+$|\S+\.zig:\d+:\d+: 0x"
+    r"|Error: unhandled exception: "
+    r"|Calls: .+|Execution halted$|At (?:line|[A-Za-z/]\S*):\d+ char:\d+"
+    r"|\s*\+ (?:CategoryInfo|FullyQualifiedErrorId) +: "
     r"|(?:Last message|State|Function|Args|Initial Call|Ancestors): |\"}\s*$"
 )
 _EXCEPTION = re.compile(
-    r"(?:Exception in thread |Unhandled [Ee]xception|Uncaught |PHP (?:Fatal|Parse|Recoverable) )"
-    r"|(?:[A-Za-z_$][\w$]*(?:\.|::|\\))*(?:[A-Z][\w$]*)?(?:Exception|Error|Throwable|Fault)\b(?=[ :(]|$)"
+    r"(?:Exception in thread |Unhandled [Ee]xception|(?:error: )?Uncaught |ERROR: LoadError: "
+    r"|PHP (?:Fatal|Parse|Recoverable) )"
+    r"|(?:[A-Za-z_$][\w$]*(?:\.|::|\\))*(?:[A-Z][\w$]*)?(?:Exception|Error|Throwable|Fault|ExceptionInfo)\b(?=[ :(]|$)"
     r"|\*\* \([\w.]+\) "
 )
-_TRACEBACK = re.compile(r"Traceback \(most recent call last\):")
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):?")
 _EXCEPTION_GROUP = re.compile(r"\s*\+ Exception Group Traceback \(most recent call last\):")
 _PYTHON_CHAIN = re.compile(r"During handling of the above exception|The above exception was the direct cause")
 _PYTHON_END = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
@@ -50,12 +54,13 @@ _GO_PART = re.compile(
     r"|r[\w]{1,3} +0x"
     r"|[\w./*()\[\]{}·~$,%-]+\(.*\)$"
 )
-_RUST_START = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at ")
+_RUST_START = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at |thread \d+ panic: ")
 _RUST_PART = re.compile(r"stack backtrace:|\s+\S|note: |\s*$")
 _NODE_SOURCE = re.compile(r"(?:file://)?/\S+\.(?:[cm]?js|[cm]?ts):\d+$")
 _CONSOLE = re.compile(r"(?:trce|dbug|info|warn|fail|crit): ")
 _TRACE_PART = re.compile(r"\s|[}\]]+,?\s*$|$")
 _TAG = re.compile(r"\[[\w-]{8,64}\] ")
+_POWERSHELL = ("At ", "+ ")  # what was run, and where in it
 _OWN_LEVELS = ("warn", "error", "fatal")
 
 
@@ -153,7 +158,7 @@ def _continued(mode: str, texts: list[str], text: str) -> str | None:  # noqa: P
     """How the event goes on with this line; None if the line begins another."""
     match mode:
         case "python":
-            if not text.strip() or text[0].isspace():
+            if not text.strip() or text[0].isspace() or _PART.match(text):
                 return "python"
             return "python end" if _PYTHON_END.match(text) else None
         case "python end" | "python chain":
@@ -168,7 +173,8 @@ def _continued(mode: str, texts: list[str], text: str) -> str | None:  # noqa: P
             return "rust" if _RUST_PART.match(text) or _PART.match(text) else None
         case "trace":
             is_named_next = len(texts) == 1 and texts[0].endswith(":") and _EXCEPTION.match(text)  # Dart
-            return "trace" if is_named_next or _TRACE_PART.match(text) or _PART.match(text) else None
+            is_shown = texts[-1].startswith(_POWERSHELL) and text.startswith("+ ")
+            return "trace" if is_named_next or is_shown or _TRACE_PART.match(text) or _PART.match(text) else None
         case "line":
             return _after_a_line(texts[0], text)
         case _:  # Node's lines of source

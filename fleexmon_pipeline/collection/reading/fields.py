@@ -7,7 +7,8 @@ word does not end the search, and stays in the record.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from time import time as clock
 from typing import Any, NamedTuple
 
@@ -93,6 +94,7 @@ _DEEP_LEVELS = (
 _DEEP_TIMES = ("_meta.date", "event.created", "log.timestamp", "log.time", "event.time", "record.time")
 _OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
 ERROR_FIELDS = ("err", "error", "exception")
+_ERRORS = frozenset(("err", "error", "exception", "stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x"))
 STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x")
 _METHODS = ("method", "request_method", "requestMethod", "RequestMethod", "http.method", "http.request.method", "verb",
             "request.method", "httpRequest.requestMethod", "http_method", "cs-method")  # fmt: skip
@@ -121,6 +123,17 @@ _STATUSES = (
     "status", "status_code", "statusCode", "DownstreamStatus", "http.status_code", "http.response.status_code",
     "response_code", "response.status", "httpRequest.status", "http_status", "sc-status",
 )  # fmt: skip
+
+# Of a field that no list here names.
+_LIKE_A_TIME = frozenset(("timestamp", "datetime"))
+_LIKE_A_LEVEL = frozenset(("severity", "loglevel"))
+_LIKE_A_MESSAGE = frozenset(("message", "msg", "title", "text", "description"))
+_WORD_OF_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_HOLE = re.compile(
+    r"\{[@$]?(\w[\w.]*)(?:,-?\d{1,4})?(?::[^{}]{1,40})?\}"
+)  # of Serilog and .NET: {Id}, {@Cart}, {Ms,8:0.0}
+_SLOT = re.compile(r"%(?:[sdifr]|\.[0-9]f)")  # of Python's logging
+_SIMPLE = (str, int, float, bool)
 
 Fields = dict[str, Any]
 _FUTURE = FUTURE.total_seconds()
@@ -159,7 +172,22 @@ def _reachable(paths: tuple[str, ...], there: frozenset[str]) -> tuple[str, ...]
 
 def searches_deeper(names: tuple[str, ...]) -> bool:
     """Whether a level may stand elsewhere than in a field that is named for it. Not in `log`, if that is a text."""
-    return bool(_reachable(("log.level", "s", *_DEEP_LEVELS), frozenset(names) - {"log"}) or _WORD_NAMES & set(names))
+    deep = _reachable(("log.level", "s", *_DEEP_LEVELS), frozenset(names) - {"log"})
+    return bool(deep or _WORD_NAMES & set(names) or _like(names, _LIKE_A_LEVEL))
+
+
+def _like(names: Iterable[str], words: frozenset[str]) -> tuple[str, ...]:
+    """Names that contain one of the words: `syslog_severity_code`, `LogMessage`, not `context`."""
+    return tuple(
+        name
+        for name in names
+        if name not in _OTEL_FIELDS and not words.isdisjoint(map(str.lower, _WORD_OF_NAME.findall(name)))
+    )
+
+
+def is_template(names: tuple[str, ...], message: str) -> bool:
+    """Whether the message may be a template whose values are in other fields."""
+    return message in ("@mt", "MessageTemplate") or (message == "msg" and "args" in names)
 
 
 class _Plan(NamedTuple):
@@ -172,6 +200,7 @@ class _Plan(NamedTuple):
     scale: Scale | None  # of levels that are numbers
     has_inner_levels: bool
     has_words: bool
+    like_levels: tuple[str, ...]
     messages: tuple[str, ...]
     texts: tuple[str, ...]
     texts_in_any_case: tuple[tuple[str, bool], ...]
@@ -190,6 +219,7 @@ class _Plan(NamedTuple):
             scale_of(names),
             bool(_reachable(("log.level", "s", *_DEEP_LEVELS), there)),
             bool(there & _WORD_NAMES),
+            _like(names, _LIKE_A_LEVEL),
             tuple(name for name in MESSAGE_FIELDS if name in there),
             tuple(name for name in TEXT_FIELDS if name in there),
             ranked((*MESSAGE_FIELDS, *TEXT_FIELDS), names),
@@ -296,6 +326,9 @@ def _level_beside(fields: Fields, plan: _Plan) -> tuple[Level, Found] | None:
     for name, value in _inner_levels(fields) if plan.has_inner_levels else ():
         if level := known_level(value):
             return level, Found(name, value, taken=False)
+    for name in plan.like_levels:
+        if isinstance(value := fields[name], (str, int)) and (level := level_on(plan.scale, value)):
+            return level, Found(name, value, taken=False)
     if not plan.has_words:
         return None
     for name in _OTEL_FIELDS:
@@ -362,13 +395,59 @@ def message_of(fields: Fields) -> Found | None:
         if name == "MESSAGE":
             value = _journald(value)
         if _is_usable(value):
-            return Found(name, plain_value(value))
+            return Found(name, _with_arguments(value, fields) if name == "msg" else plain_value(value))
     for name in plan.texts:
         value = fields[name]
         if isinstance(value, str) and _is_usable(value):
             # Docker ends each with a newline, which belongs to its file.
-            return Found(name, value.rstrip("\r\n") if name == "log" else value)
+            value = value.rstrip("\r\n") if name == "log" else value
+            return Found(name, _rendered(value, fields) if name in ("@mt", "MessageTemplate") else value)
     return None
+
+
+def _with_arguments(text: Any, fields: Fields) -> Any:
+    """A LogRecord of Python as it is: `order %s of %d failed` and its arguments."""
+    values = fields.get("args")
+    if not isinstance(text, str) or not isinstance(values, list) or len(values) != len(_SLOT.findall(text)):
+        return plain_value(text)
+    rest = iter(values)
+    return _SLOT.sub(lambda _: text_of(next(rest)), text)
+
+
+def _rendered(template: str, fields: Fields) -> str:
+    """A template of Serilog with the values of its record, as far as they are there and simple."""
+    inner = fields.get("Properties")
+    values = {**(inner if isinstance(inner, dict) else {}), **fields}
+
+    def value(hole: re.Match[str]) -> str:
+        given = values.get(hole[1])
+        return text_of(given) if isinstance(given, _SIMPLE) else hole[0]
+
+    return _HOLE.sub(value, template)
+
+
+def like_a_message(fields: Fields) -> Found | None:
+    """A text in a field whose name only resembles those that are known."""
+    texts = (Found(name, text) for name in _like(fields, _LIKE_A_MESSAGE) if _is_text(text := fields[name]))
+    return next(texts, None)
+
+
+def like_a_time(fields: Fields) -> Found | None:
+    """A time in a field whose name only resembles those that are known."""
+    for name in _like(fields, _LIKE_A_TIME):
+        try:
+            moment = read_time(fields[name])
+        except RejectedError:
+            continue
+        if moment >= MIN_TIME and (moment - EPOCH).total_seconds() <= clock() + _FUTURE and not is_date(fields[name]):
+            return Found(name, moment)
+    return None
+
+
+def is_of_error(origin: str) -> bool:
+    """Whether a message was taken from a field that tells of an error, by its path in the record."""
+    first, last = origin.partition(".")[0], origin.rpartition(".")[2]
+    return {first, last} & _ERRORS != frozenset()
 
 
 def weaker_message_of(fields: Fields) -> Found | None:

@@ -38,7 +38,8 @@ _BAGS = ("fields", "@fields", "data", "attributes", "properties", "Properties", 
 # The node API: its message is what it is, and its level is never looked for in it.
 _COMMON_FORM = frozenset({"timestamp", "level", "message", "metadata"})
 
-_STARTS = ("{", " ", "\n", "\t")
+_STARTS = ("{", " ", "\n", "\t", "@")
+_CEE = "@cee:"  # rsyslog's mark of JSON in a line
 _TEXTS = (*MESSAGE_FIELDS, "Message", "short_message", "@message", "@m", "log")
 
 
@@ -92,6 +93,17 @@ def may_be_record(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, str) and value[:1] in _STARTS)
 
 
+def unnamed_layer(layers: list[Layer]) -> Layer | None:
+    """A record in a field that no list here names, for one that has no message otherwise."""
+    for layer in layers:
+        for name, value in layer.fields.items():
+            inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
+            if isinstance(inner, dict) and has_message(inner):
+                del layer.fields[name]
+                return Layer(f"{layer.path}{name}.", inner, is_odd)
+    return None
+
+
 def is_record(fields: dict[str, Any]) -> bool:
     """Whether a JSON object that was found as text is a log record."""
     return has_message(fields) or len(layers_of(dict(fields))) > 1
@@ -129,7 +141,7 @@ def object_in(text: str) -> dict[str, Any] | None:
 
 def opened(text: str) -> tuple[dict[str, Any] | None, bool]:
     """The same, and whether only json reads it: msgspec refuses what PostgreSQL does not take either, but for NUL."""
-    stripped = text.strip()
+    stripped = text.strip().removeprefix(_CEE).lstrip()
     if not stripped.startswith("{") or not stripped.endswith("}") or len(text) > MAX_INNER_CHARACTERS:
         return None, False
     is_odd = False

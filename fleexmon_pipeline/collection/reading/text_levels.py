@@ -24,6 +24,7 @@ _REDIS = re.compile(r"\d+:[MSCX] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+ ([.*#-]) "
 _REDIS_LEVELS: dict[str, Level] = {".": "debug", "-": "info", "*": "info", "#": "warn"}
 _RUBY = re.compile(r"[DIWEFA], \[[^\]]+\] +([A-Z]+) -- ")
 _LOGCAT = re.compile(r"(?:[\d-]+ [\d:.]+ +\d+ +\d+ )?([VDIWEF])(?:/[\w. ]+\( *\d+\): | [\w.$-]+ *: )")
+_ERLANG = re.compile(r"=(ERROR|WARNING|INFO|CRITICAL|NOTICE|DEBUG) REPORT==== ")
 _NPM = re.compile(r"(?:npm|yarn|pnpm|lerna) (ERR!|WARN|error|warn|notice|info)(?= )")
 _PHP = re.compile(r"PHP (Fatal error|Parse error|Recoverable fatal error|Warning|Notice|Deprecated|Core error): ")
 _PHP_LEVELS: dict[str, Level] = {"Warning": "warn", "Notice": "info", "Deprecated": "warn"}
@@ -39,13 +40,13 @@ _CRASHES: list[tuple[re.Pattern[str], Level]] = [
         ),
         "error",
     ),
-    (re.compile(r"\*\* \(\w[\w.]*\) "), "error"),
+    (re.compile(r"\*\* \(\w[\w.]*\) |=(?:CRASH|SUPERVISOR) REPORT==== "), "error"),
 ]
-_CRASH_LETTERS = frozenset("pftSTEU*+")  # that these begin with
+_CRASH_LETTERS = frozenset("pftSTEU*+=")  # that these begin with
 _EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
 # Forms with a level of their own, by the characters that they may begin with.
 _DIGITS = frozenset("0123456789")
-_FORMS = ((_KLOG, "IWEF"), (_LOGCAT, "VDIWEF-0123456789"), (_RUBY, "DIWEFA"), (_NPM, "nypl"))
+_FORMS = ((_KLOG, "IWEF"), (_LOGCAT, "VDIWEF-0123456789"), (_RUBY, "DIWEFA"), (_NPM, "nypl"), (_ERLANG, "="))
 _FORMS_OF = {
     first: tuple(form for form, letters in _FORMS if first in letters) for _, all_of in _FORMS for first in all_of
 }

@@ -18,6 +18,7 @@ from fleexmon_pipeline.collection.reading.fields import (
     TEXT_FIELDS,
     TIME_FIELDS,
     is_date,
+    is_template,
     ranked,
     searches_deeper,
 )
@@ -46,7 +47,7 @@ class _First(NamedTuple):
         if not times or not messages or "timeUnixNano" in names or (not levels and searches_deeper(names)):
             return None
         message, is_exact = messages[0]
-        if message == "MESSAGE" or not (is_exact or set(names).isdisjoint(ERROR_FIELDS)):
+        if message == "MESSAGE" or is_template(names, message) or not (is_exact or set(names).isdisjoint(ERROR_FIELDS)):
             return None
         closed = tuple(name for name in names if name in RECORDS or name in BAGS)
         return cls(times[0][0], levels[0][0] if levels else None, scale_of(names), message, closed)

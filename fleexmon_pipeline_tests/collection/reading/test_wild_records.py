@@ -242,7 +242,7 @@ RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "Serilog": (
         {"Timestamp": T, "Level": "Warning", "MessageTemplate": "{A} left", "Properties": {"A": 1}},
         "warn",
-        "{A} left",
+        "1 left",
     ),
     "lograge": ({"time": T, "method": "GET", "path": "/cart", "status": 200, "duration": 3.1}, "info", "GET /cart 200"),
     "Traefik": (

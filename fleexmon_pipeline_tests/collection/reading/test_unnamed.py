@@ -1,0 +1,172 @@
+"""Records of loggers that no list of ours names, in frames that no node API has: what they say is found."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from fleexmon_pipeline.collection.reading.inputs import Form, Input
+from fleexmon_pipeline.collection.reading.text_levels import level_in_text
+from fleexmon_pipeline.collection.records import RejectedError, explain
+from fleexmon_pipeline.collection.times import read_time
+
+NOW = "2026-11-20T10:05:00Z"
+
+
+def read(record: dict[str, Any]) -> tuple[str, str]:
+    line, _ = explain(json.dumps(record).encode())
+    return line.level, line.message
+
+
+@pytest.mark.parametrize(
+    ("record", "level", "message"),
+    [
+        ({"TimeGenerated": NOW, "Container": "a", "Payload2": {"level": "warn", "msg": "ink low"}}, "warn", "ink low"),
+        ({"when": 1, "timestamp": NOW, "zeile": '{"lvl": "error", "msg": "no ink"}'}, "error", "no ink"),
+        ({"@timestamp": NOW, "msg": '@cee: {"level": "error", "msg": "no ink"}'}, "error", "no ink"),
+        ({"instant": NOW, "level": "error", "msg_": "no ink"}, "error", "no ink"),
+        ({"printer_timestamp": NOW, "level": "error", "msg": "no ink"}, "error", "no ink"),
+        ({"time": NOW, "printer_severity_code": 4, "msg": "ink low"}, "warn", "ink low"),
+        ({"time": NOW, "type": "response", "error": "permission denied"}, "error", "permission denied"),
+        ({"time": NOW, "loggerName": "a", "level": 1000, "msg": "no ink"}, "error", "no ink"),
+        ({"time": NOW, "level": "ОШИБКА", "msg": "no ink"}, "error", "no ink"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else ",".join(value),
+)
+def test_what_no_list_names_is_found(record: dict[str, Any], level: str, message: str) -> None:
+    assert read(record) == (level, message)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"time": NOW, "context": "a", "battery_level": 50, "uptime": 12},
+        {"birthdate": "1999-11-20", "valid_time": NOW, "msg": "x"},
+    ],
+    ids=["no message", "no time"],
+)
+def test_a_name_that_means_something_else_is_no_candidate(record: dict[str, Any]) -> None:
+    with pytest.raises(RejectedError):
+        explain(json.dumps(record).encode())
+
+
+def test_a_number_that_is_no_level_is_none() -> None:
+    assert read({"time": NOW, "battery_level": 50, "water_level": "high", "msg": "x"}) == ("info", "x")
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"@t": NOW, "@mt": "Order {Id} took {Ms:0.0} ms: {@Cart}", "Id": 42, "Ms": 7}, "Order 42 took 7 ms: {@Cart}"),
+        (
+            {"Timestamp": NOW, "MessageTemplate": "Order {Id} failed", "Properties": {"Id": "A7"}},
+            "Order A7 failed",
+        ),
+        ({"created": 1795169100.5, "msg": "order %s of %d failed", "args": ["A7", 3]}, "order A7 of 3 failed"),
+        ({"created": 1795169100.5, "msg": "100% of %s", "args": []}, "100% of %s"),
+        ({"created": 1795169100.5, "msg": "%99999999d", "args": [1]}, "%99999999d"),
+    ],
+)
+def test_a_template_has_the_values_of_its_record(record: dict[str, Any], message: str) -> None:
+    assert read(record)[1] == message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'\x1e{"time":"2026-11-20T10:05:00Z","msg":"a"}\n\x1e{"time":"2026-11-20T10:05:01Z","msg":"b"}\n',
+        (
+            b': hello\nevent: log\ndata: {"time":"2026-11-20T10:05:00Z","msg":"a"}\n\n'
+            b'data:{"time":"2026-11-20T10:05:01Z","msg":"b"}'
+        ),
+        b'{"time":"2026-11-20T10:05:00Z","msg":"a"},\n{"time":"2026-11-20T10:05:01Z","msg":"b"}\n',
+        b'{\n "time":"2026-11-20T10:05:00Z",\n "msg":"a"\n}\n{\n "time":"2026-11-20T10:05:01Z",\n "msg":"b"\n}\n',
+        b'["2026-11-20T10:05:00Z a","2026-11-20T10:05:01Z b"]',
+    ],
+    ids=["text sequence", "server-sent events", "commas", "over lines", "texts"],
+)
+@pytest.mark.parametrize("size", [7, 1_000_000])
+def test_other_frames_of_answers(body: bytes, size: int) -> None:
+    class Slow(BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
+            return super().read(size)
+
+    messages = [result.line.message for result in Input(Slow(body), Form.NODE).results() if result.line]
+
+    assert [message[-1] for message in messages] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-20T24:00:00Z", "2026-11-21T00:00:00"),
+        ("2026-11-20 24:00:00.000", "2026-11-21T00:00:00"),
+        ("1.795169100123e9", "2026-11-20T10:05:00.123"),
+        ("2026:11:20 10:05:00", "2026-11-20T10:05:00"),
+    ],
+)
+def test_more_forms_of_a_time(text: str, expected: str) -> None:
+    assert read_time(text).isoformat().startswith(expected)
+
+
+def test_a_quarter_past_midnight_is_not_written_with_24() -> None:
+    with pytest.raises(RejectedError):
+        read_time("2026-11-20T24:15:00Z")
+
+
+@pytest.mark.parametrize(("kind", "level"), [("ERROR", "error"), ("CRASH", "error"), ("WARNING", "warn")])
+def test_reports_of_erlang_say_their_level(kind: str, level: str) -> None:
+    assert level_in_text(f"={kind} REPORT==== 20-Nov-2026::10:05:00.123456 ===") == level
+
+
+@pytest.mark.parametrize(
+    ("lines", "events"),
+    [
+        (
+            [
+                "ERROR pay failed",
+                "clojure.lang.ExceptionInfo: no ink {:order 7}",
+                " at shop.core$pay.invoke (core.clj:1)",
+            ],
+            1,
+        ),
+        (["ERROR: LoadError: no ink", "Stacktrace:", " [1] pay(x::Int64)", "   @ Main /app/a.jl:3"], 1),
+        (
+            [
+                "Traceback (most recent call last)",
+                "/app/a.nim(12) a",
+                "Error: unhandled exception: no ink [ValueError]",
+            ],
+            1,
+        ),
+        (["thread 12 panic: index out of bounds", "/app/a.zig:12:5: 0x1234 in pay (a)", "    x[3] = 1;", "    ^"], 1),
+        (
+            [
+                "error: Uncaught (in promise) Error: no ink",
+                "    throw new Error();",
+                "          ^",
+                "    at file:///a.ts:3:9",
+            ],
+            1,
+        ),
+        (
+            [
+                "a.ps1 : no ink",
+                "At C:\\a.ps1:3 char:1",
+                '+ throw "no ink"',
+                "+ ~~~~~~",
+                "    + CategoryInfo          : x",
+            ],
+            1,
+        ),
+        (["+ npm ci", "+ npm test", "src/main.zig:3:5: error: expected type"], 3),
+    ],
+    ids=["Clojure", "Julia", "Nim", "Zig", "Deno", "PowerShell", "commands"],
+)
+def test_traces_of_more_languages(lines: list[str], events: int) -> None:
+    text = "".join(f"{NOW} {line}\n" for line in lines).encode()
+
+    assert len(list(Input(BytesIO(text), Form.DOCKER).results())) == events
