@@ -29,6 +29,7 @@ from fleexmon_pipeline.settings.variables import (
     mcp_token,
     retention_days,
     rules_directory,
+    ui_listen,
     ui_port,
     ui_url,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "secret_variable",
     "shown",
     "topology",
+    "ui_listen",
     "ui_port",
     "ui_url",
     "watched",

@@ -5,6 +5,7 @@ Here: all but those of nodes, see `watched_nodes.py`. Nothing is read at import;
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,15 @@ def rules_directory(environment: Environment = os.environ) -> Path | None:
 
 def ui_port(environment: Environment = os.environ) -> int:
     return whole_number(environment, "FLEEXMON_PORT", 3000, least=1, most=65535)
+
+
+def ui_listen(environment: Environment = os.environ) -> str:
+    """FLEEXMON_LISTEN: the address on which the UI listens: loopback, or in a container its own network."""
+    value = environment.get("FLEEXMON_LISTEN", "").strip() or "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise SettingError("FLEEXMON_LISTEN", f'"{shown(value)}" is not an IP address.', "0.0.0.0") from None
 
 
 def ui_url(environment: Environment = os.environ) -> str | None:

@@ -42,6 +42,10 @@ def port(environment: Environment, _: datetime) -> Iterator[Finding]:
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", port)) == 0
     yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'in use' if taken else 'free'}")
+    address = settings.ui_listen(environment)
+    if not settings.is_loopback(address):
+        told = f"the UI listens on {address} and has no login: whoever reaches it can start runs"
+        yield Finding("FLEEXMON_LISTEN", "ok", told)
     url = settings.ui_url(environment)
     told = url or f"not set: the UI answers to http://127.0.0.1:{port} alone"
     yield Finding("FLEEXMON_UI_URL", "ok" if url else "off", told)

@@ -187,13 +187,14 @@ def _end_orphans(console: Console) -> None:
 
 
 def _free(port: int) -> None:
-    with socket.socket() as probe:
+    address = settings.ui_listen()
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address, port))
         except OSError as error:
             raise CannotStartError(
-                f"FLEEXMON_PORT: 127.0.0.1:{port} cannot be used ({error.strerror}). "
+                f"FLEEXMON_PORT: {address}:{port} cannot be used ({error.strerror}). "
                 f"Stop the program that listens there, or choose another port: FLEEXMON_PORT={port + 1} fleexmon up"
             ) from None
 

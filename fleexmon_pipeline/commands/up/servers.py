@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.up.processes import CannotStartError, Child, start
 
 READY_SECONDS = 120.0  # on a slow machine dagster's imports alone take 20
@@ -32,7 +33,7 @@ def servers(home: Path, port: int) -> list[Child]:
         f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: {PACKAGE}}}\n"
     )
     code = [beside("dagster"), "api", "grpc", "-m", PACKAGE, "-h", "127.0.0.1", "-p", str(code_port)]
-    web = [sys.executable, "-m", WEBSERVER, "-h", "127.0.0.1", "-p", str(port), "-w", str(_workspace(home))]
+    web = [sys.executable, "-m", WEBSERVER, "-h", settings.ui_listen(), "-p", str(port), "-w", str(_workspace(home))]
     return [
         start("code server", [*code, "--use-python-environment-entry-point"], logs / "code-server.log"),
         start("webserver", web, logs / "webserver.log"),
