@@ -35,8 +35,8 @@ else
 # The lock files decide versions, and hashes are checked. Compiled at install: importing dagster takes 0.9 s with bytecode
 # and 2.9 s without, and PYTHONDONTWRITEBYTECODE may be set.
 .venv/installed: requirements.lock pyproject.toml
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -c "$$NEW_ENOUGH" && $(PYTHON) -m venv .venv; }
 	@echo "installing the locked packages into .venv (once; a minute or so) ..."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -c "$$NEW_ENOUGH" && $(PYTHON) -m venv .venv; }
 	@$(PIP) --require-hashes --no-deps --no-compile -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib fleexmon_pipeline
