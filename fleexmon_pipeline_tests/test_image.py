@@ -47,6 +47,15 @@ def test_the_image_gets_what_it_copies_and_nothing_else() -> None:
     assert not any(fnmatch.fnmatch(".env", line[1:]) for line in ignored if line.startswith("!"))
 
 
+def test_no_link_of_the_package_leads_out_of_what_is_copied() -> None:
+    copied = [PROJECT / source for rest in every("COPY") if "--from" not in rest for source in rest.split()[:-1]]
+    links = [file for file in (PROJECT / "fleexmon_pipeline").rglob("*") if file.is_symlink()]
+
+    assert links  # dagster.yaml
+    for link in links:
+        assert any(link.resolve().is_relative_to(source.resolve()) for source in copied), link
+
+
 def test_it_runs_without_root_and_holds_no_secret() -> None:
     assert every("USER") == ["10001:10001"]
     assert INSTRUCTIONS.index(["USER", "10001:10001"]) > max(
