@@ -68,7 +68,7 @@ def up(
     The database (embedded unless DATABASE_URL is set), the UI on 127.0.0.1:3000, schedules, and two demo nodes where no
     node is set. Data is kept in .fleexmon in the current directory (FLEEXMON_HOME). Settings: .env.example.
     """
-    console = Console()
+    console = Console(highlight=False)  # rich would colour half of a path that has a space
     try:
         run(console, backfill=backfill, seed=seed)
     except KeyboardInterrupt:
