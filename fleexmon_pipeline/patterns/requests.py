@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from fleexmon_pipeline.levels import LEVEL_OF_WORD
 from fleexmon_pipeline.patterns.placeholders import KEPT_SLASH, KEPT_STATUS, KEPT_WORD, MARK, PLACEHOLDER
@@ -23,17 +24,19 @@ STATUSES = frozenset(
 NO_SUCH_ROUTE = frozenset(("404", "410"))  # anybody may ask for any path: these answers say that it is no route
 
 _VERB = "|".join(sorted(VERBS))
+# As a word of its own. What stands before is looked at last: an expression that begins with letters is found by them.
+_VERB_ALONE = "|".join(rf"{verb}(?<![\w-]{verb})" for verb in sorted(VERBS))
 _ANY_VERB = re.compile(_VERB.encode())
 _MAYBE = re.compile(rf"""{_VERB}|HTTP|Completed|\] \"""".encode())
 _END = r"(?![\w.%:/-]|\ (?:ms|us|µs|ns|s|sec|[kKMG]?i?B|bytes)\b)"
 _AFTER = re.compile(
-    rf"""(?<![\w-])(?:{_VERB})["']?\ {{1,8}}["'(]?(?:/|https?://)[^\s"]*+["']?(?:\ ["']?HTTP/0(?:\.0)?)?["']?
+    rf"""(?:{_VERB_ALONE})["']?\ {{1,8}}["'(]?(?:/|https?://)[^\s"]*+["']?(?:\ ["']?HTTP/0(?:\.0)?)?["']?
          (?:\ ?(?:[=-]>|→|\||:|-)|,)?\ ?[(\[]?(?P<bare>000){_END}
-       | \]\ "[^"]*+"\ (?P<clf>000)(?=\ |$)
     """.encode(),
     re.VERBOSE,
 )
-_KEYED_VERB = re.compile(rf"""((?i:method|verb)["']?[=:]\ ?["']?)({_VERB})\b""")
+_COMMON_LOG = re.compile(rb'\] "[^"]*+" (?P<clf>000)(?= |$)')  # the common log format, whatever was asked
+_KEYED_VERB = re.compile(rf"""((?:[Mm]ethod|METHOD|[Vv]erb|VERB)["']?[=:]\ ?["']?)({_VERB})\b""")
 _KEYED_VERB_BYTES = re.compile(_KEYED_VERB.pattern.encode())
 _KEYED = re.compile(
     rb"""(?<![a-zA-Z0-9-])(?i:(?:http[._]?)?(?:response[._]?)?(?:status|resp|code)(?:[._]?code)?)["']?[=:]\ ?["']?
@@ -49,7 +52,7 @@ _RESPONSE = re.compile(
     rb"""(?:\bHTTP(?:/0(?:\.0)?)?|\bCompleted(?=\ 000\ [A-Z]))\ (?P<response>000)(?![\w.%:/-])""", re.VERBOSE
 )
 
-_ROUTE = re.compile(rf"""(?<![\w-])(?P<begin>(?:{_VERB})["']?\ {{1,8}}["'(]?)(?P<route>/[^\s"]*+)""", re.VERBOSE)
+_ROUTE = re.compile(rf"""(?P<begin>(?:{_VERB_ALONE})["']?\ {{1,8}}["'(]?)(?P<route>/[^\s"]*+)""", re.VERBOSE)
 _KEYED_ROUTE = re.compile(
     r"""(?<![\w-])(?P<begin>(?i:(?:request[._]?)?(?:path|uri|url|route|endpoint))["']?[=:][ ]?["']?)
         (?P<route>/[^\s"']*+)""",
@@ -66,7 +69,7 @@ def status_at(shape: bytes) -> int | None:
     """Where the three digits of a status are; None for most lines."""
     if _MAYBE.search(shape) is None:
         return None
-    found = _AFTER.search(shape)
+    found = _AFTER.search(shape) or _COMMON_LOG.search(shape)
     if not found and _ANY_VERB.search(shape):
         found = (_KEYED.search(shape) if _KEYED_VERB_BYTES.search(shape) else None) or _BEFORE.search(shape)
     found = found or _RESPONSE.search(shape)
@@ -90,11 +93,12 @@ def with_requests_kept(text: str, segment: Callable[[str], str]) -> str:
         return f"{found['begin']}{kept_route(route, segment)}{found['route'][len(route) :]}"
 
     text = _ROUTE.sub(keep, text)
-    if _KEYED_VERB.search(text):
+    if ("erb" in text or "ethod" in text or "ERB" in text or "ETHOD" in text) and _KEYED_VERB.search(text):
         text = _KEYED_ROUTE.sub(keep, _KEYED_VERB.sub(rf"\1{KEPT_WORD}\2", text))
     return text
 
 
+@lru_cache(maxsize=4_096)
 def kept_route(path: str, segment: Callable[[str], str]) -> str:
     return route_of(path, segment).replace("/", KEPT_SLASH)
 
