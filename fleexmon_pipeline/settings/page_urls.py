@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from fleexmon_pipeline.settings.values import Environment
-from fleexmon_pipeline.settings.variables import ui_port, ui_url
+from fleexmon_pipeline.settings.variables import running_ui_port, ui_url
 
 PAGES = "/fleexmon"
 Kind = Literal["now", "incident", "issue", "line", "pattern", "digest", "compare", "shadow"]
@@ -28,4 +28,4 @@ def page_path(kind: Kind, name: object = None) -> str:
 
 def page_url(kind: Kind, name: object = None, environment: Environment = os.environ) -> str:
     """The page's whole address: below FLEEXMON_UI_URL, else on this machine. Raises SettingError."""
-    return f"{ui_url(environment) or f'http://127.0.0.1:{ui_port(environment)}'}{page_path(kind, name)}"
+    return f"{ui_url(environment) or f'http://127.0.0.1:{running_ui_port(environment)}'}{page_path(kind, name)}"

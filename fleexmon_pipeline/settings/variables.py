@@ -49,6 +49,22 @@ def ui_port(environment: Environment = os.environ) -> int:
     return whole_number(environment, "FLEEXMON_PORT", 3000, least=1, most=65535)
 
 
+def port_note(environment: Environment = os.environ) -> Path:
+    """Where `up` notes its port, for commands beside it in whose shell FLEEXMON_PORT is not set."""
+    return home(environment) / "ui-port"
+
+
+def running_ui_port(environment: Environment = os.environ) -> int:
+    """FLEEXMON_PORT, else the port of the `up` that runs or ran last in this home, else 3000."""
+    if environment.get("FLEEXMON_PORT", "").strip():
+        return ui_port(environment)
+    try:
+        noted = port_note(environment).read_text("ascii")
+    except (OSError, ValueError):
+        return ui_port(environment)
+    return whole_number({"FLEEXMON_PORT": noted}, "FLEEXMON_PORT", 3000, least=1, most=65535)
+
+
 def ui_listen(environment: Environment = os.environ) -> str:
     """FLEEXMON_LISTEN: the address on which the UI listens: loopback, or in a container its own network."""
     value = environment.get("FLEEXMON_LISTEN", "").strip() or "127.0.0.1"

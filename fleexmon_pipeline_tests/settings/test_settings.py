@@ -53,6 +53,24 @@ def test_a_port_that_is_none_is_refused(written: str) -> None:
     assert refusal(settings.ui_port, FLEEXMON_PORT=written).variable == "FLEEXMON_PORT"
 
 
+def test_a_command_beside_up_knows_its_port(tmp_path: Path) -> None:
+    here = {"FLEEXMON_HOME": str(tmp_path)}
+    without = settings.page_url("now", environment=here)
+    settings.port_note(here).write_text("3420", "ascii")
+
+    assert without == "http://127.0.0.1:3000/fleexmon"
+    assert settings.page_url("now", environment=here) == "http://127.0.0.1:3420/fleexmon"
+    assert settings.page_url("now", environment={**here, "FLEEXMON_PORT": "3500"}) == "http://127.0.0.1:3500/fleexmon"
+    assert settings.ui_port(here) == 3000  # of the next `up`
+
+
+@pytest.mark.parametrize("written", ["localhost", "0.0.0.0.0", "10.0.0.1:80"])
+def test_an_address_to_listen_on_that_is_none_is_refused(written: str) -> None:
+    with pytest.raises(settings.SettingError, match="is not an IP address"):
+        settings.ui_listen({"FLEEXMON_LISTEN": written})
+    assert settings.ui_listen({}) == "127.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [

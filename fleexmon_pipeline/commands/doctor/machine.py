@@ -38,7 +38,7 @@ def homes(environment: Environment, _: datetime) -> Iterator[Finding]:
 
 
 def port(environment: Environment, _: datetime) -> Iterator[Finding]:
-    port = settings.ui_port(environment)
+    port = settings.running_ui_port(environment)
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", port)) == 0
     yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'in use' if taken else 'free'}")

@@ -30,7 +30,7 @@ def web(
     from fleexmon_pipeline.web.pages.site import Pages, application, reading  # noqa: PLC0415  likewise
 
     url = existing_database_url()
-    dagster = settings.ui_url() or f"http://127.0.0.1:{settings.ui_port()}"
+    dagster = settings.ui_url() or f"http://127.0.0.1:{settings.running_ui_port()}"
     pages = application(Pages(reading(lambda: url), dagster=dagster))
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"http://{shown}:{port}{settings.PAGES}  (Ctrl-C ends it)")

@@ -93,6 +93,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
             settings.ui_url(),
         )  # a mistake is reported now, not in the first run
         dagster_home(home)
+        settings.port_note().write_text(str(port), "ascii")
         url = _database(home, console)
         remember(home)
         if not settings.is_set(os.environ, "DATABASE_URL"):
@@ -257,6 +258,7 @@ def _welcome(console: Console, port: int, home: Path, *, demo: bool) -> None:
   runs      {base}/runs
   digest    {base}/fleexmon/digests   or: {fleexmon} digest --html digest.html
   issues    {fleexmon} issues list    then: {fleexmon} issues show ID
+  status    {fleexmon} status
   health    {fleexmon} doctor
   shell     export DAGSTER_HOME="{escape(os.environ["DAGSTER_HOME"])}"
             {dagster} asset materialize -m {PACKAGE} \\
