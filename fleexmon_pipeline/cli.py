@@ -25,7 +25,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "status": "Show the whole at one glance: nodes, last tick, open incidents, what waits, schedules, versions.",
     "open": "Open the page of an issue or incident, or the first page, in the browser.",
     "web": "Serve the read-only pages alone, without Dagster's UI.",
-    "mcp": "Serve read-only tools to agents over MCP, the Model Context Protocol: incidents, logs, patterns, coverage.",
+    "mcp": "Serve read-only tools to agents over MCP.",
     "doctor": "Check every setting and outside system.",
     "nodes": "Show coverage, lag, gaps and rejected records of each node.",
     "logs": "Print stored log lines, oldest first.",
