@@ -56,8 +56,14 @@ check: .venv/installed-dev  ## check lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: check  ## run everything that CI runs: lint, types, tests
+test: check sbom  ## run everything that CI runs: lint, types, bill of materials, tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+sbom: .venv/installed-dev  ## write the bill of materials of requirements.lock: build/sbom.json (CycloneDX)
+	$(BIN)/python -m fleexmon_pipeline_tests.bill_of_materials build/sbom.json
+
+fuzz: .venv/installed-dev  ## give decoder, reader, redactor, escapers and marks any input, a minute each
+	$(BIN)/python -m fleexmon_pipeline_tests.fuzz --seconds 60
 
 bench: .venv/installed-dev  ## run the benchmarks: collection against COPY, patterns, a tick, a backfill, public series
 	$(BIN)/python -m fleexmon_pipeline_tests.bench
@@ -73,4 +79,4 @@ lock: .venv/installed-dev  ## resolve dependencies again after changing them
 clean:  ## remove build artifacts; never .fleexmon, which holds data
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.PHONY: help up check test bench soak lock clean
+.PHONY: help up check test sbom fuzz bench soak lock clean

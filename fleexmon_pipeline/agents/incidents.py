@@ -181,6 +181,7 @@ def _deployment(look: Look, incident: Incident) -> dict[str, Any] | None:
         "node": look.marks.name(deployed.node),
         "version": look.marks.name(deployed.version),
         "at": when(deployed.at),
+        "when": "before it began" if deployed.at < incident.started_at else "while it went on",
         "verdict": outcome.verdict if outcome else "none",
         "why": [look.marks.line(reason, 40) for reason in (outcome.reasons if outcome else [compared.sentence])][
             :MAX_REASONS

@@ -11,6 +11,15 @@ from dagster_postgres import DagsterPostgresStorage
 from fleexmon_pipeline.database.server import dagster_url, database_url
 
 
+def create_history(url: str) -> None:
+    """Make Dagster's tables, or bring them to its version."""
+    storage = DagsterPostgresStorage(dagster_url(url))
+    parts: tuple[Any, ...] = (storage.run_storage, storage.event_log_storage, storage.schedule_storage)
+    for part in parts:
+        part.upgrade()
+        part.dispose()
+
+
 class FleexmonStorage(DagsterPostgresStorage):
     """DagsterPostgresStorage that finds its database itself: beside DATABASE_URL's, else in the embedded server."""
 

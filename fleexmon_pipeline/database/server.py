@@ -81,7 +81,8 @@ def _ready(configured: str | None, home: Path) -> str:
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseUnreachableError(
             f"{unreachable(url, error)}. The role must be allowed to create and change the product's tables: "
-            "GRANT CREATE ON SCHEMA public, or make it the owner of the database."
+            "GRANT CREATE ON SCHEMA public, or make it the owner of the database; or the owner runs "
+            "`fleexmon database migrate`."
         ) from None
     return url
 
@@ -157,7 +158,7 @@ def existing_dagster_conninfo(url: str) -> dict[str, str] | None:
 def _places(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     """The name of Dagster's database; how it is reached; how the schema is reached that stands in for it."""
     parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
-    name = _beside(parts["dbname"])
+    name = dagster_database_name(parts["dbname"])
     inside = {**parts, "options": f"{parts.get('options', '')} -c search_path={DAGSTER_SCHEMA}".strip()}
     return name, {**parts, "dbname": name}, inside
 
@@ -173,7 +174,7 @@ def _existing(
     return None
 
 
-def _beside(name: str) -> str:
+def dagster_database_name(name: str) -> str:
     """The name of Dagster's database. PostgreSQL would truncate a long one to the product's own name."""
     whole = f"{name}_dagster".encode()
     if len(whole) <= MAX_NAME_BYTES:

@@ -52,7 +52,8 @@ _HINTS = Hints(
 
 
 def redact(text: str) -> str:
-    """`text` with every secret, e-mail address, card, phone and account number as `<kind>`; idempotent.
+    """`text` with every secret, e-mail address, card, phone and account number as `<kind>`; idempotent, unless
+    markup is glued to a placeholder.
 
     For what people and other services see without a call of their own: templates, titles, GitHub. IP addresses stay.
     """
@@ -165,11 +166,19 @@ def _apply(text: str, name: Name, *, addresses: bool) -> str:
     for index in found:
         if index < len(RULES):
             text = _apply_rule(text, RULES[index], name)
-    if _IBAN in found:
-        text = IBAN_RUN.sub(lambda match: without_iban(match[0], name), text)
-    if _CARD in found:
-        text = CARD_RUN.sub(lambda match: without_cards(match[0], name), text)
+    if _IBAN in found or _CARD in found:
+        text = _without_figures(text, name)
     return _IP.pattern.sub(lambda match: _replaced(match, _IP, name), text) if addresses else text
+
+
+def _without_figures(text: str, name: Name) -> str:
+    """An account number may begin where a card ends, and is seen once that is gone."""
+    before = ""
+    while text != before:
+        before = text
+        text = IBAN_RUN.sub(lambda match: without_iban(match[0], name), text)
+        text = CARD_RUN.sub(lambda match: without_cards(match[0], name), text)
+    return text
 
 
 def _apply_rule(text: str, rule: Rule, name: Name) -> str:

@@ -235,3 +235,7 @@ def test_base64_with_slashes_is_no_path(value: str) -> None:
 )
 def test_long_paths_stay(path: str) -> None:
     assert redact(path) == path
+
+
+def test_an_account_number_right_behind_a_card_is_seen() -> None:
+    assert redact("4111 1111 1111 1111DE89370400440532013000") == "<card><iban>"

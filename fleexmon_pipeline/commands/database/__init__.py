@@ -1,0 +1,1 @@
+"""`fleexmon database`: its tables, and roles with the least rights."""

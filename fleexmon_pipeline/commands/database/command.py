@@ -1,0 +1,50 @@
+"""`fleexmon database`: make or update the tables, and print a script of roles with the least rights."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Annotated
+
+import typer
+
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.terminal import CommandError
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.database.migrate import version_of
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Migrate the database, or print a script of roles.")
+
+
+@app.command()
+def migrate() -> None:
+    """Make or update the tables of the product and of Dagster's run history.
+
+    The service does this itself at its start, unless its role may not: then the tables' owner runs this, at
+    installation and after each update, while the service is stopped. Running it again changes nothing.
+    """
+    url = existing_database_url()
+    from fleexmon_pipeline.database.dagster_storage import create_history  # noqa: PLC0415  it imports Dagster
+
+    with warnings.catch_warnings(action="ignore"):
+        create_history(url)
+    with connect(url) as connection:
+        typer.echo(f"The tables of the product are at version {version_of(connection)}; Dagster's are there as well.")
+
+
+@app.command()
+def roles(
+    database: Annotated[str, typer.Option(help="The product's database. Dagster's is named after it.")] = "fleexmon",
+    prefix: Annotated[str, typer.Option(help="What the names of the roles begin with.")] = "fleexmon",
+) -> None:
+    """Print a script for psql that makes an owner, a writer and a reader with the least rights each.
+
+    An administrator runs it: `fleexmon database roles | psql postgres`. It makes databases that are not there, and
+    hands over tables that an earlier single role made. Running it again changes nothing.
+    """
+    for option, value in (("--database", database), ("--prefix", prefix)):
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}", value):
+            raise CommandError(f"{option}: at most 50 letters, digits and _.- are supported. Examples: fleexmon")
+    from fleexmon_pipeline.database.roles import roles_script  # noqa: PLC0415
+
+    typer.echo(roles_script(database, prefix), nl=False)
