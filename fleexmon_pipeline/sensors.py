@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from fleexmon_pipeline import jobs, settings
+from fleexmon_pipeline.assets.checks import REPORTED_BY_RULES
 from fleexmon_pipeline.assets.heartbeat import heartbeat
 from fleexmon_pipeline.catch_up import RUN_FAILED, Due, due, note_waiting
 from fleexmon_pipeline.channels.channel import Channel
@@ -131,7 +132,7 @@ def watch_pipeline(
 ) -> dg.SensorResult:
     now = clock.now()
     targets, _ = channels.open()
-    checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else ()
+    checks = context.repository_def.asset_graph.asset_check_keys - REPORTED_BY_RULES if context.repository_def else ()
     with postgres.connection() as connection:
         facts = complete(
             connection, facts_of(context.instance, checks), channels=[channel.name for channel in targets],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,10 @@ from fleexmon_pipeline.assets.asset import rules_version
 from fleexmon_pipeline.assets.digests import digests
 from fleexmon_pipeline.assets.tables import COLUMNS, column_schema
 from fleexmon_pipeline.definitions import ASSETS
+from fleexmon_pipeline.jobs import JOBS
 from fleexmon_pipeline.partitions import DAILY, HOURLY
+from fleexmon_pipeline.schedules import SCHEDULES
+from fleexmon_pipeline.sensors import SENSORS
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, HOURLY_CHAIN, REPOSITORY
 
@@ -88,15 +92,36 @@ def test_a_range_is_one_run() -> None:
 def test_every_asset_has_an_owner_and_a_group_that_says_what_it_does() -> None:
     groups = {asset.key.to_user_string(): asset.get_asset_spec().group_name for asset in ASSETS}
     assert groups == {
-        "raw_logs": "collect",
-        "analyzed_logs": "analyze",
-        "detected_issues": "detect",
-        "predictions": "predict",
-        "digests": "report",
-        "issue_alerts": "report",
-        "data_retention": "maintain",
+        "raw_logs": "watch",
+        "analyzed_logs": "watch",
+        "detected_issues": "watch",
+        "predictions": "watch",
+        "digests": "tell",
+        "issue_alerts": "tell",
+        "data_retention": "keep",
     }
     assert {tuple(asset.get_asset_spec().owners) for asset in ASSETS} == {("team:operators",)}
+
+
+@pytest.mark.parametrize("asset", ASSETS, ids=lambda asset: asset.key.to_user_string())
+def test_every_asset_says_what_it_is_where_to_look_and_how_to_run_it_again(asset: dg.AssetsDefinition) -> None:
+    spec = asset.get_asset_spec()
+
+    assert re.search(r"\*\*Look at it:\*\* \[[a-z ,]+\]\(/fleexmon", spec.description or "")
+    assert "**Run it again:**" in (spec.description or "")
+    assert spec.tags["fleexmon/window"] in ("hour", "day", "none")
+    assert "page" in spec.metadata
+
+
+def test_everything_that_has_a_name_has_a_description() -> None:
+    described = {one.name: one.description for one in JOBS}
+    described |= {one.name: one.description for one in SCHEDULES}
+    described |= {one.name: one.description for one in SENSORS}
+    checks = [spec for asset in ASSETS for spec in asset.check_specs]
+
+    assert [name for name, text in described.items() if not text] == []
+    assert [spec.name for spec in checks if not spec.description] == []
+    assert len(checks) == 8
 
 
 def test_the_code_version_of_rules_changes_with_a_file_and_survives_a_bad_directory(

@@ -33,7 +33,6 @@ TICK_GENAI_SECONDS, RUN_GENAI_SECONDS = 20.0, 90.0  # what GenAI may take of a t
 
 @hourly_asset(
     deps=["raw_logs"],
-    group_name="analyze",
     kinds={"postgres", "ai"},
     writes=["LogPatternCount", "LogPattern", "GenAICall", "IssueOccurrence"],
     code_version=f"masks {MASK_VERSION}, prompt {PROMPT.version}",
@@ -42,7 +41,12 @@ TICK_GENAI_SECONDS, RUN_GENAI_SECONDS = 20.0, 90.0  # what GenAI may take of a t
 def analyzed_logs(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, genai: GenAI, github: GitHub
 ) -> Results:
-    """Lines counted by pattern, slot, node and level. GenAI judges new and failing patterns, if configured."""
+    """Lines counted by pattern: those that say the same, without their numbers, ids and names.
+
+    Groups the lines of an hour into patterns, and counts each by 5 minutes, node and level. Everything after it
+    reads these counts, so its cost follows the hour and not the table. If an agent is configured, GenAI is asked
+    about new and failing patterns, within a budget; it can add findings, and never hides one.
+    """
     with postgres.connection() as connection:
         if is_materializing(context):
             _analyze(context, connection, clock, genai, github)

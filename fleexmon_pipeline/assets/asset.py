@@ -19,7 +19,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.tables import table_metadata
 from fleexmon_pipeline.detection.rule_files import BUILT_IN
 from fleexmon_pipeline.partitions import DAILY, HOURLY, ONE_RUN
-from fleexmon_pipeline.settings.page_urls import Kind, page_path
+from fleexmon_pipeline.settings.page_urls import Kind, chart_path, page_path
 from fleexmon_pipeline.ticks import tick_of
 
 OWNERS = ["team:operators"]
@@ -30,10 +30,24 @@ HOURS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2, 
 DAYS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
 BACKFILL = "dagster/backfill"
 
-_PAGES: Mapping[str, Kind] = {
-    "raw_logs": "line", "analyzed_logs": "pattern", "detected_issues": "incident", "predictions": "issue",
-    "digests": "digest",
-}  # fmt: skip
+_WATCH, _TELL, _KEEP = "watch", "tell", "keep"
+# Of the UI's lineage: what is watched, what is told of it, what keeps it small. With our pages about each.
+_PAGES: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
+    "raw_logs": (_WATCH, {"lines": "line", "nodes and their coverage": "now"}),
+    "analyzed_logs": (_WATCH, {"patterns": "pattern"}),
+    "detected_issues": (_WATCH, {"incidents": "incident", "issues": "issue", "rules in shadow mode": "shadow"}),
+    "predictions": (_WATCH, {"issues": "issue"}),
+    "digests": (_TELL, {"digests": "digest"}),
+    "issue_alerts": (_TELL, {"incidents": "incident", "what waits": "now"}),
+    "data_retention": (_KEEP, {"what is stored, and how fresh it is": "now"}),
+}
+_AGAIN = {
+    "hour": "**Run it again:** *Partitions*, an hour or a range of them, *Materialize…*. A rerun equals a run: nothing "
+    "is stored, counted or reported twice. Hours from before the list are materialized in a shell: see *Backfills* in "
+    "the operator guide.",
+    "day": "**Run it again:** *Partitions*, a day, *Materialize…*. A rerun equals a run: nothing is posted twice.",
+    "none": "**Run it again:** *Materialize*. It is about the present and has no partitions. Nothing is sent twice.",
+}
 
 Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
@@ -117,16 +131,17 @@ def _asset(
     can_subset = bool(check_specs)
 
     def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        group, pages = _PAGES.get(function.__name__, (None, {}))
         with _beta_allowed():
             spec = dg.AssetSpec(
                 function.__name__,
-                description=inspect.getdoc(function),
+                description=_description(function, tags["fleexmon/window"], pages),
                 owners=OWNERS,
                 tags=tags,
-                metadata={**metadata, **_page_of(function.__name__)},
+                metadata={**metadata, **({"page": _page(next(iter(pages.values())))} if pages else {})},
                 skippable=can_subset,
                 partitions_def=partitions_def,
-                **options,
+                **{"group_name": group, **options},
             )
             return dg.multi_asset(
                 name=function.__name__,
@@ -140,10 +155,17 @@ def _asset(
     return decorate
 
 
-def _page_of(asset: str) -> dict[str, dg.MetadataValue]:
+def _description(function: Callable[..., Any], window: str, pages: Mapping[str, Kind]) -> str:
+    """Markdown: what it is, by its docstring; where to look; how to run it again; of lines, the last day as a chart."""
+    links = ", ".join(f"[{text}]({page_path(kind)})" for text, kind in pages.items())
+    look = f"**Look at it:** {links}." if links else ""
+    chart = f"![Lines, warnings and errors of the last 24 hours]({chart_path()})" if "lines" in pages else ""
+    return "\n\n".join(filter(None, [inspect.getdoc(function), look, _AGAIN[window], chart]))
+
+
+def _page(kind: Kind) -> dg.MetadataValue:
     """A link to our page about what the asset writes. A path: the pages are on the UI's own address."""
-    kind = _PAGES.get(asset)
-    return {"page": dg.MetadataValue.url(page_path(kind))} if kind else {}
+    return dg.MetadataValue.url(page_path(kind))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What the assets promise, checked against the tables as they are: a tick cannot hide what a backfill found.
 
-Reasons quote nodes, GenAI and GitHub. They are shown as code, since a quoted image link would otherwise load in the UI.
+Reasons quote nodes, GenAI and GitHub. They are shown as code or escaped, since a quoted image link would otherwise load
+in the UI, which shows a result's description as Markdown, too.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from fleexmon_pipeline.detection.budget import Kept
 from fleexmon_pipeline.detection.firing_rates import Rates
 from fleexmon_pipeline.forecasting import record
 from fleexmon_pipeline.patterns.health import MinerHealth
-from fleexmon_pipeline.reporting.escape import code
+from fleexmon_pipeline.reporting.escape import code, prose
 from fleexmon_pipeline.settings.page_urls import Kind, page_path
 
 MAX_REASON_CHARACTERS = 300
 MAX_DETAILS = 100
 MAX_PATTERNS_OF_COMPARISON = 20
 MAX_DEPLOYMENTS = 10  # in a check's line, those that failed first
+MAX_FIRST_REASON = 160  # characters, of a deployment's in that line
 
 EVERY_NODE_ANSWERS = dg.AssetCheckSpec(
     "every_node_answers",
@@ -55,7 +57,8 @@ DEPLOYMENTS_ARE_SOUND = dg.AssetCheckSpec(
 RULES_ARE_BELIEVED = dg.AssetCheckSpec(
     "rules_are_believed",
     asset="detected_issues",
-    description="No rule is noisy enough to be ignored. Counts how often each one fired in the last seven days.",
+    description="No rule is noisy enough to be ignored. Counts the incidents of the last seven days that each one had "
+    "a part in: issues that share a cause are read once.",
 )
 EVERYTHING_IS_SENT = dg.AssetCheckSpec(
     "everything_is_sent",
@@ -69,9 +72,13 @@ FORECASTS_HOLD = dg.AssetCheckSpec(
     "announced crossings happen. Nodes whose forecasts are not are listed, and their forecasts make no issues.",
 )
 
+# A failure of these is an issue of its own, which names the node: it is not reported as one of the pipeline besides.
+REPORTED_BY_RULES = frozenset({DEPLOYMENTS_ARE_SOUND.key})
+
 _PAGES: Mapping[str, Kind] = {
     EVERY_NODE_ANSWERS.name: "now", EVERYTHING_IS_JUDGED.name: "now", PATTERNS_ARE_SOUND.name: "pattern",
-    DEPLOYMENTS_ARE_SOUND.name: "compare", RULES_ARE_BELIEVED.name: "shadow", EVERYTHING_IS_SENT.name: "now",
+    RULES_ARE_SOUND.name: "shadow", DEPLOYMENTS_ARE_SOUND.name: "compare", RULES_ARE_BELIEVED.name: "incident",
+    EVERYTHING_IS_SENT.name: "now", FORECASTS_HOLD.name: "issue",
 }  # fmt: skip
 
 
@@ -105,8 +112,10 @@ def check_deployments(newest: list[Newest]) -> dg.AssetCheckResult:
     """Each deployment's verdict, its reasons and the patterns that differ. Only a failed comparison is a warning."""
     compared = [(deployment.sentence, deployment.comparison) for deployment in newest if deployment.comparison]
     failed = sorted(compared, key=lambda one: one[1].outcome.verdict != "fail")
-    verdicts = [f"{comparison.outcome.verdict}: {text}" for text, comparison in failed]
-    verdicts += [deployment.sentence for deployment in newest if not deployment.comparison]
+    verdicts = [
+        f"{comparison.outcome.verdict}: {prose(text)}{_first_reason(comparison)}" for text, comparison in failed
+    ]
+    verdicts += [prose(deployment.sentence) for deployment in newest if not deployment.comparison]
     if len(verdicts) > MAX_DEPLOYMENTS:
         verdicts[MAX_DEPLOYMENTS:] = [f"and {len(verdicts) - MAX_DEPLOYMENTS} more"]
     details = "\n\n".join(_comparison(text, comparison) for text, comparison in failed)
@@ -116,6 +125,11 @@ def check_deployments(newest: list[Newest]) -> dg.AssetCheckResult:
         description="; ".join(verdicts) or "no deployment in the last day",
         metadata={"details": dg.MetadataValue.md(details)} if details else {},
     )
+
+
+def _first_reason(comparison: Comparison) -> str:
+    reasons = comparison.outcome.reasons if comparison.outcome.verdict != "pass" else ()
+    return f": {prose(reasons[0], most=MAX_FIRST_REASON)}" if reasons else ""
 
 
 def _comparison(text: str, comparison: Comparison) -> str:
@@ -143,22 +157,25 @@ def check_rates(rates: Rates, kept: Kept) -> dg.AssetCheckResult:
         problems.append(f"`FLEEXMON_FALSE_ALARMS_PER_DAY`: {over}")
     details = [f"- {problem}" for problem in problems] + [""] * bool(problems)
     details += [f"{kept.sentence()}.", ""]
-    details += ["| rule | issues a day | issues | called noise | slots that fired |", "|---|--:|--:|--:|--:|"]
     details += [
-        f"| {code(rate.rule)}{' (shadow)' if rate.shadow else ''} | {rate.a_day:.2f} | {rate.issues:,} "
-        f"| {rate.noise:,} | {rate.slots:,} |"
+        "| rule | incidents a day | issues a day | issues | called noise | slots that fired |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    details += [
+        f"| {code(rate.rule)}{' (shadow)' if rate.shadow else ''} | {rate.incidents_a_day:.2f} | {rate.a_day:.2f} "
+        f"| {rate.issues:,} | {rate.noise:,} | {rate.slots:,} |"
         for rate in rates.rules[:MAX_DETAILS]
     ]
     issues_a_day = sum((rate.a_day for rate in rates.rules if not rate.shadow), 0.0)
     return _warning(
         RULES_ARE_BELIEVED,
         passed=not problems,
-        description=f"{len(problems)} to look at" if problems else f"{rates.sentence()}; {kept.sentence()}",
+        description=_in_line(problems) if problems else f"{rates.sentence()}; {kept.sentence()}",
         metadata={
             "rates": dg.MetadataValue.md("\n".join(details)),
-            "issues_a_day": dg.MetadataValue.float(issues_a_day),
-            "false_alarms_a_day_allowed": dg.MetadataValue.float(kept.budget),
-            "false_alarms_a_day_by_verdicts": dg.MetadataValue.float(kept.a_day),
+            "issues_a_day": dg.MetadataValue.float(round(issues_a_day, 2)),
+            "false_alarms_a_day_allowed": dg.MetadataValue.float(round(kept.budget, 2)),
+            "false_alarms_a_day_by_verdicts": dg.MetadataValue.float(round(kept.a_day, 2)),
         },
     )
 
@@ -188,9 +205,15 @@ def _result(
     return _warning(
         spec,
         passed=not details,
-        description=f"{len(details)} to look at" if details else fine,
+        description=_in_line([detail.removeprefix("- ") for detail in details]) if details else fine,
         metadata={**shown, **metadata},
     )
+
+
+def _in_line(reasons: Sequence[str]) -> str:
+    """The first reason, and how many more there are."""
+    more = len(reasons) - 1
+    return reasons[0] + (f"; and {more} more" if more else "")
 
 
 def _warning(

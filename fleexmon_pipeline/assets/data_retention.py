@@ -15,13 +15,16 @@ from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.retention.retention import apply_retention
 from fleexmon_pipeline.retention.run_history import prune_run_history
-from fleexmon_pipeline.settings import SettingError
+from fleexmon_pipeline.settings import SettingError, page_path
 
 
-@daily_asset(group_name="maintain", kinds={"postgres"}, writes=[], partitions_def=DAILY_WITH_TODAY)
+@daily_asset(kinds={"postgres"}, writes=[], partitions_def=DAILY_WITH_TODAY)
 def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
-    """Deletes lines older than LOG_RETENTION_DAYS, except unanalyzed ones and evidence of open issues; and old issues
-    and run events."""
+    """Old rows are deleted, in small batches, so that the database stays small.
+
+    Log lines go after LOG_RETENTION_DAYS, except those that are not analyzed yet and the evidence of open issues;
+    counts stay for 400 days, digests for ever. Runs daily at 02:00 UTC.
+    """
     try:
         days = settings.retention_days()
     except SettingError as error:
@@ -41,4 +44,6 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
         f"{account.kept_unanalyzed:,} old lines are not analyzed yet, {account.kept_evidence:,} are evidence"
     )
     metadata["run_events"] = dg.MetadataValue.int(pruned)
+    metadata["page"] = dg.MetadataValue.url(page_path("now"))
+    metadata["deleted"] = dg.MetadataValue.int(sum(account.deleted.values()))
     return dg.MaterializeResult(metadata=metadata)

@@ -56,14 +56,18 @@ NAME = "detected_issues"
 @hourly_asset(
     deps=["analyzed_logs"],
     freshness_policy=TICKS_ARE_FRESH,
-    group_name="detect",
     kinds={"postgres"},
     writes=["LogIssue", "IssueOccurrence", "IssueEpisode", "Incident", "ShadowOccurrence", "GenAICall"],
     code_version=rules_version(),
     check_specs=[RULES_ARE_SOUND, RULES_ARE_BELIEVED, DEPLOYMENTS_ARE_SOUND],
 )
 def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, genai: GenAI) -> Results:
-    """What is wrong right now. Evaluates every rule every 5 minutes and merges repeated matches into one issue."""
+    """What is wrong: rules are evaluated for every 5 minutes, and repeated matches are one issue.
+
+    A rule compares an hour's counts with a threshold, or with what is normal for that node at that time of day.
+    What fires opens an issue, what ends resolves it, and issues that share a cause are one incident, which is what
+    people are told. Evaluating an hour again replaces what was found in it.
+    """
     now, live = clock.now(), settings.live_node()
     loaded = all_rules(settings.rules_directory())
     budget = Budget(settings.false_alarms_per_day(), loaded.rules)

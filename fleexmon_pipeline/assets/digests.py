@@ -3,12 +3,14 @@
 Here: which days, and where their pages are. Figures, Markdown and HTML: `reporting/`.
 """
 
+import re
 from datetime import datetime
 
 import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.asset import DAYS_ARE_FRESH, daily_asset, hours_of_day, is_by_hand
+from fleexmon_pipeline.assets.hour_metadata import picture
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
 from fleexmon_pipeline.channels.produce import message_of_digest
@@ -20,24 +22,28 @@ from fleexmon_pipeline.resources.channels import Channels
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.settings.page_urls import page_path
 from fleexmon_pipeline.window import Window
 
 MAX_SHOWN_CHARACTERS = 60_000
 MAX_THINGS = 8  # of the verdict, in a channel
+_MERMAID = re.compile(r"```mermaid\n.*?\n```\n*", re.DOTALL)
 
 
 @daily_asset(
     deps=[hours_of_day("detected_issues"), hours_of_day("predictions")],
     freshness_policy=DAYS_ARE_FRESH,
-    group_name="report",
     kinds={"markdown", "github"},
     writes=["LogDigest", "Outbox", "ChannelMessage"],
 )
 def digests(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub, channels: Channels
 ) -> dg.MaterializeResult:
-    """One page per day: figures, charts, top and new patterns, open issues, coverage. Posted to GitHub once, and
-    announced in channels that want it."""
+    """One page per day, for the morning: incidents, figures, charts, top and new patterns, coverage.
+
+    Written at 08:00 UTC for the day before, posted to GitHub once and announced in channels that want it. What is
+    not yet known is said, and corrected when the day is run again.
+    """
     window, now = window_of(context), clock.now()
     targets, _ = channels.open()
     with postgres.connection() as connection:
@@ -49,7 +55,13 @@ def digests(
             context.log.info(f"{digest.title}: {digest.figures.verdict.sentence}")
             metadata = {
                 "verdict": dg.MetadataValue.text(digest.figures.verdict.sentence),
-                "digest": dg.MetadataValue.md(digest.markdown[:MAX_SHOWN_CHARACTERS]),
+                "page": dg.MetadataValue.url(page_path("digest", digest.figures.day)),
+                "digest": dg.MetadataValue.md(_shown(digest, day)),
+                "lines": dg.MetadataValue.int(round(digest.figures.total.lines)),
+                "errors": dg.MetadataValue.int(round(digest.figures.total.errors)),
+                "incidents": dg.MetadataValue.int(digest.figures.incidents.total),
+                "dagster/row_count": dg.MetadataValue.int(1),
+                "dagster/partition_row_count": dg.MetadataValue.int(1),
             }
             context.add_asset_metadata(metadata, partition_key=key_of_day(day.since))
             _announce(connection, day, digest, targets, now=now)
@@ -62,6 +74,15 @@ def digests(
             deliveries = deliver_messages(connection, targets, now=now, by_hand=is_by_hand(context))
             context.log.info(deliveries.sentence())
     return dg.MaterializeResult()
+
+
+def _shown(digest: Digest, day: Window) -> str:
+    """The digest as the UI can show it: our chart in place of Mermaid's, which are drawn on GitHub alone."""
+    chart = picture(f"Lines, warnings and errors of {digest.figures.day}", day)
+    text, charts = _MERMAID.sub("", digest.markdown), _MERMAID.search(digest.markdown)
+    if charts:
+        text = f"{digest.markdown[: charts.start()]}{chart}\n\n{_MERMAID.sub('', digest.markdown[charts.end() :])}"
+    return f"# {digest.title}\n\n{text[:MAX_SHOWN_CHARACTERS]}"
 
 
 def _announce(connection: Connection, day: Window, digest: Digest, channels: list[Channel], *, now: datetime) -> None:

@@ -19,7 +19,8 @@ from fleexmon_pipeline.detection.observe import still_learning
 from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.genai.analyze import WAITS_AS
 from fleexmon_pipeline.reporting.escape import code
-from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.settings.page_urls import Kind, chart_path, page_path, page_query
+from fleexmon_pipeline.window import HOUR, Window
 
 Metadata = dict[str, dg.MetadataValue]
 
@@ -33,17 +34,18 @@ def collected_metadata(connection: Connection, hour: Window, *, now: datetime) -
     """Lines and rejected records of every node, the lag of the slowest, and the hour as a chart."""
     nodes = connection.execute(SQL["collected"], _bounds(hour)).fetchall()
     lags = [lag for node in nodes if (lag := _lag(node)) is not None]
-    table = ["| node | lines | rejected | complete slots | lag | error |", "|---|--:|--:|--:|--:|---|"]
-    table += [_node_row(node) for node in nodes]
+    table = ["| node | lines | rejected | complete slots | lag | error | |", "|---|--:|--:|--:|--:|---|---|"]
+    table += [_node_row(node, hour) for node in nodes]
     stored, rejected = (sum(node[column] for node in nodes) for column in ("stored", "rejected"))
     return {
-        "dagster/row_count": dg.MetadataValue.int(stored),  # the UI shows this one, and plots it
-        "dagster/partition_row_count": dg.MetadataValue.int(stored),
+        "page": dg.MetadataValue.url(page_query("line", at=_text(hour.until))),
+        "chart": dg.MetadataValue.md(picture("Lines, warnings and errors of this hour", hour)),
         "received": dg.MetadataValue.int(stored + rejected),
         "rejected": dg.MetadataValue.int(rejected),
-        **({"lag_seconds": dg.MetadataValue.float(max(lags))} if lags else {}),
+        **({"lag_seconds": dg.MetadataValue.float(round(max(lags), 1))} if lags else {}),
         "nodes": dg.MetadataValue.md("\n".join(table)),
         "hour": dg.MetadataValue.md(chart_of(connection, hour.ended(now))),
+        **_rows(stored),
     }
 
 
@@ -52,10 +54,14 @@ def analyzed_metadata(connection: Connection, hour: Window) -> Metadata:
     counted, calls = (_one(connection, name, _bounds(hour)) for name in ("counted", "genai_calls"))
     new = connection.execute(SQL["first_seen"], {**_bounds(hour), "limit": MAX_PATTERNS}).fetchall()
     new_count = new[0]["patterns"] if new else 0
-    shown = [f"- {pattern['level']} {code(pattern['template'])}" for pattern in new]
+    shown = [
+        f"- {pattern['level']} {code(pattern['template'])} [pattern]({page_path('pattern', pattern['id'])})"
+        for pattern in new
+    ]
     if new_count > len(new):
         shown.append(f"- and {new_count - len(new)} more")
     return {
+        "page": dg.MetadataValue.url(page_path("pattern")),
         "lines": dg.MetadataValue.int(counted["lines"]),
         "patterns": dg.MetadataValue.int(counted["patterns"]),
         "new_patterns": dg.MetadataValue.int(new_count),
@@ -63,6 +69,7 @@ def analyzed_metadata(connection: Connection, hour: Window) -> Metadata:
         "genai": dg.MetadataValue.text(dict(waiting(connection, WAITS_AS)).get(hour.since, "nothing waits")),
         "genai_calls": dg.MetadataValue.int(calls["calls"]),
         "genai_tokens": dg.MetadataValue.int(calls["tokens"]),
+        **_rows(counted["rows"]),
     }
 
 
@@ -74,27 +81,52 @@ def detected_metadata(connection: Connection, hour: Window, rules: Sequence[Rule
 
 def predicted_metadata(connection: Connection, hour: Window, rules: Sequence[Rule]) -> Metadata:
     """Which predictions were made, and the issues they belong to."""
-    return _fired(connection, hour, rules, "predictor")
+    forecasts = _one(connection, "forecasts", _bounds(hour))["rows"]
+    return {**_fired(connection, hour, rules, "predictor"), **_rows(forecasts)}
 
 
 def _fired(connection: Connection, hour: Window, rules: Sequence[Rule], source: str) -> Metadata:
     names = [rule.name for rule in rules if rule.source == source]
     counts = _one(connection, "firings", {**_bounds(hour), "source": source, "rules": names})
     fired = connection.execute(SQL["fired"], {**_bounds(hour), "source": source}).fetchmany(MAX_TITLES)
-    rows = [f"| {row['severity']} | {', '.join(row['nodes'])} | {code(row['title'])} |" for row in fired]
-    table = "\n".join(["| severity | nodes | title |", "|---|---|---|", *rows]) if rows else "nothing fired"
+    rows = [
+        f"| {row['severity']} | {', '.join(row['nodes'])} | {code(row['title'])} | {_link('issue', row['issue'])} |"
+        for row in fired
+    ]
+    table = "\n".join(["| severity | nodes | title | |", "|---|---|---|---|", *rows]) if rows else "nothing fired"
     return {
+        "page": dg.MetadataValue.url(page_query("issue", state="all")),
         **{name: dg.MetadataValue.int(count) for name, count in counts.items()},
         "titles": dg.MetadataValue.md(table),
+        **_rows(counts["new_issues"]),
     }
 
 
-def _node_row(node: Mapping[str, Any]) -> str:
+def picture(text: str, window: Window) -> str:
+    """A chart of our pages as Markdown, where the pages are on the UI's own address."""
+    return f"![{text}]({chart_path(window.until, window.length // HOUR)})"
+
+
+def _rows(count: int) -> Metadata:
+    """Rows of the asset's main table that belong to the hour. The UI shows the first one, and plots both."""
+    return {name: dg.MetadataValue.int(count) for name in ("dagster/row_count", "dagster/partition_row_count")}
+
+
+def _link(kind: Kind, name: object) -> str:
+    return f"[{kind}]({page_path(kind, name)})" if name else ""
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M}"
+
+
+def _node_row(node: Mapping[str, Any], hour: Window) -> str:
     lag = _lag(node)
+    lines = page_query("line", node=node["node"], at=_text(hour.until))
     return (
         f"| {node['node']} | {node['stored']:,} | {node['rejected']:,} | {node['whole']} of {node['slots']} "
         f"| {'–' if lag is None else f'{lag:,.0f} s'} "
-        f"| {code(node['error'], most=MAX_ERROR_CHARACTERS) if node['error'] else ''} |"
+        f"| {code(node['error'], most=MAX_ERROR_CHARACTERS) if node['error'] else ''} | [lines]({lines}) |"
     )
 
 

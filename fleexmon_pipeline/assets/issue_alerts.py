@@ -15,6 +15,7 @@ from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
 from fleexmon_pipeline.channels.overview import overview
 from fleexmon_pipeline.channels.produce import least_severity, messages_of_incidents
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.reporting.alerts import refresh_alerts
 from fleexmon_pipeline.reporting.feedback import read_feedback
@@ -24,11 +25,11 @@ from fleexmon_pipeline.resources.channels import Channels
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.settings import page_path
 
 
 @current_asset(
     deps=["analyzed_logs", "detected_issues", "predictions"],
-    group_name="report",
     kinds={"github"},
     writes=["Outbox", "Incident", "ChannelMessage", "ChannelThread", "ChannelState"],
     check_specs=[EVERYTHING_IS_SENT],
@@ -36,7 +37,12 @@ from fleexmon_pipeline.resources.postgres import Postgres
 def issue_alerts(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub, channels: Channels
 ) -> Results:
-    """Tells people of the incidents of the last 24 hours: GitHub, if ALERTS_REPO is set, and the channels."""
+    """People are told of the incidents of the last 24 hours: on GitHub, if ALERTS_REPO is set, and in channels.
+
+    One problem is one message: again only when it gets worse, reaches another node, ends or comes back. What could
+    not be delivered waits, and is tried again. Runs when something is due; a backfill of older hours notifies
+    nobody.
+    """
     now = clock.now()
     targets, problems = channels.open()
     with postgres.connection() as connection:
@@ -47,12 +53,17 @@ def issue_alerts(
             github.client()
         )  # after the channels: half a setting of GitHub fails the run, and must not silence them
         if is_materializing(context):
-            metadata = _post(context, connection, client, now=now) | metadata
+            metadata = _post(context, connection, client, now=now) | metadata | _rows(connection)
         failures = failed_deliveries(connection) if client else {}
         views = overview(connection, [channel.settings for channel in targets], now=now)
     problems += filter(None, (view.problem() for view in views))
     check = check_sent([*(f"{key}: {reason}" for key, reason in failures.items()), *problems])
     yield from results(context, [check], metadata)
+
+
+def _rows(connection: Connection) -> dict[str, object]:
+    row = connection.execute(statements("outbox")["rows"]).fetchone() or {"rows": 0}
+    return {"dagster/row_count": row["rows"], "page": dg.MetadataValue.url(page_path("incident"))}
 
 
 def _post(

@@ -38,14 +38,18 @@ from fleexmon_pipeline.window import Window
 @hourly_asset(
     deps=["detected_issues"],
     freshness_policy=HOURS_ARE_FRESH,
-    group_name="predict",
     kinds={"pandas", "postgres"},
     writes=["LogForecast", "IssueOccurrence", "LogIssue", "Incident"],
     code_version=rules_version(),
     check_specs=[FORECASTS_HOLD],
 )
 def predictions(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> Results:
-    """Rising error rates, jumps in volume, open issues that pile up; and a forecast of each node's next hours."""
+    """Where it leads: trends of an hour, and a forecast of each node's next hours.
+
+    Reports rising error rates, jumps in volume, issues that pile up, and thresholds that will be crossed soon. Each
+    forecast is scored when its hour is over; the check `forecasts_hold` says how they did. Runs at 12 minutes past
+    the hour, for the hour that ended.
+    """
     now, rules = clock.now(), all_rules(settings.rules_directory()).rules
     expected_rules = [rule.name for rule in forecast_thresholds(rules)]
     with postgres.connection() as connection:

@@ -34,14 +34,18 @@ SLOT_ANSWER_SECONDS, HOUR_ANSWER_SECONDS = 60, 180
 
 @hourly_asset(
     freshness_policy=TICKS_ARE_FRESH,
-    group_name="collect",
     kinds={"http", "postgres"},
     writes=["LogEntry", "LogCoverage", "RejectedLog"],
     code_version=str(READER_VERSION),
     check_specs=[EVERY_NODE_ANSWERS],
 )
 def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres, clock: Clock) -> Results:
-    """Every log line of every node, once. Says for each node what was received, stored and rejected."""
+    """Every log line of every node, once.
+
+    Asks each node for the lines of an hour and stores them. Received = stored + duplicate + rejected, for each node and
+    5 minutes; what a node could not answer is noted, and asked for again until it answers. Runs every 5 minutes, and
+    again for late lines.
+    """
     now, sources = clock.now(), nodes.sources()
     kept_since = now - timedelta(days=settings.retention_days())
     if is_materializing(context):

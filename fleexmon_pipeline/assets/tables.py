@@ -14,15 +14,15 @@ COLUMNS = {
         id           uuid         derived from time and content: a line that is collected again has the same id
         timestamp    timestamp    when the line was written, UTC
         level        varchar      fatal, error, warn, info or debug, where it could be read as one of them
-        message      text
+        message      text         as the node wrote it, secrets included: they are replaced where it is shown
         source       varchar      the node
-        hostname     varchar
+        hostname     varchar      its host, as the operator wrote it
         metadata     jsonb?       every other field of the record
         analyzed     bool?        counted, and judged by GenAI where an agent is configured
-        createdAt    timestamp?
+        createdAt    timestamp?   when it was stored
     """,
     "LogCoverage": """
-        node         varchar
+        node         varchar      its name
         slot         timestamp    start of 5 minutes, UTC
         status       varchar      complete, empty, partial or missing
         received     int8         stored + duplicate + rejected
@@ -58,9 +58,9 @@ COLUMNS = {
     """,
     "LogPatternCount": """
         slot         timestamp    start of 5 minutes, UTC
-        node         varchar
+        node         varchar      its name
         pattern      varchar      LogPattern.id
-        level        varchar
+        level        varchar      of these lines
         count        int8         lines
         samples      uuid[]       ids of some of these lines in LogEntry
         p50          float4?      median of the durations in these lines, ms where the unit is known
@@ -86,17 +86,17 @@ COLUMNS = {
     """,
     "LogIssue": """
         id              uuid
-        type            varchar
+        type            varchar      the rule's name, or what GenAI called it
         severity        varchar      low, medium, high or critical
-        title           varchar
-        description     text
-        rootCause       text?
-        recommendation  text?
+        title           varchar      what, where, which, how much
+        description     text         the same in a sentence
+        rootCause       text?        what GenAI thinks
+        recommendation  text?        what to do
         source          varchar      detector, predictor or genai
         status          varchar?     open or resolved
         detectedAt      timestamp    event time of the first occurrence
-        updatedAt       timestamp
-        resolvedAt      timestamp?
+        updatedAt       timestamp    event time of the last one
+        resolvedAt      timestamp?   event time of its end
         metadata        jsonb?       fingerprint, rule, figures
         affectedLogs    uuid[]?      evidence: ids in LogEntry
     """,
@@ -167,11 +167,11 @@ COLUMNS = {
         figures      jsonb?       what a crossing was derived from
     """,
     "LogDigest": """
-        day          date
-        figures      jsonb
-        markdown     text
-        html         text
-        generatedAt  timestamp
+        day          date         UTC
+        figures      jsonb        what texts and pages are made of
+        markdown     text         as posted to GitHub
+        html         text         the page of `fleexmon digest --html`
+        generatedAt  timestamp    when it was written last
     """,
     "Outbox": """
         key            varchar    digest:<day> or incident:<id>; issue:<fingerprint> of earlier versions

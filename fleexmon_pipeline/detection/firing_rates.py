@@ -16,7 +16,7 @@ from fleexmon_pipeline.window import DAY
 
 _SQL = statements("rates")
 HISTORY = 7 * DAY
-MAX_ISSUES_PER_NODE_DAY = 3.0  # of one rule: above it, people stop reading
+MAX_INCIDENTS_PER_NODE_DAY = 3.0  # that one rule has a part in: above it, people stop reading
 MIN_COVERED = DAY  # with less, the rates would be those of a node's first hours
 MIN_NOISE_VERDICTS = 3  # before a rule is reported for them
 
@@ -29,12 +29,21 @@ class Rate:
     shadow: bool  # if so, `issues` counts the subjects that it fired for
     slots: int
     issues: int  # that began
-    noise: int  # of them, by the verdicts of people
-    a_day: float
+    incidents: int  # that these are part of: what people read
+    noise: int  # of the issues, by the verdicts of people
+    days: float
+
+    @property
+    def a_day(self) -> float:
+        return self.issues / self.days if self.days else 0.0
+
+    @property
+    def incidents_a_day(self) -> float:
+        return self.incidents / self.days if self.days else 0.0
 
     def problem(self, nodes: int) -> str | None:
-        if self.a_day > MAX_ISSUES_PER_NODE_DAY * max(nodes, 1):
-            return f"{self.a_day:.1f} issues a day on {nodes} nodes: too many to read"
+        if self.incidents_a_day > MAX_INCIDENTS_PER_NODE_DAY * max(nodes, 1):
+            return f"{self.incidents_a_day:.1f} incidents a day on {nodes} nodes: too many to read"
         if self.noise >= MIN_NOISE_VERDICTS and self.noise * 2 >= self.issues:
             return f"{self.noise} of its {self.issues} issues were marked as noise"
         return None
@@ -66,8 +75,8 @@ def firing_rates(connection: Connection, rules: Collection[str], *, until: datet
         return Rates(0.0, 0, [])
     days = (covered["until"] - covered["since"]) / DAY
     fired = [
-        Rate(row["rule"], row["shadow"], row["slots"], row["issues"], row["noise"], row["issues"] / days)
+        Rate(row["rule"], row["shadow"], row["slots"], row["issues"], row["incidents"], row["noise"], days)
         for row in connection.execute(_SQL["rates"], bounds)
     ]
     silent = sorted(set(rules) - {rate.rule for rate in fired})
-    return Rates(days, covered["nodes"], [*fired, *(Rate(rule, False, 0, 0, 0, 0.0) for rule in silent)])
+    return Rates(days, covered["nodes"], [*fired, *(Rate(rule, False, 0, 0, 0, 0, days) for rule in silent)])

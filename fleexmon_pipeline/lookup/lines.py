@@ -217,6 +217,13 @@ def histogram(
     return halves
 
 
+def levels_by_time(connection: Connection, window: Window, step: timedelta) -> Iterator[tuple[int, str, int]]:
+    """Lines of every node from counts: the number of the step in the window, the level as stored, how many."""
+    bounds = {"since": window.since, "until": window.until, "seconds": int(step.total_seconds())}
+    for row in connection.execute(SQL["levels_by_time"], bounds):
+        yield row["step"], row["level"], row["lines"]
+
+
 def coverage_halves(connection: Connection, window: Window) -> dict[str, dict[int, str]]:
     """By node and half hour of the window: complete, empty, partial or missing, going by the worst slot."""
     halves: defaultdict[str, dict[int, str]] = defaultdict(dict)

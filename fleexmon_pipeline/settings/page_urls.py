@@ -6,8 +6,9 @@ Here: addresses alone. The pages: `web/pages/`.
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fleexmon_pipeline.settings.values import Environment
 from fleexmon_pipeline.settings.variables import running_ui_port, ui_url
@@ -24,6 +25,17 @@ def page_path(kind: Kind, name: object = None) -> str:
     """`/fleexmon/issues/019…`; without a name the list of that kind."""
     path = PAGES + _PATHS[kind]
     return path if name is None else f"{path}/{quote(str(name), safe='')}"
+
+
+def page_query(kind: Kind, **query: object) -> str:
+    """`/fleexmon/logs?node=blue`: a list of that kind, narrowed."""
+    return f"{page_path(kind)}?{urlencode({name: str(value) for name, value in query.items()})}"
+
+
+def chart_path(until: datetime | None = None, hours: int = 24) -> str:
+    """The picture of lines and errors in the hours up to `until`; None: now."""
+    span = {"until": f"{until:%Y-%m-%dT%H:%M}", "hours": hours} if until else {}
+    return f"{PAGES}/chart.svg" + (f"?{urlencode(span)}" if span else "")
 
 
 def page_url(kind: Kind, name: object = None, environment: Environment = os.environ) -> str:

@@ -175,7 +175,11 @@ def test_what_github_could_not_take_is_recorded_and_sent_later(
     digest = dagster.run("digest", "2026-02-03")
     alert = dagster.run("alert", tick="alert")
 
-    assert DECLINED in str(metadata(digest, "digests")["digest"])  # the page is there all the same
+    shown = metadata(digest, "digests")
+    assert DECLINED in str(shown["digest"])  # the page is there all the same
+    assert "mermaid" not in str(shown["digest"])  # which is drawn on GitHub alone
+    assert "](/fleexmon/chart.svg?until=2026-02-04T00%3A00&hours=24)" in str(shown["digest"])
+    assert shown["page"] == "/fleexmon/digests/2026-02-03"
     passed, details = check(alert, "everything_is_sent")
     assert not passed
     assert "503" in details

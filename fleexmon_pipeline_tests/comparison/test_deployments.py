@@ -204,9 +204,23 @@ def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database:
     assert early.passed
     assert "will be compared half an hour after the deployment" in str(early.description)
     assert not result.passed
-    assert result.description == "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC"
+    assert str(result.description).startswith(
+        "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC: 1 error never seen before: "
+    )
     assert "`[x](http://evil) \\| <num>`" in str(result.metadata["details"].value)
     assert late.passed
+
+
+def test_a_version_that_is_markup_has_no_effect_in_the_checks_line(database: Database) -> None:
+    """Dagster's UI shows a description as Markdown, and would load a picture."""
+    with database.connect() as connection:
+        store(connection, lines(1, new_error, days=3))
+        mark(connection, deployed("![x](http://evil/x.png)<img>"))
+        result = check_deployments(compare_newest(connection, live="blue", now=WINDOW.until))
+
+    assert "\\!\\[x\\]" in str(result.description) or "!\\[x\\]" in str(result.description)
+    assert "![x](" not in str(result.description)
+    assert "<img>" not in str(result.description).replace("\\<", "")
 
 
 def test_a_restart_of_blue_does_not_hide_what_came_to_green(database: Database) -> None:

@@ -50,6 +50,24 @@ def test_a_rule_that_fires_all_the_time_is_named_once_a_day_is_known(
     assert "repeated-error" in str(result.metadata)
 
 
+def test_issues_of_one_incident_are_read_once(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, TWO_DAYS)
+        fire(connection, *[firing(slot, subject=NODE, grace=SLOT) for slot in range(0, 240, 10)])
+        apart = firing_rates(connection, [], until=TEN + 2 * DAY)
+        connection.execute(
+            """INSERT INTO "Incident" (id, title, severity, status, nodes, "startedAt", "lastSeenAt", issues, headline,
+                 figures, changes)
+               SELECT (array_agg(id))[1], 'one', 'high', 'open', '{blue}', %(at)s, %(at)s, array_agg(id),
+                 (array_agg(id))[1], '{}', '[]' FROM "LogIssue" """,
+            {"at": at(0)},
+        )
+        together = firing_rates(connection, [], until=TEN + 2 * DAY)
+
+    assert (apart.rules[0].issues, apart.rules[0].incidents, len(apart.problems())) == (24, 24, 1)
+    assert (together.rules[0].issues, together.rules[0].incidents, together.problems()) == (24, 1, [])
+
+
 def test_a_rule_whose_issues_are_called_noise_is_named(database: Database) -> None:
     with database.connect() as connection:
         cover(connection, TWO_DAYS)

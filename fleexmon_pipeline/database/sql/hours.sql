@@ -15,13 +15,13 @@ GROUP BY node
 ORDER BY node;
 
 -- counted --
-SELECT COALESCE(sum(count), 0)::bigint AS lines, count(DISTINCT pattern) AS patterns
+SELECT COALESCE(sum(count), 0)::bigint AS lines, count(DISTINCT pattern) AS patterns, count(*) AS rows
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s;
 
 -- first_seen --
 -- Patterns that are new in the hour.
-SELECT level, template, count(*) OVER () AS patterns
+SELECT id, level, template, count(*) OVER () AS patterns
 FROM "LogPattern"
 WHERE "firstSeen" >= %(since)s AND "firstSeen" < %(until)s AND "aliasOf" IS NULL
 ORDER BY level, id
@@ -33,26 +33,30 @@ FROM "GenAICall"
 WHERE "windowStart" >= %(since)s AND "windowStart" < %(until)s AND NOT replay;
 
 -- fired --
--- The latest title of each fingerprint.
-SELECT DISTINCT ON (fingerprint) severity, nodes, title
-FROM "IssueOccurrence"
+-- The latest title of each fingerprint, and the issue that it belongs to.
+SELECT DISTINCT ON (fingerprint) severity, nodes, title, (
+  SELECT episode.id FROM "IssueEpisode" AS episode
+  WHERE episode.fingerprint = occurrence.fingerprint
+    AND occurrence.slot BETWEEN episode."firstSlot" AND episode."lastSlot"
+  ORDER BY episode."firstSlot" DESC LIMIT 1
+) AS issue
+FROM "IssueOccurrence" AS occurrence
 WHERE slot >= %(since)s AND slot < %(until)s AND source = %(source)s
 ORDER BY fingerprint, slot DESC;
 
 -- firings --
--- How often rules fired in the hour, and how many issues that belongs to.
+-- How often rules fired in the hour; issues of this source as they were at its end: open, begun in it, ended in it. So they
+-- stay what they were when the hour is materialized again, and a plot over hours is true.
 SELECT
   (SELECT count(*) FROM "IssueOccurrence"
    WHERE slot >= %(since)s AND slot < %(until)s AND source = %(source)s) AS firings,
   (SELECT count(*) FROM "ShadowOccurrence"
    WHERE slot >= %(since)s AND slot < %(until)s AND rule = ANY(%(rules)s)) AS shadow_firings,
-  count(*) FILTER (WHERE status = 'open') AS open_issues,
-  count(*) FILTER (WHERE status <> 'open') AS ended_issues
+  count(*) FILTER (WHERE "resolvedAt" IS NULL OR "resolvedAt" > %(until)s) AS open_issues,
+  count(*) FILTER (WHERE "detectedAt" > %(since)s) AS new_issues,
+  count(*) FILTER (WHERE "resolvedAt" > %(since)s AND "resolvedAt" <= %(until)s) AS ended_issues
 FROM "LogIssue"
-WHERE id IN (
-  SELECT episode.id
-  FROM "IssueOccurrence" occurrence
-  JOIN "IssueEpisode" episode ON episode.fingerprint = occurrence.fingerprint
-    AND occurrence.slot BETWEEN episode."firstSlot" AND episode."lastSlot"
-  WHERE occurrence.slot >= %(since)s AND occurrence.slot < %(until)s AND occurrence.source = %(source)s
-);
+WHERE source = %(source)s AND "detectedAt" <= %(until)s AND ("resolvedAt" IS NULL OR "resolvedAt" > %(since)s);
+
+-- forecasts --
+SELECT count(*) AS rows FROM "LogForecast" WHERE "madeAt" > %(since)s AND "madeAt" <= %(until)s;

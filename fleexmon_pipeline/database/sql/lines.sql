@@ -92,6 +92,12 @@ WHERE slot >= %(since)s AND slot < %(until)s
   AND (%(patterns)s::text[] IS NULL OR pattern = ANY (%(patterns)s::text[]))
 GROUP BY 1, 2;
 
+-- levels_by_time --
+SELECT floor(extract(epoch FROM slot - %(since)s::timestamp) / %(seconds)s::int)::int AS step, level, sum(count)::bigint AS lines
+FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s
+GROUP BY 1, 2;
+
 -- heard_halves --
 -- Half hours in which a node responded, each with its worst slot.
 SELECT node, floor(extract(epoch FROM slot - %(since)s::timestamp) / 1800)::int AS half,

@@ -21,6 +21,9 @@ SELECT count(*) FILTER (WHERE desired = shown) AS unchanged,
        count(*) FILTER (WHERE desired IS DISTINCT FROM shown) AS waiting
 FROM "Outbox";
 
+-- rows --
+SELECT count(*) AS rows FROM "Outbox";
+
 -- failed --
 -- What waits after a failed attempt, and why.
 SELECT key, "lastError" AS error FROM "Outbox"

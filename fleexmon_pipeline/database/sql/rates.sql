@@ -5,19 +5,23 @@ FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status);
 
 -- rates --
--- By rule: slots in which it fired, issues that began in these days, those marked as noise; the same for shadow rules.
-SELECT rule, false AS shadow, sum(slots)::bigint AS slots, sum(issues)::bigint AS issues, sum(noise)::bigint AS noise
+-- By rule: slots in which it fired, issues that began in these days, the incidents that these are part of, those marked as
+-- noise; the same for shadow rules, whose issues are in no incident.
+SELECT rule, false AS shadow, sum(slots)::bigint AS slots, sum(issues)::bigint AS issues,
+  sum(incidents)::bigint AS incidents, sum(noise)::bigint AS noise
 FROM (
-  SELECT rule, count(*) AS slots, 0 AS issues, 0 AS noise
+  SELECT rule, count(*) AS slots, 0 AS issues, 0 AS incidents, 0 AS noise
   FROM "IssueOccurrence" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY rule
   UNION ALL
-  SELECT rule_of(e.fingerprint), 0, count(*), count(*) FILTER (WHERE v.verdict = 'noise')
+  SELECT rule_of(e.fingerprint), 0, count(*),
+    count(DISTINCT COALESCE((SELECT n.id FROM "Incident" AS n WHERE n.issues @> ARRAY[e.id] LIMIT 1), e.id)),
+    count(*) FILTER (WHERE v.verdict = 'noise')
   FROM "IssueEpisode" AS e LEFT JOIN "IssueVerdict" AS v ON v.issue = e.id
   WHERE e."firstSlot" >= %(since)s AND e."firstSlot" < %(until)s GROUP BY 1
 ) AS active
 GROUP BY rule
 UNION ALL
-SELECT rule, true, count(*), count(DISTINCT fingerprint), 0
+SELECT rule, true, count(*), count(DISTINCT fingerprint), count(DISTINCT fingerprint), 0
 FROM "ShadowOccurrence" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY rule
 ORDER BY issues DESC, rule;
 

@@ -28,11 +28,12 @@ from fleexmon_pipeline.database.read_only import ReadOnlyDatabase
 from fleexmon_pipeline.database.server import DatabaseUnreachableError, database_url
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.web.door import Door
-from fleexmon_pipeline.web.pages import incidents, issues, logs, now, patterns, reports
+from fleexmon_pipeline.web.pages import incidents, issues, logs, now, patterns, picture, reports
 from fleexmon_pipeline.web.pages.asked import MAX_QUERY, Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.page import Page, prepare, render, style_sheet
+from fleexmon_pipeline.web.pages.picture import Picture
 
-View = Callable[[Connection, Asked], Page]
+View = Callable[[Connection, Asked], Page | Picture]
 
 MAX_AT_ONCE = 4  # pages that are read at the same time: Dagster's UI shares the process
 MAX_SECONDS = 5  # of a statement
@@ -44,6 +45,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+CHART = "/chart.svg"
 VIEWS: Mapping[str, View] = {
     "": now.shown,
     "/": now.shown,
@@ -59,6 +61,7 @@ VIEWS: Mapping[str, View] = {
     "/digests": reports.digests,
     "/digests/{name}": reports.one_day,
     "/shadow": reports.shadow,
+    CHART: picture.shown,
 }
 _log = logging.getLogger(__name__)
 
@@ -94,15 +97,22 @@ class Pages:
             query=query, name=request.path_params.get("name", ""), now=self.now(), root=self.root,
             dagster=self.root if self.dagster is None else self.dagster,
         )  # fmt: skip
+        headers = {**HEADERS, "Cache-Control": "no-store"}
         try:
             page = self._page(view, request, asked)
+            if isinstance(page, Picture):
+                return Response(page.svg, 200, headers, "image/svg+xml")
             document = render(page, asked)
         except Exception as error:  # noqa: BLE001  whatever it is, nobody is shown a stack trace
             page = _failure(error, request.url.path)
             document = render(page, asked)
-        return Response(document, page.status, {**HEADERS, "Cache-Control": "no-store"}, "text/html")
+        if request.url.path.endswith(CHART):
+            return Response(
+                picture.failed(f"{page.title}. {page.values['text']}"), page.status, headers, "image/svg+xml"
+            )
+        return Response(document, page.status, headers, "text/html")
 
-    def _page(self, view: View, request: Request, asked: Asked) -> Page:
+    def _page(self, view: View, request: Request, asked: Asked) -> Page | Picture:
         if request.method not in ("GET", "HEAD"):
             return _failed(405, "Pages are only read", "Nothing can be sent to them. Commands change things.")
         if len(request.url.query) > MAX_QUERY:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
+from xml.etree import ElementTree
 
 import html5lib
 import httpx
@@ -407,6 +408,26 @@ def test_a_digest_is_shown_in_the_frame_of_the_pages(story: Site) -> None:
 
     assert "All is well." in document
     assert 'aria-current="page"' in document
+
+
+@pytest.mark.parametrize("query", ["", "?until=2026-11-20T12:00&hours=2", "?until=2020-01-01"])
+def test_the_chart_is_a_picture_that_says_what_it_shows(story: Site, query: str) -> None:
+    answer = story.get(f"/fleexmon/chart.svg{query}")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+    picture = ElementTree.fromstring(answer.text)  # noqa: S314  our own
+    title = picture.findtext("{http://www.w3.org/2000/svg}title") or ""
+    assert re.search(r"UTC: [\d,]+ errors, [\d,]+ warnings, [\d,]+ other lines$", title)
+    assert ("0 errors, 0 warnings, 0 other" in title) is ("2020" in query)
+    assert {element.tag.partition("}")[2] for element in picture.iter()} <= {"svg", "title", "text", "line", "rect"}
+
+
+@pytest.mark.parametrize("query", ["hours=0", "hours=49", "hours=x", "until=never", "until=0001-01-01", "hours=%C2%B2"])
+def test_a_chart_of_nothing_says_so_as_a_picture(story: Site, query: str) -> None:
+    answer = story.get(f"/fleexmon/chart.svg?{query}")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "image/svg+xml")
+    assert "This cannot be shown" in "".join(ElementTree.fromstring(answer.text).itertext())  # noqa: S314
 
 
 def test_shadow_rules_are_listed_rule_by_rule(story: Site) -> None:
