@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from datetime import datetime
-from itertools import chain
+from datetime import datetime, timedelta
+from threading import Semaphore
 from typing import Literal
 
 from psycopg.errors import LockNotAvailable
@@ -30,7 +30,12 @@ from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR, SLOT, Window, contiguous, floor
 
 SQL = statements("collection")
-MAX_NODES_AT_ONCE = 4  # each has its own connection
+MAX_STORED_AT_ONCE = 4  # nodes, each with its own connection
+# Of 1,000 nodes 200 may hang: those asked wait for their first byte, and only then for their turn to be stored. So long
+# only where a turn is short: of a node that serves an hour for minutes, 60 others would grow tired of waiting.
+MAX_ASKED_AT_ONCE = 64
+SHORT = 3 * SLOT
+DOWN_FOR = timedelta(minutes=30)
 MAX_REJECTED = 2_000  # rejected records in memory, at most 100 kB each
 
 
@@ -52,26 +57,30 @@ def collect(
 ) -> Account:
     """Collect the slots of `window` that have ended by `now`, hour by hour, the nodes of an hour in parallel.
 
-    Each node uses its own connection from `connections`, and rows are stored while its answer arrives. `slots` selects
-    some of the slots. Collecting again changes nothing. `each_hour` is called when an hour is committed, so a later
-    failure does not lose it.
+    Each node that answers uses its own connection from `connections`, and rows are stored while its answer arrives.
+    Nodes that were down before are asked last, and once. `slots` selects some of the slots. Collecting again changes
+    nothing. `each_hour` is called when an hour is committed, so a later failure does not lose it.
     """
     total = Account(window)
-    # Nodes that gave nothing in the previous hour: three attempts with their delays for each of 720 hours take 9 h.
-    silent: set[str] = set()
+    # Nodes that gave nothing in the hour before: three attempts with their delays for each of 720 hours take 9 h.
+    silent = _down(connections, window)
 
     def collect_part(node: Node, part: Window) -> NodeAccount:
         attempts = 1 if node.name in silent else ATTEMPTS
-        with connections() as connection, ask(clients, node, part, attempts=attempts) as answer:
-            try:
-                return keep(connection, node, part, answer, now=now, run_id=run_id)
-            except LockNotAvailable:  # coverage records this hour of this node; the others go on
-                return NodeAccount(node.name, errors=[f"another run is still collecting {part}"])
+        with ask(clients, node, part, attempts=attempts) as answer:
+            answer.first()
+            with turns, connections() as connection:
+                try:
+                    return keep(connection, node, part, answer, now=now, run_id=run_id)
+                except LockNotAvailable:  # coverage records this hour of this node; the others go on
+                    return NodeAccount(node.name, errors=[f"another run is still collecting {part}"])
 
-    clients = Clients()
-    with ThreadPoolExecutor(min(len(nodes), MAX_NODES_AT_ONCE) or 1) as threads:
+    clients, turns = Clients(), Semaphore(MAX_STORED_AT_ONCE)
+    at_once = MAX_ASKED_AT_ONCE if window.length <= SHORT else MAX_STORED_AT_ONCE
+    with ThreadPoolExecutor(min(len(nodes), at_once) or 1) as threads:
         for hour in window.hours():
             polls = _polls(connections, hour.overlap(window).ended(now), nodes, slots, now=now)
+            polls.sort(key=lambda poll: poll[0].name in silent)
             account = Account(hour)
             for node_account in threads.map(lambda poll: collect_part(*poll), polls):
                 account.of(node_account.node).add(node_account)
@@ -79,6 +88,13 @@ def collect(
             each_hour(account)
             total.add(account)
     return total
+
+
+def _down(connections: Connections, window: Window) -> set[str]:
+    """Nodes that did not answer for any slot of the half hour before the window."""
+    with connections() as connection:
+        rows = connection.execute(SQL["down"], {"since": window.since - DOWN_FOR, "until": window.since})
+        return {row["node"] for row in rows}
 
 
 def _polls(
@@ -111,16 +127,14 @@ def keep(
     rows = Rows(node.name, node.hostname, window, latest=now + FUTURE, max_rejected=MAX_REJECTED)
     account = rows.account
     base = {"node": node.name, "since": window.since, "until": window.until, "run": run_id, "now": now}
-    runs = iter(answer)
-    first = next(runs, None)
-    if first is not None or answer.error is None:
+    if answer.first() is not None or answer.error is None:
         rejections = Rejections(node, {**base, "slot": floor(window.since, SLOT)})
         with connection.transaction():
             connection.execute(SQL["lock_hour"], {"hour": floor(window.since, HOUR), "node": node.name})
             stored = Stored(connection, node.name, window)
-            all_runs = chain([first] if first is not None else [], runs)
+            runs = iter(answer)
             while not rows.finished:  # more than once only if a node sends thousands of bad records
-                stored.copy(rows.blocks(all_runs, stored.known))
+                stored.copy(rows.blocks(runs, stored.known))
                 rejections.keep(connection, rows.rejected)
             account.stored = stored.new
             account.duplicate = account.received - account.rejected - account.stored

@@ -48,6 +48,8 @@ class _RetryableError(FetchError):
 class Answer:
     """Runs of records as they arrive: iterate once. Afterwards `error` is None, or why part of the window is unknown.
 
+    `first` waits for the first of them; iterating gives it again.
+
     It has its own client, so the last connection made is the one in use.
     """
 
@@ -60,11 +62,24 @@ class Answer:
         self.begins: datetime | None = None  # if set: of what was before it nothing can be known any more
         self.may_be_empty = False  # whether a body without a byte says that there are no lines
         self.runs: Iterator[Run] = iter(())
+        self._reading: Iterator[Run] | None = None
         self._started = time.monotonic()
         self._connection: socket.socket | None = None
 
+    def first(self) -> Run | None:
+        """Once it has arrived, or None once it is known that there is none."""
+        reading = iter(self)
+        first = next(reading, None)
+        self._reading = chain([] if first is None else [first], reading)
+        return first
+
     def __iter__(self) -> Iterator[Run]:
         """Never raises for a fault of the node or the network: yields the records before it."""
+        if self._reading is None:
+            self._reading = self._read()
+        return self._reading
+
+    def _read(self) -> Iterator[Run]:
         try:
             if self.error is None:
                 yield from filter(None, self.runs)

@@ -123,6 +123,11 @@ SELECT node, slot, CASE
     ELSE status END AS status
 FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s;
 
+-- down --
+SELECT node FROM "LogCoverage"
+WHERE slot >= %(since)s AND slot < %(until)s
+GROUP BY node HAVING bool_and(status = 'missing');
+
 -- gaps --
 -- Incomplete slots of watched nodes, for the check.
 SELECT node, status, count(*) AS slots, min(slot) AS since, max(slot) + interval '5 minutes' AS until,
