@@ -69,7 +69,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock
     people are told. Evaluating an hour again replaces what was found in it.
     """
     now, live = clock.now(), settings.live_node()
-    loaded = all_rules(settings.rules_directory())
+    loaded = all_rules(settings.rules_directory(), settings.node_labels())
     budget = Budget(settings.false_alarms_per_day(), loaded.rules)
     with postgres.connection() as connection:
         known_until = newest_covered(connection) or now

@@ -50,7 +50,7 @@ def predictions(context: dg.AssetExecutionContext, postgres: Postgres, clock: Cl
     forecast is scored when its hour is over; the check `forecasts_hold` says how they did. Runs at 12 minutes past
     the hour, for the hour that ended.
     """
-    now, rules = clock.now(), all_rules(settings.rules_directory()).rules
+    now, rules = clock.now(), all_rules(settings.rules_directory(), settings.node_labels()).rules
     expected_rules = [rule.name for rule in forecast_thresholds(rules)]
     with postgres.connection() as connection:
         if is_materializing(context):

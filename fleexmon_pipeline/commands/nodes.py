@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 
@@ -15,33 +18,77 @@ from fleexmon_pipeline.lookup.nodes import NodeState, node_states, watched_nodes
 from fleexmon_pipeline.wording import counted
 
 ADVICE = """\
-Adding a node (BLUE_HOST, GREEN_HOST or LOG_SOURCES=name=host,...): it is polled from then on. To collect its earlier
-lines, materialize raw_logs for those hours.
+Adding a node (BLUE_HOST, GREEN_HOST, LOG_SOURCES=name=host,... or a file of FLEEXMON_NODES): it is polled from then
+on. To collect its earlier lines, materialize raw_logs for those hours.
 Renaming a node: the name is its identity, so this makes a new node. Lines, coverage and issues stay with the old name.
 Removing a node: it is no longer polled. Its lines stay for LOG_RETENTION_DAYS. Its open issues stay open until somebody
 resolves them, because no new lines can show that they are over."""
+
+MAX_PAGES = 12
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", metavar="ROLE=API", help="Nodes with this label. All, if repeated.")
+]
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command("nodes")
-def nodes_(as_json: Json = False) -> None:
-    """Show coverage, lag, gaps and rejected records of each node. Explains adding, renaming and removing nodes."""
+def nodes_(label: Labels = None, as_json: Json = False) -> None:
+    """Show coverage, lag, gaps and rejected records of each node. Explains adding, renaming and removing nodes.
+
+    More than 12 nodes are a line each, after what they amount to by label; those in trouble come first.
+    """
     now = datetime.now(UTC)
     nodes, demo = watched_nodes(os.environ)
     with open_database("reading nodes") as connection:
         states = node_states(connection, nodes, demo=demo, now=now)
+    wanted = {*(label or ())}
+    states = [state for state in states if wanted <= {*_labels(state)}]
     if as_json:
         print_json(states)
         return
     clock = readers_clock(now)
-    for state in states:
-        typer.echo(_page(state, clock))
+    if len(states) > MAX_PAGES:
+        typer.echo("\n".join([*_totals(states), "", *_rows(states, now), ""]))
+    else:
+        for state in states:
+            typer.echo(_page(state, clock))
     if not nodes:
         typer.echo(
-            "no node is watched: set BLUE_HOST, GREEN_HOST or LOG_SOURCES, or start the demo with `fleexmon up`\n"
+            "no node is watched: set BLUE_HOST, GREEN_HOST, LOG_SOURCES or FLEEXMON_NODES, or start the demo with "
+            "`fleexmon up`\n"
         )
     typer.echo(ADVICE)
+
+
+def _labels(state: NodeState) -> list[str]:
+    return [f"{label}={value}" for label, value in state.labels.items()]
+
+
+def _in_trouble(state: NodeState) -> bool:
+    return state.watched and (state.since is None or bool(state.gaps["hours"]))
+
+
+def _totals(states: Sequence[NodeState]) -> Iterator[str]:
+    """Of all, and of each label."""
+    by_label: defaultdict[str, list[NodeState]] = defaultdict(list)
+    for state in states:
+        for label in _labels(state):
+            by_label[label].append(state)
+    width = max((len(label) for label in by_label), default=0)
+    for name, some in [("", states), *sorted(by_label.items())]:
+        trouble = sum(map(_in_trouble, some))
+        text = f"{counted(trouble, 'node')} with gaps or not polled yet" if trouble else "all well"
+        yield f"{name:{width}}  {counted(len(some), 'node')}, {text}".lstrip()
+
+
+def _rows(states: Sequence[NodeState], now: datetime) -> Iterator[str]:
+    width = max(len(state.node) for state in states)
+    for state in sorted(states, key=lambda state: not _in_trouble(state)):
+        last = _ago(now - state.last_line) if state.last_line else "no line yet"
+        gaps = f"{counted(state.gaps['hours'], 'hour')} with gaps" if state.gaps["hours"] else "no gaps"
+        rest = "" if state.watched else "no longer watched"
+        yield "  ".join(filter(None, (f"{state.node:{width}}", f"{last:>14}", gaps, *_labels(state), rest)))
 
 
 def _page(state: NodeState, clock: Clock) -> str:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 import fleexmon_pipeline.detection.rule_kinds  # noqa: F401  its classes fill KINDS
 from fleexmon_pipeline.detection.rule_kinds import Forecast, Ratio
-from fleexmon_pipeline.detection.rule_model import KINDS, Rule
+from fleexmon_pipeline.detection.rule_model import KINDS, NodeLabels, Rule
 from fleexmon_pipeline.errors import FleexmonError
 
 BUILT_IN: Traversable = files("fleexmon_pipeline") / "rules"
@@ -50,8 +50,18 @@ class Rules:
     problems: tuple[Problem, ...]
 
 
-def all_rules(own: Path | None) -> Rules:
-    """The built-in rules and the user's own. An own rule replaces a built-in one of its name, unless it is refused."""
+def all_rules(own: Path | None, node_labels: NodeLabels | None = None) -> Rules:
+    """The built-in rules and the user's own. An own rule replaces a built-in one of its name, unless it is refused.
+
+    `node_labels`: what rules may choose nodes by, besides their names.
+    """
+    loaded = _all_rules(own)
+    for rule in loaded.rules:
+        rule.bind(node_labels or {})
+    return loaded
+
+
+def _all_rules(own: Path | None) -> Rules:
     built_in = load_rules()
     if own is None:
         return built_in

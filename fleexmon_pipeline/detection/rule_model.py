@@ -97,6 +97,7 @@ WORDING = {"what", "title", "description", "recommendation", "runbook", "samples
 MAX_TITLE = 100  # characters: what a mail client shows of a subject
 MESSAGES = ("template", "top_pattern", "reason")  # figures that are the text of a message
 MIN_MESSAGE = 12  # characters of a message that are shown however long the rest of a title is
+NodeLabels = Mapping[str, Mapping[str, str]]  # node → label → value
 NO_PATTERN = "no pattern yet"  # in texts, in the place of a message
 
 
@@ -145,7 +146,15 @@ class Rule(Strict):
         return []
 
     def is_about(self, node: str) -> bool:
-        return self.nodes is None or node in self.nodes
+        """`nodes` has names, and labels such as `role=api`."""
+        return self.nodes is None or not self._names_and_labels(node).isdisjoint(self.nodes)
+
+    def _names_and_labels(self, node: str) -> set[str]:
+        return {node, *(f"{label}={value}" for label, value in self._node_labels.get(node, {}).items())}
+
+    def bind(self, node_labels: NodeLabels) -> None:
+        """Say which labels nodes have, which may change while the rule stays."""
+        self._node_labels = node_labels
 
     def severity_of(self, figures: Mapping[str, float]) -> Severity:
         """The rule's severity, or a worse one that the figures have reached."""
@@ -157,6 +166,7 @@ class Rule(Strict):
         return worst
 
     _version: str = PrivateAttr(default="")
+    _node_labels: NodeLabels = PrivateAttr(default_factory=dict)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

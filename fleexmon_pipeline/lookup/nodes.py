@@ -38,6 +38,7 @@ class NodeState(msgspec.Struct, frozen=True, rename="camel"):
     last_day: dict[str, int]
     gaps: dict[str, Any]
     rejected: int
+    labels: dict[str, str]
 
 
 def node_states(connection: Connection, nodes: list[Node], *, demo: bool, now: datetime) -> list[NodeState]:
@@ -50,8 +51,17 @@ def node_states(connection: Connection, nodes: list[Node], *, demo: bool, now: d
     facts = {row["node"]: row for row in connection.execute(statements("gaps")["node_facts"], where)}
     lost = Counter(hour.node for hour in given_up(connection, since=kept))
     addresses = {node.name: _shown(node.address) for node in nodes}
+    labels = {node.name: dict(node.labels) for node in nodes}
     return [
-        _state(name, facts.get(name), addresses.get(name), lost[name], demo=demo and name in addresses, now=now)
+        _state(
+            name,
+            facts.get(name),
+            addresses.get(name),
+            lost[name],
+            labels.get(name, {}),
+            demo=demo and name in addresses,
+            now=now,
+        )
         for name in dict.fromkeys([*addresses, *facts])
     ]
 
@@ -81,7 +91,14 @@ def _shown(url: str) -> str:
 
 
 def _state(
-    name: str, facts: dict[str, Any] | None, address: str | None, lost: int, *, demo: bool, now: datetime
+    name: str,
+    facts: dict[str, Any] | None,
+    address: str | None,
+    lost: int,
+    labels: dict[str, str],
+    *,
+    demo: bool,
+    now: datetime,
 ) -> NodeState:
     row = facts or {}
     last = row.get("last")
@@ -96,4 +113,5 @@ def _state(
         {status: row.get(status, 0) for status in ("complete", "empty", "partial", "missing")},
         {"hours": row.get("hours", 0), "givenUp": lost, "oldest": row.get("oldest")},
         row.get("rejected", 0),
+        labels,
     )

@@ -35,7 +35,17 @@ from fleexmon_pipeline.settings.variables import (
     ui_port,
     ui_url,
 )
-from fleexmon_pipeline.settings.watched_nodes import Kind, Limits, Node, demo_note, limits, node_of, nodes, watched
+from fleexmon_pipeline.settings.watched_nodes import (
+    Kind,
+    Limits,
+    Node,
+    demo_note,
+    limits,
+    node_labels,
+    node_of,
+    nodes,
+    watched,
+)
 
 __all__ = [
     "PAGES",
@@ -64,6 +74,7 @@ __all__ = [
     "limits",
     "live_node",
     "mcp_token",
+    "node_labels",
     "node_of",
     "nodes",
     "page_path",

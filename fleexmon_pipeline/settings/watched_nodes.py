@@ -1,6 +1,6 @@
-"""Which nodes are watched: BLUE_HOST, GREEN_HOST, LOG_SOURCES, else the demo's; and the limits on their answers.
+"""Which nodes are watched: BLUE_HOST, GREEN_HOST, LOG_SOURCES, FLEEXMON_NODES, else the demo's; and their limits.
 
-Here: from what people write to a URL to poll. Tokens and certificates: `credentials.py`.
+Here: from what people write to a URL to poll. Tokens and certificates: `credentials.py`; files: `node_files.py`.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from fleexmon_pipeline.settings.credentials import NONE, Credentials, credentials, prefix_of, refuse_shared_prefixes
+from fleexmon_pipeline.settings.node_files import VARIABLE, file_nodes
 from fleexmon_pipeline.settings.values import (
     BASE_URL,
     Environment,
@@ -57,6 +59,7 @@ class Node:
     credentials: Credentials = field(default=NONE, repr=False)
     limits: Limits = Limits()
     socket: str | None = None  # path of the Unix socket that is asked for the URL; its host is then "localhost"
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)  # from FLEEXMON_NODES
 
     @property
     def address(self) -> str:
@@ -181,39 +184,80 @@ def _docker(variable: str, name: str, transport: str, rest: str) -> Node:
 
 
 def nodes(environment: Environment = os.environ) -> list[Node]:
-    """BLUE_HOST, GREEN_HOST and LOG_SOURCES, in this order, with credentials and limits; [] if none is set.
+    """BLUE_HOST, GREEN_HOST, LOG_SOURCES and FLEEXMON_NODES, in this order, with credentials and limits; [] if none.
 
     Raises SettingError for a malformed node, for a name or an address used twice, and for the UI's own address.
     """
-    entries: list[tuple[str, Node]] = []
+    entries = [*_from_variables(environment), *_from_files(environment)]
+    names: set[str] = set()
+    places: dict[object, str] = {}
+    for entry in entries:
+        node, place = entry.node, (_place(entry.node), entry.node.socket)
+        if node.name in names:
+            raise entry.refusal(f'"{node.name}" is used twice. Each node needs its own name.')
+        if place in places:
+            raise entry.refusal(f"{places[place]} and {node.name} have the same address. Its lines would count twice.")
+        names.add(node.name)
+        places[place] = node.name
+        _refuse_own_address(entry, environment)
+    refuse_shared_prefixes(environment, (entry.node.name for entry in entries))
+    shared_limits = limits(environment)
+    return [replace(entry.node, credentials=_credentials(entry), limits=shared_limits) for entry in entries]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A node, where it was written, and the variables that hold its credentials."""
+
+    node: Node
+    variable: str
+    environment: Environment
+    where: str = ""  # file and node, before the reason of a refusal
+
+    def refusal(self, reason: str) -> SettingError:
+        return SettingError(self.variable, self.where + reason)
+
+
+def _from_variables(environment: Environment) -> Iterator[_Entry]:
     for variable, name in (("BLUE_HOST", "blue"), ("GREEN_HOST", "green")):
         if environment.get(variable, "").strip():
-            entries.append((variable, node_of(variable, name, environment[variable])))
+            yield _Entry(node_of(variable, name, environment[variable]), variable, environment)
     for entry in filter(None, (part.strip() for part in environment.get("LOG_SOURCES", "").split(","))):
         name, equals, value = entry.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name.strip()):
             raise SettingError("LOG_SOURCES", f'"{shown(entry)}" is not name=host.', "worker-1=10.0.0.7")
-        entries.append(("LOG_SOURCES", node_of("LOG_SOURCES", name.strip(), value)))
-    for index, (variable, node) in enumerate(entries):
-        for _, other in entries[:index]:
-            if node.name == other.name:
-                raise SettingError(variable, f'"{node.name}" is used twice. Each node needs its own name.')
-            if (_place(node), node.socket) == (_place(other), other.socket):
-                raise SettingError(
-                    variable, f"{other.name} and {node.name} have the same address. Its lines would count twice."
-                )
-        _refuse_own_address(variable, node, environment)
-    refuse_shared_prefixes(environment, (node.name for _, node in entries))
-    shared_limits = limits(environment)
-    ready = []
-    for _, node in entries:
-        own = credentials(environment, node.name, node.url)
-        if own.org_id and node.kind != "loki":
-            raise SettingError(
-                f"{prefix_of(node.name)}ORG_ID", f"is set, but {node.name} is not a loki+http(s) source."
-            )
-        ready.append(replace(node, credentials=own, limits=shared_limits))
-    return ready
+        yield _Entry(node_of("LOG_SOURCES", name.strip(), value), "LOG_SOURCES", environment)
+
+
+def _from_files(environment: Environment) -> Iterator[_Entry]:
+    for found in file_nodes(environment):
+        where = f"{found.file}, {found.name}: "
+        try:
+            node = node_of(VARIABLE, found.name, found.address)
+        except SettingError as error:
+            raise SettingError(VARIABLE, where + error.reason) from None
+        yield _Entry(replace(node, labels=found.labels), VARIABLE, {**environment, **found.variables}, where)
+
+
+def _credentials(entry: _Entry) -> Credentials:
+    node = entry.node
+    try:
+        own = credentials(entry.environment, node.name, node.url)
+    except SettingError as error:
+        if entry.variable != VARIABLE:
+            raise
+        raise entry.refusal(f"{error.variable} {error.reason}") from None
+    if own.org_id and node.kind != "loki":
+        raise SettingError(f"{prefix_of(node.name)}ORG_ID", f"is set, but {node.name} is not a loki+http(s) source.")
+    return own
+
+
+def node_labels(environment: Environment = os.environ) -> dict[str, Mapping[str, str]]:
+    """The labels of the nodes that have some; {} while FLEEXMON_NODES cannot be used, which collection reports."""
+    try:
+        return {node.name: node.labels for node in file_nodes(environment) if node.labels}
+    except SettingError:
+        return {}
 
 
 def demo_note(environment: Environment = os.environ) -> Path:
@@ -231,7 +275,8 @@ def watched(environment: Environment = os.environ) -> tuple[list[Node], bool]:
     except (OSError, ValueError):
         raise SettingError(
             "BLUE_HOST",
-            "is not set, nor GREEN_HOST or LOG_SOURCES, and no demo nodes run here (`fleexmon up` starts them).",
+            "is not set, nor GREEN_HOST, LOG_SOURCES or FLEEXMON_NODES, and no demo nodes run here "
+            "(`fleexmon up` starts them).",
             *NODE_EXAMPLES,
         ) from None
     shared_limits = limits(environment)
@@ -248,10 +293,9 @@ def _place(node: Node) -> tuple[str, int, str]:
     return (parts.hostname or "").rstrip("."), port, f"{parts.path}?{parts.query}"
 
 
-def _refuse_own_address(variable: str, node: Node, environment: Environment) -> None:
-    host, port, _ = _place(node)
-    if node.socket is None and (is_loopback(host) or host in ("0.0.0.0", "::")) and port == ui_port(environment):
-        raise SettingError(
-            variable,
-            f"{host}:{port} is this product's own UI, not a node. Give the node's port, or set FLEEXMON_PORT.",
+def _refuse_own_address(entry: _Entry, environment: Environment) -> None:
+    host, port, _ = _place(entry.node)
+    if entry.node.socket is None and (is_loopback(host) or host in ("0.0.0.0", "::")) and port == ui_port(environment):
+        raise entry.refusal(
+            f"{host}:{port} is this product's own UI, not a node. Give the node's port, or set FLEEXMON_PORT."
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -296,6 +298,40 @@ def test_a_node_that_is_down_is_asked_once_an_hour_of_a_range(database: Database
     run(database, blue, window=Window(TEN - 5 * HOUR, TEN + HOUR))
 
     assert len(blue.requests) == 3 + 5
+
+
+def test_a_node_that_was_down_before_is_asked_once_and_after_the_others(database: Database, blue: NodeServer) -> None:
+    blue.answer(status=503)
+    run(database, blue, window=Window(TEN, TEN + 6 * SLOT))
+    asked = len(blue.requests)
+    with NodeServer() as green:
+        green.serve(lines(1, TEN + 6 * SLOT))
+        account = run(database, blue, green, window=Window(TEN + 6 * SLOT, TEN + 7 * SLOT))
+
+    assert len(blue.requests) == asked + 1
+    assert list(account.nodes) == ["green", "blue"]
+
+
+def test_nodes_that_hang_keep_no_other_waiting(database: Database, blue: NodeServer) -> None:
+    """They end when the lines of the one that works are stored: if these waited for them, none would end in time."""
+
+    def hang() -> Iterator[bytes]:
+        deadline = time.monotonic() + 60
+        while not database.rows('SELECT FROM "LogCoverage" WHERE node = %(node)s', node="works"):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+        yield b"[]"
+
+    blue.answer(stream=hang)
+    with NodeServer() as works:
+        works.serve(lines(10, TEN))
+        hanging = [Node(f"hangs-{n}", blue.url, "127.0.0.1") for n in range(12)]
+        nodes = [*hanging, Node("works", works.url, "127.0.0.1")]
+        account = collect(Window(TEN, TEN + SLOT), nodes, database.connect, now=LATER, run_id="test")
+
+    assert account.nodes["works"].stored == 10
+    assert [node.errors for node in account.nodes.values()] == [[]] * 13
 
 
 def test_an_hour_is_not_given_up_while_its_node_is_silent(database: Database, blue: NodeServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_what_is_known_of_each_node(database: Database) -> None:
     assert found["blue"] == NodeState(
         "blue", True, False, blue.url, TEN, TEN + 59 * MINUTE, 71 * 60,
         {"complete": 12, "empty": 12, "partial": 0, "missing": 0},
-        {"hours": 0, "givenUp": 0, "oldest": None}, 1,
+        {"hours": 0, "givenUp": 0, "oldest": None}, 1, {},
     )  # fmt: skip
     green = found["green"]
     assert (green.watched, green.address, green.last_line) == (False, None, TEN)
@@ -99,9 +100,34 @@ def test_json_is_one_document(database: Database, fleexmon: Call, monkeypatch: p
     assert json.loads(fleexmon("nodes", "--json").out) == [{
         "node": "worker-1", "watched": True, "demo": False, "address": "http://10.0.0.7:3000/api/logs", "since": None,
         "lastLine": None, "lagSeconds": None, "lastDay": {"complete": 0, "empty": 0, "partial": 0, "missing": 0},
-        "gaps": {"hours": 0, "givenUp": 0, "oldest": None}, "rejected": 0,
+        "gaps": {"hours": 0, "givenUp": 0, "oldest": None}, "rejected": 0, "labels": {},
     }]  # fmt: skip
     assert database.rows('SELECT 1 FROM "LogCoverage"') == []
+
+
+def test_many_nodes_are_summed_up_by_label_and_those_in_trouble_come_first(
+    database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    listed = [
+        f"  - {{name: n{place}, address: 10.0.0.{place}, labels: {{role: {'web' if place % 2 else 'db'}}}}}"
+        for place in range(1, 31)
+    ]
+    (tmp_path / "nodes.yaml").write_text("nodes:\n" + "\n".join(listed))
+    monkeypatch.setenv("FLEEXMON_NODES", str(tmp_path / "nodes.yaml"))
+    with database.connect() as connection:
+        connection.execute(
+            'INSERT INTO "LogCoverage" (node, slot, status, received, stored, "updatedAt") '
+            "SELECT 'n' || node, now() AT TIME ZONE 'UTC' - interval '1 hour', 'empty', 0, 0, now() "
+            "FROM generate_series(1, 28) AS node"
+        )
+
+    every, some = fleexmon("nodes").out.splitlines(), fleexmon("nodes", "--label", "role=web").out.splitlines()
+
+    assert every[0] == "30 nodes, 30 nodes with gaps or not polled yet"
+    assert every[1] == "role=db   15 nodes, 15 nodes with gaps or not polled yet"
+    assert sum(line.endswith("role=web") for line in every) == 15
+    assert some[0].startswith("15 nodes")
+    assert sum("role=db" in line for line in some) == 0
 
 
 def test_a_malformed_node_is_a_sentence(fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:

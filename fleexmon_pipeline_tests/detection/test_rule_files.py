@@ -322,6 +322,22 @@ def test_what_a_rule_may_say_beside_its_condition_is_checked(tmp_path: Path, lin
     assert reason in refusal(tmp_path, SOUND + line + "\n")
 
 
+def test_nodes_are_chosen_by_name_and_by_label(tmp_path: Path) -> None:
+    labels = {"web-1": {"role": "web", "color": "blue"}, "web-2": {"role": "web"}, "db": {"role": "db"}}
+    write(tmp_path, a=SOUND + "nodes: [db, role=web]\n")
+    by_name = {rule.name: rule for rule in all_rules(tmp_path, labels).rules}
+    rule = by_name[load_rules(tmp_path).rules[0].name]
+
+    assert [rule.is_about(node) for node in ("web-1", "web-2", "db", "web", "other")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert rule.version == load_rules(tmp_path).rules[0].version  # a node that gets a label changes no rule
+
+
 def test_severity_follows_the_figures_and_never_falls_below_its_own(tmp_path: Path) -> None:
     (rule,) = load_rules(write(tmp_path, a=SOUND + "escalate: {count: {critical: 100, low: 3}}\n")).rules
     assert [rule.severity_of({"count": count}) for count in (3, 99, 100)] == ["high", "high", "critical"]

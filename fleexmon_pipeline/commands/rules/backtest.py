@@ -52,7 +52,7 @@ def _rules(directory: Path | None, option: str) -> Rules:
     without the changed rule would mislead."""
     if directory is not None and not directory.is_dir():
         raise CommandError(f"{option}: {directory} is not a directory. Examples: {option} ./rules")
-    loaded = all_rules(directory or settings.rules_directory())
+    loaded = all_rules(directory or settings.rules_directory(), settings.node_labels())
     if directory is not None and loaded.problems:
         problems = "\n  ".join(str(problem) for problem in loaded.problems)
         raise CommandError(
