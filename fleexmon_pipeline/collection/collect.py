@@ -23,7 +23,7 @@ from fleexmon_pipeline.collection.rows import Rows
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.collection.store import Rejections, Stored
-from fleexmon_pipeline.collection.times import FUTURE
+from fleexmon_pipeline.collection.times import FUTURE, DateOrder, reading_dates
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.settings import Node
@@ -129,7 +129,8 @@ def keep(
     base = {"node": node.name, "since": window.since, "until": window.until, "run": run_id, "now": now}
     if answer.first() is not None or answer.error is None:
         rejections = Rejections(node, {**base, "slot": floor(window.since, SLOT)})
-        with connection.transaction():
+        near = (window.since - FUTURE, window.until + FUTURE)
+        with connection.transaction(), reading_dates(DateOrder(near=near)):
             connection.execute(SQL["lock_hour"], {"hour": floor(window.since, HOUR), "node": node.name})
             stored = Stored(connection, node.name, window)
             runs = iter(answer)

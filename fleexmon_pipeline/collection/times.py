@@ -2,13 +2,17 @@
 
 Here: the forms of one value. Which field of a record is its time: `records.py`. Nothing is invented: a value without a
 date or a year, with day and month in doubt, or with an unknown zone is refused. Of `03/04/2027` the month comes first
-if AM or PM follows; else one of the two must be more than 12.
+if AM or PM follows; else one of the two must be more than 12, or what is around it must tell: `reading_dates`.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -77,6 +81,45 @@ _HOURS = {
 }  # fmt: skip
 
 
+@dataclass(slots=True)
+class DateOrder:
+    """What tells whether `03/04/2027` is in March or in April.
+
+    day_first: what other dates of the same file say. near: one of the two must be in this time.
+    """
+
+    day_first: bool | None = None
+    near: tuple[datetime, datetime] | None = None
+    assumed: int = 0  # dates that were read so
+
+    def is_day_first(self, year: int, one: int, two: int) -> bool | None:
+        """None if it stays in doubt."""
+        order = self.day_first
+        if self.near is not None:
+            first, last = (moment.date() for moment in self.near)
+            fitting = [month_last for month_last, day in ((True, (two, one)), (False, (one, two)))
+                       if first <= date(year, *day) <= last]  # fmt: skip
+            order = fitting[0] if len(fitting) == 1 else order
+        self.assumed += order is not None
+        return order
+
+
+_date_order: ContextVar[DateOrder | None] = ContextVar("date_order", default=None)
+
+
+@contextmanager
+def reading_dates(order: DateOrder) -> Iterator[None]:
+    """Within it `read_time` takes dates with day and month in doubt as `order` tells."""
+    token = _date_order.set(order)
+    try:
+        yield
+    finally:
+        _date_order.reset(token)
+
+
+IN_DOUBT = "day and month are in doubt"
+
+
 class RejectedError(FleexmonError, ValueError):
     """This record cannot become a LogEntry; the text is the reason that RejectedLog keeps."""
 
@@ -103,6 +146,8 @@ def read_time(value: object) -> datetime:
             return _compact(str(value)) or _from_epoch(value, value, 0)
         # A float of today's seconds is 0.2 µs apart from its neighbours: to the nearest microsecond, not the one below.
         return _from_epoch(value, int(value), round((value - int(value)) * _PICOSECONDS), nearest=True)
+    except RejectedError:
+        raise
     except (ValueError, OverflowError, TypeError):
         raise _refused(value) from None
 
@@ -261,9 +306,13 @@ def _take_date(text: str) -> tuple[tuple[int, int, int], str]:
             return date, rest
     if match := _SLASHES.search(text):
         one, two = int(match["one"]), int(match["two"])
-        month, day = (two, one) if one > 12 else (one, two)
+        is_day_first: bool | None = one > 12
         if one <= 12 >= two and not (one == two or _HALF.search(text)):
-            raise ValueError(text)
+            order = _date_order.get()
+            is_day_first = order.is_day_first(int(match["year"]), one, two) if order else None
+            if is_day_first is None:
+                raise RejectedError(f"{IN_DOUBT}: {text[:60]}")
+        month, day = (two, one) if is_day_first else (one, two)
         return (int(match["year"]), month, day), text[: match.start()] + " " + text[match.end() :]
     if match := _SHORT_YEAR.search(text):
         year = int(match["short"])

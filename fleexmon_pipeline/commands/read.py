@@ -56,6 +56,7 @@ def read(
                 with waiting("reading records"):
                     counts = counted_records(records.results())
                 lines = counts.levels.total()
+                counts.day_first = records.dates.order.day_first if records.dates.order.assumed else None
                 (print_summary_document if as_json else print_summary)(sys.stdout.write, counts)
             else:
                 lines = print_records(sys.stdout.write, records.results())
@@ -94,6 +95,7 @@ class Summary:
     )
     first: str = ""
     last: str = ""
+    day_first: bool | None = None  # how dates with day and month in doubt were read, if there are any
 
     def add(self, result: Result) -> None:
         line = result.line
@@ -122,7 +124,8 @@ def print_summary_document(write: Write, summary: Summary) -> None:
     names = ("time", "level", "message")
     document = {
         "lines": summary.levels.total(), "rejected": summary.reasons.total(),
-        "first": summary.first or None, "last": summary.last or None, "levels": dict(summary.levels),
+        "first": summary.first or None, "last": summary.last or None, "dayFirst": summary.day_first,
+        "levels": dict(summary.levels),
         "takenFrom": {name: dict(counter) for name, counter in zip(names, summary.origins, strict=True)},
         "reasons": dict(summary.reasons),
     }  # fmt: skip
@@ -135,7 +138,8 @@ def print_summary(write: Write, summary: Summary) -> None:
     write(f"{lines + rejected:,} records: {lines:,} lines, {rejected:,} rejected\n")
     if lines:
         levels = [(level, summary.levels[level]) for level in reversed(LEVELS) if summary.levels[level]]
-        write(f"\nTime     {summary.first} to {summary.last}\nLevel    {_list(levels)}\n\nTaken from\n")
+        order = {None: "", True: "; dates have the day first", False: "; dates have the month first"}[summary.day_first]
+        write(f"\nTime     {summary.first} to {summary.last}{order}\nLevel    {_list(levels)}\n\nTaken from\n")
         for name, counter in zip(("time", "level", "message"), summary.origins, strict=True):
             write(f"  {name:<8} {_list(counter.most_common())}\n")
     if rejected:

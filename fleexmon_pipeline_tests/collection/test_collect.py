@@ -114,6 +114,24 @@ def test_microseconds_zones_and_levels_are_kept(database: Database, blue: NodeSe
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("form", ["11/04/2026 10:00:05", "04/11/2026 10:00:05"])
+def test_of_a_date_with_day_and_month_in_doubt_the_one_in_the_window_counts(
+    form: str, database: Database, blue: NodeServer
+) -> None:
+    since = datetime(2026, 11, 4, 10, tzinfo=UTC)
+    blue.serve(
+        [{"timestamp": form, "level": "info", "message": "a"}, {"timestamp": "05/06/2026 10:00:05", "message": "b"}]
+    )
+
+    account = run(database, blue, window=Window(since, since + HOUR), now=since + 3 * HOUR)
+
+    assert (only(account).stored, only(account).rejected) == (1, 1)
+    assert database.rows('SELECT timestamp AS t FROM "LogEntry"') == [{"t": since + timedelta(seconds=5)}]
+    assert database.rows('SELECT reason FROM "RejectedLog"') == [
+        {"reason": "day and month are in doubt: 05/06/2026 10:00:05"}
+    ]
+
+
 def test_the_session_and_server_may_be_in_any_zone(database: Database, blue: NodeServer) -> None:
     with database.connect() as connection:
         name = connection.info.dbname

@@ -92,6 +92,18 @@ def test_what_an_answer_leaves_uncertain_is_told(records: list[dict[str, str]], 
     assert re.sub("^.* in [0-9.]+ s", "", finding.told) == doubt
 
 
+def test_dates_that_only_the_time_asked_for_tells_are_named() -> None:
+    with NodeServer() as node:
+        records = [{"time": "04/11/2026 10:01:00", "level": "info", "msg": "x"}] * 2
+        node.answer(body=json.dumps(records).encode())
+        [finding] = nodes.check_nodes(
+            settings.nodes({"BLUE_HOST": node.host_port}), now=datetime(2026, 11, 4, 10, 5, tzinfo=UTC)
+        )
+
+    assert "In 2 dates day and month could be either" in finding.told
+    assert "outside" not in finding.told
+
+
 def test_every_wrong_setting_is_named_at_once(fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in {
         "DATABASE_URL": "postgresql://me:hunter2@127.0.0.1:1/shop", "FLEEXMON_PORT": "http", "LOG_RETENTION_DAYS": "0",

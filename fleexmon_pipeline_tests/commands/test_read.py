@@ -195,3 +195,26 @@ web-1     | 2025-03-14T15:09:26.3Z     at print (/app/a.js:3:9)
         ("web-1", "error", "Error: no ink\n    at print (/app/a.js:3:9)"),
         ("db-1", "info", "2025-03-14 15:09:26.2 UTC [9] LOG:  checkpoint starting"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (b"13/04/2026 10:00:02 ok", ["2026-04-03T10:00:01+00:00", "2026-04-13T10:00:02+00:00"]),
+        (b"04/13/2026 10:00:02 ok", ["2026-03-04T10:00:01+00:00", "2026-04-13T10:00:02+00:00"]),
+    ],
+)
+def test_one_date_tells_the_order_of_the_others_in_a_file(last: bytes, expected: list[str]) -> None:
+    data = b"03/04/2026 10:00:01 ERROR boom\n" + last + b"\n"
+    status, lines, _ = read(data)
+    _, [summary], _ = read(data, "--summary", "--json")
+
+    assert (status, [line["timestamp"] for line in lines]) == (0, expected)
+    assert summary["dayFirst"] is (last[:2] == b"13")
+
+
+@pytest.mark.parametrize("more", [b"", b"13/04/2026 10:00:02 ok\n04/13/2026 10:00:02 ok\n"], ids=["none", "both"])
+def test_dates_that_nothing_tells_are_in_doubt(more: bytes) -> None:
+    _, lines, _ = read(b"03/04/2026 10:00:01 ERROR boom\n" + more)
+
+    assert "day and month are in doubt: 03/04/2026" in [line.get("rejected") for line in lines]

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from fleexmon_pipeline.collection.answers import EmptyBodyError, NotAnAnswerError, Splitter, clip, is_records
+from fleexmon_pipeline.collection.reading.date_order import DateWatcher
 from fleexmon_pipeline.collection.reading.events import TextLine, joined
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text, time_in_text
 from fleexmon_pipeline.collection.record_runs import MAX_KEPT_BYTES, reason_of
@@ -23,7 +24,7 @@ from fleexmon_pipeline.collection.records import OUR_DEFAULT, OUR_TEXT, Line, Or
 from fleexmon_pipeline.collection.sources import journal, loki
 from fleexmon_pipeline.collection.sources.docker_lines import SERVICE, docker_line, whole
 from fleexmon_pipeline.collection.sources.text_lines import record_of
-from fleexmon_pipeline.collection.times import read_time
+from fleexmon_pipeline.collection.times import IN_DOUBT, read_time, reading_dates
 from fleexmon_pipeline.encoding import EncodingError, file_chunks
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import Limits
@@ -62,12 +63,14 @@ class Result:
 
 @dataclass
 class Input:
-    """`for result in input.results()`; afterwards `broken` says why there may have been more, or is None."""
+    """`for result in input.results()`; afterwards `broken` says why there may have been more, or is None, and
+    `dates.order` how dates such as `03/04/2027` were read."""
 
     stream: BinaryIO
     form: Form | None = None
     limits: Limits = field(default_factory=Limits)
     broken: str | None = None
+    dates: DateWatcher = field(default_factory=DateWatcher)
 
     def results(self) -> Iterator[Result]:
         """Raises UnreadableError before the first result."""
@@ -80,7 +83,7 @@ class Input:
         if kind := _kind_of(head):
             raise UnreadableError(f"it is {kind}, not a log. Give it log records: JSON, or lines of text")
         form = self.form or guess(head)
-        chunks = chain([head], chunks)
+        chunks = self._watched(chain([head], chunks))
         try:
             yield from self._node(chunks) if form is Form.NODE else self._events(form, chunks)
         except (EmptyBodyError, NotAnAnswerError) as error:
@@ -95,11 +98,20 @@ class Input:
         except EncodingError as error:
             raise UnreadableError(f"it cannot be decompressed: {error}") from None
 
+    def _watched(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.dates.look(chunk)
+            yield chunk
+
+    def _result_of(self, raw: bytes) -> Result:
+        with reading_dates(self.dates.order):
+            return result_of(raw)
+
     def _node(self, chunks: Iterable[bytes]) -> Iterator[Result]:
         splitter = Splitter(self.limits.record_bytes)
         for run in splitter.runs(chunks):
             for raw in run:
-                yield result_of(bytes(raw))
+                yield self._result_of(bytes(raw))
             for raw, reason in run.too_long:
                 yield Result(raw, reason=reason)
         self.broken = splitter.broken
@@ -109,12 +121,12 @@ class Input:
         lines = self._lines(form, chunks, rejected)
         for line in joined(whole(lines) if form is Form.DOCKER else lines):
             text = (line.text or "").encode("utf-8", "surrogatepass")
-            if line.metadata.get(NO_TIME):
-                yield Result(text, reason="no time at the head of the line")
+            if reason := line.metadata.get(NO_TIME):
+                yield Result(text, reason=reason)
             elif form is Form.TEXT and text[:1] == b"{":
-                yield result_of(text)
+                yield self._result_of(text)
             else:
-                result = result_of(record_of(line, own_record_first=form is not Form.LOKI))
+                result = self._result_of(record_of(line, own_record_first=form is not Form.LOKI))
                 is_record = text[:1] == b"{" and result.origins is not None and result.origins.message != "message"
                 yield result if is_record else replace(result, origins=_origins(line))
             yield from rejected
@@ -139,7 +151,8 @@ class Input:
             if not raw.strip() and previous is None:
                 continue
             try:
-                line = _READERS[form](raw, previous)
+                with reading_dates(self.dates.order):
+                    line = _READERS[form](raw, previous)
             except RejectedError as error:
                 rejected.append(Result(raw, reason=str(error)))
                 continue
@@ -253,9 +266,11 @@ def _text(raw: bytes, previous: datetime | None) -> TextLine:
         return TextLine(line.time, text)
     moment = time_in_text(text)
     if moment is None:
+        doubtful = _DATE_IN_DOUBT.match(text)
+        reason = f"{IN_DOUBT}: {doubtful[1]}" if doubtful else "no time at the head of the line"
         if previous is None:
-            raise RejectedError("no time at the head of the line")
-        return TextLine(previous, text, metadata={NO_TIME: True})
+            raise RejectedError(reason)
+        return TextLine(previous, text, metadata={NO_TIME: reason})
     return TextLine(moment, text)
 
 
@@ -269,6 +284,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     return record
 
 
-NO_TIME = "noTime"  # in the metadata of a line that has none
+NO_TIME = "noTime"  # in the metadata of a line that has none: why
+_DATE_IN_DOUBT = re.compile(r"[\W_]{0,3}([01]?\d/[01]?\d/(?:19|20)\d\d)[ T:,]")
 OF_SOURCE = "the line itself"
 _READERS = {Form.JOURNAL: _journal_json, Form.LOKI: _logcli, Form.DOCKER: docker_line, Form.TEXT: _text}

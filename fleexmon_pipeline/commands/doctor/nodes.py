@@ -17,6 +17,7 @@ from fleexmon_pipeline.collection.record_runs import Run
 from fleexmon_pipeline.collection.records import OUR_DEFAULT, RejectedError, explain
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
+from fleexmon_pipeline.collection.times import FUTURE, DateOrder, reading_dates
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import SLOT, Window, floor
@@ -40,6 +41,7 @@ class _Seen:
     read: int = 0
     outside: int = 0
     without_level: int = 0
+    assumed: int = 0  # dates whose day and month only the time that was asked for tells
     rejected: Counter[str] = field(default_factory=Counter)
 
     def add(self, run: Run) -> None:
@@ -66,6 +68,10 @@ class _Seen:
             doubts.append(f"{self.outside:,} of {self.read:,} are outside the requested time and would be ignored")
         if self.without_level == self.read >= MIN_RECORDS_WITHOUT_LEVEL:
             doubts.append("none says its level, so all count as info")
+        if self.assumed:
+            doubts.append(
+                f"in {self.assumed:,} dates day and month could be either: the one in the time asked for is taken"
+            )
         return "".join(f". {doubt[0].upper()}{doubt[1:]}" for doubt in doubts)
 
 
@@ -76,9 +82,12 @@ def check_nodes(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
     def check(node: Node) -> Finding:
         variable = f"{node.name.upper()}_HOST" if node.name in ("blue", "green") else f"LOG_SOURCES {node.name}"
         with ask(clients, node, Window(end - SLOT, end), attempts=1) as answer:
-            seen = _Seen(Window(end - SLOT, end))
-            for run in answer:
-                seen.add(run)
+            slot = Window(end - SLOT, end)
+            seen, order = _Seen(slot), DateOrder(near=(slot.since - FUTURE, slot.until + FUTURE))
+            with reading_dates(order):
+                for run in answer:
+                    seen.add(run)
+            seen.assumed = order.assumed
         if answer.error:
             return Finding(variable, "wrong", f"{node.address}: {answer.error}")
         shown = f", with {', '.join(node.credentials.variables)}" if node.credentials.variables else ""
