@@ -44,6 +44,11 @@ class Clock:
     def time_of_day(self, moment: datetime) -> str:
         return f"{self._at(moment):%H:%M}"
 
+    def named_time_of_day(self, moment: datetime) -> str:
+        """`09:05 CET`; for a pipe `08:05`, as it was."""
+        there = self._at(moment)
+        return f"{there:%H:%M}" if self.zone is UTC else f"{there:%H:%M} {_name(there)}"
+
     def second_of_day(self, moment: datetime) -> str:
         return f"{self._at(moment):%H:%M:%S}"
 

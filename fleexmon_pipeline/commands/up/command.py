@@ -33,6 +33,7 @@ from rich.markup import escape
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.doctor.nodes import check_nodes
 from fleexmon_pipeline.commands.home import remember
+from fleexmon_pipeline.commands.screen.clock import readers_clock
 from fleexmon_pipeline.commands.up.first_look import first_look
 from fleexmon_pipeline.commands.up.processes import CannotStartError, Child, start, stop, trim
 from fleexmon_pipeline.commands.up.servers import (
@@ -324,11 +325,12 @@ def _report_new_issues(url: str, seen: Collection[UUID], console: Console) -> Co
         console.print(f"[yellow]the database does not respond ({type(error).__name__}); retrying[/]")
         revive()
         return seen
+    clock = readers_clock(datetime.now(UTC))
     for key, row in issues.items():
         if key not in seen:
             where = ", ".join(row["nodes"] or ["all nodes"])
             console.print(
-                f"{row['detectedAt']:%H:%M} {row['severity']:<8} {where:<12} {row['title']}  "
+                f"{clock.named_time_of_day(row['detectedAt'])} {row['severity']:<8} {where:<12} {row['title']}  "
                 f"({_typed('fleexmon')} issues show {str(key)[:18]})",
                 markup=False,
                 highlight=False,
