@@ -1,0 +1,69 @@
+"""`fleexmon export`: logs and issues as files with OpenTelemetry's names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.screen.progress import waiting
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.commands.times import parse_optional_time
+from fleexmon_pipeline.comparison.read import known_nodes
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.transfer.write import KINDS, Kind, Wanted, count
+from fleexmon_pipeline.transfer.write import export as write
+from fleexmon_pipeline.wording import counted, one_line
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("export")
+def export(
+    directory: Annotated[Path, typer.Argument(help="A new or empty directory.")],
+    what: Annotated[Literal["both", "logs", "issues"], typer.Option(help="What to export.")] = "both",
+    since: Annotated[str | None, typer.Option(help=f"Begin: {TIMES}.", show_default="all")] = None,
+    until: Annotated[str | None, typer.Option(help="End; the same forms.", show_default="all")] = None,
+    node: Annotated[str | None, typer.Option(help="Only this node.", show_default="all")] = None,
+    redact: Annotated[bool, typer.Option(help="Replace secrets, to hand the files on.")] = False,
+    gzip: Annotated[bool, typer.Option(help="Pack the files.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be written; write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Export logs and issues as NDJSON with OpenTelemetry's names, one record a line.
+
+    Writes logs.ndjson, issues.ndjson and manifest.json, which has counts and checksums, all readable by you alone:
+    lines are as they are stored, secrets included, unless --redact is given. Fields are those of OpenTelemetry's data
+    model for logs (Timestamp, SeverityText, SeverityNumber, Body, TraceId, Attributes, Resource); what it has no name
+    for is under `fleexmon`. An issue is an event with the EventName `fleexmon.issue`. An issue is exported if it was
+    open between --since and --until. `fleexmon import` reads it all back, equal.
+    """
+    now = datetime.now(UTC)
+    begin, end = parse_optional_time("--since", since, now=now), parse_optional_time("--until", until, now=now)
+    if begin and end and begin >= end:
+        raise CommandError("--until: it is not after --since.")
+    kinds: tuple[Kind, ...] = KINDS if what == "both" else (what,)
+    wanted = Wanted(kinds, begin, end, node, redacted=redact, packed=gzip)
+    url = existing_database_url()
+    with connect(url) as connection:
+        if node is not None and node not in (known := known_nodes(connection)):
+            raise CommandError(f'--node: "{one_line(node, most=60)}" is not a node. Known nodes: {", ".join(known)}.')
+        with waiting("counting" if dry_run else "exporting") as tell:
+            if dry_run:
+                rows: dict[Kind, int] = count(connection, wanted)
+            else:
+                manifest = write(connection, directory, wanted, tell)
+                rows = {file.kind: file.rows for file in manifest.files}
+    if as_json:
+        print_json({"directory": str(directory), "dryRun": dry_run, "rows": rows})
+        return
+    listed = " and ".join(_counted(kind, number) for kind, number in rows.items())
+    typer.echo(f"Would write {listed} to {directory}." if dry_run else f"Wrote {listed} to {directory}.")
+
+
+def _counted(kind: Kind, number: int) -> str:
+    return counted(number, "line" if kind == "logs" else "issue")

@@ -1,0 +1,46 @@
+"""`fleexmon import`: what `fleexmon export` wrote, back into a database."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.options import DryRun, Json
+from fleexmon_pipeline.commands.screen.progress import waiting
+from fleexmon_pipeline.commands.terminal import print_json
+from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.transfer.load import load, read_manifest
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("import")
+def import_(
+    directory: Annotated[Path, typer.Argument(help="What `fleexmon export` wrote.")],
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Import what `fleexmon export` wrote: logs and issues, as they were.
+
+    Checks every file first. A row whose id is there already stays as it is, so importing twice is importing once; rows
+    that differ from the file are counted. 5,000 rows are one transaction: an import that was stopped may be started
+    again. Nobody is notified. Patterns and counts of imported lines come when `analyzed_logs` is materialized for
+    their hours; retention deletes lines that are older than LOG_RETENTION_DAYS.
+    """
+    with waiting("checking the files"):
+        read_manifest(directory)
+    url = existing_database_url()
+    with connect(url) as connection, waiting("importing") as tell:
+        account = load(connection, directory, dry_run=dry_run, progress=tell)
+    if as_json:
+        loaded_rows: dict[str, object] = {kind: asdict(loaded) for kind, loaded in account.kinds.items()}
+        print_json({"dryRun": dry_run, **loaded_rows})
+        return
+    for kind, loaded in account.kinds.items():
+        added = f"{loaded.added:,} {'would be ' if dry_run else ''}added"
+        differing = f", {loaded.differing:,} there with another content, which stays" if loaded.differing else ""
+        typer.echo(f"{kind}: {added}, {loaded.there:,} there already{differing}.")

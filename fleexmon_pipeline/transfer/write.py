@@ -1,0 +1,128 @@
+"""Write logs and issues to a directory: a file of each, one record a line, and a manifest with counts and checksums.
+
+Here: files and order. What a record holds: `records.py`. Each file gets its name when it is whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Literal, cast
+
+import msgspec
+
+from fleexmon_pipeline import __version__
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.transfer.records import TransferError, issue_as_json, log_as_json
+from fleexmon_pipeline.wording import iso_text
+
+Kind = Literal["logs", "issues"]
+KINDS: tuple[Kind, ...] = ("logs", "issues")
+MANIFEST = "manifest.json"
+SQL = statements("transfer")
+BATCH = 5_000
+Progress = Callable[[str], None]
+_WRITTEN: Mapping[Kind, Callable[..., bytes]] = {"logs": log_as_json, "issues": issue_as_json}
+
+
+class File(msgspec.Struct, frozen=True):
+    """`sha256`: of the file as it is, packed or not."""
+
+    name: str
+    kind: Kind
+    rows: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    files: list[File]
+    since: str | None
+    until: str | None
+    node: str | None
+    redacted: bool
+    made_by: str = f"fleexmon {__version__}"
+    format: int = 1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`since`, `until`: times of lines; an issue is wanted if it was open in between."""
+
+    kinds: Collection[Kind] = KINDS
+    since: datetime | None = None
+    until: datetime | None = None
+    node: str | None = None
+    redacted: bool = False
+    packed: bool = False
+
+    def params(self) -> dict[str, Any]:
+        return {"since": self.since, "until": self.until, "node": self.node}
+
+
+def count(connection: Connection, wanted: Wanted) -> dict[Kind, int]:
+    """How many rows an export would write."""
+    counts: dict[Kind, int] = {}
+    for kind in wanted.kinds:
+        row = connection.execute(SQL[f"count_{kind}"], wanted.params()).fetchone()
+        counts[kind] = row["rows"] if row else 0
+    return counts
+
+
+def export(connection: Connection, directory: Path, wanted: Wanted, progress: Progress = lambda _: None) -> Manifest:
+    """One moment of the database, in one transaction. Raises TransferError where something is in the way."""
+    if directory.exists() and any(directory.iterdir()):
+        raise TransferError(f"{directory} is not empty. Name a new directory.")
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        files = [_written(connection, directory, kind, wanted, progress) for kind in KINDS if kind in wanted.kinds]
+    since, until = (iso_text(moment) if moment else None for moment in (wanted.since, wanted.until))
+    manifest = Manifest(files, since, until, wanted.node, wanted.redacted)
+    _finish(directory / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    return manifest
+
+
+def _finish(path: Path, content: bytes) -> None:
+    with _private(path.with_name(f"{path.name}.part")) as file:
+        file.write(content)
+    path.with_name(f"{path.name}.part").rename(path)
+
+
+def _private(path: Path) -> IO[bytes]:
+    """For its owner alone: lines hold secrets."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _written(connection: Connection, directory: Path, kind: Kind, wanted: Wanted, progress: Progress) -> File:
+    name = f"{kind}.ndjson{'.gz' if wanted.packed else ''}"
+    part, rows = directory / f"{name}.part", 0
+    as_json = _WRITTEN[kind]
+    with (
+        _private(part) as raw,
+        _packing(raw, packed=wanted.packed) as file,
+        connection.cursor(f"export_{kind}") as cursor,
+    ):
+        cursor.execute(SQL[kind], wanted.params())
+        while batch := cursor.fetchmany(BATCH):
+            file.write(b"".join(as_json(row, redacted=wanted.redacted) + b"\n" for row in batch))
+            rows += len(batch)
+            progress(f"{rows:,} {kind} written")
+    part.rename(directory / name)
+    return File(name, kind, rows, checksum(directory / name))
+
+
+def _packing(raw: IO[bytes], *, packed: bool) -> AbstractContextManager[IO[bytes]]:
+    """Without a time in it, so that the same rows give the same file."""
+    return cast(IO[bytes], gzip.GzipFile("", "wb", 6, raw, mtime=0)) if packed else raw
+
+
+def checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
