@@ -56,7 +56,11 @@ class MinerHealth:
             f"{self.lines:,} lines in {self.patterns:,} patterns, {self.new:,} new, {self.single:,} with a single line"
         )
         quality = ", ".join(f"{node} {value:.2f}" for node, value in self.quality.items())
-        return f"{figures}; quality (1 is best): {quality}" if quality else figures
+        return (
+            f"{figures}; separation (1 is best; of use only beside a node's own past): {quality}"
+            if quality
+            else figures
+        )
 
 
 def miner_health(connection: Connection) -> MinerHealth:

@@ -99,7 +99,7 @@ def test_each_form_is_that_moment(form: object) -> None:
     ],
 )  # fmt: skip
 def test_a_duration_or_a_time_in_doubt_is_refused(text: str) -> None:
-    with pytest.raises(RejectedError, match="not a time: |day and month are in doubt: "):
+    with pytest.raises(RejectedError, match=r"not a time: |day and month are in doubt: "):
         read_time(text)
 
 

@@ -118,7 +118,7 @@ def test_edges_of_time_are_taken(value: object, moment: datetime) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_time_or_not_sure_to_be_one_is_refused(value: object) -> None:
-    with pytest.raises(RejectedError, match="not a time: |day and month are in doubt: "):
+    with pytest.raises(RejectedError, match=r"not a time: |day and month are in doubt: "):
         read_time(value)
 
 
