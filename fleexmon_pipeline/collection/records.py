@@ -96,11 +96,11 @@ def explain(raw: bytes) -> tuple[Line, Origins]:
 def _record(raw: bytes) -> tuple[dict[str, Any], bool]:
     """The record, and whether it may hold what PostgreSQL does not take."""
     record, is_odd = decoded(raw)
+    if isinstance(record, dict):
+        return record, is_odd
     if isinstance(record, str) and (moment := time_in_text(record)) is not None:  # a list of lines of text
         return {"timestamp": moment.isoformat(), "message": record}, is_odd
-    if not isinstance(record, dict):
-        raise RejectedError(f"a JSON {type(record).__name__}, not an object")
-    return record, is_odd
+    raise RejectedError(f"a JSON {type(record).__name__}, not an object")
 
 
 def decoded(raw: bytes) -> tuple[Any, bool]:

@@ -65,6 +65,7 @@ TEXT_FIELDS = (
     "line", "_raw", "description", "detail", "details", "reason", "title", "content", "summary",
     "data", "event_message", "eventMessage", "_entry", "output", "logmsg", "log_line", "logLine",
 )  # fmt: skip
+TEMPLATE_FIELDS = ("@mt", "MessageTemplate")
 _SURE_TEXTS = TEXT_FIELDS[: TEXT_FIELDS.index("MessageTemplate") + 1]
 # Dotted, or one within the other: ECS, OpenTelemetry, GitLab.
 _DEEP_FIELDS = (
@@ -185,9 +186,9 @@ def _like(names: Iterable[str], words: frozenset[str]) -> tuple[str, ...]:
     )
 
 
-def is_template(names: tuple[str, ...], message: str) -> bool:
-    """Whether the message may be a template whose values are in other fields."""
-    return message in ("@mt", "MessageTemplate") or (message == "msg" and "args" in names)
+def has_arguments(names: tuple[str, ...], message: str) -> bool:
+    """Whether the message may be a format whose values are in a field of their own."""
+    return message == "msg" and "args" in names
 
 
 class _Plan(NamedTuple):
@@ -401,7 +402,7 @@ def message_of(fields: Fields) -> Found | None:
         if isinstance(value, str) and _is_usable(value):
             # Docker ends each with a newline, which belongs to its file.
             value = value.rstrip("\r\n") if name == "log" else value
-            return Found(name, _rendered(value, fields) if name in ("@mt", "MessageTemplate") else value)
+            return Found(name, rendered(value, fields) if name in TEMPLATE_FIELDS else value)
     return None
 
 
@@ -414,7 +415,7 @@ def _with_arguments(text: Any, fields: Fields) -> Any:
     return _SLOT.sub(lambda _: text_of(next(rest)), text)
 
 
-def _rendered(template: str, fields: Fields) -> str:
+def rendered(template: str, fields: Fields) -> str:
     """A template of Serilog with the values of its record, as far as they are there and simple."""
     inner = fields.get("Properties")
     values = {**(inner if isinstance(inner, dict) else {}), **fields}

@@ -15,11 +15,13 @@ from fleexmon_pipeline.collection.reading.fields import (
     ERROR_FIELDS,
     LEVEL_FIELDS,
     MESSAGE_FIELDS,
+    TEMPLATE_FIELDS,
     TEXT_FIELDS,
     TIME_FIELDS,
+    has_arguments,
     is_date,
-    is_template,
     ranked,
+    rendered,
     searches_deeper,
 )
 from fleexmon_pipeline.collection.reading.layers import BAGS, RECORDS, may_be_record
@@ -47,7 +49,11 @@ class _First(NamedTuple):
         if not times or not messages or "timeUnixNano" in names or (not levels and searches_deeper(names)):
             return None
         message, is_exact = messages[0]
-        if message == "MESSAGE" or is_template(names, message) or not (is_exact or set(names).isdisjoint(ERROR_FIELDS)):
+        if (
+            message == "MESSAGE"
+            or has_arguments(names, message)
+            or not (is_exact or set(names).isdisjoint(ERROR_FIELDS))
+        ):
             return None
         closed = tuple(name for name in names if name in RECORDS or name in BAGS)
         return cls(times[0][0], levels[0][0] if levels else None, scale_of(names), message, closed)
@@ -84,6 +90,8 @@ def usual(record: dict[str, Any]) -> Usual | None:
     moment = _moment(record[first.time])
     if moment is None:
         return None
+    if "{" in text and first.message in TEMPLATE_FIELDS:
+        text = rendered(text, record)
     if first.message == "log":
         text = text.rstrip("\r\n")  # Docker ends each line with one, which belongs to its file
     return Usual(moment, level, text, first.time, first.level, first.message)
