@@ -163,7 +163,7 @@ def test_what_is_no_log_is_refused(data: bytes, options: list[str], reason: str)
         (b"2025-03-14 15:09:26 x\n" + b"y" * 32_500_000, "a record of 32,500,000 bytes, more than 32,000,000"),
         (b"2025-03-14 15:09:26 x\n" + b"y" * 32_500_000 + b"\n", "a record of 32,500,000 bytes, more than 32,000,000"),
         (
-            b'{"time": "2025-03-14T15:09:26Z", "msg": "m"}\n{"a": ' + b"[" * 10_000 + b"]" * 10_000 + b"}\n",
+            b'{"time": "2025-03-14T15:09:26Z", "msg": "m"}\n{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
             "nested too deeply",
         ),
         (b"2025-03-14 15:09:26 x\n2025-03-14T15:09:2", "no time at the head of the line"),
