@@ -62,6 +62,7 @@ class Baseline:
     promises: dict[str, Promise]  # of patterns that come by the clock
     novelty: float  # never-seen error patterns a day
     quiet: float  # longest normal silence, as `silence.quietness` measures it
+    of_peers: dict[str, OfPattern] = field(default_factory=dict)  # patterns that the node never had and others have
 
 
 def series_name(levels: Collection[str] | None, per: str, width: int, *, falls: bool = False) -> str:

@@ -106,8 +106,10 @@ def _season(residuals: Floats, lines: Floats, hours: Ints, days: float) -> list[
     """By hour of day, from that hour and those beside it, drawn in where few days are known."""
     trust = days / (days + DAYS_TO_TRUST)
     season = []
+    spoke = lines > 0
+    residuals, lines, hours = residuals[spoke], lines[spoke], hours[spoke]
     for hour in range(HOURS):
-        near = (lines > 0) & (((hours - hour + 1) % HOURS) <= 2)
+        near = ((hours - hour + 1) % HOURS) <= 2
         value = trust * _weighted_median(residuals[near], lines[near]) if near.any() else 0.0
         season.append(round(min(max(value, -MAX_SEASON), MAX_SEASON), 3))
     return season

@@ -34,6 +34,7 @@ PRIOR_LINES = 10.0  # added to both sides of a load: ten lines more or less are 
 MIN_LOAD = 0.6  # traffic that returns to normal is not a spike
 LOAD_SLOTS = 6  # half an hour, over which the load of errors is measured
 HOURS_BEFORE = 3  # of a window, whose load says how many lines it should have at least
+MIN_TRAFFIC = 0.5  # of a node's lines that are information, for its load to be seen in them alone
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
 MIN_SEEN = 2  # lines of a pattern besides its loudest slot: one line is no rate
 MIN_UNUSUAL = 3.0  # no limit is lower
@@ -41,6 +42,7 @@ NOT_UNUSUAL = 2.99  # what is no news by what a pattern has reached before is dr
 OFTEN_TIMES = 1.25  # times the surprise that what is no failure has reached on two days
 PEAK_MARGIN = 0.3  # surprise by which a pattern must exceed its own peak
 UNSEEN_LINES = 0.5  # that a pattern is assumed to have had in the past when it had none
+PEER_LINES = 2  # what another node has of a pattern is as certain as if this one had had two lines
 MAX_FALSE_ALARMS = 0.5  # a block
 MIN_EXPONENT = -50.0  # of a chance that still differs from none
 MAX_SHORTFALL = 4.5  # a limit on what falls is no higher: fewer than no lines cannot be
@@ -92,10 +94,15 @@ class Expectation:
         two hours says nothing.
         """
         by_clock = trailing(self._early_or_late(), width) * self._share(levels)
+        share = exp(self.baseline.rates["rest"][0])
+        # Warnings and errors in bulk are no traffic: where an attack has ended, nothing is missing.
+        lines, base = (
+            (self._group_lines["rest"], self.base * share) if share >= MIN_TRAFFIC else (self._lines, self.base)
+        )
         hours, halves = (
             np.array([_shifted(load, width + before) for before in range(0, HOURS_BEFORE * SLOTS_AN_HOUR, slots)])
             for slots in (SLOTS_AN_HOUR, LOAD_SLOTS)
-            for load in [load_of(self._lines, self.base, self._known > 0, slots)]
+            for load in [load_of(lines, base, self._known > 0, slots)]
         )
         load: Floats = np.minimum(np.median(hours, axis=0), np.maximum(halves.min(axis=0), 1.0))
         whole = trailing(self._known, width) == width
@@ -236,8 +243,8 @@ def pattern_surprises(
 
 
 def known_or_unseen(baseline: Baseline, grid: SlotGrid, name: str, levels: Collection[str] | None) -> OfPattern:
-    """What is normal for a pattern in these levels. Where the node never had it, as if it had had half a line; nothing
-    for info: deployments bring new ones."""
+    """What is normal for a pattern in these levels. Where the node never had it, as others have it, or as if it had had
+    half a line; nothing for info: deployments bring new ones."""
     groups = {group_of(level) for level in levels} if levels else set(GROUPS)
     known = {group: one for group, one in baseline.patterns.get(name, {}).items() if group in groups}
     if known:
@@ -245,6 +252,8 @@ def known_or_unseen(baseline: Baseline, grid: SlotGrid, name: str, levels: Colle
     group = next(group_of(level) for pattern, level in grid.keys if pattern == name and group_of(level) in groups)
     if group == "rest":
         return {}
+    if group in baseline.of_peers.get(name, {}):
+        return {group: baseline.of_peers[name][group]}
     offset, _ = baseline.rates[group]
     lines = max(exp(offset) * sum(baseline.profile) * baseline.days, 1.0)
     return {group: PatternBaseline(0, UNSEEN_LINES / lines)}
@@ -276,16 +285,25 @@ def share_needed(baseline: Baseline, series: Series, false_alarms: float, surpri
     return min(per_block * SLOTS_A_DAY / BLOCK / max(false_alarms, 1e-12), 1.0)
 
 
-def with_peaks_of_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
-    """The same baselines, where what is no failure has the highest peaks that any node has of the pattern: a crawler
-    that floods live this week came to the other colour last week."""
+def with_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
+    """The same baselines with what the other nodes know.
+
+    What is no failure has the highest peaks that any node has of the pattern: a crawler that floods live this week came
+    to the other colour last week. What only others had is expected as often as the one that has it most. And errors
+    never seen before come as often as to all nodes on average.
+    """
     highest: dict[tuple[str, str], dict[str, float]] = {}
+    most: dict[str, OfPattern] = {}
     for baseline in baselines.values():
         for name, of_pattern in baseline.patterns.items():
             for group, pattern in of_pattern.items():
                 peaks = highest.setdefault((name, group), {})
                 for width, peak in pattern.peaks.items():
                     peaks[width] = max(peaks.get(width, 0.0), peak)
+                known = most.setdefault(name, {}).get(group)
+                if known is None or known.share < pattern.share:
+                    most[name][group] = pattern
+    novelty = sum(baseline.novelty for baseline in baselines.values()) / max(len(baselines), 1)
     return {
         node: replace(
             baseline,
@@ -293,6 +311,15 @@ def with_peaks_of_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline
                 name: {group: replace(pattern, peaks=highest[name, group]) for group, pattern in of_pattern.items()}
                 for name, of_pattern in baseline.patterns.items()
             },
+            of_peers={
+                name: {
+                    group: PatternBaseline(PEER_LINES, pattern.share, peaks=highest[name, group])
+                    for group, pattern in of_pattern.items()
+                }
+                for name, of_pattern in most.items()
+                if name not in baseline.patterns
+            },
+            novelty=max(baseline.novelty, novelty),
         )
         for node, baseline in baselines.items()
     }

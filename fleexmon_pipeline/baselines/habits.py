@@ -16,6 +16,7 @@ from fleexmon_pipeline.numerics import Flags, Floats, Ints
 # By judgement.
 OFTEN_PLACE = 2  # counted from 0: the third most surprising day or longest silence; two incidents do not move it
 TWICE = 1  # the second: more lines are no failure, so what came on two days is expected again
+AGAIN = 0.5  # of the highest surprise: as much is the same thing again
 MIN_DAYS_WITH_HABIT = 0.6  # share of the days
 HABIT_SLACK = 2  # lines above what a habit must be, so that one in a silent hour is none
 HABIT_MARGIN = 1.2  # times its median day are expected
@@ -49,6 +50,13 @@ def reached(days: Ints, surprises: Floats, place: int = OFTEN_PLACE) -> float:
         return 0.0
     daily = np.sort(np.maximum.reduceat(surprises, np.flatnonzero(np.diff(days, prepend=days[0] - 1))))[::-1]
     return float(daily[place]) if len(daily) > place else 0.0
+
+
+def reached_again(days: Ints, surprises: Floats, place: int) -> float:
+    """The surprise of the day in this place, of what is no failure; that of the most surprising day where this one has
+    half as much: what comes on several days comes in different strengths, and may come as strong again."""
+    highest, again = reached(days, surprises, 0), reached(days, surprises, place)
+    return highest if again >= AGAIN * highest else again
 
 
 def habits(sums: Floats, mean: Floats, known: Flags, day: Ints, of_day: Ints) -> dict[str, float]:

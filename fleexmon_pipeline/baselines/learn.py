@@ -27,7 +27,15 @@ from fleexmon_pipeline.baselines.expectation import (
     pattern_surprises,
     series_surprises,
 )
-from fleexmon_pipeline.baselines.habits import OFTEN_PLACE, TWICE, habits, last_week, reached, steady_lines
+from fleexmon_pipeline.baselines.habits import (
+    OFTEN_PLACE,
+    TWICE,
+    habits,
+    last_week,
+    reached,
+    reached_again,
+    steady_lines,
+)
 from fleexmon_pipeline.baselines.promises import Promise, learn_promise
 from fleexmon_pipeline.baselines.rates import MAX_SPREAD, MIN_EXPECTED, MIN_SHARE, MIN_SPREAD, carry, rate, spread
 from fleexmon_pipeline.baselines.silence import quietness
@@ -200,7 +208,9 @@ def _with_peaks(
     peaks = {}
     for width in widths if harmless else widths[:1]:
         slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, width)
-        peaks[str(width)] = reached(day[slots], surprises, TWICE if group == "rest" else OFTEN_PLACE)
+        place = TWICE if group == "rest" else OFTEN_PLACE
+        peak = reached_again(day[slots], surprises, place) if harmless else reached(day[slots], surprises)
+        peaks[str(width)] = peak
     return replace(pattern, peaks=peaks) if harmless else replace(pattern, peak=peaks[str(widths[0])])
 
 
@@ -220,7 +230,7 @@ def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) 
                 highest = np.maximum(highest, surprise)
         baseline.limits[one.name] = _extremes(highest, past.known)
         if one.per == "node":
-            baseline.peaks[one.name] = reached(day, highest, TWICE)
+            baseline.peaks[one.name] = reached_again(day, highest, TWICE)
         elif one.per == "durations":
             baseline.peaks[one.name] = reached(day, highest)
 

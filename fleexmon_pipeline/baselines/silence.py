@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.slot_grid import SlotGrid
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, SlotGrid
 from fleexmon_pipeline.numerics import Floats
 
 LOG10_E = 0.4343
@@ -42,14 +42,20 @@ def quietness(grid: SlotGrid, base: Floats | None, absorbed_before: int = 0) -> 
         if not silent:
             silent, total = True, 0.0
             begin = max(slot - STEADY_SLOTS, 0)
-            lines_before, known_before = float(lines[slot] - lines[begin]), float(known[slot] - known[begin])
+            known_before = float(known[slot] - known[begin])
             often = spoken[slot] - spoken[begin] >= MIN_SPOKEN * known_before
             steady = known_before >= MIN_KNOWN * STEADY_SLOTS and often
-            load = lines_before / max(known_before, 1)
             by_base = baseline_lines is not None and grid.first + slot >= absorbed_before
-            if baseline_lines is not None and by_base:
-                load = min(lines_before / max(float(baseline_lines[slot] - baseline_lines[begin]), 1e-9), 1.0)
+            due = baseline_lines if baseline_lines is not None and by_base else known
+            # What fell an hour ago, as where a logger began to sample, is no silence now.
+            load, last_hour = (
+                float(lines[slot] - lines[since]) / max(float(due[slot] - due[since]), 1e-9)
+                for since in (begin, max(slot - SLOTS_AN_HOUR, 0))
+            )
+            if by_base:
+                load = min(load, 1.0)
                 steady = steady and load > MIN_SHARE_OF_BASELINE
+            load = min(load, last_hour)
             expected = load if steady else 0.0
         total += CAUTION * LOG10_E * expected * (float(base[slot]) if by_base and base is not None else 1.0)
         quiet[slot] = total

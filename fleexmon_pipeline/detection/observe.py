@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series, joined_patterns
-from fleexmon_pipeline.baselines.expectation import with_peaks_of_peers
+from fleexmon_pipeline.baselines.expectation import with_peers
 from fleexmon_pipeline.baselines.handover import HANDOVER
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
@@ -43,7 +43,7 @@ def read_observations(
     first, slots = slot_number(seen.since), seen.length // SLOT
     known, empty = _coverage(connection, seen)
     nodes = sorted(set(counts.rows) | set(known))
-    baselines = with_peaks_of_peers(read_baselines(connection, nodes, history_day(window.since), series))
+    baselines = with_peers(read_baselines(connection, nodes, history_day(window.since), series))
     since = {row["node"]: row["slot"] for row in connection.execute(SQL["known_since"], {"nodes": nodes})}
     grids: dict[str, SlotGrid] = {}
     for node in nodes:

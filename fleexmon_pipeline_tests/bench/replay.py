@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, joined_patterns
-from fleexmon_pipeline.baselines.expectation import with_peaks_of_peers
+from fleexmon_pipeline.baselines.expectation import with_peers
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
 from fleexmon_pipeline.baselines.store import HISTORY
@@ -194,7 +194,7 @@ def observations(
             if baseline := learn(_grid(node, past_first, day - past_first, past_rows, past_measured), series):
                 _carry_over(baseline, made, until)
                 learnt[node] = baseline
-        learnt = with_peaks_of_peers(learnt)
+        learnt = with_peers(learnt)
         for node in nodes:
             seen = {name: _row(row.get(node, Counter()), first, until) for name, row in texts.items()}
             others = [grids[other] for other in nodes if other != node]

@@ -55,6 +55,14 @@ def test_the_end_of_a_burst_is_no_loss(slots: int) -> None:
     assert "lines-missing" not in fired(node(burst), since=NOW)
 
 
+@pytest.mark.parametrize("level", ["warn", "error"])
+def test_the_end_of_an_attack_is_no_loss(level: str) -> None:
+    """Two or three hours of refused logins on a node with little traffic."""
+    attacked = traffic(10)
+    row(attacked, "401", level)[NOW - 30 : NOW] = 40
+    assert "lines-missing" not in fired(node(attacked), since=NOW)
+
+
 def test_the_end_of_a_silence_is_no_loss() -> None:
     assert "lines-missing" not in fired(node(scaled(traffic(), 0, NOW - 20, NOW)), since=NOW)
 

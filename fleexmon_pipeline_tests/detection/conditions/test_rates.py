@@ -155,6 +155,21 @@ def test_what_flooded_on_some_nights_is_no_news_in_any_window(level: str, nights
     assert rule not in fired(lines(change=crawled(nights)))
 
 
+@pytest.mark.parametrize(("nights", "is_news"), [((25, 12), False), ((25, 3), True), ((10, 9), True)])
+def test_what_comes_on_several_nights_may_come_as_strong_as_the_strongest(
+    nights: tuple[int, int], is_news: bool
+) -> None:
+    def crawled(counts: dict[tuple[str, str], Ints]) -> None:
+        found = row(counts, "page read", "info")
+        found[::5] = 1
+        for back, strength in enumerate(nights):
+            begin = NOW - (1 + 3 * back) * A_DAY - 6
+            found[begin : begin + 8] += strength
+        found[NOW : NOW + 8] += 25
+
+    assert ("flooding-pattern" in fired(lines(change=crawled))) == is_news
+
+
 def test_a_new_error_is_told_with_its_first_line_a_new_warning_with_its_eighth_a_new_info_never() -> None:
     def new(counts: dict[tuple[str, str], Ints]) -> None:
         row(counts, "disk quota exceeded", "error")[NOW] = 1
@@ -216,6 +231,9 @@ def test_silence_needs_steady_lines_before_it_and_no_history() -> None:
     spoken = np.r_[np.full(36, 12), np.zeros(6)].astype(np.int64)
     steady = SlotGrid("blue", 0, np.ones(42, bool), spoken == 0, [("served", "info")], spoken[None, :])
     assert list(quietness(steady, None)[36:] > 5) == [False, True, True, True, True, True]
+    sampled = np.r_[np.full(24, 12), np.full(12, 1), np.zeros(6)].astype(np.int64)
+    fallen = SlotGrid("blue", 0, np.ones(42, bool), sampled == 0, [("served", "info")], sampled[None, :])
+    assert quietness(fallen, None).max() < 5, "what fell an hour ago is no silence now"
     rare = replace(steady, counts=steady.counts * (np.arange(42) % 4 == 0), empty=np.arange(42) % 4 != 0)
     assert quietness(rare, None).max() == 0
 
