@@ -38,7 +38,7 @@ _NAMES = (
 _LAST_NAMES = r"token(?:_?\d{1,4})?|(?<![A-Za-z])(?:pw|sid|otp|cvv|cvc|jwt|pin)|(?<=[?&])key"
 # What secret_version, PASSWORD_MIN_LENGTH, passwordResetUrl and apiKeyId hold is none.
 _HARMLESS = (
-    r"ids?|names?|file|path|dir|ur[li]|versions?|types?|encryption|algorithm|length|size|policy|count|ttl|age|expir\w*"
+    r"ids?|refs?|names?|file|path|dir|ur[li]|versions?|types?|encryption|algorithm|length|size|policy|count|ttl|age|expir\w*"
     r"|authentication|provider|manager|exception|error|required|enabled|field|endpoint|vault|match|min|max|limit"
     r"|timeout|lifetime|period|interval|seconds|minutes|hours|days|at|until|attempts|retries|rounds|iterations|cost"
     r"|hashers?|validators?|rotation|var|variable"
@@ -279,10 +279,21 @@ RULES = (
         "password",
         r"""\bredis-cli\s[^\n|;]{0,80}?(?<=\s)-a\s{1,4}["']?(?P<v>[^\s"']{3,256})""",
     ),
-    # As a database is told: IDENTIFIED WITH … BY '…', ALTER ROLE app PASSWORD '…'
+    _rule(
+        "password",
+        r"""\b[a-z][\w-]{1,20}\s{1,4}(?:registry\s{1,4})?login\s[^\n|;]{0,80}?(?<=\s)-p\s{1,4}["']?"""
+        r"""(?P<v>[^\s"'-][^\s"']{2,256})""",
+    ),
+    # As a database is told: a row with a column of passwords, IDENTIFIED WITH … BY '…', ALTER ROLE app PASSWORD '…'
     _rule(
         "password",
         r"""\bidentified\s{1,4}(?:with\s{1,4}["'`]?[\w-]{1,60}["'`]?\s{1,4})?(?:by|as)(?:\s{1,4}password)?\s{1,4}["'](?P<v>[^"'\n]{1,256})["']""",
+        flags=_I,
+    ),
+    _rule(
+        "password",
+        r"""\binsert\s{1,4}into\s[^\n;()]{1,80}\([^()\n]{0,200}pass(?:word|wd)?[^()\n]{0,200}\)\s{0,4}values?\s{0,4}"""
+        r"""\((?P<v>[^()\n]{1,1000})\)""",
         flags=_I,
     ),
     _rule(

@@ -16,7 +16,7 @@ from collections import Counter
 _PLAIN_WORDS = frozenset(
     """null nil none undefined true false yes no empty missing required expired invalid incorrect wrong failed failure
     mismatch not is was has and or for from with must cannot too set unset changed reset rejected accepted bad unknown
-    falsch fehlt abgelaufen ungültig incorrecto incorrecta incorrect oublié errata""".split()  # noqa: SIM905
+    valid verified falsch fehlt abgelaufen ungültig incorrecto incorrecta incorrect oublié errata""".split()  # noqa: SIM905
 )
 MAX_ENGLISH_WORD = 24
 

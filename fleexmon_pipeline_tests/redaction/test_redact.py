@@ -239,3 +239,20 @@ def test_long_paths_stay(path: str) -> None:
 
 def test_an_account_number_right_behind_a_card_is_seen() -> None:
     assert redact("4111 1111 1111 1111DE89370400440532013000") == "<card><iban>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker login -u bob -p Zebra99xx reg.example.com",
+        "INSERT INTO users (name, password) VALUES ('bob', 'Zebra99xx')",
+        'password := []byte("Zebra99xx")',
+    ],
+)
+def test_secrets_of_commands_statements_and_wrappers(text: str) -> None:
+    assert "Zebra99xx" not in redact(text)
+
+
+@pytest.mark.parametrize("text", ["signature=valid", "secret_ref=projects/12/secrets/app", "tar login -v -p"])
+def test_what_tells_of_a_secret_stays(text: str) -> None:
+    assert redact(text) == text

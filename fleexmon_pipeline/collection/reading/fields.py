@@ -126,9 +126,12 @@ _STATUSES = (
 )  # fmt: skip
 
 # Of a field that no list here names.
-_LIKE_A_TIME = frozenset(("timestamp", "datetime"))
-_LIKE_A_LEVEL = frozenset(("severity", "loglevel"))
-_LIKE_A_MESSAGE = frozenset(("message", "msg", "title", "text", "description"))
+_LIKE_A_TIME = frozenset(("timestamp", "datetime", "ts", "dt", "at"))
+_OTHER_TIMES = frozenset(
+    "expires expiry expire until last next due valid birth updated modified deleted starts ends".split()  # noqa: SIM905
+)
+_LIKE_A_LEVEL = frozenset(("severity", "loglevel", "sev"))
+_LIKE_A_MESSAGE = frozenset(("message", "msg", "title", "text", "description", "line", "rawstring", "raw"))
 _WORD_OF_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _HOLE = re.compile(
     r"\{[@$]?(\w[\w.]*)(?:,-?\d{1,4})?(?::[^{}]{1,40})?\}"
@@ -179,11 +182,12 @@ def searches_deeper(names: tuple[str, ...]) -> bool:
 
 def _like(names: Iterable[str], words: frozenset[str]) -> tuple[str, ...]:
     """Names that contain one of the words: `syslog_severity_code`, `LogMessage`, not `context`."""
-    return tuple(
-        name
-        for name in names
-        if name not in _OTEL_FIELDS and not words.isdisjoint(map(str.lower, _WORD_OF_NAME.findall(name)))
-    )
+    found = []
+    for name in names:
+        parts = [part.lower() for part in _WORD_OF_NAME.findall(name)]
+        if name not in _OTEL_FIELDS and not words.isdisjoint((*parts, "".join(parts))):
+            found.append(name)
+    return tuple(found)
 
 
 def has_arguments(names: tuple[str, ...], message: str) -> bool:
@@ -436,6 +440,8 @@ def like_a_message(fields: Fields) -> Found | None:
 def like_a_time(fields: Fields) -> Found | None:
     """A time in a field whose name only resembles those that are known."""
     for name in _like(fields, _LIKE_A_TIME):
+        if name in _like((name,), _OTHER_TIMES):  # `last_login_at` says when something else was
+            continue
         try:
             moment = read_time(fields[name])
         except RejectedError:

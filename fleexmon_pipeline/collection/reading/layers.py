@@ -32,7 +32,19 @@ _RECORDS = (
     "structured",
 )
 # The same, where there is a level or a time in it, too: an application may log an object, or JSON text, as its message.
-_MAYBE_RECORDS = ("message", "msg", "MESSAGE", "event", "body", "line", "text", "_raw", "textPayload", "log_message")
+_MAYBE_RECORDS = (
+    "message",
+    "msg",
+    "MESSAGE",
+    "event",
+    "body",
+    "line",
+    "text",
+    "_raw",
+    "textPayload",
+    "log_message",
+    "short_message",
+)
 # Hold fields that belong to the record around them: Rust's tracing, logstash, Azure.
 _BAGS = ("fields", "@fields", "data", "attributes", "properties", "Properties", "context", "extra", "details", "params")
 # The node API: its message is what it is, and its level is never looked for in it.

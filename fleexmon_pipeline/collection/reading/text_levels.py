@@ -72,6 +72,8 @@ _PROGRAM = re.compile(
     rf"{_SERVICE}|[\w./-]{{1,60}}(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
     r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d))"
 )
+# Host and program behind a time, as syslog has them; a form with a level of its own may follow.
+_BEHIND_SYSLOG = re.compile(r" [\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: ")
 # What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
 _BEFORE_A_TIME = re.compile(
     r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
@@ -102,7 +104,7 @@ def level_in_text(text: str) -> Level | None:
         return None
     if level := _level_of(head):
         return level
-    match = _PROGRAM.match(head)
+    match = _PROGRAM.match(head) or ((time := _TIME.match(head)) and _BEHIND_SYSLOG.match(head, time.end()))
     return _level_of(head[match.end() :].lstrip()) if match else None
 
 

@@ -73,10 +73,11 @@ def one_place(
         values = {member[i] for member in members}
         words = words_of(members[0], i)
         introduced = words >= 3 and introduces(before, values)
+        is_logger = after[:1] in ((":",), ("]",))
         if (
             not words
             or (len(members) < MIN_VALUES_ONE_WORD and distinguish(values, before[-1] if i else ""))
-            or len(members) < _needed(i, values, words, introduced=introduced)
+            or len(members) < _needed(0 if is_logger else i, values, words, introduced=introduced)
         ):
             continue
         known = values if i else set()  # a first word distinguishes statements

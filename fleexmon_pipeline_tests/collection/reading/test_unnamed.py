@@ -31,6 +31,10 @@ def read(record: dict[str, Any]) -> tuple[str, str]:
         ({"printer_timestamp": NOW, "level": "error", "msg": "no ink"}, "error", "no ink"),
         ({"time": NOW, "printer_severity_code": 4, "msg": "ink low"}, "warn", "ink low"),
         ({"time": NOW, "type": "response", "error": "permission denied"}, "error", "permission denied"),
+        ({"_ts": 1795169100123, "_line": "ERROR no ink"}, "error", "ERROR no ink"),
+        ({"at": NOW, "sev": "Error", "msg": "no ink"}, "error", "no ink"),
+        ({"timestamp": NOW, "log-level": "ERROR", "text": "no ink"}, "error", "no ink"),
+        ({"timestamp": 1795169100.1, "short_message": '{"level": "error", "msg": "no ink"}'}, "error", "no ink"),
         ({"time": NOW, "loggerName": "a", "level": 1000, "msg": "no ink"}, "error", "no ink"),
         ({"time": NOW, "level": "ОШИБКА", "msg": "no ink"}, "error", "no ink"),
     ],
@@ -45,8 +49,9 @@ def test_what_no_list_names_is_found(record: dict[str, Any], level: str, message
     [
         {"time": NOW, "context": "a", "battery_level": 50, "uptime": 12},
         {"birthdate": "1999-11-20", "valid_time": NOW, "msg": "x"},
+        {"last_login_at": NOW, "msg": "x"},
     ],
-    ids=["no message", "no time"],
+    ids=["no message", "no time", "another time"],
 )
 def test_a_name_that_means_something_else_is_no_candidate(record: dict[str, Any]) -> None:
     with pytest.raises(RejectedError):
@@ -115,6 +120,13 @@ def test_more_forms_of_a_time(text: str, expected: str) -> None:
 def test_a_quarter_past_midnight_is_not_written_with_24() -> None:
     with pytest.raises(RejectedError):
         read_time("2026-11-20T24:15:00Z")
+
+
+def test_a_form_with_a_level_of_its_own_may_stand_behind_host_and_program() -> None:
+    head = "2026-11-20T10:05:00.123+01:00 web-7 kubelet[812]: "
+
+    assert level_in_text(f"{head}E1120 10:05:00.123456     812 kubelet.go:2218] node not ready") == "error"
+    assert level_in_text(f"{head}node is ready, no error") is None
 
 
 @pytest.mark.parametrize(("kind", "level"), [("ERROR", "error"), ("CRASH", "error"), ("WARNING", "warn")])

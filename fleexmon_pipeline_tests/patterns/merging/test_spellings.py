@@ -36,12 +36,13 @@ def test_a_spelling_that_comes_in_a_later_batch_joins_the_others() -> None:
     "lines",
     [
         ["INFO accounts.Ledger: closed 7 books", "INFO accounts.Till: closed 8 books"],
+        ["INFO com.acme.Ledger: closed 7 books", "INFO com.acme.Till: closed 8 books"],
         ["shown: < icons alerts back home 5 >", "shown: < ICONS ALERTS back home 6 >"],
         ["Machine state of 5 saved", "machine state of 6 saved"],
         ['"GET /Orders HTTP/1.1" 200 5', '"GET /orders HTTP/1.1" 200 6'],
         ["action is com.acme.action.SCREEN_ON now", "action is com.acme.action.SCREEN_OFF now"],
     ],
-    ids=["loggers", "states", "sentences", "routes", "constants"],
+    ids=["loggers", "loggers in packages", "states", "sentences", "routes", "constants"],
 )
 def test_other_words_are_no_spelling(lines: list[str]) -> None:
     assert len(set(resolved(lines))) == len(lines)
