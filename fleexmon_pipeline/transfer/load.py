@@ -16,8 +16,9 @@ import msgspec
 import psycopg
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.transfer.records import TransferError, issue_as_columns, log_as_columns
-from fleexmon_pipeline.transfer.write import BATCH, MANIFEST, SQL, File, Kind, Manifest, Progress, checksum
+from fleexmon_pipeline.transfer.parquet import read_rows
+from fleexmon_pipeline.transfer.records import Kind, TransferError, issue_as_columns, log_as_columns
+from fleexmon_pipeline.transfer.write import BATCH, MANIFEST, SQL, File, Manifest, Progress, checksum
 
 MAX_LINE_BYTES = 200_000_000
 _READ: Mapping[Kind, Callable[[bytes], Sequence[Any]]] = {"logs": log_as_columns, "issues": issue_as_columns}
@@ -71,7 +72,7 @@ def load(
     for file in read_manifest(directory).files:
         account.kinds[file.kind] = loaded = Loaded()
         done = 0
-        lines = _lines(directory / file.name)
+        lines = _lines(directory / file.name, file.kind)
         while batch := list(islice(lines, BATCH)):
             try:
                 _load(connection, file.kind, batch, loaded, dry_run=dry_run)
@@ -91,7 +92,10 @@ def _expect(file: File, rows: int) -> None:
         raise TransferError(f"{file.name} has {rows:,} lines; the manifest says {file.rows:,}.")
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path, kind: Kind) -> Iterator[bytes]:
+    if path.suffix == ".parquet":
+        yield from read_rows(path, kind)
+        return
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         while line := file.readline(MAX_LINE_BYTES):
             yield line

@@ -11,7 +11,7 @@ Here: names and values. What OpenTelemetry has no name for stands under `fleexmo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -24,6 +24,7 @@ SEVERITY_NUMBERS = {
     "low": 10, "medium": 13, "high": 17, "critical": 21,
 }  # fmt: skip
 ISSUE = "fleexmon.issue"
+Kind = Literal["logs", "issues"]
 Json = msgspec.Raw
 
 

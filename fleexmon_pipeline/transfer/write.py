@@ -1,6 +1,6 @@
-"""Write logs and issues to a directory: a file of each, one record a line, and a manifest with counts and checksums.
+"""Write logs and issues to a directory: a file of each, and a manifest with counts and checksums.
 
-Here: files and order. What a record holds: `records.py`. Each file gets its name when it is whole.
+Here: files and order; each gets its name when it is whole. What a record holds: `records.py`; as columns: `parquet.py`.
 """
 
 from __future__ import annotations
@@ -8,22 +8,25 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 import msgspec
+from psycopg import ServerCursor
+from psycopg.rows import DictRow
 
 from fleexmon_pipeline import __version__
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.transfer.records import TransferError, issue_as_json, log_as_json
+from fleexmon_pipeline.transfer.parquet import needed, write_rows
+from fleexmon_pipeline.transfer.records import Kind, TransferError, issue_as_json, log_as_json
 from fleexmon_pipeline.wording import iso_text
 
-Kind = Literal["logs", "issues"]
+Form = Literal["ndjson", "parquet"]
 KINDS: tuple[Kind, ...] = ("logs", "issues")
 MANIFEST = "manifest.json"
 SQL = statements("transfer")
@@ -60,7 +63,12 @@ class Wanted:
     until: datetime | None = None
     node: str | None = None
     redacted: bool = False
-    packed: bool = False
+    form: Form = "ndjson"
+    packed: bool = False  # NDJSON by gzip; Parquet always is, by zstd
+
+    @property
+    def suffix(self) -> str:
+        return ".parquet" if self.form == "parquet" else ".ndjson.gz" if self.packed else ".ndjson"
 
     def params(self) -> dict[str, Any]:
         return {"since": self.since, "until": self.until, "node": self.node}
@@ -77,6 +85,8 @@ def count(connection: Connection, wanted: Wanted) -> dict[Kind, int]:
 
 def export(connection: Connection, directory: Path, wanted: Wanted, progress: Progress = lambda _: None) -> Manifest:
     """One moment of the database, in one transaction. Raises TransferError where something is in the way."""
+    if wanted.form == "parquet":
+        needed()
     if directory.exists() and any(directory.iterdir()):
         raise TransferError(f"{directory} is not empty. Name a new directory.")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -101,26 +111,32 @@ def _private(path: Path) -> IO[bytes]:
 
 
 def _written(connection: Connection, directory: Path, kind: Kind, wanted: Wanted, progress: Progress) -> File:
-    name = f"{kind}.ndjson{'.gz' if wanted.packed else ''}"
+    name = f"{kind}{wanted.suffix}"
     part, rows = directory / f"{name}.part", 0
     as_json = _WRITTEN[kind]
-    with (
-        _private(part) as raw,
-        _packing(raw, packed=wanted.packed) as file,
-        connection.cursor(f"export_{kind}") as cursor,
-    ):
-        cursor.execute(SQL[kind], wanted.params())
+
+    def batches(cursor: ServerCursor[DictRow]) -> Iterator[list[bytes]]:
+        nonlocal rows
         while batch := cursor.fetchmany(BATCH):
-            file.write(b"".join(as_json(row, redacted=wanted.redacted) + b"\n" for row in batch))
+            yield [as_json(row, redacted=wanted.redacted) for row in batch]
             rows += len(batch)
             progress(f"{rows:,} {kind} written")
+
+    with _private(part) as file, connection.cursor(f"export_{kind}") as cursor:
+        cursor.execute(SQL[kind], wanted.params())
+        if wanted.form == "parquet":
+            write_rows(file, kind, batches(cursor))
+        else:
+            with _packing(file, packed=wanted.packed) as text:
+                for lines in batches(cursor):
+                    text.write(b"".join(line + b"\n" for line in lines))
     part.rename(directory / name)
     return File(name, kind, rows, checksum(directory / name))
 
 
 def _packing(raw: IO[bytes], *, packed: bool) -> AbstractContextManager[IO[bytes]]:
     """Without a time in it, so that the same rows give the same file."""
-    return cast(IO[bytes], gzip.GzipFile("", "wb", 6, raw, mtime=0)) if packed else raw
+    return cast(IO[bytes], gzip.GzipFile("", "wb", 6, raw, mtime=0)) if packed else nullcontext(raw)
 
 
 def checksum(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -72,15 +73,19 @@ def content(database: Database, table: str) -> str:
     return str(database.rows(f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) AS hash FROM {table} t"))
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_what_is_exported_comes_back_equal(full: Database, other: Database, tmp_path: Path, packed: bool) -> None:
+FORMS = {"plain": Wanted(), "gzip": Wanted(packed=True), "parquet": Wanted(form="parquet")}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_exported_comes_back_equal(full: Database, other: Database, tmp_path: Path, form: str) -> None:
+    wanted = FORMS[form]
     with full.connect() as connection:
-        manifest = export(connection, tmp_path / "out", Wanted(packed=packed))
+        manifest = export(connection, tmp_path / "out", wanted)
     with other.connect() as connection:
         first = load(connection, tmp_path / "out")
         again = load(connection, tmp_path / "out")
     with other.connect() as connection:
-        export(connection, tmp_path / "back", Wanted(packed=packed))
+        export(connection, tmp_path / "back", wanted)
 
     for table in ('"LogEntry"', '"LogIssue"'):
         assert content(other, table) == content(full, table)
@@ -106,6 +111,33 @@ def test_records_have_the_names_of_opentelemetry(full: Database, tmp_path: Path)
     }  # fmt: skip
     assert {issue["EventName"] for issue in issues} == {"fleexmon.issue"}
     assert "green was silent" in [issue["Body"] for issue in issues]
+
+
+def test_parquet_has_types_and_json(full: Database, tmp_path: Path) -> None:
+    from pyarrow.parquet import read_table  # noqa: PLC0415
+
+    with full.connect() as connection:
+        export(connection, tmp_path / "out", Wanted(form="parquet"))
+    table = read_table(tmp_path / "out" / "logs.parquet")
+    row = next(row for row in table.to_pylist() if row["Body"] == "order 1 shipped")
+
+    assert row["Timestamp"] == TEN + timedelta(minutes=1)
+    assert (row["service.name"], row["SeverityNumber"], row["TraceId"]) == ("blue", 9, "trace-1")
+    assert json.loads(row["Attributes"]) == {"trace_id": "trace-1"}
+    assert sorted(filter(None, table.column("TimestampText").to_pylist()))[:2] == [
+        "-infinity",
+        "0044-03-15 00:00:00 BC",
+    ]
+
+
+def test_without_pyarrow_parquet_is_refused_with_the_way_out(
+    full: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with full.connect() as connection, pytest.raises(TransferError, match="pip install"):
+        export(connection, tmp_path / "out", Wanted(form="parquet"))
+
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_part_is_a_time_and_a_node(full: Database, tmp_path: Path) -> None:

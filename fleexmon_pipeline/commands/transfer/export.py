@@ -15,7 +15,8 @@ from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_optional_time
 from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import connect
-from fleexmon_pipeline.transfer.write import KINDS, Kind, Wanted, count
+from fleexmon_pipeline.transfer.records import Kind
+from fleexmon_pipeline.transfer.write import KINDS, Form, Wanted, count
 from fleexmon_pipeline.transfer.write import export as write
 from fleexmon_pipeline.wording import counted, one_line
 
@@ -29,8 +30,9 @@ def export(
     since: Annotated[str | None, typer.Option(help=f"Begin: {TIMES}.", show_default="all")] = None,
     until: Annotated[str | None, typer.Option(help="End; the same forms.", show_default="all")] = None,
     node: Annotated[str | None, typer.Option(help="Only this node.", show_default="all")] = None,
-    redact: Annotated[bool, typer.Option(help="Replace secrets, to hand the files on.")] = False,
-    gzip: Annotated[bool, typer.Option(help="Pack the files.")] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Replace secrets, to hand the files on.")] = False,
+    form: Annotated[Form, typer.Option("--format", help="parquet needs the extra `parquet`.")] = "ndjson",
+    gzip: Annotated[bool, typer.Option("--gzip", help="Pack the files of NDJSON.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be written; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -40,14 +42,15 @@ def export(
     lines are as they are stored, secrets included, unless --redact is given. Fields are those of OpenTelemetry's data
     model for logs (Timestamp, SeverityText, SeverityNumber, Body, TraceId, Attributes, Resource); what it has no name
     for is under `fleexmon`. An issue is an event with the EventName `fleexmon.issue`. An issue is exported if it was
-    open between --since and --until. `fleexmon import` reads it all back, equal.
+    open between --since and --until. With --format parquet the same fields are columns: times typed, what has structure
+    as JSON. `fleexmon import` reads it all back, equal.
     """
     now = datetime.now(UTC)
     begin, end = parse_optional_time("--since", since, now=now), parse_optional_time("--until", until, now=now)
     if begin and end and begin >= end:
         raise CommandError("--until: it is not after --since.")
     kinds: tuple[Kind, ...] = KINDS if what == "both" else (what,)
-    wanted = Wanted(kinds, begin, end, node, redacted=redact, packed=gzip)
+    wanted = Wanted(kinds, begin, end, node, redacted=redact, form=form, packed=gzip)
     url = existing_database_url()
     with connect(url) as connection:
         if node is not None and node not in (known := known_nodes(connection)):
