@@ -1,6 +1,6 @@
 """The same records as Parquet: typed columns where a value has a type, JSON as text where it has structure.
 
-Here: a line of NDJSON as a row, and back, equal. pyarrow is needed, the extra `parquet`. A time outside of the years 1 to
+Here: a line of NDJSON as a row, and back, equal. Needs pyarrow, the extra `parquet`. A time outside of the years 1 to
 9999 stands as it is in a column of texts, and is null in that of times.
 """
 
