@@ -2,8 +2,9 @@
 
 Run it where `make up` has watched the demo nodes for a day or more, with DATABASE_URL or FLEEXMON_HOME as there. It
 shows what the commands print, to the letter, in a monospace font, and pages of the UI on FLEEXMON_PORT. Chromium has to
-be there, as for `test_up.py`. With --pages only our own pages are taken, which `fleexmon web` may serve as well.
-`digest.png` is the page that `fleexmon digest --html` writes.
+be there, as for `test_up.py`. With --pages only our own pages are taken, which `fleexmon web` may serve as well; with
+be there, as for `test_up.py`. With --pages only our own pages are taken, which `fleexmon web` may serve too; with
+for somebody to look at. `digest.png` is the page that `fleexmon digest --html` writes.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ PROJECT = Path(__file__).parent.parent
 IMAGES = PROJECT / "docs" / "images"
 FLEEXMON = str(Path(sys.executable).with_name("fleexmon"))
 UI = f"http://127.0.0.1:{os.environ.get('FLEEXMON_PORT', '3000')}"
-GROUPS = ("collect", "analyze", "detect", "predict", "report", "maintain")
+GROUPS = ("watch", "tell", "keep")
 ROW_PIXELS = 200  # of an hour in the list of events
+LOCATION = "fleexmon_pipeline.definitions"
 SETTLE_MS = 4_000  # the graph is laid out, and zooms to fit
 COLUMNS = 118
 PAGE = """<meta charset="utf-8"><style>
@@ -65,6 +67,12 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-lcd-text"]
         )
+        if "--look" in sys.argv:
+            look(browser, Path(sys.argv[sys.argv.index("--look") + 1]))
+            return
+        dagster(browser)
+        if "--dagster" in sys.argv:
+            return
         page = browser.new_page(viewport={"width": 1000, "height": 600})
         pages(browser)
         if "--pages" in sys.argv:
@@ -79,8 +87,6 @@ def main() -> None:
             picture = b64encode(page.locator("pre").screenshot()).decode()
             (IMAGES / f"{name}.png").write_bytes(_png(*page.evaluate(PIXELS, picture)))
             print(f"{IMAGES / name}.png  {(IMAGES / f'{name}.png').stat().st_size:,} bytes")
-        lineage(browser.new_page(viewport={"width": 2500, "height": 1200}))
-        a_run(browser.new_page(viewport={"width": 1440, "height": 860}))
         browser.close()
 
 
@@ -102,13 +108,72 @@ def pages(browser: Browser) -> None:
         page.close()
 
 
+def dagster(browser: Browser) -> None:
+    """The lineage, a run, an asset, an hour, a digest that was opened, and a check that fails."""
+    lineage(browser.new_page(viewport={"width": 2500, "height": 1200}))
+    a_run(browser.new_page(viewport={"width": 1440, "height": 860}))
+    hour, day = _last_partition("raw_logs"), _last_partition("digests")
+    for name, path, shown, opened in (
+        ("dagster-asset", "/assets/raw_logs", "Columns", None),
+        ("dagster-hour", f"/assets/raw_logs?view=partitions&partition={hour}", "received", None),
+        ("dagster-digest", f"/assets/digests?view=partitions&partition={day}", "verdict", "digest"),
+        ("dagster-check", "/assets/detected_issues?view=checks&checkDetail=deployments_are_sound", "Plots", None),
+    ):
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"{UI}{path}")
+        page.get_by_text(shown, exact=True).first.wait_for()
+        page.wait_for_timeout(SETTLE_MS)
+        if opened:
+            row = page.locator("tr", has=page.get_by_text(opened, exact=True))
+            row.get_by_text("[Show Markdown]").first.click()
+            page.wait_for_timeout(SETTLE_MS)
+        _save(page, IMAGES / f"{name}.png")
+
+
+def look(browser: Browser, directory: Path) -> None:
+    """Every page of Dagster's at two widths."""
+    directory.mkdir(parents=True, exist_ok=True)
+    groups = ",".join(f"global@global:{group}" for group in GROUPS)
+    paths = {
+        "overview": "/overview", "runs": "/runs", "backfills": "/runs?view=backfills", "catalog": "/assets",
+        "jobs": "/jobs", "automation": "/automation", "lineage": f"/asset-groups?expanded={groups}",
+        "deployment": "/deployment", "job": f"/locations/{LOCATION}/jobs/backfill_hours",
+        "schedule": f"/locations/{LOCATION}/schedules/monitoring_every_5_minutes",
+        "sensor": f"/locations/{LOCATION}/sensors/catch_up",
+    }  # fmt: skip
+    for asset in ("raw_logs", "analyzed_logs", "detected_issues", "predictions", "digests", "issue_alerts",
+                  "data_retention"):  # fmt: skip
+        paths[asset] = f"/assets/{asset}"
+        paths[f"{asset}-checks"] = f"/assets/{asset}?view=checks"
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, device_scale_factor=2)
+    desk = browser.new_context(viewport={"width": 1440, "height": 900})
+    for width, context in ((1440, desk), (390, phone)):
+        for name, path in paths.items():
+            page = context.new_page()
+            page.goto(f"{UI}{path}", wait_until="networkidle")
+            page.wait_for_timeout(SETTLE_MS)
+            _save(page, directory / f"{name}-{width}.png")
+            page.close()
+
+
+def _save(page: Page, file: Path) -> None:
+    page.screenshot(path=file)
+    print(f"{file}  {file.stat().st_size:,} bytes")
+
+
+def _last_partition(asset: str) -> str:
+    query = f'{{ assetNodeOrError(assetKey: {{path: ["{asset}"]}}) {{ ... on AssetNode {{ partitionKeys }} }} }}'
+    data = httpx.post(f"{UI}/graphql", json={"query": query}, timeout=60).json()["data"]
+    return str(data["assetNodeOrError"]["partitionKeys"][-1])
+
+
 def lineage(page: Page) -> None:
     """All groups open, without the frame around the graph."""
     groups = ",".join(f"global@global:{group}" for group in GROUPS)
     page.goto(f"{UI}/asset-groups?expanded={groups}")
     page.get_by_text("Latest event").nth(6).wait_for()
     page.wait_for_timeout(SETTLE_MS)
-    page.screenshot(path=IMAGES / "lineage.png", clip={"x": 580, "y": 140, "width": 1870, "height": 720})
+    page.screenshot(path=IMAGES / "lineage.png", clip={"x": 580, "y": 140, "width": 1870, "height": 960})
 
 
 def a_run(page: Page) -> None:

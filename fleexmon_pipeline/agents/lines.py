@@ -16,7 +16,6 @@ from pydantic import Field
 from fleexmon_pipeline.agents.answer import Answer, AskError, Entry, when
 from fleexmon_pipeline.agents.asked import Arguments, Id, Look, Name, NodeName, Paged, Since, Text, Until, behind
 from fleexmon_pipeline.lookup.lines import (
-    MAX_SCANNED,
     LineQuery,
     LogLine,
     Position,
@@ -69,7 +68,7 @@ def searched(look: Look, asked: SearchLogs) -> Answer:
     more = behind(found.older) if found.older else None
     if found.since is not None and more is None:
         more = [found.since.isoformat(), None]
-        everything = f"{counted(MAX_SCANNED, 'line')}, back to {when(found.since)}; next_cursor searches on"
+        everything = f"{counted(found.searched, 'line')}, back to {when(found.since)}; next_cursor searches on"
     return Answer({"searched": everything}, "lines", _entries(look, found.lines), more)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from psycopg.rows import tuple_row
+
 from fleexmon_pipeline.comparison.deployments import deployments
 from fleexmon_pipeline.comparison.judge import Compared, Outcome, compare
 from fleexmon_pipeline.comparison.pair import Pair, pair_of
@@ -59,25 +61,21 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
     bucket = bucket_of(window)
     past = _past_since(connection, window, nodes, bucket)
     gap = _buckets_since_deployed(connection, window, past, nodes, bucket)
-    rows = connection.execute(
-        SQL["buckets"],
-        {
-            "since": past, "until": window.until, "origin": window.since, "nodes": nodes,
-            "bucket": int(bucket.total_seconds()),
-        },
-    ).fetchall()  # fmt: skip
-    if not any(row["bucket"] >= 0 for row in rows):
+    rows = _read_buckets(connection, window, past, nodes, bucket)
+    if not any(number >= 0 for _, _, _, number, _, _ in rows):
         raise NothingToCompareError(_nothing_text(connection, window, nodes))
-    templates, resolve = read_patterns(connection, {row["pattern"] for row in rows})
+    stored_ids = {pattern for _, pattern, _, _, _, _ in rows}
+    templates, resolve = read_patterns(connection, stored_ids)
     last = window.until - SLOT
     ignored = {pattern for pattern, label in read_labels(connection).items() if label.ignored}
-    resolved = {row["pattern"]: resolve(row["pattern"], last) for row in rows}
+    resolved = {pattern: resolve(pattern, last) for pattern in stored_ids}
     roots = {stored: root for stored, root in resolved.items() if root not in ignored}
+    levels = {level: read_level(level) for level in {row[2] for row in rows}}
     pair = pair_of(
         (
-            (row["node"], roots[row["pattern"]], read_level(row["level"]), row["bucket"], row["lines"], row["slots"])
-            for row in rows
-            if row["pattern"] in roots
+            (node, roots[pattern], levels[level], number, lines, slots)
+            for node, pattern, level, number, lines, slots in rows
+            if pattern in roots
         ),
         baseline,
         candidate,
@@ -104,6 +102,26 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
         {},
     )
     return replace(comparison, evidence=_evidence(connection, comparison, shown, members))
+
+
+def _read_buckets(
+    connection: Connection, window: Window, past: datetime, nodes: Sequence[str], bucket: timedelta
+) -> list[tuple[str, str, str, int, int, int]]:
+    """Node, stored pattern, stored level, bucket, lines, slots. As tuples, of which there are 70,000 in a week."""
+    where = {
+        "since": past, "until": window.until, "origin": window.since, "nodes": nodes,
+        "bucket": int(bucket.total_seconds()),
+    }  # fmt: skip
+    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(SQL["enough_memory"])
+        return cursor.execute(SQL["buckets"], where).fetchall()
+
+
+def stamp_of(connection: Connection, window: Window, nodes: Sequence[str]) -> tuple[object, ...]:
+    """What differs after the window was collected, counted or labelled again."""
+    where = {"since": window.since, "until": window.until, "nodes": list(nodes)}
+    row = connection.execute(SQL["stamp"], where).fetchone() or {}
+    return tuple(row.values())
 
 
 def bucket_of(window: Window) -> timedelta:

@@ -16,7 +16,7 @@ import msgspec
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.window import SLOT
+from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline.wording import iso_text, one_line
 
 SQL = statements("incidents")
@@ -38,6 +38,16 @@ class Change(msgspec.Struct, frozen=True):
     node: str
     at: str
     text: str
+
+
+def read_restarts(connection: Connection, nodes: Collection[str], window: Window) -> list[Change]:
+    """Restarts of these nodes (all, if none is named) in a window, as far as lines tell that are not logged daily."""
+    where = {"nodes": sorted(nodes) or None, "since": window.since, "until": window.until}
+    rows = connection.execute(SQL["rare_words"], {**where, "words": rf"\m({_RESTART})\M", "limit": MAX_CHANGES})
+    return [
+        Change("restart", row["node"], iso_text(row["at"], "seconds"), one_line(redact(row["template"]), most=MAX_TEXT))
+        for row in rows
+    ]
 
 
 def read_changes(connection: Connection, nodes: Collection[str], started: datetime) -> list[Change]:

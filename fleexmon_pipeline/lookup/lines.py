@@ -6,10 +6,11 @@ than half of its speed (decision 0034). How a terminal shows lines: `commands/lo
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,9 @@ from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import EPOCH, Window
 
 SQL = statements("lines")
-MAX_SCANNED = 75_000  # lines that one search reads: 50 ms
+MAX_SCANNED = 75_000  # lines that one search reads: 100 ms where nothing else runs
+SCANNED_AT_ONCE = 15_000  # so that a search on a busy machine ends after MAX_SEARCH_SECONDS, having read less
+MAX_SEARCH_SECONDS = 0.08
 MAX_SHOWN_CHARS = 2_000  # of a message in a list
 MAX_CHARS = 20_000  # of a message on a page of its own
 CONTEXT_LINES = 5
@@ -83,11 +86,12 @@ class LineQuery:
 @dataclass(frozen=True)
 class FoundLines:
     """Newest first. `older`: where the search goes on, if older lines match; `since`: how far back was searched, if it
-    ended at MAX_SCANNED lines; both None: all of the query's time was searched."""
+    ended after `searched` lines; both None: all of the query's time was searched."""
 
     lines: list[LogLine]
     older: Position | None
     since: datetime | None
+    searched: int = 0
 
 
 class StoredLine(msgspec.Struct, frozen=True):
@@ -118,23 +122,38 @@ def newest_first(connection: Connection, query: LineQuery) -> Iterator[LogLine]:
 
 
 def search(connection: Connection, query: LineQuery, *, limit: int) -> FoundLines:
-    """The newest `limit` lines, of at most about MAX_SCANNED. `query.until` must be set.
+    """The newest `limit` lines, of at most about MAX_SCANNED, and for no longer than MAX_SEARCH_SECONDS and one more
+    part of SCANNED_AT_ONCE. `query.until` must be set.
 
     A text is looked for in what people see: whether a secret holds it stays unknown.
     """
     if query.until is None:
         raise ValueError("a search needs an end")
-    since = None if query.is_of_all else _reach(connection, query)
-    params = {**query.params(), "since": since or query.since, "width": MAX_SHOWN_CHARS, "limit": limit + 1}
+    if query.is_of_all:
+        lines = _newest(connection, query, None, limit + 1)
+        return FoundLines(lines[:limit], _next(lines, limit), None)
+    lines, searched, part, began = [], 0, query, time.monotonic()
+    while True:
+        at_once = min(SCANNED_AT_ONCE, MAX_SCANNED - searched)
+        since = _reach(connection, part, at_once)
+        lines += _newest(connection, part, since, limit + 1 - len(lines))
+        searched += at_once
+        is_late = searched >= MAX_SCANNED or time.monotonic() - began > MAX_SEARCH_SECONDS
+        if since is None or len(lines) > limit or is_late:
+            return FoundLines(_seen_in(query.text, lines[:limit]), _next(lines, limit), since, searched)
+        part = replace(part, until=since, before=None)
+
+
+def _newest(connection: Connection, query: LineQuery, since: datetime | None, limit: int) -> list[LogLine]:
+    params = {**query.params(), "since": since or query.since, "width": MAX_SHOWN_CHARS, "limit": limit}
     with connection.cursor(row_factory=class_row(LogLine)) as cursor:
-        lines = cursor.execute(SQL["lines"], params).fetchall()
-    return FoundLines(_seen_in(query.text, lines[:limit]), _next(lines, limit), since)
+        return cursor.execute(SQL["lines"], params).fetchall()
 
 
-def _reach(connection: Connection, query: LineQuery) -> datetime | None:
-    """From when on MAX_SCANNED lines are stored before the end; None where fewer are in the query's time."""
+def _reach(connection: Connection, query: LineQuery, lines: int) -> datetime | None:
+    """From when on so many lines are stored before the end; None where fewer are in the query's time."""
     end = query.before.at + timedelta(microseconds=1) if query.before else query.until
-    row = connection.execute(SQL["reach"], {"until": end, "lines": MAX_SCANNED}).fetchone()
+    row = connection.execute(SQL["reach"], {"until": end, "lines": lines}).fetchone()
     return row["timestamp"] if row and row["timestamp"] > query.since else None
 
 

@@ -21,6 +21,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.web.door import Door, Refusal, answer
 from fleexmon_pipeline.web.pages.site import own_pages
 
+_WIDE_VIEWPORT = b'<meta name="viewport" content="width=1024"/></head>'  # after Dagster's own, so that it counts
 _BY_GET = Refusal(405, "GraphQL is sent by POST, with the header Content-Type: application/json.")
 
 
@@ -37,6 +38,14 @@ class GuardedWebserver(DagsterWebserver[IWorkspaceProcessContext[Any], BaseWorks
     def make_security_headers(self) -> dict[str, str]:
         """No other page may show this one in a frame, and have its buttons clicked."""
         return {**super().make_security_headers(), "X-Frame-Options": "SAMEORIGIN"}
+
+    def index_html_endpoint(self, request: Request) -> Response:
+        """Dagster's pages are laid out for a desk: on a phone their columns lie on each other. A phone is told to show
+        them as wide as they need, and to zoom; a desk does not read this."""
+        response: Response = super().index_html_endpoint(request)
+        page = bytes(response.body).replace(b"</head>", _WIDE_VIEWPORT, 1)
+        headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+        return Response(page, response.status_code, headers)
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
         """By GET Dagster would execute mutations. Only the playground's page is opened so; it asks by POST."""

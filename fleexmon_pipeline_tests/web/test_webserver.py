@@ -318,6 +318,20 @@ def test_the_ui_changes_what_a_person_changes_and_none_of_its_requests_is_refuse
     assert {url: status for url, status in statuses.items() if status >= 400} == {}
 
 
+def test_a_phone_shows_dagsters_pages_as_wide_as_they_need(browser: Browser, port: int) -> None:
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, device_scale_factor=2)
+    page = phone.new_page()
+    answer = page.goto(f"http://127.0.0.1:{port}/assets")
+    width = page.evaluate("innerWidth")
+    phone.close()
+
+    assert answer is not None
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    assert "nonce-" in answer.headers["content-security-policy"]
+    assert width >= 1024
+
+
 def test_it_does_not_start_with_an_address_that_is_none(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": CHECKOUT, "FLEEXMON_UI_URL": "fleexmon.example.com"}
     command = [sys.executable, "-m", "fleexmon_pipeline.web.webserver"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -22,6 +22,7 @@ from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.detection.rule_model import Rule, counted_levels
+from fleexmon_pipeline.incidents.changes import Change, read_restarts
 from fleexmon_pipeline.incidents.read import acknowledged_by, incident_of
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.context import IssueContext, LastDay, issue_context
@@ -50,6 +51,7 @@ MAX_WITH_CONTEXT = 6  # evidence lines whose neighbours are on the page; the oth
 MAX_SLOTS = 12
 MAX_PROSE = 6_000  # bytes of a description, cause or recommendation
 SHORT_ID = 18
+ONE_START = timedelta(minutes=15)  # lines of one start, by the slots that they are counted in
 
 
 class Place(NamedTuple):
@@ -113,6 +115,7 @@ def one(connection: Connection, asked: Asked) -> Page:
     around = issue_context(connection, issue, counted_levels(_rules()))
     day = Window(around.last_day.since, around.last_day.until)
     deployed = deployments(connection, day, nodes=issue.nodes or None)
+    restarts = _apart(read_restarts(connection, issue.nodes or [], day), deployed)
     near = neighbours(connection, [line.id for line in detail.evidence[:MAX_WITH_CONTEXT]])
     book = runbook(str(issue.figures.get("runbook")))
     evidence = [
@@ -129,8 +132,8 @@ def one(connection: Connection, asked: Asked) -> Page:
             "incident": incident_of(connection, issue.id),
             "acknowledged": acknowledged_by(connection, [issue.id]).get(issue.id),
             "mutes": [mute for mute in people.mutes(connection, now=asked.now) if mute.scope.covers(issue.figures)],
-            "chart": _chart(around.last_day, detail.occurrences, deployed),
-            "day_text": _day_text(around, detail.occurrences, deployed),
+            "chart": _chart(around.last_day, detail.occurrences, deployed, restarts),
+            "day_text": _day_text(around, detail.occurrences, deployed, restarts),
             "prose": prose,
             "evidence": evidence,
             "fired": detail.occurrences[:MAX_SLOTS],
@@ -194,7 +197,7 @@ def _with(options: list[str], chosen: str | None) -> list[str]:
     return options if chosen is None or chosen in options else [*options, chosen]
 
 
-def _chart(day: LastDay, fired: list[FiredSlot], deployed: list[Deployment]) -> Markup:
+def _chart(day: LastDay, fired: list[FiredSlot], deployed: list[Deployment], restarts: list[Change]) -> Markup:
     firing = {floor(slot.slot, HALF_HOUR) for slot in fired}
     bars = []
     for index, lines in enumerate(day.lines):
@@ -202,10 +205,23 @@ def _chart(day: LastDay, fired: list[FiredSlot], deployed: list[Deployment]) -> 
         kind = "fired" if start in firing else "lines"
         bars.append(Bar(start, None if lines is None else {kind: lines}))
     marks = [Mark(one.at, f"{one.node} {one.version}") for one in deployed]
+    marks += [Mark(datetime.fromisoformat(one.at), f"{one.node} restarted") for one in restarts]
     return timeline(bars, HALF_HOUR, f"{day.of}, by half hour", marks)
 
 
-def _day_text(around: IssueContext, fired: list[FiredSlot], deployed: list[Deployment]) -> str:
+def _apart(restarts: list[Change], deployed: list[Deployment]) -> list[Change]:
+    """One of each start, which is several lines, and none that a deployment explains."""
+    taken = [(one.node, one.at) for one in deployed]
+    kept = []
+    for restart in restarts:
+        at = datetime.fromisoformat(restart.at)
+        if not any(node == restart.node and abs(at - other) <= ONE_START for node, other in taken):
+            taken.append((restart.node, at))
+            kept.append(restart)
+    return kept
+
+
+def _day_text(around: IssueContext, fired: list[FiredSlot], deployed: list[Deployment], restarts: list[Change]) -> str:
     day = around.last_day
     known = [lines for lines in day.lines if lines is not None]
     span = f"{day.since:%Y-%m-%d %H:%M} to {day.until:%Y-%m-%d %H:%M} UTC"
@@ -214,8 +230,8 @@ def _day_text(around: IssueContext, fired: list[FiredSlot], deployed: list[Deplo
         parts.append("red: the rule fired")
     if len(known) < len(day.lines):
         parts.append("hatched: no node responded")
-    if deployed:
-        parts.append("dashed: a deployment")
+    if deployed or restarts:
+        parts.append("dashed: " + " and ".join(["a deployment"] * bool(deployed) + ["a restart"] * bool(restarts)))
     return "; ".join(parts) + "."
 
 

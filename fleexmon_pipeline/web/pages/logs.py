@@ -16,7 +16,6 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.levels import LEVELS, Level, read_level
 from fleexmon_pipeline.lookup.lines import (
     HALF_HOUR,
-    MAX_SCANNED,
     LineQuery,
     LogLine,
     PatternSlot,
@@ -157,7 +156,7 @@ def _searched(connection: Connection, query: LineQuery) -> Found:
     what = counted(len(found.lines), "line") if found.lines else "No line matches"
     if found.since is None:
         return Found(found.lines, f"{what}. All that is stored was searched.")
-    searched = f"{counted(MAX_SCANNED, 'line')} since {found.since:%Y-%m-%d %H:%M} UTC were searched"
+    searched = f"{counted(found.searched, 'line')} since {found.since:%Y-%m-%d %H:%M} UTC were searched"
     return Found(found.lines, f"{what}. {searched}.", {"at": found.since.isoformat(), "id": None})
 
 

@@ -61,7 +61,7 @@ def drawn(counts: Sequence[Mapping[str, int]], window: Window, step: timedelta) 
     said = f"{window} UTC: " + ", ".join(f"{total:,} {kind}" for kind, total in totals.items())
     top = ceiling(max((sum(bar.values()) for bar in counts), default=0))
     height, slot = HEIGHT - TOP - BOTTOM, (WIDTH - LEFT - 8) / max(len(counts), 1)
-    parts = [_text(LEFT, 16, said), *_scale(top, height)]
+    parts = [_text(4, 16, said), *_scale(top, height)]
     every = max(1, len(counts) // 6)
     for index, bar in enumerate(counts):
         x, y = LEFT + index * slot, float(TOP + height)
@@ -74,7 +74,7 @@ def drawn(counts: Sequence[Mapping[str, int]], window: Window, step: timedelta) 
             parts.append(_text(x, HEIGHT - 6, f"{window.since + index * step:%H:%M}"))
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" '
-        'font-family="system-ui, sans-serif" font-size="12"><title>{said}</title>{parts}</svg>'
+        'font-family="system-ui, sans-serif" font-size="11"><title>{said}</title>{parts}</svg>'
     ).format(w=WIDTH, h=HEIGHT, said=said, parts=Markup("").join(parts))
 
 
@@ -82,7 +82,7 @@ def failed(text: str) -> Markup:
     """What is seen where the picture would be: an image cannot show a page."""
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="40" viewBox="0 0 {w} 40" role="img" '
-        'font-family="system-ui, sans-serif" font-size="12"><title>{text}</title>{line}</svg>'
+        'font-family="system-ui, sans-serif" font-size="11"><title>{text}</title>{line}</svg>'
     ).format(w=WIDTH, text=text, line=_text(4, 24, text[:90]))
 
 

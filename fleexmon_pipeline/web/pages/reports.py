@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from datetime import date, datetime
 
 from markupsafe import Markup
@@ -20,6 +21,7 @@ from fleexmon_pipeline.comparison.read import (
     NothingToCompareError,
     compare_nodes,
     known_nodes,
+    stamp_of,
 )
 from fleexmon_pipeline.comparison.watch import AFTER, MAX_AFTER, baseline_for, compared_windows
 from fleexmon_pipeline.database.connection import Connection
@@ -32,11 +34,13 @@ from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 MAX_ROWS, MAX_KNOWN_ROWS = 30, 8
 MAX_SECONDS = 20  # of a statement of a comparison, which reads a week of counts
+REMEMBER_SECONDS, MAX_REMEMBERED = 300.0, 16  # comparisons that people look at again, reload, or send to each other
 DIGESTS = 40
 DIVERGES = "deployment-diverges"  # the rule
 DEPLOYMENT_DAYS, MAX_DEPLOYMENTS = 30, 20
 SHADOW_DAYS = 30
 MAX_SUBJECTS = 60  # of all rules
+_known: dict[tuple[object, ...], tuple[float, Comparison]] = {}
 _MAIN = re.compile(r"<main>(.*)</main>", re.DOTALL)
 _INLINE_STYLE = re.compile(r' style="[^"]*"')
 
@@ -44,7 +48,7 @@ _INLINE_STYLE = re.compile(r' style="[^"]*"')
 def compared(connection: Connection, asked: Asked) -> Page:
     """The last deployments, with the issues that say that one diverges; with from and candidate, a comparison.
 
-    A comparison costs a read of a week's counts, so each is a link away.
+    A comparison costs a read of a week's counts, so each is a link away, and remembered for some minutes.
     """
     chosen = _chosen(connection, asked, settings.live_node(os.environ))
     since = asked.now - DEPLOYMENT_DAYS * DAY
@@ -101,11 +105,24 @@ def _chosen(connection: Connection, asked: Asked, live: str | None) -> Compariso
     if baseline is None or baseline == candidate:
         raise BadRequestError(f"{candidate} would be compared with itself; choose another reference node.")
     try:
-        with connection.transaction():
-            connection.execute(f"SET LOCAL statement_timeout = '{MAX_SECONDS}s'".encode())
-            return compare_nodes(connection, window, baseline, candidate)
+        return _compared(connection, window, baseline, candidate)
     except NothingToCompareError as error:
         raise NotFoundError(str(error)) from None
+
+
+def _compared(connection: Connection, window: Window, baseline: str, candidate: str) -> Comparison:
+    """As it was compared in the last minutes, unless the window's hours were collected or counted again since."""
+    key = (connection.info.dsn, window, baseline, candidate, stamp_of(connection, window, [baseline, candidate]))
+    known = _known.get(key)
+    if known is not None and time.monotonic() - known[0] < REMEMBER_SECONDS:
+        return known[1]
+    with connection.transaction():
+        connection.execute(f"SET LOCAL statement_timeout = '{MAX_SECONDS}s'".encode())
+        comparison = compare_nodes(connection, window, baseline, candidate)
+    while len(_known) >= MAX_REMEMBERED:
+        _known.pop(next(iter(_known)), None)
+    _known[key] = (time.monotonic(), comparison)
+    return comparison
 
 
 def _rows(comparison: Comparison) -> list[Compared]:

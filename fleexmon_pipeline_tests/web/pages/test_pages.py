@@ -220,6 +220,28 @@ def test_an_issue_shows_all_that_the_command_shows(story: Site) -> None:
     assert f'href="/fleexmon/logs/{line_ids(story)[0]}"' in document
 
 
+def test_a_restart_is_marked_on_the_chart_of_an_issue_once(story: Site) -> None:
+    issue = issue_ids(story)[0]
+    with connect(story.database.url) as connection:
+        for pattern, template in (("stop", "shutting down"), ("up", "Listening on <ip>")):
+            connection.execute(
+                """INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion")
+                   VALUES (%(id)s, %(template)s, 'info', %(at)s, %(at)s, 1)""",
+                {"id": pattern, "template": template, "at": TEN},
+            )
+            for node in ("blue", "green"):
+                connection.execute(
+                    'INSERT INTO "LogPatternCount" VALUES (%s, %s, %s, %s, %s, %s)', [TEN, node, pattern, "info", 1, []]
+                )
+        nodes = connection.execute('SELECT metadata -> %s AS n FROM "LogIssue" WHERE id = %s', ["nodes", issue])
+        (node, *_) = (nodes.fetchone() or {})["n"]
+
+    page = story.get(f"/fleexmon/issues/{issue}").text
+
+    assert page.count(f"<title>10:00 {node} restarted</title>") == 1
+    assert "a restart" in page
+
+
 def test_a_prefix_is_enough(story: Site) -> None:
     key = issue_ids(story)[0]
 
