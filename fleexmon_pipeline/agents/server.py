@@ -17,6 +17,7 @@ from mcp.server.stdio import stdio_server
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fleexmon_pipeline import __version__
@@ -71,8 +72,12 @@ def build(calls: Calls, transport: str) -> Server:
 
 
 def _client(context: ServerRequestContext) -> str:
+    """What it calls itself; by HTTP without a session, in the one header that says it."""
     params = context.session.client_params
-    return f"{params.client_info.name} {params.client_info.version}" if params and params.client_info else "unknown"
+    if params and params.client_info:
+        return f"{params.client_info.name} {params.client_info.version}"
+    request = context.request
+    return request.headers.get("user-agent", "unknown") if isinstance(request, Request) else "unknown"
 
 
 async def serve_stdio(calls: Calls) -> None:

@@ -93,7 +93,9 @@ def test_an_agent_investigates_over_http(agent: Agent, http_address: str, mode: 
 
     run(steps)
 
-    assert {row["transport"] for row in agent.database.rows('SELECT transport FROM "AgentCall"')} == {"http"}
+    recorded = agent.database.rows('SELECT DISTINCT transport, client FROM "AgentCall"')
+    assert [row["transport"] for row in recorded] == ["http"]
+    assert str(recorded[0]["client"]).startswith("python-httpx2" if mode == "legacy" else "mcp ")
 
 
 FOREIGN: list[tuple[dict[str, str], int]] = [
