@@ -2,9 +2,9 @@
 
 Run it where `make up` has watched the demo nodes for a day or more, with DATABASE_URL or FLEEXMON_HOME as there. It
 shows what the commands print, to the letter, in a monospace font, and pages of the UI on FLEEXMON_PORT. Chromium has to
-be there, as for `test_up.py`. With --pages only our own pages are taken, which `fleexmon web` may serve as well; with
-be there, as for `test_up.py`. With --pages only our own pages are taken, which `fleexmon web` may serve too; with
-for somebody to look at. `digest.png` is the page that `fleexmon digest --html` writes.
+be there, as for `test_up.py`. With --pages or --dagster only our own pages or Dagster's are taken, with --terminal only
+what commands show; --look FOLDER takes every page at two widths, for somebody to look at. `digest.png` is the page that
+`fleexmon digest --html` writes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
+
+from fleexmon_pipeline_tests.commands import a_terminal
 
 PROJECT = Path(__file__).parent.parent
 IMAGES = PROJECT / "docs" / "images"
@@ -70,15 +72,16 @@ def main() -> None:
         if "--look" in sys.argv:
             look(browser, Path(sys.argv[sys.argv.index("--look") + 1]))
             return
-        dagster(browser)
-        if "--dagster" in sys.argv:
+        chosen = {"--dagster", "--pages", "--terminal"} & {*sys.argv}
+        if not chosen or "--dagster" in chosen:
+            dagster(browser)
+        if not chosen or "--pages" in chosen:
+            pages(browser)
+        if chosen and "--terminal" not in chosen:
             return
         page = browser.new_page(viewport={"width": 1000, "height": 600})
-        pages(browser)
-        if "--pages" in sys.argv:
-            browser.close()
-            return
         for name, command, most in (
+            ("status", "fleexmon status", 60),
             ("issue", f"fleexmon issues show {_an_issue()}", 62),
             ("compare", f"fleexmon compare {_a_deployment()}", 60),
             ("backtest", f"fleexmon rules backtest --from 2d --rules {_changed_rules(Path(rules))}", 60),
@@ -218,8 +221,10 @@ def _said(command: str) -> str:
 
 def _printed(command: str) -> str:
     """As a terminal gets it, colours and all."""
-    os.environ |= {"COLUMNS": str(COLUMNS), "FORCE_COLOR": "1", "TERM": "xterm-256color"}
-    return _said(command)
+    seen = a_terminal.shown(*shlex.split(command)[1:], columns=COLUMNS)
+    if seen.process.returncode == 2:
+        sys.exit(f"{command}: {seen.text}")
+    return seen.raw.replace("\r\n", "\n")
 
 
 def _shown(command: str, printed: str, most: int) -> str:
