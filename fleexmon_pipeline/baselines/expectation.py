@@ -289,8 +289,9 @@ def with_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
     """The same baselines with what the other nodes know.
 
     What is no failure has the highest peaks that any node has of the pattern: a crawler that floods live this week came
-    to the other colour last week. What only others had is expected as often as the one that has it most. And errors
-    never seen before come as often as to all nodes on average.
+    to the other colour last week. What only others had is expected as often as the one that has it most; errors if it
+    had them on three days, for on fewer they were its incident. And errors never seen before come as often as to all
+    nodes on average.
     """
     highest: dict[tuple[str, str], dict[str, float]] = {}
     most: dict[str, OfPattern] = {}
@@ -315,6 +316,7 @@ def with_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
                 name: {
                     group: PatternBaseline(PEER_LINES, pattern.share, peaks=highest[name, group])
                     for group, pattern in of_pattern.items()
+                    if group != "error" or pattern.peak or pattern.habits
                 }
                 for name, of_pattern in most.items()
                 if name not in baseline.patterns

@@ -66,3 +66,13 @@ def test_where_all_nodes_have_a_long_tail_of_rare_errors_each_is_asked_for_a_sec
     together = with_peers({"green": alone, "blue": learnt(node(other, "blue"))})["green"]
     assert "new-error" in fired(node(here, "green"), alone, came=NOW)
     assert fired(node(here, "green"), together, came=NOW) == set()
+
+
+@pytest.mark.parametrize(("days", "is_unusual"), [(1, True), (8, False)])
+def test_an_error_that_was_an_incident_of_another_node_is_not_expected_here(days: int, is_unusual: bool) -> None:
+    other, here = traffic(seed=1), traffic(seed=2)
+    for day in range(1, days + 1):
+        row(other, "license revoked", "error")[day * A_DAY : day * A_DAY + 6] = 2
+    row(here, "license revoked", "error")[NOW : NOW + 6] = 1
+    together = with_peers({"green": learnt(node(here, "green")), "blue": learnt(node(other, "blue"))})["green"]
+    assert ("unusual-pattern" in fired(node(here, "green"), together)) == is_unusual
