@@ -26,6 +26,7 @@ Metadata = dict[str, dg.MetadataValue]
 
 SQL = statements("hours")
 MAX_PATTERNS = 20
+MAX_NODES = 50  # in a table; those with errors first
 MAX_TITLES = 50
 MAX_ERROR_CHARACTERS = 200
 
@@ -35,7 +36,10 @@ def collected_metadata(connection: Connection, hour: Window, *, now: datetime) -
     nodes = connection.execute(SQL["collected"], _bounds(hour)).fetchall()
     lags = [lag for node in nodes if (lag := _lag(node)) is not None]
     table = ["| node | lines | rejected | complete slots | lag | error | |", "|---|--:|--:|--:|--:|---|---|"]
-    table += [_node_row(node, hour) for node in nodes]
+    shown = sorted(nodes, key=lambda node: not node["error"])[:MAX_NODES] if len(nodes) > MAX_NODES else nodes
+    table += [_node_row(node, hour) for node in shown]
+    if len(nodes) > len(shown):
+        table.append(f"| and {len(nodes) - len(shown):,} more, without an error | | | | | | |")
     stored, rejected = (sum(node[column] for node in nodes) for column in ("stored", "rejected"))
     return {
         "page": dg.MetadataValue.url(page_query("line", at=_text(hour.until))),

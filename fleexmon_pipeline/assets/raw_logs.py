@@ -14,7 +14,7 @@ from fleexmon_pipeline.assets.asset import TICKS_ARE_FRESH, Results, hourly_asse
 from fleexmon_pipeline.assets.checks import EVERY_NODE_ANSWERS, check_coverage
 from fleexmon_pipeline.assets.heartbeat import heartbeat
 from fleexmon_pipeline.assets.hour_metadata import collected_metadata
-from fleexmon_pipeline.collection.account import Account
+from fleexmon_pipeline.collection.account import MAX_NAMED, Account
 from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.collection.gaps import note_gaps
 from fleexmon_pipeline.collection.records import READER_VERSION
@@ -105,5 +105,7 @@ def slots_of(tick: Tick | None) -> Slots:
 
 
 def _transfer(account: Account) -> str:
-    nodes = [f"{node.node} {node.bytes:,} bytes in {node.seconds:.2f} s" for node in account.nodes.values()]
-    return f"{account.window}: {'; '.join(nodes) or 'no request'}"
+    slowest = sorted(account.nodes.values(), key=lambda node: -node.seconds)[:MAX_NAMED]
+    nodes = [f"{node.node} {node.bytes:,} bytes in {node.seconds:.2f} s" for node in slowest]
+    more = [f"and {len(account.nodes) - len(slowest):,} faster ones"] if len(account.nodes) > len(slowest) else []
+    return f"{account.window}: {'; '.join([*nodes, *more]) or 'no request'}"

@@ -5,10 +5,12 @@ Here: the figures and their summary sentence. Where they are counted: `rows.py`,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fleexmon_pipeline.window import Window
+
+MAX_NAMED = 20  # nodes in a sentence
 
 
 @dataclass
@@ -68,6 +70,18 @@ class Account:
             self.of(name).add(account)
 
     def sentence(self) -> str:
-        """`2026-11-20 10:00-11:00: blue 11,204 new; green 0 new, ConnectError: connection refused`."""
-        nodes = "; ".join(account.sentence() for account in self.nodes.values())
-        return f"{self.window}: {nodes or 'no node is due'}"
+        """`2026-11-20 10:00-11:00: blue 11,204 new; green 0 new, ConnectError: connection refused`.
+
+        Of many nodes their sum, and those with errors.
+        """
+        named = list(self.nodes.values())
+        parts = []
+        if len(named) > MAX_NAMED:
+            failed = [account for account in named if account.errors]
+            total = NodeAccount(f"{len(named):,} nodes")
+            for account in named:
+                total.add(replace(account, errors=[]))
+            parts = [total.sentence(), f"{len(failed):,} with errors"]
+            named = failed[:MAX_NAMED]
+        parts += [account.sentence() for account in named]
+        return f"{self.window}: {'; '.join(parts) or 'no node is due'}"

@@ -65,10 +65,6 @@ def _labels(state: NodeState) -> list[str]:
     return [f"{label}={value}" for label, value in state.labels.items()]
 
 
-def _in_trouble(state: NodeState) -> bool:
-    return state.watched and (state.since is None or bool(state.gaps["hours"]))
-
-
 def _totals(states: Sequence[NodeState]) -> Iterator[str]:
     """Of all, and of each label."""
     by_label: defaultdict[str, list[NodeState]] = defaultdict(list)
@@ -77,14 +73,14 @@ def _totals(states: Sequence[NodeState]) -> Iterator[str]:
             by_label[label].append(state)
     width = max((len(label) for label in by_label), default=0)
     for name, some in [("", states), *sorted(by_label.items())]:
-        trouble = sum(map(_in_trouble, some))
+        trouble = sum(state.in_trouble for state in some)
         text = f"{counted(trouble, 'node')} with gaps or not polled yet" if trouble else "all well"
         yield f"{name:{width}}  {counted(len(some), 'node')}, {text}".lstrip()
 
 
 def _rows(states: Sequence[NodeState], now: datetime) -> Iterator[str]:
     width = max(len(state.node) for state in states)
-    for state in sorted(states, key=lambda state: not _in_trouble(state)):
+    for state in sorted(states, key=lambda state: not state.in_trouble):
         last = _ago(now - state.last_line) if state.last_line else "no line yet"
         gaps = f"{counted(state.gaps['hours'], 'hour')} with gaps" if state.gaps["hours"] else "no gaps"
         rest = "" if state.watched else "no longer watched"

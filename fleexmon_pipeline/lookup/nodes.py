@@ -40,6 +40,10 @@ class NodeState(msgspec.Struct, frozen=True, rename="camel"):
     rejected: int
     labels: dict[str, str]
 
+    @property
+    def in_trouble(self) -> bool:
+        return self.watched and (self.since is None or bool(self.gaps["hours"]))
+
 
 def node_states(connection: Connection, nodes: list[Node], *, demo: bool, now: datetime) -> list[NodeState]:
     """Watched nodes in their order, then those no longer watched."""

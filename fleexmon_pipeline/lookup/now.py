@@ -26,6 +26,7 @@ HEALTH_TEXTS: Mapping[Health, str] = {
     "attention": "Needs attention",
     "healthy": "Healthy",
 }
+MAX_NAMED = 8  # nodes in a sentence
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class Now:
     incidents: list[Incident]  # open ones, the one seen last first
     overview: Overview
     stages: list[Stage]
+
+    def first_nodes(self, most: int) -> list[NodeDay]:
+        """All in their order, or, of too many, those in trouble first."""
+        if len(self.nodes) <= most:
+            return self.nodes
+        return sorted(self.nodes, key=lambda node: not node.state.in_trouble)[:most]
 
 
 def read_now(connection: Connection, environment: Mapping[str, str], *, now: datetime, max_incidents: int) -> Now:
@@ -113,7 +120,8 @@ def _verdict(stages: list[Stage], severities: dict[str, int], nodes: list[NodeSt
         until = None if late.until is None else f"{late.until:%Y-%m-%d %H:%M} UTC"
         return "incomplete", f"{late.name} {until_text(until)}: later than it should be."
     if silent := [node.node for node in nodes if node.watched and node.gaps["hours"]]:
-        gaps = f"{', '.join(silent)}: hours with gaps, which are retried."
+        more = f" and {len(silent) - MAX_NAMED:,} more nodes" if len(silent) > MAX_NAMED else ""
+        gaps = f"{', '.join(silent[:MAX_NAMED])}{more}: hours with gaps, which are retried."
     else:
         gaps = ""
     urgent = severities.get("critical", 0) + severities.get("high", 0)

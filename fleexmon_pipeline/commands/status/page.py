@@ -23,6 +23,7 @@ from fleexmon_pipeline.lookup.now import HEALTH_TEXTS, NodeDay, Now, until_text
 from fleexmon_pipeline.lookup.schedules import Schedules
 from fleexmon_pipeline.wording import counted, inert_line, one_line, short_duration
 
+MAX_NODES = 24  # a screen has few more lines; those in trouble come first
 MAX_INCIDENTS, MAX_WAITING, MAX_NAME = 10, 5, 20
 SHORT_ID = 18  # of an incident's, as its list has it
 _HEALTH_STYLES = {"no-data": "bold cyan", "incomplete": "bold yellow", "attention": "bold red", "healthy": "bold green"}
@@ -85,9 +86,13 @@ def page(found: Status, clock: Clock) -> Iterator[RenderableType]:
 
 
 def _nodes(found: Status, clock: Clock) -> Iterator[RenderableType]:
-    nodes = found.known.nodes
+    nodes = found.known.first_nodes(MAX_NODES)
     if not nodes:
-        way = "" if found.known.configured else " Set BLUE_HOST, GREEN_HOST or LOG_SOURCES, or start `fleexmon up`."
+        way = (
+            ""
+            if found.known.configured
+            else " Set BLUE_HOST, GREEN_HOST, LOG_SOURCES or FLEEXMON_NODES, or start `fleexmon up`."
+        )
         yield Text(f"Nodes: none was polled yet.{way}")
         return
     names = [one_line(node.state.node, most=MAX_NAME) for node in nodes]
@@ -101,6 +106,8 @@ def _nodes(found: Status, clock: Clock) -> Iterator[RenderableType]:
             line.append(sign * len(list(halves)), style)
         line.append(f"  {_told_of(node, found)}")
         yield line
+    if more := len(found.known.nodes) - len(nodes):
+        yield Text(f"and {counted(more, 'more node')}: fleexmon nodes")
     yield Text(_KEY, style="dim")
 
 

@@ -56,7 +56,7 @@ def shown(connection: Connection, asked: Asked) -> Page:
         "Now",
         "now",
         {
-            "nodes": [_node(one, known.day, now) for one in known.nodes[:MAX_NODES]],
+            "nodes": [_node(one, known.day, now) for one in known.first_nodes(MAX_NODES)],
             "more_nodes": len(known.nodes) - MAX_NODES,
             "unwatched": not known.configured,
             "day": known.day,
