@@ -31,3 +31,12 @@ def test_no_package_has_too_many_modules() -> None:
     assert modules["detection"] > 5  # the count really counts
     too_many = {name: count for name, count in modules.items() if count > MAX_MODULES}
     assert too_many == {}
+
+
+def test_each_decision_has_a_number_of_its_own_and_stands_in_the_index() -> None:
+    decisions = PROJECT / "docs" / "decisions"
+    names = sorted(path.name for path in decisions.glob("[0-9]*.md"))
+    index = (decisions / "README.md").read_text()
+
+    assert len({name[:4] for name in names}) == len(names)
+    assert [name for name in names if f"- [{name[:4]}]({name}) " not in index] == []
