@@ -253,6 +253,18 @@ def test_a_pipeline_whose_runs_fail_opens_an_issue_that_ends_when_they_succeed(
     assert str(incident["title"]).startswith("Runs fail on fleexmon: monitoring (2x) (")
 
 
+def test_a_deployment_that_fails_its_check_is_reported_by_its_own_rule_alone(dagster: Project) -> None:
+    for check in ("deployments_are_sound", "rules_are_sound"):
+        dagster.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(dg.AssetKey("detected_issues"), check, passed=False, metadata={})
+        )
+    watch(dagster, range(62, 80, 2))
+
+    (issue,) = dagster.database.rows("""SELECT title FROM "LogIssue" WHERE type = 'pipeline-check-fails'""")
+    assert "rules_are_sound" in str(issue["title"])
+    assert "deployments_are_sound" not in str(issue["title"])
+
+
 def watch(dagster: Project, minutes: range, cursor: str | None = None) -> str | None:
     """The sensor as the daemon asks it, with its last cursor. Dagster records runs by the system's clock."""
     start = datetime.now(UTC)
