@@ -224,6 +224,8 @@ def test_without_github_digests_are_written_and_alerts_have_nothing_to_do(dagste
     alert = dagster.run("alert")
 
     assert DECLINED in str(metadata(digest, "digests")["digest"])
-    assert metadata(alert, "issue_alerts") == {"sent": 0, "configured": False}
+    assert metadata(alert, "issue_alerts") == {
+        "sent": 0, "configured": False, "dagster/row_count": 0, "page": "/fleexmon/incidents",
+    }  # fmt: skip
     assert dagster.database.rows('SELECT day::text FROM "LogDigest"') == [{"day": "2026-02-03"}]
     assert dagster.ask(alert_when_due) == []
