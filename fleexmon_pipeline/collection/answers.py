@@ -190,7 +190,7 @@ class Splitter:
             raise EmptyBodyError("an empty body")
         try:
             run = Run(_wrapped.decode(body).logs)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             run = Run(_records(body))
         yield self._counted(run, len(body))
 
@@ -264,8 +264,22 @@ def _records(body: bytes) -> list[Raw]:
 
 def _in_a_row(body: bytes) -> list[Raw]:
     """Objects one after the other, over several lines each or with commas between them: a list without brackets."""
-    raws, _, closed = _salvage(body + b"]")
-    return list(raws) if closed and raws and all(map(_is_record, raws)) and _is_log_record(raws[0]) else []
+    text = body.decode("latin-1")  # as in `_salvage`
+    raws: list[Raw] = []
+    position = 0
+    while position < len(text):
+        try:
+            record, end = _decode(text, position)
+        except (ValueError, RecursionError):
+            return []
+        if not isinstance(record, dict):
+            return []
+        raws.append(body[position:end])
+        if len(raws) == 1 and not _is_log_record(body[:end]):
+            return []
+        space = _SPACE.match(text, end)
+        position = space.end() if space else end
+    return raws
 
 
 def _listed(body: Raw, depth: int = 0) -> list[Raw]:

@@ -267,8 +267,13 @@ RULES = (
     # As a shell has them: curl -u bob:…, sshpass -p …, mysql -p…, redis-cli -a …
     _rule(
         "password",
-        r"""(?:\s|^)(?:-u|--(?:proxy-)?user)[ =]{0,2}["']?[\w.@-]{1,64}:(?P<v>[^\s"':]{3,256})""",
+        r"""(?:\s|^)(?:-u|--(?:proxy-)?user)[ =]{0,2}["']?[\w.@{}-]{0,64}["']?:["']?(?P<v>[^\s"':]{3,256})""",
         check=value_checks.is_no_number_or_stand_in,
+    ),
+    # As Bundler has them, for a source of gems: BUNDLE_GEMS__EXAMPLE__COM=user:password
+    _rule(
+        "password",
+        r"""\bBUNDLE_\w{1,60}__\w{1,20}["']?\s{0,4}[=:]\s{0,4}["']?(?P<v>[^\s"':;]{1,100}:[^\s"';]{3,200})""",
     ),
     _rule("password", r"""\bsshpass\s{1,4}-p\s{0,4}["']?(?P<v>[^\s"']{1,256})"""),
     _rule(

@@ -247,12 +247,24 @@ def test_an_account_number_right_behind_a_card_is_seen() -> None:
         "docker login -u bob -p Zebra99xx reg.example.com",
         "INSERT INTO users (name, password) VALUES ('bob', 'Zebra99xx')",
         'password := []byte("Zebra99xx")',
+        "curl --user bob:'Zebra99xx' https://example.com",
+        'curl -u ":Zebra99xx" https://example.com',
+        "export BUNDLE_GEMS__EXAMPLE__COM=bob:Zebra99xx",
     ],
 )
 def test_secrets_of_commands_statements_and_wrappers(text: str) -> None:
     assert "Zebra99xx" not in redact(text)
 
 
-@pytest.mark.parametrize("text", ["signature=valid", "secret_ref=projects/12/secrets/app", "tar login -v -p"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker run -u 1000:1000 shop",
+        "chown -u root:",
+        "signature=valid",
+        "secret_ref=projects/12/secrets/app",
+        "tar login -v -p",
+    ],
+)
 def test_what_tells_of_a_secret_stays(text: str) -> None:
     assert redact(text) == text

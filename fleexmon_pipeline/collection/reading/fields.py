@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from time import time as clock
 from typing import Any, NamedTuple
 
@@ -138,6 +139,9 @@ _HOLE = re.compile(
 )  # of Serilog and .NET: {Id}, {@Cart}, {Ms,8:0.0}
 _SLOT = re.compile(r"%(?:[sdifr]|\.[0-9]f)")  # of Python's logging
 _SIMPLE = (str, int, float, bool)
+MAX_HOLES = 100  # of a template that are filled, each with a value of so many characters at most:
+MAX_FILLED_CHARACTERS = 1_000
+MAX_ODD_NAMES = 500  # of a record that are taken apart
 
 Fields = dict[str, Any]
 _FUTURE = FUTURE.total_seconds()
@@ -183,7 +187,7 @@ def searches_deeper(names: tuple[str, ...]) -> bool:
 def _like(names: Iterable[str], words: frozenset[str]) -> tuple[str, ...]:
     """Names that contain one of the words: `syslog_severity_code`, `LogMessage`, not `context`."""
     found = []
-    for name in names:
+    for name in islice(names, MAX_ODD_NAMES):
         parts = [part.lower() for part in _WORD_OF_NAME.findall(name)]
         if name not in _OTEL_FIELDS and not words.isdisjoint((*parts, "".join(parts))):
             found.append(name)
@@ -426,9 +430,10 @@ def rendered(template: str, fields: Fields) -> str:
 
     def value(hole: re.Match[str]) -> str:
         given = values.get(hole[1])
-        return text_of(given) if isinstance(given, _SIMPLE) else hole[0]
+        text = text_of(given) if isinstance(given, _SIMPLE) else hole[0]
+        return text if len(text) <= MAX_FILLED_CHARACTERS else hole[0]
 
-    return _HOLE.sub(value, template)
+    return _HOLE.sub(value, template, MAX_HOLES)
 
 
 def like_a_message(fields: Fields) -> Found | None:

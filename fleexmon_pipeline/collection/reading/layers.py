@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
-from fleexmon_pipeline.collection.reading.fields import MESSAGE_FIELDS, has_message, level_of, time_of
+from fleexmon_pipeline.collection.reading.fields import MAX_ODD_NAMES, MESSAGE_FIELDS, has_message, level_of, time_of
 from fleexmon_pipeline.collection.reading.plans import by_names
 
 MAX_LAYERS = 5
@@ -108,7 +109,7 @@ def may_be_record(value: Any) -> bool:
 def unnamed_layer(layers: list[Layer]) -> Layer | None:
     """A record in a field that no list here names, for one that has no message otherwise."""
     for layer in layers:
-        for name, value in layer.fields.items():
+        for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
             inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
             if isinstance(inner, dict) and has_message(inner):
                 del layer.fields[name]

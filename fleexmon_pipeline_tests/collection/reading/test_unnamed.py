@@ -79,6 +79,14 @@ def test_a_template_has_the_values_of_its_record(record: dict[str, Any], message
     assert read(record)[1] == message
 
 
+def test_a_template_grows_no_further_than_its_limit() -> None:
+    _, many = read({"@t": NOW, "@mt": "{a}" * 10_000, "a": "x" * 1_000})
+    _, wide = read({"@t": NOW, "@mt": "{a}", "a": "x" * 100_000})
+
+    assert len(many) < 150_000
+    assert wide == "{a}"
+
+
 @pytest.mark.parametrize(
     "body",
     [
