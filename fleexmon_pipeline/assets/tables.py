@@ -154,7 +154,7 @@ COLUMNS = {
     "LogForecast": """
         madeAt       timestamp    event time: nothing later was known
         node         varchar
-        subject      varchar      lines, level:…, error-rate, pattern:… or crossing:<rule>
+        subject      varchar      lines, level:…, error-rate, pattern:… or `crossing:<rule>`
         horizon      int2         hours ahead
         hour         timestamp    the hour that is forecast
         value        float8
@@ -174,7 +174,7 @@ COLUMNS = {
         generatedAt  timestamp    when it was written last
     """,
     "Outbox": """
-        key            varchar    digest:<day> or incident:<id>; issue:<fingerprint> of earlier versions
+        key            varchar    `digest:<day>` or `incident:<id>`; `issue:<fingerprint>` of earlier versions
         desired        jsonb      what GitHub should show
         shown          jsonb?     what it shows
         number         int4?      of the GitHub issue
@@ -188,7 +188,7 @@ COLUMNS = {
     """,
     "ChannelMessage": """
         channel        varchar     its name in FLEEXMON_CHANNELS
-        key            varchar     issue:<fingerprint>, digest:<day>: one thread where the service has threads
+        key            varchar     `issue:<fingerprint>`, `digest:<day>`: one thread where the service has threads
         eventId        varchar     a channel gets an event once
         position       int8        order of sending
         event          varchar     opened, worse, joined, ended, returned, digest, summary
