@@ -32,7 +32,7 @@ BACKFILL = "dagster/backfill"
 
 _WATCH, _TELL, _KEEP = "watch", "tell", "keep"
 # Of the UI's lineage: what is watched, what is told of it, what keeps it small. With our pages about each.
-_PAGES: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
+PAGES_OF: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
     "raw_logs": (_WATCH, {"lines": "line", "nodes and their coverage": "now"}),
     "analyzed_logs": (_WATCH, {"patterns": "pattern"}),
     "detected_issues": (_WATCH, {"incidents": "incident", "issues": "issue", "rules in shadow mode": "shadow"}),
@@ -131,7 +131,7 @@ def _asset(
     can_subset = bool(check_specs)
 
     def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        group, pages = _PAGES.get(function.__name__, (None, {}))
+        group, pages = PAGES_OF.get(function.__name__, (None, {}))
         with _beta_allowed():
             spec = dg.AssetSpec(
                 function.__name__,
