@@ -21,6 +21,8 @@ from psycopg.types.datetime import TimestampBinaryLoader, TimestampLoader
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool
 
+from fleexmon_pipeline.database.pooler import MARK, OWN, keep_session
+
 Connection = psycopg.Connection[DictRow]
 Pool = ConnectionPool[Connection]
 
@@ -31,7 +33,7 @@ _TIMESTAMP = postgres.types["timestamp"].oid
 SESSION: dict[str, Any] = {
     "connect_timeout": 10,
     "application_name": "fleexmon",
-    "options": "-c TimeZone=UTC -c lock_timeout=120s -c idle_in_transaction_session_timeout=600s",
+    "options": f"-c TimeZone=UTC -c lock_timeout=120s -c idle_in_transaction_session_timeout=600s -c {MARK}={OWN}",
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -81,6 +83,7 @@ def _configure(connection: psycopg.Connection[Any]) -> None:
     connection.adapters.register_loader("timestamp", _UtcBinaryLoader)
     set_json_dumps(_json, connection)
     set_json_loads(msgspec.json.decode, connection)
+    keep_session(connection)
 
 
 def _json(value: object) -> bytes:

@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.migrate import migrate
+from fleexmon_pipeline.database.pooler import way_out
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import SettingError
 
@@ -122,7 +123,7 @@ def unreachable(url: str, error: Exception) -> str:
 
 def _plain(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return "; ".join(dict.fromkeys(lines))[:500]
+    return "; ".join(dict.fromkeys(lines))[:500] + way_out(error)
 
 
 def dagster_url(url: str) -> str:
