@@ -21,6 +21,9 @@ from fleexmon_pipeline.transfer.records import Kind, TransferError, issue_as_col
 from fleexmon_pipeline.transfer.write import BATCH, MANIFEST, SQL, File, Manifest, Progress, checksum
 
 MAX_LINE_BYTES = 200_000_000
+_STAGE: Mapping[Kind, str] = {"logs": "stage_logs", "issues": "stage_issues"}
+_COPY: Mapping[Kind, str] = {"logs": "copy_logs", "issues": "copy_issues"}
+_LOAD: Mapping[Kind, str] = {"logs": "load_logs", "issues": "load_issues"}
 _READ: Mapping[Kind, Callable[[bytes], Sequence[Any]]] = {"logs": log_as_columns, "issues": issue_as_columns}
 
 
@@ -105,11 +108,11 @@ def _load(connection: Connection, kind: Kind, lines: list[bytes], loaded: Loaded
     read = _READ[kind]
     rows = [read(line) for line in lines]
     with connection.transaction():
-        connection.execute(SQL[f"stage_{kind}"])
-        with connection.cursor() as cursor, cursor.copy(SQL[f"copy_{kind}"]) as copy:
+        connection.execute(SQL[_STAGE[kind]])
+        with connection.cursor() as cursor, cursor.copy(SQL[_COPY[kind]]) as copy:
             for row in rows:
                 copy.write_row(row)
-        counts = connection.execute(SQL[f"load_{kind}"], {"dry_run": dry_run}).fetchone()
+        counts = connection.execute(SQL[_LOAD[kind]], {"dry_run": dry_run}).fetchone()
     if counts:
         loaded.added += counts["added"]
         loaded.there += counts["there"]

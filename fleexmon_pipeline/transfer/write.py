@@ -30,6 +30,7 @@ Form = Literal["ndjson", "parquet"]
 KINDS: tuple[Kind, ...] = ("logs", "issues")
 MANIFEST = "manifest.json"
 SQL = statements("transfer")
+_COUNT: Mapping[Kind, str] = {"logs": "count_logs", "issues": "count_issues"}
 BATCH = 5_000
 Progress = Callable[[str], None]
 _WRITTEN: Mapping[Kind, Callable[..., bytes]] = {"logs": log_as_json, "issues": issue_as_json}
@@ -78,7 +79,7 @@ def count(connection: Connection, wanted: Wanted) -> dict[Kind, int]:
     """How many rows an export would write."""
     counts: dict[Kind, int] = {}
     for kind in wanted.kinds:
-        row = connection.execute(SQL[f"count_{kind}"], wanted.params()).fetchone()
+        row = connection.execute(SQL[_COUNT[kind]], wanted.params()).fetchone()
         counts[kind] = row["rows"] if row else 0
     return counts
 

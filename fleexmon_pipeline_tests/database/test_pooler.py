@@ -1,4 +1,4 @@
-"""Behind a real PgBouncer: sessions that are kept get our settings, sessions that are not are refused with the way out."""
+"""Behind a real PgBouncer: sessions that are kept get our settings; others are refused with the way out."""
 
 from __future__ import annotations
 
