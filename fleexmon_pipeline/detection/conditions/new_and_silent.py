@@ -15,6 +15,8 @@ from fleexmon_pipeline.detection.rule_kinds import New, Silence
 from fleexmon_pipeline.window import DAY
 
 RARE_NOVELTY = 0.02  # unknown error patterns a day; a node that has more needs a second line
+YOUNG = 7  # days, in which ordinary errors are still seen for the first time
+MANY = 5  # lines; fewer within one slot may be one failure, which often says two or three
 
 
 def new(rule: New, observation: Observation) -> Iterator[Hit]:
@@ -24,8 +26,8 @@ def new(rule: New, observation: Observation) -> Iterator[Hit]:
     if baseline is None or not has_history.any():
         return
     min_lines = rule.new.at_least
-    if rule.new.wary and baseline.novelty > RARE_NOVELTY:
-        min_lines = max(min_lines, 2)
+    wary = rule.new.wary and baseline.novelty > RARE_NOVELTY
+    min_lines = max(min_lines, 2) if wary else min_lines
     slots = grid.first + np.arange(grid.slots)
     for pattern, row in grid.patterns(rule.where.level).items():
         first = observation.first_seen.get(pattern)
@@ -35,6 +37,8 @@ def new(rule: New, observation: Observation) -> Iterator[Hit]:
             continue
         lines = trailing(row, rule.width)
         holds = (slots >= first) & (slots < first + SLOTS_A_DAY) & (lines >= min_lines) & has_history
+        if wary and baseline.days < YOUNG:
+            holds &= (lines >= MANY) | (trailing(row > 0, rule.width) >= 2)
         for slot in np.flatnonzero(holds):
             yield Hit(int(slot), pattern, int(lines[slot]), None, rule.width)
 

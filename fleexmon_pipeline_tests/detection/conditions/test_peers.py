@@ -68,6 +68,19 @@ def test_where_all_nodes_have_a_long_tail_of_rare_errors_each_is_asked_for_a_sec
     assert fired(node(here, "green"), together, came=NOW) == set()
 
 
+@pytest.mark.parametrize(("days", "is_told"), [(3, False), (DAYS, True)])
+def test_in_the_first_week_one_failure_that_says_three_lines_is_one(days: int, is_told: bool) -> None:
+    here = traffic()
+    for number in range(20):
+        row(here, f"rare {number}", "error")[number * A_DAY // 2 + 7] = 1
+    row(here, "stale handle", "error")[NOW] = 3
+    baseline = learn(part(node(here), (DAYS - days) * A_DAY, DAYS * A_DAY), SERIES)
+    assert baseline is not None
+    assert ("new-error" in fired(node(here), baseline, came=NOW)) == is_told
+    here["stale handle", "error"][NOW + 4] = 1
+    assert "new-error" in fired(node(here), baseline, came=NOW)
+
+
 @pytest.mark.parametrize(("days", "is_unusual"), [(1, True), (8, False)])
 def test_an_error_that_was_an_incident_of_another_node_is_not_expected_here(days: int, is_unusual: bool) -> None:
     other, here = traffic(seed=1), traffic(seed=2)
