@@ -23,6 +23,7 @@ from fleexmon_pipeline.agents.asked import Look, checked
 from fleexmon_pipeline.agents.tools import TOOLS
 from fleexmon_pipeline.database.connection import Connection, Pool, open_pool
 from fleexmon_pipeline.database.read_only import ReadOnlyDatabase
+from fleexmon_pipeline.database.server import reading_url
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.redaction.redact import redact
@@ -73,7 +74,9 @@ class Calls:
     def __init__(
         self, url: str, *, environment: Mapping[str, str] = os.environ, now: Callable[[], datetime] = _utc_now
     ) -> None:
-        self._reading = ReadOnlyDatabase(lambda: url, connections=MAX_AT_ONCE, seconds=MAX_SECONDS)
+        self._reading = ReadOnlyDatabase(
+            lambda: reading_url(lambda: url, environment), connections=MAX_AT_ONCE, seconds=MAX_SECONDS
+        )
         self._recording: Pool = open_pool(url, max_size=1)
         self._environment = environment
         self._now = now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,27 +35,32 @@ class DatabaseUnreachableError(FleexmonError, RuntimeError):
     """The database does not respond, or refuses us. The text names host and reason, never the password."""
 
 
-def configured_url(environment: Mapping[str, str] = os.environ) -> str | None:
+def configured_url(environment: Mapping[str, str] = os.environ, variable: str = "DATABASE_URL") -> str | None:
     """DATABASE_URL, or what the file DATABASE_URL_FILE holds, validated; None if not set. Raises SettingError."""
-    text = settings.secret(environment, "DATABASE_URL")
+    text = settings.secret(environment, variable)
     if not text:
         return None
     if not text.startswith(("postgresql://", "postgres://")):  # first: the parser's error quotes all of it
-        raise SettingError("DATABASE_URL", "is not a postgresql:// URL.", *EXAMPLES)
+        raise SettingError(variable, "is not a postgresql:// URL.", *EXAMPLES)
     try:
         parts = conninfo_to_dict(text)
     except psycopg.ProgrammingError as error:
         reason = str(error).partition('"')[0].strip(" :\n")  # what it quotes may be part of the password
-        raise SettingError("DATABASE_URL", f"cannot be read ({reason}). {ESCAPES}", *EXAMPLES) from None
+        raise SettingError(variable, f"cannot be read ({reason}). {ESCAPES}", *EXAMPLES) from None
     # After a raw / or @, pieces of a password become host, port and database, which messages would show.
     path = text.partition("://")[2].partition("/")[2].partition("?")[0]
     if "@" in path or "@" in str(parts.get("host", "")) or not _are_ports(str(parts.get("port", "5432"))):
-        raise SettingError("DATABASE_URL", f"its host or port is not valid. {ESCAPES}", *EXAMPLES)
+        raise SettingError(variable, f"its host or port is not valid. {ESCAPES}", *EXAMPLES)
     if not re.fullmatch(r"-?[0-9]{1,6}", str(parts.get("connect_timeout", "0"))):
-        raise SettingError("DATABASE_URL", "its connect_timeout is not a number of seconds.", *EXAMPLES)
+        raise SettingError(variable, "its connect_timeout is not a number of seconds.", *EXAMPLES)
     if not parts.get("dbname"):
-        raise SettingError("DATABASE_URL", "names no database.", *EXAMPLES)
+        raise SettingError(variable, "names no database.", *EXAMPLES)
     return text
+
+
+def reading_url(url: Callable[[], str], environment: Mapping[str, str] = os.environ) -> str:
+    """Where pages and agents read: DATABASE_URL_READONLY, a standby of the database, else the database at `url`."""
+    return configured_url(environment, "DATABASE_URL_READONLY") or url()
 
 
 def _are_ports(text: str) -> bool:

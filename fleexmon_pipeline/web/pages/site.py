@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.read_only import ReadOnlyDatabase
-from fleexmon_pipeline.database.server import DatabaseUnreachableError, database_url
+from fleexmon_pipeline.database.server import DatabaseUnreachableError, database_url, reading_url
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.web.door import Door
 from fleexmon_pipeline.web.pages import incidents, issues, logs, now, patterns, picture, reports
@@ -163,8 +163,8 @@ def application(pages: Pages) -> Starlette:
 
 
 def reading(url: Callable[[], str]) -> ReadOnlyDatabase:
-    """The database of pages: few connections, short statements."""
-    return ReadOnlyDatabase(url, connections=MAX_AT_ONCE, seconds=MAX_SECONDS)
+    """The database of pages, or its standby: few connections, short statements."""
+    return ReadOnlyDatabase(lambda: reading_url(url), connections=MAX_AT_ONCE, seconds=MAX_SECONDS)
 
 
 def own_pages(root: str = "", dagster: str | None = None) -> Pages:

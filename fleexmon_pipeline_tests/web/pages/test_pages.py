@@ -456,3 +456,13 @@ def test_shadow_rules_are_listed_rule_by_rule(story: Site) -> None:
     document = story.get("/fleexmon/shadow").text
 
     assert "1 subject, 1 slot on 1 day" in document
+
+
+def test_pages_read_from_the_standby_where_there_is_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL_READONLY", f"{site.database.url}&application_name=standby")
+
+    assert site.get("/fleexmon").status_code == 200
+    names = site.database.rows(
+        "SELECT application_name AS name FROM pg_stat_activity WHERE application_name = 'standby'"
+    )
+    assert names
