@@ -29,6 +29,7 @@ from fleexmon_pipeline_tests.bench import (
     judges,
     leaks,
     lives,
+    many_nodes,
     nab,
     origin,
     pages,
@@ -46,6 +47,7 @@ from fleexmon_pipeline_tests.bench.table import Table
 NAMES = (
     "collection",
     "growth",
+    "nodes",
     "patterns",
     "counts",
     "detection",
@@ -85,6 +87,7 @@ def main() -> None:
     measurements: dict[str, Callable[[], Table]] = {
         "collection": lambda: collection.measure(sizes, rounds),
         "growth": lambda: growth.measure(SMALL_TABLES if options.quick else TABLES, rounds),
+        "nodes": lambda: many_nodes.measure(100 if options.quick else 1_000, (2,) if options.quick else (2, 20)),
         "patterns": lambda: patterns.measure(100_000 if options.quick else 1_000_000),
         "counts": lambda: counts.measure(QUICK[0] if options.quick else SIZES[1], rounds),
         "detection": lambda: (

@@ -32,11 +32,11 @@ SECOND = Window(FIRST.until, FIRST.until + SLOT)
 TICK = Limits(answer_seconds=60)  # as in a tick
 
 
-def measure(nodes: int, lines_a_second: Sequence[int], hanging: int) -> Table:
+def measure(nodes: int, lines_a_second: Sequence[int]) -> Table:
     return Table(
         f"a tick of {nodes:,} nodes: seconds until all are stored or given up; 300 are there",
         "all nodes answer; some accept and never answer, for the first time and when they are known to be down",
-        [_measure(nodes, rate, hanging) for rate in lines_a_second],
+        [_measure(nodes, rate, nodes // 5) for rate in lines_a_second],
     )
 
 
