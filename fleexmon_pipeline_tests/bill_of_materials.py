@@ -53,7 +53,7 @@ def _component(package: Locked) -> Component:
     purl = PackageURL("pypi", name=package.name, version=package.version)
     files = ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,
-        url=XsUri(f"https://pypi.org/project/{package.name}/{package.version}/#files"),
+        url=XsUri(str(purl)),  # names the package without the host of a registry
         hashes=[HashTypeFactory().from_composite_str(value) for value in package.hashes],
     )
     return Component(

@@ -29,7 +29,7 @@ MIN_DAYS_OF_KIND = 3  # weekend days (or weekdays) with that hour, to use them a
 MIN_DAYS = 3  # with that hour; with fewer the median hour of the day before stands in
 RECENT = (0.5, 0.3, 0.2)  # weights of the last hours, newest first
 LEVEL_HOURS = 24  # whose mean is what a level that has changed has beyond the normal
-FEW_DAYS = 3  # that follow a new level sooner than a fortnight
+RECENT_DAYS = 3  # that follow a new level sooner than a fortnight
 POWER = 8  # of the mean miss of a way, by whose inverse it is weighted: the best one counts most
 HALF_LIFE = 48  # hours after which a miss counts half
 MIN_HEARD = 0.5  # of the misses that the way has which was followed longest, to be heard at all
@@ -148,8 +148,8 @@ def _weighted(said: list[float], misses: Floats) -> tuple[float, Floats]:
 def _normals(scaled: Floats, first: int) -> list[Floats]:
     """What may be taken for normal, for every hour of the series and MAX_HORIZON after it: by the fortnight, by the
     last three days, by the day before."""
-    few = np.full((FEW_DAYS, len(scaled) + MAX_HORIZON), np.nan)
-    for row, back in zip(few, range(24, 24 * FEW_DAYS + 1, 24), strict=True):
+    few = np.full((RECENT_DAYS, len(scaled) + MAX_HORIZON), np.nan)
+    for row, back in zip(few, range(24, 24 * RECENT_DAYS + 1, 24), strict=True):
         row[back : back + len(scaled)] = scaled[: max(len(row) - back, 0)]
     return [_normal(scaled, first), _median(few), few[0]]
 
