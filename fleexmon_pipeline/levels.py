@@ -20,11 +20,14 @@ _WORDS: dict[Level, str] = {
     "info": "info inf information informational notice note log http default success audit system hint detail "
             "statement hinweis сообщение инфо 信息 情報 정보 i n",
     "warn": "warn warning wrn deprecation deprecated warnung avertissement advertencia avviso aviso предупреждение "
-            "ostrzeżenie uyarı varning 警告 경고 w",
+            "ostrzeżenie uyarı varning waarschuwing advarsel varoitus varování varovanie figyelmeztetés avertisment "
+            "попередження προειδοποίηση upozorenje peringatan تحذير 警告 경고 w",
     "error": "error err severe failure fail failed fehler erreur schwerwiegend grave errore erro ошибка "
-             "błąd hata fel エラー 错误 錯誤 오류 e",
+             "błąd hata fel fout fejl feil virhe chyba hiba eroare помилка σφάλμα greška kesalahan lỗi خطأ "
+             "exception fault エラー 错误 錯誤 오류 e",
     "fatal": "fatal ftl critical crit alert emerg emrg emergency panic pnc dpanic assert kritisch critique critico "
-             "crítico critica crítica критическая важно паника krytyczny 致命的エラー 致命错误 严重 f c",
+             "crítico critica crítica критическая важно паника krytyczny kritiek kritisk kritik crt disaster abort "
+             "致命的エラー 致命错误 严重 f c",
 }  # fmt: skip
 LEVEL_OF_WORD: dict[str, Level] = {word: level for level, words in _WORDS.items() for word in words.split()}
 # Loggers cut words, mostly to four letters: ERRO, TRAC, CRIT, VERB.
@@ -44,7 +47,16 @@ _NUMBERS: dict[int, Level] = {
 }  # fmt: skip
 _OTEL_LEVELS: tuple[Level, ...] = ("debug", "debug", "info", "warn", "error", "fatal")  # 1-4, 5-8, … 21-24
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|^[\s\[(<|]+|[\s\])>:!|]+$")  # winston's colours, brackets
+_PYTHON_SEVERITY = re.compile(r"<?SEVERITYNUMBER\.([A-Z]+[0-9]?)(?:: [0-9]+>)?")
 _NAME = re.compile(r"^(?:log[_ ]?level|log|level|lvl|severity)[_:= ]+(?=[a-z])")  # LOG_ERR, level=error
+_PHRASE = re.compile(r"[^\W\d_]+")  # Fatal error, 3 (error), E_USER_WARNING, ERROR_LEVEL, 🔴 ERROR
+MAX_PHRASE_WORDS = 4
+_NOT = frozenset("no not non without".split())  # noqa: SIM905
+# Of alarms and findings, where a field says how severe they are: a job of high priority is no error.
+ALARM_LEVELS: dict[str, Level] = {
+    "cleared": "info", "low": "info", "minor": "warn", "moderate": "warn", "medium": "warn", "average": "warn",
+    "major": "error", "important": "error", "high": "error",
+}  # fmt: skip
 _NUMBERED = re.compile(r"(?<=[a-z]) ?\([0-9]{1,5}\)?$")  # Error (3); the bracket at the end may be gone
 _STEP = re.compile(r"(?<=[a-z])[+-]?[0-9]+$")  # INFO2 of OpenTelemetry, ERROR+2 of Go's slog
 
@@ -59,6 +71,8 @@ _GOOGLE: Scale = {0: "info", 100: "debug", 200: "info", 300: "info", 400: "warn"
 _MYSQL: Scale = {0: "info", 1: "error", 2: "warn", 3: "info"}
 _WINDOWS: Scale = {0: "info", 1: "fatal", 2: "error", 3: "warn", 4: "info", 5: "debug"}
 _DOT_NET: Scale = {0: "debug", 1: "debug", 2: "info", 3: "warn", 4: "error", 5: "fatal"}
+_OTEL: Scale = {number: _OTEL_LEVELS[(number - 1) // 4] for number in range(1, 25)}
+_SQL_SERVER: Scale = {number: "info" if number < 11 else "error" if number < 17 else "fatal" for number in range(26)}
 _RUBY: Scale = {0: "debug", 1: "info", 2: "warn", 3: "error", 4: "fatal", 5: "info"}
 _ANDROID: Scale = {2: "debug", 3: "debug", 4: "info", 5: "warn", 6: "error", 7: "fatal"}
 _SCALES = [(frozenset(names.split()), scale) for names, scale in (
@@ -72,6 +86,7 @@ _SCALES = [(frozenset(names.split()), scale) for names, scale in (
     ("EventId ProviderGuid", _WINDOWS), ("ProviderName Id", _WINDOWS),
     ("MessageTemplate", _DOT_NET), ("severityLevel", _ASCENDING), ("@mt", _DOT_NET), ("EventId Category", _DOT_NET),
     ("LogLevel Category", _DOT_NET),
+    ("Severity SeverityText Body", _OTEL), ("error_number severity state", _SQL_SERVER),
     ("progname", _RUBY), ("tid tag pid", _ANDROID),
 )]  # fmt: skip
 MAX_ON_A_SCALE = 1_000
@@ -100,7 +115,16 @@ def _decorated(word: str) -> Level | None:
     if word.isascii() and word.isdigit():
         return _numbered(int(word[:6]))
     word = word.rpartition(".")[2] if word.count(".") == 1 else word  # LogLevel.Error
-    return LEVEL_OF_WORD.get(word) or LEVEL_OF_WORD.get(_STEP.sub("", word)) or _CUT_WORDS.get(word)
+    return LEVEL_OF_WORD.get(word) or LEVEL_OF_WORD.get(_STEP.sub("", word)) or _CUT_WORDS.get(word) or _of_phrase(word)
+
+
+def _of_phrase(phrase: str) -> Level | None:
+    """The worst level among a few words, none of which denies it."""
+    words = _PHRASE.findall(phrase)
+    if not 1 <= len(words) <= MAX_PHRASE_WORDS or not _NOT.isdisjoint(words) or words == [phrase]:
+        return None
+    levels = [level for word in words if len(word) > 1 and (level := LEVEL_OF_WORD.get(word))]
+    return max(levels, key=LEVELS.index, default=None)
 
 
 def _numbered(number: int) -> Level | None:
@@ -135,6 +159,8 @@ def otel_level(value: object) -> Level | None:
     """The level of OpenTelemetry's severityNumber; None if it is not one."""
     if isinstance(value, str):  # protobuf's name, SEVERITY_NUMBER_ERROR2
         word = value[:MAX_WORD_CHARACTERS].upper().removeprefix("SEVERITY_NUMBER_")
+        if match := _PYTHON_SEVERITY.fullmatch(word):
+            word = match[1]
         return otel_level(int(word[:6])) if word.isascii() and word.isdigit() else known_level(word)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 24:
         return None

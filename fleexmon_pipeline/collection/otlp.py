@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from fleexmon_pipeline.collection.reading.fields import plain_value
+from fleexmon_pipeline.collection.reading.message_fields import plain_value
 from fleexmon_pipeline.collection.record_runs import Raw, Run
 
 _MARK = b'"resourceLogs"'

@@ -15,30 +15,27 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fleexmon_pipeline.collection.reading.fields import (
-    MESSAGE_FIELDS,
-    TIME_FIELDS,
-    Found,
+from fleexmon_pipeline.collection.reading.fields import Found
+from fleexmon_pipeline.collection.reading.layers import Layer, layers_of, timed_layer, unnamed_layer
+from fleexmon_pipeline.collection.reading.level_fields import level_of, level_word
+from fleexmon_pipeline.collection.reading.message_fields import (
     blank_message_of,
     is_of_error,
-    level_of,
-    level_word,
     like_a_message,
-    like_a_time,
     message_of,
     text_of,
-    time_of,
     weaker_message_of,
 )
-from fleexmon_pipeline.collection.reading.layers import Layer, layers_of, unnamed_layer
+from fleexmon_pipeline.collection.reading.names import MESSAGE_FIELDS, TIME_FIELDS
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text, time_in_text
+from fleexmon_pipeline.collection.reading.time_fields import like_a_time, time_of
 from fleexmon_pipeline.collection.reading.usual import usual
 from fleexmon_pipeline.collection.times import EPOCH, RejectedError, has_zone, read_time
 from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS
 
 __all__ = ["EPOCH", "Line", "Origins", "RejectedError", "explain", "read", "read_time", "storable"]
 
-READER_VERSION = 2  # raise it when the same record would become another line
+READER_VERSION = 3  # raise it when the same record would become another line
 MAX_MESSAGE_CHARACTERS = 1_000_000  # a 10 MB message is cut; its length and hash stand in metadata
 MAX_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and where it strikes depends on the caller
 OUR_DEFAULT = "default"  # the origin of a level that nothing in the record says
@@ -143,7 +140,13 @@ def _line(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
 def _searched(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
     """The same, by trying all candidates in all layers."""
     layers = layers_of(record)
-    moment, time_origin = _take_time(layers)
+    try:
+        moment, time_origin = _take_time(layers)
+    except RejectedError:
+        if (timed := timed_layer(layers)) is None:
+            raise
+        layers.insert(0, timed)
+        moment, time_origin = _take_time(layers)
     level, word, level_origin = _take_level(layers)
     try:
         text, message_origin = _take_message(layers)

@@ -26,30 +26,60 @@ MAX_TIME_CHARACTERS = 100  # of a time that is text
 
 # Seconds until the year 5138, then ms, µs, ns: 1e11 s is that year, 1e11 ms is March 1973.
 _UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
-_EPOCH_TEXT = re.compile(r"[+-]?\d{1,20}(\.\d{1,12})?")
+_EPOCH_TEXT = re.compile(r"[+-]?\d{1,20}([.,]\d{1,12})?")
 _PICOSECONDS = 10**12
 # {"seconds": 1, "nanos": 2}: protobuf, Google Cloud; {"epochSecond": 1, "nanoOfSecond": 2}: log4j 2.
-_PARTS = (("seconds", "nanos"), ("epochSecond", "nanoOfSecond"), ("sec", "nsec"), ("tv_sec", "tv_nsec"))
-# MongoDB's logs; PHP's DateTime as JSON; loguru.
-_WRAPPED = ("$date", "date", "timestamp", "repr", "iso")
+# {"_seconds": 1, "_nanoseconds": 2}: Firestore; {"epochSecond": 1, "nano": 2}: Java's Instant.
+_PARTS = (
+    ("seconds", "nanos"), ("epochSecond", "nanoOfSecond"), ("sec", "nsec"), ("tv_sec", "tv_nsec"),
+    ("_seconds", "_nanoseconds"), ("seconds", "nanoseconds"), ("epochSecond", "nano"),
+)  # fmt: skip
+# MongoDB's logs; PHP's DateTime as JSON; loguru; BigQuery.
+_WRAPPED = ("$date", "date", "timestamp", "repr", "iso", "value", "dateTime", "$numberLong")
+MIN_DATE_PARTS = 5  # of a list: year, month, day, hour, minute; then second and nanosecond, as Jackson writes Java's
 
 _MONTHS = {name.lower(): n for n, name in enumerate(
     ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
      "December"), 1)}  # fmt: skip
 _MONTHS |= {name[:3]: n for name, n in _MONTHS.items()} | {"sept": 9}
-_MONTH = r"(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
-_WEEKDAYS = r"(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?"
-_DAY, _YEAR = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?", r"(?P<year>(?:19|20)\d\d)"
+# As Java, C and date(1) write them where the machine speaks German, French, Spanish, Italian, Dutch or Portuguese.
+_LOCAL_MONTHS = """januar jänner janv janvier enero ene gennaio gen januari janeiro
+februar févr février fevr fevrier febrero febbraio februari fevereiro fev
+märz mär mrz mars marzo maart mrt março marco
+avr avril abril abr aprile
+mai mayo maggio mag mei maio
+juni juin junio giugno giu junho
+juli juil juillet julio luglio lug julho
+août aout agosto ago augustus
+septembre septiembre settembre set setembro
+oktober okt octobre octubre ottobre ott outubro out
+novembre noviembre novembro
+dezember dez décembre déc decembre diciembre dic dicembre dezembro"""
+_MONTHS |= {name: n for n, names in enumerate(_LOCAL_MONTHS.split("\n"), 1) for name in names.split()}
+_NAME_OF_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_MONTH = rf"(?P<month>{_NAME_OF_MONTH})\b\.?"
+_WEEKDAYS = (
+    r"(?:(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?"
+    r"|(?:mo|di|mi|do|fr|sa|so)|(?:montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag)"
+    r"|(?:lun|mar|mer|jeu|ven|sam|dim)\.?|(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche))"
+)
+_DAY, _YEAR = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th|\.)?", r"(?P<year>(?:19|20)\d\d)"
 _DATES = [re.compile(rf"(?<![\d.]){form}(?![\d])", re.IGNORECASE) for form in (
     r"(?P<year>(?:19|20)\d\d)(?P<by>[-/. :])(?P<month>[01]?\d)(?P=by)(?P<day>[0-3]?\d)",
     rf"{_YEAR}[-/. ]{_MONTH}[-/. ]{_DAY}",
     rf"{_DAY}[-/. ]{{1,2}}{_MONTH}[-/., ]{{1,2}}{_YEAR}",
+    rf"{_DAY}(?P<month>{_NAME_OF_MONTH}){_YEAR}",  # 20Nov2026: Check Point
     rf"{_MONTH}[-/ ]{{1,2}}{_DAY},?[-/ ]{{1,2}}{_YEAR}",
     r"(?P<day>[0-3]?\d)\.(?P<month>[01]?\d)\.(?P<year>(?:19|20)\d\d)",
-    rf"{_MONTH} {{1,2}}{_DAY}\b(?=.*(?P<year>\b(?:19|20)\d\d\b))",  # asctime: the year comes last
+    rf"{_MONTH} {{1,2}}{_DAY}\b(?!:)(?=.*(?P<year>\b(?:19|20)\d\d\b))",  # asctime: the year comes last
+    rf"{_DAY} {_MONTH}(?= .*(?P<year>\b(?:19|20)\d\d\b))",  # date(1): Fr 20. Nov 10:05:00 UTC 2026
+    r"(?P<year>(?:19|20)\d\d)年(?P<month>[01]?\d)月(?P<day>[0-3]?\d)日",
     r"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)",
 )]  # fmt: skip
-_SLASHES = re.compile(r"(?<![\d./])(?P<one>[0-3]?\d)/(?P<two>[0-3]?\d)/(?P<year>(?:19|20)\d\d)(?![\d/])")
+_SLASHES = re.compile(
+    r"(?<![\d./-])(?P<one>[0-3]?\d)(?P<by>[/-])(?P<two>[0-3]?\d)(?P=by)(?P<year>(?:19|20)\d\d)(?![\d/])"
+)
+_SHORT_SLASHES = re.compile(r"(?<![\d./-])(\d\d)([/.])(\d\d)\2(\d\d)(?![\d/.])")  # Spark, Hadoop; WebSphere
 _HALF = re.compile(r"\d ?[ap]\.?m\b", re.IGNORECASE)
 _SHORT_YEAR = re.compile(rf"{_DAY}[- ]{_MONTH}[- ](?P<short>\d\d)(?= )", re.IGNORECASE)  # RFC 850, RFC 822
 _CLOCK = re.compile(
@@ -70,7 +100,7 @@ _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d[T ])24(:00(?::00(?:[.,]0+)?)?)(?=\D|$)
 _MONOTONIC = re.compile(r" m=[+-]\S+$")  # Go's Time.String()
 _REGION = re.compile(r"\[?\b([A-Z][A-Za-z_]+/[A-Z][A-Za-z_/+-]+|UTC|GMT|Z)\b\]?$")
 _COMMENT = re.compile(r"\([^)]{1,60}\)$")  # JavaScript's name of the zone
-_FILLER = re.compile(rf"\b{_WEEKDAYS}\b|\bat\b|\bT\b|[\s,;\[\]|_-]+", re.IGNORECASE)
+_FILLER = re.compile(rf"\b{_WEEKDAYS}\b\.?|\bat\b|\bT\b|[\s,;\[\]()|_@\"'-]+", re.IGNORECASE)
 _ZONE_WORD = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,5})(?![A-Za-z])")
 # Zones that mean one offset wherever they are used; IST, BST and AST do not.
 _HOURS = {
@@ -136,10 +166,10 @@ def read_time(value: object) -> datetime:
                 return _read_date(text)
             if compact := _compact(text):
                 return compact
-            whole, _, fraction = text.partition(".")
+            whole, _, fraction = text.replace(",", ".").partition(".")
             return _from_epoch(text, int(whole), int((fraction + "000000000000")[:12]))
-        if isinstance(value, dict):
-            return _read_parts(value)
+        if isinstance(value, (dict, list)):
+            return _read_parts(value) if isinstance(value, dict) else _read_list(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > 10**20:  # noqa: PLR0124
             raise _refused(value)
         if isinstance(value, int):
@@ -183,7 +213,7 @@ def _from_epoch(given: object, whole: int, picoseconds: int, *, nearest: bool = 
 
 def _compact(text: str) -> datetime | None:
     """`20261120100500`: as an epoch it would be in the year 2612, and `202611201005` in 1976."""
-    digits = text.partition(".")[0]
+    digits = text.partition("." if "." in text else ",")[0]
     if len(digits) not in (12, 14, 17):
         return None
     match = _COMPACT.fullmatch(text)
@@ -251,6 +281,13 @@ def _read_parts(value: dict[str, Any]) -> datetime:
     raise _refused(value)
 
 
+def _read_list(value: list[Any]) -> datetime:
+    if not MIN_DATE_PARTS <= len(value) <= 7 or any(type(part) is not int for part in value):
+        raise _refused(value)
+    year, month, day, hour, minute, second, nanosecond = (*value, 0, 0)[:7]
+    return datetime(year, month, day, hour, minute, second, nanosecond // 1_000, tzinfo=UTC)
+
+
 def _read_date(text: str) -> datetime:
     """Raises ValueError or OverflowError."""
     if len(text) > MAX_TIME_CHARACTERS:
@@ -314,11 +351,38 @@ def _take_date(text: str) -> tuple[tuple[int, int, int], str]:
                 raise RejectedError(f"{IN_DOUBT}: {text[:60]}")
         month, day = (two, one) if is_day_first else (one, two)
         return (int(match["year"]), month, day), text[: match.start()] + " " + text[match.end() :]
+    if match := _SHORT_SLASHES.search(text):
+        return _date_in_short(match), text[: match.start()] + " " + text[match.end() :]
     if match := _SHORT_YEAR.search(text):
-        year = int(match["short"])
-        year += 1900 if year >= 69 else 2000
-        return (year, _MONTHS[match["month"].lower()], int(match["day"])), text[: match.start()] + text[match.end() :]
+        return (_full_year(int(match["short"])), _MONTHS[match["month"].lower()], int(match["day"])), text[
+            : match.start()
+        ] + text[match.end() :]
     raise ValueError(text)
+
+
+def _full_year(year: int) -> int:
+    return year + (1900 if year >= 69 else 2000)
+
+
+def _date_in_short(match: re.Match[str]) -> tuple[int, int, int]:
+    """`26/11/20` and `11/20/26`: the one order that gives a date, or that gives one in the time asked for."""
+    one, two, three = int(match[1]), int(match[3]), int(match[4])
+    orders = [(_full_year(one), two, three), (_full_year(three), two, one)]
+    orders += [(_full_year(three), one, two)] if match[2] == "/" else []  # nobody writes the month first with dots
+    dates = dict.fromkeys(parts for parts in orders if _is_date(*parts))
+    near = order.near if (order := _date_order.get()) else None
+    if near is not None and len(dates) > 1:
+        dates = {parts: None for parts in dates if near[0].date() <= date(*parts) <= near[1].date()}
+    if len(dates) != 1:
+        raise RejectedError(f"{IN_DOUBT}: {match.string[:60]}")
+    return next(iter(dates))
+
+
+def _is_date(year: int, month: int, day: int) -> bool:
+    try:
+        return bool(date(year, month, day))
+    except ValueError:
+        return False
 
 
 def _take_zone(text: str) -> tuple[tzinfo, str]:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.collection.line_ids import Identities
-from fleexmon_pipeline.collection.reading.fields import (
+from fleexmon_pipeline.collection.reading.names import (
     ERROR_FIELDS,
     LEVEL_FIELDS,
     MESSAGE_FIELDS,
@@ -55,7 +55,10 @@ fields = st.sampled_from([*ALL_FIELDS, "metadata", "severityNumber", "s", "ctx"]
      ("trace", "debug"), ("notice", "info"), (3, "error"), ("E" * 20_000, "info"), (None, "info"), (True, "info"),
      ("\x1b[31merror\x1b[39m", "error"), ("<Warning>:", "warn"), ("ERROR+2", "error"), ("DEBUG-4", "debug"),
      ("INFO2", "info"), (45, "warn"), (35, "info"), (400, "error"), (550, "fatal"), (30.0, "info"), (404, "info"),
-     (10**400, "info"), (float("nan"), "info"), ("²", "info"), ([], "info"), ({"a": 1}, "info")],
+     (10**400, "info"), (float("nan"), "info"), ("²", "info"), ([], "info"), ({"a": 1}, "info"),
+     ("E_PARSE_ERROR", "error"), ("E_USER_NOTICE", "info"), ("Fatal Exception", "fatal"), ("⚠ Warning", "warn"),
+     ("2 (warning)", "warn"), ("SEVERITY.ERROR_LEVEL", "error"), ("user.crit", "fatal"), ("non-critical", "info"),
+     ("no error", "info"), ("an error that somebody else has seen", "info"), ("Advarsel", "warn"), ("Feil", "error")],
 )  # fmt: skip
 def test_levels_are_the_five(word: object, level: str) -> None:
     assert read_level(word) == level

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fleexmon_pipeline.collection.times import RejectedError, has_zone, read_time
+from fleexmon_pipeline.collection.times import DateOrder, RejectedError, has_zone, read_time, reading_dates
 
 # Each of these is 2027-03-14 15:09:26 UTC, with or without .535.
 SECOND = datetime(2027, 3, 14, 15, 9, 26, tzinfo=UTC)
@@ -62,6 +62,14 @@ FORMS: tuple[object, ...] = (
     "03/14/2027 15:09:26", "3/14/2027 3:09:26 PM", "03/14/2027, 15:09:26.535", "14/03/2027 15:09:26",
     "14/3/2027 3:09:26 pm", "03/14/2027 03:09:26 PM +00:00",
     "15:09:26 14.03.2027", "15:09:26 2027-03-14", "15:09:26.535 14-Mar-2027", "3:09:26 PM, 14 Mar 2027",
+    # without spaces, with dashes, with two digits that leave one order, in other languages
+    "14Mar2027 15:09:26", "14MAR2027 15:09:26.535", "14-03-2027 15:09:26", "03-14-2027 15:09:26.535",
+    "03/14/27 15:09:26:535 UTC", "Mar 14, 2027 @ 15:09:26.535", "Sun Mar 14 03:09:26 PM UTC 2027",
+    "2027年3月14日 15:09:26", "14 mars 2027 15:09:26", "14-Mär-2027 15:09:26.535", "dim. 14 mars 2027 16:09:26 CET",
+    "So 14. Mär 15:09:26 UTC 2027", "14 marzo 2027 15:09:26", '"2027-03-14T15:09:26Z"', "(2027-03-14 15:09:26)",
+    "1805036966,535", [2027, 3, 14, 15, 9, 26, 535_000_000], [2027, 3, 14, 15, 9],
+    {"_seconds": 1805036966, "_nanoseconds": 5}, {"value": "2027-03-14T15:09:26.535Z"},
+    {"epochSecond": 1805036966, "nano": 535000000},
     # epochs
     1805036966, 1805036966.535, 1805036966535, 1805036966535897, 1805036966535897932, "1805036966", "1805036966.535",
     "1805036966535", "1805036966535897", "1805036966535897932", "1805036966.535897",
@@ -90,8 +98,8 @@ def test_each_form_is_that_moment(form: object) -> None:
     [
         "15:09:26", "15:09:26.535", "3:09 PM", "Mar 14 15:09:26", "14 Mar 15:09:26", "03/04/2027 15:09:26",
         "14/13/2027 15:09:26", "31/02/2027 15:09:26", "03/14/2027/5 15:09:26",
-        "03-14-2027 15:09:26", "14-03-2027 15:09:26", "2027-03-14 15:09:26 IST",
-        "14.03.27 15:09",
+        "03-04-2027 15:09:26", "2027-03-14 15:09:26 IST",
+        "14.03.27 15:09", "27/03/14 15:09:26", "13/14/27 15:09:26", "14Marx2027 15:09:26",
         "2027-03-14 25:09:26", "2027-02-30 15:09:26", "2027-14-03 15:09:26", "2027-03-14 13:09:26 PM", "42ms", "1.5s",
         "PT1.5S", "00:00:01.234", "3 days", "2027-03", "March 2027", "2027-03-14 15:09:26 and more",
         "order 2027-03-14 15:09:26", "2027-03-14 15:09:26 Europe/Atlantis", "v2027.03.14", "10.0.0.3",
@@ -106,6 +114,15 @@ def test_a_duration_or_a_time_in_doubt_is_refused(text: str) -> None:
 def test_the_month_comes_first_where_am_or_pm_follows() -> None:
     assert read_time("03/04/2027 03:09:26 PM") == datetime(2027, 3, 4, 15, 9, 26, tzinfo=UTC)
     assert read_time("12/12/2027 15:09:26") == datetime(2027, 12, 12, 15, 9, 26, tzinfo=UTC)
+
+
+def test_the_time_asked_for_tells_which_of_three_pairs_of_digits_is_the_year() -> None:
+    week = DateOrder(near=(SECOND - timedelta(days=3), SECOND + timedelta(days=3)))
+
+    with reading_dates(week):
+        assert read_time("27/03/14 15:09:26") == read_time("14.03.27 15:09:26") == SECOND
+        with pytest.raises(RejectedError):
+            read_time("26/03/14 15:09:26")
 
 
 @pytest.mark.parametrize(

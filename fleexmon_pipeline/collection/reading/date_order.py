@@ -9,7 +9,7 @@ import re
 
 from fleexmon_pipeline.collection.times import DateOrder
 
-_DATE = re.compile(rb"(?<![\d./])([0-3]?\d)/([0-3]?\d)/(?:19|20)\d\d(?=[ T:,])")
+_DATE = re.compile(rb"(?<![\d./-])([0-3]?\d)([/-])([0-3]?\d)\2(?:19|20)\d\d(?=[ T:,])")
 MAX_DATES = 2_000  # looked at in a chunk of a file
 OVERLAP = 16  # bytes of the chunk before, in which a date may begin
 MAX_MONTH = 12
@@ -27,10 +27,10 @@ class DateWatcher:
         if len(self._seen) > 1:
             return
         text, self._rest = self._rest + chunk, chunk[-OVERLAP:]
-        if b"/" not in text:
+        if b"/" not in text and b"-" not in text:
             return
         for number, found in enumerate(_DATE.finditer(text)):
-            one, two = int(found[1]), int(found[2])
+            one, two = int(found[1]), int(found[3])
             if one > MAX_MONTH >= two or two > MAX_MONTH >= one:
                 self._seen.add(one > MAX_MONTH)
             if number >= MAX_DATES:

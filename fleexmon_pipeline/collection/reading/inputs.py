@@ -22,7 +22,7 @@ from fleexmon_pipeline.collection.reading.text_levels import level_in_text, time
 from fleexmon_pipeline.collection.record_runs import MAX_KEPT_BYTES, reason_of
 from fleexmon_pipeline.collection.records import OUR_DEFAULT, OUR_TEXT, Line, Origins, RejectedError, explain
 from fleexmon_pipeline.collection.sources import journal, loki
-from fleexmon_pipeline.collection.sources.docker_lines import SERVICE, docker_line, whole
+from fleexmon_pipeline.collection.sources.docker_lines import RUNTIME, SERVICE, docker_line, whole
 from fleexmon_pipeline.collection.sources.text_lines import record_of
 from fleexmon_pipeline.collection.times import IN_DOUBT, read_time, reading_dates
 from fleexmon_pipeline.encoding import EncodingError, file_chunks
@@ -198,7 +198,7 @@ def guess(head: bytes) -> Form:
     if head.lstrip().startswith(b"{") and b'"streams"' in head[:400] and b'"data"' in head[:400]:
         return Form.LOKI
     first_line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
-    if SERVICE.match(first_line):
+    if SERVICE.match(first_line) or RUNTIME.match(first_line):
         return Form.DOCKER
     is_text = first_line[:1] != "{" and time_in_text(first_line) is not None
     return Form.NODE if is_records(head) and not is_text else Form.TEXT

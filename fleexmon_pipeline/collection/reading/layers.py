@@ -7,14 +7,19 @@ fields comes after it. Each of time, level and message is then looked for layer 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
-from fleexmon_pipeline.collection.reading.fields import MAX_ODD_NAMES, MESSAGE_FIELDS, has_message, level_of, time_of
+from fleexmon_pipeline.collection.reading.fields import MAX_ODD_NAMES
+from fleexmon_pipeline.collection.reading.level_fields import level_of
+from fleexmon_pipeline.collection.reading.message_fields import has_message, message_of
+from fleexmon_pipeline.collection.reading.names import MESSAGE_FIELDS
 from fleexmon_pipeline.collection.reading.plans import by_names
+from fleexmon_pipeline.collection.reading.time_fields import time_of
 
 MAX_LAYERS = 5
 MAX_INNER_CHARACTERS = 32_000_000  # of a record that is text; as long as any record may be
@@ -53,6 +58,7 @@ _COMMON_FORM = frozenset({"timestamp", "level", "message", "metadata"})
 
 _STARTS = ("{", " ", "\n", "\t", "@")
 _CEE = "@cee:"  # rsyslog's mark of JSON in a line
+_CRI = re.compile(r"\d{4}-\d\d-\d\dT\S{1,40} std(?:out|err) [FP] (?=\{)")  # what container runtimes put before it
 _TEXTS = (*MESSAGE_FIELDS, "Message", "short_message", "@message", "@m", "log")
 
 
@@ -93,17 +99,29 @@ def layers_of(record: dict[str, Any]) -> list[Layer]:
         return layers
     while len(layers) < MAX_LAYERS and (inner := _inner(layers[0])):
         layers.insert(0, inner)
-    for name in _openings(outermost.fields).bags:
-        bag = outermost.fields.get(name)
-        if isinstance(bag, dict) and (name == "@fields" or any(text in bag for text in _TEXTS)):
-            del outermost.fields[name]
-            layers.append(Layer(f"{outermost.path}{name}.", bag))
+    for layer in (layers[0], outermost) if len(layers) > 1 else (outermost,):
+        for name, bag in _bags(layer.fields):
+            del layer.fields[name]
+            layers.insert(layers.index(layer) + 1, Layer(f"{layer.path}{name}.", bag))
     return layers
+
+
+def _bags(fields: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    bags = [(name, fields.get(name)) for name in _openings(fields).bags]
+    return [
+        (name, bag)
+        for name, bag in bags
+        if isinstance(bag, dict) and (name == "@fields" or any(text in bag for text in _TEXTS))
+    ]
 
 
 def may_be_record(value: Any) -> bool:
     """Whether a field that may be opened has to be tried."""
-    return isinstance(value, dict) or (isinstance(value, str) and value[:1] in _STARTS)
+    return isinstance(value, dict) or (isinstance(value, str) and _may_begin_record(value))
+
+
+def _may_begin_record(text: str) -> bool:
+    return text[:1] in _STARTS or (text[:2] == "20" and text.rstrip()[-1:] == "}")
 
 
 def unnamed_layer(layers: list[Layer]) -> Layer | None:
@@ -111,7 +129,18 @@ def unnamed_layer(layers: list[Layer]) -> Layer | None:
     for layer in layers:
         for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
             inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
-            if isinstance(inner, dict) and has_message(inner):
+            if isinstance(inner, dict) and (has_message(inner) or message_of(inner)):
+                del layer.fields[name]
+                return Layer(f"{layer.path}{name}.", inner, is_odd)
+    return None
+
+
+def timed_layer(layers: list[Layer]) -> Layer | None:
+    """The same, of a record that has no time otherwise: `_source` of Elasticsearch's answers, `data` of an event."""
+    for layer in layers:
+        for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
+            inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
+            if isinstance(inner, dict) and time_of(inner).usable:
                 del layer.fields[name]
                 return Layer(f"{layer.path}{name}.", inner, is_odd)
     return None
@@ -127,7 +156,7 @@ def _inner(layer: Layer) -> Layer | None:
         value = layer.fields[name]
         is_odd = False
         if isinstance(value, str):
-            if value[:1] not in _STARTS:
+            if not _may_begin_record(value):
                 continue
             inner, is_odd = opened(value)
         else:
@@ -144,7 +173,9 @@ def _has_text(inner: dict[str, Any]) -> bool:
 
 
 def _has_text_and_more(inner: dict[str, Any]) -> bool:
-    return has_message(inner) and (level_of(inner) is not None or time_of(inner).usable is not None)
+    if not has_message(inner) and not _bags(inner):
+        return False
+    return level_of(inner) is not None or time_of(inner).usable is not None
 
 
 def object_in(text: str) -> dict[str, Any] | None:
@@ -155,6 +186,8 @@ def object_in(text: str) -> dict[str, Any] | None:
 def opened(text: str) -> tuple[dict[str, Any] | None, bool]:
     """The same, and whether only json reads it: msgspec refuses what PostgreSQL does not take either, but for NUL."""
     stripped = text.strip().removeprefix(_CEE).lstrip()
+    if stripped[:2] == "20" and (head := _CRI.match(stripped)):
+        stripped = stripped[head.end() :]
     if not stripped.startswith("{") or not stripped.endswith("}") or len(text) > MAX_INNER_CHARACTERS:
         return None, False
     is_odd = False

@@ -1,7 +1,8 @@
 """Find the level that a line of text says itself, at its head: logfmt, klog, log4j, nginx, PostgreSQL, Rust, …
 
 Here: what may stand before a level (times, process ids, threads, hosts) and how a level is written there. A level word
-in prose is none: `0 errors found`, `user set level=error`.
+in prose is none: `0 errors found`, `user set level=error`. Forms that are known by their first characters:
+`own_forms.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from fleexmon_pipeline.collection.reading.own_forms import level_of_form, level_of_php, syslog_priority
 from fleexmon_pipeline.collection.times import MIN_TIME, RejectedError, read_time
 from fleexmon_pipeline.levels import LEVEL_OF_WORD, Level, known_level
 
@@ -18,80 +20,57 @@ MAX_TOKENS = 12  # before the level
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _PAIR = re.compile(r'(?P<name>[A-Za-z_@][\w@.-]*)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<plain>[^\s"]*))(?:\s+|$)')
 _PAIR_NAMES = {"level", "lvl", "severity", "at", "loglevel", "log_level", "log.level", "sev", "priority", "levelname"}
-_KLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [^ \]]+:\d+\]")
-_SYSLOG_PRIORITY = re.compile(r"<(\d{1,3})>\d? ?")
-_REDIS = re.compile(r"\d+:[MSCX] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+ ([.*#-]) ")
-_REDIS_LEVELS: dict[str, Level] = {".": "debug", "-": "info", "*": "info", "#": "warn"}
-_RUBY = re.compile(r"[DIWEFA], \[[^\]]+\] +([A-Z]+) -- ")
-_LOGCAT = re.compile(r"(?:[\d-]+ [\d:.]+ +\d+ +\d+ )?([VDIWEF])(?:/[\w. ]+\( *\d+\): | [\w.$-]+ *: )")
-_ERLANG = re.compile(r"=(ERROR|WARNING|INFO|CRITICAL|NOTICE|DEBUG) REPORT==== ")
-_NPM = re.compile(r"(?:npm|yarn|pnpm|lerna) (ERR!|WARN|error|warn|notice|info)(?= )")
-_PHP = re.compile(r"PHP (Fatal error|Parse error|Recoverable fatal error|Warning|Notice|Deprecated|Core error): ")
-_PHP_LEVELS: dict[str, Level] = {"Warning": "warn", "Notice": "info", "Deprecated": "warn"}
-_JUL = re.compile(
-    r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M [\w.$]+ [\w<>$]+\s*\n(?P<word>[^\W\d_]{4,16}): "
-)
-_CRASHES: list[tuple[re.Pattern[str], Level]] = [
-    (re.compile(r"panic: |fatal error: |thread '[^']*' (?:\(\d+\) )?panicked at |SIG(?:SEGV|ABRT|BUS)\b"), "fatal"),
-    (
-        re.compile(
-            r"Traceback \(most recent call last\):|Exception in thread |Unhandled [Ee]xception|Uncaught \w"
-            r"|\+ Exception Group Traceback"
-        ),
-        "error",
-    ),
-    (re.compile(r"\*\* \(\w[\w.]*\) |=(?:CRASH|SUPERVISOR) REPORT==== "), "error"),
-]
-_CRASH_LETTERS = frozenset("pftSTEU*+=")  # that these begin with
-_EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
-# Forms with a level of their own, by the characters that they may begin with.
-_DIGITS = frozenset("0123456789")
-_FORMS = ((_KLOG, "IWEF"), (_LOGCAT, "VDIWEF-0123456789"), (_RUBY, "DIWEFA"), (_NPM, "nypl"), (_ERLANG, "="))
-_FORMS_OF = {
-    first: tuple(form for form, letters in _FORMS if first in letters) for _, all_of in _FORMS for first in all_of
-}
-
 # What stands before a level.
 _TIME = re.compile(
     r"(?=\D{0,20}\d)"  # fails at once in prose
     r"(?:(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
     r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}[-/ ](?:[A-Z][a-z]{2})[-/ ]\d{4}|\d\d\.\d\d\.\d{4}"
-    r"|\d{1,2}/\d{1,2}/\d{4}"
+    r"|\d{1,2}[/-]\d{1,2}[/-]\d{4}|\d\d/\d\d/\d\d|\d{1,2}[A-Z][a-z]{2}\d{4}|\d{1,2} [A-Z][a-z]{2}"
     r"|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d-\d\d)"
-    r"[T :_,]{1,2}\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
+    r"(?:[T :_,]{1,2}| -- | @ )\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
     r"(?:Z| ?[+-]\d\d:?\d\d| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
-    r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s)|\d{8}[T ]\d{6}Z?"
-    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?\d{4} \d\d:\d\d:\d\d\.\d+)",
+    r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s|: )|\d{8}[T ]\d{6}Z?"
+    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d+)",
     re.IGNORECASE,
 )
 # What writes the line, where several write into one: a program of syslog, a service of Docker Compose. Of a program
-# only if a time or a bracket follows, or behind its process id a level with a colon: `app: error while loading` is
-# prose.
+# only if a time or a bracket follows, or a level with a colon: behind its process id in any case, else as Dovecot
+# writes it. `app: error while loading` is prose.
 _SERVICE = r"[\w.-]{1,60} *\| +"
 _PROGRAM = re.compile(
     rf"{_SERVICE}|[\w./-]{{1,60}}(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
-    r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d))"
+    r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d)|(?:\[\d+\])?(?=\([A-Z][a-z]{3,8}\): )"
+    r"|(?:\([^()\s]{1,60}\))?: (?=(?:Error|Warning|Fatal|Panic|Info|Debug): )|:(?=[a-z]{4,7} +\d{4}-))"
 )
 # Host and program behind a time, as syslog has them; a form with a level of its own may follow.
-_BEHIND_SYSLOG = re.compile(r" [\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: ")
+_BEHIND_SYSLOG = re.compile(r" (?:[\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: |std(?:out|err) [FP] )")
+# What container runtimes put before a line: the stream, and whether it is a whole line.
+_CRI = re.compile(r"std(?:out|err) [FP] ")
 # What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
 _BEFORE_A_TIME = re.compile(
     r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
     r"|[\w./-]{1,60}(?:\[\d+\])?: |" + _SERVICE
 )
-_SEPARATOR = re.compile(r"[\s|,;–]+|-{1,3}(?= )|: ")
+_SEPARATOR = re.compile(r"[\s|,;–⋮]+|-{1,3}>?(?= )|: |[#*]{1,4}(?=[<\[\d])|\*(?=[A-Z][a-z]{2} )")
 _BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60})>:?|\{([^{}]{0,60})\}")
 _NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[])")
-_IDENTIFIER = re.compile(r"[\w@./$%~#=,-]+(?:\[[\w.-]{1,30}\])?:?(?=\s|$)|\"[^\"]{1,40}\"")
+_IDENTIFIER = re.compile(r"[\w@./$%~#=,:-]+(?:\(\w{0,20}\))?(?:\[[\w.:-]{1,30}\])?:?(?=\s|$)|\"[^\"]{1,40}\"")
 _WORD = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]{1,14}[0-9]?)")
-_AFTER_WORD = re.compile(r":|\||\]| - |\t| {2,}\S|!|/")
-_BOUNDARY = re.compile(r"[\s:|/!\]\[(,=-]|$")
+# What tells a level in small letters from a word of prose: a sign, a column, or what writes the line behind it.
+_AFTER_WORD = re.compile(
+    r":|\||\]| - |\t| {2,}\S|!|/| [\w./-]{1,60}(?:\[\d{1,10}\][ :]| : )| \d{4}-\d\d-\d\d|\[\w{1,12}\]: "
+)
+_BOUNDARY = re.compile(r"[\s:|/!\]\[(,=>-]|$")
+_MODULE_AND_LEVEL = re.compile(r"[\w.-]{1,40}:([a-z]{4,9}),(?=\d{4}-)")  # Couchbase
 _TIMES_IN_BRACKETS = re.compile(r"\d\d:\d\d|\d{4}-\d\d")
 # Words that are a level only in capitals, only with a colon, or only with both (PostgreSQL).
 _IN_CAPITALS = frozenset("default system success audit config http note grave notice".split())  # noqa: SIM905
 _WITH_COLON = frozenset("fail failed failure assert fine finer finest".split())  # noqa: SIM905
 _WITH_BOTH = frozenset("log statement detail hint context".split())  # noqa: SIM905
-_LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! )")  # MongoDB up to 4.2: `E NETWORK  [conn1] …`; telegraf: `E! …`
+# MongoDB up to 4.2: `E NETWORK  [conn1] …`; telegraf: `E! …`; GlusterFS: `E [MSGID: 1]`; etcd: `E | …`; Tarantool:
+# `E> …`; TensorFlow: `E a/b.cc:12] …`; WebSphere: `E   SRVE0255E: …`.
+_LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! |> |\s+[\[|]|\s+\S+:\d+\])")
+_FACILITY = re.compile(r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\.")
 
 
 def level_in_text(text: str) -> Level | None:
@@ -111,7 +90,13 @@ def level_in_text(text: str) -> Level | None:
 def _level_of(head: str) -> Level | None:
     if not head:
         return None
-    return _of_special_form(head) or _of_pairs(head) or _of_head(head.split("\n", 1)[0])
+    if head[0] == "<":
+        level, end = syslog_priority(head)
+        if end:
+            return level_in_text(head[end:]) or level
+    if head.startswith("std") and (match := _CRI.match(head)):
+        return level_in_text(head[match.end() :])
+    return level_of_form(head) or _of_pairs(head) or _of_head(head.split("\n", 1)[0])
 
 
 def time_in_text(text: str) -> datetime | None:
@@ -126,36 +111,6 @@ def time_in_text(text: str) -> datetime | None:
             continue
         return moment if moment >= MIN_TIME else None
     return None
-
-
-def _of_special_form(head: str) -> Level | None:
-    """Only forms that may begin with the first character are tried: most lines begin with none of them."""
-    first = head[0]
-    for form in _FORMS_OF.get(first, ()):
-        if match := form.match(head):
-            return known_level(match[1])
-    if first in _DIGITS:
-        return _REDIS_LEVELS[match[1]] if (match := _REDIS.match(head)) else None
-    if first == "P" and (match := _PHP.match(head)):
-        return _PHP_LEVELS.get(match[1], "error")
-    if first == "<":
-        return _of_priority(head)
-    if "\n" in head and (match := _JUL.match(head)):
-        return known_level(match["word"])
-    return _of_crash(head)
-
-
-def _of_priority(head: str) -> Level | None:
-    match = _SYSLOG_PRIORITY.match(head)
-    if match is None or int(match[1]) >= 192:
-        return None
-    return level_in_text(head[match.end() :]) or known_level(int(match[1]) % 8)
-
-
-def _of_crash(head: str) -> Level | None:
-    if head[0] in _CRASH_LETTERS and (level := next((level for form, level in _CRASHES if form.match(head)), None)):
-        return level
-    return "error" if ("Error" in head or "Exception" in head) and _EXCEPTION.match(head) else None
 
 
 def _of_pairs(head: str) -> Level | None:
@@ -191,30 +146,35 @@ def _of_head(head: str) -> Level | None:
             return level
         if not anchored:
             return None
-        if match := _PHP.match(head, position):
-            return _PHP_LEVELS.get(match[1], "error")
+        if level := level_of_php(head, position):
+            return level
         if match := _NUMBER.match(head, position):
             position = match.end()
             continue
         match = _IDENTIFIER.match(head, position)
         if match is None or plain > 1:
             return None
-        if not re.search(r"[\d@./$:\[_#]", match[0]):  # a word of prose, unless it is a host or a user
-            plain += 1
-        if match[0].endswith("]:"):  # a program and its process id: what follows is its message
+        # A column, or a program and its process id: what follows is its message.
+        if head.startswith("  ", match.end()) or match[0].endswith("]:"):
             plain = 0
+        elif not re.search(r"[\d@./$:\[_#=]", match[0]):  # a word of prose, unless it is a host or a user
+            plain += 1
         position = match.end()
     return None
 
 
 def _in_brackets(inside: str) -> Level | None:
-    """`[ERROR]`, `[core:error]`, `[10:05:00 ERR]`, `[2026-… ERROR shop::cart]`, `[…: ERROR/MainProcess]`."""
+    """`[ERROR]`, `[core:error]`, `[10:05:00 ERR]`, `[2026-… ERROR shop::cart]`, `[…: ERROR/MainProcess]`, `(EE)`."""
     words = re.split(r"[\s|/,]+|(?<!:):(?!:)", inside.strip())
     if len(words) == 1:
         word = words[0].strip("- ")
+        if len(word) == 2 and word[0] == word[1] in "EWID":  # X.Org
+            word = word[0]
         return known_level(word) if _is_level_word(word) and (len(word) > 1 or word.isupper()) else None
     if len(words) == 2 and ":" in inside and " " not in inside.strip():  # Apache's module and level
         return known_level(words[1]) if _is_level_word(words[1]) else None
+    if match := _MODULE_AND_LEVEL.match(inside):
+        return known_level(match[1])
     if not _TIMES_IN_BRACKETS.search(inside):
         _thread, slash, word = inside.rpartition("/")  # Minecraft's `[Server thread/WARN]`
         return known_level(word) if slash and word.isupper() and _is_level_word(word) else None
@@ -237,8 +197,10 @@ def _word_at(head: str, position: int, *, anchored: bool, plain: int) -> Level |
     word = match[1]
     if len(word) == 1:
         return known_level(word) if anchored and _LETTERS.match(head, position) else None
-    is_prefixed = match[0] != word  # `app.ERROR:` of Monolog
-    is_level = word.isupper() or (not is_prefixed and plain == 0 and _AFTER_WORD.match(head, match.end()))
+    prefix = match[0][: -len(word)]  # `app.ERROR:` of Monolog, `daemon.err` of syslog
+    if _FACILITY.fullmatch(prefix):
+        return known_level(word)
+    is_level = word.isupper() or (not prefix and plain == 0 and _AFTER_WORD.match(head, match.end()))
     return known_level(word) if is_level and _is_plausible(word, has_colon=head.startswith(":", match.end())) else None
 
 

@@ -11,21 +11,19 @@ from datetime import datetime
 from time import time as clock
 from typing import Any, NamedTuple
 
-from fleexmon_pipeline.collection.reading.fields import (
+from fleexmon_pipeline.collection.reading.fields import has_arguments, ranked, searches_deeper
+from fleexmon_pipeline.collection.reading.layers import BAGS, RECORDS, may_be_record
+from fleexmon_pipeline.collection.reading.message_fields import rendered
+from fleexmon_pipeline.collection.reading.names import (
     ERROR_FIELDS,
     LEVEL_FIELDS,
     MESSAGE_FIELDS,
     TEMPLATE_FIELDS,
     TEXT_FIELDS,
     TIME_FIELDS,
-    has_arguments,
-    is_date,
-    ranked,
-    rendered,
-    searches_deeper,
 )
-from fleexmon_pipeline.collection.reading.layers import BAGS, RECORDS, may_be_record
 from fleexmon_pipeline.collection.reading.plans import by_names
+from fleexmon_pipeline.collection.reading.time_fields import is_date
 from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
 from fleexmon_pipeline.levels import Level, Scale, level_on, scale_of
 

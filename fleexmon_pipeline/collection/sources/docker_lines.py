@@ -13,6 +13,8 @@ from fleexmon_pipeline.collection.reading.events import TextLine
 from fleexmon_pipeline.collection.times import RejectedError, read_time
 
 SERVICE = re.compile(r"([\w.-]{1,60}) *\| (?=\d{4}-\d\d-\d\dT[\d:.]+Z )")  # of Docker Compose
+_CRI = re.compile(r"(stdout|stderr) ([FP])(?::[\w.-]+)* ")  # of containerd and CRI-O: P is a part of a line
+RUNTIME = re.compile(r"\d{4}-\d\d-\d\dT\S{8,30} (?:stdout|stderr) [FP](?::[\w.-]+)* ")
 MAX_PART = 16_384  # bytes: Docker cuts longer lines, and only the last part of one ends with a newline
 
 
@@ -22,6 +24,9 @@ def docker_line(raw: bytes, _: datetime | None = None) -> TextLine:
     if text[:1] != "{":
         service = SERVICE.match(text)
         moment, _space, rest = (text[service.end() :] if service else text).partition(" ")
+        if cri := _CRI.match(rest):
+            end = "\n" if cri[2] == "F" else ""
+            return TextLine(read_time(moment), rest[cri.end() :] + end, cri[1], metadata={"stream": cri[1]})
         if service is None:
             return TextLine(read_time(moment), rest + "\n")
         return TextLine(read_time(moment), rest + "\n", service[1], metadata={"service": service[1]})

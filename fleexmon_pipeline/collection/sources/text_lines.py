@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from fleexmon_pipeline.collection.reading.events import TextLine, joined
-from fleexmon_pipeline.collection.reading.fields import has_level
 from fleexmon_pipeline.collection.reading.layers import is_record, object_in
+from fleexmon_pipeline.collection.reading.level_fields import has_level
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
 from fleexmon_pipeline.window import Window
 

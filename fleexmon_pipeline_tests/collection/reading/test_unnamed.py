@@ -37,6 +37,42 @@ def read(record: dict[str, Any]) -> tuple[str, str]:
         ({"timestamp": 1795169100.1, "short_message": '{"level": "error", "msg": "no ink"}'}, "error", "no ink"),
         ({"time": NOW, "loggerName": "a", "level": 1000, "msg": "no ink"}, "error", "no ink"),
         ({"time": NOW, "level": "ОШИБКА", "msg": "no ink"}, "error", "no ink"),
+        ({"_id": 7, "_source": {"@timestamp": NOW, "message": "no ink", "level": "error"}}, "error", "no ink"),
+        ({"id": 7, "data": {"date": NOW, "description": "no ink", "severity": "low"}}, "info", "no ink"),
+        ({"CreationTime": NOW, "Operation": "FileDeleted", "ResultStatus": "Succeeded"}, "info", "FileDeleted"),
+        ({"published": NOW, "severity": "HIGH", "displayMessage": "no ink"}, "error", "no ink"),
+        ({"date_create": 1795169100, "activity_name": "file_shared"}, "info", "file_shared"),
+        ({"TimeGenerated": NOW, "Log_s": "ERROR no ink", "log_type_s": "x"}, "error", "ERROR no ink"),
+        ({"TimeGenerated": NOW, "Log_s": '{"level": "error", "msg": "no ink"}'}, "error", "no ink"),
+        ({"OriginTime": NOW, "OriginMethod": "GET", "OriginPath": "/a", "OriginStatus": 503}, "info", "GET /a 503"),
+        ({"time": NOW, "operationName": {"value": "Write", "localizedValue": "Schreiben"}}, "info", "Write"),
+        ({"time": NOW, "type": "function", "record": "[ERROR] no ink\n"}, "error", "[ERROR] no ink\n"),
+        ({"time": NOW, "detail-type": "Finding", "detail": {"title": "no ink"}}, "info", "no ink"),
+        ({"time": NOW, "exception": {"values": [{"type": "E", "value": "no ink"}]}}, "error", "no ink"),
+        ({"time": NOW, "errors": [{"message": "no ink", "path": "/a"}]}, "error", "no ink"),
+        ({"time": NOW, "errors": 3, "note": "no ink"}, "info", "no ink"),
+        ({"time": NOW, "Message": "", "Exception": "System.IO: no ink\n   at A.B()"}, "error", "System.IO: no ink"),
+        ({"time": NOW, "level": "error", "template": "no {what}", "args": {"what": "ink"}}, "error", "no ink"),
+        (
+            {"Timestamp": NOW, "Severity": 17, "SeverityText": "", "Body": {"Type": "String", "Value": "no ink"}},
+            "error",
+            "no ink",
+        ),
+        ({"timestamp": NOW, "severity_number": "<SeverityNumber.WARN: 13>", "body": "ink low"}, "warn", "ink low"),
+        ({"timestamp": NOW, "severity": 14, "state": 1, "error_number": 9, "message": "no ink"}, "error", "no ink"),
+        ({"time": NOW, "alarm_severity": "MINOR", "msg": "ink low"}, "warn", "ink low"),
+        ({"time": NOW, "priority": "high", "msg": "job queued"}, "info", "job queued"),
+        ({"time": NOW, "metadata": [{"parsed": [{"error_severity": "ERROR"}]}], "msg": "no ink"}, "error", "no ink"),
+        (
+            {"date": 1795169100.1, "log": NOW + ' stderr F {"level": "error", "msg": "no ink"}\n'},
+            "error",
+            "no ink",
+        ),
+        (
+            {"time": NOW, "log": '{"timestamp": "[ 7.5s]", "level": "WARN", "fields": {"message": "ink low"}}'},
+            "warn",
+            "ink low",
+        ),
     ],
     ids=lambda value: None if isinstance(value, str) else ",".join(value),
 )
@@ -50,8 +86,9 @@ def test_what_no_list_names_is_found(record: dict[str, Any], level: str, message
         {"time": NOW, "context": "a", "battery_level": 50, "uptime": 12},
         {"birthdate": "1999-11-20", "valid_time": NOW, "msg": "x"},
         {"last_login_at": NOW, "msg": "x"},
+        {"expiry_date": NOW, "next_run_time": NOW, "uptime_time": 12.5, "msg": "x"},
     ],
-    ids=["no message", "no time", "another time"],
+    ids=["no message", "no time", "another time", "other times"],
 )
 def test_a_name_that_means_something_else_is_no_candidate(record: dict[str, Any]) -> None:
     with pytest.raises(RejectedError):
@@ -190,3 +227,14 @@ def test_traces_of_more_languages(lines: list[str], events: int) -> None:
     text = "".join(f"{NOW} {line}\n" for line in lines).encode()
 
     assert len(list(Input(BytesIO(text), Form.DOCKER).results())) == events
+
+
+def test_what_a_container_runtime_puts_before_a_line_is_no_part_of_it() -> None:
+    text = f"{NOW} stdout P no ink in \n{NOW} stderr F W0314 10:05:00.1 1 a.go:3] slow\n{NOW} stdout F tray 3\n"
+
+    lines = [result.line for result in Input(BytesIO(text.encode())).results() if result.line]
+
+    assert sorted((line.level, line.message) for line in lines) == [
+        ("info", "no ink in tray 3"),
+        ("warn", "W0314 10:05:00.1 1 a.go:3] slow"),
+    ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fleexmon_pipeline.collection import records
 from fleexmon_pipeline.collection.reading import plans
-from fleexmon_pipeline.collection.reading.fields import (
+from fleexmon_pipeline.collection.reading.names import (
     ERROR_FIELDS,
     LEVEL_FIELDS,
     MESSAGE_FIELDS,

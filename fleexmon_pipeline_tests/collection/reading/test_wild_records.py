@@ -277,7 +277,7 @@ RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "GET /a 503",
     ),
     "promtail's pack": ({"_entry": "level=error msg=x", "timestamp": T, "app": "a"}, "error", "level=error msg=x"),
-    "macOS": ({"timestamp": T, "messageType": "Error", "eventMessage": "x"}, "info", "x"),
+    "macOS": ({"timestamp": T, "messageType": "Error", "eventMessage": "x"}, "error", "x"),
     "Sentry": (
         {"timestamp": T, "level": "error", "logentry": {"formatted": "boom 3", "message": "boom %s"}},
         "error",

@@ -1,0 +1,93 @@
+"""The level of one record's fields: the first field that says how bad it is. An unknown word does not end the search.
+
+Here: fields. Words and numbers: `levels.py`; a level in the text of a message: `text_levels.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fleexmon_pipeline.collection.reading.fields import Fields, Found, Plan, candidates, lookup, plan_of
+from fleexmon_pipeline.collection.reading.names import DEEP_LEVELS, LEVEL_WORDS, OBJECT_FIELDS, OTEL_FIELDS, WORD_FIELDS
+from fleexmon_pipeline.levels import ALARM_LEVELS, LEVEL_OF_WORD, Level, known_level, level_on, otel_level
+
+
+def level_of(fields: Fields) -> tuple[Level, Found] | None:
+    """The first field that says how bad the record is, and the word that says so."""
+    plan = plan_of(fields)
+    return _named_level(fields, plan) or _level_beside(fields, plan)
+
+
+def _named_level(fields: Fields, plan: Plan) -> tuple[Level, Found] | None:
+    for name, value in candidates(fields, plan.levels, (str, int, float, dict)):
+        if isinstance(value, dict):
+            if level := _level_object(value):
+                return level, Found(name, None, taken=False)
+        elif level := level_on(plan.scale, value) or _alarm_level(name, value):
+            return level, Found(name, value)
+    return None
+
+
+def _alarm_level(name: str, value: Any) -> Level | None:
+    """`"severity": "HIGH"` of findings and alarms. The priority of a job is high without anything being wrong."""
+    if not isinstance(value, str) or "prio" in name.lower():
+        return None
+    return ALARM_LEVELS.get(value.strip().lower())
+
+
+def _level_beside(fields: Fields, plan: Plan) -> tuple[Level, Found] | None:
+    """A level that stands deeper, is OpenTelemetry's number, or is one word of a field with another purpose."""
+    for name, value in _inner_levels(fields) if plan.has_inner_levels else ():
+        if level := known_level(value):
+            return level, Found(name, value, taken=False)
+    for name in plan.like_levels:
+        if isinstance(value := fields[name], (str, int)) and (
+            level := level_on(plan.scale, value) or _alarm_level(name, value)
+        ):
+            return level, Found(name, value, taken=False)
+    if not plan.has_words:
+        return None
+    for name in OTEL_FIELDS:
+        if level := otel_level(fields.get(name)):
+            return level, Found(name, None, taken=False)
+    for name in WORD_FIELDS:
+        value = fields.get(name)
+        for word in value[:5] if isinstance(value, list) else [value]:
+            if isinstance(word, str) and word.lower() in LEVEL_WORDS:
+                return LEVEL_OF_WORD[word.lower()], Found(name, None, taken=False)
+    return None
+
+
+def level_word(fields: Fields) -> Found | None:
+    """The first level field, whatever it holds: what becomes `originalLevel` when no field is usable."""
+    plan = plan_of(fields)
+    for name, value in candidates(fields, plan.levels, (str, int, float)):
+        if not isinstance(value, dict) or _level_object(value) is None:
+            return Found(name, value)
+    if not plan.has_inner_levels:
+        return None
+    return next((Found(name, value, taken=False) for name, value in _inner_levels(fields)), None)
+
+
+def _level_object(value: Mapping[str, Any]) -> Level | None:
+    """`{"Name": "ERROR", "No": 40}` of loguru, `{"level": 40000, "levelStr": "ERROR"}` of log4js."""
+    lowered = {name.lower(): inner for name, inner in value.items() if isinstance(inner, (str, int, float))}
+    return next((level for name in OBJECT_FIELDS if (level := known_level(lowered.get(name)))), None)
+
+
+def _inner_levels(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Levels that stand deeper, and stay there: ECS' {"log": {"level": …}}, MongoDB's {"s": "E", "t": {"$date": …}}."""
+    log, short = fields.get("log"), fields.get("s")
+    if isinstance(log, dict) and log.get("level") is not None:
+        yield "log.level", log["level"]
+    if isinstance(short, str) and len(short) <= 2 and "ctx" in fields:
+        yield "s", short
+    for name in DEEP_LEVELS:
+        if isinstance(value := lookup(fields, name), (str, int)):
+            yield name, value
+
+
+def has_level(fields: Fields) -> bool:
+    """Whether the record itself says how bad it is."""
+    return level_of(fields) is not None

@@ -1,0 +1,91 @@
+"""The time of one record's fields: the first usable candidate. A duration or a time of day does not end the search.
+
+Here: fields. The forms of a time: `collection/times.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import time as clock
+from typing import Any, NamedTuple
+
+from fleexmon_pipeline.collection.reading.fields import Fields, Found, Plan, lookup, named_like, plan_of
+from fleexmon_pipeline.collection.reading.names import LIKE_A_TIME, OTHER_TIMES
+from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
+
+MAX_FUTURE_SECONDS = FUTURE.total_seconds()
+
+
+class TimeOf(NamedTuple):
+    """The time of one layer: a usable one, or what is only used if no layer has a better one."""
+
+    usable: Found | None
+    doubtful: Found | None  # in the future, or without a time of day
+    error: RejectedError | None  # of the first candidate
+
+
+def time_of(fields: Fields) -> TimeOf:
+    plan = plan_of(fields)
+    doubtful: Found | None = None
+    error: RejectedError | None = None
+    for name, value, taken in _times(fields, plan) if plan.deep_times else _named_times(fields, plan):
+        try:
+            moment = read_time(value)
+        except RejectedError as reason:
+            error = error or reason
+            continue
+        if moment < MIN_TIME:
+            error = error or RejectedError(f"not a time: {str(value)[:60]}: before {MIN_TIME:%Y}, or a duration")
+        elif is_date(value) or (moment - EPOCH).total_seconds() > clock() + MAX_FUTURE_SECONDS:
+            doubtful = doubtful or Found(name, moment, taken)
+        else:
+            return TimeOf(Found(name, moment, taken), None, None)
+    return TimeOf(_date_and_time(fields) if plan.has_date_and_time else None, doubtful, error)
+
+
+def _named_times(fields: Fields, plan: Plan) -> Iterator[tuple[str, Any, bool]]:
+    for name, is_exact in plan.times:
+        value = fields[name]
+        if value is not None and (is_exact or isinstance(value, (str, int, float, dict, list))):
+            yield name, value[0] if isinstance(value, list) and len(value) == 1 else value, True
+
+
+def _times(fields: Fields, plan: Plan) -> Iterator[tuple[str, Any, bool]]:
+    yield from _named_times(fields, plan)
+    for name in plan.deep_times:
+        if isinstance(value := lookup(fields, name), (str, int, float)):
+            yield name, value, False
+
+
+def is_date(value: object) -> bool:
+    """Whether a time is a day without a time of day."""
+    return isinstance(value, str) and len(value) <= 10 and ":" not in value and not value.isdigit()
+
+
+def _date_and_time(fields: Fields) -> Found | None:
+    """A day and a time of day in fields of their own: IIS and other W3C logs."""
+    lowered = {name.lower(): value for name, value in fields.items() if isinstance(value, str)}
+    if "date" not in lowered or "time" not in lowered:
+        return None
+    try:
+        return Found("date, time", read_time(f"{lowered['date']} {lowered['time']}"), taken=False)
+    except RejectedError:
+        return None
+
+
+def like_a_time(fields: Fields) -> Found | None:
+    """A time in a field whose name only resembles those that are known."""
+    for name in named_like(fields, LIKE_A_TIME):
+        if name in named_like((name,), OTHER_TIMES):  # `last_login_at` says when something else was
+            continue
+        try:
+            moment = read_time(fields[name])
+        except RejectedError:
+            continue
+        if (
+            moment >= MIN_TIME
+            and (moment - EPOCH).total_seconds() <= clock() + MAX_FUTURE_SECONDS
+            and not is_date(fields[name])
+        ):
+            return Found(name, moment)
+    return None
