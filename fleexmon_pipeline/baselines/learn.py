@@ -16,7 +16,7 @@ from math import log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, PatternBaseline, Series, habits_key
-from fleexmon_pipeline.baselines.daily_profile import calendar, profile
+from fleexmon_pipeline.baselines.daily_profile import MIN_HABIT_DAYS, calendar, profile
 from fleexmon_pipeline.baselines.durations import learn_durations, surprises
 from fleexmon_pipeline.baselines.expectation import (
     BLOCK,
@@ -208,10 +208,16 @@ def _with_peaks(
     peaks = {}
     for width in widths if harmless else widths[:1]:
         slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, width)
-        place = TWICE if group == "rest" else OFTEN_PLACE
+        place = _place_of_traffic(baseline) if group == "rest" else OFTEN_PLACE
         peak = reached_again(day[slots], surprises, place) if harmless else reached(day[slots], surprises)
         peaks[str(width)] = peak
     return replace(pattern, peaks=peaks) if harmless else replace(pattern, peak=peaks[str(widths[0])])
+
+
+def _place_of_traffic(baseline: Baseline) -> int:
+    """Which day of information, counted from the most surprising, is expected again. Until habits are known, the first:
+    of the few nights seen so far, a nightly job may fall across the slots in a way that shows on one alone."""
+    return TWICE if baseline.days >= MIN_HABIT_DAYS else 0
 
 
 def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
@@ -230,7 +236,7 @@ def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) 
                 highest = np.maximum(highest, surprise)
         baseline.limits[one.name] = _extremes(highest, past.known)
         if one.per == "node":
-            baseline.peaks[one.name] = reached_again(day, highest, TWICE)
+            baseline.peaks[one.name] = reached_again(day, highest, _place_of_traffic(baseline))
         elif one.per == "durations":
             baseline.peaks[one.name] = reached(day, highest)
 

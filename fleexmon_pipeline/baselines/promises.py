@@ -18,6 +18,8 @@ from fleexmon_pipeline.numerics import Flags, Ints, is_weekend
 
 # By judgement: four times in a row at one distance are no chance. A job of weekdays alone looks daily for five days.
 MIN_TIMES = 4
+MIN_TIMES_DAILY = 3  # at the same time of day: less likely by chance than four times at any distance
+DAILY_JITTER = 1  # slots
 MIN_TIMES_OFTEN = 12  # of what comes more often than once in 3 hours
 MAX_BROKEN = 0.1  # of the gaps: a job that failed once is still due; one gap is always allowed
 MIN_SKIPPED = 2  # periods in a gap
@@ -41,31 +43,35 @@ class Promise:
     period: int  # slots from one start to the next
     last: int  # number of the slot of the last start that was seen
     slack: int  # slots
+    weekends: bool = True  # whether it comes on Saturdays and Sundays, too, as far as they have been seen
 
 
 def learn_promise(row: Ints, known: Flags, first: int) -> Promise | None:
     """From a pattern's lines by slot. None where its starts are not evenly spaced, or too few."""
     active = np.flatnonzero(row)
     starts = active[np.diff(active, prepend=-2) > 1]
-    if len(starts) < MIN_TIMES:
+    if len(starts) < MIN_TIMES_DAILY:
         return None
     gaps = np.diff(starts)
     period = int(np.median(gaps))
     slack = min(SLACK + period // 20, MAX_SLACK)
     if period < MIN_PERIOD:
         return None
-    rarely = period >= SLOTS_A_DAY - slack
-    enough = len(starts) >= (MIN_TIMES if period > MAX_IN_GRID else MIN_TIMES_OFTEN)
-    enough &= not rarely or active[-1] - active[0] >= MIN_WEEK - SLOTS_A_DAY
+    daily = bool((np.abs(gaps - SLOTS_A_DAY) <= DAILY_JITTER).all())
+    enough = len(starts) >= (MIN_TIMES_DAILY if daily else MIN_TIMES if period > MAX_IN_GRID else MIN_TIMES_OFTEN)
+    if period >= SLOTS_A_DAY - slack and not daily:
+        enough &= active[-1] - active[0] >= MIN_WEEK - SLOTS_A_DAY
     lives = active[-1] + 2 * period + slack >= len(row)
+    weekends = bool(is_weekend((first + starts) // SLOTS_A_DAY).any())
     kept = [
-        abs(gap - period) <= MAX_JITTER or _excused(int(start), int(gap), period, slack, known)
+        abs(gap - period) <= MAX_JITTER
+        or _excused(int(start), int(gap), period, slack, known)
+        or not (weekends or _weekdays_missed(first, _skipped(int(start), int(gap), period, slack)))
         for start, gap in zip(starts, gaps, strict=False)
     ]
     broken = len(kept) - sum(kept)
     enough &= broken <= max(1, MAX_BROKEN * len(kept)) and (broken == 0 or len(kept) > MIN_TIMES)
-    enough &= not _only_on_weekdays(first, starts, gaps, period, slack)
-    return Promise(period, first + int(starts[-1]), slack) if enough and lives else None
+    return Promise(period, first + int(starts[-1]), slack, weekends) if enough and lives else None
 
 
 def _excused(start: int, gap: int, period: int, slack: int, known: Flags) -> bool:
@@ -82,12 +88,9 @@ def _skipped(start: int, gap: int, period: int, slack: int) -> list[int]:
     return [start + count * period for count in range(1, times)]
 
 
-def _only_on_weekdays(first: int, starts: Ints, gaps: Ints, period: int, slack: int) -> bool:
-    """Whether each time that it did not come was on a Saturday or a Sunday: then it is not meant to."""
-    due = [
-        slot for start, gap in zip(starts, gaps, strict=False) for slot in _skipped(int(start), int(gap), period, slack)
-    ]
-    return bool(due) and bool(is_weekend((first + np.array(due, np.int64)) // SLOTS_A_DAY).all())
+def _weekdays_missed(first: int, due: list[int]) -> bool:
+    """Whether a message that was due on days other than Saturdays and Sundays did not come, or was due on none."""
+    return not due or not bool(is_weekend((first + np.array(due, np.int64)) // SLOTS_A_DAY).all())
 
 
 def stopped(steady: float, row: Ints, known: Flags) -> Flags:
@@ -109,6 +112,8 @@ def overdue(promise: Promise, row: Ints, known: Flags, first: int) -> Flags:
     else:
         due = [int(start) + promise.period for start in starts]
     for slot in due:
+        if not promise.weekends and bool(is_weekend(np.array([slot // SLOTS_A_DAY]))[0]):
+            continue  # a job of weekdays looks daily until the first Saturday
         begin, end = slot - promise.slack - first, slot + promise.slack + 1 - first
         if begin < 0 or end >= slots or row[begin:end].any() or not known[begin:end].all():
             continue

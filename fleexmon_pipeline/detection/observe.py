@@ -29,7 +29,7 @@ from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, history_day, slot_
 SQL = statements("history")
 READ_BACK = 5 * HOUR  # before the slots that are evaluated: the longest window, 3 h, and the load of the hour before it
 LEARNING_STAGES = (  # what the built-in rules wait for, days
-    ("new patterns are reported after 1 day", 1),
+    ("new patterns are reported after 1 day, before that in bulk only", 1),
     ("unusual rates after 3 days", 3),
     ("thresholds are bare for 7 days", 7),
 )

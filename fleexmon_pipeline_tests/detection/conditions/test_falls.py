@@ -85,10 +85,10 @@ def test_few_lines_say_nothing() -> None:
     assert fired(node(scaled(traffic(3), 0.2, NOW, END))) == set()
 
 
-def test_a_loss_needs_three_days_of_history() -> None:
+def test_a_loss_needs_a_day_of_history() -> None:
     falls = node(scaled(traffic(), 0.2, NOW, END))
-    assert "lines-missing" not in fired(falls, known_from=(DAYS - 2) * A_DAY)
-    assert "lines-missing" in fired(falls, known_from=(DAYS - 4) * A_DAY)
+    assert "lines-missing" not in fired(falls, known_from=NOW - 20 * AN_HOUR)
+    assert "lines-missing" in fired(falls, known_from=(DAYS - 1) * A_DAY)
 
 
 def test_without_lines_at_all_it_is_a_silence() -> None:

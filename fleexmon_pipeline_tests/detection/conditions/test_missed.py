@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fleexmon_pipeline.baselines.promises import learn_promise
+from fleexmon_pipeline.baselines.promises import learn_promise, overdue
 from fleexmon_pipeline.numerics import Ints
 from fleexmon_pipeline_tests.detection.conditions.world import (
     A_DAY,
@@ -110,6 +110,30 @@ def test_it_does_not_matter_how_hours_are_cut() -> None:
         assert together
 
 
+def on(days: range) -> Rows:
+    """A job at eight on these days, exactly."""
+    rows = traffic()
+    for day in days:
+        row(rows, "backed up", "info")[day * A_DAY + EIGHT : day * A_DAY + EIGHT + 3] = 5
+    return rows
+
+
+def test_a_daily_job_is_due_on_its_fourth_day() -> None:
+    assert OVERDUE in fired(node(on(range(DAYS - 3, DAYS))), since=SINCE, until=UNTIL)
+    assert OVERDUE not in fired(node(on(range(DAYS - 2, DAYS))), since=SINCE, until=UNTIL)
+
+
+def test_a_job_seen_on_weekdays_alone_is_not_due_on_saturday() -> None:
+    monday = next(day for day in range(7) if (FIRST // A_DAY + day + 3) % 7 == 0)
+    job, known = np.zeros(5 * A_DAY, np.int64), np.ones(5 * A_DAY, bool)
+    job[np.arange(5) * A_DAY + EIGHT] = 1
+    promise = learn_promise(job, known, FIRST + monday * A_DAY)
+    nothing, looked_at = np.zeros(A_DAY, np.int64), np.ones(A_DAY, bool)
+    assert promise is not None
+    late = [overdue(promise, nothing, looked_at, FIRST + (monday + day) * A_DAY).any() for day in (5, 6, 7)]
+    assert late == [False, False, True]
+
+
 # -- what is a promise --------------------------------------------------------------------------------------------
 
 
@@ -124,13 +148,27 @@ def starts(*days: float) -> Ints:
     [
         (range(14), A_DAY),
         ([day for day in range(14) if day != 9], A_DAY),  # failed once
-        ([day for day in range(14) if (FIRST // A_DAY + day + 3) % 7 < 5], None),  # on weekdays only
+        ([day for day in range(14) if (FIRST // A_DAY + day + 3) % 7 < 5], A_DAY),  # on weekdays only
+        ([11, 12, 13], A_DAY),
+        ([11, 12.02, 13], None),  # half an hour later once: too few to be sure of
+        ([4, 8, 12], None),
         ([0, 1, 2, 4, 7, 8, 11, 13], None),
         ([0, 2 + 0.03, 4 - 0.02, 6 + 0.02, 8, 10 + 0.03, 12], None),  # about noon, by hand
         (range(3), None),  # too few
         (range(9), None),  # over since long
     ],
-    ids=["daily", "failed once", "weekdays", "at random", "by hand", "thrice", "ended"],
+    ids=[
+        "daily",
+        "failed once",
+        "weekdays",
+        "three days",
+        "not exactly",
+        "three times",
+        "at random",
+        "by hand",
+        "thrice",
+        "ended",
+    ],
 )
 def test_what_is_a_promise(days: list[float], period: int | None) -> None:
     promise = learn_promise(starts(*days), np.ones(14 * A_DAY, bool), FIRST)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_kinds import New
-from fleexmon_pipeline_tests.detection.conditions.world import NOW, hits, node, row, traffic
+from fleexmon_pipeline_tests.detection.conditions.world import AN_HOUR, NOW, SLOTS, hits, node, row, traffic
 
 FAILURES = [
     "could not reach <*>, next try in <num> s",
@@ -52,6 +53,20 @@ def test_everyday_words_are_not(template: str) -> None:
 
 def test_it_takes_three_lines() -> None:
     assert rules_told(FAILURES[0], "info", 2) == set()
+
+
+@pytest.mark.parametrize(
+    ("hours", "lines", "told"),
+    [(7, (9, 9), True), (5, (9, 9), False), (7, (18,), False), (7, (3, 3), False)],
+    ids=["in bulk", "known for five hours", "all at once", "a few"],
+)
+def test_on_its_first_day_a_node_says_what_is_new_in_bulk(hours: int, lines: tuple[int, ...], told: bool) -> None:
+    begin = NOW - hours * AN_HOUR
+    rows = {key: np.where(np.arange(SLOTS) < begin, 0, counts) for key, counts in traffic().items()}
+    row(rows, FAILURES[0], "info")[NOW : NOW + len(lines)] = lines
+    found = hits(node(rows), known_from=begin, first_seen={key: begin for key, _ in rows} | {FAILURES[0]: NOW})
+    assert ("new-failure-message" in {rule for rule, _ in found}) is told
+    assert "new-error" not in {rule for rule, _ in found}
 
 
 def test_not_for_a_message_that_some_node_has_had() -> None:
