@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.line_days import take_over
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.embedded.server import EmbeddedServer
 from fleexmon_pipeline_tests.node_server import NodeServer
@@ -82,6 +84,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
     url = server.url("template_of_tests")
     with connect(url) as connection:
         migrate(connection)
+        take_over(connection, now=datetime.now(UTC))
     yield server
     server.release()
 

@@ -13,6 +13,7 @@ from fleexmon_pipeline.catch_up import forget_waiting
 from fleexmon_pipeline.partitions import DAILY_WITH_TODAY, window_of
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.retention.days import compact_days
 from fleexmon_pipeline.retention.retention import apply_retention
 from fleexmon_pipeline.retention.run_history import prune_run_history
 from fleexmon_pipeline.settings import SettingError, page_path
@@ -33,8 +34,9 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
     now = min(clock.now(), window_of(context).until)
     with postgres.connection() as connection:
         account = apply_retention(connection, now=now, days=days, progress=lambda text: context.log.info(str(text)))
+        compacted = compact_days(connection, now=now)
         forget_waiting(connection, before=now - timedelta(days=days))
-    context.log.info(account.sentence())
+    context.log.info(f"{account.sentence()}; {compacted} days of lines written compact")
     pruned = prune_run_history(now=now)
     context.log.info(f"deleted {pruned:,} events of old runs")
     metadata: dict[str, dg.MetadataValue] = {

@@ -18,6 +18,7 @@ from fleexmon_pipeline.collection.account import MAX_NAMED, Account
 from fleexmon_pipeline.collection.collect import Slots, collect
 from fleexmon_pipeline.collection.gaps import note_gaps
 from fleexmon_pipeline.collection.records import READER_VERSION
+from fleexmon_pipeline.database.line_days import make_days
 from fleexmon_pipeline.issues.lifecycle import newest_covered, reconcile
 from fleexmon_pipeline.partitions import key_of_hour, window_of
 from fleexmon_pipeline.resources.clock import Clock
@@ -73,6 +74,8 @@ def _collect(
             metadata = collected_metadata(connection, account.window, now=now)
         context.add_asset_metadata(metadata, partition_key=key_of_hour(account.window.since))
 
+    with postgres.connection() as connection:
+        make_days(connection, window, now=now, kept_since=kept_since)
     total = collect(
         window,
         [_in_time(node, tick) for node in sources],

@@ -13,7 +13,7 @@ SELECT format('ALTER %s %s OWNER TO %I', CASE relkind WHEN 'S' THEN 'SEQUENCE' W
   oid::regclass, {owner_name})
 FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'S') AND relowner <> {owner_name}::regrole
-  AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i')) \gexec
+  AND (relkind <> 'S' OR NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i'))) \gexec
 SELECT format('ALTER ROUTINE %s OWNER TO %I', oid::regprocedure, {owner_name})
 FROM pg_proc
 WHERE pronamespace = 'public'::regnamespace AND proowner <> {owner_name}::regrole

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.line_days import take_over
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.database.pooler import way_out
 from fleexmon_pipeline.errors import FleexmonError
@@ -82,6 +84,7 @@ def _ready(configured: str | None, home: Path) -> str:
     try:
         with connect(url) as connection:
             migrate(connection)
+            take_over(connection, now=datetime.now(UTC))
     except psycopg.OperationalError as error:
         raise DatabaseUnreachableError(unreachable(url, error)) from None
     except psycopg.errors.InsufficientPrivilege as error:

@@ -25,7 +25,8 @@ Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`
     LogDigest, LogPattern,  forever: one row a day; a forgotten pattern would be new again; labels that people gave
     PatternLabel
 
-Each batch is its own transaction, so the work may be stopped at any moment and started again. Measured with 300,000
+Lines of a whole day go at once, where "LogEntry" is in parts by day (`days.py`). What remains goes in batches:
+each batch is its own transaction, so the work may be stopped at any moment and started again. Measured with 300,000
 lines of 120 characters on two busy cores, not waiting for disk writes: 230,000 lines/s, 20 ms per batch of 5,000; a dry
 run of the same takes 0.2 s; lines that stay are passed once, in the order of the timestamp index.
 """
@@ -42,6 +43,7 @@ from uuid import UUID
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.lifecycle import lock_subjects
+from fleexmon_pipeline.retention.days import drop_days
 from fleexmon_pipeline.window import EPOCH, SLOT
 
 _SQL = statements("retention")
@@ -112,6 +114,8 @@ def apply_retention(
     def before(age_days: int) -> datetime:
         return now - timedelta(days=age_days)
 
+    if not dry_run:
+        drop_days(connection, before=before(days), record=lambda lines: record("LogEntry", lines))
     _expire_logs(connection, before(days), batch, account, record)
     # Occurrences without an episode first: those that this run leaves without one go with the next, so that a dry run
     # can give the number.

@@ -51,7 +51,7 @@ def measure_trace_index(rows: int, rounds: int) -> Table:
         empty(url)
         fill(url, rows, floor(datetime.now(UTC), SLOT), MASK_VERSION)
         with connect(url) as connection:
-            with connection.cursor().copy(f'COPY "LogEntry" ({_COLUMNS}) TO STDOUT'.encode()) as copy:
+            with connection.cursor().copy(f'COPY (SELECT {_COLUMNS} FROM "LogEntry") TO STDOUT'.encode()) as copy:
                 saved.writelines(copy)
             row = connection.execute(b"SELECT pg_get_indexdef('\"LogEntry_trace\"'::regclass) AS made").fetchone()
             for _ in range(rounds):

@@ -1,0 +1,158 @@
+-- is_by_day --
+SELECT relkind = 'p' AS by_day, pg_has_role(relowner, 'USAGE') AS owned FROM pg_class WHERE oid = '"LogEntry"'::regclass;
+
+-- lock --
+-- Of two processes that start together, the second waits here and then finds the work done.
+SELECT pg_advisory_xact_lock(hashtextextended('fleexmon migrate', 0));
+
+-- obstacles --
+-- What would stay with the old table under its new name, or go wrong with it. Views are made anew.
+WITH old AS (SELECT '"LogEntry"'::regclass AS oid)
+SELECT format('foreign key %I of %s', conname, conrelid::regclass) AS what
+FROM pg_constraint, old WHERE contype = 'f' AND (confrelid = old.oid OR conrelid = old.oid)
+UNION ALL
+SELECT format('trigger %I', tgname) FROM pg_trigger, old WHERE tgrelid = old.oid AND NOT tgisinternal AND tgname <> 'move_line'
+UNION ALL
+SELECT format('rule %I', rulename) FROM pg_rules WHERE (quote_ident(schemaname) || '.' || quote_ident(tablename))::regclass = '"LogEntry"'::regclass
+UNION ALL
+SELECT format('policy %I', polname) FROM pg_policy, old WHERE polrelid = old.oid
+UNION ALL
+SELECT format('publication %I', pubname) FROM pg_publication_rel JOIN pg_publication AS p ON p.oid = prpubid, old WHERE prrelid = old.oid
+UNION ALL
+SELECT format('table %s, which inherits', inhrelid::regclass) FROM pg_inherits, old WHERE inhparent = old.oid OR inhrelid = old.oid
+UNION ALL
+SELECT DISTINCT format('materialized view %s', c.oid::regclass)
+FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid JOIN pg_class AS c ON c.oid = r.ev_class, old
+WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = old.oid AND c.relkind = 'm'
+UNION ALL
+SELECT format('unique index %s', indexrelid::regclass) FROM pg_index, old
+WHERE indrelid = old.oid AND (indisunique OR indisexclusion)
+  AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = old.oid AND a.attname = 'id' AND a.attnum = ANY (indkey))
+UNION ALL
+SELECT format('column %I', attname) FROM pg_attribute, old
+WHERE attrelid = old.oid AND attnum > 0 AND NOT attisdropped
+  AND (attgenerated <> '' OR attidentity <> '' OR attacl IS NOT NULL OR (attname = 'id' AND atttypid <> 'uuid'::regtype))
+UNION ALL
+SELECT 'no primary key (id)' FROM old WHERE NOT EXISTS (
+  SELECT FROM pg_index JOIN pg_attribute AS a ON a.attrelid = indrelid AND a.attname = 'id'
+  WHERE indrelid = old.oid AND indisprimary AND indkey::text = a.attnum::text
+);
+
+-- floor --
+-- Where the days begin: with the first of all ids if the table is empty, else the day after tomorrow. Until then lines go
+-- where they went, however long the takeover takes.
+SELECT CASE
+  WHEN EXISTS (SELECT FROM "LogEntry") THEN line_id(date_trunc('day', %(now)s::timestamp) + interval '2 days')
+  ELSE line_id(timestamp '1970-01-01')
+END AS floor;
+
+-- begun --
+SELECT convalidated AS validated FROM pg_constraint
+WHERE conrelid = '"LogEntry"'::regclass AND conname = 'LogEntry_rest_ids';
+
+-- divert --
+-- Rows with ids that the days will have, as other programs' random ids can be, go to a table of their own until then.
+CREATE TABLE "LogEntry_moved" (LIKE "LogEntry" INCLUDING DEFAULTS, PRIMARY KEY (id));
+CREATE FUNCTION move_line() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  INSERT INTO "LogEntry_moved" VALUES (NEW.*) ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+DO $$
+BEGIN
+  EXECUTE format('ALTER FUNCTION move_line() SET search_path = %%I, pg_temp', current_schema());
+END $$;
+CREATE TRIGGER move_line BEFORE INSERT ON "LogEntry" FOR EACH ROW
+  WHEN (NEW.id >= %(floor)s::uuid AND NEW.id < line_id(last_line_day())) EXECUTE FUNCTION move_line();
+WITH moved AS (
+  DELETE FROM "LogEntry" WHERE id >= %(floor)s::uuid AND id < line_id(last_line_day()) RETURNING *
+)
+INSERT INTO "LogEntry_moved" SELECT * FROM moved;
+ALTER TABLE "LogEntry" ADD CONSTRAINT "LogEntry_rest_ids"
+  CHECK (id < %(floor)s::uuid OR id >= '03bb2cc3-d800-0000-0000-000000000000') NOT VALID;
+
+-- validate --
+-- Reads the table once. Nobody waits.
+ALTER TABLE "LogEntry" VALIDATE CONSTRAINT "LogEntry_rest_ids";
+
+-- define_swap --
+-- The old table becomes the part for what no day has. Rights, indexes and views are carried over.
+CREATE OR REPLACE FUNCTION pg_temp.swap() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  floor uuid; owner name; definition text; name text; view record; entry record;
+  views text[] := '{}'; view_names text[] := '{}'; indexes text[] := '{}';
+BEGIN
+  PERFORM lock_lines(20);
+  SELECT (regexp_match(pg_get_constraintdef(oid), $re$id < '([^']+)'$re$))[1]::uuid INTO floor
+  FROM pg_constraint WHERE conrelid = '"LogEntry"'::regclass AND conname = 'LogEntry_rest_ids';
+  SELECT pg_get_userbyid(relowner) INTO owner FROM pg_class WHERE oid = '"LogEntry"'::regclass;
+  FOR view IN
+    SELECT DISTINCT c.oid, c.oid::regclass::text AS name FROM pg_depend AS d
+    JOIN pg_rewrite AS r ON r.oid = d.objid JOIN pg_class AS c ON c.oid = r.ev_class
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = '"LogEntry"'::regclass AND c.relkind = 'v'
+  LOOP
+    view_names := view_names || view.name;
+    views := views || pg_get_viewdef(view.oid);
+  END LOOP;
+  DROP TRIGGER move_line ON "LogEntry";
+  DROP FUNCTION move_line();
+  FOR entry IN
+    SELECT c.relname, pg_get_indexdef(c.oid) AS definition, i.indisprimary FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+    WHERE i.indrelid = '"LogEntry"'::regclass
+  LOOP
+    IF NOT entry.indisprimary THEN
+      indexes := indexes || entry.definition;
+    END IF;
+    EXECUTE format('ALTER INDEX %I RENAME TO %I', entry.relname, left(entry.relname, 58) || '_rest');
+  END LOOP;
+  ALTER TABLE "LogEntry" RENAME TO "LogEntry_rest";
+  CREATE TABLE "LogEntry" (
+    LIKE "LogEntry_rest" INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMMENTS,
+    CONSTRAINT "LogEntry_pkey" PRIMARY KEY (id)
+  ) PARTITION BY RANGE (id);
+  EXECUTE format('ALTER TABLE "LogEntry" OWNER TO %I', owner);
+  ALTER TABLE "LogEntry" DROP CONSTRAINT "LogEntry_rest_ids";
+  FOREACH definition IN ARRAY indexes LOOP
+    EXECUTE definition;
+  END LOOP;
+  ALTER TABLE "LogEntry" ATTACH PARTITION "LogEntry_rest" DEFAULT;
+  PERFORM make_line_part('LogEntry_future', floor, line_id(last_line_day()), 50);
+  PERFORM attach_line_part('LogEntry_future', floor, line_id(last_line_day()));
+  INSERT INTO "LogEntry" SELECT * FROM "LogEntry_moved" ON CONFLICT (id) DO NOTHING;
+  DROP TABLE "LogEntry_moved";
+  FOR entry IN
+    SELECT grantee, privilege_type, is_grantable FROM pg_class, aclexplode(relacl)
+    WHERE oid = '"LogEntry_rest"'::regclass AND grantee <> relowner
+  LOOP
+    EXECUTE format('GRANT %s ON "LogEntry" TO %s%s', entry.privilege_type,
+      CASE entry.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(entry.grantee)) END,
+      CASE WHEN entry.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+  END LOOP;
+  FOR i IN 1..cardinality(views) LOOP
+    EXECUTE format('CREATE OR REPLACE VIEW %s AS %s', view_names[i], views[i]);
+  END LOOP;
+END $$;
+
+-- swap --
+SELECT pg_temp.swap();
+
+-- missing_days --
+-- Whether a day of these has no part of its own yet; not before the table is by day.
+SELECT low IS NOT NULL AND (last IS NULL OR last < %(last)s::date OR first > GREATEST(%(first)s::date, line_day(low))) AS missing
+FROM (SELECT min(day) AS first, max(day) AS last, min(since::text)::uuid AS low FROM line_parts()) AS made;
+
+-- make_days --
+SELECT make_line_days(%(first)s::date, %(last)s::date, %(attempts)s) AS made;
+
+-- days --
+SELECT day, compact FROM line_parts() WHERE day IS NOT NULL ORDER BY day;
+
+-- drop_day --
+SELECT drop_line_day(%(day)s::date, %(before)s) AS lines;
+
+-- compact_day --
+SELECT compact_line_day(%(day)s::date) AS compacted;
+
+-- analyze --
+-- Nobody else does it for a table in parts, and plans of joins need it.
+ANALYZE "LogEntry";
