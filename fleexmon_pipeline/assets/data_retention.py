@@ -1,4 +1,4 @@
-"""Deletes what is past its retention, in small batches.
+"""Deletes what is past its retention, lines by whole days, the rest in small batches.
 
 Here: from which day ages are counted, and what a person sees. What may be deleted: `retention/`.
 """
@@ -21,7 +21,7 @@ from fleexmon_pipeline.settings import SettingError, page_path
 
 @daily_asset(kinds={"postgres"}, writes=[], partitions_def=DAILY_WITH_TODAY)
 def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
-    """Old rows are deleted, in small batches, so that the database stays small.
+    """Old rows are deleted, lines by whole days, the rest in small batches, so that the database stays small.
 
     Log lines go after LOG_RETENTION_DAYS, except those that are not analyzed yet and the evidence of open issues;
     counts stay for 400 days, digests for ever. Runs daily at 02:00 UTC.

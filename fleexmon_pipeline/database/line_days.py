@@ -7,6 +7,7 @@ Here: when days are made. How, in SQL functions with their owner's rights: migra
 from __future__ import annotations
 
 import logging
+import math
 from datetime import date, datetime, timedelta
 
 import psycopg
@@ -17,6 +18,8 @@ from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.window import Window
 
 SQL = statements("line_days")
+MAX_PARTS = 62
+MAX_NAMED = 5  # things in the way
 AHEAD, MAX_AHEAD = timedelta(days=2), timedelta(days=7)
 _log = logging.getLogger(__name__)
 
@@ -40,31 +43,41 @@ def take_over(connection: Connection, *, now: datetime) -> bool:
         connection.execute(SQL["lock"])
         begun = connection.execute(SQL["begun"]).fetchone()
         if begun is None:
-            _refuse_obstacles(connection)
+            if reason := obstacle(connection):
+                raise LinesNotByDayError(reason)
             floor = connection.execute(SQL["floor"], {"now": now}).fetchone()
             if floor is None:
                 raise AssertionError("a query without FROM returns a row")
-            # Client-side: the floor becomes part of a constraint's text, where the server takes no parameters.
-            psycopg.ClientCursor(connection).execute(SQL["divert"], {"floor": floor["floor"]})
+            connection.execute(SQL["divert"], floor)
     if begun is None or not begun["validated"]:
         connection.execute(SQL["validate"])
     with connection.transaction():
         connection.execute(SQL["lock"])
         table = connection.execute(SQL["is_by_day"]).fetchone()
         if table and not table["by_day"]:
-            connection.execute(SQL["define_swap"])
             connection.execute(SQL["swap"])
     return True
 
 
-def _refuse_obstacles(connection: Connection) -> None:
-    obstacles = [row["what"] for row in connection.execute(SQL["obstacles"])]
-    if obstacles:
-        raise LinesNotByDayError(
-            f'"LogEntry" stays one table, since other programs attached to it: {", ".join(obstacles[:5])}'
-            f"{f' and {len(obstacles) - 5} more' if len(obstacles) > 5 else ''}. Everything works, but old lines are "
-            "deleted one by one. Drop what is named, start fleexmon again, and attach it to the new table"
-        )
+def obstacle(connection: Connection) -> str | None:
+    """Why a table in one piece stays so, as a sentence; None if nothing is in the way, or it is by day."""
+    table = connection.execute(SQL["is_by_day"]).fetchone()
+    if table is None or table["by_day"]:
+        return None
+    found = [row["what"] for row in connection.execute(SQL["obstacles"])]
+    if not found:
+        return None
+    more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    return (
+        f'"LogEntry" stays in one piece, since other programs attached something to it: {", ".join(found[:MAX_NAMED])}'
+        f"{more}. Everything works, but old lines are deleted one by one and take twice the space. Drop what is named, "
+        "start fleexmon again, and attach it to the new table."
+    )
+
+
+def days_of_a_part(kept: timedelta) -> int:
+    """One where lines are kept for up to two months. Each statement locks and plans every part, so they stay few."""
+    return max(math.ceil(kept.days / MAX_PARTS), 1)
 
 
 def make_days(connection: Connection, window: Window, *, now: datetime, kept_since: datetime, attempts: int = 1) -> int:
@@ -75,7 +88,7 @@ def make_days(connection: Connection, window: Window, *, now: datetime, kept_sin
     """
     first = min(max(window.since, kept_since), now).date()
     last = min(max(window.until, now + AHEAD), now + MAX_AHEAD).date()
-    days: dict[str, date] = {"first": first, "last": last}
+    days: dict[str, date | int] = {"first": first, "last": last, "each": days_of_a_part(now.date() - kept_since.date())}
     row = connection.execute(SQL["missing_days"], days).fetchone()
     if not (row and row["missing"]):
         return 0

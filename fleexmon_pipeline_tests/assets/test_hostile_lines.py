@@ -120,7 +120,7 @@ def test_none_of_them_leaves_or_is_kept_elsewhere(
     assert leaks(repr(github.issues) + repr(github.comments)) == []
     tables = dagster.database.rows("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")
     for table in tables:
-        if table["name"] not in KEPT_HOME:
+        if str(table["name"]).split("_")[0] not in KEPT_HOME:  # "LogEntry_20260203" is a day of LogEntry
             rows = dagster.database.rows(f'SELECT t::text AS row FROM "{table["name"]}" t')
             # Addresses of e-mail are put back in what is shown here; secrets never are.
             found = [one for one in leaks("\n".join(str(row["row"]) for row in rows)) if not one.startswith("email")]

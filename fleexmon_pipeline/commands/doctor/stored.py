@@ -15,11 +15,13 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.baselines.links import newest_links
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.line_days import obstacle
 from fleexmon_pipeline.database.migrate import version_of
 from fleexmon_pipeline.database.server import configured_url, dagster_conninfo, database_url
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.genai.outcomes import REMEDIES, CallOutcome
 from fleexmon_pipeline.lookup.schedules import MAX_HEARTBEAT_AGE, last_heartbeat
+from fleexmon_pipeline.retention.days import days_of_lines
 from fleexmon_pipeline.settings import SettingError
 from fleexmon_pipeline.wording import counted, one_line
 
@@ -52,6 +54,7 @@ def database(environment: Environment, now: datetime) -> Iterator[Finding]:
             and "/" not in connection.info.host
         ):
             yield Finding(subject, "wrong", "the connection is not encrypted. Add sslmode=verify-full to DATABASE_URL.")
+        yield from _lines(connection)
         yield from _coverage(connection, environment, now)
         yield from _failing_channels(connection, environment, now)
         yield from _useless_answers(connection, now)
@@ -62,6 +65,17 @@ def database(environment: Environment, now: datetime) -> Iterator[Finding]:
         yield Finding("dagster's database", "ok", f"{own.info.dbname}{schema}")
         yield _daemon(own, now)
         yield from _failed_checks(own, now)
+
+
+def _lines(connection: Connection) -> Iterator[Finding]:
+    """Whether lines are kept by day, and if not, why."""
+    if reason := obstacle(connection):
+        yield Finding("lines by day", "warn", reason)
+    elif days := days_of_lines(connection):
+        compact = sum(day.compact for day in days)
+        yield Finding(
+            "lines by day", "ok", f"{counted(len(days), 'part')} from {days[0].since:%Y-%m-%d}, {compact} compact"
+        )
 
 
 def _failing_channels(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:

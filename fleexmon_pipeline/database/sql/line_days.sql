@@ -13,7 +13,7 @@ FROM pg_constraint, old WHERE contype = 'f' AND (confrelid = old.oid OR conrelid
 UNION ALL
 SELECT format('trigger %I', tgname) FROM pg_trigger, old WHERE tgrelid = old.oid AND NOT tgisinternal AND tgname <> 'move_line'
 UNION ALL
-SELECT format('rule %I', rulename) FROM pg_rules WHERE (quote_ident(schemaname) || '.' || quote_ident(tablename))::regclass = '"LogEntry"'::regclass
+SELECT format('rule %I', rulename) FROM pg_rewrite, old WHERE ev_class = old.oid
 UNION ALL
 SELECT format('policy %I', polname) FROM pg_policy, old WHERE polrelid = old.oid
 UNION ALL
@@ -51,33 +51,15 @@ SELECT convalidated AS validated FROM pg_constraint
 WHERE conrelid = '"LogEntry"'::regclass AND conname = 'LogEntry_rest_ids';
 
 -- divert --
--- Rows with ids that the days will have, as other programs' random ids can be, go to a table of their own until then.
-CREATE TABLE "LogEntry_moved" (LIKE "LogEntry" INCLUDING DEFAULTS, PRIMARY KEY (id));
-CREATE FUNCTION move_line() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  INSERT INTO "LogEntry_moved" VALUES (NEW.*) ON CONFLICT DO NOTHING;
-  RETURN NULL;
-END $$;
-DO $$
-BEGIN
-  EXECUTE format('ALTER FUNCTION move_line() SET search_path = %%I, pg_temp', current_schema());
-END $$;
-CREATE TRIGGER move_line BEFORE INSERT ON "LogEntry" FOR EACH ROW
-  WHEN (NEW.id >= %(floor)s::uuid AND NEW.id < line_id(last_line_day())) EXECUTE FUNCTION move_line();
-WITH moved AS (
-  DELETE FROM "LogEntry" WHERE id >= %(floor)s::uuid AND id < line_id(last_line_day()) RETURNING *
-)
-INSERT INTO "LogEntry_moved" SELECT * FROM moved;
-ALTER TABLE "LogEntry" ADD CONSTRAINT "LogEntry_rest_ids"
-  CHECK (id < %(floor)s::uuid OR id >= '03bb2cc3-d800-0000-0000-000000000000') NOT VALID;
+SELECT divert_lines(%(floor)s::uuid);
 
 -- validate --
 -- Reads the table once. Nobody waits.
 ALTER TABLE "LogEntry" VALIDATE CONSTRAINT "LogEntry_rest_ids";
 
--- define_swap --
+-- swap --
 -- The old table becomes the part for what no day has. Rights, indexes and views are carried over.
-CREATE OR REPLACE FUNCTION pg_temp.swap() RETURNS void LANGUAGE plpgsql AS $$
+DO $$
 DECLARE
   floor uuid; owner name; definition text; name text; view record; entry record;
   views text[] := '{}'; view_names text[] := '{}'; indexes text[] := '{}';
@@ -95,7 +77,6 @@ BEGIN
     views := views || pg_get_viewdef(view.oid);
   END LOOP;
   DROP TRIGGER move_line ON "LogEntry";
-  DROP FUNCTION move_line();
   FOR entry IN
     SELECT c.relname, pg_get_indexdef(c.oid) AS definition, i.indisprimary FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
     WHERE i.indrelid = '"LogEntry"'::regclass
@@ -133,25 +114,26 @@ BEGIN
   END LOOP;
 END $$;
 
--- swap --
-SELECT pg_temp.swap();
-
 -- missing_days --
 -- Whether a day of these has no part of its own yet; not before the table is by day.
-SELECT low IS NOT NULL AND (last IS NULL OR last < %(last)s::date OR first > GREATEST(%(first)s::date, line_day(low))) AS missing
-FROM (SELECT min(day) AS first, max(day) AS last, min(since::text)::uuid AS low FROM line_parts()) AS made;
+SELECT low IS NOT NULL AND (ends IS NULL OR ends <= %(last)s::date OR begins > GREATEST(%(first)s::date, line_day(low)))
+  AS missing
+FROM (
+  SELECT min(day) AS begins, max(line_day(until)) FILTER (WHERE day IS NOT NULL) AS ends, min(since::text)::uuid AS low
+  FROM line_parts()
+) AS made;
 
 -- make_days --
-SELECT make_line_days(%(first)s::date, %(last)s::date, %(attempts)s) AS made;
+SELECT make_line_days(%(first)s::date, %(last)s::date, %(each)s, %(attempts)s) AS made;
 
 -- days --
-SELECT day, compact FROM line_parts() WHERE day IS NOT NULL ORDER BY day;
+SELECT day, line_day(until) AS until, compact FROM line_parts() WHERE day IS NOT NULL ORDER BY day;
 
 -- drop_day --
-SELECT drop_line_day(%(day)s::date, %(before)s) AS lines;
+SELECT drop_line_day(%(day)s::date, %(before)s, %(attempts)s) AS lines;
 
 -- compact_day --
-SELECT compact_line_day(%(day)s::date) AS compacted;
+SELECT compact_line_day(%(day)s::date, %(attempts)s) AS compacted;
 
 -- analyze --
 -- Nobody else does it for a table in parts, and plans of joins need it.

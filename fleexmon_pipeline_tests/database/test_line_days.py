@@ -1,0 +1,238 @@
+"""Lines by day: a table in one piece is taken over without losing a row, and days are made before they are needed."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.line_days import SQL, LinesNotByDayError, make_days, obstacle, take_over
+from fleexmon_pipeline.database.migrate import migrate
+from fleexmon_pipeline.database.row_ids import uuid8
+from fleexmon_pipeline.retention.days import days_of_lines
+from fleexmon_pipeline.window import DAY, HOUR, Window
+from fleexmon_pipeline_tests.conftest import Database
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+TODAY = Window(NOW, NOW + HOUR)
+
+
+@pytest.fixture
+def whole(empty_database: Database) -> Database:
+    """A migrated database whose lines are in one piece, as all releases before 0.4 had them."""
+    with empty_database.connect() as connection:
+        migrate(connection)
+    return empty_database
+
+
+def add(connection: Connection, moment: datetime, number: int = 0, *, line_id: uuid.UUID | None = None) -> uuid.UUID:
+    line_id = line_id or uuid8(moment, str(number).encode())
+    connection.execute(
+        'INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, analyzed) '
+        "VALUES (%s, %s, 'info', %s, 'blue', 'b', true)",
+        [line_id, moment, f"line {number}"],
+    )
+    return line_id
+
+
+def lines(database: Database) -> list[dict[str, object]]:
+    return database.rows('SELECT * FROM "LogEntry" ORDER BY id')
+
+
+def parts(database: Database) -> dict[str, int]:
+    rows = database.rows('SELECT tableoid::regclass::text AS part, count(*) AS lines FROM "LogEntry" GROUP BY 1')
+    return {str(row["part"]).strip('"'): int(str(row["lines"])) for row in rows}
+
+
+def among_the_days(number: int) -> uuid.UUID:
+    """A random id as other programs make them, of the 1.5 % whose beginning could be a time to come."""
+    return uuid.UUID(f"02{number:06x}-0000-4000-8000-000000000000")
+
+
+def test_a_new_table_is_by_day_and_a_line_is_in_its_days_part(database: Database) -> None:
+    with database.connect() as connection:
+        assert make_days(connection, TODAY, now=NOW, kept_since=NOW - 30 * DAY) == 3
+        assert make_days(connection, TODAY, now=NOW, kept_since=NOW - 30 * DAY) == 0
+        add(connection, NOW)
+        add(connection, NOW - DAY)
+        add(connection, NOW + 5 * DAY)
+        add(connection, NOW, line_id=uuid.UUID("f0000000-0000-4000-8000-000000000000"))
+    assert parts(database) == {
+        "LogEntry_20261120": 1,
+        "LogEntry_past": 1,
+        "LogEntry_future": 1,
+        "LogEntry_rest": 1,
+    }
+
+
+def test_an_id_is_unique_over_all_days(database: Database) -> None:
+    with database.connect() as connection:
+        make_days(connection, Window(NOW - 2 * DAY, NOW), now=NOW, kept_since=NOW - 30 * DAY)
+        line_id = add(connection, NOW)
+        again = connection.execute(
+            'INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname) '
+            "VALUES (%s, %s, 'info', 'again', 'blue', 'b') ON CONFLICT (id) DO NOTHING",
+            [line_id, NOW - 2 * DAY],
+        )
+        assert again.rowcount == 0
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            add(connection, NOW - DAY, line_id=line_id)
+
+
+def test_a_table_in_one_piece_is_taken_over_with_all_that_is_seen_of_it(whole: Database) -> None:
+    with whole.connect() as connection:
+        for number in range(50):
+            add(connection, NOW - number * HOUR, number)
+            add(connection, NOW, number, line_id=uuid.uuid4())
+        moved = {add(connection, NOW, number, line_id=among_the_days(number)) for number in range(3)}
+        connection.execute('CREATE VIEW messages AS SELECT id, message FROM "LogEntry"')
+        connection.execute('CREATE INDEX "by others" ON "LogEntry" (source)')
+        connection.execute("DO $$ BEGIN CREATE ROLE dashboard; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        connection.execute('GRANT SELECT ON "LogEntry" TO dashboard')
+    before = lines(whole)
+    with whole.connect() as connection:
+        assert take_over(connection, now=NOW)
+        assert lines(whole) == before
+        assert take_over(connection, now=NOW + DAY)
+        assert make_days(connection, Window(NOW + 2 * DAY, NOW + 3 * DAY), now=NOW + 2 * DAY, kept_since=NOW) > 0
+        add(connection, NOW + 2 * DAY, 99)
+        privilege = "SELECT has_table_privilege('dashboard', '\"LogEntry\"', 'SELECT') AS may"
+        assert connection.execute(privilege).fetchone() == {"may": True}
+        connection.execute('REVOKE ALL ON "LogEntry" FROM dashboard')
+    assert parts(whole)["LogEntry_20261122"] == 1
+    assert {row["id"] for row in whole.rows("SELECT id FROM messages")} == {row["id"] for row in lines(whole)} > moved
+    names = {
+        str(row["name"]) for row in whole.rows("SELECT indexname AS name FROM pg_indexes WHERE tablename = 'LogEntry'")
+    }
+    assert names == {"LogEntry_pkey", "LogEntry_timestamp", "LogEntry_trace", "by others"}
+
+
+@pytest.mark.parametrize("done", ["divert", "validate"])
+def test_a_takeover_that_was_stopped_goes_on(whole: Database, done: str) -> None:
+    with whole.connect() as connection:
+        add(connection, NOW, 1)
+        floor = connection.execute(SQL["floor"], {"now": NOW}).fetchone()
+        assert floor
+        connection.execute(SQL["divert"], floor)
+        if done == "validate":
+            connection.execute(SQL["validate"])
+        add(connection, NOW, 2)
+        add(connection, NOW, 3, line_id=among_the_days(3))
+        add(connection, NOW, 3, line_id=among_the_days(3))  # its writer did not see it, and wrote it again
+        assert take_over(connection, now=NOW + 40 * DAY)
+    assert sorted(str(row["message"]) for row in lines(whole)) == ["line 1", "line 2", "line 3"]
+
+
+def test_rows_that_others_add_meanwhile_are_kept(whole: Database) -> None:
+    added: list[uuid.UUID] = []
+    done = threading.Event()
+
+    def others() -> None:
+        with whole.connect() as connection:
+            while not done.is_set():
+                number = len(added)
+                random_id = among_the_days(number) if number % 2 else uuid.uuid4()
+                added.append(add(connection, NOW, number, line_id=random_id))
+
+    writer = threading.Thread(target=others)
+    writer.start()
+    try:
+        with whole.connect() as connection:
+            while len(added) < 100:
+                done.wait(0.01)
+            take_over(connection, now=NOW)
+            count = len(added)
+            while len(added) < count + 100:
+                done.wait(0.01)
+    finally:
+        done.set()
+        writer.join()
+    assert {row["id"] for row in lines(whole)} == set(added)
+
+
+@pytest.mark.parametrize(
+    ("attached", "named"),
+    [
+        ('CREATE TABLE note (line UUID REFERENCES "LogEntry" (id))', "foreign key note_line_fkey of note"),
+        (
+            (
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$; "
+                'CREATE TRIGGER theirs BEFORE INSERT ON "LogEntry" FOR EACH ROW EXECUTE FUNCTION f()'
+            ),
+            "trigger theirs",
+        ),
+        ('CREATE MATERIALIZED VIEW m AS SELECT id FROM "LogEntry"', "materialized view m"),
+        ('ALTER TABLE "LogEntry" ADD COLUMN twice INTEGER GENERATED ALWAYS AS (2) STORED', "column twice"),
+        ('CREATE UNIQUE INDEX one ON "LogEntry" (message)', "unique index one"),
+        ('CREATE POLICY p ON "LogEntry" USING (true)', "policy p"),
+    ],
+)
+def test_what_would_be_lost_keeps_the_table_in_one_piece(whole: Database, attached: str, named: str) -> None:
+    with whole.connect() as connection:
+        add(connection, NOW)
+        connection.execute(attached.encode())
+        with pytest.raises(LinesNotByDayError, match=named):
+            take_over(connection, now=NOW)
+        assert named in (obstacle(connection) or "")
+        assert days_of_lines(connection) == []
+        assert make_days(connection, TODAY, now=NOW, kept_since=NOW - 30 * DAY) == 0
+        assert add(connection, NOW, 2) in {row["id"] for row in lines(whole)}
+
+
+def test_lines_that_came_before_their_day_was_made_move_into_it(database: Database) -> None:
+    with database.connect() as connection:
+        make_days(connection, TODAY, now=NOW, kept_since=NOW - 30 * DAY)
+        for days in range(-5, 9):
+            add(connection, NOW + days * DAY, days)
+        before = lines(database)
+        make_days(connection, Window(NOW - 4 * DAY, NOW), now=NOW + 5 * DAY, kept_since=NOW - 30 * DAY)
+        assert lines(database) == before
+        assert [day.since.day for day in days_of_lines(connection)] == list(range(16, 28))
+    assert parts(database) == {f"LogEntry_202611{day}": 1 for day in range(16, 28)} | {
+        "LogEntry_past": 1,
+        "LogEntry_future": 1,
+    }
+
+
+def test_a_backfill_makes_no_days_that_retention_would_drop(database: Database) -> None:
+    with database.connect() as connection:
+        make_days(connection, Window(NOW - 400 * DAY, NOW - 399 * DAY), now=NOW, kept_since=NOW - 3 * DAY)
+        assert [day.since.day for day in days_of_lines(connection)] == [17, 18, 19, 20, 21, 22]
+
+
+@contextmanager
+def reading(database: Database) -> Iterator[None]:
+    """A program that reads in a long transaction."""
+    with database.connect() as connection, connection.transaction():
+        connection.execute('SELECT count(*) FROM "LogEntry"')
+        yield
+
+
+def test_a_table_in_use_gets_its_days_later(database: Database) -> None:
+    with database.connect() as connection:
+        with reading(database):
+            assert make_days(connection, TODAY, now=NOW, kept_since=NOW - DAY) == 0
+            add(connection, NOW)
+        assert make_days(connection, TODAY, now=NOW, kept_since=NOW - timedelta(hours=1)) == 3
+    assert parts(database) == {"LogEntry_20261120": 1}
+
+
+def test_lines_that_are_kept_for_long_are_in_parts_of_several_days(database: Database) -> None:
+    with database.connect() as connection:
+        kept_since = NOW - 365 * DAY
+        assert make_days(connection, Window(kept_since, NOW), now=NOW, kept_since=kept_since) == 62
+        add(connection, NOW - 100 * DAY)
+        add(connection, NOW)
+        days = days_of_lines(connection)
+        assert all(day.until - day.since == 6 * DAY for day in days)
+        assert all(earlier.until == later.since for earlier, later in itertools.pairwise(days))
+        assert days[0].since <= kept_since
+    assert len(parts(database)) == 2
+    assert "LogEntry_past" not in parts(database)
