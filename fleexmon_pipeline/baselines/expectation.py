@@ -244,16 +244,16 @@ def pattern_surprises(
 
 def known_or_unseen(baseline: Baseline, grid: SlotGrid, name: str, levels: Collection[str] | None) -> OfPattern:
     """What is normal for a pattern in these levels. Where the node never had it, as others have it, or as if it had had
-    half a line; nothing for info: deployments bring new ones."""
+    half a line; nothing for info that nobody had: deployments bring new ones."""
     groups = {group_of(level) for level in levels} if levels else set(GROUPS)
     known = {group: one for group, one in baseline.patterns.get(name, {}).items() if group in groups}
     if known:
         return known
     group = next(group_of(level) for pattern, level in grid.keys if pattern == name and group_of(level) in groups)
-    if group == "rest":
-        return {}
     if group in baseline.of_peers.get(name, {}):
         return {group: baseline.of_peers[name][group]}
+    if group == "rest":
+        return {}
     offset, _ = baseline.rates[group]
     lines = max(exp(offset) * sum(baseline.profile) * baseline.days, 1.0)
     return {group: PatternBaseline(0, UNSEEN_LINES / lines)}

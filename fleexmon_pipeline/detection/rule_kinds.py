@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR
@@ -22,6 +22,7 @@ from fleexmon_pipeline.detection.rule_model import (
     LevelsAndText,
     NoSamples,
     OfLines,
+    PatternLines,
     Predictor,
     Where,
 )
@@ -138,14 +139,24 @@ class Rate(Detector, OfLines):
 
     figures = frozenset({"node", "count", "expected", "times", "within", "pattern", "template", "top_pattern"})
     kind: Literal["rate"]
-    where: AnyLevels = AnyLevels()
+    where: PatternLines = PatternLines()
     rate: Unusual
     history: Past = timedelta(days=3)
+
+    @model_validator(mode="after")
+    def _texts_are_of_patterns(self) -> Rate:
+        if self.has_texts and not self.per_pattern:
+            raise ValueError("matches needs `per: pattern`: a node's lines are counted without their texts")
+        return self
+
+    @property
+    def has_texts(self) -> bool:
+        return self.where.matches is not None
 
     @property
     def of_failures(self) -> bool:
         """Whether it counts no everyday lines."""
-        return self.where.level is not None and "info" not in self.where.level
+        return self.has_texts or (self.where.level is not None and "info" not in self.where.level)
 
     @property
     def look_back(self) -> int:

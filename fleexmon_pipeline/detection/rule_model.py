@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.detection.rule_parameters import (
@@ -72,13 +72,32 @@ class Where(AnyLevels):
         return any(compiled(expression).search(text) is not None for expression in self.matches or ())
 
 
+class PatternLines(AnyLevels):
+    """Lines of patterns whose template has one of these expressions; of any pattern without them."""
+
+    matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None  # as RE2 reads them
+
+    def has_text(self, text: str) -> bool:
+        return _has_any(self.matches, text)
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A rule's version follows from this: rules that name no expression keep theirs."""
+        fields: dict[str, Any] = handler(self)
+        return fields if self.matches else {name: value for name, value in fields.items() if name != "matches"}
+
+
 class LevelsAndText(Levels):
     """Lines of named levels, of patterns whose template has one of these expressions."""
 
     matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None  # as RE2 reads them
 
     def has_text(self, text: str) -> bool:
-        return self.matches is None or any(compiled(expression).search(text) is not None for expression in self.matches)
+        return _has_any(self.matches, text)
+
+
+def _has_any(expressions: tuple[str, ...] | None, text: str) -> bool:
+    return expressions is None or any(compiled(expression).search(text) is not None for expression in expressions)
 
 
 class Sample(Strict):

@@ -54,6 +54,7 @@ def test_the_rules_that_come_with_the_product_load_and_prove_themselves() -> Non
         "unusual-error-rate": ("rate", "high", "detector"),
         "unusual-pattern": ("rate", "medium", "detector"),
         "unusual-warning": ("rate", "medium", "detector"),
+        "unusual-failure-message": ("rate", "medium", "detector"),
         "unusual-volume": ("rate", "low", "detector"),
         "flooding-pattern": ("rate", "low", "detector"),
         "new-error": ("new", "high", "detector"),
@@ -134,6 +135,28 @@ def test_a_version_follows_what_the_rule_means_and_not_its_wording(tmp_path: Pat
 def test_a_mistake_is_refused_with_file_line_and_reason(tmp_path: Path, old: str, new: str, problem: str) -> None:
     assert old in SOUND
     assert problem in refusal(tmp_path, SOUND.replace(old, new, 1))
+
+
+def test_a_rate_by_texts_is_one_of_patterns(tmp_path: Path) -> None:
+    rule = """name: sync-fails
+kind: rate
+where: {level: [info], matches: ["could not sync"]}
+rate: {per: pattern, at_least: {15m: 6}}
+severity: medium
+title: "Sync fails on {node}"
+description: "{template}"
+grace: 1h
+"""
+    (sound,) = load_rules(write(tmp_path, a=rule)).rules
+    assert sound.lines.has_text("could not sync <num>")
+    assert not sound.lines.has_text("synced <num>")
+    mistakes = load_rules(write(tmp_path, a=rule.replace("per: pattern", "per: node").replace("template", "node")))
+    assert "matches needs `per: pattern`" in str(mistakes.problems[0])
+
+
+def test_rules_without_expressions_keep_the_version_that_they_had() -> None:
+    (rule,) = (rule for rule in load_rules().rules if rule.name == "unusual-warning")
+    assert "matches" not in rule.model_dump(mode="json")["where"]
 
 
 @pytest.mark.parametrize(

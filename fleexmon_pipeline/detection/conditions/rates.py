@@ -47,7 +47,7 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             min_surprise = max(min_surprise, OFTEN_TIMES * baseline.peaks.get(series.name, 0.0))
         for pattern, surprise in observation.surprises(series).items():
             above = surprise - min_surprise
-            if not (above >= 0).any():
+            if not (above >= 0).any() or not _is_about(rule, observation, pattern):
                 continue
             row = rows[pattern] = of_patterns[pattern] if pattern else grid.lines(rule.where.level)
             enough = _enough(rule, observation, pattern, row, series.width, min_lines)
@@ -67,6 +67,16 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             series = Series(rule.where.level, rule.rate.per, width)
             needed = share_needed(baseline, series, alarms, float(observation.surprises(series)[pattern][slot]))
             yield Hit(int(slot), pattern, int(lines), expected, width, of_budget=needed)
+
+
+def _is_about(rule: Rate, observation: Observation, pattern: str | None) -> bool:
+    """Whether the rule counts this pattern. Information that the node never had, and others have, comes with every
+    deployment: it is nothing unless its words tell of a failure."""
+    if pattern is None or observation.baseline is None:
+        return True
+    if rule.has_texts:
+        return rule.where.has_text(observation.templates.get(pattern, ""))
+    return rule.of_failures or pattern in observation.baseline.patterns
 
 
 def _expected(observation: Observation, rule: Rate, pattern: str | None, width: int) -> Floats:

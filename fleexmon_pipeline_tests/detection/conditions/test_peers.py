@@ -57,6 +57,17 @@ def test_a_warning_that_others_have_is_expected_as_often_here(lines: int, is_unu
     assert ("unusual-warning" in fired(node(here, "green"), together)) == is_unusual
 
 
+@pytest.mark.parametrize(("message", "told"), [("could not sync <*>", True), ("synced <*>", False)])
+def test_information_that_only_others_had_is_news_where_it_tells_of_a_failure(message: str, told: bool) -> None:
+    other, here = traffic(seed=1), traffic(seed=2)
+    row(other, message, "info")[NOW - 3 * A_DAY : NOW - 3 * A_DAY + AN_HOUR] = 3
+    row(here, message, "info")[NOW : NOW + AN_HOUR] = 12
+    together = with_peers({"green": learnt(node(here, "green")), "blue": learnt(node(other, "blue"))})["green"]
+    found = fired(node(here, "green"), together)
+    assert ("unusual-failure-message" in found) is told
+    assert "flooding-pattern" not in found
+
+
 def test_where_all_nodes_have_a_long_tail_of_rare_errors_each_is_asked_for_a_second_line() -> None:
     other, here = traffic(seed=1), traffic(seed=2)
     for number in range(20):

@@ -82,3 +82,28 @@ def test_what_was_a_week_ago_excuses_no_other_pattern() -> None:
     rows = weekly(NOW)
     row(rows, "rejected", "error")[NOW : NOW + 6] += 20
     assert "unusual-error-rate" in fired(node(rows))
+
+
+FAILURE = "could not sync <*> <num>, will try later"
+
+
+def with_failure(level: str, template: str, *, days_before: list[int]) -> Rows:
+    """The message comes a dozen times an hour on these days at noon, and again now."""
+    rows = traffic()
+    lines = row(rows, template, level)
+    for begin in (NOW, *(NOW + 2 * AN_HOUR - days * A_DAY for days in days_before)):
+        lines[begin : begin + AN_HOUR] = 3
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("template", "days_before", "told"),
+    [(FAILURE, [3], True), (FAILURE, [1, 2, 3], False), ("stored <*> <num>", [3], False)],
+    ids=["once before", "on most days", "no failure"],
+)
+def test_a_known_message_of_failure_is_told_when_it_comes_back(
+    template: str, days_before: list[int], told: bool
+) -> None:
+    found = fired(node(with_failure("info", template, days_before=days_before)))
+    assert ("unusual-failure-message" in found) is told
+    assert "new-failure-message" not in found
