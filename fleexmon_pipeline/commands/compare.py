@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from fleexmon_pipeline.commands.options import TIMES, Json
+from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.commands.times import parse_time
+from fleexmon_pipeline.commands.times import ended_slots
 from fleexmon_pipeline.comparison.judge import Compared, Verdict
 from fleexmon_pipeline.comparison.read import (
     COLOURS,
@@ -26,7 +27,7 @@ from fleexmon_pipeline.comparison.read import (
 )
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.settings import live_node as configured_live_node
-from fleexmon_pipeline.window import SLOT, Window, ceil, floor
+from fleexmon_pipeline.window import Window
 from fleexmon_pipeline.wording import iso_text, one_line
 
 EXIT: dict[Verdict, int] = {"pass": 0, "marginal": 0, "fail": 1, "inconclusive": 3}
@@ -54,34 +55,17 @@ def compare(
 
     Exit status 0 for pass and marginal, 1 for fail, 2 for an unusable option, 3 for inconclusive.
     """
-    window = window_of(since, until, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    advice = "compare the hours after a deployment"
+    window = ended_slots(("--from", "--to"), since, until, now=now, most=MAX_WINDOW, advice=advice)
     with open_database("comparing") as connection:
         sides = sides_of(connection, window, baseline, candidate, configured_live_node(os.environ))
         comparison = compare_nodes(connection, window, *sides)
     if as_json:
         print_json(as_document(comparison))
     else:
-        show(Console(), comparison)
+        show(Console(), comparison, readers_clock(now))
     raise typer.Exit(EXIT[comparison.outcome.verdict])
-
-
-def window_of(since: str, until: str | None, *, now: datetime) -> Window:
-    """Whole slots that have ended. Raises CommandError."""
-    begin = floor(parse_time("--from", since, now=now), SLOT)
-    end = parse_time("--to", until, now=now) if until else now
-    if end <= begin:
-        raise CommandError(f"--to: {end:%Y-%m-%d %H:%M} UTC is not after --from, {begin:%Y-%m-%d %H:%M} UTC.")
-    window = Window(begin, ceil(end, SLOT)).ended(now)
-    if not window:
-        raise CommandError(
-            f"--from: {begin:%Y-%m-%d %H:%M} UTC is too recent: no whole slot of 5 minutes has ended "
-            "since. Examples: --from 2h"
-        )
-    if window.length > MAX_WINDOW:
-        raise CommandError(
-            f"--from/--to: {window} UTC is more than {MAX_WINDOW.days} days; compare the hours after a deployment."
-        )
-    return window
 
 
 def sides_of(
@@ -156,12 +140,12 @@ def as_document(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def show(console: Console, comparison: Comparison) -> None:
+def show(console: Console, comparison: Comparison, clock: Clock) -> None:
     outcome = comparison.outcome
     console.print(
         Text.assemble(
             (outcome.verdict.upper(), f"bold {_COLOURS[outcome.verdict]}"),
-            f"  {comparison.candidate} compared with {comparison.baseline}, {comparison.window} UTC: "
+            f"  {comparison.candidate} compared with {comparison.baseline}, {clock.window(comparison.window)}: "
             f"{outcome.lines[1]:,} lines and {outcome.lines[0]:,}",
         )
     )

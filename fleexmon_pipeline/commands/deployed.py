@@ -14,7 +14,7 @@ from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json
 from fleexmon_pipeline.commands.screen.clock import readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.commands.times import parse_time
+from fleexmon_pipeline.commands.times import named_minute, parse_time
 from fleexmon_pipeline.comparison.deployments import Deployment, deployments, is_version, mark, recorded
 from fleexmon_pipeline.comparison.deployments import remove as remove_deployment
 from fleexmon_pipeline.comparison.read import known_nodes
@@ -66,7 +66,7 @@ def deployed(
         return
     moment = parse_time("--at", at, now=now) if at else now
     if moment > now:
-        raise CommandError(f"--at: {moment:%Y-%m-%d %H:%M} UTC is in the future.")
+        raise CommandError(f"--at: {named_minute(moment, now=now)} is in the future.")
     deployment = Deployment(node, version, moment.replace(microsecond=0), by, "person")
     _record(deployment, dry_run=dry_run, as_json=as_json, now=now)
 
@@ -97,7 +97,9 @@ def _record(deployment: Deployment, *, dry_run: bool, as_json: bool, now: dateti
         print_json({**_document(known), "new": earlier is None, "dry_run": dry_run})
     else:
         state = "already known" if earlier else "would be recorded" if dry_run else "recorded"
-        typer.echo(f"{state}: {known.node} has {known.version} since {known.at:%Y-%m-%d %H:%M} UTC ({_origin(known)})")
+        typer.echo(
+            f"{state}: {known.node} has {known.version} since {named_minute(known.at, now=now)} ({_origin(known)})"
+        )
 
 
 def _remove(node: str, version: str, at: datetime | None, *, by: str, dry_run: bool, as_json: bool) -> None:
@@ -113,7 +115,7 @@ def _remove(node: str, version: str, at: datetime | None, *, by: str, dry_run: b
         print_json({**_document(deployment), "removed": not dry_run, "removedBy": by, "dry_run": dry_run})
         return
     state = "would be removed" if dry_run else f"removed by {one_line(by, most=60)}"
-    what = f"{node} {version}, deployed {deployment.at:%Y-%m-%d %H:%M} UTC ({_origin(deployment)})"
+    what = f"{node} {version}, deployed {named_minute(deployment.at, now=now)} ({_origin(deployment)})"
     typer.echo(f"{state}: {what}")
 
 

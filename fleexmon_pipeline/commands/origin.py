@@ -13,11 +13,11 @@ from rich.text import Text
 from fleexmon_pipeline.commands.options import TIMES, Json
 from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
-from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.commands.times import parse_time
+from fleexmon_pipeline.commands.terminal import print_json
+from fleexmon_pipeline.commands.times import ended_slots
 from fleexmon_pipeline.comparison.origin import Sign
 from fleexmon_pipeline.comparison.read_origin import MAX_WINDOW, Origin, find_origin
-from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
+from fleexmon_pipeline.window import DAY
 from fleexmon_pipeline.wording import counted, duration, iso_text, one_line
 
 MAX_SIGNS = 3  # of a node, in the table; --json prints all
@@ -38,29 +38,16 @@ def origin(
 
     Exit status 0 if a node stands out, 2 for an unusable option, 3 if none does.
     """
-    window = _window_of(since, until, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    advice = "choose the incident's first hours"
+    window = ended_slots(("--since", "--until"), since, until, now=now, most=MAX_WINDOW, advice=advice)
     with open_database("looking for the origin") as connection:
         found = find_origin(connection, window)
     if as_json:
         print_json(as_document(found))
     else:
-        _show(Console(), found, readers_clock(datetime.now(UTC)))
+        _show(Console(), found, readers_clock(now))
     raise typer.Exit(0 if found.suspects else 3)
-
-
-def _window_of(since: str, until: str | None, *, now: datetime) -> Window:
-    begin = floor(parse_time("--since", since, now=now), SLOT)
-    end = parse_time("--until", until, now=now) if until else now
-    if end <= begin:
-        raise CommandError(f"--until: {end:%Y-%m-%d %H:%M} UTC is not after --since, {begin:%Y-%m-%d %H:%M} UTC.")
-    window = Window(begin, ceil(end, SLOT)).ended(now)
-    if not window:
-        raise CommandError(f"--since: {begin:%Y-%m-%d %H:%M} UTC is too recent: no slot of 5 minutes has ended since.")
-    if window.length > MAX_WINDOW:
-        raise CommandError(
-            f"--since/--until: {window} UTC is more than {duration(MAX_WINDOW)}; choose the incident's first hours."
-        )
-    return window
 
 
 def as_document(found: Origin) -> dict[str, Any]:
@@ -91,7 +78,7 @@ def as_document(found: Origin) -> dict[str, Any]:
 
 def _show(console: Console, found: Origin, clock: Clock) -> None:
     if not found.suspects:
-        console.print(Text(f"No node stands out in {found.window} UTC."))
+        console.print(Text(f"No node stands out in {clock.window(found.window)}."))
         return
     if found.past < DAY:
         console.print(Text(f"Only {duration(found.past)} of history before the window: much looks new."))

@@ -158,3 +158,10 @@ def test_a_fast_command_tells_nothing_of_waiting() -> None:
 
     if time.monotonic() - began < 2:
         assert "…" not in seen.text.replace(TITLE, "").replace("attempts…", "")
+
+
+def test_a_refused_time_is_shown_in_the_readers_zone() -> None:
+    times = ("--from", "2026-11-20T12:00", "--to", "2026-11-20T11:00")
+    seen = shown("compare", *times, columns=200, environment={"TZ": "Asia/Kolkata"})
+
+    assert "2026-11-20 16:30 IST is not after --from, 2026-11-20 17:30 IST" in " ".join(seen.text.split())

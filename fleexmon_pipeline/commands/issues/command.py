@@ -27,7 +27,7 @@ from fleexmon_pipeline.commands.screen.terminal import show
 from fleexmon_pipeline.commands.screen.text import show_page
 from fleexmon_pipeline.commands.screen.watch import watch
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
+from fleexmon_pipeline.commands.times import named_minute, parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.detection.rule_model import counted_levels
@@ -201,7 +201,7 @@ def issues_mute(
         noted = {"by": by, "why": why, "until": ends, "dry_run": dry_run}
         print_json([{**vars(scope), **noted, "open_issues": rows} for scope, rows in muted.items()])
         return
-    when = f"until {ends:%Y-%m-%d %H:%M} UTC" if ends else "until unmuted"
+    when = f"until {named_minute(ends, now=now)}" if ends else "until unmuted"
     for scope, rows in muted.items():
         for row in rows if dry_run else ():
             typer.echo(f"{str(row.id)[:SHORT_ID]}  {row.severity:<8}  {inert_line(row.title)}")

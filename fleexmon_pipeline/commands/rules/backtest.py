@@ -13,10 +13,11 @@ from typing import Any
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.screen.terminal import show_text
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.commands.times import parse_time
+from fleexmon_pipeline.commands.times import named_minute, parse_time
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.detection.rule_files import Rules, all_rules
 from fleexmon_pipeline.issues.lifecycle import newest_covered
@@ -44,7 +45,7 @@ def run_backtest(
     if as_json:
         print_json(as_document(result))
     else:
-        show_text(page(result))
+        show_text(page(result, readers_clock(now)))
 
 
 def _rules(directory: Path | None, option: str) -> Rules:
@@ -67,7 +68,7 @@ def _window(since: str, until: str | None, *, newest: datetime | None, now: date
     end = min(end, newest) if newest else end
     begin = floor(parse_time("--from", since, now=now), SLOT)
     if begin >= end:
-        covered = f"; what was collected ends at {newest:%Y-%m-%d %H:%M} UTC" if newest else ""
+        covered = f"; what was collected ends at {named_minute(newest, now=now)}" if newest else ""
         raise CommandError(f"--from {since}: is not before --to {until or 'now'}{covered}.")
     if end - begin > MAX_WINDOW:
         raise CommandError(f"--from {since}: more than a year before --to; counts are not kept that long.")
@@ -110,10 +111,10 @@ def _issue(issue: Issue) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def page(result: Backtest) -> str:
+def page(result: Backtest, clock: Clock) -> str:
     changed = ", ".join(result.changed) or "none, both sides have the same rules"
     lines = [
-        f"{result.window} UTC, {result.lines:,} lines; rules that differ: {changed}",
+        f"{clock.window(result.window)}, {result.lines:,} lines; rules that differ: {changed}",
         *_gaps(result),
         "",
         f"{'rule':<28}{'day':<12}{'kept':>6}{'gained':>8}{'lost':>6}",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person
+from fleexmon_pipeline.window import Window
 
 _MILLISECONDS = 3  # digits
 
@@ -40,6 +41,12 @@ class Clock:
         """`2026-11-30 09:05`"""
         there = self._at(moment)
         return self._named(_day(there), there, named=named)
+
+    def window(self, window: Window) -> str:
+        """`2026-11-30 09:00-11:00 CET`, with the second date only where it differs."""
+        since, until = self._at(window.since), self._at(window.until)
+        last = f"{until:%H:%M}" if until.date() == since.date() else _day(until)
+        return f"{_day(since)}-{last} {_name(until)}"
 
     def time_of_day(self, moment: datetime) -> str:
         return f"{self._at(moment):%H:%M}"
@@ -75,6 +82,7 @@ class Clock:
 
 
 def readers_clock(now: datetime) -> Clock:
+    """For one sentence: `readers_clock(now).full_minute(moment, named=True)`."""
     return Clock(None if is_read_by_a_person() else UTC, now)
 
 
