@@ -16,7 +16,8 @@ from itertools import islice, repeat
 
 from fleexmon_pipeline.redaction.figures import CARD_RUN, IBAN_RUN, Name, without_cards, without_iban
 from fleexmon_pipeline.redaction.hints import Hints, hint_of
-from fleexmon_pipeline.redaction.secret_forms import RULES, Rule
+from fleexmon_pipeline.redaction.rule import Rule
+from fleexmon_pipeline.redaction.secret_forms import RULES
 
 LINES_A_LOOK = 512
 PARTS = 8  # of lines in which something was found, each with a look of its own

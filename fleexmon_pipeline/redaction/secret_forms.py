@@ -1,7 +1,8 @@
 """What a secret looks like: the rules of redaction, in the order in which they are tried.
 
 Here: names that a secret follows, and the ways in which a value follows a name. Tokens that are known by themselves:
-`provider_forms.py`; whether a value is one: `value_checks.py`; what is done with it: `redact.py`.
+`provider_forms.py`; options of commands and statements: `command_forms.py`; whether a value is one: `value_checks.py`;
+what is done with it: `redact.py`.
 
 Every expression is linear in the text: a left boundary or a fixed prefix, bounded repeats, no nested ones. Where in
 doubt a text is redacted: a lost word is cheaper than a leaked key. Each rule has a hint for RE2, see `hints.py`.
@@ -10,14 +11,9 @@ doubt a text is redacted: a lost word is cheaper than a leaked key. Each rule ha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 
-from fleexmon_pipeline.redaction import provider_forms, value_checks
-from fleexmon_pipeline.redaction.hints import hint_of
-
-Check = Callable[[str, re.Match[str]], bool]
+from fleexmon_pipeline.redaction import command_forms, provider_forms, value_checks
+from fleexmon_pipeline.redaction.rule import make_rule
 
 # Names that only a secret follows. "Passwort: …" is in the logs of whoever writes German, French, Spanish, …
 _WORDS = (
@@ -49,27 +45,29 @@ _SUFFIX = (
 _NAME = rf"(?:(?:{_NAMES}){_SUFFIX}|(?:{_LAST_NAMES}))"
 # After these stands a secret now and then: only a word that no person wrote is taken for one.
 _MAYBE_NAMES = (
-    r"(?<!public.)(?<!routing.)(?<!partition.)(?<!primary.)(?<!foreign.)(?<!cache.)(?<!object.)(?<!bucket.)key|session|auth|pass|pw"
-    r"|psk|salt|clave|parola|[cx]srf|(?<=[?&])code"
+    r"(?<!public.)(?<!routing.)(?<!partition.)(?<!primary.)(?<!foreign.)(?<!cache.)(?<!object.)(?<!bucket.)key"
+    r"|session|auth|(?<!--- )pass|pw|psk|salt|clave|parola|[cx]srf|(?<=[?&])code"
 )
 _VERB = r"(?:is|was|ist|war|lautet|est|es|provided|given|used|sent)"  # "password is: …"
+_ENTITY = r"&(?:quot|apos|#3[49]);|\\{1,8}u002[27]"  # of HTML and of JavaScript
 _PERCENT = r"%(?:25){0,2}"  # percent-encoded, also twice and three times
 # password": …, environ['PASSWORD'] = …, user[password]=…, password%5B%5D=…, %22password%22%3A
 _QUOTE = (
-    rf"""(?:\\{{0,15}}["'`]|{_PERCENT}2[27])?(?:\]|\[\w{{0,20}}\]|{_PERCENT}5B\w{{0,20}}{_PERCENT}5D|{_PERCENT}5D)?"""
+    rf"""(?:\\{{0,15}}["'`]|{_PERCENT}2[27]|{_ENTITY})?"""
+    rf"""(?:\]|\[\w{{0,20}}\]|{_PERCENT}5B\w{{0,20}}{_PERCENT}5D|{_PERCENT}5D)?"""
 )
 _TYPE = (
     r"(?:\s{0,2}:?\s{0,2}(?:&?(?:'static\s)?str(?:ing)?|Optional\[str\]|char\*?|text)\b)?"  # var apiToken string = …
 )
 _SIGN = (
     rf"(?:\s{{1,4}}{_VERB})?{_TYPE}\s{{0,4}}"
-    rf"(?:=>|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,2}}|{_PERCENT}3[AD])\s{{0,4}}"
+    rf"(?:=>|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,2}}|{_PERCENT}3[AD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"
 )
 _UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
 # Some("…"), b'…', SecretStr('…'), @"…": what stands around a value is left, and the value inside is taken.
 _WRAPPER = (
     r"""(?:(?:(?:\[\])?[A-Za-z_][\w.:]{0,40}\s{0,2}[(\[{]{1,2}\s{0,2}){1,2}(?:[bBuUrR]{1,2})?(?=\\{0,15}["'`])"""
-    r"""|[bBuUrRfFL@]{1,2}(?=["'`]))?"""
+    r"""|[bBuUrRfFLN@]{1,2}(?=["'`])|string\(\d{1,6}\)\s{1,2}(?="))?"""
 )
 _VALUE = (
     rf"""{_WRAPPER}(?:\\{{1,15}}"(?P<escaped>(?:(?!\\{{1,15}}").)+)|"(?P<double>(?:[^"\\]|\\.)++)"""
@@ -82,97 +80,68 @@ _SCHEME = (
 _PARAMETER = r"""[\w-]{1,40}=\\{0,15}"[^"\n]{0,1000}"""
 
 
-@dataclass(frozen=True)
-class Rule:
-    """`pattern` with the part to replace in the group that matched, else the whole; `check` sees that part."""
-
-    kind: str
-    source: str
-    flags: int
-    hint: str
-    check: Check
-    spans_lines: bool = False  # a name and its value often stand in lines of their own
-
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """Compiled when it is needed first: most texts need none, and all take as long as half a million log lines."""
-        return re.compile(self.source, self.flags)
-
-
-def _rule(
-    kind: str,
-    pattern: str,
-    *,
-    check: Check = lambda _, __: True,
-    flags: int = 0,
-    hint: str | None = None,
-    spans_lines: bool = False,
-) -> Rule:
-    return Rule(kind, pattern, flags, hint or hint_of(pattern, flags), check, spans_lines)
-
-
 _I = re.IGNORECASE
 RULES = (
-    _rule(
+    make_rule(
         "private-key",
         r"-----BEGIN[ A-Z0-9_-]{0,60}PRIVATE KEY[A-Z ]{0,10}-----(?:(?!-----END).)*+(?:-----END[A-Z0-9 ]{0,60}-----)?",
         flags=re.DOTALL,
     ),
-    _rule(
+    make_rule(
         "private-key",
         r"\A\s{0,8}(?P<v>[A-Za-z0-9+/]{4,63}={0,2})\s{0,8}\Z",
         check=value_checks.is_end_of_key,
     ),
     # Up to the last @ before a space or quote: passwords hold "/" and "@"; a port is not a password.
-    _rule("password", r"""://[^\s:/@?#"'<>]{0,256}:(?!\d{1,5}[/?#])(?P<v>[^\s"'<>]{1,512})@"""),
-    _rule(
+    make_rule("password", r"""://[^\s:/@?#"'<>]{0,256}:(?!\d{1,5}[/?#])(?P<v>[^\s"'<>]{1,512})@"""),
+    make_rule(
         "password",
         r"""%3A%2F%2F[\w.~-]{0,256}%3A(?P<v>[^\s"'<>&]{1,512}?)%40""",
         flags=_I,
     ),
-    _rule("token", r"""://(?P<v>(?=[^\s:/@?#"'<>\d]{0,255}\d)[^\s:/@?#"'<>]{16,256})@"""),
+    make_rule("token", r"""://(?P<v>(?=[^\s:/@?#"'<>\d]{0,255}\d)[^\s:/@?#"'<>]{16,256})@"""),
     # Without a scheme: Go's DSN, `app:secret@tcp(db:3306)/shop`, and Oracle's, `app/secret@//db`.
-    _rule(
+    make_rule(
         "password",
         r"""(?<![\w./-])[\w.-]{1,64}:(?P<v>[^\s:/@"'<>]{4,256})@(?=(?:tcp|unix)\(|/|[\w.-]{1,253}:\d)""",
         check=value_checks.is_no_number,
     ),
-    _rule(
+    make_rule(
         "password",
         r"""(?<![\w./-])[\w.-]{1,64}/(?P<v>[^\s:/@"'<>]{6,256})@(?=//|[A-Za-z])""",
         check=value_checks.looks_made,
     ),
-    _rule(
+    make_rule(
         "url",
         r"(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/webhooks"
         r"|office\.com/webhook\w{0,4}|hooks\.zapier\.com/hooks)/(?P<v>[\w/.~@-]{8,300})",
     ),
-    _rule(
+    make_rule(
         "token",
         rf"""authorization["'\\]{{0,3}}\]?\s{{0,4}}(?:=>|->|[:=,])\s{{0,4}}(?-i:b(?=["']))?["'\\]{{0,3}}(?:{_SCHEME})?"""
         rf"""(?P<v>(?:{_PARAMETER}"|[^\s"'\\,;]+)(?:\s{{0,4}},\s{{0,4}}(?:{_PARAMETER}"|[\w-]{{1,40}}=[^\s"'\\,;]+))*)""",
         check=value_checks.is_value,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "cookie",
         r"""\b(?:set-)?cookie["'\\]{0,3}\s{0,4}[:=]\s{0,4}["']?(?P<v>[^\s"'<][^\r\n"'<]*)""",
         check=value_checks.is_value,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "token",
         r"\bbearer[ :=]{1,3}(?P<v>[\w.~+/-]{6,}=*)",
         check=value_checks.is_no_word_of_bearer,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
         r"\bbasic\s{1,4}(?P<v>[A-Za-z0-9+/]{6,}={0,2})",
         check=value_checks.is_basic,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
         r"(?<![\w+/.-])(?P<v>[A-Za-z0-9+/]{12,400}={0,2})(?![\w+/=-])",
         # Base64 of ASCII: of each four characters the first three come from half of the alphabet at most.
@@ -180,58 +149,58 @@ RULES = (
         check=value_checks.is_pair,
     ),
     # SMTP, IMAP, Redis: what follows is the secret, or base64 of it.
-    _rule(
+    make_rule(
         "password",
         r"\bAUTH(?:ENTICATE)?\s{1,4}(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|OAUTHBEARER)\s{1,4}(?P<v>[A-Za-z0-9+/]{6,}={0,2})",
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
         r'"auth"\s{1,4}(?:"[^"]{1,64}"\s{1,4})?"(?P<v>[^"]{1,256})"',
         flags=_I,
     ),
     # Alone it is the beginning of one, `{"`: claims without a signature, or cut by a line's end.
-    _rule(
+    make_rule(
         "jwt",
         r"(?<![\w-])eyJ[\w-]{16,}(?:\.[\w-]*){0,4}(?:\\?\r?\n\s{0,8}[\w-]{16,})?|(?<![\w-])eyJ[\w-]{5,}\.[\w-]{4,}"
         r"|(?<![\w-])ey[A-Za-z0-9]{17,}\.ey[\w/\\-]{17,}(?:\.[\w/\\-]*={0,2})?|(?<![\w-])ZXlK[A-Za-z0-9+/]{20,}={0,2}",
     ),
-    _rule("key", provider_forms.KEYS),
-    _rule("token", provider_forms.TOKENS, check=value_checks.is_no_file),
-    _rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=value_checks.has_digits),  # Vault
-    _rule(
+    make_rule("key", provider_forms.KEYS),
+    make_rule("token", provider_forms.TOKENS, check=value_checks.is_no_file),
+    make_rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=value_checks.has_digits),  # Vault
+    make_rule(
         "password",
         rf"{_NAME}{_QUOTE}{_SIGN}{_VALUE}",
         check=value_checks.is_value,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
         rf"(?<![A-Za-z])sig{_QUOTE}{_SIGN}{_VALUE}",
         check=value_checks.is_long_value,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
-        rf"(?<![A-Za-z])pass{_QUOTE}{_SIGN}{_VALUE}",
+        rf"(?<![A-Za-z])(?<!--- )pass{_QUOTE}{_SIGN}{_VALUE}",
         check=value_checks.is_no_count,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
         rf"(?:{_MAYBE_NAMES}){_QUOTE}{_SIGN}{_VALUE}",
         check=value_checks.looks_made_in_one_run,
         flags=_I,
     ),
     # name: DB_PASSWORD, value: …: environments of containers, <add key="password" value="…"/>
-    _rule(
+    make_rule(
         "password",
         rf"""{_NAME}{_QUOTE}(?:,\s{{0,16}}|\s{{1,64}})(?:\\{{0,15}}["'])?value{_QUOTE}{_SIGN}{_VALUE}""",
         check=value_checks.is_value,
         flags=_I,
         spans_lines=True,
     ),
-    _rule(
+    make_rule(
         "password",
         rf"""value["']?\s{{0,4}}[:=]\s{{0,4}}(?:"(?P<double>[^"\n]{{1,512}})"|'(?P<single>[^'\n]{{1,512}})')\s{{0,16}},?"""
         rf"""\s{{0,16}}["']?(?:name|key|id|variable)["']?\s{{0,4}}[:=]\s{{0,4}}["'][\w.-]{{0,40}}?{_NAME}["']""",
@@ -239,76 +208,59 @@ RULES = (
         flags=_I,
         spans_lines=True,
     ),
+    # With a sign of its own: PHP's serialize, Clojure's and Erlang's data, a field of a form that was sent
+    make_rule(
+        "password",
+        rf"""["'][\w.-]{{0,40}}?{_NAME}["'];s:\d{{1,6}}:["'](?P<v>[^"'\n]{{1,512}})["']""",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""(?<![\w:]):[\w.-]{{0,40}}?{_NAME}\s{{1,4}}"(?P<v>[^"\n]{{1,512}})\"""",
+        check=value_checks.is_given,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""[{{(]\s{{0,4}}\w{{0,40}}?{_NAME}\s{{0,4}},\s{{0,4}}(?:<<)?["'](?P<v>[^"'\n]{{3,512}})["']""",
+        check=value_checks.is_neighbour,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""form-data;\s{{0,4}}name=["']?[\w.\[-]{{0,40}}?{_NAME}\]?["']?\s{{1,8}}(?P<v>[^\s-]\S{{0,256}})""",
+        flags=_I,
+        spans_lines=True,
+    ),
     # As neighbours: ('x-api-key', '…'), ["password", "…"], setProperty("db.password", "…")
-    _rule(
+    make_rule(
         "password",
         rf"""[(\[]\s{{0,4}}b?\\{{0,15}}["'][\w. -]{{0,40}}?{_NAME}\\{{0,15}}["']\s{{0,4}},\s{{0,4}}"""
         r"""b?\\{0,15}["'](?P<v>[^"'\\]{3,512})\\{0,15}["']\s{0,4}[)\]]""",
         check=value_checks.is_neighbour,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
         rf"""["']--?[\w-]{{0,24}}?(?:{_NAMES}|token|pass)["']\s{{0,4}},\s{{0,4}}["'](?P<v>[^"'\n]{{1,512}})["']""",
         check=value_checks.is_value,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
         r"(?:^|\n)\s{0,8}PASS\s{1,4}(?P<v>\S{4,256})",  # FTP, POP3
         check=value_checks.looks_made,
     ),
-    _rule(
+    make_rule(
         "password",
         rf"--[\w-]{{0,24}}?(?:{_NAMES}|token|pass)[ =]{{1,2}}{_VALUE}",
         check=value_checks.is_value,
         flags=_I,
     ),
-    # As a shell has them: curl -u bob:…, sshpass -p …, mysql -p…, redis-cli -a …
-    _rule(
-        "password",
-        r"""(?:\s|^)(?:-u|--(?:proxy-)?user)[ =]{0,2}["']?[\w.@{}-]{0,64}["']?:["']?(?P<v>[^\s"':]{3,256})""",
-        check=value_checks.is_no_number_or_stand_in,
-    ),
-    # As Bundler has them, for a source of gems: BUNDLE_GEMS__EXAMPLE__COM=user:password
-    _rule(
-        "password",
-        r"""\bBUNDLE_\w{1,60}__\w{1,20}["']?\s{0,4}[=:]\s{0,4}["']?(?P<v>[^\s"':;]{1,100}:[^\s"';]{3,200})""",
-    ),
-    _rule("password", r"""\bsshpass\s{1,4}-p\s{0,4}["']?(?P<v>[^\s"']{1,256})"""),
-    _rule(
-        "password",
-        r"""\b(?:mysql|mariadb)[\w-]{0,20}\s[^\n|;]{0,80}?(?<=\s)-p(?P<v>[^\s"']{3,256})""",
-    ),
-    _rule(
-        "password",
-        r"""\bredis-cli\s[^\n|;]{0,80}?(?<=\s)-a\s{1,4}["']?(?P<v>[^\s"']{3,256})""",
-    ),
-    _rule(
-        "password",
-        r"""\b[a-z][\w-]{1,20}\s{1,4}(?:registry\s{1,4})?login\s[^\n|;]{0,80}?(?<=\s)-p\s{1,4}["']?"""
-        r"""(?P<v>[^\s"'-][^\s"']{2,256})""",
-    ),
-    # As a database is told: a row with a column of passwords, IDENTIFIED WITH … BY '…', ALTER ROLE app PASSWORD '…'
-    _rule(
-        "password",
-        r"""\bidentified\s{1,4}(?:with\s{1,4}["'`]?[\w-]{1,60}["'`]?\s{1,4})?(?:by|as)(?:\s{1,4}password)?\s{1,4}["'](?P<v>[^"'\n]{1,256})["']""",
-        flags=_I,
-    ),
-    _rule(
-        "password",
-        r"""\binsert\s{1,4}into\s[^\n;()]{1,80}\([^()\n]{0,200}pass(?:word|wd)?[^()\n]{0,200}\)\s{0,4}values?\s{0,4}"""
-        r"""\((?P<v>[^()\n]{1,1000})\)""",
-        flags=_I,
-    ),
-    _rule(
-        "password",
-        r"""\b(?:alter|create|set)\s[^\n;]{0,160}?\bpassword(?:\s{1,4}for\s{1,4}\S{1,80})?[\s=(]{1,6}["'](?P<v>[^"'\n]{1,256})["']""",
-        flags=_I,
-    ),
+    *command_forms.RULES,
     # Said in prose: "password is hunter2", "pin 4711". With a digit in it; "password reset" is no password, and
     # "/reset-password HTTP/1.1" is a route.
-    _rule(
+    make_rule(
         "password",
         rf"""(?<![\w/-])(?:{_WORDS}|pin|bindpw|requirepass|masterauth|identified by|securestring"""
         rf"""|(?:verification|recovery|one-?time|2fa|mfa|backup|confirmation)[ _-]code)"""
@@ -316,46 +268,46 @@ RULES = (
         check=value_checks.is_value,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
         rf"""\b(?:{_KEYS}|token|auth|secret)(?:\s{{1,4}}{_VERB})?:?\s{{1,4}}[`(\[]?"""
         r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{8,256})""",
         check=value_checks.looks_made_in_prose,
         flags=_I,
     ),
-    _rule(
+    make_rule(
         "password",
         rf"<(?:\w{{1,20}}:)?[\w.-]{{0,40}}?(?:{_NAMES}|token){_SUFFIX}(?:\s[^<>]{{0,300}})?>"
-        r"\s{0,16}(?P<v>[^<>\s][^<>]{0,4095}?)\s{0,16}</",
+        r"\s{0,16}(?:<!\[CDATA\[)?(?P<v>[^<>\s][^<>]{0,4095}?)(?:\]\]>)?\s{0,16}</",
         flags=_I,
         spans_lines=True,
     ),
-    _rule(
+    make_rule(
         "email",
         r"""(?<![\w.+%-])[\w.+%-]{1,256}(?:@|%40)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}""",
         check=value_checks.is_mail,
     ),
-    _rule("email", r""""[\w .+-]{1,64}"@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"""),
-    _rule(
+    make_rule("email", r""""[\w .+-]{1,64}"@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"""),
+    make_rule(
         "phone",
         r"""(?:phone|mobile|msisdn|telefono?|téléphone|handy|\btel)["']?\s{0,2}[:=]\s{0,2}["']?"""
         r"(?P<v>\+?\d[\d ().-]{5,20}\d)",
         flags=_I,
     ),
-    _rule("phone", r"(?<![\w+])\+[1-9](?:[ ().-]{0,2}\d){7,14}(?!\d)"),
-    _rule(
+    make_rule("phone", r"(?<![\w+])\+[1-9](?:[ ().-]{0,2}\d){7,14}(?!\d)"),
+    make_rule(
         "phone",
         r"(?<![\w.(-])(?:\(\d{3}\) ?\d{3}|\d{3}-\d{3}|\d{3}\.\d{3})[-. ]\d{4}(?![\w.-])",
     ),
-    _rule("ssn", r"\bssn\W{1,4}(?P<v>\d{3}-\d{2}-\d{4})(?!\d)", flags=_I),
-    _rule("token", provider_forms.TELLING_PREFIX, check=value_checks.looks_like_a_tail),
-    _rule("token", provider_forms.PREFIXED, check=value_checks.looks_prefixed),
-    _rule(
+    make_rule("ssn", r"\bssn\W{1,4}(?P<v>\d{3}-\d{2}-\d{4})(?!\d)", flags=_I),
+    make_rule("token", provider_forms.TELLING_PREFIX, check=value_checks.looks_like_a_tail),
+    make_rule("token", provider_forms.PREFIXED, check=value_checks.looks_prefixed),
+    make_rule(
         "key",
         r"(?<![\w+/-])[\w+/-]{40,512}={0,2}(?![\w+/-]|\.[a-z]{2,4}\b)",
         check=value_checks.looks_random,
     ),
-    _rule(
+    make_rule(
         "key",
         provider_forms.ONE_CASE,
         check=value_checks.looks_random_in_one_case,

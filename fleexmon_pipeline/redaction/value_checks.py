@@ -31,11 +31,14 @@ _PAIR = re.compile(r"[\w.-]{1,40}=.*", re.DOTALL)
 _ARTIFACT = re.compile(r"[a-z][\w-]{0,80}-\d{1,6}(?:\.\d{1,6}){1,4}")  # jjwt-jackson-0.11.2
 # What stands for a secret and is none: ${API_KEY}, $(…), ****, xxxxxxxx, [PASSWORD], %PASSWORD%
 _STAND_IN = re.compile(
-    r"\$(?:\{.*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]|%[A-Z_]{3,40}%|\{\{.*", re.DOTALL
+    r"\$(?:\{(?!\w{1,64}:?-[^}$]).*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]|%[A-Z_]{3,40}%|\{\{.*",
+    re.DOTALL,
 )
 _FILE_ENDING = re.compile(r"\.(?:png|jpe?g|gif|svg|ico|webp|css|js)\b", re.IGNORECASE)
 _ALPHABET = "abcdefghijkl"  # in a table of characters
 _PUBLIC = re.compile(r"public[ _.-]?(?:key|token)[\"']?\s{0,4}[=:]\s{0,4}[\"']?\Z", re.IGNORECASE)
+_DIGESTS = ("sha256-", "sha384-", "sha512-")  # of what is public: a script, a package
+_HASHES = ("SHA256:", "SHA512:")
 _LABEL = re.compile(r"[A-Za-z]{1,24}:")
 _TOKEN_BEFORE = re.compile(r"[\w./~-]{0,100}\Z")
 
@@ -75,6 +78,11 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
 
 def is_no_number_or_stand_in(value: str, _: re.Match[str]) -> bool:
     return not value.isdigit() and _STAND_IN.fullmatch(value) is None
+
+
+def is_given(value: str, found: re.Match[str]) -> bool:
+    """As an argument: not another option, not a word that says what is wrong, not where the secret is to be had."""
+    return is_value(value, found) and not value.startswith(("-", "pass:", "file:", "env:", "fd:", "stdin"))
 
 
 def is_no_file(_: str, found: re.Match[str]) -> bool:
@@ -122,11 +130,12 @@ def looks_random(value: str, found: re.Match[str] | None = None) -> bool:
         return re.search("[a-f]", value) is not None and re.search("[A-F]", value) is not None  # no hash is written so
     value = _UUID.sub("", value)
     small = sum(map(str.islower, value))
-    if found is not None and _PUBLIC.search(found.string, max(0, found.start() - 24), found.start()):
+    if found is not None and (
+        _PUBLIC.search(found.string, max(0, found.start() - 24), found.start())
+        or found.string.startswith(_HASHES, max(0, found.start() - 7))  # of a public key, as ssh writes it
+    ):
         return False
-    if _ALPHABET in value.lower():
-        return False
-    if len(value) < 40:
+    if len(value) < 40 or _ALPHABET in value.lower() or value.startswith(_DIGESTS):
         return False
     if len(_PARTS.findall(value)) > 2 and small > 0.55 * len(value) and len(_RUNS.findall(value)) < 0.45 * len(value):
         return False
@@ -181,6 +190,8 @@ def looks_prefixed(value: str, _: re.Match[str]) -> bool:
     """A prefix, and behind the last sign that ends it 20 characters that no person wrote: how vendors mark tokens."""
     tail = re.split(r"[_.-]", value, maxsplit=3)[-1] if value.count("_") + value.count("-") > 2 else value
     longest = max(_ALNUM_RUNS.findall(tail), key=len, default="")
+    if value.startswith(_DIGESTS):
+        return False
     return len(longest) >= 20 and looks_made(longest) and _entropy(longest) > 3.5
 
 
@@ -200,6 +211,8 @@ def is_mail(value: str, _: re.Match[str]) -> bool:
 
 
 def is_no_word_of_bearer(value: str, found: re.Match[str]) -> bool:
+    if value.endswith("=") and re.match(r"\w", found.string[found.end() :]):  # `token_type=Bearer expires_in=3600`
+        return False
     return is_value(value, found) and value.lower() not in ("tokens", "authentication", "authorization", "scheme")
 
 

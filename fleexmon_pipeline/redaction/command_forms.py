@@ -1,0 +1,131 @@
+"""Secrets where commands, databases and protocols take them: `openssl -k …`, `IDENTIFIED BY '…'`, `LOGIN bob …`.
+
+Here: forms in which no name such as `password` stands before the value, or stands there as a word of the language.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fleexmon_pipeline.redaction import value_checks
+from fleexmon_pipeline.redaction.rule import make_rule
+
+_I = re.IGNORECASE
+_REST = r"\s[^\n|;]{0,160}?(?<=\s)"  # of a command line, up to an option
+_VALUE = r"""["']?(?P<v>[^\s"'-][^\s"']{2,256})"""
+
+# Which option of which commands takes a secret, in the next word or glued to it.
+_OPTIONS = (
+    (r"openssl", rf"-[kK]\s{{1,4}}{_VALUE}"),
+    (
+        r"(?:un)?zip|zipcloak|ipmitool|sqlcmd|osql|isql|bcp|tabcmd|mosquitto_(?:pub|sub|rr)|gsql",
+        rf"-P\s{{0,4}}{_VALUE}",
+    ),
+    (
+        r"mongo(?:sh|dump|restore|import|export)?|cqlsh|cypher-shell|rabbitmqadmin|psexec(?:64)?|arangosh|useradd|usermod",
+        rf"-p\s{{1,4}}{_VALUE}",
+    ),
+    (r"7z[ar]?|7zz|rar|unrar|p7zip", r"""-(?:hp|p)["']?(?P<v>[^\s"']{3,256})"""),
+    (r"ldap(?:search|modify|add|delete|passwd|whoami|compare|modrdn)", rf"-[ws]\s{{1,4}}{_VALUE}"),
+    (r"(?:smbclient|smbget|rpcclient|winexe|wmic|net)", r"""-U\s{0,4}["']?[^\s"'%]{1,64}%(?P<v>[^\s"']{1,256})"""),
+    (r"lftp", r"""-u\s{0,4}["']?[^\s"',]{1,64},(?P<v>[^\s"']{1,256})"""),
+    (r"snmp(?:get|walk|set|bulkwalk|bulkget|trap|getnext)", rf"-[AX]\s{{1,4}}{_VALUE}"),
+    (r"net1?(?:\.exe)?\s{1,4}use", r"/user:\S{1,100}\s{1,4}(?P<v>[^\s/*][^\s]{1,256})"),
+    (r"(?:xfreerdp|wlfreerdp|schtasks)(?:\.exe)?", r"/(?:p:|rp\s{1,4})(?P<v>[^\s\"']{2,256})"),
+)
+
+RULES = (
+    # As a shell has them: curl -u bob:…, sshpass -p …, mysql -p…, redis-cli -a …
+    make_rule(
+        "password",
+        r"""(?:\s|^)(?:-u|--(?:proxy-)?user)[ =]{0,2}["']?[\w.@{}-]{0,64}["']?:["']?(?P<v>[^\s"':]{3,256})""",
+        check=value_checks.is_no_number_or_stand_in,
+    ),
+    # As Bundler has them, for a source of gems: BUNDLE_GEMS__EXAMPLE__COM=user:password
+    make_rule(
+        "password",
+        r"""\bBUNDLE_\w{1,60}__\w{1,20}["']?\s{0,4}[=:]\s{0,4}["']?(?P<v>[^\s"':;]{1,100}:[^\s"';]{3,200})""",
+    ),
+    make_rule("password", r"""\bsshpass\s{1,4}-p\s{0,4}["']?(?P<v>[^\s"']{1,256})"""),
+    make_rule(
+        "password",
+        r"""\b(?:mysql|mariadb)[\w-]{0,20}\s[^\n|;]{0,80}?(?<=\s)-p(?P<v>[^\s"']{3,256})""",
+    ),
+    make_rule(
+        "password",
+        r"""\bredis-cli\s[^\n|;]{0,80}?(?<=\s)-a\s{1,4}["']?(?P<v>[^\s"']{3,256})""",
+    ),
+    make_rule(
+        "password",
+        r"""\b[a-z][\w-]{1,20}\s{1,4}(?:registry\s{1,4})?login\s[^\n|;]{0,80}?(?<=\s)-p\s{1,4}["']?"""
+        r"""(?P<v>[^\s"'-][^\s"']{2,256})""",
+    ),
+    *(
+        make_rule(
+            "password",
+            rf"(?<![\w.-])(?:{commands})(?:\.exe)?{_REST}{option}",
+            check=value_checks.is_given,
+        )
+        for commands, option in _OPTIONS
+    ),
+    # With a long option and one dash, whatever the command: keytool -storepass …, plink -pw …
+    make_rule(
+        "password",
+        rf"""(?:\s|["'])-(?:[a-z]{{0,10}}(?:pass|passwd|password|passphrase)|pw|pwd)[ =]{{1,4}}{_VALUE}""",
+        check=value_checks.is_given,
+    ),
+    make_rule(
+        "password", r"\bhtpasswd\s{1,4}-[a-zA-Z]{0,6}b[a-zA-Z]{0,6}\s{1,4}(?:\S{1,256}\s{1,4}){1,2}(?P<v>\S{3,256})$"
+    ),
+    make_rule(
+        "password", r"""\becho\s{1,4}["']?[\w.-]{1,64}:(?P<v>[^\s"'|]{1,256})["']?\s{0,4}\|\s{0,4}(?:sudo\s)?chpasswd"""
+    ),
+    make_rule(
+        "password",
+        r"""\b(?:sqlplus|expdp|impdp|sqlldr|rman)\s[^\n|;]{0,80}?(?<=[\s"'])[\w.]{1,64}/(?P<v>[^\s"'/@]{1,128})(?=@|["'\s]|$)""",
+    ),
+    make_rule(
+        "password",
+        r"(?<![\w.:-])[\w.*-]{1,253}:(?:\d{4,5}|\*):(?:[A-Za-z_]\w{0,62}|\*):[A-Za-z_]\w{0,62}:(?P<v>[^\s:]{3,256})(?!\S)",
+    ),
+    # .netrc
+    make_rule(
+        "password",
+        r"\blogin\s{1,4}\S{1,128}\s{1,4}password\s{1,4}(?P<v>\S{1,256})",
+        check=value_checks.is_given,
+    ),
+    # As a database is told: a row with a column of passwords, IDENTIFIED WITH … BY '…', ALTER ROLE app PASSWORD '…'
+    make_rule(
+        "password",
+        r"""\bidentified\s{1,4}(?:with\s{1,4}["'`]?[\w-]{1,60}["'`]?\s{1,4})?(?:by|as)(?:\s{1,4}password)?\s{1,4}["'](?P<v>[^"'\n]{1,256})["']""",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""\binsert\s{1,4}into\s[^\n;()]{1,80}\([^()\n]{0,200}pass(?:word|wd)?[^()\n]{0,200}\)\s{0,4}values?\s{0,4}"""
+        r"""\((?P<v>[^()\n]{1,1000})\)""",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""\b(?:alter|create|set)\s[^\n;]{0,160}?\bpassword(?:\s{1,4}for\s{1,4}\S{1,80})?[\s=(]{1,6}N?["'](?P<v>[^"'\n]{1,256})["']""",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""\bsp_addlogin\s{1,4}N?'[^'\n]{1,128}'\s{0,4},\s{0,4}N?'(?P<v>[^'\n]{1,256})'""",
+        flags=_I,
+    ),
+    # Redis
+    make_rule(
+        "password",
+        r"""\bconfig\s{1,4}set\s{1,4}(?:requirepass|masterauth)\s{1,4}["']?(?P<v>[^\s"']{1,256})""",
+        flags=_I,
+    ),
+    make_rule("password", r"\bacl\s{1,4}setuser\s[^\n]{0,160}?(?<=\s)[>#](?P<v>\S{1,256})", flags=_I),
+    # IMAP: a tag, LOGIN, the user
+    make_rule(
+        "password",
+        r"""(?:^|\n|[>:\]]\s)\s{0,4}[A-Za-z]{0,4}\d{1,6}\s{1,2}LOGIN\s{1,2}\S{1,128}\s{1,2}["']?(?P<v>[^\s"']{1,256})""",
+    ),
+)
