@@ -1,6 +1,7 @@
 """Mask the variable parts of a log line, by their form or by their position: words and typed placeholders remain.
 
-Here: shapes and masks. Tokens, and the text that people read: `templates.py`; placeholders: `placeholders.py`.
+Here: shapes and masks. Stack frames and names of users: `forms/`; tokens, and the text that people read: `templates.py`;
+placeholders: `placeholders.py`.
 
 Every expression runs in linear time on any text: an alternative that scans a run of characters starts only at the start
 of the run, and is possessive where it could backtrack. A line's tokens depend on the line alone.
@@ -12,6 +13,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from fleexmon_pipeline.patterns.forms.frames import FRAME
+from fleexmon_pipeline.patterns.forms.users import without_users
 from fleexmon_pipeline.patterns.placeholders import (
     ANY,
     ANY_KEPT,
@@ -35,7 +38,7 @@ from fleexmon_pipeline.patterns.requests import (
     with_status_kept,
 )
 
-MASK_VERSION = 6  # raise it when a rule here or in templates.py changes: lines it touches get new ids
+MASK_VERSION = 7  # raise it when a rule here, or in a module that this one uses, changes: lines it touches get new ids
 
 MAX_READ_CHARS = 65_536  # of a message; what follows is a dump, not a sentence
 MAX_KEPT_BYTES = 4_096  # of a longer message, after stack frames are removed, make the template
@@ -47,24 +50,6 @@ MAX_WORDS = 100_000  # in that cache, 20 MB
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 _SHAPE = bytes.maketrans(b"123456789" + _CONTROLS, b"0" * 9 + b" " * len(_CONTROLS))
 _SHAPES = b"\0" + _SHAPE[1:]
-# Stack frames, by the form of their lines once digits are 0: the call path is detail; what went wrong ("Caused by:
-# ...", "ValueError: ...") stays. All other lines of a message count like its first.
-_FRAME = re.compile(
-    rb"""
-    \n[ \t]++(?:at|from|\.\.\.)[ ][^\n]*+  # Java, JavaScript, .NET; the file of a Rust frame
-  | \n[ \t]++File[ ]"[^\n]*+(?:\n[ ]{3,}+[^\n]*+)*+  # Python
-  | \n[ \t]*+(?:from[ ])?[^\s:]++:0++:in[ ][`'"][^\n]*+  # Ruby
-  | \n[ \t]*+\#0++[ ](?:\{main\}|\[internal[^\n]*+|[^\s(]++\(0++\):[^\n]*+)  # PHP
-  | \n[ \t]*+\#0++[ ]++[^\n(]++\([^()\n]++(?<=:0|00)\)|\n<asynchronous[^\n]*+  # Dart
-  | \n[ ]++0++:[ ]++(?=0x[0-9a-f]++[ ]-|<|\w++::|\w*_|\S++\n[ ]++at[ ])[^\n]*+  # Rust; not a list of causes
-  | \n[ \t]++(?:\([^()\n]++\)[ ])?[^\s:]++:0++:[ ][^\s(/]++(?:\(|/0)[^\n]*+  # Elixir
-  | \n[ \t]++(?>[^\n]*?\bcalled[ ]at[ ])(?>[^\n]*?[ ]line[ ])0[^\n]*+  # Perl
-  | \n[ \t]*+---[ ]End[ ]of[ ][^\n]*+  # .NET: where one part of a trace ends
-  | \n[^\s][^\n]*+\n\t[^\s:]++:0++(?:[ ]\+0[^\n]*+)?(?=\n|$)  # Go: a function, and the line of a file below it
-  | \n[^\s][^\n]*+\n\t/[^\n]*+
-    """,
-    re.VERBOSE,
-)
 
 
 def shapes_of(messages: Sequence[str]) -> list[bytes]:
@@ -93,7 +78,7 @@ def cut_shape(shape: bytes) -> bytes:
 
 def _cut(message: str) -> bytes:
     shape = message[:MAX_READ_CHARS].encode("utf-8", "replace").translate(_SHAPE)
-    return shape if len(message) <= MAX_KEPT_BYTES else _FRAME.sub(b"", shape)[:MAX_KEPT_BYTES]
+    return shape if len(message) <= MAX_KEPT_BYTES else FRAME.sub(b"", shape)[:MAX_KEPT_BYTES]
 
 
 def without_frames(message: str) -> str:
@@ -102,7 +87,7 @@ def without_frames(message: str) -> str:
         return message
     raw = message.encode("utf-8", "replace")
     kept, end = bytearray(), 0
-    for frame in _FRAME.finditer(raw.translate(_SHAPE)):  # as long as the message, byte for byte
+    for frame in FRAME.finditer(raw.translate(_SHAPE)):  # as long as the message, byte for byte
         kept += raw[end : frame.start()]
         end = frame.end()
     return (kept + raw[end:]).decode("utf-8", "replace")
@@ -188,7 +173,7 @@ _words = _Words()
 def mask_words(shape: bytes) -> str:
     """The text of a shape without stack frames, with placeholders for what its form alone shows to be a value."""
     if b"\n" in shape:
-        shape = _FRAME.sub(b"", shape)
+        shape = FRAME.sub(b"", shape)
     words = shape.decode("utf-8", "replace").split()
     masked = list(map(_words.__getitem__, words))
     if b" /" in shape and _REQUEST.search(shape):
@@ -203,7 +188,7 @@ def mask_request(shape: bytes, at: int) -> str:
     """The same for a shape with a status at `at`; what stands for status, verb and route is for `finish_request`."""
     shape = with_status_kept(shape, at)
     if b"\n" in shape:
-        shape = _FRAME.sub(b"", shape)
+        shape = FRAME.sub(b"", shape)
     return " ".join(map(_words.__getitem__, with_requests_kept(shape.decode("utf-8", "replace"), _segment).split()))
 
 
@@ -366,7 +351,7 @@ _NEIGHBOURS = re.compile(
 
 def finish(masked: str) -> str:
     """The result of `mask_words` with placeholders also for values by position; adjacent placeholders become one."""
-    masked = _by_place(masked)
+    masked = _by_place(without_users(masked))
     if not ANY_MARK.search(masked):
         return masked
     masked = _RETURNED.sub(PLACEHOLDER, _APART.sub(lambda found: MARK[found.lastgroup or "*"], masked))

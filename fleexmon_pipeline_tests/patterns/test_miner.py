@@ -222,6 +222,38 @@ ANOTHER_PATH = {
         "Bad state: no price\n#0      sum (package:shop/cart.dart:41:5)",
         "Bad state: no price\n#0      Job.run (package:shop/job.dart:9:12)\n<asynchronous suspension>",
     ),
+    "PL/SQL": (
+        'ORA-20001: no price\nORA-06512: at "SHOP.SUM", line 41\nORA-06512: at line 1',
+        'ORA-20001: no price\nORA-06512: at "SHOP.SUM", line 41\nORA-06512: at "SHOP.JOB", line 7',
+    ),
+    "PL/pgSQL": (
+        "ERROR: no price\nCONTEXT:  PL/pgSQL function sum(integer) line 3 at RAISE",
+        'ERROR: no price\nCONTEXT:  SQL statement "SELECT sum(7)"\nPL/pgSQL function job() line 9 at PERFORM',
+    ),
+    "Firefox": (
+        "Error: no price\nsum@https://a.example/app.js:41:7\nshow@https://a.example/app.js:9:1",
+        "Error: no price\nasync*job@https://a.example/job.js:3:1\n@https://a.example/job.js:1:1",
+    ),
+    "gdb": (
+        "*** no price ***\n#0  0x00007f1c in raise () from /lib/libc.so.6\n#1  sum (id=7) at cart.c:41",
+        "*** no price ***\n#0  0x00007f1d in abort () at abort.c:79\n    #1 0x4f in job /srv/job.cc:9:3",
+    ),
+    "React": (
+        "Error: no price\n    in Cart (at App.js:12)\n    in App (at index.js:7)",
+        "Error: no price\n    in Job (created by App)\n    in App (at index.js:7)",
+    ),
+    "Lua": (
+        "cart.lua:41: no price\nstack traceback:\n\t[C]: in function 'error'\n\tcart.lua:41: in function 'sum'",
+        "cart.lua:41: no price\nstack traceback:\n\tjob.lua:9: in main chunk",
+    ),
+    "Haskell": (
+        "no price\n  error, called at Cart.hs:41:3 in main:Cart",
+        "no price\n  sum', called at Job.hs:9:1 in main:Job\n  run, called at Main.hs:7:1 in main:Main",
+    ),
+    "Erlang": (
+        "no price\n    in function  cart:sum/1 (src/cart.erl, line 41)",
+        "no price\n    in function  job:run/0 (src/job.erl, line 9)\n    in call from main:go/0 (src/main.erl, line 3)",
+    ),
 }
 
 
@@ -230,6 +262,39 @@ def test_an_error_is_one_pattern_whatever_called_it(one: str, other: str) -> Non
     first, second = PatternMiner().identify([one, other])
 
     assert first == second
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{user} : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/systemctl restart shop",
+        "{user} : command not allowed ; TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/bin/ls",
+        "({user}) CMD (run-parts --report /etc/cron.hourly)",
+        "CRON[4711]: ({user}) CMD (run-parts --report /etc/cron.hourly)",
+        "pam_unix(cron:session): session opened for user {user}(uid=7) by (uid=0)",
+        "pam_unix(su:session): session closed for user {user}",
+        "Started Session 12 of User {user}.",
+        "New session 12 of user {user}.",
+        "Accepted publickey for {user} from 10.0.0.3 port 51234 ssh2",
+        "Failed password for invalid user {user} from 10.0.0.3 port 51234 ssh2",
+        "Connection closed by authenticating user {user} 10.0.0.3 port 51234 [preauth]",
+    ],
+)
+def test_two_users_are_one_pattern(line: str) -> None:
+    first, second, third = PatternMiner().identify([line.format(user=user) for user in ("root", "www-data", "bob7")])
+
+    assert first == second == third
+
+
+def test_what_is_done_with_users_is_told_apart() -> None:
+    lines = [
+        "session opened for user root by (uid=0)", "session closed for user root", "(root) CMD (backup)",
+        "(root) CMD (restore)", "(root) RELOAD (crontabs/root)", "waiting for input from 10.0.0.3 to arrive",
+        "waiting for user authentication to end", "waiting for user confirmation to end",
+        "Failed password for root from 10.0.0.3 port 1 ssh2", "Accepted password for root from 10.0.0.3 port 1 ssh2",
+    ]  # fmt: skip
+
+    assert len(set(PatternMiner().identify(lines))) == len(lines)
 
 
 def test_causes_in_a_list_are_not_frames() -> None:

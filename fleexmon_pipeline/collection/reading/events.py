@@ -20,6 +20,7 @@ MAX_PAUSE = timedelta(seconds=5)  # between two lines of an event: a trace is wr
 MAX_EVENT_CHARACTERS = 200_000  # Java's own traces end at 1,024 frames, some 100 kB
 MAX_LOOKED_AT = 500  # characters of a line
 MAX_WAITING = 5_000  # events, while an earlier one is open
+MAX_UNTIMED = 100  # lines of a file that only lack a time; more of them are no event, but a file of another form
 MAX_SOURCE_LINES = 6  # that Node shows before the error itself
 
 # Lines that are nothing but a part of a trace.
@@ -32,6 +33,7 @@ _PART = re.compile(
     r"|stack traceback:$|coroutine \d+:$|(?:Raised at|Re-raised at|Called from) .+, line \d+|CallStack \(from "
     r"|\s+\w[\w']*, called at \S+:\d+|0x[0-9a-f]{8,16}$|Current stack trace:$|\d+\s+\S+\s+0x[0-9a-f]{6,16}\b"
     r"|(?:READ|WRITE) of size \d+ at 0x"
+    r"|\s+(?:(?:Previous )?(?:[Aa]tomic )?(?:[Ww]rite|[Rr]ead) of size \d+ at|Location is |Thread T\d+ \()"
     r"|Stacktrace:$|\s+\[\d+\] \S|\s+@ \S+ +\S|\s+from \S+:\d+:\d+ in |\S+\.nim\(\d+\) \S+$|\S+\.zig:\d+:\d+: 0x"
     r"|Error: unhandled exception: "
     r"|Calls: .+|Execution halted$|At (?:line|[A-Za-z/]\S*):\d+ char:\d+"
@@ -74,12 +76,13 @@ class TextLine:
     level: str | None = None
     level_is_default: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
+    is_timed: bool = True  # False: a line of a file that has no time of its own, and has that of the line before it
 
 
 class _Event:
     """Some lines of one stream that belong together."""
 
-    __slots__ = ("_characters", "_mode", "_texts", "first", "is_open", "last")
+    __slots__ = ("_characters", "_mode", "_texts", "_untimed", "first", "is_open", "last")
 
     def __init__(self, first: TextLine) -> None:
         text = first.text or ""
@@ -88,6 +91,7 @@ class _Event:
         self._mode = _begun(text[:MAX_LOOKED_AT]) if self.is_open else ""
         self._texts = [text]
         self._characters = len(text)
+        self._untimed = 0 if first.is_timed else MAX_UNTIMED
 
     def takes(self, line: TextLine) -> bool:
         """Whether the line continues this event, which has it then."""
@@ -95,7 +99,9 @@ class _Event:
         if not self.is_open or text is None or text[:1] == "{" or not self.last <= line.moment <= self.last + MAX_PAUSE:
             return False
         tag = _TAG.match(text)
-        if tag and tag[0] in self._texts[0][1:]:  # Rails: the request, behind the head of the first line
+        if not line.is_timed and self._untimed < MAX_UNTIMED:
+            self._untimed += 1
+        elif tag and tag[0] in self._texts[0][1:]:  # Rails: the request, behind the head of the first line
             text = text[tag.end() :]
         elif mode := _continued(self._mode, self._texts, text[:MAX_LOOKED_AT]):
             self._mode = mode

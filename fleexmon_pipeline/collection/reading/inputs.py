@@ -270,7 +270,7 @@ def _text(raw: bytes, previous: datetime | None) -> TextLine:
         reason = f"{IN_DOUBT}: {doubtful[1]}" if doubtful else "no time at the head of the line"
         if previous is None:
             raise RejectedError(reason)
-        return TextLine(previous, text, metadata={NO_TIME: reason})
+        return TextLine(previous, text, is_timed=_LIKE_A_TIME.match(text) is not None, metadata={NO_TIME: reason})
     return TextLine(moment, text)
 
 
@@ -286,5 +286,7 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 NO_TIME = "noTime"  # in the metadata of a line that has none: why
 _DATE_IN_DOUBT = re.compile(r"[\W_]{0,3}([01]?\d/[01]?\d/(?:19|20)\d\d)[ T:,]")
+# A time, or a part of one, that cannot be used: the line is no continuation of the one before it, and is rejected.
+_LIKE_A_TIME = re.compile(r"[\W_]{0,3}(?:\d{1,4}[-/.:]\d|[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:|\d{1,2} [A-Z][a-z]{2} \d)")
 OF_SOURCE = "the line itself"
 _READERS = {Form.JOURNAL: _journal_json, Form.LOKI: _logcli, Form.DOCKER: docker_line, Form.TEXT: _text}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 import pytest
 
-from fleexmon_pipeline.collection.reading.events import MAX_EVENT_CHARACTERS, MAX_PAUSE, TextLine, joined
+from fleexmon_pipeline.collection.reading.events import MAX_EVENT_CHARACTERS, MAX_PAUSE, MAX_UNTIMED, TextLine, joined
+from fleexmon_pipeline.collection.reading.inputs import Form, Input
 from fleexmon_pipeline.errors import FleexmonError
 
 AT = datetime(2025, 3, 14, 15, 9, 26, tzinfo=UTC)
@@ -21,6 +23,13 @@ TRACES = {
   +-+---------------- 1 ----------------
     | ValueError: overdrawn
     +------------------------------------""",
+    "ThreadSanitizer": """\
+WARNING: ThreadSanitizer: data race (pid=12)
+  Write of size 8 at 0x7b04 by thread T1:
+    #0 book /srv/ledger.cc:41:3
+  Previous read of size 8 at 0x7b04 by main thread:
+    #0 main /srv/ledger.cc:9:3
+  Location is global 'total' of size 8 at 0x7b04""",
     "Lua": """\
 lua entry thread aborted: runtime error: /app/ledger.lua:12: attempt to index a nil value
 stack traceback:
@@ -234,3 +243,25 @@ def test_lines_with_the_tag_of_a_request_belong_to_the_line_that_has_a_head_befo
         f"{head}{tag}  \nLedger::Overdrawn (by 3):\n  \napp/models/ledger.rb:41:in `post'\nStarted GET /a",
         "[another-request] x",
     ]
+
+
+def test_a_line_of_a_file_without_a_time_belongs_to_the_line_before_it() -> None:
+    text = (
+        b"2026-11-20 10:05:00 ERROR pay failed\nno ink:\n  tray 3\n2026-11-20 10:05:01 INFO next\nMar 14 15:09:26 x\n"
+    )
+
+    results = list(Input(BytesIO(text), Form.TEXT).results())
+
+    assert [result.line.message for result in results if result.line] == [
+        "2026-11-20 10:05:00 ERROR pay failed\nno ink:\n  tray 3",
+        "2026-11-20 10:05:01 INFO next",
+    ]
+    assert [result.reason for result in results if not result.line] == ["no time at the head of the line"]
+
+
+def test_a_file_whose_lines_have_no_time_is_not_one_event() -> None:
+    text = b"2026-11-20 10:05:00 begin\n" + b"word\n" * (MAX_UNTIMED + 50)
+
+    results = list(Input(BytesIO(text), Form.TEXT).results())
+
+    assert [bool(result.line) for result in results] == [True, *[False] * 50]

@@ -1,0 +1,1 @@
+"""What masks know by its form alone: frames of stacks, names of users."""

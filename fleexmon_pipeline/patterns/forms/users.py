@@ -1,0 +1,38 @@
+"""Names of users are values from the first line on: sudo, cron, logins, sessions.
+
+Here: places in which a line can only have the name of a user. Two lines are enough to see that they say the same, which
+counting words would need many for.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fleexmon_pipeline.patterns.placeholders import ANY, MARK, PLACEHOLDER
+
+_NAME = rf"(?:[A-Za-z_][\w.$-]{{0,62}}+|{ANY})"
+_SUDO = re.compile(rf"(?<!\S){_NAME}(?= : (?:TTY=|command not allowed|user NOT in sudoers))")
+_CRON = re.compile(rf"(?<=\(){_NAME}(?=\) (?:CMD|MAIL|RELOAD|LIST|INFO|ORPHAN|BEGIN EDIT|END EDIT|REPLACE)\b)")
+# Found by its first letters, and what stands before them looked at then: this is asked of most lines.
+_OF_USER = re.compile(rf"ser {_NAME}(?=\.?$|\(uid=| by | (?:from|on|at) {ANY}| {MARK['ip']})")
+_BEFORE_USER = tuple(f"{word} {u}" for word in ("of", "by", "as", "to", "for", "nvalid", "ticating") for u in "uU")
+_FROM = f" from {MARK['ip']}"
+_SSHD = re.compile(rf"(?<= for ){_NAME}(?={_FROM}(?: port |$))")
+
+
+def without_users(masked: str) -> str:
+    """The result of `mask_words` with a placeholder for each name of a user. Most lines are only looked at."""
+    if " : " in masked and ("TTY=" in masked or "sudoers" in masked):
+        masked = _SUDO.sub(PLACEHOLDER, masked)
+    if masked[:1] == "(" or "CRON" in masked:
+        masked = _CRON.sub(PLACEHOLDER, masked)
+    if " user " in masked or " User " in masked:
+        masked = _OF_USER.sub(_of_user, masked)
+    if _FROM in masked and " for " in masked:
+        masked = _SSHD.sub(PLACEHOLDER, masked)
+    return masked
+
+
+def _of_user(found: re.Match[str]) -> str:
+    start = found.start()
+    return f"ser {PLACEHOLDER}" if found.string.endswith(_BEFORE_USER, max(0, start - 12), start) else found[0]
