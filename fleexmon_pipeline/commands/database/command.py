@@ -1,4 +1,4 @@
-"""`fleexmon database`: make or update the tables, and print a script of roles with the least rights."""
+"""`fleexmon database`: make or update the tables, restore a dump, and print a script of roles with the least rights."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Annotated
 
 import typer
 
+from fleexmon_pipeline.commands.database.restore import restore
 from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.terminal import CommandError
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.migrate import version_of
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Migrate the database, or print a script of roles.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Migrate or restore the database, or print a script of roles."
+)
+app.command()(restore)
 
 
 @app.command()

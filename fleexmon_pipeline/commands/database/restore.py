@@ -1,0 +1,73 @@
+"""`fleexmon database restore`: a dump in the place of the embedded database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.options import DryRun
+from fleexmon_pipeline.commands.screen.progress import waiting
+from fleexmon_pipeline.commands.terminal import CommandError
+from fleexmon_pipeline.database.server import configured_url
+from fleexmon_pipeline.embedded.restore import restore as restore_dump
+from fleexmon_pipeline.embedded.server import EmbeddedServer, EmbeddedServerError
+from fleexmon_pipeline.wording import counted
+
+MAGIC = b"PGDMP"  # what a dump in pg_dump's own format begins with
+
+
+def restore(
+    dump: Annotated[Path, typer.Argument(help="A file that `pg_dump -Fc` wrote.", show_default=False)],
+    dry_run: DryRun = False,
+) -> None:
+    """Put a dump in the place of the embedded database, whose rows are then gone. `fleexmon up` must not run.
+
+    A new home is created where there is none. If the dump cannot be restored, everything stays as it was. For a server
+    of your own, use pg_restore.
+    """
+    if configured_url() is not None:
+        raise CommandError("DATABASE_URL is set: restore to a server of your own with `pg_restore -d URL`.")
+    _refuse_other_files(dump)
+    home = settings.home()
+    server = EmbeddedServer(home)
+    if dry_run and not (home / "postgres").exists():
+        typer.echo(f"would create a database in {home} from {dump}; nothing is there yet")
+        return
+    server.acquire()
+    try:
+        if not server.used_alone():
+            raise CommandError(f"another fleexmon uses the database in {home}. Stop `fleexmon up` (Ctrl-C) first.")
+        there = _lines(server)
+        if dry_run:
+            typer.echo(f"would replace the database in {home}, which has {counted(there, 'line')}, by {dump}")
+            return
+        with waiting("restoring"):
+            restored = restore_dump(server, dump)
+    except EmbeddedServerError as error:
+        raise CommandError(f"{error}. The database is as it was.") from None
+    finally:
+        server.release()
+    typer.echo(f"restored {counted(restored, 'line')} from {dump} to {home}, where {counted(there, 'line')} were")
+
+
+def _refuse_other_files(dump: Path) -> None:
+    try:
+        with dump.open("rb") as file:
+            start = file.read(len(MAGIC))
+    except OSError as error:
+        raise CommandError(f"{dump}: {error.strerror}") from None
+    if start != MAGIC:
+        raise CommandError(f"{dump} is not a dump in pg_dump's own format. Make one with `pg_dump -Fc`.")
+
+
+def _lines(server: EmbeddedServer) -> int:
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        try:
+            row = connection.execute('SELECT count(*) FROM "LogEntry"').fetchone()
+        except psycopg.errors.UndefinedTable:  # a home that was made a moment ago
+            return 0
+    return row[0] if row else 0

@@ -1,0 +1,56 @@
+"""Put a dump of pg_dump in the place of the embedded server's database: all of it, or nothing.
+
+Not by `pg_restore --clean`: it refuses to drop the parts of a partitioned table one by one, and a dump that breaks off
+would have destroyed what it was to replace.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from fleexmon_pipeline.embedded.server import DATABASE, EmbeddedServer, EmbeddedServerError, program
+
+_NEW = f"{DATABASE}_restored"
+MAX_REASON = 800  # characters of pg_restore's reason
+
+
+def restore(server: EmbeddedServer, dump: Path) -> int:
+    """Restore into a new database, which then takes the name of the old one, whose rows are gone; the number of lines.
+
+    `server` is acquired, and no other process uses it. Raises EmbeddedServerError, and leaves everything as it was, if
+    the file is no complete dump of the product's database.
+    """
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", _NEW))
+        connection.execute(_named("CREATE DATABASE {} TEMPLATE template0", _NEW))
+        try:
+            lines = _load(server.url(_NEW), dump)
+        except BaseException:
+            connection.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", _NEW))
+            raise
+        connection.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", DATABASE))
+        connection.execute(_named("ALTER DATABASE {} RENAME TO {}", _NEW, DATABASE))
+    return lines
+
+
+def _load(url: str, dump: Path) -> int:
+    command = [str(program("pg_restore")), "--exit-on-error", "--no-owner", "--no-privileges", "-d", url, str(dump)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EmbeddedServerError(f"{dump}: {done.stderr.strip()[-MAX_REASON:]}")
+    with psycopg.connect(url, autocommit=True) as connection:
+        try:
+            connection.execute('SELECT version_num FROM "FleexmonVersion"')
+            row = connection.execute('SELECT count(*) FROM "LogEntry"').fetchone()
+        except psycopg.errors.UndefinedTable as error:
+            raise EmbeddedServerError(f"{dump}: no dump of fleexmon's database: {error.diag.message_primary}") from None
+        connection.execute("ANALYZE")
+    return row[0] if row else 0
+
+
+def _named(statement: str, *names: str) -> sql.Composed:
+    return sql.SQL(statement).format(*map(sql.Identifier, names))
