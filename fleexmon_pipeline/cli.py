@@ -46,7 +46,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "patterns": "Print the pattern of every line of a file; list, name or ignore patterns.",
     "export": "Export logs and issues as NDJSON with OpenTelemetry's names, one record a line.",
     "import": "Import what `fleexmon export` wrote: logs and issues, as they were.",
-    "database": "Migrate the database, or print a script of roles.",
+    "database": "Migrate or restore the database, or print a script of roles.",
     "genai": "Preview requests to the GenAI agent, replay past hours, and evaluate the agent.",
     "completion": "Print the script that completes commands, options and their values in a shell.",
     "help": "Show the help of a command, or a page.",
