@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
+from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.analyzed_logs import analyzed_logs
 from fleexmon_pipeline.assets.data_retention import data_retention
 from fleexmon_pipeline.assets.detected_issues import detected_issues
@@ -24,6 +26,7 @@ from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.schedules import SCHEDULES
 from fleexmon_pipeline.sensors import SENSORS
+from fleexmon_pipeline.workers.grouped_ticks import analyze_collected
 
 ASSETS = [raw_logs, analyzed_logs, detected_issues, predictions, digests, issue_alerts, data_retention]
 RESOURCES: dict[str, Any] = {
@@ -43,10 +46,22 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         assets=ASSETS,
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=SENSORS,
+        sensors=[*SENSORS, *_sensors_of_several_machines()],
         resources={**RESOURCES, **(resource_overrides or {})},
         executor=dg.in_process_executor,  # small steps in one process take a third of the time
     )
+
+
+def _sensors_of_several_machines() -> list[dg.SensorDefinition]:
+    """None on one machine, which needs neither a broker nor the packages that speak to it."""
+    sensors = []
+    if os.environ.get("FLEEXMON_GROUPS", "1").strip() not in ("", "1"):  # a mistake in it is reported by the ticks
+        sensors.append(analyze_collected)
+    if settings.is_set(os.environ, "FLEEXMON_BROKER"):
+        from fleexmon_pipeline.workers.lost_runs import fail_lost_runs  # noqa: PLC0415  an extra
+
+        sensors.append(fail_lost_runs)
+    return sensors
 
 
 defs = build_defs()

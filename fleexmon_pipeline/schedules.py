@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from fleexmon_pipeline import jobs
+from fleexmon_pipeline import jobs, settings
 from fleexmon_pipeline.partitions import key_of_day, key_of_hour
-from fleexmon_pipeline.ticks import Tick, tick_tags
+from fleexmon_pipeline.ticks import Tick, groups_of, tick_tags
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
 ON = dg.DefaultScheduleStatus.RUNNING
@@ -27,10 +27,10 @@ def _scheduled_at(context: dg.ScheduleEvaluationContext) -> datetime:
     default_status=ON,
     description="Every 5 minutes: collect, analyze and evaluate the hour of the slot that just ended.",
 )
-def monitoring_every_5_minutes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def monitoring_every_5_minutes(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     slot = floor(_scheduled_at(context), SLOT) - SLOT
     key = key_of_hour(Window.hour_of(slot).since)
-    return dg.RunRequest(run_key=f"tick-{slot:%Y-%m-%dT%H:%M}", partition_key=key, tags=tick_tags(Tick.SLOT))
+    yield from _by_group(f"tick-{slot:%Y-%m-%dT%H:%M}", key, Tick.SLOT)
 
 
 @dg.schedule(
@@ -44,7 +44,23 @@ def late_lines_hourly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunR
     ended = floor(_scheduled_at(context), HOUR)
     for hours, minutes in ((1, "10"), (2, "70")):
         key = key_of_hour(ended - hours * HOUR)
-        yield dg.RunRequest(run_key=f"late-{minutes}-{key}", partition_key=key, tags=tick_tags(Tick.LATE))
+        yield from _by_group(f"late-{minutes}-{key}", key, Tick.LATE)
+
+
+def _by_group(run_key: str, partition_key: str, tick: Tick) -> Iterator[dg.RunRequest]:
+    """One run of the whole chain; or with FLEEXMON_GROUPS one that collects for each group of nodes, and
+    `workers/grouped_ticks.py` requests the rest of the chain when they have ended."""
+    count, tags = settings.groups(), tick_tags(tick)
+    if count == 1:
+        yield dg.RunRequest(run_key=run_key, partition_key=partition_key, tags=tags)
+        return
+    for group, of_group in groups_of(run_key, count):
+        yield dg.RunRequest(
+            run_key=f"{run_key}-{group.number}-of-{group.of}",
+            partition_key=partition_key,
+            tags=tags | of_group,
+            asset_selection=[dg.AssetKey("raw_logs")],
+        )
 
 
 @dg.schedule(

@@ -1,15 +1,20 @@
-"""Which scheduled run this is: the tags that schedules and sensors put on the runs they request.
+"""Which scheduled run this is, and for which nodes: the tags that schedules and sensors put on the runs they request.
 
 Here: the tags, and reading them from a run's tags alone. Which windows exist: `partitions.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 
 # A run with this tag was started by a schedule or sensor. It fills gaps only, within a time budget.
 TICK = "fleexmon/tick"
+# Of a tick that is several runs: which group of nodes this one collects, "2 of 8", and which tick they are of.
+GROUP, TICK_KEY = "fleexmon/group", "fleexmon/tick-key"
 
 
 class Tick(StrEnum):
@@ -34,3 +39,28 @@ def tick_tags(tick: Tick) -> dict[str, str]:
 def tick_of(tags: Mapping[str, str]) -> Tick | None:
     """None for a run that a person started."""
     return Tick(tags[TICK]) if TICK in tags else None
+
+
+@dataclass(frozen=True)
+class Group:
+    """One of several parts of the nodes. A node's part follows from its name alone, so it changes only with `of`."""
+
+    number: int  # 1 to `of`
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.of}"
+
+    def has(self, node: str) -> bool:
+        return int.from_bytes(sha256(node.encode()).digest()[:8], "big") % self.of == self.number - 1
+
+
+def group_of(tags: Mapping[str, str]) -> Group | None:
+    """None for a run that collects every node."""
+    match = re.fullmatch(r"([0-9]{1,3}) of ([0-9]{1,3})", tags.get(GROUP, ""))
+    return Group(int(match[1]), int(match[2])) if match else None
+
+
+def groups_of(tick: str, count: int) -> Iterable[tuple[Group, dict[str, str]]]:
+    """The groups of a tick and the tags of their runs."""
+    return [(group, {GROUP: str(group), TICK_KEY: tick}) for group in (Group(n + 1, count) for n in range(count))]

@@ -25,7 +25,7 @@ from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.nodes import Nodes
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.settings import Node
-from fleexmon_pipeline.ticks import Tick, tick_of
+from fleexmon_pipeline.ticks import Tick, group_of, tick_of
 from fleexmon_pipeline.window import HOUR, ceil
 
 # For one answer of one node, in runs that schedules and sensors request; one of them runs at a time. At 60,000 lines/s
@@ -50,8 +50,11 @@ def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres
     now, sources = clock.now(), nodes.sources()
     kept_since = now - timedelta(days=settings.retention_days())
     if is_materializing(context):
-        heartbeat(context.log, context.run.tags, context.run.run_id, "start")
-        _collect(context, sources, postgres, now=now, kept_since=kept_since)
+        group = group_of(context.run.tags)
+        if group is None or group.number == 1:
+            heartbeat(context.log, context.run.tags, context.run.run_id, "start")
+        own = [node for node in sources if group is None or group.has(node.name)]
+        _collect(context, own, postgres, now=now, kept_since=kept_since)
     with postgres.connection() as connection:
         check = check_coverage(connection, [node.name for node in sources], since=kept_since)
     yield from results(context, [check])

@@ -4,6 +4,7 @@ Nothing is read at import; definitions load with no variable set. Other packages
 """
 
 from fleexmon_pipeline.settings.channels import ChannelSettings, QuietHours, channels, secret_variable
+from fleexmon_pipeline.settings.machines import broker, groups
 from fleexmon_pipeline.settings.page_urls import PAGES, page_path, page_url
 from fleexmon_pipeline.settings.secret_files import is_set, secret
 from fleexmon_pipeline.settings.topology import Topology, topology
@@ -60,12 +61,14 @@ __all__ = [
     "SettingError",
     "Topology",
     "base_url",
+    "broker",
     "channels",
     "demo_note",
     "false_alarms_per_day",
     "genai",
     "genai_limits",
     "github",
+    "groups",
     "heartbeat_url",
     "home",
     "http_url",

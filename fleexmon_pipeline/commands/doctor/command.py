@@ -92,4 +92,5 @@ _CHECKS = (
     outside.channels,
     outside.heartbeat,
     outside.agents,
+    outside.broker,
 )

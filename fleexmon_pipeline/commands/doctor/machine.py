@@ -62,6 +62,8 @@ def false_alarms(environment: Environment, _: datetime) -> Iterator[Finding]:
 
 
 def limits(environment: Environment, _: datetime) -> Iterator[Finding]:
+    if (groups := settings.groups(environment)) > 1:
+        yield Finding("FLEEXMON_GROUPS", "ok", f"{groups} groups of nodes, each collected by a run of its own")
     custom = settings.limits(environment)
     if custom == settings.Limits():
         return

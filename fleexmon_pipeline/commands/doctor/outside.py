@@ -14,6 +14,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection.fetch import TIMEOUT, plain
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.retries import call_within
+from fleexmon_pipeline.wording import counted
 
 CHECK_SECONDS = 20.0  # for the agent and for GitHub; a node has FLEEXMON_MAX_ANSWER_SECONDS
 
@@ -67,6 +68,29 @@ def heartbeat(environment: Environment, _: datetime) -> Iterator[Finding]:
     url = settings.heartbeat_url(environment)
     told = "set; each tick calls it" if url else "not set: nobody outside notices when this machine is down"
     yield Finding("FLEEXMON_HEARTBEAT_URL", "ok" if url else "off", told)
+
+
+def broker(environment: Environment, _: datetime) -> Iterator[Finding]:
+    """Only where one is set: one machine needs none."""
+    if not settings.is_set(environment, "FLEEXMON_BROKER"):
+        return
+    url = settings.broker(environment)
+    try:
+        from fleexmon_pipeline.workers.launcher import BROKER_DOWN, WorkerLauncher  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        told = f"the package {error.name} is missing: pip install 'fleexmon-pipeline[celery]'"
+        yield Finding("FLEEXMON_BROKER", "wrong", told)
+        return
+    try:
+        workers = call_within(CHECK_SECONDS, WorkerLauncher(url).workers)
+    except (*BROKER_DOWN, TimeoutError) as error:
+        told = f"the Redis does not answer ({type(error).__name__}); runs are not started until it does"
+        yield Finding("FLEEXMON_BROKER", "wrong", told)
+        return
+    if not workers:
+        yield Finding("FLEEXMON_BROKER", "wrong", "no worker answers. Start one: `fleexmon worker`")
+        return
+    yield Finding("FLEEXMON_BROKER", "ok", f"{counted(len(workers), 'worker')}: {', '.join(workers)}")
 
 
 def agents(environment: Environment, _: datetime) -> Iterator[Finding]:

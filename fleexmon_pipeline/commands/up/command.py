@@ -92,6 +92,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
             settings.github(),
             settings.retention_days(),
             settings.ui_url(),
+            settings.groups(),
         )  # a mistake is reported now, not in the first run
         dagster_home(home)
         settings.port_note().write_text(str(port), "ascii")

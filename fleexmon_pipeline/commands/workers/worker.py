@@ -1,0 +1,58 @@
+"""`fleexmon worker`: takes runs from the broker and executes them on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.terminal import CommandError
+from fleexmon_pipeline.database.server import database_url
+from fleexmon_pipeline.settings import SettingError
+
+DEFAULT_RUNS = 2
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def worker(
+    runs: Annotated[int, typer.Option(min=1, max=64, help="Runs at once.")] = DEFAULT_RUNS,
+    name: Annotated[str, typer.Option(help="Its name in `fleexmon doctor`.")] = "worker",
+) -> None:
+    """Take runs from the broker and execute them on this machine, until Ctrl-C.
+
+    For several machines over one PostgreSQL: DATABASE_URL, FLEEXMON_BROKER and DAGSTER_HOME, whose dagster.yaml names
+    the launcher, as where `fleexmon up` runs. It holds no state; start and stop it at any time.
+    """
+    if not settings.is_set(os.environ, "DATABASE_URL"):
+        reason = "is not set. A worker needs the database that the other machines have."
+        raise SettingError("DATABASE_URL", reason, "postgresql://fleexmon:PASSWORD@db.example.com/fleexmon")
+    settings.broker(os.environ)
+    home = os.environ.get("DAGSTER_HOME", "")
+    if not (home and (Path(home) / "dagster.yaml").exists()):
+        raise SettingError("DAGSTER_HOME", "is not a directory with a dagster.yaml.", "/etc/fleexmon/dagster")
+    if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
+        raise CommandError(f'--name: "{name}" is more than letters, digits, - and _. Examples: --name worker-2')
+    database_url()
+    try:
+        import dagster as dg  # noqa: PLC0415  takes a second
+
+        import fleexmon_pipeline.definitions  # noqa: F401, PLC0415  before the fork, so that no run has to import it
+        from fleexmon_pipeline.workers.worker import launcher_of, run_worker  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"the package {error.name} is missing: pip install 'fleexmon-pipeline[celery]'. It is not in the plain one."
+        ) from None
+    with dg.DagsterInstance.get() as instance:
+        launcher = launcher_of(instance)
+        if launcher is None:
+            raise CommandError(
+                f"{home}/dagster.yaml names another launcher, so no run comes to a worker. Use the one of "
+                "packaging/several-machines/dagster.yaml."
+            )
+        typer.echo(f"waiting for runs, {runs} at once  (Ctrl-C ends it when those in hand are done)")
+        raise typer.Exit(run_worker(launcher, name, runs_at_once=runs))

@@ -1,0 +1,69 @@
+"""Ticks that are several runs: when every group of nodes was collected, the hour is analyzed and evaluated.
+
+Only where FLEEXMON_GROUPS is more than 1. Which runs collect: `schedules.py`; which nodes a group has: `ticks.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from fleexmon_pipeline import jobs
+from fleexmon_pipeline.resources.clock import Clock
+from fleexmon_pipeline.sensors import PARTITION_TAG
+from fleexmon_pipeline.ticks import TICK, TICK_KEY, Tick, group_of, tick_tags
+
+GROUPED = [Tick.SLOT.value, Tick.LATE.value]
+ANALYSIS = [dg.AssetKey("analyzed_logs"), dg.AssetKey("detected_issues")]
+# A group that hangs must not delay what the others' lines say. What it brings later is analyzed when it ends.
+MAX_WAIT = timedelta(minutes=3)
+LOOK_BACK = timedelta(hours=1)  # a tick's run may take 30 minutes
+
+
+@dg.sensor(
+    job=jobs.monitoring,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Every 10 seconds: when every group of nodes of a tick was collected, request the rest of the chain.",
+)
+def analyze_collected(context: dg.SensorEvaluationContext, clock: Clock) -> dg.SensorResult:
+    now = clock.now()
+    requested = set(json.loads(context.cursor or "[]"))
+    ticks = _ticks(context.instance, since=now - LOOK_BACK)
+    due = [key for tick, runs in ticks.items() for key in _due(tick, runs, now) if key not in requested]
+    kept = sorted(key for key in {*requested, *due} if key.partition("/")[0] in ticks)
+    requests = [_analysis(key, ticks[key.partition("/")[0]][0].dagster_run) for key in due]
+    reason = None if requests else f"{len(ticks)} ticks of the last hour, each analyzed or still being collected"
+    return dg.SensorResult(run_requests=requests, skip_reason=reason, cursor=json.dumps(kept))
+
+
+def _ticks(instance: dg.DagsterInstance, since: datetime) -> dict[str, list[dg.RunRecord]]:
+    """The runs of each tick that is several runs, by its key."""
+    found = defaultdict(list)
+    for record in instance.get_run_records(dg.RunsFilter(tags={TICK: GROUPED}, created_after=since)):
+        if key := record.dagster_run.tags.get(TICK_KEY):
+            found[key].append(record)
+    return found
+
+
+def _due(tick: str, runs: Sequence[dg.RunRecord], now: datetime) -> list[str]:
+    """An analysis of all groups, or before it one of those that did not hang. A request's key is asked for once."""
+    group = group_of(runs[0].dagster_run.tags)
+    ended = sum(record.dagster_run.is_finished for record in runs)
+    if group is None or ended >= group.of:
+        return [f"{tick}/all"]
+    late = now - min(record.create_timestamp for record in runs) > MAX_WAIT
+    return [f"{tick}/early"] if late and ended else []
+
+
+def _analysis(key: str, run: dg.DagsterRun) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"analyze-{key}",
+        partition_key=run.tags[PARTITION_TAG],
+        tags=tick_tags(Tick(run.tags[TICK])),
+        asset_selection=ANALYSIS,
+    )

@@ -1,0 +1,83 @@
+"""Runs whose worker has died: they are failed, and their hours requested again. Only where FLEEXMON_BROKER is set.
+
+The broker keeps a task `STARTED` for ever when the machine that executes it loses power, and Dagster believes the
+broker. Here the worker itself is asked, of runs that have started and of those that were about to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+
+from fleexmon_pipeline import jobs
+from fleexmon_pipeline.partitions import key_of_hour
+from fleexmon_pipeline.resources.clock import Clock
+from fleexmon_pipeline.sensors import MAX_HOURS_AT_ONCE, hours_of
+from fleexmon_pipeline.ticks import Tick, tick_tags
+from fleexmon_pipeline.wording import counted
+from fleexmon_pipeline.workers.launcher import BROKER_DOWN, WorkerLauncher
+from fleexmon_pipeline.workers.worker import launcher_of
+
+# An answer may be lost while a worker connects to the broker anew, so only silence that lasts is death. Asked every
+# 15 s, a run is failed after 30 to 50 s; the rest of two minutes is for another worker to do its hours.
+ASKED_EVERY_SECONDS, MIN_SILENT_SECONDS = 15, 30.0
+IN_HAND = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+@dg.sensor(
+    job=jobs.backfill_hours,
+    minimum_interval_seconds=ASKED_EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Every 15 seconds: ask workers for the runs that they have in hand. Fail those whose worker is gone, "
+    "and request their hours again.",
+)
+def fail_lost_runs(context: dg.SensorEvaluationContext, clock: Clock) -> dg.SensorResult:
+    launcher, now = launcher_of(context.instance), clock.now().timestamp()
+    if launcher is None:
+        return dg.SensorResult(skip_reason="dagster.yaml names another launcher")
+    seen, silent, requests = _noted(context.cursor), {}, []
+    try:
+        for run, reason in _lost(context.instance, launcher):
+            since = min(seen.get(run.run_id, now), now)
+            if now - since < MIN_SILENT_SECONDS:
+                silent[run.run_id] = since
+                continue
+            context.instance.report_run_failed(run, f"{reason}, for {now - since:.0f} s now.")
+            requests += _again(run)
+    except BROKER_DOWN as error:  # nobody can tell, and none is failed
+        return dg.SensorResult(skip_reason=f"the broker does not answer ({type(error).__name__})", cursor="{}")
+    told = None if requests else f"{counted(len(silent), 'run')} without a word from a worker"
+    return dg.SensorResult(run_requests=requests, skip_reason=told, cursor=json.dumps(silent))
+
+
+def _lost(instance: dg.DagsterInstance, launcher: WorkerLauncher) -> Iterator[tuple[dg.DagsterRun, str]]:
+    """Runs that nobody has in hand, and why. What waits in the broker for a worker with room is not among them."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=IN_HAND)):
+        if not launcher.was_handed_over(run):
+            yield run, "The daemon ended before it handed it to the workers"
+            continue
+        state, worker = launcher.state(run)
+        if worker:
+            if not launcher.holds(worker, run) and launcher.state(run) == (state, worker):
+                yield run, f"Its worker {worker} does not answer"
+        elif state == "PENDING" and run.status == dg.DagsterRunStatus.STARTED:
+            yield run, "The broker has forgotten it"
+        elif state != "PENDING":  # SUCCESS: the process of the run has reported its end by then
+            yield run, f"Its process has ended without a word ({state})"
+
+
+def _again(run: dg.DagsterRun) -> list[dg.RunRequest]:
+    """Its hours, now; those of a long range are left to the catch-up, which takes them a few at a time."""
+    tags = tick_tags(Tick.CATCH_UP) | {"fleexmon/reason": f"run {run.run_id[:8]} lost its worker"}
+    keys = [key_of_hour(hour) for hour in hours_of(run.tags)[:MAX_HOURS_AT_ONCE]]
+    return [dg.RunRequest(run_key=f"lost-{run.run_id[:8]}-{key}", partition_key=key, tags=tags) for key in keys]
+
+
+def _noted(cursor: str | None) -> dict[str, float]:
+    """Since when each run was silent at the last evaluation."""
+    try:
+        return {str(run): float(since) for run, since in json.loads(cursor or "{}").items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,140 @@
+"""Several machines on one: a real Redis, workers and a daemon, each a group of processes with a home of its own.
+
+Here: starting them, killing one as a power cut would, and what Dagster says of runs. What is expected: the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import redis
+
+from fleexmon_pipeline.workers.launcher import WorkerLauncher
+from fleexmon_pipeline.workers.worker import launcher_of
+from fleexmon_pipeline_tests.running_product import CHECKOUT, FLEEXMON, free_port
+from fleexmon_pipeline_tests.workers.code import BEHIND
+
+SEVERAL = Path(CHECKOUT) / "packaging" / "several-machines" / "dagster.yaml"
+CODE = "fleexmon_pipeline_tests.workers.code"
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
+]  # fmt: skip
+
+
+class Machines:
+    """`at`: where their homes are. `variables`: the product's settings, the same on each."""
+
+    def __init__(self, at: Path, **variables: str) -> None:
+        self.at, self._port = at, free_port()
+        self.broker = f"redis://127.0.0.1:{self._port}/0"
+        self.variables = {
+            "PATH": os.environ["PATH"], "HOME": str(at), "PYTHONPATH": CHECKOUT, "FLEEXMON_BROKER": self.broker,
+            "DAGSTER_EVENT_BATCH_SIZE": "1000", "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1", BEHIND: "0",
+            **variables,
+        }  # fmt: skip
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def home(self, machine: str) -> Path:
+        """The DAGSTER_HOME of a machine, made where it has none."""
+        home = self.at / machine
+        if not home.exists():
+            home.mkdir()
+            shutil.copy(SEVERAL, home / "dagster.yaml")
+        return home
+
+    def start_redis(self) -> None:
+        server = [
+            "redis-server", "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.at),
+        ]  # fmt: skip
+        self._start("redis", server, "redis")
+        client = redis.Redis(port=self._port)
+        self.until(lambda: _answers(client), 20, "redis answers")
+        client.close()
+
+    def start_worker(self, machine: str, runs: int = 2) -> None:
+        self._start(machine, [FLEEXMON, "worker", "--name", machine, "--runs", str(runs)], machine)
+
+    def start_daemon(self, machine: str) -> None:
+        daemon = str(Path(sys.executable).parent / "dagster-daemon")
+        self._start("daemon", [daemon, "run", "-m", CODE], machine)
+
+    def backfill(self, machine: str, first: str, last: str) -> None:
+        command = [
+            str(Path(sys.executable).parent / "dagster"), "job", "backfill", "-m", CODE, "-j", "backfill_hours",
+            "--from", first, "--to", last, "--noprompt",
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, env=self._environment(machine), capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def kill(self, name: str) -> None:
+        """As when the machine loses power: nothing of it says good-bye."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def freeze(self, name: str) -> None:
+        os.killpg(self.processes[name].pid, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        os.killpg(self.processes[name].pid, signal.SIGCONT)
+
+    def stop(self, name: str, seconds: float = 60) -> int:
+        process = self.processes.pop(name)
+        process.terminate()
+        return process.wait(seconds)
+
+    def end(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+
+    def said(self, name: str) -> str:
+        return (self.at / f"{name}.log").read_text("utf-8", "replace")
+
+    def until(self, done: Callable[[], bool], seconds: float, what: str) -> float:
+        """How long it took, in seconds."""
+        began = time.monotonic()
+        while not done():
+            for name, process in self.processes.items():
+                assert process.poll() is None, f"{name} ended: {self.said(name)[-3000:]}"
+            assert time.monotonic() - began < seconds, f"not within {seconds} s: {what}"
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    def _start(self, name: str, command: list[str], machine: str) -> None:
+        with (self.at / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, env=self._environment(machine), cwd=self.at, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def _environment(self, machine: str) -> dict[str, str]:
+        return {**self.variables, "DAGSTER_HOME": str(self.home(machine)), "FLEEXMON_HOME": str(self.at / "product")}
+
+
+def launcher(instance: dg.DagsterInstance) -> WorkerLauncher:
+    found = launcher_of(instance)
+    assert found is not None
+    return found
+
+
+def statuses(instance: dg.DagsterInstance) -> Counter[str]:
+    return Counter(run.status.value for run in instance.get_runs())
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False

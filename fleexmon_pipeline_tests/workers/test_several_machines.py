@@ -1,0 +1,135 @@
+"""Two workers, a broker and a daemon, all real: a backfill over both, in the middle of which machines die."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG as TASK
+
+from fleexmon_pipeline.partitions import key_of_hour
+from fleexmon_pipeline.window import HOUR, floor
+from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, contents, make_empty
+from fleexmon_pipeline_tests.node_server import NodeServer, lines
+from fleexmon_pipeline_tests.workers.code import BEHIND
+from fleexmon_pipeline_tests.workers.machines import UNFINISHED, Machines, launcher, statuses
+
+pytestmark = [
+    pytest.mark.filterwarnings(DAGSTERS_OWN),
+    pytest.mark.skipif(shutil.which("redis-server") is None, reason="there is no redis-server on this machine"),
+]
+
+HOURS = 12
+DAY = floor(datetime.now(UTC), HOUR) - 16 * HOUR  # a backfill takes the hours that the UI lists: the last 24 here
+END = DAY + HOURS * HOUR
+MINUTE = timedelta(minutes=1)
+STARTED, FAILED = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
+
+
+def behind(now: datetime) -> str:
+    return str((datetime.now(UTC) - now).total_seconds())
+
+
+@pytest.fixture
+def nodes() -> Iterator[dict[str, str]]:
+    with NodeServer() as blue, NodeServer() as green:
+        for node in (blue, green):
+            records = lines(HOURS * 60, DAY, every=MINUTE, message="GET /products/{n} 200")
+            records += lines(200, DAY + 2 * HOUR, every=MINUTE, level="error", message="payment {n} failed: declined")
+            records += lines(2, DAY + 5 * HOUR, every=timedelta(0), message="two lines that are the same")
+            node.serve(records)
+        yield {"BLUE_HOST": blue.host_port, "GREEN_HOST": green.host_port}
+
+
+@pytest.fixture
+def machines(database: Database, nodes: dict[str, str], tmp_path: Path) -> Iterator[Machines]:
+    started = Machines(tmp_path, DATABASE_URL=database.url, **nodes, **{BEHIND: behind(END + timedelta(seconds=20))})
+    try:
+        started.start_redis()
+        yield started
+    finally:
+        started.end()
+
+
+def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
+    machines: Machines, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEEXMON_BROKER", machines.broker)
+    for name, value in machines.variables.items():
+        if name in ("DATABASE_URL", "BLUE_HOST", "GREEN_HOST", BEHIND):
+            monkeypatch.setenv(name, value)
+    machines.start_worker("one")
+    machines.start_worker("two")
+    machines.start_daemon("one")
+    with dg.DagsterInstance.from_config(str(machines.home("two"))) as instance:
+        machines.backfill("one", key_of_hour(DAY), key_of_hour(DAY + (HOURS - 1) * HOUR))
+        took_part: set[str] = set()
+
+        def started_at(machine: str) -> list[str]:
+            """Runs that a worker of this machine has in hand, as the broker noted when it took them."""
+            celery = launcher(instance).celery
+            running = instance.get_runs(dg.RunsFilter(statuses=[STARTED]))
+            results = {run.run_id: celery.AsyncResult(run.tags[TASK]) for run in running if TASK in run.tags}
+            named = {run: result.info["hostname"] for run, result in results.items() if result.state == "STARTED"}
+            took_part.update(name.split("-")[0] for name in named.values())
+            return [run for run, name in named.items() if name.startswith(f"{machine}-")]
+
+        def frozen_at_work() -> bool:
+            """So that it does not finish what it has in hand before it is killed."""
+            if not succeeded() or not started_at("one"):
+                return False
+            machines.freeze("one")
+            if not started_at("one"):
+                machines.thaw("one")
+                return False
+            return True
+
+        def succeeded() -> int:
+            return statuses(instance)["SUCCESS"]
+
+        machines.until(frozen_at_work, 180, "the backfill is under way")
+        lost = started_at("one")
+        machines.kill("one")
+        machines.kill("daemon")
+        machines.start_daemon("two")
+
+        def ended() -> bool:
+            return all(run.status == FAILED for run in instance.get_runs() if run.run_id in lost)
+
+        failed_after = machines.until(ended, 120, "runs of the machine that died are failed")
+
+        def done() -> bool:
+            started_at("two")
+            return not instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)) and succeeded() >= HOURS
+
+        done_after = machines.until(done, 300, "every hour is done")
+        print(f"{lost} failed after {failed_after:.0f} s, all done {done_after:.0f} s later: {statuses(instance)}")
+        assert failed_after + done_after < 120
+        assert took_part == {"one", "two"}
+        assert machines.stop("two") == 0  # in order, when what is in hand is done
+
+        # Hours that were evaluated before those ahead of them had lines are evaluated again: after 5 minutes.
+        machines.kill("daemon")
+        machines.variables[BEHIND] = behind(END + 9 * MINUTE)
+        machines.start_worker("three")
+        machines.start_daemon("two")
+        machines.until(lambda: not database.rows('SELECT * FROM "StaleWindow"'), 240, "nothing waits")
+        machines.until(lambda: not instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)), 60, "no run is left")
+    over_two = contents(database)
+    make_empty(database)
+
+    from fleexmon_pipeline_tests.workers.code import defs  # noqa: PLC0415  needs its clock's variable
+
+    job = defs.resolve_job_def("backfill_hours")
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        for n in range(HOURS):
+            assert job.execute_in_process(partition_key=key_of_hour(DAY + n * HOUR), instance=ephemeral).success
+
+    assert len(over_two["LogEntry"]) == 2 * (HOURS * 60 + 200 + 2)
+    assert len(over_two["LogIssue"]) > 2
+    assert over_two == contents(database)
