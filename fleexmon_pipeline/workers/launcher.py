@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from fleexmon_pipeline import settings
 
+QUEUE = "dagster"
 ANSWER_SECONDS = 2.0  # a worker that is alive answers in milliseconds, however busy: its runs are other processes
 BROKER_DOWN = (CeleryError, OperationalError, RedisError, OSError)
 warnings.filterwarnings("ignore", message="Task name 'execute_job' is already registered")  # at each launch anew
@@ -53,7 +54,7 @@ class WorkerLauncher(CeleryRunLauncher):
 
     def __init__(self, broker: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(
-            default_queue="dagster",
+            default_queue=QUEUE,
             broker=broker,
             backend=broker,
             config_source=dict(CONFIGURATION),
@@ -82,6 +83,12 @@ class WorkerLauncher(CeleryRunLauncher):
         result = self.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG])
         state = result.state
         return state, str(result.info["hostname"]) if state == "STARTED" else ""
+
+    def waits(self, run: dg.DagsterRun) -> bool:
+        """Whether it is still in the broker's queue. One that a worker took is not, also where the worker then died."""
+        task = run.tags[DAGSTER_CELERY_TASK_ID_TAG].encode()
+        with self.celery.connection_for_read() as connection:
+            return any(task in message for message in connection.default_channel.client.lrange(QUEUE, 0, -1))
 
     def holds(self, worker: str, run: dg.DagsterRun) -> bool:
         """Whether that worker answers, and says that it still has the run."""

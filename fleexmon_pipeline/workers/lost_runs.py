@@ -64,6 +64,8 @@ def _lost(instance: dg.DagsterInstance, launcher: WorkerLauncher) -> Iterator[tu
                 yield run, f"Its worker {worker} does not answer"
         elif state == "PENDING" and run.status == dg.DagsterRunStatus.STARTED:
             yield run, "The broker has forgotten it"
+        elif state == "PENDING" and not launcher.waits(run) and launcher.state(run)[0] == "PENDING":
+            yield run, "A worker took it and ended before it began"
         elif state != "PENDING":  # SUCCESS: the process of the run has reported its end by then
             yield run, f"Its process has ended without a word ({state})"
 

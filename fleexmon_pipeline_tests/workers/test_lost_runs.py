@@ -90,23 +90,26 @@ def test_a_run_that_was_never_handed_over_is_failed_after_half_a_minute_and_requ
 
 
 @needs_redis
-def test_a_run_that_a_broker_has_forgotten_is_failed_and_one_that_waits_for_a_worker_is_not(
+def test_a_run_that_the_broker_forgot_or_a_dead_worker_took_is_failed_and_one_that_waits_is_not(
     machines: Machines, instance: dg.DagsterInstance
 ) -> None:
     machines.start_redis()
     forgotten = started(instance, "a task of an earlier life")
-    waits = instance.create_run_for_job(
-        job_def("backfill_hours"),
-        tags={"dagster/partition": key_of_hour(NOW - HOUR), TASK: "another"},
-        status=dg.DagsterRunStatus.STARTING,
-    ).run_id
+    starting = {"dagster/partition": key_of_hour(NOW - HOUR)}
+    waits, taken = (
+        instance.create_run_for_job(job_def("backfill_hours"), tags=starting, status=dg.DagsterRunStatus.STARTING)
+        for _ in range(2)
+    )
+    app = launcher(instance).celery
+    instance.add_run_tags(waits.run_id, {TASK: app.send_task("execute_job", queue="dagster").task_id})
+    instance.add_run_tags(taken.run_id, {TASK: app.send_task("execute_job", queue="another").task_id})
     sensor = Sensor(instance)
 
     for seconds in (0, 31):
         sensor.evaluate(NOW + timedelta(seconds=seconds))
 
-    assert instance.get_run_by_id(forgotten).status == FAILED  # type: ignore[union-attr]
-    assert instance.get_run_by_id(waits).status == dg.DagsterRunStatus.STARTING  # type: ignore[union-attr]
+    statuses = [instance.get_run_by_id(run).status for run in (forgotten, taken.run_id, waits.run_id)]  # type: ignore[union-attr]
+    assert statuses == [FAILED, FAILED, dg.DagsterRunStatus.STARTING]
 
 
 def test_while_the_broker_is_down_no_run_is_failed(machines: Machines, instance: dg.DagsterInstance) -> None:
