@@ -60,6 +60,7 @@ class Node:
     limits: Limits = Limits()
     socket: str | None = None  # path of the Unix socket that is asked for the URL; its host is then "localhost"
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)  # from FLEEXMON_NODES
+    variable: str = field(default="", compare=False)  # where it was written, to show
 
     @property
     def address(self) -> str:
@@ -202,7 +203,10 @@ def nodes(environment: Environment = os.environ) -> list[Node]:
         _refuse_own_address(entry, environment)
     refuse_shared_prefixes(environment, (entry.node.name for entry in entries))
     shared_limits = limits(environment)
-    return [replace(entry.node, credentials=_credentials(entry), limits=shared_limits) for entry in entries]
+    return [
+        replace(entry.node, credentials=_credentials(entry), limits=shared_limits, variable=entry.variable)
+        for entry in entries
+    ]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.channels.channel import open_channels
 from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
 from fleexmon_pipeline.commands.doctor import nodes, outside
+from fleexmon_pipeline.commands.doctor.command import render
+from fleexmon_pipeline.commands.doctor.finding import Finding, summed_up
 from fleexmon_pipeline.database.server import dagster_conninfo
 from fleexmon_pipeline.window import SLOT, floor
 from fleexmon_pipeline_tests.channels.receivers import Receiver, message
@@ -380,3 +382,22 @@ def test_answers_that_asking_again_does_not_mend_are_named_with_what_to_change(
     assert state == "warn"
     assert told.startswith("2 answers of the last 24 h")
     assert "guardrails" in told
+
+
+def test_a_thousand_nodes_are_few_lines_and_those_that_are_wrong_among_them() -> None:
+    found = [
+        Finding(f"coverage of n{number}", "wrong" if number % 25 == 0 else "ok", "told", "coverage of nodes")
+        for number in range(1_000)
+    ]
+    page = render([Finding("python", "ok", "3.11.7"), *found])
+
+    assert "960 as they should be; --json lists them" in page
+    assert [f"coverage of n{number} " in page for number in (25, 475, 500, 26)] == [True, True, False, False]
+    assert "20 more; --json lists them" in page
+    assert page.endswith("40 wrong")
+    assert len(page.splitlines()) < 30
+
+
+def test_a_few_nodes_are_each_shown() -> None:
+    found = [Finding(f"coverage of n{number}", "ok", "told", "coverage of nodes") for number in range(20)]
+    assert summed_up(found) == found

@@ -16,7 +16,7 @@ import typer
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.doctor import machine, nodes, outside, stored
-from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
+from fleexmon_pipeline.commands.doctor.finding import Environment, Finding, summed_up
 from fleexmon_pipeline.commands.options import Json
 from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import print_json
@@ -51,10 +51,11 @@ def examine(environment: Environment, *, now: datetime) -> list[Finding]:
 
 
 def render(findings: list[Finding]) -> str:
-    width = max(len(finding.subject) for finding in findings)
+    shown = summed_up(findings)
+    width = max(len(finding.subject) for finding in shown)
     lines = [
         f"{finding.state:<5}  {finding.subject:<{width}}  " + finding.told.replace("\n", f"\n{' ' * (width + 9)}")
-        for finding in findings
+        for finding in shown
     ]
     states = Counter(finding.state for finding in findings)
     checks = (

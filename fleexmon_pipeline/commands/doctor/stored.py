@@ -27,6 +27,7 @@ from fleexmon_pipeline.wording import counted, one_line
 
 MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
 MAX_CHECK_AGE = timedelta(days=7)
+COVERAGE = "coverage of nodes"
 MAX_LINKS = 5  # named
 
 
@@ -102,7 +103,7 @@ def _coverage(connection: Connection, environment: Environment, now: datetime) -
         newest = f"newest {row['newest']:%m-%d %H:%M} UTC"
         text = f"last 24 h: {row['whole']} slots complete, {row['broken']} missing or partial; {newest}"
         retried = f"; {row['error']}. Retried automatically." if row["broken"] and row["error"] else ""
-        yield Finding(f"coverage of {row['node']}", "wrong" if row["broken"] else "ok", text + retried)
+        yield Finding(f"coverage of {row['node']}", "wrong" if row["broken"] else "ok", text + retried, COVERAGE)
     for row in connection.execute(statements("commands")["nodes_ever"]):
         if watched_now and row["node"] not in watched_now:
             last = f"last polled for {row['newest']:%Y-%m-%d %H:%M} UTC"

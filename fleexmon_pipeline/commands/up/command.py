@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.doctor.finding import summed_up
 from fleexmon_pipeline.commands.doctor.nodes import check_nodes
 from fleexmon_pipeline.commands.home import remember
 from fleexmon_pipeline.commands.screen.clock import readers_clock
@@ -204,7 +205,7 @@ def _free(port: int) -> None:
 
 def _report_nodes(nodes: list[Node], console: Console) -> None:
     """Before the first look: 24 hours of a node that hangs would take ten seconds each."""
-    for finding in check_nodes(nodes, now=datetime.now(UTC)):
+    for finding in summed_up(check_nodes(nodes, now=datetime.now(UTC))):
         responds = finding.state == "ok"
         console.print(f"{finding.subject} … {'[green]ready[/]' if responds else '[yellow]not ready[/]'}", end=" ")
         retried = "" if responds else ". It is polled again every 5 minutes, also for what was missed."
