@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from fleexmon_pipeline.baselines.companions import Companion
 from fleexmon_pipeline.baselines.promises import Promise
 from fleexmon_pipeline.baselines.slot_grid import GROUPS, group_of
 
@@ -63,6 +64,7 @@ class Baseline:
     novelty: float  # never-seen error patterns a day
     quiet: float  # longest normal silence, as `silence.quietness` measures it
     of_peers: dict[str, OfPattern] = field(default_factory=dict)  # patterns that the node never had and others have
+    companions: dict[str, Companion] = field(default_factory=dict)  # pattern → the one that it comes with
 
 
 def series_name(levels: Collection[str] | None, per: str, width: int, *, falls: bool = False) -> str:
@@ -74,7 +76,7 @@ class Series:
     """A series that some rule evaluates: its levels (None: all), by node or by pattern, over so many slots."""
 
     levels: tuple[str, ...] | None
-    per: str  # node or pattern; of durations: duration, of any pattern, or durations, of all as one
+    per: str  # node, pattern or companion; of durations: duration, of any pattern, or durations, of all as one
     width: int
     falls: bool = False  # too few lines are what is looked for
 

@@ -13,6 +13,7 @@ from math import exp, expm1, log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, OfPattern, PatternBaseline, Series, habits_key
+from fleexmon_pipeline.baselines.companions import shortfalls
 from fleexmon_pipeline.baselines.daily_profile import MIN_RATE, PEAK
 from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
@@ -196,6 +197,9 @@ def series_surprises(
     baseline: Baseline, expectation: Expectation, grid: SlotGrid, series: Series
 ) -> Iterable[tuple[str | None, Floats]]:
     """The surprise of a series at the end of each slot: of the node (None), or of each of its patterns."""
+    if series.per == "companion":
+        yield from shortfalls(baseline.companions, grid, series.width)
+        return
     if series.falls:
         seen = trailing(expectation.of_traffic(series.levels), series.width)
         mean = expectation.at_least(series.levels, series.width)

@@ -16,6 +16,7 @@ from math import log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, PatternBaseline, Series, habits_key
+from fleexmon_pipeline.baselines.companions import learn_companions, lines_of_rest, shortfalls
 from fleexmon_pipeline.baselines.daily_profile import MIN_HABIT_DAYS, calendar, profile
 from fleexmon_pipeline.baselines.durations import learn_durations, surprises
 from fleexmon_pipeline.baselines.expectation import (
@@ -96,7 +97,8 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     series = sorted(set(series), key=lambda one: one.name)
     _learn_spread(baseline, past, {one.width for one in series if not one.of_durations})
     _learn_patterns(baseline, past, series)
-    _learn_falls(baseline, past, [one for one in series if one.falls])
+    _learn_falls(baseline, past, [one for one in series if one.falls and one.per == "node"])
+    _learn_companions(baseline, past, [one for one in series if one.per == "companion"])
     _learn_durations(baseline, past, {one.width for one in series if one.of_durations})
     _learn_limits(baseline, past, series)
     return replace(baseline, novelty=_novelty(past, days), quiet=_normal_quiet(past, expectation.base))
@@ -184,6 +186,19 @@ def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -
             short = ((mean - seen) / np.maximum(mean, MIN_EXPECTED))[below]
             beyond_chance = float(np.median(short**2)) / NORMAL_MEDIAN**2 - float(np.median(1 / mean[below]))
             baseline.spread[one.name] = min(max(beyond_chance, MIN_SPREAD), MAX_SPREAD)
+
+
+def _learn_companions(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
+    """Which messages come together; what a clock makes comes with everything and with nothing."""
+    if not series:
+        return
+    steady = {name for name, groups in baseline.patterns.items() if "rest" in groups and groups["rest"].steady}
+    rows = {name: row for name, row in lines_of_rest(past).items() if name not in steady}
+    baseline.companions.update(learn_companions(rows, past.known))
+    _, day = calendar(past.first, past.slots)
+    for one in series:
+        for name, short in shortfalls(baseline.companions, past, one.width):
+            baseline.companions[name].peaks[str(one.width)] = reached(day, short)
 
 
 def _learn_durations(baseline: Baseline, past: SlotGrid, widths: set[int]) -> None:

@@ -106,6 +106,9 @@ def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | N
         template = observation.templates.get(hit.pattern, hit.pattern)[:MAX_TEMPLATE_SHOWN]
         figures |= {"pattern": hit.pattern, "template": template}
         shown |= {"pattern": hit.pattern, "template": f"{label}: {template}" if label else template}
+        if hit.beside is not None:
+            shown["companion"] = observation.templates.get(hit.beside, hit.beside)[:MAX_TEMPLATE_SHOWN]
+            figures["companion"] = {"pattern": hit.beside, "template": shown["companion"]}
     elif not rule.absence:
         top = _top_patterns(rule, observation, hit)
         figures["topPatterns"] = top

@@ -44,6 +44,7 @@ class Hit:
     width: int  # slots of the window
     total: int | None = None
     measure: Measure | None = None
+    beside: str | None = None  # pattern that this one comes with
     of_budget: float | None = None  # share of the rule's rate of false alarms with which it would still have fired
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series, joined_patterns
+from fleexmon_pipeline.baselines.companions import carry_over
 from fleexmon_pipeline.baselines.expectation import with_peers
 from fleexmon_pipeline.baselines.handover import HANDOVER
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
@@ -187,4 +188,7 @@ def _ancestry(
             ]
             if of_merged:
                 baselines[node].patterns[root] = joined_patterns(of_merged)
+                for id_, since in merged[root]:
+                    if since is None or since < window.until:
+                        carry_over(baseline.companions, id_, root)
     return first_seen

@@ -27,6 +27,7 @@ from fleexmon_pipeline.detection.rule_model import (
     Where,
 )
 from fleexmon_pipeline.detection.rule_parameters import (
+    Apart,
     Coming,
     Diverging,
     Falling,
@@ -199,6 +200,32 @@ class Drop(Detector, OfLines):
 
     def series(self) -> list[Series]:
         return [Series(self.where.level, "node", within // SLOT, falls=True) for within in self.drop.at_least]
+
+
+class Beside(Detector):
+    """Fewer lines of a message than those of the message that it comes with let expect: responses for requests."""
+
+    figures = frozenset({"node", "count", "expected", "share", "within", "pattern", "template", "companion"})
+    absence = True
+    kind: Literal["companion"]
+    companion: Apart
+    history: Past = timedelta(days=3)
+    samples: NoSamples = ()
+
+    @property
+    def width(self) -> int:
+        return max(self.companion.at_least) // SLOT
+
+    @property
+    def per_pattern(self) -> bool:
+        return True
+
+    @property
+    def false_alarms(self) -> float:
+        return self.companion.false_alarms
+
+    def series(self) -> list[Series]:
+        return [Series(None, "companion", within // SLOT, falls=True) for within in self.companion.at_least]
 
 
 class Missed(Detector):

@@ -142,6 +142,16 @@ class Falling(Strict):
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
+class Apart(Strict):
+    """Fewer lines of a message than those of the message that it comes with let expect."""
+
+    at_least: Annotated[
+        dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)
+    ]  # window → expected
+    below: Share  # of the expected lines
+    false_alarms: Alarms = 0.01  # per day and node, estimated from its past
+
+
 class Growing(Strict):
     """Durations in lines that have grown beyond what the node has shown."""
 

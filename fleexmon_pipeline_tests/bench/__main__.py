@@ -17,6 +17,7 @@ from pathlib import Path
 from fleexmon_pipeline_tests.bench import (
     backfill,
     collection,
+    companions,
     comparison,
     counts,
     detection,
@@ -63,6 +64,7 @@ NAMES = (
     "life-stored",
     "incidents",
     "durations",
+    "companions",
     "series",
     "series-rates",
     "nab",
@@ -107,6 +109,7 @@ def main() -> None:
         "incidents": lambda: incidents.measure(_seeds(options, quick=1, usual=3)),
         "life-stored": lambda: replay_stored.measure_life(_seeds(options, quick=1, usual=1), lives.LIVES),
         "durations": lambda: durations.measure(_seeds(options, quick=1, usual=4)),
+        "companions": lambda: companions.measure(_seeds(options, quick=1, usual=4)),
         "series": lambda: series.measure(_seeds(options, quick=1, usual=12)),
         "series-rates": lambda: quiet_series.measure(_seeds(options, quick=1, usual=4)),
         "nab": nab.measure,

@@ -183,11 +183,11 @@ def ours(life: Made) -> list[Alarm]:
             observation = Observation(part, baseline, FIRST, {}, {})
             ends = [slot_start(FIRST + slot + 1) for slot in range(day, day + A_DAY)]
             fired += [hit.slot + day - BACK for _, hit in evaluate_node(rules, observation, ends)]
-        alarms += [(number, slot) for slot in _begun(sorted(fired))]
+        alarms += [(number, slot) for slot in begun(sorted(fired))]
     return alarms
 
 
-def _begun(slots: Sequence[int]) -> Iterator[int]:
+def begun(slots: Sequence[int]) -> Iterator[int]:
     last = -99
     for slot in slots:
         if slot - last > 12:  # the rule's grace
@@ -223,7 +223,7 @@ def seasonal_z(life: Made, threshold: float = 4.0) -> list[Alarm]:
                 past = past[~np.isnan(past)]
                 if len(past) > 20 and mean[slot] - past.mean() > threshold * max(past.std(), 0.05):
                     fired.add(slot)
-        alarms += [(number, slot) for slot in _begun(sorted(fired))]
+        alarms += [(number, slot) for slot in begun(sorted(fired))]
     return alarms
 
 
@@ -239,7 +239,7 @@ def twice_the_usual(life: Made) -> list[Alarm]:
                 past = median[max(slot - A_DAY, 0) : slot][lines[max(slot - A_DAY, 0) : slot] > 0]
                 if slot > A_DAY and len(past) and median[slot] > 2 * np.median(past) + 1:
                     fired.add(int(slot))
-        alarms += [(number, slot) for slot in _begun(sorted(fired))]
+        alarms += [(number, slot) for slot in begun(sorted(fired))]
     return alarms
 
 

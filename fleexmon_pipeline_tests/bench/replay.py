@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, joined_patterns
+from fleexmon_pipeline.baselines.companions import carry_over
 from fleexmon_pipeline.baselines.expectation import with_peers
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
@@ -271,3 +272,4 @@ def _carry_over(baseline: Baseline, made: Replay, until: int) -> None:
         root = resolved(made, pattern, until)
         if root != pattern:
             baseline.patterns[root] = joined_patterns([baseline.patterns.get(root, {}), past])
+            carry_over(baseline.companions, pattern, root)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fleexmon_pipeline.detection.conditions.durations import value
-from fleexmon_pipeline.detection.conditions.falls import drop, missed
+from fleexmon_pipeline.detection.conditions.falls import beside, drop, missed
 from fleexmon_pipeline.detection.conditions.new_and_silent import new, silence
 from fleexmon_pipeline.detection.conditions.rates import rate
 from fleexmon_pipeline.detection.conditions.thresholds import ratio, repeated, threshold
@@ -25,6 +25,7 @@ CONDITIONS: dict[str, Callable[[Any, Observation], Iterator[Hit]]] = {
     "rate": rate,
     "drop": drop,
     "missed": missed,
+    "companion": beside,
     "value": value,
     "new": new,
     "silence": silence,

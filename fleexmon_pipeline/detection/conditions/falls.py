@@ -10,18 +10,21 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from fleexmon_pipeline.baselines import companions
 from fleexmon_pipeline.baselines.baseline import Series
+from fleexmon_pipeline.baselines.companions import lines_of_rest
 from fleexmon_pipeline.baselines.expectation import limit, share_needed
 from fleexmon_pipeline.baselines.promises import overdue, stopped
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
-from fleexmon_pipeline.detection.rule_kinds import Drop, Missed
+from fleexmon_pipeline.detection.rule_kinds import Beside, Drop, Missed
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Ints
 from fleexmon_pipeline.window import DAY, SLOT
 
 BACK = 0.7  # of the expected lines in the last slot: what was missing is there again, after a restart or a silence
 REPLACED_WITHIN = 3 * SLOTS_AN_HOUR  # slots in which a message came elsewhere instead, or in other words
+MIN_REPLACING = 2.0  # times as many as expected: a busy hour replaces nothing
 EXPLAINED = 0.5  # of the lines that are missing: if peers have so many more, the traffic has moved
 
 
@@ -60,6 +63,67 @@ def _something_new(observation: Observation, rows: Mapping[str, Ints], slot: int
         since <= first <= until and name in rows and rows[name][recent].any()
         for name, first in observation.first_seen.items()
     )
+
+
+def beside(rule: Beside, observation: Observation) -> Iterator[Hit]:
+    """A message that falls short beside the one that it comes with, and still does; of several windows, the one that
+    stands out most. Not where another message has come instead, in a release's other words or by another way."""
+    baseline, grid = observation.baseline, observation.grid
+    if baseline is None or not baseline.companions:
+        return
+    has_history = observation.has_history(rule.history / DAY)
+    rows = lines_of_rest(grid)
+    alarms = observation.alarms(rule.name, rule.companion.false_alarms) / len(rule.companion.at_least)
+    best: dict[tuple[str, int], tuple[float, Hit]] = {}
+    for within, min_expected in rule.companion.at_least.items():
+        series = Series(None, "companion", within // SLOT, falls=True)
+        if series.name not in baseline.limits:
+            continue
+        needed, recent = limit(baseline, series, alarms), max(series.width // 3, 1)
+        for name, short in observation.surprises(series).items():
+            if name is None or not (short >= needed).any():
+                continue
+            companion = baseline.companions[name]
+            row, of = rows[name], rows[companion.of]
+            expected, missing = companions.beside(companion, row, of, series.width)
+            holds = (short >= needed) & (expected >= min_expected * max(companion.ratio, 1.0))
+            holds &= missing > (1 - rule.companion.below) * expected
+            lately, due = trailing(row, recent), companion.ratio * trailing(of, recent)
+            still = lately < rule.companion.below * np.minimum(due, np.concatenate([[0.0], due[:-1]]))
+            for slot in np.flatnonzero(holds & still & has_history & grid.known).tolist():
+                above = float(short[slot]) - needed
+                if above < best.get((name, slot), (-1.0,))[0]:
+                    continue
+                if _replaced(observation, (name, companion.of), slot, series.width, float(missing[slot])):
+                    continue
+                share = share_needed(baseline, series, alarms, float(short[slot]))
+                hit = Hit(
+                    slot,
+                    name,
+                    int(trailing(row, series.width)[slot]),
+                    float(companion.ratio * trailing(of, series.width)[slot]),
+                    series.width,
+                    beside=companion.of,
+                    of_budget=share,
+                )
+                best[name, slot] = above, hit
+    for _, hit in sorted(best.values(), key=lambda one: one[1].slot):
+        yield hit
+
+
+def _replaced(observation: Observation, pair: tuple[str, str], slot: int, width: int, missing: float) -> bool:
+    """Whether some other message came so much more often than expected that it explains what is missing."""
+    baseline, expectation = observation.baseline, observation.expectation
+    assert baseline is not None and expectation is not None  # noqa: S101, PT018  `beside` has checked
+    for name, row in lines_of_rest(observation.grid).items():
+        lines = int(row[max(slot + 1 - width, 0) : slot + 1].sum())
+        if name in pair or lines < EXPLAINED * missing:
+            continue
+        known = baseline.patterns.get(name, {}).get("rest")
+        expected = float(expectation.pattern({"rest": known}, width)[slot]) if known else 0.0
+        if lines - expected >= EXPLAINED * missing and lines >= MIN_REPLACING * expected:
+            return True
+    return False
 
 
 def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:

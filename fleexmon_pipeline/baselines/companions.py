@@ -1,0 +1,125 @@
+"""Messages of a node that come together: a response for each request, an end for each start.
+
+Here: which belong together, learnt from counts alone, and how far one falls short beside the other. Which rule reports
+that: `detection/conditions/falls.py`.
+
+Two messages belong together where the counts of one follow those of the other far more closely than chance would have
+two messages that follow the same traffic. So nobody has to list the pairs, and a load that both share proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from fleexmon_pipeline.baselines.slot_grid import (
+    SLOTS_A_DAY,
+    SlotGrid,
+    but_loudest,
+    group_of,
+    share_left,
+    shortfall,
+    trailing,
+)
+from fleexmon_pipeline.numerics import Flags, Floats, Ints
+
+# By judgement.
+HALF_HOUR = 6  # slots in which one follows the other
+MAX_PATTERNS = 60  # of a node, those with most lines; all pairs of 60 over a fortnight take some milliseconds
+MIN_LINES_A_DAY = 20
+MIN_DAYS = 3
+TOGETHER = 0.25  # of the variance that chance would give the difference, on the median day
+RECENT_DAYS = 2  # the lower ratio of these is expected: what has changed for good is reported for a day or two
+MIN_SPREAD = 0.01
+NORMAL_MEDIAN = 0.6745  # of the absolute value of a normal variable
+PEAK_MARGIN = 0.3  # surprise by which a pair must exceed what it has reached on three days
+NOT_UNUSUAL = 2.99
+
+
+@dataclass(frozen=True)
+class Companion:
+    """What a message comes with."""
+
+    of: str  # the pattern beside which it comes
+    ratio: float  # its lines for each line of that one
+    spread: float  # over-dispersion
+    peaks: dict[str, float] = field(default_factory=dict)  # width → shortfall that was reached on three days
+
+
+def learn_companions(rows: Mapping[str, Ints], known: Flags) -> dict[str, Companion]:
+    """Pattern → what it comes with, from lines by slot of whole days."""
+    days = len(known) // SLOTS_A_DAY
+    if days < MIN_DAYS:
+        return {}
+    whole = known[: days * SLOTS_A_DAY].reshape(days, -1, HALF_HOUR).all(axis=2)
+    enough = MIN_LINES_A_DAY * float(known.sum()) / SLOTS_A_DAY
+    names = sorted((name for name, row in rows.items() if row.sum() >= enough), key=lambda name: -int(rows[name].sum()))
+    names = names[:MAX_PATTERNS]
+    if len(names) < 2:
+        return {}
+    cut = np.array([rows[name][: days * SLOTS_A_DAY] for name in names], float)
+    halves = cut.reshape(len(names), days, -1, HALF_HOUR).sum(axis=3) * whole
+    lines = halves.sum(axis=2).T  # days x patterns
+    products = np.einsum("idh,jdh->dij", halves, halves)
+    valid = np.minimum(lines[:, :, None], lines[:, None, :]) >= MIN_LINES_A_DAY / 2
+    counted = valid.sum(axis=0) >= MIN_DAYS
+    np.fill_diagonal(counted, False)
+    if not counted.any():
+        return {}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = lines[:, :, None] / lines[:, None, :]  # lines of the first for each of the second
+        squares = np.diagonal(products, axis1=1, axis2=2)
+        apart = squares[:, :, None] - 2 * ratio * products + ratio**2 * squares[:, None, :]
+        apart = apart / (lines[:, :, None] * (1 + ratio))  # 1 where they are independent
+    apart, ratio = (np.where(valid, values, np.nan) for values in (apart, ratio))
+    typical = np.full(counted.shape, np.inf)
+    typical[counted] = np.nanmedian(apart[:, counted], axis=0)
+    found = {}
+    for place, other in enumerate(typical.argmin(axis=1).tolist()):
+        if typical[place, other] <= TOGETHER:
+            of_days = ratio[:, place, other]
+            of_days = of_days[~np.isnan(of_days)]
+            stray = float(np.median(np.abs(np.log(of_days) - np.median(np.log(of_days))))) / NORMAL_MEDIAN
+            lowest = float(of_days[-RECENT_DAYS:].min())
+            found[names[place]] = Companion(names[other], lowest, max(stray**2, MIN_SPREAD))
+    return found
+
+
+def lines_of_rest(grid: SlotGrid) -> dict[str, Ints]:
+    """Lines of each pattern that are neither failures nor debug lines, by slot."""
+    return grid.patterns({level for _, level in grid.keys if group_of(level) == "rest"})
+
+
+def beside(companion: Companion, row: Ints, of: Ints, width: int) -> tuple[Floats, Floats]:
+    """Lines of a message that are expected by those of what it comes with, in the `width` slots up to each slot's end,
+    and how many of them are missing. Both without the slots in which most are missing: a minute of repeated requests is
+    everyday. An answer may come in the next slot."""
+    missing = np.full(len(row), np.inf)
+    for lag in (0, 1):
+        short = companion.ratio * np.concatenate([np.zeros(lag), of[: len(of) - lag]]) - row
+        missing = np.minimum(missing, np.minimum(but_loudest(short, width), trailing(short, width)))
+    return companion.ratio * trailing(of, width) * share_left(width), np.maximum(missing, 0.0)
+
+
+def shortfalls(companions: Mapping[str, Companion], grid: SlotGrid, width: int) -> Iterator[tuple[str, Floats]]:
+    """How far each message falls short beside what it comes with. Of those that the grid has not at all nothing is
+    said: a release may have other words for it."""
+    rows = lines_of_rest(grid)
+    for name, companion in companions.items():
+        if name in rows and companion.of in rows:
+            expected, missing = beside(companion, rows[name], rows[companion.of], width)
+            events = max(companion.ratio, 1.0)  # three lines of one end are one event
+            short = shortfall(np.maximum(expected - missing, 0.0) / events, expected / events, companion.spread)
+            known = companion.peaks.get(str(width), 0.0)
+            yield name, np.where(short > known + PEAK_MARGIN, short, np.minimum(short, NOT_UNUSUAL))
+
+
+def carry_over(companions: dict[str, Companion], name: str, root: str) -> None:
+    """What is known of a pattern that has merged into another holds for that one."""
+    if name in companions:
+        companions.setdefault(root, companions[name])
+    for other, companion in list(companions.items()):
+        if companion.of == name:
+            companions[other] = replace(companion, of=root)
