@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -24,6 +25,7 @@ from unittest.mock import patch
 from psycopg import sql
 
 from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.database.line_days import take_over
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.embedded.server import EmbeddedServer
 from fleexmon_pipeline.settings import Node
@@ -52,6 +54,7 @@ def place() -> Iterator[str]:
         try:
             with connect(url) as connection:
                 migrate(connection)
+                take_over(connection, now=datetime.now(UTC))
             yield url
         finally:
             server.release()
