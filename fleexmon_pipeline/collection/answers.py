@@ -70,6 +70,9 @@ _LISTS = (
     "rows",
     "value",
     "logs",
+    "result",
+    "response",
+    "content",
 )
 _COMMA = re.compile(rb"[\s,]*")
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")

@@ -95,12 +95,14 @@ _ORDINAL = re.compile(r"((?:19|20)\d\d)-?([0-3]\d\d)([T ].*)", re.DOTALL)  # day
 _ISO_LIKE = re.compile(r"(\d{4}-\d\d-\d\d)[ _T](\d\d[:\-.]\d\d[:\-.]\d\d)(?:[.,](\d+))?(.*)", re.DOTALL)
 _DOT_NET = re.compile(r"\\?/Date\((-?\d{1,15})(?:[+-]\d{4})?\)\\?/")
 _OFFSET = re.compile(r"(?:(?:UTC|GMT|UT) ?)?([+-])(\d\d?)(?::?(\d\d)(?::?(\d\d))?)?(?![\d:])", re.IGNORECASE)
+_TAI64N = re.compile(r"@([0-9a-f]{16})([0-9a-f]{8})?")  # daemontools, runit
+TAI_EPOCH = 2**62 + 10  # as tai64nlocal counts, which knows no later leap seconds
 _SCIENTIFIC = re.compile(r"\d\.\d{1,17}[eE]\+?\d{1,2}")  # as awk and Lua print a large number
 _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d[T ])24(:00(?::00(?:[.,]0+)?)?)(?=\D|$)")  # the end of a day, in ISO 8601
 _MONOTONIC = re.compile(r" m=[+-]\S+$")  # Go's Time.String()
 _REGION = re.compile(r"\[?\b([A-Z][A-Za-z_]+/[A-Z][A-Za-z_/+-]+|UTC|GMT|Z)\b\]?$")
 _COMMENT = re.compile(r"\([^)]{1,60}\)$")  # JavaScript's name of the zone
-_FILLER = re.compile(rf"\b{_WEEKDAYS}\b\.?|\bat\b|\bT\b|[\s,;\[\]()|_@\"'-]+", re.IGNORECASE)
+_FILLER = re.compile(rf"\b{_WEEKDAYS}\b\.?|\b(?:at|on|T)\b|[\s,;\[\]()<>|_@\"'-]+", re.IGNORECASE)
 _ZONE_WORD = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,5})(?![A-Za-z])")
 # Zones that mean one offset wherever they are used; IST, BST and AST do not.
 _HOURS = {
@@ -163,7 +165,7 @@ def read_time(value: object) -> datetime:
         if isinstance(value, str):
             text = value.strip()
             if text.endswith("Z") or not _EPOCH_TEXT.fullmatch(text):
-                return _read_date(text)
+                return _read_date(text) if text[:1] != "@" else _read_tai(text)
             if compact := _compact(text):
                 return compact
             whole, _, fraction = text.replace(",", ".").partition(".")
@@ -286,6 +288,13 @@ def _read_list(value: list[Any]) -> datetime:
         raise _refused(value)
     year, month, day, hour, minute, second, nanosecond = (*value, 0, 0)[:7]
     return datetime(year, month, day, hour, minute, second, nanosecond // 1_000, tzinfo=UTC)
+
+
+def _read_tai(text: str) -> datetime:
+    match = _TAI64N.fullmatch(text)
+    if match is None:
+        raise _refused(text)
+    return EPOCH + timedelta(seconds=int(match[1], 16) - TAI_EPOCH, microseconds=int(match[2] or "0", 16) // 1_000)
 
 
 def _read_date(text: str) -> datetime:

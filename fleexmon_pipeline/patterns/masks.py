@@ -1,6 +1,6 @@
 """Mask the variable parts of a log line, by their form or by their position: words and typed placeholders remain.
 
-Here: shapes and masks. Stack frames and names of users: `forms/`; tokens, and the text that people read: `templates.py`;
+Here: shapes and masks. Stack frames and names of users: `forms/`; tokens, and the text that is shown: `templates.py`;
 placeholders: `placeholders.py`.
 
 Every expression runs in linear time on any text: an alternative that scans a run of characters starts only at the start

@@ -116,7 +116,19 @@ RULES = (
         r"""\bsp_addlogin\s{1,4}N?'[^'\n]{1,128}'\s{0,4},\s{0,4}N?'(?P<v>[^'\n]{1,256})'""",
         flags=_I,
     ),
+    make_rule(
+        "password",  # Oracle, without quotes
+        r"""\bidentified\s{1,4}by\s{1,4}(?!values\b)(?P<bare>[^\s"';,()]{4,128})(?=\s|;|$)""",
+        check=value_checks.is_given,
+        flags=_I,
+    ),
     # Redis
+    make_rule(
+        "password",
+        r"(?:^|\n|> )AUTH\s{1,4}(?!(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|EXTERNAL|GSSAPI|NTLM|TLS|SSL|NOT|OK)\b)"
+        r"(?P<v>\S{4,256})\s*(?=\n|$)",
+        check=value_checks.is_given,
+    ),
     make_rule(
         "password",
         r"""\bconfig\s{1,4}set\s{1,4}(?:requirepass|masterauth)\s{1,4}["']?(?P<v>[^\s"']{1,256})""",

@@ -67,7 +67,8 @@ _UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
 # Some("…"), b'…', SecretStr('…'), @"…": what stands around a value is left, and the value inside is taken.
 _WRAPPER = (
     r"""(?:(?:(?:\[\])?[A-Za-z_][\w.:]{0,40}\s{0,2}[(\[{]{1,2}\s{0,2}){1,2}(?:[bBuUrR]{1,2})?(?=\\{0,15}["'`])"""
-    r"""|[bBuUrRfFLN@]{1,2}(?=["'`])|string\(\d{1,6}\)\s{1,2}(?="))?"""
+    r"""|[bBuUrRfFLN@]{1,2}(?=["'`])|string\(\d{1,6}\)\s{1,2}(?=")"""
+    r"""|\{\s{0,4}["'](?:value|secret|plaintext|data|text)["']\s{0,4}:\s{0,4}(?=["']))?"""
 )
 _VALUE = (
     rf"""{_WRAPPER}(?:\\{{1,15}}"(?P<escaped>(?:(?!\\{{1,15}}").)+)|"(?P<double>(?:[^"\\]|\\.)++)"""
@@ -235,8 +236,8 @@ RULES = (
     # As neighbours: ('x-api-key', '…'), ["password", "…"], setProperty("db.password", "…")
     make_rule(
         "password",
-        rf"""[(\[]\s{{0,4}}b?\\{{0,15}}["'][\w. -]{{0,40}}?{_NAME}\\{{0,15}}["']\s{{0,4}},\s{{0,4}}"""
-        r"""b?\\{0,15}["'](?P<v>[^"'\\]{3,512})\\{0,15}["']\s{0,4}[)\]]""",
+        rf"""[(\[]\s{{0,4}}[bu]?\\{{0,15}}["'][\w. -]{{0,40}}?{_NAME}\\{{0,15}}["']\s{{0,4}},\s{{0,4}}"""
+        r"""[bu]?\\{0,15}["'](?P<v>[^"'\\]{3,512})\\{0,15}["']\s{0,4}[)\]]""",
         check=value_checks.is_neighbour,
         flags=_I,
     ),
@@ -279,6 +280,14 @@ RULES = (
         "password",
         rf"<(?:\w{{1,20}}:)?[\w.-]{{0,40}}?(?:{_NAMES}|token){_SUFFIX}(?:\s[^<>]{{0,300}})?>"
         r"\s{0,16}(?:<!\[CDATA\[)?(?P<v>[^<>\s][^<>]{0,4095}?)(?:\]\]>)?\s{0,16}</",
+        flags=_I,
+        spans_lines=True,
+    ),
+    # <Param Name="Password">…</Param>, <name>db.password</name> <value>…</value>
+    make_rule(
+        "password",
+        rf"""(?:(?:name|key|id)=["'][\w.-]{{0,40}}?{_NAME}["'][^<>]{{0,200}}>|<name>\s{{0,4}}[\w.-]{{0,60}}?{_NAME}\s{{0,4}}</name>"""
+        r"""\s{0,16}<value>)\s{0,16}(?P<v>[^<>\s][^<>]{0,4095}?)\s{0,16}</""",
         flags=_I,
         spans_lines=True,
     ),

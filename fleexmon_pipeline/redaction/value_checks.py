@@ -19,6 +19,7 @@ _PLAIN_WORDS = frozenset(
     valid verified falsch fehlt abgelaufen ungültig incorrecto incorrecta incorrect oublié errata""".split()  # noqa: SIM905
 )
 MAX_ENGLISH_WORD = 24
+MAX_PORT_DIGITS = 5  # a number behind an option that short is a port
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _PARTS = re.compile(r"[^/_-]+")
@@ -82,6 +83,8 @@ def is_no_number_or_stand_in(value: str, _: re.Match[str]) -> bool:
 
 def is_given(value: str, found: re.Match[str]) -> bool:
     """As an argument: not another option, not a word that says what is wrong, not where the secret is to be had."""
+    if value.isdigit() and len(value) <= MAX_PORT_DIGITS:
+        return False
     return is_value(value, found) and not value.startswith(("-", "pass:", "file:", "env:", "fd:", "stdin"))
 
 

@@ -92,6 +92,12 @@ LEAKS = {
         "<Secret><![CDATA[%s]]></Secret>",
         "db_password: !vault %s",
         "DB_PASSWORD=${DB_PASSWORD:-%s}",
+        "[(u'x-api-key', u'%s')]",
+        '"client_secret": {"value": "%s"}',
+        '<Setting id="DbPassword" type="text">%s</Setting>',
+        "<name>hive.db.password</name>\n  <value>%s</value>",
+        "alter user app identified by %s;",
+        "127.0.0.1:6379> AUTH %s",
     ],
 }
 
@@ -111,6 +117,9 @@ HARMLESS = [
     "main.c:1234:5:note: declared here",
     "{password, required}",
     "tag a7 LOGIN completed",
+    "mongosh --host db -p 27017",
+    "AUTH LOGIN",
+    "grant all to app identified by values",
     '10.0.0.9 - - "POST /users/forgot-password HTTP/2.0" 302 0',
     "stat /run/secrets/db_password: no such file or directory",
     "InvalidSignatureException: Signature expired: 20261120T100500Z",

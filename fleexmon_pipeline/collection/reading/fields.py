@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from fleexmon_pipeline.collection.reading.names import (
+    DEEP_LEVEL_WORDS,
     DEEP_LEVELS,
     DEEP_TIMES,
     ERROR_FIELDS,
@@ -65,7 +66,7 @@ def reachable(paths: tuple[str, ...], there: frozenset[str]) -> tuple[str, ...]:
 
 def searches_deeper(names: tuple[str, ...]) -> bool:
     """Whether a level may stand elsewhere than in a field that is named for it. Not in `log`, if that is a text."""
-    deep = reachable(("log.level", "s", *DEEP_LEVELS), frozenset(names) - {"log"})
+    deep = reachable(("log.level", "s", *DEEP_LEVELS, *DEEP_LEVEL_WORDS), frozenset(names) - {"log"})
     return bool(deep or WORD_NAMES & set(names) or named_like(names, LIKE_A_LEVEL))
 
 
@@ -123,7 +124,7 @@ class Plan(NamedTuple):
             {"date", "time"} <= lowered,
             ranked(LEVEL_FIELDS, names),
             scale_of(names),
-            bool(reachable(("log.level", "s", *DEEP_LEVELS), there)),
+            bool(reachable(("log.level", "s", *DEEP_LEVELS, *DEEP_LEVEL_WORDS), there)),
             bool(there & WORD_NAMES),
             named_like(names, LIKE_A_LEVEL),
             tuple(name for name in MESSAGE_FIELDS if name in there),

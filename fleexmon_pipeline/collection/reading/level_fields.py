@@ -9,7 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fleexmon_pipeline.collection.reading.fields import Fields, Found, Plan, candidates, lookup, plan_of
-from fleexmon_pipeline.collection.reading.names import DEEP_LEVELS, LEVEL_WORDS, OBJECT_FIELDS, OTEL_FIELDS, WORD_FIELDS
+from fleexmon_pipeline.collection.reading.names import (
+    DEEP_LEVEL_WORDS,
+    DEEP_LEVELS,
+    LEVEL_WORDS,
+    OBJECT_FIELDS,
+    OTEL_FIELDS,
+    WORD_FIELDS,
+)
 from fleexmon_pipeline.levels import ALARM_LEVELS, LEVEL_OF_WORD, Level, known_level, level_on, otel_level
 
 
@@ -85,6 +92,9 @@ def _inner_levels(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "s", short
     for name in DEEP_LEVELS:
         if isinstance(value := lookup(fields, name), (str, int)):
+            yield name, value
+    for name in DEEP_LEVEL_WORDS:
+        if isinstance(value := lookup(fields, name), str) and not value.isdigit():
             yield name, value
 
 

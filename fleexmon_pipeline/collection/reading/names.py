@@ -24,13 +24,15 @@ TIME_FIELDS = (
     "completed_at", "completedAt", "finished_at", "finishedAt", "ended_at", "endedAt", "end_time", "endTime",
     "requestReceivedTimestamp", "stageTimestamp",  # Kubernetes' audit log
 )  # fmt: skip
+# A field that is named for the word comes first: beside it, the number of a scale that nobody knows says little.
 LEVEL_FIELDS = (
+    "level_name", "levelName", "severity_name", "severityName", "level_str", "levelStr", "level_text", "levelText",
     "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
-    "severity_text", "severity_level", "level_name", "loglevel", "log_level", "syslogseverity", "@level", "@l",
-    "levelStr", "level_str", "levelno", "level_value", "error_severity", "severity_label", "severityLabel",
+    "severity_text", "severity_level", "loglevel", "log_level", "syslogseverity", "@level", "@l",
+    "levelno", "level_value", "error_severity", "severity_label", "severityLabel",
     "severityLevel",
     "syslog_severity", "syslogseverity-text", "LevelDisplayName", "sev", "L", "log.severity", "priority", "prio",
-    "severity_name", "severityName", "level_text", "levelText", "levelName", "log_severity", "logSeverity",
+    "log_severity", "logSeverity",
     "priorityName", "priority_name",
 )  # fmt: skip
 # These say how bad a record is only where they hold a level's word: Datadog, MySQL, Kibana.
@@ -85,6 +87,11 @@ DEEP_LEVELS = (
     "metadata.parsed.error_severity",  # Supabase
 )
 DEEP_TIMES = ("_meta.date", "event.created", "log.timestamp", "log.time", "event.time", "record.time")
+# The same, only where they hold a word: fields of any purpose may have a number of this name.
+DEEP_LEVEL_WORDS = (
+    "event.level", "labels.level", "labels.severity", "fields.level", "context.level", "extra.level",
+    "attributes.level", "properties.level",
+)  # fmt: skip
 OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
 ERROR_FIELDS = ("err", "error", "exception")
 ERROR_LISTS = ("exceptions", "errors")
@@ -128,7 +135,7 @@ OTHER_TIMES = frozenset(
     """expires expiry expire until last next due valid birth birthday updated modified deleted starts ends renew
     renewal build built release install installed scheduled""".split()  # noqa: SIM905
 )
-LIKE_A_LEVEL = frozenset(("severity", "loglevel", "sev"))
+LIKE_A_LEVEL = frozenset(("severity", "loglevel", "sev", "lvl", "loglvl"))
 LIKE_A_MESSAGE = frozenset(("message", "msg", "title", "text", "description", "line", "rawstring", "raw"))
 # These only as the last word: `Log_s` of Azure, `record`; `log_type` is none.
 LAST_LIKE_A_MESSAGE = frozenset("log record entry note notes comment remark txt reason".split())  # noqa: SIM905

@@ -68,7 +68,11 @@ def level_of_form(head: str) -> Level | None:
         return known_level(int(match[1]))
     if first in _DIGITS:
         return _REDIS_LEVELS[match[1]] if (match := _REDIS.match(head)) else None
-    return level_of_php(head, 0) or _of_cups(head) or _of_java(head) or _of_crash(head)
+    if first == "P" and (level := level_of_php(head, 0)):
+        return level
+    if head[1:3] == " [" or "\n" in head:
+        return _of_cups(head) or _of_java(head) or _of_crash(head)
+    return _of_crash(head)
 
 
 def syslog_priority(head: str) -> tuple[Level | None, int]:
@@ -85,13 +89,13 @@ def level_of_php(head: str, position: int) -> Level | None:
 
 
 def _of_cups(head: str) -> Level | None:
-    match = _CUPS.match(head) if head[1:3] == " [" else None
+    match = _CUPS.match(head)
     return _CUPS_LEVELS.get(match[1]) or known_level(match[1]) if match else None
 
 
 def _of_java(head: str) -> Level | None:
     """java.util.logging, whose level is at the head of the second line."""
-    match = _JUL.match(head) if "\n" in head else None
+    match = _JUL.match(head)
     return known_level(match["word"]) if match else None
 
 

@@ -30,20 +30,21 @@ _TIME = re.compile(
     r"(?:[T :_,]{1,2}| -- | @ )\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
     r"(?:Z| ?[+-]\d\d:?\d\d| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
     r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s|: )|\d{8}[T ]\d{6}Z?"
-    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d+)",
+    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d+|@[0-9a-f]{24}(?= ))",
     re.IGNORECASE,
 )
 # What writes the line, where several write into one: a program of syslog, a service of Docker Compose. Of a program
 # only if a time or a bracket follows, or a level with a colon: behind its process id in any case, else as Dovecot
 # writes it. `app: error while loading` is prose.
-_SERVICE = r"[\w.-]{1,60} *\| +"
+_SERVICE = r"[\w.-]{1,60}+ *\| +"
 _PROGRAM = re.compile(
-    rf"{_SERVICE}|[\w./-]{{1,60}}(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
+    rf"{_SERVICE}|[\w./-]{{1,60}}+(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
     r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d)|(?:\[\d+\])?(?=\([A-Z][a-z]{3,8}\): )"
     r"|(?:\([^()\s]{1,60}\))?: (?=(?:Error|Warning|Fatal|Panic|Info|Debug): )|:(?=[a-z]{4,7} +\d{4}-))"
 )
 # Host and program behind a time, as syslog has them; a form with a level of its own may follow.
 _BEHIND_SYSLOG = re.compile(r" (?:[\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: |std(?:out|err) [FP] )")
+_ODD_STARTS = frozenset("<{")
 # What container runtimes put before a line: the stream, and whether it is a whole line.
 _CRI = re.compile(r"std(?:out|err) [FP] ")
 # What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
@@ -51,14 +52,21 @@ _BEFORE_A_TIME = re.compile(
     r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
     r"|[\w./-]{1,60}(?:\[\d+\])?: |" + _SERVICE
 )
-_SEPARATOR = re.compile(r"[\s|,;–⋮]+|-{1,3}>?(?= )|: |[#*]{1,4}(?=[<\[\d])|\*(?=[A-Z][a-z]{2} )")
+_SEPARATOR = re.compile(
+    r"\s*\|-(?=[A-Z])|[\s|,;–⋮]+|-{1,3}>?(?= )|: |:(?=[A-Z]{4,9}:)|[#*]{1,4}(?=[<\[\d])|\*(?=[A-Z][a-z]{2} )"
+)
 _BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60})>:?|\{([^{}]{0,60})\}")
 _NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[])")
 _IDENTIFIER = re.compile(r"[\w@./$%~#=,:-]+(?:\(\w{0,20}\))?(?:\[[\w.:-]{1,30}\])?:?(?=\s|$)|\"[^\"]{1,40}\"")
-_WORD = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]{1,14}[0-9]?)")
+_WORD = re.compile(r"(?:[\w.-]+\.|[\w-]++\[\d{1,10}\]\.)?([A-Za-z]{1,14}[0-9]?)")
+# Behind a time these are levels whatever follows: no sentence begins with them. `error handling enabled` may be one.
+_NO_PROSE = frozenset("err warn wrn dbg debug inf info trc trace crit emerg".split())  # noqa: SIM905
+_MARKS = frozenset("*!>=#~-")
+_MARKED = re.compile(r"[*!>=#~-]{2,6} +(?=[A-Z]{4,9}\b)")  # `*** ERROR ***`
+_IN_JSON = re.compile(r'"(?:level|severity|lvl|levelname|log\.level)"\s?:\s?"([A-Za-z]{3,14})"')
 # What tells a level in small letters from a word of prose: a sign, a column, or what writes the line behind it.
 _AFTER_WORD = re.compile(
-    r":|\||\]| - |\t| {2,}\S|!|/| [\w./-]{1,60}(?:\[\d{1,10}\][ :]| : )| \d{4}-\d\d-\d\d|\[\w{1,12}\]: "
+    r":|\||\]| - |\t| {2,}\S|!|/| \[| [\w./-]{1,60}(?:\[\d{1,10}\][ :]| : )| \d{4}-\d\d-\d\d|\[\w{1,12}\]: "
 )
 _BOUNDARY = re.compile(r"[\s:|/!\]\[(,=>-]|$")
 _MODULE_AND_LEVEL = re.compile(r"[\w.-]{1,40}:([a-z]{4,9}),(?=\d{4}-)")  # Couchbase
@@ -83,20 +91,31 @@ def level_in_text(text: str) -> Level | None:
         return None
     if level := _level_of(head):
         return level
-    match = _PROGRAM.match(head) or ((time := _TIME.match(head)) and _BEHIND_SYSLOG.match(head, time.end()))
+    match = _PROGRAM.match(head) if head[0] not in _MARKS else _MARKED.match(head)
+    if match is None and (time := _TIME.match(head)):
+        match = _BEHIND_SYSLOG.match(head, time.end())
     return _level_of(head[match.end() :].lstrip()) if match else None
 
 
 def _level_of(head: str) -> Level | None:
     if not head:
         return None
+    if head[0] in _ODD_STARTS or head[:3] == "std":
+        level, is_sure = _of_odd_start(head)
+        if is_sure:
+            return level
+    return level_of_form(head) or _of_pairs(head) or _of_head(head.split("\n", 1)[0])
+
+
+def _of_odd_start(head: str) -> tuple[Level | None, bool]:
+    """The level, and whether nothing else can tell: of syslog's priority, a container runtime's stream, or JSON."""
+    if head[0] == "{":  # behind the name of a service, or cut
+        return known_level(match[1]) if (match := _IN_JSON.search(head)) else None, True
     if head[0] == "<":
         level, end = syslog_priority(head)
-        if end:
-            return level_in_text(head[end:]) or level
-    if head.startswith("std") and (match := _CRI.match(head)):
-        return level_in_text(head[match.end() :])
-    return level_of_form(head) or _of_pairs(head) or _of_head(head.split("\n", 1)[0])
+        return (level_in_text(head[end:]) or level, True) if end else (None, False)
+    match = _CRI.match(head)
+    return (level_in_text(head[match.end() :]), True) if match else (None, False)
 
 
 def time_in_text(text: str) -> datetime | None:
@@ -199,6 +218,8 @@ def _word_at(head: str, position: int, *, anchored: bool, plain: int) -> Level |
         return known_level(word) if anchored and _LETTERS.match(head, position) else None
     prefix = match[0][: -len(word)]  # `app.ERROR:` of Monolog, `daemon.err` of syslog
     if _FACILITY.fullmatch(prefix):
+        return known_level(word)
+    if anchored and plain == 0 and not prefix and word.lower() in _NO_PROSE and head.startswith(" ", match.end()):
         return known_level(word)
     is_level = word.isupper() or (not prefix and plain == 0 and _AFTER_WORD.match(head, match.end()))
     return known_level(word) if is_level and _is_plausible(word, has_colon=head.startswith(":", match.end())) else None

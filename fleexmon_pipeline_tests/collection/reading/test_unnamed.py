@@ -62,6 +62,12 @@ def read(record: dict[str, Any]) -> tuple[str, str]:
         ({"timestamp": NOW, "severity": 14, "state": 1, "error_number": 9, "message": "no ink"}, "error", "no ink"),
         ({"time": NOW, "alarm_severity": "MINOR", "msg": "ink low"}, "warn", "ink low"),
         ({"time": NOW, "priority": "high", "msg": "job queued"}, "info", "job queued"),
+        ({"time": NOW, "level": 4, "levelName": "ERROR", "msg": "no ink"}, "error", "no ink"),
+        ({"time": NOW, "level": "warn", "levelName": "", "msg": "ink low"}, "warn", "ink low"),
+        ({"time": NOW, "loglvl": "ERROR", "msg": "no ink"}, "error", "no ink"),
+        ({"time": NOW, "event": {"level": "error"}, "msg": "no ink"}, "error", "no ink"),
+        ({"time": NOW, "labels": {"severity": "critical"}, "msg": "no ink"}, "fatal", "no ink"),
+        ({"time": NOW, "context": {"level": 3}, "msg": "level 3 reached"}, "info", "level 3 reached"),
         ({"time": NOW, "metadata": [{"parsed": [{"error_severity": "ERROR"}]}], "msg": "no ink"}, "error", "no ink"),
         (
             {"date": 1795169100.1, "log": NOW + ' stderr F {"level": "error", "msg": "no ink"}\n'},
