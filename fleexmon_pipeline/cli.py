@@ -47,6 +47,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "patterns": "Print the pattern of every line of a file; list, name or ignore patterns.",
     "export": "Export logs and issues as NDJSON with OpenTelemetry's names, one record a line.",
     "import": "Import what `fleexmon export` wrote: logs and issues, as they were.",
+    "archive": "List, verify, restore and write archived days of lines.",
     "database": "Migrate or restore the database, or print a script of roles.",
     "genai": "Preview requests to the GenAI agent, replay past hours, and evaluate the agent.",
     "completion": "Print the script that completes commands, options and their values in a shell.",

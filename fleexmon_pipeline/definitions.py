@@ -10,6 +10,7 @@ import dagster as dg
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.assets.analyzed_logs import analyzed_logs
+from fleexmon_pipeline.assets.archived_logs import archived_logs
 from fleexmon_pipeline.assets.data_retention import data_retention
 from fleexmon_pipeline.assets.detected_issues import detected_issues
 from fleexmon_pipeline.assets.digests import digests
@@ -28,7 +29,7 @@ from fleexmon_pipeline.schedules import SCHEDULES
 from fleexmon_pipeline.sensors import SENSORS
 from fleexmon_pipeline.workers.grouped_ticks import analyze_collected
 
-ASSETS = [raw_logs, analyzed_logs, detected_issues, predictions, digests, issue_alerts, data_retention]
+ASSETS = [raw_logs, analyzed_logs, detected_issues, predictions, digests, issue_alerts, archived_logs, data_retention]
 RESOURCES: dict[str, Any] = {
     "clock": Clock(),
     "postgres": Postgres(),

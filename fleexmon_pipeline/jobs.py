@@ -30,6 +30,12 @@ alert = dg.define_asset_job(
     selection=["issue_alerts"],
     description="Bring alerts on GitHub in line with the issues. Runs when one of them is due.",
 )
+archive = dg.define_asset_job(
+    "archive",
+    selection=["archived_logs"],
+    tags=RETRY_TAGS,
+    description="Move cold days into the archive. Runs daily where FLEEXMON_ARCHIVE is set; retried up to three times.",
+)
 retain = dg.define_asset_job(
     "retain",
     selection=["data_retention"],
@@ -42,4 +48,4 @@ backfill_hours = dg.define_asset_job(
     description="Run the whole chain for past hours. Launch a backfill of it for any range of hours.",
 )
 
-JOBS = [monitoring, predict, digest, alert, retain, backfill_hours]
+JOBS = [monitoring, predict, digest, alert, archive, retain, backfill_hours]

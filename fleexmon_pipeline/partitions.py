@@ -23,10 +23,15 @@ class DaysWithToday(dg.DailyPartitionsDefinition):
     """Of what is done once on each day."""
 
 
+class ColdDays(dg.DailyPartitionsDefinition):
+    """Of lines that nobody writes any more."""
+
+
 # end_offset=1: the current hour can be materialized, and is, every five minutes.
 HOURLY = Hours(start_date=START, end_offset=1)
 DAILY = Days(start_date=START, end_offset=1)
 DAILY_WITH_TODAY = DaysWithToday(start_date=START, end_offset=1)
+COLD_DAYS = ColdDays(start_date=START)
 
 HOUR_KEY_FORMAT = "%Y-%m-%d-%H:%M"
 DAY_KEY_FORMAT = "%Y-%m-%d"

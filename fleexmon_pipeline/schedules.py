@@ -10,10 +10,13 @@ import dagster as dg
 
 from fleexmon_pipeline import jobs, settings
 from fleexmon_pipeline.partitions import key_of_day, key_of_hour
+from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.retention.cold_days import waiting_days
 from fleexmon_pipeline.ticks import Tick, groups_of, tick_tags
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
 
 ON = dg.DefaultScheduleStatus.RUNNING
+MAX_DAYS_AT_ONCE = 31  # a first archive of a month, one run after the other
 
 
 def _scheduled_at(context: dg.ScheduleEvaluationContext) -> datetime:
@@ -100,10 +103,37 @@ def retention_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"retain-{key}", partition_key=key, tags=tick_tags(Tick.DAY))
 
 
+@dg.schedule(
+    job=jobs.archive,
+    cron_schedule="0 3 * * *",
+    execution_timezone="UTC",
+    default_status=ON,
+    description="Daily at 03:00 UTC: archive days that became cold, and those with lines that came late. Off unless "
+    "FLEEXMON_ARCHIVE is set.",
+)
+def archive_daily(context: dg.ScheduleEvaluationContext, postgres: Postgres) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run a day of lines, the oldest first: after retention, which may delete the oldest."""
+    at = _scheduled_at(context)
+    configured = settings.archive()
+    if configured is None:
+        yield dg.SkipReason("FLEEXMON_ARCHIVE is not set")
+        return
+    with postgres.connection() as connection:
+        days = waiting_days(
+            connection, now=at, hot_days=configured.hot_days, days=settings.retention_days(), limit=MAX_DAYS_AT_ONCE
+        )
+    if not days:
+        yield dg.SkipReason("no cold day has lines to archive")
+    for day in days:
+        key = key_of_day(day)
+        yield dg.RunRequest(run_key=f"archive-{key}-{at:%Y-%m-%d}", partition_key=key, tags=tick_tags(Tick.DAY))
+
+
 SCHEDULES = [
     monitoring_every_5_minutes,
     late_lines_hourly,
     predictions_hourly,
     digest_daily,
+    archive_daily,
     retention_daily,
 ]

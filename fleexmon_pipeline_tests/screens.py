@@ -145,7 +145,7 @@ def look(browser: Browser, directory: Path) -> None:
         "sensor": f"/locations/{LOCATION}/sensors/catch_up",
     }  # fmt: skip
     for asset in ("raw_logs", "analyzed_logs", "detected_issues", "predictions", "digests", "issue_alerts",
-                  "data_retention"):  # fmt: skip
+                  "archived_logs", "data_retention"):  # fmt: skip
         paths[asset] = f"/assets/{asset}"
         paths[f"{asset}-checks"] = f"/assets/{asset}?view=checks"
     phone = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, device_scale_factor=2)

@@ -19,7 +19,7 @@ from fleexmon_pipeline.assets.digests import digests
 from fleexmon_pipeline.assets.tables import COLUMNS, column_schema
 from fleexmon_pipeline.definitions import ASSETS
 from fleexmon_pipeline.jobs import JOBS
-from fleexmon_pipeline.partitions import DAILY, HOURLY
+from fleexmon_pipeline.partitions import COLD_DAYS, DAILY, HOURLY
 from fleexmon_pipeline.schedules import SCHEDULES
 from fleexmon_pipeline.sensors import SENSORS
 from fleexmon_pipeline_tests.conftest import Database
@@ -31,9 +31,10 @@ GRAPH = REPOSITORY.asset_graph
 AT_HALF_PAST_TEN = datetime(2026, 2, 3, 10, 30, tzinfo=UTC)
 
 
-def test_the_seven_assets_are_called_what_users_know_them_by() -> None:
+def test_the_assets_are_called_what_users_know_them_by() -> None:
     assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == {
-        "raw_logs", "analyzed_logs", "detected_issues", "predictions", "digests", "issue_alerts", "data_retention",
+        "raw_logs", "analyzed_logs", "detected_issues", "predictions", "digests", "issue_alerts", "archived_logs",
+        "data_retention",
     }  # fmt: skip
 
 
@@ -49,6 +50,7 @@ def test_the_lineage_is_that_of_the_guide() -> None:
         "predictions": ["detected_issues"],
         "digests": ["detected_issues", "predictions"],
         "issue_alerts": ["analyzed_logs", "detected_issues", "predictions"],
+        "archived_logs": [],
         "data_retention": [],
     }
 
@@ -58,6 +60,7 @@ def test_hours_for_the_chain_days_for_the_rest_and_nothing_for_alerts() -> None:
 
     assert {name for name, found in partitions.items() if found == HOURLY} == set(HOURLY_CHAIN)
     assert {name for name, found in partitions.items() if found == DAILY} == {"digests", "data_retention"}
+    assert partitions["archived_logs"] == COLD_DAYS
     assert partitions["issue_alerts"] is None
 
 
@@ -98,6 +101,7 @@ def test_every_asset_has_an_owner_and_a_group_that_says_what_it_does() -> None:
         "predictions": "watch",
         "digests": "tell",
         "issue_alerts": "tell",
+        "archived_logs": "keep",
         "data_retention": "keep",
     }
     assert {tuple(asset.get_asset_spec().owners) for asset in ASSETS} == {("team:operators",)}
@@ -121,7 +125,7 @@ def test_everything_that_has_a_name_has_a_description() -> None:
 
     assert [name for name, text in described.items() if not text] == []
     assert [spec.name for spec in checks if not spec.description] == []
-    assert len(checks) == 8
+    assert len(checks) == 9
 
 
 def test_the_code_version_of_rules_changes_with_a_file_and_survives_a_bad_directory(

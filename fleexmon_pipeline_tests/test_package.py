@@ -87,7 +87,8 @@ def test_it_works_where_nothing_else_is(wheel: Path, tmp_path: Path) -> None:
 
     assert Path(found["file"]).is_relative_to(environment)
     assert found["assets"] == [
-        "analyzed_logs", "data_retention", "detected_issues", "digests", "issue_alerts", "predictions", "raw_logs",
+        "analyzed_logs", "archived_logs", "data_retention", "detected_issues", "digests", "issue_alerts", "predictions",
+        "raw_logs",
     ]  # fmt: skip
     assert found["version"] == max(
         file.name[:4] for file in (PROJECT / "fleexmon_pipeline").rglob("migrations/versions/*.sql")

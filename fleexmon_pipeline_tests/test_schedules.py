@@ -96,6 +96,7 @@ def test_all_run_by_default_in_utc() -> None:
         ("predictions_hourly", "12 * * * *"),
         ("digest_daily", "0 8 * * *"),
         ("retention_daily", "0 2 * * *"),
+        ("archive_daily", "0 3 * * *"),
     }
     assert {schedule.execution_timezone for schedule in SCHEDULES} == {"UTC"}
     assert {schedule.default_status for schedule in SCHEDULES} == {dg.DefaultScheduleStatus.RUNNING}

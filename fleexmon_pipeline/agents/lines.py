@@ -16,6 +16,7 @@ from pydantic import Field
 from fleexmon_pipeline.agents.answer import Answer, AskError, Entry, when
 from fleexmon_pipeline.agents.asked import Arguments, Id, Look, Name, NodeName, Paged, Since, Text, Until, behind
 from fleexmon_pipeline.lookup.lines import (
+    FoundLines,
     LineQuery,
     LogLine,
     Position,
@@ -63,13 +64,25 @@ def searched(look: Look, asked: SearchLogs) -> Answer:
         found = search_trace(look.connection, asked.trace, query, limit=PAGE)
         lines = [line for line in found.lines if line.timestamp >= query.since]
         more = behind(found.older) if found.older and len(lines) == len(found.lines) else None
+        if found.since is not None and found.since > query.since:
+            everything = _searched_to(found)
+            more = None if found.unread else [found.since.isoformat(), None]
         return Answer({"searched": everything}, "lines", _entries(look, lines), more)
     found = search(look.connection, query, limit=PAGE)
     more = behind(found.older) if found.older else None
     if found.since is not None and more is None:
-        more = [found.since.isoformat(), None]
-        everything = f"{counted(found.searched, 'line')}, back to {when(found.since)}; next_cursor searches on"
+        more = None if found.unread else [found.since.isoformat(), None]
+        everything = _searched_to(found)
     return Answer({"searched": everything}, "lines", _entries(look, found.lines), more)
+
+
+def _searched_to(found: FoundLines) -> str:
+    reached = f"{counted(found.searched, 'line')}, back to {when(found.since)}" if found.since else "a part"
+    return (
+        f"{reached}; earlier lines cannot be read: {found.unread}"
+        if found.unread
+        else f"{reached}; next_cursor searches on"
+    )
 
 
 def _query(look: Look, asked: SearchLogs) -> LineQuery:

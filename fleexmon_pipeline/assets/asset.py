@@ -39,6 +39,7 @@ PAGES_OF: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
     "predictions": (_WATCH, {"issues": "issue"}),
     "digests": (_TELL, {"digests": "digest"}),
     "issue_alerts": (_TELL, {"incidents": "incident", "what waits": "now"}),
+    "archived_logs": (_KEEP, {"lines": "line"}),
     "data_retention": (_KEEP, {"what is stored, and how fresh it is": "now"}),
 }
 _AGAIN = {

@@ -71,6 +71,12 @@ FORECASTS_HOLD = dg.AssetCheckSpec(
     description="Forecasts of the last 30 days were right: 80 % intervals hold, values beat the naive forecast, "
     "announced crossings happen. Nodes whose forecasts are not are listed, and their forecasts make no issues.",
 )
+ARCHIVE_IS_WHOLE = dg.AssetCheckSpec(
+    "archive_is_whole",
+    asset="archived_logs",
+    description="Every archived day has its file, with the size that was written. `fleexmon archive verify` reads them "
+    "from end to end.",
+)
 
 # A failure of these is an issue of its own, which names the node: it is not reported as one of the pipeline besides.
 REPORTED_BY_RULES = frozenset({DEPLOYMENTS_ARE_SOUND.key})
@@ -78,7 +84,7 @@ REPORTED_BY_RULES = frozenset({DEPLOYMENTS_ARE_SOUND.key})
 _PAGES: Mapping[str, Kind] = {
     EVERY_NODE_ANSWERS.name: "now", EVERYTHING_IS_JUDGED.name: "now", PATTERNS_ARE_SOUND.name: "pattern",
     RULES_ARE_SOUND.name: "shadow", DEPLOYMENTS_ARE_SOUND.name: "compare", RULES_ARE_BELIEVED.name: "incident",
-    EVERYTHING_IS_SENT.name: "now", FORECASTS_HOLD.name: "issue",
+    EVERYTHING_IS_SENT.name: "now", FORECASTS_HOLD.name: "issue", ARCHIVE_IS_WHOLE.name: "line",
 }  # fmt: skip
 
 
@@ -106,6 +112,11 @@ def check_patterns(health: MinerHealth) -> dg.AssetCheckResult:
 
 def check_rules(problems: list[str]) -> dg.AssetCheckResult:
     return _result(RULES_ARE_SOUND, [f"- {problem}" for problem in problems], "every rule is sound")
+
+
+def check_archive(problems: Sequence[str]) -> dg.AssetCheckResult:
+    details = [f"- {code(problem, most=MAX_REASON_CHARACTERS)}" for problem in problems]
+    return _result(ARCHIVE_IS_WHOLE, details, "every archived day has its file, or none is archived")
 
 
 def check_deployments(newest: list[Newest]) -> dg.AssetCheckResult:

@@ -3,16 +3,21 @@
 Here: from which day ages are counted, and what a person sees. What may be deleted: `retention/`.
 """
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import dagster as dg
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.archive.days import ArchivedDay, all_days
+from fleexmon_pipeline.archive.storage import ArchiveError, configured_storage
 from fleexmon_pipeline.assets.asset import daily_asset
 from fleexmon_pipeline.catch_up import forget_waiting
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.partitions import DAILY_WITH_TODAY, window_of
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
+from fleexmon_pipeline.retention.cold_days import delete_stale_files, expire_days
 from fleexmon_pipeline.retention.days import compact_days
 from fleexmon_pipeline.retention.retention import apply_retention
 from fleexmon_pipeline.retention.run_history import prune_run_history
@@ -32,10 +37,14 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
         raise dg.Failure(description=f"nothing was deleted. {error}", allow_retries=False) from None
     # Event time: running a past day again deletes nothing that the day itself would have kept.
     now = min(clock.now(), window_of(context).until)
+    problems: list[str] = []
     with postgres.connection() as connection:
         account = apply_retention(connection, now=now, days=days, progress=lambda text: context.log.info(str(text)))
         compacted = compact_days(connection, now=now)
         forget_waiting(connection, before=now - timedelta(days=days))
+        if archived := all_days(connection):
+            lines, problems = _expire_archive(connection, archived, before=now - timedelta(days=days))
+            account.deleted["archived lines"] = lines
     context.log.info(f"{account.sentence()}; {compacted} days of lines written compact")
     pruned = prune_run_history(now=now)
     context.log.info(f"deleted {pruned:,} events of old runs")
@@ -48,4 +57,19 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
     metadata["run_events"] = dg.MetadataValue.int(pruned)
     metadata["page"] = dg.MetadataValue.url(page_path("now"))
     metadata["deleted"] = dg.MetadataValue.int(sum(account.deleted.values()))
+    if problems:
+        raise dg.Failure(description=f"the rest is done. {' '.join(problems)}")
     return dg.MaterializeResult(metadata=metadata)
+
+
+def _expire_archive(
+    connection: Connection, archived: Sequence[ArchivedDay], *, before: datetime
+) -> tuple[int, list[str]]:
+    """How many archived lines were deleted, and what was in the way."""
+    lines, problems = expire_days(connection, configured_storage, before=before)
+    if any(day.stale for day in archived):
+        try:
+            delete_stale_files(connection, configured_storage(), all_days(connection))
+        except ArchiveError as error:
+            problems.append(f"files that are no longer used could not be deleted: {error}")
+    return lines, problems

@@ -22,6 +22,7 @@ from fleexmon_pipeline.partitions import (
     DAY_KEY_FORMAT,
     HOUR_KEY_FORMAT,
     START,
+    ColdDays,
     Days,
     DaysWithToday,
     Hours,
@@ -36,11 +37,12 @@ _CHAIN = ("raw_logs", "analyzed_logs", "detected_issues", "predictions")
 
 @dataclass(frozen=True)
 class Listed:
-    """The first hour and the first days that the UI lists, UTC."""
+    """The first hour and the first days that the UI lists, UTC; of the archive none before the first is archived."""
 
     hours: datetime
     digests: datetime
     retention: datetime
+    archive: datetime
 
 
 def listed(known: Materialized, now: datetime, *, kept: timedelta | None) -> Listed:
@@ -57,6 +59,7 @@ def listed(known: Materialized, now: datetime, *, kept: timedelta | None) -> Lis
         hours=max(first, START),
         digests=_moment(known.first.get("digests"), DAY_KEY_FORMAT) or floor(now, DAY) - DAY,
         retention=_moment(known.first.get("data_retention"), DAY_KEY_FORMAT) or floor(now, DAY),
+        archive=_moment(known.first.get("archived_logs"), DAY_KEY_FORMAT) or floor(now, DAY),
     )
 
 
@@ -74,12 +77,14 @@ _whole_snapshot = TimeWindowPartitionsSnap.from_def
 
 def _snapshot(partitions: dg.TimeWindowPartitionsDefinition) -> TimeWindowPartitionsSnap:
     snapshot = _whole_snapshot(partitions)
-    if not isinstance(partitions, Hours | Days | DaysWithToday):
+    if not isinstance(partitions, Hours | Days | DaysWithToday | ColdDays):
         return snapshot
     listed = _listed_now(int(time.monotonic() / REMEMBER_SECONDS))
     match partitions:
         case Hours():
             return copy(snapshot, start=listed.hours.timestamp(), end_offset=0)
+        case ColdDays():
+            return copy(snapshot, start=listed.archive.timestamp())
         case Days():
             return copy(snapshot, start=listed.digests.timestamp(), end_offset=0)
         case _:

@@ -186,6 +186,18 @@ COLUMNS = {
         updatedAt      timestamp
         heldUntil      timestamp?  as GitHub asked
     """,
+    "ArchivedDay": """
+        day            timestamp   its begin, UTC
+        state          varchar     archived; restored: its lines are in LogEntry as well; expired: being deleted
+        file           varchar     below FLEEXMON_ARCHIVE
+        stale          varchar[]   earlier files of the day, deleted by the next retention
+        lines          int8
+        bytes          int8        of the file
+        sha256         varchar     of the file
+        hours          jsonb       of each hour that has lines: their number, and a hash of what they say
+        writtenAt      timestamp
+        run            varchar?    id of the run that wrote the file
+    """,
     "ChannelMessage": """
         channel        varchar     its name in FLEEXMON_CHANNELS
         key            varchar     `issue:<fingerprint>`, `digest:<day>`: one thread where the service has threads

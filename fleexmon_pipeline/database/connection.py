@@ -51,9 +51,14 @@ class _UtcDumper(Dumper):
         return obj.astimezone(UTC).replace(tzinfo=None).isoformat(" ").encode()
 
 
-def _within_years(moment: datetime) -> datetime:
+def within_years(moment: datetime) -> datetime:
     """Other programs store `infinity`, or a year that leaves no room to look a day before or after it."""
     return min(max(moment.replace(tzinfo=UTC), _EARLIEST), _LATEST)
+
+
+def far_away(text: bytes) -> datetime:
+    """For a time that no datetime holds, as PostgreSQL writes it."""
+    return _EARLIEST if text.startswith(b"-") or text.endswith(b"BC") else _LATEST
 
 
 class _UtcLoader(TimestampLoader):
@@ -61,10 +66,9 @@ class _UtcLoader(TimestampLoader):
 
     def load(self, data: Buffer) -> datetime:
         try:
-            return _within_years(super().load(data))
+            return within_years(super().load(data))
         except psycopg.DataError:  # beyond what a datetime holds
-            text = bytes(data)
-            return _EARLIEST if text.startswith(b"-") or text.endswith(b"BC") else _LATEST
+            return far_away(bytes(data))
 
 
 class _UtcBinaryLoader(TimestampBinaryLoader):
@@ -72,7 +76,7 @@ class _UtcBinaryLoader(TimestampBinaryLoader):
 
     def load(self, data: Buffer) -> datetime:
         try:
-            return _within_years(super().load(data))
+            return within_years(super().load(data))
         except psycopg.DataError:
             return _EARLIEST if int.from_bytes(data, "big", signed=True) < 0 else _LATEST
 

@@ -17,6 +17,8 @@ from typing import Any
 import re2
 from psycopg.rows import DictRow
 
+from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.read import ColdLine, cold_texts
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_model import Where
@@ -54,15 +56,25 @@ def find_texts(connection: Connection, conditions: Mapping[str, Where], window: 
     by_rule = {name: Matches() for name in conditions}
     if not conditions:
         return by_rule
-    may_match = _filter(conditions.values())
-    for slot in window.slots():
-        for row in _lines_of(connection, slot, may_match):
-            for name, where in conditions.items():
-                if where.has_level(row["level"]) and where.has_text(row["message"]):
-                    matches = by_rule[name]
-                    matches.counts[row["node"]][slot.since] += 1
-                    matches.lines[row["node"], slot.since].append(row["id"])
+    may_match, expression = _filter(conditions.values()), _one_expression(conditions.values())
+    with one_moment(connection), cold_texts(connection, window, expression) as cold:
+        for slot in window.slots():
+            of_table = _lines_of(connection, slot, may_match)
+            for line in _with_archived(of_table, cold.of(slot)) if cold else of_table:
+                for name, where in conditions.items():
+                    if where.has_level(line["level"]) and where.has_text(line["message"]):
+                        matches = by_rule[name]
+                        matches.counts[line["node"]][slot.since] += 1
+                        matches.lines[line["node"], slot.since].append(line["id"])
     return by_rule
+
+
+def _with_archived(rows: Iterable[DictRow], cold: Iterable[ColdLine]) -> Iterator[DictRow]:
+    """A slot's lines of table and archive, oldest first. One that is in both is the table's."""
+    of_table = list(rows)
+    known = {row["id"] for row in of_table}
+    archived = (vars(line) for line in cold if line.id not in known)
+    yield from sorted([*of_table, *archived], key=lambda line: (line["timestamp"], line["id"]))
 
 
 def _lines_of(connection: Connection, slot: Window, may_match: Filter) -> Iterator[DictRow]:
@@ -86,12 +98,12 @@ def _filter(conditions: Collection[Where]) -> Filter:
     RE2 looks for all texts at once, in the time it takes to look for one. Expressions may be anchored, so they are
     matched message by message.
     """
-    texts = sorted({_pattern(text.lower()) for where in conditions for text in where.message or ()})
-    expressions = sorted({f"(?:{expression})" for where in conditions for expression in where.matches or ()})
+    every = _expressions(conditions)
+    expressions = any(where.matches for where in conditions)
     try:
-        patterns = [_compiled([*expressions, *texts])]
+        patterns = [_compiled(every)]
     except re2.error:  # two expressions have a group of the same name, or together they are too large
-        patterns = [_compiled([pattern]) for pattern in (*expressions, *texts)]
+        patterns = [_compiled([pattern]) for pattern in every]
 
     def by_text(joined: bytes) -> Iterator[bytes]:
         for pattern in patterns:
@@ -106,6 +118,24 @@ def _filter(conditions: Collection[Where]) -> Filter:
         return (message for message in messages if any(pattern.search(message) is not None for pattern in patterns))
 
     return by_message if expressions else by_text
+
+
+def _expressions(conditions: Collection[Where]) -> list[str]:
+    """What RE2 looks for: expressions, then texts."""
+    texts = sorted({_pattern(text.lower()) for where in conditions for text in where.message or ()})
+    return [*sorted({f"(?:{expression})" for where in conditions for expression in where.matches or ()}), *texts]
+
+
+def _one_expression(conditions: Collection[Where]) -> str | None:
+    """For DuckDB, which has RE2 with its defaults: None where that does not take it."""
+    expression = "|".join(_expressions(conditions))
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(expression, options)
+    except re2.error:
+        return None
+    return expression
 
 
 def _compiled(patterns: Sequence[str]) -> Any:

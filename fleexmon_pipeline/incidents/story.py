@@ -14,7 +14,7 @@ import msgspec
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.incidents.read import Incident, issues_of, read_hypothesis
-from fleexmon_pipeline.issues.read import EvidenceLine, Issue, IssueSummary
+from fleexmon_pipeline.issues.read import EvidenceLine, Issue, IssueSummary, evidence_of
 from fleexmon_pipeline.levels import ERROR_LEVELS
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import SLOT
@@ -50,19 +50,22 @@ class Story:
     evidence: Sequence[EvidenceLine]  # the first lines behind the headline
     steps: str | None
     hypothesis: str | None
+    unread: str | None  # why evidence is missing: its archive cannot be read
 
 
 def read_story(connection: Connection, incident: Incident) -> Story:
     headline = _headline(connection, incident)
+    evidence, unread = _first_lines(connection, headline) if headline else ([], None)
     return Story(
         incident=incident,
         issues=issues_of(connection, incident.issues),
         headline=headline,
         began_with=_template(connection, incident.first_pattern),
         bars=_bars(connection, incident),
-        evidence=_first_lines(connection, headline) if headline else [],
+        evidence=evidence,
         steps=redact(headline.recommendation) if headline and headline.recommendation else None,
         hypothesis=read_hypothesis(connection, incident),
+        unread=unread,
     )
 
 
@@ -87,7 +90,7 @@ def _bars(connection: Connection, incident: Incident) -> Bars:
     return Bars(since, until, [errors.get(slot) for slot in slots])
 
 
-def _first_lines(connection: Connection, issue: Issue) -> list[EvidenceLine]:
-    where = {"id": issue.id, "width": _READ, "limit": MAX_EVIDENCE}
-    lines = msgspec.convert(connection.execute(SQL["first_lines"], where).fetchall(), list[EvidenceLine])
-    return [msgspec.structs.replace(line, message=one_line(redact(line.message), most=MAX_MESSAGE)) for line in lines]
+def _first_lines(connection: Connection, issue: Issue) -> tuple[list[EvidenceLine], str | None]:
+    lines, unread = evidence_of(connection, issue.affected_logs or [], width=_READ, limit=MAX_EVIDENCE, oldest=True)
+    shown = [msgspec.structs.replace(line, message=one_line(redact(line.message), most=MAX_MESSAGE)) for line in lines]
+    return shown, unread

@@ -15,6 +15,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.read import lines_of, tells_its_day
+from fleexmon_pipeline.archive.storage import ArchiveError
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import like_escaped, statements
 from fleexmon_pipeline.errors import FleexmonError
@@ -120,6 +123,7 @@ class IssueDetail:
     issue: Issue
     occurrences: list[FiredSlot]  # newest first, at most 100
     evidence: list[EvidenceLine]  # newest first, at most 20
+    unread: str | None = None  # why evidence is missing: its archive cannot be read
 
 
 def list_issues(
@@ -167,15 +171,37 @@ def show_issue(connection: Connection, name: str) -> IssueDetail:
         raise UnknownIssueError(f"issue {name} has just been deleted.")
     issue = msgspec.convert(row, Issue)
     occurrences = connection.execute(_SQL["occurrences"], {"id": key, "limit": _MAX_OCCURRENCES}).fetchall()
-    evidence = connection.execute(
-        _SQL["evidence"], {"ids": issue.affected_logs or [], "width": _MAX_MESSAGE, "limit": _MAX_EVIDENCE}
-    ).fetchall()
-    for row in evidence:
-        if len(row["message"]) > _MAX_MESSAGE:
-            row["message"] = row["message"][: _MAX_MESSAGE - 1] + "…"
-    return IssueDetail(
-        issue, msgspec.convert(occurrences, list[FiredSlot]), msgspec.convert(evidence, list[EvidenceLine])
-    )
+    evidence, unread = evidence_of(connection, issue.affected_logs or [], width=_MAX_MESSAGE + 1, limit=_MAX_EVIDENCE)
+    shown = [
+        line if len(line.message) <= _MAX_MESSAGE
+        else msgspec.structs.replace(line, message=line.message[: _MAX_MESSAGE - 1] + "…")
+        for line in evidence
+    ]  # fmt: skip
+    return IssueDetail(issue, msgspec.convert(occurrences, list[FiredSlot]), shown, unread)
+
+
+def evidence_of(
+    connection: Connection, ids: Sequence[uuid.UUID | None], *, width: int, limit: int, oldest: bool = False
+) -> tuple[list[EvidenceLine], str | None]:
+    """The newest of these lines, newest first, or the oldest, oldest first; and why some are missing, if their archive
+    cannot be read."""
+    wanted = {id_ for id_ in ids if id_ is not None}
+    unread = None
+    with one_moment(connection):
+        there = {row["id"] for row in connection.execute(_SQL["evidence_there"], {"ids": list(wanted)})}
+        params = {"ids": list(wanted), "width": width, "limit": limit}
+        rows = connection.execute(_SQL["first_evidence" if oldest else "evidence"], params).fetchall()
+        lines = msgspec.convert(rows, list[EvidenceLine])
+        # Of a thousand lines those that are shown are looked for, where ids are in the order of time.
+        missing = wanted - there
+        ours = sorted(filter(tells_its_day, missing), reverse=not oldest)[:limit]
+        try:
+            cold = lines_of(connection, [*ours, *(id_ for id_ in missing if not tells_its_day(id_))], width=width)
+        except ArchiveError as error:
+            cold, unread = [], str(error)
+    lines += [EvidenceLine(line.id, line.timestamp, line.node, line.level, line.message) for line in cold]
+    lines.sort(key=lambda line: (line.timestamp, line.id), reverse=not oldest)
+    return lines[:limit], unread
 
 
 def find_issue(connection: Connection, name: str) -> uuid.UUID:

@@ -1,19 +1,25 @@
 """Counts and samples by slot, node, pattern and level: what all later stages read.
 
-Here: rebuilding "LogPatternCount" from "LogEntry", and finding where that is due. The patterns: `store.py`.
+Here: rebuilding "LogPatternCount" from "LogEntry" and archived days, and finding where that is due. The patterns:
+`store.py`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 from psycopg.rows import tuple_row
 
+from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.read import ColdSlots, cold_slots
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import LEVEL_OF_WORD, read_level
@@ -62,9 +68,26 @@ class _Tally:
 
 
 def stale_slots(connection: Connection, window: Window) -> list[Window]:
-    """The slots overlapping `window` where a node's counts do not sum to its rows of "LogEntry"; ascending."""
-    bounds = {"since": floor(window.since, SLOT), "until": ceil(window.until, SLOT)}
-    return [Window(row["slot"], row["slot"] + SLOT) for row in connection.execute(_SQL["stale_slots"], bounds)]
+    """The slots overlapping `window` where a node's counts do not sum to its lines; ascending."""
+    whole = Window(floor(window.since, SLOT), ceil(window.until, SLOT))
+    bounds = {"since": whole.since, "until": whole.until}
+    with one_moment(connection), cold_slots(connection, whole) as cold:
+        if cold:
+            return _stale_slots_of_both(connection, whole, cold)
+        return [Window(row["slot"], row["slot"] + SLOT) for row in connection.execute(_SQL["stale_slots"], bounds)]
+
+
+def _stale_slots_of_both(connection: Connection, window: Window, cold: ColdSlots) -> list[Window]:
+    bounds = {"since": window.since, "until": window.until}
+    held: Counter[tuple[datetime, str]] = Counter()
+    ids = []
+    for row in connection.execute(_SQL["lines_by_id"], bounds):
+        held[row["slot"], row["node"]] += 1
+        ids.append(row["id"])
+    held.update(cold.counts(window, besides=ids))
+    counted = {(row["slot"], row["node"]): row["lines"] for row in connection.execute(_SQL["lines_counted"], bounds)}
+    stale = {key[0] for key in held.keys() | counted.keys() if held.get(key) != counted.get(key)}
+    return [Window(slot, slot + SLOT) for slot in sorted(stale)]
 
 
 def lines_are_gone(connection: Connection, hour: Window, *, kept_since: datetime) -> bool:
@@ -79,7 +102,8 @@ def lines_are_gone(connection: Connection, hour: Window, *, kept_since: datetime
 def rebuild_counts(
     connection: Connection, window: Window, miner: PatternMiner, *, redact: Callable[[str], str]
 ) -> CountsAccount:
-    """Make "LogPatternCount" match "LogEntry" in the slots overlapping `window`, and store the patterns.
+    """Make "LogPatternCount" match the lines of table and archive in the slots overlapping `window`, and store the
+    patterns.
 
     One transaction per hour, under that hour's lock: after a failure, finished hours stay finished. Correct rows are
     not touched, so a rerun writes nothing. `redact` removes secrets from stored templates.
@@ -93,10 +117,12 @@ def rebuild_counts(
         seen: dict[tuple[str, str], tuple[int, int]] = {}  # pattern and level → first and last
         merged: dict[str, datetime] = {}
         gone: dict[str, str] = {}
-        with connection.transaction():
+        with connection.transaction(), ExitStack() as stack:
+            # No archived line of the hour leaves the table under this lock.
             connection.execute(_SQL["lock_hour"], {"hour": hour.since})
+            cold = stack.enter_context(cold_slots(connection, hour))
             for slot in part:
-                tallies = _count(connection, slot, miner, durations)
+                tallies = _count(connection, slot, miner, durations, cold)
                 merged = dict.fromkeys(miner.new_aliases, slot.since) | merged
                 changed += _write(connection, slot.since, _rows(tallies, durations), gone)
                 rows += sum(tally.count for tally in tallies.values())
@@ -116,12 +142,26 @@ def rebuild_counts(
     return CountsAccount(rows, len(patterns), new, slots, changed, time.perf_counter() - begun)
 
 
-def _count(connection: Connection, slot: Window, miner: PatternMiner, durations: Durations) -> dict[_Key, _Tally]:
-    """One statement reads the slot, so that inserts meanwhile do not matter."""
-    tallies: dict[_Key, _Tally] = {}
+def _lines(connection: Connection, slot: Window, cold: ColdSlots | None) -> Generator[list[tuple[Any, ...]]]:
+    """Newest first, in chunks. One statement reads the slot, so that inserts meanwhile do not matter."""
     with connection.cursor("lines_of_slot", row_factory=tuple_row) as cursor:
         cursor.execute(_SQL["lines_of_slot"], {"since": slot.since, "until": slot.until, "longest": MAX_READ_CHARS})
+        if cold:
+            rows = list(cursor)
+            known = {row[0] for row in rows}
+            rows += [row for row in cold.lines(slot, MAX_READ_CHARS) if row[0] not in known]
+            yield sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)
+            return
         while chunk := cursor.fetchmany(CHUNK):
+            yield chunk
+
+
+def _count(
+    connection: Connection, slot: Window, miner: PatternMiner, durations: Durations, cold: ColdSlots | None
+) -> dict[_Key, _Tally]:
+    tallies: dict[_Key, _Tally] = {}
+    with closing(_lines(connection, slot, cold)) as chunks:
+        for chunk in chunks:
             patterns = miner.identify([row[4] for row in chunk])
             for (entry, micros, word, node, message), pattern in zip(chunk, patterns, strict=True):
                 level = _level(word)

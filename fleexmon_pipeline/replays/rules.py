@@ -295,6 +295,12 @@ def _nothing(connection: Connection, window: Window) -> str:
     )
 
 
+def oldest_line(connection: Connection) -> datetime | None:
+    """Of the table or of the archive."""
+    oldest = connection.execute(SQL["oldest_line"]).fetchone()
+    return oldest["timestamp"] if oldest else None
+
+
 def _notes(connection: Connection, window: Window, against: Sequence[Rule], candidate: Sequence[Rule]) -> Iterator[str]:
     both = {rule.name: rule for rule in (*against, *candidate)}
     if skipped := sorted(name for name, rule in both.items() if not rule.replayable):
@@ -302,8 +308,7 @@ def _notes(connection: Connection, window: Window, against: Sequence[Rule], cand
     if shadows := sorted(rule.name for rule in candidate if rule.mode == "shadow" and rule.enabled):
         yield f"in shadow mode, so without issues: {', '.join(shadows)}; set mode: active to see them here"
     texts = sorted(text_conditions(rule for rule in both.values() if rule.enabled))
-    oldest = connection.execute(SQL["oldest_line"]).fetchone()
-    since = oldest["timestamp"] if oldest else None
+    since = oldest_line(connection)
     if texts and (since is None or since >= window.since + DAY):
         deleted = f"lines before {since:%Y-%m-%d %H:%M} UTC" if since else "all lines"
         yield f"{deleted} are deleted: rules that look for texts find nothing there ({', '.join(texts)})"

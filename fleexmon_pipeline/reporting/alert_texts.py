@@ -71,14 +71,15 @@ def _bars(story: Story) -> str:
 
 
 def _evidence(story: Story) -> list[str]:
+    unread = [f"Not all lines behind it can be read: {escape.prose(story.unread)}"] if story.unread else []
     if not story.evidence:
-        return []
+        return unread
     rows = "\n".join(
         f"- {line.timestamp:%H:%M:%S} {escape.code(line.node, most=40)} {escape.code(line.level, most=10)} "
         f"{escape.code(line.message, most=300)}"
         for line in story.evidence
     )
-    return [f"## The first lines behind it\n\n{rows}"]
+    return [f"## The first lines behind it\n\n{rows}", *unread]
 
 
 def _changes(incident: Incident) -> list[str]:

@@ -3,6 +3,7 @@
 Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`.
 
     LogEntry                LOG_RETENTION_DAYS; longer while not analyzed, or evidence of an issue that is not resolved
+    ArchivedDay             LOG_RETENTION_DAYS too, once all of the day is older (`cold_days.py`)
     RejectedLog             LOG_RETENTION_DAYS, like the lines they might have been
     LogIssue                90 days after "resolvedAt", with its episode and occurrences; open ones forever. An
                             Incident goes with the last of its issues

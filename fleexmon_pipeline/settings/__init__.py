@@ -3,6 +3,7 @@
 Nothing is read at import; definitions load with no variable set. Other packages import from here.
 """
 
+from fleexmon_pipeline.settings.archive import S3, ArchiveSettings, archive, nothing_gets_cold
 from fleexmon_pipeline.settings.channels import ChannelSettings, QuietHours, channels, secret_variable
 from fleexmon_pipeline.settings.machines import broker, groups
 from fleexmon_pipeline.settings.page_urls import PAGES, page_path, page_url
@@ -50,6 +51,8 @@ from fleexmon_pipeline.settings.watched_nodes import (
 
 __all__ = [
     "PAGES",
+    "S3",
+    "ArchiveSettings",
     "ChannelSettings",
     "Environment",
     "GenAISettings",
@@ -60,6 +63,7 @@ __all__ = [
     "QuietHours",
     "SettingError",
     "Topology",
+    "archive",
     "base_url",
     "broker",
     "channels",
@@ -80,6 +84,7 @@ __all__ = [
     "node_labels",
     "node_of",
     "nodes",
+    "nothing_gets_cold",
     "page_path",
     "page_url",
     "port_note",

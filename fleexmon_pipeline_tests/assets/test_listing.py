@@ -147,7 +147,7 @@ def test_a_backfill_that_has_not_ended_is_known(dagster: Project) -> None:
 
 
 def test_definitions_in_a_process_keep_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for_ever = Listed(NOW, NOW, NOW)
+    for_ever = Listed(NOW, NOW, NOW, NOW)
     monkeypatch.setattr(listing, "_listed_now", lambda _: for_ever)
 
     assert HOURLY.has_partition_key("2026-01-01-00:00")

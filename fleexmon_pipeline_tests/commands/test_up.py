@@ -61,7 +61,8 @@ def test_the_seven_assets_are_materialised(product: Product) -> None:
     stats = {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes}
 
     assert set(stats) == {
-        "raw_logs", "analyzed_logs", "detected_issues", "predictions", "digests", "issue_alerts", "data_retention",
+        "raw_logs", "analyzed_logs", "detected_issues", "predictions", "digests", "issue_alerts", "archived_logs",
+        "data_retention",
     }  # fmt: skip
     for name in ("raw_logs", "analyzed_logs", "detected_issues", "predictions"):
         assert stats[name]["numMaterialized"] >= 24
@@ -211,6 +212,7 @@ def test_the_lineage_page_shows_the_stages_and_the_catalog_the_seven_assets(prod
         "predictions",
         "digests",
         "issue_alerts",
+        "archived_logs",
         "data_retention",
     ):
         page.get_by_text(name, exact=True).first.wait_for()

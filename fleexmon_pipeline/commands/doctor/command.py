@@ -15,7 +15,7 @@ import psycopg
 import typer
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.doctor import machine, nodes, outside, stored
+from fleexmon_pipeline.commands.doctor import archive, machine, nodes, outside, stored
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding, summed_up
 from fleexmon_pipeline.commands.options import Json
 from fleexmon_pipeline.commands.screen.progress import waiting
@@ -83,6 +83,7 @@ _CHECKS = (
     machine.homes,
     machine.port,
     machine.retention,
+    archive.archive,
     machine.false_alarms,
     machine.limits,
     machine.rules,

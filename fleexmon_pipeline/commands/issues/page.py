@@ -48,6 +48,8 @@ def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Mute], runbo
             f"  {clock.milliseconds(line.timestamp):<23}  {line.node:<8}  {line.level:<5}  {inert(line.message)}"
             for line in detail.evidence
         ]
+    if detail.unread:
+        lines += ["", f"Evidence that cannot be read: {inert(detail.unread)}"]
     if around.similar:
         lines += ["", "Similar issues", *(part for other in around.similar for part in _similar(other, clock))]
     if runbook:

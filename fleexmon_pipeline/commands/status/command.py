@@ -21,6 +21,7 @@ from fleexmon_pipeline.commands.status.page import Status, Versions, page
 from fleexmon_pipeline.commands.terminal import print_json
 from fleexmon_pipeline.database.migrate import version_of
 from fleexmon_pipeline.database.server import DatabaseUnreachableError
+from fleexmon_pipeline.lookup.archive import archive_state
 from fleexmon_pipeline.lookup.nodes import node_versions
 from fleexmon_pipeline.lookup.now import read_now
 from fleexmon_pipeline.lookup.schedules import Schedules, read_schedules
@@ -43,7 +44,8 @@ def status(as_json: Json = False) -> None:
         deployed = node_versions(connection, now=now)
         versions = Versions.of_here(connection.info.server_version, version_of(connection))
         schedules = _schedules(now)
-    found = Status(now, known, deployed, versions, schedules)
+        archive = archive_state(connection, os.environ, now=now)
+    found = Status(now, known, deployed, versions, schedules, archive)
     if as_json:
         print_json(_document(found))
     else:
@@ -100,5 +102,18 @@ def _document(found: Status) -> dict[str, Any]:
                 for one in found.schedules.schedules
             ],
         },
+        "archive": _archive(found),
         "versions": vars(found.versions),
+    }  # fmt: skip
+
+
+def _archive(found: Status) -> dict[str, Any] | None:
+    """None where there is none, and never was one."""
+    state = found.archive
+    if not state.configured and not state.days:
+        return None
+    return {
+        "place": state.configured.text if state.configured else None, "days": len(state.archived),
+        "lines": sum(day.lines for day in state.archived), "bytes": sum(day.bytes for day in state.archived),
+        "waiting": [f"{day:%Y-%m-%d}" for day in state.waiting],
     }  # fmt: skip

@@ -19,6 +19,7 @@ from rich.text import Text
 from fleexmon_pipeline import __version__
 from fleexmon_pipeline.commands.screen.clock import Clock
 from fleexmon_pipeline.commands.screen.listing import SEVERITIES, Column, Row, listing
+from fleexmon_pipeline.lookup.archive import ArchiveState
 from fleexmon_pipeline.lookup.now import HEALTH_TEXTS, NodeDay, Now, until_text
 from fleexmon_pipeline.lookup.schedules import Schedules
 from fleexmon_pipeline.wording import counted, inert_line, one_line, short_duration
@@ -65,6 +66,7 @@ class Status:
     deployed: dict[str, str]
     versions: Versions
     schedules: Schedules | None
+    archive: ArchiveState
 
 
 def page(found: Status, clock: Clock) -> Iterator[RenderableType]:
@@ -79,6 +81,7 @@ def page(found: Status, clock: Clock) -> Iterator[RenderableType]:
     yield from _incidents(found, clock)
     yield ""
     yield from _work(found, clock)
+    yield from _archive(found)
     yield ""
     yield from _schedules(found, clock)
     yield ""
@@ -165,6 +168,14 @@ def _work(found: Status, clock: Clock) -> Iterator[RenderableType]:
         yield Text(f"  {clock.minute(one.hour)}  {reason}")
     if len(state.waiting) > MAX_WAITING:
         yield Text(f"  and {len(state.waiting) - MAX_WAITING} more")
+
+
+def _archive(found: Status) -> Iterator[RenderableType]:
+    """Nothing where there is none, and never was one."""
+    state = found.archive
+    if state.configured or state.days:
+        place = one_line(state.configured.text, most=200) if state.configured else "FLEEXMON_ARCHIVE is not set"
+        yield Text.assemble(("Archive", "bold"), f"  {place}: {state.sentence}")
 
 
 def _schedules(found: Status, clock: Clock) -> Iterator[RenderableType]:

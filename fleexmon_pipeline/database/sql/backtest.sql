@@ -27,7 +27,7 @@ SELECT node, count(*) FILTER (WHERE slot_is_known(status)) AS slots, COALESCE(su
 FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY node ORDER BY node;
 
 -- oldest_line --
-SELECT min(timestamp) AS timestamp FROM "LogEntry";
+SELECT LEAST((SELECT min(timestamp) FROM "LogEntry"), (SELECT min(day) FROM "ArchivedDay" WHERE state = 'archived')) AS timestamp;
 
 -- verdicts --
 -- People's verdicts on issues. An issue may have been joined to another or deleted since: then its id has its beginning.

@@ -68,11 +68,21 @@ LIMIT %(limit)s;
 
 -- evidence --
 -- Messages are cut here, so that one of a megabyte is not transferred.
-SELECT id, timestamp, source AS node, level, left(message, %(width)s + 1) AS message
+SELECT id, timestamp, source AS node, level, left(message, %(width)s) AS message
 FROM "LogEntry"
 WHERE id = ANY (%(ids)s::uuid[])
 ORDER BY timestamp DESC, id DESC
 LIMIT %(limit)s;
+
+-- first_evidence --
+SELECT id, timestamp, source AS node, level, left(message, %(width)s) AS message
+FROM "LogEntry"
+WHERE id = ANY (%(ids)s::uuid[])
+ORDER BY timestamp, id
+LIMIT %(limit)s;
+
+-- evidence_there --
+SELECT id FROM "LogEntry" WHERE id = ANY (%(ids)s::uuid[]);
 
 -- last_day --
 -- Half hours up to the last firing: lines of the pattern (and of those merged into it), or of these levels.

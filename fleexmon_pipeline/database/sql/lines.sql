@@ -26,7 +26,7 @@ ORDER BY timestamp DESC, id DESC;
 -- The lines of the same node right before and after each of these. Within an hour: a node that was silent for days has no
 -- neighbours.
 SELECT near.*, entry.id AS "of"
-FROM "LogEntry" AS entry
+FROM unnest(%(ids)s::uuid[], %(times)s::timestamp[], %(nodes)s::text[]) AS entry (id, timestamp, source)
 CROSS JOIN LATERAL (
   (
     SELECT id, timestamp, source AS node, hostname, level, left(message, %(width)s) AS message, metadata
@@ -42,12 +42,14 @@ CROSS JOIN LATERAL (
     ORDER BY n.timestamp, n.id LIMIT %(lines)s
   )
 ) AS near
-WHERE entry.id = ANY (%(ids)s::uuid[])
 ORDER BY near.timestamp, near.id;
 
 -- index_scans --
 -- Without statistics of its expressions the planner takes the trace of a line for frequent, and reads the whole table.
 SET LOCAL enable_seqscan = off;
+
+-- any_scans --
+SET LOCAL enable_seqscan = on;
 
 -- of_trace --
 -- Lines that carry this id, under one of the names that loggers give it. Materialized, so that they come from the index of

@@ -43,6 +43,14 @@ WHERE held.lines IS DISTINCT FROM counted.lines
 GROUP BY slot
 ORDER BY slot;
 
+-- lines_by_id --
+SELECT id, date_bin('5 minutes', timestamp, TIMESTAMP '1970-01-01') AS slot, source AS node FROM "LogEntry"
+WHERE timestamp >= %(since)s AND timestamp < %(until)s;
+
+-- lines_counted --
+SELECT slot, node, sum(count)::bigint AS lines FROM "LogPatternCount"
+WHERE slot >= %(since)s AND slot < %(until)s GROUP BY slot, node;
+
 -- load --
 -- The latest patterns with their lines of the last counted day, which merging uses as weights. Aliases lead to patterns
 -- seen at least as late, so that a chain is hardly ever cut.

@@ -179,3 +179,35 @@ SELECT o.ctid FROM "NodeLinks" AS o WHERE o.day < %(before)s ORDER BY o.day;
 
 -- ShadowOccurrence --
 SELECT o.ctid FROM "ShadowOccurrence" AS o WHERE o.slot < %(before)s ORDER BY o.slot;
+
+-- remove_archived --
+-- Lines of an hour leave the table if an archive holds them, word for word: `archived` has what was read back from its file.
+-- Lines that are not analyzed, or are evidence of an unresolved issue, stay; so do rows that another program has locked.
+WITH held AS (
+  SELECT DISTINCT unnest("affectedLogs") AS id FROM "LogIssue" WHERE status IS DISTINCT FROM 'resolved'
+), gone AS (
+  DELETE FROM "LogEntry"
+  WHERE timestamp >= %(since)s AND timestamp < %(until)s AND id = ANY (ARRAY (
+    SELECT e.id
+    FROM "LogEntry" AS e JOIN archived AS a ON a.id = e.id
+    WHERE e.timestamp >= %(since)s AND e.timestamp < %(until)s AND e.analyzed
+      AND NOT EXISTS (SELECT FROM held WHERE held.id = e.id)
+      AND line_hash(e.id, e.timestamp, e.level, e.message, e.source, e.hostname, e.metadata, e."createdAt") = a.hash
+    FOR UPDATE OF e SKIP LOCKED
+  ))
+  RETURNING id
+)
+SELECT count(*) FILTER (WHERE gone.id IS NOT NULL) AS removed, count(*) FILTER (WHERE e.analyzed IS NOT TRUE) AS unanalyzed,
+  count(*) FILTER (WHERE e.analyzed AND held.id IS NOT NULL) AS evidence,
+  count(*) FILTER (WHERE e.analyzed AND held.id IS NULL AND gone.id IS NULL) AS others
+FROM "LogEntry" AS e LEFT JOIN held ON held.id = e.id LEFT JOIN gone ON gone.id = e.id
+WHERE e.timestamp >= %(since)s AND e.timestamp < %(until)s;
+
+-- would_remove --
+WITH held AS (
+  SELECT DISTINCT unnest("affectedLogs") AS id FROM "LogIssue" WHERE status IS DISTINCT FROM 'resolved'
+)
+SELECT count(*) FILTER (WHERE e.analyzed AND held.id IS NULL) AS removed, count(*) FILTER (WHERE e.analyzed IS NOT TRUE) AS unanalyzed,
+  count(*) FILTER (WHERE e.analyzed AND held.id IS NOT NULL) AS evidence
+FROM "LogEntry" AS e LEFT JOIN held ON held.id = e.id
+WHERE e.timestamp >= %(since)s AND e.timestamp < %(until)s;

@@ -6,7 +6,7 @@ Here: what the pages show. Where it comes from: `issues/read.py`, `issues/contex
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,6 +17,7 @@ from uuid import UUID
 from markupsafe import Markup
 
 from fleexmon_pipeline import settings
+from fleexmon_pipeline.archive.storage import ArchiveError
 from fleexmon_pipeline.comparison.deployments import Deployment, deployments
 from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import Connection
@@ -29,6 +30,7 @@ from fleexmon_pipeline.issues.context import IssueContext, LastDay, issue_contex
 from fleexmon_pipeline.issues.read import (
     FiredSlot,
     Issue,
+    IssueDetail,
     IssueFilter,
     IssueSummary,
     Status,
@@ -116,7 +118,7 @@ def one(connection: Connection, asked: Asked) -> Page:
     day = Window(around.last_day.since, around.last_day.until)
     deployed = deployments(connection, day, nodes=issue.nodes or None)
     restarts = _apart(read_restarts(connection, issue.nodes or [], day), deployed)
-    near = neighbours(connection, [line.id for line in detail.evidence[:MAX_WITH_CONTEXT]])
+    near, unread = _near(connection, detail)
     book = runbook(str(issue.figures.get("runbook")))
     evidence = [
         (LogLine(line.id, line.timestamp, line.node, "", line.level, line.message, None), near.get(line.id, []))
@@ -136,12 +138,22 @@ def one(connection: Connection, asked: Asked) -> Page:
             "day_text": _day_text(around, detail.occurrences, deployed, restarts),
             "prose": prose,
             "evidence": evidence,
+            "unread": unread,
             "fired": detail.occurrences[:MAX_SLOTS],
             "deployed": deployed,
             "commands": _commands(issue),
             "runbook": to_html(book) if book else None,
         },
     )
+
+
+def _near(connection: Connection, detail: IssueDetail) -> tuple[Mapping[UUID, list[LogLine]], str | None]:
+    """Lines around the evidence; and why evidence, or they, cannot be read."""
+    try:
+        near = neighbours(connection, [line.id for line in detail.evidence[:MAX_WITH_CONTEXT]])
+    except ArchiveError as error:
+        return {}, detail.unread or str(error)
+    return near, detail.unread
 
 
 def rows_of(connection: Connection, issues: list[IssueSummary], *, now: datetime) -> list[Row]:

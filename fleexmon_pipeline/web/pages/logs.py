@@ -16,6 +16,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.levels import LEVELS, Level, read_level
 from fleexmon_pipeline.lookup.lines import (
     HALF_HOUR,
+    FoundLines,
     LineQuery,
     LogLine,
     PatternSlot,
@@ -151,6 +152,8 @@ def _pattern(connection: Connection, asked: Asked) -> StoredPattern | None:
 
 def _searched(connection: Connection, query: LineQuery) -> Found:
     found = search(connection, query, limit=PAGE_LENGTH)
+    if found.unread:
+        return Found(found.lines, _unread(found), None)
     if found.older:
         return Found(found.lines, f"The newest {counted(len(found.lines), 'line')}.", _after(found.older))
     what = counted(len(found.lines), "line") if found.lines else "No line matches"
@@ -162,11 +165,22 @@ def _searched(connection: Connection, query: LineQuery) -> Found:
 
 def _of_trace(connection: Connection, query: LineQuery, trace: str) -> Found:
     found = search_trace(connection, trace, query, limit=PAGE_LENGTH)
+    if found.unread:
+        return Found(found.lines, _unread(found), None)
     what = counted(len(found.lines), "line") if found.lines else "No line"
     newest = "The newest " if found.older else ""
-    return Found(
-        found.lines, f"{newest}{what} with this trace or request.", _after(found.older) if found.older else None
-    )
+    summary = f"{newest}{what} with this trace or request"
+    if found.since is not None:
+        since = {"at": found.since.isoformat(), "id": None}
+        return Found(found.lines, f"{summary} since {found.since:%Y-%m-%d %H:%M} UTC.", since)
+    return Found(found.lines, f"{summary}.", _after(found.older) if found.older else None)
+
+
+def _unread(found: FoundLines) -> str:
+    """A day that cannot be read is no day without lines."""
+    since = f"Searched back to {found.since:%Y-%m-%d %H:%M} UTC. " if found.since else ""
+    what = counted(len(found.lines), "line") if found.lines else "No line matches so far"
+    return f"{what}. {since}Earlier lines cannot be read: {found.unread}"
 
 
 def _of_pattern(connection: Connection, query: LineQuery, ids: list[str]) -> Found:

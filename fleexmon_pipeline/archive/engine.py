@@ -1,0 +1,134 @@
+"""DuckDB with bounds: one session, its memory, its time, and errors in words.
+
+Here: opening a session and running a statement. What is asked of files: `read.py`; how they are written: `write.py`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fleexmon_pipeline.archive.storage import PROTOCOL, ArchiveError, Bucket, Storage
+
+MEMORY = "1GB"  # of a session; what does not fit goes to a temporary file
+MAX_SPILLED = "40GB"
+THREADS = 2
+MAX_SECONDS = 120.0
+ROWS_AT_ONCE = 2_000
+_INSTALL = "an archive needs the package duckdb: pip install 'fleexmon-pipeline[archive]'."
+
+
+def needed() -> Any:
+    """The module. Raises ArchiveError where it is missing."""
+    try:
+        import duckdb  # noqa: PLC0415  an extra, and only where an archive is touched
+    except ImportError:
+        raise ArchiveError(_INSTALL) from None
+    return duckdb
+
+
+@dataclass
+class Engine:
+    """`about`: what an error says was being read."""
+
+    session: Any
+    errors: Any
+    folder: Path  # for files that go with the session
+
+    def rows(
+        self, about: str, sql: str, params: dict[str, Any] | None = None, *, seconds: float = MAX_SECONDS
+    ) -> Iterator[tuple[Any, ...]]:
+        """Streamed. Raises ArchiveError, also where it takes longer than `seconds`."""
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            self.session.interrupt()
+
+        timer = threading.Timer(seconds, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            result = self.session.execute(sql, params) if params else self.session.execute(sql)
+            while rows := result.fetchmany(ROWS_AT_ONCE):
+                yield from rows
+        except self.errors.Error as error:
+            if late.is_set():
+                raise ArchiveError(
+                    f"{about}: reading took longer than {seconds:.0f} s. Ask for less time or one node."
+                ) from None
+            raise ArchiveError(f"{about}: cannot be read: {_reason(error)}") from None
+        finally:
+            timer.cancel()
+
+    def run(self, about: str, sql: str, params: dict[str, Any] | None = None, *, seconds: float = MAX_SECONDS) -> None:
+        for _ in self.rows(about, sql, params, seconds=seconds):
+            pass
+
+    def append(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        appender = self.session.appender(table)
+        appender.append_rows(rows)
+        appender.flush()
+
+
+def _reason(error: Exception) -> str:
+    """The first line that says something; an error of a bucket comes with its traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "Error" in line or "rror:" in line] or lines
+    return (telling[0] if telling else type(error).__name__)[:300]
+
+
+@contextmanager
+def engine(storage: Storage | None = None, *, on_disk: bool = False) -> Iterator[Engine]:
+    """A session in memory, or of a day, on disk (in TMPDIR). It opens no other database and downloads nothing."""
+    duckdb = needed()
+    with tempfile.TemporaryDirectory(prefix="fleexmon-archive-") as spill:
+        options = {
+            "memory_limit": MEMORY, "threads": THREADS, "temp_directory": spill,
+            "max_temp_directory_size": MAX_SPILLED, "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False, "preserve_insertion_order": True,
+        }  # fmt: skip
+        session = duckdb.connect(str(Path(spill) / "day.db") if on_disk else ":memory:", config=options)
+        try:
+            if isinstance(storage, Bucket):
+                session.register_filesystem(_bridge(storage))
+            yield Engine(session, duckdb, Path(spill))
+        finally:
+            session.close()
+
+
+def _bridge(bucket: Bucket) -> Any:
+    """The bucket as DuckDB opens files: the parts that a question needs, and no others, are transferred."""
+    from fsspec import AbstractFileSystem  # noqa: PLC0415
+
+    class Files(AbstractFileSystem):  # type: ignore[misc]
+        protocol = PROTOCOL
+        cachable = False
+
+        def info(self, path: str, **_: Any) -> dict[str, Any]:
+            found = bucket.files.get_file_info(_own(path))
+            if found.size is None:
+                raise FileNotFoundError(path)
+            return {"name": path, "size": found.size, "type": "file"}
+
+        def modified(self, path: str) -> Any:
+            return bucket.files.get_file_info(_own(path)).mtime
+
+        def glob(self, path: str, **_: Any) -> list[str]:
+            return [path]
+
+        def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
+            if mode != "rb":
+                raise PermissionError(path)
+            return bucket.files.open_input_file(_own(path))
+
+    return Files()
+
+
+def _own(path: str) -> str:
+    return path.removeprefix(f"{PROTOCOL}://")

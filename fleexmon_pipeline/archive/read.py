@@ -1,0 +1,266 @@
+"""Lines of archived days, as people and rules look for them: newest first, by text, by id, around a line.
+
+Here: one question to one day's file. Answers of table and archive joined: `lookup/`, `issues/read.py`, `detection/`.
+A file that is missing, not whole or out of reach raises ArchiveError: it is never read as a day without lines.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from fleexmon_pipeline.archive.days import ArchivedDay, archived_days, readable, storage_for
+from fleexmon_pipeline.archive.engine import Engine, engine
+from fleexmon_pipeline.archive.files import FILES
+from fleexmon_pipeline.archive.storage import Storage
+from fleexmon_pipeline.database.connection import Connection, far_away, within_years
+from fleexmon_pipeline.window import EPOCH, HOUR, Window, floor
+
+MAX_SECONDS = 60.0  # of one question to one day
+MAX_IDS_SECONDS = 10.0  # of a look into all days, for ids that do not tell their time
+MAX_CHARS = 10_000_000
+MAX_EXPRESSION = 20_000  # characters; what is longer is looked for by the reader of the lines
+_TIMED = (7, 8)  # versions of ids that begin with their time
+
+
+@dataclass(frozen=True)
+class ColdLine:
+    """A line of a file; `message` may be cut, `characters` is its whole length."""
+
+    id: uuid.UUID
+    timestamp: datetime
+    node: str
+    hostname: str
+    level: str
+    message: str
+    metadata: Any
+    characters: int = 0
+    stored_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which lines of a day. `text`: a part of the message, whatever the case of its ASCII letters; `in_metadata`: a
+    part of the record's JSON; `before`: time and id of the line after which a list goes on."""
+
+    since: datetime
+    until: datetime
+    node: str | None = None
+    levels: Sequence[str] | None = None
+    text: str | None = None
+    in_metadata: str | None = None
+    before: tuple[datetime, uuid.UUID] | None = None
+
+
+class ColdReader:
+    """Files of one storage, read in one session of DuckDB."""
+
+    def __init__(self, session: Engine, storage: Storage) -> None:
+        self._session = session
+        self._storage = storage
+        self._urls: dict[str, str] = {}
+
+    def newest(self, day: ArchivedDay, asked: Asked, *, width: int, limit: int) -> list[ColdLine]:
+        params = {
+            "since": _naive(max(asked.since, day.window.since)), "until": _naive(min(asked.until, day.window.until)),
+            "node": asked.node, "levels": None if asked.levels is None else list(asked.levels), "text": asked.text,
+            "in_metadata": asked.in_metadata, "before_at": _naive(asked.before[0]) if asked.before else None,
+            "before_id": str(asked.before[1]) if asked.before else None, "width": width, "limit": limit,
+        }  # fmt: skip
+        return [_line(row) for row in self._rows(day, "newest", params)]
+
+    def newest_first(self, day: ArchivedDay, asked: Asked) -> Iterator[ColdLine]:
+        """All, hour by hour, so that no more than an hour's lines are in memory. A text is looked for in the whole day
+        at once."""
+        if asked.text is not None:
+            yield from self.newest(day, asked, width=MAX_CHARS, limit=day.lines)
+            return
+        for hour in reversed(day.busy_hours()):
+            part = replace(asked, since=max(asked.since, hour.since), until=min(asked.until, hour.until))
+            if part.since < part.until:
+                yield from self.newest(day, part, width=MAX_CHARS, limit=day.lines)
+
+    def of_ids(
+        self, day: ArchivedDay, ids: Sequence[uuid.UUID], *, width: int, seconds: float = MAX_SECONDS
+    ) -> list[ColdLine]:
+        params = {"ids": [str(id_) for id_ in ids], "width": width}
+        return [_line(row) for row in self._rows(day, "of_ids", params, seconds=seconds)]
+
+    def near(
+        self, day: ArchivedDay, anchors: Sequence[tuple[uuid.UUID, datetime, str]], *, lines: int
+    ) -> list[tuple[uuid.UUID, uuid.UUID]]:
+        """Pairs of an anchor (id, time, node) and a line near it: at least the `lines` before and after, within an
+        hour."""
+        self._session.run(f"{day.day:%Y-%m-%d}", FILES["make_anchors"].replace("CREATE", "CREATE OR REPLACE", 1))
+        self._session.append("anchors", [(str(id_), _naive(at), node) for id_, at, node in anchors])
+        times = [at for _, at, _ in anchors]
+        bounds = {"since": _naive(min(times) - HOUR), "until": _naive(max(times) + HOUR), "lines": lines}
+        return [(of, near) for of, near in self._rows(day, "near", bounds)]
+
+    def texts(self, day: ArchivedDay, window: Window, expression: str | None) -> list[ColdLine]:
+        """Oldest first; of those that `expression` (RE2) lets pass, and perhaps more."""
+        if expression is not None and len(expression) > MAX_EXPRESSION:
+            expression = None
+        bounds = {"since": _naive(window.since), "until": _naive(window.until), "expression": expression}
+        return [
+            ColdLine(id_, _aware(at), node, "", level, message, None)
+            for id_, at, node, level, message in self._rows(day, "texts", bounds)
+        ]
+
+    def counts(self, day: ArchivedDay, window: Window, besides: Sequence[uuid.UUID]) -> dict[tuple[datetime, str], int]:
+        """Lines by slot and node, without those with ids `besides`."""
+        bounds = {"since": _naive(window.since), "until": _naive(window.until), "ids": [str(id_) for id_ in besides]}
+        return {(_aware(slot), node): lines for slot, node, lines in self._rows(day, "counts", bounds)}
+
+    def lines_of_slot(self, day: ArchivedDay, slot: Window, longest: int) -> Iterator[tuple[Any, ...]]:
+        """As the statement of that name in `patterns.sql` has them."""
+        bounds = {"since": _naive(slot.since), "until": _naive(slot.until), "longest": longest}
+        return self._rows(day, "lines_of_slot", bounds)
+
+    def _rows(
+        self, day: ArchivedDay, statement: str, params: Mapping[str, Any], *, seconds: float = MAX_SECONDS
+    ) -> Iterator[tuple[Any, ...]]:
+        url = self._urls.get(day.file)
+        if url is None:
+            url = self._urls[day.file] = readable(day, self._storage)
+        about = f"the archive of {day.day:%Y-%m-%d}"
+        return self._session.rows(about, FILES[statement], {"file": url, **params}, seconds=seconds)
+
+
+@contextmanager
+def reader_for(days: Sequence[ArchivedDay]) -> Iterator[ColdReader]:
+    """For days of one archive, at least one. Raises ArchiveError that names the newest of them."""
+    storage = storage_for(days[0])
+    with engine(storage) as session:
+        yield ColdReader(session, storage)
+
+
+def tells_its_day(id_: uuid.UUID) -> bool:
+    """Whether an id begins with its time, as ours do: such ids are in the order of their lines."""
+    return id_.version in _TIMED
+
+
+def lines_of(connection: Connection, ids: Sequence[uuid.UUID], *, width: int) -> list[ColdLine]:
+    """Lines with these ids that are archived; in no order.
+
+    An id of ours tells its day, and no other file is opened for it. For others all days are looked into, within
+    MAX_IDS_SECONDS; then ArchiveError.
+    """
+    days = archived_days(connection, None, None) if ids else []
+    if not days:
+        return []
+    by_day = {day.day: day for day in days}
+    of_day: dict[datetime, list[uuid.UUID]] = {}
+    others: list[uuid.UUID] = []
+    for id_ in ids:
+        if tells_its_day(id_):
+            of_day.setdefault(floor(_time_of(id_), timedelta(days=1)), []).append(id_)
+        else:
+            others.append(id_)
+    wanted = [(by_day[day], own) for day, own in of_day.items() if day in by_day]
+    lines: list[ColdLine] = []
+    if not wanted and not others:
+        return lines
+    with reader_for(days) as reader:
+        for day, own in wanted:
+            lines += reader.of_ids(day, own, width=width)
+        for day in days if others else ():
+            lines += reader.of_ids(day, others, width=width, seconds=MAX_IDS_SECONDS)
+            if len({line.id for line in lines} & set(others)) == len(set(others)):
+                break
+    return lines
+
+
+@contextmanager
+def cold_texts(connection: Connection, window: Window, expression: str | None) -> Iterator[ColdTexts | None]:
+    """None where no day of the window is archived."""
+    days = archived_days(connection, window.since, window.until)
+    if not days:
+        yield None
+        return
+    with ExitStack() as stack:
+        yield ColdTexts(stack.enter_context(reader_for(days)), days, expression)
+
+
+class ColdTexts:
+    """Lines of slots, read an hour at a time."""
+
+    def __init__(self, reader: ColdReader, days: Sequence[ArchivedDay], expression: str | None) -> None:
+        self._reader = reader
+        self._days = {day.day: day for day in days}
+        self._expression = expression
+        self._hour: Window | None = None
+        self._lines: list[ColdLine] = []
+
+    def of(self, slot: Window) -> list[ColdLine]:
+        """Oldest first."""
+        day = self._days.get(floor(slot.since, timedelta(days=1)))
+        if day is None:
+            return []
+        hour = Window.hour_of(slot.since)
+        if hour != self._hour:
+            self._lines = self._reader.texts(day, hour, self._expression)
+            self._hour = hour
+        return [line for line in self._lines if slot.since <= line.timestamp < slot.until]
+
+
+@contextmanager
+def cold_slots(connection: Connection, window: Window) -> Iterator[ColdSlots | None]:
+    """None where no day of the window is archived."""
+    days = archived_days(connection, window.since, window.until)
+    if not days:
+        yield None
+        return
+    with reader_for(days) as reader:
+        yield ColdSlots(reader, days)
+
+
+class ColdSlots:
+    """Archived lines as they are counted."""
+
+    def __init__(self, reader: ColdReader, days: Sequence[ArchivedDay]) -> None:
+        self._reader = reader
+        self._days = days
+
+    def counts(self, window: Window, *, besides: Sequence[uuid.UUID]) -> dict[tuple[datetime, str], int]:
+        """Lines by slot and node, without those with ids `besides`."""
+        counts: dict[tuple[datetime, str], int] = {}
+        for day in self._days:
+            counts |= self._reader.counts(day, window, besides)
+        return counts
+
+    def lines(self, slot: Window, longest: int) -> Iterator[tuple[Any, ...]]:
+        """Id, microseconds since 1970, level, node and message; newest first."""
+        for day in self._days:
+            if day.window.since <= slot.since < day.window.until:
+                yield from self._reader.lines_of_slot(day, slot, longest)
+
+
+def _line(row: Sequence[Any]) -> ColdLine:
+    id_, at, node, hostname, level, message, metadata, *rest = row
+    record = None if metadata is None else msgspec.json.decode(metadata)
+    characters, created, created_text = rest or (0, None, None)
+    stored_at = within_years(created) if created else far_away(created_text.encode()) if created_text else None
+    return ColdLine(id_, _aware(at), node, hostname, level, message, record, characters, stored_at)
+
+
+def _time_of(id_: uuid.UUID) -> datetime:
+    try:
+        return EPOCH + timedelta(milliseconds=id_.int >> 80)
+    except OverflowError:
+        return EPOCH
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)
+
+
+def _naive(moment: datetime) -> datetime:
+    """DuckDB's TIMESTAMP has no zone, as the table's has none."""
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,162 @@
+"""`fleexmon archive`: cold days in files, listed, verified, put back and written by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.archive.days import ArchivedDay, all_days, one_day
+from fleexmon_pipeline.archive.files import problem_of
+from fleexmon_pipeline.archive.storage import ArchiveError, configured_storage, storage_of
+from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.options import DryRun, Json
+from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.progress import waiting
+from fleexmon_pipeline.commands.terminal import CommandError, print_json
+from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.lookup.archive import archive_state, problems_of
+from fleexmon_pipeline.retention.cold_days import archive_day, is_cold, restore_day, would_remove
+from fleexmon_pipeline.window import Window
+from fleexmon_pipeline.wording import counted
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List, verify, restore and write archived days of lines."
+)
+
+Day = Annotated[str, typer.Argument(help="A UTC day such as 2026-11-20.")]
+
+
+@app.command("list")
+def archive_list(as_json: Json = False) -> None:
+    """List archived days, newest first: state, lines, bytes, bytes a line and file; then what is wrong or waits.
+
+    Files in the archive that no day names are listed too: a run that died left them, and reading ignores them.
+    """
+    with open_database("reading archived days") as connection:
+        state = archive_state(connection, os.environ, now=datetime.now(UTC))
+        problems = problems_of(state)
+    unnamed: list[str] = []
+    if state.configured and not problems:
+        named = {name for day in state.days for name in (day.file, *day.stale)}
+        unnamed = [file.name for file in storage_of(state.configured).names() if file.name not in named]
+    if as_json:
+        print_json({
+            "place": state.configured.text if state.configured else None,
+            "days": [_document(day) for day in state.days],
+            "waiting": [f"{day:%Y-%m-%d}" for day in state.waiting], "unnamed": unnamed, "problems": problems,
+        })  # fmt: skip
+        return
+    for day in state.days:
+        size = day.bytes / max(day.lines, 1)
+        typer.echo(
+            f"{day.day:%Y-%m-%d}  {day.state:<8}  {day.lines:>12,} lines  {day.bytes:>14,} bytes  "
+            f"{size:>6.1f} a line  {day.file}"
+        )
+    typer.echo(f"{state.configured.text if state.configured else 'FLEEXMON_ARCHIVE is not set'}: {state.sentence}")
+    for name in unnamed:
+        typer.echo(f"no day names {name}")
+    for problem in problems:
+        typer.echo(f"fleexmon: {problem}", err=True)
+
+
+@app.command("verify")
+def archive_verify(
+    day: Annotated[str | None, typer.Argument(help="A UTC day such as 2026-11-20.", show_default="all")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read files of the archive from end to end, and compare them with what was written: bytes, lines and contents.
+
+    Exit status 1 when one is not what was written.
+    """
+    with open_database("reading archived days") as connection:
+        days = [_known(connection, day)] if day else all_days(connection)
+    storage = configured_storage()
+    problems: dict[str, str | None] = {}
+    with waiting("verifying") as tell:
+        for one in days:
+            tell(f"verifying {one.day:%Y-%m-%d}")
+            problems[f"{one.day:%Y-%m-%d}"] = problem_of(storage, one)
+    if as_json:
+        print_json([{"day": name, "ok": problem is None, "problem": problem} for name, problem in problems.items()])
+    else:
+        for one, (name, problem) in zip(days, problems.items(), strict=True):
+            whole = f"ok: {counted(one.lines, 'line')}, {one.bytes:,} bytes, as they were written"
+            typer.echo(f"{name}  {problem or whole}")
+    raise typer.Exit(1 if any(problems.values()) else 0)
+
+
+@app.command("restore")
+def archive_restore(day: Day, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Put a day's lines back into the database, as they were, with the same ids.
+
+    Lines that are there stay as they are. The day's file stays, too; `fleexmon archive write` archives the day again,
+    and nothing else does. Until LOG_RETENTION_DAYS are over, which is counted from the day as before.
+    """
+    url = existing_database_url()
+    with connect(url) as connection, waiting(f"restoring {day}") as tell:
+        known = _known(connection, day)
+        if known.state == "restored":
+            raise CommandError(f"{day} is restored already. `fleexmon archive write {day}` archives it again.")
+        restored = restore_day(connection, configured_storage(), known, dry_run=dry_run, progress=tell)
+    if as_json:
+        print_json({"day": day, "dryRun": dry_run, **vars(restored)})
+        return
+    done = "Would restore" if dry_run else "Restored"
+    there = f"; {counted(restored.there, 'line')} there already" if restored.there else ""
+    differing = f", {restored.differing:,} with another content, which stays" if restored.differing else ""
+    typer.echo(f"{done} {counted(restored.added, 'line')} of {day}{there}{differing}.")
+
+
+@app.command("write")
+def archive_write(day: Day, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Archive a cold day now: write its file, verify it, then remove from the database what the file holds.
+
+    The asset `archived_logs` does the same every day. With --dry-run: how many lines would leave the database, and
+    which would stay.
+    """
+    window, now = _window(day), datetime.now(UTC)
+    configured = settings.archive()
+    if configured is None:
+        raise CommandError("FLEEXMON_ARCHIVE is not set. Set it to a directory or to s3://bucket/prefix.")
+    if not is_cold(window, now=now, hot_days=configured.hot_days):
+        raise CommandError(f"{day} is not cold: FLEEXMON_HOT_DAYS is {configured.hot_days}.")
+    url = existing_database_url()
+    with connect(url) as connection, waiting(f"archiving {day}") as tell:
+        if dry_run:
+            removed = would_remove(connection, window)
+        else:
+            account = archive_day(connection, storage_of(configured), window, now=now, progress=tell)
+            removed = account.removed
+    if as_json:
+        print_json({"day": day, "dryRun": dry_run, **vars(removed)})
+    elif dry_run:
+        typer.echo(f"{day}: would have {removed.sentence()}")
+    else:
+        typer.echo(account.sentence())
+
+
+def _known(connection: Connection, day: str) -> ArchivedDay:
+    known = one_day(connection, _window(day).since)
+    if known is None:
+        raise ArchiveError(f"{day} is not archived. `fleexmon archive list` lists the days that are.")
+    return known
+
+
+def _window(day: str) -> Window:
+    try:
+        return Window.day_of(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC))
+    except ValueError:
+        raise CommandError(f'"{day[:40]}" is not a day such as 2026-11-20.') from None
+
+
+def _document(day: ArchivedDay) -> dict[str, Any]:
+    stale: Sequence[str] = day.stale
+    return {
+        "day": f"{day.day:%Y-%m-%d}", "state": day.state, "lines": day.lines, "bytes": day.bytes,
+        "sha256": day.sha256, "file": day.file, "stale": stale, "writtenAt": day.written_at,
+    }  # fmt: skip

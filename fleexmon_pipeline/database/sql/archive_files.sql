@@ -1,0 +1,124 @@
+-- make_staged --
+-- These statements are DuckDB's. What is to be written: lines of the table, then those of an earlier file of the day.
+CREATE TABLE staged (
+  id UUID, timestamp TIMESTAMP, level VARCHAR, message VARCHAR, source VARCHAR, hostname VARCHAR, metadata VARCHAR,
+  "createdAt" TIMESTAMP, "createdText" VARCHAR, hash VARCHAR
+);
+
+-- new_lines --
+-- Lines of the table that the day's file has not, or has with another content.
+SELECT count(*) FROM staged WHERE NOT EXISTS (
+  SELECT 1 FROM earlier WHERE earlier.id = staged.id AND earlier.hash = staged.hash
+);
+
+-- make_earlier --
+CREATE TABLE earlier AS SELECT id, lines_hash AS hash FROM (
+  SELECT *, line_hash(id, timestamp, level, message, source, hostname, metadata, "createdAt", "createdText") AS lines_hash
+  FROM read_parquet($file)
+);
+
+-- merge_earlier --
+-- A line that is in both is as it is in the table.
+INSERT INTO staged
+SELECT id, timestamp, level, message, source, hostname, metadata, "createdAt", "createdText",
+  line_hash(id, timestamp, level, message, source, hostname, metadata, "createdAt", "createdText")
+FROM read_parquet($file) WHERE id NOT IN (SELECT id FROM staged);
+
+-- make_line_hash --
+-- The same as PostgreSQL's function of that name.
+CREATE MACRO line_hash(id, moment, level, message, source, hostname, metadata, created, created_text) AS md5(
+  id::VARCHAR || strftime(moment, '%Y-%m-%dT%H:%M:%S.%f') || strlen(level) || ':' || level
+  || strlen(message) || ':' || message || strlen(source) || ':' || source
+  || strlen(hostname) || ':' || hostname || COALESCE(strlen(metadata) || ':' || metadata, '-')
+  || COALESCE(strftime(created, '%Y-%m-%dT%H:%M:%S.%f'), created_text, '-')
+);
+
+-- written --
+SELECT id, timestamp, level, message, source, hostname, metadata, "createdAt", "createdText"
+FROM staged ORDER BY source, timestamp, id;
+
+-- hours_of_staged --
+SELECT date_trunc('hour', timestamp), count(*), md5(string_agg(hash, '' ORDER BY hash)) FROM staged GROUP BY 1 ORDER BY 1;
+
+-- hours_of_file --
+SELECT date_trunc('hour', timestamp), count(*), md5(string_agg(hash, '' ORDER BY hash))
+FROM (
+  SELECT timestamp,
+    line_hash(id, timestamp, level, message, source, hostname, metadata, "createdAt", "createdText") AS hash
+  FROM read_parquet($file)
+) GROUP BY 1 ORDER BY 1;
+
+-- hashes_of_hour --
+SELECT id::VARCHAR, line_hash(id, timestamp, level, message, source, hostname, metadata, "createdAt", "createdText")
+FROM read_parquet($file) WHERE timestamp >= $since AND timestamp < $until;
+
+-- whole_lines --
+-- All of an hour, or those with these ids, as they go back into the table.
+SELECT id::VARCHAR, timestamp::VARCHAR, level, message, source, hostname, metadata,
+  COALESCE("createdAt"::VARCHAR, "createdText")
+FROM read_parquet($file)
+WHERE timestamp >= $since AND timestamp < $until AND ($ids IS NULL OR id IN (SELECT unnest($ids::UUID[])));
+
+-- newest --
+-- ASCII letters match whatever their case, as in the table. lower() lets more letters match, and is four times as fast.
+SELECT id, timestamp, source, hostname, level, left(message, $width), metadata
+FROM read_parquet($file)
+WHERE timestamp >= $since AND timestamp < $until
+  AND ($before_at IS NULL OR timestamp < $before_at OR timestamp = $before_at AND id < $before_id::UUID)
+  AND ($node IS NULL OR source = $node)
+  AND ($levels IS NULL OR list_contains($levels, level))
+  AND ($text IS NULL OR contains(lower(message), lower($text)) AND contains(
+    translate(message, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'),
+    translate($text, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')))
+  AND ($in_metadata IS NULL OR contains(metadata, $in_metadata))
+ORDER BY timestamp DESC, id DESC
+LIMIT $limit;
+
+-- of_ids --
+SELECT id, timestamp, source, hostname, level, left(message, $width), metadata, length(message), "createdAt", "createdText"
+FROM read_parquet($file)
+WHERE id IN (SELECT unnest($ids::UUID[]));
+
+-- make_anchors --
+CREATE TEMP TABLE anchors (id UUID, timestamp TIMESTAMP, source VARCHAR);
+
+-- near --
+-- Ids of the lines of the same node right before and after each anchor, within an hour. A line's number in its node's
+-- order; an anchor's is that of the line before it.
+WITH placed AS (
+  SELECT id, timestamp, source, false AS mark FROM read_parquet($file)
+  WHERE source IN (SELECT source FROM anchors)
+    AND timestamp >= $since AND timestamp <= $until
+  UNION ALL
+  SELECT id, timestamp, source, true FROM anchors
+), numbered AS (
+  SELECT *, count(*) FILTER (WHERE NOT mark) OVER (PARTITION BY source ORDER BY timestamp, id, mark ROWS UNBOUNDED PRECEDING)
+    AS number
+  FROM placed
+)
+SELECT a.id, n.id
+FROM numbered AS a JOIN numbered AS n
+  ON n.source = a.source AND n.number BETWEEN a.number - $lines - 1 AND a.number + $lines + 1
+WHERE a.mark AND NOT n.mark AND n.id <> a.id
+  AND n.timestamp >= a.timestamp - INTERVAL 1 HOUR AND n.timestamp < a.timestamp + INTERVAL 1 HOUR;
+
+-- texts --
+-- Lines of some time, oldest first, for rules that look for texts; the expression lets pass what some rule may match.
+SELECT id, timestamp, source, level, message
+FROM read_parquet($file)
+WHERE timestamp >= $since AND timestamp < $until AND ($expression IS NULL OR regexp_matches(message, $expression))
+ORDER BY timestamp, id;
+
+-- counts --
+-- Lines by slot and node, without those that are in the table.
+SELECT time_bucket(INTERVAL 5 MINUTE, timestamp), source, count(*)
+FROM read_parquet($file)
+WHERE timestamp >= $since AND timestamp < $until AND id NOT IN (SELECT unnest($ids::UUID[]))
+GROUP BY 1, 2;
+
+-- lines_of_slot --
+-- As counting reads them from the table.
+SELECT id::VARCHAR, epoch_us(timestamp), left(trim(level), 32), source, left(message, $longest)
+FROM read_parquet($file)
+WHERE timestamp >= $since AND timestamp < $until
+ORDER BY timestamp DESC, id DESC;

@@ -1,0 +1,280 @@
+"""A cold day leaves the table for the archive, comes back, and is deleted at the end of its retention.
+
+Here: the order of steps, so that a crash between any two of them loses no line and shows none twice:
+
+    archive   store a file → read it back and compare → name it in "ArchivedDay" → remove lines that it holds
+    restore   put lines back, hour by hour → compare → say that they are back
+    expire    put evidence of open issues back → say that the day is over → delete its files → forget it
+
+Between the steps lines are in both places, and readers take the table's. Files: `archive/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from fleexmon_pipeline.archive.days import SQL as DAYS
+from fleexmon_pipeline.archive.days import ArchivedDay, one_day
+from fleexmon_pipeline.archive.files import DayFile, open_day
+from fleexmon_pipeline.archive.storage import ArchiveError, Storage
+from fleexmon_pipeline.archive.write import WrittenDay, write_day
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.window import DAY, Window, floor
+from fleexmon_pipeline.wording import counted
+
+SQL = statements("retention")
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Removed:
+    """Lines of a day that left the table, and those that stay: why."""
+
+    removed: int = 0
+    unanalyzed: int = 0
+    evidence: int = 0
+    others: int = 0  # stored or changed since the file was written, or locked: the next run takes them
+
+    def add(self, counts: dict[str, Any] | None) -> None:
+        for name, count in (counts or {}).items():
+            setattr(self, name, getattr(self, name) + count)
+
+    def sentence(self) -> str:
+        kept = [
+            f"{counted(count, 'line')} {why}"
+            for count, why in (
+                (self.unanalyzed, "not analyzed yet"),
+                (self.evidence, "evidence of open issues"),
+                (self.others, "new or locked"),
+            )
+            if count
+        ]
+        stay = f"; still there: {', '.join(kept)}" if kept else ""
+        return f"removed {counted(self.removed, 'line')} from the table{stay}"
+
+
+@dataclass
+class ArchivedAccount:
+    """`written` None: the day's file already had every line."""
+
+    day: datetime
+    archived: ArchivedDay | None
+    written: WrittenDay | None
+    removed: Removed = field(default_factory=Removed)
+
+    def sentence(self) -> str:
+        if self.archived is None:
+            return f"{self.day:%Y-%m-%d}: nothing to archive; {self.removed.sentence()}"
+        size = self.archived.bytes / max(self.archived.lines, 1)
+        what = (
+            f"archived {counted(self.written.added, 'line')} in {self.written.file}"
+            if self.written
+            else "nothing new to archive"
+        )
+        return (
+            f"{self.day:%Y-%m-%d}: {what}; the archive holds {counted(self.archived.lines, 'line')}, "
+            f"{size:.1f} bytes each; {self.removed.sentence()}"
+        )
+
+
+@dataclass
+class Restored:
+    """`added`: lines put back; `there`: were in the table, of which `differing` with another content, and stay so."""
+
+    lines: int = 0
+    added: int = 0
+    differing: int = 0
+
+    @property
+    def there(self) -> int:
+        return self.lines - self.added
+
+
+def is_cold(day: Window, *, now: datetime, hot_days: int) -> bool:
+    return day.until <= now - timedelta(days=hot_days)
+
+
+def waiting_days(connection: Connection, *, now: datetime, hot_days: int, days: int, limit: int) -> list[datetime]:
+    """Cold days with lines that can be archived, oldest first. `days`: how long lines are kept."""
+    until = floor(now - timedelta(days=hot_days), DAY)
+    bounds = {"since": floor(now - timedelta(days=days), DAY), "until": until, "limit": limit}
+    return [row["day"] for row in connection.execute(DAYS["waiting_days"], bounds)]
+
+
+def archive_day(
+    connection: Connection,
+    storage: Storage,
+    day: Window,
+    *,
+    now: datetime,
+    run: str | None = None,
+    progress: Progress = lambda _: None,
+) -> ArchivedAccount:
+    """Move the analyzed lines of a day into its file. Raises ArchiveError; no line that the file has not has left the
+    table then."""
+    earlier = one_day(connection, day.since)
+    if earlier and earlier.state == "expired":
+        raise ArchiveError(f"{day.since:%Y-%m-%d} is past LOG_RETENTION_DAYS, and its files are being deleted.")
+    written = write_day(connection, storage, day, earlier, progress)
+    if written:
+        _record(connection, day, written, earlier, now=now, run=run)
+    elif earlier and earlier.state == "restored":
+        connection.execute(DAYS["set_state"], {"state": "archived", "day": day.since, "file": earlier.file})
+    archived = one_day(connection, day.since)
+    account = ArchivedAccount(day.since, archived, written)
+    if archived:
+        with open_day(storage, archived) as file:
+            account.removed = remove_day(connection, file, progress)
+    else:
+        account.removed = would_remove(connection, day)
+    return account
+
+
+def remove_day(connection: Connection, file: DayFile, progress: Progress = lambda _: None) -> Removed:
+    """Remove what the file holds, word for word, from the table: an hour a transaction. The one way in which archived
+    lines leave the table."""
+    total = Removed()
+    for hour in file.day.window.hours():
+        with connection.transaction():
+            connection.execute(statements("patterns")["lock_hour"], {"hour": hour.since})  # it may be being counted
+            connection.execute(DAYS["make_archived"])
+            with connection.cursor() as cursor, cursor.copy(DAYS["copy_archived"]) as copy:
+                for row in file.hashes(hour):
+                    copy.write_row(row)
+            bounds = {"since": hour.since, "until": hour.until}
+            total.add(connection.execute(SQL["remove_archived"], bounds).fetchone())
+        progress(f"{total.removed:,} lines removed from the table")
+    return total
+
+
+def would_remove(connection: Connection, day: Window) -> Removed:
+    """What archiving a day would remove, and what would stay."""
+    total = Removed()
+    total.add(connection.execute(SQL["would_remove"], {"since": day.since, "until": day.until}).fetchone())
+    return total
+
+
+def restore_day(
+    connection: Connection,
+    storage: Storage,
+    day: ArchivedDay,
+    *,
+    dry_run: bool = False,
+    progress: Progress = lambda _: None,
+) -> Restored:
+    """Put a day's lines back into the table, as they were; the file stays, and the day is archived again when a person
+    says so. Raises ArchiveError; hours that were put back before stay."""
+    total = Restored()
+    with open_day(storage, day) as file:
+        for hour, known in zip(day.busy_hours(), day.hours, strict=True):
+            _put_back(connection, file.whole_lines(hour), total, known.hash, dry_run=dry_run)
+            progress(f"{total.lines:,} of {day.lines:,} lines")
+    if not dry_run:
+        connection.execute(DAYS["set_state"], {"state": "restored", "day": day.day, "file": day.file})
+    return total
+
+
+def expire_days(connection: Connection, storage: Callable[[], Storage], *, before: datetime) -> tuple[int, list[str]]:
+    """Delete archived days that ended before: how many lines, and what was in the way. Evidence of open issues goes
+    back into the table first."""
+    lines, problems = 0, []
+    for row in connection.execute(DAYS["expired"], {"before": before}).fetchall():
+        day = one_day(connection, row["day"])
+        if day is None:
+            continue
+        try:
+            problems += _expire(connection, storage(), day)
+        except ArchiveError as error:
+            problems.append(f"{day.day:%Y-%m-%d} is past its retention and still archived: {error}")
+            continue
+        lines += day.lines
+    return lines, problems
+
+
+def delete_stale_files(connection: Connection, storage: Storage, days: Iterable[ArchivedDay]) -> int:
+    """Files of days that have a newer one. Not by the run that made them stale: somebody may be reading one."""
+    deleted = 0
+    for day in days:
+        for name in day.stale:
+            storage.delete(name)
+            deleted += 1
+        if day.stale:
+            connection.execute(DAYS["without_stale"], {"day": day.day, "names": day.stale})
+    return deleted
+
+
+def _record(
+    connection: Connection,
+    day: Window,
+    written: WrittenDay,
+    earlier: ArchivedDay | None,
+    *,
+    now: datetime,
+    run: str | None,
+) -> None:
+    row = {
+        "day": day.since, "file": written.file, "lines": written.lines, "bytes": written.bytes,
+        "sha256": written.sha256, "hours": Jsonb([vars_of(hour) for hour in written.hours]), "now": now, "run": run,
+        "before": earlier.file if earlier else None,
+    }  # fmt: skip
+    if connection.execute(DAYS["record"], row).rowcount != 1:
+        raise ArchiveError(f"{day.since:%Y-%m-%d} was archived by another run in the meantime. Run it again.")
+
+
+def vars_of(hour: Any) -> dict[str, Any]:
+    return {"at": hour.at, "lines": hour.lines, "hash": hour.hash}
+
+
+def _put_back(
+    connection: Connection, rows: Iterable[Sequence[Any]], total: Restored, hash_: str | None, *, dry_run: bool
+) -> None:
+    """`hash_`: of all that these lines say; None: not known, since they are a choice."""
+    with connection.transaction():
+        connection.execute(DAYS["make_restored"])
+        lines = 0
+        with connection.cursor() as cursor, cursor.copy(DAYS["copy_restored"]) as copy:
+            for row in rows:
+                copy.write_row(row)
+                lines += 1
+        counts = connection.execute(DAYS["restore"], {"dry_run": dry_run}).fetchone()
+        if counts is None or hash_ not in (None, counts["hash"]):
+            raise ArchiveError("lines of the archive are not those that were written to it. Nothing was changed.")
+    total.lines += lines
+    total.added += counts["added"]
+    total.differing += counts["differing"]
+
+
+def _expire(connection: Connection, storage: Storage, day: ArchivedDay) -> list[str]:
+    problems = []
+    if day.state != "expired":
+        if day.state == "archived":
+            problems = _rescue_evidence(connection, storage, day)
+        connection.execute(DAYS["set_state"], {"state": "expired", "day": day.day, "file": day.file})
+    for name in (*day.stale, day.file):
+        storage.delete(name)
+    connection.execute(DAYS["forget"], {"day": day.day})
+    return problems
+
+
+def _rescue_evidence(connection: Connection, storage: Storage, day: ArchivedDay) -> list[str]:
+    """A file that cannot be read has nothing left to give; a store that cannot be reached may have it tomorrow."""
+    ids: list[UUID] = [row["id"] for row in connection.execute(DAYS["open_evidence"]) if row["id"] is not None]
+    name = f"{day.day:%Y-%m-%d}"
+    size = storage.size(day.file)
+    if size is None:
+        return [f"{name}: its file {day.file} was missing when its retention ended"]
+    if not ids:
+        return []
+    try:
+        with open_day(storage, day) as file:
+            _put_back(connection, file.whole_lines(day.window, ids), Restored(), None, dry_run=False)
+    except ArchiveError as error:
+        return [f"{name}: evidence of open issues could not be kept: {error}"]
+    return []
