@@ -25,6 +25,7 @@ from fleexmon_pipeline.window import EPOCH, HOUR, Window, floor
 MAX_SECONDS = 60.0  # of one question to one day
 MAX_IDS_SECONDS = 10.0  # of a look into all days, for ids that do not tell their time
 MAX_CHARS = 10_000_000
+FIRST_AT_ONCE, MAX_AT_ONCE = 2_000, 200_000  # lines of one question
 MAX_EXPRESSION = 20_000  # characters; what is longer is looked for by the reader of the lines
 _TIMED = (7, 8)  # versions of ids that begin with their time
 
@@ -76,15 +77,19 @@ class ColdReader:
         return [_line(row) for row in self._rows(day, "newest", params)]
 
     def newest_first(self, day: ArchivedDay, asked: Asked) -> Iterator[ColdLine]:
-        """All, hour by hour, so that no more than an hour's lines are in memory. A text is looked for in the whole day
-        at once."""
-        if asked.text is not None:
-            yield from self.newest(day, asked, width=MAX_CHARS, limit=day.lines)
-            return
-        for hour in reversed(day.busy_hours()):
+        """All, some thousands at first and then ten times as many: most readers need few, and no more than
+        MAX_AT_ONCE are in memory. A text is looked for in the whole day at once, since it may be rare."""
+        hours = day.busy_hours() if asked.text is None else [day.window]
+        for hour in reversed(hours):
             part = replace(asked, since=max(asked.since, hour.since), until=min(asked.until, hour.until))
-            if part.since < part.until:
-                yield from self.newest(day, part, width=MAX_CHARS, limit=day.lines)
+            at_once = FIRST_AT_ONCE
+            while part.since < part.until:
+                lines = self.newest(day, part, width=MAX_CHARS, limit=at_once)
+                yield from lines
+                if len(lines) < at_once:
+                    break
+                part = replace(part, before=(lines[-1].timestamp, lines[-1].id))
+                at_once = min(at_once * 10, MAX_AT_ONCE)
 
     def of_ids(
         self, day: ArchivedDay, ids: Sequence[uuid.UUID], *, width: int, seconds: float = MAX_SECONDS

@@ -11,12 +11,14 @@ Between the steps lines are in both places, and readers take the table's. Files:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.archive.days import SQL as DAYS
@@ -25,11 +27,14 @@ from fleexmon_pipeline.archive.files import DayFile, open_day
 from fleexmon_pipeline.archive.storage import ArchiveError, Storage
 from fleexmon_pipeline.archive.write import WrittenDay, write_day
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.line_days import SQL as LINE_DAYS
 from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.retention.days import ATTEMPTS
 from fleexmon_pipeline.window import DAY, Window, floor
 from fleexmon_pipeline.wording import counted
 
 SQL = statements("retention")
+_log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 
 
@@ -138,8 +143,8 @@ def archive_day(
 
 
 def remove_day(connection: Connection, file: DayFile, progress: Progress = lambda _: None) -> Removed:
-    """Remove what the file holds, word for word, from the table: an hour a transaction. The one way in which archived
-    lines leave the table."""
+    """Remove what the file holds, word for word, from the table: an hour a transaction, then the day's part of the
+    table, if nothing of it would be lost. The one way in which archived lines leave the table."""
     total = Removed()
     for hour in file.day.window.hours():
         with connection.transaction():
@@ -151,7 +156,28 @@ def remove_day(connection: Connection, file: DayFile, progress: Progress = lambd
             bounds = {"since": hour.since, "until": hour.until}
             total.add(connection.execute(SQL["remove_archived"], bounds).fetchone())
         progress(f"{total.removed:,} lines removed from the table")
+    if not total.others:
+        _drop_part(connection, file.day.day)
     return total
+
+
+def _drop_part(connection: Connection, day: datetime) -> None:
+    """Give the space of a day back whose lines are gone; those that stay are moved to the part for the past. A part
+    that is in use keeps its space until retention drops it."""
+    try:
+        with connection.transaction():
+            part = connection.execute(SQL["part_of_day"], {"day": day}).fetchone()
+            if part is None:
+                return
+            connection.execute(b"SET LOCAL lock_timeout = '5s'")
+            # Writers of this day wait from here on. The name is PostgreSQL's own, quoted by it.
+            connection.execute(f"LOCK TABLE {part['part']} IN SHARE MODE".encode())
+            holds = connection.execute(SQL["holds_others"], {"day": day}).fetchone()
+            if holds and not holds["holds"]:
+                where = {"day": day.date(), "before": day + DAY, "attempts": ATTEMPTS}
+                connection.execute(LINE_DAYS["drop_day"], where)
+    except (LockNotAvailable, DeadlockDetected) as error:
+        _log.warning("the space of %s comes back with its retention: %s", f"{day:%Y-%m-%d}", error.diag.message_primary)
 
 
 def would_remove(connection: Connection, day: Window) -> Removed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from fleexmon_pipeline.archive.days import archived_days, one_day
 from fleexmon_pipeline.archive.files import problem_of
 from fleexmon_pipeline.archive.storage import ArchiveError, Directory
 from fleexmon_pipeline.archive.write import write_day
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.line_days import make_days
 from fleexmon_pipeline.retention import cold_days
 from fleexmon_pipeline.retention.cold_days import (
     archive_day,
@@ -21,7 +23,8 @@ from fleexmon_pipeline.retention.cold_days import (
     restore_day,
     waiting_days,
 )
-from fleexmon_pipeline.window import DAY
+from fleexmon_pipeline.retention.days import days_of_lines
+from fleexmon_pipeline.window import DAY, Window
 from fleexmon_pipeline_tests.archive.conftest import COLD, NOW, archive, content, number, put
 from fleexmon_pipeline_tests.conftest import Database
 
@@ -241,3 +244,49 @@ def test_a_store_that_is_away_keeps_a_day_that_is_past_its_retention(
         assert problem.startswith("2026-11-10 is past its retention and still archived: ")
         (tmp_path / "unmounted").rename(tmp_path / "archive")
         assert expire_days(connection, lambda: storage, before=NOW) == (209, [])
+
+
+def test_a_day_with_a_part_of_its_own_gives_its_space_back(full: Database, storage: Directory) -> None:
+    before = content(full)
+    with full.connect() as connection:
+        connection.execute('DELETE FROM "LogEntry" WHERE timestamp < %s', [COLD.since])
+        before = content(full)
+        make_days(connection, Window(COLD.since, NOW), now=NOW, kept_since=COLD.since)
+        put(connection, COLD.since + timedelta(hours=5, seconds=1), "waits", analyzed=False)
+        connection.execute(ISSUE)
+        parts = [day.since for day in days_of_lines(connection)]
+
+    archive(full, storage)
+
+    with full.connect() as connection:
+        assert parts[0] == COLD.since
+        assert [day.since for day in days_of_lines(connection)] == parts[1:]
+        left = {row["message"] for row in connection.execute('SELECT message FROM "LogEntry"')}
+        assert left == {"waits", "of the next day", *(f"Order {place} shipped" for place in range(10, 20))}
+        (day,) = archived_days(connection, None, None)
+        restore_day(connection, storage, day)
+        connection.execute("DELETE FROM \"LogEntry\" WHERE message = 'waits'")
+    assert content(full) == before
+
+
+def test_a_part_with_lines_that_came_meanwhile_is_not_dropped(
+    full: Database, storage: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with full.connect() as connection:
+        make_days(connection, Window(COLD.since, NOW), now=NOW, kept_since=COLD.since)
+        connection.execute('DELETE FROM "LogEntry" WHERE timestamp < %s', [COLD.since])
+    real = cold_days._drop_part
+
+    def late(connection: Connection, day: datetime) -> None:
+        with full.connect() as other:
+            put(other, COLD.since + timedelta(hours=5, seconds=1), "came now")
+        real(connection, day)
+
+    monkeypatch.setattr(cold_days, "_drop_part", late)
+    archive(full, storage)
+
+    with full.connect() as connection:
+        assert days_of_lines(connection)[0].since == COLD.since
+        assert {row["message"] for row in connection.execute('SELECT message FROM "LogEntry"')} == {
+            "came now", "of the next day",
+        }  # fmt: skip

@@ -105,6 +105,17 @@ def test_every_reader_says_the_same_before_and_after(full: Database, storage: Di
         assert after[name] == said, name
 
 
+def test_lines_are_read_in_parts_and_none_is_left_out(
+    full: Database, storage: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleexmon_pipeline.archive.read.FIRST_AT_ONCE", 2)
+    monkeypatch.setattr("fleexmon_pipeline.archive.read.MAX_AT_ONCE", 30)
+    with full.connect() as connection:
+        before = [list(newest_first(connection, query)) for query in QUERIES]
+        archive(full, storage)
+        assert [list(newest_first(connection, query)) for query in QUERIES] == before
+
+
 def test_lines_in_both_places_are_shown_once_in_their_order(full: Database, storage: Directory) -> None:
     with full.connect() as connection:
         ids = _ids(connection)

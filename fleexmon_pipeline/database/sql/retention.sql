@@ -203,6 +203,22 @@ SELECT count(*) FILTER (WHERE gone.id IS NOT NULL) AS removed, count(*) FILTER (
 FROM "LogEntry" AS e LEFT JOIN held ON held.id = e.id LEFT JOIN gone ON gone.id = e.id
 WHERE e.timestamp >= %(since)s AND e.timestamp < %(until)s;
 
+-- part_of_day --
+-- The table's part that holds this day and no other, if it is the first: its space comes back when it is dropped.
+SELECT part::text AS part FROM line_parts()
+WHERE day = %(day)s::date AND until <= line_id(%(day)s::timestamp + interval '1 day')
+  AND day = (SELECT min(day) FROM line_parts());
+
+-- holds_others --
+-- Whether the part has lines that dropping it would lose: analyzed ones that are still there, whatever the reason.
+SELECT EXISTS (
+  SELECT FROM "LogEntry" AS e
+  WHERE e.id >= line_id(%(day)s::timestamp) AND e.id < line_id(%(day)s::timestamp + interval '1 day')
+    AND e.analyzed AND e.timestamp < %(day)s::timestamp + interval '1 day' AND NOT EXISTS (
+      SELECT FROM "LogIssue" AS i WHERE i.status IS DISTINCT FROM 'resolved' AND e.id = ANY (i."affectedLogs")
+    )
+) AS holds;
+
 -- would_remove --
 WITH held AS (
   SELECT DISTINCT unnest("affectedLogs") AS id FROM "LogIssue" WHERE status IS DISTINCT FROM 'resolved'
