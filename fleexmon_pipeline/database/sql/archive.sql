@@ -117,9 +117,6 @@ SELECT (SELECT count(*) FROM restored) - (SELECT count(*) FROM there) AS added,
 -- Ids behind unresolved issues.
 SELECT DISTINCT unnest("affectedLogs") AS id FROM "LogIssue" WHERE status IS DISTINCT FROM 'resolved';
 
--- ids_of_hour --
-SELECT id FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s;
-
 -- carriers --
 -- Which of these lines carry a trace or a request: by the same functions as in the table.
 SELECT place FROM unnest(%(metadata)s::jsonb[]) WITH ORDINALITY AS given (metadata, place)
