@@ -63,14 +63,19 @@ def learn_promise(row: Ints, known: Flags, first: int) -> Promise | None:
         enough &= active[-1] - active[0] >= MIN_WEEK - SLOTS_A_DAY
     lives = active[-1] + 2 * period + slack >= len(row)
     weekends = bool(is_weekend((first + starts) // SLOTS_A_DAY).any())
+    free = not weekends and abs(period - SLOTS_A_DAY) <= MAX_JITTER  # on weekends; releases every other day are no job
     kept = [
         abs(gap - period) <= MAX_JITTER
         or _excused(int(start), int(gap), period, slack, known)
-        or not (weekends or _weekdays_missed(first, _skipped(int(start), int(gap), period, slack)))
+        or (free and _on_weekends(first, _skipped(int(start), int(gap), period, slack)))
         for start, gap in zip(starts, gaps, strict=False)
     ]
     broken = len(kept) - sum(kept)
     enough &= broken <= max(1, MAX_BROKEN * len(kept)) and (broken == 0 or len(kept) > MIN_TIMES)
+    skipped = [
+        slot for start, gap in zip(starts, gaps, strict=False) for slot in _skipped(int(start), int(gap), period, slack)
+    ]
+    enough &= free or not _on_weekends(first, skipped)
     return Promise(period, first + int(starts[-1]), slack, weekends) if enough and lives else None
 
 
@@ -88,9 +93,9 @@ def _skipped(start: int, gap: int, period: int, slack: int) -> list[int]:
     return [start + count * period for count in range(1, times)]
 
 
-def _weekdays_missed(first: int, due: list[int]) -> bool:
-    """Whether a message that was due on days other than Saturdays and Sundays did not come, or was due on none."""
-    return not due or not bool(is_weekend((first + np.array(due, np.int64)) // SLOTS_A_DAY).all())
+def _on_weekends(first: int, due: list[int]) -> bool:
+    """Whether each time that a message was due and did not come was on a Saturday or a Sunday."""
+    return bool(due) and bool(is_weekend((first + np.array(due, np.int64)) // SLOTS_A_DAY).all())
 
 
 def stopped(steady: float, row: Ints, known: Flags) -> Flags:

@@ -149,6 +149,7 @@ def starts(*days: float) -> Ints:
         (range(14), A_DAY),
         ([day for day in range(14) if day != 9], A_DAY),  # failed once
         ([day for day in range(14) if (FIRST // A_DAY + day + 3) % 7 < 5], A_DAY),  # on weekdays only
+        ([day for day in range(0, 14, 2) if (FIRST // A_DAY + day + 3) % 7 < 5], None),  # releases, on weekdays
         ([11, 12, 13], A_DAY),
         ([11, 12.02, 13], None),  # half an hour later once: too few to be sure of
         ([4, 8, 12], None),
@@ -161,6 +162,7 @@ def starts(*days: float) -> Ints:
         "daily",
         "failed once",
         "weekdays",
+        "every other weekday",
         "three days",
         "not exactly",
         "three times",
