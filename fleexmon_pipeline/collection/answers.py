@@ -156,17 +156,30 @@ class Splitter:
             rest = opening + bytes(buffer)
             run = Run.of_array(rest) if opening == b"[" else Run(_wrapped.decode(rest).logs)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            raws, _, closed = _salvage(bytes(buffer))
+            raws, end, closed = _salvage(bytes(buffer))
             if not closed:
                 self.broken = f"the answer breaks off after {self._count + len(raws):,} records"
-            run = Run(raws)
+            yield self._counted(Run(raws), len(buffer))
+            more = buffer[end + 1 :].lstrip()
+            if closed and opening == b"[" and more:
+                yield from self._behind_list(more, chunks)
+            return
         yield self._counted(run, len(buffer))
 
-    def _lines(self, buffer: bytearray, chunks: Iterator[bytes]) -> Iterator[Run]:
-        """One object a line. The last may lack its end; another bad line is a record that will be rejected."""
+    def _behind_list(self, buffer: bytearray, chunks: Iterator[bytes]) -> Iterator[Run]:
+        """A list a line, or something that nobody asked for: then there may be more than was read."""
+        if buffer[:1] == b"[":
+            yield from self._lines(buffer, chunks, of_lists=True)
+        else:
+            self.broken = f"the answer goes on behind its list of {self._count:,} records"
+
+    def _lines(self, buffer: bytearray, chunks: Iterator[bytes], *, of_lists: bool = False) -> Iterator[Run]:
+        """One object a line, or one list. The last may lack its end; another bad line is a record to be rejected."""
         while True:
             *whole, rest = bytes(buffer).split(b"\n")
-            yield self._counted(Run([line for line in whole if line.strip()]), len(buffer))
+            lines = [line for line in whole if line.strip()]
+            raws = [raw for line in lines for raw in _listed_in(line)] if of_lists else lines
+            yield self._counted(Run(raws), len(buffer))
             buffer[:] = rest
             if len(buffer) > self._max:
                 long = self._skip_record(buffer, chunks, is_line=True)
@@ -182,8 +195,8 @@ class Splitter:
                     break
             if not gathered:
                 break
-        if _is_object(bytes(buffer)):
-            yield self._counted(Run([bytes(buffer)]), len(buffer))
+        if _is_object(bytes(buffer)) or (of_lists and buffer.rstrip().endswith(b"]")):
+            yield self._counted(Run(_listed_in(bytes(buffer)) if of_lists else [bytes(buffer)]), len(buffer))
         elif buffer.strip():
             self.broken = f"the answer breaks off after {self._count:,} records"
 
@@ -236,6 +249,14 @@ def _unframed(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _data_of(line: bytes) -> bytes:
     return line.removeprefix(b"data:").strip() + b"\n" if line.startswith(b"data:") else b""
+
+
+def _listed_in(line: bytes) -> list[Raw]:
+    """The records of a list; what is none is one record."""
+    try:
+        return list(_raws(line))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [line]
 
 
 def _drop_comma(buffer: bytearray) -> None:

@@ -28,6 +28,8 @@ _OPTIONS = (
     (r"7z[ar]?|7zz|rar|unrar|p7zip", r"""-(?:hp|p)["']?(?P<v>[^\s"']{3,256})"""),
     (r"ldap(?:search|modify|add|delete|passwd|whoami|compare|modrdn)", rf"-[ws]\s{{1,4}}{_VALUE}"),
     (r"(?:smbclient|smbget|rpcclient|winexe|wmic|net)", r"""-U\s{0,4}["']?[^\s"'%]{1,64}%(?P<v>[^\s"']{1,256})"""),
+    (r"nmcli|mysqladmin", rf"password\s{{1,4}}{_VALUE}"),
+    (r"aws\s{1,4}configure", rf"[\w.-]{{0,40}}(?:secret_access_key|session_token)\s{{1,4}}{_VALUE}"),
     (r"lftp", r"""-u\s{0,4}["']?[^\s"',]{1,64},(?P<v>[^\s"']{1,256})"""),
     (r"snmp(?:get|walk|set|bulkwalk|bulkget|trap|getnext)", rf"-[AX]\s{{1,4}}{_VALUE}"),
     (r"net1?(?:\.exe)?\s{1,4}use", r"/user:\S{1,100}\s{1,4}(?P<v>[^\s/*][^\s]{1,256})"),
@@ -88,6 +90,7 @@ RULES = (
         "password",
         r"(?<![\w.:-])[\w.*-]{1,253}:(?:\d{4,5}|\*):(?:[A-Za-z_]\w{0,62}|\*):[A-Za-z_]\w{0,62}:(?P<v>[^\s:]{3,256})(?!\S)",
     ),
+    make_rule("password", r"""\becho\s{1,4}["']?(?P<v>[^\s"'|]{1,256})["']?\s{0,4}\|\s{0,4}(?:sudo\s)?passwd\s"""),
     # .netrc
     make_rule(
         "password",

@@ -27,7 +27,7 @@ _KEYS = (
     r"|subscription|deploy|ssh)[ ._-]?key(?!s(?![A-Za-z]))(?-i:(?![a-rt-z]))"
 )
 _NAMES = (
-    rf"{_WORDS}|{_KEYS}|secret|credentials?|(?<![A-Za-z])creds|session[_-]?id|j?sessionid|phpsessid|signature"
+    rf"{_WORDS}|{_KEYS}|secret(?!smanager)|credentials?|(?<![A-Za-z])creds|session[_-]?id|j?sessionid|phpsessid|signature"
     r"|x-amz-credential|saml(?:response|request|assertion)"
 )
 # "token" and other short ones only as the end of a name: max_tokens=1000 and passed=3 are figures.
@@ -255,7 +255,7 @@ RULES = (
     make_rule(
         "password",
         rf"--[\w-]{{0,24}}?(?:{_NAMES}|token|pass)[ =]{{1,2}}{_VALUE}",
-        check=value_checks.is_value,
+        check=value_checks.is_option_value,
         flags=_I,
     ),
     *command_forms.RULES,
@@ -282,6 +282,11 @@ RULES = (
         r"\s{0,16}(?:<!\[CDATA\[)?(?P<v>[^<>\s][^<>]{0,4095}?)(?:\]\]>)?\s{0,16}</",
         flags=_I,
         spans_lines=True,
+    ),
+    make_rule(
+        "password",
+        rf"&lt;(?:\w{{1,20}}:)?[\w.-]{{0,40}}?(?:{_NAMES}|token)[\w-]{{0,24}}&gt;\s{{0,4}}(?P<v>[^&<>\s][^&<>]{{0,400}}?)\s{{0,4}}&lt;/",
+        flags=_I,
     ),
     # <Param Name="Password">…</Param>, <name>db.password</name> <value>…</value>
     make_rule(

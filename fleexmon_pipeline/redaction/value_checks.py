@@ -18,6 +18,10 @@ _PLAIN_WORDS = frozenset(
     mismatch not is was has and or for from with must cannot too set unset changed reset rejected accepted bad unknown
     valid verified falsch fehlt abgelaufen ungültig incorrecto incorrecta incorrect oublié errata""".split()  # noqa: SIM905
 )
+# What is said of an option, and is not its value.
+_OF_OPTIONS = frozenset(
+    "option options argument flag parameter file prompt on in by using instead if when will may should".split()  # noqa: SIM905
+)
 MAX_ENGLISH_WORD = 24
 MAX_PORT_DIGITS = 5  # a number behind an option that short is a port
 
@@ -41,12 +45,15 @@ _PUBLIC = re.compile(r"public[ _.-]?(?:key|token)[\"']?\s{0,4}[=:]\s{0,4}[\"']?\
 _DIGESTS = ("sha256-", "sha384-", "sha512-")  # of what is public: a script, a package
 _HASHES = ("SHA256:", "SHA512:")
 _LABEL = re.compile(r"[A-Za-z]{1,24}:")
+_ARN = re.compile(r"\barn:aws[\w:/-]{0,100}\Z")  # …:secret:shop is the name of one
 _TOKEN_BEFORE = re.compile(r"[\w./~-]{0,100}\Z")
 
 
 def is_value(value: str, found: re.Match[str]) -> bool:
     """After a name and a sign: not a word that says what is wrong, not what stands for a value, not prose."""
     if value.strip(".:,;!").lower() in _PLAIN_WORDS or _STAND_IN.fullmatch(value) or _repeats_its_name(value, found):
+        return False
+    if _ARN.search(found.string, max(0, found.start() - 120), found.start()):
         return False
     if _token_before(found.string, found.start()).rstrip("_-.").lower().endswith("public"):
         return False
@@ -79,6 +86,15 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
 
 def is_no_number_or_stand_in(value: str, _: re.Match[str]) -> bool:
     return not value.isdigit() and _STAND_IN.fullmatch(value) is None
+
+
+def is_option_value(value: str, found: re.Match[str]) -> bool:
+    """Behind an option with two dashes stands its value, whatever word follows; but options are also spoken of."""
+    if found.lastgroup != "bare":
+        return is_value(value, found)
+    return not (value.startswith("-") or value.lower() in _OF_OPTIONS or value.lower() in _PLAIN_WORDS) and not (
+        _STAND_IN.fullmatch(value) or _repeats_its_name(value, found)
+    )
 
 
 def is_given(value: str, found: re.Match[str]) -> bool:

@@ -335,3 +335,22 @@ def test_what_is_no_batch_is_a_record_that_is_rejected(body: bytes) -> None:
     for raw in raws:
         with pytest.raises(RejectedError):
             read(raw)
+
+
+@pytest.mark.parametrize("size", [3, 40, 1_000])
+def test_a_list_a_line_is_read_to_its_end(size: int) -> None:
+    body = b'[{"a": 1}, {"a": 2}]\n[{"a": 3}]\n\n[{"a": 4}]'
+    splitter = Splitter()
+
+    found = [json.loads(bytes(raw)) for run in splitter.runs(chunks_of(body, size)) for raw in run]
+
+    assert (found, splitter.broken) == ([{"a": n} for n in (1, 2, 3, 4)], None)
+
+
+@pytest.mark.parametrize("size", [3, 1_000])
+def test_what_stands_behind_a_list_is_not_passed_over(size: int) -> None:
+    splitter = Splitter()
+
+    found = [bytes(raw) for run in splitter.runs(chunks_of(b'[{"a": 1}]\nTraceback: no\n', size)) for raw in run]
+
+    assert (found, splitter.broken) == ([b'{"a": 1}'], "the answer goes on behind its list of 1 records")

@@ -29,14 +29,15 @@ LEVEL_FIELDS = (
     "level_name", "levelName", "severity_name", "severityName", "level_str", "levelStr", "level_text", "levelText",
     "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
     "severity_text", "severity_level", "loglevel", "log_level", "syslogseverity", "@level", "@l",
-    "levelno", "level_value", "error_severity", "severity_label", "severityLabel",
+    "levelno", "level_number", "level_num", "levelNumber",
+    "level_value", "error_severity", "severity_label", "severityLabel",
     "severityLevel",
     "syslog_severity", "syslogseverity-text", "LevelDisplayName", "sev", "L", "log.severity", "priority", "prio",
     "log_severity", "logSeverity",
     "priorityName", "priority_name",
 )  # fmt: skip
 # These say how bad a record is only where they hold a level's word: Datadog, MySQL, Kibana.
-WORD_FIELDS = ("status", "label", "type", "kind", "tags", "messageType", "EntryType", "entryType")
+WORD_FIELDS = ("status", "label", "type", "kind", "tags", "messageType", "EntryType", "entryType", "Type", "Status")
 LEVEL_WORDS = frozenset("debug info warn warning error critical fatal fault emergency alert notice".split())  # noqa: SIM905
 OBJECT_FIELDS = (
     "name",
@@ -89,7 +90,7 @@ DEEP_LEVELS = (
 DEEP_TIMES = ("_meta.date", "event.created", "log.timestamp", "log.time", "event.time", "record.time")
 # The same, only where they hold a word: fields of any purpose may have a number of this name.
 DEEP_LEVEL_WORDS = (
-    "event.level", "labels.level", "labels.severity", "fields.level", "context.level", "extra.level",
+    "event.level", "labels.level", "labels.severity", "tags.level", "fields.level", "context.level", "extra.level",
     "attributes.level", "properties.level",
 )  # fmt: skip
 OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
@@ -138,7 +139,9 @@ OTHER_TIMES = frozenset(
 LIKE_A_LEVEL = frozenset(("severity", "loglevel", "sev", "lvl", "loglvl"))
 LIKE_A_MESSAGE = frozenset(("message", "msg", "title", "text", "description", "line", "rawstring", "raw"))
 # These only as the last word: `Log_s` of Azure, `record`; `log_type` is none.
-LAST_LIKE_A_MESSAGE = frozenset("log record entry note notes comment remark txt reason".split())  # noqa: SIM905
+LAST_LIKE_A_MESSAGE = frozenset(
+    "log record entry note notes comment remark txt reason cause alert formatted rendered".split()  # noqa: SIM905
+)
 # The last words of fields that say what was done, of a verb, of a path, of a status.
 LAST_LIKE_AN_ACTION = frozenset("action operation activity event type name".split())  # noqa: SIM905
 LIKE_AN_ACTION = frozenset("action operation activity event".split())  # noqa: SIM905

@@ -17,6 +17,7 @@ _REDIS_LEVELS: dict[str, Level] = {".": "debug", "-": "info", "*": "info", "#": 
 _RUBY = re.compile(r"[DIWEFA], \[[^\]]+\] +([A-Z]+) -- ")
 _LOGCAT = re.compile(r"(?:[\d-]+ [\d:.]+ +\d+ +\d+ )?([VDIWEF])(?:/[\w. ]+\( *\d+\): | [\w.$-]+ *: )")
 _ESPRESSIF = re.compile(r"([VDIWE]) \(\d{1,12}\) [\w.-]{1,40}: ")
+_APT = re.compile(r"([EWNI]): (?=\S)")  # apt, PulseAudio
 _CUPS = re.compile(r"([XACEWNIDd]) \[\d{1,2}/[A-Z][a-z]{2}/\d{4}:")
 _CUPS_LEVELS: dict[str, Level] = {"X": "fatal", "A": "fatal", "C": "fatal", "N": "info", "d": "debug"}
 _ERLANG = re.compile(r"=(ERROR|WARNING|INFO|CRITICAL|NOTICE|DEBUG) REPORT==== ")
@@ -49,6 +50,7 @@ _FORMS = (
     (_LOGCAT, "VDIWEF-0123456789"),
     (_RUBY, "DIWEFA"),
     (_ESPRESSIF, "VDIWE"),
+    (_APT, "EWNI"),
     (_NPM, "nypl"),
     (_ERLANG, "="),
     (_COMPILER, "ewf"),

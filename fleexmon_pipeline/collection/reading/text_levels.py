@@ -40,7 +40,8 @@ _SERVICE = r"[\w.-]{1,60}+ *\| +"
 _PROGRAM = re.compile(
     rf"{_SERVICE}|[\w./-]{{1,60}}+(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
     r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d)|(?:\[\d+\])?(?=\([A-Z][a-z]{3,8}\): )"
-    r"|(?:\([^()\s]{1,60}\))?: (?=(?:Error|Warning|Fatal|Panic|Info|Debug): )|:(?=[a-z]{4,7} +\d{4}-))"
+    r"|(?:\([^()\s]{1,60}\))?: (?=(?:Error|Warning|Fatal|Panic|Info|Debug): )|:(?=[a-z]{4,7} +\d{4}-)"
+    r"|(?:\[\d+\])?: (?=(?:level|lvl|ts|time|t|severity)=))"
 )
 # Host and program behind a time, as syslog has them; a form with a level of its own may follow.
 _BEHIND_SYSLOG = re.compile(r" (?:[\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: |std(?:out|err) [FP] )")
@@ -77,7 +78,7 @@ _WITH_COLON = frozenset("fail failed failure assert fine finer finest".split()) 
 _WITH_BOTH = frozenset("log statement detail hint context".split())  # noqa: SIM905
 # MongoDB up to 4.2: `E NETWORK  [conn1] …`; telegraf: `E! …`; GlusterFS: `E [MSGID: 1]`; etcd: `E | …`; Tarantool:
 # `E> …`; TensorFlow: `E a/b.cc:12] …`; WebSphere: `E   SRVE0255E: …`.
-_LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! |> |\s+[\[|]|\s+\S+:\d+\])")
+_LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! |> |: |\s+[\[|]|\s+\S+:\d+\])")
 _FACILITY = re.compile(r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\.")
 
 
