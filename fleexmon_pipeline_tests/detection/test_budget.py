@@ -36,7 +36,7 @@ def test_all_rules_at_all_nodes_together_have_the_budget(nodes: int) -> None:
     assert sum(shares[name] * weight * nodes for name, weight in SHARING.items()) == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(("nodes", "budget", "share"), [(1, 0.25, 1.0), (2, 0.25, 1.0), (2, 0.5, 2.0), (2, 0.1, 1.0)])
+@pytest.mark.parametrize(("nodes", "budget", "share"), [(1, 0.25, 1.0), (2, 0.25, 1.0), (2, 0.5, 2.0), (2, 0.12, 1.0)])
 def test_few_nodes_raise_no_rate_and_a_larger_budget_does(nodes: int, budget: float, share: float) -> None:
     shares = shares_of(RULES, nodes, budget, {}).values()
     assert (min(shares), max(shares)) == pytest.approx((share, share))
