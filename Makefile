@@ -71,6 +71,9 @@ bench: .venv/installed-dev  ## run the benchmarks: collection against COPY, patt
 soak: .venv/installed-dev  ## simulate 24 hours of faults and check that no line is lost or stored twice (15 minutes)
 	$(BIN)/python -m fleexmon_pipeline_tests.soak simulate
 
+chaos: .venv/installed-dev  ## break one thing at a time and see what holds afterwards (10 minutes); the report: build/chaos.md
+	$(BIN)/python -m pytest -m "chaos or not chaos" fleexmon_pipeline_tests/chaos
+
 lock: .venv/installed-dev  ## resolve dependencies again after changing them
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --group build -o requirements.lock pyproject.toml
@@ -79,4 +82,4 @@ lock: .venv/installed-dev  ## resolve dependencies again after changing them
 clean:  ## remove build artifacts; never .fleexmon, which holds data
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.PHONY: help up check test sbom fuzz bench soak lock clean
+.PHONY: help up check test sbom fuzz bench soak chaos lock clean

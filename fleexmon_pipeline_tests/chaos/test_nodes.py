@@ -1,0 +1,46 @@
+"""Faults of nodes: one of two answers badly for a while, and then well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fleexmon_pipeline_tests.chaos.world import World
+from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN
+from fleexmon_pipeline_tests.node_server import NodeServer
+
+pytestmark = [pytest.mark.filterwarnings(DAGSTERS_OWN), pytest.mark.usefixtures("ends_well")]
+
+FAULTS: dict[str, Callable[[NodeServer], None]] = {
+    "answers half, and closes": lambda node: node.answer(truncate_at=9_000),
+    "hangs after half an answer": lambda node: node.answer(hang_after=9_000),
+    "answers HTTP 500": lambda node: node.answer(status=500),
+    "answers a page of HTML": lambda node: node.answer(body=b"<html><body>Welcome</body></html>"),
+    "sends a bomb": lambda node: node.answer(body=b"[" + b" " * 120_000_000 + b"]", gzip=True),
+    "redirects to somewhere else": lambda node: node.answer(status=302, headers={"Location": "http://127.0.0.1:9/"}),
+}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(name, marks=[] if number < 1 else [pytest.mark.chaos]) for number, name in enumerate(FAULTS)],
+)
+def test_a_node_answers_badly_and_then_well(world: World, fault: str) -> None:
+    """A node"""
+    FAULTS[fault](world.green)
+    assert world.run()  # the other node goes on
+    assert world.stored() > 0
+    assert world.open()
+
+    world.serve()
+
+
+@pytest.mark.chaos
+def test_a_node_with_a_wrong_certificate(world: World) -> None:
+    """A node speaks no TLS where it should, or with another's certificate"""
+    world.project.monkeypatch.setenv("GREEN_HOST", f"https://{world.green.host_port}")
+    assert world.run()
+    assert world.open()
+
+    world.project.watch(world.blue, world.green)
