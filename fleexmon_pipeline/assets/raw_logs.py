@@ -87,6 +87,7 @@ def _collect(
         run_id=context.run.run_id,
         slots=slots_of(tick),
         each_hour=report,
+        stored_at_once=postgres.size,
     )
     if window.length > HOUR:
         context.log.info(f"total {total.sentence()}")

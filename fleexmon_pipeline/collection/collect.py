@@ -54,6 +54,7 @@ def collect(
     run_id: str,
     slots: Slots = "all",
     each_hour: Callable[[Account], None] = lambda _: None,
+    stored_at_once: int = MAX_STORED_AT_ONCE,
 ) -> Account:
     """Collect the slots of `window` that have ended by `now`, hour by hour, the nodes of an hour in parallel.
 
@@ -75,7 +76,7 @@ def collect(
                 except LockNotAvailable:  # coverage records this hour of this node; the others go on
                     return NodeAccount(node.name, errors=[f"another run is still collecting {part}"])
 
-    clients, turns = Clients(), Semaphore(MAX_STORED_AT_ONCE)
+    clients, turns = Clients(), Semaphore(min(stored_at_once, MAX_STORED_AT_ONCE))
     at_once = MAX_ASKED_AT_ONCE if window.length <= SHORT else MAX_STORED_AT_ONCE
     with ThreadPoolExecutor(min(len(nodes), at_once) or 1) as threads:
         for hour in window.hours():

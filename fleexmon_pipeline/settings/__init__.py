@@ -5,7 +5,7 @@ Nothing is read at import; definitions load with no variable set. Other packages
 
 from fleexmon_pipeline.settings.archive import S3, ArchiveSettings, archive, nothing_gets_cold
 from fleexmon_pipeline.settings.channels import ChannelSettings, QuietHours, channels, secret_variable
-from fleexmon_pipeline.settings.machines import broker, groups
+from fleexmon_pipeline.settings.machines import broker, connections_of_a_run, groups, max_connections, most_connections
 from fleexmon_pipeline.settings.page_urls import PAGES, page_path, page_url
 from fleexmon_pipeline.settings.secret_files import is_set, secret
 from fleexmon_pipeline.settings.topology import Topology, topology
@@ -67,6 +67,7 @@ __all__ = [
     "base_url",
     "broker",
     "channels",
+    "connections_of_a_run",
     "demo_note",
     "false_alarms_per_day",
     "genai",
@@ -80,7 +81,9 @@ __all__ = [
     "is_set",
     "limits",
     "live_node",
+    "max_connections",
     "mcp_token",
+    "most_connections",
     "node_labels",
     "node_of",
     "nodes",

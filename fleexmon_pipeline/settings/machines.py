@@ -1,4 +1,6 @@
-"""Settings of several machines: the broker that hands runs to workers, and in how many parts a tick is run."""
+"""Settings of several machines: the broker that hands runs to workers, in how many parts a tick is run, and how many
+connections to the database all of them may have.
+"""
 
 from __future__ import annotations
 
@@ -37,3 +39,38 @@ def broker(environment: Environment = os.environ) -> str:
 def groups(environment: Environment = os.environ) -> int:
     """FLEEXMON_GROUPS: in how many groups of nodes, each a run of its own, a tick collects; 1: one run does it all."""
     return whole_number(environment, "FLEEXMON_GROUPS", 1, least=1, most=64)
+
+
+# Besides runs: the UI's pages 4, a sensor's pool 2, a command 2; Dagster's own are opened for a statement and closed:
+# daemon and sensors up to 4, the UI up to 4.
+BESIDES_RUNS = 16
+OF_DAGSTER_IN_A_RUN = 2
+MIN_POOL, MAX_POOL = 2, 8
+DEFAULT_RUNS_AT_ONCE = 4  # as our dagster.yaml has it; a shell without DAGSTER_HOME has no queue
+MIN_CONNECTIONS = BESIDES_RUNS + MIN_POOL + OF_DAGSTER_IN_A_RUN
+
+
+def max_connections(environment: Environment = os.environ) -> int | None:
+    """FLEEXMON_MAX_CONNECTIONS: how many connections the whole installation may have; None: as many as it likes."""
+    name = "FLEEXMON_MAX_CONNECTIONS"
+    if not environment.get(name, "").strip():
+        return None
+    return whole_number(environment, name, MIN_CONNECTIONS, least=MIN_CONNECTIONS, most=10_000)
+
+
+def connections_of_a_run(runs_at_once: int, environment: Environment = os.environ) -> int:
+    """The size of a run's pool. Raises SettingError where so many runs at once cannot keep to the limit."""
+    most = max_connections(environment)
+    if most is None:
+        return MAX_POOL
+    each = (most - BESIDES_RUNS) // max(runs_at_once, 1) - OF_DAGSTER_IN_A_RUN
+    if each < MIN_POOL:
+        needed = BESIDES_RUNS + runs_at_once * (MIN_POOL + OF_DAGSTER_IN_A_RUN)
+        reason = f"{most} are too few for {runs_at_once} runs at once (max_concurrent_runs in dagster.yaml)."
+        raise SettingError("FLEEXMON_MAX_CONNECTIONS", reason, str(needed))
+    return min(each, MAX_POOL)
+
+
+def most_connections(runs_at_once: int, environment: Environment = os.environ) -> int:
+    """How many are used at most."""
+    return BESIDES_RUNS + runs_at_once * (connections_of_a_run(runs_at_once, environment) + OF_DAGSTER_IN_A_RUN)

@@ -34,6 +34,8 @@ def world(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     server.acquire()
     try:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
+            connection.execute("SELECT pg_reload_conf()")
             connection.execute("CREATE DATABASE chaos")
         database = Database(server.url("chaos"))
         with connect(database.url) as connection:
@@ -42,7 +44,7 @@ def world(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
             NodeServer() as blue,
             NodeServer() as green,
             project(database, tmp_path, monkeypatch) as opened,
-            stamina.set_testing(True, attempts=3, cap=True),
+            stamina.set_testing(True, attempts=2, cap=True),
         ):
             opened.watch(blue, green)
             made = World(opened, server, place, blue, green)

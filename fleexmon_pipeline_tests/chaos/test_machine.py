@@ -80,7 +80,7 @@ def test_the_clock_jumps(world: World, fault: str) -> None:
     """The machine's clock jumps"""
     now = TEN + HOURS * HOUR
     world.project.it_is(now - 2 * HOUR if fault.startswith("back") else now + DAY)
-    world.project.run("monitoring", TEN + HOUR, tick="slot")
+    world.project.run("monitoring", TEN, tick="slot")
     world.project.it_is(now + timedelta(minutes=1))
     world.run()
 

@@ -56,8 +56,8 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
     assert {subject: state for subject, (state, _) in found.items()} == {
         "python": "ok", "FLEEXMON_HOME": "ok", "DAGSTER_HOME": "off", "FLEEXMON_PORT": "ok",
         "FLEEXMON_UI_URL": "off", "LOG_RETENTION_DAYS": "ok", "FLEEXMON_ARCHIVE": "off",
-        "FLEEXMON_FALSE_ALARMS_PER_DAY": "ok",
-        "DATABASE_URL": "ok", "dagster's database": "ok", "daemon": "off", "BLUE_HOST": "ok", "GENAI_AGENT_URL": "ok",
+        "FLEEXMON_FALSE_ALARMS_PER_DAY": "ok", "DATABASE_URL": "ok", "connections": "ok",
+        "dagster's database": "ok", "daemon": "off", "BLUE_HOST": "ok", "GENAI_AGENT_URL": "ok",
         "ALERTS_REPO": "ok", "FLEEXMON_CHANNELS": "off", "FLEEXMON_HEARTBEAT_URL": "off",
             "FLEEXMON_MCP_TOKEN": "off",
     }  # fmt: skip

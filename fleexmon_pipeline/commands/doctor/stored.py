@@ -23,6 +23,7 @@ from fleexmon_pipeline.genai.outcomes import REMEDIES, CallOutcome
 from fleexmon_pipeline.lookup.schedules import MAX_HEARTBEAT_AGE, last_heartbeat
 from fleexmon_pipeline.retention.days import days_of_lines
 from fleexmon_pipeline.settings import SettingError
+from fleexmon_pipeline.settings.machines import DEFAULT_RUNS_AT_ONCE, MIN_CONNECTIONS
 from fleexmon_pipeline.wording import counted, one_line
 
 MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
@@ -55,6 +56,7 @@ def database(environment: Environment, now: datetime) -> Iterator[Finding]:
             and "/" not in connection.info.host
         ):
             yield Finding(subject, "wrong", "the connection is not encrypted. Add sslmode=verify-full to DATABASE_URL.")
+        yield from _connections(connection, environment)
         yield from _lines(connection)
         yield from _coverage(connection, environment, now)
         yield from _failing_channels(connection, environment, now)
@@ -66,6 +68,21 @@ def database(environment: Environment, now: datetime) -> Iterator[Finding]:
         yield Finding("dagster's database", "ok", f"{own.info.dbname}{schema}")
         yield _daemon(own, now)
         yield from _failed_checks(own, now)
+
+
+def _connections(connection: Connection, environment: Environment) -> Iterator[Finding]:
+    """How many connections the installation may use at most, beside what the server has room for."""
+    row = connection.execute(statements("commands")["connections"]).fetchone() or {}
+    most = settings.most_connections(DEFAULT_RUNS_AT_ONCE, environment)
+    told = (
+        f"at most {most} with {DEFAULT_RUNS_AT_ONCE} runs at once, {row['used']} now; the server has room for "
+        f"{row['room']}, {row['taken']} are taken"
+    )
+    if most <= row["room"]:
+        yield Finding("connections", "ok", told)
+        return
+    way_out = f"Set FLEEXMON_MAX_CONNECTIONS={max(row['room'], MIN_CONNECTIONS)}, or lower max_concurrent_runs."
+    yield Finding("connections", "warn", f"{told}. {way_out}")
 
 
 def _lines(connection: Connection) -> Iterator[Finding]:

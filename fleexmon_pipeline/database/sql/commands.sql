@@ -42,3 +42,13 @@ WHERE id IN (
   GROUP BY asset_key, check_name
 ) AND execution_status = 'FAILED'
 ORDER BY asset_key, check_name;
+
+-- connections --
+-- What one role may have, of the server's, or of its own limit; and what is used. Of other roles' connections only the
+-- number can be seen.
+SELECT LEAST(
+    current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer,
+    CASE WHEN rolconnlimit >= 0 THEN rolconnlimit ELSE 100000 END) AS room,
+  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS taken,
+  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = current_user) AS used
+FROM pg_roles WHERE rolname = current_user;
