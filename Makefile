@@ -72,7 +72,7 @@ soak: .venv/installed-dev  ## simulate 24 hours of faults and check that no line
 	$(BIN)/python -m fleexmon_pipeline_tests.soak simulate
 
 chaos: .venv/installed-dev  ## break one thing at a time and see what holds afterwards (10 minutes); the report: build/chaos.md
-	$(BIN)/python -m pytest -m "chaos or not chaos" fleexmon_pipeline_tests/chaos
+	$(BIN)/python -m pytest -m "chaos or not chaos" -n 2 fleexmon_pipeline_tests/chaos
 
 lock: .venv/installed-dev  ## resolve dependencies again after changing them
 	$(PIP) uv

@@ -114,11 +114,8 @@ class World:
         (row,) = self.database.rows('SELECT count(*) AS n FROM "LogEntry"')
         return int(str(row["n"]))
 
-    def nobody_helps(self) -> int:
-        """What the daemon does from now on: fails runs that died, and requests what is due as time goes on.
-
-        Returns after how many minutes of the world's time nothing was open any more.
-        """
+    def nobody_helps(self) -> None:
+        """What the daemon does from now on, for up to 4 hours: fails runs that died, requests what is due."""
         instance, now = self.project.instance, TEN + HOURS * HOUR + 15 * MINUTE
         for _ in range(MAX_ROUNDS):
             self.project.it_is(now)
@@ -129,7 +126,6 @@ class World:
             if not requests and not self.open():
                 break
             now += 10 * MINUTE
-        return int((now - TEN - HOURS * HOUR) / MINUTE)
 
     def _end_dead_runs(self, instance: dg.DagsterInstance) -> None:
         """As run monitoring does within 30 seconds, whose sensor for failures then notes their hours."""
