@@ -37,8 +37,8 @@ def test_a_node_answers_badly_and_then_well(world: World, fault: str) -> None:
 
 
 @pytest.mark.chaos
-def test_a_node_with_a_wrong_certificate(world: World) -> None:
-    """A node speaks no TLS where it should, or with another's certificate"""
+def test_a_node_without_tls(world: World) -> None:
+    """A node speaks no TLS where it should"""
     world.project.monkeypatch.setenv("GREEN_HOST", f"https://{world.green.host_port}")
     assert world.run()
     assert world.open()
