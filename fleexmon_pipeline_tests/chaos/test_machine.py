@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -92,7 +93,7 @@ def _ended(process: subprocess.Popen[str]) -> int:
 
 class TestWithASmallDisk:
     @pytest.fixture
-    def place(self, tmp_path: Path) -> Path:
+    def place(self, tmp_path: Path) -> Iterator[Path]:
         disk = tmp_path / "small disk"
         disk.mkdir()
         mounted = subprocess.run(
@@ -101,7 +102,8 @@ class TestWithASmallDisk:
         )  # fmt: skip
         if mounted.returncode:
             pytest.skip("a small disk cannot be mounted here")
-        return disk / "postgres"
+        yield disk / "postgres"
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
     @chaos
     def test_the_disk_is_full(self, world: World, place: Path) -> None:
