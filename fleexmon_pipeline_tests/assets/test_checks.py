@@ -190,7 +190,7 @@ def test_every_check_can_be_executed_alone() -> None:
     assert {key.name: graph.get_execution_set_identifier(key) for key in graph.asset_check_keys} == dict.fromkeys(
         [
             "every_node_answers", "everything_is_judged", "patterns_are_sound", "rules_are_sound", "rules_are_believed",
-            "deployments_are_sound", "forecasts_hold", "everything_is_sent",
+            "deployments_are_sound", "forecasts_hold", "everything_is_sent", "archive_is_whole",
         ]
     )  # fmt: skip
 

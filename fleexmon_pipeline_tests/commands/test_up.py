@@ -88,7 +88,7 @@ def test_schedules_and_sensors_are_on(product: Product) -> None:
 
     assert {each["scheduleState"]["status"] for each in repository["schedules"]} == {"RUNNING"}
     assert {each["sensorState"]["status"] for each in repository["sensors"]} == {"RUNNING"}
-    assert len(repository["schedules"]) == 5
+    assert len(repository["schedules"]) == 6
     assert len(repository["sensors"]) == 4
 
 

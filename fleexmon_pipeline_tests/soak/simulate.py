@@ -203,7 +203,7 @@ class Script:
 def scheduled(tick: datetime) -> Iterator[dg.RunRequest]:
     """What the product's schedules ask for at this tick."""
     context = dg.build_schedule_context(scheduled_execution_time=tick)
-    yield cast(dg.RunRequest, monitoring_every_5_minutes(context))
+    yield from cast(Iterator[dg.RunRequest], monitoring_every_5_minutes(context))
     if tick.minute == 10:
         yield from cast(Iterator[dg.RunRequest], late_lines_hourly(context))
 
