@@ -21,6 +21,13 @@ SQL = statements("line_days")
 MAX_PARTS = 62
 MAX_NAMED = 5  # things in the way
 AHEAD, MAX_AHEAD = timedelta(days=2), timedelta(days=7)
+# What others attached to the table since, such as a foreign key to lines of a part, keeps that part as it is.
+IN_THE_WAY = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.GeneratedAlways,
+    psycopg.IntegrityError,
+    psycopg.NotSupportedError,
+)
 _log = logging.getLogger(__name__)
 
 
@@ -83,8 +90,8 @@ def days_of_a_part(kept: timedelta) -> int:
 def make_days(connection: Connection, window: Window, *, now: datetime, kept_since: datetime, attempts: int = 1) -> int:
     """Make the days of a window, as far as lines are kept, and the next two; how many were made.
 
-    Where the table is in use at each attempt none is made: lines then wait in the part for the future, and are moved
-    when their day is made.
+    Where the table is in use at each attempt, or something that others attached is in the way, none is made: lines then
+    wait in the part for the future, and are moved when their day is made.
     """
     first = min(max(window.since, kept_since), now).date()
     last = min(max(window.until, now + AHEAD), now + MAX_AHEAD).date()
@@ -94,7 +101,8 @@ def make_days(connection: Connection, window: Window, *, now: datetime, kept_sin
         return 0
     try:
         made = connection.execute(SQL["make_days"], {**days, "attempts": attempts}).fetchone()
-    except psycopg.errors.LockNotAvailable as error:
-        _log.info("no day was made for lines from %s to %s: %s", first, last, error.diag.message_primary)
+    except IN_THE_WAY as error:
+        level = logging.INFO if isinstance(error, psycopg.errors.LockNotAvailable) else logging.WARNING
+        _log.log(level, "no day was made for lines from %s to %s: %s", first, last, error.diag.message_primary)
         return 0
     return int(made["made"]) if made else 0

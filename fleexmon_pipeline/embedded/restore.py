@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from fleexmon_pipeline.embedded.server import DATABASE, EmbeddedServer, EmbeddedServerError, program
 
-_NEW = f"{DATABASE}_restored"
+_NEW, _OLD = f"{DATABASE}_restored", f"{DATABASE}_replaced"
 MAX_REASON = 800  # characters of pg_restore's reason
 
 
@@ -29,12 +30,27 @@ def restore(server: EmbeddedServer, dump: Path) -> int:
         connection.execute(_named("CREATE DATABASE {} TEMPLATE template0", _NEW))
         try:
             lines = _load(server.url(_NEW), dump)
+            _refuse_others(server)
+            swap(connection)
         except BaseException:
             connection.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", _NEW))
             raise
-        connection.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", DATABASE))
-        connection.execute(_named("ALTER DATABASE {} RENAME TO {}", _NEW, DATABASE))
+        connection.execute(_named("DROP DATABASE {} WITH (FORCE)", _OLD))
     return lines
+
+
+def _refuse_others(server: EmbeddedServer) -> None:
+    if not server.used_alone():
+        raise EmbeddedServerError("another fleexmon was started meanwhile")
+
+
+def swap(connection: psycopg.Connection[Any]) -> None:
+    """In one transaction: a process that is killed here leaves one of the two under the name, never none."""
+    connection.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", _OLD))
+    with connection.transaction():
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [DATABASE])
+        connection.execute(_named("ALTER DATABASE {} RENAME TO {}", DATABASE, _OLD))
+        connection.execute(_named("ALTER DATABASE {} RENAME TO {}", _NEW, DATABASE))
 
 
 def _load(url: str, dump: Path) -> int:

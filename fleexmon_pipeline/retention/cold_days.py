@@ -12,13 +12,14 @@ Between the steps lines are in both places, and readers take the table's. Files:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg.errors import DeadlockDetected, LockNotAvailable
+from psycopg.errors import DeadlockDetected
 from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.archive.days import SQL as DAYS
@@ -27,6 +28,7 @@ from fleexmon_pipeline.archive.files import DayFile, open_day
 from fleexmon_pipeline.archive.storage import ArchiveError, Storage
 from fleexmon_pipeline.archive.write import WrittenDay, write_day
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.line_days import IN_THE_WAY
 from fleexmon_pipeline.database.line_days import SQL as LINE_DAYS
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.retention.days import ATTEMPTS
@@ -102,6 +104,19 @@ class Restored:
         return self.lines - self.added
 
 
+@contextmanager
+def _alone(connection: Connection, day: datetime) -> Iterator[None]:
+    """One run at a time moves a day: lines that one puts back while another removes them would be nowhere to be read.
+    Raises ArchiveError if there is one."""
+    held = connection.execute(DAYS["lock_day"], {"day": day}).fetchone()
+    if not (held and held["locked"]):
+        raise ArchiveError(f"{day:%Y-%m-%d} is being moved by another run. Wait until it is done.")
+    try:
+        yield
+    finally:
+        connection.execute(DAYS["unlock_day"], {"day": day})
+
+
 def is_cold(day: Window, *, now: datetime, hot_days: int) -> bool:
     return day.until <= now - timedelta(days=hot_days)
 
@@ -124,6 +139,13 @@ def archive_day(
 ) -> ArchivedAccount:
     """Move the analyzed lines of a day into its file. Raises ArchiveError; no line that the file has not has left the
     table then."""
+    with _alone(connection, day.since):
+        return _archive(connection, storage, day, now=now, run=run, progress=progress)
+
+
+def _archive(
+    connection: Connection, storage: Storage, day: Window, *, now: datetime, run: str | None, progress: Progress
+) -> ArchivedAccount:
     earlier = one_day(connection, day.since)
     if earlier and earlier.state == "expired":
         raise ArchiveError(f"{day.since:%Y-%m-%d} is past LOG_RETENTION_DAYS, and its files are being deleted.")
@@ -176,7 +198,7 @@ def _drop_part(connection: Connection, day: datetime) -> None:
             if holds and not holds["holds"]:
                 where = {"day": day.date(), "before": day + DAY, "attempts": ATTEMPTS}
                 connection.execute(LINE_DAYS["drop_day"], where)
-    except (LockNotAvailable, DeadlockDetected) as error:
+    except (*IN_THE_WAY, DeadlockDetected) as error:
         _log.warning("the space of %s comes back with its retention: %s", f"{day:%Y-%m-%d}", error.diag.message_primary)
 
 
@@ -198,12 +220,13 @@ def restore_day(
     """Put a day's lines back into the table, as they were; the file stays, and the day is archived again when a person
     says so. Raises ArchiveError; hours that were put back before stay."""
     total = Restored()
-    with open_day(storage, day) as file:
+    with _alone(connection, day.day), open_day(storage, one_day(connection, day.day) or day) as file:
+        day = file.day  # as it is now: another run may have written it anew
         for hour, known in zip(day.busy_hours(), day.hours, strict=True):
             _put_back(connection, file.whole_lines(hour), total, known.hash, dry_run=dry_run)
             progress(f"{total.lines:,} of {day.lines:,} lines")
-    if not dry_run:
-        connection.execute(DAYS["set_state"], {"state": "restored", "day": day.day, "file": day.file})
+        if not dry_run:
+            connection.execute(DAYS["set_state"], {"state": "restored", "day": day.day, "file": day.file})
     return total
 
 
@@ -216,7 +239,8 @@ def expire_days(connection: Connection, storage: Callable[[], Storage], *, befor
         if day is None:
             continue
         try:
-            problems += _expire(connection, storage(), day)
+            with _alone(connection, day.day):
+                problems += _expire(connection, storage(), one_day(connection, day.day) or day)
         except ArchiveError as error:
             problems.append(f"{day.day:%Y-%m-%d} is past its retention and still archived: {error}")
             continue

@@ -11,10 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
-from psycopg.errors import LockNotAvailable
-
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.database.line_days import SQL
+from fleexmon_pipeline.database.line_days import IN_THE_WAY, SQL
 from fleexmon_pipeline.window import HOUR
 
 ATTEMPTS = 10  # to have the table for a moment, a second or two each
@@ -45,7 +43,7 @@ def drop_days(
     """Drop the days that end by `before`, oldest first; `record` gets the number of lines of each.
 
     Lines that are not analyzed or are evidence of an unresolved issue are moved to the part for the past. Stops at a
-    day of which more than 50,000 stay, or that is in use for long.
+    day of which more than 50,000 stay, that is in use for long, or that a foreign key of others refers to.
     """
     for day in days_of_lines(connection):
         if day.until > before:
@@ -54,7 +52,7 @@ def drop_days(
             row = connection.execute(
                 SQL["drop_day"], {"day": day.since.date(), "before": before, "attempts": attempts}
             ).fetchone()
-        except LockNotAvailable as error:
+        except IN_THE_WAY as error:
             _log.warning("lines of %s stay until the next run: %s", f"{day.since:%Y-%m-%d}", error.diag.message_primary)
             return
         if row is None or row["lines"] is None:
@@ -73,7 +71,7 @@ def compact_days(connection: Connection, *, now: datetime, attempts: int = ATTEM
             continue
         try:
             row = connection.execute(SQL["compact_day"], {"day": day.since.date(), "attempts": attempts}).fetchone()
-        except LockNotAvailable as error:
+        except IN_THE_WAY as error:
             _log.warning("%s was not made compact: %s", f"{day.since:%Y-%m-%d}", error.diag.message_primary)
             continue
         compacted += bool(row and row["compacted"])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import stat
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fleexmon_pipeline.archive.days import archived_days, one_day
-from fleexmon_pipeline.archive.files import problem_of
+from fleexmon_pipeline.archive.files import DayFile, problem_of
 from fleexmon_pipeline.archive.storage import ArchiveError, Directory
-from fleexmon_pipeline.archive.write import write_day
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.line_days import make_days
 from fleexmon_pipeline.retention import cold_days
@@ -171,22 +169,34 @@ def test_lines_that_change_after_the_file_was_written_stay(
     assert number(full) == 2
 
 
-def test_of_two_runs_at_once_one_names_its_file(
+def test_of_two_runs_at_once_one_moves_the_day(
     full: Database, storage: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = write_day
+    refused: list[str] = []
+    real = cold_days.remove_day
 
-    def overtaken(*given: Any) -> object:
-        written = real(*given)
-        monkeypatch.setattr(cold_days, "write_day", real)
+    def another(connection: Connection, file: DayFile, progress: cold_days.Progress) -> cold_days.Removed:
         with full.connect() as other:
-            archive_day(other, storage, COLD, now=NOW)
-        return written
+            for attempt in (
+                lambda: archive_day(other, storage, COLD, now=NOW),
+                lambda: restore_day(other, storage, file.day),
+            ):
+                with pytest.raises(ArchiveError) as error:
+                    attempt()
+                refused.append(str(error.value))
+            problems = expire_days(other, lambda: storage, before=COLD.until)[1]
+            refused.extend(problem.partition(": ")[2] for problem in problems)
+        return real(connection, file, progress)
 
-    monkeypatch.setattr(cold_days, "write_day", overtaken)
-    with pytest.raises(ArchiveError, match="2026-11-10 was archived by another run in the meantime"):
-        archive(full, storage)
+    monkeypatch.setattr(cold_days, "remove_day", another)
+    archive(full, storage)
+
+    assert refused == ["2026-11-10 is being moved by another run. Wait until it is done."] * 3
     assert number(full) == 2
+    with full.connect() as connection:
+        day = one_day(connection, COLD.since)
+        assert day
+        assert restore_day(connection, storage, day).added == 209
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "changed"])

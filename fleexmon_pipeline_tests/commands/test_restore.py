@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.line_days import make_days, take_over
 from fleexmon_pipeline.database.migrate import migrate
+from fleexmon_pipeline.embedded import restore as module
 from fleexmon_pipeline.embedded.server import EmbeddedServer, program
 from fleexmon_pipeline.window import DAY, Window
 from fleexmon_pipeline_tests.commands.conftest import Call, Said
@@ -80,6 +82,45 @@ def test_a_dump_that_broke_off_changes_nothing(restore: Call, dump: Path, tmp_pa
     with used(tmp_path / "home") as database:
         assert len(lines(database)) == 300
         assert database.rows("SELECT datname FROM pg_database WHERE datname LIKE '%%restored'") == []
+
+
+def test_who_starts_meanwhile_keeps_the_database(
+    restore: Call, dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restore(str(dump))
+    real, meanwhile = module._load, EmbeddedServer(tmp_path / "home")
+
+    def load(url: str, file: Path) -> int:
+        meanwhile.acquire()
+        with connect(meanwhile.url()) as connection:
+            add(connection, NOW, 1_000)
+        return real(url, file)
+
+    monkeypatch.setattr(module, "_load", load)
+    try:
+        said = restore(str(dump))
+        assert (said.status, "another fleexmon was started meanwhile. The database is as it was." in said.err) == (
+            2,
+            True,
+        )
+        assert len(lines(Database(meanwhile.url()))) == 301
+    finally:
+        meanwhile.release()
+
+
+def test_a_swap_that_is_stopped_leaves_a_database_under_the_name(restore: Call, dump: Path, tmp_path: Path) -> None:
+    restore(str(dump))
+    with used(tmp_path / "home") as database:
+        url = EmbeddedServer(tmp_path / "home").url("postgres")
+        # At its second step: there is no new one.
+        with connect(url) as connection, pytest.raises(psycopg.errors.InvalidCatalogName):
+            module.swap(connection)
+        assert len(lines(database)) == 300
+        with connect(url) as connection:  # what a run that was killed after the swap left
+            connection.execute('CREATE DATABASE "fleexmon_replaced"')
+    assert "restored 300 lines" in restore(str(dump)).out
+    with used(tmp_path / "home") as database:
+        assert database.rows("SELECT datname FROM pg_database WHERE datname LIKE 'fleexmon\\_re%%'") == []
 
 
 def test_what_is_no_dump_of_ours_is_refused(

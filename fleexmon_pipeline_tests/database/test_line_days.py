@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.line_days import SQL, LinesNotByDayError, make_days, obstacle, take_over
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.database.row_ids import uuid8
-from fleexmon_pipeline.retention.days import days_of_lines
+from fleexmon_pipeline.retention.days import compact_days, days_of_lines, drop_days
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
 
@@ -92,7 +93,9 @@ def test_a_table_in_one_piece_is_taken_over_with_all_that_is_seen_of_it(whole: D
             add(connection, NOW - number * HOUR, number)
             add(connection, NOW, number, line_id=uuid.uuid4())
         moved = {add(connection, NOW, number, line_id=among_the_days(number)) for number in range(3)}
-        connection.execute('CREATE VIEW messages AS SELECT id, message FROM "LogEntry"')
+        connection.execute(
+            'CREATE VIEW messages WITH (security_barrier, check_option=local) AS SELECT id, message FROM "LogEntry"'
+        )
         connection.execute('CREATE INDEX "by others" ON "LogEntry" (source)')
         connection.execute("DO $$ BEGIN CREATE ROLE dashboard; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
         connection.execute('GRANT SELECT ON "LogEntry" TO dashboard')
@@ -108,6 +111,8 @@ def test_a_table_in_one_piece_is_taken_over_with_all_that_is_seen_of_it(whole: D
         connection.execute('REVOKE ALL ON "LogEntry" FROM dashboard')
     assert parts(whole)["LogEntry_20261122"] == 1
     assert {row["id"] for row in whole.rows("SELECT id FROM messages")} == {row["id"] for row in lines(whole)} > moved
+    options = whole.rows("SELECT reloptions FROM pg_class WHERE relname = 'messages'")
+    assert options == [{"reloptions": ["security_barrier=true", "check_option=local"]}]
     names = {
         str(row["name"]) for row in whole.rows("SELECT indexname AS name FROM pg_indexes WHERE tablename = 'LogEntry'")
     }
@@ -172,18 +177,70 @@ def test_rows_that_others_add_meanwhile_are_kept(whole: Database) -> None:
         ('ALTER TABLE "LogEntry" ADD COLUMN twice INTEGER GENERATED ALWAYS AS (2) STORED', "column twice"),
         ('CREATE UNIQUE INDEX one ON "LogEntry" (message)', "unique index one"),
         ('CREATE POLICY p ON "LogEntry" USING (true)', "policy p"),
+        ('ALTER TABLE "LogEntry" ENABLE ROW LEVEL SECURITY', "row level security"),
+        (
+            'CREATE FUNCTION f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM "LogEntry"; END',
+            "function f()",
+        ),
+        (
+            'CREATE FUNCTION f(e "LogEntry") RETURNS text LANGUAGE sql AS $$ SELECT e.message $$',
+            'function f("LogEntry")',
+        ),
+        ('CREATE VIEW v AS SELECT e FROM "LogEntry" AS e', "view v"),
     ],
 )
 def test_what_would_be_lost_keeps_the_table_in_one_piece(whole: Database, attached: str, named: str) -> None:
     with whole.connect() as connection:
         add(connection, NOW)
         connection.execute(attached.encode())
-        with pytest.raises(LinesNotByDayError, match=named):
+        with pytest.raises(LinesNotByDayError, match=re.escape(named)):
             take_over(connection, now=NOW)
         assert named in (obstacle(connection) or "")
         assert days_of_lines(connection) == []
         assert make_days(connection, TODAY, now=NOW, kept_since=NOW - 30 * DAY) == 0
         assert add(connection, NOW, 2) in {row["id"] for row in lines(whole)}
+
+
+def test_a_view_of_another_role_is_named_instead_of_failing_at_the_swap(whole: Database) -> None:
+    owner, other = (f"role_{uuid.uuid4().hex[:8]}" for _ in range(2))
+    with whole.connect() as connection:
+        for statement in (
+            f"CREATE ROLE {owner}", f"CREATE ROLE {other}", f"GRANT ALL ON SCHEMA public TO {owner}, {other}",
+            f'GRANT SELECT ON "LogEntry" TO {other}', f"SET ROLE {other}",
+            'CREATE VIEW theirs AS SELECT id FROM "LogEntry"', "RESET ROLE", f'ALTER TABLE "LogEntry" OWNER TO {owner}',
+            f"SET ROLE {owner}",
+        ):  # fmt: skip
+            connection.execute(statement.encode())
+        with pytest.raises(LinesNotByDayError, match=f"view theirs, which belongs to {other}"):
+            take_over(connection, now=NOW)
+        for statement in ("RESET ROLE", f"DROP OWNED BY {owner}, {other} CASCADE", f"DROP ROLE {owner}, {other}"):
+            connection.execute(statement.encode())
+
+
+def test_lines_that_a_foreign_key_refers_to_keep_their_part_and_nothing_fails(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with database.connect() as connection:
+        make_days(connection, TODAY, now=NOW, kept_since=NOW - 30 * DAY)
+        for days in range(-1, 5):
+            add(connection, NOW + days * DAY, days)
+        connection.execute('CREATE TABLE note (line UUID REFERENCES "LogEntry" (id))')
+        connection.execute('INSERT INTO note SELECT id FROM "LogEntry"')
+        before = lines(database)
+        later = NOW + 3 * DAY
+
+        assert make_days(connection, TODAY, now=later, kept_since=NOW - 30 * DAY) == 0
+        assert compact_days(connection, now=later) == 0
+        dropped: list[int] = []
+        drop_days(connection, before=later, record=dropped.append)
+
+        assert (dropped, lines(database)) == ([], before)
+        assert {record.levelname for record in caplog.records if "note_line_fkey" in record.message} == {"WARNING"}
+        connection.execute("DELETE FROM note")
+        assert make_days(connection, TODAY, now=later, kept_since=NOW - 30 * DAY) == 3
+        assert compact_days(connection, now=later) == 3
+        drop_days(connection, before=later, record=dropped.append)
+    assert dropped == [1, 1, 1]
 
 
 def test_lines_that_came_before_their_day_was_made_move_into_it(database: Database) -> None:

@@ -79,6 +79,13 @@ WHERE found.day IS NOT NULL
 ORDER BY found.day
 LIMIT %(limit)s;
 
+-- lock_day --
+-- Until it is unlocked or the session ends. Who puts a day back must not do so while another removes its lines.
+SELECT pg_try_advisory_lock(hashtextextended('fleexmon archive ' || %(day)s::timestamp, 0)) AS locked;
+
+-- unlock_day --
+SELECT pg_advisory_unlock(hashtextextended('fleexmon archive ' || %(day)s::timestamp, 0));
+
 -- make_archived --
 CREATE TEMPORARY TABLE IF NOT EXISTS archived (id uuid, hash text) ON COMMIT DELETE ROWS;
 

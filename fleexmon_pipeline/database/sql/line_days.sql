@@ -25,6 +25,21 @@ SELECT DISTINCT format('materialized view %s', c.oid::regclass)
 FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid JOIN pg_class AS c ON c.oid = r.ev_class, old
 WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = old.oid AND c.relkind = 'm'
 UNION ALL
+SELECT DISTINCT format('view %s, which belongs to %I', c.oid::regclass, pg_get_userbyid(c.relowner))
+FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid JOIN pg_class AS c ON c.oid = r.ev_class, old
+WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = old.oid AND c.relkind = 'v'
+  AND NOT pg_has_role(c.relowner, 'USAGE')
+UNION ALL
+-- Functions of SQL that name the table, and what is of its row's type: they would go on with the old one.
+SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0)
+FROM pg_depend AS d, old JOIN pg_class AS c ON c.oid = old.oid LEFT JOIN pg_type AS t ON t.oid = c.reltype
+WHERE (
+    d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = old.oid
+    OR d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid, t.typarray)
+  ) AND (d.classid, d.objid) NOT IN (('pg_type'::regclass, t.typarray), ('pg_class'::regclass, old.oid))
+UNION ALL
+SELECT 'row level security' FROM pg_class JOIN old USING (oid) WHERE relrowsecurity
+UNION ALL
 SELECT format('unique index %s', indexrelid::regclass) FROM pg_index, old
 WHERE indrelid = old.oid AND (indisunique OR indisexclusion)
   AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = old.oid AND a.attname = 'id' AND a.attnum = ANY (indkey))
@@ -74,7 +89,10 @@ BEGIN
     WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = '"LogEntry"'::regclass AND c.relkind = 'v'
   LOOP
     view_names := view_names || view.name;
-    views := views || pg_get_viewdef(view.oid);
+    views := views || format('%s AS %s', (
+      SELECT CASE WHEN reloptions <> '{}' THEN format('WITH (%s)', array_to_string(reloptions, ', ')) END
+      FROM pg_class WHERE oid = view.oid
+    ), pg_get_viewdef(view.oid));
   END LOOP;
   DROP TRIGGER move_line ON "LogEntry";
   FOR entry IN
@@ -110,7 +128,7 @@ BEGIN
       CASE WHEN entry.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
   END LOOP;
   FOR i IN 1..cardinality(views) LOOP
-    EXECUTE format('CREATE OR REPLACE VIEW %s AS %s', view_names[i], views[i]);
+    EXECUTE format('CREATE OR REPLACE VIEW %s %s', view_names[i], views[i]);
   END LOOP;
 END $$;
 
