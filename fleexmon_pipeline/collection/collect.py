@@ -6,7 +6,7 @@ received = stored + duplicate + rejected, for every node and window. A node that
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -22,7 +22,7 @@ from fleexmon_pipeline.collection.rejected import forget_recovered
 from fleexmon_pipeline.collection.rows import Rows
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
-from fleexmon_pipeline.collection.store import Rejections, Stored
+from fleexmon_pipeline.collection.store import Held, Rejections, Stored, held_lines
 from fleexmon_pipeline.collection.times import FUTURE, DateOrder, reading_dates
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -30,6 +30,7 @@ from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR, SLOT, Window, contiguous, floor
 
 SQL = statements("collection")
+MANY_NODES = 10
 MAX_STORED_AT_ONCE = 4  # nodes, each with its own connection
 # Of 1,000 nodes 200 may hang: those asked wait for their first byte, and only then for their turn to be stored. So long
 # only where a turn is short: of a node that serves an hour for minutes, 60 others would grow tired of waiting.
@@ -66,13 +67,13 @@ def collect(
     # Nodes that gave nothing in the hour before: three attempts with their delays for each of 720 hours take 9 h.
     silent = _down(connections, window)
 
-    def collect_part(node: Node, part: Window) -> NodeAccount:
+    def collect_part(node: Node, part: Window, held: Held | None) -> NodeAccount:
         attempts = 1 if node.name in silent else ATTEMPTS
         with ask(clients, node, part, attempts=attempts) as answer:
             answer.first()
             with turns, connections() as connection:
                 try:
-                    return keep(connection, node, part, answer, now=now, run_id=run_id)
+                    return keep(connection, node, part, answer, now=now, run_id=run_id, held=held)
                 except LockNotAvailable:  # coverage records this hour of this node; the others go on
                     return NodeAccount(node.name, errors=[f"another run is still collecting {part}"])
 
@@ -83,12 +84,29 @@ def collect(
             polls = _polls(connections, hour.overlap(window).ended(now), nodes, slots, now=now)
             polls.sort(key=lambda poll: poll[0].name in silent)
             account = Account(hour)
-            for node_account in threads.map(lambda poll: collect_part(*poll), polls):
+            held_of = _held(connections, polls)
+            parts = [(node, part, held_of(node, part)) for node, part in polls]
+            for node_account in threads.map(lambda part: collect_part(*part), parts):
                 account.of(node_account.node).add(node_account)
             silent = {name for name, result in account.nodes.items() if result.errors and not result.received}
             each_hour(account)
             total.add(account)
     return total
+
+
+def _held(connections: Connections, polls: Sequence[tuple[Node, Window]]) -> Callable[[Node, Window], Held | None]:
+    """What the table holds of the window that most nodes are polled for; those of others look for themselves.
+
+    Only of many nodes: a few find their own lines as fast.
+    """
+    if len(polls) < MANY_NODES:
+        return lambda *_: None
+    (window, nodes), *_ = Counter(window for _, window in polls).most_common()
+    if nodes < MANY_NODES:
+        return lambda *_: None
+    with connections() as connection:
+        held = held_lines(connection, window)
+    return lambda node, polled: held(node.name) if polled == window else None
 
 
 def _down(connections: Connections, window: Window) -> set[str]:
@@ -122,9 +140,19 @@ def _polls(
 
 
 def keep(
-    connection: Connection, node: Node, window: Window, answer: Answer, *, now: datetime, run_id: str
+    connection: Connection,
+    node: Node,
+    window: Window,
+    answer: Answer,
+    *,
+    now: datetime,
+    run_id: str,
+    held: Held | None = None,
 ) -> NodeAccount:
-    """Store an answer while it arrives, reject what cannot be stored and write coverage, in one transaction."""
+    """Store an answer while it arrives, reject what cannot be stored and write coverage, in one transaction.
+
+    `held`: what the table held of exactly this window, if that was looked up.
+    """
     rows = Rows(node.name, node.hostname, window, latest=now + FUTURE, max_rejected=MAX_REJECTED)
     account = rows.account
     base = {"node": node.name, "since": window.since, "until": window.until, "run": run_id, "now": now}
@@ -133,7 +161,7 @@ def keep(
         near = (window.since - FUTURE, window.until + FUTURE)
         with connection.transaction(), reading_dates(DateOrder(near=near)):
             connection.execute(SQL["lock_hour"], {"hour": floor(window.since, HOUR), "node": node.name})
-            stored = Stored(connection, node.name, window)
+            stored = Stored(connection, node.name, window, held)
             runs = iter(answer)
             while not rows.finished:  # more than once only if a node sends thousands of bad records
                 stored.copy(rows.blocks(runs, stored.known))

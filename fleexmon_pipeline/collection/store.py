@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -22,7 +23,27 @@ from fleexmon_pipeline.window import EPOCH, SLOT, Window
 SQL = statements("collection")
 MAX_PAYLOAD_CHARACTERS = 100_000  # of a rejected record; the rest is cut
 MAX_KNOWN_IDS = 500_000  # in memory: 16 bytes each, or 110 if lines are not in time order
+MAX_TIMES = 20  # as many lines of all nodes in a slot as of this one: then its own are costly to find
 MAX_GATHERED_BYTES = 4_000_000  # of rows before they are staged
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the table held of a window a moment ago: lines of one node by slot, and of all nodes in the fullest slot."""
+
+    own: Counter[datetime]
+    fullest: int
+
+
+def held_lines(connection: Connection, window: Window) -> Callable[[str], Held]:
+    """Looked up once for all nodes, which are then stored one after another."""
+    own: defaultdict[str, Counter[datetime]] = defaultdict(Counter)
+    of_all: Counter[datetime] = Counter()
+    for row in connection.execute(SQL["held_lines"], {"since": window.since, "until": window.until}):
+        own[row["node"]][row["slot"]] = row["lines"]
+        of_all[row["slot"]] += row["lines"]
+    fullest = max(of_all.values(), default=0)
+    return lambda node: Held(own.get(node, Counter()), fullest)
 
 
 class Stored:
@@ -32,23 +53,36 @@ class Stored:
     go straight into the table if it holds none yet, else through a staging table.
     """
 
-    def __init__(self, connection: Connection, node: str, window: Window) -> None:
+    def __init__(self, connection: Connection, node: str, window: Window, held: Held | None = None):
+        """`held`: of exactly this window, which saves looking for the node's lines among those of all others."""
         self._connection = connection
         self._node = node
         self._window = window
-        row = connection.execute(SQL["holds_lines"], self._bounds(window)).fetchone()
-        self._direct = not (row and row["holds"])
+        self._held = held.own if held and self._is_current(held) else None
+        self._direct = not self._held.total() if self._held is not None else not self._holds_lines()
+        # Few among very many: its ids are not fetched, the conflict finds them.
+        self._crowded = bool(self._held) and held is not None and held.fullest > MAX_TIMES * max(held.own.values())
         self._known: dict[datetime, KnownIds] = {}
         self._lines: Counter[datetime] = Counter()  # stored before, by slot, as far as they were queried
+        self._inserted: Counter[datetime] = Counter()  # by way of the staging table
         self._staged = False
         self.new = 0  # rows added
+
+    def _is_current(self, held: Held) -> bool:
+        """Coverage is written with the lines: another run that stored some since then left its count there."""
+        row = self._connection.execute(SQL["stored_before"], self._bounds(self._window)).fetchone()
+        return row is not None and row["lines"] <= held.own.total()
+
+    def _holds_lines(self) -> bool:
+        row = self._connection.execute(SQL["holds_lines"], self._bounds(self._window)).fetchone()
+        return bool(row and row["holds"])
 
     def known(self, slot: datetime) -> KnownIds:
         """Ids of the stored lines; incomplete if there are more than MAX_KNOWN_IDS.
 
         Queried slot by slot, so that other nodes make progress meanwhile.
         """
-        if self._direct:
+        if self._direct or self._crowded:
             return NO_IDS
         if slot not in self._known:
             with self._connection.cursor(binary=True) as cursor:
@@ -64,6 +98,8 @@ class Stored:
 
     def lines(self, added: Counter[datetime]) -> Counter[datetime] | None:
         """Lines in the table by slot, including the added ones; None if only the server can count them."""
+        if self._crowded and self._held is not None:
+            return self._held + self._inserted
         if self.new != added.total():
             return None  # the server knew some that we did not
         for slot in self._window.slots():
@@ -101,9 +137,12 @@ class Stored:
                 for block in blocks:
                     copy.write(block)
                 copy.write(END)
-            if statement == "copy_to_staging":
-                cursor.execute(SQL["insert_staged"])
-            self.new += cursor.rowcount
+            if statement == "copy_to_log":
+                self.new += cursor.rowcount
+                return
+            for row in cursor.execute(SQL["insert_staged"]):
+                self._inserted[row["slot"]] += row["lines"]
+                self.new += row["lines"]
 
     def _bounds(self, window: Window) -> dict[str, object]:
         return {"since": window.since, "until": window.until, "node": self._node}

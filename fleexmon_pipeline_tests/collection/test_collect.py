@@ -13,6 +13,7 @@ import pytest
 from fleexmon_pipeline.collection import fetch
 from fleexmon_pipeline.collection.account import Account, NodeAccount
 from fleexmon_pipeline.collection.collect import SQL, collect
+from fleexmon_pipeline.collection.store import held_lines
 from fleexmon_pipeline.retries import retry_context
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import HOUR, SLOT, Window
@@ -390,3 +391,71 @@ def test_a_node_whose_hour_another_run_holds_is_told_and_the_other_goes_on(
 
     assert account.nodes["blue"].errors[0].startswith("another run is still collecting")
     assert account.nodes["green"].stored == 3
+
+
+LOOKED_UP = "fleexmon_pipeline.collection.collect.held_lines"
+
+
+def many(server: NodeServer) -> list[Node]:
+    """A crowd at one address, each with its own name and so with its own lines, and blue among them."""
+    return [Node(name, server.url, "127.0.0.1") for name in (*(f"n{number}" for number in range(29)), "blue")]
+
+
+def collected(database: Database, server: NodeServer, now: datetime = LATER) -> Account:
+    return collect(WINDOW, many(server), database.connect, now=now, run_id="test")
+
+
+def test_many_nodes_collected_again_change_nothing(database: Database, blue: NodeServer) -> None:
+    blue.serve(lines(50, TEN))
+    first = collected(database, blue)
+    before = database.fingerprint(*TABLES)
+
+    second = collected(database, blue)
+
+    assert {(node.stored, node.duplicate) for node in first.nodes.values()} == {(50, 0)}
+    assert {(node.stored, node.duplicate) for node in second.nodes.values()} == {(0, 50)}
+    assert database.fingerprint(*TABLES) == before
+
+
+def test_late_lines_of_a_node_among_many_are_added_and_counted(database: Database, blue: NodeServer) -> None:
+    blue.serve([*lines(50, TEN), *lines(20, TEN + SLOT)])
+    collected(database, blue)
+    blue.serve([*lines(52, TEN), *lines(20, TEN + SLOT), *lines(1, TEN + 2 * SLOT)])
+
+    account = collected(database, blue)
+
+    assert only(account).stored == 3
+    rows = database.rows("SELECT stored, received FROM \"LogCoverage\" WHERE node = 'blue' ORDER BY slot LIMIT 4")
+    assert [(row["stored"], row["received"]) for row in rows] == [(52, 52), (20, 20), (1, 1), (0, 0)]
+
+
+def test_rows_of_other_programs_among_many_nodes_are_counted_as_held(database: Database, blue: NodeServer) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            'INSERT INTO "LogEntry" (timestamp, level, message, source, hostname) VALUES (%s, %s, %s, %s, %s)',
+            [TEN, "info", "by the old collector", "blue", "10.0.0.5"],
+        )
+    blue.serve(lines(5, TEN))
+
+    for stored in (5, 0):
+        assert only(collected(database, blue)).stored == stored
+        rows = database.rows("SELECT stored FROM \"LogCoverage\" WHERE node = 'blue' ORDER BY slot LIMIT 1")
+        assert rows == [{"stored": 6}]
+
+
+def test_what_another_run_stored_since_it_was_looked_up_is_not_stored_twice(
+    database: Database, blue: NodeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blue.serve(lines(50, TEN))
+
+    def then_another_run(connection: Any, window: Window) -> Any:
+        held = held_lines(connection, window)
+        monkeypatch.setattr(LOOKED_UP, held_lines)
+        collected(database, blue)
+        return held
+
+    monkeypatch.setattr(LOOKED_UP, then_another_run)
+    account = collected(database, blue)
+
+    assert {(node.stored, node.duplicate) for node in account.nodes.values()} == {(0, 50)}
+    assert len(database.rows('SELECT id FROM "LogEntry"')) == 30 * 50

@@ -3,11 +3,24 @@
 -- time.
 SELECT pg_advisory_xact_lock(hashtextextended('raw_logs' || %(node)s || %(hour)s::text, 0));
 
+-- held_lines --
+-- What the table holds of a window, of all nodes at once: lines are found by time, so that of 1,000 nodes each would pass
+-- the lines of 999 others.
+SELECT source AS node, date_bin('5 minutes', timestamp, '2000-01-01') AS slot, count(*) AS lines
+FROM "LogEntry"
+WHERE timestamp >= %(since)s AND timestamp < %(until)s
+GROUP BY 1, 2;
+
 -- holds_lines --
 -- Whether the table has lines of this window and node. If not, COPY goes straight into it.
 SELECT EXISTS (
   SELECT FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s AND source = %(node)s
 ) AS holds;
+
+-- stored_before --
+-- What coverage counts of a node's window.
+SELECT COALESCE(sum(stored), 0)::bigint AS lines FROM "LogCoverage"
+WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s;
 
 -- known_lines --
 -- The stored lines of a node's slot: how many, and their ids concatenated in the order in which nodes usually send them.
@@ -29,10 +42,14 @@ COPY "LogEntry" (level, source, hostname, id, timestamp, message, metadata) FROM
 TRUNCATE staged;
 
 -- insert_staged --
--- Ordered by id, so that two processes with different windows never deadlock.
-INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, metadata)
-SELECT id, timestamp, level, message, source, hostname, metadata FROM staged ORDER BY id
-ON CONFLICT (id) DO NOTHING;
+-- Ordered by id, so that two processes with different windows never deadlock. Returns what was new, by slot.
+WITH new AS (
+  INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, metadata)
+  SELECT id, timestamp, level, message, source, hostname, metadata FROM staged ORDER BY id
+  ON CONFLICT (id) DO NOTHING
+  RETURNING timestamp
+)
+SELECT date_bin('5 minutes', timestamp, '2000-01-01') AS slot, count(*) AS lines FROM new GROUP BY 1;
 
 -- reject --
 INSERT INTO "RejectedLog" (id, source, hostname, payload, reason, slot, "windowStart", "windowEnd", run)
