@@ -9,7 +9,10 @@ import numpy as np
 
 from fleexmon_pipeline.numerics import Floats, Ints
 
-_CHUNK = 64  # positions that one matrix product averages
+_CHUNK = 64  # positions that a row of a matrix product averages
+# Rows of each product. Always as many: some processors add up a product of another size in another order, so the last
+# bits of an earlier value would change with the length of the series.
+_ROWS = 16
 
 
 def previous(values: Floats, first: float = np.nan) -> Floats:
@@ -33,10 +36,10 @@ def moving_mean(values: Floats, width: float) -> Floats:
 
 def _decayed_sum(values: Floats, width: float) -> Floats:
     chunks = -(-len(values) // _CHUNK)
-    padded = np.zeros((chunks, _CHUNK))
+    padded = np.zeros((-(-chunks // _ROWS), _ROWS, _CHUNK))
     padded.reshape(-1)[: len(values)] = values
     at = np.arange(_CHUNK)
-    sums = padded @ np.tril(np.exp(-np.abs(at[:, None] - at[None, :]) / width)).T
+    sums = (padded @ np.tril(np.exp(-np.abs(at[:, None] - at[None, :]) / width)).T).reshape(-1, _CHUNK)
     fading = np.exp(-(at + 1) / width)
     for position in range(1, chunks):
         sums[position] += sums[position - 1, -1] * fading
