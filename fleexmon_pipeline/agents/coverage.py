@@ -12,7 +12,7 @@ from pydantic import Field
 from fleexmon_pipeline.agents.answer import Answer, AskError, Entry, when
 from fleexmon_pipeline.agents.asked import Arguments, Look, Name, NodeName, Paged, Since, Until
 from fleexmon_pipeline.issues.runbooks import runbook, runbook_names
-from fleexmon_pipeline.lookup.lines import HALF_HOUR, coverage_halves
+from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, coverage_halves
 from fleexmon_pipeline.lookup.nodes import NodeState, node_states, watched_nodes
 from fleexmon_pipeline.window import DAY, Window, ceil, floor
 

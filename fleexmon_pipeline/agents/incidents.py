@@ -18,7 +18,7 @@ from fleexmon_pipeline.comparison.newest import Newest, compare_deployment
 from fleexmon_pipeline.incidents.read import Incident, list_incidents, show_incident
 from fleexmon_pipeline.issues.context import SimilarIssue, issue_context
 from fleexmon_pipeline.issues.read import EvidenceLine, IssueSummary, show_issue
-from fleexmon_pipeline.lookup.lines import HALF_HOUR, trouble_halves
+from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, trouble_halves
 from fleexmon_pipeline.window import DAY, HOUR, Window, ceil
 
 PAGE = 40

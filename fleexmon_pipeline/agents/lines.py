@@ -15,8 +15,8 @@ from pydantic import Field
 
 from fleexmon_pipeline.agents.answer import Answer, AskError, Entry, when
 from fleexmon_pipeline.agents.asked import Arguments, Id, Look, Name, NodeName, Paged, Since, Text, Until, behind
+from fleexmon_pipeline.lookup.line_counts import slots_of_pattern
 from fleexmon_pipeline.lookup.lines import (
-    FoundLines,
     LineQuery,
     LogLine,
     Position,
@@ -24,11 +24,9 @@ from fleexmon_pipeline.lookup.lines import (
     lines_of_ids,
     neighbours,
     one_stored_line,
-    search,
-    search_trace,
-    slots_of_pattern,
 )
 from fleexmon_pipeline.lookup.patterns import members, one_pattern, pattern_of
+from fleexmon_pipeline.lookup.search import FoundLines, search, search_trace
 from fleexmon_pipeline.window import DAY, EPOCH
 from fleexmon_pipeline.wording import counted, iso_text
 

@@ -28,7 +28,8 @@ from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.levels import Level
-from fleexmon_pipeline.lookup.lines import LineQuery, LogLine, at_least, neighbours, newest_first
+from fleexmon_pipeline.lookup.lines import LineQuery, LogLine, at_least, neighbours
+from fleexmon_pipeline.lookup.search import newest_first
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.wording import inert

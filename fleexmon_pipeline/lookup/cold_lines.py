@@ -1,6 +1,6 @@
 """Table and archive as one: which part of a time is where, and their lines in one order.
 
-Here: the joining. The table is read in `lines.py`, a file in `archive/read.py`. A line that is in both is the table's.
+Here: the joining. `search.py` and `lines.py` read the table, `archive/read.py` a file. A line in both is the table's.
 """
 
 from __future__ import annotations

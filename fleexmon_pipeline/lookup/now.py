@@ -12,7 +12,7 @@ from typing import Literal
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.read import Incident, list_incidents
-from fleexmon_pipeline.lookup.lines import HALF_HOUR, coverage_halves
+from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, coverage_halves
 from fleexmon_pipeline.lookup.nodes import NodeState, node_states, watched_nodes
 from fleexmon_pipeline.lookup.overview import Freshness, Overview, overview
 from fleexmon_pipeline.window import DAY, HOUR, Window, ceil

@@ -13,7 +13,8 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.archive.days import archived_days
 from fleexmon_pipeline.archive.files import problem_of
 from fleexmon_pipeline.archive.storage import ArchiveError, Bucket, storage_of
-from fleexmon_pipeline.lookup.lines import LineQuery, newest_first, search
+from fleexmon_pipeline.lookup.lines import LineQuery
+from fleexmon_pipeline.lookup.search import newest_first, search
 from fleexmon_pipeline.retention.cold_days import archive_day, expire_days, restore_day
 from fleexmon_pipeline.window import EPOCH
 from fleexmon_pipeline_tests.archive.conftest import COLD, NOW, content, number

@@ -22,11 +22,9 @@ from fleexmon_pipeline.lookup.lines import (
     UnknownLineError,
     lines_of_ids,
     neighbours,
-    newest_first,
     one_stored_line,
-    search,
-    search_trace,
 )
+from fleexmon_pipeline.lookup.search import newest_first, search, search_trace
 from fleexmon_pipeline.window import DAY, EPOCH, HOUR, Window
 from fleexmon_pipeline_tests.archive.conftest import COLD, NOW, archive, put
 from fleexmon_pipeline_tests.conftest import Database
@@ -140,7 +138,7 @@ def test_without_an_archive_duckdb_is_not_imported(full: Database) -> None:
     code = (
         "import sys; from fleexmon_pipeline.database.connection import connect\n"
         "import fleexmon_pipeline.definitions\n"
-        "from fleexmon_pipeline.lookup.lines import *; from fleexmon_pipeline.window import EPOCH\n"
+        "from fleexmon_pipeline.lookup.search import *; from fleexmon_pipeline.window import EPOCH\n"
         f"with connect({full.url!r}) as c: print(len(list(newest_first(c, LineQuery(EPOCH, None)))))\n"
         "print('duckdb' in sys.modules)"
     )
@@ -200,7 +198,7 @@ def test_a_search_goes_on_where_it_ended_at_a_day(
 ) -> None:
     for day in (COLD, Window(COLD.until, COLD.until + DAY), Window(COLD.since - DAY, COLD.since)):
         archive(full, storage, day)
-    monkeypatch.setattr("fleexmon_pipeline.lookup.lines.MAX_COLD_SECONDS", 0.0)
+    monkeypatch.setattr("fleexmon_pipeline.lookup.search.MAX_COLD_SECONDS", 0.0)
     query = replace(ALL, text="of the day before")
     with full.connect() as connection:
         found = search(connection, query, limit=10)

@@ -12,7 +12,7 @@ from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.read import Incident, list_incidents, show_incident
 from fleexmon_pipeline.issues.read import Status, UnknownIssueError
-from fleexmon_pipeline.lookup.lines import HALF_HOUR, trouble_halves
+from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, trouble_halves
 from fleexmon_pipeline.web.pages.asked import Asked, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, Mark, timeline
 from fleexmon_pipeline.web.pages.issues import SHORT_ID, prose, rows_of

@@ -40,7 +40,8 @@ from fleexmon_pipeline.issues.read import (
     show_issue,
 )
 from fleexmon_pipeline.issues.runbooks import runbook
-from fleexmon_pipeline.lookup.lines import HALF_HOUR, LogLine, neighbours
+from fleexmon_pipeline.lookup.line_counts import HALF_HOUR
+from fleexmon_pipeline.lookup.lines import LogLine, neighbours
 from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, Mark, sparkline, timeline
 from fleexmon_pipeline.web.pages.markdown import to_html

@@ -14,23 +14,16 @@ from typing import Any, cast
 from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.levels import LEVELS, Level, read_level
+from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, PatternSlot, coverage_halves, histogram, slots_of_pattern
 from fleexmon_pipeline.lookup.lines import (
-    HALF_HOUR,
-    FoundLines,
     LineQuery,
     LogLine,
-    PatternSlot,
     Position,
     UnknownLineError,
     at_least,
-    coverage_halves,
-    histogram,
     lines_of_ids,
     neighbours,
     one_stored_line,
-    search,
-    search_trace,
-    slots_of_pattern,
 )
 from fleexmon_pipeline.lookup.patterns import (
     StoredPattern,
@@ -40,6 +33,7 @@ from fleexmon_pipeline.lookup.patterns import (
     pattern_of,
     patterns_with_text,
 )
+from fleexmon_pipeline.lookup.search import FoundLines, search, search_trace
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, timeline

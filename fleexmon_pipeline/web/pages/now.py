@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.issues.read import IssueFilter, list_issues
-from fleexmon_pipeline.lookup.lines import HALF_HOUR
+from fleexmon_pipeline.lookup.line_counts import HALF_HOUR
 from fleexmon_pipeline.lookup.nodes import NodeState
 from fleexmon_pipeline.lookup.now import HEALTH_TEXTS, NodeDay, Stage, read_now, until_text
 from fleexmon_pipeline.web.pages.asked import Asked

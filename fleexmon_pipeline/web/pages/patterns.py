@@ -12,7 +12,8 @@ from typing import cast
 from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.levels import LEVELS, Level
-from fleexmon_pipeline.lookup.lines import HALF_HOUR, LineQuery, at_least, histogram, lines_of_ids, slots_of_pattern
+from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, histogram, slots_of_pattern
+from fleexmon_pipeline.lookup.lines import LineQuery, at_least, lines_of_ids
 from fleexmon_pipeline.lookup.patterns import (
     CountedPattern,
     PatternFilter,

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.levels import read_level
-from fleexmon_pipeline.lookup.lines import levels_by_time
+from fleexmon_pipeline.lookup.line_counts import levels_by_time
 from fleexmon_pipeline.reporting.charts import ceiling, compact
 from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, ceil

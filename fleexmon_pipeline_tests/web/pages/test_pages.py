@@ -17,7 +17,8 @@ from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.occurrence import Subject
-from fleexmon_pipeline.lookup import lines as stored_lines
+from fleexmon_pipeline.lookup import search
+from fleexmon_pipeline.lookup.lines import LineQuery
 from fleexmon_pipeline.web.pages import issues as issue_pages
 from fleexmon_pipeline.web.pages.site import reading
 from fleexmon_pipeline.window import SLOT, Window
@@ -301,7 +302,7 @@ def test_lines_are_paged_without_a_gap(site: Site) -> None:
 
 
 def test_a_search_says_how_far_it_went_and_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_lines, "MAX_SCANNED", 20)
+    monkeypatch.setattr(search, "MAX_SCANNED", 20)
     add_line(site.database, TEN - timedelta(hours=1), "blue", "info", "the needle")
     for n in range(50):
         add_line(site.database, TEN + timedelta(seconds=n), "blue", "info", f"hay {n}")
@@ -336,11 +337,11 @@ def test_a_trace_has_its_lines(story: Site) -> None:
 def test_a_trace_is_found_by_its_index_without_statistics(database: Database) -> None:
     """A table that was never analyzed would be read as a whole, 5 million lines in 4 seconds."""
     add_line(database, TEN, "blue", "info", "one", traceId="abc")
-    query = stored_lines.LineQuery(since=TEN, until=NOW)
+    query = LineQuery(since=TEN, until=NOW)
     params = {**query.params(), "trace": "abc", "width": 100, "limit": 10}
     with database.connect() as connection, connection.transaction():
-        connection.execute(stored_lines.SQL["index_scans"])
-        plan = connection.execute(b"EXPLAIN " + stored_lines.SQL["of_trace"], params).fetchall()
+        connection.execute(search.SQL["index_scans"])
+        plan = connection.execute(b"EXPLAIN " + search.SQL["of_trace"], params).fetchall()
 
     assert "LogEntry_trace" in str(plan)
 

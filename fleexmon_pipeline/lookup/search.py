@@ -1,0 +1,216 @@
+"""Lines that match: of a window, a node, levels, a text, a trace; newest first.
+
+Here: reading the table and archived days as one. A text is looked for in a bounded number of the table's lines, since
+an index on messages would cost collection more than half of its speed (decision 0034), and in whole archived days.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import msgspec
+from psycopg.rows import class_row
+
+from fleexmon_pipeline.archive.days import ArchivedDay, archived_days, one_moment
+from fleexmon_pipeline.archive.read import Asked, ColdReader, reader_for
+from fleexmon_pipeline.archive.storage import ArchiveError
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.statements import statements
+from fleexmon_pipeline.lookup.cold_lines import newest_of, parts_of
+from fleexmon_pipeline.lookup.lines import MAX_SHOWN_CHARS, LineQuery, LogLine, Position, log_line
+from fleexmon_pipeline.redaction.redact import redact
+
+SQL = statements("lines")
+ARCHIVE = statements("archive")
+MAX_SCANNED = 75_000  # lines that one search reads: 100 ms where nothing else runs
+SCANNED_AT_ONCE = 15_000  # so that a search on a busy machine ends after MAX_SEARCH_SECONDS, having read less
+MAX_SEARCH_SECONDS = 0.08
+MAX_COLD_SECONDS = 1.0  # after which a search opens no other archived day
+CANDIDATES_AT_ONCE = 1_000  # lines of a file whose record may hold a trace
+
+
+@dataclass(frozen=True)
+class FoundLines:
+    """Newest first. `older`: where the search goes on, if older lines match; `since`: how far back was searched, if it
+    ended after `searched` lines; both None: all of the query's time was searched. `unread`: why it ended, if that was
+    an archive that cannot be read."""
+
+    lines: list[LogLine]
+    older: Position | None
+    since: datetime | None
+    searched: int = 0
+    unread: str | None = None
+
+
+def newest_first(connection: Connection, query: LineQuery) -> Iterator[LogLine]:
+    """In chunks, for readers that filter further and cannot tell how many rows they need. Raises ArchiveError where it
+    comes to a day whose archive cannot be read."""
+    with one_moment(connection), ExitStack() as stack:
+        days = archived_days(connection, query.since, query.until)
+        reader: ColdReader | None = None
+        for part in parts_of(query.since, query.until, days):
+            asked = replace(query, since=part.since, until=part.until)
+            if part.day is None:
+                yield from _in_chunks(connection, asked)
+                continue
+            reader = reader or stack.enter_context(reader_for(days))
+            cold = map(log_line, reader.newest_first(part.day, _asked(asked, part.day)))
+            yield from newest_of(_in_chunks(connection, asked), cold)
+
+
+def _in_chunks(connection: Connection, query: LineQuery) -> Iterator[LogLine]:
+    with connection.cursor("log_lines", row_factory=class_row(LogLine)) as cursor:
+        cursor.itersize = 2_000
+        cursor.execute(SQL["lines"], query.params())
+        yield from cursor
+
+
+def search(connection: Connection, query: LineQuery, *, limit: int) -> FoundLines:
+    """The newest `limit` lines: of the table, of at most about MAX_SCANNED, and for no longer than MAX_SEARCH_SECONDS
+    and one more part of SCANNED_AT_ONCE; of archived days until MAX_COLD_SECONDS are over. `query.until` must be set.
+
+    A text is looked for in what people see: whether a secret holds it stays unknown.
+    """
+    if query.until is None:
+        raise ValueError("a search needs an end")
+    with one_moment(connection), ExitStack() as stack:
+        days = archived_days(connection, query.since, query.until)
+        if not days:
+            return _search_table(connection, query, limit)
+        return _search_both(connection, query, days, limit, stack)
+
+
+def _search_both(
+    connection: Connection, query: LineQuery, days: Sequence[ArchivedDay], limit: int, stack: ExitStack
+) -> FoundLines:
+    lines: list[LogLine] = []
+    searched, reader, began = 0, None, time.monotonic()
+    for part in parts_of(query.since, query.until, days):
+        if len(lines) >= limit:
+            return FoundLines(lines, _position(lines[-1]), None, searched)
+        asked, left = replace(query, since=part.since, until=part.until), limit - len(lines)
+        if part.day is None:
+            found = _search_table(connection, asked, left)
+            lines, searched = lines + found.lines, searched + found.searched
+            if found.older or found.since is not None:
+                return replace(found, lines=lines, searched=searched)
+            continue
+        if reader and time.monotonic() - began > MAX_COLD_SECONDS:
+            return FoundLines(lines, None, part.until, searched)
+        try:
+            reader = reader or stack.enter_context(reader_for(days))
+            cold = reader.newest(part.day, _asked(asked, part.day), width=MAX_SHOWN_CHARS, limit=left + 1)
+        except ArchiveError as error:
+            return FoundLines(lines, None, part.until, searched, str(error))
+        both = list(newest_of(_newest(connection, asked, None, left + 1), map(log_line, cold)))
+        searched += part.day.lines
+        lines += _seen_in(query.text, both[:left])
+        if len(both) > left:
+            return FoundLines(lines, _position(both[left - 1]), None, searched)
+    return FoundLines(lines, None, None, searched)
+
+
+def _asked(query: LineQuery, day: ArchivedDay) -> Asked:
+    before = (query.before.at, query.before.id) if query.before else None
+    return Asked(query.since, query.until or day.window.until, query.node, query.levels, query.text, before=before)
+
+
+def _search_table(connection: Connection, query: LineQuery, limit: int) -> FoundLines:
+    if query.is_of_all:
+        lines = _newest(connection, query, None, limit + 1)
+        return FoundLines(lines[:limit], _next(lines, limit), None)
+    lines, searched, part, began = [], 0, query, time.monotonic()
+    while True:
+        at_once = min(SCANNED_AT_ONCE, MAX_SCANNED - searched)
+        since = _reach(connection, part, at_once)
+        lines += _newest(connection, part, since, limit + 1 - len(lines))
+        searched += at_once
+        is_late = searched >= MAX_SCANNED or time.monotonic() - began > MAX_SEARCH_SECONDS
+        if since is None or len(lines) > limit or is_late:
+            return FoundLines(_seen_in(query.text, lines[:limit]), _next(lines, limit), since, searched)
+        part = replace(part, until=since, before=None)
+
+
+def _newest(connection: Connection, query: LineQuery, since: datetime | None, limit: int) -> list[LogLine]:
+    params = {**query.params(), "since": since or query.since, "width": MAX_SHOWN_CHARS, "limit": limit}
+    with connection.cursor(row_factory=class_row(LogLine)) as cursor:
+        return cursor.execute(SQL["lines"], params).fetchall()
+
+
+def _reach(connection: Connection, query: LineQuery, lines: int) -> datetime | None:
+    """From when on so many lines are stored before the end; None where fewer are in the query's time."""
+    end = query.before.at + timedelta(microseconds=1) if query.before else query.until
+    row = connection.execute(SQL["reach"], {"until": end, "lines": lines}).fetchone()
+    return row["timestamp"] if row and row["timestamp"] > query.since else None
+
+
+def search_trace(connection: Connection, trace: str, query: LineQuery, *, limit: int) -> FoundLines:
+    """The newest `limit` lines that carry this id of a trace or a request, of all that are stored; of archived days
+    until MAX_COLD_SECONDS are over."""
+    params = {**query.params(), "trace": trace, "width": MAX_SHOWN_CHARS, "limit": limit + 1}
+    with one_moment(connection), ExitStack() as stack:
+        days = archived_days(connection, query.since, query.until)
+        with connection.transaction(), connection.cursor(row_factory=class_row(LogLine)) as cursor:
+            cursor.execute(SQL["index_scans"])
+            lines = cursor.execute(SQL["of_trace"], params).fetchall()
+            cursor.execute(SQL["any_scans"])
+        since, unread, began = None, None, time.monotonic()
+        reader: ColdReader | None = None
+        for day in days:
+            if len([line for line in lines if line.timestamp >= day.window.until]) > limit:
+                break
+            if reader and time.monotonic() - began > MAX_COLD_SECONDS:
+                since = day.window.until
+                break
+            try:
+                reader = reader or stack.enter_context(reader_for(days))
+                cold = _carriers(connection, reader, day, trace, query, limit + 1)
+            except ArchiveError as error:
+                since, unread = day.window.until, str(error)
+                break
+            known = {line.id for line in lines}
+            lines += [line for line in cold if line.id not in known]
+    lines.sort(key=lambda line: (line.timestamp, line.id), reverse=True)
+    if since is not None:
+        lines = [line for line in lines if line.timestamp >= since]
+    older = _next(lines, limit)
+    return FoundLines(_seen_in(query.text, lines[:limit]), older, None if older else since, unread=unread)
+
+
+def _carriers(
+    connection: Connection, reader: ColdReader, day: ArchivedDay, trace: str, query: LineQuery, limit: int
+) -> list[LogLine]:
+    """Lines whose record holds the id are read, and PostgreSQL decides whether it is that of a trace or a request."""
+    part = max(re.findall(r"[A-Za-z0-9_.:-]+", trace), key=len, default="")  # what JSON writes as it is
+    lines: list[LogLine] = []
+    asked = replace(_asked(query, day), in_metadata=part or None)
+    while len(lines) < limit:
+        cold = reader.newest(day, asked, width=MAX_SHOWN_CHARS, limit=CANDIDATES_AT_ONCE)
+        records = [msgspec.json.encode(line.metadata).decode() for line in cold]
+        rows = connection.execute(ARCHIVE["carriers"], {"metadata": records, "trace": trace})
+        lines += [log_line(cold[row["place"] - 1]) for row in rows]
+        if len(cold) < CANDIDATES_AT_ONCE:
+            break
+        asked = replace(asked, before=(cold[-1].timestamp, cold[-1].id))
+    return lines
+
+
+def _position(line: LogLine) -> Position:
+    return Position(line.timestamp, line.id)
+
+
+def _next(lines: Sequence[LogLine], limit: int) -> Position | None:
+    return Position(lines[limit - 1].timestamp, lines[limit - 1].id) if len(lines) > limit else None
+
+
+def _seen_in(text: str | None, lines: list[LogLine]) -> list[LogLine]:
+    """Without lines in which only a secret has the text. What matched may be behind what is read of a long message."""
+    if text is None:
+        return lines
+    wanted = text.lower()
+    return [line for line in lines if len(line.message) >= MAX_SHOWN_CHARS or wanted in redact(line.message).lower()]
