@@ -71,6 +71,7 @@ _GOOGLE: Scale = {0: "info", 100: "debug", 200: "info", 300: "info", 400: "warn"
 _MYSQL: Scale = {0: "info", 1: "error", 2: "warn", 3: "info"}
 _WINDOWS: Scale = {0: "info", 1: "fatal", 2: "error", 3: "warn", 4: "info", 5: "debug"}
 _DOT_NET: Scale = {0: "debug", 1: "debug", 2: "info", 3: "warn", 4: "error", 5: "fatal"}
+_GLOG: Scale = {0: "info", 1: "warn", 2: "error", 3: "fatal"}
 _OTEL: Scale = {number: _OTEL_LEVELS[(number - 1) // 4] for number in range(1, 25)}
 _SQL_SERVER: Scale = {number: "info" if number < 11 else "error" if number < 17 else "fatal" for number in range(26)}
 _RUBY: Scale = {0: "debug", 1: "info", 2: "warn", 3: "error", 4: "fatal", 5: "info"}
@@ -87,7 +88,7 @@ _SCALES = [(frozenset(names.split()), scale) for names, scale in (
     ("MessageTemplate", _DOT_NET), ("severityLevel", _ASCENDING), ("@mt", _DOT_NET), ("EventId Category", _DOT_NET),
     ("LogLevel Category", _DOT_NET),
     ("Severity SeverityText Body", _OTEL), ("error_number severity state", _SQL_SERVER),
-    ("progname", _RUBY), ("tid tag pid", _ANDROID),
+    ("hostIdentifier calendarTime", _GLOG), ("progname", _RUBY), ("tid tag pid", _ANDROID),
 )]  # fmt: skip
 MAX_ON_A_SCALE = 1_000
 

@@ -10,24 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
-from fleexmon_pipeline.collection.reading.fields import Found
-from fleexmon_pipeline.collection.reading.layers import Layer, layers_of, timed_layer, unnamed_layer
+from fleexmon_pipeline.collection.reading.fields import Fields, Found
+from fleexmon_pipeline.collection.reading.layers import Layer, layers_of, timed_layer, told_layer, unnamed_layers
 from fleexmon_pipeline.collection.reading.level_fields import level_of, level_word
 from fleexmon_pipeline.collection.reading.message_fields import (
+    action_of,
     blank_message_of,
     is_of_error,
+    kind_of,
     like_a_message,
     message_of,
     text_of,
     weaker_message_of,
 )
 from fleexmon_pipeline.collection.reading.names import MESSAGE_FIELDS, TIME_FIELDS
-from fleexmon_pipeline.collection.reading.text_levels import level_in_text, time_in_text
+from fleexmon_pipeline.collection.reading.text_levels import level_in_text
+from fleexmon_pipeline.collection.reading.text_times import time_in_text
 from fleexmon_pipeline.collection.reading.time_fields import like_a_time, time_of
 from fleexmon_pipeline.collection.reading.usual import usual
 from fleexmon_pipeline.collection.times import EPOCH, RejectedError, has_zone, read_time
@@ -35,7 +39,7 @@ from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS
 
 __all__ = ["EPOCH", "Line", "Origins", "RejectedError", "explain", "read", "read_time", "storable"]
 
-READER_VERSION = 3  # raise it when the same record would become another line
+READER_VERSION = 4  # raise it when the same record would become another line
 MAX_MESSAGE_CHARACTERS = 1_000_000  # a 10 MB message is cut; its length and hash stand in metadata
 MAX_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and where it strikes depends on the caller
 OUR_DEFAULT = "default"  # the origin of a level that nothing in the record says
@@ -148,15 +152,15 @@ def _searched(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
         layers.insert(0, timed)
         moment, time_origin = _take_time(layers)
     level, word, level_origin = _take_level(layers)
-    try:
-        text, message_origin = _take_message(layers)
-    except RejectedError:
-        if (inner := unnamed_layer(layers)) is None:
-            raise
-        layers.insert(0, inner)
-        if level is None:
-            level, word, level_origin = _take_level(layers)
-        text, message_origin = _take_message(layers)
+    said = _said(layers)
+    if said is None:
+        told = told_layer(layers)
+        if opened := [told] if told else [] if action_of(layers[-1].fields) else unnamed_layers(layers):
+            layers[:0] = opened
+            if level is None:
+                level, word, level_origin = _take_level(layers)
+            said = _said(layers)
+    text, message_origin = said or _take_message(layers, (action_of, blank_message_of, kind_of))
     if level is None and is_of_error(message_origin):
         level, level_origin = "error", message_origin
     is_odd = is_odd or any(layer.is_odd for layer in layers)
@@ -253,8 +257,16 @@ def _take_level(layers: list[Layer]) -> tuple[str | None, Any, str]:
     return None, None, ""
 
 
-def _take_message(layers: list[Layer]) -> tuple[str, str]:
-    for finder in (message_of, weaker_message_of, like_a_message, blank_message_of):
+def _said(layers: list[Layer]) -> tuple[str, str] | None:
+    """What a record says itself, not only what was done."""
+    try:
+        return _take_message(layers, (message_of, weaker_message_of, like_a_message))
+    except RejectedError:
+        return None
+
+
+def _take_message(layers: list[Layer], finders: tuple[Callable[[Fields], Found | None], ...]) -> tuple[str, str]:
+    for finder in finders:
         for layer in layers:
             if found := finder(layer.fields):
                 return text_of(found.value), _taken(layer, found)

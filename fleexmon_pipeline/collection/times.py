@@ -8,8 +8,8 @@ if AM or PM follows; else one of the two must be more than 12, or what is around
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from fleexmon_pipeline.errors import FleexmonError
 
 FUTURE = timedelta(days=1)  # a clock that far ahead is broken, not skewed
+RECENT = timedelta(days=366)  # a log that somebody looks at is rather of this year than of one long ago
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MIN_TIME = datetime(1990, 1, 1, tzinfo=UTC)  # what is earlier is a duration, a counter or a clock that was never set
 MAX_TIME_CHARACTERS = 100  # of a time that is text
@@ -79,7 +80,7 @@ _DATES = [re.compile(rf"(?<![\d.]){form}(?![\d])", re.IGNORECASE) for form in (
 _SLASHES = re.compile(
     r"(?<![\d./-])(?P<one>[0-3]?\d)(?P<by>[/-])(?P<two>[0-3]?\d)(?P=by)(?P<year>(?:19|20)\d\d)(?![\d/])"
 )
-_SHORT_SLASHES = re.compile(r"(?<![\d./-])(\d\d)([/.])(\d\d)\2(\d\d)(?![\d/.])")  # Spark, Hadoop; WebSphere
+_SHORT_SLASHES = re.compile(r"(?<![\d./-])(\d\d)([/.-])(\d\d)\2(\d\d)(?![\d/.-])")  # Spark, WebSphere, Home Assistant
 _HALF = re.compile(r"\d ?[ap]\.?m\b", re.IGNORECASE)
 _SHORT_YEAR = re.compile(rf"{_DAY}[- ]{_MONTH}[- ](?P<short>\d\d)(?= )", re.IGNORECASE)  # RFC 850, RFC 822
 _CLOCK = re.compile(
@@ -89,10 +90,13 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _COMPACT = re.compile(  # LDAP's generalized time, names of files
-    r"((?:19|20)\d\d)([01]\d)([0-3]\d)[T ]?([0-2]\d)([0-5]\d)([0-6]\d)?(?:[.,]?(\d{1,9}))?(Z|[+-]\d\d:?(?:\d\d)?)?"
+    r"((?:19|20)\d\d)([01]\d)([0-3]\d)[T :]?([0-2]\d)([0-5]\d)([0-6]\d)?(?:[.,]?(\d{1,9}))?(Z|[+-]\d\d:?(?:\d\d)?)?"
 )
 _ORDINAL = re.compile(r"((?:19|20)\d\d)-?([0-3]\d\d)([T ].*)", re.DOTALL)  # day of the year, as ISO 8601 allows
-_ISO_LIKE = re.compile(r"(\d{4}-\d\d-\d\d)[ _T](\d\d[:\-.]\d\d[:\-.]\d\d)(?:[.,](\d+))?(.*)", re.DOTALL)
+_ISO_LIKE = re.compile(r"(\d{4})([-.])(\d\d)\2(\d\d)[ _T-](\d\d)([:\-.])(\d\d)\6(\d\d)(?:[.,:](\d+))?(.*)", re.DOTALL)
+# 20261120-0:7:20:440
+_UNPADDED = re.compile(r"((?:19|20)\d\d)([01]\d)([0-3]\d)-(\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.:](\d{1,9}))?()")
+_MINUTES = re.compile(r"([+-])(\d{3})")  # an offset, as DB2 writes it
 _DOT_NET = re.compile(r"\\?/Date\((-?\d{1,15})(?:[+-]\d{4})?\)\\?/")
 _OFFSET = re.compile(r"(?:(?:UTC|GMT|UT) ?)?([+-])(\d\d?)(?::?(\d\d)(?::?(\d\d))?)?(?![\d:])", re.IGNORECASE)
 _TAI64N = re.compile(r"@([0-9a-f]{16})([0-9a-f]{8})?")  # daemontools, runit
@@ -117,11 +121,14 @@ _HOURS = {
 class DateOrder:
     """What tells whether `03/04/2027` is in March or in April.
 
-    day_first: what other dates of the same file say. near: one of the two must be in this time.
+    day_first: what other dates of the same file say. short: the order of its dates with three pairs of digits, as
+    "ymd". near: the date must be in this time. now: no date is later, and one of this year is likelier than an old one.
     """
 
     day_first: bool | None = None
+    short: str | None = None
     near: tuple[datetime, datetime] | None = None
+    now: datetime | None = None
     assumed: int = 0  # dates that were read so
 
     def is_day_first(self, year: int, one: int, two: int) -> bool | None:
@@ -132,8 +139,26 @@ class DateOrder:
             fitting = [month_last for month_last, day in ((True, (two, one)), (False, (one, two)))
                        if first <= date(year, *day) <= last]  # fmt: skip
             order = fitting[0] if len(fitting) == 1 else order
+        if order is None and self.now is not None:
+            past = [month_last for month_last, day in ((True, (two, one)), (False, (one, two)))
+                    if date(year, *day) <= (self.now + FUTURE).date()]  # fmt: skip
+            order = past[0] if len(past) == 1 else None
         self.assumed += order is not None
         return order
+
+    def pick(self, dates: Mapping[str, date]) -> date | None:
+        """Of what three pairs of digits may mean, by order; None if it stays in doubt."""
+        kept = set(dates.values())
+        if len(kept) > 1 and self.near is not None:
+            kept = {day for day in kept if self.near[0].date() <= day <= self.near[1].date()} or kept
+        if len(kept) > 1 and self.short is not None and self.short in dates:
+            kept = {dates[self.short]}
+        if len(kept) > 1 and self.now is not None:
+            past = {day for day in kept if day <= (self.now + FUTURE).date()}
+            recent = {day for day in past if day > (self.now - RECENT).date()}
+            kept = recent if len(recent) == 1 else past or kept
+        self.assumed += len(kept) == 1 < len(set(dates.values()))
+        return next(iter(kept)) if len(kept) == 1 else None
 
 
 _date_order: ContextVar[DateOrder | None] = ContextVar("date_order", default=None)
@@ -316,12 +341,12 @@ def _read_other(text: str) -> datetime:
         return _read_date(f"{match[1]}00{match[2]}{text[match.end() :]}") + timedelta(days=1)
     if match := _DOT_NET.fullmatch(text):
         return EPOCH + timedelta(milliseconds=int(match[1]))
-    if match := _COMPACT.fullmatch(text):
+    if match := _COMPACT.fullmatch(text) or _UNPADDED.fullmatch(text):
         return _of_compact(match)
     if (match := _ORDINAL.fullmatch(text)) and 1 <= int(match[2]) <= 366:
         return _read_date(f"{match[1]}-01-01{match[3]}") + timedelta(days=int(match[2]) - 1)
-    if match := _ISO_LIKE.fullmatch(text):  # 2026-11-20-10.05.00.123, 2026-11-20_10-05-00
-        text = f"{match[1]} {re.sub('[-.]', ':', match[2])}{'.' + match[3] if match[3] else ''}{match[4]}"
+    if match := _ISO_LIKE.fullmatch(text):
+        text = _iso(match)
     rest = _MONOTONIC.sub("", re.sub(r"^(\[?\d\d/\w{3}/\d{4}):", r"\1 ", text))  # Apache: a colon before the time
     rest = re.sub(r"(\d)T(\d)", r"\1 \2", rest, flags=re.IGNORECASE)
     date, rest = _take_date(re.sub(r"(?<=\d)T(?=\d)", " ", rest))
@@ -339,6 +364,14 @@ def _read_other(text: str) -> datetime:
     leap = timedelta(seconds=second == 60)
     moment = datetime(*date, hour, int(clock["minute"]), second - (second == 60), _micros(clock["fraction"]))  # noqa: DTZ001
     return moment.replace(tzinfo=zone).astimezone(UTC) + leap
+
+
+def _iso(match: re.Match[str]) -> str:
+    """2026-11-20-10.05.00.123, 2026-11-20_10-05-00, 2026.11.20-10.05.00:123, with a zone or minutes behind it."""
+    year, _, month, day, hour, _, minute, second, fraction, zone = match.groups()
+    if minutes := _MINUTES.fullmatch(zone):
+        zone = f"{minutes[1]}{int(minutes[2]) // 60:02}:{int(minutes[2]) % 60:02}"
+    return f"{year}-{month}-{day} {hour}:{minute}:{second}{'.' + fraction if fraction else ''}{zone}"
 
 
 def _take_date(text: str) -> tuple[tuple[int, int, int], str]:
@@ -375,23 +408,25 @@ def _full_year(year: int) -> int:
 
 def _date_in_short(match: re.Match[str]) -> tuple[int, int, int]:
     """`26/11/20` and `11/20/26`: the one order that gives a date, or that gives one in the time asked for."""
-    one, two, three = int(match[1]), int(match[3]), int(match[4])
-    orders = [(_full_year(one), two, three), (_full_year(three), two, one)]
-    orders += [(_full_year(three), one, two)] if match[2] == "/" else []  # nobody writes the month first with dots
-    dates = dict.fromkeys(parts for parts in orders if _is_date(*parts))
-    near = order.near if (order := _date_order.get()) else None
-    if near is not None and len(dates) > 1:
-        dates = {parts: None for parts in dates if near[0].date() <= date(*parts) <= near[1].date()}
-    if len(dates) != 1:
+    dates = short_dates(match[1], match[2], match[3], match[4])
+    order = _date_order.get() or DateOrder()
+    day = order.pick(dates) if dates else None
+    if day is None:
         raise RejectedError(f"{IN_DOUBT}: {match.string[:60]}")
-    return next(iter(dates))
+    return day.year, day.month, day.day
 
 
-def _is_date(year: int, month: int, day: int) -> bool:
-    try:
-        return bool(date(year, month, day))
-    except ValueError:
-        return False
+def short_dates(one: str, sign: str, two: str, three: str) -> dict[str, date]:
+    """What `26/11/20` may mean, by the order of its parts."""
+    first, second, third = int(one), int(two), int(three)
+    orders = {"ymd": (_full_year(first), second, third), "dmy": (_full_year(third), second, first)}
+    if sign != ".":  # nobody writes the month first with dots
+        orders["mdy"] = (_full_year(third), first, second)
+    dates = {}
+    for order, parts in orders.items():
+        with suppress(ValueError):
+            dates[order] = date(*parts)
+    return dates
 
 
 def _take_zone(text: str) -> tuple[tzinfo, str]:

@@ -10,14 +10,17 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fleexmon_pipeline.collection.reading.date_order import DateWatcher
 from fleexmon_pipeline.collection.reading.inputs import Form, Input, Result, UnreadableError
 from fleexmon_pipeline.collection.rejected import kind_of
+from fleexmon_pipeline.collection.times import DateOrder
 from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import CommandError
 from fleexmon_pipeline.levels import LEVELS
@@ -50,13 +53,13 @@ def read(
     """
     name = "standard input" if file == "-" else file
     with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
-        records = Input(stream, form)
+        records = Input(stream, form, dates=DateWatcher(datetime.now(UTC)))
         try:
             if summary:
                 with waiting("reading records"):
                     counts = counted_records(records.results())
                 lines = counts.levels.total()
-                counts.day_first = records.dates.order.day_first if records.dates.order.assumed else None
+                counts.dates = records.dates.order if records.dates.order.assumed else None
                 (print_summary_document if as_json else print_summary)(sys.stdout.write, counts)
             else:
                 lines = print_records(sys.stdout.write, records.results())
@@ -95,7 +98,7 @@ class Summary:
     )
     first: str = ""
     last: str = ""
-    day_first: bool | None = None  # how dates with day and month in doubt were read, if there are any
+    dates: DateOrder | None = None  # how dates in doubt were read, if there are any
 
     def add(self, result: Result) -> None:
         line = result.line
@@ -124,7 +127,9 @@ def print_summary_document(write: Write, summary: Summary) -> None:
     names = ("time", "level", "message")
     document = {
         "lines": summary.levels.total(), "rejected": summary.reasons.total(),
-        "first": summary.first or None, "last": summary.last or None, "dayFirst": summary.day_first,
+        "first": summary.first or None, "last": summary.last or None,
+        "dayFirst": summary.dates.day_first if summary.dates else None,
+        "shortDates": summary.dates.short if summary.dates else None,
         "levels": dict(summary.levels),
         "takenFrom": {name: dict(counter) for name, counter in zip(names, summary.origins, strict=True)},
         "reasons": dict(summary.reasons),
@@ -138,7 +143,7 @@ def print_summary(write: Write, summary: Summary) -> None:
     write(f"{lines + rejected:,} records: {lines:,} lines, {rejected:,} rejected\n")
     if lines:
         levels = [(level, summary.levels[level]) for level in reversed(LEVELS) if summary.levels[level]]
-        order = {None: "", True: "; dates have the day first", False: "; dates have the month first"}[summary.day_first]
+        order = _read_as(summary.dates)
         write(f"\nTime     {summary.first} to {summary.last}{order}\nLevel    {_list(levels)}\n\nTaken from\n")
         for name, counter in zip(("time", "level", "message"), summary.origins, strict=True):
             write(f"  {name:<8} {_list(counter.most_common())}\n")
@@ -149,6 +154,14 @@ def print_summary(write: Write, summary: Summary) -> None:
             write(f"  {count:>9,}  {reason[:200]}\n")
         if others := rejected - sum(count for _, count in shown):
             write(f"  {others:>9,}  other reasons\n")
+
+
+def _read_as(dates: DateOrder | None) -> str:
+    if dates is None:
+        return ""
+    first = {"ymd": "year", "dmy": "day", "mdy": "month"}.get(dates.short or "")
+    first = first or {None: None, True: "day", False: "month"}[dates.day_first]
+    return f"; dates have the {first} first" if first else "; some dates were in doubt, and the latest one was taken"
 
 
 def _list(counts: Iterable[tuple[str, int]]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.collection.times import EPOCH, RejectedError, read_time
+from fleexmon_pipeline.collection.times import EPOCH, DateOrder, RejectedError, read_time, reading_dates
 
 MOMENT = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
 SECOND = MOMENT.replace(microsecond=0)
@@ -129,6 +129,35 @@ json_values = st.recursive(
     ),
     max_leaves=4,
 )  # fmt: skip
+NOVEMBER = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("26/11/20 10:05:00", "2026-11-20"),  # or 2020-11-26: six years ago
+        ("20.11.26 10:05:00", "2026-11-20"),
+        ("12/03/2026 10:05:00", "2026-03-12"),  # or December, which is to come
+        ("26-11-20 10:05:00", "2026-11-20"),
+        ("03/04/2026 10:05:00", None),
+        ("11/10/12 10:05:00", None),  # 2011, or 2012 in two ways: all long ago
+    ],
+)
+def test_what_is_to_come_or_long_ago_leaves_less_doubt(value: str, expected: str | None) -> None:
+    with reading_dates(DateOrder(now=NOVEMBER)):
+        try:
+            read = read_time(value)
+        except RejectedError:
+            assert expected is None
+        else:
+            assert str(read.date()) == expected
+
+
+def test_without_a_clock_nothing_is_assumed_of_short_dates() -> None:
+    with pytest.raises(RejectedError):
+        read_time("26/11/20 10:05:00")
+
+
 nearly = st.text(alphabet="0123456789-:T .,Z+WamGUTCNovFri/", max_size=40)
 
 

@@ -213,6 +213,24 @@ def test_one_date_tells_the_order_of_the_others_in_a_file(last: bytes, expected:
     assert summary["dayFirst"] is (last[:2] == b"13")
 
 
+@pytest.mark.parametrize(
+    ("data", "expected", "order"),
+    [
+        (b"26/03/14 10:00:01 ERROR boom\n26/03/16 10:00:02 ok\n", ["2026-03-14", "2026-03-16"], "ymd"),
+        (b"14.03.26 10:00:01 ERROR boom\n16.03.26 10:00:02 ok\n", ["2026-03-14", "2026-03-16"], "dmy"),
+        (b"03/14/26 10:00:01 ERROR boom\n", ["2026-03-14"], None),
+        (b"25-03-09 10:00:01 ERROR boom\n25-03-10 10:00:02 ok\n", ["2025-03-09", "2025-03-10"], "ymd"),
+        (b"09/03/11 10:00:01 ERROR boom\n10/03/11 10:00:02 ok\n", ["2011-03-09", "2011-03-10"], "dmy"),
+    ],
+)
+def test_the_days_of_a_file_tell_the_order_of_short_dates(data: bytes, expected: list[str], order: str | None) -> None:
+    status, lines, _ = read(data)
+    _, [summary], _ = read(data, "--summary", "--json")
+
+    assert (status, [line["timestamp"][:10] for line in lines]) == (0, expected)
+    assert summary["shortDates"] == order
+
+
 @pytest.mark.parametrize("more", [b"", b"13/04/2026 10:00:02 ok\n04/13/2026 10:00:02 ok\n"], ids=["none", "both"])
 def test_dates_that_nothing_tells_are_in_doubt(more: bytes) -> None:
     _, lines, _ = read(b"03/04/2026 10:00:01 ERROR boom\n" + more)

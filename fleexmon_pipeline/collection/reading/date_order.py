@@ -1,34 +1,46 @@
-"""Which of day and month comes first in the dates of a file, as far as some date in it tells.
+"""How the dates of a file are to be read, as far as some date in it tells.
 
-Here: looking for dates that leave no doubt. How one date is read: `collection/times.py`.
+Here: looking for dates that leave no doubt, and for the order in which those with three pairs of digits follow each
+other. How one date is read: `collection/times.py`.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 
-from fleexmon_pipeline.collection.times import DateOrder
+from fleexmon_pipeline.collection.times import FUTURE, DateOrder, short_dates
 
 _DATE = re.compile(rb"(?<![\d./-])([0-3]?\d)([/-])([0-3]?\d)\2(?:19|20)\d\d(?=[ T:,])")
-MAX_DATES = 2_000  # looked at in a chunk of a file
+_SHORT = re.compile(rb"(?<![\d./-])(\d\d)([/.-])(\d\d)\2(\d\d)[ T:,]{1,2}\d{1,2}:\d\d")
+MAX_DATES = 2_000  # looked at in a chunk of a file, and kept in all
 OVERLAP = 16  # bytes of the chunk before, in which a date may begin
 MAX_MONTH = 12
+CLEARLY_SHORTER = 10  # times: the days of a log follow each other; read in another order they are years apart
 
 
 class DateWatcher:
-    """Looks at a file while it is read. `order` is what its dates have told so far; nothing once they contradict."""
+    """Looks at a file while it is read. `order` is what its dates have told so far; nothing once they contradict.
 
-    def __init__(self) -> None:
-        self.order = DateOrder()
+    now: no date of the file is later.
+    """
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self.order = DateOrder(now=now)
         self._seen: set[bool] = set()
+        self._short: set[tuple[str, str, str, str]] = set()
         self._rest = b""
 
     def look(self, chunk: bytes) -> None:
-        if len(self._seen) > 1:
-            return
         text, self._rest = self._rest + chunk, chunk[-OVERLAP:]
-        if b"/" not in text and b"-" not in text:
+        if b"/" not in text and b"-" not in text and b"." not in text:
             return
+        if len(self._seen) < 2:
+            self._look_for_days(text)
+        if len(self._short) < MAX_DATES:
+            self._look_for_orders(text)
+
+    def _look_for_days(self, text: bytes) -> None:
         for number, found in enumerate(_DATE.finditer(text)):
             one, two = int(found[1]), int(found[3])
             if one > MAX_MONTH >= two or two > MAX_MONTH >= one:
@@ -36,3 +48,26 @@ class DateWatcher:
             if number >= MAX_DATES:
                 break
         self.order.day_first = next(iter(self._seen)) if len(self._seen) == 1 else None
+
+    def _look_for_orders(self, text: bytes) -> None:
+        before = len(self._short)
+        for number, found in enumerate(_SHORT.finditer(text)):
+            one, sign, two, three = (part.decode() for part in found.groups())
+            self._short.add((one, sign, two, three))
+            if number >= MAX_DATES:
+                break
+        if len(self._short) > before:
+            self.order.short = _order_of([short_dates(*parts) for parts in self._short], self.order.now)
+
+
+def _order_of(dates: list[dict[str, date]], now: datetime | None) -> str | None:
+    """The one order in which all are dates, none of them to come; or in which they are clearly nearest together."""
+    spans = {}
+    for order in ("ymd", "dmy", "mdy"):
+        days = [day for each in dates if (day := each.get(order))]
+        if len(days) == len(dates) and (now is None or max(days) <= (now + FUTURE).date()):
+            spans[order] = (max(days) - min(days)).days + 1
+    ranked = sorted(spans, key=spans.__getitem__)
+    if len(ranked) > 1 and (len(dates) < 2 or spans[ranked[1]] < CLEARLY_SHORTER * spans[ranked[0]]):
+        return None
+    return ranked[0] if ranked else None

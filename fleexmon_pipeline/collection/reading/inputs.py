@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 from fleexmon_pipeline.collection.answers import EmptyBodyError, NotAnAnswerError, Splitter, clip, is_records
 from fleexmon_pipeline.collection.reading.date_order import DateWatcher
 from fleexmon_pipeline.collection.reading.events import TextLine, joined
-from fleexmon_pipeline.collection.reading.text_levels import level_in_text, time_in_text
+from fleexmon_pipeline.collection.reading.text_levels import level_in_text
+from fleexmon_pipeline.collection.reading.text_times import time_in_text
 from fleexmon_pipeline.collection.record_runs import MAX_KEPT_BYTES, reason_of
 from fleexmon_pipeline.collection.records import OUR_DEFAULT, OUR_TEXT, Line, Origins, RejectedError, explain
 from fleexmon_pipeline.collection.sources import journal, loki
@@ -200,8 +201,11 @@ def guess(head: bytes) -> Form:
     first_line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
     if SERVICE.match(first_line) or RUNTIME.match(first_line):
         return Form.DOCKER
-    is_text = first_line[:1] != "{" and time_in_text(first_line) is not None
+    is_text = not _BEGINS_JSON.match(first_line) and time_in_text(first_line) is not None
     return Form.NODE if is_records(head) and not is_text else Form.TEXT
+
+
+_BEGINS_JSON = re.compile(r"\{|\[\s*[\[{\"]")  # `[1] 2026/11/20` is text
 
 
 def _kind_of(head: bytes) -> str | None:

@@ -22,6 +22,7 @@ from fleexmon_pipeline.collection.reading.plans import by_names
 from fleexmon_pipeline.collection.reading.time_fields import time_of
 
 MAX_LAYERS = 5
+MAX_KIND_CHARACTERS = 40
 MAX_INNER_CHARACTERS = 32_000_000  # of a record that is text; as long as any record may be
 
 # Hold the whole record of the application, as an object or as JSON text: Docker and fluent-bit, Google Cloud, loguru,
@@ -91,9 +92,9 @@ class Layer:
     is_odd: bool = False  # whether it was text that only json reads, as it may hold what PostgreSQL does not take
 
 
-def layers_of(record: dict[str, Any]) -> list[Layer]:
+def layers_of(record: dict[str, Any], path: str = "") -> list[Layer]:
     """The layers in the order in which they are searched. Opened fields are taken out of the layers around them."""
-    outermost = Layer("", record)
+    outermost = Layer(path, record)
     layers = [outermost]
     if 3 <= len(record) <= 4 and record.keys() <= _COMMON_FORM:
         return layers
@@ -124,14 +125,27 @@ def _may_begin_record(text: str) -> bool:
     return text[:1] in _STARTS or (text[:2] == "20" and text.rstrip()[-1:] == "}")
 
 
-def unnamed_layer(layers: list[Layer]) -> Layer | None:
-    """A record in a field that no list here names, for one that has no message otherwise."""
+def unnamed_layers(layers: list[Layer]) -> list[Layer]:
+    """A record in a field that no list here names, for one that has no message otherwise; with the fields around it."""
     for layer in layers:
         for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
             inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
-            if isinstance(inner, dict) and (has_message(inner) or message_of(inner)):
+            if isinstance(inner, dict) and (has_message(inner) or message_of(inner) or _bags(inner)):
                 del layer.fields[name]
-                return Layer(f"{layer.path}{name}.", inner, is_odd)
+                opened_layers = layers_of(inner, f"{layer.path}{name}.")
+                opened_layers[-1].is_odd |= is_odd
+                return opened_layers
+    return []
+
+
+def told_layer(layers: list[Layer]) -> Layer | None:
+    """The record that another field names: Suricata's `{"event_type": "engine", "engine": {"message": …}}`."""
+    for layer in layers:
+        for value in islice(layer.fields.values(), MAX_ODD_NAMES):
+            inner = layer.fields.get(value) if isinstance(value, str) and len(value) <= MAX_KIND_CHARACTERS else None
+            if isinstance(inner, dict) and has_message(inner):
+                del layer.fields[value]
+                return Layer(f"{layer.path}{value}.", inner)
     return None
 
 

@@ -19,6 +19,8 @@ from fleexmon_pipeline.collection.reading.names import (
 )
 from fleexmon_pipeline.levels import ALARM_LEVELS, LEVEL_OF_WORD, Level, known_level, level_on, otel_level
 
+SMALL_NUMBERS = frozenset("0123456789")
+
 
 def level_of(fields: Fields) -> tuple[Level, Found] | None:
     """The first field that says how bad the record is, and the word that says so."""
@@ -32,8 +34,14 @@ def _named_level(fields: Fields, plan: Plan) -> tuple[Level, Found] | None:
             if level := _level_object(value):
                 return level, Found(name, None, taken=False)
         elif level := level_on(plan.scale, value) or _alarm_level(name, value):
-            return level, Found(name, value)
+            is_doubtful = plan.scale is None and plan.has_words and is_small_number(value)
+            return (_word_beside(fields) if is_doubtful else None) or level, Found(name, value)
     return None
+
+
+def is_small_number(value: Any) -> bool:
+    """Whether a level is a number of several scales: 0 is the worst for syslog, the least for others."""
+    return str(value) in SMALL_NUMBERS and not isinstance(value, bool)
 
 
 def _alarm_level(name: str, value: Any) -> Level | None:
@@ -59,11 +67,18 @@ def _level_beside(fields: Fields, plan: Plan) -> tuple[Level, Found] | None:
         if level := otel_level(fields.get(name)):
             return level, Found(name, None, taken=False)
     for name in WORD_FIELDS:
-        value = fields.get(name)
-        for word in value[:5] if isinstance(value, list) else [value]:
-            if isinstance(word, str) and word.lower() in LEVEL_WORDS:
-                return LEVEL_OF_WORD[word.lower()], Found(name, None, taken=False)
+        if level := _word_in(fields.get(name)):
+            return level, Found(name, None, taken=False)
     return None
+
+
+def _word_beside(fields: Fields) -> Level | None:
+    return next((level for name in WORD_FIELDS if (level := _word_in(fields.get(name)))), None)
+
+
+def _word_in(value: Any) -> Level | None:
+    words = (word.lower() for word in (value[:5] if isinstance(value, list) else [value]) if isinstance(word, str))
+    return next((LEVEL_OF_WORD[word] for word in words if word in LEVEL_WORDS), None)
 
 
 def level_word(fields: Fields) -> Found | None:

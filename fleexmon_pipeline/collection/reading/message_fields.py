@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import Any
 
 from fleexmon_pipeline.collection.reading.fields import (
+    MAX_ODD_NAMES,
     Fields,
     Found,
     candidates,
@@ -24,6 +26,7 @@ from fleexmon_pipeline.collection.reading.names import (
     ERROR_FIELDS,
     ERROR_LISTS,
     ERROR_NAMES,
+    KIND_FIELDS,
     LAST_LIKE_A_MESSAGE,
     LAST_LIKE_AN_ACTION,
     LIKE_A_MESSAGE,
@@ -31,6 +34,7 @@ from fleexmon_pipeline.collection.reading.names import (
     MESSAGE_FIELDS,
     METHODS,
     PATHS,
+    RECORD_KINDS,
     STACK_FIELDS,
     STATUSES,
     TEMPLATE_FIELDS,
@@ -41,6 +45,7 @@ _HOLE = re.compile(
 )  # of Serilog and .NET: {Id}, {@Cart}, {Ms,8:0.0}
 _SLOT = re.compile(r"%(?:[sdifr]|\.[0-9]f)")  # of Python's logging
 _SIMPLE = (str, int, float, bool)
+_COMPOUND = re.compile(r"\w[.:/ -]\w|[a-z][A-Z]")  # several words
 MAX_HOLES = 100  # of a template that are filled, each with a value of so many characters at most:
 MAX_FILLED_CHARACTERS = 1_000
 
@@ -64,11 +69,16 @@ def message_of(fields: Fields) -> Found | None:
             return Found(name, _with_arguments(value, fields) if name == "msg" else plain_value(value))
     for name in plan.texts:
         value = fields[name]
-        if isinstance(value, str) and _is_usable(value):
+        if isinstance(value, str) and _is_usable(value) and not is_kind(name, value):
             # Docker ends each with a newline, which belongs to its file.
             value = value.rstrip("\r\n") if name == "log" else value
             return Found(name, rendered(value, fields) if name in TEMPLATE_FIELDS else value)
     return None
+
+
+def is_kind(name: str, value: str) -> bool:
+    """Whether a text only names the class of its record: `"event": "response"`."""
+    return name == "event" and value in RECORD_KINDS
 
 
 def _with_arguments(text: Any, fields: Fields) -> Any:
@@ -98,7 +108,7 @@ def like_a_message(fields: Fields) -> Found | None:
     """A text in a field whose name only resembles those that are known."""
     names = (*named_like(fields, LIKE_A_MESSAGE), *named_last(fields, LAST_LIKE_A_MESSAGE))
     texts = (Found(name, text) for name in names if _is_text(text := fields[name]) and text[0] != "{")
-    return next(texts, None) or _like_a_request(fields) or _like_an_action(fields)
+    return next(texts, None) or _like_a_request(fields)
 
 
 def _like_a_request(fields: Fields) -> Found | None:
@@ -117,6 +127,20 @@ def _like_a_request(fields: Fields) -> Found | None:
 def _like_an_action(fields: Fields) -> Found | None:
     names = named_last(named_like(fields, LIKE_AN_ACTION), LAST_LIKE_AN_ACTION)
     return next((Found(name, text, taken=False) for name in names if _is_text(text := _said(fields[name]))), None)
+
+
+def action_of(fields: Fields) -> Found | None:
+    """What was done, for a record that says nothing else."""
+    return _of_action(fields) or _like_an_action(fields)
+
+
+def kind_of(fields: Fields) -> Found | None:
+    """The name of what happened: `platform.report`, `EC2 Instance State-change`; `metric` names none."""
+    for name in ("event", *KIND_FIELDS):
+        value = fields.get(name)
+        if isinstance(value, str) and (is_kind(name, value) or _COMPOUND.search(value)):
+            return Found(name, value, taken=False)
+    return None
 
 
 def is_of_error(origin: str) -> bool:
@@ -141,7 +165,7 @@ def weaker_message_of(fields: Fields) -> Found | None:
     for name in STACK_FIELDS:
         if text := _first_line(fields.get(name)):
             return Found(name, text, taken=False)
-    return _of_arguments(fields) or _of_request(fields) or _of_action(fields)
+    return _of_arguments(fields) or _of_request(fields) or _of_inner_request(fields)
 
 
 def _of_arguments(fields: Fields) -> Found | None:
@@ -165,7 +189,7 @@ def _said(value: Any) -> Any:
 
 def _in_any_case(fields: Fields) -> Found | None:
     texts = candidates(fields, plan_of(fields).texts_in_any_case, (str,))
-    return next((Found(name, value) for name, value in texts if _is_text(value)), None)
+    return next((Found(name, value) for name, value in texts if _is_text(value) and not is_kind(name, value)), None)
 
 
 def blank_message_of(fields: Fields) -> Found | None:
@@ -199,6 +223,12 @@ def _of_request(fields: Fields) -> Found | None:
         request = f"{method} {path}"
     status = next((value for name in STATUSES if isinstance(value := lookup(fields, name), (int, str))), "")
     return Found("request", f"{request} {status}".strip(), taken=False)
+
+
+def _of_inner_request(fields: Fields) -> Found | None:
+    """The request of an event: Cloudflare's `{"event": {"request": {"method": …, "url": …}}}`."""
+    inner = (value for value in islice(fields.values(), MAX_ODD_NAMES) if isinstance(value, dict))
+    return next((found for value in inner if (found := _of_request(value))), None)
 
 
 def _of_error(error: Any) -> Any:

@@ -59,6 +59,9 @@ TEXT_FIELDS = (
     "data", "event_message", "eventMessage", "_entry", "output", "logmsg", "log_line", "logLine",
     "messageTemplate", "template",
 )  # fmt: skip
+# Of these texts the class of a record is one, and no message if there is another: hapi, Suricata.
+RECORD_KINDS = frozenset("log logs request response error ops event message trace access engine".split())  # noqa: SIM905
+KIND_FIELDS = ("detail-type", "type", "kind", "eventType", "category")  # CloudEvents, AWS: what happened, in a name
 TEMPLATE_FIELDS = ("@mt", "MessageTemplate", "messageTemplate", "template")
 SURE_TEXTS = TEXT_FIELDS[: TEXT_FIELDS.index("MessageTemplate") + 1]
 # Dotted, or one within the other: ECS, OpenTelemetry, GitLab.

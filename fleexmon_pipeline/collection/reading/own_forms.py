@@ -27,6 +27,24 @@ _PHP_LEVELS: dict[str, Level] = {"Warning": "warn", "Notice": "info", "Deprecate
 _COMPILER = re.compile(r"(error|warning|fatal error)\[[A-Z]{1,4}\d{1,5}\]: ")  # Rust
 # Cisco and its relatives: %LINK-3-UPDOWN: …, behind times, hosts and counters.
 _CISCO = re.compile(r"[^%\n]{0,120}%[A-Z][A-Z0-9_]{1,30}(?:-[A-Z][A-Z0-9_]{0,30}){0,3}-([0-7])-[A-Z0-9_]{2,40}:")
+# Huawei, H3C: the number between slashes.
+_HUAWEI = re.compile(r"(?<=[A-Z0-9_])/([0-7])/[A-Z][A-Z0-9_]{2,40}(?:\([^)]{1,8}\))?(?:\[\d+\])?:")
+# Constants of syslog as a column: Aruba's `Event|403|LOG_ERR|AMM|-|…`.
+_SYSLOG_CONSTANT = re.compile(r"[|\[(<]LOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG)[|\])>]")
+# Events of security devices: the seventh field says how bad it is, from 0 to 10.
+_CEF = re.compile(r"[^|\n]{0,120}?CEF:\d\|(?:(?:[^|\\]|\\.)*\|){5}([\w -]{1,12})\|")
+_CEF_LEVELS: dict[str, Level] = {"low": "info", "medium": "warn", "high": "error", "very-high": "error"}
+_GLIB = re.compile(
+    r"(?:\*\* )?(?:\([^()\n]{1,60}:\d+\): )?(?:[\w.-]{1,40}-)?(ERROR|CRITICAL|WARNING|Message|INFO|DEBUG) \*\*: "
+)
+# A place in a source, or the class of a message, and then a level: compilers, Wine.
+_PLACED = re.compile(r"[^\s:]{1,200}:\d+(?::\d+)?: (fatal error|error|warning|note): ")
+_COLONS = re.compile(r"[\w.-]{1,40}:(err|error|warn|warning|info|debug|trace|fatal|crit|notice):(?=\w)")
+# An event of Windows, as its viewer and its forwarder write it.
+_WINDOWS = re.compile(r"<Event[ >].{0,380}?<Level>([0-5])</Level>", re.DOTALL)
+_WINDOWS_LEVELS: tuple[Level, ...] = ("info", "fatal", "error", "warn", "info", "debug")
+# Commands by which a CI runner is told: GitHub, Azure.
+_RUNNER = re.compile(r"(?:::|##vso\[task\.logissue [^\]]{0,60}?type=)(error|warning|notice|debug)(?=[ :;\]])")
 _JUL = re.compile(
     r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M [\w.$]+ [\w<>$]+\s*\n(?P<word>[^\W\d_]{4,16}): "
 )
@@ -45,6 +63,7 @@ _CRASH_LETTERS = frozenset("pftSTEU*+=")  # that these begin with
 _EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
 # Forms with a level of their own, by the characters that they may begin with.
 _DIGITS = frozenset("0123456789")
+_LEVEL_LETTERS = frozenset("ewidtfcn")  # that the levels of `_COLONS` begin with
 _FORMS = (
     (_KLOG, "IWEF"),
     (_LOGCAT, "VDIWEF-0123456789"),
@@ -66,15 +85,53 @@ def level_of_form(head: str) -> Level | None:
     for form in _FORMS_OF.get(first, ()):
         if match := form.match(head):
             return known_level(match[1])
-    if "%" in head and (match := _CISCO.match(head)):
-        return known_level(int(match[1]))
+    colon = head.find(":")
+    if (colon >= 0 or first == "#") and (level := _of_place(head, colon)):
+        return level
+    if ("/" in head or "%" in head or "|" in head or first == "<") and (level := _of_device(head)):
+        return level
     if first in _DIGITS:
         return _REDIS_LEVELS[match[1]] if (match := _REDIS.match(head)) else None
     if first == "P" and (level := level_of_php(head, 0)):
         return level
-    if head[1:3] == " [" or "\n" in head:
-        return _of_cups(head) or _of_java(head) or _of_crash(head)
-    return _of_crash(head)
+    is_printer_or_java = head[1:3] == " [" or "\n" in head
+    return (_of_cups(head) or _of_java(head) if is_printer_or_java else None) or _of_crash(head)
+
+
+def _of_device(head: str) -> Level | None:
+    """Network devices, security devices and Windows."""
+    if ("%" in head and (match := _CISCO.match(head))) or ("/" in head and (match := _HUAWEI.search(head))):
+        return known_level(int(match[1]))
+    if head[0] == "<" and (match := _WINDOWS.match(head)):
+        return _WINDOWS_LEVELS[int(match[1])]
+    return _of_columns(head) if "|" in head else None
+
+
+def _of_columns(head: str) -> Level | None:
+    """Devices that separate what they tell by `|`."""
+    if match := _SYSLOG_CONSTANT.search(head):
+        return known_level(match[1])
+    match = _CEF.match(head) if "CEF:" in head else None
+    if match is None:
+        return None
+    word = match[1].strip().lower()
+    if not word.isdigit():
+        return _CEF_LEVELS.get(word) or known_level(word)
+    return "info" if int(word) < 4 else "warn" if int(word) < 7 else "error"
+
+
+def _of_place(head: str, colon: int) -> Level | None:
+    """`colon`: where the first one is; -1 for none."""
+    behind = head[colon + 1 : colon + 2]
+    if colon == 0 or head[0] == "#":
+        match = _RUNNER.match(head)
+    elif " **: " in head:
+        match = _GLIB.match(head)
+    elif behind in _DIGITS:
+        match = _PLACED.match(head) if ": " in head else None
+    else:
+        match = _COLONS.match(head) if behind in _LEVEL_LETTERS else None
+    return known_level(match[1]) if match else None
 
 
 def syslog_priority(head: str) -> tuple[Level | None, int]:

@@ -8,39 +8,34 @@ in prose is none: `0 errors found`, `user set level=error`. Forms that are known
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from fleexmon_pipeline.collection.reading.own_forms import level_of_form, level_of_php, syslog_priority
-from fleexmon_pipeline.collection.times import MIN_TIME, RejectedError, read_time
-from fleexmon_pipeline.levels import LEVEL_OF_WORD, Level, known_level
+from fleexmon_pipeline.collection.reading.text_times import COLOUR, MAX_HEAD, SERVICE_NAME, TIME
+from fleexmon_pipeline.levels import LEVEL_OF_WORD, LEVELS, Level, known_level
 
-MAX_HEAD = 400  # characters of a line that are looked at
 MAX_TOKENS = 12  # before the level
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _PAIR = re.compile(r'(?P<name>[A-Za-z_@][\w@.-]*)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<plain>[^\s"]*))(?:\s+|$)')
-_PAIR_NAMES = {"level", "lvl", "severity", "at", "loglevel", "log_level", "log.level", "sev", "priority", "levelname"}
-# What stands before a level.
-_TIME = re.compile(
-    r"(?=\D{0,20}\d)"  # fails at once in prose
-    r"(?:(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
-    r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}[-/ ](?:[A-Z][a-z]{2})[-/ ]\d{4}|\d\d\.\d\d\.\d{4}"
-    r"|\d{1,2}[/-]\d{1,2}[/-]\d{4}|\d\d/\d\d/\d\d|\d{1,2}[A-Z][a-z]{2}\d{4}|\d{1,2} [A-Z][a-z]{2}"
-    r"|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d-\d\d)"
-    r"(?:[T :_,]{1,2}| -- | @ )\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
-    r"(?:Z| ?[+-]\d\d:?\d\d| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
-    r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s|: )|\d{8}[T ]\d{6}Z?"
-    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d+|@[0-9a-f]{24}(?= ))",
-    re.IGNORECASE,
-)
+_PAIR_NAMES = {
+    "level",
+    "lvl",
+    "severity",
+    "at",
+    "loglevel",
+    "log_level",
+    "log.level",
+    "sev",
+    "priority",
+    "pri",
+    "levelname",
+}
 # What writes the line, where several write into one: a program of syslog, a service of Docker Compose. Of a program
 # only if a time or a bracket follows, or a level with a colon: behind its process id in any case, else as Dovecot
 # writes it. `app: error while loading` is prose.
-_SERVICE = r"[\w.-]{1,60}+ *\| +"
 _PROGRAM = re.compile(
-    rf"{_SERVICE}|[\w./-]{{1,60}}+(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
+    rf"{SERVICE_NAME}|[\w./-]{{1,60}}+(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
     r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d)|(?:\[\d+\])?(?=\([A-Z][a-z]{3,8}\): )"
-    r"|(?:\([^()\s]{1,60}\))?: (?=(?:Error|Warning|Fatal|Panic|Info|Debug): )|:(?=[a-z]{4,7} +\d{4}-)"
+    r"|(?:[(<][^()<>\s]{1,60}[)>]){0,4}: (?=(?:Error|Warning|Fatal|Panic|Info|Debug): )|:(?=[a-z]{4,7} +\d{4}-)"
     r"|(?:\[\d+\])?: (?=(?:level|lvl|ts|time|t|severity)=))"
 )
 # Host and program behind a time, as syslog has them; a form with a level of its own may follow.
@@ -48,17 +43,12 @@ _BEHIND_SYSLOG = re.compile(r" (?:[\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: |std(?
 _ODD_STARTS = frozenset("<{")
 # What container runtimes put before a line: the stream, and whether it is a whole line.
 _CRI = re.compile(r"std(?:out|err) [FP] ")
-# What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
-_BEFORE_A_TIME = re.compile(
-    r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
-    r"|[\w./-]{1,60}(?:\[\d+\])?: |" + _SERVICE
-)
 _SEPARATOR = re.compile(
-    r"\s*\|-(?=[A-Z])|[\s|,;–⋮]+|-{1,3}>?(?= )|: |:(?=[A-Z]{4,9}:)|[#*]{1,4}(?=[<\[\d])|\*(?=[A-Z][a-z]{2} )"
+    r"\s*\|-(?=[A-Z])|[\s|,;–⋮]+|-{1,3}>?(?= )|: |:(?=[A-Z]{4,9} ?:)|[#*]{1,4}(?=[<\[\d])|\*(?=[A-Z][a-z]{2} )"
 )
 _BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60})>:?|\{([^{}]{0,60})\}")
 _NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[])")
-_IDENTIFIER = re.compile(r"[\w@./$%~#=,:-]+(?:\(\w{0,20}\))?(?:\[[\w.:-]{1,30}\])?:?(?=\s|$)|\"[^\"]{1,40}\"")
+_IDENTIFIER = re.compile(r"[\w@./$%~#=,:-]+(?:\(\w{0,20}\))?(?:\[[\w.:-]{1,30}\])?:?(?=\s|\||$)|\"[^\"]{1,40}\"")
 _WORD = re.compile(r"(?:[\w.-]+\.|[\w-]++\[\d{1,10}\]\.)?([A-Za-z]{1,14}[0-9]?)")
 # Behind a time these are levels whatever follows: no sentence begins with them. `error handling enabled` may be one.
 _NO_PROSE = frozenset("err warn wrn dbg debug inf info trc trace crit emerg".split())  # noqa: SIM905
@@ -67,9 +57,11 @@ _MARKED = re.compile(r"[*!>=#~-]{2,6} +(?=[A-Z]{4,9}\b)")  # `*** ERROR ***`
 _IN_JSON = re.compile(r'"(?:level|severity|lvl|levelname|log\.level)"\s?:\s?"([A-Za-z]{3,14})"')
 # What tells a level in small letters from a word of prose: a sign, a column, or what writes the line behind it.
 _AFTER_WORD = re.compile(
-    r":|\||\]| - |\t| {2,}\S|!|/| \[| [\w./-]{1,60}(?:\[\d{1,10}\][ :]| : )| \d{4}-\d\d-\d\d|\[\w{1,12}\]: "
+    r":|\||\]| - |\t| {2,}\S|!|/| \[| : | [\w./-]{1,60}(?:\[\d{1,10}\][ :]| : |:\d{1,6}: )"
+    r"| \d{4}-\d\d-\d\d|\[\w{1,12}\]: "
 )
 _BOUNDARY = re.compile(r"[\s:|/!\]\[(,=>-]|$")
+_PAIR_IN_BRACKETS = re.compile(r"[^\s:#]*[:#][^\s:#]+")
 _MODULE_AND_LEVEL = re.compile(r"[\w.-]{1,40}:([a-z]{4,9}),(?=\d{4}-)")  # Couchbase
 _TIMES_IN_BRACKETS = re.compile(r"\d\d:\d\d|\d{4}-\d\d")
 # Words that are a level only in capitals, only with a colon, or only with both (PostgreSQL).
@@ -79,6 +71,12 @@ _WITH_BOTH = frozenset("log statement detail hint context".split())  # noqa: SIM
 # MongoDB up to 4.2: `E NETWORK  [conn1] …`; telegraf: `E! …`; GlusterFS: `E [MSGID: 1]`; etcd: `E | …`; Tarantool:
 # `E> …`; TensorFlow: `E a/b.cc:12] …`; WebSphere: `E   SRVE0255E: …`.
 _LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! |> |: |\s+[\[|]|\s+\S+:\d+\])")
+_NO_WORD = re.compile(r"[\d@./$:\[_#=]")
+_UPTIME = re.compile(r"\d{1,7}\.\d{3,6}s?(?=\s)")  # of a program or a kernel, in seconds
+_NAMED_WORD = re.compile(r"(?:level|severity|loglevel) ?: ?([A-Za-z]{3,12})\b", re.IGNORECASE)
+_CAPITAL_AND_CLASS = re.compile(r"([A-Z][a-z]{3,10}) [A-Z][\w.]{2,60}: ")  # Emby: `Error HttpServer: …`
+_TOPICS = re.compile(r"[a-z][a-z0-9-]{2,20}(?:,!?[a-z0-9-]{2,20}){1,5} (?=\S)")
+_TOPIC_LEVELS = frozenset("debug info warning error critical".split())  # noqa: SIM905
 _FACILITY = re.compile(r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\.")
 
 
@@ -86,16 +84,22 @@ def level_in_text(text: str) -> Level | None:
     """None for a text that does not say it."""
     head = text[:MAX_HEAD]
     if "\x1b" in head:
-        head = _COLOUR.sub("", head)
+        head = COLOUR.sub("", head)
     head = head.lstrip("\ufeff \t")
     if not head:
         return None
     if level := _level_of(head):
         return level
     match = _PROGRAM.match(head) if head[0] not in _MARKS else _MARKED.match(head)
-    if match is None and (time := _TIME.match(head)):
+    if match is None and (time := TIME.match(head)):
         match = _BEHIND_SYSLOG.match(head, time.end())
-    return _level_of(head[match.end() :].lstrip()) if match else None
+    if match is None:
+        return None
+    rest = head[match.end() :].lstrip()
+    if level := _level_of(rest):
+        return level
+    inner = _PROGRAM.match(rest)  # behind the host and program of syslog: `dovecot: imap(bob)<1><x>: Error: …`
+    return _level_of(rest[inner.end() :]) if inner else None
 
 
 def _level_of(head: str) -> Level | None:
@@ -119,25 +123,11 @@ def _of_odd_start(head: str) -> tuple[Level | None, bool]:
     return (level_in_text(head[match.end() :]), True) if match else (None, False)
 
 
-def time_in_text(text: str) -> datetime | None:
-    """The time at the head of a line of text; None if there is none, or none that leaves no doubt."""
-    head = _COLOUR.sub("", text[:MAX_HEAD]).lstrip("\ufeff ")
-    for match in _TIME.finditer(head):
-        if _BEFORE_A_TIME.fullmatch(head[: match.start()]) is None:
-            return None
-        try:
-            moment = read_time(match[0].strip())
-        except RejectedError:
-            continue
-        return moment if moment >= MIN_TIME else None
-    return None
-
-
 def _of_pairs(head: str) -> Level | None:
     """logfmt, also behind a time: the pairs must begin there and follow each other without a word between them."""
     if "=" not in head:
         return None
-    position = match.end() if (match := _TIME.match(head)) else 0
+    position = match.end() if (match := TIME.match(head)) else 0
     while separator := _SEPARATOR.match(head, position):
         position = separator.end()
     while pair := _PAIR.match(head, position):
@@ -149,52 +139,80 @@ def _of_pairs(head: str) -> Level | None:
 
 def _of_head(head: str) -> Level | None:
     """Step over what may stand before a level, until there is one or something else."""
-    position = plain = 0
-    anchored = False  # behind a time or a bracket: more forms are sure to be a level
+    uptime = _UPTIME.match(head)
+    position = uptime.end() if uptime else 0
+    anchored = uptime is not None  # behind a time or a bracket: more forms are sure to be a level
+    plain = dated = 0  # words since the last column; where a time ends
     for _ in range(MAX_TOKENS):
         while separator := _SEPARATOR.match(head, position):
             position = separator.end()
-        if match := _TIME.match(head, position):
-            position, anchored = match.end(), True
-            continue
-        if match := _BRACKETS.match(head, position):
+        if match := TIME.match(head, position):
+            position = dated = match.end()
+            anchored = True
+        elif match := _BRACKETS.match(head, position):
             if level := _in_brackets(next(group for group in match.groups() if group is not None)):
                 return level
             position, anchored = match.end(), True
-            continue
-        if level := _word_at(head, position, anchored=anchored, plain=plain):
+        elif level := _word_at(head, position, anchored=anchored, plain=plain) or _of_topics(head, position):
             return level
-        if not anchored:
+        elif not anchored:
             return None
-        if level := level_of_php(head, position):
+        elif level := _behind_a_time(head, position, dated):
             return level
-        if match := _NUMBER.match(head, position):
-            position = match.end()
-            continue
-        match = _IDENTIFIER.match(head, position)
-        if match is None or plain > 1:
-            return None
-        # A column, or a program and its process id: what follows is its message.
-        if head.startswith("  ", match.end()) or match[0].endswith("]:"):
-            plain = 0
-        elif not re.search(r"[\d@./$:\[_#=]", match[0]):  # a word of prose, unless it is a host or a user
-            plain += 1
-        position = match.end()
+        else:
+            position, plain = _stepped(head, position, plain)
+            if not position:
+                return None
     return None
+
+
+def _behind_a_time(head: str, position: int, dated: int) -> Level | None:
+    first = head[position : position + 1]
+    if first in "lLsS" and (match := _NAMED_WORD.match(head, position)):  # DB2: `LEVEL: Error`
+        return known_level(match[1])
+    if position <= dated + 2 and first.isupper() and (match := _CAPITAL_AND_CLASS.match(head, position)):
+        return known_level(match[1])
+    return level_of_php(head, position) if first == "P" else None
+
+
+def _stepped(head: str, position: int, plain: int) -> tuple[int, int]:
+    """Where the next token begins, and the plain words before it; 0 where there is none, or prose has begun."""
+    if match := _NUMBER.match(head, position):
+        return match.end(), plain
+    match = _IDENTIFIER.match(head, position)
+    if match is None or plain > 1:
+        return 0, plain
+    # A column, or a program and its process id: what follows is its message.
+    if head.startswith("  ", match.end()) or match[0].endswith("]:"):
+        return match.end(), 0
+    # A word of prose, unless it is a host or a user.
+    return match.end(), plain + (_NO_WORD.search(match[0]) is None)
+
+
+def _of_topics(head: str, position: int) -> Level | None:
+    """RouterOS: `system,error,critical login failure`."""
+    match = _TOPICS.match(head, position) if "," in head else None
+    if match is None:
+        return None
+    levels = [LEVEL_OF_WORD[word] for word in match[0].strip().split(",") if word in _TOPIC_LEVELS]
+    return max(levels, key=LEVELS.index, default=None)
 
 
 def _in_brackets(inside: str) -> Level | None:
     """`[ERROR]`, `[core:error]`, `[10:05:00 ERR]`, `[2026-… ERROR shop::cart]`, `[…: ERROR/MainProcess]`, `(EE)`."""
-    words = re.split(r"[\s|/,]+|(?<!:):(?!:)", inside.strip())
+    words = re.split(r"[\s|/,]+|(?<!:):(?!:)|#", inside.strip())
     if len(words) == 1:
         word = words[0].strip("- ")
         if len(word) == 2 and word[0] == word[1] in "EWID":  # X.Org
             word = word[0]
         return known_level(word) if _is_level_word(word) and (len(word) > 1 or word.isupper()) else None
-    if len(words) == 2 and ":" in inside and " " not in inside.strip():  # Apache's module and level
-        return known_level(words[1]) if _is_level_word(words[1]) else None
+    if len(words) == 2 and _PAIR_IN_BRACKETS.fullmatch(inside.strip()):  # Apache's module and level, or the reverse
+        return next((known_level(word) for word in words[::-1] if len(word) > 2 and _is_level_word(word)), None)
     if match := _MODULE_AND_LEVEL.match(inside):
         return known_level(match[1])
+    if all(word.isupper() and word.isalpha() for word in words):  # [DEPRECATION WARNING]
+        level = known_level(words[-1]) if _is_level_word(words[-1]) else None
+        return None if level == "info" else level  # [UFW AUDIT] says nothing
     if not _TIMES_IN_BRACKETS.search(inside):
         _thread, slash, word = inside.rpartition("/")  # Minecraft's `[Server thread/WARN]`
         return known_level(word) if slash and word.isupper() and _is_level_word(word) else None

@@ -6,10 +6,11 @@ Here: fields. The forms of a time: `collection/times.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from time import time as clock
 from typing import Any, NamedTuple
 
-from fleexmon_pipeline.collection.reading.fields import Fields, Found, Plan, lookup, named_like, plan_of
+from fleexmon_pipeline.collection.reading.fields import MAX_ODD_NAMES, Fields, Found, Plan, lookup, named_like, plan_of
 from fleexmon_pipeline.collection.reading.names import LIKE_A_TIME, OTHER_TIMES
 from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
 
@@ -73,13 +74,27 @@ def _date_and_time(fields: Fields) -> Found | None:
         return None
 
 
+def _is_end(name: str, fields: Fields) -> bool:
+    return name.startswith("last") and f"first{name[4:]}" in fields
+
+
+def _with_nanoseconds(name: str, fields: Fields) -> Any:
+    """`timestampSeconds` and `timestampNanos`."""
+    stem, seconds, _ = name.rpartition("Seconds")
+    nanoseconds = fields.get(f"{stem}Nanos") if seconds else None
+    return {"seconds": fields[name], "nanos": nanoseconds} if isinstance(nanoseconds, int) else fields[name]
+
+
 def like_a_time(fields: Fields) -> Found | None:
     """A time in a field whose name only resembles those that are known."""
-    for name in named_like(fields, LIKE_A_TIME):
-        if name in named_like((name,), OTHER_TIMES):  # `last_login_at` says when something else was
+    names = named_like(fields, LIKE_A_TIME)
+    stamps = (name for name in islice(fields, MAX_ODD_NAMES) if name.lower().endswith("stamp") and name not in names)
+    for name in (*names, *stamps):
+        # `last_login_at` says when something else was; of `firstTimestamp` and `lastTimestamp`, how long it went on.
+        if name in named_like((name,), OTHER_TIMES) and not _is_end(name, fields):
             continue
         try:
-            moment = read_time(fields[name])
+            moment = read_time(_with_nanoseconds(name, fields))
         except RejectedError:
             continue
         if (

@@ -11,9 +11,10 @@ from datetime import datetime
 from time import time as clock
 from typing import Any, NamedTuple
 
-from fleexmon_pipeline.collection.reading.fields import has_arguments, ranked, searches_deeper
+from fleexmon_pipeline.collection.reading.fields import WORD_NAMES, has_arguments, ranked, searches_deeper
 from fleexmon_pipeline.collection.reading.layers import BAGS, RECORDS, may_be_record
-from fleexmon_pipeline.collection.reading.message_fields import rendered
+from fleexmon_pipeline.collection.reading.level_fields import is_small_number
+from fleexmon_pipeline.collection.reading.message_fields import is_kind, rendered
 from fleexmon_pipeline.collection.reading.names import (
     ERROR_FIELDS,
     LEVEL_FIELDS,
@@ -38,6 +39,7 @@ class _First(NamedTuple):
     scale: Scale | None
     message: str
     closed: tuple[str, ...]  # must hold no record, nor fields of one
+    has_words: bool  # whether a word in another field may be surer than a small number
 
     @classmethod
     def among(cls, names: tuple[str, ...]) -> _First | None:
@@ -54,7 +56,14 @@ class _First(NamedTuple):
         ):
             return None
         closed = tuple(name for name in names if name in RECORDS or name in BAGS)
-        return cls(times[0][0], levels[0][0] if levels else None, scale_of(names), message, closed)
+        return cls(
+            times[0][0],
+            levels[0][0] if levels else None,
+            scale_of(names),
+            message,
+            closed,
+            not WORD_NAMES.isdisjoint(names),
+        )
 
 
 class Usual(NamedTuple):
@@ -77,13 +86,13 @@ def usual(record: dict[str, Any]) -> Usual | None:
     if first is None or any(may_be_record(record[name]) for name in first.closed):
         return None
     text = record[first.message]
-    if not isinstance(text, str) or not text or text.isspace():
+    if not isinstance(text, str) or not text or text.isspace() or is_kind(first.message, text):
         return None
     level = None
     if first.level is not None:
         word = record[first.level]
         level = level_on(first.scale, word) if isinstance(word, (str, int)) else None
-        if level is None:
+        if level is None or (first.has_words and first.scale is None and is_small_number(word)):
             return None
     moment = _moment(record[first.time])
     if moment is None:

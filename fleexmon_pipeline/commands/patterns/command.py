@@ -82,9 +82,10 @@ def patterns_of(
 
 def _messages(stream: BinaryIO) -> Iterator[str]:
     """One message per record, as collection would store it; of a rejected record its own text."""
-    from fleexmon_pipeline.collection.reading.inputs import Input, UnreadableError  # noqa: PLC0415  seldom needed
+    from fleexmon_pipeline.collection.reading.date_order import DateWatcher  # noqa: PLC0415  seldom needed
+    from fleexmon_pipeline.collection.reading.inputs import Input, UnreadableError  # noqa: PLC0415
 
-    source = Input(stream)
+    source = Input(stream, dates=DateWatcher(datetime.now(UTC)))
     for result in source.results():
         yield result.line.message if result.line else result.raw.decode("utf-8", "replace")
     if source.broken:

@@ -22,6 +22,25 @@ def read(record: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
+    "record",
+    [
+        {"time": NOW, "type": "metric", "value": 7},
+        {"time": NOW, "value": 7},
+        {"lastSeen": NOW, "msg": "no ink"},
+        {"time_of_day": "10:05", "msg": "no ink"},
+    ],
+)
+def test_what_says_nothing_or_has_no_time_stays_rejected(record: dict[str, Any]) -> None:
+    with pytest.raises(RejectedError):
+        read(record)
+
+
+def test_the_parts_of_a_time_are_read_together() -> None:
+    record = {"timestampSeconds": 1795169100, "timestampNanos": 123_000_000, "message": "no ink"}
+    assert explain(json.dumps(record).encode())[0].iso == "2026-11-20T10:05:00.123000+00:00"
+
+
+@pytest.mark.parametrize(
     ("record", "level", "message"),
     [
         ({"TimeGenerated": NOW, "Container": "a", "Payload2": {"level": "warn", "msg": "ink low"}}, "warn", "ink low"),
@@ -63,6 +82,46 @@ def read(record: dict[str, Any]) -> tuple[str, str]:
         ({"time": NOW, "alarm_severity": "MINOR", "msg": "ink low"}, "warn", "ink low"),
         ({"time": NOW, "priority": "high", "msg": "job queued"}, "info", "job queued"),
         ({"time": NOW, "level": 4, "levelName": "ERROR", "msg": "no ink"}, "error", "no ink"),
+        # The class of a record is no message, if there is another; it may be the name of the record
+        ({"event": "log", "timestamp": NOW, "tags": ["warn", "press"], "data": "ink low"}, "warn", "ink low"),
+        (
+            {"event": "response", "timestamp": NOW, "method": "put", "path": "/a", "statusCode": 503},
+            "info",
+            "put /a 503",
+        ),
+        ({"event": "error", "timestamp": NOW, "error": {"message": "no ink"}}, "error", "no ink"),
+        ({"event": "request", "timestamp": NOW}, "info", "request"),
+        ({"event": "no_ink", "timestamp": NOW, "level": "error"}, "error", "no_ink"),
+        ({"time": NOW, "event_type": "press", "press": {"message": "no ink", "level": "error"}}, "error", "no ink"),
+        ({"time": NOW, "event_type": "press", "job": {"message": "no ink"}}, "info", "press"),
+        (
+            {"when_ms": 1, "time": NOW, "logItem": {"id": 7, "data": {"level": "error", "msg": "no ink"}}},
+            "error",
+            "no ink",
+        ),
+        (
+            {"time": NOW, "outcome": "ok", "logs": [], "event": {"request": {"url": "/a", "method": "PUT"}}},
+            "info",
+            "PUT /a",
+        ),
+        ({"time": NOW, "type": "printer.cover-opened", "subject": "7"}, "info", "printer.cover-opened"),
+        ({"time": NOW, "detail-type": "Printer State Change", "source": "a"}, "info", "Printer State Change"),
+        # A small number is of many scales: a word beside it is surer
+        ({"time": NOW, "level": 1, "type": "warn", "msg": "ink low"}, "warn", "ink low"),
+        ({"time": NOW, "level": 30, "status": "error", "msg": "7 printed"}, "info", "7 printed"),
+        ({"time": NOW, "level": 3, "type": "printer", "msg": "no ink"}, "error", "no ink"),
+        (
+            {"hostIdentifier": "a", "calendarTime": "x", "unixTime": 1795169100, "severity": 1, "message": "a"},
+            "warn",
+            "a",
+        ),
+        # Names of a time
+        ({"eventstamp": NOW, "msg": "no ink", "level": "error"}, "error", "no ink"),
+        (
+            {"firstTimestamp": "2026-11-20T10:00:00Z", "lastTimestamp": NOW, "type": "Warning", "message": "a"},
+            "warn",
+            "a",
+        ),
         ({"time": NOW, "level": "warn", "levelName": "", "msg": "ink low"}, "warn", "ink low"),
         ({"time": NOW, "loglvl": "ERROR", "msg": "no ink"}, "error", "no ink"),
         ({"time": NOW, "level_number": 50, "msg": "no ink"}, "error", "no ink"),

@@ -1,0 +1,120 @@
+"""Find the time at the head of a line of text, behind whatever a program, a store or a device puts before it.
+
+Here: where a time begins and ends in a line. The forms of its value: `collection/times.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from time import time as clock
+
+from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
+
+MAX_HEAD = 400  # characters of a line that are looked at
+MAX_TRIED = 4  # of what looks like a time: the first may be a number of another kind
+MAX_COLUMNS = 15  # before a time
+MAX_PLAIN_WORDS = 1  # among them, in front of a date: `http 2026-11-20T10:05:00Z app/lb`
+COLUMNS_A_WORD = 2  # in front of an epoch: `2557 node-9 action start 1084680778 1`, not `order 1084680778 shipped`
+MAX_APART = 5  # seconds between the time of a line and that of the one who passed it on
+QUARTER = 900
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+SERVICE_NAME = r"[\w.-]{1,60}+ *\| +"  # of Docker Compose
+# A date and a time of day, or what stands for both at the head of a line.
+TIME = re.compile(
+    r"(?=\D{0,20}\d)(?<![\w.-])"  # fails at once in prose
+    r"(?:(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+    r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}[-/ ](?:[A-Z][a-z]{2})[-/ ]\d{4}|\d\d\.\d\d\.\d{4}"
+    r"|\d{1,2}[/-]\d{1,2}[/-]\d{4}|\d\d([/.-])\d\d\1\d\d|\d{1,2}[A-Z][a-z]{2}\d{4}|\d{1,2} [A-Z][a-z]{2}"
+    r"|[A-Z][a-z]{2}/\d\d/\d{4}|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d-\d\d)"
+    r"(?:[T :_,\t-]{1,2}| -- | @ |\]\[|\"? time=\"?)"
+    r"\d{1,2}(?::\d\d(?::\d\d)?|\.\d\d\.\d\d)(?:[.,:]\d+)?(?: ?[AaPp][Mm])?(?: \d{4})?"
+    r"(?:Z| ?[+-]\d\d:?\d\d|[+-]\d{3}(?= )| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
+    r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s|: )"
+    r"|\d{8}[T ]\d{6}Z?|\d{8}:\d{6}(?:\.\d+)?|\d{8}-\d{1,2}:\d{1,2}:\d{1,2}(?:[.:]\d+)?"
+    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d+|@[0-9a-f]{24}(?= ))",
+    re.IGNORECASE,
+)
+# A number that may be an epoch, in a column or a bracket: auditd, Nagios, flow logs.
+_EPOCH = re.compile(r"(?<![\w.:-])\d{10}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?(?=[\s\]),|]|:\d+\))")
+# What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
+_BEFORE = re.compile(
+    r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
+    r"|[\w./-]{1,60}(?:\[\d+\])?: |" + SERVICE_NAME
+)
+_BETWEEN = re.compile(r"\]\[|\"? time=\"?", re.IGNORECASE)  # a date and a time of day
+_ZONE = re.compile(r"\btz=\"?([+-]\d\d:?\d\d)", re.IGNORECASE)
+_CLOCK = re.compile(r"(?<!\w)\d{1,2}:(\d\d):(\d\d)")
+_NAME = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun"
+_PLAIN_WORD = re.compile(rf"(?!(?:{_NAME})$)[A-Z]?[a-z']{{2,}}[,.;!?]?")
+_COLUMN = re.compile(r".*[\d./:=|#@$%<>\[\](){}_-].*|[A-Z]{1,12}|" + _NAME, re.DOTALL)
+
+
+def time_in_text(text: str) -> datetime | None:
+    """The time at the head of a line of text; None if there is none, or none that leaves no doubt."""
+    head = COLOUR.sub("", text[:MAX_HEAD]).lstrip("\ufeff ")
+    return None if head[:1] == "{" else _dated(head) or _epoch(head)
+
+
+def _dated(head: str) -> datetime | None:
+    for number, match in enumerate(TIME.finditer(head)):
+        before = head[: match.start()]
+        is_head = _BEFORE.fullmatch(before) is not None
+        if number >= MAX_TRIED or not (is_head or _plain_words(before) <= MAX_PLAIN_WORDS):
+            return None
+        if not is_head and match[0].isdigit():  # as an epoch it must stand at the head, or in a column
+            continue
+        try:
+            moment = read_time(_with_zone(match[0].strip(), head))
+        except RejectedError:
+            continue
+        if moment >= MIN_TIME:
+            return moment if is_head or _agrees(moment, before) else None
+    return None
+
+
+def _agrees(moment: datetime, before: str) -> bool:
+    """A line that has a time of day at its head, and a date only later, is of that date if both tell the same time.
+
+    `Nov 20 10:05:00 gate mysql[7]: 2026-11-20T10:05:00Z` does; `… expires 2027-01-01 00:00:00` does not. Zones
+    differ by quarters of an hour.
+    """
+    clocks = _CLOCK.findall(before)
+    if not clocks:
+        return True
+    minute, second = clocks[-1]
+    apart = abs((int(minute) * 60 + int(second)) - (moment.minute * 60 + moment.second)) % QUARTER
+    return min(apart, QUARTER - apart) <= MAX_APART
+
+
+def _with_zone(text: str, head: str) -> str:
+    """A date and a time in fields of their own have their zone in a third: `date=… time=… tz="-0700"`."""
+    apart = _BETWEEN.sub(" ", text)
+    zone = _ZONE.search(head) if apart != text else None
+    return f"{apart} {zone[1]}" if zone else apart
+
+
+def _epoch(head: str) -> datetime | None:
+    """Only behind columns: a number in a sentence is one of an order."""
+    for number, match in enumerate(_EPOCH.finditer(head)):
+        before = head[: match.start()]
+        columns = len(before.split())
+        if number >= MAX_TRIED or _plain_words(before) * COLUMNS_A_WORD > columns or _CLOCK.search(before):
+            return None
+        moment = read_time(match[0])
+        if moment >= MIN_TIME and (moment - EPOCH) <= FUTURE + (_now() - EPOCH):
+            return moment
+    return None
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(clock(), EPOCH.tzinfo)
+
+
+def _plain_words(before: str) -> int:
+    """How many words of prose stand before a time; more than any number if it is no row of columns."""
+    columns = before.split()
+    if len(columns) > MAX_COLUMNS:
+        return MAX_COLUMNS
+    return sum(_PLAIN_WORD.fullmatch(column) is not None or not _COLUMN.fullmatch(column) for column in columns)
