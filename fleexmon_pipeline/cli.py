@@ -13,10 +13,8 @@ from typing import Annotated, Any
 
 import typer
 import typer.main
-from dotenv import load_dotenv
 from typer.core import TyperCommand, TyperGroup
 
-from fleexmon_pipeline import __version__
 from fleexmon_pipeline.commands.completion import VARIABLE, know_shells
 from fleexmon_pipeline.commands.terminal import explained_errors
 
@@ -99,6 +97,8 @@ def load(name: str) -> Any:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from fleexmon_pipeline import __version__  # noqa: PLC0415  reads the package's metadata
+
         typer.echo(f"fleexmon {__version__}")
         raise typer.Exit
 
@@ -127,7 +127,10 @@ def fleexmon(
 
 def main() -> None:
     """Entry point of `fleexmon`. Reads .env as Dagster's commands do; exported variables win."""
-    load_dotenv(".env")
+    if os.access(".env", os.F_OK):
+        from dotenv import load_dotenv  # noqa: PLC0415  many directories have no such file
+
+        load_dotenv(".env")
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # keep nohup's
             signal.signal(number, _leave)

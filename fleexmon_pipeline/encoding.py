@@ -15,7 +15,7 @@ from typing import BinaryIO
 import brotli
 
 from fleexmon_pipeline.errors import FleexmonError
-from fleexmon_pipeline.settings import Limits
+from fleexmon_pipeline.limits import Limits
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -7,7 +7,7 @@ database rows: `store.py`. No database and no Dagster here: `fleexmon patterns` 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from sys import intern
 
@@ -109,13 +109,17 @@ class PatternMiner:
             found += map(self._shapes.__getitem__, shapes_of(messages[start : start + SHAPES_PER_CALL]))
         return self._identified(found, lambda: messages)
 
-    def identify_lines(self, blocks: Sequence[bytes]) -> list[str]:
-        """The same for the lines of blocks of UTF-8, without the newline at the end of a block: most lines of a file
-        need not be decoded, which saves a third of the time."""
+    def identify_lines(self, blocks: Iterator[bytes], *, at_least: int, max_bytes: int) -> list[str]:
+        """The same for lines of UTF-8, in blocks without the newline at their end: most lines of a file need not be
+        decoded, which saves a third of the time. Takes blocks until it has so many lines or bytes; [] at their end."""
         found: list[str | _Request] = []
+        taken: list[bytes] = []
         for block in blocks:
             found += map(self._shapes.__getitem__, shapes_of_lines(block))
-        return self._identified(found, lambda: b"\n".join(blocks).decode("utf-8", "replace").split("\n"))
+            taken.append(block)
+            if len(found) >= at_least or sum(map(len, taken)) >= max_bytes:
+                break
+        return self._identified(found, lambda: b"\n".join(taken).decode("utf-8", "replace").split("\n"))
 
     def _identified(self, found: list[str | _Request], messages: Callable[[], Sequence[str]]) -> list[str]:
         ids, counts = self._by_line(found, messages)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
+from fleexmon_pipeline.limits import DEFAULT_LIMITS, Limits
 from fleexmon_pipeline.settings.credentials import NONE, Credentials, credentials, prefix_of, refuse_shared_prefixes
 from fleexmon_pipeline.settings.node_files import VARIABLE, file_nodes
 from fleexmon_pipeline.settings.values import (
@@ -39,16 +40,6 @@ TRANSPORTS = {"journal": ("http", "https"), "loki": ("http", "https"), "docker":
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Limits of one answer. Beyond them slots become partial, and the process does not grow."""
-
-    answer_bytes: int = 4_000_000_000  # decompressed; an hour of 1,000 lines/s is 700 MB
-    answer_seconds: int = 600  # a slow drip must not block its run forever
-    record_bytes: int = 32_000_000
-    ratio: int = 200  # decompressed to sent; log lines reach 10 to 30, bombs 1,000 and more
-
-
-@dataclass(frozen=True)
 class Node:
     """A machine that serves its log lines, or a store that serves them for it."""
 
@@ -57,7 +48,7 @@ class Node:
     hostname: str  # LogEntry.hostname: the host as the operator wrote it, without port
     kind: Kind = "api"
     credentials: Credentials = field(default=NONE, repr=False)
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
     socket: str | None = None  # path of the Unix socket that is asked for the URL; its host is then "localhost"
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)  # from FLEEXMON_NODES
     variable: str = field(default="", compare=False)  # where it was written, to show

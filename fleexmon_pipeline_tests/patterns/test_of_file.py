@@ -14,7 +14,7 @@ from fleexmon_pipeline.patterns import miner as miner_module
 from fleexmon_pipeline.patterns import of_file
 from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
 from fleexmon_pipeline.patterns.miner import PatternMiner
-from fleexmon_pipeline.patterns.of_file import batches_of, in_batches, stream_patterns, summarise
+from fleexmon_pipeline.patterns.of_file import Blocks, in_batches, stream_patterns, summarise
 from fleexmon_pipeline.redaction.redact import redact
 
 JOBS = [f"job {name} has finished its work on the queue" for name in ("mail", "index", "backup")]
@@ -33,6 +33,19 @@ def test_a_json_document_for_every_line_in_order() -> None:
     assert [row["template"] for row in rows][:2] == ["took <duration>", ""]
     assert rows[0]["pattern"] == rows[3]["pattern"]
     assert printed([]) == []
+
+
+def test_lines_are_numbered_from_the_first_to_the_last_however_many_are_printed_at_once() -> None:
+    for lines in (of_file.PRINTED_AT_ONCE - 1, of_file.PRINTED_AT_ONCE, 2 * of_file.PRINTED_AT_ONCE + 12):
+        assert [row["line"] for row in printed(["took 5 ms"] * lines)] == list(range(lines))
+
+
+def test_a_batch_ends_with_the_block_that_has_its_last_line_or_too_many_bytes() -> None:
+    blocks = iter([b"one\ntwo", b"three\nfour", b"five", b"six and more", b"seven"])
+
+    sizes = [len(PatternMiner().identify_lines(blocks, at_least=3, max_bytes=14)) for _ in range(4)]
+
+    assert sizes == [4, 2, 1, 0]
 
 
 def test_lines_of_one_pattern_show_one_id_though_they_merged_late(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +74,7 @@ def test_the_summary_is_most_frequent_first() -> None:
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    return [line for batch in batches_of(io.BytesIO(data)) for block in batch for line in block.split(b"\n")]
+    return [line for block in Blocks(io.BytesIO(data)) for line in block.split(b"\n")]
 
 
 def test_lines_end_at_newlines_alone() -> None:
@@ -83,12 +96,14 @@ def test_of_an_endless_line_only_the_beginning_is_kept() -> None:
 def test_lines_of_a_file_have_the_ids_of_their_messages(lines: list[str], wide: bool) -> None:
     lines += ["é" * 3_000, "é /a " * 2_000, "GET /ü/7 401 5ms", "a\0b 7"] if wide else ["GET /cart/7 (503) 5ms"]
 
-    assert PatternMiner().identify_lines(["\n".join(lines).encode()]) == PatternMiner().identify(lines)
+    of_file = PatternMiner().identify_lines(iter(["\n".join(lines).encode()]), at_least=1, max_bytes=1)
+
+    assert of_file == PatternMiner().identify(lines)
 
 
 def test_bytes_that_are_no_text_are_replaced() -> None:
     miner = PatternMiner()
-    (pattern,) = miner.identify_lines([b"two \xff more"])
+    (pattern,) = miner.identify_lines(iter([b"two \xff more"]), at_least=1, max_bytes=1)
 
     assert miner.template(pattern) == "two \ufffd more"
 

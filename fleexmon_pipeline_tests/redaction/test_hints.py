@@ -47,6 +47,8 @@ def test_and_so_for_every_planted_secret() -> None:
 
 
 def test_what_re2_lacks_is_left_out_and_what_it_counts_otherwise_is_widened() -> None:
-    assert hint_of(r"(?<![\w)(])a(?=[)]x)\b\d++", re.IGNORECASE) == r"(?i:a\p{Nd}+)"
-    assert hint_of(r"[^\W\d_]{2,24}x{3,512}y{0,99}") == r"\pL{2,24}x{3,}y*"
+    assert hint_of(r"(?<![\w)(])a(?=[)]x)\b\d++", re.IGNORECASE) == r"(?i:a[0-9\x{80}-\x{10FFFF}]+)"
+    assert hint_of(r"[^\W\d_]{2,24}x{3,512}y{0,99}") == r"[A-Za-z\x{80}-\x{10FFFF}]{2,24}x{3,}y*"
+    assert re2.compile(hint_of(r"[^\W\d_]"), options()).search("½")  # a letter for Python
+    assert re2.compile(hint_of(r"x[^\w.]\d"), options()).search("x→٣")
     assert re2.compile(hint_of(r"^\w+\s$"), options()).search("é\u2028")
