@@ -1,5 +1,8 @@
 """Decompress a body in pieces, never more than one piece in memory.
 
+Here, too: the limits of one answer, which `settings/watched_nodes.py` reads, and whose defaults hold for files. Not in
+`settings`: commands that only read a file must not wait for all of them.
+
 Every decoder yields pieces of a bounded size and keeps a bounded window. So a decompression bomb costs limited time and
 no memory: a process killed for its memory use leaves no error message.
 """
@@ -9,20 +12,20 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
 import brotli
 
 from fleexmon_pipeline.errors import FleexmonError
-from fleexmon_pipeline.limits import Limits
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-__all__ = ["ACCEPTED", "BOMB_FROM", "PIECE", "EncodingError", "unpacked", "zstd"]
+__all__ = ["ACCEPTED", "BOMB_FROM", "DEFAULT_LIMITS", "PIECE", "EncodingError", "Limits", "unpacked", "zstd"]
 
 ACCEPTED = "gzip, deflate, br, zstd"
 PIECE = 262_144  # bytes decompressed at a time
@@ -30,11 +33,24 @@ BOMB_FROM = 50_000_000  # decompressed bytes; less is harmless, whatever its rat
 WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MB, the maximum of RFC 9659 for HTTP
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one answer. Beyond them slots become partial, and the process does not grow."""
+
+    answer_bytes: int = 4_000_000_000  # decompressed; an hour of 1,000 lines/s is 700 MB
+    answer_seconds: int = 600  # a slow drip must not block its run forever
+    record_bytes: int = 32_000_000
+    ratio: int = 200  # decompressed to sent; log lines reach 10 to 30, bombs 1,000 and more
+
+
+DEFAULT_LIMITS = Limits()
+
+
 class EncodingError(FleexmonError, ValueError):
     """The body is not what its Content-Encoding says, or a bomb. Pieces before the fault have been yielded."""
 
 
-def unpacked(chunks: Iterable[bytes], encoding: str, max_ratio: int = Limits().ratio) -> Iterator[bytes]:
+def unpacked(chunks: Iterable[bytes], encoding: str, max_ratio: int = DEFAULT_LIMITS.ratio) -> Iterator[bytes]:
     """Decompressed pieces. Raises EncodingError, immediately for an unsupported encoding."""
     packed = _Counted(chunks)
     match encoding.strip().lower():
@@ -147,7 +163,7 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _PIECE = 262_144  # bytes of a file read at a time
 
 
-def file_chunks(stream: BinaryIO, max_ratio: int = Limits().ratio) -> Iterator[bytes]:
+def file_chunks(stream: BinaryIO, max_ratio: int = DEFAULT_LIMITS.ratio) -> Iterator[bytes]:
     """Pieces of a file, decompressed where it begins like gzip or zstd. Raises EncodingError as `unpacked`."""
     pieces = iter(lambda: stream.read(_PIECE), b"")
     first = next(pieces, b"")

@@ -3,7 +3,7 @@
 Nothing is read at import; definitions load with no variable set. Other packages import from here.
 """
 
-from fleexmon_pipeline.limits import Limits
+from fleexmon_pipeline.encoding import Limits
 from fleexmon_pipeline.settings.archive import S3, ArchiveSettings, archive, nothing_gets_cold
 from fleexmon_pipeline.settings.channels import ChannelSettings, QuietHours, channels, secret_variable
 from fleexmon_pipeline.settings.machines import broker, connections_of_a_run, groups, max_connections, most_connections

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from fleexmon_pipeline.limits import DEFAULT_LIMITS, Limits
+from fleexmon_pipeline.encoding import DEFAULT_LIMITS, Limits
 from fleexmon_pipeline.settings.credentials import NONE, Credentials, credentials, prefix_of, refuse_shared_prefixes
 from fleexmon_pipeline.settings.node_files import VARIABLE, file_nodes
 from fleexmon_pipeline.settings.values import (
