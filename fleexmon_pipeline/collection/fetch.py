@@ -1,6 +1,6 @@
 """Fetch the bytes of an answer: the HTTP request, its retries and its limits, for every kind of source.
 
-Here: nothing that knows what the bytes mean. For that: `answers.py`, `collection/sources/journal.py`,
+Here: nothing that knows what the bytes mean. For that: `answers/`, `collection/sources/journal.py`,
 `collection/sources/loki.py`; choosing between them: `collection/sources/ask.py`.
 """
 
@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from fleexmon_pipeline.collection.answers import CLIP_BYTES, NotAnAnswerError, clip
-from fleexmon_pipeline.collection.record_runs import Run
+from fleexmon_pipeline.collection.answers.record_runs import Run
+from fleexmon_pipeline.collection.answers.refused import CLIP_BYTES, NotAnAnswerError, clip
 from fleexmon_pipeline.encoding import ACCEPTED, EncodingError, unpacked
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.retries import retry_context

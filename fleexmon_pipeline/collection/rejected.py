@@ -20,8 +20,8 @@ from typing import Any
 from uuid import UUID
 
 from fleexmon_pipeline.catch_up import note_waiting
+from fleexmon_pipeline.collection.answers.record_runs import is_too_long
 from fleexmon_pipeline.collection.line_ids import Identities
-from fleexmon_pipeline.collection.record_runs import is_too_long
 from fleexmon_pipeline.collection.records import Line, RejectedError, read
 from fleexmon_pipeline.collection.rows import row_of
 from fleexmon_pipeline.collection.store import MAX_PAYLOAD_CHARACTERS, Stored, digest_of, rejection_id

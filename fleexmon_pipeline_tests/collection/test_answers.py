@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.collection import answers
-from fleexmon_pipeline.collection.answers import NotAnAnswerError, Splitter
+from fleexmon_pipeline.collection.answers import splitter as answers
+from fleexmon_pipeline.collection.answers.refused import NotAnAnswerError
+from fleexmon_pipeline.collection.answers.splitter import Splitter
 from fleexmon_pipeline.collection.records import RejectedError, read
 
 json_values = st.recursive(
@@ -354,3 +355,46 @@ def test_what_stands_behind_a_list_is_not_passed_over(size: int) -> None:
     found = [bytes(raw) for run in splitter.runs(chunks_of(b'[{"a": 1}]\nTraceback: no\n', size)) for raw in run]
 
     assert (found, splitter.broken) == ([b'{"a": 1}'], "the answer goes on behind its list of 1 records")
+
+
+NOON = '{"ts": "2025-03-14T15:09:26Z", "msg": "late"}'
+REQUEST = '{"request": {"method": "PUT", "url": "/a"}}'
+WORKER = f'{{"outcome": "ok", "logs": [], "eventTimestamp": 1741964966535, "event": {REQUEST}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "records"),
+    [
+        (f'{{"reply": {{"found": 1, "documents": [{NOON}]}}}}', [NOON]),
+        (f'{{"a": {{"b": {{"c": {{"d": {{"e": [{NOON}, {NOON}]}}}}}}}}}}', [NOON, NOON]),
+        (f'{{"facets": [{{"id": 7}}], "found": [{NOON}]}}', [NOON]),
+        ('{"page": 1, "lines": ["2025-03-14T15:09:26Z late", "2025-03-14T15:09:27Z a"]}',
+         ['"2025-03-14T15:09:26Z late"', '"2025-03-14T15:09:27Z a"']),
+        ('{"logs": "2025-03-14T15:09:26Z Error: a\\n  at b\\n2025-03-14T15:09:27Z c\\n"}',
+         ['"2025-03-14T15:09:26Z Error: a\\n  at b"', '"2025-03-14T15:09:27Z c"']),
+        ('{"entries": [], "nextPageToken": ""}', []),
+        ('{"ok": true, "errors": [], "data": {"items": [ ]}}', []),
+        (WORKER.decode(), [WORKER.decode()]),
+        (f"{WORKER.decode()}\n{WORKER.decode()}\n", [WORKER.decode()] * 2),
+    ],
+)  # fmt: skip
+def test_records_are_found_in_lists_of_any_name(body: str, records: list[str]) -> None:
+    assert split(body.encode(), 1_000)[0] == [record.encode() for record in records]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"data": [], "error": "no such index"}',
+        '{"users": [{"id": 1, "created_at": "2025-03-14T15:09:26Z"}]}',
+        '{"tags": []}',
+        '{"note": "a\\nb"}',
+    ],
+)
+def test_an_answer_of_something_else_is_none(body: str) -> None:
+    with pytest.raises(NotAnAnswerError):
+        split(body.encode(), 1_000)
+
+
+def test_an_empty_list_beside_a_message_is_an_answer_of_the_node() -> None:
+    assert split(b'{"timestamp": "2025-03-14T15:09:26Z", "message": "0 lines", "logs": []}', 1_000)[0] == []

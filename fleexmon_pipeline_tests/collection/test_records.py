@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleexmon_pipeline.collection.answers.record_runs import OTHER_FORM, Run
 from fleexmon_pipeline.collection.line_ids import Identities
 from fleexmon_pipeline.collection.reading.names import (
     ERROR_FIELDS,
@@ -23,7 +24,6 @@ from fleexmon_pipeline.collection.reading.names import (
     TEXT_FIELDS,
     TIME_FIELDS,
 )
-from fleexmon_pipeline.collection.record_runs import OTHER_FORM, Run
 from fleexmon_pipeline.collection.records import RejectedError, read, storable
 from fleexmon_pipeline.collection.rows import Rows
 from fleexmon_pipeline.collection.store import Stored

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from fleexmon_pipeline.agents.marked import Marks
-from fleexmon_pipeline.collection.answers import NotAnAnswerError, Splitter
+from fleexmon_pipeline.collection.answers.refused import NotAnAnswerError
+from fleexmon_pipeline.collection.answers.splitter import Splitter
 from fleexmon_pipeline.collection.records import RejectedError, read
 from fleexmon_pipeline.redaction.redact import Redactor, redact, redact_lines
 from fleexmon_pipeline.reporting.escape import code, mermaid, prose, title

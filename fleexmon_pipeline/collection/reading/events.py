@@ -25,10 +25,11 @@ MAX_SOURCE_LINES = 6  # that Node shows before the error itself
 
 # Lines that are nothing but a part of a trace.
 _PART = re.compile(
-    r"\s+at \S|\s*\.\.\. \d+ (?:more|common frames)|\s+from \S+:\d+|\S+\.rb:\d+:in [`'][^']*'$|\s*#\d+ +\S|\s+\d+: +\S"
+    r"\s+at \S|\s*\.\.\. \d+ (?:more|common frames)|\s+from \S+:\d+|\S+:\d+:in [`'][^']*'$|\s*#\d+ +\S|\s+\d+: +\S"
     r"|\s+(?:\([\w.-]+ [\w.-]+\) )?\S+\.exs?:\d+: |.{0,300} called at \S+ line \d+|<asynchronous suspension>$"
-    r"|\s*(?:Caused by|Suppressed|Wrapped by): |Stack trace:$|\[stacktrace\]$|\s*stack backtrace:$|goroutine \d+ \["
-    r"|created by \S+|\s*--->? |\s*--- End of |\s+thrown in \S+ on line \d+|PHP Stack trace:$|PHP +\d+\. |\s+\^+\s*$"
+    r"|\s*(?:Caused by|Suppressed|Wrapped by):(?: |$)|Stack trace:$|\[stacktrace\]$|\s*[Ss]tack backtrace:$"
+    r"|goroutine \d+ \[|created by \S+|\s*--->? |\s*--- End of |\s+thrown in \S+ on line \d+|PHP Stack trace:$"
+    r"|PHP +\d+\. |\s+\^+\s*$"
     r"|\[signal SIG|Next [\w\\]+: |\s+\[cause\]: |note: run with |Node\.js v\d+"
     r"|stack traceback:$|coroutine \d+:$|(?:Raised at|Re-raised at|Called from) .+, line \d+|CallStack \(from "
     r"|\s+\w[\w']*, called at \S+:\d+|0x[0-9a-f]{8,16}$|Current stack trace:$|\d+\s+\S+\s+0x[0-9a-f]{6,16}\b"
@@ -36,7 +37,11 @@ _PART = re.compile(
     r"|\s+(?:(?:Previous )?(?:[Aa]tomic )?(?:[Ww]rite|[Rr]ead) of size \d+ at|Location is |Thread T\d+ \()"
     r"|Stacktrace:$|\s+\[\d+\] \S|\s+@ \S+ +\S|\s+from \S+:\d+:\d+ in |\S+\.nim\(\d+\) \S+$|\S+\.zig:\d+:\d+: 0x"
     r"|Error: unhandled exception: "
-    r"|Calls: .+|Execution halted$|At (?:line|[A-Za-z/]\S*):\d+ char:\d+"
+    r"|Location:$|Backtrace:$|0x[0-9a-f]{6,16} is located |Thread \d+ .{0,80}crashed:$"
+    r"|\d+ (?:\[\w+\] )?0x[0-9a-f]{8,16} "
+    r"|in expression starting at \S+:\d+$"
+    r"|\s+(?:while executing|invoked from within|\(procedure \".{1,80}\" line \d+\))$"
+    r"|In addition: Warning message|Calls: .+|Execution halted$|At (?:line|[A-Za-z/]\S*):\d+ char:\d+"
     r"|\s*\+ (?:CategoryInfo|FullyQualifiedErrorId) +: "
     r"|(?:Last message|State|Function|Args|Initial Call|Ancestors): |\"}\s*$"
 )
@@ -44,7 +49,7 @@ _EXCEPTION = re.compile(
     r"(?:Exception in thread |Unhandled [Ee]xception|(?:error: )?Uncaught |ERROR: LoadError: "
     r"|PHP (?:Fatal|Parse|Recoverable) )"
     r"|(?:[A-Za-z_$][\w$]*(?:\.|::|\\))*(?:[A-Z][\w$]*)?(?:Exception|Error|Throwable|Fault|ExceptionInfo)\b(?=[ :(]|$)"
-    r"|\*\* \([\w.]+\) "
+    r"|\*\* \([\w.]+\) |\*\*\* Program crashed: |WARNING: DATA RACE$|WARNING: ThreadSanitizer: |==\d+==ERROR: "
 )
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):?")
 _EXCEPTION_GROUP = re.compile(r"\s*\+ Exception Group Traceback \(most recent call last\):")
@@ -58,11 +63,35 @@ _GO_PART = re.compile(
 )
 _RUST_START = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at |thread \d+ panic: ")
 _RUST_PART = re.compile(r"stack backtrace:|\s+\S|note: |\s*$")
-_NODE_SOURCE = re.compile(r"(?:file://)?/\S+\.(?:[cm]?js|[cm]?ts):\d+$")
+_ERLANG_REPORT = re.compile(r"=[A-Z]+ REPORT==== ")
+_ERLANG_PART = re.compile(r"\s|\*\* |$")
+_RULE = re.compile(r"={10,}$")  # around what Go's and Clang's sanitizers report
+_TOOL = re.compile(r"==\d+== ")  # Valgrind
+_GOROUTINE = re.compile(r"goroutine \d+ \[")
+_QUOTES_NEXT = ("while executing", "invoked from within")  # Tcl
+_RACE_PART = re.compile(r"(?:Previous )?(?:[Rr]ead|[Ww]rite) at 0x|Goroutine \d+ \(|={10,}$|SUMMARY: ")
+_NODE_SOURCE = re.compile(r"node:[\w/.-]{1,80}:\d+$|(?:file://)?/\S+\.(?:[cm]?js|[cm]?ts):\d+$")
 _CONSOLE = re.compile(r"(?:trce|dbug|info|warn|fail|crit): ")
 _TRACE_PART = re.compile(r"\s|[}\]]+,?\s*$|$")
 _TAG = re.compile(r"\[[\w-]{8,64}\] ")
 _POWERSHELL = ("At ", "+ ")  # what was run, and where in it
+# Kinds of events that are known by their first line, and the characters that it may begin with.
+_FORMS = (
+    (_TRACEBACK, "python", "T"),
+    (_EXCEPTION_GROUP, "trace", "+ \t"),
+    (_GO_START, "go", "pfug"),
+    (_NODE_SOURCE, "node " + "|" * MAX_SOURCE_LINES, "nf/"),
+    (_ERLANG_REPORT, "erlang", "="),
+    (_RULE, "ruled", "="),
+    (_TOOL, "tool", "="),
+)
+_FORMS_OF = {
+    first: tuple((form, mode) for form, mode, letters in _FORMS if first in letters)
+    for _, _, all_of in _FORMS
+    for first in all_of
+}
+# Those that go on with lines of a few forms.
+_PARTS = {"go": (_GO_PART,), "erlang": (_ERLANG_PART, _PART), "tool": (_TOOL,), "rust": (_RUST_PART, _PART)}
 _OWN_LEVELS = ("warn", "error", "fatal")
 
 
@@ -147,50 +176,67 @@ def joined(lines: Iterable[TextLine]) -> Iterator[TextLine]:
 
 def _begun(text: str) -> str:
     """What kind of event begins with this line."""
-    if _TRACEBACK.match(text):
-        return "python"
-    if _EXCEPTION_GROUP.match(text):
-        return "trace"
-    if _GO_START.match(text):
-        return "go"
+    for form, mode in _FORMS_OF.get(text[:1], ()):
+        if form.match(text):
+            return mode
     if match := _RUST_START.match(text):
         return "rust" if text[match.end() : match.end() + 1] == "'" else "rust message"
-    if _NODE_SOURCE.match(text):
-        return "node " + "|" * MAX_SOURCE_LINES
     return "trace" if _EXCEPTION.match(text) else "line"
 
 
-def _continued(mode: str, texts: list[str], text: str) -> str | None:  # noqa: PLR0911 - a line for each language
+def _continued(mode: str, texts: list[str], text: str) -> str | None:  # noqa: PLR0911 - a line for each kind
     """How the event goes on with this line; None if the line begins another."""
+    if parts := _PARTS.get(mode):
+        return mode if any(part.match(text) for part in parts) else None
     match mode:
-        case "python":
-            if not text.strip() or text[0].isspace() or _PART.match(text):
-                return "python"
-            return "python end" if _PYTHON_END.match(text) else None
-        case "python end" | "python chain":
-            if _TRACEBACK.match(text):
-                return "python" if mode == "python chain" else None
-            return "python chain" if _PYTHON_CHAIN.match(text) else mode if not text.strip() else None
-        case "go":
-            return "go" if _GO_PART.match(text) else None
+        case "python" | "python end" | "python chain":
+            return _python(mode, text)
         case "rust message":
             return "rust" if level_in_text(text) is None else None
-        case "rust":
-            return "rust" if _RUST_PART.match(text) or _PART.match(text) else None
         case "trace":
-            is_named_next = len(texts) == 1 and texts[0].endswith(":") and _EXCEPTION.match(text)  # Dart
-            is_shown = texts[-1].startswith(_POWERSHELL) and text.startswith("+ ")
-            return "trace" if is_named_next or is_shown or _TRACE_PART.match(text) or _PART.match(text) else None
+            return _trace(texts, text)
+        case "ruled" | "race" | "race end":
+            return _race(mode, texts, text)
         case "line":
             return _after_a_line(texts[0], text)
         case _:  # Node's lines of source
-            return "trace" if _EXCEPTION.match(text) else mode[:-1] if mode[-1] == "|" else None
+            is_thrown = text[:1] == "[" or _EXCEPTION.match(text)
+            return "trace" if is_thrown else mode[:-1] if mode[-1] == "|" else None
+
+
+def _race(mode: str, texts: list[str], text: str) -> str | None:
+    """What a sanitizer reports between two rules."""
+    if mode == "ruled":
+        return "race" if _EXCEPTION.match(text) else None
+    if mode == "race" and _RULE.match(text):
+        return "race end"
+    return "race" if mode == "race" and (_RACE_PART.match(text) or _trace(texts, text)) else None
+
+
+def _python(mode: str, text: str) -> str | None:
+    if mode == "python":
+        if not text.strip() or text[0].isspace() or _PART.match(text):
+            return "python"
+        return "python end" if _PYTHON_END.match(text) else None
+    if _TRACEBACK.match(text):
+        return "python" if mode == "python chain" else None
+    return "python chain" if _PYTHON_CHAIN.match(text) else mode if not text.strip() else None
+
+
+def _trace(texts: list[str], text: str) -> str | None:
+    if _GOROUTINE.match(text):
+        return "go"
+    is_named_next = len(texts) == 1 and texts[0].endswith(":") and _EXCEPTION.match(text)  # Dart
+    is_shown = texts[-1].startswith(_POWERSHELL) and text.startswith("+ ")
+    is_quoted = texts[-1].endswith(_QUOTES_NEXT)
+    is_part = is_named_next or is_shown or is_quoted or _TRACE_PART.match(text) or _PART.match(text)
+    return "trace" if is_part else None
 
 
 def _after_a_line(first: str, text: str) -> str | None:
     """Frames belong to whatever is before them; an exception, to a line that reports something bad."""
     if _PART.match(text):
-        return "trace"
+        return "go" if _GOROUTINE.match(text) else "trace"
     if text[:1] == "\t" or (
         text.startswith("      ") and _CONSOLE.match(first)
     ):  # PostgreSQL's statements, .NET's console

@@ -15,12 +15,13 @@ from enum import StrEnum
 from itertools import chain
 from typing import Any, BinaryIO
 
-from fleexmon_pipeline.collection.answers import EmptyBodyError, NotAnAnswerError, Splitter, clip, is_records
+from fleexmon_pipeline.collection.answers.record_runs import MAX_KEPT_BYTES, reason_of
+from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError, clip
+from fleexmon_pipeline.collection.answers.splitter import Splitter, is_records
 from fleexmon_pipeline.collection.reading.date_order import DateWatcher
 from fleexmon_pipeline.collection.reading.events import TextLine, joined
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
 from fleexmon_pipeline.collection.reading.text_times import time_in_text
-from fleexmon_pipeline.collection.record_runs import MAX_KEPT_BYTES, reason_of
 from fleexmon_pipeline.collection.records import OUR_DEFAULT, OUR_TEXT, Line, Origins, RejectedError, explain
 from fleexmon_pipeline.collection.sources import journal, loki
 from fleexmon_pipeline.collection.sources.docker_lines import RUNTIME, SERVICE, docker_line, whole

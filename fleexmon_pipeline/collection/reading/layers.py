@@ -19,7 +19,7 @@ from fleexmon_pipeline.collection.reading.level_fields import level_of
 from fleexmon_pipeline.collection.reading.message_fields import has_message, message_of
 from fleexmon_pipeline.collection.reading.names import MESSAGE_FIELDS
 from fleexmon_pipeline.collection.reading.plans import by_names
-from fleexmon_pipeline.collection.reading.time_fields import time_of
+from fleexmon_pipeline.collection.reading.time_fields import like_a_time, time_of
 
 MAX_LAYERS = 5
 MAX_KIND_CHARACTERS = 40
@@ -154,7 +154,7 @@ def timed_layer(layers: list[Layer]) -> Layer | None:
     for layer in layers:
         for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
             inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
-            if isinstance(inner, dict) and time_of(inner).usable:
+            if isinstance(inner, dict) and (time_of(inner).usable or (message_of(inner) and like_a_time(inner))):
                 del layer.fields[name]
                 return Layer(f"{layer.path}{name}.", inner, is_odd)
     return None

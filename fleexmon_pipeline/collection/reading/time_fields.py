@@ -14,6 +14,7 @@ from fleexmon_pipeline.collection.reading.fields import MAX_ODD_NAMES, Fields, F
 from fleexmon_pipeline.collection.reading.names import LIKE_A_TIME, OTHER_TIMES
 from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
 
+LENGTHS_OF_TIME = ("uptime", "runtime", "lifetime", "downtime", "boottime")
 MAX_FUTURE_SECONDS = FUTURE.total_seconds()
 
 
@@ -74,6 +75,12 @@ def _date_and_time(fields: Fields) -> Found | None:
         return None
 
 
+def _ends_like_a_time(name: str) -> bool:
+    """`tstamp`, `_messagetime`; not `uptime`."""
+    word = name.lower().strip("_")
+    return word.endswith(("stamp", "time")) and not word.endswith(LENGTHS_OF_TIME)
+
+
 def _is_end(name: str, fields: Fields) -> bool:
     return name.startswith("last") and f"first{name[4:]}" in fields
 
@@ -88,7 +95,7 @@ def _with_nanoseconds(name: str, fields: Fields) -> Any:
 def like_a_time(fields: Fields) -> Found | None:
     """A time in a field whose name only resembles those that are known."""
     names = named_like(fields, LIKE_A_TIME)
-    stamps = (name for name in islice(fields, MAX_ODD_NAMES) if name.lower().endswith("stamp") and name not in names)
+    stamps = (name for name in islice(fields, MAX_ODD_NAMES) if _ends_like_a_time(name) and name not in names)
     for name in (*names, *stamps):
         # `last_login_at` says when something else was; of `firstTimestamp` and `lastTimestamp`, how long it went on.
         if name in named_like((name,), OTHER_TIMES) and not _is_end(name, fields):

@@ -15,9 +15,10 @@ from typing import Protocol
 
 import httpx
 
-from fleexmon_pipeline.collection.answers import EmptyBodyError, NotAnAnswerError, Splitter
+from fleexmon_pipeline.collection.answers.record_runs import Raw, Run
+from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError
+from fleexmon_pipeline.collection.answers.splitter import Splitter
 from fleexmon_pipeline.collection.fetch import ATTEMPTS, Answer, FetchError
-from fleexmon_pipeline.collection.record_runs import Raw, Run
 from fleexmon_pipeline.collection.sources import docker, journal, loki
 from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.collection.sources.text_lines import seconds_to_wait

@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 import msgspec
 
+from fleexmon_pipeline.collection.answers.record_runs import Raw
 from fleexmon_pipeline.collection.fetch import Answer, FetchError
 from fleexmon_pipeline.collection.reading.events import TextLine
-from fleexmon_pipeline.collection.record_runs import Raw
 from fleexmon_pipeline.collection.sources.byte_reader import ByteReader
 from fleexmon_pipeline.collection.sources.text_lines import LOOK_AROUND, records_of
 from fleexmon_pipeline.levels import read_level

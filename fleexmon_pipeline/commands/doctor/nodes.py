@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import islice
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.collection.record_runs import Run
+from fleexmon_pipeline.collection.answers.record_runs import Run
 from fleexmon_pipeline.collection.records import OUR_DEFAULT, RejectedError, explain
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients

@@ -30,8 +30,82 @@ WARNING: ThreadSanitizer: data race (pid=12)
   Previous read of size 8 at 0x7b04 by main thread:
     #0 main /srv/ledger.cc:9:3
   Location is global 'total' of size 8 at 0x7b04""",
-    "Lua": """\
-lua entry thread aborted: runtime error: /app/ledger.lua:12: attempt to index a nil value
+    "Go, a race": """\
+==================
+WARNING: DATA RACE
+Write at 0x00c00012a018 by goroutine 8:
+  main.book()
+      /srv/ledger.go:41 +0x44
+
+Previous read at 0x00c00012a018 by main goroutine:
+  main.main()
+      /srv/ledger.go:9 +0x88
+==================""",
+    "Go, a server": """2025/03/14 15:09:26 http: panic serving 10.0.0.9:7: overdrawn
+goroutine 7 [running]:
+net/http.(*conn).serve.func1()
+	/usr/local/go/src/net/http/server.go:1 +0xb
+panic({0x1, 0x2})
+	/usr/local/go/src/runtime/panic.go:1 +0xc""",
+    "Rust, anyhow": """Error: posting failed
+
+Caused by:
+    0: account locked
+    1: timeout
+
+Stack backtrace:
+   0: anyhow::error::msg
+   1: ledger::post""",
+    "Rust, eyre": """Error:
+   0: account locked
+
+Location:
+   src/ledger.rs:41""",
+    "Rails, a view": """ActionView::Template::Error (undefined method `sum' for nil:NilClass):
+    7: <td>
+    8: <%= ledger.sum %>
+\x20\x20
+app/views/ledgers/show.html.erb:8:in `_app_views_ledgers'
+app/controllers/ledgers_controller.rb:12:in `show'""",
+    "Node, a rejection": """node:internal/process/promises:288
+            triggerUncaughtException(err, true /* fromPromise */);
+            ^
+
+[UnhandledPromiseRejection: This error originated either by throwing] {
+  code: 'ERR_UNHANDLED_REJECTION'
+}""",
+    "Erlang": """=ERROR REPORT==== 14-Mar-2025::15:09:26.535 ===
+** Generic server ledger terminating
+** Last message in was post
+** When Server state == {state,[]}
+** Reason for termination ==
+** {badarg,[{ledger,post,1,[{file,"ledger.erl"},{line,41}]}]}""",
+    "Swift": """*** Program crashed: Bad pointer dereference at 0x0000000000000008 ***
+
+Thread 0 "main" crashed:
+
+0 0x0000000000401a34 post() + 12 in ledger at /srv/Ledger.swift:41:3
+1 [ra] 0x0000000000401b00 main + 8 in ledger at /srv/main.swift:9:1""",
+    "AddressSanitizer": """==77==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010 at pc 0x1
+READ of size 8 at 0x602000000010 thread T0
+    #0 0x4f in post /srv/ledger.c:41
+
+0x602000000010 is located 0 bytes inside of 8-byte region""",
+    "Valgrind": """==77== Invalid read of size 8
+==77==    at 0x4005: post (ledger.c:41)
+==77==    by 0x4010: main (ledger.c:9)""",
+    "Tcl": """account locked
+    while executing
+"error {account locked}"
+    (procedure "post" line 7)
+    invoked from within
+"post 7"
+    (file "ledger.tcl" line 9)""",
+    "Julia": """ERROR: LoadError: account locked
+Stacktrace:
+ [1] post(::Int64) at ./ledger.jl:41
+in expression starting at /srv/ledger.jl:60""",
+    "Lua": """lua entry thread aborted: runtime error: /app/ledger.lua:12: attempt to index a nil value
 stack traceback:
 coroutine 0:
 \t/app/ledger.lua: in function 'book'""",

@@ -11,16 +11,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
 
 import msgspec
 
-from fleexmon_pipeline.collection.long_records import find_end, skip_record
-from fleexmon_pipeline.collection.otlp import is_batch, unbatched
-from fleexmon_pipeline.collection.record_runs import Raw, Run, reason_of
-from fleexmon_pipeline.collection.records import RejectedError, read
-from fleexmon_pipeline.errors import FleexmonError
-from fleexmon_pipeline.redaction.redact import redact
+from fleexmon_pipeline.collection.answers.long_records import find_end, skip_record
+from fleexmon_pipeline.collection.answers.otlp import unbatched
+from fleexmon_pipeline.collection.answers.record_runs import Raw, Run, reason_of
+from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError, clip
+from fleexmon_pipeline.collection.answers.whole import RECORD_FIELDS, has_its_fields, is_event_with_logs, records_of
 from fleexmon_pipeline.settings import Limits
 
 SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when they hold no boundary; 1 MB is 8 % slower
@@ -29,19 +27,10 @@ BOM = b"\xef\xbb\xbf"
 RECORD_SEPARATOR = b"\x1e"
 _EVENT_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
-CLIP_BYTES = 400  # of a body that is not an answer, for the reason
 MAX_BANNER_BYTES = 64_000  # of lines that are no records before the first one that is
 MAX_JSON_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
 TRUNCATED = "Input data was truncated"  # msgspec's word for JSON that is sound as far as it goes
 TRIES = 32  # ends of objects that are looked at from behind: records may hold arrays of objects themselves
-
-
-class NotAnAnswerError(FleexmonError, ValueError):
-    """The body holds no records at all: HTML, prose, another API's JSON. The text says what was there instead."""
-
-
-class EmptyBodyError(NotAnAnswerError):
-    """No bytes at all: nothing to report, or nothing that works. Only the way it was sent can tell."""
 
 
 class _Wrapped(msgspec.Struct):
@@ -56,30 +45,11 @@ _START_OF_ARRAY = re.compile(
 )  # no text such as `[INFO] started`
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-# What other APIs call their list of records: CloudWatch, Cloud Logging, Elasticsearch, Datadog, Azure, hand-made ones.
-_LISTS = (
-    "entries",
-    "events",
-    "records",
-    "data",
-    "hits",
-    "items",
-    "results",
-    "messages",
-    "lines",
-    "rows",
-    "value",
-    "logs",
-    "result",
-    "response",
-    "content",
-)
 _COMMA = re.compile(rb"[\s,]*")
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")
 _NEXT_OBJECT = re.compile(rb"\s*,\s*(?=\{)")
 _decode = json.JSONDecoder(strict=False).raw_decode
-_RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
-_START_OF_RECORD = re.compile(rb'\s*\{\s*"(?:' + "|".join(_RECORD_FIELDS).encode() + rb')"\s*:')
+_START_OF_RECORD = re.compile(rb'\s*\{\s*"(?:' + "|".join(RECORD_FIELDS).encode() + rb')"\s*:')
 
 
 class Splitter:
@@ -206,8 +176,10 @@ class Splitter:
             raise EmptyBodyError("an empty body")
         try:
             run = Run(_wrapped.decode(body).logs)
+            if not run and is_event_with_logs(body):
+                run = Run([body])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            run = Run(_records(body))
+            run = Run(records_of(body))
         yield self._counted(run, len(body))
 
     def _counted(self, run: Run, length: int) -> Run:
@@ -274,93 +246,6 @@ def _is_unfinished(buffer: bytes) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error) == TRUNCATED
     return False
-
-
-def _records(body: bytes) -> list[Raw]:
-    """The records of an answer that is one object: itself, or those of a list in it that other APIs name otherwise."""
-    try:
-        return [_record(body)]
-    except NotAnAnswerError:
-        if records := _listed(body) or _in_a_row(body):
-            return records
-        raise
-
-
-def _in_a_row(body: bytes) -> list[Raw]:
-    """Objects one after the other, over several lines each or with commas between them: a list without brackets."""
-    text = body.decode("latin-1")  # as in `_salvage`
-    raws: list[Raw] = []
-    position = 0
-    while position < len(text):
-        try:
-            record, end = _decode(text, position)
-        except (ValueError, RecursionError):
-            return []
-        if not isinstance(record, dict):
-            return []
-        raws.append(body[position:end])
-        if len(raws) == 1 and not _is_log_record(body[:end]):
-            return []
-        space = _SPACE.match(text, end)
-        position = space.end() if space else end
-    return raws
-
-
-def _listed(body: Raw, depth: int = 0) -> list[Raw]:
-    try:
-        fields = _fields(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return []
-    for name in _LISTS:
-        if (listed := fields.get(name)) is None:
-            continue
-        try:
-            records = [_unwrapped(raw) for raw in _raws(listed)]
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # an object: Elasticsearch's hits in hits
-            records = _listed(listed, depth + 1) if depth == 0 else []
-        if records and _is_log_record(bytes(records[0])):
-            return records
-    return []
-
-
-def _is_log_record(raw: bytes) -> bool:
-    try:
-        return _record(raw) is raw
-    except NotAnAnswerError:
-        return False
-
-
-def _unwrapped(raw: Raw) -> Raw:
-    """A document of Elasticsearch without what surrounds it."""
-    if b'"_source"' not in bytes(raw)[:CLIP_BYTES]:
-        return raw
-    return _fields(raw).get("_source", raw)
-
-
-def _record(body: bytes) -> Raw:
-    """An answer that is one record."""
-    try:
-        record = json.loads(body)
-    except (ValueError, RecursionError):
-        raise NotAnAnswerError(f"not JSON: {clip(body)}") from None
-    if not isinstance(record, dict):
-        raise NotAnAnswerError(f"not JSON records: {clip(body)}")
-    if "logs" in record:
-        raise NotAnAnswerError(f'its "logs" is a JSON {type(record["logs"]).__name__}, not an array')
-    if not _has_its_fields(record, body):
-        raise NotAnAnswerError(f'an object without "logs": {clip(body)}')
-    return body
-
-
-def _has_its_fields(record: dict[str, Any], raw: bytes) -> bool:
-    """Whether it is a log record: of the node API, perhaps a bad one, or a good one of any logger; or a batch."""
-    if any(name in record for name in _RECORD_FIELDS) or is_batch(raw):
-        return True
-    try:
-        read(raw)
-    except RejectedError:
-        return False
-    return True
 
 
 def _split_off(buffer: bytearray) -> tuple[Run, int]:
@@ -431,7 +316,7 @@ def _is_record(line: bytes) -> bool:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return False
-    return isinstance(record, dict) and "logs" not in record
+    return isinstance(record, dict) and ("logs" not in record or is_event_with_logs(line))
 
 
 def _has_record_line(buffer: bytearray, end: int) -> bool:
@@ -442,16 +327,10 @@ def _has_record_line(buffer: bytearray, end: int) -> bool:
     if buffer[:1] == b"{" and not buffer[:end].rstrip().endswith(b"}"):
         return False
     lines = bytes(buffer[end:MAX_BANNER_BYTES]).split(b"\n")[:-1]
-    return any(_is_record(line) and _has_its_fields(json.loads(line), line) for line in lines if line[:1] == b"{")
+    return any(_is_record(line) and has_its_fields(json.loads(line), line) for line in lines if line[:1] == b"{")
 
 
 def is_records(head: bytes) -> bool:
     """Whether a body that begins so holds JSON records, as far as its beginning tells."""
     body = bytearray(head.removeprefix(BOM).lstrip())
     return body[:1] == b"{" or _START_OF_ARRAY.match(body) is not None or _has_record_line(body, body.find(b"\n") + 1)
-
-
-def clip(body: bytes) -> str:
-    """The beginning of a body, for a person: on one line, without what cannot be stored or should not be seen."""
-    text = body[:CLIP_BYTES].decode("utf-8", "replace")
-    return redact(" ".join("".join(c if c.isprintable() else " " for c in text).split()))[:120]

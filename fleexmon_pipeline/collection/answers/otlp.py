@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from fleexmon_pipeline.collection.answers.record_runs import Raw, Run
 from fleexmon_pipeline.collection.reading.message_fields import plain_value
-from fleexmon_pipeline.collection.record_runs import Raw, Run
 
 _MARK = b'"resourceLogs"'
 _HEAD = 400  # bytes of an object in which its first field begins

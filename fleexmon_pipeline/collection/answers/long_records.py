@@ -1,6 +1,6 @@
 """Skip a record over the size limit: find its end piece by piece and keep only its beginning.
 
-Here: one such record. Detecting and rejecting it: `answers.py`.
+Here: one such record. Detecting and rejecting it: `splitter.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from itertools import accumulate
 
-from fleexmon_pipeline.collection.record_runs import MAX_KEPT_BYTES
+from fleexmon_pipeline.collection.answers.record_runs import MAX_KEPT_BYTES
 
 SLICE = 65_536  # bytes scanned at a time
 _TOKEN = re.compile(rb'\\.?|["{}\[\]]', re.DOTALL)

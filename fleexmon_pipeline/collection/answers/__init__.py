@@ -1,0 +1,1 @@
+"""A node's answer becomes records: where each begins and ends, in whatever form it comes."""
