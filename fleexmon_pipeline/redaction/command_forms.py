@@ -111,7 +111,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"""\b(?:alter|create|set)\s[^\n;]{0,160}?\bpassword(?:\s{1,4}for\s{1,4}\S{1,80})?[\s=(]{1,6}N?["'](?P<v>[^"'\n]{1,256})["']""",
+        r"""\b(?:alter|create|set)\s[^\n;]{0,160}?\b(?:password|secret)(?:\s{1,4}for\s{1,4}\S{1,80})?[\s=(]{1,6}N?["'](?P<v>[^"'\n]{1,256})["']""",
         flags=_I,
     ),
     make_rule(
@@ -131,6 +131,25 @@ RULES = (
         r"(?:^|\n|> )AUTH\s{1,4}(?!(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|EXTERNAL|GSSAPI|NTLM|TLS|SSL|NOT|OK)\b)"
         r"(?P<v>\S{4,256})\s*(?=\n|$)",
         check=value_checks.is_given,
+    ),
+    make_rule("password", r"\b(?:HELLO\s{1,4}[23]\s{1,4}AUTH|AUTH2)\s{1,4}\S{1,128}\s{1,4}(?P<v>\S{1,256})"),
+    # Routers and switches: communities, keys and secrets, with the number of their encoding before them
+    make_rule(
+        "password",
+        r"\bsnmp(?:-server|-agent)?\s[^\n]{0,40}?\bcommunity\s{1,4}(?:(?:read|write|cipher|simple)\s{1,4})?(?P<v>[^\s,;]{2,128})",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"\b(?:secret|password|passwd|key|key-string|md5)\s{1,4}[0-9]\s{1,4}(?P<v>(?=[^\s]{0,64}\d)[\w$./+=-]{6,256})(?!\S)",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"\b(?:(?:radius|tacacs)(?:-server)?\s[^\n]{0,60}?\bkey|isakmp\s{1,4}key|pre-shared-key(?:\s{1,4}(?:ascii-text|hexadecimal|local|remote))?)"
+        r"\s{1,4}(?:[0-9]\s{1,4})?[\"']?(?P<v>[^\s\"']{4,256})",
+        check=value_checks.has_a_digit,
+        flags=_I,
     ),
     make_rule(
         "password",

@@ -10,6 +10,7 @@ from __future__ import annotations
 BEGIN = r"(?<![A-Za-z0-9])"
 _END = r"(?![A-Za-z0-9])"
 
+# With hashes of passwords, as crypt(3) marks them.
 KEYS = (
     rf"{BEGIN}(?:(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{{16}}{_END}"
     r"|ABSK[A-Za-z0-9+/]{40,}={0,2}|bedrock-api-key-[A-Za-z0-9+/=]{8,}|LTAI[A-Za-z0-9]{12,30}"
@@ -21,6 +22,7 @@ KEYS = (
     r"|v1\.0-[a-f0-9]{24}-[a-f0-9]{100,}|[\w~.-]{3}\dQ~[\w~.-]{30,}|tskey-[a-z]{2,10}-[\w-]{16,}"
     r"|A3-[A-Z0-9]{6}-[A-Z0-9]{6,11}(?:-[A-Z0-9]{5,6}){3,4}|AKCp[A-Za-z0-9]{40,}|cmVmd[A-Za-z0-9]{40,}"
     r"|EZ[AT]K[A-Za-z0-9]{40,}|FLW(?:SECK|PUBK)(?:_TEST)?-[A-Za-z0-9]{12,}(?:-X)?|API-[A-Z0-9]{24,}|HRKU-[\w-]{20,}"
+    r"|\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2-\w{1,12})\$[\w./$=,+-]{16,}"
     r"|4b1d[A-Za-z0-9]{38}(?![A-Za-z0-9])|[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk|oy2[a-z0-9]{40,})"
 )
 TOKENS = (

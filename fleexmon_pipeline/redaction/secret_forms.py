@@ -27,7 +27,7 @@ _KEYS = (
     r"|subscription|deploy|ssh)[ ._-]?key(?!s(?![A-Za-z]))(?-i:(?![a-rt-z]))"
 )
 _NAMES = (
-    rf"{_WORDS}|{_KEYS}|secret(?!smanager)|credentials?|(?<![A-Za-z])creds|session[_-]?id|j?sessionid|phpsessid|signature"
+    rf"{_WORDS}|{_KEYS}|secret(?!smanager|ar[iy])|credentials?|(?<![A-Za-z])creds|session[_-]?id|j?sessionid|phpsessid|signature"
     r"|x-amz-credential|saml(?:response|request|assertion)"
 )
 # "token" and other short ones only as the end of a name: max_tokens=1000 and passed=3 are figures.
@@ -169,6 +169,20 @@ RULES = (
     make_rule("key", provider_forms.KEYS),
     make_rule("token", provider_forms.TOKENS, check=value_checks.is_no_file),
     make_rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=value_checks.has_digits),  # Vault
+    # What Terraform changes: = "old" -> "new"
+    make_rule(
+        "password",
+        rf"""{_NAME}["']?\s{{0,4}}[=:]\s{{0,4}}["'][^"'\n]{{1,512}}["']\s{{1,4}}->\s{{1,4}}["'](?P<v>[^"'\n]{{1,512}})["']""",
+        check=value_checks.is_given,
+        flags=_I,
+    ),
+    # As a type of its own shows it: ApiKey("…")
+    make_rule(
+        "password",
+        r"""(?<![\w.>])(?:[A-Z][a-z]\w{0,20})?(?:Password|Passphrase|Secret|ApiKey|Token)(?:String|Value)?\("""
+        r"""\\{0,15}["'](?P<v>[^"'\\\n]{6,512})\\{0,15}["']\)""",
+        check=value_checks.has_a_digit,
+    ),
     make_rule(
         "password",
         rf"{_NAME}{_QUOTE}{_SIGN}{_VALUE}",
@@ -316,6 +330,11 @@ RULES = (
     make_rule("ssn", r"\bssn\W{1,4}(?P<v>\d{3}-\d{2}-\d{4})(?!\d)", flags=_I),
     make_rule("token", provider_forms.TELLING_PREFIX, check=value_checks.looks_like_a_tail),
     make_rule("token", provider_forms.PREFIXED, check=value_checks.looks_prefixed),
+    make_rule(
+        "key",
+        r"(?<=/)[\w-]{40,512}(?=[/?#\s\"']|$)",
+        check=value_checks.looks_random_in_a_path,
+    ),
     make_rule(
         "key",
         r"(?<![\w+/-])[\w+/-]{40,512}={0,2}(?![\w+/-]|\.[a-z]{2,4}\b)",

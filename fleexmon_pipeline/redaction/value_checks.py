@@ -34,16 +34,30 @@ _WORD = re.compile(rf"[A-Za-z]{{1,{MAX_ENGLISH_WORD}}}")
 _NEXT_WORD = re.compile(r"[ ][A-Za-z']{1,24}(?=[\s.,;!?)]|$)")
 _PAIR = re.compile(r"[\w.-]{1,40}=.*", re.DOTALL)
 _ARTIFACT = re.compile(r"[a-z][\w-]{0,80}-\d{1,6}(?:\.\d{1,6}){1,4}")  # jjwt-jackson-0.11.2
-# What stands for a secret and is none: ${API_KEY}, $(…), ****, xxxxxxxx, [PASSWORD], %PASSWORD%
+# What stands for a secret and is none: ${API_KEY}, $(…), ****, xxxxxxxx, [PASSWORD], %PASSWORD%, {password}; $1, ? and
+# %(name)s of a statement; Terraform's (sensitive value)
 _STAND_IN = re.compile(
-    r"\$(?:\{(?!\w{1,64}:?-[^}$]).*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]|%[A-Z_]{3,40}%|\{\{.*",
+    r"\$(?:\{(?!\w{1,64}:?-[^}$]).*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]?|%[A-Z_]{3,40}%|\{\{.*"
+    r"|\$\d{1,3}|\?|%\(?\w{0,40}\)?s|@p\d{1,3}|\([A-Za-z]{3,20}|\{[A-Za-z_]\w{0,40}(?:\(.*|\}.*)?",
     re.DOTALL,
+)
+# `<your token>` in an example; not `<b>secret</b>`, and not what is a placeholder already.
+_EXAMPLE = re.compile(r"<[A-Za-z][\w-]{0,40}(?: [\w-]{1,40}){0,5}>(?![\w<])")
+_ALGORITHM = re.compile(
+    r"(?:RSA|EC|DSA|ECDSA|EdDSA|Ed25519|HMAC|AES|SHA)(?:[-_/]?(?:with)?(?:RSA|DSA|SHA|MD|AES|GCM|CBC)?-?\d{0,3}){0,3}",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(r"\d+(?:\.\d+)?(?:[nµum]?s|min|[mh%x]|/\d+)?")
+_CAMEL = re.compile(r"[a-z]{3,}")
+MAX_IN_WORDS = (
+    0.6  # of a token that are letters in small ones of three and more in a row: words, in which nothing is random
 )
 _FILE_ENDING = re.compile(r"\.(?:png|jpe?g|gif|svg|ico|webp|css|js)\b", re.IGNORECASE)
 _ALPHABET = "abcdefghijkl"  # in a table of characters
 _PUBLIC = re.compile(r"public[ _.-]?(?:key|token)[\"']?\s{0,4}[=:]\s{0,4}[\"']?\Z", re.IGNORECASE)
 _DIGESTS = ("sha256-", "sha384-", "sha512-")  # of what is public: a script, a package
 _HASHES = ("SHA256:", "SHA512:")
+_PATH = re.compile(r"://[^\s?#\"']{0,300}\Z")
 _LABEL = re.compile(r"[A-Za-z]{1,24}:")
 _ARN = re.compile(r"\barn:aws[\w:/-]{0,100}\Z")  # …:secret:shop is the name of one
 _TOKEN_BEFORE = re.compile(r"[\w./~-]{0,100}\Z")
@@ -53,6 +67,8 @@ def is_value(value: str, found: re.Match[str]) -> bool:
     """After a name and a sign: not a word that says what is wrong, not what stands for a value, not prose."""
     if value.strip(".:,;!").lower() in _PLAIN_WORDS or _STAND_IN.fullmatch(value) or _repeats_its_name(value, found):
         return False
+    if _ALGORITHM.fullmatch(value) or _is_name_of_secrets(value, found) or _is_example(value, found):
+        return False
     if _ARN.search(found.string, max(0, found.start() - 120), found.start()):
         return False
     if _token_before(found.string, found.start()).rstrip("_-.").lower().endswith("public"):
@@ -60,6 +76,16 @@ def is_value(value: str, found: re.Match[str]) -> bool:
     if found.lastgroup == "tick" and " " in value and found.string[found.start("tick") - 2] == "=":
         return False  # what a shell is to run: TOKEN=`cat /run/token`
     return found.lastgroup != "bare" or _is_bare_value(value, found)
+
+
+def _is_example(value: str, found: re.Match[str]) -> bool:
+    return value[0] == "<" and _EXAMPLE.match(found.string, found.start(found.lastgroup or 0)) is not None
+
+
+def _is_name_of_secrets(value: str, found: re.Match[str]) -> bool:
+    """`keyVaultToStoreSecrets: shop-kv-7`: where several are, not what one is."""
+    name = found[0][: found.start(found.lastgroup or 0) - found.start()].rstrip("\"' :=").lower()
+    return found.lastgroup == "bare" and name.endswith("secrets") and not _is_mixed(value)
 
 
 def _repeats_its_name(value: str, found: re.Match[str]) -> bool:
@@ -116,7 +142,7 @@ def is_long_value(value: str, found: re.Match[str]) -> bool:
 
 def is_no_count(value: str, found: re.Match[str]) -> bool:
     """After `pass`: `pass=12 fail=3` counts tests."""
-    return not value.isdigit() and is_value(value, found)
+    return _COUNT.fullmatch(value) is None and is_value(value, found)
 
 
 def is_neighbour(value: str, found: re.Match[str]) -> bool:
@@ -154,11 +180,21 @@ def looks_random(value: str, found: re.Match[str] | None = None) -> bool:
         or found.string.startswith(_HASHES, max(0, found.start() - 7))  # of a public key, as ssh writes it
     ):
         return False
+    if (
+        found is not None
+        and "/" in value
+        and _PATH.search(found.string, max(0, found.start() - 300), found.start() + 1)
+    ):
+        return False  # each part of a URL's path is looked at alone
     if len(value) < 40 or _ALPHABET in value.lower() or value.startswith(_DIGESTS):
         return False
     if len(_PARTS.findall(value)) > 2 and small > 0.55 * len(value) and len(_RUNS.findall(value)) < 0.45 * len(value):
         return False
     return _is_mixed(value) and _entropy(value) > 4.25
+
+
+def looks_random_in_a_path(value: str, found: re.Match[str]) -> bool:
+    return _PATH.search(found.string, max(0, found.start() - 300), found.start()) is not None and looks_random(value)
 
 
 def looks_random_in_one_case(value: str, _: re.Match[str]) -> bool:
@@ -197,6 +233,11 @@ def looks_made_in_prose(value: str, _: re.Match[str]) -> bool:
     return looks_made(value) or re.fullmatch(r"[0-9a-fA-F]{32,}", value) is not None
 
 
+def has_a_digit(value: str, found: re.Match[str]) -> bool:
+    """Where a name may follow as well: `Secret("db-credentials")`."""
+    return any(map(str.isdigit, value)) and is_value(value, found)
+
+
 def looks_like_a_tail(value: str, _: re.Match[str]) -> bool:
     """Behind a prefix that says "token": hex, or letters and digits in turn; `unit-test-20261120` is a name."""
     tail = max(_ALNUM_RUNS.findall(value), key=len)
@@ -211,12 +252,20 @@ def looks_prefixed(value: str, _: re.Match[str]) -> bool:
     longest = max(_ALNUM_RUNS.findall(tail), key=len, default="")
     if value.startswith(_DIGESTS):
         return False
-    return len(longest) >= 20 and looks_made(longest) and _entropy(longest) > 3.5
+    in_words = sum(map(len, _CAMEL.findall(longest)))  # SponsoredProductsRemote
+    return (
+        len(longest) >= 20
+        and looks_made(longest)
+        and _entropy(longest) > 3.5
+        and in_words <= MAX_IN_WORDS * len(longest)
+    )
 
 
 def is_end_of_key(value: str, _: re.Match[str]) -> bool:
     """The last line of a key that came line by line: base64 and nothing else, too short to look random."""
-    if not _is_mixed(value):  # `Result=` and `body=` are words
+    if not _is_mixed(value) or re.fullmatch(
+        r"[0-9a-fA-F]+", value
+    ):  # `Result=` and `body=` are words; hex is no base64
         return False
     return value.endswith("=") or (len(value) % 4 == 0 and len(_RUNS.findall(value)) >= 5)
 

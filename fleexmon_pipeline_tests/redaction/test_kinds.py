@@ -12,6 +12,21 @@ from fleexmon_pipeline.redaction.redact import redact, redact_lines
 SECRET = "Zebra7!crossing"
 
 LEAKS = {
+    "what changes, or has a type of its own": [
+        '  ~ admin_password = "%s" -> "Later9!crossing"',
+        '  ~ admin_password = "Earlier9!crossing" -> "%s"',
+        'Client { token: ApiToken("%s") }',
+        'loaded SmtpPassword("%s") from env',
+    ],
+    "devices and stores": [
+        "> HELLO 3 AUTH default %s",
+        "MIGRATE 10.0.0.9 6379 k 0 5000 AUTH2 app %s",
+        "CREATE SECRET (TYPE gcs, KEY_ID 'a', SECRET '%s')",
+        "snmp-server community %s RW 7",
+        "radius-server host 10.0.0.9 key 7 %s",
+        "crypto isakmp key %s address 10.0.0.9",
+        "set security ike policy a pre-shared-key ascii-text %s",
+    ],
     "neighbours in a list": [
         '[("content-type", "json"), ("authorization", "%s")]',
         "headers: (b'x-auth-token', b'%s')",
@@ -108,6 +123,23 @@ LEAKS = {
 }
 
 HARMLESS = [
+    "second pass: 7.5s, third pass: 12%",
+    "UPDATE sessions SET token = $1, secret = ? WHERE id = :id",
+    "INSERT INTO users SET password = %(password)s",
+    "api_key=[REDACTED] secret=[hidden]",
+    "  + admin_password = (sensitive value)",
+    "      token    = (known after apply)",
+    "Signature: RSA/SHA512, Mon 02 Mar 2026, Key ID 77ab",
+    "signature=ECDSA-with-SHA384",
+    "secretary=ann secretariat=bonn",
+    'curl -H "Authorization: Bearer <your API token>" https://a.example',
+    'token = "<insert token here>"',
+    "defaultStoreSecrets: shop-vault-77",
+    'data-id="side-hf_RecommendedArticlesRemoteABCSearchK2ClickPagination"',
+    'Secret("db-credentials") not mounted',
+    "password 7 times wrong",
+    "key 3 of 5 rotated",
+    "snmp-server location rack7",
     "PWD=/home/app OLDPWD=/ make: entering directory",
     "Accepted publickey for ci from 10.0.0.9 port 40022 ssh2: RSA SHA256:Uyt0aB3kQ7mVPwvezndPv/ARoIadVY98vAC0g+P/563",
     "npm: integrity sha512-Uyt0aB3kQ7mVPwvezndPvARoIadVY98vAC0gP563Uyt0aB3kQ7mVPwvezndPvARoIadVY98vAC0gP563aBcDeF== ok",
@@ -199,6 +231,19 @@ def letters(alphabet: str, size: int, seed: int) -> str:
 def test_a_token_of_a_vendor_that_no_rule_names_is_known_by_its_shape(token: str) -> None:
     for form in ("gateway answered 403 for %s", '{"v":"%s"}', "try %s again"):
         assert token not in redact(form % token)
+
+
+@pytest.mark.parametrize("mark", ["$6$rounds=5000$ab$", "$2b$12$", "$argon2id$v=19$m=65536,t=3,p=4$ab$", "$y$j9T$ab$"])
+def test_a_hash_of_a_password_is_known_by_its_mark(mark: str) -> None:
+    digest = letters(string.ascii_letters + string.digits + "./", 43, 8)
+    assert digest not in redact(f"row: ann {mark}{digest} 2026-03-14")
+
+
+def test_what_is_random_in_a_path_leaves_the_path() -> None:
+    page = letters(string.ascii_letters + string.digits, 44, 9)
+    assert redact(f"GET https://docs.example.com/document/d/{page}/edit") == (
+        "GET https://docs.example.com/document/d/<key>/edit"
+    )
 
 
 def test_lines_of_a_file_say_where_a_secret_stood_and_not_what_it_was() -> None:
