@@ -38,9 +38,10 @@ class DayFile:
     def hours(self) -> list[Hour]:
         return hours_of(self._rows("hours_of_file"))
 
-    def hashes(self, hour: Window) -> Iterator[tuple[str, str]]:
-        """Id and hash of each line of the hour."""
-        rows = self._rows("hashes_of_hour", since=_naive(hour.since), until=_naive(hour.until))
+    def hashes(self, hour: Window, ids: Sequence[UUID] | None = None) -> Iterator[tuple[str, str]]:
+        """Id and hash of each line of the hour, or of those with these ids."""
+        wanted = None if ids is None else [str(id_) for id_ in ids]
+        rows = self._rows("hashes_of_hour", since=_naive(hour.since), until=_naive(hour.until), ids=wanted)
         return ((id_, digest) for id_, digest in rows)
 
     def whole_lines(self, window: Window, ids: Sequence[UUID] | None = None) -> Iterator[tuple[Any, ...]]:

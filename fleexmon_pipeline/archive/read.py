@@ -7,7 +7,7 @@ A file that is missing, not whole or out of reach raises ArchiveError: it is nev
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from fleexmon_pipeline.database.connection import Connection, far_away, within_y
 from fleexmon_pipeline.window import EPOCH, HOUR, Window, floor
 
 MAX_SECONDS = 60.0  # of one question to one day
+EXPORT_SECONDS = 3_600.0  # of an hour: it is read as fast as it is written
 MAX_IDS_SECONDS = 10.0  # of a look into all days, for ids that do not tell their time
 MAX_CHARS = 10_000_000
 FIRST_AT_ONCE, MAX_AT_ONCE = 2_000, 200_000  # lines of one question
@@ -118,6 +119,21 @@ class ColdReader:
             for id_, at, node, level, message in self._rows(day, "texts", bounds)
         ]
 
+    def in_trouble(self, day: ArchivedDay, window: Window, limit: int) -> list[ColdLine]:
+        bounds = {"since": _naive(window.since), "until": _naive(window.until), "limit": limit}
+        return [
+            ColdLine(id_, _aware(at), node, "", level, message, None)
+            for id_, at, node, level, message in self._rows(day, "in_trouble", bounds)
+        ]
+
+    def exported(self, day: ArchivedDay, window: Window, node: str | None) -> Iterator[tuple[Any, ...]]:
+        """In order of time and id: what `transfer/` writes, as text."""
+        for hour in day.busy_hours():
+            part = {"since": max(hour.since, window.since), "until": min(hour.until, window.until)}
+            if part["since"] < part["until"]:
+                bounds = {name: _naive(moment) for name, moment in part.items()}
+                yield from self._rows(day, "exported", {**bounds, "node": node}, seconds=EXPORT_SECONDS)
+
     def counts(self, day: ArchivedDay, window: Window, besides: Sequence[uuid.UUID]) -> dict[tuple[datetime, str], int]:
         """Lines by slot and node, without those with ids `besides`."""
         bounds = {"since": _naive(window.since), "until": _naive(window.until), "ids": [str(id_) for id_ in besides]}
@@ -180,6 +196,24 @@ def lines_of(connection: Connection, ids: Sequence[uuid.UUID], *, width: int) ->
             if len({line.id for line in lines} & set(others)) == len(set(others)):
                 break
     return lines
+
+
+def messages_of(connection: Connection, ids: Collection[uuid.UUID], *, width: int, window: Window) -> list[ColdLine]:
+    """Lines of the window with these ids that are archived, for readers who go on without those that are nowhere."""
+    days = archived_days(connection, window.since, window.until) if ids else []
+    if not days:
+        return []
+    with reader_for(days) as reader:
+        return [line for day in days for line in reader.of_ids(day, list(ids), width=width)]
+
+
+def lines_in_trouble(connection: Connection, window: Window, limit: int) -> list[ColdLine]:
+    """The first archived lines of a window, in order of time, that are not informational."""
+    days = archived_days(connection, window.since, window.until)
+    if not days:
+        return []
+    with reader_for(days) as reader:
+        return [line for day in reversed(days) for line in reader.in_trouble(day, window, limit)][:limit]
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.read import lines_in_trouble
 from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, Seen, Suspect, Usual, Volume, rank
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -70,7 +72,11 @@ def _seen(row: Mapping[str, Any], pattern: str, began: Mapping[tuple[Key, dateti
 def _first_lines(connection: Connection, window: Window, resolve: Resolve) -> dict[tuple[Key, datetime], float]:
     """When each pattern had its first line in a slot, of warnings and worse."""
     where = {"since": window.since, "until": window.until, "limit": MAX_LINES}
-    lines = connection.execute(SQL["lines_in_trouble"], where).fetchall()
+    with one_moment(connection):
+        rows = {row["id"]: row for row in connection.execute(SQL["lines_in_trouble"], where)}
+        for cold in lines_in_trouble(connection, window, MAX_LINES):
+            rows.setdefault(cold.id, vars(cold))
+    lines = sorted(rows.values(), key=lambda row: (row["timestamp"], row["id"]))[:MAX_LINES]
     lines = [line for line in lines if read_level(line["level"]) in LEVEL_WEIGHTS]
     miner, first = load_miner(connection), dict[tuple[Key, datetime], float]()
     last = window.until - SLOT

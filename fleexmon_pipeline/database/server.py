@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.database.line_days import LinesNotByDayError, take_over
+from fleexmon_pipeline.database.line_days import LinesNotByDayError, note_problem, take_over
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.database.pooler import way_out
 from fleexmon_pipeline.errors import FleexmonError
@@ -102,8 +102,10 @@ def _by_day(connection: Connection) -> None:
     """Everything works with a table of lines in one piece as well, so nothing here keeps the product from starting."""
     try:
         take_over(connection, now=datetime.now(UTC))
-    except (LinesNotByDayError, psycopg.errors.LockNotAvailable) as error:
+    except LinesNotByDayError as error:
         _log.warning("%s", error)
+    except psycopg.Error as error:
+        note_problem(connection, "take over", error, '"LogEntry" stays in one piece')
 
 
 def running_url(environment: Mapping[str, str] = os.environ) -> str | None:

@@ -34,7 +34,7 @@ from fleexmon_pipeline.patterns.labels import read_labels
 from fleexmon_pipeline.patterns.read_counts import Counts, Samples, read_counts, read_messages, read_samples
 from fleexmon_pipeline.patterns.shared_values import MAX_MESSAGE_CHARS, hides_names
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.window import SLOT, Window, history_day, slot_number
+from fleexmon_pipeline.window import DAY, SLOT, Window, history_day, slot_number
 
 MAX_COMPARED = 20  # lines behind a firing that are read for what they share
 
@@ -128,9 +128,11 @@ def _named(
     """With the values in their texts that the lines behind each firing share. Reads those lines once for all."""
     hiding = {pattern: template for pattern, template in counts.templates.items() if hides_names(template)}
     compared = {id_ for _, firing, ids in found if firing.subject.pattern in hiding for id_ in _some(ids)}
+    ends = [firing.end for _, firing, _ in found]
+    window = Window(min(ends) - DAY, max(ends)) if ends else None  # no rule's lines are older
     messages = {
         id_: redact(message) if len(message) < MAX_MESSAGE_CHARS else ""  # a secret that was cut looks like none
-        for id_, message in read_messages(connection, compared).items()
+        for id_, message in (read_messages(connection, compared, window) if window else {}).items()
     }
     for name, firing, ids in found:
         template = hiding.get(firing.subject.pattern or "")

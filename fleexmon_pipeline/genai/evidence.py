@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.read import messages_of
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.genai.prompt import MAX_SAMPLES, Record
@@ -165,8 +167,13 @@ def sample_texts(connection: Connection, window: Window, patterns: Sequence[Wind
         for pattern in patterns
     }
     ids = [sample for samples in chosen.values() for sample in samples]
-    rows = connection.execute(_SQL["messages"], {"ids": ids, "most": MAX_READ_CHARACTERS})
-    texts = {row["id"]: _whole_words(row["message"]) if row["cut"] else row["message"] for row in rows}
+    with one_moment(connection):
+        rows = connection.execute(_SQL["messages"], {"ids": ids, "most": MAX_READ_CHARACTERS}).fetchall()
+        messages = {row["id"]: (row["message"], row["cut"]) for row in rows}
+        missing = set(ids) - set(messages)
+        for line in messages_of(connection, missing, width=MAX_READ_CHARACTERS, window=window) if missing else ():
+            messages[line.id] = line.message, line.characters > MAX_READ_CHARACTERS
+    texts = {id_: _whole_words(message) if cut else message for id_, (message, cut) in messages.items()}
     return {pattern: [texts[sample] for sample in samples if sample in texts] for pattern, samples in chosen.items()}
 
 

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from psycopg.rows import tuple_row
 
+from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.read import messages_of
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Subject
@@ -166,13 +168,18 @@ def newest_first(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
     return sorted(ids, key=lambda i: (_time_of(i) or EPOCH, i), reverse=True)
 
 
-def read_messages(connection: Connection, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """The messages of those of these rows that are still stored, cut. Not redacted."""
+def read_messages(connection: Connection, ids: Collection[uuid.UUID], window: Window) -> dict[uuid.UUID, str]:
+    """The messages of those of these rows that are still stored, cut; of those that are archived, lines of the
+    window. Not redacted."""
     if not ids:
         return {}
     params = {"ids": sorted(ids), "longest": MAX_MESSAGE_CHARS}
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        return {uuid.UUID(id_): message for id_, message in cursor.execute(statements("patterns")["messages"], params)}
+    with one_moment(connection), connection.cursor(row_factory=tuple_row) as cursor:
+        rows = cursor.execute(statements("patterns")["messages"], params).fetchall()
+        messages = {uuid.UUID(id_): message for id_, message in rows}
+        missing = set(ids) - set(messages)
+        cold = messages_of(connection, missing, width=MAX_MESSAGE_CHARS, window=window) if missing else []
+    return messages | {line.id: line.message for line in cold}
 
 
 def _time_of(id_: uuid.UUID) -> datetime | None:

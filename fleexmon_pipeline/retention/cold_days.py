@@ -11,7 +11,7 @@ Between the steps lines are in both places, and readers take the table's. Files:
 
 from __future__ import annotations
 
-import logging
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg.errors import DeadlockDetected
+import psycopg
 from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.archive.days import SQL as DAYS
@@ -28,15 +28,15 @@ from fleexmon_pipeline.archive.files import DayFile, open_day
 from fleexmon_pipeline.archive.storage import ArchiveError, Storage
 from fleexmon_pipeline.archive.write import WrittenDay, write_day
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.database.line_days import IN_THE_WAY
+from fleexmon_pipeline.database.line_days import MAX_ATTEMPTS, note_problem
 from fleexmon_pipeline.database.line_days import SQL as LINE_DAYS
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.retention.days import ATTEMPTS
 from fleexmon_pipeline.window import DAY, Window, floor
 from fleexmon_pipeline.wording import counted
 
 SQL = statements("retention")
-_log = logging.getLogger(__name__)
+NO_LINES = (0, hashlib.md5(b"", usedforsecurity=False).hexdigest())
+MAX_IDS = 10_000  # lines of an hour whose hashes are asked for one by one
 Progress = Callable[[str], None]
 
 
@@ -165,17 +165,24 @@ def _archive(
 
 
 def remove_day(connection: Connection, file: DayFile, progress: Progress = lambda _: None) -> Removed:
-    """Remove what the file holds, word for word, from the table: an hour a transaction, then the day's part of the
-    table, if nothing of it would be lost. The one way in which archived lines leave the table."""
-    total = Removed()
+    """Remove what the file holds, word for word, from the table. The one way in which archived lines leave the table.
+
+    If the table has just these lines, hour by hour, the day's part is dropped; lines that must stay are moved to the
+    part for the past. What is there then goes line by line, an hour a transaction.
+    """
+    total = Removed(removed=_drop_equal_part(connection, file))
+    progress(f"{total.removed:,} lines removed from the table")
     for hour in file.day.window.hours():
+        bounds = {"since": hour.since, "until": hour.until}
+        ids = [row["id"] for row in connection.execute(DAYS["ids_of_hour"], {**bounds, "limit": MAX_IDS + 1})]
+        if not ids:
+            continue
         with connection.transaction():
             connection.execute(statements("patterns")["lock_hour"], {"hour": hour.since})  # it may be being counted
             connection.execute(DAYS["make_archived"])
             with connection.cursor() as cursor, cursor.copy(DAYS["copy_archived"]) as copy:
-                for row in file.hashes(hour):
+                for row in file.hashes(hour, ids if len(ids) <= MAX_IDS else None):
                     copy.write_row(row)
-            bounds = {"since": hour.since, "until": hour.until}
             total.add(connection.execute(SQL["remove_archived"], bounds).fetchone())
         progress(f"{total.removed:,} lines removed from the table")
     if not total.others:
@@ -183,23 +190,58 @@ def remove_day(connection: Connection, file: DayFile, progress: Progress = lambd
     return total
 
 
+def _drop_equal_part(connection: Connection, file: DayFile) -> int:
+    """How many lines went. None where the part is not this day's alone, has lines of other days, or hour by hour other
+    lines than the file: late ones, changed ones, or since the file has those of an earlier run, too."""
+    try:
+        with connection.transaction():
+            if not _lock_part(connection, file.day.day):
+                return 0
+            strangers = connection.execute(SQL["strangers"], {"day": file.day.day}).fetchone()
+            if strangers and strangers["there"]:
+                return 0
+            connection.execute(b"SET LOCAL work_mem = '64MB'")  # an hour's hashes are sorted
+            known = {hour.at: (hour.lines, hour.hash) for hour in file.day.hours}
+            for hour in file.day.window.hours():
+                connection.execute(statements("patterns")["lock_hour"], {"hour": hour.since})  # it may be being counted
+                row = connection.execute(DAYS["hour_of_table"], {"since": hour.since, "until": hour.until}).fetchone()
+                if row is None or (row["lines"], row["hash"]) != known.get(hour.since.hour, NO_LINES):
+                    return 0
+            return _drop(connection, file.day.day)
+    except psycopg.Error as error:
+        note_problem(connection, "drop", error, f"lines of {file.name} are removed one by one")
+        return 0
+
+
+def _lock_part(connection: Connection, day: datetime) -> bool:
+    """Writers of this day wait from here on. False where the part is not this day's alone, or not the first."""
+    part = connection.execute(SQL["part_of_day"], {"day": day}).fetchone()
+    if part is None:
+        return False
+    connection.execute(b"SET LOCAL lock_timeout = '5s'")
+    # The name is PostgreSQL's own, quoted by it.
+    connection.execute(f"LOCK TABLE {part['part']} IN SHARE MODE".encode())
+    return True
+
+
+def _drop(connection: Connection, day: datetime) -> int:
+    where = {"day": day.date(), "before": day + DAY, "attempts": MAX_ATTEMPTS}
+    row = connection.execute(LINE_DAYS["drop_day"], where).fetchone()
+    return (row["lines"] if row else None) or 0
+
+
 def _drop_part(connection: Connection, day: datetime) -> None:
     """Give the space of a day back whose lines are gone; those that stay are moved to the part for the past. A part
     that is in use keeps its space until retention drops it."""
     try:
         with connection.transaction():
-            part = connection.execute(SQL["part_of_day"], {"day": day}).fetchone()
-            if part is None:
+            if not _lock_part(connection, day):
                 return
-            connection.execute(b"SET LOCAL lock_timeout = '5s'")
-            # Writers of this day wait from here on. The name is PostgreSQL's own, quoted by it.
-            connection.execute(f"LOCK TABLE {part['part']} IN SHARE MODE".encode())
             holds = connection.execute(SQL["holds_others"], {"day": day}).fetchone()
             if holds and not holds["holds"]:
-                where = {"day": day.date(), "before": day + DAY, "attempts": ATTEMPTS}
-                connection.execute(LINE_DAYS["drop_day"], where)
-    except (*IN_THE_WAY, DeadlockDetected) as error:
-        _log.warning("the space of %s comes back with its retention: %s", f"{day:%Y-%m-%d}", error.diag.message_primary)
+                _drop(connection, day)
+    except psycopg.Error as error:
+        note_problem(connection, "drop", error, f"the space of {day:%Y-%m-%d} comes back with its retention")
 
 
 def would_remove(connection: Connection, day: Window) -> Removed:

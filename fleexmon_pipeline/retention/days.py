@@ -6,17 +6,15 @@ others of their day stay: in batches, `retention.py`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
-from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.database.line_days import IN_THE_WAY, SQL
-from fleexmon_pipeline.window import HOUR
+import psycopg
 
-ATTEMPTS = 10  # to have the table for a moment, a second or two each
-_log = logging.getLogger(__name__)
+from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.database.line_days import MAX_ATTEMPTS, SQL, forget_problem, note_problem
+from fleexmon_pipeline.window import HOUR
 
 
 class DayOfLines(NamedTuple):
@@ -38,7 +36,7 @@ def _midnight(day: date) -> datetime:
 
 
 def drop_days(
-    connection: Connection, *, before: datetime, record: Callable[[int], None], attempts: int = ATTEMPTS
+    connection: Connection, *, before: datetime, record: Callable[[int], None], attempts: int = MAX_ATTEMPTS
 ) -> None:
     """Drop the days that end by `before`, oldest first; `record` gets the number of lines of each.
 
@@ -47,34 +45,39 @@ def drop_days(
     """
     for day in days_of_lines(connection):
         if day.until > before:
-            return
+            break
         try:
             row = connection.execute(
                 SQL["drop_day"], {"day": day.since.date(), "before": before, "attempts": attempts}
             ).fetchone()
-        except IN_THE_WAY as error:
-            _log.warning("lines of %s stay until the next run: %s", f"{day.since:%Y-%m-%d}", error.diag.message_primary)
+        except psycopg.Error as error:
+            note_problem(connection, "drop", error, f"lines of {day.since:%Y-%m-%d} are deleted one by one")
             return
         if row is None or row["lines"] is None:
-            return
+            break
         record(row["lines"])
+    forget_problem(connection, "drop")
 
 
-def compact_days(connection: Connection, *, now: datetime, attempts: int = ATTEMPTS) -> int:
+def compact_days(connection: Connection, *, now: datetime, attempts: int = MAX_ATTEMPTS) -> int:
     """Write days that are over without the room for updates, half of their space; how many were.
 
-    A day with lines that are not analyzed waits. Each is read while it is written, and needs its own space once more.
+    Those that have grown since, as by a backfill, are written again. A day with lines that are not analyzed waits. Each
+    is read while it is written, and needs its own space once more.
     """
-    compacted = 0
+    compacted, refused = 0, False
     for day in days_of_lines(connection):
         if day.compact or day.until + HOUR > now:
             continue
         try:
             row = connection.execute(SQL["compact_day"], {"day": day.since.date(), "attempts": attempts}).fetchone()
-        except IN_THE_WAY as error:
-            _log.warning("%s was not made compact: %s", f"{day.since:%Y-%m-%d}", error.diag.message_primary)
+        except psycopg.Error as error:
+            note_problem(connection, "compact", error, f"{day.since:%Y-%m-%d} was not made compact")
+            refused = True
             continue
         compacted += bool(row and row["compacted"])
+    if not refused:
+        forget_problem(connection, "compact")
     if compacted:
         connection.execute(SQL["analyze"])
     return compacted

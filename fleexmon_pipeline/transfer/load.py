@@ -18,7 +18,8 @@ import psycopg
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.transfer.parquet import read_rows
 from fleexmon_pipeline.transfer.records import Kind, TransferError, issue_as_columns, log_as_columns
-from fleexmon_pipeline.transfer.write import BATCH, MANIFEST, SQL, File, Manifest, Progress, checksum
+from fleexmon_pipeline.transfer.rows import BATCH, SQL
+from fleexmon_pipeline.transfer.write import MANIFEST, File, Manifest, Progress, checksum
 
 MAX_LINE_BYTES = 200_000_000
 _STAGE: Mapping[Kind, str] = {"logs": "stage_logs", "issues": "stage_issues"}

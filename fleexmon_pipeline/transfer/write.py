@@ -1,6 +1,7 @@
 """Write logs and issues to a directory: a file of each, and a manifest with counts and checksums.
 
-Here: files and order; each gets its name when it is whole. What a record holds: `records.py`; as columns: `parquet.py`.
+Here: files; each gets its name when it is whole. Which rows, in which order: `rows.py`; what a record holds:
+`records.py`; as columns: `parquet.py`.
 """
 
 from __future__ import annotations
@@ -9,29 +10,26 @@ import gzip
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 import msgspec
-from psycopg import ServerCursor
-from psycopg.rows import DictRow
 
 from fleexmon_pipeline import __version__
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.transfer.parquet import needed, write_rows
 from fleexmon_pipeline.transfer.records import Kind, TransferError, issue_as_json, log_as_json
+from fleexmon_pipeline.transfer.rows import BATCH, SQL, archived_besides, stored_rows
 from fleexmon_pipeline.wording import iso_text
 
 Form = Literal["ndjson", "parquet"]
 KINDS: tuple[Kind, ...] = ("logs", "issues")
 MANIFEST = "manifest.json"
-SQL = statements("transfer")
 _COUNT: Mapping[Kind, str] = {"logs": "count_logs", "issues": "count_issues"}
-BATCH = 5_000
 Progress = Callable[[str], None]
 _WRITTEN: Mapping[Kind, Callable[..., bytes]] = {"logs": log_as_json, "issues": issue_as_json}
 
@@ -81,6 +79,8 @@ def count(connection: Connection, wanted: Wanted) -> dict[Kind, int]:
     for kind in wanted.kinds:
         row = connection.execute(SQL[_COUNT[kind]], wanted.params()).fetchone()
         counts[kind] = row["rows"] if row else 0
+    if "logs" in counts:
+        counts["logs"] += archived_besides(connection, wanted.since, wanted.until, wanted.node)
     return counts
 
 
@@ -116,20 +116,19 @@ def _written(connection: Connection, directory: Path, kind: Kind, wanted: Wanted
     part, rows = directory / f"{name}.part", 0
     as_json = _WRITTEN[kind]
 
-    def batches(cursor: ServerCursor[DictRow]) -> Iterator[list[bytes]]:
+    def batches(stored: Iterator[Mapping[str, Any]]) -> Iterator[list[bytes]]:
         nonlocal rows
-        while batch := cursor.fetchmany(BATCH):
+        while batch := list(islice(stored, BATCH)):
             yield [as_json(row, redacted=wanted.redacted) for row in batch]
             rows += len(batch)
             progress(f"{rows:,} {kind} written")
 
-    with _private(part) as file, connection.cursor(f"export_{kind}") as cursor:
-        cursor.execute(SQL[kind], wanted.params())
+    with _private(part) as file, closing(stored_rows(connection, kind, wanted.params())) as stored:
         if wanted.form == "parquet":
-            write_rows(file, kind, batches(cursor))
+            write_rows(file, kind, batches(stored))
         else:
             with _packing(file, packed=wanted.packed) as text:
-                for lines in batches(cursor):
+                for lines in batches(stored):
                     text.write(b"".join(line + b"\n" for line in lines))
     part.rename(directory / name)
     return File(name, kind, rows, checksum(directory / name))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import stat
-from datetime import datetime, timedelta
+import uuid
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -279,20 +281,27 @@ def test_a_day_with_a_part_of_its_own_gives_its_space_back(full: Database, stora
     assert content(full) == before
 
 
-def test_a_part_with_lines_that_came_meanwhile_is_not_dropped(
-    full: Database, storage: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with full.connect() as connection:
+def by_day(database: Database) -> None:
+    """The cold day is the first part, and the lines before it are gone."""
+    with database.connect() as connection:
         make_days(connection, Window(COLD.since, NOW), now=NOW, kept_since=COLD.since)
         connection.execute('DELETE FROM "LogEntry" WHERE timestamp < %s', [COLD.since])
-    real = cold_days._drop_part
 
-    def late(connection: Connection, day: datetime) -> None:
+
+@pytest.mark.parametrize("step", ["_drop_equal_part", "_drop_part"])
+def test_a_part_with_lines_that_came_meanwhile_is_not_dropped(
+    full: Database, storage: Directory, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    by_day(full)
+    real = getattr(cold_days, step)
+
+    def late(connection: Connection, of: Any) -> Any:
         with full.connect() as other:
             put(other, COLD.since + timedelta(hours=5, seconds=1), "came now")
-        real(connection, day)
+        return real(connection, of)
 
-    monkeypatch.setattr(cold_days, "_drop_part", late)
+    monkeypatch.setattr(cold_days, "_drop_equal_part", lambda *_: 0)
+    monkeypatch.setattr(cold_days, step, late)
     archive(full, storage)
 
     with full.connect() as connection:
@@ -300,3 +309,47 @@ def test_a_part_with_lines_that_came_meanwhile_is_not_dropped(
         assert {row["message"] for row in connection.execute('SELECT message FROM "LogEntry"')} == {
             "came now", "of the next day",
         }  # fmt: skip
+
+
+def test_a_day_that_is_in_its_file_as_it_is_goes_without_a_look_at_each_line(
+    full: Database, storage: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_day(full)
+    with full.connect() as connection:
+        connection.execute(ISSUE)
+        put(connection, COLD.since + timedelta(hours=5, seconds=1), "waits", analyzed=False)
+        kept = connection.execute(
+            "SELECT count(*) FROM \"LogEntry\" WHERE message LIKE 'Order 1_ %%' OR NOT analyzed"
+        ).fetchone()
+        theirs = connection.execute('SELECT count(*) FROM "LogEntry_rest"').fetchone()
+    asked: list[int] = []
+    real = DayFile.hashes
+
+    def hashes(file: DayFile, hour: Window, ids: list[uuid.UUID]) -> Any:
+        asked.append(len(ids))
+        return real(file, hour, ids)
+
+    monkeypatch.setattr(DayFile, "hashes", hashes)
+
+    told = archive(full, storage)
+
+    assert kept
+    assert theirs
+    assert kept["count"] > 5
+    assert sum(asked) == kept["count"] + theirs["count"], "only lines that stayed, or have no part of their day"
+    assert "1 line not analyzed yet" in told
+    assert "evidence of open issues" in told
+    with full.connect() as connection:
+        assert days_of_lines(connection)[0].since == COLD.until
+        assert number(full) == 1 + kept["count"]
+
+
+def test_a_part_with_lines_of_an_earlier_day_is_not_dropped(full: Database, storage: Directory) -> None:
+    by_day(full)
+    with full.connect() as connection:
+        odd = put(connection, COLD.since + timedelta(hours=3), "of another time")
+        connection.execute('UPDATE "LogEntry" SET timestamp = %s WHERE id = %s', [COLD.since - DAY, odd])
+    archive(full, storage)
+    with full.connect() as connection:
+        assert days_of_lines(connection)[0].since == COLD.since
+        assert number(full) == 2

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from fleexmon_pipeline.archive.storage import ArchiveError, Directory
+from fleexmon_pipeline.comparison import read_origin
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_model import Where
 from fleexmon_pipeline.detection.text_scan import find_texts
+from fleexmon_pipeline.genai.evidence import WindowPattern, sample_texts
 from fleexmon_pipeline.issues.read import evidence_of
 from fleexmon_pipeline.lookup.lines import (
     LineQuery,
@@ -25,6 +28,9 @@ from fleexmon_pipeline.lookup.lines import (
     one_stored_line,
 )
 from fleexmon_pipeline.lookup.search import newest_first, search, search_trace
+from fleexmon_pipeline.patterns.read_counts import read_messages
+from fleexmon_pipeline.transfer.records import Kind
+from fleexmon_pipeline.transfer.write import Wanted, count, export
 from fleexmon_pipeline.window import DAY, EPOCH, HOUR, Window
 from fleexmon_pipeline_tests.archive.conftest import COLD, NOW, archive, put
 from fleexmon_pipeline_tests.conftest import Database
@@ -43,6 +49,15 @@ QUERIES = [
     replace(ALL, since=COLD.since + 5 * HOUR, node="blue", text="SHIPPED"),
     replace(ALL, text="nowhere"),
 ]
+LOGS: list[Kind] = ["logs"]
+EXPORTS = [
+    Wanted(LOGS),
+    Wanted(LOGS, node="green", redacted=True),
+    Wanted(LOGS, since=COLD.since + 5 * HOUR, until=COLD.since + 9 * HOUR),
+    Wanted(LOGS, since=COLD.since - HOUR),
+    Wanted(LOGS, until=COLD.until + HOUR),
+]
+PATTERN = WindowPattern("p", "Order <num> shipped", COLD.since, COLD.until, rank=1, members=["p"])
 
 
 def _ids(connection: Connection) -> list[uuid.UUID]:
@@ -87,18 +102,36 @@ def _everything(connection: Connection, ids: list[uuid.UUID]) -> dict[str, Any]:
             name: (matches.counts, {key: list(lines) for key, lines in matches.lines.items()})
             for name, matches in find_texts(connection, where, window).items()
         },
+        "messages": read_messages(connection, ids, window),
+        "samples": sample_texts(connection, window, [PATTERN]),
+        "first of trouble": read_origin._first_lines(connection, window, lambda pattern, _: pattern),
+        "export": [_exported(connection, wanted) for wanted in EXPORTS],
+        "exported": [count(connection, wanted) for wanted in EXPORTS],
     }
+
+
+def _exported(connection: Connection, wanted: Wanted) -> bytes:
+    with TemporaryDirectory() as made:
+        manifest = export(connection, Path(made), wanted)
+        assert [file.rows for file in manifest.files] == list(count(connection, wanted).values())
+        return (Path(made) / "logs.ndjson").read_bytes()
 
 
 def test_every_reader_says_the_same_before_and_after(full: Database, storage: Directory) -> None:
     with full.connect() as connection:
         ids = _ids(connection)
+        sampled = 'SELECT %s, %s, %s, %s, 200, array_agg(id) FROM "LogEntry" WHERE length(message) < 20'
+        for at in (COLD.since, COLD.until):
+            connection.execute(f'INSERT INTO "LogPatternCount" {sampled}'.encode(), [at, "blue", "p", "info"])
         before = _everything(connection, ids)
         archive(full, storage)
         archive(full, storage, Window(COLD.until, COLD.until + DAY))
         assert len(_ids(connection)) == 1
         after = _everything(connection, ids)
-    assert len(before["logs"][0]) == len(before["pages"][0]) == 211
+    assert len(before["logs"][0]) == len(before["pages"][0]) == len(before["messages"]) == 211
+    assert len(before["export"][0].splitlines()) == 211
+    assert before["samples"]["p"]
+    assert len(before["first of trouble"]) > 5
     for name, said in before.items():
         assert after[name] == said, name
 
@@ -127,7 +160,8 @@ def test_lines_in_both_places_are_shown_once_in_their_order(full: Database, stor
             put(connection, at, f"Order {place} shipped", metadata=trace, node=node, level=level)
         assert len(_ids(connection)) == 2 + 67
         after = _everything(connection, ids)
-    before.pop("lines"), after.pop("lines")  # they know when they were stored
+    for name in ("lines", "export"):  # they know when they were stored
+        assert len(before.pop(name)) == len(after.pop(name))
     assert after == before
 
 

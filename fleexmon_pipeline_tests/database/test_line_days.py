@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import itertools
 import re
+import signal
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.database.line_days import SQL, LinesNotByDayError, make_days, obstacle, take_over
+from fleexmon_pipeline.commands.doctor.stored import lines_by_day
+from fleexmon_pipeline.database import line_days, server
+from fleexmon_pipeline.database.connection import Connection, connect
+from fleexmon_pipeline.database.line_days import SQL, LinesNotByDayError, make_days, obstacle, problems, take_over
 from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.database.row_ids import uuid8
+from fleexmon_pipeline.database.server import database_url
 from fleexmon_pipeline.retention.days import compact_days, days_of_lines, drop_days
+from fleexmon_pipeline.retention.retention import apply_retention
 from fleexmon_pipeline.window import DAY, HOUR, Window
 from fleexmon_pipeline_tests.conftest import Database
 
@@ -135,6 +144,85 @@ def test_a_takeover_that_was_stopped_goes_on(whole: Database, done: str) -> None
     assert sorted(str(row["message"]) for row in lines(whole)) == ["line 1", "line 2", "line 3"]
 
 
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+from fleexmon_pipeline.database import line_days
+from fleexmon_pipeline.database.connection import connect
+
+class Deadly(dict):
+    def __getitem__(self, name):
+        if name == sys.argv[2]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(name)
+
+line_days.SQL = Deadly(line_days.SQL)
+with connect(sys.argv[1]) as connection:
+    line_days.take_over(connection, now=datetime.fromisoformat(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("step", ["divert", "validate", "lock_table", "swap"])
+def test_a_takeover_that_was_killed_looks_again_at_what_others_attached(whole: Database, step: str) -> None:
+    with whole.connect() as connection:
+        add(connection, NOW, 1)
+        before = {add(connection, NOW, 2, line_id=among_the_days(2)), *(row["id"] for row in lines(whole))}
+        died = subprocess.run([sys.executable, "-c", KILLED, whole.url, step, str(NOW)], check=False, timeout=60)
+        assert died.returncode == -signal.SIGKILL
+        before.add(add(connection, NOW, 3, line_id=among_the_days(3)))
+        connection.execute('CREATE TABLE note (line UUID REFERENCES "LogEntry" (id))')
+
+        with pytest.raises(LinesNotByDayError, match="foreign key note_line_fkey of note"):
+            take_over(connection, now=NOW)
+
+        assert {row["id"] for row in lines(whole)} == before
+        before.add(add(connection, NOW, 4, line_id=among_the_days(4)))
+        assert {row["id"] for row in lines(whole)} == before
+        connection.execute("DROP TABLE note")
+        assert take_over(connection, now=NOW)
+    assert {row["id"] for row in lines(whole)} == before
+
+
+def test_a_takeover_that_the_database_refuses_changes_nothing_and_does_not_stop_the_product(
+    whole: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with whole.connect() as connection:
+        before = {add(connection, NOW, 1), add(connection, NOW, 2, line_id=among_the_days(2))}
+        connection.execute('CREATE TABLE "LogEntry_future" (id int)')  # a name that the swap needs: found at its end
+    for _ in range(2):
+        assert database_url({"DATABASE_URL": whole.url}) == whole.url
+        server._ready.cache_clear()
+    assert {row["id"] for row in lines(whole)} == before
+    assert len([record for record in caplog.records if "LogEntry_future" in record.message]) == 1
+    with whole.connect() as connection:
+        (problem,) = problems(connection)
+        assert problem.reason == '"LogEntry" stays in one piece: relation "LogEntry_future" already exists'
+        connection.execute('DROP TABLE "LogEntry_future"')
+        assert not take_over(connection, now=NOW)  # it would read the whole table at each tick
+        connection.execute('UPDATE "LineDayProblem" SET "lastAt" = "lastAt" - interval \'2 hours\'')
+        assert take_over(connection, now=NOW)
+        assert problems(connection) == []
+    assert {row["id"] for row in lines(whole)} == before
+
+
+def test_a_role_that_may_not_create_tables_goes_on_with_the_one_table(whole: Database) -> None:
+    owner = f"role_{uuid.uuid4().hex[:8]}"
+    with whole.connect() as connection:
+        for statement in (
+            f"CREATE ROLE {owner} LOGIN", f"GRANT USAGE ON SCHEMA public TO {owner}",
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+            f'ALTER TABLE "LogEntry" OWNER TO {owner}', f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {owner}",
+        ):  # fmt: skip
+            connection.execute(statement.encode())
+        url = make_conninfo(whole.url, user=owner)
+        assert server._ready(url, Path("unused")) == url
+        with connect(url) as own:
+            assert f"the role {owner} may not create tables" in (obstacle(own) or "")
+            add(own, NOW)
+        for statement in (f"REASSIGN OWNED BY {owner} TO CURRENT_USER", f"DROP OWNED BY {owner}", f"DROP ROLE {owner}"):
+            connection.execute(statement.encode())
+
+
 def test_rows_that_others_add_meanwhile_are_kept(whole: Database) -> None:
     added: list[uuid.UUID] = []
     done = threading.Event()
@@ -236,10 +324,13 @@ def test_lines_that_a_foreign_key_refers_to_keep_their_part_and_nothing_fails(
 
         assert (dropped, lines(database)) == ([], before)
         assert {record.levelname for record in caplog.records if "note_line_fkey" in record.message} == {"WARNING"}
+        assert [problem.step for problem in problems(connection)] == ["compact", "drop", "make"]
+        assert all("note_line_fkey" in finding.told for finding in list(lines_by_day(connection))[:3])
         connection.execute("DELETE FROM note")
         assert make_days(connection, TODAY, now=later, kept_since=NOW - 30 * DAY) == 3
         assert compact_days(connection, now=later) == 3
         drop_days(connection, before=later, record=dropped.append)
+        assert problems(connection) == []
     assert dropped == [1, 1, 1]
 
 
@@ -293,3 +384,95 @@ def test_lines_that_are_kept_for_long_are_in_parts_of_several_days(database: Dat
         assert days[0].since <= kept_since
     assert len(parts(database)) == 2
     assert "LogEntry_past" not in parts(database)
+
+
+def test_columns_that_the_server_computes_are_left_to_it(database: Database) -> None:
+    with database.connect() as connection:
+        make_days(connection, TODAY, now=NOW, kept_since=NOW - 30 * DAY)
+        for days in range(-3, 5):
+            add(connection, NOW + days * DAY, days)
+        connection.execute(
+            'ALTER TABLE "LogEntry" ADD COLUMN size INTEGER GENERATED ALWAYS AS (length(message)) STORED'
+        )
+        before = lines(database)
+        later = NOW + 3 * DAY
+
+        assert make_days(connection, TODAY, now=later, kept_since=NOW - 30 * DAY) == 3
+        assert compact_days(connection, now=later) == 3
+        assert lines(database) == before
+        connection.execute("UPDATE \"LogEntry\" SET analyzed = NULL WHERE id >= line_id('2026-11-20')")
+        drop_days(connection, before=later, record=lambda _: None)
+        assert problems(connection) == []
+    assert [(row["id"], row["size"]) for row in lines(database)] == [(row["id"], row["size"]) for row in before]
+
+
+def small_steps(connection: Connection) -> None:
+    """Ten lines are as many as 50,000."""
+    connection.execute(
+        "CREATE OR REPLACE FUNCTION max_moved_lines() RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT 10 $$"
+    )
+
+
+@pytest.mark.parametrize("killed", [None, "check_fence", "close_future"])
+@pytest.mark.parametrize("first_days", [True, False])
+def test_many_lines_that_wait_are_not_moved_and_their_part_becomes_that_of_all_their_days(
+    database: Database, killed: str | None, first_days: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = NOW + 20 * DAY
+    with database.connect() as connection:
+        small_steps(connection)
+        if first_days:
+            make_days(connection, TODAY, now=NOW, kept_since=NOW - 30 * DAY)
+        added = {add(connection, NOW + days * DAY, days) for days in range(-5, 30)}
+        if killed:
+            monkeypatch.setattr(line_days, "SQL", {key: sql for key, sql in SQL.items() if key != killed})
+            with pytest.raises(KeyError, match=killed):
+                make_days(connection, TODAY, now=later, kept_since=NOW - 30 * DAY)
+            monkeypatch.undo()
+            added |= {
+                add(connection, later, 99),
+                add(connection, NOW + 40 * DAY, 100),
+                add(connection, NOW - 9 * DAY, 101),
+            }
+
+        assert make_days(connection, TODAY, now=later, kept_since=NOW - 30 * DAY) == 1
+
+        assert {row["id"] for row in lines(database)} == added
+        assert make_days(connection, TODAY, now=later, kept_since=NOW - 30 * DAY) == 0
+        long = max(days_of_lines(connection), key=lambda day: day.until - day.since)
+        assert long.until == datetime(2026, 12, 13, tzinfo=UTC)
+        assert long.since == datetime(2026, 11, 23 if first_days else 15, tzinfo=UTC)
+        assert make_days(connection, TODAY, now=later + DAY, kept_since=NOW - 30 * DAY) == 1
+        assert compact_days(connection, now=NOW + 60 * DAY) == len(days_of_lines(connection))
+        apply_retention(connection, now=long.until + DAY, days=1)
+    kept = {line for line in added if line.int >> 80 >= long.until.timestamp() * 1000}
+    assert {row["id"] for row in lines(database)} == kept
+
+
+def test_many_lines_that_wait_stay_where_a_foreign_key_holds_them(database: Database) -> None:
+    with database.connect() as connection:
+        small_steps(connection)
+        added = {add(connection, NOW + days * DAY, days) for days in range(30)}
+        connection.execute('CREATE TABLE note (line UUID REFERENCES "LogEntry" (id))')
+        connection.execute('INSERT INTO note SELECT id FROM "LogEntry"')
+        for _ in range(2):
+            assert make_days(connection, TODAY, now=NOW + 20 * DAY, kept_since=NOW - 30 * DAY) == 0
+            added.add(add(connection, NOW + 50 * DAY, len(added)))
+            assert {row["id"] for row in lines(database)} == added
+        assert [problem.step for problem in problems(connection)] == ["make"]
+
+
+def test_days_before_the_first_are_made_as_far_as_few_lines_are_theirs(database: Database) -> None:
+    with database.connect() as connection:
+        small_steps(connection)
+        make_days(connection, TODAY, now=NOW, kept_since=NOW - 30 * DAY)
+        added = {add(connection, NOW - days * DAY, number) for days in range(1, 5) for number in range(4)}
+        for made in (2, 2, 0):
+            window = Window(NOW - 4 * DAY, NOW)
+            assert make_days(connection, window, now=NOW, kept_since=NOW - 30 * DAY) == made
+            assert {row["id"] for row in lines(database)} == added
+        added |= {add(connection, NOW - 7 * DAY, number) for number in range(20)}
+        assert make_days(connection, Window(NOW - 7 * DAY, NOW), now=NOW, kept_since=NOW - 30 * DAY) == 2
+        assert make_days(connection, Window(NOW - 7 * DAY, NOW), now=NOW, kept_since=NOW - 30 * DAY) == 0
+    assert {row["id"] for row in lines(database)} == added
+    assert parts(database)["LogEntry_past"] == 20

@@ -335,9 +335,9 @@ def test_a_title_shows_the_values_that_all_its_lines_share(
 def test_lines_behind_all_that_fires_are_read_in_one_query(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 
-    def counted(connection: Connection, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    def counted(connection: Connection, ids: Collection[uuid.UUID], window: Window) -> dict[uuid.UUID, str]:
         read.append(len(ids))
-        return read_messages(connection, ids)
+        return read_messages(connection, ids, window)
 
     monkeypatch.setattr(evaluate_module, "read_messages", counted)
     lines = [

@@ -99,6 +99,32 @@ def test_a_compact_day_has_the_same_lines_in_less_space(database: Database) -> N
         assert take_over(connection, now=NOW)
 
 
+def test_a_backfill_over_a_compact_day_leaves_no_room_that_nobody_needs(database: Database) -> None:
+    def pages() -> int:
+        return int(str(database.rows("SELECT pg_relation_size('\"LogEntry_20261115\"') / 8192 AS pages")[0]["pages"]))
+
+    with database.connect() as connection:
+        analyzed_day(connection, 3_000)
+        connection.execute(
+            "CREATE INDEX \"a USING b\" ON \"LogEntry\" (source) WHERE message <> 'a USING b' AND level <> ' USING c'"
+        )
+        compact_days(connection, now=NOW)
+        small = pages()
+        for analyzed in ("NULL", "true"):  # as collecting and judging an hour again do
+            connection.execute(f'UPDATE "LogEntry" SET analyzed = {analyzed}'.encode())
+        assert pages() > 2 * small
+        before = ids(connection)
+
+        assert compact_days(connection, now=NOW) == 1
+
+        assert (pages(), ids(connection)) == (small, before)
+        assert compact_days(connection, now=NOW) == 0
+    definitions = database.rows("SELECT indexdef FROM pg_indexes WHERE tablename = 'LogEntry_20261115' ORDER BY 1")
+    assert len(definitions) == 5
+    (theirs,) = (str(row["indexdef"]) for row in definitions if "'a USING b'" in str(row["indexdef"]))
+    assert theirs.partition(" USING btree ")[2].startswith("(source) WHERE ((message <> 'a USING b'::text) AND ")
+
+
 def test_a_day_waits_until_all_its_lines_are_analyzed(database: Database) -> None:
     with database.connect() as connection:
         analyzed_day(connection)

@@ -15,7 +15,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.baselines.links import newest_links
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.database.line_days import obstacle
+from fleexmon_pipeline.database.line_days import obstacle, problems
 from fleexmon_pipeline.database.migrate import version_of
 from fleexmon_pipeline.database.server import configured_url, dagster_conninfo, database_url
 from fleexmon_pipeline.database.statements import statements
@@ -57,7 +57,7 @@ def database(environment: Environment, now: datetime) -> Iterator[Finding]:
         ):
             yield Finding(subject, "wrong", "the connection is not encrypted. Add sslmode=verify-full to DATABASE_URL.")
         yield from _connections(connection, environment)
-        yield from _lines(connection)
+        yield from lines_by_day(connection)
         yield from _coverage(connection, environment, now)
         yield from _failing_channels(connection, environment, now)
         yield from _useless_answers(connection, now)
@@ -85,8 +85,15 @@ def _connections(connection: Connection, environment: Environment) -> Iterator[F
     yield Finding("connections", "warn", f"{told}. {way_out}")
 
 
-def _lines(connection: Connection) -> Iterator[Finding]:
-    """Whether lines are kept by day, and if not, why."""
+def lines_by_day(connection: Connection) -> Iterator[Finding]:
+    """Whether lines are kept by day, and if not, why; which day could not be made, written compact or dropped."""
+    for problem in problems(connection):
+        since = f"since {problem.first_at:%m-%d %H:%M} UTC" if problem.first_at < problem.last_at else "once"
+        yield Finding(
+            "lines by day", "warn",
+            f"{problem.reason}. Refused {since}, tried again automatically. Nothing is lost. What others attached to "
+            '"LogEntry", such as a foreign key, is theirs to drop.',
+        )  # fmt: skip
     if reason := obstacle(connection):
         yield Finding("lines by day", "warn", reason)
     elif days := days_of_lines(connection):

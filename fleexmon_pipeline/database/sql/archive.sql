@@ -23,8 +23,22 @@ SELECT id::text, timestamp::text, level, message, source, hostname, metadata::te
 FROM "LogEntry"
 WHERE timestamp >= %(since)s AND timestamp < %(until)s AND analyzed;
 
+-- copy_table_lines --
+-- Every value is quoted, so that NULL and an empty text are two things.
+COPY (%s) TO STDOUT (FORMAT csv, FORCE_QUOTE *);
+
 -- count_lines --
 SELECT count(*) AS lines FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s AND analyzed;
+
+-- hour_of_table --
+-- An hour's lines as "ArchivedDay" says them.
+SELECT count(*) AS lines, md5(COALESCE(string_agg(hash, '' ORDER BY hash COLLATE "C"), '')) AS hash FROM (
+  SELECT line_hash(id, timestamp, level, message, source, hostname, metadata, "createdAt") AS hash
+  FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s AND analyzed
+) AS lines;
+
+-- ids_of_hour --
+SELECT id FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s LIMIT %(limit)s;
 
 -- unanalyzed --
 SELECT count(*) AS lines FROM "LogEntry"

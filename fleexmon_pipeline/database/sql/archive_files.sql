@@ -5,6 +5,14 @@ CREATE TABLE staged (
   "createdAt" TIMESTAMP, "createdText" VARCHAR, hash VARCHAR
 );
 
+-- stage --
+-- One thread, since values have line breaks.
+INSERT INTO staged SELECT * FROM read_csv($file, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
+  nullstr = '', allow_quoted_nulls = false, parallel = false, max_line_size = $longest, buffer_size = $buffer, columns = {
+    'id': 'UUID', 'timestamp': 'TIMESTAMP', 'level': 'VARCHAR', 'message': 'VARCHAR', 'source': 'VARCHAR',
+    'hostname': 'VARCHAR', 'metadata': 'VARCHAR', 'createdAt': 'TIMESTAMP', 'createdText': 'VARCHAR', 'hash': 'VARCHAR'
+  });
+
 -- new_lines --
 -- Lines of the table that the day's file has not, or has with another content.
 SELECT count(*) FROM staged WHERE NOT EXISTS (
@@ -50,7 +58,8 @@ FROM (
 
 -- hashes_of_hour --
 SELECT id::VARCHAR, line_hash(id, timestamp, level, message, source, hostname, metadata, "createdAt", "createdText")
-FROM read_parquet($file) WHERE timestamp >= $since AND timestamp < $until;
+FROM read_parquet($file)
+WHERE timestamp >= $since AND timestamp < $until AND ($ids IS NULL OR id IN (SELECT unnest($ids::UUID[])));
 
 -- whole_lines --
 -- All of an hour, or those with these ids, as they go back into the table.
@@ -122,3 +131,17 @@ SELECT id::VARCHAR, epoch_us(timestamp), left(trim(level), 32), source, left(mes
 FROM read_parquet($file)
 WHERE timestamp >= $since AND timestamp < $until
 ORDER BY timestamp DESC, id DESC;
+
+-- in_trouble --
+-- As the statement `lines_in_trouble` of comparison.sql.
+SELECT id, timestamp, source, level, message
+FROM read_parquet($file)
+WHERE timestamp >= $since AND timestamp < $until AND lower(level) NOT IN ('info', 'debug', 'trace')
+ORDER BY timestamp, id LIMIT $limit;
+
+-- exported --
+SELECT id::VARCHAR, strftime(timestamp, '%Y-%m-%dT%H:%M:%S.%fZ'), level, message, source, hostname, metadata,
+  COALESCE(strftime("createdAt", '%Y-%m-%dT%H:%M:%S.%fZ'), "createdText")
+FROM read_parquet($file)
+WHERE timestamp >= $since AND timestamp < $until AND ($node IS NULL OR source = $node)
+ORDER BY timestamp, id;

@@ -173,6 +173,6 @@ SELECT node, slot FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)
 
 -- lines_in_trouble --
 -- In order of time, whatever their level's spelling: informational lines are left out by the usual ones alone.
-SELECT timestamp, source AS node, level, message FROM "LogEntry"
+SELECT id, timestamp, source AS node, level, message FROM "LogEntry"
 WHERE timestamp >= %(since)s AND timestamp < %(until)s AND lower(level) NOT IN ('info', 'debug', 'trace')
 ORDER BY timestamp, id LIMIT %(limit)s;

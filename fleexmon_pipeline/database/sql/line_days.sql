@@ -1,5 +1,6 @@
 -- is_by_day --
-SELECT relkind = 'p' AS by_day, pg_has_role(relowner, 'USAGE') AS owned FROM pg_class WHERE oid = '"LogEntry"'::regclass;
+SELECT relkind = 'p' AS by_day, pg_has_role(relowner, 'USAGE') AS owned, pg_get_userbyid(relowner) AS owner
+FROM pg_class WHERE oid = '"LogEntry"'::regclass;
 
 -- lock --
 -- Of two processes that start together, the second waits here and then finds the work done.
@@ -68,18 +69,28 @@ WHERE conrelid = '"LogEntry"'::regclass AND conname = 'LogEntry_rest_ids';
 -- divert --
 SELECT divert_lines(%(floor)s::uuid);
 
+-- undivert --
+SELECT undivert_lines();
+
+-- lock_table --
+-- Nobody attaches anything from here on.
+SELECT lock_lines(20);
+
+-- may_create --
+SELECT has_schema_privilege(relnamespace, 'CREATE') AS may, relnamespace::regnamespace::text AS schema, current_user AS role
+FROM pg_class WHERE oid = '"LogEntry"'::regclass;
+
 -- validate --
 -- Reads the table once. Nobody waits.
 ALTER TABLE "LogEntry" VALIDATE CONSTRAINT "LogEntry_rest_ids";
 
 -- swap --
--- The old table becomes the part for what no day has. Rights, indexes and views are carried over.
+-- With the table locked. The old one becomes the part for what no day has. Rights, indexes and views are carried over.
 DO $$
 DECLARE
   floor uuid; owner name; definition text; name text; view record; entry record;
   views text[] := '{}'; view_names text[] := '{}'; indexes text[] := '{}';
 BEGIN
-  PERFORM lock_lines(20);
   SELECT (regexp_match(pg_get_constraintdef(oid), $re$id < '([^']+)'$re$))[1]::uuid INTO floor
   FROM pg_constraint WHERE conrelid = '"LogEntry"'::regclass AND conname = 'LogEntry_rest_ids';
   SELECT pg_get_userbyid(relowner) INTO owner FROM pg_class WHERE oid = '"LogEntry"'::regclass;
@@ -117,8 +128,7 @@ BEGIN
   ALTER TABLE "LogEntry" ATTACH PARTITION "LogEntry_rest" DEFAULT;
   PERFORM make_line_part('LogEntry_future', floor, line_id(last_line_day()), 50);
   PERFORM attach_line_part('LogEntry_future', floor, line_id(last_line_day()));
-  INSERT INTO "LogEntry" SELECT * FROM "LogEntry_moved" ON CONFLICT (id) DO NOTHING;
-  DROP TABLE "LogEntry_moved";
+  PERFORM return_moved_lines();
   FOR entry IN
     SELECT grantee, privilege_type, is_grantable FROM pg_class, aclexplode(relacl)
     WHERE oid = '"LogEntry_rest"'::regclass AND grantee <> relowner
@@ -133,9 +143,11 @@ BEGIN
 END $$;
 
 -- missing_days --
--- Whether a day of these has no part of its own yet; not before the table is by day.
+-- Whether a day of these has no part of its own yet, or a future is half made into one; not before the table is by day.
 SELECT low IS NOT NULL AND (ends IS NULL OR ends <= %(last)s::date OR begins > GREATEST(%(first)s::date, line_day(low)))
-  AS missing
+  AS missing, EXISTS (
+    SELECT FROM pg_constraint WHERE conrelid = to_regclass('"LogEntry_future"') AND conname = 'of_these_days'
+  ) AS fenced
 FROM (
   SELECT min(day) AS begins, max(line_day(until)) FILTER (WHERE day IS NOT NULL) AS ends, min(since::text)::uuid AS low
   FROM line_parts()
@@ -143,6 +155,31 @@ FROM (
 
 -- make_days --
 SELECT make_line_days(%(first)s::date, %(last)s::date, %(each)s, %(attempts)s) AS made;
+
+-- fence_future --
+SELECT fence_future(%(last)s::date, %(attempts)s);
+
+-- check_fence --
+SELECT check_fence();
+
+-- close_future --
+SELECT close_future(%(attempts)s) AS made;
+
+-- unfence_future --
+SELECT unfence_future(%(attempts)s);
+
+-- note_problem --
+INSERT INTO "LineDayProblem" (step, reason) VALUES (%(step)s, %(reason)s)
+ON CONFLICT (step) DO UPDATE SET reason = excluded.reason, "lastAt" = excluded."lastAt";
+
+-- forget_problem --
+DELETE FROM "LineDayProblem" WHERE step = %(step)s;
+
+-- problems --
+-- `waits`: not worth an attempt that costs much; what is in the way was there less than an hour ago.
+SELECT step, reason, "firstAt" AS first_at, "lastAt" AS last_at,
+  "lastAt" > (now() AT TIME ZONE 'UTC') - interval '1 hour' AS waits
+FROM "LineDayProblem" ORDER BY step;
 
 -- days --
 SELECT day, line_day(until) AS until, compact FROM line_parts() WHERE day IS NOT NULL ORDER BY day;

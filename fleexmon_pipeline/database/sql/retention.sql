@@ -209,6 +209,14 @@ SELECT part::text AS part FROM line_parts()
 WHERE day = %(day)s::date AND until <= line_id(%(day)s::timestamp + interval '1 day')
   AND day = (SELECT min(day) FROM line_parts());
 
+-- strangers --
+-- Whether the part has lines that are earlier than its day by their own time, as of other programs: they are in no file.
+SELECT EXISTS (
+  SELECT FROM "LogEntry" AS e
+  WHERE e.id >= line_id(%(day)s::timestamp) AND e.id < line_id(%(day)s::timestamp + interval '1 day')
+    AND e.analyzed AND e.timestamp < %(day)s::timestamp
+) AS there;
+
 -- holds_others --
 -- Whether the part has lines that dropping it would lose: analyzed ones that are still there, whatever the reason.
 SELECT EXISTS (

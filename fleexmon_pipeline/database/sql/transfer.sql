@@ -11,6 +11,14 @@ WHERE (%(since)s::timestamp IS NULL OR timestamp >= %(since)s::timestamp)
   AND (%(node)s::text IS NULL OR source = %(node)s)
 ORDER BY timestamp, id;
 
+-- traces --
+-- Of lines that are archived, by the same function.
+SELECT trace_of(metadata) AS trace FROM unnest(%(metadata)s::jsonb[]) WITH ORDINALITY AS given (metadata, place)
+ORDER BY place;
+
+-- ids --
+SELECT id FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s;
+
 -- issues --
 SELECT id::text, type, severity, title, description, "rootCause" AS cause, recommendation, source, status,
   CASE WHEN "detectedAt" BETWEEN '0001-01-01' AND '9999-12-31'
@@ -56,7 +64,8 @@ WITH known AS (
     IS DISTINCT FROM (s.timestamp, s.level, s.message, s.source, s.hostname, s.metadata) AS differs
   FROM staged AS s JOIN "LogEntry" AS e ON e.id = s.id
 ), added AS (
-  INSERT INTO "LogEntry" SELECT * FROM staged WHERE NOT %(dry_run)s ON CONFLICT DO NOTHING RETURNING id
+  INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, metadata, analyzed, "createdAt")
+  SELECT id, timestamp, level, message, source, hostname, metadata, analyzed, "createdAt" FROM staged WHERE NOT %(dry_run)s ON CONFLICT DO NOTHING RETURNING id
 )
 SELECT (SELECT count(DISTINCT id) FROM staged) - (SELECT count(*) FROM known) AS added,
   (SELECT count(*) FROM known WHERE NOT differs) AS there, (SELECT count(*) FROM known WHERE differs) AS differing,
