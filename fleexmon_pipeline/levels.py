@@ -88,7 +88,8 @@ _SCALES = [(frozenset(names.split()), scale) for names, scale in (
     ("MessageTemplate", _DOT_NET), ("severityLevel", _ASCENDING), ("@mt", _DOT_NET), ("EventId Category", _DOT_NET),
     ("LogLevel Category", _DOT_NET),
     ("Severity SeverityText Body", _OTEL), ("error_number severity state", _SQL_SERVER),
-    ("hostIdentifier calendarTime", _GLOG), ("progname", _RUBY), ("tid tag pid", _ANDROID),
+    ("hostIdentifier calendarTime", _GLOG), ("name file function line", _PYTHON),
+    ("progname", _RUBY), ("tid tag pid", _ANDROID),
 )]  # fmt: skip
 MAX_ON_A_SCALE = 1_000
 

@@ -26,6 +26,7 @@ from fleexmon_pipeline.collection.reading.message_fields import (
     kind_of,
     like_a_message,
     message_of,
+    sentence_of,
     text_of,
     weaker_message_of,
 )
@@ -160,7 +161,7 @@ def _searched(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
             if level is None:
                 level, word, level_origin = _take_level(layers)
             said = _said(layers)
-    text, message_origin = said or _take_message(layers, (action_of, blank_message_of, kind_of))
+    text, message_origin = said or _take_message(layers, (action_of, blank_message_of, sentence_of, kind_of))
     if level is None and is_of_error(message_origin):
         level, level_origin = "error", message_origin
     is_odd = is_odd or any(layer.is_odd for layer in layers)

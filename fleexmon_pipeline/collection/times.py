@@ -32,7 +32,7 @@ _PICOSECONDS = 10**12
 # {"seconds": 1, "nanos": 2}: protobuf, Google Cloud; {"epochSecond": 1, "nanoOfSecond": 2}: log4j 2.
 # {"_seconds": 1, "_nanoseconds": 2}: Firestore; {"epochSecond": 1, "nano": 2}: Java's Instant.
 _PARTS = (
-    ("seconds", "nanos"), ("epochSecond", "nanoOfSecond"), ("sec", "nsec"), ("tv_sec", "tv_nsec"),
+    ("seconds", "nanos"), ("epochSecond", "nanoOfSecond"), ("sec", "nsec"), ("sec", "nanosec"), ("tv_sec", "tv_nsec"),
     ("_seconds", "_nanoseconds"), ("seconds", "nanoseconds"), ("epochSecond", "nano"),
 )  # fmt: skip
 # MongoDB's logs; PHP's DateTime as JSON; loguru; BigQuery.
@@ -285,7 +285,7 @@ def _region(name: str) -> tzinfo:
 
 
 def _read_parts(value: dict[str, Any]) -> datetime:
-    for seconds, nanoseconds in _PARTS:
+    for seconds, nanoseconds in sorted(_PARTS, key=lambda parts: parts[1] not in value):
         if seconds in value:
             whole, more = int(value[seconds]), int(value.get(nanoseconds) or 0)
             if abs(more) < 10**9:

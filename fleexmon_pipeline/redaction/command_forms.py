@@ -91,6 +91,11 @@ RULES = (
         r"(?<![\w.:-])[\w.*-]{1,253}:(?:\d{4,5}|\*):(?:[A-Za-z_]\w{0,62}|\*):[A-Za-z_]\w{0,62}:(?P<v>[^\s:]{3,256})(?!\S)",
     ),
     make_rule("password", r"""\becho\s{1,4}["']?(?P<v>[^\s"'|]{1,256})["']?\s{0,4}\|\s{0,4}(?:sudo\s)?passwd\s"""),
+    make_rule(
+        "password",
+        r"""\becho\s{1,4}(?:-n\s{1,4})?["']?(?P<v>[^\s"'|]{3,256})["']?\s{0,4}\|\s[^|\n]{1,120}--password-stdin""",
+    ),
+    make_rule("password", r"""\bcrypt\(\s{0,4}'(?P<v>[^'\n]{1,256})'\s{0,4},\s{0,4}gen_salt"""),
     # .netrc
     make_rule(
         "password",

@@ -23,6 +23,7 @@ KEYS = (
     r"|A3-[A-Z0-9]{6}-[A-Z0-9]{6,11}(?:-[A-Z0-9]{5,6}){3,4}|AKCp[A-Za-z0-9]{40,}|cmVmd[A-Za-z0-9]{40,}"
     r"|EZ[AT]K[A-Za-z0-9]{40,}|FLW(?:SECK|PUBK)(?:_TEST)?-[A-Za-z0-9]{12,}(?:-X)?|API-[A-Z0-9]{24,}|HRKU-[\w-]{20,}"
     r"|\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2-\w{1,12})\$[\w./$=,+-]{16,}"
+    r"|\$[PH]\$[\w./]{31}|\{(?:S?SHA(?:256|512)?|S?MD5|CRYPT|PBKDF2)\}[\w./+=$-]{16,}"
     r"|4b1d[A-Za-z0-9]{38}(?![A-Za-z0-9])|[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk|oy2[a-z0-9]{40,})"
 )
 TOKENS = (

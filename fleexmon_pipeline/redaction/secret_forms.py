@@ -61,7 +61,7 @@ _TYPE = (
 )
 _SIGN = (
     rf"(?:\s{{1,4}}{_VERB})?{_TYPE}\s{{0,4}}"
-    rf"(?:=>|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,2}}|{_PERCENT}3[AD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"
+    rf"(?:=>|→|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,2}}|{_PERCENT}3[AD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"
 )
 _UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
 # Some("…"), b'…', SecretStr('…'), @"…": what stands around a value is left, and the value inside is taken.

@@ -20,7 +20,7 @@ _PLAIN_WORDS = frozenset(
 )
 # What is said of an option, and is not its value.
 _OF_OPTIONS = frozenset(
-    "option options argument flag parameter file prompt on in by using instead if when will may should".split()  # noqa: SIM905
+    "to option options argument flag parameter file prompt on in by using instead if when will may should".split()  # noqa: SIM905
 )
 MAX_ENGLISH_WORD = 24
 MAX_PORT_DIGITS = 5  # a number behind an option that short is a port

@@ -373,6 +373,7 @@ WORKER = f'{{"outcome": "ok", "logs": [], "eventTimestamp": 1741964966535, "even
         ('{"logs": "2025-03-14T15:09:26Z Error: a\\n  at b\\n2025-03-14T15:09:27Z c\\n"}',
          ['"2025-03-14T15:09:26Z Error: a\\n  at b"', '"2025-03-14T15:09:27Z c"']),
         ('{"entries": [], "nextPageToken": ""}', []),
+        ('{"logEvents": [], "nextForwardToken": "f/7"}', []),
         ('{"ok": true, "errors": [], "data": {"items": [ ]}}', []),
         (WORKER.decode(), [WORKER.decode()]),
         (f"{WORKER.decode()}\n{WORKER.decode()}\n", [WORKER.decode()] * 2),

@@ -129,6 +129,13 @@ json_values = st.recursive(
     ),
     max_leaves=4,
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", [("sec", "nanosec"), ("sec", "nsec"), ("epochSecond", "nano"), ("seconds", "nanos")])
+def test_both_parts_of_a_time_count(parts: tuple[str, str]) -> None:
+    assert read_time(dict(zip(parts, (1_795_168_800, 123_456_000), strict=True))) == MOMENT
+
+
 NOVEMBER = datetime(2026, 11, 30, tzinfo=UTC)
 
 

@@ -19,6 +19,9 @@ LEAKS = {
         'loaded SmtpPassword("%s") from env',
     ],
     "devices and stores": [
+        "printf a; echo -n %s | podman login -u ci --password-stdin r.example",
+        "SELECT crypt('%s', gen_salt('bf'))",
+        "password → %s",
         "> HELLO 3 AUTH default %s",
         "MIGRATE 10.0.0.9 6379 k 0 5000 AUTH2 app %s",
         "CREATE SECRET (TYPE gcs, KEY_ID 'a', SECRET '%s')",
@@ -123,6 +126,7 @@ LEAKS = {
 }
 
 HARMLESS = [
+    "try --password to unlock",
     "second pass: 7.5s, third pass: 12%",
     "UPDATE sessions SET token = $1, secret = ? WHERE id = :id",
     "INSERT INTO users SET password = %(password)s",

@@ -23,7 +23,7 @@ from fleexmon_pipeline.collection.records import RejectedError, explain, read
 
 MAX_LIST_DEPTH = 6  # New Relic's answers have their list at the fifth level
 MAX_FIELDS_LOOKED_AT = 200  # of an object
-LISTS_OF_RECORDS = frozenset(  # lists that may be empty: there is nothing to report
+LISTS_OF_RECORDS = tuple(  # lists that may be empty: there is nothing to report
     "entries events records data hits items results messages lines rows value logs result response content docs".split()  # noqa: SIM905
 )
 RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
@@ -169,7 +169,7 @@ def _has_an_empty_list(body: Raw, depth: int = 0) -> bool:
         return False
     for name, value in fields.items():
         text = bytes(value)
-        if name in LISTS_OF_RECORDS and text[:1] == b"[" and not text[1:-1].strip():
+        if name.lower().endswith(LISTS_OF_RECORDS) and text[:1] == b"[" and not text[1:-1].strip():
             return True
     inner = (value for value in islice(fields.values(), MAX_FIELDS_LOOKED_AT) if bytes(value)[:1] == b"{")
     return depth < MAX_LIST_DEPTH and any(_has_an_empty_list(value, depth + 1) for value in inner)

@@ -49,16 +49,17 @@ _EXCEPTION = re.compile(
     r"(?:Exception in thread |Unhandled [Ee]xception|(?:error: )?Uncaught |ERROR: LoadError: "
     r"|PHP (?:Fatal|Parse|Recoverable) )"
     r"|(?:[A-Za-z_$][\w$]*(?:\.|::|\\))*(?:[A-Z][\w$]*)?(?:Exception|Error|Throwable|Fault|ExceptionInfo)\b(?=[ :(]|$)"
-    r"|\*\* \([\w.]+\) |\*\*\* Program crashed: |WARNING: DATA RACE$|WARNING: ThreadSanitizer: |==\d+==ERROR: "
+    r"|terminate called after throwing |\*\* \([\w.]+\) |\*\*\* Program crashed: |WARNING: DATA RACE$"
+    r"|WARNING: ThreadSanitizer: |==\d+==ERROR: "
 )
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):?")
 _EXCEPTION_GROUP = re.compile(r"\s*\+ Exception Group Traceback \(most recent call last\):")
 _PYTHON_CHAIN = re.compile(r"During handling of the above exception|The above exception was the direct cause")
 _PYTHON_END = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
-_GO_START = re.compile(r"(?:panic|fatal error|unexpected fault address)\b.*|goroutine \d+ \[")
+_GO_START = re.compile(r"SIG[A-Z]{3,6}: |(?:panic|fatal error|unexpected fault address)\b.*|goroutine \d+ \[")
 _GO_PART = re.compile(
     r"\s*$|\t|goroutine |created by |exit status \d|\[signal |\s*panic: |runtime stack:|\[originating from"
-    r"|r[\w]{1,3} +0x"
+    r"|PC=0x|r[\w]{1,3} +0x"
     r"|[\w./*()\[\]{}·~$,%-]+\(.*\)$"
 )
 _RUST_START = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at |thread \d+ panic: ")
@@ -79,7 +80,7 @@ _POWERSHELL = ("At ", "+ ")  # what was run, and where in it
 _FORMS = (
     (_TRACEBACK, "python", "T"),
     (_EXCEPTION_GROUP, "trace", "+ \t"),
-    (_GO_START, "go", "pfug"),
+    (_GO_START, "go", "pfugS"),
     (_NODE_SOURCE, "node " + "|" * MAX_SOURCE_LINES, "nf/"),
     (_ERLANG_REPORT, "erlang", "="),
     (_RULE, "ruled", "="),

@@ -15,6 +15,7 @@ from fleexmon_pipeline.collection.reading.names import (
     DEEP_LEVELS,
     DEEP_TIMES,
     ERROR_FIELDS,
+    LAST_LIKE_A_LEVEL,
     LEVEL_FIELDS,
     LIKE_A_LEVEL,
     MESSAGE_FIELDS,
@@ -67,7 +68,9 @@ def reachable(paths: tuple[str, ...], there: frozenset[str]) -> tuple[str, ...]:
 def searches_deeper(names: tuple[str, ...]) -> bool:
     """Whether a level may stand elsewhere than in a field that is named for it. Not in `log`, if that is a text."""
     deep = reachable(("log.level", "s", *DEEP_LEVELS, *DEEP_LEVEL_WORDS), frozenset(names) - {"log"})
-    return bool(deep or WORD_NAMES & set(names) or named_like(names, LIKE_A_LEVEL))
+    return bool(
+        deep or WORD_NAMES & set(names) or named_like(names, LIKE_A_LEVEL) or named_last(names, LAST_LIKE_A_LEVEL)
+    )
 
 
 def named_like(names: Iterable[str], words: frozenset[str]) -> tuple[str, ...]:
@@ -108,6 +111,7 @@ class Plan(NamedTuple):
     has_inner_levels: bool
     has_words: bool
     like_levels: tuple[str, ...]
+    last_levels: tuple[str, ...]  # only with a word
     messages: tuple[str, ...]
     texts: tuple[str, ...]
     texts_in_any_case: tuple[tuple[str, bool], ...]
@@ -127,6 +131,7 @@ class Plan(NamedTuple):
             bool(reachable(("log.level", "s", *DEEP_LEVELS, *DEEP_LEVEL_WORDS), there)),
             bool(there & WORD_NAMES),
             named_like(names, LIKE_A_LEVEL),
+            named_last(names, LAST_LIKE_A_LEVEL),
             tuple(name for name in MESSAGE_FIELDS if name in there),
             tuple(name for name in TEXT_FIELDS if name in there),
             ranked((*MESSAGE_FIELDS, *TEXT_FIELDS), names),

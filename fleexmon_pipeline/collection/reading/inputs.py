@@ -202,10 +202,13 @@ def guess(head: bytes) -> Form:
     first_line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
     if SERVICE.match(first_line) or RUNTIME.match(first_line):
         return Form.DOCKER
+    if _EVENTS.match(head):
+        return Form.NODE
     is_text = not _BEGINS_JSON.match(first_line) and time_in_text(first_line) is not None
     return Form.NODE if is_records(head) and not is_text else Form.TEXT
 
 
+_EVENTS = re.compile(rb"(?:(?:event|id|retry|):[^\n]{0,200}\r?\n+){0,8}data: ?[\[{]")  # that a server sends
 _BEGINS_JSON = re.compile(r"\{|\[\s*[\[{\"]")  # `[1] 2026/11/20` is text
 
 

@@ -61,8 +61,13 @@ def _level_beside(fields: Fields, plan: Plan) -> tuple[Level, Found] | None:
             level := level_on(plan.scale, value) or _alarm_level(name, value)
         ):
             return level, Found(name, value, taken=False)
-    if not plan.has_words:
-        return None
+    for name in plan.last_levels:
+        if isinstance(value := fields[name], str) and (level := LEVEL_OF_WORD.get(value.lower())):
+            return level, Found(name, value, taken=False)
+    return _other_word(fields) if plan.has_words else None
+
+
+def _other_word(fields: Fields) -> tuple[Level, Found] | None:
     for name in OTEL_FIELDS:
         if level := otel_level(fields.get(name)):
             return level, Found(name, None, taken=False)

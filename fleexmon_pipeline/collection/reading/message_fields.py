@@ -38,6 +38,7 @@ from fleexmon_pipeline.collection.reading.names import (
     STACK_FIELDS,
     STATUSES,
     TEMPLATE_FIELDS,
+    TIME_FIELDS,
 )
 
 _HOLE = re.compile(
@@ -45,6 +46,7 @@ _HOLE = re.compile(
 )  # of Serilog and .NET: {Id}, {@Cart}, {Ms,8:0.0}
 _SLOT = re.compile(r"%(?:[sdifr]|\.[0-9]f)")  # of Python's logging
 _SIMPLE = (str, int, float, bool)
+_SENTENCE = re.compile(r"[^\W\d_]{2,} [^\W\d_]{2,}")
 _COMPOUND = re.compile(r"\w[.:/ -]\w|[a-z][A-Z]")  # several words
 MAX_HOLES = 100  # of a template that are filled, each with a value of so many characters at most:
 MAX_FILLED_CHARACTERS = 1_000
@@ -132,6 +134,16 @@ def _like_an_action(fields: Fields) -> Found | None:
 def action_of(fields: Fields) -> Found | None:
     """What was done, for a record that says nothing else."""
     return _of_action(fields) or _like_an_action(fields)
+
+
+def sentence_of(fields: Fields) -> Found | None:
+    """The only text of several words, for a record that has no other: whatever its field is called."""
+    texts = [
+        name
+        for name, value in islice(fields.items(), MAX_ODD_NAMES)
+        if isinstance(value, str) and _SENTENCE.search(value)
+    ]
+    return Found(texts[0], fields[texts[0]]) if len(texts) == 1 and texts[0] not in TIME_FIELDS else None
 
 
 def kind_of(fields: Fields) -> Found | None:
@@ -238,7 +250,7 @@ def _of_error(error: Any) -> Any:
     if isinstance(error, dict):
         if isinstance(values := error.get("values"), list) and values:  # Sentry
             return _of_error(values)
-        texts = (error.get(name) for name in ("message", "msg", "reason", "value"))
+        texts = (error.get(name) for name in ("message", "msg", "reason", "value", "title", "description"))
         stacks = (_first_line(error.get(name)) for name in STACK_FIELDS)
         kinds = (error.get(name) for name in ("type", "name", "code"))
         return next((text for text in (*texts, *stacks, *kinds) if text is not None), None)

@@ -133,13 +133,14 @@ STATUSES = (
 
 # Of a field that no list here names.
 LIKE_A_TIME = frozenset(
-    "timestamp datetime ts dt at time date epoch published occurred recorded created when".split()  # noqa: SIM905
+    "timestamp datetime ts dt at time date epoch published occurred recorded created when unix stamp".split()  # noqa: SIM905
 )
 OTHER_TIMES = frozenset(
     """expires expiry expire until last next due valid birth birthday updated modified deleted starts ends renew
     renewal build built release install installed scheduled""".split()  # noqa: SIM905
 )
 LIKE_A_LEVEL = frozenset(("severity", "loglevel", "sev", "lvl", "loglvl"))
+LAST_LIKE_A_LEVEL = frozenset(("level",))  # only with a level's word: `EventLevel`, not `battery_level`
 LIKE_A_MESSAGE = frozenset(("message", "msg", "title", "text", "description", "line", "rawstring", "raw"))
 # These only as the last word: `Log_s` of Azure, `record`; `log_type` is none.
 LAST_LIKE_A_MESSAGE = frozenset(

@@ -53,13 +53,13 @@ _CRASHES: list[tuple[re.Pattern[str], Level]] = [
     (
         re.compile(
             r"Traceback \(most recent call last\):|Exception in thread |Unhandled [Ee]xception|Uncaught \w"
-            r"|\+ Exception Group Traceback"
+            r"|\+ Exception Group Traceback|(?:Fatal|Parse) error: "
         ),
         "error",
     ),
     (re.compile(r"\*\* \(\w[\w.]*\) |=(?:CRASH|SUPERVISOR) REPORT==== "), "error"),
 ]
-_CRASH_LETTERS = frozenset("pftSTEU*+=")  # that these begin with
+_CRASH_LETTERS = frozenset("pftSTEUFP*+=")  # that these begin with
 _EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
 # Forms with a level of their own, by the characters that they may begin with.
 _DIGITS = frozenset("0123456789")

@@ -35,6 +35,7 @@ _PAIR_NAMES = {
 _PROGRAM = re.compile(
     rf"{SERVICE_NAME}|[\w./-]{{1,60}}+(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
     r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d)|(?:\[\d+\])?(?=\([A-Z][a-z]{3,8}\): )"
+    r"|: (?=(?:warning|fatal|panic): )"
     r"|(?:[(<][^()<>\s]{1,60}[)>]){0,4}: (?=(?:Error|Warning|Fatal|Panic|Info|Debug): )|:(?=[a-z]{4,7} +\d{4}-)"
     r"|(?:\[\d+\])?: (?=(?:level|lvl|ts|time|t|severity)=))"
 )
@@ -58,12 +59,13 @@ _IN_JSON = re.compile(r'"(?:level|severity|lvl|levelname|log\.level)"\s?:\s?"([A
 # What tells a level in small letters from a word of prose: a sign, a column, or what writes the line behind it.
 _AFTER_WORD = re.compile(
     r":|\||\]| - |\t| {2,}\S|!|/| \[| : | [\w./-]{1,60}(?:\[\d{1,10}\][ :]| : |:\d{1,6}: )"
-    r"| \d{4}-\d\d-\d\d|\[\w{1,12}\]: "
+    r"| 0x[0-9a-f]+ | \d{4}-\d\d-\d\d|\[\w{1,12}\]: "
 )
 _BOUNDARY = re.compile(r"[\s:|/!\]\[(,=>-]|$")
 _PAIR_IN_BRACKETS = re.compile(r"[^\s:#]*[:#][^\s:#]+")
+_FIRST_IN_BRACKETS = re.compile(r"([A-Z][a-z]{3,8}) *: +\S")  # BepInEx: `[Error  :  Unity Log]`
 _MODULE_AND_LEVEL = re.compile(r"[\w.-]{1,40}:([a-z]{4,9}),(?=\d{4}-)")  # Couchbase
-_TIMES_IN_BRACKETS = re.compile(r"\d\d:\d\d|\d{4}-\d\d")
+_TIMES_IN_BRACKETS = re.compile(r"\d\d:\d\d|\d{4}-\d\d|\d{4}/\d{6}")
 # Words that are a level only in capitals, only with a colon, or only with both (PostgreSQL).
 _IN_CAPITALS = frozenset("default system success audit config http note grave notice".split())  # noqa: SIM905
 _WITH_COLON = frozenset("fail failed failure assert fine finer finest".split())  # noqa: SIM905
@@ -208,8 +210,8 @@ def _in_brackets(inside: str) -> Level | None:
         return known_level(word) if _is_level_word(word) and (len(word) > 1 or word.isupper()) else None
     if len(words) == 2 and _PAIR_IN_BRACKETS.fullmatch(inside.strip()):  # Apache's module and level, or the reverse
         return next((known_level(word) for word in words[::-1] if len(word) > 2 and _is_level_word(word)), None)
-    if match := _MODULE_AND_LEVEL.match(inside):
-        return known_level(match[1])
+    if match := _MODULE_AND_LEVEL.match(inside) or _FIRST_IN_BRACKETS.match(inside):
+        return known_level(match[1]) if _is_level_word(match[1]) else None
     if all(word.isupper() and word.isalpha() for word in words):  # [DEPRECATION WARNING]
         level = known_level(words[-1]) if _is_level_word(words[-1]) else None
         return None if level == "info" else level  # [UFW AUDIT] says nothing

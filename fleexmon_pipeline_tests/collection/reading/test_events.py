@@ -41,6 +41,14 @@ Previous read at 0x00c00012a018 by main goroutine:
   main.main()
       /srv/ledger.go:9 +0x88
 ==================""",
+    "Go, a signal": """SIGSEGV: segmentation violation
+PC=0x46a2 m=0 sigcode=1
+
+goroutine 1 [running]:
+main.post()
+\t/srv/ledger.go:41 +0x1d""",
+    "C++": """terminate called after throwing an instance of 'std::runtime_error'
+  what():  account locked""",
     "Go, a server": """2025/03/14 15:09:26 http: panic serving 10.0.0.9:7: overdrawn
 goroutine 7 [running]:
 net/http.(*conn).serve.func1()

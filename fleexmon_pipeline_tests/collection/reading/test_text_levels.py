@@ -238,6 +238,13 @@ LINES: list[tuple[str, str | None]] = [
     ("##vso[task.logissue type=warning;sourcepath=a]late", "warn"),
     ("[Warn#ledger] late @(main:Ledger)", "warn"),
     ("[Erro] overdrawn", "error"),
+    ("[Warning: Ledger] late", "warn"),
+    ("[Message:   Ledger] ready", None),
+    ("[0314/150926.535897:WARNING:ledger.cc(77)] late", "warn"),
+    ("s6-log: fatal: overdrawn", "fatal"),
+    ("Fatal error: Uncaught Overdrawn in /srv/a.php:7", "error"),
+    ("14.03 15:09:26 [Ledger] WARN late", "warn"),
+    ("2025-03-14 15:09:26.535897+0000 0x77ab Fault 0x0 7 0 ledger: overdrawn", "error"),
     # Behind a time
     ("25-03-14 15:09:26 ERROR (MainThread) [ledger] overdrawn", "error"),
     ("2025/03/14 15:09:26 kid7| WARNING: late", "warn"),

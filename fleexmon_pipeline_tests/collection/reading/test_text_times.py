@@ -41,6 +41,10 @@ MOMENT, MILLISECONDS = (
         ("2 210987654321 eni-77ab 10.0.0.9 10.0.0.1 443 77 6 2 84 1741964966 1741965026 REJECT OK", MOMENT),
         ("77 node-7 action start 1741964966 1 boot", MOMENT),
         ("<Event xmlns='x'><System><TimeCreated SystemTime='2025-03-14T15:09:26.535Z'/></System>", MILLISECONDS),
+        ("L 03/14/2025 - 15:09:26: late", MOMENT),
+        ("2025-03-14T16:09:26+01 late", MOMENT),
+        ("2025-03-14,15:09:26,10.0.0.9,GET", MOMENT),
+        ("2025年3月14日 15:09:26 late", MOMENT),
         # No time, or one of something else
         ("order 1741964966 shipped", None),
         ("the next 1741964966 orders are late", None),

@@ -26,6 +26,7 @@ def read(record: dict[str, Any]) -> tuple[str, str]:
     [
         {"time": NOW, "type": "metric", "value": 7},
         {"time": NOW, "value": 7},
+        {"time": NOW, "one": "no ink here", "two": "no paper there"},
         {"lastSeen": NOW, "msg": "no ink"},
         {"time_of_day": "10:05", "msg": "no ink"},
     ],
@@ -115,6 +116,16 @@ def test_the_parts_of_a_time_are_read_together() -> None:
             "warn",
             "a",
         ),
+        ({"time": NOW, "EventLevel": "Error", "EventMessage": "no ink"}, "error", "no ink"),
+        ({"time": NOW, "battery_level": "7", "msg": "ink low"}, "info", "ink low"),
+        (
+            {"time": NOW, "level": 40, "name": "a", "file": "b", "function": "c", "line": 7, "msg": "no ink"},
+            "error",
+            "no ink",
+        ),
+        # The only text of several words is a message, whatever its field is called
+        ({"when": NOW, "sev": "crit", "what": "tray is jammed", "where": "hall7"}, "fatal", "tray is jammed"),
+        ({"time": NOW, "level": "error", "error": {"code": 7, "title": "no ink"}}, "error", "no ink"),
         # Names of a time
         ({"eventstamp": NOW, "msg": "no ink", "level": "error"}, "error", "no ink"),
         (
