@@ -20,35 +20,35 @@ from fleexmon_pipeline.commands.terminal import explained_errors
 
 COMMANDS = {  # in the order of --help; the module is named like its command, with _ for -, or in MODULES
     "up": "Start everything on this machine, until Ctrl-C.",
-    "status": "Show the whole at one glance: nodes, last tick, open incidents, what waits, schedules, versions.",
-    "open": "Open the page of an issue or incident, or the first page, in the browser.",
-    "web": "Serve the read-only pages alone, without Dagster's UI.",
-    "worker": "Take runs from the broker and execute them on this machine.",
+    "status": "Show the overall state: nodes, open incidents, last tick, pending hours, schedules, versions.",
+    "open": "Open an issue, an incident or the first page in the browser.",
+    "web": "Serve only the read-only pages, without Dagster's UI.",
+    "worker": "Execute runs from the broker on this machine.",
     "mcp": "Serve read-only tools to agents over MCP.",
     "doctor": "Check every setting and outside system.",
     "nodes": "Show coverage, lag, gaps and rejected records of each node.",
     "logs": "Print stored log lines, oldest first.",
     "read": "Show how collection would read a file of log records.",
     "compare": "Compare a candidate node with a reference node: pass, marginal, fail or inconclusive.",
-    "origin": "Rank the nodes by how likely the incident began there, with the patterns that say so.",
-    "verify-deployment": "Record a CI job's end-to-end results, and judge the deployment.",
-    "deployed": "Record or remove a deployment, or list those that are known.",
+    "origin": "Rank the nodes by how likely an incident began there, with the evidence.",
+    "verify-deployment": "Record a CI job's end-to-end results and evaluate the deployment.",
+    "deployed": "Record, remove or list deployments.",
     "digest": "Print the digest of a day.",
     "demo-nodes": "Serve two demo nodes on loopback.",
     "incidents": "List, show, acknowledge, assign and resolve incidents: issues that share a cause.",
     "issues": "List, show, acknowledge, assign, resolve and mute issues.",
-    "channels": "List channels and how they do, and send a test message.",
+    "channels": "List channels with their delivery state, or send a test message.",
     "rules": "List, test and backtest rules.",
-    "redact": "Replace secrets in a text, as in everything that leaves the database.",
-    "shadow": "Show what rules in shadow mode would have said.",
-    "rejected": "List and retry records that could not become log lines.",
+    "redact": "Replace secrets in a text, as is done with everything that leaves the database.",
+    "shadow": "Show what rules in shadow mode would have reported.",
+    "rejected": "List rejected records, or retry them.",
     "patterns": "Print the pattern of every line of a file; list, name or ignore patterns.",
-    "export": "Export logs and issues as NDJSON with OpenTelemetry's names, one record a line.",
-    "import": "Import what `fleexmon export` wrote: logs and issues, as they were.",
-    "archive": "List, verify, restore and write archived days of lines.",
-    "database": "Migrate or restore the database, or print a script of roles.",
+    "export": "Export logs and issues as NDJSON with OpenTelemetry's field names.",
+    "import": "Import logs and issues that `fleexmon export` wrote.",
+    "archive": "List, verify, restore or write archived days of log lines.",
+    "database": "Migrate or restore the database, or print a script that creates its roles.",
     "genai": "Preview requests to the GenAI agent, replay past hours, and evaluate the agent.",
-    "completion": "Print the script that completes commands, options and their values in a shell.",
+    "completion": "Print the shell completion script.",
     "help": "Show the help of a command, or a page.",
 }
 
@@ -92,7 +92,17 @@ class Commands(TyperGroup):
 def load(name: str) -> Any:
     """The command itself, with its options."""
     module = import_module(f"fleexmon_pipeline.commands.{MODULES.get(name, name.replace('-', '_'))}")
-    return typer.main.get_command(module.app)
+    command = typer.main.get_command(module.app)
+    _unwrap(command)
+    return command
+
+
+def _unwrap(command: Any) -> None:
+    """Paragraphs of its help as one line each: a terminal of 80 columns would break the lines of our 120 raggedly."""
+    paragraphs = (command.help or "").split("\n\n")
+    command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    for child in getattr(command, "commands", {}).values():
+        _unwrap(child)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,6 +1,7 @@
 """Where messages come from: incidents and digests as ChannelMessages.
 
-Here: their words. Which incidents, and what happened to them: `incidents/follow.py`; queueing: `outbox.py`.
+Here: their words. Sentences that GitHub shares: `incidents/sentences.py`. Which incidents, and what happened to them:
+`incidents/follow.py`; queueing: `outbox.py`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from fleexmon_pipeline.channels.message import ChannelMessage, Event
 from fleexmon_pipeline.channels.outbox import SQL
 from fleexmon_pipeline.channels.policy import rank
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents import sentences
 from fleexmon_pipeline.incidents.follow import Report, Step, about_incident, follow, reason_of_end
 from fleexmon_pipeline.incidents.read import Incident
 from fleexmon_pipeline.incidents.story import Story, read_story
 from fleexmon_pipeline.settings import ChannelSettings
 from fleexmon_pipeline.settings.channels import SEVERITIES
 from fleexmon_pipeline.window import Window
-from fleexmon_pipeline.wording import counted, iso_text, short_duration
+from fleexmon_pipeline.wording import iso_text
 
 DIGEST_RECENT = timedelta(days=2)  # after the day's end
 MAX_ADVICE = 400  # characters
@@ -92,11 +94,7 @@ def _message(
 
 def _left(step: Step, before: Mapping[str, Any], goes_on: Mapping[str, Any] | None) -> ChannelMessage:
     """Of an incident that is now told as part of another one, or whose issues are no more."""
-    line = (
-        f"This turned out to be one incident with another one, which goes on: {goes_on['title']}"
-        if goes_on
-        else "The lines behind it turned out to be no problem, or its issues were deleted."
-    )
+    line = sentences.merged(goes_on["title"]) if goes_on else sentences.REMOVED
     return ChannelMessage(
         key=step.key, event="ended", event_id=f"{before['turn']}:ended", severity=before["severity"],
         nodes=tuple(before["nodes"]), title=before["title"], lines=(line,),
@@ -105,30 +103,27 @@ def _left(step: Step, before: Mapping[str, Any], goes_on: Mapping[str, Any] | No
 
 
 def _lines(connection: Connection, step: Step, story: Story) -> Iterator[str]:
-    incident, figures = story.incident, story.incident.figures
-    length = short_duration(incident.last_seen_at - incident.started_at)
-    usual = f"{figures.usual_errors:g} are usual in such a time"
-    cost = f"{counted(figures.errors, 'error')} in {counted(figures.lines, 'line')}, {usual}."
+    incident = story.incident
     if step.event == "ended":
-        yield f"Over. Seen from {_time(incident.started_at)} to {_time(incident.last_seen_at)} ({length}). {cost}"
+        yield f"{sentences.ended(incident)} {sentences.errors_of(incident)}."
         if reason := reason_of_end(connection, incident):
             yield reason
         return
     if step.event == "returned":
-        yield "It is back."
+        yield sentences.RETURNED
     if step.event == "joined":
-        yield f"Now also on {', '.join(step.new_nodes)}."
+        yield sentences.spread(", ".join(step.new_nodes))
     if step.event == "worse" and step.report:
-        yield f"Severity rose from {step.report.severity} to {incident.severity}."
-    yield f"Since {_time(incident.started_at)}, {length} so far. {cost}"
+        yield sentences.rose(step.report.severity, incident.severity)
+    yield f"{sentences.state(incident)} {sentences.errors_of(incident)}."
     if step.event in ("worse", "joined"):
         return
     if story.began_with:
-        yield f"It began with: {story.began_with}"
+        yield sentences.began_with(story.began_with)
     for change in incident.changes[:3]:
-        yield f"Just before, {change.at[11:16]}: {change.kind} on {change.node}: {change.text}"
+        yield f"Shortly before, at {change.at[11:16]} UTC: {change.kind} on {change.node}: {change.text}"
     if story.hypothesis:
-        yield f"GenAI thinks (unproven): {' '.join(story.hypothesis.split())[:MAX_ADVICE]}"
+        yield f"{sentences.HYPOTHESIS}: {' '.join(story.hypothesis.split())[:MAX_ADVICE]}"
     if story.steps:
         yield " ".join(story.steps.split())[:MAX_ADVICE]
 
@@ -164,10 +159,6 @@ def message_of_test(name: str, *, at: datetime) -> ChannelMessage:
         severity="low",
         nodes=(),
         title=f"test of the channel {name}",
-        lines=("Somebody ran `fleexmon channels test`. Nothing is wrong, and nothing is to be done.",),
+        lines=("Somebody ran `fleexmon channels test`. Nothing is wrong, and there is nothing to do.",),
         at=at,
     )
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -25,7 +25,7 @@ from fleexmon_pipeline.window import Window
 from fleexmon_pipeline.wording import counted
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="List, verify, restore and write archived days of lines."
+    add_completion=False, no_args_is_help=True, help="List, verify, restore or write archived days of log lines."
 )
 
 Day = Annotated[str, typer.Argument(help="A UTC day such as 2026-11-20.")]
@@ -33,9 +33,9 @@ Day = Annotated[str, typer.Argument(help="A UTC day such as 2026-11-20.")]
 
 @app.command("list")
 def archive_list(as_json: Json = False) -> None:
-    """List archived days, newest first: state, lines, bytes, bytes a line and file; then what is wrong or waits.
+    """List archived days, newest first: state, lines, bytes, bytes per line and file. Then problems and pending days.
 
-    Files in the archive that no day names are listed too: a run that died left them, and reading ignores them.
+    Orphaned files, left by a run that died, are listed too. They are never read.
     """
     with open_database("reading archived days") as connection:
         state = archive_state(connection, os.environ, now=datetime.now(UTC))
@@ -69,9 +69,9 @@ def archive_verify(
     day: Annotated[str | None, typer.Argument(help="A UTC day such as 2026-11-20.", show_default="all")] = None,
     as_json: Json = False,
 ) -> None:
-    """Read files of the archive from end to end, and compare them with what was written: bytes, lines and contents.
+    """Read archived files from end to end, and check that bytes, lines and contents are what was written.
 
-    Exit status 1 when one is not what was written.
+    Exit status 1 when a file differs.
     """
     with open_database("reading archived days") as connection:
         days = [_known(connection, day)] if day else all_days(connection)
@@ -92,10 +92,10 @@ def archive_verify(
 
 @app.command("restore")
 def archive_restore(day: Day, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Put a day's lines back into the database, as they were, with the same ids.
+    """Put a day's lines back into the database, unchanged and with the same ids.
 
-    Lines that are there stay as they are. The day's file stays, too; `fleexmon archive write` archives the day again,
-    and nothing else does. Until LOG_RETENTION_DAYS are over, which is counted from the day as before.
+    Lines that are already there stay unchanged, and so does the day's file. Only `fleexmon archive write` archives the
+    day again. LOG_RETENTION_DAYS still counts from that day.
     """
     url = existing_database_url()
     with connect(url) as connection, waiting(f"restoring {day}") as tell:
@@ -114,10 +114,10 @@ def archive_restore(day: Day, dry_run: DryRun = False, as_json: Json = False) ->
 
 @app.command("write")
 def archive_write(day: Day, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Archive a cold day now: write its file, verify it, then remove from the database what the file holds.
+    """Archive a cold day now: write its file, verify it, then delete its lines from the database.
 
-    The asset `archived_logs` does the same every day. With --dry-run: how many lines would leave the database, and
-    which would stay.
+    The asset `archived_logs` does this every day. With --dry-run, print how many lines would be deleted and how many
+    would stay.
     """
     window, now = _window(day), datetime.now(UTC)
     configured = settings.archive()

@@ -41,7 +41,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def compare(
     since: Annotated[str, typer.Option("--from", help=f"When the candidate was deployed: {TIMES}.")],
-    until: Annotated[str | None, typer.Option("--to", help="End; the same forms.", show_default="now")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="End, in the same formats.", show_default="now")] = None,
     baseline: Annotated[str | None, typer.Option(help="The reference node.", show_default="the live node")] = None,
     candidate: Annotated[
         str | None, typer.Option(help="The node to evaluate.", show_default="the other of blue and green")
@@ -50,8 +50,9 @@ def compare(
 ) -> None:
     """Compare a candidate node with a reference node: pass, marginal, fail or inconclusive.
 
-    The live node is LIVE_NODE, else the one of blue and green that has the traffic. Patterns are compared as shares of
-    each node's own lines, and against how much the nodes differed in the quiet windows of the week before.
+    Each pattern is compared as a share of the node's own lines. The thresholds follow from how much the two nodes
+    differed in quiet windows of the week before. The live node is LIVE_NODE, else whichever of blue and green has the
+    traffic.
 
     Exit status 0 for pass and marginal, 1 for fail, 2 for an unusable option, 3 for inconclusive.
     """
@@ -145,8 +146,8 @@ def show(console: Console, comparison: Comparison, clock: Clock) -> None:
     console.print(
         Text.assemble(
             (outcome.verdict.upper(), f"bold {_COLOURS[outcome.verdict]}"),
-            f"  {comparison.candidate} compared with {comparison.baseline}, {clock.window(comparison.window)}: "
-            f"{outcome.lines[1]:,} lines and {outcome.lines[0]:,}",
+            f"  {comparison.candidate} against {comparison.baseline}, {clock.window(comparison.window)}: "
+            f"{outcome.lines[1]:,} lines against {outcome.lines[0]:,}",
         )
     )
     for reason in outcome.reasons:

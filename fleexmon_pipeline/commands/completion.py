@@ -17,7 +17,7 @@ def completion(
     context: typer.Context,
     shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="The shell.")],
 ) -> None:
-    """Print the script that completes commands, options and their values in a shell.
+    """Print the shell completion script for commands, options and their values.
 
     bash: `source <(fleexmon completion bash)` in ~/.bashrc.
 

@@ -42,10 +42,10 @@ def deployed(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Record or remove a deployment, or list those that are known. Example: fleexmon deployed green 1.4.2
+    """Record, remove or list deployments. Example: fleexmon deployed green 1.4.2
 
-    Recording one twice changes nothing. The two hours after a deployment are compared with the live node; a check of
-    detected_issues shows the verdict.
+    Recording a deployment twice changes nothing. Its first two hours are compared with the live node. The check
+    `deployments_are_sound` of detected_issues shows the verdict.
     """
     now = datetime.now(UTC)
     if show_list:

@@ -25,7 +25,7 @@ def digest(
     html: Annotated[Path | None, typer.Option(help="Write the digest as an HTML page to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the digest of a day. Markdown by default; its figures with --json; an HTML page with --html."""
+    """Print the digest of a day: as Markdown, as figures with --json, or as an HTML page with --html."""
     try:
         day = calendar_date.fromisoformat(date) if date is not None else None
     except ValueError:

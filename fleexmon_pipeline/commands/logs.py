@@ -62,25 +62,25 @@ class _Shown:
 @app.command()
 def logs(
     node: Annotated[str | None, typer.Option(help="Only lines of this node.")] = None,
-    since: Annotated[str, typer.Option(help=f"Only lines from then on: {TIMES}.")] = "15m",
-    until: Annotated[str | None, typer.Option(help="Only lines before; the same forms.", show_default="now")] = None,
+    since: Annotated[str, typer.Option(help=f"Start: {TIMES}.")] = "15m",
+    until: Annotated[str | None, typer.Option(help="End, in the same formats.", show_default="now")] = None,
     level: Annotated[Level | None, typer.Option(help="Only lines of this level or worse.")] = None,
     pattern: Annotated[str | None, typer.Option(help="Only lines of this pattern id.")] = None,
     grep: Annotated[str | None, typer.Option(help="Only lines that match this regular expression.")] = None,
     ignore_case: Annotated[
-        bool, typer.Option("--ignore-case", "-i", help="Let --grep match regardless of case.")
+        bool, typer.Option("--ignore-case", "-i", help="Ignore case in --grep.")
     ] = False,
     context: Annotated[
         int,
         typer.Option(
             "--context", "-C", min=0, max=MAX_CONTEXT,
-            help="Also print so many lines of the same node before and after each that matches.",
+            help="Also print this many lines of the same node before and after each match.",
         ),
     ] = 0,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Then print lines as they are collected, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines as they are collected, until Ctrl-C.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many lines, the newest.")] = 1_000,
+    limit: Annotated[int, typer.Option(min=1, help="Print at most this many lines, the newest.")] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document per line.")] = False,
 ) -> None:  # fmt: skip
     """Print stored log lines, oldest first."""

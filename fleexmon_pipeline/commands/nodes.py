@@ -26,7 +26,8 @@ resolves them, because no new lines can show that they are over."""
 
 MAX_PAGES = 12
 Labels = Annotated[
-    list[str] | None, typer.Option("--label", metavar="ROLE=API", help="Nodes with this label. All, if repeated.")
+    list[str] | None,
+    typer.Option("--label", metavar="ROLE=API", help="Only nodes with this label; with all, if repeated."),
 ]
 
 app = typer.Typer(add_completion=False)
@@ -36,7 +37,7 @@ app = typer.Typer(add_completion=False)
 def nodes_(label: Labels = None, as_json: Json = False) -> None:
     """Show coverage, lag, gaps and rejected records of each node. Explains adding, renaming and removing nodes.
 
-    More than 12 nodes are a line each, after what they amount to by label; those in trouble come first.
+    More than 12 nodes are one line each, those in trouble first, below totals by label.
     """
     now = datetime.now(UTC)
     nodes, demo = watched_nodes(os.environ)

@@ -27,14 +27,14 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def origin(
-    since: Annotated[str, typer.Option(help=f"Start, a little before the incident: {TIMES}.")] = "1h",
-    until: Annotated[str | None, typer.Option(help="End; the same forms.", show_default="now")] = None,
+    since: Annotated[str, typer.Option(help=f"Start, shortly before the incident: {TIMES}.")] = "1h",
+    until: Annotated[str | None, typer.Option(help="End, in the same formats.", show_default="now")] = None,
     as_json: Json = False,
 ) -> None:
-    """Rank the nodes by how likely the incident began there, with the patterns that say so.
+    """Rank the nodes by how likely an incident began there, with the evidence.
 
-    Patterns that no node had in the week before come first, then those far above the node's own rate, and nodes that
-    fell silent. What many nodes share, or what began later, counts less.
+    The strongest evidence is a pattern that no node had in the week before. Then come patterns far above the node's own
+    rate, and nodes that fell silent. What many nodes share or what began later counts less.
 
     Exit status 0 if a node stands out, 2 for an unusable option, 3 if none does.
     """
@@ -81,7 +81,7 @@ def _show(console: Console, found: Origin, clock: Clock) -> None:
         console.print(Text(f"No node stands out in {clock.window(found.window)}."))
         return
     if found.past < DAY:
-        console.print(Text(f"Only {duration(found.past)} of history before the window: much looks new."))
+        console.print(Text(f"Only {duration(found.past)} of history before the window, so many patterns look new."))
     began = "began" if clock.zone is UTC else f"began ({clock.name})"
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading, side in (
@@ -107,7 +107,7 @@ def _show(console: Console, found: Origin, clock: Clock) -> None:
 
 def _text(found: Origin, sign: Sign) -> str:
     if sign.pattern is None:
-        return "silent" if sign.kind == "silent" else "fewer lines than usual"
+        return "silent" if sign.kind == "silent" else "fewer lines than normal"
     template = one_line(found.templates.get(sign.pattern, sign.pattern), most=200)
     return f"{sign.kind} {sign.level}{_shared(sign)}: {template}"
 

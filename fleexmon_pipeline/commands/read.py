@@ -41,15 +41,16 @@ def read(
         Form | None,
         typer.Option("--as", help="What wrote the file.", show_default="JSON as a node sends it, else lines of text"),
     ] = None,
-    summary: Annotated[bool, typer.Option("--summary", help="Print counts for people instead of records.")] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="Print a readable summary instead of records.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON document; records always are, one a line.")
     ] = False,
 ) -> None:
     """Show how collection would read a file of log records. Needs no database and writes nothing.
 
-    Prints a JSON line per record: {"timestamp", "level", "message", "metadata"}, or {"rejected", "record"}.
-    Exits with 1 if no record could be read or the file breaks off, and with 2 if it is not a log.
+    Prints one JSON line per record: {"timestamp", "level", "message", "metadata"}, or {"rejected", "record"}.
+
+    Exit status 1 if no record could be read or the file is truncated, 2 if it is not a log.
     """
     name = "standard input" if file == "-" else file
     with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:

@@ -31,10 +31,10 @@ def redact(
     file: Annotated[str, typer.Argument(help="A text file, also .gz or .zst, or - for standard input.")],
     as_json: Json = False,
 ) -> None:
-    """Replace secrets in a text, as in everything that leaves the database. Writes to no file and needs no database.
+    """Replace secrets in a text, as is done with everything that leaves the database. Needs no database.
 
-    With --json, prints where secrets stood instead of the text: {"lines", "changed", "kinds", "found": [{"line",
-    "column", "length", "kind"}]}, all counted from 1 and never with the secret itself.
+    With --json, prints the positions of the secrets instead of the text, counted from 1, never the secrets themselves:
+    {"lines", "changed", "kinds", "found": [{"line", "column", "length", "kind"}]}.
     """
     name = "standard input" if file == "-" else file
     try:

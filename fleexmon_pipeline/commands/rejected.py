@@ -26,13 +26,11 @@ from fleexmon_pipeline.wording import counted, inert_line
 
 _MAX_PAYLOAD = 160  # characters; --json prints all that is stored
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="List and retry records that could not become log lines."
-)
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List rejected records, or retry them.")
 
 OfNode = Annotated[str | None, typer.Option("--node", help="Only records of this node.")]
-Since = Annotated[str | None, typer.Option("--since", help=f"Only windows from then on: {TIMES}.", show_default="all")]
-Until = Annotated[str | None, typer.Option("--until", help="Only windows before; the same forms.", show_default="all")]
+Since = Annotated[str | None, typer.Option("--since", help=f"Start: {TIMES}.", show_default="all")]
+Until = Annotated[str | None, typer.Option("--until", help="End, in the same formats.", show_default="all")]
 Reason = Annotated[
     str | None, typer.Option("--reason", help='Only records rejected for this reason, or a part of it: "no time".')
 ]
@@ -59,7 +57,7 @@ def rejected_list(
     limit: Annotated[int, typer.Option(min=1, help="At most this many records, the newest.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List rejected records, newest first: window, node, reason and payload; then a count per reason."""
+    """List rejected records, newest first: window, node, reason and payload. Then a count per reason."""
     chosen = _chosen(node, since, until, reason, now=datetime.now(UTC))
     sql = statements("rejected")
     with open_database("reading rejected records") as connection:
@@ -90,8 +88,8 @@ def rejected_retry(
 ) -> None:
     """Read rejected records again, after an update or a fix, and store those that can now be read.
 
-    Each line is stored in the hour of its own time, with the id that collecting it would give it, so collecting those
-    hours again stores nothing twice. The catch-up sensor then analyzes the hours.
+    A retried line gets the same id as a collected one, so collecting its hour again stores nothing twice. The catch-up
+    sensor then analyzes the hours.
     """
     now = datetime.now(UTC)
     chosen = _chosen(node, since, until, reason, now=now)

@@ -120,7 +120,7 @@ def compare(
     error_reason = _errors(pair, baseline, candidate) if errors else None
     verdict, reasons = _verdict(outcome, lacking, error_reason, baseline, candidate)
     if reference == "itself":
-        reasons.append(f"{other} does not do the work of {candidate}, which is compared with itself before the window")
+        reasons.append(f"{other} does other work, so {candidate} is compared with its own lines before the window")
     return replace(outcome, verdict=verdict, reasons=reasons)
 
 
@@ -183,7 +183,9 @@ def _order(compared: Compared) -> tuple[int, int, float, int, str]:
 def _lacking(pair: Pair, reference: Reference, baseline: str, candidate: str) -> str | None:
     """Why frequencies cannot be compared; None where they can."""
     if pair.buckets < MIN_BUCKETS:
-        return "the window is too short: bursts last 15 to 30 minutes, and at least two such spans are needed"
+        return (
+            "the window is too short: at least two spans of 15 to 30 minutes are needed, because bursts last that long"
+        )
     b, c = pair.baseline, pair.candidate
     for node, side, other in ((candidate, c, b), (baseline, b, c)):
         if side.every < MIN_LINES:
@@ -191,7 +193,7 @@ def _lacking(pair: Pair, reference: Reference, baseline: str, candidate: str) ->
         if idle(side, other):
             return f"{node} is idle: {counted(b.every, 'line')} of {baseline}, {c.every:,} of {candidate}"
     if reference == "none":
-        return f"{candidate} does not do the work of {baseline}, and did not before the window either"
+        return f"{candidate} and {baseline} do different work, and did so before the window too"
     return None
 
 
@@ -207,13 +209,13 @@ def _verdict(
     )
     gone = sum(pattern.baseline for pattern in mild["missing"]) / max(outcome.lines[0], 1)
     texts = [
-        (serious["unknown"], f"never seen before: {_lines(serious['unknown'])}"),
+        (serious["unknown"], f"never seen before ({_lines(serious['unknown'])})"),
         (
             serious["unexpected frequency"],
-            f"far more frequent than expected: {_lines(serious['unexpected frequency'])}",
+            f"far more frequent than expected ({_lines(serious['unexpected frequency'])})",
         ),
         (mild["unknown"], f"never seen before, as {'a warning' if len(mild['unknown']) == 1 else 'warnings'}"),
-        (mild["missing"], f"of {baseline} missing from {candidate}, {gone:.0%} of the lines of {baseline}"),
+        (mild["missing"], f"of {baseline} missing on {candidate} ({gone:.0%} of the lines of {baseline})"),
         (mild["unexpected frequency"], "more or less frequent than expected"),
     ]
     reasons = [
@@ -224,13 +226,9 @@ def _verdict(
     reasons += [errors] if errors else []
     wrong = any(serious.values()) or gone >= MAX_GONE or bool(errors and outcome.calibration.calibrated)
     if outcome.renamed:
-        reasons.append(f"{counted(outcome.renamed, 'pattern')} reworded, each compared with the one it replaces")
-    if outcome.itself:
-        reasons.append(
-            f"{baseline} does not do the work of {candidate}, which is compared with itself before the window"
-        )
+        reasons.append(f"{counted(outcome.renamed, 'pattern')} reworded, each compared with the pattern it replaces")
     if outcome.before:
-        reasons.append(f"{baseline} was idle in this window, so its lines from before the window are compared")
+        reasons.append(f"{baseline} was idle in this window, so its lines before the window are compared")
     if lacking and not wrong:
         return "inconclusive", [lacking, *reasons]
     if lacking:
@@ -238,18 +236,18 @@ def _verdict(
     verdict: Verdict = "fail" if wrong else "marginal" if errors or any(mild.values()) else "pass"
     if verdict == "pass":
         new = sum(pattern.status == "unknown" for pattern in outcome.patterns)
-        also = f"; {counted(new, 'new pattern')} without weight" if new else ""
-        reasons.insert(0, f"no error is new or more frequent, and no pattern stands out{also}")
+        also = f" ({counted(new, 'new pattern')} without effect on the verdict)" if new else ""
+        reasons.insert(0, f"no new or more frequent errors, and no pattern stands out{also}")
     return verdict, [*reasons, _calibration(outcome.calibration)]
 
 
 def _calibration(calibration: Calibration) -> str:
     if calibration.calibrated:
-        windows = f"{calibration.windows} quiet windows of the past"
-        return f"calibrated on {windows}, of which at most {FALSE_FAILS:.0%} would fail"
+        windows = f"{calibration.windows} quiet past windows"
+        return f"calibrated on {windows}, so that at most {FALSE_FAILS:.0%} of them would fail"
     return (
-        f"not calibrated: the past has {counted(calibration.windows, 'quiet window')}; at least {MIN_PAST_WINDOWS} are "
-        "needed. Until then no pattern fails by its frequency alone"
+        f"not calibrated: {counted(calibration.windows, 'quiet past window')}, at least {MIN_PAST_WINDOWS} needed. "
+        "Until then a more frequent pattern alone does not fail the comparison"
     )
 
 
@@ -259,7 +257,7 @@ def _errors(pair: Pair, baseline: str, candidate: str) -> str:
         return float(lines / max(side.every, 1))
 
     of_candidate, of_baseline = share(pair.candidate), share(pair.baseline)
-    return f"errors are {of_candidate:.1%} of the lines of {candidate}, {of_baseline:.1%} of those of {baseline}"
+    return f"errors are {of_candidate:.1%} of the lines of {candidate} and {of_baseline:.1%} of those of {baseline}"
 
 
 def _lines(patterns: list[Compared]) -> str:

@@ -98,7 +98,7 @@ def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | N
     end = slot_start(observation.grid.first + hit.slot + 1)
     times = hit.count / max(hit.expected or 0.0, 0.1)
     figures: dict[str, Any] = {"count": hit.count, "withinMinutes": whole_minutes(width)}
-    shown = {"node": node, "count": str(hit.count), "within": duration(width)}
+    shown = {"node": node, "count": f"{hit.count:,}", "within": duration(width)}
     if hit.expected is not None:
         figures |= {"expected": round(hit.expected, 2)}
     shown |= {"expected": _rounded(hit.expected or 0.0), "times": _rounded(times), "share": percent(times)}
@@ -123,7 +123,7 @@ def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | N
         rate = hit.count / hit.total
         figures = {"errors": hit.count, "total": hit.total, "rate": rate, **figures}
         del figures["count"]
-        shown |= {"total": str(hit.total), "rate": percent(rate)}
+        shown |= {"total": f"{hit.total:,}", "rate": percent(rate)}
         measured["rate"] = rate
     return Firing(Subject(node, hit.pattern), end, hit.count, shown, figures, rule.severity_of(measured))
 
@@ -134,7 +134,7 @@ def _of_measure(rule: Detector, observation: Observation, hit: Hit, measure: Mea
     times = measure.value / max(measure.expected, 1e-9)
     shown = {
         "node": node,
-        "count": str(hit.count),
+        "count": f"{hit.count:,}",
         "within": duration(width),
         "figure": measure.name,
         "value": _significant(measure.value),
@@ -170,7 +170,7 @@ def naming(firing: Firing, template: str, messages: Sequence[str]) -> Firing:
 
 
 def _rounded(figure: float) -> str:
-    return f"{figure:.0f}" if figure >= 10 else f"{figure:.1f}"
+    return f"{figure:,.0f}" if figure >= 10 else f"{figure:.1f}"
 
 
 def _top_patterns(rule: Detector, observation: Observation, hit: Hit) -> list[dict[str, Any]]:

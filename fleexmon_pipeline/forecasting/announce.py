@@ -60,8 +60,9 @@ def _occurrence(connection: Connection, rule: Forecast, row: dict[str, Any]) -> 
     samples = read_samples(connection, read_counts(connection, seen), seen, nodes=[node], levels=figures["levels"])
     hours, low, high = (int(row[name]) for name in ("value", "low", "high"))
     shown = {
-        "node": node, "count": str(figures["count"]), "total": str(figures["total"]), "rate": percent(figures["rate"]),
-        "usual": percent(figures["usual"]), "threshold": f"{figures['threshold'] * 100:g}%", "hours": str(hours),
+        "node": node, "count": f"{figures['count']:,}", "total": f"{figures['total']:,}",
+        "rate": percent(figures["rate"]), "usual": percent(figures["usual"]),
+        "threshold": f"{figures['threshold'] * 100:g}%", "hours": str(hours),
         "interval": f"{low}-{high} h" if low < high else f"{low} h", "climbed": duration(climbed),
         "at": f"{end + hours * HOUR:%H:%M}", "rule": rule.forecast.rule,
     }  # fmt: skip

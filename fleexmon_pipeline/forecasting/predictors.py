@@ -118,7 +118,7 @@ def _rising(rule: Trend, series: pd.DataFrame, end: datetime) -> Iterator[Firing
             "times": times, "hours": hours,
         }  # fmt: skip
         shown = {
-            "node": node, "count": str(new_errors), "total": str(new_lines), "rate": percent(rate),
+            "node": node, "count": f"{new_errors:,}", "total": f"{new_lines:,}", "rate": percent(rate),
             "rate_before": percent(before), "threshold": percent(threshold), "hours": str(hours),
         }  # fmt: skip
         yield Firing(Subject(node), end, new_errors, shown, figures)
@@ -139,7 +139,7 @@ def _jumps(rule: Spike, series: pd.DataFrame, end: datetime) -> Iterator[Firing]
         mean = before / hours
         figures = {"lines": lines, "mean": mean, "threshold": threshold, "times": times, "hours": hours}
         shown = {
-            "node": node, "count": str(lines), "mean": f"{mean:,.0f}", "times": f"{lines / mean:.1f}",
+            "node": node, "count": f"{lines:,}", "mean": f"{mean:,.0f}", "times": f"{lines / mean:.1f}",
             "threshold": str(threshold), "hours": str(hours),
         }  # fmt: skip
         yield Firing(Subject(node), end, lines, shown, figures)

@@ -31,7 +31,7 @@ def beginnings(connection: Connection, ids: Collection[UUID]) -> list[datetime]:
 def read_facts(connection: Connection, window: Window) -> list[IssueFacts]:
     """The issues that began in the window."""
     rows = connection.execute(SQL["facts"], {"since": window.since, "until": window.until}).fetchall()
-    behind = {pattern for row in rows for pattern in _top_patterns(row["top_patterns"])}
+    behind = {pattern for row in rows for pattern in (*_top_patterns(row["top_patterns"]), row["pattern"]) if pattern}
     levels = {row["id"]: row["level"] for row in connection.execute(SQL["first_seen"], {"ids": list(behind)})}
     return [_facts(row, levels) for row in rows]
 
@@ -49,6 +49,7 @@ def _facts(row: Mapping[str, Any], levels: Mapping[str, str]) -> IssueFacts:
         about_pattern=pattern is not None, affected=_lines(row["affected"]),
         slots=row["slots"] or _every_slot(row["first"], row["last"]), what=row["what"], which=row["which"],
         deployed=_moment(row["compared_since"]), announces=row["announces"],
+        about_errors=not patterns or read_level(levels.get(patterns[0], "error")) in ERROR_LEVELS,
     )  # fmt: skip
 
 

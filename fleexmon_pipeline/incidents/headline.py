@@ -71,6 +71,8 @@ def title(named: IssueFacts, which: str | None, nodes: Collection[str], volume: 
     room = MAX_TITLE - len(where) - len(amount)
     what = cut_at_word(one_line(named.what or named.title, most=MAX_TITLE * 2), most=room) + where
     message = one_line(which or "", most=MAX_TITLE * 2)
+    if not message and _has_own_figures(named, volume) and list(nodes) == list(named.nodes):
+        return cut_at_word(one_line(named.title, most=MAX_TITLE * 2), most=MAX_TITLE)
     room = MAX_TITLE - len(what) - len(amount) - 2
     if not message or room < MIN_WHICH or named.what is None:  # a title that GenAI wrote names the message itself
         return what + amount
@@ -93,8 +95,20 @@ def _amount(named: IssueFacts, volume: Volume, length: timedelta) -> str:
     within = short_duration(length)
     if named.absence:
         return f"for {within}"
+    if _counts_errors(named, volume):
+        return f"{counted(volume.errors, 'error')} in {within}"
+    lines = volume.of_pattern or named.affected or 0
+    return f"{counted(lines, 'line')} in {within}" if lines else within
+
+
+def _counts_errors(named: IssueFacts, volume: Volume) -> bool:
     lines = volume.of_pattern or named.affected or 0
     most = not volume.of_pattern or volume.of_pattern >= MIN_SHARE * volume.errors
-    if volume.errors > volume.usual_errors and volume.errors >= lines and most:
-        return f"{counted(volume.errors, 'error')} in {within}"
-    return f"{counted(lines, 'line')} in {within}" if lines else within
+    return named.about_errors and volume.errors > volume.usual_errors and volume.errors >= lines and most
+
+
+def _has_own_figures(named: IssueFacts, volume: Volume) -> bool:
+    """`Error rate is rising on blue: 0.5% to 5.7% in 3 hours`: the lines of its last window say less, and are not those
+    of the incident's time."""
+    own = named.what is not None and not named.absence and not named.about_pattern
+    return own and not volume.of_pattern and not _counts_errors(named, volume)

@@ -78,6 +78,7 @@ class IssueFacts:
     which: str | None = None  # the text of its message, with the values that the lines share
     deployed: datetime | None = None  # the deployment whose comparison failed
     announces: str | None = None  # the rule that it says will fire
+    about_errors: bool = True  # False: its message, or the loudest behind it, is below errors
 
     @property
     def absence(self) -> bool:

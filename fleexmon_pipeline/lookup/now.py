@@ -88,7 +88,7 @@ def read_now(connection: Connection, environment: Mapping[str, str], *, now: dat
 
 def until_text(moment: str | None) -> str:
     """`moment`: the `until` of a stage, as the reader is shown times."""
-    return "nothing in the last week" if moment is None else f"until {moment}"
+    return "nothing in the last 7 days" if moment is None else f"until {moment}"
 
 
 def _halves(known: Mapping[int, str], day: Window, now: datetime) -> list[str]:
@@ -115,18 +115,18 @@ def _verdict(stages: list[Stage], severities: dict[str, int], nodes: list[NodeSt
     """What is not known never looks healthy."""
     late = next((stage for stage in stages if stage.late and stage.asset != "digests"), None)
     if not nodes:
-        return "no-data", "No node was polled yet. `fleexmon up` polls every five minutes."
+        return "no-data", "No node has been polled yet. `fleexmon up` polls every 5 minutes."
     if late:
         until = None if late.until is None else f"{late.until:%Y-%m-%d %H:%M} UTC"
-        return "incomplete", f"{late.name} {until_text(until)}: later than it should be."
+        return "incomplete", f"{late.name}: {until_text(until)}. This is late."
     if silent := [node.node for node in nodes if node.watched and node.gaps["hours"]]:
         more = f" and {len(silent) - MAX_NAMED:,} more nodes" if len(silent) > MAX_NAMED else ""
-        gaps = f"{', '.join(silent[:MAX_NAMED])}{more}: hours with gaps, which are retried."
+        gaps = f"{', '.join(silent[:MAX_NAMED])}{more}: some hours have gaps. They are retried automatically."
     else:
         gaps = ""
     urgent = severities.get("critical", 0) + severities.get("high", 0)
     if urgent:
-        return "attention", f"{counted(urgent, 'high or critical issue')} open. {gaps}".strip()
+        return "attention", f"{counted(urgent, 'open high or critical issue')}. {gaps}".strip()
     if gaps:
         return "incomplete", gaps
-    return "healthy", "All nodes are collected, and nothing high or critical is open."
+    return "healthy", "All nodes are collected. No high or critical issue is open."

@@ -1,19 +1,19 @@
 """How GitHub shows an incident: the title and body of its issue, and the comments.
 
-Here: Markdown. Which incidents, and when: `alerts.py`; what there is to tell: `incidents/story.py`. All text from log
-lines, GenAI and people is escaped by `escape.py`.
+Here: Markdown. Which incidents, and when: `alerts.py`; what is read for them: `incidents/story.py`;
+sentences that channels share: `incidents/sentences.py`. All text from log lines, GenAI and people is escaped by
+`escape.py`.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from fleexmon_pipeline.incidents import sentences
 from fleexmon_pipeline.incidents.read import Incident
 from fleexmon_pipeline.incidents.story import Story
 from fleexmon_pipeline.issues.occurrence import SEVERITY_RANKS
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.reporting import escape
-from fleexmon_pipeline.wording import UNKNOWN, counted, short_duration, sparkline
+from fleexmon_pipeline.wording import UNKNOWN, sparkline
 
 MAX_ISSUES = 20
 MAX_PROSE = 3_000
@@ -33,7 +33,7 @@ def body(story: Story, *, page: str | None) -> str:
         *_evidence(story),
         *_changes(incident),
         *([f"## First steps\n\n{prose(story.steps)}"] if story.steps else []),
-        *([f"## What GenAI thinks (unproven)\n\n{prose(story.hypothesis)}"] if story.hypothesis else []),
+        *([f"## {sentences.HYPOTHESIS}\n\n{prose(story.hypothesis)}"] if story.hypothesis else []),
         _issues(story),
         _where_to_look(incident, page),
     ]
@@ -41,37 +41,32 @@ def body(story: Story, *, page: str | None) -> str:
 
 
 def _lead(story: Story) -> str:
-    incident, figures = story.incident, story.incident.figures
-    length = short_duration(incident.last_seen_at - incident.started_at)
-    state = f"since {moment(incident.started_at)}, {length} so far"
-    if not incident.is_open:
-        state = f"from {moment(incident.started_at)} to {moment(incident.last_seen_at)} ({length}), over"
-    usual = f"{figures.usual_errors:g} errors are usual in such a time"
-    sentences = [
-        f"**{word(incident.severity).capitalize()}** on {nodes(incident)}, {state}.",
-        f"{counted(figures.errors, 'error')} in {counted(figures.lines, 'line')}; {usual}.",
+    incident = story.incident
+    lead = [
+        f"**{word(incident.severity).capitalize()}** on {nodes(incident)}. {sentences.state(incident)}",
+        f"{sentences.errors_of(incident)}.",
     ]
     if story.began_with:
-        sentences.append(f"It began with {escape.code(story.began_with, most=200)}")
+        lead.append(sentences.began_with(escape.code(story.began_with, most=200)))
     people = [
         f"Acknowledged by {escape.code(incident.acknowledged, most=60)}." if incident.acknowledged else "",
         f"Assigned to {escape.code(incident.assignee, most=60)}." if incident.assignee else "",
     ]
-    return "\n".join([*sentences, *filter(None, people)])
+    return "\n".join([*lead, *filter(None, people)])
 
 
 def _bars(story: Story) -> str:
     bars = story.bars
-    hole = f"; {UNKNOWN} no node responded" if None in bars.errors else ""
+    unknown = f" ({UNKNOWN} not collected)" if None in bars.errors else ""
     most = max((errors for errors in bars.errors if errors is not None), default=0)
     return (
-        f"Errors per 5 minutes, {bars.since:%H:%M} to {bars.until:%H:%M} UTC, at most {most:,}{hole}:\n\n"
+        f"Errors per 5 minutes, {bars.since:%H:%M} to {bars.until:%H:%M} UTC, highest {most:,}{unknown}:\n\n"
         f"`{sparkline(bars.errors)}`"
     )
 
 
 def _evidence(story: Story) -> list[str]:
-    unread = [f"Not all lines behind it can be read: {escape.prose(story.unread)}"] if story.unread else []
+    unread = [f"Some evidence cannot be read: {escape.prose(story.unread)}"] if story.unread else []
     if not story.evidence:
         return unread
     rows = "\n".join(
@@ -79,7 +74,7 @@ def _evidence(story: Story) -> list[str]:
         f"{escape.code(line.message, most=300)}"
         for line in story.evidence
     )
-    return [f"## The first lines behind it\n\n{rows}", *unread]
+    return [f"## Evidence: the first lines\n\n{rows}", *unread]
 
 
 def _changes(incident: Incident) -> list[str]:
@@ -89,12 +84,12 @@ def _changes(incident: Incident) -> list[str]:
         f"- {change.at[11:16]} {change.kind} on {escape.code(change.node, most=40)}: {escape.code(change.text)}"
         for change in incident.changes
     )
-    return [f"## What changed just before\n\n{rows}"]
+    return [f"## Changes shortly before\n\n{rows}"]
 
 
 def _issues(story: Story) -> str:
     rows = "\n".join(
-        f"- {moment(issue.detected_at)} {word(issue.severity)}, {_status(issue.status)}: "
+        f"- {sentences.utc(issue.detected_at)} {word(issue.severity)}, {_status(issue.status)}: "
         f"{escape.code(redact(issue.title), most=120)} `fleexmon issues show {str(issue.id)[:18]}`"
         for issue in story.issues[:MAX_ISSUES]
     )
@@ -112,7 +107,7 @@ def _where_to_look(incident: Incident, page: str | None) -> str:
 
 def worse(incident: Incident, before: str) -> str:
     return (
-        f"Severity rose from {word(before)} to {word(incident.severity)} ({moment(incident.last_seen_at)}): "
+        f"{sentences.rose(word(before), word(incident.severity))} Seen at {sentences.utc(incident.last_seen_at)}: "
         f"{prose(incident.title, 200)}"
     )
 
@@ -120,29 +115,24 @@ def worse(incident: Incident, before: str) -> str:
 def joined(incident: Incident, new: list[str]) -> str:
     """`new`: nodes that were not part of it before."""
     names = ", ".join(escape.code(node, most=60) for node in new[:10])
-    return f"Now also on {names} ({moment(incident.last_seen_at)})."
+    return f"{sentences.spread(names)} Seen at {sentences.utc(incident.last_seen_at)}."
 
 
 def ended(incident: Incident, reason: str) -> str:
-    length = short_duration(incident.last_seen_at - incident.started_at)
-    cost = f"after {length} and {counted(incident.figures.errors, 'error')}"
-    told = f" {prose(reason, 300)}" if reason else ""
-    return f"Over: last seen at {moment(incident.last_seen_at)}, {cost}.{told}"
+    why = f" {prose(reason, 300)}" if reason else ""
+    return f"{sentences.ended(incident)} {sentences.errors_of(incident)}.{why}"
 
 
 def returned(incident: Incident) -> str:
     return (
-        f"It is back, seen again at {moment(incident.last_seen_at)}, severity {word(incident.severity)}: "
+        f"{sentences.RETURNED} Severity {word(incident.severity)}, seen at {sentences.utc(incident.last_seen_at)}: "
         f"{prose(incident.title, 200)} `fleexmon incidents show {str(incident.id)[:18]}`"
     )
 
 
-REMOVED = "The lines behind it turned out to be no problem, or its issues were deleted."
-
-
 def merged(other: str) -> str:
     """`other`: the title of the GitHub issue that goes on."""
-    return f"This turned out to be one incident with another one, which goes on there: {prose(other, 200)}"
+    return sentences.merged(prose(other, 200))
 
 
 # -- words ----------------------------------------------------------------------------------------------------------
@@ -163,7 +153,3 @@ def _status(status: str | None) -> str:
 
 def nodes(incident: Incident) -> str:
     return ", ".join(escape.code(node, most=60) for node in incident.nodes[:10]) or "all nodes"
-
-
-def moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.incidents import refresh
+from fleexmon_pipeline.incidents import refresh, sentences
 from fleexmon_pipeline.incidents.follow import Report, Step, about_incident, follow, reason_of_end
 from fleexmon_pipeline.incidents.read import Incident
 from fleexmon_pipeline.incidents.story import read_story
@@ -127,6 +127,6 @@ def _comment(connection: Connection, step: Step, incident: Incident) -> str | No
 
 def _closed(was: Mapping[str, Any], goes_on: Mapping[str, Any] | None) -> DesiredIssue:
     """An alert that another one goes on for, or whose issues are no more."""
-    comment = alert_texts.merged(goes_on["title"]) if goes_on else alert_texts.REMOVED
+    comment = alert_texts.merged(goes_on["title"]) if goes_on else sentences.REMOVED
     body = was["body"].partition("\n")[2]  # without the marker, which is put before it again
     return DesiredIssue(was["title"], body, was["labels"], state="closed", comment=comment, about=was["about"])

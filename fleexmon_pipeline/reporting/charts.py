@@ -116,5 +116,5 @@ def compact(value: float) -> str:
 
 def _tip(hour: HourFigures) -> Markup:
     if not hour.heard:
-        return escape(f"{hour.hour:%H:%M} {'no node responded' if hour.heard is False else 'not over yet'}")
+        return escape(f"{hour.hour:%H:%M} {'not collected' if hour.heard is False else 'not over yet'}")
     return escape(f"{hour.hour:%H:%M} {hour.lines:,} lines, {hour.errors:,} errors, {hour.warnings:,} warnings")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.forecasting.record import Announced
+from fleexmon_pipeline.incidents import sentences
 from fleexmon_pipeline.reporting.figures import (
     MIN_COVERED,
     Figures,
@@ -14,7 +15,7 @@ from fleexmon_pipeline.reporting.figures import (
     PatternFigures,
     Volume,
 )  # fmt: skip
-from fleexmon_pipeline.wording import counted, short_duration
+from fleexmon_pipeline.wording import short_duration
 
 FULLY_COVERED = 0.99  # of a day's slots; a missing slot or two changes no figure
 LABELS = (("Lines", "lines"), ("Errors", "errors"), ("Warnings", "warnings"))
@@ -102,24 +103,23 @@ def muted(figures: Figures) -> str:
 
 
 def incidents(figures: Figures) -> str:
-    """`2 open at the end of the day, 1 new, 3 over.`"""
+    """`2 open at the end of the day, 1 new, 3 ended.`"""
     found = figures.incidents
-    return f"{found.open:,} open at the end of the day, {found.new:,} new, {found.ended:,} over."
+    return f"{found.open:,} open at the end of the day, {found.new:,} new, {found.ended:,} ended."
 
 
 def course(incident: IncidentFigures) -> str:
-    """When, where, how long, and whether it is over: `10:05 to 10:40 on blue (35 min), over`."""
+    """When, where, how long, and whether it has ended: `10:05 to 10:40 on blue (35 min), ended`."""
     began, last = incident.started_at, incident.last_seen_at
     until = f"{last:%H:%M}" if began.date() == last.date() else moment(last)
     where = f" on {', '.join(incident.nodes[:4])} {more(4, len(incident.nodes))}".rstrip() if incident.nodes else ""
-    over = "over" if incident.ended else "not over at the end of the day"
-    return f"{moment(began)} to {until}{where} ({short_duration(last - began)}), {over}"
+    end = "ended" if incident.ended else "still open at the end of the day"
+    return f"{moment(began)} to {until}{where} ({short_duration(last - began)}), {end}"
 
 
 def cost(incident: IncidentFigures) -> str:
-    """`412 errors in 3,120 lines; 3 are usual in such a time`"""
-    usual = f"{number(incident.usual_errors)} are usual in such a time"
-    return f"{counted(incident.errors, 'error')} in {counted(incident.lines, 'line')}; {usual}"
+    """`412 errors in 3,120 lines (3 expected from the day before)`"""
+    return sentences.errors(incident.errors, incident.lines, incident.usual_errors)
 
 
 def issues_of(incident: IncidentFigures) -> list[tuple[str, str]]:
@@ -130,7 +130,7 @@ def issues_of(incident: IncidentFigures) -> list[tuple[str, str]]:
     return [
         (
             found[-1].severity,
-            (f"{len(found)} times, last: " if len(found) > 1 else "") + found[-1].title
+            (f"{len(found)} issues, the latest: " if len(found) > 1 else "") + found[-1].title
             + (" (muted)" if all(issue.muted for issue in found) else ""),
         )
         for found in alike.values()
@@ -148,7 +148,7 @@ def people(incident: IncidentFigures) -> str:
 
 
 def is_quiet(figures: Figures) -> bool:
-    """Whether there is nothing to tell."""
+    """Whether there is nothing to report."""
     announced_today = figures.forecasts.announced
     return figures.verdict.state == "healthy" and not figures.incidents.total and not announced_today
 

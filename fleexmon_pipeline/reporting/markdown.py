@@ -101,7 +101,7 @@ def _nodes(figures: Figures) -> list[str]:
     head = ("Node", "Lines", "Errors", "Error rate", "Lines vs day before", "Complete", "Empty", "Partial", "Missing",
             "Rejected")  # fmt: skip
     more = figure_texts.more(len(rows), len(figures.nodes))
-    note = "Coverage in slots of 5 minutes; rejected: records."
+    note = "Complete, empty, partial and missing count slots of 5 minutes; rejected counts records."
     return [f"## Nodes\n\n{_table(head, rows)}\n\n{more and more + '. '}{note}"]
 
 
@@ -147,10 +147,11 @@ def _incident(incident: IncidentFigures, ui_url: str | None) -> str:
     where_to_look = f"`fleexmon incidents show {incident.id[:18]}`"
     if ui_url:
         where_to_look += f" or {ui_url}/fleexmon/incidents/{incident.id}"
+    changes = "; ".join(code(change, most=100) for change in incident.changes)
     sentences = [
         f"{prose(figure_texts.course(incident), most=300)}. {figure_texts.cost(incident)}.",
-        f"It began with {code(incident.began_with, most=MAX_TEMPLATE)}." if incident.began_with else "",
-        f"Just before: {'; '.join(code(change, most=100) for change in incident.changes)}." if incident.changes else "",
+        f"Began with: {code(incident.began_with, most=MAX_TEMPLATE)}." if incident.began_with else "",
+        f"Shortly before: {changes}." if incident.changes else "",
         prose(figure_texts.people(incident), most=200),
         f"Details: {where_to_look}",
     ]

@@ -34,11 +34,11 @@ def judge(
     so_far = f" up to {as_of:%H:%M} UTC" if as_of else ""
     things = []
     if incidents.urgent:
-        things.append(f"{counted(incidents.urgent, 'high or critical incident')} open")
+        things.append(counted(incidents.urgent, "open high or critical incident"))
     if new_errors:
         things.append(counted(new_errors, "new error pattern"))
     if rate is not None and rate_before is not None and rate > max(MIN_RATE_RISE * rate_before, MIN_RATE):
-        times = f", {rate / rate_before:.1f} times the week before" if rate_before else ", none the week before"
+        times = f" ({rate / rate_before:.1f}x the week before)" if rate_before else " (0% the week before)"
         things.append(f"error rate {rate:.1%}{times}")
     if genai.failures:
         things.append(f"GenAI failed in {genai.failures} of {counted(genai.calls, 'call')}")
@@ -48,17 +48,15 @@ def judge(
         return _without_lines(coverage, incomplete, things, so_far)
     if things:
         listed = "; ".join([*things, *gaps])
-        return Verdict(
-            "attention", f"{counted(len(things) + len(gaps), 'thing')} to look at{so_far}: {listed}.", (*things, *gaps)
-        )
+        return Verdict("attention", f"Needs attention{so_far}: {listed}.", (*things, *gaps))
     if gaps:
-        return Verdict("incomplete", f"Incomplete data{so_far}: {'; '.join(gaps)}. What is known looks healthy.",
+        return Verdict("incomplete", f"Incomplete data{so_far}: {'; '.join(gaps)}. The collected part looks healthy.",
                        tuple(gaps))  # fmt: skip
-    known = f"all {counted(coverage.due, 'slot')} known" if coverage.due else "coverage not recorded"
+    known = f"all {counted(coverage.due, 'slot')} collected" if coverage.due else "coverage not recorded"
     return Verdict(
         "healthy" if coverage.due else "incomplete",
         f"{'Healthy' if coverage.due else 'Incomplete data'}{so_far}: {known}, {counted(lines, 'line')}, "
-        f"error rate {rate or 0:.1%}, nothing high or critical open.",
+        f"error rate {rate or 0:.1%}, no open high or critical incident.",
         (),
     )
 
@@ -66,15 +64,15 @@ def judge(
 def _without_lines(coverage: Coverage, incomplete: Sequence[str], things: Sequence[str], so_far: str) -> Verdict:
     answered = coverage.known + coverage.partial
     if answered:
-        what = f"the nodes responded and had no lines in {answered} of {counted(coverage.due, 'slot')}"
+        what = f"the nodes responded but had no lines in {answered} of {counted(coverage.due, 'slot')}"
     elif coverage.missing:
         what = (
             f"no node responded ({_names(incomplete)}: {coverage.missing} of {counted(coverage.due, 'slot')} missing)"
         )
     else:
         what = "no node was polled"
-    also = f" Still: {'; '.join(things)}." if things else ""
-    return Verdict("no-data", f"No data{so_far}: {what}. This does not mean healthy.{also}", tuple(things))
+    also = f" Also: {'; '.join(things)}." if things else ""
+    return Verdict("no-data", f"No data{so_far}: {what}. No data does not mean healthy.{also}", tuple(things))
 
 
 def _gaps(coverage: Coverage, incomplete: Sequence[str], uncounted: int) -> list[str]:

@@ -280,7 +280,7 @@ def test_hours_are_the_same_as_a_range_and_as_the_schedules_live_them(
 
     assert titles(dagster.database) == [
         "Connection failures on green: connect ECONNREFUSED <ip> (30 in 15 minutes)",
-        "Log volume spike on green: 380 lines in an hour, 4.4x the usual",
+        "Log volume spike on green: 380 lines in an hour, 4.4x the mean before",
         "Memory warnings on blue: Memory usage at <num> of <size> (12 in 15 minutes)",
     ]
     for table, rows in as_a_range.items():

@@ -52,7 +52,7 @@ def test_a_version_in_the_lines_is_watched_and_hours_in_any_order_tell_the_same(
     passed, details = check(last, "deployments_are_sound")
 
     assert (passed, found["detectedAt"]) == (False, NOON + HOUR * 2 / 3)
-    assert str(found["title"]).removeprefix("Deployment of 1.4.2 on green diverges from blue: ") in details
+    assert str(found["title"]).removeprefix("Deployment of 1.4.2 on green differs from blue: ") in details
 
     dagster.it_is(NOON + 6 * HOUR)
     for hour in HOURS:

@@ -115,7 +115,7 @@ def test_none_of_them_leaves_or_is_kept_elsewhere(
         deliver(connection, client, now=at(DAY, "11:02"), sleep=lambda _: None)
 
     assert len(agent.questions) > 3
-    assert "## The first lines behind it" in str(github.issues[-1]["body"])
+    assert "## Evidence: the first lines" in str(github.issues[-1]["body"])
     assert leaks(agent.all_text()) == []
     assert leaks(repr(github.issues) + repr(github.comments)) == []
     tables = dagster.database.rows("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")

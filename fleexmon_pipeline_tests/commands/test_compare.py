@@ -32,8 +32,8 @@ def test_a_failed_comparison_shows_why_and_ends_with_1(fleexmon: Call, monkeypat
     said = fleexmon("compare", "--baseline", "blue", "--candidate", "green", *TIMES)
 
     assert said.status == 1
-    assert said.out.startswith("FAIL  green compared with blue, 2026-11-20 12:00-14:00 UTC: ")
-    assert "- 1 error never seen before: " in said.out
+    assert said.out.startswith("FAIL  green against blue, 2026-11-20 12:00-14:00 UTC: ")
+    assert "- 1 error never seen before (" in said.out
     assert "[red]bad[/] [31m" in said.out, "markup and colours of a line are text"
     assert "\x1b" not in said.out
     assert "\u202e" not in said.out
@@ -65,8 +65,8 @@ def test_pass_is_0_and_inconclusive_is_3(database: Database, fleexmon: Call) -> 
 @pytest.mark.usefixtures("failed")
 def test_what_is_not_said_is_the_live_colour_and_the_other(fleexmon: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVE_NODE", "green")
-    assert "blue compared with green" in fleexmon("compare", *TIMES).out
-    assert "green compared with blue" in fleexmon("compare", "--candidate", "green", "--baseline", "blue", *TIMES).out
+    assert "blue against green" in fleexmon("compare", *TIMES).out
+    assert "green against blue" in fleexmon("compare", "--candidate", "green", "--baseline", "blue", *TIMES).out
     monkeypatch.setenv("LIVE_NODE", "red")
     assert 'LIVE_NODE: "red" is not a node. Known nodes: blue, green' in refused(fleexmon("compare", *TIMES))
 

@@ -89,7 +89,7 @@ def test_a_pattern_can_be_named_ignored_and_listed(fleexmon: Call, database: Dat
             """INSERT INTO "LogPattern" (id, template, level, "firstSeen", "lastSeen", "maskVersion")
             VALUES ('6a9b7d59', 'took <num> ms', 'error', now(), now(), 2)"""
         )
-    assert fleexmon("patterns", "labels").out == "No pattern has a name, and none is ignored.\n"
+    assert fleexmon("patterns", "labels").out == "No pattern is named or ignored.\n"
 
     assert fleexmon("patterns", "name", "6a9b", "slow query", "--by", "kim").status == 0
     said = fleexmon("patterns", "ignore", "6a9b", "--why", "a nightly report", "--by", "kim")

@@ -74,7 +74,7 @@ def test_it_fits_a_terminal_of_80_columns_and_shows_gaps() -> None:
     strip = next(line for line in seen.text.splitlines() if line.startswith("blue"))
     assert re.search(r"blue  ×+█+", strip)
     assert "1.4.2" in seen.text
-    for word in ("Incomplete data", "Last tick", "Waits", "Schedules", "fleexmon 0.3.0"):
+    for word in ("Incomplete data", "Last tick", "Pending", "Schedules", "fleexmon 0.3.0"):
         assert word in seen.text
 
 
@@ -84,9 +84,9 @@ def test_nothing_at_all_is_said_plainly(fleexmon: Call, monkeypatch: pytest.Monk
     said = fleexmon("status")
 
     assert said.status == 0
-    assert said.out.startswith("No data. No node was polled yet.")
+    assert said.out.startswith("No data. No node has been polled yet.")
     assert "set BLUE_HOST" in said.out.replace("Set", "set")
-    assert "do not run: the daemon has never run" in said.out
+    assert "not running: the daemon has never run" in said.out
 
 
 @pytest.mark.usefixtures("watched")

@@ -205,7 +205,7 @@ def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database:
     assert "will be compared half an hour after the deployment" in str(early.description)
     assert not result.passed
     assert str(result.description).startswith(
-        "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC: 1 error never seen before: "
+        "fail: green 1.4.2, deployed 2026-11-20 12:00 UTC: 1 error never seen before ("
     )
     assert "`[x](http://evil) \\| <num>`" in str(result.metadata["details"].value)
     assert late.passed

@@ -84,9 +84,12 @@ def test_a_new_error_after_a_deployment_is_one_issue_that_ends_by_itself(connect
     assert (open_["status"], issue["status"]) == ("open", "resolved")
     assert issue["type"] == "deployment-diverges"
     assert issue["severity"] == "high"
-    assert issue["title"] == "Deployment of 1.4.2 on green diverges from blue: 1 error never seen before: 16 lines"
-    assert "green has run 1.4.2 since 2026-11-20 12:03 UTC. In the 2 hours after that" in issue["description"]
-    assert issue["description"].endswith("What stands out most: the schema of <num>")
+    assert issue["title"] == "Deployment of 1.4.2 on green differs from blue: 1 error never seen before (16 lines)"
+    assert (
+        "green has run 1.4.2 since 2026-11-20 12:03 UTC. Compared with blue over the next 2 hours"
+        in issue["description"]
+    )
+    assert issue["description"].endswith("Pattern that stands out most: the schema of <num>")
     assert issue["affectedLogs"] == [row]
     assert (issue["detectedAt"], issue["resolvedAt"]) == (NOON + HALF, NOON + 3 * HOUR)
     told = issue["metadata"]

@@ -239,7 +239,7 @@ def test_figures_for_programs_are_in_metadata(database: Database) -> None:
         "runbook": "high-error-rate",
     }
     assert found[0].description == (
-        "4 of 22 lines of blue in the last 15 minutes were errors (more than 5.0%). "
+        "18.2% of blue's lines in the last 15 minutes were errors (4 of 22; threshold 5.0%). "
         "Most frequent: upstream answered 502"
     )
 

@@ -32,7 +32,7 @@ def test_a_new_error_comes_with_the_advice_of_the_runbook_that_fits_it(template:
     found = told_of("new-error", template)
 
     assert found.metadata["runbook"] == runbook
-    assert str(found.recommendation).startswith("Find what changed on blue")
+    assert str(found.recommendation).startswith("Find out what changed on blue")
     assert "Look first:" in str(found.recommendation)
 
 

@@ -229,7 +229,7 @@ def test_a_title_names_the_node_in_a_hundred_characters_that_end_at_a_word(rule:
     for node in ("blue", LONG["node"]):
         title = rule.fill_title({**dict.fromkeys(rule.figures, "12"), **LONG, "node": node})
 
-        assert title.startswith(rule.fill_what(LONG).partition(" diverges")[0])
+        assert title.startswith(rule.fill_what(LONG).partition(" differs")[0])
         assert len(title) <= MAX_TITLE
         assert rule.kind == "backlog" or node in title
         before, ellipsis, _ = title.partition("…")

@@ -107,8 +107,8 @@ def test_a_spike_tells_how_much_more(database: Database) -> None:
     with database.connect() as connection:
         hours(connection, *[(1_000, 0)] * 5, (3_210, 0))
         (spike,) = predicted(connection, SPIKE)
-    assert spike.title == "Log volume spike on blue: 3210 lines in an hour, 3.2x the usual"
-    assert spike.description == "blue logged 3210 lines this hour; the mean of the 5 hours before is 1,000."
+    assert spike.title == "Log volume spike on blue: 3,210 lines in an hour, 3.2x the mean before"
+    assert spike.description == "blue logged 3,210 lines in an hour; the mean of the 5 hours before is 1,000."
     assert (spike.severity, len(spike.evidence)) == ("low", 1)
 
 
@@ -200,7 +200,7 @@ def test_a_backlog_is_more_than_ten_open_issues(database: Database) -> None:
         assert predicted(connection, BACKLOG) == []
         issues(connection, 1)
         (backlog,) = predicted(connection, BACKLOG)
-    assert backlog.title == "Unresolved issues: 11"
+    assert backlog.title == "Issue backlog: 11 issues open for hours"
     assert (backlog.fingerprint, backlog.nodes, backlog.evidence) == ("issue-backlog:fleet", [], ())
     assert (backlog.metadata["bySeverity"], len(backlog.metadata["issues"])) == ({"high": 11}, 11)
 

@@ -43,7 +43,7 @@ def test_from_first_sight_to_the_end_and_back(database: Database, github: FakeGi
 
         change(connection, first, severity="critical", updatedAt=at(9, 10))
         assert refresh(connection, client, at(9, 11)).commented == [key]
-        assert comments(github)[0].startswith("Severity rose from high to critical (2026-11-20 09:10 UTC)")
+        assert comments(github)[0].startswith("Severity rose from high to critical. Seen at 2026-11-20 09:10 UTC: ")
         assert github.issues[0]["title"] == "[critical] High error rate: 9.1% on blue (40 lines in 15 min)"
         assert [label["name"] for label in github.issues[0]["labels"]] == ["alert", "critical", "monitoring"]
 
@@ -51,14 +51,17 @@ def test_from_first_sight_to_the_end_and_back(database: Database, github: FakeGi
         assert refresh(connection, client, at(10, 11)).closed == [key]
         assert refresh(connection, client, at(10, 16)) == Alerts()
         assert github.issues[0]["state"] == "closed"
-        assert comments(github)[1] == "Over: last seen at 2026-11-20 10:10 UTC, after 1 h 15 min and 0 errors."
+        assert comments(github)[1] == (
+            "Ended after 1 h 15 min, last seen at 2026-11-20 10:10 UTC. "
+            "0 errors in 0 lines (0 expected from the day before)."
+        )
 
         second = issue(connection, "High error rate: 12%", at(15), regressionOf=first)
         assert refresh(connection, client, at(15, 1)).opened == [key]
 
     assert github.issues[0]["state"] == "open"
     assert comments(github)[2].startswith(
-        "It is back, seen again at 2026-11-20 15:00 UTC, severity high: High error rate: 12%"
+        "This incident is back. Severity high, seen at 2026-11-20 15:00 UTC: High error rate: 12%"
     )
     assert f"`fleexmon incidents show {second}`" in github.issues[0]["body"]
     assert (len(github.issues), len(github.comments[1])) == (1, 3)
@@ -76,7 +79,7 @@ def test_an_issue_that_is_opened_again_is_told_with_the_time_at_which_it_came_ba
         assert refresh(connection, client, at(15, 1)).opened == [f"incident:{name}"]
 
     assert github.issues[0]["state"] == "open"
-    assert comments(github)[1].startswith("It is back, seen again at 2026-11-20 15:00 UTC, severity")
+    assert comments(github)[1].startswith("This incident is back. Severity")
     assert (len(github.issues), len(github.comments[1])) == (1, 2)
 
 
@@ -153,7 +156,7 @@ def test_what_joins_ends_and_returns_is_told_once_in_one_place(
         assert comments(github) == []  # another issue of the node is no news
         second = issue(connection, "New", at(9, 15), fingerprint="new-error:pattern:aaaa@green", nodes=["green"])
         assert refresh(connection, client, at(9, 16)).commented == [f"incident:{first}"]
-        assert comments(github) == ["Now also on `green` (2026-11-20 09:15 UTC)."]
+        assert comments(github) == ["Now also on `green`. Seen at 2026-11-20 09:15 UTC."]
         assert "on blue, green" in github.issues[0]["title"]
         change(connection, second, status="resolved", resolvedAt=at(10))
         refresh(connection, client, at(10, 1))
@@ -177,7 +180,7 @@ def test_two_alerts_that_turn_out_to_be_one_go_on_under_the_older(
         assert refresh(connection, client, at(10, 16)).updated == [f"incident:{first}"]
 
     assert [posted["state"] for posted in github.issues] == ["open", "closed"]
-    assert "one incident with another one" in github.comments[2][0]["body"]
+    assert "Merged into another incident with the same cause" in github.comments[2][0]["body"]
     assert f"`fleexmon incidents show {earlier}`" in github.issues[0]["body"]
 
 
@@ -227,11 +230,11 @@ def test_an_alert_tells_all_that_somebody_without_a_shell_needs(
     body = github.issues[0]["body"]
     assert github.issues[0]["title"].startswith("[high] New error on blue: payment <num> failed (")
     for text in (
-        "**High** on `blue`, since 2026-11-20 09:00 UTC, 5 min so far.",
+        "**High** on `blue`. Open since 2026-11-20 09:00 UTC (5 min).",
         "- 09:00:00 `blue` `error` `payment 0 failed: token=",
         "- 08:50 deployment on `blue`: `1.4.2`",
         "## First steps\n\nDo this.",
-        "## What GenAI thinks (unproven)\n\nThe gateway is down.",
+        "## GenAI hypothesis (unverified)\n\nThe gateway is down.",
         f"`fleexmon incidents show {name}`, or https://watch.example.com/fleexmon/incidents/{name}",
     ):
         assert text in body

@@ -250,7 +250,7 @@ def test_what_was_muted_at_the_days_end_is_said_and_not_urgent(database: Databas
     text, page = markdown.render(found), html.render(found)
     assert (found.incidents.open, found.incidents.urgent) == (2, 1)
     assert [incident.muted for incident in found.incidents.listed] == [False, True]
-    assert "2 open at the end of the day, 2 new, 0 over." in text
+    assert "2 open at the end of the day, 2 new, 0 ended." in text
     assert "- critical: `High error rate (muted)`" in text
     assert "2 open issues, 1 of them muted" in WellFormed(page).text
     assert "High error rate (muted)" in page
@@ -290,8 +290,8 @@ def test_the_digest_leads_with_incidents_and_lists_each_issue_once_under_its_own
     assert text.index("## Incidents") < text.index("| Day before")
     assert text.count("High error rate on blue") == text.count("- high: `New error`") == 1
     assert "### high: `New error on blue: connect ETIMEDOUT <ip> (3 h)`" in text
-    for part in ("It began with", "connect ETIMEDOUT <ip>", "deployment 1.4.2 on blue at 08:50", ", over",
-                 "not over at the end of the day"):  # fmt: skip
+    for part in ("Began with: ", "connect ETIMEDOUT <ip>", "deployment 1.4.2 on blue at 08:50", ", ended",
+                 "still open at the end of the day"):  # fmt: skip
         assert part in text, part
         assert part in page, part
     assert f"https://watch.example.com/fleexmon/incidents/{first}" in text
@@ -306,5 +306,5 @@ def test_issues_of_one_kind_are_one_line(database: Database) -> None:
             issue(connection, title, at(hour), fingerprint=f"{hour}:node:blue", updated=at(hour + 1))
         digest = write_digest(connection, THE_DAY, now=NEXT_MORNING, github=False)
 
-    assert "- high: `3 times, last: High error rate on blue: no space left (9.11%)`" in digest.markdown
-    assert "3 times, last: High error rate on blue: no space left (9.11%)" in WellFormed(digest.html).text
+    assert "- high: `3 issues, the latest: High error rate on blue: no space left (9.11%)`" in digest.markdown
+    assert "3 issues, the latest: High error rate on blue: no space left (9.11%)" in WellFormed(digest.html).text

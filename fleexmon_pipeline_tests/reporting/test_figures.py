@@ -98,7 +98,7 @@ def test_a_small_day_number_by_number(database: Database) -> None:
 
     assert found.verdict.state == "attention"
     assert found.verdict.things == (
-        "1 high or critical incident open", "1 new error pattern", "error rate 6.7%, 10.0 times the week before",
+        "1 open high or critical incident", "1 new error pattern", "error rate 6.7% (10.0x the week before)",
         "GenAI failed in 1 of 2 calls", "10 missing and 2 partial of 504 slots (blue)", "3 records rejected",
     )  # fmt: skip
 
@@ -112,7 +112,7 @@ def test_an_empty_database_is_not_healthy(database: Database) -> None:
     verdict = of(database).verdict
 
     assert verdict.state == "no-data"
-    assert verdict.sentence == "No data: no node was polled. This does not mean healthy."
+    assert verdict.sentence == "No data: no node was polled. No data does not mean healthy."
 
 
 def test_silent_and_unreachable_nodes_are_told_apart(database: Database) -> None:
@@ -131,7 +131,7 @@ def test_a_day_that_is_known_and_quiet_is_healthy(database: Database) -> None:
         cover(connection, THE_DAY, "blue", stored=1_234)
 
     assert of(database).verdict.sentence == (
-        "Healthy: all 288 slots known, 1,234 lines, error rate 0.0%, nothing high or critical open."
+        "Healthy: all 288 slots collected, 1,234 lines, error rate 0.0%, no open high or critical incident."
     )
 
 
@@ -154,7 +154,7 @@ def test_a_running_day_is_judged_up_to_now(database: Database) -> None:
     found = of(database, now=at(10, 2))
 
     assert (found.coverage.missing, found.coverage.pending) == (0, 288 - 118)
-    assert found.verdict.sentence.startswith("Healthy up to 10:00 UTC: all 118 slots known")
+    assert found.verdict.sentence.startswith("Healthy up to 10:00 UTC: all 118 slots collected")
 
 
 def test_a_running_day_is_compared_with_as_much_of_the_days_before(database: Database) -> None:

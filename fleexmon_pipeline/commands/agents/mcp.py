@@ -28,16 +28,20 @@ def mcp(
     ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port of --http.")] = 3002,
     calls: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Print the last calls and how they ended; serve nothing.")
+        int | None,
+        typer.Option(min=1, max=10_000, help="Print this many of the last calls and their outcome."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Serve read-only tools to agents over MCP, the Model Context Protocol: incidents, logs, patterns, coverage.
 
-    Without options it speaks on stdin and stdout, as clients expect that start a command: give them `fleexmon mcp`.
-    With --http it answers on http://127.0.0.1:3002/mcp to who sends the token of FLEEXMON_MCP_TOKEN or
-    FLEEXMON_MCP_TOKEN_FILE. Each answer has at most 4,000 tokens, is redacted, and marks text from log lines as data.
-    Each call is recorded for 30 days.
+    By default it uses stdin and stdout: configure the client to start `fleexmon mcp`.
+
+    With --http it serves http://127.0.0.1:3002/mcp. Clients must send the token from FLEEXMON_MCP_TOKEN or
+    FLEEXMON_MCP_TOKEN_FILE.
+
+    Each answer has at most 4,000 tokens, is redacted, and marks text from log lines as data. Calls are recorded for 30
+    days.
     """
     if calls is not None:
         _print_calls(calls, as_json=as_json)

@@ -33,7 +33,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def channels() -> None:
-    """List channels and how they do, and send a test message. FLEEXMON_CHANNELS names them."""
+    """List channels with their delivery state, or send a test message. FLEEXMON_CHANNELS configures them."""
 
 
 @app.command("list")

@@ -15,7 +15,9 @@ from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.migrate import version_of
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Migrate or restore the database, or print a script of roles."
+    no_args_is_help=True,
+    add_completion=False,
+    help="Migrate or restore the database, or print a script that creates its roles.",
 )
 app.command()(restore)
 
@@ -24,8 +26,8 @@ app.command()(restore)
 def migrate() -> None:
     """Make or update the tables of the product and of Dagster's run history.
 
-    The service does this itself at its start, unless its role may not: then the tables' owner runs this, at
-    installation and after each update, while the service is stopped. Running it again changes nothing.
+    The service migrates at startup if its role has the right to. If not, the tables' owner runs this at installation
+    and after each update, while the service is stopped. Running it again changes nothing.
     """
     url = existing_database_url()
     from fleexmon_pipeline.database.dagster_storage import create_history  # noqa: PLC0415  it imports Dagster
@@ -39,12 +41,12 @@ def migrate() -> None:
 @app.command()
 def roles(
     database: Annotated[str, typer.Option(help="The product's database. Dagster's is named after it.")] = "fleexmon",
-    prefix: Annotated[str, typer.Option(help="What the names of the roles begin with.")] = "fleexmon",
+    prefix: Annotated[str, typer.Option(help="The prefix of the role names.")] = "fleexmon",
 ) -> None:
-    """Print a script for psql that makes an owner, a writer and a reader with the least rights each.
+    """Print a psql script that creates three roles with the fewest rights: an owner, a writer and a reader.
 
-    An administrator runs it: `fleexmon database roles | psql postgres`. It makes databases that are not there, and
-    hands over tables that an earlier single role made. Running it again changes nothing.
+    An administrator runs it: `fleexmon database roles | psql postgres`. It creates missing databases, and transfers
+    tables that an earlier single role owned. Running it again changes nothing.
     """
     for option, value in (("--database", database), ("--prefix", prefix)):
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}", value):

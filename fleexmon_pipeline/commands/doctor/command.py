@@ -31,9 +31,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check every setting and outside system. Prints ok, off, or wrong and what to do; and warn where a check fails.
+    """Check every setting and outside system.
 
-    Exit status 1 when one is wrong. Creates nothing.
+    Each is ok, off (not configured), warn (works, but needs attention) or wrong, with what to do about it. Creates
+    nothing.
+
+    Exit status 1 when one is wrong.
     """
     with waiting("checking settings, nodes and outside systems"):
         findings = examine(os.environ, now=datetime.now(UTC))
@@ -61,7 +64,7 @@ def render(findings: list[Finding]) -> str:
     checks = (
         f"{counted(states['warn'], 'check')} {'fails' if states['warn'] == 1 else 'fail'}" if states["warn"] else ""
     )
-    wrong = f"{states['wrong']} wrong" if states["wrong"] or checks else "nothing is wrong"
+    wrong = f"{states['wrong']} wrong" if states["wrong"] or checks else "no problems found"
     return "\n".join([*lines, "", ", ".join(filter(None, (wrong, checks)))])
 
 

@@ -34,7 +34,7 @@ def summed_up(findings: Iterable[Finding]) -> list[Finding]:
         if len(group) <= MAX_SHOWN or kind != group[0].kind:
             shown.extend(group)
         elif state == "ok":
-            shown.append(Finding(kind, state, f"{len(group):,} as they should be; --json lists them"))
+            shown.append(Finding(kind, state, f"{len(group):,} ok; --json lists them"))
         else:
             shown.extend(group[:MAX_SHOWN])
             shown.append(Finding(kind, state, f"{len(group) - MAX_SHOWN:,} more; --json lists them"))

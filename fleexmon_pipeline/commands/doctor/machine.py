@@ -25,7 +25,7 @@ def homes(environment: Environment, _: datetime) -> Iterator[Finding]:
         yield Finding(
             "DAGSTER_HOME",
             "off",
-            f"not set: `fleexmon up` uses {home / 'dagster'}. To use dagster's own commands, export it.",
+            f"not set: `fleexmon up` uses {home / 'dagster'}. Export it to use the dagster command.",
         )
     elif not Path(given).is_absolute() or not (Path(given) / "dagster.yaml").exists():
         yield Finding(
@@ -44,10 +44,10 @@ def port(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'in use' if taken else 'free'}")
     address = settings.ui_listen(environment)
     if not settings.is_loopback(address):
-        told = f"the UI listens on {address} and has no login: whoever reaches it can start runs"
+        told = f"the UI listens on {address} and has no login: anybody who reaches it can start runs"
         yield Finding("FLEEXMON_LISTEN", "ok", told)
     url = settings.ui_url(environment)
-    told = url or f"not set: the UI answers to http://127.0.0.1:{port} alone"
+    told = url or f"not set: the UI accepts requests for http://127.0.0.1:{port} only"
     yield Finding("FLEEXMON_UI_URL", "ok" if url else "off", told)
 
 
@@ -58,12 +58,12 @@ def retention(environment: Environment, _: datetime) -> Iterator[Finding]:
 
 def false_alarms(environment: Environment, _: datetime) -> Iterator[Finding]:
     allowed = settings.false_alarms_per_day(environment)
-    yield Finding("FLEEXMON_FALSE_ALARMS_PER_DAY", "ok", f"{allowed:g} a day, of all rules at all nodes")
+    yield Finding("FLEEXMON_FALSE_ALARMS_PER_DAY", "ok", f"at most {allowed:g} a day, all rules and nodes together")
 
 
 def limits(environment: Environment, _: datetime) -> Iterator[Finding]:
     if (groups := settings.groups(environment)) > 1:
-        yield Finding("FLEEXMON_GROUPS", "ok", f"{groups} groups of nodes, each collected by a run of its own")
+        yield Finding("FLEEXMON_GROUPS", "ok", f"{groups} groups of nodes, each collected by its own run")
     custom = settings.limits(environment)
     if custom == settings.Limits():
         return

@@ -61,18 +61,18 @@ class _Seen:
     def doubts(self) -> str:
         """What an operator should look at before trusting the node; empty if nothing."""
         if not self.records:
-            return ". It was quiet, or it has no lines at all: this does not tell which"
+            return ". Either the node was quiet, or it serves no lines at all"
         doubts = []
         if count := self.rejected.total():
             reason = self.rejected.most_common(1)[0][0][:100]
-            doubts.append(f"{count:,} of {self.read:,} would be rejected ({reason}); `fleexmon read` shows which")
+            doubts.append(f"{count:,} of {self.read:,} would be rejected ({reason}). `fleexmon read` lists them")
         if self.outside:
             doubts.append(f"{self.outside:,} of {self.read:,} are outside the requested time and would be ignored")
         if self.without_level == self.read >= MIN_RECORDS_WITHOUT_LEVEL:
-            doubts.append("none says its level, so all count as info")
+            doubts.append("no line has a level, so all count as info")
         if self.assumed:
             doubts.append(
-                f"in {self.assumed:,} dates day and month could be either: the one in the time asked for is taken"
+                f"{self.assumed:,} dates are ambiguous (day or month first): the reading within the polled time is used"
             )
         return "".join(f". {doubt[0].upper()}{doubt[1:]}" for doubt in doubts)
 

@@ -22,7 +22,7 @@ CHECK_SECONDS = 20.0  # for the agent and for GitHub; a node has FLEEXMON_MAX_AN
 def genai(environment: Environment, _: datetime) -> Iterator[Finding]:
     agent = settings.genai(environment)
     if agent is None:
-        yield Finding("GENAI_AGENT_URL", "off", "not set: issues come from rules alone")
+        yield Finding("GENAI_AGENT_URL", "off", "not set: issues come from rules only")
         return
     try:
         status = call_within(CHECK_SECONDS, lambda: _status_of(agent.url))
@@ -38,7 +38,7 @@ def genai(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding(
         "GENAI_AGENT_URL",
         "ok",
-        f"{agent.url} answers ({status}), {key}; for its answers, see the check everything_is_judged",
+        f"{agent.url} responds ({status}), {key}. The check everything_is_judged covers its answers.",
     )
 
 
@@ -51,7 +51,7 @@ def _status_of(url: str) -> int:
 def github(environment: Environment, _: datetime) -> Iterator[Finding]:
     github = settings.github(environment)
     if github is None:
-        yield Finding("ALERTS_REPO", "off", "not set, nor GH_TOKEN: digests and alerts are not sent anywhere")
+        yield Finding("ALERTS_REPO", "off", "neither it nor GH_TOKEN is set: nothing is posted to GitHub")
         return
     from fleexmon_pipeline.reporting.github import GitHubClient, GitHubError  # noqa: PLC0415  only where it is used
 
@@ -66,7 +66,7 @@ def github(environment: Environment, _: datetime) -> Iterator[Finding]:
 def heartbeat(environment: Environment, _: datetime) -> Iterator[Finding]:
     """Not called: a call would tell the other side that a tick succeeded."""
     url = settings.heartbeat_url(environment)
-    told = "set; each tick calls it" if url else "not set: nobody outside notices when this machine is down"
+    told = "set; each tick calls it" if url else "not set: no outside monitor notices when this machine is down"
     yield Finding("FLEEXMON_HEARTBEAT_URL", "ok" if url else "off", told)
 
 
@@ -84,11 +84,11 @@ def broker(environment: Environment, _: datetime) -> Iterator[Finding]:
     try:
         workers = call_within(CHECK_SECONDS, WorkerLauncher(url).workers)
     except (*BROKER_DOWN, TimeoutError) as error:
-        told = f"the Redis does not answer ({type(error).__name__}); runs are not started until it does"
+        told = f"Redis does not respond ({type(error).__name__}). No run starts until it does."
         yield Finding("FLEEXMON_BROKER", "wrong", told)
         return
     if not workers:
-        yield Finding("FLEEXMON_BROKER", "wrong", "no worker answers. Start one: `fleexmon worker`")
+        yield Finding("FLEEXMON_BROKER", "wrong", "no worker responds. Start one: `fleexmon worker`")
         return
     yield Finding("FLEEXMON_BROKER", "ok", f"{counted(len(workers), 'worker')}: {', '.join(workers)}")
 
@@ -96,10 +96,10 @@ def broker(environment: Environment, _: datetime) -> Iterator[Finding]:
 def agents(environment: Environment, _: datetime) -> Iterator[Finding]:
     """Whether `fleexmon mcp --http` could start. On stdin and stdout it needs no token."""
     if not settings.is_set(environment, "FLEEXMON_MCP_TOKEN"):
-        yield Finding("FLEEXMON_MCP_TOKEN", "off", "not set: agents are served on stdin and stdout alone")
+        yield Finding("FLEEXMON_MCP_TOKEN", "off", "not set: agents are served on stdin and stdout only")
         return
     settings.mcp_token(environment)
-    yield Finding("FLEEXMON_MCP_TOKEN", "ok", "set; `fleexmon mcp --http` asks for it")
+    yield Finding("FLEEXMON_MCP_TOKEN", "ok", "set; `fleexmon mcp --http` requires it")
 
 
 def channels(environment: Environment, _: datetime) -> Iterator[Finding]:
@@ -108,10 +108,10 @@ def channels(environment: Environment, _: datetime) -> Iterator[Finding]:
 
     usable, problems = usable_channels(environment)
     if not usable and not problems:
-        yield Finding("FLEEXMON_CHANNELS", "off", "not set: messages go to GitHub alone, if that is set")
+        yield Finding("FLEEXMON_CHANNELS", "off", "not set: messages go to GitHub only, if that is set")
     for problem in problems:
         yield Finding("FLEEXMON_CHANNELS", "wrong", problem.removeprefix("FLEEXMON_CHANNELS: "))
     for channel in usable:
-        wants = f"{channel.settings.severity} and worse"
-        told = f"{channel.transport.service}, {wants}; to try it: `fleexmon channels test {channel.name}`"
+        wants = f"severity {channel.settings.severity} and above"
+        told = f"{channel.transport.service}, {wants}. Test it: `fleexmon channels test {channel.name}`"
         yield Finding(f"channel {channel.name}", "ok", told)

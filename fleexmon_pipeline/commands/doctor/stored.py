@@ -45,7 +45,7 @@ def database(environment: Environment, now: datetime) -> Iterator[Finding]:
         major = connection.info.server_version // 10_000
         where = "" if configured else f"embedded, in {settings.home(environment)}; "
         if MIN_SERVER <= major <= MAX_SERVER:
-            yield Finding(subject, "ok", f"{where}PostgreSQL {major}, tables at version {version_of(connection)}")
+            yield Finding(subject, "ok", f"{where}PostgreSQL {major}, schema version {version_of(connection)}")
         else:
             yield Finding(subject, "wrong", f"PostgreSQL {major} is not supported. Use {MIN_SERVER} to {MAX_SERVER}.")
         encrypted = connection.pgconn.ssl_in_use
@@ -75,8 +75,8 @@ def _connections(connection: Connection, environment: Environment) -> Iterator[F
     row = connection.execute(statements("commands")["connections"]).fetchone() or {}
     most = settings.most_connections(DEFAULT_RUNS_AT_ONCE, environment)
     told = (
-        f"at most {most} with {DEFAULT_RUNS_AT_ONCE} runs at once, {row['used']} now; the server has room for "
-        f"{row['room']}, {row['taken']} are taken"
+        f"{row['used']} in use, at most {most} with {DEFAULT_RUNS_AT_ONCE} concurrent runs; the server allows "
+        f"{row['room']}, {row['taken']} are in use"
     )
     if most <= row["room"]:
         yield Finding("connections", "ok", told)
@@ -99,7 +99,9 @@ def lines_by_day(connection: Connection) -> Iterator[Finding]:
     elif days := days_of_lines(connection):
         compact = sum(day.compact for day in days)
         yield Finding(
-            "lines by day", "ok", f"{counted(len(days), 'part')} from {days[0].since:%Y-%m-%d}, {compact} compact"
+            "lines by day",
+            "ok",
+            f"{counted(len(days), 'daily partition')} since {days[0].since:%Y-%m-%d}, {compact} of them compact",
         )
 
 
@@ -126,7 +128,7 @@ def _coverage(connection: Connection, environment: Environment, now: datetime) -
     for row in (row for row in rows if row["node"] in watched_now):
         newest = f"newest {row['newest']:%m-%d %H:%M} UTC"
         text = f"last 24 h: {row['whole']} slots complete, {row['broken']} missing or partial; {newest}"
-        retried = f"; {row['error']}. Retried automatically." if row["broken"] and row["error"] else ""
+        retried = f"; {row['error']}. They are retried automatically." if row["broken"] and row["error"] else ""
         yield Finding(f"coverage of {row['node']}", "wrong" if row["broken"] else "ok", text + retried, COVERAGE)
     for row in connection.execute(statements("commands")["nodes_ever"]):
         if watched_now and row["node"] not in watched_now:
@@ -149,18 +151,18 @@ def _links(connection: Connection) -> Iterator[Finding]:
     if links:
         pairs = ", ".join(f"{one} and {other}" for one, other in links[:MAX_LINKS])
         more = f" and {len(links) - MAX_LINKS} more pairs" if len(links) > MAX_LINKS else ""
-        text = f"{pairs}{more} have errors at the same time, so their issues are one incident. Not so? Say `unrelated`"
-        yield Finding("linked nodes", "ok", f"{text} in FLEEXMON_TOPOLOGY.")
+        text = f"{pairs}{more} often have errors at the same time, so their issues become one incident"
+        yield Finding("linked nodes", "ok", f"{text}. If that is wrong, list them as `unrelated` in FLEEXMON_TOPOLOGY.")
 
 
 def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Finding:
     """Schedules need the daemon; its heartbeats show whether it is running."""
     newest = last_heartbeat(own)
     if newest is None:
-        return Finding("daemon", "off", "has never run, so schedules do not run. `fleexmon up` starts it.")
+        return Finding("daemon", "off", "has never run, so no schedule runs. `fleexmon up` starts it.")
     if now - newest > MAX_HEARTBEAT_AGE:
         return Finding(
-            "daemon", "off", f"last seen {newest:%Y-%m-%d %H:%M} UTC, so schedules do not run. `fleexmon up` starts it."
+            "daemon", "off", f"last seen {newest:%Y-%m-%d %H:%M} UTC, so no schedule runs. `fleexmon up` starts it."
         )
     return Finding("daemon", "ok", "running")
 
@@ -174,7 +176,7 @@ def _failed_checks(own: psycopg.Connection[tuple[object, ...]], now: datetime) -
     for asset, name, event, at in own.execute(statements("commands")["failed_checks"], since):
         where = f"details in the UI: asset {'/'.join(json.loads(str(asset)))}, Checks"
         when = f"evaluated {at:%Y-%m-%d %H:%M} UTC" if isinstance(at, datetime) else "evaluated"
-        yield Finding(f"check {name}", "warn", f"fails: {_description(event)} ({when}; {where})")
+        yield Finding(f"check {name}", "warn", f"failed: {_description(event)} ({when}; {where})")
 
 
 def _description(event: object) -> str:

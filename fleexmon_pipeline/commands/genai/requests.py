@@ -78,9 +78,7 @@ def genai_preview(
 ) -> None:
     """Print exactly what would be sent to the agent about an hour and about open incidents, and what it would cost.
 
-    Sends nothing.
-
-    Works without GENAI_AGENT_URL, so you can see what would leave this machine before you switch GenAI on.
+    Sends nothing. Works without GENAI_AGENT_URL, so you can see what would leave this machine before you enable GenAI.
     """
     now = datetime.now(UTC)
     agent = settings.genai(os.environ)
@@ -118,7 +116,7 @@ def genai_preview(
         for missing in one.missing:
             typer.echo(f"----- not available: {missing}")
     if not bodies:
-        typer.echo("Nothing to ask: everything new, unusual or failing was answered before.")
+        typer.echo("Nothing to ask: everything new, unusual or failing has an answer already.")
 
 
 @app.command("prompt")
@@ -133,15 +131,16 @@ def genai_prompt(as_json: Json = False) -> None:
 @app.command("replay")
 def genai_replay(
     since: Annotated[str, typer.Option("--from", help=f"Start: {TIMES}.")],
-    until: Annotated[str | None, typer.Option("--to", help="End; the same forms.", show_default="now")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="End, in the same formats.", show_default="now")] = None,
     prompt_file: PromptFile = None,
     yes: Annotated[bool, typer.Option("--yes", help="Send the requests without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask the agent about past hours again, and show which issues differ. Issues stay as they are.
+    """Ask the agent about past hours again, and show which issues differ. Stored issues do not change.
 
-    Shows the cost first, and asks before anything is sent; where nobody can answer, nothing is sent without --yes. For
-    trying another agent or another --prompt.
+    Use it to try another agent or another --prompt. Shows the cost and asks before it sends anything; without a
+    terminal, it sends only with --yes.
+
     Exit status 1 when nothing was sent, or when not every hour was answered.
     """
     now = datetime.now(UTC)

@@ -52,7 +52,7 @@ def incidents_list(
     limit: Annotated[int, typer.Option(min=1, help="At most this many incidents.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """List incidents, the one seen last first: id, severity, status, first and last seen (UTC), title, issues."""
+    """List incidents, last seen first: id, severity, status, first and last seen (UTC), title, number of issues."""
     now = datetime.now(UTC)
     after = parse_optional_time("--since", since, now=now)
     with open_database("reading incidents") as connection:
@@ -102,7 +102,7 @@ def incidents_show(
     incident: Annotated[str, typer.Argument(help="The id of an incident or of one of its issues, or a unique prefix.")],
     as_json: Json = False,
 ) -> None:
-    """Show one incident: where and how it began, what changed before, its issues, and what people did."""
+    """Show one incident: where and how it began, changes shortly before, its issues, and actions by people."""
     with open_database("reading the incident") as connection:
         detail = show_incident(connection, incident, now=datetime.now(UTC))
     if as_json:
@@ -118,7 +118,7 @@ def incidents_resolve(
     why: Why = "",
     verdict: Annotated[
         Verdict | None,
-        typer.Option("--as", help="Mark their issues as noise or as real: backtests count noise as false alarms."),
+        typer.Option("--as", help="Mark their issues as noise or real. Backtests count noise as false alarms."),
     ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,

@@ -39,7 +39,7 @@ def add_handling(app: typer.Typer, find: Find, noun: str) -> None:
     def assign(
         names: Names,
         by: By,
-        to: Annotated[str, typer.Option("--to", help="Who takes care.", show_default=False)],
+        to: Annotated[str, typer.Option("--to", help="The person to assign to.", show_default=False)],
         why: Why = "",
         dry_run: DryRun = False,
         as_json: Json = False,

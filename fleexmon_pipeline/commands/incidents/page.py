@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.commands.screen.clock import Clock
+from fleexmon_pipeline.incidents import sentences
 from fleexmon_pipeline.incidents.read import Incident, IncidentDetail
-from fleexmon_pipeline.wording import counted, inert, inert_line, short_duration
+from fleexmon_pipeline.wording import inert, inert_line, short_duration
 
 SHORT_ID = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
 _LABEL = 13
@@ -22,7 +23,7 @@ def page(detail: IncidentDetail, clock: Clock) -> str:
         "",
         *(f"  {name:<{_LABEL}}{inert_line(value)}" for name, value in _facts(incident, clock)),
         "",
-        "Issues, in the order in which they began",
+        "Issues, oldest first",
     ]
     for issue in detail.issues:
         nodes, status = ", ".join(map(str, issue.nodes)) or "all nodes", issue.status or "–"
@@ -31,14 +32,14 @@ def page(detail: IncidentDetail, clock: Clock) -> str:
             f"{inert_line(status):<8}  {inert_line(nodes):<12}  {inert_line(issue.title)}"
         )
     if incident.changes:
-        lines += ["", "What changed just before"]
+        lines += ["", "Changes shortly before"]
     for change in incident.changes:
         at, text = clock.full_minute(datetime.fromisoformat(change.at)), inert_line(f"{change.node}: {change.text}")
         lines.append(f"  {at}  {change.kind:<13}  {text}")
     if detail.hypothesis:
-        lines += ["", "What GenAI thinks (unproven)", *(f"  {line}" for line in inert(detail.hypothesis).splitlines())]
+        lines += ["", sentences.HYPOTHESIS, *(f"  {line}" for line in inert(detail.hypothesis).splitlines())]
     if detail.handling:
-        lines += ["", "What people did"]
+        lines += ["", "Actions by people"]
         lines += [
             f"  {clock.minute(row.at)}  {inert_line(row.by)}: {row.action}"
             + (f" to {inert_line(row.assignee or 'nobody')}" if row.action == "assign" else "")
@@ -54,7 +55,6 @@ def page(detail: IncidentDetail, clock: Clock) -> str:
 
 def _facts(incident: Incident, clock: Clock) -> list[tuple[str, str]]:
     length = short_duration(incident.last_seen_at - incident.started_at)
-    figures = incident.figures
     facts = [
         ("id", str(incident.id)),
         ("state", f"{incident.status}, {incident.severity}{', muted' if incident.muted else ''}"),
@@ -66,8 +66,7 @@ def _facts(incident: Incident, clock: Clock) -> list[tuple[str, str]]:
     ]
     if incident.ended_at:
         facts.append(("ended", f"{clock.minute(incident.ended_at, named=True)}"))
-    errors = f"{counted(figures.errors, 'error')} of {counted(figures.lines, 'line')}"
-    facts.append(("errors", f"{errors}; {figures.usual_errors:g} errors in such a time the day before"))
+    facts.append(("errors", sentences.errors_of(incident)))
     if incident.first_pattern:
         facts.append(("began with", f"pattern {incident.first_pattern}"))
     if incident.acknowledged and incident.acknowledged_at:

@@ -70,15 +70,13 @@ def issues_list(
     node: Annotated[str | None, typer.Option(help="Only issues of this node.")] = None,
     since: Annotated[str | None, typer.Option(help=f"Only issues updated since: {TIMES}.", show_default="all")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many issues.")] = 100,
-    sort: Annotated[
-        Sort, typer.Option(help="First those last seen, begun last, of the worst severity, or with the most lines.")
-    ] = "updated",
+    sort: Annotated[Sort, typer.Option(help="Order, descending.")] = "updated",
     watching: Annotated[
         bool, typer.Option("--watch", "-w", help="Draw the list again every 5 seconds, until Ctrl-C.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List issues, the most recently updated first: id, severity, status, first and last seen (UTC), nodes, title."""
+    """List issues, last updated first: id, severity, status, first and last seen (UTC), nodes, title."""
     wanted = IssueFilter(status, severity, node, since=parse_optional_time("--since", since, now=datetime.now(UTC)))
 
     def read() -> tuple[list[IssueSummary], set[UUID]]:
@@ -122,7 +120,7 @@ def issues_resolve(
     why: Why = "",
     verdict: Annotated[
         Verdict | None,
-        typer.Option("--as", help="Mark them as noise or as real: backtests count noise as false alarms."),
+        typer.Option("--as", help="Mark them as noise or real. Backtests count noise as false alarms."),
     ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,

@@ -13,10 +13,11 @@ from typing import Any
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.screen.clock import Clock
+from fleexmon_pipeline.incidents import sentences
 from fleexmon_pipeline.issues.context import IssueContext, LastDay, SimilarIssue
 from fleexmon_pipeline.issues.people import Mute
 from fleexmon_pipeline.issues.read import Issue, IssueDetail
-from fleexmon_pipeline.wording import UNKNOWN, inert, sparkline
+from fleexmon_pipeline.wording import UNKNOWN, counted, inert, sparkline
 
 _ITEM = re.compile(r"(-|\d+\.) ")
 _LABEL = 13
@@ -31,25 +32,29 @@ def page(detail: IssueDetail, around: IssueContext, mutes: Sequence[Mute], runbo
         "",
         *(f"  {name:<{_LABEL}}{inert(value)}" for name, value in _facts(issue, metadata, around, mutes, clock)),
     ]
-    for heading, text in (("What", issue.description), ("Why", issue.root_cause), ("Do", issue.recommendation)):
+    for heading, text in (
+        ("What happened", issue.description),
+        (sentences.HYPOTHESIS, issue.root_cause),
+        ("What to do", issue.recommendation),
+    ):
         if text:
             lines += ["", heading, *_wrapped(text)]
     lines += ["", "The 24 hours before", *_day(around.last_day, clock)]
     if detail.occurrences:
-        lines += ["", f"When ({clock.name}; slots in which the rule fired, newest first)"]
+        lines += ["", f"Fired ({clock.name}; 5-minute slots, newest first)"]
         lines += [
             f"  {clock.full_minute(fired.slot)}  {fired.severity:<8}  {fired.affected:>7} lines  {inert(fired.title)}"
             for fired in detail.occurrences[:12]
         ]
     if detail.evidence:
         rows = len(issue.affected_logs or [])
-        lines += ["", f"Evidence (the newest {len(detail.evidence)} of {rows} rows of LogEntry)"]
+        lines += ["", f"Evidence (newest {len(detail.evidence)} of {counted(rows, 'log line')})"]
         lines += [
             f"  {clock.milliseconds(line.timestamp):<23}  {line.node:<8}  {line.level:<5}  {inert(line.message)}"
             for line in detail.evidence
         ]
     if detail.unread:
-        lines += ["", f"Evidence that cannot be read: {inert(detail.unread)}"]
+        lines += ["", f"Some evidence cannot be read: {inert(detail.unread)}"]
     if around.similar:
         lines += ["", "Similar issues", *(part for other in around.similar for part in _similar(other, clock))]
     if runbook:
@@ -86,7 +91,7 @@ def _facts(
         )
         facts.append(("", around.pattern.template))
     count, affected = metadata.get("occurrences", "–"), metadata.get("affectedCount", "–")
-    facts.append(("fired", f"in {count} slots; {affected} lines at the peak"))
+    facts.append(("fired", f"in {_number(count)} slots of 5 minutes; {_number(affected)} lines at the peak"))
     if around.windows:
         first, last = around.windows[0], around.windows[-1]
         facts.append(("windows", first if first == last else f"{first}...{last}"))
@@ -98,12 +103,17 @@ def _facts(
     return facts
 
 
+def _number(figure: object) -> str:
+    """Other programs may have stored anything."""
+    return f"{figure:,}" if isinstance(figure, int) else str(figure)
+
+
 def _day(day: LastDay, clock: Clock) -> list[str]:
     known = [lines for lines in day.lines if lines is not None]
-    hole = f"; {UNKNOWN} no node responded" if len(known) < len(day.lines) else ""
-    most = f"at most {max(known, default=0):,} in half an hour"
+    unknown = f"; {UNKNOWN} not collected" if len(known) < len(day.lines) else ""
+    most = f"highest {max(known, default=0):,} in half an hour"
     window = f"{clock.full_minute(day.since)} … {clock.full_minute(day.until, named=True)}"
-    return [f"  {sparkline(day.lines)}", f"  {window}, {inert(day.of)}: {sum(known):,}, {most}{hole}"]
+    return [f"  {sparkline(day.lines)}", f"  {window}, {inert(day.of)}: {sum(known):,}, {most}{unknown}"]
 
 
 def _similar(issue: SimilarIssue, clock: Clock) -> list[str]:

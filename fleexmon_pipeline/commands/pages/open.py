@@ -27,7 +27,7 @@ def open_(
     print_only: Annotated[bool, typer.Option("--print", help="Print the address; open nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help='Print the address as {"url": …} and open nothing.')] = False,
 ) -> None:
-    """Open the page of an issue or incident, or the first page, in the browser. Prints its address."""
+    """Open an issue, an incident or the first page in the browser. Prints the address."""
     url = settings.page_url("now") if issue is None else _page_of(issue)
     if as_json:
         print_json({"url": url})

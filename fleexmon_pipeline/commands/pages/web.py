@@ -18,12 +18,12 @@ app = typer.Typer(add_completion=False)
 def web(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 3001,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; others than loopback need a proxy.")
+        str, typer.Option(help="The address to listen on. Any other than loopback needs a proxy with a login.")
     ] = "127.0.0.1",
 ) -> None:
-    """Serve the read-only pages alone, without Dagster's UI, until Ctrl-C.
+    """Serve only the read-only pages, without Dagster's UI, until Ctrl-C.
 
-    `fleexmon up` has them on its own port. No password is asked for: whoever reaches the address reads all of it.
+    `fleexmon up` serves them too. There is no login: anybody who reaches the address can read everything.
     """
     import uvicorn  # noqa: PLC0415  other commands need no server
 

@@ -58,13 +58,13 @@ def patterns_of(
         typer.Option("--json", help="Print the summary as JSON lines, as the patterns of lines always are."),
     ] = False,
     records: Annotated[
-        bool, typer.Option("--records", help="Take messages of records, as `fleexmon read` does, instead of lines.")
+        bool, typer.Option("--records", help="Read records, as `fleexmon read` does, instead of lines.")
     ] = False,
 ) -> None:
-    """Print the pattern of every line as a JSON line {"line": 0-based, "pattern", "template"}. Needs no database.
+    """Print the pattern of every line as JSON: {"line": 0-based, "pattern", "template"}. Needs no database.
 
-    With --records, the pattern of every record: a message of several lines is one. Of a record that collection
-    would reject, its own text counts. The word `of` may be left out, unless the file is named like another command.
+    With --records, print the pattern of every record instead; a multi-line message is one record. For a record that
+    collection would reject, its raw text is used. The word `of` is optional, unless the file is named like a command.
     """
     gc.freeze()  # what was imported stays to the end: looking at it again, most of all at the exit, takes 50 ms
     with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
@@ -96,16 +96,16 @@ def _messages(stream: BinaryIO) -> Iterator[str]:
 
 @app.command("list")
 def patterns_list(
-    since: Annotated[str, typer.Option(help=f"Count lines from then on: {TIMES}.")] = "24h",
-    until: Annotated[str | None, typer.Option(help="Count lines before; the same forms.", show_default="now")] = None,
+    since: Annotated[str, typer.Option(help=f"Start of the counted time: {TIMES}.")] = "24h",
+    until: Annotated[str | None, typer.Option(help="End of it, in the same formats.", show_default="now")] = None,
     node: Annotated[str | None, typer.Option(help="Only lines of this node.")] = None,
     level: Annotated[Level | None, typer.Option(help="Only patterns of this level or worse.")] = None,
     text: Annotated[str | None, typer.Option(help="Only patterns whose template has this text.")] = None,
-    new: Annotated[bool, typer.Option("--new", help="Only patterns first seen within this time.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many patterns, the loudest.")] = 50,
+    new: Annotated[bool, typer.Option("--new", help="Only patterns that were first seen in this time.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many patterns, the most frequent.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List stored patterns: lines now, and in as long a time before; level, first seen, id, name, template."""
+    """List stored patterns: lines, change against the same time before, level, first and last seen, id, template."""
     from fleexmon_pipeline.commands.patterns.listing import WantedPatterns, list_stored  # noqa: PLC0415  needs a database
 
     list_stored(WantedPatterns(since, until, node, level, text, new, limit), as_json=as_json)
@@ -134,7 +134,7 @@ def patterns_ignore(
     no_longer: Annotated[bool, typer.Option("--no-longer", help="Stop ignoring it.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ignore a pattern: rules open no more issues about it. Its lines still count, in error rates too."""
+    """Ignore a pattern: rules open no more issues about it. Its lines still count, also in error rates."""
     with _database() as connection:
         noted = label(connection, pattern, by=by, now=datetime.now(UTC), ignored=not no_longer, why=why)
     _print_noted(noted, as_json=as_json)
@@ -151,7 +151,7 @@ def patterns_labels(as_json: Json = False) -> None:
     for row in labels:
         typer.echo(_line(row))
     if not labels:
-        typer.echo("No pattern has a name, and none is ignored.")
+        typer.echo("No pattern is named or ignored.")
 
 
 @contextmanager

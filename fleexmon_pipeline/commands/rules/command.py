@@ -65,12 +65,12 @@ def _print(rules: Rules, *, as_json: bool) -> None:
 def rules_backtest(
     since: Annotated[str, typer.Option("--from", help=f"Start: {TIMES}.")] = "7d",
     until: Annotated[
-        str | None, typer.Option("--to", help="End; the same forms.", show_default="the newest analyzed slot")
+        str | None, typer.Option("--to", help="End, in the same formats.", show_default="the newest analyzed slot")
     ] = None,
     rules: Annotated[
         Path | None,
         typer.Option(
-            help="Directory of the rules to try, as if FLEEXMON_RULES named it.", show_default="the rules in force"
+            help="Directory of the changed rules, used in place of FLEEXMON_RULES.", show_default="the rules in force"
         ),
     ] = None,
     against: Annotated[
@@ -80,7 +80,7 @@ def rules_backtest(
 ) -> None:
     """Replay past windows with changed rules: issues gained, lost and kept, by rule and day. Writes nothing.
 
-    Issues marked as noise (`fleexmon issues resolve ID --as noise`) count as false alarms, before and after.
+    Issues marked as noise (`fleexmon issues resolve ID --as noise`) count as false alarms.
     """
     from fleexmon_pipeline.commands.rules.backtest import run_backtest  # noqa: PLC0415  pandas: `rules list` need not wait
 

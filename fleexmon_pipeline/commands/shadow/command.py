@@ -23,13 +23,15 @@ from fleexmon_pipeline.commands.times import parse_time
 from fleexmon_pipeline.lookup.shadow import ShadowRule, ShadowSubject, shadow_rules, shadow_subjects
 from fleexmon_pipeline.wording import counted, inert_line
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Show what rules in shadow mode would have said.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Show what rules in shadow mode would have reported."
+)
 Since = Annotated[str, typer.Option(help=f"Only what fired since: {TIMES}.")]
 
 
 @app.command("list")
 def shadow_list(since: Since = "30d", as_json: Json = False) -> None:
-    """List rules in shadow mode: how many issues each would have made at least, on how many days, and how severe."""
+    """List rules in shadow mode: the least number of issues each would have opened, on how many days, how severe."""
     now = datetime.now(UTC)
     begin = parse_time("--since", since, now=now)
     with open_database("reading shadow rules") as connection:
@@ -47,7 +49,7 @@ def shadow_show(
     limit: Annotated[int, typer.Option(min=1, help="At most this many, the latest.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """Show what one rule would have said, the latest first: each would have been an issue at least."""
+    """Show what one rule would have reported, newest first. Each entry would have been at least one issue."""
     now = datetime.now(UTC)
     begin = parse_time("--since", since, now=now)
     with open_database("reading shadow rules") as connection:

@@ -33,10 +33,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Show the whole at one glance: nodes, last tick, open incidents, what waits, schedules, versions.
+    """Show the overall state: nodes, open incidents, last tick, pending hours, schedules, versions.
 
-    The same as the first page (`fleexmon open`). A node's strip is its last 24 hours, half an hour a sign.
-    Exit status 0 whatever it says; scripts read `health` of --json: healthy, attention, incomplete or no-data.
+    The first page (`fleexmon open`) shows the same. Each character of a node's strip is half an hour.
+
+    The exit status is always 0. In scripts, read `health` from --json: healthy, attention, incomplete or no-data.
     """
     now = datetime.now(UTC)
     with open_database("reading the state") as connection:

@@ -96,12 +96,12 @@ def _nodes(found: Status, clock: Clock) -> Iterator[RenderableType]:
             if found.known.configured
             else " Set BLUE_HOST, GREEN_HOST, LOG_SOURCES or FLEEXMON_NODES, or start `fleexmon up`."
         )
-        yield Text(f"Nodes: none was polled yet.{way}")
+        yield Text(f"Nodes: none has been polled yet.{way}")
         return
     names = [one_line(node.state.node, most=MAX_NAME) for node in nodes]
     width = max(map(cell_len, names))
     begin, end = clock.time_of_day(found.known.day.since), clock.time_of_day(found.known.day.until)
-    yield Text.assemble(("Nodes", "bold"), f", the 24 hours from {begin} to {end} {clock.name}")
+    yield Text.assemble(("Nodes", "bold"), f", last 24 hours ({begin} to {end} {clock.name})")
     for node, name in zip(nodes, names, strict=True):
         line = Text(f"{name}{' ' * (width - cell_len(name))}  ")
         for status, halves in groupby(node.halves):
@@ -116,9 +116,9 @@ def _nodes(found: Status, clock: Clock) -> Iterator[RenderableType]:
 
 def _told_of(node: NodeDay, found: Status) -> str:
     state = node.state
-    parts = [f"line {_ago(found.now - state.last_line)}" if state.last_line else "no line yet"]
+    parts = [f"last line {_ago(found.now - state.last_line)}" if state.last_line else "no line yet"]
     if running := found.deployed.get(state.node):
-        parts.append(one_line(running, most=20))
+        parts.append(f"version {one_line(running, most=20)}")
     if state.gaps["hours"]:
         parts.append(f"{counted(state.gaps['hours'], 'hour')} with gaps")
     if state.rejected:
@@ -160,10 +160,10 @@ def _work(found: Status, clock: Clock) -> Iterator[RenderableType]:
         late = "  late" if stage.late else ""
         yield Text.assemble(f"  {stage.name:<22} {until_text(moment)}", (late, "yellow"))
     given_up = sum(one.given_up for one in state.waiting)
-    waits = f"{counted(len(state.waiting), 'hour')} to finish" + (f", {given_up} given up" if given_up else "")
-    yield Text.assemble(("Waits", "bold"), f"  {waits}; {counted(state.messages, 'message')} to deliver")
+    waits = f"{counted(len(state.waiting), 'hour')} to process" + (f", {given_up} given up" if given_up else "")
+    yield Text.assemble(("Pending", "bold"), f"  {waits}; {counted(state.messages, 'message')} to deliver")
     for one in state.waiting[:MAX_WAITING]:
-        again = "given up" if one.given_up else f"again {clock.minute(one.next_at)}"
+        again = "given up" if one.given_up else f"next attempt {clock.minute(one.next_at)}"
         reason = f"{one.stage}, {again}: {one_line(one.reason, most=100)}"
         yield Text(f"  {clock.minute(one.hour)}  {reason}")
     if len(state.waiting) > MAX_WAITING:
@@ -188,10 +188,10 @@ def _schedules(found: Status, clock: Clock) -> Iterator[RenderableType]:
     if schedules.running:
         state = ("running", "green")
     elif schedules.daemon_seen is None:
-        state = ("do not run: the daemon has never run; `fleexmon up` starts it", "yellow")
+        state = ("not running: the daemon has never run. `fleexmon up` starts it.", "yellow")
     else:
         ago = _ago(found.now - schedules.daemon_seen)
-        state = (f"do not run: the daemon was last seen {ago}; `fleexmon up` starts it", "yellow")
+        state = (f"not running: the daemon was last seen {ago}. `fleexmon up` starts it.", "yellow")
     yield Text.assemble(("Schedules", "bold"), "  ", state)
     for one in schedules.schedules:
         ticked = "no tick yet" if one.ticked_at is None else f"ticked {clock.minute(one.ticked_at)}, {one.status}"
@@ -201,7 +201,7 @@ def _schedules(found: Status, clock: Clock) -> Iterator[RenderableType]:
 
 def _versions(versions: Versions) -> Text:
     parts = [f"fleexmon {versions.fleexmon}", f"Dagster {versions.dagster}" if versions.dagster else ""]
-    parts += [f"Python {versions.python}", f"PostgreSQL {versions.postgresql}", f"tables {versions.tables}"]
+    parts += [f"Python {versions.python}", f"PostgreSQL {versions.postgresql}", f"schema {versions.tables}"]
     return Text(", ".join(filter(None, parts)), style="dim")
 
 

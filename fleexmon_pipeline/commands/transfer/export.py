@@ -28,7 +28,7 @@ def export(
     directory: Annotated[Path, typer.Argument(help="A new or empty directory.")],
     what: Annotated[Literal["both", "logs", "issues"], typer.Option(help="What to export.")] = "both",
     since: Annotated[str | None, typer.Option(help=f"Begin: {TIMES}.", show_default="all")] = None,
-    until: Annotated[str | None, typer.Option(help="End; the same forms.", show_default="all")] = None,
+    until: Annotated[str | None, typer.Option(help="End, in the same formats.", show_default="all")] = None,
     node: Annotated[str | None, typer.Option(help="Only this node.", show_default="all")] = None,
     redact: Annotated[bool, typer.Option("--redact", help="Replace secrets, to hand the files on.")] = False,
     form: Annotated[Form, typer.Option("--format", help="parquet needs the extra `parquet`.")] = "ndjson",
@@ -36,14 +36,16 @@ def export(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be written; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Export logs and issues as NDJSON with OpenTelemetry's names, one record a line.
+    """Export logs and issues as NDJSON with OpenTelemetry's field names.
 
-    Writes logs.ndjson, issues.ndjson and manifest.json, which has counts and checksums, all readable by you alone:
-    lines are as they are stored, secrets included, unless --redact is given. Fields are those of OpenTelemetry's data
-    model for logs (Timestamp, SeverityText, SeverityNumber, Body, TraceId, Attributes, Resource); what it has no name
-    for is under `fleexmon`. An issue is an event with the EventName `fleexmon.issue`. An issue is exported if it was
-    open between --since and --until. With --format parquet the same fields are columns: times typed, what has structure
-    as JSON. `fleexmon import` reads it all back, equal.
+    Writes logs.ndjson, issues.ndjson and manifest.json (counts and checksums). Only you can read the files. Lines are
+    exported as stored, secrets included, unless --redact is given. `fleexmon import` reads all of it back unchanged.
+
+    Fields are those of OpenTelemetry's log data model: Timestamp, SeverityText, SeverityNumber, Body, TraceId,
+    Attributes, Resource. What has no name there is under `fleexmon`. An issue is an event with the EventName
+    `fleexmon.issue`; it is exported if it was open between --since and --until.
+
+    With --format parquet, the same fields are columns: times are typed, structures are JSON.
     """
     now = datetime.now(UTC)
     begin, end = parse_optional_time("--since", since, now=now), parse_optional_time("--until", until, now=now)

@@ -24,12 +24,13 @@ def import_(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Import what `fleexmon export` wrote: logs and issues, as they were.
+    """Import logs and issues that `fleexmon export` wrote.
 
-    Checks every file first. A row whose id is there already stays as it is, so importing twice is importing once; rows
-    that differ from the file are counted. 5,000 rows are one transaction: an import that was stopped may be started
-    again. Nobody is notified. Patterns and counts of imported lines come when `analyzed_logs` is materialized for
-    their hours; retention deletes lines that are older than LOG_RETENTION_DAYS.
+    Checks every file first. Rows that already exist stay unchanged, so importing twice changes nothing; rows that
+    differ from the file are counted. An import that was stopped can be started again. Nobody is notified.
+
+    To get patterns and counts of the imported lines, materialize `analyzed_logs` for their hours. Retention deletes
+    lines that are older than LOG_RETENTION_DAYS.
     """
     with waiting("checking the files"):
         read_manifest(directory)

@@ -67,8 +67,9 @@ def up(
 ) -> None:
     """Start everything on this machine, until Ctrl-C.
 
-    The database (embedded unless DATABASE_URL is set), the UI on 127.0.0.1:3000, schedules, and two demo nodes where no
-    node is set. Data is kept in .fleexmon in the current directory (FLEEXMON_HOME). Settings: .env.example.
+    Starts the database (embedded unless DATABASE_URL is set), the UI on 127.0.0.1:3000 and the schedules. If no node is
+    configured, it also starts two demo nodes. Data is kept in .fleexmon in the current directory (FLEEXMON_HOME).
+    .env.example lists all settings.
     """
     console = Console(highlight=False)  # rich would colour half of a path that has a space
     try:

@@ -50,15 +50,17 @@ def verify_deployment(
         typer.Option(help="The workflow run, recorded once.", show_default="`workflowRunId`, else GITHUB_RUN_ID"),
     ] = None,
     wait: Annotated[
-        int, typer.Option(help="Minutes after the deployment to wait for, so that there are lines to compare.")
+        int, typer.Option(help="Wait until this many minutes after the deployment, so that there are lines to compare.")
     ] = 0,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Record a CI job's end-to-end results, and judge the deployment. Example: fleexmon verify-deployment results.json
+    """Record a CI job's end-to-end results and evaluate the deployment.
 
-    Stores a log line, makes an issue with its runbook of what failed (once per workflow run), resolves those of what
-    passed, and compares the lines since the deployment with the live node's.
+    Example: fleexmon verify-deployment results.json
+
+    Stores the results as a log line. Opens an issue for each failed test, once per workflow run, with its runbook.
+    Resolves the issues of tests that passed. Then compares the lines since the deployment with the live node's.
 
     Exit status 0 for pass and marginal, 1 for fail (of a test or of the comparison), 2 for unusable results, 3 for
     inconclusive.

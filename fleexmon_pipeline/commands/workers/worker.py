@@ -20,13 +20,13 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def worker(
-    runs: Annotated[int, typer.Option(min=1, max=64, help="Runs at once.")] = DEFAULT_RUNS,
+    runs: Annotated[int, typer.Option(min=1, max=64, help="Number of concurrent runs.")] = DEFAULT_RUNS,
     name: Annotated[str, typer.Option(help="Its name in `fleexmon doctor`.")] = "worker",
 ) -> None:
-    """Take runs from the broker and execute them on this machine, until Ctrl-C.
+    """Execute runs from the broker on this machine, until Ctrl-C.
 
-    For several machines over one PostgreSQL: DATABASE_URL, FLEEXMON_BROKER and DAGSTER_HOME, whose dagster.yaml names
-    the launcher, as where `fleexmon up` runs. It holds no state; start and stop it at any time.
+    For several machines that share one PostgreSQL. Set DATABASE_URL, FLEEXMON_BROKER and DAGSTER_HOME as on the machine
+    that runs `fleexmon up`; dagster.yaml must name the launcher. A worker has no state: start and stop it at any time.
     """
     if not settings.is_set(os.environ, "DATABASE_URL"):
         reason = "is not set. A worker needs the database that the other machines have."

@@ -165,7 +165,7 @@ def _marks(marks: Sequence[Mark], since: datetime, until: datetime) -> list[Mark
 
 def _tip(bar: Bar, form: str) -> str:
     if bar.parts is None:
-        return f"{bar.start:{form}} no node responded"
+        return f"{bar.start:{form}} not collected"
     shown = {"fired": "lines, in which the rule fired", "lines": "lines", "warn": "warnings", "error": "errors"}
     parts = ", ".join(f"{value:,} {shown.get(kind, kind)}" for kind, value in bar.parts.items() if value)
     return f"{bar.start:{form}} {parts or counted(0, 'line')}"

@@ -10,6 +10,7 @@ from typing import cast
 
 from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import Connection
+from fleexmon_pipeline.incidents import sentences
 from fleexmon_pipeline.incidents.read import Incident, list_incidents, show_incident
 from fleexmon_pipeline.issues.read import Status, UnknownIssueError
 from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, trouble_halves
@@ -73,6 +74,7 @@ def one(connection: Connection, asked: Asked) -> Page:
         {
             "incident": incident,
             "length": length(incident),
+            "sentences": sentences,
             "chart": timeline(_bars(connection, day, incident.nodes), HALF_HOUR, "Errors by half hour", marks),
             "day": day,
             "issues": rows_of(connection, detail.issues[:MAX_ISSUES], now=asked.now),
@@ -98,7 +100,7 @@ def _bars(connection: Connection, day: Window, nodes: list[str]) -> list[Bar]:
 
 
 def _marks(incident: Incident) -> list[Mark]:
-    marks = [Mark(incident.started_at, "it began")]
+    marks = [Mark(incident.started_at, "start")]
     for change in incident.changes:
         at = datetime.fromisoformat(change.at)
         text = f"{change.node} {change.text}" if change.kind == "deployment" else f"{change.node}: {change.kind}"
@@ -110,8 +112,8 @@ def _commands(incident: Incident) -> list[tuple[str, str]]:
     key = str(incident.id)[:SHORT_ID]
     commands = []
     if incident.is_open:
-        commands.append(("Say that you look at it.", f"fleexmon incidents ack {key}"))
-        commands.append(("Say who takes care of it.", f"fleexmon incidents assign {key} --to NAME"))
-        commands.append(("Resolve all of its issues.", f"fleexmon incidents resolve {key}"))
-    commands.append(("Read it in a terminal.", f"fleexmon incidents show {key}"))
+        commands.append(("Acknowledge it.", f"fleexmon incidents ack {key}"))
+        commands.append(("Assign it to a person.", f"fleexmon incidents assign {key} --to NAME"))
+        commands.append(("Resolve all its issues.", f"fleexmon incidents resolve {key}"))
+    commands.append(("Show it in a terminal.", f"fleexmon incidents show {key}"))
     return commands

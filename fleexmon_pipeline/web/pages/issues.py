@@ -238,11 +238,11 @@ def _day_text(around: IssueContext, fired: list[FiredSlot], deployed: list[Deplo
     day = around.last_day
     known = [lines for lines in day.lines if lines is not None]
     span = f"{day.since:%Y-%m-%d %H:%M} to {day.until:%Y-%m-%d %H:%M} UTC"
-    parts = [f"{span}, {day.of}: {sum(known):,}, at most {max(known, default=0):,} in half an hour"]
+    parts = [f"{span}, {day.of}: {sum(known):,}, highest {max(known, default=0):,} in half an hour"]
     if fired:
         parts.append("red: the rule fired")
     if len(known) < len(day.lines):
-        parts.append("hatched: no node responded")
+        parts.append("hatched: not collected")
     if deployed or restarts:
         parts.append("dashed: " + " and ".join(["a deployment"] * bool(deployed) + ["a restart"] * bool(restarts)))
     return "; ".join(parts) + "."
@@ -254,14 +254,14 @@ def _commands(issue: Issue) -> list[tuple[str, str]]:
     resolve = f"fleexmon issues resolve {key}"
     commands = []
     if issue.status != "resolved":
-        commands.append(("Resolve it. If it recurs, a new issue links back to it.", resolve))
-        commands.append(("It was noise: backtests count it as a false alarm.", f"{resolve} --as noise"))
-        commands.append(("Say that you look at it.", f"fleexmon issues ack {key}"))
+        commands.append(("Resolve it. If it recurs, a new issue links back to this one.", resolve))
+        commands.append(("Resolve it as noise. Backtests then count it as a false alarm.", f"{resolve} --as noise"))
+        commands.append(("Acknowledge it.", f"fleexmon issues ack {key}"))
     if issue.figures.get("fingerprint"):
         commands.append(("Stop notifications for a week.", f'fleexmon issues mute {key} --for 7d --why "…"'))
-    commands.append(("Read it in a terminal.", f"fleexmon issues show {key}"))
+    commands.append(("Show it in a terminal.", f"fleexmon issues show {key}"))
     if issue.nodes:
         since, until = issue.detected_at - HALF_HOUR, issue.updated_at + HALF_HOUR
         span = f"--since {since:%Y-%m-%dT%H:%M} --until {until:%Y-%m-%dT%H:%M}"
-        commands.append(("Read the lines of its time.", f"fleexmon logs --node {shlex.quote(issue.nodes[0])} {span}"))
+        commands.append(("Print its log lines.", f"fleexmon logs --node {shlex.quote(issue.nodes[0])} {span}"))
     return commands

@@ -81,7 +81,7 @@ def test_the_issue_names_both_messages() -> None:
     rule, hit = next(one for one in evaluate_node(RULES, observation, ends) if one[0].name == MISSING)
     told = occurrence(rule, firing_of(rule, observation, hit))
     assert "answered (0 in" in told.title
-    assert "The other one: asked" in told.description
+    assert "Still logged: asked" in told.description
     assert told.metadata["companion"] == {"pattern": "asked", "template": "asked"}
 
 

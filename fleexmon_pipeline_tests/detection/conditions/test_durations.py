@@ -143,4 +143,4 @@ def test_a_firing_names_the_figure_and_the_pattern() -> None:
     assert firing.source.pattern == "served"  # whose lines are the evidence
     assert firing.shown["template"] == "served in <duration>"
     assert firing.metadata["value"] > 1.5 * firing.metadata["expected"]
-    assert RULE.fill_title(firing.shown).startswith("Slower than usual on blue: ")
+    assert RULE.fill_title(firing.shown).startswith("Slower than normal on blue: ")

@@ -55,7 +55,7 @@ def test_the_agent_gets_the_incident_and_its_headline_gets_the_answer(explain: E
     story = read_story(explain.connection, incident)
     assert (story.hypothesis, story.steps) == (FACTS, "Look at the database.")
     detail = show_incident(explain.connection, str(incident.id), now=NOW)
-    assert "What GenAI thinks (unproven)\n  Likely began on blue.\n" in page(detail, Clock(UTC, NOW))
+    assert "GenAI hypothesis (unverified)\n  Likely began on blue.\n" in page(detail, Clock(UTC, NOW))
 
 
 def test_nothing_secret_leaves_and_addresses_come_back(explain: Explainer) -> None:

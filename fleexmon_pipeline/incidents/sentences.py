@@ -1,0 +1,62 @@
+"""Sentences about an incident: the same for GitHub, channels, the digest, the pages and the terminal.
+
+Here: wording only. What a reader's format would interpret is escaped by the caller, before or after.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fleexmon_pipeline.incidents.read import Incident
+from fleexmon_pipeline.wording import counted, short_duration
+
+HYPOTHESIS = "GenAI hypothesis (unverified)"
+RETURNED = "This incident is back."
+REMOVED = "Its issues no longer exist: the rules no longer match these lines, or the issues were deleted."
+
+
+def utc(moment: datetime) -> str:
+    """`2026-11-20 09:10 UTC`"""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def length(incident: Incident) -> str:
+    return short_duration(incident.last_seen_at - incident.started_at)
+
+
+def errors(found: int, lines: int, usual: float) -> str:
+    """`412 errors in 3,120 lines (3 expected from the day before)`; `usual`: errors, in as many slots."""
+    expected = f"{usual:,.0f}" if usual >= 100 else f"{usual:,.1f}".removesuffix(".0")
+    return f"{counted(found, 'error')} in {counted(lines, 'line')} ({expected} expected from the day before)"
+
+
+def errors_of(incident: Incident) -> str:
+    figures = incident.figures
+    return errors(figures.errors, figures.lines, figures.usual_errors)
+
+
+def state(incident: Incident) -> str:
+    """`Open since 2026-11-20 09:00 UTC (35 min).`, or how it ended."""
+    return f"Open since {utc(incident.started_at)} ({length(incident)})." if incident.is_open else ended(incident)
+
+
+def ended(incident: Incident) -> str:
+    return f"Ended after {length(incident)}, last seen at {utc(incident.last_seen_at)}."
+
+
+def spread(nodes: str) -> str:
+    """`nodes`: those that were not part of it before."""
+    return f"Now also on {nodes}."
+
+
+def rose(before: str, now: str) -> str:
+    return f"Severity rose from {before} to {now}."
+
+
+def merged(title: str) -> str:
+    """`title`: of the incident that goes on."""
+    return f"Merged into another incident with the same cause: {title}"
+
+
+def began_with(template: str) -> str:
+    return f"Began with: {template}"
