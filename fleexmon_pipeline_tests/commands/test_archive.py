@@ -110,7 +110,7 @@ def test_a_file_that_is_gone_is_said_by_all(place: Path, capsys: pytest.CaptureF
     told = f"the lines of {NAME} are archived, and their file {file.relative_to(place)} is not in {place}."
 
     assert told in fails(capsys, "logs", "--since", f"{COLD - DAY:%Y-%m-%dT%H:%M}")
-    assert f"Evidence that cannot be read: {told}" in run("issues", "show", str(uuid8(COLD, b"issue"))).stdout
+    assert f"Some evidence cannot be read: {told}" in run("issues", "show", str(uuid8(COLD, b"issue"))).stdout
     assert told in run("archive", "verify").stdout
     assert run("archive", "verify").exit_code == 1
     assert told in fails(capsys, "archive", "restore", NAME)

@@ -47,7 +47,7 @@ def test_one_is_shown_by_the_id_of_any_of_its_issues(found: list[Incident], flee
     by_first, by_last = (fleexmon("incidents", "show", str(issue)).out for issue in incident.issues)
 
     assert by_first == by_last
-    for part in (str(incident.id), "open, high", "blue, green", "Issues, in the order in which they began"):
+    for part in (str(incident.id), "open, high", "blue, green", "Issues, oldest first"):
         assert part in by_first
     shown = json.loads(fleexmon("incidents", "show", str(incident.id)[:18], "--json").out)
     assert [row["id"] for row in shown["issues"]] == [str(issue) for issue in incident.issues]

@@ -71,7 +71,7 @@ def test_one_is_shown_with_its_evidence_by_the_beginning_of_its_id(found: list[s
 
     assert said.status == 0
     for part in ("disk \ufffd[31m full", found[0], "open, high, repeated-error by detector", "no \ufffd[31mmore space",
-                 "Evidence (the newest 1 of 1 rows"):  # fmt: skip
+                 "Evidence (newest 1 of 1 log line)"):  # fmt: skip
         assert part in said.out
 
     shown = json.loads(fleexmon("issues", "show", found[0], "--json").out)
