@@ -399,3 +399,11 @@ def test_an_answer_of_something_else_is_none(body: str) -> None:
 
 def test_an_empty_list_beside_a_message_is_an_answer_of_the_node() -> None:
     assert split(b'{"timestamp": "2025-03-14T15:09:26Z", "message": "0 lines", "logs": []}', 1_000)[0] == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 10_000 + b"]" * 10_000, b"[" * 10_000, b'[{"a": ' + b"[" * 10_000 + b"]" * 10_000 + b"}]"]
+)
+def test_lists_within_lists_break_no_answer(body: bytes) -> None:
+    raws, broken = split(body, 1_000)
+    assert broken is not None or len(raws) <= 1

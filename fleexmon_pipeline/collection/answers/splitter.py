@@ -125,7 +125,7 @@ class Splitter:
         try:
             rest = opening + bytes(buffer)
             run = Run.of_array(rest) if opening == b"[" else Run(_wrapped.decode(rest).logs)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raws, end, closed = _salvage(bytes(buffer))
             if not closed:
                 self.broken = f"the answer breaks off after {self._count + len(raws):,} records"
@@ -264,7 +264,7 @@ def _split_off(buffer: bytearray) -> tuple[Run, int]:
             continue
         try:
             return Run.of_array(b"[" + bytes(buffer[: end + 1]) + b"]"), comma.end()
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
     return Run([]), 0
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from itertools import islice
 from time import time as clock
 
-from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
+from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, has_zone, read_time
 
 MAX_HEAD = 400  # characters of a line that are looked at
+MAX_EVENT = 4_000  # of a security event
 MAX_TRIED = 4  # of what looks like a time: the first may be a number of another kind
 MAX_COLUMNS = 15  # before a time
 MAX_PLAIN_WORDS = 1  # among them, in front of a date: `http 2026-11-20T10:05:00Z app/lb`
@@ -22,15 +24,17 @@ QUARTER = 900
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 SERVICE_NAME = r"[\w.-]{1,60}+ *\| +"  # of Docker Compose
 # A date and a time of day, or what stands for both at the head of a line.
+_ZONES = r"UTC|GMT|Z|MSK|(?:[A-Z]|AE|AK|AW|NZ|SA)[SD]T|[CEMW]ES?T|BRT|SGT|HKT"
 TIME = re.compile(
     r"(?=\D{0,20}\d)(?<![\w.-])"  # fails at once in prose
     r"(?:(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
     r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}[-/ ](?:[A-Z][a-z]{2})[-/ ]\d{4}|\d\d\.\d\d\.\d{4}"
     r"|\d{1,2}[/-]\d{1,2}[/-]\d{4}|\d\d([/.-])\d\d\1\d\d|\d{1,2}[A-Z][a-z]{2}\d{4}|\d{1,2} [A-Z][a-z]{2}"
-    r"|[A-Z][a-z]{2}/\d\d/\d{4}|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?|\d\d[-.]\d\d|\d{4}年\d{1,2}月\d{1,2}日)"
+    r"|[A-Z][a-z]{2}/\d\d/\d{4}|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?"
+    r"|\d{4} [A-Z][a-z]{2} {1,2}\d{1,2}|\d\d[-.]\d\d|\d{4}年\d{1,2}月\d{1,2}日)"
     r"(?:[T :_,\t-]{1,2}| --? | @ |\]\[|\"? time=\"?)"
-    r"\d{1,2}(?::\d\d(?::\d\d)?|\.\d\d\.\d\d)(?:[.,:]\d+(?![\d.]))?(?: ?[AaPp][Mm])?(?: \d{4})?"
-    r"(?:Z| ?[+-]\d\d:?\d\d|[+-]\d\d(?=[\s\]])|[+-]\d{3}(?= )| (?-i:UTC|GMT|Z|MSK|(?!CRIT)[A-Z]{2,3}T)(?= ))?"
+    r"\d{1,2}(?::\d\d(?::\d\d)?|\.\d\d\.\d\d)(?:[.,:]\d+(?![\d.]))?(?: ?[AaPp][Mm])?(?: (?:19|20)\d\d(?!\d))?"
+    r"(?:Z| ?[+-]\d\d:?\d\d|[+-]\d\d(?=[\s\]])|[+-]\d{3}(?= )| (?-i:" + _ZONES + r")(?=[ :]|$))?"
     r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s|: )"
     r"|\d{8}[T ]\d{6}Z?|\d{8}:\d{6}(?:\.\d+)?|\d{8}-\d{1,2}:\d{1,2}:\d{1,2}(?:[.:]\d+)?"
     r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d+|@[0-9a-f]{24}(?= ))",
@@ -43,7 +47,8 @@ _BEFORE = re.compile(
     r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
     r"|[\w./-]{1,60}(?:\[\d+\])?: |" + SERVICE_NAME
 )
-_BETWEEN = re.compile(r"\]\[|\"? time=\"?", re.IGNORECASE)  # a date and a time of day
+_BETWEEN = re.compile(r"\]\[|(?<=\d{4}):(?=\d\d:)|\"? time=\"?", re.IGNORECASE)  # a date and a time of day
+_EVENT_TIME = re.compile(r"[\s|](?:rt|devTime|end|start)=([^=|\t]{8,40}?)(?=\s+[\w.]{1,40}=|[\t|]|$)")
 _ZONE = re.compile(r"\btz=\"?([+-]\d\d:?\d\d)", re.IGNORECASE)
 _CLOCK = re.compile(r"(?<!\w)\d{1,2}:(\d\d):(\d\d)")
 _NAME = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun"
@@ -54,7 +59,21 @@ _COLUMN = re.compile(r".*[\d./:=|#@$%<>\[\](){}_-].*|[A-Z]{1,12}|" + _NAME, re.D
 def time_in_text(text: str) -> datetime | None:
     """The time at the head of a line of text; None if there is none, or none that leaves no doubt."""
     head = COLOUR.sub("", text[:MAX_HEAD]).lstrip("\ufeff ")
-    return None if head[:1] == "{" else _dated(head) or _epoch(head)
+    if head[:1] == "{":
+        return None
+    return _dated(head) or _epoch(head) or (_of_event(text) if "EF:" in head else None)
+
+
+def _of_event(text: str) -> datetime | None:
+    """Security events (CEF, LEEF) without a time before them have it in a field: `rt=1795169100123`, `devTime=…`."""
+    for match in islice(_EVENT_TIME.finditer(text, 0, MAX_EVENT), MAX_TRIED):
+        try:
+            moment = read_time(match[1].strip())
+        except RejectedError:
+            continue
+        if moment >= MIN_TIME:
+            return moment
+    return None
 
 
 def _dated(head: str) -> datetime | None:
@@ -91,7 +110,7 @@ def _agrees(moment: datetime, before: str) -> bool:
 def _with_zone(text: str, head: str) -> str:
     """A date and a time in fields of their own have their zone in a third: `date=… time=… tz="-0700"`."""
     apart = _BETWEEN.sub(" ", text)
-    zone = _ZONE.search(head) if apart != text else None
+    zone = _ZONE.search(head) if "tz=" in head and not has_zone(apart) else None
     return f"{apart} {zone[1]}" if zone else apart
 
 
