@@ -28,7 +28,7 @@ digest = dg.define_asset_job(
 alert = dg.define_asset_job(
     "alert",
     selection=["issue_alerts"],
-    description="Bring alerts on GitHub in line with the issues. Runs when one of them is due.",
+    description="Send alerts to GitHub and channels. Runs when one is due.",
 )
 archive = dg.define_asset_job(
     "archive",

@@ -108,7 +108,7 @@ def retention_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     cron_schedule="0 3 * * *",
     execution_timezone="UTC",
     default_status=ON,
-    description="Daily at 03:00 UTC: archive days that became cold, and those with lines that came late. Off unless "
+    description="Daily at 03:00 UTC: archive days that became cold, and days with late lines. Off unless "
     "FLEEXMON_ARCHIVE is set.",
 )
 def archive_daily(context: dg.ScheduleEvaluationContext, postgres: Postgres) -> Iterator[dg.RunRequest | dg.SkipReason]:

@@ -60,7 +60,7 @@ def catch_up(
         return
     now = clock.now()
     if _range_is_running(context.instance, now):
-        yield dg.SkipReason("a range of hours is being materialized; what it leaves open will be requested afterwards")
+        yield dg.SkipReason("a range of hours is being materialized; remaining gaps will be requested afterwards")
         return
     since = max(START, now - timedelta(days=settings.retention_days()))
     with postgres.connection() as connection:
@@ -95,8 +95,7 @@ def _request(hour: Due, now: datetime) -> dg.RunRequest:
 @dg.run_failure_sensor(
     minimum_interval_seconds=30,
     default_status=ON,
-    description="When a run of the hourly chain failed or was killed: note its hours, so that catch_up requests them "
-    "again.",
+    description="When a run of the hourly chain failed or was killed: record its hours, so that catch_up retries them.",
 )
 def remember_failures(context: dg.RunFailureSensorContext, postgres: Postgres, clock: Clock) -> None:
     run = context.dagster_run
@@ -124,8 +123,8 @@ def hours_of(tags: Mapping[str, str]) -> list[datetime]:
 @dg.sensor(
     minimum_interval_seconds=120,
     default_status=ON,
-    description="Every 2 minutes: evaluate the pipeline itself. Runs that fail, schedules that stall, work that piles "
-    "up, failing checks and channels, and a disk that fills become issues of a node named fleexmon.",
+    description="Every 2 minutes: evaluate the pipeline itself. Failing runs, checks and channels, stalled schedules, "
+    "a backlog and a disk that fills up become issues of a node named fleexmon.",
 )
 def watch_pipeline(
     context: dg.SensorEvaluationContext, postgres: Postgres, clock: Clock, channels: Channels
@@ -162,8 +161,8 @@ def _watched(cursor: str | None) -> tuple[datetime | None, dict[str, datetime]]:
     job=jobs.alert,
     minimum_interval_seconds=60,
     default_status=ON,
-    description="Every minute: request the alert job when an issue's alert differs from what GitHub or a channel was "
-    "told, or a failed attempt is due again.",
+    description="Every minute: request the alert job when GitHub or a channel is not up to date, or a failed attempt "
+    "is due again.",
 )
 def alert_when_due(
     context: dg.SensorEvaluationContext, postgres: Postgres, clock: Clock, channels: Channels
@@ -181,7 +180,7 @@ def alert_when_due(
         if not (github and _github_is_due(connection, github.repo, now)) and not _channels_are_due(
             connection, targets, now
         ):
-            return dg.SkipReason("everybody was told")
+            return dg.SkipReason("nothing to send: GitHub and all channels are up to date")
     return dg.RunRequest(run_key=f"alert-{now:%Y-%m-%dT%H:%M}", tags=tick_tags(Tick.ALERT))
 
 

@@ -111,7 +111,7 @@ def test_every_asset_has_an_owner_and_a_group_that_says_what_it_does() -> None:
 def test_every_asset_says_what_it_is_where_to_look_and_how_to_run_it_again(name: str) -> None:
     (spec,) = (asset.get_asset_spec() for asset in ASSETS if asset.key.to_user_string() == name)
 
-    assert re.search(r"\*\*Look at it:\*\* \[[a-z ,]+\]\(/fleexmon", spec.description or "")
+    assert re.search(r"\*\*Pages:\*\* \[[a-z ,]+\]\(/fleexmon", spec.description or "")
     assert "**Run it again:**" in (spec.description or "")
     assert spec.tags["fleexmon/window"] in ("hour", "day", "none")
     assert "page" in spec.metadata

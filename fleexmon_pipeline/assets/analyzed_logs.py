@@ -41,11 +41,11 @@ TICK_GENAI_SECONDS, RUN_GENAI_SECONDS = 20.0, 90.0  # what GenAI may take of a t
 def analyzed_logs(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, genai: GenAI, github: GitHub
 ) -> Results:
-    """Lines counted by pattern: those that say the same, without their numbers, ids and names.
+    """Counts lines by pattern. A pattern is a message without its numbers, ids and names.
 
-    Groups the lines of an hour into patterns, and counts each by 5 minutes, node and level. Everything after it
-    reads these counts, so its cost follows the hour and not the table. If an agent is configured, GenAI is asked
-    about new and failing patterns, within a budget; it can add findings, and never hides one.
+    Groups the lines of an hour into patterns, and counts each by 5 minutes, node and level. Later stages read these
+    counts, so their cost depends on the hour and not on the table. If a GenAI agent is configured, it is asked about
+    new and failing patterns, within a budget. It can add findings, but never hides one.
     """
     with postgres.connection() as connection:
         if is_materializing(context):

@@ -25,11 +25,11 @@ from fleexmon_pipeline.settings import SettingError, page_path
     kinds={"duckdb", "parquet"}, writes=["ArchivedDay"], partitions_def=COLD_DAYS, check_specs=[ARCHIVE_IS_WHOLE]
 )
 def archived_logs(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> Results:
-    """Lines of days that are cold, as Parquet files in a directory or a bucket. Off unless FLEEXMON_ARCHIVE is set.
+    """Moves log lines of cold days to Parquet files in a directory or bucket. Off unless FLEEXMON_ARCHIVE is set.
 
-    A day older than FLEEXMON_HOT_DAYS is written to a file, read back and compared; then its lines leave the database.
-    Whoever reads lines finds them as before. Lines that come late are merged into the file by the next run. Runs daily
-    at 03:00 UTC; `fleexmon archive restore` brings a day back.
+    A day older than FLEEXMON_HOT_DAYS is written to a file, read back and compared. Then its lines are deleted from the
+    database. Commands and pages still find them. The next run merges late lines into the file. Runs daily at 03:00 UTC.
+    `fleexmon archive restore` puts a day back into the database.
     """
     now = clock.now()
     with postgres.connection() as connection:

@@ -38,16 +38,17 @@ PAGES_OF: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
     "detected_issues": (_WATCH, {"incidents": "incident", "issues": "issue", "rules in shadow mode": "shadow"}),
     "predictions": (_WATCH, {"issues": "issue"}),
     "digests": (_TELL, {"digests": "digest"}),
-    "issue_alerts": (_TELL, {"incidents": "incident", "what waits": "now"}),
+    "issue_alerts": (_TELL, {"incidents": "incident", "pending messages": "now"}),
     "archived_logs": (_KEEP, {"lines": "line"}),
-    "data_retention": (_KEEP, {"what is stored, and how fresh it is": "now"}),
+    "data_retention": (_KEEP, {"what is stored, and until when": "now"}),
 }
 _AGAIN = {
-    "hour": "**Run it again:** *Partitions*, an hour or a range of them, *Materialize…*. A rerun equals a run: nothing "
-    "is stored, counted or reported twice. Hours from before the list are materialized in a shell: see *Backfills* in "
-    "the operator guide.",
-    "day": "**Run it again:** *Partitions*, a day, *Materialize…*. A rerun equals a run: nothing is posted twice.",
-    "none": "**Run it again:** *Materialize*. It is about the present and has no partitions. Nothing is sent twice.",
+    "hour": "**Run it again:** *Partitions*, select an hour or a range, *Materialize…*. Nothing is stored, counted or "
+    "reported twice. To materialize hours before the first one listed, use a shell: see *Backfills* in the operator "
+    "guide.",
+    "day": "**Run it again:** *Partitions*, select a day, *Materialize…*. Nothing is posted twice.",
+    "none": "**Run it again:** *Materialize*. It has no partitions, because it is about the present. Nothing is sent "
+    "twice.",
 }
 
 Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
@@ -159,7 +160,7 @@ def _asset(
 def _description(function: Callable[..., Any], window: str, pages: Mapping[str, Kind]) -> str:
     """Markdown: what it is, by its docstring; where to look; how to run it again; of lines, the last day as a chart."""
     links = ", ".join(f"[{text}]({page_path(kind)})" for text, kind in pages.items())
-    look = f"**Look at it:** {links}." if links else ""
+    look = f"**Pages:** {links}." if links else ""
     chart = f"![Lines, warnings and errors of the last 24 hours]({chart_path()})" if "lines" in pages else ""
     return "\n\n".join(filter(None, [inspect.getdoc(function), look, _AGAIN[window], chart]))
 

@@ -31,19 +31,18 @@ MAX_FIRST_REASON = 160  # characters, of a deployment's in that line
 EVERY_NODE_ANSWERS = dg.AssetCheckSpec(
     "every_node_answers",
     asset="raw_logs",
-    description="Every 5-minute slot of every node since its first poll is complete, or empty because there were no "
-    "lines.",
+    description="Every 5-minute slot of every node since its first poll is complete or empty (the node had no lines).",
 )
 EVERYTHING_IS_JUDGED = dg.AssetCheckSpec(
     "everything_is_judged",
     asset="analyzed_logs",
-    description="No hour waits for the GenAI agent. Rules work without it; pending judgements will be retried.",
+    description="No hour waits for the GenAI agent. Rules work without it, and waiting hours are retried.",
 )
 PATTERNS_ARE_SOUND = dg.AssetCheckSpec(
     "patterns_are_sound",
     asset="analyzed_logs",
-    description="Patterns of the last day group lines well: few lines are alone in their pattern, no pattern holds "
-    "most of them, few patterns are new.",
+    description="Patterns of the last day group lines well: few patterns have a single line, no pattern has most "
+    "of the lines, and few patterns are new.",
 )
 RULES_ARE_SOUND = dg.AssetCheckSpec(
     "rules_are_sound", asset="detected_issues", description="Every rule file can be read and its samples pass."
@@ -57,25 +56,25 @@ DEPLOYMENTS_ARE_SOUND = dg.AssetCheckSpec(
 RULES_ARE_BELIEVED = dg.AssetCheckSpec(
     "rules_are_believed",
     asset="detected_issues",
-    description="No rule is noisy enough to be ignored. Counts the incidents of the last seven days that each one had "
-    "a part in: issues that share a cause are read once.",
+    description="No rule is noisy enough to be ignored. Counts each rule's incidents of the last seven days; issues "
+    "that share a cause count once.",
 )
 EVERYTHING_IS_SENT = dg.AssetCheckSpec(
     "everything_is_sent",
     asset="issue_alerts",
-    description="GitHub is up to date and channels have what they should; nothing waits after a failed attempt.",
+    description="GitHub and all channels are up to date: no message waits after a failed attempt.",
 )
 FORECASTS_HOLD = dg.AssetCheckSpec(
     "forecasts_hold",
     asset="predictions",
-    description="Forecasts of the last 30 days were right: 80 % intervals hold, values beat the naive forecast, "
-    "announced crossings happen. Nodes whose forecasts are not are listed, and their forecasts make no issues.",
+    description="Forecasts of the last 30 days were accurate: 80 % intervals hold, values beat the naive forecast, "
+    "and forecast crossings happen. Nodes with inaccurate forecasts are listed, and open no forecast issues.",
 )
 ARCHIVE_IS_WHOLE = dg.AssetCheckSpec(
     "archive_is_whole",
     asset="archived_logs",
-    description="Every archived day has its file, with the size that was written. `fleexmon archive verify` reads them "
-    "from end to end.",
+    description="Every archived day has its file, with the right size. `fleexmon archive verify` checks the contents "
+    "too.",
 )
 
 # A failure of these is an issue of its own, which names the node: it is not reported as one of the pipeline besides.
@@ -169,7 +168,7 @@ def check_rates(rates: Rates, kept: Kept) -> dg.AssetCheckResult:
     details = [f"- {problem}" for problem in problems] + [""] * bool(problems)
     details += [f"{kept.sentence()}.", ""]
     details += [
-        "| rule | incidents a day | issues a day | issues | called noise | slots that fired |",
+        "| rule | incidents a day | issues a day | issues | marked as noise | slots that fired |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     details += [

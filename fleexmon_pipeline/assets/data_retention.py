@@ -26,10 +26,10 @@ from fleexmon_pipeline.settings import SettingError, page_path
 
 @daily_asset(kinds={"postgres"}, writes=[], partitions_def=DAILY_WITH_TODAY)
 def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
-    """Old rows are deleted, lines by whole days, the rest in small batches, so that the database stays small.
+    """Deletes old rows: log lines by whole days, the rest in small batches.
 
-    Log lines go after LOG_RETENTION_DAYS, except those that are not analyzed yet and the evidence of open issues;
-    counts stay for 400 days, digests for ever. Runs daily at 02:00 UTC.
+    Log lines are kept for LOG_RETENTION_DAYS, longer if they are not analyzed yet or are evidence of an open issue.
+    Counts are kept for 400 days, digests forever. Runs daily at 02:00 UTC.
     """
     try:
         days = settings.retention_days()
@@ -45,20 +45,21 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
         if archived := all_days(connection):
             lines, problems = _expire_archive(connection, archived, before=now - timedelta(days=days))
             account.deleted["archived lines"] = lines
-    context.log.info(f"{account.sentence()}; {compacted} days of lines written compact")
+    context.log.info(f"{account.sentence()}; {compacted} days of lines compacted")
     pruned = prune_run_history(now=now)
     context.log.info(f"deleted {pruned:,} events of old runs")
     metadata: dict[str, dg.MetadataValue] = {
         table: dg.MetadataValue.int(count) for table, count in account.deleted.items()
     }
     metadata["kept"] = dg.MetadataValue.md(
-        f"{account.kept_unanalyzed:,} old lines are not analyzed yet, {account.kept_evidence:,} are evidence"
+        f"{account.kept_unanalyzed:,} old lines are kept because they are not analyzed yet, "
+        f"{account.kept_evidence:,} as evidence of open issues"
     )
     metadata["run_events"] = dg.MetadataValue.int(pruned)
     metadata["page"] = dg.MetadataValue.url(page_path("now"))
     metadata["deleted"] = dg.MetadataValue.int(sum(account.deleted.values()))
     if problems:
-        raise dg.Failure(description=f"the rest is done. {' '.join(problems)}")
+        raise dg.Failure(description=f"everything else was deleted. {' '.join(problems)}")
     return dg.MaterializeResult(metadata=metadata)
 
 

@@ -62,11 +62,11 @@ NAME = "detected_issues"
     check_specs=[RULES_ARE_SOUND, RULES_ARE_BELIEVED, DEPLOYMENTS_ARE_SOUND],
 )
 def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, genai: GenAI) -> Results:
-    """What is wrong: rules are evaluated for every 5 minutes, and repeated matches are one issue.
+    """Evaluates the rules for every 5 minutes, and opens and resolves issues.
 
-    A rule compares an hour's counts with a threshold, or with what is normal for that node at that time of day.
-    What fires opens an issue, what ends resolves it, and issues that share a cause are one incident, which is what
-    people are told. Evaluating an hour again replaces what was found in it.
+    A rule compares an hour's counts with a threshold, or with what is normal for that node at that time of day. A match
+    opens an issue, repeated matches update it, and it is resolved when they end. Issues that share a cause form one
+    incident, and people are notified of incidents. Evaluating an hour again replaces its results.
     """
     now, live = clock.now(), settings.live_node()
     loaded = all_rules(settings.rules_directory(), settings.node_labels())

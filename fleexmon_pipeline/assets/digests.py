@@ -39,10 +39,10 @@ _MERMAID = re.compile(r"```mermaid\n.*?\n```\n*", re.DOTALL)
 def digests(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub, channels: Channels
 ) -> dg.MaterializeResult:
-    """One page per day, for the morning: incidents, figures, charts, top and new patterns, coverage.
+    """Writes one page per day: incidents, figures, charts, top and new patterns, coverage.
 
-    Written at 08:00 UTC for the day before, posted to GitHub once and announced in channels that want it. What is
-    not yet known is said, and corrected when the day is run again.
+    Written at 08:00 UTC for the day before. Posted to GitHub once, and announced in channels with `digest: yes`.
+    Missing data is reported, and corrected when the day is materialized again.
     """
     window, now = window_of(context), clock.now()
     targets, _ = channels.open()
@@ -67,7 +67,7 @@ def digests(
             _announce(connection, day, digest, targets, now=now)
         client = github.client()
         if client is None:
-            context.log.info("not posted: ALERTS_REPO and GH_TOKEN are not set. Read it with `fleexmon digest`")
+            context.log.info("not posted: ALERTS_REPO and GH_TOKEN are not set. Print it with `fleexmon digest`")
         else:
             context.log.info(deliver(connection, client, now=now, by_hand=is_by_hand(context)).sentence())
         if targets:

@@ -37,11 +37,10 @@ from fleexmon_pipeline.settings import page_path
 def issue_alerts(
     context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock, github: GitHub, channels: Channels
 ) -> Results:
-    """People are told of the incidents of the last 24 hours: on GitHub, if ALERTS_REPO is set, and in channels.
+    """Notifies people of incidents of the last 24 hours: on GitHub, if ALERTS_REPO is set, and in channels.
 
-    One problem is one message: again only when it gets worse, reaches another node, ends or comes back. What could
-    not be delivered waits, and is tried again. Runs when something is due; a backfill of older hours notifies
-    nobody.
+    An incident is one message, and another one only if it gets worse, reaches another node, ends or comes back. Failed
+    deliveries are retried. Runs when something is due. A backfill of older hours notifies nobody.
     """
     now = clock.now()
     targets, problems = channels.open()
@@ -70,12 +69,12 @@ def _post(
     context: dg.AssetExecutionContext, connection: Connection, client: GitHubClient | None, *, now: datetime
 ) -> dict[str, object]:
     if client is None:
-        context.log.info("nothing for GitHub: ALERTS_REPO and GH_TOKEN are not set")
+        context.log.info("nothing posted to GitHub: ALERTS_REPO and GH_TOKEN are not set")
         return {"sent": 0, "configured": False}
     try:
         context.log.info(read_feedback(connection, client, now=now).sentence())
     except GitHubError as error:
-        context.log.warning(f"what people did on GitHub is not known, and will be asked for again: {error}")
+        context.log.warning(f"actions on GitHub could not be read, and are retried: {error}")
     changes = refresh_alerts(connection, now=now, topology=settings.topology(), ui_url=settings.ui_url())
     delivery = deliver(connection, client, now=now, by_hand=is_by_hand(context))
     context.log.info(delivery.sentence())

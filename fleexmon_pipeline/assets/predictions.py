@@ -44,11 +44,11 @@ from fleexmon_pipeline.window import Window
     check_specs=[FORECASTS_HOLD],
 )
 def predictions(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> Results:
-    """Where it leads: trends of an hour, and a forecast of each node's next hours.
+    """Finds trends in an hour, and forecasts each node's next hours.
 
-    Reports rising error rates, jumps in volume, issues that pile up, and thresholds that will be crossed soon. Each
-    forecast is scored when its hour is over; the check `forecasts_hold` says how they did. Runs at 12 minutes past
-    the hour, for the hour that ended.
+    Reports rising error rates, spikes in volume, a backlog of issues, and thresholds that will be crossed soon. Each
+    forecast is scored when its hour is over; the check `forecasts_hold` shows the accuracy. Runs at 12 minutes past the
+    hour, for the hour that ended.
     """
     now, rules = clock.now(), all_rules(settings.rules_directory(), settings.node_labels()).rules
     expected_rules = [rule.name for rule in forecast_thresholds(rules)]

@@ -41,11 +41,11 @@ SLOT_ANSWER_SECONDS, HOUR_ANSWER_SECONDS = 60, 180
     check_specs=[EVERY_NODE_ANSWERS],
 )
 def raw_logs(context: dg.AssetExecutionContext, nodes: Nodes, postgres: Postgres, clock: Clock) -> Results:
-    """Every log line of every node, once.
+    """Collects every log line of every node, once.
 
-    Asks each node for the lines of an hour and stores them. Received = stored + duplicate + rejected, for each node and
-    5 minutes; what a node could not answer is noted, and asked for again until it answers. Runs every 5 minutes, and
-    again for late lines.
+    Polls each node for the lines of an hour and stores them. For each node and 5 minutes: received = stored + duplicate
+    + rejected. Slots that a node did not answer are recorded and retried. Runs every 5 minutes, and again for late
+    lines.
     """
     now, sources = clock.now(), nodes.sources()
     kept_since = now - timedelta(days=settings.retention_days())

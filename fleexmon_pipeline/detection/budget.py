@@ -99,26 +99,26 @@ class Kept:
         allowed = self.budget * self.days
         if self.noise >= 3 and self.noise > allowed + 2 * allowed**0.5:
             return (
-                f"{self.noise} issues in {self.days:.0f} days were called noise, {self.a_day:.2f} a day; "
-                f"{self.budget:g} are allowed. Their rules are held back more from day to day"
+                f"{self.noise} issues in {self.days:.0f} days were marked as noise, {self.a_day:.2f} a day; "
+                f"{self.budget:g} are allowed. Their rules get a smaller share each day"
             )
         return None
 
     def sentence(self) -> str:
         unjudged = self.issues - self.noise - self.real
         at_most = (self.noise + unjudged) / self.days if self.days else 0.0
-        had = f"false alarms a day: {self.budget:g} allowed, {self.a_day:.2f} by what people called noise"
+        had = f"false alarms a day: {self.budget:g} allowed, {self.a_day:.2f} marked as noise"
         if unjudged:
-            had += f", at most {at_most:.2f} if the {unjudged} issues that nobody judged were noise too"
+            had += f", at most {at_most:.2f} if the {unjudged} issues without a mark were noise too"
         return f"{had}. {self._cost()}"
 
     def _cost(self) -> str:
         if not self.issues:
-            return "Half of it would have cost nothing: no issue rests on it"
+            return "Half the budget would have suppressed no issue"
         unjudged = self.narrow - self.narrow_noise - self.narrow_real
         return (
-            f"Half of it would have cost {self.narrow} of {self.issues} issues: {self.narrow_real} called real, "
-            f"{self.narrow_noise} called noise, {unjudged} not judged"
+            f"Half the budget would have suppressed {self.narrow} of {self.issues} issues: {self.narrow_real} marked "
+            f"as real, {self.narrow_noise} as noise, {unjudged} not marked"
         )
 
 

@@ -57,7 +57,7 @@ class MinerHealth:
         )
         quality = ", ".join(f"{node} {value:.2f}" for node, value in self.quality.items())
         return (
-            f"{figures}; separation (1 is best; of use only beside a node's own past): {quality}"
+            f"{figures}; separation (1 is best; compare only with the node's own past): {quality}"
             if quality
             else figures
         )

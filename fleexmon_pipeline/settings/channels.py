@@ -163,10 +163,10 @@ def _channel(name: str, entry: Mapping[str, Any], environment: Environment) -> C
         raise refused("its url has a space or a control character, which a URL writes as %20 (it is not shown).")
     severity = entry.get("severity", DEFAULT_SEVERITY)
     if severity not in SEVERITIES:
-        raise refused(f"severity is none of {', '.join(SEVERITIES)}.")
+        raise refused(f"severity must be one of {', '.join(SEVERITIES)}.")
     digest = entry.get("digest", False)
     if not isinstance(digest, bool):
-        raise refused("digest is neither yes nor no.")
+        raise refused("digest must be yes or no.")
     own = _resolved(entry.get("secret"), environment, lambda reason: refused(f"its secret {reason}"))
     own = own or secret(environment, secret_variable(name))
     nodes, quiet = _nodes(entry.get("nodes"), refused), _quiet(entry.get("quiet"), refused)
@@ -188,7 +188,7 @@ def _resolved(value: object, environment: Environment, refused: Any) -> str | No
 def _nodes(value: object, refused: Any) -> tuple[str, ...]:
     nodes = [value] if isinstance(value, str) else value or []
     if not isinstance(nodes, list) or not all(isinstance(node, str) and node.strip() for node in nodes):
-        raise refused("nodes is not a list of names of nodes.")
+        raise refused("nodes must be a list of node names.")
     return tuple(node.strip() for node in nodes)
 
 
@@ -197,10 +197,10 @@ def _quiet(value: object, refused: Any) -> QuietHours | None:
         return None
     match = _QUIET.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise refused('quiet is not a stretch of the day, as in "22:00-07:00 Europe/Berlin".')
+        raise refused('quiet must be a time range such as "22:00-07:00 Europe/Berlin".')
     begin, end = time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))
     if begin == end:
-        raise refused("quiet ends when it begins.")
+        raise refused("quiet ends at the same time as it begins.")
     try:
         zone = ZoneInfo(match[5] or "UTC")
     except (KeyError, ValueError, OSError):

@@ -31,7 +31,7 @@ def broker(environment: Environment = os.environ) -> str:
         reason = "would send its password in the clear (its value is not shown). Use rediss, or a tunnel to loopback."
         raise SettingError(variable, reason, _EXAMPLES[1])
     if parts.scheme == "rediss" and parse_qs(parts.query).get("ssl_cert_reqs") not in (["required"], ["none"]):
-        reason = "says nothing of the certificate (its value is not shown). Add ?ssl_cert_reqs=required."
+        reason = "does not say how to verify the certificate (its value is not shown). Add ?ssl_cert_reqs=required."
         raise SettingError(variable, reason, _EXAMPLES[1])
     return url
 

@@ -133,5 +133,8 @@ def test_retention_says_what_it_could_not_delete(dagster: Project, tmp_path: Pat
 
     told = failures(dagster.run("retain", key_of_day(DAY + timedelta(days=9)), fails=True))
 
-    assert f"the rest is done. {KEY} is past its retention and still archived: FLEEXMON_ARCHIVE is not set." in told
+    assert (
+        f"everything else was deleted. {KEY} is past its retention and still archived: FLEEXMON_ARCHIVE is not set."
+        in told
+    )
     assert dagster.database.rows('SELECT count(*) AS n FROM "ArchivedDay"') == [{"n": 1}]

@@ -120,8 +120,8 @@ def test_the_check_says_what_was_allowed_what_was_had_and_what_half_would_have_c
     )  # one of the four once fired far above its limit
     assert found.problem() is None
     assert found.sentence() == (
-        "false alarms a day: 0.25 allowed, 0.50 by what people called noise, at most 1.50 if the 2 issues that nobody "
-        "judged were noise too. Half of it would have cost 3 of 4 issues: 1 called real, 1 called noise, 1 not judged"
+        "false alarms a day: 0.25 allowed, 0.50 marked as noise, at most 1.50 if the 2 issues without a mark were "
+        "noise too. Half the budget would have suppressed 3 of 4 issues: 1 marked as real, 1 as noise, 1 not marked"
     )
     assert share == {}  # nothing is known of that day's nodes
 
@@ -129,7 +129,7 @@ def test_the_check_says_what_was_allowed_what_was_had_and_what_half_would_have_c
 def test_more_noise_than_is_allowed_is_a_problem() -> None:
     over = Kept(0.25, 28.0, 30, 15, 2, 0, 0, 0)
 
-    assert "15 issues in 28 days were called noise, 0.54 a day; 0.25 are allowed" in str(over.problem())
+    assert "15 issues in 28 days were marked as noise, 0.54 a day; 0.25 are allowed" in str(over.problem())
     assert Kept(0.25, 28.0, 30, 12, 2, 0, 0, 0).problem() is None
     result = check_rates(Rates(7.0, 2, []), over)
     assert not result.passed

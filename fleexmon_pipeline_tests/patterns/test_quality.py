@@ -42,4 +42,4 @@ def test_quality_is_per_node_with_aliases_resolved(database: Database) -> None:
 
     assert before.keys() == after.keys() == {"blue"}
     assert before["blue"] < after["blue"] == 1.0
-    assert sentence.endswith("separation (1 is best; of use only beside a node's own past): blue 1.00")
+    assert sentence.endswith("separation (1 is best; compare only with the node's own past): blue 1.00")

@@ -29,7 +29,7 @@ def test_a_redis_is_taken(url: str) -> None:
         ("redis://:secret@localhost:abc/0", "is not the URL of a Redis"),
         ("redis://localhost/secret", "is not the URL of a Redis"),
         ("redis://:secret@redis.example.com:6379/0", "in the clear"),
-        ("rediss://:secret@redis.example.com:6379/0", "says nothing of the certificate"),
+        ("rediss://:secret@redis.example.com:6379/0", "does not say how to verify the certificate"),
     ],
 )
 def test_what_cannot_be_used_is_refused_without_its_password(url: str, reason: str) -> None:

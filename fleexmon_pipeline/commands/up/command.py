@@ -209,7 +209,7 @@ def _report_nodes(nodes: list[Node], console: Console) -> None:
     for finding in summed_up(check_nodes(nodes, now=datetime.now(UTC))):
         responds = finding.state == "ok"
         console.print(f"{finding.subject} … {'[green]ready[/]' if responds else '[yellow]not ready[/]'}", end=" ")
-        retried = "" if responds else ". It is polled again every 5 minutes, also for what was missed."
+        retried = "" if responds else ". It is polled again every 5 minutes, and missed slots are retried."
         console.print(f"({finding.told}){retried}", markup=False, highlight=False, soft_wrap=True)
 
 
