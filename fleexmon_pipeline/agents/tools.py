@@ -59,7 +59,7 @@ TOOLS: Mapping[str, Tool[Any]] = {
         ),
         Tool(
             "list_patterns",
-            "List the patterns of a time, the loudest first, with their lines then and in as long a time before.",
+            "List patterns, most frequent first, with their lines in a window and in the same time before.",
             patterns.ListPatterns,
             patterns.listed,
         ),

@@ -49,7 +49,7 @@ class SignedWebhook:
         if parts.username or parts.password or parts.fragment:
             raise UnusableUrlError("its URL must not have a user, password or fragment: messages are signed instead.")
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-            raise UnusableUrlError("plain http is for this machine alone: use webhook+https://.")
+            raise UnusableUrlError("plain http is only allowed on this machine: use webhook+https://.")
         if secret is None or len(secret) < MIN_SECRET:
             raise UnusableUrlError(
                 f"its messages are signed with a secret of at least {MIN_SECRET} characters, which is "

@@ -261,7 +261,7 @@ def _channel_fails(facts: Facts, now: datetime) -> Iterator[Problem]:
                 f"{channel.name} since {_time(channel.since)}, {counted(channel.waiting, 'message')} waiting"
                 for channel in failing[:MAX_LISTED]
             ),
-            "`fleexmon channels list` names the reason. After a fix, `fleexmon channels test NAME` sends what waits.",
+            "`fleexmon channels list` shows the reason. Then `fleexmon channels test NAME` sends pending messages.",
             {"channels": [channel.name for channel in failing]},
         )
 

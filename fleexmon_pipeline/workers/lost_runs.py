@@ -30,7 +30,7 @@ IN_HAND = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     job=jobs.backfill_hours,
     minimum_interval_seconds=ASKED_EVERY_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Every 15 seconds: ask workers for the runs that they have in hand. Fail those whose worker is gone, "
+    description="Every 15 seconds: ask workers for their active runs. Fail runs whose worker is gone, "
     "and request their hours again.",
 )
 def fail_lost_runs(context: dg.SensorEvaluationContext, clock: Clock) -> dg.SensorResult:

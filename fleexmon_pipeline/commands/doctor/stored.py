@@ -75,8 +75,8 @@ def _connections(connection: Connection, environment: Environment) -> Iterator[F
     row = connection.execute(statements("commands")["connections"]).fetchone() or {}
     most = settings.most_connections(DEFAULT_RUNS_AT_ONCE, environment)
     told = (
-        f"{row['used']} in use, at most {most} with {DEFAULT_RUNS_AT_ONCE} concurrent runs; the server allows "
-        f"{row['room']}, {row['taken']} are in use"
+        f"at most {most} with {DEFAULT_RUNS_AT_ONCE} concurrent runs, {row['used']} open now; the server allows "
+        f"{row['room']}, {row['taken']} open now"
     )
     if most <= row["room"]:
         yield Finding("connections", "ok", told)

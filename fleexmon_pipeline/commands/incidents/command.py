@@ -38,7 +38,7 @@ from fleexmon_pipeline.wording import counted, inert_line, short_duration
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="List, show, acknowledge, assign and resolve incidents: issues that share a cause, told as one.",
+    help="List, show, acknowledge, assign and resolve incidents: issues that share a cause.",
 )
 Names = Annotated[list[str], typer.Argument(help="Ids of incidents or of their issues. All succeed or none do.")]
 

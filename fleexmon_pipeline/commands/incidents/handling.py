@@ -27,7 +27,7 @@ MAX_NAME = 100
 def add_handling(app: typer.Typer, find: Find, noun: str) -> None:
     """Add the three commands to `app`. `find`: what ids mean there; raises UnknownIssueError."""
 
-    @app.command("ack", help=f"Acknowledge {noun}: somebody looks at it. It is still reported when it gets worse.")
+    @app.command("ack", help=f"Acknowledge {noun}: somebody is working on it. It is still reported when it gets worse.")
     def ack(names: Names, by: By, why: Why = "", dry_run: DryRun = False, as_json: Json = False) -> None:
         _handle(find, names, "ack", by, why, None, dry_run=dry_run, as_json=as_json)
 

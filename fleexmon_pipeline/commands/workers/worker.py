@@ -54,5 +54,5 @@ def worker(
                 f"{home}/dagster.yaml names another launcher, so no run comes to a worker. Use the one of "
                 "packaging/several-machines/dagster.yaml."
             )
-        typer.echo(f"waiting for runs, {runs} at once  (Ctrl-C ends it when those in hand are done)")
+        typer.echo(f"waiting for runs, {runs} at once  (Ctrl-C stops it after its active runs)")
         raise typer.Exit(run_worker(launcher, name, runs_at_once=runs))
