@@ -15,7 +15,7 @@ import dagster as dg
 from fleexmon_pipeline import jobs
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.sensors import PARTITION_TAG
-from fleexmon_pipeline.ticks import TICK, TICK_KEY, Tick, group_of, tick_tags
+from fleexmon_pipeline.ticks import GROUP, TICK, TICK_KEY, Tick, group_of, tick_tags
 
 GROUPED = [Tick.SLOT.value, Tick.LATE.value]
 ANALYSIS = [dg.AssetKey("analyzed_logs"), dg.AssetKey("detected_issues")]
@@ -45,15 +45,18 @@ def _ticks(instance: dg.DagsterInstance, since: datetime) -> dict[str, list[dg.R
     """The runs of each tick that is several runs, by its key."""
     found = defaultdict(list)
     for record in instance.get_run_records(dg.RunsFilter(tags={TICK: GROUPED}, created_after=since)):
-        if key := record.dagster_run.tags.get(TICK_KEY):
+        if GROUP in record.dagster_run.tags and (key := record.dagster_run.tags.get(TICK_KEY)):
             found[key].append(record)
     return found
 
 
 def _due(tick: str, runs: Sequence[dg.RunRecord], now: datetime) -> list[str]:
-    """An analysis of all groups, or before it one of those that did not hang. A request's key is asked for once."""
+    """An analysis of all groups, or before it one of those that did not hang. A request's key is asked for once.
+
+    A group may have several runs, as when somebody executes one again: it has ended when all of them have."""
     group = group_of(runs[0].dagster_run.tags)
-    ended = sum(record.dagster_run.is_finished for record in runs)
+    groups = {record.dagster_run.tags[GROUP] for record in runs}
+    ended = len(groups - {record.dagster_run.tags[GROUP] for record in runs if not record.dagster_run.is_finished})
     if group is None or ended >= group.of:
         return [f"{tick}/all"]
     late = now - min(record.create_timestamp for record in runs) > MAX_WAIT

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from fleexmon_pipeline_tests.chaos.world import World
+from fleexmon_pipeline_tests.collection.test_fetch_credentials import _Authority, _OneLine, _over_tls
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN
 from fleexmon_pipeline_tests.node_server import NodeServer
 
@@ -43,4 +46,30 @@ def test_a_node_without_tls(world: World) -> None:
     assert world.run()
     assert world.open()
 
+    world.project.watch(world.blue, world.green)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("fault", ["of an authority that nobody trusts", "of another host"])
+def test_a_node_with_anothers_certificate(world: World, tmp_path: Path, fault: str) -> None:
+    """A node shows another's certificate"""
+    authority = _Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("node"))
+    with _over_tls(context, _OneLine) as url:
+        trusted = fault == "of another host"
+        # The certificate is of localhost.
+        world.project.monkeypatch.setenv("GREEN_HOST", url.replace("localhost", "127.0.0.1") if trusted else url)
+        if trusted:
+            world.project.monkeypatch.setenv("GREEN_CA", str(authority.path))
+        assert world.run()
+        lines = world.database.rows("""SELECT id FROM "LogEntry" WHERE source = 'green'""")
+        errors = world.database.rows(
+            """SELECT DISTINCT error FROM "LogCoverage" WHERE node = 'green' AND error <> ''"""
+        )
+    assert lines == []  # an impostor's
+    assert "certificate" in str(errors).lower()
+    assert world.open()
+
+    world.project.monkeypatch.delenv("GREEN_CA", raising=False)
     world.project.watch(world.blue, world.green)

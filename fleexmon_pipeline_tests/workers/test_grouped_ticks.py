@@ -114,6 +114,35 @@ def test_a_group_that_hangs_does_not_hold_up_the_others(watched: Project, monkey
     assert early[0].asset_selection == [dg.AssetKey("analyzed_logs"), dg.AssetKey("detected_issues")]
 
 
+def test_a_group_that_is_executed_again_is_still_one_group(watched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEEXMON_GROUPS", "2")
+    first, second = requests_of(monitoring_every_5_minutes, TICK_AT)
+
+    def run(request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
+        tags = {**request.tags, "dagster/partition": str(request.partition_key)}
+        watched.instance.create_run_for_job(job_def("monitoring"), tags=tags, status=status)
+
+    sensor = Sensor(watched)
+    run(first, dg.DagsterRunStatus.SUCCESS)
+    run(first, dg.DagsterRunStatus.SUCCESS)
+    after_two_of_one = sensor.ask()
+    run(second, dg.DagsterRunStatus.FAILURE)
+    run(second, dg.DagsterRunStatus.SUCCESS)
+
+    assert (after_two_of_one, len(sensor.ask())) == ([], 1)
+
+
+def test_a_group_without_nodes_is_collected_at_once(watched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEEXMON_GROUPS", "64")
+    requests = requests_of(monitoring_every_5_minutes, TICK_AT)
+    names = [f"node-{number}" for number in range(NODES)]
+    of_none = [r for r in requests if not any(Group(int(r.tags[GROUP].split()[0]), 64).has(name) for name in names)]
+
+    assert len(of_none) >= 64 - NODES
+    assert execute(watched, of_none[0]).success
+    assert watched.database.rows('SELECT node FROM "LogCoverage"') == []
+
+
 def test_by_default_a_tick_is_one_run_as_it_was() -> None:
     requests = [*requests_of(monitoring_every_5_minutes, TICK_AT), *requests_of(late_lines_hourly, TEN + 10 * MINUTE)]
 
