@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -25,6 +26,7 @@ from fleexmon_pipeline_tests.workers.code import BEHIND
 
 SEVERAL = Path(CHECKOUT) / "packaging" / "several-machines" / "dagster.yaml"
 CODE = "fleexmon_pipeline_tests.workers.code"
+BROKER_PASSWORD = "brk-5f2c81d09e"  # of this test
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
@@ -36,7 +38,7 @@ class Machines:
 
     def __init__(self, at: Path, **variables: str) -> None:
         self.at, self._port = at, free_port()
-        self.broker = f"redis://127.0.0.1:{self._port}/0"
+        self.broker = f"redis://:{BROKER_PASSWORD}@127.0.0.1:{self._port}/0"
         self.variables = {
             "PATH": os.environ["PATH"], "HOME": str(at), "PYTHONPATH": CHECKOUT, "FLEEXMON_BROKER": self.broker,
             "DAGSTER_EVENT_BATCH_SIZE": "1000", "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1", BEHIND: "0",
@@ -53,13 +55,30 @@ class Machines:
         return home
 
     def start_redis(self) -> None:
-        server = [
-            "redis-server", "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.at),
-        ]  # fmt: skip
-        self._start("redis", server, "redis")
-        client = redis.Redis(port=self._port)
+        (self.at / "redis.conf").write_text(
+            f'port {self._port}\nbind 127.0.0.1\nsave ""\ndir "{self.at}"\nrequirepass {BROKER_PASSWORD}\n'
+        )
+        self._start("redis", ["redis-server", str(self.at / "redis.conf")], "redis")
+        client = self.redis()
         self.until(lambda: _answers(client), 20, "redis answers")
         client.close()
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis(port=self._port, password=BROKER_PASSWORD)
+
+    def told(self) -> dict[str, str]:
+        """Everything that others of these machines can read, by where: files, arguments of processes, Redis."""
+        files = (path for path in self.at.rglob("*") if path.is_file() and path.name != "redis.conf")
+        told = {str(path.relative_to(self.at)): path.read_bytes().decode("utf-8", "replace") for path in files}
+        groups = {process.pid for process in self.processes.values()}
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it ended
+                if os.getpgid(int(process.name)) in groups:
+                    told[f"process {process.name}"] = (process / "cmdline").read_text("utf-8", "replace")
+        client = self.redis()
+        told |= {f"redis {key!r}": str(_value(client, key)) for key in client.scan_iter()}
+        client.close()
+        return told
 
     def start_worker(self, machine: str, runs: int = 2) -> None:
         self._start(machine, [FLEEXMON, "worker", "--name", machine, "--runs", str(runs)], machine)
@@ -131,6 +150,15 @@ def launcher(instance: dg.DagsterInstance) -> WorkerLauncher:
 
 def statuses(instance: dg.DagsterInstance) -> Counter[str]:
     return Counter(run.status.value for run in instance.get_runs())
+
+
+def _value(client: redis.Redis, key: bytes) -> object:
+    read = {
+        b"string": client.get, b"hash": client.hgetall, b"set": client.smembers,
+        b"list": lambda key: client.lrange(key, 0, -1), b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+    }  # fmt: skip
+    kind = client.type(key)
+    return read[kind](key) if kind in read else None  # type: ignore[no-untyped-call]
 
 
 def _answers(client: redis.Redis) -> bool:

@@ -10,14 +10,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG as TASK
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from fleexmon_pipeline.database.server import dagster_database_name
 from fleexmon_pipeline.partitions import key_of_hour
 from fleexmon_pipeline.window import HOUR, floor
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, contents, make_empty
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
 from fleexmon_pipeline_tests.workers.code import BEHIND
-from fleexmon_pipeline_tests.workers.machines import UNFINISHED, Machines, launcher, statuses
+from fleexmon_pipeline_tests.workers.machines import BROKER_PASSWORD, UNFINISHED, Machines, launcher, statuses
 
 pytestmark = [
     pytest.mark.filterwarnings(DAGSTERS_OWN),
@@ -30,6 +32,9 @@ END = DAY + HOURS * HOUR
 MINUTE = timedelta(minutes=1)
 # The note that a run failed may come after its hours were done again; they are then done once more, 5 minutes later.
 WAITING = """SELECT * FROM "StaleWindow" WHERE asset <> 'run'"""
+PASSWORD, NODE_TOKEN = "hunter2-8c1e55", "tok-77b0e14a"
+SECRETS = (PASSWORD, NODE_TOKEN, BROKER_PASSWORD)
+OF_LINES = ("LogEntry", "RejectedLog")  # hold what nodes wrote
 STARTED, FAILED = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 
 
@@ -43,6 +48,7 @@ def nodes() -> Iterator[dict[str, str]]:
         for node in (blue, green):
             records = lines(HOURS * 60, DAY, every=MINUTE, message="GET /products/{n} 200")
             records += lines(200, DAY + 2 * HOUR, every=MINUTE, level="error", message="payment {n} failed: declined")
+            records += lines(1, DAY + 3 * HOUR, level="error", message=f"login of bob failed, password={PASSWORD}")
             records += lines(2, DAY + 5 * HOUR, every=timedelta(0), message="two lines that are the same")
             node.serve(records)
         yield {"BLUE_HOST": blue.host_port, "GREEN_HOST": green.host_port}
@@ -50,12 +56,31 @@ def nodes() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def machines(database: Database, nodes: dict[str, str], tmp_path: Path) -> Iterator[Machines]:
-    started = Machines(tmp_path, DATABASE_URL=database.url, **nodes, **{BEHIND: behind(END + timedelta(seconds=20))})
+    started = Machines(
+        tmp_path, DATABASE_URL=database.url, **nodes, **{BEHIND: behind(END + timedelta(seconds=20))},
+        BLUE_TOKEN=NODE_TOKEN,
+    )  # fmt: skip
     try:
         started.start_redis()
         yield started
     finally:
         started.end()
+
+
+def secrets_in(told: dict[str, str]) -> set[str]:
+    return {f"{secret} in {where}" for where, text in told.items() for secret in SECRETS if secret in text}
+
+
+def rows_of(database: Database) -> dict[str, str]:
+    """Every table but those of lines, as text."""
+    named = database.rows("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")
+    tables = [str(row["name"]) for row in named if not str(row["name"]).startswith(OF_LINES)]
+    assert len(tables) > 10
+    return {name: str(database.rows(f'SELECT t::text FROM "{name}" AS t')) for name in tables}
+
+
+def dagsters(database: Database) -> str:
+    return dagster_database_name(str(conninfo_to_dict(database.url)["dbname"]))
 
 
 def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
@@ -109,6 +134,7 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
             started_at("two")
             return not instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)) and succeeded() >= HOURS
 
+        leaks = secrets_in(machines.told())  # runs wait and are in hand
         done_after = machines.until(done, 300, "every hour is done")
         print(f"{lost} failed after {failed_after:.0f} s, all done {done_after:.0f} s later: {statuses(instance)}")
         assert failed_after + done_after < 120
@@ -123,6 +149,12 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
         machines.start_daemon("two")
         machines.until(lambda: not database.rows(WAITING), 400, "nothing waits")
         machines.until(lambda: not instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)), 60, "no run is left")
+        told = machines.told()
+        assert any(where.startswith("redis") for where in told)
+        assert any("fleexmon worker" in text.replace("\0", " ") for text in told.values())
+        assert leaks | secrets_in(told) == set()
+        assert secrets_in(rows_of(database)) == set()
+        assert secrets_in(rows_of(Database(f"{make_conninfo(database.url, dbname=dagsters(database))}"))) == set()
     over_two = contents(database)
     make_empty(database)
     monkeypatch.setenv(BEHIND, machines.variables[BEHIND])
@@ -134,6 +166,6 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
         for n in range(HOURS + 1):
             assert job.execute_in_process(partition_key=key_of_hour(DAY + n * HOUR), instance=ephemeral).success
 
-    assert len(over_two["LogEntry"]) == 2 * (HOURS * 60 + 200 + 2)
+    assert len(over_two["LogEntry"]) == 2 * (HOURS * 60 + 200 + 1 + 2)
     assert len(over_two["LogIssue"]) > 2
     assert over_two == contents(database)
