@@ -1,4 +1,4 @@
-"""Stored patterns in a list, the loudest first.
+"""Stored patterns in a list, the most frequent first.
 
 Here: choosing and printing. Where they come from: `lookup/patterns.py`.
 """
@@ -101,6 +101,6 @@ def _page(
 
 
 def _count(rows: Sequence[CountedPattern], total: int, window: Window, clock: Clock) -> str:
-    shown = f", the loudest {len(rows):,} of them shown" if total > len(rows) else ""
+    shown = f", the {len(rows):,} most frequent shown" if total > len(rows) else ""
     span = f"{clock.full_minute(window.since)} to {clock.full_minute(window.until, named=True)}"
     return f"{counted(total, 'pattern')}{shown}; lines from {span}, and in as long a time before"
