@@ -127,6 +127,7 @@ LEAKS = {
 
 HARMLESS = [
     "try --password to unlock",
+    "Cookie: -",
     "second pass: 7.5s, third pass: 12%",
     "UPDATE sessions SET token = $1, secret = ? WHERE id = :id",
     "INSERT INTO users SET password = %(password)s",

@@ -242,5 +242,6 @@ def _after_a_line(first: str, text: str) -> str | None:
         text.startswith("      ") and _CONSOLE.match(first)
     ):  # PostgreSQL's statements, .NET's console
         return "line"
-    begun = _begun(text)
-    return begun if begun in ("trace", "python") and level_in_text(first) in _OWN_LEVELS else None
+    begun = _begun(text) if text.strip() else "line"  # Spring: a blank line between a message and its exception
+    goes_on = begun in ("trace", "python") or not text.strip()
+    return begun if goes_on and level_in_text(first) in _OWN_LEVELS else None

@@ -100,6 +100,9 @@ def has_arguments(names: tuple[str, ...], message: str) -> bool:
     return message == "msg" and "args" in names
 
 
+CLOCK_WORDS = frozenset(("time", "hour", "clock"))  # of a time of day beside a date
+
+
 class Plan(NamedTuple):
     """Candidates of records with these names of fields, in the order in which they are tried."""
 
@@ -125,7 +128,7 @@ class Plan(NamedTuple):
         return cls(
             ranked(TIME_FIELDS, names),
             reachable(DEEP_TIMES, there),
-            {"date", "time"} <= lowered,
+            "date" in lowered and bool(named_like(names, CLOCK_WORDS)),
             ranked(LEVEL_FIELDS, names),
             scale_of(names),
             bool(reachable(("log.level", "s", *DEEP_LEVELS, *DEEP_LEVEL_WORDS), there)),

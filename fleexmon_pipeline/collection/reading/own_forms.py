@@ -15,7 +15,7 @@ _SYSLOG_PRIORITY = re.compile(r"<(\d{1,3})>\d? ?")
 _REDIS = re.compile(r"\d+:[MSCX] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+ ([.*#-]) ")
 _REDIS_LEVELS: dict[str, Level] = {".": "debug", "-": "info", "*": "info", "#": "warn"}
 _RUBY = re.compile(r"[DIWEFA], \[[^\]]+\] +([A-Z]+) -- ")
-_LOGCAT = re.compile(r"(?:[\d-]+ [\d:.]+ +\d+ +\d+ )?([VDIWEF])(?:/[\w. ]+\( *\d+\): | [\w.$-]+ *: )")
+_LOGCAT = re.compile(r"(?:[\d-]+ [\d:.]+ +\d+ +\d+ )?([VDIWEF])(?:/[\w. ]+\( *\d+\): |/[A-Z]\w{2,40}: | [\w.$-]+ *: )")
 _ESPRESSIF = re.compile(r"([VDIWE]) \(\d{1,12}\) [\w.-]{1,40}: ")
 _APT = re.compile(r"([EWNI]): (?=\S)")  # apt, PulseAudio
 _CUPS = re.compile(r"([XACEWNIDd]) \[\d{1,2}/[A-Z][a-z]{2}/\d{4}:")
@@ -27,6 +27,7 @@ _PHP_LEVELS: dict[str, Level] = {"Warning": "warn", "Notice": "info", "Deprecate
 _COMPILER = re.compile(r"(error|warning|fatal error)\[[A-Z]{1,4}\d{1,5}\]: ")  # Rust
 # Cisco and its relatives: %LINK-3-UPDOWN: …, behind times, hosts and counters.
 _CISCO = re.compile(r"[^%\n]{0,120}%[A-Z][A-Z0-9_]{1,30}(?:-[A-Z][A-Z0-9_]{0,30}){0,3}-([0-7])-[A-Z0-9_]{2,40}:")
+MAX_BEFORE_A_CODE = 160  # characters before the code of a message
 # Huawei, H3C: the number between slashes.
 _HUAWEI = re.compile(r"(?<=[A-Z0-9_])/([0-7])/[A-Z][A-Z0-9_]{2,40}(?:\([^)]{1,8}\))?(?:\[\d+\])?:")
 # Constants of syslog as a column: Aruba's `Event|403|LOG_ERR|AMM|-|…`.
@@ -100,7 +101,9 @@ def level_of_form(head: str) -> Level | None:
 
 def _of_device(head: str) -> Level | None:
     """Network devices, security devices and Windows."""
-    if ("%" in head and (match := _CISCO.match(head))) or ("/" in head and (match := _HUAWEI.search(head))):
+    if ("%" in head and (match := _CISCO.match(head))) or (
+        "/" in head and (match := _HUAWEI.search(head, 0, MAX_BEFORE_A_CODE))
+    ):
         return known_level(int(match[1]))
     if head[0] == "<" and (match := _WINDOWS.match(head)):
         return _WINDOWS_LEVELS[int(match[1])]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 
 from fleexmon_pipeline.collection.reading.own_forms import level_of_form, level_of_php, syslog_priority
-from fleexmon_pipeline.collection.reading.text_times import COLOUR, MAX_HEAD, SERVICE_NAME, TIME
+from fleexmon_pipeline.collection.reading.text_times import COLOUR, MAX_HEAD, SERVICE_NAME, TIME, plain_words
 from fleexmon_pipeline.levels import LEVEL_OF_WORD, LEVELS, Level, known_level
 
+MAX_BEFORE_A_DATE = 80
 MAX_TOKENS = 12  # before the level
 
 _PAIR = re.compile(r'(?P<name>[A-Za-z_@][\w@.-]*)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<plain>[^\s"]*))(?:\s+|$)')
@@ -41,6 +42,7 @@ _PROGRAM = re.compile(
 )
 # Host and program behind a time, as syslog has them; a form with a level of its own may follow.
 _BEHIND_SYSLOG = re.compile(r" (?:[\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: |std(?:out|err) [FP] )")
+_LATER_DATE = re.compile(r"(?<=\s)20\d\d[-/]\d\d[-/]\d\d[T ]\d\d:\d\d")
 _ODD_STARTS = frozenset("<{")
 # What container runtimes put before a line: the stream, and whether it is a whole line.
 _CRI = re.compile(r"std(?:out|err) [FP] ")
@@ -96,12 +98,20 @@ def level_in_text(text: str) -> Level | None:
     if match is None and (time := TIME.match(head)):
         match = _BEHIND_SYSLOG.match(head, time.end())
     if match is None:
-        return None
+        return _behind_columns(head)
     rest = head[match.end() :].lstrip()
     if level := _level_of(rest):
         return level
     inner = _PROGRAM.match(rest)  # behind the host and program of syslog: `dovecot: imap(bob)<1><x>: Error: …`
     return _level_of(rest[inner.end() :]) if inner else None
+
+
+def _behind_columns(head: str) -> Level | None:
+    """The level behind a date that a host or a file stands before: `10.0.0.9 2026-11-20 10:05:00 UTC [7] FATAL:  …`."""
+    date = _LATER_DATE.search(head, 1, MAX_BEFORE_A_DATE) if "20" in head[1:MAX_BEFORE_A_DATE] else None
+    if date is None or plain_words(head[: date.start()]):
+        return None
+    return _level_of(head[date.start() :])
 
 
 def _level_of(head: str) -> Level | None:

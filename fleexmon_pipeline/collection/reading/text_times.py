@@ -33,7 +33,8 @@ TIME = re.compile(
     r"|[A-Z][a-z]{2}/\d\d/\d{4}|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?"
     r"|\d{4} [A-Z][a-z]{2} {1,2}\d{1,2}|\d\d[-.]\d\d|\d{4}年\d{1,2}月\d{1,2}日)"
     r"(?:[T :_,\t-]{1,2}| --? | @ |\]\[|\"? time=\"?)"
-    r"\d{1,2}(?::\d\d(?::\d\d)?|\.\d\d\.\d\d)(?:[.,:]\d+(?![\d.]))?(?: ?[AaPp][Mm])?(?: (?:19|20)\d\d(?!\d))?"
+    r"\d{1,2}(?::\d\d(?::\d\d)?|\.\d\d\.\d\d)(?:[.,:]\d+(?![\d.]))?(?: ?[AaPp][Mm])?"
+    r"(?:(?: (?-i:" + _ZONES + r"))? (?:19|20)\d\d(?!\d))?"
     r"(?:Z| ?[+-]\d\d:?\d\d|[+-]\d\d(?=[\s\]])|[+-]\d{3}(?= )| (?-i:" + _ZONES + r")(?=[ :]|$))?"
     r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s|: )"
     r"|\d{8}[T ]\d{6}Z?|\d{8}:\d{6}(?:\.\d+)?|\d{8}-\d{1,2}:\d{1,2}:\d{1,2}(?:[.:]\d+)?"
@@ -80,7 +81,7 @@ def _dated(head: str) -> datetime | None:
     for number, match in enumerate(TIME.finditer(head)):
         before = head[: match.start()]
         is_head = _BEFORE.fullmatch(before) is not None
-        if number >= MAX_TRIED or not (is_head or _plain_words(before) <= MAX_PLAIN_WORDS):
+        if number >= MAX_TRIED or not (is_head or plain_words(before) <= MAX_PLAIN_WORDS):
             return None
         if not is_head and match[0].isdigit():  # as an epoch it must stand at the head, or in a column
             continue
@@ -119,7 +120,7 @@ def _epoch(head: str) -> datetime | None:
     for number, match in enumerate(_EPOCH.finditer(head)):
         before = head[: match.start()]
         columns = len(before.split())
-        if number >= MAX_TRIED or _plain_words(before) * COLUMNS_A_WORD > columns or _CLOCK.search(before):
+        if number >= MAX_TRIED or plain_words(before) * COLUMNS_A_WORD > columns or _CLOCK.search(before):
             return None
         moment = read_time(match[0])
         if moment >= MIN_TIME and (moment - EPOCH) <= FUTURE + (_now() - EPOCH):
@@ -131,7 +132,7 @@ def _now() -> datetime:
     return datetime.fromtimestamp(clock(), EPOCH.tzinfo)
 
 
-def _plain_words(before: str) -> int:
+def plain_words(before: str) -> int:
     """How many words of prose stand before a time; more than any number if it is no row of columns."""
     columns = before.split()
     if len(columns) > MAX_COLUMNS:

@@ -5,16 +5,27 @@ Here: fields. The forms of a time: `collection/times.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from time import time as clock
 from typing import Any, NamedTuple
 
-from fleexmon_pipeline.collection.reading.fields import MAX_ODD_NAMES, Fields, Found, Plan, lookup, named_like, plan_of
+from fleexmon_pipeline.collection.reading.fields import (
+    CLOCK_WORDS,
+    MAX_ODD_NAMES,
+    Fields,
+    Found,
+    Plan,
+    lookup,
+    named_like,
+    plan_of,
+)
 from fleexmon_pipeline.collection.reading.names import LIKE_A_TIME, OTHER_TIMES
 from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
 
 LENGTHS_OF_TIME = ("uptime", "runtime", "lifetime", "downtime", "boottime")
+_CLOCK = re.compile(r"\d{1,2}:\d\d")
 MAX_FUTURE_SECONDS = FUTURE.total_seconds()
 
 
@@ -65,14 +76,20 @@ def is_date(value: object) -> bool:
 
 
 def _date_and_time(fields: Fields) -> Found | None:
-    """A day and a time of day in fields of their own: IIS and other W3C logs."""
-    lowered = {name.lower(): value for name, value in fields.items() if isinstance(value, str)}
-    if "date" not in lowered or "time" not in lowered:
+    """A day and a time of day in fields of their own: IIS, CloudFront and other W3C logs."""
+    day = next((value for name, value in fields.items() if name.lower() == "date" and isinstance(value, str)), None)
+    clocks = [name for name in named_like(fields, CLOCK_WORDS) if is_clock(fields[name])]
+    if day is None or not clocks:
         return None
+    name = min(clocks, key=lambda name: name.lower() != "time")
     try:
-        return Found("date, time", read_time(f"{lowered['date']} {lowered['time']}"), taken=False)
+        return Found(f"date, {name}", read_time(f"{day} {fields[name]}"), taken=False)
     except RejectedError:
         return None
+
+
+def is_clock(value: object) -> bool:
+    return isinstance(value, str) and _CLOCK.match(value) is not None
 
 
 def _ends_like_a_time(name: str) -> bool:

@@ -41,6 +41,11 @@ Previous read at 0x00c00012a018 by main goroutine:
   main.main()
       /srv/ledger.go:9 +0x88
 ==================""",
+    "Spring": """2025-03-14T15:09:26.535Z ERROR 1 --- [main] o.b.Ledger : posting failed
+
+java.lang.IllegalStateException: account locked
+\tat org.bank.Ledger.post(Ledger.java:41) ~[ledger.jar:1]
+\t... 3 common frames omitted""",
     "Go, a signal": """SIGSEGV: segmentation violation
 PC=0x46a2 m=0 sigcode=1
 
@@ -282,6 +287,7 @@ def test_two_traces_in_turn_on_two_streams_are_two(name: str) -> None:
         "job done\nTraceback (most recent call last):",
         "thread 'main' panicked at src/a.rs:1:1:\nERROR: other",
         "a\n\nb",
+        "INFO: ready\n\njava.lang.A: b",
     ],
 )
 def test_lines_that_only_follow_each_other_stay_apart(text: str) -> None:

@@ -245,6 +245,11 @@ LINES: list[tuple[str, str | None]] = [
     ("Fatal error: Uncaught Overdrawn in /srv/a.php:7", "error"),
     ("14.03 15:09:26 [Ledger] WARN late", "warn"),
     ("2025-03-14 15:09:26.535897+0000 0x77ab Fault 0x0 7 0 ledger: overdrawn", "error"),
+    ("10.0.0.9 2025-03-14 15:09:26.535 UTC [77] ann@shop FATAL:  no such user", "fatal"),
+    ("ledger.log.1 2025-03-14 15:09:26.535 77 WARN ledger late", "warn"),
+    ("the report of 2025-03-14 15:09 ERROR", None),
+    ("W/Ledger: late", "warn"),
+    ("I/O: late", None),
     # Behind a time
     ("25-03-14 15:09:26 ERROR (MainThread) [ledger] overdrawn", "error"),
     ("2025/03/14 15:09:26 kid7| WARNING: late", "warn"),

@@ -54,6 +54,7 @@ MOMENT, MILLISECONDS = (
         ("CEF:0|Acme|Gate|1|7|late|5|src=10.0.0.9 rt=1741964966535 dst=10.0.0.1", MILLISECONDS),
         ("CEF:0|Acme|Gate|1|7|late|5|rt=Mar 14 2025 15:09:26 cat=Alert", MOMENT),
         ("LEEF:1.0|Acme|Gate|1|late|devTime=Mar 14 2025 15:09:26\tusrName=ann", MOMENT),
+        ("Fri Mar 14 15:09:26 UTC 2025 late", MOMENT),
         # No time, or one of something else
         ("order 1741964966 shipped", None),
         ("the next 1741964966 orders are late", None),

@@ -126,6 +126,7 @@ def test_the_parts_of_a_time_are_read_together() -> None:
         # The only text of several words is a message, whatever its field is called
         ({"when": NOW, "sev": "crit", "what": "tray is jammed", "where": "hall7"}, "fatal", "tray is jammed"),
         ({"time": NOW, "level": "error", "error": {"code": 7, "title": "no ink"}}, "error", "no ink"),
+        ({"date": "2026-11-20", "start_time": "10:05:00", "msg": "no ink", "level": "error"}, "error", "no ink"),
         # Names of a time
         ({"eventstamp": NOW, "msg": "no ink", "level": "error"}, "error", "no ink"),
         (
