@@ -38,7 +38,7 @@ _ARTIFACT = re.compile(r"[a-z][\w-]{0,80}-\d{1,6}(?:\.\d{1,6}){1,4}")  # jjwt-ja
 # %(name)s of a statement; Terraform's (sensitive value)
 _STAND_IN = re.compile(
     r"\$(?:\{(?!\w{1,64}:?-[^}$]).*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]?|%[A-Z_]{3,40}%|\{\{.*"
-    r"|\$\d{1,3}|\?|-{1,3}|%\(?\w{0,40}\)?s|@p\d{1,3}|\([A-Za-z]{3,20}|\{[A-Za-z_]\w{0,40}(?:\(.*|\}.*)?",
+    r"|\$\d{1,3}|\?|-{1,3}|%\(?\w{0,40}\)?s|@p\d{1,3}|\([A-Za-z]{3,20}|\{(?:[a-z_]{1,40}|[A-Z_]{1,40})\}?|\{[A-Za-z_]\w{0,20}\(.*",
     re.DOTALL,
 )
 # `<your token>` in an example; not `<b>secret</b>`, and not what is a placeholder already.

@@ -17,6 +17,7 @@ LEAKS = {
         '  ~ admin_password = "Earlier9!crossing" -> "%s"',
         'Client { token: ApiToken("%s") }',
         'loaded SmtpPassword("%s") from env',
+        'curl --user "ann":"{%s}" https://a.example',
     ],
     "devices and stores": [
         "printf a; echo -n %s | podman login -u ci --password-stdin r.example",
@@ -128,6 +129,7 @@ LEAKS = {
 HARMLESS = [
     "try --password to unlock",
     "Cookie: -",
+    "login with password={password} and token={API_TOKEN}",
     "second pass: 7.5s, third pass: 12%",
     "UPDATE sessions SET token = $1, secret = ? WHERE id = :id",
     "INSERT INTO users SET password = %(password)s",
