@@ -40,6 +40,7 @@ from fleexmon_pipeline_tests.bench import (
     replay_stored,
     score_series,
     series,
+    statements,
     tick,
 )
 from fleexmon_pipeline_tests.bench.replays import Setting, script
@@ -81,6 +82,8 @@ def main() -> None:
         sys.exit(score_series.main(sys.argv[2:]))
     if sys.argv[1:2] == ["grouping"]:
         sys.exit(grouping.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["statements"]:
+        sys.exit(statements.main(sys.argv[2:]))
     if sys.argv[1:2] == ["leaks"]:
         sys.exit(leaks.main(sys.argv[2:]))
     options = _options()

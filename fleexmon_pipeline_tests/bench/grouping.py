@@ -44,25 +44,27 @@ def measure(files: Sequence[Path]) -> Table:
         with file.open(encoding="utf-8", newline="") as lines:
             labelled = list(csv.DictReader(lines))
         messages, true = [row["Content"] for row in labelled], [row["EventId"] for row in labelled]
-        ours = _ours(messages)
+        ours = our_groups(messages)
         scores = [*accuracy(ours, true), quality_of(messages, ours)]
-        scores += [score for peer in (_drain3, _logfold) for score in _scores(peer(messages), true)]
+        scores += [score for peer in (groups_of_drain3, groups_of_logfold) for score in scores_of(peer(messages), true)]
         name = file.name.removesuffix(".csv").removesuffix("_structured").removesuffix(".log")
-        rows.append({"set": name, "statements": len(set(true)), "patterns": len(set(ours)), **_cells(scores)})
+        rows.append({"set": name, "statements": len(set(true)), "patterns": len(set(ours)), **cells(scores)})
         all_scores.append(scores)
     rows.sort(key=lambda row: str(row["GA"]))
     means = [fmean(column) for column in zip(*all_scores, strict=True)]
-    rows.append({"set": "mean", "statements": "", "patterns": "", **_cells(means)})
+    rows.append({"set": "mean", "statements": "", "patterns": "", **cells(means)})
     how = f"batches of {BATCH}; drain3 with its README's masks, logfold {LOGFOLD} as it is"
     return Table("grouping of labelled lines", how, rows)
 
 
-def _cells(scores: Sequence[float]) -> Row:
-    heads = ("GA", "FGA", "quality", "drain3_GA", "drain3_FGA", "logfold_GA", "logfold_FGA")
+HEADS = ("GA", "FGA", "quality", "drain3_GA", "drain3_FGA", "logfold_GA", "logfold_FGA")
+
+
+def cells(scores: Sequence[float], heads: Sequence[str] = HEADS) -> Row:
     return {head: f"{score:.3f}" for head, score in zip(heads, scores, strict=False)}
 
 
-def _scores(groups: Sequence[str], true: Sequence[str]) -> Sequence[float]:
+def scores_of(groups: Sequence[str], true: Sequence[str]) -> Sequence[float]:
     return accuracy(groups, true) if groups else (math.nan, math.nan)
 
 
@@ -75,7 +77,7 @@ def quality_of(messages: Sequence[str], groups: Sequence[str]) -> float:
     return silhouette({str(n): of_one[-MAX_LINES_COMPARED:] for n, of_one in enumerate(largest)})
 
 
-def _ours(messages: Sequence[str]) -> list[str]:
+def our_groups(messages: Sequence[str]) -> list[str]:
     miner = PatternMiner()
     ids: list[str] = []
     for start in range(0, len(messages), BATCH):
@@ -83,12 +85,12 @@ def _ours(messages: Sequence[str]) -> list[str]:
     return [miner.resolve(i) for i in ids]
 
 
-def _drain3(messages: Sequence[str]) -> list[str]:
+def groups_of_drain3(messages: Sequence[str]) -> list[str]:
     """Its clusters at the end; empty where it cannot be installed."""
     return _groups(drain3_python(), "drain3_rate.py", messages)
 
 
-def _logfold(messages: Sequence[str]) -> list[str]:
+def groups_of_logfold(messages: Sequence[str]) -> list[str]:
     """Its templates at the end, after it has learnt from all lines; empty where it cannot be installed."""
     return _groups(python_with("logfold", LOGFOLD), "logfold_groups.py", messages)
 

@@ -274,6 +274,8 @@ def test_an_error_is_one_pattern_whatever_called_it(one: str, other: str) -> Non
         "pam_unix(cron:session): session opened for user {user}(uid=7) by (uid=0)",
         "pam_unix(su:session): session closed for user {user}",
         "Started Session 12 of User {user}.",
+        "user {user} logged in",
+        "User {user} has successfully signed out from 10.0.0.3",
         "New session 12 of user {user}.",
         "Accepted publickey for {user} from 10.0.0.3 port 51234 ssh2",
         "Failed password for invalid user {user} from 10.0.0.3 port 51234 ssh2",
@@ -291,6 +293,7 @@ def test_what_is_done_with_users_is_told_apart() -> None:
         "session opened for user root by (uid=0)", "session closed for user root", "(root) CMD (backup)",
         "(root) CMD (restore)", "(root) RELOAD (crontabs/root)", "waiting for input from 10.0.0.3 to arrive",
         "waiting for user authentication to end", "waiting for user confirmation to end",
+        "user is logged in", "user session logged out", "user successfully logged in", "user logged in",
         "Failed password for root from 10.0.0.3 port 1 ssh2", "Accepted password for root from 10.0.0.3 port 1 ssh2",
     ]  # fmt: skip
 

@@ -15,6 +15,15 @@ _SUDO = re.compile(rf"(?<!\S){_NAME}(?= : (?:TTY=|command not allowed|user NOT i
 _CRON = re.compile(rf"(?<=\(){_NAME}(?=\) (?:CMD|MAIL|RELOAD|LIST|INFO|ORPHAN|BEGIN EDIT|END EDIT|REPLACE)\b)")
 # Found by its first letters, and what stands before them looked at then: this is asked of most lines.
 _OF_USER = re.compile(rf"ser {_NAME}(?=\.?$|\(uid=| by | (?:from|on|at) {ANY}| {MARK['ip']})")
+# `user bob logged in`: only a person does. What may stand there else is no name: `user is logged in`, `user session …`.
+_NO_NAME = (
+    r"(?!(?:(?:successful|automatical|recent|new|manual|current|correct|proper)ly|is|was|has|have|had|be|been|not|never|already|just|now|who|that|and|or|again|session|account|agent|group"
+    r"|interface|name|id|service|process|token)\s)"
+)
+_USER_LOGGED = re.compile(
+    rf"(?<=ser ){_NO_NAME}{_NAME}(?= (?:(?:is|was|has|have|had|been|\w+ly|already|just|now) ){{0,3}}+"
+    r"(?:logged|logs|signed|signs) (?:in|into|out|on|off|up)\b)"
+)
 _BEFORE_USER = tuple(f"{word} {u}" for word in ("of", "by", "as", "to", "for", "nvalid", "ticating") for u in "uU")
 _FROM = f" from {MARK['ip']}"
 _SSHD = re.compile(rf"(?<= for ){_NAME}(?={_FROM}(?: port |$))")
@@ -28,6 +37,8 @@ def without_users(masked: str) -> str:
         masked = _CRON.sub(PLACEHOLDER, masked)
     if " user " in masked or " User " in masked:
         masked = _OF_USER.sub(_of_user, masked)
+    if "ogged " in masked or "igned " in masked or "ogs " in masked:
+        masked = _USER_LOGGED.sub(PLACEHOLDER, masked)
     if _FROM in masked and " for " in masked:
         masked = _SSHD.sub(PLACEHOLDER, masked)
     return masked

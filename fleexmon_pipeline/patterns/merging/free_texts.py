@@ -27,6 +27,9 @@ _WHY = re.compile(
     r"|(?i:fail|reject|refus|den[iy]|declin|abort|deprecat)(?:e|ed|s|es|ing|ure|ied)?"
     r"|[\w.]*(?:Error|Exception|Failure)"
 )
+_KEY_OF_REASON = re.compile(r"(?i:(?:[\w.-]*[._-])?(?:err|error|reason|cause|exception))")
+_TO_REASON = {"to": {"due"}, "by": {"caused"}, "with": set[str](), "error": {"with", "an", "the", "to", "by"}}
+_FAILED = re.compile("(?i:fail|reject|refus|abort)(?:ed|s|es|ing|ure)?")
 _LEVEL = re.compile("(?i:trace|debug|info|warn|warning|error|fatal|critical|notice)")
 _VERB = re.compile("[A-Z][a-z]+(?:ed|ing)")
 _WORD = re.compile("[A-Za-z][a-z]*|[A-Z]{3,}")
@@ -54,13 +57,23 @@ def _spans(template: Template) -> Iterator[Span]:
             end = next((e for e in range(i, min(size, i + MAX_TEXT_TOKENS + 1)) if template[e] == closes), i)
             if end > i:
                 yield i, end
-        elif opened in ":=," or is_verb(opened):
+        elif opened in ":=," or is_verb(opened) or says_why(template, i):
             if size - i <= MAX_TEXT_TOKENS:
                 yield i, size
             if opened in ":=":
                 end = next((e for e in range(i, min(size, i + MAX_TEXT_TOKENS + 1)) if template[e] in _STOPS), i)
                 if end > i and template[end] in ",)]}":
                     yield i, end
+
+
+def says_why(before: Template, end: int) -> bool:
+    """Whether the words before position `end` lead to a reason: `failed with`, `due to`, `returned an error`."""
+    last = before[end - 1]
+    if last == "because":
+        return True
+    if end < 2 or last not in _TO_REASON:
+        return False
+    return before[end - 2] in _TO_REASON[last] or (last == "with" and _FAILED.fullmatch(before[end - 2]) is not None)
 
 
 @lru_cache(maxsize=16_384)
@@ -144,8 +157,12 @@ class Texts:
 
 
 def _announces_reason(before: Template) -> bool:
-    """Whether a reason follows, as after `token rejected:`, `error: "`, `err: {message:`."""
-    begin = before[:-1] if before[-1] in ("'", '"') and before[-2:-1] == (":",) else before
+    """Whether a reason follows, as after `token rejected:`, `error: "`, `err: {message:`, `close failed err="`."""
+    if says_why(before, len(before)):
+        return True
+    begin = before[:-1] if before[-1] in ("'", '"') and before[-2:-1] in ((":",), ("=",)) else before
+    if begin[-1] == "=":
+        return len(begin) > 1 and _KEY_OF_REASON.fullmatch(begin[-2]) is not None
     about = [*_clause(begin), *(a for a, b, c in zip(begin, begin[1:], begin[2:], strict=False) if b + c == ":{")]
     return begin[-1] == ":" and any(not token.isupper() and _WHY.fullmatch(token) for token in about)
 

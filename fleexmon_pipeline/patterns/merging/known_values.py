@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from fleexmon_pipeline.patterns.merging.phrases import MAX_PHRASE_TOKENS
-from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, SENTENCE, is_capital, words_of
+from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, SENTENCE, is_before_verb, is_capital, words_of
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
 MAX_VALUES = 20_000
@@ -112,7 +112,7 @@ class Values:
     def _end(self, template: Template, begin: int) -> int:
         """Where a value that starts here ends; 0 if none does. Neither the first word of a line nor a key is a
         value."""
-        if not begin:
+        if not begin or is_before_verb(template[:begin]):
             return 0
         if end := _end_of_name(template, begin):
             return end

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from fleexmon_pipeline.patterns.merging.single_words import Offer
-from fleexmon_pipeline.patterns.merging.words import SENTENCE, is_status
+from fleexmon_pipeline.patterns.merging.words import SENTENCE, is_before_verb, is_status
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
 MAX_PHRASE_TOKENS = 6  # of a name, a product or a reason
@@ -99,7 +99,12 @@ def _inner(middle: Template) -> Template:
 
 
 def _is_place(before: Template, after: Template, members: set[Template]) -> bool:
-    if not before or before[-1] == PLACEHOLDER or len({len(member) for member in members}) < 2:
+    if (
+        not before
+        or before[-1] == PLACEHOLDER
+        or is_before_verb(before)
+        or len({len(member) for member in members}) < 2
+    ):
         return False
     last = not any(token[:1].isalnum() or token == PLACEHOLDER for token in after)
     if _words(before) + _words(after) < (3 if last else 2):

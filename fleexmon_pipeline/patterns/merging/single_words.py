@@ -15,6 +15,7 @@ from fleexmon_pipeline.patterns.merging.words import (
     are_names,
     distinguish,
     introduces,
+    is_before_verb,
     is_segment,
     places,
     request_of,
@@ -76,6 +77,7 @@ def one_place(
         is_logger = after[:1] in ((":",), ("]",))
         if (
             not words
+            or is_before_verb(before)
             or (len(members) < MIN_VALUES_ONE_WORD and distinguish(values, before[-1] if i else ""))
             or len(members) < _needed(0 if is_logger else i, values, words, introduced=introduced)
         ):
@@ -165,6 +167,7 @@ def varying_together(
             and (words_of(target) >= MIN_WORDS_SHARED or _are_members(columns, target))
             and all(len(columns[i]) >= max(3, MIN_DIFFERENT * len(members)) for i in different)
             and not any(distinguish(columns[i], target[i - 1] if i else "") for i in different)
+            and not any(is_before_verb(target[:i]) for i in different)
         ):
             offers.update((member, (len(members), target, None)) for member in members if member != target)
     return offers

@@ -6,7 +6,7 @@ Here: tests of one or two templates. Which of them merge: `merger.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
@@ -36,6 +36,16 @@ _PREPOSITIONS = frozenset("for of from to in on at by with via against".split())
 MESSAGES = frozenset(
     ("msg", "message", "event", "text", "title", "summary")
 )  # keys whose value distinguishes statements
+# After these comes what was to be done, a verb: `failed to open`, `could not bind`.
+_WITH_INFINITIVE = frozenset(
+    """fail failed fails failing failure unable able try trying tried tries attempt attempts attempted attempting refuse
+    refused refuses refusing want wants wanted need needs needed have has had going about decided expected supposed
+    required allowed forced unwilling wait waits waiting""".split()  # noqa: SIM905
+)
+_MODALS = frozenset(
+    """can cannot can't could couldn't will won't would wouldn't should shouldn't must mustn't may might did didn't does
+    doesn't do don't""".split()  # noqa: SIM905
+)
 _CAPITAL = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+(?:-[^\W\d_]+)?\.?")
 _IDENTIFIER = re.compile("[a-z][A-Z]")
 _CODE = re.compile("[A-Z]{1,4}")
@@ -93,6 +103,15 @@ def introduces(before: Template, values: Collection[str]) -> bool:
     return not any(
         token in SENTENCE or DISTINGUISHING.fullmatch(token) is not None or token.lower() in _NOUNS for token in values
     )
+
+
+def is_before_verb(before: Sequence[str]) -> bool:
+    """Whether what follows `before` is a verb, and so says what happened: `failed to`, `could not`, `cannot`."""
+    if not before:
+        return False
+    if before[-1] == "to":
+        return len(before) > 1 and before[-2].lower() in _WITH_INFINITIVE
+    return before[-2 if before[-1] == "not" and len(before) > 1 else -1].lower() in _MODALS
 
 
 def are_names(tokens: Collection[str], *, of_things: bool = False) -> bool:
