@@ -10,7 +10,8 @@ import re
 
 from fleexmon_pipeline.patterns.placeholders import ANY, MARK, PLACEHOLDER
 
-_NAME = rf"(?:[A-Za-z_][\w.$-]{{0,62}}+|{ANY})"
+_WORD = r"[A-Za-z_][\w.$-]{0,62}+"
+_NAME = rf"(?:{_WORD}|{ANY})"
 _SUDO = re.compile(rf"(?<!\S){_NAME}(?= : (?:TTY=|command not allowed|user NOT in sudoers))")
 _CRON = re.compile(rf"(?<=\(){_NAME}(?=\) (?:CMD|MAIL|RELOAD|LIST|INFO|ORPHAN|BEGIN EDIT|END EDIT|REPLACE)\b)")
 # Found by its first letters, and what stands before them looked at then: this is asked of most lines.
@@ -21,7 +22,7 @@ _NO_NAME = (
     r"|interface|name|id|service|process|token)\s)"
 )
 _USER_LOGGED = re.compile(
-    rf"(?<=ser ){_NO_NAME}{_NAME}(?= (?:(?:is|was|has|have|had|been|\w+ly|already|just|now) ){{0,3}}+"
+    rf"(?<=ser ){_NO_NAME}{_WORD}(?= (?:(?:is|was|has|have|had|been|\w+ly|already|just|now) ){{0,3}}+"
     r"(?:logged|logs|signed|signs) (?:in|into|out|on|off|up)\b)"
 )
 _BEFORE_USER = tuple(f"{word} {u}" for word in ("of", "by", "as", "to", "for", "nvalid", "ticating") for u in "uU")
