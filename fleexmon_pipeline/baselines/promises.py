@@ -33,6 +33,7 @@ MAX_IN_GRID = 3 * SLOTS_AN_HOUR
 SLACK = 2  # slots, and a twentieth of the period: how much later than usual is late
 MAX_SLACK = SLOTS_AN_HOUR
 MAX_JITTER = 3  # slots: a clock is that exact; releases about noon every other day are not
+MIN_PERIODS = 6  # times the jitter: what takes 15 to 40 minutes and then begins again keeps no clock
 OVERDUE = SLOTS_AN_HOUR  # slots for which a message that did not come is reported
 
 
@@ -64,8 +65,9 @@ def learn_promise(row: Ints, known: Flags, first: int) -> Promise | None:
     lives = active[-1] + 2 * period + slack >= len(row)
     weekends = bool(is_weekend((first + starts) // SLOTS_A_DAY).any())
     free = not weekends and abs(period - SLOTS_A_DAY) <= MAX_JITTER  # on weekends; releases every other day are no job
+    jitter = min(MAX_JITTER, period // MIN_PERIODS)
     kept = [
-        abs(gap - period) <= MAX_JITTER
+        abs(gap - period) <= jitter
         or _excused(int(start), int(gap), period, slack, known)
         or (free and _on_weekends(first, _skipped(int(start), int(gap), period, slack)))
         for start, gap in zip(starts, gaps, strict=False)

@@ -175,3 +175,20 @@ def starts(*days: float) -> Ints:
 def test_what_is_a_promise(days: list[float], period: int | None) -> None:
     promise = learn_promise(starts(*days), np.ones(14 * A_DAY, bool), FIRST)
     assert (promise.period if promise else None) == period
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_takes_a_quarter_to_three_quarters_of_an_hour_and_begins_again_keeps_no_clock(seed: int) -> None:
+    starts = np.cumsum(np.random.default_rng(seed).integers(3, 10, size=SLOTS // 6))
+    lines = np.zeros(SLOTS, np.int64)
+    lines[starts[starts < SLOTS]] = 1
+
+    assert learn_promise(lines, np.ones(SLOTS, bool), FIRST) is None
+
+
+def test_what_a_clock_starts_each_half_hour_is_due() -> None:
+    rng = np.random.default_rng(1)
+    lines = np.zeros(SLOTS, np.int64)
+    lines[np.arange(3, SLOTS - 2, 6) + rng.integers(0, 2, size=len(range(3, SLOTS - 2, 6)))] = 1
+
+    assert learn_promise(lines, np.ones(SLOTS, bool), FIRST) is not None
