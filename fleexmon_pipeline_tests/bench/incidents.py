@@ -2,7 +2,8 @@
 
 Through the functions that the stages use (`incidents/relate.py`), with issues of rules from counts in memory: so
 without the relation by the same lines, and without deployments. Beside it, in the same run: every issue for itself, and
-everything that begins within ten minutes as one. `at once`: replays laid over one another, so that faults coincide on
+everything that begins within ten minutes as one. `at once`: replays laid over one another, so that faults coincide.
+Faults of one node at one time are one incident, as the relation says; `no_node_shared` counts those that mix faults of
 different nodes. Seeds up to 4 of `life` and 3 of the replays were looked at when the relation was chosen.
 """
 
@@ -28,7 +29,7 @@ from fleexmon_pipeline.incidents.relate import REACH, Dependencies, IssueFacts, 
 from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
 from fleexmon_pipeline.window import DAY, SLOT, Window, slot_start
 from fleexmon_pipeline_tests.bench.lives import LATE, LIVES
-from fleexmon_pipeline_tests.bench.replay import A_DAY, CACHE, HARD, observations, shipped
+from fleexmon_pipeline_tests.bench.replay import A_DAY, CACHE, COUPLED, HARD, observations, shipped
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay
 from fleexmon_pipeline_tests.bench.table import Row, Table
 
@@ -65,6 +66,7 @@ class Told:
     told: int = 0
     true: int = 0
     mixed: int = 0
+    apart: int = 0  # of them, those with faults that share no node
     false: int = 0
     issues: int = 0
     days: float = 0.0
@@ -82,7 +84,9 @@ class Told:
                 continue
             self.true += 1
             main = max(every, key=lambda fault: sum(fault in some for some in hits))
-            self.mixed += any(some and main not in some for some in hits)
+            others = set().union(*(some for some in hits if main not in some))
+            self.mixed += bool(others)
+            self.apart += any(not story.faults[main].nodes & story.faults[other].nodes for other in others)
             for fault in every:
                 of_fault[fault].add(group[0].id)
         self.faults += len(story.faults)
@@ -98,6 +102,7 @@ class Told:
             "found": self.found,
             "told_a_fault": f"{self.told / self.found:.2f}" if self.found else "-",
             "mix_two_faults": f"{self.mixed} of {self.true}",
+            "no_node_shared": self.apart,
             "false_a_day": f"{self.false / self.days:.2f}",
         }
 
@@ -114,11 +119,14 @@ def _faults_of(issue: IssueFacts, faults: Sequence[Fault]) -> set[int]:
 def measure(seeds: Sequence[int]) -> Table:
     table = Table("incidents: how often one fault is told", "rules alone, counts from memory")
     everything = next(life for life in LIVES if life.name == "everything")
-    for setting in (HARD, everything):
+    for setting in (HARD, COUPLED, everything):
         with ProcessPoolExecutor(2) as pool:
             stories = list(pool.map(_story, [(seed, setting) for seed in seeds]))
         table.rows += _rows(setting.name, stories)
         if len(stories) > 1:
+            pairs = [_laid_over(pair) for pair in zip(stories, [*stories[1:], stories[0]], strict=True)]
+            table.rows += _rows(f"{setting.name}, two at once", pairs)
+        if len(stories) > 2:
             table.rows += _rows(f"{setting.name}, {len(stories)} at once", [_laid_over(stories)])
     return table
 
