@@ -12,8 +12,6 @@ starts; releases that reword one of the two; a part that drifts.
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,21 +24,17 @@ from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.detection.rule_kinds import Beside
 from fleexmon_pipeline.detection.rule_model import all_series
 from fleexmon_pipeline.numerics import Floats, Ints
-from fleexmon_pipeline.window import DAY, SLOT, slot_start
-from fleexmon_pipeline_tests.bench.durations import begun
+from fleexmon_pipeline.window import slot_start
+from fleexmon_pipeline_tests.bench.made_lives import A_DAY, Alarm, Lives, begun
 from fleexmon_pipeline_tests.bench.replay import shipped
-from fleexmon_pipeline_tests.bench.table import Row, Table
+from fleexmon_pipeline_tests.bench.table import Table
 
-A_DAY = DAY // SLOT
 DAYS, WARMUP = 16, 8
 FIRST = 20_454 * A_DAY  # a Monday
 NODES, PAIRS, OTHERS = 4, 5, 6
-LATE = 6  # slots after an incident in which an alarm is still its own
 BACK = 60  # slots read before those that are evaluated
 KINDS = ("lost", "ceased", "repeated")
 EACH = 4  # incidents of each kind
-
-Alarm = tuple[int, int]  # node, slot in which it began
 
 
 @dataclass
@@ -175,34 +169,8 @@ DETECTORS = {"companion-missing": ours, "60 % of the week's ratio, pairs given":
 
 
 def measure(seeds: Sequence[int]) -> Table:
-    table = Table("companions: half of a pair is missing, made lives", "4 nodes, 20 pairs, scored from the ninth day")
-    rows: list[Row] = []
-    for name, detector in DETECTORS.items():
-        found: Counter[str] = Counter()
-        due: Counter[str] = Counter()
-        delays: list[float] = []
-        false = [0, 0]
-        for seed in seeds:
-            for quiet in (False, True):
-                life = made(seed, quiet=quiet)
-                alarms = [alarm for alarm in detector(life) if alarm[1] >= WARMUP * A_DAY]
-                own: set[Alarm] = set()
-                for one in life.incidents:
-                    of_it = [a for a in alarms if a[0] == one.node and one.since <= a[1] < one.until + LATE]
-                    own.update(of_it)
-                    due[one.kind] += 1
-                    if of_it:
-                        found[one.kind] += 1
-                        delays.append((min(slot for _, slot in of_it) - one.since + 1) * 5)
-                false[quiet] += len(alarms) - len(own)
-        days = len(seeds) * (DAYS - WARMUP)
-        rows.append({
-            "detector": name,
-            "recall": f"{sum(found.values()) / sum(due.values()):.2f}",
-            **{kind: f"{found[kind]}/{due[kind]}" for kind in KINDS},
-            "delay_min": f"{statistics.median(delays):.0f}" if delays else "-",
-            "false_a_day": f"{false[0] / days:.2f}",
-            "quiet_false_a_day": f"{false[1] / days:.2f}",
-        })  # fmt: skip
-    table.rows = rows
-    return table
+    lives = Lives(lambda seed, quiet: made(seed, quiet=quiet), KINDS, DAYS, WARMUP)
+    rows = [lives.score(name, detector, seeds) for name, detector in DETECTORS.items()]
+    return Table(
+        "companions: half of a pair is missing, made lives", "4 nodes, 20 pairs, scored from the ninth day", rows
+    )

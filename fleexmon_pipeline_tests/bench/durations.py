@@ -12,9 +12,7 @@ kinds (cached or not), uniform, or nearly constant, whole milliseconds or second
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,15 +25,14 @@ from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.detection.rule_kinds import Value
 from fleexmon_pipeline.detection.rule_model import all_series
 from fleexmon_pipeline.numerics import Floats, Ints
-from fleexmon_pipeline.window import DAY, SLOT, slot_start
+from fleexmon_pipeline.window import slot_start
+from fleexmon_pipeline_tests.bench.made_lives import A_DAY, Alarm, Lives, begun
 from fleexmon_pipeline_tests.bench.replay import shipped
-from fleexmon_pipeline_tests.bench.table import Row, Table
+from fleexmon_pipeline_tests.bench.table import Table
 
-A_DAY = DAY // SLOT
 DAYS, WARMUP = 20, 8
 FIRST = 20_454 * A_DAY  # a Monday
 NODES, PATTERNS = 4, 6
-LATE = 6  # slots after an incident in which an alarm is still its own
 BACK = 60  # slots read before those that are evaluated
 KINDS = ("delay", "slow", "tail", "creep")
 EACH = 3  # incidents of each kind
@@ -168,9 +165,6 @@ def _grown(rng: np.random.Generator, values: Floats, median: float, one: Inciden
     return np.asarray(np.where(rng.random(len(values)) < 0.2, values * one.times, values))
 
 
-Alarm = tuple[int, int]  # node, slot in which it began
-
-
 def ours(life: Made) -> list[Alarm]:
     rules = [rule for rule in shipped() if isinstance(rule, Value)]
     series = all_series(rules)
@@ -185,14 +179,6 @@ def ours(life: Made) -> list[Alarm]:
             fired += [hit.slot + day - BACK for _, hit in evaluate_node(rules, observation, ends)]
         alarms += [(number, slot) for slot in begun(sorted(fired))]
     return alarms
-
-
-def begun(slots: Sequence[int]) -> Iterator[int]:
-    last = -99
-    for slot in slots:
-        if slot - last > 12:  # the rule's grace
-            yield slot
-        last = slot
 
 
 def _part(grid: SlotGrid, since: int, until: int) -> SlotGrid:
@@ -247,36 +233,8 @@ DETECTORS = {"slower-than-usual": ours, "seasonal z, 4 deviations": seasonal_z, 
 
 
 def measure(seeds: Sequence[int]) -> Table:
-    table = Table(
-        "durations: growth of what lines state, made lives", "4 nodes, 24 patterns, scored from the ninth day"
+    lives = Lives(lambda seed, quiet: made(seed, quiet=quiet), KINDS, DAYS, WARMUP)
+    rows = [lives.score(name, detector, seeds) for name, detector in DETECTORS.items()]
+    return Table(
+        "durations: growth of what lines state, made lives", "4 nodes, 24 patterns, scored from the ninth day", rows
     )
-    rows: list[Row] = []
-    for name, detector in DETECTORS.items():
-        found: Counter[str] = Counter()
-        due: Counter[str] = Counter()
-        delays: list[float] = []
-        false = [0, 0]
-        for seed in seeds:
-            for quiet in (False, True):
-                life = made(seed, quiet=quiet)
-                alarms = [alarm for alarm in detector(life) if alarm[1] >= WARMUP * A_DAY]
-                own: set[Alarm] = set()
-                for one in life.incidents:
-                    of_it = [a for a in alarms if a[0] == one.node and one.since <= a[1] < one.until + LATE]
-                    own.update(of_it)
-                    due[one.kind] += 1
-                    if of_it:
-                        found[one.kind] += 1
-                        delays.append((min(slot for _, slot in of_it) - one.since + 1) * 5)
-                false[quiet] += len(alarms) - len(own)
-        days = len(seeds) * (DAYS - WARMUP)
-        rows.append({
-            "detector": name,
-            "recall": f"{sum(found.values()) / sum(due.values()):.2f}",
-            **{kind: f"{found[kind]}/{due[kind]}" for kind in KINDS},
-            "delay_min": f"{statistics.median(delays):.0f}" if delays else "-",
-            "false_a_day": f"{false[0] / days:.2f}",
-            "quiet_false_a_day": f"{false[1] / days:.2f}",
-        })  # fmt: skip
-    table.rows = rows
-    return table
