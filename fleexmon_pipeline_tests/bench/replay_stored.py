@@ -83,7 +83,7 @@ def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dic
         generate(source, seed, setting, Path(made))
         truth = json.loads((Path(made) / "incidents.json").read_text())
         window = Window(*(datetime.fromisoformat(truth[name]) for name in ("start", "end")))
-        with _serving(server, Path(made)) as nodes, connect(url) as connection:
+        with serving(server, Path(made)) as nodes, connect(url) as connection:
             collect(window, nodes, lambda: connect(url), now=window.until, run_id="replay")
             miner = load_miner(connection)
             for hour in window.hours():
@@ -105,7 +105,7 @@ def run(url: str, seed: int, setting: Setting) -> tuple[dict[str, Any], list[dic
 
 
 @contextmanager
-def _serving(source: Path, made: Path) -> Iterator[list[Node]]:
+def serving(source: Path, made: Path) -> Iterator[list[Node]]:
     command = [sys.executable, str(source), "serve", "--dir", str(made), "--shape", "mixed"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:

@@ -1,4 +1,4 @@
-"""Cases with a known truth, as they are published: `cases.yaml`, made by the demo.
+"""Cases with a known truth, as they are published: `cases.yaml`, made by the demo and by a replay.
 
 Here: reading them, and the question that each one is. What an answer is worth: `score.py`.
 """
