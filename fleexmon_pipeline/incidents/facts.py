@@ -31,7 +31,7 @@ def beginnings(connection: Connection, ids: Collection[UUID]) -> list[datetime]:
 def read_facts(connection: Connection, window: Window) -> list[IssueFacts]:
     """The issues that began in the window."""
     rows = connection.execute(SQL["facts"], {"since": window.since, "until": window.until}).fetchall()
-    behind = {pattern for row in rows for pattern in (*_top_patterns(row["top_patterns"]), row["pattern"]) if pattern}
+    behind = {pattern for row in rows for pattern in _patterns(row)}
     levels = {row["id"]: row["level"] for row in connection.execute(SQL["first_seen"], {"ids": list(behind)})}
     return [_facts(row, levels) for row in rows]
 
@@ -39,18 +39,26 @@ def read_facts(connection: Connection, window: Window) -> list[IssueFacts]:
 def _facts(row: Mapping[str, Any], levels: Mapping[str, str]) -> IssueFacts:
     """`levels`: of patterns. That a node's ordinary lines of information are behind two issues says nothing."""
     pattern = row["pattern"]
-    behind = [name for name in _top_patterns(row["top_patterns"]) if read_level(levels.get(name, "")) in TROUBLE]
-    patterns = [pattern] if pattern else behind
+    at_peak, at_first = (
+        [name for name in _top_patterns(listed) if read_level(levels.get(name, "")) in TROUBLE]
+        for listed in (row["top_patterns"], row["began_with"])
+    )
+    patterns = [pattern] if pattern else at_peak
     nodes = row["nodes"] if isinstance(row["nodes"], list) else []  # another program may have written it
     return IssueFacts(
         id=row["id"], first=row["first"], last=row["last"], severity=row["severity"], status=row["status"],
         ended=row["ended"], title=row["title"], type=row["type"], source=row["source"],
         fingerprint=row["fingerprint"], nodes=frozenset(map(str, nodes)), patterns=patterns,
-        about_pattern=pattern is not None, affected=_lines(row["affected"]),
+        began_with=[pattern] if pattern else at_first or at_peak, about_pattern=pattern is not None,
+        affected=_lines(row["affected"]),
         slots=row["slots"] or _every_slot(row["first"], row["last"]), what=row["what"], which=row["which"],
         deployed=_moment(row["compared_since"]), announces=row["announces"],
         about_errors=not patterns or read_level(levels.get(patterns[0], "error")) in ERROR_LEVELS,
     )  # fmt: skip
+
+
+def _patterns(row: Mapping[str, Any]) -> Iterable[str]:
+    return filter(None, (*_top_patterns(row["top_patterns"]), *_top_patterns(row["began_with"]), row["pattern"]))
 
 
 def _top_patterns(listed: Any) -> Iterable[str]:

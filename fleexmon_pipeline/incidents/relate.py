@@ -22,7 +22,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import product
+from functools import cached_property
+from itertools import pairwise, product
 from uuid import UUID
 
 from fleexmon_pipeline.window import DAY, SLOT, history_day
@@ -70,7 +71,8 @@ class IssueFacts:
     source: str
     fingerprint: str | None
     nodes: frozenset[str]  # empty: all, or none in particular
-    patterns: Sequence[str]  # its subject's, or the loudest behind it that are warnings or worse
+    patterns: Sequence[str]  # its subject's, or the loudest behind its peak that are warnings or worse
+    began_with: Sequence[str]  # likewise, of its first slot
     about_pattern: bool
     affected: int | None  # lines at its peak; 0: it is about lines that did not come
     slots: Sequence[datetime]  # slots in which it fired, of the first REACH
@@ -84,15 +86,22 @@ class IssueFacts:
     def absence(self) -> bool:
         return self.affected == 0
 
+    @cached_property
+    def run(self) -> Sequence[datetime]:
+        """Slots up to the first pause of more than JOINS. A rate that fires again after it may have another cause: it
+        stays one issue for its rule's grace, but does not tie what begins then to what began before."""
+        pause = next((place for place, (one, after) in enumerate(pairwise(self.slots)) if after - one > JOINS), None)
+        return self.slots if pause is None else self.slots[: pause + 1]
+
     def fires_before(self, moment: datetime) -> bool:
-        """Whether it fired in the STILL_FIRES before."""
-        place = bisect_left(self.slots, moment)
-        return place > 0 and moment - self.slots[place - 1] <= STILL_FIRES
+        """Whether it fired in the STILL_FIRES before, without a pause since it began."""
+        place = bisect_left(self.run, moment)
+        return place > 0 and moment - self.run[place - 1] <= STILL_FIRES
 
     def fires_around(self, moment: datetime) -> bool:
         """Whether it fired then: in the STILL_FIRES before, or within JOINS after."""
-        place = bisect_left(self.slots, moment)
-        return self.fires_before(moment) or (place < len(self.slots) and self.slots[place] - moment <= JOINS)
+        place = bisect_left(self.run, moment)
+        return self.fires_before(moment) or (place < len(self.run) and self.run[place] - moment <= JOINS)
 
 
 def order(issue: IssueFacts) -> tuple[datetime, UUID]:
@@ -140,7 +149,7 @@ def related(earlier: IssueFacts, later: IssueFacts, depends: Dependencies) -> bo
     near = gap <= JOINS or (gap <= FOLLOWS and earlier.fires_before(later.first))
     if near and (
         earlier.nodes & later.nodes
-        or set(earlier.patterns) & set(later.patterns)
+        or set(earlier.began_with) & set(later.began_with)
         or depends.between(earlier.nodes, later.nodes, earlier.first)
     ):
         return True
@@ -163,9 +172,9 @@ def _same_message(earlier: IssueFacts, later: IssueFacts) -> bool:
     of a day may raise the same rate.
     """
     return (
-        bool(earlier.patterns and later.patterns)
-        and earlier.patterns[0] in later.patterns
-        and later.patterns[0] in earlier.patterns
+        bool(earlier.began_with and later.began_with)
+        and earlier.began_with[0] in later.began_with
+        and later.began_with[0] in earlier.began_with
     )
 
 

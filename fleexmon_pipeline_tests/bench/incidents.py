@@ -150,7 +150,7 @@ def _without_links(issues: Sequence[IssueFacts], _depends: Dependencies) -> list
 
 def _without_messages(issues: Sequence[IssueFacts], depends: Dependencies) -> list[list[IssueFacts]]:
     """What is loudest behind a rate is left out."""
-    return _related([issue if issue.about_pattern else replace(issue, patterns=[]) for issue in issues], depends)
+    return _related([issue if issue.about_pattern else replace(issue, began_with=[]) for issue in issues], depends)
 
 
 def _alone(issues: Sequence[IssueFacts], _depends: Dependencies) -> list[list[IssueFacts]]:
@@ -232,7 +232,7 @@ def _issues(made: Replay) -> list[IssueFacts]:
                     id=uuid8(episode.first, name.encode(), subject.encode()), first=episode.first, last=episode.end,
                     severity=str(by_name[name].severity), status="resolved", ended=episode.end, title=name, type=name,
                     source="detector", fingerprint=f"{name}:{subject}", nodes=frozenset([node]),
-                    patterns=patterns, about_pattern=pattern is not None,
+                    patterns=patterns, began_with=patterns, about_pattern=pattern is not None,
                     affected=0 if by_name[name].absence else 1, slots=slots,
                 )
             )  # fmt: skip
@@ -253,7 +253,7 @@ def _laid_over(stories: Sequence[Story]) -> Story:
             replace(
                 issue, id=uuid8(issue.first + shift, issue.id.bytes, bytes([place])), first=issue.first + shift,
                 last=issue.last + shift, slots=[slot + shift for slot in issue.slots],
-                patterns=[f"{place} {pattern}" for pattern in issue.patterns],
+                began_with=[f"{place} {pattern}" for pattern in issue.began_with],
             )
             for issue in story.issues
         ]  # fmt: skip

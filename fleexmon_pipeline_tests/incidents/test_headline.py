@@ -29,6 +29,7 @@ def facts(number: int = 0, **changes: Any) -> IssueFacts:
         "id": uuid.UUID(int=number), "first": at(number), "last": at(number) + SLOT, "severity": "high",
         "status": "open", "ended": None, "title": "New error on blue: connect (3 in 5 minutes)", "type": "new-error",
         "source": "detector", "fingerprint": None, "nodes": frozenset({"blue"}), "patterns": [f"p{number}"],
+        "began_with": [f"p{number}"],
         "about_pattern": True, "affected": 3, "slots": [at(number)], "what": "New error", "which": REFUSED,
     }  # fmt: skip
     return IssueFacts(**{**values, **changes})

@@ -23,14 +23,15 @@ WHERE "startedAt" < %(until)s::timestamp + %(looks_back)s AND "lastSeenAt" > %(s
 SELECT id, "detectedAt" - interval '5 minutes' AS first FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
 
 -- facts --
--- Of the issues that began in a window. Slots: in which it fired, of its first day.
+-- Of the issues that began in a window. Slots: in which it fired, of its first day. The loudest patterns are those of its
+-- peak; beside them those of its first slot: a rate that pauses and returns can have another cause by its peak.
 SELECT i.id, i."detectedAt" - interval '5 minutes' AS first, i."updatedAt" AS last, i.severity,
   COALESCE(i.status, 'open') AS status, i."resolvedAt" AS ended, i.title, i.type, i.source,
   i.metadata ->> 'fingerprint' AS fingerprint, i.metadata -> 'nodes' AS nodes,
   substring(subject_of(i.metadata ->> 'fingerprint') FROM '^pattern:(.*)@') AS pattern,
   i.metadata -> 'topPatterns' AS top_patterns, i.metadata -> 'affectedCount' AS affected, i.metadata ->> 'what' AS what,
   COALESCE(i.metadata ->> 'which', i.metadata ->> 'template') AS which, i.metadata ->> 'announces' AS announces,
-  i.metadata -> 'window' ->> 'since' AS compared_since, fired.slots
+  i.metadata -> 'window' ->> 'since' AS compared_since, fired.slots, began.top_patterns AS began_with
 FROM "LogIssue" AS i
 LEFT JOIN LATERAL (
   SELECT array_agg(o.slot ORDER BY o.slot) AS slots
@@ -39,6 +40,12 @@ LEFT JOIN LATERAL (
     AND o.slot BETWEEN e."firstSlot" AND LEAST(e."lastSlot", e."firstSlot" + interval '1 day')
   WHERE e.id = i.id
 ) AS fired ON true
+LEFT JOIN LATERAL (
+  SELECT o.metadata -> 'topPatterns' AS top_patterns
+  FROM "IssueEpisode" AS e
+  JOIN "IssueOccurrence" AS o ON o.fingerprint = e.fingerprint AND o.slot = e."firstSlot"
+  WHERE e.id = i.id
+) AS began ON true
 WHERE i."detectedAt" >= %(since)s::timestamp + interval '5 minutes'
   AND i."detectedAt" < %(until)s::timestamp + interval '5 minutes'
 ORDER BY i."detectedAt", i.id;
