@@ -4,7 +4,9 @@ Here: arithmetic on facts about issues, without a database. Two issues are relat
 alone, so the groups do not depend on the order in which issues are written. Reading the facts: `facts.py`.
 
     near        the later issue begins within JOINS of the earlier one, or within FOLLOWS while that one still fires
-    related     near, and a node, a pattern or a dependency in common
+    related     near, and a node or a pattern in common
+                one begins within JOINS of the other, and a dependency between their nodes: it is felt at once, and a
+                rule over half an hour may still fire when the next trouble begins
                 near, and both are about lines that did not come, from the same slot on: collector or network
                 the same trouble again: one rule on one node, with the same message as the loudest behind it
                 the same lines are behind both
@@ -146,17 +148,18 @@ def _pairs(ordered: Sequence[IssueFacts]) -> Iterator[tuple[int, int]]:
 def related(earlier: IssueFacts, later: IssueFacts, depends: Dependencies) -> bool:
     """Whether the two share a cause, as far as that can be told without reading lines."""
     gap = later.first - earlier.first
-    near = gap <= JOINS or (gap <= FOLLOWS and earlier.fires_before(later.first))
-    if near and (
-        earlier.nodes & later.nodes
-        or set(earlier.began_with) & set(later.began_with)
-        or depends.between(earlier.nodes, later.nodes, earlier.first)
-    ):
-        return True
     if earlier.absence and later.absence and gap <= SLOT:
         return True
-    if not earlier.nodes & later.nodes:
-        return False
+    if gap <= JOINS and depends.between(earlier.nodes, later.nodes, earlier.first):
+        return True
+    share_nodes = bool(earlier.nodes & later.nodes)
+    if gap <= JOINS or (gap <= FOLLOWS and earlier.fires_before(later.first)):
+        return share_nodes or bool(set(earlier.began_with) & set(later.began_with))
+    return share_nodes and _same_trouble(earlier, later)
+
+
+def _same_trouble(earlier: IssueFacts, later: IssueFacts) -> bool:
+    """Of one node, however far apart: it returned, or it was announced, or it came with a deployment."""
     if earlier.fingerprint and earlier.fingerprint == later.fingerprint and _same_message(earlier, later):
         return True
     if any(_since_deployment(one, other) for one, other in ((earlier, later), (later, earlier))):

@@ -103,6 +103,37 @@ def test_a_node_and_what_it_depends_on_are_one_incident_where_people_say_so(data
     assert [incident.nodes for incident in found] == [["blue", "worker"]]
 
 
+def test_a_gateways_rate_with_two_causes_an_hour_apart_does_not_join_them(database: Database) -> None:
+    """worker calls both. It fires for green, pauses, fires louder for blue within its grace, and again hours later."""
+    rate: dict[str, Any] = {"rule": "high-error-rate", "grace": timedelta(hours=1)}
+    depends = {"worker": frozenset({"blue", "green"})}
+    with database.connect() as connection:
+        _pattern(connection, "aaaa", "error")
+        _pattern(connection, "bbbb", "error")
+        found = tell(
+            connection,
+            firings(about("green", "gggg"), range(2)),
+            [
+                *firings(about("worker"), range(1, 3), **rate, **_loudest("aaaa")),
+                *firings(about("worker"), range(13, 16), **rate, **_loudest("bbbb"), affected=50, **_shared(1, 2, 3)),
+            ],
+            firings(about("blue", "eeee"), range(12, 16)),
+            firings(about("worker", "bbbb"), range(13, 16), **_shared(1, 2, 3)),
+            firings(about("worker"), range(60, 62), **rate, **_loudest("bbbb")),
+            depends=depends,
+        )
+
+    assert [incident.nodes for incident in found] == [["green", "worker"], ["blue", "worker"], ["worker"]]
+
+
+def test_what_depends_on_a_node_feels_its_trouble_at_once_or_not_at_all(database: Database) -> None:
+    depends = {"worker": frozenset({"blue"})}
+    with database.connect() as connection:
+        long = firings(about("worker", "aaaa"), range(14))
+        assert len(tell(connection, long, firings(about("blue", "bbbb"), range(6, 8)), depends=depends)) == 1
+        assert len(tell(connection, long, firings(about("blue", "bbbb"), range(12, 14)), depends=depends)) == 2
+
+
 def test_what_begins_hours_later_is_another_incident_though_the_first_still_fires(database: Database) -> None:
     with database.connect() as connection:
         found = tell(
