@@ -36,13 +36,15 @@ def make(seeds: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _chosen(made: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """All in which a bystander could be blamed, and one of each kind without."""
-    kinds = set()
+    """All in which a bystander could be blamed, one of each kind without; of a fault that is told twice, the first."""
+    names, kinds = set[str](), set[str]()
     for case in made:
         kind = case["name"].partition(" ")[0]
-        if case["truth"]["bystanders"] or kind not in kinds:
+        if case["name"] not in names and (case["truth"]["bystanders"] or kind not in kinds):
             yield case
-        kinds.add(kind if not case["truth"]["bystanders"] else None)
+        names.add(case["name"])
+        if not case["truth"]["bystanders"]:
+            kinds.add(kind)
 
 
 if __name__ == "__main__":

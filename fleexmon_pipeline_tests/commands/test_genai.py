@@ -261,11 +261,11 @@ def test_eval_states_tokens_and_cost_and_sends_nothing_on_a_dry_run(
 def test_eval_asks_any_agent_with_progress_and_cost_beside_rules_alone(
     fleexmon: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    roots = {case.messages[1]["content"]: case.truth.node for case in known_cases()}
+
     def right(handler: Any, question: dict[str, Any]) -> None:
-        lines = question["messages"][1]["content"].split("\n")[1:]
-        nodes = json.loads(lines[0])["nodes"]
         claim = {"text": "It fails.", "evidence": [0]}
-        root = next(node for node in nodes if node != "gateway")
+        root = roots[question["messages"][1]["content"]]
         text = {"facts": [claim], "hypotheses": [claim], "rootNode": root, "severity": "high"}
         handler.reply(200, completion(json.dumps(text)), {})
 
