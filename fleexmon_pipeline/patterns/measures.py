@@ -1,18 +1,15 @@
 """What a line measured: the duration that it states, and a sketch of many of them.
 
-Here: which number of a line that is, and the median and 95th percentile of a sample. Where they are stored:
-`count_lines.py`; what is normal for them: `baselines/durations.py`.
-
-One number of a line: the value of a key such as `took` or `latency_ms`, else the first number with a unit of time, else
-the last decimal number that stands alone, as access logs end with. Identifiers, sizes and counts are no durations.
+Here: the durations of lines, and the median and 95th percentile of a sample. Which number of a line that is:
+`forms/durations.py`; where they are stored: `count_lines.py`; what is normal for them: `baselines/durations.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
-from fleexmon_pipeline.patterns.masks import MAX_WORD_CHARS, shapes_of
+from fleexmon_pipeline.patterns.forms.durations import Place, duration_in
+from fleexmon_pipeline.patterns.masks import shapes_of
 
 # Lines of a slot, node, pattern and level that are measured: 32 to 64 of many. By judgement: the median of 32 is known
 # to a fifth of the spread of single lines, and a window has several slots.
@@ -21,31 +18,7 @@ MAX_MEASURED_CHARS = 1_000  # of a line; durations are not in what follows
 MAX_SHAPES = 50_000  # in the cache, about 20 MB
 MIN_VALUE, MAX_VALUE = 1e-9, 1e30  # of what a line states
 
-# All in shapes in lower case, where each digit is a 0: lines of one shape have their duration at the same place. An
-# alternation of words is searched fast only without flags.
-_NUMBER = r"0+(?:\.0+)?"
-_SMALL = r"0{1,7}(?:\.0+)?"  # without a unit, a larger one is a moment or an id
-_END = r"(?![\w.:/%-])"
-_UNIT = r"(?:[mnu]?s|\xc2\xb5s|\xce\xbcs|msecs?|millis(?:econds?)?|secs?|seconds?|min|minutes?)\b"
-_KEY = r"""(?:duration|latency|elapsed|took|taken|time(?<!up....)(?<!start....)(?<!start.....)(?<!end.....)|runtime|rtt
-    |(?:cost|delay(?:ed)?|wait(?:ed)?|urt|rt|dur|lat)(?<![a-z]cost)(?<![a-z]rt)(?<!stat|.lat)(?<![a-z]dur))"""
-_KEYED = re.compile(
-    rf"""{_KEY}(?:[_.]?(?:in[_ ])?(?P<suffix>[nu]s|ms|millis|s|sec|secs|seconds))?
-    ["']?(?:\s?[=:]\s?|\s(?:was\s|of\s|is\s)?)["']?
-    (?:(?P<value>{_NUMBER})\s?(?P<unit>{_UNIT})|(?P<bare>{_SMALL}){_END})""".encode(),
-    re.VERBOSE,
-)
-_WITH_UNIT = re.compile(
-    rf"(?<![\w.:,/-])(?<!uptime[ =])(?<!uptime: )(?P<value>{_NUMBER})\s?(?P<unit>{_UNIT})".encode(),
-)
-_DECIMAL = re.compile(rb"""(?<![\w.:/-])(?P<value>0+\.0{2,6})(?=["']?[)\]]?$)""")
-# What each line with a duration has; one search instead of three, for most shapes.
-_HINT = re.compile(
-    rb"0[ ]?(?:[mnu]?s\b|msec|sec|min|milli|\xc2\xb5|\xce\xbc)|\.00+[\"')\]]{0,2}$"
-    rb"|(?:time|took|taken|dur|lat|elapsed|rt|cost|dela|wait)[a-z_.]{0,14}[\"']?[=: ]+(?:(?:was|of|is) )?[\"']?0"
-)
-_MILLISECONDS = {b"n": 1e-6, b"u": 1e-3, b"\xc2": 1e-3, b"\xce": 1e-3, b"mi": 1.0, b"m": 1.0, b"s": 1e3}
-_Place = tuple[int, int, float]  # where a value begins and ends, in characters; what makes it milliseconds
+_Place = tuple[int, int, float, Place]  # of the first number; where others are added to it
 
 
 class Durations:
@@ -68,9 +41,10 @@ class Durations:
             known[shape] if shape in known else learn(shape) for shape in shapes_of(messages)
         ]  # fmt: skip
         return [
-            None if place is None else float(message[place[0] : place[1]]) * place[2]
+            None if place is None
+            else float(message[place[0] : place[1]]) * place[2] + (_sum(message, place[3]) if place[3] else 0.0)
             for message, place in zip(messages, places, strict=True)
-        ]
+        ]  # fmt: skip
 
     def _learn(self, shape: bytes) -> _Place | None:
         if len(self._places) > MAX_SHAPES:
@@ -79,25 +53,12 @@ class Durations:
 
 
 def _place(shape: bytes) -> _Place | None:
-    lower = shape.lower()
-    if not _HINT.search(lower):
-        return None
-    found = _KEYED.search(lower) or _WITH_UNIT.search(lower) or _DECIMAL.search(lower)
-    if found is None:
-        return None
-    groups = found.groupdict()
-    begin, end = found.span("value" if groups["value"] else "bare")
-    if end - begin > MAX_WORD_CHARS:
-        return None
-    before = begin if shape.isascii() else len(shape[:begin].decode("utf-8", "replace"))
-    return before, before + end - begin, _factor(groups.get("unit") or groups.get("suffix") or b"")
+    place = duration_in(shape)
+    return None if place is None else (*place[0], place[1:])
 
 
-def _factor(unit: bytes) -> float:
-    """What makes a value milliseconds; 1 where the unit is unknown: then it compares with its own kind alone."""
-    if unit in (b"min", b"minute", b"minutes"):
-        return 60e3
-    return next((factor for start, factor in _MILLISECONDS.items() if unit.startswith(start)), 1.0)
+def _sum(message: str, others: Place) -> float:
+    return sum(float(message[begin:end]) * factor for begin, end, factor in others)
 
 
 def sketch(durations: Iterable[float | None]) -> tuple[float, float] | None:

@@ -126,6 +126,15 @@ def test_counts_have_the_median_and_the_95th_percentile_of_what_their_lines_stat
     assert again.changed == 0
 
 
+def test_bare_durations_of_an_access_log_are_stored_and_its_sizes_are_not(database: Database) -> None:
+    with database.connect() as connection:
+        insert(connection, [f'"GET /a HTTP/1.1" 200 - - "-" 0 90{n} {n} {n - 1} "-" "curl"' for n in range(100, 300)])
+        rebuild(connection)
+
+        rows = connection.execute('SELECT sum(count) AS lines, min(p50) AS p50 FROM "LogPatternCount"').fetchall()
+    assert (rows[0]["lines"], rows[0]["p50"]) == (200, pytest.approx(200, abs=5))
+
+
 def test_slots_one_by_one_in_any_order_count_as_the_whole_hour_does(database: Database) -> None:
     with database.connect() as connection:
         random_log(connection, lines=120, seed=2)
