@@ -15,7 +15,7 @@ from fleexmon_pipeline.reporting.figures import (
     PatternFigures,
     Volume,
 )  # fmt: skip
-from fleexmon_pipeline.wording import short_duration
+from fleexmon_pipeline.wording import counted, short_duration
 
 FULLY_COVERED = 0.99  # of a day's slots; a missing slot or two changes no figure
 LABELS = (("Lines", "lines"), ("Errors", "errors"), ("Warnings", "warnings"))
@@ -158,7 +158,7 @@ def genai(figures: Figures) -> str:
     if not use.calls:
         return "No GenAI calls."
     return (
-        f"{use.calls:,} calls, {use.failures:,} of them failed; "
+        f"{counted(use.calls, 'call')}, {use.failures:,} of them failed; "
         f"{use.tokens_in:,} tokens in, {use.tokens_out:,} tokens out"
         + ("." if use.cost is None else f"; cost {use.cost:,.4f} at the configured prices.")
     )

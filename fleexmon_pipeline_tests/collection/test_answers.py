@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -183,6 +185,17 @@ def test_any_bytes_are_records_or_no_answer_with_a_low_limit_too(body: bytes, si
         assert all(head for head, _ in too_long)
 
 
+@given(st.binary(max_size=8), st.binary(max_size=8), st.integers(1, 60))
+def test_any_bytes_in_the_lists_and_texts_of_an_object_break_nothing(one: bytes, other: bytes, size: int) -> None:
+    for body in (
+        b'{"a": "2025-03-14T15:09:26Z %b\\n%b"}',
+        b'{"a": ["2025-03-14T15:09:26Z %b", "%b"]}',
+        b'{"a": {"%b": 1}, "data": [], "%b": {}}',
+    ):
+        with suppress(NotAnAnswerError):
+            split(body % (one, other), size)
+
+
 @settings(deadline=None, max_examples=1)
 @given(st.just("array") | st.just("object") | st.just("lines"))
 def test_a_long_answer_is_not_held(shape: str) -> None:
@@ -208,6 +221,58 @@ def test_a_long_answer_is_not_held(shape: str) -> None:
 
     assert count == 200 * 500 + 1
     assert peak < 5_000_000
+
+
+GOOD = b'{"message": "a"}'
+
+
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        (b"[" + GOOD + b", nonsense", b" "),
+        (b"[" + GOOD, b",{bad" + GOOD),
+        (b"[" + GOOD, b',{"a":"},{'),
+        (b'{"logs": "2025-03-14T15:09:26Z a\\n', b"b\\n"),
+        (b" ", b" "),
+        (b"data: ", b"x"),
+    ],
+)
+def test_ten_times_the_bytes_take_no_hundred_times_as_long(
+    begin: bytes, again: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+
+    def seconds(count: int) -> float:
+        body = begin + again * (count // len(again)) + b'x"}]'
+        started = time.process_time()
+        with suppress(NotAnAnswerError):
+            split(body, 65_536)
+        return time.process_time() - started
+
+    small = min(seconds(200_000) for _ in range(3))
+    assert seconds(2_000_000) < 30 * small + 0.5
+
+
+def test_an_event_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MAX_UNRECOGNISED_BYTES", 1_000_000)
+
+    def chunks() -> Iterator[bytes]:
+        yield b"data: " + GOOD + b"\n\ndata: {"
+        for _ in range(400):  # 25 MB
+            yield b"x" * 65_536
+        yield b"\n\ndata: " + GOOD + b"\n\n"
+
+    tracemalloc.start()
+    try:
+        splitter = Splitter(100_000)
+        runs = [(len(list(run)), len(run.too_long)) for run in splitter.runs(chunks())]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert (sum(count for count, _ in runs), sum(long for _, long in runs)) == (2, 1)
+    assert splitter.broken is None
+    assert peak < 10_000_000
 
 
 @pytest.mark.parametrize("garbage", [b"nonsense", b"undefined", b"NaN!"])
@@ -357,6 +422,7 @@ def test_what_stands_behind_a_list_is_not_passed_over(size: int) -> None:
     assert (found, splitter.broken) == ([b'{"a": 1}'], "the answer goes on behind its list of 1 records")
 
 
+WORSE = '{"ts": "2025-03-14T15:09:27Z", "msg": "lost", "level": "error"}'
 NOON = '{"ts": "2025-03-14T15:09:26Z", "msg": "late"}'
 REQUEST = '{"request": {"method": "PUT", "url": "/a"}}'
 WORKER = f'{{"outcome": "ok", "logs": [], "eventTimestamp": 1741964966535, "event": {REQUEST}}}'.encode()
@@ -372,7 +438,9 @@ WORKER = f'{{"outcome": "ok", "logs": [], "eventTimestamp": 1741964966535, "even
          ['"2025-03-14T15:09:26Z late"', '"2025-03-14T15:09:27Z a"']),
         ('{"logs": "2025-03-14T15:09:26Z Error: a\\n  at b\\n2025-03-14T15:09:27Z c\\n"}',
          ['"2025-03-14T15:09:26Z Error: a\\n  at b"', '"2025-03-14T15:09:27Z c"']),
+        (f'{{"info": [{NOON}], "tags": ["a"], "error": [{NOON}, {WORSE}]}}', [NOON, WORSE]),
         ('{"entries": [], "nextPageToken": ""}', []),
+        ('{"status": "success", "code": 200, "_shards": {"failed": 0}, "timed_out": false, "data": []}', []),
         ('{"logEvents": [], "nextForwardToken": "f/7"}', []),
         ('{"ok": true, "errors": [], "data": {"items": [ ]}}', []),
         (WORKER.decode(), [WORKER.decode()]),
@@ -384,9 +452,28 @@ def test_records_are_found_in_lists_of_any_name(body: str, records: list[str]) -
 
 
 @pytest.mark.parametrize(
+    ("body", "records"),
+    [
+        (b'{"lines": ["2025-03-14T15:09:26Z \xfb", "2025-03-14T15:09:27Z a"]}',
+         [b'"2025-03-14T15:09:26Z \xfb"', b'"2025-03-14T15:09:27Z a"']),
+        (b'{"logs": "2025-03-14T15:09:26Z \xfb\\n2025-03-14T15:09:27Z a"}',
+         [rb'"2025-03-14T15:09:26Z \ufffd"', b'"2025-03-14T15:09:27Z a"']),
+    ],
+)  # fmt: skip
+def test_a_text_that_was_cut_inside_a_character_costs_no_neighbour(body: bytes, records: list[bytes]) -> None:
+    assert split(body)[0] == records
+
+
+@pytest.mark.parametrize(
     "body",
     [
         '{"data": [], "error": "no such index"}',
+        '{"status": "error", "data": []}',
+        '{"success": false, "results": []}',
+        '{"statusCode": 503, "results": []}',
+        '{"result": [], "meta": {"error": "closed"}}',
+        '{"took": 1, "_shards": {"total": 5, "failed": 5}, "hits": {"hits": []}}',
+        '{"exception": "NullPointerException", "records": []}',
         '{"users": [{"id": 1, "created_at": "2025-03-14T15:09:26Z"}]}',
         '{"tags": []}',
         '{"note": "a\\nb"}',

@@ -30,6 +30,7 @@ SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is n
 MAX_BANNER_BYTES = 64_000  # of lines that are no records before the first one that is
 MAX_JSON_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
 TRUNCATED = "Input data was truncated"  # msgspec's word for JSON that is sound as far as it goes
+MAX_BEHIND = 64_000  # bytes kept behind the place that is read: each error counts the lines before it
 TRIES = 32  # ends of objects that are looked at from behind: records may hold arrays of objects themselves
 
 
@@ -48,6 +49,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _COMMA = re.compile(rb"[\s,]*")
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")
 _NEXT_OBJECT = re.compile(rb"\s*,\s*(?=\{)")
+_COMMA_AND_OBJECT = re.compile(rb",\s*(?=\{)")  # to search for: with space before it, a MB of spaces takes minutes
 _decode = json.JSONDecoder(strict=False).raw_decode
 _START_OF_RECORD = re.compile(rb'\s*\{\s*"(?:' + "|".join(RECORD_FIELDS).encode() + rb')"\s*:')
 
@@ -203,17 +205,20 @@ def _unframed(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Without the frames of streams: JSON text sequences (RFC 7464), events that a server sends (`data: {…}`)."""
     first = next(chunks, b"")
     while not first.strip() and (more := next(chunks, b"")):
-        first += more
+        first = more
     begins = first.lstrip()
     if begins.startswith(RECORD_SEPARATOR):
         for chunk in chain([first], chunks):
             yield chunk.replace(RECORD_SEPARATOR, b"")
     elif begins.startswith(_EVENT_FIELDS):
-        rest = b""
+        rest = bytearray()
         for chunk in chain([first], chunks):
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield b"".join(_data_of(line) for line in lines)
-        yield _data_of(rest)
+            rest += chunk
+            if b"\n" in chunk or len(rest) > MAX_UNRECOGNISED_BYTES:  # far over the limit of a record, which says so
+                end = rest.rfind(b"\n") + 1 or len(rest)
+                yield b"".join(map(_data_of, bytes(rest[:end]).split(b"\n")))
+                del rest[:end]
+        yield _data_of(bytes(rest))
     else:
         yield first
         yield from chunks
@@ -277,24 +282,27 @@ def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
     """
     text = buffer.decode("latin-1")  # JSON's own characters are ASCII, and positions stay those of the bytes
     raws: list[bytes] = []
-    position = 0
+    gone = position = 0  # what is off `text`, and where in the rest of it we are
     while True:
+        if position > MAX_BEHIND:
+            text, gone, position = text[position:], gone + position, 0
         space = _SPACE.match(text, position)
         position = space.end() if space else position
+        start = gone + position
         if text[position : position + 1] == "]":
-            return raws, position, True
+            return raws, start, True
         try:
             _, end = _decode(text, position)
         except (ValueError, RecursionError) as error:
             # What does not begin as an object ends where the next one begins; a broken object, where one ends before.
-            kept, boundary = (1, _BETWEEN_OBJECTS) if text[position : position + 1] == "{" else (0, _NEXT_OBJECT)
-            boundary_at = None if _lacks_its_end(error, len(text)) else boundary.search(buffer, position)
+            kept, boundary = (1, _BETWEEN_OBJECTS) if text[position : position + 1] == "{" else (0, _COMMA_AND_OBJECT)
+            boundary_at = None if _lacks_its_end(error, len(text)) else boundary.search(buffer, start)
             if boundary_at is None:
-                return raws, position, False
-            raws.append(buffer[position : boundary_at.start() + kept])
-            position = boundary_at.end()
+                return raws, start, False
+            raws.append(buffer[start : boundary_at.start() + kept].rstrip())
+            position = boundary_at.end() - gone
         else:
-            raws.append(buffer[position:end])
+            raws.append(buffer[start : gone + end])
             position = end
 
 

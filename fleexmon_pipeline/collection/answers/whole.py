@@ -27,7 +27,13 @@ LISTS_OF_RECORDS = tuple(  # lists that may be empty: there is nothing to report
     "entries events records data hits items results messages lines rows value logs result response content docs".split()  # noqa: SIM905
 )
 RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
-_FAULTS = frozenset("error errors message msg reason detail fault".split())  # noqa: SIM905
+_FAULTS = frozenset("error errors exception fault failed timed_out timedout".split())  # noqa: SIM905
+_WORDS = frozenset("message msg reason detail".split())  # noqa: SIM905  beside a list; elsewhere they tell of anything
+_SUCCESS = frozenset("ok success".split())  # noqa: SIM905
+_STATUS = frozenset("status code statuscode status_code state".split())  # noqa: SIM905
+_FAILED = re.compile(
+    rb'[45]\d\d|"(?:[45]\d\d\b.*|err(?:or)?|fail\w*|partial\w*|timed?[ _-]?out|unavailable)"', re.IGNORECASE | re.DOTALL
+)
 _NOTHING = (b"null", b'""', b"[]", b"false", b"0")
 _SPACE = re.compile(r"[\s,]*")
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -110,14 +116,19 @@ def _in_a_row(body: bytes) -> list[Raw]:
 
 
 def _listed(body: Raw, depth: int = 0) -> list[Raw]:
-    """The records of the first list that begins with one; the outermost lists come first."""
-    try:
-        values = list(islice(_fields(body).values(), MAX_FIELDS_LOOKED_AT))
-    except _UNREADABLE:
-        return []
-    for value in values:
-        if records := _records_in(value):
-            return records
+    """The records of all lists that begin with one, at the outermost level that has such a list.
+
+    Some sort by level: `{"info": […], "error": […]}`. A record that an earlier list has as well is taken once.
+    """
+    values = list(islice(_fields_or_none(body).values(), MAX_FIELDS_LOOKED_AT))
+    found: list[Raw] = []
+    seen: set[bytes] = set()
+    for records in filter(None, map(_records_in, values)):
+        fresh = [record for record in records if bytes(record) not in seen] if seen else records
+        found += fresh
+        seen.update(map(bytes, fresh))
+    if found or (found := next(filter(None, map(_lines_in, values)), [])):
+        return found
     if depth < MAX_LIST_DEPTH:
         for value in values:
             if bytes(value)[:1] == b"{" and (records := _listed(value, depth + 1)):
@@ -126,11 +137,8 @@ def _listed(body: Raw, depth: int = 0) -> list[Raw]:
 
 
 def _records_in(value: msgspec.Raw) -> list[Raw]:
-    first = bytes(value)[:1]
-    if first == b'"':
-        return _lines_in(value)
     try:
-        records: Sequence[Raw] = [_unwrapped(raw) for raw in _raws(value)] if first == b"[" else []
+        records: Sequence[Raw] = [_unwrapped(raw) for raw in _raws(value)] if bytes(value)[:1] == b"[" else []
     except _UNREADABLE:
         return []
     if not records:
@@ -142,37 +150,58 @@ def _records_in(value: msgspec.Raw) -> list[Raw]:
 
 def _is_line(raw: bytes) -> bool:
     """Whether a text is a line of a log."""
-    return time_in_text(str(json.loads(raw))) is not None
+    return time_in_text(_text_of(raw)) is not None
+
+
+def _text_of(raw: Raw) -> str:
+    """Of a text in JSON that may have been cut inside a character: that one is shown as �."""
+    return str(json.loads(bytes(raw).decode("utf-8", "replace"), strict=False))
 
 
 def _lines_in(value: msgspec.Raw) -> list[Raw]:
     """`"logs": "2026-11-20T10:05:00Z …\\n…"`; a line without a time belongs to the one before it."""
-    lines: list[str] = []
-    text = str(json.loads(bytes(value)))
+    lines: list[list[str]] = []
+    text = _text_of(value) if bytes(value)[:1] == b'"' else ""
     if "\n" not in text or time_in_text(text) is None:
         return []
     for line in text.split("\n"):
         if lines and line and time_in_text(line) is None:
-            lines[-1] += f"\n{line}"
+            lines[-1].append(line)
         elif line:
-            lines.append(line)
-    return [json.dumps(line).encode() for line in lines]
+            lines.append([line])
+    return [json.dumps("\n".join(line)).encode() for line in lines]
 
 
 def _has_an_empty_list(body: Raw, depth: int = 0) -> bool:
     """`{"entries": [], "nextPageToken": ""}`, and nothing that tells of a fault."""
-    try:
-        fields = _fields(body)
-    except _UNREADABLE:
+    fields = _fields_or_none(body)
+    if _tells_of_a_fault(fields) or any(bytes(fields[name]) not in _NOTHING for name in _WORDS & fields.keys()):
         return False
-    if any(bytes(value) not in _NOTHING for name, value in fields.items() if name in _FAULTS):
+    inner = [value for value in islice(fields.values(), MAX_FIELDS_LOOKED_AT) if bytes(value)[:1] == b"{"]
+    if any(_tells_of_a_fault(_fields_or_none(value)) for value in inner):  # `"_shards": {"failed": 5}`
         return False
     for name, value in fields.items():
         text = bytes(value)
         if name.lower().endswith(LISTS_OF_RECORDS) and text[:1] == b"[" and not text[1:-1].strip():
             return True
-    inner = (value for value in islice(fields.values(), MAX_FIELDS_LOOKED_AT) if bytes(value)[:1] == b"{")
     return depth < MAX_LIST_DEPTH and any(_has_an_empty_list(value, depth + 1) for value in inner)
+
+
+def _fields_or_none(body: Raw) -> dict[str, msgspec.Raw]:
+    try:
+        return _fields(body)
+    except _UNREADABLE:
+        return {}
+
+
+def _tells_of_a_fault(fields: dict[str, msgspec.Raw]) -> bool:
+    for name, value in fields.items():
+        text, kind = bytes(value), name.lower()
+        if kind in _FAULTS and text not in _NOTHING:
+            return True
+        if (kind in _SUCCESS and text == b"false") or (kind in _STATUS and _FAILED.fullmatch(text)):
+            return True
+    return False
 
 
 def _is_log_record(raw: bytes) -> bool:

@@ -118,7 +118,7 @@ def _of_columns(head: str) -> Level | None:
     if match is None:
         return None
     word = match[1].strip().lower()
-    if not word.isdigit():
+    if not word.isdecimal():
         return _CEF_LEVELS.get(word) or known_level(word)
     return "info" if int(word) < 4 else "warn" if int(word) < 7 else "error"
 

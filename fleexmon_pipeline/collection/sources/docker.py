@@ -221,4 +221,4 @@ def _text_line(piece: _Piece, container: _Container) -> TextLine:
 def _beyond_microseconds(time: str) -> int:
     """The last three digits of a time with nine behind the second."""
     digits = time.partition(".")[2][6:9]
-    return int(digits) if digits.isdigit() and len(digits) == 3 else 0
+    return int(digits) if digits.isdecimal() and len(digits) == 3 else 0

@@ -216,6 +216,7 @@ LINES: list[tuple[str, str | None]] = [
     ("2025-03-14T15:09:26Z core7 fand[77]: Event|205|LOG_WARN|AMM|-|late", None),
     ("2025-03-14T15:09:26Z core7 fand[77]: Event|205|LOG_WARNING|AMM|-|late", "warn"),
     ("03/14/2025 15:09:26.53 <Warn:fans> late", "warn"),
+    ("CEF:0|Acme|Gate|2.1|77|port scan|²|src=10.0.0.9", None),
     ("CEF:0|Acme|Gate|2.1|77|port scan|6|src=10.0.0.9", "warn"),
     ("Mar 14 15:09:26 gate CEF:0|Acme|Gate|2.1|77|a \\| b|High|src=10.0.0.9", "error"),
     ("Mar 14 15:09:26 gate CEF:0|Acme|Gate|2.1|77|opened|2|src=10.0.0.9", "info"),
