@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -213,3 +214,5 @@ def test_what_genai_cost_is_the_sum_of_all_that_was_asked(database: Database) ->
     assert figure_texts.genai(found) == (
         "3 calls, 0 of them failed; 2,500 tokens in, 200 tokens out; cost 0.0042 at the configured prices."
     )
+    one_call = replace(found, genai=replace(found.genai, calls=1))
+    assert figure_texts.genai(one_call).startswith("1 call, 0 of them failed;")
