@@ -26,8 +26,8 @@ STATED = [
     ("waiting 5 minutes", 300_000.0),
 ]
 # Of each file: lines, one a row. In front of those that state a duration stands how long: in milliseconds, or as it is
-# written where the line does not say its unit. Decision 0039 has how many were read at the first try: "later" and "last"
-# lists were written, and read, before what they show was mended.
+# written where the line does not say its unit. How many were read at the first try is in decision 0039: "later" and
+# "last" lists were written, and read, before what they show was mended.
 HERE = Path(__file__).parent / "durations"
 MISREAD = {"node 3s is up", "sample 0 of 44.1 kHz, 5 min", "event_time=1700000", "5 minutes past the hour"}
 NOT_READ = {"Job 17 ended with success after 00:01:02"}  # as `ended after 10:01:02` is

@@ -83,7 +83,8 @@ _TIME = frozenset(
     waited waiting spent dauer dauerte""".split()  # noqa: SIM905
 )
 _TIME_BY_UNIT = _TIME | frozenset("cost lag lat".split())  # noqa: SIM905 - alone: prices, records, latitudes
-_MEASURED = frozenset("took taken elapsed spent held waited rtt measured actual".split())  # noqa: SIM905 - in spite of what follows
+# In spite of what follows: `the timed out call took 5 s`.
+_MEASURED = frozenset("took taken elapsed spent held waited rtt measured actual".split())  # noqa: SIM905
 _PLANNED = frozenset(
     """timeout timeouts interval intervals every each ttl retry retrying retries expire expires expiry expiration
     expected deadline limit max maximum min minimum threshold period periodic keepalive alive keep keeping kept lease
