@@ -39,6 +39,8 @@ NOT_STATED = [
     "uptime: 300 s",
     "start time 45",
     "5 sockets, 10 servers",
+    "gettimeofday({tv_sec=1697048351, tv_usec=11390}, NULL) = 0",
+    "E1130 10:00:00.000001       1 runtime.go:79] Observed a panic",
     "2016-09-28 04:30:48, Info  CSI    00000008@2016/9/28:16:00:46.635 - Begin",
 ]
 

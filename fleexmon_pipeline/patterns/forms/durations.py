@@ -93,7 +93,7 @@ _PLANNED = frozenset(
 )
 _MOMENTS = frozenset(
     """uptime up start starts started end ends begin begins since stamp timestamp ts epoch unix date created modified at
-    zone mtime ctime atime last on""".split()  # noqa: SIM905
+    zone mtime ctime atime last on tv""".split()  # noqa: SIM905
 )
 _OF_PARTS = frozenset("connect dns tls ssl handshake lock queue parse plan planning stopping user sys sync".split())  # noqa: SIM905
 _WHOLE = frozenset("total overall".split())  # noqa: SIM905
