@@ -118,6 +118,12 @@ def obstacle(connection: Connection) -> str | None:
     )
 
 
+def is_pending(connection: Connection) -> bool:
+    """Whether the table is in one piece although it could be taken over: it was in use, or the process was killed."""
+    table = connection.execute(SQL["is_by_day"]).fetchone()
+    return table is not None and not table["by_day"] and obstacle(connection) is None
+
+
 def problems(connection: Connection) -> list[LineDayProblem]:
     """Steps that the database refused the last time."""
     return [LineDayProblem(**row) for row in connection.execute(SQL["problems"])]

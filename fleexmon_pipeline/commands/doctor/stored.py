@@ -15,7 +15,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.baselines.links import newest_links
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.database.connection import Connection, connect
-from fleexmon_pipeline.database.line_days import obstacle, problems
+from fleexmon_pipeline.database.line_days import is_pending, obstacle, problems
 from fleexmon_pipeline.database.migrate import version_of
 from fleexmon_pipeline.database.server import configured_url, dagster_conninfo, database_url
 from fleexmon_pipeline.database.statements import statements
@@ -87,7 +87,8 @@ def _connections(connection: Connection, environment: Environment) -> Iterator[F
 
 def lines_by_day(connection: Connection) -> Iterator[Finding]:
     """Whether lines are kept by day, and if not, why; which day could not be made, written compact or dropped."""
-    for problem in problems(connection):
+    refused = problems(connection)
+    for problem in refused:
         since = f"since {problem.first_at:%m-%d %H:%M} UTC" if problem.first_at < problem.last_at else "once"
         yield Finding(
             "lines by day", "warn",
@@ -96,6 +97,12 @@ def lines_by_day(connection: Connection) -> Iterator[Finding]:
         )  # fmt: skip
     if reason := obstacle(connection):
         yield Finding("lines by day", "warn", reason)
+    elif is_pending(connection) and all(problem.step != "take over" for problem in refused):
+        yield Finding(
+            "lines by day", "warn",
+            '"LogEntry" is still in one piece: it was in use when fleexmon started, or the start was interrupted. '
+            "Nothing is lost; the next start goes on. Until then some lines of other programs may be out of sight.",
+        )  # fmt: skip
     elif days := days_of_lines(connection):
         compact = sum(day.compact for day in days)
         yield Finding(
