@@ -132,6 +132,7 @@ def _serving(url: str) -> Iterator[str]:
     pages = Pages(reading(lambda: url))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # a request that comes before the server has started waits for it
         server = uvicorn.Server(uvicorn.Config(application(pages), log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
