@@ -32,13 +32,15 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Page:
-    """What a template shows. `section`: the entry of the menu that it belongs to."""
+    """What a template shows. `section`: the entry of the menu that it belongs to; `reload_seconds`: after which it is
+    asked for again, since something in it is not done."""
 
     template: str
     title: str
     section: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+    reload_seconds: int | None = None
 
 
 def render(page: Page, asked: Asked) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from datetime import date, datetime
 
 from markupsafe import Markup
@@ -19,9 +18,7 @@ from fleexmon_pipeline.comparison.read import (
     MAX_WINDOW,
     Comparison,
     NothingToCompareError,
-    compare_nodes,
     known_nodes,
-    stamp_of,
 )
 from fleexmon_pipeline.comparison.watch import AFTER, MAX_AFTER, baseline_for, compared_windows
 from fleexmon_pipeline.database.connection import Connection
@@ -29,28 +26,32 @@ from fleexmon_pipeline.issues.read import IssueFilter, IssueSummary, list_issues
 from fleexmon_pipeline.lookup.digests import list_digests, one_digest
 from fleexmon_pipeline.lookup.shadow import shadow_rules, shadow_subjects
 from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
+from fleexmon_pipeline.web.pages.comparing import Comparing
 from fleexmon_pipeline.web.pages.page import Page
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil, floor
 
 MAX_ROWS, MAX_KNOWN_ROWS = 30, 8
-MAX_SECONDS = 20  # of a statement of a comparison, which reads a week of counts
-REMEMBER_SECONDS, MAX_REMEMBERED = 300.0, 16  # comparisons that people look at again, reload, or send to each other
+RELOAD_SECONDS = 1  # of a page whose comparison is still computed
 DIGESTS = 40
 DIVERGES = "deployment-diverges"  # the rule
 DEPLOYMENT_DAYS, MAX_DEPLOYMENTS = 30, 20
 SHADOW_DAYS = 30
 MAX_SUBJECTS = 60  # of all rules
-_known: dict[tuple[object, ...], tuple[float, Comparison]] = {}
 _MAIN = re.compile(r"<main>(.*)</main>", re.DOTALL)
 _INLINE_STYLE = re.compile(r' style="[^"]*"')
 
 
-def compared(connection: Connection, asked: Asked) -> Page:
+def compared(connection: Connection, asked: Asked, *, comparing: Comparing) -> Page:
     """The last deployments, with the issues that say that one diverges; with from and candidate, a comparison.
 
-    A comparison costs a read of a week's counts, so each is a link away, and remembered for some minutes.
+    A comparison costs a read of a week's counts, so each is a link away, and the page does not wait for it.
     """
-    chosen = _chosen(connection, asked, settings.live_node(os.environ))
+    question = _question(connection, asked, settings.live_node(os.environ))
+    try:
+        chosen = comparing.of(connection, *question) if question else None
+    except NothingToCompareError as error:
+        raise NotFoundError(str(error)) from None
+    waits = question is not None and chosen is None
     since = asked.now - DEPLOYMENT_DAYS * DAY
     listed = deployments(connection, Window(since, asked.now), limit=MAX_DEPLOYMENTS)
     diverging = list_issues(connection, IssueFilter("all", rule=DIVERGES, since=since), limit=MAX_DEPLOYMENTS)
@@ -61,6 +62,7 @@ def compared(connection: Connection, asked: Asked) -> Page:
         {
             "nodes": known_nodes(connection),
             "chosen": chosen,
+            "waits": waits,
             "rows": _rows(chosen) if chosen else [],
             "deployments": [(one, _window(one, asked.now), _issue_of(one, diverging)) for one in listed],
             "since": asked.text("from"),
@@ -68,6 +70,7 @@ def compared(connection: Connection, asked: Asked) -> Page:
             "baseline": asked.text("baseline"),
             "candidate": asked.text("candidate"),
         },
+        reload_seconds=RELOAD_SECONDS if waits else None,
     )
 
 
@@ -82,7 +85,8 @@ def _issue_of(deployed: Deployment, issues: list[IssueSummary]) -> IssueSummary 
     return next((issue for issue in issues if deployed.node in issue.nodes and issue.detected_at in during), None)
 
 
-def _chosen(connection: Connection, asked: Asked, live: str | None) -> Comparison | None:
+def _question(connection: Connection, asked: Asked, live: str | None) -> tuple[Window, str, str] | None:
+    """Window, baseline and candidate; None where nothing is asked."""
     since, until = asked.moment("from"), asked.moment("to") or asked.now
     candidate = asked.text("candidate")
     if since is None and candidate is None and asked.text("baseline") is None:
@@ -104,25 +108,7 @@ def _chosen(connection: Connection, asked: Asked, live: str | None) -> Compariso
             raise BadRequestError(f'"{(name or "")[:60]}" is not a node. Known nodes: {", ".join(nodes) or "none"}.')
     if baseline is None or baseline == candidate:
         raise BadRequestError(f"{candidate} would be compared with itself; choose another reference node.")
-    try:
-        return _compared(connection, window, baseline, candidate)
-    except NothingToCompareError as error:
-        raise NotFoundError(str(error)) from None
-
-
-def _compared(connection: Connection, window: Window, baseline: str, candidate: str) -> Comparison:
-    """As it was compared in the last minutes, unless the window's hours were collected or counted again since."""
-    key = (connection.info.dsn, window, baseline, candidate, stamp_of(connection, window, [baseline, candidate]))
-    known = _known.get(key)
-    if known is not None and time.monotonic() - known[0] < REMEMBER_SECONDS:
-        return known[1]
-    with connection.transaction():
-        connection.execute(f"SET LOCAL statement_timeout = '{MAX_SECONDS}s'".encode())
-        comparison = compare_nodes(connection, window, baseline, candidate)
-    while len(_known) >= MAX_REMEMBERED:
-        _known.pop(next(iter(_known)), None)
-    _known[key] = (time.monotonic(), comparison)
-    return comparison
+    return window, baseline, candidate
 
 
 def _rows(comparison: Comparison) -> list[Compared]:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import anyio
 import psycopg
@@ -30,6 +31,7 @@ from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.web.door import Door
 from fleexmon_pipeline.web.pages import incidents, issues, logs, now, patterns, picture, reports
 from fleexmon_pipeline.web.pages.asked import MAX_QUERY, Asked, BadRequestError, NotFoundError
+from fleexmon_pipeline.web.pages.comparing import AT_ONCE, Comparing
 from fleexmon_pipeline.web.pages.page import Page, prepare, render, style_sheet
 from fleexmon_pipeline.web.pages.picture import Picture
 
@@ -57,7 +59,6 @@ VIEWS: Mapping[str, View] = {
     "/logs/{name}": logs.one,
     "/patterns": patterns.listed,
     "/patterns/{name}": patterns.one,
-    "/compare": reports.compared,
     "/digests": reports.digests,
     "/digests/{name}": reports.one_day,
     "/shadow": reports.shadow,
@@ -84,9 +85,13 @@ class Pages:
         prepare()
         limiter = anyio.CapacityLimiter(MAX_AT_ONCE)
         start = f"{self.root}{settings.PAGES}"
+        views: Mapping[str, View] = {
+            **VIEWS,
+            "/compare": partial(reports.compared, comparing=Comparing(self.database)),
+        }
         return [
             Route(f"{start}/style.css", _style),
-            *(Route(f"{start}{path}", _Answer(self, view, limiter)) for path, view in VIEWS.items()),
+            *(Route(f"{start}{path}", _Answer(self, view, limiter)) for path, view in views.items()),
             Route(f"{start}/{{rest:path}}", _Answer(self, _no_such_page, limiter)),
         ]
 
@@ -110,6 +115,8 @@ class Pages:
             return Response(
                 picture.failed(f"{page.title}. {page.values['text']}"), page.status, headers, "image/svg+xml"
             )
+        if page.reload_seconds is not None:
+            headers["Refresh"] = str(page.reload_seconds)
         return Response(document, page.status, headers, "text/html")
 
     def _page(self, view: View, request: Request, asked: Asked) -> Page | Picture:
@@ -164,7 +171,7 @@ def application(pages: Pages) -> Starlette:
 
 def reading(url: Callable[[], str]) -> ReadOnlyDatabase:
     """The database of pages, or its standby: few connections, short statements."""
-    return ReadOnlyDatabase(lambda: reading_url(url), connections=MAX_AT_ONCE, seconds=MAX_SECONDS)
+    return ReadOnlyDatabase(lambda: reading_url(url), connections=MAX_AT_ONCE + AT_ONCE, seconds=MAX_SECONDS)
 
 
 def own_pages(root: str = "", dagster: str | None = None) -> Pages:
