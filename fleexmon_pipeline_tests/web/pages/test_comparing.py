@@ -91,4 +91,4 @@ def test_a_window_without_lines_says_where_lines_are(story: Site) -> None:
     answer = until_done(story, "/fleexmon/compare?from=3d&to=2d&candidate=blue&baseline=green")
 
     assert answer.status_code == 404
-    assert "has no counted lines of blue or green" in answer.text
+    assert "has no counted lines of green or blue" in answer.text
