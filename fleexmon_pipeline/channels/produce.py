@@ -112,7 +112,7 @@ def _lines(connection: Connection, step: Step, story: Story) -> Iterator[str]:
     if step.event == "returned":
         yield sentences.RETURNED
     if step.event == "joined":
-        yield sentences.spread(", ".join(step.new_nodes))
+        yield sentences.spread(step.new_nodes)
     if step.event == "worse" and step.report:
         yield sentences.rose(step.report.severity, incident.severity)
     yield f"{sentences.state(incident)} {sentences.errors_of(incident)}."

@@ -5,11 +5,13 @@ Here: wording only. What a reader's format would interpret is escaped by the cal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from fleexmon_pipeline.incidents.read import Incident
 from fleexmon_pipeline.wording import counted, short_duration
 
+MAX_NODES = 10  # named in a sentence
 HYPOTHESIS = "GenAI hypothesis (unverified)"
 RETURNED = "This incident is back."
 REMOVED = "Its issues no longer exist: the rules no longer match these lines, or the issues were deleted."
@@ -44,9 +46,10 @@ def ended(incident: Incident) -> str:
     return f"Ended after {length(incident)}, last seen at {utc(incident.last_seen_at)}."
 
 
-def spread(nodes: str) -> str:
-    """`nodes`: those that were not part of it before."""
-    return f"Now also on {nodes}."
+def spread(nodes: Sequence[str]) -> str:
+    """`nodes`: those that were not part of it before. In a storm they can be hundreds."""
+    more = f" and {len(nodes) - MAX_NODES:,} more" if len(nodes) > MAX_NODES else ""
+    return f"Now also on {', '.join(nodes[:MAX_NODES])}{more}."
 
 
 def rose(before: str, now: str) -> str:

@@ -114,7 +114,7 @@ def worse(incident: Incident, before: str) -> str:
 
 def joined(incident: Incident, new: list[str]) -> str:
     """`new`: nodes that were not part of it before."""
-    names = ", ".join(escape.code(node, most=60) for node in new[:10])
+    names = [escape.code(node, most=60) for node in new]
     return f"{sentences.spread(names)} Seen at {sentences.utc(incident.last_seen_at)}."
 
 

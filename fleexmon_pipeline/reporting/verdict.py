@@ -64,10 +64,10 @@ def judge(
 def _without_lines(coverage: Coverage, incomplete: Sequence[str], things: Sequence[str], so_far: str) -> Verdict:
     answered = coverage.known + coverage.partial
     if answered:
-        what = f"the nodes responded but had no lines in {answered} of {counted(coverage.due, 'slot')}"
+        what = f"the nodes responded but had no lines in {answered:,} of {counted(coverage.due, 'slot')}"
     elif coverage.missing:
         what = (
-            f"no node responded ({_names(incomplete)}: {coverage.missing} of {counted(coverage.due, 'slot')} missing)"
+            f"no node responded ({_names(incomplete)}: {coverage.missing:,} of {counted(coverage.due, 'slot')} missing)"
         )
     else:
         what = "no node was polled"
@@ -79,7 +79,7 @@ def _gaps(coverage: Coverage, incomplete: Sequence[str], uncounted: int) -> list
     gaps = []
     if coverage.missing or coverage.partial:
         numbers = ((coverage.missing, "missing"), (coverage.partial, "partial"))
-        parts = [f"{number} {word}" for number, word in numbers if number]
+        parts = [f"{number:,} {word}" for number, word in numbers if number]
         gaps.append(f"{' and '.join(parts)} of {counted(coverage.due, 'slot')} ({_names(incomplete)})")
     if coverage.rejected:
         gaps.append(f"{counted(coverage.rejected, 'record')} rejected")
