@@ -18,7 +18,13 @@ from fleexmon_pipeline.collection.answers.long_records import find_end, skip_rec
 from fleexmon_pipeline.collection.answers.otlp import unbatched
 from fleexmon_pipeline.collection.answers.record_runs import Raw, Run, reason_of
 from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError, clip
-from fleexmon_pipeline.collection.answers.whole import RECORD_FIELDS, has_its_fields, is_event_with_logs, records_of
+from fleexmon_pipeline.collection.answers.whole import (
+    RECORD_FIELDS,
+    has_its_fields,
+    is_event_with_logs,
+    is_of_a_fault,
+    records_of,
+)
 from fleexmon_pipeline.settings import Limits
 
 SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when they hold no boundary; 1 MB is 8 % slower
@@ -126,7 +132,7 @@ class Splitter:
         _drop_comma(buffer)
         try:
             rest = opening + bytes(buffer)
-            run = Run.of_array(rest) if opening == b"[" else Run(_wrapped.decode(rest).logs)
+            run = Run.of_array(rest) if opening == b"[" else self._logs_of(rest)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raws, end, closed = _salvage(bytes(buffer))
             if not closed:
@@ -177,12 +183,18 @@ class Splitter:
         if not body.strip():
             raise EmptyBodyError("an empty body")
         try:
-            run = Run(_wrapped.decode(body).logs)
+            run = self._logs_of(body)
             if not run and is_event_with_logs(body):
                 run = Run([body])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             run = Run(records_of(body))
         yield self._counted(run, len(body))
+
+    def _logs_of(self, body: bytes) -> Run:
+        run = Run(_wrapped.decode(body).logs)
+        if not run and not self._count and is_of_a_fault(body) and not is_event_with_logs(body):
+            raise NotAnAnswerError(f"an empty list and a fault: {clip(body)}")
+        return run
 
     def _counted(self, run: Run, length: int) -> Run:
         """Batches as their records, and none that is too long. `length`: bytes, at least, that they have together."""

@@ -34,7 +34,7 @@ _STATUS = frozenset("status code statuscode status_code state".split())  # noqa:
 _FAILED = re.compile(
     rb'[45]\d\d|"(?:[45]\d\d\b.*|err(?:or)?|fail\w*|partial\w*|timed?[ _-]?out|unavailable)"', re.IGNORECASE | re.DOTALL
 )
-_NOTHING = (b"null", b'""', b"[]", b"false", b"0")
+_NOTHING = (b"null", b'""', b"[]", b"{}", b"false", b"0")
 _SPACE = re.compile(r"[\s,]*")
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -185,6 +185,11 @@ def _has_an_empty_list(body: Raw, depth: int = 0) -> bool:
         if name.lower().endswith(LISTS_OF_RECORDS) and text[:1] == b"[" and not text[1:-1].strip():
             return True
     return depth < MAX_LIST_DEPTH and any(_has_an_empty_list(value, depth + 1) for value in inner)
+
+
+def is_of_a_fault(body: bytes) -> bool:
+    """Whether an answer without records says that it could not be given: `{"logs": [], "error": "no connection"}`."""
+    return _tells_of_a_fault(_fields_or_none(body))
 
 
 def _fields_or_none(body: Raw) -> dict[str, msgspec.Raw]:
