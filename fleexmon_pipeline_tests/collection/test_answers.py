@@ -442,6 +442,7 @@ WORKER = f'{{"outcome": "ok", "logs": [], "eventTimestamp": 1741964966535, "even
         ('{"entries": [], "nextPageToken": ""}', []),
         ('{"logs": [], "error": null, "errors": {}, "success": true}', []),
         ('{"status": "success", "code": 200, "_shards": {"failed": 0}, "timed_out": false, "data": []}', []),
+        ('{"code": 0, "message": "success", "data": []}', []),
         ('{"logEvents": [], "nextForwardToken": "f/7"}', []),
         ('{"ok": true, "errors": [], "data": {"items": [ ]}}', []),
         (WORKER.decode(), [WORKER.decode()]),

@@ -34,6 +34,7 @@ _STATUS = frozenset("status code statuscode status_code state".split())  # noqa:
 _FAILED = re.compile(
     rb'[45]\d\d|"(?:[45]\d\d\b.*|err(?:or)?|fail\w*|partial\w*|timed?[ _-]?out|unavailable)"', re.IGNORECASE | re.DOTALL
 )
+_WELL = re.compile(rb'"(?:ok|okay|success|successful|succeeded)[.!]?"', re.IGNORECASE)  # as a word beside a list
 _NOTHING = (b"null", b'""', b"[]", b"{}", b"false", b"0")
 _SPACE = re.compile(r"[\s,]*")
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -48,19 +49,23 @@ def records_of(body: bytes) -> list[Raw]:
     EmptyBodyError: it has a list for records, and nothing is in it.
     """
     try:
-        return [_record(body)]
+        record = _record(body)
     except NotAnAnswerError:
         if records := _listed(body) or _in_a_row(body):
             return records
         if _has_an_empty_list(body):
             return []
         raise
+    # `{"code": 0, "message": "success", "data": []}`: an answer with a message, and no record for want of a time
+    return [] if _has_an_empty_list(body) and not _is_good(body) else [record]
 
 
 def has_its_fields(record: dict[str, Any], raw: bytes) -> bool:
     """Whether it is a log record: of the node API, perhaps a bad one, or a good one of any logger; or a batch."""
-    if any(name in record for name in RECORD_FIELDS) or is_batch(raw):
-        return True
+    return any(name in record for name in RECORD_FIELDS) or is_batch(raw) or _is_good(raw)
+
+
+def _is_good(raw: bytes) -> bool:
     try:
         read(raw)
     except RejectedError:
@@ -175,7 +180,7 @@ def _lines_in(value: msgspec.Raw) -> list[Raw]:
 def _has_an_empty_list(body: Raw, depth: int = 0) -> bool:
     """`{"entries": [], "nextPageToken": ""}`, and nothing that tells of a fault."""
     fields = _fields_or_none(body)
-    if _tells_of_a_fault(fields) or any(bytes(fields[name]) not in _NOTHING for name in _WORDS & fields.keys()):
+    if _tells_of_a_fault(fields) or any(_may_be_a_reason(bytes(fields[name])) for name in _WORDS & fields.keys()):
         return False
     inner = [value for value in islice(fields.values(), MAX_FIELDS_LOOKED_AT) if bytes(value)[:1] == b"{"]
     if any(_tells_of_a_fault(_fields_or_none(value)) for value in inner):  # `"_shards": {"failed": 5}`
@@ -185,6 +190,10 @@ def _has_an_empty_list(body: Raw, depth: int = 0) -> bool:
         if name.lower().endswith(LISTS_OF_RECORDS) and text[:1] == b"[" and not text[1:-1].strip():
             return True
     return depth < MAX_LIST_DEPTH and any(_has_an_empty_list(value, depth + 1) for value in inner)
+
+
+def _may_be_a_reason(text: bytes) -> bool:
+    return text not in _NOTHING and not _WELL.fullmatch(text)
 
 
 def is_of_a_fault(body: bytes) -> bool:
