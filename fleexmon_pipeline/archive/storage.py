@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from fleexmon_pipeline.settings import ArchiveSettings
 
 PROTOCOL = "fleexmon"  # under which DuckDB knows a bucket
 CONNECT_SECONDS, REQUEST_SECONDS = 5, 30  # of S3; it is tried three times
+_TOOK = re.compile(r" after \d+ ms(?=:)")  # it would make each failure of one kind another text
 BLOCK = 4 << 20
 
 
@@ -229,4 +231,5 @@ class Bucket:
         try:
             yield
         except OSError as error:  # pyarrow's errors are such; their text names the request, and no credentials
-            raise ArchiveError(f"{self.place}: cannot {doing}: {str(error).strip()[:300]}") from None
+            reason = _TOOK.sub("", str(error)).strip()[:300]
+            raise ArchiveError(f"{self.place}: cannot {doing}: {reason}") from None

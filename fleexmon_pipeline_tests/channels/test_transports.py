@@ -178,7 +178,7 @@ def test_no_part_of_a_url_is_shown_whatever_the_service_says(
         (f"discord://{SECRET_PATH}", "not valid for Discord"),
         (f"mailto://{SECRET_PATH}", "not valid for"),
         (f"webhook+https://user:{SECRET_PATH}@example.com/x", "must not have a user"),
-        (f"webhook+http://example.com/{SECRET_PATH}", "plain http is for this machine alone"),
+        (f"webhook+http://example.com/{SECRET_PATH}", "plain http is only allowed on this machine"),
         (f"webhook+https:///{SECRET_PATH}", "has no host"),
         (f"webhook+https://h:99999/{SECRET_PATH}", "has no host"),
     ],
