@@ -113,7 +113,7 @@ def pages(browser: Browser) -> None:
 
 def dagster(browser: Browser) -> None:
     """The lineage, a run, an asset, an hour, a digest that was opened, and a check that fails."""
-    lineage(browser.new_page(viewport={"width": 2500, "height": 1200}))
+    lineage(browser.new_page(viewport={"width": 2500, "height": 1440}))
     a_run(browser.new_page(viewport={"width": 1440, "height": 860}))
     hour, day = _last_partition("raw_logs"), _last_partition("digests")
     for name, path, shown, opened in (
@@ -174,9 +174,9 @@ def lineage(page: Page) -> None:
     """All groups open, without the frame around the graph."""
     groups = ",".join(f"global@global:{group}" for group in GROUPS)
     page.goto(f"{UI}/asset-groups?expanded={groups}")
-    page.get_by_text("Latest event").nth(6).wait_for()
+    page.get_by_text("Latest event").nth(7).wait_for()
     page.wait_for_timeout(SETTLE_MS)
-    page.screenshot(path=IMAGES / "lineage.png", clip={"x": 580, "y": 140, "width": 1870, "height": 960})
+    page.screenshot(path=IMAGES / "lineage.png", clip={"x": 580, "y": 140, "width": 1870, "height": 1200})
 
 
 def a_run(page: Page) -> None:

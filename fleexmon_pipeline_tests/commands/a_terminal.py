@@ -5,6 +5,7 @@ Here: starting and reading. What is expected: the tests of `commands/`.
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -21,6 +22,7 @@ from pathlib import Path
 
 FLEEXMON = str(Path(sys.executable).with_name("fleexmon"))
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_utf8 = codecs.getincrementaldecoder("utf-8")  # a read may end inside a character
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")
 
 
@@ -31,6 +33,7 @@ class Terminal:
     process: subprocess.Popen[bytes]
     master: int
     raw: str = field(default="", init=False)
+    _decoder: codecs.IncrementalDecoder = field(default_factory=lambda: _utf8("replace"), init=False)
 
     @property
     def text(self) -> str:
@@ -43,7 +46,7 @@ class Terminal:
         while until is None or until not in self.text:
             assert time.monotonic() < deadline, self.raw
             try:
-                self.raw += os.read(self.master, 65_536).decode(errors="replace")
+                self.raw += self._decoder.decode(os.read(self.master, 65_536))
             except OSError:  # the other side is closed
                 assert until is None, self.raw
                 break
