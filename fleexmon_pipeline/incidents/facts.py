@@ -20,6 +20,7 @@ from fleexmon_pipeline.window import DAY, SLOT, Window, history_day
 
 SQL = statements("incidents")
 TROUBLE = (*ERROR_LEVELS, "warn")
+MIN_KNOWN = 0.8  # of the slots that are compared, as in the digest; below it there is no comparison
 MAX_LINES = 10**12  # more behind one issue is not a count, and has no room in a title
 
 
@@ -130,11 +131,13 @@ def read_first_seen(connection: Connection, patterns: Collection[str]) -> tuple[
 
 def read_volume(connection: Connection, nodes: Collection[str], window: Window, patterns: Collection[str]) -> Volume:
     """What the nodes (all, if none is named) logged in the window. Usual are the errors of the day before, in as many
-    slots as are known of the window."""
+    slots as are known of the window; unknown where too little of that day is known: an hour is no measure of a day."""
     where = {"nodes": sorted(nodes) or None, "errors": [*ERROR_LEVELS], "patterns": list(patterns)}
     during, before = (
         connection.execute(SQL["volume"], {**where, "since": span.since, "until": span.until}).fetchone() or {}
         for span in (window, Window(window.since - DAY, window.since))
     )
-    usual = before["errors"] * during["slots"] / before["slots"] if before["slots"] else 0.0
-    return Volume(during["lines"], during["errors"], round(usual, 1), during["of_pattern"])
+    needed = MIN_KNOWN * during["slots"] * min(1.0, DAY / window.length)
+    is_known = before["slots"] >= max(needed, 1)
+    usual = round(before["errors"] * during["slots"] / before["slots"], 1) if is_known else None
+    return Volume(during["lines"], during["errors"], usual, during["of_pattern"])

@@ -28,7 +28,7 @@ class Volume:
 
     lines: int
     errors: int
-    usual_errors: float  # that as many slots of the day before had
+    usual_errors: float | None  # that as many slots of the day before had; None: too little is known of it
     of_pattern: int
 
 
@@ -104,7 +104,7 @@ def _amount(named: IssueFacts, volume: Volume, length: timedelta) -> str:
 def _counts_errors(named: IssueFacts, volume: Volume) -> bool:
     lines = volume.of_pattern or named.affected or 0
     most = not volume.of_pattern or volume.of_pattern >= MIN_SHARE * volume.errors
-    return named.about_errors and volume.errors > volume.usual_errors and volume.errors >= lines and most
+    return named.about_errors and volume.errors > (volume.usual_errors or 0) and volume.errors >= lines and most
 
 
 def _has_own_figures(named: IssueFacts, volume: Volume) -> bool:

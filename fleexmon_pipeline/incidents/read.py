@@ -25,12 +25,12 @@ MAX_LISTED = 10_000
 
 
 class IncidentFigures(msgspec.Struct, frozen=True, rename="camel"):
-    """From its start to its end, on its nodes. `usual_errors`: that as many slots of the day before had; `of_pattern`:
-    lines of the pattern that its title names."""
+    """From its start to its end, on its nodes. `usual_errors`: that as many slots of the day before had, None where
+    too little of it is known; `of_pattern`: lines of the pattern that its title names."""
 
     lines: int
     errors: int
-    usual_errors: float
+    usual_errors: float | None
     of_pattern: int
 
 

@@ -26,10 +26,13 @@ def length(incident: Incident) -> str:
     return short_duration(incident.last_seen_at - incident.started_at)
 
 
-def errors(found: int, lines: int, usual: float) -> str:
-    """`412 errors in 3,120 lines (3 expected from the day before)`; `usual`: errors, in as many slots."""
+def errors(found: int, lines: int, usual: float | None) -> str:
+    """`412 errors in 3,120 lines (3 expected from the day before)`; `usual`: errors, in as many slots, if known."""
+    said = f"{counted(found, 'error')} in {counted(lines, 'line')}"
+    if usual is None:
+        return said
     expected = f"{usual:,.0f}" if usual >= 100 else f"{usual:,.1f}".removesuffix(".0")
-    return f"{counted(found, 'error')} in {counted(lines, 'line')} ({expected} expected from the day before)"
+    return f"{said} ({expected} expected from the day before)"
 
 
 def errors_of(incident: Incident) -> str:

@@ -127,7 +127,7 @@ class IncidentFigures:
     changes: tuple[str, ...]
     lines: int
     errors: int
-    usual_errors: float
+    usual_errors: float | None
     acknowledged: str | None
     assignee: str | None
     muted: bool  # all of its issues, at the end of the day

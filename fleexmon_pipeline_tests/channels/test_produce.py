@@ -160,7 +160,7 @@ def test_a_message_has_node_times_advice_evidence_and_the_command(connection: Co
     (told,) = (one.within_limits() for one in found)
 
     assert told.nodes == ("blue",)
-    since = "Open since 2026-11-20 09:50 UTC (10 min). 0 errors in 0 lines (0 expected from the day before)."
+    since = "Open since 2026-11-20 09:50 UTC (10 min). 0 errors in 0 lines."
     assert told.lines == (since, "Do this.")
     assert told.evidence[0] == "09:54:00 blue error charge 6 failed password=<password>"
     assert len(told.evidence) == 5

@@ -9,7 +9,7 @@ from typing import Any
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.incidents.read import Incident, list_incidents
-from fleexmon_pipeline.incidents.refresh import refresh_incidents
+from fleexmon_pipeline.incidents.refresh import mark_window, refresh_incidents
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
 from fleexmon_pipeline.settings import Topology
 from fleexmon_pipeline.window import SLOT, Window
@@ -47,6 +47,7 @@ def tell(
     for node in NODES:
         cover(connection, range((window.since - TEN) // SLOT - 1, (window.until - TEN) // SLOT + 1), node=node)
     fire(connection, *occurrences, window=window)
+    mark_window(connection, window)
     refresh_incidents(connection, Topology(depends or {}))
     return incidents(connection)
 

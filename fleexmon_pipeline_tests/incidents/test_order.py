@@ -53,7 +53,9 @@ def _run(connection: Connection, windows: list[list[Occurrence]], index: int) ->
     begin = index * SLOTS_A_WINDOW
     for node in NODES:
         cover(connection, range(begin, begin + SLOTS_A_WINDOW), node=node)
-    fire(connection, *windows[index], window=Window(at(begin), at(begin + SLOTS_A_WINDOW)))
+    window = Window(at(begin), at(begin + SLOTS_A_WINDOW))
+    fire(connection, *windows[index], window=window)
+    mark_window(connection, window)
 
 
 def _clean(connection: Connection) -> None:
@@ -181,6 +183,17 @@ def test_marks_are_taken_in_parts(database: Database, monkeypatch: pytest.Monkey
         refresh_incidents(connection)
         assert incidents(connection) == at_once
         assert not is_due(connection)
+
+
+def test_an_hour_before_is_no_measure_of_what_a_longer_incident_would_usually_have(database: Database) -> None:
+    with database.connect() as connection:
+        cover(connection, range(-3, 0))
+        rows.pattern(connection, "cccc", "cannot connect", at(-3))
+        rows.count(connection, at(-2), "blue", "cccc", "error", 30)
+        short = tell(connection, firings(about("blue", "aaaa"), range(3)))
+        long = tell(connection, firings(about("blue", "aaaa"), range(40)))
+
+    assert [incident.figures.usual_errors for incident in (*short, *long)] == [30, None]
 
 
 def test_lines_of_the_day_before_that_are_counted_later_are_in_its_figures(database: Database) -> None:

@@ -21,4 +21,5 @@ def test_of_many_nodes_some_are_named_and_the_others_counted(nodes: list[str], t
 
 def test_one_is_singular_and_zero_is_not() -> None:
     assert sentences.errors(1, 1, 0.0) == "1 error in 1 line (0 expected from the day before)"
+    assert sentences.errors(3, 40, None) == "3 errors in 40 lines"
     assert sentences.errors(0, 12_000, 99.96) == "0 errors in 12,000 lines (100 expected from the day before)"

@@ -52,8 +52,7 @@ def test_from_first_sight_to_the_end_and_back(database: Database, github: FakeGi
         assert refresh(connection, client, at(10, 16)) == Alerts()
         assert github.issues[0]["state"] == "closed"
         assert comments(github)[1] == (
-            "Ended after 1 h 15 min, last seen at 2026-11-20 10:10 UTC. "
-            "0 errors in 0 lines (0 expected from the day before)."
+            "Ended after 1 h 15 min, last seen at 2026-11-20 10:10 UTC. 0 errors in 0 lines."
         )
 
         second = issue(connection, "High error rate: 12%", at(15), regressionOf=first)

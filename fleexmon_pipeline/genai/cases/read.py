@@ -90,7 +90,8 @@ def read_case(connection: Connection, incident: Incident, issues: Sequence[Incid
             {
                 "incident": incident.title, "severity": incident.severity, "nodes": list(incident.nodes),
                 "from": _minute(incident.started_at), "to": _minute(incident.last_seen_at),
-                "errors": incident.figures.errors, "usualErrors": incident.figures.usual_errors,
+                "errors": incident.figures.errors,
+                **({} if incident.figures.usual_errors is None else {"usualErrors": incident.figures.usual_errors}),
             },
             0, "the incident", longest=100,
         ),
