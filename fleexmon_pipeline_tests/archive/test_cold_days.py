@@ -321,7 +321,8 @@ def test_a_day_that_is_in_its_file_as_it_is_goes_without_a_look_at_each_line(
         kept = connection.execute(
             "SELECT count(*) FROM \"LogEntry\" WHERE message LIKE 'Order 1_ %%' OR NOT analyzed"
         ).fetchone()
-        theirs = connection.execute('SELECT count(*) FROM "LogEntry_rest"').fetchone()
+        # Random ids: most are in "LogEntry_rest", one in a hundred looks like an id of ours of another year.
+        theirs = connection.execute("SELECT count(*) FROM \"LogEntry\" WHERE hostname LIKE 'node %%'").fetchone()
     asked: list[int] = []
     real = DayFile.hashes
 
