@@ -33,7 +33,20 @@ _OPTIONS = (
     (r"lftp", r"""-u\s{0,4}["']?[^\s"',]{1,64},(?P<v>[^\s"']{1,256})"""),
     (r"snmp(?:get|walk|set|bulkwalk|bulkget|trap|getnext)", rf"-[AX]\s{{1,4}}{_VALUE}"),
     (r"net1?(?:\.exe)?\s{1,4}use", r"/user:\S{1,100}\s{1,4}(?P<v>[^\s/*][^\s]{1,256})"),
-    (r"(?:xfreerdp|wlfreerdp|schtasks)(?:\.exe)?", r"/(?:p:|rp\s{1,4})(?P<v>[^\s\"']{2,256})"),
+    (r"(?:xfreerdp|wlfreerdp|schtasks|signtool)(?:\.exe)?", r"/(?:p:|r?p\s{1,4})(?P<v>[^\s\"']{2,256})"),
+    (r"aws\s{1,4}ssm", rf"SecureString\s[^\n|;]{{0,160}}?--value[ =]{{1,4}}{_VALUE}"),
+    (r"qpdf", rf"--encrypt\s{{1,4}}{_VALUE}"),
+)
+# Commands that take a secret as a word of its own, behind these words.
+_LAST_WORDS = (
+    r"rabbitmqctl\s{1,4}(?:add_user|change_password)\s{1,4}\S{1,128}"
+    r"|net1?(?:\.exe)?\s{1,4}user\s{1,4}[\w.-]{1,64}"
+    r"|composer\s{1,4}config\s[^\n|;]{0,80}?http-basic\.\S{1,128}\s{1,4}\S{1,128}"
+    r"|mc\s{1,4}(?:alias\s{1,4}set|config\s{1,4}host\s{1,4}add)\s{1,4}(?:\S{1,256}\s{1,4}){2}\S{1,128}"
+)
+_SIGN_IN = (
+    r"(?:vault|cargo|npm|pnpm|gem|railway|flyctl|snyk|pulumi|wrangler|supabase)\s{1,4}login"
+    r"|add-authtoken|authtoken|set-password"
 )
 
 RULES = (
@@ -69,6 +82,22 @@ RULES = (
             check=value_checks.is_given,
         )
         for commands, option in _OPTIONS
+    ),
+    make_rule(
+        "password",
+        rf"(?<![\w.-])(?:{_LAST_WORDS})\s{{1,4}}(?!/){_VALUE}",
+        check=value_checks.is_given,
+    ),
+    make_rule(
+        "password",
+        rf"(?<![\w.-])(?:{_SIGN_IN})\s{{1,4}}{_VALUE}",
+        check=value_checks.has_a_digit,
+    ),
+    # With a short option that many commands have for a secret, if no person wrote what follows
+    make_rule(
+        "password",
+        r"""(?:\s|["'])-[pPkKtTwWaN]["']?\s{1,4}["']?(?P<v>[^\s"'./-][^\s"'./]{7,256})(?=["'\s]|$)""",
+        check=value_checks.looks_made,
     ),
     # With a long option and one dash, whatever the command: keytool -storepass …, plink -pw …
     make_rule(
@@ -110,8 +139,9 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"""\binsert\s{1,4}into\s[^\n;()]{1,80}\([^()\n]{0,200}pass(?:word|wd)?[^()\n]{0,200}\)\s{0,4}values?\s{0,4}"""
+        r"""\binsert\s{1,4}into\s[^\n;()]{1,80}\([^()\n]{0,200}(?:pass(?:word|wd)?|secret|token|api_?key)[^()\n]{0,200}\)\s{0,4}values?\s{0,4}"""
         r"""\((?P<v>[^()\n]{1,1000})\)""",
+        check=value_checks.are_no_stand_ins,
         flags=_I,
     ),
     make_rule(
@@ -146,7 +176,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"\b(?:secret|password|passwd|key|key-string|md5)\s{1,4}[0-9]\s{1,4}(?P<v>(?=[^\s]{0,64}\d)[\w$./+=-]{6,256})(?!\S)",
+        r"\b(?:secret|password|passwd|key|key-string|md5)\s{1,4}[0-9]\s{1,4}(?P<v>(?=[^\s]{0,64}\d)[^\s\"'<>]{6,256})(?!\S)",
         flags=_I,
     ),
     make_rule(
@@ -154,6 +184,13 @@ RULES = (
         r"\b(?:(?:radius|tacacs)(?:-server)?\s[^\n]{0,60}?\bkey|isakmp\s{1,4}key|pre-shared-key(?:\s{1,4}(?:ascii-text|hexadecimal|local|remote))?)"
         r"\s{1,4}(?:[0-9]\s{1,4})?[\"']?(?P<v>[^\s\"']{4,256})",
         check=value_checks.has_a_digit,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"\b(?:(?:message-digest-key|authentication-key)\s{1,4}\d{1,10}\s{1,4}(?:md5|sha\S{0,10}|hmac\S{0,12})(?:\s{1,4}\d)?"
+        r"|set\s{1,4}(?:psksecret|passwd|password|secret)(?:\s{1,4}ENC)?|(?<!-)psk)\s{1,4}[\"']?(?P<v>(?=[^\s\"']{0,64}\d)[^\s\"']{4,256})",
+        check=value_checks.is_given,
         flags=_I,
     ),
     make_rule(

@@ -1,8 +1,8 @@
 """What a secret looks like: the rules of redaction, in the order in which they are tried.
 
-Here: names that a secret follows, and the ways in which a value follows a name. Tokens that are known by themselves:
-`provider_forms.py`; options of commands and statements: `command_forms.py`; whether a value is one: `value_checks.py`;
-what is done with it: `redact.py`.
+Here: values behind names and headers. The names: `secret_names.py`; tokens that are known by themselves:
+`provider_forms.py`; options of commands and statements: `command_forms.py`; what is said in sentences, in calls and in
+dialogs: `said_forms.py`; whether a value is one: `value_checks.py`; what is done with it: `redact.py`.
 
 Every expression is linear in the text: a left boundary or a fixed prefix, bounded repeats, no nested ones. Where in
 doubt a text is redacted: a lost word is cheaper than a leaked key. Each rule has a hint for RE2, see `hints.py`.
@@ -12,68 +12,21 @@ from __future__ import annotations
 
 import re
 
-from fleexmon_pipeline.redaction import command_forms, provider_forms, value_checks
+from fleexmon_pipeline.redaction import command_forms, provider_forms, said_forms, value_checks
 from fleexmon_pipeline.redaction.rule import make_rule
+from fleexmon_pipeline.redaction.secret_names import (
+    KEYS,
+    MAYBE_NAMES,
+    NAME,
+    NAMES,
+    QUOTE,
+    SIGN,
+    SUFFIX,
+    VALUE,
+    VERB,
+    WORDS,
+)
 
-# Names that only a secret follows. "Passwort: …" is in the logs of whoever writes German, French, Spanish, …
-_WORDS = (
-    r"passwor[dt]|passwd|pass[ _-]?phrase|passcode|(?!(?:old)?pwd[\"']?\s{0,4}[=:]\s{0,4}[\"']?(?:[/~]|[A-Z]:[\\/]))pwd"
-    r"|kennwort|geheimnis|zugangsschl(?:ü|ue)ssel"
-    r"|mot[ _-]?de[ _-]?passe|contrase(?:ñ|n)a|senha|wachtwoord|has[łl]o|heslo|l[öo]senord|salasana|şifre"
-    r"|пароль|密[码碼]|パスワード|비밀번호"
-)
-_KEYS = (
-    r"(?:api|access|private|secret|account|auth|encryption|signing|master|license|service|shared|storage|sentry"
-    r"|subscription|deploy|ssh)[ ._-]?key(?!s(?![A-Za-z]))(?-i:(?![a-rt-z]))"
-)
-_NAMES = (
-    rf"{_WORDS}|{_KEYS}|secret(?!smanager|ar[iy])|credentials?|(?<![A-Za-z])creds|session[_-]?id|j?sessionid|phpsessid|signature"
-    r"|x-amz-credential|saml(?:response|request|assertion)"
-)
-# "token" and other short ones only as the end of a name: max_tokens=1000 and passed=3 are figures.
-_LAST_NAMES = r"token(?:_?\d{1,4})?|(?<![A-Za-z])(?:pw|sid|otp|cvv|cvc|jwt|pin)|(?<=[?&])key"
-# What secret_version, PASSWORD_MIN_LENGTH, passwordResetUrl and apiKeyId hold is none.
-_HARMLESS = (
-    r"ids?|refs?|names?|file|path|dir|ur[li]|versions?|types?|encryption|algorithm|length|size|policy|count|ttl|age|expir\w*"
-    r"|authentication|provider|manager|exception|error|required|enabled|field|endpoint|vault|match|min|max|limit"
-    r"|timeout|lifetime|period|interval|seconds|minutes|hours|days|at|until|attempts|retries|rounds|iterations|cost"
-    r"|hashers?|validators?|rotation|var|variable"
-)
-_SUFFIX = (
-    rf"(?!(?:(?:[A-Za-z]{{0,24}}[_-]){{1,4}}|[A-Za-z]{{0,24}}(?-i:(?=[A-Z])))(?:{_HARMLESS})(?![\w-]))[\w-]{{0,24}}"
-)
-_NAME = rf"(?:(?:{_NAMES}){_SUFFIX}|(?:{_LAST_NAMES}))"
-# After these stands a secret now and then: only a word that no person wrote is taken for one.
-_MAYBE_NAMES = (
-    r"(?<!public.)(?<!routing.)(?<!partition.)(?<!primary.)(?<!foreign.)(?<!cache.)(?<!object.)(?<!bucket.)key"
-    r"|session|auth|(?<!--- )pass|pw|psk|salt|clave|parola|[cx]srf|(?<=[?&])code"
-)
-_VERB = r"(?:is|was|ist|war|lautet|est|es|provided|given|used|sent)"  # "password is: …"
-_ENTITY = r"&(?:quot|apos|#3[49]);|\\{1,8}u002[27]"  # of HTML and of JavaScript
-_PERCENT = r"%(?:25){0,2}"  # percent-encoded, also twice and three times
-# password": …, environ['PASSWORD'] = …, user[password]=…, password%5B%5D=…, %22password%22%3A
-_QUOTE = (
-    rf"""(?:\\{{0,15}}["'`]|{_PERCENT}2[27]|{_ENTITY})?"""
-    rf"""(?:\]|\[\w{{0,20}}\]|{_PERCENT}5B\w{{0,20}}{_PERCENT}5D|{_PERCENT}5D)?"""
-)
-_TYPE = (
-    r"(?:\s{0,2}:?\s{0,2}(?:&?(?:'static\s)?str(?:ing)?|Optional\[str\]|char\*?|text)\b)?"  # var apiToken string = …
-)
-_SIGN = (
-    rf"(?:\s{{1,4}}{_VERB})?{_TYPE}\s{{0,4}}"
-    rf"(?:=>|→|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,2}}|{_PERCENT}3[AD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"
-)
-_UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
-# Some("…"), b'…', SecretStr('…'), @"…": what stands around a value is left, and the value inside is taken.
-_WRAPPER = (
-    r"""(?:(?:(?:\[\])?[A-Za-z_][\w.:]{0,40}\s{0,2}[(\[{]{1,2}\s{0,2}){1,2}(?:[bBuUrR]{1,2})?(?=\\{0,15}["'`])"""
-    r"""|[bBuUrRfFLN@]{1,2}(?=["'`])|string\(\d{1,6}\)\s{1,2}(?=")"""
-    r"""|\{\s{0,4}["'](?:value|secret|plaintext|data|text)["']\s{0,4}:\s{0,4}(?=["']))?"""
-)
-_VALUE = (
-    rf"""{_WRAPPER}(?:\\{{1,15}}"(?P<escaped>(?:(?!\\{{1,15}}").)+)|"(?P<double>(?:[^"\\]|\\.)++)"""
-    rf"""|'(?P<single>(?:[^'\\]|\\.)++)|`(?P<tick>[^`]++)|(?P<bare>{_UNQUOTED}))"""
-)
 _SCHEME = (
     r"(?:bearer|basic|token|digest|negotiate|ntlm|apikey|sharedkey|hawk|oauth)\s{1,4}"
     r"|(?-i:[A-Z])[\w-]{2,24}\s{1,4}(?=[^\s\"'\\,;]{0,256}\d)"
@@ -121,7 +74,7 @@ RULES = (
         "token",
         rf"""authorization["'\\]{{0,3}}\]?\s{{0,4}}(?:=>|->|[:=,])\s{{0,4}}(?-i:b(?=["']))?["'\\]{{0,3}}(?:{_SCHEME})?"""
         rf"""(?P<v>(?:{_PARAMETER}"|[^\s"'\\,;]+)(?:\s{{0,4}},\s{{0,4}}(?:{_PARAMETER}"|[\w-]{{1,40}}=[^\s"'\\,;]+))*)""",
-        check=value_checks.is_value,
+        check=value_checks.is_credential,
         flags=_I,
     ),
     make_rule(
@@ -169,10 +122,11 @@ RULES = (
     make_rule("key", provider_forms.KEYS),
     make_rule("token", provider_forms.TOKENS, check=value_checks.is_no_file),
     make_rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=value_checks.has_digits),  # Vault
+    *said_forms.RULES,
     # What Terraform changes: = "old" -> "new"
     make_rule(
         "password",
-        rf"""{_NAME}["']?\s{{0,4}}[=:]\s{{0,4}}["'][^"'\n]{{1,512}}["']\s{{1,4}}->\s{{1,4}}["'](?P<v>[^"'\n]{{1,512}})["']""",
+        rf"""{NAME}["']?\s{{0,4}}[=:]\s{{0,4}}["'][^"'\n]{{1,512}}["']\s{{1,4}}->\s{{1,4}}["'](?P<v>[^"'\n]{{1,512}})["']""",
         check=value_checks.is_given,
         flags=_I,
     ),
@@ -185,32 +139,32 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"{_NAME}{_QUOTE}{_SIGN}{_VALUE}",
+        rf"{NAME}{QUOTE}{SIGN}{VALUE}",
         check=value_checks.is_value,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"(?<![A-Za-z])sig{_QUOTE}{_SIGN}{_VALUE}",
+        rf"(?<![A-Za-z])sig{QUOTE}{SIGN}{VALUE}",
         check=value_checks.is_long_value,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"(?<![A-Za-z])(?<!--- )pass{_QUOTE}{_SIGN}{_VALUE}",
+        rf"(?<![A-Za-z])(?<!--- )pass{QUOTE}{SIGN}{VALUE}",
         check=value_checks.is_no_count,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"(?:{_MAYBE_NAMES}){_QUOTE}{_SIGN}{_VALUE}",
+        rf"(?:{MAYBE_NAMES}){QUOTE}{SIGN}{VALUE}",
         check=value_checks.looks_made_in_one_run,
         flags=_I,
     ),
     # name: DB_PASSWORD, value: …: environments of containers, <add key="password" value="…"/>
     make_rule(
         "password",
-        rf"""{_NAME}{_QUOTE}(?:,\s{{0,16}}|\s{{1,64}})(?:\\{{0,15}}["'])?value{_QUOTE}{_SIGN}{_VALUE}""",
+        rf"""{NAME}{QUOTE}(?:,\s{{0,16}}|\s{{1,64}})(?:\\{{0,15}}["'])?value{QUOTE}{SIGN}{VALUE}""",
         check=value_checks.is_value,
         flags=_I,
         spans_lines=True,
@@ -218,7 +172,7 @@ RULES = (
     make_rule(
         "password",
         rf"""value["']?\s{{0,4}}[:=]\s{{0,4}}(?:"(?P<double>[^"\n]{{1,512}})"|'(?P<single>[^'\n]{{1,512}})')\s{{0,16}},?"""
-        rf"""\s{{0,16}}["']?(?:name|key|id|variable)["']?\s{{0,4}}[:=]\s{{0,4}}["'][\w.-]{{0,40}}?{_NAME}["']""",
+        rf"""\s{{0,16}}["']?(?:name|key|id|variable)["']?\s{{0,4}}[:=]\s{{0,4}}["'][\w.-]{{0,40}}?{NAME}["']""",
         check=value_checks.is_value,
         flags=_I,
         spans_lines=True,
@@ -226,49 +180,45 @@ RULES = (
     # With a sign of its own: PHP's serialize, Clojure's and Erlang's data, a field of a form that was sent
     make_rule(
         "password",
-        rf"""["'][\w.-]{{0,40}}?{_NAME}["'];s:\d{{1,6}}:["'](?P<v>[^"'\n]{{1,512}})["']""",
+        rf"""["'][\w.-]{{0,40}}?{NAME}["'];s:\d{{1,6}}:["'](?P<v>[^"'\n]{{1,512}})["']""",
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"""(?<![\w:]):[\w.-]{{0,40}}?{_NAME}\s{{1,4}}"(?P<v>[^"\n]{{1,512}})\"""",
+        rf"""(?<![\w:]):[\w.-]{{0,40}}?{NAME}\s{{1,4}}"(?P<v>[^"\n]{{1,512}})\"""",
         check=value_checks.is_given,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"""[{{(]\s{{0,4}}\w{{0,40}}?{_NAME}\s{{0,4}},\s{{0,4}}(?:<<)?["'](?P<v>[^"'\n]{{3,512}})["']""",
+        rf"""[{{(]\s{{0,4}}\w{{0,40}}?{NAME}\s{{0,4}},\s{{0,4}}(?:<<)?["'](?P<v>[^"'\n]{{3,512}})["']""",
         check=value_checks.is_neighbour,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"""form-data;\s{{0,4}}name=["']?[\w.\[-]{{0,40}}?{_NAME}\]?["']?\s{{1,8}}(?P<v>[^\s-]\S{{0,256}})""",
+        rf"""form-data;\s{{0,4}}name=["']?[\w.\[-]{{0,40}}?{NAME}\]?["']?\s{{1,8}}(?P<v>[^\s-]\S{{0,256}})""",
         flags=_I,
         spans_lines=True,
     ),
     # As neighbours: ('x-api-key', '…'), ["password", "…"], setProperty("db.password", "…")
     make_rule(
         "password",
-        rf"""[(\[]\s{{0,4}}[bu]?\\{{0,15}}["'][\w. -]{{0,40}}?{_NAME}\\{{0,15}}["']\s{{0,4}},\s{{0,4}}"""
+        rf"""[(\[]\s{{0,4}}[bu]?\\{{0,15}}["'][\w. -]{{0,40}}?{NAME}\\{{0,15}}["']\s{{0,4}},\s{{0,4}}"""
         r"""[bu]?\\{0,15}["'](?P<v>[^"'\\]{3,512})\\{0,15}["']\s{0,4}[)\]]""",
         check=value_checks.is_neighbour,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"""["']--?[\w-]{{0,24}}?(?:{_NAMES}|token|pass)["']\s{{0,4}},\s{{0,4}}["'](?P<v>[^"'\n]{{1,512}})["']""",
+        rf"""["']--?[\w-]{{0,24}}?(?:{NAMES}|token|pass)["']\s{{0,4}},\s{{0,4}}["'](?P<v>[^"'\n]{{1,512}})["']""",
         check=value_checks.is_value,
         flags=_I,
     ),
     make_rule(
         "password",
-        r"(?:^|\n)\s{0,8}PASS\s{1,4}(?P<v>\S{4,256})",  # FTP, POP3
-        check=value_checks.looks_made,
-    ),
-    make_rule(
-        "password",
-        rf"--[\w-]{{0,24}}?(?:{_NAMES}|token|pass)[ =]{{1,2}}{_VALUE}",
+        rf"--[\w-]{{0,24}}?(?:{NAMES}|token|pass)(?!-(?:stdin|fd|store|prompt|hash|from)\b){SUFFIX}"
+        rf"[ =]{{1,2}}{VALUE}",
         check=value_checks.is_option_value,
         flags=_I,
     ),
@@ -277,35 +227,35 @@ RULES = (
     # "/reset-password HTTP/1.1" is a route.
     make_rule(
         "password",
-        rf"""(?<![\w/-])(?:{_WORDS}|pin|bindpw|requirepass|masterauth|identified by|securestring"""
+        rf"""(?<![\w/-])(?:{WORDS}|pin|bindpw|requirepass|masterauth|identified by|securestring"""
         rf"""|(?:verification|recovery|one-?time|2fa|mfa|backup|confirmation)[ _-]code)"""
-        rf"""(?:\s{{1,4}}{_VERB})?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}|(?=[(\[]))["'`(\[]{{0,2}}(?P<bare>(?=[^\s\d"'`)\]]{{0,64}}\d)[^\s<"'`)\]]{{4,256}})""",
+        rf"""(?:\s{{1,4}}{VERB})?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}|(?=[(\[]))["'`(\[]{{0,2}}(?P<bare>(?=[^\s\d"'`)\]]{{0,64}}\d)[^\s<"'`)\]]{{4,256}})""",
         check=value_checks.is_value,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"""\b(?:{_KEYS}|token|auth|secret)(?:\s{{1,4}}{_VERB})?:?\s{{1,4}}[`(\[]?"""
+        rf"""\b(?:{KEYS}|token|auth|secret)(?:\s{{1,4}}{VERB})?:?\s{{1,4}}[`(\[]?"""
         r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{8,256})""",
         check=value_checks.looks_made_in_prose,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"<(?:\w{{1,20}}:)?[\w.-]{{0,40}}?(?:{_NAMES}|token){_SUFFIX}(?:\s[^<>]{{0,300}})?>"
+        rf"<(?:\w{{1,20}}:)?[\w.-]{{0,40}}?(?:{NAMES}|token){SUFFIX}(?:\s[^<>]{{0,300}})?>"
         r"\s{0,16}(?:<!\[CDATA\[)?(?P<v>[^<>\s][^<>]{0,4095}?)(?:\]\]>)?\s{0,16}</",
         flags=_I,
         spans_lines=True,
     ),
     make_rule(
         "password",
-        rf"&lt;(?:\w{{1,20}}:)?[\w.-]{{0,40}}?(?:{_NAMES}|token)[\w-]{{0,24}}&gt;\s{{0,4}}(?P<v>[^&<>\s][^&<>]{{0,400}}?)\s{{0,4}}&lt;/",
+        rf"&lt;(?:\w{{1,20}}:)?[\w.-]{{0,40}}?(?:{NAMES}|token)[\w-]{{0,24}}&gt;\s{{0,4}}(?P<v>[^&<>\s][^&<>]{{0,400}}?)\s{{0,4}}&lt;/",
         flags=_I,
     ),
     # <Param Name="Password">…</Param>, <name>db.password</name> <value>…</value>
     make_rule(
         "password",
-        rf"""(?:(?:name|key|id)=["'][\w.-]{{0,40}}?{_NAME}["'][^<>]{{0,200}}>|<name>\s{{0,4}}[\w.-]{{0,60}}?{_NAME}\s{{0,4}}</name>"""
+        rf"""(?:(?:name|key|id)=["'][\w.-]{{0,40}}?{NAME}["'][^<>]{{0,200}}>|<name>\s{{0,4}}[\w.-]{{0,60}}?{NAME}\s{{0,4}}</name>"""
         r"""\s{0,16}<value>)\s{0,16}(?P<v>[^<>\s][^<>]{0,4095}?)\s{0,16}</""",
         flags=_I,
         spans_lines=True,
@@ -327,7 +277,11 @@ RULES = (
         "phone",
         r"(?<![\w.(-])(?:\(\d{3}\) ?\d{3}|\d{3}-\d{3}|\d{3}\.\d{3})[-. ]\d{4}(?![\w.-])",
     ),
-    make_rule("ssn", r"\bssn\W{1,4}(?P<v>\d{3}-\d{2}-\d{4})(?!\d)", flags=_I),
+    make_rule(
+        "ssn",
+        r"\b(?:ssn|social security(?: number)?|(?:us )?tax[ _-]?id|i?tin)\W{1,4}(?P<v>\d{3}-\d{2}-\d{4})(?!\d)",
+        flags=_I,
+    ),
     make_rule("token", provider_forms.TELLING_PREFIX, check=value_checks.looks_like_a_tail),
     make_rule("token", provider_forms.PREFIXED, check=value_checks.looks_prefixed),
     make_rule(

@@ -48,6 +48,9 @@ _ALGORITHM = re.compile(
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"\d+(?:\.\d+)?(?:[nµum]?s|min|[mh%x]|/\d+)?")
+_FIGURE = re.compile(r"v?[\d.,:/+-]+[A-Za-z%]{0,3}")  # 10.0.0.9, v1.2.3, 2026-11-20, 3rd, 12ms
+_PARAMETER = re.compile(r"[:@]\w{1,60}|NULL|DEFAULT|NOW")
+_CONSTANT = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
 _CAMEL = re.compile(r"[a-z]{3,}")
 MAX_IN_WORDS = (
     0.6  # of a token that are letters in small ones of three and more in a row: words, in which nothing is random
@@ -128,6 +131,32 @@ def is_given(value: str, found: re.Match[str]) -> bool:
     if value.isdigit() and len(value) <= MAX_PORT_DIGITS:
         return False
     return is_value(value, found) and not value.startswith(("-", "pass:", "file:", "env:", "fd:", "stdin"))
+
+
+def is_credential(value: str, found: re.Match[str]) -> bool:
+    """Behind `authorization:`; `authorization: denied by policy` is a sentence."""
+    is_prose = _WORD.fullmatch(value) is not None and _NEXT_WORD.match(found.string, found.end("v")) is not None
+    return not is_prose and is_value(value, found)
+
+
+def is_said(value: str, found: re.Match[str]) -> bool:
+    """In a sentence, behind what was said of it: no number, address, path, pair, or figure with a unit."""
+    if found.lastgroup == "bare" and (
+        _FIGURE.fullmatch(value) or value.startswith(("/", "~", "#", "-")) or _PAIR.fullmatch(value)
+    ):
+        return False
+    return is_value(value, found)
+
+
+def is_argument(value: str, found: re.Match[str]) -> bool:
+    """In a call: not the name of a constant or a method of HTTP, and no variable."""
+    return _CONSTANT.fullmatch(value) is None and value[0] != "$" and is_value(value, found)
+
+
+def are_no_stand_ins(values: str, _: re.Match[str]) -> bool:
+    """The values of a row: not `$1, $2`, `?, ?`."""
+    parts = [part.strip() for part in values.split(",")]
+    return not all(_STAND_IN.fullmatch(part) or _PARAMETER.fullmatch(part) for part in parts)
 
 
 def is_no_file(_: str, found: re.Match[str]) -> bool:

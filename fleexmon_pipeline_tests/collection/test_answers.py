@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -235,6 +236,8 @@ GOOD = b'{"message": "a"}'
         (b'{"logs": "2025-03-14T15:09:26Z a\\n', b"b\\n"),
         (b" ", b" "),
         (b"data: ", b"x"),
+        (b"[", b'{"a":[{},'),
+        (b"[", b'{"a":[{},' * 300 + b"!},"),
     ],
 )
 def test_ten_times_the_bytes_take_no_hundred_times_as_long(
@@ -451,6 +454,111 @@ WORKER = f'{{"outcome": "ok", "logs": [], "eventTimestamp": 1741964966535, "even
 )  # fmt: skip
 def test_records_are_found_in_lists_of_any_name(body: str, records: list[str]) -> None:
     assert split(body.encode(), 1_000)[0] == [record.encode() for record in records]
+
+
+LATE, LOST = json.loads(NOON), json.loads(WORSE)
+TABLE = [["2025-03-14T15:09:26Z", "warn", "late"], ["2025-03-14T15:09:27Z", "error", "lost"]]
+COLUMNS = ("ts", "level", "msg")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"columns": list(COLUMNS), "rows": TABLE},
+        {"head": [{"name": name, "type": "text"} for name in COLUMNS], "took": 7, "data": TABLE},
+        {"results": [{"series": [{"name": "press", "columns": list(COLUMNS), "values": TABLE}]}]},
+        {"schema": {"fields": [{"name": name} for name in COLUMNS]},
+         "rows": [{"f": [{"v": cell} for cell in row]} for row in TABLE]},
+        {"results": [[{"field": name, "value": cell} for name, cell in zip(COLUMNS, row)] for row in TABLE]},  # noqa: B905
+        {"Items": [{name: {"S": cell} for name, cell in zip(COLUMNS, row, strict=True)} for row in TABLE], "Count": 2},
+        {"printers": [{"name": "a", "lines": [LATE]}, {"name": "b", "lines": []}, {"name": "c", "lines": [LOST]}]},
+        {"press": {"edges": [{"cursor": "1", "node": LATE}, {"cursor": "2", "node": LOST}]}},
+        {"logs": {"k7": LATE, "k8": LOST}},
+        {"-k7": LATE, "-k8": LOST},
+        {"errors": [{"message": "no ink", "path": ["x"]}], "data": {"logs": [LATE, LOST]}},
+    ],
+    ids=",".join,
+)  # fmt: skip
+def test_tables_pairs_and_deeper_lists_are_records(answer: dict[str, Any]) -> None:
+    raws, _ = split(json.dumps(answer).encode(), 1_000)
+
+    assert [read(raw).message for raw in raws] == ["late", "lost"]
+    assert read(raws[-1]).level == "error"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"columns": list(COLUMNS), "rows": []},
+        {"tables": [{"name": "a", "columns": [{"name": name} for name in COLUMNS], "rows": []}]},
+    ],
+    ids=",".join,
+)
+def test_a_table_without_rows_is_an_empty_answer(answer: dict[str, Any]) -> None:
+    assert split(json.dumps(answer).encode(), 1_000) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ({"error": "disk 3 did not answer"}, '"error": "disk 3 did not answer"'),
+        ({"meta": {"truncated": True}}, '"truncated": true'),
+        ({"isPartial": True}, '"isPartial": true'),
+        ({"_shards": {"failures": [{"reason": "x"}]}}, '"failures": [{"reason": "x"}]'),
+        ({"pageInfo": {"hasNextPage": True}}, '"hasNextPage": true'),
+        ({"links": {"next": "https://a.example/?page=2"}}, '"next": "https://a.example/?page=2"'),
+        ({"@odata.nextLink": "x?skip=2"}, '"@odata.nextLink": "x?skip=2"'),
+        ({"success": False}, '"success": false'),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["logs", "items"])
+def test_an_answer_that_says_that_it_lacks_records_is_not_whole(name: str, beside: dict[str, Any], told: str) -> None:
+    for answer in ({name: [LATE, LOST], **beside}, {**beside, name: [LATE, LOST]}):
+        raws, broken = split(json.dumps(answer).encode(), 20)
+
+        assert len(raws) == 2
+        assert broken == f"the answer has 2 records, and says that it is not whole: {told}"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"error": None, "errors": [], "truncated": False, "hasMore": False, "next": None},
+        {"status": "failed", "job": 7},  # of the job that wrote the lines
+        {"error": [LOST]},  # by level
+        {"nextForwardToken": "f/7", "nextToken": "x"},  # there also at the end
+        {"_shards": {"failed": 0}, "timed_out": False},
+        {"errors": 2},
+    ],
+    ids=str,
+)
+def test_what_stands_beside_records_may_say_nothing_of_others(beside: dict[str, Any]) -> None:
+    for name in ("logs", "items"):
+        assert split(json.dumps({name: [LATE, LOST], **beside}).encode(), 20)[1] is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message": "quota of the month is used up"}',
+        b'{"__type": "LimitException", "message": "too often"}',
+        b'{"detail": [{"loc": ["query", "since"], "msg": "missing", "type": "value_error"}]}',
+        b'{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "no", "code": 403}',
+    ],
+)
+def test_an_error_of_a_program_is_no_record(body: bytes) -> None:
+    with pytest.raises(NotAnAnswerError):
+        split(body, 1_000)
+
+
+@pytest.mark.parametrize("guard", [b")]}',\n", b"while(1);", b"for(;;);"])
+def test_a_guard_against_scripts_is_no_part_of_an_answer(guard: bytes) -> None:
+    assert split(guard + f"[{NOON}]".encode(), 1_000)[0] == [NOON.encode()]
+
+
+def test_zeros_of_a_file_that_was_cut_cost_no_line() -> None:
+    assert split(f"{NOON}\n\0\0\0{WORSE}\n".encode(), 1_000)[0] == [NOON.encode(), WORSE.encode()]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from fleexmon_pipeline.collection.answers.whole import (
     has_its_fields,
     is_event_with_logs,
     is_of_a_fault,
+    more_of,
     records_of,
 )
 from fleexmon_pipeline.settings import Limits
@@ -37,6 +38,9 @@ MAX_BANNER_BYTES = 64_000  # of lines that are no records before the first one t
 MAX_JSON_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
 TRUNCATED = "Input data was truncated"  # msgspec's word for JSON that is sound as far as it goes
 MAX_BEHIND = 64_000  # bytes kept behind the place that is read: each error counts the lines before it
+MAX_WASTED = (
+    16  # times of a broken answer that are read in vain; then it goes on behind the error, and neighbours are lost
+)
 TRIES = 32  # ends of objects that are looked at from behind: records may hold arrays of objects themselves
 
 
@@ -46,6 +50,7 @@ class _Wrapped(msgspec.Struct):
 
 _wrapped = msgspec.json.Decoder(_Wrapped)
 _SPACE = re.compile(r"[\s,]*")
+_GUARD = re.compile(rb"(?:\)\]\}',?|while\s*\(1\);|for\s*\(;;\);)\s*(?=[\[{])")  # against scripts that read an answer
 _START_OF_LOGS = re.compile(rb'\s*\{\s*"logs"\s*:\s*\[')
 _START_OF_ARRAY = re.compile(
     rb"\[\s*(?:[\[{\]\"]|(?:-?\d+(?:\.\d+)?|true|false|null)\s*[,\]]|$)"
@@ -80,6 +85,8 @@ class Splitter:
                 buffer = buffer.lstrip()
             if not buffer:
                 continue
+            if match := _GUARD.match(buffer):
+                del buffer[: match.end()]
             if match := _START_OF_LOGS.match(buffer):
                 del buffer[: match.end()]
                 yield from self._array(buffer, parts, opening=b'{"logs":[')
@@ -139,7 +146,9 @@ class Splitter:
                 self.broken = f"the answer breaks off after {self._count + len(raws):,} records"
             yield self._counted(Run(raws), len(buffer))
             more = buffer[end + 1 :].lstrip()
-            if closed and opening == b"[" and more:
+            if closed and opening != b"[":
+                self._note_more(b'{"logs": []' + _with_rest(more, chunks), self._count)
+            elif closed and more:
                 yield from self._behind_list(more, chunks)
             return
         yield self._counted(run, len(buffer))
@@ -156,6 +165,8 @@ class Splitter:
         while True:
             *whole, rest = bytes(buffer).split(b"\n")
             lines = [line for line in whole if line.strip()]
+            if b"\0" in buffer:  # of a file that was cut while it was written to
+                lines = [text for line in lines if (text := line.lstrip(b"\0")).strip()]
             raws = [raw for line in lines for raw in _listed_in(line)] if of_lists else lines
             yield self._counted(Run(raws), len(buffer))
             buffer[:] = rest
@@ -188,12 +199,21 @@ class Splitter:
                 run = Run([body])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             run = Run(records_of(body))
+            if len(run) and bytes(next(iter(run))) != body and body[:1] == b"{":
+                self._note_more(body, len(run))
         yield self._counted(run, len(body))
+
+    def _note_more(self, body: bytes, count: int) -> None:
+        """An answer that says itself that it lacks records has those that it has, and is not whole."""
+        if more := more_of(body):
+            self.broken = f"the answer has {count:,} records, and says that it is not whole: {more}"
 
     def _logs_of(self, body: bytes) -> Run:
         run = Run(_wrapped.decode(body).logs)
         if not run and not self._count and is_of_a_fault(body) and not is_event_with_logs(body):
             raise NotAnAnswerError(f"an empty list and a fault: {clip(body)}")
+        if run or self._count:
+            self._note_more(body, self._count + len(run))
         return run
 
     def _counted(self, run: Run, length: int) -> Run:
@@ -238,6 +258,15 @@ def _unframed(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _data_of(line: bytes) -> bytes:
     return line.removeprefix(b"data:").strip() + b"\n" if line.startswith(b"data:") else b""
+
+
+def _with_rest(begun: bytearray, chunks: Iterator[bytes]) -> bytes:
+    """What stands behind the list of an object, unless it is long."""
+    for chunk in chunks:
+        begun += chunk
+        if len(begun) > MAX_BANNER_BYTES:
+            return b""
+    return bytes(begun)
 
 
 def _listed_in(line: bytes) -> list[Raw]:
@@ -295,6 +324,7 @@ def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
     text = buffer.decode("latin-1")  # JSON's own characters are ASCII, and positions stay those of the bytes
     raws: list[bytes] = []
     gone = position = 0  # what is off `text`, and where in the rest of it we are
+    wasted = 0  # characters that were read up to an error
     while True:
         if position > MAX_BEHIND:
             text, gone, position = text[position:], gone + position, 0
@@ -306,9 +336,19 @@ def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
         try:
             _, end = _decode(text, position)
         except (ValueError, RecursionError) as error:
+            if isinstance(error, RecursionError):  # not broken, but too deep to be a record: to be rejected as a whole
+                end = find_end(buffer[start:])
+                if end < 0:
+                    return raws, start, False
+                raws.append(buffer[start : start + end])
+                position += end
+                continue
             # What does not begin as an object ends where the next one begins; a broken object, where one ends before.
             kept, boundary = (1, _BETWEEN_OBJECTS) if text[position : position + 1] == "{" else (0, _COMMA_AND_OBJECT)
-            boundary_at = None if _lacks_its_end(error, len(text)) else boundary.search(buffer, start)
+            read_up_to = error.pos if isinstance(error, json.JSONDecodeError) else position
+            wasted += read_up_to - position
+            behind = gone + read_up_to if wasted > MAX_WASTED * len(buffer) else start
+            boundary_at = None if _lacks_its_end(error, len(text)) else boundary.search(buffer, behind)
             if boundary_at is None:
                 return raws, start, False
             raws.append(buffer[start : boundary_at.start() + kept].rstrip())

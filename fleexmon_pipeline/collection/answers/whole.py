@@ -17,17 +17,20 @@ import msgspec
 from fleexmon_pipeline.collection.answers.otlp import is_batch
 from fleexmon_pipeline.collection.answers.record_runs import Raw
 from fleexmon_pipeline.collection.answers.refused import CLIP_BYTES, NotAnAnswerError, clip
+from fleexmon_pipeline.collection.answers.tables import paired, table_in, untyped
 from fleexmon_pipeline.collection.reading.message_fields import is_of_error
 from fleexmon_pipeline.collection.reading.text_times import time_in_text
 from fleexmon_pipeline.collection.records import RejectedError, explain, read
 
 MAX_LIST_DEPTH = 6  # New Relic's answers have their list at the fifth level
+MAX_MORE_DEPTH = 3  # of what is said beside a list: Relay's `pageInfo`
 MAX_FIELDS_LOOKED_AT = 200  # of an object
 LISTS_OF_RECORDS = tuple(  # lists that may be empty: there is nothing to report
     "entries events records data hits items results messages lines rows value logs result response content docs".split()  # noqa: SIM905
 )
 RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
 _FAULTS = frozenset("error errors exception fault failed timed_out timedout".split())  # noqa: SIM905
+_OF_FAULTS = _FAULTS | {"detail", "details"}
 _WORDS = frozenset("message msg reason detail".split())  # noqa: SIM905  beside a list; elsewhere they tell of anything
 _SUCCESS = frozenset("ok success".split())  # noqa: SIM905
 _STATUS = frozenset("status code statuscode status_code state".split())  # noqa: SIM905
@@ -36,6 +39,17 @@ _FAILED = re.compile(
 )
 _WELL = re.compile(rb'"(?:ok|okay|success|successful|succeeded)[.!]?"', re.IGNORECASE)  # as a word beside a list
 _NOTHING = (b"null", b'""', b"[]", b"{}", b"false", b"0")
+_TYPED = re.compile(rb'\{\s*"[^"]{1,100}"\s*:\s*\{\s*"(?:S|N|BOOL)"\s*:')  # DynamoDB
+# What an answer says beside its records if there are more of them than it has.
+_MORE = frozenset(
+    """truncated istruncated partial ispartial partialresult incomplete incompleteresults timedout hasmore
+    hasnextpage hasnext""".split()  # noqa: SIM905
+)
+_OF_ERRORS = frozenset(
+    """message msg error errors errormessage error_message error_description errortype code errorcode status statuscode
+    status_code type __type kind apiversion metadata reason detail details path title instance requestid request_id
+    documentation_url success ok""".split()  # noqa: SIM905
+)
 _SPACE = re.compile(r"[\s,]*")
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -48,6 +62,8 @@ def records_of(body: bytes) -> list[Raw]:
 
     EmptyBodyError: it has a list for records, and nothing is in it.
     """
+    if records := _by_key(_fields_or_none(body)):
+        return records
     try:
         record = _record(body)
     except NotAnAnswerError:
@@ -57,7 +73,11 @@ def records_of(body: bytes) -> list[Raw]:
             return []
         raise
     # `{"code": 0, "message": "success", "data": []}`: an answer with a message, and no record for want of a time
-    return [] if _has_an_empty_list(body) and not _is_good(body) else [record]
+    if _has_an_empty_list(body) and not _is_good(body):
+        return []
+    if _is_of_an_api(body):
+        raise NotAnAnswerError(f"an error of a program, not a record: {clip(body)}")
+    return [record]
 
 
 def has_its_fields(record: dict[str, Any], raw: bytes) -> bool:
@@ -120,12 +140,20 @@ def _in_a_row(body: bytes) -> list[Raw]:
     return raws
 
 
+def _is_of_an_api(body: bytes) -> bool:
+    """`{"message": "Rate exceeded", "__type": …}`: a message without a time, and nothing but what an error has."""
+    return {name.lower() for name in _fields_or_none(body)} <= _OF_ERRORS and not _is_good(body)
+
+
 def _listed(body: Raw, depth: int = 0) -> list[Raw]:
     """The records of all lists that begin with one, at the outermost level that has such a list.
 
     Some sort by level: `{"info": […], "error": […]}`. A record that an earlier list has as well is taken once.
     """
-    values = list(islice(_fields_or_none(body).values(), MAX_FIELDS_LOOKED_AT))
+    fields = dict(islice(_fields_or_none(body).items(), MAX_FIELDS_LOOKED_AT))
+    if (table := table_in(fields)) and _is_log_record(bytes(table[0])):
+        return table
+    values = [value for name, value in fields.items() if name.lower() not in _OF_FAULTS or _begins_well(value)]
     found: list[Raw] = []
     seen: set[bytes] = set()
     for records in filter(None, map(_records_in, values)):
@@ -134,11 +162,41 @@ def _listed(body: Raw, depth: int = 0) -> list[Raw]:
         seen.update(map(bytes, fresh))
     if found or (found := next(filter(None, map(_lines_in, values)), [])):
         return found
+    for name, value in fields.items():
+        keyed = _by_key(_fields_or_none(value), alone=name.lower().endswith(LISTS_OF_RECORDS))
+        if keyed:
+            return keyed
     if depth < MAX_LIST_DEPTH:
         for value in values:
             if bytes(value)[:1] == b"{" and (records := _listed(value, depth + 1)):
                 return records
+        for value in values:
+            if records := [record for element in _objects_in(value) for record in _listed(element, depth + 1)]:
+                return records
     return []
+
+
+def _begins_well(value: msgspec.Raw) -> bool:
+    """Whether a list named `error` is one of records by level, and not GraphQL's of what went wrong."""
+    first = next(iter(_objects_in(value)), None)
+    return first is None or _is_good(bytes(first))
+
+
+def _objects_in(value: msgspec.Raw) -> list[Raw]:
+    """The elements of a list of objects: `{"hosts": [{"host": "a", "lines": […]}, …]}`."""
+    try:
+        elements: list[Raw] = list(_raws(value)) if bytes(value)[:1] == b"[" else []
+    except _UNREADABLE:
+        return []
+    return elements if elements and bytes(elements[0])[:1] == b"{" else []
+
+
+def _by_key(fields: dict[str, msgspec.Raw], *, alone: bool = False) -> list[Raw]:
+    """Records named by their ids: `{"-Nab": {"time": …, "message": …}, "-Nac": {…}}`; `alone`: even a single one."""
+    values = list(fields.values())
+    if len(values) < 2 - alone or any(bytes(value)[:1] != b"{" for value in values):
+        return []
+    return list(values) if all(map(_is_good, map(bytes, values[:2]))) else []
 
 
 def _records_in(value: msgspec.Raw) -> list[Raw]:
@@ -149,6 +207,8 @@ def _records_in(value: msgspec.Raw) -> list[Raw]:
     if not records:
         return []
     begins = bytes(records[0])
+    if begins[:1] == b"[" and (record := paired(begins)) and _is_log_record(record):
+        return [paired(bytes(raw)) or raw for raw in records]
     is_log = _is_log_record(begins) if begins[:1] == b"{" else begins[:1] == b'"' and _is_line(begins)
     return list(records) if is_log else []
 
@@ -185,6 +245,10 @@ def _has_an_empty_list(body: Raw, depth: int = 0) -> bool:
     inner = [value for value in islice(fields.values(), MAX_FIELDS_LOOKED_AT) if bytes(value)[:1] == b"{"]
     if any(_tells_of_a_fault(_fields_or_none(value)) for value in inner):  # `"_shards": {"failed": 5}`
         return False
+    if table_in(fields) == [] or any(
+        table_in(_fields_or_none(each)) == [] for value in fields.values() for each in _objects_in(value)
+    ):
+        return True
     for name, value in fields.items():
         text = bytes(value)
         if name.lower().endswith(LISTS_OF_RECORDS) and text[:1] == b"[" and not text[1:-1].strip():
@@ -199,6 +263,34 @@ def _may_be_a_reason(text: bytes) -> bool:
 def is_of_a_fault(body: bytes) -> bool:
     """Whether an answer without records says that it could not be given: `{"logs": [], "error": "no connection"}`."""
     return _tells_of_a_fault(_fields_or_none(body))
+
+
+def more_of(body: Raw, depth: int = 0) -> str | None:
+    """What an answer with records says of those that it lacks: `"truncated": true`, `"error": "shard 3 timed out"`.
+
+    None if it says nothing. A `status` beside a list may be of the job that wrote it, so it tells nothing here.
+    """
+    for name, value in islice(_fields_or_none(body).items(), MAX_FIELDS_LOOKED_AT):
+        text, kind = bytes(value), name.lower().rpartition(".")[2].replace("_", "").replace("-", "")
+        if kind in _MORE and text == b"true":
+            return f'"{name}": true'
+        if kind in ("error", "errors", "failures") and text not in _NOTHING and _is_said(value):
+            return f'"{name}": {clip(text)}'
+        if (kind in _SUCCESS and text == b"false") or (kind == "next" and text[:5] in (b'"http', b'"/api')):
+            return f'"{name}": {clip(text)}'
+        if kind == "nextlink" and text[:1] == b'"' and text not in _NOTHING:
+            return f'"{name}": {clip(text)}'
+        is_part = text[:1] == b"{" and depth < MAX_MORE_DEPTH and not _is_good(text)  # what a record says is its own
+        if is_part and (more := more_of(value, depth + 1)):
+            return more
+    return None
+
+
+def _is_said(value: msgspec.Raw) -> bool:
+    """Whether it is what went wrong: a text, an object, a list; not a number, and not a list of records."""
+    return bytes(value)[:1] in (b'"', b"{") or (
+        bytes(value)[:1] == b"[" and not (_objects_in(value) and _begins_well(value))
+    )
 
 
 def _fields_or_none(body: Raw) -> dict[str, msgspec.Raw]:
@@ -227,6 +319,7 @@ def _is_log_record(raw: bytes) -> bool:
 
 def _unwrapped(raw: Raw) -> Raw:
     """A document of Elasticsearch without what surrounds it."""
-    if b'"_source"' not in bytes(raw)[:CLIP_BYTES]:
-        return raw
-    return _fields(raw).get("_source", raw)
+    head = bytes(raw)[:CLIP_BYTES]
+    if b'"_source"' in head:
+        return _fields(raw).get("_source", raw)
+    return (_TYPED.search(head) and untyped(bytes(raw))) or raw

@@ -1,0 +1,102 @@
+"""Answers of databases: names of columns beside rows of values, names with values in lists, values with their types.
+
+Here: such a part of an answer as JSON records. Where in an answer it is: `whole.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from fleexmon_pipeline.collection.answers.record_runs import Raw
+
+MIN_COLUMNS = 2  # a time and a message
+MAX_COLUMNS = 2_000
+_NAMES = ("name", "field", "column", "columnName", "text", "label")  # of a column that is described by an object
+_PAIRS = (("field", "value"), ("name", "value"), ("key", "value"), ("Name", "Value"), ("Key", "Value"))
+_TYPES = frozenset(("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS"))  # DynamoDB
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def table_in(fields: dict[str, msgspec.Raw]) -> list[Raw] | None:
+    """The rows of a table, as records; None if these fields are none. `[]`: it has columns and no row."""
+    lists = {name: value for name, value in fields.items() if bytes(value)[:1] in (b"[", b"{")}
+    if len(lists) < 2:
+        return None
+    named = next(((name, names) for name, value in lists.items() if (names := _columns(value))), None)
+    if named is None:
+        return None
+    place, names = named
+    for name, value in lists.items():
+        if name != place and bytes(value)[:1] == b"[" and (rows := _rows(value, len(names))) is not None:
+            return [_encoded(dict(zip(names, row, strict=True))) for row in rows]
+    return None
+
+
+def paired(raw: bytes) -> bytes | None:
+    """`[{"field": "@timestamp", "value": …}, …]` of CloudWatch as one record."""
+    pairs = _decoded(raw)
+    if not isinstance(pairs, list) or len(pairs) < MIN_COLUMNS or not all(isinstance(pair, dict) for pair in pairs):
+        return None
+    for name, value in _PAIRS:
+        if all(isinstance(pair.get(name), str) and value in pair for pair in pairs):
+            return _encoded({pair[name]: pair[value] for pair in pairs})
+    return None
+
+
+def untyped(raw: bytes) -> bytes | None:
+    """`{"Message": {"S": "…"}, "Size": {"N": "7"}}` of DynamoDB as a plain record."""
+    record = _decoded(raw)
+    if not isinstance(record, dict) or not record:
+        return None
+    values = list(record.values())
+    if not all(isinstance(value, dict) and len(value) == 1 and not _TYPES.isdisjoint(value) for value in values):
+        return None
+    return _encoded({name: next(iter(value.values())) for name, value in record.items()})
+
+
+def _columns(value: msgspec.Raw) -> list[str]:
+    """The names of columns: `["time", …]`, `[{"name": "time", "type": …}, …]`, BigQuery's `{"fields": […]}`."""
+    columns = _decoded(bytes(value)[: 100 * MAX_COLUMNS])
+    if isinstance(columns, dict):
+        columns = columns.get("fields")
+    if not isinstance(columns, list) or not MIN_COLUMNS <= len(columns) <= MAX_COLUMNS:
+        return []
+    names = [_name_of(column) for column in columns]
+    known = [name for name in names if name is not None]
+    return known if len(known) == len(names) == len(set(known)) else []
+
+
+def _name_of(column: Any) -> str | None:
+    if isinstance(column, dict):
+        column = next((column[name] for name in _NAMES if isinstance(column.get(name), str)), None)
+    return column if isinstance(column, str) else None
+
+
+def _rows(value: msgspec.Raw, width: int) -> list[list[Any]] | None:
+    """None for a list of anything else."""
+    rows = _decoded(bytes(value))
+    if not isinstance(rows, list):
+        return None
+    rows = [_cells(row) for row in rows]
+    return rows if all(isinstance(row, list) and len(row) == width for row in rows) else None
+
+
+def _cells(row: Any) -> Any:
+    """BigQuery: `{"f": [{"v": "…"}, …]}`."""
+    if isinstance(row, dict) and isinstance(row.get("f"), list):
+        return [cell.get("v") if isinstance(cell, dict) else cell for cell in row["f"]]
+    return row
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except _UNREADABLE:
+        return None
+
+
+def _encoded(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")

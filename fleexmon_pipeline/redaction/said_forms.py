@@ -1,0 +1,220 @@
+"""Secrets that are said: in a sentence, in a call of a program, in a dialog of a protocol or a game, as a code.
+
+Here: forms in which more than a sign stands between a name and its value, or no name at all. Names with a sign behind
+them: `secret_forms.py`; commands and databases: `command_forms.py`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fleexmon_pipeline.redaction import value_checks
+from fleexmon_pipeline.redaction.rule import make_rule
+from fleexmon_pipeline.redaction.secret_names import NAME, NAMES, SUFFIX, WORDS
+
+_I = re.IGNORECASE
+_WITH_DIGIT = r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{4,256})"""
+# "the password that you entered …", "password given …"
+_OF_PEOPLE = (
+    r"(?:\s{1,4}(?:(?:that\s)?(?:you|we|they|he|she|user|it)(?:'ve|\s(?:have|has|had|just))?\s[a-z]{3,12}"
+    r"|given|entered|typed|provided|used|supplied|received|sent|now|currently|has|been|mismatch:?))"
+)
+_OF_SOMETHING = rf"""(?:{_OF_PEOPLE}|\s{{1,4}}(?:for|of)\s(?:the\s)?(?:user\s|account\s)?["'`]?[\w.@-]{{1,64}}["'`]?)"""
+_CHANGED = r"(?:set|reset|changed|updated|rotated|renewed)"
+_LINK = (
+    r"(?:\s{0,4}[:=]\s{0,4}(?:expected|got|was|is)?\s{0,4}|\s{1,4}(?:expected|got)\s{1,4}"
+    r"|(?:\s{1,4}(?:is|was|has been|ist|war)(?:\s(?:now|currently|then))?)?"
+    rf"\s{{1,4}}{_CHANGED}\s{{1,4}}to\s{{1,4}}"
+    r"|\s{1,4}(?:is|was|ist|war)\s{1,4}(?:now\s{1,4}|currently\s{1,4})?)"
+)
+_QUOTED = r"""["'`(\[]{1,2}(?P<quoted>[^"'`()\[\]\n]{3,256})["'`)\]]"""
+_ARGUMENT = r"""(?:[bu]?"[^"\n]{0,200}"|[bu]?'[^'\n]{0,200}'|Object\([^()\n]{0,80}\)|[^,()\n"']{1,80})"""
+_TEXT = r"""[bu]?\\{0,3}["'](?P<v>[^"'\\\n]{1,256})\\{0,3}["']"""
+
+RULES = (
+    # In a sentence, with what is said of the name between it and the value
+    make_rule(
+        "password",
+        rf"(?<![\w/-])(?:{WORDS}){_OF_SOMETHING}{{0,3}}{_LINK}(?:{_QUOTED}|{_WITH_DIGIT})",
+        check=value_checks.is_said,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"(?<![\w/-])(?:{WORDS}){_OF_PEOPLE}{{1,3}}\s{{0,4}}{_QUOTED}",
+        check=value_checks.is_said,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"(?<![\w/-])(?:{WORDS})(?:\s{{1,4}}{_CHANGED})?\s{{1,4}}from\s{{1,4}}\S{{1,256}}\s{{1,4}}to\s{{1,4}}{_WITH_DIGIT}",
+        check=value_checks.is_said,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"(?<![\w/-])(?:{WORDS})(?:\s{{1,4}}{_CHANGED})?\s{{1,4}}from\s{{1,4}}{_WITH_DIGIT}(?=\s{{1,4}}to\s)",
+        check=value_checks.is_said,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"following\s{{1,4}}(?:[a-z]{{1,20}}\s{{1,4}}){{0,2}}(?:{WORDS}|(?:api\s)?key|token|secret)\b[^\n:]{{0,60}}:\s{{1,8}}"
+        r"(?P<bare>(?=\S{0,64}\d)\S{6,256})",
+        check=value_checks.is_said,
+        flags=_I,
+        spans_lines=True,
+    ),
+    # What was tried: login attempt [root/admin123]
+    make_rule(
+        "password",
+        r"""(?:log[io]n|sign-?in|auth\w{0,12})\s{1,4}(?:attempts?|try|failed|failure)[^\[\]()\n]{0,24}"""
+        r"""[\[(]\s{0,4}b?["']?[A-Za-z_][\w.@-]{0,63}["']?\s{0,4}[/:]\s{0,4}b?["']?(?P<v>[^\s"'\])/]{2,256})["']?[\])]""",
+        check=value_checks.is_value,
+        flags=_I,
+    ),
+    # Several words: a passphrase in quotes, the words of a wallet
+    make_rule(
+        "password",
+        r"""\b(?:pass[ _-]?phrase|(?:seed|recovery|backup|wallet)[ _-]?(?:phrase|words))"""
+        r"""(?:\s{1,4}(?:is|was))?\s{0,4}[:=]?\s{0,4}\\{0,3}(?:"(?P<double>[^"\n\\]{3,400})|'(?P<single>[^'\n\\]{3,400}))\\{0,3}["']""",
+        check=value_checks.is_value,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""\b(?:mnemonic|(?:seed|recovery|backup|wallet)[ _-]?(?:phrase|words))["']?\s{0,4}[:=]\s{0,4}["']?"""
+        r"""(?P<v>(?:[^\s"',;:.]{2,20}\s{1,2}){5,23}[^\s"',;:.]{2,20})""",
+        flags=_I,
+    ),
+    # A name that no person says, and a space: sv_password x, _authToken x; and where a shell or a build sets a variable
+    make_rule(
+        "password",
+        rf"""(?<![\w/.$-])\w{{0,40}}?_(?:{NAMES}|pass){SUFFIX}\s{{1,4}}(?:["'](?P<quoted>[^"'\n]{{3,256}})["']|{_WITH_DIGIT})""",
+        check=value_checks.is_said,
+        flags=_I,
+    ),
+    make_rule(
+        "token",
+        r"""(?<![\w/.$-])\w{0,40}?_(?:auth|access|api)?token\s{1,4}["']?(?P<v>(?=[^\s"']{0,64}\d)[^\s"']{8,512})""",
+        check=value_checks.looks_made_in_prose,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""(?:^|[\s:;&|$>])(?:setenv|setx|env|arg|set\s{{1,4}}-[a-z]{{1,4}}|export)\s{{1,4}}\w{{0,40}}?(?:{NAMES}|token|pass){SUFFIX}"""
+        r"""\s{1,4}["']?(?P<v>[^\s"'=][^\s"']{2,256})""",
+        check=value_checks.is_given,
+        flags=_I,
+    ),
+    # Dialogs: a player, IRC, FTP, XMPP
+    make_rule(
+        "password",
+        r"command:?\s{1,4}[\"']?/(?:login|register|changepass(?:word)?|unregister)\s{1,4}(?P<v>\S[^\n\"']{0,200})",
+        flags=_I,
+    ),
+    make_rule("password", r"NickServ\S{0,20}\s{1,4}:?IDENTIFY\s{1,4}(?:\S{1,64}\s{1,4})?(?P<v>\S{3,256})", flags=_I),
+    make_rule(
+        "password",
+        r"(?:^|\n|[<>]{1,3}|\bC:|->)\s{0,8}PASS\s{1,4}(?P<v>\S{4,256})",
+        check=value_checks.looks_made,
+    ),
+    make_rule(
+        "password",
+        r"""mechanism=["'](?:PLAIN|LOGIN|X-?OAUTH2?|OAUTHBEARER)["'][^<>\n]{0,100}>\s{0,4}(?P<v>[A-Za-z0-9+/]{6,}={0,2})""",
+        flags=_I,
+    ),
+    # Calls: the user and the password, behind a host or alone
+    make_rule(
+        "password",
+        r"""(?<!\w)\w{0,40}?(?:log_?in|log_?on|sign_?in|auth|authenticate|credentials?)\s{0,2}=?\s{0,2}"""
+        rf"""\(\s{{0,4}}[bu]?["'][^"'\n/()]{{1,100}}["']\s{{0,4}},\s{{0,4}}{_TEXT}\s{{0,4}}[,)]""",
+        check=value_checks.is_argument,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""(?<!\w)(?:mysql_p?connect|mysqli\w{0,20}|PDO(?:(?:->|::)__construct)?|getConnection|ldap_\w{0,8}bind|ftp_login|imap_open"""
+        r"""|ssh2_auth_password|oci_\w{0,10}(?:connect|logon)|odbc_p?connect)"""
+        rf"""\(\s{{0,4}}{_ARGUMENT}\s{{0,4}},\s{{0,4}}{_ARGUMENT}\s{{0,4}},\s{{0,4}}{_TEXT}""",
+        check=value_checks.is_argument,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"(?<!\w)\w{{0,40}}?connect\(\s{{0,4}}{_ARGUMENT}\s{{0,4}},\s{{0,4}}{_ARGUMENT}\s{{0,4}},\s{{0,4}}"
+        r"""[bu]?["'](?P<v>[^"'\\\n]{6,256})["']""",
+        check=value_checks.has_a_digit,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"(?<!\w)(?:(?:set|check|verify|validate|hash|encode|encrypt|compare|change|update|reset|match|test)_?pass(?:word|wd|phrase)?"
+        rf"|password_(?:verify|hash)|bcrypt)\(\s{{0,4}}{_TEXT}",
+        check=value_checks.is_argument,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"(?<!\w)(?:auth|authenticate|login|unlock)\(\s{{0,4}}{_TEXT}\s{{0,4}}\)",
+        check=value_checks.has_a_digit,
+        flags=_I,
+    ),
+    # In markup and tables
+    make_rule(
+        "password",
+        r"""<input\b[^<>]{0,400}?\svalue=["'](?P<v>[^"'<>]{1,256})["'][^<>]{0,200}?\stype=["']?password""",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"<key>\s{{0,4}}[\w .-]{{0,40}}?{NAME}\s{{0,4}}</key>\s{{0,16}}"
+        r"<string>\s{0,4}(?P<v>[^<>\s][^<>]{0,400}?)\s{0,4}</string>",
+        flags=_I,
+        spans_lines=True,
+    ),
+    make_rule(
+        "password",
+        rf"[|│┃]\s{{0,40}}[\w -]{{0,40}}?{NAME}\s{{0,40}}[|│┃]\s{{0,40}}"
+        r"(?P<v>(?=[^\s|│┃(]{0,64}\d)[^\s|│┃(]{4,256})\s{0,400}[|│┃]",
+        check=value_checks.is_given,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"{NAME}\s{{0,2}}\.{{2,60}}\s{{0,2}}[:=]\s{{0,4}}(?P<bare>\S{{3,256}})",
+        check=value_checks.is_value,
+        flags=_I,
+    ),
+    # YAML's blocks and texts in three quotes
+    make_rule(
+        "password",
+        rf"""{NAME}["']?\s{{0,4}}:\s{{0,4}}[|>][+-]?\d?[ \t]{{0,8}}\r?\n\s{{1,40}}(?P<v>\S[^\n]{{0,400}})""",
+        flags=_I,
+        spans_lines=True,
+    ),
+    make_rule(
+        "password",
+        rf"""{NAME}["']?\s{{0,4}}[:=]\s{{0,4}}(?:'''|\"\"\")\s{{0,8}}(?P<v>[^'"\s][^'"]{{0,400}}?)\s{{0,8}}(?:'''|\"\"\")""",
+        flags=_I,
+        spans_lines=True,
+    ),
+    # Codes that are good once
+    make_rule(
+        "password",
+        r"\b(?:log-?in|sign-?in|access|security|auth(?:entication|orization)?|verification|recovery|one-?time|2fa|mfa|sms|otp|unlock"
+        r"|activation|confirmation|backup)[ _-](?:pass)?code"
+        r"(?:\s{1,4}(?:for|of)\s\S{1,64})?(?:\s{1,4}(?:is|was))?\s{0,2}[:=]?\s{0,4}"
+        r"[\"'(]?(?P<v>(?:[A-Z]{1,3}-)?\d{4,8})\b",
+        flags=_I,
+    ),
+    make_rule("password", r"\botp\s{1,4}(?:is\s{1,4}|was\s{1,4})?(?P<v>\d{4,8})\b", flags=_I),
+    make_rule(
+        "password", r"\bpin\s{1,4}(?:was\s{1,4})?(?:set|reset|changed)\s{1,4}to\s{1,4}(?P<v>\d{4,8})\b", flags=_I
+    ),
+    make_rule(
+        "password",
+        r"(?<![\w-])(?P<v>(?:[A-Z]{1,3}-)?\d{4,8})\s{1,4}(?:is|as)\s{1,4}(?:your|the)\s[^\n.]{0,40}?\b(?:code|pass(?:word|code)|pin|otp)\b",
+        flags=_I,
+    ),
+)
