@@ -57,7 +57,7 @@ check: .venv/installed-dev  ## check lint, format and types
 	$(BIN)/mypy
 
 test: check sbom  ## run everything that CI runs: lint, types, bill of materials, tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 sbom: .venv/installed-dev  ## write the bill of materials of requirements.lock: build/sbom.json (CycloneDX)
 	$(BIN)/python -m fleexmon_pipeline_tests.bill_of_materials build/sbom.json

@@ -21,6 +21,8 @@ from fleexmon_pipeline_tests.archive.conftest import COLD, NOW, content, number
 from fleexmon_pipeline_tests.archive.test_reading import _everything, _ids
 from fleexmon_pipeline_tests.conftest import Database
 
+pytestmark = pytest.mark.long
+
 ALL = LineQuery(EPOCH, NOW)
 
 

@@ -34,7 +34,7 @@ from fleexmon_pipeline_tests.dagster_project import (
 )
 from fleexmon_pipeline_tests.node_server import NodeServer, Record, lines
 
-pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings(DAGSTERS_OWN)]
 
 DAY = datetime(2026, 2, 3, tzinfo=UTC)
 TEN = at(DAY, "10:00")

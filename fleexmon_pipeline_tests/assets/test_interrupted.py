@@ -17,7 +17,7 @@ from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, Project, contents, make_empty, project
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
 
-pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings(DAGSTERS_OWN)]
 
 DAY = datetime(2026, 2, 3, tzinfo=UTC)
 LAST = DAY + 23 * HOUR

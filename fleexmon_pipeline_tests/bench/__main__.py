@@ -42,6 +42,7 @@ from fleexmon_pipeline_tests.bench import (
     score_series,
     series,
     statements,
+    stored_sizes,
     tick,
 )
 from fleexmon_pipeline_tests.bench.replays import Setting, script
@@ -73,6 +74,7 @@ NAMES = (
     "series-rates",
     "nab",
     "pages",
+    "sizes",
     "trace-index",
     "judges",
 )
@@ -122,6 +124,9 @@ def main() -> None:
         "series-rates": lambda: quiet_series.measure(_seeds(options, quick=1, usual=4)),
         "nab": nab.measure,
         "pages": lambda: pages.measure(100_000 if options.quick else 5_000_000, 5 if options.quick else 20),
+        "sizes": lambda: stored_sizes.measure(
+            SMALL_TABLES if options.quick else tuple(sorted(options.lines or (100_000, 5_000_000))), rounds
+        ),
         "judges": lambda: judges.measure(_seeds(options, quick=1, usual=3)),
         "trace-index": lambda: pages.measure_trace_index(20_000 if options.quick else 500_000, rounds),
     }
@@ -152,6 +157,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fleexmon_pipeline_tests.bench", description="What the product costs.")
     parser.add_argument("--only", action="append", choices=NAMES, help="this measurement; may be given again")
     parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: does it still run?")
+    parser.add_argument(
+        "--lines", type=int, action="append", metavar="N", help="sizes: a month of N lines; given again, another"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--seeds", metavar="N-M", help="replays: of these seeds; 1-10 were looked at, report on others")
     parser.add_argument("--mode", choices=("hard", "quiet", "coupled"), help="replays: with incidents, without, harder")

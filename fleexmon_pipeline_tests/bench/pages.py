@@ -34,9 +34,9 @@ def measure(rows: int, rounds: int) -> Table:
     with place() as url:
         empty(url)
         fill(url, rows, until, MASK_VERSION)
-        with _serving(url) as address, httpx.Client(base_url=address, timeout=60) as client:
+        with served(url) as address, httpx.Client(base_url=address, timeout=60) as client:
             base = _taken(client, "/fleexmon/style.css", rounds)[0]
-            table = [_row(client, path, rounds, base) for path in _paths(url, until)]
+            table = [_row(client, path, rounds, base) for path in typical_paths(url, until)]
     return Table(
         f"pages over {rows:,} lines of 30 days",
         f"of {rounds} requests each; times_base: of the style sheet, {median(base) * 1000:.1f} ms at the median",
@@ -80,7 +80,7 @@ def measure_trace_index(rows: int, rounds: int) -> Table:
     )  # fmt: skip
 
 
-def _paths(url: str, until: datetime) -> list[str]:
+def typical_paths(url: str, until: datetime) -> list[str]:
     with connect(url) as connection:
         line = connection.execute(
             b'SELECT id, metadata FROM "LogEntry" WHERE timestamp >= %s ORDER BY timestamp LIMIT 1',
@@ -133,7 +133,7 @@ def _taken(client: httpx.Client, path: str, rounds: int) -> tuple[list[float], i
 
 
 @contextmanager
-def _serving(url: str) -> Iterator[str]:
+def served(url: str) -> Iterator[str]:
     pages = Pages(reading(lambda: url))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

@@ -22,6 +22,8 @@ from fleexmon_pipeline.commands.up.command import DEMO_LINES
 from fleexmon_pipeline.window import DAY, floor
 from fleexmon_pipeline_tests.running_product import Product, free_port
 
+pytestmark = pytest.mark.long
+
 KEY, TOKEN = "genai-key-of-tests-4711", "ghp_ofTestsOnly0123456789abcdefghijABCD"
 
 

@@ -28,7 +28,7 @@ from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, project
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
 from fleexmon_pipeline_tests.running_product import free_port
 
-pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings(DAGSTERS_OWN)]
 
 TEN = datetime(2026, 2, 3, 10, tzinfo=UTC)
 

@@ -20,6 +20,8 @@ from fleexmon_pipeline.window import DAY
 from fleexmon_pipeline_tests.guides.blocks import PAGES, PROJECT, Block, blocks
 from fleexmon_pipeline_tests.running_product import Product
 
+pytestmark = pytest.mark.long
+
 COMMANDS = ("bash", "console")
 MAX_REASON = 120
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".fleexmon", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info")

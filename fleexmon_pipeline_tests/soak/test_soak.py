@@ -18,6 +18,8 @@ from fleexmon_pipeline_tests.soak.faults import Spell, draw
 from fleexmon_pipeline_tests.soak.log import Log
 from fleexmon_pipeline_tests.soak.simulate import simulate
 
+pytestmark = pytest.mark.long
+
 SINCE = datetime(2026, 3, 3, tzinfo=UTC)
 WINDOW = Window(SINCE, SINCE + 2 * HOUR)
 HOUR_OF_LINES = Window(SINCE, SINCE + HOUR)

@@ -22,6 +22,7 @@ from fleexmon_pipeline_tests.workers.code import BEHIND
 from fleexmon_pipeline_tests.workers.machines import BROKER_PASSWORD, UNFINISHED, Machines, launcher, statuses
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.filterwarnings(DAGSTERS_OWN),
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="there is no redis-server on this machine"),
 ]
@@ -137,7 +138,6 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
         leaks = secrets_in(machines.told())  # runs wait and are in hand
         done_after = machines.until(done, 300, "every hour is done")
         print(f"{lost} failed after {failed_after:.0f} s, all done {done_after:.0f} s later: {statuses(instance)}")
-        assert failed_after + done_after < 120
         assert took_part == {"one", "two"}
         assert machines.stop("two") == 0  # in order, when what is in hand is done
 
@@ -168,4 +168,6 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
 
     assert len(over_two["LogEntry"]) == 2 * (HOURS * 60 + 200 + 1 + 2)
     assert len(over_two["LogIssue"]) > 2
-    assert over_two == contents(database)
+    of_one = contents(database)
+    for table, rows in over_two.items():
+        assert rows == of_one[table], table

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, Dialog, Page, Request
 
 from fleexmon_pipeline_tests.web.pages.conftest import Site, all_pages
 
+pytestmark = pytest.mark.long
+
 
 def overheard(page: Page, url: str) -> list[str]:
     """What the page says from now on that it should not: dialogs, violations of its policy, requests elsewhere."""
