@@ -25,6 +25,7 @@ from fleexmon_pipeline_tests.node_server import NodeServer
 hypothesis.settings.register_profile("fleexmon", deadline=None, derandomize=bool(os.environ.get("CI")), database=None)
 hypothesis.settings.load_profile("fleexmon")
 
+TEMPLATE = "template_of_tests"  # a migrated database; beside it, once one is needed, Dagster's tables
 _PRODUCT_VARIABLES = (
     "DATABASE_URL",
     "LOG_SOURCES",
@@ -84,8 +85,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("ALTER SYSTEM SET synchronous_commit = off")
         connection.execute("SELECT pg_reload_conf()")
-        connection.execute("CREATE DATABASE template_of_tests")
-    url = server.url("template_of_tests")
+        connection.execute(f"CREATE DATABASE {TEMPLATE}".encode())
+    url = server.url(TEMPLATE)
     with connect(url) as connection:
         migrate(connection)
         take_over(connection, now=datetime.now(UTC))
@@ -116,7 +117,7 @@ def empty_database(postgres: EmbeddedServer) -> Iterator[Database]:
 @pytest.fixture
 def database(postgres: EmbeddedServer) -> Iterator[Database]:
     """A migrated database; cloned from a template in 30 ms."""
-    with _created(postgres, "template_of_tests") as database:
+    with _created(postgres, TEMPLATE) as database:
         yield database
 
 

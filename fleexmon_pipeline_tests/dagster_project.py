@@ -18,13 +18,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import fleexmon_pipeline
+from fleexmon_pipeline.database.dagster_storage import create_history
+from fleexmon_pipeline.database.server import dagster_database_name
 from fleexmon_pipeline.partitions import key_of_hour
 from fleexmon_pipeline.ticks import TICK
 from fleexmon_pipeline.window import HOUR
-from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.conftest import TEMPLATE, Database
 from fleexmon_pipeline_tests.node_server import NodeServer
 
 # Dagster 1.13 asks pydantic 2 for fields by their name of version 1.
@@ -138,8 +143,23 @@ def project(
     home.mkdir()
     shutil.copy(Path(fleexmon_pipeline.__file__).parent / "dagster.yaml", home / "dagster.yaml")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
+    if not in_memory:
+        _make_history(database)
     with dg.DagsterInstance.ephemeral() if in_memory else dg.DagsterInstance.from_config(str(home)) as instance:
         yield Project(database, home, instance, monkeypatch)
+
+
+def _make_history(database: Database) -> None:
+    """Dagster's tables beside this database, cloned: making them anew took a second and more of each test."""
+    name = dagster_database_name(str(conninfo_to_dict(database.url)["dbname"]))
+    template = make_conninfo(database.url, dbname=TEMPLATE)
+    with psycopg.connect(make_conninfo(database.url, dbname="postgres"), autocommit=True) as connection:
+        there = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+        if TEMPLATE in there and name not in there:
+            if (beside := dagster_database_name(TEMPLATE)) not in there:
+                create_history(template)
+            made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+            connection.execute(made.format(sql.Identifier(name), sql.Identifier(beside)))
 
 
 def job_def(name: str) -> dg.JobDefinition:
