@@ -75,9 +75,9 @@ def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: d
         tries[hour] += attempts
         rest = min(pause(attempts), MAX_BACKOFF_WHEN_BACK) if row["answersAgain"] else pause(attempts)
         if attempts < MAX_ATTEMPTS and (tried is None or tried + rest <= now):
-            known = row["slots"] == row["late"]
+            only_late = row["slots"] == row["late"]
             reasons[hour] = f"{row['slots']} slots " + (
-                "were not asked for late lines" if known else "of coverage are missing"
+                "were not asked for late lines" if only_late else "of coverage are missing"
             )
     for row in connection.execute(SQL["waiting"], {"asset": None}):
         tries[row["hour"]] += row["attempts"]

@@ -138,11 +138,11 @@ def watch_pipeline(
             home=settings.home(), now=now,
         )  # fmt: skip
         last, seen = _watched(context.cursor)
-        found, since = lasting(problems(facts, now=now), seen, last=last, now=now)
-        reconciled = record(connection, found, now=now)
+        current, since = lasting(problems(facts, now=now), seen, last=last, now=now)
+        reconciled = record(connection, current, now=now)
         refresh_incidents(connection, settings.topology())
     cursor = {"at": now.isoformat(), "since": {name: moment.isoformat() for name, moment in since.items()}}
-    names = ", ".join(problem.name for problem in found) or "nothing is wrong"
+    names = ", ".join(problem.name for problem in current) or "nothing is wrong"
     return dg.SensorResult(skip_reason=f"{names}; {reconciled.sentence()}", cursor=json.dumps(cursor))
 
 

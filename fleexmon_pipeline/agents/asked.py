@@ -95,9 +95,10 @@ class Look:
 
     def node(self, name: str | None, argument: str = "node") -> str | None:
         """A node that is known; None where none is asked for."""
-        if name is not None and name not in (known := known_nodes(self.connection)):
+        if name is not None and name not in (node_names := known_nodes(self.connection)):
             raise AskError(
-                f'{argument}: "{one_line(name, most=60)}" is not a node. Known nodes: {", ".join(known) or "none yet"}.'
+                f'{argument}: "{one_line(name, most=60)}" is not a node. '
+                f"Known nodes: {', '.join(node_names) or 'none yet'}."
             )
         return name
 

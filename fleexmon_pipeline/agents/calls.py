@@ -115,13 +115,13 @@ class Calls:
         tool = TOOLS.get(name)
         if tool is None:
             raise AskError(f"There is no such tool. There are: {', '.join(TOOLS)}.")
-        asked = checked(tool.arguments, given)
-        arguments = asked.model_dump()
+        checked_arguments = checked(tool.arguments, given)
+        arguments = checked_arguments.model_dump()
         cursor = arguments.get("cursor")
         position = decoded(name, arguments, cursor) if cursor else None
         with self._reading.pool().connection(timeout=MAX_SECONDS) as connection:
             look = Look(connection, now, self._environment, position)
-            return render(tool.read(look, asked), look.marks, name, arguments)
+            return render(tool.read(look, checked_arguments), look.marks, name, arguments)
 
 
 def _explained(error: Exception) -> tuple[str, str]:

@@ -99,7 +99,7 @@ def windows(look: Look, asked: CompareWindows) -> Answer:
     hours = first.length / HOUR, second.length / HOUR
     changed = []
     for name in before.keys() | after.keys():
-        counts = tuple(found[name].lines if name in found else 0 for found in (before, after))
+        counts = tuple(side[name].lines if name in side else 0 for side in (before, after))
         rates = counts[0] / hours[0], counts[1] / hours[1]
         if counts != (0, 0):
             changed.append((abs(rates[1] - rates[0]), name, counts, rates))
@@ -118,8 +118,8 @@ def windows(look: Look, asked: CompareWindows) -> Answer:
         entries.append(Entry(shown, [offset + index + 1]))
     facts = {
         "first": [when(first.since), when(first.until)], "second": [when(second.since), when(second.until)],
-        "lines": [sum(one.lines for one in found.values()) for found in (before, after)],
-        "patterns": [sum(one.lines > 0 for one in found.values()) for found in (before, after)],
+        "lines": [sum(one.lines for one in side.values()) for side in (before, after)],
+        "patterns": [sum(one.lines > 0 for one in side.values()) for side in (before, after)],
         "order": "by change of lines an hour; pairs are of the first and the second window",
     }  # fmt: skip
     return Answer(facts, "patterns_by_change", entries)
@@ -128,5 +128,5 @@ def windows(look: Look, asked: CompareWindows) -> Answer:
 def _patterns(look: Look, window: Window, node: str | None) -> Mapping[str, CountedPattern]:
     if window.until > look.now + DAY:
         raise AskError("until: it is in the future.")
-    found, _ = list_patterns(look.connection, window, PatternFilter(node=node), limit=MAX_PATTERNS)
-    return {pattern.id: pattern for pattern in found}
+    patterns, _ = list_patterns(look.connection, window, PatternFilter(node=node), limit=MAX_PATTERNS)
+    return {pattern.id: pattern for pattern in patterns}

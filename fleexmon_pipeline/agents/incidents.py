@@ -46,7 +46,7 @@ class ShowIncident(Paged):
 
 def listed(look: Look, asked: ListIncidents) -> Answer:
     since, offset = look.time("since", asked.since) if asked.since else None, look.offset()
-    found = list_incidents(
+    incidents = list_incidents(
         look.connection,
         now=look.now,
         status=asked.state,
@@ -55,9 +55,9 @@ def listed(look: Look, asked: ListIncidents) -> Answer:
         during=Window(since, look.now + DAY) if since else None,
         limit=offset + PAGE + 1,
     )
-    shown = found[offset : offset + PAGE]
+    shown = incidents[offset : offset + PAGE]
     entries = [Entry(_summary(look, one), [offset + index + 1]) for index, one in enumerate(shown)]
-    more = [offset + PAGE] if len(found) > offset + PAGE else None
+    more = [offset + PAGE] if len(incidents) > offset + PAGE else None
     return Answer({"now": when(look.now)}, "incidents", entries, more)
 
 
@@ -171,10 +171,10 @@ def _run_lengths(values: list[int | None]) -> str:
 def _deployment(look: Look, incident: Incident) -> dict[str, Any] | None:
     """The last one on its nodes before it was last seen, and how that compares."""
     before = Window(incident.last_seen_at - DEPLOYED_BEFORE, incident.last_seen_at)
-    found = deployments(look.connection, before, nodes=incident.nodes or None, limit=1)
-    if not found:
+    recent = deployments(look.connection, before, nodes=incident.nodes or None, limit=1)
+    if not recent:
         return None
-    deployed, live = found[0], settings.live_node(look.environment)
+    deployed, live = recent[0], settings.live_node(look.environment)
     compared: Newest = compare_deployment(look.connection, deployed, live=live, now=look.now)
     outcome = compared.comparison.outcome if compared.comparison else None
     return {

@@ -59,19 +59,19 @@ def searched(look: Look, asked: SearchLogs) -> Answer:
         return _of_pattern(look, query, asked.pattern)
     everything = "all that is stored" if asked.since is None else "all of that time"
     if asked.trace:
-        found = search_trace(look.connection, asked.trace, query, limit=PAGE)
-        lines = [line for line in found.lines if line.timestamp >= query.since]
-        more = behind(found.older) if found.older and len(lines) == len(found.lines) else None
-        if found.since is not None and found.since > query.since:
-            everything = _searched_to(found)
-            more = None if found.unread else [found.since.isoformat(), None]
+        result = search_trace(look.connection, asked.trace, query, limit=PAGE)
+        lines = [line for line in result.lines if line.timestamp >= query.since]
+        more = behind(result.older) if result.older and len(lines) == len(result.lines) else None
+        if result.since is not None and result.since > query.since:
+            everything = _searched_to(result)
+            more = None if result.unread else [result.since.isoformat(), None]
         return Answer({"searched": everything}, "lines", _entries(look, lines), more)
-    found = search(look.connection, query, limit=PAGE)
-    more = behind(found.older) if found.older else None
-    if found.since is not None and more is None:
-        more = None if found.unread else [found.since.isoformat(), None]
-        everything = _searched_to(found)
-    return Answer({"searched": everything}, "lines", _entries(look, found.lines), more)
+    result = search(look.connection, query, limit=PAGE)
+    more = behind(result.older) if result.older else None
+    if result.since is not None and more is None:
+        more = None if result.unread else [result.since.isoformat(), None]
+        everything = _searched_to(result)
+    return Answer({"searched": everything}, "lines", _entries(look, result.lines), more)
 
 
 def _searched_to(found: FoundLines) -> str:

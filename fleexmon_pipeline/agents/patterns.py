@@ -57,12 +57,12 @@ def listed(look: Look, asked: ListPatterns) -> Answer:
         text=asked.text,
         first=window.since if asked.new else None,
     )
-    found, total = list_patterns(look.connection, window, wanted, limit=PAGE, offset=offset)
+    patterns, total = list_patterns(look.connection, window, wanted, limit=PAGE, offset=offset)
     facts = {
         "since": when(window.since), "until": when(window.until), "patterns_in_all": total,
         "before": f"lines in the {duration(window.length)} before",
     }  # fmt: skip
-    entries = [Entry(_counted(look, pattern), [offset + index + 1]) for index, pattern in enumerate(found)]
+    entries = [Entry(_counted(look, pattern), [offset + index + 1]) for index, pattern in enumerate(patterns)]
     return Answer(facts, "patterns", entries, [offset + PAGE] if total > offset + PAGE else None)
 
 

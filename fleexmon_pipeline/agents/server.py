@@ -58,8 +58,10 @@ def build(calls: Calls, transport: str) -> Server:
 
     async def call_tool(context: ServerRequestContext, asked: types.CallToolRequestParams) -> types.CallToolResult:
         asker = Asker(transport, _client(context))
-        told = await run_sync(calls.answer, asker, asked.name, asked.arguments or {}, limiter=limiter)
-        return types.CallToolResult(content=[types.TextContent(type="text", text=told.text)], is_error=told.is_error)
+        answer = await run_sync(calls.answer, asker, asked.name, asked.arguments or {}, limiter=limiter)
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=answer.text)], is_error=answer.is_error
+        )
 
     return Server(
         "fleexmon",

@@ -74,10 +74,10 @@ class AppriseTransport:
                 return bool(result), _said(result)
 
         try:
-            sent, said = call_within(seconds, call)
+            sent, output = call_within(seconds, call)
         except TimeoutError:
             return Answer("unproven", f"no answer in {seconds:g} s")
-        answer = answer_of(noted, self._url, sent=sent, said=said)
+        answer = answer_of(noted, self._url, sent=sent, said=output)
         threads = slack_threads(noted) if _has_slack_threads(plugin) else {}
         # A thread is that of its first message.
         return Answer(answer.kind, answer.reason, answer.retry_after, {**threads, **(delivery.thread or {})} or None)

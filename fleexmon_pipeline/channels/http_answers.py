@@ -125,9 +125,13 @@ def slack_threads(noted: Noted) -> Thread:
     """Channel as requested → timestamp of the message there."""
     threads: dict[str, str] = {}
     for exchange in noted.exchanges:
-        asked, answered = _object(exchange.request), _object(exchange.body)
-        if answered.get("ok") is True and isinstance(answered.get("ts"), str) and isinstance(asked.get("channel"), str):
-            threads[asked["channel"]] = answered["ts"]
+        request, response = _object(exchange.request), _object(exchange.body)
+        if (
+            response.get("ok") is True
+            and isinstance(response.get("ts"), str)
+            and isinstance(request.get("channel"), str)
+        ):
+            threads[request["channel"]] = response["ts"]
     return threads
 
 

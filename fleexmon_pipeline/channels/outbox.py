@@ -84,10 +84,10 @@ def _wanted(
     wanted = []
     for channel in channels:
         where = {"channel": channel.name, "keys": [message.key for message in messages]}
-        known = {row["key"] for row in connection.execute(SQL["known_keys"], where)}
+        queued_keys = {row["key"] for row in connection.execute(SQL["known_keys"], where)}
         for message in messages:
-            if wants(channel.settings, message, known=message.key in known):
-                known.add(message.key)
+            if wants(channel.settings, message, known=message.key in queued_keys):
+                queued_keys.add(message.key)
                 wanted.append((channel.name, message))
     return wanted
 
@@ -286,9 +286,13 @@ def record_test(connection: Connection, channel: Channel, answer: Answer, *, now
 
 def _failure(connection: Connection, channel: Channel, answer: Answer, now: datetime) -> dict[str, Any]:
     failures = _state(connection, channel.name)["failures"]
-    asked = min(timedelta(seconds=answer.retry_after or 0), MAX_WAIT)
+    retry_after = min(timedelta(seconds=answer.retry_after or 0), MAX_WAIT)
     own = backoff(channel.name, failures + 1, MAX_BACKOFF)
-    return {"error": answer.reason, "next": now + max(own, asked), "held": now + asked if asked else None}
+    return {
+        "error": answer.reason,
+        "next": now + max(own, retry_after),
+        "held": now + retry_after if retry_after else None,
+    }
 
 
 def backoff(who: str, attempt: int, most: timedelta) -> timedelta:

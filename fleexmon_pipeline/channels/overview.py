@@ -56,13 +56,13 @@ def overview(connection: Connection, channels: Sequence[ChannelSettings], *, now
     views = []
     for channel in channels:
         row = rows.get(channel.name)
-        known = (channel.name, channel.scheme, channel.severity, channel.digest)
+        head = (channel.name, channel.scheme, channel.severity, channel.digest)
         if row is None:
-            views.append(ChannelOverview(*known))
+            views.append(ChannelOverview(*head))
             continue
         views.append(
             ChannelOverview(
-                *known, row["waiting"], row["failed"], row["sent"], row["last_success"], row["last_failure"],
+                *head, row["waiting"], row["failed"], row["sent"], row["last_success"], row["last_failure"],
                 row["failing_since"], row["next_attempt"], row["last_error"] or row["error"],
             )
         )  # fmt: skip

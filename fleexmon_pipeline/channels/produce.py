@@ -40,9 +40,9 @@ def messages_of_incidents(
     An incident is told when it is open, not muted, at least `least`, and was seen in the last 24 hours; from then on it
     is followed at any age. `ui_url`: where people open the UI.
     """
-    told = connection.execute(SQL["last_events"]).fetchall()
-    data = {row["key"]: row["message"]["data"] for row in told}
-    reports = [Report.of(row["key"], data[row["key"]], is_open=row["event"] != "ended") for row in told]
+    last_events = connection.execute(SQL["last_events"]).fetchall()
+    data = {row["key"]: row["message"]["data"] for row in last_events}
+    reports = [Report.of(row["key"], data[row["key"]], is_open=row["event"] != "ended") for row in last_events]
     severities = [name for name in SEVERITIES if rank(name) >= rank(least)]
     messages = []
     for step in follow(connection, reports, now=now, severities=severities):
@@ -60,8 +60,8 @@ def _message(
     of the message. The id of an event that can happen twice has them: two runs at once give it the same id."""
     event: Event = step.event or "opened"  # type: ignore[assignment]
     turn = int(before["turn"]) + (event == "returned") if before else 1
-    told = int(before.get("told", 1)) + 1 if before else 1
-    identity = f"{event}:{told}" if event in ("worse", "joined") else event
+    sequence = int(before.get("told", 1)) + 1 if before else 1
+    identity = f"{event}:{sequence}" if event in ("worse", "joined") else event
     story = read_story(connection, incident)
     return ChannelMessage(
         key=step.key,
@@ -80,7 +80,7 @@ def _message(
         data={
             **about_incident(connection, incident),
             "turn": turn,
-            "told": told,
+            "told": sequence,
             "status": incident.status,
             "title": incident.title,
             "startedAt": iso_text(incident.started_at, "seconds"),

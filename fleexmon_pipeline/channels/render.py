@@ -51,9 +51,9 @@ def body_of(message: ChannelMessage, *, repeat: bool = False) -> str:
 
 
 def _broken(match: re.Match[str]) -> str:
-    found = match[0]
-    if found == "`":
+    matched = match[0]
+    if matched == "`":
         return "'"
-    if found == "://":
+    if matched == "://":
         return f":{BREAK}//"
-    return f"{BREAK}{found}" if match[1] else f"{found}{BREAK}"
+    return f"{BREAK}{matched}" if match[1] else f"{matched}{BREAK}"

@@ -99,10 +99,10 @@ def archive_restore(day: Day, dry_run: DryRun = False, as_json: Json = False) ->
     """
     url = existing_database_url()
     with connect(url) as connection, waiting(f"restoring {day}") as tell:
-        known = _known(connection, day)
-        if known.state == "restored":
+        archived = _known(connection, day)
+        if archived.state == "restored":
             raise CommandError(f"{day} is restored already. `fleexmon archive write {day}` archives it again.")
-        restored = restore_day(connection, configured_storage(), known, dry_run=dry_run, progress=tell)
+        restored = restore_day(connection, configured_storage(), archived, dry_run=dry_run, progress=tell)
     if as_json:
         print_json({"day": day, "dryRun": dry_run, **vars(restored)})
         return
@@ -141,10 +141,10 @@ def archive_write(day: Day, dry_run: DryRun = False, as_json: Json = False) -> N
 
 
 def _known(connection: Connection, day: str) -> ArchivedDay:
-    known = one_day(connection, _window(day).since)
-    if known is None:
+    archived = one_day(connection, _window(day).since)
+    if archived is None:
         raise ArchiveError(f"{day} is not archived. `fleexmon archive list` lists the days that are.")
-    return known
+    return archived
 
 
 def _window(day: str) -> Window:

@@ -73,26 +73,28 @@ def sides_of(
     connection: Connection, window: Window, baseline: str | None, candidate: str | None, live: str | None
 ) -> tuple[str, str]:
     """Baseline and candidate. Defaults: the live one of blue and green, and the other. Raises CommandError."""
-    known = known_nodes(connection)
-    if not known:
+    node_names = known_nodes(connection)
+    if not node_names:
         raise CommandError(
             "no node has responded yet, so there is nothing to compare. `fleexmon up` collects; "
             "`fleexmon nodes` shows the state."
         )
     for option, name in (("--baseline", baseline), ("--candidate", candidate), ("LIVE_NODE", live)):
-        if name is not None and name not in known:
-            raise CommandError(f'{option}: "{one_line(name, most=60)}" is not a node. Known nodes: {", ".join(known)}.')
+        if name is not None and name not in node_names:
+            raise CommandError(
+                f'{option}: "{one_line(name, most=60)}" is not a node. Known nodes: {", ".join(node_names)}.'
+            )
     if baseline is None:
-        reference = live_node(connection, window, known, live) or next(
-            (node for node in COLOURS if node in known), None
+        reference = live_node(connection, window, node_names, live) or next(
+            (node for node in COLOURS if node in node_names), None
         )
-        baseline = reference if reference != candidate else _other(reference, known)
+        baseline = reference if reference != candidate else _other(reference, node_names)
         if baseline is None:
             raise CommandError("--baseline: it is not known which node is live; name it here or in LIVE_NODE.")
     if candidate is None:
-        candidate = _other(baseline, known)
+        candidate = _other(baseline, node_names)
         if candidate is None:
-            raise CommandError(f"--candidate is needed. Known nodes: {', '.join(known)}.")
+            raise CommandError(f"--candidate is needed. Known nodes: {', '.join(node_names)}.")
     if baseline == candidate:
         raise CommandError(f"--candidate: {candidate} would be compared with itself; name another node.")
     return baseline, candidate

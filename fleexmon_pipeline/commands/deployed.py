@@ -92,13 +92,14 @@ def _record(deployment: Deployment, *, dry_run: bool, as_json: bool, now: dateti
         if earlier is None:
             hours = judged_with(connection, deployment)
             _evaluate_again(connection, hours, f"{got}, which was not known when it was evaluated", now=now)
-    known = earlier or deployment
+    recorded = earlier or deployment
     if as_json:
-        print_json({**_document(known), "new": earlier is None, "dry_run": dry_run})
+        print_json({**_document(recorded), "new": earlier is None, "dry_run": dry_run})
     else:
         state = "already known" if earlier else "would be recorded" if dry_run else "recorded"
         typer.echo(
-            f"{state}: {known.node} has {known.version} since {named_minute(known.at, now=now)} ({_origin(known)})"
+            f"{state}: {recorded.node} has {recorded.version} since {named_minute(recorded.at, now=now)} "
+            f"({_origin(recorded)})"
         )
 
 
@@ -121,21 +122,21 @@ def _remove(node: str, version: str, at: datetime | None, *, by: str, dry_run: b
 
 def _only_recorded(connection: Connection, node: str, version: str, at: datetime | None) -> Deployment:
     """The record that is meant; `at` decides to the minute, as lists show it."""
-    known = [
+    stored = [
         deployment
         for deployment in recorded(connection, node, version)
         if at is None or deployment.at.replace(second=0, microsecond=0) == at.replace(second=0, microsecond=0)
     ]
-    by_person = [deployment for deployment in known if deployment.source == "person"]
+    by_person = [deployment for deployment in stored if deployment.source == "person"]
     what = f"{one_line(node, most=60)} {version}"
     if len(by_person) == 1:
         return by_person[0]
     if by_person:
         times = ", ".join(f"{deployment.at:%Y-%m-%dT%H:%M}" for deployment in by_person)
         raise CommandError(f"{what} was recorded {len(by_person)} times. Choose one with --at: {times}.")
-    if known:
+    if stored:
         raise CommandError(
-            f"{what} was noticed in the node's lines at {known[-1].at:%Y-%m-%d %H:%M} UTC and would be noticed again. "
+            f"{what} was noticed in the node's lines at {stored[-1].at:%Y-%m-%d %H:%M} UTC and would be noticed again. "
             "Only what a person recorded can be removed."
         )
     raise CommandError(f"{what} is not among the deployments{' of that time' if at else ''}. See `deployed --list`.")
@@ -150,8 +151,8 @@ def _evaluate_again(connection: Connection, hours: Iterable[datetime], reason: s
 def _check_node(connection: Connection, node: str) -> None:
     names = {*known_nodes(connection), *_configured()}
     if node not in names:
-        known = ", ".join(sorted(names)) or "none: nothing was collected yet"
-        raise CommandError(f'NODE: "{one_line(node, most=60)}" is not a node. Known nodes: {known}.')
+        listed = ", ".join(sorted(names)) or "none: nothing was collected yet"
+        raise CommandError(f'NODE: "{one_line(node, most=60)}" is not a node. Known nodes: {listed}.')
 
 
 def _configured() -> list[str]:

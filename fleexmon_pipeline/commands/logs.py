@@ -166,8 +166,8 @@ def _text(one: _Shown, grep: re.Pattern[str] | None, clock: Clock) -> Text:
     at = clock.milliseconds(line.timestamp) if person else clock.exact(line.timestamp)
     message = Text(inert(line.message))
     if grep and one.matches:
-        for found in grep.finditer(message.plain):
-            message.stylize("bold magenta", *found.span())
+        for match in grep.finditer(message.plain):
+            message.stylize("bold magenta", *match.span())
     styled = Text.assemble(
         (at, "dim"), f" {line.node:<8} ", (f"{line.level:<5}", LEVELS.get(line.level, "")), " ", message
     )

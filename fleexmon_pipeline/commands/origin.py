@@ -42,12 +42,12 @@ def origin(
     advice = "choose the incident's first hours"
     window = ended_slots(("--since", "--until"), since, until, now=now, most=MAX_WINDOW, advice=advice)
     with open_database("looking for the origin") as connection:
-        found = find_origin(connection, window)
+        result = find_origin(connection, window)
     if as_json:
-        print_json(as_document(found))
+        print_json(as_document(result))
     else:
-        _show(Console(), found, readers_clock(now))
-    raise typer.Exit(0 if found.suspects else 3)
+        _show(Console(), result, readers_clock(now))
+    raise typer.Exit(0 if result.suspects else 3)
 
 
 def as_document(found: Origin) -> dict[str, Any]:

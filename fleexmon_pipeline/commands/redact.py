@@ -78,11 +78,12 @@ def _places(lines: Iterable[str]) -> dict[str, object]:
     kinds: Counter[str] = Counter()
     places: list[dict[str, int | str]] = []
     number = changed = 0
-    for number, (_, found) in enumerate(redact_lines(lines), 1):
-        changed += bool(found)
-        kinds.update(each.kind for each in found)
+    for number, (_, matches) in enumerate(redact_lines(lines), 1):
+        changed += bool(matches)
+        kinds.update(match.kind for match in matches)
         if len(places) < MAX_FOUND:
             places += [
-                {"line": number, "column": each.column, "length": each.length, "kind": each.kind} for each in found
+                {"line": number, "column": match.column, "length": match.length, "kind": match.kind}
+                for match in matches
             ]
     return {"lines": number, "changed": changed, "kinds": dict(sorted(kinds.items())), "found": places[:MAX_FOUND]}

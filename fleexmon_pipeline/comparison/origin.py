@@ -127,7 +127,7 @@ def _silent(node: str, volume: Volume, slot_seconds: int) -> Sign | None:
     run: list[int] = []
     for place, lines in enumerate(volume.lines):
         run = [*run, place] if lines == 0 else []
-        longest = max(longest, run, key=lambda places: sum(volume.expected[each] for each in places))
+        longest = max(longest, run, key=lambda places: sum(volume.expected[index] for index in places))
     expected = sum(volume.expected[place] for place in longest)
     if expected < MIN_SILENT_LINES:
         return None

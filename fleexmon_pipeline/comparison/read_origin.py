@@ -48,18 +48,18 @@ def find_origin(connection: Connection, window: Window) -> Origin:
     templates, resolve = read_patterns(connection, family)
     last = window.until - SLOT
     ignored = {pattern for pattern, label in read_labels(connection).items() if label.ignored}
-    known = _known_slots(connection, Window(past.since, window.until))
+    covered = _known_slots(connection, Window(past.since, window.until))
     began = _first_lines(connection, window, resolve)
     seen = [
         _seen(row, resolve(row["pattern"], last), began)
         for row in rows
-        if resolve(row["pattern"], last) not in ignored and row["slot"] in known[row["node"]]
+        if resolve(row["pattern"], last) not in ignored and row["slot"] in covered[row["node"]]
     ]
     where = {"since": past.since, "until": past.until, "ids": list(family)}
     usual = _usual(connection.execute(SQL["past_counts"], where), resolve, last)
-    volumes = _volumes(connection, window, known)
+    volumes = _volumes(connection, window, covered)
     suspects = rank(seen, usual, volumes, slot_seconds=SLOT_SECONDS)
-    first = min((min(slots) for slots in known.values() if slots), default=window.since)
+    first = min((min(slots) for slots in covered.values() if slots), default=window.since)
     return Origin(window, suspects, templates, max(window.since - first, timedelta()))
 
 
@@ -97,10 +97,10 @@ def _usual(rows: Iterable[Mapping[str, Any]], resolve: Resolve, last: datetime) 
 
 
 def _known_slots(connection: Connection, window: Window) -> defaultdict[str, set[datetime]]:
-    known: defaultdict[str, set[datetime]] = defaultdict(set)
+    slots: defaultdict[str, set[datetime]] = defaultdict(set)
     for row in connection.execute(SQL["known_slots"], {"since": window.since, "until": window.until}):
-        known[row["node"]].add(row["slot"])
-    return known
+        slots[row["node"]].add(row["slot"])
+    return slots
 
 
 def _volumes(connection: Connection, window: Window, known: Mapping[str, set[datetime]]) -> dict[str, Volume]:

@@ -108,13 +108,13 @@ def obstacle(connection: Connection) -> str | None:
             f"{stays}: the role {may['role']} may not create tables. {costs} GRANT CREATE ON SCHEMA {may['schema']} TO "
             f"{may['role']}, and start fleexmon again."
         )
-    found = [row["what"] for row in connection.execute(SQL["obstacles"])]
-    if not found:
+    obstacles = [row["what"] for row in connection.execute(SQL["obstacles"])]
+    if not obstacles:
         return None
-    more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    more = f" and {len(obstacles) - MAX_NAMED} more" if len(obstacles) > MAX_NAMED else ""
     return (
-        f"{stays}, since other programs attached something to it: {', '.join(found[:MAX_NAMED])}{more}. {costs} Drop "
-        "what is named, start fleexmon again, and attach it to the new table."
+        f"{stays}, since other programs attached something to it: {', '.join(obstacles[:MAX_NAMED])}{more}. {costs} "
+        "Drop what is named, start fleexmon again, and attach it to the new table."
     )
 
 

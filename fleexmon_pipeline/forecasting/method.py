@@ -87,8 +87,8 @@ class HourlySeries:
         forecasts = []
         for horizon in horizons:
             target = last - 1 + horizon
-            found = [_said(way, target, horizon) for way in ways]
-            heard = [one for one in found if one is not None]
+            made = [_said(way, target, horizon) for way in ways]
+            heard = [one for one in made if one is not None]
             if not heard:
                 continue
             expected, misses = _weighted([value for value, _ in heard], np.array([of_way for _, of_way in heard]))

@@ -53,18 +53,18 @@ def predict(connection: Connection, rules: Sequence[Rule], hour: Window, *, now_
     past = Past(connection, hourly_series(connection, Window(since, end)), hour, end)
     occurrences: list[Occurrence] = []
     for rule in active:
-        found = CONDITIONS[rule.kind](rule, past)
-        firings = found.firings
+        result = CONDITIONS[rule.kind](rule, past)
+        firings = result.firings
         if firings and isinstance(rule, Bare):
             unusual = improbable(connection, rules, rule, end)
             firings = [firing for firing in firings if firing.subject.node in unusual]
-        if found.compared is None:
+        if result.compared is None:
             occurrences += (occurrence(rule, firing) for firing in firings)
         elif firings:
             nodes = [firing.subject.node or "" for firing in firings]
-            counts = read_counts(connection, found.compared)
-            samples = read_samples(connection, counts, found.compared, nodes=nodes, levels=found.levels)
-            slots = found.compared.length // SLOT
+            counts = read_counts(connection, result.compared)
+            samples = read_samples(connection, counts, result.compared, nodes=nodes, levels=result.levels)
+            slots = result.compared.length // SLOT
             occurrences += (occurrence(rule, firing, samples.newest(firing.subject, end, slots)) for firing in firings)
     return sorted(occurrences, key=lambda occurrence: (occurrence.rule, str(occurrence.subject)))
 

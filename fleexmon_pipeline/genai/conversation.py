@@ -36,9 +36,9 @@ class Talk:
 
         `form`: what an answer has to look like, for the second try.
         """
-        asked = messages
+        sent = messages
         for last in (False, True):
-            reply = self.agent.ask(asked, seconds=max(self.left(), 0.1), on_failure=call.failed)
+            reply = self.agent.ask(sent, seconds=max(self.left(), 0.1), on_failure=call.failed)
             self.calls += 1
             self.tokens_in += reply.tokens_in
             self.tokens_out += reply.tokens_out
@@ -49,5 +49,5 @@ class Talk:
                 tokens = estimated_tokens(message["content"] for message in messages)
                 if last or self.left() < MIN_CALL_SECONDS or call.ledger.spending.refusal(tokens=tokens):
                     raise
-                asked = repair(messages, reply.content, error, form)
+                sent = repair(messages, reply.content, error, form)
         raise AssertionError("the second answer is returned or raised")

@@ -68,8 +68,10 @@ class Step:
 
     @property
     def new_nodes(self) -> list[str]:
-        known = self.report.nodes if self.report else None
-        return [] if known is None or self.incident is None else [n for n in self.incident.nodes if n not in known]
+        reported = self.report.nodes if self.report else None
+        return (
+            [] if reported is None or self.incident is None else [n for n in self.incident.nodes if n not in reported]
+        )
 
 
 def about_incident(connection: Connection, incident: Incident) -> dict[str, Any]:
@@ -92,12 +94,12 @@ def follow(
     An incident is reported first when it is open, of one of these severities, not muted, and was seen in the 24 h
     before `now` (UTC); from then on it is followed at any age. `reports`: the oldest first.
     """
-    found = _incidents(connection, reports, now)
-    carried, left_over = _carried(reports, found)
+    incidents = _incidents(connection, reports, now)
+    carried, left_over = _carried(reports, incidents)
     keys = {report.key for report in reports}
-    in_use = {carried[incident.id].key for incident in found if incident.is_open and incident.id in carried}
+    in_use = {carried[incident.id].key for incident in incidents if incident.is_open and incident.id in carried}
     ended = [report for report in reports if not report.is_open and report.key not in in_use]
-    for incident in found:
+    for incident in incidents:
         report = carried.get(incident.id)
         if report is None or not report.is_open:
             if not incident.is_open or incident.severity not in severities or incident.muted:
@@ -125,10 +127,10 @@ def _new_key(incident: Incident, keys: Collection[str]) -> str:
 def _incidents(connection: Connection, reports: Sequence[Report], now: datetime) -> list[Incident]:
     """Incidents of the last day, and those of open reports, in the order in which they began."""
     followed = {issue for report in reports if report.is_open for issue in report.issues}
-    found = list_incidents(connection, now=now, status="all", during=Window(now - RECENT, now + DAY))
-    if older := _incident_ids(connection, followed) - {incident.id for incident in found}:
-        found += list_incidents(connection, now=now, status="all", ids=older)
-    return sorted(found, key=lambda incident: (incident.started_at, incident.id))
+    incidents = list_incidents(connection, now=now, status="all", during=Window(now - RECENT, now + DAY))
+    if older := _incident_ids(connection, followed) - {incident.id for incident in incidents}:
+        incidents += list_incidents(connection, now=now, status="all", ids=older)
+    return sorted(incidents, key=lambda incident: (incident.started_at, incident.id))
 
 
 def _incident_ids(connection: Connection, issues: Collection[UUID]) -> set[UUID]:

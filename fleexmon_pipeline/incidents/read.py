@@ -120,10 +120,10 @@ def find_incident(connection: Connection, name: str) -> uuid.UUID:
 def show_incident(connection: Connection, name: str, *, now: datetime) -> IncidentDetail:
     """The incident with this id, or the id of one of its issues, or a unique prefix. Raises UnknownIssueError."""
     key = find_incident(connection, name)
-    found = list_incidents(connection, now=now, status="all", ids=[key])
-    if not found:
+    incidents = list_incidents(connection, now=now, status="all", ids=[key])
+    if not incidents:
         raise UnknownIssueError(f"incident {name} has just been joined with another one. Ask again.")
-    return detail_of(connection, found[0])
+    return detail_of(connection, incidents[0])
 
 
 def detail_of(connection: Connection, incident: Incident) -> IncidentDetail:

@@ -114,10 +114,12 @@ def _groups_of(connection: Connection, ids: Collection[UUID], topology: Topology
         read = _neighbourhoods(firsts)
         facts = [issue for window in read for issue in read_facts(connection, window)]
         depends = read_dependencies(connection, topology, read)
-        found = [group for group in groups(facts, depends, evidence.shared) if any(issue.id in ids for issue in group)]
-        firsts |= {issue.first for group in found for issue in group}
+        matching = [
+            group for group in groups(facts, depends, evidence.shared) if any(issue.id in ids for issue in group)
+        ]
+        firsts |= {issue.first for group in matching for issue in group}
         if _neighbourhoods(firsts) == read:
-            return found
+            return matching
 
 
 def _neighbourhoods(firsts: Collection[datetime]) -> list[Window]:

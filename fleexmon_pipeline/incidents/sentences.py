@@ -28,11 +28,11 @@ def length(incident: Incident) -> str:
 
 def errors(found: int, lines: int, usual: float | None) -> str:
     """`412 errors in 3,120 lines (3 expected from the day before)`; `usual`: errors, in as many slots, if known."""
-    said = f"{counted(found, 'error')} in {counted(lines, 'line')}"
+    text = f"{counted(found, 'error')} in {counted(lines, 'line')}"
     if usual is None:
-        return said
+        return text
     expected = f"{usual:,.0f}" if usual >= 100 else f"{usual:,.1f}".removesuffix(".0")
-    return f"{said} ({expected} expected from the day before)"
+    return f"{text} ({expected} expected from the day before)"
 
 
 def errors_of(incident: Incident) -> str:

@@ -271,5 +271,5 @@ def _covered(connection: Connection, runs: dict[str, list[Run]], origins: dict[s
     for nodes, first in since.items():
         rows = connection.execute(_SQL["covered"], {"since": first, "nodes": list(nodes) or None})
         covered[nodes] = Covered([Window(row["since"], row["until"]) for row in rows])
-    known = {name: covered[nodes] for name, nodes in nodes_of.items()}
-    return known | dict.fromkeys(always, Covered([Window(EPOCH, _FAR)]))
+    by_name = {name: covered[nodes] for name, nodes in nodes_of.items()}
+    return by_name | dict.fromkeys(always, Covered([Window(EPOCH, _FAR)]))

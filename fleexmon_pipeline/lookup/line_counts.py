@@ -69,15 +69,15 @@ def coverage_halves(connection: Connection, window: Window) -> dict[str, dict[in
 
 def trouble_halves(connection: Connection, window: Window, nodes: Sequence[str]) -> list[tuple[int, int] | None]:
     """Errors and warnings of these nodes, or of all, in each half hour of the window; None where no node responded."""
-    known = coverage_halves(connection, window)
-    nodes = nodes or list(known)
+    covered = coverage_halves(connection, window)
+    nodes = nodes or list(covered)
     counts = [histogram(connection, window, LineQuery(EPOCH, window.until, node)) for node in nodes]
     halves: list[tuple[int, int] | None] = []
     for half in range(window.length // HALF_HOUR):
         errors = warnings = 0
-        for level, lines in (item for found in counts for item in found.get(half, {}).items()):
+        for level, lines in (item for of_node in counts for item in of_node.get(half, {}).items()):
             errors += lines if read_level(level) in ("error", "fatal") else 0
             warnings += lines if read_level(level) == "warn" else 0
-        heard = any(known.get(node, {}).get(half, "missing") != "missing" for node in nodes)
+        heard = any(covered.get(node, {}).get(half, "missing") != "missing" for node in nodes)
         halves.append((errors, warnings) if heard or errors or warnings else None)
     return halves

@@ -54,13 +54,13 @@ def newest_first(connection: Connection, query: LineQuery) -> Iterator[LogLine]:
         days = archived_days(connection, query.since, query.until)
         reader: ColdReader | None = None
         for part in parts_of(query.since, query.until, days):
-            asked = replace(query, since=part.since, until=part.until)
+            part_query = replace(query, since=part.since, until=part.until)
             if part.day is None:
-                yield from _in_chunks(connection, asked)
+                yield from _in_chunks(connection, part_query)
                 continue
             reader = reader or stack.enter_context(reader_for(days))
-            cold = map(log_line, reader.newest_first(part.day, _asked(asked, part.day)))
-            yield from newest_of(_in_chunks(connection, asked), cold)
+            cold = map(log_line, reader.newest_first(part.day, _asked(part_query, part.day)))
+            yield from newest_of(_in_chunks(connection, part_query), cold)
 
 
 def _in_chunks(connection: Connection, query: LineQuery) -> Iterator[LogLine]:
@@ -93,21 +93,21 @@ def _search_both(
     for part in parts_of(query.since, query.until, days):
         if len(lines) >= limit:
             return FoundLines(lines, _position(lines[-1]), None, searched)
-        asked, left = replace(query, since=part.since, until=part.until), limit - len(lines)
+        part_query, left = replace(query, since=part.since, until=part.until), limit - len(lines)
         if part.day is None:
-            found = _search_table(connection, asked, left)
-            lines, searched = lines + found.lines, searched + found.searched
-            if found.older or found.since is not None:
-                return replace(found, lines=lines, searched=searched)
+            page = _search_table(connection, part_query, left)
+            lines, searched = lines + page.lines, searched + page.searched
+            if page.older or page.since is not None:
+                return replace(page, lines=lines, searched=searched)
             continue
         if reader and time.monotonic() - began > MAX_COLD_SECONDS:
             return FoundLines(lines, None, part.until, searched)
         try:
             reader = reader or stack.enter_context(reader_for(days))
-            cold = reader.newest(part.day, _asked(asked, part.day), width=MAX_SHOWN_CHARS, limit=left + 1)
+            cold = reader.newest(part.day, _asked(part_query, part.day), width=MAX_SHOWN_CHARS, limit=left + 1)
         except ArchiveError as error:
             return FoundLines(lines, None, part.until, searched, str(error))
-        both = list(newest_of(_newest(connection, asked, None, left + 1), map(log_line, cold)))
+        both = list(newest_of(_newest(connection, part_query, None, left + 1), map(log_line, cold)))
         searched += part.day.lines
         lines += _seen_in(query.text, both[:left])
         if len(both) > left:
@@ -173,8 +173,8 @@ def search_trace(connection: Connection, trace: str, query: LineQuery, *, limit:
             except ArchiveError as error:
                 since, unread = day.window.until, str(error)
                 break
-            known = {line.id for line in lines}
-            lines += [line for line in cold if line.id not in known]
+            shown = {line.id for line in lines}
+            lines += [line for line in cold if line.id not in shown]
     lines.sort(key=lambda line: (line.timestamp, line.id), reverse=True)
     if since is not None:
         lines = [line for line in lines if line.timestamp >= since]
@@ -188,15 +188,15 @@ def _carriers(
     """Lines whose record holds the id are read, and PostgreSQL decides whether it is that of a trace or a request."""
     part = max(re.findall(r"[A-Za-z0-9_.:-]+", trace), key=len, default="")  # what JSON writes as it is
     lines: list[LogLine] = []
-    asked = replace(_asked(query, day), in_metadata=part or None)
+    part_query = replace(_asked(query, day), in_metadata=part or None)
     while len(lines) < limit:
-        cold = reader.newest(day, asked, width=MAX_SHOWN_CHARS, limit=CANDIDATES_AT_ONCE)
+        cold = reader.newest(day, part_query, width=MAX_SHOWN_CHARS, limit=CANDIDATES_AT_ONCE)
         records = [msgspec.json.encode(line.metadata).decode() for line in cold]
         rows = connection.execute(ARCHIVE["carriers"], {"metadata": records, "trace": trace})
         lines += [log_line(cold[row["place"] - 1]) for row in rows]
         if len(cold) < CANDIDATES_AT_ONCE:
             break
-        asked = replace(asked, before=(cold[-1].timestamp, cold[-1].id))
+        part_query = replace(part_query, before=(cold[-1].timestamp, cold[-1].id))
     return lines
 
 

@@ -286,12 +286,12 @@ def _compare(
 
 
 def _nothing(connection: Connection, window: Window) -> str:
-    known = connection.execute(SQL["known"]).fetchone()
-    if known is None or known["since"] is None:
+    row = connection.execute(SQL["known"]).fetchone()
+    if row is None or row["since"] is None:
         return "no node has responded yet, so there is nothing to replay. `fleexmon up` collects; see `fleexmon nodes`."
     return (
         f"nothing was collected in {window} UTC. Choose --from and --to within "
-        f"{Window(known['since'], known['until'])} UTC."
+        f"{Window(row['since'], row['until'])} UTC."
     )
 
 

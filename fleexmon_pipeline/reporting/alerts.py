@@ -99,15 +99,17 @@ def _desired(
     ui_url: str | None,
 ) -> DesiredIssue:  # fmt: skip
     page = f"{ui_url}/fleexmon/incidents/{incident.id}" if ui_url else None
-    told = {} if step.event or not before else {name: before["about"][name] for name in TOLD if name in before["about"]}
-    said = before["comment"].partition("\n")[2] if before and before["comment"] else None
+    reported = (
+        {} if step.event or not before else {name: before["about"][name] for name in TOLD if name in before["about"]}
+    )
+    comment = before["comment"].partition("\n")[2] if before and before["comment"] else None
     return DesiredIssue(
         title=alert_texts.title(incident),
         body=alert_texts.body(read_story(connection, incident), page=page),
         labels=(*LABELS, alert_texts.word(incident.severity)),
         state="open" if incident.is_open else "closed",
-        comment=_comment(connection, step, incident) or said,
-        about={**about_incident(connection, incident), **told, **_shown(incident), "as_of": now.isoformat()},
+        comment=_comment(connection, step, incident) or comment,
+        about={**about_incident(connection, incident), **reported, **_shown(incident), "as_of": now.isoformat()},
     )
 
 

@@ -104,8 +104,8 @@ def muted(figures: Figures) -> str:
 
 def incidents(figures: Figures) -> str:
     """`2 open at the end of the day, 1 new, 3 ended.`"""
-    found = figures.incidents
-    return f"{found.open:,} open at the end of the day, {found.new:,} new, {found.ended:,} ended."
+    totals = figures.incidents
+    return f"{totals.open:,} open at the end of the day, {totals.new:,} new, {totals.ended:,} ended."
 
 
 def course(incident: IncidentFigures) -> str:
@@ -129,11 +129,11 @@ def issues_of(incident: IncidentFigures) -> list[tuple[str, str]]:
         alike.setdefault((issue.type, issue.nodes, issue.title.rpartition(" (")[0] or issue.title), []).append(issue)
     return [
         (
-            found[-1].severity,
-            (f"{len(found)} issues, the latest: " if len(found) > 1 else "") + found[-1].title
-            + (" (muted)" if all(issue.muted for issue in found) else ""),
+            group[-1].severity,
+            (f"{len(group)} issues, the latest: " if len(group) > 1 else "") + group[-1].title
+            + (" (muted)" if all(issue.muted for issue in group) else ""),
         )
-        for found in alike.values()
+        for group in alike.values()
     ]  # fmt: skip
 
 

@@ -34,16 +34,18 @@ def incidents_of_day(connection: Connection, day: Window, issues: Sequence[Issue
         row["id"]: one_line(redact(row["template"]), most=MAX_TEMPLATE)
         for row in connection.execute(statements("incidents")["first_seen"], {"ids": patterns})
     }
-    found = [_figures(row, day, touching, templates.get(row.first_pattern or "")) for row in rows]
-    found.sort(key=lambda one: (one.muted, one.ended is not None, -SEVERITY_RANKS.get(one.severity, 0), one.started_at))
-    open_ones = [one for one in found if one.ended is None]
+    incidents = [_figures(row, day, touching, templates.get(row.first_pattern or "")) for row in rows]
+    incidents.sort(
+        key=lambda one: (one.muted, one.ended is not None, -SEVERITY_RANKS.get(one.severity, 0), one.started_at)
+    )
+    open_ones = [one for one in incidents if one.ended is None]
     return Incidents(
         open=len(open_ones),
         urgent=sum(one.severity in URGENT and not one.muted for one in open_ones),
-        new=sum(one.started_at in day for one in found),
-        ended=len(found) - len(open_ones),
-        listed=tuple(found[:MAX_LISTED]),
-        total=len(found),
+        new=sum(one.started_at in day for one in incidents),
+        ended=len(incidents) - len(open_ones),
+        listed=tuple(incidents[:MAX_LISTED]),
+        total=len(incidents),
     )
 
 

@@ -132,12 +132,12 @@ def _forecasts(figures: Figures) -> list[str]:
 
 
 def _incidents(figures: Figures, ui_url: str | None) -> list[str]:
-    found = figures.incidents
-    if not found.total:
+    totals = figures.incidents
+    if not totals.total:
         return ["## Incidents\n\nNone."]
     parts = [f"## Incidents\n\n{figure_texts.incidents(figures)}"]
-    parts += [_incident(incident, ui_url) for incident in found.listed]
-    if more := figure_texts.more(len(found.listed), found.total):
+    parts += [_incident(incident, ui_url) for incident in totals.listed]
+    if more := figure_texts.more(len(totals.listed), totals.total):
         parts.append(f"{more}: `fleexmon incidents list --status all --since {figures.day}`")
     return ["\n\n".join(parts)]
 
@@ -155,12 +155,12 @@ def _incident(incident: IncidentFigures, ui_url: str | None) -> str:
         prose(figure_texts.people(incident), most=200),
         f"Details: {where_to_look}",
     ]
-    told = figure_texts.issues_of(incident)
+    issue_lines = figure_texts.issues_of(incident)
     issues = [
         f"- {one_line(severity, most=10) if severity.isalpha() else 'unknown'}: {code(text, most=MAX_TITLE)}"
-        for severity, text in told[:MAX_ISSUES]
+        for severity, text in issue_lines[:MAX_ISSUES]
     ]
-    more = figure_texts.more(len(issues), len(told))
+    more = figure_texts.more(len(issues), len(issue_lines))
     listed = "\n".join([*issues, *([f"- {more}"] if more else [])])
     heading = f"### {severity}: {code(incident.title, most=MAX_TITLE)}"
     return "\n\n".join([heading, " ".join(filter(None, sentences)), listed]).rstrip()

@@ -52,10 +52,10 @@ def judge(
     if gaps:
         return Verdict("incomplete", f"Incomplete data{so_far}: {'; '.join(gaps)}. The collected part looks healthy.",
                        tuple(gaps))  # fmt: skip
-    known = f"all {counted(coverage.due, 'slot')} collected" if coverage.due else "coverage not recorded"
+    collected = f"all {counted(coverage.due, 'slot')} collected" if coverage.due else "coverage not recorded"
     return Verdict(
         "healthy" if coverage.due else "incomplete",
-        f"{'Healthy' if coverage.due else 'Incomplete data'}{so_far}: {known}, {counted(lines, 'line')}, "
+        f"{'Healthy' if coverage.due else 'Incomplete data'}{so_far}: {collected}, {counted(lines, 'line')}, "
         f"error rate {rate or 0:.1%}, no open high or critical incident.",
         (),
     )

@@ -17,5 +17,5 @@ class GitHub(dg.ConfigurableResource):
 
     def client(self) -> GitHubClient | None:
         """None when neither ALERTS_REPO nor GH_TOKEN is set."""
-        found = settings.github()
-        return GitHubClient(found) if found else None
+        configured = settings.github()
+        return GitHubClient(configured) if configured else None

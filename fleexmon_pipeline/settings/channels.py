@@ -76,19 +76,19 @@ def channels(environment: Environment = os.environ) -> list[ChannelSettings]:
     if not text:
         return []
     if "://" in text:
-        found = list(_of_text(text, environment))
+        configured = list(_of_text(text, environment))
     elif "\n" not in text and text.lower().endswith((".yaml", ".yml")):
-        found = list(_of_file(Path(text), environment))
+        configured = list(_of_file(Path(text), environment))
     else:
         reason = "is neither a list of URLs nor the path of a .yaml file (its value is not shown)."
         raise SettingError(CHANNELS, reason, *EXAMPLES)
-    if len(found) > MAX_CHANNELS:
-        raise SettingError(CHANNELS, f"has {len(found)} channels, and {MAX_CHANNELS} are supported.")
-    names = [channel.name for channel in found]
+    if len(configured) > MAX_CHANNELS:
+        raise SettingError(CHANNELS, f"has {len(configured)} channels, and {MAX_CHANNELS} are supported.")
+    names = [channel.name for channel in configured]
     for name in names:
         if names.count(name) > 1:
             raise SettingError(CHANNELS, f'"{name}" is the name of two channels.')
-    return found
+    return configured
 
 
 def secret_variable(name: str) -> str:

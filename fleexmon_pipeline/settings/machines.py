@@ -63,12 +63,12 @@ def connections_of_a_run(runs_at_once: int, environment: Environment = os.enviro
     most = max_connections(environment)
     if most is None:
         return MAX_POOL
-    each = (most - BESIDES_RUNS) // max(runs_at_once, 1) - OF_DAGSTER_IN_A_RUN
-    if each < MIN_POOL:
+    per_run = (most - BESIDES_RUNS) // max(runs_at_once, 1) - OF_DAGSTER_IN_A_RUN
+    if per_run < MIN_POOL:
         needed = BESIDES_RUNS + runs_at_once * (MIN_POOL + OF_DAGSTER_IN_A_RUN)
         reason = f"{most} are too few for {runs_at_once} runs at once (max_concurrent_runs in dagster.yaml)."
         raise SettingError("FLEEXMON_MAX_CONNECTIONS", reason, str(needed))
-    return min(each, MAX_POOL)
+    return min(per_run, MAX_POOL)
 
 
 def most_connections(runs_at_once: int, environment: Environment = os.environ) -> int:

@@ -225,13 +225,13 @@ def _from_variables(environment: Environment) -> Iterator[_Entry]:
 
 
 def _from_files(environment: Environment) -> Iterator[_Entry]:
-    for found in file_nodes(environment):
-        where = f"{found.file}, {found.name}: "
+    for file_node in file_nodes(environment):
+        where = f"{file_node.file}, {file_node.name}: "
         try:
-            node = node_of(VARIABLE, found.name, found.address)
+            node = node_of(VARIABLE, file_node.name, file_node.address)
         except SettingError as error:
             raise SettingError(VARIABLE, where + error.reason) from None
-        yield _Entry(replace(node, labels=found.labels), VARIABLE, {**environment, **found.variables}, where)
+        yield _Entry(replace(node, labels=file_node.labels), VARIABLE, {**environment, **file_node.variables}, where)
 
 
 def _credentials(entry: _Entry) -> Credentials:

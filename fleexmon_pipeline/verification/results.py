@@ -108,8 +108,8 @@ def read_results(text: bytes) -> Results:
     endpoints = list(_endpoints(document.get("endpointTests"), node))
     checked = sum(good is not None for good in results.values()) + (document.get("endpointTests") is not None)
     if not checked:
-        known = ", ".join((*_STATES, "endpointTests"))
-        raise ResultsError(f"the results hold no check. Known: {known}.")
+        known_keys = ", ".join((*_STATES, "endpointTests"))
+        raise ResultsError(f"the results hold no check. Known: {known_keys}.")
     run = about["run"]
     if run is not None and not _RUN.fullmatch(run):
         raise ResultsError(f'the workflow run "{one_line(run, most=60)}" is not 1 to 100 letters, digits and ._:@/-')

@@ -106,7 +106,7 @@ def problems(facts: Facts, *, now: datetime) -> list[Problem]:
     """At most one of each name."""
     return [
         problem
-        for found in (
+        for condition in (
             _runs_fail(facts, now),
             _schedule_stalled(facts, now),
             _analysis_waits(facts, now),
@@ -115,7 +115,7 @@ def problems(facts: Facts, *, now: datetime) -> list[Problem]:
             _disk_fills(facts),
             _channel_fails(facts, now),
         )
-        for problem in found
+        for problem in condition
     ]
 
 
@@ -130,8 +130,8 @@ def lasting(
 
     `seen` and `last` are what the previous call returned, and its time.
     """
-    known = seen if last is not None and timedelta() <= now - last <= MAX_PAUSE else {}
-    since = {problem.name: known.get(problem.name, now) for problem in found}
+    before = seen if last is not None and timedelta() <= now - last <= MAX_PAUSE else {}
+    since = {problem.name: before.get(problem.name, now) for problem in found}
     return [problem for problem in found if now - since[problem.name] >= MIN_LASTING], since
 
 

@@ -43,11 +43,11 @@ def analyze_collected(context: dg.SensorEvaluationContext, clock: Clock) -> dg.S
 
 def _ticks(instance: dg.DagsterInstance, since: datetime) -> dict[str, list[dg.RunRecord]]:
     """The runs of each tick that is several runs, by its key."""
-    found = defaultdict(list)
+    groups = defaultdict(list)
     for record in instance.get_run_records(dg.RunsFilter(tags={TICK: GROUPED}, created_after=since)):
         if GROUP in record.dagster_run.tags and (key := record.dagster_run.tags.get(TICK_KEY)):
-            found[key].append(record)
-    return found
+            groups[key].append(record)
+    return groups
 
 
 def _due(tick: str, runs: Sequence[dg.RunRecord], now: datetime) -> list[str]:

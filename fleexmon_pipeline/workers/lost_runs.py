@@ -48,8 +48,8 @@ def fail_lost_runs(context: dg.SensorEvaluationContext, clock: Clock) -> dg.Sens
             requests += _again(run)
     except BROKER_DOWN as error:  # nobody can tell, and none is failed
         return dg.SensorResult(skip_reason=f"the broker does not answer ({type(error).__name__})", cursor="{}")
-    told = None if requests else f"{counted(len(silent), 'run')} without a word from a worker"
-    return dg.SensorResult(run_requests=requests, skip_reason=told, cursor=json.dumps(silent))
+    skip_reason = None if requests else f"{counted(len(silent), 'run')} without a word from a worker"
+    return dg.SensorResult(run_requests=requests, skip_reason=skip_reason, cursor=json.dumps(silent))
 
 
 def _lost(instance: dg.DagsterInstance, launcher: WorkerLauncher) -> Iterator[tuple[dg.DagsterRun, str]]:

@@ -86,8 +86,8 @@ def _named(name: str) -> settings.ChannelSettings:
     for one in configured:
         if one.name == name:
             return one
-    known = ", ".join(one.name for one in configured) or "none: FLEEXMON_CHANNELS is not set"
-    raise CommandError(f'NAME: "{one_line(name, most=60)}" is not a channel. Channels: {known}.')
+    names = ", ".join(one.name for one in configured) or "none: FLEEXMON_CHANNELS is not set"
+    raise CommandError(f'NAME: "{one_line(name, most=60)}" is not a channel. Channels: {names}.')
 
 
 def _record(channel: Channel, answer: Answer, now: datetime) -> None:

@@ -44,11 +44,11 @@ def port(environment: Environment, _: datetime) -> Iterator[Finding]:
     yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'in use' if taken else 'free'}")
     address = settings.ui_listen(environment)
     if not settings.is_loopback(address):
-        told = f"the UI listens on {address} and has no login: anybody who reaches it can start runs"
-        yield Finding("FLEEXMON_LISTEN", "ok", told)
+        sentence = f"the UI listens on {address} and has no login: anybody who reaches it can start runs"
+        yield Finding("FLEEXMON_LISTEN", "ok", sentence)
     url = settings.ui_url(environment)
-    told = url or f"not set: the UI accepts requests for http://127.0.0.1:{port} only"
-    yield Finding("FLEEXMON_UI_URL", "ok" if url else "off", told)
+    sentence = url or f"not set: the UI accepts requests for http://127.0.0.1:{port} only"
+    yield Finding("FLEEXMON_UI_URL", "ok" if url else "off", sentence)
 
 
 def retention(environment: Environment, _: datetime) -> Iterator[Finding]:

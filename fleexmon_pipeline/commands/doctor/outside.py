@@ -66,8 +66,8 @@ def github(environment: Environment, _: datetime) -> Iterator[Finding]:
 def heartbeat(environment: Environment, _: datetime) -> Iterator[Finding]:
     """Not called: a call would tell the other side that a tick succeeded."""
     url = settings.heartbeat_url(environment)
-    told = "set; each tick calls it" if url else "not set: no outside monitor notices when this machine is down"
-    yield Finding("FLEEXMON_HEARTBEAT_URL", "ok" if url else "off", told)
+    sentence = "set; each tick calls it" if url else "not set: no outside monitor notices when this machine is down"
+    yield Finding("FLEEXMON_HEARTBEAT_URL", "ok" if url else "off", sentence)
 
 
 def broker(environment: Environment, _: datetime) -> Iterator[Finding]:
@@ -78,14 +78,14 @@ def broker(environment: Environment, _: datetime) -> Iterator[Finding]:
     try:
         from fleexmon_pipeline.workers.launcher import BROKER_DOWN, WorkerLauncher  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        told = f"the package {error.name} is missing: pip install 'fleexmon-pipeline[celery]'"
-        yield Finding("FLEEXMON_BROKER", "wrong", told)
+        sentence = f"the package {error.name} is missing: pip install 'fleexmon-pipeline[celery]'"
+        yield Finding("FLEEXMON_BROKER", "wrong", sentence)
         return
     try:
         workers = call_within(CHECK_SECONDS, WorkerLauncher(url).workers)
     except (*BROKER_DOWN, TimeoutError) as error:
-        told = f"Redis does not respond ({type(error).__name__}). No run starts until it does."
-        yield Finding("FLEEXMON_BROKER", "wrong", told)
+        sentence = f"Redis does not respond ({type(error).__name__}). No run starts until it does."
+        yield Finding("FLEEXMON_BROKER", "wrong", sentence)
         return
     if not workers:
         yield Finding("FLEEXMON_BROKER", "wrong", "no worker responds. Start one: `fleexmon worker`")
@@ -113,5 +113,5 @@ def channels(environment: Environment, _: datetime) -> Iterator[Finding]:
         yield Finding("FLEEXMON_CHANNELS", "wrong", problem.removeprefix("FLEEXMON_CHANNELS: "))
     for channel in usable:
         wants = f"severity {channel.settings.severity} and above"
-        told = f"{channel.transport.service}, {wants}. Test it: `fleexmon channels test {channel.name}`"
-        yield Finding(f"channel {channel.name}", "ok", told)
+        sentence = f"{channel.transport.service}, {wants}. Test it: `fleexmon channels test {channel.name}`"
+        yield Finding(f"channel {channel.name}", "ok", sentence)

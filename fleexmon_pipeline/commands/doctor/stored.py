@@ -74,15 +74,15 @@ def _connections(connection: Connection, environment: Environment) -> Iterator[F
     """How many connections the installation may use at most, beside what the server has room for."""
     row = connection.execute(statements("commands")["connections"]).fetchone() or {}
     most = settings.most_connections(DEFAULT_RUNS_AT_ONCE, environment)
-    told = (
+    sentence = (
         f"at most {most} with {DEFAULT_RUNS_AT_ONCE} concurrent runs, {row['used']} open now; the server allows "
         f"{row['room']}, {row['taken']} open now"
     )
     if most <= row["room"]:
-        yield Finding("connections", "ok", told)
+        yield Finding("connections", "ok", sentence)
         return
     way_out = f"Set FLEEXMON_MAX_CONNECTIONS={max(row['room'], MIN_CONNECTIONS)}, or lower max_concurrent_runs."
-    yield Finding("connections", "warn", f"{told}. {way_out}")
+    yield Finding("connections", "warn", f"{sentence}. {way_out}")
 
 
 def lines_by_day(connection: Connection) -> Iterator[Finding]:
@@ -189,7 +189,7 @@ def _failed_checks(own: psycopg.Connection[tuple[object, ...]], now: datetime) -
 def _description(event: object) -> str:
     """What a check said, from the event that Dagster stored; its form is Dagster's own and may change."""
     try:
-        said = json.loads(str(event))["dagster_event"]["event_specific_data"]["description"]
+        description = json.loads(str(event))["dagster_event"]["event_specific_data"]["description"]
     except (ValueError, KeyError, TypeError):
-        said = None
-    return one_line(str(said), most=300) if said else "no description"
+        description = None
+    return one_line(str(description), most=300) if description else "no description"

@@ -126,8 +126,8 @@ def incidents_resolve(
     """Resolve all issues of incidents. If one recurs, a new issue links back to it."""
     now = datetime.now(UTC)
     with open_database("resolving") as connection:
-        found = _find(connection, incidents)
-        names = [str(issue) for _, issues in found.values() for issue in issues]
+        chosen = _find(connection, incidents)
+        names = [str(issue) for _, issues in chosen.values() for issue in issues]
         handled = people.resolve_issues(connection, names, by=by, why=why, verdict=verdict, now=now, dry_run=dry_run)
         if not dry_run:
             refresh_incidents(connection, topology())
@@ -137,12 +137,12 @@ def incidents_resolve(
         print_json(
             [
                 {"id": key, "title": title, "resolved": [issue for issue in issues if issue in changed], **noted}
-                for key, (title, issues) in found.items()
+                for key, (title, issues) in chosen.items()
             ]
         )
         return
     would = "would be " if dry_run else ""
-    for key, (title, issues) in found.items():
+    for key, (title, issues) in chosen.items():
         count = sum(issue in changed for issue in issues)
         what = f"{counted(count, 'issue')} {would}resolved" if count else "already resolved"
         typer.echo(f"{key}  {what}: {inert_line(title)}")

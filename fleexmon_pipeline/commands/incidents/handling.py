@@ -58,13 +58,13 @@ def _handle(
 ) -> None:  # fmt: skip
     now = datetime.now(UTC)
     with open_database("writing") as connection, connection.transaction(force_rollback=dry_run):
-        found = find(connection, names)
-        for _, issues in found.values():
+        chosen = find(connection, names)
+        for _, issues in chosen.values():
             handle(connection, issues, action, by=by, why=why, now=now, assignee=assignee)
     if as_json:
         noted = {"action": action, "by": by, "why": why, "assignee": assignee, "dry_run": dry_run}
-        print_json([{"id": key, "title": title, "issues": issues, **noted} for key, (title, issues) in found.items()])
+        print_json([{"id": key, "title": title, "issues": issues, **noted} for key, (title, issues) in chosen.items()])
         return
     done = {"ack": "acknowledged", "unack": "no longer acknowledged", "assign": f"assigned to {assignee or 'nobody'}"}
-    for key, (title, _) in found.items():
+    for key, (title, _) in chosen.items():
         typer.echo(f"{key}  {'would be ' if dry_run else ''}{inert_line(done[action])}: {inert_line(title)}")

@@ -109,11 +109,11 @@ def _number(figure: object) -> str:
 
 
 def _day(day: LastDay, clock: Clock) -> list[str]:
-    known = [lines for lines in day.lines if lines is not None]
-    unknown = f"; {UNKNOWN} not collected" if len(known) < len(day.lines) else ""
-    most = f"highest {max(known, default=0):,} in half an hour"
+    counts = [lines for lines in day.lines if lines is not None]
+    unknown = f"; {UNKNOWN} not collected" if len(counts) < len(day.lines) else ""
+    most = f"highest {max(counts, default=0):,} in half an hour"
     window = f"{clock.full_minute(day.since)} … {clock.full_minute(day.until, named=True)}"
-    return [f"  {sparkline(day.lines)}", f"  {window}, {inert(day.of)}: {sum(known):,}, {most}{unknown}"]
+    return [f"  {sparkline(day.lines)}", f"  {window}, {inert(day.of)}: {sum(counts):,}, {most}{unknown}"]
 
 
 def _similar(issue: SimilarIssue, clock: Clock) -> list[str]:

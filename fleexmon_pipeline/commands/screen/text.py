@@ -40,6 +40,6 @@ def _fitted(line: str) -> list[str]:
 
 def _styled(line: str) -> Text:
     text = Text(line, style="" if line[:1].isspace() else "bold", no_wrap=True)
-    for found in _WORDS.finditer(line[:80]):
-        text.stylize({**LEVELS, **SEVERITIES}[found[1]], *found.span())
+    for match in _WORDS.finditer(line[:80]):
+        text.stylize({**LEVELS, **SEVERITIES}[match[1]], *match.span())
     return text

@@ -55,8 +55,10 @@ def export(
     wanted = Wanted(kinds, begin, end, node, redacted=redact, form=form, packed=gzip)
     url = existing_database_url()
     with connect(url) as connection:
-        if node is not None and node not in (known := known_nodes(connection)):
-            raise CommandError(f'--node: "{one_line(node, most=60)}" is not a node. Known nodes: {", ".join(known)}.')
+        if node is not None and node not in (node_names := known_nodes(connection)):
+            raise CommandError(
+                f'--node: "{one_line(node, most=60)}" is not a node. Known nodes: {", ".join(node_names)}.'
+            )
         with waiting("counting" if dry_run else "exporting") as tell:
             if dry_run:
                 rows: dict[Kind, int] = count(connection, wanted)

@@ -310,8 +310,8 @@ def _watch(children: list[Child], url: str, console: Console, port: int) -> None
 
 def _list_again(listed: object, port: int) -> object:
     """What the UI's list of partitions depends on: the day, and what was materialized first. Reloads if it changed."""
-    known = materialized()
-    now = (datetime.now(UTC).date(), known.first if known else None)
+    listed_before = materialized()
+    now = (datetime.now(UTC).date(), listed_before.first if listed_before else None)
     return now if now == listed or reload_definitions(port) else listed
 
 

@@ -122,9 +122,9 @@ def _github_run() -> str | None:
 
 
 def _check_node(connection: Connection, node: str | None) -> None:
-    known = known_nodes(connection)
-    if node is not None and known and node not in known:
-        raise CommandError(f'--node: "{one_line(node, most=60)}" is not a node. Known nodes: {", ".join(known)}.')
+    node_names = known_nodes(connection)
+    if node is not None and node_names and node not in node_names:
+        raise CommandError(f'--node: "{one_line(node, most=60)}" is not a node. Known nodes: {", ".join(node_names)}.')
 
 
 def _wait_until(moment: datetime) -> None:

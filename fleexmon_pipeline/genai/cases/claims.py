@@ -86,15 +86,15 @@ def parse_explanation(
     counts = [0, 0]
 
     def kept(claims: list[_Claim], most: int) -> tuple[Claim, ...]:
-        found = []
+        supported = []
         for claim in claims[:most]:
             cited = list(dict.fromkeys(claim.evidence[:MAX_CITED]))
             valid = tuple(number for number in cited if number in ids)
             counts[0] += len(cited) or 1
             counts[1] += len(cited) - len(valid) if cited else 1
             if valid and (text := one_line(restore(clean(claim.text or "", MAX_CLAIM)), most=MAX_CLAIM)):
-                found.append(Claim(text, valid))
-        return tuple(found)
+                supported.append(Claim(text, valid))
+        return tuple(supported)
 
     facts, hypotheses = kept(answer.facts, MAX_FACTS), kept(answer.hypotheses, MAX_HYPOTHESES)
     advice = restore(clean(answer.recommendation or "", MAX_RECOMMENDATION))[:MAX_RECOMMENDATION]

@@ -141,9 +141,9 @@ def spent_seconds(connection: Connection, run_id: str, now: datetime) -> float:
 
 def _candidates(connection: Connection, now: datetime) -> list[_Candidate]:
     """The worst first, then the newest."""
-    found = list_incidents(connection, now=now, severities=SEVERITIES)
+    incidents = list_incidents(connection, now=now, severities=SEVERITIES)
     candidates = []
-    for incident in sorted(found, key=lambda one: -SEVERITY_RANKS.get(one.severity, -1)):
+    for incident in sorted(incidents, key=lambda one: -SEVERITY_RANKS.get(one.severity, -1)):
         issues = read_issues(connection, incident)
         issue = issue_to_explain(incident, issues)
         if issue is None or issue.first is None or incident.muted:
@@ -280,9 +280,9 @@ def _write(
 
 def _occurrence(connection: Connection, key: UUID, row: Mapping[str, Any], now: datetime) -> Occurrence | None:
     holding = connection.execute(statements("incidents")["of_issue"], {"issue": key}).fetchone()
-    found = list_incidents(connection, now=now, status="all", ids=[holding["id"]]) if holding else []
-    issues = read_issues(connection, found[0]) if found else []
-    issue = issue_to_explain(found[0], issues) if found else None
+    incidents = list_incidents(connection, now=now, status="all", ids=[holding["id"]]) if holding else []
+    issues = read_issues(connection, incidents[0]) if incidents else []
+    issue = issue_to_explain(incidents[0], issues) if incidents else None
     answer = row["answer"]
     root_cause = _text(answer)
     if issue is None or issue.first is None or issue.id != key or not root_cause:
@@ -299,7 +299,7 @@ def _occurrence(connection: Connection, key: UUID, row: Mapping[str, Any], now: 
         description=root_cause,
         root_cause=root_cause,
         recommendation=answer["recommendation"],
-        nodes=found[0].nodes,
+        nodes=incidents[0].nodes,
         grace=GRACE,
         affected=len(answer["lines"]),
         evidence=[UUID(line) for line in answer["lines"]],

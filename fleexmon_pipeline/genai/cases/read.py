@@ -176,8 +176,8 @@ def _past(connection: Connection, incident: Incident, issues: Sequence[IncidentI
         "fingerprints": [issue.fingerprint for issue in issues if issue.fingerprint],
     }  # fmt: skip
     for row in connection.execute(SQL["similar_incidents"], where):
-        said = {name: row[name] for name in ("reason", "verdict", "said") if row[name]}
-        fields: Mapping[str, object] = {"pastIncident": row["title"], "on": f"{row['started']:%Y-%m-%d}", **said}
+        remarks = {name: row[name] for name in ("reason", "verdict", "said") if row[name]}
+        fields: Mapping[str, object] = {"pastIncident": row["title"], "on": f"{row['started']:%Y-%m-%d}", **remarks}
         yield Item(fields, 4, f"an incident of {row['started']:%Y-%m-%d}", longest=120)
 
 

@@ -42,11 +42,11 @@ def evaluate_agent(
     cases that were not asked count as not answered."""
     done = Evaluation()
     for number, case in enumerate(cases, 1):
-        answer, said = None, "not asked"
+        answer, sentence = None, "not asked"
         if done.stopped is None:
-            answer, said = _ask(agent, case, seconds, done)
+            answer, sentence = _ask(agent, case, seconds, done)
         score_answer(done.score, case, answer)
-        progress(number, case, said)
+        progress(number, case, sentence)
     return done
 
 
@@ -67,5 +67,5 @@ def _ask(agent: Agent, case: KnownCase, seconds: float, done: Evaluation) -> tup
         done.failures[error.outcome] += 1
         return None, f"{error.outcome}: {error}"
     right = answer.root_node == case.truth.node
-    said = f"{answer.root_node or 'no node'}, {'right' if right else f'was {case.truth.node}'}"
-    return answer, said + (", blames a bystander" if blames_bystander(case, answer) else "")
+    sentence = f"{answer.root_node or 'no node'}, {'right' if right else f'was {case.truth.node}'}"
+    return answer, sentence + (", blames a bystander" if blames_bystander(case, answer) else "")

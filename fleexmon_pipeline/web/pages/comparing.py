@@ -64,9 +64,9 @@ class Comparing:
     def _job(self, key: Key, window: Window, baseline: str, candidate: str) -> _Job:
         now = time.monotonic()
         with self._lock:
-            known = self._jobs.get(key)
-            if known and (not known.result.done() or now - known.asked_at < REMEMBER_SECONDS):
-                return known
+            job = self._jobs.get(key)
+            if job and (not job.result.done() or now - job.asked_at < REMEMBER_SECONDS):
+                return job
             self._jobs.pop(key, None)
             self._forget()
             self._jobs[key] = _Job(now, self._workers.submit(self._compare, window, baseline, candidate))

@@ -30,7 +30,7 @@ def listed(connection: Connection, asked: Asked) -> Page:
     state = asked.choice("state", ("open", "resolved", "all"), "open")
     severity = asked.choice("severity", ("critical", "high", "medium", "low"))
     node, number = asked.text("node"), asked.number("page")
-    found = list_incidents(
+    incidents = list_incidents(
         connection,
         now=asked.now,
         status=cast(Status, state),
@@ -38,7 +38,7 @@ def listed(connection: Connection, asked: Asked) -> Page:
         node=node,
         limit=number * PAGE_LENGTH + 1,
     )
-    shown = found[(number - 1) * PAGE_LENGTH : number * PAGE_LENGTH]
+    shown = incidents[(number - 1) * PAGE_LENGTH : number * PAGE_LENGTH]
     kind = "incident" if state == "all" else f"{state} incident"
     return Page(
         "incidents",
@@ -49,7 +49,7 @@ def listed(connection: Connection, asked: Asked) -> Page:
             "length": length,
             "summary": f"{counted(len(shown), kind)} on this page." if shown else f"No {kind} matches.",
             "number": number,
-            "older": number + 1 if len(found) > number * PAGE_LENGTH else None,
+            "older": number + 1 if len(incidents) > number * PAGE_LENGTH else None,
             "state": state,
             "severity": severity,
             "node": node,

@@ -236,12 +236,12 @@ def _apart(restarts: list[Change], deployed: list[Deployment]) -> list[Change]:
 
 def _day_text(around: IssueContext, fired: list[FiredSlot], deployed: list[Deployment], restarts: list[Change]) -> str:
     day = around.last_day
-    known = [lines for lines in day.lines if lines is not None]
+    counts = [lines for lines in day.lines if lines is not None]
     span = f"{day.since:%Y-%m-%d %H:%M} to {day.until:%Y-%m-%d %H:%M} UTC"
-    parts = [f"{span}, {day.of}: {sum(known):,}, highest {max(known, default=0):,} in half an hour"]
+    parts = [f"{span}, {day.of}: {sum(counts):,}, highest {max(counts, default=0):,} in half an hour"]
     if fired:
         parts.append("red: the rule fired")
-    if len(known) < len(day.lines):
+    if len(counts) < len(day.lines):
         parts.append("hatched: not collected")
     if deployed or restarts:
         parts.append("dashed: " + " and ".join(["a deployment"] * bool(deployed) + ["a restart"] * bool(restarts)))

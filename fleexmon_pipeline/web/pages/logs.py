@@ -79,11 +79,11 @@ def listed(connection: Connection, asked: Asked) -> Page:
     pattern = _pattern(connection, asked)
     ids = members(connection, pattern.id) if pattern else None
     if ids is not None:
-        found = _of_pattern(connection, query, ids)
+        result = _of_pattern(connection, query, ids)
     elif trace:
-        found = _of_trace(connection, query, trace)
+        result = _of_trace(connection, query, trace)
     else:
-        found = _searched(connection, query)
+        result = _searched(connection, query)
     day_until = ceil(min(until, asked.now), HALF_HOUR)
     day = Window(day_until - DAY, day_until)
     return Page(
@@ -91,9 +91,9 @@ def listed(connection: Connection, asked: Asked) -> Page:
         "Logs",
         "line",
         {
-            "lines": found.lines,
-            "summary": found.summary,
-            "older": found.older,
+            "lines": result.lines,
+            "summary": result.summary,
+            "older": result.older,
             "chart": timeline(_bars(connection, asked, day, query, ids), HALF_HOUR, "Lines by half hour and level"),
             "day": day,
             "pattern": pattern,
@@ -145,29 +145,29 @@ def _pattern(connection: Connection, asked: Asked) -> StoredPattern | None:
 
 
 def _searched(connection: Connection, query: LineQuery) -> Found:
-    found = search(connection, query, limit=PAGE_LENGTH)
-    if found.unread:
-        return Found(found.lines, _unread(found), None)
-    if found.older:
-        return Found(found.lines, f"The newest {counted(len(found.lines), 'line')}.", _after(found.older))
-    what = counted(len(found.lines), "line") if found.lines else "No line matches"
-    if found.since is None:
-        return Found(found.lines, f"{what}. All that is stored was searched.")
-    searched = f"{counted(found.searched, 'line')} since {found.since:%Y-%m-%d %H:%M} UTC were searched"
-    return Found(found.lines, f"{what}. {searched}.", {"at": found.since.isoformat(), "id": None})
+    result = search(connection, query, limit=PAGE_LENGTH)
+    if result.unread:
+        return Found(result.lines, _unread(result), None)
+    if result.older:
+        return Found(result.lines, f"The newest {counted(len(result.lines), 'line')}.", _after(result.older))
+    what = counted(len(result.lines), "line") if result.lines else "No line matches"
+    if result.since is None:
+        return Found(result.lines, f"{what}. All that is stored was searched.")
+    searched = f"{counted(result.searched, 'line')} since {result.since:%Y-%m-%d %H:%M} UTC were searched"
+    return Found(result.lines, f"{what}. {searched}.", {"at": result.since.isoformat(), "id": None})
 
 
 def _of_trace(connection: Connection, query: LineQuery, trace: str) -> Found:
-    found = search_trace(connection, trace, query, limit=PAGE_LENGTH)
-    if found.unread:
-        return Found(found.lines, _unread(found), None)
-    what = counted(len(found.lines), "line") if found.lines else "No line"
-    newest = "The newest " if found.older else ""
+    result = search_trace(connection, trace, query, limit=PAGE_LENGTH)
+    if result.unread:
+        return Found(result.lines, _unread(result), None)
+    what = counted(len(result.lines), "line") if result.lines else "No line"
+    newest = "The newest " if result.older else ""
     summary = f"{newest}{what} with this trace or request"
-    if found.since is not None:
-        since = {"at": found.since.isoformat(), "id": None}
-        return Found(found.lines, f"{summary} since {found.since:%Y-%m-%d %H:%M} UTC.", since)
-    return Found(found.lines, f"{summary}.", _after(found.older) if found.older else None)
+    if result.since is not None:
+        since = {"at": result.since.isoformat(), "id": None}
+        return Found(result.lines, f"{summary} since {result.since:%Y-%m-%d %H:%M} UTC.", since)
+    return Found(result.lines, f"{summary}.", _after(result.older) if result.older else None)
 
 
 def _unread(found: FoundLines) -> str:
@@ -201,12 +201,12 @@ def _after(line: Position) -> Mapping[str, object]:
 
 def _bars(connection: Connection, asked: Asked, day: Window, query: LineQuery, patterns: list[str] | None) -> list[Bar]:
     counts = histogram(connection, day, query, patterns)
-    known = coverage_halves(connection, day)
-    nodes = [query.node] if query.node else list(known)
+    covered = coverage_halves(connection, day)
+    nodes = [query.node] if query.node else list(covered)
     bars = []
     for half in range(DAY // HALF_HOUR):
         start = day.since + half * HALF_HOUR
-        heard = any(known.get(node, {}).get(half, "missing") != "missing" for node in nodes)
+        heard = any(covered.get(node, {}).get(half, "missing") != "missing" for node in nodes)
         parts = {"error": 0, "warn": 0, "lines": 0}
         for level, lines in counts.get(half, {}).items():
             parts[_BAR_OF_LEVEL.get(read_level(level), "lines")] += lines

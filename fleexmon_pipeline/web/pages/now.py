@@ -47,25 +47,27 @@ class StageRow:
 
 def shown(connection: Connection, asked: Asked) -> Page:
     now = asked.now
-    known = read_now(connection, os.environ, now=now, max_incidents=MAX_INCIDENTS)
-    told = {issue for incident in known.incidents for issue in incident.issues}
-    issues = [issue for issue in list_issues(connection, IssueFilter(), limit=MAX_ISSUES) if issue.id not in told]
-    state = known.overview
+    current = read_now(connection, os.environ, now=now, max_incidents=MAX_INCIDENTS)
+    in_incidents = {issue for incident in current.incidents for issue in incident.issues}
+    issues = [
+        issue for issue in list_issues(connection, IssueFilter(), limit=MAX_ISSUES) if issue.id not in in_incidents
+    ]
+    state = current.overview
     return Page(
         "now",
         "Now",
         "now",
         {
-            "nodes": [_node(one, known.day, now) for one in known.first_nodes(MAX_NODES)],
-            "more_nodes": len(known.nodes) - MAX_NODES,
-            "unwatched": not known.configured,
-            "day": known.day,
+            "nodes": [_node(one, current.day, now) for one in current.first_nodes(MAX_NODES)],
+            "more_nodes": len(current.nodes) - MAX_NODES,
+            "unwatched": not current.configured,
+            "day": current.day,
             "state": state,
-            "stages": [_stage(stage) for stage in known.stages],
-            "verdict": (known.health, HEALTH_TEXTS[known.health], known.sentence),
+            "stages": [_stage(stage) for stage in current.stages],
+            "verdict": (current.health, HEALTH_TEXTS[current.health], current.sentence),
             "total": sum(state.open.values()),
             "severities": ", ".join(f"{count} {name}" for name, count in state.open.items()) or "none",
-            "incidents": known.incidents,
+            "incidents": current.incidents,
             "length": length,
             "issues": rows_of(connection, issues, now=now),
             "waiting": state.waiting[:MAX_WAITING],

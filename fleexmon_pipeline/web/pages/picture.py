@@ -58,10 +58,10 @@ def _hours(asked: Asked) -> int:
 def drawn(counts: Sequence[Mapping[str, int]], window: Window, step: timedelta) -> Markup:
     """Stacked bars, the worst at the bottom, under a line that says what there was."""
     totals = {kind: sum(bar[kind] for bar in counts) for kind in COLOURS}
-    said = f"{window} UTC: " + ", ".join(f"{total:,} {kind}" for kind, total in totals.items())
+    caption = f"{window} UTC: " + ", ".join(f"{total:,} {kind}" for kind, total in totals.items())
     top = ceiling(max((sum(bar.values()) for bar in counts), default=0))
     height, slot = HEIGHT - TOP - BOTTOM, (WIDTH - LEFT - 8) / max(len(counts), 1)
-    parts = [_text(4, 16, said), *_scale(top, height)]
+    parts = [_text(4, 16, caption), *_scale(top, height)]
     every = max(1, len(counts) // 6)
     for index, bar in enumerate(counts):
         x, y = LEFT + index * slot, float(TOP + height)
@@ -75,7 +75,7 @@ def drawn(counts: Sequence[Mapping[str, int]], window: Window, step: timedelta) 
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" '
         'font-family="system-ui, sans-serif" font-size="11"><title>{said}</title>{parts}</svg>'
-    ).format(w=WIDTH, h=HEIGHT, said=said, parts=Markup("").join(parts))
+    ).format(w=WIDTH, h=HEIGHT, said=caption, parts=Markup("").join(parts))
 
 
 def failed(text: str) -> Markup:

@@ -98,19 +98,19 @@ class Pages:
     def answer(self, view: View, request: Request) -> Response:
         """Called in a thread. Never raises for what a request asks or a database does."""
         query = {name: request.query_params.getlist(name)[0] for name in request.query_params}
-        asked = Asked(
+        page_request = Asked(
             query=query, name=request.path_params.get("name", ""), now=self.now(), root=self.root,
             dagster=self.root if self.dagster is None else self.dagster,
         )  # fmt: skip
         headers = {**HEADERS, "Cache-Control": "no-store"}
         try:
-            page = self._page(view, request, asked)
+            page = self._page(view, request, page_request)
             if isinstance(page, Picture):
                 return Response(page.svg, 200, headers, "image/svg+xml")
-            document = render(page, asked)
+            document = render(page, page_request)
         except Exception as error:  # noqa: BLE001  whatever it is, nobody is shown a stack trace
             page = _failure(error, request.url.path)
-            document = render(page, asked)
+            document = render(page, page_request)
         if request.url.path.endswith(CHART):
             return Response(
                 picture.failed(f"{page.title}. {page.values['text']}"), page.status, headers, "image/svg+xml"
