@@ -29,7 +29,7 @@ from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.levels import Level
 from fleexmon_pipeline.lookup.lines import LineQuery, LogLine, at_least, neighbours
-from fleexmon_pipeline.lookup.search import newest_first
+from fleexmon_pipeline.lookup.search import newest_first, newest_of_trace
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.wording import inert
@@ -47,6 +47,7 @@ class _Filter:
 
     query: LineQuery
     pattern: str | None
+    trace: str | None
     grep: re.Pattern[str] | None
     limit: int
 
@@ -66,6 +67,7 @@ def logs(
     until: Annotated[str | None, typer.Option(help="End, in the same formats.", show_default="now")] = None,
     level: Annotated[Level | None, typer.Option(help="Only lines of this level or worse.")] = None,
     pattern: Annotated[str | None, typer.Option(help="Only lines of this pattern id.")] = None,
+    trace: Annotated[str | None, typer.Option(help="Only lines that carry this trace or request id.")] = None,
     grep: Annotated[str | None, typer.Option(help="Only lines that match this regular expression.")] = None,
     ignore_case: Annotated[
         bool, typer.Option("--ignore-case", "-i", help="Ignore case in --grep.")
@@ -87,9 +89,10 @@ def logs(
     now = datetime.now(UTC)
     begin, end = parse_time("--since", since, now=now), parse_optional_time("--until", until, now=now)
     query = LineQuery(begin, end, node, at_least(level) if level else None)
-    wanted = _Filter(query, pattern, _compiled(grep, ignore_case=ignore_case), limit)
-    if follow and context:
-        raise CommandError("--context: goes with stored lines, not with --follow.")
+    wanted = _Filter(query, pattern, trace, _compiled(grep, ignore_case=ignore_case), limit)
+    for option, value in (("--context", context), ("--trace", trace)):
+        if follow and value:
+            raise CommandError(f"{option}: goes with stored lines, not with --follow.")
     clock = readers_clock(now)
     try:
         if follow:
@@ -218,7 +221,9 @@ def _tell_of_none(wanted: _Filter, clock: Clock, advice: str) -> None:
 def _newest(connection: Connection, wanted: _Filter, miner: PatternMiner | None) -> list[LogLine]:
     """The newest `limit` that match, in ascending order."""
     lines: list[LogLine] = []
-    for line in _matching(newest_first(connection, wanted.query), wanted, miner):
+    query = wanted.query
+    stored = newest_of_trace(connection, wanted.trace, query) if wanted.trace else newest_first(connection, query)
+    for line in _matching(stored, wanted, miner):
         lines.append(line)
         if len(lines) == wanted.limit:
             break

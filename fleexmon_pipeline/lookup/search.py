@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 import msgspec
 from psycopg.rows import class_row
@@ -32,6 +33,8 @@ SCANNED_AT_ONCE = 15_000  # so that a search on a busy machine ends after MAX_SE
 MAX_SEARCH_SECONDS = 0.08
 MAX_COLD_SECONDS = 1.0  # after which a search opens no other archived day
 CANDIDATES_AT_ONCE = 1_000  # lines of a file whose record may hold a trace
+CARRIERS_AT_ONCE = 1_000  # lines of a trace that are read at once, where all are wanted
+WHOLE = 10_000_000  # characters; no message has more
 
 
 @dataclass(frozen=True)
@@ -149,10 +152,31 @@ def _reach(connection: Connection, query: LineQuery, lines: int) -> datetime | N
     return row["timestamp"] if row and row["timestamp"] > query.since else None
 
 
-def search_trace(connection: Connection, trace: str, query: LineQuery, *, limit: int) -> FoundLines:
+def newest_of_trace(connection: Connection, trace: str, query: LineQuery) -> Iterator[LogLine]:
+    """Every line of the query's time that carries this id of a trace or a request, whole.
+    Raises ArchiveError where it comes to a day whose archive cannot be read."""
+    while True:
+        found = search_trace(connection, trace, query, limit=CARRIERS_AT_ONCE, width=WHOLE)
+        for line in found.lines:
+            if line.timestamp < query.since:
+                return
+            yield line
+        if found.unread is not None:
+            raise ArchiveError(found.unread)
+        if found.older is not None:
+            query = replace(query, until=found.older.at + timedelta(microseconds=1), before=found.older)
+        elif found.since is not None:
+            query = replace(query, until=found.since, before=None)
+        else:
+            return
+
+
+def search_trace(
+    connection: Connection, trace: str, query: LineQuery, *, limit: int, width: int = MAX_SHOWN_CHARS
+) -> FoundLines:
     """The newest `limit` lines that carry this id of a trace or a request, of all that are stored; of archived days
-    until MAX_COLD_SECONDS are over."""
-    params = {**query.params(), "trace": trace, "width": MAX_SHOWN_CHARS, "limit": limit + 1}
+    until MAX_COLD_SECONDS are over. `width`: characters of a message."""
+    params = {**query.params(), "trace": trace, "width": width, "limit": limit + 1}
     with one_moment(connection), ExitStack() as stack:
         days = archived_days(connection, query.since, query.until)
         with connection.transaction(), connection.cursor(row_factory=class_row(LogLine)) as cursor:
@@ -169,7 +193,8 @@ def search_trace(connection: Connection, trace: str, query: LineQuery, *, limit:
                 break
             try:
                 reader = reader or stack.enter_context(reader_for(days))
-                cold = _carriers(connection, reader, day, trace, query, limit + 1)
+                carriers = _carriers(connection, reader, day, trace, query, width)
+                cold = list(islice(carriers, limit + 1))
             except ArchiveError as error:
                 since, unread = day.window.until, str(error)
                 break
@@ -183,21 +208,20 @@ def search_trace(connection: Connection, trace: str, query: LineQuery, *, limit:
 
 
 def _carriers(
-    connection: Connection, reader: ColdReader, day: ArchivedDay, trace: str, query: LineQuery, limit: int
-) -> list[LogLine]:
-    """Lines whose record holds the id are read, and PostgreSQL decides whether it is that of a trace or a request."""
+    connection: Connection, reader: ColdReader, day: ArchivedDay, trace: str, query: LineQuery, width: int
+) -> Iterator[LogLine]:
+    """Newest first. Lines whose record holds the id are read, and PostgreSQL decides whether it is that of a trace or a
+    request."""
     part = max(re.findall(r"[A-Za-z0-9_.:-]+", trace), key=len, default="")  # what JSON writes as it is
-    lines: list[LogLine] = []
     part_query = replace(_asked(query, day), in_metadata=part or None)
-    while len(lines) < limit:
-        cold = reader.newest(day, part_query, width=MAX_SHOWN_CHARS, limit=CANDIDATES_AT_ONCE)
+    while True:
+        cold = reader.newest(day, part_query, width=width, limit=CANDIDATES_AT_ONCE)
         records = [msgspec.json.encode(line.metadata).decode() for line in cold]
         rows = connection.execute(ARCHIVE["carriers"], {"metadata": records, "trace": trace})
-        lines += [log_line(cold[row["place"] - 1]) for row in rows]
+        yield from (log_line(cold[row["place"] - 1]) for row in rows)
         if len(cold) < CANDIDATES_AT_ONCE:
-            break
+            return
         part_query = replace(part_query, before=(cold[-1].timestamp, cold[-1].id))
-    return lines
 
 
 def _position(line: LogLine) -> Position:

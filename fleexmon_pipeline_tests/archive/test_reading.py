@@ -27,7 +27,7 @@ from fleexmon_pipeline.lookup.lines import (
     neighbours,
     one_stored_line,
 )
-from fleexmon_pipeline.lookup.search import newest_first, search, search_trace
+from fleexmon_pipeline.lookup.search import newest_first, newest_of_trace, search, search_trace
 from fleexmon_pipeline.patterns.read_counts import read_messages
 from fleexmon_pipeline.transfer.records import Kind
 from fleexmon_pipeline.transfer.write import Wanted, count, export
@@ -91,6 +91,9 @@ def _everything(connection: Connection, ids: list[uuid.UUID]) -> dict[str, Any]:
         "traces": [
             list(_pages(connection, ALL, lambda c, q, trace=trace: search_trace(c, trace, q, limit=3)))
             for trace in ("trace-3", "3", "t-1", "none", 'a"b')
+        ],
+        "whole traces": [
+            list(newest_of_trace(connection, trace, query)) for trace in ("trace-3", "none") for query in QUERIES
         ],
         "ids": lines_of_ids(connection, ids),
         "lines": [one_stored_line(connection, line) for line in ids[::7]],

@@ -68,6 +68,28 @@ def test_lines_are_chosen_and_come_oldest_first(options: list[str], seconds: lis
     assert ("no line matches" in said.err) == (not seconds)  # nothing on stdout is told from a mistake on stderr
 
 
+def test_a_trace_has_its_lines_of_all_nodes(
+    database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleexmon_pipeline.lookup.search.CARRIERS_AT_ONCE", 2)
+    for second in range(9):
+        store(database, TEN + timedelta(seconds=second), "blue" if second % 2 else "green", "info", f"step {second}")
+    with database.connect() as connection:
+        connection.execute(
+            "UPDATE \"LogEntry\" SET metadata = jsonb_build_object('trace_id', "
+            "CASE WHEN extract(second FROM timestamp) IN (1, 2, 4, 7, 8) THEN 'abc-1' ELSE 'other' END)"
+        )
+
+    def shown(*options: str) -> list[str]:
+        said = fleexmon(*ALL, "--trace", "abc-1", "--json", *options)
+        return [json.loads(line)["message"] for line in said.out.splitlines()]
+
+    assert shown() == ["step 1", "step 2", "step 4", "step 7", "step 8"]
+    assert shown("--since", "2026-11-20T10:00:02") == ["step 2", "step 4", "step 7", "step 8"]
+    assert shown("--node", "green", "--grep", "[48]", "--limit", "1") == ["step 8"]
+    assert fleexmon("logs", "--follow", "--trace", "abc-1").status == 2
+
+
 @pytest.mark.usefixtures("stored")
 def test_a_json_document_holds_the_whole_line(fleexmon: Call) -> None:
     (line,) = fleexmon(*ALL, "--json", "--grep", "bell").out.splitlines()

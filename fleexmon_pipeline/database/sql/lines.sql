@@ -62,7 +62,7 @@ WITH carried AS MATERIALIZED (
     AND (%(like)s::text IS NULL OR message COLLATE "C" ILIKE %(like)s)
 ), newest AS (
   SELECT id FROM carried
-  WHERE timestamp < %(until)s
+  WHERE (%(until)s::timestamp IS NULL OR timestamp < %(until)s)
     AND (%(before_at)s::timestamp IS NULL OR (timestamp, id) < (%(before_at)s::timestamp, %(before_id)s::uuid))
   ORDER BY timestamp DESC, id DESC
   LIMIT %(limit)s

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -26,6 +27,7 @@ _TEMPLATES = files(__package__) / "templates"
 _DIGEST = files("fleexmon_pipeline.reporting") / "digest.html.j2"
 _STYLE = re.compile(r"<style>\n(.*?)</style>", re.DOTALL)
 _ESCAPED = {"<": 4, ">": 4, "&": 5, '"': 5, "'": 5}
+MAX_MARKS = 3  # of the searched text in a line; each takes 13 bytes more
 MAX_MESSAGE = 400  # bytes of a message in a list: a page of 100 lines is to stay below 100 kB
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -85,6 +87,7 @@ def _environment() -> Environment:
         "line": lambda text, most=200: one_line(redact(str(text)), most=most),
         "own": own,
         "message": _message,
+        "marked": _marked,
         "when": when,
         "clock": lambda moment: Markup('<time datetime="{}">{:%H:%M}</time>').format(iso_text(moment), moment),
         "precise": precise,
@@ -129,6 +132,15 @@ def fitted(text: str, most: int) -> str:
 def _message(text: str) -> str:
     """Of a line in a list."""
     return fitted(one_line(redact(text), most=MAX_MESSAGE), MAX_MESSAGE)
+
+
+def _marked(text: str, wanted: str) -> Markup:
+    """Of a line in a list, with the text that was searched for marked."""
+    shown, pieces, at = presentable(_message(text)), [], 0
+    for found in islice(re.finditer(re.escape(wanted), shown, re.IGNORECASE | re.ASCII), MAX_MARKS):
+        pieces += [escape(shown[at : found.start()]), Markup("<mark>{}</mark>").format(found[0])]
+        at = found.end()
+    return Markup().join([*pieces, escape(shown[at:])])
 
 
 def own(text: object) -> Markup:

@@ -283,7 +283,8 @@ def test_an_incident_has_its_issues_and_what_people_did(story: Site) -> None:
 
 
 def messages(document: str) -> list[str]:
-    return [unescape(text) for text in re.findall(r'<span class="message">(.*?)</span>', document)]
+    found = re.findall(r'<span class="message">(.*?)</span>', document)
+    return [unescape(re.sub("</?mark>", "", text)) for text in found]
 
 
 def test_lines_are_paged_without_a_gap(site: Site) -> None:
@@ -325,6 +326,16 @@ def test_a_secret_cannot_be_searched_for(story: Site) -> None:
 
     assert messages(found) == []
     assert "No line matches" in found
+
+
+def test_what_was_searched_for_is_marked_and_stays_text(site: Site) -> None:
+    add_line(site.database, TEN, "blue", "info", "<b>Needle</b> & needle, needle, needle &amp;")
+
+    page = site.get("/fleexmon/logs?q=needle").text
+    marked = "&lt;b&gt;<mark>Needle</mark>&lt;/b&gt; &amp; <mark>needle</mark>, <mark>needle</mark>, needle &amp;amp;"
+    assert f'<span class="message">{marked}</span>' in page
+    assert "<mark>&lt;b&gt;</mark>Needle" in site.get("/fleexmon/logs?q=%3Cb%3E").text
+    assert "<mark>" not in site.get("/fleexmon/logs").text
 
 
 def test_a_trace_has_its_lines(story: Site) -> None:
