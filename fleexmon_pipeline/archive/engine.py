@@ -44,6 +44,13 @@ class Engine:
         self, about: str, sql: str, params: dict[str, Any] | None = None, *, seconds: float = MAX_SECONDS
     ) -> Iterator[tuple[Any, ...]]:
         """Streamed. Raises ArchiveError, also where it takes longer than `seconds`."""
+        with self._bounded(about, seconds):
+            result = self.session.execute(sql, params) if params else self.session.execute(sql)
+            while rows := result.fetchmany(ROWS_AT_ONCE):
+                yield from rows
+
+    @contextmanager
+    def _bounded(self, about: str, seconds: float) -> Iterator[None]:
         late = threading.Event()
 
         def stop() -> None:
@@ -54,9 +61,7 @@ class Engine:
         timer.daemon = True
         timer.start()
         try:
-            result = self.session.execute(sql, params) if params else self.session.execute(sql)
-            while rows := result.fetchmany(ROWS_AT_ONCE):
-                yield from rows
+            yield
         except self.errors.Error as error:
             if late.is_set():
                 raise ArchiveError(
@@ -65,6 +70,13 @@ class Engine:
             raise ArchiveError(f"{about}: cannot be read: {_reason(error)}") from None
         finally:
             timer.cancel()
+
+    def batches(
+        self, about: str, sql: str, params: dict[str, Any], rows: int, seconds: float = MAX_SECONDS
+    ) -> Iterator[Any]:
+        """Streamed, as record batches of Arrow. Raises ArchiveError, also where it takes longer than `seconds`."""
+        with self._bounded(about, seconds):
+            yield from self.session.sql(sql, params=params).to_arrow_reader(rows)
 
     def run(self, about: str, sql: str, params: dict[str, Any] | None = None, *, seconds: float = MAX_SECONDS) -> None:
         for _ in self.rows(about, sql, params, seconds=seconds):

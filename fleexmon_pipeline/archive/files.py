@@ -11,6 +11,7 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
+from fleexmon_pipeline.archive import text_filter
 from fleexmon_pipeline.archive.days import ArchivedDay, Hour, readable
 from fleexmon_pipeline.archive.engine import Engine, engine
 from fleexmon_pipeline.archive.storage import ArchiveError, Storage, checksum
@@ -69,9 +70,9 @@ def problem_of(storage: Storage, day: ArchivedDay) -> str | None:
                 return f"{day.file} in {storage.place} is not what was written: its checksum differs."
             if file.hours() != day.hours:
                 return f"{day.file} in {storage.place} holds other lines than were written."
+        return text_filter.problem_of(storage, day.file, day.sha256)
     except ArchiveError as error:
         return str(error)
-    return None
 
 
 def _naive(moment: Any) -> Any:

@@ -6,6 +6,7 @@ A file that is missing, not whole or out of reach raises ArchiveError: it is nev
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from fleexmon_pipeline.archive.days import ArchivedDay, archived_days, readable,
 from fleexmon_pipeline.archive.engine import Engine, engine
 from fleexmon_pipeline.archive.files import FILES
 from fleexmon_pipeline.archive.storage import Storage
+from fleexmon_pipeline.archive.text_filter import rows_with
 from fleexmon_pipeline.database.connection import Connection, far_away, within_years
 from fleexmon_pipeline.window import EPOCH, HOUR, Window, floor
 
@@ -28,6 +30,8 @@ MAX_IDS_SECONDS = 10.0  # of a look into all days, for ids that do not tell thei
 MAX_CHARS = 10_000_000
 FIRST_AT_ONCE, MAX_AT_ONCE = 2_000, 200_000  # lines of one question
 MAX_EXPRESSION = 20_000  # characters; what is longer is looked for by the reader of the lines
+MIN_PIECE = 3  # characters of a part of a text that is looked for first
+_LETTERS = re.compile("[A-Za-z]+")
 _TIMED = (7, 8)  # versions of ids that begin with their time
 
 
@@ -67,6 +71,7 @@ class ColdReader:
         self._session = session
         self._storage = storage
         self._urls: dict[str, str] = {}
+        self._rows_with: dict[tuple[str, str], list[range] | None] = {}
 
     def newest(self, day: ArchivedDay, asked: Asked, *, width: int, limit: int) -> list[ColdLine]:
         params = {
@@ -74,8 +79,22 @@ class ColdReader:
             "node": asked.node, "levels": None if asked.levels is None else list(asked.levels), "text": asked.text,
             "in_metadata": asked.in_metadata, "before_at": _naive(asked.before[0]) if asked.before else None,
             "before_id": str(asked.before[1]) if asked.before else None, "width": width, "limit": limit,
+            "piece": _without_letters(asked.text),
         }  # fmt: skip
-        return [_line(row) for row in self._rows(day, "newest", params)]
+        lines: list[ColdLine] = []
+        for first, last in self._parts(day, asked.text):
+            bounds = {**params, "first": first, "last": last}
+            lines += [_line(row) for row in self._rows(day, "newest", bounds)]
+        return sorted(lines, key=lambda line: (line.timestamp, line.id), reverse=True)[:limit]
+
+    def _parts(self, day: ArchivedDay, text: str | None) -> list[tuple[int | None, int | None]]:
+        """First and last row of those parts of the file that may hold the text; None, None: all of it."""
+        if text is None:
+            return [(None, None)]
+        if (day.file, text) not in self._rows_with:
+            self._rows_with[day.file, text] = rows_with(self._storage, day.file, day.sha256, text)
+        ranges = self._rows_with[day.file, text]
+        return [(None, None)] if ranges is None else [(rows.start, rows.stop) for rows in ranges]
 
     def newest_first(self, day: ArchivedDay, asked: Asked) -> Iterator[ColdLine]:
         """All, some thousands at first and then ten times as many: most readers need few, and no more than
@@ -287,6 +306,12 @@ def _line(row: Sequence[Any]) -> ColdLine:
     characters, created, created_text = rest or (0, None, None)
     stored_at = within_years(created) if created else far_away(created_text.encode()) if created_text else None
     return ColdLine(id_, _aware(at), node, hostname, level, message, record, characters, stored_at)
+
+
+def _without_letters(text: str | None) -> str | None:
+    """The longest part of a text that is the same whatever the case of ASCII letters; None where it tells nothing."""
+    piece = max(_LETTERS.split(text), key=len) if text else ""
+    return piece if len(piece) >= MIN_PIECE else None
 
 
 def _time_of(id_: uuid.UUID) -> datetime:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from fleexmon_pipeline.archive import text_filter
 from fleexmon_pipeline.archive.days import SQL, ArchivedDay, Hour, readable
 from fleexmon_pipeline.archive.engine import Engine, engine
 from fleexmon_pipeline.archive.files import FILES, hours_of
@@ -115,6 +116,9 @@ def _written(session: Engine, storage: Storage, day: Window, added: int, progres
     storage.put(local, file)
     if checksum(storage, file) != sha256:
         raise ArchiveError(f"{name}: what {storage.place} gives back is not what was written. Nothing is deleted.")
+    texts = session.folder / "day.texts"
+    text_filter.write(session, name, local, sha256, texts)
+    storage.put(texts, text_filter.beside(file))
     return WrittenDay(file, sum(hour.lines for hour in found), added, local.stat().st_size, sha256, found)
 
 

@@ -35,6 +35,7 @@ from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.wording import inert
 
 MAX_CONTEXT = 100
+MIN_TEXT = 3  # characters; a shorter one is in most lines
 _POLL_SECONDS = 2.0
 _BREAK = "--"  # between lines that do not follow each other, as grep has it
 
@@ -110,6 +111,22 @@ def _compiled(grep: str | None, *, ignore_case: bool) -> re.Pattern[str] | None:
         return re.compile(grep, re.IGNORECASE if ignore_case else 0) if grep else None
     except re.error as error:
         raise CommandError(f"--grep: not a regular expression: {error}.") from None
+
+
+def text_in_all_that_match(grep: re.Pattern[str] | None) -> str | None:
+    """A text that is in whatever matches, but for the case of ASCII letters; None where the expression tells none. The
+    database, and files of archived days, look for it first.
+
+    Ignoring case, Python lets k, s and i match letters beyond ASCII, and these each other.
+    """
+    if grep is None or re.search(r"[\\|()\[\]?*{}]", grep.pattern):
+        return None
+    ignored = "ksi" if grep.flags & re.IGNORECASE else ""
+    pieces = re.split(rf"[.^$+{ignored}{ignored.upper()}]", grep.pattern)
+    if ignored:
+        pieces = [part for piece in pieces for part in re.split(r"[^\x00-\x7f]", piece)]
+    longest = max(pieces, key=len)
+    return longest if len(longest) >= MIN_TEXT else None
 
 
 def _stored(wanted: _Filter, context: int, clock: Clock) -> list[list[_Shown]]:
@@ -221,8 +238,10 @@ def _tell_of_none(wanted: _Filter, clock: Clock, advice: str) -> None:
 def _newest(connection: Connection, wanted: _Filter, miner: PatternMiner | None) -> list[LogLine]:
     """The newest `limit` that match, in ascending order."""
     lines: list[LogLine] = []
-    query = wanted.query
-    stored = newest_of_trace(connection, wanted.trace, query) if wanted.trace else newest_first(connection, query)
+    if wanted.trace:
+        stored = newest_of_trace(connection, wanted.trace, wanted.query)
+    else:
+        stored = newest_first(connection, replace(wanted.query, text=text_in_all_that_match(wanted.grep)))
     for line in _matching(stored, wanted, miner):
         lines.append(line)
         if len(lines) == wanted.limit:

@@ -26,6 +26,7 @@ from fleexmon_pipeline.archive.days import SQL as DAYS
 from fleexmon_pipeline.archive.days import ArchivedDay, one_day
 from fleexmon_pipeline.archive.files import DayFile, open_day
 from fleexmon_pipeline.archive.storage import ArchiveError, Storage
+from fleexmon_pipeline.archive.text_filter import beside
 from fleexmon_pipeline.archive.write import WrittenDay, write_day
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.line_days import MAX_ATTEMPTS, note_problem
@@ -295,7 +296,7 @@ def delete_stale_files(connection: Connection, storage: Storage, days: Iterable[
     deleted = 0
     for day in days:
         for name in day.stale:
-            storage.delete(name)
+            _delete(storage, name)
             deleted += 1
         if day.stale:
             connection.execute(DAYS["without_stale"], {"day": day.day, "names": day.stale})
@@ -350,9 +351,15 @@ def _expire(connection: Connection, storage: Storage, day: ArchivedDay) -> list[
             problems = _rescue_evidence(connection, storage, day)
         connection.execute(DAYS["set_state"], {"state": "expired", "day": day.day, "file": day.file})
     for name in (*day.stale, day.file):
-        storage.delete(name)
+        _delete(storage, name)
     connection.execute(DAYS["forget"], {"day": day.day})
     return problems
+
+
+def _delete(storage: Storage, name: str) -> None:
+    """A day's file, and what belongs to it."""
+    storage.delete(beside(name))
+    storage.delete(name)
 
 
 def _rescue_evidence(connection: Connection, storage: Storage, day: ArchivedDay) -> list[str]:

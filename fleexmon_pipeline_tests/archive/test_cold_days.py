@@ -13,6 +13,7 @@ import pytest
 from fleexmon_pipeline.archive.days import archived_days, one_day
 from fleexmon_pipeline.archive.files import DayFile, problem_of
 from fleexmon_pipeline.archive.storage import ArchiveError, Directory
+from fleexmon_pipeline.archive.text_filter import beside
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.line_days import make_days
 from fleexmon_pipeline.retention import cold_days
@@ -96,6 +97,8 @@ def test_late_lines_are_merged_by_the_next_run_and_what_the_table_says_wins(full
         assert storage.size(first.file) == first.bytes  # somebody may be reading it
         assert delete_stale_files(connection, storage, [second]) == 1
         assert (storage.size(first.file), storage.size(second.file)) == (None, second.bytes)
+        assert storage.size(beside(first.file)) is None
+        assert storage.size(beside(second.file))
         restore_day(connection, storage, second)
         texts = {row["message"] for row in connection.execute('SELECT message FROM "LogEntry"')}
     assert {"late", "corrected", "Order 1 shipped", "Order 199 shipped"} <= texts
@@ -322,7 +325,7 @@ def test_a_day_that_is_in_its_file_as_it_is_goes_without_a_look_at_each_line(
             "SELECT count(*) FROM \"LogEntry\" WHERE message LIKE 'Order 1_ %%' OR NOT analyzed"
         ).fetchone()
         # Random ids: most are in "LogEntry_rest", one in a hundred looks like an id of ours of another year.
-        theirs = connection.execute("SELECT count(*) FROM \"LogEntry\" WHERE hostname LIKE 'node %%'").fetchone()
+        theirs = connection.execute("SELECT count(*) FROM \"LogEntry\" WHERE source LIKE 'node %%'").fetchone()
     asked: list[int] = []
     real = DayFile.hashes
 
