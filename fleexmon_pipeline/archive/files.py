@@ -11,7 +11,6 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
-from fleexmon_pipeline.archive import text_filter
 from fleexmon_pipeline.archive.days import ArchivedDay, Hour, readable
 from fleexmon_pipeline.archive.engine import Engine, engine
 from fleexmon_pipeline.archive.storage import ArchiveError, Storage, checksum
@@ -64,6 +63,8 @@ def open_day(storage: Storage, day: ArchivedDay) -> Iterator[DayFile]:
 
 def problem_of(storage: Storage, day: ArchivedDay) -> str | None:
     """What is wrong with the day's file: whether it can be read, byte by byte and line by line, as it was written."""
+    from fleexmon_pipeline.archive import text_filter  # noqa: PLC0415  numpy, which few commands need
+
     try:
         with open_day(storage, day) as file:
             if checksum(storage, day.file) != day.sha256:

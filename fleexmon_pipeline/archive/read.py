@@ -20,7 +20,6 @@ from fleexmon_pipeline.archive.days import ArchivedDay, archived_days, readable,
 from fleexmon_pipeline.archive.engine import Engine, engine
 from fleexmon_pipeline.archive.files import FILES
 from fleexmon_pipeline.archive.storage import Storage
-from fleexmon_pipeline.archive.text_filter import rows_with
 from fleexmon_pipeline.database.connection import Connection, far_away, within_years
 from fleexmon_pipeline.window import EPOCH, HOUR, Window, floor
 
@@ -91,6 +90,8 @@ class ColdReader:
         """First and last row of those parts of the file that may hold the text; None, None: all of it."""
         if text is None:
             return [(None, None)]
+        from fleexmon_pipeline.archive.text_filter import rows_with  # noqa: PLC0415  numpy, where a text is looked for
+
         if (day.file, text) not in self._rows_with:
             self._rows_with[day.file, text] = rows_with(self._storage, day.file, day.sha256, text)
         ranges = self._rows_with[day.file, text]

@@ -22,6 +22,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import ArchiveSettings
 
+SUFFIXES = OF_DAY, OF_FILTERS = (".parquet", ".texts")  # of a day's file, and of its filters
 PROTOCOL = "fleexmon"  # under which DuckDB knows a bucket
 CONNECT_SECONDS, REQUEST_SECONDS = 5, 30  # of S3; it is tried three times
 _TOOK = re.compile(r" after \d+ ms(?=:)")  # it would make each failure of one kind another text
@@ -76,6 +77,11 @@ def configured_storage() -> Storage:
     return storage_of(configured)
 
 
+def beside(file: str) -> str:
+    """The name of the filters of a day's file: `text_filter.py`."""
+    return f"{file.removesuffix(OF_DAY)}{OF_FILTERS}"
+
+
 def checksum(storage: Storage, name: str) -> str:
     """SHA-256 of what is stored, read from its place."""
     with storage.open(name) as file:
@@ -127,7 +133,7 @@ class Directory:
 
     def names(self) -> list[StoredFile]:
         with self._explained("read"):
-            files = sorted(self._root.glob("**/*.parquet"))
+            files = sorted(file for suffix in SUFFIXES for file in self._root.glob(f"**/*{suffix}"))
             return [StoredFile(str(file.relative_to(self._root)), file.stat().st_size) for file in files]
 
     def check(self) -> None:
@@ -211,7 +217,7 @@ class Bucket:
             infos = self.files.get_file_info(below)
         start = len(self._root) + 1
         files = [StoredFile(info.path[start:], info.size) for info in infos if info.type == self._types.File]
-        return sorted((file for file in files if file.name.endswith(".parquet")), key=lambda file: file.name)
+        return sorted((file for file in files if file.name.endswith(SUFFIXES)), key=lambda file: file.name)
 
     def check(self) -> None:
         bucket = self._root.partition("/")[0]

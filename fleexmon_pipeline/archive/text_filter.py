@@ -16,7 +16,7 @@ import numpy as np
 
 from fleexmon_pipeline.archive.engine import Engine
 from fleexmon_pipeline.archive.grams import IDS, KINDS, WORDS, Bytes, Hashes, Kind, kept, kept_of, once
-from fleexmon_pipeline.archive.storage import ArchiveError, Storage
+from fleexmon_pipeline.archive.storage import ArchiveError, Storage, beside
 from fleexmon_pipeline.database.statements import statements
 
 SQL = statements("archive_files")
@@ -51,11 +51,6 @@ class _Header(msgspec.Struct, frozen=True):
 
 class _NotWholeError(Exception):
     """It says what is wrong with a file of filters."""
-
-
-def beside(file: str) -> str:
-    """The name of the filters of a day's file."""
-    return f"{file.removesuffix('.parquet')}.texts"
 
 
 def write(session: Engine, about: str, day_file: Path, sha256: str, target: Path) -> None:

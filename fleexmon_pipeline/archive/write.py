@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from fleexmon_pipeline.archive import text_filter
 from fleexmon_pipeline.archive.days import SQL, ArchivedDay, Hour, readable
 from fleexmon_pipeline.archive.engine import Engine, engine
 from fleexmon_pipeline.archive.files import FILES, hours_of
-from fleexmon_pipeline.archive.storage import ArchiveError, Storage, checksum
+from fleexmon_pipeline.archive.storage import ArchiveError, Storage, beside, checksum
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.window import Window
 
@@ -101,6 +100,8 @@ def _stage_hour(connection: Connection, session: Engine, hour: Window) -> int:
 
 
 def _written(session: Engine, storage: Storage, day: Window, added: int, progress: Progress) -> WrittenDay:
+    from fleexmon_pipeline.archive import text_filter  # noqa: PLC0415  numpy, which few commands need
+
     name = f"{day.since:%Y-%m-%d}"
     local = session.folder / "day.parquet"
     session.run(name, _copy(FILES["written"], local, day.since), seconds=SECONDS)
@@ -118,7 +119,7 @@ def _written(session: Engine, storage: Storage, day: Window, added: int, progres
         raise ArchiveError(f"{name}: what {storage.place} gives back is not what was written. Nothing is deleted.")
     texts = session.folder / "day.texts"
     text_filter.write(session, name, local, sha256, texts)
-    storage.put(texts, text_filter.beside(file))
+    storage.put(texts, beside(file))
     return WrittenDay(file, sum(hour.lines for hour in found), added, local.stat().st_size, sha256, found)
 
 

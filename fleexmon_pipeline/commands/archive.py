@@ -12,7 +12,7 @@ import typer
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.archive.days import ArchivedDay, all_days, one_day
 from fleexmon_pipeline.archive.files import problem_of
-from fleexmon_pipeline.archive.storage import ArchiveError, configured_storage, storage_of
+from fleexmon_pipeline.archive.storage import ArchiveError, beside, configured_storage, storage_of
 from fleexmon_pipeline.commands.home import existing_database_url
 from fleexmon_pipeline.commands.options import DryRun, Json
 from fleexmon_pipeline.commands.screen.database import open_database
@@ -42,7 +42,7 @@ def archive_list(as_json: Json = False) -> None:
         problems = problems_of(state)
     unnamed: list[str] = []
     if state.configured and not problems:
-        named = {name for day in state.days for name in (day.file, *day.stale)}
+        named = {name for day in state.days for file in (day.file, *day.stale) for name in (file, beside(file))}
         unnamed = [file.name for file in storage_of(state.configured).names() if file.name not in named]
     if as_json:
         print_json({

@@ -25,8 +25,7 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.archive.days import SQL as DAYS
 from fleexmon_pipeline.archive.days import ArchivedDay, one_day
 from fleexmon_pipeline.archive.files import DayFile, open_day
-from fleexmon_pipeline.archive.storage import ArchiveError, Storage
-from fleexmon_pipeline.archive.text_filter import beside
+from fleexmon_pipeline.archive.storage import ArchiveError, Storage, beside
 from fleexmon_pipeline.archive.write import WrittenDay, write_day
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.line_days import MAX_ATTEMPTS, note_problem

@@ -12,8 +12,7 @@ from moto.server import ThreadedMotoServer
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.archive.days import archived_days
 from fleexmon_pipeline.archive.files import problem_of
-from fleexmon_pipeline.archive.storage import ArchiveError, Bucket, storage_of
-from fleexmon_pipeline.archive.text_filter import beside
+from fleexmon_pipeline.archive.storage import ArchiveError, Bucket, beside, storage_of
 from fleexmon_pipeline.lookup.lines import LineQuery
 from fleexmon_pipeline.lookup.search import newest_first, search
 from fleexmon_pipeline.retention.cold_days import archive_day, expire_days, restore_day
@@ -67,16 +66,15 @@ def test_a_day_in_a_bucket_is_read_restored_and_deleted_as_in_a_directory(full: 
         assert "archived 209 lines in 2026/11/2026-11-10." in told
         assert number(full) == 2
         (day,) = archived_days(connection, None, None)
-        assert [file.name for file in bucket.names()] == [day.file]
+        assert [file.name for file in bucket.names()] == [day.file, beside(day.file)]
         assert problem_of(bucket, day) is None
-        assert bucket.size(beside(day.file))
         after = _everything(connection, ids)
         for name, said in read.items():
             assert after[name] == said, name
         assert restore_day(connection, bucket, day).added == 209
         assert content(full) == before
         assert expire_days(connection, lambda: bucket, before=COLD.until) == (209, [])
-        assert (bucket.names(), bucket.size(beside(day.file))) == ([], None)
+        assert bucket.names() == []
 
 
 def test_a_server_that_is_away_is_said_within_seconds_and_names_no_secret(

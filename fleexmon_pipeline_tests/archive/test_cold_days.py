@@ -12,8 +12,7 @@ import pytest
 
 from fleexmon_pipeline.archive.days import archived_days, one_day
 from fleexmon_pipeline.archive.files import DayFile, problem_of
-from fleexmon_pipeline.archive.storage import ArchiveError, Directory
-from fleexmon_pipeline.archive.text_filter import beside
+from fleexmon_pipeline.archive.storage import ArchiveError, Directory, beside
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.line_days import make_days
 from fleexmon_pipeline.retention import cold_days

@@ -20,7 +20,7 @@ from fleexmon_pipeline.archive.engine import engine
 from fleexmon_pipeline.archive.files import FILES, problem_of
 from fleexmon_pipeline.archive.grams import IDS, KINDS, WORDS, kept, kept_of
 from fleexmon_pipeline.archive.read import Asked, ColdReader
-from fleexmon_pipeline.archive.storage import Directory
+from fleexmon_pipeline.archive.storage import Directory, beside
 from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.lookup.lines import LineQuery
 from fleexmon_pipeline.lookup.search import SQL
@@ -144,7 +144,7 @@ def test_a_rare_text_is_looked_for_in_a_small_part_of_the_file(archived: Archive
 
 
 def test_filters_that_are_not_whole_are_ignored_and_reported(archived: Archived) -> None:
-    file = Path(archived.storage.place) / text_filter.beside(archived.day.file)
+    file = Path(archived.storage.place) / beside(archived.day.file)
     whole = file.read_bytes()
     start = len(text_filter.MAGIC) + 8 + int.from_bytes(whole[len(text_filter.MAGIC) :][:4], "big")
     other = whole.replace(archived.day.sha256.encode(), b"0" * 64)

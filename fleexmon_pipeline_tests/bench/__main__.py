@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fleexmon_pipeline_tests.bench import (
     backfill,
+    cold_texts,
     collection,
     companions,
     comparison,
@@ -74,6 +75,7 @@ NAMES = (
     "series-rates",
     "nab",
     "pages",
+    "cold-texts",
     "sizes",
     "trace-index",
     "judges",
@@ -123,6 +125,7 @@ def main() -> None:
         "series": lambda: series.measure(_seeds(options, quick=1, usual=12)),
         "series-rates": lambda: quiet_series.measure(_seeds(options, quick=1, usual=4)),
         "nab": nab.measure,
+        "cold-texts": lambda: cold_texts.measure(*((2, 20_000, 2) if options.quick else (5, 2_000_000, 3))),
         "pages": lambda: pages.measure(100_000 if options.quick else 5_000_000, 5 if options.quick else 20),
         "sizes": lambda: stored_sizes.measure(
             SMALL_TABLES if options.quick else tuple(sorted(options.lines or (100_000, 5_000_000))), rounds
