@@ -19,10 +19,10 @@ _WORDS: dict[Level, str] = {
     "debug": "trace trc verbose vrb silly finest finer fine config debug dbg dbug debg debugging d t v",
     "info": "info inf information informational notice note log http default success audit system hint detail "
             "statement hinweis сообщение инфо 信息 情報 정보 i n",
-    "warn": "warn warning wrn deprecation deprecated warnung avertissement advertencia avviso aviso предупреждение "
-            "ostrzeżenie uyarı varning waarschuwing advarsel varoitus varování varovanie figyelmeztetés avertisment "
-            "попередження προειδοποίηση upozorenje peringatan تحذير 警告 경고 w",
-    "error": "error err severe failure fail failed fehler erreur schwerwiegend grave errore erro ошибка "
+    "warn": "warn warning wrn deprecation deprecated wdiag warnung avertissement advertencia avviso aviso "
+            "предупреждение ostrzeżenie uyarı varning waarschuwing advarsel varoitus varování varovanie figyelmeztetés "
+            "avertisment попередження προειδοποίηση upozorenje peringatan تحذير 警告 경고 w",
+    "error": "error err errs ediag severe failure fail failed fehler erreur schwerwiegend grave errore erro ошибка "
              "błąd hata fel fout fejl feil virhe chyba hiba eroare помилка σφάλμα greška kesalahan lỗi خطأ "
              "exception fault エラー 错误 錯誤 오류 e",
     "fatal": "fatal ftl critical crit alert emerg emrg emergency panic pnc dpanic assert kritisch critique critico "
@@ -35,6 +35,8 @@ _OFTEN_CUT = "trace verbose debug information notice warning error severe failur
 _CUT_WORDS: dict[str, Level] = {
     word[:length]: LEVEL_OF_WORD[word] for word in _OFTEN_CUT.split() for length in range(4, len(word))
 } | {"trce": "debug", "fatl": "fatal", "eror": "error"}
+
+ALL_WORDS = frozenset((*LEVEL_OF_WORD, *_CUT_WORDS))
 
 # Bunyan and pino count in tens, syslog from 7 down to 0, PHP's Monolog in hundreds, log4js and logback in ten
 # thousands.
@@ -58,6 +60,7 @@ ALARM_LEVELS: dict[str, Level] = {
     "major": "error", "important": "error", "high": "error",
 }  # fmt: skip
 _NUMBERED = re.compile(r"(?<=[a-z]) ?\([0-9]{1,5}\)?$")  # Error (3); the bracket at the end may be gone
+_OF_CLASS = re.compile(r"(?:[^\W\d][\w$]{0,60}\.){1,8}[^\W\d]\w{0,20}")
 _STEP = re.compile(r"(?<=[a-z])[+-]?[0-9]+$")  # INFO2 of OpenTelemetry, ERROR+2 of Go's slog
 
 # Scales that only the other fields of a record reveal: all of a group must be there.
@@ -106,7 +109,9 @@ def known_level(value: object) -> Level | None:
     if isinstance(value, (int, float)):
         return _numbered(int(value)) if value == value and abs(value) < 100_000 else None  # noqa: PLR0124
     text = str(value)
-    return LEVEL_OF_WORD.get(text) or _decorated(text[:MAX_WORD_CHARACTERS].strip().strip("[]").lower())
+    if level := LEVEL_OF_WORD.get(text) or LEVEL_OF_WORD.get(text.lower()):
+        return level
+    return _decorated(text[:MAX_WORD_CHARACTERS].strip().strip("[]").lower())
 
 
 def _decorated(word: str) -> Level | None:
@@ -116,7 +121,7 @@ def _decorated(word: str) -> Level | None:
     word = _NUMBERED.sub("", _NAME.sub("", _DECORATION.sub("", _DECORATION.sub("", word))))
     if word.isascii() and word.isdigit():
         return _numbered(int(word[:6]))
-    word = word.rpartition(".")[2] if word.count(".") == 1 else word  # LogLevel.Error
+    word = word.rpartition(".")[2] if _OF_CLASS.fullmatch(word) else word  # LogLevel.Error
     return LEVEL_OF_WORD.get(word) or LEVEL_OF_WORD.get(_STEP.sub("", word)) or _CUT_WORDS.get(word) or _of_phrase(word)
 
 

@@ -8,8 +8,8 @@ if AM or PM follows; else one of the two must be more than 12, or what is around
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
@@ -34,9 +34,13 @@ _PICOSECONDS = 10**12
 _PARTS = (
     ("seconds", "nanos"), ("epochSecond", "nanoOfSecond"), ("sec", "nsec"), ("sec", "nanosec"), ("tv_sec", "tv_nsec"),
     ("_seconds", "_nanoseconds"), ("seconds", "nanoseconds"), ("epochSecond", "nano"),
+    ("secs_since_epoch", "nanos_since_epoch"), ("unix", "nanos"),  # Rust's SystemTime; Temporal's and others'
 )  # fmt: skip
 # MongoDB's logs; PHP's DateTime as JSON; loguru; BigQuery.
 _WRAPPED = ("$date", "date", "timestamp", "repr", "iso", "value", "dateTime", "$numberLong")
+# A date as Java, Python and hand-made loggers write its parts, each by its first name that is there.
+_DATE_PARTS = (("year",), ("monthValue", "month"), ("dayOfMonth", "day"), ("hour",), ("minute",), ("second",))
+_RUST_PARTS = 9  # of a list: year, day of the year, time of day, nanosecond, offset
 MIN_DATE_PARTS = 5  # of a list: year, month, day, hour, minute; then second and nanosecond, as Jackson writes Java's
 
 _MONTHS = {name.lower(): n for n, name in enumerate(
@@ -67,8 +71,10 @@ _WEEKDAYS = (
 _DAY, _YEAR = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th|\.)?", r"(?P<year>(?:19|20)\d\d)"
 _DATES = [re.compile(rf"(?<![\d.]){form}(?![\d])", re.IGNORECASE) for form in (
     r"(?P<year>(?:19|20)\d\d)(?P<by>[-/. :])(?P<month>[01]?\d)(?P=by)(?P<day>[0-3]?\d)",
-    rf"{_YEAR}[-/. ]{_MONTH}[-/. ]{_DAY}",
+    rf"{_YEAR}[-/. ]{_MONTH}[-/. ]{{1,2}}{_DAY}",
     rf"{_DAY}[-/. ]{{1,2}}{_MONTH}[-/., ]{{1,2}}{_YEAR}",
+    rf"{_DAY} de {_MONTH} (?:de )?{_YEAR}",
+    r"(?P<year>(?:19|20)\d\d)\. ?(?P<month>[01]?\d)\. ?(?P<day>[0-3]?\d)\.(?= )",  # Korean
     rf"{_DAY}(?P<month>{_NAME_OF_MONTH}){_YEAR}",  # 20Nov2026: Check Point
     rf"{_MONTH}[-/ ]{{1,2}}{_DAY},?[-/ ]{{1,2}}{_YEAR}",
     r"(?P<day>[0-3]?\d)\.(?P<month>[01]?\d)\.(?P<year>(?:19|20)\d\d)",
@@ -80,7 +86,9 @@ _DATES = [re.compile(rf"(?<![\d.]){form}(?![\d])", re.IGNORECASE) for form in (
 _SLASHES = re.compile(
     r"(?<![\d./-])(?P<one>[0-3]?\d)(?P<by>[/-])(?P<two>[0-3]?\d)(?P=by)(?P<year>(?:19|20)\d\d)(?![\d/])"
 )
-_SHORT_SLASHES = re.compile(r"(?<![\d./-])(\d\d)([/.-])(\d\d)\2(\d\d)(?![\d/.-])")  # Spark, WebSphere, Home Assistant
+_SHORT_SLASHES = re.compile(
+    r"(?<![\d./-])(\d\d|\d(?=/))([/.-])(\d\d|\d(?=/))\2(\d\d)(?![\d/.-])"
+)  # Spark, WebSphere, Home Assistant
 _HALF = re.compile(r"\d ?[ap]\.?m\b", re.IGNORECASE)
 _SHORT_YEAR = re.compile(rf"{_DAY}[- ]{_MONTH}[- ](?P<short>\d\d)(?= )", re.IGNORECASE)  # RFC 850, RFC 822
 _CLOCK = re.compile(
@@ -93,6 +101,13 @@ _COMPACT = re.compile(  # LDAP's generalized time, names of files
     r"((?:19|20)\d\d)([01]\d)([0-3]\d)[T :]?([0-2]\d)([0-5]\d)([0-6]\d)?(?:[.,]?(\d{1,9}))?(Z|[+-]\d\d:?(?:\d\d)?)?"
 )
 _ORDINAL = re.compile(r"((?:19|20)\d\d)-?([0-3]\d\d)([T ].*)", re.DOTALL)  # day of the year, as ISO 8601 allows
+# 2026-9-8 7:6:5
+_SHORT_PARTS = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})[T ](\d{1,2}):(\d{1,2}):(\d{1,2})(?=\D|$)(.*)", re.DOTALL)
+_HALVES = {"오전": "AM", "上午": "AM", "午前": "AM", "오후": "PM", "下午": "PM", "午後": "PM"}  # stand before the time
+_HALF_BEFORE = re.compile(rf"({'|'.join(_HALVES)}) ?(\d{{1,2}}:\d\d(?::\d\d)?)")
+_HOUR_SIGNS = re.compile(r"(\d{1,2}) ?[時时시] ?(\d{1,2}) ?[分분](?: ?(\d{1,2}) ?[秒초])?")
+_SPACES = re.compile("[\u00a0\u2009\u202f]")  # what ICU puts before AM and PM
+_TWICE = re.compile(r" ([+-]\d{4}) \1$")  # Go, where a zone has no name
 _ISO_LIKE = re.compile(r"(\d{4})([-.])(\d\d)\2(\d\d)[ _T-](\d\d)([:\-.])(\d\d)\6(\d\d)(?:[.,:](\d+))?(.*)", re.DOTALL)
 # 20261120-0:7:20:440
 _UNPADDED = re.compile(r"((?:19|20)\d\d)([01]\d)([0-3]\d)-(\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.:](\d{1,9}))?()")
@@ -106,7 +121,7 @@ _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d[T ])24(:00(?::00(?:[.,]0+)?)?)(?=\D|$)
 _MONOTONIC = re.compile(r" m=[+-]\S+$")  # Go's Time.String()
 _REGION = re.compile(r"\[?\b([A-Z][A-Za-z_]+/[A-Z][A-Za-z_/+-]+|UTC|GMT|Z)\b\]?$")
 _COMMENT = re.compile(r"\([^)]{1,60}\)$")  # JavaScript's name of the zone
-_FILLER = re.compile(rf"\b{_WEEKDAYS}\b\.?|\b(?:at|on|T)\b|[\s,;\[\]()<>|_@\"'-]+", re.IGNORECASE)
+_FILLER = re.compile(rf"\b{_WEEKDAYS}\b\.?|\b(?:at|on|T|um|à|alle|às|kl)\b|[\s,;\[\]()<>|_@\"'-]+", re.IGNORECASE)
 _ZONE_WORD = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,5})(?![A-Za-z])")
 # Zones that mean one offset wherever they are used; IST, BST and AST do not.
 _HOURS = {
@@ -164,14 +179,19 @@ class DateOrder:
 _date_order: ContextVar[DateOrder | None] = ContextVar("date_order", default=None)
 
 
-@contextmanager
-def reading_dates(order: DateOrder) -> Iterator[None]:
+class reading_dates:  # noqa: N801 - a context manager; as a generator it costs five times as much for each line
     """Within it `read_time` takes dates with day and month in doubt as `order` tells."""
-    token = _date_order.set(order)
-    try:
-        yield
-    finally:
-        _date_order.reset(token)
+
+    __slots__ = ("_order", "_token")
+
+    def __init__(self, order: DateOrder) -> None:
+        self._order = order
+
+    def __enter__(self) -> None:
+        self._token = _date_order.set(self._order)
+
+    def __exit__(self, *_: object) -> None:
+        _date_order.reset(self._token)
 
 
 IN_DOUBT = "day and month are in doubt"
@@ -290,6 +310,8 @@ def _read_parts(value: dict[str, Any]) -> datetime:
             whole, more = int(value[seconds]), int(value.get(nanoseconds) or 0)
             if abs(more) < 10**9:
                 return EPOCH + timedelta(seconds=whole, microseconds=more // 1000)
+    if moment := _of_parts(value):
+        return moment
     for name in _WRAPPED:
         inner = value.get(name)
         if isinstance(inner, dict):
@@ -308,7 +330,24 @@ def _read_parts(value: dict[str, Any]) -> datetime:
     raise _refused(value)
 
 
+def _of_parts(value: dict[str, Any]) -> datetime | None:
+    """`{"year": 2026, "monthValue": 11, …}` of Java's LocalDateTime; `{"DateTime": …, "OffsetMinutes": 60}` of .NET."""
+    offset = value.get("OffsetMinutes")
+    if isinstance(text := value.get("DateTime"), str) and type(offset) is int:
+        return datetime.fromisoformat(text).replace(tzinfo=timezone(timedelta(minutes=offset))).astimezone(UTC)
+    parts = [next((part for name in names if type(part := value.get(name)) is int), None) for names in _DATE_PARTS]
+    year, month, day, hour, minute, second = parts
+    if None in (year, month, day, hour, minute):
+        return None
+    nanoseconds = value.get("nano") or value.get("nanosecond") or 0
+    return datetime(year, month, day, hour, minute, second or 0, int(nanoseconds) // 1_000, tzinfo=UTC)  # type: ignore[arg-type]
+
+
 def _read_list(value: list[Any]) -> datetime:
+    if len(value) == _RUST_PARTS and all(type(part) is int for part in value):
+        year, day, hour, minute, second, nanosecond, *offset = value
+        start = datetime(year, 1, 1, hour, minute, second, nanosecond // 1_000, tzinfo=UTC)
+        return start + timedelta(days=day - 1) - timedelta(hours=offset[0], minutes=offset[1], seconds=offset[2])
     if not MIN_DATE_PARTS <= len(value) <= 7 or any(type(part) is not int for part in value):
         raise _refused(value)
     year, month, day, hour, minute, second, nanosecond = (*value, 0, 0)[:7]
@@ -335,6 +374,7 @@ def _read_date(text: str) -> datetime:
 
 def _read_other(text: str) -> datetime:
     """A date and a time in any order and spelling that leaves no doubt, with nothing else in the text."""
+    text = _plain(text)
     if _SCIENTIFIC.fullmatch(text):
         return read_time(float(text))
     if match := _MIDNIGHT.match(text):
@@ -364,6 +404,25 @@ def _read_other(text: str) -> datetime:
     leap = timedelta(seconds=second == 60)
     moment = datetime(*date, hour, int(clock["minute"]), second - (second == 60), _micros(clock["fraction"]))  # noqa: DTZ001
     return moment.replace(tzinfo=zone).astimezone(UTC) + leap
+
+
+def _plain(text: str) -> str:
+    """With two digits for each part, and a zone once."""
+    if not text.isascii():
+        text = _spelled(text)
+    text = _TWICE.sub(r" \1", text)
+    if match := _SHORT_PARTS.fullmatch(text):
+        year, _, month, day, hour, minute, second, rest = match.groups()
+        if len(second) == 1 and len(month + day + hour + minute) == 8:  # two digits of each: it may have been cut
+            return text
+        return f"{year}-{month:0>2}-{day:0>2} {hour:0>2}:{minute:0>2}:{second:0>2}{rest}"
+    return text
+
+
+def _spelled(text: str) -> str:
+    """With blanks, colons and AM as they are written in English."""
+    text = _HOUR_SIGNS.sub(lambda found: ":".join(f"{part:0>2}" for part in found.groups("0")), _SPACES.sub(" ", text))
+    return _HALF_BEFORE.sub(lambda found: f"{found[2]} {_HALVES[found[1]]}", text)
 
 
 def _iso(match: re.Match[str]) -> str:

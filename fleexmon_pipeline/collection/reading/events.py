@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
+from fleexmon_pipeline.collection.reading.text_times import TIME
 from fleexmon_pipeline.errors import FleexmonError
 
 MAX_PAUSE = timedelta(seconds=5)  # between two lines of an event: a trace is written at once
@@ -43,25 +44,31 @@ _PART = re.compile(
     r"|\s+(?:while executing|invoked from within|\(procedure \".{1,80}\" line \d+\))$"
     r"|In addition: Warning message|Calls: .+|Execution halted$|At (?:line|[A-Za-z/]\S*):\d+ char:\d+"
     r"|\s*\+ (?:CategoryInfo|FullyQualifiedErrorId) +: "
-    r"|(?:Last message|State|Function|Args|Initial Call|Ancestors): |\"}\s*$"
+    r"|(?:Last message(?: \(from [^)]{1,60}\))?|State|Function|Args|Initial Call|Ancestors): |\"}\s*$"
+    r"|(?:Current thread|Thread) 0x[0-9a-f]+ .{0,80}:$|Extension modules: |Also: {2,}\S|Driver stacktrace:$"
+    r"|HasCallStack backtrace:$|\d+ \|(?: |$)|\s+--> \S+:\d+"
 )
 _EXCEPTION = re.compile(
     r"(?:Exception in thread |Unhandled [Ee]xception|(?:error: )?Uncaught |ERROR: LoadError: "
     r"|PHP (?:Fatal|Parse|Recoverable) )"
     r"|(?:[A-Za-z_$][\w$]*(?:\.|::|\\))*(?:[A-Z][\w$]*)?(?:Exception|Error|Throwable|Fault|ExceptionInfo)\b(?=[ :(]|$)"
+    r"|Fatal Python error: |\S+\.rb:\d+:in [`'][^']*': "
     r"|terminate called after throwing |\*\* \([\w.]+\) |\*\*\* Program crashed: |WARNING: DATA RACE$"
     r"|WARNING: ThreadSanitizer: |==\d+==ERROR: "
 )
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):?")
 _EXCEPTION_GROUP = re.compile(r"\s*\+ Exception Group Traceback \(most recent call last\):")
 _PYTHON_CHAIN = re.compile(r"During handling of the above exception|The above exception was the direct cause")
+_PYTHON_MORE = re.compile(r"\[\w+: .*\]$|\(Background on this error at: ")  # SQLAlchemy
 _PYTHON_END = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
 _GO_START = re.compile(r"SIG[A-Z]{3,6}: |(?:panic|fatal error|unexpected fault address)\b.*|goroutine \d+ \[")
 _GO_PART = re.compile(
     r"\s*$|\t|goroutine |created by |exit status \d|\[signal |\s*panic: |runtime stack:|\[originating from"
     r"|PC=0x|r[\w]{1,3} +0x"
-    r"|[\w./*()\[\]{}·~$,%-]+\(.*\)$"
+    r"|[\w./*()\[\]{}·~$,%-]+\(.*\)$|[\w./-]{1,200}\.[\w.()*·$-]{1,120}$"
 )
+_GO_FUNCTION = re.compile(r"[\w./-]{1,200}\.[\w.()*·$-]{1,120}$")  # of a frame, as zap writes it
+_GO_FILE = re.compile(r"\t\S+\.go:\d+")
 _RUST_START = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at |thread \d+ panic: ")
 _RUST_PART = re.compile(r"stack backtrace:|\s+\S|note: |\s*$")
 _ERLANG_REPORT = re.compile(r"=[A-Z]+ REPORT==== ")
@@ -75,6 +82,17 @@ _NODE_SOURCE = re.compile(r"node:[\w/.-]{1,80}:\d+$|(?:file://)?/\S+\.(?:[cm]?js
 _CONSOLE = re.compile(r"(?:trce|dbug|info|warn|fail|crit): ")
 _TRACE_PART = re.compile(r"\s|[}\]]+,?\s*$|$")
 _TAG = re.compile(r"\[[\w-]{8,64}\] ")
+_BOX = re.compile(r"[═━]{2,}╡ EXCEPTION CAUGHT BY ")  # Flutter
+_END_OF_BOX = re.compile(r"[═━]{20,}$")
+_FRAME_OF_BOX = ("╷", "╭", "┌", "╔")  # Terraform
+_IN_BOX = tuple("│┃║╵╰└╚├")
+_INDENTED = (" ", "\t")
+MIN_DEPTH = 2  # blanks before what is set in
+_OPEN = (":", "{", "[", "(", "=", "=>", ",", "\\")  # at the end of a line that goes on
+_CLOSING = re.compile(r"[}\])]+[,;]?\s*$")
+_WARNING_AT = re.compile(r"\S+:\d+: \w{0,40}Warning: ")  # Python
+MAX_MESSAGE_LINES = 60  # of a failed assertion, before its frames
+_ASSERTION = "[ERR_ASSERTION]"
 _POWERSHELL = ("At ", "+ ")  # what was run, and where in it
 # Kinds of events that are known by their first line, and the characters that it may begin with.
 _FORMS = (
@@ -85,6 +103,7 @@ _FORMS = (
     (_ERLANG_REPORT, "erlang", "="),
     (_RULE, "ruled", "="),
     (_TOOL, "tool", "="),
+    (_BOX, "box", "═━"),
 )
 _FORMS_OF = {
     first: tuple((form, mode) for form, mode, letters in _FORMS if first in letters)
@@ -196,10 +215,12 @@ def _continued(mode: str, texts: list[str], text: str) -> str | None:  # noqa: P
             return "rust" if level_in_text(text) is None else None
         case "trace":
             return _trace(texts, text)
+        case "box" | "box end":
+            return None if mode == "box end" else "box end" if _END_OF_BOX.match(text) else "box"
         case "ruled" | "race" | "race end":
             return _race(mode, texts, text)
         case "line":
-            return _after_a_line(texts[0], text)
+            return _after_a_line(texts, text)
         case _:  # Node's lines of source
             is_thrown = text[:1] == "[" or _EXCEPTION.match(text)
             return "trace" if is_thrown else mode[:-1] if mode[-1] == "|" else None
@@ -221,27 +242,57 @@ def _python(mode: str, text: str) -> str | None:
         return "python end" if _PYTHON_END.match(text) else None
     if _TRACEBACK.match(text):
         return "python" if mode == "python chain" else None
-    return "python chain" if _PYTHON_CHAIN.match(text) else mode if not text.strip() else None
+    return (
+        "python chain" if _PYTHON_CHAIN.match(text) else mode if not text.strip() or _PYTHON_MORE.match(text) else None
+    )
 
 
 def _trace(texts: list[str], text: str) -> str | None:
     if _GOROUTINE.match(text):
         return "go"
-    is_named_next = len(texts) == 1 and texts[0].endswith(":") and _EXCEPTION.match(text)  # Dart
+    is_first = len(texts) == 1 and texts[0].endswith(":")  # Dart
+    is_named_next = is_first and (_EXCEPTION.match(text) or texts[0].startswith("Unhandled exception"))
     is_shown = texts[-1].startswith(_POWERSHELL) and text.startswith("+ ")
     is_quoted = texts[-1].endswith(_QUOTES_NEXT)
+    if _ASSERTION in texts[0] and len(texts) < MAX_MESSAGE_LINES and level_in_text(text) is None:
+        return "trace"
     is_part = is_named_next or is_shown or is_quoted or _TRACE_PART.match(text) or _PART.match(text)
     return "trace" if is_part else None
 
 
-def _after_a_line(first: str, text: str) -> str | None:
+def _is_set_in(texts: list[str], text: str) -> bool:
+    """Whether a line goes on with the one before it, as what is set in does: a statement of PostgreSQL, .NET's console,
+    an object over several lines. One with a level or a time of its own does not, unless it is within what is set in."""
+    first = texts[0]
+    if text[:1] == "\t" or (text.startswith("      ") and _CONSOLE.match(first)):
+        return True
+    depth = _depth(text)
+    if depth < MIN_DEPTH or depth <= _depth(first):
+        return False
+    if len(texts) > 1 and depth > _depth(texts[-1]) >= MIN_DEPTH:
+        return True
+    is_open = first.endswith(_OPEN) or _WARNING_AT.match(first) or TIME.match(first) or level_in_text(first) is not None
+    is_own = level_in_text(text) is not None and not text.rstrip().endswith(("{", "["))  # `err: {` is a field
+    return bool(is_open) and not is_own and TIME.match(text, depth) is None
+
+
+def _depth(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def _after_a_line(texts: list[str], text: str) -> str | None:
     """Frames belong to whatever is before them; an exception, to a line that reports something bad."""
+    first = texts[0]
     if _PART.match(text):
         return "go" if _GOROUTINE.match(text) else "trace"
-    if text[:1] == "\t" or (
-        text.startswith("      ") and _CONSOLE.match(first)
-    ):  # PostgreSQL's statements, .NET's console
+    if text[:1] in _INDENTED and _is_set_in(texts, text):
         return "line"
+    if _CLOSING.match(text) and _depth(texts[-1]) >= MIN_DEPTH:
+        return "line"
+    if text.startswith(_IN_BOX):
+        return "line" if first.startswith(_FRAME_OF_BOX) else None
+    if _GO_FUNCTION.match(text) and level_in_text(first) in _OWN_LEVELS:
+        return "go"
     begun = _begun(text) if text.strip() else "line"  # Spring: a blank line between a message and its exception
     goes_on = begun in ("trace", "python") or not text.strip()
     return begun if goes_on and level_in_text(first) in _OWN_LEVELS else None

@@ -97,7 +97,7 @@ def named_last(names: Iterable[str], words: frozenset[str]) -> tuple[str, ...]:
 
 def has_arguments(names: tuple[str, ...], message: str) -> bool:
     """Whether the message may be a format whose values are in a field of their own."""
-    return message == "msg" and "args" in names
+    return (message == "msg" and "args" in names) or (message == "message" and "arguments" in names)
 
 
 CLOCK_WORDS = frozenset(("time", "hour", "clock"))  # of a time of day beside a date

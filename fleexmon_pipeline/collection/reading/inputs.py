@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
@@ -128,9 +128,10 @@ class Input:
             elif form is Form.TEXT and text[:1] == b"{":
                 yield self._result_of(text)
             else:
+                origins = _origins(line)
                 result = self._result_of(record_of(line, own_record_first=form is not Form.LOKI))
                 is_record = text[:1] == b"{" and result.origins is not None and result.origins.message != "message"
-                yield result if is_record else replace(result, origins=_origins(line))
+                yield result if is_record else Result(result.raw, result.line, origins, result.reason)
             yield from rejected
             rejected.clear()
         yield from rejected
@@ -187,9 +188,13 @@ def result_of(raw: bytes) -> Result:
 
 
 def _origins(line: TextLine) -> Origins:
+    """Where its parts were found; the level in its text is looked for once, and is the line's own afterwards."""
     level = OUR_DEFAULT if line.level is None else OF_SOURCE
-    if line.text and (line.level is None or line.level_is_default) and level_in_text(line.text):
-        level = OUR_TEXT
+    if line.text and (line.level is None or line.level_is_default):
+        found = level_in_text(line.text)
+        level = OUR_TEXT if found else level
+        if line.text[0] != "{":  # a record's own level may count more
+            line.level, line.level_is_default = found or line.level or "info", False
     return Origins(OF_SOURCE, level, OF_SOURCE)
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from fleexmon_pipeline.collection.reading.fields import MAX_ODD_NAMES
 from fleexmon_pipeline.collection.reading.level_fields import level_of
-from fleexmon_pipeline.collection.reading.message_fields import has_message, message_of
+from fleexmon_pipeline.collection.reading.message_fields import has_message, message_of, weaker_message_of
 from fleexmon_pipeline.collection.reading.names import MESSAGE_FIELDS
 from fleexmon_pipeline.collection.reading.plans import by_names
 from fleexmon_pipeline.collection.reading.time_fields import like_a_time, time_of
@@ -51,6 +51,9 @@ _MAYBE_RECORDS = (
     "textPayload",
     "log_message",
     "short_message",
+    "logmsg",
+    "log_line",
+    "logLine",
 )
 # Hold fields that belong to the record around them: Rust's tracing, logstash, Azure.
 _BAGS = ("fields", "@fields", "data", "attributes", "properties", "Properties", "context", "extra", "details", "params")
@@ -130,12 +133,22 @@ def unnamed_layers(layers: list[Layer]) -> list[Layer]:
     for layer in layers:
         for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
             inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
-            if isinstance(inner, dict) and (has_message(inner) or message_of(inner) or _bags(inner)):
+            if isinstance(inner, dict) and not _says(inner):  # Application Insights: data.baseData
+                path, inner = next(
+                    ((f"{name}.{deep}", value) for deep, value in inner.items() if _says(value)), ("", None)
+                )
+                if inner is not None:
+                    return layers_of(dict(inner), f"{layer.path}{path}.")
+            if isinstance(inner, dict):
                 del layer.fields[name]
                 opened_layers = layers_of(inner, f"{layer.path}{name}.")
                 opened_layers[-1].is_odd |= is_odd
                 return opened_layers
     return []
+
+
+def _says(inner: Any) -> bool:
+    return isinstance(inner, dict) and bool(has_message(inner) or message_of(inner) or _bags(inner))
 
 
 def told_layer(layers: list[Layer]) -> Layer | None:
@@ -154,7 +167,9 @@ def timed_layer(layers: list[Layer]) -> Layer | None:
     for layer in layers:
         for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
             inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
-            if isinstance(inner, dict) and (time_of(inner).usable or (message_of(inner) and like_a_time(inner))):
+            if isinstance(inner, dict) and (
+                time_of(inner).usable or ((message_of(inner) or weaker_message_of(inner)) and like_a_time(inner))
+            ):
                 del layer.fields[name]
                 return Layer(f"{layer.path}{name}.", inner, is_odd)
     return None

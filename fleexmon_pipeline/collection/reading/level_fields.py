@@ -19,6 +19,9 @@ from fleexmon_pipeline.collection.reading.names import (
 )
 from fleexmon_pipeline.levels import ALARM_LEVELS, LEVEL_OF_WORD, Level, known_level, level_on, otel_level
 
+MAX_TAGS_CHARACTERS = 200
+MAX_PAIRS = 50
+PAIR_LISTS = ("labels", "attributes", "tags", "fields")  # `[{"name": "level", "value": "error"}]`
 SMALL_NUMBERS = frozenset("0123456789")
 
 
@@ -82,6 +85,8 @@ def _word_beside(fields: Fields) -> Level | None:
 
 
 def _word_in(value: Any) -> Level | None:
+    if isinstance(value, str) and "," in value:  # tags as one text
+        value = [word.strip() for word in value[:MAX_TAGS_CHARACTERS].split(",")]
     words = (word.lower() for word in (value[:5] if isinstance(value, list) else [value]) if isinstance(word, str))
     return next((LEVEL_OF_WORD[word] for word in words if word in LEVEL_WORDS), None)
 
@@ -116,6 +121,12 @@ def _inner_levels(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name in DEEP_LEVEL_WORDS:
         if isinstance(value := lookup(fields, name), str) and not value.isdigit():
             yield name, value
+    for name in PAIR_LISTS:
+        pairs = fields.get(name)
+        for pair in pairs[:MAX_PAIRS] if isinstance(pairs, list) else ():
+            kind = (pair.get("key") or pair.get("name")) if isinstance(pair, dict) else None
+            if kind in ("level", "severity") and isinstance(value := pair.get("value"), str):
+                yield name, value.strip('"')
 
 
 def has_level(fields: Fields) -> bool:

@@ -45,6 +45,7 @@ _HOLE = re.compile(
     r"\{[@$]?(\w[\w.]*)(?:,-?\d{1,4})?(?::[^{}]{1,40})?\}"
 )  # of Serilog and .NET: {Id}, {@Cart}, {Ms,8:0.0}
 _SLOT = re.compile(r"%(?:[sdifr]|\.[0-9]f)")  # of Python's logging
+_BRACES = re.compile(r"\{\}")
 _SIMPLE = (str, int, float, bool)
 _SENTENCE = re.compile(r"[^\W\d_]{2,} [^\W\d_]{2,}")
 _COMPOUND = re.compile(r"\w[.:/ -]\w|[a-z][A-Z]")  # several words
@@ -68,7 +69,7 @@ def message_of(fields: Fields) -> Found | None:
         if name == "MESSAGE":
             value = _journald(value)
         if _is_usable(value):
-            return Found(name, _with_arguments(value, fields) if name == "msg" else plain_value(value))
+            return Found(name, _with_arguments(value, fields) if name in ("msg", "message") else plain_value(value))
     for name in plan.texts:
         value = fields[name]
         if isinstance(value, str) and _is_usable(value) and not is_kind(name, value):
@@ -84,12 +85,13 @@ def is_kind(name: str, value: str) -> bool:
 
 
 def _with_arguments(text: Any, fields: Fields) -> Any:
-    """A LogRecord of Python as it is: `order %s of %d failed` and its arguments."""
-    values = fields.get("args")
-    if not isinstance(text, str) or not isinstance(values, list) or len(values) != len(_SLOT.findall(text)):
+    """A LogRecord of Python as it is, `order %s of %d failed`, or an event of Logback, `order {} failed`, and its
+    arguments."""
+    values, slot = (fields["arguments"], _BRACES) if "arguments" in fields else (fields.get("args"), _SLOT)
+    if not isinstance(text, str) or not isinstance(values, list) or len(values) != len(slot.findall(text, 0)):
         return plain_value(text)
     rest = iter(values)
-    return _SLOT.sub(lambda _: text_of(next(rest)), text)
+    return slot.sub(lambda _: text_of(next(rest)), text)
 
 
 def rendered(template: str, fields: Fields) -> str:
@@ -230,6 +232,8 @@ def _of_request(fields: Fields) -> Found | None:
     if not isinstance(request, str) or " " not in request:
         method = next((value for name in METHODS if isinstance(value := lookup(fields, name), str)), None)
         path = next((value for name in PATHS if isinstance(value := lookup(fields, name), str)), None)
+        if path and not path.startswith("/") and path == fields.get("resource"):  # of a cloud, not of a request
+            return None
         if not method or not path:
             return None
         request = f"{method} {path}"

@@ -93,6 +93,7 @@ DEEP_LEVELS = (
 DEEP_TIMES = ("_meta.date", "event.created", "log.timestamp", "log.time", "event.time", "record.time")
 # The same, only where they hold a word: fields of any purpose may have a number of this name.
 DEEP_LEVEL_WORDS = (
+    "meta.level", "meta.severity", "header.level", "header.severity", "info.level",
     "event.level", "labels.level", "labels.severity", "tags.level", "fields.level", "context.level", "extra.level",
     "attributes.level", "properties.level",
 )  # fmt: skip
@@ -120,6 +121,9 @@ PATHS = (
     "http_path",
     "request_path",
     "cs-uri-stem",
+    "resource",
+    "resourcePath",
+    "rawPath",
     "request.uri",
     "request.url",
     "request.path",
@@ -133,15 +137,21 @@ STATUSES = (
 
 # Of a field that no list here names.
 LIKE_A_TIME = frozenset(
-    "timestamp datetime ts dt at time date epoch published occurred recorded created when unix stamp".split()  # noqa: SIM905
+    """timestamp datetime ts dt at time date epoch published occurred recorded created when unix stamp
+    fecha datum zeit zeitstempel zeitpunkt horodatage""".split()  # noqa: SIM905
 )
 OTHER_TIMES = frozenset(
     """expires expiry expire until last next due valid birth birthday updated modified deleted starts ends renew
     renewal build built release install installed scheduled""".split()  # noqa: SIM905
 )
-LIKE_A_LEVEL = frozenset(("severity", "loglevel", "sev", "lvl", "loglvl"))
-LAST_LIKE_A_LEVEL = frozenset(("level",))  # only with a level's word: `EventLevel`, not `battery_level`
-LIKE_A_MESSAGE = frozenset(("message", "msg", "title", "text", "description", "line", "rawstring", "raw"))
+LIKE_A_LEVEL = frozenset(
+    "severity loglevel sev lvl loglvl levelstring levellabel levelword severitystring severitylabel".split()  # noqa: SIM905
+)
+LAST_LIKE_A_LEVEL = frozenset("level niveau nivel livello stufe schweregrad gravedad".split())  # noqa: SIM905  # only with a level's word: `EventLevel`, not `battery_level`
+LIKE_A_MESSAGE = frozenset(
+    """message msg title text description line rawstring raw mensaje mensagem messaggio meldung nachricht texto testo
+    texte""".split()  # noqa: SIM905
+)
 # These only as the last word: `Log_s` of Azure, `record`; `log_type` is none.
 LAST_LIKE_A_MESSAGE = frozenset(
     "log record entry note notes comment remark txt reason cause alert formatted rendered".split()  # noqa: SIM905

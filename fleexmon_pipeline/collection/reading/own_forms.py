@@ -26,7 +26,7 @@ _PHP = re.compile(r"PHP (Fatal error|Parse error|Recoverable fatal error|Warning
 _PHP_LEVELS: dict[str, Level] = {"Warning": "warn", "Notice": "info", "Deprecated": "warn"}
 _COMPILER = re.compile(r"(error|warning|fatal error)\[[A-Z]{1,4}\d{1,5}\]: ")  # Rust
 # Cisco and its relatives: %LINK-3-UPDOWN: …, behind times, hosts and counters.
-_CISCO = re.compile(r"[^%\n]{0,120}%[A-Z][A-Z0-9_]{1,30}(?:-[A-Z][A-Z0-9_]{0,30}){0,3}-([0-7])-[A-Z0-9_]{2,40}:")
+_CISCO = re.compile(r"[^%\n]{0,120}%[A-Z][A-Z0-9_]{1,30}(?:-[A-Z][A-Z0-9_]{0,30}){0,3}-([0-7])-[A-Z0-9_]{2,40} ?:")
 MAX_BEFORE_A_CODE = 160  # characters before the code of a message
 # Huawei, H3C: the number between slashes.
 _HUAWEI = re.compile(r"(?<=[A-Z0-9_])/([0-7])/[A-Z][A-Z0-9_]{2,40}(?:\([^)]{1,8}\))?(?:\[\d+\])?:")
@@ -35,6 +35,19 @@ _SYSLOG_CONSTANT = re.compile(r"[|\[(<]LOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|
 # Events of security devices: the seventh field says how bad it is, from 0 to 10.
 _CEF = re.compile(r"[^|\n]{0,120}?CEF:\d\|(?:(?:[^|\\]|\\.)*\|){5}([\w -]{1,12})\|")
 _CEF_LEVELS: dict[str, Level] = {"low": "info", "medium": "warn", "high": "error", "very-high": "error"}
+# As compilers of TypeScript and C#, CMake, make, and the tools of Kubernetes and Docker write it
+_PLACED_IN_BRACKETS = re.compile(r"[^\s:()]{1,200}\(\d+(?:,\d+)?\): (fatal error|error|warning|note) ")
+_CMAKE = re.compile(r"CMake (Error|Warning|Deprecation Warning)(?: \(dev\))?(?: at |:| in )")
+_MAKE = re.compile(r"g?make(?:\[\d+\])?: \*\*\* ")
+_TOOL = re.compile(r"[a-z][\w.+-]{0,30}: (error|fatal error|warning): \S")  # ninja, psql, ld
+_ERROR_OF = re.compile(r"Error (?:from|response|while|during|at|when|in) [^\n]{0,200}: ")
+_KERNEL = re.compile(  # dmesg --decode
+    r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7]) *"
+    r":(emerg|alert|crit|err|warn|notice|info|debug) *: "
+)
+_KAMAILIO = re.compile(r"\d{1,4}\(\d{1,9}\) (CRITICAL|ERROR|WARNING|NOTICE|INFO|DEBUG): ")
+# A row of PostgreSQL's csvlog, and its relatives': the severity before the code of SQL.
+_CSV = re.compile(r'[^\n]{0,380}?,"?(DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC)"?,"?[0-9A-Z]{5}"?,')
 _GLIB = re.compile(
     r"(?:\*\* )?(?:\([^()\n]{1,60}:\d+\): )?(?:[\w.-]{1,40}-)?(ERROR|CRITICAL|WARNING|Message|INFO|DEBUG) \*\*: "
 )
@@ -74,6 +87,9 @@ _FORMS = (
     (_NPM, "nypl"),
     (_ERLANG, "="),
     (_COMPILER, "ewf"),
+    (_CMAKE, "C"),
+    (_KERNEL, "kumdaslncf"),
+    (_KAMAILIO, "0123456789"),
 )
 _FORMS_OF = {
     first: tuple(form for form, letters in _FORMS if first in letters) for _, all_of in _FORMS for first in all_of
@@ -92,11 +108,17 @@ def level_of_form(head: str) -> Level | None:
     if ("/" in head or "%" in head or "|" in head or first == "<") and (level := _of_device(head)):
         return level
     if first in _DIGITS:
-        return _REDIS_LEVELS[match[1]] if (match := _REDIS.match(head)) else None
+        return _of_digits(head)
     if first == "P" and (level := level_of_php(head, 0)):
         return level
     is_printer_or_java = head[1:3] == " [" or "\n" in head
     return (_of_cups(head) or _of_java(head) if is_printer_or_java else None) or _of_crash(head)
+
+
+def _of_digits(head: str) -> Level | None:
+    if match := _REDIS.match(head):
+        return _REDIS_LEVELS[match[1]]
+    return known_level(match[1]) if ',"' in head and (match := _CSV.match(head)) else None
 
 
 def _of_device(head: str) -> Level | None:
@@ -132,6 +154,12 @@ def _of_place(head: str, colon: int) -> Level | None:
         match = _GLIB.match(head)
     elif behind in _DIGITS:
         match = _PLACED.match(head) if ": " in head else None
+    elif head[colon - 1] == ")":
+        match = _PLACED_IN_BRACKETS.match(head)
+    elif behind == " ":
+        if _MAKE.match(head):
+            return "error"
+        match = _TOOL.match(head)
     else:
         match = _COLONS.match(head) if behind in _LEVEL_LETTERS else None
     return known_level(match[1]) if match else None
@@ -162,6 +190,8 @@ def _of_java(head: str) -> Level | None:
 
 
 def _of_crash(head: str) -> Level | None:
+    if head[0] == "E" and _ERROR_OF.match(head):
+        return "error"
     if head[0] in _CRASH_LETTERS and (level := next((level for form, level in _CRASHES if form.match(head)), None)):
         return level
     return "error" if ("Error" in head or "Exception" in head) and _EXCEPTION.match(head) else None

@@ -29,7 +29,8 @@ TIME = re.compile(
     r"(?=\D{0,20}\d)(?<![\w.-])"  # fails at once in prose
     r"(?:(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
     r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}[-/ ](?:[A-Z][a-z]{2})[-/ ]\d{4}|\d\d\.\d\d\.\d{4}"
-    r"|\d{1,2}[/-]\d{1,2}[/-]\d{4}|\d\d([/.-])\d\d\1\d\d|\d{1,2}[A-Z][a-z]{2}\d{4}|\d{1,2} [A-Z][a-z]{2}"
+    r"|\d{1,2}[/-]\d{1,2}[/-]\d{4}|\d\d([/.-])\d\d\1\d\d|\d{1,2}/\d{1,2}/\d\d(?=[ ,])"
+    r"|\d{1,2}[A-Z][a-z]{2}\d{4}|\d{1,2} [A-Z][a-z]{2}"
     r"|[A-Z][a-z]{2}/\d\d/\d{4}|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?"
     r"|\d{4} [A-Z][a-z]{2} {1,2}\d{1,2}|\d\d[-.]\d\d|\d{4}年\d{1,2}月\d{1,2}日)"
     r"(?:[T :_,\t-]{1,2}| --? | @ |\]\[|\"? time=\"?)"
@@ -46,8 +47,11 @@ _EPOCH = re.compile(r"(?<![\w.:-])\d{10}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?(?=[\s\]
 # What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
 _BEFORE = re.compile(
     r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
-    r"|[\w./-]{1,60}(?:\[\d+\])?: |" + SERVICE_NAME
+    r"|[\w./-]{1,60}(?:\[\d+\])?: |\w{1,20}(?:/\w{1,20}){1,6}:|"
+    + SERVICE_NAME
+    + r"|\[pid: \d+\|[^\[\]]{1,80}\] [^\[\]]{1,160} \["  # uWSGI
 )
+_BUILDKITE = re.compile(r"\x1b_bk;t=(\d{13})\x07")
 _BETWEEN = re.compile(r"\]\[|(?<=\d{4}):(?=\d\d:)|\"? time=\"?", re.IGNORECASE)  # a date and a time of day
 _EVENT_TIME = re.compile(r"[\s|](?:rt|devTime|end|start)=([^=|\t]{8,40}?)(?=\s+[\w.]{1,40}=|[\t|]|$)")
 _ZONE = re.compile(r"\btz=\"?([+-]\d\d:?\d\d)", re.IGNORECASE)
@@ -60,6 +64,8 @@ _COLUMN = re.compile(r".*[\d./:=|#@$%<>\[\](){}_-].*|[A-Z]{1,12}|" + _NAME, re.D
 def time_in_text(text: str) -> datetime | None:
     """The time at the head of a line of text; None if there is none, or none that leaves no doubt."""
     head = COLOUR.sub("", text[:MAX_HEAD]).lstrip("\ufeff ")
+    if head[:1] == "\x1b" and (match := _BUILDKITE.match(head)):
+        return read_time(match[1])
     if head[:1] == "{":
         return None
     return _dated(head) or _epoch(head) or (_of_event(text) if "EF:" in head else None)

@@ -117,6 +117,8 @@ def like_a_time(fields: Fields) -> Found | None:
         # `last_login_at` says when something else was; of `firstTimestamp` and `lastTimestamp`, how long it went on.
         if name in named_like((name,), OTHER_TIMES) and not _is_end(name, fields):
             continue
+        if name.startswith("first") and f"last{name[5:]}" in fields:
+            continue
         try:
             moment = read_time(_with_nanoseconds(name, fields))
         except RejectedError:

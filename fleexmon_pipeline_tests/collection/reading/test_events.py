@@ -16,6 +16,101 @@ AT = datetime(2025, 3, 14, 15, 9, 26, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 TRACES = {
+    "Python, a fault": """\
+Fatal Python error: Aborted
+
+Thread 0x00007f1c (most recent call first):
+  File "/srv/ledger.py", line 41 in book""",
+    "Python, a warning": """\
+/srv/ledger.py:41: FutureWarning: book() will go
+  book(7)""",
+    "Python, SQLAlchemy": """\
+2025-03-14 15:09:26 ERROR ledger: failed
+Traceback (most recent call last):
+  File "/srv/ledger.py", line 41, in book
+sqlalchemy.exc.DataError: out of range
+[SQL: INSERT INTO ledger VALUES (%s)]
+[parameters: (7,)]
+(Background on this error at: https://sqlalche.me/e/20/9h9h)""",
+    "Go, zap": """\
+2025-03-14T15:09:26.535Z	ERROR	ledger/book.go:41	overdrawn	{"id": 7}
+acme.org/ledger.(*Book).Post
+	/srv/ledger/book.go:41
+net/http.HandlerFunc.ServeHTTP
+	/usr/local/go/src/net/http/server.go:2136""",
+    "Ruby, with its line": """\
+ledger.rb:41:in `post': undefined method `sum' for nil (NoMethodError)
+
+    book.sum
+        ^^^^
+	from ledger.rb:60:in `<main>'""",
+    "Node, an assertion": """\
+AssertionError [ERR_ASSERTION]: Expected values to be equal:
++ actual - expected
+
++ 41
+- 7
+    at Object.<anonymous> (/srv/ledger.js:41:8)""",
+    "Elixir, what it ended with": """\
+15:09:26.535 [error] GenServer Ledger terminating
+** (RuntimeError) overdrawn
+    (ledger 0.1.0) lib/ledger.ex:41: Ledger.post/1
+Last message (from #PID<0.77.0>): {:post, 7}
+State: %{id: 7}""",
+    "Erlang, a crash": """\
+2025-03-14T15:09:26.535897+00:00 error: crasher:
+    initial call: ledger:init/1
+    exception error: overdrawn
+      in function  ledger:post/1 (ledger.erl, line 41)""",
+    "Dart, a state": """\
+Unhandled exception:
+Invalid state: overdrawn
+#0      post (file:///srv/ledger.dart:41:3)""",
+    "Flutter": """\
+══╡ EXCEPTION CAUGHT BY RENDERING LIBRARY ╞═══════════════
+A RenderFlex overflowed by 7 pixels.
+
+The widget was:
+  Row
+══════════════════════════════════════════""",
+    "Terraform": """\
+╷
+│ Error: overdrawn
+│
+│   on ledger.tf line 41:
+╵""",
+    "Rust, a compiler": """\
+error[E0308]: mismatched types
+  --> src/ledger.rs:41:9
+   |
+41 |         book
+   |         ^^^^ expected `u64`""",
+    "SQL over lines": """\
+2025-03-14 15:09:26.535 DEBUG 1 --- [main] org.hibernate.SQL :
+    select
+        l1_0.id
+    from
+        ledger l1_0""",
+    "an object over lines": """\
+2025-03-14 15:09:26 INFO booked {
+  "id": 7,
+  "rows": [
+    41
+  ]
+}""",
+    "an error within an object": """\
+[15:09:26.535] ERROR (77): failed
+    err: {
+      "stack":
+          Error: overdrawn
+              at post (/srv/ledger.js:41:9)
+    }""",
+    "Spark": """\
+25/03/14 15:09:26 ERROR Executor: Exception in task 0.0
+java.io.IOException: overdrawn
+	at acme.Ledger.post(Ledger.scala:41)
+Driver stacktrace:
+	at org.apache.spark.scheduler.DAGScheduler.failJob(DAGScheduler.scala:7)""",
     "Python, a group": """\
   + Exception Group Traceback (most recent call last):
   |   File "ledger.py", line 1, in <module>
@@ -288,6 +383,12 @@ def test_two_traces_in_turn_on_two_streams_are_two(name: str) -> None:
         "thread 'main' panicked at src/a.rs:1:1:\nERROR: other",
         "a\n\nb",
         "INFO: ready\n\njava.lang.A: b",
+        "INFO ready\n  ERROR overdrawn",
+        "2025-03-14 15:09:26 INFO ready\n  2025-03-14 15:09:27 listening",
+        "2025-03-14 15:09:26 INFO ready\n}",
+        "  set in\n  set in as well",
+        "ERROR late\nacme.org is down",
+        "│ a\n│ b",
     ],
 )
 def test_lines_that_only_follow_each_other_stay_apart(text: str) -> None:

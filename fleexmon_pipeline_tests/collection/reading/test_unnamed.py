@@ -36,6 +36,11 @@ def test_what_says_nothing_or_has_no_time_stays_rejected(record: dict[str, Any])
         read(record)
 
 
+def test_of_a_time_that_goes_on_the_end_counts() -> None:
+    record = {"firstTimestamp": "2026-11-20T10:00:00Z", "lastTimestamp": NOW, "message": "no ink", "count": 3}
+    assert explain(json.dumps(record).encode())[0].iso == "2026-11-20T10:05:00+00:00"
+
+
 def test_the_parts_of_a_time_are_read_together() -> None:
     record = {"timestampSeconds": 1795169100, "timestampNanos": 123_000_000, "message": "no ink"}
     assert explain(json.dumps(record).encode())[0].iso == "2026-11-20T10:05:00.123000+00:00"
@@ -144,6 +149,25 @@ def test_the_parts_of_a_time_are_read_together() -> None:
         ({"time": NOW, "labels": {"severity": "critical"}, "msg": "no ink"}, "fatal", "no ink"),
         ({"time": NOW, "context": {"level": 3}, "msg": "level 3 reached"}, "info", "level 3 reached"),
         ({"time": NOW, "metadata": [{"parsed": [{"error_severity": "ERROR"}]}], "msg": "no ink"}, "error", "no ink"),
+        # Levels beside, and names in other languages
+        ({"time": NOW, "meta": {"level": "error"}, "msg": "no ink"}, "error", "no ink"),
+        ({"time": NOW, "tags": "press,warning", "msg": "ink low"}, "warn", "ink low"),
+        ({"time": NOW, "attributes": [{"key": "level", "value": '"error"'}], "msg": "no ink"}, "error", "no ink"),
+        ({"time": NOW, "levelString": "critical", "msg": "no ink"}, "fatal", "no ink"),
+        ({"time": NOW, "level": "org.acme.log.Level.WARNING", "msg": "ink low"}, "warn", "ink low"),
+        ({"fecha": NOW, "nivel": "ERROR", "mensaje": "no hay tinta"}, "error", "no hay tinta"),
+        ({"zeitstempel": NOW, "schweregrad": "Warnung", "meldung": "Tinte knapp"}, "warn", "Tinte knapp"),
+        # Deeper
+        ({"time": NOW, "data": {"kind": "a", "baseData": {"message": "no ink", "level": "Error"}}}, "error", "no ink"),
+        (
+            {"type": "TRACE", "trace": {"emitted_at": 1795169100123, "error": {"message": "no ink"}}},
+            "error",
+            "no ink",
+        ),
+        ({"timestamp": NOW, "logmsg": '{"level": "error", "msg": "no ink"}'}, "error", "no ink"),
+        ({"time": NOW, "requestRef": {"method": "GET", "resource": "/a", "status": 500}}, "info", "GET /a 500"),
+        ({"time": NOW, "level": "WARN", "message": "{} of {}", "arguments": ["3", "7"]}, "warn", "3 of 7"),
+        ({"time": NOW, "level": "WARN", "message": "{} of {}", "arguments": ["3"]}, "warn", "{} of {}"),
         (
             {"date": 1795169100.1, "log": NOW + ' stderr F {"level": "error", "msg": "no ink"}\n'},
             "error",
