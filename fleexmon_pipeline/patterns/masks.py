@@ -38,7 +38,7 @@ from fleexmon_pipeline.patterns.requests import (
     with_status_kept,
 )
 
-MASK_VERSION = 8  # raise it when a rule here, or in a module that this one uses, changes: lines it touches get new ids
+MASK_VERSION = 9  # raise it when a rule here, or in a module that this one uses, changes: lines it touches get new ids
 
 MAX_READ_CHARS = 65_536  # of a message; what follows is a dump, not a sentence
 MAX_KEPT_BYTES = 4_096  # of a longer message, after stack frames are removed, make the template
@@ -147,13 +147,18 @@ def _mark(found: re.Match[str]) -> str:
         return _mark_of_word(found[0])
     if kind in ("path", "host") and len(found[0]) <= 22 and _mark_of_word(found[0]) == MARK["ip"]:
         return MARK["ip"]  # /10.0.0.1:50010
-    return MARK[_SHOWN_AS.get(kind, kind)]
+    return MARK[_SHOWN_AS.get(kind, kind)] + (":" if found[0][-1] == ":" else "")  # `/etc/passwd: No such file`
+
+
+_LEADER = re.compile(r"^[A-Za-z_]+\.{3,}(?=[\d+-])")  # `depth........3`
 
 
 class _Words(dict[str, str]):
     """Word to masked word. Lines consist of few different words: the expressions only run on new ones."""
 
     def __missing__(self, word: str) -> str:
+        if "..." in word and (leader := _LEADER.search(word)):
+            return word[: leader.end()] + self[word[leader.end() :]]
         if word.isascii() and word.isalnum():  # most words: only the last two alternatives could match
             masked = _mark_of_word(word) if "0" in word or _HEX.fullmatch(word) else word
         else:

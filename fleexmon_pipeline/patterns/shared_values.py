@@ -1,4 +1,5 @@
 """Values that a template hides although all lines at hand share them: `badger settlement worker lost its quorum`.
+Of values that differ, the words that all begin or end with: `cannot write <*>: No space left on device`.
 
 Here: putting such values into a template's text. Reading the lines: `read_counts.read_messages`.
 """
@@ -18,10 +19,12 @@ MAX_MESSAGE_CHARS = 4_000  # of a message that is aligned with its template
 _NAMING = frozenset(("<*>", "<id>", "<host>", "<path>", "<ip>", "<email>", "<url>"))
 _TOKEN = re.compile(r"\w+|[^\w\s\"']")
 _BETWEEN = r"[\s\"'\\]*+"
+_ASIDE = rf"(?:\([^()]{{0,200}}+\){_BETWEEN})?+"  # templates have no `(<*>)`
 
 
 def with_shared_values(template: str, messages: Sequence[str]) -> str:
-    """`template`, as stored and shown, with the value instead of a placeholder where it is the same in all messages.
+    """`template`, as stored and shown, with the value instead of a placeholder where it is the same in all messages,
+    and with its first and last words beside the placeholder where only these are.
 
     A message that does not align, such as one whose template was cut, leaves the template as it is. The caller redacts
     messages as it does templates. Time is linear in their length.
@@ -32,15 +35,37 @@ def with_shared_values(template: str, messages: Sequence[str]) -> str:
     texts = SHOWN_PLACEHOLDER.split(template)
     literals = [_literal(text) for text in texts]
     values = [_values(literals, without_frames(message[:MAX_MESSAGE_CHARS])) for message in messages]
-    shared = [held[0] if len(set(held)) == 1 else None for held in zip(*values, strict=False)]
-    if len(shared) != len(kinds):
+    held = list(zip(*values, strict=False))
+    if len(held) != len(kinds):
         return template
     filled = [texts[0]]
-    for kind, value, text in zip(kinds, shared, texts[1:], strict=True):
-        show = kind in _NAMING and value is not None and 0 < len(value) <= MAX_VALUE_CHARS
-        show = show and (kind != "<id>" or len(messages) > 1)  # one line's id may be the request's own
-        filled += [value if show and value else kind, text]
+    for kind, of_messages, text in zip(kinds, held, texts[1:], strict=True):
+        shared = _shared(kind, of_messages) if kind in _NAMING else ""
+        filled += [shared if 0 < len(shared) <= MAX_VALUE_CHARS else kind, text]
     return "".join(filled)
+
+
+def _shared(kind: str, values: Sequence[str]) -> str:
+    """What these values of one placeholder have in common; empty for nothing."""
+    if len(set(values)) == 1:
+        return values[0] if kind != "<id>" or len(values) > 1 else ""  # one line's id may be the request's own
+    if kind != "<*>":
+        return ""
+    words = [value.split() for value in values]
+    shortest = min(map(len, words)) - 1  # a word of each is left, which differs
+    first = _in_common(words, shortest)
+    last = _in_common([value[::-1] for value in words], shortest - first)
+    before, after = words[0][:first], words[0][len(words[0]) - last :]
+    if not any(map(str.isalpha, (*before, *after))):
+        return ""
+    joint = ":" if after and all(value[-last - 1].endswith(":") for value in words) else ""
+    return " ".join((*before, kind + joint, *after))
+
+
+def _in_common(words: Sequence[Sequence[str]], most: int) -> int:
+    """How many words at the beginning of all are the same, at most `most`."""
+    columns = zip(*words, strict=False)
+    return next((i for i, column in enumerate(columns) if i >= most or len(set(column)) > 1), max(most, 0))
 
 
 def hides_names(template: str) -> bool:
@@ -51,7 +76,10 @@ def hides_names(template: str) -> bool:
 def _literal(text: str) -> re.Pattern[str] | None:
     """What stands between two placeholders, however it is spaced and quoted; None for nothing."""
     tokens = _TOKEN.findall(text)
-    return re.compile(_BETWEEN.join(map(re.escape, tokens))) if tokens else None
+    text = ""
+    for n, part in enumerate(tokens):
+        text += (_BETWEEN if n else "") + (_ASIDE if n and part != "(" else "") + re.escape(part)
+    return re.compile(text) if text else None
 
 
 def _values(literals: Sequence[re.Pattern[str] | None], message: str) -> tuple[str, ...]:

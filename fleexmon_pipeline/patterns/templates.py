@@ -76,7 +76,7 @@ def normal(template: Template) -> tuple[Template, dict[int, int]]:
         return template, {}
     tokens: list[str] = []
     kept: list[int] = []  # positions in `template`
-    absorbed: dict[int, int] = {}
+    absorbed: dict[int, int] = {}  # position of a placeholder to that of the one it became part of
     for position, part in enumerate(template):
         tokens.append(part)
         kept.append(position)
@@ -84,14 +84,16 @@ def normal(template: Template) -> tuple[Template, dict[int, int]]:
             extra = _adjacent(tokens)
             if extra:
                 del tokens[-extra:], kept[-extra:]
-                absorbed[position] = len(tokens) - 1
+                absorbed[position] = kept[-1]
         elif part == ")" and len(tokens) > 3 and tokens[-3:-1] == ["(", PLACEHOLDER] and tokens[-4] != "=":
             del tokens[-3:], kept[-3:]
         elif part == '"' and tokens[-3:-1] == ['"', PLACEHOLDER] and tokens.count('"') % 2 == 0:
             tokens[-3:], kept[-3:] = [PLACEHOLDER], kept[-2:-1]
     short = collapsed(tuple(tokens), 3)
-    positions = {position: i for i, position in enumerate(kept)} | absorbed if len(short) == len(tokens) else {}
-    return short, positions
+    if len(short) < len(tokens):
+        return short, {}
+    places = {position: i for i, position in enumerate(kept)}
+    return short, places | {position: places[into] for position, into in absorbed.items() if into in places}
 
 
 def _adjacent(tokens: list[str]) -> int:

@@ -30,6 +30,7 @@ def own_id(message: str) -> str:
         ("lock taken by=Source{17 shop.cart} for=5s", "lock taken by=null for=5s"),
         ("lock taken by=Owner{5f Token{7a shop}} for=5s", "lock taken by=[a, b] for=5s"),
         ("ask 10.0.0.7 (web-7.example) again", "ask 10.0.0.7 (unknown) again"),
+        ("cannot load /srv/a/b.so: not found", "cannot load b-7.so: not found"),
     ],
 )
 def test_a_value_may_be_absent_or_a_list_longer(messages: tuple[str, str]) -> None:
@@ -49,6 +50,7 @@ def test_a_value_may_be_absent_or_a_list_longer(messages: tuple[str, str]) -> No
         ("page 5 (usable)", "page 5 (reserved)"),
         ("job 5: none of them", "job 5: one of them"),
         ("level= low, msg= begin", "level= low, msg= end"),
+        ("prefetch depth.......5", "prefetch window......5"),
     ],
 )
 def test_what_is_said_is_no_value(messages: tuple[str, str]) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.patterns import miner as miner_module
@@ -18,7 +18,7 @@ from fleexmon_pipeline.patterns.merging import merger
 from fleexmon_pipeline.patterns.miner import PatternMiner, StoredPattern, presentable
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER
 from fleexmon_pipeline.patterns.requests import status_at
-from fleexmon_pipeline.patterns.templates import MAX_TEMPLATE_CHARS, pattern_id, read_shown, shown, tokenise
+from fleexmon_pipeline.patterns.templates import MAX_TEMPLATE_CHARS, normal, pattern_id, read_shown, shown, tokenise
 
 ANY_TEXT = st.text(st.characters(), max_size=200)  # lone surrogates and NUL included
 PARTS = (
@@ -436,6 +436,14 @@ def test_aliases_never_make_a_circle(lines: list[list[str]]) -> None:
                 for template in map(miner._plain.__getitem__, miner.lineage(pattern))
             ]
             assert sizes == sorted(set(sizes))  # shorter, or as long with more placeholders
+
+
+@given(st.lists(st.sampled_from(["a", "b", PLACEHOLDER, PLACEHOLDER, "(", ")", '"', ":", "="]), min_size=1, max_size=9))
+@example(["a", "b", "(", PLACEHOLDER, PLACEHOLDER, ")"])
+def test_each_placeholder_that_is_left_is_found_where_it_is_now(tokens: list[str]) -> None:
+    short, places = normal(tuple(tokens))
+
+    assert all(place < len(short) and short[place] == tokens[position] for position, place in places.items())
 
 
 def test_patterns_need_neither_database_nor_dagster() -> None:

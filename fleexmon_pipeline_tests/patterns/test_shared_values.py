@@ -27,6 +27,21 @@ from fleexmon_pipeline.patterns.shared_values import with_shared_values
         ("lost <*> again", [], None),
         ("no value", ["no value"], None),
         (
+            "chdir failed: <*>",
+            ["chdir(/a) failed: No such file", "chdir(/b) failed: No such file"],
+            "chdir failed: No such file",
+        ),
+        (
+            "cannot write <*>",
+            ["cannot write /srv/a: No space left on device", "cannot write b.db: No space left on device"],
+            "cannot write <*>: No space left on device",
+        ),
+        ("closed <*>", ["closed bad password of ann", "closed bad password of bob"], "closed bad password of <*>"),
+        ("closed <*>", ["closed by ann at 5", "closed by bob at 5"], "closed by <*> at 5"),
+        ("closed <*>", ["closed for 5", "closed for 5 s"], "closed for <*>"),
+        ("closed <*>", ["closed", "closed for 5"], None),
+        ("closed <*>", ["closed a 5", "closed b 5 7", "closed c 5"], None),
+        (
             "Error: refused by <ip> Caused by: <*> is down",
             ["Error: refused by 10.0.0.5:80\n    at Net.open (net.js:15:2)\nCaused by: db is down\n\tat a.B(B.java:1)"],
             "Error: refused by 10.0.0.5:80 Caused by: db is down",

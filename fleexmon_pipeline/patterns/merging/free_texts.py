@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 
+from fleexmon_pipeline.patterns.merging.reasons import Reasons
 from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, MESSAGES, is_status
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
@@ -106,8 +107,9 @@ def words_around(before: Template, after: Template = ()) -> int:
 class Texts:
     """The contexts in which each text was seen, and which texts are values."""
 
-    def __init__(self) -> None:
+    def __init__(self, reasons: Reasons) -> None:
         self._met: defaultdict[Template, set[int]] = defaultdict(set)
+        self._reasons = reasons
 
     def note(self, template: Template) -> None:
         if len(self._met) > MAX_TEXTS:
@@ -116,6 +118,8 @@ class Texts:
             met = self._met[_plain(template[begin:end])]
             if len(met) < 2 and (place := _place(template[:begin])) is not None:
                 met.add(place)
+            if _announces_reason(template[:begin]):
+                self._reasons.note(template[begin:end], hash(template[:begin]))
 
     def free(self, before: Template, after: Template, texts: set[Template]) -> set[Template]:
         """Which of these texts are values of the position between `before` and `after`, if any."""
@@ -133,9 +137,10 @@ class Texts:
             len(text) == 1 and DISTINGUISHING.fullmatch(text[0]) is not None for text in real
         ) >= len(real):
             return set()
-        if len(real) > 1 and 2 * Counter(text[0] for text in real).most_common(1)[0][1] > len(real):
+        are_reasons = len(real) >= MIN_REASONS and _announces_reason(before) and all(t in self._reasons for t in real)
+        if not are_reasons and len(real) > 1 and 2 * Counter(text[0] for text in real).most_common(1)[0][1] > len(real):
             return set()  # the sentence goes on
-        return texts if self._varies(before, after, inner, real) else set()
+        return texts if are_reasons or self._varies(before, after, inner, real) else set()
 
     def _is_known(self, text: Template) -> bool:
         """Whether it was seen in two different contexts."""

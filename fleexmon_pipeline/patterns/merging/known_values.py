@@ -6,9 +6,11 @@ Here: those values, and templates that differ only in them. Where they are found
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fleexmon_pipeline.patterns.merging.phrases import MAX_PHRASE_TOKENS
+from fleexmon_pipeline.patterns.merging.reasons import Reasons
+from fleexmon_pipeline.patterns.merging.wide_placeholders import PHRASE, WORDS
 from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, SENTENCE, is_before_verb, is_capital, words_of
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
@@ -16,17 +18,21 @@ MAX_VALUES = 20_000
 MAX_PLACES = 4  # remembered per value
 MAX_MEMBERS = 500  # templates of one form that are compared
 MIN_WORDS_AROUND = 3  # for two templates to merge
-MIN_NAMES = 4  # templates needed to merge if they differ in names seen nowhere else
+MIN_REASONS = 5  # different ones in a place that announces none; fewer say what happened
+MIN_NAMES = 4  # templates needed to merge if they differ in names seen nowhere else, or in their first word
 _ANYWHERE: Template = ("a name",)  # the position of all capitalised names: people, cities, products
+_REASON: Template = ("a reason",)  # the position of all known reasons
 _PARTICLES = frozenset(("van", "der", "den", "de", "la", "von", "di", "del", "'"))
 
+_Together = tuple[Template, dict[int, int], list[Template]]  # the target, its wide placeholders, the members
 Form = tuple[Template, dict[int, Template]]  # with a placeholder per known value, and what stood there
 
 
 class Values:
     """Values with the positions where they alternate with others, and templates by their form without such values."""
 
-    def __init__(self) -> None:
+    def __init__(self, reasons: Reasons) -> None:
+        self._reasons = reasons
         self._places: dict[Template, frozenset[Template]] = {}
         self._longest: dict[str, int] = {}  # first word to the number of tokens of the longest value
         self._form: dict[Template, Template] = {}
@@ -66,34 +72,46 @@ class Values:
             if not self._members[form]:
                 del self._members[form]
 
-    def together(self, form: Template, more: Iterable[Template]) -> tuple[Template, list[int], list[Template]] | None:
-        """The template that those of this form and `more` merge into, its wide placeholders, and the members: those
-        that differ in values that share a position elsewhere."""
+    def together(self, form: Template, more: Iterable[Template]) -> _Together | None:
+        """What those of this form and `more` merge into, and the members: those that differ in values that share a
+        position elsewhere, or in reasons."""
         members = [*self._members.get(form, ()), *more][:MAX_MEMBERS]
-        if len(members) < 2 or words_of(form) < MIN_WORDS_AROUND:
+        if len(members) < 2:
             return None
         read = ((member, *self._read(member)) for member in members)
         values_of = {member: values for member, current, values in read if current == form}
         needed = 2
+        of_reasons: set[int] = set()
         for i, token in enumerate(form):
             values = [held[i] for held in values_of.values() if i in held]
-            if token == PLACEHOLDER and values and (len(set(values)) > 1 or len(values) < len(values_of)):
-                seen = Counter(place for value in values for place in self._places_of(value))
-                place = max(seen, key=lambda place: (seen[place], place))
+            is_varied = len(values) < len(values_of)  # a member has a placeholder there
+            if token == PLACEHOLDER and values and (is_varied or len(set(values)) > 1):
+                if (place := self._shared_place(values, of_many=is_varied or len(set(values)) >= MIN_REASONS)) is None:
+                    return None
                 values_of = {
                     m: held for m, held in values_of.items() if i not in held or place in self._places_of(held[i])
                 }
-                needed = max(needed, MIN_NAMES if place == _ANYWHERE else 2)
-        if len(values_of) < needed:
+                if place == _REASON:
+                    of_reasons.add(i)
+                if place == _ANYWHERE or not i:
+                    needed = MIN_NAMES
+        if len(values_of) < needed or words_of(form) < (1 if of_reasons else MIN_WORDS_AROUND):
             return None
         target: list[str] = []
-        wide: list[int] = []
+        wide: dict[int, int] = {}
         for i, token in enumerate(form):
             values = sorted({held.get(i, (token,)) for held in values_of.values()})
             if len(values) > 1 and max(map(len, values)) > 1:
-                wide.append(len(target))
+                wide[len(target)] = WORDS if i in of_reasons else PHRASE
             target.extend(values[0] if len(values) == 1 else (PLACEHOLDER,))
         return tuple(target), wide, list(values_of)
+
+    def _shared_place(self, values: Sequence[Template], *, of_many: bool) -> Template | None:
+        """Where most of these values alternate; where reasons are given, if they are `of_many`."""
+        seen = Counter(place for value in values for place in self._places_of(value))
+        if not of_many:
+            del seen[_REASON]
+        return max(seen, key=lambda place: (seen[place], place == _REASON, place), default=None)
 
     def _read(self, template: Template) -> Form:
         form: list[str] = []
@@ -110,19 +128,19 @@ class Values:
         return tuple(form), values
 
     def _end(self, template: Template, begin: int) -> int:
-        """Where a value that starts here ends; 0 if none does. Neither the first word of a line nor a key is a
-        value."""
-        if not begin or is_before_verb(template[:begin]):
+        """Where a value that starts here ends; 0 if none does. A key is none, nor is a first word that only begins a
+        sentence."""
+        if is_before_verb(template[:begin]) or (not begin and is_capital(template[0])):
             return 0
-        if end := _end_of_name(template, begin):
-            return end
         for end in range(begin + self._longest.get(template[begin], 0), begin, -1):
             if template[begin:end] in self._places and template[end : end + 1] != ("=",):
                 return end
-        return 0
+        return begin and (self._reasons.end(template, begin) or _end_of_name(template, begin))
 
     def _places_of(self, value: Template) -> frozenset[Template]:
         places = self._places.get(value, frozenset())
+        if value in self._reasons:
+            places |= {_REASON}
         return places | {_ANYWHERE} if _end_of_name((PLACEHOLDER, *value), 1) == len(value) + 1 else places
 
 

@@ -11,7 +11,7 @@ cycle. The work per batch is bounded whatever the lines are: MAX_COMPARED, MAX_F
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -20,6 +20,7 @@ from fleexmon_pipeline.patterns.merging.index_keys import field_key, keys_of, li
 from fleexmon_pipeline.patterns.merging.known_values import Values
 from fleexmon_pipeline.patterns.merging.optional_fields import field_pairs
 from fleexmon_pipeline.patterns.merging.phrases import MAX_ALIKE, MAX_COMPARED, is_phrase, phrases, search_keys
+from fleexmon_pipeline.patterns.merging.reasons import Reasons
 from fleexmon_pipeline.patterns.merging.routes import Routes, is_route, share_request
 from fleexmon_pipeline.patterns.merging.single_words import Key, Offer, better, one_place, varying_together
 from fleexmon_pipeline.patterns.merging.spellings import spelling_pairs
@@ -29,6 +30,7 @@ from fleexmon_pipeline.patterns.merging.wide_placeholders import (
     ROUTE,
     TEXT,
     TITLE,
+    WORDS,
     Wide,
     what_fitted,
     without_index,
@@ -56,8 +58,9 @@ class Merger:
         self._new: set[Template] = set()
         self._shorter: dict[Template, Template] = {}  # template to the one with its adjacent placeholders joined
         self._wide = Wide()
-        self._values = Values()
-        self._texts = Texts()
+        reasons = Reasons()
+        self._values = Values(reasons)
+        self._texts = Texts(reasons)
         self._routes = Routes()
 
     def add(self, template: Template, lines: int, *, settled: bool = False) -> None:
@@ -118,9 +121,10 @@ class Merger:
                 if not new:
                     break
             touched |= new
-        for template, target in sorted(self._more_general(touched).items()):
+        for template, target in sorted(self._more_general(touched | self._wide.widened).items()):
             self._move(template, target, merged)
         self._new = set()
+        self._wide.widened.clear()
         if len(self.lines) > MAX_TEMPLATES:
             self._forget()
         return merged
@@ -182,6 +186,8 @@ class Merger:
             if target in self.lines:
                 self._shorter[template] = target
                 merged.setdefault(template, target)
+                for joint in _joined_places(template, places):
+                    self._wide.open(target, joint, WORDS)
                 for place, width in self._wide.placeholders.get(template, {}).items():
                     if (there := places.get(place)) is not None and target[there] == PLACEHOLDER:
                         self._wide.open(target, there, width)
@@ -255,8 +261,8 @@ class Merger:
         for form in sorted({form for template in live if (form := self._values.file(template)) is not None}):
             if (together := self._values.together(form, [form] if form in self.lines else [])) is not None:
                 target, wide, members = together
-                for place in wide:
-                    self._wide.open(target, place, PHRASE)
+                for place, width in wide.items():
+                    self._wide.open(target, place, width)
                 for member in members:
                     better(offers, member, (len(members), target, None))
         return {member: offer for member, offer in offers.items() if member != offer[1]}
@@ -323,3 +329,9 @@ class Merger:
 def _about_one(offers: dict[Template, Offer]) -> dict[Template, Offer]:
     """Without those that would hide which request a line is about."""
     return {member: offer for member, offer in offers.items() if share_request(member, offer[1], route=True)}
+
+
+def _joined_places(template: Template, places: dict[int, int]) -> set[int]:
+    """Where several placeholders of a template became one."""
+    there = Counter(places[place] for place, token in enumerate(template) if token == PLACEHOLDER and place in places)
+    return {place for place, number in there.items() if number > 1}

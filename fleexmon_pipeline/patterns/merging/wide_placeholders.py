@@ -15,9 +15,12 @@ from fleexmon_pipeline.patterns.merging.routes import is_route
 from fleexmon_pipeline.patterns.merging.words import NAME, is_capital, is_value
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
-# Tokens that a wide placeholder takes: of a name, maybe quoted; of a title without values; of a route; of any text.
-PHRASE, TITLE, ROUTE, TEXT = MAX_PHRASE_TOKENS + 2, MAX_TEXT_TOKENS, 2 * MAX_TEXT_TOKENS, 4 * MAX_TEXT_TOKENS
+# Tokens that a wide placeholder takes: of a name, maybe quoted; of a reason; of a title without values; of a route; of
+# any text. Each is another number.
+PHRASE, WORDS, TITLE = MAX_PHRASE_TOKENS + 2, MAX_PHRASE_TOKENS + 3, MAX_TEXT_TOKENS
+ROUTE, TEXT = 2 * MAX_TEXT_TOKENS, 4 * MAX_TEXT_TOKENS
 MAX_NAME_TOKENS = 3  # capitalised words, such as `New York`, that any placeholder takes
+_SEPARATORS = frozenset(":=,;")  # no value begins with one
 MAX_WIDE = 2_000  # templates with wide placeholders; the oldest beyond that are forgotten
 MAX_FITTED = 1_000_000  # products of two templates' lengths per settling: at most 0.3 s
 
@@ -27,6 +30,7 @@ class Wide:
 
     def __init__(self) -> None:
         self.placeholders: dict[Template, dict[int, int]] = {}
+        self.widened: set[Template] = set()  # since the last settling: templates of earlier batches may fit these
         self._by_word: defaultdict[str, dict[Template, None]] = defaultdict(dict)
 
     def open(self, template: Template, place: int, width: int) -> None:
@@ -36,7 +40,9 @@ class Wide:
                 self.drop(next(iter(self.placeholders)))
             placeholders = self.placeholders[template] = {}
             self._by_word[_rarest(template)][template] = None
-        placeholders[place] = max(width, placeholders.get(place, 0))
+        if width > placeholders.get(place, 0):
+            placeholders[place] = width
+            self.widened.add(template)
 
     def drop(self, template: Template) -> None:
         if self.placeholders.pop(template, None) is not None:
@@ -120,8 +126,12 @@ def what_fitted(general: Template, template: Template) -> tuple[int, Template] |
 
 
 def _is_wide(tokens: Template, width: int) -> bool:
+    if tokens[0] in _SEPARATORS:
+        return False
     if width == PHRASE:
         return is_phrase(tokens) or is_phrase(tuple(token for token in tokens if token != PLACEHOLDER))
+    if width == WORDS:
+        return all(token == PLACEHOLDER or token[0].isalnum() for token in tokens)
     if width == ROUTE:
         return is_route(tokens)
     return width == TEXT or PLACEHOLDER not in tokens[:-1]

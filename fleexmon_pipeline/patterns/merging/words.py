@@ -13,10 +13,12 @@ from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 from fleexmon_pipeline.patterns.requests import VERBS
 
 # order-service, com.example.Update, eth_rx_queue, user:<*>: composed names are values rather than words.
-NAME = re.compile(rf"{PLACEHOLDER}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{PLACEHOLDER}|[a-z]+(?:[A-Z][a-z]+)+")
-# Outcomes and levels distinguish statements wherever they alternate.
+NAME = re.compile(rf"{PLACEHOLDER}|[\w$]+(?:[._:@/-][\w$]+)+|[\w.-]+:{PLACEHOLDER}|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+")
+# Outcomes, levels and opposites distinguish statements wherever they alternate.
 DISTINGUISHING = re.compile(
-    r"\w+(?:ed|ing)|(?i:trace|debug|info|warn|warning|error|fatal|critical|notice|on|off|up|down|ok|yes|no)"
+    r"\w+(?:ed|ing)|(?i:trace|debug|info|warn|warning|error|fatal|critical|notice|on|off|up|down|ok|yes|no|begin|end|start"
+    r"|stop|open|close|enter|leave|exit|enable|disable|lock|unlock|add|remove|create|delete|acquire|release|allow|deny"
+    r"|success|failure)"
 )
 # States, as programs write them: `transitioned from RUNNING to KILL_WAIT`.
 _TELLING = re.compile(rf"{DISTINGUISHING.pattern}|[A-Z]{{5,}}|[A-Z]+(?:_[A-Z]+)+")
@@ -47,7 +49,9 @@ _MODALS = frozenset(
     doesn't do don't""".split()  # noqa: SIM905
 )
 _CAPITAL = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+(?:-[^\W\d_]+)?\.?")
-_IDENTIFIER = re.compile("[a-z][A-Z]")
+# Of a program, rather than of a thing that it works on: `key_lookup failed`, `worker-pool failed`.
+_FUNCTION = re.compile(r"[A-Za-z]\w*_\w*")
+_IDENTIFIER = re.compile(rf"[a-z][A-Z]|^{_FUNCTION.pattern}$")
 _CODE = re.compile("[A-Z]{1,4}")
 
 
@@ -145,7 +149,8 @@ def covers(general: Template, template: Template) -> bool:
             words += is_word(x) - (json and x == ":")
         elif names:
             names = NAME.fullmatch(y) is not None
-    return words >= (1 if names else 2)
+    is_function = general[0] == PLACEHOLDER and _FUNCTION.fullmatch(template[0])
+    return words >= (1 if names and not is_function else 2)
 
 
 def joined(one: Template, other: Template) -> Template | None:
