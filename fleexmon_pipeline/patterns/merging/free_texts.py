@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 
-from fleexmon_pipeline.patterns.merging.reasons import Reasons
+from fleexmon_pipeline.patterns.merging.reasons import Reasons, is_reason_size
 from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, MESSAGES, is_status
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
@@ -118,7 +118,7 @@ class Texts:
             met = self._met[_plain(template[begin:end])]
             if len(met) < 2 and (place := _place(template[:begin])) is not None:
                 met.add(place)
-            if _announces_reason(template[:begin]):
+            if is_reason_size(end - begin) and _announces_reason(template[:begin]):
                 self._reasons.note(template[begin:end], hash(template[:begin]))
 
     def free(self, before: Template, after: Template, texts: set[Template]) -> set[Template]:

@@ -29,7 +29,7 @@ class Reasons:
     def note(self, text: Template, statement: int) -> None:
         """`text` stood where `statement` gives its reason. Single words may be states, `failed: busy`."""
         reason = _spelt(text)
-        if not 2 <= len(reason) <= MAX_PHRASE_TOKENS or not all(token[:1].isalpha() for token in reason):
+        if not is_reason_size(len(reason)) or not all(token[:1].isalpha() for token in reason):
             return
         given_by = self._given_by.get(reason, frozenset())
         if len(given_by) >= MIN_STATEMENTS:
@@ -62,6 +62,10 @@ class Reasons:
     def _know(self, reason: Template) -> None:
         self._known.add(reason)
         self._longest[reason[0]] = max(self._longest[reason[0]], len(reason))
+
+
+def is_reason_size(tokens: int) -> bool:
+    return 2 <= tokens <= MAX_PHRASE_TOKENS
 
 
 def _spelt(text: Template) -> Template:
