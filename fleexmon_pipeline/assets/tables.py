@@ -65,6 +65,7 @@ COLUMNS = {
         samples      uuid[]       ids of some of these lines in LogEntry
         p50          float4?      median of the durations in these lines, ms where the unit is known
         p95          float4?      95th percentile of the same
+        variety      int8?        different values of each field of up to 8 of these lines, 4 bits a field
     """,
     "GenAICall": """
         id             uuid

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from fleexmon_pipeline.baselines.companions import Companion
+from fleexmon_pipeline.baselines.companions import Companion, Start
 from fleexmon_pipeline.baselines.promises import Promise
 from fleexmon_pipeline.baselines.slot_grid import GROUPS, group_of
 
@@ -38,6 +38,7 @@ class PatternBaseline:
     habits: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slot of day → lines, where many are due
     durations: DurationBaseline | None = None
     peaks: dict[str, float] = field(default_factory=dict)  # width → peak of the second day, where it is no failure
+    variety: dict[str, float] = field(default_factory=dict)  # "field/width" → lowest share of other values, as normal
 
 
 OfPattern = dict[str, PatternBaseline]  # group → what is normal for the pattern's lines of that group
@@ -65,6 +66,7 @@ class Baseline:
     quiet: float  # longest normal silence, as `silence.quietness` measures it
     of_peers: dict[str, OfPattern] = field(default_factory=dict)  # patterns that the node never had and others have
     companions: dict[str, Companion] = field(default_factory=dict)  # pattern → the one that it comes with
+    starts: dict[str, Start] = field(default_factory=dict)  # pattern → the one whose runs it ends
 
 
 def series_name(levels: Collection[str] | None, per: str, width: int, *, falls: bool = False) -> str:
@@ -76,7 +78,8 @@ class Series:
     """A series that some rule evaluates: its levels (None: all), by node or by pattern, over so many slots."""
 
     levels: tuple[str, ...] | None
-    per: str  # node, pattern or companion; of durations: duration, of any pattern, or durations, of all as one
+    per: str
+    """node, pattern, companion, start or variety; of durations: duration, of any pattern, or durations, of all."""
     width: int
     falls: bool = False  # too few lines are what is looked for
 

@@ -1,7 +1,8 @@
 """Messages of a node that come together: a response for each request, an end for each start.
 
-Here: which belong together, learnt from counts alone, and how far one falls short beside the other. Which rule reports
-that: `detection/conditions/falls.py`.
+Here: which belong together, learnt from counts alone, and how far one falls short beside the other: as a ratio of the
+lines of half an hour, and, where they come one for one, as starts without an end that pile up over hours. Which rules
+report that: `detection/conditions/falls.py`.
 
 Two messages belong together where the counts of one follow those of the other far more closely than chance would have
 two messages that follow the same traffic. So nobody has to list the pairs, and a load that both share proves nothing.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from fleexmon_pipeline.baselines.slot_grid import (
     SlotGrid,
     but_loudest,
     group_of,
+    highest,
     share_left,
     shortfall,
     trailing,
@@ -36,6 +39,8 @@ MIN_SPREAD = 0.01
 NORMAL_MEDIAN = 0.6745  # of the absolute value of a normal variable
 PEAK_MARGIN = 0.3  # surprise by which a pair must exceed what it has reached on three days
 NOT_UNUSUAL = 2.99
+ONE_FOR_ONE = 0.5  # times the root of their lines, by which they drift in a day; chance has 1.6, and 0.8 one day in 20
+BURST = 2  # slots that are left out of what is open: a minute of repeated starts may lie across two
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,14 @@ class Companion:
     ratio: float  # its lines for each line of that one
     spread: float  # over-dispersion
     peaks: dict[str, float] = field(default_factory=dict)  # width → shortfall that was reached on three days
+
+
+@dataclass(frozen=True)
+class Start:
+    """What begins the runs that a message ends, one for one."""
+
+    of: str  # pattern
+    open: dict[str, float] = field(default_factory=dict)  # width → starts without an end that were reached on 3 days
 
 
 def learn_companions(rows: Mapping[str, Ints], known: Flags) -> dict[str, Companion]:
@@ -87,6 +100,45 @@ def learn_companions(rows: Mapping[str, Ints], known: Flags) -> dict[str, Compan
     return found
 
 
+def learn_starts(rows: Mapping[str, Ints], known: Flags) -> dict[str, Start]:
+    """Pattern → what it ends, from lines by slot of whole days.
+
+    Starts and ends differ by what is under way, whenever in a day one looks; the counts of two messages that have
+    nothing to do with each other drift apart, even if both come equally often. An end may come hours later.
+    """
+    days = len(known) // SLOTS_A_DAY
+    whole = known[: days * SLOTS_A_DAY].reshape(days, SLOTS_A_DAY).all(axis=1)
+    if whole.sum() < MIN_DAYS:
+        return {}
+    names = sorted(rows, key=lambda name: (-int(rows[name].sum()), name))[:MAX_PATTERNS]
+    table = np.array([rows[name][: days * SLOTS_A_DAY] for name in names], np.int64)
+    table = table.reshape(len(names), days, SLOTS_A_DAY)[:, whole]
+    of_day = np.median(table.sum(axis=2), axis=1)
+    found = {}
+    for place, name in enumerate(names):
+        if of_day[place] < MIN_LINES_A_DAY:
+            continue
+        near = np.abs(of_day - of_day[place]) <= ONE_FOR_ONE * np.sqrt(of_day + of_day[place])
+        near[place] = False
+        others = np.flatnonzero(near)
+        if not len(others):
+            continue
+        apart = np.cumsum(table[others] - table[place], axis=2)
+        drift = np.median(np.ptp(apart, axis=2), axis=1) / np.sqrt(of_day[others] + of_day[place])
+        best = int(drift.argmin())
+        if drift[best] <= ONE_FOR_ONE:
+            found[name] = Start(names[int(others[best])])
+    return found
+
+
+def open_runs(ends: Ints, starts: Ints, known: Flags, width: int) -> Floats:
+    """Starts without an end in the `width` slots up to each slot's end, without the two slots in a row that have most
+    of them; none where a slot is not known."""
+    apart = starts - ends
+    burst = np.maximum(highest(trailing(apart, BURST), width), 0.0)
+    return np.where(trailing(known, width) == width, np.maximum(trailing(apart, width) - burst, 0.0), 0.0)
+
+
 def lines_of_rest(grid: SlotGrid) -> dict[str, Ints]:
     """Lines of each pattern that are neither failures nor debug lines, by slot."""
     return grid.patterns({level for _, level in grid.keys if group_of(level) == "rest"})
@@ -116,7 +168,10 @@ def shortfalls(companions: Mapping[str, Companion], grid: SlotGrid, width: int) 
             yield name, np.where(short > known + PEAK_MARGIN, short, np.minimum(short, NOT_UNUSUAL))
 
 
-def carry_over(companions: dict[str, Companion], name: str, root: str) -> None:
+Pair = TypeVar("Pair", Companion, Start)
+
+
+def carry_over(companions: dict[str, Pair], name: str, root: str) -> None:
     """What is known of a pattern that has merged into another holds for that one."""
     if name in companions:
         companions.setdefault(root, companions[name])

@@ -16,9 +16,14 @@ from math import log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, PatternBaseline, Series, habits_key
-from fleexmon_pipeline.baselines.companions import learn_companions, lines_of_rest, shortfalls
+from fleexmon_pipeline.baselines.companions import (
+    learn_companions,
+    learn_starts,
+    lines_of_rest,
+    open_runs,
+    shortfalls,
+)
 from fleexmon_pipeline.baselines.daily_profile import MIN_HABIT_DAYS, calendar, profile
-from fleexmon_pipeline.baselines.durations import learn_durations, surprises
 from fleexmon_pipeline.baselines.expectation import (
     BLOCK,
     LOAD_SLOTS,
@@ -49,6 +54,8 @@ from fleexmon_pipeline.baselines.slot_grid import (
     share_left,
     trailing,
 )
+from fleexmon_pipeline.baselines.values.durations import learn_durations, surprises
+from fleexmon_pipeline.baselines.values.variety import learn_variety
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 # Docs/decisions/0018 gives the methods, a Gumbel distribution fitted to two quantiles among them. The numbers below are
@@ -69,6 +76,7 @@ NORMAL_MEDIAN = 0.6745  # of the absolute value of a normal variable
 MIN_BLOCK_COVERAGE = 0.5
 UPPER_QUANTILE = 0.85  # incidents of the past, of which a node has a few a fortnight, lie above it
 MIN_SCALE, MAX_SCALE = 0.3, 2.0
+COUNTED = ("start", "variety")  # series whose limits are what was reached, without extremes
 DEFAULT_EXTREMES = (MIN_UNUSUAL, 1.0)
 
 
@@ -99,8 +107,10 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     _learn_patterns(baseline, past, series)
     _learn_falls(baseline, past, [one for one in series if one.falls and one.per == "node"])
     _learn_companions(baseline, past, [one for one in series if one.per == "companion"])
+    _learn_starts(baseline, past, [one.width for one in series if one.per == "start"])
     _learn_durations(baseline, past, {one.width for one in series if one.of_durations})
-    _learn_limits(baseline, past, series)
+    _learn_variety(baseline, past, {one.width for one in series if one.per == "variety"})
+    _learn_limits(baseline, past, [one for one in series if one.per not in COUNTED])
     return replace(baseline, novelty=_novelty(past, days), quiet=_normal_quiet(past, expectation.base))
 
 
@@ -201,11 +211,30 @@ def _learn_companions(baseline: Baseline, past: SlotGrid, series: Sequence[Serie
             baseline.companions[name].peaks[str(one.width)] = reached(day, short)
 
 
+def _learn_starts(baseline: Baseline, past: SlotGrid, widths: Sequence[int]) -> None:
+    """Which messages end runs. What the clock promises is no run: two jobs of one hour come one for one."""
+    if not widths:
+        return
+    rows = {name: row for name, row in lines_of_rest(past).items() if name not in baseline.promises}
+    _, day = calendar(past.first, past.slots)
+    for name, start in learn_starts(rows, past.known).items():
+        for width in widths:
+            start.open[str(width)] = reached(day, open_runs(rows[name], rows[start.of], past.known, width))
+        baseline.starts[name] = start
+
+
 def _learn_durations(baseline: Baseline, past: SlotGrid, widths: set[int]) -> None:
     for (name, group), of_pattern in past.durations.items():
         pattern = baseline.patterns.get(name, {}).get(group)
         if pattern is not None and (durations := learn_durations(of_pattern, past.first, widths)) is not None:
             baseline.patterns[name][group] = replace(pattern, durations=durations)
+
+
+def _learn_variety(baseline: Baseline, past: SlotGrid, widths: set[int]) -> None:
+    for (name, group), of_pattern in past.varieties.items() if widths else ():
+        pattern = baseline.patterns.get(name, {}).get(group)
+        if pattern is not None and (variety := learn_variety(of_pattern, past.first, widths)):
+            baseline.patterns[name][group] = replace(pattern, variety=variety)
 
 
 def _with_peaks(

@@ -36,6 +36,13 @@ class Sketches(NamedTuple):
     lines: Floats  # that they rest on; 0 where none stated a duration
 
 
+class Variety(NamedTuple):
+    """How much the values in a pattern's lines vary, by slot."""
+
+    compared: Floats  # lines, but for the first of each slot
+    others: dict[int, Floats]  # field → values besides the first; as many as `compared` where no two are the same
+
+
 @dataclass(frozen=True)
 class SlotGrid:
     """Lines of one node in the slots `first`, `first` + 1, ..."""
@@ -47,6 +54,7 @@ class SlotGrid:
     keys: list[tuple[str, str]]  # pattern and level of the rows of `counts`
     counts: Ints  # rows x slots
     durations: dict[tuple[str, str], Sketches] = field(default_factory=dict)  # by pattern and group
+    varieties: dict[tuple[str, str], Variety] = field(default_factory=dict)  # by pattern and group
     # Computed once for all rules of the same levels: a hundred rules cost little more than ten.
     _lines: dict[frozenset[str], Ints] = field(default_factory=dict, repr=False)
     _patterns: dict[frozenset[str], dict[str, Ints]] = field(default_factory=dict, repr=False)
@@ -124,6 +132,39 @@ def sketches(
     }
 
 
+MAX_COMPARED = 8  # lines of a slot whose values are compared, as `patterns/measures.py` has it
+MAX_FIELDS = 15  # in 4 bits each
+
+
+def varieties(first: int, slots: int, rows: Iterable[tuple[int, str, str, int, int]]) -> dict[tuple[str, str], Variety]:
+    """From rows of slot number, resolved pattern, level, lines and different values by field. Those of a slot whose
+    patterns have merged are added up; rows outside the slots are left out."""
+    places: dict[tuple[str, str], int] = {}
+    table = np.array(
+        [
+            (places.setdefault((pattern, group_of(level)), len(places)), slot - first, lines, fields)
+            for slot, pattern, level, lines, fields in rows
+            if first <= slot < first + slots
+        ],
+        np.int64,
+    ).reshape(-1, 4)
+    compared = np.zeros((len(places), slots))
+    np.add.at(compared, (table[:, 0], table[:, 1]), np.minimum(table[:, 2], MAX_COMPARED) - 1)
+    found = {key: Variety(compared[place], {}) for key, place in places.items()}
+    for field_ in range(MAX_FIELDS):
+        values = (table[:, 3] >> (4 * field_)) & 15
+        has = values > 0
+        if not has.any():
+            break
+        others = np.zeros((len(places), slots))
+        np.add.at(others, (table[has, 0], table[has, 1]), values[has] - 1)
+        of_field = set(np.unique(table[has, 0]).tolist())
+        for key, place in places.items():
+            if place in of_field:
+                found[key].others[field_] = others[place]
+    return found
+
+
 def joined(before: SlotGrid, grid: SlotGrid) -> SlotGrid:
     """One after the other, all lines in one row: for callers that need neither patterns nor levels."""
     lines = np.concatenate([before.lines(), grid.lines()])[None, :]
@@ -150,10 +191,10 @@ def but_loudest(values: NDArray[np.generic], width: int) -> Floats:
     whatever the rate. And a window that still holds what was over two hours ago does not report it again.
     """
     sums, out = trailing(values, width), loudest(width)
-    return sums - _highest(trailing(values, out), width - out + 1) if out else sums
+    return sums - highest(trailing(values, out), width - out + 1) if out else sums
 
 
-def _highest(values: Floats, width: int) -> Floats:
+def highest(values: Floats, width: int) -> Floats:
     """The largest of the `width` slots that end with each, by doubling: 6 steps for 3 hours."""
     covers = 1
     while covers < width:

@@ -18,7 +18,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series
 from fleexmon_pipeline.baselines.learn import learn
-from fleexmon_pipeline.baselines.slot_grid import SlotGrid, sketches
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, sketches, varieties
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import read_level
@@ -27,7 +27,7 @@ from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor, slot_number, slot_start
 
 SQL = statements("history")
-VERSION = "8"  # of what is learnt; increase it when `baseline.py` changes in a way that matters
+VERSION = "9"  # of what is learnt; increase it when `baseline.py` changes in a way that matters
 HISTORY = 14 * DAY
 
 
@@ -100,6 +100,7 @@ class PastRow(NamedTuple):
     slots: Ints  # numbers
     counts: Ints
     durations: Floats  # rows of slot number, lines, median and 95th percentile, of slots that have them
+    varieties: Ints  # rows of slot number, lines, different values by field, of slots that have them
 
 
 class PastCounts:
@@ -120,6 +121,7 @@ class PastCounts:
                 _numbers(row["slots"]),
                 _numbers(row["counts"]),
                 np.array((row["durations"] or "").split(), float).reshape(-1, 4),
+                _numbers(row["varieties"]).reshape(-1, 3),
             )
             for row in rows
         ]
@@ -146,8 +148,17 @@ def learn_baselines(
         if row.node in nodes and inside.any():
             pattern = past.resolve(row.pattern, end)
             measured = (row.durations[:, 0] >= first) & (row.durations[:, 0] < last)
+            compared = (row.varieties[:, 0] >= first) & (row.varieties[:, 0] < last)
             pieces[row.node].append(
-                PastRow(row.node, pattern, row.level, row.slots[inside], row.counts[inside], row.durations[measured])
+                PastRow(
+                    row.node,
+                    pattern,
+                    row.level,
+                    row.slots[inside],
+                    row.counts[inside],
+                    row.durations[measured],
+                    row.varieties[compared],
+                )
             )
     baselines: dict[str, Baseline] = {}
     for node in sorted(nodes & past.coverage.keys()):
@@ -184,5 +195,19 @@ def _past_grid(node: str, window: Window, pieces: Sequence[PastRow], known: Ints
         for row in pieces
         for slot, lines, p50, p95 in row.durations.tolist()
     )
+    compared = (
+        (slot, row.pattern, row.level, lines, fields)
+        for row in pieces
+        for slot, lines, fields in row.varieties.tolist()
+    )
     known_slots, empty_slots = answered | logged, silent & ~logged
-    return SlotGrid(node, first, known_slots, empty_slots, list(index), counts, sketches(first, slots, measured))
+    return SlotGrid(
+        node,
+        first,
+        known_slots,
+        empty_slots,
+        list(index),
+        counts,
+        sketches(first, slots, measured),
+        varieties(first, slots, compared),
+    )

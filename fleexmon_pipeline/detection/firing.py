@@ -109,6 +109,9 @@ def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | N
         if hit.beside is not None:
             shown["companion"] = observation.templates.get(hit.beside, hit.beside)[:MAX_TEMPLATE_SHOWN]
             figures["companion"] = {"pattern": hit.beside, "template": shown["companion"]}
+        if hit.field is not None:
+            shown["field"] = str(hit.field + 1)
+            figures["field"] = hit.field + 1
     elif not rule.absence:
         top = _top_patterns(rule, observation, hit)
         figures["topPatterns"] = top

@@ -45,6 +45,7 @@ class Hit:
     total: int | None = None
     measure: Measure | None = None
     beside: str | None = None  # pattern that this one comes with
+    field: int | None = None  # which of the values in its lines, from 0
     of_budget: float | None = None  # share of the rule's rate of false alarms with which it would still have fired
 
 

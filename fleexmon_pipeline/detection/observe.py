@@ -18,7 +18,7 @@ from fleexmon_pipeline.baselines.companions import carry_over
 from fleexmon_pipeline.baselines.expectation import with_peers
 from fleexmon_pipeline.baselines.handover import HANDOVER
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
-from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches, varieties
 from fleexmon_pipeline.baselines.store import read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -54,7 +54,11 @@ def read_observations(
         of_known = known.get(node, np.zeros(slots, bool)) | has_lines
         of_empty = empty.get(node, np.zeros(slots, bool)) & ~has_lines
         counted = grid(node, first, slots, rows, of_known, of_empty)
-        grids[node] = replace(counted, durations=sketches(first, slots, counts.durations.get(node, ())))
+        grids[node] = replace(
+            counted,
+            durations=sketches(first, slots, counts.durations.get(node, ())),
+            varieties=varieties(first, slots, counts.varieties.get(node, ())),
+        )
     first_seen = _ancestry(connection, counts, grids, baselines, window)
     observations = []
     read: dict[Window, Counts] = {}
@@ -191,4 +195,5 @@ def _ancestry(
                 for id_, since in merged[root]:
                     if since is None or since < window.until:
                         carry_over(baseline.companions, id_, root)
+                        carry_over(baseline.starts, id_, root)
     return first_seen

@@ -36,10 +36,13 @@ from fleexmon_pipeline.detection.rule_parameters import (
     NewPattern,
     NodeCount,
     NodeRatio,
+    Open,
     OpenIssues,
     Past,
     PatternCount,
+    Replacing,
     Rising,
+    Still,
     Unusual,
 )
 from fleexmon_pipeline.levels import LEVELS
@@ -228,6 +231,28 @@ class Beside(Detector):
         return [Series(None, "companion", within // SLOT, falls=True) for within in self.companion.at_least]
 
 
+class Unfinished(Detector):
+    """Runs that start and do not end: of two messages that come one for one, one piles up over hours."""
+
+    figures = frozenset({"node", "count", "expected", "share", "within", "pattern", "template", "companion"})
+    absence = True
+    kind: Literal["unfinished"]
+    unfinished: Open
+    history: Past = timedelta(days=3)
+    samples: NoSamples = ()
+
+    @property
+    def width(self) -> int:
+        return max(self.unfinished.at_least) // SLOT
+
+    @property
+    def per_pattern(self) -> bool:
+        return True
+
+    def series(self) -> list[Series]:
+        return [Series(None, "start", within // SLOT, falls=True) for within in self.unfinished.at_least]
+
+
 class Missed(Detector):
     """A message that comes by the clock and has not come."""
 
@@ -262,6 +287,50 @@ class Value(Detector, OfLines):
     def series(self) -> list[Series]:
         widths = [within // SLOT for within in self.value.at_least]
         return [Series(self.where.level, per, width) for width in widths for per in ("duration", "durations")]
+
+
+class Stuck(Detector, OfLines):
+    """Values in the lines of a pattern that have always varied and do not."""
+
+    figures = frozenset({"node", "count", "within", "pattern", "template", "field"})
+    kind: Literal["stuck"]
+    where: AnyLevels = AnyLevels()
+    stuck: Still
+    history: Past = timedelta(days=3)
+    samples: NoSamples = ()
+
+    @property
+    def width(self) -> int:
+        return max(self.stuck.at_least) // SLOT
+
+    @property
+    def per_pattern(self) -> bool:
+        return True
+
+    def series(self) -> list[Series]:
+        return [Series(self.where.level, "variety", within // SLOT) for within in self.stuck.at_least]
+
+
+class Instead(Detector, OfLines):
+    """A message that comes instead of a part of another one that begins alike."""
+
+    figures = frozenset({"node", "count", "expected", "times", "within", "pattern", "template", "companion"})
+    kind: Literal["instead"]
+    where: AnyLevels = AnyLevels()
+    instead: Replacing
+    history: Past = timedelta(days=3)
+    samples: NoSamples = ()
+
+    @property
+    def width(self) -> int:
+        return max(self.instead.at_least) // SLOT
+
+    @property
+    def per_pattern(self) -> bool:
+        return True
+
+    def series(self) -> list[Series]:
+        return [Series(self.where.level, "pattern", within // SLOT) for within in self.instead.at_least]
 
 
 class New(Detector, OfLines):

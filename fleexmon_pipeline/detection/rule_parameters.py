@@ -152,6 +152,22 @@ class Apart(Strict):
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
+class Open(Strict):
+    """Runs that start and do not end."""
+
+    at_least: Annotated[
+        dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)
+    ]  # window → runs, beyond what the node has shown
+    below: Share  # of the runs that started
+
+
+class Replacing(Strict):
+    """A message that comes instead of a part of another one."""
+
+    at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → lines
+    times: Factor  # the expected lines
+
+
 class Growing(Strict):
     """Durations in lines that have grown beyond what the node has shown."""
 
@@ -160,6 +176,13 @@ class Growing(Strict):
     ]  # window → lines that state one
     times: Factor  # the expected duration
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
+
+
+class Still(Strict):
+    """Values in lines that have always varied and do not."""
+
+    at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=10)]], Field(min_length=1)]  # window → lines
+    below: Share  # of the variety that the node has shown at least
 
 
 class NewPattern(Strict):

@@ -24,7 +24,14 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import LEVEL_OF_WORD, read_level
 from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
-from fleexmon_pipeline.patterns.measures import MAX_MEASURED, Durations, sketch
+from fleexmon_pipeline.patterns.measures import (
+    MAX_COMPARED,
+    MAX_MEASURED,
+    MAX_MEASURED_CHARS,
+    Durations,
+    different_values,
+    sketch,
+)
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import Sighting, store_patterns, succeed_outdated
 from fleexmon_pipeline.window import EPOCH, SLOT, Window, ceil, floor
@@ -35,7 +42,8 @@ MAX_SAMPLES_OF_HARMLESS = 3  # of debug and info lines
 
 _SQL = statements("patterns")
 _Key = tuple[str, str, str]  # node, pattern, level
-_Row = tuple[int, str, float | None, float | None]  # lines, samples, median and 95th percentile of durations
+# Lines, samples, median and 95th percentile of durations, different values by field.
+_Row = tuple[int, str, float | None, float | None, int | None]
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class _Tally:
     samples: list[str] = field(default_factory=list)  # newest first
     measured: list[str] = field(default_factory=list)  # messages: each `every`th, so that they are spread over the slot
     every: int = 0  # none, where the newest line states no duration
+    compared: list[str] = field(default_factory=list)  # the newest messages
 
     def measure(self, message: str) -> None:
         """Keep the line; once there are too many, every other of them, and so on."""
@@ -172,6 +181,8 @@ def _count(
                     tally.every = int(durations.has_one(message))
                 if tally.every and not tally.count % tally.every:
                     tally.measure(message)
+                if tally.count < MAX_COMPARED:
+                    tally.compared.append(message[:MAX_MEASURED_CHARS])
                 tally.count += 1
                 tally.first = micros
                 if tally.count <= MAX_SAMPLES_OF_HARMLESS or (
@@ -194,7 +205,12 @@ def _rows(tallies: Mapping[_Key, _Tally], durations: Durations) -> dict[_Key, _R
     rows: dict[_Key, _Row] = {}
     for key, tally in tallies.items():
         figures = sketch(islice(values, len(tally.measured))) if tally.measured else None
-        rows[key] = tally.count, f"{{{','.join(tally.samples)}}}", *(figures or (None, None))
+        rows[key] = (
+            tally.count,
+            f"{{{','.join(tally.samples)}}}",
+            *(figures or (None, None)),
+            different_values(tally.compared),
+        )
     return rows
 
 

@@ -1,11 +1,13 @@
-"""What a line measured: the duration that it states, and a sketch of many of them.
+"""What a line measured: the duration that it states, and a sketch of many of them; whether values in lines vary.
 
-Here: the durations of lines, and the median and 95th percentile of a sample. Which number of a line that is:
-`forms/durations.py`; where they are stored: `count_lines.py`; what is normal for them: `baselines/durations.py`.
+Here: the durations of lines, and the median and 95th percentile of a sample; how many values each field of some lines
+has. Which number of a line its duration is: `forms/durations.py`; where they are stored: `count_lines.py`; what is
+normal for them: `baselines/values/`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from fleexmon_pipeline.patterns.forms.durations import Place, duration_in
@@ -16,8 +18,14 @@ from fleexmon_pipeline.patterns.masks import shapes_of
 MAX_MEASURED = 64
 MAX_MEASURED_CHARS = 1_000  # of a line; durations are not in what follows
 MAX_SHAPES = 50_000  # in the cache, about 20 MB
+# Lines of a slot, node, pattern and level whose values are compared: the newest. By judgement.
+MAX_COMPARED = 8
+MIN_COMPARED = 3
+MAX_FIELDS, BITS_A_FIELD = 15, 4
+MAX_WORDS = 40  # of a line that are looked at
 MIN_VALUE, MAX_VALUE = 1e-9, 1e30  # of what a line states
 
+_DIGIT = re.compile(r"[0-9]")
 _Place = tuple[int, int, float, Place]  # of the first number; where others are added to it
 
 
@@ -67,6 +75,23 @@ def sketch(durations: Iterable[float | None]) -> tuple[float, float] | None:
     if len(ordered) < 2:
         return (_rounded(ordered[0]),) * 2 if ordered else None
     return _rounded(_quantile(ordered, 0.5)), _rounded(_quantile(ordered, 0.95))
+
+
+def different_values(messages: Sequence[str]) -> int | None:
+    """How many different values each field of these lines has, a field in each four bits, the first one lowest; None
+    of too few lines, or of lines without fields. A field is a word with a digit in it. Cut long messages before."""
+    if len(messages) < MIN_COMPARED:
+        return None
+    lines = [message.split(None, MAX_WORDS) for message in messages]
+    fields = place = 0
+    for words in zip(*lines, strict=False):
+        word = words[0]
+        if not word.isalpha() and _DIGIT.search(word):
+            fields |= len(set(words)) << place
+            place += BITS_A_FIELD
+            if place == MAX_FIELDS * BITS_A_FIELD:
+                break
+    return fields or None
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

@@ -47,6 +47,16 @@ class Measured(NamedTuple):
     p95: float
 
 
+class Varied(NamedTuple):
+    """How many different values the fields of some lines of a count have."""
+
+    slot: int
+    pattern: str
+    level: str
+    lines: int
+    fields: int  # as `measures.different_values` has them
+
+
 @dataclass
 class Counts:
     """The counts of a window, with levels and aliases resolved."""
@@ -57,6 +67,7 @@ class Counts:
     words: Mapping[str, set[str]]  # level to the words stored for it: other programs write ERR and 50
     resolve: Resolve = field(default=lambda pattern, _: pattern, repr=False)
     durations: Mapping[str, list[Measured]] = field(default_factory=dict)  # by node, of lines that state some
+    varieties: Mapping[str, list[Varied]] = field(default_factory=dict)  # by node, of lines that were compared
 
 
 def read_counts(connection: Connection, window: Window) -> Counts:
@@ -73,14 +84,19 @@ def read_counts(connection: Connection, window: Window) -> Counts:
         words[level].add(word)
     rows: defaultdict[str, list[Count]] = defaultdict(list)
     durations: defaultdict[str, list[Measured]] = defaultdict(list)
-    for slot, node, pattern, word, count, p50, p95 in raw:
+    varieties: defaultdict[str, list[Varied]] = defaultdict(list)
+    for slot, node, pattern, word, count, p50, p95, fields in raw:
         root = resolve(pattern, moments[slot])
         members[root].add(pattern)
         rows[node].append(Count(slot, root, levels[word], count))
         if p50 is not None:
             durations[node].append(Measured(slot, root, levels[word], count, p50, p95))
+        if fields is not None:
+            varieties[node].append(Varied(slot, root, levels[word], count, fields))
     named = {root: templates.get(root, root) for root in members}
-    return Counts(rows, named, {root: sorted(own) for root, own in members.items()}, words, resolve, durations)
+    return Counts(
+        rows, named, {root: sorted(own) for root, own in members.items()}, words, resolve, durations, varieties
+    )
 
 
 def read_patterns(connection: Connection, ids: Collection[str]) -> tuple[dict[str, str], Resolve]:

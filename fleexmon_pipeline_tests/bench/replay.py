@@ -24,7 +24,7 @@ from fleexmon_pipeline.baselines.baseline import Baseline, joined_patterns
 from fleexmon_pipeline.baselines.companions import carry_over
 from fleexmon_pipeline.baselines.expectation import with_peers
 from fleexmon_pipeline.baselines.learn import learn
-from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches, varieties
 from fleexmon_pipeline.baselines.store import HISTORY
 from fleexmon_pipeline.detection.budget import shares_of
 from fleexmon_pipeline.detection.evaluate import evaluate_node
@@ -167,6 +167,9 @@ def observations(
     measured: defaultdict[str, list[tuple[int, str, str, int, float, float]]] = defaultdict(list)
     for slot, node, pattern, level, count, p50, p95 in made.durations:
         measured[node].append((slot, pattern, level, count, p50, p95))
+    compared: defaultdict[str, list[tuple[int, str, str, int, int]]] = defaultdict(list)
+    for slot, node, pattern, level, count, fields in made.varieties:
+        compared[node].append((slot, pattern, level, count, fields))
     came: dict[str, int] = {}
     for slot, node, pattern, level, count in made.rows:
         of_node[node].append((slot, pattern, level, count))
@@ -185,6 +188,7 @@ def observations(
                 until - first,
                 _between(of_node[node], first, until, resolve),
                 _between(measured[node], first, until, resolve),
+                _between(compared[node], first, until, resolve),
             )
             for node in nodes
         }
@@ -192,7 +196,9 @@ def observations(
         for node in nodes if past_first < day else ():
             past_rows = _between(of_node[node], past_first, day, resolve, as_of=day - 1)
             past_measured = _between(measured[node], past_first, day, resolve, as_of=day - 1)
-            if baseline := learn(_grid(node, past_first, day - past_first, past_rows, past_measured), series):
+            past_compared = _between(compared[node], past_first, day, resolve, as_of=day - 1)
+            past = _grid(node, past_first, day - past_first, past_rows, past_measured, past_compared)
+            if baseline := learn(past, series):
                 _carry_over(baseline, made, until)
                 learnt[node] = baseline
         learnt = with_peers(learnt)
@@ -227,11 +233,12 @@ def _grid(
     slots: int,
     rows: list[tuple[int, str, str, int]],
     measured: list[tuple[int, str, str, int, float, float]],
+    compared: list[tuple[int, str, str, int, int]],
 ) -> SlotGrid:
     spoken = np.zeros(slots, bool)
     spoken[[row[0] - first for row in rows]] = True
     counted = grid(node, first, slots, rows, np.ones(slots, bool), ~spoken)
-    return replace(counted, durations=sketches(first, slots, measured))
+    return replace(counted, durations=sketches(first, slots, measured), varieties=varieties(first, slots, compared))
 
 
 def _row(counts: Counter[int], first: int, until: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -273,3 +280,4 @@ def _carry_over(baseline: Baseline, made: Replay, until: int) -> None:
         if root != pattern:
             baseline.patterns[root] = joined_patterns([baseline.patterns.get(root, {}), past])
             carry_over(baseline.companions, pattern, root)
+            carry_over(baseline.starts, pattern, root)

@@ -13,7 +13,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,12 +26,19 @@ from typing import Any
 import msgspec
 
 from fleexmon_pipeline.patterns import masks
-from fleexmon_pipeline.patterns.measures import MAX_MEASURED, Durations, sketch
+from fleexmon_pipeline.patterns.measures import (
+    MAX_COMPARED,
+    MAX_MEASURED,
+    MAX_MEASURED_CHARS,
+    Durations,
+    different_values,
+    sketch,
+)
 from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT
 
-_FORMAT = 5  # of what is kept; a change of this module that changes it counts it up
+_FORMAT = 6  # of what is kept; a change of this module that changes it counts it up
 _SPARSE_LEVELS = ("warn", "error", "fatal")
 SLOT_SECONDS = int(SLOT.total_seconds())
 Line = tuple[int, str, str, str, float]  # slot, node, level, message, seconds since 1970
@@ -78,6 +85,8 @@ class Replay:
     """Slot, node, own pattern, level, count, median and 95th percentile of what its lines state; ascending by slot."""
     began: dict[tuple[int, str, str, str], float] = field(default_factory=dict)
     """Slot, node, own pattern and level (warn or worse) → seconds since 1970 of the first line."""
+    varieties: list[tuple[int, str, str, str, int, int]] = field(default_factory=list)
+    """Slot, node, own pattern, level, count, different values by field; ascending by slot."""
 
 
 def replay(seed: int, setting: Setting, cache: Path) -> Replay:
@@ -135,6 +144,7 @@ def _mined(folder: Path) -> Replay:
     since: dict[str, int] = {}
     began: dict[tuple[int, str, str, str], float] = {}
     measured: list[tuple[int, str, str, str, int, float, float]] = []
+    compared: list[tuple[int, str, str, str, int, int]] = []
     reader = Durations()
     hour_slots = HOUR // SLOT
     streams = [lines_of(folder / f"{node}.ndjson", node) for node in truth["nodes"]]
@@ -142,6 +152,7 @@ def _mined(folder: Path) -> Replay:
         counts: Counter[tuple[int, str, str, str]] = Counter()
         batch = list(lines)
         stated: defaultdict[tuple[int, str, str, str], list[str]] = defaultdict(list)
+        newest: defaultdict[tuple[int, str, str, str], deque[str]] = defaultdict(lambda: deque(maxlen=MAX_COMPARED))
         by_slot: defaultdict[int, list[Line]] = defaultdict(list)
         for line in batch:
             by_slot[line[0]].append(line)
@@ -149,6 +160,7 @@ def _mined(folder: Path) -> Replay:
             for line, pattern in zip(of_slot, miner.identify([line[3] for line in of_slot]), strict=True):
                 key = slot, line[1], pattern, line[2]
                 counts[key] += 1
+                newest[key].append(line[3][:MAX_MEASURED_CHARS])
                 if counts[key] <= MAX_MEASURED:
                     stated[key].append(line[3])
                 if line[2] in _SPARSE_LEVELS:
@@ -160,13 +172,17 @@ def _mined(folder: Path) -> Replay:
             miner.new_aliases.clear()
         sketched = ((key, sketch(reader.of(stated[key]))) for key in sorted(stated))
         measured += ((*key, counts[key], *figures) for key, figures in sketched if figures)
+        varied = ((key, different_values([*reversed(newest[key])])) for key in sorted(newest))
+        compared += ((*key, counts[key], fields) for key, fields in varied if fields is not None)
         rows += ((slot, node, pattern, level, count) for (slot, node, pattern, level), count in sorted(counts.items()))
     patterns = sorted({row[2] for row in rows})
     ids = {each for pattern in patterns for each in miner.lineage(pattern)}
     alias_of = {own: (lineage[1], since[own]) for own in ids if len(lineage := miner.lineage(own)) > 1}
     names = sorted(ids)
     templates = [presentable(miner.template(pattern), redact) for pattern in names]
-    return Replay(truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts, measured, began)
+    return Replay(
+        truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts, measured, began, compared
+    )
 
 
 def slot_number(moment: datetime) -> int:

@@ -77,6 +77,16 @@ def test_durations_are_learnt_stored_and_read_back_as_they_were(connection: Conn
     assert stored == learnt
 
 
+def test_a_value_that_stands_still_is_learnt_stored_and_told(connection: Connection) -> None:
+    connection.execute("UPDATE \"LogPatternCount\" SET variety = 8 | (1 << 4) WHERE pattern = 'served'")
+    assert judged(connection) == []
+    connection.execute(
+        "UPDATE \"LogPatternCount\" SET variety = 1 | (1 << 4) WHERE pattern = 'served' AND slot >= %s", [at(0)]
+    )
+    (told,) = [each for each in judged(connection) if each.slot == at(55) and each.nodes == ["blue"]]
+    assert (told.rule, told.subject.pattern, told.metadata["field"]) == ("values-stuck", "served", 1)
+
+
 def names(found: list[Occurrence]) -> set[tuple[str, str]]:
     return {(each.rule, each.nodes[0]) for each in found}
 

@@ -126,6 +126,18 @@ def test_counts_have_the_median_and_the_95th_percentile_of_what_their_lines_stat
     assert again.changed == 0
 
 
+def test_counts_have_how_many_values_the_fields_of_their_newest_lines_have(database: Database) -> None:
+    with database.connect() as connection:
+        insert(connection, [f"parcel {number} weighs 4.213 kg" for number in range(20)])
+        insert(connection, ["no such parcel"] * 20, level="warn")
+        rebuild(connection)
+        again = rebuild(connection)
+
+        rows = connection.execute('SELECT level, variety FROM "LogPatternCount" ORDER BY level').fetchall()
+    assert rows == [{"level": "info", "variety": 8 | 1 << 4}, {"level": "warn", "variety": None}]
+    assert again.changed == 0
+
+
 def test_bare_durations_of_an_access_log_are_stored_and_its_sizes_are_not(database: Database) -> None:
     with database.connect() as connection:
         insert(connection, [f'"GET /a HTTP/1.1" 200 - - "-" 0 90{n} {n} {n - 1} "-" "curl"' for n in range(100, 300)])

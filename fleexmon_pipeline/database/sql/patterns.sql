@@ -12,7 +12,7 @@ WHERE timestamp >= %(since)s AND timestamp < %(until)s
 ORDER BY timestamp DESC, id DESC;
 
 -- counts_of_slot --
-SELECT node, pattern, level, count, samples::text, p50, p95
+SELECT node, pattern, level, count, samples::text, p50, p95, variety
 FROM "LogPatternCount"
 WHERE slot = %(slot)s;
 
@@ -22,7 +22,7 @@ WHERE slot = %(slot)s
   AND (node, pattern, level) IN (SELECT * FROM unnest(%(nodes)s::text[], %(patterns)s::text[], %(levels)s::text[]));
 
 -- copy_counts --
-COPY "LogPatternCount" (slot, node, pattern, level, count, samples, p50, p95) FROM STDIN;
+COPY "LogPatternCount" (slot, node, pattern, level, count, samples, p50, p95, variety) FROM STDIN;
 
 -- stale_slots --
 -- Slots whose counts differ from "LogEntry", and slots whose lines are all gone.

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fleexmon_pipeline.detection.conditions.durations import value
-from fleexmon_pipeline.detection.conditions.falls import beside, drop, missed
+from fleexmon_pipeline.detection.conditions.falls import beside, drop, missed, unfinished
 from fleexmon_pipeline.detection.conditions.new_and_silent import new, silence
+from fleexmon_pipeline.detection.conditions.outcomes import instead
 from fleexmon_pipeline.detection.conditions.rates import rate
+from fleexmon_pipeline.detection.conditions.stuck import stuck
 from fleexmon_pipeline.detection.conditions.thresholds import ratio, repeated, threshold
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_model import Detector
@@ -26,7 +28,10 @@ CONDITIONS: dict[str, Callable[[Any, Observation], Iterator[Hit]]] = {
     "drop": drop,
     "missed": missed,
     "companion": beside,
+    "unfinished": unfinished,
+    "instead": instead,
     "value": value,
+    "stuck": stuck,
     "new": new,
     "silence": silence,
 }

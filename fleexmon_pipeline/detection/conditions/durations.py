@@ -1,6 +1,6 @@
 """Durations in lines that have grown beyond what a node has shown.
 
-Here: at the end of which slots, and of which pattern most. What is normal: `baselines/durations.py`.
+Here: at the end of which slots, and of which pattern most. What is normal: `baselines/values/durations.py`.
 
 Fires for the node, not for each of its patterns: where a database is slow, everything is.
 """
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Series
-from fleexmon_pipeline.baselines.durations import FIGURES, OFTEN_TIMES, Slower, slower
 from fleexmon_pipeline.baselines.expectation import limit, share_needed
 from fleexmon_pipeline.baselines.slot_grid import share_left
+from fleexmon_pipeline.baselines.values.durations import FIGURES, OFTEN_TIMES, Slower, slower
 from fleexmon_pipeline.detection.observation import Hit, Measure, Observation
 from fleexmon_pipeline.detection.rule_kinds import Value
 from fleexmon_pipeline.window import DAY, SLOT

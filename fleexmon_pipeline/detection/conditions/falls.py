@@ -12,12 +12,12 @@ import numpy as np
 
 from fleexmon_pipeline.baselines import companions
 from fleexmon_pipeline.baselines.baseline import Series
-from fleexmon_pipeline.baselines.companions import lines_of_rest
+from fleexmon_pipeline.baselines.companions import lines_of_rest, open_runs
 from fleexmon_pipeline.baselines.expectation import limit, share_needed
 from fleexmon_pipeline.baselines.promises import overdue, stopped
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
-from fleexmon_pipeline.detection.rule_kinds import Beside, Drop, Missed
+from fleexmon_pipeline.detection.rule_kinds import Beside, Drop, Missed, Unfinished
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Ints
 from fleexmon_pipeline.window import DAY, SLOT
@@ -25,6 +25,7 @@ from fleexmon_pipeline.window import DAY, SLOT
 BACK = 0.7  # of the expected lines in the last slot: what was missing is there again, after a restart or a silence
 REPLACED_WITHIN = 3 * SLOTS_AN_HOUR  # slots in which a message came elsewhere instead, or in other words
 MIN_REPLACING = 2.0  # times as many as expected: a busy hour replaces nothing
+MIN_OPEN_TIMES = 2.0  # what the node has had open: twice the traffic has twice as many under way
 EXPLAINED = 0.5  # of the lines that are missing: if peers have so many more, the traffic has moved
 
 
@@ -109,6 +110,34 @@ def beside(rule: Beside, observation: Observation) -> Iterator[Hit]:
                 best[name, slot] = above, hit
     for _, hit in sorted(best.values(), key=lambda one: one[1].slot):
         yield hit
+
+
+def unfinished(rule: Unfinished, observation: Observation) -> Iterator[Hit]:
+    """Runs that start and do not end, and still do not: more of them, and twice as many, as the node has had open on
+    three days. Of several windows, the longest. Not where another message has come instead."""
+    baseline, grid = observation.baseline, observation.grid
+    if baseline is None or not baseline.starts:
+        return
+    has_history = observation.has_history(rule.history / DAY)
+    rows = lines_of_rest(grid)
+    best: dict[tuple[str, int], Hit] = {}
+    for within, at_least in sorted(rule.unfinished.at_least.items()):
+        width = within // SLOT
+        for name, start in baseline.starts.items():
+            if name not in rows or start.of not in rows or str(width) not in start.open:
+                continue
+            usual, row, of = start.open[str(width)], rows[name], rows[start.of]
+            left = open_runs(row, of, grid.known, width)
+            holds = (left >= usual + at_least) & (left >= MIN_OPEN_TIMES * usual)
+            if not holds.any():
+                continue
+            for recent in (width, width // 3):
+                holds &= trailing(row, recent) < rule.unfinished.below * trailing(of, recent)
+            for slot in np.flatnonzero(holds & has_history).tolist():
+                started, ended = float(trailing(of, width)[slot]), int(trailing(row, width)[slot])
+                if not _replaced(observation, (name, start.of), slot, width, started - ended):
+                    best[name, slot] = Hit(slot, name, ended, started, width, beside=start.of)
+    yield from sorted(best.values(), key=lambda hit: hit.slot)
 
 
 def _replaced(observation: Observation, pair: tuple[str, str], slot: int, width: int, missing: float) -> bool:

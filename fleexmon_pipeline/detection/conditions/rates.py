@@ -7,6 +7,7 @@ rows behind it: `detection/firing.py` and `detection/evaluate.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.expectation import OFTEN_TIMES, known_or_unseen, limit, share_needed
 from fleexmon_pipeline.baselines.handover import level_before
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, trailing
+from fleexmon_pipeline.baselines.rates import MIN_SPREAD
+from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, surprise, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_kinds import Rate
 from fleexmon_pipeline.levels import LEVELS
@@ -23,6 +25,8 @@ from fleexmon_pipeline.window import DAY, SLOT
 
 EXPLAINED = 0.5  # of the lines that are too many: if peers have so many fewer, the traffic has moved
 MIN_SHARE_GROWTH = 1.4  # times a pattern's usual share of the lines: under mere traffic, every message has more
+MIN_SHARE_SURPRISE = 3.0  # standard deviations above that share: chance has 10 lines for 5 in some window of each night
+_NO_SUCH_ROUTE = re.compile(r"<path>.*\b(?:404|410)\b|\b(?:404|410)\b.*<path>")  # as `patterns/requests.py` has it
 
 
 def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
@@ -45,8 +49,8 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
         if not rule.per_pattern and not rule.of_failures:
             # More lines are no failure. What came on two days of the past, a crawler or a campaign, will come again.
             min_surprise = max(min_surprise, OFTEN_TIMES * baseline.peaks.get(series.name, 0.0))
-        for pattern, surprise in observation.surprises(series).items():
-            above = surprise - min_surprise
+        for pattern, surprises in observation.surprises(series).items():
+            above = surprises - min_surprise
             if not (above >= 0).any() or not _is_about(rule, observation, pattern):
                 continue
             row = rows[pattern] = of_patterns[pattern] if pattern else grid.lines(rule.where.level)
@@ -89,14 +93,19 @@ def _expected(observation: Observation, rule: Rate, pattern: str | None, width: 
 
 def _enough(rule: Rate, observation: Observation, pattern: str | None, row: Ints, width: int, min_lines: int) -> Flags:
     """Enough lines, enough times the expected, and that also in the last third of the window: a rate that is back to
-    normal is not reported for hours."""
+    normal is not reported for hours. Of paths that are none, more than there are more lines besides: a crawler asks for
+    what there is as well."""
     lines, expected = trailing(row, width), _expected(observation, rule, pattern, width)
     recent = max(width // 3, min(width, 3))
     recently = trailing(row, recent) >= rule.rate.times * _expected(observation, rule, pattern, recent)
     holds = (lines >= min_lines) & (lines >= rule.rate.times * expected) & recently
+    if observation.expectation and _NO_SUCH_ROUTE.search(observation.templates.get(pattern or "", "")):
+        rest = trailing(observation.grid.group("rest"), width) - observation.expectation.group("rest", width)
+        holds &= lines - expected > rest
     of_rest = observation.baseline.patterns.get(pattern, {}).get("rest") if pattern and observation.baseline else None
     if of_rest is not None and "info" in (rule.where.level or LEVELS):
-        holds &= lines >= MIN_SHARE_GROWTH * of_rest.share * trailing(observation.grid.group("rest"), width)
+        usual = of_rest.share * trailing(observation.grid.group("rest"), width)
+        holds &= (lines >= MIN_SHARE_GROWTH * usual) & (surprise(lines, usual, MIN_SPREAD) >= MIN_SHARE_SURPRISE)
     return np.asarray(holds)
 
 

@@ -1,0 +1,106 @@
+"""A message that comes instead of a part of another one: a call has another outcome than usual.
+
+Here: at the end of which slots. Mere rises: `rates.py`; mere falls: `falls.py`.
+
+Neither level nor words are asked: what a failure is called is the program's affair. That one message comes where
+another one of the same beginning is missing tells more than either alone: traffic moves both the same way, and a
+release replaces the whole.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleexmon_pipeline.baselines.expectation import spread_of
+from fleexmon_pipeline.baselines.slot_grid import shortfall, trailing
+from fleexmon_pipeline.detection.observation import Hit, Observation
+from fleexmon_pipeline.detection.rule_kinds import Instead
+from fleexmon_pipeline.numerics import Flags, Floats, Ints
+from fleexmon_pipeline.window import DAY, SLOT
+
+MIN_SLOTS = 3  # of the window with the message that came instead
+RECENT = 2  # slots in which both still come: after a release mid-way in a slot only one does
+MIN_OTHERS = 0.05  # share of a node's lines that are not of the family
+MIN_SHORTFALL = 2.5  # standard deviations, of the message that it came instead of
+MIN_LEFT, MAX_LEFT = 0.1, 0.75  # of the expected lines: a release leaves none
+MIN_EXPLAINED, MAX_EXPLAINED = 0.5, 2.0  # of the lines that are missing
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Messages of one beginning: lines of the window, and expected lines, at the end of each slot."""
+
+    lines: dict[str, Floats]
+    due: dict[str, Floats]
+
+    def short(self, name: str, spread: float) -> Flags:
+        """Where a part of the expected lines is missing."""
+        lines, due = self.lines[name], self.due[name]
+        part = (lines > MIN_LEFT * due) & (lines < MAX_LEFT * due)
+        return part & (shortfall(lines, due, spread) >= MIN_SHORTFALL)
+
+    def explains(self, name: str, other: str) -> Flags:
+        """Where about as many of one came as are missing of the other."""
+        more, missing = self.lines[name] - self.due[name], self.due[other] - self.lines[other]
+        return np.asarray((more >= MIN_EXPLAINED * missing) & (more <= MAX_EXPLAINED * missing))
+
+
+def instead(rule: Instead, observation: Observation) -> Iterator[Hit]:
+    """Of several windows, the longest."""
+    baseline, grid = observation.baseline, observation.grid
+    if baseline is None:
+        return
+    has_history = observation.has_history(rule.history / DAY)
+    rows = grid.patterns(rule.where.level or ("info",)) if has_history.any() else {}
+    best: dict[tuple[str, int], Hit] = {}
+    for within, at_least in sorted(rule.instead.at_least.items()):
+        width = within // SLOT
+        spread = spread_of(baseline, rule.where.level, width)
+        for family in _families(observation, rows, width, at_least):
+            short = {name: flags for name in family.lines if (flags := family.short(name, spread)).any()}
+            for name, lines in family.lines.items() if short else ():
+                came = has_history & (lines >= at_least) & (lines >= rule.instead.times * family.due[name])
+                came &= trailing(rows[name] > 0, width) >= MIN_SLOTS
+                came &= trailing(rows[name], RECENT) > 0
+                for other, flags in short.items():
+                    still = trailing(rows[other], RECENT) > MIN_LEFT * family.due[other] * RECENT / width
+                    for slot in np.flatnonzero(came & flags & still & family.explains(name, other)).tolist():
+                        due = float(family.due[name][slot])
+                        best[name, slot] = Hit(slot, name, int(lines[slot]), due, width, beside=other)
+    yield from sorted(best.values(), key=lambda hit: hit.slot)
+
+
+def _families(observation: Observation, rows: Mapping[str, Ints], width: int, at_least: int) -> Iterator[_Family]:
+    """Those in which any message has enough lines. What is expected of a message is no more than what else the node
+    logs at that time lets expect: a load that falls takes all messages with it."""
+    baseline, expectation = observation.baseline, observation.expectation
+    assert baseline is not None and expectation is not None  # noqa: S101, PT018  `instead` has checked
+    rest = observation.grid.group("rest")
+    by_beginning: defaultdict[str, list[str]] = defaultdict(list)
+    for name in rows:
+        if word := _beginning(observation.templates.get(name, "")):
+            by_beginning[word].append(name)
+    for names in by_beginning.values():
+        lines = {name: trailing(rows[name], width) for name in names}
+        if len(names) < 2 or not any((of_one >= at_least).any() for of_one in lines.values()):
+            continue
+        known = {name: one for name in names if (one := baseline.patterns.get(name, {}).get("rest")) is not None}
+        share = sum(one.share for one in known.values())
+        beside = (trailing(rest, width) - sum(lines.values())) / max(1 - share, MIN_OTHERS)
+        due = {
+            name: np.minimum(expectation.pattern({"rest": known[name]}, width), known[name].share * beside)
+            if name in known
+            else np.zeros(observation.grid.slots)
+            for name in names
+        }
+        yield _Family(lines, due)
+
+
+def _beginning(template: str) -> str | None:
+    """What lines of one call begin with, whatever became of it: what it is about and which one, `frame <hex>`."""
+    words = template.split(None, 2)
+    return " ".join(words[:2]) if len(words) > 2 else None

@@ -1,0 +1,49 @@
+"""Values in lines that have always varied and stand still: a sensor that hangs, a request that is repeated.
+
+Here: at the end of which slots, and which value. What is normal: `baselines/values/variety.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fleexmon_pipeline.baselines.baseline import Series
+from fleexmon_pipeline.baselines.slot_grid import trailing
+from fleexmon_pipeline.baselines.values.variety import variety
+from fleexmon_pipeline.detection.observation import Hit, Observation
+from fleexmon_pipeline.detection.rule_kinds import Stuck
+from fleexmon_pipeline.window import DAY, SLOT
+
+
+def stuck(rule: Stuck, observation: Observation) -> Iterator[Hit]:
+    """Of several windows, the longest; of several values, the first."""
+    baseline, grid = observation.baseline, observation.grid
+    if baseline is None or not grid.varieties:
+        return
+    has_history = observation.has_history(rule.history / DAY)
+    if not has_history.any():
+        return
+    best: dict[tuple[str, int], Hit] = {}
+    for within, at_least in sorted(rule.stuck.at_least.items()):
+        series = Series(rule.where.level, "variety", within // SLOT)
+        width, recent = series.width, max(series.width // 3, 1)
+        for (name, group), of_pattern in grid.varieties.items():
+            known = baseline.patterns.get(name, {}).get(group) if group in series.groups else None
+            if known is None or not known.variety:
+                continue
+            for field in sorted(of_pattern.others, reverse=True):
+                if (lowest := known.variety.get(f"{field}/{width}")) is None:
+                    continue
+                share, compared = variety(of_pattern, field, width)
+                lately, compared_lately = variety(of_pattern, field, recent)
+                holds = has_history & (compared >= at_least) & (compared_lately > 0)
+                holds &= (share <= rule.stuck.below * lowest) & (lately <= rule.stuck.below * lowest)
+                if not holds.any():
+                    continue
+                lines = trailing(np.sum([row for (pattern, _), row in zip(grid.keys, grid.counts, strict=True)
+                                         if pattern == name], axis=0), width)  # fmt: skip
+                for slot in np.flatnonzero(holds).tolist():
+                    best[name, slot] = Hit(slot, name, int(lines[slot]), None, width, field=field)
+    yield from sorted(best.values(), key=lambda hit: hit.slot)
