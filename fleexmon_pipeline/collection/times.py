@@ -34,7 +34,7 @@ _PICOSECONDS = 10**12
 _PARTS = (
     ("seconds", "nanos"), ("epochSecond", "nanoOfSecond"), ("sec", "nsec"), ("sec", "nanosec"), ("tv_sec", "tv_nsec"),
     ("_seconds", "_nanoseconds"), ("seconds", "nanoseconds"), ("epochSecond", "nano"),
-    ("secs_since_epoch", "nanos_since_epoch"), ("unix", "nanos"),  # Rust's SystemTime; Temporal's and others'
+    ("secs", "nanos"), ("secs_since_epoch", "nanos_since_epoch"), ("unix", "nanos"),  # Rust's, and others'
 )  # fmt: skip
 # MongoDB's logs; PHP's DateTime as JSON; loguru; BigQuery.
 _WRAPPED = ("$date", "date", "timestamp", "repr", "iso", "value", "dateTime", "$numberLong")

@@ -35,6 +35,8 @@ _OPTIONS = (
     (r"net1?(?:\.exe)?\s{1,4}use", r"/user:\S{1,100}\s{1,4}(?P<v>[^\s/*][^\s]{1,256})"),
     (r"(?:xfreerdp|wlfreerdp|schtasks|signtool)(?:\.exe)?", r"/(?:p:|r?p\s{1,4})(?P<v>[^\s\"']{2,256})"),
     (r"aws\s{1,4}ssm", rf"SecureString\s[^\n|;]{{0,160}}?--value[ =]{{1,4}}{_VALUE}"),
+    (r"gh\s{1,4}secret\s{1,4}set", rf"(?:--body|-b)[ =]{{1,4}}{_VALUE}"),
+    (r"openssl\s{1,4}passwd", rf"-[156a-z]{{1,8}}\s{{1,4}}{_VALUE}"),
     (r"qpdf", rf"--encrypt\s{{1,4}}{_VALUE}"),
 )
 # Commands that take a secret as a word of its own, behind these words.
@@ -46,7 +48,7 @@ _LAST_WORDS = (
 )
 _SIGN_IN = (
     r"(?:vault|cargo|npm|pnpm|gem|railway|flyctl|snyk|pulumi|wrangler|supabase)\s{1,4}login"
-    r"|add-authtoken|authtoken|set-password"
+    r"|bw\s{1,4}unlock|add-authtoken|authtoken|set-password"
 )
 
 RULES = (
@@ -181,7 +183,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"\b(?:(?:radius|tacacs)(?:-server)?\s[^\n]{0,60}?\bkey|isakmp\s{1,4}key|pre-shared-key(?:\s{1,4}(?:ascii-text|hexadecimal|local|remote))?)"
+        r"\b(?:(?:radius|tacacs|aaa)(?:-server)?\s[^\n]{0,60}?\bkey|isakmp\s{1,4}key|pre-shared-key(?:\s{1,4}(?:ascii-text|hexadecimal|local|remote))?)"
         r"\s{1,4}(?:[0-9]\s{1,4})?[\"']?(?P<v>[^\s\"']{4,256})",
         check=value_checks.has_a_digit,
         flags=_I,
@@ -189,6 +191,8 @@ RULES = (
     make_rule(
         "password",
         r"\b(?:(?:message-digest-key|authentication-key)\s{1,4}\d{1,10}\s{1,4}(?:md5|sha\S{0,10}|hmac\S{0,12})(?:\s{1,4}\d)?"
+        r"|(?:auth|priv)\s{1,4}(?:md5|sha[\w-]{0,8}|3?des|aes(?:[ -]?\d{3})?)|plain-text-password(?:-value)?"
+        r"|wpa-psk\s{1,4}(?:ascii|hex)(?:\s{1,4}\d)?"
         r"|set\s{1,4}(?:psksecret|passwd|password|secret)(?:\s{1,4}ENC)?|(?<!-)psk)\s{1,4}[\"']?(?P<v>(?=[^\s\"']{0,64}\d)[^\s\"']{4,256})",
         check=value_checks.is_given,
         flags=_I,

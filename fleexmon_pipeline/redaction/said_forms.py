@@ -41,6 +41,25 @@ RULES = (
     ),
     make_rule(
         "password",
+        rf"\b{_CHANGED}\s{{1,4}}(?:[a-z]{{2,12}}\s{{1,4}}){{0,2}}(?:{WORDS})(?:\s{{1,4}}(?:for|of)\s\S{{1,64}})?\s{{1,4}}to\s{{1,4}}{_WITH_DIGIT}",
+        check=value_checks.is_said,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""(?<![\w/-])(?:{WORDS}){_OF_SOMETHING}{{1,3}}\s{{0,4}}[(\[](?P<v>[^\s()\[\]"']{{8,256}})[)\]]""",
+        check=value_checks.looks_made,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"(?:credentials?|log-?(?:in|on)|logging in|sign(?:ed|ing)?[ -]?in)\s{1,4}(?:(?:with|as|for|using)\s{1,4})?"
+        r"[A-Za-z_][\w.@-]{0,63}\s{0,2}[:/]\s{0,2}(?P<bare>[^\s/]{8,256})",
+        check=value_checks.looks_made,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
         rf"(?<![\w/-])(?:{WORDS}){_OF_PEOPLE}{{1,3}}\s{{0,4}}{_QUOTED}",
         check=value_checks.is_said,
         flags=_I,
@@ -129,7 +148,7 @@ RULES = (
         "password",
         r"""(?<!\w)\w{0,40}?(?:log_?in|log_?on|sign_?in|auth|authenticate|credentials?)\s{0,2}=?\s{0,2}"""
         rf"""\(\s{{0,4}}[bu]?["'][^"'\n/()]{{1,100}}["']\s{{0,4}},\s{{0,4}}{_TEXT}\s{{0,4}}[,)]""",
-        check=value_checks.is_argument,
+        check=value_checks.is_second_argument,
         flags=_I,
     ),
     make_rule(
@@ -142,7 +161,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"(?<!\w)\w{{0,40}}?connect\(\s{{0,4}}{_ARGUMENT}\s{{0,4}},\s{{0,4}}{_ARGUMENT}\s{{0,4}},\s{{0,4}}"
+        rf"(?<!\w)\w{{0,40}}?connect\(\s{{0,4}}(?:{_ARGUMENT}\s{{0,4}},\s{{0,4}}){{2,3}}"
         r"""[bu]?["'](?P<v>[^"'\\\n]{6,256})["']""",
         check=value_checks.has_a_digit,
         flags=_I,
@@ -150,7 +169,7 @@ RULES = (
     make_rule(
         "password",
         r"(?<!\w)(?:(?:set|check|verify|validate|hash|encode|encrypt|compare|change|update|reset|match|test)_?pass(?:word|wd|phrase)?"
-        rf"|password_(?:verify|hash)|bcrypt)\(\s{{0,4}}{_TEXT}",
+        rf"|password_(?:verify|hash)|bcrypt(?:\.\w{{1,20}})?)\(\s{{0,4}}{_TEXT}",
         check=value_checks.is_argument,
         flags=_I,
     ),
@@ -175,16 +194,25 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"[|│┃]\s{{0,40}}[\w -]{{0,40}}?{NAME}\s{{0,40}}[|│┃]\s{{0,40}}"
-        r"(?P<v>(?=[^\s|│┃(]{0,64}\d)[^\s|│┃(]{4,256})\s{0,400}[|│┃]",
+        rf"(?:^|[|│┃\s])[\w-]{{0,40}}?{NAME}\s{{0,40}}[|│┃]\s{{0,40}}"
+        r"(?P<v>(?=[^\s|│┃(]{0,64}\d)[^\s|│┃(]{4,256})(?=[\s|│┃]|$)",
         check=value_checks.is_given,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"{NAME}\s{{0,2}}\.{{2,60}}\s{{0,2}}[:=]\s{{0,4}}(?P<bare>\S{{3,256}})",
+        rf"{NAME}\s{{0,2}}\.{{2,60}}\s{{0,2}}(?:[:=]\s{{0,4}}(?P<bare>\S{{3,256}})|(?P<v>(?=[^\s.]{{0,64}}\d)[^\s.]{{6,256}}))",
         check=value_checks.is_value,
         flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"<t[dh]\b[^<>]{{0,100}}>\s{{0,16}}[\w .-]{{0,40}}?{NAME}:?\s{{0,16}}</t[dh]>"
+        rf"\s{{0,16}}<td\b[^<>]{{0,100}}>\s{{0,16}}"
+        r"(?P<v>(?=[^\s<>]{0,64}\d)[^<>\s]{4,256})\s{0,16}</td>",
+        check=value_checks.is_given,
+        flags=_I,
+        spans_lines=True,
     ),
     # YAML's blocks and texts in three quotes
     make_rule(

@@ -235,7 +235,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"""\b(?:{KEYS}|token|auth|secret)(?:\s{{1,4}}{VERB})?:?\s{{1,4}}[`(\[]?"""
+        rf"""\b(?:{KEYS}|token|auth|secret)(?:\s{{1,4}}{VERB}){{0,2}}:?\s{{1,4}}[`(\[]?"""
         r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{8,256})""",
         check=value_checks.looks_made_in_prose,
         flags=_I,

@@ -153,6 +153,16 @@ def is_argument(value: str, found: re.Match[str]) -> bool:
     return _CONSTANT.fullmatch(value) is None and value[0] != "$" and is_value(value, found)
 
 
+def is_second_argument(value: str, found: re.Match[str]) -> bool:
+    """Behind a user. `auth('api', 'web')` of nothing names ways to sign in."""
+    is_bare = found[0].lower().startswith("auth(") and found.string[found.start() - 1 : found.start()] not in (
+        ".",
+        ">",
+        ":",
+    )
+    return (has_a_digit if is_bare else is_argument)(value, found)
+
+
 def are_no_stand_ins(values: str, _: re.Match[str]) -> bool:
     """The values of a row: not `$1, $2`, `?, ?`."""
     parts = [part.strip() for part in values.split(",")]

@@ -465,6 +465,8 @@ COLUMNS = ("ts", "level", "msg")
     "answer",
     [
         {"columns": list(COLUMNS), "rows": TABLE},
+        {"Tables": [{"Columns": [{"ColumnName": name} for name in COLUMNS], "Rows": TABLE}]},
+        {"metaData": {"rowType": [{"name": name} for name in COLUMNS]}, "data": TABLE},
         {"head": [{"name": name, "type": "text"} for name in COLUMNS], "took": 7, "data": TABLE},
         {"results": [{"series": [{"name": "press", "columns": list(COLUMNS), "values": TABLE}]}]},
         {"schema": {"fields": [{"name": name} for name in COLUMNS]},
@@ -490,11 +492,12 @@ def test_tables_pairs_and_deeper_lists_are_records(answer: dict[str, Any]) -> No
     "answer",
     [
         {"columns": list(COLUMNS), "rows": []},
+        {"printers": [{"name": "a", "lines": []}, {"name": "b", "lines": []}]},
         {"tables": [{"name": "a", "columns": [{"name": name} for name in COLUMNS], "rows": []}]},
     ],
     ids=",".join,
 )
-def test_a_table_without_rows_is_an_empty_answer(answer: dict[str, Any]) -> None:
+def test_a_table_or_parts_without_rows_are_an_empty_answer(answer: dict[str, Any]) -> None:
     assert split(json.dumps(answer).encode(), 1_000) == ([], None)
 
 

@@ -14,7 +14,15 @@ from fleexmon_pipeline.collection.answers.record_runs import Raw
 
 MIN_COLUMNS = 2  # a time and a message
 MAX_COLUMNS = 2_000
-_NAMES = ("name", "field", "column", "columnName", "text", "label")  # of a column that is described by an object
+_NAMES = (
+    "name",
+    "ColumnName",
+    "field",
+    "column",
+    "columnName",
+    "text",
+    "label",
+)  # of a column that is described by an object
 _PAIRS = (("field", "value"), ("name", "value"), ("key", "value"), ("Name", "Value"), ("Key", "Value"))
 _TYPES = frozenset(("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS"))  # DynamoDB
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -58,10 +66,11 @@ def untyped(raw: bytes) -> bytes | None:
 
 
 def _columns(value: msgspec.Raw) -> list[str]:
-    """The names of columns: `["time", …]`, `[{"name": "time", "type": …}, …]`, BigQuery's `{"fields": […]}`."""
+    """The names of columns: `["time", …]`, `[{"name": "time", "type": …}, …]`, BigQuery's `{"fields": […]}`,
+    Snowflake's `{"rowType": […]}`."""
     columns = _decoded(bytes(value)[: 100 * MAX_COLUMNS])
     if isinstance(columns, dict):
-        columns = columns.get("fields")
+        columns = next((inner for inner in columns.values() if isinstance(inner, list)), None)
     if not isinstance(columns, list) or not MIN_COLUMNS <= len(columns) <= MAX_COLUMNS:
         return []
     names = [_name_of(column) for column in columns]

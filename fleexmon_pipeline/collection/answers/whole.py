@@ -253,7 +253,12 @@ def _has_an_empty_list(body: Raw, depth: int = 0) -> bool:
         text = bytes(value)
         if name.lower().endswith(LISTS_OF_RECORDS) and text[:1] == b"[" and not text[1:-1].strip():
             return True
-    return depth < MAX_LIST_DEPTH and any(_has_an_empty_list(value, depth + 1) for value in inner)
+    if depth >= MAX_LIST_DEPTH:
+        return False
+    parts = (_objects_in(value)[:MAX_FIELDS_LOOKED_AT] for value in fields.values())  # `{"hosts": [{"lines": []}, …]}`
+    return any(_has_an_empty_list(value, depth + 1) for value in inner) or any(
+        part and all(_has_an_empty_list(element, depth + 1) for element in part) for part in parts
+    )
 
 
 def _may_be_a_reason(text: bytes) -> bool:

@@ -132,13 +132,13 @@ PATHS = (
 )
 STATUSES = (
     "status", "status_code", "statusCode", "DownstreamStatus", "http.status_code", "http.response.status_code",
-    "response_code", "response.status", "httpRequest.status", "http_status", "sc-status",
+    "response_code", "response.status", "httpRequest.status", "http_status", "response_status", "sc-status",
 )  # fmt: skip
 
 # Of a field that no list here names.
 LIKE_A_TIME = frozenset(
     """timestamp datetime ts dt at time date epoch published occurred recorded created when unix stamp
-    fecha datum zeit zeitstempel zeitpunkt horodatage""".split()  # noqa: SIM905
+    fecha czas datum zeit zeitstempel zeitpunkt horodatage""".split()  # noqa: SIM905
 )
 OTHER_TIMES = frozenset(
     """expires expiry expire until last next due valid birth birthday updated modified deleted starts ends renew
@@ -147,10 +147,10 @@ OTHER_TIMES = frozenset(
 LIKE_A_LEVEL = frozenset(
     "severity loglevel sev lvl loglvl levelstring levellabel levelword severitystring severitylabel".split()  # noqa: SIM905
 )
-LAST_LIKE_A_LEVEL = frozenset("level niveau nivel livello stufe schweregrad gravedad".split())  # noqa: SIM905  # only with a level's word: `EventLevel`, not `battery_level`
+LAST_LIKE_A_LEVEL = frozenset("level niveau nivel poziom livello stufe schweregrad gravedad".split())  # noqa: SIM905  # only with a level's word: `EventLevel`, not `battery_level`
 LIKE_A_MESSAGE = frozenset(
-    """message msg title text description line rawstring raw mensaje mensagem messaggio meldung nachricht texto testo
-    texte""".split()  # noqa: SIM905
+    """message msg title text description line rawstring raw
+    mensaje komunikat mensagem messaggio meldung nachricht texto testo texte""".split()  # noqa: SIM905
 )
 # These only as the last word: `Log_s` of Azure, `record`; `log_type` is none.
 LAST_LIKE_A_MESSAGE = frozenset(

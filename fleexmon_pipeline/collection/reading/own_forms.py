@@ -48,11 +48,15 @@ _KERNEL = re.compile(  # dmesg --decode
 _KAMAILIO = re.compile(r"\d{1,4}\(\d{1,9}\) (CRITICAL|ERROR|WARNING|NOTICE|INFO|DEBUG): ")
 # A row of PostgreSQL's csvlog, and its relatives': the severity before the code of SQL.
 _CSV = re.compile(r'[^\n]{0,380}?,"?(DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC)"?,"?[0-9A-Z]{5}"?,')
+# The prefix that Amazon RDS sets: `%t:%r:%u@%d:[%p]:`
+_RDS = re.compile(
+    r"[^\n]{20,200}?:\[\d+\]:(DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|STATEMENT|DETAIL|HINT|CONTEXT): "
+)
 _GLIB = re.compile(
     r"(?:\*\* )?(?:\([^()\n]{1,60}:\d+\): )?(?:[\w.-]{1,40}-)?(ERROR|CRITICAL|WARNING|Message|INFO|DEBUG) \*\*: "
 )
 # A place in a source, or the class of a message, and then a level: compilers, Wine.
-_PLACED = re.compile(r"[^\s:]{1,200}:\d+(?::\d+)?: (fatal error|error|warning|note): ")
+_PLACED = re.compile(r"[^\s:]{1,200}:\d+(?::\d+)?: (fatal error|[Ee]rror|[Ww]arning|note): ")
 _COLONS = re.compile(r"[\w.-]{1,40}:(err|error|warn|warning|info|debug|trace|fatal|crit|notice):(?=\w)")
 # An event of Windows, as its viewer and its forwarder write it.
 _WINDOWS = re.compile(r"<Event[ >].{0,380}?<Level>([0-5])</Level>", re.DOTALL)
@@ -118,6 +122,8 @@ def level_of_form(head: str) -> Level | None:
 def _of_digits(head: str) -> Level | None:
     if match := _REDIS.match(head):
         return _REDIS_LEVELS[match[1]]
+    if "]:" in head and (match := _RDS.match(head)):
+        return known_level(match[1])
     return known_level(match[1]) if ',"' in head and (match := _CSV.match(head)) else None
 
 

@@ -116,7 +116,7 @@ def _agrees(moment: datetime, before: str) -> bool:
 
 def _with_zone(text: str, head: str) -> str:
     """A date and a time in fields of their own have their zone in a third: `date=… time=… tz="-0700"`."""
-    apart = _BETWEEN.sub(" ", text)
+    apart = _BETWEEN.sub(" ", text[1:] if text[:1] in "IWEF" and text[1:9].isdigit() else text)  # glog, with the year
     zone = _ZONE.search(head) if "tz=" in head and not has_zone(apart) else None
     return f"{apart} {zone[1]}" if zone else apart
 

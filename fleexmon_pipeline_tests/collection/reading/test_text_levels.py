@@ -267,6 +267,9 @@ LINES: list[tuple[str, str | None]] = [
     ("\u2716 ERROR overdrawn", "error"),
     ("\u2716 overdrawn", None),
     ("make ledger: error bars are drawn", None),
+    ("lib/ledger.dart:41:7: Error: late", "error"),
+    ("2025-03-14 15:09:26 UTC:10.0.0.9(77):ann@ledger:[812]:FATAL:  no such user", "fatal"),
+    ("2025-03-14 15:09:26 UTC::@:[812]:LOG:  checkpoint", "info"),
     # In columns and rows
     (
         '2025-03-14 15:09:26.535 UTC,"ann","ledger",77,"[local]",66.1,2,"INSERT",,3/7,0,FATAL,53300,"late"',

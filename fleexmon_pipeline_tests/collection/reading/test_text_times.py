@@ -58,6 +58,7 @@ MOMENT, MILLISECONDS = (
         ("[3/14/25 15:09:26:535 UTC] 0000002a Ledger E   SRVE0068E: late", MILLISECONDS),
         ("[pid: 7|app: 0|req: 1/1] 10.0.0.9 () {30 vars in 400 bytes} [Fri Mar 14 15:09:26 2025] GET /a", MOMENT),
         ("RP/0/0/CPU0:2025 Mar  14 15:09:26.535 UTC: ifmgr[7]: late", MILLISECONDS),
+        ("I20250314 15:09:26.535000 77 ledger.cc:41] late", MILLISECONDS),
         ("\x1b_bk;t=1741964966535\x07--- late", MILLISECONDS),
         # No time, or one of something else
         ("order 1741964966 shipped", None),
