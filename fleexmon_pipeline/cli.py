@@ -23,6 +23,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "status": "Show the overall state: nodes, open incidents, last tick, pending hours, schedules, versions.",
     "open": "Open an issue, an incident or the first page in the browser.",
     "web": "Serve only the read-only pages, without Dagster's UI.",
+    "password": "Print a line for the UI's password file.",
     "worker": "Execute runs from the broker on this machine.",
     "mcp": "Serve read-only tools to agents over MCP.",
     "doctor": "Check every setting and outside system.",

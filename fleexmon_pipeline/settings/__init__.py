@@ -6,6 +6,17 @@ Nothing is read at import; definitions load with no variable set. Other packages
 from fleexmon_pipeline.encoding import Limits
 from fleexmon_pipeline.settings.archive import S3, ArchiveSettings, archive, nothing_gets_cold
 from fleexmon_pipeline.settings.channels import ChannelSettings, QuietHours, channels, secret_variable
+from fleexmon_pipeline.settings.login import (
+    MAX_NAME,
+    OWN_KEY,
+    Login,
+    PasswordFile,
+    ProxyHeader,
+    is_user_name,
+    login,
+    own_key,
+    password_hashes,
+)
 from fleexmon_pipeline.settings.machines import broker, connections_of_a_run, groups, max_connections, most_connections
 from fleexmon_pipeline.settings.page_urls import PAGES, page_path, page_url
 from fleexmon_pipeline.settings.secret_files import is_set, secret
@@ -50,6 +61,8 @@ from fleexmon_pipeline.settings.watched_nodes import (
 )
 
 __all__ = [
+    "MAX_NAME",
+    "OWN_KEY",
     "PAGES",
     "S3",
     "ArchiveSettings",
@@ -59,7 +72,10 @@ __all__ = [
     "GitHubSettings",
     "Kind",
     "Limits",
+    "Login",
     "Node",
+    "PasswordFile",
+    "ProxyHeader",
     "QuietHours",
     "SettingError",
     "Topology",
@@ -79,8 +95,10 @@ __all__ = [
     "http_url",
     "is_loopback",
     "is_set",
+    "is_user_name",
     "limits",
     "live_node",
+    "login",
     "max_connections",
     "mcp_token",
     "most_connections",
@@ -88,8 +106,10 @@ __all__ = [
     "node_of",
     "nodes",
     "nothing_gets_cold",
+    "own_key",
     "page_path",
     "page_url",
+    "password_hashes",
     "port_note",
     "retention_days",
     "rules_directory",

@@ -6,6 +6,7 @@ Here: what we change of Dagster's class, and how it is put in its place. That is
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -19,6 +20,7 @@ from starlette.routing import BaseRoute
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.web.door import Door, Refusal, answer
+from fleexmon_pipeline.web.login import LoginGate
 from fleexmon_pipeline.web.pages.site import own_pages
 
 _WIDE_VIEWPORT = b'<meta name="viewport" content="width=1024"/></head>'  # after Dagster's own, so that it counts
@@ -29,7 +31,11 @@ class GuardedWebserver(DagsterWebserver[IWorkspaceProcessContext[Any], BaseWorks
     """Dagster's pages, GraphQL and reports of assets, and ours, for these pages and for commands of this machine."""
 
     def build_middleware(self) -> list[Middleware]:
-        return [Middleware(Door, ui_url=settings.ui_url()), *super().build_middleware()]
+        return [
+            Middleware(Door, ui_url=settings.ui_url()),
+            Middleware(LoginGate, rule=settings.login(), own_key=settings.own_key()),
+            *super().build_middleware(),
+        ]
 
     def build_routes(self) -> list[BaseRoute]:
         """Our pages first: Dagster's last route takes every path."""
@@ -59,10 +65,13 @@ def main() -> None:
     """Start it as `dagster-webserver` starts Dagster's own."""
     try:
         settings.ui_url()
+        settings.login()
     except settings.SettingError as error:
         sys.exit(str(error))
     if vars(app).get("DagsterWebserver") is not DagsterWebserver:
         sys.exit("This version of dagster-webserver is built differently: its UI would be open to every web page.")
+    # uvicorn would take the client's address from a header of whoever asks from loopback; the login goes by it.
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
     vars(app)["DagsterWebserver"] = GuardedWebserver  # what its factory builds
     cli.main()  # type: ignore[no-untyped-call]
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -34,6 +35,12 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Of a webserver that people reach as https://fleexmon.example.com, and on this machine."""
+    with webserver(tmp_path_factory, FLEEXMON_UI_URL=f"https://{NAME}") as number:
+        yield number
+
+
+@contextmanager
+def webserver(tmp_path_factory: pytest.TempPathFactory, **variables: str) -> Iterator[int]:
     home, number = tmp_path_factory.mktemp("webserver"), free_port()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     (home / "workspace.yaml").write_text("load_from: []\n")
@@ -42,7 +49,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with (home / "output").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "fleexmon_pipeline.web.webserver", *arguments],
-            env={**environment, "FLEEXMON_UI_URL": f"https://{NAME}"}, stdout=output, stderr=output,
+            env={**environment, **variables}, stdout=output, stderr=output,
         )  # fmt: skip
     try:
         deadline = time.monotonic() + 120
@@ -58,7 +65,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/server_info").status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/server_info").status_code in (200, 401)
     except httpx.TransportError:
         return False
 

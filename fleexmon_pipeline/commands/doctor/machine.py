@@ -14,6 +14,7 @@ from pathlib import Path
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.detection.rule_files import all_rules
+from fleexmon_pipeline.wording import counted
 
 
 def homes(environment: Environment, _: datetime) -> Iterator[Finding]:
@@ -42,13 +43,27 @@ def port(environment: Environment, _: datetime) -> Iterator[Finding]:
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", port)) == 0
     yield Finding("FLEEXMON_PORT", "ok", f"127.0.0.1:{port}, {'in use' if taken else 'free'}")
-    address = settings.ui_listen(environment)
+    address, login = settings.ui_listen(environment), settings.login(environment)
     if not settings.is_loopback(address):
-        sentence = f"the UI listens on {address} and has no login: anybody who reaches it can start runs"
-        yield Finding("FLEEXMON_LISTEN", "ok", sentence)
+        risk = "" if login else " and has no login: anybody who reaches it can start runs"
+        yield Finding("FLEEXMON_LISTEN", "ok", f"the UI listens on {address}{risk}")
+    yield _login(login)
     url = settings.ui_url(environment)
     sentence = url or f"not set: the UI accepts requests for http://127.0.0.1:{port} only"
     yield Finding("FLEEXMON_UI_URL", "ok" if url else "off", sentence)
+
+
+def _login(login: settings.Login | None) -> Finding:
+    name = "FLEEXMON_LOGIN"
+    if login is None:
+        return Finding(name, "off", "not set: whoever reaches the UI can use it")
+    if isinstance(login, settings.ProxyHeader):
+        networks = ", ".join(map(str, login.networks))
+        return Finding(name, "ok", f"the header {login.name} names the user, in requests that come from {networks}")
+    users = counted(len(settings.password_hashes(login)), "user")
+    if login.path.stat().st_mode & 0o007:
+        return Finding(name, "warn", f"{users}; every user of this machine may read the hashes: chmod o= {login.path}")
+    return Finding(name, "ok", f"{users} with a password in {login.path}")
 
 
 def retention(environment: Environment, _: datetime) -> Iterator[Finding]:

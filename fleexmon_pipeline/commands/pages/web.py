@@ -18,12 +18,12 @@ app = typer.Typer(add_completion=False)
 def web(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 3001,
     host: Annotated[
-        str, typer.Option(help="The address to listen on. Any other than loopback needs a proxy with a login.")
+        str, typer.Option(help="The address to listen on. Any other than loopback needs TLS: a proxy.")
     ] = "127.0.0.1",
 ) -> None:
     """Serve only the read-only pages, without Dagster's UI, until Ctrl-C.
 
-    `fleexmon up` serves them too. There is no login: anybody who reaches the address can read everything.
+    `fleexmon up` serves them too. Without FLEEXMON_LOGIN, anybody who reaches the address can read everything.
     """
     import uvicorn  # noqa: PLC0415  other commands need no server
 
@@ -36,7 +36,8 @@ def web(
     typer.echo(f"http://{shown}:{port}{settings.PAGES}  (Ctrl-C ends it)")
     logging.basicConfig(level=logging.WARNING)
     try:
-        uvicorn.run(pages, host=host, port=port, log_level="warning")
+        # The client's address is that of the connection, whatever headers say: the login goes by it.
+        uvicorn.run(pages, host=host, port=port, log_level="warning", proxy_headers=False)
     except SystemExit as error:  # what uvicorn does where it cannot listen, after it has logged why
         if error.code:
             raise CommandError(f"--port: {host}:{port} cannot be used. Examples: --port 3002") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -94,8 +95,10 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
             settings.github(),
             settings.retention_days(),
             settings.ui_url(),
+            settings.login(),
             settings.groups(),
         )  # a mistake is reported now, not in the first run
+        os.environ[settings.OWN_KEY] = secrets.token_urlsafe()
         dagster_home(home)
         settings.port_note().write_text(str(port), "ascii")
         url = _database(home, console)

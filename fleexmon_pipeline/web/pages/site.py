@@ -29,6 +29,7 @@ from fleexmon_pipeline.database.read_only import ReadOnlyDatabase
 from fleexmon_pipeline.database.server import DatabaseUnreachableError, database_url, reading_url
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.web.door import Door
+from fleexmon_pipeline.web.login import LoginGate
 from fleexmon_pipeline.web.pages import incidents, issues, logs, now, patterns, picture, reports
 from fleexmon_pipeline.web.pages.asked import MAX_QUERY, Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.comparing import AT_ONCE, Comparing
@@ -160,13 +161,15 @@ class _Answer:
 
 
 def application(pages: Pages) -> Starlette:
-    """The pages alone, behind the same door."""
+    """The pages alone, behind the same door and login."""
 
     async def start(_: Request) -> Response:
         return RedirectResponse(settings.PAGES, headers=HEADERS)
 
     routes = [*pages.routes(), Route("/", start)]
-    return Starlette(routes=routes, middleware=[Middleware(Door, ui_url=settings.ui_url())])
+    door = Middleware(Door, ui_url=settings.ui_url())
+    gate = Middleware(LoginGate, rule=settings.login(), own_key=settings.own_key())
+    return Starlette(routes=routes, middleware=[door, gate])
 
 
 def reading(url: Callable[[], str]) -> ReadOnlyDatabase:
