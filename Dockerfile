@@ -36,8 +36,8 @@ USER 10001:10001
 WORKDIR /var/lib/fleexmon
 VOLUME /var/lib/fleexmon
 EXPOSE 3000
-# The first page reads the database, so it answers only where UI and database do.
+# The first page reads the database, so it answers only where UI and database do; with a login (401), where the UI does.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=3m --retries=3 \
-    CMD ["python3", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ.get('FLEEXMON_PORT', '3000')}/fleexmon\", timeout=8)"]
+    CMD ["python3", "-c", "import http.client, os; asked = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('FLEEXMON_PORT', '3000')), timeout=8); asked.request('GET', '/fleexmon'); raise SystemExit(asked.getresponse().status not in (200, 401))"]
 ENTRYPOINT ["fleexmon"]
 CMD ["up"]

@@ -66,7 +66,7 @@ def test_it_runs_without_root_and_holds_no_secret() -> None:
     assert all("--require-hashes" in step for step in every("RUN") if "-r requirements.lock" in step)
 
 
-@pytest.mark.parametrize(("status", "healthy"), [(200, True), (500, False), (403, False)])
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (401, True), (500, False), (403, False)])
 def test_its_health_is_that_of_the_first_page(status: int, healthy: bool) -> None:
     asked: list[str] = []
 

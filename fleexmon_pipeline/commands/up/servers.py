@@ -98,7 +98,9 @@ def _not_ready(port: int) -> str | None:
 
 
 def _ask(port: int, query: str) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {settings.own_key()}"}
+    headers = {"Content-Type": "application/json"}
+    if key := settings.own_key():
+        headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", json.dumps({"query": query}).encode(), headers)
     with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  our own, on loopback
         answer: dict[str, Any] = json.load(response)
