@@ -59,6 +59,7 @@ MODULES = {  # of commands that are one module of a sub-package
     "status": "status.command",
     "open": "pages.open",
     "web": "pages.web",
+    "password": "pages.password",
     "worker": "workers.worker",
     "mcp": "agents.mcp",
     "database": "database.command",

@@ -55,7 +55,7 @@ def test_when_all_is_well_it_says_so(database: Database, fleexmon: Call, monkeyp
 
     assert {subject: state for subject, (state, _) in found.items()} == {
         "python": "ok", "FLEEXMON_HOME": "ok", "DAGSTER_HOME": "off", "FLEEXMON_PORT": "ok",
-        "FLEEXMON_UI_URL": "off", "LOG_RETENTION_DAYS": "ok", "FLEEXMON_ARCHIVE": "off",
+        "FLEEXMON_LOGIN": "off", "FLEEXMON_UI_URL": "off", "LOG_RETENTION_DAYS": "ok", "FLEEXMON_ARCHIVE": "off",
         "FLEEXMON_FALSE_ALARMS_PER_DAY": "ok", "DATABASE_URL": "ok", "connections": "ok",
         "dagster's database": "ok", "daemon": "off", "BLUE_HOST": "ok", "GENAI_AGENT_URL": "ok",
         "ALERTS_REPO": "ok", "FLEEXMON_CHANNELS": "off", "FLEEXMON_HEARTBEAT_URL": "off",

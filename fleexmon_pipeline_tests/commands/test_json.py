@@ -11,7 +11,16 @@ from fleexmon_pipeline.cli import COMMANDS, load
 from fleexmon_pipeline_tests.commands.conftest import Call
 from fleexmon_pipeline_tests.conftest import Database
 
-WITHOUT = {"up", "web", "worker", "demo-nodes", "completion", "help", "database"}  # servers, and what is a text
+WITHOUT = {
+    "up",
+    "web",
+    "worker",
+    "demo-nodes",
+    "completion",
+    "help",
+    "database",
+    "password",
+}  # servers, and what is a text
 ONE_A_LINE = {("logs",), ("read",), ("patterns", "of")}
 
 
