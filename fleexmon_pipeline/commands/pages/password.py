@@ -20,8 +20,9 @@ app = typer.Typer(add_completion=False)
 def password(name: Annotated[str, typer.Argument(help="The user's name, without colons and spaces.")]) -> None:
     """Print a line for the UI's password file.
 
-    It holds the name and a hash of the password; FLEEXMON_LOGIN names the file. Asks for the password twice, or reads it from standard input where that is no terminal. Changes nothing:
-    `fleexmon password alice >> passwords` adds a user. A running UI reads the file at each request.
+    The line holds the name and a hash of the password; FLEEXMON_LOGIN names the file. Asks for the password twice, or
+    reads it from standard input where that is no terminal. Changes nothing: `fleexmon password alice >> passwords` adds
+    a user. A running UI reads the file at each request.
     """
     from fleexmon_pipeline.web.passwords import hash_password  # noqa: PLC0415  needs no webserver, but its package
 
