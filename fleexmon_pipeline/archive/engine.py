@@ -123,10 +123,10 @@ def _bridge(bucket: Bucket) -> Any:
         cachable = False
 
         def info(self, path: str, **_: Any) -> dict[str, Any]:
-            found = bucket.files.get_file_info(_own(path))
-            if found.size is None:
+            file_info = bucket.files.get_file_info(_own(path))
+            if file_info.size is None:
                 raise FileNotFoundError(path)
-            return {"name": path, "size": found.size, "type": "file"}
+            return {"name": path, "size": file_info.size, "type": "file"}
 
         def modified(self, path: str) -> Any:
             return bucket.files.get_file_info(_own(path)).mtime

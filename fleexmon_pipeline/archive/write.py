@@ -106,21 +106,21 @@ def _written(session: Engine, storage: Storage, day: Window, added: int, progres
     local = session.folder / "day.parquet"
     session.run(name, _copy(FILES["written"], local, day.since), seconds=SECONDS)
     wanted = hours_of(session.rows(name, FILES["hours_of_staged"], seconds=SECONDS))
-    found = hours_of(session.rows(name, FILES["hours_of_file"], {"file": str(local)}, seconds=SECONDS))
-    if wanted != found:
+    hours = hours_of(session.rows(name, FILES["hours_of_file"], {"file": str(local)}, seconds=SECONDS))
+    if wanted != hours:
         raise ArchiveError(
             f"{name}: the file that was written does not hold the lines of the table. Nothing is deleted."
         )
     sha256 = _sha256(local)
     file = f"{day.since:%Y/%m}/{name}.{sha256[:16]}.parquet"
-    progress(f"{sum(hour.lines for hour in found):,} lines written, storing {local.stat().st_size:,} bytes")
+    progress(f"{sum(hour.lines for hour in hours):,} lines written, storing {local.stat().st_size:,} bytes")
     storage.put(local, file)
     if checksum(storage, file) != sha256:
         raise ArchiveError(f"{name}: what {storage.place} gives back is not what was written. Nothing is deleted.")
     texts = session.folder / "day.texts"
     text_filter.write(session, name, local, sha256, texts)
     storage.put(texts, beside(file))
-    return WrittenDay(file, sum(hour.lines for hour in found), added, local.stat().st_size, sha256, found)
+    return WrittenDay(file, sum(hour.lines for hour in hours), added, local.stat().st_size, sha256, hours)
 
 
 def _copy(select: str, path: Path, day: datetime) -> str:

@@ -89,15 +89,15 @@ def learn_companions(rows: Mapping[str, Ints], known: Flags) -> dict[str, Compan
     apart, ratio = (np.where(valid, values, np.nan) for values in (apart, ratio))
     typical = np.full(counted.shape, np.inf)
     typical[counted] = np.nanmedian(apart[:, counted], axis=0)
-    found = {}
+    learnt = {}
     for place, other in enumerate(typical.argmin(axis=1).tolist()):
         if typical[place, other] <= TOGETHER:
             of_days = ratio[:, place, other]
             of_days = of_days[~np.isnan(of_days)]
             stray = float(np.median(np.abs(np.log(of_days) - np.median(np.log(of_days))))) / NORMAL_MEDIAN
             lowest = float(of_days[-RECENT_DAYS:].min())
-            found[names[place]] = Companion(names[other], lowest, max(stray**2, MIN_SPREAD))
-    return found
+            learnt[names[place]] = Companion(names[other], lowest, max(stray**2, MIN_SPREAD))
+    return learnt
 
 
 def learn_starts(rows: Mapping[str, Ints], known: Flags) -> dict[str, Start]:
@@ -114,7 +114,7 @@ def learn_starts(rows: Mapping[str, Ints], known: Flags) -> dict[str, Start]:
     table = np.array([rows[name][: days * SLOTS_A_DAY] for name in names], np.int64)
     table = table.reshape(len(names), days, SLOTS_A_DAY)[:, whole]
     of_day = np.median(table.sum(axis=2), axis=1)
-    found = {}
+    learnt = {}
     for place, name in enumerate(names):
         if of_day[place] < MIN_LINES_A_DAY:
             continue
@@ -127,8 +127,8 @@ def learn_starts(rows: Mapping[str, Ints], known: Flags) -> dict[str, Start]:
         drift = np.median(np.ptp(apart, axis=2), axis=1) / np.sqrt(of_day[others] + of_day[place])
         best = int(drift.argmin())
         if drift[best] <= ONE_FOR_ONE:
-            found[name] = Start(names[int(others[best])])
-    return found
+            learnt[name] = Start(names[int(others[best])])
+    return learnt
 
 
 def open_runs(ends: Ints, starts: Ints, known: Flags, width: int) -> Floats:
@@ -164,8 +164,8 @@ def shortfalls(companions: Mapping[str, Companion], grid: SlotGrid, width: int) 
             expected, missing = beside(companion, rows[name], rows[companion.of], width)
             events = max(companion.ratio, 1.0)  # three lines of one end are one event
             short = shortfall(np.maximum(expected - missing, 0.0) / events, expected / events, companion.spread)
-            known = companion.peaks.get(str(width), 0.0)
-            yield name, np.where(short > known + PEAK_MARGIN, short, np.minimum(short, NOT_UNUSUAL))
+            peak = companion.peaks.get(str(width), 0.0)
+            yield name, np.where(short > peak + PEAK_MARGIN, short, np.minimum(short, NOT_UNUSUAL))
 
 
 Pair = TypeVar("Pair", Companion, Start)

@@ -278,8 +278,8 @@ def limit(baseline: Baseline, series: Series, false_alarms: float) -> float:
     """The surprise that chance reaches `false_alarms` times a day."""
     location, scale = baseline.limits[series.name]
     per_block = min(max(false_alarms * BLOCK / SLOTS_A_DAY, 1e-9), MAX_FALSE_ALARMS)
-    asked = max(location - scale * log(-log(1 - per_block)), MIN_UNUSUAL)
-    return min(asked, MAX_SHORTFALL) if series.falls else asked
+    needed = max(location - scale * log(-log(1 - per_block)), MIN_UNUSUAL)
+    return min(needed, MAX_SHORTFALL) if series.falls else needed
 
 
 def share_needed(baseline: Baseline, series: Series, false_alarms: float, surprise: float) -> float:
@@ -305,8 +305,8 @@ def with_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
                 peaks = highest.setdefault((name, group), {})
                 for width, peak in pattern.peaks.items():
                     peaks[width] = max(peaks.get(width, 0.0), peak)
-                known = most.setdefault(name, {}).get(group)
-                if known is None or known.share < pattern.share:
+                earlier = most.setdefault(name, {}).get(group)
+                if earlier is None or earlier.share < pattern.share:
                     most[name][group] = pattern
     novelty = sum(baseline.novelty for baseline in baselines.values()) / max(len(baselines), 1)
     return {

@@ -131,10 +131,10 @@ def _decoded_by_json(raw: bytes) -> Any:
 
 def _line(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
     """What has a column of its own is taken; what is left goes to metadata, which is checked if it `is_odd`."""
-    found = usual(record)
-    if found is None:
+    common = usual(record)
+    if common is None:
         return _searched(record, is_odd=is_odd)
-    moment, level, text, time_name, level_name, message_name = found
+    moment, level, text, time_name, level_name, message_name = common
     del record[time_name], record[message_name]
     word = record.pop(level_name) if level_name is not None else None
     origins = Origins(time_name, level_name or OUR_DEFAULT, message_name)

@@ -158,8 +158,8 @@ class Rows:
                     slots[slot] += lines
                     slot, lines = micros // _SLOT, 0
                     begins, ends = max(since, slot * _SLOT), min(until, (slot + 1) * _SLOT)
-                    known = known_in(EPOCH + slot * SLOT)
-                    ids, at = known.ids, 0
+                    stored_ids = known_in(EPOCH + slot * SLOT)
+                    ids, at = stored_ids.ids, 0
                 if micros > last:  # noqa: PLR1730 - max() takes 0.1 µs
                     last = micros
                 high, low = _HALVES(digest_of(iso, level, text, metadata))
@@ -167,7 +167,7 @@ class Rows:
                     16, micros // 1_000 << 16 | _HIGH | high & _HIGH_HASH, _LOW | low & _LOW_HASH,
                     8, micros - _POSTGRES_EPOCH, len(text),
                 )  # fmt: skip
-                if ids and (ids.startswith(timed[_ID], at) or timed[_ID] in known):
+                if ids and (ids.startswith(timed[_ID], at) or timed[_ID] in stored_ids):
                     at += 16
                     again += 1
                     continue

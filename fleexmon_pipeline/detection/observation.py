@@ -91,8 +91,8 @@ class Observation:
 
     def moved(self, width: int, *, away: bool) -> Floats:
         """Lines that this node lost (or gained) and its peers gained (or lost), at each slot's end."""
-        known = set(self.baseline.patterns) if self.baseline else set()
-        return moved(self.grid, self.others, known, self._season(self.grid), width, away=away)
+        learnt = set(self.baseline.patterns) if self.baseline else set()
+        return moved(self.grid, self.others, learnt, self._season(self.grid), width, away=away)
 
     def _season(self, grid: SlotGrid) -> Floats:
         """Lines by time of day; the same at all times where nothing is known."""
@@ -116,7 +116,7 @@ class Observation:
         taken = np.zeros(self.grid.slots, bool)
         if not silent.any():
             return taken
-        known = set(self.baseline.patterns) if self.baseline else set()
+        learnt = set(self.baseline.patterns) if self.baseline else set()
         node, *peers = (
             [*([self.when_silent[one.node]] if one.node in self.when_silent else []), one]
             for one in (self.grid, *self.others)
@@ -135,7 +135,7 @@ class Observation:
             begin = grid.first + (int(spoken[-1]) + 1 if len(spoken) else 0)
             until = min(self.grid.first + slot + 1, begin + HANDOVER)
             if (begin, until) not in found:
-                found[begin, until] = taken_over(node, peers, known, season, begin, until)
+                found[begin, until] = taken_over(node, peers, learnt, season, begin, until)
             taken[slot] = found[begin, until]
         return taken
 

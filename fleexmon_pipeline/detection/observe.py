@@ -163,8 +163,8 @@ def _ancestry(
     are evaluated cannot matter. What a baseline knows of merged patterns is added to what they have become.
     """
     counted = {pattern for of_node in grids.values() for pattern, _ in of_node.keys}
-    known = {pattern for baseline in baselines.values() for pattern in baseline.patterns}
-    roots = sorted(counted - known)
+    learnt = {pattern for baseline in baselines.values() for pattern in baseline.patterns}
+    roots = sorted(counted - learnt)
     merged: defaultdict[str, list[tuple[str, datetime | None]]] = defaultdict(list)
     for row in connection.execute(SQL["members"], {"roots": roots}):
         merged[row["root"]].append((row["id"], row["since"]))

@@ -72,8 +72,8 @@ def find_texts(connection: Connection, conditions: Mapping[str, Where], window: 
 def _with_archived(rows: Iterable[DictRow], cold: Iterable[ColdLine]) -> Iterator[DictRow]:
     """A slot's lines of table and archive, oldest first. One that is in both is the table's."""
     of_table = list(rows)
-    known = {row["id"] for row in of_table}
-    archived = (vars(line) for line in cold if line.id not in known)
+    table_ids = {row["id"] for row in of_table}
+    archived = (vars(line) for line in cold if line.id not in table_ids)
     yield from sorted([*of_table, *archived], key=lambda line: (line["timestamp"], line["id"]))
 
 

@@ -157,8 +157,8 @@ def _lines(connection: Connection, slot: Window, cold: ColdSlots | None) -> Gene
         cursor.execute(_SQL["lines_of_slot"], {"since": slot.since, "until": slot.until, "longest": MAX_READ_CHARS})
         if cold:
             rows = list(cursor)
-            known = {row[0] for row in rows}
-            rows += [row for row in cold.lines(slot, MAX_READ_CHARS) if row[0] not in known]
+            table_ids = {row[0] for row in rows}
+            rows += [row for row in cold.lines(slot, MAX_READ_CHARS) if row[0] not in table_ids]
             yield sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)
             return
         while chunk := cursor.fetchmany(CHUNK):

@@ -134,8 +134,8 @@ _HEX = re.compile("[0-9a-fA-F]{8,}")
 
 @lru_cache(maxsize=16_384)
 def _mark_of_word(word: str) -> str:
-    found = _WORD.fullmatch(word)
-    return MARK[found.lastgroup if found and found.lastgroup else "id"]
+    match = _WORD.fullmatch(word)
+    return MARK[match.lastgroup if match and match.lastgroup else "id"]
 
 
 _SHOWN_AS = {"drive": "path", "image": "path", "item": "id", "account": "id"}

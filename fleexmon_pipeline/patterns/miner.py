@@ -104,22 +104,22 @@ class PatternMiner:
         An id depends on the message alone. What it merges into (`resolve`) depends on the batches, but not on the order
         inside a batch.
         """
-        found: list[str | _Request] = []
+        identified: list[str | _Request] = []
         for start in range(0, len(messages), SHAPES_PER_CALL):
-            found += map(self._shapes.__getitem__, shapes_of(messages[start : start + SHAPES_PER_CALL]))
-        return self._identified(found, lambda: messages)
+            identified += map(self._shapes.__getitem__, shapes_of(messages[start : start + SHAPES_PER_CALL]))
+        return self._identified(identified, lambda: messages)
 
     def identify_lines(self, blocks: Iterator[bytes], *, at_least: int, max_bytes: int) -> list[str]:
         """The same for lines of UTF-8, in blocks without the newline at their end: most lines of a file need not be
         decoded, which saves a third of the time. Takes blocks until it has so many lines or bytes; [] at their end."""
-        found: list[str | _Request] = []
+        identified: list[str | _Request] = []
         taken: list[bytes] = []
         for block in blocks:
-            found += map(self._shapes.__getitem__, shapes_of_lines(block))
+            identified += map(self._shapes.__getitem__, shapes_of_lines(block))
             taken.append(block)
-            if len(found) >= at_least or sum(map(len, taken)) >= max_bytes:
+            if len(identified) >= at_least or sum(map(len, taken)) >= max_bytes:
                 break
-        return self._identified(found, lambda: b"\n".join(taken).decode("utf-8", "replace").split("\n"))
+        return self._identified(identified, lambda: b"\n".join(taken).decode("utf-8", "replace").split("\n"))
 
     def _identified(self, found: list[str | _Request], messages: Callable[[], Sequence[str]]) -> list[str]:
         ids, counts = self._by_line(found, messages)
@@ -239,13 +239,13 @@ class PatternMiner:
     def _of_template(self, template: Template) -> str:
         """Its id. The template's placeholder kinds hold for all its lines so far."""
         pattern = pattern_id(template)
-        known = self._templates.get(pattern)
-        if known is None and pattern in self._stored:
-            known = self._read(pattern)
-        if known is None:
+        stored = self._templates.get(pattern)
+        if stored is None and pattern in self._stored:
+            stored = self._read(pattern)
+        if stored is None:
             self._keep(pattern, tuple(map(intern, template)))
-        elif known != template:
-            self._templates[pattern] = joined_kinds(known, template)
+        elif stored != template:
+            self._templates[pattern] = joined_kinds(stored, template)
         return pattern
 
     def _settle(self) -> None:
@@ -258,8 +258,8 @@ class PatternMiner:
             self.new_aliases.add(source)
             typed = self._templates.get(source, old)
             general = with_kinds(target, typed)
-            known = self._templates.get(pattern)
-            self._keep(pattern, general if known is None else joined_kinds(known, general))
+            stored = self._templates.get(pattern)
+            self._keep(pattern, general if stored is None else joined_kinds(stored, general))
 
     def _keep(self, pattern: str, template: Template) -> None:
         self._templates[pattern] = template

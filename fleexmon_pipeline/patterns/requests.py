@@ -69,11 +69,11 @@ def status_at(shape: bytes) -> int | None:
     """Where the three digits of a status are; None for most lines."""
     if _MAYBE.search(shape) is None:
         return None
-    found = _AFTER.search(shape) or _COMMON_LOG.search(shape)
-    if not found and _ANY_VERB.search(shape):
-        found = (_KEYED.search(shape) if _KEYED_VERB_BYTES.search(shape) else None) or _BEFORE.search(shape)
-    found = found or _RESPONSE.search(shape)
-    return found.start(found.lastgroup or 0) if found else None
+    match = _AFTER.search(shape) or _COMMON_LOG.search(shape)
+    if not match and _ANY_VERB.search(shape):
+        match = (_KEYED.search(shape) if _KEYED_VERB_BYTES.search(shape) else None) or _BEFORE.search(shape)
+    match = match or _RESPONSE.search(shape)
+    return match.start(match.lastgroup or 0) if match else None
 
 
 def with_status_kept(shape: bytes, at: int) -> bytes:

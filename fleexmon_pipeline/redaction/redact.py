@@ -163,11 +163,11 @@ class Redactor:
 
 
 def _apply(text: str, name: Name, *, addresses: bool) -> str:
-    found = _HINTS.in_text(text)
-    for index in found:
+    hints = _HINTS.in_text(text)
+    for index in hints:
         if index < len(RULES):
             text = _apply_rule(text, RULES[index], name)
-    if _IBAN in found or _CARD in found:
+    if _IBAN in hints or _CARD in hints:
         text = _without_figures(text, name)
     return _IP.pattern.sub(lambda match: _replaced(match, _IP, name), text) if addresses else text
 

@@ -341,5 +341,5 @@ def _entropy(value: str) -> float:
 
 def _token_before(text: str, start: int) -> str:
     """The word that the name ends: `/srv/etc/` of `/srv/etc/passwd`."""
-    found = _TOKEN_BEFORE.search(text, max(0, start - 100), start)
-    return found[0] if found else ""
+    match = _TOKEN_BEFORE.search(text, max(0, start - 100), start)
+    return match[0] if match else ""

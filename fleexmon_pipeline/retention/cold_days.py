@@ -201,11 +201,11 @@ def _drop_equal_part(connection: Connection, file: DayFile) -> int:
             if strangers and strangers["there"]:
                 return 0
             connection.execute(b"SET LOCAL work_mem = '64MB'")  # an hour's hashes are sorted
-            known = {hour.at: (hour.lines, hour.hash) for hour in file.day.hours}
+            archived_hours = {hour.at: (hour.lines, hour.hash) for hour in file.day.hours}
             for hour in file.day.window.hours():
                 connection.execute(statements("patterns")["lock_hour"], {"hour": hour.since})  # it may be being counted
                 row = connection.execute(DAYS["hour_of_table"], {"since": hour.since, "until": hour.until}).fetchone()
-                if row is None or (row["lines"], row["hash"]) != known.get(hour.since.hour, NO_LINES):
+                if row is None or (row["lines"], row["hash"]) != archived_hours.get(hour.since.hour, NO_LINES):
                     return 0
             return _drop(connection, file.day.day)
     except psycopg.Error as error:
@@ -264,8 +264,8 @@ def restore_day(
     total = Restored()
     with _alone(connection, day.day), open_day(storage, one_day(connection, day.day) or day) as file:
         day = file.day  # as it is now: another run may have written it anew
-        for hour, known in zip(day.busy_hours(), day.hours, strict=True):
-            _put_back(connection, file.whole_lines(hour), total, known.hash, dry_run=dry_run)
+        for hour, hour_of_file in zip(day.busy_hours(), day.hours, strict=True):
+            _put_back(connection, file.whole_lines(hour), total, hour_of_file.hash, dry_run=dry_run)
             progress(f"{total.lines:,} of {day.lines:,} lines")
         if not dry_run:
             connection.execute(DAYS["set_state"], {"state": "restored", "day": day.day, "file": day.file})

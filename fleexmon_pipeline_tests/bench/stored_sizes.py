@@ -97,9 +97,9 @@ def _functions(url: str, until: datetime, rounds: int) -> dict[str, float]:
     yesterday = Window.day_of(floor(until, DAY) - DAY)
     rules = load_rules().rules
     works: dict[str, Callable[[Connection], object]] = {
+        "issues list": list_issues,  # first: detection resolves what was made
         "detection of an hour": lambda c: detect_hour(c, hour, rules, now=until, known_until=until),
         "the digest of a day": lambda c: write_digest(c, yesterday, now=until, github=False),
-        "issues list": list_issues,
     }
     with connect(url) as connection:
         return {name: _median(lambda work=work: work(connection), rounds) for name, work in works.items()}  # type: ignore[misc]

@@ -74,8 +74,8 @@ def _columns(value: msgspec.Raw) -> list[str]:
     if not isinstance(columns, list) or not MIN_COLUMNS <= len(columns) <= MAX_COLUMNS:
         return []
     names = [_name_of(column) for column in columns]
-    known = [name for name in names if name is not None]
-    return known if len(known) == len(names) == len(set(known)) else []
+    named = [name for name in names if name is not None]
+    return named if len(named) == len(names) == len(set(named)) else []
 
 
 def _name_of(column: Any) -> str | None:

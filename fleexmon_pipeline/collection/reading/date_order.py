@@ -41,8 +41,8 @@ class DateWatcher:
             self._look_for_orders(text)
 
     def _look_for_days(self, text: bytes) -> None:
-        for number, found in enumerate(_DATE.finditer(text)):
-            one, two = int(found[1]), int(found[3])
+        for number, match in enumerate(_DATE.finditer(text)):
+            one, two = int(match[1]), int(match[3])
             if one > MAX_MONTH >= two or two > MAX_MONTH >= one:
                 self._seen.add(one > MAX_MONTH)
             if number >= MAX_DATES:
@@ -51,8 +51,8 @@ class DateWatcher:
 
     def _look_for_orders(self, text: bytes) -> None:
         before = len(self._short)
-        for number, found in enumerate(_SHORT.finditer(text)):
-            one, sign, two, three = (part.decode() for part in found.groups())
+        for number, match in enumerate(_SHORT.finditer(text)):
+            one, sign, two, three = (part.decode() for part in match.groups())
             self._short.add((one, sign, two, three))
             if number >= MAX_DATES:
                 break

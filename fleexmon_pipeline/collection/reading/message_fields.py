@@ -244,7 +244,7 @@ def _of_request(fields: Fields) -> Found | None:
 def _of_inner_request(fields: Fields) -> Found | None:
     """The request of an event: Cloudflare's `{"event": {"request": {"method": …, "url": …}}}`."""
     inner = (value for value in islice(fields.values(), MAX_ODD_NAMES) if isinstance(value, dict))
-    return next((found for value in inner if (found := _of_request(value))), None)
+    return next((request for value in inner if (request := _of_request(value))), None)
 
 
 def _of_error(error: Any) -> Any:

@@ -148,8 +148,8 @@ def _replaced(observation: Observation, pair: tuple[str, str], slot: int, width:
         lines = int(row[max(slot + 1 - width, 0) : slot + 1].sum())
         if name in pair or lines < EXPLAINED * missing:
             continue
-        known = baseline.patterns.get(name, {}).get("rest")
-        expected = float(expectation.pattern({"rest": known}, width)[slot]) if known else 0.0
+        learnt = baseline.patterns.get(name, {}).get("rest")
+        expected = float(expectation.pattern({"rest": learnt}, width)[slot]) if learnt else 0.0
         if lines - expected >= EXPLAINED * missing and lines >= MIN_REPLACING * expected:
             return True
     return False

@@ -30,11 +30,11 @@ def stuck(rule: Stuck, observation: Observation) -> Iterator[Hit]:
         series = Series(rule.where.level, "variety", within // SLOT)
         width, recent = series.width, max(series.width // 3, 1)
         for (name, group), of_pattern in grid.varieties.items():
-            known = baseline.patterns.get(name, {}).get(group) if group in series.groups else None
-            if known is None or not known.variety:
+            learnt = baseline.patterns.get(name, {}).get(group) if group in series.groups else None
+            if learnt is None or not learnt.variety:
                 continue
             for field in sorted(of_pattern.others, reverse=True):
-                if (lowest := known.variety.get(f"{field}/{width}")) is None:
+                if (lowest := learnt.variety.get(f"{field}/{width}")) is None:
                     continue
                 share, compared = variety(of_pattern, field, width)
                 lately, compared_lately = variety(of_pattern, field, recent)

@@ -154,12 +154,12 @@ def _name(text: str, begin: int) -> _Name | None:
     before = text[max(0, begin - MAX_NAME_CHARS) : begin]
     bare = before.rstrip(_AFTER_NAME)
     between = before[len(bare) :]
-    found = _NAME.match(bare[::-1])
-    if found is None:
+    match = _NAME.match(bare[::-1])
+    if match is None:
         return _Name((), (), assigned=False)
-    if bare[-found.end(1) - 1 : -found.end(1)] in ("?", "&"):
+    if bare[-match.end(1) - 1 : -match.end(1)] in ("?", "&"):
         return None
-    text_of_key, others = found[1][::-1], found[2][::-1]
+    text_of_key, others = match[1][::-1], match[2][::-1]
     if text_of_key[0].isdigit():  # what stands before that is its name
         return _Name((), (), assigned=False)
     if text_of_key[0] == "(" and others:  # `time (ms)`
@@ -218,15 +218,15 @@ def duration_in(shape: bytes) -> Place | None:
     candidates = list(_WITH_UNIT.finditer(text)) if _HAS_UNIT.search(lower) or "pt0" in lower else []
     begins = [key.end() for key in _IN_PROSE.finditer(lower)]
     begins += [key.end() for key in _ASSIGNED.finditer(lower) if _is_of_time(lower, key.start())]
-    candidates += [found for begin in begins if (found := _WITHOUT.match(text, begin))]
+    candidates += [candidate for begin in begins if (candidate := _WITHOUT.match(text, begin))]
     best: Place | None = None
     rank = 0
     candidates.sort(key=re.Match.start)
-    for found in candidates:
-        name = _name(text, found.start())
+    for candidate in candidates:
+        name = _name(text, candidate.start())
         if name is None or not name.is_measured:
             continue
-        place = _read(text, found, name)
+        place = _read(text, candidate, name)
         if place is not None and name.rank > rank:
             best, rank = place, name.rank
     return best or _by_place(text)
@@ -238,12 +238,12 @@ def _is_of_time(lower: str, end: int) -> bool:
 
 def _by_place(text: str) -> Place | None:
     for needed, form in _IN_REQUESTS:
-        if needed in text and (found := form.search(text)):
-            return tuple((*found.span(group), 1.0) for group in range(1, len(found.groups()) + 1))
+        if needed in text and (match := form.search(text)):
+            return tuple((*match.span(group), 1.0) for group in range(1, len(match.groups()) + 1))
     if text.rstrip("\"')]")[-1:] in ("0", "-") and _REQUEST.search(text):
         for form in _AT_END:
-            if found := form.search(text, max(0, len(text) - _MAX_AT_END)):
-                return ((*found.span(1), 1.0),)
+            if match := form.search(text, max(0, len(text) - _MAX_AT_END)):
+                return ((*match.span(1), 1.0),)
     return None
 
 
