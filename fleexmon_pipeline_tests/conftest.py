@@ -28,7 +28,7 @@ hypothesis.settings.register_profile("fleexmon", deadline=None, derandomize=bool
 hypothesis.settings.load_profile("fleexmon")
 
 TEMPLATE = "template_of_tests"  # a migrated database; beside it, once one is needed, Dagster's tables
-IN_MEMORY, MIN_FREE = Path("/dev/shm"), 6_000_000_000  # noqa: S108  its directory is made by mkdtemp
+IN_MEMORY, MIN_FREE = Path("/dev/shm"), 2_000_000_000  # noqa: S108  its directory is made by mkdtemp
 _PRODUCT_VARIABLES = (
     "DATABASE_URL",
     "LOG_SOURCES",
@@ -91,6 +91,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
             _forget_dead_sessions()
             prefix = f"fleexmon tests {os.getpid()} "
             made = stack.enter_context(TemporaryDirectory(prefix=prefix, dir=IN_MEMORY))
+            Path(made).chmod(0o711)  # a pooler of another user reaches the socket in it
         else:
             made = str(tmp_path_factory.mktemp("postgres home"))
         yield stack.enter_context(_server(Path(made)))
