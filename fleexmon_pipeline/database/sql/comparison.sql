@@ -127,6 +127,8 @@ LIMIT 500;
 
 -- metadata_versions --
 -- Metadata of a few sampled rows for each slot and node, rather than of all lines.
+-- Each row by its id, which OFFSET keeps apart from the condition: PostgreSQL takes that for so rare that it read the
+-- whole table first, 0.5 s at 3 million lines and 25 to 30 s at 50 million.
 SELECT s.slot, s.node, e.timestamp, e.metadata
 FROM (
   SELECT DISTINCT ON (slot, node, n) slot, node, pattern, samples, n
@@ -136,7 +138,8 @@ FROM (
   ) AS ranked
   WHERE n <= 3
 ) AS s
-JOIN "LogEntry" AS e ON e.id = ANY(s.samples)
+CROSS JOIN LATERAL unnest(s.samples) AS sample (id)
+CROSS JOIN LATERAL (SELECT id, timestamp, metadata FROM "LogEntry" WHERE id = sample.id OFFSET 0) AS e
 WHERE e.metadata ?| %(keys)s::text[]
 ORDER BY s.node, e.timestamp, e.id;
 
