@@ -316,7 +316,7 @@ def test_the_ui_changes_what_a_person_changes_and_none_of_its_requests_is_refuse
     page.get_by_role("button", name="Add pool limit").click()
     page.get_by_placeholder("Pool", exact=True).fill("by-hand")
     page.locator("input").last.fill("3")
-    # By the keyboard: once in some hundred runs a click found another part of the dialog before the button.
+    # By the keyboard: a click once found another part of the dialog before the button. Why is not known.
     page.get_by_role("button", name="Add limit", exact=True).press("Enter")
     page.get_by_text("by-hand", exact=True).wait_for()
 
