@@ -64,20 +64,21 @@ class _Normal:
         return share
 
 
-def crossing(hours: Counts, beyond: Floats, slots: Counts, threshold: float) -> Crossing | None:
+def crossing(hours: Counts, residuals: Floats, slots: Counts, threshold: float) -> Crossing | None:
     """None where nothing surely climbs, or the rate is already above the threshold.
 
-    `beyond`: log of each hour's lines, minus the normal of that hour; nan where not known. `slots`: of the last HOURS.
+    `residuals`: log of each hour's lines, minus the normal of that hour; nan where not known. `slots`: of the last
+    HOURS.
     The normal share, how it grows with load, and how far hours stray from it, come from the hours before.
     """
     if not _may_climb(hours, threshold):
         return None
-    load = _clipped(beyond)
+    load = _clipped(residuals)
     normal = _learn(Counts(hours.errors[:-HOURS], hours.lines[:-HOURS]), load[:-HOURS])
     if normal is None or np.nansum(hours.errors[-3:]) < MIN_RISE * normal.base * np.nansum(hours.lines[-3:]):
         return None
     errors, lines = _binned(without_blips(np.nan_to_num(slots.errors))), _binned(np.nan_to_num(slots.lines))
-    normal_lines = np.repeat(np.log1p(hours.lines[-HOURS:]) - beyond[-HOURS:], BINS // HOURS)
+    normal_lines = np.repeat(np.log1p(hours.lines[-HOURS:]) - residuals[-HOURS:], BINS // HOURS)
     bin_load = _clipped(np.log1p(lines * (BINS // HOURS)) - normal_lines)
     evidence = weigh(errors, lines, normal.share(bin_load), normal.stray, threshold)
     if evidence.ramp < MIN_EVIDENCE or evidence.ramp - max(evidence.burst, 0.0) < MIN_OVER_BURST:

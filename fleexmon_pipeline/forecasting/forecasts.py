@@ -1,7 +1,7 @@
 """Forecasts of every node's coming hours, stored, and scored when those hours are over.
 
-Here: which series, reading and storing. The method: `method.py`, `crossing.py`; how forecasts did: `record.py`; the
-issues that follow from them: `announce.py`.
+Here: which series, reading and storing. The method: `hourly_series.py`, `crossing.py`; how forecasts did: `record.py`;
+the issues that follow from them: `announce.py`.
 
 Cost: counts are read as hourly sums, of at most 28 days, once for all hours of a day.
 """
@@ -24,7 +24,7 @@ from fleexmon_pipeline.detection.rule_kinds import Forecast as ForecastRule
 from fleexmon_pipeline.detection.rule_kinds import Ratio
 from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.crossing import HOURS, MAX_HOURS, Counts, Crossing, crossing
-from fleexmon_pipeline.forecasting.method import ERROR_HOURS, SEASON_DAYS, Forecast, HourlySeries
+from fleexmon_pipeline.forecasting.hourly_series import ERROR_HOURS, SEASON_DAYS, Forecast, HourlySeries
 from fleexmon_pipeline.forecasting.series import hourly_series, slot_series
 from fleexmon_pipeline.levels import LEVELS, Level
 from fleexmon_pipeline.numerics import Floats
@@ -102,8 +102,8 @@ class NodeSeries:
         self.name, self.slots = name, slots
         self.first: datetime = frame.index[0].to_pydatetime()
         self.covered = frame["covered"].to_numpy()
-        self.levels = {level: _known(frame[level], self.covered) for level in LEVELS}
-        self.lines = _known(frame["lines"], self.covered)
+        self.levels = {level: _where_covered(frame[level], self.covered) for level in LEVELS}
+        self.lines = _where_covered(frame["lines"], self.covered)
         self.series = {"lines": HourlySeries(self.first, self.lines, share=False)}
         for level, values in self.levels.items():
             self.series[f"level:{level}"] = HourlySeries(self.first, values, share=False)
@@ -146,10 +146,10 @@ class NodeSeries:
     def _crossing(self, end: datetime, rule: Ratio, hours: Counts) -> Crossing | None:
         slots = self.slots.loc[pd.Timestamp(end - HOURS * HOUR) : pd.Timestamp(end - SLOT)]
         covered = slots["covered"].to_numpy()
-        errors = _known(slots[[*rule.where.level]].sum(axis=1), covered)
-        lines = _known(slots["lines"], covered)
-        beyond = self.series["lines"].beyond(end, len(hours.lines))
-        return crossing(hours, beyond, Counts(errors, lines), rule.ratio.more_than)
+        errors = _where_covered(slots[[*rule.where.level]].sum(axis=1), covered)
+        lines = _where_covered(slots["lines"], covered)
+        residuals = self.series["lines"].residuals(end, len(hours.lines))
+        return crossing(hours, residuals, Counts(errors, lines), rule.ratio.more_than)
 
 
 def _of(slots: pd.DataFrame, node: str) -> pd.DataFrame:
@@ -167,7 +167,7 @@ def _row(
     }  # fmt: skip
 
 
-def _known(column: pd.Series[int], covered: Any) -> Floats:
+def _where_covered(column: pd.Series[int], covered: Any) -> Floats:
     values: Floats = np.where(covered, column.to_numpy(dtype=np.float64), np.nan)
     return values
 
@@ -223,11 +223,11 @@ def _score(connection: Connection, series: pd.DataFrame, window: Window) -> int:
     moments = [hour.to_pydatetime() for hour in due.index.get_level_values("hour")]
     nodes = [str(node) for node in due.index.get_level_values("node")]
     for subject, actual in _actuals(due):
-        known = ~np.isnan(actual)
-        actuals["node"] += [node for node, is_known in zip(nodes, known, strict=True) if is_known]
-        actuals["hour"] += [hour for hour, is_known in zip(moments, known, strict=True) if is_known]
-        actuals["subject"] += [subject] * int(known.sum())
-        actuals["actual"] += actual[known].tolist()
+        places = np.flatnonzero(~np.isnan(actual))
+        actuals["node"] += [nodes[place] for place in places]
+        actuals["hour"] += [moments[place] for place in places]
+        actuals["subject"] += [subject] * len(places)
+        actuals["actual"] += actual[places].tolist()
     if not actuals["node"]:
         return 0
     scored = connection.execute(_SQL["score"], dict(actuals)).rowcount

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fleexmon_pipeline.forecasting.method import HourlySeries
+from fleexmon_pipeline.forecasting.hourly_series import HourlySeries
 from fleexmon_pipeline.numerics import Floats
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, slot_start
 from fleexmon_pipeline_tests.bench import auto_ets, lives, nab, replay

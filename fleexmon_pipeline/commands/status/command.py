@@ -41,16 +41,16 @@ def status(as_json: Json = False) -> None:
     """
     now = datetime.now(UTC)
     with open_database("reading the state") as connection:
-        known = read_now(connection, os.environ, now=now, max_incidents=MAX_INCIDENTS)
+        current = read_now(connection, os.environ, now=now, max_incidents=MAX_INCIDENTS)
         deployed = node_versions(connection, now=now)
         versions = Versions.of_here(connection.info.server_version, version_of(connection))
         schedules = _schedules(now)
         archive = archive_state(connection, os.environ, now=now)
-    found = Status(now, known, deployed, versions, schedules, archive)
+    status = Status(now, current, deployed, versions, schedules, archive)
     if as_json:
-        print_json(_document(found))
+        print_json(_document(status))
     else:
-        show(*page(found, readers_clock(now)))
+        show(*page(status, readers_clock(now)))
 
 
 def _schedules(now: datetime) -> Schedules | None:
@@ -61,26 +61,26 @@ def _schedules(now: datetime) -> Schedules | None:
         return None
 
 
-def _document(found: Status) -> dict[str, Any]:
-    known, state = found.known, found.known.overview
+def _document(status: Status) -> dict[str, Any]:
+    current, state = status.current, status.current.overview
     return {
-        "at": found.now,
-        "health": known.health,
-        "sentence": known.sentence,
+        "at": status.now,
+        "health": current.health,
+        "sentence": current.sentence,
         "lastTick": state.freshness.ticked,
-        "day": {"since": known.day.since, "until": known.day.until},
+        "day": {"since": current.day.since, "until": current.day.until},
         "nodes": [
             {
                 **msgspec.to_builtins(node.state), "halfHours": node.halves,
-                "version": found.deployed.get(node.state.node),
+                "version": status.deployed.get(node.state.node),
             }
-            for node in known.nodes
+            for node in current.nodes
         ],
         "openIssues": state.open,
-        "incidents": known.incidents,
+        "incidents": current.incidents,
         "stages": [
             {"name": stage.name, "asset": stage.asset, "until": stage.until, "late": stage.late}
-            for stage in known.stages
+            for stage in current.stages
         ],
         "waiting": [
             {
@@ -91,26 +91,26 @@ def _document(found: Status) -> dict[str, Any]:
         ],
         "messages": state.messages,
         "schedules": None
-        if found.schedules is None
+        if status.schedules is None
         else {
-            "running": found.schedules.running,
-            "daemonSeen": found.schedules.daemon_seen,
+            "running": status.schedules.running,
+            "daemonSeen": status.schedules.daemon_seen,
             "schedules": [
                 {
                     "name": one.name, "cron": one.cron, "on": one.on, "tickedAt": one.ticked_at,
                     "lastTick": one.status,
                 }
-                for one in found.schedules.schedules
+                for one in status.schedules.schedules
             ],
         },
-        "archive": _archive(found),
-        "versions": vars(found.versions),
+        "archive": _archive(status),
+        "versions": vars(status.versions),
     }  # fmt: skip
 
 
-def _archive(found: Status) -> dict[str, Any] | None:
+def _archive(status: Status) -> dict[str, Any] | None:
     """None where there is none, and never was one."""
-    state = found.archive
+    state = status.archive
     if not state.configured and not state.days:
         return None
     return {

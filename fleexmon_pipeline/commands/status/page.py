@@ -62,62 +62,62 @@ class Status:
     """`deployed`: the version of each node; `schedules` None: Dagster's database cannot be read."""
 
     now: datetime
-    known: Now
+    current: Now
     deployed: dict[str, str]
     versions: Versions
     schedules: Schedules | None
     archive: ArchiveState
 
 
-def page(found: Status, clock: Clock) -> Iterator[RenderableType]:
-    known = found.known
+def page(status: Status, clock: Clock) -> Iterator[RenderableType]:
+    current = status.current
     yield Text.assemble(
-        (HEALTH_TEXTS[known.health], _HEALTH_STYLES[known.health]),
-        f". {known.sentence} ({clock.full_minute(found.now, named=True)})",
+        (HEALTH_TEXTS[current.health], _HEALTH_STYLES[current.health]),
+        f". {current.sentence} ({clock.full_minute(status.now, named=True)})",
     )
     yield ""
-    yield from _nodes(found, clock)
+    yield from _nodes(status, clock)
     yield ""
-    yield from _incidents(found, clock)
+    yield from _incidents(status, clock)
     yield ""
-    yield from _work(found, clock)
-    yield from _archive(found)
+    yield from _work(status, clock)
+    yield from _archive(status)
     yield ""
-    yield from _schedules(found, clock)
+    yield from _schedules(status, clock)
     yield ""
-    yield _versions(found.versions)
+    yield _versions(status.versions)
 
 
-def _nodes(found: Status, clock: Clock) -> Iterator[RenderableType]:
-    nodes = found.known.first_nodes(MAX_NODES)
+def _nodes(status: Status, clock: Clock) -> Iterator[RenderableType]:
+    nodes = status.current.first_nodes(MAX_NODES)
     if not nodes:
         way = (
             ""
-            if found.known.configured
+            if status.current.configured
             else " Set BLUE_HOST, GREEN_HOST, LOG_SOURCES or FLEEXMON_NODES, or start `fleexmon up`."
         )
         yield Text(f"Nodes: none has been polled yet.{way}")
         return
     names = [one_line(node.state.node, most=MAX_NAME) for node in nodes]
     width = max(map(cell_len, names))
-    begin, end = clock.time_of_day(found.known.day.since), clock.time_of_day(found.known.day.until)
+    begin, end = clock.time_of_day(status.current.day.since), clock.time_of_day(status.current.day.until)
     yield Text.assemble(("Nodes", "bold"), f", last 24 hours ({begin} to {end} {clock.name})")
     for node, name in zip(nodes, names, strict=True):
         line = Text(f"{name}{' ' * (width - cell_len(name))}  ")
-        for status, halves in groupby(node.halves):
-            sign, style = _SIGNS.get(status, ("?", ""))
+        for coverage, halves in groupby(node.halves):
+            sign, style = _SIGNS.get(coverage, ("?", ""))
             line.append(sign * len(list(halves)), style)
-        line.append(f"  {_told_of(node, found)}")
+        line.append(f"  {_node_text(node, status)}")
         yield line
-    if more := len(found.known.nodes) - len(nodes):
+    if more := len(status.current.nodes) - len(nodes):
         yield Text(f"and {counted(more, 'more node')}: fleexmon nodes")
     yield Text(_KEY, style="dim")
 
 
-def _told_of(node: NodeDay, found: Status) -> str:
+def _node_text(node: NodeDay, status: Status) -> str:
     state = node.state
-    parts = [f"last line {_ago(found.now - state.last_line)}" if state.last_line else "no line yet"]
-    if running := found.deployed.get(state.node):
+    parts = [f"last line {_ago(status.now - state.last_line)}" if state.last_line else "no line yet"]
+    if running := status.deployed.get(state.node):
         parts.append(f"version {one_line(running, most=20)}")
     if state.gaps["hours"]:
         parts.append(f"{counted(state.gaps['hours'], 'hour')} with gaps")
@@ -128,8 +128,8 @@ def _told_of(node: NodeDay, found: Status) -> str:
     return ", ".join(parts)
 
 
-def _incidents(found: Status, clock: Clock) -> Iterator[RenderableType]:
-    state, incidents = found.known.overview, found.known.incidents
+def _incidents(status: Status, clock: Clock) -> Iterator[RenderableType]:
+    state, incidents = status.current.overview, status.current.incidents
     severities = ", ".join(f"{count} {inert_line(name)}" for name, count in state.open.items())
     issues = f"{counted(sum(state.open.values()), 'open issue')}" + (f": {severities}" if severities else "")
     yield Text.assemble((f"{counted(len(incidents), 'open incident')}", "bold"), f" ({issues})")
@@ -150,12 +150,12 @@ def _incidents(found: Status, clock: Clock) -> Iterator[RenderableType]:
         yield Text(f"and {len(incidents) - MAX_INCIDENTS} more: fleexmon incidents list")
 
 
-def _work(found: Status, clock: Clock) -> Iterator[RenderableType]:
-    state = found.known.overview
+def _work(status: Status, clock: Clock) -> Iterator[RenderableType]:
+    state = status.current.overview
     ticked = state.freshness.ticked
-    last = f"{clock.minute(ticked, named=True)}, {_ago(found.now - ticked)}" if ticked else "none yet"
+    last = f"{clock.minute(ticked, named=True)}, {_ago(status.now - ticked)}" if ticked else "none yet"
     yield Text.assemble(("Last tick", "bold"), f"  {last}; {counted(state.freshness.lines, 'line')} since midnight UTC")
-    for stage in found.known.stages:
+    for stage in status.current.stages:
         moment = None if stage.until is None else f"{clock.minute(stage.until, named=True)}"
         late = "  late" if stage.late else ""
         yield Text.assemble(f"  {stage.name:<22} {until_text(moment)}", (late, "yellow"))
@@ -170,16 +170,16 @@ def _work(found: Status, clock: Clock) -> Iterator[RenderableType]:
         yield Text(f"  and {len(state.waiting) - MAX_WAITING} more")
 
 
-def _archive(found: Status) -> Iterator[RenderableType]:
+def _archive(status: Status) -> Iterator[RenderableType]:
     """Nothing where there is none, and never was one."""
-    state = found.archive
+    state = status.archive
     if state.configured or state.days:
         place = one_line(state.configured.text, most=200) if state.configured else "FLEEXMON_ARCHIVE is not set"
         yield Text.assemble(("Archive", "bold"), f"  {place}: {state.sentence}")
 
 
-def _schedules(found: Status, clock: Clock) -> Iterator[RenderableType]:
-    schedules = found.schedules
+def _schedules(status: Status, clock: Clock) -> Iterator[RenderableType]:
+    schedules = status.schedules
     if schedules is None:
         yield Text.assemble(
             ("Schedules", "bold"), "  unknown: Dagster's database cannot be read; see `fleexmon doctor`"
@@ -190,7 +190,7 @@ def _schedules(found: Status, clock: Clock) -> Iterator[RenderableType]:
     elif schedules.daemon_seen is None:
         state = ("not running: the daemon has never run. `fleexmon up` starts it.", "yellow")
     else:
-        ago = _ago(found.now - schedules.daemon_seen)
+        ago = _ago(status.now - schedules.daemon_seen)
         state = (f"not running: the daemon was last seen {ago}. `fleexmon up` starts it.", "yellow")
     yield Text.assemble(("Schedules", "bold"), "  ", state)
     for one in schedules.schedules:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fleexmon_pipeline.forecasting.method import MAX_HORIZON, HourlySeries
+from fleexmon_pipeline.forecasting.hourly_series import MAX_HORIZON, HourlySeries
 from fleexmon_pipeline.window import HOUR
 
 MONDAY = datetime(2026, 9, 7, tzinfo=UTC)
