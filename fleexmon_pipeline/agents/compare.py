@@ -14,7 +14,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.agents.answer import Answer, AskError, Entry, when
 from fleexmon_pipeline.agents.asked import Look, NodeName, Paged, Since, Until
 from fleexmon_pipeline.comparison.deployments import Deployment
-from fleexmon_pipeline.comparison.judge import Compared
+from fleexmon_pipeline.comparison.judge import ComparedPattern, Reference
 from fleexmon_pipeline.comparison.read import MAX_WINDOW, Comparison, compare_nodes
 from fleexmon_pipeline.comparison.watch import baseline_for
 from fleexmon_pipeline.lookup.patterns import CountedPattern, PatternFilter, list_patterns
@@ -23,6 +23,9 @@ from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, ceil, floor
 MAX_SECONDS = 20  # of a statement of a comparison, which reads a week of counts
 MAX_REASONS = 8
 MAX_PATTERNS = 2_000  # of a window
+_BASELINE_IS: Mapping[Reference, str] = {
+    "node": "node", "before": "before", "itself": "the candidate before the window", "none": "node",
+}  # fmt: skip
 
 
 class CompareNodes(Paged):
@@ -64,7 +67,7 @@ def nodes(look: Look, asked: CompareNodes) -> Answer:
         "until": when(window.until),
         "baseline": look.marks.name(baseline),
         "candidate": look.marks.name(asked.candidate),
-        "baseline_is": "the candidate before the window" if outcome.itself else "before" if outcome.before else "node",
+        "baseline_is": _BASELINE_IS[outcome.reference],
         "lines": {"baseline": outcome.lines[0], "candidate": outcome.lines[1]},
         "alike": len(outcome.patterns) - len(apart),
     }
@@ -74,18 +77,18 @@ def nodes(look: Look, asked: CompareNodes) -> Answer:
     return Answer(facts, "patterns_that_differ", entries)
 
 
-def _apart(look: Look, compared: Comparison, pattern: Compared) -> dict[str, Any]:
+def _apart(look: Look, compared: Comparison, pattern: ComparedPattern) -> dict[str, Any]:
     evidence = compared.evidence.get((pattern.pattern, pattern.level), ())
     return {
         "pattern": pattern.pattern,
         "template": look.marks.line(compared.templates[pattern.pattern], 80),
         "level": look.marks.name(pattern.level),
         "difference": pattern.status,
-        "weight": pattern.weight,
+        "weight": pattern.verdict,
         "baseline": pattern.baseline,
         "candidate": pattern.candidate,
         "expected": round(pattern.expected, 1),
-        "chance": float(f"{pattern.chance:.2g}"),
+        "chance": float(f"{pattern.p_value:.2g}"),
         "lines": [str(line) for line in evidence[:2]],
     }
 

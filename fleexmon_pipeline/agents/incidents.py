@@ -14,7 +14,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.agents.answer import Answer, Entry, when
 from fleexmon_pipeline.agents.asked import Id, Look, NodeName, Paged, Since
 from fleexmon_pipeline.comparison.deployments import deployments
-from fleexmon_pipeline.comparison.newest import Newest, compare_deployment
+from fleexmon_pipeline.comparison.recent_deployments import DeploymentResult, compare_deployment
 from fleexmon_pipeline.incidents.read import Incident, list_incidents, show_incident
 from fleexmon_pipeline.issues.context import SimilarIssue, issue_context
 from fleexmon_pipeline.issues.read import EvidenceLine, IssueSummary, show_issue
@@ -175,7 +175,7 @@ def _deployment(look: Look, incident: Incident) -> dict[str, Any] | None:
     if not recent:
         return None
     deployed, live = recent[0], settings.live_node(look.environment)
-    compared: Newest = compare_deployment(look.connection, deployed, live=live, now=look.now)
+    compared: DeploymentResult = compare_deployment(look.connection, deployed, live=live, now=look.now)
     outcome = compared.comparison.outcome if compared.comparison else None
     return {
         "node": look.marks.name(deployed.node),

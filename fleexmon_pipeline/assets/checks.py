@@ -11,8 +11,8 @@ from datetime import datetime
 
 import dagster as dg
 
-from fleexmon_pipeline.comparison.newest import Newest
 from fleexmon_pipeline.comparison.read import Comparison
+from fleexmon_pipeline.comparison.recent_deployments import DeploymentResult
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.budget import Kept
@@ -118,7 +118,7 @@ def check_archive(problems: Sequence[str]) -> dg.AssetCheckResult:
     return _result(ARCHIVE_IS_WHOLE, details, "every archived day has its file, or none is archived")
 
 
-def check_deployments(newest: list[Newest]) -> dg.AssetCheckResult:
+def check_deployments(newest: list[DeploymentResult]) -> dg.AssetCheckResult:
     """Each deployment's verdict, its reasons and the patterns that differ. Only a failed comparison is a warning."""
     compared = [(deployment.sentence, deployment.comparison) for deployment in newest if deployment.comparison]
     failed = sorted(compared, key=lambda one: one[1].outcome.verdict != "fail")

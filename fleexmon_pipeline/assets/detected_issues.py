@@ -31,7 +31,7 @@ from fleexmon_pipeline.assets.hour_metadata import detected_metadata
 from fleexmon_pipeline.baselines.links import learn_links
 from fleexmon_pipeline.catch_up import RUN_FAILED, no_longer_waiting, note_waiting
 from fleexmon_pipeline.collection.rejected import WAITS_AS
-from fleexmon_pipeline.comparison.newest import compare_newest
+from fleexmon_pipeline.comparison.recent_deployments import compare_recent_deployments
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.budget import Budget, kept
 from fleexmon_pipeline.detection.detect import detect_hour
@@ -76,7 +76,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock
         if is_materializing(context):
             _detect(context, connection, clock, budget, live=live)
             _explain(context, connection, clock, genai)
-        newest = compare_newest(connection, live=live, now=now, after=longest_watch(loaded.rules))
+        newest = compare_recent_deployments(connection, live=live, now=now, after=longest_watch(loaded.rules))
         rates = firing_rates(connection, [rule.name for rule in loaded.rules if rule.enabled], until=known_until)
         of_budget = kept(connection, budget, until=known_until)
     topology = settings.topology()

@@ -47,7 +47,7 @@ def messages_of_incidents(
     messages = []
     for step in follow(connection, reports, now=now, severities=severities):
         if step.incident is None:
-            messages.append(_left(step, data[step.key], data[step.goes_on.key] if step.goes_on else None))
+            messages.append(_left(step, data[step.key], data[step.continued_by.key] if step.continued_by else None))
         elif step.event:
             messages.append(_message(connection, step, step.incident, data.get(step.key), ui_url))
     return messages
@@ -92,9 +92,9 @@ def _message(
     )  # fmt: skip
 
 
-def _left(step: Step, before: Mapping[str, Any], goes_on: Mapping[str, Any] | None) -> ChannelMessage:
+def _left(step: Step, before: Mapping[str, Any], continued_by: Mapping[str, Any] | None) -> ChannelMessage:
     """Of an incident that is now told as part of another one, or whose issues are no more."""
-    line = sentences.merged(goes_on["title"]) if goes_on else sentences.REMOVED
+    line = sentences.merged(continued_by["title"]) if continued_by else sentences.REMOVED
     return ChannelMessage(
         key=step.key, event="ended", event_id=f"{before['turn']}:ended", severity=before["severity"],
         nodes=tuple(before["nodes"]), title=before["title"], lines=(line,),

@@ -16,7 +16,7 @@ from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import ended_slots
-from fleexmon_pipeline.comparison.judge import Compared, Verdict
+from fleexmon_pipeline.comparison.judge import ComparedPattern, Verdict
 from fleexmon_pipeline.comparison.read import (
     COLOURS,
     MAX_WINDOW,
@@ -113,9 +113,9 @@ def as_document(comparison: Comparison) -> dict[str, Any]:
         "reasons": outcome.reasons,
         "window": {"since": iso_text(comparison.window.since), "until": iso_text(comparison.window.until)},
         "baseline": {
-            "node": comparison.candidate if outcome.itself else comparison.baseline,
+            "node": comparison.candidate if outcome.reference == "itself" else comparison.baseline,
             "lines": outcome.lines[0],
-            "before": outcome.before or outcome.itself,
+            "before": outcome.reference in ("before", "itself"),
         },
         "candidate": {"node": comparison.candidate, "lines": outcome.lines[1]},
         "calibration": {
@@ -130,11 +130,11 @@ def as_document(comparison: Comparison) -> dict[str, Any]:
                 "pattern": pattern.pattern,
                 "level": pattern.level,
                 "status": pattern.status,
-                "weight": pattern.weight,
+                "weight": pattern.verdict,
                 "baseline": pattern.baseline,
                 "candidate": pattern.candidate,
                 "expected": round(pattern.expected, 1),
-                "chance": float(f"{pattern.chance:.3g}"),
+                "chance": float(f"{pattern.p_value:.3g}"),
                 "template": comparison.templates[pattern.pattern],
                 "evidence": [str(id_) for id_ in comparison.evidence.get((pattern.pattern, pattern.level), ())],
             }
@@ -164,7 +164,7 @@ def show(console: Console, comparison: Comparison, clock: Clock) -> None:
     standing_out = [pattern for pattern in outcome.patterns if pattern.status != "known"]
     shown = standing_out[:MAX_ROWS] or sorted(outcome.patterns, key=_lines, reverse=True)[:MAX_KNOWN_ROWS]
     for pattern in shown:
-        style = _COLOURS[pattern.weight] if pattern.weight != "pass" else ""
+        style = _COLOURS[pattern.verdict] if pattern.verdict != "pass" else ""
         cells = (
             pattern.status, pattern.level, f"{pattern.baseline:,}", f"{pattern.candidate:,}",
             f"{pattern.expected:,.0f}",
@@ -177,7 +177,7 @@ def show(console: Console, comparison: Comparison, clock: Clock) -> None:
     weighty = [
         pattern
         for pattern in shown
-        if pattern.weight != "pass" and comparison.evidence.get((pattern.pattern, pattern.level))
+        if pattern.verdict != "pass" and comparison.evidence.get((pattern.pattern, pattern.level))
     ]
     if weighty:
         console.print(Text("\nEvidence: pattern, its newest row of LogEntry (--json prints all)", style="bold"))
@@ -187,13 +187,13 @@ def show(console: Console, comparison: Comparison, clock: Clock) -> None:
             console.print(Text(line), no_wrap=True, overflow="ellipsis")
 
 
-def _template(comparison: Comparison, pattern: Compared) -> str:
+def _template(comparison: Comparison, pattern: ComparedPattern) -> str:
     return one_line(comparison.templates[pattern.pattern], most=200)
 
 
-def _chance(pattern: Compared) -> str:
-    return "–" if pattern.status == "known" and pattern.chance > 0.5 else f"{pattern.chance:.2g}"
+def _chance(pattern: ComparedPattern) -> str:
+    return "–" if pattern.status == "known" and pattern.p_value > 0.5 else f"{pattern.p_value:.2g}"
 
 
-def _lines(pattern: Compared) -> int:
+def _lines(pattern: ComparedPattern) -> int:
     return pattern.baseline + pattern.candidate

@@ -15,10 +15,16 @@ from fleexmon_pipeline.commands.screen.clock import readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import named_minute, parse_time
-from fleexmon_pipeline.comparison.deployments import Deployment, deployments, is_version, mark, recorded
-from fleexmon_pipeline.comparison.deployments import remove as remove_deployment
+from fleexmon_pipeline.comparison.deployments import (
+    Deployment,
+    deployments,
+    deployments_of_version,
+    is_version,
+    record_deployment,
+    remove_deployment,
+)
 from fleexmon_pipeline.comparison.read import known_nodes
-from fleexmon_pipeline.comparison.watch import judged_with
+from fleexmon_pipeline.comparison.watch import hours_to_reevaluate
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.settings import SettingError, nodes
 from fleexmon_pipeline.window import EPOCH, HOUR, Window
@@ -88,9 +94,9 @@ def _record(deployment: Deployment, *, dry_run: bool, as_json: bool, now: dateti
     got = f"{deployment.node} got {deployment.version} at {deployment.at:%H:%M}"
     with open_database("recording the deployment") as connection, connection.transaction(force_rollback=dry_run):
         _check_node(connection, deployment.node)
-        earlier = mark(connection, deployment)
+        earlier = record_deployment(connection, deployment)
         if earlier is None:
-            hours = judged_with(connection, deployment)
+            hours = hours_to_reevaluate(connection, deployment)
             _evaluate_again(connection, hours, f"{got}, which was not known when it was evaluated", now=now)
     recorded = earlier or deployment
     if as_json:
@@ -108,7 +114,7 @@ def _remove(node: str, version: str, at: datetime | None, *, by: str, dry_run: b
     now = datetime.now(UTC)
     with open_database("removing the deployment") as connection, connection.transaction(force_rollback=dry_run):
         deployment = _only_recorded(connection, node, version, at)
-        hours = judged_with(connection, deployment)
+        hours = hours_to_reevaluate(connection, deployment)
         reason = f"{by} removed the deployment of {node} {version} at {deployment.at:%H:%M}"
         if remove_deployment(connection, deployment):
             _evaluate_again(connection, hours, reason, now=now)
@@ -124,7 +130,7 @@ def _only_recorded(connection: Connection, node: str, version: str, at: datetime
     """The record that is meant; `at` decides to the minute, as lists show it."""
     stored = [
         deployment
-        for deployment in recorded(connection, node, version)
+        for deployment in deployments_of_version(connection, node, version)
         if at is None or deployment.at.replace(second=0, microsecond=0) == at.replace(second=0, microsecond=0)
     ]
     by_person = [deployment for deployment in stored if deployment.source == "person"]

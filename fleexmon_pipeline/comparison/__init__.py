@@ -1,1 +1,1 @@
-"""Candidate against baseline: does a node log what another one logs, pattern by pattern, after a deployment?"""
+"""Compare a candidate with a reference node after a deployment: does it log the same patterns, as often?"""

@@ -1,7 +1,7 @@
-"""When a node got which version: recorded by a person, or noticed in the lines of its start.
+"""Which version a node got, and when: recorded by a person, or announced by its log lines.
 
-Here: the table "Deployment" and what counts as an announcement. Cautious: a line counts where it names a start and a
-version, metadata where a node had one version alone and then another.
+Here: the table "Deployment", and what counts as an announcement. Cautiously: a line must name a start and a version;
+metadata must show only one version for two slots and then only another one.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
 SQL = statements("comparison")
 VERSION = r"[0-9]+\.[0-9]+(?:\.[0-9]+){0,2}(?:[-+][0-9A-Za-z.-]{1,40})?"
 KEYS = ("version", "app_version", "appVersion", "service.version", "service_version", "release")
-STEADY_SLOTS = 2  # with one version alone, before a change and after it
-_NAMED = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+:@/-]{0,99}")
+STEADY_SLOTS = 2  # before a change of version and after it, with one version alone
+_VERSION_BY_PERSON = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+:@/-]{0,99}")
 _START_WORDS = r"\y(start(ed|ing|up)?|boot(ed|ing)?|launch(ed|ing)?|deploy(ed|ing)?|release|running|is up)\y"
 _START = re.compile(r"(?i)\b(?:start(?:ed|ing|up)?|boot(?:ed|ing)|launch(?:ed|ing)|deploy(?:ed|ing)|running|is up)\b")
 _END = r"(?![\w+-]|\.\w)"
 _NAMES_VERSION = re.compile(rf"(?i)\b(?:version|release|ver)\b[\s=:\"']{{0,3}}v?({VERSION}){_END}|\bv({VERSION}){_END}")
-_MAX_START_LINE = 200  # an announcement is short; a dump that happens to hold both words is not one
+_MAX_START_LINE = 200  # characters: an announcement is short; a dump may hold both words by chance
 
 
 @dataclass(frozen=True)
@@ -41,24 +41,28 @@ class Deployment:
 
 
 def is_version(text: str) -> bool:
-    """Whether a person may name it so: 1.4.2, 2026-11-20, a commit, an image."""
-    return _NAMED.fullmatch(text) is not None
+    """Whether a person may record this as a version: 1.4.2, 2026-11-20, a commit, an image."""
+    return _VERSION_BY_PERSON.fullmatch(text) is not None
 
 
-def mark(connection: Connection, deployment: Deployment) -> Deployment | None:
-    """Record a deployment; or return the one already recorded: the same version before it or, for a person's record,
-    within the hour after. Hours may be read in any order, so an earlier line of the same version is recorded too."""
+def record_deployment(connection: Connection, deployment: Deployment) -> Deployment | None:
+    """Record a deployment, or return the one that is recorded already.
+
+    That is one of the same version right before it or, if a person records it, up to an hour after it. Hours may be
+    read in any order, so a line that announces the same version earlier is recorded too.
+    """
     with connection.transaction():
         connection.execute(SQL["lock_deployments"], {"node": deployment.node})
         where = {"node": deployment.node, "at": deployment.at}
         before = connection.execute(SQL["deployed_before"], where).fetchone()
         after = connection.execute(SQL["deployed_after"], where).fetchone() if deployment.source == "person" else None
         for row in (before, after):
-            near = row is not None and row["at"] <= deployment.at + HOUR
-            if row is not None and near and row["version"] == deployment.version:
+            if row is None or row["at"] > deployment.at + HOUR:
+                continue
+            if row["version"] == deployment.version:
                 return Deployment(deployment.node, row["version"], row["at"], row["by"], row["source"])
         connection.execute(
-            SQL["mark_deployment"],
+            SQL["record_deployment"],
             {
                 "node": deployment.node, "version": deployment.version, "at": deployment.at, "by": deployment.by,
                 "source": deployment.source,
@@ -68,14 +72,14 @@ def mark(connection: Connection, deployment: Deployment) -> Deployment | None:
     return None
 
 
-def recorded(connection: Connection, node: str, version: str) -> list[Deployment]:
-    """All records of this version on this node, oldest first; restarts and what lines announced, too."""
-    rows = connection.execute(SQL["recorded"], {"node": node, "version": version})
+def deployments_of_version(connection: Connection, node: str, version: str) -> list[Deployment]:
+    """All records of this version on this node, oldest first, including restarts and what log lines announced."""
+    rows = connection.execute(SQL["deployments_of_version"], {"node": node, "version": version})
     return [Deployment(**row) for row in rows]
 
 
-def remove(connection: Connection, deployment: Deployment) -> bool:
-    """Take back a person's record; False where another session was faster."""
+def remove_deployment(connection: Connection, deployment: Deployment) -> bool:
+    """Delete what a person recorded; False if another session has done so already."""
     where = {"node": deployment.node, "at": deployment.at, "version": deployment.version}
     with connection.transaction():
         connection.execute(SQL["lock_deployments"], {"node": deployment.node})
@@ -86,30 +90,37 @@ def remove(connection: Connection, deployment: Deployment) -> bool:
 
 
 def _mark_incidents(connection: Connection, deployment: Deployment) -> None:
-    """What changed before an incident is part of it, also when somebody says so afterwards."""
+    """Have incidents refreshed that began near a deployment: they list it, even if it was recorded afterwards."""
     mark_window(connection, Window(deployment.at, deployment.at + SLOT))
 
 
 def deployments(
     connection: Connection, window: Window, *, nodes: Collection[str] | None = None, limit: int = 100
 ) -> list[Deployment]:
-    """Newest first, of these nodes or all. A restart with the same version is not a deployment."""
+    """The deployments in a window, newest first, of these nodes or all. Restarts with the same version are left out."""
     where = {"since": window.since, "until": window.until, "nodes": None if nodes is None else list(nodes)}
     return [Deployment(**row) for row in connection.execute(SQL["deployments"], {**where, "limit": limit})]
 
 
-def notice(connection: Connection, window: Window) -> list[Deployment]:
-    """Record what the window's lines announce; returns what is new. Cost grows with the patterns, not the lines."""
+def record_announced(connection: Connection, window: Window) -> list[Deployment]:
+    """Record the deployments that the window's lines announce, and return the new ones.
+
+    The cost grows with the number of patterns, not of lines.
+    """
     where = {"since": window.since - HOUR, "until": window.until}
     lines = connection.execute(SQL["start_lines"], {**where, "start_words": _START_WORDS}).fetchall()
     versions = connection.execute(SQL["metadata_versions"], {**where, "keys": list(KEYS)})
-    noticed = sorted([*announced(lines, window), *changed(versions)], key=lambda one: (one.at, one.node))
-    return [deployment for deployment in noticed if mark(connection, deployment) is None]
+    announced = [*announcements(lines, window), *version_changes(versions)]
+    announced.sort(key=lambda deployment: (deployment.at, deployment.node))
+    return [deployment for deployment in announced if record_deployment(connection, deployment) is None]
 
 
-def announced(rows: Iterable[dict[str, Any]], window: Window) -> list[Deployment]:
-    """The first line of the window in which a node names a version at its start, unless its lines named another version
-    within the hour up to it. Slot by slot, as lines come: later lines do not count."""
+def announcements(rows: Iterable[dict[str, Any]], window: Window) -> list[Deployment]:
+    """By node and version, the first line of the window that announces it.
+
+    Not if the node's lines announced another version in the hour before. Only lines up to the end of the line's slot
+    count, so that the result does not depend on how late it is computed.
+    """
     named: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
     for row in rows:
         if version := version_in(row["message"]):
@@ -118,21 +129,22 @@ def announced(rows: Iterable[dict[str, Any]], window: Window) -> list[Deployment
     for node, mentions in named.items():
         for at, version in mentions:
             end = floor(at, SLOT) + SLOT
-            if at in window and {other for then, other in mentions if end - HOUR <= then < end} == {version}:
+            versions = {other for then, other in mentions if end - HOUR <= then < end}
+            if at in window and versions == {version}:
                 first.setdefault((node, version), Deployment(node, version, at, "lines", "line"))
     return list(first.values())
 
 
 def version_in(message: str) -> str | None:
-    """`1.4.2` of "starting shop, version=1.4.2"; None where the line is no announcement."""
+    """`1.4.2` of "starting shop, version=1.4.2"; None if the line does not announce one."""
     if len(message) > _MAX_START_LINE or not _START.search(message):
         return None
     versions = {match.group(1) or match.group(2) for match in _NAMES_VERSION.finditer(message)}
     return versions.pop() if len(versions) == 1 else None
 
 
-def changed(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
-    """Where a node's metadata had one version alone for two slots, then another alone for two."""
+def version_changes(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
+    """Deployments by metadata: a node had only one version for two slots, then only another one for two."""
     by_node: defaultdict[str, dict[datetime, dict[str, datetime]]] = defaultdict(dict)
     for row in rows:
         slot = by_node[row["node"]].setdefault(floor(row["timestamp"], SLOT), {})
@@ -141,11 +153,11 @@ def changed(rows: Iterable[dict[str, Any]]) -> list[Deployment]:
     deployed = []
     for node, slots in by_node.items():
         ordered = [slots[slot] for slot in sorted(slots)]
-        for place in range(STEADY_SLOTS, len(ordered) - STEADY_SLOTS + 1):
-            old = {version for slot in ordered[place - STEADY_SLOTS : place] for version in slot}
-            new = {version for slot in ordered[place : place + STEADY_SLOTS] for version in slot}
+        for index in range(STEADY_SLOTS, len(ordered) - STEADY_SLOTS + 1):
+            old = {version for slot in ordered[index - STEADY_SLOTS : index] for version in slot}
+            new = {version for slot in ordered[index : index + STEADY_SLOTS] for version in slot}
             if len(old) == len(new) == 1 and old != new:
                 version = next(iter(new))
                 if re.fullmatch(f"v?{VERSION}", version):
-                    deployed.append(Deployment(node, version, ordered[place][version], "lines", "metadata"))
+                    deployed.append(Deployment(node, version, ordered[index][version], "lines", "metadata"))
     return deployed

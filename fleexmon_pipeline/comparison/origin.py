@@ -1,15 +1,15 @@
-"""Which node and which pattern began an incident: nodes ranked by what was wrong with them, and when it began.
+"""Where an incident began: rank nodes by the signs of trouble that they show, and by how early.
 
-Here: the ranking, without a database. A sign is a pattern that is new or more frequent than the node's own usual rate,
-or fewer lines than usual. Signs that no node ever had weigh most; those that many nodes share weigh little; what began
-later weighs less. What fills the figures: `read_origin.py`.
+Here: the ranking, without a database. A sign is a pattern that is new to the node or more frequent than normal, or
+fewer lines than normal. A sign weighs most if no node ever had it, little if many nodes share it, and less the later it
+began. `read_origin.py` reads the counts.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, sqrt
 from typing import Literal
 
@@ -21,31 +21,31 @@ Kind = Literal["new", "more", "fewer", "silent"]
 Key = tuple[str, str, str]  # node, resolved pattern, level
 
 # By judgement, not by experiment; docs/decisions/0033 says on which worlds the ranking was tried.
-NEW_WEIGHT = 2.0  # of what no node ever had, and of silence where there was none
+NEW_WEIGHT = 2.0  # of a pattern that no node ever had, and of silence on a node that never was silent
 LEVEL_WEIGHTS: Mapping[str, float] = {"fatal": 1.0, "error": 1.0, "warn": 0.5, "info": 0.1}
-MIN_DEVIATIONS = 1.5  # of a sign
+MIN_DEVIATIONS = 1.5  # standard deviations from normal that make a sign
 HALF_LIFE_SECONDS = 600.0  # a sign that begins so much later than the first one weighs half
-PRIOR_LINES = 0.5  # of a pattern that a node's past lacks
+PRIOR_LINES = 0.5  # added to the lines of the past, so that a new pattern has a rate above 0
 MIN_SPREAD, MAX_SPREAD, NEW_SPREAD = 0.05, 5.0, 0.05  # over-dispersion of a slot
 MAX_FEWER, VOLUME_SPREAD = 0.5, 0.05  # of the expected lines; over-dispersion of their sum
 MIN_SILENT_LINES = 10.0  # expected in slots that have none
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Lines of one slot of the window."""
+class SlotCount:
+    """Lines of one pattern in one slot of the window."""
 
     node: str
     pattern: str
     level: str
     slot: int
     lines: int
-    first: float  # seconds since 1970
+    first: float  # time of the first line, in seconds since 1970
 
 
 @dataclass(frozen=True)
-class Usual:
-    """Of a node's pattern, over the slots of the past that are known."""
+class PastCount:
+    """Lines of a node's pattern over the known slots of the past."""
 
     lines: int
     squares: int  # sum of the squared counts of its slots
@@ -53,13 +53,13 @@ class Usual:
 
 @dataclass(frozen=True)
 class Volume:
-    """All lines of a node by slot of the window, and those its past lets expect; without slots that are not known."""
+    """All lines of a node by known slot of the window, and how many its past lets expect."""
 
     slots: Sequence[int]
     lines: Sequence[int]
     expected: Sequence[float]
     past_slots: int  # known slots of the past
-    was_silent: bool  # a slot without any line is nothing new
+    was_silent: bool  # some slot of the past had no line
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,18 @@ class Suspect:
 
 
 def rank(
-    seen: Iterable[Seen], usual: Mapping[Key, Usual], volumes: Mapping[str, Volume], *, slot_seconds: int
+    counts: Iterable[SlotCount], past: Mapping[Key, PastCount], volumes: Mapping[str, Volume], *, slot_seconds: int
 ) -> list[Suspect]:
     """The most suspicious node first; nodes without any sign are left out."""
-    by_key: defaultdict[Key, list[Seen]] = defaultdict(list)
-    for one in seen:
-        if one.level in LEVEL_WEIGHTS and one.node in volumes:
-            by_key[one.node, one.pattern, one.level].append(one)
-    anywhere = {pattern for _, pattern, _ in usual}
+    by_key: defaultdict[Key, list[SlotCount]] = defaultdict(list)
+    for count in counts:
+        if count.level in LEVEL_WEIGHTS and count.node in volumes:
+            by_key[count.node, count.pattern, count.level].append(count)
+    known_patterns = {pattern for _, pattern, _ in past}
     signs = [
         sign
-        for key, lines in by_key.items()
-        if (sign := _louder(key, lines, usual.get(key), volumes[key[0]], new=key[1] not in anywhere))
+        for key, slots in by_key.items()
+        if (sign := _more_frequent(key, slots, past.get(key), volumes[key[0]], new=key[1] not in known_patterns))
     ]
     for node, volume in volumes.items():
         sign = _silent(node, volume, slot_seconds) or _fewer(node, volume, slot_seconds)
@@ -102,33 +102,35 @@ def rank(
     return _ranked(signs, len(volumes))
 
 
-def _louder(key: Key, lines: Sequence[Seen], usual: Usual | None, volume: Volume, *, new: bool) -> Sign | None:
-    """More lines than usual. It began in the first slot that has more than the usual slot's lines by itself."""
+def _more_frequent(
+    key: Key, counts: Sequence[SlotCount], past: PastCount | None, volume: Volume, *, new: bool
+) -> Sign | None:
+    """More lines than expected. It began in the first slot that alone has more lines than a normal slot."""
     node, pattern, level = key
-    past = max(volume.past_slots, 1)
-    rate = ((usual.lines if usual else 0) + PRIOR_LINES) / past
+    past_slots = max(volume.past_slots, 1)
+    rate = ((past.lines if past else 0) + PRIOR_LINES) / past_slots
     spread = NEW_SPREAD
-    if usual and usual.lines:
-        excess = usual.squares / past - rate**2 - rate
+    if past and past.lines:
+        excess = past.squares / past_slots - rate**2 - rate
         spread = float(np.clip(excess / rate**2, MIN_SPREAD, MAX_SPREAD))
-    count, expected = sum(one.lines for one in lines), rate * max(len(volume.slots), 1)
+    count, expected = sum(slot.lines for slot in counts), rate * max(len(volume.slots), 1)
     deviations = _deviations(count, expected, spread)
     if count <= expected or deviations < MIN_DEVIATIONS:
         return None
-    ordered = sorted(lines, key=lambda one: one.slot)
-    began = next((one for one in ordered if one.lines > 2 * rate + 1 or new), ordered[0]).first
+    ordered = sorted(counts, key=lambda slot: slot.slot)
+    began = next((slot for slot in ordered if slot.lines > 2 * rate + 1 or new), ordered[0]).first
     weight = deviations * LEVEL_WEIGHTS[level] * (NEW_WEIGHT if new else 1.0)
     return Sign(node, "new" if new else "more", pattern, level, count, expected, began, 1, weight)
 
 
 def _silent(node: str, volume: Volume, slot_seconds: int) -> Sign | None:
-    """The longest run of slots without a line, where many were expected."""
+    """The run of slots without a line in which most lines were expected."""
     longest: list[int] = []
     run: list[int] = []
-    for place, lines in enumerate(volume.lines):
-        run = [*run, place] if lines == 0 else []
-        longest = max(longest, run, key=lambda places: sum(volume.expected[index] for index in places))
-    expected = sum(volume.expected[place] for place in longest)
+    for index, lines in enumerate(volume.lines):
+        run = [*run, index] if lines == 0 else []
+        longest = max(longest, run, key=lambda indexes: sum(volume.expected[index] for index in indexes))
+    expected = sum(volume.expected[index] for index in longest)
     if expected < MIN_SILENT_LINES:
         return None
     weight = sqrt(2 * expected) * (1.0 if volume.was_silent else NEW_WEIGHT)
@@ -136,15 +138,15 @@ def _silent(node: str, volume: Volume, slot_seconds: int) -> Sign | None:
 
 
 def _fewer(node: str, volume: Volume, slot_seconds: int) -> Sign | None:
-    """Half of the lines or less, from some slot until the end of the window."""
-    most: Sign | None = None
-    for place, slot in enumerate(volume.slots):
-        count, expected = sum(volume.lines[place:]), sum(volume.expected[place:])
+    """Half of the expected lines or less, from some slot until the end of the window."""
+    heaviest: Sign | None = None
+    for index, slot in enumerate(volume.slots):
+        count, expected = sum(volume.lines[index:]), sum(volume.expected[index:])
         if expected >= MIN_SILENT_LINES and count <= expected * MAX_FEWER:
             weight = _deviations(count, expected, VOLUME_SPREAD)
-            if most is None or weight > most.weight:
-                most = Sign(node, "fewer", None, None, count, expected, slot * slot_seconds, 1, weight)
-    return most
+            if heaviest is None or weight > heaviest.weight:
+                heaviest = Sign(node, "fewer", None, None, count, expected, slot * slot_seconds, 1, weight)
+    return heaviest
 
 
 def _deviations(count: int, expected: float, spread: float) -> float:
@@ -152,23 +154,20 @@ def _deviations(count: int, expected: float, spread: float) -> float:
 
 
 def _ranked(signs: Sequence[Sign], nodes: int) -> list[Suspect]:
-    having: defaultdict[str | None, set[str]] = defaultdict(set)
+    """Weigh each sign by how many nodes share it and how late it began, and sum up by node."""
+    nodes_with: defaultdict[str | None, set[str]] = defaultdict(set)
     for sign in signs:
-        having[sign.pattern].add(sign.node)
+        nodes_with[sign.pattern].add(sign.node)
     first = min((sign.began for sign in signs), default=0.0)
     by_node: defaultdict[str, list[Sign]] = defaultdict(list)
     for sign in signs:
-        shared = len(having[sign.pattern])
-        rarity = log((nodes + 1) / shared) / log(nodes + 1)
+        sharing = len(nodes_with[sign.pattern])
+        rarity = log((nodes + 1) / sharing) / log(nodes + 1)
         weight = sign.weight * rarity * 0.5 ** ((sign.began - first) / HALF_LIFE_SECONDS)
-        by_node[sign.node].append(
-            Sign(
-                sign.node, sign.kind, sign.pattern, sign.level, sign.lines, sign.expected, sign.began, shared, weight
-            )
-        )  # fmt: skip
+        by_node[sign.node].append(replace(sign, nodes=sharing, weight=weight))
     scores = {node: sqrt(sum(sign.weight**2 for sign in own)) for node, own in by_node.items()}
-    every = sum(scores.values()) or 1.0
+    total = sum(scores.values()) or 1.0
     return [
-        Suspect(node, scores[node] / every, sorted(by_node[node], key=lambda sign: (-sign.weight, sign.began)))
+        Suspect(node, scores[node] / total, sorted(by_node[node], key=lambda sign: (-sign.weight, sign.began)))
         for node in sorted(scores, key=lambda name: (-scores[name], name))
     ]

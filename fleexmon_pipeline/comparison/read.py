@@ -1,4 +1,4 @@
-"""Reading two nodes' counts from "LogPatternCount", with aliases resolved, and the rows behind what stands out.
+"""Compare two nodes: read their counts from "LogPatternCount", and the log rows behind the patterns that stand out.
 
 Here: the database. What the counts mean: `judge.py`.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from psycopg.rows import tuple_row
 
 from fleexmon_pipeline.comparison.deployments import deployments
-from fleexmon_pipeline.comparison.judge import Compared, Outcome, compare
+from fleexmon_pipeline.comparison.judge import ComparedPattern, Outcome, compare
 from fleexmon_pipeline.comparison.pair import Pair, pair_of
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -30,10 +30,12 @@ PAST = 7 * DAY
 BUCKET = timedelta(minutes=30)  # bursts last 15 to 30 minutes
 SHORT_BUCKET = timedelta(minutes=15)  # in windows of less than an hour
 MAX_WINDOW = 7 * DAY
-MAX_SHOWN = 20  # patterns that evidence is read for
+MAX_SHOWN = 20  # patterns for which evidence is read
 MAX_ROWS = 5  # of evidence for each
-MIN_COLLECTED = 0.5
+MIN_COLLECTED = 0.5  # share of a node's slots; with fewer nothing passes
 COLOURS = ("blue", "green")
+
+BucketRow = tuple[str, str, str, int, int, int]  # node, pattern, level, bucket, lines, slots
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
     Raises NothingToCompareError.
     """
     nodes = [baseline, candidate]
-    bucket = bucket_of(window)
+    bucket = bucket_length(window)
     past = _past_since(connection, window, nodes, bucket)
     gap = _buckets_since_deployed(connection, window, past, nodes, bucket)
     rows = _read_buckets(connection, window, past, nodes, bucket)
@@ -66,17 +68,11 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
         raise NothingToCompareError(_nothing_text(connection, window, nodes))
     stored_ids = {pattern for _, pattern, _, _, _, _ in rows}
     templates, resolve = read_patterns(connection, stored_ids)
-    last = window.until - SLOT
-    ignored = {pattern for pattern, label in read_labels(connection).items() if label.ignored}
-    resolved = {pattern: resolve(pattern, last) for pattern in stored_ids}
-    roots = {stored: root for stored, root in resolved.items() if root not in ignored}
-    levels = {level: read_level(level) for level in {row[2] for row in rows}}
+    roots = {pattern: resolve(pattern, window.until - SLOT) for pattern in stored_ids}
+    ignored = {pattern for pattern, label in read_labels(connection).items() if label.ignored} & set(roots.values())
+    roots = {stored: root for stored, root in roots.items() if root not in ignored}
     pair = pair_of(
-        (
-            (node, roots[pattern], levels[level], number, lines, slots)
-            for node, pattern, level, number, lines, slots in rows
-            if pattern in roots
-        ),
+        _resolved(rows, roots),
         baseline,
         candidate,
         past=(window.since - past) // bucket,
@@ -88,9 +84,9 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
         members[root].append(stored)
     known_before = _known_before(connection, pair, members, past)
     outcome = compare(pair, baseline=baseline, candidate=candidate, known_before=known_before, templates=templates)
-    outcome = _mind_coverage(connection, window, nodes, outcome)
-    if left_out := len(set(resolved.values()) & ignored):
-        reason = f"{counted(left_out, 'ignored pattern')} left out"
+    outcome = _with_coverage(connection, window, nodes, outcome)
+    if ignored:
+        reason = f"{counted(len(ignored), 'ignored pattern')} left out"
         outcome = replace(outcome, reasons=[*outcome.reasons, reason])
     shown = [pattern for pattern in outcome.patterns if pattern.status != "known"][:MAX_SHOWN]
     comparison = Comparison(
@@ -98,7 +94,7 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
         baseline,
         candidate,
         outcome,
-        {one.pattern: templates.get(one.pattern, one.pattern) for one in outcome.patterns},
+        {name: templates.get(name, name) for name in (compared.pattern for compared in outcome.patterns)},
         {},
     )
     return replace(comparison, evidence=_evidence(connection, comparison, shown, members))
@@ -106,8 +102,8 @@ def compare_nodes(connection: Connection, window: Window, baseline: str, candida
 
 def _read_buckets(
     connection: Connection, window: Window, past: datetime, nodes: Sequence[str], bucket: timedelta
-) -> list[tuple[str, str, str, int, int, int]]:
-    """Node, stored pattern, stored level, bucket, lines, slots. As tuples, of which there are 70,000 in a week."""
+) -> list[BucketRow]:
+    """Rows of node, stored pattern, stored level, bucket, lines, slots. Tuples, as a week has 70,000 of them."""
     where = {
         "since": past, "until": window.until, "origin": window.since, "nodes": nodes,
         "bucket": int(bucket.total_seconds()),
@@ -117,19 +113,27 @@ def _read_buckets(
         return cursor.execute(SQL["buckets"], where).fetchall()
 
 
-def stamp_of(connection: Connection, window: Window, nodes: Sequence[str]) -> tuple[object, ...]:
-    """What differs after the window was collected, counted or labelled again."""
+def _resolved(rows: Iterable[BucketRow], roots: Mapping[str, str]) -> Iterator[BucketRow]:
+    """The rows with resolved patterns and levels; patterns without a root are left out."""
+    levels = {level: read_level(level) for level in {row[2] for row in rows}}
+    for node, pattern, level, number, lines, slots in rows:
+        if pattern in roots:
+            yield node, roots[pattern], levels[level], number, lines, slots
+
+
+def cache_key_of(connection: Connection, window: Window, nodes: Sequence[str]) -> tuple[object, ...]:
+    """A value that changes whenever the window is collected, counted or labelled again."""
     where = {"since": window.since, "until": window.until, "nodes": list(nodes)}
     row = connection.execute(SQL["stamp"], where).fetchone() or {}
     return tuple(row.values())
 
 
-def bucket_of(window: Window) -> timedelta:
+def bucket_length(window: Window) -> timedelta:
     return SHORT_BUCKET if window.length < 2 * BUCKET else BUCKET
 
 
 def _past_since(connection: Connection, window: Window, nodes: Sequence[str], bucket: timedelta) -> datetime:
-    """Where the past begins: a week before the window or with the first coverage, in whole buckets."""
+    """Where the past begins: a week before the window, or with the first coverage; in whole buckets."""
     row = connection.execute(SQL["first_slot"], {"since": window.since - PAST, "nodes": list(nodes)}).fetchone()
     first = row["slot"] if row and row["slot"] is not None else window.since
     return window.since - max((window.since - first) // bucket, 0) * bucket
@@ -138,8 +142,10 @@ def _past_since(connection: Connection, window: Window, nodes: Sequence[str], bu
 def _buckets_since_deployed(
     connection: Connection, window: Window, past: datetime, nodes: Sequence[str], bucket: timedelta
 ) -> int:
-    """How many buckets before the window are left out: the lines of a new version are not normal yet. 0 where less than
-    a day of the past would be left."""
+    """How many buckets before the window are left out: what a new version logs is not normal yet.
+
+    0 if less than a day of the past would be left.
+    """
     last = deployments(connection, Window(past + DAY, max(past + DAY, window.since)), nodes=nodes, limit=1)
     return -(-(window.since - last[0].at) // bucket) if last else 0
 
@@ -147,14 +153,14 @@ def _buckets_since_deployed(
 def _known_before(connection: Connection, pair: Pair, members: Mapping[str, list[str]], past: datetime) -> set[str]:
     """Patterns that only the candidate's window has, but that some node had before the past."""
     elsewhere = pair.baseline.totals + pair.past_baseline.totals + pair.past_candidate.totals
-    alone = {key[0] for key, lines in zip(pair.keys, elsewhere, strict=True) if not lines}
-    own = {stored: root for root in alone for stored in members[root]}
-    rows = connection.execute(SQL["known_before"], {"ids": list(own), "before": past})
-    return {own[row["id"]] for row in rows}
+    new = {pattern for (pattern, _), lines in zip(pair.keys, elsewhere, strict=True) if not lines}
+    root_of = {stored: root for root in new for stored in members[root]}
+    rows = connection.execute(SQL["known_before"], {"ids": list(root_of), "before": past})
+    return {root_of[row["id"]] for row in rows}
 
 
-def _mind_coverage(connection: Connection, window: Window, nodes: Sequence[str], outcome: Outcome) -> Outcome:
-    """Slots that were not collected are no silence: they are reported, and too many make the verdict inconclusive."""
+def _with_coverage(connection: Connection, window: Window, nodes: Sequence[str], outcome: Outcome) -> Outcome:
+    """Report slots that were not collected, which are not silence. Too many make the verdict inconclusive."""
     expected = -(-window.length // SLOT)
     where = {"since": window.since, "until": window.until, "nodes": list(nodes)}
     collected = {row["node"]: row["slots"] for row in connection.execute(SQL["collected"], where)}
@@ -171,22 +177,21 @@ def _mind_coverage(connection: Connection, window: Window, nodes: Sequence[str],
 
 
 def _evidence(
-    connection: Connection, comparison: Comparison, shown: Iterable[Compared], members: Mapping[str, list[str]]
+    connection: Connection, comparison: Comparison, shown: Iterable[ComparedPattern], members: Mapping[str, list[str]]
 ) -> dict[tuple[str, str], list[uuid.UUID]]:
-    """Rows of the candidate; of the baseline where the candidate has none."""
+    """Rows of the candidate; if it has none, of what it is compared with."""
     window, evidence = comparison.window, dict[tuple[str, str], list[uuid.UUID]]()
+    reference = comparison.outcome.reference
+    reference_node = comparison.candidate if reference == "itself" else comparison.baseline
     earlier = Window(window.since - window.length, window.since)
+    reference_window = earlier if reference in ("before", "itself") else window
     for pattern in shown:
-        now = pattern.candidate or not (comparison.outcome.before or comparison.outcome.itself)
-        own = pattern.candidate or comparison.outcome.itself
-        searched = window if now else earlier
-        rows = connection.execute(
-            SQL["samples"],
-            {
-                "since": searched.since, "until": searched.until, "ids": members[pattern.pattern],
-                "node": comparison.candidate if own else comparison.baseline,
-            },
-        )  # fmt: skip
+        searched = window if pattern.candidate else reference_window
+        params = {
+            "since": searched.since, "until": searched.until, "ids": members[pattern.pattern],
+            "node": comparison.candidate if pattern.candidate else reference_node,
+        }  # fmt: skip
+        rows = connection.execute(SQL["samples"], params)
         ids = [i for row in rows if read_level(row["level"]) == pattern.level for i in reversed(row["samples"])]
         evidence[pattern.pattern, pattern.level] = ids[:MAX_ROWS]
     return evidence
@@ -201,7 +206,7 @@ def _nothing_text(connection: Connection, window: Window, nodes: Collection[str]
 
 
 def known_nodes(connection: Connection, *, before: datetime | None = None) -> list[str]:
-    """Every node that was ever polled, by then."""
+    """Every node that was ever polled, or was polled before then."""
     return [row["node"] for row in connection.execute(SQL["nodes"], {"before": before})]
 
 
@@ -211,7 +216,7 @@ def live_node(connection: Connection, window: Window, nodes: Collection[str], se
 
 
 def busiest(connection: Connection, window: Window, nodes: Collection[str]) -> str | None:
-    """The node with the most lines; None where none has any."""
+    """The node with the most lines; None if none has any."""
     where = {"since": window.since, "until": window.until, "nodes": list(nodes)}
     row = connection.execute(SQL["busiest"], where).fetchone()
     return str(row["node"]) if row else None

@@ -1,4 +1,4 @@
-"""Reading what an incident looked like on all nodes: counts of the window, their past, and when each pattern began.
+"""Read what an incident looked like on all nodes: counts of the window, their past, and when each pattern began.
 
 Here: the database. How nodes are ranked: `origin.py`.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from fleexmon_pipeline.archive.days import one_moment
 from fleexmon_pipeline.archive.read import lines_in_trouble
-from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, Seen, Suspect, Usual, Volume, rank
+from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, PastCount, SlotCount, Suspect, Volume, rank
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import read_level
@@ -25,7 +25,7 @@ from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT, Window
 SQL = statements("comparison")
 PAST = 7 * DAY
 MAX_WINDOW = timedelta(hours=6)
-MAX_LINES = 20_000  # whose exact times are read; of more, the slot's start stands for the first line
+MAX_LINES = 20_000  # whose exact times are read; for patterns of later lines the slot's start is used
 SLOT_SECONDS = int(SLOT.total_seconds())
 
 
@@ -36,11 +36,14 @@ class Origin:
     window: Window
     suspects: list[Suspect]
     templates: Mapping[str, str]  # redacted, as stored
-    past: timedelta  # of history
+    past: timedelta  # length of the history before the window
 
 
 def find_origin(connection: Connection, window: Window) -> Origin:
-    """`window`: whole slots, at most MAX_WINDOW. Cost: the window's counts, and a week's of the patterns in it."""
+    """Rank the nodes by how likely the incident began there.
+
+    `window`: whole slots, at most MAX_WINDOW. Cost: the window's counts, and a week of counts of its patterns.
+    """
     past = Window(window.since - PAST, window.since)
     rows = connection.execute(SQL["window_counts"], {"since": window.since, "until": window.until}).fetchall()
     in_window = list({row["pattern"] for row in rows})
@@ -49,28 +52,28 @@ def find_origin(connection: Connection, window: Window) -> Origin:
     last = window.until - SLOT
     ignored = {pattern for pattern, label in read_labels(connection).items() if label.ignored}
     covered = _known_slots(connection, Window(past.since, window.until))
-    began = _first_lines(connection, window, resolve)
-    seen = [
-        _seen(row, resolve(row["pattern"], last), began)
+    first_lines = _first_lines(connection, window, resolve)
+    counts = [
+        _slot_count(row, resolve(row["pattern"], last), first_lines)
         for row in rows
         if resolve(row["pattern"], last) not in ignored and row["slot"] in covered[row["node"]]
     ]
     where = {"since": past.since, "until": past.until, "ids": list(family)}
-    usual = _usual(connection.execute(SQL["past_counts"], where), resolve, last)
+    past_counts = _past_counts(connection.execute(SQL["past_counts"], where), resolve, last)
     volumes = _volumes(connection, window, covered)
-    suspects = rank(seen, usual, volumes, slot_seconds=SLOT_SECONDS)
+    suspects = rank(counts, past_counts, volumes, slot_seconds=SLOT_SECONDS)
     first = min((min(slots) for slots in covered.values() if slots), default=window.since)
     return Origin(window, suspects, templates, max(window.since - first, timedelta()))
 
 
-def _seen(row: Mapping[str, Any], pattern: str, began: Mapping[tuple[Key, datetime], float]) -> Seen:
+def _slot_count(row: Mapping[str, Any], pattern: str, first_lines: Mapping[tuple[Key, datetime], float]) -> SlotCount:
     level, slot = read_level(row["level"]), row["slot"]
-    first = began.get(((row["node"], pattern, level), slot), (slot - EPOCH).total_seconds())
-    return Seen(row["node"], pattern, level, (slot - EPOCH) // SLOT, row["lines"], first)
+    first = first_lines.get(((row["node"], pattern, level), slot), (slot - EPOCH).total_seconds())
+    return SlotCount(row["node"], pattern, level, (slot - EPOCH) // SLOT, row["lines"], first)
 
 
 def _first_lines(connection: Connection, window: Window, resolve: Resolve) -> dict[tuple[Key, datetime], float]:
-    """When each pattern had its first line in a slot, of warnings and worse."""
+    """When a node's pattern had its first line in each slot, in seconds since 1970; of warnings and worse."""
     where = {"since": window.since, "until": window.until, "limit": MAX_LINES}
     with one_moment(connection):
         rows = {row["id"]: row for row in connection.execute(SQL["lines_in_trouble"], where)}
@@ -80,20 +83,20 @@ def _first_lines(connection: Connection, window: Window, resolve: Resolve) -> di
     lines = [line for line in lines if read_level(line["level"]) in LEVEL_WEIGHTS]
     miner, first = load_miner(connection), dict[tuple[Key, datetime], float]()
     last = window.until - SLOT
-    for line, own in zip(lines, miner.identify([line["message"] for line in lines]), strict=True):
+    for line, pattern in zip(lines, miner.identify([line["message"] for line in lines]), strict=True):
         slot = EPOCH + (line["timestamp"] - EPOCH) // SLOT * SLOT
-        key = line["node"], resolve(own, last), read_level(line["level"])
+        key = line["node"], resolve(pattern, last), read_level(line["level"])
         first.setdefault((key, slot), (line["timestamp"] - EPOCH).total_seconds())
     return first
 
 
-def _usual(rows: Iterable[Mapping[str, Any]], resolve: Resolve, last: datetime) -> dict[Key, Usual]:
+def _past_counts(rows: Iterable[Mapping[str, Any]], resolve: Resolve, last: datetime) -> dict[Key, PastCount]:
     sums: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
-        of_key = sums[row["node"], resolve(row["pattern"], last), read_level(row["level"])]
-        of_key[0] += row["lines"]
-        of_key[1] += row["squares"]
-    return {key: Usual(lines, squares) for key, (lines, squares) in sums.items()}
+        total = sums[row["node"], resolve(row["pattern"], last), read_level(row["level"])]
+        total[0] += row["lines"]
+        total[1] += row["squares"]
+    return {key: PastCount(lines, squares) for key, (lines, squares) in sums.items()}
 
 
 def _known_slots(connection: Connection, window: Window) -> defaultdict[str, set[datetime]]:
@@ -104,7 +107,7 @@ def _known_slots(connection: Connection, window: Window) -> defaultdict[str, set
 
 
 def _volumes(connection: Connection, window: Window, known: Mapping[str, set[datetime]]) -> dict[str, Volume]:
-    """Expected are the lines of the hour before or of the same time of day in the week before, whichever are fewer."""
+    """By node. Expected: the mean of the hour before or of the same time of day in the past, whichever is lower."""
     where = {"since": window.since - PAST, "until": window.until}
     lines: Counter[tuple[str, datetime]] = Counter()
     for row in connection.execute(SQL["lines_by_slot"], where):
@@ -116,8 +119,8 @@ def _volumes(connection: Connection, window: Window, known: Mapping[str, set[dat
         if not inside:
             continue
         hour = [lines[node, slot] for slot in past if slot >= window.since - HOUR]
-        clock = [lines[node, slot] for slot in past if _same_time_of_day(slot, window)]
-        expected = min((sum(of) / len(of) for of in (hour, clock) if of), default=0.0)
+        same_time = [lines[node, slot] for slot in past if _same_time_of_day(slot, window)]
+        expected = min((sum(counts) / len(counts) for counts in (hour, same_time) if counts), default=0.0)
         volumes[node] = Volume(
             [(slot - EPOCH) // SLOT for slot in inside],
             [lines[node, slot] for slot in inside],

@@ -1,4 +1,4 @@
-"""After a deployment: which windows are compared, and with which node.
+"""Which windows after a deployment are compared, and with which node.
 
 Here: what the check on `detected_issues` and rules of kind divergence share, so that they cannot disagree. When a node
 got a version: `deployments.py`; the comparison itself: `read.py`.
@@ -16,7 +16,7 @@ from fleexmon_pipeline.window import HOUR, SLOT, Window, floor
 
 STEP = timedelta(minutes=30)  # each comparison takes 0.1 to 0.3 s, and an hour is evaluated again every 5 minutes
 AFTER = 2 * HOUR
-MAX_AFTER = 4 * HOUR  # for so long late lines have hours evaluated again; and quiet windows of the past are as long
+MAX_AFTER = 4 * HOUR  # late lines have hours evaluated again for so long; past windows of the calibration are as long
 
 
 def compared_windows(deployed: Deployment, after: timedelta) -> Iterator[Window]:
@@ -30,17 +30,20 @@ def compared_windows(deployed: Deployment, after: timedelta) -> Iterator[Window]
 
 
 def baseline_for(connection: Connection, deployed: Deployment, window: Window, live: str | None) -> str | None:
-    """The live node by LIVE_NODE or the window's traffic; where that is the candidate itself, the other colour. None
-    where neither decides."""
+    """The reference node: the live one, by LIVE_NODE or the window's traffic; if that is the candidate, the other
+    colour.
+
+    None if neither decides.
+    """
     nodes = known_nodes(connection, before=window.until)
     baseline = live_node(connection, window, nodes, live)
-    if baseline == deployed.node:  # it is live already: the other colour was, before
+    if baseline == deployed.node:  # it is live already; before, the other colour was
         baseline = next((colour for colour in COLOURS if colour != deployed.node and colour in nodes), None)
-    sure = live is not None or deployed.node in COLOURS
-    return baseline if baseline in nodes and sure else None
+    is_certain = live is not None or deployed.node in COLOURS
+    return baseline if baseline in nodes and is_certain else None
 
 
-def judged_with(connection: Connection, deployed: Deployment) -> list[datetime]:
+def hours_to_reevaluate(connection: Connection, deployed: Deployment) -> list[datetime]:
     """Hours that were evaluated before this deployment was known, and may come out differently now."""
     where = {"node": deployed.node, "at": deployed.at, "reach": MAX_AFTER}
-    return [row["hour"] for row in connection.execute(SQL["judged_with"], where)]
+    return [row["hour"] for row in connection.execute(SQL["hours_to_reevaluate"], where)]

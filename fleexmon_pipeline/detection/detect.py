@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleexmon_pipeline.collection.gaps import covered_until, rules_but_gaps
-from fleexmon_pipeline.comparison.deployments import Deployment, notice
-from fleexmon_pipeline.comparison.watch import judged_with
+from fleexmon_pipeline.comparison.deployments import Deployment, record_announced
+from fleexmon_pipeline.comparison.watch import hours_to_reevaluate
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.budget import Budget
 from fleexmon_pipeline.detection.evaluate import evaluate
@@ -71,7 +71,7 @@ def detect_hour(
     rates in their files.
     """
     slots = _slots(connection, hour, now)
-    deployed = notice(connection, slots)
+    deployed = record_announced(connection, slots)
     fired = evaluate(connection, rules, slots, until=slots.until, live=live, budget=budget)
     in_shadow = {rule.name for rule in rules if rule.mode == "shadow"}
     occurrences = [occurrence for occurrence in fired if occurrence.rule not in in_shadow]
@@ -99,5 +99,5 @@ def _stale(connection: Connection, hour: Window, deployed: Sequence[Deployment])
     for deployment in deployed:
         what = f"{deployment.node} got {deployment.version} at {deployment.at:%H:%M}"
         reason = f"{what}, which was not known when it was evaluated"
-        stale |= dict.fromkeys(judged_with(connection, deployment), reason)
+        stale |= dict.fromkeys(hours_to_reevaluate(connection, deployment), reason)
     return {other: reason for other, reason in stale.items() if other not in hour}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleexmon_pipeline.comparison.deployments import Deployment, deployments
-from fleexmon_pipeline.comparison.judge import Compared, Verdict
+from fleexmon_pipeline.comparison.judge import ComparedPattern, Verdict
 from fleexmon_pipeline.comparison.read import Comparison, NothingToCompareError, compare_nodes
 from fleexmon_pipeline.comparison.watch import AFTER, MAX_AFTER, STEP, baseline_for, compared_windows
 from fleexmon_pipeline.database.connection import Connection
@@ -107,8 +107,8 @@ def _verdicts(rule: Divergence) -> tuple[Verdict, ...]:
 
 def _occurrence(rule: Divergence, deployment: Deployment, comparison: Comparison) -> Occurrence:
     outcome, window = comparison.outcome, comparison.window
-    weighty = [compared for compared in outcome.patterns if compared.weight in _verdicts(rule)] or [
-        compared for compared in outcome.patterns if compared.weight != "pass"
+    weighty = [compared for compared in outcome.patterns if compared.verdict in _verdicts(rule)] or [
+        compared for compared in outcome.patterns if compared.verdict != "pass"
     ]
     lines = sum(compared.candidate for compared in weighty)
     template = comparison.templates[weighty[0].pattern][:MAX_TEMPLATE_SHOWN] if weighty else ""
@@ -129,7 +129,7 @@ def _occurrence(rule: Divergence, deployment: Deployment, comparison: Comparison
     figures = {
         "verdict": outcome.verdict,
         "reasons": outcome.reasons,
-        "baseline": {"node": comparison.baseline, "lines": outcome.lines[0], "before": outcome.before},
+        "baseline": {"node": comparison.baseline, "lines": outcome.lines[0], "before": outcome.reference == "before"},
         "candidate": {"node": comparison.candidate, "lines": outcome.lines[1]},
         "deployment": {
             "version": deployment.version,
@@ -148,7 +148,7 @@ def _occurrence(rule: Divergence, deployment: Deployment, comparison: Comparison
     return occurrence(rule, firing, newest_first(rows))
 
 
-def _listed(compared: Compared, comparison: Comparison) -> dict[str, str | int | float]:
+def _listed(compared: ComparedPattern, comparison: Comparison) -> dict[str, str | int | float]:
     return {
         "pattern": compared.pattern,
         "level": compared.level,

@@ -1,7 +1,7 @@
-"""What changed just before an incident: deployments, restarts, configuration, as far as the lines tell.
+"""What changed just before an incident: deployments, restarts and configuration, as far as log lines show it.
 
-Here: where to look and for which words. A word counts only in a pattern that the node did not have in the day before:
-what is logged every hour is no change.
+Here: where to look, and for which words. A word counts only in a pattern that the node did not have in the day before:
+what is logged every hour is not a change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline.wording import iso_text, one_line
 
 SQL = statements("incidents")
-BEFORE = timedelta(hours=2)
+LOOK_BACK = timedelta(hours=2)  # before the incident
 MAX_CHANGES = 10
 MAX_TEXT = 200
 _RESTART = (
@@ -32,7 +32,7 @@ _IS_RESTART = re.compile(rf"(?i)\b(?:{_RESTART})\b")
 
 
 class Change(msgspec.Struct, frozen=True):
-    """`at`: when, in ISO; `text`: the version, or the template of the line."""
+    """`at`: ISO 8601; `text`: the version, or the template of the line."""
 
     kind: Literal["deployment", "restart", "configuration"]
     node: str
@@ -41,7 +41,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def read_restarts(connection: Connection, nodes: Collection[str], window: Window) -> list[Change]:
-    """Restarts of these nodes (all, if none is named) in a window, as far as lines tell that are not logged daily."""
+    """Restarts of these nodes (all, if none is named) in a window, by lines that the nodes do not log every day."""
     where = {"nodes": sorted(nodes) or None, "since": window.since, "until": window.until}
     rows = connection.execute(SQL["rare_words"], {**where, "words": rf"\m({_RESTART})\M", "limit": MAX_CHANGES})
     return [
@@ -51,8 +51,8 @@ def read_restarts(connection: Connection, nodes: Collection[str], window: Window
 
 
 def read_changes(connection: Connection, nodes: Collection[str], started: datetime) -> list[Change]:
-    """What changed on these nodes (all, if none is named) in the BEFORE before `started`, oldest first."""
-    where = {"nodes": sorted(nodes) or None, "since": started - BEFORE, "until": started + SLOT}
+    """What changed on these nodes (all, if none is named) in the two hours before `started`, oldest first."""
+    where = {"nodes": sorted(nodes) or None, "since": started - LOOK_BACK, "until": started + SLOT}
     changes = [
         Change("deployment", row["node"], iso_text(row["at"], "seconds"), row["version"])
         for row in connection.execute(SQL["deployments"], where)

@@ -1,4 +1,4 @@
-"""Reading what groups and names of incidents depend on.
+"""Read the facts that the grouping and the titles of incidents depend on.
 
 Here: the database. What follows from the facts: `relate.py`, `headline.py`, `changes.py`.
 """
@@ -20,8 +20,8 @@ from fleexmon_pipeline.window import DAY, SLOT, Window, history_day
 
 SQL = statements("incidents")
 TROUBLE = (*ERROR_LEVELS, "warn")
-MIN_KNOWN = 0.8  # of the slots that are compared, as in the digest; below it there is no comparison
-MAX_LINES = 10**12  # more behind one issue is not a count, and has no room in a title
+MIN_KNOWN = 0.8  # share of the slots whose lines are known, as in the digest; below it nothing is compared
+MAX_LINES = 10**12  # behind one issue; anything larger is not a count
 
 
 def beginnings(connection: Connection, ids: Collection[UUID]) -> list[datetime]:
@@ -32,13 +32,16 @@ def beginnings(connection: Connection, ids: Collection[UUID]) -> list[datetime]:
 def read_facts(connection: Connection, window: Window) -> list[IssueFacts]:
     """The issues that began in the window."""
     rows = connection.execute(SQL["facts"], {"since": window.since, "until": window.until}).fetchall()
-    behind = {pattern for row in rows for pattern in _patterns(row)}
-    levels = {row["id"]: row["level"] for row in connection.execute(SQL["first_seen"], {"ids": list(behind)})}
+    patterns = {pattern for row in rows for pattern in _patterns(row)}
+    levels = {row["id"]: row["level"] for row in connection.execute(SQL["first_seen"], {"ids": list(patterns)})}
     return [_facts(row, levels) for row in rows]
 
 
 def _facts(row: Mapping[str, Any], levels: Mapping[str, str]) -> IssueFacts:
-    """`levels`: of patterns. That a node's ordinary lines of information are behind two issues says nothing."""
+    """`levels`: by pattern.
+
+    Patterns below warnings are left out: two issues that share ordinary lines need no common cause.
+    """
     pattern = row["pattern"]
     at_peak, at_first = (
         [name for name in _top_patterns(listed) if read_level(levels.get(name, "")) in TROUBLE]
@@ -69,17 +72,17 @@ def _top_patterns(listed: Any) -> Iterable[str]:
 
 
 def _lines(affected: Any) -> int | None:
-    """None where another program wrote something else."""
+    """None if another program wrote something else."""
     return affected if isinstance(affected, int) and 0 <= affected <= MAX_LINES else None
 
 
 def _every_slot(first: datetime, last: datetime) -> Sequence[datetime]:
-    """Of an issue without occurrences, which another program wrote: it is taken to fire all the time."""
+    """Slots of an issue without occurrences, which another program wrote: it is assumed to fire all the time."""
     return [first + SLOT * slot for slot in range(min(last - first, REACH) // SLOT)]
 
 
 def _moment(text: str | None) -> datetime | None:
-    """None where another program wrote something else; a time without zone is in UTC."""
+    """None if another program wrote something else; a time without zone is in UTC."""
     try:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
@@ -88,7 +91,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def read_dependencies(connection: Connection, topology: Topology, windows: Collection[Window]) -> Dependencies:
-    """Those that people configured, and those learnt that serve issues of these windows."""
+    """The dependencies that people configured, and those learnt for the days of these windows."""
     spans = [(history_day(window.since), history_day(window.until)) for window in windows]
     where = {"since": min(first for first, _ in spans), "until": max(last for _, last in spans)} if spans else {}
     rows = connection.execute(SQL["learnt_links"], where) if where else ()
@@ -104,17 +107,17 @@ def _pairs(nodes: Mapping[str, Collection[str]]) -> frozenset[frozenset[str]]:
 
 
 class Evidence:
-    """The lines behind issues, read when two are compared."""
+    """The lines behind issues. They are read only when two issues are compared."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lines: dict[UUID, frozenset[UUID]] = {}
 
     def shared(self, one: UUID, other: UUID) -> float:
-        """The share of the smaller evidence that both have; 0 if one has none."""
-        first, second = self._of(one), self._of(other)
-        smaller = min(len(first), len(second))
-        return len(first & second) / smaller if smaller else 0.0
+        """The share of the smaller issue's lines that both have; 0 if one has none."""
+        lines, other_lines = self._of(one), self._of(other)
+        smaller = min(len(lines), len(other_lines))
+        return len(lines & other_lines) / smaller if smaller else 0.0
 
     def _of(self, issue: UUID) -> frozenset[UUID]:
         if issue not in self._lines:
@@ -130,8 +133,11 @@ def read_first_seen(connection: Connection, patterns: Collection[str]) -> tuple[
 
 
 def read_volume(connection: Connection, nodes: Collection[str], window: Window, patterns: Collection[str]) -> Volume:
-    """What the nodes (all, if none is named) logged in the window. Usual are the errors of the day before, in as many
-    slots as are known of the window; unknown where too little of that day is known: an hour is no measure of a day."""
+    """What the nodes (all, if none is named) logged in the window.
+
+    Usual errors are those of the day before, scaled to the known slots of the window. They are None if too little of
+    that day is known: an hour does not represent a day.
+    """
     where = {"nodes": sorted(nodes) or None, "errors": [*ERROR_LEVELS], "patterns": list(patterns)}
     during, before = (
         connection.execute(SQL["volume"], {**where, "since": span.since, "until": span.until}).fetchone() or {}

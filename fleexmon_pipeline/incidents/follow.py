@@ -1,10 +1,10 @@
-"""Following incidents: what a place was told of each, and what has happened since.
+"""Follow incidents: what was reported of each to one destination, and what has happened since.
 
 Here: which report belongs to which incident, and which event comes next. What GitHub shows: `reporting/alerts.py`;
 what a channel is sent: `channels/produce.py`.
 
-A report has the key `incident:<id>`, with the id that the incident had then; it follows the incident by its issues,
-whatever becomes of the id. If two reported incidents turn out to be one, the older report goes on.
+A report has the key `incident:<id>`, with the id that the incident had at first. It follows the incident by its issues,
+even if the id changes. If two reported incidents turn out to be one, the older report continues.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from fleexmon_pipeline.window import DAY, Window
 
 SQL = statements("incidents")
 RECENT = timedelta(hours=24)  # by event time: a backfill of last month notifies nobody
-RETURNS_WITHIN = timedelta(hours=24)  # an incident with an issue of one that ended so recently is told as its return
+REPORTED_AS_RETURN_WITHIN = timedelta(hours=24)  # after an incident ended, if the new one shares a fingerprint
 
 Event = Literal["opened", "worse", "joined", "ended", "returned", "merged", "removed"]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a place was told last under a key. `nodes` None: an earlier version did not say."""
+    """What was last reported under a key. `nodes` is None if an earlier version did not record them."""
 
     key: str
     is_open: bool
@@ -44,7 +44,7 @@ class Report:
 
     @classmethod
     def of(cls, key: str, about: Mapping[str, Any], *, is_open: bool) -> Report:
-        """`about`: what `about_incident` gave when it was told, or what version 0.1 stored of an issue."""
+        """`about`: what `about_incident` returned at the time, or what version 0.1 stored of an issue."""
         nodes = about.get("nodes")
         own = [key.removeprefix("issue:")] if key.startswith("issue:") else about.get("fingerprints", ())
         return cls(
@@ -55,27 +55,27 @@ class Report:
 
 @dataclass(frozen=True)
 class Step:
-    """An incident and its report, and what happened since; `event` None: nothing worth a notification.
+    """An incident, its report, and what happened since; `event` is None if nothing is worth a notification.
 
-    `incident` is None where the report's incident is now told under another report (`goes_on`), or is gone.
+    `incident` is None if it is now reported under another key (that of `continued_by`), or no longer exists.
     """
 
     key: str
     event: Event | None
     incident: Incident | None
     report: Report | None
-    goes_on: Report | None = None
+    continued_by: Report | None = None
 
     @property
     def new_nodes(self) -> list[str]:
         reported = self.report.nodes if self.report else None
-        return (
-            [] if reported is None or self.incident is None else [n for n in self.incident.nodes if n not in reported]
-        )
+        if reported is None or self.incident is None:
+            return []
+        return [node for node in self.incident.nodes if node not in reported]
 
 
 def about_incident(connection: Connection, incident: Incident) -> dict[str, Any]:
-    """What `Report.of` needs to know later, as JSON."""
+    """What `Report.of` reads later, as JSON."""
     return {
         "id": str(incident.id),
         "issues": [str(issue) for issue in incident.issues],
@@ -95,31 +95,31 @@ def follow(
     before `now` (UTC); from then on it is followed at any age. `reports`: the oldest first.
     """
     incidents = _incidents(connection, reports, now)
-    carried, left_over = _carried(reports, incidents)
+    report_of, left_over = _match(reports, incidents)
     keys = {report.key for report in reports}
-    in_use = {carried[incident.id].key for incident in incidents if incident.is_open and incident.id in carried}
+    in_use = {report_of[incident.id].key for incident in incidents if incident.is_open and incident.id in report_of}
     ended = [report for report in reports if not report.is_open and report.key not in in_use]
     for incident in incidents:
-        report = carried.get(incident.id)
+        report = report_of.get(incident.id)
         if report is None or not report.is_open:
             if not incident.is_open or incident.severity not in severities or incident.muted:
                 continue
             if report is None and incident.last_seen_at < now - RECENT:
                 continue
-            if report is None and (report := _ended_lately(connection, ended, incident)):
+            if report is None and (report := _recently_ended(connection, ended, incident)):
                 ended.remove(report)
         key = report.key if report else _new_key(incident, keys)
         keys.add(key)
         yield Step(key, _event(incident, report), incident, report)
-    for report, goes_on in left_over:
-        if report.is_open and goes_on:
-            yield Step(report.key, "merged", None, report, goes_on)
-        elif report.is_open and not _incident_ids(connection, report.issues):  # else a run is just grouping them anew
+    for report, continued_by in left_over:
+        if report.is_open and continued_by:
+            yield Step(report.key, "merged", None, report, continued_by)
+        elif report.is_open and not _incident_ids(connection, report.issues):  # otherwise a run is regrouping them now
             yield Step(report.key, "removed", None, report)
 
 
 def _new_key(incident: Incident, keys: Collection[str]) -> str:
-    """`incident:<id>`, with a number behind it if the report of that name follows other issues by now."""
+    """`incident:<id>`, with a number appended if the report with that key follows other issues by now."""
     names = (f"incident:{incident.id}{f':{number}' if number > 1 else ''}" for number in itertools.count(1))
     return next(name for name in names if name not in keys)
 
@@ -137,35 +137,35 @@ def _incident_ids(connection: Connection, issues: Collection[UUID]) -> set[UUID]
     return {row["id"] for row in connection.execute(SQL["holding"], {"ids": list(issues)})}
 
 
-def _carried(
-    reports: Sequence[Report], found: Sequence[Incident]
+def _match(
+    reports: Sequence[Report], incidents: Sequence[Incident]
 ) -> tuple[dict[UUID, Report], list[tuple[Report, Report | None]]]:
-    """Incident → its report; and the reports that have no incident of their own, each with the one that goes on.
+    """The report of each incident; and the reports left without one, each with the report that continues it.
 
-    Open reports first, then the oldest. A report whose incident fell apart goes on with the part that began first.
+    Open reports choose first, then the oldest. If a report's incident was split, it follows the part that began first.
     """
     holding: defaultdict[UUID, list[int]] = defaultdict(list)
-    for place, incident in enumerate(found):
+    for index, incident in enumerate(incidents):
         for issue in incident.issues:
-            holding[issue].append(place)
-    carried: dict[UUID, Report] = {}
+            holding[issue].append(index)
+    report_of: dict[UUID, Report] = {}
     left_over: list[tuple[Report, Report | None]] = []
     for report in sorted(reports, key=lambda report: not report.is_open):
-        places = sorted({place for issue in report.issues for place in holding.get(issue, ())})
-        ids = [found[place].id for place in places]
-        free = next((key for key in ids if key not in carried), None)
+        indexes = sorted({index for issue in report.issues for index in holding.get(issue, ())})
+        ids = [incidents[index].id for index in indexes]
+        free = next((key for key in ids if key not in report_of), None)
         if free is not None:
-            carried[free] = report
+            report_of[free] = report
         else:
-            left_over.append((report, carried[ids[0]] if ids else None))
-    return carried, left_over
+            left_over.append((report, report_of[ids[0]] if ids else None))
+    return report_of, left_over
 
 
-def _ended_lately(connection: Connection, ended: Sequence[Report], incident: Incident) -> Report | None:
+def _recently_ended(connection: Connection, ended: Sequence[Report], incident: Incident) -> Report | None:
     """The report of an earlier incident with an issue of the same fingerprint that ended shortly before this one."""
     fingerprints = set(_fingerprints(connection, incident))
     for report in reversed(ended):
-        if report.updated >= incident.started_at - RETURNS_WITHIN and report.fingerprints & fingerprints:
+        if report.updated >= incident.started_at - REPORTED_AS_RETURN_WITHIN and report.fingerprints & fingerprints:
             return report
     return None
 
@@ -181,15 +181,16 @@ def _event(incident: Incident, report: Report | None) -> Event | None:
         return "ended"
     if not report.is_open:
         return "returned"
-    rose = SEVERITY_RANKS.get(incident.severity, 0) > SEVERITY_RANKS.get(report.severity, 0)
-    spread = report.nodes is not None and not report.nodes.issuperset(incident.nodes)
     if incident.muted:  # reported before it was muted: its text stays up to date, without notifications
         return None
-    return "worse" if rose else "joined" if spread else None
+    if SEVERITY_RANKS.get(incident.severity, 0) > SEVERITY_RANKS.get(report.severity, 0):
+        return "worse"
+    has_spread = report.nodes is not None and not report.nodes.issuperset(incident.nodes)
+    return "joined" if has_spread else None
 
 
 def reason_of_end(connection: Connection, incident: Incident) -> str:
-    """`Resolved by ann: restarted it`; empty where it ended by itself."""
+    """`Resolved by ann: restarted it`; empty if it ended on its own."""
     row = connection.execute(SQL["ended_by"], {"ids": incident.issues}).fetchone()
     if row is None or not row["by"]:
         return ""

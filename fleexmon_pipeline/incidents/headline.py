@@ -1,6 +1,6 @@
-"""The title of an incident: what, where, which and how much in all, in 100 characters that end at a word.
+"""The title of an incident: what, where, which message and how much, in 100 characters that end at a word.
 
-Here: choosing and wording, without a database. The same form is asked of the titles of rules: `rules/*.yaml`.
+Here: choosing and wording, without a database. The titles of rules have the same form: `rules/*.yaml`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from fleexmon_pipeline.window import HOUR
 from fleexmon_pipeline.wording import counted, cut_at_word, one_line, short_duration
 
 MAX_TITLE = 100
-MIN_WHICH = 12  # characters of a message that still say something
+MIN_MESSAGE = 12  # characters; a shorter part of a message says nothing
 MAX_NODES_NAMED = 3
-MIN_SHARE = 0.5  # of the errors
-MAX_WHERE = 40  # characters of their names
-NEW_WITHIN = HOUR  # a pattern first seen so shortly before the incident is one that nobody has seen before
+MIN_SHARE = 0.5  # of the errors that are of the title's pattern
+MAX_WHERE = 40  # characters of the nodes' names
+NEW_WITHIN = HOUR  # a pattern first seen so shortly before the incident is new
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,16 @@ class Volume:
 
     lines: int
     errors: int
-    usual_errors: float | None  # that as many slots of the day before had; None: too little is known of it
+    usual_errors: float | None  # in as many slots of the day before; None if too little of it is known
     of_pattern: int
 
 
 def headline(issues: Sequence[IssueFacts], first_seen: Mapping[str, datetime]) -> IssueFacts:
-    """The issue that names the incident best: the worst; then one about a message nobody has seen before, then about
-    any message, then the first. A forecast only where nothing else is there."""
+    """The issue that names the incident best.
+
+    The most severe; of those one about a new message, then about any message, then the first. A forecast only if there
+    is nothing else.
+    """
     return min(
         issues,
         key=lambda issue: (
@@ -48,8 +51,10 @@ def headline(issues: Sequence[IssueFacts], first_seen: Mapping[str, datetime]) -
 
 
 def first_pattern(issues: Iterable[IssueFacts], first_seen: Mapping[str, datetime]) -> str | None:
-    """The pattern that came first: of those never seen before, else of those that became loud, else of the usual ones
-    behind a rate."""
+    """The pattern that came first.
+
+    Of new patterns; without any, of known patterns that became frequent; without these, of patterns behind a rate.
+    """
     candidates = [
         (0 if is_new(issue, first_seen) else 1 if issue.about_pattern else 2, order(issue), issue.patterns[0])
         for issue in issues
@@ -59,14 +64,17 @@ def first_pattern(issues: Iterable[IssueFacts], first_seen: Mapping[str, datetim
 
 
 def is_new(issue: IssueFacts, first_seen: Mapping[str, datetime]) -> bool:
-    """Whether it is about a pattern that nobody had seen before."""
+    """Whether the issue is about a new pattern."""
     if not issue.about_pattern or not issue.patterns or issue.patterns[0] not in first_seen:
         return False
     return first_seen[issue.patterns[0]] >= issue.first - NEW_WITHIN
 
 
 def title(named: IssueFacts, which: str | None, nodes: Collection[str], volume: Volume, length: timedelta) -> str:
-    """`New error on blue: connect ETIMEDOUT <ip> (412 errors in 35 min)`. Texts are cut, never nodes or the amount."""
+    """`New error on blue: connect ETIMEDOUT <ip> (412 errors in 35 min)`. Only texts are cut, not nodes or the amount.
+
+    `named`: the issue that names the incident; `which`: its message.
+    """
     where, amount = _where(nodes), f" ({_amount(named, volume, length)})"
     room = MAX_TITLE - len(where) - len(amount)
     what = cut_at_word(one_line(named.what or named.title, most=MAX_TITLE * 2), most=room) + where
@@ -74,7 +82,7 @@ def title(named: IssueFacts, which: str | None, nodes: Collection[str], volume: 
     if not message and _has_own_figures(named, volume) and list(nodes) == list(named.nodes):
         return cut_at_word(one_line(named.title, most=MAX_TITLE * 2), most=MAX_TITLE)
     room = MAX_TITLE - len(what) - len(amount) - 2
-    if not message or room < MIN_WHICH or named.what is None:  # a title that GenAI wrote names the message itself
+    if not message or room < MIN_MESSAGE or named.what is None:  # a title that GenAI wrote names the message itself
         return what + amount
     return f"{what}: {cut_at_word(message, most=room)}{amount}"
 
@@ -91,7 +99,7 @@ def _where(nodes: Collection[str]) -> str:
 
 
 def _amount(named: IssueFacts, volume: Volume, length: timedelta) -> str:
-    """Errors, where they are more than usual and the messages that the title is about are most of them."""
+    """How much: errors, if there are more than usual and most are of the title's message; otherwise its lines."""
     within = short_duration(length)
     if named.absence:
         return f"for {within}"
@@ -108,7 +116,9 @@ def _counts_errors(named: IssueFacts, volume: Volume) -> bool:
 
 
 def _has_own_figures(named: IssueFacts, volume: Volume) -> bool:
-    """`Error rate is rising on blue: 0.5% to 5.7% in 3 hours`: the lines of its last window say less, and are not those
-    of the incident's time."""
+    """Whether the issue's own title has better figures: `Error rate is rising on blue: 0.5% to 5.7% in 3 hours`.
+
+    The lines of its last window would say less, and are not those of the incident's time.
+    """
     own = named.what is not None and not named.absence and not named.about_pattern
     return own and not volume.of_pattern and not _counts_errors(named, volume)

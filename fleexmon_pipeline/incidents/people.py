@@ -1,7 +1,7 @@
-"""What people do with incidents: acknowledge and assign them; recorded with who and why.
+"""What people do with incidents: acknowledge and assign them, recorded with who and why.
 
-Here: the writes. They are stored by issue, so they stay with an incident that grows or is joined with another one. What
-people do with single issues (resolve, mute): `issues/people.py`, which an incident does with all of its issues.
+Here: the writes. They are stored by issue, so an incident keeps them when it grows or merges with another one.
+Resolving or muting an incident does so with all of its issues: `issues/people.py`.
 """
 
 from __future__ import annotations

@@ -25,8 +25,11 @@ MAX_LISTED = 10_000
 
 
 class IncidentFigures(msgspec.Struct, frozen=True, rename="camel"):
-    """From its start to its end, on its nodes. `usual_errors`: that as many slots of the day before had, None where
-    too little of it is known; `of_pattern`: lines of the pattern that its title names."""
+    """From its start to its end, on its nodes.
+
+    `usual_errors`: in as many slots of the day before, None if too little of it is known; `of_pattern`: lines of the
+    pattern that the title names.
+    """
 
     lines: int
     errors: int
@@ -53,7 +56,7 @@ class Incident(msgspec.Struct, frozen=True, rename="camel"):
     acknowledged: str | None  # by whom
     acknowledged_at: datetime | None
     assignee: str | None
-    muted: bool  # all of its issues that are open (or, of one that is over, all) are
+    muted: bool  # whether all of its open issues are; if it has ended, whether all of its issues are
 
     @property
     def is_open(self) -> bool:
@@ -89,7 +92,7 @@ def list_incidents(
     ids: Collection[uuid.UUID] | None = None,
     limit: int = MAX_LISTED,
 ) -> list[Incident]:
-    """Incidents, the one seen last first. `during`: those that touch this window."""
+    """Incidents, the most recently seen first. `during`: only those that touch this window."""
     params = {
         "now": now,
         "status": None if status == "all" else status,
@@ -108,7 +111,7 @@ def find_incident(connection: Connection, name: str) -> uuid.UUID:
     issue. Raises UnknownIssueError."""
     issue = find_issue(connection, name)
     row = connection.execute(SQL["of_issue"], {"issue": issue}).fetchone()
-    if row is None:  # written a moment ago
+    if row is None:  # it was written a moment ago
         raise UnknownIssueError(
             f"issue {issue} is in no incident yet: the next run of detected_issues groups it. "
             f"`fleexmon issues show {str(issue)[:18]}` shows the issue."
@@ -122,7 +125,7 @@ def show_incident(connection: Connection, name: str, *, now: datetime) -> Incide
     key = find_incident(connection, name)
     incidents = list_incidents(connection, now=now, status="all", ids=[key])
     if not incidents:
-        raise UnknownIssueError(f"incident {name} has just been joined with another one. Ask again.")
+        raise UnknownIssueError(f"incident {name} has just been merged with another one. Try again.")
     return detail_of(connection, incidents[0])
 
 
@@ -134,7 +137,7 @@ def detail_of(connection: Connection, incident: Incident) -> IncidentDetail:
 
 
 def read_hypothesis(connection: Connection, incident: Incident) -> str | None:
-    """What GenAI says is the cause, redacted: of the incident as a whole where it was asked about it."""
+    """What GenAI says is the cause, redacted; about the whole incident if it was asked about that."""
     where = {"ids": incident.issues, "headline": incident.headline}
     row = connection.execute(SQL["hypothesis"], where).fetchone()
     return redact(row["text"]) if row else None

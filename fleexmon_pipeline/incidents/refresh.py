@@ -1,12 +1,12 @@
-"""Incidents follow from issues: what changed is grouped again, and rows that differ are written.
+"""Derive incidents from issues: group the issues that changed again, and write the rows that differ.
 
 Here: which issues to look at, and the rows of "Incident". Which issues belong together: `relate.py`; the title:
 `headline.py`.
 
-A trigger marks every issue that changes, whoever changes it. Two issues are related or not by what is known of the two
-alone, so it is enough to look at the groups of the marked ones, before and after: reruns, any order of windows and two
-runs at once give the same rows. An incident has the id of the issue that came first. If an earlier one turns up, or
-two incidents turn out to be one, the older id stays, and `read.py` finds the incident by the id of any of its issues.
+A trigger marks every issue that changes, whoever changes it. Whether two issues are related depends on these two only,
+so it is enough to group the marked issues and their groups again. Reruns, any order of windows and two runs at once
+give the same rows. An incident has the id of its first issue. `read.py` finds it by the id of any of its issues,
+because the first may change: an earlier one may turn up, or two incidents may turn out to be one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.incidents.changes import BEFORE, read_changes
+from fleexmon_pipeline.incidents.changes import LOOK_BACK, read_changes
 from fleexmon_pipeline.incidents.facts import (
     Evidence,
     beginnings,
@@ -37,14 +37,13 @@ from fleexmon_pipeline.settings import Topology
 from fleexmon_pipeline.window import DAY, SLOT, Window
 
 SQL = statements("incidents")
-MAX_MARKS = (
-    1_000  # taken in one transaction: 5,000 issues take a minute, and other runs wait no longer than two for the lock
-)
+# In one transaction: 5,000 issues take a minute, and other runs wait for the lock for two minutes at most.
+MAX_MARKS = 1_000
 
 
 @dataclass
 class Refreshed:
-    """Incidents that were written because something of them differs, and those that are no more."""
+    """How many incidents were written because they differed, removed, and left alone."""
 
     written: int = 0
     removed: int = 0
@@ -55,8 +54,8 @@ class Refreshed:
 
 
 def mark_window(connection: Connection, window: Window) -> None:
-    """Lines of the window were counted: the next `refresh_incidents` looks at incidents that count them."""
-    where = {"since": window.since, "until": window.until, "looks_back": BEFORE + DAY}
+    """Mark the incidents whose figures count lines of this window: the next `refresh_incidents` derives them again."""
+    where = {"since": window.since, "until": window.until, "looks_back": LOOK_BACK + DAY}
     connection.execute(SQL["mark_window"], where)
 
 
@@ -75,14 +74,14 @@ def refresh_incidents(connection: Connection, topology: Topology | None = None) 
 
 
 def _refresh_marked(connection: Connection, topology: Topology, done: Refreshed) -> bool:
-    """Up to MAX_MARKS marks; whether there were any."""
+    """Derive the incidents of up to MAX_MARKS marked issues. Returns whether there were any."""
     with connection.transaction():
         connection.execute(SQL["lock"])
         marked = {row["issue"] for row in connection.execute(SQL["take_marks"], {"limit": MAX_MARKS})}
         if not marked:
             return False
-        before, wanted = _affected(connection, marked, topology)
-        obsolete = before - {issues[0].id for issues in wanted}
+        stored, wanted = _affected(connection, marked, topology)
+        obsolete = stored - {issues[0].id for issues in wanted}
         done.removed += connection.execute(SQL["delete"], {"ids": list(obsolete)}).rowcount
         for issues in wanted:
             written = connection.execute(SQL["upsert"], _row(connection, issues)).rowcount
@@ -94,7 +93,7 @@ def _refresh_marked(connection: Connection, topology: Topology, done: Refreshed)
 def _affected(
     connection: Connection, marked: Collection[UUID], topology: Topology
 ) -> tuple[set[UUID], list[list[IssueFacts]]]:
-    """Stored incidents that hold a marked issue or one that is now grouped with such; and the groups in their place."""
+    """Stored incidents that hold a marked issue or one now grouped with it; and the groups that replace them."""
     ids = set(marked)
     while True:
         holding = connection.execute(SQL["holding"], {"ids": list(ids)}).fetchall()
@@ -107,26 +106,28 @@ def _affected(
 
 
 def _groups_of(connection: Connection, ids: Collection[UUID], topology: Topology) -> list[list[IssueFacts]]:
-    """The groups that hold one of these issues. Read wider until no issue outside can be related to one of a group."""
+    """The groups that hold one of these issues. Reads more until no unread issue can be related to one of a group."""
     evidence = Evidence(connection)
-    firsts = {*beginnings(connection, ids)}
+    begins = {*beginnings(connection, ids)}
     while True:
-        read = _neighbourhoods(firsts)
-        facts = [issue for window in read for issue in read_facts(connection, window)]
-        depends = read_dependencies(connection, topology, read)
+        windows = _windows_of_related(begins)
+        facts = [issue for window in windows for issue in read_facts(connection, window)]
+        dependencies = read_dependencies(connection, topology, windows)
         matching = [
-            group for group in groups(facts, depends, evidence.shared) if any(issue.id in ids for issue in group)
+            group for group in groups(facts, dependencies, evidence.shared) if any(issue.id in ids for issue in group)
         ]
-        firsts |= {issue.first for group in matching for issue in group}
-        if _neighbourhoods(firsts) == read:
+        begins |= {issue.first for group in matching for issue in group}
+        if _windows_of_related(begins) == windows:
             return matching
 
 
-def _neighbourhoods(firsts: Collection[datetime]) -> list[Window]:
-    """Where an issue begins that can be related to one that began then: disjoint, so that one issue of today and one of
-    last year do not read the year between them."""
+def _windows_of_related(begins: Collection[datetime]) -> list[Window]:
+    """The windows in which issues begin that can be related to issues which began then.
+
+    Disjoint, so that an issue of today and one of last year do not read the year between them.
+    """
     windows: list[Window] = []
-    for first in sorted(firsts):
+    for first in sorted(begins):
         since, until = first - REACH, first + REACH + SLOT
         if windows and since <= windows[-1].until:
             since = windows.pop().since
@@ -138,13 +139,13 @@ def _row(connection: Connection, issues: Sequence[IssueFacts]) -> dict[str, obje
     patterns = {pattern for issue in issues for pattern in issue.patterns}
     first_seen, templates = read_first_seen(connection, patterns)
     open_ones = [issue for issue in issues if issue.status != "resolved"]
-    named = headline(issues, first_seen)  # of all: a title must not change as the incident fades
+    named = headline(issues, first_seen)  # of all issues, not only open ones: the title must not change as they end
     nodes = sorted(frozenset().union(*(issue.nodes for issue in issues)))
     started, last_seen = issues[0].first, max(issue.last for issue in issues)
-    came_first = first_pattern(issues, first_seen)
-    behind = named.patterns or ([came_first] if came_first else [])
-    volume = read_volume(connection, nodes, Window(started, max(last_seen, started + SLOT)), behind)
-    which = named.which or next((templates[pattern] for pattern in behind if pattern in templates), None)
+    earliest_pattern = first_pattern(issues, first_seen)
+    title_patterns = named.patterns or ([earliest_pattern] if earliest_pattern else [])
+    volume = read_volume(connection, nodes, Window(started, max(last_seen, started + SLOT)), title_patterns)
+    which = named.which or next((templates[pattern] for pattern in title_patterns if pattern in templates), None)
     return {
         "id": issues[0].id,
         "title": redact(title(named, which, nodes, volume, last_seen - started)),
@@ -156,7 +157,7 @@ def _row(connection: Connection, issues: Sequence[IssueFacts]) -> dict[str, obje
         "ended": None if open_ones else _ended(issues),
         "issues": [issue.id for issue in issues],
         "headline": named.id,
-        "first_pattern": came_first,
+        "first_pattern": earliest_pattern,
         "figures": Jsonb({
             "lines": volume.lines, "errors": volume.errors, "usualErrors": volume.usual_errors,
             "ofPattern": volume.of_pattern,

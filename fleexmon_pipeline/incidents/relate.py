@@ -1,17 +1,19 @@
 """Which issues share a cause: pairs that are related, and the groups that follow.
 
-Here: arithmetic on facts about issues, without a database. Two issues are related, or not, by what is known of the two
-alone, so the groups do not depend on the order in which issues are written. Reading the facts: `facts.py`.
+Here: arithmetic on facts about issues, without a database. Whether two issues are related depends on these two only, so
+the groups do not depend on the order in which issues are written. Reading the facts: `facts.py`.
 
-    near        the later issue begins within JOINS of the earlier one, or within FOLLOWS while that one still fires
-    related     near, and a node or a pattern in common
-                one begins within JOINS of the other, and a dependency between their nodes: it is felt at once, and a
-                rule over half an hour may still fire when the next trouble begins
-                near, and both are about lines that did not come, from the same slot on: collector or network
-                the same trouble again: one rule on one node, with the same message as the loudest behind it
-                the same lines are behind both
-                a deployment's comparison failed, and the other began on that node since the deployment
-                a forecast, and what it announced
+Two issues are near if the later one begins within JOINS of the earlier one, or within FOLLOWS while the earlier one
+still fires. They are related if one of these holds:
+
+- They are near and have a node or a pattern in common.
+- One begins within JOINS of the other, and their nodes depend on each other. No longer than that: trouble spreads at
+  once, and a rule over half an hour may still fire when the next trouble begins.
+- Both are about lines that did not come, from the same slot on: the collector or the network failed.
+- The same trouble came again: one rule on one node, with the same most frequent message.
+- They have the same lines as evidence.
+- One is a failed comparison after a deployment, and the other began on that node since the deployment.
+- One is a forecast, and the other is what it announced.
 
 The constants were chosen on replays 1-3 and `life` 1-4. Their figures on seeds that nobody had looked at, beside two
 simple baselines: docs/decisions/0038.
@@ -32,8 +34,8 @@ from fleexmon_pipeline.window import DAY, SLOT, history_day
 
 JOINS = timedelta(minutes=30)
 FOLLOWS = timedelta(hours=2)
-STILL_FIRES = timedelta(minutes=15)  # the last firing is so recent
-REACH = DAY  # beyond it no two issues are related
+STILL_FIRES = timedelta(minutes=15)  # since its last firing
+REACH = DAY  # issues that begin further apart are never related
 ANNOUNCES = timedelta(hours=6)  # after a forecast's last firing
 MIN_SAME_LINES = 0.5  # of the evidence of the issue that has less
 
@@ -43,14 +45,14 @@ SharedLines = Callable[[UUID, UUID], float]  # of two issues → the share of th
 
 @dataclass(frozen=True)
 class Dependencies:
-    """Nodes of which one needs the other, or that turned out to have trouble at the same time."""
+    """Pairs of nodes of which one needs the other, or that turned out to have trouble at the same time."""
 
     configured: Pairs = frozenset()
     learnt: Mapping[datetime, Pairs] = field(default_factory=dict)  # by the day whose issues they serve
-    unrelated: Pairs = frozenset()  # whatever was learnt
+    unrelated: Pairs = frozenset()  # configured; overrides what was learnt
 
     def between(self, some: Collection[str], others: Collection[str], moment: datetime) -> bool:
-        """Whether a node of the one side depends on one of the other, as known of the day that `moment` is in."""
+        """Whether a node of one side depends on a node of the other, as known on the day of `moment`."""
         if not self.configured and not self.learnt:
             return False
         learnt = self.learnt.get(history_day(moment), ())
@@ -60,7 +62,7 @@ class Dependencies:
 
 @dataclass(frozen=True)
 class IssueFacts:
-    """What groups and names depend on, of one issue."""
+    """What the grouping and the titles of incidents depend on, of one issue."""
 
     id: UUID
     first: datetime  # start of its first slot
@@ -73,16 +75,16 @@ class IssueFacts:
     source: str
     fingerprint: str | None
     nodes: frozenset[str]  # empty: all, or none in particular
-    patterns: Sequence[str]  # its subject's, or the loudest behind its peak that are warnings or worse
-    began_with: Sequence[str]  # likewise, of its first slot
+    patterns: Sequence[str]  # that of its subject, or the most frequent at its peak that are warnings or worse
+    began_with: Sequence[str]  # the same, in its first slot
     about_pattern: bool
     affected: int | None  # lines at its peak; 0: it is about lines that did not come
-    slots: Sequence[datetime]  # slots in which it fired, of the first REACH
+    slots: Sequence[datetime]  # in which it fired, up to REACH after its first slot
     what: str | None = None  # its rule in a few words
     which: str | None = None  # the text of its message, with the values that the lines share
     deployed: datetime | None = None  # the deployment whose comparison failed
-    announces: str | None = None  # the rule that it says will fire
-    about_errors: bool = True  # False: its message, or the loudest behind it, is below errors
+    announces: str | None = None  # of a forecast: the rule that it expects to fire
+    about_errors: bool = True  # False: its message, or its most frequent pattern, is below errors
 
     @property
     def absence(self) -> bool:
@@ -90,40 +92,48 @@ class IssueFacts:
 
     @cached_property
     def run(self) -> Sequence[datetime]:
-        """Slots up to the first pause of more than JOINS. A rate that fires again after it may have another cause: it
-        stays one issue for its rule's grace, but does not tie what begins then to what began before."""
-        pause = next((place for place, (one, after) in enumerate(pairwise(self.slots)) if after - one > JOINS), None)
+        """The slots up to the first pause of more than JOINS.
+
+        A rate that fires again after a pause may have another cause. It stays one issue for its rule's grace period,
+        but does not relate issues that begin then to issues that began before.
+        """
+        pause = next((index for index, (slot, after) in enumerate(pairwise(self.slots)) if after - slot > JOINS), None)
         return self.slots if pause is None else self.slots[: pause + 1]
 
     def fires_before(self, moment: datetime) -> bool:
         """Whether it fired in the STILL_FIRES before, without a pause since it began."""
-        place = bisect_left(self.run, moment)
-        return place > 0 and moment - self.run[place - 1] <= STILL_FIRES
+        index = bisect_left(self.run, moment)
+        return index > 0 and moment - self.run[index - 1] <= STILL_FIRES
 
     def fires_around(self, moment: datetime) -> bool:
-        """Whether it fired then: in the STILL_FIRES before, or within JOINS after."""
-        place = bisect_left(self.run, moment)
-        return self.fires_before(moment) or (place < len(self.run) and self.run[place] - moment <= JOINS)
+        """Whether it fired in the STILL_FIRES before, or within JOINS after."""
+        index = bisect_left(self.run, moment)
+        return self.fires_before(moment) or (index < len(self.run) and self.run[index] - moment <= JOINS)
 
 
 def order(issue: IssueFacts) -> tuple[datetime, UUID]:
     return issue.first, issue.id
 
 
-def groups(issues: Iterable[IssueFacts], depends: Dependencies, shared_lines: SharedLines) -> list[list[IssueFacts]]:
-    """The issues by shared cause, each group from first to last. Groups are in the order of their first issues."""
+def groups(
+    issues: Iterable[IssueFacts], dependencies: Dependencies, shared_lines: SharedLines
+) -> list[list[IssueFacts]]:
+    """Group issues by shared cause, each group from first to last, in the order of their first issues.
+
+    A group is a connected component of related pairs, found by union-find.
+    """
     ordered = sorted(issues, key=order)
     parent = list(range(len(ordered)))
 
-    def root(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return place
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
 
     undecided = []
     for earlier, later in _pairs(ordered):
-        if related(ordered[earlier], ordered[later], depends):
+        if related(ordered[earlier], ordered[later], dependencies):
             first, second = sorted((root(earlier), root(later)))
             parent[second] = first
         elif ordered[earlier].fires_around(ordered[later].first):
@@ -133,9 +143,9 @@ def groups(issues: Iterable[IssueFacts], depends: Dependencies, shared_lines: Sh
         if first != second and shared_lines(ordered[earlier].id, ordered[later].id) >= MIN_SAME_LINES:
             parent[second] = first
     by_root: defaultdict[int, list[IssueFacts]] = defaultdict(list)
-    for place, issue in enumerate(ordered):
-        by_root[root(place)].append(issue)
-    return [by_root[place] for place in sorted(by_root)]
+    for index, issue in enumerate(ordered):
+        by_root[root(index)].append(issue)
+    return [by_root[index] for index in sorted(by_root)]
 
 
 def _pairs(ordered: Sequence[IssueFacts]) -> Iterator[tuple[int, int]]:
@@ -145,12 +155,12 @@ def _pairs(ordered: Sequence[IssueFacts]) -> Iterator[tuple[int, int]]:
             yield earlier, later
 
 
-def related(earlier: IssueFacts, later: IssueFacts, depends: Dependencies) -> bool:
-    """Whether the two share a cause, as far as that can be told without reading lines."""
+def related(earlier: IssueFacts, later: IssueFacts, dependencies: Dependencies) -> bool:
+    """Whether the two share a cause, as far as can be decided without reading their lines."""
     gap = later.first - earlier.first
     if earlier.absence and later.absence and gap <= SLOT:
         return True
-    if gap <= JOINS and depends.between(earlier.nodes, later.nodes, earlier.first):
+    if gap <= JOINS and dependencies.between(earlier.nodes, later.nodes, earlier.first):
         return True
     share_nodes = bool(earlier.nodes & later.nodes)
     if gap <= JOINS or (gap <= FOLLOWS and earlier.fires_before(later.first)):
@@ -159,7 +169,10 @@ def related(earlier: IssueFacts, later: IssueFacts, depends: Dependencies) -> bo
 
 
 def _same_trouble(earlier: IssueFacts, later: IssueFacts) -> bool:
-    """Of one node, however far apart: it returned, or it was announced, or it came with a deployment."""
+    """Whether the later issue is the earlier one again, was announced by it, or came with the same deployment.
+
+    Of two issues on one node, however far apart.
+    """
     if earlier.fingerprint and earlier.fingerprint == later.fingerprint and _same_message(earlier, later):
         return True
     if any(_since_deployment(one, other) for one, other in ((earlier, later), (later, earlier))):
@@ -169,10 +182,10 @@ def _same_trouble(earlier: IssueFacts, later: IssueFacts) -> bool:
 
 
 def _same_message(earlier: IssueFacts, later: IssueFacts) -> bool:
-    """Whether what leads behind one is among the loudest behind the other, both ways.
+    """Whether the most frequent pattern of one is among those of the other, both ways.
 
-    An issue about a pattern returns as itself within a day; one about a rate is a new issue each time, and two faults
-    of a day may raise the same rate.
+    An issue about a pattern that returns within a day is the same issue. One about a rate is a new issue each time, and
+    two faults of a day may raise the same rate.
     """
     return (
         bool(earlier.began_with and later.began_with)

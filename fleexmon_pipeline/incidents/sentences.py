@@ -26,9 +26,9 @@ def length(incident: Incident) -> str:
     return short_duration(incident.last_seen_at - incident.started_at)
 
 
-def errors(found: int, lines: int, usual: float | None) -> str:
-    """`412 errors in 3,120 lines (3 expected from the day before)`; `usual`: errors, in as many slots, if known."""
-    text = f"{counted(found, 'error')} in {counted(lines, 'line')}"
+def errors(count: int, lines: int, usual: float | None) -> str:
+    """`412 errors in 3,120 lines (3 expected from the day before)`; `usual`: errors in as many slots of that day."""
+    text = f"{counted(count, 'error')} in {counted(lines, 'line')}"
     if usual is None:
         return text
     expected = f"{usual:,.0f}" if usual >= 100 else f"{usual:,.1f}".removesuffix(".0")
@@ -50,7 +50,7 @@ def ended(incident: Incident) -> str:
 
 
 def spread(nodes: Sequence[str]) -> str:
-    """`nodes`: those that were not part of it before. In a storm they can be hundreds."""
+    """`nodes`: new ones only; in a storm they can be hundreds."""
     more = f" and {len(nodes) - MAX_NODES:,} more" if len(nodes) > MAX_NODES else ""
     return f"Now also on {', '.join(nodes[:MAX_NODES])}{more}."
 
@@ -60,7 +60,7 @@ def rose(before: str, now: str) -> str:
 
 
 def merged(title: str) -> str:
-    """`title`: of the incident that goes on."""
+    """`title`: that of the incident that continues."""
     return f"Merged into another incident with the same cause: {title}"
 
 

@@ -1,6 +1,6 @@
-"""What is told of an incident, read once for every reader: an alert, a channel, the digest, a page, GenAI.
+"""What people read of an incident, wherever they read it: an alert, a channel, the digest, a page, GenAI.
 
-Here: choosing and reading. How it looks on GitHub: `reporting/alert_texts.py`. All of it is plain text, redacted.
+Here: choosing and reading. All of it is redacted plain text. How it looks on GitHub: `reporting/alert_texts.py`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from fleexmon_pipeline.wording import one_line
 SQL = statements("incidents")
 MAX_EVIDENCE = 5
 MAX_MESSAGE = 300
-BARS_BEFORE = timedelta(hours=1)
+BARS_BEFORE = timedelta(hours=1)  # shown before the incident began
 MAX_BARS = 72
-_READ = 4_000  # characters of a message before it is redacted: a secret that is cut looks like none
+_MAX_READ = 4_000  # characters of a message that are redacted; redaction may miss a secret that is cut
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,14 @@ class Bars:
 
 @dataclass(frozen=True)
 class Story:
-    """`headline`: the issue that the title is about; `began_with`: the text of the pattern that came first; `steps`:
-    what to do first; `hypothesis`: what GenAI says is the cause."""
-
     incident: Incident
     issues: Sequence[IssueSummary]
-    headline: Issue | None
-    began_with: str | None
+    headline: Issue | None  # the issue that the title is about
+    began_with: str | None  # template of the pattern that came first
     bars: Bars
     evidence: Sequence[EvidenceLine]  # the first lines behind the headline
-    steps: str | None
-    hypothesis: str | None
+    steps: str | None  # what to do first
+    hypothesis: str | None  # what GenAI says is the cause
     unread: str | None  # why evidence is missing: its archive cannot be read
 
 
@@ -86,11 +83,11 @@ def _bars(connection: Connection, incident: Incident) -> Bars:
     since = max(incident.started_at - BARS_BEFORE, until - MAX_BARS * SLOT)
     where = {"nodes": incident.nodes or None, "errors": [*ERROR_LEVELS], "since": since, "until": until}
     errors = {row["slot"]: row["errors"] for row in connection.execute(SQL["errors_by_slot"], where)}
-    slots = (since + place * SLOT for place in range(-(-(until - since) // SLOT)))
+    slots = (since + index * SLOT for index in range(-(-(until - since) // SLOT)))
     return Bars(since, until, [errors.get(slot) for slot in slots])
 
 
 def _first_lines(connection: Connection, issue: Issue) -> tuple[list[EvidenceLine], str | None]:
-    lines, unread = evidence_of(connection, issue.affected_logs or [], width=_READ, limit=MAX_EVIDENCE, oldest=True)
+    lines, unread = evidence_of(connection, issue.affected_logs or [], width=_MAX_READ, limit=MAX_EVIDENCE, oldest=True)
     shown = [msgspec.structs.replace(line, message=one_line(redact(line.message), most=MAX_MESSAGE)) for line in lines]
     return shown, unread

@@ -67,8 +67,8 @@ def _changes(connection: Connection, now: datetime, ui_url: str | None) -> Itera
     for step in follow(connection, reports, now=now, severities=URGENT):
         before = queued.get(step.key)
         if step.incident is None:
-            goes_on = queued[step.goes_on.key] if step.goes_on else None
-            yield step.key, "closed", _closed(queued[step.key], goes_on)
+            continued_by = queued[step.continued_by.key] if step.continued_by else None
+            yield step.key, "closed", _closed(queued[step.key], continued_by)
         elif step.event or (before and _needs_update(step.incident, before["about"], now)):
             yield step.key, _change(step), _desired(connection, step, step.incident, before, now, ui_url)
 
@@ -127,8 +127,8 @@ def _comment(connection: Connection, step: Step, incident: Incident) -> str | No
             return None
 
 
-def _closed(was: Mapping[str, Any], goes_on: Mapping[str, Any] | None) -> DesiredIssue:
+def _closed(was: Mapping[str, Any], continued_by: Mapping[str, Any] | None) -> DesiredIssue:
     """An alert that another one goes on for, or whose issues are no more."""
-    comment = alert_texts.merged(goes_on["title"]) if goes_on else sentences.REMOVED
+    comment = alert_texts.merged(continued_by["title"]) if continued_by else sentences.REMOVED
     body = was["body"].partition("\n")[2]  # without the marker, which is put before it again
     return DesiredIssue(was["title"], body, was["labels"], state="closed", comment=comment, about=was["about"])

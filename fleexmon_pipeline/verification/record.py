@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
-from fleexmon_pipeline.comparison.deployments import Deployment, deployments, mark
+from fleexmon_pipeline.comparison.deployments import Deployment, deployments, record_deployment
 from fleexmon_pipeline.comparison.read import Comparison, NothingToCompareError, compare_nodes
 from fleexmon_pipeline.comparison.watch import AFTER, baseline_for
 from fleexmon_pipeline.database.connection import Connection
@@ -192,7 +192,7 @@ def note_deployment(connection: Connection, results: Results, *, by: str, now: d
     if results.version is not None:
         at = min(results.deployed_at or results.at or now, now).replace(microsecond=0)
         deployment = Deployment(results.node, results.version, at, by, "person")
-        return mark(connection, deployment) or deployment
+        return record_deployment(connection, deployment) or deployment
     newest = deployments(connection, Window(now - DAY, now + SLOT), nodes=[results.node], limit=1)
     return newest[0] if newest else None
 

@@ -18,7 +18,7 @@ from typing import Any
 from fleexmon_pipeline.comparison.deployments import Deployment
 from fleexmon_pipeline.comparison.judge import Outcome, Verdict, compare
 from fleexmon_pipeline.comparison.pair import Pair, pair_of
-from fleexmon_pipeline.comparison.read import COLOURS, PAST, bucket_of
+from fleexmon_pipeline.comparison.read import COLOURS, PAST, bucket_length
 from fleexmon_pipeline.comparison.watch import AFTER, compared_windows
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replay import CACHE, resolved
@@ -104,7 +104,7 @@ class Counted:
 
     def pair(self, window: Window, baseline: str, candidate: str) -> tuple[Pair, set[str]]:
         """And the patterns from before the past."""
-        bucket = bucket_of(window)
+        bucket = bucket_length(window)
         wide, since, until = bucket // SLOT, slot_number(window.since), slot_number(window.until)
         past = (since - max(self.rows[0][0], since - PAST // SLOT)) // wide
         resolved = {pattern: self.resolve(pattern, until - 1) for pattern in self.came}

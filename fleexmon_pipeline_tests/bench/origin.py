@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, Seen, Usual, Volume, rank
+from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, PastCount, SlotCount, Volume, rank
 from fleexmon_pipeline.window import DAY, HOUR, SLOT
 from fleexmon_pipeline_tests.bench.comparison import LIFE
 from fleexmon_pipeline_tests.bench.replay import CACHE, resolved
@@ -26,7 +26,8 @@ DAY_SLOTS, HOUR_SLOTS = DAY // SLOT, HOUR // SLOT
 SINGLE = frozenset({"error", "fatal"})
 ONE_NODE, SEVERAL = "(of one node)", "(of several nodes)"
 NOT_NAMED = 99
-Figures = tuple[list[Seen], dict[Key, Usual], dict[str, Volume]]
+PastCounts = Mapping[Key, PastCount]
+Figures = tuple[list[SlotCount], dict[Key, PastCount], dict[str, Volume]]
 
 
 def measure(seeds: Sequence[int], settings: Sequence[Setting] = (DEPLOYS,), cache: Path = CACHE) -> Table:
@@ -63,7 +64,7 @@ def figures(made: Replay, since: int, until: int) -> Figures:
     """As `comparison.read_origin` reads them."""
     past = max(since - PAST, made.first)
     first, last = (bisect_left(made.rows, (slot,)) for slot in (past, until))
-    seen: list[Seen] = []
+    seen: list[SlotCount] = []
     counts: Counter[tuple[Key, int]] = Counter()
     totals: Counter[tuple[str, int]] = Counter()
     for slot, node, own, level, lines in made.rows[first:last]:
@@ -74,7 +75,7 @@ def figures(made: Replay, since: int, until: int) -> Figures:
                 counts[(node, pattern, level), slot] += lines
             else:
                 seen.append(
-                    Seen(
+                    SlotCount(
                         node, pattern, level, slot, lines, made.began.get((slot, node, own, level), slot * SLOT_SECONDS)
                     )
                 )
@@ -82,7 +83,7 @@ def figures(made: Replay, since: int, until: int) -> Figures:
     for (key, _), lines in counts.items():
         sums[key][0] += lines
         sums[key][1] += lines**2
-    usual = {key: Usual(lines, squares) for key, (lines, squares) in sums.items()}
+    usual = {key: PastCount(lines, squares) for key, (lines, squares) in sums.items()}
     return seen, usual, {node: _volume(totals, node, past, since, until) for node in made.nodes}
 
 
@@ -107,11 +108,11 @@ def _volume(totals: Mapping[tuple[str, int], int], node: str, past: int, since: 
 # -- rankings -------------------------------------------------------------------------------------------------------
 
 
-def _product(seen: Sequence[Seen], usual: Mapping[Key, Usual], volumes: Mapping[str, Volume]) -> list[str]:
+def _product(seen: Sequence[SlotCount], usual: PastCounts, volumes: Mapping[str, Volume]) -> list[str]:
     return [suspect.node for suspect in rank(seen, usual, volumes, slot_seconds=SLOT_SECONDS)]
 
 
-def _most_new_errors(seen: Sequence[Seen], usual: Mapping[Key, Usual], volumes: Mapping[str, Volume]) -> list[str]:
+def _most_new_errors(seen: Sequence[SlotCount], usual: PastCounts, volumes: Mapping[str, Volume]) -> list[str]:
     known = {pattern for _, pattern, _ in usual}
     new: Counter[str] = Counter()
     for one in seen:
@@ -120,7 +121,7 @@ def _most_new_errors(seen: Sequence[Seen], usual: Mapping[Key, Usual], volumes: 
     return [node for node, _ in new.most_common()]
 
 
-def _largest_ratio(seen: Sequence[Seen], usual: Mapping[Key, Usual], volumes: Mapping[str, Volume]) -> list[str]:
+def _largest_ratio(seen: Sequence[SlotCount], usual: PastCounts, volumes: Mapping[str, Volume]) -> list[str]:
     errors: Counter[str] = Counter()
     for one in seen:
         errors[one.node] += one.lines if one.level in SINGLE else 0
@@ -131,6 +132,6 @@ def _largest_ratio(seen: Sequence[Seen], usual: Mapping[Key, Usual], volumes: Ma
     return sorted((node for node in ratio if errors[node]), key=lambda node: -ratio[node])
 
 
-RANKINGS: dict[str, Callable[[Sequence[Seen], Mapping[Key, Usual], Mapping[str, Volume]], list[str]]] = {
+RANKINGS: dict[str, Callable[[Sequence[SlotCount], PastCounts, Mapping[str, Volume]], list[str]]] = {
     "product": _product, "most_new_errors": _most_new_errors, "largest_ratio": _largest_ratio,
 }  # fmt: skip

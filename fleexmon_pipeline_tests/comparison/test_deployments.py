@@ -13,15 +13,15 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.assets.checks import check_deployments
 from fleexmon_pipeline.comparison.deployments import (
     Deployment,
-    announced,
-    changed,
+    announcements,
     deployments,
     is_version,
-    mark,
-    notice,
+    record_announced,
+    record_deployment,
+    version_changes,
     version_in,
 )
-from fleexmon_pipeline.comparison.newest import MAX_COMPARED, compare_newest
+from fleexmon_pipeline.comparison.recent_deployments import MAX_COMPARED, compare_recent_deployments
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.window import HOUR, Window
 from fleexmon_pipeline_tests.comparison.two_nodes import NOON, WINDOW, Rates, at, lines, store
@@ -67,14 +67,14 @@ def test_versions_that_are_none(text: str) -> None:
 
 def test_marking_twice_is_marking_once(database: Database) -> None:
     with database.connect() as connection:
-        assert mark(connection, deployed()) is None
+        assert record_deployment(connection, deployed()) is None
         once = database.fingerprint('"Deployment"')
-        assert mark(connection, deployed(when=NOON + timedelta(days=1))) == deployed()
-        assert mark(connection, deployed(when=NOON - timedelta(minutes=20))) == deployed()
+        assert record_deployment(connection, deployed(when=NOON + timedelta(days=1))) == deployed()
+        assert record_deployment(connection, deployed(when=NOON - timedelta(minutes=20))) == deployed()
         assert database.fingerprint('"Deployment"') == once
 
-        assert mark(connection, deployed("1.5.0", NOON + HOUR)) is None
-        assert mark(connection, deployed("1.4.2", NOON + 2 * HOUR)) is None, "rolled back"
+        assert record_deployment(connection, deployed("1.5.0", NOON + HOUR)) is None
+        assert record_deployment(connection, deployed("1.4.2", NOON + 2 * HOUR)) is None, "rolled back"
         assert [deployment.version for deployment in deployments(connection, ALWAYS)] == ["1.4.2", "1.5.0", "1.4.2"]
         assert deployments(connection, ALWAYS, nodes=["blue"]) == []
 
@@ -88,7 +88,7 @@ def test_hours_that_are_read_in_any_order_tell_the_same(database: Database) -> N
         for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 4, 0, 3, 1]):
             connection.execute('DELETE FROM "Deployment"')
             for place in order:
-                mark(connection, story[place])
+                record_deployment(connection, story[place])
             deployed = deployments(connection, ALWAYS)
 
             assert [(deployment.version, deployment.at, deployment.until) for deployment in deployed] == [
@@ -99,7 +99,7 @@ def test_hours_that_are_read_in_any_order_tell_the_same(database: Database) -> N
 def test_two_that_mark_at_once_mark_once(database: Database) -> None:
     def one(minute: int) -> None:
         with database.connect() as connection:
-            mark(connection, deployed(when=NOON + timedelta(minutes=minute)))
+            record_deployment(connection, deployed(when=NOON + timedelta(minutes=minute)))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(one, range(4)))
@@ -111,7 +111,7 @@ def test_lines_that_name_several_versions_announce_none() -> None:
     def row(node: str, minute: int, message: str) -> dict[str, Any]:
         return {"node": node, "timestamp": NOON + timedelta(minutes=minute), "message": message}
 
-    deployed = announced([
+    deployed = announcements([
         row("green", 1, "Deploying release 1.4.2, draining"), row("green", 4, "Release 1.4.2 is up after 4 ms"),
         row("blue", 1, "started plugin v1.0.0"), row("blue", 2, "started plugin v2.0.0"),
         row("red", 1, "started plugin v1.0.0"), row("red", 40, "started mailer v2.0.0"),
@@ -144,7 +144,7 @@ def test_metadata_that_changes_for_good_is_a_deployment(
         for version in versions.split()
     ]
 
-    assert [(deployment.version, deployment.at) for deployment in changed(rows)] == [
+    assert [(deployment.version, deployment.at) for deployment in version_changes(rows)] == [
         (version, at(slot)) for version, slot in expected
     ]
 
@@ -172,9 +172,9 @@ def test_a_start_line_and_metadata_are_noticed_once(database: Database) -> None:
         for slot, version in enumerate(["1.4.2", "1.4.2", "1.5.0", "1.5.0"], start=3):
             tell(connection, slot, "request", "GET /", {"version": version})
 
-        deployed = notice(connection, Window(NOON, NOON + HOUR))
+        deployed = record_announced(connection, Window(NOON, NOON + HOUR))
         once = database.fingerprint('"Deployment"')
-        again = notice(connection, Window(NOON, NOON + HOUR))
+        again = record_announced(connection, Window(NOON, NOON + HOUR))
 
     assert [(deployment.version, deployment.source) for deployment in deployed] == [
         ("1.4.2", "line"),
@@ -193,11 +193,11 @@ def test_the_check_shows_the_newest_deployment_and_warns_when_it_fails(database:
     with database.connect() as connection:
         store(connection, lines(1, new_error, days=3))
         connection.execute("""UPDATE "LogPattern" SET template = '[x](http://evil) | <num>' WHERE id = 'schema'""")
-        none = check_deployments(compare_newest(connection, live=None, now=WINDOW.until))
-        mark(connection, deployed())
-        early = check_deployments(compare_newest(connection, live=None, now=NOON + HOUR / 3))
-        result = check_deployments(compare_newest(connection, live="blue", now=WINDOW.until))
-        late = check_deployments(compare_newest(connection, live="blue", now=NOON + timedelta(days=2)))
+        none = check_deployments(compare_recent_deployments(connection, live=None, now=WINDOW.until))
+        record_deployment(connection, deployed())
+        early = check_deployments(compare_recent_deployments(connection, live=None, now=NOON + HOUR / 3))
+        result = check_deployments(compare_recent_deployments(connection, live="blue", now=WINDOW.until))
+        late = check_deployments(compare_recent_deployments(connection, live="blue", now=NOON + timedelta(days=2)))
 
     assert none.passed
     assert none.description == "no deployment in the last day"
@@ -215,8 +215,8 @@ def test_a_version_that_is_markup_has_no_effect_in_the_checks_line(database: Dat
     """Dagster's UI shows a description as Markdown, and would load a picture."""
     with database.connect() as connection:
         store(connection, lines(1, new_error, days=3))
-        mark(connection, deployed("![x](http://evil/x.png)<img>"))
-        result = check_deployments(compare_newest(connection, live="blue", now=WINDOW.until))
+        record_deployment(connection, deployed("![x](http://evil/x.png)<img>"))
+        result = check_deployments(compare_recent_deployments(connection, live="blue", now=WINDOW.until))
 
     assert "\\!\\[x\\]" in str(result.description) or "!\\[x\\]" in str(result.description)
     assert "![x](" not in str(result.description)
@@ -226,11 +226,11 @@ def test_a_version_that_is_markup_has_no_effect_in_the_checks_line(database: Dat
 def test_a_restart_of_blue_does_not_hide_what_came_to_green(database: Database) -> None:
     with database.connect() as connection:
         store(connection, lines(1, new_error, days=3))
-        mark(connection, deployed("1.4.1", NOON - timedelta(days=1) + 3 * HOUR))
-        mark(connection, deployed())
-        mark(connection, deployed(node="blue", when=NOON + HOUR))
+        record_deployment(connection, deployed("1.4.1", NOON - timedelta(days=1) + 3 * HOUR))
+        record_deployment(connection, deployed())
+        record_deployment(connection, deployed(node="blue", when=NOON + HOUR))
 
-        result = check_deployments(compare_newest(connection, live=None, now=WINDOW.until))
+        result = check_deployments(compare_recent_deployments(connection, live=None, now=WINDOW.until))
 
     assert not result.passed
     assert str(result.description).startswith("fail: green 1.4.2, deployed 2026-11-20 12:00 UTC")
@@ -240,13 +240,13 @@ def test_a_restart_of_blue_does_not_hide_what_came_to_green(database: Database) 
 def test_a_deployment_that_was_recorded_by_mistake_does_not_hide_the_real_one(database: Database) -> None:
     with database.connect() as connection:
         store(connection, lines(1, new_error, days=3))
-        mark(connection, deployed())
-        mark(connection, deployed("9.9.9", NOON + HOUR))
-        mark(connection, deployed("9.9.8", NOON + HOUR + timedelta(minutes=10)))
+        record_deployment(connection, deployed())
+        record_deployment(connection, deployed("9.9.9", NOON + HOUR))
+        record_deployment(connection, deployed("9.9.8", NOON + HOUR + timedelta(minutes=10)))
         for number in range(12):
-            mark(connection, deployed(f"0.{number}", NOON - timedelta(minutes=90 - number)))
+            record_deployment(connection, deployed(f"0.{number}", NOON - timedelta(minutes=90 - number)))
 
-        newest = compare_newest(connection, live=None, now=WINDOW.until)
+        newest = compare_recent_deployments(connection, live=None, now=WINDOW.until)
         result = check_deployments(newest)
 
     assert len(newest) == 15
@@ -262,9 +262,9 @@ def test_a_deployment_that_was_recorded_by_mistake_does_not_hide_the_real_one(da
 def test_who_is_compared_where_the_candidate_is_live_or_unknown(database: Database) -> None:
     with database.connect() as connection:
         store(connection, lines(1, days=2))
-        mark(connection, deployed())
-        (live,) = compare_newest(connection, live="green", now=WINDOW.until)
-        (odd,) = compare_newest(connection, live="red", now=WINDOW.until)
+        record_deployment(connection, deployed())
+        (live,) = compare_recent_deployments(connection, live="green", now=WINDOW.until)
+        (odd,) = compare_recent_deployments(connection, live="red", now=WINDOW.until)
 
     assert live.comparison is not None
     assert live.comparison.baseline == "blue"
@@ -276,7 +276,7 @@ def test_a_comparison_that_the_database_refuses_is_a_sentence(database: Database
     with database.connect() as connection:
         connection.execute('DROP TABLE "Deployment"')
 
-        newest = compare_newest(connection, live=None, now=WINDOW.until)
+        newest = compare_recent_deployments(connection, live=None, now=WINDOW.until)
 
         assert newest[0].sentence == "could not be compared: UndefinedTable"
         assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.comparison.judge import Outcome, compare, corrected
+from fleexmon_pipeline.comparison.judge import Outcome, compare, corrected_p_values
 from fleexmon_pipeline.comparison.measure import FALSE_FAILS, MIN_PAST_WINDOWS, scale_of
 from fleexmon_pipeline.comparison.pair import pair_of
 from fleexmon_pipeline_tests.comparison.two_nodes import Change, Rates, as_usual, pair
@@ -31,7 +31,7 @@ def after(change: dict[tuple[str, str], float], *, node: str = "green", times: f
 
 
 def of(outcome: Outcome, pattern: str) -> tuple[str, str]:
-    return next((one.status, one.weight) for one in outcome.patterns if one.pattern == pattern)
+    return next((one.status, one.verdict) for one in outcome.patterns if one.pattern == pattern)
 
 
 def test_the_same_software_seldom_fails() -> None:
@@ -175,7 +175,7 @@ def test_a_node_with_other_work_is_compared_with_itself(seed: int) -> None:
 
     fine, bad = judged(seed, other_work), judged(seed, broken)
 
-    assert fine.itself
+    assert fine.reference == "itself"
     assert fine.verdict in ("pass", "marginal")
     assert "blue does other work, so green is compared with its own lines before the window" in fine.reasons
     assert (bad.verdict, of(bad, "job declined")) == ("fail", ("unexpected frequency", "fail"))
@@ -189,7 +189,7 @@ def test_one_colour_alone_is_compared_with_itself_where_the_other_was_always_idl
 
     outcome = judged(2, green_is_live)
 
-    assert (outcome.verdict, outcome.itself, of(outcome, "schema")) == ("fail", True, ("unknown", "fail"))
+    assert (outcome.verdict, outcome.reference, of(outcome, "schema")) == ("fail", "itself", ("unknown", "fail"))
     assert outcome.lines[0] > 1_000, "of green itself"
 
 
@@ -259,7 +259,7 @@ def test_after_a_switch_the_old_colour_is_taken_from_before_it() -> None:
 
     fine, bad = judged(8, switched), judged(8, broken)
 
-    assert fine.before
+    assert fine.reference == "before"
     assert fine.verdict in ("pass", "marginal")
     assert "blue was idle in this window, so its lines before the window are compared" in fine.reasons
     assert bad.verdict == "fail"
@@ -325,7 +325,7 @@ def test_a_known_error_is_found_after_a_week_of_incidents() -> None:
 
 @given(st.lists(st.floats(0, 1), max_size=40))
 def test_corrected_chances_ascend_with_the_chances_and_are_no_smaller(chances: list[float]) -> None:
-    rates = corrected(np.array(chances))
+    rates = corrected_p_values(np.array(chances))
 
     assert all(one >= own * (1 - 1e-9) for one, own in zip(rates, chances, strict=True))
     assert all(rates[a] <= rates[b] for a, b in pairwise(np.argsort(chances)))
@@ -349,7 +349,7 @@ def test_any_counts_have_a_verdict(rows: list[tuple[str, str, str, int, int, int
 
     assert outcome.verdict in ("pass", "marginal", "fail", "inconclusive")
     assert outcome.reasons
-    assert all(0 <= one.chance <= 1 and np.isfinite(one.expected) for one in outcome.patterns)
+    assert all(0 <= one.p_value <= 1 and np.isfinite(one.expected) for one in outcome.patterns)
 
 
 def test_what_floods_does_not_make_everything_else_rare() -> None:

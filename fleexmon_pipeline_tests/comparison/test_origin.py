@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from fleexmon_pipeline.comparison.origin import Key, Seen, Suspect, Usual, Volume, rank
+from fleexmon_pipeline.comparison.origin import Key, PastCount, SlotCount, Suspect, Volume, rank
 from fleexmon_pipeline.comparison.read_origin import find_origin
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.window import Window
@@ -17,18 +17,18 @@ from fleexmon_pipeline_tests.conftest import Database
 
 NODES = ("edge", "web", "worker", "batch")
 WEEK = 7 * 288
-USUAL: dict[Key, Usual] = {(node, "502", "error"): Usual(400, 900) for node in NODES}
+USUAL: dict[Key, PastCount] = {(node, "502", "error"): PastCount(400, 900) for node in NODES}
 
 
 def busy(*, lines_: int = 40, was_silent: bool = False) -> Volume:
     return Volume(range(9), [lines_] * 9, [40.0] * 9, WEEK, was_silent)
 
 
-def seen(node: str, pattern: str, slot: int, count: int, level: str = "error", *, second: float = 0.0) -> Seen:
-    return Seen(node, pattern, level, slot, count, slot * 300 + second)
+def seen(node: str, pattern: str, slot: int, count: int, level: str = "error", *, second: float = 0.0) -> SlotCount:
+    return SlotCount(node, pattern, level, slot, count, slot * 300 + second)
 
 
-def ranked(*lines_: Seen, **volumes: Volume) -> list[Suspect]:
+def ranked(*lines_: SlotCount, **volumes: Volume) -> list[Suspect]:
     return rank(lines_, USUAL, {node: volumes.get(node, busy()) for node in NODES}, slot_seconds=300)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from fleexmon_pipeline.comparison.deployments import Deployment, mark
+from fleexmon_pipeline.comparison.deployments import Deployment, record_deployment
 from fleexmon_pipeline.comparison.read import NothingToCompareError, busiest, compare_nodes, known_nodes, live_node
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.comparison.two_nodes import NOON, WINDOW, Rates, at, lines, store
@@ -84,11 +84,11 @@ def test_what_a_version_says_since_it_came_is_not_what_is_usual(database: Databa
     with database.connect() as connection:
         store(connection, lines(4, since_yesterday, days=4))
         without = compare_nodes(connection, WINDOW, "blue", "green").outcome
-        mark(connection, Deployment("green", "1.4.2", at(-200), "ann", "person"))
+        record_deployment(connection, Deployment("green", "1.4.2", at(-200), "ann", "person"))
         marked = compare_nodes(connection, WINDOW, "blue", "green").outcome
 
     assert [one.status for one in without.patterns if one.pattern == "schema"] != ["unknown"]
-    assert [(one.status, one.weight) for one in marked.patterns if one.pattern == "schema"] == [("unknown", "fail")]
+    assert [(one.status, one.verdict) for one in marked.patterns if one.pattern == "schema"] == [("unknown", "fail")]
 
 
 def test_slots_that_were_not_collected_are_said_and_conclude_nothing(database: Database) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from fleexmon_pipeline.commands.compare import as_document
-from fleexmon_pipeline.comparison.deployments import Deployment, mark
-from fleexmon_pipeline.comparison.newest import compare_newest
+from fleexmon_pipeline.comparison.deployments import Deployment, record_deployment
 from fleexmon_pipeline.comparison.read import compare_nodes
-from fleexmon_pipeline.comparison.watch import judged_with
+from fleexmon_pipeline.comparison.recent_deployments import compare_recent_deployments
+from fleexmon_pipeline.comparison.watch import hours_to_reevaluate
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.divergence import longest_watch
@@ -46,7 +46,7 @@ def story(
 ) -> None:
     store(connection, lines(seed, change, days=2, hours=5))
     for each in deployed:
-        mark(connection, each)
+        record_deployment(connection, each)
 
 
 def rule(**changes: Any) -> Divergence:
@@ -118,7 +118,7 @@ def test_the_check_says_what_the_rule_says(connection: Connection) -> None:
 
     for half in range(1, 8):
         now = NOON + half * HALF + timedelta(minutes=4)
-        (shown,) = compare_newest(connection, live=None, now=now, after=longest_watch(RULES))
+        (shown,) = compare_recent_deployments(connection, live=None, now=now, after=longest_watch(RULES))
         assert shown.comparison is not None
         assert shown.comparison.outcome.verdict == "fail"
         assert shown.comparison.outcome.reasons == fails[min(NOON + half * HALF, NOON + 2 * HOUR)]
@@ -184,9 +184,9 @@ def test_hours_in_any_order_twice_and_two_at_once_give_the_same(database: Databa
 def test_a_deployment_that_is_told_late_has_its_hours_judged_again(connection: Connection) -> None:
     story(connection, new_error, deployed=[])
     assert [each for hour in HOURS for each in judge(connection, hour)] == []
-    mark(connection, DEPLOYED)
+    record_deployment(connection, DEPLOYED)
 
-    assert judged_with(connection, DEPLOYED) == [hour.since for hour in HOURS[1:]]
+    assert hours_to_reevaluate(connection, DEPLOYED) == [hour.since for hour in HOURS[1:]]
 
 
 def test_what_the_rule_says_of_whom_for_how_long_and_how_long_it_holds(connection: Connection) -> None:

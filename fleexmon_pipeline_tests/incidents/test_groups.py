@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from fleexmon_pipeline.comparison.deployments import Deployment, mark, remove
+from fleexmon_pipeline.comparison.deployments import Deployment, record_deployment, remove_deployment
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues.lifecycle import write_occurrences
@@ -219,11 +219,11 @@ def test_a_deployment_that_somebody_records_afterwards_is_what_changed_just_befo
     with database.connect() as connection:
         (found,) = tell(connection, firings(about("blue", "aaaa"), range(4)))
         assert found.changes == []
-        mark(connection, deployed)
+        record_deployment(connection, deployed)
         refresh_incidents(connection)
         (found,) = incidents(connection)
         assert ["1.4.2" in change.text for change in found.changes] == [True]
 
-        assert remove(connection, deployed)
+        assert remove_deployment(connection, deployed)
         refresh_incidents(connection)
         assert [found.changes for found in incidents(connection)] == [[]]

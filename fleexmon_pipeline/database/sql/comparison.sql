@@ -76,11 +76,11 @@ SELECT version, at, by, source FROM "Deployment" WHERE node = %(node)s AND at <=
 -- deployed_after --
 SELECT version, at, by, source FROM "Deployment" WHERE node = %(node)s AND at > %(at)s ORDER BY at LIMIT 1;
 
--- mark_deployment --
+-- record_deployment --
 INSERT INTO "Deployment" (node, version, at, by, source) VALUES (%(node)s, %(version)s, %(at)s, %(by)s, %(source)s)
 ON CONFLICT (node, at) DO NOTHING;
 
--- recorded --
+-- deployments_of_version --
 SELECT node, version, at, by, source FROM "Deployment" WHERE node = %(node)s AND version = %(version)s ORDER BY at;
 
 -- remove_deployment --
@@ -103,7 +103,7 @@ SELECT node, version, at, by, source, until FROM changed
 WHERE at >= %(since)s AND at < %(until)s
 ORDER BY at DESC, node LIMIT %(limit)s;
 
--- judged_with --
+-- hours_to_reevaluate --
 -- Hours already evaluated in which this deployment is compared, or the node's next one, which it may shorten or turn
 -- into a restart.
 SELECT hour FROM "DetectedHour" AS h

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from fleexmon_pipeline.comparison.read import Comparison, compare_nodes, stamp_of
+from fleexmon_pipeline.comparison.read import Comparison, cache_key_of, compare_nodes
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.read_only import ReadOnlyDatabase
 from fleexmon_pipeline.errors import FleexmonError
@@ -48,7 +48,7 @@ class Comparing:
 
         A window that was collected, counted or labelled again since is compared again.
         """
-        key = (window, baseline, candidate, stamp_of(connection, window, [baseline, candidate]))
+        key = (window, baseline, candidate, cache_key_of(connection, window, [baseline, candidate]))
         job = self._job(key, window, baseline, candidate)
         try:
             return job.result.result(PATIENCE_SECONDS)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.comparison.deployments import Deployment, deployments
-from fleexmon_pipeline.comparison.judge import Compared
+from fleexmon_pipeline.comparison.judge import ComparedPattern
 from fleexmon_pipeline.comparison.read import (
     MAX_WINDOW,
     Comparison,
@@ -111,7 +111,7 @@ def _question(connection: Connection, asked: Asked, live: str | None) -> tuple[W
     return window, baseline, candidate
 
 
-def _rows(comparison: Comparison) -> list[Compared]:
+def _rows(comparison: Comparison) -> list[ComparedPattern]:
     """What stands out; else the loudest of what is alike."""
     patterns = comparison.outcome.patterns
     standing_out = [pattern for pattern in patterns if pattern.status != "known"]
