@@ -27,6 +27,15 @@ MAX_TIME_CHARACTERS = 100  # of a time that is text
 
 # Seconds until the year 5138, then ms, µs, ns: 1e11 s is that year, 1e11 ms is March 1973.
 _UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
+# Counted in other units from another year, in numbers that would be 1974, 1990 or the 24th century from 1970: .NET's
+# ticks (100 ns since the year 1), Windows' and LDAP's file times (100 ns since 1601), Chrome's (µs since 1601); each
+# from its year 2000 to its year 2100.
+_OTHER_EPOCHS = (
+    (630_822_816_000_000_000, 662_380_416_000_000_000, 10, -62_135_596_800),
+    (125_911_584_000_000_000, 157_469_184_000_000_000, 10, -11_644_473_600),
+    (12_591_158_400_000_000, 15_746_918_400_000_000, 1, -11_644_473_600),
+)
+MIN_OTHER = _OTHER_EPOCHS[-1][0]
 _EPOCH_TEXT = re.compile(r"[+-]?\d{1,20}([.,]\d{1,12})?")
 _PICOSECONDS = 10**12
 # {"seconds": 1, "nanos": 2}: protobuf, Google Cloud; {"epochSecond": 1, "nanoOfSecond": 2}: log4j 2.
@@ -106,9 +115,13 @@ _SHORT_PARTS = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})[T ](\d{1,2}):(\d{
 _HALVES = {"오전": "AM", "上午": "AM", "午前": "AM", "오후": "PM", "下午": "PM", "午後": "PM"}  # stand before the time
 _HALF_BEFORE = re.compile(rf"({'|'.join(_HALVES)}) ?(\d{{1,2}}:\d\d(?::\d\d)?)")
 _HOUR_SIGNS = re.compile(r"(\d{1,2}) ?[時时시] ?(\d{1,2}) ?[分분](?: ?(\d{1,2}) ?[秒초])?")
+_HOUR_LETTERS = re.compile(r"(?<=[\sT])(\d{1,2})h(\d\d)(?:m(\d\d)s?)?(?!\w)")  # 10h05m00s
 _SPACES = re.compile("[\u00a0\u2009\u202f]")  # what ICU puts before AM and PM
 _TWICE = re.compile(r" ([+-]\d{4}) \1$")  # Go, where a zone has no name
 _ISO_LIKE = re.compile(r"(\d{4})([-.])(\d\d)\2(\d\d)[ _T-](\d\d)([:\-.])(\d\d)\6(\d\d)(?:[.,:](\d+))?(.*)", re.DOTALL)
+# 261120 10:05:00, as MySQL up to 5.5 and glog write it: nobody writes a day first without signs
+_SIX_DIGITS = re.compile(r"(\d\d)([01]\d)([0-3]\d) {1,2}(\d{1,2}):(\d\d):(\d\d)(?:[.,](\d{1,9}))?()")
+_CLOCK_IN_DIGITS = re.compile(r"((?:19|20)\d\d-\d\d-\d\d[T ])(\d\d)(\d\d)(\d\d)(?=[., ]|$)")  # comdb2
 # 20261120-0:7:20:440
 _UNPADDED = re.compile(r"((?:19|20)\d\d)([01]\d)([0-3]\d)-(\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.:](\d{1,9}))?()")
 _MINUTES = re.compile(r"([+-])(\d{3})")  # an offset, as DB2 writes it
@@ -248,6 +261,10 @@ def _refused(value: object) -> RejectedError:
 
 def _from_epoch(given: object, whole: int, picoseconds: int, *, nearest: bool = False) -> datetime:
     """`picoseconds`: the fraction of the unit that `whole` is in, times 10**12."""
+    if whole >= MIN_OTHER:
+        for first, last, parts, start in _OTHER_EPOCHS:
+            if first <= whole < last:
+                return EPOCH + timedelta(seconds=start, microseconds=whole // parts)
     microseconds = next((scale for limit, scale in _UNITS if abs(whole) < limit), None)
     if microseconds is None:
         return EPOCH + timedelta(microseconds=whole // 1000)
@@ -272,7 +289,8 @@ def _compact(text: str) -> datetime | None:
 
 def _of_compact(match: re.Match[str]) -> datetime:
     year, month, day, hour, minute, second, fraction, zone = match.groups()
-    moment = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=_offset(zone))
+    whole_year = int(year) if len(year) == 4 else _full_year(int(year))
+    moment = datetime(whole_year, int(month), int(day), int(hour), int(minute), tzinfo=_offset(zone))
     return moment.astimezone(UTC) + timedelta(seconds=int(second or 0), microseconds=_micros(fraction))
 
 
@@ -381,7 +399,7 @@ def _read_other(text: str) -> datetime:
         return _read_date(f"{match[1]}00{match[2]}{text[match.end() :]}") + timedelta(days=1)
     if match := _DOT_NET.fullmatch(text):
         return EPOCH + timedelta(milliseconds=int(match[1]))
-    if match := _COMPACT.fullmatch(text) or _UNPADDED.fullmatch(text):
+    if match := _COMPACT.fullmatch(text) or _UNPADDED.fullmatch(text) or _SIX_DIGITS.fullmatch(text):
         return _of_compact(match)
     if (match := _ORDINAL.fullmatch(text)) and 1 <= int(match[2]) <= 366:
         return _read_date(f"{match[1]}-01-01{match[3]}") + timedelta(days=int(match[2]) - 1)
@@ -411,6 +429,10 @@ def _plain(text: str) -> str:
     if not text.isascii():
         text = _spelled(text)
     text = _TWICE.sub(r" \1", text)
+    if match := _CLOCK_IN_DIGITS.match(text):
+        return f"{match[1]}{match[2]}:{match[3]}:{match[4]}{text[match.end() :]}"
+    if "h" in text:
+        text = _HOUR_LETTERS.sub(lambda found: ":".join(found.groups("00")), text)
     if match := _SHORT_PARTS.fullmatch(text):
         year, _, month, day, hour, minute, second, rest = match.groups()
         if len(second) == 1 and len(month + day + hour + minute) == 8:  # two digits of each: it may have been cut

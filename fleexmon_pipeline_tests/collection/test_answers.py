@@ -443,6 +443,8 @@ WORKER = f'{{"outcome": "ok", "logs": [], "eventTimestamp": 1741964966535, "even
          ['"2025-03-14T15:09:26Z Error: a\\n  at b"', '"2025-03-14T15:09:27Z c"']),
         (f'{{"info": [{NOON}], "tags": ["a"], "error": [{NOON}, {WORSE}]}}', [NOON, WORSE]),
         ('{"entries": [], "nextPageToken": ""}', []),
+        ('{"frames": [{"schema": {"fields": [{"name": "ts"}, {"name": "msg"}]}, "data": {"values": [[], []]}}]}', []),
+        ('{"rows": 0, "data": {"ts": [], "msg": []}}', []),
         ('{"logs": [], "error": null, "errors": {}, "success": true}', []),
         ('{"status": "success", "code": 200, "_shards": {"failed": 0}, "timed_out": false, "data": []}', []),
         ('{"code": 0, "message": "success", "data": []}', []),
@@ -458,6 +460,7 @@ def test_records_are_found_in_lists_of_any_name(body: str, records: list[str]) -
 
 LATE, LOST = json.loads(NOON), json.loads(WORSE)
 TABLE = [["2025-03-14T15:09:26Z", "warn", "late"], ["2025-03-14T15:09:27Z", "error", "lost"]]
+TURNED = [list(column) for column in zip(*TABLE, strict=True)]
 COLUMNS = ("ts", "level", "msg")
 
 
@@ -465,6 +468,11 @@ COLUMNS = ("ts", "level", "msg")
     "answer",
     [
         {"columns": list(COLUMNS), "rows": TABLE},
+        {"columns": list(COLUMNS), "data": TURNED},
+        {"schema": {"fields": [{"name": name} for name in COLUMNS]}, "data": {"values": TURNED}},
+        dict(zip(COLUMNS, TURNED, strict=True)),
+        {"took": 7, "data": dict(zip(COLUMNS, TURNED, strict=True))},
+        {name: {"0": TABLE[0][n], "1": TABLE[1][n]} for n, name in enumerate(COLUMNS)},
         {"Tables": [{"Columns": [{"ColumnName": name} for name in COLUMNS], "Rows": TABLE}]},
         {"metaData": {"rowType": [{"name": name} for name in COLUMNS]}, "data": TABLE},
         {"head": [{"name": name, "type": "text"} for name in COLUMNS], "took": 7, "data": TABLE},
@@ -486,6 +494,15 @@ def test_tables_pairs_and_deeper_lists_are_records(answer: dict[str, Any]) -> No
 
     assert [read(raw).message for raw in raws] == ["late", "lost"]
     assert read(raws[-1]).level == "error"
+
+
+@pytest.mark.parametrize("size", [40, 1_000])
+def test_rows_beneath_a_header_are_records(size: int) -> None:
+    raws, _ = split(json.dumps([list(COLUMNS), *TABLE, ["too short"]]).encode(), size)
+
+    assert [read(raw).message for raw in raws[:2]] == ["late", "lost"]
+    assert raws[2:] == [b'["too short"]']
+    assert len(split(b'["2025-03-14T15:09:26Z late", "2025-03-14T15:09:27Z lost"]')[0]) == 2
 
 
 @pytest.mark.parametrize(

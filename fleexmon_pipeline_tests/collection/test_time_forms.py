@@ -11,6 +11,10 @@ from fleexmon_pipeline.collection.times import DateOrder, RejectedError, has_zon
 # Each of these is 2027-03-14 15:09:26 UTC, with or without .535.
 SECOND = datetime(2027, 3, 14, 15, 9, 26, tzinfo=UTC)
 FORMS: tuple[object, ...] = (
+    # 100 ns since the year 1 and since 1601, µs since 1601; digits without signs
+    639_406_337_660_000_000, 639_406_337_665_350_000, "639406337665350000", 134_495_105_660_000_000,
+    13_449_510_566_000_000,
+    "270314 15:09:26", "270314  15:09:26.535", "2027-03-14T150926.535 UTC", "2027-03-14 15h09m26s",
     # ISO 8601 and its relatives
     "2027-03-14T15:09:26Z", "2027-03-14T15:09:26.535Z", "2027-03-14T15:09:26.535897Z", "2027-03-14T15:09:26.535897932Z",
     "2027-03-14T15:09:26,535Z", "2027-03-14t15:09:26z", "2027-03-14T15:09:26", "2027-03-14T15:09:26.535",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fleexmon_pipeline.collection.times import EPOCH, DateOrder, RejectedError, read_time, reading_dates
@@ -71,7 +71,9 @@ IN_SECONDS: dict[str, Callable[[datetime], object]] = {
 
 @given(moments, offsets, st.sampled_from(sorted(FORMS)))
 def test_every_form_keeps_the_microsecond(moment: datetime, offset: timezone, form: str) -> None:
-    # Nanoseconds of a time before September 1973 are as large as microseconds of today: so 1990 and later.
+    # Nanoseconds of a time before September 1973 are as large as microseconds of today: so 1990 and later. Those of
+    # 1990 are as large as .NET's ticks of this century.
+    assume(moment.year > 1990 or not form.startswith("nanoseconds"))
     assert read_time(FORMS[form](moment.astimezone(offset))) == moment
 
 

@@ -18,6 +18,8 @@ from fleexmon_pipeline.collection.answers.long_records import find_end, skip_rec
 from fleexmon_pipeline.collection.answers.otlp import unbatched
 from fleexmon_pipeline.collection.answers.record_runs import Raw, Run, reason_of
 from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError, clip
+from fleexmon_pipeline.collection.answers.spread_records import SpreadRecords
+from fleexmon_pipeline.collection.answers.tables import header_of, row_of
 from fleexmon_pipeline.collection.answers.whole import (
     RECORD_FIELDS,
     has_its_fields,
@@ -72,6 +74,7 @@ class Splitter:
         self.broken: str | None = None
         self._max = max_record_bytes
         self._count = 0
+        self._names: list[str] = []  # of columns, if the answer is a list of rows beneath a header
 
     def runs(self, chunks: Iterable[bytes]) -> Iterator[Run]:
         """Raises NotAnAnswerError, before the first record only."""
@@ -162,11 +165,14 @@ class Splitter:
 
     def _lines(self, buffer: bytearray, chunks: Iterator[bytes], *, of_lists: bool = False) -> Iterator[Run]:
         """One object a line, or one list. The last may lack its end; another bad line is a record to be rejected."""
+        spread = SpreadRecords()
         while True:
             *whole, rest = bytes(buffer).split(b"\n")
             lines = [line for line in whole if line.strip()]
             if b"\0" in buffer:  # of a file that was cut while it was written to
                 lines = [text for line in lines if (text := line.lstrip(b"\0")).strip()]
+            if spread.has_begun or (not of_lists and buffer.count(b"}\n") != len(whole)):
+                lines = list(spread.whole(lines))
             raws = [raw for line in lines for raw in _listed_in(line)] if of_lists else lines
             yield self._counted(Run(raws), len(buffer))
             buffer[:] = rest
@@ -184,6 +190,11 @@ class Splitter:
                     break
             if not gathered:
                 break
+        if spread.has_begun:
+            kept = list(spread.whole([bytes(buffer)] if buffer.strip() else [])) or spread.rest()
+            if is_one := len(kept) == 1 and _is_object(kept[0]):
+                buffer.clear()
+            yield self._counted(Run(kept if is_one else [line for line in kept if line != buffer]), sum(map(len, kept)))
         if _is_object(bytes(buffer)) or (of_lists and buffer.rstrip().endswith(b"]")):
             yield self._counted(Run(_listed_in(bytes(buffer)) if of_lists else [bytes(buffer)]), len(buffer))
         elif buffer.strip():
@@ -218,9 +229,19 @@ class Splitter:
 
     def _counted(self, run: Run, length: int) -> Run:
         """Batches as their records, and none that is too long. `length`: bytes, at least, that they have together."""
-        run = unbatched(run)
+        run = self._named(unbatched(run))
         self._count += len(run)
         return run.within(self._max) if length > self._max else run
+
+    def _named(self, run: Run) -> Run:
+        """The rows beneath a header, `[["time", "message"], ["2026-…", "…"]]`, as records."""
+        if run.is_common() or not len(run) or bytes(memoryview(next(iter(run), b""))[:1]) != b"[":
+            return run
+        raws = list(run)
+        if not self._count and not self._names:
+            self._names = header_of(raws[0])
+            raws = raws[1:] if self._names else raws
+        return Run([row_of(self._names, raw) for raw in raws], too_long=run.too_long) if self._names else run
 
     def _skip_record(self, buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> Run | None:
         """The record that `buffer` begins with; `buffer` is then what follows. None, and `broken`: it has no end."""

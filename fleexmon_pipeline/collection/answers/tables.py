@@ -1,4 +1,5 @@
-"""Answers of databases: names of columns beside rows of values, names with values in lists, values with their types.
+"""Answers of databases: names of columns beside rows of values, or beside columns; columns by their names; names with
+values in lists; values with their types.
 
 Here: such a part of an answer as JSON records. Where in an answer it is: `whole.py`.
 """
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from fleexmon_pipeline.collection.answers.record_runs import Raw
+from fleexmon_pipeline.collection.reading.names import TIME_FIELDS
 
 MIN_COLUMNS = 2  # a time and a message
 MAX_COLUMNS = 2_000
@@ -26,6 +28,78 @@ _NAMES = (
 _PAIRS = (("field", "value"), ("name", "value"), ("key", "value"), ("Name", "Value"), ("Key", "Value"))
 _TYPES = frozenset(("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS"))  # DynamoDB
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def tables_in(fields: dict[str, msgspec.Raw]) -> list[list[Raw]]:
+    """What these fields may be as a table, likeliest first: rows, or columns. Three columns of three may be both."""
+    candidates = (table_in(fields), _of_columns(fields), columns_by_name(fields))
+    return [table for table in candidates if table]
+
+
+def is_empty_table(fields: dict[str, msgspec.Raw]) -> bool:
+    """Whether they have columns and no row: a query that found nothing."""
+    if table_in(fields) == []:
+        return True
+    if any(set(_columns_beside(fields, place, names) or [0]) == {()} for place, names in _named(fields)):
+        return True
+    lists = {name for name, value in fields.items() if bytes(value).replace(b" ", b"") == b"[]"}
+    return len(lists) >= MIN_COLUMNS and not lists.isdisjoint(TIME_FIELDS)
+
+
+def columns_by_name(fields: dict[str, msgspec.Raw]) -> list[Raw]:
+    """`{"timestamp": […], "message": […]}`, and pandas' `{"timestamp": {"0": …, "1": …}, "message": {…}}`."""
+    lists = {name: _decoded(bytes(value)) for name, value in fields.items() if bytes(value)[:1] == b"["}
+    if len(lists) < MIN_COLUMNS:
+        keyed = {name: _decoded(bytes(value)) for name, value in fields.items() if bytes(value)[:1] == b"{"}
+        are_alike = len({tuple(column) if isinstance(column, dict) else None for column in keyed.values()}) == 1
+        lists = {name: list(column.values()) for name, column in keyed.items() if column} if are_alike else {}
+    columns = list(lists.values())
+    if len(columns) < MIN_COLUMNS or not all(columns) or any(isinstance(column[0], dict) for column in columns):
+        return []
+    return _turned(list(lists), columns)
+
+
+def _of_columns(fields: dict[str, msgspec.Raw]) -> list[Raw]:
+    """Grafana's frames: `{"schema": {"fields": […]}, "data": {"values": [[…], […]]}}`; or a list beside names."""
+    for place, names in _named(fields):
+        if records := _turned(names, _columns_beside(fields, place, names)):
+            return records
+    return []
+
+
+def _named(fields: dict[str, msgspec.Raw]) -> list[tuple[str, list[str]]]:
+    """Where the names of columns are, and which they are."""
+    return [(name, names) for name, value in fields.items() if (names := _columns(value))][:1]
+
+
+def _columns_beside(fields: dict[str, msgspec.Raw], place: str, names: list[str]) -> list[Any]:
+    """As many lists as there are names, beside them; lists that are empty as `()`."""
+    for name, value in fields.items():
+        columns = _decoded(bytes(value)) if name != place and bytes(value)[:1] in (b"[", b"{") else None
+        if isinstance(columns, dict):
+            columns = columns.get("values")
+        if isinstance(columns, list) and len(columns) == len(names) and all(isinstance(each, list) for each in columns):
+            return [each or () for each in columns]
+    return []
+
+
+def _turned(names: list[str], columns: list[Any]) -> list[Raw]:
+    """Columns of one length as records."""
+    lengths = {len(column) if isinstance(column, list) else 0 for column in columns}
+    if len(lengths) != 1 or not max(lengths):
+        return []
+    return [_encoded(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def header_of(raw: Raw) -> list[str]:
+    """The names of columns that a list of rows begins with."""
+    return _columns(msgspec.Raw(bytes(raw))) if bytes(raw)[:2] == b'["' else []
+
+
+def row_of(names: list[str], raw: Raw) -> Raw:
+    """A row beneath a header, as a record; what has another width stays as it is."""
+    row = _decoded(bytes(raw))
+    return _encoded(dict(zip(names, row, strict=True))) if isinstance(row, list) and len(row) == len(names) else raw
 
 
 def table_in(fields: dict[str, msgspec.Raw]) -> list[Raw] | None:

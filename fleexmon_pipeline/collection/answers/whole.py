@@ -17,7 +17,7 @@ import msgspec
 from fleexmon_pipeline.collection.answers.otlp import is_batch
 from fleexmon_pipeline.collection.answers.record_runs import Raw
 from fleexmon_pipeline.collection.answers.refused import CLIP_BYTES, NotAnAnswerError, clip
-from fleexmon_pipeline.collection.answers.tables import paired, table_in, untyped
+from fleexmon_pipeline.collection.answers.tables import columns_by_name, is_empty_table, paired, tables_in, untyped
 from fleexmon_pipeline.collection.reading.message_fields import is_of_error
 from fleexmon_pipeline.collection.reading.text_times import time_in_text
 from fleexmon_pipeline.collection.records import RejectedError, explain, read
@@ -26,7 +26,8 @@ MAX_LIST_DEPTH = 6  # New Relic's answers have their list at the fifth level
 MAX_MORE_DEPTH = 3  # of what is said beside a list: Relay's `pageInfo`
 MAX_FIELDS_LOOKED_AT = 200  # of an object
 LISTS_OF_RECORDS = tuple(  # lists that may be empty: there is nothing to report
-    "entries events records data hits items results messages lines rows value logs result response content docs".split()  # noqa: SIM905
+    """entries events records data hits items results messages lines rows value logs result response content docs
+    frames""".split()  # noqa: SIM905
 )
 RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
 _FAULTS = frozenset("error errors exception fault failed timed_out timedout".split())  # noqa: SIM905
@@ -62,7 +63,8 @@ def records_of(body: bytes) -> list[Raw]:
 
     EmptyBodyError: it has a list for records, and nothing is in it.
     """
-    if records := _by_key(_fields_or_none(body)):
+    fields = _fields_or_none(body)
+    if records := _by_key(fields) or _good(columns_by_name(fields)):
         return records
     try:
         record = _record(body)
@@ -91,6 +93,11 @@ def _is_good(raw: bytes) -> bool:
     except RejectedError:
         return False
     return True
+
+
+def _good(records: list[Raw]) -> list[Raw]:
+    """None of them, unless the first one is a log record."""
+    return records if records and _is_good(bytes(records[0])) else []
 
 
 def is_event_with_logs(raw: bytes) -> bool:
@@ -151,8 +158,9 @@ def _listed(body: Raw, depth: int = 0) -> list[Raw]:
     Some sort by level: `{"info": […], "error": […]}`. A record that an earlier list has as well is taken once.
     """
     fields = dict(islice(_fields_or_none(body).items(), MAX_FIELDS_LOOKED_AT))
-    if (table := table_in(fields)) and _is_log_record(bytes(table[0])):
-        return table
+    for table in tables_in(fields):
+        if _is_log_record(bytes(table[0])):
+            return table
     values = [value for name, value in fields.items() if name.lower() not in _OF_FAULTS or _begins_well(value)]
     found: list[Raw] = []
     seen: set[bytes] = set()
@@ -245,8 +253,8 @@ def _has_an_empty_list(body: Raw, depth: int = 0) -> bool:
     inner = [value for value in islice(fields.values(), MAX_FIELDS_LOOKED_AT) if bytes(value)[:1] == b"{"]
     if any(_tells_of_a_fault(_fields_or_none(value)) for value in inner):  # `"_shards": {"failed": 5}`
         return False
-    if table_in(fields) == [] or any(
-        table_in(_fields_or_none(each)) == [] for value in fields.values() for each in _objects_in(value)
+    if is_empty_table(fields) or any(
+        is_empty_table(_fields_or_none(each)) for value in fields.values() for each in _objects_in(value)
     ):
         return True
     for name, value in fields.items():

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from fleexmon_pipeline.collection.answers.record_runs import MAX_KEPT_BYTES, reason_of
 from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError, clip
 from fleexmon_pipeline.collection.answers.splitter import Splitter, is_records
+from fleexmon_pipeline.collection.answers.spread_records import SpreadRecords
 from fleexmon_pipeline.collection.reading.date_order import DateWatcher
 from fleexmon_pipeline.collection.reading.events import TextLine, joined
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
@@ -147,7 +148,7 @@ class Input:
             yield from _of_loki_answer(body, self.limits.answer_bytes)
             return
         previous: datetime | None = None
-        for raw, reason in self._raw_lines(body):
+        for raw, reason in self._whole_records(body) if form is Form.TEXT else self._raw_lines(body):
             if reason:
                 rejected.append(Result(raw, reason=reason))
                 continue
@@ -161,6 +162,18 @@ class Input:
                 continue
             previous = line.moment
             yield line
+
+    def _whole_records(self, chunks: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
+        """The same, with the lines of a record that is spread over several in one."""
+        spread = SpreadRecords(of_json_only=False)
+        for raw, reason in self._raw_lines(chunks):
+            if not reason and not spread.has_begun and raw[:1] not in _BEGIN_RECORDS:
+                yield raw, reason
+                continue
+            yield from ((line, "") for line in (spread.rest() if reason else spread.whole([raw])))
+            if reason:
+                yield raw, reason
+        yield from ((line, "") for line in spread.rest())
 
     def _raw_lines(self, chunks: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
         """Lines without their ends, or the beginning of one that is too long and the reason."""
@@ -297,6 +310,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     return record
 
 
+_BEGIN_RECORDS = (b"{", b"<")  # that may be spread over several lines
 NO_TIME = "noTime"  # in the metadata of a line that has none: why
 _DATE_IN_DOUBT = re.compile(r"[\W_]{0,3}([01]?\d/[01]?\d/(?:19|20)\d\d)[ T:,]")
 # A time, or a part of one, that cannot be used: the line is no continuation of the one before it, and is rejected.

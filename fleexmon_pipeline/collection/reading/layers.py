@@ -16,7 +16,12 @@ import msgspec
 
 from fleexmon_pipeline.collection.reading.fields import MAX_ODD_NAMES
 from fleexmon_pipeline.collection.reading.level_fields import level_of
-from fleexmon_pipeline.collection.reading.message_fields import has_message, message_of, weaker_message_of
+from fleexmon_pipeline.collection.reading.message_fields import (
+    has_message,
+    message_of,
+    plain_value,
+    weaker_message_of,
+)
 from fleexmon_pipeline.collection.reading.names import MESSAGE_FIELDS
 from fleexmon_pipeline.collection.reading.plans import by_names
 from fleexmon_pipeline.collection.reading.time_fields import like_a_time, time_of
@@ -45,6 +50,7 @@ _MAYBE_RECORDS = (
     "MESSAGE",
     "event",
     "body",
+    "Body",
     "line",
     "text",
     "_raw",
@@ -54,6 +60,12 @@ _MAYBE_RECORDS = (
     "logmsg",
     "log_line",
     "logLine",
+)
+# What was logged as an object instead of a text, in OpenTelemetry's records: it needs no level of its own.
+_BODIES = ("body", "Body")
+_OF_OTEL = frozenset(
+    """severityNumber severityText severity_number severity_text SeverityNumber SeverityText timeUnixNano time_unix_nano
+    observedTimeUnixNano""".split()  # noqa: SIM905
 )
 # Hold fields that belong to the record around them: Rust's tracing, logstash, Azure.
 _BAGS = ("fields", "@fields", "data", "attributes", "properties", "Properties", "context", "extra", "details", "params")
@@ -189,8 +201,9 @@ def _inner(layer: Layer) -> Layer | None:
                 continue
             inner, is_odd = opened(value)
         else:
-            inner = value if isinstance(value, dict) else None
-        if inner and (_has_text(inner) if name in _RECORDS else _has_text_and_more(inner)):
+            inner = plain_value(value) if isinstance(value, dict) else None
+        is_logged = name in _RECORDS or (name in _BODIES and not _OF_OTEL.isdisjoint(layer.fields))
+        if isinstance(inner, dict) and inner and (_has_text(inner) if is_logged else _has_text_and_more(inner)):
             del layer.fields[name]
             return Layer(f"{layer.path}{name}.", inner, is_odd)
     return None

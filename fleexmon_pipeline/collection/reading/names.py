@@ -104,7 +104,7 @@ STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@
 ERROR_NAMES = frozenset((*ERROR_FIELDS, *ERROR_LISTS, *STACK_FIELDS))
 METHODS = ("method", "request_method", "requestMethod", "RequestMethod", "http.method", "http.request.method", "verb",
             "request.method", "httpRequest.requestMethod", "httpRequest.httpMethod", "http_method",
-            "cs-method")  # fmt: skip
+            "cs-method", "request.operation")  # fmt: skip
 PATHS = (
     "path",
     "uri",

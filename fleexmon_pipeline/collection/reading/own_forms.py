@@ -11,7 +11,7 @@ from fleexmon_pipeline.levels import Level, known_level
 
 # With the year or without: Kubernetes, Google's glog, CockroachDB.
 _KLOG = re.compile(r"([IWEF])(?:\d{4}|\d{6}|\d{8}) \d\d:\d\d:\d\d\.\d+ +\d+ [^ \]]+:\d+(?:\]| )")
-_SYSLOG_PRIORITY = re.compile(r"<(\d{1,3})>\d? ?")
+_SYSLOG_PRIORITY = re.compile(r"<(\d{1,3})>(?:\d{1,2}(?= ))? ?")  # with a version, or without
 _REDIS = re.compile(r"\d+:[MSCX] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+ ([.*#-]) ")
 _REDIS_LEVELS: dict[str, Level] = {".": "debug", "-": "info", "*": "info", "#": "warn"}
 _RUBY = re.compile(r"[DIWEFA], \[[^\]]+\] +([A-Z]+) -- ")
@@ -40,7 +40,11 @@ _PLACED_IN_BRACKETS = re.compile(r"[^\s:()]{1,200}\(\d+(?:,\d+)?\): (fatal error
 _CMAKE = re.compile(r"CMake (Error|Warning|Deprecation Warning)(?: \(dev\))?(?: at |:| in )")
 _MAKE = re.compile(r"g?make(?:\[\d+\])?: \*\*\* ")
 _TOOL = re.compile(r"[a-z][\w.+-]{0,30}: (error|fatal error|warning): \S")  # ninja, psql, ld
-_ERROR_OF = re.compile(r"Error (?:from|response|while|during|at|when|in) [^\n]{0,200}: ")
+# docker's and kubectl's, Heroku's R14, Oracle's alerts
+_ERROR_OF = re.compile(
+    r"Error (?:(?:from|response|while|during|at|when|in) [^\n]{0,200}: |[A-Z]{1,4}-?\d{1,6}\b)"
+    r"|Errors in file |ORA-\d{5}: "
+)
 _KERNEL = re.compile(  # dmesg --decode
     r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7]) *"
     r":(emerg|alert|crit|err|warn|notice|info|debug) *: "
@@ -61,6 +65,13 @@ _COLONS = re.compile(r"[\w.-]{1,40}:(err|error|warn|warning|info|debug|trace|fat
 # An event of Windows, as its viewer and its forwarder write it.
 _WINDOWS = re.compile(r"<Event[ >].{0,380}?<Level>([0-5])</Level>", re.DOTALL)
 _WINDOWS_LEVELS: tuple[Level, ...] = ("info", "fatal", "error", "warn", "info", "debug")
+# Behind a message of Configuration Manager; in an event that is an XML element
+_MARKED_TYPE = re.compile(r"\]LOG\]!><[^<>]{0,300}?\btype=\"([0-3])\"")
+_TYPES: tuple[Level, ...] = ("info", "info", "warn", "error")
+_ELEMENT = re.compile(
+    r"<(?:(?:log4j:)?[Ee]vent\s[^<>]{0,300}?\blevel=\"([A-Za-z]{3,10})\"|record>.{0,380}?<level>([A-Z]{4,8})</level>)",
+    re.DOTALL,
+)
 # Commands by which a CI runner is told: GitHub, Azure.
 _RUNNER = re.compile(r"(?:::|##vso\[task\.logissue [^\]]{0,60}?type=)(error|warning|notice|debug)(?=[ :;\]])")
 _JUL = re.compile(
@@ -133,8 +144,11 @@ def _of_device(head: str) -> Level | None:
         "/" in head and (match := _HUAWEI.search(head, 0, MAX_BEFORE_A_CODE))
     ):
         return known_level(int(match[1]))
-    if head[0] == "<" and (match := _WINDOWS.match(head)):
-        return _WINDOWS_LEVELS[int(match[1])]
+    if head[0] == "<":
+        if match := _WINDOWS.match(head):
+            return _WINDOWS_LEVELS[int(match[1])]
+        if match := _ELEMENT.match(head):
+            return known_level(match[1] or match[2])
     return _of_columns(head) if "|" in head else None
 
 
@@ -171,6 +185,12 @@ def _of_place(head: str, colon: int) -> Level | None:
     return known_level(match[1]) if match else None
 
 
+def level_of_marked(text: str) -> Level | None:
+    """Of a message between `<![LOG[` and `]LOG]!>`, whose level stands behind it."""
+    match = _MARKED_TYPE.search(text)
+    return _TYPES[int(match[1])] if match else None
+
+
 def syslog_priority(head: str) -> tuple[Level | None, int]:
     """What `<11>` at the head of a line says, and where it ends; 0 if there is none."""
     match = _SYSLOG_PRIORITY.match(head)
@@ -196,7 +216,7 @@ def _of_java(head: str) -> Level | None:
 
 
 def _of_crash(head: str) -> Level | None:
-    if head[0] == "E" and _ERROR_OF.match(head):
+    if head[0] in "EO" and _ERROR_OF.match(head):
         return "error"
     if head[0] in _CRASH_LETTERS and (level := next((level for form, level in _CRASHES if form.match(head)), None)):
         return level

@@ -11,7 +11,7 @@ import re
 
 import re2
 
-from fleexmon_pipeline.collection.reading.own_forms import level_of_form, level_of_php, syslog_priority
+from fleexmon_pipeline.collection.reading.own_forms import level_of_form, level_of_marked, level_of_php, syslog_priority
 from fleexmon_pipeline.collection.reading.text_times import (
     COLOUR,
     MAX_HEAD,
@@ -50,7 +50,9 @@ _PROGRAM = re.compile(
     r"|(?:\[\d+\])?: (?=(?:level|lvl|ts|time|t|severity)=))"
 )
 # Host and program behind a time, as syslog has them; a form with a level of its own may follow.
-_BEHIND_SYSLOG = re.compile(r" (?:[\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: |std(?:out|err) [FP] )")
+_BEHIND_SYSLOG = re.compile(
+    r" (?:[\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: |[\w-]{1,60}\[[\w.-]{1,60}\]: |std(?:out|err) [FP] )"
+)
 _TAGGED = re.compile(r"[\w./-]{1,60}(?:\[[\w.:-]{1,30}\])?: ")  # Heroku: `heroku[router]: at=error …`
 _LEVEL_OF_MODULE = re.compile(r"[\w./-]{1,60}\[([A-Z]{4,9})\](?=:)")  # cloud-init: `util.py[WARNING]: …`
 _ALARM = re.compile(r"(MINOR|MAJOR): ")  # Nokia
@@ -88,7 +90,9 @@ _WITH_COLON = frozenset("fail failed failure assert fine finer finest".split()) 
 _WITH_BOTH = frozenset("log statement detail hint context".split())  # noqa: SIM905
 # MongoDB up to 4.2: `E NETWORK  [conn1] …`; telegraf: `E! …`; GlusterFS: `E [MSGID: 1]`; etcd: `E | …`; Tarantool:
 # `E> …`; TensorFlow: `E a/b.cc:12] …`; WebSphere: `E   SRVE0255E: …`.
-_LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! |> |:\s|\s+[\[|]|\s+\S+:\d+\])")
+_LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! |> |:\s|\s+[\[|]|\s+\S+:\d+\])|([DWEF]) \w+\.\w[\w.]*[ :]")
+# The same before a place in a source, with a component between them or none: lnav, SAP HANA
+_LETTER_AND_PLACE = re.compile(r"([DIWEFdiwef]) +(?:\w{1,40} +)?[\w./-]{1,80}\.\w{1,4}(?::\d+|\(\d+\))")
 _PLAIN_SIGNS = "\u2000"  # the characters behind it are signs and pictures, if no letters
 _PICTURES = re.compile(r"[^\w\s\[\](){}<>\"'%@#*!+=-]{1,4}\s*")
 _NO_WORD = re.compile(r"[\d@./$:\[_#=]")
@@ -110,16 +114,11 @@ _MAY_SAY = re2.compile(
 
 def level_in_text(text: str) -> Level | None:
     """None for a text that does not say it."""
-    head = text[:MAX_HEAD]
-    if "\x1b" in head:
-        head = COLOUR.sub("", head)
-    head = head.lstrip("\ufeff \t")
+    head = _head_of(text)
     if not head:
         return None
-    if head[0] > _PLAIN_SIGNS and not head[0].isalnum():  # `✖ ERROR  …`
-        head = _PICTURES.sub("", head, 1)
-        if not head:
-            return None
+    if head[0] == "<" and head.startswith("<![LOG["):
+        return level_of_marked(text)
     if level := _level_of(head):
         return level
     match = _PROGRAM.match(head) if head[0] not in _MARKS else _MARKED.match(head)
@@ -132,6 +131,17 @@ def level_in_text(text: str) -> Level | None:
         return level
     inner = _PROGRAM.match(rest)  # behind the host and program of syslog: `dovecot: imap(bob)<1><x>: Error: …`
     return _level_of(rest[inner.end() :]) if inner else None
+
+
+def _head_of(text: str) -> str:
+    """Where a text may say its level, without colours and pictures."""
+    head = text[:MAX_HEAD]
+    if "\x1b" in head:
+        head = COLOUR.sub("", head)
+    head = head.lstrip("\ufeff \t")
+    if head and head[0] > _PLAIN_SIGNS and not head[0].isalnum():  # `✖ ERROR  …`
+        head = _PICTURES.sub("", head, 1)
+    return head
 
 
 def _behind_a_tag(head: str) -> Level | None:
@@ -157,7 +167,11 @@ def _level_of(head: str) -> Level | None:
         level, is_sure = _of_odd_start(head)
         if is_sure:
             return level
-    return level_of_form(head) or _of_pairs(head) or _of_head(head.split("\n", 1)[0]) or _of_row(head)
+    first, _, rest = head.partition("\n")
+    level = level_of_form(head) or _of_pairs(head) or _of_head(first) or _of_row(head)
+    if level is None and rest and TIME.fullmatch(first.rstrip()):  # Oracle: a time, and what happened in the next line
+        return _level_of(rest)
+    return level
 
 
 def _of_odd_start(head: str) -> tuple[Level | None, bool]:
@@ -300,7 +314,8 @@ def _word_at(head: str, position: int, *, anchored: bool, plain: int) -> Level |
         return None
     word = match[1]
     if len(word) == 1:
-        return known_level(word) if anchored and _LETTERS.match(head, position) else None
+        letter = anchored and (_LETTERS.match(head, position) or _LETTER_AND_PLACE.match(head, position))
+        return known_level(word) if letter else None
     prefix = match[0][: -len(word)]  # `app.ERROR:` of Monolog, `daemon.err` of syslog
     if _FACILITY.fullmatch(prefix):
         return known_level(word)

@@ -6,7 +6,7 @@ Here: where a time begins and ends in a line. The forms of its value: `collectio
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from time import time as clock
 
@@ -34,12 +34,13 @@ TIME = re.compile(
     r"|[A-Z][a-z]{2}/\d\d/\d{4}|[A-Z][a-z]{2} {1,2}\d{1,2}(?:,? \d{4})?"
     r"|\d{4} [A-Z][a-z]{2} {1,2}\d{1,2}|\d\d[-.]\d\d|\d{4}年\d{1,2}月\d{1,2}日)"
     r"(?:[T :_,\t-]{1,2}| --? | @ |\]\[|\"? time=\"?)"
-    r"\d{1,2}(?::\d\d(?::\d\d)?|\.\d\d\.\d\d)(?:[.,:]\d+(?![\d.]))?(?: ?[AaPp][Mm])?"
+    r"\d{1,2}(?::\d\d(?::\d\d)?|\.\d\d\.\d\d)(?:[.,:]\d+(?![\d.]))?(?: ?[AaPp][Mm]\b)?"
     r"(?:(?: (?-i:" + _ZONES + r"))? (?:19|20)\d\d(?!\d))?"
-    r"(?:Z| ?[+-]\d\d:?\d\d|[+-]\d\d(?=[\s\]])|[+-]\d{3}(?= )| (?-i:" + _ZONES + r")(?=[ :]|$))?"
+    r"(?:Z| ?[+-]\d\d:?\d\d|[+-]\d\d(?=[\s\]])|[+-]\d{3}(?= )| (?-i:" + _ZONES + r")(?=[ :]|$)"
+    r"| (?-i:[A-Z][A-Za-z]{1,20}(?:/[A-Z][A-Za-z_-]{1,20}){1,2})(?=[\s\]]))?"  # PHP: 20-Nov-2026 11:05:00 Europe/Berlin
     r"|\d{1,2}:\d\d(?::\d\d)? ?[AP]M(?= )|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?|\d{10,19}(?:\.\d+)?(?=\s|: )"
     r"|\d{8}[T ]\d{6}Z?|\d{8}:\d{6}(?:\.\d+)?|\d{8}-\d{1,2}:\d{1,2}:\d{1,2}(?:[.:]\d+)?"
-    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d+|@[0-9a-f]{24}(?= ))",
+    r"|\d{6} {1,2}\d{1,2}:\d\d:\d\d|[IWEF]?(?:\d{4}|\d{6}|\d{8}) \d\d:\d\d:\d\d\.\d+|@[0-9a-f]{24}(?= ))",
     re.IGNORECASE,
 )
 # A number that may be an epoch, in a column or a bracket: auditd, Nagios, flow logs.
@@ -54,6 +55,15 @@ _BEFORE = re.compile(
 _BUILDKITE = re.compile(r"\x1b_bk;t=(\d{13})\x07")
 _BETWEEN = re.compile(r"\]\[|(?<=\d{4}):(?=\d\d:)|\"? time=\"?", re.IGNORECASE)  # a date and a time of day
 _EVENT_TIME = re.compile(r"[\s|](?:rt|devTime|end|start)=([^=|\t]{8,40}?)(?=\s+[\w.]{1,40}=|[\t|]|$)")
+# Configuration Manager, behind the message: minutes from UTC, counted westwards, stand behind the time. Its day is
+# the second part of the date.
+_BEHIND_A_MESSAGE = re.compile(
+    r"(?:\]LOG\]!><time=\"(?P<time>[\d:.]{8,20})(?P<bias>[+-]\d{1,3})?\" date=\"(?P<date>\d{1,2}-\d{1,2}-\d{4})\""
+    r"|\$\$<[^<>]{1,80}><(?P<date2>\d{1,2}-\d{1,2}-\d{4}) (?P<time2>[\d:.]{8,20})(?P<bias2>[+-]\d{1,3})?>)"
+)
+_ATTRIBUTE = re.compile(
+    r"\s(?:timestamp|timeMillis)=\"(\d{10,19})\"|<Instant epochSecond=\"(\d{10})\""
+)  # log4j, in XML
 _ZONE = re.compile(r"\btz=\"?([+-]\d\d:?\d\d)", re.IGNORECASE)
 _CLOCK = re.compile(r"(?<!\w)\d{1,2}:(\d\d):(\d\d)")
 _NAME = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun"
@@ -68,7 +78,29 @@ def time_in_text(text: str) -> datetime | None:
         return read_time(match[1])
     if head[:1] == "{":
         return None
-    return _dated(head) or _epoch(head) or (_of_event(text) if "EF:" in head else None)
+    if head[:1] == "<" and (moment := _of_element(text, head)):
+        return moment
+    return _dated(head) or _epoch(head) or (_of_event(text) if "EF:" in head else _behind_a_message(text))
+
+
+def _of_element(text: str, head: str) -> datetime | None:
+    """The time of an event that is an XML element, or of a message between marks."""
+    if head.startswith("<![LOG["):
+        return _behind_a_message(text)
+    match = _ATTRIBUTE.search(head)
+    return read_time(match[1] or match[2]) if match else None
+
+
+def _behind_a_message(text: str) -> datetime | None:
+    match = _BEHIND_A_MESSAGE.search(text) if "]LOG]!>" in text or "$$<" in text else None
+    if match is None:
+        return None
+    month, day, year = (match["date"] or match["date2"]).split("-")
+    try:
+        moment = read_time(f"{year}-{month:0>2}-{day:0>2} {match['time'] or match['time2']}")
+    except RejectedError:
+        return None
+    return moment + timedelta(minutes=int(match["bias"] or match["bias2"] or 0))
 
 
 def _of_event(text: str) -> datetime | None:
@@ -116,7 +148,8 @@ def _agrees(moment: datetime, before: str) -> bool:
 
 def _with_zone(text: str, head: str) -> str:
     """A date and a time in fields of their own have their zone in a third: `date=… time=… tz="-0700"`."""
-    apart = _BETWEEN.sub(" ", text[1:] if text[:1] in "IWEF" and text[1:9].isdigit() else text)  # glog, with the year
+    dated = text[:1] in "IWEF" and text[1:].partition(" ")[0].isdigit()
+    apart = _BETWEEN.sub(" ", text[1:] if dated else text)  # glog, with the year
     zone = _ZONE.search(head) if "tz=" in head and not has_zone(apart) else None
     return f"{apart} {zone[1]}" if zone else apart
 

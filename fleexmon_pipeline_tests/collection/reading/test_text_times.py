@@ -60,6 +60,10 @@ MOMENT, MILLISECONDS = (
         ("RP/0/0/CPU0:2025 Mar  14 15:09:26.535 UTC: ifmgr[7]: late", MILLISECONDS),
         ("I20250314 15:09:26.535000 77 ledger.cc:41] late", MILLISECONDS),
         ("\x1b_bk;t=1741964966535\x07--- late", MILLISECONDS),
+        ("[14-Mar-2025 16:09:26 Europe/Vienna] PHP Warning:  late", MOMENT),
+        ("[14-Mar-2025 12:09:26 America/Argentina/Buenos_Aires] late", MOMENT),
+        ("E250314 15:09:26.535000 77 kv/a.go:7 ⋮ [n1] late", MILLISECONDS),
+        ("250314 15:09:26 [ERROR] late", MOMENT),
         # No time, or one of something else
         ("order 1741964966 shipped", None),
         ("the next 1741964966 orders are late", None),

@@ -305,6 +305,44 @@ RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a numbered word": ({"time": T, "level": "Warning (4)", "message": "x"}, "warn", "x"),
     "Italian": ({"time": T, "level": "Critico", "message": "x"}, "fatal", "x"),
     "Japanese": ({"time": T, "level": "警告", "message": "x"}, "warn", "x"),
+    "OpenTelemetry's map": (
+        {
+            "timeUnixNano": "1741964966535000000",
+            "severityNumber": 17,
+            "body": {
+                "kvlistValue": {
+                    "values": [
+                        {"key": "n", "value": {"intValue": "7"}},
+                        {"key": "message", "value": {"stringValue": "boom"}},
+                    ]
+                }
+            },
+        },
+        "error",
+        "boom",
+    ),
+    "a map of the collector": (
+        {"Timestamp": T, "SeverityText": "warn", "Body": {"msg": "slow", "n": 7}},
+        "warn",
+        "slow",
+    ),
+    "a map without a message": (
+        {"timestamp": T, "severity_text": "WARN", "body": {"n": 7}},
+        "warn",
+        '{"n": 7}',
+    ),
+    "a body without OpenTelemetry": ({"time": T, "level": "warn", "body": {"msg": "slow"}}, "warn", '{"msg": "slow"}'),
+    "Vault's audit log": (
+        {
+            "time": T,
+            "type": "request",
+            "auth": {"token_type": "service"},
+            "request": {"id": "7", "operation": "update", "path": "kv/data/press", "remote_address": "10.0.0.9"},
+        },
+        "info",
+        "update kv/data/press",
+    ),
+    "ticks": ({"Date": 638775617665350000, "Level": "ERROR", "Message": "x"}, "error", "x"),
     "only an exception": ({"time": T, "level": "error", "exception": "Boom: x\n at y"}, "error", "Boom: x\n at y"),
 }
 
