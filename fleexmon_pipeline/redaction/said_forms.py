@@ -21,13 +21,20 @@ _OF_PEOPLE = (
 )
 _OF_SOMETHING = rf"""(?:{_OF_PEOPLE}|\s{{1,4}}(?:for|of)\s(?:the\s)?(?:user\s|account\s)?["'`]?[\w.@-]{{1,64}}["'`]?)"""
 _CHANGED = r"(?:set|reset|changed|updated|rotated|renewed)"
+_OF_FIRST_LOGIN = (
+    r"(?:is|was|has|been|generated|created|assigned|set|by|the|user|account|admin|login"
+    r"|(?:for|of|to)\s{1,4}(?:(?:the|user|account)\s{1,4}){0,2}[^\s:=]{1,100})"
+)
 _LINK = (
     r"(?:\s{0,4}[:=]\s{0,4}(?:expected|got|was|is)?\s{0,4}|\s{1,4}(?:expected|got)\s{1,4}"
     r"|(?:\s{1,4}(?:is|was|has been|ist|war)(?:\s(?:now|currently|then))?)?"
     rf"\s{{1,4}}{_CHANGED}\s{{1,4}}to\s{{1,4}}"
     r"|\s{1,4}(?:is|was|ist|war)\s{1,4}(?:now\s{1,4}|currently\s{1,4})?)"
 )
-_QUOTED = r"""["'`(\[]{1,2}(?P<quoted>[^"'`()\[\]\n]{3,256})["'`)\]]"""
+_QUOTED = (
+    r"""[(\[]?(?:"(?P<double>[^"\n]{3,256})"|'(?P<single>[^'\n]{3,256})'|`(?P<tick>[^`\n]{3,256})`)"""
+    r"""|\((?P<round>[^()"'`\n]{3,256})\)|\[(?P<square>[^\[\]"'`\n]{3,256})\]"""
+)
 _ARGUMENT = r"""(?:[bu]?"[^"\n]{0,200}"|[bu]?'[^'\n]{0,200}'|Object\([^()\n]{0,80}\)|[^,()\n"']{1,80})"""
 _TEXT = r"""[bu]?\\{0,3}["'](?P<v>[^"'\\\n]{1,256})\\{0,3}["']"""
 
@@ -60,7 +67,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"(?<![\w/-])(?:{WORDS}){_OF_PEOPLE}{{1,3}}\s{{0,4}}{_QUOTED}",
+        rf"(?<![\w/-])(?:{WORDS}){_OF_PEOPLE}{{1,3}}\s{{0,4}}(?:{_QUOTED})",
         check=value_checks.is_said,
         flags=_I,
     ),
@@ -84,6 +91,41 @@ RULES = (
         flags=_I,
         spans_lines=True,
     ),
+    # Made by a program for the first login, whatever signs it is of: "temporary password … for root@localhost: k)9s…"
+    make_rule(
+        "password",
+        rf"\b(?:temporary|temp|generated|initial|default|random|one-time|bootstrap)\s{{1,4}}(?:[a-z]{{2,12}}\s{{1,4}}){{0,2}}"
+        rf"(?:{WORDS})(?:\s{{1,4}}{_OF_FIRST_LOGIN}){{0,6}}\s{{0,2}}[:=]\s{{1,4}}(?P<bare>(?=\S{{0,64}}[^A-Za-z\s])\S{{6,256}})(?!\S)",
+        check=value_checks.is_said,
+        flags=_I,
+    ),
+    # In quotes without a sign, as an argument or behind what it is used for: password "…", using password "…"
+    make_rule(
+        "password",
+        rf"""\b(?:using|with)\s{{1,4}}(?:the\s{{1,4}})?(?:{WORDS})\s{{1,4}}(?:"(?P<double>[^"\n]{{3,256}})"|'(?P<single>[^'\n]{{3,256}})')""",
+        check=value_checks.is_value,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""(?<![\w/"'-])(?:{WORDS})\s{{1,4}}(?:"(?P<double>[^"\s]{{6,256}})"|'(?P<single>[^'\s]{{6,256}})')""",
+        check=value_checks.is_no_word,
+        flags=_I,
+    ),
+    # Compared with it: if "…" == password
+    make_rule(
+        "password",
+        rf"""(?:"(?P<double>[^"\n]{{6,256}})"|'(?P<single>[^'\n]{{6,256}})')\s{{0,4}}[!=]={{1,2}}\s{{0,4}}[\w.]{{0,40}}?(?:{NAMES}|token){SUFFIX}(?!\()""",
+        check=value_checks.is_no_word,
+        flags=_I,
+    ),
+    # A key that is used: "Using Key=…", "Your Acme key is …"
+    make_rule(
+        "key",
+        r"""\b(?:using|used|your)\b[^\n=:]{0,60}?\bkey(?:\s{0,2}[=:]\s{0,2}|\s{1,4}is\s{1,4})["']?(?P<v>[\w-]{16,256})""",
+        check=value_checks.looks_issued,
+        flags=_I,
+    ),
     # What was tried: login attempt [root/admin123]
     make_rule(
         "password",
@@ -96,7 +138,8 @@ RULES = (
     make_rule(
         "password",
         r"""\b(?:pass[ _-]?phrase|(?:seed|recovery|backup|wallet)[ _-]?(?:phrase|words))"""
-        r"""(?:\s{1,4}(?:is|was))?\s{0,4}[:=]?\s{0,4}\\{0,3}(?:"(?P<double>[^"\n\\]{3,400})|'(?P<single>[^'\n\\]{3,400}))\\{0,3}["']""",
+        r"""(?:\s{1,4}(?:is|was))?\s{0,4}[:=]?\s{0,4}\\{0,3}(?:"(?P<double>(?!\s{0,4}[:=,\]}])[^"\n\\]{3,400})"""
+        r"""|'(?P<single>(?!\s{0,4}[:=,\]}])[^'\n\\]{3,400}))\\{0,3}["']""",
         check=value_checks.is_value,
         flags=_I,
     ),

@@ -33,6 +33,14 @@ _SCHEME = (
 )
 _PARAMETER = r"""[\w-]{1,40}=\\{0,15}"[^"\n]{0,1000}"""
 
+_ITEM = r"""[bBuUrR]?\\{0,15}(?:"[^"\n]{0,256}"|'[^'\n]{0,256}')"""
+# A key of something; not of a table, a cache, a queue or a request.
+_COMPOUND_KEY = (
+    r"(?!(?:public|routing|partition|primary|foreign|cache|object|bucket|sort|row|idempotency|dedup|deduplication|group"
+    r"|message|record|hash|range|map|s3|search|join|shard|lock|event|trace|order|item|lookup|request|index|unique|natural|redis|job"
+    r"|state|file|image|translation|config|metric|span|host|ssh_host|fingerprint|storage|blob|artifact|layer|user|session|queue)[_-]?key)"
+    r"[A-Za-z]\w{1,30}(?:_key|(?-i:Key))"
+)
 
 _I = re.IGNORECASE
 RULES = (
@@ -105,7 +113,9 @@ RULES = (
     # SMTP, IMAP, Redis: what follows is the secret, or base64 of it.
     make_rule(
         "password",
-        r"\bAUTH(?:ENTICATE)?\s{1,4}(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|OAUTHBEARER)\s{1,4}(?P<v>[A-Za-z0-9+/]{6,}={0,2})",
+        r"\bAUTH(?:ENTICATE)?\s{1,4}(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|OAUTHBEARER)\s{1,4}"
+        r"""(?:(?:challenge|response)\s{0,2}[:=]\s{0,4}["']?(?P<quoted>[^\s"']{3,256})|(?!(?:challenge|response|command|method)\b)(?P<v>[A-Za-z0-9+/]{6,}={0,2}))""",
+        check=value_checks.is_value,
         flags=_I,
     ),
     make_rule(
@@ -137,10 +147,29 @@ RULES = (
         r"""\\{0,15}["'](?P<v>[^"'\\\n]{6,512})\\{0,15}["']\)""",
         check=value_checks.has_a_digit,
     ),
+    # In a list: {"password": ["…"]}, {"passwd"=>["…", "…"]}
+    make_rule(
+        "password",
+        rf"""{NAME}{QUOTE}{SIGN}[\[(]\s{{0,8}}(?P<v>{_ITEM}(?:\s{{0,8}},\s{{0,8}}{_ITEM}){{0,20}})\s{{0,8}},?\s{{0,8}}[\])]""",
+        check=value_checks.are_values,
+        flags=_I,
+    ),
     make_rule(
         "password",
         rf"{NAME}{QUOTE}{SIGN}{VALUE}",
         check=value_checks.is_value,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""{NAME}{QUOTE}\s{{1,4}}[-–]\s{{1,4}}["'](?P<v>[^\s"']{{6,512}})["']""",
+        check=value_checks.is_no_word,
+        flags=_I,
+    ),
+    make_rule(
+        "key",
+        rf"""(?<![A-Za-z])(?:{_COMPOUND_KEY}){QUOTE}{SIGN}{VALUE}""",
+        check=value_checks.looks_issued,
         flags=_I,
     ),
     make_rule(

@@ -21,7 +21,7 @@ NAMES = (
     r"|(?:security|secret)[ _-]?answer|x-amz-credential|saml(?:response|request|assertion)"
 )
 # "token" and other short ones only as the end of a name: max_tokens=1000 and passed=3 are figures.
-LAST_NAMES = r"token(?:_?\d{1,4})?|(?<![A-Za-z])(?:pw|sid|otp|cvv|cvc|jwt|pin)|(?<=[?&])key"
+LAST_NAMES = r"token(?:_?\d{1,4})?|(?<![A-Za-z])(?:pw|sid|otp|cvv|cvc|jwt|pin|psk)|(?<=[?&])key"
 # What secret_version, PASSWORD_MIN_LENGTH, passwordResetUrl and apiKeyId hold is none.
 _HARMLESS = (
     r"ids?|refs?|names?|file|path|dir|ur[li]|versions?|types?|encryption|algorithm|length|size|policy|count|ttl|age|expir\w*"
@@ -36,7 +36,7 @@ NAME = rf"(?:(?:{NAMES}){SUFFIX}|(?:{LAST_NAMES}))"
 # After these stands a secret now and then: only a word that no person wrote is taken for one.
 MAYBE_NAMES = (
     r"(?<!public.)(?<!routing.)(?<!partition.)(?<!primary.)(?<!foreign.)(?<!cache.)(?<!object.)(?<!bucket.)key"
-    r"|session|auth|(?<!--- )pass|pw|psk|salt|clave|parola|[cx]srf|(?<=[?&])code"
+    r"|session|auth|(?<!--- )pass|pw|salt|clave|parola|[cx]srf|(?<=[?&])code"
 )
 VERB = r"(?:is|was|ist|war|lautet|est|es|provided|given|used|sent)"  # "password is: …"
 _ENTITY = r"&(?:quot|apos|#3[49]);|\\{1,8}u002[27]"  # of HTML and of JavaScript
@@ -49,7 +49,8 @@ QUOTE = (
 TYPE = r"(?:\s{0,2}:?\s{0,2}(?:&?(?:'static\s)?str(?:ing)?|Optional\[str\]|char\*?|text)\b)?"  # var apiToken string = …
 SIGN = (
     rf"(?:\s{{1,4}}{VERB})?{TYPE}\s{{0,4}}"
-    rf"(?:=>|→|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,2}}|{_PERCENT}3[AD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"
+    rf"""(?:=>|→|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,3}}|!={{1,2}}(?=\s{{0,4}}["'])"""
+    rf"""|{_PERCENT}3[AD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"""
 )
 _UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
 # Some("…"), b'…', SecretStr('…'), @"…": what stands around a value is left, and the value inside is taken.

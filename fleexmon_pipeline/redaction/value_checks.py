@@ -18,6 +18,12 @@ _PLAIN_WORDS = frozenset(
     mismatch not is was has and or for from with must cannot too set unset changed reset rejected accepted bad unknown
     valid verified falsch fehlt abgelaufen ungültig incorrecto incorrecta incorrect oublié errata""".split()  # noqa: SIM905
 )
+# Among them and in codes: what a form says of the field.
+_REMARKS = _PLAIN_WORDS | frozenset(
+    """blank taken short long weak common similar numeric match matches minimum maximum least most required filtered
+    redacted hidden masked""".split()  # noqa: SIM905
+)
+_ITEM = re.compile(r"""[bBuUrR]?\\{0,15}(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')""")
 # What is said of an option, and is not its value.
 _OF_OPTIONS = frozenset(
     "to option options argument flag parameter file prompt on in by using instead if when will may should".split()  # noqa: SIM905
@@ -42,6 +48,7 @@ _STAND_IN = re.compile(
     re.DOTALL,
 )
 # `<your token>` in an example; not `<b>secret</b>`, and not what is a placeholder already.
+_REPLACED = re.compile(r"[\[({]{1,2}<[\w-]{1,40}>")  # what stands in a list has been taken
 _EXAMPLE = re.compile(r"<[A-Za-z][\w-]{0,40}(?: [\w-]{1,40}){0,5}>(?![\w<])")
 _ALGORITHM = re.compile(
     r"(?:RSA|EC|DSA|ECDSA|EdDSA|Ed25519|HMAC|AES|SHA)(?:[-_/]?(?:with)?(?:RSA|DSA|SHA|MD|AES|GCM|CBC)?-?\d{0,3}){0,3}",
@@ -86,7 +93,9 @@ def _is_example(value: str, found: re.Match[str]) -> bool:
 
 
 def _is_name_of_secrets(value: str, found: re.Match[str]) -> bool:
-    """`keyVaultToStoreSecrets: shop-kv-7`: where several are, not what one is."""
+    """`keyVaultToStoreSecrets: shop-kv-7`: where several are, not what one is; `no such secret: web-tls-2`."""
+    if found.string[max(0, found.start() - 8) : found.start()].lower() == "no such ":
+        return True
     name = found[0][: found.start(found.lastgroup or 0) - found.start()].rstrip("\"' :=").lower()
     return found.lastgroup == "bare" and name.endswith("secrets") and not _is_mixed(value)
 
@@ -101,7 +110,7 @@ def _repeats_its_name(value: str, found: re.Match[str]) -> bool:
 
 def _is_bare_value(value: str, found: re.Match[str]) -> bool:
     """Without quotes around it, what follows a name may as well be the next word."""
-    if len(value) == 1 or _ARTIFACT.fullmatch(value):
+    if len(value) == 1 or _ARTIFACT.fullmatch(value) or _REPLACED.match(value):
         return False
     text, (start, end) = found.string, found.span("bare")
     if not text[start - 1 : start].isspace():
@@ -111,6 +120,37 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
     if _LABEL.fullmatch(value) or (_WORD.fullmatch(value) and _NEXT_WORD.match(text, end)):
         return False  # `renewing token: Code: 403`, `token: The request …`
     return "/" not in _token_before(text, found.start())  # `/etc/passwd: permission denied`
+
+
+def are_values(values: str, found: re.Match[str]) -> bool:
+    """The elements of a list under a name: not what is wrong with it (`{"password": ["can't be blank"]}`), and under
+    `secrets` not their names."""
+    items = [(item["double"] or item["single"] or "").rstrip("\\") for item in _ITEM.finditer(values)]
+    if not any(items) or any(_is_remark(item) for item in items):
+        return False
+    name = found[0][: found.start("v") - found.start()].rstrip("\"' :=>[(\\").lower()
+    return not name.endswith(("ls", "ts", "ds", "ys")) or all(_is_mixed(item) for item in items)
+
+
+def _is_remark(item: str) -> bool:
+    """Prose, a word or a code that says what is wrong, or what stands for a value."""
+    words = re.split(r"[\s_-]+", item.lower().strip(".:,;!"))
+    if _ALGORITHM.fullmatch(item):
+        return True
+    return bool(_NEXT_WORD.search(item)) or not _REMARKS.isdisjoint(words) or _STAND_IN.fullmatch(item) is not None
+
+
+def is_no_word(value: str, found: re.Match[str]) -> bool:
+    """In quotes where a word may stand as well: with a sign or a digit in it, or capitals and small letters."""
+    return re.fullmatch(r"[A-Z]?[a-z]+(?:[ _-][a-z]+)*[.:!]?|[A-Z_]+", value) is None and is_value(value, found)
+
+
+def looks_issued(value: str, found: re.Match[str]) -> bool:
+    """20 letters and digits in turn, of one case even, as services issue keys; a UUID may be of anything."""
+    run = max(_ALNUM_RUNS.findall(value), key=len, default="")
+    if _UUID.fullmatch(value) or not any(map(str.isalpha, run)) or sum(map(str.isdigit, run)) < 3:
+        return False
+    return len(value) >= 20 and len(run) >= 12 and len(_RUNS.findall(run)) >= 0.3 * len(run) and is_value(value, found)
 
 
 def is_no_number_or_stand_in(value: str, _: re.Match[str]) -> bool:
@@ -145,6 +185,8 @@ def is_said(value: str, found: re.Match[str]) -> bool:
         _FIGURE.fullmatch(value) or value.startswith(("/", "~", "#", "-")) or _PAIR.fullmatch(value)
     ):
         return False
+    if found.lastgroup in ("round", "square") and re.fullmatch(r"[A-Z_ ]+|[a-z_ ]+", value):
+        return False  # `password: [FILTERED]`, `password was (hidden)`
     return is_value(value, found)
 
 

@@ -31,6 +31,30 @@ LEAKS = {
         "crypto isakmp key %s address 10.0.0.9",
         "set security ike policy a pre-shared-key ascii-text %s",
     ],
+    "a list under a name": [
+        '{"user": ["ann"], "password": ["%s"]}',
+        "<QueryDict: {u'passwd': [u'%s', u'%s'], u'next': [u'/']}>",
+        '{"X-Api-Key":[ "%s" ]}',
+        'Parameters: {"client_secret"=>["%s"], "q"=>"7"}',
+        "{'db_password': ('%s',)}",
+        r"{\"passphrase\": [\"%s\"]}",
+    ],
+    "made for a first login": [
+        "Generated temporary password for user ann@localhost: )%s;a",
+        "A random password is generated for the user admin: %s!",
+        "default password = %s",
+        "initial admin password: %s",
+    ],
+    "in quotes": [
+        'connected using password "seven %s horses"',
+        "option password '%s'",
+        'if "%s" == user.password: pass',
+        "assert 'open %s' != form.passwd",
+        'if (api_secret === "%s")',
+        "stripe token - '%s'",
+        'password = "a)%s"',
+        "password is '(%s]'",
+    ],
     "neighbours in a list": [
         '[("content-type", "json"), ("authorization", "%s")]',
         "headers: (b'x-auth-token', b'%s')",
@@ -212,6 +236,29 @@ LEAKS = {
 }
 
 HARMLESS = [
+    '{"password": ["can\'t be blank", "is too short (minimum is 12 characters)"]}',
+    '{"passphrase":["This field is required."], "token":["invalid"]}',
+    '{"errors": {"password": ["password_too_common"]}}',
+    '"imagePullSecrets": ["registry"]',
+    '"credentials": ["read", "write"]',
+    "signature => ['rsa-sha2-512', 'sha256']",
+    '{"password": ["****"]}',
+    "password: [FILTERED]",
+    "password was (hidden)",
+    "Error: no such secret: mail-tls-7",
+    'password "reset" requested by ann',
+    "(using password: YES)",
+    'assert "pending" == token.status',
+    "default password policy: min-length-8",
+    "temporary password reset: link sent",
+    "AUTH LOGIN failed",
+    "Authentication required, AUTH LOGIN challenge expected",
+    'secret - "mail-tls" synced',
+    'field "password" must match "[a-z]+"',
+    "sort_key: 9b2c0d1e5f6a7b8c9d0e1f2a3b4c5d6e",
+    "idempotency_key=9b2c0d1e5f6a7b8c9d0e1f2a3b4c5d6e",
+    "Your order key is 20261120",
+    "using key=orders-2026-11-20 for partition 3",
     "try --password to unlock",
     "Cookie: -",
     "login with password={password} and token={API_TOKEN}",
@@ -377,6 +424,23 @@ def letters(alphabet: str, size: int, seed: int) -> str:
 def test_a_token_of_a_vendor_that_no_rule_names_is_known_by_its_shape(token: str) -> None:
     for form in ("gateway answered 403 for %s", '{"v":"%s"}', "try %s again"):
         assert token not in redact(form % token)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "[DEBUG] Using Key=%s", "Your Acme key is %s, keep it", 'mailer_key: "%s"', 'weatherKey := "%s"',
+        "OPENMAPS_KEY=%s", "verifier_key = %s",
+    ],
+)  # fmt: skip
+def test_a_key_that_a_service_issued_is_known_by_its_name_and_its_shape(form: str) -> None:
+    for key in (
+        letters("0123456789abcdef", 32, 11),
+        letters(string.ascii_lowercase + string.digits, 36, 12),
+        letters(string.ascii_uppercase + string.digits, 32, 13),
+    ):
+        assert key not in redact(form % key)
+        assert redact(f"foreign_key={key}") == f"foreign_key={key}"[:12] + ("<key>" if len(key) >= 36 else key)
 
 
 @pytest.mark.parametrize("mark", ["$6$rounds=5000$ab$", "$2b$12$", "$argon2id$v=19$m=65536,t=3,p=4$ab$", "$y$j9T$ab$"])
