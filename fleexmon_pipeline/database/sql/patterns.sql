@@ -53,11 +53,13 @@ WHERE slot >= %(since)s AND slot < %(until)s GROUP BY slot, node;
 
 -- load --
 -- The latest patterns with their lines of the last counted day, which merging uses as weights. Aliases lead to patterns
--- seen at least as late, so that a chain is hardly ever cut.
+-- seen at least as late, so that a chain is hardly ever cut. Both ends of the day are named: of one whose value it does
+-- not know, PostgreSQL takes a third of all counts to be behind it, and reads all of them.
 WITH recent AS (
   SELECT pattern, sum(count)::bigint AS lines
   FROM "LogPatternCount"
   WHERE slot > (SELECT max(slot) FROM "LogPatternCount") - INTERVAL '1 day'
+    AND slot <= (SELECT max(slot) FROM "LogPatternCount")
   GROUP BY pattern
 )
 SELECT id, template, "aliasOf", coalesce(lines, 1)
@@ -155,11 +157,12 @@ SELECT (SELECT COALESCE(sum(count), 0) FROM "LogPatternCount" WHERE slot >= %(si
      > (SELECT count(*) FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s) AS gone;
 
 -- health --
--- The 24 hours up to the newest counted slot, aliases resolved (32 steps end a circle).
+-- The 24 hours up to the newest counted slot, aliases resolved (32 steps end a circle). Both ends: see `load`.
 WITH RECURSIVE day AS (
-  SELECT max(slot) - INTERVAL '24 hours' AS begun FROM "LogPatternCount"
+  SELECT max(slot) - INTERVAL '24 hours' AS begun, max(slot) AS newest FROM "LogPatternCount"
 ), counted AS (
-  SELECT pattern, sum(count)::bigint AS lines FROM "LogPatternCount", day WHERE slot > begun GROUP BY pattern
+  SELECT pattern, sum(count)::bigint AS lines FROM "LogPatternCount"
+  WHERE slot > (SELECT begun FROM day) AND slot <= (SELECT newest FROM day) GROUP BY pattern
 ), chain AS (
   SELECT pattern AS id, pattern::varchar AS root, 0 AS step FROM counted
   UNION ALL
@@ -180,13 +183,14 @@ GROUP BY begun;
 
 -- lines_of_patterns --
 -- The newest lines of each node's largest patterns in the 24 hours up to the newest counted slot, for the quality figure.
+-- Both ends: see `load`.
 WITH day AS (
   SELECT max(slot) - INTERVAL '24 hours' AS begun, max(slot) AS newest FROM "LogPatternCount"
 ), counted AS (
   SELECT node, pattern, sum(count) AS lines,
          (array_agg(samples[1] ORDER BY slot DESC) FILTER (WHERE samples[1] IS NOT NULL))[1:%(lines)s] AS sampled
-  FROM "LogPatternCount", day
-  WHERE slot > begun
+  FROM "LogPatternCount"
+  WHERE slot > (SELECT begun FROM day) AND slot <= (SELECT newest FROM day)
   GROUP BY node, pattern
 ), ranked AS (
   SELECT node, pattern, sampled, row_number() OVER (PARTITION BY node ORDER BY lines DESC, pattern) AS rank FROM counted
