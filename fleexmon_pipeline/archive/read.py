@@ -51,14 +51,14 @@ class ColdLine:
 
 @dataclass(frozen=True)
 class Asked:
-    """Which lines of a day. `text`: a part of the message, whatever the case of its ASCII letters; `in_metadata`: a
-    part of the record's JSON; `before`: time and id of the line after which a list goes on."""
+    """Which lines of a day. `texts`: one of them is a part of the message, whatever the case of its ASCII letters;
+    `in_metadata`: a part of the record's JSON; `before`: time and id of the line after which a list goes on."""
 
     since: datetime
     until: datetime
     node: str | None = None
     levels: Sequence[str] | None = None
-    text: str | None = None
+    texts: Sequence[str] = ()
     in_metadata: str | None = None
     before: tuple[datetime, uuid.UUID] | None = None
 
@@ -75,16 +75,17 @@ class ColdReader:
     def newest(self, day: ArchivedDay, asked: Asked, *, width: int, limit: int) -> list[ColdLine]:
         params = {
             "since": _naive(max(asked.since, day.window.since)), "until": _naive(min(asked.until, day.window.until)),
-            "node": asked.node, "levels": None if asked.levels is None else list(asked.levels), "text": asked.text,
+            "node": asked.node, "levels": None if asked.levels is None else list(asked.levels),
             "in_metadata": asked.in_metadata, "before_at": _naive(asked.before[0]) if asked.before else None,
             "before_id": str(asked.before[1]) if asked.before else None, "width": width, "limit": limit,
-            "piece": _without_letters(asked.text),
         }  # fmt: skip
-        lines: list[ColdLine] = []
-        for first, last in self._parts(day, asked.text):
-            bounds = {**params, "first": first, "last": last}
-            lines += [_line(row) for row in self._rows(day, "newest", bounds)]
-        return sorted(lines, key=lambda line: (line.timestamp, line.id), reverse=True)[:limit]
+        lines: dict[uuid.UUID, ColdLine] = {}
+        for text in asked.texts or (None,):
+            of_text = {**params, "text": text, "piece": _without_letters(text)}
+            for first, last in self._parts(day, text):
+                rows = self._rows(day, "newest", {**of_text, "first": first, "last": last})
+                lines |= {line.id: line for line in map(_line, rows)}
+        return sorted(lines.values(), key=lambda line: (line.timestamp, line.id), reverse=True)[:limit]
 
     def _parts(self, day: ArchivedDay, text: str | None) -> list[tuple[int | None, int | None]]:
         """First and last row of those parts of the file that may hold the text; None, None: all of it."""
@@ -100,7 +101,7 @@ class ColdReader:
     def newest_first(self, day: ArchivedDay, asked: Asked) -> Iterator[ColdLine]:
         """All, some thousands at first and then ten times as many: most readers need few, and no more than
         MAX_AT_ONCE are in memory. A text is looked for in the whole day at once, since it may be rare."""
-        hours = day.busy_hours() if asked.text is None else [day.window]
+        hours = [day.window] if asked.texts else day.busy_hours()
         for hour in reversed(hours):
             part = replace(asked, since=max(asked.since, hour.since), until=min(asked.until, hour.until))
             at_once = FIRST_AT_ONCE

@@ -35,27 +35,31 @@ Day = Annotated[str, typer.Argument(help="A UTC day such as 2026-11-20.")]
 def archive_list(as_json: Json = False) -> None:
     """List archived days, newest first: state, lines, bytes, bytes per line and file. Then problems and pending days.
 
-    Orphaned files, left by a run that died, are listed too. They are never read.
+    Bytes are those of the day's file and of its filters for text search. Orphaned files, left by a run that died, are
+    listed too. They are never read.
     """
     with open_database("reading archived days") as connection:
         state = archive_state(connection, os.environ, now=datetime.now(UTC))
         problems = problems_of(state)
     unnamed: list[str] = []
+    sizes: dict[str, int] = {}
     if state.configured and not problems:
         named = {name for day in state.days for file in (day.file, *day.stale) for name in (file, beside(file))}
-        unnamed = [file.name for file in storage_of(state.configured).names() if file.name not in named]
+        sizes = {file.name: file.bytes for file in storage_of(state.configured).names()}
+        unnamed = [name for name in sizes if name not in named]
+    filters = {day.day: sizes.get(beside(day.file)) for day in state.days}
     if as_json:
         print_json({
             "place": state.configured.text if state.configured else None,
-            "days": [_document(day) for day in state.days],
+            "days": [_document(day, filters[day.day]) for day in state.days],
             "waiting": [f"{day:%Y-%m-%d}" for day in state.waiting], "unnamed": unnamed, "problems": problems,
         })  # fmt: skip
         return
     for day in state.days:
-        size = day.bytes / max(day.lines, 1)
+        size = day.bytes + (filters[day.day] or 0)
         typer.echo(
-            f"{day.day:%Y-%m-%d}  {day.state:<8}  {day.lines:>12,} lines  {day.bytes:>14,} bytes  "
-            f"{size:>6.1f} a line  {day.file}"
+            f"{day.day:%Y-%m-%d}  {day.state:<8}  {day.lines:>12,} lines  {size:>14,} bytes  "
+            f"{size / max(day.lines, 1):>6.1f} a line  {day.file}"
         )
     typer.echo(f"{state.configured.text if state.configured else 'FLEEXMON_ARCHIVE is not set'}: {state.sentence}")
     for name in unnamed:
@@ -154,9 +158,11 @@ def _window(day: str) -> Window:
         raise CommandError(f'"{day[:40]}" is not a day such as 2026-11-20.') from None
 
 
-def _document(day: ArchivedDay) -> dict[str, Any]:
+def _document(day: ArchivedDay, filters: int | None) -> dict[str, Any]:
+    """`filters`: bytes of the filters beside the day's file; None where there are none, or they could not be listed."""
     stale: Sequence[str] = day.stale
     return {
         "day": f"{day.day:%Y-%m-%d}", "state": day.state, "lines": day.lines, "bytes": day.bytes,
+        "filterBytes": filters,
         "sha256": day.sha256, "file": day.file, "stale": stale, "writtenAt": day.written_at,
     }  # fmt: skip

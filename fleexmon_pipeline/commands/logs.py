@@ -28,6 +28,7 @@ from fleexmon_pipeline.commands.terminal import CommandError, print_json
 from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.levels import Level
+from fleexmon_pipeline.lookup.expressions import texts_of
 from fleexmon_pipeline.lookup.lines import LineQuery, LogLine, at_least, neighbours
 from fleexmon_pipeline.lookup.search import newest_first, newest_of_trace
 from fleexmon_pipeline.patterns.miner import PatternMiner
@@ -35,7 +36,6 @@ from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.wording import inert
 
 MAX_CONTEXT = 100
-MIN_TEXT = 3  # characters; a shorter one is in most lines
 _POLL_SECONDS = 2.0
 _BREAK = "--"  # between lines that do not follow each other, as grep has it
 
@@ -111,22 +111,6 @@ def _compiled(grep: str | None, *, ignore_case: bool) -> re.Pattern[str] | None:
         return re.compile(grep, re.IGNORECASE if ignore_case else 0) if grep else None
     except re.error as error:
         raise CommandError(f"--grep: not a regular expression: {error}.") from None
-
-
-def text_in_all_that_match(grep: re.Pattern[str] | None) -> str | None:
-    """A text that is in whatever matches, but for the case of ASCII letters; None where the expression tells none. The
-    database, and files of archived days, look for it first.
-
-    Ignoring case, Python lets k, s and i match letters beyond ASCII, and these each other.
-    """
-    if grep is None or re.search(r"[\\|()\[\]?*{}]", grep.pattern):
-        return None
-    ignored = "ksi" if grep.flags & re.IGNORECASE else ""
-    pieces = re.split(rf"[.^$+{ignored}{ignored.upper()}]", grep.pattern)
-    if ignored:
-        pieces = [part for piece in pieces for part in re.split(r"[^\x00-\x7f]", piece)]
-    longest = max(pieces, key=len)
-    return longest if len(longest) >= MIN_TEXT else None
 
 
 def _stored(wanted: _Filter, context: int, clock: Clock) -> list[list[_Shown]]:
@@ -241,7 +225,7 @@ def _newest(connection: Connection, wanted: _Filter, miner: PatternMiner | None)
     if wanted.trace:
         stored = newest_of_trace(connection, wanted.trace, wanted.query)
     else:
-        stored = newest_first(connection, replace(wanted.query, text=text_in_all_that_match(wanted.grep)))
+        stored = newest_first(connection, replace(wanted.query, any_of=texts_of(wanted.grep)))
     for line in _matching(stored, wanted, miner):
         lines.append(line)
         if len(lines) == wanted.limit:

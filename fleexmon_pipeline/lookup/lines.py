@@ -56,7 +56,7 @@ class Position:
 
 @dataclass(frozen=True)
 class LineQuery:
-    """Which lines. `levels` None: all; `text`: a part of the message."""
+    """Which lines. `levels` None: all; `text`: a part of the message; `any_of`: texts of which it has one, if any."""
 
     since: datetime
     until: datetime | None
@@ -64,17 +64,19 @@ class LineQuery:
     levels: Sequence[Level] | None = None
     text: str | None = None
     before: Position | None = None
+    any_of: Sequence[str] = ()
 
     @property
     def is_of_all(self) -> bool:
         """Whether every line matches, so that no more are read than are wanted."""
-        return self.node is None and self.levels is None and self.text is None
+        return self.node is None and self.levels is None and self.text is None and not self.any_of
 
     def params(self) -> dict[str, Any]:
         return {
             "since": self.since, "until": self.until, "node": self.node,
             "levels": None if self.levels is None else list(self.levels),
-            "like": None if self.text is None else f"%{like_escaped(self.text)}%",
+            "like": None if self.text is None else _anywhere(self.text),
+            "likes": [_anywhere(text) for text in self.any_of] or None,
             "before_at": self.before.at if self.before else None, "before_id": self.before.id if self.before else None,
             "width": None, "limit": None,
         }  # fmt: skip
@@ -92,6 +94,10 @@ class StoredLine(msgspec.Struct, frozen=True):
     characters: int
     metadata: Any
     stored_at: datetime | None
+
+
+def _anywhere(text: str) -> str:
+    return f"%{like_escaped(text)}%"
 
 
 def at_least(level: Level) -> list[Level]:

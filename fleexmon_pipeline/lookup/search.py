@@ -120,7 +120,8 @@ def _search_both(
 
 def _asked(query: LineQuery, day: ArchivedDay) -> Asked:
     before = (query.before.at, query.before.id) if query.before else None
-    return Asked(query.since, query.until or day.window.until, query.node, query.levels, query.text, before=before)
+    texts = query.any_of if query.text is None else [query.text]
+    return Asked(query.since, query.until or day.window.until, query.node, query.levels, texts, before=before)
 
 
 def _search_table(connection: Connection, query: LineQuery, limit: int) -> FoundLines:

@@ -43,12 +43,12 @@ class Archived:
     day: ArchivedDay
     rows: list[list[Any]]
 
-    def found(self, text: str, limit: int = LINES) -> list[str]:
+    def found(self, *texts: str, limit: int = LINES) -> list[str]:
         with engine(self.storage) as session:
-            return self.read(ColdReader(session, self.storage), text, limit)
+            return self.read(ColdReader(session, self.storage), *texts, limit=limit)
 
-    def read(self, reader: ColdReader, text: str, limit: int = LINES) -> list[str]:
-        asked = Asked(COLD.since, COLD.until, text=text)
+    def read(self, reader: ColdReader, *texts: str, limit: int = LINES) -> list[str]:
+        asked = Asked(COLD.since, COLD.until, texts=texts)
         return [str(line.id) for line in reader.newest(self.day, asked, width=10, limit=limit)]
 
     def share(self, text: str) -> float:
@@ -127,7 +127,7 @@ def test_any_text_is_found_where_it_is_in_the_table(archived: Archived, database
             params = {**LineQuery(COLD.since, COLD.until, text=text).params(), "width": 10, "limit": LINES}
             stored = [str(row["id"]) for row in connection.execute(SQL["lines"], params)]
             assert archived.read(reader, text) == stored
-            assert archived.read(reader, text, 3) == stored[:3]
+            assert archived.read(reader, text, limit=3) == stored[:3]
 
         same()
 
@@ -141,6 +141,17 @@ def test_a_rare_text_is_looked_for_in_a_small_part_of_the_file(archived: Archive
     assert sum(map(archived.share, absent)) / len(absent) < with_any + 0.02
     assert archived.share("connection refused") == 1.0
     assert archived.share("order") == 1.0  # too short to tell
+
+
+def test_lines_with_any_of_several_texts_come_once_and_newest_first(archived: Archived) -> None:
+    rare, other = archived.rows[700][3][-20:], archived.rows[5_300][3][-20:]
+    of_both = [row for row in archived.rows if any(text in row[3] for text in (rare, other, "valve zx-81"))]
+    newest_first = [row[0] for row in sorted(of_both, key=lambda row: (row[1], row[0]), reverse=True)]
+
+    assert len(newest_first) == 3
+    assert archived.found(rare, other, "VALVE zx-81", HIDDEN, "no line has it") == newest_first
+    assert archived.found(rare, other, "VALVE zx-81", limit=2) == newest_first[:2]
+    assert max(map(archived.share, (rare, other))) < 2 / 3
 
 
 def test_filters_that_are_not_whole_are_ignored_and_reported(archived: Archived) -> None:

@@ -159,7 +159,7 @@ def _seconds(storage: Directory, days: Sequence[ArchivedDay], text: str, tries: 
         with engine(storage) as session:
             reader = ColdReader(session, storage)
             for day in days:
-                asked = Asked(EPOCH, days[0].window.until, text=text)
+                asked = Asked(EPOCH, days[0].window.until, texts=[text])
                 found += len(reader.newest(day, asked, width=2_000, limit=WANTED - found))
                 read_days += 1
                 if found == WANTED:

@@ -73,7 +73,14 @@ def test_a_day_is_written_listed_verified_and_restored(place: Path, database: Da
     listed = json.loads(run("archive", "list", "--json").stdout)
     assert [(day["day"], day["state"], day["lines"]) for day in listed["days"]] == [(NAME, "archived", 10)]
     assert (listed["waiting"], listed["unnamed"], listed["problems"]) == ([], [], [])
-    assert f"{NAME}  archived" in run("archive", "list").stdout
+    [day] = listed["days"]
+    held = {path.suffix: path.stat().st_size for path in place.rglob("*") if path.is_file()}
+    assert held == {".parquet": day["bytes"], ".texts": day["filterBytes"]}
+    both = sum(held.values())
+    assert (
+        f"{NAME}  archived            10 lines  {both:>14,} bytes  {both / 10:>6.1f} a line"
+        in run("archive", "list").stdout
+    )
     assert run("archive", "verify", NAME).stdout.startswith(f"{NAME}  ok: 10 lines, ")
     assert run("archive", "restore", NAME, "--dry-run").stdout == f"Would restore 10 lines of {NAME}.\n"
     assert run("archive", "restore", NAME).stdout == f"Restored 10 lines of {NAME}.\n"

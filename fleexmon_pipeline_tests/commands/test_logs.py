@@ -10,10 +10,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fleexmon_pipeline.commands.logs import text_in_all_that_match
 from fleexmon_pipeline_tests.commands.conftest import FLEEXMON, Call
 from fleexmon_pipeline_tests.conftest import Database
 
@@ -91,37 +88,6 @@ def test_a_trace_has_its_lines_of_all_nodes(
     assert shown("--since", "2026-11-20T10:00:02") == ["step 2", "step 4", "step 7", "step 8"]
     assert shown("--node", "green", "--grep", "[48]", "--limit", "1") == ["step 8"]
     assert fleexmon("logs", "--follow", "--trace", "abc-1").status == 2
-
-
-PIECES = st.lists(st.sampled_from(["order", "K", "ſi", "a+", ".", "^", "$", "é", "b{2}", "x|y", "(o)", "[r]", "0 %_"]))
-
-
-@given(PIECES, st.booleans(), st.text("ordeKkſsiıİaéÉb x0%_Y"))
-def test_the_text_that_is_looked_for_first_is_in_all_that_match(
-    pieces: list[str], ignore_case: bool, message: str
-) -> None:
-    expression = re.compile("".join(pieces).lstrip("+"), re.IGNORECASE if ignore_case else 0)
-    text = text_in_all_that_match(expression)
-
-    for line in (message, "".join(pieces), "".join(pieces).upper(), "Order K order ſi 0 %_ ORDERkéa0 %_"):
-        if expression.search(line) and text is not None:
-            folded = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
-            assert text.translate(folded) in line.translate(folded)
-
-
-@pytest.mark.parametrize(
-    ("expression", "flags", "text"),
-    [
-        ("connection refused", 0, "connection refused"),
-        ("^order .+ declined$", 0, " declined"),
-        ("time to visit the bank", re.IGNORECASE, "t the ban"),
-        ("größe", re.IGNORECASE, None),
-        ("a|order", 0, None),
-        ("no", 0, None),
-    ],
-)
-def test_what_is_looked_for_first(expression: str, flags: int, text: str | None) -> None:
-    assert text_in_all_that_match(re.compile(expression, flags)) == text
 
 
 @pytest.mark.usefixtures("stored")

@@ -9,6 +9,7 @@ WHERE timestamp >= %(since)s AND (%(until)s::timestamp IS NULL OR timestamp < %(
   AND (%(node)s::text IS NULL OR source = %(node)s)
   AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
   AND (%(like)s::text IS NULL OR message COLLATE "C" ILIKE %(like)s)
+  AND (%(likes)s::text[] IS NULL OR message COLLATE "C" ILIKE ANY(%(likes)s))
 ORDER BY timestamp DESC, id DESC
 LIMIT %(limit)s;
 
