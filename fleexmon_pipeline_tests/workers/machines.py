@@ -83,9 +83,9 @@ class Machines:
     def start_worker(self, machine: str, runs: int = 2) -> None:
         self._start(machine, [FLEEXMON, "worker", "--name", machine, "--runs", str(runs)], machine)
 
-    def start_daemon(self, machine: str) -> None:
+    def start_daemon(self, machine: str, name: str = "daemon") -> None:
         daemon = str(Path(sys.executable).parent / "dagster-daemon")
-        self._start("daemon", [daemon, "run", "-m", CODE], machine)
+        self._start(name, [daemon, "run", "-m", CODE], machine)
 
     def backfill(self, machine: str, first: str, last: str) -> None:
         command = [
