@@ -128,7 +128,9 @@ def main() -> None:
         "cold-texts": lambda: cold_texts.measure(*((2, 20_000, 2) if options.quick else (5, 2_000_000, 3))),
         "pages": lambda: pages.measure(100_000 if options.quick else 5_000_000, 5 if options.quick else 20),
         "sizes": lambda: stored_sizes.measure(
-            SMALL_TABLES if options.quick else tuple(sorted(options.lines or (100_000, 5_000_000))), rounds
+            SMALL_TABLES if options.quick else tuple(sorted(options.lines or (100_000, 5_000_000))),
+            rounds,
+            same_hour=options.same_hour,
         ),
         "judges": lambda: judges.measure(_seeds(options, quick=1, usual=3)),
         "trace-index": lambda: pages.measure_trace_index(20_000 if options.quick else 500_000, rounds),
@@ -162,6 +164,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: does it still run?")
     parser.add_argument(
         "--lines", type=int, action="append", metavar="N", help="sizes: a month of N lines; given again, another"
+    )
+    parser.add_argument(
+        "--same-hour", action="store_true", help="sizes: the last hours of each month have as many lines as the first's"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--seeds", metavar="N-M", help="replays: of these seeds; 1-10 were looked at, report on others")

@@ -5,11 +5,13 @@ Here: rows for measurements of what reads them. Collecting them would take longe
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.window import DAY
 
+NODES = ("blue", "green")
+OTHERS = tuple(f"retired-{number}" for number in range(1, 9))
 PATTERNS = 500
 ISSUES = 3_000
 _LINES = """
@@ -19,12 +21,12 @@ SELECT
   at, CASE WHEN k %% 25 = 0 THEN 'error' WHEN k %% 11 = 0 THEN 'warn' ELSE 'info' END,
   'service s' || k || ': request ' || substr(hash, 1, 8) || ' of customer ' || n %% 9973 || ' answered with 200 after '
     || n %% 977 || ' ms, cart of ' || n %% 13 || ' items priced at ' || n %% 499 || '.00 EUR, cache hit in region eu-west',
-  CASE WHEN n %% 2 = 0 THEN 'blue' ELSE 'green' END, '127.0.0.1',
+  (%(nodes)s::text[])[n %% cardinality(%(nodes)s::text[]) + 1], '127.0.0.1',
   jsonb_build_object('service', 'shop', 'requestId', substr(hash, 1, 16), 'trace_id', hash), true
 FROM generate_series(1, %(rows)s) AS n,
   LATERAL (
-    SELECT %(since)s::timestamp + n * %(step)s AS at, md5(n::text) AS hash,
-      floor(%(patterns)s * power(hashtext(n::text)::bigint::float8 / 4294967296.0 + 0.5, 8))::int AS k
+    SELECT %(since)s::timestamp + n * %(step)s AS at, md5(%(seed)s || n) AS hash,
+      floor(%(patterns)s * power(hashtext(%(seed)s || n)::bigint::float8 / 4294967296.0 + 0.5, 8))::int AS k
   ) AS made
 """  # noqa: E501 - a measurement's own text
 _PATTERNS = """
@@ -103,15 +105,19 @@ FROM generate_series(1, 60) AS n
 """
 
 
-def fill(url: str, rows: int, until: datetime, mask_version: int) -> None:
-    """`rows` lines in the 30 days before `until`, and everything that follows from them; the server at rest."""
-    since = until - 30 * DAY
-    params = {
-        "rows": rows, "since": since, "until": until, "step": timedelta(days=30) / (rows + 1), "patterns": PATTERNS,
-        "issues": ISSUES, "mask_version": mask_version,
-    }  # fmt: skip
+def fill(url: str, rows: int, until: datetime, mask_version: int, *, own: int | None = None) -> None:
+    """`rows` lines in the 30 days before `until`, and everything that follows from them; the server at rest.
+
+    Half of them are blue's, half green's. `own`: so many of them, and the others are of OTHERS, which were there until
+    two days before the end: then an hour of the last days has as many lines however many are stored.
+    """
+    since, own = until - 30 * DAY, rows if own is None else min(own, rows)
+    params = {"since": since, "until": until, "patterns": PATTERNS, "issues": ISSUES, "mask_version": mask_version}
     with connect(url) as connection:
-        for statement in (_LINES, _PATTERNS, _COUNTS, _COVERAGE, _ISSUES, _INCIDENTS, _DEPLOYMENTS):
+        for nodes, lines, end in ((NODES, own, until), (OTHERS, rows - own, until - 2 * DAY)):
+            of_nodes = {"rows": lines, "nodes": list(nodes), "step": (end - since) / (lines + 1), "seed": nodes[0]}
+            connection.execute(_LINES, {**params, **of_nodes})
+        for statement in (_PATTERNS, _COUNTS, _COVERAGE, _ISSUES, _INCIDENTS, _DEPLOYMENTS):
             connection.execute(statement, params)
         connection.execute('DELETE FROM "IncidentMark"')
         connection.execute("VACUUM (ANALYZE)")

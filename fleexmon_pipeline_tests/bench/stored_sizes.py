@@ -1,7 +1,8 @@
 """Whether work costs more where more is stored: tick, detection, digest, issues and pages over months of three sizes.
 
 Here: the same work over a small month and larger ones, and its ratio to the first. Each day's lines have a part of
-their own, as where the product has run for a month.
+their own, as where the product has run for a month. The hour that is evaluated grows with its month, unless it is to
+be the same: then what is more is of nodes that were retired two days ago.
 """
 
 from __future__ import annotations
@@ -31,17 +32,19 @@ from fleexmon_pipeline_tests.bench.stored_month import fill
 from fleexmon_pipeline_tests.bench.table import Row, Table
 
 LINES = 10_000  # of a tick
+HOURS_OF_MONTH = 30 * 24
 _KEY = "%Y-%m-%d-%H:00"
 
 
-def measure(sizes: Sequence[int], rounds: int) -> Table:
-    """`sizes`: lines of the month, ascending."""
+def measure(sizes: Sequence[int], rounds: int, *, same_hour: bool = False) -> Table:
+    """`sizes`: lines of the month, ascending. `same_hour`: its last hours have as many lines as the first month's."""
     medians: dict[str, list[float]] = {}
     for size in sizes:
-        for work, seconds in _of_one_size(size, rounds).items():
+        for work, seconds in _of_one_size(size, sizes[0] if same_hour else size, rounds).items():
             medians.setdefault(work, []).append(seconds)
+    hours = f"{sizes[0] // HOURS_OF_MONTH:,} lines" if same_hour else "grows with it"
     return Table(
-        f"sizes: milliseconds over a month of {', '.join(f'{size:,}' for size in sizes)} lines",
+        f"sizes: milliseconds over a month of {', '.join(f'{size:,}' for size in sizes)} lines; an hour: {hours}",
         f"median of {rounds} rounds; times: of the largest month to the smallest",
         [_row(work, sizes, taken) for work, taken in medians.items()],
     )
@@ -53,7 +56,7 @@ def _row(work: str, sizes: Sequence[int], seconds: Sequence[float]) -> Row:
     return row | {"times": seconds[-1] / seconds[0]}
 
 
-def _of_one_size(size: int, rounds: int) -> dict[str, float]:
+def _of_one_size(size: int, own: int, rounds: int) -> dict[str, float]:
     ended = floor(datetime.now(UTC), SLOT)
     slot = Window(ended - SLOT, ended)
     with place() as url, serving(LINES, slot) as nodes:
@@ -62,7 +65,7 @@ def _of_one_size(size: int, rounds: int) -> dict[str, float]:
             make_days(
                 connection, Window(slot.since - 31 * DAY, slot.until), now=slot.until, kept_since=slot.since - 31 * DAY
             )
-        fill(url, size, slot.since, MASK_VERSION)
+        fill(url, size, slot.since, MASK_VERSION, own=own)
         watch(nodes)
         # Pages first: what follows finds incidents of its own in place of those that were made.
         with served(url) as address, httpx.Client(base_url=address, timeout=120) as client:
