@@ -1,4 +1,7 @@
-"""Soak the collection, print what became of every line, and end with 1 where one is lost or double."""
+"""Soak the collection, print what became of every line, and end with 1 where one is lost or double; or watch sizes.
+
+`week`: seven days of all jobs, and what is stored at the end of each.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,16 @@ from fleexmon_pipeline_tests.soak.faults import ANSWERS, draw
 from fleexmon_pipeline_tests.soak.live import live
 from fleexmon_pipeline_tests.soak.log import Log
 from fleexmon_pipeline_tests.soak.simulate import Outcome, simulate
+from fleexmon_pipeline_tests.soak.week import main as week
 
 SINCE = datetime(2026, 3, 3, tzinfo=UTC)
 
 
 def main() -> None:
     options = _options()
+    if options.what == "week":
+        week(options.days)
+        return
     names = [("blue", "green", *(f"node-{n}" for n in range(3, 100)))[n] for n in range(options.nodes)]
     seed = options.seed if options.seed is not None else int(time.time())
     a_minute = max(1, round(options.rate * 60 / options.nodes))
@@ -60,7 +67,8 @@ def _listed(events: Counter[str]) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fleexmon_pipeline_tests.soak", description=__doc__)
-    parser.add_argument("what", choices=("simulate", "live"))
+    parser.add_argument("what", choices=("simulate", "live", "week"))
+    parser.add_argument("--days", type=int, default=7, help="of a week (default 7)")
     parser.add_argument("--hours", type=int, default=24, help="simulated (default 24)")
     parser.add_argument("--minutes", type=int, default=30, help="of real time, for live (default 30)")
     parser.add_argument("--rate", type=float, default=100, help="lines/s of all nodes together (default 100)")
