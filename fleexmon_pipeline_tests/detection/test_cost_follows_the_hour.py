@@ -6,12 +6,13 @@ over 50 million lines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import pytest
 
 from fleexmon_pipeline.comparison import deployments
+from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.line_days import make_days
 from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import load_rules
@@ -51,7 +52,7 @@ def stored(database: Database, lines: int) -> None:
 def lines_read(database: Database) -> Mapping[str, int]:
     """By what was done; each for the second time, as the first learns baselines."""
     hour, rules = Window(UNTIL - HOUR, UNTIL), load_rules().rules
-    works = {
+    works: dict[str, Callable[[Connection], object]] = {
         "evaluating an hour": lambda c: detect_hour(c, hour, rules, now=UNTIL, known_until=UNTIL),
         "listing issues": list_issues,
     }

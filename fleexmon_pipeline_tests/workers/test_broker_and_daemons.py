@@ -69,7 +69,7 @@ def is_over(database: Database, instance: dg.DagsterInstance) -> bool:
     return ended and stored == [{"n": 2 * A_NODE}]
 
 
-def broken(database: Database) -> dict[str, object]:
+def broken(database: Database) -> dict[str, list[dict[str, object]]]:
     """Without hours that wait: those evaluated before the one ahead of them are evaluated again, minutes later."""
     found = {name: rows[:3] for name, query in INVARIANTS.items() if (rows := database.rows(query))}
     if "nothing waits" in found and not database.rows(LOST):
