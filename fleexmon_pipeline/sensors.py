@@ -12,7 +12,7 @@ from fleexmon_pipeline.assets.heartbeat import heartbeat
 from fleexmon_pipeline.catch_up import RUN_FAILED, Due, due, note_waiting
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.outbox import are_due, would_enqueue
-from fleexmon_pipeline.channels.produce import least_severity, messages_of_incidents
+from fleexmon_pipeline.channels.produce import lowest_severity, messages_of_incidents
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.refresh import is_due as incidents_are_due
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
@@ -191,8 +191,8 @@ def _github_is_due(connection: Connection, repository: str, now: datetime) -> bo
 def _channels_are_due(connection: Connection, channels: Sequence[Channel], now: datetime) -> bool:
     if not channels:
         return False
-    least = least_severity([channel.settings for channel in channels])
-    messages = messages_of_incidents(connection, now=now, least=least, ui_url=settings.ui_url())
+    min_severity = lowest_severity([channel.settings for channel in channels])
+    messages = messages_of_incidents(connection, now=now, min_severity=min_severity, ui_url=settings.ui_url())
     waiting = would_enqueue(connection, messages, channels) or are_due(connection, channels, now=now)
     return waiting or incidents_are_due(connection)
 

@@ -13,7 +13,7 @@ from fleexmon_pipeline.assets.checks import EVERYTHING_IS_SENT, check_sent
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.outbox import deliver_messages, enqueue_messages
 from fleexmon_pipeline.channels.overview import overview
-from fleexmon_pipeline.channels.produce import least_severity, messages_of_incidents
+from fleexmon_pipeline.channels.produce import lowest_severity, messages_of_incidents
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
@@ -94,9 +94,12 @@ def _send(
     if not channels:
         return {}
     refresh_incidents(connection, settings.topology())
-    least = least_severity([channel.settings for channel in channels])
+    min_severity = lowest_severity([channel.settings for channel in channels])
     enqueue_messages(
-        connection, messages_of_incidents(connection, now=now, least=least, ui_url=settings.ui_url()), channels, now=now
+        connection,
+        messages_of_incidents(connection, now=now, min_severity=min_severity, ui_url=settings.ui_url()),
+        channels,
+        now=now,
     )
     deliveries = deliver_messages(connection, channels, now=now, by_hand=is_by_hand(context))
     context.log.info(deliveries.sentence())

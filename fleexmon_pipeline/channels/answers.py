@@ -1,6 +1,6 @@
-"""What came of an attempt to send: the words that transports and the outbox share.
+"""The result of an attempt to send: what transports report to the outbox.
 
-Here: the kinds of answers and what each means for the next attempt. How an answer is told from a failure:
+Here: the kinds of results, and what each means for the next attempt. Which response or failure gives which kind:
 `http_answers.py`, `mail.py`.
 """
 
@@ -16,17 +16,18 @@ from fleexmon_pipeline.channels.message import ChannelMessage
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.wording import one_line
 
-# sent: accepted. refused: this message will not be, others may. closed: the channel takes nothing until a person mends
-# it. limited, unavailable: nothing was accepted; later. unproven: it may have arrived, the answer was lost.
+# sent: the service accepted the message. refused: it will never accept this message, but may accept others. closed: it
+# accepts nothing until a person fixes the channel. limited, unavailable: it did not accept the message; retry later.
+# unproven: the message may have arrived, but the answer was lost.
 Kind = Literal["sent", "refused", "closed", "limited", "unavailable", "unproven"]
 MAX_REASON = 200  # characters
 
-Thread = Mapping[str, Any]  # where a key's messages are in a service: its own identifiers, JSON
+Thread = Mapping[str, Any]  # the service's identifiers of the thread that holds a key's messages; JSON
 
 
 @dataclass(frozen=True)
-class Answer:
-    """`retry_after`: seconds that the service asked us to wait; `thread`: where later messages of the key belong."""
+class SendResult:
+    """`retry_after`: seconds that the service asked us to wait; `thread`: for later messages of the same key."""
 
     kind: Kind
     reason: str = ""
@@ -36,9 +37,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One attempt. `id` is the same for every attempt of a message; `repeat`: an earlier one may have arrived.
+    """One attempt to send a message.
 
-    `accepted` are targets that took the message already; `on_accepted` stores another one at once.
+    `id` is the same for every attempt of a message; `repeat`: an earlier attempt may have arrived. `accepted`: targets
+    that already accepted the message; `on_accepted` stores another one immediately.
     """
 
     id: str
@@ -49,25 +51,25 @@ class Delivery:
 
 
 class Transport(Protocol):
-    """How one channel is reached. `knows_repeats`: receivers can tell a repeat by its id, so one does no harm."""
+    """How one channel is reached. `knows_repeats`: receivers recognise a repeat by its id, so it does no harm."""
 
     knows_repeats: bool
-    service: str  # to show: Slack, mail, signed webhook
+    service: str  # name to show: Slack, mail, signed webhook
 
-    def send(self, message: ChannelMessage, delivery: Delivery) -> Answer:
-        """One attempt, with an end. Never raises for what the other side does, and shows no secret."""
+    def send(self, message: ChannelMessage, delivery: Delivery) -> SendResult:
+        """Make one attempt, within a time limit. Never raises for what the service does; the result holds no secret."""
         ...
 
 
 def plain_reason(text: str, url: str) -> str:
-    """A foreign text, short, on one line, without anything that stands in the channel's URL."""
+    """Text of another party, short, on one line, without any part of the channel's URL."""
     for part in _secret_parts(url):
         text = text.replace(part, "…")
     return one_line(redact(text), most=MAX_REASON)
 
 
 def _secret_parts(url: str) -> list[str]:
-    """The URL, what stands between its separators, and the same decoded; longest first."""
+    """The URL and the parts between its separators, as written and decoded; longest first."""
     rest = url.partition("://")[2]
     pieces = re.split(r"[/?&=@#,;:]", rest)
     parts = {url, rest, *pieces, *(unquote(piece) for piece in (rest, *pieces))}

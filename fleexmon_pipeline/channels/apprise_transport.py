@@ -1,6 +1,6 @@
-"""Services that apprise speaks to: chats, pagers, SMS, webhooks.
+"""Send to services that apprise supports: chats, pagers, SMS, webhooks.
 
-Here: from a URL to apprise's plugin, and from a message to one call of it. Texts: `render.py`; what came of it:
+Here: from a URL to apprise's plugin, and from a message to one call of it. Texts: `render.py`; the result:
 `http_answers.py`. Mail is sent by `mail.py`.
 """
 
@@ -11,24 +11,25 @@ import re
 import time
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import apprise
 from apprise.exception import AppriseImproperlyConfigured
 
-from fleexmon_pipeline.channels.answers import Answer, Delivery, Thread
-from fleexmon_pipeline.channels.http_answers import Noted, answer_of, noting, slack_threads
+from fleexmon_pipeline.channels.answers import Delivery, SendResult, Thread
+from fleexmon_pipeline.channels.http_answers import RecordedExchanges, recording, result_of, slack_threads
 from fleexmon_pipeline.channels.message import ChannelMessage, short_hash
 from fleexmon_pipeline.channels.render import body_of, title_of
 from fleexmon_pipeline.retries import call_within
 
-SECONDS = 30.0  # of one message
-SECONDS_PER_TARGET = 2.0  # more, for URLs with many
+MAX_SECONDS = 30.0  # for one message
+SECONDS_PER_TARGET = 2.0  # in addition, as a URL may name many
 MAX_PAUSE_SECONDS = 1.0  # between targets; apprise's own is up to 5.5 s
-MAX_READ_SECONDS = 20.0  # `rto` and `cto` in a URL may ask for less
-MAX_CHARACTERS = 4_000  # of a body; a service that takes less cuts it
-_LOUD = ("critical", "high")
+MAX_READ_SECONDS = 20.0  # `rto` and `cto` in a URL may set less
+MAX_CHARACTERS = 4_000  # of a body; apprise cuts it for services with lower limits
+_SHOWN_AS_FAILURE = ("critical", "high")
 _THREAD = re.compile(r"(?<=\w):[0-9]+\.[0-9]+(?=')")  # of a Slack target
 
 
@@ -43,7 +44,7 @@ def plugin_of(url: str) -> apprise.NotifyBase:
     with suppress(AppriseImproperlyConfigured, TypeError, ValueError):
         plugin = apprise.Apprise.instantiate(url, asset=_asset())
         if plugin is not None:
-            plugin.service_retry = 0  # the outbox repeats, and knows what came of it
+            plugin.service_retry = 0  # the outbox retries, and records each result
             plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, MAX_PAUSE_SECONDS)
             plugin.overflow_mode = apprise.OverflowMode.TRUNCATE  # one message, not a series
             plugin.socket_read_timeout = min(plugin.socket_read_timeout, MAX_READ_SECONDS)
@@ -53,7 +54,7 @@ def plugin_of(url: str) -> apprise.NotifyBase:
 
 
 class AppriseTransport:
-    """One URL. A plugin is made anew for each message: it keeps what it learnt, such as rate limits, to itself."""
+    """One URL. Each message gets a new plugin, because a plugin keeps state, such as rate limits, between messages."""
 
     knows_repeats = False
 
@@ -61,26 +62,26 @@ class AppriseTransport:
         self._url = url
         self.service = str(plugin_of(url).service_name)
 
-    def send(self, message: ChannelMessage, delivery: Delivery) -> Answer:
+    def send(self, message: ChannelMessage, delivery: Delivery) -> SendResult:
         plugin = plugin_of(self._url)
         _in_thread(plugin, message.key, delivery.thread)
         _only_missing_targets(plugin, delivery)
-        seconds = SECONDS + SECONDS_PER_TARGET * len(plugin)
-        noted = Noted(time.monotonic() + seconds)
+        seconds = MAX_SECONDS + SECONDS_PER_TARGET * len(plugin)
+        exchanges = RecordedExchanges(time.monotonic() + seconds)
 
         def call() -> tuple[bool, str]:
-            with noting(noted):
+            with recording(exchanges):
                 result = _notify(plugin, message, repeat=delivery.repeat)
-                return bool(result), _said(result)
+                return bool(result), _logged_reason(result)
 
         try:
-            sent, output = call_within(seconds, call)
+            sent, logged_reason = call_within(seconds, call)
         except TimeoutError:
-            return Answer("unproven", f"no answer in {seconds:g} s")
-        answer = answer_of(noted, self._url, sent=sent, said=output)
-        threads = slack_threads(noted) if _has_slack_threads(plugin) else {}
-        # A thread is that of its first message.
-        return Answer(answer.kind, answer.reason, answer.retry_after, {**threads, **(delivery.thread or {})} or None)
+            return SendResult("unproven", f"no answer in {seconds:g} s")
+        result = result_of(exchanges, self._url, sent=sent, logged_reason=logged_reason)
+        threads = slack_threads(exchanges) if _has_slack_threads(plugin) else {}
+        # The known thread wins: it is that of the first message.
+        return replace(result, thread={**threads, **(delivery.thread or {})} or None)
 
 
 def _notify(plugin: apprise.NotifyBase, message: ChannelMessage, *, repeat: bool) -> apprise.AppriseResult:
@@ -89,23 +90,23 @@ def _notify(plugin: apprise.NotifyBase, message: ChannelMessage, *, repeat: bool
     return sender.notify(
         title=title_of(message),
         body=body_of(message, repeat=repeat)[:MAX_CHARACTERS],
-        body_format=apprise.NotifyFormat.TEXT,  # apprise then escapes for services that speak HTML or mrkdwn
+        body_format=apprise.NotifyFormat.TEXT,  # apprise escapes it for services that use HTML or mrkdwn
         notify_type=_type_of(message),
         log_level=logging.DEBUG,
     )
 
 
 def _type_of(message: ChannelMessage) -> apprise.NotifyType:
-    """Colours and sounds of a service follow it."""
+    """The type decides on colours and sounds in the service."""
     if message.event in ("digest", "summary", "test"):
         return apprise.NotifyType.INFO
     if message.event == "ended":
         return apprise.NotifyType.SUCCESS
-    return apprise.NotifyType.FAILURE if message.severity in _LOUD else apprise.NotifyType.WARNING
+    return apprise.NotifyType.FAILURE if message.severity in _SHOWN_AS_FAILURE else apprise.NotifyType.WARNING
 
 
-def _said(result: apprise.AppriseResult) -> str:
-    """The reason a plugin logged for its failure, for services without HTTP; the caller removes secrets from it."""
+def _logged_reason(result: apprise.AppriseResult) -> str:
+    """The reason that a plugin logged for its failure, for services without HTTP. The caller removes secrets."""
     for entry in reversed(list(result.logs())):
         head, separator, reason = str(entry.message).partition("Exception: ")
         if separator and len(head) < 20:
@@ -117,12 +118,12 @@ def _said(result: apprise.AppriseResult) -> str:
 
 
 def _has_slack_threads(plugin: apprise.NotifyBase) -> bool:
-    """A bot's token names its messages; an incoming webhook only answers `ok`."""
+    """Only bots have threads: with a bot's token Slack returns the message's id; an incoming webhook answers `ok`."""
     return type(plugin).__name__ == "NotifySlack" and getattr(plugin, "mode", None) == "bot"
 
 
 def _in_thread(plugin: Any, key: str, thread: Thread | None) -> None:
-    """Where the service has threads that apprise can name. A thread that the operator's URL names stays."""
+    """Send into the key's thread if apprise supports that for the service. A thread in the operator's URL stays."""
     if type(plugin).__name__ == "NotifyGoogleChat" and not plugin.thread_key:
         plugin.thread_key = short_hash(key)  # Google Chat opens it with the first message
     elif _has_slack_threads(plugin) and thread:
@@ -133,21 +134,23 @@ def _in_thread(plugin: Any, key: str, thread: Thread | None) -> None:
 
 
 def _slack_channel(channel: str) -> str:
-    """As apprise puts it into a request: `alerts` → `#alerts`, `+C0123` → `C0123`."""
+    """The channel as apprise writes it into a request: `alerts` → `#alerts`, `+C0123` → `C0123`."""
     if channel[:1] == "+":
         return channel[1:]
     return channel if channel[:1] in "#@" else f"#{channel}"
 
 
 def _only_missing_targets(plugin: Any, delivery: Delivery) -> None:
-    """Targets that took the message in an earlier attempt are left out of this one, as apprise does in its own
-    retries; what it keeps in memory for them, the outbox keeps in the database."""
+    """Leave out targets that accepted the message in an earlier attempt.
+
+    apprise does the same in its own retries. What it then keeps in memory, the outbox keeps in the database.
+    """
     accepted = set(delivery.accepted)
 
     def name(key: object) -> str:
         if type(key) is object:
-            return "all"  # apprise's mark of a whole message
-        return short_hash(_THREAD.sub("", repr(key)))  # a target may be a telephone number or a token
+            return "all"  # how apprise marks a whole message
+        return short_hash(_THREAD.sub("", repr(key)))  # hashed: a target may be a telephone number or a token
 
     def is_delivered(key: object, per_message: bool = False) -> bool:  # noqa: ARG001 - apprise's signature
         return name(key) in accepted
@@ -172,8 +175,10 @@ def _asset() -> apprise.AppriseAsset:
 
 @cache
 def _load() -> Any:
-    """apprise's plugins, once. It logs URLs that it cannot read, and sometimes tokens: what a person should know, we
-    say ourselves."""
+    """Load apprise's plugins, once, and drop its log lines.
+
+    It logs URLs that it cannot read, and sometimes tokens. We report ourselves what a person should know.
+    """
     log = logging.getLogger("apprise")
     log.propagate = False
     log.addHandler(logging.NullHandler())
@@ -187,7 +192,7 @@ def _load() -> Any:
 def _why(scheme: str) -> str:
     plugins = _load()
     if scheme not in plugins:
-        return f"{scheme[:40]}:// is no service that is known. The list: https://appriseit.com/services/"
+        return f"{scheme[:40]}:// is not a known service. The list: https://appriseit.com/services/"
     plugin = plugins[scheme]
     if not plugin.enabled:
         needed = plugin.requirements.get("packages_required") or []

@@ -1,6 +1,6 @@
-"""A channel: its settings, and the transport that its URL calls for.
+"""A channel: its settings, and the transport for its URL.
 
-Here: which transport, and whether a URL is usable at all. What it is sent: `policy.py`.
+Here: which transport, and whether a URL can be used at all. Which messages it gets: `policy.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleexmon_pipeline.settings.channels import CHANNELS
 
 @dataclass(frozen=True)
 class Channel:
-    """`name` and `scheme` are all of it that may be shown."""
+    """Only `name` and `scheme` may be shown; the URL is a secret."""
 
     settings: ChannelSettings
     transport: Transport = field(repr=False)
@@ -37,19 +37,19 @@ class Channel:
 
 def open_channels(environment: Environment = os.environ) -> list[Channel]:
     """Every channel of FLEEXMON_CHANNELS. Raises SettingError for the first that cannot be used."""
-    return [open_channel(one) for one in settings.channels(environment)]
+    return [open_channel(channel) for channel in settings.channels(environment)]
 
 
 def usable_channels(environment: Environment = os.environ) -> tuple[list[Channel], list[str]]:
-    """Channels that can be used, and a sentence for each thing that is wrong."""
+    """Channels that can be used, and a sentence about each problem."""
     try:
         configured = settings.channels(environment)
     except SettingError as error:
         return [], [_first_line(error)]
     usable, problems = [], []
-    for one in configured:
+    for channel in configured:
         try:
-            usable.append(open_channel(one))
+            usable.append(open_channel(channel))
         except SettingError as error:
             problems.append(_first_line(error))
     return usable, problems
@@ -59,18 +59,18 @@ def _first_line(error: SettingError) -> str:
     return str(error).partition("\n")[0]
 
 
-def open_channel(one: ChannelSettings) -> Channel:
-    # Only where a channel is configured: apprise and its parts take 0.2 s to import.
+def open_channel(channel: ChannelSettings) -> Channel:
+    # Imported only if a channel is configured: apprise and its dependencies take 0.2 s.
     from fleexmon_pipeline.channels.apprise_transport import AppriseTransport, UnusableUrlError  # noqa: PLC0415
     from fleexmon_pipeline.channels.mail import MailTransport, encrypts  # noqa: PLC0415
     from fleexmon_pipeline.channels.signed_webhook import SCHEMES, SignedWebhook  # noqa: PLC0415
 
     try:
-        if one.scheme in SCHEMES:
-            return Channel(one, SignedWebhook(one.name, one.url, one.secret))
-        if one.scheme in ("mailto", "mailtos") and not encrypts(one.url):
-            return Channel(one, MailTransport(one.url))
-        return Channel(one, AppriseTransport(one.url))
+        if channel.scheme in SCHEMES:
+            return Channel(channel, SignedWebhook(channel.name, channel.url, channel.secret))
+        if channel.scheme in ("mailto", "mailtos") and not encrypts(channel.url):
+            return Channel(channel, MailTransport(channel.url))
+        return Channel(channel, AppriseTransport(channel.url))
     except UnusableUrlError as error:
-        hint = f" Set {settings.secret_variable(one.name)}." if "secret" in str(error) else ""
-        raise SettingError(CHANNELS, f'"{one.name}": {error}{hint}') from None
+        hint = f" Set {settings.secret_variable(channel.name)}." if "secret" in str(error) else ""
+        raise SettingError(CHANNELS, f'"{channel.name}": {error}{hint}') from None

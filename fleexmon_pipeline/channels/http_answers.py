@@ -1,8 +1,8 @@
-"""What a service said over HTTP while apprise talked to it.
+"""Record the HTTP exchanges of an apprise call, and derive the result of an attempt from them.
 
-apprise reports whether a message was sent. What to do after a failure depends on more: whether a connection was made,
-what status came back, how long to wait. Its plugins use `requests`; here its answers are noted, and bounded, for the
-one call that asks for it. Nothing else in the process is affected.
+apprise only reports whether a message was sent. What to do after a failure depends on more: whether a connection was
+made, which status came back, how long to wait. Its plugins use `requests`, so requests are recorded there, with bounded
+answers, for calls inside `recording`. Nothing else in the process is affected.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ import msgspec
 import requests
 import urllib3
 
-from fleexmon_pipeline.channels.answers import Answer, Kind, Thread, plain_reason
+from fleexmon_pipeline.channels.answers import Kind, SendResult, Thread, plain_reason
 
 MAX_BODY = 65_536  # bytes of an answer that are read
-MAX_SHOWN = 120  # characters of a refusal
+MAX_SHOWN = 120  # characters of the service's words in a reason
 
 
 @dataclass
 class Exchange:
-    """One request: what was sent, and its answer or the failure to get one. `reached`: the request may have arrived."""
+    """One request, and its answer or the failure to get one. `reached`: the request may have arrived."""
 
     request: Any = None
     status: int | None = None
@@ -41,15 +41,14 @@ class Exchange:
 
 
 @dataclass
-class Noted:
-    """The exchanges of one call, in order. After `deadline` (monotonic) no request goes out and no answer is read any
-    further."""
+class RecordedExchanges:
+    """The exchanges of one call, in order. After `deadline` (monotonic) nothing is sent or read any more."""
 
     deadline: float
     exchanges: list[Exchange] = field(default_factory=list)
 
 
-# The first that fits, of an error and its causes.
+# The first entry that an error or one of its causes matches: the request did not arrive.
 _NOT_REACHED: dict[type[BaseException], str] = {
     requests.exceptions.SSLError: "the certificate cannot be verified",
     requests.ConnectTimeout: "no connection in time",
@@ -58,37 +57,39 @@ _NOT_REACHED: dict[type[BaseException], str] = {
     urllib3.exceptions.NewConnectionError: "no connection",
 }
 
-_noted: ContextVar[Noted | None] = ContextVar("fleexmon_noted", default=None)
-_unlogged: ContextVar[bool] = ContextVar("fleexmon_unlogged", default=False)
+_recorder: ContextVar[RecordedExchanges | None] = ContextVar("fleexmon_noted", default=None)
+_logs_dropped: ContextVar[bool] = ContextVar("fleexmon_unlogged", default=False)
 
 
 @contextmanager
-def noting(noted: Noted) -> Iterator[None]:
-    """Note every request of this context, its threads' included where they copy it, as apprise's do."""
+def recording(exchanges: RecordedExchanges) -> Iterator[None]:
+    """Record every request of this context, and of threads that copy it, as apprise's do."""
     _install()
-    token = _noted.set(noted)
+    token = _recorder.set(exchanges)
     try:
-        with unlogged():
+        with without_client_logs():
             yield
     finally:
-        _noted.reset(token)
+        _recorder.reset(token)
 
 
-def answer_of(noted: Noted, url: str, *, sent: bool, said: str) -> Answer:
-    """What the exchanges amount to. `said`: the plugin's own words, for services that are not reached over HTTP."""
+def result_of(recorded: RecordedExchanges, url: str, *, sent: bool, logged_reason: str) -> SendResult:
+    """The result that follows from the exchanges. `logged_reason`: by the plugin, for services without HTTP."""
     if sent:
-        return Answer("sent")
-    failed = [exchange for exchange in noted.exchanges if exchange.status is None or exchange.status >= 300]
+        return SendResult("sent")
+    failed = [exchange for exchange in recorded.exchanges if exchange.status is None or exchange.status >= 300]
     if not failed:  # an answer that the plugin did not accept, or no HTTP at all
-        last = noted.exchanges[-1] if noted.exchanges else None
-        reason = _refusal(last) if last else said or "the service did not accept it, and apprise gives no reason"
-        return Answer("closed" if last else "unavailable", plain_reason(reason, url))
+        last = recorded.exchanges[-1] if recorded.exchanges else None
+        reason = (
+            _refusal(last) if last else logged_reason or "the service did not accept it, and apprise gives no reason"
+        )
+        return SendResult("closed" if last else "unavailable", plain_reason(reason, url))
     exchange = failed[-1]
     if exchange.status is None:
         kind: Kind = "unproven" if exchange.reached else "unavailable"
-        return Answer(kind, plain_reason(exchange.failure or "no answer", url))
+        return SendResult(kind, plain_reason(exchange.failure or "no answer", url))
     wait = retry_after_of(exchange.status, exchange.headers)
-    return Answer(kind_of(exchange.status), plain_reason(_refusal(exchange), url), wait)
+    return SendResult(kind_of(exchange.status), plain_reason(_refusal(exchange), url), wait)
 
 
 def kind_of(status: int) -> Kind:
@@ -97,7 +98,7 @@ def kind_of(status: int) -> Kind:
         return "sent"
     if status == 429:
         return "limited"
-    if status in (502, 504):  # a gateway's words: what is behind it may have got the message
+    if status in (502, 504):  # of a gateway: the service behind it may have got the message
         return "unproven"
     if status >= 500 or status == 408:
         return "unavailable"
@@ -121,10 +122,10 @@ def retry_after_of(status: int, headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def slack_threads(noted: Noted) -> Thread:
-    """Channel as requested → timestamp of the message there."""
+def slack_threads(recorded: RecordedExchanges) -> Thread:
+    """Channel as requested → timestamp of the message in it, which is Slack's name of the thread."""
     threads: dict[str, str] = {}
-    for exchange in noted.exchanges:
+    for exchange in recorded.exchanges:
         request, response = _object(exchange.request), _object(exchange.body)
         if (
             response.get("ok") is True
@@ -151,41 +152,41 @@ def _refusal(exchange: Exchange) -> str:
 
 
 @contextmanager
-def unlogged() -> Iterator[None]:
-    """Within it the clients' own log lines are dropped: they name URLs, and a webhook's URL is its key."""
+def without_client_logs() -> Iterator[None]:
+    """Drop the HTTP clients' own log lines: they contain URLs, and a webhook's URL is its key."""
     _drop_log_lines()
-    token = _unlogged.set(True)
+    token = _logs_dropped.set(True)
     try:
         yield
     finally:
-        _unlogged.reset(token)
+        _logs_dropped.reset(token)
 
 
 @cache
 def _drop_log_lines() -> None:
     for name in ("urllib3.connectionpool", "httpx"):
-        logging.getLogger(name).addFilter(lambda _: not _unlogged.get())
+        logging.getLogger(name).addFilter(lambda _: not _logs_dropped.get())
 
 
 @cache
 def _install() -> None:
-    """Once: requests whose context notes them pass through here. apprise has no other place to listen."""
+    """Wrap the method that sends every request, once: apprise offers no other hook."""
     send = requests.adapters.HTTPAdapter.send
 
-    def noted_send(
+    def recorded_send(
         self: requests.adapters.HTTPAdapter, request: requests.PreparedRequest, *args: Any, **options: Any
     ) -> requests.Response:
-        noted = _noted.get()
-        if noted is None:
+        recorded = _recorder.get()
+        if recorded is None:
             return send(self, request, *args, **options)
-        if time.monotonic() > noted.deadline:  # the caller has given up: nothing more may go out
+        if time.monotonic() > recorded.deadline:  # the caller has given up: nothing more may go out
             raise requests.ConnectTimeout("the time for this message is over")
         exchange = Exchange(request.body)
-        noted.exchanges.append(exchange)
+        recorded.exchanges.append(exchange)
         try:
             response = send(self, request, *args, **options)
             exchange.status, exchange.headers = response.status_code, dict(response.headers)
-            exchange.body = _bounded(response, noted.deadline)
+            exchange.body = _read_bounded(response, recorded.deadline)
         except requests.RequestException as error:
             if exchange.status is None or exchange.status < 300:
                 exchange.status = None  # a status without its answer proves nothing
@@ -193,11 +194,11 @@ def _install() -> None:
             raise
         return response
 
-    requests.adapters.HTTPAdapter.send = noted_send  # type: ignore[method-assign]
+    requests.adapters.HTTPAdapter.send = recorded_send  # type: ignore[method-assign]
 
 
-def _bounded(response: requests.Response, deadline: float) -> bytes:
-    """Read at most MAX_BODY bytes until the deadline, and let the plugin see those."""
+def _read_bounded(response: requests.Response, deadline: float) -> bytes:
+    """Read at most MAX_BODY bytes until the deadline, and make them the content that the plugin sees."""
     body = b""
     try:
         for piece in response.raw.stream(4_096, decode_content=True):
@@ -218,10 +219,10 @@ def _bounded(response: requests.Response, deadline: float) -> bytes:
 
 
 def _failure(error: requests.RequestException) -> tuple[str, bool]:
-    """In our words, and whether the request may have arrived."""
+    """The failure in words, and whether the request may have arrived."""
     chain = [error, *_causes(error)]
     for kind, words in _NOT_REACHED.items():
-        if any(isinstance(one, kind) for one in chain):
+        if any(isinstance(cause, kind) for cause in chain):
             return words, False
     if isinstance(error, requests.Timeout):
         return "no answer in time", True

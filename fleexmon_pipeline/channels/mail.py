@@ -1,8 +1,7 @@
-"""Mail: what apprise reads from a mailto URL, sent with an identity.
+"""Send mail to the recipients of a mailto URL.
 
-Here: one SMTP transaction for all recipients. apprise would give each attempt another Message-ID, keep the server's
-words to itself, and know no thread: its URLs and its connection are used, the message and its answers are ours. A URL
-that asks for PGP is left to apprise.
+Here: one SMTP transaction for all recipients. apprise reads the URL, but does not send: it would give each attempt
+another Message-ID, hide the server's answer, and support no threads. Only mail with PGP is left to apprise.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
 
-from fleexmon_pipeline.channels.answers import Answer, Delivery, plain_reason
-from fleexmon_pipeline.channels.apprise_transport import SECONDS, plugin_of
+from fleexmon_pipeline.channels.answers import Delivery, SendResult, plain_reason
+from fleexmon_pipeline.channels.apprise_transport import MAX_SECONDS, plugin_of
 from fleexmon_pipeline.channels.message import ChannelMessage, short_hash
 from fleexmon_pipeline.channels.render import body_of, title_of
 from fleexmon_pipeline.retries import call_within
@@ -44,21 +43,21 @@ class MailTransport:
         self._url = url
         self._plugin: Any = plugin_of(url)
 
-    def send(self, message: ChannelMessage, delivery: Delivery) -> Answer:
-        recipients = [one for one in self._recipients() if short_hash(one) not in delivery.accepted]
+    def send(self, message: ChannelMessage, delivery: Delivery) -> SendResult:
+        recipients = [address for address in self._recipients() if short_hash(address) not in delivery.accepted]
         if not recipients:
-            return Answer("sent", thread=delivery.thread)
+            return SendResult("sent", thread=delivery.thread)
         try:
-            return call_within(SECONDS, lambda: self._transact(message, delivery, recipients))
+            return call_within(MAX_SECONDS, lambda: self._transact(message, delivery, recipients))
         except TimeoutError:
-            return Answer("unproven", f"no answer in {SECONDS:g} s")
+            return SendResult("unproven", f"no answer in {MAX_SECONDS:g} s")
 
     def _recipients(self) -> list[str]:
         plugin = self._plugin
         addresses = [address for _, address in plugin.targets] + sorted(plugin.cc) + sorted(plugin.bcc)
         return list(dict.fromkeys(addresses))
 
-    def _transact(self, message: ChannelMessage, delivery: Delivery, recipients: list[str]) -> Answer:
+    def _transact(self, message: ChannelMessage, delivery: Delivery, recipients: list[str]) -> SendResult:
         mail, connected = self._mail(message, delivery), False
         try:
             smtp = self._connected()
@@ -76,19 +75,19 @@ class MailTransport:
             kind = "unavailable" if error.smtp_code < 500 else "refused" if connected else "closed"
             return self._answer(kind, error.smtp_code, error.smtp_error)
         except ssl.SSLError:
-            return Answer("unavailable", "no encrypted connection, or the certificate cannot be verified")
+            return SendResult("unavailable", "no encrypted connection, or the certificate cannot be verified")
         except (smtplib.SMTPException, OSError) as error:
             lost = connected and not isinstance(error, smtplib.SMTPNotSupportedError)
             reason = plain_reason(one_line(str(error), most=200) or type(error).__name__, self._url)
-            return Answer("unproven" if lost else "unavailable", reason)
+            return SendResult("unproven" if lost else "unavailable", reason)
         for recipient in recipients:
             if recipient not in refused:
                 delivery.on_accepted(short_hash(recipient))
         subject = (delivery.thread or {}).get("subject") or title_of(message)
-        return self._refused(refused) if refused else Answer("sent", thread={"subject": subject})
+        return self._refused(refused) if refused else SendResult("sent", thread={"subject": subject})
 
     def _connected(self) -> smtplib.SMTP:
-        """Encrypted and logged in as the URL says; the certificate is verified unless it says verify=no."""
+        """Connect, encrypt and log in as the URL says. The certificate is verified unless it says verify=no."""
         plugin, context = self._plugin, ssl.create_default_context()
         if not plugin.verify_certificate:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -123,29 +122,29 @@ class MailTransport:
         domain = sender.rpartition("@")[2] or "fleexmon.invalid"
         root = f"<{short_hash('thread', message.key)}@{domain}>"
         mail["Message-ID"] = f"<{delivery.id}@{domain}>"
-        mail["In-Reply-To"] = mail["References"] = root  # of no mail: it only holds the thread together
-        mail["Auto-Submitted"] = "auto-generated"  # out-of-office answers stay away
+        mail["In-Reply-To"] = mail["References"] = root  # no mail has this id; it only holds the thread together
+        mail["Auto-Submitted"] = "auto-generated"  # prevents out-of-office replies
         for name, value in plugin.headers.items():
             if name.lower() not in {"message-id", "references", "in-reply-to"} and name not in mail:
                 mail[_header(name)] = _header(value)
-        news = f"{title_of(message)}\n\n" if subject.startswith("Re: ") else ""  # that the subject does not tell
-        mail.set_content(news + body_of(message, repeat=delivery.repeat))
+        title = f"{title_of(message)}\n\n" if subject.startswith("Re: ") else ""  # which is not the subject then
+        mail.set_content(title + body_of(message, repeat=delivery.repeat))
         return mail
 
     def _subject(self, message: ChannelMessage, delivery: Delivery) -> str:
-        """Clients thread by subject, too: an update that calls for nobody keeps the first one's."""
+        """Clients also thread by subject: an update that needs nobody's attention keeps the first subject."""
         first = (delivery.thread or {}).get("subject")
-        quiet = message.event in ("joined", "ended") and isinstance(first, str)
-        return f"Re: {first}" if quiet else title_of(message)
+        keeps_subject = message.event in ("joined", "ended") and isinstance(first, str)
+        return f"Re: {first}" if keeps_subject else title_of(message)
 
-    def _refused(self, refused: dict[str, tuple[int, bytes]]) -> Answer:
+    def _refused(self, refused: dict[str, tuple[int, bytes]]) -> SendResult:
         code, words = next(iter(refused.values()))
         kind = "unavailable" if all(code < 500 for code, _ in refused.values()) else "refused"
         return self._answer(kind, code, words, f"{len(refused)} of the recipients: ")
 
-    def _answer(self, kind: Any, code: int, words: bytes | str, before: str = "") -> Answer:
+    def _answer(self, kind: Any, code: int, words: bytes | str, before: str = "") -> SendResult:
         text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-        return Answer(kind, f"{before}{plain_reason(f'SMTP {code} {text}', self._url)}")
+        return SendResult(kind, f"{before}{plain_reason(f'SMTP {code} {text}', self._url)}")
 
 
 def _address(name: str, address: str) -> Address:

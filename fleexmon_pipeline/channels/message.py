@@ -1,6 +1,6 @@
-"""A message for channels: plain data that producers fill in and every service renders in its own way.
+"""A message for channels: plain data that producers fill in and transports render for their service.
 
-Here: its shape and its limits. Who produces them: `produce.py`. How they read: `render.py`.
+Here: its fields and their limits. Who produces messages: `produce.py`. Their text: `render.py`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ MAX_LINK = 500
 
 @dataclass(frozen=True)
 class ChannelMessage:
-    """One event of one thing that people follow.
+    """One event of something that people follow.
 
-    `key` is the thing (`incident:<id>`), and the thread where a service has threads; `event_id` is the event's
-    identity: a channel gets it once. Texts are plain and redacted; `lines` are paragraphs, `evidence` log lines.
-    `data` is for programs: it goes into the JSON of the signed webhook and nowhere else.
+    `key` is what they follow (`incident:<id>`), and the thread if a service has threads. `event_id` identifies the
+    event: a channel gets it once. Texts are plain and redacted; `lines` are paragraphs, `evidence` log lines. `data` is
+    for programs: only the signed webhook sends it.
     """
 
     key: str
@@ -52,7 +52,7 @@ class ChannelMessage:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def within_limits(self) -> ChannelMessage:
-        """Each text on one line, without control characters, at its limit; secrets replaced once more."""
+        """Cut each text to its limit, on one line, without control characters, and redact it once more."""
 
         def text(value: str, most: int) -> str:
             return one_line(redact(value[: most * 8]), most=most)
@@ -81,7 +81,7 @@ class ChannelMessage:
 
 
 def from_document(document: Mapping[str, Any]) -> ChannelMessage:
-    """What `document` gave."""
+    """The message that `document` stored."""
     lists = {name: tuple(document[name]) for name in ("nodes", "lines", "evidence")}
     return ChannelMessage(**{**document, **lists, "at": datetime.fromisoformat(document["at"])})
 
@@ -92,5 +92,5 @@ def short_hash(*parts: str) -> str:
 
 
 def _identity(text: str) -> str:
-    """As it is, or a hash where it could not be stored."""
+    """The text, or its hash if it is too long or not plain ASCII."""
     return text if len(text) <= MAX_KEY and text.isprintable() and text.isascii() else f"hash:{short_hash(text)}"

@@ -1,7 +1,7 @@
-"""The queue for channels: each event is sent to each channel once, and again where it failed.
+"""The outbox of the channels: each event is sent to each channel once, and retried if that fails.
 
-Here: queueing, delivery, backoff, what is known after a crash. Which messages: `policy.py`; how they are sent: the
-transports. What is proven and what is not: docs/decisions/0034.
+Here: queueing, delivery, backoff, and what is known after a crash. Which messages a channel gets: `policy.py`; how they
+are sent: the transports. What counts as proof of delivery: docs/decisions/0034.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from fleexmon_pipeline.channels.answers import Answer, Delivery
+from fleexmon_pipeline.channels.answers import Delivery, SendResult
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.message import ChannelMessage, from_document, short_hash
 from fleexmon_pipeline.channels.policy import STORM_TIME, may_send, plan, summary_of, wants
@@ -29,12 +29,12 @@ BACKOFF = timedelta(minutes=1)  # doubled with every failure in a row
 MAX_BACKOFF = timedelta(hours=1)  # of a channel
 MAX_MESSAGE_BACKOFF = timedelta(hours=6)  # of a message that the service refuses
 MAX_WAIT = timedelta(hours=24)  # an absurd Retry-After, or a clock that jumped, must not end deliveries
-MAX_AGE = timedelta(days=7)  # older messages are given up: nobody acts on them any more
+MAX_AGE = timedelta(days=7)  # older messages are given up: nobody would act on them
 MAX_ATTEMPTS = 12  # of a message that the service refuses; 20 hours
-MAX_UNPROVEN = 2  # attempts that may have arrived, where a receiver cannot tell a repeat
-RUN_SECONDS = 90.0  # of a call; then no further message is begun. Ticks wait for the run that sends alerts
-MAX_DUE = 5_000  # messages of a channel that a run looks at
-JITTER = 0.25  # of a delay, more or less, so that channels of one service do not come back together
+MAX_UNPROVEN = 2  # attempts that may have arrived, if receivers cannot recognise a repeat
+RUN_SECONDS = 90.0  # after which no further message is begun, because ticks wait for the run that sends alerts
+MAX_DUE = 5_000  # messages of a channel that a run reads
+JITTER = 0.25  # share of a delay, more or less, so that channels of one service are not retried together
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Deliveries:
 def enqueue_messages(
     connection: Connection, messages: Iterable[ChannelMessage], channels: Sequence[Channel], *, now: datetime
 ) -> int:
-    """Queue each message for the channels that want it; the number of new rows. Repeating a call adds none."""
+    """Queue each message for the channels that want it. Idempotent; returns the number of new rows."""
     limited = [message.within_limits() for message in messages]
     count = 0
     with connection.transaction():
@@ -119,12 +119,12 @@ def deliver_messages(
     by_hand: bool = False,
     seconds: float = RUN_SECONDS,
 ) -> Deliveries:
-    """Send what waits, channel by channel, oldest first, for at most `seconds` and one message more.
+    """Send pending messages, channel by channel, oldest first. No message is begun after `seconds`.
 
-    `by_hand`: a person asks now, so our own delays do not apply; those that a service asked for do.
+    `by_hand`: a person asked for it, so our own backoff does not apply; a delay that a service asked for does.
 
-    Failures are stored with the time of the next attempt and returned, never raised; one channel's do not hold others.
-    Channels that work go first. Concurrent calls send nothing twice.
+    Failures are stored with the time of the next attempt and returned, never raised; a failing channel does not hold up
+    others. Channels that work go first. Concurrent calls send nothing twice.
     """
     deliveries, deadline = Deliveries(), time.monotonic() + seconds
     states = {channel.name: _state(connection, channel.name) for channel in channels}
@@ -167,7 +167,7 @@ def _locked(connection: Connection, channel: str) -> bool:
 
 
 class _Run:
-    """One channel's turn, behind its lock."""
+    """The deliveries of one channel, while its lock is held."""
 
     def __init__(
         self, connection: Connection, channel: Channel, now: datetime, deliveries: Deliveries, *, by_hand: bool
@@ -181,18 +181,18 @@ class _Run:
                 return
             answer = self._attempt(message)
             if answer is not None and answer.kind not in ("sent", "refused"):
-                return  # the next message would meet the same
+                return  # the next message would fail the same way
 
     def _planned(self) -> list[ChannelMessage]:
         self.connection.execute(SQL["dissolve"], {"channel": self.channel.name})
         due = _due(self.connection, self.channel, self.now, by_hand=self.by_hand)
         where = {"channel": self.channel.name, "since": self.now - STORM_TIME, "now": self.now}
-        lately = self.connection.execute(SQL["sent_since"], where).fetchone() or {"sent": 0, "summary": None}
-        planned = plan(due, sent_lately=lately["sent"], last_summary=lately["summary"], now=self.now)
+        recent = self.connection.execute(SQL["sent_since"], where).fetchone() or {"sent": 0, "summary": None}
+        planned = plan(due, recently_sent=recent["sent"], last_summary=recent["summary"], now=self.now)
         return [*planned.single, *self._merged(planned.merged)]
 
     def _merged(self, messages: list[ChannelMessage]) -> list[ChannelMessage]:
-        """The summary, stored with what it stands for in one transaction."""
+        """Store the summary of these messages, and that it replaces them, in one transaction."""
         if not messages:
             return []
         summary = summary_of(messages, self.now).within_limits()
@@ -205,22 +205,24 @@ class _Run:
             _insert(self.connection, self.channel.name, summary, self.now)
         return [summary]
 
-    def _attempt(self, message: ChannelMessage) -> Answer | None:
+    def _attempt(self, message: ChannelMessage) -> SendResult | None:
         where = {"channel": self.channel.name, "key": message.key, "event_id": message.event_id}
         row = self.connection.execute(SQL["begin"], where).fetchone()
         if row is None:
             return None
         gave_up = self._reason_to_give_up(message, row)
         if gave_up:
-            self._not_sent(where, Answer("refused", gave_up), row, give_up=True)
+            self._not_sent(where, SendResult("refused", gave_up), row, give_up=True)
             return None
         thread = self.connection.execute(SQL["thread"], where).fetchone()
-        under_way = True
+        is_running = True
 
         def on_accepted(target: str) -> None:
-            """At once: after a kill the next attempt leaves this target out. A call that was given up on may still go
-            on in a thread of its own, and must not use the connection."""
-            if under_way:
+            """Store it immediately, so that the next attempt leaves this target out even if this process is killed.
+
+            Not after a timeout: the call may go on in its own thread, which must not use the connection.
+            """
+            if is_running:
                 self.connection.execute(SQL["accepted"], {**where, "target": target})
 
         delivery = Delivery(
@@ -230,21 +232,21 @@ class _Run:
             accepted=row["accepted"],
             on_accepted=on_accepted,
         )
-        answer = self._answer(message, delivery)
-        under_way = False
+        answer = self._send_result(message, delivery)
+        is_running = False
         if answer.kind == "sent":
             self._sent(where, answer)
         else:
             self._not_sent(where, answer, row, give_up=False)
         return answer
 
-    def _answer(self, message: ChannelMessage, delivery: Delivery) -> Answer:
+    def _send_result(self, message: ChannelMessage, delivery: Delivery) -> SendResult:
         try:
             return self.channel.transport.send(message, delivery)
         except psycopg.Error:
             raise
         except Exception as error:  # noqa: BLE001 - a bug in one of 130 plugins must not hold the other channels
-            return Answer("refused", f"its plugin failed: {type(error).__name__}")
+            return SendResult("refused", f"its plugin failed: {type(error).__name__}")
 
     def _reason_to_give_up(self, message: ChannelMessage, row: dict[str, Any]) -> str | None:
         if self.now - message.at > MAX_AGE:
@@ -253,7 +255,7 @@ class _Run:
             return f"given up after {counted(row['unproven'], 'attempt')} without an answer: it may have arrived"
         return None
 
-    def _sent(self, where: dict[str, str], answer: Answer) -> None:
+    def _sent(self, where: dict[str, str], answer: SendResult) -> None:
         with self.connection.transaction():
             self.connection.execute(SQL["sent"], {**where, "now": self.now})
             self.connection.execute(SQL["channel_works"], {**where, "now": self.now})
@@ -261,7 +263,7 @@ class _Run:
                 self.connection.execute(SQL["set_thread"], {**where, "thread": Jsonb(answer.thread), "now": self.now})
         self.deliveries.sent.append((where["channel"], where["event_id"]))
 
-    def _not_sent(self, where: dict[str, str], answer: Answer, row: dict[str, Any], *, give_up: bool) -> None:
+    def _not_sent(self, where: dict[str, str], answer: SendResult, row: dict[str, Any], *, give_up: bool) -> None:
         self.deliveries.failed[self.channel.shown] = answer.reason
         refused = answer.kind == "refused"
         give_up = give_up or (refused and row["attempts"] >= MAX_ATTEMPTS)
@@ -278,25 +280,25 @@ class _Run:
                 self.connection.execute(SQL["channel_fails"], {**where, "now": self.now, **failure})
 
 
-def record_test(connection: Connection, channel: Channel, answer: Answer, *, now: datetime) -> None:
-    """What a test message showed of a channel. A success ends its backoff: what waits goes out with the next run."""
+def record_test(connection: Connection, channel: Channel, answer: SendResult, *, now: datetime) -> None:
+    """Record the result of a test message. A success ends the channel's backoff: the next run sends what is pending."""
     statement = SQL["channel_works"] if answer.kind == "sent" else SQL["channel_fails"]
     connection.execute(statement, {"channel": channel.name, "now": now, **_failure(connection, channel, answer, now)})
 
 
-def _failure(connection: Connection, channel: Channel, answer: Answer, now: datetime) -> dict[str, Any]:
+def _failure(connection: Connection, channel: Channel, answer: SendResult, now: datetime) -> dict[str, Any]:
     failures = _state(connection, channel.name)["failures"]
     retry_after = min(timedelta(seconds=answer.retry_after or 0), MAX_WAIT)
-    own = backoff(channel.name, failures + 1, MAX_BACKOFF)
+    own_delay = backoff(channel.name, failures + 1, MAX_BACKOFF)
     return {
         "error": answer.reason,
-        "next": now + max(own, retry_after),
+        "next": now + max(own_delay, retry_after),
         "held": now + retry_after if retry_after else None,
     }
 
 
 def backoff(who: str, attempt: int, most: timedelta) -> timedelta:
-    """1 minute, 2, 4 … `most`, a quarter more or less: by a hash, so that a rerun computes the same."""
+    """1 minute, 2, 4 … `most`, a quarter more or less by a hash of `who` and `attempt`, so that reruns agree."""
     share = int.from_bytes(hashlib.sha256(f"{who} {attempt}".encode()).digest()[:4]) / 2**32
     doubled: timedelta = BACKOFF * (1 << min(max(attempt - 1, 0), 12))
     return min(doubled, most) * (1 - JITTER + 2 * JITTER * share)

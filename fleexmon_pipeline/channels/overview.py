@@ -1,6 +1,6 @@
-"""How each channel does: last success, last failure, what waits. For the command, the check and doctor.
+"""The state of each channel: last success, last failure, pending messages. For the command, the check and doctor.
 
-Here: reading. No URL and no secret pass through here.
+Here: reading. URLs and other secrets are not read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ChannelOverview:
     error: str | None = None
 
     def problem(self) -> str | None:
-        """A sentence for a check; None where nothing is wrong."""
+        """A sentence for a check; None if nothing is wrong."""
         shown = f"{self.name} ({self.scheme})"
         waiting = f"; {counted(self.waiting, 'message')} waiting" if self.waiting else ""
         if self.failing_since is not None:
@@ -46,8 +46,8 @@ class ChannelOverview:
 
 
 def without_history(channels: Sequence[ChannelSettings]) -> list[ChannelOverview]:
-    """Where nothing was ever sent."""
-    return [ChannelOverview(one.name, one.scheme, one.severity, one.digest) for one in channels]
+    """Overviews of channels that were never used."""
+    return [ChannelOverview(channel.name, channel.scheme, channel.severity, channel.digest) for channel in channels]
 
 
 def overview(connection: Connection, channels: Sequence[ChannelSettings], *, now: datetime) -> list[ChannelOverview]:

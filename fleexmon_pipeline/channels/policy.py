@@ -1,4 +1,5 @@
-"""Which message a channel gets, and when: severity, nodes, digest, quiet hours, and the storm that becomes one message.
+"""Which messages a channel gets, and when: severity, nodes, digest, quiet hours, and storms, of which one summary is
+sent.
 
 Here: decisions on plain data. Storing and sending: `outbox.py`.
 """
@@ -15,10 +16,10 @@ from fleexmon_pipeline.settings import ChannelSettings
 from fleexmon_pipeline.settings.channels import SEVERITIES
 from fleexmon_pipeline.wording import counted, duration
 
-STORM_MESSAGES = 10  # in STORM_TIME to one channel; what exceeds them becomes one message
+STORM_MESSAGES = 10  # to one channel in STORM_TIME; with more, those pending become one summary
 STORM_TIME = timedelta(minutes=10)
-MAX_SUMMARIZED = 15  # of them are named
-_PASSES = ("digest", "summary", "test")  # no storm is made of these
+MAX_SUMMARIZED = 15  # keys that a summary names
+_NEVER_MERGED = ("digest", "summary", "test")
 
 
 def rank(severity: str) -> int:
@@ -26,7 +27,7 @@ def rank(severity: str) -> int:
 
 
 def wants(channel: ChannelSettings, message: ChannelMessage, *, known: bool) -> bool:
-    """Whether a channel is sent a message. `known`: it was sent an earlier one of the same key, and gets the rest."""
+    """Whether a channel gets a message. `known`: it got an earlier one of the same key, so it gets this one too."""
     if message.event in ("test", "summary"):
         return True
     if message.event == "digest":
@@ -47,28 +48,27 @@ def may_send(channel: ChannelSettings, message: ChannelMessage, now: datetime) -
 
 @dataclass(frozen=True)
 class Plan:
-    """Messages to send one by one, and those that become one; what is in neither waits."""
+    """Messages to send one by one, and messages to replace by one summary. Those in neither wait."""
 
     single: list[ChannelMessage]
     merged: list[ChannelMessage]
 
 
-def plan(due: Sequence[ChannelMessage], *, sent_lately: int, last_summary: datetime | None, now: datetime) -> Plan:
-    """Storm control: as many as there is room for, or one summary of all, at most one in STORM_TIME."""
-    urgent = [message for message in due if message.severity == "critical" or message.event in _PASSES]
-    calm = [message for message in due if message not in urgent]
-    room = max(0, STORM_MESSAGES - sent_lately)
-    if len(calm) <= room:
+def plan(due: Sequence[ChannelMessage], *, recently_sent: int, last_summary: datetime | None, now: datetime) -> Plan:
+    """Storm control: all messages if the limit allows them; otherwise one summary, at most one in STORM_TIME."""
+    urgent = [message for message in due if message.severity == "critical" or message.event in _NEVER_MERGED]
+    others = [message for message in due if message not in urgent]
+    if len(others) <= max(0, STORM_MESSAGES - recently_sent):
         return Plan(list(due), [])
     if last_summary is not None and now - STORM_TIME < last_summary <= now:
         return Plan(urgent, [])
-    if len(calm) == 1:  # a summary of one says less than the message
+    if len(others) == 1:  # a summary of one message would only say less
         return Plan(list(due), []) if last_summary is None else Plan(urgent, [])
-    return Plan(urgent, calm)
+    return Plan(urgent, others)
 
 
 def summary_of(merged: Sequence[ChannelMessage], now: datetime) -> ChannelMessage:
-    """One message for many: of each key what happened last."""
+    """One message for many: the last event of each key."""
     last = {message.key: message for message in merged}
     nodes = tuple(dict.fromkeys(node for message in merged for node in message.nodes))
     shown = [title_of(message) for message in list(last.values())[:MAX_SUMMARIZED]]

@@ -1,6 +1,6 @@
-"""Where messages come from: incidents and digests as ChannelMessages.
+"""Turn incidents and digests into channel messages.
 
-Here: their words. Sentences that GitHub shares: `incidents/sentences.py`. Which incidents, and what happened to them:
+Here: their words. Sentences that GitHub uses too: `incidents/sentences.py`. Which incidents, and what happened to them:
 `incidents/follow.py`; queueing: `outbox.py`.
 """
 
@@ -27,27 +27,31 @@ DIGEST_RECENT = timedelta(days=2)  # after the day's end
 MAX_ADVICE = 400  # characters
 
 
-def least_severity(channels: Sequence[ChannelSettings]) -> str:
-    """The least that any of them is sent."""
+def lowest_severity(channels: Sequence[ChannelSettings]) -> str:
+    """The lowest severity that any of these channels gets."""
     return min((channel.severity for channel in channels), key=rank, default="high")
 
 
 def messages_of_incidents(
-    connection: Connection, *, now: datetime, least: str = "high", ui_url: str | None = None
+    connection: Connection, *, now: datetime, min_severity: str = "high", ui_url: str | None = None
 ) -> list[ChannelMessage]:
-    """What changed since each incident was last told: opened, worse, joined, ended, returned. Reads only, idempotent.
+    """What changed since each incident was last reported: opened, worse, joined, ended, returned.
 
-    An incident is told when it is open, not muted, at least `least`, and was seen in the last 24 hours; from then on it
-    is followed at any age. `ui_url`: where people open the UI.
+    Reads only, idempotent.
+
+    An incident is reported first when it is open, not muted, of `min_severity` or worse, and was seen in the last 24
+    hours; from then on it is followed at any age. `ui_url`: where people open the UI.
     """
     last_events = connection.execute(SQL["last_events"]).fetchall()
     data = {row["key"]: row["message"]["data"] for row in last_events}
     reports = [Report.of(row["key"], data[row["key"]], is_open=row["event"] != "ended") for row in last_events]
-    severities = [name for name in SEVERITIES if rank(name) >= rank(least)]
+    severities = [name for name in SEVERITIES if rank(name) >= rank(min_severity)]
     messages = []
     for step in follow(connection, reports, now=now, severities=severities):
         if step.incident is None:
-            messages.append(_left(step, data[step.key], data[step.continued_by.key] if step.continued_by else None))
+            messages.append(
+                _ended_elsewhere(step, data[step.key], data[step.continued_by.key] if step.continued_by else None)
+            )
         elif step.event:
             messages.append(_message(connection, step, step.incident, data.get(step.key), ui_url))
     return messages
@@ -56,8 +60,11 @@ def messages_of_incidents(
 def _message(
     connection: Connection, step: Step, incident: Incident, before: Mapping[str, Any] | None, ui_url: str | None
 ) -> ChannelMessage:
-    """`before`: the data of the last message about it. `turn`: how often it began, with its returns; `told`: the number
-    of the message. The id of an event that can happen twice has them: two runs at once give it the same id."""
+    """`before`: the data of the last message about this incident.
+
+    In the data, `turn` counts how often the incident began, including returns, and `told` its messages. Both are part
+    of the id of events that can happen more than once, so two runs at once give an event the same id.
+    """
     event: Event = step.event or "opened"  # type: ignore[assignment]
     turn = int(before["turn"]) + (event == "returned") if before else 1
     sequence = int(before.get("told", 1)) + 1 if before else 1
@@ -92,8 +99,8 @@ def _message(
     )  # fmt: skip
 
 
-def _left(step: Step, before: Mapping[str, Any], continued_by: Mapping[str, Any] | None) -> ChannelMessage:
-    """Of an incident that is now told as part of another one, or whose issues are no more."""
+def _ended_elsewhere(step: Step, before: Mapping[str, Any], continued_by: Mapping[str, Any] | None) -> ChannelMessage:
+    """The last message about an incident that was merged into another one, or whose issues no longer exist."""
     line = sentences.merged(continued_by["title"]) if continued_by else sentences.REMOVED
     return ChannelMessage(
         key=step.key, event="ended", event_id=f"{before['turn']}:ended", severity=before["severity"],
@@ -129,9 +136,9 @@ def _lines(connection: Connection, step: Step, story: Story) -> Iterator[str]:
 
 
 def message_of_digest(day: Window, title: str, sentences: Sequence[str], *, now: datetime) -> ChannelMessage | None:
-    """A day's digest, told once, when the day is over; None where it is too early or too late, as in a backfill.
+    """A day's digest, sent once, when the day has ended; None if that is too early or too late, as in a backfill.
 
-    `sentences`: what a person should know without opening it.
+    `sentences`: what a person should know without opening the digest.
     """
     if not day.until <= now < day.until + DIGEST_RECENT:
         return None

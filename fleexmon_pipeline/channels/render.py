@@ -1,6 +1,6 @@
-"""A message as text for chats, pagers and mail, in which nothing from a log line has an effect.
+"""A message as text for chats, pagers and mail, in which nothing from a log line acts as markup.
 
-Here: plain text that any service may interpret as its own markup. What only one service needs, apprise escapes: HTML,
+Here: plain text in which every service's markup is broken up. apprise escapes what is special to one service: HTML,
 Slack's `&`, `<` and `>`. Programs get the message itself: `signed_webhook.py`.
 """
 
@@ -13,8 +13,8 @@ from fleexmon_pipeline.channels.message import ChannelMessage
 BREAK = "\N{ZERO WIDTH SPACE}"
 REPEAT_NOTE = "This may be a repeat: the answer to an earlier attempt was lost."
 
-# Mentions (@everyone, <@123>, <!channel>, <#5>), links that a service makes of text, links with another text, fences
-# that would swallow what follows, doubled markup.
+# Mentions (@everyone, <@123>, <!channel>, <#5>), text that services turn into links, links with another text, code
+# fences that would swallow the text after them, doubled markup.
 _TRIGGERS = re.compile(r"@|<(?=[!#&:a-zA-Z/])|://|\b(?:www|javascript|mailto|tel)(?=[.:])|\](?=\()|`|(?<=([*_~|]))\1")
 _WORDS = {
     "opened": "",
@@ -29,18 +29,18 @@ _WORDS = {
 
 
 def inert(text: str) -> str:
-    """Shown unchanged to the eye, and no service finds a mention, link or code fence in it."""
+    """The text, which looks unchanged, but in which no service finds a mention, link or code fence."""
     return _TRIGGERS.sub(_broken, text)
 
 
 def title_of(message: ChannelMessage) -> str:
-    """`[high] worse: Payments fail on blue`: a subject tells severity, event and node."""
+    """`[high] worse: Payments fail on blue`: a subject names severity, event and node."""
     severity = f"[{message.severity}] " if message.event not in ("digest", "summary", "test") else ""
     return f"{severity}{_WORDS[message.event]}{inert(message.title)}"
 
 
 def body_of(message: ChannelMessage, *, repeat: bool = False) -> str:
-    """Paragraphs, evidence, and what to do; ours at the end, where a cut service would lose the least."""
+    """Paragraphs, evidence, link and command, in this order, as a service may cut off the end."""
     parts = [REPEAT_NOTE] * repeat
     parts += [inert(line) for line in message.lines]
     if message.evidence:

@@ -1,4 +1,4 @@
-"""Our own webhook: `webhook+https://host/path`. JSON, signed, so that a receiver can tell it is from us and is new.
+"""Our own webhook: `webhook+https://host/path`. JSON, signed, so that a receiver can verify its origin and age.
 
 Here: the request and its answer. The body's schema, and how a receiver checks it: docs/operators.md.
 """
@@ -14,24 +14,24 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from fleexmon_pipeline.channels.answers import Answer, Delivery, plain_reason
+from fleexmon_pipeline.channels.answers import Delivery, SendResult, plain_reason
 from fleexmon_pipeline.channels.apprise_transport import UnusableUrlError
-from fleexmon_pipeline.channels.http_answers import MAX_SHOWN, kind_of, retry_after_of, unlogged
+from fleexmon_pipeline.channels.http_answers import MAX_SHOWN, kind_of, retry_after_of, without_client_logs
 from fleexmon_pipeline.channels.message import ChannelMessage
 from fleexmon_pipeline.retries import call_within
 from fleexmon_pipeline.settings import is_loopback
 
 SCHEMES = ("webhook+https", "fleexmon+https", "webhook+http", "fleexmon+http")
 VERSION = 1  # of the body
-TIMEOUT = httpx.Timeout(10.0)  # of each phase
-SECONDS = 20.0  # of all
-MAX_BODY = 65_536  # bytes; what is larger goes without `data`
+TIMEOUT = httpx.Timeout(10.0)  # of each phase of a request
+MAX_SECONDS = 20.0  # of a whole request
+MAX_BODY = 65_536  # bytes; a larger message is sent without `data`
 MAX_ANSWER = 4_096  # bytes that are read
 MIN_SECRET = 16  # characters
 
 
 class SignedWebhook:
-    """A receiver tells a repeat by X-Fleexmon-Delivery, which is the same for every attempt of a message."""
+    """Receivers recognise a repeat by X-Fleexmon-Delivery, which is the same for every attempt of a message."""
 
     knows_repeats = True
     service = "signed webhook"
@@ -57,7 +57,7 @@ class SignedWebhook:
             )
         self._secret = secret.encode()
 
-    def send(self, message: ChannelMessage, delivery: Delivery) -> Answer:
+    def send(self, message: ChannelMessage, delivery: Delivery) -> SendResult:
         body, stamp = json_body(message, self._name, delivery), str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
@@ -67,14 +67,14 @@ class SignedWebhook:
             "X-Fleexmon-Signature": signature(self._secret, stamp, body),
         }
         try:
-            return call_within(SECONDS, lambda: self._post(body, headers))
+            return call_within(MAX_SECONDS, lambda: self._post(body, headers))
         except TimeoutError:
-            return Answer("unproven", f"no answer in {SECONDS:g} s")
+            return SendResult("unproven", f"no answer in {MAX_SECONDS:g} s")
 
-    def _post(self, body: bytes, headers: dict[str, str]) -> Answer:
+    def _post(self, body: bytes, headers: dict[str, str]) -> SendResult:
         try:
             with (
-                unlogged(),
+                without_client_logs(),
                 httpx.stream(  # the certificate is verified
                     "POST", self._target, content=body, headers=headers, timeout=TIMEOUT, follow_redirects=False
                 ) as response,
@@ -83,17 +83,17 @@ class SignedWebhook:
                 words = "" if kind == "sent" else self._words(response)
                 retry_after = retry_after_of(response.status_code, response.headers)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return Answer("unavailable", plain_reason(f"no connection: {error}", self._url))
+            return SendResult("unavailable", plain_reason(f"no connection: {error}", self._url))
         except httpx.TimeoutException:
-            return Answer("unproven", "no answer in time")
+            return SendResult("unproven", "no answer in time")
         except httpx.HTTPError:
-            return Answer("unproven", "the connection ended before the answer")
+            return SendResult("unproven", "the connection ended before the answer")
         except (httpx.InvalidURL, UnicodeError):
-            return Answer("closed", "its URL cannot be used")
+            return SendResult("closed", "its URL cannot be used")
         if kind == "sent":
-            return Answer("sent")
+            return SendResult("sent")
         shown = f": {words}" if words and not words.startswith("<") else ""
-        return Answer(kind, plain_reason(f"HTTP {response.status_code}{shown}", self._url), retry_after)
+        return SendResult(kind, plain_reason(f"HTTP {response.status_code}{shown}", self._url), retry_after)
 
     def _words(self, response: httpx.Response) -> str:
         read = b""

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from fleexmon_pipeline.channels.channel import Channel
 from fleexmon_pipeline.channels.message import ChannelMessage, from_document
 from fleexmon_pipeline.channels.outbox import enqueue_messages
-from fleexmon_pipeline.channels.produce import least_severity, message_of_digest, messages_of_incidents
+from fleexmon_pipeline.channels.produce import lowest_severity, message_of_digest, messages_of_incidents
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.incidents.read import list_incidents
 from fleexmon_pipeline.incidents.refresh import refresh_incidents
@@ -141,8 +141,8 @@ def test_severities_that_no_channel_wants_are_not_read(connection: Connection) -
 
     refresh_incidents(connection)
     assert messages_of_incidents(connection, now=NOW) == []
-    assert [one.severity for one in messages_of_incidents(connection, now=NOW, least="medium")] == ["medium"]
-    assert least_severity([]) == "high"
+    assert [one.severity for one in messages_of_incidents(connection, now=NOW, min_severity="medium")] == ["medium"]
+    assert lowest_severity([]) == "high"
 
 
 def test_a_message_has_node_times_advice_evidence_and_the_command(connection: Connection) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fleexmon_pipeline.channels import apprise_transport, http_answers, mail, signed_webhook
-from fleexmon_pipeline.channels.answers import Answer, Delivery
+from fleexmon_pipeline.channels.answers import Delivery, SendResult
 from fleexmon_pipeline.channels.channel import open_channels
 from fleexmon_pipeline.channels.message import MAX_TITLE
 from fleexmon_pipeline.settings import SettingError
@@ -25,7 +25,7 @@ TOKEN = "xoxb-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d"
 SECRET_PATH = "T0PSECRETPATH4711"
 
 
-def send(url: str, **delivery: Any) -> Answer:
+def send(url: str, **delivery: Any) -> SendResult:
     return opened(url).transport.send(message(), Delivery("id-1", **delivery))
 
 
@@ -173,8 +173,8 @@ def test_no_part_of_a_url_is_shown_whatever_the_service_says(
     ("url", "reason"),
     [
         (f"slack://{SECRET_PATH}", "not complete or not valid for Slack"),
-        (f"nosuch://{SECRET_PATH}", "nosuch:// is no service that is known"),
-        (f"https://{SECRET_PATH}.example.com/x", "https:// is no service that is known"),
+        (f"nosuch://{SECRET_PATH}", "nosuch:// is not a known service"),
+        (f"https://{SECRET_PATH}.example.com/x", "https:// is not a known service"),
         (f"discord://{SECRET_PATH}", "not valid for Discord"),
         (f"mailto://{SECRET_PATH}", "not valid for"),
         (f"webhook+https://user:{SECRET_PATH}@example.com/x", "must not have a user"),
@@ -443,13 +443,13 @@ def test_the_mail_of_a_long_line_can_be_read_by_any_client(mailbox: Mailbox) -> 
 
 def test_a_call_that_was_given_up_on_sends_nothing_more(slack: SlackLike, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second channel of the URL was not reached in time; a later attempt does."""
-    monkeypatch.setattr(apprise_transport, "SECONDS", 0.5)
+    monkeypatch.setattr(apprise_transport, "MAX_SECONDS", 0.5)
     monkeypatch.setattr(apprise_transport, "SECONDS_PER_TARGET", 0.0)
     channel, accepted = opened(f"slack://{TOKEN}/#alerts/#second"), list[str]()
     given_up = channel.transport.send(message(), Delivery("a", on_accepted=accepted.append))
     time.sleep(1.5)  # the pause between two targets is a second
     reached = [request.json["channel"] for request in slack.got]
-    monkeypatch.setattr(apprise_transport, "SECONDS", 30.0)
+    monkeypatch.setattr(apprise_transport, "MAX_SECONDS", 30.0)
     later = channel.transport.send(message(), Delivery("a", accepted=accepted))
 
     assert (given_up.kind, reached) == ("unproven", ["#alerts"])

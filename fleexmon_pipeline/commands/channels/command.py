@@ -14,7 +14,7 @@ import psycopg
 import typer
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.channels.answers import Answer, Delivery
+from fleexmon_pipeline.channels.answers import Delivery, SendResult
 from fleexmon_pipeline.channels.channel import Channel, open_channel, usable_channels
 from fleexmon_pipeline.channels.message import short_hash
 from fleexmon_pipeline.channels.outbox import record_test
@@ -90,7 +90,7 @@ def _named(name: str) -> settings.ChannelSettings:
     raise CommandError(f'NAME: "{one_line(name, most=60)}" is not a channel. Channels: {names}.')
 
 
-def _record(channel: Channel, answer: Answer, now: datetime) -> None:
+def _record(channel: Channel, answer: SendResult, now: datetime) -> None:
     """Where there is a database. After a success waiting messages go out with the next run."""
     try:
         with open_database("recording the test") as connection:
@@ -109,7 +109,7 @@ _OUTCOMES = {
 }
 
 
-def _words(answer: Answer) -> str:
+def _words(answer: SendResult) -> str:
     wait = f" (asked to wait {answer.retry_after:g} s)" if answer.retry_after else ""
     return f"{_OUTCOMES[answer.kind]}{': ' + answer.reason if answer.reason else ''}{wait}"
 
