@@ -41,7 +41,7 @@ from fleexmon_pipeline.detection.rule_files import all_rules
 from fleexmon_pipeline.genai.cases.explain import explain_incidents, spent_seconds
 from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.incidents.refresh import mark_window, refresh_incidents
-from fleexmon_pipeline.issues.lifecycle import adopt, newest_covered, open_subjects, reconcile
+from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile, resolve_foreign_issues
 from fleexmon_pipeline.partitions import key_of_hour, window_of
 from fleexmon_pipeline.patterns.count_lines import lines_are_gone
 from fleexmon_pipeline.resources.clock import Clock
@@ -116,8 +116,8 @@ def _detect(
         no_longer_waiting(connection, RUN_FAILED, hour)
         no_longer_waiting(connection, WAITS_AS, hour, due_by=now)
     ended = reconcile(connection, open_subjects(connection), now=known_until, run=context.run.run_id)
-    adopted = adopt(connection, now=known_until)
-    context.log.info(f"issues that were open before: {ended.sentence()}; ended {adopted} from an older database")
+    foreign = resolve_foreign_issues(connection, now=known_until)
+    context.log.info(f"issues that were open before: {ended.sentence()}; resolved {foreign} of other programs")
     mark_window(connection, window)
     context.log.info(refresh_incidents(connection, settings.topology()).sentence())
 

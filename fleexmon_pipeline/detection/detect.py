@@ -19,7 +19,7 @@ from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.judged_hours import note_seen
 from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.issues.issue_rows import Reconciled
-from fleexmon_pipeline.issues.lifecycle import reconcile, subjects_over, write_occurrences
+from fleexmon_pipeline.issues.lifecycle import reconcile, subjects_near, write_occurrences
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import Window
@@ -80,7 +80,7 @@ def detect_hour(
     write_shadows(connection, shadows, slots, rules=detectors)
     replaced = rules_but_gaps(connection, [rule.name for rule in rules], slots)
     subjects = write_occurrences(connection, occurrences, source="detector", window=slots, rules=replaced)
-    subjects |= subjects_over(connection, hour)
+    subjects |= subjects_near(connection, hour)
     reconciled = reconcile(connection, subjects, now=known_until, since=hour.since, run=run_id)
     return DetectedHour(hour, slots, occurrences, shadows, reconciled, _stale(connection, hour, deployed))
 

@@ -1,4 +1,4 @@
-"""The GenAI agent over HTTP: one question, one answer, and a name for each way it can fail.
+"""The GenAI agent over HTTP: one question, one answer, and a name for each kind of failure.
 
 Here: the call, its deadline and its retries. The prompt: `prompt.py`; the meaning of an answer: `answer.py`.
 
@@ -31,7 +31,7 @@ from fleexmon_pipeline.settings import GenAISettings
 PATH = "/api/v1/chat/completions"
 MODEL = "fleexmon"  # required by the description, ignored by the service
 MAX_CALL_ATTEMPTS = 3
-CHARACTERS_PER_TOKEN = 2.5  # for agents that report no usage; JSON with log lines has 2.7 to 3.4
+CHARACTERS_PER_TOKEN = 2.5  # for agents that report no usage; measured in JSON with log lines: 2.7 to 3.4
 MAX_ANSWER_BYTES = 1_000_000  # an answer of max_tokens has about 10 kB
 
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
@@ -43,7 +43,7 @@ class AgentError(FleexmonError):
     def __init__(self, outcome: str, message: str, *, latency_ms: int = 0, retry_after: float | None = None) -> None:
         self.outcome = outcome
         self.latency_ms = latency_ms
-        self.tokens_in = 0  # as the agent counted them; estimated, if it may have answered and be paid
+        self.tokens_in = 0  # as the agent counted them; estimated if it may have answered, and so be paid
         self.tokens_out = 0
         self.tokens_cached = 0
         self.retry_after = retry_after  # seconds, if the agent named them
@@ -144,7 +144,7 @@ class Agent:
                 client.stream("POST", self._url, params={"agent": "true"}, json=request, headers=headers) as response,
             ):
                 body = bytearray()
-                # A server may compress against our request, and send a bomb: httpx would unpack it all at once.
+                # A server may ignore identity and send a compression bomb, which httpx would unpack in one piece.
                 for chunk in unpacked(response.iter_raw(), response.headers.get("Content-Encoding", "")):
                     body += chunk
                     if len(body) > MAX_ANSWER_BYTES:
@@ -186,7 +186,7 @@ class Agent:
         return CallOutcome.BROKEN_OFF, message
 
     def _harmless(self, text: str) -> str:
-        """Text of another party, which may echo the key."""
+        """Text of another party, without the key, which it may echo."""
         if self._key:
             text = text.replace(self._key, "<key>")
         return clean(" ".join(text[:2000].split()), 200)
@@ -230,7 +230,7 @@ def _read(body: bytes, messages: Sequence[Message], latency_ms: int) -> Reply:
 
 
 def _no_answer(reply: Reply, message: Mapping[str, Any]) -> tuple[CallOutcome, str] | None:
-    """Why there is no answer. A filtered one is none even where text came: what is missing of it is not known."""
+    """Why there is no usable answer. A filtered one is not usable even if it has text: nobody knows what is missing."""
     if reply.finish_reason == "content_filter":
         return CallOutcome.CONTENT_FILTER, "a content filter stopped the answer"
     if reply.content:
@@ -239,7 +239,7 @@ def _no_answer(reply: Reply, message: Mapping[str, Any]) -> tuple[CallOutcome, s
         return CallOutcome.MODEL_REFUSAL, f'the model refused: "{clean(" ".join(refusal[:2000].split()), 200)}"'
     if reply.finish_reason == "tool_calls" or message.get("tool_calls"):
         return CallOutcome.TOOL_CALLS, "called a function instead of answering"
-    # A model that does not show how it reasons is known by its end.
+    # Some models do not return their reasoning; then only the finish reason tells.
     if _is_text(message.get("reasoning_content")) or reply.finish_reason == "length":
         return CallOutcome.REASONING_ONLY, "reasoned until its tokens were used up, and gave no answer"
     return CallOutcome.NO_CONTENT, "answered without content"
@@ -250,7 +250,7 @@ def _is_text(value: Any) -> TypeGuard[str]:
 
 
 def _usage(usage: object) -> tuple[int | None, int | None, int]:
-    """Tokens in and out, and those of the former that were cached: OpenAI and DigitalOcean name them differently."""
+    """Input tokens, output tokens, and cached input tokens, which OpenAI and DigitalOcean name differently."""
     counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
     details = counts.get("prompt_tokens_details")
     tokens_in = _count(counts.get("prompt_tokens"))
@@ -264,7 +264,7 @@ def _count(value: object) -> int | None:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Of a Retry-After header, which RFC 9110 allows to be seconds or a date."""
+    """The seconds of a Retry-After header, which RFC 9110 allows to be a number or a date."""
     if retry_after is None:
         return None
     if re.fullmatch(r"\s*\d{1,9}\s*", retry_after, re.ASCII):

@@ -19,7 +19,7 @@ from fleexmon_pipeline.genai.outcomes import CallOutcome
 from fleexmon_pipeline.issues.occurrence import Severity
 from fleexmon_pipeline.redaction.redact import redact
 
-MAX_FINDINGS = 50  # of one answer; max_tokens ends it long before
+MAX_FINDINGS = 50  # of one answer; max_tokens is reached long before
 MAX_LENGTHS = {"title": 150, "description": 2000, "root_cause": 2000, "recommendation": 2000}
 
 _SEVERITIES = {
@@ -36,12 +36,12 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
     "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]{3,}"
 )
-_MAX_STARTS = 20  # braces at which an answer may begin
+_MAX_STARTS = 20  # opening braces that are tried as the start of the answer
 _FENCED = re.compile(r"```[A-Za-z]{0,10}[ \t]*\n(.*?)```", re.DOTALL)
 
 
 class AnswerError(FleexmonError, ValueError):
-    """The answer cannot be used. The text goes back to the agent, which gets a second try."""
+    """The answer cannot be used. The message goes back to the agent, which gets a second attempt."""
 
     def __init__(self, reason: str, *, outcome: CallOutcome = CallOutcome.INVALID_ANSWER) -> None:
         self.outcome = outcome
@@ -63,7 +63,7 @@ class Finding(BaseModel):
 
 
 def text_of(value: Any) -> str | None:
-    """Agents send a list of steps where a text is expected; numbers are fine too; anything else is no text."""
+    """The text of a member. Agents also send lists of steps, and numbers; anything else is not a text."""
     if isinstance(value, list):  # nested lists are dropped: 500 levels would exhaust the stack
         value = "\n".join(part for part in (text_of(step) for step in value[:50] if not isinstance(step, list)) if part)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -97,8 +97,8 @@ def parse_answer(
 ) -> list[Finding]:
     """The findings that cite at least one of `ids`, in the agent's order.
 
-    `restore` puts back what redaction may put back (`Redactor.restore`). Raises AnswerError for an answer of another
-    form.
+    `restore` replaces placeholders by the values that may be shown (`Redactor.restore`). Raises AnswerError if the
+    answer does not have the expected form.
     """
     try:
         answer = _Answer.model_validate(object_of(content, ("issues", "issuesDetected")))
@@ -118,7 +118,7 @@ def parse_answer(
 
 
 def cut_or(error: AnswerError, finish_reason: str | None) -> AnswerError:
-    """What cannot be read is first of all too long, where the agent says that it was cut."""
+    """The error to report: if the agent says that it cut the answer, that is why it cannot be parsed."""
     if finish_reason == "length":
         return AnswerError("the answer was cut at max_tokens; be shorter", outcome=CallOutcome.TRUNCATED)
     return error
@@ -130,7 +130,7 @@ def visible(text: str) -> str:
 
 
 def clean(text: str, longest: int) -> str:
-    """Foreign text, safe to show: no secrets, no invisible characters, at most `longest` characters."""
+    """Text of another party, safe to show: no secrets, no invisible characters, at most `longest` characters."""
     safe = redact(visible(text[: 4 * longest])).strip()
     return safe if len(safe) <= longest else safe[: longest - 2].rstrip() + " …"
 
@@ -154,12 +154,12 @@ def _finding(issue: _Issue, ids: Collection[int], restore: Callable[[str], str])
 
 
 def severity_of(word: str | None) -> Severity:
-    """Of a word of the agent's own; medium if it is unknown."""
+    """The severity that the agent's word means; medium if it is unknown."""
     return _SEVERITY_OF.get(re.sub(r"[^a-z0-9]", "", (word or "").lower()), Severity.MEDIUM)
 
 
 def object_of(content: str, members: Sequence[str]) -> dict[str, Any]:
-    """The JSON object of an answer, which may be fenced or stand between sentences. `members`: one of them is in it."""
+    """The JSON object in an answer, fenced or between sentences. `members`: names of which it should have one."""
     text = content.strip()
     if blocks := [block.strip() for block in _FENCED.findall(text)]:
         text = next((block for block in blocks if any(name in block for name in members)), blocks[0])

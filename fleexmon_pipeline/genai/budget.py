@@ -13,7 +13,7 @@ from fleexmon_pipeline.settings import GenAISettings
 
 @dataclass(frozen=True)
 class UsageLimits:
-    """Per 60 minutes and per 24 hours. Failed attempts have their own: an outage must not use up the day."""
+    """Per 60 minutes and per 24 hours. Failed attempts have limits of their own: an outage must not use up the day."""
 
     calls_per_hour: int = GenAISettings.calls_per_hour
     calls_per_day: int = GenAISettings.calls_per_day
@@ -35,7 +35,7 @@ class Prices:
     tokens_cached: Decimal | None = None
 
     def cost(self, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> Decimal | None:
-        """`tokens_cached`: those of `tokens_in` that the service did not have to read again."""
+        """`tokens_cached`: the part of `tokens_in` that the service had cached."""
         if self.tokens_in is None and self.tokens_out is None and self.tokens_cached is None:
             return None
         price_in = self.tokens_in or Decimal(0)

@@ -1,6 +1,6 @@
-"""One question to the agent, and once more if its answer cannot be used.
+"""Ask the agent one question, and once more if its answer cannot be used.
 
-Here: asking, reading and repairing, whatever the question is about. Which questions: `judgement.py`, `cases/`.
+Here: asking, parsing and repairing, for questions of every kind. Which questions: `judgement.py`, `cases/`.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ Answer = TypeVar("Answer")
 
 
 @dataclass
-class Talk:
-    """How a run talks to the agent. `left`: seconds; `calls` and tokens: of answers, usable or not."""
+class Conversation:
+    """What a run exchanges with the agent. `calls` and tokens count all answers, usable or not."""
 
     agent: Agent
-    left: Callable[[], float]
+    seconds_left: Callable[[], float]
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
 
-    def converse(
+    def ask(
         self, messages: Sequence[Message], call: Call, parse: Callable[[Reply], Answer], *, form: str
     ) -> tuple[Reply, Answer]:
-        """The reply and what `parse` makes of it. Whatever fails is recorded. Raises AgentError and AnswerError.
+        """The reply and what `parse` returns for it. Failures are recorded. Raises AgentError and AnswerError.
 
-        `form`: what an answer has to look like, for the second try.
+        `form`: the expected form of an answer, in words, for the second attempt.
         """
         sent = messages
         for last in (False, True):
-            reply = self.agent.ask(sent, seconds=max(self.left(), 0.1), on_failure=call.failed)
+            reply = self.agent.ask(sent, seconds=max(self.seconds_left(), 0.1), on_failure=call.failed)
             self.calls += 1
             self.tokens_in += reply.tokens_in
             self.tokens_out += reply.tokens_out
@@ -47,7 +47,7 @@ class Talk:
             except AnswerError as error:
                 call.unusable(error.outcome, str(error), reply, clean(reply.content, 4000))
                 tokens = estimated_tokens(message["content"] for message in messages)
-                if last or self.left() < MIN_CALL_SECONDS or call.ledger.spending.refusal(tokens=tokens):
+                if last or self.seconds_left() < MIN_CALL_SECONDS or call.ledger.spending.refusal(tokens=tokens):
                     raise
                 sent = repair(messages, reply.content, error, form)
         raise AssertionError("the second answer is returned or raised")

@@ -1,6 +1,6 @@
-"""The patterns of a window, summed for a judgement: which are new, their worst level, their nodes, samples.
+"""Read what a judgement needs to know of a window: its patterns, which are new, their worst level, nodes and samples.
 
-Here: read "LogPatternCount", "LogPattern" and a few messages. What follows from them: `judgement.py`.
+Here: "LogPatternCount", "LogPattern" and a few messages. What follows from them: `judgement.py`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class WindowPattern:
 
     @property
     def busiest_node(self) -> str:
-        """The node to name: where the pattern dropped, else where it has most lines."""
+        """The node to name: the one on which the pattern dropped, otherwise the one with most lines."""
         return self.drop.node if self.drop else min(self.nodes, key=lambda node: (-self.nodes[node], node))
 
     @property
@@ -59,13 +59,13 @@ class WindowPattern:
         return self.level in ("error", "fatal") and self.lines > 0
 
     @property
-    def deserving(self) -> bool:
-        """Worth a judgement: new in this window, far more or less frequent than before, or with errors."""
-        return self.fresh or self.failing
+    def needs_judgement(self) -> bool:
+        """New in this window, far more or less frequent than before, or with errors."""
+        return self.has_changed or self.failing
 
     @property
-    def fresh(self) -> bool:
-        """Whether an earlier hour's answer cannot have known it."""
+    def has_changed(self) -> bool:
+        """New, surging or dropping in this window, so no answer about an earlier hour can cover it."""
         return self.new or self.surge is not None or self.drop is not None
 
     def record(self, number: int, samples: Sequence[str], slots: Mapping[str, Sequence[int]]) -> Record:
@@ -98,7 +98,7 @@ def read_evidence(connection: Connection, window: Window, also: Collection[str] 
     for row in counts:
         root = stored.get(row["pattern"])
         if root is None:
-            continue  # counted before its row was written, or after it was deleted; the next rebuild settles it
+            continue  # counted before its row was written, or after it was deleted; the next rebuild corrects that
         pattern = patterns.get(root["root"])
         if pattern is None:
             pattern = WindowPattern(root["root"], root["template"], row["first"], row["last"])
@@ -119,7 +119,7 @@ def read_evidence(connection: Connection, window: Window, also: Collection[str] 
 
 
 def _hour_before(connection: Connection, window: Window) -> list[dict[str, Any]]:
-    """Counts of the previous hour if `window` is a whole hour: within an hour, lines may still come."""
+    """Counts of the previous hour. None if `window` is only a part of an hour, whose lines may still come."""
     if window.until - window.since < HOUR:
         return []
     return connection.execute(_SQL["hour_before"], {"since": window.since, "until": window.until}).fetchall()
@@ -128,7 +128,7 @@ def _hour_before(connection: Connection, window: Window) -> list[dict[str, Any]]
 def _add_drops(
     connection: Connection, window: Window, patterns: dict[str, WindowPattern], before: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Add patterns that were frequent in the previous hour and hardly come now, or not at all. Errors may stop."""
+    """Add patterns that were frequent in the previous hour and are rare or gone now. Not errors: they may stop."""
     failing = {row["root"] for row in before if read_level(row["level"]) in ("error", "fatal")}
     before = [row for row in before if row["root"] not in failing]
     lines: dict[str, dict[str, int]] = {}
@@ -159,7 +159,7 @@ def sample_ids(connection: Connection, window: Window, patterns: Sequence[Window
 
 
 def sample_texts(connection: Connection, window: Window, patterns: Sequence[WindowPattern]) -> dict[str, list[str]]:
-    """Beginnings of up to MAX_SAMPLES messages per pattern; one if its level is harmless. Not redacted."""
+    """The beginnings of up to MAX_SAMPLES messages per pattern, or one if it is below warnings. Not redacted."""
     chosen = {
         pattern.pattern: sample_ids(connection, window, [pattern])[
             : MAX_SAMPLES if pattern.level in ("fatal", "error", "warn") else 1
@@ -192,5 +192,5 @@ def slot_counts(
 
 
 def _whole_words(message: str) -> str:
-    """`message` without its last word: half a password would not be recognized as one."""
+    """`message` without its last word, which was cut: redaction would not recognise half a password."""
     return message[: max(message.rfind(" "), message.rfind("\n"), 0)]

@@ -21,7 +21,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.genai.agent import Agent, AgentError
 from fleexmon_pipeline.genai.answer import AnswerError, parse_answer
 from fleexmon_pipeline.genai.budget import Budget
-from fleexmon_pipeline.genai.conversation import MIN_CALL_SECONDS, Talk
+from fleexmon_pipeline.genai.conversation import MIN_CALL_SECONDS, Conversation
 from fleexmon_pipeline.genai.evidence import WindowPattern, read_evidence
 from fleexmon_pipeline.genai.grounding import ClosedIssues
 from fleexmon_pipeline.genai.ledger import Breaker, Ledger, breaker, patterns_of, question_about
@@ -44,12 +44,12 @@ class Judgement:
     judged_hours: list[Window] = field(default_factory=list)  # the parts of the window without an open question
     outcome: str = CallOutcome.OK  # or `http_<status>`
     reason: str = ""
-    calls: int = 0  # with a usable answer or not; failed attempts are in the ledger
+    calls: int = 0  # answered, whether usable or not; failed attempts are only in the ledger
     tokens_in: int = 0
     tokens_out: int = 0
     asked: list[str] = field(default_factory=list)  # patterns of this run's questions
     answered: int = 0  # patterns with an earlier answer in the ledger
-    waiting: int = 0  # patterns that deserve an answer and have none yet
+    waiting: int = 0  # patterns that need a judgement and have none yet
 
     @property
     def judged(self) -> bool:
@@ -63,9 +63,9 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Asker:
-    """How a run asks the agent: the same for all its hours.
+    """How a run asks the agent, the same for all its hours.
 
-    Without an `agent` nothing is asked, and earlier answers still count. A `replay` has answers of its own.
+    Without an `agent` nothing is asked, but earlier answers still count. A `replay` has its own answers.
     """
 
     agent: Agent | None
@@ -83,7 +83,7 @@ class _Run:
     """What all questions of a run share."""
 
     asker: Asker
-    talk: Talk
+    conversation: Conversation
     ledger: Ledger
     breaker: Breaker
     stopped: bool = False
@@ -102,7 +102,7 @@ def judge(connection: Connection, asker: Asker, window: Window, *, now: datetime
         connection, now=now, run_id=asker.run_id, prompt_version=version, budget=asker.budget, replay=asker.replay
     )
     run = asker.agent and _Run(
-        asker, Talk(asker.agent, lambda: ends - asker.clock()), ledger, breaker(connection, now, asker.run_id)
+        asker, Conversation(asker.agent, lambda: ends - asker.clock()), ledger, breaker(connection, now, asker.run_id)
     )
     for hour in window.hours():
         part = hour.overlap(window)
@@ -119,14 +119,14 @@ def judge(connection: Connection, asker: Asker, window: Window, *, now: datetime
                     judgement.stop(CallOutcome.BUSY, f"another run is asking about {hour}")
             waiting = open_questions(evidence, [*answered, *refused], hour, version)
         judgement.waiting += len(waiting)
-        judgement.answered += sum(pattern.deserving for pattern in evidence.patterns.values()) - len(waiting)
+        judgement.answered += sum(pattern.needs_judgement for pattern in evidence.patterns.values()) - len(waiting)
         judgement.occurrences += occurrences(connection, part, evidence, answered)
         if not waiting:
             judgement.judged_hours.append(part)
     judgement.answered -= len(judgement.asked)
     if run:
         judgement.calls, judgement.tokens_in, judgement.tokens_out = (
-            run.talk.calls, run.talk.tokens_in, run.talk.tokens_out
+            run.conversation.calls, run.conversation.tokens_in, run.conversation.tokens_out
         )  # fmt: skip
     if judgement.waiting and run is None:
         judgement.stop(CallOutcome.NOT_CONFIGURED, "GENAI_AGENT_URL is not set")
@@ -159,7 +159,7 @@ def _ask_all(run: _Run, hour: Window, part: Window, waiting: Sequence[WindowPatt
     while waiting and not run.stopped:
         if held := run.breaker.refusal(run.ledger.now, scheduled=run.asker.scheduled):
             refusal = (CallOutcome.HELD_BACK, held)
-        elif run.talk.left() < MIN_CALL_SECONDS:
+        elif run.conversation.seconds_left() < MIN_CALL_SECONDS:
             refusal = (CallOutcome.DEADLINE, f"time is up; {len(waiting)} patterns of {hour} wait")
         elif spent := run.ledger.spending.refusal():
             refusal = (CallOutcome.OVER_BUDGET, spent)
@@ -180,6 +180,8 @@ def _ask_all(run: _Run, hour: Window, part: Window, waiting: Sequence[WindowPatt
 
 def _ask_some(run: _Run, hour: Window, part: Window, waiting: Sequence[WindowPattern], judgement: Judgement) -> int:
     """Ask one question about as many of the first of `waiting` as fit; returns how many. 0: the budget is too small."""
+    has_time = run.conversation.seconds_left() > _MIN_GITHUB_SECONDS
+    search_github = run.asker.closed_github_issues if has_time else None
     draft = compose(
         run.ledger.connection,
         hour,
@@ -187,19 +189,20 @@ def _ask_some(run: _Run, hour: Window, part: Window, waiting: Sequence[WindowPat
         waiting,
         prompt_used=run.asker.prompt,
         redact_ip=run.ledger.budget.redact_ip,
-        closed_github_issues=run.asker.closed_github_issues if run.talk.left() > _MIN_GITHUB_SECONDS else None,
+        closed_github_issues=search_github,
     )
-    if spent := run.ledger.spending.refusal(tokens=draft.tokens + run.talk.agent.max_tokens, severe=waiting[0].failing):
+    tokens = draft.tokens + run.conversation.agent.max_tokens
+    if spent := run.ledger.spending.refusal(tokens=tokens, severe=waiting[0].failing):
         judgement.stop(CallOutcome.OVER_BUDGET, spent)
         return 0
-    if run.talk.left() < MIN_CALL_SECONDS:  # the GitHub search took it
+    if run.conversation.seconds_left() < MIN_CALL_SECONDS:  # the GitHub search took it
         judgement.stop(CallOutcome.DEADLINE, f"time is up; {len(waiting)} patterns of {hour} wait")
         run.stopped = True
         return 0
     question = question_about(run.ledger, hour, draft.records)
     ids = frozenset(record.id for record in draft.records)
     try:
-        reply, findings = run.talk.converse(
+        reply, findings = run.conversation.ask(
             draft.messages,
             question,
             lambda reply: parse_answer(reply.content, reply.finish_reason, ids, draft.redactor.restore),

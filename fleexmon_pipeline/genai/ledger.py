@@ -1,4 +1,4 @@
-"""The record of every question to the agent, its answer and its cost; and whether to ask now.
+"""The ledger: every question to the agent, its answer and its cost; and whether the next one may be asked.
 
 Here: rows of "GenAICall", and the budget and circuit breaker that follow from them. Asking: `judgement.py`.
 
@@ -26,7 +26,7 @@ from fleexmon_pipeline.genai.outcomes import QUESTION_FAULTS, STANDING_REFUSALS,
 from fleexmon_pipeline.window import DAY, HOUR, Window
 
 _SQL = statements("genai")
-# An answer about errors that go on is valid for a day, as long as GenAI's grace period. Then they are asked again.
+# An answer about continuing errors is valid as long as GenAI's grace period. Then the question is asked again.
 ANSWER_LIFETIME = DAY
 REFUSAL_LIFETIME = DAY
 _MAX_FAILED_RUNS = 3  # in a row without an answer; then the breaker opens
@@ -38,7 +38,7 @@ class QuestionRecord:
     """A record of a question, as the ledger stores it: enough to know what an answer was about."""
 
     id: int
-    pattern: str  # as resolved then: an issue keeps the id that it first fired with
+    pattern: str  # as resolved at the time: an issue keeps the id that it first fired with
     level: str
     node: str
     drop: bool = False  # asked because the pattern no longer came
@@ -58,7 +58,7 @@ class AnsweredQuestion:
 
 @dataclass
 class Spending:
-    """What is spent of the budget; counted in memory while a run asks."""
+    """What is spent of the budget, counted in memory while a run asks."""
 
     limits: UsageLimits
     ok_hour: int
@@ -103,7 +103,7 @@ class Spending:
 
 @dataclass
 class Ledger:
-    """The rows of one run. A replay has its own, and continues from those of the last day."""
+    """The ledger as one run reads and writes it. Replays have their own rows, and continue from the last day's."""
 
     connection: Connection
     now: datetime
@@ -154,7 +154,7 @@ class Ledger:
     def refused(self, hour: Window) -> list[AnsweredQuestion]:
         """Questions that the agent refused within a day, as if they were answered for this hour, without a finding.
 
-        For deciding what to ask only: a refusal takes back nothing that was said before.
+        Only for deciding what to ask: a refusal does not withdraw earlier answers.
         """
         where = {
             "outcomes": list(STANDING_REFUSALS),
@@ -172,7 +172,7 @@ class Ledger:
 
 @dataclass
 class Call:
-    """A question, which records its own rows. `about`: what its answers are about, stored with each of them."""
+    """A question, which writes its own rows. `about`: what it is about, stored with each answer."""
 
     ledger: Ledger
     hour: Window
@@ -222,7 +222,7 @@ class Call:
 
 
 def question_about(ledger: Ledger, hour: Window, records: Sequence[QuestionRecord]) -> Call:
-    """Its evidence are patterns and levels, not counts or samples: more lines of a pattern are no new question."""
+    """A question about these records. Its evidence is patterns and levels: more lines of a pattern do not change it."""
     patterns = [[record.pattern, record.level] for record in records]
     stored = [{name: value for name, value in asdict(record).items() if value is not False} for record in records]
     return Call(ledger, hour, evidence_hash([hour.since, patterns]), {"records": stored})
@@ -246,11 +246,11 @@ def spending(connection: Connection, limits: UsageLimits, now: datetime) -> Spen
 
 @dataclass(frozen=True)
 class Breaker:
-    """Whether the agent has been failing. While open, ticks wait until `until`; other runs probe once."""
+    """The circuit breaker: whether the agent has been failing. While it is open, ticks wait; other runs probe once."""
 
     failed_runs: int
     failed_here: bool  # in an earlier window of this run
-    unwell_here: bool  # and the agent was at fault: this run asks no more
+    unwell_here: bool  # the same, and the agent was at fault: this run stops asking
     until: datetime | None = None  # None: closed
 
     def refusal(self, now: datetime, *, scheduled: bool) -> str | None:

@@ -1,6 +1,6 @@
-"""Turn the ledger's answers about an hour into occurrences, the same on every run and in any order.
+"""Turn the ledger's answers about an hour into occurrences: the same on every run, in any order.
 
-Here: answers and counts to occurrences. Where answers come from: `judgement.py`; their issues: `issues/`.
+Here: from answers and counts to occurrences. Where answers come from: `judgement.py`; their issues: `issues/`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ GRACE = timedelta(hours=24)
 def occurrences(
     connection: Connection, part: Window, evidence: Evidence, answered: Sequence[AnsweredQuestion]
 ) -> list[Occurrence]:
-    """Of several answers about a pattern the first counts; of several findings with one fingerprint the most severe.
+    """The occurrences that follow from answers.
 
-    `answered`: of this hour, newest first, then of earlier hours. An earlier finding is valid as long as its pattern
-    goes on failing.
+    Of several answers about a pattern the first counts; of several findings with one fingerprint the most severe.
+    `answered`: those about this hour, newest first, then those about earlier hours. An earlier finding stays valid
+    while its pattern keeps failing.
     """
     hour = floor(part.since, HOUR)
     covered: set[str] = set()  # patterns that a newer answer is about
@@ -37,7 +38,7 @@ def occurrences(
             cited = [records[number] for number in finding.affected if number in records]
             if not cited or evidence.root(cited[0].pattern) in covered:
                 continue
-            if earlier and (cited[0].id != finding.affected[0] or not _goes_on(evidence, cited[0])):
+            if earlier and (cited[0].id != finding.affected[0] or not _still_fails(evidence, cited[0])):
                 continue
             occurrence = _occurrence(connection, part, evidence, answer=answer, finding=finding, cited=cited)
             other = worst.get(occurrence.fingerprint)
@@ -53,7 +54,7 @@ def _is_valid(evidence: Evidence, record: QuestionRecord) -> bool:
     return pattern is not None and (pattern.drop is not None or not record.drop)
 
 
-def _goes_on(evidence: Evidence, record: QuestionRecord) -> bool:
+def _still_fails(evidence: Evidence, record: QuestionRecord) -> bool:
     return evidence.patterns[evidence.root(record.pattern)].failing
 
 

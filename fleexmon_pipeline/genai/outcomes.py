@@ -47,15 +47,15 @@ class CallOutcome(StrEnum):
     TRUNCATED = "truncated"
 
 
-# The question may be at fault; others are still worth asking. Every other failure means that the agent is unwell.
+# The question may be at fault, so others are still worth asking. Every other failure means that the agent is failing.
 QUESTION_FAULTS = (
     CallOutcome.HTTP_400, CallOutcome.HTTP_413, CallOutcome.HTTP_422, CallOutcome.NO_CONTENT, CallOutcome.EMPTY_CHOICES,
     CallOutcome.INVALID_ANSWER, CallOutcome.TRUNCATED, CallOutcome.CONTENT_FILTER, CallOutcome.MODEL_REFUSAL,
     CallOutcome.TOOL_CALLS, CallOutcome.REASONING_ONLY,
 )  # fmt: skip
-# The same text would be stopped again: these stand for a day, and what they were about does not wait.
+# The same text would be stopped again: these refusals are valid for a day, and their patterns do not wait.
 STANDING_REFUSALS = (CallOutcome.CONTENT_FILTER, CallOutcome.MODEL_REFUSAL)
-# What to change where asking again does not help.
+# What to change if asking again does not help.
 REMEDIES = {
     CallOutcome.CONTENT_FILTER: "relax the guardrails of the agent, which take log lines for harmful content",
     CallOutcome.MODEL_REFUSAL: "choose another model, or remove instructions of the agent that forbid log analysis",
@@ -63,7 +63,7 @@ REMEDIES = {
     CallOutcome.REASONING_ONLY: "raise GENAI_MAX_TOKENS, or choose a model that reasons less or not at all",
     CallOutcome.TRUNCATED: "raise GENAI_MAX_TOKENS",
 }
-# The agent may have worked on the question, and be paid for it.
+# The agent may have worked on the question and charge for it.
 MAYBE_PAID = (CallOutcome.TIMEOUT, CallOutcome.BROKEN_OFF, CallOutcome.TOO_LARGE)
 
 
@@ -73,6 +73,6 @@ def http_outcome(status: int) -> str:
 
 
 def is_transient(outcome: str) -> bool:
-    """Whether to retry at once. Not after a timeout: the agent may still be working, and be paid for it."""
+    """Whether to retry immediately. Not after a timeout: the agent may still be working, and charge for it."""
     transient = (CallOutcome.REFUSED, CallOutcome.DNS, CallOutcome.UNREACHABLE, CallOutcome.HTTP_429)
     return outcome in transient or outcome.startswith("http_5")

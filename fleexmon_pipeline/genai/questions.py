@@ -62,9 +62,12 @@ def open_questions(
     unanswered = [
         pattern
         for pattern in evidence.patterns.values()
-        if pattern.deserving and pattern.rank < (own if pattern.fresh else standing).get(pattern.pattern, _NO_RANK)
+        if pattern.needs_judgement
+        and pattern.rank < (own if pattern.has_changed else standing).get(pattern.pattern, _NO_RANK)
     ]
-    return sorted(unanswered, key=lambda pattern: (pattern.rank, not pattern.fresh, -pattern.lines, pattern.pattern))
+    return sorted(
+        unanswered, key=lambda pattern: (pattern.rank, not pattern.has_changed, -pattern.lines, pattern.pattern)
+    )
 
 
 def compose(

@@ -3,9 +3,9 @@
 Here: the comparison, simple enough to repeat with a query. `detection/` decides what deserves an alarm; this only
 chooses what is worth a question.
 
-Comparable hours are the previous 24, and on the previous 7 days the same hour and its neighbours, as far as the node
-was watched. Part of an hour is compared with whole hours, so a surge counts once it exceeds them. A drop counts when
-its hour is over and fully covered, on a node that otherwise goes on: if all patterns fall, it is the traffic.
+Comparable hours are the previous 24, and the same hour and its neighbours on the previous 7 days, as far as the node
+was watched. A part of an hour is compared with whole hours, so a surge is found as soon as it exceeds them. A drop
+needs a full, covered hour on a node whose other patterns continue: if all patterns fall, the traffic fell.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import HOUR, Window, floor
 
-MIN_SURGE_LINES = 10  # fewer are chance: a pattern seen once a week may well come three times in an hour
+MIN_SURGE_LINES = 10  # fewer may be chance: a pattern seen once a week may come three times in an hour
 SURGE_FACTOR = 2
 MIN_WATCHED_HOURS = 12  # of the comparable hours; with fewer, nothing is known to be normal
-MIN_LINES_BEFORE_DROP = 50  # in each comparable hour: a pattern that always comes
+MIN_LINES_BEFORE_DROP = 50  # in every comparable hour, so that the pattern is known to come always
 DROP_FACTOR = 5
-MAX_DROPS = 3  # per hour: patterns that stop together have one cause, and the rest is not worth tokens
+MAX_DROPS = 3  # per hour: patterns that stop together have one cause, so more of them are not worth tokens
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ def drops(connection: Connection, hour: Window, lines: Lines, before: Lines) -> 
         if count >= MIN_LINES_BEFORE_DROP and count > DROP_FACTOR * lines.get(pattern, {}).get(node, 0)
     }
     for node in {node for _, node in candidates}:
-        rest_before, rest = (
+        others_before, others_now = (
             sum(nodes.get(node, 0) for pattern, nodes in hour_lines.items() if (pattern, node) not in candidates)
             for hour_lines in (before, lines)
         )
-        if rest_before == 0 or 2 * rest < rest_before:
+        if others_before == 0 or 2 * others_now < others_before:
             candidates = {key: count for key, count in candidates.items() if key[1] != node}
     if not candidates:
         return {}
@@ -98,7 +98,7 @@ def drops(connection: Connection, hour: Window, lines: Lines, before: Lines) -> 
 
 @dataclass(frozen=True)
 class _History:
-    """The comparable hours: how many a node was watched in; most and fewest lines of a pattern on a node."""
+    """The comparable hours: in how many a node was watched; most and fewest lines of a pattern on a node."""
 
     watched: Mapping[str, int]
     most: Mapping[tuple[str, str], int]
@@ -123,5 +123,7 @@ def _history(connection: Connection, window: Window, patterns: Collection[str]) 
     for row in connection.execute(sql["comparable_hours"], params):
         key = row["pattern"], row["node"]
         most[key] = row["most"]
-        least[key] = row["least"] if row["hours"] >= watched.get(row["node"], 0) else 0  # else an hour had none
+        least[key] = (
+            row["least"] if row["hours"] >= watched.get(row["node"], 0) else 0
+        )  # in some watched hour it had no line
     return _History(watched, most, least)

@@ -1,1 +1,1 @@
-"""Issues: made of occurrences, resolved and muted by people, and read for display."""
+"""Issues: derived from occurrences, resolved and muted by people, read for display."""

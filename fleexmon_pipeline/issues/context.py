@@ -27,7 +27,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 @dataclass(frozen=True)
 class LastDay:
-    """Lines in each of the 48 half hours up to the issue's last firing; None where no node responded."""
+    """Lines in each of the 48 half hours up to the issue's last firing; None if no node responded."""
 
     since: datetime
     until: datetime

@@ -1,4 +1,4 @@
-"""Gaps and islands: which firings form one episode.
+"""Join the slots in which a rule fired to episodes.
 
 Here: arithmetic on slots, without a database. How episodes become issues: `lifecycle.py`.
 """
@@ -13,29 +13,29 @@ from itertools import accumulate
 
 from fleexmon_pipeline.window import DAY, SLOT, Window, ceil
 
-# The same message within a day is the same problem: its issue is opened again, not told as a new one. A node's rate or
-# silence is not: two incidents of a day have nothing else in common. On a second world with a known truth, one harmless
-# new warning of a release made up to nine issues a day before.
+# The same message within a day is the same problem: its issue is opened again. A node's rate or silence is not: two
+# incidents of a day may share it without a common cause. Before this rule, one harmless new warning of a release made
+# up to nine issues a day, on a generated world whose true incidents are known.
 RETURNS_WITHIN = DAY
 
 
 @dataclass(frozen=True)
-class Run:
+class FiringSpan:
     """Consecutive slots in which a rule fired: an episode, or a part of one."""
 
     first: datetime  # start of the first slot
     last: datetime  # start of the last slot
-    grace: timedelta  # of the last slot
+    grace: timedelta  # grace period, as of the last slot
     occurrences: int  # slots that fired
-    returns_within: timedelta = timedelta()  # fires again within it: the same episode, whatever the grace period
+    returns_within: timedelta = timedelta()  # firings within it join this episode, even if the grace period is shorter
 
     @property
     def end(self) -> datetime:
         return self.last + SLOT
 
 
-class Covered:
-    """The windows whose lines are known. Only their time counts towards the grace period."""
+class CoveredTime:
+    """The windows whose lines are known. Only this time counts towards a grace period."""
 
     def __init__(self, windows: Sequence[Window]) -> None:
         """`windows`: ascending and not adjacent."""
@@ -43,7 +43,7 @@ class Covered:
         self._until = [window.until for window in windows]
         self._total = list(accumulate((window.length for window in windows), initial=timedelta()))
 
-    def runs_out(self, after: datetime, grace: timedelta) -> datetime | None:
+    def grace_ends(self, after: datetime, grace: timedelta) -> datetime | None:
         """When `grace` of covered time has passed since `after`; None if it has not."""
         if grace <= timedelta():
             return after
@@ -58,52 +58,52 @@ class Covered:
         return self._since[index] + target - self._total[index]
 
 
-def episodes(runs: Iterable[Run], covered: Covered, cuts: Collection[datetime] = ()) -> list[Run]:
-    """Join `runs` (ascending) of one fingerprint that are closer together than the grace period of the earlier one, or
-    than the time in which it may return.
+def episodes(spans: Iterable[FiringSpan], covered: CoveredTime, cuts: Collection[datetime] = ()) -> list[FiringSpan]:
+    """Join `spans` (ascending) of one fingerprint to episodes.
 
-    Firings on both sides of a cut are never joined; a slot that contains a cut lies before it.
+    Two spans are joined if the later one begins before the earlier one's grace period ends, or the time in which it may
+    return. Firings on both sides of a cut are never joined; a slot that contains a cut lies before it.
     """
     borders = sorted({ceil(cut, SLOT) for cut in cuts})
-    joined: list[Run] = []
-    for run in _cut(runs, borders):
-        if joined and not _apart(joined[-1], run, covered, borders):
+    joined: list[FiringSpan] = []
+    for span in _cut(spans, borders):
+        if joined and not _are_separate(joined[-1], span, covered, borders):
             before = joined.pop()
-            occurrences = before.occurrences + run.occurrences
-            joined.append(Run(before.first, run.last, run.grace, occurrences, run.returns_within))
+            occurrences = before.occurrences + span.occurrences
+            joined.append(FiringSpan(before.first, span.last, span.grace, occurrences, span.returns_within))
         else:
-            joined.append(run)
+            joined.append(span)
     return joined
 
 
-def without(runs: Iterable[Run], windows: Iterable[Window]) -> list[Run]:
-    """The parts of `runs` outside `windows`, which start and end at slot boundaries."""
-    left = list(runs)
+def without(spans: Iterable[FiringSpan], windows: Iterable[Window]) -> list[FiringSpan]:
+    """The parts of `spans` outside `windows`, which start and end at slot boundaries."""
+    left = list(spans)
     for window in windows:
-        outside = [run for run in left if run.end <= window.since or run.first >= window.until]
-        for run in left:
-            if run.end > window.since and run.first < window.until:
-                outside += [part for part in _cut([run], [window.since, window.until]) if part.first not in window]
-        left = sorted(outside, key=lambda run: run.first)
+        outside = [span for span in left if span.end <= window.since or span.first >= window.until]
+        for span in left:
+            if span.end > window.since and span.first < window.until:
+                outside += [part for part in _cut([span], [window.since, window.until]) if part.first not in window]
+        left = sorted(outside, key=lambda span: span.first)
     return left
 
 
-def _cut(runs: Iterable[Run], borders: Iterable[datetime]) -> list[Run]:
-    parts = list(runs)
+def _cut(spans: Iterable[FiringSpan], borders: Iterable[datetime]) -> list[FiringSpan]:
+    parts = list(spans)
     for border in borders:
-        for index, run in enumerate(parts):
-            if run.first < border < run.end:
-                before = (border - run.first) // SLOT
+        for index, span in enumerate(parts):
+            if span.first < border < span.end:
+                before = (border - span.first) // SLOT
                 parts[index : index + 1] = [
-                    replace(run, last=border - SLOT, occurrences=before),
-                    replace(run, first=border, occurrences=run.occurrences - before),
+                    replace(span, last=border - SLOT, occurrences=before),
+                    replace(span, first=border, occurrences=span.occurrences - before),
                 ]
                 break
     return parts
 
 
-def _apart(before: Run, after: Run, covered: Covered, borders: Sequence[datetime]) -> bool:
+def _are_separate(before: FiringSpan, after: FiringSpan, covered: CoveredTime, borders: Sequence[datetime]) -> bool:
     if bisect_right(borders, after.first) > bisect_left(borders, before.end):
         return True
-    end = covered.runs_out(before.end, max(before.grace, before.returns_within))
+    end = covered.grace_ends(before.end, max(before.grace, before.returns_within))
     return end is not None and end <= after.first and after.first > before.end

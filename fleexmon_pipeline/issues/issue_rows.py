@@ -1,6 +1,6 @@
-"""The rows of "LogIssue": their content, and writing those that differ.
+"""Write the rows of "LogIssue" that differ from what is planned.
 
-Here: from planned issues to rows. Which issues to plan: `plan.py`; the caller and its locks: `lifecycle.py`.
+Here: from planned issues to rows. Which issues are planned: `plan.py`; the caller and its locks: `lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SQL = statements("lifecycle")
 
 @dataclass
 class Reconciled:
-    """What changed in "LogIssue". An issue that is new and already over counts as opened and as resolved."""
+    """What changed in "LogIssue". A new issue that has already ended counts as opened and as resolved."""
 
     opened: int = 0
     updated: int = 0
@@ -50,7 +50,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Answer:
+class GenAIAnswer:
     """What GenAI said about a subject in a slot."""
 
     subject: str
@@ -59,16 +59,16 @@ class Answer:
     recommendation: str | None
 
 
-def read_answers(connection: Connection, subjects: Collection[str]) -> dict[str, list[Answer]]:
+def read_answers(connection: Connection, subjects: Collection[str]) -> dict[str, list[GenAIAnswer]]:
     """GenAI's root causes and recommendations by subject, oldest first."""
-    answers: dict[str, list[Answer]] = defaultdict(list)
+    answers: dict[str, list[GenAIAnswer]] = defaultdict(list)
     if subjects:
         for row in connection.execute(_SQL["answers"], {"subjects": list(subjects)}):
-            answers[row["subject"]].append(Answer(**row))
+            answers[row["subject"]].append(GenAIAnswer(**row))
     return answers
 
 
-def filled_in(wanted: PlannedIssue, origin: Origin, answers: Mapping[str, list[Answer]]) -> dict[str, str | None]:
+def filled_in(wanted: PlannedIssue, origin: Origin, answers: Mapping[str, list[GenAIAnswer]]) -> dict[str, str | None]:
     """GenAI's latest root cause and recommendation near a rule's episode; None keeps those of the rule."""
     filled: dict[str, str | None] = {"root_cause": None, "recommendation": None}
     if origin.source != "detector":

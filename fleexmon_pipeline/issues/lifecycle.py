@@ -1,4 +1,4 @@
-"""Occurrences become issues: written slot by slot, joined to episodes, kept as rows of "LogIssue".
+"""Turn occurrences into issues: write them slot by slot, join them to episodes, keep those as rows of "LogIssue".
 
 Here: reading and locking. When a rule fires: the detectors. Which firings form an episode: `episodes.py`; which issues
 follow: `plan.py`; the content of their rows: `issue_rows.py`. Reading issues for people: `read.py`.
@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
-from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, without
+from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, CoveredTime, FiringSpan, without
 from fleexmon_pipeline.issues.issue_rows import Origin, Reconciled, filled_in, read_answers, write_issues
 from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence, Source, is_pattern, is_reported
 from fleexmon_pipeline.issues.plan import Plan, StoredEpisode, plan_issues
@@ -71,9 +71,9 @@ def write_occurrences(
 
 
 def add_occurrences(connection: Connection, occurrences: Iterable[Occurrence]) -> frozenset[str]:
-    """Write these and leave all others alone: for what is reported once and not evaluated again. Returns the subjects.
+    """Write these occurrences and leave all others alone: for what is reported once and not evaluated again.
 
-    An occurrence of the same fingerprint and slot is replaced.
+    An occurrence of the same fingerprint and slot is replaced. Returns the subjects.
     """
     added = list(occurrences)
     subjects = frozenset(str(occurrence.subject) for occurrence in added)
@@ -140,21 +140,21 @@ def open_subjects(connection: Connection) -> frozenset[str]:
     return frozenset(row["subject"] for row in connection.execute(_SQL["open_subjects"]))
 
 
-def subjects_over(connection: Connection, window: Window) -> frozenset[str]:
+def subjects_near(connection: Connection, window: Window) -> frozenset[str]:
     """Subjects with an episode that touches the window or ended less than two days before it.
 
     A late window may close a gap, and so end or split an episode without a new occurrence of its subject.
     """
     bounds = {"since": window.since, "until": window.until, "reach": 2 * DAY}
-    return frozenset(row["subject"] for row in connection.execute(_SQL["subjects_over"], bounds))
+    return frozenset(row["subject"] for row in connection.execute(_SQL["subjects_near"], bounds))
 
 
-def adopt(connection: Connection, *, now: datetime) -> int:
-    """Resolve open rows without a fingerprint (written by the original) when their grace period is over.
+def resolve_foreign_issues(connection: Connection, *, now: datetime) -> int:
+    """Resolve open rows without a fingerprint, which other programs wrote, when their grace period is over.
 
-    It starts at "updatedAt" and depends on the source. Returns how many were resolved.
+    It starts at "updatedAt" and depends on the source. Returns how many rows were resolved.
     """
-    return connection.execute(_SQL["adopt"], {"now": now}).rowcount
+    return connection.execute(_SQL["resolve_foreign"], {"now": now}).rowcount
 
 
 # -- reconcile ------------------------------------------------------------------------------------------------------
@@ -195,26 +195,29 @@ def _reconcile_chunk(
     run: str | None,
     done: Reconciled,
 ) -> None:
-    runs: dict[str, list[Run]] = defaultdict(list)
+    spans: dict[str, list[FiringSpan]] = defaultdict(list)
     origins: dict[str, Origin] = {}
-    for row in connection.execute(_SQL["runs"], {"subjects": subjects}):
-        returns = RETURNS_WITHIN if is_pattern(row["subject"]) else timedelta()
-        runs[row["fingerprint"]].append(Run(row["first"], row["last"], row["grace"], row["occurrences"], returns))
+    for row in connection.execute(_SQL["firing_spans"], {"subjects": subjects}):
+        returns_within = RETURNS_WITHIN if is_pattern(row["subject"]) else timedelta()
+        spans[row["fingerprint"]].append(
+            FiringSpan(row["first"], row["last"], row["grace"], row["occurrences"], returns_within)
+        )
         origins[row["fingerprint"]] = Origin(row["subject"], row["source"], row["nodes"])
-    stored = _stored_episodes(connection, subjects, list(runs))
-    covered = _covered(connection, runs, origins)
+    stored = _stored_episodes(connection, subjects, list(spans))
+    covered = _covered(connection, spans, origins)
 
     plans: dict[str, Plan] = {}
-    reaches: dict[str, list[Window]] = defaultdict(list)
+    of_rules: dict[str, list[Window]] = defaultdict(list)  # subject → when rules have issues about it
     from_genai = {name for name, origin in origins.items() if origin.source == "genai"}
-    for name in sorted(set(runs) | set(stored), key=lambda name: (name in from_genai, name)):
-        left = runs[name]
+    # Rules first: while a rule has an issue about a subject, GenAI's answers go into that issue.
+    for name in sorted(set(spans) | set(stored), key=lambda name: (name in from_genai, name)):
+        planned_spans = spans[name]
         if name in from_genai:
-            left = without(left, reaches[origins[name].subject])
-        plans[name] = plan_issues(name, left, covered.get(name, Covered([])), stored.get(name, []), now)
+            planned_spans = without(planned_spans, of_rules[origins[name].subject])
+        plans[name] = plan_issues(name, planned_spans, covered.get(name, CoveredTime([])), stored.get(name, []), now)
         if name in origins and origins[name].source == "detector":
-            reaches[origins[name].subject] += plans[name].reaches
-    answers = read_answers(connection, {origins[name].subject for name in from_genai} & set(reaches))
+            of_rules[origins[name].subject] += plans[name].reaches
+    answers = read_answers(connection, {origins[name].subject for name in from_genai} & set(of_rules))
 
     obsolete = [key for plan in plans.values() for key in plan.obsolete_issues]
     connection.execute(_SQL["delete_issues"], {"ids": obsolete})
@@ -256,8 +259,10 @@ def _stored_episodes(
     return stored
 
 
-def _covered(connection: Connection, runs: dict[str, list[Run]], origins: dict[str, Origin]) -> dict[str, Covered]:
-    """The covered windows by fingerprint: covered by all of its nodes or, for the fleet, by any node."""
+def _covered(
+    connection: Connection, spans: dict[str, list[FiringSpan]], origins: dict[str, Origin]
+) -> dict[str, CoveredTime]:
+    """The covered time by fingerprint: covered by all of its nodes or, for the fleet, by any node."""
     always = {name for name in origins if is_reported(name)}
     nodes_of = {
         name: () if origin.subject == _FLEET else tuple(sorted(set(origin.nodes)))
@@ -266,10 +271,10 @@ def _covered(connection: Connection, runs: dict[str, list[Run]], origins: dict[s
     }
     since: dict[tuple[str, ...], datetime] = {}
     for name, nodes in nodes_of.items():
-        since[nodes] = min(since.get(nodes, runs[name][0].first), runs[name][0].first)
+        since[nodes] = min(since.get(nodes, spans[name][0].first), spans[name][0].first)
     covered = {}
     for nodes, first in since.items():
         rows = connection.execute(_SQL["covered"], {"since": first, "nodes": list(nodes) or None})
-        covered[nodes] = Covered([Window(row["since"], row["until"]) for row in rows])
+        covered[nodes] = CoveredTime([Window(row["since"], row["until"]) for row in rows])
     by_name = {name: covered[nodes] for name, nodes in nodes_of.items()}
-    return by_name | dict.fromkeys(always, Covered([Window(EPOCH, _FAR)]))
+    return by_name | dict.fromkeys(always, CoveredTime([Window(EPOCH, _FAR)]))

@@ -48,9 +48,11 @@ class Subject:
 
 
 def is_reported(rule: str) -> bool:
-    """Whether a rule is about something that is reported once and never evaluated from lines: the monitor itself
-    (`pipeline-…`), a CI job's results (`e2e-…`). No rerun of detection takes such occurrences away, and their grace is
-    plain time: they have no lines that could be missing."""
+    """Whether a rule's occurrences are reported once and never evaluated from lines.
+
+    These are about the monitor itself (`pipeline-…`) and a CI job's results (`e2e-…`). No rerun of detection removes
+    them. Their grace period is plain time, as they have no lines that could be missing.
+    """
     return rule.startswith(("pipeline-", "e2e-"))
 
 

@@ -1,4 +1,4 @@
-"""What people do with issues: resolve them, mute them, mark them as noise; recorded with who and why.
+"""What people do with issues: resolve them, mute them, mark them as noise. Recorded with who and why.
 
 Here: the writes. `lifecycle.py` keeps issues resolved; `reporting/alerts.py` sends no alerts for muted ones.
 """

@@ -129,9 +129,9 @@ class IssueDetail:
 def list_issues(
     connection: Connection, wanted: IssueFilter = IssueFilter(), *, limit: int = 100, sort: Sort = "updated"
 ) -> list[IssueSummary]:
-    """List issues, the most recently updated first; or the latest, the worst, the ones with the most lines.
+    """List issues, the most recently updated first; or by detection time, severity or number of lines.
 
-    `wanted.before` is of the first order.
+    `wanted.before` only works with the default order.
     """
     like = None if wanted.words is None else f"%{like_escaped(wanted.words)}%"
     params = {
@@ -153,7 +153,7 @@ def list_issues(
 
 
 def half_hours_before_last(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[int]]:
-    """Most lines that one firing counted, in each of the 48 half hours up to the last firing of each issue."""
+    """The most lines that one firing counted, in each of the 48 half hours up to the last firing of each issue."""
     halves: dict[uuid.UUID, list[int]] = {issue: [0] * 48 for issue in ids}
     for row in connection.execute(_SQL["sparks"], {"ids": list(ids)}):
         halves[row["id"]][max(0, row["half"])] = row["lines"]
@@ -183,17 +183,19 @@ def show_issue(connection: Connection, name: str) -> IssueDetail:
 def evidence_of(
     connection: Connection, ids: Sequence[uuid.UUID | None], *, width: int, limit: int, oldest: bool = False
 ) -> tuple[list[EvidenceLine], str | None]:
-    """The newest of these lines, newest first, or the oldest, oldest first; and why some are missing, if their archive
-    cannot be read."""
+    """The newest of these lines, newest first (or the oldest, oldest first); and why some are missing.
+
+    Some are missing if their archive cannot be read.
+    """
     wanted = {id_ for id_ in ids if id_ is not None}
     unread = None
     with one_moment(connection):
-        there = {row["id"] for row in connection.execute(_SQL["evidence_there"], {"ids": list(wanted)})}
+        in_table = {row["id"] for row in connection.execute(_SQL["evidence_there"], {"ids": list(wanted)})}
         params = {"ids": list(wanted), "width": width, "limit": limit}
         rows = connection.execute(_SQL["first_evidence" if oldest else "evidence"], params).fetchall()
         lines = msgspec.convert(rows, list[EvidenceLine])
-        # Of a thousand lines those that are shown are looked for, where ids are in the order of time.
-        missing = wanted - there
+        # An id of ours begins with its time: of up to a thousand archived lines only those to show are looked up.
+        missing = wanted - in_table
         ours = sorted(filter(tells_its_day, missing), reverse=not oldest)[:limit]
         try:
             cold = lines_of(connection, [*ours, *(id_ for id_ in missing if not tells_its_day(id_))], width=width)

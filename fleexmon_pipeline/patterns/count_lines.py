@@ -1,7 +1,6 @@
-"""Counts and samples by slot, node, pattern and level: what all later stages read.
+"""Count lines by slot, node, pattern and level, with samples. All later stages read these counts.
 
-Here: rebuilding "LogPatternCount" from "LogEntry" and archived days, and finding where that is due. The patterns:
-`store.py`.
+Here: rebuild "LogPatternCount" from "LogEntry" and archived days, and find where it is stale. The patterns: `store.py`.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ from fleexmon_pipeline.window import EPOCH, SLOT, Window, ceil, floor
 
 CHUNK = 2_000  # rows; a message is read up to 64 kB, so at most 128 MB
 MAX_SAMPLES = 1_000  # of warn, error and fatal lines; they become an issue's "affectedLogs"
-MAX_SAMPLES_OF_HARMLESS = 3  # of debug and info lines
+MAX_HARMLESS_SAMPLES = 3  # of debug and info lines
 
 _SQL = statements("patterns")
 _Key = tuple[str, str, str]  # node, pattern, level
-# Lines, samples, median and 95th percentile of durations, different values by field.
+# Lines, samples, median and 95th percentile of durations, numbers of different values by field.
 _Row = tuple[int, str, float | None, float | None, int | None]
 
 
@@ -64,16 +63,16 @@ class _Tally:
     last: int  # microseconds since 1970
     first: int
     samples: list[str] = field(default_factory=list)  # newest first
-    measured: list[str] = field(default_factory=list)  # messages: each `every`th, so that they are spread over the slot
-    every: int = 0  # none, where the newest line states no duration
+    measured: list[str] = field(default_factory=list)  # every `step`th message, so that they are spread over the slot
+    step: int = 0  # 0 if the newest line states no duration: then no message is measured
     compared: list[str] = field(default_factory=list)  # the newest messages
 
     def measure(self, message: str) -> None:
-        """Keep the line; once there are too many, every other of them, and so on."""
+        """Keep a message. With too many, keep every second one and double `step`."""
         self.measured.append(message)
         if len(self.measured) > MAX_MEASURED:
             del self.measured[1::2]
-            self.every *= 2
+            self.step *= 2
 
 
 def stale_slots(connection: Connection, window: Window) -> list[Window]:
@@ -82,11 +81,11 @@ def stale_slots(connection: Connection, window: Window) -> list[Window]:
     bounds = {"since": whole.since, "until": whole.until}
     with one_moment(connection), cold_slots(connection, whole) as cold:
         if cold:
-            return _stale_slots_of_both(connection, whole, cold)
+            return _stale_slots_with_archive(connection, whole, cold)
         return [Window(row["slot"], row["slot"] + SLOT) for row in connection.execute(_SQL["stale_slots"], bounds)]
 
 
-def _stale_slots_of_both(connection: Connection, window: Window, cold: ColdSlots) -> list[Window]:
+def _stale_slots_with_archive(connection: Connection, window: Window, cold: ColdSlots) -> list[Window]:
     bounds = {"since": window.since, "until": window.until}
     held: Counter[tuple[datetime, str]] = Counter()
     ids = []
@@ -100,8 +99,10 @@ def _stale_slots_of_both(connection: Connection, window: Window, cold: ColdSlots
 
 
 def lines_are_gone(connection: Connection, hour: Window, *, kept_since: datetime) -> bool:
-    """Whether retention has deleted counted lines of this hour. Counts and issues outlive their lines; rebuilding them
-    from the rest would lose them."""
+    """Whether retention has deleted counted lines of this hour.
+
+    Counts and issues outlive their lines; rebuilding them from the remaining lines would lose them.
+    """
     if hour.until > kept_since:
         return False
     row = connection.execute(_SQL["lines_gone"], {"since": hour.since, "until": hour.until}).fetchone()
@@ -117,7 +118,7 @@ def rebuild_counts(
     One transaction per hour, under that hour's lock: after a failure, finished hours stay finished. Correct rows are
     not touched, so a rerun writes nothing. `redact` removes secrets from stored templates.
     """
-    begun = time.perf_counter()
+    started = time.perf_counter()
     rows = slots = changed = 0
     patterns: set[str] = set()
     durations = Durations()
@@ -148,11 +149,11 @@ def rebuild_counts(
         miner.forget()
     bounds = {"ids": sorted(patterns), "since": window.since, "until": window.until}
     new = [row["id"] for row in connection.execute(_SQL["first_seen_inside"], bounds)]
-    return CountsAccount(rows, len(patterns), new, slots, changed, time.perf_counter() - begun)
+    return CountsAccount(rows, len(patterns), new, slots, changed, time.perf_counter() - started)
 
 
 def _lines(connection: Connection, slot: Window, cold: ColdSlots | None) -> Generator[list[tuple[Any, ...]]]:
-    """Newest first, in chunks. One statement reads the slot, so that inserts meanwhile do not matter."""
+    """The slot's lines, newest first, in chunks. Read by one statement, so concurrent inserts do not matter."""
     with connection.cursor("lines_of_slot", row_factory=tuple_row) as cursor:
         cursor.execute(_SQL["lines_of_slot"], {"since": slot.since, "until": slot.until, "longest": MAX_READ_CHARS})
         if cold:
@@ -178,14 +179,14 @@ def _count(
                 tally = tallies.get(key)
                 if tally is None:
                     tally = tallies[key] = _Tally(0, last=micros, first=micros)
-                    tally.every = int(durations.has_one(message))
-                if tally.every and not tally.count % tally.every:
+                    tally.step = int(durations.has_one(message))
+                if tally.step and not tally.count % tally.step:
                     tally.measure(message)
                 if tally.count < MAX_COMPARED:
                     tally.compared.append(message[:MAX_MEASURED_CHARS])
                 tally.count += 1
                 tally.first = micros
-                if tally.count <= MAX_SAMPLES_OF_HARMLESS or (
+                if tally.count <= MAX_HARMLESS_SAMPLES or (
                     tally.count <= MAX_SAMPLES and level in ("warn", "error", "fatal")
                 ):
                     tally.samples.append(entry)
@@ -215,14 +216,18 @@ def _rows(tallies: Mapping[_Key, _Tally], durations: Durations) -> dict[_Key, _R
 
 
 def _write(connection: Connection, slot: datetime, due: dict[_Key, _Row], gone: dict[str, str]) -> int:
-    """Delete and insert rows that differ from what is due, and return how many. Patterns that the slot no longer has
-    are added to `gone`, each with the id of a line."""
+    """Delete and insert the rows that differ from `due`, and return how many.
+
+    Patterns that the slot no longer has are added to `gone`, each with the id of a line.
+    """
     with connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(_SQL["counts_of_slot"], {"slot": slot})
         stored: dict[_Key, _Row] = {row[:3]: row[3:] for row in cursor}
         wrong = sorted(key for key, row in stored.items() if due.get(key) != row)
-        held = {pattern for _, pattern, _ in due}
-        gone.update((key[1], stored[key][1][1:37]) for key in wrong if key[1] not in held and stored[key][1] != "{}")
+        due_patterns = {pattern for _, pattern, _ in due}
+        gone.update(
+            (key[1], stored[key][1][1:37]) for key in wrong if key[1] not in due_patterns and stored[key][1] != "{}"
+        )
         missing = sorted(key for key, row in due.items() if stored.get(key) != row)
         if wrong:
             nodes, patterns, levels = map(list, zip(*wrong, strict=True))
@@ -238,7 +243,7 @@ def _write(connection: Connection, slot: datetime, due: dict[_Key, _Row], gone: 
 
 @lru_cache(maxsize=1_000)
 def _level(text: str) -> str:
-    """Other programs write levels as well, such as ERROR and 50. An unknown word stays, in lower case."""
+    """The level that a stored word means: other programs write ERROR and 50. An unknown word is kept, in lower case."""
     word = text.lower()
     return read_level(word) if word in LEVEL_OF_WORD or (word.isascii() and word.isdigit()) else word
 

@@ -1,4 +1,4 @@
-"""Whether patterns suit the lines: too fine, too coarse, or still changing.
+"""Check whether patterns fit the lines, or are too fine, too coarse, or still changing.
 
 Here: figures of the last counted day, and problems in words. How they are shown: `assets/checks.py`.
 """
@@ -12,7 +12,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.patterns.quality import quality_by_node
 
-MIN_LINES = 1_000  # a day; fewer say nothing
+MIN_LINES = 1_000  # a day; with fewer, shares say nothing
 MAX_SINGLE_SHARE = 0.2  # of lines that have a pattern of their own
 MAX_SHARE_OF_ONE = 0.5  # of lines in one pattern
 MAX_NEW_PER_DAY = 500  # a service has a few hundred statements, and a release changes a few of them
@@ -24,7 +24,7 @@ class MinerHealth:
 
     lines: int
     patterns: int
-    single: int  # patterns with one line, and so many lines
+    single: int  # patterns with only one line
     largest: int  # lines of the largest pattern
     largest_template: str | None  # redacted, as stored
     new: int  # patterns first seen in these 24 hours
@@ -32,7 +32,7 @@ class MinerHealth:
     quality: Mapping[str, float] = field(default_factory=dict)  # by node, see `quality.py`
 
     def problems(self) -> list[tuple[str, str | None]]:
-        """Each a sentence, and the template it is about."""
+        """Each problem as a sentence, and the template that it is about."""
         if self.lines < MIN_LINES:
             return []
         problems: list[tuple[str, str | None]] = []
@@ -52,19 +52,16 @@ class MinerHealth:
         return problems
 
     def sentence(self) -> str:
-        figures = (
-            f"{self.lines:,} lines in {self.patterns:,} patterns, {self.new:,} new, {self.single:,} with a single line"
-        )
+        patterns = f"{self.patterns:,} patterns, {self.new:,} new, {self.single:,} with a single line"
+        figures = f"{self.lines:,} lines in {patterns}"
+        if not self.quality:
+            return figures
         quality = ", ".join(f"{node} {value:.2f}" for node, value in self.quality.items())
-        return (
-            f"{figures}; separation (1 is best; compare only with the node's own past): {quality}"
-            if quality
-            else figures
-        )
+        return f"{figures}; separation (1 is best; compare only with the node's own past): {quality}"
 
 
 def miner_health(connection: Connection) -> MinerHealth:
-    """Cost grows with the patterns of a day, not with its lines."""
+    """Read the figures of the last counted day. The cost grows with its patterns, not with its lines."""
     row = connection.execute(statements("patterns")["health"]).fetchone()
     figures = row or {
         "lines": 0,

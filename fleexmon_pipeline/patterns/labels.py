@@ -27,7 +27,7 @@ class UnknownPatternError(FleexmonError, ValueError):
 
 @dataclass(frozen=True)
 class Label:
-    pattern: str  # what it stands for now
+    pattern: str  # resolved: what the labelled pattern has merged into
     template: str  # redacted, as stored
     name: str | None
     ignored: bool
@@ -37,7 +37,7 @@ class Label:
 
 
 def read_labels(connection: Connection) -> Mapping[str, Label]:
-    """By pattern, merges resolved. If two labelled patterns merged, the newer label counts."""
+    """The labels by resolved pattern. If two labelled patterns merged, the newer label counts."""
     labels = [
         Label(r["pattern"], r["template"] or r["pattern"], r["name"], r["ignored"], r["why"], r["by"], r["at"])
         for r in connection.execute(SQL["labels"])

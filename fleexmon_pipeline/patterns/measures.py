@@ -1,8 +1,7 @@
-"""What a line measured: the duration that it states, and a sketch of many of them; whether values in lines vary.
+"""What lines state: durations, with their median and 95th percentile, and how many different values each field has.
 
-Here: the durations of lines, and the median and 95th percentile of a sample; how many values each field of some lines
-has. Which number of a line its duration is: `forms/durations.py`; where they are stored: `count_lines.py`; what is
-normal for them: `baselines/values/`.
+Here: reading these from lines. Which number of a line is its duration: `forms/durations.py`; where they are stored:
+`count_lines.py`; what is normal for them: `baselines/values/`.
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from collections.abc import Iterable, Sequence
 from fleexmon_pipeline.patterns.forms.durations import Place, duration_in
 from fleexmon_pipeline.patterns.masks import shapes_of
 
-# Lines of a slot, node, pattern and level that are measured: 32 to 64 of many. By judgement: the median of 32 is known
-# to a fifth of the spread of single lines, and a window has several slots.
+# Measured lines of a slot, node, pattern and level: 32 to 64 if there are more. By judgement: the standard error of the
+# median of 32 is a fifth of the spread of single lines, and a window has several slots.
 MAX_MEASURED = 64
-MAX_MEASURED_CHARS = 1_000  # of a line; durations are not in what follows
+MAX_MEASURED_CHARS = 1_000  # of a line; durations stand before
 MAX_SHAPES = 50_000  # in the cache, about 20 MB
-# Lines of a slot, node, pattern and level whose values are compared: the newest. By judgement.
+# The newest lines of a slot, node, pattern and level, whose values are compared. By judgement.
 MAX_COMPARED = 8
 MIN_COMPARED = 3
 MAX_FIELDS, BITS_A_FIELD = 15, 4
-MAX_WORDS = 40  # of a line that are looked at
-MIN_VALUE, MAX_VALUE = 1e-9, 1e30  # of what a line states
+MAX_WORDS = 40  # of a line that are compared
+MIN_VALUE, MAX_VALUE = 1e-9, 1e30  # milliseconds
 
 _DIGIT = re.compile(r"[0-9]")
-_Place = tuple[int, int, float, Place]  # of the first number; where others are added to it
+_Place = tuple[int, int, float, Place]  # begin, end and factor of the first number; places of numbers added to it
 
 
 class Durations:
@@ -41,7 +40,7 @@ class Durations:
         return (self._places[shape] if shape in self._places else self._learn(shape)) is not None
 
     def of(self, messages: Sequence[str]) -> list[float | None]:
-        """Of each line, in milliseconds where the unit is known. Cheapest for many lines at once."""
+        """The duration of each line, in milliseconds if its unit is known. Cheapest for many lines at once."""
         if max(map(len, messages), default=0) > MAX_MEASURED_CHARS:
             messages = [message[:MAX_MEASURED_CHARS] for message in messages]
         known, learn = self._places, self._learn
@@ -70,7 +69,7 @@ def _sum(message: str, others: Place) -> float:
 
 
 def sketch(durations: Iterable[float | None]) -> tuple[float, float] | None:
-    """Median and 95th percentile, rounded so that a stored figure equals itself; None of nothing."""
+    """Median and 95th percentile, rounded so that a stored figure equals a computed one; None without durations."""
     ordered = sorted([duration for duration in durations if duration is not None])
     if len(ordered) < 2:
         return (_rounded(ordered[0]),) * 2 if ordered else None
@@ -78,31 +77,33 @@ def sketch(durations: Iterable[float | None]) -> tuple[float, float] | None:
 
 
 def different_values(messages: Sequence[str]) -> int | None:
-    """How many different values each field of these lines has, a field in each four bits, the first one lowest; None
-    of too few lines, or of lines without fields. A field is a word with a digit in it. Cut long messages before."""
+    """How many different values each field of these lines has: four bits per field, the first field in the lowest bits.
+
+    None for too few lines, or lines without fields. A field is a word with a digit. The caller cuts long messages.
+    """
     if len(messages) < MIN_COMPARED:
         return None
     lines = [message.split(None, MAX_WORDS) for message in messages]
-    fields = place = 0
+    fields = shift = 0
     for words in zip(*lines, strict=False):
         word = words[0]
         if not word.isalpha() and _DIGIT.search(word):
-            fields |= len(set(words)) << place
-            place += BITS_A_FIELD
-            if place == MAX_FIELDS * BITS_A_FIELD:
+            fields |= len(set(words)) << shift
+            shift += BITS_A_FIELD
+            if shift == MAX_FIELDS * BITS_A_FIELD:
                 break
     return fields or None
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    part = place - low
-    return ordered[low] + part * (ordered[low + 1] - ordered[low]) if part else ordered[low]
+    position = share * (len(ordered) - 1)
+    low = int(position)
+    fraction = position - low
+    return ordered[low] + fraction * (ordered[low + 1] - ordered[low]) if fraction else ordered[low]
 
 
 def _rounded(value: float) -> float:
-    """To as many digits as a REAL surely keeps; what it cannot hold is drawn in."""
+    """Rounded to the digits that a REAL column keeps, and limited to the range that it can hold."""
     if 0 < value < MIN_VALUE or value > MAX_VALUE:
         value = min(max(value, MIN_VALUE), MAX_VALUE)
     return float(f"{value:.4g}")

@@ -1,7 +1,7 @@
-"""The pattern of every log line: an id that depends on the line alone, and aliases for patterns that merged.
+"""Find the pattern of every log line: an id that depends only on the line, and aliases for patterns that merged.
 
 Here: the miner and its memory. What is masked: `masks.py`, `templates.py`; what merges: `patterns/merging/merger.py`;
-database rows: `store.py`. No database and no Dagster here: `fleexmon patterns` starts with this module.
+database rows: `store.py`. This module imports no database and no Dagster: `fleexmon patterns` starts with it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,10 @@ from fleexmon_pipeline.patterns.templates import (
     with_kinds,
 )
 
-SHAPES_PER_CALL = 1_024  # messages: twice as fast while they fit the processor's cache
+SHAPES_PER_CALL = 1_024  # messages: twice as fast as more, because they fit the processor's cache
 MAX_SHAPES = 100_000  # in each of two generations, about 250 bytes each: at most 50 MB
-MAX_LEARNT_ALIASES = (
-    5_000  # stored aliases with most lines, from which positions of phrases and texts are learnt; 0.3 s
-)
+# Stored aliases, those with most lines, from which positions of phrases and texts are learnt; takes 0.3 s.
+MAX_LEARNT_ALIASES = 5_000
 MAX_PATTERNS = 50_000  # after `forget`, about 700 bytes each
 
 
@@ -55,15 +54,15 @@ class StoredPattern:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Request:
-    """A shape whose lines have their ids by status."""
+    """A shape whose lines have different ids for different statuses."""
 
     masked: str
-    digits: slice  # of a message; in one that was cut, stack frames before a status may hide it
+    digits: slice  # of the status in a message; a cut message may lack stack frames before it, and so the status
     ids: dict[str, str]  # by status
 
 
 class _Shapes(dict[bytes, "str | _Request"]):
-    """Shape to id; looking up a new shape learns it. Two generations bound the memory and keep what is frequent."""
+    """Shape → id; looking up a new shape learns it. Two generations bound the memory and keep frequent shapes."""
 
     def __init__(self, learn: Callable[[bytes], str | _Request]) -> None:
         super().__init__()
@@ -81,10 +80,10 @@ class _Shapes(dict[bytes, "str | _Request"]):
 
 
 class PatternMiner:
-    """Finds the pattern of lines and learns from them. An id stays valid for good.
+    """Finds the patterns of lines and learns from them. An id stays valid forever.
 
-    Batches of at least 500 lines work best. A batch costs what is new in it, not what was learnt before; memory grows
-    with the number of different templates, not of lines.
+    Batches of at least 500 lines work best. The cost of a batch depends on what is new in it, not on what was learnt
+    before; memory grows with the number of different templates, not of lines.
     """
 
     def __init__(self) -> None:
@@ -110,8 +109,11 @@ class PatternMiner:
         return self._identified(identified, lambda: messages)
 
     def identify_lines(self, blocks: Iterator[bytes], *, at_least: int, max_bytes: int) -> list[str]:
-        """The same for lines of UTF-8, in blocks without the newline at their end: most lines of a file need not be
-        decoded, which saves a third of the time. Takes blocks until it has so many lines or bytes; [] at their end."""
+        """`identify` for lines of UTF-8, in blocks without the newline at their end.
+
+        Most lines need not be decoded, which saves a third of the time. Takes blocks until it has `at_least` lines or
+        `max_bytes`; returns [] after the last block.
+        """
         identified: list[str | _Request] = []
         taken: list[bytes] = []
         for block in blocks:
@@ -133,7 +135,7 @@ class PatternMiner:
         return ids
 
     def resolve(self, pattern: str) -> str:
-        """The id that `pattern` stands for now: itself, or what it merged into."""
+        """The id that `pattern` stands for now: itself, or the pattern that it merged into."""
         while (target := self._aliases.get(pattern)) is not None:
             pattern = target
         return pattern
@@ -158,8 +160,11 @@ class PatternMiner:
         return pattern in self._templates or pattern in self._stored
 
     def remember(self, patterns: Sequence[StoredPattern]) -> None:
-        """Continue from stored patterns. A text that was cut or redacted no longer yields its template: such a pattern
-        keeps id, text and alias, and others merge with it again once one of its lines is seen here."""
+        """Continue from stored patterns.
+
+        A text that was cut or redacted no longer yields its template. Such a pattern keeps id, text and alias; others
+        merge with it again once one of its lines is seen here.
+        """
         lines: Counter[str] = Counter()
         for stored in patterns:
             self._stored[stored.id] = stored.template
@@ -184,8 +189,10 @@ class PatternMiner:
         return [pattern for pattern in self._templates if pattern not in targets]
 
     def forget(self) -> None:
-        """Bound the memory. Call it once results are written: a dropped pattern keeps its id, but its text and alias
-        are unknown until one of its lines comes again."""
+        """Bound the memory. Call it when results are written.
+
+        A dropped pattern keeps its id, but its text and alias are unknown until one of its lines comes again.
+        """
         dropped = self.forgettable()
         if not dropped:
             return
@@ -206,7 +213,7 @@ class PatternMiner:
     def _by_line(
         self, found: list[str | _Request], messages: Callable[[], Sequence[str]]
     ) -> tuple[list[str], Counter[str]]:
-        """The id of each line, by its status where the shape leaves that open; and how many lines each id has."""
+        """The id of each line, read from its status if the shape has one; and how many lines each id has."""
         counts = Counter(found)
         if _Request not in map(type, counts):
             return found, counts  # type: ignore[return-value]  # all are ids
@@ -220,13 +227,13 @@ class PatternMiner:
 
     def _of_request(self, request: _Request, status: str) -> str:
         template = tokenise(finish_request(request.masked, status))
-        if len(template) > MAX_TOKENS:  # it never merges, and anybody may ask for any path
+        if len(template) > MAX_TOKENS:  # too long to merge, and anybody may request any path
             template = tokenise(finish_request(request.masked, status, with_route=False))
         pattern = request.ids[status] = self._of_template(template)
         return pattern
 
     def _learn(self, shape: bytes) -> str | _Request:
-        """The id of a new shape, or how to find it by status."""
+        """The id of a new shape, or how to find the id by status."""
         if (at := status_at(shape)) is not None:
             first = len(shape[:at].decode("utf-8", "replace"))
             masked = intern(mask_request(shape, at))
@@ -237,7 +244,7 @@ class PatternMiner:
         return pattern
 
     def _of_template(self, template: Template) -> str:
-        """Its id. The template's placeholder kinds hold for all its lines so far."""
+        """The id of a template. Its kinds of placeholders are made to suit all its lines so far."""
         pattern = pattern_id(template)
         stored = self._templates.get(pattern)
         if stored is None and pattern in self._stored:

@@ -20,10 +20,10 @@ from fleexmon_pipeline.encoding import file_chunks
 from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
 from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 
-BATCH = 10_000  # lines, at least, and what is left of a block; larger batches settle in fewer merges
+BATCH = 10_000  # lines at least, plus the rest of a block; with larger batches patterns need fewer merges
 MAX_LINE_BYTES = 4 * MAX_READ_CHARS
 MAX_BATCH_BYTES = 4 << 20  # of a file
-PRINTED_AT_ONCE = 10_000  # lines; a power of ten, so that their numbers differ in their last digits only
+PRINT_BATCH = 10_000  # lines; a power of ten, so that their numbers differ only in the last digits
 MAX_RENDERED = 50_000  # templates kept ready to print
 
 Redact = Callable[[str], str]
@@ -37,8 +37,11 @@ class PatternSummary:
 
 
 class Blocks(Iterator[bytes]):
-    """The lines of a file, in blocks that end before a newline. A line is cut to what the miner reads: a file may be
-    one line of gigabytes. Nothing is decoded or counted here: each takes longer than reading."""
+    """The lines of a file, in blocks that end before a newline.
+
+    A line is cut to the length that the miner reads, as a file may be one line of gigabytes. Blocks are neither decoded
+    nor counted here, because both take longer than reading.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._blocks = _blocks_of(stream)
@@ -66,7 +69,9 @@ def _blocks_of(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def in_batches(messages: Iterable[str]) -> Iterator[list[str]]:
-    """At most BATCH messages, cut to what the miner reads, so that long ones do not add up."""
+    """Batches of at most BATCH messages, cut to the length that the miner reads, so that long ones do not use up
+    memory.
+    """
     rest = iter(messages)
     while batch := list(islice(rest, BATCH)):
         yield batch if max(map(len, batch)) <= MAX_READ_CHARS else [line[:MAX_READ_CHARS] for line in batch]
@@ -90,19 +95,19 @@ def stream_patterns(lines: Blocks | Iterable[list[str]], write: Callable[[str], 
 
 
 def _printed(spool: Sequence[int], ledger: _Ledger) -> Iterator[str]:
-    """The JSON lines of numbers of patterns, PRINTED_AT_ONCE together."""
+    """The JSON lines of numbers of patterns, PRINT_BATCH lines per text."""
     ends: dict[int, str] = {}
-    last_digits = [str(n) for n in range(PRINTED_AT_ONCE)]
-    for start in range(0, len(spool), PRINTED_AT_ONCE):
-        part = spool[start : start + PRINTED_AT_ONCE]
+    last_digits = [str(n) for n in range(PRINT_BATCH)]
+    for start in range(0, len(spool), PRINT_BATCH):
+        part = spool[start : start + PRINT_BATCH]
         missing = set(part) - ends.keys()
         if len(ends) + len(missing) > MAX_RENDERED:
             ends, missing = {}, set(part)
         for number in missing:
             pattern, template = ledger.shown(number)
             ends[number] = f', "pattern": "{pattern}", "template": {json.dumps(template)}}}\n'
-        # Three texts a line, of which none is made for it: a quarter of the time of making one.
-        texts = [f'{{"line": {start // PRINTED_AT_ONCE or ""}'] * (3 * len(part))
+        # Three existing texts per line, joined once: a quarter of the time of formatting each line.
+        texts = [f'{{"line": {start // PRINT_BATCH or ""}'] * (3 * len(part))
         texts[1::3] = last_digits[: len(part)]
         texts[2::3] = map(ends.__getitem__, part)
         yield "".join(texts)
@@ -111,7 +116,7 @@ def _printed(spool: Sequence[int], ledger: _Ledger) -> Iterator[str]:
 
 
 class _Ledger:
-    """What the miner found, in few bytes per pattern: its number, what it merged into, and where its text is."""
+    """The patterns found so far, in few bytes each: number, target of its merge, and position of its text."""
 
     def __init__(self, file: IO[bytes], redact: Redact) -> None:
         self.miner = PatternMiner()
@@ -122,7 +127,7 @@ class _Ledger:
         self._texts = array("q")  # offset of its text in the file, or -1
 
     def identified(self, lines: Blocks | Iterable[list[str]]) -> Iterator[list[str]]:
-        """The ids of a batch of lines, and of the next."""
+        """The pattern ids of the lines, batch by batch."""
         if not isinstance(lines, Blocks):
             yield from map(self.miner.identify, lines)
             return

@@ -1,6 +1,6 @@
-"""Placeholders: `<num>`, `<ip>`, … for people, one private-use character each internally.
+"""Placeholders: people read `<num>`, `<ip>`, …; internally each is one private-use character.
 
-Here: the kinds, and what two of them become when joined. What is replaced by one: `masks.py`.
+Here: the kinds, and which kind two of them become when joined. What they replace: `masks.py`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ MARK_OF_SHOWN = {f"<{kind}>": mark for kind, mark in MARK.items()}
 SHOWN_PLACEHOLDER = re.compile("|".join(map(re.escape, MARK_OF_SHOWN)))
 ANY_MARK = re.compile(ANY)
 
-# While a line is masked, its status, the slashes of its route and its verb are these, so that no mask reads them. As
-# UTF-8 each is as long as the three digits of a status.
+# While a line is masked, these stand for its status, its verb and the slashes of its route: no mask matches them.
+# Each has three bytes in UTF-8, as many as a status has digits.
 KEPT_STATUS, KEPT_SLASH, KEPT_WORD = "\ue100", "\ue101", "\ue102"
 ANY_KEPT = re.compile(f"[{KEPT_STATUS}-{KEPT_WORD}]")
 
 
 def shared_kind(marks: set[str]) -> str:
-    """One placeholder for these: the kind they share, else `<*>`."""
+    """The placeholder for these: of the kind they share, otherwise `<*>`."""
     if len(marks) == 1:
         return next(iter(marks))
     return MARK["time"] if marks == {MARK["time"], MARK["num"]} else PLACEHOLDER

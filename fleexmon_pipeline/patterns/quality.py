@@ -1,6 +1,6 @@
 """How well patterns separate the lines of a node, without labels: the idea of PMSS, arXiv 2512.21811.
 
-Here: a silhouette over the newest lines of the largest patterns. What is wrong with single figures: `health.py`.
+Here: a silhouette over the newest lines of the most frequent patterns. Problems of single figures: `health.py`.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ def silhouette(lines: Mapping[str, Sequence[str]]) -> float:
 
     A pattern is represented by its medoid, the line closest to all its lines. Every pattern counts once. What the
     figure is good for, on 57 labelled sets: of two groupings of one set it prefers the better one in 1,069 of 1,472
-    cases; a fifth of the statements split in 57 of 57, joined in 54 of 57. Between sets it says little: how diverse the
-    lines are counts for more than how well they are grouped (rank correlation with grouping accuracy 0.27). So compare
-    a node with its own past, not with other nodes.
+    cases. It prefers the correct grouping to one that splits a fifth of the statements in 57 of 57 sets, and to one
+    that joins a fifth in 54 of 57. Between sets it says little, because it depends more on how diverse the lines are
+    than on the grouping (rank correlation with grouping accuracy 0.27). So compare a node with its own past, not with
+    others.
     """
     words = {pattern: [_words(line) for line in of_pattern] for pattern, of_pattern in lines.items()}
     medoids = {
@@ -59,7 +60,7 @@ def silhouette(lines: Mapping[str, Sequence[str]]) -> float:
 
 
 def _words(line: str) -> _Words:
-    """Only letters: numbers and ids in them are values nearly everywhere, and would make the finest patterns best."""
+    """The words of letters only. Words with digits are mostly values, and would favour the finest patterns."""
     return frozenset(filter(str.isalpha, _TOKEN.findall(line)))
 
 

@@ -1,7 +1,6 @@
-"""What rules evaluate: counts by slot, node, pattern and level, with templates, aliases and the rows behind them.
+"""Read what rules evaluate: counts by slot, node, pattern and level, with templates, aliases and sample rows.
 
-Here: reading "LogPatternCount" and "LogPattern", once for all rules. Searching lines for text:
-`detection/text_scan.py`.
+Here: "LogPatternCount" and "LogPattern", read once for all rules. Searching lines for text: `detection/text_scan.py`.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ Resolve = Callable[[str, datetime], str]  # stored id and slot to what it stood 
 
 
 class Count(NamedTuple):
-    slot: int  # as `window.slot_number` numbers them
+    slot: int  # by `window.slot_number`
     pattern: str  # what the line's own pattern stood for in that slot
     level: str  # debug, info, warn, error or fatal
     lines: int
 
 
 class Measured(NamedTuple):
-    """What the lines of a count state as durations."""
+    """The durations that the lines of a count state."""
 
     slot: int
     pattern: str
@@ -48,13 +47,13 @@ class Measured(NamedTuple):
 
 
 class Varied(NamedTuple):
-    """How many different values the fields of some lines of a count have."""
+    """How many different values the fields of the newest lines of a count have."""
 
     slot: int
     pattern: str
     level: str
     lines: int
-    fields: int  # as `measures.different_values` has them
+    fields: int  # packed as by `measures.different_values`
 
 
 @dataclass
@@ -71,7 +70,7 @@ class Counts:
 
 
 def read_counts(connection: Connection, window: Window) -> Counts:
-    """Cost grows with the number of patterns in the window, not with lines or table sizes."""
+    """Read the counts of a window. The cost grows with its patterns, not with its lines or the size of tables."""
     sql = statements("detection")
     with connection.cursor(row_factory=tuple_row) as cursor:
         raw = cursor.execute(sql["counts"], {"since": window.since, "until": window.until}).fetchall()
@@ -100,7 +99,7 @@ def read_counts(connection: Connection, window: Window) -> Counts:
 
 
 def read_patterns(connection: Connection, ids: Collection[str]) -> tuple[dict[str, str], Resolve]:
-    """Templates of these stored ids and of their aliases' targets; and what an id stood for in a slot."""
+    """Templates of these stored ids and of the patterns they merged into; and a function that resolves ids."""
     templates: dict[str, str] = {}
     alias_of: dict[str, Alias] = {}
     for row in connection.execute(statements("detection")["patterns"], {"ids": list(ids)}):
@@ -111,20 +110,25 @@ def read_patterns(connection: Connection, ids: Collection[str]) -> tuple[dict[st
 
 
 def _resolver(alias_of: Mapping[str, Alias]) -> Resolve:
-    """Which pattern a stored id stands for in a slot. Most aliases are older than any such slot: one lookup."""
-    settled: dict[str, tuple[str, datetime | None]] = {}  # id to the end of its chain, and since when all of it holds
+    """Resolve a stored id to the pattern that it stands for in a slot.
+
+    Most aliases are older than the slots asked for; then one lookup is enough.
+    """
+    chains: dict[
+        str, tuple[str, datetime | None]
+    ] = {}  # id → end of its chain, and the slot since which all of it holds
 
     def resolve(pattern: str, slot: datetime) -> str:
-        if pattern not in settled:
-            settled[pattern] = (_end(pattern, alias_of, None), _since(pattern, alias_of))
-        root, since = settled[pattern]
+        if pattern not in chains:
+            chains[pattern] = (_end(pattern, alias_of, None), _since(pattern, alias_of))
+        root, since = chains[pattern]
         return root if since is None or since <= slot else _end(pattern, alias_of, slot)
 
     return resolve
 
 
 def _end(pattern: str, alias_of: Mapping[str, Alias], slot: datetime | None) -> str:
-    """The end of the chain. Of a cycle, which no run of ours creates, the smallest id, wherever the chain enters it."""
+    """The end of a chain of aliases. In a cycle, which we never create, it is the smallest id of the cycle."""
     seen: dict[str, None] = {}
     while pattern not in seen:
         seen[pattern] = None
@@ -180,13 +184,15 @@ def read_samples(
 
 
 def newest_first(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
-    """By the time at the start of our own ids; random ids of other programs come last."""
+    """Order ids by the time at the start of our own ids; random ids of other programs come last."""
     return sorted(ids, key=lambda i: (_time_of(i) or EPOCH, i), reverse=True)
 
 
 def read_messages(connection: Connection, ids: Collection[uuid.UUID], window: Window) -> dict[uuid.UUID, str]:
-    """The messages of those of these rows that are still stored, cut; of those that are archived, lines of the
-    window. Not redacted."""
+    """The messages of those of these rows that are still stored, cut, not redacted.
+
+    Archived rows are only found in the window.
+    """
     if not ids:
         return {}
     params = {"ids": sorted(ids), "longest": MAX_MESSAGE_CHARS}

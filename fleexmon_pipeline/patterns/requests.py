@@ -1,8 +1,7 @@
-"""Requests over HTTP in a line: verb, route and status are no values, and say which pattern a line has.
+"""HTTP requests in lines: verb, route and status are not values, but part of the template.
 
-Here: where a line has its status, and texts in which verb, route and status are kept from the masks. All else in a line
-is masked by `masks.py`. A shape has no digits, so the miner reads the status from the line itself, and only in lines
-whose shape has a place for one.
+Here: where the status of a line is, and how verb, route and status are protected from the masks. The rest of a line is
+masked by `masks.py`. A shape has no digits, so the miner reads the status from the line itself, if the shape has one.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from fleexmon_pipeline.levels import LEVEL_OF_WORD
 from fleexmon_pipeline.patterns.placeholders import KEPT_SLASH, KEPT_STATUS, KEPT_WORD, MARK, PLACEHOLDER
 
 VERBS = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
-# All that are registered, and those of nginx and Cloudflare: any other number is a value.
+# All registered ones, and those of nginx and Cloudflare. Any other number is a value.
 STATUSES = frozenset(
     str(status)
     for first, last in ((100, 103), (200, 208), (300, 308), (400, 431), (495, 499), (500, 511), (520, 530))
     for status in (*range(first, last + 1), 226, 444, 451)
 )
-NO_SUCH_ROUTE = frozenset(("404", "410"))  # anybody may ask for any path: these answers say that it is no route
+NO_SUCH_ROUTE = frozenset(("404", "410"))  # then the path is not a route: anybody may request any path
 
 _VERB = "|".join(sorted(VERBS))
-# As a word of its own. What stands before is looked at last: an expression that begins with letters is found by them.
+# A verb as a whole word. The lookbehind comes last, because an expression that starts with letters is searched faster.
 _VERB_ALONE = "|".join(rf"{verb}(?<![\w-]{verb})" for verb in sorted(VERBS))
 _ANY_VERB = re.compile(_VERB.encode())
 _MAYBE = re.compile(rf"""{_VERB}|HTTP|Completed|\] \"""".encode())
@@ -61,12 +60,12 @@ _KEYED_ROUTE = re.compile(
 _KEPT_ROUTE = re.compile(rf"""{KEPT_SLASH}[^\s"']*""")
 _CLOSING = "\"')],;}"  # what may follow a route without a blank
 MAX_WORD_CHARS = 50  # of the word before a request
-MAX_SEGMENTS = 10  # of a route; what is deeper, or further behind, is a value
+MAX_SEGMENTS = 10  # of a route; the rest is a value
 MAX_ROUTE_CHARS = 120
 
 
 def status_at(shape: bytes) -> int | None:
-    """Where the three digits of a status are; None for most lines."""
+    """The position of the three digits of a status; None for most lines."""
     if _MAYBE.search(shape) is None:
         return None
     match = _AFTER.search(shape) or _COMMON_LOG.search(shape)
@@ -81,10 +80,7 @@ def with_status_kept(shape: bytes, at: int) -> bytes:
 
 
 def with_requests_kept(text: str, segment: Callable[[str], str]) -> str:
-    """`text` with verbs and routes in forms that no mask reads.
-
-    segment: masks one segment of a route.
-    """
+    """`text` with verbs and routes in a form that no mask matches. `segment`: masks one segment of a route."""
 
     def keep(found: re.Match[str]) -> str:
         if is_in_sentence(text[max(0, found.start() - MAX_WORD_CHARS) : found.start()]):
@@ -113,7 +109,7 @@ def route_of(path: str, segment: Callable[[str], str]) -> str:
 
 
 def is_in_sentence(before: str) -> bool:
-    """Whether a request goes on with a sentence, as in `failed for POST /carts`: then its path is a value."""
+    """Whether a request is part of a sentence, as in `failed for POST /carts`. Then its path is a value."""
     if not before.endswith(" "):
         return False
     word = before.rsplit(None, 1)[-1] if before.strip() else ""
@@ -121,12 +117,12 @@ def is_in_sentence(before: str) -> bool:
 
 
 def decided(masked: str, status: str, *, with_route: bool) -> str:
-    """A masked text for lines with this status. A number that is no status is a value."""
+    """The masked text of lines with this status. A number that is not a status is a value."""
     if status in NO_SUCH_ROUTE or not with_route:
         masked = _KEPT_ROUTE.sub(MARK["path"], masked)
     return masked if status in STATUSES else masked.replace(KEPT_STATUS, MARK["num"])
 
 
 def shown_again(text: str, status: str) -> str:
-    """`text` with what was kept in its usual form."""
+    """`text` with status, slashes and verbs in their usual form again."""
     return text.translate({ord(KEPT_SLASH): "/", ord(KEPT_WORD): "", ord(KEPT_STATUS): status})

@@ -1,7 +1,8 @@
-"""Values that a template hides although all lines at hand share them: `badger settlement worker lost its quorum`.
-Of values that differ, the words that all begin or end with: `cannot write <*>: No space left on device`.
+"""Show values that all lines of an issue share, although the template hides them.
 
-Here: putting such values into a template's text. Reading the lines: `read_counts.read_messages`.
+Here: put such values into a template's text, as in `badger settlement worker lost its quorum`. If values differ, the
+words that all of them begin or end with: `cannot write <*>: No space left on device`. Reading the lines:
+`read_counts.read_messages`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from fleexmon_pipeline.patterns.masks import without_frames
 from fleexmon_pipeline.patterns.placeholders import SHOWN_PLACEHOLDER
 
 MAX_VALUE_CHARS = 60  # of a value in a title
-MAX_MESSAGE_CHARS = 4_000  # of a message that is aligned with its template
+MAX_MESSAGE_CHARS = 4_000  # of a message that are aligned with its template
 
-# Names of things. Numbers, times and ids without meaning would say nothing in a title, even if all lines share them.
+# Kinds that can name things. Numbers, times and meaningless ids say nothing in a title, even if all lines share them.
 _NAMING = frozenset(("<*>", "<id>", "<host>", "<path>", "<ip>", "<email>", "<url>"))
 _TOKEN = re.compile(r"\w+|[^\w\s\"']")
 _BETWEEN = r"[\s\"'\\]*+"
@@ -23,11 +24,11 @@ _ASIDE = rf"(?:\([^()]{{0,200}}+\){_BETWEEN})?+"  # templates have no `(<*>)`
 
 
 def with_shared_values(template: str, messages: Sequence[str]) -> str:
-    """`template`, as stored and shown, with the value instead of a placeholder where it is the same in all messages,
-    and with its first and last words beside the placeholder where only these are.
+    """The template (as stored and shown) with shared values instead of placeholders.
 
-    A message that does not align, such as one whose template was cut, leaves the template as it is. The caller redacts
-    messages as it does templates. Time is linear in their length.
+    A placeholder is replaced if all messages have the same value. If only the first or last words of the values are the
+    same, these are put beside the placeholder. A message that cannot be aligned, for example because its template was
+    cut, leaves the template unchanged. The caller redacts messages like templates. Time is linear in their length.
     """
     kinds = SHOWN_PLACEHOLDER.findall(template)
     if not messages or not hides_names(template):
@@ -35,24 +36,24 @@ def with_shared_values(template: str, messages: Sequence[str]) -> str:
     texts = SHOWN_PLACEHOLDER.split(template)
     literals = [_literal(text) for text in texts]
     values = [_values(literals, without_frames(message[:MAX_MESSAGE_CHARS])) for message in messages]
-    held = list(zip(*values, strict=False))
-    if len(held) != len(kinds):
+    columns = list(zip(*values, strict=False))
+    if len(columns) != len(kinds):
         return template
     filled = [texts[0]]
-    for kind, of_messages, text in zip(kinds, held, texts[1:], strict=True):
+    for kind, of_messages, text in zip(kinds, columns, texts[1:], strict=True):
         shared = _shared(kind, of_messages) if kind in _NAMING else ""
         filled += [shared if 0 < len(shared) <= MAX_VALUE_CHARS else kind, text]
     return "".join(filled)
 
 
 def _shared(kind: str, values: Sequence[str]) -> str:
-    """What these values of one placeholder have in common; empty for nothing."""
+    """What the values of one placeholder have in common; empty if nothing."""
     if len(set(values)) == 1:
         return values[0] if kind != "<id>" or len(values) > 1 else ""  # one line's id may be the request's own
     if kind != "<*>":
         return ""
     words = [value.split() for value in values]
-    shortest = min(map(len, words)) - 1  # a word of each is left, which differs
+    shortest = min(map(len, words)) - 1  # at least one word of each value is left
     first = _in_common(words, shortest)
     last = _in_common([value[::-1] for value in words], shortest - first)
     before, after = words[0][:first], words[0][len(words[0]) - last :]
@@ -63,7 +64,7 @@ def _shared(kind: str, values: Sequence[str]) -> str:
 
 
 def _in_common(words: Sequence[Sequence[str]], most: int) -> int:
-    """How many words at the beginning of all are the same, at most `most`."""
+    """How many words all texts begin with, at most `most`."""
     columns = zip(*words, strict=False)
     return next((i for i, column in enumerate(columns) if i >= most or len(set(column)) > 1), max(most, 0))
 
@@ -74,7 +75,7 @@ def hides_names(template: str) -> bool:
 
 
 def _literal(text: str) -> re.Pattern[str] | None:
-    """What stands between two placeholders, however it is spaced and quoted; None for nothing."""
+    """Matches the text between two placeholders, with any spaces and quotes; None if there is no text."""
     tokens = _TOKEN.findall(text)
     text = ""
     for n, part in enumerate(tokens):
@@ -83,7 +84,7 @@ def _literal(text: str) -> re.Pattern[str] | None:
 
 
 def _values(literals: Sequence[re.Pattern[str] | None], message: str) -> tuple[str, ...]:
-    """What stands in place of each placeholder; empty if the message does not align with the template."""
+    """The value of each placeholder; empty if the message cannot be aligned with the template."""
     first, *inner = literals
     begin = 0
     if first is not None:

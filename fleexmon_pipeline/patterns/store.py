@@ -1,6 +1,6 @@
-"""Rows of "LogPattern": what a miner remembers between runs, and what people read of a pattern.
+"""Load and store the rows of "LogPattern": what a miner remembers between runs, and what people read of a pattern.
 
-Here: loading and storing patterns and aliases. Their counts: `count_lines.py`; finding them: `miner.py`.
+Here: patterns and aliases. Their counts: `count_lines.py`; finding them: `miner.py`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Sighting:
 
 
 def _rank(level: str) -> tuple[int, str]:
-    """Any other word is below all levels."""
+    """Order levels; an unknown word is below all of them."""
     return (LEVELS.index(level) + 1 if level in LEVELS else 0, level)
 
 
@@ -59,11 +59,11 @@ def store_patterns(
     *,
     redact: Callable[[str], str],
 ) -> None:
-    """Write the patterns seen, those they merged into, and the aliases since the last commit. `merged`: the slot from
-    which each alias counts.
+    """Write the patterns seen, those they merged into, and the aliases since the last commit.
 
-    Call it once, at the end of a transaction, and `miner.new_aliases.clear()` after the commit. A merged pattern was
-    first seen when its first member was; otherwise a merge would make old lines look new.
+    `merged`: alias → the slot from which it is valid. Call it once, at the end of a transaction, and
+    `miner.new_aliases.clear()` after the commit. A merged pattern was first seen when its first member was; otherwise a
+    merge would make old lines look new.
     """
     seen = dict(sightings)
     for row in connection.execute(_SQL["seen"], {"ids": sorted(miner.new_aliases)}):
@@ -90,8 +90,11 @@ def store_patterns(
 
 
 def succeed_outdated(connection: Connection, miner: PatternMiner, gone: Mapping[str, str]) -> None:
-    """Make ids of an older mask version aliases of the current pattern of their lines. `gone`: patterns that a window
-    no longer has, each with the id of one of its lines. Call it after `store_patterns`, which writes the targets."""
+    """Make ids of an older mask version aliases of the patterns that their lines have now.
+
+    `gone`: patterns that a window no longer has, each with the id of one of its lines. Call it after `store_patterns`,
+    which writes the targets.
+    """
     params = {"ids": sorted(gone), "mask_version": MASK_VERSION}
     samples = {gone[row["id"]]: row["id"] for row in connection.execute(_SQL["outdated"], params)}
     if not samples:

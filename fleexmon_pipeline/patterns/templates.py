@@ -40,8 +40,10 @@ def _tokens(masked: str) -> list[str]:
 
 
 def tokenise(masked: str) -> Template:
-    """Words, punctuation and typed placeholders of a masked text; never empty. A group that repeats around a
-    placeholder, such as a list of addresses, is kept once."""
+    """The words, punctuation and typed placeholders of a masked text; never empty.
+
+    A group of tokens that repeats around a placeholder, as in a list of addresses, is kept once.
+    """
     typed = _tokens(masked)
     plain = untyped(typed)
     if sum(PLACEHOLDER in token for token in plain) < 2 or typed[0] in VERBS:
@@ -50,7 +52,7 @@ def tokenise(masked: str) -> Template:
 
 
 def collapsed(template: Template, smallest: int = 1) -> Template:
-    """Without repetitions: a repeated group of `smallest` to four tokens with a placeholder is kept once."""
+    """The template without repetitions: a repeated group of `smallest` to 4 tokens with a placeholder is kept once."""
     typed, rest = list(template), list(untyped(template))
     for size in range(smallest, 5):
         i = 0
@@ -68,9 +70,11 @@ _BETWEEN = frozenset(",:;|/#=&.-")
 
 
 def normal(template: Template) -> tuple[Template, dict[int, int]]:
-    """A template with new placeholders as the masks would have made it, and where its placeholders are now.
+    """Normalise a template that got new placeholders, as if the masks had made them; and map its old positions to new
+    ones.
 
-    Adjacent placeholders become one, `(<*>)` and quotes around a placeholder go, and what repeats is kept once.
+    Adjacent placeholders become one, `(<*>)` and quotes around a placeholder are removed, and repetitions are kept
+    once.
     """
     if template[0] in VERBS:
         return template, {}
@@ -117,8 +121,10 @@ def joined_kinds(one: Sequence[str], other: Sequence[str]) -> Template:
 
 
 def with_kinds(general: Template, typed: Template) -> Template:
-    """`general` with the kinds that `typed`, which merged into it, has in the same positions: counted from the start,
-    and also from the end if `typed` is longer."""
+    """`general` with the kinds of placeholders that `typed`, which merged into it, has at the same positions.
+
+    Positions are counted from the start and, if `typed` is longer, also from the end.
+    """
     if len(typed) == len(general):
         return tuple(
             a if b != PLACEHOLDER else a if a in MARKS else PLACEHOLDER for a, b in zip(typed, general, strict=True)
@@ -138,7 +144,7 @@ def pattern_id(template: Sequence[str]) -> str:
     return hashlib.blake2b(" ".join(untyped(template)).encode(), digest_size=8).hexdigest()
 
 
-# Quotes keep their blanks: `don 't` and `don't` are different tokens.
+# Blanks beside quotes stay: `don 't` and `don't` are different tokens.
 _BLANK_BEFORE = re.compile(r" (?=[=:,;)\]}])")
 _BLANK_AFTER = re.compile(r"(?<=[=(\[{]) ")
 _QUOTES = re.compile(r'" ([^"]*+)(?<= )"')
@@ -156,5 +162,5 @@ def shown(template: Sequence[str]) -> str:
 
 
 def read_shown(text: str) -> Template:
-    """The template behind a text of `shown`. If the text was cut or redacted it is another one, with another id."""
+    """The template that `shown` made this text from. If the text was cut or redacted, the template has another id."""
     return tuple(_tokens(SHOWN_PLACEHOLDER.sub(lambda literal: MARK_OF_SHOWN[literal[0]], text))) or ("",)

@@ -21,7 +21,7 @@ from fleexmon_pipeline.detection.evaluate import evaluate
 from fleexmon_pipeline.detection.rule_model import Rule, all_series, text_conditions
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.forecasting.predictors import predict
-from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
+from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, CoveredTime, FiringSpan, episodes
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, peak
 from fleexmon_pipeline.window import DAY, EPOCH, SETTLED, SLOT, Window, floor, history_day
 
@@ -213,19 +213,19 @@ def _scratch(connection: Connection, window: Window) -> Iterator[None]:
 
 def _coverage(
     connection: Connection, window: Window, occurrences: Iterable[Occurrence]
-) -> dict[tuple[str, ...], Covered]:
+) -> dict[tuple[str, ...], CoveredTime]:
     covered = {}
     for nodes in {tuple(sorted(set(occurrence.nodes))) for occurrence in occurrences}:
         rows = connection.execute(
             statements("lifecycle")["covered"], {"since": window.since, "nodes": list(nodes) or None}
         )
-        covered[nodes] = Covered([Window(row["since"], row["until"]) for row in rows])
+        covered[nodes] = CoveredTime([Window(row["since"], row["until"]) for row in rows])
     return covered
 
 
 def _issues(
     occurrences: Iterable[Occurrence],
-    covered: dict[tuple[str, ...], Covered],
+    covered: dict[tuple[str, ...], CoveredTime],
     verdicts: dict[str, list[tuple[Window, str]]],
 ) -> list[Issue]:
     by_fingerprint: defaultdict[str, dict[datetime, Occurrence]] = defaultdict(dict)
@@ -234,11 +234,11 @@ def _issues(
     issues = []
     for name, of_slots in by_fingerprint.items():
         runs = [
-            Run(fired.slot, fired.slot, fired.grace, 1, RETURNS_WITHIN if fired.subject.pattern else timedelta())
+            FiringSpan(fired.slot, fired.slot, fired.grace, 1, RETURNS_WITHIN if fired.subject.pattern else timedelta())
             for _, fired in sorted(of_slots.items())
         ]
         nodes = tuple(sorted({node for fired in of_slots.values() for node in fired.nodes}))
-        for episode in episodes(runs, covered.get(nodes, Covered([]))):
+        for episode in episodes(runs, covered.get(nodes, CoveredTime([]))):
             shown = peak(fired for slot, fired in of_slots.items() if episode.first <= slot <= episode.last)
             issue = Issue(
                 name, shown.rule, shown.severity, shown.title, nodes, episode.first, episode.end, episode.occurrences

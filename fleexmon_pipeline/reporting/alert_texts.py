@@ -113,7 +113,7 @@ def worse(incident: Incident, before: str) -> str:
 
 
 def joined(incident: Incident, new: list[str]) -> str:
-    """`new`: nodes that were not part of it before."""
+    """`new`: the nodes that joined."""
     names = [escape.code(node, most=60) for node in new]
     return f"{sentences.spread(names)} Seen at {sentences.utc(incident.last_seen_at)}."
 
@@ -131,7 +131,7 @@ def returned(incident: Incident) -> str:
 
 
 def merged(other: str) -> str:
-    """`other`: the title of the GitHub issue that goes on."""
+    """`other`: the title of the GitHub issue that continues."""
     return sentences.merged(prose(other, 200))
 
 

@@ -1,7 +1,7 @@
 """Alerts: the incidents that GitHub should show, one GitHub issue each.
 
 Here: what to queue. Which incidents, and what happened to them: `incidents/follow.py`; texts: `alert_texts.py`;
-posting, exactly once: `outbox.py`. Alerts of version 0.1, `issue:<fingerprint>`, are carried on.
+posting, exactly once: `outbox.py`. Alerts of version 0.1, `issue:<fingerprint>`, are continued.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from fleexmon_pipeline.reporting import alert_texts
 from fleexmon_pipeline.reporting.outbox import DesiredIssue, enqueue, is_due
 from fleexmon_pipeline.settings import Topology
 
-REFRESH = timedelta(hours=1)  # GitHub gets counts hourly, but changes of severity, nodes, people and state at once
+REFRESH = timedelta(hours=1)  # between updates of counts; changes of severity, nodes, people and state go immediately
 LABELS = ("monitoring", "alert")
-TOLD = ("severity", "nodes")  # as of the last notification: what rose or spread while muted is told after the mute
+# Kept as of the last notification, so that a rise or spread during a mute is reported after it.
+REPORTED = ("severity", "nodes")
 URGENT = [str(severity) for severity in Severity if severity.rank >= Severity.HIGH.rank]
 
 _Change = Literal["opened", "updated", "commented", "closed"]
@@ -32,7 +33,7 @@ _Change = Literal["opened", "updated", "commented", "closed"]
 
 @dataclass
 class Alerts:
-    """Outbox keys by what `refresh_alerts` did with them; `updated`: only the text is newer."""
+    """Outbox keys by what `refresh_alerts` did with them. `updated`: only the text changed."""
 
     opened: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -80,8 +81,8 @@ def _change(step: Step) -> _Change:
 
 
 def _needs_update(incident: Incident, about: Mapping[str, Any], now: datetime) -> bool:
-    at_once = {"id": str(incident.id), **_shown(incident)}
-    if any(about.get(name) != value for name, value in at_once.items()):
+    urgent = {"id": str(incident.id), **_shown(incident)}
+    if any(about.get(name) != value for name, value in urgent.items()):
         return True
     if (about["updated"], len(about.get("issues", ()))) == (incident.last_seen_at.isoformat(), len(incident.issues)):
         return False
@@ -99,16 +100,15 @@ def _desired(
     ui_url: str | None,
 ) -> DesiredIssue:  # fmt: skip
     page = f"{ui_url}/fleexmon/incidents/{incident.id}" if ui_url else None
-    reported = (
-        {} if step.event or not before else {name: before["about"][name] for name in TOLD if name in before["about"]}
-    )
-    comment = before["comment"].partition("\n")[2] if before and before["comment"] else None
+    about = before["about"] if before else {}
+    reported = {} if step.event else {name: about[name] for name in REPORTED if name in about}
+    last_comment = before["comment"].partition("\n")[2] if before and before["comment"] else None
     return DesiredIssue(
         title=alert_texts.title(incident),
         body=alert_texts.body(read_story(connection, incident), page=page),
         labels=(*LABELS, alert_texts.word(incident.severity)),
         state="open" if incident.is_open else "closed",
-        comment=_comment(connection, step, incident) or comment,
+        comment=_comment(connection, step, incident) or last_comment,
         about={**about_incident(connection, incident), **reported, **_shown(incident), "as_of": now.isoformat()},
     )
 
@@ -128,7 +128,7 @@ def _comment(connection: Connection, step: Step, incident: Incident) -> str | No
 
 
 def _closed(was: Mapping[str, Any], continued_by: Mapping[str, Any] | None) -> DesiredIssue:
-    """An alert that another one goes on for, or whose issues are no more."""
+    """Close an alert that another one continues, or whose issues no longer exist."""
     comment = alert_texts.merged(continued_by["title"]) if continued_by else sentences.REMOVED
     body = was["body"].partition("\n")[2]  # without the marker, which is put before it again
     return DesiredIssue(was["title"], body, was["labels"], state="closed", comment=comment, about=was["about"])

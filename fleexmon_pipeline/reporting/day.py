@@ -37,7 +37,7 @@ from fleexmon_pipeline.reporting.verdict import judge
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor
 
 WEEK = timedelta(days=7)
-SETTLING = timedelta(minutes=15)  # of a slot that ended less than three ticks ago, the tick may still be running
+SETTLING = timedelta(minutes=15)  # three ticks: the tick that collects a slot may take so long
 MAX_TOP_ERRORS = 5
 MAX_NEW_PATTERNS = 10
 MAX_URGENT = 5  # newest high and critical issues
@@ -63,10 +63,10 @@ class CoveredSlot:
 
 
 def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
-    """The figures of the UTC day `day`; `now` (UTC) only decides which of its slots are due.
+    """The figures of the UTC day `day`. `now` (UTC) only decides which of its slots are due.
 
-    The same rows give the same figures: for a day that is over, `now` has no effect. An empty database gives zeros and
-    the verdict that there are no data.
+    The same rows give the same figures: for a day that has ended, `now` has no effect. An empty database gives zeros
+    and the verdict that there is no data.
     """
     span = {"since": day.since, "until": day.until}
     hourly = [CountedLines(**row) for row in _rows(connection, "hourly_counts", **span)]
@@ -78,20 +78,22 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     slots = _rows(connection, "covered_slots", since=day.since - WEEK, until=day.since, so_far=so_far)
     shares = {(row["node"], row["day"]): row["slots"] / max(so_far // SLOT, 1) for row in slots}
     nodes = _nodes(connection, day, hourly, yesterday, shares, now=now)
-    comparable = [lines for lines in history if _covered_then(shares, lines.start) >= MIN_COVERED]
+    comparable = [lines for lines in history if _covered_share(shares, lines.start) >= MIN_COVERED]
     days_with_lines = len({lines.start for lines in comparable if lines.count})
     coverage = _sum(node.coverage for node in nodes)
     top_errors = _rows(
         connection, "top_errors", **span, before=day.since - DAY, so_far=so_far, errors=[*ERROR_LEVELS],
         limit=MAX_TOP_ERRORS,
     )  # fmt: skip
-    fresh = _rows(connection, "new_patterns", **span, levels=[*LEVELS], errors=[*ERROR_LEVELS], limit=MAX_NEW_PATTERNS)
+    new_patterns = _rows(
+        connection, "new_patterns", **span, levels=[*LEVELS], errors=[*ERROR_LEVELS], limit=MAX_NEW_PATTERNS
+    )
     issue_rows = [_issue(row) for row in _rows(connection, "issues", **span)]
     incidents = incidents_of_day(connection, day, issue_rows)
     total, week = _volume(hourly), _volume(comparable, share=max(days_with_lines, 1))
     genai = GenAIUse(**_rows(connection, "genai", **span)[0])
     uncounted = coverage.uncounted(total.lines)
-    new_errors = fresh[0]["errors"] if fresh else 0
+    new_errors = new_patterns[0]["errors"] if new_patterns else 0
     verdict = judge(
         total, week, coverage, nodes, incidents, genai,
         new_errors=new_errors if history else 0,  # on the very first day, every pattern is new
@@ -111,9 +113,9 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
         nodes=nodes,
         hours=_hours(day, hourly, nodes),
         top_errors=tuple(map(_pattern, top_errors)),
-        new_patterns=fresh[0]["patterns"] if fresh else 0,
+        new_patterns=new_patterns[0]["patterns"] if new_patterns else 0,
         new_error_patterns=new_errors,
-        new_listed=tuple(map(_pattern, fresh)),
+        new_listed=tuple(map(_pattern, new_patterns)),
         incidents=incidents,
         issues=_issues(issue_rows, day),
         genai=genai,
@@ -130,8 +132,8 @@ def _rows(connection: Connection, name: str, **parameters: Any) -> list[dict[str
 def _volume(counted: Iterable[CountedLines], *, share: int = 1) -> Volume:
     """Counts by level, divided by `share` days."""
     levels: Counter[str] = Counter()
-    for lines_of in counted:
-        levels[lines_of.level] += lines_of.count
+    for counts in counted:
+        levels[counts.level] += counts.count
     lines, errors = levels.total(), _errors(levels)
     if share == 1:
         return Volume(lines, errors, levels["warn"], errors / lines if lines else None)
@@ -141,9 +143,10 @@ def _volume(counted: Iterable[CountedLines], *, share: int = 1) -> Volume:
     )  # fmt: skip
 
 
-def _covered_then(shares: Mapping[tuple[str, datetime], float], day: datetime) -> float:
-    """How much of a day of the week before is covered, of nodes that were polled by then: a node that is new must not
-    take the week away from the others."""
+def _covered_share(shares: Mapping[tuple[str, datetime], float], day: datetime) -> float:
+    """The share of a day that is covered, over the nodes polled by then: a new node must not make old days
+    incomparable.
+    """
     nodes = {node for node, polled in shares if polled <= day}
     return sum(shares.get((node, day), 0.0) for node in nodes) / max(len(nodes), 1)
 
@@ -238,12 +241,12 @@ def _pattern(row: Mapping[str, Any]) -> PatternFigures:
 
 
 def _issues(issues: Sequence[IssueFigures], day: Window) -> Issues:
-    """`issues` come newest first. Another program's severity is counted under its own name."""
+    """`issues`: newest first. Another program's severity is counted under its own name."""
     at_end = [issue for issue in issues if issue.resolved_at is None or issue.resolved_at >= day.until]
     urgent = [issue for issue in at_end if issue.severity in URGENT and not issue.muted]
     new = [issue for issue in issues if issue.detected_at in day]
     ended = [(issue.resolved_at, issue.id, issue) for issue in issues if issue.resolved_at and issue.resolved_at in day]
-    resolved = [issue for _, _, issue in sorted(ended, key=lambda of: of[:2], reverse=True)]
+    resolved = [issue for _, _, issue in sorted(ended, key=lambda item: item[:2], reverse=True)]
     severities = Counter(issue.severity for issue in at_end)
     order = [*SEVERITIES, *sorted(severities.keys() - set(SEVERITIES))]
     return Issues(

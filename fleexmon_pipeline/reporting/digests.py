@@ -27,7 +27,7 @@ RECENT = timedelta(days=7)  # a backfill of last month must not flood mailboxes
 
 @dataclass(frozen=True)
 class Digest:
-    """A day's figures and their two texts; `queued`: whether GitHub is to show something new."""
+    """A day's figures and their two texts. `queued`: whether something new was queued for GitHub."""
 
     figures: Figures
     title: str

@@ -1,4 +1,4 @@
-"""Escape text from log lines for GitHub: it is displayed unchanged and has no effect.
+"""Escape text from log lines for GitHub: it looks unchanged and has no effect.
 
 Here: Markdown (code spans, prose, titles) and Mermaid labels. Jinja's autoescape escapes HTML; `redaction/redact.py`
 replaces secrets.

@@ -1,7 +1,7 @@
-"""What people do to alerts on GitHub comes back: closed, assigned, labelled.
+"""Apply what people do to alerts on GitHub to our issues: close, assign, label.
 
-Here: from GitHub's issues to the product's. Closed as completed: resolved by that person. Closed as not planned: muted.
-An assignee: assigned. The label `noise`: marked as noise. Posting: `outbox.py`.
+Here: an alert closed as completed resolves its issues, one closed as not planned mutes them. An assignee is assigned,
+and the label `noise` marks them as noise. Posting: `outbox.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SQL = statements("outbox")
 LABELS = ("alert",)
 NOISE = "noise"  # a label that people add
 POLL_EVERY = timedelta(minutes=5)
-OVERLAP = timedelta(minutes=10)  # clocks differ, and a request takes a while; what is done twice is done once
+OVERLAP = timedelta(minutes=10)  # clocks differ, and a request takes a while; applying something twice is harmless
 FIRST_LOOK_BACK = timedelta(days=7)
 MAX_NAME = 60
 
@@ -46,14 +46,14 @@ class Feedback:
 
 
 def feedback_is_due(connection: Connection, *, now: datetime, repository: str) -> bool:
-    """Whether GitHub should be asked again: an alert is open there, and the last look is POLL_EVERY old."""
+    """Whether to poll GitHub again: an alert is open there, and the last poll was POLL_EVERY ago."""
     row = connection.execute(SQL["open_alerts"]).fetchone()
     polled = _polled_at(connection, repository)
     return bool(row and row["any"]) and (polled is None or polled <= now - POLL_EVERY)
 
 
 def read_feedback(connection: Connection, github: GitHubClient, *, now: datetime) -> Feedback:
-    """Apply what people did since the last call. Raises GitHubError; the next call then looks as far back."""
+    """Apply what people did since the last call. Raises GitHubError; the next call then covers this time, too."""
     polled = _polled_at(connection, github.name)
     seen = github.seen(LABELS, since=polled - OVERLAP if polled else now - FIRST_LOOK_BACK)
     by_number = {issue.number: issue for issue in seen}
@@ -74,7 +74,7 @@ def _polled_at(connection: Connection, repository: str) -> datetime | None:
 
 
 def _closed_by_a_person(issue: SeenIssue, desired: Mapping[str, Any]) -> bool:
-    """We want it open, and GitHub has it closed."""
+    """Whether it is closed on GitHub although we want it open."""
     return not issue.is_open and desired["state"] == "open"
 
 
@@ -115,12 +115,12 @@ def _incidents_of(connection: Connection, report: Report) -> list[UUID]:
 
 
 def _existing(connection: Connection, issues: list[UUID]) -> list[str]:
-    """Without those that another program deleted a moment ago."""
+    """The issues that still exist: another program may have deleted some."""
     return [str(row["id"]) for row in connection.execute(statements("handling")["fingerprints_of"], {"ids": issues})]
 
 
 def _assigned_before(connection: Connection, issues: list[UUID], where: str) -> str | None:
-    """Whom the GitHub issue named when it was last different: whom a command names since, stays."""
+    """The assignee that was last applied from this GitHub issue. One that a command named since then stays."""
     row = connection.execute(SQL["assigned_by"], {"ids": issues, "why": where}).fetchone()
     return row["assignee"] if row else None
 
@@ -141,14 +141,14 @@ def _mark_as_noise(connection: Connection, incident: Incident, where: str, now: 
 
 
 def _was_muted(connection: Connection, why: str, closed_at: datetime | None) -> bool:
-    """Whether this closing was seen before: what somebody has unmuted since is not muted again."""
+    """Whether this closing was applied before. If somebody has unmuted the issue since, it is not muted again."""
     where = {"why": why, "since": (closed_at or EPOCH) - OVERLAP}
     row = connection.execute(SQL["was_muted_by"], where).fetchone()
     return bool(row and row["any"])
 
 
 def _mute(connection: Connection, names: list[str], *, by: str, why: str, now: datetime) -> None:
-    """Issues of other programs have no fingerprint that could be muted; they are resolved."""
+    """Mute our issues. Issues of other programs have no fingerprint to mute, so they are resolved."""
     rows = connection.execute(statements("handling")["fingerprints_of"], {"ids": names}).fetchall()
     ours = [str(row["id"]) for row in rows if row["fingerprint"]]
     for scope in people.scopes_of(connection, ours) if ours else ():

@@ -123,17 +123,17 @@ def cost(incident: IncidentFigures) -> str:
 
 
 def issues_of(incident: IncidentFigures) -> list[tuple[str, str]]:
-    """Severity and text of its issues; those of one kind on the same nodes with the same message are one."""
-    alike: dict[tuple[str, tuple[str, ...], str], list[IssueFigures]] = {}
+    """Severity and text of its issues. Those of one type on the same nodes with the same message become one."""
+    groups: dict[tuple[str, tuple[str, ...], str], list[IssueFigures]] = {}
     for issue in incident.issues:
-        alike.setdefault((issue.type, issue.nodes, issue.title.rpartition(" (")[0] or issue.title), []).append(issue)
+        groups.setdefault((issue.type, issue.nodes, issue.title.rpartition(" (")[0] or issue.title), []).append(issue)
     return [
         (
             group[-1].severity,
             (f"{len(group)} issues, the latest: " if len(group) > 1 else "") + group[-1].title
             + (" (muted)" if all(issue.muted for issue in group) else ""),
         )
-        for group in alike.values()
+        for group in groups.values()
     ]  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def no_errors(figures: Figures) -> str:
 
 
 def trend(pattern: PatternFigures, figures: Figures) -> str:
-    """Against the day before, on the pattern's nodes; `–` where that day is not covered enough."""
+    """The change against the day before; `–` if too little of that day is covered on the pattern's nodes."""
     shares = [node.before_covered for node in figures.nodes if node.node in pattern.nodes]
     comparable = bool(shares) and sum(shares) / len(shares) >= MIN_COVERED
     return change(pattern.count, pattern.before) if comparable else "–"

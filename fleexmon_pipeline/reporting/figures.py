@@ -12,14 +12,14 @@ from typing import Literal
 from fleexmon_pipeline.forecasting.record import Announced, Total
 
 URGENT = ("critical", "high")  # severities that are reported at once
-MIN_COVERED = 0.8  # of a day that this one is compared with; with less there is no comparison
+MIN_COVERED = 0.8  # of a day to compare with; with less there is no comparison
 
 State = Literal["no-data", "incomplete", "attention", "healthy"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`sentence` is complete by itself; `things` are the items it counts, most urgent first."""
+    """`sentence` is complete in itself; `things` are the items that it names, most urgent first."""
 
     state: State
     sentence: str
@@ -78,7 +78,7 @@ class NodeFigures:
 
 @dataclass(frozen=True)
 class HourFigures:
-    """`heard`: at least one node responded. False: a zero means unknown; None: the hour is not over yet."""
+    """`heard`: whether a node responded. False: a zero means unknown; None: the hour has not ended yet."""
 
     hour: datetime
     lines: int

@@ -6,6 +6,7 @@ Here: reading and ordering. Where incidents come from: `incidents/`; the day's o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -22,7 +23,7 @@ MAX_TEMPLATE = 200
 
 
 def incidents_of_day(connection: Connection, day: Window, issues: Sequence[IssueFigures]) -> Incidents:
-    """`issues`: those that touch the day."""
+    """The incidents that touch the day. `issues`: those of the day."""
     touching = {issue.id: issue for issue in issues}
     rows = [
         incident
@@ -35,18 +36,21 @@ def incidents_of_day(connection: Connection, day: Window, issues: Sequence[Issue
         for row in connection.execute(statements("incidents")["first_seen"], {"ids": patterns})
     }
     incidents = [_figures(row, day, touching, templates.get(row.first_pattern or "")) for row in rows]
-    incidents.sort(
-        key=lambda one: (one.muted, one.ended is not None, -SEVERITY_RANKS.get(one.severity, 0), one.started_at)
-    )
-    open_ones = [one for one in incidents if one.ended is None]
+    incidents.sort(key=_order)
+    still_open = [incident for incident in incidents if incident.ended is None]
     return Incidents(
-        open=len(open_ones),
-        urgent=sum(one.severity in URGENT and not one.muted for one in open_ones),
-        new=sum(one.started_at in day for one in incidents),
-        ended=len(incidents) - len(open_ones),
+        open=len(still_open),
+        urgent=sum(incident.severity in URGENT and not incident.muted for incident in still_open),
+        new=sum(incident.started_at in day for incident in incidents),
+        ended=len(incidents) - len(still_open),
         listed=tuple(incidents[:MAX_LISTED]),
         total=len(incidents),
     )
+
+
+def _order(incident: IncidentFigures) -> tuple[bool, bool, int, datetime]:
+    """Open and severe ones first, muted ones last."""
+    return incident.muted, incident.ended is not None, -SEVERITY_RANKS.get(incident.severity, 0), incident.started_at
 
 
 def _figures(row: Incident, day: Window, touching: dict[str, IssueFigures], began_with: str | None) -> IncidentFigures:

@@ -1,4 +1,4 @@
-"""The queue for GitHub: what it should show, what it shows, and the steps between them, each taken once.
+"""The outbox for GitHub: what GitHub should show, what it shows, and the requests between them, each sent once.
 
 Here: queueing, delivery, backoff. What to queue: `digests.py`, `alerts.py`; requests to GitHub: `github.py`.
 """
@@ -63,7 +63,7 @@ class Delivery:
 
 
 def enqueue(connection: Connection, key: str, issue: DesiredIssue, *, now: datetime) -> bool:
-    """Queue what GitHub should show under `key`; True if that is new. Cuts texts to GitHub's limits."""
+    """Queue what GitHub should show under `key`; returns whether that is new. Cuts texts to GitHub's limits."""
     body = f"{marker(key)}\n{issue.body}"
     desired = {
         "title": issue.title[:MAX_TITLE],
@@ -86,7 +86,7 @@ def is_due(connection: Connection, *, now: datetime) -> bool:
 
 
 def failed_deliveries(connection: Connection) -> dict[str, str]:
-    """Keys that wait after a failed attempt, and why it failed."""
+    """Keys whose last attempt failed, and why."""
     return {row["key"]: row["error"] for row in connection.execute(statements("outbox")["failed"])}
 
 
@@ -100,11 +100,11 @@ def deliver(
     connection: Connection, github: GitHubClient, *, now: datetime, limit: int = 100, sleep: Sleep = time.sleep,
     pause: float = PAUSE_SECONDS, by_hand: bool = False,
 ) -> Delivery:  # fmt: skip
-    """Bring GitHub up to date with the Outbox: at most `limit` keys, the oldest first, one at a time. `by_hand`: a
-    person asks for it now, so our own delays after failures do not apply; those that GitHub asked for do.
+    """Bring GitHub up to date with the Outbox: at most `limit` keys, the oldest first, one at a time.
 
-    A failure is stored with the time of the next attempt and returned, never raised. One that would hit every key ends
-    the call. Concurrent calls post nothing twice.
+    `by_hand`: a person asked for it, so our own backoff does not apply; a delay that GitHub asked for does. A failure
+    is stored with the time of the next attempt and returned, never raised. One that would affect every key ends the
+    call. Concurrent calls post nothing twice.
     """
     delivery = Delivery()
     due = connection.execute(statements("outbox")["due"], {"now": now, "limit": limit, "by_hand": by_hand}).fetchall()
@@ -131,7 +131,7 @@ def deliver(
 
 
 class _Step:
-    """Takes one key from what GitHub shows to what is desired; `shown` is stored after each request that changed it."""
+    """Brings one key up to date on GitHub. `shown` is stored after each request that changed it."""
 
     def __init__(
         self, connection: Connection, github: GitHubClient, row: Mapping[str, Any], now: datetime,
@@ -166,7 +166,7 @@ class _Step:
             return None
         if posted is None:
             posted = self.github.create(self.desired["title"], self.desired["body"], self.desired["labels"])
-            self.shown = {**self.desired, "about": None}  # the new body includes what the comment would say
+            self.shown = {**self.desired, "about": None}  # the new body already says what the comment would
             self.pause()
         self._show(posted.number, posted.url)
         return posted.number
@@ -203,8 +203,10 @@ def _locked(connection: Connection, key: str) -> bool:
 
 
 def _fail(connection: Connection, key: str, attempts: int, error: GitHubError, now: datetime) -> str:
-    """Store the reason and the time of the next attempt; returns the reason. A rate limit ends when GitHub says so,
-    however often it was reached before."""
+    """Store the reason and the time of the next attempt; returns the reason.
+
+    A rate limit ends when GitHub says so, however often it was reached before.
+    """
     reason = one_line(redact(str(error)), most=300)
     requested = min(timedelta(seconds=error.retry_after or 0), MAX_WAIT)
     backoff = timedelta(0) if error.kind == "rate-limit" else min(BACKOFF * 2 ** min(attempts, 10), MAX_BACKOFF)

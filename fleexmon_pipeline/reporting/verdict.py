@@ -1,6 +1,6 @@
-"""The verdict at the top of a digest: how the day went, and how complete its data are.
+"""The verdict at the top of a digest: how the day went, and how complete its data is.
 
-Here: what needs attention. An empty window is never mistaken for a healthy one.
+Here: what needs attention. A day without lines is never taken for a healthy one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 from fleexmon_pipeline.reporting.figures import Coverage, GenAIUse, Incidents, NodeFigures, Verdict, Volume
 from fleexmon_pipeline.wording import counted, one_line
 
-# The bounds of the predictor for an error rate that needs attention.
+# An error rate above these needs attention; the predictor uses the same thresholds.
 MIN_RATE_RISE = 1.5
 MIN_RATE = 0.02
 
@@ -27,7 +27,7 @@ def judge(
     new_errors: int,
     as_of: datetime | None,
 ) -> Verdict:
-    """`week`: the mean of the days before. `coverage`: the sum over all nodes."""
+    """Reach the verdict of a day. `week`: the mean of the days before; `coverage`: the sum over all nodes."""
     lines, uncounted = int(total.lines), coverage.uncounted(total.lines)
     rate, rate_before = total.error_rate, week.error_rate
     incomplete = [node.node for node in nodes if node.coverage.missing or node.coverage.partial]

@@ -1,4 +1,4 @@
-"""Logs and issues as files with OpenTelemetry's names, and back into a database, equal.
+"""Export logs and issues to files with OpenTelemetry's names, and import them again without a difference.
 
-Here: form (`records.py`), writing (`write.py`), reading (`load.py`). A backup of everything else: pg_dump.
+Here: the format (`records.py`), export (`write.py`), import (`load.py`). To back up everything else: pg_dump.
 """

@@ -1,6 +1,6 @@
-"""Load what `write.py` wrote into a database: rows that are there already stay, and nothing else changes.
+"""Import an export into a database: rows that it already has stay, and nothing else changes.
 
-Here: checking and order. A batch is one transaction, so an import that was stopped may be started again.
+Here: verification and batches. A batch is one transaction, so an import that was stopped may be started again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _READ: Mapping[Kind, Callable[[bytes], Sequence[Any]]] = {"logs": log_as_columns
 
 @dataclass
 class Loaded:
-    """Of one kind. `there`: were in the database as they are in the file; `differing`: otherwise, and stay so."""
+    """Rows of one kind.
+
+    `there`: the database already had them; `differing`: it has them with other content, and keeps it.
+    """
 
     added: int = 0
     there: int = 0
@@ -44,7 +47,10 @@ class Account:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Raises TransferError where it is none, or a file is missing or was changed."""
+    """Read the manifest and verify the checksums of its files.
+
+    Raises TransferError if it is not a manifest, or a file is missing or was changed.
+    """
     path = directory / MANIFEST
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
@@ -71,23 +77,23 @@ def read_manifest(directory: Path) -> Manifest:
 def load(
     connection: Connection, directory: Path, *, dry_run: bool = False, progress: Progress = lambda _: None
 ) -> Account:
-    """Raises TransferError; what was loaded before stays."""
+    """Import all files of an export. Raises TransferError; batches that were already imported stay."""
     account = Account(dry_run)
     for file in read_manifest(directory).files:
         account.kinds[file.kind] = loaded = Loaded()
-        done = 0
+        count = 0
         lines = _lines(directory / file.name, file.kind)
         while batch := list(islice(lines, BATCH)):
             try:
                 _load(connection, file.kind, batch, loaded, dry_run=dry_run)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise TransferError(f"{file.name}: lines {done + 1:,} to {done + len(batch):,}: {error}.") from None
+                raise TransferError(f"{file.name}: lines {count + 1:,} to {count + len(batch):,}: {error}.") from None
             except psycopg.DataError as error:
                 reason = str(error).partition("\n")[0][:200]
-                raise TransferError(f"{file.name}: lines {done + 1:,} to {done + len(batch):,}: {reason}.") from None
-            done += len(batch)
-            progress(f"{done:,} of {file.rows:,} {file.kind}")
-        _expect(file, done)
+                raise TransferError(f"{file.name}: lines {count + 1:,} to {count + len(batch):,}: {reason}.") from None
+            count += len(batch)
+            progress(f"{count:,} of {file.rows:,} {file.kind}")
+        _expect(file, count)
     return account
 
 

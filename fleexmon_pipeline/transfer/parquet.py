@@ -1,7 +1,7 @@
-"""The same records as Parquet: typed columns where a value has a type, JSON as text where it has structure.
+"""Records as Parquet: typed columns for simple values, JSON text for structured ones.
 
-Here: a line of NDJSON as a row, and back, equal. Needs pyarrow, the extra `parquet`. A time outside of the years 1 to
-9999 stands as it is in a column of texts, and is null in that of times.
+Here: from a line of NDJSON to a row, and back to the same bytes. Needs pyarrow, the extra `parquet`. A time outside the
+years 1 to 9999 is stored as text in a second column, and is null in the column of times.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fleexmon_pipeline.window import EPOCH
 
 ROW_GROUP = 50_000
 BATCH = 5_000
-# Names in the order in which a record has them, so that a line comes back to the byte.
+# In the order of a record's members, so that reading gives the same bytes again.
 _FIELDS: Mapping[Kind, Mapping[str, str]] = {
     "logs": {
         "Timestamp": "time", "SeverityText": "text", "SeverityNumber": "number", "Body": "text", "Resource": "resource",
@@ -31,15 +31,15 @@ _FIELDS: Mapping[Kind, Mapping[str, str]] = {
     },
 }  # fmt: skip
 _RESOURCE = ("service.name", "host.name")
-_PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_STORABLE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _MICROSECOND = timedelta(microseconds=1)
 _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text = msgspec.json.Decoder(str)
 _strings = msgspec.json.Decoder(dict[str, str])
 
 
-def needed() -> None:
-    """Raises TransferError where pyarrow is missing."""
+def require_pyarrow() -> None:
+    """Raises TransferError if pyarrow is not installed."""
     try:
         import pyarrow.parquet  # noqa: F401, PLC0415  an extra
     except ImportError:
@@ -65,8 +65,8 @@ def write_rows(file: IO[bytes], kind: Kind, batches: Iterable[Sequence[bytes]]) 
 
 
 def read_rows(path: Path, kind: Kind) -> Iterator[bytes]:
-    """As lines of NDJSON. Raises TransferError for what is no such file."""
-    needed()
+    """Read the rows as lines of NDJSON. Raises TransferError if the file is not one of ours."""
+    require_pyarrow()
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
@@ -76,8 +76,8 @@ def read_rows(path: Path, kind: Kind) -> Iterator[bytes]:
             for batch in file.iter_batches(BATCH):
                 table = pa.Table.from_batches([batch])
                 for name in times:
-                    place = table.schema.get_field_index(name)
-                    table = table.set_column(place, name, table.column(name).cast(pa.int64()))
+                    index = table.schema.get_field_index(name)
+                    table = table.set_column(index, name, table.column(name).cast(pa.int64()))
                 yield from (_line(kind, row) for row in table.to_pylist())
     except (pa.ArrowException, KeyError) as error:
         raise TransferError(f"{path.name} is not what was exported: {str(error).strip()[:200]}.") from None
@@ -106,8 +106,8 @@ def _row(kind: Kind, line: bytes) -> dict[str, Any]:
         match form:
             case "time":
                 text = _text.decode(raw)
-                plain = _PLAIN.fullmatch(text) is not None
-                row[name if plain else f"{name}Text"] = _microseconds(text) if plain else text
+                is_storable = _STORABLE_TIME.fullmatch(text) is not None
+                row[name if is_storable else f"{name}Text"] = _microseconds(text) if is_storable else text
             case "resource":
                 row |= _strings.decode(raw)
             case "json":

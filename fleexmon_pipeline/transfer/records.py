@@ -1,11 +1,11 @@
 """A log line and an issue as records with the names of OpenTelemetry's data model for logs, and back.
 
-Here: names and values. What OpenTelemetry has no name for stands under `fleexmon`, so that nothing is lost:
+Here: names and values. What OpenTelemetry has no name for is a member of `fleexmon`, so that nothing is lost:
 
     log      Timestamp, ObservedTimestamp, SeverityText, SeverityNumber, Body, TraceId, Attributes (the metadata),
              Resource (`service.name`: the node, `host.name`), fleexmon (id, analyzed)
     issue    an event: EventName `fleexmon.issue`, Timestamp (detected), Body (the title), Attributes (the metadata),
-             fleexmon (every column that is left)
+             fleexmon (all other columns)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Json = msgspec.Raw
 
 
 class TransferError(FleexmonError, ValueError):
-    """A file cannot be written or read. The text names the file and what to do."""
+    """A file cannot be written or read. The message names the file and says what to do."""
 
 
 class Resource(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Resource(msgspec.Struct, frozen=True):
 
 
 class OwnOfLog(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`metadata`: where it is not an object."""
+    """`metadata`: only if it is not an object, and so cannot be `Attributes`."""
 
     id: str
     analyzed: bool | None = None
@@ -86,10 +86,10 @@ _issue = msgspec.json.Decoder(IssueRecord)
 
 
 def log_as_json(row: Mapping[str, Any], *, redacted: bool) -> bytes:
-    """`row`: of the statement `logs`."""
+    """`row`: from the statement `logs`."""
     clean = redact if redacted else str
     metadata = _metadata(row["metadata"], redacted=redacted)
-    plain = row["is_plain"]
+    is_object = row["is_plain"]
     return _encoder.encode(
         LogRecord(
             row["timestamp"],
@@ -97,16 +97,16 @@ def log_as_json(row: Mapping[str, Any], *, redacted: bool) -> bytes:
             SEVERITY_NUMBERS.get(row["level"], 0),
             clean(row["message"]),
             Resource(row["source"], row["hostname"]),
-            OwnOfLog(row["id"], row["analyzed"], UNSET if plain else metadata),
+            OwnOfLog(row["id"], row["analyzed"], UNSET if is_object else metadata),
             row["created"],
             row["trace"],
-            metadata if plain else UNSET,
+            metadata if is_object else UNSET,
         )
     )
 
 
 def log_as_columns(line: bytes) -> Sequence[Any]:
-    """In the order of the statement `copy_logs`. Raises msgspec.DecodeError."""
+    """The values of a line in the order of the statement `copy_logs`. Raises msgspec.DecodeError."""
     record = _log.decode(line)
     metadata = record.attributes if record.own.metadata is UNSET else record.own.metadata
     return (
@@ -116,7 +116,7 @@ def log_as_columns(line: bytes) -> Sequence[Any]:
 
 
 def issue_as_json(row: Mapping[str, Any], *, redacted: bool) -> bytes:
-    """`row`: of the statement `issues`."""
+    """`row`: from the statement `issues`."""
 
     def clean(text: str | None) -> str | None:
         return redact(text) if redacted and text is not None else text
@@ -140,10 +140,10 @@ def issue_as_json(row: Mapping[str, Any], *, redacted: bool) -> bytes:
 
 
 def issue_as_columns(line: bytes) -> Sequence[Any]:
-    """In the order of the statement `copy_issues`. Raises msgspec.DecodeError."""
+    """The values of a line in the order of the statement `copy_issues`. Raises msgspec.DecodeError."""
     record = _issue.decode(line)
     own = record.own
-    lines = None if own.lines is None else "{" + ",".join("NULL" if one is None else one for one in own.lines) + "}"
+    lines = None if own.lines is None else "{" + ",".join("NULL" if id_ is None else id_ for id_ in own.lines) + "}"
     return (
         own.id, own.type, record.severity, record.body, own.description, own.cause, own.recommendation, own.source,
         own.status, record.timestamp, own.updated, own.resolved, _text(record.attributes), lines,
@@ -151,7 +151,7 @@ def issue_as_columns(line: bytes) -> Sequence[Any]:
 
 
 def _metadata(text: str | None, *, redacted: bool) -> Json | UnsetType:
-    """JSON as it is stored; redacted, and no JSON any more, as a text in an object."""
+    """The stored JSON. If redaction makes it invalid, the redacted text inside an object."""
     if text is None:
         return UNSET
     if redacted:

@@ -1,6 +1,6 @@
-"""Rows that an export writes, in order of time and id: those of the table, and lines of archived days.
+"""Read the rows of an export, in order of time and id: from the table and from archived days.
 
-Here: reading and joining. A line that is in both is the table's. How a record looks: `records.py`.
+Here: reading and merging. If a line is in both, the table's is exported. The form of a record: `records.py`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SQL = statements("transfer")
 BATCH = 5_000
 _COLUMNS = ("id", "timestamp", "level", "message", "source", "hostname", "metadata", "created")
 Row = Mapping[str, Any]
-_numbers = count()  # two cursors of one transaction need two names
+_cursor_numbers = count()  # cursors of one transaction need different names
 
 
 def stored_rows(connection: Connection, kind: Kind, params: Mapping[str, Any]) -> Generator[Row]:
-    """Inside a transaction. Raises ArchiveError where lines are in a file that cannot be read."""
+    """Read rows, inside a transaction of the caller. Raises ArchiveError if an archived file cannot be read."""
     days = archived_days(connection, params["since"], params["until"]) if kind == "logs" else []
     if not days:
         yield from _table(connection, kind, params)
@@ -37,14 +37,14 @@ def stored_rows(connection: Connection, kind: Kind, params: Mapping[str, Any]) -
             window = _part(day, params)
             yield from _table(connection, kind, {**params, "since": since, "until": window.since})
             hot = _table(connection, kind, {**params, "since": window.since, "until": window.until})
-            yield from _each_once(hot, _cold(connection, reader, day, window, params["node"]))
+            yield from _without_duplicates(hot, _cold(connection, reader, day, window, params["node"]))
             since = window.until
         if params["until"] is None or since < params["until"]:
             yield from _table(connection, kind, {**params, "since": since})
 
 
 def archived_besides(connection: Connection, since: datetime | None, until: datetime | None, node: str | None) -> int:
-    """How many lines are in files and not in the table."""
+    """How many lines are in archived files and not in the table."""
     days = archived_days(connection, since, until)
     if not days:
         return 0
@@ -53,8 +53,8 @@ def archived_besides(connection: Connection, since: datetime | None, until: date
         for day in days:
             window = _part(day, {"since": since, "until": until})
             bounds = {"since": window.since, "until": window.until}
-            there = [row["id"] for row in connection.execute(SQL["ids"], bounds)]
-            counts = reader.counts(day, window, there)
+            table_ids = [row["id"] for row in connection.execute(SQL["ids"], bounds)]
+            counts = reader.counts(day, window, table_ids)
             lines += sum(number for (_, source), number in counts.items() if node in (None, source))
     return lines
 
@@ -65,7 +65,7 @@ def _part(day: ArchivedDay, params: Mapping[str, Any]) -> Window:
 
 
 def _table(connection: Connection, kind: Kind, params: Mapping[str, Any]) -> Iterator[Row]:
-    with connection.cursor(f"export_{next(_numbers)}") as cursor:
+    with connection.cursor(f"export_{next(_cursor_numbers)}") as cursor:
         cursor.execute(SQL[kind], params)
         while batch := cursor.fetchmany(BATCH):
             yield from batch
@@ -74,18 +74,18 @@ def _table(connection: Connection, kind: Kind, params: Mapping[str, Any]) -> Ite
 def _cold(
     connection: Connection, reader: ColdReader, day: ArchivedDay, window: Window, node: str | None
 ) -> Iterator[Row]:
-    """As the statement `logs` has them."""
+    """Archived lines, as rows like those of the statement `logs`."""
     lines = reader.exported(day, window, node)
     while batch := [dict(zip(_COLUMNS, line, strict=True)) for line in islice(lines, BATCH)]:
         traces = connection.execute(SQL["traces"], {"metadata": [row["metadata"] for row in batch]}).fetchall()
         for row, trace in zip(batch, traces, strict=True):
-            plain = row["metadata"] is None or row["metadata"].startswith("{")
-            yield {**row, "is_plain": plain, "analyzed": True, "trace": trace["trace"]}
+            is_object = row["metadata"] is None or row["metadata"].startswith("{")
+            yield {**row, "is_plain": is_object, "analyzed": True, "trace": trace["trace"]}
 
 
-def _each_once(table: Iterable[Row], cold: Iterable[Row]) -> Iterator[Row]:
-    last = None
+def _without_duplicates(table: Iterable[Row], cold: Iterable[Row]) -> Iterator[Row]:
+    last_id = None
     for row in heapq.merge(table, cold, key=lambda row: (row["timestamp"], row["id"])):
-        if row["id"] != last:
+        if row["id"] != last_id:
             yield row
-        last = row["id"]
+        last_id = row["id"]

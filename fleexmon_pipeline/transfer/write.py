@@ -1,7 +1,7 @@
-"""Write logs and issues to a directory: a file of each, and a manifest with counts and checksums.
+"""Export logs and issues to a directory: one file for each, and a manifest with counts and checksums.
 
-Here: files; each gets its name when it is whole. Which rows, in which order: `rows.py`; what a record holds:
-`records.py`; as columns: `parquet.py`.
+Here: files. A file gets its final name when it is complete. Which rows, in which order: `rows.py`; the content of a
+record: `records.py`; Parquet: `parquet.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 
 from fleexmon_pipeline import __version__
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.transfer.parquet import needed, write_rows
+from fleexmon_pipeline.transfer.parquet import require_pyarrow, write_rows
 from fleexmon_pipeline.transfer.records import Kind, TransferError, issue_as_json, log_as_json
 from fleexmon_pipeline.transfer.rows import BATCH, SQL, archived_besides, stored_rows
 from fleexmon_pipeline.wording import iso_text
@@ -35,7 +35,7 @@ _WRITTEN: Mapping[Kind, Callable[..., bytes]] = {"logs": log_as_json, "issues": 
 
 
 class File(msgspec.Struct, frozen=True):
-    """`sha256`: of the file as it is, packed or not."""
+    """`sha256`: of the file as stored, compressed or not."""
 
     name: str
     kind: Kind
@@ -54,8 +54,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """`since`, `until`: times of lines; an issue is wanted if it was open in between."""
+class Selection:
+    """What to export. `since`, `until`: times of lines; issues are exported if they were open in between."""
 
     kinds: Collection[Kind] = KINDS
     since: datetime | None = None
@@ -63,7 +63,7 @@ class Wanted:
     node: str | None = None
     redacted: bool = False
     form: Form = "ndjson"
-    packed: bool = False  # NDJSON by gzip; Parquet always is, by zstd
+    packed: bool = False  # compress NDJSON with gzip; Parquet is always compressed, with zstd
 
     @property
     def suffix(self) -> str:
@@ -73,29 +73,33 @@ class Wanted:
         return {"since": self.since, "until": self.until, "node": self.node}
 
 
-def count(connection: Connection, wanted: Wanted) -> dict[Kind, int]:
+def count(connection: Connection, selection: Selection) -> dict[Kind, int]:
     """How many rows an export would write."""
     counts: dict[Kind, int] = {}
-    for kind in wanted.kinds:
-        row = connection.execute(SQL[_COUNT[kind]], wanted.params()).fetchone()
+    for kind in selection.kinds:
+        row = connection.execute(SQL[_COUNT[kind]], selection.params()).fetchone()
         counts[kind] = row["rows"] if row else 0
     if "logs" in counts:
-        counts["logs"] += archived_besides(connection, wanted.since, wanted.until, wanted.node)
+        counts["logs"] += archived_besides(connection, selection.since, selection.until, selection.node)
     return counts
 
 
-def export(connection: Connection, directory: Path, wanted: Wanted, progress: Progress = lambda _: None) -> Manifest:
-    """One moment of the database, in one transaction. Raises TransferError where something is in the way."""
-    if wanted.form == "parquet":
-        needed()
+def export(
+    connection: Connection, directory: Path, selection: Selection, progress: Progress = lambda _: None
+) -> Manifest:
+    """Export a consistent snapshot, in one transaction. Raises TransferError if the directory is not empty."""
+    if selection.form == "parquet":
+        require_pyarrow()
     if directory.exists() and any(directory.iterdir()):
         raise TransferError(f"{directory} is not empty. Name a new directory.")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        files = [_written(connection, directory, kind, wanted, progress) for kind in KINDS if kind in wanted.kinds]
-    since, until = (iso_text(moment) if moment else None for moment in (wanted.since, wanted.until))
-    manifest = Manifest(files, since, until, wanted.node, wanted.redacted)
+        files = [
+            _written(connection, directory, kind, selection, progress) for kind in KINDS if kind in selection.kinds
+        ]
+    since, until = (iso_text(moment) if moment else None for moment in (selection.since, selection.until))
+    manifest = Manifest(files, since, until, selection.node, selection.redacted)
     _finish(directory / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
     return manifest
 
@@ -107,27 +111,27 @@ def _finish(path: Path, content: bytes) -> None:
 
 
 def _private(path: Path) -> IO[bytes]:
-    """For its owner alone: lines hold secrets."""
+    """Create a file that only its owner can read: lines hold secrets."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
-def _written(connection: Connection, directory: Path, kind: Kind, wanted: Wanted, progress: Progress) -> File:
-    name = f"{kind}{wanted.suffix}"
+def _written(connection: Connection, directory: Path, kind: Kind, selection: Selection, progress: Progress) -> File:
+    name = f"{kind}{selection.suffix}"
     part, rows = directory / f"{name}.part", 0
     as_json = _WRITTEN[kind]
 
     def batches(stored: Iterator[Mapping[str, Any]]) -> Iterator[list[bytes]]:
         nonlocal rows
         while batch := list(islice(stored, BATCH)):
-            yield [as_json(row, redacted=wanted.redacted) for row in batch]
+            yield [as_json(row, redacted=selection.redacted) for row in batch]
             rows += len(batch)
             progress(f"{rows:,} {kind} written")
 
-    with _private(part) as file, closing(stored_rows(connection, kind, wanted.params())) as stored:
-        if wanted.form == "parquet":
+    with _private(part) as file, closing(stored_rows(connection, kind, selection.params())) as stored:
+        if selection.form == "parquet":
             write_rows(file, kind, batches(stored))
         else:
-            with _packing(file, packed=wanted.packed) as text:
+            with _packing(file, packed=selection.packed) as text:
                 for lines in batches(stored):
                     text.write(b"".join(line + b"\n" for line in lines))
     part.rename(directory / name)
@@ -135,7 +139,7 @@ def _written(connection: Connection, directory: Path, kind: Kind, wanted: Wanted
 
 
 def _packing(raw: IO[bytes], *, packed: bool) -> AbstractContextManager[IO[bytes]]:
-    """Without a time in it, so that the same rows give the same file."""
+    """Compress, without a time in the file, so that the same rows give the same file."""
     return cast(IO[bytes], gzip.GzipFile("", "wb", 6, raw, mtime=0)) if packed else nullcontext(raw)
 
 

@@ -1,7 +1,7 @@
 """What is wrong with the pipeline: runs that fail, schedules that stall, work that piles up, a disk that fills.
 
-Here: decisions on facts, without Dagster and without a database. Reading the facts: `facts.py` and `sensors.py`; what
-becomes of a problem: `record.py`. Each condition must have lasted before it is one: a single failed run is retried.
+Here: decisions on facts, without Dagster and without a database. Reading the facts: `dagster_history.py` and
+`record.py`, which also turns problems into issues. A condition must last before it counts: one failed run is retried.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MIN_FAILING_CHANNEL = timedelta(minutes=5)
 FULL_WITHIN = timedelta(days=3)
 MAX_LISTED = 8
 MAX_TITLE = 100
-NODE = "fleexmon"  # that the issues are about
+NODE = "fleexmon"  # the node that the issues are about
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class JobRuns:
 
 
 @dataclass(frozen=True)
-class Promise:
-    """A schedule: its runs succeed at least every `every`. `last`: its last success; None: it never had one."""
+class ExpectedSchedule:
+    """A schedule, and how long it may be without a successful run. `last_success`: None if it never had one."""
 
-    schedule: str
-    every: timedelta
-    last: datetime | None
+    name: str
+    max_gap: timedelta
+    last_success: datetime | None
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class FailingChannel:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of the pipeline now. `running_since`: the installation's first run; None: there was none yet."""
+    """What is known of the pipeline now. `running_since`: the installation's first run; None if there was none yet."""
 
     running_since: datetime | None = None
     jobs: Sequence[JobRuns] = ()
-    promises: Sequence[Promise] = ()
+    schedules: Sequence[ExpectedSchedule] = ()
     queued: Sequence[datetime] = ()  # when each queued run was requested
     waiting_for_analysis: Sequence[datetime] = ()  # hours
     backlog: int = 0  # hours that wait for any stage
@@ -75,7 +75,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Problem:
-    """`name` is the rule and the type of its issue; `what` and `which` make its title."""
+    """`name` is the rule and the type of its issue; the title consists of `what` and `which`."""
 
     name: str
     severity: Severity
@@ -103,7 +103,7 @@ NAMES = (
 
 
 def problems(facts: Facts, *, now: datetime) -> list[Problem]:
-    """At most one of each name."""
+    """The problems that these facts show, at most one of each name."""
     return [
         problem
         for condition in (
@@ -120,7 +120,7 @@ def problems(facts: Facts, *, now: datetime) -> list[Problem]:
 
 
 MIN_LASTING = timedelta(minutes=10)  # after a machine wakes up, everything is late for a moment
-MAX_PAUSE = timedelta(minutes=15)  # between evaluations; after a longer one nobody knows whether it lasted
+MAX_PAUSE = timedelta(minutes=15)  # between evaluations; after a longer pause nobody knows whether a problem lasted
 
 
 def lasting(
@@ -138,13 +138,13 @@ def lasting(
 def _runs_fail(facts: Facts, now: datetime) -> Iterator[Problem]:
     failing = {}
     for job in facts.jobs:
-        in_a_row = 0
+        failures = 0
         for ended, succeeded in job.runs:
             if succeeded or now - ended > MAX_FAILURE_AGE:
                 break
-            in_a_row += 1
-        if in_a_row >= MIN_FAILED_RUNS:
-            failing[job.job] = in_a_row
+            failures += 1
+        if failures >= MIN_FAILED_RUNS:
+            failing[job.job] = failures
     if failing:
         jobs = ", ".join(f"{job} ({count}x)" for job, count in failing.items())
         yield Problem(
@@ -161,10 +161,10 @@ def _runs_fail(facts: Facts, now: datetime) -> Iterator[Problem]:
 
 def _schedule_stalled(facts: Facts, now: datetime) -> Iterator[Problem]:
     late = {}
-    for promise in facts.promises:
-        last = promise.last or facts.running_since
-        if last is not None and now - last > promise.every:
-            late[promise.schedule] = last
+    for schedule in facts.schedules:
+        last = schedule.last_success or facts.running_since
+        if last is not None and now - last > schedule.max_gap:
+            late[schedule.name] = last
     if late:
         names = ", ".join(late)
         yield Problem(

@@ -1,6 +1,6 @@
-"""When the disk will be full: free space, sampled, and continued by its median slope.
+"""Estimate when the disk will be full, from samples of the free space and their median slope.
 
-Here: samples and the estimate. What is made of it: `conditions.py`.
+Here: samples and the estimate. What follows from it: `conditions.py`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from fleexmon_pipeline.database.statements import statements
 SQL = statements("watching")
 SAMPLE_EVERY = timedelta(hours=1)
 LOOK_BACK = timedelta(days=3)  # a daily clean-up must not look like a trend, nor the hours before it
-MIN_SPAN = timedelta(hours=12)  # of samples, before a trend is believed
+MIN_SPAN = timedelta(hours=12)  # from first to last sample; a trend over less is not trusted
 MIN_SAMPLES = 8
 KEEP = timedelta(days=30)
-MIN_FREE_SHARE = 0.03  # below it a disk is as good as full
+MIN_FREE_SHARE = 0.03  # with less, a disk is practically full
 
 
 @dataclass(frozen=True)
 class Disk:
-    """`full_in`: None where it does not fill up, or too little is known."""
+    """`full_in`: None if the disk does not fill up, or too little is known."""
 
     free: int  # bytes
     total: int
@@ -35,7 +35,7 @@ class Disk:
 
 
 def sample_disk(connection: Connection, directory: Path, *, now: datetime) -> None:
-    """Note the free space of the file system that holds `directory`, once an hour."""
+    """Record the free space of the file system that holds `directory`, once an hour."""
     usage = shutil.disk_usage(_existing(directory))
     values = {"now": now, "earlier": now - SAMPLE_EVERY, "free": usage.free, "total": usage.total, "old": now - KEEP}
     connection.execute(SQL["sample_disk"], values)
@@ -53,8 +53,11 @@ def disk(connection: Connection, *, now: datetime) -> Disk | None:
 
 
 def full_in(samples: Sequence[tuple[datetime, int]]) -> timedelta | None:
-    """Time from the last sample until no byte is free, by the median of the slopes between all pairs (Theil-Sen): one
-    large file that came and went does not make a trend."""
+    """Time from the last sample until no byte is free.
+
+    By the Theil-Sen estimator, the median of the slopes between all pairs: one large file that came and went does not
+    make a trend.
+    """
     if len(samples) < MIN_SAMPLES or samples[-1][0] - samples[0][0] < MIN_SPAN:
         return None
     slopes = [

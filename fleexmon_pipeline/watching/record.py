@@ -1,6 +1,6 @@
-"""Problems of the pipeline as occurrences, and the issues that follow: they open, last and resolve like any other.
+"""Record problems of the pipeline as occurrences, so that they become issues and resolve like any other.
 
-Here: reading the tables and writing occurrences. What is a problem: `conditions.py`.
+Here: reading the tables and writing occurrences. What counts as a problem: `conditions.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GRACE = timedelta(minutes=15)
 
 
 def complete(connection: Connection, facts: Facts, *, channels: Collection[str], home: Path, now: datetime) -> Facts:
-    """Dagster's facts with those of the tables and the disk. `channels`: names of those that are configured."""
+    """Add the facts of the tables and the disk to those of Dagster. `channels`: names of the configured ones."""
     sample_disk(connection, home, now=now)
     backlog = connection.execute(SQL["backlog"], {"before": floor(now, HOUR) - HOUR}).fetchone()
     failing = [FailingChannel(**row) for row in connection.execute(SQL["failing_channels"])]
@@ -38,10 +38,9 @@ def complete(connection: Connection, facts: Facts, *, channels: Collection[str],
 
 
 def record(connection: Connection, problems: Sequence[Problem], *, now: datetime) -> Reconciled:
-    """Make the issues of the pipeline follow from these problems of now.
+    """Make the issues of the pipeline match its present problems. Idempotent.
 
-    A problem that was seen counts for its whole slot: an issue that people were told of does not vanish two minutes
-    later, it resolves. Another call with the same problems changes no row.
+    A problem counts for its whole slot, so an issue that was reported does not vanish two minutes later: it resolves.
     """
     slot = floor(now, SLOT) - SLOT
     add_occurrences(connection, [_occurrence(problem, slot) for problem in problems])

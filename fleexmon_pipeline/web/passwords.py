@@ -1,6 +1,6 @@
-"""Passwords as the file of FLEEXMON_LOGIN holds them: scrypt, in the form that other programs call PHC.
+"""Password hashes for the file of FLEEXMON_LOGIN: scrypt, in the PHC string format.
 
-Here: making and comparing a hash. The file: `settings/login.py`.
+Here: computing and comparing a hash. The file: `settings/login.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 
-# 16 MB of memory and about 0.2 s a guess: what OWASP names as equal to its first choice.
+# 16 MB of memory and about 0.2 s per guess: parameters that OWASP lists as equivalent to its first choice.
 _LOG_N, _R, _P = 14, 8, 5
 
 
@@ -20,7 +20,7 @@ def hash_password(password: str) -> str:
 
 
 def is_password(password: str, hash_: str) -> bool:
-    """Whether it has this hash, as `settings.password_hashes` read it."""
+    """Whether the password has this hash, which `settings.password_hashes` has validated."""
     _, _, parameters, salt, expected = hash_.split("$")
     log_n, r, p = (int(part.partition("=")[2]) for part in parameters.split(","))
     return hmac.compare_digest(_scrypt(password, _bytes(salt), log_n, r, p), _bytes(expected))

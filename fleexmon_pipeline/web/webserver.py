@@ -1,7 +1,7 @@
-"""Dagster's webserver behind our door: `python -m fleexmon_pipeline.web.webserver`, with dagster-webserver's options.
+"""Dagster's webserver with our access control: `python -m fleexmon_pipeline.web.webserver`, with the same options.
 
-Here: what we change of Dagster's class, and how it is put in its place. That is no public interface of Dagster:
-`test_webserver.py` fails when an update moves it. Who is let in: `door.py`.
+Here: what we override in Dagster's class, and how our class replaces it. Dagster has no public interface for that, so
+`test_webserver.py` fails if an update changes it. Which requests are refused: `door.py`, `login.py`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.web.door import Door, Refusal, answer
+from fleexmon_pipeline.web.door import Door, Refusal, refusal_response
 from fleexmon_pipeline.web.login import LoginGate
 from fleexmon_pipeline.web.pages.site import own_pages
 
-_WIDE_VIEWPORT = b'<meta name="viewport" content="width=1024"/></head>'  # after Dagster's own, so that it counts
+_WIDE_VIEWPORT = b'<meta name="viewport" content="width=1024"/></head>'  # after Dagster's own, which it overrides
 _BY_GET = Refusal(405, "GraphQL is sent by POST, with the header Content-Type: application/json.")
 
 
 class GuardedWebserver(DagsterWebserver[IWorkspaceProcessContext[Any], BaseWorkspaceRequestContext]):
-    """Dagster's pages, GraphQL and reports of assets, and ours, for these pages and for commands of this machine."""
+    """Serves Dagster's pages, GraphQL and asset reports, and our pages: to these pages and to local commands only."""
 
     def build_middleware(self) -> list[Middleware]:
         return [
@@ -42,27 +42,29 @@ class GuardedWebserver(DagsterWebserver[IWorkspaceProcessContext[Any], BaseWorks
         return [*own_pages(self._app_path_prefix).routes(), *super().build_routes()]  # type: ignore[no-untyped-call]
 
     def make_security_headers(self) -> dict[str, str]:
-        """No other page may show this one in a frame, and have its buttons clicked."""
+        """Forbid other sites to show our pages in a frame, where they could make people click buttons."""
         return {**super().make_security_headers(), "X-Frame-Options": "SAMEORIGIN"}
 
     def index_html_endpoint(self, request: Request) -> Response:
-        """Dagster's pages are laid out for a desk: on a phone their columns lie on each other. A phone is told to show
-        them as wide as they need, and to zoom; a desk does not read this."""
+        """Have phones show Dagster's pages at their full width, and zoom.
+
+        Its pages are made for desktops: on a phone their columns would overlap. Desktop browsers ignore the viewport.
+        """
         response: Response = super().index_html_endpoint(request)
         page = bytes(response.body).replace(b"</head>", _WIDE_VIEWPORT, 1)
         headers = {name: value for name, value in response.headers.items() if name != "content-length"}
         return Response(page, response.status_code, headers)
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
-        """By GET Dagster would execute mutations. Only the playground's page is opened so; it asks by POST."""
+        """Refuse GraphQL by GET, by which Dagster would execute mutations. Only the playground's page may use GET."""
         if request.method != "POST" and "text/html" not in request.headers.get("accept", ""):
-            return answer(_BY_GET)
+            return refusal_response(_BY_GET)
         response: Response = await super().graphql_http_endpoint(request)
         return response
 
 
 def main() -> None:
-    """Start it as `dagster-webserver` starts Dagster's own."""
+    """Start the webserver as `dagster-webserver` starts Dagster's own."""
     try:
         settings.ui_url()
         settings.login()
@@ -70,9 +72,9 @@ def main() -> None:
         sys.exit(str(error))
     if vars(app).get("DagsterWebserver") is not DagsterWebserver:
         sys.exit("This version of dagster-webserver is built differently: its UI would be open to every web page.")
-    # uvicorn would take the client's address from a header of whoever asks from loopback; the login goes by it.
+    # Otherwise uvicorn takes the client's address, which the login relies on, from a header that any local client sets.
     os.environ["FORWARDED_ALLOW_IPS"] = ""
-    vars(app)["DagsterWebserver"] = GuardedWebserver  # what its factory builds
+    vars(app)["DagsterWebserver"] = GuardedWebserver  # the class that its factory instantiates
     cli.main()  # type: ignore[no-untyped-call]
 
 

@@ -30,7 +30,7 @@ from fleexmon_pipeline.lookup.lines import (
 from fleexmon_pipeline.lookup.search import newest_first, newest_of_trace, search, search_trace
 from fleexmon_pipeline.patterns.read_counts import read_messages
 from fleexmon_pipeline.transfer.records import Kind
-from fleexmon_pipeline.transfer.write import Wanted, count, export
+from fleexmon_pipeline.transfer.write import Selection, count, export
 from fleexmon_pipeline.window import DAY, EPOCH, HOUR, Window
 from fleexmon_pipeline_tests.archive.conftest import COLD, NOW, archive, put
 from fleexmon_pipeline_tests.conftest import Database
@@ -51,11 +51,11 @@ QUERIES = [
 ]
 LOGS: list[Kind] = ["logs"]
 EXPORTS = [
-    Wanted(LOGS),
-    Wanted(LOGS, node="green", redacted=True),
-    Wanted(LOGS, since=COLD.since + 5 * HOUR, until=COLD.since + 9 * HOUR),
-    Wanted(LOGS, since=COLD.since - HOUR),
-    Wanted(LOGS, until=COLD.until + HOUR),
+    Selection(LOGS),
+    Selection(LOGS, node="green", redacted=True),
+    Selection(LOGS, since=COLD.since + 5 * HOUR, until=COLD.since + 9 * HOUR),
+    Selection(LOGS, since=COLD.since - HOUR),
+    Selection(LOGS, until=COLD.until + HOUR),
 ]
 PATTERN = WindowPattern("p", "Order <num> shipped", COLD.since, COLD.until, rank=1, members=["p"])
 
@@ -113,7 +113,7 @@ def _everything(connection: Connection, ids: list[uuid.UUID]) -> dict[str, Any]:
     }
 
 
-def _exported(connection: Connection, wanted: Wanted) -> bytes:
+def _exported(connection: Connection, wanted: Selection) -> bytes:
     with TemporaryDirectory() as made:
         manifest = export(connection, Path(made), wanted)
         assert [file.rows for file in manifest.files] == list(count(connection, wanted).values())

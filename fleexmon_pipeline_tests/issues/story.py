@@ -9,7 +9,7 @@ from typing import Any
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.issues.issue_rows import Reconciled
-from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile, subjects_over
+from fleexmon_pipeline.issues.lifecycle import newest_covered, open_subjects, reconcile, subjects_near
 from fleexmon_pipeline.issues.lifecycle import write_occurrences as write
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Source, Subject
 from fleexmon_pipeline.window import SLOT, Window
@@ -47,7 +47,7 @@ def settle(
     """As a stage does after it wrote."""
     now = newest_covered(connection)
     assert now
-    over = subjects_over(connection, window) if window else frozenset()
+    over = subjects_near(connection, window) if window else frozenset()
     return reconcile(connection, {*subjects, *over, *open_subjects(connection)}, now=now, run=run)
 
 

@@ -7,27 +7,27 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.issues.episodes import Covered, Run, episodes, without
+from fleexmon_pipeline.issues.episodes import CoveredTime, FiringSpan, episodes, without
 from fleexmon_pipeline.window import SLOT, Window, contiguous
 from fleexmon_pipeline_tests.issues.story import at
 
 SLOTS = st.sets(st.integers(0, 40))
 
 
-def _runs(slots: set[int], grace: int) -> list[Run]:
+def _runs(slots: set[int], grace: int) -> list[FiringSpan]:
     stretches = contiguous([Window(at(slot), at(slot + 1)) for slot in slots])
-    return [Run(w.since, w.until - SLOT, grace * SLOT, w.length // SLOT) for w in stretches]
+    return [FiringSpan(w.since, w.until - SLOT, grace * SLOT, w.length // SLOT) for w in stretches]
 
 
-def _covered(slots: set[int]) -> Covered:
-    return Covered(contiguous([Window(at(slot), at(slot + 1)) for slot in slots]))
+def _covered(slots: set[int]) -> CoveredTime:
+    return CoveredTime(contiguous([Window(at(slot), at(slot + 1)) for slot in slots]))
 
 
 @given(covered=SLOTS, after=st.integers(-3, 45), grace=st.integers(0, 12))
 def test_grace_runs_over_covered_slots_alone(covered: set[int], after: int, grace: int) -> None:
     quiet = sorted(slot for slot in covered if slot >= after)
     expected = at(after) if grace == 0 else at(quiet[grace - 1] + 1) if len(quiet) >= grace else None
-    assert _covered(covered).runs_out(at(after), grace * SLOT) == expected
+    assert _covered(covered).grace_ends(at(after), grace * SLOT) == expected
 
 
 @given(fired=SLOTS, covered=SLOTS, grace=st.integers(1, 6), cuts=st.sets(st.integers(0, 40), max_size=3))

@@ -11,7 +11,7 @@ from fleexmon_pipeline.issues.lifecycle import (
     newest_covered,
     open_subjects,
     reconcile,
-    subjects_over,
+    subjects_near,
     write_occurrences,
 )
 from fleexmon_pipeline.issues.occurrence import Severity, Source, Subject, peak
@@ -323,8 +323,8 @@ def test_what_to_reconcile_is_what_is_open_and_what_the_window_touches(database:
         fire(connection, firing(0), firing(99, subject=Subject("blue")))
         assert newest_covered(connection) == at(100)
         assert open_subjects(connection) == {"node:blue"}
-        assert subjects_over(connection, Window(at(0), at(12))) == {"pattern:1f2e@blue"}
-        assert subjects_over(connection, Window(at(-9), at(0))) == set()
+        assert subjects_near(connection, Window(at(0), at(12))) == {"pattern:1f2e@blue"}
+        assert subjects_near(connection, Window(at(-9), at(0))) == set()
 
 
 def test_since_spares_what_was_over_and_changes_nothing_else(database: Database) -> None:

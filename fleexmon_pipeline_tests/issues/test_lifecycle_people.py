@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.issues.lifecycle import adopt, write_occurrences
+from fleexmon_pipeline.issues.lifecycle import resolve_foreign_issues, write_occurrences
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import HOUR, at, cover, fire, firing, issues, settle
@@ -92,7 +92,10 @@ def test_open_rows_of_the_original_end_by_the_grace_of_their_source(database: Da
                 " metadata) VALUES ('t', 'low', '', '', %s, %s, %s, %s, %s::jsonb)",
                 [source, status, at(-9), at(0), metadata],
             )
-        counts = [adopt(connection, now=TEN + timedelta(minutes=minutes)) for minutes in (59, 60, 359, 360, 1440, 1440)]
+        counts = [
+            resolve_foreign_issues(connection, now=TEN + timedelta(minutes=minutes))
+            for minutes in (59, 60, 359, 360, 1440, 1440)
+        ]
         found = connection.execute("""SELECT * FROM "LogIssue" WHERE status = 'resolved' ORDER BY source""").fetchall()
     assert counts == [0, 2, 0, 1, 1, 0]
     assert [row["resolvedAt"] - TEN for row in found] == [HOUR, HOUR, 24 * HOUR, 6 * HOUR]

@@ -36,7 +36,7 @@ def test_a_json_document_for_every_line_in_order() -> None:
 
 
 def test_lines_are_numbered_from_the_first_to_the_last_however_many_are_printed_at_once() -> None:
-    for lines in (of_file.PRINTED_AT_ONCE - 1, of_file.PRINTED_AT_ONCE, 2 * of_file.PRINTED_AT_ONCE + 12):
+    for lines in (of_file.PRINT_BATCH - 1, of_file.PRINT_BATCH, 2 * of_file.PRINT_BATCH + 12):
         assert [row["line"] for row in printed(["took 5 ms"] * lines)] == list(range(lines))
 
 

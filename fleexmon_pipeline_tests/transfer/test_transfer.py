@@ -20,7 +20,7 @@ from fleexmon_pipeline.commands.transfer.load import app as import_app
 from fleexmon_pipeline.embedded.server import EmbeddedServer
 from fleexmon_pipeline.transfer.load import load
 from fleexmon_pipeline.transfer.records import TransferError
-from fleexmon_pipeline.transfer.write import Wanted, checksum, count, export
+from fleexmon_pipeline.transfer.write import Selection, checksum, count, export
 from fleexmon_pipeline_tests import conftest
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.stories import TEN
@@ -73,7 +73,7 @@ def content(database: Database, table: str) -> str:
     return str(database.rows(f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) AS hash FROM {table} t"))
 
 
-FORMS = {"plain": Wanted(), "gzip": Wanted(packed=True), "parquet": Wanted(form="parquet")}
+FORMS = {"plain": Selection(), "gzip": Selection(packed=True), "parquet": Selection(form="parquet")}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -98,7 +98,9 @@ def test_what_is_exported_comes_back_equal(full: Database, other: Database, tmp_
 
 def test_records_have_the_names_of_opentelemetry(full: Database, tmp_path: Path) -> None:
     with full.connect() as connection:
-        export(connection, tmp_path / "out", Wanted(since=TEN + timedelta(minutes=1), until=TEN + timedelta(hours=1)))
+        export(
+            connection, tmp_path / "out", Selection(since=TEN + timedelta(minutes=1), until=TEN + timedelta(hours=1))
+        )
 
     line = json.loads((tmp_path / "out" / "logs.ndjson").read_text("utf-8").splitlines()[0])
     issues = [json.loads(one) for one in (tmp_path / "out" / "issues.ndjson").read_text("utf-8").splitlines()]
@@ -117,7 +119,7 @@ def test_parquet_has_types_and_json(full: Database, tmp_path: Path) -> None:
     from pyarrow.parquet import read_table  # noqa: PLC0415
 
     with full.connect() as connection:
-        export(connection, tmp_path / "out", Wanted(form="parquet"))
+        export(connection, tmp_path / "out", Selection(form="parquet"))
     table = read_table(tmp_path / "out" / "logs.parquet")
     row = next(row for row in table.to_pylist() if row["Body"] == "order 1 shipped")
 
@@ -135,13 +137,13 @@ def test_without_pyarrow_parquet_is_refused_with_the_way_out(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with full.connect() as connection, pytest.raises(TransferError, match="pip install"):
-        export(connection, tmp_path / "out", Wanted(form="parquet"))
+        export(connection, tmp_path / "out", Selection(form="parquet"))
 
     assert not (tmp_path / "out").exists()
 
 
 def test_a_part_is_a_time_and_a_node(full: Database, tmp_path: Path) -> None:
-    wanted = Wanted(since=TEN, until=TEN + timedelta(minutes=30), node="blue")
+    wanted = Selection(since=TEN, until=TEN + timedelta(minutes=30), node="blue")
     with full.connect() as connection:
         counted = count(connection, wanted)
         manifest = export(connection, tmp_path / "out", wanted)
@@ -153,8 +155,8 @@ def test_a_part_is_a_time_and_a_node(full: Database, tmp_path: Path) -> None:
 def test_files_are_the_owners_alone_and_without_secrets_where_wanted(full: Database, tmp_path: Path) -> None:
     add_line(full, TEN, "blue", "info", "login", password=SECRET, nested={"token": 123456789012})
     with full.connect() as connection:
-        export(connection, tmp_path / "whole", Wanted())
-        export(connection, tmp_path / "redacted", Wanted(redacted=True))
+        export(connection, tmp_path / "whole", Selection())
+        export(connection, tmp_path / "redacted", Selection(redacted=True))
 
     assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "whole").iterdir()} == {0o600}
     assert SECRET in (tmp_path / "whole" / "logs.ndjson").read_text("utf-8")
@@ -166,7 +168,7 @@ def test_files_are_the_owners_alone_and_without_secrets_where_wanted(full: Datab
 
 def test_rows_that_are_there_stay(full: Database, tmp_path: Path) -> None:
     with full.connect() as connection:
-        export(connection, tmp_path / "out", Wanted())
+        export(connection, tmp_path / "out", Selection())
         connection.execute('UPDATE "LogEntry" SET message = $$changed$$ WHERE message = $$order 1 shipped$$')
         connection.execute('DELETE FROM "LogEntry" WHERE message = $$order 2 shipped$$')
         dry = load(connection, tmp_path / "out", dry_run=True).kinds["logs"]
@@ -212,7 +214,7 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object]]] = {
 @pytest.mark.parametrize("what", BROKEN)
 def test_what_cannot_be_read_is_refused(full: Database, other: Database, tmp_path: Path, what: str) -> None:
     with full.connect() as connection:
-        export(connection, tmp_path / "out", Wanted())
+        export(connection, tmp_path / "out", Selection())
     reason, damage = BROKEN[what]
     damage(tmp_path / "out")
 

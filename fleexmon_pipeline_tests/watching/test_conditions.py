@@ -9,11 +9,11 @@ import pytest
 
 from fleexmon_pipeline.watching.conditions import (
     NAMES,
+    ExpectedSchedule,
     Facts,
     FailingChannel,
     FailingCheck,
     JobRuns,
-    Promise,
     lasting,
     problems,
 )
@@ -61,9 +61,9 @@ def test_failures_of_another_week_are_over() -> None:
     ids=["fresh", "late", "new", "never", "not-installed"],
 )
 def test_a_schedule_stalls_when_its_last_success_is_too_old(last: Any, running_since: Any, wrong: bool) -> None:
-    promise = Promise("monitoring_every_5_minutes", 20 * MINUTE, last)
+    schedule = ExpectedSchedule("monitoring_every_5_minutes", 20 * MINUTE, last)
 
-    assert names(promises=[promise], running_since=running_since) == (["pipeline-schedule-stalled"] if wrong else [])
+    assert names(schedules=[schedule], running_since=running_since) == (["pipeline-schedule-stalled"] if wrong else [])
 
 
 @pytest.mark.parametrize(("age", "wrong"), [(2 * HOUR, False), (4 * HOUR, True)])
@@ -110,7 +110,8 @@ def test_a_disk_fills(disk: Disk | None, severity: str | None) -> None:
 def test_every_condition_has_a_name_texts_and_one_problem_at_most() -> None:
     facts = Facts(
         running_since=NOW - DAY, jobs=[runs("-", "-"), runs("-", "-", job="predict")],
-        promises=[Promise("a", HOUR, NOW - DAY), Promise("b", HOUR, None)], waiting_for_analysis=[NOW - DAY],
+        schedules=[ExpectedSchedule("a", HOUR, NOW - DAY), ExpectedSchedule("b", HOUR, None)],
+        waiting_for_analysis=[NOW - DAY],
         backlog=99, checks=[FailingCheck("c", "a", NOW - DAY)], channels=[FailingChannel("ops", NOW - DAY, 3)],
         disk=Disk(1, 100 * GB, HOUR),
     )  # fmt: skip

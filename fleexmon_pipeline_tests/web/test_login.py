@@ -42,7 +42,7 @@ def line() -> str:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(login, "SECONDS_AFTER_A_WRONG_ONE", 0.0)
+    monkeypatch.setattr(login, "WRONG_LOGIN_DELAY_SECONDS", 0.0)
 
 
 @contextmanager

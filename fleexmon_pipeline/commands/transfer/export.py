@@ -16,7 +16,7 @@ from fleexmon_pipeline.commands.times import parse_optional_time
 from fleexmon_pipeline.comparison.read import known_nodes
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.transfer.records import Kind
-from fleexmon_pipeline.transfer.write import KINDS, Form, Wanted, count
+from fleexmon_pipeline.transfer.write import KINDS, Form, Selection, count
 from fleexmon_pipeline.transfer.write import export as write
 from fleexmon_pipeline.wording import counted, one_line
 
@@ -52,7 +52,7 @@ def export(
     if begin and end and begin >= end:
         raise CommandError("--until: it is not after --since.")
     kinds: tuple[Kind, ...] = KINDS if what == "both" else (what,)
-    wanted = Wanted(kinds, begin, end, node, redacted=redact, form=form, packed=gzip)
+    selection = Selection(kinds, begin, end, node, redacted=redact, form=form, packed=gzip)
     url = existing_database_url()
     with connect(url) as connection:
         if node is not None and node not in (node_names := known_nodes(connection)):
@@ -61,9 +61,9 @@ def export(
             )
         with waiting("counting" if dry_run else "exporting") as tell:
             if dry_run:
-                rows: dict[Kind, int] = count(connection, wanted)
+                rows: dict[Kind, int] = count(connection, selection)
             else:
-                manifest = write(connection, directory, wanted, tell)
+                manifest = write(connection, directory, selection, tell)
                 rows = {file.kind: file.rows for file in manifest.files}
     if as_json:
         print_json({"directory": str(directory), "dryRun": dry_run, "rows": rows})

@@ -70,13 +70,13 @@ SELECT DISTINCT subject_of(metadata ->> 'fingerprint') AS subject
 FROM "LogIssue"
 WHERE status = 'open' AND metadata ->> 'fingerprint' IS NOT NULL;
 
--- subjects_over --
+-- subjects_near --
 -- Episodes that touch the window or ended shortly before it: its coverage may split or end them.
 SELECT DISTINCT subject_of(fingerprint) AS subject
 FROM "IssueEpisode"
 WHERE "firstSlot" < %(until)s AND "lastSlot" >= %(since)s::timestamp - %(reach)s;
 
--- runs --
+-- firing_spans --
 -- Consecutive slots are one row here, so a rule that has fired for a month costs as much as one firing.
 SELECT r.fingerprint, r.first, r.last, r.occurrences, o.subject, o.source, o.nodes, o.grace
 FROM (
@@ -213,7 +213,7 @@ WHERE (
   EXCLUDED."affectedLogs", EXCLUDED.metadata - 'run'
 );
 
--- adopt --
+-- resolve_foreign --
 -- Rows of the original have no fingerprint and are no longer updated. They are resolved by the same grace, in event time.
 UPDATE "LogIssue"
 SET status = 'resolved',

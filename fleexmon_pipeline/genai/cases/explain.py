@@ -25,7 +25,7 @@ from fleexmon_pipeline.genai.budget import Budget
 from fleexmon_pipeline.genai.cases.case import FORM, Case, version
 from fleexmon_pipeline.genai.cases.claims import Claim, Explanation, parse_explanation
 from fleexmon_pipeline.genai.cases.read import IncidentIssue, issue_to_explain, read_case, read_issues, stands_on
-from fleexmon_pipeline.genai.conversation import MIN_CALL_SECONDS, Talk
+from fleexmon_pipeline.genai.conversation import MIN_CALL_SECONDS, Conversation
 from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.genai.ledger import REFUSAL_LIFETIME, Breaker, Call, Ledger, breaker, evidence_hash
 from fleexmon_pipeline.genai.outcomes import QUESTION_FAULTS, STANDING_REFUSALS, CallOutcome
@@ -79,7 +79,7 @@ class _Candidate:
 @dataclass
 class _Run:
     ledger: Ledger
-    talk: Talk
+    conversation: Conversation
     breaker: Breaker
     scheduled: bool
     done: Explained = field(default_factory=Explained)
@@ -108,8 +108,8 @@ def explain_incidents(
     unanswered = [candidate for candidate in candidates if (version(), candidate.hash) not in answered]
     done = Explained(known=len(candidates) - len(unanswered))
     if asker.agent and unanswered:
-        talk = Talk(asker.agent, lambda: ends - asker.clock())
-        run = _Run(ledger, talk, breaker(connection, now, asker.run_id), asker.scheduled, done)
+        conversation = Conversation(asker.agent, lambda: ends - asker.clock())
+        run = _Run(ledger, conversation, breaker(connection, now, asker.run_id), asker.scheduled, done)
         with _sole_asker(connection) as sole:
             if sole:
                 _ask_all(run, unanswered[:MAX_ASKED])
@@ -194,11 +194,11 @@ def _in_vain(run: _Run, candidate: _Candidate) -> bool:
 def _ask(run: _Run, candidate: _Candidate) -> bool:
     """Ask about one incident; whether nothing more may be asked in this run."""
     case = read_case(run.ledger.connection, candidate.incident, candidate.issues, redact_ip=run.ledger.budget.redact_ip)
-    tokens = case.tokens + run.talk.agent.max_tokens
+    tokens = case.tokens + run.conversation.agent.max_tokens
     if held := run.breaker.refusal(run.ledger.now, scheduled=run.scheduled):
         run.done.stop(CallOutcome.HELD_BACK, held)
         return True
-    if run.talk.left() < MIN_CALL_SECONDS:
+    if run.conversation.seconds_left() < MIN_CALL_SECONDS:
         run.done.stop(CallOutcome.DEADLINE, "time is up")
         return True
     if spent := run.ledger.spending.refusal(tokens=tokens):
@@ -207,7 +207,7 @@ def _ask(run: _Run, candidate: _Candidate) -> bool:
     about = {"issue": str(candidate.issue.id), "incident": str(candidate.incident.id)}
     call = Call(run.ledger, Window.hour_of(candidate.hour), candidate.hash, about)
     try:
-        reply, explanation = run.talk.converse(
+        reply, explanation = run.conversation.ask(
             case.messages, call, lambda reply: _parse(reply, case), form=FORM
         )  # fmt: skip
     except (AgentError, AnswerError) as error:
