@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from fleexmon_pipeline.channels.answers import Delivery, SendResult
 from fleexmon_pipeline.channels.channel import Channel, open_channels
-from fleexmon_pipeline_tests.channels.receivers import Mailbox, Receiver, SlackLike, mail_server
+from fleexmon_pipeline_tests.channels.receivers import Mailbox, Receiver, SlackLike, mail_server, message
 
 SIGNING = "0123456789abcdef-signing"
 Opener = Callable[..., Channel]
@@ -41,3 +43,7 @@ def opened(url: str, name: str = "ops") -> Channel:
         {"FLEEXMON_CHANNELS": f"{name}={url}", f"FLEEXMON_CHANNEL_{name.upper()}_SECRET": SIGNING}
     )
     return channel
+
+
+def send(url: str, **delivery: Any) -> SendResult:
+    return opened(url).transport.send(message(), Delivery("id-1", **delivery))

@@ -22,6 +22,9 @@ from fleexmon_pipeline.channels.message import ChannelMessage
 from fleexmon_pipeline_tests.loopback import Handler, Loopback
 from fleexmon_pipeline_tests.stories import TEN
 
+TOKEN = "xoxb-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d"  # in the form of a Slack bot's
+SECRET_PATH = "T0PSECRETPATH4711"
+
 
 def message(
     event: str = "opened", *, key: str = "incident:1", severity: str = "high", **changes: Any
@@ -170,3 +173,14 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def mail_url(mailbox: Mailbox, to: str = "ops@example.com") -> str:
+    return f"mailto://127.0.0.1:{mailbox.port}?from=monitor@example.com&to={to}"
+
+
+def urls(receiver: Receiver) -> dict[str, str]:
+    return {
+        "apprise": f"json://{receiver.host_port}/{SECRET_PATH}",
+        "signed": f"webhook+http://{receiver.host_port}/{SECRET_PATH}",
+    }

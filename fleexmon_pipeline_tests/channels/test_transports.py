@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import logging
 import time
-from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fleexmon_pipeline.channels import apprise_transport, http_answers, mail, signed_webhook
-from fleexmon_pipeline.channels.answers import Delivery, SendResult
+from fleexmon_pipeline.channels import apprise_transport, http_answers, signed_webhook
+from fleexmon_pipeline.channels.answers import Delivery
 from fleexmon_pipeline.channels.channel import open_channels
-from fleexmon_pipeline.channels.message import MAX_TITLE
 from fleexmon_pipeline.settings import SettingError
-from fleexmon_pipeline_tests.channels.conftest import SIGNING, opened
-from fleexmon_pipeline_tests.channels.receivers import Mailbox, Receiver, SlackLike, message
-
-TOKEN = "xoxb-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d"
-SECRET_PATH = "T0PSECRETPATH4711"
-
-
-def send(url: str, **delivery: Any) -> SendResult:
-    return opened(url).transport.send(message(), Delivery("id-1", **delivery))
-
-
-def urls(receiver: Receiver) -> dict[str, str]:
-    return {
-        "apprise": f"json://{receiver.host_port}/{SECRET_PATH}",
-        "signed": f"webhook+http://{receiver.host_port}/{SECRET_PATH}",
-    }
-
+from fleexmon_pipeline_tests.channels.conftest import SIGNING, opened, send
+from fleexmon_pipeline_tests.channels.receivers import SECRET_PATH, TOKEN, Receiver, SlackLike, message, urls
 
 # -- answers ------------------------------------------------------------------------------------------------------
 
@@ -240,205 +221,6 @@ def test_the_certificate_of_a_webhook_is_verified(receiver: Receiver) -> None:
 
     assert answer.kind == "unavailable"
     assert receiver.got == []
-
-
-# -- chats --------------------------------------------------------------------------------------------------------
-
-
-def test_slack_keeps_the_messages_of_an_incident_in_one_thread(slack: SlackLike) -> None:
-    channel = opened(f"slack://{TOKEN}/#alerts/#second")
-
-    first = channel.transport.send(message(), Delivery("a"))
-    second = channel.transport.send(message("ended"), Delivery("b", thread=first.thread))
-
-    assert first.thread == {"#alerts": "1700000001.000100", "#second": "1700000002.000100"}
-    assert second.kind == "sent"
-    sent = [(request.json["channel"], request.json.get("thread_ts")) for request in slack.got]
-    assert sent == [
-        ("#alerts", None), ("#second", None), ("#alerts", "1700000001.000100"), ("#second", "1700000002.000100")
-    ]  # fmt: skip
-    assert second.thread == first.thread, "a thread is that of its first message"
-
-
-def test_slack_says_no_with_status_200(slack: SlackLike) -> None:
-    slack.fail(200, body=b'{"ok": false, "error": "channel_not_found"}')
-
-    answer = opened(f"slack://{TOKEN}/#alerts").transport.send(message(), Delivery("a"))
-
-    assert answer.kind == "closed"
-    assert "channel_not_found" in answer.reason
-
-
-def test_a_target_that_took_the_message_is_left_out_of_the_next_attempt(slack: SlackLike) -> None:
-    channel, accepted = opened(f"slack://{TOKEN}/#alerts/#second"), list[str]()
-    slack.fail(200, body=b'{"ok": true, "channel": "C1", "ts": "1.1"}')
-    slack.fail(500)
-
-    first = channel.transport.send(message(), Delivery("a", on_accepted=accepted.append))
-    second = channel.transport.send(message(), Delivery("a", accepted=tuple(accepted), on_accepted=accepted.append))
-
-    assert (first.kind, second.kind) == ("unavailable", "sent")
-    assert [request.json["channel"] for request in slack.got] == ["#alerts", "#second", "#second"]
-    third = channel.transport.send(message(), Delivery("a", accepted=tuple(accepted)))
-    assert third.kind == "sent"
-    assert len(slack.got) == 3, "all had it: nothing is sent"
-
-
-HOSTILE = {
-    "slack-channel": "<!channel> deploy failed",
-    "slack-here": "<!here|now> deploy failed",
-    "user": "<@U0123456> <@!1234> look",
-    "everyone": "@everyone @here look",
-    "link": "[your bank](http://evil.example/x)",
-    "bare-link": "see http://evil.example/x and www.evil.example",
-    "html": "<b>bold</b><script>alert(1)</script><img src=x onerror=y>",
-    "fence": "``` unclosed",
-    "spoiler": "||hidden|| **loud** ~~gone~~ __under__",
-}
-
-
-TRIGGERS = ("<!", "<@U", "<@!", "@everyone", "@here", "](", "://evil", "www.evil", "`", "||", "**", "~~", "__")
-HTML_TRIGGERS = ("<script", "<img", "<b>bold")
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("service", ["slack", "discord", "telegram", "json", "mail"])
-def test_nothing_in_a_log_line_has_an_effect(
-    name: str, service: str, receiver: Receiver, slack: SlackLike, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from apprise.plugins.discord import NotifyDiscord  # noqa: PLC0415
-    from apprise.plugins.telegram import NotifyTelegram  # noqa: PLC0415
-
-    monkeypatch.setattr(NotifyDiscord, "notify_url", f"http://{receiver.host_port}/discord")
-    monkeypatch.setattr(NotifyTelegram, "notify_url", f"http://{receiver.host_port}/bot")
-    url = {
-        "slack": f"slack://{TOKEN}/#alerts",
-        "discord": "discord://123456789/abcdefgh",
-        "telegram": "tgram://123456789:abcdefg_hijklmnop/12315544/",
-        "json": f"json://{receiver.host_port}/x",
-        "mail": mail_url(mailbox),
-    }[service]
-    text = HOSTILE[name]
-    hostile = message(title=text, lines=(text,), evidence=(text,)).within_limits()
-
-    assert opened(url).transport.send(hostile, Delivery("id")).kind == "sent"
-
-    if service == "mail":
-        body = str(mailbox.mails[-1]["Subject"]) + mailbox.mails[-1].get_content()
-    else:
-        body = json.dumps((receiver.got or slack.got)[-1].json, ensure_ascii=False)
-    for trigger in (*TRIGGERS, *HTML_TRIGGERS):
-        assert trigger not in body, f"{trigger} reached {service}"
-
-
-@pytest.mark.parametrize("service", ["json", "mail", "signed"])
-def test_a_title_of_10_megabytes_is_cut(service: str, receiver: Receiver, mailbox: Mailbox) -> None:
-    huge = message(title="a word " * 1_500_000, lines=("b" * 10_000_000,), nodes=("n" * 100_000,)).within_limits()
-    url = {"json": urls(receiver)["apprise"], "signed": urls(receiver)["signed"], "mail": mail_url(mailbox)}[service]
-
-    assert len(huge.title) <= MAX_TITLE
-    assert opened(url).transport.send(huge, Delivery("id")).kind == "sent"
-    assert all(len(request.body) < 10_000 for request in receiver.got)
-
-
-# -- mail ---------------------------------------------------------------------------------------------------------
-
-
-def mail_url(mailbox: Mailbox, to: str = "ops@example.com") -> str:
-    return f"mailto://127.0.0.1:{mailbox.port}?from=monitor@example.com&to={to}"
-
-
-def test_mails_of_an_incident_are_one_thread_and_a_repeat_has_the_same_id(mailbox: Mailbox) -> None:
-    channel = opened(mail_url(mailbox))
-
-    first = channel.transport.send(message(), Delivery("id-1"))
-    channel.transport.send(message(), Delivery("id-1", repeat=True))
-    channel.transport.send(message("ended"), Delivery("id-2", thread=first.thread))
-    channel.transport.send(message("worse", severity="critical"), Delivery("id-3", thread=first.thread))
-    channel.transport.send(message(key="incident:2"), Delivery("id-4"))
-
-    opened_, repeated, ended, worse, other = mailbox.mails
-    assert opened_["Message-ID"] == repeated["Message-ID"] == "<id-1@example.com>"
-    assert "may be a repeat" in repeated.get_content()
-    assert "may be a repeat" not in opened_.get_content()
-    assert len({one["References"] for one in (opened_, ended, worse)}) == 1
-    assert other["References"] != opened_["References"]
-    assert str(opened_["Subject"]).startswith("[high] Payments fail on blue")
-    assert ended["Subject"] == f"Re: {opened_['Subject']}"
-    assert ended.get_content().startswith("[high] ended: Payments fail on blue")
-    assert str(worse["Subject"]).startswith("[critical] worse: Payments fail on blue")
-    assert mailbox.recipients[0] == ["ops@example.com"]
-
-
-@pytest.mark.parametrize("field", ["title", "lines", "nodes", "command"])
-def test_no_header_can_be_put_into_a_mail(mailbox: Mailbox, field: str) -> None:
-    text = "down\r\nBcc: victim@example.com\r\n\r\nbody\n.\nMAIL FROM:<x>"
-    value: Any = text if field in ("title", "command") else (text,)
-    hostile = message(**{field: value})
-
-    for one in (hostile, hostile.within_limits()):
-        assert opened(mail_url(mailbox)).transport.send(one, Delivery("id")).kind == "sent"
-
-    assert all(recipients == ["ops@example.com"] for recipients in mailbox.recipients)
-    assert all(one["Bcc"] is None for one in mailbox.mails)
-    assert len(mailbox.mails) == 2
-
-
-@pytest.mark.parametrize(
-    ("words", "kind"),
-    [
-        ("451 try later", "unavailable"),
-        ("421 closing", "unavailable"),
-        ("550 spam", "refused"),
-        ("552 too big", "refused"),
-    ],
-)
-def test_what_a_mail_server_says_decides_about_the_next_attempt(mailbox: Mailbox, words: str, kind: str) -> None:
-    mailbox.answers = [words]
-
-    answer = opened(mail_url(mailbox)).transport.send(message(), Delivery("id"))
-
-    assert answer.kind == kind
-    assert words[:3] in answer.reason
-
-
-def test_one_wrong_recipient_does_not_keep_the_mail_from_the_others(mailbox: Mailbox) -> None:
-    mailbox.refused = {"gone@example.com"}
-    channel, accepted = opened(mail_url(mailbox, "ops@example.com,gone@example.com")), list[str]()
-
-    first = channel.transport.send(message(), Delivery("id", on_accepted=accepted.append))
-    second = channel.transport.send(message(), Delivery("id", accepted=accepted, on_accepted=accepted.append))
-
-    assert (first.kind, second.kind) == ("refused", "refused")
-    assert mailbox.recipients == [["ops@example.com"]], "sent once"
-    assert "gone@example.com" not in first.reason
-
-
-def test_a_mail_server_that_is_down_has_got_nothing(mailbox: Mailbox) -> None:
-    url = mail_url(mailbox).replace(str(mailbox.port), "9")
-
-    answer = opened(url).transport.send(message(), Delivery("id"))
-
-    assert answer.kind == "unavailable"
-    assert "refused" in answer.reason.lower()
-
-
-def test_a_password_is_not_sent_to_a_server_that_cannot_log_in(mailbox: Mailbox) -> None:
-    url = f"mailto://someone:{SECRET_PATH}@127.0.0.1:{mailbox.port}?from=monitor@example.com&to=ops@example.com"
-
-    answer = opened(url).transport.send(message(), Delivery("id"))
-
-    assert answer.kind in ("closed", "unavailable")
-    assert SECRET_PATH not in answer.reason
-    assert mailbox.mails == []
-
-
-def test_the_mail_of_a_long_line_can_be_read_by_any_client(mailbox: Mailbox) -> None:
-    opened(mail_url(mailbox)).transport.send(message(lines=("x" * 5_000, "Grüße, 日本")), Delivery("id"))
-
-    mail_got: EmailMessage = mailbox.mails[0]
-    assert "Grüße, 日本" in mail_got.get_content()
-    assert len(str(mail_got["Subject"])) <= mail.MAX_SUBJECT
 
 
 def test_a_call_that_was_given_up_on_sends_nothing_more(slack: SlackLike, monkeypatch: pytest.MonkeyPatch) -> None:
