@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fleexmon_pipeline import __version__
 from fleexmon_pipeline.agents.calls import MAX_AT_ONCE, Asker, Calls
 from fleexmon_pipeline.agents.tools import TOOLS
-from fleexmon_pipeline.web.door import Refusal, answer, refusal
+from fleexmon_pipeline.web.door import Refusal, refusal, refusal_response
 
 PATH = "/mcp"
 MAX_BODY = 64 * 1024
@@ -119,7 +119,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         _log.warning("refused a request with status %d", refused.status)
-        response = answer(refused)
+        response = refusal_response(refused)
         if refused is _OUT:
             response.headers["WWW-Authenticate"] = "Bearer"
         await response(scope, receive, send)

@@ -26,7 +26,7 @@ from fleexmon_pipeline.detection.evaluate import evaluate_node
 from fleexmon_pipeline.detection.firing import firing_of
 from fleexmon_pipeline.incidents.facts import TROUBLE
 from fleexmon_pipeline.incidents.relate import REACH, Dependencies, IssueFacts, groups
-from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
+from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, CoveredTime, FiringSpan, episodes
 from fleexmon_pipeline.window import DAY, SLOT, Window, slot_start
 from fleexmon_pipeline_tests.bench.lives import LATE, LIVES
 from fleexmon_pipeline_tests.bench.replay import A_DAY, CACHE, COUPLED, HARD, observations, shipped
@@ -205,18 +205,18 @@ def _links(made: Replay) -> Dependencies:
 
 def _issues(made: Replay) -> list[IssueFacts]:
     rules = shipped()
-    fired: defaultdict[tuple[str, str, str | None], list[Run]] = defaultdict(list)
+    fired: defaultdict[tuple[str, str, str | None], list[FiringSpan]] = defaultdict(list)
     behind: dict[tuple[str, str, str | None, datetime], list[str]] = {}
     trouble = {pattern for _, _, pattern, level, _ in made.rows if level in TROUBLE}
     for observation, ends in observations(made, rules, made.nodes):
         for rule, hit in evaluate_node(rules, observation, ends):
             slot = slot_start(observation.grid.first + hit.slot)
             returns = RETURNS_WITHIN if hit.pattern else timedelta()
-            fired[rule.name, observation.grid.node, hit.pattern].append(Run(slot, slot, rule.grace, 1, returns))
+            fired[rule.name, observation.grid.node, hit.pattern].append(FiringSpan(slot, slot, rule.grace, 1, returns))
             loudest = firing_of(rule, observation, hit).metadata.get("topPatterns", ())
             patterns = [top["pattern"] for top in loudest if top["pattern"] in trouble]
             behind[rule.name, observation.grid.node, hit.pattern, slot] = patterns
-    covered = Covered([Window(slot_start(made.first), slot_start(made.first + made.slots))])
+    covered = CoveredTime([Window(slot_start(made.first), slot_start(made.first + made.slots))])
     by_name = {rule.name: rule for rule in rules}
     found = []
     for (name, node, pattern), runs in fired.items():

@@ -32,7 +32,7 @@ from fleexmon_pipeline.detection.observation import Observation
 from fleexmon_pipeline.detection.observe import READ_BACK
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_model import Bare, Detector, all_series, text_conditions
-from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, Covered, Run, episodes
+from fleexmon_pipeline.issues.episodes import RETURNS_WITHIN, CoveredTime, FiringSpan, episodes
 from fleexmon_pipeline.settings import false_alarms_per_day
 from fleexmon_pipeline.window import DAY, SETTLED, SLOT, Window, slot_number, slot_start
 from fleexmon_pipeline_tests.bench.replays import Replay, Setting, replay, scorer
@@ -134,19 +134,19 @@ def measure(seeds: Sequence[int], settings: Sequence[Setting], cache: Path = CAC
 
 def detect(made: Replay, rules: Sequence[Detector], nodes: Sequence[str] | None = None) -> list[Issue]:
     """Rows as "LogIssue" has them, of every slot."""
-    fired: defaultdict[tuple[str, str, str | None], list[Run]] = defaultdict(list)
+    fired: defaultdict[tuple[str, str, str | None], list[FiringSpan]] = defaultdict(list)
     for observation, ends in observations(made, rules, nodes or made.nodes):
         for rule, hit in evaluate_node(rules, observation, ends):
             slot = slot_start(observation.grid.first + hit.slot)
             fired[rule.name, observation.grid.node, hit.pattern].append(
-                Run(slot, slot, rule.grace, 1, RETURNS_WITHIN if hit.pattern else timedelta())
+                FiringSpan(slot, slot, rule.grace, 1, RETURNS_WITHIN if hit.pattern else timedelta())
             )
-    covered = Covered([Window(slot_start(made.first), slot_start(made.first + made.slots))])
+    covered = CoveredTime([Window(slot_start(made.first), slot_start(made.first + made.slots))])
     found = []
     templates = dict(zip(made.patterns, made.templates, strict=True))
     for (name, node, pattern), runs in fired.items():
         for episode in episodes(sorted(runs, key=lambda run: run.first), covered):
-            over = covered.runs_out(episode.end, episode.grace)
+            over = covered.grace_ends(episode.end, episode.grace)
             found.append({
                 "detectedAt": (episode.first + SLOT).isoformat(),
                 "resolvedAt": over.isoformat() if over else None,

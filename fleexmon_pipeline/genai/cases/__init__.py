@@ -1,1 +1,1 @@
-"""GenAI gets the incident: one case each, and what is accepted of its answer."""
+"""Have GenAI explain incidents: one case for each incident, and a checked answer."""

@@ -1,10 +1,10 @@
-"""A case: what the agent is sent about one incident, at most MAX_CASE_TOKENS tokens.
+"""A case: what is sent to the agent about one incident, at most MAX_CASE_TOKENS tokens.
 
 Here: the text of a case, without a database. What is known of an incident: `read.py`; the answer: `claims.py`.
 
-The instructions never change and come first, so that a service can keep them cached. Every line of data is one JSON
-object with an id, redacted, so that a newline in a message cannot forge a line; claims cite the ids. Where there is no
-room for all of it, what explains least is left out first.
+The instructions never change and come first, so that a service can cache them. Every line of data is one redacted JSON
+object with an id, so a newline in a message cannot forge a line. Claims cite the ids. If not all lines fit, those that
+explain least are left out.
 """
 
 from __future__ import annotations
@@ -41,15 +41,13 @@ FORM = """{"facts": [...], "hypotheses": [...]}, "evidence" as numbers"""
 
 @dataclass(frozen=True)
 class Item:
-    """A line of a case. `priority`: 0 is always sent, the highest is left out first; `label`: for whoever reads a claim
-    that cites it; `lines`: the log rows behind it. `fields`: as sent, not redacted yet, in at most `longest` characters
-    each."""
+    """A line of a case."""
 
-    fields: Mapping[str, object]
-    priority: int
-    label: str
-    lines: Sequence[UUID] = ()
-    longest: int = 160
+    fields: Mapping[str, object]  # not redacted yet
+    priority: int  # 0 is always sent; the highest is left out first
+    label: str  # names the line to people who read a claim that cites it
+    lines: Sequence[UUID] = ()  # the log rows behind it
+    longest: int = 160  # characters of each field
 
 
 @dataclass(frozen=True)
@@ -72,15 +70,15 @@ def version() -> str:
 
 
 def compose(items: Sequence[Item], nodes: Sequence[str], redactor: Redactor) -> Case:
-    """The case of these items, in their order; those without room are left out."""
+    """Compose a case of these items, in their order. Items that do not fit are left out."""
     room = int((MAX_CASE_TOKENS - 8) * CHARACTERS_PER_TOKEN) - len(SYSTEM) - len("Data:")
-    lines = {place: _line(99, item, redactor) for place, item in enumerate(items)}
+    lines = {index: _line(99, item, redactor) for index, item in enumerate(items)}
     chosen = []
-    for place in sorted(lines, key=lambda place: (items[place].priority, place)):
-        if len(lines[place]) + 1 <= room:
-            room -= len(lines[place]) + 1
-            chosen.append(place)
-    sent = {number: items[place] for number, place in enumerate(sorted(chosen))}
+    for index in sorted(lines, key=lambda index: (items[index].priority, index)):
+        if len(lines[index]) + 1 <= room:
+            room -= len(lines[index]) + 1
+            chosen.append(index)
+    sent = {number: items[index] for number, index in enumerate(sorted(chosen))}
     content = "\n".join(["Data:", *(_line(number, item, redactor) for number, item in sent.items())])
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
     return Case(messages, sent, nodes, redactor)
@@ -91,7 +89,7 @@ def _line(number: int, item: Item, redactor: Redactor) -> str:
         if isinstance(value, str):
             return shortened(redactor.redact(value), item.longest)
         if isinstance(value, list):
-            return [shown(one) for one in value[:MAX_NODES]]
+            return [shown(element) for element in value[:MAX_NODES]]
         return value
 
     return json_line({"id": number, **{name: shown(value) for name, value in item.fields.items()}})

@@ -1,7 +1,7 @@
 """What the agent says about a case: facts and hypotheses, each with the lines that support it.
 
-Here: text to claims. The answer is hostile: a log line may have written it. It is checked, clipped and redacted, and it
-can only cite lines of the case. What cites none is dropped and counted.
+Here: from text to claims. The answer is hostile: a log line may have written it. It is checked, cut and redacted, and
+it can only cite lines of the case. Claims that cite none are dropped and counted.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Explanation:
-    """`cited` and `unsupported`: ids that the answer cites, and how many of them are no lines of the case; a claim
-    without any counts as one of both. `root_node`: one of the case's nodes."""
+    """A checked answer. `root_node` is one of the case's nodes.
+
+    `cited`: how many ids the answer cites; `unsupported`: how many of them are not lines of the case. A claim without
+    ids counts as one of each.
+    """
 
     facts: tuple[Claim, ...]
     hypotheses: tuple[Claim, ...]
@@ -49,7 +52,7 @@ class Explanation:
 
 
 def _dicts(value: Any) -> list[Any]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [element for element in value if isinstance(element, dict)] if isinstance(value, list) else []
 
 
 class _Claim(BaseModel):
@@ -75,7 +78,7 @@ def parse_explanation(
     nodes: Mapping[str, str],
     restore: Callable[[str], str] = str,
 ) -> Explanation:
-    """`nodes`: as the agent saw them → as they are. Raises AnswerError for an answer of another form."""
+    """Parse and check an answer. `nodes`: redacted name → name. Raises AnswerError if it has another form."""
     try:
         value = object_of(content, ("facts", "hypotheses"))
     except AnswerError as error:

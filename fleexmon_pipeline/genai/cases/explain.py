@@ -3,9 +3,9 @@
 Here: the order of the steps. The text: `read.py`, `case.py`; the answer: `claims.py`; the call and its second try:
 `conversation.py`; memory, budget and circuit breaker: `ledger.py`.
 
-An explanation is an occurrence of the rule `genai-incident`, on the subject of the issue it explains and in the first
-slot of that issue, so it belongs to it as any answer of GenAI near a rule's episode does. It follows from the ledger
-and the incidents: a rerun asks nothing and writes the same.
+An explanation is an occurrence of the rule `genai-incident`, with the subject and first slot of the issue that it
+explains. So it becomes that issue's root cause, like any answer of GenAI near a rule's episode. It follows from the
+ledger and the incidents: a rerun asks nothing and writes the same rows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fleexmon_pipeline.genai.answer import AnswerError, clean
 from fleexmon_pipeline.genai.budget import Budget
 from fleexmon_pipeline.genai.cases.case import FORM, Case, version
 from fleexmon_pipeline.genai.cases.claims import Claim, Explanation, parse_explanation
-from fleexmon_pipeline.genai.cases.read import IncidentIssue, issue_to_explain, read_case, read_issues, stands_on
+from fleexmon_pipeline.genai.cases.read import IncidentIssue, issue_to_explain, question_facts, read_case, read_issues
 from fleexmon_pipeline.genai.conversation import MIN_CALL_SECONDS, Conversation
 from fleexmon_pipeline.genai.judgement import Asker
 from fleexmon_pipeline.genai.ledger import REFUSAL_LIFETIME, Breaker, Call, Ledger, breaker, evidence_hash
@@ -45,7 +45,7 @@ _SQL = statements("genai")
 
 @dataclass
 class Explained:
-    """What a run did about incidents. `unsupported` of `cited` ids in its answers were no evidence."""
+    """What a run did about incidents. Of the `cited` ids in its answers, `unsupported` were not lines of the case."""
 
     asked: int = 0
     known: int = 0  # answered earlier
@@ -94,10 +94,10 @@ def explain_incidents(
     known_until: datetime,
     deadline_seconds: float,
 ) -> Explained:
-    """Ask about open incidents of high or critical severity that have no answer yet, within time and budget, and write
-    the explanations of these and of what began in `window`.
+    """Ask about open incidents of high or critical severity that have no answer yet, within time and budget.
 
-    Call it after incidents are refreshed, outside a transaction. Never raises for what the agent does.
+    Writes the explanations of these incidents, and of issues that began in `window`. Call it after incidents are
+    refreshed, outside a transaction. Never raises for what the agent does.
     """
     ends = asker.clock() + deadline_seconds
     ledger = Ledger.open(connection, now=now, run_id=asker.run_id, prompt_version=version(), budget=asker.budget)
@@ -122,33 +122,36 @@ def explain_incidents(
 
 
 def open_cases(connection: Connection, budget: Budget, *, now: datetime) -> list[tuple[Incident, Case]]:
-    """What a run would ask about incidents, if all were answered. Sends and writes nothing."""
+    """The cases that a run would send. Sends and writes nothing itself."""
     candidates = _candidates(connection, now)
     hours = sorted({candidate.hour for candidate in candidates})
     answered = {row["hash"] for row in _answers(connection, hours) if row["version"] == version()}
     return [
-        (one.incident, read_case(connection, one.incident, one.issues, redact_ip=budget.redact_ip))
-        for one in candidates
-        if one.hash not in answered
+        (
+            candidate.incident,
+            read_case(connection, candidate.incident, candidate.issues, redact_ip=budget.redact_ip),
+        )
+        for candidate in candidates
+        if candidate.hash not in answered
     ]
 
 
 def spent_seconds(connection: Connection, run_id: str, now: datetime) -> float:
-    """What a run has spent on the agent so far: its steps share one limit."""
+    """How long a run has waited for the agent so far: its steps share one limit."""
     row = connection.execute(_SQL["asked_milliseconds"], {"run": run_id, "since": now - DAY}).fetchone()
     return row["spent"] / 1000 if row else 0.0
 
 
 def _candidates(connection: Connection, now: datetime) -> list[_Candidate]:
-    """The worst first, then the newest."""
+    """The incidents to explain, the most severe first, then the newest."""
     incidents = list_incidents(connection, now=now, severities=SEVERITIES)
     candidates = []
-    for incident in sorted(incidents, key=lambda one: -SEVERITY_RANKS.get(one.severity, -1)):
+    for incident in sorted(incidents, key=lambda incident: -SEVERITY_RANKS.get(incident.severity, -1)):
         issues = read_issues(connection, incident)
         issue = issue_to_explain(incident, issues)
         if issue is None or issue.first is None or incident.muted:
             continue
-        evidence = evidence_hash([str(incident.id), str(issue.id), *stands_on(incident, issues)])
+        evidence = evidence_hash([str(incident.id), str(issue.id), *question_facts(incident, issues)])
         candidates.append(_Candidate(incident, issues, issue, floor(issue.first, HOUR), evidence))
     return candidates
 
@@ -192,7 +195,7 @@ def _in_vain(run: _Run, candidate: _Candidate) -> bool:
 
 
 def _ask(run: _Run, candidate: _Candidate) -> bool:
-    """Ask about one incident; whether nothing more may be asked in this run."""
+    """Ask about one incident. Returns whether this run must stop asking."""
     case = read_case(run.ledger.connection, candidate.incident, candidate.issues, redact_ip=run.ledger.budget.redact_ip)
     tokens = case.tokens + run.conversation.agent.max_tokens
     if held := run.breaker.refusal(run.ledger.now, scheduled=run.scheduled):
@@ -226,7 +229,7 @@ def _parse(reply: Reply, case: Case) -> Explanation:
 
 
 def _stored(explanation: Explanation, case: Case) -> dict[str, Any]:
-    """As the ledger keeps it: with the names of its evidence, because the numbers mean nothing without the question."""
+    """The explanation as the ledger stores it, with labels instead of ids, which mean nothing without the question."""
 
     def claims(of: Sequence[Claim]) -> list[dict[str, Any]]:
         return [
@@ -259,8 +262,10 @@ def _write(
     known_until: datetime,
     run_id: str | None,
 ) -> None:
-    """Make the explanations of these hours follow from the answers. An issue that is no longer the one to explain, or
-    is gone, keeps none."""
+    """Make the stored explanations of these hours match the answers.
+
+    An issue that is no longer the one to explain, or no longer exists, loses its explanation.
+    """
     newest: dict[str, Mapping[str, Any]] = {}
     for row in answers:
         newest.setdefault(row["answer"]["issue"], row)
@@ -313,7 +318,7 @@ def _occurrence(connection: Connection, key: UUID, row: Mapping[str, Any], now: 
 
 
 def _text(answer: Mapping[str, Any]) -> str:
-    """Hypotheses apart from facts, each with what it rests on. Empty if nothing is left of the answer."""
+    """The hypotheses, then the facts, each with the labels of its evidence. Empty if no claim is left."""
 
     def listed(heading: str, claims: Sequence[Mapping[str, Any]]) -> list[str]:
         lines = [f"- {claim['text']} ({'; '.join(claim['evidence'][:MAX_LABELS])})" for claim in claims]

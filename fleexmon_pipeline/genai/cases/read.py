@@ -1,6 +1,6 @@
-"""What is known of an incident, as the lines of a case.
+"""Read what is known of an incident, as the lines of a case.
 
-Here: reading and choosing. How much of it is sent: `case.py`.
+Here: reading and choosing. How many lines are sent: `case.py`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from fleexmon_pipeline.wording import iso_text
 SQL = statements("genai")
 MAX_ISSUES, MAX_CHANGES, MAX_LINES, MAX_PAST = 6, 4, 5, 2
 MAX_STEPS = 400  # characters of a runbook
-_READ = 4_000  # characters of a message before it is redacted: a secret that is cut looks like none
-_PRIORITY_ISSUES, _PRIORITY_LINES = 3, 3  # as many are sent before what is said of the past
+_MAX_READ = 4_000  # characters of a message that are redacted; redaction may miss a secret that is cut
+_PRIORITY_ISSUES, _PRIORITY_LINES = 3, 3  # so many have priority over past incidents
 
 
 @dataclass(frozen=True)
 class IncidentIssue:
-    """An issue of an incident. `first`: the first slot in which it fired, None of a row that has no episode."""
+    """An issue of an incident. `first`: the first slot in which it fired; None if the row has no episode."""
 
     id: UUID
     source: str
@@ -53,7 +53,7 @@ class IncidentIssue:
 
 
 def read_issues(connection: Connection, incident: Incident) -> list[IncidentIssue]:
-    """From first to last."""
+    """The issues of an incident, from first to last."""
     rows = connection.execute(SQL["incident_issues"], {"ids": incident.issues}).fetchall()
     return [
         IncidentIssue(**{**row, "nodes": row["nodes"] if isinstance(row["nodes"], list) else []}) for row in rows
@@ -61,8 +61,10 @@ def read_issues(connection: Connection, incident: Incident) -> list[IncidentIssu
 
 
 def issue_to_explain(incident: Incident, issues: Sequence[IncidentIssue]) -> IncidentIssue | None:
-    """Whose root cause an answer becomes: the headline, or the worst and first issue of a rule. None if no rule has
-    found anything: GenAI's own issues say what it thinks, and a forecast has no cause."""
+    """The issue whose root cause the answer becomes: the headline, or else the most severe and first issue of a rule.
+
+    None without an issue of a rule: GenAI's own issues already say what it thinks, and a forecast has no cause.
+    """
     of_rules = [issue for issue in issues if issue.source == "detector" and issue.first is not None]
     return min(
         of_rules,
@@ -73,9 +75,12 @@ def issue_to_explain(incident: Incident, issues: Sequence[IncidentIssue]) -> Inc
     )  # fmt: skip
 
 
-def stands_on(incident: Incident, issues: Sequence[IncidentIssue]) -> list[object]:
-    """What makes another question of it: how bad it is, where, how it began, what changed before and how that went.
-    Counts do not, and neither does one more issue on a node that is in it."""
+def question_facts(incident: Incident, issues: Sequence[IncidentIssue]) -> list[object]:
+    """The facts that identify the question: if one changes, the agent is asked again.
+
+    Severity, nodes, how the incident began, changes before it and how these went. Not counts, nor one more issue on a
+    node that is already part of it.
+    """
     return [
         incident.severity, sorted(incident.nodes), incident.first_pattern, str(incident.headline),
         [[change.kind, change.node, change.text] for change in incident.changes],
@@ -84,7 +89,7 @@ def stands_on(incident: Incident, issues: Sequence[IncidentIssue]) -> list[objec
 
 
 def read_case(connection: Connection, incident: Incident, issues: Sequence[IncidentIssue], *, redact_ip: bool) -> Case:
-    """`issues`: from first to last."""
+    """Compose the case of an incident. `issues`: from first to last."""
     items = [
         Item(
             {
@@ -125,7 +130,7 @@ def _changes(incident: Incident, issues: Sequence[IncidentIssue]) -> Iterator[It
 
 
 def _events(issues: Sequence[IncidentIssue]) -> Iterator[Item]:
-    for place, issue in enumerate(issues[:MAX_ISSUES]):
+    for index, issue in enumerate(issues[:MAX_ISSUES]):
         start = issue.first or issue.detected
         fields: dict[str, object] = {
             "issue": issue.title,
@@ -135,31 +140,31 @@ def _events(issues: Sequence[IncidentIssue]) -> Iterator[Item]:
         }
         if isinstance(issue.affected, int):
             fields["linesAtPeak"] = issue.affected
-        priority = 1 if place < _PRIORITY_ISSUES else 3
+        priority = 1 if index < _PRIORITY_ISSUES else 3
         yield Item(fields, priority, f'issue from {start:%H:%M}, "{issue.title}"', longest=100)
 
 
 def _log_lines(connection: Connection, incident: Incident, issues: Sequence[IncidentIssue]) -> Iterator[Item]:
-    """One of each issue in turn, the headline's first."""
+    """Distinct lines, one of each issue in turn, those of the headline first."""
     order = sorted(issues, key=lambda issue: issue.id != incident.headline)[:MAX_LINES]
     of_issue = [_lines_of(connection, issue.id) for issue in order]
-    turns = [row for place in range(MAX_LINES) for rows in of_issue for row in rows[place : place + 1]]
+    turns = [row for index in range(MAX_LINES) for rows in of_issue for row in rows[index : index + 1]]
     distinct = {(row["node"], row["message"]): row for row in reversed(turns)}
     chosen = [row for row in turns if distinct.get((row["node"], row["message"])) is row][:MAX_LINES]
-    for place, row in enumerate(chosen):
+    for index, row in enumerate(chosen):
         at = f"{row['timestamp']:%H:%M:%S}"
         fields = {"line": _whole(row["message"]), "node": row["node"], "level": row["level"], "at": at}
-        yield Item(fields, 1 if place < _PRIORITY_LINES else 3, f"line of {row['node']} at {at}", [row["id"]])
+        yield Item(fields, 1 if index < _PRIORITY_LINES else 3, f"line of {row['node']} at {at}", [row["id"]])
 
 
 def _lines_of(connection: Connection, issue: UUID) -> list[dict[str, Any]]:
-    where = {"id": issue, "width": _READ, "limit": MAX_LINES}
+    where = {"id": issue, "width": _MAX_READ, "limit": MAX_LINES}
     return connection.execute(statements("incidents")["first_lines"], where).fetchall()
 
 
 def _whole(message: str) -> str:
-    """Without the last word of a message that was cut: half a password would not be recognized as one."""
-    return message if len(message) < _READ else message[: max(message.rfind(" "), message.rfind("\n"), 0)]
+    """A message without its last word if it was cut: redaction would not recognise half a password."""
+    return message if len(message) < _MAX_READ else message[: max(message.rfind(" "), message.rfind("\n"), 0)]
 
 
 def _runbook(connection: Connection, incident: Incident, issues: Sequence[IncidentIssue]) -> Iterator[Item]:

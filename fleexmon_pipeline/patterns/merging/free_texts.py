@@ -1,7 +1,7 @@
-"""Free texts in one position, such as reasons, titles and commands: `token rejected: <*>`, `Started <*>`.
+"""Positions of free texts, such as reasons, titles and commands: `token rejected: <*>`, `Started <*>`.
 
-Here: where a text may stand (between delimiters, or from one to the end of the line), and what shows that it varies.
-Names inside a sentence: `phrases.py`; single words: `single_words.py`.
+Here: where a free text may be (between delimiters, or from one to the end of the line), and which evidence shows that
+it varies. Names inside a sentence: `phrases.py`; single words: `single_words.py`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, MESSAGES, i
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
 MAX_TEXT_TOKENS = 12
-MIN_REASONS = 3  # different texts after `rejected:`, or known from another position, that show a position to vary
-MIN_TEXTS_LONG_SENTENCE = 4  # the same with five words around
-MIN_TEXTS = 5  # with three, or between brackets
+# Different texts that show that a position varies.
+MIN_REASONS = 3  # after `rejected:`, or if they are known from another position
+MIN_TEXTS_LONG_SENTENCE = 4  # with five words around it
+MIN_TEXTS = 5  # with three words around it, or between brackets
 MAX_TEXTS = 20_000  # whose contexts are remembered
 
 _CLOSES = {"'": "'", '"': '"', "(": ")", "[": "]"}
-# Before a colon, these announce a reason: the event itself has been named.
-_WHY = re.compile(
+# Words that announce a reason if a colon follows: the event itself has been named before.
+_ANNOUNCES_REASON = re.compile(
     r"(?i:err|errors?|reason|cause|detail|details|exception|unable|cannot|unhealthy|unexpected|retry)"
     r"|(?i:fail|reject|refus|den[iy]|declin|abort|deprecat)(?:e|ed|s|es|ing|ure|ied)?"
     r"|[\w.]*(?:Error|Exception|Failure)"
@@ -44,11 +45,11 @@ Span = tuple[int, int]
 
 @lru_cache(maxsize=4_096)  # called four times for each new template
 def spans(template: Template) -> tuple[Span, ...]:
-    """Where a text may stand in `template`: start and end."""
-    found = _spans(template)
+    """The spans of a template that may be free texts, as start and end."""
+    candidates = _spans(template)
     if any(map(is_status, template)):
-        return tuple((begin, end) for begin, end in found if not any(map(is_status, template[begin:end])))
-    return tuple(found)
+        return tuple((begin, end) for begin, end in candidates if not any(map(is_status, template[begin:end])))
+    return tuple(candidates)
 
 
 def _spans(template: Template) -> Iterator[Span]:
@@ -58,7 +59,7 @@ def _spans(template: Template) -> Iterator[Span]:
             end = next((e for e in range(i, min(size, i + MAX_TEXT_TOKENS + 1)) if template[e] == closes), i)
             if end > i:
                 yield i, end
-        elif opened in ":=," or is_verb(opened) or says_why(template, i):
+        elif opened in ":=," or is_verb(opened) or leads_to_reason(template, i):
             if size - i <= MAX_TEXT_TOKENS:
                 yield i, size
             if opened in ":=":
@@ -67,7 +68,7 @@ def _spans(template: Template) -> Iterator[Span]:
                     yield i, end
 
 
-def says_why(before: Template, end: int) -> bool:
+def leads_to_reason(before: Template, end: int) -> bool:
     """Whether the words before position `end` lead to a reason: `failed with`, `due to`, `returned an error`."""
     last = before[end - 1]
     if last == "because":
@@ -87,8 +88,8 @@ def _plain(text: Template) -> Template:
     return (*text[:-1], text[-1].rstrip(".") or text[-1])
 
 
-def _place(before: Template) -> int | None:
-    """A number for the context before a text: the verb, or the words of the last clause."""
+def _context_key(before: Template) -> int | None:
+    """Identifies the context before a text by its verb, or by the words of its last clause; None without these."""
     if is_verb(before[-1]):
         return hash(before[-1])
     words = tuple(token for token in _clause(before) if _WORD.fullmatch(token))
@@ -96,7 +97,7 @@ def _place(before: Template) -> int | None:
 
 
 def words_around(before: Template, after: Template = ()) -> int:
-    """Number of words that form sentences: no keys, programs, loggers, tags, levels or codes."""
+    """The number of words that form sentences, without keys, programs, loggers, tags, levels and codes."""
     return sum(
         _WORD.fullmatch(token) is not None and follows not in (":", "=", "[", "}") and not _LEVEL.fullmatch(token)
         for part in (before, after)
@@ -108,21 +109,21 @@ class Texts:
     """The contexts in which each text was seen, and which texts are values."""
 
     def __init__(self, reasons: Reasons) -> None:
-        self._met: defaultdict[Template, set[int]] = defaultdict(set)
+        self._contexts: defaultdict[Template, set[int]] = defaultdict(set)
         self._reasons = reasons
 
     def note(self, template: Template) -> None:
-        if len(self._met) > MAX_TEXTS:
-            self._met.clear()
+        if len(self._contexts) > MAX_TEXTS:
+            self._contexts.clear()
         for begin, end in spans(template):
-            met = self._met[_plain(template[begin:end])]
-            if len(met) < 2 and (place := _place(template[:begin])) is not None:
-                met.add(place)
+            contexts = self._contexts[_plain(template[begin:end])]
+            if len(contexts) < 2 and (place := _context_key(template[:begin])) is not None:
+                contexts.add(place)
             if is_reason_size(end - begin) and _announces_reason(template[:begin]):
                 self._reasons.note(template[begin:end], hash(template[:begin]))
 
-    def free(self, before: Template, after: Template, texts: set[Template]) -> set[Template]:
-        """Which of these texts are values of the position between `before` and `after`, if any."""
+    def varying_texts(self, before: Template, after: Template, texts: set[Template]) -> set[Template]:
+        """Which of these texts, seen between `before` and `after`, are values of that position."""
         if not before or _is_message(before):
             return set()
         if is_verb(before[-1]):
@@ -139,12 +140,12 @@ class Texts:
             return set()
         are_reasons = len(real) >= MIN_REASONS and _announces_reason(before) and all(t in self._reasons for t in real)
         if not are_reasons and len(real) > 1 and 2 * Counter(text[0] for text in real).most_common(1)[0][1] > len(real):
-            return set()  # the sentence goes on
+            return set()  # most begin with the same word, which so belongs to the sentence
         return texts if are_reasons or self._varies(before, after, inner, real) else set()
 
     def _is_known(self, text: Template) -> bool:
-        """Whether it was seen in two different contexts."""
-        return len(self._met.get(_plain(text), ())) > 1
+        """Whether the text was seen in two different contexts."""
+        return len(self._contexts.get(_plain(text), ())) > 1
 
     def _varies(self, before: Template, after: Template, texts: list[Template], real: list[Template]) -> bool:
         words = words_around(before, after)
@@ -154,22 +155,22 @@ class Texts:
             return len(real) >= MIN_REASONS and words >= 2
         if 3 * sum(any(map(DISTINGUISHING.fullmatch, text)) for text in real) > len(real):
             return False  # `connection lost`, `connection established`: the text itself names the event
-        familiar = sum(map(self._is_known, real))
-        if familiar >= MIN_REASONS and 2 * familiar >= len(real) and _place(before) is not None:
+        known = sum(map(self._is_known, real))
+        if known >= MIN_REASONS and 2 * known >= len(real) and _context_key(before) is not None:
             return True
-        by_form = (PLACEHOLDER,) in texts and len(real) >= MIN_REASONS  # values recognised by form stand there too
+        by_form = (PLACEHOLDER,) in texts and len(real) >= MIN_REASONS  # the masks found values in this position, too
         return words >= 1 if by_form else len(real) >= _needed(before, words)
 
 
 def _announces_reason(before: Template) -> bool:
     """Whether a reason follows, as after `token rejected:`, `error: "`, `err: {message:`, `close failed err="`."""
-    if says_why(before, len(before)):
+    if leads_to_reason(before, len(before)):
         return True
     begin = before[:-1] if before[-1] in ("'", '"') and before[-2:-1] in ((":",), ("=",)) else before
     if begin[-1] == "=":
         return len(begin) > 1 and _KEY_OF_REASON.fullmatch(begin[-2]) is not None
     about = [*_clause(begin), *(a for a, b, c in zip(begin, begin[1:], begin[2:], strict=False) if b + c == ":{")]
-    return begin[-1] == ":" and any(not token.isupper() and _WHY.fullmatch(token) for token in about)
+    return begin[-1] == ":" and any(not token.isupper() and _ANNOUNCES_REASON.fullmatch(token) for token in about)
 
 
 def _unquoted(text: Template) -> Template:

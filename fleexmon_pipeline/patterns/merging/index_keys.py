@@ -1,6 +1,6 @@
-"""The keys under which templates that may merge find each other: few per template.
+"""Index keys, a few per template, such that templates which may merge have one in common.
 
-Here: keys. What is compared: `merger.py`.
+Here: the keys. Which templates are compared: `merger.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def spelling_key(spelled: str) -> Key:
 
 
 def like_keys(template: Template) -> list[Key]:
-    """What templates that may merge share: one half, or start or end if several positions vary together."""
+    """Keys that similar templates share: one half, or start or end if several positions vary together."""
     size, half = len(template), len(template) // 2
     return [
         (size, "left", hash(template[:half])),
@@ -36,7 +36,7 @@ def like_keys(template: Template) -> list[Key]:
 
 
 def keys_of(template: Template) -> list[Key]:
-    """All keys of a template: for similar ones, and, for more general ones, its length, first token and both."""
+    """All keys of a template: for similar templates, and for more general ones (length, first token, both)."""
     size = len(template)
     keys = [*like_keys(template), *phrase_keys(template), (size,), (size, "first", template[0])]
     keys += [text_key(template[:i], template[j:]) for i, j in spans(template)]

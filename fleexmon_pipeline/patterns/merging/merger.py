@@ -1,12 +1,12 @@
-"""Merge templates that differ only in what counting shows to be values.
+"""Merge templates that differ only in values, as their number shows.
 
-Here: what is compared with what, and the result, on templates without kinds. The rules, none of which knows a source:
-single words `single_words.py`, names `phrases.py`, texts `free_texts.py`, values known from elsewhere
-`known_values.py`, requests `routes.py`, what fits a more general template `words.py` and `wide_placeholders.py`. What a
+Here: which templates are compared, and the merge itself, on templates without kinds. The rules, none of which depends
+on a source: single words `single_words.py`, names `phrases.py`, texts `free_texts.py`, values known from other
+positions `known_values.py`, requests `routes.py`, more general templates `words.py` and `wide_placeholders.py`. What a
 template is: `patterns/templates.py`; ids and aliases: `patterns/miner.py`.
 
 A template only merges into a shorter one, or into one of its length with more placeholders, so aliases never form a
-cycle. The work per batch is bounded whatever the lines are: MAX_COMPARED, MAX_FITTED.
+cycle. MAX_COMPARED and MAX_FITTED bound the work per batch, whatever the lines are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from fleexmon_pipeline.patterns.merging.optional_fields import field_pairs
 from fleexmon_pipeline.patterns.merging.phrases import MAX_ALIKE, MAX_COMPARED, is_phrase, phrases, search_keys
 from fleexmon_pipeline.patterns.merging.reasons import Reasons
 from fleexmon_pipeline.patterns.merging.routes import Routes, is_route, share_request
-from fleexmon_pipeline.patterns.merging.single_words import Key, Offer, better, one_place, varying_together
+from fleexmon_pipeline.patterns.merging.single_words import (
+    Key,
+    Offer,
+    better,
+    differing_in_one_position,
+    varying_together,
+)
 from fleexmon_pipeline.patterns.merging.spellings import spelling_pairs
 from fleexmon_pipeline.patterns.merging.wide_placeholders import (
     MAX_FITTED,
@@ -32,29 +38,29 @@ from fleexmon_pipeline.patterns.merging.wide_placeholders import (
     TITLE,
     WORDS,
     Wide,
-    what_fitted,
+    filled_placeholder,
     without_index,
 )
 from fleexmon_pipeline.patterns.merging.words import covers, joined
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 from fleexmon_pipeline.patterns.templates import normal
 
-MAX_TOKENS = 100  # of a template; longer ones are dumps that all differ, and cost most
+MAX_TOKENS = 100  # of a template that may merge; longer ones are dumps that all differ, and cost most
 MAX_TEMPLATES = 30_000  # kept for merging, about 3 kB each
 MAX_LINEAGE = 3  # successive merges that are followed when aliases are learnt
 ROUNDS = 12  # a template can get one more placeholder per round
-MIN_WORDS_BEFORE = 5  # before a final colon; if a text was found after it, any text may follow
+MIN_WORDS_BEFORE = 5  # before a final colon, for any text to fit after it once one text did
 
 
 class Merger:
-    """Live templates with their number of lines, indexed so that a new one is only compared with similar ones.
+    """The live templates and their numbers of lines, indexed so that a new one is only compared with similar ones.
 
     Two templates that differ in one position agree in their first or in their second half.
     """
 
     def __init__(self) -> None:
         self.lines: dict[Template, int] = {}
-        self._like: defaultdict[Key, dict[Template, None]] = defaultdict(dict)
+        self._index: defaultdict[Key, dict[Template, None]] = defaultdict(dict)
         self._new: set[Template] = set()
         self._shorter: dict[Template, Template] = {}  # template to the one with its adjacent placeholders joined
         self._wide = Wide()
@@ -64,13 +70,13 @@ class Merger:
         self._routes = Routes()
 
     def add(self, template: Template, lines: int, *, settled: bool = False) -> None:
-        """Count `lines` of `template`. The next `settle` examines a new one unless it is `settled` already."""
+        """Count `lines` of `template`. The next `settle` compares a new one, unless it is `settled` already."""
         if template in self.lines:
             self.lines[template] += lines
         elif 2 <= len(template) <= MAX_TOKENS:
             self.lines[template] = lines
             for key in keys_of(template):
-                self._like[key][template] = None
+                self._index[key][template] = None
             self._texts.note(template)
             self._routes.note(template)
             if not settled:
@@ -84,7 +90,7 @@ class Merger:
                 self._shorter[template] = target
         for _ in range(MAX_LINEAGE):  # a merge in two steps reveals its wide placeholders in two passes
             for template, target in merged:
-                fitted = what_fitted(target, template)
+                fitted = filled_placeholder(target, template)
                 if fitted is not None and (len(fitted[1]) > 1 or self._width(target, *fitted) == ROUTE):
                     self._wide.open(target, fitted[0], self._width(target, *fitted))
                 self._wide.carry(template, target, fitted and fitted[0])
@@ -99,7 +105,7 @@ class Merger:
         return PHRASE if is_phrase(text) else TITLE if at and is_verb(target[at - 1]) else TEXT
 
     def settle(self) -> dict[Template, Template]:
-        """Merge new templates with similar ones. Returns template to target; a target may itself be a key."""
+        """Merge new templates with similar ones. Returns template → target; a target may itself be a key."""
         merged: dict[Template, Template] = {}
         if not self._new:
             return merged
@@ -130,8 +136,10 @@ class Merger:
         return merged
 
     def _offers(self, new: set[Template], touched: set[Template]) -> tuple[dict[Template, Offer], int]:
-        """Template to offer, from the first rule that finds any, and how wide its new placeholders are. Later rules see
-        what earlier ones left."""
+        """Template → offer, from the first rule that finds any, and the width of its new placeholders.
+
+        Later rules only see what earlier ones left.
+        """
         live = {template for template in touched & self.lines.keys() if template not in self._shorter}
         if offers := self._routes.offers(live):
             return offers, ROUTE
@@ -157,10 +165,10 @@ class Merger:
 
     def _drop(self, template: Template) -> int:
         for key in keys_of(template):
-            like = self._like[key]
+            like = self._index[key]
             del like[template]
             if not like:
-                del self._like[key]
+                del self._index[key]
         self._wide.drop(template)
         self._values.drop(template)
         self._routes.drop(template)
@@ -173,11 +181,13 @@ class Merger:
             self._drop(template)
 
     def _shorten(self, touched: set[Template], merged: dict[Template, Template]) -> set[Template]:
-        """Merge templates with adjacent placeholders into what the masks would have made of them. They stay as
-        targets."""
+        """Merge templates with adjacent placeholders into the form that the masks would give them.
+
+        They stay as targets.
+        """
         new = set()
         for template in sorted(touched & self.lines.keys() - self._shorter.keys()):
-            target, places = normal(template)
+            target, positions = normal(template)
             if target == template:
                 continue
             if target not in self.lines:
@@ -186,20 +196,20 @@ class Merger:
             if target in self.lines:
                 self._shorter[template] = target
                 merged.setdefault(template, target)
-                for joint in _joined_places(template, places):
+                for joint in _joined_positions(template, positions):
                     self._wide.open(target, joint, WORDS)
-                for place, width in self._wide.placeholders.get(template, {}).items():
-                    if (there := places.get(place)) is not None and target[there] == PLACEHOLDER:
-                        self._wide.open(target, there, width)
+                for position, width in self._wide.placeholders.get(template, {}).items():
+                    if (new_position := positions.get(position)) is not None and target[new_position] == PLACEHOLDER:
+                        self._wide.open(target, new_position, width)
         return new
 
     def _candidates(self, new: Iterable[Template]) -> set[Template]:
         keys = {key for template in new for key in like_keys(template)}
-        return {t for key in keys for t in self._like.get(key, ()) if t not in self._shorter}
+        return {t for key in keys for t in self._index.get(key, ()) if t not in self._shorter}
 
     def _single_words(self, candidates: set[Template], new: set[Template]) -> dict[Template, Offer]:
         offers = _about_one(varying_together(candidates, new, self.lines))
-        for member, (offer, values) in one_place(candidates, new, self.lines).items():
+        for member, (offer, values) in differing_in_one_position(candidates, new, self.lines).items():
             if not share_request(member, offer[1], route=False):
                 continue
             self._values.note(offer[1], [(value,) for value in values])
@@ -207,7 +217,7 @@ class Merger:
         return offers
 
     def _crossing(self, touched: set[Template]) -> dict[Template, Offer]:
-        """Pairs that differ only where one of the two has a placeholder, each in some position: both positions vary."""
+        """Pairs of which each has a placeholder where the other one has a word: both positions vary."""
         offers: dict[Template, Offer] = {}
         with_placeholders = sorted(template for template in touched & self.lines.keys() if PLACEHOLDER in template)
         pairs = ((template, other) for template in with_placeholders for other in self._generals(template))
@@ -218,9 +228,9 @@ class Merger:
         return offers
 
     def _free_texts(self, live: set[Template]) -> dict[Template, Offer]:
-        """Templates that differ in a text between delimiters; the shortest such text counts."""
+        """Templates that differ in a free text; of several such texts the shortest counts."""
         contexts = {(template[:i], template[j:]) for template in live for i, j in spans(template)}
-        groups = [(self._like.get(text_key(*context), {}), context) for context in contexts]
+        groups = [(self._index.get(text_key(*context), {}), context) for context in contexts]
         best: dict[Template, Offer] = {}
         compared = 0
         for like, (before, after) in sorted((g for g in groups if len(g[0]) > 1), key=lambda g: (len(g[0]), g[1])):
@@ -228,7 +238,7 @@ class Merger:
             if compared > 2 * MAX_TEMPLATES:
                 break
             texts = {member: member[len(before) : len(member) - len(after)] for member in like}
-            free = self._texts.free(before, after, set(texts.values()))
+            free = self._texts.varying_texts(before, after, set(texts.values()))
             if not free:
                 continue
             offer = (len(texts), (*before, PLACEHOLDER, *after), len(before))
@@ -242,27 +252,27 @@ class Merger:
         buckets: defaultdict[tuple[str, Template], set[Template]] = defaultdict(set)
         for template in live:
             for key in search_keys(template):
-                if 1 < len(self._like.get(key, ())) <= MAX_ALIKE:
+                if 1 < len(self._index.get(key, ())) <= MAX_ALIKE:
                     buckets[key].add(template)
         best: dict[Template, Offer] = {}
         compared = 0
-        for cost, shared in sorted((len(members) * len(self._like[key]), key) for key, members in buckets.items()):
+        for cost, shared in sorted((len(members) * len(self._index[key]), key) for key, members in buckets.items()):
             compared += cost
             if compared > MAX_COMPARED:
                 break
-            for member, offer, phrase in phrases(buckets[shared], self._like[shared]):
+            for member, offer, phrase in phrases(buckets[shared], self._index[shared]):
                 self._values.note(offer[1], [phrase])
                 better(best, member, offer)
         return best
 
     def _known(self, live: set[Template]) -> dict[Template, Offer]:
-        """Templates that differ only in values known from elsewhere."""
+        """Templates that differ only in values known from other positions."""
         offers: dict[Template, Offer] = {}
-        for form in sorted({form for template in live if (form := self._values.file(template)) is not None}):
-            if (together := self._values.together(form, [form] if form in self.lines else [])) is not None:
-                target, wide, members = together
-                for place, width in wide.items():
-                    self._wide.open(target, place, width)
+        for form in sorted({form for template in live if (form := self._values.index(template)) is not None}):
+            if (merge := self._values.merge_by_values(form, [form] if form in self.lines else [])) is not None:
+                target, wide, members = merge
+                for position, width in wide.items():
+                    self._wide.open(target, position, width)
                 for member in members:
                     better(offers, member, (len(members), target, None))
         return {member: offer for member, offer in offers.items() if member != offer[1]}
@@ -270,12 +280,12 @@ class Merger:
     def _generals(self, template: Template) -> Iterable[Template]:
         """Templates of the same length with placeholders, which `template` may fit."""
         size, first = len(template), template[0]
-        yield from self._like.get((size, "general", first), ())
+        yield from self._index.get((size, "general", first), ())
         if first != PLACEHOLDER:
-            yield from self._like.get((size, "general", PLACEHOLDER), ())
+            yield from self._index.get((size, "general", PLACEHOLDER), ())
 
     def _more_general(self, touched: set[Template]) -> dict[Template, Template]:
-        """Template to the one with more placeholders that it fits; of several, the one with most words."""
+        """Template → the more general one that it fits; of several, the one with most words."""
         fitting: defaultdict[Template, set[Template]] = defaultdict(set)
         live = touched & self.lines.keys()
         for general, template in islice(self._pairs(live), 5 * MAX_COMPARED):
@@ -286,9 +296,9 @@ class Merger:
                 fitting[template] |= {g for g in self._generals(plain) if g != template and covers(g, plain)}
                 if plain in self.lines:
                     fitting[template].add(plain)
-        for general, template in field_pairs(live, lambda sentence: self._like.get(field_key(sentence), {})):
+        for general, template in field_pairs(live, lambda sentence: self._index.get(field_key(sentence), {})):
             fitting[template].add(general)
-        for general, template in spelling_pairs(live, lambda spelled: self._like.get(spelling_key(spelled), {})):
+        for general, template in spelling_pairs(live, lambda spelled: self._index.get(spelling_key(spelled), {})):
             fitting[template].add(general)
         compared = 0
         for general, template in self._wide_pairs(live):
@@ -304,34 +314,36 @@ class Merger:
         return best
 
     def _pairs(self, live: set[Template]) -> Iterable[tuple[Template, Template]]:
-        """A template with placeholders and one of its length that may fit it; at least one of them is new."""
+        """Pairs of a template with placeholders and one of its length that may fit it; at least one is new."""
         for template in sorted(live):
             for general in self._generals(template):
                 yield general, template
             if PLACEHOLDER in template:
                 alike = (len(template),) if template[0] == PLACEHOLDER else (len(template), "first", template[0])
-                yield from ((template, other) for other in self._like.get(alike, ()))
+                yield from ((template, other) for other in self._index.get(alike, ()))
 
     def _wide_pairs(self, live: set[Template]) -> Iterable[tuple[Template, Template]]:
-        """A template with wide placeholders and one that may fit it; at least one of them is new."""
+        """Pairs of a template with wide placeholders and one that may fit it; at least one is new."""
         for template in sorted(live - self._shorter.keys()):
-            for general in self._wide.around(template):
+            for general in self._wide.candidates_for(template):
                 if general in self.lines:
                     yield general, template
         for general in sorted(live & self._wide.placeholders.keys()):
             longest = max(TEXT, *self._wide.placeholders[general].values()) + general.count(PLACEHOLDER)
             for size in range(len(general), len(general) + longest):
-                for template in self._like.get((size, "first", general[0]), ()):
+                for template in self._index.get((size, "first", general[0]), ()):
                     if template not in live and template not in self._shorter:
                         yield general, template
 
 
 def _about_one(offers: dict[Template, Offer]) -> dict[Template, Offer]:
-    """Without those that would hide which request a line is about."""
+    """The offers that do not hide which request a line is about."""
     return {member: offer for member, offer in offers.items() if share_request(member, offer[1], route=True)}
 
 
-def _joined_places(template: Template, places: dict[int, int]) -> set[int]:
-    """Where several placeholders of a template became one."""
-    there = Counter(places[place] for place, token in enumerate(template) if token == PLACEHOLDER and place in places)
-    return {place for place, number in there.items() if number > 1}
+def _joined_positions(template: Template, positions: dict[int, int]) -> set[int]:
+    """The new positions in which several placeholders of a template became one."""
+    new_position = Counter(
+        positions[position] for position, token in enumerate(template) if token == PLACEHOLDER and position in positions
+    )
+    return {position for position, number in new_position.items() if number > 1}

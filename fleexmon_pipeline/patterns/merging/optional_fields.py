@@ -1,7 +1,7 @@
-"""Optional fields: `…, host: <*>` and `…, host: <*>, referrer: <*>` are one statement.
+"""Optional fields: `…, host: <*>` and `…, host: <*>, referrer: <*>` come from one statement.
 
-Here: a template without its fields, and their keys. Only fields after a comma count: `rhost=<*> user=<*>` comes from
-another statement than `rhost=<*>`. The merge itself: `merger.py`.
+Here: separate a template from its fields. Only fields after a comma count: `rhost=<*> user=<*>` and `rhost=<*>` come
+from different statements. The merge itself: `merger.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WORD = re.compile(r"(?<![^ ])[A-Za-z/]")
 
 @lru_cache(maxsize=4_096)
 def without_fields(template: Template) -> tuple[str, Template] | None:
-    """The sentence, and the keys of its fields in order; None if the sentence has too few words."""
+    """The template without its fields, and the keys of these in order; None if too few words are left."""
     keys: list[str] = []
 
     def take(field: re.Match[str]) -> str:
@@ -46,10 +46,10 @@ def has_more(keys: Template, than: Template) -> bool:
 def field_pairs(
     templates: Iterable[Template], with_sentence: Callable[[str], Collection[Template]]
 ) -> Iterator[tuple[Template, Template]]:
-    """Pairs of templates of which the second has more fields; one of them is from `templates`. If very many differ in
-    their fields alone, the lines are data and stay apart.
+    """Pairs of templates of which the second has more fields; one of them is from `templates`.
 
-    with_sentence: all templates with that sentence.
+    If very many differ only in their fields, the lines are data and do not merge. `with_sentence`: all templates with a
+    sentence.
     """
     for template in templates:
         if (mine := without_fields(template)) is None or len(with_sentence(mine[0])) > MAX_ALIKE:

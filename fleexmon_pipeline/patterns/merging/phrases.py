@@ -1,7 +1,7 @@
 """Names of different length: `Customer Bob deleted` and `Customer Carol van der Berg deleted` are one pattern.
 
-Here: finding templates with the same start and end that differ in a phrase between. The other rules of merging, and the
-merge itself: `merger.py`.
+Here: find templates with the same start and end that differ in a phrase between these. The other rules of merging, and
+the merge itself: `merger.py`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from fleexmon_pipeline.patterns.merging.words import SENTENCE, is_before_verb, i
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
 MAX_PHRASE_TOKENS = 6  # of a name, a product or a reason
-MIN_PHRASES = 4  # different ones, of different length, that show a position to vary; a placeholder counts twice
+MIN_PHRASES = 4  # different ones, of different length, show that a position varies; a placeholder counts twice
 MIN_PHRASES_AT_END = 6  # the same at the end of a line, where statements differ most
-MAX_ALIKE = 150  # templates that a new one is compared with; if more are alike, lines are data, not sentences
-MAX_COMPARED = 20_000  # pairs per batch, the rarest starts and ends first: random words cost most and yield nothing
+MAX_ALIKE = 150  # templates that a new one is compared with; if more are similar, the lines are data, not sentences
+MAX_COMPARED = 20_000  # pairs per batch, the rarest starts and ends first: random words cost most and find nothing
 
 _VERB = re.compile("[a-z]{3,}(?:ed|ing)")
 _PUNCTUATION = frozenset('=,;()[]{}"')
@@ -27,7 +27,7 @@ _Key = tuple[str, Template]
 
 
 def phrase_keys(template: Template) -> list[_Key]:
-    """What templates share that differ in a phrase: slightly less than half, from the left or the right."""
+    """Keys that templates share which differ in a phrase: a little less than half, from the left or the right."""
     half = (len(template) - MAX_PHRASE_TOKENS) // 2
     sizes = range(max(1, half - 2), max(1, half + 2) + 1)
     return [key for size in sizes for key in (("begin", template[:size]), ("end", template[-size:]))]
@@ -57,7 +57,7 @@ def phrases(new: Iterable[Template], like: Iterable[Template]) -> Iterator[tuple
     for (before, after), members in groups.items():
         middles = {member: member[len(before) : len(member) - len(after)] for member in members}
         named = {member: middle for member, middle in middles.items() if is_phrase(middle)}
-        if not _is_place(before, after, set(named)):
+        if not _is_varying_position(before, after, set(named)):
             continue
         offer: Offer = (len(named), (*before, PLACEHOLDER, *after), len(before))
         for member, phrase in named.items():
@@ -98,7 +98,7 @@ def _inner(middle: Template) -> Template:
     return middle[1:-1] if quoted else middle
 
 
-def _is_place(before: Template, after: Template, members: set[Template]) -> bool:
+def _is_varying_position(before: Template, after: Template, members: set[Template]) -> bool:
     if (
         not before
         or before[-1] == PLACEHOLDER
@@ -113,7 +113,7 @@ def _is_place(before: Template, after: Template, members: set[Template]) -> bool
     if len(longer) == 1 and not longer[0][0][0].isupper():
         return False
     if any(2 * len({phrase[end] for phrase in longer}) <= len(longer) for end in (0, -1) if len(longer) > 1):
-        return False  # `invalid user root`, `invalid user test`: the sentence goes on
+        return False  # `invalid user root`, `invalid user test`: the phrases share words of the sentence
     merged_before = 2 if (*before, PLACEHOLDER, *after) in members else 0
     return len(members) + merged_before >= (MIN_PHRASES_AT_END if last else MIN_PHRASES)
 

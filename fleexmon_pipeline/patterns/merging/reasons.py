@@ -1,7 +1,7 @@
-"""Reasons that several statements give, `Permission denied`: values wherever they stand.
+"""Reasons that several statements give, such as `Permission denied`: they are values in any position.
 
-Here: which texts are such reasons, and where one ends. Where a statement gives a reason: `free_texts.py`; what merges
-for it: `known_values.py`.
+Here: which texts are such reasons, and where one ends. Where a statement gives a reason: `free_texts.py`; the templates
+that merge because of it: `known_values.py`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections import defaultdict
 from fleexmon_pipeline.patterns.merging.phrases import MAX_PHRASE_TOKENS
 from fleexmon_pipeline.patterns.placeholders import Template
 
-MIN_STATEMENTS = 2  # that gave a text as their reason, for it to be a reason anywhere
+MIN_STATEMENTS = 2  # which gave a text as their reason, so that it is a reason in any position
 MAX_REASONS = 5_000  # remembered
 
 
 class Reasons:
-    """Texts with the statements that gave them as a reason. Those of the operating system are known from the start."""
+    """Reasons, with the statements that gave them. Those of the operating system are known from the start."""
 
     def __init__(self) -> None:
         self._known: set[Template] = set()
@@ -27,7 +27,10 @@ class Reasons:
         self._know_system()
 
     def note(self, text: Template, statement: int) -> None:
-        """`text` stood where `statement` gives its reason. Single words may be states, `failed: busy`."""
+        """Record that `statement` gave `text` as its reason.
+
+        Single words are ignored: they may be states (`failed: busy`).
+        """
         reason = _spelt(text)
         if not is_reason_size(len(reason)) or not all(token[:1].isalpha() for token in reason):
             return
@@ -47,7 +50,7 @@ class Reasons:
         return _spelt(text) in self._known
 
     def end(self, template: Template, begin: int) -> int:
-        """Where a reason that starts here ends; 0 if none does."""
+        """The end of a reason that starts at `begin`; 0 if none does."""
         longest = self._longest.get(template[begin].lower(), 0)
         for end in range(min(len(template), begin + longest), begin + 1, -1):
             if template[begin:end] in self:

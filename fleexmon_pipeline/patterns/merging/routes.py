@@ -1,7 +1,7 @@
-"""Requests in templates: statuses and verbs never merge, routes only where there are too many to be a service's own.
+"""Requests in templates: statuses and verbs never merge, and routes only if they are too many for one service.
 
-Here: what of a request two templates must share to be one pattern, and templates that differ in their routes only.
-Where a line has a request: `patterns/requests.py`.
+Here: which parts of a request two templates must share to merge, and templates that differ only in their routes. Where
+a line has a request: `patterns/requests.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fleexmon_pipeline.patterns.merging.words import request_of
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 from fleexmon_pipeline.patterns.requests import VERBS
 
-MAX_ROUTES = 100  # of one statement, verb and status; with more the paths are somebody's guesses, or data
+MAX_ROUTES = 100  # of one statement, verb and status; with more, the paths are guesses of a scanner, or data
 
 _Context = tuple[Template, Template]
 
@@ -29,7 +29,7 @@ def share_request(one: Template, other: Template, *, route: bool) -> bool:
 
 
 def around_route(template: Template) -> _Context | None:
-    """What stands before and after the route of a request; None where there is none."""
+    """The tokens before and after the route of a request; None if there is no route."""
     begin = next((i for i, token in enumerate(template) if token[:1] == "/"), 0)
     if not begin or VERBS.isdisjoint(template[:begin]):
         return None
@@ -39,12 +39,12 @@ def around_route(template: Template) -> _Context | None:
     ):
         end += 1
     if template[end - 1] == PLACEHOLDER:
-        end -= 1  # what follows the route
+        end -= 1  # this placeholder follows the route
     return template[:begin], template[end:]
 
 
 class Routes:
-    """Templates by what stands around their routes."""
+    """Templates, indexed by the tokens around their routes."""
 
     def __init__(self) -> None:
         self._members: defaultdict[_Context, dict[Template, None]] = defaultdict(dict)
@@ -60,7 +60,7 @@ class Routes:
                 del self._members[context]
 
     def offers(self, templates: Iterable[Template]) -> dict[Template, Offer]:
-        """Those of `templates` and of all that differ from them in the route, where routes are too many."""
+        """Merges of `templates` with all that differ from them only in the route, if there are too many routes."""
         offers: dict[Template, Offer] = {}
         for before, after in {context for template in templates if (context := around_route(template)) is not None}:
             members = self._members.get((before, after), {})

@@ -1,7 +1,7 @@
 """Single words that are values: templates that differ in one position, or in several that vary together.
 
-Here: what shows that a position varies. Names of several words: `phrases.py`; texts: `free_texts.py`; values known from
-elsewhere: `known_values.py`.
+Here: which evidence shows that a position varies. Names of several words: `phrases.py`; texts: `free_texts.py`; values
+known from other positions: `known_values.py`.
 """
 
 from __future__ import annotations
@@ -17,33 +17,32 @@ from fleexmon_pipeline.patterns.merging.words import (
     introduces,
     is_before_verb,
     is_segment,
-    places,
+    positions,
     request_of,
     words_of,
 )
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 from fleexmon_pipeline.patterns.requests import VERBS
 
-MIN_VALUES = 4  # different words that show a position to vary, with three equal words around it
+MIN_VALUES = 4  # different words show that a position varies, with three equal words around it
 MIN_VALUES_TWO_WORDS, MIN_VALUES_ONE_WORD = 6, 12  # the same with two words and one word around it
 MIN_TURNS = 3  # words that alternate in two positions
-MIN_SEGMENTS = 50  # in one position of a route: a service has dozens of routes, and any number of users
-MAX_RARE_SHARE = (
-    0.1  # of a group's lines, for a value to be rare; if half of the values are rare, fewer values are enough
-)
+MIN_SEGMENTS = 50  # different ones in one position of a route: a service has dozens of routes, but any number of users
+# A value with at most this share of a group's lines is rare. If half of the values are rare, fewer values are enough.
+MAX_RARE_SHARE = 0.1
 MIN_VARYING_TOKENS = 6  # of a template in which several positions may vary together
 MIN_SHARED = 0.6  # share of its tokens that are the same in the whole group
 MIN_WORDS_SHARED = 3  # among these
 MIN_DIFFERENT = 0.3  # share of the group's values that differ in each other position; at least three
 
-# Names of packages and what is in them, `com.acme.mail`: two are enough. Constants, `action.SCREEN_OFF`, are states.
+# Packages and their members, `com.acme.mail`: two different ones are enough. Constants, `x.SCREEN_OFF`, are states.
 _IN_PACKAGE = re.compile(r"(?:[a-z]\w*\.){2,}(?:[a-z]\w*|[A-Z]\w*[a-z]\w*)")
 
 Key = tuple[object, ...]
 Offer = tuple[int, Template, int | None]  # supporting templates; target; the wide placeholder, if any
 
-_VERBS = VERBS | {PLACEHOLDER}  # of requests in quotes; a line that starts with one is about its route
-_Place = tuple[Offer, set[str], list[Template]]  # offer for its templates; values in it; its templates
+_VERBS = VERBS | {PLACEHOLDER}  # of requests in quotes; a line that starts with a verb is about its route
+_Position = tuple[Offer, set[str], list[Template]]  # offer for its templates; values in it; its templates
 
 
 def better(offers: dict[Template, Offer], member: Template, offer: Offer) -> None:
@@ -52,22 +51,22 @@ def better(offers: dict[Template, Offer], member: Template, offer: Offer) -> Non
 
 
 def start_keys(template: Template) -> list[Key]:
-    """What templates share in which several positions vary together: two tokens at the start or the end."""
+    """Keys that templates share in which several positions vary together: two tokens at the start or the end."""
     if len(template) < MIN_VARYING_TOKENS:
         return []
     return [(len(template), i, j, template[i], template[j]) for i, j in ((0, 1), (0, 2), (-2, -1))]
 
 
-def one_place(
+def differing_in_one_position(
     candidates: Iterable[Template], new: set[Template], lines: Mapping[Template, int]
 ) -> dict[Template, tuple[Offer, set[str]]]:
     """Templates that differ in one position only: their offers, and the values in that position."""
     groups: defaultdict[tuple[int, Template, Template], list[Template]] = defaultdict(list)
     for template in candidates:
-        for i in places(template):
+        for i in positions(template):
             groups[i, template[:i], template[i + 1 :]].append(template)
-    sure: list[_Place] = []
-    unsure: list[_Place] = []
+    clear: list[_Position] = []
+    doubtful: list[_Position] = []
     for (i, before, after), members in groups.items():
         if len(members) < 2 or new.isdisjoint(members):
             continue
@@ -83,7 +82,7 @@ def one_place(
         ):
             continue
         known = values if i else set()  # a first word distinguishes statements
-        place: _Place = ((len(members), (*before, PLACEHOLDER, *after), None), known, members)
+        position: _Position = ((len(members), (*before, PLACEHOLDER, *after), None), known, members)
         rare = _mostly_rare([lines[member] for member in members])
         enough = (
             MIN_VALUES
@@ -93,27 +92,27 @@ def one_place(
             else MIN_VALUES_ONE_WORD
         )
         if rare or introduced or are_names(values) or len(members) >= enough:
-            sure.append(place)
+            clear.append(position)
         else:
-            unsure.append(place)
+            doubtful.append(position)
     best: dict[Template, tuple[Offer, set[str]]] = {}
-    for offer, known, members in [*sure, *_taking_turns(unsure)]:
+    for offer, known, members in [*clear, *_alternating(doubtful)]:
         for member in members:
             best[member] = max(best.get(member, (offer, known)), (offer, known), key=lambda choice: choice[0][:2])
     return best
 
 
-def _needed(place: int, values: set[str], words: int, *, introduced: bool) -> int:
-    """How many values show a position to vary: the more words around it, the fewer. The first word is usually a
+def _needed(position: int, values: set[str], words: int, *, introduced: bool) -> int:
+    """How many values show that a position varies: the more words around it, the fewer. The first word is usually a
     keyword."""
     if all(map(is_segment, values)):
         return MIN_SEGMENTS
-    if place and words >= 2 and all(map(_IN_PACKAGE.fullmatch, values)):
+    if position and words >= 2 and all(map(_IN_PACKAGE.fullmatch, values)):
         return 2
     needed = MIN_VALUES if words < 5 else MIN_VALUES - 1 if words < 10 else 2
     if introduced:
         return min(needed, MIN_VALUES - 1)
-    if place == 0:  # settings and functions are the subject of their statement, units and services are not
+    if position == 0:  # settings and functions are the subject of their statement, units and services are not
         return MIN_VALUES if words >= 5 or are_names(values, of_things=True) else MIN_VALUES_ONE_WORD
     return min(needed, MIN_VALUES - 1) if are_names(values) else needed
 
@@ -123,32 +122,32 @@ def _mostly_rare(lines: list[int]) -> bool:
     return sum(number <= limit for number in lines) >= max(1, len(lines) / 2)
 
 
-def _taking_turns(unsure: list[_Place]) -> Iterator[_Place]:
-    """Positions with a few frequent words each, whose words alternate in another such position too."""
+def _alternating(doubtful: list[_Position]) -> Iterator[_Position]:
+    """Positions with a few frequent words each, many of which also alternate in another such position."""
     where: defaultdict[str, list[int]] = defaultdict(list)
-    for number, (_, values, _) in enumerate(unsure):
+    for number, (_, values, _) in enumerate(doubtful):
         for word in values:
             where[word].append(number)
-    for number, place in enumerate(unsure):
-        shared = Counter(other for word in place[1] for other in where[word] if other != number)
-        if any(count >= max(MIN_TURNS, len(place[1]) / 2) for count in shared.values()):
-            yield place
+    for number, position in enumerate(doubtful):
+        shared = Counter(other for word in position[1] for other in where[word] if other != number)
+        if any(count >= max(MIN_TURNS, len(position[1]) / 2) for count in shared.values()):
+            yield position
 
 
 def _are_members(columns: list[set[str]], target: Template) -> bool:
     """Whether all differences are members of a JSON object, one token each, and none is the message."""
-    places = [i for i, column in enumerate(columns) if len(column) > 1]
+    positions = [i for i, column in enumerate(columns) if len(column) > 1]
     return (
         target[0] == "{"
         and target[2] == ":"
-        and all(target[i - 1] in ":{," and target[i - 2] not in MESSAGES and i + 1 not in places for i in places)
+        and all(target[i - 1] in ":{," and target[i - 2] not in MESSAGES and i + 1 not in positions for i in positions)
     )
 
 
 def varying_together(
     candidates: Iterable[Template], new: set[Template], lines: Mapping[Template, int]
 ) -> dict[Template, Offer]:
-    """Rare templates with the same start or end, whose positions are either all equal or mostly different."""
+    """Rare templates with the same start or end, in which each position is either the same or mostly different."""
     groups: defaultdict[Key, list[Template]] = defaultdict(list)
     for template in candidates:
         if lines[template] <= MIN_VALUES:

@@ -1,6 +1,6 @@
-"""Templates that are one text in two spellings: `mapreduce.Job: done` and `Job: done`, `queue Mail` and `queue mail`.
+"""Templates that spell one text in two ways: `mapreduce.Job: done` and `Job: done`, `queue Mail` and `queue mail`.
 
-Here: what spellings share, and which of two is kept. The merge itself: `merger.py`.
+Here: what all spellings have in common, and which of two is kept. The merge itself: `merger.py`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def spelling(template: Template) -> str:
 def spelling_pairs(
     templates: Iterable[Template], alike: Callable[[str], Collection[Template]]
 ) -> Iterator[tuple[Template, Template]]:
-    """Pairs of spellings, of which the first is kept; one of them is from `templates`. A request, whose route means
-    what it says, has no other spelling.
+    """Pairs of spellings, of which the first is kept; one of them is from `templates`.
 
-    alike: all templates with that `spelling`, and maybe others.
+    A request has no other spelling, because routes are case-sensitive. `alike`: all templates with a `spelling`, and
+    maybe others.
     """
     for template in templates:
         others = alike(spelling(template))
@@ -38,8 +38,10 @@ def spelling_pairs(
 
 
 def _is_one_text(one: Template, other: Template) -> bool:
-    """Whether one word at most differs, in the case of its letters: several are another state (`icons`, `ICONS`), and
-    the first begins another sentence."""
+    """Whether at most one word differs, and only in upper and lower case.
+
+    Several such words may name another state (`icons`, `ICONS`), and a different first word begins another sentence.
+    """
     mine, theirs = _without_packages(one), _without_packages(other)
     if mine == theirs:
         return True
@@ -48,7 +50,7 @@ def _is_one_text(one: Template, other: Template) -> bool:
 
 
 def _rank(template: Template) -> tuple[int, Template]:
-    """What is without packages and in lower case is kept."""
+    """The spelling with the highest rank is kept: the one without packages, in lower case."""
     return -sum(map(len, template)), template
 
 

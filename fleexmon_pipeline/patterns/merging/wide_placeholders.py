@@ -1,7 +1,7 @@
-"""Templates with wide placeholders, which take a phrase or a text instead of one value, and what fits them.
+"""Wide placeholders, which stand for a phrase or a text instead of one value; and which templates fit them.
 
-Here: which placeholders of a template are wide, and whether another template fits it. Where wide placeholders come
-from: `phrases.py`, `free_texts.py`, `known_values.py`.
+Here: which placeholders of a template are wide, and whether another template fits it. `phrases.py`, `free_texts.py` and
+`known_values.py` find wide placeholders.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from fleexmon_pipeline.patterns.merging.routes import is_route
 from fleexmon_pipeline.patterns.merging.words import NAME, is_capital, is_value
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
-# Tokens that a wide placeholder takes: of a name, maybe quoted; of a reason; of a title without values; of a route; of
-# any text. Each is another number.
+# How many tokens a wide placeholder takes: a name, maybe quoted; a reason; a title without values; a route; any text.
+# The numbers differ, because they also name the kind.
 PHRASE, WORDS, TITLE = MAX_PHRASE_TOKENS + 2, MAX_PHRASE_TOKENS + 3, MAX_TEXT_TOKENS
 ROUTE, TEXT = 2 * MAX_TEXT_TOKENS, 4 * MAX_TEXT_TOKENS
 MAX_NAME_TOKENS = 3  # capitalised words, such as `New York`, that any placeholder takes
@@ -26,22 +26,22 @@ MAX_FITTED = 1_000_000  # products of two templates' lengths per settling: at mo
 
 
 class Wide:
-    """The wide placeholders of templates: position to the number of tokens it takes."""
+    """The wide placeholders of templates: position → number of tokens that it takes."""
 
     def __init__(self) -> None:
         self.placeholders: dict[Template, dict[int, int]] = {}
         self.widened: set[Template] = set()  # since the last settling: templates of earlier batches may fit these
         self._by_word: defaultdict[str, dict[Template, None]] = defaultdict(dict)
 
-    def open(self, template: Template, place: int, width: int) -> None:
+    def open(self, template: Template, position: int, width: int) -> None:
         placeholders = self.placeholders.get(template)
         if placeholders is None:
             if len(self.placeholders) >= MAX_WIDE:
                 self.drop(next(iter(self.placeholders)))
             placeholders = self.placeholders[template] = {}
             self._by_word[_rarest(template)][template] = None
-        if width > placeholders.get(place, 0):
-            placeholders[place] = width
+        if width > placeholders.get(position, 0):
+            placeholders[position] = width
             self.widened.add(template)
 
     def drop(self, template: Template) -> None:
@@ -52,17 +52,19 @@ class Wide:
                 del self._by_word[word]
 
     def carry(self, template: Template, target: Template, at: int | None) -> None:
-        """What is wide in `template` is also wide in its `target`. After `at`, the placeholder that made it shorter,
-        positions count from the end."""
+        """Make the placeholders that are wide in `template` wide in its `target`, too.
+
+        `at`: the placeholder that made the target shorter. After it positions are counted from the end.
+        """
         shorter = len(template) - len(target)
         if shorter and at is None:
             return
-        for place, width in self.placeholders.get(template, {}).items():
-            there = place if at is None or place < at else place - shorter
-            if (at is None or place < at or there > at) and target[there] == PLACEHOLDER:
-                self.open(target, there, width)
+        for position, width in self.placeholders.get(template, {}).items():
+            new_position = position if at is None or position < at else position - shorter
+            if (at is None or position < at or new_position > at) and target[new_position] == PLACEHOLDER:
+                self.open(target, new_position, width)
 
-    def around(self, template: Template) -> Iterator[Template]:
+    def candidates_for(self, template: Template) -> Iterator[Template]:
         """Templates with wide placeholders that `template` may fit: it contains all their words."""
         for word in set(template):
             for general in self._by_word.get(word, ()):
@@ -86,7 +88,10 @@ def fits(
     general: Template, wide: Mapping[int, int], template: Template, values: Container[Template] = frozenset()
 ) -> bool:
     """Whether `template` is `general` with a phrase or text in its wide placeholders and one value or name in the
-    others. Anything fits after a final colon. Time is bounded by the product of their lengths and TEXT."""
+    others.
+
+    Anything fits after a final colon. The time is bounded by the product of their lengths and TEXT.
+    """
     if general == template or len(template) < len(general):
         return False
     size, last = len(template), len(general) - 1
@@ -115,9 +120,11 @@ def fits(
     return size in reached
 
 
-def what_fitted(general: Template, template: Template) -> tuple[int, Template] | None:
-    """The one placeholder of `general` where `template` differs, and its tokens there; None if they differ
-    elsewhere."""
+def filled_placeholder(general: Template, template: Template) -> tuple[int, Template] | None:
+    """The only placeholder of `general` in which `template` differs, and the tokens that `template` has there.
+
+    None if they differ elsewhere.
+    """
     longer = len(template) - len(general)
     for at, token in enumerate(general):
         if token == PLACEHOLDER and general[:at] + general[at + 1 :] == template[:at] + template[at + longer + 1 :]:
@@ -146,7 +153,7 @@ def _is_name(tokens: Template, values: Container[Template]) -> bool:
 
 
 def without_index(template: Template) -> Template:
-    """Without the index after a name: `worker[<*>]: Reading` as `worker: Reading`."""
+    """The template without indexes after names: `worker[<*>]: Reading` as `worker: Reading`."""
     if "[" not in template:
         return template
     tokens: list[str] = []

@@ -1,6 +1,6 @@
-"""What in a template is a word, a name or a value, and whether one template fits another.
+"""Predicates on templates: what is a word, a name or a value, and whether one template fits another.
 
-Here: tests of one or two templates. Which of them merge: `merger.py`.
+Here: predicates on one or two templates. Which of them merge: `merger.py`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ DISTINGUISHING = re.compile(
     r"|stop|open|close|enter|leave|exit|enable|disable|lock|unlock|add|remove|create|delete|acquire|release|allow|deny"
     r"|success|failure)"
 )
-# States, as programs write them: `transitioned from RUNNING to KILL_WAIT`.
-_TELLING = re.compile(rf"{DISTINGUISHING.pattern}|[A-Z]{{5,}}|[A-Z]+(?:_[A-Z]+)+")
+# The same, and states as programs write them: `transitioned from RUNNING to KILL_WAIT`.
+_EVENT_OR_STATE = re.compile(rf"{DISTINGUISHING.pattern}|[A-Z]{{5,}}|[A-Z]+(?:_[A-Z]+)+")
 _INTRODUCES_STATE = frozenset((",", "("))
 # Words that make a phrase part of its sentence: `password for invalid user root`.
 SENTENCE = frozenset(
     "a an the for from to in on at by with is are was were be has have not no into as via".split()  # noqa: SIM905
 )
-# Behind these nouns stands which one it is: `session opened for user cyrus`.
+# After these nouns a name follows: `session opened for user cyrus`.
 _NOUNS = frozenset(
     """user username account group role host hostname node server service unit container pod deployment namespace
     cluster database db table column index schema topic partition queue exchange channel consumer producer bucket volume
@@ -38,7 +38,7 @@ _PREPOSITIONS = frozenset("for of from to in on at by with via against".split())
 MESSAGES = frozenset(
     ("msg", "message", "event", "text", "title", "summary")
 )  # keys whose value distinguishes statements
-# After these comes what was to be done, a verb: `failed to open`, `could not bind`.
+# After these and `to`, a verb follows, which says what was to be done: `failed to open`.
 _WITH_INFINITIVE = frozenset(
     """fail failed fails failing failure unable able try trying tried tries attempt attempts attempted attempting refuse
     refused refuses refusing want wants wanted need needs needed have has had going about decided expected supposed
@@ -49,16 +49,18 @@ _MODALS = frozenset(
     doesn't do don't""".split()  # noqa: SIM905
 )
 _CAPITAL = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+(?:-[^\W\d_]+)?\.?")
-# Of a program, rather than of a thing that it works on: `key_lookup failed`, `worker-pool failed`.
+# Names of functions, as in `key_lookup failed`; `worker-pool failed` is about a thing.
 _FUNCTION = re.compile(r"[A-Za-z]\w*_\w*")
 _IDENTIFIER = re.compile(rf"[a-z][A-Z]|^{_FUNCTION.pattern}$")
 _CODE = re.compile("[A-Z]{1,4}")
 
 
 def distinguish(tokens: Collection[str], before: str) -> bool:
-    """Whether these words of one position distinguish statements: half of them name an event, relate words, or, behind
-    a word, name a state."""
-    telling = _TELLING if before.isalpha() or before in _INTRODUCES_STATE else DISTINGUISHING
+    """Whether these words of one position distinguish statements.
+
+    They do if half of them name an event, belong to the sentence or, after a word, name a state.
+    """
+    telling = _EVENT_OR_STATE if before.isalpha() or before in _INTRODUCES_STATE else DISTINGUISHING
     return 2 * sum(token in SENTENCE or telling.fullmatch(token) is not None for token in tokens) >= len(tokens)
 
 
@@ -71,7 +73,7 @@ def is_segment(token: str) -> bool:
 
 
 def is_status(token: str) -> bool:
-    """Whether it is the status of a request: digits of all other values are placeholders."""
+    """Whether the token is the status of a request: all other values with digits are placeholders."""
     return token[:1].isdigit()
 
 
@@ -80,15 +82,17 @@ def is_value(token: str) -> bool:
 
 
 def request_of(template: Template, *, route: bool = True) -> Template:
-    """The status, verb and, if asked for, route that a template is about; empty without a status."""
+    """The status, verb and (with `route`) route that a template is about; empty without a status."""
     if not any(map(is_status, template)):
         return ()
     return tuple(token for token in template if is_status(token) or token in VERBS or (route and token[:1] == "/"))
 
 
 def words_of(template: Template, one: int | None = None) -> int:
-    """Number of words in a sentence, without the one at position `one`. Keys of a JSON object do not count, nor does a
-    tag such as `{CLI}`."""
+    """The number of words in a template, without the one at position `one`.
+
+    Keys of a JSON object and tags such as `{CLI}` do not count.
+    """
     words = sum(map(is_word, template)) - (one is not None and is_word(template[one]))
     if template[0] == "{":
         words -= sum(b in (":", "}") and is_word(a) for a, b in pairwise(template))
@@ -96,12 +100,12 @@ def words_of(template: Template, one: int | None = None) -> int:
 
 
 def is_capital(token: str) -> bool:
-    """A word with one capital letter, its first: `Bob`, `Łódź`."""
+    """Whether the token is a word whose only capital letter is its first one: `Bob`, `Łódź`."""
     return _CAPITAL.fullmatch(token) is not None
 
 
 def introduces(before: Template, values: Collection[str]) -> bool:
-    """Whether `before` ends with a noun that a name follows, as in `for user`, and all of these may be one."""
+    """Whether `before` ends with a noun that a name follows, as in `for user`, and all `values` may be names."""
     if len(before) < 2 or before[-1].lower() not in _NOUNS or before[-2] not in _PREPOSITIONS:
         return False
     return not any(
@@ -110,7 +114,7 @@ def introduces(before: Template, values: Collection[str]) -> bool:
 
 
 def is_before_verb(before: Sequence[str]) -> bool:
-    """Whether what follows `before` is a verb, and so says what happened: `failed to`, `could not`, `cannot`."""
+    """Whether a verb follows `before`, which says what happened: `failed to`, `could not`, `cannot`."""
     if not before:
         return False
     if before[-1] == "to":
@@ -119,8 +123,10 @@ def is_before_verb(before: Sequence[str]) -> bool:
 
 
 def are_names(tokens: Collection[str], *, of_things: bool = False) -> bool:
-    """Composed names, or codes such as record types, countries and currencies. Those `of_things` have no word within
-    that begins with a capital, as identifiers of a program have."""
+    """Whether all tokens are composed names, or codes such as record types, countries and currencies.
+
+    `of_things`: names of things only, not identifiers of a program, which have capital letters inside.
+    """
     if all(map(NAME.fullmatch, tokens)):
         return not (of_things and any(map(_IDENTIFIER.search, tokens)))
     codes = [token for token in tokens if token != PLACEHOLDER]
@@ -129,8 +135,8 @@ def are_names(tokens: Collection[str], *, of_things: bool = False) -> bool:
     )
 
 
-def places(template: Template) -> Iterator[int]:
-    """Positions where a value may stand: no placeholder, no punctuation, no key of `key=value`."""
+def positions(template: Template) -> Iterator[int]:
+    """The positions that may be values: no placeholders, punctuation, or keys of `key=value`."""
     last = len(template) - 1
     for i, token in enumerate(template):
         is_key = i < last and (template[i + 1] == "=" or (template[i + 1] == ":" and i > 0 and token.count(".") < 2))
@@ -139,6 +145,7 @@ def places(template: Template) -> Iterator[int]:
 
 
 def covers(general: Template, template: Template) -> bool:
+    """Whether `template`, of the same length, is `general` with values in its placeholders, and they share words."""
     if general == template or any(
         x != y and (x != PLACEHOLDER or not is_value(y)) for x, y in zip(general, template, strict=True)
     ):
@@ -154,6 +161,7 @@ def covers(general: Template, template: Template) -> bool:
 
 
 def joined(one: Template, other: Template) -> Template | None:
+    """The template with the placeholders of both, if each has one where the other has a value, and they share words."""
     ours = theirs = False
     for x, y in zip(one, other, strict=True):
         if x == y:

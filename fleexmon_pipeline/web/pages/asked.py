@@ -1,6 +1,6 @@
-"""What a request asks for, checked: its parameters as texts, times and choices; and addresses that answer to it.
+"""A page request: its checked parameters (texts, times, choices), and addresses of other pages relative to it.
 
-Here: one request. The answer: `page.py`; who may ask: `web/door.py`.
+Here: one request. The response: `page.py`; which requests are refused: `web/door.py`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from fleexmon_pipeline.window import read_time
 from fleexmon_pipeline.wording import one_line
 
 MAX_TEXT = 200  # characters of a parameter
-MAX_NUMBER = 1_000  # of a page of a list
-MAX_QUERY = 2_000  # of all of them
+MAX_NUMBER = 1_000  # pages of a list
+MAX_QUERY = 2_000  # characters of all parameters
 
 
 class BadRequestError(ValueError):
-    """The address asks for something that cannot be. The text says what, why, and what to do."""
+    """A parameter is not valid. The message says what, why, and what to do."""
 
 
 class NotFoundError(LookupError):
@@ -41,7 +41,7 @@ class Asked:
     dagster: str = ""
 
     def text(self, parameter: str) -> str | None:
-        """None if it is not given, or blank."""
+        """The text of a parameter; None if it is missing or blank."""
         value = self.query.get(parameter, "").strip()
         if len(value) > MAX_TEXT:
             raise BadRequestError(f"{parameter}: {len(value):,} characters are too many; give at most {MAX_TEXT}.")
@@ -69,7 +69,7 @@ class Asked:
         return None if value is None else _id_of(value, parameter)
 
     def number(self, parameter: str) -> int:
-        """Of a page; 1 if it is not given."""
+        """The number of a page; 1 if it is missing."""
         text = self.text(parameter) or "1"
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_NUMBER):
             raise BadRequestError(f'{parameter}: "{text[:40]}" is not a number from 1 to {MAX_NUMBER:,}.')

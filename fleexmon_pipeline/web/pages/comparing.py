@@ -1,7 +1,7 @@
-"""Comparisons that people ask for: each is computed once, beside the page that asks, and remembered for some minutes.
+"""Compute the comparisons that pages show, each once, in the background, and cache them for some minutes.
 
-Here: who computes, who waits, and for how long. A comparison reads a week of counts, which can take seconds on a large
-database; a page that is not done at once says so and loads again. What a comparison is: `comparison/read.py`.
+Here: the worker, the cache and the waiting. A comparison reads a week of counts, which can take seconds on a large
+database; a page whose comparison is not ready says so and reloads. The comparison itself: `comparison/read.py`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from fleexmon_pipeline.database.read_only import ReadOnlyDatabase
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.window import Window
 
-AT_ONCE = 1  # each takes a connection and a processor
-PATIENCE_SECONDS = 0.1  # of a page; small databases answer in less
-REMEMBER_SECONDS = 300.0  # people look again, reload, or send the address to each other
-MAX_REMEMBERED = 16  # those that wait included
+MAX_CONCURRENT = 1  # comparisons; each takes a connection and a processor
+WAIT_SECONDS = 0.1  # of a page for its comparison; with small databases it takes less
+CACHE_SECONDS = 300.0  # people reload, or send the address to each other
+MAX_CACHED = 16  # including those not computed yet
 MAX_SECONDS = 20  # of a statement
 
 Key = tuple[object, ...]
 
 
 class TooManyComparisonsError(FleexmonError, RuntimeError):
-    """As many as are remembered wait to be computed."""
+    """MAX_CACHED comparisons wait to be computed."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Comparing:
         self._database = database
         self._jobs: dict[Key, _Job] = {}
         self._lock = threading.Lock()
-        self._workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="comparison")
+        self._workers = ThreadPoolExecutor(MAX_CONCURRENT, thread_name_prefix="comparison")
 
     def of(self, connection: Connection, window: Window, baseline: str, candidate: str) -> Comparison | None:
-        """None while it is computed. What it raises it raises to whoever waits; asked again, it is tried again.
+        """The comparison, or None while it is being computed. An error is raised to the page, and not cached.
 
-        A window that was collected, counted or labelled again since is compared again.
+        A window that has been collected, counted or labelled again since is compared again.
         """
         key = (window, baseline, candidate, cache_key_of(connection, window, [baseline, candidate]))
         job = self._job(key, window, baseline, candidate)
         try:
-            return job.result.result(PATIENCE_SECONDS)
+            return job.result.result(WAIT_SECONDS)
         except TimeoutError:
             if not job.result.done():
                 return None
@@ -65,7 +65,7 @@ class Comparing:
         now = time.monotonic()
         with self._lock:
             job = self._jobs.get(key)
-            if job and (not job.result.done() or now - job.asked_at < REMEMBER_SECONDS):
+            if job and (not job.result.done() or now - job.asked_at < CACHE_SECONDS):
                 return job
             self._jobs.pop(key, None)
             self._forget()
@@ -73,12 +73,12 @@ class Comparing:
             return self._jobs[key]
 
     def _forget(self) -> None:
-        """The oldest that is done, where there is no room for another."""
-        if len(self._jobs) < MAX_REMEMBERED:
+        """Drop the oldest finished comparison if the cache is full."""
+        if len(self._jobs) < MAX_CACHED:
             return
         done = next((key for key, job in self._jobs.items() if job.result.done()), None)
         if done is None:
-            raise TooManyComparisonsError(f"{MAX_REMEMBERED} comparisons wait to be computed. Try again in a minute.")
+            raise TooManyComparisonsError(f"{MAX_CACHED} comparisons wait to be computed. Try again in a minute.")
         del self._jobs[done]
 
     def _compare(self, window: Window, baseline: str, candidate: str) -> Comparison:

@@ -26,7 +26,7 @@ MAX_ISSUES = 30
 
 
 def listed(connection: Connection, asked: Asked) -> Page:
-    """The one seen last first. Parameters: state, severity, node, page."""
+    """The list, the most recently seen first. Parameters: state, severity, node, page."""
     state = asked.choice("state", ("open", "resolved", "all"), "open")
     severity = asked.choice("severity", ("critical", "high", "medium", "low"))
     node, number = asked.text("node"), asked.number("page")

@@ -1,4 +1,4 @@
-"""The first page: nodes with their last day, what is open, what waits, and how fresh all of it is.
+"""The first page: nodes with their last day, what is open, what waits, and how up to date all of it is.
 
 Here: what the page shows. Where it comes from: `lookup/now.py`.
 """
@@ -58,7 +58,7 @@ def shown(connection: Connection, asked: Asked) -> Page:
         "Now",
         "now",
         {
-            "nodes": [_node(one, current.day, now) for one in current.first_nodes(MAX_NODES)],
+            "nodes": [_node(node, current.day, now) for node in current.first_nodes(MAX_NODES)],
             "more_nodes": len(current.nodes) - MAX_NODES,
             "unwatched": not current.configured,
             "day": current.day,

@@ -27,15 +27,14 @@ _TEMPLATES = files(__package__) / "templates"
 _DIGEST = files("fleexmon_pipeline.reporting") / "digest.html.j2"
 _STYLE = re.compile(r"<style>\n(.*?)</style>", re.DOTALL)
 _ESCAPED = {"<": 4, ">": 4, "&": 5, '"': 5, "'": 5}
-MAX_MARKS = 3  # of the searched text in a line; each takes 13 bytes more
-MAX_MESSAGE = 400  # bytes of a message in a list: a page of 100 lines is to stay below 100 kB
+MAX_MARKS = 3  # marked matches in a line; each adds 13 bytes
+MAX_MESSAGE = 400  # bytes of a message in a list, so that a page of 100 lines stays below 100 kB
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a template shows. `section`: the entry of the menu that it belongs to; `reload_seconds`: after which it is
-    asked for again, since something in it is not done."""
+    """What a template shows. `section`: its entry in the menu; `reload_seconds`: when to reload, if incomplete."""
 
     template: str
     title: str
@@ -54,7 +53,7 @@ def render(page: Page, asked: Asked) -> str:
 
 
 def prepare() -> None:
-    """Read style sheet and templates now: a running server keeps what it started with while a package is updated."""
+    """Read style sheet and templates at start, so that updating the package does not change a running server."""
     style_version()
     for file in _TEMPLATES.iterdir():
         if file.name.endswith(".html.j2"):
@@ -63,7 +62,7 @@ def prepare() -> None:
 
 @cache
 def style_sheet() -> str:
-    """The digest's own style, and what the pages need besides: one look."""
+    """The style of digests, and what the pages need in addition, so that both look the same."""
     style = _STYLE.search(_DIGEST.read_text("utf-8"))
     return (style[1] if style else "") + (_TEMPLATES / "pages.css").read_text("utf-8")
 
@@ -105,12 +104,12 @@ def presentable(text: str) -> str:
 
 
 def _presented(value: Any) -> Any:
-    """What any expression of a template becomes before it is escaped."""
+    """Applied to every expression of a template before it is escaped."""
     return presentable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def visible(text: str) -> str:
-    """Control characters, and those that turn the direction of what follows, as a replacement character."""
+    """Replace control characters, and those that change the direction of text, by a replacement character."""
     text = _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
     if text.isascii():
         return text
@@ -118,7 +117,7 @@ def visible(text: str) -> str:
 
 
 def fitted(text: str, most: int) -> str:
-    """The beginning of a text, of at most `most` bytes as a page has them: `<` takes four, a CJK character three."""
+    """The beginning of a text, of at most `most` bytes in the page: `<` takes four, a CJK character three."""
     if len(escape(text).encode("utf-8", "replace")) <= most:
         return text
     size = 0
@@ -130,21 +129,21 @@ def fitted(text: str, most: int) -> str:
 
 
 def _message(text: str) -> str:
-    """Of a line in a list."""
+    """The message of a line in a list."""
     return fitted(one_line(redact(text), most=MAX_MESSAGE), MAX_MESSAGE)
 
 
 def _marked(text: str, wanted: str) -> Markup:
-    """Of a line in a list, with the text that was searched for marked."""
+    """The message of a line in a list, with the searched text marked."""
     shown, pieces, at = presentable(_message(text)), [], 0
-    for found in islice(re.finditer(re.escape(wanted), shown, re.IGNORECASE | re.ASCII), MAX_MARKS):
-        pieces += [escape(shown[at : found.start()]), Markup("<mark>{}</mark>").format(found[0])]
-        at = found.end()
+    for match in islice(re.finditer(re.escape(wanted), shown, re.IGNORECASE | re.ASCII), MAX_MARKS):
+        pieces += [escape(shown[at : match.start()]), Markup("<mark>{}</mark>").format(match[0])]
+        at = match.end()
     return Markup().join([*pieces, escape(shown[at:])])
 
 
 def own(text: object) -> Markup:
-    """Text that is no log text: an id, or what the reader has typed. It is escaped, and not redacted."""
+    """Text that is not from logs: an id, or what the reader typed. It is escaped, but not redacted."""
     return escape(visible(str(text)))
 
 

@@ -47,7 +47,10 @@ class Row:
 
 
 def listed(connection: Connection, asked: Asked) -> Page:
-    """The last 24 hours, the loudest first. Parameters: q, node, level, new (since midnight), page."""
+    """The patterns of the last 24 hours, the most frequent first.
+
+    Parameters: q, node, level, new (since midnight), page.
+    """
     window = Window(floor(asked.now, SLOT) - DAY, floor(asked.now, SLOT) + SLOT)
     midnight = floor(asked.now, DAY)
     level = asked.choice("level", LEVELS)

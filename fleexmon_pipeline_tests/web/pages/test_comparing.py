@@ -77,8 +77,8 @@ def test_a_comparison_that_fails_is_tried_again_when_it_is_asked_for_again(
 def test_more_comparisons_than_can_wait_are_refused_with_the_reason(
     story: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "MAX_REMEMBERED", 2)
-    monkeypatch.setattr(comparing, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(comparing, "MAX_CACHED", 2)
+    monkeypatch.setattr(comparing, "WAIT_SECONDS", 0.01)
     with held(monkeypatch):
         answers = [story.get(ASKED.replace("90m", f"{minutes}m")) for minutes in (30, 60, 90)]
         assert [answer.status_code for answer in answers] == [200, 200, 503]
