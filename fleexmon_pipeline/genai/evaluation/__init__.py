@@ -1,1 +1,1 @@
-"""How well an agent explains incidents whose cause is known."""
+"""Evaluate how well an agent explains incidents whose cause is known."""

@@ -1,6 +1,7 @@
-"""Ask an agent about the cases with a known truth, one after the other.
+"""Ask an agent about the cases with a known cause, one after the other.
 
-Here: asking, without a database. Points: `score.py`. Nothing is asked twice: a second try would flatter the agent.
+Here: asking, without a database. Scoring: `score.py`. Each case is asked once: a second attempt would flatter the
+agent.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ class Evaluation:
 def evaluate_agent(
     agent: Agent, cases: Sequence[KnownCase], *, seconds: float, progress: Callable[[int, KnownCase, str], None]
 ) -> Evaluation:
-    """`seconds`: for each case; `progress`: number, case, and what became of it. An agent that is unwell is left alone:
-    cases that were not asked count as not answered."""
+    """Ask about each case for at most `seconds`, and report `progress`: number, case and result.
+
+    Stops if the agent itself fails; cases that were not asked count as not answered.
+    """
     done = Evaluation()
     for number, case in enumerate(cases, 1):
         answer, sentence = None, "not asked"

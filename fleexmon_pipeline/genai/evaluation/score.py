@@ -1,4 +1,4 @@
-"""What answers to cases with a known truth are worth, and what rules alone are.
+"""Score answers to cases with a known cause, and the result of rules alone as the baseline.
 
 Here: counting, without an agent. A case without a usable answer names no node and no severity, and blames nobody.
 """
@@ -17,7 +17,7 @@ MAX_UNSUPPORTED, MAX_BLAMED = 0.02, 0.05  # the goals
 
 @dataclass
 class Score:
-    """Counts over cases. `misled`: cases that have a bystander which is blamed; `cited`: ids in claims."""
+    """Counts over cases. `misled`: cases in which a bystander is blamed; `cited`: ids in claims."""
 
     cases: int = 0
     answered: int = 0
@@ -60,7 +60,7 @@ def score_answer(score: Score, case: KnownCase, answer: Explanation | None) -> N
 
 
 def blames_bystander(case: KnownCase, answer: Explanation) -> bool:
-    """Whether it names one as the root, or a hypothesis rests on nothing but what happened to them."""
+    """Whether the answer names a bystander as the root, or has a hypothesis that cites only lines about bystanders."""
     distractors = set(case.truth.distractors)
     on_them = any(set(claim.evidence) <= distractors for claim in answer.hypotheses)
     return answer.root_node in case.truth.bystanders or on_them

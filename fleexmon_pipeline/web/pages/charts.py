@@ -23,7 +23,7 @@ MAX_MARKS = 8
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of time. `parts`: values by class, lowest first; None: nothing is known. `href`: where it leads."""
+    """A bar of a timeline. `parts`: values by class, the lowest first; None if nothing is known. `href`: its link."""
 
     start: datetime
     parts: Mapping[str, int] | None
@@ -32,14 +32,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened at one time."""
+    """A labelled moment in a timeline."""
 
     at: datetime
     text: str
 
 
 def sparkline(values: Sequence[int], label: str) -> Markup:
-    """Bars alone: what is nothing has none, and the least is still seen."""
+    """Bars without axes. A zero has no bar; the smallest value still has a visible one."""
     most, width = max(values, default=0) or 1, 3
     bars = "".join(
         f"M{index * width} 28v-{max(2, round(28 * value / most))}h2.4V28z"
@@ -55,7 +55,7 @@ def sparkline(values: Sequence[int], label: str) -> Markup:
 def timeline(
     bars: Sequence[Bar], step: timedelta, label: str, marks: Sequence[Mark] = (), form: str = "%H:%M"
 ) -> Markup:
-    """Stacked bars over time, hatched where nothing is known, with a line for each mark."""
+    """Stacked bars over time, hatched if nothing is known, with a line for each mark."""
     top = ceiling(max((sum(bar.parts.values()) for bar in bars if bar.parts), default=0))
     height, slot = HEIGHT - TOP - BOTTOM, (WIDTH - LEFT - RIGHT) / max(len(bars), 1)
     parts = [
@@ -93,7 +93,7 @@ def timeline(
 
 
 def strip(cells: Sequence[tuple[str, str]], label: str) -> Markup:
-    """Time from left to right: the class of each cell, and when it begins. Equal neighbours are one piece."""
+    """Cells from left to right, each with its class and start. Equal neighbours are drawn as one piece."""
     drawn, index = [], 0
     for state, group in groupby(cells, key=lambda cell: cell[0]):
         times = [time for _, time in group]
@@ -152,7 +152,7 @@ def _marks(marks: Sequence[Mark], since: datetime, until: datetime) -> list[Mark
                 TOP - 6, HEIGHT - BOTTOM, f"{mark.at:%H:%M} {text}", x=x
             )
         )
-        if x >= free_from:  # labels must not lie on each other; the line says it as well
+        if x >= free_from:  # labels must not overlap; the tip of the line has the text, too
             at_end = x > WIDTH * 0.75
             drawn.append(
                 Markup('<text x="{:.1f}" y="{}" class="mark-text" text-anchor="{}">{}</text>').format(

@@ -1,4 +1,4 @@
-"""Markdown as HTML, as far as runbooks and advice use it: headings, lists, paragraphs, code. The rest stays as is."""
+"""Convert the Markdown that runbooks and advice use to HTML: headings, lists, paragraphs, code. The rest is kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def to_html(text: str) -> Markup:
-    """Headings begin at level 3: they stand under that of a section."""
+    """Headings become level 3, below those of sections."""
     parts: list[Markup] = []
     for kind, group in groupby(_blocks(text), key=lambda block: block[0]):
         texts = [_inline(block) for _, block in group]
@@ -26,24 +26,24 @@ def to_html(text: str) -> Markup:
 
 
 def _blocks(text: str) -> list[tuple[str, str]]:
-    """Kind and text of each heading, item and paragraph; a line without a mark goes on with the one before."""
+    """Kind and text of each heading, item and paragraph. A line without a mark continues the previous one."""
     blocks: list[tuple[str, str]] = []
-    goes_on = False
+    continues = False
     for line in text.splitlines():
         item = _ITEM.match(line)
         if not line.strip():
-            goes_on = False
+            continues = False
         elif line.startswith("#"):
             blocks.append(("h3", line.lstrip("# ")))
-            goes_on = False
+            continues = False
         elif item:
             blocks.append(("ol" if item[1] else "ul", line[item.end() :]))
-            goes_on = True
-        elif goes_on and ((blocks[-1][0] == "p" and not blocks[-1][1].endswith(":")) or line[0].isspace()):
+            continues = True
+        elif continues and ((blocks[-1][0] == "p" and not blocks[-1][1].endswith(":")) or line[0].isspace()):
             blocks[-1] = (blocks[-1][0], f"{blocks[-1][1]} {line.strip()}")
         else:
             blocks.append(("p", line.strip()))
-            goes_on = True
+            continues = True
     return blocks
 
 

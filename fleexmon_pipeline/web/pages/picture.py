@@ -1,7 +1,7 @@
-"""The picture that Dagster's pages show by its address: lines, warnings and errors over some hours, as an SVG.
+"""The chart that Dagster's pages include as an image: lines, warnings and errors over some hours, as SVG.
 
-Here: what it shows and how it is drawn. It stands alone, on light and dark, so it has no style sheet: colours are
-attributes. Charts inside our pages: `charts.py`.
+Here: what it shows and how it is drawn. An image cannot use the style sheet, so colours are attributes that suit light
+and dark pages. Charts inside our pages: `charts.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Picture:
 
 
 def shown(connection: Connection, asked: Asked) -> Picture:
-    """Parameters: until, the end of the hours (now); hours, how many (24)."""
+    """The chart of a request. Parameters: until (end of the hours, default now), hours (how many, default 24)."""
     until = asked.moment("until") or asked.now
     hours = _hours(asked)
     if not asked.now - 4_000 * DAY < until < asked.now + 2 * DAY:
@@ -56,7 +56,7 @@ def _hours(asked: Asked) -> int:
 
 
 def drawn(counts: Sequence[Mapping[str, int]], window: Window, step: timedelta) -> Markup:
-    """Stacked bars, the worst at the bottom, under a line that says what there was."""
+    """Stacked bars, errors at the bottom, under a caption with the totals."""
     totals = {kind: sum(bar[kind] for bar in counts) for kind in COLOURS}
     caption = f"{window} UTC: " + ", ".join(f"{total:,} {kind}" for kind, total in totals.items())
     top = ceiling(max((sum(bar.values()) for bar in counts), default=0))
@@ -74,12 +74,12 @@ def drawn(counts: Sequence[Mapping[str, int]], window: Window, step: timedelta) 
             parts.append(_text(x, HEIGHT - 6, f"{window.since + index * step:%H:%M}"))
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" '
-        'font-family="system-ui, sans-serif" font-size="11"><title>{said}</title>{parts}</svg>'
-    ).format(w=WIDTH, h=HEIGHT, said=caption, parts=Markup("").join(parts))
+        'font-family="system-ui, sans-serif" font-size="11"><title>{caption}</title>{parts}</svg>'
+    ).format(w=WIDTH, h=HEIGHT, caption=caption, parts=Markup("").join(parts))
 
 
 def failed(text: str) -> Markup:
-    """What is seen where the picture would be: an image cannot show a page."""
+    """An image with an error message, as an image cannot show a page."""
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="40" viewBox="0 0 {w} 40" role="img" '
         'font-family="system-ui, sans-serif" font-size="11"><title>{text}</title>{line}</svg>'

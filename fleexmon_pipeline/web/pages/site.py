@@ -1,7 +1,7 @@
-"""The pages under /fleexmon: which there are, and what surrounds each answer.
+"""The pages under /fleexmon: their routes, and the headers and errors that all responses share.
 
 Here: routes, headers, errors, and which database. The same routes are part of Dagster's webserver
-(`web/webserver.py`) and an application of their own (`fleexmon web`).
+(`web/webserver.py`), and a separate application (`fleexmon web`).
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from fleexmon_pipeline.web.door import Door
 from fleexmon_pipeline.web.login import LoginGate
 from fleexmon_pipeline.web.pages import incidents, issues, logs, now, patterns, picture, reports
 from fleexmon_pipeline.web.pages.asked import MAX_QUERY, Asked, BadRequestError, NotFoundError
-from fleexmon_pipeline.web.pages.comparing import AT_ONCE, Comparing
+from fleexmon_pipeline.web.pages.comparing import MAX_CONCURRENT, Comparing
 from fleexmon_pipeline.web.pages.page import Page, prepare, render, style_sheet
 from fleexmon_pipeline.web.pages.picture import Picture
 
 View = Callable[[Connection, Asked], Page | Picture]
 
-MAX_AT_ONCE = 4  # pages that are read at the same time: Dagster's UI shares the process
+MAX_AT_ONCE = 4  # pages rendered at the same time: Dagster's UI shares the process
 MAX_SECONDS = 5  # of a statement
 HEADERS = {
     "Content-Security-Policy": (
@@ -74,7 +74,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Pages:
-    """`dagster`: where Dagster's UI is, if not on the same port; `root`: what is before /fleexmon in addresses."""
+    """`dagster`: address of Dagster's UI, if it is not on the same port; `root`: path before /fleexmon in addresses."""
 
     database: ReadOnlyDatabase
     root: str = ""
@@ -82,7 +82,7 @@ class Pages:
     now: Callable[[], datetime] = _utc_now
 
     def routes(self) -> list[Route]:
-        """Most special first; the last one says that there is no such page."""
+        """The routes, the most specific first; the last one responds that there is no such page."""
         prepare()
         limiter = anyio.CapacityLimiter(MAX_AT_ONCE)
         start = f"{self.root}{settings.PAGES}"
@@ -97,7 +97,7 @@ class Pages:
         ]
 
     def answer(self, view: View, request: Request) -> Response:
-        """Called in a thread. Never raises for what a request asks or a database does."""
+        """The response to a request. Called in a thread. Never raises for a bad request or a database error."""
         query = {name: request.query_params.getlist(name)[0] for name in request.query_params}
         page_request = Asked(
             query=query, name=request.path_params.get("name", ""), now=self.now(), root=self.root,
@@ -109,7 +109,7 @@ class Pages:
             if isinstance(page, Picture):
                 return Response(page.svg, 200, headers, "image/svg+xml")
             document = render(page, page_request)
-        except Exception as error:  # noqa: BLE001  whatever it is, nobody is shown a stack trace
+        except Exception as error:  # noqa: BLE001  no error may show a stack trace
             page = _failure(error, request.url.path)
             document = render(page, page_request)
         if request.url.path.endswith(CHART):
@@ -131,7 +131,7 @@ class Pages:
 
 
 def _failure(error: Exception, path: str) -> Page:
-    """What a page says instead; what is our fault or the database's is in the log as well."""
+    """The page that reports an error. Faults of ours and of the database are also logged."""
     match error:
         case BadRequestError():
             return _failed(400, "This cannot be shown", str(error))
@@ -149,7 +149,7 @@ def _failure(error: Exception, path: str) -> Page:
 
 
 class _Answer:
-    """An endpoint for every method: a class, since Starlette answers others to functions by itself."""
+    """An endpoint for all methods. A class, because for functions Starlette itself refuses other methods than GET."""
 
     def __init__(self, pages: Pages, view: View, limiter: anyio.CapacityLimiter) -> None:
         self._pages, self._view, self._limiter = pages, view, limiter
@@ -161,7 +161,7 @@ class _Answer:
 
 
 def application(pages: Pages) -> Starlette:
-    """The pages alone, behind the same door and login."""
+    """The pages as a separate application, with the same access control and login."""
 
     async def start(_: Request) -> Response:
         return RedirectResponse(settings.PAGES, headers=HEADERS)
@@ -174,7 +174,7 @@ def application(pages: Pages) -> Starlette:
 
 def reading(url: Callable[[], str]) -> ReadOnlyDatabase:
     """The database of pages, or its standby: few connections, short statements."""
-    return ReadOnlyDatabase(lambda: reading_url(url), connections=MAX_AT_ONCE + AT_ONCE, seconds=MAX_SECONDS)
+    return ReadOnlyDatabase(lambda: reading_url(url), connections=MAX_AT_ONCE + MAX_CONCURRENT, seconds=MAX_SECONDS)
 
 
 def own_pages(root: str = "", dagster: str | None = None) -> Pages:
