@@ -1,1 +1,1 @@
-"""What masks know by its form alone: frames of stacks, names of users."""
+"""What is recognised by its form: stack frames, names of users, durations."""

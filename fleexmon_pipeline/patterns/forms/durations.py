@@ -1,11 +1,12 @@
-"""Where in a line its duration stands.
+"""Find the duration in a line: how long something took.
 
-Here: the forms in which programs write how long something took, and the choice among several numbers of a line. What
-is made of the values: `measures.py`.
+Here: the forms in which programs write durations, and the choice among several numbers of a line. What the values are
+used for: `measures.py`.
 
-All in shapes, where each digit is a 0: lines of one shape have their duration at the same place. A number is a duration
-by its unit, by the name before it, or by its place in a line about a request. What the name calls a limit, a plan or a
-moment is none. Programs are not known by their names; an unknown one is read if it names what it measures.
+The input is a shape, in which every digit is a 0: lines of one shape have their duration at the same position. A number
+is a duration because of its unit, the name before it, or its position in a line about a request. It is not one if its
+name is that of a limit, a plan or a moment. No rule depends on a program: an unknown one is read if it names what it
+measures.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_Part = tuple[int, int, float]  # where a number begins and ends, in characters; what makes it milliseconds
-Place = tuple[_Part, ...]  # the duration is their sum: `1m2.5s`, `1,234 ms`
+_Part = tuple[int, int, float]  # begin and end of a number, in characters; the factor that makes it milliseconds
+Place = tuple[_Part, ...]  # numbers whose sum is the duration: `1m2.5s`, `1,234 ms`
 
 # -- units ---------------------------------------------------------------------------------------------------------
 
@@ -35,7 +36,7 @@ _FACTORS = {
 _IN_NAMES = {unit: factor for unit, factor in _FACTORS.items() if factor <= _SECOND} | {"milli": 1.0, "micro": 1e-3}
 _LONG = "|".join(sorted((unit for unit in _FACTORS if len(unit) > 2), key=len, reverse=True))
 _UNIT = rf"(?:(?i:{_LONG})|[mnu\u00b5\u03bc]s|hr|[smhd])(?![A-Za-z_])"
-# Without a unit, more digits are a moment or an id. With one, a nanosecond's are as many as a clock's milliseconds.
+# By factor: with more digits a number is a moment or an id. Nanoseconds may have as many as a moment in milliseconds.
 _MAX_DIGITS = {1e-6: 15, 1e-3: 12, 1.0: 7, _SECOND: 7}
 
 # -- numbers -------------------------------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ _WITHOUT = re.compile(
 _PARTS = re.compile(rf"(?P<amount>{_AMOUNT})\s?(?P<unit>{_UNIT})", re.ASCII)
 _NUMBERS = re.compile(r"0+(?:\.0+)?")
 _PARTS_OF_ISO = re.compile(r"(0+(?:\.0+)?)([DHMS])")
-# What most lines lack, each found from a character that is seldom; in lower case.
+# Cheap tests, in lower case, that most lines fail. Each starts at a rare character.
 _HAS_UNIT = re.compile(
     r"0 ?(?:[mnu\u00b5\u03bc]?s(?![a-z_])|[mun]?sec|min|mill|micro|nano|sek|seg|hour|hrs?\b|stunde|day"
     r"|[dhm](?=[\s,;)\]\"']|$)|[dhm] ?0{1,2}[hms](?![a-z_]))"
@@ -74,7 +75,7 @@ _MAX_KEY_CHARS = 50
 # -- names ---------------------------------------------------------------------------------------------------------
 
 MAX_NAME_CHARS = 80  # that are read before a number
-# Read backwards, from the number on: its key, and the words before that.
+# Matched backwards from the number: its key, and the words before that.
 _NAME = re.compile(r"(\)[a-z]{1,12}\([\w./@-]*|[\w./@-]+)((?:[ ][\w./()-]+){0,8})", re.ASCII)
 _AFTER_NAME = " \t\"'[(~<>=:|*\\"
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -83,7 +84,7 @@ _TIME = frozenset(
     waited waiting spent dauer dauerte""".split()  # noqa: SIM905
 )
 _TIME_BY_UNIT = _TIME | frozenset("cost lag lat".split())  # noqa: SIM905 - alone: prices, records, latitudes
-# In spite of what follows: `the timed out call took 5 s`.
+# Words that make a number a duration even beside the words below: `the timed out call took 5 s`.
 _MEASURED = frozenset("took taken elapsed spent held waited rtt measured actual".split())  # noqa: SIM905
 _PLANNED = frozenset(
     """timeout timeouts interval intervals every each ttl retry retrying retries expire expires expiry expiration
@@ -105,10 +106,10 @@ _ENDED = frozenset("completed complete finished finish done succeeded served pro
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """What stands before a number."""
+    """The name of a number: the words before it."""
 
     words: tuple[str, ...]
-    key: tuple[str, ...]  # the words of the last of them, as a key has
+    key: tuple[str, ...]  # the parts of the last word, which may be a key
     assigned: bool  # by = or :
 
     @property
@@ -128,7 +129,7 @@ class _Name:
 
     @property
     def factor(self) -> float | None:
-        """What makes a value milliseconds, by the unit in the key: `latency_us`, `ms`."""
+        """The factor that makes a value milliseconds, by the unit in its key: `latency_us`, `ms`."""
         *words, unit = self.key or ("",)
         if not self.assigned or (not words and unit != "ms"):
             return None
@@ -136,12 +137,12 @@ class _Name:
 
     @property
     def is_of_length(self) -> bool:
-        """What else a clock is: a moment, as in `server time: 10:00:00`."""
+        """Whether a clock is a duration; otherwise it is a moment, as in `server time: 10:00:00`."""
         return not (_TIME - {"time"} | _LENGTHS | _WHOLE).isdisjoint(self.words)
 
     @property
     def rank(self) -> int:
-        """Which of several durations is the one of the line: the whole before its parts."""
+        """Of several durations in a line, the one with the highest rank counts: the whole before its parts."""
         if not _OF_PARTS.isdisjoint(self.words[-3:]):
             return 1
         if not _WHOLE.isdisjoint(self.words):
@@ -150,7 +151,7 @@ class _Name:
 
 
 def _name(text: str, begin: int) -> _Name | None:
-    """The name of a number that begins there; None in the query of a URL."""
+    """The name of the number that starts at `begin`; None in the query of a URL."""
     before = text[max(0, begin - MAX_NAME_CHARS) : begin]
     bare = before.rstrip(_AFTER_NAME)
     between = before[len(bare) :]
@@ -160,11 +161,11 @@ def _name(text: str, begin: int) -> _Name | None:
     if bare[-match.end(1) - 1 : -match.end(1)] in ("?", "&"):
         return None
     text_of_key, others = match[1][::-1], match[2][::-1]
-    if text_of_key[0].isdigit():  # what stands before that is its name
+    if text_of_key[0].isdigit():  # the words before belong to that number
         return _Name((), (), assigned=False)
     if text_of_key[0] == "(" and others:  # `time (ms)`
         text_of_key = f"{others.split()[-1]}_{text_of_key}"
-    elif between == ":":  # of `runtime.go:79` the place of a statement, of `http.duration: 5` the key
+    elif between == ":":  # `runtime.go:79` is a source position; in `http.duration: 5` the key is the last part
         text_of_key = text_of_key.rpartition(".")[2]
     key = _words(text_of_key)
     words = key if "=" in between else (*_words(others), *key)
@@ -175,11 +176,11 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORD.findall(text))
 
 
-# -- in lines about requests: by place, where nothing is named -------------------------------------------------------
+# -- in lines about requests: by position, without a name -------------------------------------------------------
 
 _QUOTED = r'"[^"]{0,1000}+"'
 _VERB = r"\b(?:GET|POST|PUT|DELETE|HEAD|PATCH|OPTIONS) /"
-# Each with letters that its lines have, since most have not.
+# Each with a text that its lines contain, which is cheap to test.
 _IN_REQUESTS = tuple(
     (needed, re.compile(form, re.ASCII))
     for needed, form in (
@@ -212,7 +213,7 @@ _MAX_AT_END = 100  # characters
 
 
 def duration_in(shape: bytes) -> Place | None:
-    """The place of the duration in lines of this shape, or None."""
+    """The position of the duration in lines of this shape; None if they state none."""
     text = shape.decode("utf-8", "replace")
     lower = text.lower() if shape.isascii() else shape.lower().decode("utf-8", "replace")  # as long as the text
     candidates = list(_WITH_UNIT.finditer(text)) if _HAS_UNIT.search(lower) or "pt0" in lower else []
@@ -292,14 +293,14 @@ def _digits(text: str, begin: int, end: int) -> int:
 
 def _of_amounts(text: str, found: re.Match[str], name: _Name) -> Place | None:
     if text[: found.start()] == "[":
-        return None  # since the start of the program, as clocks of log lines are
+        return None  # the clock of a log line, which counts from the start of the program
     parts = list(_PARTS.finditer(text, found.start("amounts"), found.end("amounts")))
     factors = [_FACTORS[part["unit"].lower()] for part in parts]
     several = next((i for i in range(1, len(parts)) if factors[i] >= factors[i - 1]), len(parts))
     parts = parts[:several]
     alone = len(parts) == 1
     if alone and (parts[0]["unit"] in ("m", "h", "d") or factors[0] >= _HOUR) and name.rank < 3:
-        return None  # metres; how long something is kept
+        return None  # metres, or how long something is kept
     return tuple(place for part, factor in zip(parts, factors, strict=False) for place in _of_amount(part, factor))
 
 

@@ -1,9 +1,9 @@
-"""Stack frames, by the form of their lines: a template is that of the error, whatever path led there.
+"""Recognise stack frames by their form. They are removed, so that a template does not depend on the call path.
 
-Here: frames of each language, in a message whose digits are all 0. What else is a value: `patterns/masks.py`.
+Here: the frames of each language, in a message whose digits are all 0. All other values: `patterns/masks.py`.
 
-The call path is detail; what went wrong ("Caused by: ...", "ValueError: ...") stays. All other lines of a message count
-like its first. Every expression is linear: an alternative begins with a newline, and what follows is possessive.
+Lines that say what went wrong ("Caused by: ...", "ValueError: ...") stay, as do all others. Every expression runs in
+linear time: each alternative begins with a newline, and the rest is possessive.
 """
 
 from __future__ import annotations

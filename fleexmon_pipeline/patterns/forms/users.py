@@ -1,7 +1,7 @@
-"""Names of users are values from the first line on: sudo, cron, logins, sessions.
+"""Mask the names of users in lines of sudo, cron, logins and sessions.
 
-Here: places in which a line can only have the name of a user. Two lines are enough to see that they say the same, which
-counting words would need many for.
+Here: positions that can only be the name of a user. So two lines are enough to see that they have one pattern; counting
+different words would need many.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _WORD = r"[A-Za-z_][\w.$-]{0,62}+"
 _NAME = rf"(?:{_WORD}|{ANY})"
 _SUDO = re.compile(rf"(?<!\S){_NAME}(?= : (?:TTY=|command not allowed|user NOT in sudoers))")
 _CRON = re.compile(rf"(?<=\(){_NAME}(?=\) (?:CMD|MAIL|RELOAD|LIST|INFO|ORPHAN|BEGIN EDIT|END EDIT|REPLACE)\b)")
-# Found by its first letters, and what stands before them looked at then: this is asked of most lines.
+# Starts with letters, so that it is searched fast in most lines; the words before are tested afterwards.
 _OF_USER = re.compile(rf"ser {_NAME}(?=\.?$|\(uid=| by | (?:from|on|at) {ANY}| {MARK['ip']})")
-# `user bob logged in`: only a person does. What may stand there else is no name: `user is logged in`, `user session …`.
+# `user bob logged in`: only people log in. These words in that position are not names: `user is logged in`.
 _NO_NAME = (
     r"(?!(?:(?:successful|automatical|recent|new|manual|current|correct|proper)ly|is|was|has|have|had|be|been|not|never|already|just|now|who|that|and|or|again|session|account|agent|group"
     r"|interface|name|id|service|process|token)\s)"
@@ -31,7 +31,7 @@ _SSHD = re.compile(rf"(?<= for ){_NAME}(?={_FROM}(?: port |$))")
 
 
 def without_users(masked: str) -> str:
-    """The result of `mask_words` with a placeholder for each name of a user. Most lines are only looked at."""
+    """The result of `mask_words` with a placeholder for each name of a user. Most lines only take the cheap tests."""
     if " : " in masked and ("TTY=" in masked or "sudoers" in masked):
         masked = _SUDO.sub(PLACEHOLDER, masked)
     if masked[:1] == "(" or "CRON" in masked:

@@ -1,6 +1,6 @@
-"""Issues: the list, and one with all that `fleexmon issues show` prints.
+"""Issues: the list, and one with everything that `fleexmon issues show` prints.
 
-Here: what the pages show. Where it comes from: `issues/read.py`, `issues/context.py`.
+Here: what the pages show. Where the data comes from: `issues/read.py`, `issues/context.py`.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ from fleexmon_pipeline.window import Window, floor
 from fleexmon_pipeline.wording import counted
 
 PAGE_LENGTH = 40
-MAX_WITH_CONTEXT = 6  # evidence lines whose neighbours are on the page; the others' are behind their link
+MAX_WITH_CONTEXT = 6  # evidence lines that are shown with their neighbours; the others link to them
 MAX_SLOTS = 12
 MAX_PROSE = 6_000  # bytes of a description, cause or recommendation
 SHORT_ID = 18
-ONE_START = timedelta(minutes=15)  # lines of one start, by the slots that they are counted in
+ONE_START = timedelta(minutes=15)  # restart lines in slots so close belong to one start
 
 
 class Place(NamedTuple):
@@ -72,7 +72,7 @@ class Row:
 
 
 def listed(connection: Connection, asked: Asked) -> Page:
-    """Newest first. Parameters: state, severity, node, rule, q; at and id: the issue after which the list goes on."""
+    """The list, newest first. Parameters: state, severity, node, rule, q; at and id: of the last issue shown before."""
     at, after = asked.moment("at"), asked.id("id")
     if (at is None) != (after is None):
         raise BadRequestError("at and id: give both, or none of them.")

@@ -42,7 +42,7 @@ from fleexmon_pipeline.window import DAY, EPOCH, Window, ceil
 from fleexmon_pipeline.wording import counted
 
 PAGE_LENGTH = 100
-MAX_PATTERNS = 6  # whose template has the text
+MAX_PATTERNS = 6  # whose template contains the searched text
 MAX_PATTERN_SLOTS = 40
 LINES_AROUND = 12
 MAX_SHOWN = 25_000  # bytes of a message and of its record
@@ -53,7 +53,7 @@ _BAR_OF_LEVEL = {"fatal": "error", "error": "error", "warn": "warn"}
 
 @dataclass(frozen=True)
 class Found:
-    """Lines, where older ones are, and one sentence about what was searched."""
+    """Lines, the parameters of older ones, and a sentence about what was searched."""
 
     lines: list[LogLine]
     summary: str
@@ -61,7 +61,7 @@ class Found:
 
 
 def listed(connection: Connection, asked: Asked) -> Page:
-    """Newest first. Parameters: q, node, level, pattern, trace; at: lines before then; id: after that line of `at`."""
+    """Newest first. Parameters: q, node, level, pattern, trace; at: lines before then; id: of the last line shown."""
     at, after = asked.moment("at"), asked.id("id")
     if after is not None and at is None:
         raise BadRequestError("id: it needs at, the time of that line.")

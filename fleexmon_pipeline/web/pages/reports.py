@@ -42,9 +42,10 @@ _INLINE_STYLE = re.compile(r' style="[^"]*"')
 
 
 def compared(connection: Connection, asked: Asked, *, comparing: Comparing) -> Page:
-    """The last deployments, with the issues that say that one diverges; with from and candidate, a comparison.
+    """The last deployments, with the issues that report a divergence; and a comparison, if from and candidate are
+    given.
 
-    A comparison costs a read of a week's counts, so each is a link away, and the page does not wait for it.
+    A comparison reads a week of counts, so each has its own link, and the page does not wait for it.
     """
     question = _question(connection, asked, settings.live_node(os.environ))
     try:
@@ -64,7 +65,9 @@ def compared(connection: Connection, asked: Asked, *, comparing: Comparing) -> P
             "chosen": chosen,
             "waits": waits,
             "rows": _rows(chosen) if chosen else [],
-            "deployments": [(one, _window(one, asked.now), _issue_of(one, diverging)) for one in listed],
+            "deployments": [
+                (deployed, _window(deployed, asked.now), _issue_of(deployed, diverging)) for deployed in listed
+            ],
             "since": asked.text("from"),
             "until": asked.text("to"),
             "baseline": asked.text("baseline"),
@@ -75,18 +78,18 @@ def compared(connection: Connection, asked: Asked, *, comparing: Comparing) -> P
 
 
 def _window(deployed: Deployment, now: datetime) -> Window | None:
-    """The longest window after it that has ended; None: it is too early, or the next version came at once."""
-    return next((one for one in reversed([*compared_windows(deployed, AFTER)]) if one.until <= now), None)
+    """The longest window after a deployment that has ended; None if none has, or the next version came too soon."""
+    return next((window for window in reversed([*compared_windows(deployed, AFTER)]) if window.until <= now), None)
 
 
 def _issue_of(deployed: Deployment, issues: list[IssueSummary]) -> IssueSummary | None:
-    """The issue that says that it diverges: of its node, begun in the time in which it is compared."""
+    """The issue that reports its divergence: on its node, detected while the deployment is compared."""
     during = Window(deployed.at, deployed.at + MAX_AFTER)
     return next((issue for issue in issues if deployed.node in issue.nodes and issue.detected_at in during), None)
 
 
 def _question(connection: Connection, asked: Asked, live: str | None) -> tuple[Window, str, str] | None:
-    """Window, baseline and candidate; None where nothing is asked."""
+    """Window, baseline and candidate of the requested comparison; None if there is none."""
     since, until = asked.moment("from"), asked.moment("to") or asked.now
     candidate = asked.text("candidate")
     if since is None and candidate is None and asked.text("baseline") is None:
@@ -112,11 +115,11 @@ def _question(connection: Connection, asked: Asked, live: str | None) -> tuple[W
 
 
 def _rows(comparison: Comparison) -> list[ComparedPattern]:
-    """What stands out; else the loudest of what is alike."""
+    """The patterns that stand out; without any, the most frequent ones."""
     patterns = comparison.outcome.patterns
     standing_out = [pattern for pattern in patterns if pattern.status != "known"]
-    loudest = sorted(patterns, key=lambda one: -(one.baseline + one.candidate))
-    return standing_out[:MAX_ROWS] or loudest[:MAX_KNOWN_ROWS]
+    most_frequent = sorted(patterns, key=lambda pattern: -(pattern.baseline + pattern.candidate))
+    return standing_out[:MAX_ROWS] or most_frequent[:MAX_KNOWN_ROWS]
 
 
 def digests(connection: Connection, asked: Asked) -> Page:
