@@ -166,7 +166,7 @@ RULES = (
     make_rule(
         "password",
         r"(?:^|\n|> )AUTH\s{1,4}(?!(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|EXTERNAL|GSSAPI|NTLM|TLS|SSL|NOT|OK)\b)"
-        r"(?P<v>\S{4,256})\s*(?=\n|$)",
+        r"(?:default\s{1,4})?(?P<v>\S{4,256})\s*(?=\n|$)",
         check=value_checks.is_given,
     ),
     make_rule("password", r"\b(?:HELLO\s{1,4}[23]\s{1,4}AUTH|AUTH2)\s{1,4}\S{1,128}\s{1,4}(?P<v>\S{1,256})"),

@@ -50,7 +50,7 @@ TYPE = r"(?:\s{0,2}:?\s{0,2}(?:&?(?:'static\s)?str(?:ing)?|Optional\[str\]|char\
 SIGN = (
     rf"(?:\s{{1,4}}{VERB})?{TYPE}\s{{0,4}}"
     rf"""(?:=>|→|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,3}}|!={{1,2}}(?=\s{{0,4}}["'])"""
-    rf"""|{_PERCENT}3[AD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"""
+    rf"""|{_PERCENT}3[AD]|\\{{1,8}}u003[adAD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"""
 )
 _UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
 # Some("…"), b'…', SecretStr('…'), @"…": what stands around a value is left, and the value inside is taken.

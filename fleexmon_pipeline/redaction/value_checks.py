@@ -150,7 +150,7 @@ def looks_issued(value: str, found: re.Match[str]) -> bool:
     run = max(_ALNUM_RUNS.findall(value), key=len, default="")
     if _UUID.fullmatch(value) or not any(map(str.isalpha, run)) or sum(map(str.isdigit, run)) < 3:
         return False
-    return len(value) >= 20 and len(run) >= 12 and len(_RUNS.findall(run)) >= 0.3 * len(run) and is_value(value, found)
+    return len(value) >= 20 and len(run) >= 12 and len(_RUNS.findall(run)) >= 0.2 * len(run) and is_value(value, found)
 
 
 def is_no_number_or_stand_in(value: str, _: re.Match[str]) -> bool:
@@ -311,7 +311,7 @@ def has_digits(value: str, _: re.Match[str]) -> bool:
 
 
 def looks_made_in_prose(value: str, _: re.Match[str]) -> bool:
-    return looks_made(value) or re.fullmatch(r"[0-9a-fA-F]{32,}", value) is not None
+    return looks_made(value) or re.fullmatch(r"(?:[a-z]{2,8}[-_])?[0-9a-fA-F]{32,}", value) is not None
 
 
 def has_a_digit(value: str, found: re.Match[str]) -> bool:

@@ -31,6 +31,7 @@ from fleexmon_pipeline_tests.bench import (
     incidents,
     judges,
     leaks,
+    leaks_in_texts,
     lives,
     many_nodes,
     nab,
@@ -93,6 +94,8 @@ def main() -> None:
         sys.exit(statements.main(sys.argv[2:]))
     if sys.argv[1:2] == ["leaks"]:
         sys.exit(leaks.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["leaks-in-texts"]:
+        sys.exit(leaks_in_texts.main(sys.argv[2:]))
     options = _options()
     rounds = 2 if options.quick else 5
     sizes = QUICK if options.quick else SIZES

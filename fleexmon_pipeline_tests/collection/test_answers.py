@@ -445,6 +445,7 @@ WORKER = f'{{"outcome": "ok", "logs": [], "eventTimestamp": 1741964966535, "even
         ('{"entries": [], "nextPageToken": ""}', []),
         ('{"frames": [{"schema": {"fields": [{"name": "ts"}, {"name": "msg"}]}, "data": {"values": [[], []]}}]}', []),
         ('{"rows": 0, "data": {"ts": [], "msg": []}}', []),
+        ('{"data": {"logs": {"nodes": [], "pageInfo": {"hasNextPage": false}}}}', []),
         ('{"logs": [], "error": null, "errors": {}, "success": true}', []),
         ('{"status": "success", "code": 200, "_shards": {"failed": 0}, "timed_out": false, "data": []}', []),
         ('{"code": 0, "message": "success", "data": []}', []),

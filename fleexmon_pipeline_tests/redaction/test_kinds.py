@@ -44,6 +44,8 @@ LEAKS = {
         "A random password is generated for the user admin: %s!",
         "default password = %s",
         "initial admin password: %s",
+        "AUTH default %s",
+        "{password\\u003d%s, user\\u003dann}",
     ],
     "in quotes": [
         'connected using password "seven %s horses"',

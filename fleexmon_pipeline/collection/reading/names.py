@@ -100,7 +100,8 @@ DEEP_LEVEL_WORDS = (
 OTEL_FIELDS = ("severityNumber", "severity_number", "SeverityNumber")
 ERROR_FIELDS = ("err", "error", "exception")
 ERROR_LISTS = ("exceptions", "errors")
-STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "exc_info", "exc_text", "@x", "Exception")
+STACK_FIELDS = ("stack", "stack_trace", "stacktrace", "stackTrace", "exc_info", "exc_text", "@x", "Exception",
+                "errorVerbose")  # fmt: skip
 ERROR_NAMES = frozenset((*ERROR_FIELDS, *ERROR_LISTS, *STACK_FIELDS))
 METHODS = ("method", "request_method", "requestMethod", "RequestMethod", "http.method", "http.request.method", "verb",
             "request.method", "httpRequest.requestMethod", "httpRequest.httpMethod", "http_method",

@@ -56,6 +56,7 @@ _BEHIND_SYSLOG = re.compile(
 _TAGGED = re.compile(r"[\w./-]{1,60}(?:\[[\w.:-]{1,30}\])?: ")  # Heroku: `heroku[router]: at=error …`
 _LEVEL_OF_MODULE = re.compile(r"[\w./-]{1,60}\[([A-Z]{4,9})\](?=:)")  # cloud-init: `util.py[WARNING]: …`
 _ALARM = re.compile(r"(MINOR|MAJOR): ")  # Nokia
+_PRIORITY_IN_BRACKETS = re.compile(r"(?:Em|Al|Cr|Er|Wa|No|In|Db)\((\d{1,3})\) ")  # VMware
 _EPOCH_CELL = re.compile(r"\d{10}(?:\.?\d{3,9})?(?=,)")
 MAX_CELLS = 6  # of a row of values, behind its time
 _LATER_DATE = re.compile(r"(?<=[\s:])20\d\d[-/]\d\d[-/]\d\d[T ]\d\d:\d\d")
@@ -90,7 +91,10 @@ _WITH_COLON = frozenset("fail failed failure assert fine finer finest".split()) 
 _WITH_BOTH = frozenset("log statement detail hint context".split())  # noqa: SIM905
 # MongoDB up to 4.2: `E NETWORK  [conn1] …`; telegraf: `E! …`; GlusterFS: `E [MSGID: 1]`; etcd: `E | …`; Tarantool:
 # `E> …`; TensorFlow: `E a/b.cc:12] …`; WebSphere: `E   SRVE0255E: …`.
-_LETTERS = re.compile(r"([DIWEF])(?:\s+[A-Z]{3,}|! |> |:\s|\s+[\[|]|\s+\S+:\d+\])|([DWEF]) \w+\.\w[\w.]*[ :]")
+_LETTERS = re.compile(
+    r"([DIWEF])(?:\s+[A-Z]{3,}|! |> |:\s|\s+[\[|]|\s+\S+:\d+\])|([DWEF]) \w+\.\w[\w.]*[ :]"
+    r"|[DIEF]\s+[\w.-]{1,60}\[\d+:[0-9a-f]+\]"  # macOS
+)
 # The same before a place in a source, with a component between them or none: lnav, SAP HANA
 _LETTER_AND_PLACE = re.compile(r"([DIWEFdiwef]) +(?:\w{1,40} +)?[\w./-]{1,80}\.\w{1,4}(?::\d+|\(\d+\))")
 _PLAIN_SIGNS = "\u2000"  # the characters behind it are signs and pictures, if no letters
@@ -145,9 +149,9 @@ def _head_of(text: str) -> str:
 
 
 def _behind_a_tag(head: str) -> Level | None:
-    """Fluentd: a time, a tag and the record: `2026-11-20T10:05:00Z\\tapp\\t{"level": "error"}`."""
+    """A record behind columns: Fluentd's time and tag, a service of Swarm, `kubectl logs --prefix --timestamps`."""
     place = head.find('{"')
-    if not (time := TIME.match(head)) or len(head[time.end() : place].split()) > 1:
+    if not TIME.search(head, 0, place) or plain_words(head[:place]) > MAX_PLAIN_WORDS:
         return None
     return known_level(match[1]) if (match := _IN_JSON.search(head, place)) else None
 
@@ -244,6 +248,8 @@ def _of_head(head: str) -> Level | None:  # noqa: PLR0911 - a loop over tokens
 
 def _behind_a_time(head: str, position: int, dated: int) -> Level | None:
     first = head[position : position + 1]
+    if first in "EACWNID" and (match := _PRIORITY_IN_BRACKETS.match(head, position)):
+        return known_level(int(match[1]) % 8)
     if first == "M" and (match := _ALARM.match(head, position)):
         return ALARM_LEVELS[match[1].lower()]
     if "[" in head and (match := _LEVEL_OF_MODULE.match(head, position)) and _is_level_word(match[1]):

@@ -342,6 +342,11 @@ RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "info",
         "update kv/data/press",
     ),
+    "a stack of Go": (
+        {"ts": T, "level": "error", "msg": "", "errorVerbose": "boom\nmain.f"},
+        "error",
+        "boom",
+    ),
     "ticks": ({"Date": 638775617665350000, "Level": "ERROR", "Message": "x"}, "error", "x"),
     "only an exception": ({"time": T, "level": "error", "exception": "Boom: x\n at y"}, "error", "Boom: x\n at y"),
 }
