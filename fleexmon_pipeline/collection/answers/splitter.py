@@ -168,11 +168,12 @@ class Splitter:
         spread = SpreadRecords()
         while True:
             *whole, rest = bytes(buffer).split(b"\n")
-            lines = [line for line in whole if line.strip()]
+            lines = [line for line in whole if line[-1:] == b"}"]
+            if spread.has_begun or len(lines) < len(whole):  # seldom: a line goes on in the next, or is blank
+                lines = [line for line in whole if line.strip()]
+                lines = lines if of_lists else list(spread.whole(lines))
             if b"\0" in buffer:  # of a file that was cut while it was written to
                 lines = [text for line in lines if (text := line.lstrip(b"\0")).strip()]
-            if spread.has_begun or (not of_lists and buffer.count(b"}\n") != len(whole)):
-                lines = list(spread.whole(lines))
             raws = [raw for line in lines for raw in _listed_in(line)] if of_lists else lines
             yield self._counted(Run(raws), len(buffer))
             buffer[:] = rest
