@@ -67,10 +67,17 @@ class Baseline:
     of_peers: dict[str, OfPattern] = field(default_factory=dict)  # patterns that the node never had and others have
     companions: dict[str, Companion] = field(default_factory=dict)  # pattern → the one that it comes with
     starts: dict[str, Start] = field(default_factory=dict)  # pattern → the one whose runs it ends
+    along: dict[str, float] = field(default_factory=dict)  # group → power of the profile; 1 where none is given
+    dips: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Falling series → slot of day → share of the expected lines, where most days have fewer: a pause at noon."""
+    capped: dict[str, float] = field(default_factory=dict)  # capped series → its lines for each expected one
 
 
-def series_name(levels: Collection[str] | None, per: str, width: int, *, falls: bool = False) -> str:
-    return f"{','.join(sorted(levels)) if levels else 'all'}/{per}/{width}{'/falls' if falls else ''}"
+def series_name(
+    levels: Collection[str] | None, per: str, width: int, *, falls: bool = False, capped: bool = False
+) -> str:
+    kind = "/falls" if falls else "/capped" if capped else ""
+    return f"{','.join(sorted(levels)) if levels else 'all'}/{per}/{width}{kind}"
 
 
 @dataclass(frozen=True)
@@ -82,10 +89,11 @@ class Series:
     """node, pattern, companion, start or variety; of durations: duration, of any pattern, or durations, of all."""
     width: int
     falls: bool = False  # too few lines are what is looked for
+    capped: bool = False  # a slot counts no more lines than chance gives it: what lasts, and not what is loud
 
     @property
     def name(self) -> str:
-        return series_name(self.levels, self.per, self.width, falls=self.falls)
+        return series_name(self.levels, self.per, self.width, falls=self.falls, capped=self.capped)
 
     @property
     def of_durations(self) -> bool:

@@ -12,7 +12,7 @@ from math import exp, expm1, log
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Baseline, OfPattern, PatternBaseline, Series, habits_key
+from fleexmon_pipeline.baselines.baseline import Baseline, OfPattern, PatternBaseline, Series, habits_key, series_name
 from fleexmon_pipeline.baselines.companions import shortfalls
 from fleexmon_pipeline.baselines.daily_profile import MIN_RATE, PEAK
 from fleexmon_pipeline.baselines.slot_grid import (
@@ -46,7 +46,9 @@ UNSEEN_LINES = 0.5  # that a pattern is assumed to have had in the past when it 
 PEER_LINES = 2  # what another node has of a pattern is as certain as if this one had had two lines
 MAX_FALSE_ALARMS = 0.5  # a block
 MIN_EXPONENT = -50.0  # of a chance that still differs from none
-MAX_SHORTFALL = 4.5  # a limit on what falls is no higher: fewer than no lines cannot be
+CAP_DEVIATIONS = 2.5  # standard deviations of a slot above what is expected of it, that are counted
+CAP_SPREAD = 0.2  # over-dispersion of a slot, as that of a typical error in `rates.py`
+MAX_SHORTFALL = 3.9  # a limit on what falls is no higher: fewer than no lines cannot be
 
 
 class Expectation:
@@ -59,6 +61,7 @@ class Expectation:
         by_clock = np.array(baseline.profile)[self.of_day]
         by_clock = by_clock * np.where(is_weekend(self._slots // SLOTS_A_DAY), baseline.weekend, 1.0)
         self.base: Floats = by_clock * grid.known
+        self.middle = max(float(np.mean(baseline.profile)), MIN_RATE)
         self._known = grid.known.astype(float)
         self._lines = grid.load()
         self._group_lines = {name: grid.group(name) for name in GROUPS}
@@ -68,11 +71,16 @@ class Expectation:
     def group(self, name: str, width: int) -> Floats:
         """Lines of a group in the `width` slots up to each slot's end."""
         if (name, width) not in self._cache:
-            base = trailing(self.base, width)
+            base = trailing(self._base_of(name), width)
             offset, power = self.baseline.rates[name]
             load = self._load_before(width) if name in ("rest", "debug") else self._load_of_others(name, width)
             self._cache[name, width] = exp(offset) * base * load**power
         return self._cache[name, width]
+
+    def _base_of(self, name: str) -> Floats:
+        """Lines by time of day, as far as a group follows it: a device that loses its link does so by night as well."""
+        along = self.baseline.along.get(name, 1.0)
+        return self.base if along == 1.0 else self.base * (np.maximum(self.base, MIN_RATE) / self.middle) ** (along - 1)
 
     def levels(self, levels: Collection[str] | None, width: int) -> Floats:
         """Lines of these levels; of all where None."""
@@ -86,6 +94,13 @@ class Expectation:
                 expected = expected + share * self.group(name, width)
         key = f"{habits_key(levels)}/{width}"
         return self._with_habits(expected, self.baseline.habits.get(key), self.baseline.last_week.get(key))
+
+    def capped(self, levels: Collection[str] | None) -> Floats:
+        """Lines of these levels by slot, in each no more than chance gives it: a retry storm counts as a line or two,
+        so hours can be added up. A slot of a rare error counts one."""
+        mean = self.levels(levels, 1)
+        highest = mean + CAP_DEVIATIONS * np.sqrt(mean + CAP_SPREAD * mean**2) + 1
+        return np.minimum(self._grid.lines(levels), np.floor(highest))
 
     def at_least(self, levels: Collection[str] | None, width: int) -> Floats:
         """Lines of these levels that traffic makes, by the time of day and the load of the 3 hours before the window.
@@ -108,7 +123,13 @@ class Expectation:
         load: Floats = np.minimum(np.median(hours, axis=0), np.maximum(halves.min(axis=0), 1.0))
         whole = trailing(self._known, width) == width
         steady = sum(pattern.steady for pattern in self._steady(levels).values())
-        return np.asarray(np.maximum(by_clock * load * whole - steady * width, 0.0))
+        lines = np.maximum(by_clock * load * whole - steady * width, 0.0)
+        dips = self.baseline.dips.get(series_name(levels, "node", width, falls=True), {})
+        if dips:
+            shares = np.ones(SLOTS_A_DAY)
+            shares[[int(slot) for slot in dips]] = list(dips.values())
+            lines = lines * shares[self.of_day]
+        return np.asarray(lines)
 
     def _early_or_late(self) -> Floats:
         """Lines by time of day where users may come an hour earlier or later than usual; jobs keep to the clock."""
@@ -205,6 +226,12 @@ def series_surprises(
         mean = expectation.at_least(series.levels, series.width)
         usual = spread_of(baseline, series.levels, series.width)
         yield None, shortfall(seen, mean, baseline.spread.get(series.name, usual))
+        return
+    if series.capped:
+        seen = trailing(expectation.capped(series.levels), series.width)
+        mean = expectation.levels(series.levels, series.width) * baseline.capped.get(series.name, 1.0)
+        usual = spread_of(baseline, series.levels, series.width)
+        yield None, surprise(seen, mean, baseline.spread.get(series.name, usual))
         return
     if series.per == "node":
         seen = but_loudest(grid.lines(series.levels), series.width)

@@ -22,6 +22,8 @@ HABIT_SLACK = 2  # lines above what a habit must be, so that one in a silent hou
 HABIT_MARGIN = 1.2  # times its median day are expected
 WEEKLY_SLACK = 6  # slots, half an hour, by which a weekly job may come sooner or later
 LATE_SLOTS = 36  # 3 hours: a baseline serves until 03:00 of the next day
+MIN_DIP_LINES = 8.0  # expected lines of a window: a ratio to fewer says little
+MAX_DIP = 0.7  # share of the expected lines; the median of days without a dip lies around 1
 
 # Patterns that a clock makes.
 MIN_STEADY_HALF_HOURS = 24
@@ -71,6 +73,20 @@ def habits(sums: Floats, mean: Floats, known: Flags, day: Ints, of_day: Ints) ->
     typical = np.median(table, axis=0)
     slots = np.flatnonzero(frequent & (typical >= MIN_HABIT_LINES))
     return {str(slot): round(float(typical[slot]) * HABIT_MARGIN, 2) for slot in slots}
+
+
+def dips(seen: Floats, mean: Floats, known: Flags, day: Ints, of_day: Ints) -> dict[str, float]:
+    """Times of day at which most days have fewer lines than expected, a pause at noon: slot of day → share of the
+    expected lines on the median day. Days on which next to nothing is expected have no say."""
+    enough = known & (mean >= MIN_DIP_LINES)
+    table = by_day(np.where(enough, seen / np.maximum(mean, MIN_DIP_LINES), 1.0), enough, day, of_day)
+    days = (~np.isnan(table)).sum(axis=0)
+    slots = np.flatnonzero(days >= MIN_HABIT_DAYS)
+    if not len(slots):
+        return {}
+    typical = np.nanmedian(table[:, slots], axis=0)
+    dip = typical < MAX_DIP
+    return {str(slot): round(float(share), 3) for slot, share in zip(slots[dip], typical[dip], strict=True)}
 
 
 def last_week(sums: Floats, mean: Floats) -> dict[str, float]:

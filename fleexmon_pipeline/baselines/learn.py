@@ -36,6 +36,7 @@ from fleexmon_pipeline.baselines.expectation import (
 from fleexmon_pipeline.baselines.habits import (
     OFTEN_PLACE,
     TWICE,
+    dips,
     habits,
     last_week,
     reached,
@@ -67,6 +68,8 @@ MIN_LINES_TO_RATE = 5  # of a pattern, to know which surprise it often reaches
 MIN_SINCE = SLOTS_A_DAY // 4  # slots that a pattern is taken to have been there, at least
 MAX_RARE_LINES = 2  # in its first half hour, of a pattern that came and went
 
+PRIOR_CAPPED = 0.5  # lines, added to those that capping leaves and to those that are expected
+
 # The spread of what falls.
 MIN_TO_FALL = 20.0  # lines that are expected of a window
 MIN_BELOW = 50  # windows below that, to know how far they stray
@@ -95,17 +98,20 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
                      {}, {}, {}, {}, past.first + past.slots, {}, {}, _promises(past), 0.0, 0.0)  # fmt: skip
     expectation = Expectation(plain, past)
     rates: dict[str, tuple[float, float]] = {}
+    along: dict[str, float] = {}
     for name in ("error", "warn"):
         load = load_of(lines - past.group(name), expectation.base, known & (lines > 0), LOAD_SLOTS)
-        rates[name] = rate(past.group(name), expectation.base, load, known)
+        offset, power, along[name] = rate(past.group(name), expectation.base, load, known, expectation.middle)
+        rates[name] = offset, power
     for name in ("rest", "debug"):
         share = past.group(name).sum() / max(lines.sum(), 1)
         rates[name] = (log(max(share, MIN_SHARE)), 1.0)
-    baseline = replace(plain, rates=rates, carry=carry(lines, expectation.base, known))
+    baseline = replace(plain, rates=rates, along=along, carry=carry(lines, expectation.base, known))
     series = sorted(set(series), key=lambda one: one.name)
     _learn_spread(baseline, past, {one.width for one in series if not one.of_durations})
     _learn_patterns(baseline, past, series)
     _learn_falls(baseline, past, [one for one in series if one.falls and one.per == "node"])
+    _learn_capped(baseline, past, [one for one in series if one.capped])
     _learn_companions(baseline, past, [one for one in series if one.per == "companion"])
     _learn_starts(baseline, past, [one.width for one in series if one.per == "start"])
     _learn_durations(baseline, past, {one.width for one in series if one.of_durations})
@@ -186,16 +192,31 @@ def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -
     """How far traffic lies below what the hours before let expect, where it does: the median of that. A colour that is
     live every other day strays by all it has from any level, and by little from the hours before."""
     expectation = Expectation(baseline, past)
+    of_day, day = calendar(past.first, past.slots)
     for one in series:
         seen, mean = (
             trailing(expectation.of_traffic(one.levels), one.width),
             expectation.at_least(one.levels, one.width),
         )
+        baseline.dips[one.name] = dips(seen, mean, past.known, day, of_day)
+        mean = Expectation(baseline, past).at_least(one.levels, one.width)
         below = (mean >= MIN_TO_FALL) & (seen < mean)
         if below.sum() >= MIN_BELOW:
             short = ((mean - seen) / np.maximum(mean, MIN_EXPECTED))[below]
             beyond_chance = float(np.median(short**2)) / NORMAL_MEDIAN**2 - float(np.median(1 / mean[below]))
             baseline.spread[one.name] = min(max(beyond_chance, MIN_SPREAD), MAX_SPREAD)
+
+
+def _learn_capped(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
+    """How many lines are left of the expected ones once no slot counts more than chance gives it, and how far they
+    stray: as chance has it mostly, however bursty the lines are."""
+    expectation = Expectation(baseline, past)
+    for one in series:
+        lines, expected = expectation.capped(one.levels), expectation.levels(one.levels, 1)
+        share = min((float(lines.sum()) + PRIOR_CAPPED) / (float(expected.sum()) + PRIOR_CAPPED), 1.0)
+        seen, mean = trailing(lines, one.width), share * expectation.levels(one.levels, one.width)
+        baseline.capped[one.name] = share
+        baseline.spread[one.name] = spread(seen, mean, trailing(past.known.astype(float), one.width) == one.width)
 
 
 def _learn_companions(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:

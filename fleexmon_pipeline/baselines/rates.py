@@ -11,7 +11,7 @@ import numpy as np
 
 from fleexmon_pipeline.baselines.expectation import LOAD_SLOTS, load_of
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
-from fleexmon_pipeline.numerics import Flags, Floats, Ints, dispersion, excess_variance, poisson_derivatives
+from fleexmon_pipeline.numerics import Flags, Floats, Ints, dispersion, excess_variance
 
 # Docs/decisions/0018 gives the methods: winsorised means, a power law over half hours. The numbers below are by
 # judgement, not by experiment.
@@ -27,6 +27,7 @@ TYPICAL_SPREAD = 0.2  # over-dispersion of a typical error, assumed before a nod
 OFFSET_PRIOR = 0.5  # lines added to what the offset rests on
 POWER_PRIOR = 20.0  # lines, likewise: they draw the power towards 1
 MAX_POWER = 3.0
+MAX_ALONG = 2.0
 
 # How much of an hour's load persists.
 MIN_HALF_HOURS = 20  # to learn it from
@@ -42,29 +43,36 @@ def _typical_variance(mean: Floats) -> Floats:
     return np.asarray(mean + TYPICAL_SPREAD * mean**2)
 
 
-def rate(lines: Ints, base: Floats, load: Floats, known: Flags) -> tuple[float, float]:
-    """Offset and power of log(lines) = offset + log(base) + power * log(load), over half hours, large values drawn in.
+def rate(lines: Ints, base: Floats, load: Floats, known: Flags, middle: float) -> tuple[float, float, float]:
+    """Offset, power and along of a regression over half hours, large values drawn in:
 
-    The power is drawn towards 1, where lines grow with the load, by as much as 20 lines would.
+    log(lines) = offset + log(base) + power * log(load) + (along - 1) * log(base / middle)
+
+    Both powers are drawn towards 1, where lines grow with the load and with the time of day's traffic, by as much as 20
+    lines would. `middle`: lines a slot of the mean time of day.
     """
     ends = slice(LOAD_SLOTS - 1, None, LOAD_SLOTS)
     whole = trailing(known.astype(float), LOAD_SLOTS)[ends] == LOAD_SLOTS
     seen, expected = trailing(lines, LOAD_SLOTS)[ends][whole], trailing(base, LOAD_SLOTS)[ends][whole]
-    load = np.log(load[ends][whole])
     if not len(seen):
-        return log(MIN_SHARE), 1.0
+        return log(MIN_SHARE), 1.0, 1.0
+    expected = np.maximum(expected, MIN_EXPECTED)
+    follows = np.stack([np.ones(len(seen)), np.log(load[ends][whole]), np.log(expected / (LOAD_SLOTS * middle))])
     total = float(np.minimum(seen, np.quantile(seen, START_QUANTILE)).sum())
-    offset, power = log((total + OFFSET_PRIOR) / max(float(expected.sum()), 1)), 1.0
+    powers = np.array([log((total + OFFSET_PRIOR) / max(float(expected.sum()), 1)), 1.0, 0.0])
+    usual = np.array([0.0, 1.0, 0.0])
+    prior = np.array([0.0, POWER_PRIOR, POWER_PRIOR])
     for _ in range(NEWTON_STEPS):
-        mean = np.maximum(expected, MIN_EXPECTED) * np.exp(offset + power * load)
+        mean = expected * np.exp(powers @ follows)
         drawn_in = np.minimum(seen, mean + MAX_DEVIATIONS * np.sqrt(_typical_variance(mean)) + 1)
         weight = 1 / (1 + TYPICAL_SPREAD * mean)  # falls where the spread outgrows chance
-        slope, curvature = poisson_derivatives((drawn_in - mean) * weight, mean * weight, load)
-        slope[1] -= POWER_PRIOR * (power - 1)
-        curvature += np.diag([OFFSET_PRIOR, POWER_PRIOR])
-        step = np.clip(np.linalg.solve(curvature, slope), -MAX_STEP, MAX_STEP)
-        offset, power = offset + float(step[0]), min(max(power + float(step[1]), 0.0), MAX_POWER)
-    return offset, power
+        slope = follows @ ((drawn_in - mean) * weight) - prior * (powers - usual)
+        curvature = (follows * (mean * weight)) @ follows.T + np.diag([OFFSET_PRIOR, POWER_PRIOR, POWER_PRIOR])
+        powers = powers + np.clip(np.linalg.solve(curvature, slope), -MAX_STEP, MAX_STEP)
+        powers[1] = min(max(powers[1], 0.0), MAX_POWER)
+        powers[2] = min(max(powers[2], -1.0), MAX_ALONG - 1)
+    offset, power, beyond = map(float, powers)
+    return offset, power, beyond + 1
 
 
 def carry(lines: Ints, base: Floats, known: Flags) -> float:

@@ -151,6 +151,8 @@ class Rate(Detector, OfLines):
     def _texts_are_of_patterns(self) -> Rate:
         if self.has_texts and not self.per_pattern:
             raise ValueError("matches needs `per: pattern`: a node's lines are counted without their texts")
+        if self.rate.capped and (self.per_pattern or not self.of_failures):
+            raise ValueError("capped needs `per: node` and levels above info: warn, error, fatal")
         return self
 
     @property
@@ -179,7 +181,10 @@ class Rate(Detector, OfLines):
         return self.rate.false_alarms
 
     def series(self) -> list[Series]:
-        return [Series(self.where.level, self.rate.per, within // SLOT) for within in self.rate.at_least]
+        return [self.series_of(within // SLOT) for within in self.rate.at_least]
+
+    def series_of(self, width: int) -> Series:
+        return Series(self.where.level, self.rate.per, width, capped=self.rate.capped)
 
 
 class Drop(Detector, OfLines):

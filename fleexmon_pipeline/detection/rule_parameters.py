@@ -130,6 +130,7 @@ class Unusual(Strict):
     at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → lines
     times: Factor = 1.0  # the expected lines
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
+    capped: Annotated[bool, Field(strict=True)] = False  # a slot counts no more lines than chance gives it
 
 
 class Falling(Strict):

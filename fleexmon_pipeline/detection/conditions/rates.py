@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.baseline import Series
 from fleexmon_pipeline.baselines.expectation import OFTEN_TIMES, known_or_unseen, limit, share_needed
 from fleexmon_pipeline.baselines.handover import level_before
 from fleexmon_pipeline.baselines.rates import MIN_SPREAD
@@ -26,6 +25,7 @@ from fleexmon_pipeline.window import DAY, SLOT
 EXPLAINED = 0.5  # of the lines that are too many: if peers have so many fewer, the traffic has moved
 MIN_SHARE_GROWTH = 1.4  # times a pattern's usual share of the lines: under mere traffic, every message has more
 MIN_SHARE_SURPRISE = 3.0  # standard deviations above that share: chance has 10 lines for 5 in some window of each night
+MIN_CAPPED_LATELY = 2  # lines in the last third of a window of hours: where next to none are expected, it is over
 _NO_SUCH_ROUTE = re.compile(r"<path>.*\b(?:404|410)\b|\b(?:404|410)\b.*<path>")  # as `patterns/requests.py` has it
 
 
@@ -42,7 +42,7 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
     alarms = observation.alarms(rule.name, rule.rate.false_alarms) / len(rule.rate.at_least)
     of_patterns = grid.patterns(rule.where.level or LEVELS) if rule.per_pattern else {}
     for within, min_lines in rule.rate.at_least.items():
-        series = Series(rule.where.level, rule.rate.per, within // SLOT)
+        series = rule.series_of(within // SLOT)
         if series.name not in baseline.limits:
             continue
         min_surprise = limit(baseline, series, alarms)
@@ -54,7 +54,8 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             if not (above >= 0).any() or not _is_about(rule, observation, pattern):
                 continue
             row = rows[pattern] = of_patterns[pattern] if pattern else grid.lines(rule.where.level)
-            enough = _enough(rule, observation, pattern, row, series.width, min_lines)
+            counted = expectation.capped(rule.where.level) if rule.rate.capped else row
+            enough = _enough(rule, observation, pattern, counted, series.width, min_lines)
             if not rule.of_failures and enough.any():
                 more = trailing(row, series.width) - _expected(observation, rule, pattern, series.width)
                 enough &= observation.moved(series.width, away=False) < EXPLAINED * more
@@ -68,7 +69,7 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             width = int(widths[slot])
             lines = float(trailing(rows[pattern], width)[slot])
             expected = float(_expected(observation, rule, pattern, width)[slot])
-            series = Series(rule.where.level, rule.rate.per, width)
+            series = rule.series_of(width)
             needed = share_needed(baseline, series, alarms, float(observation.surprises(series)[pattern][slot]))
             yield Hit(int(slot), pattern, int(lines), expected, width, of_budget=needed)
 
@@ -91,13 +92,18 @@ def _expected(observation: Observation, rule: Rate, pattern: str | None, width: 
     return expectation.pattern(known_or_unseen(baseline, observation.grid, pattern, rule.where.level), width)
 
 
-def _enough(rule: Rate, observation: Observation, pattern: str | None, row: Ints, width: int, min_lines: int) -> Flags:
+def _enough(
+    rule: Rate, observation: Observation, pattern: str | None, row: Ints | Floats, width: int, min_lines: int
+) -> Flags:
     """Enough lines, enough times the expected, and that also in the last third of the window: a rate that is back to
     normal is not reported for hours. Of paths that are none, more than there are more lines besides: a crawler asks for
     what there is as well."""
     lines, expected = trailing(row, width), _expected(observation, rule, pattern, width)
     recent = max(width // 3, min(width, 3))
-    recently = trailing(row, recent) >= rule.rate.times * _expected(observation, rule, pattern, recent)
+    lately = trailing(row, recent)
+    recently = lately >= rule.rate.times * _expected(observation, rule, pattern, recent)
+    if rule.rate.capped:
+        recently &= lately >= MIN_CAPPED_LATELY
     holds = (lines >= min_lines) & (lines >= rule.rate.times * expected) & recently
     if observation.expectation and _NO_SUCH_ROUTE.search(observation.templates.get(pattern or "", "")):
         rest = trailing(observation.grid.group("rest"), width) - observation.expectation.group("rest", width)

@@ -85,6 +85,26 @@ def test_few_lines_say_nothing() -> None:
     assert fired(node(scaled(traffic(3), 0.2, NOW, END))) == set()
 
 
+def test_half_an_hour_without_any_of_twenty_five_lines_says_enough() -> None:
+    assert "lines-missing" in fired(node(scaled(traffic(5, seed=4), 0.04, NOW, END)))
+
+
+@pytest.mark.parametrize(("days", "is_loss"), [(range(DAYS), False), (range(2), True)])
+def test_a_pause_at_the_same_time_on_most_days_is_no_loss(days: range, is_loss: bool) -> None:
+    paused = traffic()
+    for back in days:
+        paused = scaled(paused, 0.25, NOW - (back + 1) * A_DAY, NOW - (back + 1) * A_DAY + 6)
+    paused = scaled(paused, 0.25, NOW, NOW + 6)
+    assert ("lines-missing" in fired(node(paused))) == is_loss
+
+
+def test_a_pause_of_every_day_that_lasts_for_hours_is_a_loss() -> None:
+    paused = traffic()
+    for back in range(DAYS):
+        paused = scaled(paused, 0.25, NOW - (back + 1) * A_DAY, NOW - (back + 1) * A_DAY + 6)
+    assert "lines-missing" in fired(node(scaled(paused, 0.1, NOW, NOW + 18)), until=NOW + 18)
+
+
 def test_a_loss_needs_a_day_of_history() -> None:
     falls = node(scaled(traffic(), 0.2, NOW, END))
     assert "lines-missing" not in fired(falls, known_from=NOW - 20 * AN_HOUR)
