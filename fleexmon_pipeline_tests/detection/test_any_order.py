@@ -38,7 +38,8 @@ CUTS = [SINCE + n * 12 * HOUR for n in range(2 * (DAYS - 2))] + [LAST - DAY + n 
 WINDOWS = [Window(*cut) for cut in pairwise(CUTS)]
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"', '"ShadowOccurrence"', '"NodeBaseline"', '"DetectedHour"'
 
-FIRED = {"unusual-error-rate", "unusual-pattern", "high-error-rate", "new-error", "silent-node", "lines-missing"}
+FIRED = {"unusual-error-rate", "unusual-pattern", "persistent-errors", "high-error-rate", "new-error", "silent-node"}
+FIRED |= {"lines-missing"}
 RULES_THAT_FIRED = """SELECT DISTINCT metadata ->> 'rule' AS rule FROM "LogIssue" """
 OF_THE_PAIR = """SELECT title FROM "LogIssue" WHERE metadata -> 'nodes' ?| ARRAY['live', 'idle']"""
 

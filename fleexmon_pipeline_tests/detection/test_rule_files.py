@@ -52,6 +52,7 @@ def test_the_rules_that_come_with_the_product_load_and_prove_themselves() -> Non
         "memory-warning": ("threshold", "high", "detector"),
         "connection-failure": ("threshold", "medium", "detector"),
         "unusual-error-rate": ("rate", "high", "detector"),
+        "persistent-errors": ("rate", "medium", "detector"),
         "unusual-pattern": ("rate", "medium", "detector"),
         "unusual-warning": ("rate", "medium", "detector"),
         "unusual-failure-message": ("rate", "medium", "detector"),
