@@ -64,6 +64,7 @@ class Baseline:
     promises: dict[str, Promise]  # of patterns that come by the clock
     novelty: float  # never-seen error patterns a day
     quiet: float  # longest normal silence, as `silence.quietness` measures it
+    lines_an_event: float = 1.0  # that come together, as `rates.lines_an_event` measures it
     of_peers: dict[str, OfPattern] = field(default_factory=dict)  # patterns that the node never had and others have
     companions: dict[str, Companion] = field(default_factory=dict)  # pattern → the one that it comes with
     starts: dict[str, Start] = field(default_factory=dict)  # pattern → the one whose runs it ends

@@ -225,7 +225,8 @@ def series_surprises(
         seen = trailing(expectation.of_traffic(series.levels), series.width)
         mean = expectation.at_least(series.levels, series.width)
         usual = spread_of(baseline, series.levels, series.width)
-        yield None, shortfall(seen, mean, baseline.spread.get(series.name, usual))
+        events = baseline.lines_an_event
+        yield None, shortfall(seen / events, mean / events, baseline.spread.get(series.name, usual))
         return
     if series.capped:
         seen = trailing(expectation.capped(series.levels), series.width)

@@ -44,7 +44,16 @@ from fleexmon_pipeline.baselines.habits import (
     steady_lines,
 )
 from fleexmon_pipeline.baselines.promises import Promise, learn_promise
-from fleexmon_pipeline.baselines.rates import MAX_SPREAD, MIN_EXPECTED, MIN_SHARE, MIN_SPREAD, carry, rate, spread
+from fleexmon_pipeline.baselines.rates import (
+    MAX_SPREAD,
+    MIN_EXPECTED,
+    MIN_SHARE,
+    MIN_SPREAD,
+    carry,
+    lines_an_event,
+    rate,
+    spread,
+)
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
@@ -106,7 +115,13 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     for name in ("rest", "debug"):
         share = past.group(name).sum() / max(lines.sum(), 1)
         rates[name] = (log(max(share, MIN_SHARE)), 1.0)
-    baseline = replace(plain, rates=rates, along=along, carry=carry(lines, expectation.base, known))
+    baseline = replace(
+        plain,
+        rates=rates,
+        along=along,
+        carry=carry(lines, expectation.base, known),
+        lines_an_event=lines_an_event(lines, known, expectation.base),
+    )
     series = sorted(set(series), key=lambda one: one.name)
     _learn_spread(baseline, past, {one.width for one in series if not one.of_durations})
     _learn_patterns(baseline, past, series)
@@ -117,7 +132,9 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     _learn_durations(baseline, past, {one.width for one in series if one.of_durations})
     _learn_variety(baseline, past, {one.width for one in series if one.per == "variety"})
     _learn_limits(baseline, past, [one for one in series if one.per not in COUNTED])
-    return replace(baseline, novelty=_novelty(past, days), quiet=_normal_quiet(past, expectation.base))
+    return replace(
+        baseline, novelty=_novelty(past, days), quiet=_normal_quiet(past, expectation.base, baseline.lines_an_event)
+    )
 
 
 def _levels(past: SlotGrid) -> dict[str, float]:
@@ -203,7 +220,8 @@ def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -
         below = (mean >= MIN_TO_FALL) & (seen < mean)
         if below.sum() >= MIN_BELOW:
             short = ((mean - seen) / np.maximum(mean, MIN_EXPECTED))[below]
-            beyond_chance = float(np.median(short**2)) / NORMAL_MEDIAN**2 - float(np.median(1 / mean[below]))
+            beyond_chance = float(np.median(short**2)) / NORMAL_MEDIAN**2
+            beyond_chance -= baseline.lines_an_event * float(np.median(1 / mean[below]))
             baseline.spread[one.name] = min(max(beyond_chance, MIN_SPREAD), MAX_SPREAD)
 
 
@@ -336,9 +354,9 @@ def _novelty(past: SlotGrid, days: float) -> float:
     return max(new / max(days / 2, 1e-9), once / max(days, 1e-9) if lines else 0.0)
 
 
-def _normal_quiet(past: SlotGrid, base: Floats) -> float:
+def _normal_quiet(past: SlotGrid, base: Floats, events: float) -> float:
     """The third longest of the days' longest silences."""
-    quiet = quietness(past, base)
+    quiet = quietness(past, base, lines_an_event=events)
     _, day = calendar(past.first, past.slots)
     daily = sorted(np.maximum.reduceat(quiet, np.flatnonzero(np.diff(day, prepend=-1))), reverse=True)
     return float(daily[OFTEN_PLACE]) if len(daily) > OFTEN_PLACE else 0.0

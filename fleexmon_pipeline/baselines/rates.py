@@ -39,6 +39,11 @@ MIN_SPREAD, MAX_SPREAD = 0.02, 3.0
 SPREAD_QUANTILE = 0.98  # of the squared errors: those above it are drawn in to it
 
 
+# Lines that come together.
+MIN_STEPS = 24  # between neighbouring slots, to know it from
+MIN_LINES_A_SLOT = 0.5  # around such a step; fewer lines say nothing of how they come
+
+
 def _typical_variance(mean: Floats) -> Floats:
     return np.asarray(mean + TYPICAL_SPREAD * mean**2)
 
@@ -99,3 +104,23 @@ def spread(seen: Floats, mean: Floats, whole: Flags) -> float:
     variance = np.maximum(_typical_variance(mean), MIN_EXPECTED)
     squares = np.minimum(squares, np.quantile(squares / variance, SPREAD_QUANTILE) * variance)
     return float(dispersion(*excess_variance(squares, mean), MIN_SPREAD, MAX_SPREAD))
+
+
+def lines_an_event(lines: Ints, known: Flags, by_clock: Floats | None = None) -> float:
+    """How many lines come together: 1 where each comes alone, 40 where each request of a service logs 40.
+
+    The variance of the steps between neighbouring slots over that of lines that come alone; the largest steps are drawn
+    in. Of the quieter half of the slots, where ordinary wandering of the load adds least. `by_clock`: lines expected by
+    the time of day, whose steps do not count.
+    """
+    hour = np.ones(SLOTS_AN_HOUR + 1)
+    around = np.convolve(lines * known, hour, "same") / np.maximum(np.convolve(known, hour, "same"), 1.0)
+    chance = around[1:] + around[:-1]
+    steps = np.diff(lines) - (0.0 if by_clock is None else np.diff(by_clock))
+    counted = known[1:] & known[:-1] & (chance >= 2 * MIN_LINES_A_SLOT)
+    if counted.sum() < MIN_STEPS:
+        return 1.0
+    counted &= chance <= np.median(chance[counted])
+    squares, chance = steps[counted] ** 2, chance[counted]
+    squares = np.minimum(squares, np.quantile(squares / chance, SPREAD_QUANTILE) * chance)
+    return max(float(squares.sum() / chance.sum()), 1.0)

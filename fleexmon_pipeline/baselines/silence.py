@@ -5,8 +5,11 @@ Here: arithmetic over empty slots. When a rule takes it for a silence: `detectio
 
 from __future__ import annotations
 
+from math import log
+
 import numpy as np
 
+from fleexmon_pipeline.baselines import rates
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, SlotGrid
 from fleexmon_pipeline.numerics import Floats
 
@@ -19,15 +22,16 @@ MIN_SHARE_OF_BASELINE = 0.3  # a node already far below its baseline is not expe
 CAUTION = 0.5  # of the expected lines count
 
 
-def quietness(grid: SlotGrid, base: Floats | None, absorbed_before: int = 0) -> Floats:
+def quietness(grid: SlotGrid, base: Floats | None, absorbed_before: int = 0, *, lines_an_event: float = 1.0) -> Floats:
     """How unlikely the run of empty slots is that ends with each slot: -log10 of the chance of no line in all of them.
 
-    `base`: expected lines a slot. Where it is None, or the silence began before slot number `absorbed_before`, the 3
-    hours before the silence stand in for it. 0 where those had no steady lines. Cautious: half of the lines are
-    expected.
+    `base`: expected lines a slot, of which `lines_an_event` come together. Where it is None, or the silence began
+    before slot number `absorbed_before`, the 3 hours before the silence stand in for both. 0 where those had no steady
+    lines. Cautious: half of the events are expected.
     """
     quiet = np.zeros(grid.slots)
-    lines = np.concatenate([[0.0], np.cumsum(grid.lines())])
+    of_slots = grid.lines()
+    lines = np.concatenate([[0.0], np.cumsum(of_slots)])
     known = np.concatenate([[0.0], np.cumsum(grid.known)])
     spoken = np.concatenate([[0.0], np.cumsum(grid.known & ~grid.empty)])
     baseline_lines = None if base is None else np.concatenate([[0.0], np.cumsum(base)])
@@ -42,9 +46,8 @@ def quietness(grid: SlotGrid, base: Floats | None, absorbed_before: int = 0) -> 
         if not silent:
             silent, total = True, 0.0
             begin = max(slot - STEADY_SLOTS, 0)
-            known_before = float(known[slot] - known[begin])
-            often = spoken[slot] - spoken[begin] >= MIN_SPOKEN * known_before
-            steady = known_before >= MIN_KNOWN * STEADY_SLOTS and often
+            known_before, spoken_before = (float(sums[slot] - sums[begin]) for sums in (known, spoken))
+            steady = known_before >= MIN_KNOWN * STEADY_SLOTS and spoken_before >= MIN_SPOKEN * known_before
             by_base = baseline_lines is not None and grid.first + slot >= absorbed_before
             due = baseline_lines if baseline_lines is not None and by_base else known
             # What fell an hour ago, as where a logger began to sample, is no silence now.
@@ -55,8 +58,14 @@ def quietness(grid: SlotGrid, base: Floats | None, absorbed_before: int = 0) -> 
             if by_base:
                 load = min(load, 1.0)
                 steady = steady and load > MIN_SHARE_OF_BASELINE
-            load = min(load, last_hour)
-            expected = load if steady else 0.0
+            expected = 0.0
+            if steady:
+                before = slice(begin, slot)
+                together = lines_an_event if by_base else rates.lines_an_event(of_slots[before], grid.known[before])
+                # Slots are rarely empty by chance where events are many: that bounds how many lines are one event.
+                events_a_slot = -log((known_before - spoken_before + 0.5) / (known_before + 1))
+                together = min(together, float(lines[slot] - lines[begin]) / known_before / events_a_slot)
+                expected = min(load, last_hour) / max(together, 1.0)
         total += CAUTION * LOG10_E * expected * (float(base[slot]) if by_base and base is not None else 1.0)
         quiet[slot] = total
     return quiet

@@ -106,7 +106,8 @@ class Observation:
         min_quietness = MIN_QUIETNESS
         if self.baseline:
             min_quietness = max(min_quietness, MIN_QUIETNESS_RATIO * self.baseline.quiet)
-        quiet = quietness(grid, base, self.absorbed_before)[-self.grid.slots :]
+        together = self.baseline.lines_an_event if self.baseline else 1.0
+        quiet = quietness(grid, base, self.absorbed_before, lines_an_event=together)[-self.grid.slots :]
         empty_slots = _empty_slots(grid)[-self.grid.slots :]
         silent = (quiet >= min_quietness) & (empty_slots >= 2) & self.grid.empty & self.grid.known
         return np.asarray(silent & ~self._taken_over(grid, silent)), empty_slots

@@ -68,6 +68,7 @@ NAMES = (
     "life",
     "life-stored",
     "plant",
+    "services",
     "incidents",
     "gateway",
     "durations",
@@ -120,6 +121,7 @@ def main() -> None:
         "forecast-accuracy": lambda: forecast_accuracy.measure(_seeds(options, quick=1, usual=2)),
         "life": lambda: lives.measure(_seeds(options, quick=1, usual=4)),
         "plant": lambda: lives.measure(_seeds(options, quick=1, usual=3), lives.PLANT),
+        "services": lambda: lives.measure(_seeds(options, quick=1, usual=1), lives.services(options.data)),
         "incidents": lambda: incidents.measure(_seeds(options, quick=1, usual=3)),
         "gateway": lambda: gateway_incidents.measure(_seeds(options, quick=1, usual=3)),
         "life-stored": lambda: replay_stored.measure_life(_seeds(options, quick=1, usual=1), lives.LIVES),
@@ -139,7 +141,7 @@ def main() -> None:
         "trace-index": lambda: pages.measure_trace_index(20_000 if options.quick else 500_000, rounds),
     }
     # The judges are other measurements over again, so they run where they are asked for.
-    names = [name for name in options.only or NAMES[:-1] if _is_here(name)]
+    names = [name for name in options.only or NAMES[:-1] if _is_here(name) and (name != "services" or options.data)]
     tables = {}
     for name in names:
         begun = time.perf_counter()
@@ -173,10 +175,16 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--seeds", metavar="N-M", help="replays: of these seeds; 1-10 were looked at, report on others")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="services: the folder of Nezha's rca_data and construct_data"
+    )
     parser.add_argument("--mode", choices=("hard", "quiet", "coupled"), help="replays: with incidents, without, harder")
     parser.add_argument("--replay-options", default="", metavar="TEXT", help='replays: for the script, "--scale 0.3"')
     parser.add_argument("--params", type=json.loads, default={}, metavar="JSON", help="replays: fields of its Params")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if "services" in (options.only or []) and options.data is None:
+        parser.error("services needs --data: the folder with rca_data and construct_data of Nezha's repository")
+    return options
 
 
 def _seeds(options: argparse.Namespace, *, quick: int, usual: int) -> range:

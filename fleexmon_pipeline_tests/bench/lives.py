@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from fleexmon_pipeline_tests.bench.replay import CACHE, Issue, detect, originals, shipped
@@ -41,6 +42,20 @@ PLANT = (
     Setting("plant", ("--incidents",), world="plant"),
     Setting("plant, quiet", world="plant"),
 )
+TITLES = {
+    "life": "life: a second world with a known truth",
+    "plant": "plant: a third world with a known truth",
+    "services": "services: real services with injected faults",
+}
+
+
+def services(data: Path) -> tuple[Setting, ...]:
+    """`data`: the public data that they are drawn from."""
+    options = ("--data", str(data.resolve()))
+    return (
+        Setting("services", (*options, "--incidents"), world="services"),
+        Setting("services, quiet", options, world="services"),
+    )
 
 
 @dataclass
@@ -137,8 +152,7 @@ def _life_at(at: datetime, nodes: Sequence[str], entries: Sequence[Issue]) -> st
 
 def measure(seeds: Sequence[int], lives: Sequence[Setting] = LIVES) -> Table:
     """Ours, and beside it the developer guide's four rules at their bare thresholds."""
-    which = "plant: a third world" if lives is PLANT else "life: a second world"
-    table = Table(f"{which} with a known truth", "through the stages' functions, counts from memory")
+    table = Table(TITLES[lives[0].world], "through the stages' functions, counts from memory")
     for setting in lives:
         ours, bare = Life(), Life()
         with ProcessPoolExecutor(2) as pool:

@@ -48,10 +48,10 @@ SCRIPTS = {"replay": "incident_replay.py", "life": "other_life.py"}  # world →
 
 
 def script(world: str = "replay") -> Path | None:
-    """The world's script, searched for upward from here; None where the outside material is not. The plant's is
-    here."""
-    if world == "plant":
-        return Path(__file__).with_name("plant.py")
+    """The world's script, searched for upward from here; None where the outside material is not. Those of the plant and
+    of the real services are here."""
+    if world not in SCRIPTS:
+        return Path(__file__).with_name(f"{world}.py")
     for up in Path(__file__).resolve().parents:
         if (path := up / "shared" / world / SCRIPTS[world]).is_file():
             return path
