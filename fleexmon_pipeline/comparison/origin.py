@@ -26,9 +26,10 @@ LEVEL_WEIGHTS: Mapping[str, float] = {"fatal": 1.0, "error": 1.0, "warn": 0.5, "
 MIN_DEVIATIONS = 1.5  # standard deviations from normal that make a sign
 HALF_LIFE_SECONDS = 600.0  # a sign that begins so much later than the first one weighs half
 PRIOR_LINES = 0.5  # added to the lines of the past, so that a new pattern has a rate above 0
-MIN_SPREAD, MAX_SPREAD, NEW_SPREAD = 0.05, 5.0, 0.05  # over-dispersion of a slot
-MAX_FEWER, VOLUME_SPREAD = 0.5, 0.05  # of the expected lines; over-dispersion of their sum
+SPREAD = 0.05  # over-dispersion of a window's events
+MAX_FEWER = 0.5  # of the expected lines
 MIN_SILENT_LINES = 10.0  # expected in slots that have none
+MIN_EVENTS = 3.0  # expected, of lines that come together: none of three is chance once in 20
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Volume:
     expected: Sequence[float]
     past_slots: int  # known slots of the past
     was_silent: bool  # some slot of the past had no line
+    lines_an_event: float = 1.0  # that come together, as `baselines.rates.lines_an_event` measures it
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,10 @@ def _more_frequent(
     node, pattern, level = key
     past_slots = max(volume.past_slots, 1)
     rate = ((past.lines if past else 0) + PRIOR_LINES) / past_slots
-    spread = NEW_SPREAD
-    if past and past.lines:
-        excess = past.squares / past_slots - rate**2 - rate
-        spread = float(np.clip(excess / rate**2, MIN_SPREAD, MAX_SPREAD))
+    # Lines that come in bursts are as many events as bursts: the variance of a slot over its mean.
+    burst = max((past.squares / past_slots - rate**2) / rate, 1.0) if past and past.lines else 1.0
     count, expected = sum(slot.lines for slot in counts), rate * max(len(volume.slots), 1)
-    deviations = _deviations(count, expected, spread)
+    deviations = _deviations(count / burst, expected / burst, SPREAD)
     if count <= expected or deviations < MIN_DEVIATIONS:
         return None
     ordered = sorted(counts, key=lambda slot: slot.slot)
@@ -131,9 +131,10 @@ def _silent(node: str, volume: Volume, slot_seconds: int) -> Sign | None:
         run = [*run, index] if lines == 0 else []
         longest = max(longest, run, key=lambda indexes: sum(volume.expected[index] for index in indexes))
     expected = sum(volume.expected[index] for index in longest)
-    if expected < MIN_SILENT_LINES:
+    events = expected / volume.lines_an_event
+    if expected < MIN_SILENT_LINES or events < MIN_EVENTS:
         return None
-    weight = sqrt(2 * expected) * (1.0 if volume.was_silent else NEW_WEIGHT)
+    weight = sqrt(2 * events) * (1.0 if volume.was_silent else NEW_WEIGHT)
     return Sign(node, "silent", None, None, 0, expected, volume.slots[longest[0]] * slot_seconds, 1, weight)
 
 
@@ -142,15 +143,16 @@ def _fewer(node: str, volume: Volume, slot_seconds: int) -> Sign | None:
     heaviest: Sign | None = None
     for index, slot in enumerate(volume.slots):
         count, expected = sum(volume.lines[index:]), sum(volume.expected[index:])
-        if expected >= MIN_SILENT_LINES and count <= expected * MAX_FEWER:
-            weight = _deviations(count, expected, VOLUME_SPREAD)
+        together = volume.lines_an_event
+        if expected >= max(MIN_SILENT_LINES, MIN_EVENTS * together) and count <= expected * MAX_FEWER:
+            weight = _deviations(count / together, expected / together, SPREAD)
             if heaviest is None or weight > heaviest.weight:
                 heaviest = Sign(node, "fewer", None, None, count, expected, slot * slot_seconds, 1, weight)
     return heaviest
 
 
-def _deviations(count: int, expected: float, spread: float) -> float:
-    return sqrt(float(deviance(np.array([float(count)]), np.array([expected]), spread)[0]))
+def _deviations(count: float, expected: float, spread: float) -> float:
+    return sqrt(float(deviance(np.array([count]), np.array([expected]), spread)[0]))
 
 
 def _ranked(signs: Sequence[Sign], nodes: int) -> list[Suspect]:

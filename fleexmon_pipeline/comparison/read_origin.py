@@ -6,13 +6,16 @@ Here: the database. How nodes are ranked: `origin.py`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from fleexmon_pipeline.archive.days import one_moment
 from fleexmon_pipeline.archive.read import lines_in_trouble
+from fleexmon_pipeline.baselines.rates import lines_an_event
 from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, PastCount, SlotCount, Suspect, Volume, rank
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -127,8 +130,19 @@ def _volumes(connection: Connection, window: Window, known: Mapping[str, set[dat
             [expected] * len(inside),
             len(past),
             any(lines[node, slot] == 0 for slot in past),
+            _lines_an_event(node, past, lines),
         )
     return volumes
+
+
+def _lines_an_event(node: str, past: Sequence[datetime], lines: Mapping[tuple[str, datetime], int]) -> float:
+    if not past:
+        return 1.0
+    first = min(past)
+    counts, known = np.zeros((2, (max(past) - first) // SLOT + 1), np.int64)
+    for slot in past:
+        counts[(slot - first) // SLOT], known[(slot - first) // SLOT] = lines.get((node, slot), 0), 1
+    return lines_an_event(counts, known > 0)
 
 
 def _same_time_of_day(slot: datetime, window: Window) -> bool:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
+from fleexmon_pipeline.baselines.rates import lines_an_event
 from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, PastCount, SlotCount, Volume, rank
 from fleexmon_pipeline.window import DAY, HOUR, SLOT
 from fleexmon_pipeline_tests.bench.comparison import LIFE
@@ -95,13 +98,14 @@ def _volume(totals: Mapping[tuple[str, int], int], node: str, past: int, since: 
         slot for day in range(1, 8) for slot in range(since - day * DAY_SLOTS, until - day * DAY_SLOTS) if slot >= past
     ]
     by_clock = sum(totals.get((node, slot), 0) for slot in days) / max(len(days), 1)
-    silent = any(totals.get((node, slot), 0) == 0 for slot in range(past, since))
+    of_past = np.array([totals.get((node, slot), 0) for slot in range(past, since)], np.int64)
     return Volume(
         slots,
         [totals.get((node, slot), 0) for slot in slots],
         [min(last_hour, by_clock)] * len(slots),
         since - past,
-        silent,
+        bool((of_past == 0).any()),
+        lines_an_event(of_past, np.ones(len(of_past), bool)),
     )
 
 
