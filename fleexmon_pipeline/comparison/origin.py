@@ -20,11 +20,13 @@ from fleexmon_pipeline.numerics import deviance
 Kind = Literal["new", "more", "fewer", "silent"]
 Key = tuple[str, str, str]  # node, resolved pattern, level
 
-# By judgement, not by experiment; docs/decisions/0033 says on which worlds the ranking was tried.
+# By judgement, not by experiment, but STRONG (0.3, 0.5 and 0.7 were tried): docs/decisions/0033 and 0065 say on which
+# worlds.
 NEW_WEIGHT = 2.0  # of a pattern that no node ever had, and of silence on a node that never was silent
 LEVEL_WEIGHTS: Mapping[str, float] = {"fatal": 1.0, "error": 1.0, "warn": 0.5, "info": 0.1}
 MIN_DEVIATIONS = 1.5  # standard deviations from normal that make a sign
-HALF_LIFE_SECONDS = 600.0  # a sign that begins so much later than the first one weighs half
+HALF_LIFE_SECONDS = 600.0  # a sign that begins so much later than the first strong one weighs half
+STRONG = 0.7  # of the heaviest sign: among many nodes some weak sign always comes first, and says nothing of time
 PRIOR_LINES = 0.5  # added to the lines of the past, so that a new pattern has a rate above 0
 SPREAD = 0.05  # over-dispersion of a window's events
 MAX_FEWER = 0.5  # of the expected lines
@@ -160,12 +162,13 @@ def _ranked(signs: Sequence[Sign], nodes: int) -> list[Suspect]:
     nodes_with: defaultdict[str | None, set[str]] = defaultdict(set)
     for sign in signs:
         nodes_with[sign.pattern].add(sign.node)
-    first = min((sign.began for sign in signs), default=0.0)
+    heaviest = max((sign.weight for sign in signs), default=0.0)
+    first = min((sign.began for sign in signs if sign.weight >= STRONG * heaviest), default=0.0)
     by_node: defaultdict[str, list[Sign]] = defaultdict(list)
     for sign in signs:
         sharing = len(nodes_with[sign.pattern])
         rarity = log((nodes + 1) / sharing) / log(nodes + 1)
-        weight = sign.weight * rarity * 0.5 ** ((sign.began - first) / HALF_LIFE_SECONDS)
+        weight = sign.weight * rarity * 0.5 ** (max(sign.began - first, 0.0) / HALF_LIFE_SECONDS)
         by_node[sign.node].append(replace(sign, nodes=sharing, weight=weight))
     scores = {node: sqrt(sum(sign.weight**2 for sign in own)) for node, own in by_node.items()}
     total = sum(scores.values()) or 1.0
