@@ -34,11 +34,18 @@ _SCHEME = (
 _PARAMETER = r"""[\w-]{1,40}=\\{0,15}"[^"\n]{0,1000}"""
 
 _ITEM = r"""[bBuUrR]?\\{0,15}(?:"[^"\n]{0,256}"|'[^'\n]{0,256}')"""
-# A key of something; not of a table, a cache, a queue or a request.
+# What names a row, a file, a queue or a part of a program has keys that are no secrets.
+_KEYS_OF_DATA = (
+    "aggregate artifact attribute batch blob board bucket cache category cell chart column composite config "
+    "content correlation cursor customer dedup dedupe deduplication document entity event field file fingerprint "
+    "foreign group hash host idempotency image index invoice issue item job join label layer lock lookup map menu "
+    "message metric model natural object option order page parameter partition primary project property public "
+    "queue range record redis region registry request resource route routing row run s3 schema search section "
+    "session setting shard shipment sort span ssh_host state storage surrogate table tag task template tenant "
+    "ticket topic trace translation unique user version view zone"
+)
 _COMPOUND_KEY = (
-    r"(?!(?:public|routing|partition|primary|foreign|cache|object|bucket|sort|row|idempotency|dedup|deduplication|group"
-    r"|message|record|hash|range|map|s3|search|join|shard|lock|event|trace|order|item|lookup|request|index|unique|natural|redis|job"
-    r"|state|file|image|translation|config|metric|span|host|ssh_host|fingerprint|storage|blob|artifact|layer|user|session|queue)[_-]?key)"
+    rf"(?!(?:{'|'.join(_KEYS_OF_DATA.split())})[_-]?key)"
     r"[A-Za-z]\w{1,30}(?:_key|(?-i:Key))"
 )
 

@@ -259,6 +259,8 @@ HARMLESS = [
     'field "password" must match "[a-z]+"',
     "sort_key: 9b2c0d1e5f6a7b8c9d0e1f2a3b4c5d6e",
     "idempotency_key=9b2c0d1e5f6a7b8c9d0e1f2a3b4c5d6e",
+    "correlation_key=507f1f77bcf86cd799439011 document_key=507f1f77bcf86cd799439012",
+    "flushed surrogate_key=507f1f77bcf86cd799439011, dedupe_key=507f1f77bcf86cd799439012",
     "Your order key is 20261120",
     "using key=orders-2026-11-20 for partition 3",
     "try --password to unlock",
