@@ -21,7 +21,7 @@ def measure(hours: int) -> Table:
     ends = floor(datetime.now(UTC), HOUR)
     span = f"{ends - hours * HOUR:{_KEY}}...{ends - HOUR:{_KEY}}"
     chain = ["--select", "raw_logs,analyzed_logs,detected_issues,predictions", "--partition-range", span]
-    with place() as url, _shop() as nodes:
+    with place() as url, shop(seed=1) as nodes:
         watch(nodes)
         rows = [_row(url, "first time", apart(materialize, *chain)), _row(url, "again", apart(materialize, *chain))]
     return Table(
@@ -48,9 +48,10 @@ def _row(url: str, what: str, measured: tuple[float, int]) -> Row:
 
 
 @contextmanager
-def _shop() -> Iterator[list[Node]]:
+def shop(seed: int) -> Iterator[list[Node]]:
+    """The demo's two nodes, in a process of their own."""
     ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=_keep_shop, args=(theirs,), daemon=True)
+    process = SPAWN.Process(target=_keep_shop, args=(theirs, seed), daemon=True)
     process.start()
     try:
         yield ours.recv()
@@ -59,7 +60,7 @@ def _shop() -> Iterator[list[Node]]:
         process.join()
 
 
-def _keep_shop(told: Pipe) -> None:
-    nodes = start_demo_nodes(seed=1)
+def _keep_shop(told: Pipe, seed: int) -> None:
+    nodes = start_demo_nodes(seed=seed)
     told.send([Node(node.name, f"http://127.0.0.1:{node.port}/api/logs", "127.0.0.1") for node in nodes])
     Event().wait()

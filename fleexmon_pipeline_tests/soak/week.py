@@ -2,9 +2,9 @@
 
 Here: hours compressed, not skipped. Each simulated hour has one tick of its slots, one for late lines, the
 predictions, what the sensor asks for, and at their times retention, archive and digest. All run in this one process,
-so that its memory shows what a run leaves behind; in the product each run is a process of its own. Lines of two days
-are kept, so that a week is long enough to see deletion keep up; Dagster's events are made a day older with each day.
-Not simulated: the daemon and the webserver, the eleven other ticks of an hour, and the second for late lines.
+so that its memory shows what a run leaves behind; in the product each run is a process of its own. Lines of three
+days are kept, so that a week is long enough to see deletion keep up; Dagster's events are made a day older with each
+day. Not simulated: the daemon and the webserver, the eleven other ticks of an hour, and the second for late lines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
@@ -29,13 +28,12 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from fleexmon_pipeline.database.server import dagster_conninfo
-from fleexmon_pipeline.demo.server import start_demo_nodes
 from fleexmon_pipeline.partitions import key_of_day, key_of_hour
 from fleexmon_pipeline.retention.run_history import prune_run_history
-from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.ticks import TICK, Tick
 from fleexmon_pipeline.window import DAY, Window, floor
-from fleexmon_pipeline_tests.bench.place import SPAWN, place, watch
+from fleexmon_pipeline_tests.bench.backfill import shop
+from fleexmon_pipeline_tests.bench.place import place, watch
 from fleexmon_pipeline_tests.bench.table import Row, Table
 from fleexmon_pipeline_tests.dagster_project import CLOCK, DEFINITIONS, REPOSITORY, RESOURCES
 
@@ -60,7 +58,7 @@ def simulate(days: int, *, told: Callable[[str], None] = lambda _: None) -> Tabl
     """The `days` days before today."""
     since = floor(datetime.now(UTC), DAY) - days * DAY
     rows: list[Row] = []
-    with place() as url, _shop() as nodes, dg.DagsterInstance.get() as instance:
+    with place() as url, shop(seed=7) as nodes, dg.DagsterInstance.get() as instance:
         watch(nodes)
         home = Path(os.environ["FLEEXMON_HOME"])
         archive = home / "archive"
@@ -174,24 +172,6 @@ def _resident() -> int:
     """kB of this process."""
     status = Path("/proc/self/status").read_text("utf-8")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-
-
-@contextmanager
-def _shop() -> Iterator[list[Node]]:
-    ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=_keep_shop, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _keep_shop(told: Pipe) -> None:
-    started = start_demo_nodes(seed=7)
-    told.send([Node(node.name, f"http://127.0.0.1:{node.port}/api/logs", "127.0.0.1") for node in started])
-    Event().wait()
 
 
 def main(days: int) -> None:
