@@ -38,10 +38,9 @@ MAX_LOG_LOAD = 1.0  # on both sides
 MIN_SPREAD, MAX_SPREAD = 0.02, 3.0
 SPREAD_QUANTILE = 0.98  # of the squared errors: those above it are drawn in to it
 
-
 # Lines that come together.
-MIN_STEPS = 24  # between neighbouring slots, to know it from
-MIN_LINES_A_SLOT = 0.5  # around such a step; fewer lines say nothing of how they come
+MIN_STEPS = 24  # between neighbouring slots; with fewer, lines are taken to come alone
+MIN_LINES_A_SLOT = 0.5  # in the hour around a step; fewer lines do not show how they come
 
 
 def _typical_variance(mean: Floats) -> Floats:
@@ -109,9 +108,9 @@ def spread(seen: Floats, mean: Floats, whole: Flags) -> float:
 def lines_an_event(lines: Ints, known: Flags, by_clock: Floats | None = None) -> float:
     """How many lines come together: 1 where each comes alone, 40 where each request of a service logs 40.
 
-    The variance of the steps between neighbouring slots over that of lines that come alone; the largest steps are drawn
-    in. Of the quieter half of the slots, where ordinary wandering of the load adds least. `by_clock`: lines expected by
-    the time of day, whose steps do not count.
+    The variance of the steps between neighbouring slots, divided by the variance of lines that come alone. Steps above
+    the SPREAD_QUANTILE are winsorised. Only the quieter half of the slots counts: there, changes of the load add least.
+    `by_clock`: lines expected by the time of day. Their steps are subtracted first.
     """
     hour = np.ones(SLOTS_AN_HOUR + 1)
     around = np.convolve(lines * known, hour, "same") / np.maximum(np.convolve(known, hour, "same"), 1.0)
