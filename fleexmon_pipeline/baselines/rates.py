@@ -5,6 +5,7 @@ Here: regressions and moments over the past, robust against incidents in it. Wha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -28,6 +29,7 @@ OFFSET_PRIOR = 0.5  # lines added to what the offset rests on
 POWER_PRIOR = 20.0  # lines, likewise: they draw the power towards 1
 MAX_POWER = 3.0
 MAX_ALONG = 2.0
+MIN_EVIDENCE = 3.0  # standard errors that the power of the time of day is from 1
 
 # How much of an hour's load persists.
 MIN_HALF_HOURS = 20  # to learn it from
@@ -47,13 +49,51 @@ def _typical_variance(mean: Floats) -> Floats:
     return np.asarray(mean + TYPICAL_SPREAD * mean**2)
 
 
+@dataclass(frozen=True)
+class _HalfHours:
+    """Lines of a group in half hours, what traffic lets expect, and logs of what they may follow: load, time of day."""
+
+    seen: Floats
+    expected: Floats
+    follows: Floats
+
+    def fit(self, start: Floats, given: float | None = None) -> Floats:
+        """Offset, power and along - 1 by Newton's method, large values drawn in. `given`: along - 1 stays as it is."""
+        powers = start.copy()
+        usual = np.array([0.0, 1.0, 0.0])
+        prior = np.array([0.0, POWER_PRIOR, POWER_PRIOR])
+        free = slice(None) if given is None else slice(2)
+        for _ in range(NEWTON_STEPS):
+            residual, curvature = self._derivatives(powers)
+            slope = (self.follows @ residual - prior * (powers - usual))[free]
+            curvature = (curvature + np.diag([OFFSET_PRIOR, POWER_PRIOR, POWER_PRIOR]))[free, free]
+            powers[free] += np.clip(np.linalg.solve(curvature, slope), -MAX_STEP, MAX_STEP)
+            powers[1] = min(max(powers[1], 0.0), MAX_POWER)
+            powers[2] = min(max(powers[2], -1.0), MAX_ALONG - 1)
+        return powers
+
+    def error_of_along(self, powers: Floats) -> float:
+        """The standard error of along, whatever the distribution of the lines (White's estimate)."""
+        residual, curvature = self._derivatives(powers)
+        scores = self.follows * residual
+        inverse = np.linalg.inv(curvature + np.diag([OFFSET_PRIOR, POWER_PRIOR, POWER_PRIOR]))
+        return float(np.sqrt((inverse @ (scores @ scores.T) @ inverse)[2, 2]))
+
+    def _derivatives(self, powers: Floats) -> tuple[Floats, Floats]:
+        mean = self.expected * np.exp(powers @ self.follows)
+        drawn_in = np.minimum(self.seen, mean + MAX_DEVIATIONS * np.sqrt(_typical_variance(mean)) + 1)
+        weight = 1 / (1 + TYPICAL_SPREAD * mean)  # falls where the spread outgrows chance
+        return (drawn_in - mean) * weight, (self.follows * (mean * weight)) @ self.follows.T
+
+
 def rate(lines: Ints, base: Floats, load: Floats, known: Flags, middle: float) -> tuple[float, float, float]:
     """Offset, power and along of a regression over half hours, large values drawn in:
 
     log(lines) = offset + log(base) + power * log(load) + (along - 1) * log(base / middle)
 
     Both powers are drawn towards 1, where lines grow with the load and with the time of day's traffic, by as much as 20
-    lines would. `middle`: lines a slot of the mean time of day.
+    lines would. Besides, along stays 1 unless the past says otherwise by MIN_EVIDENCE standard errors, and is the
+    nearer to 1 the less there is beyond that. `middle`: lines a slot of the mean time of day.
     """
     ends = slice(LOAD_SLOTS - 1, None, LOAD_SLOTS)
     whole = trailing(known.astype(float), LOAD_SLOTS)[ends] == LOAD_SLOTS
@@ -62,20 +102,13 @@ def rate(lines: Ints, base: Floats, load: Floats, known: Flags, middle: float) -
         return log(MIN_SHARE), 1.0, 1.0
     expected = np.maximum(expected, MIN_EXPECTED)
     follows = np.stack([np.ones(len(seen)), np.log(load[ends][whole]), np.log(expected / (LOAD_SLOTS * middle))])
+    half_hours = _HalfHours(seen, expected, follows)
     total = float(np.minimum(seen, np.quantile(seen, START_QUANTILE)).sum())
-    powers = np.array([log((total + OFFSET_PRIOR) / max(float(expected.sum()), 1)), 1.0, 0.0])
-    usual = np.array([0.0, 1.0, 0.0])
-    prior = np.array([0.0, POWER_PRIOR, POWER_PRIOR])
-    for _ in range(NEWTON_STEPS):
-        mean = expected * np.exp(powers @ follows)
-        drawn_in = np.minimum(seen, mean + MAX_DEVIATIONS * np.sqrt(_typical_variance(mean)) + 1)
-        weight = 1 / (1 + TYPICAL_SPREAD * mean)  # falls where the spread outgrows chance
-        slope = follows @ ((drawn_in - mean) * weight) - prior * (powers - usual)
-        curvature = (follows * (mean * weight)) @ follows.T + np.diag([OFFSET_PRIOR, POWER_PRIOR, POWER_PRIOR])
-        powers = powers + np.clip(np.linalg.solve(curvature, slope), -MAX_STEP, MAX_STEP)
-        powers[1] = min(max(powers[1], 0.0), MAX_POWER)
-        powers[2] = min(max(powers[2], -1.0), MAX_ALONG - 1)
-    offset, power, beyond = map(float, powers)
+    start = np.array([log((total + OFFSET_PRIOR) / max(float(expected.sum()), 1)), 1.0, 0.0])
+    free = half_hours.fit(start)
+    evidence = (free[2] / max(half_hours.error_of_along(free), 1e-9)) ** 2
+    free[2] *= max(1 - MIN_EVIDENCE**2 / max(evidence, 1e-9), 0.0)
+    offset, power, beyond = map(float, half_hours.fit(free, given=free[2]))
     return offset, power, beyond + 1
 
 

@@ -69,8 +69,22 @@ def test_errors_that_do_not_follow_the_traffic_are_expected_by_night_as_by_day()
     assert of_hour.max() < 1.6 * of_hour.min()
 
 
-def test_errors_that_follow_the_traffic_are_expected_with_it() -> None:
-    assert usual(lines(2)).along["error"] > 0.6
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_chance_teaches_no_other_time_of_day_than_that_of_the_traffic(seed: int) -> None:
+    assert usual(lines(seed)).along == {"error": 1.0, "warn": 1.0}
+
+
+def test_few_errors_that_come_by_night_as_well_say_nothing_certain() -> None:
+    def rare(counts: dict[tuple[str, str], Ints]) -> None:
+        counts["card declined", "error"][:] = 0
+        row(counts, "link lost", "error")[::97] = 1
+
+    def many(counts: dict[tuple[str, str], Ints]) -> None:
+        rare(counts)
+        row(counts, "link lost", "error")[::2] += 1
+
+    assert usual(lines(2, change=rare)).along["error"] > 0.8
+    assert usual(lines(2, change=many)).along["error"] < 0.3
 
 
 @pytest.mark.parametrize(

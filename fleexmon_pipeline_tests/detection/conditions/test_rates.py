@@ -187,7 +187,7 @@ def test_an_error_that_another_node_has_had_is_not_new_and_unusual_only_when_it_
         row(counts, "disk quota exceeded", "error")[NOW] = 1
 
     def often(counts: dict[tuple[str, str], Ints]) -> None:
-        row(counts, "disk quota exceeded", "error")[NOW : NOW + 4] = 2
+        row(counts, "disk quota exceeded", "error")[NOW : NOW + 3] = 2
 
     seen = {"disk quota exceeded": FIRST}
     assert fired(lines(change=once), first_seen=seen) == {}
