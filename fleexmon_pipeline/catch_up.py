@@ -1,7 +1,8 @@
 """Unfinished windows: what the catch-up sensor retries, and when it gives up.
 
-Read from LogCoverage (slots that are partial, missing or were never polled) and from StaleWindow (a stage could not
-finish, or its run failed), never from partition counts: those tell that a run ended, not what it got.
+Unfinished windows are read from LogCoverage (slots that are partial, missing or were never polled) and from StaleWindow
+(a stage could not finish, or its run failed). Materialized partitions are no evidence: they show that a run ended, not
+that it got all lines.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import HOUR, SLOT, Window, ceil, floor
 
 SQL = statements("catch_up")
-RUN_FAILED = "run"  # the waiting stage, where none could record itself: its run failed or was killed
+RUN_FAILED = "run"  # stands for the waiting stage when a failed or killed run could not record it
 MAX_ATTEMPTS = 12  # about two days with the backoff below; lines that a node rotated away do not come back
 MIN_BACKOFF, MAX_BACKOFF = timedelta(minutes=5), timedelta(hours=6)
-MAX_BACKOFF_WHEN_BACK = timedelta(minutes=30)  # where the node has answered for other slots since
-SETTLE = timedelta(minutes=10)  # not requested: what the schedules are about to do anyway
+MAX_BACKOFF_WHEN_BACK = timedelta(minutes=30)  # if the node has answered for other slots since
+SETTLE = timedelta(minutes=10)  # newer slots are left to the schedules
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def note_waiting(connection: Connection, asset: str, hour: datetime, reason: str
 
 
 def no_longer_waiting(connection: Connection, asset: str, window: Window, *, due_by: datetime | None = None) -> None:
-    """Record that a window is done. With `due_by`, when the work began, notes that others made since then stay."""
+    """Record that a window is done. `due_by`: when the work began; notes that others made since then stay."""
     where = {"asset": asset, "since": floor(window.since, HOUR), "until": window.until, "due_by": due_by}
     connection.execute(SQL["no_longer_waiting"], where)
 
@@ -61,33 +62,33 @@ def waiting(connection: Connection, asset: str) -> list[tuple[datetime, str]]:
 def due(connection: Connection, nodes: Sequence[str], *, since: datetime, now: datetime, limit: int) -> list[Due]:
     """Hours from `since` on whose next attempt is due, oldest first, at most `limit`.
 
-    A reason is given up after MAX_ATTEMPTS; the assets' checks keep showing it. An hour's attempts are the sum over its
-    reasons: it only grows while the hour waits, so no two attempts share a number. After a failed run an hour waits for
-    that run's backoff, whatever else is missing: a run that fails before it collects leaves no other trace, and would
-    be requested every minute.
+    After MAX_ATTEMPTS a reason is no longer retried; the assets' checks keep showing it. An hour's attempts are the sum
+    over its reasons: it only grows while the hour waits, so no two attempts share a number. After a failed run an hour
+    waits for that run's backoff, whatever else is missing: a run that fails before it collects leaves no other trace,
+    and would be requested every minute.
     """
-    tries: Counter[datetime] = Counter()
+    total_attempts: Counter[datetime] = Counter()
     reasons: dict[datetime, str] = {}
     held: set[datetime] = set()
     since, until = ceil(since, SLOT), floor(now - SETTLE, SLOT)
     for row in connection.execute(SQL["gap_hours"], {"since": since, "until": until, "nodes": list(nodes)}):
-        hour, attempts, tried = row["hour"], row["attempts"], row["triedAt"]
-        tries[hour] += attempts
-        rest = min(pause(attempts), MAX_BACKOFF_WHEN_BACK) if row["answersAgain"] else pause(attempts)
-        if attempts < MAX_ATTEMPTS and (tried is None or tried + rest <= now):
+        hour, attempts, tried_at = row["hour"], row["attempts"], row["triedAt"]
+        total_attempts[hour] += attempts
+        delay = min(backoff(attempts), MAX_BACKOFF_WHEN_BACK) if row["answersAgain"] else backoff(attempts)
+        if attempts < MAX_ATTEMPTS and (tried_at is None or tried_at + delay <= now):
             only_late = row["slots"] == row["late"]
             reasons[hour] = f"{row['slots']} slots " + (
                 "were not asked for late lines" if only_late else "of coverage are missing"
             )
     for row in connection.execute(SQL["waiting"], {"asset": None}):
-        tries[row["hour"]] += row["attempts"]
+        total_attempts[row["hour"]] += row["attempts"]
         if row["hour"] >= since and row["attempts"] < MAX_ATTEMPTS and row["nextAt"] <= now:
             reasons.setdefault(row["hour"], f"{row['asset']}: {row['reason']}")
         elif row["asset"] == RUN_FAILED:
             held.add(row["hour"])
-    return [Due(hour, tries[hour], reasons[hour]) for hour in sorted(reasons.keys() - held)[:limit]]
+    return [Due(hour, total_attempts[hour], reasons[hour]) for hour in sorted(reasons.keys() - held)[:limit]]
 
 
-def pause(attempt: int) -> timedelta:
+def backoff(attempt: int) -> timedelta:
     """5 minutes, 10, 20 … 6 hours."""
     return min(MIN_BACKOFF * (1 << min(attempt, 10)), MAX_BACKOFF)

@@ -1,7 +1,7 @@
-"""The `fleexmon` command: the list of its commands, and how one is started.
+"""The `fleexmon` command: names and summaries of its commands, and how one is started.
 
-Here: names and summaries. What a command takes and does: the module of that name in `commands/`, imported when the
-command is called. `fleexmon --help` and `fleexmon patterns FILE` must not wait for Dagster.
+A command's options and work are in the module of that name in `commands/`, which is imported only when the command is
+called: `fleexmon --help` and `fleexmon patterns FILE` must not wait for Dagster.
 """
 
 import io
@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from fleexmon_pipeline.commands.completion import VARIABLE, know_shells
 from fleexmon_pipeline.commands.terminal import explained_errors
 
-COMMANDS = {  # in the order of --help; the module is named like its command, with _ for -, or in MODULES
+COMMANDS = {  # in the order of --help; the module has the command's name, with _ for -, unless MODULES names another
     "up": "Start everything on this machine, until Ctrl-C.",
     "status": "Show the overall state: nodes, open incidents, last tick, pending hours, schedules, versions.",
     "open": "Open an issue, an incident or the first page in the browser.",
@@ -40,7 +40,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "issues": "List, show, acknowledge, assign, resolve and mute issues.",
     "channels": "List channels with their delivery state, or send a test message.",
     "rules": "List, test and backtest rules.",
-    "redact": "Replace secrets in a text, as is done with everything that leaves the database.",
+    "redact": "Replace secrets in a text, as in everything that leaves the database.",
     "shadow": "Show what rules in shadow mode would have reported.",
     "rejected": "List rejected records, or retry them.",
     "patterns": "Print the pattern of every line of a file; list, name or ignore patterns.",
@@ -53,7 +53,7 @@ COMMANDS = {  # in the order of --help; the module is named like its command, wi
     "help": "Show the help of a command, or a page.",
 }
 
-MODULES = {  # of commands that are one module of a sub-package
+MODULES = {  # for commands in a sub-package
     "up": "up.command",
     "demo-nodes": "up.demo_nodes",
     "status": "status.command",
@@ -75,7 +75,7 @@ MODULES = {  # of commands that are one module of a sub-package
 
 
 class Commands(TyperGroup):
-    """The commands by their summaries; the one that is called is imported."""
+    """Lists commands with their summaries, and imports only the one that is called."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -100,7 +100,7 @@ def load(name: str) -> Any:
 
 
 def _unwrap(command: Any) -> None:
-    """Paragraphs of its help as one line each: a terminal of 80 columns would break the lines of our 120 raggedly."""
+    """Join each paragraph of the help into one line, so that the terminal wraps it: our own lines have 120 columns."""
     paragraphs = (command.help or "").split("\n\n")
     command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     for child in getattr(command, "commands", {}).values():
@@ -147,7 +147,7 @@ def main() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:  # keep nohup's
             signal.signal(number, _leave)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a log line that the terminal cannot show must not end the command
+        if isinstance(stream, io.TextIOWrapper):  # a character that the terminal cannot show must not end the command
             stream.reconfigure(errors="replace")
     if VARIABLE in os.environ:
         know_shells()

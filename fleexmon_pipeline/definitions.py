@@ -54,9 +54,9 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
 
 
 def _sensors_of_several_machines() -> list[dg.SensorDefinition]:
-    """None on one machine, which needs neither a broker nor the packages that speak to it."""
+    """Empty on a single machine, which needs neither a broker nor its client packages."""
     sensors = []
-    if os.environ.get("FLEEXMON_GROUPS", "1").strip() not in ("", "1"):  # a mistake in it is reported by the ticks
+    if os.environ.get("FLEEXMON_GROUPS", "1").strip() not in ("", "1"):  # the ticks report an invalid value
         sensors.append(analyze_collected)
     if settings.is_set(os.environ, "FLEEXMON_BROKER"):
         from fleexmon_pipeline.workers.lost_runs import fail_lost_runs  # noqa: PLC0415  an extra

@@ -1,10 +1,10 @@
-"""Decompress a body in pieces, never more than one piece in memory.
-
-Here, too: the limits of one answer, which `settings/watched_nodes.py` reads, and whose defaults hold for files. Not in
-`settings`: commands that only read a file must not wait for all of them.
+"""Decompress a body in pieces, with only one piece in memory.
 
 Every decoder yields pieces of a bounded size and keeps a bounded window. So a decompression bomb costs limited time and
 no memory: a process killed for its memory use leaves no error message.
+
+Also here: the limits of one answer, which `settings/watched_nodes.py` reads and whose defaults apply to files. They are
+not in `settings`, because commands that only read a file must not import all settings.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 M
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one answer. Beyond them slots become partial, and the process does not grow."""
+    """Limits of one answer. Beyond them its slots are partial, and the process does not grow."""
 
     answer_bytes: int = 4_000_000_000  # decompressed; an hour of 1,000 lines/s is 700 MB
     answer_seconds: int = 600  # a slow drip must not block its run forever
@@ -47,7 +47,7 @@ DEFAULT_LIMITS = Limits()
 
 
 class EncodingError(FleexmonError, ValueError):
-    """The body is not what its Content-Encoding says, or a bomb. Pieces before the fault have been yielded."""
+    """The body does not match its Content-Encoding, or is a bomb. Pieces before the fault have been yielded."""
 
 
 def unpacked(chunks: Iterable[bytes], encoding: str, max_ratio: int = DEFAULT_LIMITS.ratio) -> Iterator[bytes]:
@@ -70,7 +70,7 @@ def unpacked(chunks: Iterable[bytes], encoding: str, max_ratio: int = DEFAULT_LI
 
 
 class _Counted:
-    """Chunks, and how many bytes of them have been read."""
+    """Counts the bytes of the chunks that have been read."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.bytes = 0
@@ -99,7 +99,7 @@ def _bounded(pieces: Iterator[bytes], packed: _Counted, max_ratio: int) -> Itera
 
 
 def _deflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """With zlib's header or without it, as some servers send it. The first two bytes show which."""
+    """With zlib's header, or without it, as some servers send it. The first two bytes show which."""
     head = b""
     while len(head) < 2 and (chunk := next(chunks, b"")):
         head += chunk
@@ -164,7 +164,7 @@ _PIECE = 262_144  # bytes of a file read at a time
 
 
 def file_chunks(stream: BinaryIO, max_ratio: int = DEFAULT_LIMITS.ratio) -> Iterator[bytes]:
-    """Pieces of a file, decompressed where it begins like gzip or zstd. Raises EncodingError as `unpacked`."""
+    """Pieces of a file, decompressed if it begins like gzip or zstd. Raises EncodingError like `unpacked`."""
     pieces = iter(lambda: stream.read(_PIECE), b"")
     first = next(pieces, b"")
     encoding = next((name for magic, name in _MAGIC.items() if first.startswith(magic)), "")

@@ -1,13 +1,13 @@
-"""Which assets run together: the chain of an hour, and the stages with a schedule or sensor of their own."""
+"""Jobs: the chain of an hour, and one job for each other stage with its own schedule or sensor."""
 
 from __future__ import annotations
 
 import dagster as dg
 
-# The catch-up sensor requests hours again (`sensors.py`), but not days: a run for a day retries itself.
+# The catch_up sensor (`sensors.py`) requests hours again, but not days. So runs of days are retried by Dagster.
 RETRY_TAGS = {"dagster/max_retries": "3"}
 
-# One in-process run: a new error becomes an issue within five minutes plus the start of a run.
+# One run for three assets: a new error becomes an issue within five minutes plus the start of a run.
 monitoring = dg.define_asset_job(
     "monitoring",
     selection=["raw_logs", "analyzed_logs", "detected_issues"],

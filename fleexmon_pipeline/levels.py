@@ -13,7 +13,7 @@ Level = Literal["debug", "info", "warn", "error", "fatal"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error", "fatal")  # ascending
 ERROR_LEVELS: tuple[Level, ...] = ("error", "fatal")
 
-MAX_WORD_CHARACTERS = 200  # of a level's original word: one of 20 kB has been seen
+MAX_WORD_CHARACTERS = 200  # kept of an unknown level's original word: one had 20 kB
 
 _WORDS: dict[Level, str] = {
     "debug": "trace trc verbose vrb silly finest finer fine config debug dbg dbug debg debugging d t v",
@@ -54,7 +54,7 @@ _NAME = re.compile(r"^(?:log[_ ]?level|log|level|lvl|severity)[_:= ]+(?=[a-z])")
 _PHRASE = re.compile(r"[^\W\d_]+")  # Fatal error, 3 (error), E_USER_WARNING, ERROR_LEVEL, 🔴 ERROR
 MAX_PHRASE_WORDS = 4
 _NOT = frozenset("no not non without".split())  # noqa: SIM905
-# Of alarms and findings, where a field says how severe they are: a job of high priority is no error.
+# Only for fields that give the severity of an alarm or a finding. A job of "high" priority is not an error.
 ALARM_LEVELS: dict[str, Level] = {
     "cleared": "info", "low": "info", "minor": "warn", "moderate": "warn", "medium": "warn", "average": "warn",
     "major": "error", "important": "error", "high": "error",
@@ -63,7 +63,7 @@ _NUMBERED = re.compile(r"(?<=[a-z]) ?\([0-9]{1,5}\)?$")  # Error (3); the bracke
 _OF_CLASS = re.compile(r"(?:[^\W\d][\w$]{0,60}\.){1,8}[^\W\d]\w{0,20}")
 _STEP = re.compile(r"(?<=[a-z])[+-]?[0-9]+$")  # INFO2 of OpenTelemetry, ERROR+2 of Go's slog
 
-# Scales that only the other fields of a record reveal: all of a group must be there.
+# Scales of numbers that other fields of the record reveal: all names of a group must be present.
 Scale = Mapping[int, Level]
 _ASCENDING: Scale = dict(enumerate(LEVELS))  # Nextcloud
 _PYTHON: Scale = {5: "debug", 10: "debug", 20: "info", 25: "info", 30: "warn", 40: "error", 50: "fatal"}
@@ -135,18 +135,18 @@ def _of_phrase(phrase: str) -> Level | None:
 
 
 def _numbered(number: int) -> Level | None:
-    """35, a custom level between two of pino, counts as the lower one."""
+    """35, a custom level between two of pino's, counts as the lower one."""
     return _NUMBERS.get(number) or (_NUMBERS.get(number // 10 * 10) if 10 < number < 100 else None)
 
 
 def scale_of(names: Collection[str]) -> Scale | None:
     """The scale of a record's numbers, if its other fields reveal it."""
-    there = frozenset(names)
-    return next((scale for fields, scale in _SCALES if fields <= there), None)
+    present = frozenset(names)
+    return next((scale for fields, scale in _SCALES if fields <= present), None)
 
 
 def level_on(scale: Scale | None, value: object) -> Level | None:
-    """The level of a value of a record whose numbers are on this scale."""
+    """The level of a value, read by this scale if it is a number on it."""
     if scale is not None:
         number = _number(value)
         if number is not None and abs(number) <= MAX_ON_A_SCALE and number in scale:

@@ -1,6 +1,6 @@
 """Statistics of counts that baselines, comparisons and forecasts share.
 
-Here: arithmetic on arrays. What it is applied to, with which bounds: `baselines/`, `comparison/`, `forecasting/`.
+Only arithmetic on arrays. Its uses and bounds are in `baselines/`, `comparison/` and `forecasting/`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def deviance(counts: Floats, expected: Floats, dispersion: float | Floats) -> Fl
 
 
 def excess_variance(squared_errors: Floats, expected: Floats) -> tuple[Floats, Floats]:
-    """Over-dispersion by moments, along the last axis, as two sums so that several parts can be added up: the
-    variance beyond chance, and the squares of what was expected."""
+    """Over-dispersion by moments, along the last axis: the sums of the variance beyond chance and of the squared
+    expectation. Sums of several parts can be added before `dispersion` divides them."""
     return (squared_errors - expected).sum(axis=-1), (expected**2).sum(axis=-1)
 
 
 def dispersion(excess: Floats, squares: Floats, lowest: float, highest: float) -> Floats:
-    """From both sums of `excess_variance`."""
+    """The dispersion from both sums of `excess_variance`, within [lowest, highest]."""
     return np.clip(excess / np.maximum(squares, MIN_SQUARES), lowest, highest)
 
 
@@ -51,7 +51,7 @@ def poisson_derivatives(residuals: Floats, expected: Floats, log_load: Floats) -
     """Slope and curvature of the log-likelihood of a Poisson regression, for one of Newton's steps.
 
     The model is log(expected) = level + power * log_load + an offset; both results are by level, then power. The caller
-    may weight residuals and expected counts, and adds what holds the power back.
+    may weight residuals and expected counts, and adds the penalty on the power.
     """
     slope = np.array([residuals.sum(), (residuals * log_load).sum()])
     mixed = (expected * log_load).sum()

@@ -16,15 +16,15 @@ class Hours(dg.HourlyPartitionsDefinition):
 
 
 class Days(dg.DailyPartitionsDefinition):
-    """Of what is written about a day when it is over."""
+    """Days of digests: written when the day has ended."""
 
 
 class DaysWithToday(dg.DailyPartitionsDefinition):
-    """Of what is done once on each day."""
+    """Days of data_retention: it runs once on each day, also on the current one."""
 
 
 class ColdDays(dg.DailyPartitionsDefinition):
-    """Of lines that nobody writes any more."""
+    """Days of archived_logs: their lines no longer change."""
 
 
 # end_offset=1: the current hour can be materialized, and is, every five minutes.
@@ -36,7 +36,7 @@ COLD_DAYS = ColdDays(start_date=START)
 HOUR_KEY_FORMAT = "%Y-%m-%d-%H:%M"
 DAY_KEY_FORMAT = "%Y-%m-%d"
 
-# One run takes a whole range, hour by hour, and commits each hour on its own.
+# One run processes a whole range, and commits each hour separately.
 ONE_RUN = dg.BackfillPolicy.single_run()
 
 

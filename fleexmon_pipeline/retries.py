@@ -39,10 +39,10 @@ def retry_context(
 
 
 def call_within(seconds: float, call: Callable[[], Result]) -> Result:
-    """The result of `call`, which runs in a thread. Raises what it raises, and TimeoutError when time is up.
+    """The result of `call`, which runs in a thread. Raises its exceptions, and TimeoutError when the time is up.
 
-    HTTP clients bound each read, not the whole: a server that drips a byte at a time, or a resolver that hangs, would
-    hold the caller for as long as it likes. The thread is left behind then; its own limits end it.
+    HTTP clients limit each read, not the whole request: a server that sends one byte at a time, or a resolver that
+    hangs, could block the caller for ever. After a timeout the thread keeps running until its own limits end it.
     """
     results: queue.SimpleQueue[Result | Exception] = queue.SimpleQueue()
 

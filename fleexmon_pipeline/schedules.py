@@ -1,6 +1,6 @@
-"""When stages run automatically. What was missed while nothing ran: `sensors.py`.
+"""When stages run automatically. `sensors.py` requests hours that were missed while nothing ran.
 
-Each request has a run key of its own, since Dagster never starts two runs for one key and most hours run 14 times.
+Each request has its own run key: Dagster never starts two runs for one key, and most hours run 14 times.
 """
 
 from collections.abc import Iterator
@@ -51,8 +51,8 @@ def late_lines_hourly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunR
 
 
 def _by_group(run_key: str, partition_key: str, tick: Tick) -> Iterator[dg.RunRequest]:
-    """One run of the whole chain; or with FLEEXMON_GROUPS one that collects for each group of nodes, and
-    `workers/grouped_ticks.py` requests the rest of the chain when they have ended."""
+    """One run of the whole chain. With FLEEXMON_GROUPS, one collecting run for each group of nodes;
+    `workers/grouped_ticks.py` requests the rest of the chain when these have ended."""
     count, tags = settings.groups(), tick_tags(tick)
     if count == 1:
         yield dg.RunRequest(run_key=run_key, partition_key=partition_key, tags=tags)

@@ -1,4 +1,4 @@
-"""What no schedule does: repeat incomplete hours, remember failed runs, watch the pipeline, send alerts when due."""
+"""Sensors: repeat incomplete hours, record failed runs, watch the pipeline, send alerts when due."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,9 +73,9 @@ def catch_up(
 
 
 def _range_is_running(instance: dg.DagsterInstance, now: datetime) -> bool:
-    """A range takes its hours one by one: those still to come look missing, and would be requested as well.
+    """Whether a run of a range is active. Hours that it has not reached yet look missing, and would be requested too.
 
-    Only a recent one counts: the run of a shell that was killed looks as if it ran for ever.
+    Only recent runs count: the run of a killed shell looks as if it ran for ever.
     """
     recent = dg.RunsFilter(statuses=UNFINISHED, created_after=now - MAX_AGE_OF_RANGE)
     return any(RANGE_START_TAG in run.tags for run in instance.get_runs(recent, limit=100))
@@ -83,8 +83,8 @@ def _range_is_running(instance: dg.DagsterInstance, now: datetime) -> bool:
 
 def _request(hour: Due, now: datetime) -> dg.RunRequest:
     key = key_of_hour(hour.hour)
-    # With the current hour in the run key: a request that a person canceled left no trace in the tables, and is made
-    # again an hour later.
+    # The run key contains the current hour: a request that a person canceled leaves no trace in the tables, and is
+    # repeated an hour later.
     return dg.RunRequest(
         run_key=f"catch-up-{key}-{hour.attempt}-{floor(now, HOUR):%dT%H}",
         partition_key=key,
@@ -108,7 +108,7 @@ def remember_failures(context: dg.RunFailureSensorContext, postgres: Postgres, c
 
 
 def hours_of(tags: Mapping[str, str]) -> list[datetime]:
-    """The hourly partitions of a run, by its tags; [] for a run of days, of none, or of a key that is no partition."""
+    """The hourly partitions of a run, from its tags; [] for days, without a partition, or with an invalid key."""
     first = tags.get(RANGE_START_TAG) or tags.get(PARTITION_TAG, "")
     last = tags.get(RANGE_END_TAG) or first
     try:
@@ -137,7 +137,7 @@ def watch_pipeline(
             connection, facts_of(context.instance, checks), channels=[channel.name for channel in targets],
             home=settings.home(), now=now,
         )  # fmt: skip
-        last, seen = _watched(context.cursor)
+        last, seen = _read_cursor(context.cursor)
         current, since = lasting(problems(facts, now=now), seen, last=last, now=now)
         reconciled = record(connection, current, now=now)
         refresh_incidents(connection, settings.topology())
@@ -146,12 +146,12 @@ def watch_pipeline(
     return dg.SensorResult(skip_reason=f"{names}; {reconciled.sentence()}", cursor=json.dumps(cursor))
 
 
-def _watched(cursor: str | None) -> tuple[datetime | None, dict[str, datetime]]:
-    """When the pipeline was evaluated last, and since when each problem was seen then."""
+def _read_cursor(cursor: str | None) -> tuple[datetime | None, dict[str, datetime]]:
+    """When the pipeline was last evaluated, and since when each problem of that evaluation has existed."""
     try:
-        noted = json.loads(cursor or "")
-        return datetime.fromisoformat(noted["at"]), {
-            name: datetime.fromisoformat(moment) for name, moment in noted["since"].items()
+        state = json.loads(cursor or "")
+        return datetime.fromisoformat(state["at"]), {
+            name: datetime.fromisoformat(moment) for name, moment in state["since"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError):
         return None, {}

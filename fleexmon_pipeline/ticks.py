@@ -1,6 +1,6 @@
-"""Which scheduled run this is, and for which nodes: the tags that schedules and sensors put on the runs they request.
+"""Tags of runs that schedules and sensors request: which tick a run is, and for which nodes.
 
-Here: the tags, and reading them from a run's tags alone. Which windows exist: `partitions.py`.
+Which windows exist: `partitions.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hashlib import sha256
 
 # A run with this tag was started by a schedule or sensor. It fills gaps only, within a time budget.
 TICK = "fleexmon/tick"
-# Of a tick that is several runs: which group of nodes this one collects, "2 of 8", and which tick they are of.
+# For a tick that is split into several runs: the group of nodes that this run collects ("2 of 8"), and the tick.
 GROUP, TICK_KEY = "fleexmon/group", "fleexmon/tick-key"
 
 
@@ -43,7 +43,7 @@ def tick_of(tags: Mapping[str, str]) -> Tick | None:
 
 @dataclass(frozen=True)
 class Group:
-    """One of several parts of the nodes. A node's part follows from its name alone, so it changes only with `of`."""
+    """One of `of` groups of nodes. A node's group depends only on its name and on `of`."""
 
     number: int  # 1 to `of`
     of: int

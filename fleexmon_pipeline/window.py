@@ -1,6 +1,6 @@
-"""Windows of event time: the hour of a partition, the 5-minute slots in it.
+"""Windows of event time: days, hours and 5-minute slots, in UTC, without Dagster and without a clock.
 
-Here: the arithmetic, in UTC, without Dagster and without a clock. Which window a run covers: `partitions.py`.
+Which window a run covers: `partitions.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 SLOT = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-SETTLED = 3 * HOUR  # after midnight, before a day is learnt from: late lines come 10 and 70 minutes after an hour
+SETTLED = 3 * HOUR  # after midnight until a day is learnt from: late lines are polled 10 and 70 minutes after an hour
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AGO = re.compile(r"([0-9]{1,6}) *(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)(?: +ago)?")
 _NEAR = re.compile(r"(today|yesterday)(?: +([0-9]{1,2}):([0-9]{2}))?")
@@ -32,7 +32,7 @@ def ceil(moment: datetime, step: timedelta) -> datetime:
 
 
 def history_day(moment: datetime) -> datetime:
-    """The day whose start ends the past that this moment is compared with. It serves from 03:00 to 03:00."""
+    """The day up to whose start history is used for the baseline at this moment. It changes at 03:00."""
     return floor(moment - SETTLED, DAY)
 
 
@@ -126,7 +126,7 @@ def read_time(text: str, *, now: datetime, zone: tzinfo | None = UTC) -> datetim
 
     `15m`, `2h ago`, `3 days ago` (before `now`), `now`; `today`, `yesterday`, `yesterday 14:00` (days of `zone`);
     `2026-11-20`, `2026-11-20T10:00` (UTC, unless an offset follows, or the name of `zone`: `2026-11-20 10:00 CET`).
-    zone: None for that of this machine.
+    zone: None for the zone of this machine.
     """
     text = text.strip()
     try:
@@ -148,8 +148,8 @@ def _placed(moment: datetime, zone: tzinfo | None) -> datetime:
 
 
 def _named(moment: datetime, name: str, zone: tzinfo | None) -> datetime:
-    """A moment with the name of a zone behind it, which must be UTC or what `zone` is called then."""
-    there = moment.replace(tzinfo=UTC) if name == "UTC" else _placed(moment, zone)
-    if moment.tzinfo is not None or there.tzname() != name:
+    """A moment in a zone given by name, which must be UTC or the name of `zone` at that moment."""
+    zoned = moment.replace(tzinfo=UTC) if name == "UTC" else _placed(moment, zone)
+    if moment.tzinfo is not None or zoned.tzname() != name:
         raise ValueError(f"{name} is not the zone here")
-    return there.astimezone(UTC)
+    return zoned.astimezone(UTC)

@@ -1,6 +1,6 @@
-"""How numbers, moments, durations and foreign text are written, the same for every reader.
+"""Formats of numbers, times, durations and untrusted text that several packages share.
 
-Here: formats that several packages share. What GitHub would interpret: `reporting/escape.py`; secrets: `redaction/`.
+Escaping for Markdown: `reporting/escape.py`; secrets: `redaction/`.
 """
 
 from __future__ import annotations

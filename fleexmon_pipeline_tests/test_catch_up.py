@@ -11,11 +11,11 @@ from fleexmon_pipeline.catch_up import (
     MAX_ATTEMPTS,
     RUN_FAILED,
     Due,
+    backoff,
     due,
     forget_waiting,
     no_longer_waiting,
     note_waiting,
-    pause,
     waiting,
 )
 from fleexmon_pipeline.database.connection import Connection
@@ -98,7 +98,7 @@ def test_slots_of_all_nodes_make_one_request_for_their_hour(connection: Connecti
 @pytest.mark.parametrize("attempts", [1, 2, 6, MAX_ATTEMPTS - 1])
 def test_a_node_that_does_not_answer_is_asked_ever_more_seldom(connection: Connection, attempts: int) -> None:
     cover(connection, TEN, TEN + HOUR, status="missing", attempts=attempts, tried=NOON)
-    next_try = NOON + pause(attempts)
+    next_try = NOON + backoff(attempts)
     cover(connection, TEN + HOUR, next_try, tried=TEN)  # nor has it answered since
 
     assert [one for one in asked(connection, next_try - MINUTE) if one.hour == TEN] == []
@@ -110,10 +110,10 @@ def test_an_hour_is_given_up_in_the_end_and_the_pauses_last_about_two_days(conne
     cover(connection, TEN + HOUR, NOON + 10 * 24 * HOUR)
 
     assert asked(connection, NOON + 10 * 24 * HOUR) == []
-    assert [pause(n) for n in (0, 1, 2, 6, 7, 1000)] == [
+    assert [backoff(n) for n in (0, 1, 2, 6, 7, 1000)] == [
         5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 320 * MINUTE, 6 * HOUR, 6 * HOUR,
     ]  # fmt: skip
-    assert 24 * HOUR < sum((pause(n) for n in range(MAX_ATTEMPTS)), timedelta()) < 60 * HOUR
+    assert 24 * HOUR < sum((backoff(n) for n in range(MAX_ATTEMPTS)), timedelta()) < 60 * HOUR
 
 
 def test_nothing_is_asked_for_that_is_older_than_lines_are_kept_whatever_the_minute(connection: Connection) -> None:

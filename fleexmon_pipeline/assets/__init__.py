@@ -1,4 +1,4 @@
-"""The seven stages as software-defined assets, a file each: which window, what a person sees.
+"""The eight stages as software-defined assets, one file each: which window they process, and what the UI shows.
 
-What they do: the packages beside this one.
+The work itself is in the packages beside this one.
 """

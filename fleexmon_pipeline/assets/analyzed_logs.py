@@ -1,4 +1,4 @@
-"""Patterns and counts of a window's lines, and what GenAI says about the new and the failing ones.
+"""Count the lines of a window by pattern, and ask GenAI about new and failing patterns.
 
 Here: which hours, how long GenAI may take, and what a person sees. How it is done: `genai/`, `patterns/`.
 """
@@ -28,7 +28,7 @@ from fleexmon_pipeline.resources.github import GitHub
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.ticks import tick_of
 
-TICK_GENAI_SECONDS, RUN_GENAI_SECONDS = 20.0, 90.0  # what GenAI may take of a tick, of any other run; the rest waits
+TICK_GENAI_SECONDS, RUN_GENAI_SECONDS = 20.0, 90.0  # for GenAI in a tick and in any other run; the rest waits
 
 
 @hourly_asset(

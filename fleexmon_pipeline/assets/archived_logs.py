@@ -1,4 +1,4 @@
-"""Moves the lines of cold days out of the database, into files.
+"""Move the lines of cold days from the database into files.
 
 Here: which days, and what a person sees. How a day is moved: `retention/cold_days.py`.
 """

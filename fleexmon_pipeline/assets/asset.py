@@ -1,6 +1,6 @@
-"""What the assets have in common: owner, tables, one run per range of partitions, checks; and versions of what they do.
+"""Decorators that declare an asset: owner, tables, checks, one run per range of partitions.
 
-Here: how an asset is declared. Which there are: the modules beside this one.
+The assets themselves are the modules beside this one.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from fleexmon_pipeline.settings.page_urls import Kind, chart_path, page_path
 from fleexmon_pipeline.ticks import tick_of
 
 OWNERS = ["team:operators"]
-# What the UI shows as overdue. Issues come from the schedules' own runs (`watching/`): a backfill of old hours would
-# make an asset look fresh whose schedule has stalled.
+# After these times the UI shows an asset as overdue. Issues about stalled schedules do not use them (`watching/`),
+# because a backfill of old hours makes an asset look fresh.
 TICKS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=20))
 HOURS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2, minutes=30))
 DAYS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
 BACKFILL = "dagster/backfill"
 
-_WATCH, _TELL, _KEEP = "watch", "tell", "keep"
-# Of the UI's lineage: what is watched, what is told of it, what keeps it small. With our pages about each.
+_WATCH, _TELL, _KEEP = "watch", "tell", "keep"  # groups in the UI's lineage: monitoring, reporting, clean-up
+# Group of each asset, and our pages about it.
 PAGES_OF: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
     "raw_logs": (_WATCH, {"lines": "line", "nodes and their coverage": "now"}),
     "analyzed_logs": (_WATCH, {"patterns": "pattern"}),
@@ -42,7 +42,7 @@ PAGES_OF: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
     "archived_logs": (_KEEP, {"lines": "line"}),
     "data_retention": (_KEEP, {"what is stored, and until when": "now"}),
 }
-_AGAIN = {
+_HOW_TO_RERUN = {
     "hour": "**Run it again:** *Partitions*, select an hour or a range, *Materialize…*. Nothing is stored, counted or "
     "reported twice. To materialize hours before the first one listed, use a shell: see *Backfills* in the operator "
     "guide.",
@@ -69,7 +69,7 @@ def daily_asset(
 
 
 def current_asset(*, writes: list[str], **options: Any) -> Decorator:
-    """An asset without partitions: it is about the present."""
+    """An asset without partitions, because it is about the present."""
     return _asset(writes, {"fleexmon/window": "none"}, **options)
 
 
@@ -79,7 +79,7 @@ def is_materializing(context: dg.AssetExecutionContext) -> bool:
 
 
 def is_by_hand(context: dg.AssetExecutionContext) -> bool:
-    """Whether a person started this run for itself: it is no tick, and no part of a backfill."""
+    """Whether a person started this single run: it is neither a tick nor part of a backfill."""
     return tick_of(context.run.tags) is None and BACKFILL not in context.run.tags
 
 
@@ -98,14 +98,14 @@ def results(
 
 
 def hours_of_day(asset: str) -> dg.AssetDep:
-    """A daily asset depends on every hour of its day; of the current day some do not exist yet."""
+    """A daily asset depends on every hour of its day. Hours of the current day may not exist yet."""
     with _beta_allowed():
         mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
         return dg.AssetDep(asset, partition_mapping=mapping)
 
 
 def rules_version() -> str:
-    """A hash of the rule files in use, built-in and own. A directory that cannot be read is reported by its run."""
+    """A hash of all rule files in use. If a directory cannot be read, its error is hashed; the run reports it."""
     own = settings.rules_directory()
     digest = hashlib.sha256()
     for directory in (BUILT_IN, own):
@@ -158,21 +158,21 @@ def _asset(
 
 
 def _description(function: Callable[..., Any], window: str, pages: Mapping[str, Kind]) -> str:
-    """Markdown: what it is, by its docstring; where to look; how to run it again; of lines, the last day as a chart."""
+    """Markdown: the docstring, links to our pages, how to run it again, and for raw_logs a chart of the last day."""
     links = ", ".join(f"[{text}]({page_path(kind)})" for text, kind in pages.items())
     look = f"**Pages:** {links}." if links else ""
     chart = f"![Lines, warnings and errors of the last 24 hours]({chart_path()})" if "lines" in pages else ""
-    return "\n\n".join(filter(None, [inspect.getdoc(function), look, _AGAIN[window], chart]))
+    return "\n\n".join(filter(None, [inspect.getdoc(function), look, _HOW_TO_RERUN[window], chart]))
 
 
 def _page(kind: Kind) -> dg.MetadataValue:
-    """A link to our page about what the asset writes. A path: the pages are on the UI's own address."""
+    """A link to our page about the asset's data. It is only a path, because the pages have the UI's own address."""
     return dg.MetadataValue.url(page_path(kind))
 
 
 @contextmanager
 def _beta_allowed() -> Iterator[None]:
-    """Dagster warns of parameters that are marked beta. Operators can do nothing about it; tests cover what we use."""
+    """Hide Dagster's warnings about beta parameters. Operators cannot act on them, and tests cover what we use."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
         yield

@@ -1,7 +1,7 @@
-"""What the assets promise, checked against the tables as they are: a tick cannot hide what a backfill found.
+"""Asset checks. They evaluate the tables as they are now, so a later tick cannot hide a problem that a backfill found.
 
-Reasons quote nodes, GenAI and GitHub. They are shown as code or escaped, since a quoted image link would otherwise load
-in the UI, which shows a result's description as Markdown, too.
+Reasons quote nodes, GenAI and GitHub. They are shown as code or escaped: the UI shows a result's description as
+Markdown, and would load a quoted image link.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from fleexmon_pipeline.settings.page_urls import Kind, page_path
 MAX_REASON_CHARACTERS = 300
 MAX_DETAILS = 100
 MAX_PATTERNS_OF_COMPARISON = 20
-MAX_DEPLOYMENTS = 10  # in a check's line, those that failed first
-MAX_FIRST_REASON = 160  # characters, of a deployment's in that line
+MAX_DEPLOYMENTS = 10  # in the description of a check; failed ones come first
+MAX_FIRST_REASON = 160  # characters of a deployment's first reason in that description
 
 EVERY_NODE_ANSWERS = dg.AssetCheckSpec(
     "every_node_answers",
@@ -77,7 +77,7 @@ ARCHIVE_IS_WHOLE = dg.AssetCheckSpec(
     "too.",
 )
 
-# A failure of these is an issue of its own, which names the node: it is not reported as one of the pipeline besides.
+# A failure of these already opens an issue that names the node, so `watching/` does not report it again.
 REPORTED_BY_RULES = frozenset({DEPLOYMENTS_ARE_SOUND.key})
 
 _PAGES: Mapping[str, Kind] = {
@@ -121,14 +121,14 @@ def check_archive(problems: Sequence[str]) -> dg.AssetCheckResult:
 def check_deployments(newest: list[DeploymentResult]) -> dg.AssetCheckResult:
     """Each deployment's verdict, its reasons and the patterns that differ. Only a failed comparison is a warning."""
     compared = [(deployment.sentence, deployment.comparison) for deployment in newest if deployment.comparison]
-    failed = sorted(compared, key=lambda one: one[1].outcome.verdict != "fail")
+    failed_first = sorted(compared, key=lambda pair: pair[1].outcome.verdict != "fail")
     verdicts = [
-        f"{comparison.outcome.verdict}: {prose(text)}{_first_reason(comparison)}" for text, comparison in failed
+        f"{comparison.outcome.verdict}: {prose(text)}{_first_reason(comparison)}" for text, comparison in failed_first
     ]
     verdicts += [prose(deployment.sentence) for deployment in newest if not deployment.comparison]
     if len(verdicts) > MAX_DEPLOYMENTS:
         verdicts[MAX_DEPLOYMENTS:] = [f"and {len(verdicts) - MAX_DEPLOYMENTS} more"]
-    details = "\n\n".join(_comparison(text, comparison) for text, comparison in failed)
+    details = "\n\n".join(_comparison(text, comparison) for text, comparison in failed_first)
     return _warning(
         DEPLOYMENTS_ARE_SOUND,
         passed=all(comparison.outcome.verdict != "fail" for _, comparison in compared),
@@ -160,8 +160,8 @@ def _comparison(text: str, comparison: Comparison) -> str:
 
 
 def check_rates(rates: Rates, kept: Kept) -> dg.AssetCheckResult:
-    """Every rule's rate on the stored history, and whether the budget of false alarms was kept. A warning names rules
-    that fire too often, or were called noise."""
+    """Every rule's rate in the stored history, and whether the budget of false alarms was kept. A warning names rules
+    that fire too often or were marked as noise."""
     problems = [f"{code(rule)}: {problem}" for rule, problem in rates.problems()]
     if over := kept.problem():
         problems.append(f"`FLEEXMON_FALSE_ALARMS_PER_DAY`: {over}")
@@ -191,7 +191,7 @@ def check_rates(rates: Rates, kept: Kept) -> dg.AssetCheckResult:
 
 
 def check_forecasts(records: Sequence[record.Record], rules: Sequence[str]) -> dg.AssetCheckResult:
-    """How forecasts turned out, node by node. rules: of kind forecast, which a bad record silences."""
+    """How accurate forecasts were, by node. rules: the rules of kind forecast, which inaccurate forecasts silence."""
     details = [f"- {code(node)}: {reason}" for node, reason in record.problems(records, rules)]
     scored = sum(node.scored for node in records)
     return _result(
@@ -210,7 +210,7 @@ def check_sent(failures: list[str]) -> dg.AssetCheckResult:
 def _result(
     spec: dg.AssetCheckSpec, details: list[str], fine: str, **metadata: dg.MetadataValue
 ) -> dg.AssetCheckResult:
-    """Passed if there are no details; `fine` is what a person then reads."""
+    """Passed if there are no details; `fine` is then the description."""
     shown = {"details": dg.MetadataValue.md("\n".join(details[:MAX_DETAILS]))} if details else {}
     return _warning(
         spec,
@@ -240,6 +240,6 @@ def _warning(
 
 
 def _page_of(spec: dg.AssetCheckSpec) -> dict[str, dg.MetadataValue]:
-    """A link to our page where a person sees more of it."""
+    """A link to our page with more details."""
     kind = _PAGES.get(spec.name)
     return {"page": dg.MetadataValue.url(page_path(kind))} if kind else {}

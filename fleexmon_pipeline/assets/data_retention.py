@@ -1,6 +1,6 @@
-"""Deletes what is past its retention, lines by whole days, the rest in small batches.
+"""Delete rows past their retention: lines by whole days, the rest in small batches.
 
-Here: from which day ages are counted, and what a person sees. What may be deleted: `retention/`.
+Here: from which day ages are counted, and what the UI shows. What may be deleted: `retention/`.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
 def _expire_archive(
     connection: Connection, archived: Sequence[ArchivedDay], *, before: datetime
 ) -> tuple[int, list[str]]:
-    """How many archived lines were deleted, and what was in the way."""
+    """How many archived lines were deleted, and what could not be."""
     lines, problems = expire_days(connection, configured_storage, before=before)
     if any(day.stale for day in archived):
         try:

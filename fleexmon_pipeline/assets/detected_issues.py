@@ -1,7 +1,6 @@
-"""What the rules find in a window, and the issues that follow.
+"""Evaluate the rules on a window, and open, update and resolve issues.
 
-Here: which hours, and what a person sees. Rules: `rules/*.yaml`; what they mean and what becomes of their occurrences:
-`detection/`, `issues/`.
+Here: which hours, and what the UI shows. Rules: `rules/*.yaml`; evaluation: `detection/`; issues: `issues/`.
 """
 
 from datetime import timedelta
@@ -78,11 +77,11 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock
             _explain(context, connection, clock, genai)
         newest = compare_recent_deployments(connection, live=live, now=now, after=longest_watch(loaded.rules))
         rates = firing_rates(connection, [rule.name for rule in loaded.rules if rule.enabled], until=known_until)
-        of_budget = kept(connection, budget, until=known_until)
+        budget_kept = kept(connection, budget, until=known_until)
     topology = settings.topology()
     problems = [str(problem) for problem in loaded.problems]
     sound = check_rules([*problems, *([topology.problem] if topology.problem else [])])
-    yield from results(context, [sound, check_rates(rates, of_budget), check_deployments(newest)])
+    yield from results(context, [sound, check_rates(rates, budget_kept), check_deployments(newest)])
     if is_materializing(context):  # the last step of a tick
         heartbeat(context.log, context.run.tags, context.run.run_id, "success")
 
@@ -109,9 +108,9 @@ def _detect(
         learn_links(connection, hour)
         metadata = detected_metadata(connection, hour, rules)
         context.add_asset_metadata(metadata, partition_key=key_of_hour(hour.since))
-        for other, reason in detected.stale.items():
-            if (other < hour.since or other >= window.until) and other + HOUR <= now:
-                note_waiting(connection, NAME, other, reason, now=clock.now())
+        for stale_hour, reason in detected.stale.items():
+            if (stale_hour < hour.since or stale_hour >= window.until) and stale_hour + HOUR <= now:
+                note_waiting(connection, NAME, stale_hour, reason, now=clock.now())
         no_longer_waiting(connection, NAME, hour, due_by=now)
         no_longer_waiting(connection, RUN_FAILED, hour)
         no_longer_waiting(connection, WAITS_AS, hour, due_by=now)
@@ -123,7 +122,7 @@ def _detect(
 
 
 def _explain(context: dg.AssetExecutionContext, connection: Connection, clock: Clock, genai: GenAI) -> None:
-    """Ask about incidents in what `analyzed_logs` left of the run's time for GenAI, before anybody is alerted."""
+    """Ask GenAI about incidents before anybody is alerted, in the GenAI time that `analyzed_logs` did not use."""
     now, window, run_id = clock.now(), window_of(context), context.run.run_id
     is_tick = tick_of(context.run.tags) is not None
     limit = TICK_GENAI_SECONDS if is_tick else RUN_GENAI_SECONDS

@@ -26,7 +26,7 @@ from fleexmon_pipeline.settings.page_urls import page_path
 from fleexmon_pipeline.window import Window
 
 MAX_SHOWN_CHARACTERS = 60_000
-MAX_THINGS = 8  # of the verdict, in a channel
+MAX_VERDICT_ITEMS = 8  # in a message to a channel
 _MERMAID = re.compile(r"```mermaid\n.*?\n```\n*", re.DOTALL)
 
 
@@ -77,17 +77,18 @@ def digests(
 
 
 def _shown(digest: Digest, day: Window) -> str:
-    """The digest as the UI can show it: our chart in place of Mermaid's, which are drawn on GitHub alone."""
+    """The digest as the UI can show it: our chart replaces Mermaid's, which only GitHub draws."""
     chart = picture(f"Lines, warnings and errors of {digest.figures.day}", day)
-    text, charts = _MERMAID.sub("", digest.markdown), _MERMAID.search(digest.markdown)
-    if charts:
-        text = f"{digest.markdown[: charts.start()]}{chart}\n\n{_MERMAID.sub('', digest.markdown[charts.end() :])}"
+    text, first_chart = _MERMAID.sub("", digest.markdown), _MERMAID.search(digest.markdown)
+    if first_chart:
+        before, after = digest.markdown[: first_chart.start()], digest.markdown[first_chart.end() :]
+        text = f"{before}{chart}\n\n{_MERMAID.sub('', after)}"
     return f"# {digest.title}\n\n{text[:MAX_SHOWN_CHARACTERS]}"
 
 
 def _announce(connection: Connection, day: Window, digest: Digest, channels: list[Channel], *, now: datetime) -> None:
-    """Its first sentence and what that counts, in channels with `digest: yes`."""
+    """Send the verdict and the items that it counts to channels with `digest: yes`."""
     verdict = digest.figures.verdict
-    message = message_of_digest(day, digest.title, [verdict.sentence, *verdict.things[:MAX_THINGS]], now=now)
+    message = message_of_digest(day, digest.title, [verdict.sentence, *verdict.things[:MAX_VERDICT_ITEMS]], now=now)
     if message is not None:
         enqueue_messages(connection, [message], channels, now=now)

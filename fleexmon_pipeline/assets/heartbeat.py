@@ -1,6 +1,6 @@
-"""Calls to FLEEXMON_HEARTBEAT_URL from the runs of the current slot; from no other run, and so from no backfill.
+"""Calls to FLEEXMON_HEARTBEAT_URL, only by ticks of the current slot: a backfill must not look like a running schedule.
 
-Here: which runs call, and that a call never fails one. The call itself: `watching/heartbeat.py`.
+Here: which runs call, and that a failed call never fails a run. The call itself: `watching/heartbeat.py`.
 """
 
 import logging
@@ -13,7 +13,7 @@ from fleexmon_pipeline.watching.heartbeat import Signal, beat
 
 
 def heartbeat(log: logging.Logger, tags: Mapping[str, str], run_id: str, signal: Signal) -> None:
-    """Call, if this run is a tick of the current slot and a URL is set. What goes wrong is logged."""
+    """Call, if this run is a tick of the current slot and a URL is set. Failures are only logged."""
     if tick_of(tags) is not Tick.SLOT:
         return
     try:

@@ -1,6 +1,6 @@
-"""What people see of an hour on its partition: its state, read back from the tables.
+"""Metadata of an hour's partition in the UI: the hour's state, read back from the tables.
 
-What a run added is in its log, so an hour that is materialized again without a change shows the same.
+What a run added is only in its log. So an hour that is materialized again without a change shows the same metadata.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def collected_metadata(connection: Connection, hour: Window, *, now: datetime) -
 
 
 def analyzed_metadata(connection: Connection, hour: Window) -> Metadata:
-    """Lines counted, their patterns, which of them are new, and what GenAI took so far."""
+    """Counted lines, their patterns, new patterns, and GenAI calls and tokens so far."""
     counted, calls = (_one(connection, name, _bounds(hour)) for name in ("counted", "genai_calls"))
     new = connection.execute(SQL["first_seen"], {**_bounds(hour), "limit": MAX_PATTERNS}).fetchall()
     new_count = new[0]["patterns"] if new else 0
@@ -78,7 +78,7 @@ def analyzed_metadata(connection: Connection, hour: Window) -> Metadata:
 
 
 def detected_metadata(connection: Connection, hour: Window, rules: Sequence[Rule]) -> Metadata:
-    """Which rules fired, the issues this belongs to, and which nodes are too new for some rules."""
+    """Which rules fired, their issues, and which nodes are too new for some rules."""
     learning = still_learning(connection, hour) or "every node has been watched for a week"
     return {**_fired(connection, hour, rules, "detector"), "still_learning": dg.MetadataValue.text(learning)}
 
@@ -107,12 +107,12 @@ def _fired(connection: Connection, hour: Window, rules: Sequence[Rule], source: 
 
 
 def picture(text: str, window: Window) -> str:
-    """A chart of our pages as Markdown, where the pages are on the UI's own address."""
+    """A chart from our pages as Markdown. The link is a path, because the pages have the UI's own address."""
     return f"![{text}]({chart_path(window.until, window.length // HOUR)})"
 
 
 def _rows(count: int) -> Metadata:
-    """Rows of the asset's main table that belong to the hour. The UI shows the first one, and plots both."""
+    """How many rows of the asset's main table belong to the hour. The UI shows the first key and plots both."""
     return {name: dg.MetadataValue.int(count) for name in ("dagster/row_count", "dagster/partition_row_count")}
 
 
@@ -135,7 +135,7 @@ def _node_row(node: Mapping[str, Any], hour: Window) -> str:
 
 
 def _lag(node: Mapping[str, Any]) -> float | None:
-    """Seconds from a node's newest line to the end of what it answered for; None where it has no line."""
+    """Seconds from a node's newest line to the end of its last answered slot; None if it has no line."""
     if node["newest_line"] is None or node["answered_until"] is None:
         return None
     return float((node["answered_until"] - node["newest_line"]).total_seconds())

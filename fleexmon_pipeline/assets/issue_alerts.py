@@ -1,6 +1,6 @@
-"""High and critical incidents where people look: GitHub, and the channels of FLEEXMON_CHANNELS.
+"""Report incidents to people: on GitHub, and in the channels of FLEEXMON_CHANNELS.
 
-Here: what a person sees. Which incidents, and how each is posted once: `reporting/` and `channels/`.
+Here: what the UI shows. Which incidents are reported, and how each is posted once: `reporting/` and `channels/`.
 """
 
 from datetime import datetime
@@ -48,9 +48,8 @@ def issue_alerts(
         metadata: dict[str, object] = {}
         if is_materializing(context):
             metadata = _send(context, connection, targets, now=now)
-        client = (
-            github.client()
-        )  # after the channels: half a setting of GitHub fails the run, and must not silence them
+        # After the channels: an incomplete GitHub setting fails the run, and must not silence them.
+        client = github.client()
         if is_materializing(context):
             metadata = _post(context, connection, client, now=now) | metadata | _rows(connection)
         failures = failed_deliveries(connection) if client else {}

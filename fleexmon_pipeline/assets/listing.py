@@ -1,7 +1,7 @@
-"""Which partitions the UI lists: from the first that was materialized, as far back as lines are kept, to the last that
-is over.
+"""Which partitions the UI lists: from the first materialized one, at most as far back as lines are kept, to the last
+that has ended.
 
-Here: that window, and how Dagster gets it. What can be materialized (every window since START): `partitions.py`. Why:
+Here: that range, and how Dagster gets it. Every window since START can be materialized (`partitions.py`). Reasons:
 decision 0043.
 """
 
@@ -37,7 +37,7 @@ _CHAIN = ("raw_logs", "analyzed_logs", "detected_issues", "predictions")
 
 @dataclass(frozen=True)
 class Listed:
-    """The first hour and the first days that the UI lists, UTC; of the archive none before the first is archived."""
+    """The first hour and the first days that the UI lists, UTC. `archive` starts at the first archived day."""
 
     hours: datetime
     digests: datetime
@@ -46,10 +46,10 @@ class Listed:
 
 
 def listed(known: Materialized, now: datetime, *, kept: timedelta | None) -> Listed:
-    """The windows that were materialized, or those of the first look where nothing is known.
+    """From the first materialized window on; defaults for assets that never were.
 
-    kept: how long lines are kept; older hours cannot be run again. The start moves at midnight by a day, but not while
-    a backfill runs: Dagster fails one whose partitions are no longer listed.
+    kept: how long lines are kept; older hours cannot be collected again. The start moves by a day at midnight, but not
+    while a backfill runs: Dagster fails a backfill whose partitions are no longer listed.
     """
     hours = [moment for name in _CHAIN if (moment := _moment(known.first.get(name), HOUR_KEY_FORMAT))]
     first = min(hours, default=floor(now, HOUR) - DAY)
@@ -64,10 +64,10 @@ def listed(known: Materialized, now: datetime, *, kept: timedelta | None) -> Lis
 
 
 def list_recent_partitions() -> None:
-    """Let Dagster's snapshots of our partitions, which UI and daemon read, begin and end as listed.
+    """Make Dagster's snapshots of our partitions, which UI and daemon read, begin and end as listed.
 
-    The definitions themselves stay as they are, so that every older key can be materialized. Dagster has no public
-    place for this. Without it the UI would list every hour since START.
+    The definitions themselves do not change, so every older key can be materialized. Dagster has no public
+    hook for this. Without it the UI would list every hour since START.
     """
     TimeWindowPartitionsSnap.from_def = _snapshot  # type: ignore[method-assign, assignment]
 
@@ -92,7 +92,7 @@ def _snapshot(partitions: dg.TimeWindowPartitionsDefinition) -> TimeWindowPartit
 
 
 @lru_cache(maxsize=1)
-def _listed_now(moment: int) -> Listed:  # noqa: ARG001  it makes the cache forget
+def _listed_now(moment: int) -> Listed:  # noqa: ARG001  a new value expires the cache
     try:
         kept = timedelta(days=settings.retention_days())
     except SettingError:  # nothing is deleted then, and a run reports it

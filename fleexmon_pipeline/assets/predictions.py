@@ -1,6 +1,6 @@
-"""Where the trend of an hour leads, and forecasts of the next hours.
+"""Find trends in an hour, and forecast the next hours.
 
-Here: which hours, and what a person sees. Series, predictors, forecasts and their record: `forecasting/`; rules:
+Here: which hours, and what the UI shows. Series, predictors, forecasts and their accuracy: `forecasting/`; rules:
 `rules/*.yaml`.
 """
 

@@ -1,6 +1,6 @@
-"""Log lines of a window, as the nodes had them.
+"""Collect the log lines of a window from all nodes.
 
-Here: which window, and what a person sees of the outcome. How lines are fetched, checked and stored: `collection/`.
+Here: which window, and what the UI shows. How lines are fetched, checked and stored: `collection/`.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.ticks import Tick, group_of, tick_of
 from fleexmon_pipeline.window import HOUR, ceil
 
-# For one answer of one node, in runs that schedules and sensors request; one of them runs at a time. At 60,000 lines/s
-# an hour of 10 million lines fits: the catch-up must be able to finish an hour, or it would give it up.
+# Time for one answer of one node, in ticks; only one tick runs at a time. At 60,000 lines/s an hour of 10 million lines
+# fits: catch_up must be able to finish an hour, or it would give up on it.
 SLOT_ANSWER_SECONDS, HOUR_ANSWER_SECONDS = 60, 180
 
 
@@ -97,7 +97,7 @@ def _collect(
 
 
 def _in_time(node: Node, tick: Tick | None) -> Node:
-    """A slow node must not delay the analysis of the others' lines. What a tick does not finish is caught up later."""
+    """A slow node must not delay the other nodes in a tick. catch_up fetches later what the tick did not finish."""
     if tick is None:
         return node
     seconds = SLOT_ANSWER_SECONDS if tick is Tick.SLOT else HOUR_ANSWER_SECONDS

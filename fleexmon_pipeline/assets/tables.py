@@ -1,6 +1,6 @@
-"""Columns of the tables that assets write, for Dagster's catalog.
+"""Columns of the tables that assets write, for Dagster's catalog: names, types and meanings.
 
-Here: names, types and meanings; a test compares them with a migrated database. The tables themselves:
+A test compares them with a migrated database. The tables themselves:
 `database/migrations/versions/`.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dagster as dg
 
-# A line per column: name, PostgreSQL type with `?` where NULL is allowed, meaning where the name does not say it.
+# One line per column: name, PostgreSQL type (with `?` if NULL is allowed), and its meaning unless the name is clear.
 COLUMNS = {
     "LogEntry": """
         id           uuid         derived from time and content: a line that is collected again has the same id
         timestamp    timestamp    when the line was written, UTC
-        level        varchar      fatal, error, warn, info or debug, where it could be read as one of them
-        message      text         as the node wrote it, secrets included: they are replaced where it is shown
+        level        varchar      fatal, error, warn, info or debug; other programs may write other words
+        message      text         as the node wrote it, with secrets; they are replaced where it is shown
         source       varchar      the node
         hostname     varchar      its host, as the operator wrote it
         metadata     jsonb?       every other field of the record
@@ -30,7 +30,7 @@ COLUMNS = {
         duplicate    int8
         rejected     int8         records of the slot in RejectedLog
         attempts     int4
-        error        text?        what the node answered last, if that was an error
+        error        text?        the node's last error
         run          varchar?     id of the run that wrote the row
         updatedAt    timestamp
     """,
@@ -139,7 +139,7 @@ COLUMNS = {
         issues        uuid[]       from first to last
         headline      uuid         the issue that its title is about
         firstPattern  varchar?     LogPattern.id
-        figures       jsonb        lines and errors of its nodes, and the errors that were to be expected
+        figures       jsonb        lines and errors of its nodes, and the expected errors
         changes       jsonb        deployments, restarts and configuration just before
     """,
     "ShadowOccurrence": """
@@ -161,15 +161,15 @@ COLUMNS = {
         value        float8
         low          float8       the 80 % interval
         high         float8
-        lastHour     float8?      what naive forecasts say
-        dayBefore    float8?
+        lastHour     float8?      naive forecast: the value of the hour before
+        dayBefore    float8?      naive forecast: the value of the day before
         actual       float8?      NULL until the hour is over
         hit          bool?        whether the interval held
-        figures      jsonb?       what a crossing was derived from
+        figures      jsonb?       figures behind a crossing
     """,
     "LogDigest": """
         day          date         UTC
-        figures      jsonb        what texts and pages are made of
+        figures      jsonb        figures of the digest
         markdown     text         as posted to GitHub
         html         text         the page of `fleexmon digest --html`
         generatedAt  timestamp    when it was written last
@@ -188,14 +188,14 @@ COLUMNS = {
         heldUntil      timestamp?  as GitHub asked
     """,
     "ArchivedDay": """
-        day            timestamp   its begin, UTC
+        day            timestamp   its start, UTC
         state          varchar     archived; restored: its lines are in LogEntry as well; expired: being deleted
         file           varchar     below FLEEXMON_ARCHIVE
         stale          varchar[]   earlier files of the day, deleted by the next retention
         lines          int8
         bytes          int8        of the file
         sha256         varchar     of the file
-        hours          jsonb       of each hour that has lines: their number, and a hash of what they say
+        hours          jsonb       for each hour with lines: their number and a hash of their content
         writtenAt      timestamp
         run            varchar?    id of the run that wrote the file
     """,
@@ -238,7 +238,7 @@ COLUMNS = {
 
 
 def table_metadata(tables: list[str]) -> dict[str, object]:
-    """Of an asset: the first table is what it stands for, the others are listed under their names."""
+    """Metadata of an asset: the first table as the asset's own, the others under their names."""
     main, *others = tables
     return {
         "dagster/table_name": main,

@@ -1,1 +1,1 @@
-"""The commands of `fleexmon`, a module each: its options and what it does. Their list: `cli.py`."""
+"""The commands of `fleexmon`, one module or package each. Their list: `cli.py`."""

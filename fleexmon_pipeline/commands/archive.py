@@ -1,4 +1,4 @@
-"""`fleexmon archive`: cold days in files, listed, verified, put back and written by hand."""
+"""`fleexmon archive`: list, verify, restore and write cold days in files."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Day = Annotated[str, typer.Argument(help="A UTC day such as 2026-11-20.")]
 def archive_list(as_json: Json = False) -> None:
     """List archived days, newest first: state, lines, bytes, bytes per line and file. Then problems and pending days.
 
-    Bytes are those of the day's file and of its filters for text search. Orphaned files, left by a run that died, are
-    listed too. They are never read.
+    Bytes include the day's file and its filters for text search. Orphaned files, left by a run that died, are listed
+    too; they are never read.
     """
     with open_database("reading archived days") as connection:
         state = archive_state(connection, os.environ, now=datetime.now(UTC))
@@ -63,7 +63,7 @@ def archive_list(as_json: Json = False) -> None:
         )
     typer.echo(f"{state.configured.text if state.configured else 'FLEEXMON_ARCHIVE is not set'}: {state.sentence}")
     for name in unnamed:
-        typer.echo(f"no day names {name}")
+        typer.echo(f"orphaned file, never read: {name}")
     for problem in problems:
         typer.echo(f"fleexmon: {problem}", err=True)
 
@@ -73,7 +73,7 @@ def archive_verify(
     day: Annotated[str | None, typer.Argument(help="A UTC day such as 2026-11-20.", show_default="all")] = None,
     as_json: Json = False,
 ) -> None:
-    """Read archived files from end to end, and check that bytes, lines and contents are what was written.
+    """Read archived files from end to end, and check that bytes, lines and contents are as written.
 
     Exit status 1 when a file differs.
     """
@@ -81,16 +81,16 @@ def archive_verify(
         days = [_known(connection, day)] if day else all_days(connection)
     storage = configured_storage()
     problems: dict[str, str | None] = {}
-    with waiting("verifying") as tell:
-        for one in days:
-            tell(f"verifying {one.day:%Y-%m-%d}")
-            problems[f"{one.day:%Y-%m-%d}"] = problem_of(storage, one)
+    with waiting("verifying") as show_progress:
+        for archived in days:
+            show_progress(f"verifying {archived.day:%Y-%m-%d}")
+            problems[f"{archived.day:%Y-%m-%d}"] = problem_of(storage, archived)
     if as_json:
         print_json([{"day": name, "ok": problem is None, "problem": problem} for name, problem in problems.items()])
     else:
-        for one, (name, problem) in zip(days, problems.items(), strict=True):
-            whole = f"ok: {counted(one.lines, 'line')}, {one.bytes:,} bytes, as they were written"
-            typer.echo(f"{name}  {problem or whole}")
+        for archived, (name, problem) in zip(days, problems.items(), strict=True):
+            ok = f"ok: {counted(archived.lines, 'line')}, {archived.bytes:,} bytes, as written"
+            typer.echo(f"{name}  {problem or ok}")
     raise typer.Exit(1 if any(problems.values()) else 0)
 
 
@@ -102,18 +102,18 @@ def archive_restore(day: Day, dry_run: DryRun = False, as_json: Json = False) ->
     day again. LOG_RETENTION_DAYS still counts from that day.
     """
     url = existing_database_url()
-    with connect(url) as connection, waiting(f"restoring {day}") as tell:
+    with connect(url) as connection, waiting(f"restoring {day}") as show_progress:
         archived = _known(connection, day)
         if archived.state == "restored":
-            raise CommandError(f"{day} is restored already. `fleexmon archive write {day}` archives it again.")
-        restored = restore_day(connection, configured_storage(), archived, dry_run=dry_run, progress=tell)
+            raise CommandError(f"{day} is already restored. `fleexmon archive write {day}` archives it again.")
+        restored = restore_day(connection, configured_storage(), archived, dry_run=dry_run, progress=show_progress)
     if as_json:
         print_json({"day": day, "dryRun": dry_run, **vars(restored)})
         return
     done = "Would restore" if dry_run else "Restored"
-    there = f"; {counted(restored.there, 'line')} there already" if restored.there else ""
-    differing = f", {restored.differing:,} with another content, which stays" if restored.differing else ""
-    typer.echo(f"{done} {counted(restored.added, 'line')} of {day}{there}{differing}.")
+    existing = f"; {counted(restored.there, 'line')} already existed" if restored.there else ""
+    differing = f", {restored.differing:,} of them with other content, which was kept" if restored.differing else ""
+    typer.echo(f"{done} {counted(restored.added, 'line')} of {day}{existing}{differing}.")
 
 
 @app.command("write")
@@ -130,11 +130,11 @@ def archive_write(day: Day, dry_run: DryRun = False, as_json: Json = False) -> N
     if not is_cold(window, now=now, hot_days=configured.hot_days):
         raise CommandError(f"{day} is not cold: FLEEXMON_HOT_DAYS is {configured.hot_days}.")
     url = existing_database_url()
-    with connect(url) as connection, waiting(f"archiving {day}") as tell:
+    with connect(url) as connection, waiting(f"archiving {day}") as show_progress:
         if dry_run:
             removed = would_remove(connection, window)
         else:
-            account = archive_day(connection, storage_of(configured), window, now=now, progress=tell)
+            account = archive_day(connection, storage_of(configured), window, now=now, progress=show_progress)
             removed = account.removed
     if as_json:
         print_json({"day": day, "dryRun": dry_run, **vars(removed)})
@@ -159,7 +159,7 @@ def _window(day: str) -> Window:
 
 
 def _document(day: ArchivedDay, filters: int | None) -> dict[str, Any]:
-    """`filters`: bytes of the filters beside the day's file; None where there are none, or they could not be listed."""
+    """filters: size of the day's search filters in bytes; None if there are none, or they could not be listed."""
     stale: Sequence[str] = day.stale
     return {
         "day": f"{day.day:%Y-%m-%d}", "state": day.state, "lines": day.lines, "bytes": day.bytes,

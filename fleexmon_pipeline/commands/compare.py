@@ -1,4 +1,4 @@
-"""`fleexmon compare`: whether a candidate node logs what the reference node logs, pattern by pattern."""
+"""`fleexmon compare`: compare the patterns of a candidate node with those of a reference node."""
 
 from __future__ import annotations
 

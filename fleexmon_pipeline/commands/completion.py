@@ -1,4 +1,4 @@
-"""`fleexmon completion`: the script by which a shell completes commands, options and their values."""
+"""`fleexmon completion`: print the script with which a shell completes commands, options and their values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from typer.completion import get_completion_inspect_parameters, shell_complete
 
-VARIABLE = "_FLEEXMON_COMPLETE"  # set by the script when the shell asks
+VARIABLE = "_FLEEXMON_COMPLETE"  # the script sets it when the shell asks for completions
 
 app = typer.Typer(add_completion=False)
 
@@ -30,5 +30,5 @@ def completion(
 
 
 def know_shells() -> None:
-    """Let typer answer shells as its scripts ask. Its own options for that would be on every command."""
+    """Register typer's shell completion. Typer's own way would add two options to every command."""
     get_completion_inspect_parameters()

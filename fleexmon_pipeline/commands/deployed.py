@@ -1,4 +1,4 @@
-"""`fleexmon deployed`: record or remove a deployment; list those that people recorded or that log lines announced."""
+"""`fleexmon deployed`: record or remove a deployment; list recorded and detected ones."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def deployed(
 
 
 def _print_list(node: str | None, *, as_json: bool, now: datetime) -> None:
-    """The newest hundred, newest first."""
+    """Print the newest 100, newest first."""
     with open_database("reading deployments") as connection:
         rows = deployments(connection, Window(EPOCH, now + timedelta(days=1)), nodes=[node] if node else None)
     if as_json:
@@ -97,7 +97,7 @@ def _record(deployment: Deployment, *, dry_run: bool, as_json: bool, now: dateti
         earlier = record_deployment(connection, deployment)
         if earlier is None:
             hours = hours_to_reevaluate(connection, deployment)
-            _evaluate_again(connection, hours, f"{got}, which was not known when it was evaluated", now=now)
+            _evaluate_again(connection, hours, f"{got}, recorded after the hour was evaluated", now=now)
     recorded = earlier or deployment
     if as_json:
         print_json({**_document(recorded), "new": earlier is None, "dry_run": dry_run})
@@ -110,7 +110,7 @@ def _record(deployment: Deployment, *, dry_run: bool, as_json: bool, now: dateti
 
 
 def _remove(node: str, version: str, at: datetime | None, *, by: str, dry_run: bool, as_json: bool) -> None:
-    """Only a person's record: one that lines announce would be noticed again with the next evaluation."""
+    """Remove a person's record. A detected deployment would be detected again by the next evaluation."""
     now = datetime.now(UTC)
     with open_database("removing the deployment") as connection, connection.transaction(force_rollback=dry_run):
         deployment = _only_recorded(connection, node, version, at)
@@ -127,7 +127,7 @@ def _remove(node: str, version: str, at: datetime | None, *, by: str, dry_run: b
 
 
 def _only_recorded(connection: Connection, node: str, version: str, at: datetime | None) -> Deployment:
-    """The record that is meant; `at` decides to the minute, as lists show it."""
+    """The recorded deployment. at: its minute, as lists show it, to choose among several."""
     stored = [
         deployment
         for deployment in deployments_of_version(connection, node, version)
@@ -142,8 +142,8 @@ def _only_recorded(connection: Connection, node: str, version: str, at: datetime
         raise CommandError(f"{what} was recorded {len(by_person)} times. Choose one with --at: {times}.")
     if stored:
         raise CommandError(
-            f"{what} was noticed in the node's lines at {stored[-1].at:%Y-%m-%d %H:%M} UTC and would be noticed again. "
-            "Only what a person recorded can be removed."
+            f"{what} was detected in the node's lines at {stored[-1].at:%Y-%m-%d %H:%M} UTC, and would be detected "
+            "again. Only deployments that a person recorded can be removed."
         )
     raise CommandError(f"{what} is not among the deployments{' of that time' if at else ''}. See `deployed --list`.")
 

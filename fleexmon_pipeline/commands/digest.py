@@ -1,4 +1,4 @@
-"""`fleexmon digest`: a day's digest, as it was written."""
+"""`fleexmon digest`: print a stored digest."""
 
 from __future__ import annotations
 

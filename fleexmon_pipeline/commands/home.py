@@ -1,7 +1,7 @@
-"""The installation that a command works on: it must exist, since only `fleexmon up` creates one.
+"""Find the installation that a command works on. It must exist: only `fleexmon up` creates one.
 
-Here: finding it, and the list of homes that `up` was started for, by which a command in the wrong directory can name
-the right one. The list is a file of the user (XDG_STATE_HOME), one path a line, and only ever a hint.
+`up` also remembers its homes in a file of the user (in XDG_STATE_HOME, one path per line). A command that is started in
+the wrong directory suggests them.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ MAX_NAMED = 5
 
 
 class NoHomeError(CommandError):
-    """Neither DATABASE_URL nor a home with a database: `0 open issues` would pass for an answer."""
+    """There is neither DATABASE_URL nor a home with a database. Without this error, `0 open issues` would look true."""
 
     exit_status = 3
 
 
 def existing_database_url() -> str:
-    """The database of DATABASE_URL or FLEEXMON_HOME, migrated. Raises NoHomeError and what `database_url` raises."""
+    """The database of DATABASE_URL or FLEEXMON_HOME, migrated. Raises NoHomeError, and the errors of `database_url`."""
     home = settings.home()
     if configured_url() is None and not _has_database(home):
-        raise NoHomeError(f"there is no fleexmon home in {home}. {_way_out(known_homes())}")
+        raise NoHomeError(f"there is no fleexmon home in {home}. {_remedy(known_homes())}")
     return database_url()
 
 
 def remember(home: Path) -> None:
-    """Put a home on the list. A list that cannot be written (a service's user has no directory) is done without."""
+    """Add a home to the list. Does nothing if the list cannot be written: a service's user may have no directory."""
     homes = [line for line in _listed() if line != str(home)]
     if "\n" in str(home):
         return
@@ -47,14 +47,14 @@ def remember(home: Path) -> None:
 
 
 def known_homes() -> list[Path]:
-    """Homes with a database: those of directories above, of DAGSTER_HOME and of earlier starts, nearest first."""
+    """Homes with a database, nearest first: in parent directories, beside DAGSTER_HOME, of earlier starts."""
     above = [directory / ".fleexmon" for directory in Path.cwd().parents]
     dagster = [Path(os.environ["DAGSTER_HOME"]).parent] if os.environ.get("DAGSTER_HOME") else []
     earlier = [Path(line) for line in reversed(_listed())]
     return list(dict.fromkeys(home for home in (*above, *dagster, *earlier) if _has_database(home)))
 
 
-def _way_out(homes: list[Path]) -> str:
+def _remedy(homes: list[Path]) -> str:
     if not homes:
         return (
             "Change to the directory in which `fleexmon up` runs, or set FLEEXMON_HOME to its home or DATABASE_URL to "

@@ -1,6 +1,6 @@
-"""`fleexmon logs`: stored log lines, for a person or for a script.
+"""`fleexmon logs`: print stored log lines.
 
-Here: options, choosing and printing. How lines are read: `lookup/lines.py`.
+Here: options, filtering and printing. Reading lines: `lookup/lines.py`.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from fleexmon_pipeline.wording import inert
 
 MAX_CONTEXT = 100
 _POLL_SECONDS = 2.0
-_BREAK = "--"  # between lines that do not follow each other, as grep has it
+_BREAK = "--"  # between lines that do not follow each other, as in grep
 
 app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True)
 class _Filter:
-    """What the database is asked for, and what is applied to its lines; the newest `limit` of them."""
+    """The query of the database, filters on its lines, and the limit: the newest lines are kept."""
 
     query: LineQuery
     pattern: str | None
@@ -55,7 +55,7 @@ class _Filter:
 
 @dataclass(frozen=True)
 class _Shown:
-    """A line as it is printed. `matches` False: it is there as context."""
+    """A line to print. `matches` is False for a line of context."""
 
     line: LogLine
     matches: bool = True
@@ -93,7 +93,7 @@ def logs(
     wanted = _Filter(query, pattern, trace, _compiled(grep, ignore_case=ignore_case), limit)
     for option, value in (("--context", context), ("--trace", trace)):
         if follow and value:
-            raise CommandError(f"{option}: goes with stored lines, not with --follow.")
+            raise CommandError(f"{option}: cannot be combined with --follow.")
     clock = readers_clock(now)
     try:
         if follow:
@@ -106,7 +106,7 @@ def logs(
 
 def _compiled(grep: str | None, *, ignore_case: bool) -> re.Pattern[str] | None:
     if ignore_case and not grep:
-        raise CommandError("--ignore-case: goes with --grep. Example: --grep timeout -i")
+        raise CommandError("--ignore-case: needs --grep. Example: --grep timeout -i")
     try:
         return re.compile(grep, re.IGNORECASE if ignore_case else 0) if grep else None
     except re.error as error:
@@ -114,12 +114,12 @@ def _compiled(grep: str | None, *, ignore_case: bool) -> re.Pattern[str] | None:
 
 
 def _stored(wanted: _Filter, context: int, clock: Clock) -> list[list[_Shown]]:
-    """Runs of lines: all in one; with context those around each match, of its node."""
+    """Runs of consecutive lines: all lines as one run, or with `context` one run around each match."""
     with open_database("reading lines") as connection:
         miner = load_miner(connection) if wanted.pattern else None
         lines = _newest(connection, wanted, miner)
         if not lines:
-            _tell_of_none(wanted, clock, "Try an earlier --since; `fleexmon nodes` shows what was collected.")
+            _report_no_lines(wanted, clock, "Try an earlier --since; `fleexmon nodes` shows what was collected.")
         if not context:
             return [[_Shown(line) for line in lines]]
         near = neighbours(connection, [line.id for line in lines], context)
@@ -127,10 +127,10 @@ def _stored(wanted: _Filter, context: int, clock: Clock) -> list[list[_Shown]]:
 
 
 def _with_context(lines: Sequence[LogLine], near: dict[UUID, list[LogLine]]) -> list[list[_Shown]]:
-    """What touches or overlaps is one run, in the order of time."""
+    """Runs of matches and their context, by time. Runs of one node that touch or overlap become one."""
     matching = {line.id: line for line in lines}
     runs: list[dict[UUID, LogLine]] = []
-    newest: dict[str, dict[UUID, LogLine]] = {}  # the run of each node that goes on
+    newest: dict[str, dict[UUID, LogLine]] = {}  # the latest run of each node
     for line in lines:
         around = {one.id: matching.get(one.id, one) for one in (*near.get(line.id, ()), line)}
         run = newest.get(line.node)
@@ -193,7 +193,7 @@ def _follow(wanted: _Filter, clock: Clock, *, as_json: bool) -> None:
 
 
 def _followed(wanted: _Filter, clock: Clock) -> Iterator[LogLine]:
-    """What is stored, then what is collected later, forever."""
+    """Stored lines, then new ones as they are collected, for ever."""
     with connect(existing_database_url()) as connection:
         miner = load_miner(connection) if wanted.pattern else None
         last: LogLine | None = None
@@ -201,7 +201,7 @@ def _followed(wanted: _Filter, clock: Clock) -> Iterator[LogLine]:
             yield line
             last = line
         if last is None:
-            _tell_of_none(wanted, clock, "Waiting for new ones.")
+            _report_no_lines(wanted, clock, "Waiting for new ones.")
         while True:
             time.sleep(_POLL_SECONDS)
             if last is not None:
@@ -212,7 +212,7 @@ def _followed(wanted: _Filter, clock: Clock) -> Iterator[LogLine]:
                     last = line
 
 
-def _tell_of_none(wanted: _Filter, clock: Clock, advice: str) -> None:
+def _report_no_lines(wanted: _Filter, clock: Clock, advice: str) -> None:
     query = wanted.query
     until = clock.full_minute(query.until) if query.until else "now"
     window = f"between {clock.full_minute(query.since)} and {until} {clock.name}"

@@ -1,4 +1,4 @@
-"""`fleexmon nodes`: the state of each node, and what adding, renaming or removing one does."""
+"""`fleexmon nodes`: the state of each node, and how to add, rename or remove one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fleexmon_pipeline.lookup.nodes import NodeState, node_states, watched_nodes
 from fleexmon_pipeline.wording import counted
 
 ADVICE = """\
-Adding a node (BLUE_HOST, GREEN_HOST, LOG_SOURCES=name=host,... or a file of FLEEXMON_NODES): it is polled from then
+Adding a node (BLUE_HOST, GREEN_HOST, LOG_SOURCES=name=host,... or a file of FLEEXMON_NODES): it is polled from now
 on. To collect its earlier lines, materialize raw_logs for those hours.
 Renaming a node: the name is its identity, so this makes a new node. Lines, coverage and issues stay with the old name.
 Removing a node: it is no longer polled. Its lines stay for LOG_RETENTION_DAYS. Its open issues stay open until somebody
@@ -37,7 +37,7 @@ app = typer.Typer(add_completion=False)
 def nodes_(label: Labels = None, as_json: Json = False) -> None:
     """Show coverage, lag, gaps and rejected records of each node. Explains adding, renaming and removing nodes.
 
-    More than 12 nodes are one line each, those in trouble first, below totals by label.
+    More than 12 nodes are shown as one line each, those with problems first, after totals by label.
     """
     now = datetime.now(UTC)
     nodes, demo = watched_nodes(os.environ)
@@ -67,7 +67,7 @@ def _labels(state: NodeState) -> list[str]:
 
 
 def _totals(states: Sequence[NodeState]) -> Iterator[str]:
-    """Of all, and of each label."""
+    """Totals of all nodes, and by label."""
     by_label: defaultdict[str, list[NodeState]] = defaultdict(list)
     for state in states:
         for label in _labels(state):
@@ -75,7 +75,7 @@ def _totals(states: Sequence[NodeState]) -> Iterator[str]:
     width = max((len(label) for label in by_label), default=0)
     for name, some in [("", states), *sorted(by_label.items())]:
         trouble = sum(state.in_trouble for state in some)
-        text = f"{counted(trouble, 'node')} with gaps or not polled yet" if trouble else "all well"
+        text = f"{counted(trouble, 'node')} with gaps or not polled yet" if trouble else "no gaps"
         yield f"{name:{width}}  {counted(len(some), 'node')}, {text}".lstrip()
 
 

@@ -1,4 +1,4 @@
-"""`fleexmon origin`: which node and which pattern began an incident."""
+"""`fleexmon origin`: rank the nodes where an incident may have begun."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fleexmon_pipeline.comparison.read_origin import MAX_WINDOW, Origin, find_or
 from fleexmon_pipeline.window import DAY
 from fleexmon_pipeline.wording import counted, duration, iso_text, one_line
 
-MAX_SIGNS = 3  # of a node, in the table; --json prints all
+MAX_SIGNS = 3  # per node in the table; --json prints all
 
 app = typer.Typer(add_completion=False)
 
@@ -34,7 +34,7 @@ def origin(
     """Rank the nodes by how likely an incident began there, with the evidence.
 
     The strongest evidence is a pattern that no node had in the week before. Then come patterns far above the node's own
-    rate, and nodes that fell silent. What many nodes share or what began later counts less.
+    rate, and nodes that fell silent. Evidence that many nodes share, or that began later, counts less.
 
     Exit status 0 if a node stands out, 2 for an unusable option, 3 if none does.
     """

@@ -1,6 +1,6 @@
-"""`fleexmon read`: each record of a file as the line that would be stored, or why not; or a summary of them.
+"""`fleexmon read`: show each record of a file as the line that would be stored, or why not; or a summary.
 
-Here: options, output and counting. How a file is read: `collection/reading/inputs.py`.
+Here: options, printing and counting. How a file is read: `collection/reading/inputs.py`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import CommandError
 from fleexmon_pipeline.levels import LEVELS
 
-MAX_RECORD_CHARACTERS = 2_000  # of a rejected record that are shown
-MAX_REASONS = 20  # in a summary; the others count together
-MAX_KINDS = 1_000  # reasons and fields in memory
+MAX_RECORD_CHARACTERS = 2_000  # shown of a rejected record
+MAX_REASONS = 20  # in a summary; the rest is one number
+MAX_KINDS = 1_000  # reasons and fields kept in memory
 
 Write = Callable[[str], object]
 
@@ -39,11 +39,11 @@ def read(
     file: Annotated[str, typer.Argument(help="A file of log records, also .gz or .zst, or - for standard input.")],
     form: Annotated[
         Form | None,
-        typer.Option("--as", help="What wrote the file.", show_default="JSON as a node sends it, else lines of text"),
+        typer.Option("--as", help="The program that wrote the file.", show_default="JSON of a node, else text lines"),
     ] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Print a readable summary instead of records.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as one JSON document; records always are, one a line.")
+        bool, typer.Option("--json", help="Print the summary as one JSON document. Records are always JSON lines.")
     ] = False,
 ) -> None:
     """Show how collection would read a file of log records. Needs no database and writes nothing.
@@ -67,7 +67,7 @@ def read(
         except UnreadableError as error:
             raise CommandError(f"{name}: {error}") from None
     if records.broken:
-        typer.echo(f"fleexmon: {name}: {records.broken}. What came before is shown.", err=True)
+        typer.echo(f"fleexmon: {name}: {records.broken}. The records before that are shown.", err=True)
     elif not lines:
         typer.echo(f"fleexmon: {name}: no record could be read. The reasons are shown; see also --as.", err=True)
     if records.broken or not lines:
@@ -99,7 +99,7 @@ class Summary:
     )
     first: str = ""
     last: str = ""
-    dates: DateOrder | None = None  # how dates in doubt were read, if there are any
+    dates: DateOrder | None = None  # how ambiguous dates were read, if there are any
 
     def add(self, result: Result) -> None:
         line = result.line
@@ -162,7 +162,7 @@ def _read_as(dates: DateOrder | None) -> str:
         return ""
     first = {"ymd": "year", "dmy": "day", "mdy": "month"}.get(dates.short or "")
     first = first or {None: None, True: "day", False: "month"}[dates.day_first]
-    return f"; dates have the {first} first" if first else "; some dates were in doubt, and the latest one was taken"
+    return f"; dates have the {first} first" if first else "; some dates are ambiguous: read as the latest past date"
 
 
 def _list(counts: Iterable[tuple[str, int]]) -> str:

@@ -1,6 +1,6 @@
-"""`fleexmon redact`: a text with its secrets replaced, as it would be shown, sent to an agent or posted.
+"""`fleexmon redact`: print a text with its secrets replaced, as it would be shown, sent to an agent or posted.
 
-Here: options, reading in bounded memory, output. What a secret is: `redaction/`.
+Here: options, reading in bounded memory, printing. What a secret is: `redaction/`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from fleexmon_pipeline.encoding import EncodingError, file_chunks
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.redaction.redact import redact_lines
 
-MAX_LINE_BYTES = 10_000_000  # a longer one is no log; its secrets could not be found in pieces of it
-MAX_FOUND = 100_000  # places in the JSON document; the counts are of all
+MAX_LINE_BYTES = 10_000_000  # a longer line is not a log line, and secrets could not be found in pieces of it
+MAX_FOUND = 100_000  # positions in the JSON document; counts include all
 
 app = typer.Typer(add_completion=False)
 
@@ -31,7 +31,7 @@ def redact(
     file: Annotated[str, typer.Argument(help="A text file, also .gz or .zst, or - for standard input.")],
     as_json: Json = False,
 ) -> None:
-    """Replace secrets in a text, as is done with everything that leaves the database. Needs no database.
+    """Replace secrets in a text, as in everything that leaves the database. Needs no database.
 
     With --json, prints the positions of the secrets instead of the text, counted from 1, never the secrets themselves:
     {"lines", "changed", "kinds", "found": [{"line", "column", "length", "kind"}]}.
@@ -51,27 +51,27 @@ def redact(
 
 
 class TextError(FleexmonError):
-    """The input is no text that can be redacted; the text says why."""
+    """The input cannot be redacted; the message says why."""
 
 
 def text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Lines without their ends. Raises TextError for what is no text, and for a line without an end."""
+    """Lines without their ends. Raises TextError for binary or empty input, and for a line without an end."""
     rest, number = b"", 0
     for chunk in chunks:
         if b"\0" in chunk[:1_000] and not number:
-            raise TextError("it is not text. Give it lines of a log")
+            raise TextError("is not text. Pass lines of a log")
         *whole, rest = (rest + chunk).split(b"\n")
         number += len(whole)
         for line in whole:
             yield line.decode("utf-8", "replace").removesuffix("\r")
         if len(rest) > MAX_LINE_BYTES:
             raise TextError(
-                f"line {number + 1:,} has more than {MAX_LINE_BYTES:,} bytes and no end. What came before is redacted"
+                f"line {number + 1:,} has more than {MAX_LINE_BYTES:,} bytes and no end. Lines before it are redacted"
             )
     if rest:
         yield rest.decode("utf-8", "replace")
     elif not number:
-        raise TextError("it is empty. Check the path, or what is piped in")
+        raise TextError("is empty. Check the path or the pipe")
 
 
 def _places(lines: Iterable[str]) -> dict[str, object]:

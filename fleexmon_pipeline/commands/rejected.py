@@ -1,4 +1,4 @@
-"""`fleexmon rejected`: records that could not become log lines, and another attempt after a fix."""
+"""`fleexmon rejected`: list records that could not become log lines, and retry them after a fix."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What all commands share about printing: errors and JSON.
+"""How all commands print errors and JSON.
 
-Here: light imports only, since every command passes through here. Text that is safe in a terminal: `wording.py`;
-options that several commands have: `options.py`.
+Every command imports this module, so it must stay light. Text that is safe in a terminal: `wording.py`; options that
+several commands have: `options.py`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from fleexmon_pipeline.errors import FleexmonError
 
 
 class CommandError(FleexmonError):
-    """A command cannot do what was asked. The text names the option or argument, the reason, and examples."""
+    """A command cannot do its work. The text names the option or argument, the reason, and examples."""
 
     exit_status = 2
 
 
 @contextmanager
 def explained_errors() -> Iterator[None]:
-    """Print what a person can fix as a sentence on stderr and exit. Anything else is a bug and keeps its traceback."""
+    """Print an error that a person can fix as a sentence on stderr, and exit. Other errors are bugs and keep their
+    traceback."""
     try:
         yield
     except FleexmonError as error:

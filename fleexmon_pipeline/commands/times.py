@@ -11,7 +11,7 @@ from fleexmon_pipeline.wording import duration
 
 
 def parse_time(option: str, text: str, *, now: datetime) -> datetime:
-    """What `read_time` reads, with the days and the zone of this machine. Raises CommandError, naming the option."""
+    """`read_time` in the zone of this machine. Raises CommandError, which names the option."""
     try:
         return read_time(text, now=now, zone=None)
     except ValueError:
@@ -24,7 +24,7 @@ def parse_optional_time(option: str, text: str | None, *, now: datetime) -> date
 
 
 def named_minute(moment: datetime, *, now: datetime) -> str:
-    """`2026-11-30 09:05 CET`: in the reader's zone, which is named."""
+    """`2026-11-30 09:05 CET`: in the reader's zone, with its name."""
     return readers_clock(now).full_minute(moment, named=True)
 
 

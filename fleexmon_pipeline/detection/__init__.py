@@ -1,1 +1,1 @@
-"""Rules become occurrences, occurrences become issues."""
+"""Rules and their evaluation: which rules fire in which slots."""

@@ -1,13 +1,13 @@
-"""One budget of false alarms for the whole installation, which rules and nodes share.
+"""One budget of false alarms for the whole installation, shared by all rules and nodes.
 
-Here: what share of the rate in its file a rule has, and how well the budget was kept. Limits by rate:
-`baselines/expectation.py`; who notices: `assets/checks.py`.
+Here: each rule's share of the rate in its file, and how well the budget was kept. Limits by rate:
+`baselines/expectation.py`; the check that reports it: `assets/checks.py`.
 
-A rule's `false_alarms` is a weight: all rules at all nodes together may have as many as the operator allows. What
-people call noise steers: each such issue halves its rule's share, and the share grows back as fast as the rate that was
-allowed. So in the long run no rule has more noise than it may, however far off its limits are (adaptive conformal
-inference, Gibbs and Candès 2021, on logarithms). Nothing that was said of an issue makes a rule more sensitive than its
-weight: silence is no praise.
+A rule's `false_alarms` is a weight: all rules on all nodes together may raise as many as the operator allows. Each
+issue that people mark as noise halves its rule's share. The share grows back as fast as the rule may raise false
+alarms. So in the long run no rule has more noise than allowed, however wrong its limits are (adaptive conformal
+inference, Gibbs and Candès 2021, on logarithms). A share never exceeds 1: issues that nobody marked are no proof that a
+rule is good.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.detection.rule_model import Detector, Rule
 from fleexmon_pipeline.window import DAY
 
-# By judgement: a person who called three issues noise expects to hear no fourth soon.
-STEP = log(2)  # of a share's logarithm, for each issue that was called noise
-MAX_STEPS_A_DAY = 2  # of a rule: one cause may have opened many issues
+# Chosen by judgement: a person who marked three issues as noise does not want a fourth soon.
+STEP = log(2)  # subtracted from a share's logarithm for each issue marked as noise
+MAX_STEPS_A_DAY = 2  # per rule: one cause may have opened many issues
 MIN_SHARE = 1 / 256
-USUAL_BUDGET = (
-    0.25  # the rates in the files were chosen with it, on six nodes: with fewer nodes no rate is raised by it
-)
-REMEMBERED = 90 * DAY  # verdicts
-JUDGED = 28 * DAY  # what the check looks back on
+# The rates in the rule files were chosen with this budget on six nodes. With it, fewer nodes do not raise the rates.
+REFERENCE_BUDGET = 0.25
+VERDICT_MEMORY = 90 * DAY
+CHECKED = 28 * DAY  # that the check evaluates
 
 _SQL = statements("rates")
 
@@ -44,11 +43,11 @@ class Budget:
     rules: Sequence[Rule]
 
     def shares(self, connection: Connection, day: datetime) -> dict[str, float]:
-        """Rule → what its `false_alarms` is multiplied by on this day. By what was known when the day began, so that a
-        slot that is evaluated again has the same limits."""
+        """Rule → factor for its `false_alarms` on this day. Uses only what was known when the day began, so that a slot
+        that is evaluated again has the same limits."""
         row = connection.execute(_SQL["since"], {"since": day - DAY, "until": day}).fetchone()
         noise: defaultdict[str, Counter[int]] = defaultdict(Counter)
-        for verdict in connection.execute(_SQL["noise_by_day"], {"since": day - REMEMBERED, "until": day}):
+        for verdict in connection.execute(_SQL["noise_by_day"], {"since": day - VERDICT_MEMORY, "until": day}):
             noise[verdict["rule"]][verdict["day"]] = verdict["noise"]
         return shares_of(self.rules, int(row["nodes"]) if row else 0, self.a_day, noise)
 
@@ -56,20 +55,20 @@ class Budget:
 def shares_of(
     rules: Sequence[Rule], nodes: int, budget: float, noise: Mapping[str, Mapping[int, int]]
 ) -> dict[str, float]:
-    """noise: rule → days ago → issues that were called noise that day."""
+    """Rule → factor for its `false_alarms`. noise: rule → days ago → issues marked as noise on that day."""
     weights = {rule.name: rule.false_alarms for rule in rules if isinstance(rule, Detector) and rule.enabled}
     active = {rule.name for rule in rules if rule.mode == "active"}
     total = sum(weight for name, weight in weights.items() if name in active)
     if not nodes or not total:
         return {}
-    even = min(budget / (nodes * total), max(budget / USUAL_BUDGET, 1.0))
+    even = min(budget / (nodes * total), max(budget / REFERENCE_BUDGET, 1.0))
     return {
         name: even * _steered(nodes * even * weight, noise.get(name, {})) for name, weight in weights.items() if weight
     }
 
 
 def _steered(allowed: float, noise: Mapping[int, int]) -> float:
-    """A rule's share, 1 or less, after the days so far. allowed: false alarms a day."""
+    """A rule's share after these days of noise, at most 1. allowed: false alarms a day."""
     share = 0.0  # logarithm
     for day in range(max(noise, default=0), 0, -1):
         share += STEP * (allowed - min(noise.get(day, 0), MAX_STEPS_A_DAY))
@@ -79,7 +78,7 @@ def _steered(allowed: float, noise: Mapping[int, int]) -> float:
 
 @dataclass(frozen=True)
 class Kept:
-    """Issues of the last four weeks by rules that share the budget, and what people called them."""
+    """Issues of the last four weeks by rules that share the budget, and how people marked them."""
 
     budget: float  # false alarms a day
     days: float  # covered
@@ -95,7 +94,7 @@ class Kept:
         return self.noise / self.days if self.days else 0.0
 
     def problem(self) -> str | None:
-        """More noise than chance leaves of what was allowed: by two standard deviations and three issues."""
+        """Set if at least three issues were noise, and more than two standard deviations above the allowed number."""
         allowed = self.budget * self.days
         if self.noise >= 3 and self.noise > allowed + 2 * allowed**0.5:
             return (
@@ -105,26 +104,26 @@ class Kept:
         return None
 
     def sentence(self) -> str:
-        unjudged = self.issues - self.noise - self.real
-        at_most = (self.noise + unjudged) / self.days if self.days else 0.0
-        had = f"false alarms a day: {self.budget:g} allowed, {self.a_day:.2f} marked as noise"
-        if unjudged:
-            had += f", at most {at_most:.2f} if the {unjudged} issues without a mark were noise too"
-        return f"{had}. {self._cost()}"
+        unmarked = self.issues - self.noise - self.real
+        at_most = (self.noise + unmarked) / self.days if self.days else 0.0
+        text = f"false alarms a day: {self.budget:g} allowed, {self.a_day:.2f} marked as noise"
+        if unmarked:
+            text += f", at most {at_most:.2f} if the {unmarked} issues without a mark were noise too"
+        return f"{text}. {self._cost()}"
 
     def _cost(self) -> str:
         if not self.issues:
             return "Half the budget would have suppressed no issue"
-        unjudged = self.narrow - self.narrow_noise - self.narrow_real
+        unmarked = self.narrow - self.narrow_noise - self.narrow_real
         return (
             f"Half the budget would have suppressed {self.narrow} of {self.issues} issues: {self.narrow_real} marked "
-            f"as real, {self.narrow_noise} as noise, {unjudged} not marked"
+            f"as real, {self.narrow_noise} as noise, {unmarked} not marked"
         )
 
 
 def kept(connection: Connection, budget: Budget, *, until: datetime) -> Kept:
-    """Of the four weeks up to `until` (event time, UTC)."""
-    bounds = {"since": until - JUDGED, "until": until}
+    """How the budget was kept in the four weeks up to `until` (event time, UTC)."""
+    bounds = {"since": until - CHECKED, "until": until}
     covered = connection.execute(_SQL["since"], bounds).fetchone()
     days = (covered["until"] - covered["since"]) / DAY if covered and covered["since"] else 0.0
     sharing = [rule.name for rule in budget.rules if isinstance(rule, Detector) and rule.false_alarms]

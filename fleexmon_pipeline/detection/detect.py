@@ -1,7 +1,7 @@
 """One hour of detection: evaluate the rules, replace their occurrences, reconcile the issues.
 
-Here: the order of the steps, for the asset, tests and benches alike. When a rule fires: `evaluate.py`; what becomes of
-occurrences: `issues/lifecycle.py`.
+Here: the order of the steps, for the asset, tests and benches. When a rule fires: `evaluate.py`; how occurrences become
+issues: `issues/lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleexmon_pipeline.comparison.watch import hours_to_reevaluate
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.budget import Budget
 from fleexmon_pipeline.detection.evaluate import evaluate
-from fleexmon_pipeline.detection.judged_hours import note_seen
+from fleexmon_pipeline.detection.evaluated_hours import note_seen
 from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.issues.issue_rows import Reconciled
 from fleexmon_pipeline.issues.lifecycle import reconcile, subjects_near, write_occurrences
@@ -24,28 +24,28 @@ from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.issues.shadows import write_shadows
 from fleexmon_pipeline.window import Window
 
-# Thresholds look back 15 minutes, so the lines of an hour also count in the first slots of the next. Rules that look
-# back further (rates over hours, silence, thresholds of young nodes) are evaluated again when an earlier hour has
-# changed: see `stale`.
+# Thresholds look back 15 minutes, so the lines of an hour also count in the first slots of the next hour. Rules that
+# look back further (rates over hours, silence, thresholds of young nodes) are evaluated again when an earlier hour
+# changes: see `stale`.
 CARRY_OVER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
 class DetectedHour:
-    """Occurrences of an hour, and what they changed."""
+    """Occurrences of an hour, and their effects."""
 
     hour: Window
-    slots: Window  # evaluated: those of the hour that have ended, and those that its lines reach into
+    slots: Window  # evaluated: the ended slots of the hour, and those after it that its lines count in
     occurrences: Sequence[Occurrence]  # of active rules
     shadows: Sequence[Occurrence]  # of rules in shadow mode
     reconciled: Reconciled
-    stale: dict[datetime, str]  # other hours, evaluated before this was known → why they must be evaluated again
+    stale: dict[datetime, str]  # other hours that must be evaluated again → why
 
     def summary(self) -> str:
         return f"{len(self.occurrences)} firings; {self.reconciled.sentence()}"
 
     def in_hour(self) -> Iterator[Occurrence]:
-        """Occurrences of the hour itself, without those of the slots after it."""
+        """Occurrences in the hour itself, not in the slots after it."""
         return (occurrence for occurrence in self.occurrences if occurrence.slot in self.hour)
 
 
@@ -60,15 +60,14 @@ def detect_hour(
     run_id: str | None = None,
     budget: Budget | None = None,
 ) -> DetectedHour:
-    """Evaluate the detector rules for every slot of the hour that has ended, and make issues follow.
+    """Evaluate the detector rules for every slot of the hour that has ended, and update the issues.
 
     Calling it twice, for hours in any order, or from two runs at once, gives the same rows once every hour has been
     evaluated with all lines. `hour` is one hour or several in a row.
 
     now: wall clock, UTC. known_until: event time up to which lines are known (`newest_covered`); episodes whose grace
-    period ended by then are resolved. live: LIVE_NODE, for rules about deployments. run_id: Dagster's, noted in the
-    issues that change. budget: of false alarms; None: rules have the
-    rates in their files.
+    period ended by then are resolved. live: LIVE_NODE, for rules about deployments. run_id: of the Dagster run, for
+    changed issues. budget: of false alarms; None: the rates in the rule files apply.
     """
     slots = _slots(connection, hour, now)
     deployed = record_announced(connection, slots)
@@ -98,6 +97,6 @@ def _stale(connection: Connection, hour: Window, deployed: Sequence[Deployment])
     }
     for deployment in deployed:
         what = f"{deployment.node} got {deployment.version} at {deployment.at:%H:%M}"
-        reason = f"{what}, which was not known when it was evaluated"
+        reason = f"{what}, detected after the hour was evaluated"
         stale |= dict.fromkeys(hours_to_reevaluate(connection, deployment), reason)
     return {other: reason for other, reason in stale.items() if other not in hour}

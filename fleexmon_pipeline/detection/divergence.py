@@ -1,8 +1,7 @@
-"""Rules about deployments: a candidate's lines since its new version, against the live node's.
+"""Rules about deployments: compare a candidate's lines since its new version with the live node's.
 
-Here: when nodes are compared, and the occurrence if they differ. Which windows, and which reference node:
-`comparison/watch.py`; the verdict: `comparison/read.py`, the same as for `fleexmon compare` and the check
-`deployments_are_sound`.
+Here: when nodes are compared, and the occurrence if they differ. Windows and reference node: `comparison/watch.py`;
+verdict: `comparison/read.py`, as for `fleexmon compare` and the check `deployments_are_sound`.
 """
 
 from __future__ import annotations
@@ -25,16 +24,16 @@ from fleexmon_pipeline.patterns.read_counts import newest_first
 from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline.wording import duration, iso_text
 
-MAX_DEPLOYMENTS = 1_000  # in the hours looked back on; a node that restarts every minute has no new version
+MAX_DEPLOYMENTS = 1_000  # that are read; restarts of the same version are no deployments
 MAX_PATTERNS_LISTED = 20  # in metadata
 
 
 def diverged(
     connection: Connection, rules: Sequence[Divergence], ends: Sequence[datetime], *, live: str | None
 ) -> Iterator[Occurrence]:
-    """The rules' occurrences at these ends of slots, ascending. `live`: LIVE_NODE, if set.
+    """The rules' occurrences at these ends of slots, ascending. live: LIVE_NODE, if set.
 
-    Reads the deployments, and nothing else unless one of them is watched: then it compares every half hour.
+    Reads only deployments unless one is being watched; then it compares every half hour.
     """
     if not rules:
         return
@@ -49,14 +48,14 @@ def diverged(
 
 
 def longest_watch(rules: Sequence[Rule]) -> timedelta:
-    """How long after a deployment the check compares: as long as the rules that open issues."""
+    """How long after a deployment the check compares: as long as the active rules do."""
     active = [rule for rule in rules if isinstance(rule, Divergence) and rule.enabled and rule.mode == "active"]
     return max((rule.divergence.after for rule in active), default=AFTER)
 
 
 @dataclass
 class _Comparisons:
-    """Made once for all rules."""
+    """Comparisons, each made once for all rules."""
 
     connection: Connection
     live: str | None
@@ -85,7 +84,7 @@ def _diverging(
 ) -> Iterator[Comparison]:
     """The deployment's comparisons that end at one of `ends` and have diverged for as long as the rule requires."""
     first = ends[0] - (rule.for_ + STEP if rule.for_ else rule.for_)
-    since: datetime | None = None  # end of the first of the comparisons in a row that diverged
+    since: datetime | None = None  # end of the first comparison of an unbroken run that diverged
     for window in compared_windows(deployment, rule.divergence.after):
         if not first <= window.until <= ends[-1]:
             continue

@@ -1,8 +1,7 @@
-"""Detector rules over a window: which of them fire, slot by slot.
+"""Evaluate detector rules over a window, slot by slot.
 
-Here: reading once for all rules. Conditions: `detection/conditions/`, of deployments `divergence.py`; counts, history
-and lines: `patterns/read_counts.py`, `observe.py`, `text_scan.py`; figures and texts: `firing.py`; what becomes of
-occurrences: `issues/lifecycle.py`.
+Here: reading the data once for all rules. Conditions: `detection/conditions/`, for deployments `divergence.py`; counts,
+history and lines: `patterns/read_counts.py`, `observe.py`, `text_scan.py`; figures and texts: `firing.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from fleexmon_pipeline.patterns.shared_values import MAX_MESSAGE_CHARS, hides_na
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import DAY, SLOT, Window, history_day, slot_number
 
-MAX_COMPARED = 20  # lines behind a firing that are read for what they share
+MAX_COMPARED = 20  # evidence lines of a firing that are read to find shared values
 
 
 def evaluate(
@@ -51,12 +50,12 @@ def evaluate(
 ) -> list[Occurrence]:
     """Occurrences of the detector rules at the end of each slot of `window` that ends by `until`.
 
-    A rule sees the lines before the slot's end and nothing later, so lines that come in afterwards change no earlier
-    slot. Predictors and disabled rules are skipped. Ordered by slot, rule, subject.
+    A rule sees only lines before the slot's end, so later lines change no earlier slot. Predictors and disabled rules
+    are skipped. Ordered by slot, rule, subject.
 
-    Reads the counts of the window and of READ_BACK before it once; lines only if a rule looks for texts, once for all
-    such rules; baselines that are learnt once a day. `live`: LIVE_NODE, for rules about deployments. `evidence`:
-    whether to read the rows behind what fired. `budget`: of false alarms; None: rules have the rates in their files.
+    Reads the counts of the window and of READ_BACK before it once, lines only for rules that search text (once for all
+    of them), and baselines. live: LIVE_NODE, for rules about deployments. evidence: whether to read the rows behind
+    occurrences. budget: of false alarms; None: the rates in the rule files apply.
     """
     ends = [slot.until for slot in window.slots() if slot.until <= until]
     if not ends:
@@ -75,7 +74,7 @@ def evaluate(
 
 
 def improbable(connection: Connection, rules: Sequence[Rule], rule: Bare, end: datetime) -> set[str]:
-    """The nodes at which a predictor's figure is improbable at `end`, or of which too little is known to tell."""
+    """The nodes on which a predictor's figure is improbable at `end`, or about which too little is known."""
     (series,) = rule.series()
     seen = Window(end - max(READ_BACK, (series.width + SLOTS_AN_HOUR) * SLOT), end)
     counts = read_counts(connection, seen)
@@ -92,14 +91,14 @@ def _evaluate(
     *,
     evidence: bool,
 ) -> Iterator[Occurrence]:
-    """`ends` of one day: they share baselines."""
+    """Evaluate at `ends`, which belong to one `history_day` and so share baselines."""
     max_duration = max(rule.for_ for rule in rules)
     max_window = max(rule.width + rule.look_back for rule in rules) * SLOT + max_duration
     seen = Window(ends[0] - max(READ_BACK + max_duration, max_window), ends[-1])
     counts = read_counts(connection, seen)
     conditions = text_conditions(rules)
     max_text_width = max((rule.width for rule in rules if rule.name in conditions), default=0)
-    lines_since = ends[0] - max_text_width * SLOT - max_duration  # lines cost more than counts: no further
+    lines_since = ends[0] - max_text_width * SLOT - max_duration  # not further, because lines cost more than counts
     texts = find_texts(connection, conditions, Window(lines_since, ends[-1]))
     observations = read_observations(connection, counts, Window(ends[0] - SLOT, ends[-1]), seen, series)
     labels = read_labels(connection)
@@ -113,35 +112,35 @@ def _evaluate(
                 fired[rule.name].append((firing, hit.width))
     by_name = {rule.name: rule for rule in rules}
     lines = _evidence(connection, counts, by_name, fired, texts) if evidence else {}
-    found = [
+    with_evidence = [
         (name, firing, rows.newest(firing.source, firing.end, width) if (rows := lines.get(name)) else [])
         for name, firings in fired.items()
         for firing, width in firings
     ]
-    for name, firing, ids in _named(connection, counts, found):
+    for name, firing, ids in _with_shared_values(connection, counts, with_evidence):
         yield occurrence(by_name[name], firing, ids)
 
 
-def _named(
-    connection: Connection, counts: Counts, found: Sequence[tuple[str, Firing, list[uuid.UUID]]]
+def _with_shared_values(
+    connection: Connection, counts: Counts, firings: Sequence[tuple[str, Firing, list[uuid.UUID]]]
 ) -> Iterator[tuple[str, Firing, list[uuid.UUID]]]:
-    """With the values in their texts that the lines behind each firing share. Reads those lines once for all."""
+    """Put values that all evidence lines of a firing share into its texts. Reads the lines once for all firings."""
     hiding = {pattern: template for pattern, template in counts.templates.items() if hides_names(template)}
-    compared = {id_ for _, firing, ids in found if firing.subject.pattern in hiding for id_ in _some(ids)}
-    ends = [firing.end for _, firing, _ in found]
+    compared = {id_ for _, firing, ids in firings if firing.subject.pattern in hiding for id_ in _some(ids)}
+    ends = [firing.end for _, firing, _ in firings]
     window = Window(min(ends) - DAY, max(ends)) if ends else None  # no rule's lines are older
     messages = {
-        id_: redact(message) if len(message) < MAX_MESSAGE_CHARS else ""  # a secret that was cut looks like none
+        id_: redact(message) if len(message) < MAX_MESSAGE_CHARS else ""  # half a secret would not be recognized
         for id_, message in (read_messages(connection, compared, window) if window else {}).items()
     }
-    for name, firing, ids in found:
+    for name, firing, ids in firings:
         template = hiding.get(firing.subject.pattern or "")
         own = [messages[id_] for id_ in _some(ids) if id_ in messages]
         yield name, naming(firing, template, own) if template and own else firing, ids
 
 
 def _some(ids: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
-    """At most MAX_COMPARED of them, from the newest to the oldest."""
+    """At most MAX_COMPARED ids, evenly spread."""
     return ids[:: -(-len(ids) // MAX_COMPARED) or 1]
 
 
@@ -152,7 +151,7 @@ def _evidence(
     fired: Mapping[str, Sequence[tuple[Firing, int]]],
     texts: Mapping[str, Matches],
 ) -> dict[str, Matches | Samples]:
-    """Rule → the rows behind its firings. Rules of the same levels share what is read."""
+    """Rule → the rows behind its firings. Rules with the same levels share one query."""
     rows: dict[str, Matches | Samples] = {}
     sharing: defaultdict[tuple[bool, frozenset[str]], list[str]] = defaultdict(list)
     for name in fired:
@@ -177,7 +176,7 @@ def _evidence(
 
 
 def _with_text_lines(connection: Connection, observation: Observation, texts: Mapping[str, Matches]) -> Observation:
-    """The observation with the lines that text rules match; if there are any, with its baseline's templates too."""
+    """The observation with the lines that text rules match and, if there are any, its baseline's templates."""
     rows = {}
     for name, matches in texts.items():
         row = np.zeros(observation.grid.slots, np.int64)
@@ -192,7 +191,7 @@ def _with_text_lines(connection: Connection, observation: Observation, texts: Ma
 def evaluate_node(
     rules: Collection[Detector], observation: Observation, ends: Sequence[datetime]
 ) -> Iterator[tuple[Detector, Hit]]:
-    """The hits of the rules at these ends. A silent node has no other issue: missing lines look like many problems."""
+    """The rules' hits at these ends. On a silent node only Silence fires: missing lines look like many problems."""
     slots = {slot_number(end) - 1 - observation.grid.first for end in ends}
     watched = any(isinstance(rule, Silence) for rule in rules)
     silent = set(np.flatnonzero(observation.silent[0]).tolist()) if watched else set()
@@ -205,7 +204,7 @@ def evaluate_node(
 
 
 def lasting(hits: Iterable[Hit], slots: int) -> Iterator[Hit]:
-    """Those whose condition has also held in the `slots` slots before, without a gap."""
+    """Hits whose condition also held in each of the `slots` slots before."""
     runs: dict[str | None, tuple[int, int]] = {}  # pattern → slot of its last hit, how many in a row
     for hit in hits:
         last, run = runs.get(hit.pattern, (-2, 0))

@@ -1,6 +1,6 @@
-"""A rule fires: its figures and its occurrence, for detectors and predictors alike.
+"""Figures and texts of a rule that fires, for detectors and predictors.
 
-Here: figures as texts show them, and the occurrence they make. Conditions: `conditions/`, `forecasting/predictors.py`.
+Conditions: `conditions/`, `forecasting/predictors.py`.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class Firing:
     affected: int
     shown: Mapping[str, str]  # figures as the rule's texts name them
     metadata: Mapping[str, Any]  # the same for programs
-    severity: Severity | None = None  # if the figures call for another than the rule's
-    pattern: str | None = None  # whose rows are the evidence, where the subject is the node
+    severity: Severity | None = None  # if it differs from the rule's
+    pattern: str | None = None  # whose rows are the evidence, if the subject is the node
 
     @property
     def source(self) -> Subject:
-        """What the rows behind it are rows of."""
+        """The subject whose rows are the evidence."""
         return Subject(self.subject.node, self.pattern) if self.pattern else self.subject
 
 
 def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -> Occurrence:
-    """The row of a firing. If it is about a pattern, with the advice of the runbook that fits that pattern best."""
+    """The row of a firing. For a pattern, with the advice of the best-fitting runbook."""
     recommendation = rule.fill(rule.recommendation, firing.shown) if rule.recommendation else None
     runbook, advice = rule.runbook, ""
     if firing.subject.pattern and (fitting := advice_for(firing.shown.get("template", ""), rule.runbook)):
@@ -77,7 +77,7 @@ def occurrence(rule: Rule, firing: Firing, evidence: Sequence[uuid.UUID] = ()) -
 
 
 def _which(shown: Mapping[str, str]) -> str | None:
-    """The text of the message that it is about, with the values that its lines share."""
+    """The text of the firing's message, with the values that its lines share."""
     texts = (shown.get(name) for name in ("reason", "template", "top_pattern"))
     return next((text for text in texts if text and text != NO_PATTERN), None)
 
@@ -91,7 +91,7 @@ TOP_PATTERNS = 3
 
 
 def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | None = None) -> Firing:
-    """`label`: what people call the pattern."""
+    """The figures and texts of a hit. label: the pattern's name, given by people."""
     if hit.measure is not None:
         return _of_measure(rule, observation, hit, hit.measure)
     node, width = observation.grid.node, hit.width * SLOT
@@ -106,9 +106,9 @@ def firing_of(rule: Detector, observation: Observation, hit: Hit, label: str | N
         template = observation.templates.get(hit.pattern, hit.pattern)[:MAX_TEMPLATE_SHOWN]
         figures |= {"pattern": hit.pattern, "template": template}
         shown |= {"pattern": hit.pattern, "template": f"{label}: {template}" if label else template}
-        if hit.beside is not None:
-            shown["companion"] = observation.templates.get(hit.beside, hit.beside)[:MAX_TEMPLATE_SHOWN]
-            figures["companion"] = {"pattern": hit.beside, "template": shown["companion"]}
+        if hit.companion is not None:
+            shown["companion"] = observation.templates.get(hit.companion, hit.companion)[:MAX_TEMPLATE_SHOWN]
+            figures["companion"] = {"pattern": hit.companion, "template": shown["companion"]}
         if hit.field is not None:
             shown["field"] = str(hit.field + 1)
             figures["field"] = hit.field + 1
@@ -166,7 +166,7 @@ def _significant(value: float) -> str:
 
 
 def naming(firing: Firing, template: str, messages: Sequence[str]) -> Firing:
-    """The firing, with the values that these messages share in the `template` of its texts. Messages are redacted."""
+    """The firing with the values that all `messages` (redacted) share, put into the template in its texts."""
     named = with_shared_values(template, messages)[:MAX_TEMPLATE_SHOWN]
     label = firing.shown["template"].removesuffix(template[:MAX_TEMPLATE_SHOWN])
     return replace(firing, shown={**firing.shown, "template": label + named})
@@ -177,8 +177,8 @@ def _rounded(figure: float) -> str:
 
 
 def _top_patterns(rule: Detector, observation: Observation, hit: Hit) -> list[dict[str, Any]]:
-    """The loudest of the node's patterns that the rule counts. If a mask hides the rule's text in a template, that
-    pattern is left out; whether the rule fires is not affected, lines were counted for that."""
+    """The node's most frequent patterns that the rule counts. A pattern is left out if a mask hides the rule's text in
+    its template. That does not affect whether the rule fires: for that, lines were counted."""
     window = slice(max(hit.slot + 1 - hit.width, 0), hit.slot + 1)
     counts = {
         pattern: int(count)

@@ -1,7 +1,6 @@
-"""How often each rule fires on the stored history, and which rules are noisy.
+"""How often each rule fired in the stored history, and which rules are noisy.
 
-Here: reading the rates, and their limits. What a check shows: `assets/checks.py`; trying another threshold:
-`replays/rules.py`.
+The check that shows it: `assets/checks.py`; trying another threshold: `replays/rules.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from fleexmon_pipeline.window import DAY
 
 _SQL = statements("rates")
 HISTORY = 7 * DAY
-MAX_INCIDENTS_PER_NODE_DAY = 3.0  # that one rule has a part in: above it, people stop reading
-MIN_COVERED = DAY  # with less, the rates would be those of a node's first hours
-MIN_NOISE_VERDICTS = 3  # before a rule is reported for them
+MAX_INCIDENTS_PER_NODE_DAY = 3.0  # with an issue of one rule; above it, people stop reading
+MIN_COVERED = DAY  # with less, rates describe a node's first hours
+MIN_NOISE_VERDICTS = 3  # before a rule is reported as noisy
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,11 @@ class Rate:
     """One rule over the last seven days."""
 
     rule: str
-    shadow: bool  # if so, `issues` counts the subjects that it fired for
+    shadow: bool  # if True, `issues` counts the subjects that it fired for
     slots: int
-    issues: int  # that began
-    incidents: int  # that these are part of: what people read
-    noise: int  # of the issues, by the verdicts of people
+    issues: int  # opened
+    incidents: int  # that contain these issues: people read incidents
+    noise: int  # issues that people marked as noise
     days: float
 
     @property
@@ -53,10 +52,10 @@ class Rate:
 class Rates:
     days: float  # covered, of the last seven
     nodes: int
-    rules: list[Rate]  # all given rules and all that fired; the noisiest first
+    rules: list[Rate]  # all rules that were given or fired; the noisiest first
 
     def problems(self) -> list[tuple[str, str]]:
-        """Rule and problem; [] while less than a day is covered."""
+        """Rules and their problems; [] while less than a day is covered."""
         if self.days * DAY < MIN_COVERED:
             return []
         return [(rate.rule, problem) for rate in self.rules if (problem := rate.problem(self.nodes))]
@@ -68,7 +67,7 @@ class Rates:
 
 
 def firing_rates(connection: Connection, rules: Collection[str], *, until: datetime) -> Rates:
-    """Over the seven days up to `until` (event time, UTC). A rule of `rules` that never fired has zeros."""
+    """Rates in the seven days up to `until` (event time, UTC). A rule of `rules` that never fired has zeros."""
     bounds = {"since": until - HISTORY, "until": until}
     covered = connection.execute(_SQL["since"], bounds).fetchone()
     if covered is None or covered["since"] is None:

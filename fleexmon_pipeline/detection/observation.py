@@ -1,6 +1,6 @@
-"""What rules may know of one node over a window, and where their conditions hold.
+"""The data that rules see of one node over a window, and the hits of their conditions.
 
-Here: the values, and what is computed from them once for all rules. What fills them: `observe.py`; conditions:
+Here: the data, and values that are computed once for all rules. Reading it: `observe.py`; conditions:
 `detection/conditions/`.
 """
 
@@ -19,13 +19,13 @@ from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, SlotGrid, joined
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
-MIN_QUIETNESS = 5.0  # -log10 of the chance that a node has no lines by chance
-MIN_QUIETNESS_RATIO = 1.3  # times that of the longest usual silence
+MIN_QUIETNESS = 5.0  # -log10 of the probability that a node has no lines by chance
+MIN_QUIETNESS_RATIO = 1.3  # times the quietness of the longest normal silence
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure of what a pattern's lines state, where that is what stands out."""
+    """A figure from a pattern's lines, such as a duration, that is improbable."""
 
     pattern: str
     name: str
@@ -44,26 +44,26 @@ class Hit:
     width: int  # slots of the window
     total: int | None = None
     measure: Measure | None = None
-    beside: str | None = None  # pattern that this one comes with
-    field: int | None = None  # which of the values in its lines, from 0
-    of_budget: float | None = None  # share of the rule's rate of false alarms with which it would still have fired
+    companion: str | None = None  # the pattern that this one accompanies or replaces
+    field: int | None = None  # position of the value in its lines, from 0
+    of_budget: float | None = None  # smallest share of the rule's rate of false alarms with which it would have fired
 
 
 @dataclass
 class Observation:
-    """All that rules may know of one node over a window."""
+    """Everything that rules may know about one node over a window."""
 
     grid: SlotGrid
     baseline: Baseline | None  # None: nothing is known of its past yet
     since: int | None  # number of the first slot in which it ever responded
     templates: Mapping[str, str]
-    first_seen: Mapping[str, int]  # pattern → number of the slot in which it first came, at any node
+    first_seen: Mapping[str, int]  # pattern → number of the slot of its first line on any node
     text_lines: Mapping[str, Ints] = field(default_factory=dict)  # rule → lines with its texts, by slot
     baseline_templates: Mapping[str, str] = field(default_factory=dict)  # of the baseline's patterns
     others: Sequence[SlotGrid] = ()  # the other nodes' lines in the same slots
     before: SlotGrid | None = None  # the slots before the grid, if a silence began there or at its start
     when_silent: Mapping[str, SlotGrid] = field(default_factory=dict)  # node → its lines when that silence began
-    budget: Mapping[str, float] = field(default_factory=dict)  # rule → what its rate of false alarms is multiplied by
+    budget: Mapping[str, float] = field(default_factory=dict)  # rule → factor for its rate of false alarms
     absorbed_before: int = 0  # number of the first slot too recent for its silence to have skewed the baseline
 
     _surprises: dict[str, dict[str | None, Floats]] = field(default_factory=dict, repr=False)
@@ -73,11 +73,11 @@ class Observation:
         return Expectation(self.baseline, self.grid) if self.baseline else None
 
     def alarms(self, rule: str, false_alarms: float) -> float:
-        """A day and node: the rule's share of the budget, or its own rate where no budget is set."""
+        """Allowed false alarms per day and node: the rule's share of the budget, or its own rate without a budget."""
         return false_alarms * self.budget.get(rule, 1.0)
 
     def has_history(self, days: float) -> Flags:
-        """At the end of which slots the node has been known for so long."""
+        """At the end of which slots the node has been known for `days`."""
         if self.since is None:
             return np.zeros(self.grid.slots, bool)
         ends = self.grid.first + np.arange(self.grid.slots) + 1
@@ -90,17 +90,17 @@ class Observation:
         return self._surprises.get(series.name, {})
 
     def moved(self, width: int, *, away: bool) -> Floats:
-        """Lines that this node lost (or gained) and its peers gained (or lost), at each slot's end."""
+        """Lines at each slot's end that this node lost and its peers gained (`away`), or the other way round."""
         learnt = set(self.baseline.patterns) if self.baseline else set()
         return moved(self.grid, self.others, learnt, self._season(self.grid), width, away=away)
 
     def _season(self, grid: SlotGrid) -> Floats:
-        """Lines by time of day; the same at all times where nothing is known."""
+        """Expected lines by time of day; constant without a baseline."""
         return np.ones(grid.slots) if self.baseline is None else _base_lines(self.baseline, grid)
 
     @cached_property
     def silent(self) -> tuple[Flags, Floats]:
-        """At the end of which slots the node is silent and should not be; and how many empty slots it has been."""
+        """At the end of which slots the node is silent and should not be, and for how many empty slots."""
         grid = joined(self.before, self.grid) if self.before else self.grid
         base = None if self.baseline is None else _base_lines(self.baseline, grid)
         min_quietness = MIN_QUIETNESS
@@ -113,7 +113,7 @@ class Observation:
         return np.asarray(silent & ~self._taken_over(grid, silent)), empty_slots
 
     def _taken_over(self, grid: SlotGrid, silent: Flags) -> Flags:
-        """Which silent slots belong to a silence that began when other nodes took over what the node did."""
+        """Which silent slots belong to a silence that began when other nodes took over this node's work."""
         taken = np.zeros(self.grid.slots, bool)
         if not silent.any():
             return taken
@@ -128,16 +128,16 @@ class Observation:
             begin, end = (min(max(place - grid.first, 0), grid.slots) for place in (since, until))
             return float(seasons[end] - seasons[begin]) / max(end - begin, 1)
 
-        spoke = grid.known & ~grid.empty
+        has_lines = grid.known & ~grid.empty
         offset = grid.slots - self.grid.slots
-        found: dict[tuple[int, int], bool] = {}
+        results: dict[tuple[int, int], bool] = {}
         for slot in np.flatnonzero(silent).tolist():
-            spoken = np.flatnonzero(spoke[: offset + slot])
-            begin = grid.first + (int(spoken[-1]) + 1 if len(spoken) else 0)
+            with_lines = np.flatnonzero(has_lines[: offset + slot])
+            begin = grid.first + (int(with_lines[-1]) + 1 if len(with_lines) else 0)
             until = min(self.grid.first + slot + 1, begin + HANDOVER)
-            if (begin, until) not in found:
-                found[begin, until] = taken_over(node, peers, learnt, season, begin, until)
-            taken[slot] = found[begin, until]
+            if (begin, until) not in results:
+                results[begin, until] = taken_over(node, peers, learnt, season, begin, until)
+            taken[slot] = results[begin, until]
         return taken
 
 
@@ -148,7 +148,7 @@ def _base_lines(baseline: Baseline, grid: SlotGrid) -> Floats:
 
 
 def _empty_slots(grid: SlotGrid) -> Floats:
-    """At each slot, how many empty slots in a row end with it; unknown slots neither count nor end a row."""
+    """For each slot, the length of the run of empty slots that ends there. Unknown slots neither count nor end it."""
     lengths, length = np.zeros(grid.slots), 0
     for slot in range(grid.slots):
         length = length + 1 if grid.empty[slot] else length if not grid.known[slot] else 0

@@ -1,7 +1,6 @@
-"""What rules may know besides the counts: coverage, first sightings, and the baseline of each node.
+"""Read the observation of each node: coverage, first sightings, baseline, and counts around silences.
 
-Here: reading it, for the observation of each node. Baselines: `baselines/store.py`; conditions:
-`detection/conditions/`.
+Baselines: `baselines/store.py`; conditions: `detection/conditions/`.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from fleexmon_pipeline.patterns.read_counts import Counts, read_counts
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, history_day, slot_number, slot_start
 
 SQL = statements("history")
-READ_BACK = 5 * HOUR  # before the slots that are evaluated: the longest window, 3 h, and the load of the hour before it
-LEARNING_STAGES = (  # what the built-in rules wait for, days
+READ_BACK = 5 * HOUR  # before the evaluated slots: the longest window (3 h), and the load of the hour before it
+LEARNING_STAGES = (  # days of history that built-in rules need
     ("new patterns are reported after 1 day, before that in bulk only", 1),
     ("unusual rates after 3 days", 3),
     ("thresholds are bare for 7 days", 7),
@@ -40,7 +39,7 @@ MAX_SILENCE = 30 * DAY
 def read_observations(
     connection: Connection, counts: Counts, window: Window, seen: Window, series: Collection[Series]
 ) -> list[Observation]:
-    """All nodes that were polled or have lines in `seen`, by name. `window`: of one `history_day`."""
+    """Observations of all nodes that were polled or have lines in `seen`, by name. window: within one `history_day`."""
     first, slots = slot_number(seen.since), seen.length // SLOT
     known, empty = _coverage(connection, seen)
     nodes = sorted(set(counts.rows) | set(known))
@@ -51,9 +50,9 @@ def read_observations(
         rows = counts.rows.get(node, [])
         has_lines = np.zeros(slots, bool)
         has_lines[[row.slot - first for row in rows]] = True
-        of_known = known.get(node, np.zeros(slots, bool)) | has_lines
-        of_empty = empty.get(node, np.zeros(slots, bool)) & ~has_lines
-        counted = grid(node, first, slots, rows, of_known, of_empty)
+        node_known = known.get(node, np.zeros(slots, bool)) | has_lines
+        node_empty = empty.get(node, np.zeros(slots, bool)) & ~has_lines
+        counted = grid(node, first, slots, rows, node_known, node_empty)
         grids[node] = replace(
             counted,
             durations=sketches(first, slots, counts.durations.get(node, ())),
@@ -82,7 +81,7 @@ def read_observations(
 
 
 def still_learning(connection: Connection, hour: Window) -> str:
-    """Which nodes polled in this hour are too new for some rules, in words; empty if there are none."""
+    """Sentences about nodes polled in this hour that are too new for some rules; empty if there are none."""
     where = {"since": hour.since, "until": hour.until}
     nodes = sorted({row["node"] for row in connection.execute(SQL["coverage"], where)})
     sentences = []
@@ -90,13 +89,13 @@ def still_learning(connection: Connection, hour: Window) -> str:
         days = (hour.until - row["slot"]) / DAY if row["slot"] else 0.0
         if days < 7:
             since = f"for {days:.1f} days" if row["slot"] else "not at all"
-            waits = [stage for stage, min_days in LEARNING_STAGES if days < min_days]
-            sentences.append(f"{row['node']} is known {since}: {'; '.join(waits)}")
+            stages = [stage for stage, min_days in LEARNING_STAGES if days < min_days]
+            sentences.append(f"{row['node']} is known {since}: {'; '.join(stages)}")
     return "\n".join(sentences)
 
 
 def baseline_templates(connection: Connection, observation: Observation) -> dict[str, str]:
-    """Templates of the patterns that an observation's baseline knows."""
+    """Templates of the patterns in an observation's baseline."""
     ids = list(observation.baseline.patterns) if observation.baseline else []
     return {row["id"]: row["template"] for row in connection.execute(SQL["templates"], {"ids": ids})}
 
@@ -113,8 +112,8 @@ def _coverage(connection: Connection, window: Window) -> tuple[dict[str, Flags],
 
 
 def _before(connection: Connection, now: SlotGrid) -> SlotGrid | None:
-    """The slots before the grid, if a silence begins in its first 3 hours or has begun earlier: a silence is measured
-    against the 3 hours before it. So a slot is evaluated alike in whatever window it is read."""
+    """The slots before the grid, if a silence begins in its first 3 hours or began earlier. A silence is compared with
+    the 3 hours before it, so with them a slot has the same result in every window."""
     silent = now.empty[int(np.argmax(now.known))]  # at the grid's start
     if not (silent or now.empty[:STEADY_SLOTS].any()):
         return None
@@ -134,8 +133,7 @@ def _before(connection: Connection, now: SlotGrid) -> SlotGrid | None:
 
 
 def _when_silent(connection: Connection, before: SlotGrid, read: dict[Window, Counts]) -> dict[str, SlotGrid]:
-    """All nodes' lines around the beginning of a node's silence, as far as it lies before the grid. `read`: what has
-    been read for other nodes."""
+    """All nodes' lines around the start of a node's silence, if that is before the grid. read: a cache of counts."""
     slots = min(STEADY_SLOTS + HANDOVER, before.slots)
     window = Window(slot_start(before.first), slot_start(before.first + slots))
     counts = read.get(window) or read.setdefault(window, read_counts(connection, window))
@@ -144,8 +142,8 @@ def _when_silent(connection: Connection, before: SlotGrid, read: dict[Window, Co
 
 
 def _absorbed_before(baseline: Baseline | None, day: datetime) -> int:
-    """Number of the first slot too recent for its silence to have skewed the baseline: a silence over a fifth of the
-    days that a baseline was learnt from has made silence normal."""
+    """Number of the first slot too recent for its silence to have skewed the baseline. A silence over a fifth of the
+    learnt days makes silence normal."""
     return slot_number(day - baseline.days / 5 * DAY) if baseline else 0
 
 
@@ -156,11 +154,11 @@ def _ancestry(
     baselines: dict[str, Baseline],
     window: Window,
 ) -> dict[str, int]:
-    """Pattern → slot of its first line at any node, or of a pattern merged into it earlier, for those that no
-    baseline knows.
+    """Pattern → slot of its first line on any node, or of the first line of a pattern that was merged into it. Only for
+    patterns that no baseline knows.
 
     A merge counts from its slot on: a later merge does not make a pattern old in hindsight, so the order in which hours
-    are evaluated cannot matter. What a baseline knows of merged patterns is added to what they have become.
+    are evaluated does not matter. Also adds the baselines of merged patterns to the pattern they became.
     """
     counted = {pattern for of_node in grids.values() for pattern, _ in of_node.keys}
     learnt = {pattern for baseline in baselines.values() for pattern in baseline.patterns}

@@ -1,7 +1,6 @@
-"""Rules from YAML files, one file each. A file that is refused is reported with line and reason; the others load.
+"""Load rules from YAML files, one per file. A refused file is reported with line and reason; the others load.
 
-Here: reading, the line of every key, duplicate names, samples. What may stand in a rule:
-`rule_model.py`, `rule_kinds.py`.
+Here: reading, line numbers, duplicate names, samples. The keys of a rule: `rule_model.py`, `rule_kinds.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from fleexmon_pipeline.detection.rule_model import KINDS, NodeLabels, Rule
 from fleexmon_pipeline.errors import FleexmonError
 
 BUILT_IN: Traversable = files("fleexmon_pipeline") / "rules"
-MAX_FILE_BYTES = 100_000  # ours have 1,000, and a directory given by mistake may hold anything
+MAX_FILE_BYTES = 100_000  # ours have 1,000; a directory given by mistake may contain anything
 
 _Path = tuple[str, ...]
 _Lines = dict[_Path, int]
@@ -32,7 +31,7 @@ _REASONS = {"tuple_type": "must be a list: [first, second]", "model_type": "must
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a file or a part of it is not used. `line` counts from 1; None if it is about the whole file."""
+    """Why a file is refused. line: counts from 1; None if the reason concerns the whole file."""
 
     file: str
     line: int | None
@@ -44,7 +43,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules that can be used, by file name, and why the others cannot."""
+    """Usable rules, by file name, and the problems of the others."""
 
     rules: tuple[Rule, ...]
     problems: tuple[Problem, ...]
@@ -53,7 +52,7 @@ class Rules:
 def all_rules(own: Path | None, node_labels: NodeLabels | None = None) -> Rules:
     """The built-in rules and the user's own. An own rule replaces a built-in one of its name, unless it is refused.
 
-    `node_labels`: what rules may choose nodes by, besides their names.
+    node_labels: labels by which rules may select nodes.
     """
     loaded = _all_rules(own)
     for rule in loaded.rules:
@@ -189,8 +188,8 @@ def _parse(content: bytes) -> tuple[dict[str, object], _Lines]:
 
 
 def _lines_of(node: yaml.Node, path: _Path = (), seen: set[int] | None = None) -> Iterable[tuple[_Path, int]]:
-    """The line of every key and list item. Refuses duplicate keys, of which YAML would silently take the last, and
-    aliases, which can expand a few lines to gigabytes."""
+    """The line of every key and list item. Refuses duplicate keys, because YAML would silently use the last, and
+    aliases, because they can expand a few lines to gigabytes."""
     seen = set() if seen is None else seen
     if id(node) in seen:
         raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed in rules", problem_mark=node.start_mark)

@@ -1,7 +1,7 @@
-"""The kinds of rules: what each counts, needs and shows.
+"""The kinds of rules, one pydantic class each: parameters, history, and the figures that texts may use.
 
-Here: one class per kind, which pydantic checks. What all rules have: `rule_model.py`; parameters: `rule_parameters.py`;
-when a rule fires: `conditions/by_kind.py`, `divergence.py` and `forecasting/predictors.py`.
+Common to all rules: `rule_model.py`; parameters: `rule_parameters.py`; when a rule fires: `conditions/by_kind.py`,
+`divergence.py` and `forecasting/predictors.py`.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from fleexmon_pipeline.detection.rule_model import (
     Where,
 )
 from fleexmon_pipeline.detection.rule_parameters import (
-    Apart,
-    Coming,
-    Diverging,
-    Falling,
-    Growing,
-    Jump,
-    NewPattern,
+    BacklogParameters,
+    CompanionParameters,
+    DivergenceParameters,
+    DropParameters,
+    ForecastParameters,
+    InsteadParameters,
+    NewParameters,
     NodeCount,
     NodeRatio,
-    Open,
-    OpenIssues,
     Past,
     PatternCount,
-    Replacing,
-    Rising,
-    Still,
-    Unusual,
+    RateParameters,
+    SpikeParameters,
+    StuckParameters,
+    TrendParameters,
+    UnfinishedParameters,
+    ValueParameters,
 )
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import HOUR, SLOT
 from fleexmon_pipeline.wording import percent
 
-GATE_ALARMS = 0.003  # a day and node: how often chance alone may cross a threshold and be reported
+GATE_ALARMS = 0.003  # per day and node: how often a threshold may be crossed by chance and reported
 
 
 class Ratio(Detector, OfLines, Bare):
@@ -80,7 +80,7 @@ class Ratio(Detector, OfLines, Bare):
 
 
 class Repeated(Detector, OfLines, Bare):
-    """One pattern of a node, again and again."""
+    """One pattern of a node that is repeated."""
 
     figures = frozenset({"node", "count", "threshold", "within", "pattern", "template"})
     kind: Literal["repeated"]
@@ -108,7 +108,7 @@ class Repeated(Detector, OfLines, Bare):
 
 
 class Threshold(Detector, OfLines, Bare):
-    """The number of a node's lines that match `where`. Texts are compared with the lines themselves."""
+    """The number of a node's lines that match `where`. Texts are searched in the lines themselves."""
 
     figures = frozenset({"node", "count", "threshold", "within", "top_pattern"})
     kind: Literal["threshold"]
@@ -144,7 +144,7 @@ class Rate(Detector, OfLines):
     figures = frozenset({"node", "count", "expected", "times", "within", "pattern", "template", "top_pattern"})
     kind: Literal["rate"]
     where: PatternLines = PatternLines()
-    rate: Unusual
+    rate: RateParameters
     history: Past = timedelta(days=3)
 
     @model_validator(mode="after")
@@ -161,7 +161,7 @@ class Rate(Detector, OfLines):
 
     @property
     def of_failures(self) -> bool:
-        """Whether it counts no everyday lines."""
+        """Whether it counts only failures, not everyday lines."""
         return self.has_texts or (self.where.level is not None and "info" not in self.where.level)
 
     @property
@@ -188,13 +188,13 @@ class Rate(Detector, OfLines):
 
 
 class Drop(Detector, OfLines):
-    """Fewer lines of a node than expected, and no other node has them instead."""
+    """Fewer lines of a node than expected, and no other node took them over."""
 
     figures = frozenset({"node", "count", "expected", "share", "within"})
     absence = True
     kind: Literal["drop"]
     where: AnyLevels = AnyLevels()
-    drop: Falling
+    drop: DropParameters
     history: Past = timedelta(days=3)
     samples: NoSamples = ()
 
@@ -210,13 +210,13 @@ class Drop(Detector, OfLines):
         return [Series(self.where.level, "node", within // SLOT, falls=True) for within in self.drop.at_least]
 
 
-class Beside(Detector):
-    """Fewer lines of a message than those of the message that it comes with let expect: responses for requests."""
+class Companion(Detector):
+    """Fewer lines of a message than expected from its companion: responses for requests."""
 
     figures = frozenset({"node", "count", "expected", "share", "within", "pattern", "template", "companion"})
     absence = True
     kind: Literal["companion"]
-    companion: Apart
+    companion: CompanionParameters
     history: Past = timedelta(days=3)
     samples: NoSamples = ()
 
@@ -237,12 +237,12 @@ class Beside(Detector):
 
 
 class Unfinished(Detector):
-    """Runs that start and do not end: of two messages that come one for one, one piles up over hours."""
+    """Runs that start and do not end: of two messages that come one for one, the second falls behind for hours."""
 
     figures = frozenset({"node", "count", "expected", "share", "within", "pattern", "template", "companion"})
     absence = True
     kind: Literal["unfinished"]
-    unfinished: Open
+    unfinished: UnfinishedParameters
     history: Past = timedelta(days=3)
     samples: NoSamples = ()
 
@@ -259,7 +259,7 @@ class Unfinished(Detector):
 
 
 class Missed(Detector):
-    """A message that comes by the clock and has not come."""
+    """A scheduled message that did not come."""
 
     figures = frozenset({"node", "pattern", "template", "within"})
     absence = True
@@ -272,12 +272,12 @@ class Missed(Detector):
 
 
 class Value(Detector, OfLines):
-    """Durations in the lines of some pattern of a node that have grown."""
+    """Durations in a node's lines that have grown."""
 
     figures = frozenset({"node", "count", "figure", "value", "expected", "times", "within", "pattern", "template"})
     kind: Literal["value"]
     where: AnyLevels = AnyLevels()
-    value: Growing
+    value: ValueParameters
     history: Past = timedelta(days=3)
     samples: NoSamples = ()
 
@@ -295,12 +295,12 @@ class Value(Detector, OfLines):
 
 
 class Stuck(Detector, OfLines):
-    """Values in the lines of a pattern that have always varied and do not."""
+    """Values in the lines of a pattern that have always varied and are now constant."""
 
     figures = frozenset({"node", "count", "within", "pattern", "template", "field"})
     kind: Literal["stuck"]
     where: AnyLevels = AnyLevels()
-    stuck: Still
+    stuck: StuckParameters
     history: Past = timedelta(days=3)
     samples: NoSamples = ()
 
@@ -317,12 +317,12 @@ class Stuck(Detector, OfLines):
 
 
 class Instead(Detector, OfLines):
-    """A message that comes instead of a part of another one that begins alike."""
+    """A message that partly replaces another one with the same beginning."""
 
     figures = frozenset({"node", "count", "expected", "times", "within", "pattern", "template", "companion"})
     kind: Literal["instead"]
     where: AnyLevels = AnyLevels()
-    instead: Replacing
+    instead: InsteadParameters
     history: Past = timedelta(days=3)
     samples: NoSamples = ()
 
@@ -344,7 +344,7 @@ class New(Detector, OfLines):
     figures = frozenset({"node", "count", "within", "pattern", "template"})
     kind: Literal["new"]
     where: LevelsAndText
-    new: NewPattern
+    new: NewParameters
     history: Past = timedelta(days=1)
 
     @property
@@ -373,17 +373,17 @@ class Divergence(DetectorBase):
         "command",
     })  # fmt: skip
     kind: Literal["divergence"]
-    divergence: Diverging = Diverging()
+    divergence: DivergenceParameters = DivergenceParameters()
     samples: NoSamples = ()
 
 
 class Trend(Predictor, OfLines, Bare):
-    """The share of a node's lines that match `where`: the last hours against as many before."""
+    """The share of a node's lines that match `where`: the last hours compared with as many before."""
 
     figures = frozenset({"node", "count", "total", "rate", "rate_before", "threshold", "hours"})
     kind: Literal["trend"]
     where: Levels
-    trend: Rising
+    trend: TrendParameters
 
     @property
     def hours_before(self) -> int:
@@ -394,11 +394,11 @@ class Trend(Predictor, OfLines, Bare):
 
 
 class Spike(Predictor, Bare):
-    """A node's lines of an hour against the mean of the hours before."""
+    """A node's lines in an hour compared with the mean of the hours before."""
 
     figures = frozenset({"node", "count", "mean", "times", "threshold", "hours"})
     kind: Literal["spike"]
-    spike: Jump
+    spike: SpikeParameters
     samples: NoSamples = ()
 
     @property
@@ -406,26 +406,26 @@ class Spike(Predictor, Bare):
         return self.spike.hours
 
     def series(self) -> list[Series]:
-        return [Series(LEVELS[1:], "node", SLOTS_AN_HOUR)]  # debug lines come and go with a setting
+        return [Series(LEVELS[1:], "node", SLOTS_AN_HOUR)]  # without debug lines, which depend on a setting
 
 
 class Backlog(Predictor):
-    """Issues that are open at once."""
+    """The number of open issues."""
 
     figures = frozenset({"count", "threshold"})
     replayable = False
     kind: Literal["backlog"]
-    backlog: OpenIssues
+    backlog: BacklogParameters
     samples: NoSamples = ()
 
 
 class Forecast(Predictor):
-    """When the share of a node's lines will exceed what a `ratio` rule allows; levels and threshold are that rule's."""
+    """The time when a node will cross the threshold of a `ratio` rule. Uses that rule's levels and threshold."""
 
     figures = frozenset({
         "node", "count", "total", "rate", "usual", "threshold", "hours", "interval", "climbed", "at", "rule",
     })  # fmt: skip
     replayable = False
     kind: Literal["forecast"]
-    forecast: Coming
+    forecast: ForecastParameters
     samples: NoSamples = ()

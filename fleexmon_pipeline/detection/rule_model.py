@@ -1,7 +1,6 @@
-"""What every rule is: its lines, its texts, its version, and all that code elsewhere asks of a kind.
+"""Base classes of rules, checked by pydantic: selected lines, texts, version, and the interface of a kind.
 
-Here: the base classes, as pydantic checks them. The kinds themselves: `rule_kinds.py`; their parameters:
-`rule_parameters.py`. Files, line numbers and samples: `rule_files.py`.
+The kinds: `rule_kinds.py`; their parameters: `rule_parameters.py`; files, line numbers and samples: `rule_files.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from fleexmon_pipeline.wording import cut_at_word, one_line
 
 
 class AnyLevels(Strict):
-    """Which lines, by level; all lines without one. Levels mean what collection reads them as: ERR, 50 and severe are
+    """Selects lines by level; without a level, all lines. Levels are read as in collection: ERR, 50 and severe are
     `error`."""
 
     level: Annotated[tuple[Level, ...], Field(min_length=1)] | None = None
@@ -42,25 +41,25 @@ class AnyLevels(Strict):
     def has_level(self, word: str) -> bool:
         return self.level is None or read_level(word) in self.level
 
-    def has_text(self, text: str) -> bool:  # noqa: ARG002  the same question as to Where
+    def has_text(self, text: str) -> bool:  # noqa: ARG002  the interface of Where
         return True
 
 
 class Levels(AnyLevels):
-    """The same for rules that must name a level."""
+    """Selects lines by level, which is required."""
 
     level: Annotated[tuple[Level, ...], Field(min_length=1)]
 
 
 class Where(AnyLevels):
-    """Which lines, by level and by text."""
+    """Selects lines by level and text."""
 
-    message: Annotated[tuple[Literals, ...], Field(min_length=1)] | None = None  # any of them, in any case
-    matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None  # or any of these, as RE2 reads them
+    message: Annotated[tuple[Literals, ...], Field(min_length=1)] | None = None  # any of these texts, in any case
+    matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None  # or any of these RE2 expressions
 
     @property
     def has_words(self) -> bool:
-        """Whether only the lines themselves show which of them match."""
+        """Whether lines must be read to know which of them match."""
         return self.message is not None or self.matches is not None
 
     def has_text(self, text: str) -> bool:
@@ -73,24 +72,24 @@ class Where(AnyLevels):
 
 
 class PatternLines(AnyLevels):
-    """Lines of patterns whose template has one of these expressions; of any pattern without them."""
+    """Selects patterns whose template matches one of these RE2 expressions; without them, all patterns."""
 
-    matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None  # as RE2 reads them
+    matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None
 
     def has_text(self, text: str) -> bool:
         return _has_any(self.matches, text)
 
     @model_serializer(mode="wrap")
     def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A rule's version follows from this: rules that name no expression keep theirs."""
+        """Leaves out an empty `matches`, so that rules without expressions keep their version."""
         fields: dict[str, Any] = handler(self)
         return fields if self.matches else {name: value for name, value in fields.items() if name != "matches"}
 
 
 class LevelsAndText(Levels):
-    """Lines of named levels, of patterns whose template has one of these expressions."""
+    """Selects lines by level, and by patterns whose template matches one of these RE2 expressions."""
 
-    matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None  # as RE2 reads them
+    matches: Annotated[tuple[Expression, ...], Field(min_length=1)] | None = None
 
     def has_text(self, text: str) -> bool:
         return _has_any(self.matches, text)
@@ -113,11 +112,11 @@ Escalate = dict[Literal["count", "rate", "times"], dict[Severity, Figure]]
 WORDING = {"what", "title", "description", "recommendation", "runbook", "samples"}  # may change without a new version
 
 
-MAX_TITLE = 100  # characters: what a mail client shows of a subject
-MESSAGES = ("template", "top_pattern", "reason")  # figures that are the text of a message
-MIN_MESSAGE = 12  # characters of a message that are shown however long the rest of a title is
+MAX_TITLE = 100  # characters that a mail client shows of a subject
+MESSAGES = ("template", "top_pattern", "reason")  # figures that are texts of messages
+MIN_MESSAGE = 12  # characters of a message that a title always shows
 NodeLabels = Mapping[str, Mapping[str, str]]  # node → label → value
-NO_PATTERN = "no pattern yet"  # in texts, in the place of a message
+NO_PATTERN = "no pattern yet"  # stands in texts for a missing message
 
 
 def _on_one_line(figures: Mapping[str, str]) -> dict[str, str]:
@@ -128,13 +127,13 @@ KINDS: dict[str, type[Rule]] = {}  # `kind` in a file → its class; filled by t
 
 
 class Rule(Strict):
-    """What every rule has, and what its kind answers about itself.
+    """The keys of every rule, and the properties of its kind.
 
-    Texts may name the figures of their kind in braces: `{count}`, `{template:.50}`.
+    Texts may contain figures of the kind in braces: `{count}`, `{template:.50}`.
     """
 
     figures: ClassVar[frozenset[str]] = frozenset()
-    absence: ClassVar[bool] = False  # about missing lines: no evidence, and other rules are held back on silent nodes
+    absence: ClassVar[bool] = False  # about missing lines, so that there are no lines as evidence
     replayable: ClassVar[bool] = True  # a backtest can evaluate it; False if it needs stored forecasts or issues
 
     kind: str
@@ -142,12 +141,12 @@ class Rule(Strict):
     name: Name
     enabled: Annotated[bool, Field(strict=True)] = True
     mode: Literal["active", "shadow"] = "active"  # shadow: matches are stored and make no issue
-    type: Name | None = None  # LogIssue.type, where it is not the name
+    type: Name | None = None  # LogIssue.type, if it is not the name
     severity: Severity
     escalate: Escalate = Field(default_factory=dict)  # figure → severity → the value it starts at
     labels: dict[Name, Annotated[str, Field(max_length=200)]] = Field(default_factory=dict)
     nodes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] | None = None  # None: all
-    what: Annotated[str, Field(min_length=1, max_length=60)] | None = None  # in titles of incidents; else its name
+    what: Annotated[str, Field(min_length=1, max_length=60)] | None = None  # for titles of incidents; default: the name
     title: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(min_length=1)]
     recommendation: str | None = None
@@ -157,26 +156,26 @@ class Rule(Strict):
 
     @property
     def lines(self) -> AnyLevels:
-        """The lines that the rule counts; all of them for kinds without `where`."""
+        """The lines that the rule counts; all lines for kinds without `where`."""
         return AnyLevels()
 
     def series(self) -> list[Series]:
-        """The series whose limits a baseline must know."""
+        """The series whose limits the baseline must contain."""
         return []
 
     def is_about(self, node: str) -> bool:
-        """`nodes` has names, and labels such as `role=api`."""
+        """Whether `nodes` contains the node's name, or one of its labels such as `role=api`."""
         return self.nodes is None or not self._names_and_labels(node).isdisjoint(self.nodes)
 
     def _names_and_labels(self, node: str) -> set[str]:
         return {node, *(f"{label}={value}" for label, value in self._node_labels.get(node, {}).items())}
 
     def bind(self, node_labels: NodeLabels) -> None:
-        """Say which labels nodes have, which may change while the rule stays."""
+        """Set the nodes' labels. They are no part of the rule, because they may change independently."""
         self._node_labels = node_labels
 
     def severity_of(self, figures: Mapping[str, float]) -> Severity:
-        """The rule's severity, or a worse one that the figures have reached."""
+        """The rule's severity, or a worse one that the figures reach by `escalate`."""
         worst = self.severity
         for figure, steps in self.escalate.items():
             for severity, start in steps.items():
@@ -200,7 +199,7 @@ class Rule(Strict):
 
     @property
     def version(self) -> str:
-        """A hash of what the rule means: everything but its wording."""
+        """A hash of everything in the rule except its wording."""
         return self._version
 
     @field_validator("what", "title", "description", "recommendation")
@@ -214,12 +213,12 @@ class Rule(Strict):
         return text
 
     def fill(self, text: str, figures: Mapping[str, str]) -> str:
-        """`text` with its figures, each on one line: a template may hold line breaks."""
+        """`text` with its figures, each on one line: a template may contain line breaks."""
         return text.format_map(_on_one_line(figures)).strip()
 
     def fill_title(self, figures: Mapping[str, str]) -> str:
-        """The title with its figures, in MAX_TITLE characters that end at a word. Messages are cut first; without
-        a message, `: {template}` is left out."""
+        """The title with its figures, cut at a word to MAX_TITLE characters. Messages are cut first. Without a message,
+        `: {template}` is left out."""
         title, shown = self.title, _on_one_line(figures)
         messages = {
             name: one_line(shown[name], most=MAX_TITLE * 2)
@@ -235,7 +234,7 @@ class Rule(Strict):
         return cut_at_word(title.format_map(shown).strip(), most=MAX_TITLE)
 
     def fill_what(self, figures: Mapping[str, str]) -> str:
-        """What it is about, in a few words: `High error rate`."""
+        """The problem in a few words: `High error rate`."""
         return self.fill(self.what, figures) if self.what else self.name.replace("-", " ").capitalize()
 
 
@@ -252,12 +251,12 @@ class Detector(DetectorBase):
 
     @property
     def width(self) -> int:
-        """Slots of the longest window that the rule looks at."""
+        """Slots of the rule's longest window."""
         return 1
 
     @property
     def look_back(self) -> int:
-        """Slots before its window that decide too: the four hours that it is compared with."""
+        """Slots before the window that it is compared with: four hours."""
         return 4 * HOUR // SLOT
 
     @property
@@ -275,7 +274,7 @@ class Detector(DetectorBase):
 
     @property
     def false_alarms(self) -> float:
-        """Its weight in the budget of false alarms: a day and node, where the budget is as large as all weights."""
+        """Its weight in the budget of false alarms. If the budget equals all weights: alarms per day and node."""
         return 0.0
 
 
@@ -292,7 +291,7 @@ class Predictor(Rule):
 
 
 class OfLines(Rule):
-    """Kinds that say which lines they count. Each narrows `where` to what its condition can use."""
+    """Kinds with `where`. Each kind restricts it to what its condition supports."""
 
     where: AnyLevels
 
@@ -302,25 +301,25 @@ class OfLines(Rule):
 
 
 class Bare(Rule):
-    """A threshold that somebody guessed. With `history`, it fires only if the figure is also improbable."""
+    """Kinds with a fixed threshold. Once a node has `history`, they fire only if the figure is also improbable."""
 
     history: Past = timedelta(days=7)
-    bare: Annotated[bool, Field(strict=True)] = False  # always fire at the bare threshold
+    bare: Annotated[bool, Field(strict=True)] = False  # fire at the threshold alone, without that condition
 
 
-NoSamples = Annotated[tuple[Sample, ...], Field(max_length=0)]  # of kinds that are not about single lines
+NoSamples = Annotated[tuple[Sample, ...], Field(max_length=0)]  # for kinds that no single line can prove
 
 
 def all_series(rules: Iterable[Rule]) -> set[Series]:
-    """The series of all rules, predictors and disabled ones included: they share baselines, learnt once a day."""
+    """The series of all rules, also of predictors and disabled rules: all share the baselines of a day."""
     return {series for rule in rules for series in rule.series()}
 
 
 def text_conditions(rules: Iterable[Rule]) -> dict[str, Where]:
-    """Rule → its lines, of the rules that look for texts."""
+    """Rule → its condition, for rules that search text."""
     return {rule.name: rule.lines for rule in rules if isinstance(rule.lines, Where) and rule.lines.has_words}
 
 
 def counted_levels(rules: Iterable[Rule]) -> dict[str, list[Level]]:
-    """Rule → the levels that it counts; without rules that count all levels."""
+    """Rule → the levels that it counts. Rules that count all levels are left out."""
     return {rule.name: list(rule.lines.level) for rule in rules if rule.lines.level}

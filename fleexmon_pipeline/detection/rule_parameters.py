@@ -1,6 +1,6 @@
-"""Parameters of rules: durations, shares, expressions, and those of each kind, as pydantic checks them.
+"""Parameters of rules, checked by pydantic: durations, shares, expressions, and the parameters of each kind.
 
-Here: values and when they are refused. The kinds themselves: `rule_kinds.py`; the texts of a rule: `rule_model.py`.
+The kinds: `rule_kinds.py`; the texts of a rule: `rule_model.py`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _literal(text: str) -> str:
 
 @cache
 def compiled(expression: str) -> Any:
-    """Compiled by RE2, which is linear in the text whatever the expression. (?i) ignores case."""
+    """Compile with RE2, which takes linear time for every expression. (?i) ignores case."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 1 << 20
@@ -118,22 +118,22 @@ class PatternCount(Strict):
 
 class NodeRatio(Strict):
     more_than: Share
-    total_more_than: Whole  # lines: one error of three lines means nothing
+    total_more_than: Whole  # lines; one error in three lines means nothing
     within: Within
     per: Literal["node"] = "node"
 
 
-class Unusual(Strict):
+class RateParameters(Strict):
     """More lines than expected for the node, the time of day and the load."""
 
     per: Literal["node", "pattern"]
     at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → lines
     times: Factor = 1.0  # the expected lines
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
-    capped: Annotated[bool, Field(strict=True)] = False  # a slot counts no more lines than chance gives it
+    capped: Annotated[bool, Field(strict=True)] = False  # each slot counts at most as many lines as chance allows
 
 
-class Falling(Strict):
+class DropParameters(Strict):
     """Fewer lines than expected for the node, the time of day and the load before."""
 
     at_least: Annotated[
@@ -143,8 +143,8 @@ class Falling(Strict):
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
-class Apart(Strict):
-    """Fewer lines of a message than those of the message that it comes with let expect."""
+class CompanionParameters(Strict):
+    """Fewer lines of a message than expected from its companion."""
 
     at_least: Annotated[
         dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)
@@ -153,7 +153,7 @@ class Apart(Strict):
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
-class Open(Strict):
+class UnfinishedParameters(Strict):
     """Runs that start and do not end."""
 
     at_least: Annotated[
@@ -162,15 +162,15 @@ class Open(Strict):
     below: Share  # of the runs that started
 
 
-class Replacing(Strict):
-    """A message that comes instead of a part of another one."""
+class InsteadParameters(Strict):
+    """A message that partly replaces another one."""
 
     at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → lines
     times: Factor  # the expected lines
 
 
-class Growing(Strict):
-    """Durations in lines that have grown beyond what the node has shown."""
+class ValueParameters(Strict):
+    """Durations in lines that have grown beyond the node's baseline."""
 
     at_least: Annotated[
         dict[Within, Annotated[int, Field(strict=True, ge=10)]], Field(min_length=1)
@@ -179,40 +179,40 @@ class Growing(Strict):
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
-class Still(Strict):
-    """Values in lines that have always varied and do not."""
+class StuckParameters(Strict):
+    """Values in lines that have always varied and are now constant."""
 
     at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=10)]], Field(min_length=1)]  # window → lines
-    below: Share  # of the variety that the node has shown at least
+    below: Share  # of the lowest variety that the node has shown
 
 
-class NewPattern(Strict):
+class NewParameters(Strict):
     at_least: Annotated[int, Field(strict=True, ge=1)] = 1
     within: Within = timedelta(minutes=30)
-    wary: Annotated[bool, Field(strict=True)] = True  # two lines on nodes with unknown patterns every few days
+    wary: Annotated[bool, Field(strict=True)] = True  # on nodes that often have unknown patterns, require two lines
 
 
-class Diverging(Strict):
+class DivergenceParameters(Strict):
     verdict: Literal["fail", "marginal"] = "fail"  # or worse; an inconclusive comparison never fires
     after: Watched = AFTER  # how long a deployment is watched
 
 
-class Rising(Strict):
+class TrendParameters(Strict):
     hours: Hours  # compared with as many before
     times: Factor
     more_than: Share
 
 
-class Jump(Strict):
+class SpikeParameters(Strict):
     hours: Hours  # the hour is compared with their mean
     times: Factor
     more_than: Whole
 
 
-class OpenIssues(Strict):
+class BacklogParameters(Strict):
     more_than: Whole
-    open_for: Lasting = timedelta()  # at least: an incident opens several issues at once, and most end within the hour
+    open_for: Lasting = timedelta()  # at least; an incident opens several issues, and most end within an hour
 
 
-class Coming(Strict):
+class ForecastParameters(Strict):
     rule: Name  # the `ratio` rule whose threshold will be crossed

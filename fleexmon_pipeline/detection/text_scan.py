@@ -1,6 +1,6 @@
-"""Lines with a text that some rule looks for: one scan of the window's lines, however many rules there are.
+"""Find the lines that match texts of rules, in one scan of the window for all rules.
 
-Here: the scan, and which rule a line counts for. Exact: it compares lines, not their templates.
+It compares the lines themselves, not their templates.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Subject
 from fleexmon_pipeline.window import SLOT, Window
 
 SQL = statements("detection")
-SEPARATOR = b"\x01"  # between messages that are joined to be scanned together
-MAX_JOINED_BYTES = 2_000  # of a message in a joined text; one message may have a million characters
+SEPARATOR = b"\x01"  # between joined messages, which are scanned together
+MAX_JOINED_BYTES = 2_000  # per message in a joined text; a message may have a million characters
 ROWS_AT_ONCE = 1_000
-MAX_MESSAGES = 5_000  # different ones that a slot's lines are selected by; if there are more, all its lines are read
+MAX_MESSAGES = 5_000  # different messages by which a slot's lines are selected; if there are more, all lines are read
 
 
 @dataclass
 class Matches:
-    """One rule's lines: their number by node and slot, and the newest of them (oldest first)."""
+    """One rule's lines: their number by node and slot, and ids of the newest, oldest first."""
 
     counts: defaultdict[str, Counter[datetime]] = field(default_factory=lambda: defaultdict(Counter))
     lines: defaultdict[tuple[str, datetime], deque[uuid.UUID]] = field(
@@ -42,17 +42,17 @@ class Matches:
     )
 
     def newest(self, subject: Subject, end: datetime, slots: int) -> list[uuid.UUID]:
-        """Of the `slots` slots that end at `end`: newest first, at most MAX_EVIDENCE."""
+        """Ids in the `slots` slots that end at `end`: newest first, at most MAX_EVIDENCE."""
         starts = (end - SLOT * back for back in range(1, slots + 1))
         ids = (id_ for start in starts for id_ in reversed(self.lines.get((subject.node or "", start), ())))
         return list(islice(ids, MAX_EVIDENCE))
 
 
-Filter = Callable[[bytes], Iterable[bytes]]  # joined messages → those that some rule may match
+Filter = Callable[[bytes], Iterable[bytes]]  # joined messages → those that a rule may match
 
 
 def find_texts(connection: Connection, conditions: Mapping[str, Where], window: Window) -> dict[str, Matches]:
-    """Rule → its lines in the window. Each condition looks for texts or expressions (`has_words`)."""
+    """Rule → its lines in the window. Each condition has texts or expressions (`has_words`)."""
     by_rule = {name: Matches() for name in conditions}
     if not conditions:
         return by_rule
@@ -70,7 +70,7 @@ def find_texts(connection: Connection, conditions: Mapping[str, Where], window: 
 
 
 def _with_archived(rows: Iterable[DictRow], cold: Iterable[ColdLine]) -> Iterator[DictRow]:
-    """A slot's lines of table and archive, oldest first. One that is in both is the table's."""
+    """A slot's lines from table and archive, oldest first. A line in both counts once, from the table."""
     of_table = list(rows)
     table_ids = {row["id"] for row in of_table}
     archived = (vars(line) for line in cold if line.id not in table_ids)
@@ -78,11 +78,11 @@ def _with_archived(rows: Iterable[DictRow], cold: Iterable[ColdLine]) -> Iterato
 
 
 def _lines_of(connection: Connection, slot: Window, may_match: Filter) -> Iterator[DictRow]:
-    """The lines of a slot that some rule may match, oldest first; others may be among them."""
+    """The lines of a slot that a rule may match, oldest first; there may be others among them."""
     bounds = {"since": slot.since, "until": slot.until, "longest": MAX_JOINED_BYTES}
     messages: set[bytes] = set()
     odd = False
-    # Streamed rather than fetched at once: the texts of a busy slot's minutes are as large as the slot.
+    # Streamed, because the texts of a busy slot may be as large as all its lines.
     for row in connection.cursor().stream(SQL["messages"], bounds):
         messages.update(may_match((row["messages"] or "").encode()))
         odd = odd or row["odd"]
@@ -93,16 +93,16 @@ def _lines_of(connection: Connection, slot: Window, may_match: Filter) -> Iterat
 
 
 def _filter(conditions: Collection[Where]) -> Filter:
-    """Which of several joined messages some rule may match. It never misses one; `has_text` decides.
+    """A function that finds the joined messages that a rule may match. It misses none; `has_text` decides.
 
-    RE2 looks for all texts at once, in the time it takes to look for one. Expressions may be anchored, so they are
-    matched message by message.
+    RE2 searches for all texts at once, as fast as for one. Expressions may be anchored, so they are matched message by
+    message.
     """
     every = _expressions(conditions)
     expressions = any(where.matches for where in conditions)
     try:
         patterns = [_compiled(every)]
-    except re2.error:  # two expressions have a group of the same name, or together they are too large
+    except re2.error:  # two expressions have a group of the same name, or they are too large together
         patterns = [_compiled([pattern]) for pattern in every]
 
     def by_text(joined: bytes) -> Iterator[bytes]:
@@ -121,13 +121,13 @@ def _filter(conditions: Collection[Where]) -> Filter:
 
 
 def _expressions(conditions: Collection[Where]) -> list[str]:
-    """What RE2 looks for: expressions, then texts."""
+    """All RE2 expressions: those of the rules, then those made from texts."""
     texts = sorted({_pattern(text.lower()) for where in conditions for text in where.message or ()})
     return [*sorted({f"(?:{expression})" for where in conditions for expression in where.matches or ()}), *texts]
 
 
 def _one_expression(conditions: Collection[Where]) -> str | None:
-    """For DuckDB, which has RE2 with its defaults: None where that does not take it."""
+    """One expression for DuckDB, which uses RE2's defaults. None if they do not accept it."""
     expression = "|".join(_expressions(conditions))
     options = re2.Options()
     options.log_errors = False
@@ -146,10 +146,10 @@ def _compiled(patterns: Sequence[str]) -> Any:
 
 
 def _pattern(text: str) -> str:
-    """An expression that matches wherever the lower case of a message contains `text`, itself in lower case.
+    """An expression that matches every message whose lower case contains `text`, which is in lower case.
 
-    RE2 folds case by Unicode's simple tables. Of the ASCII letters, only i is also the lower case of a letter that
-    these tables leave out, İ. Text that is not ASCII matches anything here; the comparison with the line decides.
+    RE2 folds case by Unicode's simple tables. They lack only one letter whose lower case contains an ASCII letter: İ.
+    So i also matches İ. Text that is not ASCII matches anything here; `has_text` then decides.
     """
     runs = re.findall(r"[\x00-\x7f]+|[^\x00-\x7f]+", text)
     parts = (re2.escape(run).replace("i", "[iİ]") if run.isascii() else f"[^\x01]{{0,{len(run)}}}" for run in runs)

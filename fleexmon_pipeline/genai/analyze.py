@@ -85,5 +85,5 @@ def analyze_hour(
         marked = mark_analyzed(connection, part) if part else 0
     else:
         note_waiting(connection, WAITS_AS, hour.since, f"{judgement.outcome}: {judgement.reason}", now=now)
-        marked = sum(mark_analyzed(connection, judged) for judged in judgement.judged_hours)
+        marked = sum(mark_analyzed(connection, judged) for judged in judgement.evaluated_hours)
     return AnalyzedHour(counts, judgement, marked, asked_seconds, configured)

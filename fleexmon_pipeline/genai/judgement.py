@@ -41,7 +41,7 @@ class Judgement:
     """Result of a window. If it is not `judged`, its rows wait, and `outcome` and `reason` say why."""
 
     occurrences: list[Occurrence] = field(default_factory=list)
-    judged_hours: list[Window] = field(default_factory=list)  # the parts of the window without an open question
+    evaluated_hours: list[Window] = field(default_factory=list)  # the parts of the window without an open question
     outcome: str = CallOutcome.OK  # or `http_<status>`
     reason: str = ""
     calls: int = 0  # answered, whether usable or not; failed attempts are only in the ledger
@@ -122,7 +122,7 @@ def judge(connection: Connection, asker: Asker, window: Window, *, now: datetime
         judgement.answered += sum(pattern.needs_judgement for pattern in evidence.patterns.values()) - len(waiting)
         judgement.occurrences += occurrences(connection, part, evidence, answered)
         if not waiting:
-            judgement.judged_hours.append(part)
+            judgement.evaluated_hours.append(part)
     judgement.answered -= len(judgement.asked)
     if run:
         judgement.calls, judgement.tokens_in, judgement.tokens_out = (
@@ -136,7 +136,7 @@ def judge(connection: Connection, asker: Asker, window: Window, *, now: datetime
 def mark_analyzed(connection: Connection, window: Window) -> int:
     """Set `analyzed` on the window's rows; returns how many changed.
 
-    For `Judgement.judged_hours`, or for a whole window if no agent is configured.
+    For `Judgement.evaluated_hours`, or for a whole window if no agent is configured.
     """
     return connection.execute(_SQL["mark_analyzed"], {"since": window.since, "until": window.until}).rowcount
 

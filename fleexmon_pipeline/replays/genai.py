@@ -111,7 +111,7 @@ def replay(
         result = judge(connection, asker, part, now=now, deadline_seconds=SECONDS_PER_HOUR)
         calls, tokens_in = calls + result.calls, tokens_in + result.tokens_in
         tokens_out += result.tokens_out
-        judged += result.judged_hours
+        judged += result.evaluated_hours
         after += result.occurrences if result.judged else []
         if outcome == CallOutcome.OK:
             outcome, reason = result.outcome, result.reason

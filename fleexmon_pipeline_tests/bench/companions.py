@@ -21,7 +21,7 @@ from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, trailing
 from fleexmon_pipeline.detection.evaluate import evaluate_node
 from fleexmon_pipeline.detection.observation import Observation
-from fleexmon_pipeline.detection.rule_kinds import Beside
+from fleexmon_pipeline.detection.rule_kinds import Companion
 from fleexmon_pipeline.detection.rule_model import all_series
 from fleexmon_pipeline.numerics import Floats, Ints
 from fleexmon_pipeline.window import slot_start
@@ -127,7 +127,7 @@ def _add_pair(
 
 
 def ours(life: Made) -> list[Alarm]:
-    rules = [rule for rule in shipped() if isinstance(rule, Beside)]
+    rules = [rule for rule in shipped() if isinstance(rule, Companion)]
     series = all_series(rules)
     alarms: list[Alarm] = []
     for number, grid in enumerate(life.grids):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from fleexmon_pipeline.catch_up import MAX_ATTEMPTS, pause
+from fleexmon_pipeline.catch_up import MAX_ATTEMPTS, backoff
 from fleexmon_pipeline.collection.gaps import GRACE, RULE, given_up, note_gaps, rules_but_gaps
 from fleexmon_pipeline.issues.lifecycle import reconcile, write_occurrences
 from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, Subject
@@ -118,7 +118,7 @@ def test_it_ends_by_grace_over_lines_that_are_known_and_only_then(database: Data
 
 
 def test_it_is_open_for_a_day_at_least_after_the_last_try() -> None:
-    given_up_after = sum((pause(attempt) for attempt in range(MAX_ATTEMPTS)), timedelta())
+    given_up_after = sum((backoff(attempt) for attempt in range(MAX_ATTEMPTS)), timedelta())
 
     assert given_up_after + DAY < GRACE
 

@@ -145,7 +145,7 @@ def test_of_several_records_one_is_chosen_and_what_lines_announced_stays(fleexmo
     chosen = fleexmon("deployed", "green", "1.4.2", "--remove", "--at", "2026-11-20T11:00")
 
     assert "Choose one with --at: 2026-11-20T09:00, 2026-11-20T11:00." in refused(several)
-    assert "was noticed in the node's lines at 2026-11-20 12:00 UTC and would be noticed again" in refused(announced)
+    assert "was detected in the node's lines at 2026-11-20 12:00 UTC, and would be detected again" in refused(announced)
     assert chosen.out.startswith("removed by ")
     rows = database.rows("""SELECT version, to_char(at, 'HH24:MI') AS at FROM "Deployment" ORDER BY 2""")
     assert [(row["version"], row["at"]) for row in rows] == [("1.4.2", "09:00"), ("1.4.1", "10:00"), ("1.5.0", "12:00")]
@@ -173,7 +173,7 @@ def test_hours_that_were_judged_before_a_deployment_was_told_are_asked_for_again
     assert [(row["asset"], row["hour"]) for row in waiting] == [
         ("detected_issues", "11:00"), ("detected_issues", "12:00"), ("detected_issues", "15:00"),
     ]  # fmt: skip
-    assert waiting[0]["reason"] == "green got 1.4.2 at 11:50, which was not known when it was evaluated"
+    assert waiting[0]["reason"] == "green got 1.4.2 at 11:50, recorded after the hour was evaluated"
 
 
 @pytest.mark.usefixtures("failed")

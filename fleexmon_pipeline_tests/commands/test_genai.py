@@ -96,7 +96,7 @@ def test_an_hour_without_anything_to_ask_says_so(fleexmon: Call) -> None:
     said = fleexmon("genai", "preview", "--hour", (START - HOUR).isoformat())
 
     assert "0 requests" in said.out
-    assert "Nothing to ask: everything new, unusual or failing" in said.out
+    assert "Nothing to ask: every new, unusual or failing pattern" in said.out
 
 
 def test_before_anything_was_analysed_there_is_nothing_to_show(fleexmon: Call) -> None:
@@ -282,7 +282,7 @@ def test_eval_asks_any_agent_with_progress_and_cost_beside_rules_alone(
     assert (said.status, said.err) == (0, "")
     cases = len(known_cases())
     assert f"{cases}/{cases}  " in said.out
-    for line in (f"root node named           {cases} of {cases}", "rules alone", "citations of nothing", "tokens in"):
+    for line in (f"root node named           {cases} of {cases}", "rules alone", "unsupported citations", "tokens in"):
         assert line in said.out
     assert document["agent"]["node_named"] == 3
     assert document["goalsMet"]

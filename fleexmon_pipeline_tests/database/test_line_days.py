@@ -169,7 +169,7 @@ def test_a_takeover_that_was_killed_looks_again_at_what_others_attached(whole: D
         before = {add(connection, NOW, 2, line_id=among_the_days(2)), *(row["id"] for row in lines(whole))}
         died = subprocess.run([sys.executable, "-c", KILLED, whole.url, step, str(NOW)], check=False, timeout=60)
         assert died.returncode == -signal.SIGKILL
-        assert "the next start goes on" in next(lines_by_day(connection)).told
+        assert "the next start continues" in next(lines_by_day(connection)).told
         before.add(add(connection, NOW, 3, line_id=among_the_days(3)))
         connection.execute('CREATE TABLE note (line UUID REFERENCES "LogEntry" (id))')
 

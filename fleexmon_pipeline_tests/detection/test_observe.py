@@ -11,7 +11,7 @@ import pytest
 from fleexmon_pipeline.baselines.store import read_baselines
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.evaluate import evaluate, improbable
-from fleexmon_pipeline.detection.judged_hours import note_seen
+from fleexmon_pipeline.detection.evaluated_hours import note_seen
 from fleexmon_pipeline.detection.observe import still_learning
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_kinds import Spike

@@ -14,7 +14,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.detection.rule_files import load_rules
 from fleexmon_pipeline.detection.rule_kinds import Forecast, Ratio
 from fleexmon_pipeline.detection.rule_model import Rule
-from fleexmon_pipeline.detection.rule_parameters import Coming
+from fleexmon_pipeline.detection.rule_parameters import ForecastParameters
 from fleexmon_pipeline.forecasting.announce import announce, hours_to_announce_again
 from fleexmon_pipeline.forecasting.forecasts import HORIZONS, make_forecasts
 from fleexmon_pipeline.forecasting.record import Record, problems, read_records, table, totals, why_not_trusted
@@ -324,7 +324,7 @@ def test_a_forecast_rule_is_about_its_nodes_and_any_ratio(database: Database) ->
         stricter,
         rule.model_copy(update={"name": "of-blue", "nodes": ("blue",)}),
         rule.model_copy(update={"name": "of-green", "nodes": ("green",), "severity": Severity.HIGH}),
-        rule.model_copy(update={"name": "of-much", "forecast": Coming(rule="much")}),
+        rule.model_copy(update={"name": "of-much", "forecast": ForecastParameters(rule="much")}),
     ]
     with database.connect() as connection:
         for node in ("blue", "green"):

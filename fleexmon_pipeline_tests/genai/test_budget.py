@@ -90,7 +90,7 @@ def test_the_last_quarter_is_kept_for_errors(judged: Judge) -> None:
     plant(judged.connection, "disk", "no space left", slot=TEN + HOUR, first_seen=TEN + HOUR)
     later = judged(window=Window(TEN, TEN + 2 * HOUR), budget=budget)
     assert [record["template"] for record in judged.server.records()] == ["no space left"]
-    assert (later.waiting, later.judged_hours) == (1, [ELEVEN])
+    assert (later.waiting, later.evaluated_hours) == (1, [ELEVEN])
 
 
 def test_what_was_paid_is_in_the_ledger_where_prices_are_known(judged: Judge) -> None:

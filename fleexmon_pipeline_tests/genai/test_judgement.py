@@ -25,7 +25,7 @@ def test_a_finding_becomes_an_occurrence_with_its_evidence(judged: Judge) -> Non
     (found,) = result.occurrences
     assert result.judged
     assert (result.outcome, result.calls, result.tokens_in, result.tokens_out) == ("ok", 1, 120, 30)
-    assert result.judged_hours == [WINDOW]
+    assert result.evaluated_hours == [WINDOW]
     assert found.fingerprint == "genai:pattern:disk@blue"
     assert (found.slot, found.severity, found.grace) == (TEN + 6 * SLOT, Severity.HIGH, timedelta(hours=24))
     assert (found.affected, found.nodes, found.type) == (4, ["blue", "green"], "disk-full")

@@ -63,7 +63,7 @@ def test_every_failure_leaves_the_rows_waiting_and_is_made_good_later(
     failed = judged(agent=Agent(settings, first_wait=0.01), deadline_seconds=2.3 if outcome == "timeout" else 7.6)
 
     same = {outcome, "unreachable"} if outcome == "dns" else {outcome}  # where a resolver does not answer at all
-    assert (failed.judged, failed.waiting, failed.judged_hours) == (False, 1, [])
+    assert (failed.judged, failed.waiting, failed.evaluated_hours) == (False, 1, [])
     assert failed.outcome in same
     assert failed.reason
     assert failed.occurrences == []

@@ -244,5 +244,7 @@ def test_the_commands_say_what_they_did(
     assert gzip.decompress((tmp_path / "out" / "logs.ndjson.gz").read_bytes()).count(b"\n") == 106
     assert "is not empty" in str(again.exception)
     assert "Known nodes: blue, green" in str(unknown.exception)
-    assert would.stdout == "logs: 106 would be added, 0 there already.\nissues: 8 would be added, 0 there already.\n"
+    assert (
+        would.stdout == "logs: 106 would be added, 0 already existed.\nissues: 8 would be added, 0 already existed.\n"
+    )
     assert json.loads(loaded.stdout)["logs"] == {"added": 106, "there": 0, "differing": 0}

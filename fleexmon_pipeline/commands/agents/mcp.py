@@ -1,4 +1,4 @@
-"""`fleexmon mcp`: read-only tools for agents, on stdin and stdout or by HTTP on loopback; and what they asked."""
+"""`fleexmon mcp`: serve read-only tools to agents, on stdin and stdout or by HTTP on loopback; print their calls."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _serve_http(serving: Calls, token: str, port: int) -> None:
     typer.echo(f"http://127.0.0.1:{port}{PATH}  (Ctrl-C ends it)")
     try:
         uvicorn.run(application(serving, token), host="127.0.0.1", port=port, log_level="warning")
-    except SystemExit as error:  # what uvicorn does where it cannot listen, after it has logged why
+    except SystemExit as error:  # uvicorn exits like this if it cannot listen, after logging why
         if error.code:
             raise CommandError(f"--port: 127.0.0.1:{port} cannot be used. Examples: --port 3003") from None
 

@@ -1,6 +1,6 @@
-"""`fleexmon channels`: list channels with how they do, and send a test message. No URL is ever printed.
+"""`fleexmon channels`: list channels with their delivery state, and send a test message. Never prints a URL.
 
-Here: the commands' words. Reading and sending: `channels/`.
+Here: options and printing. Reading and sending: `channels/`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _named(name: str) -> settings.ChannelSettings:
 
 
 def _record(channel: Channel, answer: SendResult, now: datetime) -> None:
-    """Where there is a database. After a success waiting messages go out with the next run."""
+    """Record the test, if there is a database. After a success, the next run sends waiting messages."""
     try:
         with open_database("recording the test") as connection:
             record_test(connection, channel, answer, now=now)

@@ -1,4 +1,4 @@
-"""`fleexmon database`: make or update the tables, restore a dump, and print a script of roles with the least rights."""
+"""`fleexmon database`: migrate, restore a dump, and print a script that creates roles with the fewest rights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ app.command()(restore)
 
 @app.command()
 def migrate() -> None:
-    """Make or update the tables of the product and of Dagster's run history.
+    """Create or update the tables of the product and of Dagster's run history.
 
     The service migrates at startup if its role has the right to. If not, the tables' owner runs this at installation
     and after each update, while the service is stopped. Running it again changes nothing.
@@ -35,7 +35,7 @@ def migrate() -> None:
     with warnings.catch_warnings(action="ignore"):
         create_history(url)
     with connect(url) as connection:
-        typer.echo(f"The tables of the product are at version {version_of(connection)}; Dagster's are there as well.")
+        typer.echo(f"The product's tables are at version {version_of(connection)}; Dagster's tables exist too.")
 
 
 @app.command()

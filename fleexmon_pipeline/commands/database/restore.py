@@ -1,4 +1,4 @@
-"""`fleexmon database restore`: a dump in the place of the embedded database."""
+"""`fleexmon database restore`: replace the embedded database by a dump."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from fleexmon_pipeline.embedded.restore import restore as restore_dump
 from fleexmon_pipeline.embedded.server import EmbeddedServer, EmbeddedServerError
 from fleexmon_pipeline.wording import counted
 
-MAGIC = b"PGDMP"  # what a dump in pg_dump's own format begins with
+MAGIC = b"PGDMP"  # the first bytes of a dump in pg_dump's custom format
 
 
 def restore(
     dump: Annotated[Path, typer.Argument(help="A file that `pg_dump -Fc` wrote.", show_default=False)],
     dry_run: DryRun = False,
 ) -> None:
-    """Put a dump in the place of the embedded database, whose rows are then gone. `fleexmon up` must not run.
+    """Replace the embedded database by a dump. All its rows are lost. `fleexmon up` must not be running.
 
-    A new home is created where there is none. If the dump cannot be restored, everything stays as it was. For a server
-    of your own, use pg_restore.
+    Creates the home if it does not exist. If the dump cannot be restored, nothing changes. For your own server, use
+    pg_restore.
     """
     if configured_url() is not None:
         raise CommandError("DATABASE_URL is set: restore to a server of your own with `pg_restore -d URL`.")
@@ -41,17 +41,17 @@ def restore(
     try:
         if not server.used_alone():
             raise CommandError(f"another fleexmon uses the database in {home}. Stop `fleexmon up` (Ctrl-C) first.")
-        there = _lines(server)
+        before = _lines(server)
         if dry_run:
-            typer.echo(f"would replace the database in {home}, which has {counted(there, 'line')}, by {dump}")
+            typer.echo(f"would replace the database in {home}, which has {counted(before, 'line')}, by {dump}")
             return
         with waiting("restoring"):
             restored = restore_dump(server, dump)
     except EmbeddedServerError as error:
-        raise CommandError(f"{error}. The database is as it was.") from None
+        raise CommandError(f"{error}. The database did not change.") from None
     finally:
         server.release()
-    typer.echo(f"restored {counted(restored, 'line')} from {dump} to {home}, where {counted(there, 'line')} were")
+    typer.echo(f"restored {counted(restored, 'line')} from {dump} to {home}, in place of {counted(before, 'line')}")
 
 
 def _refuse_other_files(dump: Path) -> None:
@@ -61,7 +61,7 @@ def _refuse_other_files(dump: Path) -> None:
     except OSError as error:
         raise CommandError(f"{dump}: {error.strerror}") from None
     if start != MAGIC:
-        raise CommandError(f"{dump} is not a dump in pg_dump's own format. Make one with `pg_dump -Fc`.")
+        raise CommandError(f"{dump} is not a dump in pg_dump's custom format. Create one with `pg_dump -Fc`.")
 
 
 def _lines(server: EmbeddedServer) -> int:

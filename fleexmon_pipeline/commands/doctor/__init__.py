@@ -1,1 +1,1 @@
-"""`fleexmon doctor`: every setting and outside system, checked now, and the checks that fail."""
+"""`fleexmon doctor`: check every setting and outside system now, and show failing asset checks."""

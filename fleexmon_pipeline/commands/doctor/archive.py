@@ -1,4 +1,4 @@
-"""The archive: whether it is set, can be reached, and has the files of the days that are archived."""
+"""The archive: whether it is set, can be reached, and has the files of all archived days."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`fleexmon doctor`: which checks there are, in which order, and how they are printed.
+"""`fleexmon doctor`: the order of its checks, and how findings are printed.
 
-Here: the command. The checks are the modules beside this one.
+The checks are in the modules beside this one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 def examine(environment: Environment, *, now: datetime) -> list[Finding]:
-    """Everything, in the order in which things depend on each other. Never raises for what it finds."""
+    """All findings, in the order of dependencies. Problems are findings, never exceptions."""
     findings = [finding for check in _CHECKS for finding in _settled(check, environment, now)]
     return list(dict.fromkeys(findings))  # several checks may report the same wrong setting
 

@@ -1,4 +1,4 @@
-"""What a check of `fleexmon doctor` found, and how many of one kind are put into few lines."""
+"""The findings of `fleexmon doctor`, and how many findings of one kind are summed up."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class Finding:
 
     subject: str
     state: State
-    told: str  # a key of --json
-    kind: str = ""  # many of one kind and state are summed up for people
+    told: str  # named `told` in --json
+    kind: str = ""  # many findings of one kind and state are summed up for people
 
 
-MAX_SHOWN = 20  # of a kind and state; of more, people see this many that are wrong, and a number
+MAX_SHOWN = 20  # findings of a kind and state; beyond that, people see a count
 
 
 def summed_up(findings: Iterable[Finding]) -> list[Finding]:
-    """In the same order, for people: a thousand nodes are a few lines, those that are wrong among them."""
-    alike: defaultdict[tuple[str, State], list[Finding]] = defaultdict(list)
+    """The findings in their order, with large groups cut, so that a thousand nodes take a few lines."""
+    groups: defaultdict[tuple[str, State], list[Finding]] = defaultdict(list)
     for finding in findings:
-        alike[finding.kind or finding.subject, finding.state].append(finding)
+        groups[finding.kind or finding.subject, finding.state].append(finding)
     shown = []
-    for (kind, state), group in alike.items():
+    for (kind, state), group in groups.items():
         if len(group) <= MAX_SHOWN or kind != group[0].kind:
             shown.extend(group)
         elif state == "ok":

@@ -1,7 +1,4 @@
-"""Settings of this machine: homes, port, retention, limits, rules.
-
-Here: what needs neither a database nor a network.
-"""
+"""Checks that need neither a database nor a network: homes, port, retention, limits, rules."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The nodes, each asked for its last slot.
-
-Here: what `fleexmon up` reports first, too.
-"""
+"""Poll each node for its last slot. `fleexmon up` reports the same when it starts."""
 
 from __future__ import annotations
 
@@ -22,9 +19,9 @@ from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import SLOT, Window, floor
 
-NODES = "nodes"  # what many findings of one state are summed up as
-MAX_ASKED_AT_ONCE = 64  # as collection asks them: 200 that hang take half a minute
-MAX_RECORDS_READ = 1_000  # of a node's answer, for what is uncertain about it
+NODES = "nodes"  # the kind under which many findings are summed up
+MAX_POLLED_AT_ONCE = 64  # as in collection: 200 nodes that hang take half a minute
+MAX_RECORDS_READ = 1_000  # of a node's answer, to find doubts
 MIN_RECORDS_WITHOUT_LEVEL = 20
 
 
@@ -36,14 +33,14 @@ def nodes(environment: Environment, now: datetime) -> Iterator[Finding]:
 
 @dataclass
 class _Seen:
-    """What a node's answer holds, and what it leaves uncertain."""
+    """Counts of what a node answered, and of doubtful records."""
 
     window: Window
     records: int = 0
     read: int = 0
     outside: int = 0
     without_level: int = 0
-    assumed: int = 0  # dates whose day and month only the time that was asked for tells
+    assumed: int = 0  # dates whose order of day and month was inferred from the polled time
     rejected: Counter[str] = field(default_factory=Counter)
 
     def add(self, run: Run) -> None:
@@ -78,12 +75,12 @@ class _Seen:
 
 
 def check_nodes(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
-    """Each is asked for its last slot, once and many at the same time: one that hangs takes 10 s."""
+    """Poll each node once for its last slot, many at a time. A node that hangs takes 10 s."""
     clients, end = Clients(), floor(now, SLOT)
 
     def check(node: Node) -> Finding:
-        written = node.variable or f"{node.name.upper()}_HOST"  # the demo's have no variable, and these names
-        variable = written if written.endswith("_HOST") else f"{written} {node.name}"
+        setting = node.variable or f"{node.name.upper()}_HOST"  # demo nodes have no variable
+        variable = setting if setting.endswith("_HOST") else f"{setting} {node.name}"
         with ask(clients, node, Window(end - SLOT, end), attempts=1) as answer:
             slot = Window(end - SLOT, end)
             seen, order = _Seen(slot), DateOrder(near=(slot.since - FUTURE, slot.until + FUTURE))
@@ -102,5 +99,5 @@ def check_nodes(nodes: Sequence[Node], *, now: datetime) -> list[Finding]:
             NODES if not seen.doubts() else "",
         )
 
-    with ThreadPoolExecutor(MAX_ASKED_AT_ONCE) as pool:
+    with ThreadPoolExecutor(MAX_POLLED_AT_ONCE) as pool:
         return list(pool.map(check, nodes))

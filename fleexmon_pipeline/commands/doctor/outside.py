@@ -1,6 +1,6 @@
-"""Who is called besides the nodes: GenAI's agent, GitHub, channels, the heartbeat.
+"""Outside systems other than the nodes: GenAI's agent, GitHub, channels, heartbeat, broker.
 
-Here: each is called with the client that the pipeline itself uses, and sent nothing.
+Each is called with the client that the pipeline itself uses. Nothing is sent.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ def github(environment: Environment, _: datetime) -> Iterator[Finding]:
 
 
 def heartbeat(environment: Environment, _: datetime) -> Iterator[Finding]:
-    """Not called: a call would tell the other side that a tick succeeded."""
+    """Does not call the URL: a call would report a successful tick."""
     url = settings.heartbeat_url(environment)
     sentence = "set; each tick calls it" if url else "not set: no outside monitor notices when this machine is down"
     yield Finding("FLEEXMON_HEARTBEAT_URL", "ok" if url else "off", sentence)
 
 
 def broker(environment: Environment, _: datetime) -> Iterator[Finding]:
-    """Only where one is set: one machine needs none."""
+    """Only if a broker is set: a single machine needs none."""
     if not settings.is_set(environment, "FLEEXMON_BROKER"):
         return
     url = settings.broker(environment)
@@ -94,7 +94,7 @@ def broker(environment: Environment, _: datetime) -> Iterator[Finding]:
 
 
 def agents(environment: Environment, _: datetime) -> Iterator[Finding]:
-    """Whether `fleexmon mcp --http` could start. On stdin and stdout it needs no token."""
+    """Whether `fleexmon mcp --http` could start. Over stdin and stdout it needs no token."""
     if not settings.is_set(environment, "FLEEXMON_MCP_TOKEN"):
         yield Finding("FLEEXMON_MCP_TOKEN", "off", "not set: agents are served on stdin and stdout only")
         return
@@ -103,7 +103,7 @@ def agents(environment: Environment, _: datetime) -> Iterator[Finding]:
 
 
 def channels(environment: Environment, _: datetime) -> Iterator[Finding]:
-    """Their URLs; nothing is sent. How they did: the check everything_is_sent."""
+    """Whether their URLs are valid; nothing is sent. Deliveries: the check everything_is_sent."""
     from fleexmon_pipeline.channels.channel import usable_channels  # noqa: PLC0415  only where it is used
 
     usable, problems = usable_channels(environment)

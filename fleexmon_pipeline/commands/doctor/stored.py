@@ -1,6 +1,6 @@
-"""The database, and what it says about collection, channels, the agent, the daemon and the checks.
+"""The database, and its records of collection, channels, the agent, the daemon and the checks.
 
-Here: reading; nothing is created.
+Only reads; creates nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fleexmon_pipeline.wording import counted, one_line
 MIN_SERVER, MAX_SERVER = 14, 18  # PostgreSQL
 MAX_CHECK_AGE = timedelta(days=7)
 COVERAGE = "coverage of nodes"
-MAX_LINKS = 5  # named
+MAX_LINKS = 5  # pairs of nodes that are named
 
 
 def database(environment: Environment, now: datetime) -> Iterator[Finding]:
@@ -71,7 +71,7 @@ def database(environment: Environment, now: datetime) -> Iterator[Finding]:
 
 
 def _connections(connection: Connection, environment: Environment) -> Iterator[Finding]:
-    """How many connections the installation may use at most, beside what the server has room for."""
+    """Whether the server allows as many connections as this installation may use."""
     row = connection.execute(statements("commands")["connections"]).fetchone() or {}
     most = settings.most_connections(DEFAULT_RUNS_AT_ONCE, environment)
     sentence = (
@@ -81,27 +81,27 @@ def _connections(connection: Connection, environment: Environment) -> Iterator[F
     if most <= row["room"]:
         yield Finding("connections", "ok", sentence)
         return
-    way_out = f"Set FLEEXMON_MAX_CONNECTIONS={max(row['room'], MIN_CONNECTIONS)}, or lower max_concurrent_runs."
-    yield Finding("connections", "warn", f"{sentence}. {way_out}")
+    remedy = f"Set FLEEXMON_MAX_CONNECTIONS={max(row['room'], MIN_CONNECTIONS)}, or lower max_concurrent_runs."
+    yield Finding("connections", "warn", f"{sentence}. {remedy}")
 
 
 def lines_by_day(connection: Connection) -> Iterator[Finding]:
-    """Whether lines are kept by day, and if not, why; which day could not be made, written compact or dropped."""
+    """Whether "LogEntry" is partitioned by day, and if not, why; steps that PostgreSQL refused."""
     refused = problems(connection)
     for problem in refused:
         since = f"since {problem.first_at:%m-%d %H:%M} UTC" if problem.first_at < problem.last_at else "once"
         yield Finding(
             "lines by day", "warn",
-            f"{problem.reason}. Refused {since}, tried again automatically. Nothing is lost. What others attached to "
-            '"LogEntry", such as a foreign key, is theirs to drop.',
+            f"{problem.reason}. Refused {since}, retried automatically. Nothing is lost. If another program attached "
+            'an object to "LogEntry", such as a foreign key, its owner must drop it.',
         )  # fmt: skip
     if reason := obstacle(connection):
         yield Finding("lines by day", "warn", reason)
     elif is_pending(connection) and all(problem.step != "take over" for problem in refused):
         yield Finding(
             "lines by day", "warn",
-            '"LogEntry" is still in one piece: it was in use when fleexmon started, or the start was interrupted. '
-            "Nothing is lost; the next start goes on. Until then some lines of other programs may be out of sight.",
+            '"LogEntry" is not partitioned yet: it was in use when fleexmon started, or the start was interrupted. '
+            "Nothing is lost; the next start continues. Until then some lines of other programs may be missing here.",
         )  # fmt: skip
     elif days := days_of_lines(connection):
         compact = sum(day.compact for day in days)
@@ -113,7 +113,7 @@ def lines_by_day(connection: Connection) -> Iterator[Finding]:
 
 
 def _failing_channels(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:
-    """What waits, and why. What is wrong with their settings is told elsewhere."""
+    """Waiting messages, and why they wait. Invalid settings are reported by `outside.channels`."""
     from fleexmon_pipeline.channels.overview import overview  # noqa: PLC0415  only where it is used
 
     try:
@@ -126,7 +126,7 @@ def _failing_channels(connection: Connection, environment: Environment, now: dat
 
 
 def _coverage(connection: Connection, environment: Environment, now: datetime) -> Iterator[Finding]:
-    """What was collected in the last day, node by node. A node that is no longer watched is off, not wrong."""
+    """Coverage of the last day, by node. A node that is no longer watched is off, not wrong."""
     try:
         watched_now = {node.name for node in settings.watched(environment)[0]}
     except SettingError:  # reported where the nodes are checked
@@ -144,7 +144,7 @@ def _coverage(connection: Connection, environment: Environment, now: datetime) -
 
 
 def _useless_answers(connection: Connection, now: datetime) -> Iterator[Finding]:
-    """Answers of the last day that asking again does not mend, and what to change at the agent."""
+    """Unusable answers of the last day that a retry does not fix, and what to change at the agent."""
     where = {"since": now - timedelta(days=1), "until": now, "outcomes": list(REMEDIES)}
     for row in connection.execute(statements("commands")["useless_answers"], where):
         outcome = CallOutcome(row["outcome"])
@@ -153,7 +153,7 @@ def _useless_answers(connection: Connection, now: datetime) -> Iterator[Finding]
 
 
 def _links(connection: Connection) -> Iterator[Finding]:
-    """What was learnt that decides which issues are one incident, so that people can say otherwise."""
+    """Learnt links between nodes. They merge issues into one incident, so people must be able to correct them."""
     links = newest_links(connection)
     if links:
         pairs = ", ".join(f"{one} and {other}" for one, other in links[:MAX_LINKS])
@@ -175,7 +175,7 @@ def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Findi
 
 
 def _failed_checks(own: psycopg.Connection[tuple[object, ...]], now: datetime) -> Iterator[Finding]:
-    """Checks of assets as they were last evaluated. They are about what was collected, so none is wrong here."""
+    """Failed asset checks, as last evaluated. They are about collected data, not about settings, so they only warn."""
     table = own.execute(statements("commands")["has_checks"]).fetchone()
     if not table or not table[0]:
         return
@@ -187,7 +187,7 @@ def _failed_checks(own: psycopg.Connection[tuple[object, ...]], now: datetime) -
 
 
 def _description(event: object) -> str:
-    """What a check said, from the event that Dagster stored; its form is Dagster's own and may change."""
+    """A check's description, from the event that Dagster stored. Dagster may change the event's form."""
     try:
         description = json.loads(str(event))["dagster_event"]["event_specific_data"]["description"]
     except (ValueError, KeyError, TypeError):

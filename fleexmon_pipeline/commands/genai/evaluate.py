@@ -1,6 +1,6 @@
-"""`fleexmon genai eval`: how well the agent explains incidents whose cause is known, beside rules alone.
+"""`fleexmon genai eval`: score the agent on incidents with a known cause, against rules alone.
 
-Here: options and printing. Cases and points: `genai/evaluation/`.
+Here: options and printing. Cases and scores: `genai/evaluation/`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def evaluate(
     yes: Annotated[bool, typer.Option("--yes", help="Send the requests without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask the agent about incidents whose cause is known, and score its answers beside rules alone.
+    """Ask the agent about incidents with a known cause, and score its answers against rules alone.
 
-    The cases are part of the product and hold nothing of yours; no database is needed. Shows the cost first, and asks
-    before anything is sent. These calls are in no ledger, and in no budget.
+    The cases are part of the product and contain none of your data; no database is needed. Shows the cost first, and
+    asks before it sends anything. The calls count towards no ledger and no budget.
 
-    Exit status 1 when nothing was sent, not every case was answered, or a goal was missed.
+    Exit status 1 if nothing was sent, not every case was answered, or a goal was missed.
     """
     agent = settings.genai(os.environ)
     used = agent or settings.genai_limits(os.environ, GenAISettings("", None))
@@ -75,8 +75,8 @@ def _print_estimate(cases: Sequence[KnownCase], tokens: int, tokens_out: int, pr
 
 
 def _progress(cases: int, *, to_stderr: bool) -> Callable[[int, KnownCase, str], None]:
-    def print_line(number: int, case: KnownCase, said: str) -> None:
-        typer.echo(f"{number}/{cases}  {case.name}: {' '.join(visible(said).split())}", err=to_stderr)
+    def print_line(number: int, case: KnownCase, outcome: str) -> None:
+        typer.echo(f"{number}/{cases}  {case.name}: {' '.join(visible(outcome).split())}", err=to_stderr)
 
     return print_line
 
@@ -104,11 +104,11 @@ def _print_scores(done: Evaluation, rules: Score, prices: Prices) -> None:
         ("answered", _of(score.answered, score), _of(rules.answered, rules), "all"),
         ("root node named", _of(score.node_named, score), _of(rules.node_named, rules), "more than rules"),
         ("severity within one step", _of(score.severity_near, score), _of(rules.severity_near, rules), ""),
-        ("citations of nothing", claims, "none made", f"at most {percent(MAX_UNSUPPORTED)}"),
+        ("unsupported citations", claims, "none made", f"at most {percent(MAX_UNSUPPORTED)}"),
         ("bystander blamed", _blamed(score), _blamed(rules), f"at most {percent(MAX_BLAMED)}"),
     ]
-    for what, agent, baseline, goal in rows:
-        typer.echo(f"{what:<25} {agent:<24} {baseline:<16} {goal}".rstrip())
+    for measure, agent, baseline, goal in rows:
+        typer.echo(f"{measure:<25} {agent:<24} {baseline:<16} {goal}".rstrip())
     for outcome, count in sorted(done.failures.items()):
         typer.echo(f"{counted(count, 'case')}: {outcome}")
     if done.stopped:

@@ -1,4 +1,4 @@
-"""`fleexmon genai`: what would be sent to the agent, and replays of past windows.
+"""`fleexmon genai`: preview requests to the agent, and replay past windows.
 
 Here: options and printing. Requests: `genai/questions.py`; the comparison: `replays/genai.py`.
 """
@@ -63,7 +63,7 @@ PromptFile = Annotated[
 class Preview:
     """A request that would be sent, and background that could not be read."""
 
-    what: str
+    subject: str
     messages: Sequence[Message]
     missing: Sequence[str] = ()
 
@@ -110,13 +110,13 @@ def genai_preview(
     typer.echo(f"{window} UTC: {counted(len(bodies), 'request')}, about {tokens:,} tokens{money(cost)}")
     for number, (one, body) in enumerate(zip(previews, bodies, strict=True), 1):
         rest = ", ".join(f"{name} {value}" for name, value in body.items() if name != "messages")
-        typer.echo(f"\n===== request {number} of {len(bodies)}: {one.what}; {rest}")
+        typer.echo(f"\n===== request {number} of {len(bodies)}: {one.subject}; {rest}")
         for message in one.messages:
             typer.echo(f"----- {message['role']}\n{message['content']}")
         for missing in one.missing:
             typer.echo(f"----- not available: {missing}")
     if not bodies:
-        typer.echo("Nothing to ask: everything new, unusual or failing has an answer already.")
+        typer.echo("Nothing to ask: every new, unusual or failing pattern already has an answer.")
 
 
 @app.command("prompt")
@@ -176,7 +176,7 @@ def genai_replay(
 
 
 def confirmed(*, as_json: bool) -> bool:
-    """What a person at a terminal answers. A script is not asked: it would wait for ever."""
+    """Ask a person at a terminal. A script is not asked, because it would wait for ever."""
     return sys.stdin.isatty() and typer.confirm("Send these requests?", err=as_json)
 
 
@@ -263,8 +263,8 @@ def _prompt(file: Path | None) -> Prompt:
         raise CommandError(f"--prompt: {file} is empty or has more than {MAX_PROMPT_CHARACTERS:,} characters.")
     if "issues" not in text or "affectedLogs" not in text:
         raise CommandError(
-            f"--prompt: {file} does not ask for an object with issues and affectedLogs, and no other answer can be "
-            "used. Start from what `fleexmon genai prompt` prints."
+            f"--prompt: {file} does not ask for an object with issues and affectedLogs; other answers cannot be used. "
+            "Start from the output of `fleexmon genai prompt`."
         )
     return Prompt(text)
 

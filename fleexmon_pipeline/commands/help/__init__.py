@@ -1,1 +1,1 @@
-"""`fleexmon help`: a command's help, or a page about what all commands share."""
+"""`fleexmon help`: show a command's help, or a page about a topic of all commands."""

@@ -1,4 +1,4 @@
-"""`fleexmon help`: which topics there are, and how one is printed. Their texts: the `.md` files beside this module."""
+"""`fleexmon help`: its topics, and how one is printed. Their texts are the `.md` files beside this module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person, show
 from fleexmon_pipeline.commands.terminal import CommandError
 from fleexmon_pipeline.wording import one_line
 
-TOPICS = {"exit-status": "The exit statuses of all commands.", "times": "How times are written, and shown."}
+TOPICS = {"exit-status": "The exit statuses of all commands.", "times": "How to write times, and how they are shown."}
 
 app = typer.Typer(add_completion=False)
 

@@ -1,4 +1,4 @@
-"""`fleexmon incidents`, and what people do with incidents and issues alike."""
+"""`fleexmon incidents`, and the actions that incidents and issues share."""
 
 from fleexmon_pipeline.commands.incidents.command import app
 

@@ -67,7 +67,7 @@ def incidents_list(
 
 
 def _list(rows: Sequence[Incident], status: Status, *, limit: int, clock: Clock) -> Iterator[RenderableType]:
-    """One row a line for a pipe; for a person with headings and titles that fit."""
+    """For a pipe, one incident per line; for a person, with headings and fitting titles."""
     if is_read_by_a_person():
         heads = (
             Column("severity", styles=SEVERITIES), Column("state"), Column("last seen"),

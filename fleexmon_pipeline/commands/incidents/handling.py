@@ -1,6 +1,6 @@
-"""`ack`, `unack` and `assign`, the same for issues and incidents.
+"""`ack`, `unack` and `assign`, for issues and incidents.
 
-Here: options, and what is printed. The writes: `incidents/people.py`.
+Here: options and printing. The writes: `incidents/people.py`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ MAX_NAME = 100
 
 
 def add_handling(app: typer.Typer, find: Find, noun: str) -> None:
-    """Add the three commands to `app`. `find`: what ids mean there; raises UnknownIssueError."""
+    """Add the three commands to `app`. find: resolves ids; raises UnknownIssueError."""
 
     @app.command("ack", help=f"Acknowledge {noun}: somebody is working on it. It is still reported when it gets worse.")
     def ack(names: Names, by: By, why: Why = "", dry_run: DryRun = False, as_json: Json = False) -> None:
         _handle(find, names, "ack", by, why, None, dry_run=dry_run, as_json=as_json)
 
-    @app.command("unack", help=f"Take back that {noun} were acknowledged.")
+    @app.command("unack", help=f"Undo the acknowledgement of {noun}.")
     def unack(names: Names, by: By, why: Why = "", dry_run: DryRun = False, as_json: Json = False) -> None:
         _handle(find, names, "unack", by, why, None, dry_run=dry_run, as_json=as_json)
 
-    @app.command("assign", help=f"Say who takes care of {noun}; `--to nobody` takes it back.")
+    @app.command("assign", help=f"Assign {noun} to a person; `--to nobody` undoes it.")
     def assign(
         names: Names,
         by: By,

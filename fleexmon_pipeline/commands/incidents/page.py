@@ -1,4 +1,4 @@
-"""An incident on one page of a terminal: what happened, where it began, what changed before, and its issues.
+"""An incident as one page in a terminal: facts, where it began, changes before, and its issues.
 
 Here: order and wording. Where the data comes from: `incidents/read.py`.
 """
@@ -12,7 +12,7 @@ from fleexmon_pipeline.incidents import sentences
 from fleexmon_pipeline.incidents.read import Incident, IncidentDetail
 from fleexmon_pipeline.wording import inert, inert_line, short_duration
 
-SHORT_ID = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
+SHORT_ID = 18  # characters of an id: its time in ms, which several issues may share, and 12 bits of its hash
 _LABEL = 13
 
 

@@ -1,1 +1,1 @@
-"""`fleexmon issues`: the list, one issue on a page, and what people do with them."""
+"""`fleexmon issues`: list issues, show one, and record people's actions."""

@@ -1,6 +1,6 @@
 """`fleexmon issues`: list, show, resolve and mute issues.
 
-Here: options, and what people do with issues. One issue in full: `page.py`.
+Here: options and people's actions. One issue in full: `page.py`.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def issues_resolve(
 
 @dataclass(frozen=True)
 class MuteTarget:
-    """What to mute or unmute: some issues by their ids, or all of one kind. Exactly one is given."""
+    """What to mute or unmute: issues by id, or all of a fingerprint, node or rule, or all. Exactly one is given."""
 
     issues: Sequence[str]
     fingerprint: str | None
@@ -218,7 +218,7 @@ def _end(length: str | None, until: str | None, *, now: datetime) -> datetime | 
     if not length:
         return None
     ends = now + (now - parse_time("--for", length, now=now))
-    if ends <= now or "-" in length or not length[:1].isdigit():  # neither a date nor a day is a length
+    if ends <= now or "-" in length or not length[:1].isdigit():  # a date, or a word such as "yesterday"
         raise CommandError(f'--for: "{length}" is not a length of time. Examples: --for 2h  --for 7d')
     return ends
 
@@ -256,7 +256,7 @@ def issues_unmute(
 
 @app.command("mutes")
 def issues_mutes(as_json: Json = False) -> None:
-    """List what is muted: since, until, by whom, what and why."""
+    """List mutes: since, until, by whom, what and why."""
     with open_database("reading mutes") as connection:
         rows = people.mutes(connection, now=datetime.now(UTC))
     if as_json:
@@ -280,5 +280,5 @@ add_handling(app, _find, "issues")
 def _explained() -> Iterator[None]:
     try:
         yield
-    except ValueError as error:  # what `people` refuses
+    except ValueError as error:  # `people` refuses the input
         raise CommandError(str(error)) from None

@@ -1,6 +1,6 @@
-"""Issues in a list: one row a line for a pipe; for a person with headings, colours and titles that fit.
+"""A list of issues: for a pipe, one per line; for a person, with headings, colours and fitting titles.
 
-Here: order and wording. Where they come from: `issues/read.py`.
+Here: order and wording. The data: `issues/read.py`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person
 from fleexmon_pipeline.issues.read import IssueSummary, Status
 from fleexmon_pipeline.wording import counted, inert_line
 
-SHORT_ID = 18  # characters of an id: its time in ms, which issues share, and 12 bits of its hash
-_MAX_NODES = 24  # characters of their names
+SHORT_ID = 18  # characters of an id: its time in ms, which several issues may share, and 12 bits of its hash
+_MAX_NODES = 24  # characters of all node names
 
 
 def issue_list(

@@ -1,6 +1,6 @@
-"""An issue on one page of a terminal: what it is, its evidence, and similar issues.
+"""An issue as one page in a terminal: facts, evidence, and similar issues.
 
-Here: order and wording. Where the data comes from: `issues/read.py`, `issues/context.py`.
+Here: order and wording. The data: `issues/read.py`, `issues/context.py`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _facts(
 
 
 def _number(figure: object) -> str:
-    """Other programs may have stored anything."""
+    """A figure as text. Other programs may have stored values of any type."""
     return f"{figure:,}" if isinstance(figure, int) else str(figure)
 
 
@@ -130,7 +130,7 @@ def _similar(issue: SimilarIssue, clock: Clock) -> list[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    """Paragraphs wrapped to the width of the terminal; 100 columns where there is none."""
+    """Paragraphs wrapped to the width of the terminal, or to 100 columns without one."""
     width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
     lines = []
     for part in text.splitlines():

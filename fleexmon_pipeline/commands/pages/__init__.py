@@ -1,1 +1,1 @@
-"""`fleexmon web` and `fleexmon open`: the pages on a port of their own, and one of them in a browser."""
+"""`fleexmon web` serves the pages on their own port, `fleexmon open` opens one in a browser."""

@@ -1,4 +1,4 @@
-"""`fleexmon open`: a page in the browser, or its address where there is no browser."""
+"""`fleexmon open`: open a page in the browser; without a browser, only print its address."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def open_(
 
 
 def _page_of(name: str) -> str:
-    """Raises UnknownIssueError, which says what was not found."""
+    """The address of an issue's or incident's page. Raises UnknownIssueError."""
     with open_database("looking for the issue") as connection:
         issue = find_issue(connection, name)
         incident = incident_of(connection, issue)
-    # An incident has the id of its first issue. Its page shows that one and the others.
+    # An incident has the id of its first issue, and its page shows that issue too.
     is_first = incident is not None and incident[0] == issue
     return settings.page_url("incident" if is_first else "issue", issue)
 
 
 def _has_browser() -> bool:
-    """A terminal browser would take the terminal, and over ssh nobody sees a window."""
+    """Only a graphical browser counts: a text browser would take over the terminal."""
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

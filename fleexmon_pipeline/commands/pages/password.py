@@ -1,4 +1,4 @@
-"""`fleexmon password`: a line for the file of FLEEXMON_LOGIN."""
+"""`fleexmon password`: print a line for the file of FLEEXMON_LOGIN."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def password(name: Annotated[str, typer.Argument(help="The user's name, without 
     """Print a line for the UI's password file.
 
     The line holds the name and a hash of the password; FLEEXMON_LOGIN names the file. Asks for the password twice, or
-    reads it from standard input where that is no terminal. Changes nothing: `fleexmon password alice >> passwords` adds
-    a user. A running UI reads the file at each request.
+    reads it from standard input if that is not a terminal. To add a user, run `fleexmon password alice >> passwords`. A
+    running UI reads the file at each request.
     """
     from fleexmon_pipeline.web.passwords import hash_password  # noqa: PLC0415  needs no webserver, but its package
 

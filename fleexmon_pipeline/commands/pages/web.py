@@ -1,4 +1,4 @@
-"""`fleexmon web`: the read-only pages alone, without Dagster's UI."""
+"""`fleexmon web`: serve only the read-only pages, without Dagster's UI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False)
 def web(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 3001,
     host: Annotated[
-        str, typer.Option(help="The address to listen on. Any other than loopback needs TLS: a proxy.")
+        str, typer.Option(help="The address to listen on. Beyond loopback, put a proxy with TLS in front.")
     ] = "127.0.0.1",
 ) -> None:
     """Serve only the read-only pages, without Dagster's UI, until Ctrl-C.
@@ -36,8 +36,8 @@ def web(
     typer.echo(f"http://{shown}:{port}{settings.PAGES}  (Ctrl-C ends it)")
     logging.basicConfig(level=logging.WARNING)
     try:
-        # The client's address is that of the connection, whatever headers say: the login goes by it.
+        # No proxy headers: the login trusts the client's address, which must be that of the connection.
         uvicorn.run(pages, host=host, port=port, log_level="warning", proxy_headers=False)
-    except SystemExit as error:  # what uvicorn does where it cannot listen, after it has logged why
+    except SystemExit as error:  # uvicorn exits like this if it cannot listen, after logging why
         if error.code:
             raise CommandError(f"--port: {host}:{port} cannot be used. Examples: --port 3002") from None

@@ -1,1 +1,1 @@
-"""`fleexmon patterns`: patterns of a file, and those that are stored."""
+"""`fleexmon patterns`: patterns of a file, and stored patterns."""

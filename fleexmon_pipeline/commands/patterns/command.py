@@ -1,7 +1,7 @@
-"""`fleexmon patterns`: the pattern of every line of a file; stored ones, what people call them, which to ignore.
+"""`fleexmon patterns`: print the pattern of every line of a file; list, name and ignore stored patterns.
 
-Here: options, files and printing. The list: `listing.py`; patterns of a file: `patterns/of_file.py`; labels:
-`patterns/labels.py`.
+Here: options, files and printing. The list: `listing.py`; patterns of a file: `patterns/of_file.py`; names and ignored
+patterns: `patterns/labels.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class _FileOrCommand(TyperGroup):
-    """`fleexmon patterns FILE` beside commands: a first word that is no command is a file, or an option of `of`."""
+    """Lets `fleexmon patterns FILE` mean `patterns of FILE`, if the first word is not a command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Any: typer's own copy of click exports no types
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
@@ -55,7 +55,7 @@ def patterns_of(
     summary: Annotated[bool, typer.Option("--summary", help="Print each pattern once, with its count.")] = False,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Print the summary as JSON lines, as the patterns of lines always are."),
+        typer.Option("--json", help="Print the summary as JSON lines. Without --summary, the output is always JSON."),
     ] = False,
     records: Annotated[
         bool, typer.Option("--records", help="Read records, as `fleexmon read` does, instead of lines.")
@@ -66,7 +66,7 @@ def patterns_of(
     With --records, print the pattern of every record instead; a multi-line message is one record. For a record that
     collection would reject, its raw text is used. The word `of` is optional, unless the file is named like a command.
     """
-    gc.freeze()  # what was imported stays to the end: looking at it again, most of all at the exit, takes 50 ms
+    gc.freeze()  # imported objects live to the end; checking them for garbage, above all at exit, takes 50 ms
     with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
         try:
             lines = in_batches(_messages(stream)) if records else Blocks(stream)
@@ -83,7 +83,7 @@ def patterns_of(
 
 
 def _messages(stream: BinaryIO) -> Iterator[str]:
-    """One message per record, as collection would store it; of a rejected record its own text."""
+    """One message per record, as collection would store it. For a rejected record, its raw text."""
     from fleexmon_pipeline.collection.reading.date_order import DateWatcher  # noqa: PLC0415  seldom needed
     from fleexmon_pipeline.collection.reading.inputs import Input, UnreadableError  # noqa: PLC0415
 
@@ -96,16 +96,16 @@ def _messages(stream: BinaryIO) -> Iterator[str]:
 
 @app.command("list")
 def patterns_list(
-    since: Annotated[str, typer.Option(help=f"Start of the counted time: {TIMES}.")] = "24h",
-    until: Annotated[str | None, typer.Option(help="End of it, in the same formats.", show_default="now")] = None,
+    since: Annotated[str, typer.Option(help=f"Start of the window: {TIMES}.")] = "24h",
+    until: Annotated[str | None, typer.Option(help="End, in the same formats.", show_default="now")] = None,
     node: Annotated[str | None, typer.Option(help="Only lines of this node.")] = None,
     level: Annotated[Level | None, typer.Option(help="Only patterns of this level or worse.")] = None,
-    text: Annotated[str | None, typer.Option(help="Only patterns whose template has this text.")] = None,
-    new: Annotated[bool, typer.Option("--new", help="Only patterns that were first seen in this time.")] = False,
+    text: Annotated[str | None, typer.Option(help="Only patterns whose template contains this text.")] = None,
+    new: Annotated[bool, typer.Option("--new", help="Only patterns that were first seen in this window.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="List at most this many patterns, the most frequent.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List stored patterns: lines, change against the same time before, level, first and last seen, id, template."""
+    """List stored patterns: lines, lines in the window before, level, first and last seen, id, template."""
     from fleexmon_pipeline.commands.patterns.listing import WantedPatterns, list_stored  # noqa: PLC0415  needs a database
 
     list_stored(WantedPatterns(since, until, node, level, text, new, limit), as_json=as_json)
@@ -156,7 +156,7 @@ def patterns_labels(as_json: Json = False) -> None:
 
 @contextmanager
 def _database() -> Iterator[Connection]:
-    # Half of the start-up of `patterns FILE`, which needs none of it.
+    # Imported here: these imports take half of the start-up time of `patterns FILE`, which does not need them.
     from fleexmon_pipeline.commands.screen.database import open_database  # noqa: PLC0415
 
     with open_database("reading patterns") as connection:

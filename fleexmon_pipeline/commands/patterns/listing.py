@@ -1,6 +1,6 @@
-"""Stored patterns in a list, the most frequent first.
+"""List stored patterns, the most frequent first.
 
-Here: choosing and printing. Where they come from: `lookup/patterns.py`.
+Here: options and printing. The data: `lookup/patterns.py`.
 """
 
 from __future__ import annotations
@@ -103,4 +103,4 @@ def _page(
 def _count(rows: Sequence[CountedPattern], total: int, window: Window, clock: Clock) -> str:
     shown = f", the {len(rows):,} most frequent shown" if total > len(rows) else ""
     span = f"{clock.full_minute(window.since)} to {clock.full_minute(window.until, named=True)}"
-    return f"{counted(total, 'pattern')}{shown}; lines from {span}, and in as long a time before"
+    return f"{counted(total, 'pattern')}{shown}; lines from {span}, and before: the window of the same length before it"

@@ -1,1 +1,1 @@
-"""`fleexmon rules`: which are in force, whether files are right, and what changed ones would have found."""
+"""`fleexmon rules`: list, test and backtest rules."""

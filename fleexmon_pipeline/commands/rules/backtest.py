@@ -1,6 +1,6 @@
-"""What `fleexmon rules backtest` prints: issues that changed rules would have found in the past.
+"""`fleexmon rules backtest`: print the issues that changed rules would have opened in the past.
 
-Here: windows, rules and printing. Options: `rules.py`; the replay: `replays/rules.py`.
+Here: windows, rules and printing. Options: `command.py`; the replay: `replays/rules.py`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _MAX_LISTED = 40  # issues of a kind; --json prints all
 def run_backtest(
     since: str, until: str | None, compared: tuple[Path | None, Path | None], *, as_json: bool, now: datetime
 ) -> None:
-    """`compared`: directories of the candidate and of what it is compared with; None: the rules in force."""
+    """compared: directories of the changed rules and of those they are compared with; None: the rules in force."""
     candidate, current = _rules(compared[0], "--rules"), _rules(compared[1], "--against")
     url = existing_database_url()
-    with connect(url) as connection, waiting("replaying") as tell:
+    with connect(url) as connection, waiting("replaying") as show_progress:
         window = _window(since, until, newest=newest_covered(connection), now=now)
         live, false_alarms = settings.live_node(), settings.false_alarms_per_day()
         result = backtest(
             connection, current.rules, candidate.rules, window, live=live, false_alarms=false_alarms,
-            progress=lambda done, of: tell(f"{done} of {of} days replayed"),
+            progress=lambda done, total: show_progress(f"{done} of {total} days replayed"),
         )  # fmt: skip
     if as_json:
         print_json(as_document(result))
@@ -49,8 +49,8 @@ def run_backtest(
 
 
 def _rules(directory: Path | None, option: str) -> Rules:
-    """As if FLEEXMON_RULES named the directory; None: the rules in force. One rejected file rejects all: figures
-    without the changed rule would mislead."""
+    """The rules, as if FLEEXMON_RULES named the directory; None: the rules in force. One rejected file rejects all,
+    because figures without the changed rule would mislead."""
     if directory is not None and not directory.is_dir():
         raise CommandError(f"{option}: {directory} is not a directory. Examples: {option} ./rules")
     loaded = all_rules(directory or settings.rules_directory(), settings.node_labels())
@@ -63,7 +63,7 @@ def _rules(directory: Path | None, option: str) -> Rules:
 
 
 def _window(since: str, until: str | None, *, newest: datetime | None, now: datetime) -> Window:
-    """Whole slots, none newer than the coverage."""
+    """The window in whole slots, up to the newest covered one."""
     end = ceil(parse_time("--to", until, now=now), SLOT) if until else floor(now, SLOT)
     end = min(end, newest) if newest else end
     begin = floor(parse_time("--from", since, now=now), SLOT)
@@ -76,7 +76,7 @@ def _window(since: str, until: str | None, *, newest: datetime | None, now: date
 
 
 def as_document(result: Backtest) -> dict[str, Any]:
-    """Everything. Times are ISO 8601 in UTC."""
+    """The complete result as JSON. Times are ISO 8601 in UTC."""
     return {
         "from": iso_text(result.window.since, "seconds"),
         "to": iso_text(result.window.until, "seconds"),
@@ -136,8 +136,8 @@ def page(result: Backtest, clock: Clock) -> str:
 
 
 def _gaps(result: Backtest) -> list[str]:
-    holes = [f"{inert_line(node)} {share:.0%}" for node, share in result.known.items() if share < 0.995]
-    return [f"Coverage has gaps: {', '.join(holes)} of the slots are known; no rule fires in a gap"] * bool(holes)
+    shares = [f"{inert_line(node)} {share:.0%}" for node, share in result.known.items() if share < 0.995]
+    return [f"Coverage has gaps: {', '.join(shares)} of the slots are known; no rule fires in a gap"] if shares else []
 
 
 def _row(rule: str, day: str, count: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""`fleexmon rules`: which rules are in force, whether rule files are right, what changed rules would have found."""
+"""`fleexmon rules`: list the rules in force, test rule files, and backtest changed rules."""
 
 from __future__ import annotations
 

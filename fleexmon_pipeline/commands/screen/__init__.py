@@ -1,4 +1,4 @@
-"""What a person sees who reads in a terminal: lists with headings, colours, their own time zone, a pager, progress.
+"""Output for a person at a terminal: lists with headings, colours, the local time zone, a pager, progress.
 
-A pipe gets none of it: its text is as it always was, in UTC, one row a line, so that scripts can rely on it.
+A pipe gets none of this, but one row per line, in UTC, in a stable format for scripts.
 """

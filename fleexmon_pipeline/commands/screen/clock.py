@@ -1,6 +1,6 @@
-"""The reader's clock: the zone in which a person is shown times.
+"""The reader's clock: the time zone in which a person sees times. A pipe and JSON get UTC.
 
-A pipe is shown UTC, as is JSON. A moment on the other side of a change of the clocks names its own zone.
+A time with another offset than now, because of summer time, names its zone.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ _MILLISECONDS = 3  # digits
 
 @dataclass(frozen=True)
 class Clock:
-    """`zone` None: that of this machine and of TZ, with its changes over the year."""
+    """zone: None for the zone of this machine or of TZ, with its changes over the year."""
 
     zone: tzinfo | None
     now: datetime
 
     @property
     def name(self) -> str:
-        """`UTC`, `CET`, or `UTC+05:30` of a zone that has no name."""
+        """`UTC`, `CET`, or `UTC+05:30` for a zone without a name."""
         return _name(self._at(self.now))
 
     @property
     def note(self) -> str:
-        """` (times in CET)`, behind a list without headings; nothing for a pipe, whose text stays as it was."""
+        """` (times in CET)`, after a list without headings; empty for a pipe, which always gets UTC."""
         return "" if self.zone is UTC else f" (times in {self.name})"
 
     def minute(self, moment: datetime, *, named: bool = False) -> str:
-        """`11-30 09:05`, for a person with the year where it is another one. `named`: with its zone."""
+        """`11-30 09:05`; for a person, with the year if it is not the current one. named: with the zone."""
         there = self._at(moment)
         other_year = self.zone is None and there.year != self._at(self.now).year
         return self._named(_day(there) if other_year else f"{there:%m-%d %H:%M}", there, named=named)
@@ -43,7 +43,7 @@ class Clock:
         return self._named(_day(there), there, named=named)
 
     def window(self, window: Window) -> str:
-        """`2026-11-30 09:00-11:00 CET`, with the second date only where it differs."""
+        """`2026-11-30 09:00-11:00 CET`, with the second date only if it differs."""
         since, until = self._at(window.since), self._at(window.until)
         last = f"{until:%H:%M}" if until.date() == since.date() else _day(until)
         return f"{_day(since)}-{last} {_name(until)}"
@@ -52,7 +52,7 @@ class Clock:
         return f"{self._at(moment):%H:%M}"
 
     def named_time_of_day(self, moment: datetime) -> str:
-        """`09:05 CET`; for a pipe `08:05`, as it was."""
+        """`09:05 CET`; for a pipe `08:05`, in UTC without a name."""
         there = self._at(moment)
         return f"{there:%H:%M}" if self.zone is UTC else f"{there:%H:%M} {_name(there)}"
 

@@ -1,4 +1,4 @@
-"""The database that a command reads, opened; whoever waits for it is told so."""
+"""Open the database for a command, with a progress line while it takes long."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fleexmon_pipeline.database.connection import Connection, connect
 
 @contextmanager
 def open_database(doing: str) -> Iterator[Connection]:
-    """A connection; `doing` is shown while the block takes long, so a block prints nothing. Raises NoHomeError and what
-    `database_url` raises."""
+    """A connection. doing: shown while the block takes long; so the block must not print. Raises NoHomeError and the
+    errors of `database_url`."""
     with waiting("starting the database"):
         url = existing_database_url()
     with connect(url) as connection, waiting(doing):

@@ -1,6 +1,6 @@
-"""A list of things that have a title: some columns, and the title beside them or, where it is too long, below.
+"""A list of rows with a title: some columns, and the title beside them or, if it is too long, below.
 
-A pipe gets one row a line without headings. Rich's own tables would cut titles or fold every column.
+A pipe gets one row per line without headings. Rich's own tables would cut titles or fold every column.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.text import Text
 from fleexmon_pipeline.commands.screen.terminal import columns, is_read_by_a_person
 
 GAP = "  "
-MIN_BESIDE = 40  # columns that titles need beside the others
+MIN_TITLE_WIDTH = 40  # with less room, titles go below the other columns
 SEVERITIES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 LEVELS = {"fatal": "bold red", "error": "red", "warn": "yellow", "debug": "dim"}
 
@@ -24,7 +24,7 @@ LEVELS = {"fatal": "bold red", "error": "red", "warn": "yellow", "debug": "dim"}
 class Column:
     heading: str
     right: bool = False
-    styles: dict[str, str] | None = None  # of a cell, by its text
+    styles: dict[str, str] | None = None  # a cell's style by its text
     style: str = ""
 
 
@@ -36,7 +36,7 @@ class Row:
 
 
 def listing(heads: Sequence[Column], rows: Sequence[Row], *, title: str = "title") -> Iterator[RenderableType]:
-    """The lines of a list. Where a person reads, with headings, and no title beyond the width of the screen."""
+    """The lines of a list. For a person, with headings, and titles within the width of the screen."""
     person = is_read_by_a_person()
     widths = [
         max([cell_len(head.heading) if person else 0, *(cell_len(row.cells[place]) for row in rows)])
@@ -45,7 +45,7 @@ def listing(heads: Sequence[Column], rows: Sequence[Row], *, title: str = "title
     used = sum(widths) + len(GAP) * len(widths)
     room = columns() - used
     longest = max((cell_len(row.title) for row in rows), default=0)
-    below = person and longest > room and room < max(longest, MIN_BESIDE)
+    below = person and longest > room and room < max(longest, MIN_TITLE_WIDTH)
     if person and rows:
         names = [_padded(head.heading, width, head) for head, width in zip(heads, widths, strict=True)]
         yield Text(GAP.join([*names] if below else [*names, title]).rstrip(), style="bold")

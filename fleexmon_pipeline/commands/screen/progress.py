@@ -1,6 +1,6 @@
-"""What is going on, for whoever waits longer than two seconds: one line on stderr, gone when it is over.
+"""Progress for a person who waits longer than two seconds: one line on stderr, erased at the end.
 
-Only a person is told: a script's stderr has errors and nothing else.
+Only at a terminal: a script's stderr has only errors.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _SIGNS = "|/-\\"
 
 @contextmanager
 def waiting(what: str) -> Iterator[Callable[[str], None]]:
-    """`what` is shown after two seconds, with the seconds; the function that it yields changes it."""
+    """Show `what` and the seconds, after two seconds. Yields a function that changes the text."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
     shown = [what]
     over = threading.Event()
-    teller = threading.Thread(target=_tell, args=(shown, over), daemon=True)
-    teller.start()
+    printer = threading.Thread(target=_print_progress, args=(shown, over), daemon=True)
+    printer.start()
     try:
         yield lambda text: shown.__setitem__(0, text)
     finally:
         over.set()
-        teller.join()
+        printer.join()
 
 
-def _tell(shown: list[str], over: threading.Event) -> None:
+def _print_progress(shown: list[str], over: threading.Event) -> None:
     began, step = time.monotonic(), 0
     if over.wait(SECONDS):
         return

@@ -1,6 +1,6 @@
-"""Whether a person reads, how wide their screen is, and longer texts through their pager.
+"""Whether a person reads the output, the width of their screen, and their pager for long texts.
 
-Colours follow NO_COLOR and TERM, as rich reads them.
+Rich decides about colours, by NO_COLOR and TERM.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 _PAGER = "less"
-_LESS = "FRX"  # leave at once where all fits, keep colours, do not clear the screen: as git has it
+_LESS = "FRX"  # exit if everything fits, keep colours, do not clear the screen: as git does
 
 
 def is_read_by_a_person() -> bool:
@@ -30,17 +30,17 @@ def columns() -> int:
 
 
 def show(*parts: RenderableType, page: bool = True) -> None:
-    """Print for a person, through their pager where it is more than the screen holds. A pipe's lines are not broken."""
+    """Print, for a person through their pager if it does not fit the screen. Lines are not broken for a pipe."""
     console = Console(highlight=False)
     with console.capture() as captured:
         for part in parts:
-            whole = isinstance(part, Text) and part.no_wrap  # which print() itself does not look at
+            whole = isinstance(part, Text) and part.no_wrap  # print() itself ignores no_wrap
             console.print(part, soft_wrap=whole or not is_read_by_a_person())
     show_text(captured.get().rstrip("\n"), page=page)
 
 
 def show_text(text: str, *, page: bool = True) -> None:
-    """Print a text as it is, through the pager where a person reads and it is more than the screen holds."""
+    """Print a text unchanged, for a person through their pager if it does not fit the screen."""
     pager = _pager() if page and is_read_by_a_person() and not _fits(text.splitlines()) else None
     if pager is None:
         typer.echo(text)
@@ -53,7 +53,7 @@ def show_text(text: str, *, page: bool = True) -> None:
 
 
 def _pager() -> list[str] | None:
-    """PAGER, or less; None where it is empty or `cat`, or where there is none."""
+    """PAGER, or less. None if it is empty, `cat` or not installed."""
     wanted = shlex.split(os.environ.get("PAGER", _PAGER))
     return wanted if wanted and wanted != ["cat"] and shutil.which(wanted[0]) else None
 

@@ -1,6 +1,6 @@
-"""Pages of text. Where a person reads: lines that fit, headings in bold, levels and severities in their colours.
+"""Pages of text. For a person: fitting lines, bold headings, levels and severities in colour.
 
-A pipe's lines are not broken.
+Lines are not broken for a pipe.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WORDS = re.compile(rf"(?<=  )({'|'.join([*LEVELS, *SEVERITIES])})(?= )")
 
 
 def show_page(page: str) -> None:
-    """Print a page, through the pager where it is more than the screen holds."""
+    """Print a page, for a person through their pager if it does not fit the screen."""
     if not is_read_by_a_person():
         show_text(page, page=False)
         return
@@ -27,7 +27,7 @@ def show_page(page: str) -> None:
 
 
 def _fitted(line: str) -> list[str]:
-    """The line; if it is too long, its parts of whole words, the later ones indented."""
+    """The line, wrapped at words if it is too long; later parts are indented."""
     width = max(columns(), MIN_COLUMNS)
     if len(line) <= width:
         return [line]

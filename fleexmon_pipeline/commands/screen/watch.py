@@ -1,4 +1,4 @@
-"""A list that is drawn again and again, until Ctrl-C."""
+"""Redraw a list regularly, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = 5.0
 
 
 def watch(draw: Callable[[], Iterable[RenderableType]], *, as_json: bool) -> NoReturn:
-    """Ends the command at Ctrl-C. Raises CommandError where no person reads."""
+    """Draw every 5 seconds; Ctrl-C ends the command. Raises CommandError without a terminal."""
     if as_json or not is_read_by_a_person():
         raise CommandError("--watch: needs a terminal, and no --json. In a script, call the command again.")
     screen = Live(console=Console(highlight=False), screen=True, auto_refresh=False)

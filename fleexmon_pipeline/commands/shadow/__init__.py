@@ -1,1 +1,1 @@
-"""`fleexmon shadow`: what rules in shadow mode would have said."""
+"""`fleexmon shadow`: show what rules in shadow mode would have reported."""

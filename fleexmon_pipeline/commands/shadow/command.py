@@ -1,6 +1,6 @@
-"""`fleexmon shadow`: what rules in shadow mode would have said, for who decides whether to promote or drop one.
+"""`fleexmon shadow`: show what rules in shadow mode would have reported, to decide whether to promote or drop one.
 
-Here: options and printing. Where it comes from: `lookup/shadow.py`.
+Here: options and printing. The data: `lookup/shadow.py`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from fleexmon_pipeline.wording import counted, inert_line
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Show what rules in shadow mode would have reported."
 )
-Since = Annotated[str, typer.Option(help=f"Only what fired since: {TIMES}.")]
+Since = Annotated[str, typer.Option(help=f"Only occurrences since: {TIMES}.")]
 
 
 @app.command("list")
 def shadow_list(since: Since = "30d", as_json: Json = False) -> None:
-    """List rules in shadow mode: the least number of issues each would have opened, on how many days, how severe."""
+    """List rules in shadow mode: at least how many issues each would have opened, on how many days, how severe."""
     now = datetime.now(UTC)
     begin = parse_time("--since", since, now=now)
     with open_database("reading shadow rules") as connection:
@@ -79,7 +79,7 @@ def _rules(rows: Sequence[ShadowRule], clock: Clock) -> Iterator[RenderableType]
         ],
         title="rule",
     )  # fmt: skip
-    none = "no rule in shadow mode fired: a rule gets there by `mode: shadow`"
+    none = "no rule in shadow mode fired. To try a rule, give it `mode: shadow`"
     yield Text(counted(len(rows), "rule") + clock.note if rows else none)
 
 

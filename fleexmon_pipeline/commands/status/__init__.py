@@ -1,1 +1,1 @@
-"""`fleexmon status`: the whole at one glance."""
+"""`fleexmon status`: the overall state."""

@@ -1,6 +1,6 @@
-"""`fleexmon status`: what the first page says, in a terminal.
+"""`fleexmon status`: the content of the first page, in a terminal.
 
-Here: what is asked for. How it is laid out: `page.py`; where it comes from: `lookup/now.py`, `lookup/schedules.py`.
+Here: the command and --json. Layout: `page.py`; data: `lookup/now.py`, `lookup/schedules.py`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def status(as_json: Json = False) -> None:
 
 
 def _schedules(now: datetime) -> Schedules | None:
-    """None where Dagster's database cannot be read: the rest is known all the same."""
+    """None if Dagster's database cannot be read; the rest is still shown."""
     try:
         return read_schedules(now=now)
     except (psycopg.Error, DatabaseUnreachableError):
@@ -109,7 +109,7 @@ def _document(status: Status) -> dict[str, Any]:
 
 
 def _archive(status: Status) -> dict[str, Any] | None:
-    """None where there is none, and never was one."""
+    """None if there is no archive, and never was one."""
     state = status.archive
     if not state.configured and not state.days:
         return None

@@ -1,7 +1,4 @@
-"""The whole on one page of a terminal, in 80 columns.
-
-Here: order, wording and colours.
-"""
+"""The overall state as one page in a terminal of 80 columns: order, wording and colours."""
 
 from __future__ import annotations
 
@@ -24,11 +21,11 @@ from fleexmon_pipeline.lookup.now import HEALTH_TEXTS, NodeDay, Now, until_text
 from fleexmon_pipeline.lookup.schedules import Schedules
 from fleexmon_pipeline.wording import counted, inert_line, one_line, short_duration
 
-MAX_NODES = 24  # a screen has few more lines; those in trouble come first
+MAX_NODES = 24  # they fill most of a screen; those with problems come first
 MAX_INCIDENTS, MAX_WAITING, MAX_NAME = 10, 5, 20
-SHORT_ID = 18  # of an incident's, as its list has it
+SHORT_ID = 18  # characters of an incident's id, as in its list
 _HEALTH_STYLES = {"no-data": "bold cyan", "incomplete": "bold yellow", "attention": "bold red", "healthy": "bold green"}
-_SIGNS = {  # of half an hour: its sign, and its colour where there are colours
+_SIGNS = {  # sign and colour of half an hour, by its coverage
     "complete": ("█", "green"),
     "empty": ("▁", "green"),
     "partial": ("▄", "yellow"),
@@ -49,7 +46,7 @@ class Versions:
 
     @classmethod
     def of_here(cls, server: int, tables: str | None) -> Versions:
-        """`server`: as libpq has it, 180003 for 18.3."""
+        """server: libpq's version number, 180003 for 18.3."""
         try:
             dagster = version("dagster")
         except PackageNotFoundError:
@@ -59,7 +56,7 @@ class Versions:
 
 @dataclass(frozen=True)
 class Status:
-    """`deployed`: the version of each node; `schedules` None: Dagster's database cannot be read."""
+    """deployed: the version of each node; schedules: None if Dagster's database cannot be read."""
 
     now: datetime
     current: Now
@@ -91,12 +88,12 @@ def page(status: Status, clock: Clock) -> Iterator[RenderableType]:
 def _nodes(status: Status, clock: Clock) -> Iterator[RenderableType]:
     nodes = status.current.first_nodes(MAX_NODES)
     if not nodes:
-        way = (
+        remedy = (
             ""
             if status.current.configured
             else " Set BLUE_HOST, GREEN_HOST, LOG_SOURCES or FLEEXMON_NODES, or start `fleexmon up`."
         )
-        yield Text(f"Nodes: none has been polled yet.{way}")
+        yield Text(f"Nodes: none has been polled yet.{remedy}")
         return
     names = [one_line(node.state.node, most=MAX_NAME) for node in nodes]
     width = max(map(cell_len, names))
@@ -171,7 +168,7 @@ def _work(status: Status, clock: Clock) -> Iterator[RenderableType]:
 
 
 def _archive(status: Status) -> Iterator[RenderableType]:
-    """Nothing where there is none, and never was one."""
+    """Nothing if there is no archive, and never was one."""
     state = status.archive
     if state.configured or state.days:
         place = one_line(state.configured.text, most=200) if state.configured else "FLEEXMON_ARCHIVE is not set"

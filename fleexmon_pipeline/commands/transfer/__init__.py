@@ -1,1 +1,1 @@
-"""`fleexmon export` and `fleexmon import`: logs and issues as files, and back."""
+"""`fleexmon export` and `fleexmon import`: logs and issues to files, and back."""

@@ -1,4 +1,4 @@
-"""`fleexmon export`: logs and issues as files with OpenTelemetry's names."""
+"""`fleexmon export`: write logs and issues to files with OpenTelemetry's names."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ app = typer.Typer(add_completion=False)
 def export(
     directory: Annotated[Path, typer.Argument(help="A new or empty directory.")],
     what: Annotated[Literal["both", "logs", "issues"], typer.Option(help="What to export.")] = "both",
-    since: Annotated[str | None, typer.Option(help=f"Begin: {TIMES}.", show_default="all")] = None,
+    since: Annotated[str | None, typer.Option(help=f"Start: {TIMES}.", show_default="all")] = None,
     until: Annotated[str | None, typer.Option(help="End, in the same formats.", show_default="all")] = None,
     node: Annotated[str | None, typer.Option(help="Only this node.", show_default="all")] = None,
-    redact: Annotated[bool, typer.Option("--redact", help="Replace secrets, to hand the files on.")] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Replace secrets, to pass the files on.")] = False,
     form: Annotated[Form, typer.Option("--format", help="parquet needs the extra `parquet`.")] = "ndjson",
-    gzip: Annotated[bool, typer.Option("--gzip", help="Pack the files of NDJSON.")] = False,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress the NDJSON files.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be written; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Export logs and issues as NDJSON with OpenTelemetry's field names.
 
     Writes logs.ndjson, issues.ndjson and manifest.json (counts and checksums). Only you can read the files. Lines are
-    exported as stored, secrets included, unless --redact is given. `fleexmon import` reads all of it back unchanged.
+    exported as stored, with secrets, unless --redact is given. `fleexmon import` reads everything back unchanged.
 
     Fields are those of OpenTelemetry's log data model: Timestamp, SeverityText, SeverityNumber, Body, TraceId,
-    Attributes, Resource. What has no name there is under `fleexmon`. An issue is an event with the EventName
-    `fleexmon.issue`; it is exported if it was open between --since and --until.
+    Attributes, Resource. Other fields are under `fleexmon`. An issue is an event with the EventName `fleexmon.issue`;
+    it is exported if it was open between --since and --until.
 
     With --format parquet, the same fields are columns: times are typed, structures are JSON.
     """
     now = datetime.now(UTC)
     begin, end = parse_optional_time("--since", since, now=now), parse_optional_time("--until", until, now=now)
     if begin and end and begin >= end:
-        raise CommandError("--until: it is not after --since.")
+        raise CommandError("--until: is not after --since.")
     kinds: tuple[Kind, ...] = KINDS if what == "both" else (what,)
     selection = Selection(kinds, begin, end, node, redacted=redact, form=form, packed=gzip)
     url = existing_database_url()
@@ -59,11 +59,11 @@ def export(
             raise CommandError(
                 f'--node: "{one_line(node, most=60)}" is not a node. Known nodes: {", ".join(node_names)}.'
             )
-        with waiting("counting" if dry_run else "exporting") as tell:
+        with waiting("counting" if dry_run else "exporting") as show_progress:
             if dry_run:
                 rows: dict[Kind, int] = count(connection, selection)
             else:
-                manifest = write(connection, directory, selection, tell)
+                manifest = write(connection, directory, selection, show_progress)
                 rows = {file.kind: file.rows for file in manifest.files}
     if as_json:
         print_json({"directory": str(directory), "dryRun": dry_run, "rows": rows})

@@ -1,1 +1,1 @@
-"""`fleexmon up` and what it starts: the demo's nodes, Dagster's processes, the first look at the last 24 hours."""
+"""`fleexmon up` and what it starts: demo nodes, Dagster's processes, and the first run over the last 24 hours."""

@@ -1,7 +1,6 @@
-"""`fleexmon up`: everything on this machine, one command, until Ctrl-C.
+"""`fleexmon up`: start everything on this machine, until Ctrl-C.
 
-Here: options, what is started in which order, and messages. How processes are kept: `processes.py`; which ones Dagster
-needs: `servers.py`.
+Here: options, order and messages. Child processes: `processes.py`; Dagster's processes: `servers.py`.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ from fleexmon_pipeline.wording import counted
 
 DEMO_LINES = "demo-lines"  # a file in FLEEXMON_HOME: its database holds lines of demo nodes
 MAX_RESTARTS, RESTARTS_WITHIN_SECONDS, RESTART_PAUSE_SECONDS = 5, 3600.0, 3.0
-LISTING_SECONDS = 60.0  # how often the UI may be told of another first partition
+LISTING_SECONDS = 60.0  # between checks whether the UI must list other partitions
 
 app = typer.Typer(add_completion=False)
 
@@ -72,7 +71,7 @@ def up(
     configured, it also starts two demo nodes. Data is kept in .fleexmon in the current directory (FLEEXMON_HOME).
     .env.example lists all settings.
     """
-    console = Console(highlight=False)  # rich would colour half of a path that has a space
+    console = Console(highlight=False)  # rich would colour only a part of a path with a space
     try:
         run(console, backfill=backfill, seed=seed)
     except KeyboardInterrupt:
@@ -97,7 +96,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
             settings.ui_url(),
             settings.login(),
             settings.groups(),
-        )  # a mistake is reported now, not in the first run
+        )  # report an invalid setting now, not in the first run
         os.environ[settings.OWN_KEY] = secrets.token_urlsafe()
         dagster_home(home)
         settings.port_note().write_text(str(port), "ascii")
@@ -116,7 +115,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
             wait_for(children, port, console)
             if backfill and _is_new(url):
                 first_look(console, home)
-            # The daemon last: its sensor would collect hours that the first look has not reached yet.
+            # The daemon starts last: its sensor would collect hours that first_look has not reached yet.
             children.append(daemon(home))
             _welcome(console, port, home, demo=not configured)
             _watch(children, url, console, port)
@@ -128,7 +127,7 @@ def run(console: Console, *, backfill: bool, seed: int) -> None:
 
 
 def dagster_home(home: Path) -> Path:
-    """DAGSTER_HOME as set, else `<home>/dagster` with our dagster.yaml in it; set for the children."""
+    """DAGSTER_HOME if it is set, else `<home>/dagster` with our dagster.yaml; exported to child processes."""
     given = os.environ.get("DAGSTER_HOME")
     if given:
         if not Path(given).is_absolute():
@@ -155,7 +154,7 @@ def _database(home: Path, console: Console) -> str:
         raise
     where = (
         "DATABASE_URL" if settings.is_set(os.environ, "DATABASE_URL") else f"embedded, in {escape(str(home))}"
-    )  # a path may look like markup: [red]
+    )  # escaped, because a path may look like markup: [red]
     console.print(f"[green]ready[/] ({where})", soft_wrap=True)
     return url
 
@@ -174,9 +173,10 @@ def _only_one(home: Path) -> Iterator[None]:
 
 
 def _end_orphans(console: Console) -> None:
-    """After a power cut the run history still lists runs as running, and allows one at a time: nothing would start.
+    """Fail runs of a previous session, which after a power cut are still listed as running. Only one tick may run at a
+    time, so no other would start.
 
-    Only for the embedded database: in a shared one the runs may be another machine's, and their time limit ends them.
+    Only for the embedded database: in a shared one, runs may belong to another machine; their time limit ends them.
     """
     with psycopg.connect(make_conninfo(**dagster_conninfo())) as own:
         table = own.execute(statements("run_history")["has_events"]).fetchone()
@@ -208,7 +208,7 @@ def _free(port: int) -> None:
 
 
 def _report_nodes(nodes: list[Node], console: Console) -> None:
-    """Before the first look: 24 hours of a node that hangs would take ten seconds each."""
+    """Report the nodes' state first: a node that hangs delays each of the 24 hours by ten seconds."""
     for finding in summed_up(check_nodes(nodes, now=datetime.now(UTC))):
         responds = finding.state == "ok"
         console.print(f"{finding.subject} … {'[green]ready[/]' if responds else '[yellow]not ready[/]'}", end=" ")
@@ -217,7 +217,7 @@ def _report_nodes(nodes: list[Node], console: Console) -> None:
 
 
 def _warn_of_demo_lines(home: Path, nodes: list[Node], console: Console) -> None:
-    """The demo nodes are called blue and green, and the name is a node's identity: demo and real lines would mix."""
+    """Demo nodes are named blue and green. A node's name is its identity, so demo and real lines would mix."""
     ours = not settings.is_set(os.environ, "DATABASE_URL") and (home / DEMO_LINES).exists()
     if ours and {"blue", "green"} & {node.name for node in nodes}:
         console.print(
@@ -228,7 +228,7 @@ def _warn_of_demo_lines(home: Path, nodes: list[Node], console: Console) -> None
 
 
 def _demo(children: list[Child], home: Path, seed: int, console: Console) -> None:
-    """Two nodes of the demo shop, their addresses noted for other commands."""
+    """Start two nodes of the demo shop, and write their addresses to a file for other commands."""
     note = settings.demo_note()
     note.unlink(missing_ok=True)
     if not settings.is_set(os.environ, "DATABASE_URL"):
@@ -248,7 +248,7 @@ def _demo(children: list[Child], home: Path, seed: int, console: Console) -> Non
 
 
 def _is_new(url: str) -> bool:
-    """Whether no window was ever collected. After later starts the catch-up sensor collects what was missed."""
+    """Whether no window was ever collected. After later starts, the catch_up sensor collects missed hours."""
     with connect(url) as connection:
         row = connection.execute(statements("commands")["is_new"]).fetchone()
         return bool(row and row["is_new"])
@@ -278,7 +278,7 @@ Ctrl-C stops everything. New issues appear below.
 
 
 def _typed(command: str) -> str:
-    """A command as it can be typed here: by its name, or by its path in the environment that `make` created."""
+    """A command as people can type it here: its name, or its path in the environment that `make` created."""
     ours = Path(beside(command))
     if (path := shutil.which(command)) and Path(path).resolve() == ours.resolve():
         return command
@@ -312,10 +312,13 @@ def _watch(children: list[Child], url: str, console: Console, port: int) -> None
 
 
 def _list_again(listed: object, port: int) -> object:
-    """What the UI's list of partitions depends on: the day, and what was materialized first. Reloads if it changed."""
-    listed_before = materialized()
-    now = (datetime.now(UTC).date(), listed_before.first if listed_before else None)
-    return now if now == listed or reload_definitions(port) else listed
+    """Reload the UI's list of partitions if the day or the first materialized partitions changed since `listed`.
+
+    Returns the state that is now listed; unchanged if the reload failed.
+    """
+    known = materialized()
+    current = (datetime.now(UTC).date(), known.first if known else None)
+    return current if current == listed or reload_definitions(port) else listed
 
 
 def _open_issues(url: str) -> dict[UUID, dict[str, Any]]:
@@ -324,7 +327,8 @@ def _open_issues(url: str) -> dict[UUID, dict[str, Any]]:
 
 
 def _report_new_issues(url: str, seen: Collection[UUID], console: Console) -> Collection[UUID]:
-    """By id: an issue's times are those of its lines, minutes before it could be detected."""
+    """Print issues that are not in `seen`. Compares ids: an issue's time is that of its lines, minutes before it was
+    detected."""
     try:
         issues = _open_issues(url)
     except psycopg.OperationalError as error:

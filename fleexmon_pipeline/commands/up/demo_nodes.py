@@ -1,4 +1,4 @@
-"""`fleexmon demo-nodes`: two nodes of a small shop, to try the product without nodes of one's own."""
+"""`fleexmon demo-nodes`: serve two nodes of a small shop, to try the product without real nodes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def demo_nodes(
         addresses[name] = f"127.0.0.1:{port}"
         typer.echo(f"{name.upper()}_HOST={addresses[name]}")
         if note and len(addresses) == 2:
-            written = note.with_suffix(".new")
-            written.write_text(json.dumps(addresses))
-            written.replace(note)
+            new_note = note.with_suffix(".new")
+            new_note.write_text(json.dumps(addresses))
+            new_note.replace(note)
 
     run((blue_port, green_port), seed, announce)

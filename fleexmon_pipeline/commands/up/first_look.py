@@ -1,7 +1,7 @@
 """The first start: run the last 24 hours through the whole chain, so that there is something to see.
 
-Here: which windows, in which order, and the progress bars. It runs `dagster asset materialize` in processes of their
-own and reads their logs, so everything it does can be done by hand.
+Here: which windows, in which order, and the progress bars. It runs `dagster asset materialize` in child processes and
+reads their logs, so you can do the same by hand.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from fleexmon_pipeline.window import HOUR, Window, floor
 
 HOURS = 24
 CHAIN = ("raw_logs", "analyzed_logs", "detected_issues", "predictions")
-_DONE = re.compile(r" - (\w+) - (\d{4}-\d\d-\d\d \d\d:\d\d)-")  # an asset's lines for one of its hours
+_DONE = re.compile(r" - (\w+) - (\d{4}-\d\d-\d\d \d\d:\d\d)-")  # the log line of an asset about one hour
 
 
 def first_look(console: Console, home: Path, *, now: datetime | None = None) -> bool:
-    """Collect, analyze and evaluate the last 24 hours, then write digests. On failure prints where to look; False."""
+    """Collect, analyze and evaluate the last 24 hours, then write digests. On failure, prints the path of the log and
+    returns False."""
     now = now or datetime.now(UTC)
     first, last = floor(now, HOUR) - HOURS * HOUR, floor(now, HOUR)
     log = home / "logs" / "first-look.log"
@@ -45,7 +46,7 @@ def first_look(console: Console, home: Path, *, now: datetime | None = None) -> 
     if not succeeded:
         console.print(
             f"[yellow]the last 24 hours could not be processed completely; the schedules continue from here. "
-            f"Reason: {log}[/]"
+            f"The reason is in {log}[/]"
         )
     return succeeded
 
@@ -79,4 +80,4 @@ def _materialize(options: Sequence[str], log: Path, hour_done: Callable[[str], N
                     hour_done(match[1])
             return process.wait() == 0
         finally:
-            process.terminate()  # a signal that ends `up` need not have reached it
+            process.terminate()  # the signal that ended `up` may not have reached it

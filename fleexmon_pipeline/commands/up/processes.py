@@ -1,6 +1,6 @@
-"""Child processes that end with their parent, however it ends, and whose output is kept.
+"""Start, watch and stop child processes. They end with their parent, however it ends, and their output is kept.
 
-Here: start, watch, stop. Which processes: `up.py`.
+Which processes: `servers.py`.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from pathlib import Path
 from fleexmon_pipeline.commands.terminal import CommandError
 
 _PR_SET_PDEATHSIG = 1
-MAX_LOG_BYTES = 10_000_000  # the daemon writes that in half an hour while the database is down
+MAX_LOG_BYTES = 10_000_000  # the daemon writes this much in half an hour while the database is down
 _STOP_SECONDS = 15.0  # a run may finish its transaction
 
 
 class CannotStartError(CommandError):
-    """Why `up` gave up, and what to do."""
+    """`up` gave up; the message says why, and what to do."""
 
     exit_status = 1
 
 
 @dataclass
 class Child:
-    """A process in a group of its own; `log` holds its output."""
+    """A process in its own group; `log` holds its output."""
 
     name: str
     arguments: list[str]
@@ -62,15 +62,15 @@ def start(name: str, arguments: list[str], log: Path) -> Child:
     return Child(name, arguments, log, process, time.monotonic())
 
 
-_libc = (
-    ctypes.CDLL(None) if sys.platform == "linux" else None
-)  # loaded before the fork: after it nothing may be imported
+# Loaded before the fork, because nothing may be imported after it.
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def end_with_parent() -> None:
-    """For `preexec_fn`. Otherwise it would outlive a kill -9 of its parent and hold its port.
+    """For `preexec_fn`: end the child when its parent ends. Otherwise it would survive a kill -9 and keep its port.
 
-    A script's background job ignores SIGINT, its children inherit that, and dagster handles SIGTERM as it finds SIGINT.
+    Also resets SIGINT and SIGTERM: background jobs of scripts ignore SIGINT, children inherit that, and dagster then
+    ignores SIGTERM too.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -79,14 +79,14 @@ def end_with_parent() -> None:
 
 
 def trim(log: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
-    """Keep a log from growing forever: copy it to `<log>.1` and empty it. Its writer appends, so it goes on at 0."""
+    """Limit a log's size: copy it to `<log>.1` and empty it. Its writer appends, so it continues at 0."""
     if log.stat().st_size > max_bytes:
         shutil.copyfile(log, log.with_name(f"{log.name}.1"))
         os.truncate(log, 0)
 
 
 def stop(children: list[Child]) -> None:
-    """SIGTERM to all, the last started first; SIGKILL to those still running after a while."""
+    """Send SIGTERM to all, the last started first, and SIGKILL to those still running after _STOP_SECONDS."""
     for child in reversed(children):
         _signal(child, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
@@ -96,7 +96,7 @@ def stop(children: list[Child]) -> None:
         except subprocess.TimeoutExpired:
             _signal(child, signal.SIGKILL)
             child.process.wait()
-        _signal(child, signal.SIGKILL)  # what is left of its group
+        _signal(child, signal.SIGKILL)  # the rest of its group
 
 
 def _signal(child: Child, number: int) -> None:

@@ -1,6 +1,6 @@
-"""Dagster's processes as `fleexmon up` runs them: how they are started, and when they are ready.
+"""Dagster's processes under `fleexmon up`: their commands, and when they are ready.
 
-Here: their commands and readiness. Their order: `up.py`.
+Their order: `command.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.console import Console
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.up.processes import CannotStartError, Child, start
 
-READY_SECONDS = 120.0  # on a slow machine dagster's imports alone take 20
+READY_SECONDS = 120.0  # on a slow machine, dagster's imports alone take 20 s
 PACKAGE = "fleexmon_pipeline.definitions"
 WEBSERVER = "fleexmon_pipeline.web.webserver"
 _LOADED = "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
@@ -59,7 +59,7 @@ def beside(command: str) -> str:
 
 
 def wait_for(children: list[Child], port: int, console: Console) -> None:
-    """Until the UI responds and has loaded the product's code: without that it looks healthy, and nothing ever runs.
+    """Wait until the UI responds and has loaded the product's code. Without the code it looks healthy but runs nothing.
 
     Raises CannotStartError with the last output of the process that failed.
     """
@@ -76,8 +76,8 @@ def wait_for(children: list[Child], port: int, console: Console) -> None:
 
 
 def reload_definitions(port: int) -> bool:
-    """Let the UI read the definitions again, with the partitions to list; the daemon does so every minute. Whether it
-    did."""
+    """Make the UI reload the definitions, and with them the listed partitions; the daemon does so every minute. Returns
+    whether it succeeded."""
     try:
         _ask(port, _RELOAD)
     except (OSError, HTTPException, ValueError):
@@ -86,8 +86,8 @@ def reload_definitions(port: int) -> bool:
 
 
 def _not_ready(port: int) -> str | None:
-    """The process that is not ready yet, if any. A code server that is still importing looks like one that failed,
-    since neither responds; one that cannot import exits."""
+    """The process that is not ready yet, if any. A code server that is still importing cannot be told from one that
+    hangs, since neither responds; one that cannot import exits."""
     try:
         workspace = _ask(port, _LOADED)["data"]["workspaceOrError"]
     except (OSError, HTTPException):

@@ -1,6 +1,6 @@
-"""`fleexmon verify-deployment`: record a CI job's end-to-end results, and judge the deployment.
+"""`fleexmon verify-deployment`: record a CI job's end-to-end results, and evaluate the deployment.
 
-Here: the file, the options, what is printed. What results mean and what becomes of them: `verification/`.
+Here: the file, options and printing. The meaning of results: `verification/`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ _OF_THE_NODE = ("e2e-version-mismatch", "e2e-endpoint-failure")
 
 
 def _github_run() -> str | None:
-    """Another attempt of a run is another verification."""
+    """The run's id from GitHub Actions. Another attempt of a run is another verification."""
     run, attempt = os.environ.get("GITHUB_RUN_ID", "").strip(), os.environ.get("GITHUB_RUN_ATTEMPT", "").strip()
     return (f"{run}.{attempt}" if attempt not in ("", "1") else run) or None
 

@@ -1,4 +1,4 @@
-"""`fleexmon worker`: takes runs from the broker and executes them on this machine."""
+"""`fleexmon worker`: execute runs from the broker on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def worker(
     runs: Annotated[int, typer.Option(min=1, max=64, help="Number of concurrent runs.")] = DEFAULT_RUNS,
-    name: Annotated[str, typer.Option(help="Its name in `fleexmon doctor`.")] = "worker",
+    name: Annotated[str, typer.Option(help="The worker's name in `fleexmon doctor`.")] = "worker",
 ) -> None:
     """Execute runs from the broker on this machine, until Ctrl-C.
 
@@ -29,14 +29,14 @@ def worker(
     that runs `fleexmon up`; dagster.yaml must name the launcher. A worker has no state: start and stop it at any time.
     """
     if not settings.is_set(os.environ, "DATABASE_URL"):
-        reason = "is not set. A worker needs the database that the other machines have."
+        reason = "is not set. A worker needs the same database as the other machines."
         raise SettingError("DATABASE_URL", reason, "postgresql://fleexmon:PASSWORD@db.example.com/fleexmon")
     settings.broker(os.environ)
     home = os.environ.get("DAGSTER_HOME", "")
     if not (home and (Path(home) / "dagster.yaml").exists()):
         raise SettingError("DAGSTER_HOME", "is not a directory with a dagster.yaml.", "/etc/fleexmon/dagster")
     if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-        raise CommandError(f'--name: "{name}" is more than letters, digits, - and _. Examples: --name worker-2')
+        raise CommandError(f'--name: "{name}" has other characters than letters, digits, - and _. Examples: worker-2')
     database_url()
     try:
         import dagster as dg  # noqa: PLC0415  takes a second
@@ -45,13 +45,13 @@ def worker(
         from fleexmon_pipeline.workers.worker import launcher_of, run_worker  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
         raise CommandError(
-            f"the package {error.name} is missing: pip install 'fleexmon-pipeline[celery]'. It is not in the plain one."
+            f"the package {error.name} is missing. It is part of an extra: pip install 'fleexmon-pipeline[celery]'"
         ) from None
     with dg.DagsterInstance.get() as instance:
         launcher = launcher_of(instance)
         if launcher is None:
             raise CommandError(
-                f"{home}/dagster.yaml names another launcher, so no run comes to a worker. Use the one of "
+                f"{home}/dagster.yaml names another launcher, so workers get no runs. Use the launcher in "
                 "packaging/several-machines/dagster.yaml."
             )
         typer.echo(f"waiting for runs, {runs} at once  (Ctrl-C stops it after its active runs)")

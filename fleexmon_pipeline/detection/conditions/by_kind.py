@@ -1,7 +1,6 @@
-"""Which condition each kind of rule has.
+"""The condition of each kind of detector rule.
 
-Here: the one dispatch of detector kinds; that of predictor kinds is in `forecasting/predictors.py`. Conditions
-themselves: the modules beside this one; what else a kind answers about itself: `detection/rule_kinds.py`.
+Conditions of predictors: `forecasting/predictors.py`. Other properties of a kind: `detection/rule_kinds.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fleexmon_pipeline.detection.conditions.durations import value
-from fleexmon_pipeline.detection.conditions.falls import beside, drop, missed, unfinished
+from fleexmon_pipeline.detection.conditions.falls import companion_missing, drop, missed, unfinished
 from fleexmon_pipeline.detection.conditions.new_and_silent import new, silence
 from fleexmon_pipeline.detection.conditions.outcomes import instead
 from fleexmon_pipeline.detection.conditions.rates import rate
@@ -27,7 +26,7 @@ CONDITIONS: dict[str, Callable[[Any, Observation], Iterator[Hit]]] = {
     "rate": rate,
     "drop": drop,
     "missed": missed,
-    "companion": beside,
+    "companion": companion_missing,
     "unfinished": unfinished,
     "instead": instead,
     "value": value,
@@ -38,5 +37,5 @@ CONDITIONS: dict[str, Callable[[Any, Observation], Iterator[Hit]]] = {
 
 
 def hits_of(rule: Detector, observation: Observation) -> Iterator[Hit]:
-    """Where the rule's condition holds, for all slots of the grid; callers take the slots that they evaluate."""
+    """Where the rule's condition holds, in all slots of the grid. Callers pick the slots that they evaluate."""
     return CONDITIONS[rule.kind](rule, observation)

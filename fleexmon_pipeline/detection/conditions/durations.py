@@ -1,8 +1,6 @@
-"""Durations in lines that have grown beyond what a node has shown.
+"""Durations in lines that have grown beyond the node's baseline (`baselines/values/durations.py`).
 
-Here: at the end of which slots, and of which pattern most. What is normal: `baselines/values/durations.py`.
-
-Fires for the node, not for each of its patterns: where a database is slow, everything is.
+Fires once for the node, not for each pattern: if a database is slow, everything is.
 """
 
 from __future__ import annotations
@@ -19,13 +17,13 @@ from fleexmon_pipeline.detection.observation import Hit, Measure, Observation
 from fleexmon_pipeline.detection.rule_kinds import Value
 from fleexmon_pipeline.window import DAY, SLOT
 
-PER = ("duration", "durations")  # of a pattern, of all as one
-ORDER = 1e-3  # of all patterns that were slow together, the one with the largest surprise is named
+PER = ("duration", "durations")  # series of a single pattern, and of all patterns together
+TIE_BREAK = 1e-3  # if all patterns together are slow, the one with the largest surprise is named
 NAMES = {"p50": "median", "p95": "95th percentile"}
 
 
 def value(rule: Value, observation: Observation) -> Iterator[Hit]:
-    """Growth that goes on. Of several windows, patterns and figures, the one that stands out most."""
+    """Growth that still continues. Among several windows, patterns and figures, yields the most improbable."""
     baseline, grid = observation.baseline, observation.grid
     if baseline is None or not grid.durations:
         return
@@ -34,7 +32,7 @@ def value(rule: Value, observation: Observation) -> Iterator[Hit]:
         return
     best, found = np.full(grid.slots, -np.inf), np.zeros(grid.slots, np.int64)
     measures: list[tuple[Slower, int, str, int]] = []
-    limits: dict[int, tuple[float, float]] = {}  # width → of any pattern, of all as one
+    limits: dict[int, tuple[float, float]] = {}  # width → limits of a single pattern, and of all together
     alarms = observation.alarms(rule.name, rule.value.false_alarms) / (len(PER) * len(rule.value.at_least))
     for within, min_lines in rule.value.at_least.items():
         series = {per: Series(rule.where.level, per, within // SLOT) for per in PER}
@@ -51,7 +49,7 @@ def value(rule: Value, observation: Observation) -> Iterator[Hit]:
                 holds = has_history & (grown.lines[row] >= min_lines * share_left(width))
                 holds &= np.minimum(grown.times[row], grown.recent_times[row]) >= rule.value.times
                 above = np.maximum(grown.surprise[row] - single, np.where(grown.surprise[row] > 0, together, -np.inf))
-                above = np.where(holds & (above >= 0), above + ORDER * grown.surprise[row], -np.inf)
+                above = np.where(holds & (above >= 0), above + TIE_BREAK * grown.surprise[row], -np.inf)
                 if (above > best).any():
                     best, found = np.maximum(best, above), np.where(above > best, len(measures), found)
                     measures.append((grown, row, figure, width))

@@ -1,7 +1,7 @@
-"""Fewer lines of a node than its baseline lets expect, and messages that did not come.
+"""Fewer lines than expected, of a node or a message, unless something else took their place.
 
-Here: at the end of which slots there are too few, and that nobody took them over. No lines at all: `new_and_silent.py`;
-what is expected: `baselines/expectation.py`; traffic that moves: `baselines/handover.py`.
+A node without any lines: `new_and_silent.py`; expected lines: `baselines/expectation.py`; traffic that moves:
+`baselines/handover.py`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from fleexmon_pipeline.baselines.expectation import limit, share_needed
 from fleexmon_pipeline.baselines.promises import overdue, stopped
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
-from fleexmon_pipeline.detection.rule_kinds import Beside, Drop, Missed, Unfinished
+from fleexmon_pipeline.detection.rule_kinds import Companion, Drop, Missed, Unfinished
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Ints
 from fleexmon_pipeline.window import DAY, SLOT
 
-BACK = 0.7  # of the expected lines in the last slot: what was missing is there again, after a restart or a silence
-REPLACED_WITHIN = 3 * SLOTS_AN_HOUR  # slots in which a message came elsewhere instead, or in other words
-MIN_REPLACING = 2.0  # times as many as expected: a busy hour replaces nothing
-MIN_OPEN_TIMES = 2.0  # what the node has had open: twice the traffic has twice as many under way
-EXPLAINED = 0.5  # of the lines that are missing: if peers have so many more, the traffic has moved
+BACK = 0.7  # share of the expected lines in the last slot: from here on, lines are back after a restart or a silence
+REPLACED_WITHIN = 3 * SLOTS_AN_HOUR  # slots in which another node or another wording may replace a message
+MIN_REPLACING = 2.0  # times the expected lines of a replacement: in a busy hour every message has more
+MIN_OPEN_TIMES = 2.0  # times the most open runs so far: twice the traffic has twice as many open runs
+EXPLAINED = 0.5  # share of the missing lines: if peers gained this many, the traffic has moved
 
 
 def missed(rule: Missed, observation: Observation) -> Iterator[Hit]:
-    """What is due by the clock and came at no node; a release that rewords it brings a message never seen before."""
+    """Scheduled messages that came at no node. A brand-new message may be the same one, reworded by a release."""
     del rule
     baseline, grid = observation.baseline, observation.grid
     if baseline is None:
@@ -45,7 +45,7 @@ def missed(rule: Missed, observation: Observation) -> Iterator[Hit]:
             late[pattern] = stopped(of_pattern["rest"].steady, rows[pattern], grid.known), 1
     for pattern, (flags, period) in late.items():
         for slot in np.flatnonzero(flags).tolist():
-            if not (_came_elsewhere(observation, pattern, slot) or _something_new(observation, rows, slot)):
+            if not (_came_elsewhere(observation, pattern, slot) or _has_new_message(observation, rows, slot)):
                 yield Hit(slot, pattern, 0, None, period)
 
 
@@ -56,8 +56,8 @@ def _came_elsewhere(observation: Observation, pattern: str, slot: int) -> bool:
     )
 
 
-def _something_new(observation: Observation, rows: Mapping[str, Ints], slot: int) -> bool:
-    """Whether the node had a message that no node ever had before."""
+def _has_new_message(observation: Observation, rows: Mapping[str, Ints], slot: int) -> bool:
+    """Whether the node recently had a message that no node ever had before."""
     since, until = observation.grid.first + slot + 1 - REPLACED_WITHIN, observation.grid.first + slot
     recent = slice(max(slot + 1 - REPLACED_WITHIN, 0), slot + 1)
     return any(
@@ -66,9 +66,9 @@ def _something_new(observation: Observation, rows: Mapping[str, Ints], slot: int
     )
 
 
-def beside(rule: Beside, observation: Observation) -> Iterator[Hit]:
-    """A message that falls short beside the one that it comes with, and still does; of several windows, the one that
-    stands out most. Not where another message has come instead, in a release's other words or by another way."""
+def companion_missing(rule: Companion, observation: Observation) -> Iterator[Hit]:
+    """A message that comes too rarely compared with its companion, and still does. Among several windows, yields the
+    most improbable. Not if another message replaces it, for example after a release."""
     baseline, grid = observation.baseline, observation.grid
     if baseline is None or not baseline.companions:
         return
@@ -104,17 +104,16 @@ def beside(rule: Beside, observation: Observation) -> Iterator[Hit]:
                     int(trailing(row, series.width)[slot]),
                     float(companion.ratio * trailing(of, series.width)[slot]),
                     series.width,
-                    beside=companion.of,
+                    companion=companion.of,
                     of_budget=share,
                 )
                 best[name, slot] = above, hit
-    for _, hit in sorted(best.values(), key=lambda one: one[1].slot):
-        yield hit
+    yield from sorted((hit for _, hit in best.values()), key=lambda hit: hit.slot)
 
 
 def unfinished(rule: Unfinished, observation: Observation) -> Iterator[Hit]:
-    """Runs that start and do not end, and still do not: more of them, and twice as many, as the node has had open on
-    three days. Of several windows, the longest. Not where another message has come instead."""
+    """Runs that start and do not end, and still do not: at least `at_least` more than the node has had open, and twice
+    as many. Among several windows, yields the longest. Not if another message replaces the missing one."""
     baseline, grid = observation.baseline, observation.grid
     if baseline is None or not baseline.starts:
         return
@@ -126,9 +125,9 @@ def unfinished(rule: Unfinished, observation: Observation) -> Iterator[Hit]:
         for name, start in baseline.starts.items():
             if name not in rows or start.of not in rows or str(width) not in start.open:
                 continue
-            usual, row, of = start.open[str(width)], rows[name], rows[start.of]
-            left = open_runs(row, of, grid.known, width)
-            holds = (left >= usual + at_least) & (left >= MIN_OPEN_TIMES * usual)
+            normally_open, row, of = start.open[str(width)], rows[name], rows[start.of]
+            open_now = open_runs(row, of, grid.known, width)
+            holds = (open_now >= normally_open + at_least) & (open_now >= MIN_OPEN_TIMES * normally_open)
             if not holds.any():
                 continue
             for recent in (width, width // 3):
@@ -136,14 +135,14 @@ def unfinished(rule: Unfinished, observation: Observation) -> Iterator[Hit]:
             for slot in np.flatnonzero(holds & has_history).tolist():
                 started, ended = float(trailing(of, width)[slot]), int(trailing(row, width)[slot])
                 if not _replaced(observation, (name, start.of), slot, width, started - ended):
-                    best[name, slot] = Hit(slot, name, ended, started, width, beside=start.of)
+                    best[name, slot] = Hit(slot, name, ended, started, width, companion=start.of)
     yield from sorted(best.values(), key=lambda hit: hit.slot)
 
 
 def _replaced(observation: Observation, pair: tuple[str, str], slot: int, width: int, missing: float) -> bool:
-    """Whether some other message came so much more often than expected that it explains what is missing."""
+    """Whether another message came so much more often than expected that it explains the missing lines."""
     baseline, expectation = observation.baseline, observation.expectation
-    assert baseline is not None and expectation is not None  # noqa: S101, PT018  `beside` has checked
+    assert baseline is not None and expectation is not None  # noqa: S101, PT018  the callers have checked
     for name, row in lines_of_rest(observation.grid).items():
         lines = int(row[max(slot + 1 - width, 0) : slot + 1].sum())
         if name in pair or lines < EXPLAINED * missing:
@@ -156,7 +155,7 @@ def _replaced(observation: Observation, pair: tuple[str, str], slot: int, width:
 
 
 def drop(rule: Drop, observation: Observation) -> Iterator[Hit]:
-    """Of several windows, the one that stands out most."""
+    """Fewer lines of a node than expected, and still so. Among several windows, yields the most improbable."""
     baseline, expectation, grid = observation.baseline, observation.expectation, observation.grid
     if baseline is None or expectation is None:
         return

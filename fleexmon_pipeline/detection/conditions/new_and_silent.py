@@ -1,7 +1,4 @@
-"""Patterns that no node has had before, and nodes without lines.
-
-Here: where each condition holds. Dispatch by kind: `by_kind.py`.
-"""
+"""Patterns that no node has had before, and nodes without lines."""
 
 from __future__ import annotations
 
@@ -14,18 +11,18 @@ from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_kinds import New, Silence
 from fleexmon_pipeline.window import DAY
 
-RARE_NOVELTY = 0.02  # unknown error patterns a day; a node that has more needs a second line
-YOUNG = 7  # days, in which ordinary errors are still seen for the first time
-MANY = 5  # lines; fewer within one slot may be one failure, which often says two or three
+RARE_NOVELTY = 0.02  # unknown error patterns a day; on a node with more, a new error needs a second line
+YOUNG = 7  # days in which ordinary errors still appear for the first time
+MANY = 5  # lines; fewer within one slot may be a single failure, which often logs two or three
 BULK = 8  # lines, in two slots or more
-FIRST_HOURS = 6 * SLOTS_AN_HOUR  # of a node: what comes later, and in bulk then, has not been ordinary all the time
+FIRST_HOURS = 6 * SLOTS_AN_HOUR  # of a node; a pattern that first appears later, and in bulk, was not ordinary before
 
 
 def new(rule: New, observation: Observation) -> Iterator[Hit]:
     """A pattern that no node has had before, while it is less than a day old.
 
-    On a node's first day everything comes for the first time, but not in bulk: what has many lines in half an hour and
-    had none in six hours was not ordinary all the time.
+    On a node's first day every pattern is new. Then only patterns count that had no line in the first six hours and now
+    have many lines in half an hour.
     """
     baseline, grid = observation.baseline, observation.grid
     has_history = observation.has_history(rule.history / DAY) & (baseline is not None)
@@ -54,6 +51,7 @@ def new(rule: New, observation: Observation) -> Iterator[Hit]:
 
 
 def silence(rule: Silence, observation: Observation) -> Iterator[Hit]:
+    """A node that responds without lines when it should have some."""
     del rule
     silent, empty_slots = observation.silent
     for slot in np.flatnonzero(silent):

@@ -1,10 +1,9 @@
-"""A message that comes instead of a part of another one: a call has another outcome than usual.
+"""A message that partly replaces another one with the same beginning: calls end differently than normal.
 
-Here: at the end of which slots. Mere rises: `rates.py`; mere falls: `falls.py`.
+Only rises: `rates.py`; only falls: `falls.py`.
 
-Neither level nor words are asked: what a failure is called is the program's affair. That one message comes where
-another one of the same beginning is missing tells more than either alone: traffic moves both the same way, and a
-release replaces the whole.
+Level and words do not matter, because each program names its failures differently. The combination is strong evidence:
+more or less traffic changes both messages the same way, and a release replaces a message completely.
 """
 
 from __future__ import annotations
@@ -22,35 +21,35 @@ from fleexmon_pipeline.detection.rule_kinds import Instead
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 from fleexmon_pipeline.window import DAY, SLOT
 
-MIN_SLOTS = 3  # of the window with the message that came instead
-RECENT = 2  # slots in which both still come: after a release mid-way in a slot only one does
-MIN_OTHERS = 0.05  # share of a node's lines that are not of the family
-MIN_SHORTFALL = 2.5  # standard deviations, of the message that it came instead of
-MIN_LEFT, MAX_LEFT = 0.1, 0.75  # of the expected lines: a release leaves none
-MIN_EXPLAINED, MAX_EXPLAINED = 0.5, 2.0  # of the lines that are missing
+MIN_SLOTS = 3  # slots of the window in which the replacing message must come
+RECENT = 2  # slots in which both messages must still come: after a release in the middle of a slot, only one does
+MIN_OTHERS = 0.05  # lower bound for the share of a node's lines outside the family
+MIN_SHORTFALL = 2.5  # standard deviations below the expected lines of the replaced message
+MIN_LEFT, MAX_LEFT = 0.1, 0.75  # share of the replaced message's expected lines: a release leaves none
+MIN_EXPLAINED, MAX_EXPLAINED = 0.5, 2.0  # lines of the replacing message per missing line
 
 
 @dataclass(frozen=True)
 class _Family:
-    """Messages of one beginning: lines of the window, and expected lines, at the end of each slot."""
+    """Messages with the same beginning: lines in the window, and expected lines, at the end of each slot."""
 
     lines: dict[str, Floats]
     due: dict[str, Floats]
 
     def short(self, name: str, spread: float) -> Flags:
-        """Where a part of the expected lines is missing."""
+        """Where a part of the message's expected lines is missing."""
         lines, due = self.lines[name], self.due[name]
         part = (lines > MIN_LEFT * due) & (lines < MAX_LEFT * due)
         return part & (shortfall(lines, due, spread) >= MIN_SHORTFALL)
 
     def explains(self, name: str, other: str) -> Flags:
-        """Where about as many of one came as are missing of the other."""
+        """Where `name` has about as many additional lines as `other` lacks."""
         more, missing = self.lines[name] - self.due[name], self.due[other] - self.lines[other]
         return np.asarray((more >= MIN_EXPLAINED * missing) & (more <= MAX_EXPLAINED * missing))
 
 
 def instead(rule: Instead, observation: Observation) -> Iterator[Hit]:
-    """Of several windows, the longest."""
+    """A message that partly replaces another one. Among several windows, yields the longest."""
     baseline, grid = observation.baseline, observation.grid
     if baseline is None:
         return
@@ -70,13 +69,13 @@ def instead(rule: Instead, observation: Observation) -> Iterator[Hit]:
                     still = trailing(rows[other], RECENT) > MIN_LEFT * family.due[other] * RECENT / width
                     for slot in np.flatnonzero(came & flags & still & family.explains(name, other)).tolist():
                         due = float(family.due[name][slot])
-                        best[name, slot] = Hit(slot, name, int(lines[slot]), due, width, beside=other)
+                        best[name, slot] = Hit(slot, name, int(lines[slot]), due, width, companion=other)
     yield from sorted(best.values(), key=lambda hit: hit.slot)
 
 
 def _families(observation: Observation, rows: Mapping[str, Ints], width: int, at_least: int) -> Iterator[_Family]:
-    """Those in which any message has enough lines. What is expected of a message is no more than what else the node
-    logs at that time lets expect: a load that falls takes all messages with it."""
+    """Families in which some message has enough lines. Expected lines are capped by the node's other lines: if the load
+    falls, all messages do."""
     baseline, expectation = observation.baseline, observation.expectation
     assert baseline is not None and expectation is not None  # noqa: S101, PT018  `instead` has checked
     rest = observation.grid.group("rest")
@@ -101,6 +100,6 @@ def _families(observation: Observation, rows: Mapping[str, Ints], width: int, at
 
 
 def _beginning(template: str) -> str | None:
-    """What lines of one call begin with, whatever became of it: what it is about and which one, `frame <hex>`."""
+    """The first two words of a template, which lines of one kind of call share: `frame <hex>`. None if too short."""
     words = template.split(None, 2)
     return " ".join(words[:2]) if len(words) > 2 else None

@@ -1,8 +1,7 @@
-"""More lines of a node, or of one of its patterns, than its baseline lets expect.
+"""More lines than expected, of a node or of one of its patterns.
 
-Here: at the end of which slots rates are too high, and with what figures. Thresholds: `thresholds.py`. Sums and
-surprise: `baselines/slot_grid.py`; what is expected: `baselines/expectation.py`; the texts of a rule that fired and the
-rows behind it: `detection/firing.py` and `detection/evaluate.py`.
+Fixed thresholds: `thresholds.py`; sums and surprise: `baselines/slot_grid.py`; expected lines:
+`baselines/expectation.py`.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 from fleexmon_pipeline.window import DAY, SLOT
 
-EXPLAINED = 0.5  # of the lines that are too many: if peers have so many fewer, the traffic has moved
-MIN_SHARE_GROWTH = 1.4  # times a pattern's usual share of the lines: under mere traffic, every message has more
-MIN_SHARE_SURPRISE = 3.0  # standard deviations above that share: chance has 10 lines for 5 in some window of each night
-MIN_CAPPED_LATELY = 2  # lines in the last third of a window of hours: where next to none are expected, it is over
-_NO_SUCH_ROUTE = re.compile(r"<path>.*\b(?:404|410)\b|\b(?:404|410)\b.*<path>")  # as `patterns/requests.py` has it
+EXPLAINED = 0.5  # share of the additional lines: if peers lost this many, the traffic has moved
+MIN_SHARE_GROWTH = 1.4  # times a pattern's normal share of the lines: with more traffic, every message has more
+MIN_SHARE_SURPRISE = 3.0  # standard deviations above that share: by chance, 5 lines become 10 in some window each night
+MIN_CAPPED_LATELY = 2  # lines in the last third of a window of hours; with fewer, the problem is over
+_NO_SUCH_ROUTE = re.compile(r"<path>.*\b(?:404|410)\b|\b(?:404|410)\b.*<path>")  # as in `patterns/requests.py`
 
 
 def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
-    """More than expected, and still so. Of several windows, the one that stands out most."""
+    """More lines than expected, and still so. Among several windows, yields the most improbable."""
     baseline, expectation, grid = observation.baseline, observation.expectation, observation.grid
     if baseline is None or expectation is None:
         return
     has_history = observation.has_history(rule.history / DAY)
     if not has_history.any():
         return
-    best: dict[str | None, tuple[Floats, Ints]] = {}  # pattern → by slot: how far above the limit, in which window
+    best: dict[str | None, tuple[Floats, Ints]] = {}  # pattern → by slot: distance above the limit, window's width
     rows: dict[str | None, Ints] = {}
     alarms = observation.alarms(rule.name, rule.rate.false_alarms) / len(rule.rate.at_least)
     of_patterns = grid.patterns(rule.where.level or LEVELS) if rule.per_pattern else {}
@@ -47,7 +46,7 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             continue
         min_surprise = limit(baseline, series, alarms)
         if not rule.per_pattern and not rule.of_failures:
-            # More lines are no failure. What came on two days of the past, a crawler or a campaign, will come again.
+            # More lines are not a failure. A crawler or campaign that came on two past days will come again.
             min_surprise = max(min_surprise, OFTEN_TIMES * baseline.peaks.get(series.name, 0.0))
         for pattern, surprises in observation.surprises(series).items():
             above = surprises - min_surprise
@@ -75,8 +74,8 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
 
 
 def _is_about(rule: Rate, observation: Observation, pattern: str | None) -> bool:
-    """Whether the rule counts this pattern. Information that the node never had, and others have, comes with every
-    deployment: it is nothing unless its words tell of a failure."""
+    """Whether the rule counts this pattern. Every deployment brings info messages that the node never had: they count
+    only for rules that look for words."""
     if pattern is None or observation.baseline is None:
         return True
     if rule.has_texts:
@@ -95,9 +94,9 @@ def _expected(observation: Observation, rule: Rate, pattern: str | None, width: 
 def _enough(
     rule: Rate, observation: Observation, pattern: str | None, row: Ints | Floats, width: int, min_lines: int
 ) -> Flags:
-    """Enough lines, enough times the expected, and that also in the last third of the window: a rate that is back to
-    normal is not reported for hours. Of paths that are none, more than there are more lines besides: a crawler asks for
-    what there is as well."""
+    """Enough lines, and enough times the expected, also in the last third of the window: a rate that is back to normal
+    must not be reported for hours. Requests for missing paths must grow by more than the other lines: a crawler also
+    requests existing paths."""
     lines, expected = trailing(row, width), _expected(observation, rule, pattern, width)
     recent = max(width // 3, min(width, 3))
     lately = trailing(row, recent)
@@ -110,13 +109,13 @@ def _enough(
         holds &= lines - expected > rest
     of_rest = observation.baseline.patterns.get(pattern, {}).get("rest") if pattern and observation.baseline else None
     if of_rest is not None and "info" in (rule.where.level or LEVELS):
-        usual = of_rest.share * trailing(observation.grid.group("rest"), width)
-        holds &= (lines >= MIN_SHARE_GROWTH * usual) & (surprise(lines, usual, MIN_SPREAD) >= MIN_SHARE_SURPRISE)
+        by_share = of_rest.share * trailing(observation.grid.group("rest"), width)
+        holds &= (lines >= MIN_SHARE_GROWTH * by_share) & (surprise(lines, by_share, MIN_SPREAD) >= MIN_SHARE_SURPRISE)
     return np.asarray(holds)
 
 
 def _young(observation: Observation, pattern: str | None) -> Flags:
-    """Where the pattern is less than a day old at all nodes: rules for new patterns report those."""
+    """Where the pattern is less than a day old on all nodes. Rules for new patterns report it then."""
     first = observation.first_seen.get(pattern) if pattern else None
     grid = observation.grid
     slots = grid.first + np.arange(grid.slots)

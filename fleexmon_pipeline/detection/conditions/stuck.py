@@ -1,6 +1,6 @@
-"""Values in lines that have always varied and stand still: a sensor that hangs, a request that is repeated.
+"""Values in lines that have always varied and are now constant: a sensor that hangs, a request that is repeated.
 
-Here: at the end of which slots, and which value. What is normal: `baselines/values/variety.py`.
+Normal variety: `baselines/values/variety.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fleexmon_pipeline.window import DAY, SLOT
 
 
 def stuck(rule: Stuck, observation: Observation) -> Iterator[Hit]:
-    """Of several windows, the longest; of several values, the first."""
+    """Constant values. Among several windows, yields the longest; among several values, the first."""
     baseline, grid = observation.baseline, observation.grid
     if baseline is None or not grid.varieties:
         return

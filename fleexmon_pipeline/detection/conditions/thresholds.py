@@ -1,7 +1,6 @@
-"""Thresholds that somebody chose. Once a node is known, crossing one counts only if that is also improbable.
+"""Fixed thresholds. Once a node is known, crossing one counts only if the figure is also improbable for the node.
 
-Here: conditions of the kinds `ratio`, `repeated` and `threshold`, and the same check for predictors. Rates: `rates.py`;
-new patterns and silence: `new_and_silent.py`.
+Here: conditions of the kinds `ratio`, `repeated` and `threshold`, and the same check for predictors.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.numerics import Flags, Floats
 from fleexmon_pipeline.window import DAY
 
-MIN_STILL_HIGH = 1.5  # times the expected in the last minutes of a predictor's hours: what is over predicts nothing
+MIN_STILL_HIGH = 1.5  # times the expected at the end of a predictor's hours; below, the rise is already over
 MIN_TEXT_SURPRISE = 4.0
 
 
@@ -58,7 +57,7 @@ def _gated(
     holds: Flags,
     total: Floats | None = None,
 ) -> Iterator[Hit]:
-    """Where the threshold is crossed, of the slots that pass the gate."""
+    """Hits where the threshold is crossed (`holds`) and the figure is improbable."""
     if not holds.any():
         return
     if isinstance(rule, Threshold) and rule.where.has_words:
@@ -88,12 +87,12 @@ def _share_needed(rule: Bare, observation: Observation, pattern: str | None, slo
 
 
 def _gate(rule: Bare, observation: Observation, series: Series, pattern: str | None) -> tuple[Flags, Floats | None]:
-    """Where the figure is improbable for this node, time and load, or too little is known to tell; and the expected."""
+    """Where the figure is improbable for this node, time and load, or too little is known; and the expected figure."""
     slots, baseline, expectation = observation.grid.slots, observation.baseline, observation.expectation
     if rule.bare:
         return np.ones(slots, bool), None
     if baseline is None or expectation is None or series.name not in baseline.limits:
-        return _news_of_young(observation, series, pattern), None
+        return _is_rise(observation, series, pattern), None
     surprises = observation.surprises(series).get(pattern)
     if surprises is None:
         surprises = np.zeros(slots)
@@ -104,15 +103,13 @@ def _gate(rule: Bare, observation: Observation, series: Series, pattern: str | N
         expected = np.zeros(slots) if pattern else expectation.levels(series.levels, series.width)
     improbable = surprises >= limit(baseline, series, observation.alarms(rule.name, GATE_ALARMS))
     young = ~observation.has_history(rule.history / DAY)
-    if young.any():  # what few days teach may be wrong in both ways: one of the two is enough while that is so
-        improbable = np.where(
-            young, (surprises >= MIN_UNUSUAL) & _news_of_young(observation, series, pattern), improbable
-        )
+    if young.any():  # a baseline of few days may be wrong, so the figure must also exceed that of the hours before
+        improbable = np.where(young, (surprises >= MIN_UNUSUAL) & _is_rise(observation, series, pattern), improbable)
     return np.asarray(improbable), expected
 
 
-def _news_of_young(observation: Observation, series: Series, pattern: str | None) -> Flags:
-    """Where the hours just before did not have as much."""
+def _is_rise(observation: Observation, series: Series, pattern: str | None) -> Flags:
+    """Where the figure is higher than in the hours just before."""
     grid = observation.grid
     row = grid.patterns(series.levels or LEVELS).get(pattern) if pattern else grid.lines(series.levels)
     if row is None:
@@ -121,7 +118,7 @@ def _news_of_young(observation: Observation, series: Series, pattern: str | None
 
 
 def _text_gate(rule: Threshold, observation: Observation, lines: Floats) -> tuple[Flags, Floats | None]:
-    """The same by the patterns that hold the text: old lines are not read again."""
+    """`_gate` for rules with texts, by the patterns that contain the text: old lines are not read again."""
     slots, baseline, expectation = observation.grid.slots, observation.baseline, observation.expectation
     if baseline is None or expectation is None or rule.bare:
         return np.ones(slots, bool), None
@@ -141,7 +138,7 @@ def _of_levels(rule: Threshold, of_pattern: OfPattern) -> OfPattern:
 
 
 def stands_out(rule: Bare, observation: Observation, series: Series) -> bool:
-    """Whether a predictor's figure is improbable at the grid's end and still high; true where too little is known."""
+    """Whether a predictor's figure is improbable at the grid's end and still high; True if too little is known."""
     baseline, expectation = observation.baseline, observation.expectation
     has_history = observation.has_history(rule.history / DAY)[-1]
     if baseline is None or expectation is None or rule.bare or not has_history or series.name not in baseline.limits:

@@ -1,6 +1,6 @@
-"""What an hour held when it was evaluated, and which later hours looked back into it.
+"""Remember the content of evaluated hours, to find later hours that must be evaluated again when it changes.
 
-Here: storing that. What evaluates hours again: `catch_up.py`.
+What evaluates them again: `catch_up.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from fleexmon_pipeline.window import Window
 
 
 def note_seen(connection: Connection, hour: Window) -> list[datetime]:
-    """Store a hash of what the hour holds. Returns the later hours that were evaluated with an earlier state of it and
-    must be evaluated again."""
+    """Store a hash of the hour's content. Returns the later hours that were evaluated with other content and must be
+    evaluated again."""
     bounds = {"since": hour.since, "until": hour.until}
     row = connection.execute(SQL["look_at_hour"], bounds).fetchone()
     changed = connection.execute(
