@@ -1,1 +1,1 @@
-"""What is normal for a node and its patterns, learnt once a day, and how far a window is from it."""
+"""Baselines of nodes and their patterns, learnt once a day, and how far a window deviates from them."""

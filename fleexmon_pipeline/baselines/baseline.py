@@ -1,7 +1,6 @@
-"""What is normal for a node: lines by time of day and load, how far they stray, which patterns it has.
+"""The baseline of a node: lines by time of day and load, their spread, and its patterns.
 
-Here: the figures that are learnt and stored. How they are learnt: `learn.py`; where they are stored: `store.py`; what
-they lead one to expect of a window: `expectation.py`.
+Here: the stored figures. Learning: `learn.py`; storing: `store.py`; what to expect of a window: `expectation.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from fleexmon_pipeline.baselines.slot_grid import GROUPS, group_of
 
 @dataclass(frozen=True)
 class DurationBaseline:
-    """What is normal for the durations that a pattern's lines of one group state. All are logarithms."""
+    """Baseline of the durations in a pattern's lines of one group. All figures but `floor` are logarithms."""
 
-    floor: float  # no logarithm: it is added to durations before
+    floor: float  # added to durations before taking the logarithm
     levels: dict[str, float]  # figure → its level
-    seasons: dict[str, list[float]]  # figure → hour of the (UTC) day → what is added
+    seasons: dict[str, list[float]]  # figure → hour of the (UTC) day → added to the level
     within: float  # spread of single lines
     spreads: dict[str, float] = field(default_factory=dict)  # "figure/width" → spread of windows of many lines
     peaks: dict[str, float] = field(default_factory=dict)  # "figure/width" → surprise reached on three days
@@ -28,50 +27,50 @@ class DurationBaseline:
 
 @dataclass(frozen=True)
 class PatternBaseline:
-    """What is normal for a pattern's lines of one group at a node. An access log has one pattern and several levels."""
+    """Baseline of a pattern's lines of one group on a node. A pattern of an access log has several levels."""
 
     lines: int
     share: float  # of the group's lines since the pattern was first seen
     peak: float = 0.0  # surprise that it often reaches: that of its third most surprising day
-    steady: float = 0.0  # lines a slot, where a clock makes them and not the traffic; else 0
+    steady: float = 0.0  # lines a slot, if it comes at regular times and not with the traffic; else 0
     last_week: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slots since the day began → lines
-    habits: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slot of day → lines, where many are due
+    habits: dict[str, dict[str, float]] = field(default_factory=dict)  # width → slot of day → lines, at busy times
     durations: DurationBaseline | None = None
-    peaks: dict[str, float] = field(default_factory=dict)  # width → peak of the second day, where it is no failure
-    variety: dict[str, float] = field(default_factory=dict)  # "field/width" → lowest share of other values, as normal
+    peaks: dict[str, float] = field(default_factory=dict)  # width → surprise of the second day; for non-failures
+    variety: dict[str, float] = field(default_factory=dict)  # "field/width" → lowest normal share of different values
 
 
-OfPattern = dict[str, PatternBaseline]  # group → what is normal for the pattern's lines of that group
+OfPattern = dict[str, PatternBaseline]  # group → baseline of a pattern's lines of that group
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is normal for one node. Plain numbers, so that it can be stored as JSON."""
+    """The baseline of one node. Plain numbers, so that it can be stored as JSON."""
 
-    days: float  # of known slots that it was learnt from
+    days: float  # of known slots, from which it was learnt
     profile: list[float]  # lines a slot, by slot of the (UTC) day
     weekend: float  # factor on the profile
-    carry: float  # how much of the last hour's load persists
-    rates: dict[str, tuple[float, float]]  # group → log of its lines per line of the profile; power of the load
+    carry: float  # how much of the last hour's load continues
+    rates: dict[str, tuple[float, float]]  # group → logarithm of its lines per line of the profile; power of the load
     levels: dict[str, float]  # level → share of its group
     spread: dict[str, float]  # "group/width" → over-dispersion
     limits: dict[str, tuple[float, float]]  # series → location and scale of the extremes of 6 hours
-    habits: dict[str, dict[str, float]]  # "levels/width" → slot of day → lines, where many are due
+    habits: dict[str, dict[str, float]]  # "levels/width" → slot of day → lines, at busy times
     last_week: dict[str, dict[str, float]]  # "levels/width" → slots since the day began → lines, 7 or 14 days before
-    day: int  # number of its first slot: the past ends there
+    day: int  # number of the day's first slot, where the learnt history ends
     patterns: dict[str, OfPattern]
-    peaks: dict[str, float]  # series of a node → surprise that it has reached on two days
-    promises: dict[str, Promise]  # of patterns that come by the clock
-    novelty: float  # never-seen error patterns a day
-    quiet: float  # longest normal silence, as `silence.quietness` measures it
-    lines_an_event: float = 1.0  # that come together, as `rates.lines_an_event` measures it
-    of_peers: dict[str, OfPattern] = field(default_factory=dict)  # patterns that the node never had and others have
-    companions: dict[str, Companion] = field(default_factory=dict)  # pattern → the one that it comes with
-    starts: dict[str, Start] = field(default_factory=dict)  # pattern → the one whose runs it ends
-    along: dict[str, float] = field(default_factory=dict)  # group → power of the profile; 1 where none is given
+    peaks: dict[str, float]  # series of the node → surprise reached on two days
+    promises: dict[str, Promise]  # schedules of patterns that come at regular times
+    novelty: float  # new error patterns a day
+    quiet: float  # longest normal silence, as measured by `silence.quietness`
+    lines_an_event: float = 1.0  # lines that come together, as measured by `rates.lines_an_event`
+    of_peers: dict[str, OfPattern] = field(default_factory=dict)  # patterns that only other nodes have had
+    companions: dict[str, Companion] = field(default_factory=dict)  # pattern → the pattern that it accompanies
+    starts: dict[str, Start] = field(default_factory=dict)  # pattern → the pattern whose runs it ends
+    along: dict[str, float] = field(default_factory=dict)  # group → power of the profile; default 1
     dips: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Falling series → slot of day → share of the expected lines, where most days have fewer: a pause at noon."""
-    capped: dict[str, float] = field(default_factory=dict)  # capped series → its lines for each expected one
+    """Falling series → slot of day → share of the expected lines, if most days have fewer: a pause at noon."""
+    capped: dict[str, float] = field(default_factory=dict)  # capped series → its lines per expected line
 
 
 def series_name(
@@ -83,14 +82,14 @@ def series_name(
 
 @dataclass(frozen=True)
 class Series:
-    """A series that some rule evaluates: its levels (None: all), by node or by pattern, over so many slots."""
+    """A series that a rule evaluates: its levels (None: all), per node or pattern, over `width` slots."""
 
     levels: tuple[str, ...] | None
     per: str
-    """node, pattern, companion, start or variety; of durations: duration, of any pattern, or durations, of all."""
+    """node, pattern, companion, start or variety; duration (of a single pattern) or durations (of all together)."""
     width: int
-    falls: bool = False  # too few lines are what is looked for
-    capped: bool = False  # a slot counts no more lines than chance gives it: what lasts, and not what is loud
+    falls: bool = False  # looks for too few lines
+    capped: bool = False  # each slot counts at most as many lines as chance allows: finds lasting rises, not bursts
 
     @property
     def name(self) -> str:
@@ -110,7 +109,7 @@ def habits_key(levels: Collection[str] | None) -> str:
 
 
 def joined_patterns(parts: Iterable[OfPattern]) -> OfPattern:
-    """Of patterns that have merged since they were learnt: of each group, the one with the most lines."""
+    """The baseline of patterns that were merged later: for each group, that of the pattern with the most lines."""
     joined: OfPattern = {}
     for part in parts:
         for group, pattern in part.items():

@@ -1,11 +1,10 @@
 """Messages of a node that come together: a response for each request, an end for each start.
 
-Here: which belong together, learnt from counts alone, and how far one falls short beside the other: as a ratio of the
-lines of half an hour, and, where they come one for one, as starts without an end that pile up over hours. Which rules
-report that: `detection/conditions/falls.py`.
+Here: learning the pairs from counts alone, and measuring how many lines one message lacks: as a ratio over half an hour
+and, if they come one for one, as starts without an end over hours. The rules: `detection/conditions/falls.py`.
 
-Two messages belong together where the counts of one follow those of the other far more closely than chance would have
-two messages that follow the same traffic. So nobody has to list the pairs, and a load that both share proves nothing.
+Two messages are a pair if their counts follow each other far more closely than two messages that only share the same
+traffic. So nobody has to list the pairs, and common traffic does not make a pair.
 """
 
 from __future__ import annotations
@@ -28,41 +27,41 @@ from fleexmon_pipeline.baselines.slot_grid import (
 )
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
-# By judgement.
-HALF_HOUR = 6  # slots in which one follows the other
-MAX_PATTERNS = 60  # of a node, those with most lines; all pairs of 60 over a fortnight take some milliseconds
+# Chosen by judgement.
+HALF_HOUR = 6  # slots over which counts are compared
+MAX_PATTERNS = 60  # of a node, with the most lines; all pairs of 60 over a fortnight take some milliseconds
 MIN_LINES_A_DAY = 20
 MIN_DAYS = 3
-TOGETHER = 0.25  # of the variance that chance would give the difference, on the median day
-RECENT_DAYS = 2  # the lower ratio of these is expected: what has changed for good is reported for a day or two
+TOGETHER = 0.25  # maximum variance of the difference, relative to that of independent counts, on the median day
+RECENT_DAYS = 2  # the lower ratio of these days is expected, so a permanent change is reported for a day or two only
 MIN_SPREAD = 0.01
-NORMAL_MEDIAN = 0.6745  # of the absolute value of a normal variable
-PEAK_MARGIN = 0.3  # surprise by which a pair must exceed what it has reached on three days
+NORMAL_MEDIAN = 0.6745  # median of the absolute value of a normal variable
+PEAK_MARGIN = 0.3  # surprise by which a pair must exceed the one that it reached on three days
 NOT_UNUSUAL = 2.99
-ONE_FOR_ONE = 0.5  # times the root of their lines, by which they drift in a day; chance has 1.6, and 0.8 one day in 20
-BURST = 2  # slots that are left out of what is open: a minute of repeated starts may lie across two
+ONE_FOR_ONE = 0.5  # maximum drift in a day, in roots of their lines; by chance it is 1.6, and below 0.8 one day in 20
+BURST = 2  # slots left out of the open runs: repeated starts of one minute may be in two slots
 
 
 @dataclass(frozen=True)
 class Companion:
-    """What a message comes with."""
+    """The pattern that a message accompanies."""
 
-    of: str  # the pattern beside which it comes
-    ratio: float  # its lines for each line of that one
+    of: str  # that pattern
+    ratio: float  # lines of the message per line of that pattern
     spread: float  # over-dispersion
-    peaks: dict[str, float] = field(default_factory=dict)  # width → shortfall that was reached on three days
+    peaks: dict[str, float] = field(default_factory=dict)  # width → shortfall reached on three days
 
 
 @dataclass(frozen=True)
 class Start:
-    """What begins the runs that a message ends, one for one."""
+    """The pattern that begins the runs that a message ends, one for one."""
 
-    of: str  # pattern
-    open: dict[str, float] = field(default_factory=dict)  # width → starts without an end that were reached on 3 days
+    of: str  # that pattern
+    open: dict[str, float] = field(default_factory=dict)  # width → starts without an end, reached on three days
 
 
 def learn_companions(rows: Mapping[str, Ints], known: Flags) -> dict[str, Companion]:
-    """Pattern → what it comes with, from lines by slot of whole days."""
+    """Pattern → its companion, from lines by slot of whole days."""
     days = len(known) // SLOTS_A_DAY
     if days < MIN_DAYS:
         return {}
@@ -101,10 +100,10 @@ def learn_companions(rows: Mapping[str, Ints], known: Flags) -> dict[str, Compan
 
 
 def learn_starts(rows: Mapping[str, Ints], known: Flags) -> dict[str, Start]:
-    """Pattern → what it ends, from lines by slot of whole days.
+    """Pattern → the start of its runs, from lines by slot of whole days.
 
-    Starts and ends differ by what is under way, whenever in a day one looks; the counts of two messages that have
-    nothing to do with each other drift apart, even if both come equally often. An end may come hours later.
+    At any time, starts and ends differ only by the open runs. The counts of two unrelated messages drift apart, even if
+    both come equally often. An end may come hours later.
     """
     days = len(known) // SLOTS_A_DAY
     whole = known[: days * SLOTS_A_DAY].reshape(days, SLOTS_A_DAY).all(axis=1)
@@ -132,8 +131,8 @@ def learn_starts(rows: Mapping[str, Ints], known: Flags) -> dict[str, Start]:
 
 
 def open_runs(ends: Ints, starts: Ints, known: Flags, width: int) -> Floats:
-    """Starts without an end in the `width` slots up to each slot's end, without the two slots in a row that have most
-    of them; none where a slot is not known."""
+    """Starts without an end in the `width` slots up to each slot's end, except in the two consecutive slots with the
+    most; 0 if a slot is not known."""
     apart = starts - ends
     burst = np.maximum(highest(trailing(apart, BURST), width), 0.0)
     return np.where(trailing(known, width) == width, np.maximum(trailing(apart, width) - burst, 0.0), 0.0)
@@ -144,10 +143,13 @@ def lines_of_rest(grid: SlotGrid) -> dict[str, Ints]:
     return grid.patterns({level for _, level in grid.keys if group_of(level) == "rest"})
 
 
-def beside(companion: Companion, row: Ints, of: Ints, width: int) -> tuple[Floats, Floats]:
-    """Lines of a message that are expected by those of what it comes with, in the `width` slots up to each slot's end,
-    and how many of them are missing. Both without the slots in which most are missing: a minute of repeated requests is
-    everyday. An answer may come in the next slot."""
+def expected_and_missing(companion: Companion, row: Ints, of: Ints, width: int) -> tuple[Floats, Floats]:
+    """A message's lines expected from its companion in the `width` slots up to each slot's end, and how many of them
+    are missing. Both without the slots in which most are missing, because a minute of repeated requests is normal. A
+    response may come in the next slot.
+
+    row, of: lines by slot of the message and of its companion.
+    """
     missing = np.full(len(row), np.inf)
     for lag in (0, 1):
         short = companion.ratio * np.concatenate([np.zeros(lag), of[: len(of) - lag]]) - row
@@ -156,13 +158,13 @@ def beside(companion: Companion, row: Ints, of: Ints, width: int) -> tuple[Float
 
 
 def shortfalls(companions: Mapping[str, Companion], grid: SlotGrid, width: int) -> Iterator[tuple[str, Floats]]:
-    """How far each message falls short beside what it comes with. Of those that the grid has not at all nothing is
-    said: a release may have other words for it."""
+    """How far each message is below the lines expected from its companion. Messages without any line in the grid are
+    left out: a release may have reworded them."""
     rows = lines_of_rest(grid)
     for name, companion in companions.items():
         if name in rows and companion.of in rows:
-            expected, missing = beside(companion, rows[name], rows[companion.of], width)
-            events = max(companion.ratio, 1.0)  # three lines of one end are one event
+            expected, missing = expected_and_missing(companion, rows[name], rows[companion.of], width)
+            events = max(companion.ratio, 1.0)  # if each end logs three lines, they are one event
             short = shortfall(np.maximum(expected - missing, 0.0) / events, expected / events, companion.spread)
             peak = companion.peaks.get(str(width), 0.0)
             yield name, np.where(short > peak + PEAK_MARGIN, short, np.minimum(short, NOT_UNUSUAL))
@@ -172,7 +174,7 @@ Pair = TypeVar("Pair", Companion, Start)
 
 
 def carry_over(companions: dict[str, Pair], name: str, root: str) -> None:
-    """What is known of a pattern that has merged into another holds for that one."""
+    """Transfer the pairs of pattern `name`, which was merged, to the pattern `root` that it became."""
     if name in companions:
         companions.setdefault(root, companions[name])
     for other, companion in list(companions.items()):

@@ -1,7 +1,4 @@
-"""A node's lines by time of day, learnt from whole days: what most days have in common.
-
-Here: days as rows of a table, and the medians and trimmed means over them. What else is learnt: `learn.py`.
-"""
+"""A node's lines by time of day, as most days have them: medians and trimmed means over whole days."""
 
 from __future__ import annotations
 
@@ -10,22 +7,22 @@ import numpy as np
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY
 from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 
-# Docs/decisions/0018 asks for figures that a tenth of bad hours does not move. The numbers are by judgement, not by
-# experiment.
+# Docs/decisions/0018 requires figures that a tenth of bad hours does not move. The numbers were chosen by judgement,
+# not by experiment.
 SMOOTH = 12  # slots on both sides that are averaged into the profile at a time of day
-PEAK = 1.5  # times the smooth profile: above it, a slot that most days share is a habit, not chance
+PEAK = 1.5  # times the smooth profile; a slot above it on most days is a habit, not chance
 MIN_DAY_COVERAGE = 0.7  # of a day's slots, for its total to count
-MIN_DAYS_OF_KIND = 2  # weekend days, and weekdays, that are compared
+MIN_DAYS_OF_KIND = 2  # weekend days, and as many weekdays, needed to compare them
 MIN_WEEKEND, MAX_WEEKEND = 0.05, 20.0
 MIN_DAYS_WITH_HABIT = 0.7  # share of the days
 MIN_HABIT_LINES = 3  # on the median day
 MIN_HABIT_DAYS = 4
-TRIMMED = 5  # one of so many days is left out, the highest: an incident is on few days
+TRIMMED = 5  # the highest fifth of the days is left out: incidents are on few days
 MIN_RATE = 1e-3  # lines a slot
 
 
 def profile(first: int, lines: Ints, known: Flags) -> tuple[Floats, float]:
-    """Lines a slot by time of day, and the factor of weekends; habits of single slots (a nightly batch) included."""
+    """Lines a slot by time of day, including habits of single slots (a nightly batch), and the factor of weekends."""
     of_day, day = calendar(first, len(lines))
     weekend_slots = is_weekend(np.arange(first, first + len(lines)) // SLOTS_A_DAY)
     table = by_day(lines, known, day, of_day)
@@ -38,7 +35,7 @@ def profile(first: int, lines: Ints, known: Flags) -> tuple[Floats, float]:
     middle = np.zeros(SLOTS_A_DAY)
     middle[covered] = np.nanmedian(level[:, covered], axis=0)
     smooth = _smooth(_trimmed(level))
-    for _ in range(2):  # again without the habits, which would lift their neighbourhood
+    for _ in range(2):  # twice: without the habits, because they raise the profile around them
         above = np.mean(level > PEAK * smooth[None, :], axis=0)
         frequent = (above >= MIN_DAYS_WITH_HABIT) & (table.shape[0] >= MIN_HABIT_DAYS)
         habit = (middle > PEAK * smooth) & frequent & (middle >= MIN_HABIT_LINES)
@@ -47,7 +44,7 @@ def profile(first: int, lines: Ints, known: Flags) -> tuple[Floats, float]:
 
 
 def _weekend_factor(means: Floats, weekend_days: Flags, covered: Flags) -> float:
-    """Median of the weekend days to that of the weekdays; 1 where there are too few to compare."""
+    """Median of the weekend days divided by that of the weekdays; 1 if there are too few days."""
     on, off = weekend_days & covered, ~weekend_days & covered
     if on.sum() < MIN_DAYS_OF_KIND or off.sum() < MIN_DAYS_OF_KIND:
         return 1.0
@@ -63,7 +60,7 @@ def calendar(first: int, slots: int) -> tuple[Ints, Ints]:
 
 
 def by_day(values: Ints | Floats, known: Flags, day: Ints, of_day: Ints) -> Floats:
-    """A row for each day, a column for each slot of the day; nan where the slot is not known."""
+    """A row for each day, a column for each slot of the day; nan for unknown slots."""
     table = np.full((int(day[-1]) + 1, SLOTS_A_DAY), np.nan)
     table[day[known], of_day[known]] = values[known]
     return table

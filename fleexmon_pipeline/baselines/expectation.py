@@ -1,7 +1,7 @@
-"""What a baseline leads one to expect of a window, and how far above it the window is.
+"""Expected lines of a window, by a baseline, and how improbable the window is.
 
-Here: expected lines by time of day and load, the surprise of a series, the limit that it must pass. What is stored of a
-node's past: `baseline.py`; where that comes from: `learn.py`.
+Here: expected lines by time of day and load, the surprise of a series, and the limit that it must reach. The stored
+figures: `baseline.py`; learning them: `learn.py`.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from fleexmon_pipeline.baselines.slot_grid import (
 )
 from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 
-# Docs/decisions/0018 gives the half hours and the blocks of 6 hours; the other numbers are by judgement, not by
-# experiment.
-PRIOR_LINES = 10.0  # added to both sides of a load: ten lines more or less are no load
+# Docs/decisions/0018 explains the half hours and the blocks of 6 hours. The other numbers were chosen by judgement, not
+# by experiment.
+PRIOR_LINES = 10.0  # added to both sides of a load, so that ten lines more or less do not change it much
 MIN_LOAD = 0.6  # traffic that returns to normal is not a spike
 LOAD_SLOTS = 6  # half an hour, over which the load of errors is measured
-HOURS_BEFORE = 3  # of a window, whose load says how many lines it should have at least
-MIN_TRAFFIC = 0.5  # of a node's lines that are information, for its load to be seen in them alone
+HOURS_BEFORE = 3  # before a window, whose load decides how many lines it should have
+MIN_TRAFFIC = 0.5  # share of info lines from which on they alone measure a node's load
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
-MIN_SEEN = 2  # lines of a pattern besides its loudest slot: one line is no rate
-MIN_UNUSUAL = 3.0  # no limit is lower
-NOT_UNUSUAL = 2.99  # what is no news by what a pattern has reached before is drawn in below every limit
-OFTEN_TIMES = 1.25  # times the surprise that what is no failure has reached on two days
+MIN_SEEN = 2  # lines of a pattern outside its loudest slot: a single line is not a rate
+MIN_UNUSUAL = 3.0  # the lowest limit
+NOT_UNUSUAL = 2.99  # cap, below every limit, for surprises that a pattern has reached before
+OFTEN_TIMES = 1.25  # times the surprise reached on two days, which a non-failure must exceed
 PEAK_MARGIN = 0.3  # surprise by which a pattern must exceed its own peak
-UNSEEN_LINES = 0.5  # that a pattern is assumed to have had in the past when it had none
-PEER_LINES = 2  # what another node has of a pattern is as certain as if this one had had two lines
-MAX_FALSE_ALARMS = 0.5  # a block
-MIN_EXPONENT = -50.0  # of a chance that still differs from none
-CAP_DEVIATIONS = 2.5  # standard deviations of a slot above what is expected of it, that are counted
-CAP_SPREAD = 0.2  # over-dispersion of a slot, as that of a typical error in `rates.py`
-MAX_SHORTFALL = 3.9  # a limit on what falls is no higher: fewer than no lines cannot be
+UNSEEN_LINES = 0.5  # assumed past lines of a pattern that had none
+PEER_LINES = 2  # a pattern known from another node is as certain as with two lines on this node
+MAX_FALSE_ALARMS = 0.5  # per block
+MIN_EXPONENT = -50.0  # below it, a probability cannot be told from 0
+CAP_DEVIATIONS = 2.5  # standard deviations above the expected lines up to which a slot counts
+CAP_SPREAD = 0.2  # over-dispersion of a slot, as for a typical error in `rates.py`
+MAX_SHORTFALL = 3.9  # the highest limit of falling series: a node cannot have fewer than no lines
 
 
 class Expectation:
-    """What a baseline leads one to expect at the end of each slot of a grid, from lines before that end alone."""
+    """Expected lines at the end of each slot of a grid, from its baseline and the lines before that end only."""
 
     def __init__(self, baseline: Baseline, grid: SlotGrid) -> None:
         self.baseline, self._grid = baseline, grid
@@ -65,7 +65,7 @@ class Expectation:
         self._known = grid.known.astype(float)
         self._lines = grid.load()
         self._group_lines = {name: grid.group(name) for name in GROUPS}
-        self._speaking = grid.known & (self._lines > 0)
+        self._has_lines = grid.known & (self._lines > 0)
         self._cache: dict[tuple[str, int], Floats] = {}
 
     def group(self, name: str, width: int) -> Floats:
@@ -78,12 +78,12 @@ class Expectation:
         return self._cache[name, width]
 
     def _base_of(self, name: str) -> Floats:
-        """Lines by time of day, as far as a group follows it: a device that loses its link does so by night as well."""
+        """Lines by time of day, as strongly as the group follows it: a device may lose its link at night as well."""
         along = self.baseline.along.get(name, 1.0)
         return self.base if along == 1.0 else self.base * (np.maximum(self.base, MIN_RATE) / self.middle) ** (along - 1)
 
     def levels(self, levels: Collection[str] | None, width: int) -> Floats:
-        """Lines of these levels; of all where None."""
+        """Lines of these levels; None: of all."""
         shares = dict.fromkeys(GROUPS, 0.0)
         for level, share in self.baseline.levels.items():
             if levels is None or level in levels:
@@ -96,22 +96,23 @@ class Expectation:
         return self._with_habits(expected, self.baseline.habits.get(key), self.baseline.last_week.get(key))
 
     def capped(self, levels: Collection[str] | None) -> Floats:
-        """Lines of these levels by slot, in each no more than chance gives it: a retry storm counts as a line or two,
-        so hours can be added up. A slot of a rare error counts one."""
+        """Lines of these levels by slot, at most as many as chance allows: a retry storm counts as a line or two, so
+        that hours can be added up. A slot of a rare error counts as one line."""
         mean = self.levels(levels, 1)
         highest = mean + CAP_DEVIATIONS * np.sqrt(mean + CAP_SPREAD * mean**2) + 1
         return np.minimum(self._grid.lines(levels), np.floor(highest))
 
     def at_least(self, levels: Collection[str] | None, width: int) -> Floats:
-        """Lines of these levels that traffic makes, by the time of day and the load of the 3 hours before the window.
+        """Lines of these levels that traffic should cause, by time of day and the load of the 3 hours before the
+        window.
 
-        A holiday is quiet from its morning on, and a colour that went live yesterday is busier than it ever was. The
-        load is the middle one of three hours, or 1 where not all their half hours were above it: what was over within
-        two hours says nothing.
+        So a holiday is expected to stay quiet, and a colour that went live yesterday to stay busy. The load is the
+        median of three hours, but above 1 only if all their half hours were: a rise that ended within two hours does
+        not count.
         """
         by_clock = trailing(self._early_or_late(), width) * self._share(levels)
         share = exp(self.baseline.rates["rest"][0])
-        # Warnings and errors in bulk are no traffic: where an attack has ended, nothing is missing.
+        # Many warnings and errors are not traffic: when an attack ends, no lines are missing.
         lines, base = (
             (self._group_lines["rest"], self.base * share) if share >= MIN_TRAFFIC else (self._lines, self.base)
         )
@@ -132,7 +133,7 @@ class Expectation:
         return np.asarray(lines)
 
     def _early_or_late(self) -> Floats:
-        """Lines by time of day where users may come an hour earlier or later than usual; jobs keep to the clock."""
+        """Lines by time of day, if users may come an hour earlier or later than normal. Jobs keep their time."""
         profile = np.array(self.baseline.profile)
         around = np.stack([np.roll(profile, shift) for shift in range(-SLOTS_AN_HOUR, SLOTS_AN_HOUR + 1)])
         smooth = np.median(around, axis=0)
@@ -142,7 +143,8 @@ class Expectation:
         return np.asarray(self.base * np.minimum(factor, 1.0)[self.of_day])
 
     def of_traffic(self, levels: Collection[str] | None) -> Ints:
-        """Lines of these levels by slot, without those that a clock makes: they come whether users do or not."""
+        """Lines of these levels by slot, without steady patterns such as health checks, which do not depend on
+        users."""
         lines, steady = self._grid.lines(levels), self._steady(levels)
         for (name, level), row in zip(self._grid.keys, self._grid.counts, strict=True):
             if name in steady and (levels is None or level in levels):
@@ -156,7 +158,7 @@ class Expectation:
         return {name: pattern for name, pattern in of_rest if pattern and pattern.steady}
 
     def _share(self, levels: Collection[str] | None) -> float:
-        """Of all lines, those of these levels."""
+        """The share of these levels in all lines."""
         share = 0.0
         for level, of_group in self.baseline.levels.items():
             if levels is None or level in levels:
@@ -164,7 +166,7 @@ class Expectation:
         return min(share, 1.0) if levels is not None else 1.0
 
     def pattern(self, of_pattern: OfPattern, width: int) -> Floats:
-        """Lines of a pattern in the groups that are given."""
+        """Lines of a pattern in the groups of `of_pattern`."""
         expected: Floats = np.zeros(len(self.base))
         for group, pattern in of_pattern.items():
             of_group = pattern.share * self.group(group, width)
@@ -192,25 +194,25 @@ class Expectation:
     def _load_before(self, width: int) -> Floats:
         """The load of the hour before the window."""
         lines, base = (
-            _shifted(trailing(np.where(self._speaking, values, 0), SLOTS_AN_HOUR), width)
+            _shifted(trailing(np.where(self._has_lines, values, 0), SLOTS_AN_HOUR), width)
             for values in (self._lines, self.base)
         )
         load = (lines + PRIOR_LINES) / (base + PRIOR_LINES)
         return np.asarray(np.clip(load, MIN_LOAD, None) ** self.baseline.carry)
 
     def _load_of_others(self, name: str, width: int) -> Floats:
-        """The load as the lines outside the group show it, over the window or half an hour."""
-        return load_of(self._lines - self._group_lines[name], self.base, self._speaking, max(width, LOAD_SLOTS))
+        """The load by the lines outside the group, over the window or at least half an hour."""
+        return load_of(self._lines - self._group_lines[name], self.base, self._has_lines, max(width, LOAD_SLOTS))
 
 
 def _shifted(values: Floats, by: int) -> Floats:
     return np.concatenate([np.zeros(min(by, len(values))), values[:-by]])
 
 
-def load_of(lines: Ints, base: Floats, speaking: Flags, width: int) -> Floats:
-    """How many times the expected lines there are, in the `width` slots up to each slot's end."""
-    seen = trailing(np.where(speaking, lines, 0), width)
-    expected = trailing(np.where(speaking, base, 0), width)
+def load_of(lines: Ints, base: Floats, counted: Flags, width: int) -> Floats:
+    """Lines divided by expected lines (`base`), in the `width` slots up to each slot's end."""
+    seen = trailing(np.where(counted, lines, 0), width)
+    expected = trailing(np.where(counted, base, 0), width)
     return np.asarray((seen + PRIOR_LINES) / (expected + PRIOR_LINES))
 
 
@@ -253,7 +255,9 @@ def series_surprises(
 
 
 def _margin(pattern: PatternBaseline, width: int) -> float:
-    """What a pattern has reached before is no news. What is no failure has it from two days, by the window."""
+    """The surprise that a pattern must exceed, because it has reached it before: for non-failures on two days, by
+    width;
+    for failures on three."""
     if pattern.peaks:
         return OFTEN_TIMES * pattern.peaks.get(str(width), 0.0)
     return pattern.peak + PEAK_MARGIN if pattern.peak else 0.0
@@ -262,7 +266,7 @@ def _margin(pattern: PatternBaseline, width: int) -> float:
 def pattern_surprises(
     baseline: Baseline, expectation: Expectation, of_pattern: OfPattern, row: Ints, width: int
 ) -> tuple[Ints, Floats]:
-    """The slots at whose end a pattern has enough lines to be evaluated, and its surprise there."""
+    """The slots at whose end a pattern has enough lines, and its surprise there."""
     seen = but_loudest(row, width)
     slots = np.flatnonzero(seen >= MIN_SEEN)
     if not len(slots):
@@ -270,13 +274,13 @@ def pattern_surprises(
     mean = expectation.pattern(of_pattern, width)[slots] * share_left(width)
     main = max(of_pattern, key=lambda group: of_pattern[group].lines)
     lines = sum(pattern.lines for pattern in of_pattern.values())
-    uncertain = 1 / (lines + UNSEEN_LINES)  # a rate that rests on few lines is itself uncertain
+    uncertain = 1 / (lines + UNSEEN_LINES)  # a rate learnt from few lines is itself uncertain
     return slots, surprise(seen[slots], mean, baseline.spread[f"{main}/{width}"] + uncertain)
 
 
 def known_or_unseen(baseline: Baseline, grid: SlotGrid, name: str, levels: Collection[str] | None) -> OfPattern:
-    """What is normal for a pattern in these levels. Where the node never had it, as others have it, or as if it had had
-    half a line; nothing for info that nobody had: deployments bring new ones."""
+    """The baseline of a pattern in these levels. If the node never had it, that of its peers; else, for failures, as if
+    the node had had half a line. Empty for info that no node had: every deployment brings new info messages."""
     groups = {group_of(level) for level in levels} if levels else set(GROUPS)
     known = {group: one for group, one in baseline.patterns.get(name, {}).items() if group in groups}
     if known:
@@ -296,7 +300,7 @@ def grid_levels(grid: SlotGrid) -> set[str]:
 
 
 def spread_of(baseline: Baseline, levels: Collection[str] | None, width: int) -> float:
-    """Where the levels are of several groups, the spread of the one with the most lines."""
+    """The spread of these levels; if they are in several groups, that of the group with the most lines."""
     groups = {group_of(level) for level in baseline.levels if levels is None or level in levels} or {"rest"}
     main = next(group for group in ("rest", "warn", "error", "debug") if group in groups)
     return baseline.spread[f"{main}/{width}"]
@@ -311,19 +315,20 @@ def limit(baseline: Baseline, series: Series, false_alarms: float) -> float:
 
 
 def share_needed(baseline: Baseline, series: Series, false_alarms: float, surprise: float) -> float:
-    """The share of `false_alarms` with which this surprise would still reach its limit; 1 where it just does."""
+    """The smallest share of `false_alarms` with which this surprise still reaches its limit; 1 if it just does."""
     location, scale = baseline.limits[series.name]
     per_block = -expm1(-exp(min(max((location - surprise) / scale, MIN_EXPONENT), 1.0)))
     return min(per_block * SLOTS_A_DAY / BLOCK / max(false_alarms, 1e-12), 1.0)
 
 
 def with_peers(baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
-    """The same baselines with what the other nodes know.
+    """The baselines, extended by what other nodes know.
 
-    What is no failure has the highest peaks that any node has of the pattern: a crawler that floods live this week came
-    to the other colour last week. What only others had is expected as often as the one that has it most; errors if it
-    had them on three days, for on fewer they were its incident. And errors never seen before come as often as to all
-    nodes on average.
+    - Non-failures get the highest peaks that any node has of the pattern: a crawler on the live colour this week may
+      have been on the other colour last week.
+    - Patterns that only others had are expected as often as on the node that has them most. Errors only if that node
+      had them on three days; otherwise they were its incident.
+    - New errors are expected at least as often as on all nodes on average.
     """
     highest: dict[tuple[str, str], dict[str, float]] = {}
     most: dict[str, OfPattern] = {}

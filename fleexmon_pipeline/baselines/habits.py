@@ -1,7 +1,6 @@
-"""What comes again: at a time of day, a week later, by the clock; and what was reached before.
+"""Repetition in lines by slot: daily habits, weekly jobs, steady patterns, pauses, and surprises reached before.
 
-Here: figures of a pattern's, or a node's, lines by slot. What is learnt with them: `learn.py`; messages that are due:
-`promises.py`.
+Learning with these figures: `learn.py`; scheduled messages: `promises.py`.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from fleexmon_pipeline.baselines.expectation import LOAD_SLOTS
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
-# By judgement.
-OFTEN_PLACE = 2  # counted from 0: the third most surprising day or longest silence; two incidents do not move it
-TWICE = 1  # the second: more lines are no failure, so what came on two days is expected again
-AGAIN = 0.5  # of the highest surprise: as much is the same thing again
+# Chosen by judgement.
+THIRD_DAY = 2  # rank from 0: the third most surprising day or longest silence, which two incidents do not move
+SECOND_DAY = 1  # rank: more lines are not a failure, so what came on two days is expected again
+MIN_AGAIN = 0.5  # share of the highest surprise from which on another day counts as a repetition
 MIN_DAYS_WITH_HABIT = 0.6  # share of the days
-HABIT_SLACK = 2  # lines above what a habit must be, so that one in a silent hour is none
-HABIT_MARGIN = 1.2  # times its median day are expected
-WEEKLY_SLACK = 6  # slots, half an hour, by which a weekly job may come sooner or later
-LATE_SLOTS = 36  # 3 hours: a baseline serves until 03:00 of the next day
-MIN_DIP_LINES = 8.0  # expected lines of a window: a ratio to fewer says little
-MAX_DIP = 0.7  # share of the expected lines; the median of days without a dip lies around 1
+HABIT_SLACK = 2  # lines above the threshold of a habit, so that a single line in a silent hour is none
+HABIT_MARGIN = 1.2  # times the lines of the median day are expected
+WEEKLY_SLACK = 6  # slots, half an hour, by which a weekly job may come earlier or later
+LATE_SLOTS = 36  # 3 hours: a baseline is used until 03:00 of the next day
+MIN_DIP_LINES = 8.0  # expected lines of a window; ratios to fewer are unreliable
+MAX_DIP = 0.7  # share of the expected lines; the median of days without a dip is about 1
 
-# Patterns that a clock makes.
+# Steady patterns.
 MIN_STEADY_HALF_HOURS = 24
 MIN_STEADY_LINES = 3  # in half an hour
 STEADY_QUANTILE = 0.8  # of the deviations
@@ -33,36 +32,36 @@ STEADY_VARIANCE = 0.25  # times that of chance
 
 
 def steady_lines(row: Ints, known: Flags) -> float:
-    """Lines a slot of a pattern that comes by the clock (a health check, a heartbeat); 0 for all others.
+    """Lines a slot of a pattern that comes at regular times (a health check, a heartbeat); 0 for all others.
 
-    Its counts vary less than chance would have them.
+    Its counts vary less than random ones.
     """
     whole = len(row) // LOAD_SLOTS * LOAD_SLOTS
     counts = row[:whole].reshape(-1, LOAD_SLOTS).sum(axis=1)[known[:whole].reshape(-1, LOAD_SLOTS).all(axis=1)]
     if len(counts) < MIN_STEADY_HALF_HOURS or np.median(counts) < MIN_STEADY_LINES:
         return 0.0
     typical = float(np.median(counts))
-    stray = float(np.quantile(np.abs(counts - typical), STEADY_QUANTILE))  # restarts and incidents lie above it
+    stray = float(np.quantile(np.abs(counts - typical), STEADY_QUANTILE))  # restarts and incidents are above it
     return typical / LOAD_SLOTS if stray**2 <= STEADY_VARIANCE * typical else 0.0
 
 
-def reached(days: Ints, surprises: Floats, place: int = OFTEN_PLACE) -> float:
-    """The surprise of the third most surprising day, or of the one in another place. `days` ascend."""
+def reached(days: Ints, surprises: Floats, rank: int = THIRD_DAY) -> float:
+    """The highest surprise of the day with this rank, from 0 for the most surprising day. `days` ascend."""
     if not len(days):
         return 0.0
     daily = np.sort(np.maximum.reduceat(surprises, np.flatnonzero(np.diff(days, prepend=days[0] - 1))))[::-1]
-    return float(daily[place]) if len(daily) > place else 0.0
+    return float(daily[rank]) if len(daily) > rank else 0.0
 
 
-def reached_again(days: Ints, surprises: Floats, place: int) -> float:
-    """The surprise of the day in this place, of what is no failure; that of the most surprising day where this one has
-    half as much: what comes on several days comes in different strengths, and may come as strong again."""
-    highest, again = reached(days, surprises, 0), reached(days, surprises, place)
-    return highest if again >= AGAIN * highest else again
+def reached_again(days: Ints, surprises: Floats, rank: int) -> float:
+    """For non-failures: the surprise of the most surprising day, if the day with this rank has at least half of it;
+    else that of the ranked day. An event that repeats may be as strong again."""
+    highest, again = reached(days, surprises, 0), reached(days, surprises, rank)
+    return highest if again >= MIN_AGAIN * highest else again
 
 
 def habits(sums: Floats, mean: Floats, known: Flags, day: Ints, of_day: Ints) -> dict[str, float]:
-    """Times of day at which most days have many lines: slot of day → lines of the window that ends with it."""
+    """Times of day with many lines on most days: slot of day → lines of the window that ends with it."""
     table = by_day(sums, known, day, of_day)
     if table.shape[0] < MIN_HABIT_DAYS:
         return {}
@@ -76,8 +75,8 @@ def habits(sums: Floats, mean: Floats, known: Flags, day: Ints, of_day: Ints) ->
 
 
 def dips(seen: Floats, mean: Floats, known: Flags, day: Ints, of_day: Ints) -> dict[str, float]:
-    """Times of day at which most days have fewer lines than expected, a pause at noon: slot of day → share of the
-    expected lines on the median day. Days on which next to nothing is expected have no say."""
+    """Times of day with fewer lines than expected on most days (a pause at noon): slot of day → share of the expected
+    lines on the median day. Days with hardly any expected lines do not count."""
     enough = known & (mean >= MIN_DIP_LINES)
     table = by_day(np.where(enough, seen / np.maximum(mean, MIN_DIP_LINES), 1.0), enough, day, of_day)
     days = (~np.isnan(table)).sum(axis=0)
@@ -90,11 +89,11 @@ def dips(seen: Floats, mean: Floats, known: Flags, day: Ints, of_day: Ints) -> d
 
 
 def last_week(sums: Floats, mean: Floats) -> dict[str, float]:
-    """Where the same time 7 or 14 days before had many more lines than expected: slots since the day began → lines.
+    """Times that had many more lines than expected 7 or 14 days before: slots since the day began → lines.
 
-    A weekly job is on one day of seven, so no habit of most days; and it starts some minutes sooner or later.
+    A weekly job is on one day of seven, so it is not a habit of most days, and it starts some minutes earlier or later.
     """
-    found: dict[str, float] = {}
+    lines_by_slot: dict[str, float] = {}
     for back in (7 * SLOTS_A_DAY, 14 * SLOTS_A_DAY):
         start = len(sums) - back
         if start < 0:
@@ -111,5 +110,5 @@ def last_week(sums: Floats, mean: Floats) -> dict[str, float]:
             np.maximum(part, lines, out=part)
         for slot in np.flatnonzero(around).tolist():
             key = str(slot + since - start - WEEKLY_SLACK)
-            found[key] = max(found.get(key, 0.0), round(float(around[slot]) * HABIT_MARGIN, 2))
-    return found
+            lines_by_slot[key] = max(lines_by_slot.get(key, 0.0), round(float(around[slot]) * HABIT_MARGIN, 2))
+    return lines_by_slot

@@ -1,10 +1,10 @@
-"""Traffic that moves from one node to another: the switch of live and idle, a node drained, a node added.
+"""Traffic that moves from one node to another: live and idle are switched, a node is drained or added.
 
-Here: how many of the lines that a node lost or gained its peers gained or lost at the same time. Which condition takes
-that for an explanation: `detection/conditions/`.
+Here: how many lines the peers gained while a node lost lines, or the other way round. Conditions that use it as an
+explanation: `detection/conditions/`.
 
-Nothing is configured and nothing is learnt: a peer says what the node says. So the first switch to a colour that never
-logged a line is recognised like the hundredth.
+Nothing is configured or learnt: a peer is a node that logs the same patterns. So even the first switch to a colour that
+never logged a line is recognised.
 """
 
 from __future__ import annotations
@@ -19,25 +19,24 @@ from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, SlotGrid, group
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 HANDOVER = 6  # slots, half an hour
-SEEN = 60  # slots, 5 hours: as many as are read before each slot, so that a window may be cut anywhere
-MAX_SEASON = 3.0  # times, within 3 hours
-LITTLE = 0.1  # lines a slot: where there are next to none, a ratio says nothing
-MIN_TAKEN = 0.5  # of the lines that a silent node lacks
-HOURS = 3  # before the window: what each node had is measured there
-MIN_ALIKE = 0.5  # of a peer's lines of the last hour have patterns that the node has as well: a release rewords a few
+RECENT = 60  # slots, 5 hours: as many as are read before each slot, so that results do not depend on the window's start
+MAX_SEASON = 3.0  # maximum rise by time of day within 3 hours
+PRIOR_RATE = 0.1  # lines a slot, added to both sides of a ratio: with hardly any lines it means nothing
+MIN_TAKEN = 0.5  # share of the silent node's missing lines that peers must have gained
+HOURS = 3  # before the window, in which the nodes' earlier lines are measured
+MIN_ALIKE = 0.5  # share of a peer's lines of the last hour whose patterns the node has too: a release rewords a few
 
 
 def moved(
     node: SlotGrid, peers: Sequence[SlotGrid], known: Collection[str], season: Floats, width: int, *, away: bool
 ) -> Floats:
-    """Lines that the peers have in the window that ends with each slot and did not have before (or the other way round,
-    where the node gained lines).
+    """Lines that the peers gained in the window that ends with each slot, or lost, if `away` is False.
 
-    known: patterns of the node beside those of its last 5 hours, from its baseline. season: lines that the node has by
-    time of day, of any scale; its peers have the same users. away: the node lost lines.
+    known: patterns of the node's baseline; those of its last 5 hours are added. season: the node's expected lines by
+    time of day, on any scale; its peers have the same users. away: the node lost lines, else it gained some.
     """
     recent = {
-        pattern: trailing(row, SEEN) > 0
+        pattern: trailing(row, RECENT) > 0
         for pattern, row in node.patterns({level for _, level in node.keys}).items()
         if pattern not in known
     }
@@ -52,7 +51,7 @@ def moved(
         for (pattern, _), counts, row in zip(peer.keys, counted, peer.counts, strict=True):
             if counts and pattern in recent:
                 alike_hour += np.where(recent[pattern], trailing(row, SLOTS_AN_HOUR), 0.0)
-        if not away:  # what a peer lost, it had in the hours before
+        if not away:  # a peer had the lines that it lost in the hours before
             hour, alike_hour = _shifted(hour, width), _shifted(alike_hour, width)
         is_peer = (alike_hour > 0) & (alike_hour >= MIN_ALIKE * hour)
         total += np.where(is_peer, np.maximum(_gained(lines, peer.known, season, width, away=away), 0), 0)
@@ -60,7 +59,7 @@ def moved(
 
 
 def level_before(lines: Ints, known: Flags, width: int) -> Floats:
-    """Lines of a window as the three hours before it had them: what has lasted that long is no rise any more."""
+    """Lines of a window at the rate of the three hours before it: a rise that has lasted that long is no longer one."""
     seen, slots = (_shifted(trailing(values, HOURS * SLOTS_AN_HOUR), width) for values in (lines, known.astype(float)))
     return np.asarray(width * seen / np.maximum(slots, 1.0))
 
@@ -73,12 +72,12 @@ def taken_over(
     silent_from: int,
     until: int,
 ) -> bool:
-    """Whether peers had the lines that a node stopped to have: its first half hour of silence, or what there is of it,
-    against the three hours before.
+    """Whether peers took over the lines that a silent node lacks. Compares the first half hour of the silence, or what
+    there is of it, with the three hours before.
 
-    node, peers: the grids that each has of that time. known: as for `moved`. season: lines a slot by time of day, from
-    one slot to another. silent_from, until: numbers of the slots in which the silence
-    began and before which to look.
+    node, peers: the grids of each node that cover this time. known: as for `moved`. season: lines a slot by time of
+    day, from one slot to another. silent_from: number of the slot in which the silence began. until: number of the
+    first slot that is not looked at.
     """
     before = silent_from - HOURS * SLOTS_AN_HOUR
     until = min(until, silent_from + HANDOVER)
@@ -97,7 +96,7 @@ def taken_over(
 
 
 def _lines_between(grids: Iterable[SlotGrid], since: int, until: int) -> Counter[str]:
-    """Lines by pattern in these slots, given by their numbers; debug lines are left out."""
+    """Lines by pattern in these slots (numbers), without debug lines."""
     lines: Counter[str] = Counter()
     for grid in grids:
         places = slice(max(since - grid.first, 0), max(until - grid.first, 0))
@@ -109,14 +108,14 @@ def _lines_between(grids: Iterable[SlotGrid], since: int, until: int) -> Counter
 
 
 def _rise(now: float | Floats, before: float | Floats) -> Any:
-    """How many times the lines of before the season lets expect now, where it rises; no more than 3. Where it falls the
-    peer need not follow: a node may sleep at night and its peer not."""
-    return np.clip((now + LITTLE) / (before + LITTLE), 1.0, MAX_SEASON)
+    """The factor by which lines rise from `before` to `now` by time of day, 1 to MAX_SEASON. A fall counts as 1,
+    because peers need not follow it: a node may be idle at night while its peer is not."""
+    return np.clip((now + PRIOR_RATE) / (before + PRIOR_RATE), 1.0, MAX_SEASON)
 
 
 def _gained(lines: Ints, known: Flags, season: Floats, width: int, *, away: bool) -> Floats:
-    """Lines of the window more than in the quietest of the three hours before (or fewer than in the busiest), each as
-    many times as the season lets expect."""
+    """How many more lines the window has than the quietest of the three hours before (or, if not `away`, how many fewer
+    than the busiest), after adjusting for the time of day."""
     levels = []
     due = trailing(season, width) / width
     for hour in range(HOURS):

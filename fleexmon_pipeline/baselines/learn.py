@@ -1,10 +1,9 @@
-"""Learning what is normal for a node, from counts of its past.
+"""Learn a node's `Baseline` from counts of whole past days.
 
-Here: from whole days of a node to its `Baseline`. Its lines by time of day: `daily_profile.py`; what a baseline leads
-one to expect: `expectation.py`.
+Lines by time of day: `daily_profile.py`; using a baseline: `expectation.py`.
 
-An incident of the past must not become normal: every figure is a median, a quantile or a winsorised mean, which a tenth
-of bad hours does not move.
+A past incident must not become normal. So every figure is a median, a quantile or a winsorised mean, which a tenth of
+bad hours does not move.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ from fleexmon_pipeline.baselines.expectation import (
     series_surprises,
 )
 from fleexmon_pipeline.baselines.habits import (
-    OFTEN_PLACE,
-    TWICE,
+    SECOND_DAY,
+    THIRD_DAY,
     dips,
     habits,
     last_week,
@@ -68,34 +67,34 @@ from fleexmon_pipeline.baselines.values.durations import learn_durations, surpri
 from fleexmon_pipeline.baselines.values.variety import learn_variety
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
-# Docs/decisions/0018 gives the methods, a Gumbel distribution fitted to two quantiles among them. The numbers below are
-# by judgement, not by experiment.
+# Docs/decisions/0018 explains the methods, such as a Gumbel distribution fitted to two quantiles. The numbers below
+# were chosen by judgement, not by experiment.
 
 # Patterns.
-MIN_LINES_A_DAY = 3  # of a pattern that may have habits
-MIN_LINES_TO_RATE = 5  # of a pattern, to know which surprise it often reaches
-MIN_SINCE = SLOTS_A_DAY // 4  # slots that a pattern is taken to have been there, at least
+MIN_LINES_A_DAY = 3  # of a pattern, to learn habits
+MIN_LINES_TO_RATE = 5  # of a pattern, to learn which surprise it often reaches
+MIN_SINCE = SLOTS_A_DAY // 4  # slots over which a new pattern's share is learnt, at least
 MAX_RARE_LINES = 2  # in its first half hour, of a pattern that came and went
 
-PRIOR_CAPPED = 0.5  # lines, added to those that capping leaves and to those that are expected
+PRIOR_CAPPED = 0.5  # lines, added to capped lines and to expected lines
 
-# The spread of what falls.
-MIN_TO_FALL = 20.0  # lines that are expected of a window
-MIN_BELOW = 50  # windows below that, to know how far they stray
-NORMAL_MEDIAN = 0.6745  # of the absolute value of a normal variable
+# The spread of falling series.
+MIN_TO_FALL = 20.0  # expected lines of a window
+MIN_BELOW = 50  # windows below the expected lines, to learn their spread
+NORMAL_MEDIAN = 0.6745  # median of the absolute value of a normal variable
 
 # The extremes of 6 hours.
 MIN_BLOCK_COVERAGE = 0.5
-UPPER_QUANTILE = 0.85  # incidents of the past, of which a node has a few a fortnight, lie above it
+UPPER_QUANTILE = 0.85  # past incidents, a few in a fortnight, are above it
 MIN_SCALE, MAX_SCALE = 0.3, 2.0
-COUNTED = ("start", "variety")  # series whose limits are what was reached, without extremes
+WITHOUT_EXTREMES = ("start", "variety")  # series whose limits are values that were reached
 DEFAULT_EXTREMES = (MIN_UNUSUAL, 1.0)
 
 
 def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
-    """What is normal, from whole days of the past; None without any line.
+    """The baseline from whole past days; None without any line.
 
-    `series`: those that need limits.
+    series: those that need limits.
     """
     known = past.known
     lines = past.load()
@@ -131,7 +130,7 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     _learn_starts(baseline, past, [one.width for one in series if one.per == "start"])
     _learn_durations(baseline, past, {one.width for one in series if one.of_durations})
     _learn_variety(baseline, past, {one.width for one in series if one.per == "variety"})
-    _learn_limits(baseline, past, [one for one in series if one.per not in COUNTED])
+    _learn_limits(baseline, past, [one for one in series if one.per not in WITHOUT_EXTREMES])
     return replace(
         baseline, novelty=_novelty(past, days), quiet=_normal_quiet(past, expectation.base, baseline.lines_an_event)
     )
@@ -206,8 +205,8 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
 
 
 def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
-    """How far traffic lies below what the hours before let expect, where it does: the median of that. A colour that is
-    live every other day strays by all it has from any level, and by little from the hours before."""
+    """Learn pauses, and the spread of traffic below the lines expected from the hours before. Not below a daily level:
+    a colour that is live every other day deviates from it by everything it has."""
     expectation = Expectation(baseline, past)
     of_day, day = calendar(past.first, past.slots)
     for one in series:
@@ -226,8 +225,8 @@ def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -
 
 
 def _learn_capped(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
-    """How many lines are left of the expected ones once no slot counts more than chance gives it, and how far they
-    stray: as chance has it mostly, however bursty the lines are."""
+    """Learn the share of the expected lines that is left when slots are capped, and its spread, which is mostly that of
+    chance, however bursty the lines are."""
     expectation = Expectation(baseline, past)
     for one in series:
         lines, expected = expectation.capped(one.levels), expectation.levels(one.levels, 1)
@@ -238,7 +237,7 @@ def _learn_capped(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) 
 
 
 def _learn_companions(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
-    """Which messages come together; what a clock makes comes with everything and with nothing."""
+    """Learn which messages come together. Steady patterns are left out: they seem to accompany everything."""
     if not series:
         return
     steady = {name for name, groups in baseline.patterns.items() if "rest" in groups and groups["rest"].steady}
@@ -251,7 +250,7 @@ def _learn_companions(baseline: Baseline, past: SlotGrid, series: Sequence[Serie
 
 
 def _learn_starts(baseline: Baseline, past: SlotGrid, widths: Sequence[int]) -> None:
-    """Which messages end runs. What the clock promises is no run: two jobs of one hour come one for one."""
+    """Learn which messages end runs. Scheduled messages are left out: two jobs of the same hour come one for one."""
     if not widths:
         return
     rows = {name: row for name, row in lines_of_rest(past).items() if name not in baseline.promises}
@@ -284,23 +283,24 @@ def _with_peaks(
     row: Ints,
     widths: Sequence[int],
 ) -> PatternBaseline:
-    """What the pattern reached before: of information on two days, of others on three, since two may have been
-    incidents. By the window, where it is no failure: half an hour of a crawler surprises more than a quarter."""
+    """The baseline with the surprises that the pattern reached before. Info on two days; others on three, because two
+    days may have been incidents. For non-failures by window: half an hour of a crawler surprises more than a
+    quarter."""
     harmless = group in ("rest", "warn")
     day = (baseline.day - len(row) + np.arange(len(row))) // SLOTS_A_DAY
     peaks = {}
     for width in widths if harmless else widths[:1]:
         slots, surprises = pattern_surprises(baseline, expectation, {group: pattern}, row, width)
-        place = _place_of_traffic(baseline) if group == "rest" else OFTEN_PLACE
-        peak = reached_again(day[slots], surprises, place) if harmless else reached(day[slots], surprises)
+        rank = _rank_of_traffic(baseline) if group == "rest" else THIRD_DAY
+        peak = reached_again(day[slots], surprises, rank) if harmless else reached(day[slots], surprises)
         peaks[str(width)] = peak
     return replace(pattern, peaks=peaks) if harmless else replace(pattern, peak=peaks[str(widths[0])])
 
 
-def _place_of_traffic(baseline: Baseline) -> int:
-    """Which day of information, counted from the most surprising, is expected again. Until habits are known, the first:
-    of the few nights seen so far, a nightly job may fall across the slots in a way that shows on one alone."""
-    return TWICE if baseline.days >= MIN_HABIT_DAYS else 0
+def _rank_of_traffic(baseline: Baseline) -> int:
+    """The rank of the day whose surprise info messages may reach again. Until habits are known, the most surprising: in
+    the few nights so far, a nightly job may stand out only once, depending on how it falls into slots."""
+    return SECOND_DAY if baseline.days >= MIN_HABIT_DAYS else 0
 
 
 def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
@@ -319,13 +319,13 @@ def _learn_limits(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) 
                 highest = np.maximum(highest, surprise)
         baseline.limits[one.name] = _extremes(highest, past.known)
         if one.per == "node":
-            baseline.peaks[one.name] = reached_again(day, highest, _place_of_traffic(baseline))
+            baseline.peaks[one.name] = reached_again(day, highest, _rank_of_traffic(baseline))
         elif one.per == "durations":
             baseline.peaks[one.name] = reached(day, highest)
 
 
 def _extremes(surprises: Floats, known: Flags) -> tuple[float, float]:
-    """Location and scale of a Gumbel distribution of the largest surprise of 6 hours, from two of its quantiles."""
+    """Location and scale of a Gumbel distribution of the largest surprise in 6 hours, from two quantiles."""
     blocks = len(surprises) // BLOCK
     if not blocks:
         return DEFAULT_EXTREMES
@@ -340,10 +340,10 @@ def _extremes(surprises: Floats, known: Flags) -> tuple[float, float]:
 
 
 def _novelty(past: SlotGrid, days: float) -> float:
-    """Error patterns a day that come for the first time and are soon gone: the long tail of rare ones.
+    """New error patterns a day that soon end: the long tail of rare errors.
 
-    As many as came that way in the second half of the past, or as those seen once suggest (Good and Turing), whichever
-    is more. A pattern that went on was an incident.
+    The larger of two estimates: the number in the second half of the past, and the one from patterns seen once (Good
+    and Turing). A new pattern that continued was an incident.
     """
     begin, new, once, lines = past.slots // 2, 0, 0, 0
     for row in past.patterns(("error", "fatal")).values():
@@ -355,8 +355,8 @@ def _novelty(past: SlotGrid, days: float) -> float:
 
 
 def _normal_quiet(past: SlotGrid, base: Floats, events: float) -> float:
-    """The third longest of the days' longest silences."""
+    """The longest silence of the day with the third longest one."""
     quiet = quietness(past, base, lines_an_event=events)
     _, day = calendar(past.first, past.slots)
     daily = sorted(np.maximum.reduceat(quiet, np.flatnonzero(np.diff(day, prepend=-1))), reverse=True)
-    return float(daily[OFTEN_PLACE]) if len(daily) > OFTEN_PLACE else 0.0
+    return float(daily[THIRD_DAY]) if len(daily) > THIRD_DAY else 0.0

@@ -1,6 +1,6 @@
-"""How a node's lines follow its load, how long a load persists, and how far counts stray.
+"""Regressions and moments of past counts, robust against incidents: load, how long it lasts, and spread.
 
-Here: regressions and moments over the past, robust against incidents in it. What is learnt with them: `learn.py`.
+Learning with them: `learn.py`.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from fleexmon_pipeline.baselines.expectation import LOAD_SLOTS, load_of
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.numerics import Flags, Floats, Ints, dispersion, excess_variance
 
-# Docs/decisions/0018 gives the methods: winsorised means, a power law over half hours. The numbers below are by
-# judgement, not by experiment.
-MIN_SHARE = 1e-6  # of a node's lines: a group that had none
+# Docs/decisions/0018 explains the methods: winsorised means, a power law over half hours. The numbers below were chosen
+# by judgement, not by experiment.
+MIN_SHARE = 1e-6  # share of a node's lines assumed for a group without lines
 MIN_EXPECTED = 1e-9  # lines to divide by
 
 # The regression of errors and warnings on the load.
 NEWTON_STEPS = 12
 MAX_STEP = 1.0  # of offset and power, in one of Newton's steps
-START_QUANTILE = 0.95  # half hours above it count as much as it does, where the regression starts
-MAX_DEVIATIONS = 2.5  # half hours farther above the expected count are drawn in to it
-TYPICAL_SPREAD = 0.2  # over-dispersion of a typical error, assumed before a node's own is known
-OFFSET_PRIOR = 0.5  # lines added to what the offset rests on
-POWER_PRIOR = 20.0  # lines, likewise: they draw the power towards 1
+START_QUANTILE = 0.95  # half hours are capped at it for the regression's starting point
+MAX_DEVIATIONS = 2.5  # standard deviations above the expected count at which half hours are capped
+TYPICAL_SPREAD = 0.2  # over-dispersion of a typical error, assumed until a node's own is known
+OFFSET_PRIOR = 0.5  # lines, the weight of the offset's prior
+POWER_PRIOR = 20.0  # lines, the weight of the powers' prior, which is 1
 MAX_POWER = 3.0
 MAX_ALONG = 2.0
-MIN_EVIDENCE = 3.0  # standard errors that the power of the time of day is from 1
+MIN_EVIDENCE = 3.0  # standard errors by which the power of the time of day must differ from 1
 
-# How much of an hour's load persists.
+# How much of an hour's load continues.
 MIN_HALF_HOURS = 20  # to learn it from
 DEFAULT_CARRY = 0.5
 MAX_LOG_LOAD = 1.0  # on both sides
 
 # The spread of counts.
 MIN_SPREAD, MAX_SPREAD = 0.02, 3.0
-SPREAD_QUANTILE = 0.98  # of the squared errors: those above it are drawn in to it
+SPREAD_QUANTILE = 0.98  # of the squared errors, at which they are capped
 
 # Lines that come together.
 MIN_STEPS = 24  # between neighbouring slots; with fewer, lines are taken to come alone
@@ -51,21 +51,21 @@ def _typical_variance(mean: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _HalfHours:
-    """Lines of a group in half hours, what traffic lets expect, and logs of what they may follow: load, time of day."""
+    """Lines of a group in half hours, expected lines, and logarithms of the regressors: load and time of day."""
 
     seen: Floats
     expected: Floats
     follows: Floats
 
     def fit(self, start: Floats, given: float | None = None) -> Floats:
-        """Offset, power and along - 1 by Newton's method, large values drawn in. `given`: along - 1 stays as it is."""
+        """Offset, power and along - 1 by Newton's method, with large values capped. given: a fixed along - 1."""
         powers = start.copy()
-        usual = np.array([0.0, 1.0, 0.0])
+        prior_powers = np.array([0.0, 1.0, 0.0])
         prior = np.array([0.0, POWER_PRIOR, POWER_PRIOR])
         free = slice(None) if given is None else slice(2)
         for _ in range(NEWTON_STEPS):
             residual, curvature = self._derivatives(powers)
-            slope = (self.follows @ residual - prior * (powers - usual))[free]
+            slope = (self.follows @ residual - prior * (powers - prior_powers))[free]
             curvature = (curvature + np.diag([OFFSET_PRIOR, POWER_PRIOR, POWER_PRIOR]))[free, free]
             powers[free] += np.clip(np.linalg.solve(curvature, slope), -MAX_STEP, MAX_STEP)
             powers[1] = min(max(powers[1], 0.0), MAX_POWER)
@@ -73,7 +73,7 @@ class _HalfHours:
         return powers
 
     def error_of_along(self, powers: Floats) -> float:
-        """The standard error of along, whatever the distribution of the lines (White's estimate)."""
+        """The standard error of `along` for any distribution of the lines (White's estimate)."""
         residual, curvature = self._derivatives(powers)
         scores = self.follows * residual
         inverse = np.linalg.inv(curvature + np.diag([OFFSET_PRIOR, POWER_PRIOR, POWER_PRIOR]))
@@ -81,19 +81,19 @@ class _HalfHours:
 
     def _derivatives(self, powers: Floats) -> tuple[Floats, Floats]:
         mean = self.expected * np.exp(powers @ self.follows)
-        drawn_in = np.minimum(self.seen, mean + MAX_DEVIATIONS * np.sqrt(_typical_variance(mean)) + 1)
-        weight = 1 / (1 + TYPICAL_SPREAD * mean)  # falls where the spread outgrows chance
-        return (drawn_in - mean) * weight, (self.follows * (mean * weight)) @ self.follows.T
+        capped = np.minimum(self.seen, mean + MAX_DEVIATIONS * np.sqrt(_typical_variance(mean)) + 1)
+        weight = 1 / (1 + TYPICAL_SPREAD * mean)  # lower for large means, whose variance exceeds chance
+        return (capped - mean) * weight, (self.follows * (mean * weight)) @ self.follows.T
 
 
 def rate(lines: Ints, base: Floats, load: Floats, known: Flags, middle: float) -> tuple[float, float, float]:
-    """Offset, power and along of a regression over half hours, large values drawn in:
+    """Offset, power and `along` of a regression over half hours, with large values capped:
 
     log(lines) = offset + log(base) + power * log(load) + (along - 1) * log(base / middle)
 
-    Both powers are drawn towards 1, where lines grow with the load and with the time of day's traffic, by as much as 20
-    lines would. Besides, along stays 1 unless the past says otherwise by MIN_EVIDENCE standard errors, and is the
-    nearer to 1 the less there is beyond that. `middle`: lines a slot of the mean time of day.
+    The prior of both powers is 1 (lines grow in proportion to the load and to the time of day's traffic), with the
+    weight of POWER_PRIOR lines. In addition, `along` stays 1 unless the past contradicts by MIN_EVIDENCE standard
+    errors, and is closer to 1 the less the evidence exceeds that. middle: mean lines a slot over the day.
     """
     ends = slice(LOAD_SLOTS - 1, None, LOAD_SLOTS)
     whole = trailing(known.astype(float), LOAD_SLOTS)[ends] == LOAD_SLOTS
@@ -113,9 +113,9 @@ def rate(lines: Ints, base: Floats, load: Floats, known: Flags, middle: float) -
 
 
 def carry(lines: Ints, base: Floats, known: Flags) -> float:
-    """How much of an hour's load is left in the half hour after it: the slope of the one's logarithm on the other's."""
-    speaking = known & (lines > 0)
-    before = load_of(lines, base, speaking, SLOTS_AN_HOUR)
+    """How much of an hour's load is left in the next half hour: the slope between their logarithms."""
+    has_lines = known & (lines > 0)
+    before = load_of(lines, base, has_lines, SLOTS_AN_HOUR)
     after = load_of(lines, base, np.ones(len(lines), bool), LOAD_SLOTS)
     log_before = np.log(before)[SLOTS_AN_HOUR - 1 : -LOAD_SLOTS : LOAD_SLOTS]
     log_after = np.log(after)[SLOTS_AN_HOUR - 1 + LOAD_SLOTS :: LOAD_SLOTS]
@@ -128,7 +128,7 @@ def carry(lines: Ints, base: Floats, known: Flags) -> float:
 
 
 def spread(seen: Floats, mean: Floats, whole: Flags) -> float:
-    """Over-dispersion by moments, the largest squares drawn in."""
+    """Over-dispersion by moments, with the largest squares capped."""
     seen, mean = seen[whole], mean[whole]
     if not len(seen) or mean.sum() <= 0:
         return TYPICAL_SPREAD

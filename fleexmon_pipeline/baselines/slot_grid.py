@@ -1,7 +1,6 @@
-"""Counts and durations as arrays: those of a node by slot, and sums over the trailing windows that rules look at.
+"""A node's counts and durations by slot as arrays, and sums over trailing windows.
 
-Here: arithmetic without a database and without a rule. What fills the arrays: `detection/observe.py`; what is normal:
-`baseline.py`.
+Arithmetic without a database or rules. Filling the arrays: `detection/observe.py`; baselines: `baseline.py`.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from fleexmon_pipeline.window import DAY, HOUR, SLOT
 
 SLOTS_A_DAY = DAY // SLOT
 SLOTS_AN_HOUR = HOUR // SLOT
-# Levels whose lines come and go together. Errors and warnings follow the load by a power; the rest grows with it. Debug
-# lines come and go with a setting, so they are no part of a load.
+# Groups of levels. Errors and warnings follow a power of the load; the rest is proportional to it. Debug lines depend
+# on a setting, so they do not count as load.
 GROUPS = ("error", "warn", "rest", "debug")
 GROUP_OF = {"error": "error", "fatal": "error", "warn": "warn", "debug": "debug", "trace": "debug"}
 
@@ -29,18 +28,18 @@ def group_of(level: str) -> str:
 
 
 class Sketches(NamedTuple):
-    """Median and 95th percentile of the durations that lines state, by slot."""
+    """Median and 95th percentile of the durations in lines, by slot."""
 
     p50: Floats
     p95: Floats
-    lines: Floats  # that they rest on; 0 where none stated a duration
+    lines: Floats  # with a duration
 
 
 class Variety(NamedTuple):
     """How much the values in a pattern's lines vary, by slot."""
 
-    compared: Floats  # lines, but for the first of each slot
-    others: dict[int, Floats]  # field → values besides the first; as many as `compared` where no two are the same
+    compared: Floats  # lines, except the first of each slot
+    others: dict[int, Floats]  # field → different values, except the first; equals `compared` if all values differ
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,13 @@ class SlotGrid:
 
     node: str
     first: int
-    known: Flags  # the node was polled and answered; a slot that is not known says nothing
-    empty: Flags  # it answered with no record at all
+    known: Flags  # the node was polled and answered; nothing follows from other slots
+    empty: Flags  # it answered without any record
     keys: list[tuple[str, str]]  # pattern and level of the rows of `counts`
     counts: Ints  # rows x slots
     durations: dict[tuple[str, str], Sketches] = field(default_factory=dict)  # by pattern and group
     varieties: dict[tuple[str, str], Variety] = field(default_factory=dict)  # by pattern and group
-    # Computed once for all rules of the same levels: a hundred rules cost little more than ten.
+    # Caches for all rules with the same levels: a hundred rules cost little more than ten.
     _lines: dict[frozenset[str], Ints] = field(default_factory=dict, repr=False)
     _patterns: dict[frozenset[str], dict[str, Ints]] = field(default_factory=dict, repr=False)
 
@@ -64,7 +63,7 @@ class SlotGrid:
         return int(self.counts.shape[1])
 
     def lines(self, levels: Collection[str] | None = None) -> Ints:
-        """Lines of these levels (None: of all) by slot."""
+        """Lines of these levels by slot; None: of all."""
         key = frozenset(levels) if levels is not None else frozenset(["*"])
         if key not in self._lines:
             rows = [levels is None or level in levels for _, level in self.keys]
@@ -72,7 +71,7 @@ class SlotGrid:
         return self._lines[key]
 
     def load(self) -> Ints:
-        """All lines by slot but debug lines; all, where a node has no others."""
+        """All lines by slot except debug lines. If the node has only debug lines, those."""
         counted = [group_of(level) != "debug" for _, level in self.keys]
         lines: Ints = self.counts[counted].sum(axis=0) if any(counted) else self.lines()
         return lines
@@ -97,7 +96,7 @@ class SlotGrid:
 def grid(
     node: str, first: int, slots: int, rows: Iterable[tuple[int, str, str, int]], known: Flags, empty: Flags
 ) -> SlotGrid:
-    """From rows of slot number, resolved pattern, level and count; those outside the slots are left out."""
+    """A grid from rows of slot number, resolved pattern, level and count. Rows outside the slots are left out."""
     index: dict[tuple[str, str], int] = {}
     places: list[tuple[int, int, int]] = []
     for slot, pattern, level, count in rows:
@@ -110,14 +109,14 @@ def grid(
     return SlotGrid(node, first, known, empty, list(index), counts)
 
 
-MAX_MEASURED = 64.0  # lines of a slot that its durations rest on, as `patterns/measures.py` samples them
+MAX_MEASURED = 64.0  # lines of a slot that are sampled for durations, as in `patterns/measures.py`
 
 
 def sketches(
     first: int, slots: int, rows: Iterable[tuple[int, str, str, int, float, float]]
 ) -> dict[tuple[str, str], Sketches]:
-    """From rows of slot number, resolved pattern, level, lines, median and 95th percentile. Those of a slot whose
-    patterns have merged are averaged; rows outside the slots are left out."""
+    """Durations from rows of slot number, resolved pattern, level, lines, median and 95th percentile. Rows of merged
+    patterns are averaged. Rows outside the slots are left out."""
     sums: dict[tuple[str, str], Floats] = {}
     for slot, pattern, level, lines, p50, p95 in rows:
         if first <= slot < first + slots:
@@ -132,13 +131,13 @@ def sketches(
     }
 
 
-MAX_COMPARED = 8  # lines of a slot whose values are compared, as `patterns/measures.py` has it
+MAX_COMPARED = 8  # lines of a slot whose values are compared, as in `patterns/measures.py`
 MAX_FIELDS = 15  # in 4 bits each
 
 
 def varieties(first: int, slots: int, rows: Iterable[tuple[int, str, str, int, int]]) -> dict[tuple[str, str], Variety]:
-    """From rows of slot number, resolved pattern, level, lines and different values by field. Those of a slot whose
-    patterns have merged are added up; rows outside the slots are left out."""
+    """Varieties from rows of slot number, resolved pattern, level, lines and different values by field. Rows of merged
+    patterns are added up. Rows outside the slots are left out."""
     places: dict[tuple[str, str], int] = {}
     table = np.array(
         [
@@ -150,7 +149,7 @@ def varieties(first: int, slots: int, rows: Iterable[tuple[int, str, str, int, i
     ).reshape(-1, 4)
     compared = np.zeros((len(places), slots))
     np.add.at(compared, (table[:, 0], table[:, 1]), np.minimum(table[:, 2], MAX_COMPARED) - 1)
-    found = {key: Variety(compared[place], {}) for key, place in places.items()}
+    by_key = {key: Variety(compared[place], {}) for key, place in places.items()}
     for field_ in range(MAX_FIELDS):
         values = (table[:, 3] >> (4 * field_)) & 15
         has = values > 0
@@ -161,12 +160,12 @@ def varieties(first: int, slots: int, rows: Iterable[tuple[int, str, str, int, i
         of_field = set(np.unique(table[has, 0]).tolist())
         for key, place in places.items():
             if place in of_field:
-                found[key].others[field_] = others[place]
-    return found
+                by_key[key].others[field_] = others[place]
+    return by_key
 
 
 def joined(before: SlotGrid, grid: SlotGrid) -> SlotGrid:
-    """One after the other, all lines in one row: for callers that need neither patterns nor levels."""
+    """Both grids in a row, with all lines as one pattern, for callers that need neither patterns nor levels."""
     lines = np.concatenate([before.lines(), grid.lines()])[None, :]
     known, empty = (np.concatenate(pair) for pair in ((before.known, grid.known), (before.empty, grid.empty)))
     return SlotGrid(grid.node, before.first, known, empty, [("", "")], lines)
@@ -180,15 +179,15 @@ def trailing(values: NDArray[np.generic], width: int) -> Floats:
 
 
 def loudest(width: int) -> int:
-    """How many slots `but_loudest` leaves out: one of 5, 7 of 36 (3 hours), none of one."""
+    """How many slots `but_loudest` leaves out: 0 of 1, 1 of 2, 2 of 6, 7 of 36 (3 hours)."""
     return 0 if width == 1 else 1 if width == 2 else max(2, width // 5)
 
 
 def but_loudest(values: NDArray[np.generic], width: int) -> Floats:
-    """`trailing` without the loudest consecutive slots of the window, a fifth of it.
+    """`trailing` without the loudest consecutive slots of the window, about a fifth of it.
 
-    A retry storm of a minute is common, and an incident lasts: the sum without its loudest part tells them apart,
-    whatever the rate. And a window that still holds what was over two hours ago does not report it again.
+    A retry storm of a minute is common, while an incident lasts. The sum without its loudest part tells them apart at
+    any rate. It also prevents a long window from reporting again what ended two hours ago.
     """
     sums, out = trailing(values, width), loudest(width)
     return sums - highest(trailing(values, out), width - out + 1) if out else sums
@@ -205,21 +204,21 @@ def highest(values: Floats, width: int) -> Floats:
 
 
 def share_left(width: int) -> float:
-    """The share of a window's lines that `but_loudest` keeps where they come evenly."""
+    """The share of evenly distributed lines that `but_loudest` keeps."""
     return (width - loudest(width)) / width
 
 
 def shortfall(seen: Floats, expected: Floats, spread: float | Floats) -> Floats:
-    """How far `seen` lies below `expected`, in the same measure as `surprise`."""
+    """How far `seen` is below `expected`, on the scale of `surprise`."""
     mean = np.maximum(expected, 1e-6)
     return np.where(seen < mean, np.sqrt(deviance(seen, mean, spread)), 0.0)
 
 
 def surprise(seen: Floats, expected: Floats, spread: float | Floats) -> Floats:
-    """How far `seen` lies above `expected`, in standard deviations of a normal variable; 0 where it lies below.
+    """How far `seen` is above `expected`, in standard deviations of a normal variable; 0 if it is below.
 
-    The signed root of the negative binomial deviance; `spread` is its over-dispersion, the variance being
-    expected + spread * expected ** 2. Closed form, and far into the tail better than the tail's normal approximation.
+    The root of the negative binomial deviance. spread: over-dispersion; the variance is expected + spread * expected
+    ** 2. It has a closed form, and is better than the normal approximation far into the tail.
     """
     mean = np.maximum(expected, 1e-6)
     return np.where(seen > mean, np.sqrt(deviance(seen, mean, spread)), 0.0)

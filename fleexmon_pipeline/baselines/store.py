@@ -1,7 +1,6 @@
-"""Each node's baseline, day by day: learnt from the counts of the fortnight before, and stored.
+"""Store each node's baseline of each day, learnt from the counts of the fortnight before.
 
-Here: reading and storing. What is learnt: `learn.py`; why the past ends where it does: docs/decisions/0018; when stored
-baselines are deleted: `retention/retention.py`.
+Learning: `learn.py`; where the history ends, and why: docs/decisions/0018; deletion: `retention/retention.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor, slot_number, slot_start
 
 SQL = statements("history")
-VERSION = "11"  # of what is learnt; increase it when `baseline.py` changes in a way that matters
+VERSION = "11"  # increase it when a change of `baseline.py` or of learning must invalidate stored baselines
 HISTORY = 14 * DAY
 
 
@@ -38,9 +37,9 @@ def read_baselines(
     series: Collection[Series],
     past: PastCounts | None = None,
 ) -> dict[str, Baseline]:
-    """The baselines of that day, by node; learnt where none is stored yet or the past has changed since.
+    """The baselines of that day, by node. Learnt if none is stored or the past has changed since.
 
-    `past`: counts of these nodes that were read for several days at once.
+    past: counts of these nodes that were already read, for several days.
     """
     window = Window(day - HISTORY, day)
     made_of = _made_of(connection, window, series)
@@ -61,19 +60,19 @@ def read_baselines(
 
 
 def _plain(figure: object) -> object:
-    """A figure that arithmetic on arrays left as numpy's own, which JSON does not know: it once ended detection."""
+    """Convert a number of numpy, which JSON does not support. One once stopped detection."""
     if isinstance(figure, np.generic):
         return figure.item()
     raise TypeError(f"{type(figure).__name__} cannot be stored")
 
 
 def _made_of(connection: Connection, window: Window, series: Collection[Series]) -> str:
-    """Stays the same while the rules need the same series and the hours are as detection saw them."""
+    """A hash that changes when the rules need other series, or when the content of a past hour changes."""
     return past_made_of(connection, window, VERSION, *sorted({one.name for one in series}))
 
 
 def past_made_of(connection: Connection, window: Window, *parts: str) -> str:
-    """A hash of what is learnt from a window: of `parts`, and of what detection saw of each hour."""
+    """A hash of the input of learning: `parts`, and the content of each hour as detection saw it."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode())
@@ -85,26 +84,26 @@ def past_made_of(connection: Connection, window: Window, *parts: str) -> str:
 def learn_days(
     connection: Connection, nodes: Sequence[str], days: Sequence[datetime], series: Collection[Series]
 ) -> None:
-    """Learn what `read_baselines` would learn of these days one by one, from counts that are read once for all days."""
+    """Learn the baselines of several days, like `read_baselines`, but read the counts once for all days."""
     past = PastCounts(connection, nodes, Window(min(days) - HISTORY, max(days)))
     for day in days:
         read_baselines(connection, nodes, day, series, past)
 
 
 class PastRow(NamedTuple):
-    """All slots of a node, stored pattern and level."""
+    """All slots of one node, stored pattern and level."""
 
     node: str
     pattern: str
     level: str
     slots: Ints  # numbers
     counts: Ints
-    durations: Floats  # rows of slot number, lines, median and 95th percentile, of slots that have them
-    varieties: Ints  # rows of slot number, lines, different values by field, of slots that have them
+    durations: Floats  # rows of slot number, lines, median and 95th percentile; only slots that have them
+    varieties: Ints  # rows of slot number, lines, different values by field; only slots that have them
 
 
 class PastCounts:
-    """The counts and the coverage of some nodes, read when they are first needed."""
+    """Counts and coverage of some nodes, read when first needed."""
 
     def __init__(self, connection: Connection, nodes: Collection[str], window: Window) -> None:
         self._connection = connection
@@ -140,7 +139,7 @@ class PastCounts:
 def learn_baselines(
     past: PastCounts, nodes: set[str], window: Window, series: Collection[Series]
 ) -> dict[str, Baseline]:
-    """From the counts of whole days; nodes of which nothing is known are left out."""
+    """Baselines from the counts of whole days. Nodes without known slots are left out."""
     first, last, end = slot_number(window.since), slot_number(window.until), window.until - SLOT
     pieces: defaultdict[str, list[PastRow]] = defaultdict(list)
     for row in past.rows:
@@ -174,7 +173,7 @@ def _numbers(text: str | None) -> Ints:
 
 
 def _past_grid(node: str, window: Window, pieces: Sequence[PastRow], known: Ints, empty: Ints) -> SlotGrid | None:
-    """From the start of the first day in which the node answered."""
+    """The node's grid from the start of the first day on which it answered; None if it never did."""
     if not len(known):
         return None
     first = slot_number(floor(slot_start(int(known[0])), DAY))

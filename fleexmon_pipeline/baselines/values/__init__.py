@@ -1,1 +1,1 @@
-"""What is normal for the values in lines, pattern by pattern: how long something took, and that values vary."""
+"""Baselines of the values in a pattern's lines: durations, and how much values vary."""

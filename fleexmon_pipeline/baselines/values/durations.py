@@ -1,10 +1,10 @@
-"""Durations that lines state: what is normal for a pattern's median and 95th percentile, and how far above it they are.
+"""Durations in lines: the baseline of a pattern's median and 95th percentile, and how far above it windows are.
 
-Here: learning and surprise, on logarithms. What a line states: `patterns/measures.py`; which rule reports growth:
+Here: learning and surprise, on logarithms. Reading durations from lines: `patterns/measures.py`; the rule:
 `detection/conditions/durations.py`.
 
-A pattern is compared with itself alone: its level, the hour of day, and how far its windows stray from both. What has
-lasted two days is its level, whatever it was before.
+A pattern is only compared with itself: its level, the hour of day, and the spread of its windows. After two days, a
+higher level is accepted as normal.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ from fleexmon_pipeline.numerics import Floats, Ints
 
 HOURS = 24
 FIGURES = ("p50", "p95")
-# By judgement, but for those that say otherwise. "Made": fleexmon_pipeline_tests/bench/made_durations.py, seeds 1 to 4.
+# Chosen by judgement.
 MIN_LINES = 100  # of a pattern, for a baseline
 MIN_SLOTS = 24  # with lines
-MIN_WINDOW_LINES = 10  # of a window that is judged
+MIN_WINDOW_LINES = 10  # for a window to be evaluated
 ACCEPTED_AFTER = 2 * SLOTS_A_DAY
-FLOOR = 0.05  # of the usual 95th percentile: added, so that 2 ms instead of 1 are no news among 100
-DAYS_TO_TRUST = 2.0  # after so many days the season is learnt by half
+FLOOR = 0.05  # share of the typical 95th percentile, added to durations: 2 ms instead of 1 do not matter beside 100
+DAYS_TO_TRUST = 2.0  # after this many days, the season counts by half
 MAX_SEASON = 1.5  # logarithm, on both sides
 MIN_SPREAD, MAX_SPREAD = 0.04, 1.0
 MIN_WITHIN = 0.05
-SAMPLING = {"p50": 1.25, "p95": 2.1}  # times the spread of lines over the root of their number, where they are normal
+SAMPLING = {"p50": 1.25, "p95": 2.1}  # standard error of each figure, in spreads of lines over the root of their number
 NORMAL_95, NORMAL_MEDIAN = 1.645, 0.6745  # quantiles of a normal variable, and of its absolute value
-MIN_LINES_TO_SPREAD = 8  # of a slot
-OFTEN_TIMES = 1.25  # times the surprise that the pattern reached on three days
+MIN_LINES_TO_SPREAD = 8  # in a slot
+OFTEN_TIMES = 1.25  # times the surprise reached on three days, which the pattern must exceed
 
 
 # -- learning ---------------------------------------------------------------------------------------------------------
 
 
 def learn_durations(of_pattern: Sketches, first: int, widths: Collection[int]) -> DurationBaseline | None:
-    """From whole days of the past; None where there is too little. widths: slots of the windows that rules look at."""
-    spoke = of_pattern.lines > 0
-    if of_pattern.lines.sum() < MIN_LINES or spoke.sum() < MIN_SLOTS:
+    """The baseline from whole past days; None with too little data. widths: windows of the rules, in slots."""
+    has_lines = of_pattern.lines > 0
+    if of_pattern.lines.sum() < MIN_LINES or has_lines.sum() < MIN_SLOTS:
         return None
-    floor = max(FLOOR * float(np.median(of_pattern.p95[spoke])), 1e-6)
-    hours = _hours(first, len(spoke))
-    recent = spoke & (np.arange(len(spoke)) >= len(spoke) - ACCEPTED_AFTER)
-    days = float(spoke.sum()) / SLOTS_A_DAY  # a number of numpy cannot be stored as JSON
+    floor = max(FLOOR * float(np.median(of_pattern.p95[has_lines])), 1e-6)
+    hours = _hours(first, len(has_lines))
+    recent = has_lines & (np.arange(len(has_lines)) >= len(has_lines) - ACCEPTED_AFTER)
+    days = float(has_lines.sum()) / SLOTS_A_DAY  # float, because JSON does not support numbers of numpy
     levels: dict[str, float] = {}
     seasons: dict[str, list[float]] = {}
     for figure in FIGURES:
         logs = _logs(of_pattern, figure, floor)
-        level = _weighted_median(logs[spoke], of_pattern.lines[spoke])
+        level = _weighted_median(logs[has_lines], of_pattern.lines[has_lines])
         season = _season(logs - level, of_pattern.lines, hours, days)
         if recent.any():
             left = (logs - np.array(season)[hours])[recent]
@@ -73,9 +73,9 @@ def learn_durations(of_pattern: Sketches, first: int, widths: Collection[int]) -
         of_pattern, _logs(of_pattern, "p50", floor) - levels["p50"] - np.array(seasons["p50"])[hours], floor
     )
     plain = DurationBaseline(floor, levels, seasons, within)
-    day = (first + np.arange(len(spoke))) // SLOTS_A_DAY
+    day = (first + np.arange(len(has_lines))) // SLOTS_A_DAY
     for figure in FIGURES:
-        residuals = _logs(of_pattern, figure, floor) - _normal(plain, first, len(spoke), figure)
+        residuals = _logs(of_pattern, figure, floor) - _normal(plain, first, len(has_lines), figure)
         for width in sorted(widths):
             key = f"{figure}/{width}"
             min_lines = MIN_WINDOW_LINES * share_left(width)
@@ -103,11 +103,11 @@ def _weighted_median(values: Floats, weights: Floats) -> float:
 
 
 def _season(residuals: Floats, lines: Floats, hours: Ints, days: float) -> list[float]:
-    """By hour of day, from that hour and those beside it, drawn in where few days are known."""
+    """The season by hour of day, from that hour and its neighbours, reduced if few days are known."""
     trust = days / (days + DAYS_TO_TRUST)
     season = []
-    spoke = lines > 0
-    residuals, lines, hours = residuals[spoke], lines[spoke], hours[spoke]
+    has_lines = lines > 0
+    residuals, lines, hours = residuals[has_lines], lines[has_lines], hours[has_lines]
     for hour in range(HOURS):
         near = ((hours - hour + 1) % HOURS) <= 2
         value = trust * _weighted_median(residuals[near], lines[near]) if near.any() else 0.0
@@ -116,18 +116,18 @@ def _season(residuals: Floats, lines: Floats, hours: Ints, days: float) -> list[
 
 
 def _within(of_pattern: Sketches, residuals: Floats, floor: float) -> float:
-    """The spread of single lines: from slots with enough lines to see it, or from how slots with few lines stray."""
+    """The spread of single lines: from slots with enough lines, else from the deviations of slots with few lines."""
     many = of_pattern.lines >= MIN_LINES_TO_SPREAD
     if of_pattern.lines[many].sum() >= MIN_LINES:
         spread = (_logs(of_pattern, "p95", floor) - _logs(of_pattern, "p50", floor))[many] / NORMAL_95
         return max(_weighted_median(spread, of_pattern.lines[many]), MIN_WITHIN)
-    spoke = of_pattern.lines > 0
-    stray = np.abs(residuals[spoke]) * np.sqrt(of_pattern.lines[spoke]) / SAMPLING["p50"]
+    has_lines = of_pattern.lines > 0
+    stray = np.abs(residuals[has_lines]) * np.sqrt(of_pattern.lines[has_lines]) / SAMPLING["p50"]
     return max(float(np.median(stray)) / NORMAL_MEDIAN, MIN_WITHIN)
 
 
 def _spread(above: Floats, lines: Floats, sampling: float) -> float:
-    """Of windows, without what the number of their lines explains: from the upper side, where growth is."""
+    """The spread of windows beyond their sampling error, from the upper side, because the rule looks for growth."""
     if len(above) < 2:
         return MAX_SPREAD / 2
     middle, upper = np.quantile(above, [0.5, 0.84])
@@ -135,15 +135,15 @@ def _spread(above: Floats, lines: Floats, sampling: float) -> float:
     return min(max(float(variance**0.5) if variance > 0 else 0.0, MIN_SPREAD), MAX_SPREAD)
 
 
-# -- judging ----------------------------------------------------------------------------------------------------------
+# -- evaluating -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Slower:
-    """Of one figure of all patterns with a baseline: rows of patterns, at the end of each slot."""
+    """One figure of all patterns with a baseline: rows are patterns, columns are slots at whose end windows end."""
 
     patterns: list[str]
-    surprise: Floats  # standard deviations above what is normal; 0 where there are too few lines
+    surprise: Floats  # standard deviations above the baseline; 0 with too few lines
     value: Floats
     expected: Floats
     lines: Floats  # without the loudest slots
@@ -152,15 +152,16 @@ class Slower:
 
     @property
     def together(self) -> Floats:
-        """The surprise of all patterns as one: where a database is slow, everything is, each a little."""
-        judged = (self.surprise != 0).sum(axis=0)
-        return np.asarray(self.surprise.sum(axis=0) / np.sqrt(np.maximum(judged, 1)))
+        """The surprise of all patterns together: if a database is slow, every pattern is slightly slower."""
+        evaluated = (self.surprise != 0).sum(axis=0)
+        return np.asarray(self.surprise.sum(axis=0) / np.sqrt(np.maximum(evaluated, 1)))
 
 
 def slower(
     baseline: Baseline, grid: SlotGrid, groups: Collection[str], figure: str, width: int, *, recent: bool = True
 ) -> Slower:
-    """recent: whether it matters how windows end; where not, their last third is taken to be like the whole."""
+    """Compare all patterns with their baselines. recent: also compute the last third of each window; if False, it is
+    taken to be like the whole."""
     normal: list[tuple[str, DurationBaseline, Sketches]] = [
         (pattern, known.durations, of_pattern)
         for (pattern, group), of_pattern in grid.durations.items()
@@ -182,12 +183,12 @@ def slower(
     often = np.array([[OFTEN_TIMES * durations.peaks.get(f"{figure}/{width}", 0.0)] for _, durations, _ in normal])
     surprise = np.where(lines >= MIN_WINDOW_LINES * share_left(width), above / scale, 0.0)
     surprise = np.where(surprise > often, surprise, np.minimum(surprise, NOT_UNUSUAL))
-    usual = np.exp(expected)
+    typical = np.exp(expected)
     return Slower(
         names,
         surprise,
-        np.maximum(np.exp(above) * usual - floors, 0.0),
-        np.maximum(usual - floors, 0.0),
+        np.maximum(np.exp(above) * typical - floors, 0.0),
+        np.maximum(typical - floors, 0.0),
         lines,
         np.exp(above),
         np.exp(np.where(recent_lines > 0, recently, above)),
@@ -195,8 +196,8 @@ def slower(
 
 
 def surprises(baseline: Baseline, grid: SlotGrid, groups: Collection[str], width: int) -> dict[str, Floats]:
-    """At the end of each slot the largest surprise of any pattern ("duration"), and that of all as one ("durations");
-    the larger of both figures."""
+    """At the end of each slot, the largest surprise of a single pattern ("duration") and of all together ("durations"),
+    each the larger of both figures."""
     highest = {per: np.zeros(grid.slots) for per in ("duration", "durations")}
     for figure in FIGURES:
         grown = slower(baseline, grid, groups, figure, width, recent=False)
@@ -212,9 +213,9 @@ def _normal(baseline: DurationBaseline, first: int, slots: int, figure: str) -> 
 
 
 def _windows(residuals: Floats, stated: Floats, width: int, min_lines: float) -> tuple[Floats, Floats]:
-    """Of the windows that end with each slot: how far above normal (a logarithm), and lines. Without the slots that are
-    farthest above, as many as `loudest` says: a pause of some seconds is common, and an incident lasts. Windows with
-    fewer than `min_lines` are left out: they have none."""
+    """For the window that ends with each slot: the mean residual (a logarithm), and its lines. The slots with the
+    largest residuals are left out, as many as `loudest` says: a pause of some seconds is common, while an incident
+    lasts. Windows with fewer than `min_lines` get 0 lines."""
     weighted = residuals * stated
     sums, lines = trailing(weighted, width), trailing(stated, width)
     if out := loudest(width):
@@ -235,7 +236,7 @@ def _windows(residuals: Floats, stated: Floats, width: int, min_lines: float) ->
 
 
 def _scale(baseline: DurationBaseline, lines: Floats, figure: str, width: int) -> Floats:
-    """One standard deviation of a window of so many lines."""
+    """The standard deviation of windows with these numbers of lines."""
     sampling = SAMPLING[figure] * baseline.within
     spread = baseline.spreads[f"{figure}/{width}"]
     return np.asarray(np.sqrt(spread**2 + sampling**2 / np.maximum(lines, 1.0)))

@@ -86,7 +86,7 @@ def companion_missing(rule: Companion, observation: Observation) -> Iterator[Hit
                 continue
             companion = baseline.companions[name]
             row, of = rows[name], rows[companion.of]
-            expected, missing = companions.beside(companion, row, of, series.width)
+            expected, missing = companions.expected_and_missing(companion, row, of, series.width)
             holds = (short >= needed) & (expected >= min_expected * max(companion.ratio, 1.0))
             holds &= missing > (1 - rule.companion.below) * expected
             lately, due = trailing(row, recent), companion.ratio * trailing(of, recent)

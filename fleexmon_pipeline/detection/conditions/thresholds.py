@@ -12,7 +12,7 @@ import numpy as np
 from fleexmon_pipeline.baselines.baseline import OfPattern, Series
 from fleexmon_pipeline.baselines.expectation import MIN_UNUSUAL, known_or_unseen, limit, share_needed, spread_of
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, group_of, surprise, trailing
-from fleexmon_pipeline.baselines.young import certainly_above, is_news
+from fleexmon_pipeline.baselines.young import certainly_above, is_rise
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_kinds import GATE_ALARMS, Ratio, Repeated, Threshold
 from fleexmon_pipeline.detection.rule_model import Bare, Detector
@@ -114,7 +114,7 @@ def _is_rise(observation: Observation, series: Series, pattern: str | None) -> F
     row = grid.patterns(series.levels or LEVELS).get(pattern) if pattern else grid.lines(series.levels)
     if row is None:
         return np.ones(grid.slots, bool)
-    return is_news(row, grid.lines() if series.levels else grid.known.astype(np.int64), series.width)
+    return is_rise(row, grid.lines() if series.levels else grid.known.astype(np.int64), series.width)
 
 
 def _text_gate(rule: Threshold, observation: Observation, lines: Floats) -> tuple[Flags, Floats | None]:
