@@ -72,7 +72,7 @@ class Account:
     def sentence(self) -> str:
         """`2026-11-20 10:00-11:00: blue 11,204 new; green 0 new, ConnectError: connection refused`.
 
-        Of many nodes their sum, and those with errors.
+        For many nodes, only the sum, and the nodes with errors.
         """
         named = list(self.nodes.values())
         parts = []

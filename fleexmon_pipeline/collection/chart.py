@@ -1,4 +1,4 @@
-"""An hour at a glance: lines per slot and level, as text that any page can show."""
+"""A text chart of an hour: lines per slot and level."""
 
 from __future__ import annotations
 

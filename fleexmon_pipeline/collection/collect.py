@@ -32,8 +32,8 @@ from fleexmon_pipeline.window import HOUR, SLOT, Window, contiguous, floor
 SQL = statements("collection")
 MANY_NODES = 10
 MAX_STORED_AT_ONCE = 4  # nodes, each with its own connection
-# Of 1,000 nodes 200 may hang: those asked wait for their first byte, and only then for their turn to be stored. So long
-# only where a turn is short: of a node that serves an hour for minutes, 60 others would grow tired of waiting.
+# Of 1,000 nodes 200 may hang. So many are polled at once, and a node that answers then waits for its turn to be stored.
+# Only for short windows: if a node serves an hour for minutes, 60 waiting nodes would time out.
 MAX_ASKED_AT_ONCE = 64
 SHORT = 3 * SLOT
 DOWN_FOR = timedelta(minutes=30)
@@ -60,11 +60,11 @@ def collect(
     """Collect the slots of `window` that have ended by `now`, hour by hour, the nodes of an hour in parallel.
 
     Each node that answers uses its own connection from `connections`, and rows are stored while its answer arrives.
-    Nodes that were down before are asked last, and once. `slots` selects some of the slots. Collecting again changes
-    nothing. `each_hour` is called when an hour is committed, so a later failure does not lose it.
+    Nodes that were down before are polled last, and only once. `slots` selects some of the slots. Collecting again
+    changes nothing. `each_hour` is called when an hour is committed, so a later failure does not lose it.
     """
     total = Account(window)
-    # Nodes that gave nothing in the hour before: three attempts with their delays for each of 720 hours take 9 h.
+    # Nodes that were down in the hour before get one attempt: three, with their delays, take 9 h for 720 hours.
     silent = _down(connections, window)
 
     def collect_part(node: Node, part: Window, held: Held | None) -> NodeAccount:
@@ -74,7 +74,7 @@ def collect(
             with turns, connections() as connection:
                 try:
                     return keep(connection, node, part, answer, now=now, run_id=run_id, held=held)
-                except LockNotAvailable:  # coverage records this hour of this node; the others go on
+                except LockNotAvailable:  # the account records it for this node; the other nodes continue
                     return NodeAccount(node.name, errors=[f"another run is still collecting {part}"])
 
     clients, turns = Clients(), Semaphore(min(stored_at_once, MAX_STORED_AT_ONCE))
@@ -95,9 +95,9 @@ def collect(
 
 
 def _held(connections: Connections, polls: Sequence[tuple[Node, Window]]) -> Callable[[Node, Window], Held | None]:
-    """What the table holds of the window that most nodes are polled for; those of others look for themselves.
+    """Counts of stored lines in the window that most nodes are polled for, read once for all of them.
 
-    Only of many nodes: a few find their own lines as fast.
+    Only with many nodes: for a few, a query for each is as fast.
     """
     if len(polls) < MANY_NODES:
         return lambda *_: None
@@ -151,7 +151,7 @@ def keep(
 ) -> NodeAccount:
     """Store an answer while it arrives, reject what cannot be stored and write coverage, in one transaction.
 
-    `held`: what the table held of exactly this window, if that was looked up.
+    held: counts of stored lines in exactly this window, if they were read.
     """
     rows = Rows(node.name, node.hostname, window, latest=now + FUTURE, max_rejected=MAX_REJECTED)
     account = rows.account
@@ -190,7 +190,7 @@ def keep(
 
 
 def _split_where_known(window: Window, answer: Answer) -> tuple[Window, Window]:
-    """The slots before the one in which the node's log begins, of which nothing is known; and those from there on."""
+    """The slots before the one in which the node's log begins, which remain unknown, and the slots from there on."""
     begins = window.since if answer.begins is None else floor(answer.begins, SLOT)
     begins = min(max(begins, window.since), window.until)
     return Window(window.since, begins), Window(begins, window.until)

@@ -1,7 +1,7 @@
 """Fetch the bytes of an answer: the HTTP request, its retries and its limits, for every kind of source.
 
-Here: nothing that knows what the bytes mean. For that: `answers/`, `collection/sources/journal.py`,
-`collection/sources/loki.py`; choosing between them: `collection/sources/ask.py`.
+Decoding the bytes: `answers/`, `collection/sources/journal.py`, `collection/sources/loki.py`; choosing between them:
+`collection/sources/ask.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fleexmon_pipeline.settings import Limits
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 ATTEMPTS = 3
-MAX_REFUSAL_BYTES = 4_000  # of a refusal's own words
+MAX_REFUSAL_BYTES = 4_000  # read from an error response, for its message
 NO_CONTENT = 204
 NDJSON = frozenset(f"application/{name}" for name in (
     "x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "json-lines", "stream+json", "x-json-stream",
@@ -59,15 +59,15 @@ class Answer:
         self.bytes = 0
         self.seconds = 0.0
         self.error: str | None = None
-        self.begins: datetime | None = None  # if set: of what was before it nothing can be known any more
-        self.may_be_empty = False  # whether a body without a byte says that there are no lines
+        self.begins: datetime | None = None  # start of the node's log; nothing is known of the time before
+        self.may_be_empty = False  # whether an empty body means that there are no lines
         self.runs: Iterator[Run] = iter(())
         self._reading: Iterator[Run] | None = None
         self._started = time.monotonic()
         self._connection: socket.socket | None = None
 
     def first(self) -> Run | None:
-        """Once it has arrived, or None once it is known that there is none."""
+        """Wait for the first run. None if there is none."""
         reading = iter(self)
         first = next(reading, None)
         self._reading = chain([] if first is None else [first], reading)
@@ -124,14 +124,14 @@ class Answer:
                     self.error = self.error or f"broke off: {plain(error)}"
 
     def in_time(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Chunks as they come from the wire: a compressed body may go on for ever and contain nothing."""
+        """Chunks from the wire until time is up: a compressed body may be endless and contain nothing."""
         for chunk in chunks:
             yield chunk
             if self.is_late():
                 return
 
     def is_late(self) -> bool:
-        """Whether its time is over, which then becomes its error."""
+        """Whether the answer's time is up; sets `error` then."""
         late = self._left() < 0
         if late:
             self.error = self.error or f"not done after {self.limits.answer_seconds} s"
@@ -206,7 +206,7 @@ def _check(response: httpx.Response, content_type: str | None) -> None:
         reason += ": a redirect, which is not followed"
     elif response.status_code in (401, 403):
         reason += ": credentials missing or refused"
-    elif response.status_code == 400:  # only its own text can say what is wrong with the request
+    elif response.status_code == 400:  # only its text says what is wrong with the request
         body = clip(next(response.iter_bytes(CLIP_BYTES), b""))
         reason += f": {body}" if body else ""
     else:
@@ -219,7 +219,7 @@ def _check(response: httpx.Response, content_type: str | None) -> None:
 
 
 def _message_in(response: httpx.Response) -> str:
-    """`: no such container`, where an API explains its refusal as `{"message": …}`."""
+    """`: no such container`, if an API explains an error as `{"message": …}`."""
     if _media_type(response) != "application/json" or response.status_code in (200, NO_CONTENT):
         return ""
     try:

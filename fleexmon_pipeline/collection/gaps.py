@@ -1,7 +1,6 @@
-"""Hours that collection gave up on: still incomplete after all attempts. Each is an occurrence, so it becomes an issue.
+"""Hours that are still incomplete after all attempts. Each becomes an occurrence, and so an issue.
 
-Here: which hours, and their text. Who retries, and how often: `catch_up.py`. How occurrences become issues:
-`issues/lifecycle.py`.
+Here: the hours and their text. Retries: `catch_up.py`; how occurrences become issues: `issues/lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class GivenUp:
 
 
 def given_up(connection: Connection, *, since: datetime) -> list[GivenUp]:
-    """By node, oldest first."""
+    """Hours since `since` that are no longer retried, by node, oldest first."""
     rows = connection.execute(SQL["given_up"], {"since": since, "most": MAX_ATTEMPTS})
     return [GivenUp(row["node"], row["hour"], tuple(row["slots"]), row["error"]) for row in rows]
 
@@ -49,7 +48,7 @@ def given_up(connection: Connection, *, since: datetime) -> list[GivenUp]:
 def note_gaps(connection: Connection, *, since: datetime) -> frozenset[str]:
     """Write an occurrence for each hour given up since then. Returns the subjects to reconcile; usually none.
 
-    A stored occurrence stays while its facts are the same, whatever the wording of the day.
+    A stored occurrence stays as it is while its facts do not change, even if a release changes the wording.
     """
     wanted = {(o.fingerprint, o.slot): o for o in occurrences(given_up(connection, since=since))}
     stored = {

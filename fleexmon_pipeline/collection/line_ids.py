@@ -13,14 +13,15 @@ from fleexmon_pipeline.database.row_ids import uuid8_hex
 
 DIGEST = 10  # bytes
 SECOND = slice(19)  # of a time as text
-MAX_RETURNS = 1_000  # to a second whose lines seemed over; then the answer is in no order of time
+MAX_RETURNS = 1_000  # to an earlier second; after that, the answer is not in time order
 
 
 class Identities:
     """Assigns ids for one node and one answer. Identical lines share a microsecond, so no window separates them.
 
-    Digests of the second at hand are in a set, 80 bytes each; those of other seconds are packed, 10 bytes each. An
-    answer in no order of time would pack and unpack for every line: after some returns all its digests stay in the set.
+    Digests of the current second are in a set, 80 bytes each; those of other seconds are packed, 10 bytes each. If an
+    answer is not in time order, this would pack and unpack for every line. So after MAX_RETURNS all digests stay in the
+    set.
     """
 
     def __init__(self, node: str) -> None:

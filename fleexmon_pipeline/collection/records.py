@@ -1,8 +1,8 @@
-"""Turn a record as a node sent it into a line of LogEntry, or a reason why not.
+"""Turn a record of a node into a line of LogEntry, or reject it with a reason.
 
-Here: decoding, metadata and texts that PostgreSQL takes. Nothing is invented: a record without a time is rejected,
-never "now". Whatever else a record holds goes to metadata. Which field is what: `reading/`; the forms of a time:
-`times.py`; of a level: `levels.py`.
+Here: decoding, metadata, and making texts storable in PostgreSQL. Nothing is invented: a record without a time is
+rejected, and never gets the current time. All other fields go to metadata. Finding fields: `reading/`; forms of a time:
+`times.py`; forms of a level: `levels.py`.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS
 __all__ = ["EPOCH", "Line", "Origins", "RejectedError", "explain", "read", "read_time", "storable"]
 
 READER_VERSION = 6  # raise it when the same record would become another line
-MAX_MESSAGE_CHARACTERS = 1_000_000  # a 10 MB message is cut; its length and hash stand in metadata
-MAX_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and where it strikes depends on the caller
-OUR_DEFAULT = "default"  # the origin of a level that nothing in the record says
-OUR_TEXT = "text of the message"  # the origin of a level that stands at the head of the message
+MAX_MESSAGE_CHARACTERS = 1_000_000  # a longer message is cut; its length and hash are in metadata
+MAX_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and depends on the caller
+OUR_DEFAULT = "default"  # the origin of a level if the record has none
+OUR_TEXT = "text of the message"  # the origin of a level at the head of the message
 
 
 class Line(msgspec.Struct, gc=False):
@@ -60,7 +60,7 @@ class Line(msgspec.Struct, gc=False):
 _encoder = msgspec.json.Encoder(order="sorted", enc_hook=str)
 
 
-# What only a look at every value finds: NUL, halves of surrogate pairs, NaN, numbers beyond a float's.
+# Values that are only found by looking at every value: NUL, halves of surrogate pairs, NaN, numbers beyond a float's.
 _ODD = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\0|\xed[\xa0-\xbf]|NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")
 
 
@@ -68,7 +68,7 @@ def _int(text: str) -> int | str:
     return int(text) if len(text) < 600 else text
 
 
-# Unlike msgspec, json accepts lone surrogates, NaN and raw control characters, which wild loggers send.
+# Unlike msgspec, json accepts lone surrogates, NaN and raw control characters, which some loggers send.
 _decode = json.JSONDecoder(strict=False).decode
 _decode_long = json.JSONDecoder(strict=False, parse_int=_int).decode  # numbers of thousands of digits, as text
 
@@ -82,12 +82,12 @@ class Origins(NamedTuple):
 
 
 def read(raw: bytes) -> Line:
-    """One JSON record, whatever its form. Raises RejectedError, and nothing else."""
+    """Read one JSON record of any form. Raises only RejectedError."""
     return explain(raw)[0]
 
 
 def explain(raw: bytes) -> tuple[Line, Origins]:
-    """The same, and where it was found."""
+    """`read`, and the fields from which the parts were taken."""
     try:
         record, is_odd = _record(raw)
         return _line(record, is_odd=is_odd or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH)
@@ -96,7 +96,7 @@ def explain(raw: bytes) -> tuple[Line, Origins]:
 
 
 def _record(raw: bytes) -> tuple[dict[str, Any], bool]:
-    """The record, and whether it may hold what PostgreSQL does not take."""
+    """The record, and whether it may contain values that PostgreSQL does not accept."""
     record, is_odd = decoded(raw)
     if isinstance(record, dict):
         return record, is_odd
@@ -106,9 +106,10 @@ def _record(raw: bytes) -> tuple[dict[str, Any], bool]:
 
 
 def decoded(raw: bytes) -> tuple[Any, bool]:
-    """As msgspec reads it, nine times as fast as json; as json does, if msgspec refuses. A test shows that they agree.
+    """Decode with msgspec, nine times as fast as json, or with json, if msgspec refuses. A test shows that they agree.
 
-    What msgspec accepts may hold an escaped NUL, but no half of a surrogate pair, and no number beyond a float's.
+    JSON that msgspec accepts may contain an escaped NUL, but no half of a surrogate pair, and no number beyond a
+    float's.
     """
     try:
         return msgspec.json.decode(raw), b"\\u0000" in raw
@@ -130,7 +131,7 @@ def _decoded_by_json(raw: bytes) -> Any:
 
 
 def _line(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
-    """What has a column of its own is taken; what is left goes to metadata, which is checked if it `is_odd`."""
+    """The line of a record. Fields without a column go to metadata, which is checked if the record `is_odd`."""
     common = usual(record)
     if common is None:
         return _searched(record, is_odd=is_odd)
@@ -143,7 +144,7 @@ def _line(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
 
 
 def _searched(record: dict[str, Any], *, is_odd: bool) -> tuple[Line, Origins]:
-    """The same, by trying all candidates in all layers."""
+    """The line of a record, found by trying all candidates in all layers."""
     layers = layers_of(record)
     try:
         moment, time_origin = _take_time(layers)
@@ -178,7 +179,7 @@ def _finished(
     *,
     is_odd: bool,
 ) -> tuple[Line, Origins]:
-    """`given`: the record's own level and the word that says so, as far as it has one."""
+    """The finished line. given: the record's own level and its word, if it has one."""
     level, word = given
     if level is None:
         level = level_in_text(text)
@@ -216,14 +217,14 @@ def _metadata(layers: list[Layer]) -> dict[str, Any]:
 
 
 def _taken(layer: Layer, found: Found) -> str:
-    """Take the field out of its layer. Returns its name in the outermost record."""
+    """Remove the field from its layer. Returns its name in the outermost record."""
     if found.taken:
         layer.fields.pop(found.name, None)
     return layer.path + found.name
 
 
 def _take_time(layers: list[Layer]) -> tuple[datetime, str]:
-    """The first usable time, in a record within a record one that says its zone: a container's own may be another."""
+    """The first usable time. In a record within a record it must have a zone: the container's may be another."""
     if layers[-1].fields.get("timeUnixNano") in (0, "0", ""):  # OpenTelemetry: not known
         del layers[-1].fields["timeUnixNano"]
     if len(layers) == 1 and (found := time_of(layers[0].fields).usable):
@@ -243,7 +244,7 @@ def _take_time(layers: list[Layer]) -> tuple[datetime, str]:
 
 
 def _take_level(layers: list[Layer]) -> tuple[str | None, Any, str]:
-    """The level, or None; the word that says so, or that nobody knows; its field."""
+    """The level or None, its word (also if it is unknown), and its field."""
     for layer in layers:
         if answer := level_of(layer.fields):
             level, found = answer
@@ -259,7 +260,7 @@ def _take_level(layers: list[Layer]) -> tuple[str | None, Any, str]:
 
 
 def _said(layers: list[Layer]) -> tuple[str, str] | None:
-    """What a record says itself, not only what was done."""
+    """The record's own message, not only an action."""
     try:
         return _take_message(layers, (message_of, weaker_message_of, like_a_message))
     except RejectedError:
@@ -281,14 +282,14 @@ def _put(metadata: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _put_ours(metadata: dict[str, Any], name: str, value: Any) -> None:
-    """A field of ours keeps its name; the record's own field of that name gets another."""
+    """Add a field of ours. If the record has a field of that name, the record's field is renamed."""
     if name in metadata:
         _put(metadata, f"record.{name}", metadata[name])
     metadata[name] = value
 
 
 def storable(text: str) -> str:
-    """Text that PostgreSQL takes: NUL as ␀, half of a surrogate pair as �."""
+    """Text that PostgreSQL accepts: NUL as ␀, half of a surrogate pair as �."""
     if "\0" in text:
         text = text.replace("\0", "\u2400")
     try:
@@ -299,7 +300,7 @@ def storable(text: str) -> str:
 
 
 def _storable_json(value: Any, altered: list[str], depth: int) -> Any:
-    """`altered` gathers texts that could not be kept as they are."""
+    """The value with storable texts. `altered` collects the original texts that were changed."""
     if isinstance(value, str):
         text = storable(value)
         if text != value:

@@ -37,7 +37,7 @@ MAX_RECOVERED = 2_000  # rejected records that a collection reads again; with mo
 MORE_ORDINALS = 100  # beyond the records at hand: earlier ones may have been stored or expired already
 
 CUT = f"its payload was cut at {MAX_PAYLOAD_CHARACTERS:,} characters: only the node has the rest"
-ALTERED = "its payload was not text: what is kept is not what the node sent"
+ALTERED = "its payload was not text, so the stored payload differs from the sent one"
 EXPIRED = "older than lines are kept"
 AHEAD = "its time is more than a day ahead"
 
@@ -98,7 +98,7 @@ def retry(
 ) -> Retried:
     """Store what is readable now. One transaction per hour: add lines, delete records, update coverage, mark as stale.
 
-    `oldest`: earlier lines would never be analyzed. `dry_run` does the same and rolls back.
+    oldest: earlier lines are not stored, because they would never be analyzed. dry_run: do the same, then roll back.
     """
     done = Retried()
     identities: dict[str, Identities] = {}
@@ -168,7 +168,7 @@ def _readable(
         for (node, payload), group in groupby(cursor, key=itemgetter("source", "payload")):
             rows = []
             for row in group:
-                if is_too_long(row["reason"]):  # over the limit of its day; if that was low, it may look whole here
+                if is_too_long(row["reason"]):  # over the limit at that time; its stored beginning may look complete
                     done.stay[CUT] += 1
                 else:
                     rows.append((row["id"], row["hostname"], row["slot"], row["createdAt"]))
@@ -241,7 +241,7 @@ def _store_hour(
 
 
 def _without_twins(connection: Connection, readable: list[_Readable], identities: Identities) -> list[str]:
-    """The ids, moved on by one ordinal where the same answer held an identical readable line, which has the first id.
+    """The ids. A line gets the next ordinal if the same answer contained an identical readable line, which has its id.
 
     The same answer means the same transaction, so the same "createdAt". A line collected later is the record itself.
     """

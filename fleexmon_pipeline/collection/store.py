@@ -1,6 +1,6 @@
-"""Store rows and rejections, each once, whatever is there already.
+"""Store the rows and rejections of one node's window, each once, inside the caller's transaction.
 
-Here: storing a window of one node inside the caller's transaction. What is stored: `rows.py`.
+Making rows: `rows.py`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from fleexmon_pipeline.window import EPOCH, SLOT, Window
 SQL = statements("collection")
 MAX_PAYLOAD_CHARACTERS = 100_000  # of a rejected record; the rest is cut
 MAX_KNOWN_IDS = 500_000  # in memory: 16 bytes each, or 110 if lines are not in time order
-MAX_TIMES = 20  # as many lines of all nodes in a slot as of this one: then its own are costly to find
+MAX_TIMES = 20  # times the node's own lines in a slot; with more lines of other nodes, its own are costly to find
 MAX_GATHERED_BYTES = 4_000_000  # of rows before they are staged
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the table held of a window a moment ago: lines of one node by slot, and of all nodes in the fullest slot."""
+    """Counts of stored lines in a window: of one node by slot, and of all nodes in the fullest slot."""
 
     own: Counter[datetime]
     fullest: int
 
 
 def held_lines(connection: Connection, window: Window) -> Callable[[str], Held]:
-    """Looked up once for all nodes, which are then stored one after another."""
+    """Read the counts once for all nodes."""
     own: defaultdict[str, Counter[datetime]] = defaultdict(Counter)
     of_all: Counter[datetime] = Counter()
     for row in connection.execute(SQL["held_lines"], {"since": window.since, "until": window.until}):
@@ -47,7 +47,7 @@ def held_lines(connection: Connection, window: Window) -> Callable[[str], Held]:
 
 
 class Stored:
-    """A window of one node in the table: what was there, and what is added.
+    """A window of one node in the table: existing and added lines.
 
     Created inside a transaction that holds the lock of the node's hour; every row belongs to that node and window. Rows
     go straight into the table if it holds none yet, else through a staging table.
@@ -60,7 +60,7 @@ class Stored:
         self._window = window
         self._held = held.own if held and self._is_current(held) else None
         self._direct = not self._held.total() if self._held is not None else not self._holds_lines()
-        # Few among very many: its ids are not fetched, the conflict finds them.
+        # If the node has few lines among very many, its ids are not fetched; the conflict on insert finds duplicates.
         self._crowded = bool(self._held) and held is not None and held.fullest > MAX_TIMES * max(held.own.values())
         self._known: dict[datetime, KnownIds] = {}
         self._lines: Counter[datetime] = Counter()  # stored before, by slot, as far as they were queried
@@ -69,7 +69,7 @@ class Stored:
         self.new = 0  # rows added
 
     def _is_current(self, held: Held) -> bool:
-        """Coverage is written with the lines: another run that stored some since then left its count there."""
+        """Whether no other run has stored lines since. Its counts would be in the coverage, written with the lines."""
         row = self._connection.execute(SQL["stored_before"], self._bounds(self._window)).fetchone()
         return row is not None and row["lines"] <= held.own.total()
 
@@ -108,7 +108,7 @@ class Stored:
         return self._lines + added
 
     def copy(self, blocks: Iterable[bytes]) -> None:
-        """May be called again with more rows. Rows that are stored already add nothing.
+        """Add rows; may be called again with more. Rows that already exist are skipped.
 
         Rows for the staging table are gathered first: `known` runs queries while they are made, and a connection in the
         middle of a COPY takes no query.

@@ -1,8 +1,8 @@
-"""Turn a time as loggers write it into UTC with microseconds, or a reason why not.
+"""Turn a time in any logger's form into UTC with microseconds, or refuse it with a reason.
 
 Here: the forms of one value. Which field of a record is its time: `records.py`. Nothing is invented: a value without a
-date or a year, with day and month in doubt, or with an unknown zone is refused. Of `03/04/2027` the month comes first
-if AM or PM follows; else one of the two must be more than 12, or what is around it must tell: `reading_dates`.
+date or a year, with ambiguous day and month, or with an unknown zone is refused. In `03/04/2027` the month comes first
+if AM or PM follows; else one of the two must be more than 12, or other dates must tell (`reading_dates`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from zoneinfo import ZoneInfo
 
 from fleexmon_pipeline.errors import FleexmonError
 
-FUTURE = timedelta(days=1)  # a clock that far ahead is broken, not skewed
-RECENT = timedelta(days=366)  # a log that somebody looks at is rather of this year than of one long ago
+FUTURE = timedelta(days=1)  # a clock further ahead is broken, not skewed
+RECENT = timedelta(days=366)  # a log that somebody reads is more likely of this year than of one long ago
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MIN_TIME = datetime(1990, 1, 1, tzinfo=UTC)  # what is earlier is a duration, a counter or a clock that was never set
+MIN_TIME = datetime(1990, 1, 1, tzinfo=UTC)  # an earlier value is a duration, a counter or a clock that was never set
 MAX_TIME_CHARACTERS = 100  # of a time that is text
 
 # Seconds until the year 5138, then ms, µs, ns: 1e11 s is that year, 1e11 ms is March 1973.
@@ -47,7 +47,7 @@ _PARTS = (
 )  # fmt: skip
 # MongoDB's logs; PHP's DateTime as JSON; loguru; BigQuery.
 _WRAPPED = ("$date", "date", "timestamp", "repr", "iso", "value", "dateTime", "$numberLong")
-# A date as Java, Python and hand-made loggers write its parts, each by its first name that is there.
+# Names of a date's parts in Java, Python and hand-made loggers; the first existing name counts.
 _DATE_PARTS = (("year",), ("monthValue", "month"), ("dayOfMonth", "day"), ("hour",), ("minute",), ("second",))
 _RUST_PARTS = 9  # of a list: year, day of the year, time of day, nanosecond, offset
 MIN_DATE_PARTS = 5  # of a list: year, month, day, hour, minute; then second and nanosecond, as Jackson writes Java's
@@ -56,7 +56,7 @@ _MONTHS = {name.lower(): n for n, name in enumerate(
     ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
      "December"), 1)}  # fmt: skip
 _MONTHS |= {name[:3]: n for name, n in _MONTHS.items()} | {"sept": 9}
-# As Java, C and date(1) write them where the machine speaks German, French, Spanish, Italian, Dutch or Portuguese.
+# Months as Java, C and date(1) write them in German, French, Spanish, Italian, Dutch and Portuguese.
 _LOCAL_MONTHS = """januar jänner janv janvier enero ene gennaio gen januari janeiro
 februar févr février fevr fevrier febrero febbraio februari fevereiro fev
 märz mär mrz mars marzo maart mrt março marco
@@ -116,7 +116,7 @@ _HALVES = {"오전": "AM", "上午": "AM", "午前": "AM", "오후": "PM", "下�
 _HALF_BEFORE = re.compile(rf"({'|'.join(_HALVES)}) ?(\d{{1,2}}:\d\d(?::\d\d)?)")
 _HOUR_SIGNS = re.compile(r"(\d{1,2}) ?[時时시] ?(\d{1,2}) ?[分분](?: ?(\d{1,2}) ?[秒초])?")
 _HOUR_LETTERS = re.compile(r"(?<=[\sT])(\d{1,2})h(\d\d)(?:m(\d\d)s?)?(?!\w)")  # 10h05m00s
-_SPACES = re.compile("[\u00a0\u2009\u202f]")  # what ICU puts before AM and PM
+_SPACES = re.compile("[\u00a0\u2009\u202f]")  # ICU's spaces before AM and PM
 _TWICE = re.compile(r" ([+-]\d{4}) \1$")  # Go, where a zone has no name
 _ISO_LIKE = re.compile(r"(\d{4})([-.])(\d\d)\2(\d\d)[ _T-](\d\d)([:\-.])(\d\d)\6(\d\d)(?:[.,:](\d+))?(.*)", re.DOTALL)
 # 261120 10:05:00, as MySQL up to 5.5 and glog write it: nobody writes a day first without signs
@@ -136,7 +136,7 @@ _REGION = re.compile(r"\[?\b([A-Z][A-Za-z_]+/[A-Z][A-Za-z_/+-]+|UTC|GMT|Z)\b\]?$
 _COMMENT = re.compile(r"\([^)]{1,60}\)$")  # JavaScript's name of the zone
 _FILLER = re.compile(rf"\b{_WEEKDAYS}\b\.?|\b(?:at|on|T|um|à|alle|às|kl)\b|[\s,;\[\]()<>|_@\"'-]+", re.IGNORECASE)
 _ZONE_WORD = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,5})(?![A-Za-z])")
-# Zones that mean one offset wherever they are used; IST, BST and AST do not.
+# Zones that mean the same offset everywhere; IST, BST and AST do not.
 _HOURS = {
     "utc": 0, "gmt": 0, "ut": 0, "z": 0, "wet": 0, "west": 1, "cet": 1, "cest": 2, "met": 1, "mest": 2, "eet": 2,
     "eest": 3, "msk": 3, "jst": 9, "kst": 9, "sgt": 8, "hkt": 8, "aest": 10, "aedt": 11, "awst": 8, "nzst": 12, "nzdt":
@@ -147,20 +147,20 @@ _HOURS = {
 
 @dataclass(slots=True)
 class DateOrder:
-    """What tells whether `03/04/2027` is in March or in April.
+    """How to decide whether `03/04/2027` is in March or in April.
 
-    day_first: what other dates of the same file say. short: the order of its dates with three pairs of digits, as
-    "ymd". near: the date must be in this time. now: no date is later, and one of this year is likelier than an old one.
+    day_first: the order of other dates in the same file. short: the order of its dates with three pairs of digits, such
+    as "ymd". near: the date must be within this time. now: no date is later, and dates of the last year are likelier.
     """
 
     day_first: bool | None = None
     short: str | None = None
     near: tuple[datetime, datetime] | None = None
     now: datetime | None = None
-    assumed: int = 0  # dates that were read so
+    assumed: int = 0  # number of dates that were decided this way
 
     def is_day_first(self, year: int, one: int, two: int) -> bool | None:
-        """None if it stays in doubt."""
+        """Whether the day comes first; None if it remains ambiguous."""
         order = self.day_first
         if self.near is not None:
             first, last = (moment.date() for moment in self.near)
@@ -175,7 +175,7 @@ class DateOrder:
         return order
 
     def pick(self, dates: Mapping[str, date]) -> date | None:
-        """Of what three pairs of digits may mean, by order; None if it stays in doubt."""
+        """The date among the readings of three pairs of digits, by order; None if it remains ambiguous."""
         kept = set(dates.values())
         if len(kept) > 1 and self.near is not None:
             kept = {day for day in kept if self.near[0].date() <= day <= self.near[1].date()} or kept
@@ -193,7 +193,7 @@ _date_order: ContextVar[DateOrder | None] = ContextVar("date_order", default=Non
 
 
 class reading_dates:  # noqa: N801 - a context manager; as a generator it costs five times as much for each line
-    """Within it `read_time` takes dates with day and month in doubt as `order` tells."""
+    """Inside this context, `read_time` reads dates with ambiguous day and month by `order`."""
 
     __slots__ = ("_order", "_token")
 
@@ -243,7 +243,7 @@ def read_time(value: object) -> datetime:
 
 
 def has_zone(value: object) -> bool:
-    """Whether a value that `read_time` takes says which zone it is in."""
+    """Whether a value that `read_time` accepts contains a zone."""
     if not isinstance(value, str):
         return not isinstance(value, dict) or "date" not in value
     text = value.strip()
@@ -313,7 +313,7 @@ def _offset(text: str | None) -> tzinfo:
 
 @lru_cache(maxsize=64)
 def _region(name: str) -> tzinfo:
-    """Raises ValueError for a name that is not in the database of zones."""
+    """The zone of this name. Raises ValueError if the database of zones does not contain it."""
     if name.lower() in _HOURS:
         return timezone(timedelta(hours=_HOURS[name.lower()]))
     try:
@@ -391,7 +391,7 @@ def _read_date(text: str) -> datetime:
 
 
 def _read_other(text: str) -> datetime:
-    """A date and a time in any order and spelling that leaves no doubt, with nothing else in the text."""
+    """A date and a time in any unambiguous order and spelling, without other text."""
     text = _plain(text)
     if _SCIENTIFIC.fullmatch(text):
         return read_time(float(text))
@@ -425,7 +425,7 @@ def _read_other(text: str) -> datetime:
 
 
 def _plain(text: str) -> str:
-    """With two digits for each part, and a zone once."""
+    """The text with two digits for each part, and the zone only once."""
     if not text.isascii():
         text = _spelled(text)
     text = _TWICE.sub(r" \1", text)
@@ -442,7 +442,7 @@ def _plain(text: str) -> str:
 
 
 def _spelled(text: str) -> str:
-    """With blanks, colons and AM as they are written in English."""
+    """The text with spaces, colons and AM as in English."""
     text = _HOUR_SIGNS.sub(lambda found: ":".join(f"{part:0>2}" for part in found.groups("0")), _SPACES.sub(" ", text))
     return _HALF_BEFORE.sub(lambda found: f"{found[2]} {_HALVES[found[1]]}", text)
 
@@ -488,7 +488,7 @@ def _full_year(year: int) -> int:
 
 
 def _date_in_short(match: re.Match[str]) -> tuple[int, int, int]:
-    """`26/11/20` and `11/20/26`: the one order that gives a date, or that gives one in the time asked for."""
+    """`26/11/20` and `11/20/26`: the only order that gives a date, or a date within the polled time."""
     dates = short_dates(match[1], match[2], match[3], match[4])
     order = _date_order.get() or DateOrder()
     day = order.pick(dates) if dates else None
@@ -498,7 +498,7 @@ def _date_in_short(match: re.Match[str]) -> tuple[int, int, int]:
 
 
 def short_dates(one: str, sign: str, two: str, three: str) -> dict[str, date]:
-    """What `26/11/20` may mean, by the order of its parts."""
+    """The possible dates of `26/11/20`, by the order of its parts."""
     first, second, third = int(one), int(two), int(three)
     orders = {"ymd": (_full_year(first), second, third), "dmy": (_full_year(third), second, first)}
     if sign != ".":  # nobody writes the month first with dots

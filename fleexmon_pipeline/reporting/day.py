@@ -33,11 +33,11 @@ from fleexmon_pipeline.reporting.figures import (
     Volume,
 )
 from fleexmon_pipeline.reporting.incidents import incidents_of_day
-from fleexmon_pipeline.reporting.verdict import judge
+from fleexmon_pipeline.reporting.verdict import verdict_of_day
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor
 
 WEEK = timedelta(days=7)
-SETTLING = timedelta(minutes=15)  # three ticks: the tick that collects a slot may take so long
+SETTLING = timedelta(minutes=15)  # three ticks; collecting a slot may take this long
 MAX_TOP_ERRORS = 5
 MAX_NEW_PATTERNS = 10
 MAX_URGENT = 5  # newest high and critical issues
@@ -71,7 +71,7 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     span = {"since": day.since, "until": day.until}
     hourly = [CountedLines(**row) for row in _rows(connection, "hourly_counts", **span)]
     as_of = floor(now, SLOT) if now < day.until else None
-    so_far = (as_of or day.until) - day.since  # 20 minutes are compared with 20 minutes
+    so_far = (as_of or day.until) - day.since  # other days are cut at the same time of day
     week_before = _rows(connection, "daily_counts", since=day.since - WEEK, until=day.since, so_far=so_far)
     history = [CountedLines(**row) for row in week_before]
     yesterday = [lines for lines in history if lines.start >= day.since - DAY]
@@ -94,7 +94,7 @@ def figures(connection: Connection, day: Window, *, now: datetime) -> Figures:
     genai = GenAIUse(**_rows(connection, "genai", **span)[0])
     uncounted = coverage.uncounted(total.lines)
     new_errors = new_patterns[0]["errors"] if new_patterns else 0
-    verdict = judge(
+    verdict = verdict_of_day(
         total, week, coverage, nodes, incidents, genai,
         new_errors=new_errors if history else 0,  # on the very first day, every pattern is new
         as_of=as_of,
@@ -197,9 +197,9 @@ def _slot_statuses(
 
 
 def _worst(statuses: Mapping[datetime, str], hour: Window) -> str:
-    here = {statuses[slot.since] for slot in hour.slots()}
+    in_hour = {statuses[slot.since] for slot in hour.slots()}
     return next(
-        status for status in ("missing", "partial", "complete", "empty", "pending", "unknown") if status in here
+        status for status in ("missing", "partial", "complete", "empty", "pending", "unknown") if status in in_hour
     )
 
 
@@ -217,7 +217,7 @@ def _hours(day: Window, hourly: Iterable[CountedLines], nodes: Sequence[NodeFigu
     return tuple(
         HourFigures(
             hour, count.total(), _errors(count), count["warn"],
-            True if count.total() else _heard({node.hours[index] for node in nodes}),
+            True if count.total() else _has_response({node.hours[index] for node in nodes}),
         )
         for index, (hour, count) in enumerate(levels.items())
     )  # fmt: skip
@@ -227,7 +227,8 @@ def _errors(levels: Counter[str]) -> int:
     return sum(levels[level] for level in ERROR_LEVELS)
 
 
-def _heard(statuses: set[str]) -> bool | None:
+def _has_response(statuses: set[str]) -> bool | None:
+    """Whether any node responded in an hour with these statuses; None if the hour has not ended."""
     if statuses & {"complete", "empty", "partial"}:
         return True
     return None if "pending" in statuses else False

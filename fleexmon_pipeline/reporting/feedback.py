@@ -41,7 +41,7 @@ class Feedback:
     noise: list[str] = field(default_factory=list)
 
     def sentence(self) -> str:
-        parts = [f"{len(keys)} {what}" for what, keys in vars(self).items() if keys]
+        parts = [f"{len(keys)} {action}" for action, keys in vars(self).items() if keys]
         return f"people on GitHub: {', '.join(parts) or 'nothing new'}"
 
 

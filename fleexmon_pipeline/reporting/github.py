@@ -124,7 +124,7 @@ class GitHubClient:
 
     @cached_property
     def _login(self) -> str | None:
-        """Of the token's account; None for a token of an app, which has no account to ask for."""
+        """The login of the token's account; None for a token of an app, which has no account."""
         try:
             with _named_failures():
                 return self._github.get_user().login

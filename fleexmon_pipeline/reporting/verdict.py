@@ -1,6 +1,6 @@
 """The verdict at the top of a digest: how the day went, and how complete its data is.
 
-Here: what needs attention. A day without lines is never taken for a healthy one.
+A day without lines is never healthy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MIN_RATE_RISE = 1.5
 MIN_RATE = 0.02
 
 
-def judge(
+def verdict_of_day(
     total: Volume,
     week: Volume,
     coverage: Coverage,
@@ -27,7 +27,7 @@ def judge(
     new_errors: int,
     as_of: datetime | None,
 ) -> Verdict:
-    """Reach the verdict of a day. `week`: the mean of the days before; `coverage`: the sum over all nodes."""
+    """The verdict of a day. week: the mean of the days before; coverage: the sum over all nodes."""
     lines, uncounted = int(total.lines), coverage.uncounted(total.lines)
     rate, rate_before = total.error_rate, week.error_rate
     incomplete = [node.node for node in nodes if node.coverage.missing or node.coverage.partial]
@@ -64,15 +64,15 @@ def judge(
 def _without_lines(coverage: Coverage, incomplete: Sequence[str], things: Sequence[str], so_far: str) -> Verdict:
     answered = coverage.known + coverage.partial
     if answered:
-        what = f"the nodes responded but had no lines in {answered:,} of {counted(coverage.due, 'slot')}"
+        reason = f"the nodes responded but had no lines in {answered:,} of {counted(coverage.due, 'slot')}"
     elif coverage.missing:
-        what = (
+        reason = (
             f"no node responded ({_names(incomplete)}: {coverage.missing:,} of {counted(coverage.due, 'slot')} missing)"
         )
     else:
-        what = "no node was polled"
+        reason = "no node was polled"
     also = f" Also: {'; '.join(things)}." if things else ""
-    return Verdict("no-data", f"No data{so_far}: {what}. No data does not mean healthy.{also}", tuple(things))
+    return Verdict("no-data", f"No data{so_far}: {reason}. No data does not mean healthy.{also}", tuple(things))
 
 
 def _gaps(coverage: Coverage, incomplete: Sequence[str], uncounted: int) -> list[str]:

@@ -1,1 +1,1 @@
-"""What a browser can open: Dagster's UI, behind a door that keeps other web pages out."""
+"""The webserver: Dagster's UI and our pages, protected against requests of other web pages."""

@@ -1,6 +1,6 @@
 """Dagster's webserver with our access control: `python -m fleexmon_pipeline.web.webserver`, with the same options.
 
-Here: what we override in Dagster's class, and how our class replaces it. Dagster has no public interface for that, so
+Here: overrides of Dagster's class, and how our class replaces it. Dagster has no public interface for that, so
 `test_webserver.py` fails if an update changes it. Which requests are refused: `door.py`, `login.py`.
 """
 
@@ -46,9 +46,9 @@ class GuardedWebserver(DagsterWebserver[IWorkspaceProcessContext[Any], BaseWorks
         return {**super().make_security_headers(), "X-Frame-Options": "SAMEORIGIN"}
 
     def index_html_endpoint(self, request: Request) -> Response:
-        """Have phones show Dagster's pages at their full width, and zoom.
+        """Make phones show Dagster's pages at desktop width, and zoom.
 
-        Its pages are made for desktops: on a phone their columns would overlap. Desktop browsers ignore the viewport.
+        The pages are made for desktops: on a phone their columns would overlap. Desktop browsers ignore the viewport.
         """
         response: Response = super().index_html_endpoint(request)
         page = bytes(response.body).replace(b"</head>", _WIDE_VIEWPORT, 1)

@@ -422,7 +422,7 @@ def test_what_stands_behind_a_list_is_not_passed_over(size: int) -> None:
 
     found = [bytes(raw) for run in splitter.runs(chunks_of(b'[{"a": 1}]\nTraceback: no\n', size)) for raw in run]
 
-    assert (found, splitter.broken) == ([b'{"a": 1}'], "the answer goes on behind its list of 1 records")
+    assert (found, splitter.broken) == ([b'{"a": 1}'], "the answer continues after its list of 1 records")
 
 
 WORSE = '{"ts": "2025-03-14T15:09:27Z", "msg": "lost", "level": "error"}'
@@ -539,7 +539,7 @@ def test_an_answer_that_says_that_it_lacks_records_is_not_whole(name: str, besid
         raws, broken = split(json.dumps(answer).encode(), 20)
 
         assert len(raws) == 2
-        assert broken == f"the answer has 2 records, and says that it is not whole: {told}"
+        assert broken == f"the answer has 2 records, and says that it is incomplete: {told}"
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_a_dump_fills_a_new_home_and_replaces_an_old_one(
     assert not (tmp_path / "home").exists()
 
     assert restore(str(dump)) == Said(
-        0, f"restored 300 lines from {dump} to {tmp_path / 'home'}, where 0 lines were\n", ""
+        0, f"restored 300 lines from {dump} to {tmp_path / 'home'}, in place of 0 lines\n", ""
     )
     with used(tmp_path / "home") as restored:
         assert lines(restored) == lines(database)
@@ -69,7 +69,7 @@ def test_a_dump_fills_a_new_home_and_replaces_an_old_one(
             add(connection, NOW, 1_000)
 
     assert "which has 301 lines" in restore(str(dump), "--dry-run").out
-    assert "where 301 lines were" in restore(str(dump)).out
+    assert "in place of 301 lines" in restore(str(dump)).out
 
 
 def test_a_dump_that_broke_off_changes_nothing(restore: Call, dump: Path, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_what_is_no_dump_of_ours_is_refused(
     subprocess.run([program("pg_dump"), "-Fc", "-d", empty_database.url, "-f", other], check=True)
     assert "no dump of fleexmon's database" in restore(str(other)).err
     (tmp_path / "text.sql").write_text("SELECT 1")
-    assert "Make one with `pg_dump -Fc`" in restore(str(tmp_path / "text.sql")).err
+    assert "Create one with `pg_dump -Fc`" in restore(str(tmp_path / "text.sql")).err
     assert "No such file" in restore(str(tmp_path / "none.dump")).err
     monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/x")
     assert "pg_restore -d URL" in restore(str(other)).err

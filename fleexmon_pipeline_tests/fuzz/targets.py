@@ -23,9 +23,9 @@ from fleexmon_pipeline.collection.answers.splitter import Splitter
 from fleexmon_pipeline.collection.records import RejectedError, read
 from fleexmon_pipeline.redaction.redact import Redactor, redact, redact_lines
 from fleexmon_pipeline.reporting.escape import code, mermaid, prose, title
-from fleexmon_pipeline.web.pages.asked import Asked
 from fleexmon_pipeline.web.pages.markdown import to_html
 from fleexmon_pipeline.web.pages.page import Page, render
+from fleexmon_pipeline.web.pages.page_request import PageRequest
 
 MAX_SECONDS = 5.0  # of one input of some kB: what backtracks or is quadratic takes far longer
 PLANTED = "hunter2Q7zK9w"
@@ -134,12 +134,12 @@ def html(text: str) -> None:
         assert not element.attrib
 
 
-_EMPTY = render(Page("failed", "Nothing", "", {"text": ""}), Asked({}, "", datetime(2026, 11, 20, tzinfo=UTC)))
+_EMPTY = render(Page("failed", "Nothing", "", {"text": ""}), PageRequest({}, "", datetime(2026, 11, 20, tzinfo=UTC)))
 
 
 def page(text: str) -> None:
     """A whole page, with a text as its title and in its body: as many elements as without."""
-    document = render(Page("failed", text, "", {"text": text}), Asked({}, "", datetime(2026, 11, 20, tzinfo=UTC)))
+    document = render(Page("failed", text, "", {"text": text}), PageRequest({}, "", datetime(2026, 11, 20, tzinfo=UTC)))
     found, empty = (html5lib.parse(one, namespaceHTMLElements=False) for one in (document, _EMPTY))
     assert [element.tag for element in found.iter()] == [element.tag for element in empty.iter()]
     assert PLANTED in redact(text) or PLANTED not in document

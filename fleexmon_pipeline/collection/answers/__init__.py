@@ -1,1 +1,1 @@
-"""A node's answer becomes records: where each begins and ends, in whatever form it comes."""
+"""Split a node's answer into records, in any form: where each record begins and ends."""

@@ -19,9 +19,9 @@ _NO_BRACKET = bytes(set(range(256)) - set(b"{}[]"))
 
 
 def skip_record(buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> tuple[bytes, int] | None:
-    """The beginning and the length of the record at the start of `buffer`, which afterwards holds what follows it.
+    """The beginning and the length of the record at the start of `buffer`, which then contains only the bytes after it.
 
-    None if the record does not end, or is of a kind whose end cannot be told, such as 40 MB of digits.
+    None if the record does not end, or its end cannot be recognised, as in 40 MB of digits.
     """
     if not is_line and bytes(buffer[:1]) not in (b"{", b"[", b'"'):
         return None
@@ -59,7 +59,7 @@ class _Scanner:
         self._escaped = False  # the previous slice ended in a backslash
 
     def end_in(self, piece: bytes) -> int:
-        """The index just after its last byte in its next piece; -1 if it continues."""
+        """The index just after the record's last byte in its next piece; -1 if it continues."""
         for start in range(0, len(piece), SLICE):
             part = piece[start : start + SLICE]
             if not self._goes_on(part) and (end := self._end_in(part)) >= 0:

@@ -21,7 +21,7 @@ def is_batch(raw: Raw) -> bool:
 
 
 def unbatched(run: Run) -> Run:
-    """The same records, with those of a batch in its place. What is no such batch in spite of its name stays whole."""
+    """The run with each batch replaced by its records. A record that only looks like a batch stays as it is."""
     if run.is_common() or not (raws := list(run)) or not (is_batch(raws[0]) or is_batch(raws[-1])):
         return run
     return Run([record for raw in raws for record in _records(raw)], too_long=run.too_long)

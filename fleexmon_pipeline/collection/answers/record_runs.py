@@ -28,7 +28,7 @@ class CommonRecord(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     metadata: dict[str, Any] | None = None
 
 
-MAX_KEPT_BYTES = 400_004  # of a record over the limit: 100,000 characters of 4 bytes, and one that is cut
+MAX_KEPT_BYTES = 400_004  # of a record over the limit: 100,000 characters of up to 4 bytes, and a cut one
 
 OTHER_FORM = CommonRecord("", "", "")  # stands for a record of any other form; no real record has the level ""
 

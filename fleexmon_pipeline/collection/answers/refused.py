@@ -1,6 +1,6 @@
-"""Bodies that are no answers: what is said of them.
+"""Errors for bodies that are not answers, with the beginning of the body.
 
-Here: the reasons, and the beginning of a body for a person. What is one: `splitter.py`, `whole.py`.
+Recognising answers: `splitter.py`, `whole.py`.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.redaction.redact import redact
 
-CLIP_BYTES = 400  # of a body that is not an answer, for the reason
+CLIP_BYTES = 400  # of the body, for the reason
 
 
 class NotAnAnswerError(FleexmonError, ValueError):
-    """The body holds no records at all: HTML, prose, another API's JSON. The text says what was there instead."""
+    """The body contains no records: it is HTML, prose or another API's JSON. The message shows its beginning."""
 
 
 class EmptyBodyError(NotAnAnswerError):
-    """No bytes at all: nothing to report, or nothing that works. Only the way it was sent can tell."""
+    """The body is empty. Only the way it was sent tells whether there are no lines, or an error."""
 
 
 def clip(body: bytes) -> str:
-    """The beginning of a body, for a person: on one line, without what cannot be stored or should not be seen."""
+    """The beginning of a body for a person: one line, without secrets and characters that cannot be stored."""
     text = body[:CLIP_BYTES].decode("utf-8", "replace")
     return redact(" ".join("".join(c if c.isprintable() else " " for c in text).split()))[:120]

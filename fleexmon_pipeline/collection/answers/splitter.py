@@ -1,8 +1,8 @@
-"""A node's answer becomes records while it arrives, run by run, so that a bad one does not lose its neighbours.
+"""Split a node's answer into records while it arrives, run by run. A bad record does not affect its neighbours.
 
-Accepted: an array, `{"logs": [...]}`, one JSON object per line (NDJSON), one record, batches of OpenTelemetry. A body
-that breaks off gives what came before the break. Only what is not split yet is in memory, a few MB, however long the
-answer is. A record over the limit is skipped and rejected; finding its end: `long_records.py`.
+Accepted: an array, `{"logs": [...]}`, one JSON object per line (NDJSON), one record, batches of OpenTelemetry. If a
+body breaks off, the records before the break are used. Only bytes that are not split yet are in memory, a few MB for an
+answer of any length. A record over the limit is skipped and rejected; finding its end: `long_records.py`.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ MAX_UNRECOGNISED_BYTES = 32_000_000  # of an object whose form cannot be told fr
 BOM = b"\xef\xbb\xbf"
 RECORD_SEPARATOR = b"\x1e"
 _EVENT_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
-SALVAGE_FROM = 4_000_000  # bytes without a sure boundary: a record in them is not JSON, or very long
-MAX_BANNER_BYTES = 64_000  # of lines that are no records before the first one that is
-MAX_JSON_WORD = len("-Infinity")  # an error so near to the end may be a word, or an escape, that is cut
-TRUNCATED = "Input data was truncated"  # msgspec's word for JSON that is sound as far as it goes
-MAX_BEHIND = 64_000  # bytes kept behind the place that is read: each error counts the lines before it
+SALVAGE_FROM = 4_000_000  # bytes without a certain boundary: they contain a record that is not JSON, or is very long
+MAX_BANNER_BYTES = 64_000  # of lines before the first record that are not records
+MAX_JSON_WORD = len("-Infinity")  # an error this close to the end may be a cut word or escape
+TRUNCATED = "Input data was truncated"  # msgspec's message for JSON that is valid but incomplete
+MAX_BEHIND = 64_000  # bytes kept before the reading position, because json counts the lines before each error
 MAX_WASTED = (
     16  # times of a broken answer that are read in vain; then it goes on behind the error, and neighbours are lost
 )
@@ -68,13 +68,13 @@ _START_OF_RECORD = re.compile(rb'\s*\{\s*"(?:' + "|".join(RECORD_FIELDS).encode(
 
 
 class Splitter:
-    """`for run in splitter.runs(chunks)`; afterwards `broken` says why there may have been more, or is None."""
+    """`for run in splitter.runs(chunks)`; afterwards `broken` is None, or the reason why records may be missing."""
 
     def __init__(self, max_record_bytes: int = Limits().record_bytes) -> None:
         self.broken: str | None = None
         self._max = max_record_bytes
         self._count = 0
-        self._names: list[str] = []  # of columns, if the answer is a list of rows beneath a header
+        self._names: list[str] = []  # of columns, if the answer is a list of rows after a header
 
     def runs(self, chunks: Iterable[bytes]) -> Iterator[Run]:
         """Raises NotAnAnswerError, before the first record only."""
@@ -113,7 +113,7 @@ class Splitter:
         yield from self._whole(bytes(buffer))
 
     def _array(self, buffer: bytearray, chunks: Iterator[bytes], *, opening: bytes) -> Iterator[Run]:
-        """`buffer` begins behind the bracket that opens the array."""
+        """Records of an array. `buffer` begins after its opening bracket."""
         enough = SPLIT_FROM
         for chunk in chunks:
             buffer += chunk
@@ -157,22 +157,22 @@ class Splitter:
         yield self._counted(run, len(buffer))
 
     def _behind_list(self, buffer: bytearray, chunks: Iterator[bytes]) -> Iterator[Run]:
-        """A list a line, or something that nobody asked for: then there may be more than was read."""
+        """Handle bytes after a list: another list per line, or unknown content, which then may contain more records."""
         if buffer[:1] == b"[":
             yield from self._lines(buffer, chunks, of_lists=True)
         else:
-            self.broken = f"the answer goes on behind its list of {self._count:,} records"
+            self.broken = f"the answer continues after its list of {self._count:,} records"
 
     def _lines(self, buffer: bytearray, chunks: Iterator[bytes], *, of_lists: bool = False) -> Iterator[Run]:
-        """One object a line, or one list. The last may lack its end; another bad line is a record to be rejected."""
+        """Lines of one object or one list each. The last may be cut; any other bad line is a record to reject."""
         spread = SpreadRecords()
         while True:
             *whole, rest = bytes(buffer).split(b"\n")
             lines = [line for line in whole if line[-1:] == b"}"]
-            if spread.has_begun or len(lines) < len(whole):  # seldom: a line goes on in the next, or is blank
+            if spread.has_begun or len(lines) < len(whole):  # rare: a record spans several lines, or a line is blank
                 lines = [line for line in whole if line.strip()]
                 lines = lines if of_lists else list(spread.whole(lines))
-            if b"\0" in buffer:  # of a file that was cut while it was written to
+            if b"\0" in buffer:  # from a file that was truncated while it was being written
                 lines = [text for line in lines if (text := line.lstrip(b"\0")).strip()]
             raws = [raw for line in lines for raw in _listed_in(line)] if of_lists else lines
             yield self._counted(Run(raws), len(buffer))
@@ -202,7 +202,7 @@ class Splitter:
             self.broken = f"the answer breaks off after {self._count:,} records"
 
     def _whole(self, body: bytes) -> Iterator[Run]:
-        """An object whose form only its end tells: one record, or an answer with other fields before `logs`."""
+        """An object that must be complete to recognise its form: one record, or an answer with fields before `logs`."""
         if not body.strip():
             raise EmptyBodyError("an empty body")
         try:
@@ -216,26 +216,26 @@ class Splitter:
         yield self._counted(run, len(body))
 
     def _note_more(self, body: bytes, count: int) -> None:
-        """An answer that says itself that it lacks records has those that it has, and is not whole."""
+        """Set `broken` if the answer says that it lacks records. Its records are used all the same."""
         if more := more_of(body):
-            self.broken = f"the answer has {count:,} records, and says that it is not whole: {more}"
+            self.broken = f"the answer has {count:,} records, and says that it is incomplete: {more}"
 
     def _logs_of(self, body: bytes) -> Run:
         run = Run(_wrapped.decode(body).logs)
         if not run and not self._count and is_of_a_fault(body) and not is_event_with_logs(body):
-            raise NotAnAnswerError(f"an empty list and a fault: {clip(body)}")
+            raise NotAnAnswerError(f"an empty list and an error: {clip(body)}")
         if run or self._count:
             self._note_more(body, self._count + len(run))
         return run
 
     def _counted(self, run: Run, length: int) -> Run:
-        """Batches as their records, and none that is too long. `length`: bytes, at least, that they have together."""
+        """The run with batches split and long records moved aside. length: minimum size of the run in bytes."""
         run = self._named(unbatched(run))
         self._count += len(run)
         return run.within(self._max) if length > self._max else run
 
     def _named(self, run: Run) -> Run:
-        """The rows beneath a header, `[["time", "message"], ["2026-…", "…"]]`, as records."""
+        """Rows after a header, `[["time", "message"], ["2026-…", "…"]]`, as records."""
         if run.is_common() or not len(run) or bytes(memoryview(next(iter(run), b""))[:1]) != b"[":
             return run
         raws = list(run)
@@ -245,7 +245,8 @@ class Splitter:
         return Run([row_of(self._names, raw) for raw in raws], too_long=run.too_long) if self._names else run
 
     def _skip_record(self, buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> Run | None:
-        """The record that `buffer` begins with; `buffer` is then what follows. None, and `broken`: it has no end."""
+        """The beginning of the long record at the start of `buffer`, which is removed from it. None if the record does
+        not end; `broken` is then set."""
         skipped = skip_record(buffer, chunks, is_line=is_line)
         if skipped is None:
             self.broken = f"after {self._count:,} records one has more than {self._max:,} bytes and no end"
@@ -256,7 +257,7 @@ class Splitter:
 
 
 def _unframed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Without the frames of streams: JSON text sequences (RFC 7464), events that a server sends (`data: {…}`)."""
+    """Remove the frames of streams: JSON text sequences (RFC 7464), server-sent events (`data: {…}`)."""
     first = next(chunks, b"")
     while not first.strip() and (more := next(chunks, b"")):
         first = more
@@ -283,7 +284,7 @@ def _data_of(line: bytes) -> bytes:
 
 
 def _with_rest(begun: bytearray, chunks: Iterator[bytes]) -> bytes:
-    """What stands behind the list of an object, unless it is long."""
+    """The rest of an object after its list, unless it is long."""
     for chunk in chunks:
         begun += chunk
         if len(begun) > MAX_BANNER_BYTES:
@@ -292,7 +293,7 @@ def _with_rest(begun: bytearray, chunks: Iterator[bytes]) -> bytes:
 
 
 def _listed_in(line: bytes) -> list[Raw]:
-    """The records of a list; what is none is one record."""
+    """The records of a list; a line that is not a list is one record."""
     try:
         return list(_raws(line))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -300,13 +301,13 @@ def _listed_in(line: bytes) -> list[Raw]:
 
 
 def _drop_comma(buffer: bytearray) -> None:
-    """Off with what stands between two records, of which the first has been taken."""
+    """Remove the comma and spaces before the next record."""
     comma = _COMMA.match(buffer)
     del buffer[: comma.end() if comma else 0]
 
 
 def _is_unfinished(buffer: bytes) -> bool:
-    """Whether it is JSON so far, and all of one record: no boundary in it, and not worth the objects it would make."""
+    """Whether `buffer` is valid JSON so far and contains no boundary, so that decoding it would be wasted."""
     if find_end(buffer) >= 0:
         return False
     try:
@@ -317,10 +318,10 @@ def _is_unfinished(buffer: bytes) -> bool:
 
 
 def _split_off(buffer: bytearray) -> tuple[Run, int]:
-    """The whole records at the beginning of `buffer`, and where the next one begins; none and 0 when none is sure.
+    """The complete records at the beginning of `buffer`, and where the next one begins; none and 0 if none is certain.
 
-    A `}` that is followed by `, {` ends a record if all before it is a sequence of JSON values; inside a string or an
-    inner array it is not.
+    A `}` followed by `, {` ends a record if everything before it is a sequence of JSON values; inside a string or an
+    inner array it does not.
     """
     end = len(buffer)
     for _ in range(TRIES):
@@ -338,14 +339,15 @@ def _split_off(buffer: bytearray) -> tuple[Run, int]:
 
 
 def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
-    """Record by record, where a part is not JSON: the records, where the rest begins, whether the array was closed.
+    """Split record by record, if a part is not JSON. Returns the records, where the rest begins, and whether the array
+    was closed.
 
-    What is not JSON up to the next `}, {` is a record too: it will be rejected, and its neighbours are not. What only
-    lacks its end, a string or the last few characters, is the rest: its end may be still to come.
+    A part that is not JSON, up to the next `}, {`, is a record too: it will be rejected, but not its neighbours. A part
+    that only lacks its end, such as a string, is the rest: its end may still arrive.
     """
     text = buffer.decode("latin-1")  # JSON's own characters are ASCII, and positions stay those of the bytes
     raws: list[bytes] = []
-    gone = position = 0  # what is off `text`, and where in the rest of it we are
+    gone = position = 0  # characters removed from `text`, and the position in the rest
     wasted = 0  # characters that were read up to an error
     while True:
         if position > MAX_BEHIND:
@@ -365,7 +367,8 @@ def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
                 raws.append(buffer[start : start + end])
                 position += end
                 continue
-            # What does not begin as an object ends where the next one begins; a broken object, where one ends before.
+            # A part that does not begin like an object ends where the next object begins, a broken object at a `}`
+            # before.
             kept, boundary = (1, _BETWEEN_OBJECTS) if text[position : position + 1] == "{" else (0, _COMMA_AND_OBJECT)
             read_up_to = error.pos if isinstance(error, json.JSONDecodeError) else position
             wasted += read_up_to - position
@@ -402,9 +405,9 @@ def _is_record(line: bytes) -> bool:
 
 
 def _has_record_line(buffer: bytearray, end: int) -> bool:
-    """Whether a later line is a record: then all lines are, and a first one that is none costs itself alone.
+    """Whether a later line is a record. Then all lines are, and only the first line is rejected.
 
-    An object that goes on after its first line is none of them: what looks like a record is a part of it.
+    Not if the first line begins an object that continues: then lines that look like records are parts of it.
     """
     if buffer[:1] == b"{" and not buffer[:end].rstrip().endswith(b"}"):
         return False
@@ -413,6 +416,6 @@ def _has_record_line(buffer: bytearray, end: int) -> bool:
 
 
 def is_records(head: bytes) -> bool:
-    """Whether a body that begins so holds JSON records, as far as its beginning tells."""
+    """Whether a body with this beginning seems to contain JSON records."""
     body = bytearray(head.removeprefix(BOM).lstrip())
     return body[:1] == b"{" or _START_OF_ARRAY.match(body) is not None or _has_record_line(body, body.find(b"\n") + 1)

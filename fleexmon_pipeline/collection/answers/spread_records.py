@@ -1,8 +1,7 @@
-"""Records that are spread over several lines where each has its own: Elasticsearch's stack traces, JSON that was made
-readable, XML events, Configuration Manager's messages.
+"""Join records that span several lines in a file of one record per line: Elasticsearch's stack traces, indented JSON,
+XML events, Configuration Manager's messages.
 
-Here: putting such lines together again, in bounded memory. A record that begins and never ends costs itself alone: its
-lines are given as they came.
+Memory is bounded. If a record never ends, its lines are returned as they came, and no other record is affected.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import msgspec
 
 MAX_LINES = 2_000  # of one record; Java's own traces end at 1,024 frames
 MAX_BYTES = 1_000_000
-MAX_TRIES = 200  # ends of objects that are looked at: each costs reading the record up to there
+MAX_TRIES = 200  # possible ends of an object that are tried; each try decodes the record up to there
 
 _ELEMENT = re.compile(rb"<((?:log4j:)?event|record|Event)[\s>]")  # log4j, java.util.logging, Windows
 _MESSAGE = b"<![LOG["  # Configuration Manager
@@ -28,7 +27,7 @@ class SpreadRecords:
         self._json_only = of_json_only
         self._lines: list[bytes] = []  # of the record at hand
         self._size = 0
-        self._end: bytes | None = None  # what its last line has; None for JSON, which tells its end itself
+        self._end: bytes | None = None  # text in its last line; None for JSON, whose end is found by decoding
         self._tries = 0
 
     @property

@@ -1,7 +1,7 @@
-"""Answers of databases: names of columns beside rows of values, or beside columns; columns by their names; names with
-values in lists; values with their types.
+"""Convert tables in answers of databases to JSON records: column names with rows or columns, columns by name, lists of
+names and values, typed values.
 
-Here: such a part of an answer as JSON records. Where in an answer it is: `whole.py`.
+Finding the table in an answer: `whole.py`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def tables_in(fields: dict[str, msgspec.Raw]) -> list[list[Raw]]:
-    """What these fields may be as a table, likeliest first: rows, or columns. Three columns of three may be both."""
+    """Readings of these fields as a table, likeliest first: as rows or as columns. A 3 × 3 table may be both."""
     candidates = (table_in(fields), _of_columns(fields), columns_by_name(fields))
     return [table for table in candidates if table]
 
 
 def is_empty_table(fields: dict[str, msgspec.Raw]) -> bool:
-    """Whether they have columns and no row: a query that found nothing."""
+    """Whether the fields are a table without rows: a query that found nothing."""
     if table_in(fields) == []:
         return True
     if any(set(_columns_beside(fields, place, names) or [0]) == {()} for place, names in _named(fields)):
@@ -68,12 +68,12 @@ def _of_columns(fields: dict[str, msgspec.Raw]) -> list[Raw]:
 
 
 def _named(fields: dict[str, msgspec.Raw]) -> list[tuple[str, list[str]]]:
-    """Where the names of columns are, and which they are."""
+    """Fields with column names, and the names."""
     return [(name, names) for name, value in fields.items() if (names := _columns(value))][:1]
 
 
 def _columns_beside(fields: dict[str, msgspec.Raw], place: str, names: list[str]) -> list[Any]:
-    """As many lists as there are names, beside them; lists that are empty as `()`."""
+    """Lists beside the names, one for each; empty lists as `()`."""
     for name, value in fields.items():
         columns = _decoded(bytes(value)) if name != place and bytes(value)[:1] in (b"[", b"{") else None
         if isinstance(columns, dict):
@@ -84,7 +84,7 @@ def _columns_beside(fields: dict[str, msgspec.Raw], place: str, names: list[str]
 
 
 def _turned(names: list[str], columns: list[Any]) -> list[Raw]:
-    """Columns of one length as records."""
+    """Columns of equal length as records."""
     lengths = {len(column) if isinstance(column, list) else 0 for column in columns}
     if len(lengths) != 1 or not max(lengths):
         return []
@@ -92,18 +92,18 @@ def _turned(names: list[str], columns: list[Any]) -> list[Raw]:
 
 
 def header_of(raw: Raw) -> list[str]:
-    """The names of columns that a list of rows begins with."""
+    """The column names in the first row of a list."""
     return _columns(msgspec.Raw(bytes(raw))) if bytes(raw)[:2] == b'["' else []
 
 
 def row_of(names: list[str], raw: Raw) -> Raw:
-    """A row beneath a header, as a record; what has another width stays as it is."""
+    """A row after a header as a record; a row of another width stays as it is."""
     row = _decoded(bytes(raw))
     return _encoded(dict(zip(names, row, strict=True))) if isinstance(row, list) and len(row) == len(names) else raw
 
 
 def table_in(fields: dict[str, msgspec.Raw]) -> list[Raw] | None:
-    """The rows of a table, as records; None if these fields are none. `[]`: it has columns and no row."""
+    """The rows of a table as records; None if the fields are not a table; `[]` for a table without rows."""
     lists = {name: value for name, value in fields.items() if bytes(value)[:1] in (b"[", b"{")}
     if len(lists) < 2:
         return None

@@ -1,7 +1,7 @@
-"""An answer that is one object, whose form only its end tells: a record, or an object with a list of records in it.
+"""Find the records in an answer that is one object: the object itself, or a list in it.
 
-Here: where in it the records are. Other APIs name their list otherwise than `logs` and put it deeper: what is looked
-for is a list that begins with a log record, not a name.
+Other APIs have other names for `logs` and put their list deeper. So the search is for a list that begins with a log
+record, not for a name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fleexmon_pipeline.collection.reading.text_times import time_in_text
 from fleexmon_pipeline.collection.records import RejectedError, explain, read
 
 MAX_LIST_DEPTH = 6  # New Relic's answers have their list at the fifth level
-MAX_MORE_DEPTH = 3  # of what is said beside a list: Relay's `pageInfo`
+MAX_MORE_DEPTH = 3  # of statements beside a list, such as Relay's `pageInfo`
 MAX_FIELDS_LOOKED_AT = 200  # of an object
 LISTS_OF_RECORDS = tuple(  # lists that may be empty: there is nothing to report
     """entries events records data hits items results messages lines rows value logs result response content docs
@@ -41,7 +41,7 @@ _FAILED = re.compile(
 _WELL = re.compile(rb'"(?:ok|okay|success|successful|succeeded)[.!]?"', re.IGNORECASE)  # as a word beside a list
 _NOTHING = (b"null", b'""', b"[]", b"{}", b"false", b"0")
 _TYPED = re.compile(rb'\{\s*"[^"]{1,100}"\s*:\s*\{\s*"(?:S|N|BOOL)"\s*:')  # DynamoDB
-# What an answer says beside its records if there are more of them than it has.
+# Fields beside the records that mean that the answer lacks some.
 _MORE = frozenset(
     """truncated istruncated partial ispartial partialresult incomplete incompleteresults timedout hasmore
     hasnextpage hasnext""".split()  # noqa: SIM905
@@ -61,7 +61,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 def records_of(body: bytes) -> list[Raw]:
     """The records of an object: itself, those of a list in it, or lines of text. Raises NotAnAnswerError.
 
-    EmptyBodyError: it has a list for records, and nothing is in it.
+    EmptyBodyError: it has a list for records, which is empty.
     """
     fields = _fields_or_none(body)
     if records := _by_key(fields) or _good(columns_by_name(fields)):
@@ -83,7 +83,7 @@ def records_of(body: bytes) -> list[Raw]:
 
 
 def has_its_fields(record: dict[str, Any], raw: bytes) -> bool:
-    """Whether it is a log record: of the node API, perhaps a bad one, or a good one of any logger; or a batch."""
+    """Whether it is a log record (of the node API, even if invalid, or a valid one of any logger), or a batch."""
     return any(name in record for name in RECORD_FIELDS) or is_batch(raw) or _is_good(raw)
 
 
@@ -96,14 +96,14 @@ def _is_good(raw: bytes) -> bool:
 
 
 def _good(records: list[Raw]) -> list[Raw]:
-    """None of them, unless the first one is a log record."""
+    """The records if the first one is a valid log record, else none."""
     return records if records and _is_good(bytes(records[0])) else []
 
 
 def is_event_with_logs(raw: bytes) -> bool:
     """Whether an object is a record although it has `logs`: Cloudflare's, of a request or an exception.
 
-    An answer of the node API may have a time and a message beside its list, and is none.
+    An answer of the node API may have a time and a message beside its list, but is not a record.
     """
     try:
         origin = explain(raw)[1].message
@@ -113,7 +113,7 @@ def is_event_with_logs(raw: bytes) -> bool:
 
 
 def _record(body: bytes) -> Raw:
-    """An answer that is one record."""
+    """The answer as one record. Raises NotAnAnswerError."""
     try:
         record = json.loads(body)
     except (ValueError, RecursionError):
@@ -128,7 +128,7 @@ def _record(body: bytes) -> Raw:
 
 
 def _in_a_row(body: bytes) -> list[Raw]:
-    """Objects one after the other, over several lines each or with commas between them: a list without brackets."""
+    """Objects in sequence, each over several lines or separated by commas: a list without brackets."""
     text = body.decode("latin-1")  # JSON's own characters are ASCII, and positions stay those of the bytes
     raws: list[Raw] = []
     position = 0
@@ -148,14 +148,14 @@ def _in_a_row(body: bytes) -> list[Raw]:
 
 
 def _is_of_an_api(body: bytes) -> bool:
-    """`{"message": "Rate exceeded", "__type": …}`: a message without a time, and nothing but what an error has."""
+    """Whether it is an API's error, `{"message": "Rate exceeded", "__type": …}`: no time, and only fields of errors."""
     return {name.lower() for name in _fields_or_none(body)} <= _OF_ERRORS and not _is_good(body)
 
 
 def _listed(body: Raw, depth: int = 0) -> list[Raw]:
-    """The records of all lists that begin with one, at the outermost level that has such a list.
+    """The records of all lists that begin with a record, at the outermost level that has such a list.
 
-    Some sort by level: `{"info": […], "error": […]}`. A record that an earlier list has as well is taken once.
+    Some APIs sort by level: `{"info": […], "error": […]}`. A record in several lists is taken once.
     """
     fields = dict(islice(_fields_or_none(body).items(), MAX_FIELDS_LOOKED_AT))
     for table in tables_in(fields):
@@ -185,7 +185,7 @@ def _listed(body: Raw, depth: int = 0) -> list[Raw]:
 
 
 def _begins_well(value: msgspec.Raw) -> bool:
-    """Whether a list named `error` is one of records by level, and not GraphQL's of what went wrong."""
+    """Whether a list named `error` contains records sorted by level, and not GraphQL's errors."""
     first = next(iter(_objects_in(value)), None)
     return first is None or _is_good(bytes(first))
 
@@ -227,7 +227,7 @@ def _is_line(raw: bytes) -> bool:
 
 
 def _text_of(raw: Raw) -> str:
-    """Of a text in JSON that may have been cut inside a character: that one is shown as �."""
+    """A JSON text as str. If it was cut inside a character, that character becomes �."""
     return str(json.loads(bytes(raw).decode("utf-8", "replace"), strict=False))
 
 
@@ -246,7 +246,7 @@ def _lines_in(value: msgspec.Raw) -> list[Raw]:
 
 
 def _has_an_empty_list(body: Raw, depth: int = 0) -> bool:
-    """`{"entries": [], "nextPageToken": ""}`, and nothing that tells of a fault."""
+    """Whether it is an answer without records, `{"entries": [], "nextPageToken": ""}`, and without an error."""
     fields = _fields_or_none(body)
     if _tells_of_a_fault(fields) or any(_may_be_a_reason(bytes(fields[name])) for name in _WORDS & fields.keys()):
         return False
@@ -274,14 +274,15 @@ def _may_be_a_reason(text: bytes) -> bool:
 
 
 def is_of_a_fault(body: bytes) -> bool:
-    """Whether an answer without records says that it could not be given: `{"logs": [], "error": "no connection"}`."""
+    """Whether an answer without records reports an error: `{"logs": [], "error": "no connection"}`."""
     return _tells_of_a_fault(_fields_or_none(body))
 
 
 def more_of(body: Raw, depth: int = 0) -> str | None:
-    """What an answer with records says of those that it lacks: `"truncated": true`, `"error": "shard 3 timed out"`.
+    """The field of an answer with records that says that some are missing: `"truncated": true`, `"error": "shard 3
+    timed out"`. None if there is none.
 
-    None if it says nothing. A `status` beside a list may be of the job that wrote it, so it tells nothing here.
+    A `status` beside a list does not count: it may be that of the job that wrote it.
     """
     for name, value in islice(_fields_or_none(body).items(), MAX_FIELDS_LOOKED_AT):
         text, kind = bytes(value), name.lower().rpartition(".")[2].replace("_", "").replace("-", "")
@@ -293,14 +294,16 @@ def more_of(body: Raw, depth: int = 0) -> str | None:
             return f'"{name}": {clip(text)}'
         if kind == "nextlink" and text[:1] == b'"' and text not in _NOTHING:
             return f'"{name}": {clip(text)}'
-        is_part = text[:1] == b"{" and depth < MAX_MORE_DEPTH and not _is_good(text)  # what a record says is its own
+        is_part = (
+            text[:1] == b"{" and depth < MAX_MORE_DEPTH and not _is_good(text)
+        )  # fields of a record are not about the answer
         if is_part and (more := more_of(value, depth + 1)):
             return more
     return None
 
 
 def _is_said(value: msgspec.Raw) -> bool:
-    """Whether it is what went wrong: a text, an object, a list; not a number, and not a list of records."""
+    """Whether the value describes an error: a text, an object or a list, but not a number or a list of records."""
     return bytes(value)[:1] in (b'"', b"{") or (
         bytes(value)[:1] == b"[" and not (_objects_in(value) and _begins_well(value))
     )
@@ -331,7 +334,7 @@ def _is_log_record(raw: bytes) -> bool:
 
 
 def _unwrapped(raw: Raw) -> Raw:
-    """A document of Elasticsearch without what surrounds it."""
+    """A document of Elasticsearch without its envelope."""
     head = bytes(raw)[:CLIP_BYTES]
     if b'"_source"' in head:
         return _fields(raw).get("_source", raw)

@@ -1,1 +1,1 @@
-"""Which part of a record, or of a line of text, is its time, its level and its message."""
+"""Find the time, level and message in a record or a line of text."""

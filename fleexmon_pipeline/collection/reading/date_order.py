@@ -1,7 +1,7 @@
-"""How the dates of a file are to be read, as far as some date in it tells.
+"""Infer the order of day, month and year in a file's ambiguous dates from its other dates.
 
-Here: looking for dates that leave no doubt, and for the order in which those with three pairs of digits follow each
-other. How one date is read: `collection/times.py`.
+Unambiguous dates tell the order; for dates of three pairs of digits, the order in which they follow each other. Reading
+one date: `collection/times.py`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from fleexmon_pipeline.collection.times import FUTURE, DateOrder, short_dates
 
 _DATE = re.compile(rb"(?<![\d./-])([0-3]?\d)([/-])([0-3]?\d)\2(?:19|20)\d\d(?=[ T:,])")
 _SHORT = re.compile(rb"(?<![\d./-])(\d\d)([/.-])(\d\d)\2(\d\d)[ T:,]{1,2}\d{1,2}:\d\d")
-MAX_DATES = 2_000  # looked at in a chunk of a file, and kept in all
-OVERLAP = 16  # bytes of the chunk before, in which a date may begin
+MAX_DATES = 2_000  # read in a chunk of a file, and kept in total
+OVERLAP = 16  # bytes of the previous chunk, in which a date may begin
 MAX_MONTH = 12
-CLEARLY_SHORTER = 10  # times: the days of a log follow each other; read in another order they are years apart
+CLEARLY_SHORTER = 10  # times: days of a log are close together; in the wrong order they are years apart
 
 
 class DateWatcher:
-    """Looks at a file while it is read. `order` is what its dates have told so far; nothing once they contradict.
+    """Watches the dates of a file while it is read. `order` is the order so far; empty once dates contradict.
 
     now: no date of the file is later.
     """
@@ -61,7 +61,8 @@ class DateWatcher:
 
 
 def _order_of(dates: list[dict[str, date]], now: datetime | None) -> str | None:
-    """The one order in which all are dates, none of them to come; or in which they are clearly nearest together."""
+    """The only order in which all are valid dates and none is in the future, or the one in which they are clearly
+    closest together."""
     spans = {}
     for order in ("ymd", "dmy", "mdy"):
         days = [day for each in dates if (day := each.get(order))]

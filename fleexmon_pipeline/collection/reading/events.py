@@ -19,12 +19,12 @@ from fleexmon_pipeline.errors import FleexmonError
 
 MAX_PAUSE = timedelta(seconds=5)  # between two lines of an event: a trace is written at once
 MAX_EVENT_CHARACTERS = 200_000  # Java's own traces end at 1,024 frames, some 100 kB
-MAX_LOOKED_AT = 500  # characters of a line
+MAX_LOOKED_AT = 500  # characters of a line that are matched
 MAX_WAITING = 5_000  # events, while an earlier one is open
-MAX_UNTIMED = 100  # lines of a file that only lack a time; more of them are no event, but a file of another form
+MAX_UNTIMED = 100  # lines without a time in one event; with more, the file has another form
 MAX_SOURCE_LINES = 6  # that Node shows before the error itself
 
-# Lines that are nothing but a part of a trace.
+# Lines that can only be part of a trace.
 _PART = re.compile(
     r"\s+at \S|\s*\.\.\. \d+ (?:more|common frames)|\s+from \S+:\d+|\S+:\d+:in [`'][^']*'$|\s*#\d+ +\S|\s+\d+: +\S"
     r"|\s+(?:\([\w.-]+ [\w.-]+\) )?\S+\.exs?:\d+: |.{0,300} called at \S+ line \d+|<asynchronous suspension>$"
@@ -87,14 +87,14 @@ _END_OF_BOX = re.compile(r"[═━]{20,}$")
 _FRAME_OF_BOX = ("╷", "╭", "┌", "╔")  # Terraform
 _IN_BOX = tuple("│┃║╵╰└╚├")
 _INDENTED = (" ", "\t")
-MIN_DEPTH = 2  # blanks before what is set in
+MIN_DEPTH = 2  # blanks before an indented line
 _OPEN = (":", "{", "[", "(", "=", "=>", ",", "\\")  # at the end of a line that goes on
 _CLOSING = re.compile(r"[}\])]+[,;]?\s*$")
 _WARNING_AT = re.compile(r"\S+:\d+: \w{0,40}Warning: ")  # Python
 MAX_MESSAGE_LINES = 60  # of a failed assertion, before its frames
 _ASSERTION = "[ERR_ASSERTION]"
 _POWERSHELL = ("At ", "+ ")  # what was run, and where in it
-# Kinds of events that are known by their first line, and the characters that it may begin with.
+# Kinds of events that their first line reveals, and the characters that it may begin with.
 _FORMS = (
     (_TRACEBACK, "python", "T"),
     (_EXCEPTION_GROUP, "trace", "+ \t"),
@@ -110,14 +110,14 @@ _FORMS_OF = {
     for _, _, all_of in _FORMS
     for first in all_of
 }
-# Those that go on with lines of a few forms.
+# Kinds that continue with lines of a few forms.
 _PARTS = {"go": (_GO_PART,), "erlang": (_ERLANG_PART, _PART), "tool": (_TOOL,), "rust": (_RUST_PART, _PART)}
 _OWN_LEVELS = ("warn", "error", "fatal")
 
 
 @dataclass(slots=True)
 class TextLine:
-    """A line of a stream of text. `level`: what the source says, and whether it says the same of every line."""
+    """A line of a stream of text. level: from the source, and whether the source gives every line the same one."""
 
     moment: datetime
     text: str | None
@@ -143,7 +143,7 @@ class _Event:
         self._untimed = 0 if first.is_timed else MAX_UNTIMED
 
     def takes(self, line: TextLine) -> bool:
-        """Whether the line continues this event, which has it then."""
+        """Whether the line continues this event; then adds it."""
         text = line.text
         if not self.is_open or text is None or text[:1] == "{" or not self.last <= line.moment <= self.last + MAX_PAUSE:
             return False
@@ -169,8 +169,9 @@ class _Event:
 
 
 def joined(lines: Iterable[TextLine]) -> Iterator[TextLine]:
-    """Events, as lines whose text may have several, in the order of their first lines. Raises a fault after them."""
-    waiting: deque[_Event] = deque()  # in order; the first one is open, or it would be gone
+    """Events, as lines whose text may span several lines, in the order of their first lines. An error of `lines` is
+    raised after them."""
+    waiting: deque[_Event] = deque()  # in order; the first one is still open
     events: dict[Hashable, _Event] = {}  # the open ones by stream
     try:
         for line in lines:
@@ -195,7 +196,7 @@ def joined(lines: Iterable[TextLine]) -> Iterator[TextLine]:
 
 
 def _begun(text: str) -> str:
-    """What kind of event begins with this line."""
+    """The kind of event that this line begins."""
     for form, mode in _FORMS_OF.get(text[:1], ()):
         if form.match(text):
             return mode
@@ -205,7 +206,7 @@ def _begun(text: str) -> str:
 
 
 def _continued(mode: str, texts: list[str], text: str) -> str | None:  # noqa: PLR0911 - a line for each kind
-    """How the event goes on with this line; None if the line begins another."""
+    """The event's mode after this line; None if the line begins another event."""
     if parts := _PARTS.get(mode):
         return mode if any(part.match(text) for part in parts) else None
     match mode:
@@ -227,7 +228,7 @@ def _continued(mode: str, texts: list[str], text: str) -> str | None:  # noqa: P
 
 
 def _race(mode: str, texts: list[str], text: str) -> str | None:
-    """What a sanitizer reports between two rules."""
+    """The report of a sanitizer between two ruled lines."""
     if mode == "ruled":
         return "race" if _EXCEPTION.match(text) else None
     if mode == "race" and _RULE.match(text):
@@ -261,8 +262,8 @@ def _trace(texts: list[str], text: str) -> str | None:
 
 
 def _is_set_in(texts: list[str], text: str) -> bool:
-    """Whether a line goes on with the one before it, as what is set in does: a statement of PostgreSQL, .NET's console,
-    an object over several lines. One with a level or a time of its own does not, unless it is within what is set in."""
+    """Whether an indented line continues the line before it: a statement of PostgreSQL, .NET's console, an object over
+    several lines. A line with its own level or time does not, unless it is inside an indented block."""
     first = texts[0]
     if text[:1] == "\t" or (text.startswith("      ") and _CONSOLE.match(first)):
         return True

@@ -1,6 +1,6 @@
-"""One record's fields: values by name, and which candidates for time, level and message its names give.
+"""A record's fields, and its candidates for time, level and message, which follow from its names.
 
-Here: what follows from names alone, once for each set of them. The lists: `names.py`.
+The lists of names: `names.py`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from fleexmon_pipeline.collection.reading.plans import by_names
 from fleexmon_pipeline.levels import Scale, scale_of
 
 _WORD_OF_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-MAX_ODD_NAMES = 500  # of a record that are taken apart
+MAX_ODD_NAMES = 500  # of a record that are split into words
 Fields = dict[str, Any]
 
 
 class Found(NamedTuple):
-    """A usable value. `name`: where it is. `taken`: whether the field has given all that it holds."""
+    """A usable value. name: of its field; taken: whether the field contains nothing else."""
 
     name: str
     value: Any
@@ -53,7 +53,7 @@ def lookup(fields: Mapping[str, Any], name: str) -> Any:
 
 
 def ranked(names: tuple[str, ...], there: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
-    """Which of `there` are among the names, in their order: first as written, then those that differ in case only."""
+    """The `names` that a record has (`there`), in order: first exact matches, then those that differ only in case."""
     exact = [(name, True) for name in names if name in there]
     ranks = {name.lower(): n for n, name in reversed(list(enumerate(names)))}
     others = sorted((ranks[name.lower()], name) for name in there if name.lower() in ranks and name not in names)
@@ -66,7 +66,7 @@ def reachable(paths: tuple[str, ...], there: frozenset[str]) -> tuple[str, ...]:
 
 
 def searches_deeper(names: tuple[str, ...]) -> bool:
-    """Whether a level may stand elsewhere than in a field that is named for it. Not in `log`, if that is a text."""
+    """Whether a level may be in a field that is not named for it. Not in `log`, if that is a text."""
     deep = reachable(("log.level", "s", *DEEP_LEVELS, *DEEP_LEVEL_WORDS), frozenset(names) - {"log"})
     return bool(
         deep or WORD_NAMES & set(names) or named_like(names, LIKE_A_LEVEL) or named_last(names, LAST_LIKE_A_LEVEL)
@@ -84,7 +84,7 @@ def named_like(names: Iterable[str], words: frozenset[str]) -> tuple[str, ...]:
 
 
 def named_last(names: Iterable[str], words: frozenset[str]) -> tuple[str, ...]:
-    """Names whose last word is one of these, but for the letter of a type: `Log_s`, `EdgeResponseStatus`."""
+    """Names whose last word, except for a type's letter, is one of these: `Log_s`, `EdgeResponseStatus`."""
     found = []
     for name in islice(names, MAX_ODD_NAMES):
         parts = [part.lower() for part in _WORD_OF_NAME.findall(name)]
@@ -96,7 +96,7 @@ def named_last(names: Iterable[str], words: frozenset[str]) -> tuple[str, ...]:
 
 
 def has_arguments(names: tuple[str, ...], message: str) -> bool:
-    """Whether the message may be a format whose values are in a field of their own."""
+    """Whether the message may be a format whose values are in another field."""
     return (message == "msg" and "args" in names) or (message == "message" and "arguments" in names)
 
 
@@ -104,7 +104,7 @@ CLOCK_WORDS = frozenset(("time", "hour", "clock"))  # of a time of day beside a 
 
 
 class Plan(NamedTuple):
-    """Candidates of records with these names of fields, in the order in which they are tried."""
+    """Candidates in records with these field names, in the order in which they are tried."""
 
     times: tuple[tuple[str, bool], ...]
     deep_times: tuple[str, ...]
@@ -114,12 +114,12 @@ class Plan(NamedTuple):
     has_inner_levels: bool
     has_words: bool
     like_levels: tuple[str, ...]
-    last_levels: tuple[str, ...]  # only with a word
+    last_levels: tuple[str, ...]  # only if they contain a level's word
     messages: tuple[str, ...]
     texts: tuple[str, ...]
     texts_in_any_case: tuple[tuple[str, bool], ...]
-    sure: tuple[str, ...]  # say that the record has a message, whatever they hold
-    sure_texts: tuple[str, ...]  # the same, where they hold a text
+    sure: tuple[str, ...]  # fields that prove that the record has a message
+    sure_texts: tuple[str, ...]  # fields that prove it if they contain a text
 
     @classmethod
     def among(cls, names: tuple[str, ...]) -> Plan:

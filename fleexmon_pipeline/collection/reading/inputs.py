@@ -1,7 +1,7 @@
 """Read records from a file as collection would read them from a node, without a node or a database.
 
-Here: the forms of a file. Bounded: a line, a record or a compressed file that is too long is refused with its reason,
-and nothing but the record at hand is in memory. What becomes of a record: `collection/records.py`.
+Here: the forms of a file. Memory is bounded: only the current record is in memory, and a line, a record or a compressed
+file that is too long is refused with the reason. Reading a record: `collection/records.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import Limits
 from fleexmon_pipeline.window import EPOCH
 
-HEAD = 64_000  # bytes that tell what a file is
+HEAD = 64_000  # bytes by which a file's form is recognised
 _BINARY = re.compile(rb"\0|[\x01-\x06\x0e-\x1a\x1c-\x1f]{4}")
 _KINDS = {b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF": "a PDF document",
           b"PK\x03\x04": "a ZIP archive", b"\x7fELF": "a program", b"SQLite format 3": "a SQLite database",
@@ -41,7 +41,7 @@ _KINDS = {b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "
 
 
 class Form(StrEnum):
-    """What wrote the records: an answer of a node, journald's export or JSON, Loki or logcli, Docker, lines of text."""
+    """The form of a file: an answer of a node, journald's export or JSON, Loki or logcli, Docker, lines of text."""
 
     NODE = "node"
     JOURNAL = "journal"
@@ -51,7 +51,7 @@ class Form(StrEnum):
 
 
 class UnreadableError(FleexmonError):
-    """The input is no log; the text says what it is instead, and what to do."""
+    """The input is not a log; the message says what it is, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Result:
 
 @dataclass
 class Input:
-    """`for result in input.results()`; afterwards `broken` says why there may have been more, or is None, and
-    `dates.order` how dates such as `03/04/2027` were read."""
+    """`for result in input.results()`. Afterwards `broken` is None, or the reason why records may be missing, and
+    `dates.order` tells how dates such as `03/04/2027` were read."""
 
     stream: BinaryIO
     form: Form | None = None
@@ -82,9 +82,9 @@ class Input:
         while len(head) < HEAD and (chunk := next(chunks, b"")):
             head += chunk
         if not head.strip():
-            raise UnreadableError("it is empty. Check the path, or what is piped in")
+            raise UnreadableError("is empty. Check the path or the pipe")
         if kind := _kind_of(head):
-            raise UnreadableError(f"it is {kind}, not a log. Give it log records: JSON, or lines of text")
+            raise UnreadableError(f"is {kind}, not a log. Pass log records: JSON, or lines of text")
         form = self.form or guess(head)
         chunks = self._watched(chain([head], chunks))
         try:
@@ -99,7 +99,7 @@ class Input:
             chunks = file_chunks(self.stream, self.limits.ratio)
             return chain([next(chunks, b"")], chunks)
         except EncodingError as error:
-            raise UnreadableError(f"it cannot be decompressed: {error}") from None
+            raise UnreadableError(f"cannot be decompressed: {error}") from None
 
     def _watched(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
@@ -138,7 +138,7 @@ class Input:
         yield from rejected
 
     def _lines(self, form: Form, chunks: Iterator[bytes], rejected: list[Result]) -> Iterator[TextLine]:
-        """Lines of text with their times. Those that have none are gathered in `rejected`."""
+        """Lines of text with their times. Lines without a time are added to `rejected`."""
         first = next(chunks)
         body = chain([first], chunks)
         if form is Form.JOURNAL and not first.lstrip().startswith(b"{"):
@@ -164,7 +164,7 @@ class Input:
             yield line
 
     def _whole_records(self, chunks: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
-        """The same, with the lines of a record that is spread over several in one."""
+        """Raw lines, with the lines of a record that spans several joined."""
         spread = SpreadRecords(of_json_only=False)
         for raw, reason in self._raw_lines(chunks):
             if not reason and not spread.has_begun and raw[:1] not in _BEGIN_RECORDS:
@@ -177,7 +177,7 @@ class Input:
 
     def _raw_lines(self, chunks: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
         """Lines without their ends, or the beginning of one that is too long and the reason."""
-        rest, length = b"", 0  # of the line at hand: what is kept, and how long it is
+        rest, length = b"", 0  # of the current line: the kept bytes, and its length so far
         limit = self.limits.record_bytes
         for chunk in chunks:
             *whole, tail = chunk.split(b"\n")
@@ -201,7 +201,8 @@ def result_of(raw: bytes) -> Result:
 
 
 def _origins(line: TextLine) -> Origins:
-    """Where its parts were found; the level in its text is looked for once, and is the line's own afterwards."""
+    """The origins of the line's parts. A level found in the text becomes the line's own, so that it is searched
+    once."""
     level = OUR_DEFAULT if line.level is None else OF_SOURCE
     if line.text and (line.level is None or line.level_is_default):
         found = level_in_text(line.text)
@@ -212,7 +213,7 @@ def _origins(line: TextLine) -> Origins:
 
 
 def guess(head: bytes) -> Form:
-    """What a file without a name for it is, by its beginning."""
+    """The form of a file by its beginning."""
     if head.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP=")):
         return Form.JOURNAL
     if head.lstrip().startswith(b"{") and b'"streams"' in head[:400] and b'"data"' in head[:400]:
@@ -285,7 +286,7 @@ def _logcli(raw: bytes, _: datetime | None) -> TextLine:
 
 
 def _text(raw: bytes, previous: datetime | None) -> TextLine:
-    """A line of a file. What has no time of its own may continue the line before it, whose time it then shares."""
+    """A line of a file. A line without a time may continue the line before it, and then has the same time."""
     text = raw.decode("utf-8", "backslashreplace")
     if text[:1] == "{":
         line, _ = explain(raw)
@@ -311,9 +312,9 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 
 _BEGIN_RECORDS = (b"{", b"<")  # that may be spread over several lines
-NO_TIME = "noTime"  # in the metadata of a line that has none: why
+NO_TIME = "noTime"  # metadata of a line without a time: the reason
 _DATE_IN_DOUBT = re.compile(r"[\W_]{0,3}([01]?\d/[01]?\d/(?:19|20)\d\d)[ T:,]")
-# A time, or a part of one, that cannot be used: the line is no continuation of the one before it, and is rejected.
+# A time, or a part of one, that cannot be used: the line is rejected, not taken for a continuation.
 _LIKE_A_TIME = re.compile(r"[\W_]{0,3}(?:\d{1,4}[-/.:]\d|[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:|\d{1,2} [A-Z][a-z]{2} \d)")
 OF_SOURCE = "the line itself"
 _READERS = {Form.JOURNAL: _journal_json, Form.LOKI: _logcli, Form.DOCKER: docker_line, Form.TEXT: _text}

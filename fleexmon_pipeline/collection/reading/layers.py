@@ -1,7 +1,7 @@
-"""Open records within records: what a container runtime, a shipper or a logger wrapped around the application's record.
+"""Open records within records: the wrappers of container runtimes, shippers and loggers around an application's record.
 
-Here: which fields are opened. A layer that is the application's whole record comes before what surrounds it; a bag of
-fields comes after it. Each of time, level and message is then looked for layer by layer: `fields.py`.
+Here: which fields are opened. An application's complete record is searched before the record around it; a bag of fields
+is searched after it. Time, level and message are then searched layer by layer: `fields.py`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ MAX_LAYERS = 5
 MAX_KIND_CHARACTERS = 40
 MAX_INNER_CHARACTERS = 32_000_000  # of a record that is text; as long as any record may be
 
-# Hold the whole record of the application, as an object or as JSON text: Docker and fluent-bit, Google Cloud, loguru,
-# AWS.
+# Contain the whole record of the application, as an object or as JSON text: Docker and fluent-bit, Google Cloud,
+# loguru, AWS.
 _RECORDS = (
     "log",
     "jsonPayload",
@@ -43,7 +43,7 @@ _RECORDS = (
     "payload",
     "structured",
 )
-# The same, where there is a level or a time in it, too: an application may log an object, or JSON text, as its message.
+# The same, if it contains a level or a time: an application may also log an object, or JSON text, as its message.
 _MAYBE_RECORDS = (
     "message",
     "msg",
@@ -61,15 +61,15 @@ _MAYBE_RECORDS = (
     "log_line",
     "logLine",
 )
-# What was logged as an object instead of a text, in OpenTelemetry's records: it needs no level of its own.
+# OpenTelemetry's body, if an object was logged instead of a text: it does not need its own level.
 _BODIES = ("body", "Body")
 _OF_OTEL = frozenset(
     """severityNumber severityText severity_number severity_text SeverityNumber SeverityText timeUnixNano time_unix_nano
     observedTimeUnixNano""".split()  # noqa: SIM905
 )
-# Hold fields that belong to the record around them: Rust's tracing, logstash, Azure.
+# Contain fields that belong to the record around them: Rust's tracing, logstash, Azure.
 _BAGS = ("fields", "@fields", "data", "attributes", "properties", "Properties", "context", "extra", "details", "params")
-# The node API: its message is what it is, and its level is never looked for in it.
+# The node API: its message is used as it is, and never searched for a level.
 _COMMON_FORM = frozenset({"timestamp", "level", "message", "metadata"})
 
 _STARTS = ("{", " ", "\n", "\t", "@")
@@ -100,7 +100,7 @@ _decode = json.JSONDecoder(strict=False).decode
 
 @dataclass(slots=True)
 class Layer:
-    """`path`: the field of the outermost record in which these fields are, with a dot, or ""."""
+    """Fields of one layer. path: their field in the outermost record, with a dot, or ""."""
 
     path: str
     fields: dict[str, Any]
@@ -108,7 +108,7 @@ class Layer:
 
 
 def layers_of(record: dict[str, Any], path: str = "") -> list[Layer]:
-    """The layers in the order in which they are searched. Opened fields are taken out of the layers around them."""
+    """The layers in the order in which they are searched. Opened fields are removed from the layers around them."""
     outermost = Layer(path, record)
     layers = [outermost]
     if 3 <= len(record) <= 4 and record.keys() <= _COMMON_FORM:
@@ -132,7 +132,7 @@ def _bags(fields: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def may_be_record(value: Any) -> bool:
-    """Whether a field that may be opened has to be tried."""
+    """Whether a value may be a record, so that decoding it is worthwhile."""
     return isinstance(value, dict) or (isinstance(value, str) and _may_begin_record(value))
 
 
@@ -141,7 +141,7 @@ def _may_begin_record(text: str) -> bool:
 
 
 def unnamed_layers(layers: list[Layer]) -> list[Layer]:
-    """A record in a field that no list here names, for one that has no message otherwise; with the fields around it."""
+    """The layers with a record in a field that no list names, if no other layer has a message."""
     for layer in layers:
         for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
             inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
@@ -175,7 +175,7 @@ def told_layer(layers: list[Layer]) -> Layer | None:
 
 
 def timed_layer(layers: list[Layer]) -> Layer | None:
-    """The same, of a record that has no time otherwise: `_source` of Elasticsearch's answers, `data` of an event."""
+    """A layer with a time, for a record without one: `_source` of Elasticsearch's answers, `data` of an event."""
     for layer in layers:
         for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
             inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
@@ -210,7 +210,7 @@ def _inner(layer: Layer) -> Layer | None:
 
 
 def _has_text(inner: dict[str, Any]) -> bool:
-    """An object of ECS or OpenTelemetry that is named `log` or `body` has none."""
+    """Whether an inner object has a message. Objects of ECS and OpenTelemetry named `log` or `body` have none."""
     return any(name in inner for name in _TEXTS) or _has_text_and_more(inner)
 
 
@@ -221,7 +221,7 @@ def _has_text_and_more(inner: dict[str, Any]) -> bool:
 
 
 def object_in(text: str) -> dict[str, Any] | None:
-    """The JSON object that a text is."""
+    """The JSON object in a text; None if it is not one."""
     return opened(text)[0]
 
 

@@ -1,6 +1,6 @@
-"""The level of one record's fields: the first field that says how bad it is. An unknown word does not end the search.
+"""Find the level in a record's fields: the first field with a known level. An unknown word does not end the search.
 
-Here: fields. Words and numbers: `levels.py`; a level in the text of a message: `text_levels.py`.
+Words and numbers: `levels.py`; a level in the text of a message: `text_levels.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SMALL_NUMBERS = frozenset("0123456789")
 
 
 def level_of(fields: Fields) -> tuple[Level, Found] | None:
-    """The first field that says how bad the record is, and the word that says so."""
+    """The level from the first field that has one, and its word."""
     plan = plan_of(fields)
     return _named_level(fields, plan) or _level_beside(fields, plan)
 
@@ -43,7 +43,7 @@ def _named_level(fields: Fields, plan: Plan) -> tuple[Level, Found] | None:
 
 
 def is_small_number(value: Any) -> bool:
-    """Whether a level is a number of several scales: 0 is the worst for syslog, the least for others."""
+    """Whether a level is a number that several scales use: 0 is the worst for syslog, the lowest for others."""
     return str(value) in SMALL_NUMBERS and not isinstance(value, bool)
 
 
@@ -55,7 +55,7 @@ def _alarm_level(name: str, value: Any) -> Level | None:
 
 
 def _level_beside(fields: Fields, plan: Plan) -> tuple[Level, Found] | None:
-    """A level that stands deeper, is OpenTelemetry's number, or is one word of a field with another purpose."""
+    """A level in an inner object, OpenTelemetry's number, or a level's word in a field with another purpose."""
     for name, value in _inner_levels(fields) if plan.has_inner_levels else ():
         if level := known_level(value):
             return level, Found(name, value, taken=False)
@@ -92,7 +92,7 @@ def _word_in(value: Any) -> Level | None:
 
 
 def level_word(fields: Fields) -> Found | None:
-    """The first level field, whatever it holds: what becomes `originalLevel` when no field is usable."""
+    """The first level field, with any value. It becomes `originalLevel` if no field is usable."""
     plan = plan_of(fields)
     for name, value in candidates(fields, plan.levels, (str, int, float)):
         if not isinstance(value, dict) or _level_object(value) is None:
@@ -109,7 +109,8 @@ def _level_object(value: Mapping[str, Any]) -> Level | None:
 
 
 def _inner_levels(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Levels that stand deeper, and stay there: ECS' {"log": {"level": …}}, MongoDB's {"s": "E", "t": {"$date": …}}."""
+    """Levels in inner objects, which stay there: ECS' {"log": {"level": …}}, MongoDB's {"s": "E", "t": {"$date":
+    …}}."""
     log, short = fields.get("log"), fields.get("s")
     if isinstance(log, dict) and log.get("level") is not None:
         yield "log.level", log["level"]
@@ -130,5 +131,5 @@ def _inner_levels(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def has_level(fields: Fields) -> bool:
-    """Whether the record itself says how bad it is."""
+    """Whether the record has a level of its own."""
     return level_of(fields) is not None

@@ -1,6 +1,6 @@
-"""The message of one record's fields: the first text that is not blank, then what stands in for one.
+"""Find the message in a record's fields: the first text that is not blank, then substitutes for it.
 
-Here: fields, templates that are filled from them, and values as loggers wrap them.
+Also here: filling templates from fields, and unwrapping loggers' values.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ MAX_FILLED_CHARACTERS = 1_000
 
 
 def has_message(fields: Fields) -> bool:
-    """Whether the record surely says something: not only in a field of a name such as `title`."""
+    """Whether the record certainly has a message, not only a text in a field such as `title`."""
     plan = plan_of(fields)
     if any(fields[name] is not None for name in plan.sure):
         return True
@@ -73,20 +73,20 @@ def message_of(fields: Fields) -> Found | None:
     for name in plan.texts:
         value = fields[name]
         if isinstance(value, str) and _is_usable(value) and not is_kind(name, value):
-            # Docker ends each with a newline, which belongs to its file.
+            # Docker ends each message with a newline, which belongs to its log file.
             value = value.rstrip("\r\n") if name == "log" else value
             return Found(name, rendered(value, fields) if name in TEMPLATE_FIELDS else value)
     return None
 
 
 def is_kind(name: str, value: str) -> bool:
-    """Whether a text only names the class of its record: `"event": "response"`."""
+    """Whether a text is only the class of its record: `"event": "response"`."""
     return name == "event" and value in RECORD_KINDS
 
 
 def _with_arguments(text: Any, fields: Fields) -> Any:
-    """A LogRecord of Python as it is, `order %s of %d failed`, or an event of Logback, `order {} failed`, and its
-    arguments."""
+    """A text with its arguments filled in: a LogRecord of Python, `order %s of %d failed`, or an event of Logback,
+    `order {} failed`."""
     values, slot = (fields["arguments"], _BRACES) if "arguments" in fields else (fields.get("args"), _SLOT)
     if not isinstance(text, str) or not isinstance(values, list) or len(values) != len(slot.findall(text, 0)):
         return plain_value(text)
@@ -95,7 +95,7 @@ def _with_arguments(text: Any, fields: Fields) -> Any:
 
 
 def rendered(template: str, fields: Fields) -> str:
-    """A template of Serilog with the values of its record, as far as they are there and simple."""
+    """A template of Serilog with those values of its record that exist and are simple."""
     inner = fields.get("Properties")
     given_apart = inner if isinstance(inner, dict) else fields.get("args")
     values = {**(given_apart if isinstance(given_apart, dict) else {}), **fields}
@@ -109,7 +109,7 @@ def rendered(template: str, fields: Fields) -> str:
 
 
 def like_a_message(fields: Fields) -> Found | None:
-    """A text in a field whose name only resembles those that are known."""
+    """A text in a field whose name resembles a known one."""
     names = (*named_like(fields, LIKE_A_MESSAGE), *named_last(fields, LAST_LIKE_A_MESSAGE))
     texts = (Found(name, text) for name in names if _is_text(text := fields[name]) and text[0] != "{")
     return next(texts, None) or _like_a_request(fields)
@@ -134,12 +134,12 @@ def _like_an_action(fields: Fields) -> Found | None:
 
 
 def action_of(fields: Fields) -> Found | None:
-    """What was done, for a record that says nothing else."""
+    """The action, for a record without a message."""
     return _of_action(fields) or _like_an_action(fields)
 
 
 def sentence_of(fields: Fields) -> Found | None:
-    """The only text of several words, for a record that has no other: whatever its field is called."""
+    """The record's only text of several words, in a field of any name."""
     texts = [
         name
         for name, value in islice(fields.items(), MAX_ODD_NAMES)
@@ -164,7 +164,7 @@ def is_of_error(origin: str) -> bool:
 
 
 def weaker_message_of(fields: Fields) -> Found | None:
-    """What stands in for a message. But for a name in other case, it stays where it is."""
+    """A substitute for a message. It also stays in its field, unless the name differs only in case."""
     for name in ERROR_FIELDS:  # an error logged by itself; it stays in metadata with its stack
         if _is_usable(text := _of_error(fields.get(name))):
             return Found(name, plain_value(text), taken=False)
@@ -207,7 +207,7 @@ def _in_any_case(fields: Fields) -> Found | None:
 
 
 def blank_message_of(fields: Fields) -> Found | None:
-    """An empty message, for a record that says nothing else."""
+    """An empty message, for a record without any text."""
     for name in MESSAGE_FIELDS:
         if fields.get(name) is not None:
             return Found(name, plain_value(fields[name]))
@@ -248,7 +248,7 @@ def _of_inner_request(fields: Fields) -> Found | None:
 
 
 def _of_error(error: Any) -> Any:
-    """`{"type": "TypeError", "message": …, "stack": …}`, or what stands in its place; None if it says nothing."""
+    """The message of an error such as `{"type": "TypeError", "message": …, "stack": …}`; None if it has none."""
     if isinstance(error, list) and error:
         error = error[0]
     if isinstance(error, dict):
@@ -266,14 +266,14 @@ def _first_line(stack: Any) -> str | None:
 
 
 def _journald(value: Any) -> Any:
-    """What is not UTF-8 comes as an array of bytes."""
+    """journald's value as text. Values that are not UTF-8 are arrays of bytes."""
     if isinstance(value, list) and value and all(type(byte) is int and 0 <= byte < 256 for byte in value):
         return bytes(value).decode("utf-8", "backslashreplace")
     return value
 
 
 def plain_value(value: Any) -> Any:
-    """OTLP's `{"stringValue": "x"}` becomes `"x"`; anything else stays what it is."""
+    """OTLP's `{"stringValue": "x"}` as `"x"`; other values unchanged."""
     if isinstance(value, dict) and value.keys() == {"Type", "Value"}:  # of OpenTelemetry's exporter in Go
         return value["Value"]
     if not isinstance(value, dict) or len(value) != 1:

@@ -1,12 +1,11 @@
 """Names of fields for time, level and message, in the order in which they are tried.
 
-Here: the lists. Which of them a record has: `fields.py`; which one is usable: `time_fields.py`, `level_fields.py`,
-`message_fields.py`.
+Which of them a record has: `fields.py`; which one is usable: `time_fields.py`, `level_fields.py`, `message_fields.py`.
 """
 
 from __future__ import annotations
 
-# Exactly so first, then in any case: `Timestamp`, `LEVEL` of .NET, Go structures, hand-made loggers.
+# Tried first as written, then in any letter case: `Timestamp`, `LEVEL` of .NET, Go structures, hand-made loggers.
 TIME_FIELDS = (
     "timestamp", "time", "@timestamp", "ts", "timeUnixNano", "datetime", "date", "eventTime", "__REALTIME_TIMESTAMP",
     "asctime",  # python-json-logger
@@ -24,7 +23,7 @@ TIME_FIELDS = (
     "completed_at", "completedAt", "finished_at", "finishedAt", "ended_at", "endedAt", "end_time", "endTime",
     "requestReceivedTimestamp", "stageTimestamp",  # Kubernetes' audit log
 )  # fmt: skip
-# A field that is named for the word comes first: beside it, the number of a scale that nobody knows says little.
+# Fields named for the word come first: beside them, a number on an unknown scale says little.
 LEVEL_FIELDS = (
     "level_name", "levelName", "severity_name", "severityName", "level_str", "levelStr", "level_text", "levelText",
     "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
@@ -36,7 +35,7 @@ LEVEL_FIELDS = (
     "log_severity", "logSeverity",
     "priorityName", "priority_name",
 )  # fmt: skip
-# These say how bad a record is only where they hold a level's word: Datadog, MySQL, Kibana.
+# Levels only if they contain a level's word: Datadog, MySQL, Kibana.
 WORD_FIELDS = ("status", "label", "type", "kind", "tags", "messageType", "EntryType", "entryType", "Type", "Status")
 LEVEL_WORDS = frozenset("debug info warn warning error critical fatal fault emergency alert notice".split())  # noqa: SIM905
 OBJECT_FIELDS = (
@@ -50,7 +49,7 @@ OBJECT_FIELDS = (
     "severity",
 )  # of a level that is an object
 MESSAGE_FIELDS = ("message", "msg", "body", "text", "MESSAGE", "Body")
-# These only where they are text: ECS has an object of the name event, and Docker the line itself as log.
+# Only if they are texts: ECS has an object named event, and Docker has the line itself in log.
 TEXT_FIELDS = (
     "short_message", "event", "@message", "@m", "formattedMessage", "RenderedMessage", "textPayload", "log",
     "@mt", "MessageTemplate", "full_message", "log_message", "logMessage", "error_message", "errorMessage", "err_msg",
@@ -59,12 +58,12 @@ TEXT_FIELDS = (
     "data", "event_message", "eventMessage", "_entry", "output", "logmsg", "log_line", "logLine",
     "messageTemplate", "template",
 )  # fmt: skip
-# Of these texts the class of a record is one, and no message if there is another: hapi, Suricata.
+# These texts are the class of a record, not its message, if there is another text: hapi, Suricata.
 RECORD_KINDS = frozenset("log logs request response error ops event message trace access engine".split())  # noqa: SIM905
 KIND_FIELDS = ("detail-type", "type", "kind", "eventType", "category")  # CloudEvents, AWS: what happened, in a name
 TEMPLATE_FIELDS = ("@mt", "MessageTemplate", "messageTemplate", "template")
 SURE_TEXTS = TEXT_FIELDS[: TEXT_FIELDS.index("MessageTemplate") + 1]
-# Dotted, or one within the other: ECS, OpenTelemetry, GitLab.
+# With dots, or nested: ECS, OpenTelemetry, GitLab.
 DEEP_FIELDS = (
     "event.original",
     "logentry.formatted",  # Sentry
@@ -78,7 +77,7 @@ DEEP_FIELDS = (
     "alert.signature",  # Suricata
     "protoPayload.status.message",  # Google Cloud's audit log
 )
-# What was done, for records that say nothing else: audit logs of Google Cloud, AWS, Azure.
+# Actions, for records without a message: audit logs of Google Cloud, AWS, Azure.
 ACTIONS = ("protoPayload.methodName", "methodName", "eventName", "operationName", "event_name", "action", "operation",
             "event_type", "0")  # fmt: skip
 DEEP_LEVELS = (
@@ -91,7 +90,7 @@ DEEP_LEVELS = (
     "metadata.parsed.error_severity",  # Supabase
 )
 DEEP_TIMES = ("_meta.date", "event.created", "log.timestamp", "log.time", "event.time", "record.time")
-# The same, only where they hold a word: fields of any purpose may have a number of this name.
+# Only if they contain a word: a number of this name may have any meaning.
 DEEP_LEVEL_WORDS = (
     "meta.level", "meta.severity", "header.level", "header.severity", "info.level",
     "event.level", "labels.level", "labels.severity", "tags.level", "fields.level", "context.level", "extra.level",
@@ -136,7 +135,7 @@ STATUSES = (
     "response_code", "response.status", "httpRequest.status", "http_status", "response_status", "sc-status",
 )  # fmt: skip
 
-# Of a field that no list here names.
+# Words in names of fields that no list above contains.
 LIKE_A_TIME = frozenset(
     """timestamp datetime ts dt at time date epoch published occurred recorded created when unix stamp
     fecha czas datum zeit zeitstempel zeitpunkt horodatage""".split()  # noqa: SIM905
@@ -153,10 +152,10 @@ LIKE_A_MESSAGE = frozenset(
     """message msg title text description line rawstring raw
     mensaje komunikat mensagem messaggio meldung nachricht texto testo texte""".split()  # noqa: SIM905
 )
-# These only as the last word: `Log_s` of Azure, `record`; `log_type` is none.
+# Only as the last word: `Log_s` of Azure, `record`, but not `log_type`.
 LAST_LIKE_A_MESSAGE = frozenset(
     "log record entry note notes comment remark txt reason cause alert formatted rendered".split()  # noqa: SIM905
 )
-# The last words of fields that say what was done, of a verb, of a path, of a status.
+# Last words of fields with an action, a verb, a path or a status.
 LAST_LIKE_AN_ACTION = frozenset("action operation activity event type name".split())  # noqa: SIM905
 LIKE_AN_ACTION = frozenset("action operation activity event".split())  # noqa: SIM905

@@ -1,6 +1,6 @@
-"""Lines whose first characters say their level in a form of their own: klog, Redis, Ruby, Cisco, crashes, …
+"""Levels in forms that a line's first characters reveal: klog, Redis, Ruby, Cisco, crashes, …
 
-Here: forms that are known by how they begin. A level word behind times, hosts and brackets: `text_levels.py`.
+A level's word after times, hosts and brackets: `text_levels.py`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _NPM = re.compile(r"(?:npm|yarn|pnpm|lerna) (ERR!|WARN|error|warn|notice|info)(?
 _PHP = re.compile(r"PHP (Fatal error|Parse error|Recoverable fatal error|Warning|Notice|Deprecated|Core error): ")
 _PHP_LEVELS: dict[str, Level] = {"Warning": "warn", "Notice": "info", "Deprecated": "warn"}
 _COMPILER = re.compile(r"(error|warning|fatal error)\[[A-Z]{1,4}\d{1,5}\]: ")  # Rust
-# Cisco and its relatives: %LINK-3-UPDOWN: …, behind times, hosts and counters.
+# Cisco and similar devices: %LINK-3-UPDOWN: …, after times, hosts and counters.
 _CISCO = re.compile(r"[^%\n]{0,120}%[A-Z][A-Z0-9_]{1,30}(?:-[A-Z][A-Z0-9_]{0,30}){0,3}-([0-7])-[A-Z0-9_]{2,40} ?:")
 MAX_BEFORE_A_CODE = 160  # characters before the code of a message
 # Huawei, H3C: the number between slashes.
 _HUAWEI = re.compile(r"(?<=[A-Z0-9_])/([0-7])/[A-Z][A-Z0-9_]{2,40}(?:\([^)]{1,8}\))?(?:\[\d+\])?:")
 # Constants of syslog as a column: Aruba's `Event|403|LOG_ERR|AMM|-|…`.
 _SYSLOG_CONSTANT = re.compile(r"[|\[(<]LOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG)[|\])>]")
-# Events of security devices: the seventh field says how bad it is, from 0 to 10.
+# Events of security devices: the seventh field is the severity, from 0 to 10.
 _CEF = re.compile(r"[^|\n]{0,120}?CEF:\d\|(?:(?:[^|\\]|\\.)*\|){5}([\w -]{1,12})\|")
 _CEF_LEVELS: dict[str, Level] = {"low": "info", "medium": "warn", "high": "error", "very-high": "error"}
-# As compilers of TypeScript and C#, CMake, make, and the tools of Kubernetes and Docker write it
+# Compilers of TypeScript and C#, CMake, make, tools of Kubernetes and Docker
 _PLACED_IN_BRACKETS = re.compile(r"[^\s:()]{1,200}\(\d+(?:,\d+)?\): (fatal error|error|warning|note) ")
 _CMAKE = re.compile(r"CMake (Error|Warning|Deprecation Warning)(?: \(dev\))?(?: at |:| in )")
 _MAKE = re.compile(r"g?make(?:\[\d+\])?: \*\*\* ")
@@ -59,20 +59,20 @@ _RDS = re.compile(
 _GLIB = re.compile(
     r"(?:\*\* )?(?:\([^()\n]{1,60}:\d+\): )?(?:[\w.-]{1,40}-)?(ERROR|CRITICAL|WARNING|Message|INFO|DEBUG) \*\*: "
 )
-# A place in a source, or the class of a message, and then a level: compilers, Wine.
+# A source location, or the class of a message, then a level: compilers, Wine.
 _PLACED = re.compile(r"[^\s:]{1,200}:\d+(?::\d+)?: (fatal error|[Ee]rror|[Ww]arning|note): ")
 _COLONS = re.compile(r"[\w.-]{1,40}:(err|error|warn|warning|info|debug|trace|fatal|crit|notice):(?=\w)")
 # An event of Windows, as its viewer and its forwarder write it.
 _WINDOWS = re.compile(r"<Event[ >].{0,380}?<Level>([0-5])</Level>", re.DOTALL)
 _WINDOWS_LEVELS: tuple[Level, ...] = ("info", "fatal", "error", "warn", "info", "debug")
-# Behind a message of Configuration Manager; in an event that is an XML element
+# After a message of Configuration Manager; in an XML event
 _MARKED_TYPE = re.compile(r"\]LOG\]!><[^<>]{0,300}?\btype=\"([0-3])\"")
 _TYPES: tuple[Level, ...] = ("info", "info", "warn", "error")
 _ELEMENT = re.compile(
     r"<(?:(?:log4j:)?[Ee]vent\s[^<>]{0,300}?\blevel=\"([A-Za-z]{3,10})\"|record>.{0,380}?<level>([A-Z]{4,8})</level>)",
     re.DOTALL,
 )
-# Commands by which a CI runner is told: GitHub, Azure.
+# Commands to CI runners: GitHub, Azure.
 _RUNNER = re.compile(r"(?:::|##vso\[task\.logissue [^\]]{0,60}?type=)(error|warning|notice|debug)(?=[ :;\]])")
 _JUL = re.compile(
     r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M [\w.$]+ [\w<>$]+\s*\n(?P<word>[^\W\d_]{4,16}): "
@@ -90,7 +90,7 @@ _CRASHES: list[tuple[re.Pattern[str], Level]] = [
 ]
 _CRASH_LETTERS = frozenset("pftSTEUFP*+=")  # that these begin with
 _EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
-# Forms with a level of their own, by the characters that they may begin with.
+# Forms by the characters that they may begin with.
 _DIGITS = frozenset("0123456789")
 _LEVEL_LETTERS = frozenset("ewidtfcn")  # that the levels of `_COLONS` begin with
 _FORMS = (
@@ -112,7 +112,7 @@ _FORMS_OF = {
 
 
 def level_of_form(head: str) -> Level | None:
-    """Only forms that may begin with the first character are tried: most lines begin with none of them."""
+    """The level of a form at the head. Only forms that may begin with its first character are tried."""
     first = head[0]
     for form in _FORMS_OF.get(first, ()):
         if match := form.match(head):
@@ -153,7 +153,7 @@ def _of_device(head: str) -> Level | None:
 
 
 def _of_columns(head: str) -> Level | None:
-    """Devices that separate what they tell by `|`."""
+    """Devices that separate columns by `|`."""
     if match := _SYSLOG_CONSTANT.search(head):
         return known_level(match[1])
     match = _CEF.match(head) if "CEF:" in head else None
@@ -186,13 +186,13 @@ def _of_place(head: str, colon: int) -> Level | None:
 
 
 def level_of_marked(text: str) -> Level | None:
-    """Of a message between `<![LOG[` and `]LOG]!>`, whose level stands behind it."""
+    """The level of a message between `<![LOG[` and `]LOG]!>`; it comes after the message."""
     match = _MARKED_TYPE.search(text)
     return _TYPES[int(match[1])] if match else None
 
 
 def syslog_priority(head: str) -> tuple[Level | None, int]:
-    """What `<11>` at the head of a line says, and where it ends; 0 if there is none."""
+    """The level of `<11>` at the head of a line, and where it ends; 0 if there is none."""
     match = _SYSLOG_PRIORITY.match(head)
     if match is None or int(match[1]) >= 192:
         return None, 0

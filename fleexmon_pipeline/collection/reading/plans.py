@@ -1,7 +1,7 @@
-"""What follows from the names of a record's fields alone, made once for each set of names.
+"""Cache of plans: candidates that follow only from the names of a record's fields, computed once per set of names.
 
-A logger writes millions of records with the same few sets of names. Which candidates to try, and in which order, is the
-same for all of them; only whether a value is usable is not. Here: remembering it, in bounded memory.
+A logger writes millions of records with the same few sets of names. The candidates and their order are the same for all
+of them; only the values differ. Memory is bounded.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Find the level that a line of text says itself, at its head: logfmt, klog, log4j, nginx, PostgreSQL, Rust, …
+"""Find the level at the head of a line of text: logfmt, klog, log4j, nginx, PostgreSQL, Rust, …
 
-Here: what may stand before a level (times, process ids, threads, hosts) and how a level is written there. A level word
-in prose is none: `0 errors found`, `user set level=error`. Forms that are known by their first characters:
-`own_forms.py`.
+Here: what may come before a level (times, process ids, threads, hosts), and the forms of a level. A word in prose does
+not count: `0 errors found`, `user set level=error`. Forms that the first characters reveal: `own_forms.py`.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ _PAIR_NAMES = {
     "pri",
     "levelname",
 }
-# What writes the line, where several write into one: a program of syslog, a service of Docker Compose. Of a program
-# only if a time or a bracket follows, or a level with a colon: behind its process id in any case, else as Dovecot
-# writes it. `app: error while loading` is prose.
+# The writer of the line, if several write to one log: a program of syslog, a service of Docker Compose. A program
+# counts only if a time, a bracket, or a level with a colon follows: after a process id in any case, else as in Dovecot.
+# `app: error while loading` is prose.
 _PROGRAM = re.compile(
     rf"{SERVICE_NAME}|[\w./-]{{1,60}}+(?:\[\d+\]: (?=[A-Za-z]{{4,9}}: )"
     r"|(?:\[\d+\])?: (?=\d{4}-|\d{6} |\[|[A-Z][a-z]{2} {1,2}\d)|(?:\[\d+\])?(?=\([A-Z][a-z]{3,8}\): )"
@@ -49,7 +48,7 @@ _PROGRAM = re.compile(
     r"|(?:[(<][^()<>\s]{1,60}[)>]){0,4}: (?=(?:Error|Warning|Fatal|Panic|Info|Debug): )|:(?=[a-z]{4,7} +\d{4}-)"
     r"|(?:\[\d+\])?: (?=(?:level|lvl|ts|time|t|severity)=))"
 )
-# Host and program behind a time, as syslog has them; a form with a level of its own may follow.
+# Host and program after a time, as in syslog; a form with a level may follow.
 _BEHIND_SYSLOG = re.compile(
     r" (?:[\w.-]{1,60} [\w./-]{1,60}(?:\[\d+\])?: |[\w-]{1,60}\[[\w.-]{1,60}\]: |std(?:out|err) [FP] )"
 )
@@ -61,7 +60,7 @@ _EPOCH_CELL = re.compile(r"\d{10}(?:\.?\d{3,9})?(?=,)")
 MAX_CELLS = 6  # of a row of values, behind its time
 _LATER_DATE = re.compile(r"(?<=[\s:])20\d\d[-/]\d\d[-/]\d\d[T ]\d\d:\d\d")
 _ODD_STARTS = frozenset("<{")
-# What container runtimes put before a line: the stream, and whether it is a whole line.
+# Prefix of container runtimes: the stream, and whether the line is complete.
 _CRI = re.compile(r"std(?:out|err) [FP] ")
 _SEPARATOR = re.compile(
     r"\s*\|-(?=[A-Z])|[\s|,;–⋮]+|-{1,3}>?(?= )|: |:(?=[A-Z]{4,9} ?:)|[#*]{1,4}(?=[<\[\d])|\*(?=[A-Z][a-z]{2} )"
@@ -70,12 +69,12 @@ _BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60
 _NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[])")
 _IDENTIFIER = re.compile(r"[\w@./$%~#=,:-]+(?:\(\w{0,20}\))?(?:\[[\w.:-]{1,30}\])?:?(?=\s|\||$)|\"[^\"]{1,40}\"")
 _WORD = re.compile(r"(?:[\w.-]+\.|[\w-]++\[\d{1,10}\]\.)?([A-Za-z]{1,14}[0-9]?)")
-# Behind a time these are levels whatever follows: no sentence begins with them. `error handling enabled` may be one.
+# After a time, these are always levels: no sentence begins with them. `error handling enabled` may be a sentence.
 _NO_PROSE = frozenset("err warn wrn dbg debug inf info trc trace crit emerg".split())  # noqa: SIM905
 _MARKS = frozenset("*!>=#~-")
 _MARKED = re.compile(r"[*!>=#~-]{2,6} +(?=[A-Z]{4,9}\b)")  # `*** ERROR ***`
 _IN_JSON = re.compile(r'"(?:level|severity|lvl|levelname|log\.level)"\s?:\s?"([A-Za-z]{3,14})"')
-# What tells a level in small letters from a word of prose: a sign, a column, or what writes the line behind it.
+# What follows a level in small letters, unlike a word of prose: a sign, a column, or the writer of the line.
 _AFTER_WORD = re.compile(
     r":|\||\]| - |\t| {2,}\S|!|/| \[| : | [\w./-]{1,60}(?:\[\d{1,10}\][ :]| : |:\d{1,6}: )"
     r"| 0x[0-9a-f]+ | \d{4}-\d\d-\d\d|\[\w{1,12}\]: "
@@ -95,7 +94,7 @@ _LETTERS = re.compile(
     r"([DIWEF])(?:\s+[A-Z]{3,}|! |> |:\s|\s+[\[|]|\s+\S+:\d+\])|([DWEF]) \w+\.\w[\w.]*[ :]"
     r"|[DIEF]\s+[\w.-]{1,60}\[\d+:[0-9a-f]+\]"  # macOS
 )
-# The same before a place in a source, with a component between them or none: lnav, SAP HANA
+# The same before a source location, with or without a component between them: lnav, SAP HANA
 _LETTER_AND_PLACE = re.compile(r"([DIWEFdiwef]) +(?:\w{1,40} +)?[\w./-]{1,80}\.\w{1,4}(?::\d+|\(\d+\))")
 _PLAIN_SIGNS = "\u2000"  # the characters behind it are signs and pictures, if no letters
 _PICTURES = re.compile(r"[^\w\s\[\](){}<>\"'%@#*!+=-]{1,4}\s*")
@@ -107,8 +106,8 @@ _TOPICS = re.compile(r"[a-z][a-z0-9-]{2,20}(?:,!?[a-z0-9-]{2,20}){1,5} (?=\S)")
 _TOPIC_LEVELS = frozenset("debug info warning error critical".split())  # noqa: SIM905
 _FACILITY = re.compile(r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\.")
 
-# Whether a head may say a level behind its first word at all: RE2 looks for all words at once, in a tenth of the time
-# that stepping over the words of a sentence takes.
+# Whether a head may contain a level after its first word at all: RE2 searches for all words at once, ten times as fast
+# as stepping over the words of a sentence.
 _MAY_SAY = re2.compile(
     rf"(?i)(?:^|[^a-z])(?:{'|'.join(sorted(word for word in ALL_WORDS if word.isascii() and len(word) > 1))})"
     r"(?:[^a-z]|$)|error|exception|(?:level|severity)[\"' ]{0,2}[=:]|[^\x00-\x7f]"
@@ -117,7 +116,7 @@ _MAY_SAY = re2.compile(
 
 
 def level_in_text(text: str) -> Level | None:
-    """None for a text that does not say it."""
+    """The level at the head of a text; None if it has none."""
     head = _head_of(text)
     if not head:
         return None
@@ -138,7 +137,7 @@ def level_in_text(text: str) -> Level | None:
 
 
 def _head_of(text: str) -> str:
-    """Where a text may say its level, without colours and pictures."""
+    """The part of a text that may contain its level, without colours and pictures."""
     head = text[:MAX_HEAD]
     if "\x1b" in head:
         head = COLOUR.sub("", head)
@@ -157,7 +156,7 @@ def _behind_a_tag(head: str) -> Level | None:
 
 
 def _behind_columns(head: str) -> Level | None:
-    """The level behind a date that a host or a file stands before: `10.0.0.9 2026-11-20 10:05:00 UTC [7] FATAL:  …`."""
+    """The level after a host or file and a date: `10.0.0.9 2026-11-20 10:05:00 UTC [7] FATAL:  …`."""
     date = _LATER_DATE.search(head, 1, MAX_BEFORE_A_DATE) if "20" in head[1:MAX_BEFORE_A_DATE] else None
     if date is None or plain_words(head[: date.start()]) > MAX_PLAIN_WORDS:
         return None
@@ -179,7 +178,7 @@ def _level_of(head: str) -> Level | None:
 
 
 def _of_odd_start(head: str) -> tuple[Level | None, bool]:
-    """The level, and whether nothing else can tell: of syslog's priority, a container runtime's stream, or JSON."""
+    """The level of a syslog priority, a container runtime's prefix or JSON, and whether the search ends here."""
     if head[0] == "{":  # behind the name of a service, or cut
         return known_level(match[1]) if (match := _IN_JSON.search(head)) else None, True
     if head[0] == "<":
@@ -190,7 +189,7 @@ def _of_odd_start(head: str) -> tuple[Level | None, bool]:
 
 
 def _of_pairs(head: str) -> Level | None:
-    """logfmt, also behind a time: the pairs must begin there and follow each other without a word between them."""
+    """logfmt, also after a time. The pairs must begin there and follow each other without other words."""
     if "=" not in head:
         return None
     position = match.end() if (match := TIME.match(head)) else 0
@@ -206,7 +205,7 @@ def _of_pairs(head: str) -> Level | None:
 
 
 def _of_row(head: str) -> Level | None:
-    """A row of values whose first is a time, and one of the next a level's word: Packer, exports of stores."""
+    """A row of values that begins with a time, with a level's word in one of the next: Packer, exports of stores."""
     time = (TIME.match(head) or _EPOCH_CELL.match(head)) if "," in head else None
     if time is None or not head.startswith(",", time.end()):
         return None
@@ -215,10 +214,10 @@ def _of_row(head: str) -> Level | None:
 
 
 def _of_head(head: str) -> Level | None:  # noqa: PLR0911 - a loop over tokens
-    """Step over what may stand before a level, until there is one or something else."""
+    """Step over tokens that may come before a level, until there is a level or something else."""
     uptime = _UPTIME.match(head)
     position = uptime.end() if uptime else 0
-    anchored = uptime is not None  # behind a time or a bracket: more forms are sure to be a level
+    anchored = uptime is not None  # after a time or a bracket, more forms are certainly a level
     may_say = False
     plain = dated = 0  # words since the last column; where a time ends
     for _ in range(MAX_TOKENS):
@@ -262,13 +261,13 @@ def _behind_a_time(head: str, position: int, dated: int) -> Level | None:
 
 
 def _stepped(head: str, position: int, plain: int) -> tuple[int, int]:
-    """Where the next token begins, and the plain words before it; 0 where there is none, or prose has begun."""
+    """Where the next token begins, and the plain words before it; 0 if there is none, or prose has begun."""
     if match := _NUMBER.match(head, position):
         return match.end(), plain
     match = _IDENTIFIER.match(head, position)
     if match is None or plain > 1:
         return 0, plain
-    # A column, or a program and its process id: what follows is its message.
+    # A column, or a program and its process id, before a message.
     if head.startswith("  ", match.end()) or match[0].endswith("]:"):
         return match.end(), 0
     # A word of prose, unless it is a host or a user.

@@ -1,6 +1,6 @@
-"""Find the time at the head of a line of text, behind whatever a program, a store or a device puts before it.
+"""Find the time at the head of a line of text, after prefixes of programs, stores and devices.
 
-Here: where a time begins and ends in a line. The forms of its value: `collection/times.py`.
+Here: where a time begins and ends. The forms of its value: `collection/times.py`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from time import time as clock
 
 from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, has_zone, read_time
 
-MAX_HEAD = 400  # characters of a line that are looked at
+MAX_HEAD = 400  # characters of a line that are searched
 MAX_EVENT = 4_000  # of a security event
-MAX_TRIED = 4  # of what looks like a time: the first may be a number of another kind
+MAX_TRIED = 4  # candidates; the first may be another kind of number
 MAX_COLUMNS = 15  # before a time
-MAX_PLAIN_WORDS = 1  # among them, in front of a date: `http 2026-11-20T10:05:00Z app/lb`
-COLUMNS_A_WORD = 2  # in front of an epoch: `2557 node-9 action start 1084680778 1`, not `order 1084680778 shipped`
-MAX_APART = 5  # seconds between the time of a line and that of the one who passed it on
+MAX_PLAIN_WORDS = 1  # among them, before a date: `http 2026-11-20T10:05:00Z app/lb`
+COLUMNS_A_WORD = 2  # before an epoch: `2557 node-9 action start 1084680778 1`, not `order 1084680778 shipped`
+MAX_APART = 5  # seconds between the time of a line and the time at which a relay received it
 QUARTER = 900
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 SERVICE_NAME = r"[\w.-]{1,60}+ *\| +"  # of Docker Compose
-# A date and a time of day, or what stands for both at the head of a line.
+# A date and a time of day, or another form of a time at the head of a line.
 _ZONES = r"UTC|GMT|Z|MSK|(?:[A-Z]|AE|AK|AW|NZ|SA)[SD]T|[CEMW]ES?T|BRT|SGT|HKT"
 TIME = re.compile(
     r"(?=\D{0,20}\d)(?<![\w.-])"  # fails at once in prose
@@ -45,7 +45,7 @@ TIME = re.compile(
 )
 # A number that may be an epoch, in a column or a bracket: auditd, Nagios, flow logs.
 _EPOCH = re.compile(r"(?<![\w.:-])\d{10}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?(?=[\s\]),|]|:\d+\))")
-# What may stand before a time: a bracket, a key of logfmt, a level, the client of an access log.
+# What may come before a time: a bracket, a key of logfmt, a level, the client of an access log.
 _BEFORE = re.compile(
     r"[\W_]*|(?:\S+=\S* ){0,4}\w+=\"?|[A-Z]{1,9},? +\[?(?:[^\]]{1,60}\] +)?|(?:\S+ ){1,4}\[|\d+:[MSCX] "
     r"|[\w./-]{1,60}(?:\[\d+\])?: |\w{1,20}(?:/\w{1,20}){1,6}:|"
@@ -55,8 +55,8 @@ _BEFORE = re.compile(
 _BUILDKITE = re.compile(r"\x1b_bk;t=(\d{13})\x07")
 _BETWEEN = re.compile(r"\]\[|(?<=\d{4}):(?=\d\d:)|\"? time=\"?", re.IGNORECASE)  # a date and a time of day
 _EVENT_TIME = re.compile(r"[\s|](?:rt|devTime|end|start)=([^=|\t]{8,40}?)(?=\s+[\w.]{1,40}=|[\t|]|$)")
-# Configuration Manager, behind the message: minutes from UTC, counted westwards, stand behind the time. Its day is
-# the second part of the date.
+# Configuration Manager, after the message: the time is followed by its offset from UTC in minutes, counted westwards.
+# The day is the second part of the date.
 _BEHIND_A_MESSAGE = re.compile(
     r"(?:\]LOG\]!><time=\"(?P<time>[\d:.]{8,20})(?P<bias>[+-]\d{1,3})?\" date=\"(?P<date>\d{1,2}-\d{1,2}-\d{4})\""
     r"|\$\$<[^<>]{1,80}><(?P<date2>\d{1,2}-\d{1,2}-\d{4}) (?P<time2>[\d:.]{8,20})(?P<bias2>[+-]\d{1,3})?>)"
@@ -72,7 +72,7 @@ _COLUMN = re.compile(r".*[\d./:=|#@$%<>\[\](){}_-].*|[A-Z]{1,12}|" + _NAME, re.D
 
 
 def time_in_text(text: str) -> datetime | None:
-    """The time at the head of a line of text; None if there is none, or none that leaves no doubt."""
+    """The time at the head of a line of text; None if there is none, or if it is ambiguous."""
     head = COLOUR.sub("", text[:MAX_HEAD]).lstrip("\ufeff ")
     if head[:1] == "\x1b" and (match := _BUILDKITE.match(head)):
         return read_time(match[1])
@@ -84,7 +84,7 @@ def time_in_text(text: str) -> datetime | None:
 
 
 def _of_element(text: str, head: str) -> datetime | None:
-    """The time of an event that is an XML element, or of a message between marks."""
+    """The time of an XML event, or of a message between marks."""
     if head.startswith("<![LOG["):
         return _behind_a_message(text)
     match = _ATTRIBUTE.search(head)
@@ -104,7 +104,7 @@ def _behind_a_message(text: str) -> datetime | None:
 
 
 def _of_event(text: str) -> datetime | None:
-    """Security events (CEF, LEEF) without a time before them have it in a field: `rt=1795169100123`, `devTime=…`."""
+    """The time in a field of a security event (CEF, LEEF) without a time before it: `rt=1795169100123`, `devTime=…`."""
     for match in islice(_EVENT_TIME.finditer(text, 0, MAX_EVENT), MAX_TRIED):
         try:
             moment = read_time(match[1].strip())
@@ -121,7 +121,7 @@ def _dated(head: str) -> datetime | None:
         is_head = _BEFORE.fullmatch(before) is not None
         if number >= MAX_TRIED or not (is_head or plain_words(before) <= MAX_PLAIN_WORDS):
             return None
-        if not is_head and match[0].isdigit():  # as an epoch it must stand at the head, or in a column
+        if not is_head and match[0].isdigit():  # an epoch must be at the head, or in a column
             continue
         try:
             moment = read_time(_with_zone(match[0].strip(), head))
@@ -133,10 +133,11 @@ def _dated(head: str) -> datetime | None:
 
 
 def _agrees(moment: datetime, before: str) -> bool:
-    """A line that has a time of day at its head, and a date only later, is of that date if both tell the same time.
+    """Whether a later date with a time agrees with the time of day at the head of the line, so that it is the line's
+    time.
 
-    `Nov 20 10:05:00 gate mysql[7]: 2026-11-20T10:05:00Z` does; `… expires 2027-01-01 00:00:00` does not. Zones
-    differ by quarters of an hour.
+    `Nov 20 10:05:00 gate mysql[7]: 2026-11-20T10:05:00Z` agrees; `… expires 2027-01-01 00:00:00` does not. Differences
+    of quarters of an hour may be time zones.
     """
     clocks = _CLOCK.findall(before)
     if not clocks:
@@ -147,7 +148,7 @@ def _agrees(moment: datetime, before: str) -> bool:
 
 
 def _with_zone(text: str, head: str) -> str:
-    """A date and a time in fields of their own have their zone in a third: `date=… time=… tz="-0700"`."""
+    """Add the zone from a third field to a date and a time in separate fields: `date=… time=… tz="-0700"`."""
     dated = text[:1] in "IWEF" and text[1:].partition(" ")[0].isdigit()
     apart = _BETWEEN.sub(" ", text[1:] if dated else text)  # glog, with the year
     zone = _ZONE.search(head) if "tz=" in head and not has_zone(apart) else None
@@ -155,7 +156,7 @@ def _with_zone(text: str, head: str) -> str:
 
 
 def _epoch(head: str) -> datetime | None:
-    """Only behind columns: a number in a sentence is one of an order."""
+    """An epoch after columns. A number in a sentence may be, for example, that of an order."""
     for number, match in enumerate(_EPOCH.finditer(head)):
         before = head[: match.start()]
         columns = len(before.split())
@@ -172,7 +173,7 @@ def _now() -> datetime:
 
 
 def plain_words(before: str) -> int:
-    """How many words of prose stand before a time; more than any number if it is no row of columns."""
+    """How many words of prose come before a time; a very large number if it is not a row of columns."""
     columns = before.split()
     if len(columns) > MAX_COLUMNS:
         return MAX_COLUMNS

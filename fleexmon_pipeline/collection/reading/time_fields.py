@@ -1,6 +1,6 @@
-"""The time of one record's fields: the first usable candidate. A duration or a time of day does not end the search.
+"""Find the time in a record's fields: the first usable candidate. A duration or a time of day does not end the search.
 
-Here: fields. The forms of a time: `collection/times.py`.
+The forms of a time: `collection/times.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_FUTURE_SECONDS = FUTURE.total_seconds()
 
 
 class TimeOf(NamedTuple):
-    """The time of one layer: a usable one, or what is only used if no layer has a better one."""
+    """The time of one layer: a usable one, or a doubtful one for the case that no layer has a better one."""
 
     usable: Found | None
     doubtful: Found | None  # in the future, or without a time of day
@@ -71,12 +71,12 @@ def _times(fields: Fields, plan: Plan) -> Iterator[tuple[str, Any, bool]]:
 
 
 def is_date(value: object) -> bool:
-    """Whether a time is a day without a time of day."""
+    """Whether a value is a date without a time of day."""
     return isinstance(value, str) and len(value) <= 10 and ":" not in value and not value.isdigit()
 
 
 def _date_and_time(fields: Fields) -> Found | None:
-    """A day and a time of day in fields of their own: IIS, CloudFront and other W3C logs."""
+    """A date and a time of day in separate fields: IIS, CloudFront and other W3C logs."""
     day = next((value for name, value in fields.items() if name.lower() == "date" and isinstance(value, str)), None)
     clocks = [name for name in named_like(fields, CLOCK_WORDS) if is_clock(fields[name])]
     if day is None or not clocks:

@@ -1,8 +1,7 @@
-"""Read records whose first candidates are usable, as nearly all are: without a search.
+"""A fast path for records whose first candidates are usable, as in nearly all records.
 
-Here: a shorter way to the same answer. Which fields are tried first follows from the names of the record's fields; if
-one of them is not usable, or a record may be within the record, nothing is answered, and `fields.py` and `layers.py`
-search. A test shows that both ways agree.
+The first candidates follow from the names of the record's fields. If one of them is not usable, or a field may contain
+another record, this gives up, and `fields.py` and `layers.py` search. A test shows that both give the same result.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ _FUTURE = FUTURE.total_seconds()
 
 
 class _First(NamedTuple):
-    """The candidates that are tried first among some names."""
+    """The first candidates among some names."""
 
     time: str
     level: str | None
     scale: Scale | None
     message: str
-    closed: tuple[str, ...]  # must hold no record, nor fields of one
+    closed: tuple[str, ...]  # must not contain a record, nor fields of one
     has_words: bool  # whether a word in another field may be surer than a small number
 
     @classmethod
     def among(cls, names: tuple[str, ...]) -> _First | None:
-        """None where only a search can tell."""
+        """None if only a search can find them."""
         times, levels = ranked(TIME_FIELDS, names), ranked(LEVEL_FIELDS, names)
         messages = ranked((*MESSAGE_FIELDS, *TEXT_FIELDS), names)
         if not times or not messages or "timeUnixNano" in names or (not levels and searches_deeper(names)):
@@ -67,10 +66,10 @@ class _First(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """What was found in the fields of these names; the record still has them."""
+    """The values that were found; the record still contains their fields."""
 
     moment: datetime
-    level: Level | None  # None: the record does not say
+    level: Level | None  # None: the record has none
     text: str
     time_name: str
     level_name: str | None
@@ -81,7 +80,7 @@ _first_of = by_names(_First.among)
 
 
 def usual(record: dict[str, Any]) -> Usual | None:
-    """None for a record that has to be searched."""
+    """The fast path's result; None for a record that must be searched."""
     first = _first_of(record)
     if first is None or any(may_be_record(record[name]) for name in first.closed):
         return None

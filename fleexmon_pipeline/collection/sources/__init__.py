@@ -1,1 +1,1 @@
-"""Sources that can be polled for log lines: `ask.py` chooses one; a module per kind; what they share."""
+"""Sources of log lines: one module per kind, shared parts, and `ask.py`, which chooses the source of a node."""

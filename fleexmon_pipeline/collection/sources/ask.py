@@ -1,4 +1,4 @@
-"""Poll a node for a window of its lines, of any kind. All that `collection/collect.py` knows of nodes.
+"""Poll a node of any kind for a window of its lines. `collection/collect.py` uses only this.
 
 A source is a generator of runs of records, or of records, each as raw JSON that `collection/records.py` reads. On a
 fault it raises FetchError, or sets `answer.error` and ends. A new kind of source is a module like `journal.py`, a line
@@ -38,7 +38,7 @@ class Source(Protocol):
 def ask(clients: Clients, node: Node, window: Window, *, attempts: int = ATTEMPTS) -> Iterator[Answer]:
     """The node's answer, valid inside the `with`.
 
-    Never raises for a fault of the node or the network: `answer.error` holds it, and the other nodes go on.
+    Never raises for an error of the node or the network: it is in `answer.error`, and the other nodes are not affected.
     """
     if node.kind != "api":
         time.sleep(seconds_to_wait(window, datetime.now(UTC)))

@@ -48,7 +48,7 @@ class ByteReader:
     def take(self, length: int, limit: int, *, partly: bool = False) -> bytes | None:
         """Read `length` bytes and return the first `limit` of them.
 
-        None if the body ends before, unless what there is is wanted `partly`.
+        If the body ends earlier: the bytes so far with `partly`, else None.
         """
         piece = self._buffer[self._position : self._position + length]
         self._position += len(piece)

@@ -27,15 +27,15 @@ from fleexmon_pipeline.collection.times import RejectedError, read_time
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, Window
 
-MAX_STATE_BYTES = 4_000_000  # of what the engine says about a container
+MAX_STATE_BYTES = 4_000_000  # of the engine's description of a container
 MAX_TIME_BYTES = 40
 # Docker cuts lines after 16,384 bytes, Podman wherever a read ended, at a multiple of 4,096 if more was to come. With a
 # terminal reads end anywhere.
 PART_BYTES = 4_096
 MIN_PART_BYTES = 1_024
-MAX_STREAM = 3  # the engine's own words; the ones below are the container's
+MAX_STREAM = 3  # stream of the engine's own messages; lower numbers are the container's
 STREAMS = {0: "stdin", 1: "stdout", 2: "stderr"}
-FIRST_WORDS = timedelta(minutes=1)  # a container that says something at all says it that soon after its creation
+FIRST_WORDS = timedelta(minutes=1)  # after its creation, in which a container logs its first line, if it logs at all
 
 
 class _Config(msgspec.Struct):
@@ -74,7 +74,7 @@ class _Piece:
     ended: bool = True
 
     def takes(self, other: _Piece, limit: int) -> bool:
-        """Whether `other` continues this line, which has it then.
+        """Whether `other` continues this line; then adds it.
 
         Parts have no newline at their ends, but the last part that Docker's driver `local` returns has none, either.
         """
@@ -130,7 +130,7 @@ def _lines(
 
 
 def _begins(answer: Answer, client: httpx.Client, node: Node, window: Window, container: _Container) -> datetime | None:
-    """Since when the engine has the lines of the container, if that is in the window."""
+    """The time from which on the engine has the container's lines, if that is in the window."""
     created = read_time(container.created)
     if created > window.since:
         return created
@@ -146,7 +146,7 @@ def _begins(answer: Answer, client: httpx.Client, node: Node, window: Window, co
 def _pieces(
     answer: Answer, client: httpx.Client, node: Node, container: _Container, params: dict[str, str]
 ) -> Generator[_Piece, None, None]:
-    """Whole lines, those that the engine cut put together. An answer that breaks off loses what is not whole."""
+    """Complete lines, with those that the engine cut joined. If an answer breaks off, an incomplete line is dropped."""
     params = {"stdout": "1", "stderr": "1", "timestamps": "1", **params}
     # By id: the container might be replaced by another one at this moment.
     url = httpx.URL(node.url).join(f"{container.id}/logs").copy_merge_params(params)
@@ -197,7 +197,7 @@ def _of_terminal(reader: ByteReader) -> Iterator[_Piece]:
 
 
 def _split(payload: bytes) -> tuple[bytes, bytes]:
-    """Time and text. No time: the line is not one of the container."""
+    """Time and text. Without a time, the line is not from the container."""
     time, space, text = payload.partition(b" ")
     is_time = space and len(time) <= MAX_TIME_BYTES and time[4:5] == b"-" and b"T" in time
     return (time, text) if is_time else (b"", payload)
@@ -219,6 +219,6 @@ def _text_line(piece: _Piece, container: _Container) -> TextLine:
 
 
 def _beyond_microseconds(time: str) -> int:
-    """The last three digits of a time with nine behind the second."""
+    """The last three of nine digits after the second."""
     digits = time.partition(".")[2][6:9]
     return int(digits) if digits.isdecimal() and len(digits) == 3 else 0

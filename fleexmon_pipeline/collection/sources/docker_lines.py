@@ -1,4 +1,4 @@
-"""Lines of a container as Docker keeps or prints them: files of the json-file driver, `docker logs --timestamps`,
+"""Lines of a container as Docker stores or prints them: files of the json-file driver, `docker logs --timestamps`,
 `docker compose logs --timestamps`.
 """
 
@@ -19,7 +19,7 @@ MAX_PART = 16_384  # bytes: Docker cuts longer lines, and only the last part of 
 
 
 def docker_line(raw: bytes, _: datetime | None = None) -> TextLine:
-    """One line, or a part of one: then its text lacks the newline. Raises RejectedError."""
+    """One line, or a part of one, whose text has no newline. Raises RejectedError."""
     text = raw.decode("utf-8", "backslashreplace")
     if text[:1] != "{":
         service = SERVICE.match(text)
@@ -44,7 +44,7 @@ def docker_line(raw: bytes, _: datetime | None = None) -> TextLine:
 
 
 def whole(lines: Iterable[TextLine]) -> Iterator[TextLine]:
-    """Lines without their newline, those that Docker cut in one piece again."""
+    """Lines without their newline, with the parts of lines that Docker cut joined."""
     parts: dict[object, TextLine] = {}
     for line in lines:
         text = line.text or ""

@@ -27,13 +27,13 @@ from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, Window
 
-PAGE = 10_000  # entries, about 10 MB; a page that is not read to its end was sent for nothing
+PAGE = 10_000  # entries, about 10 MB; the unread rest of a page is wasted
 SLACK = timedelta(minutes=1)  # how far times may run backwards in the journal after a clock was set back
 MAX_FIELD_CHARACTERS = 2_000  # of every field but MESSAGE
 MAX_FIELDS = 100
 EXPORT = "application/vnd.fdo.journal"
 MICROSECOND = timedelta(microseconds=1)
-# Of what a service prints, whatever it says: systemd's for standard output, podman's for standard error, logger's.
+# Priorities that do not depend on the message: systemd's for standard output, podman's for standard error, logger's.
 DEFAULT_PRIORITIES = ("6", "3", "5")
 
 Fields = dict[str, list[bytes]]
@@ -74,14 +74,14 @@ def _lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> 
 
 
 def _note_start_of_journal(answer: Answer, client: httpx.Client, node: Node, window: Window) -> None:
-    """An hour that was vacuumed away has no entries either, but it must not count as a quiet one."""
+    """Set an error if the window is before the journal's start: a vacuumed hour must not count as an empty one."""
     url = node.url.removesuffix("/entries") + "/machine"
     try:
         with closing(answer.body(client, url, headers={"Accept": "application/json"})) as chunks:
             body = b"".join(chunks)
         oldest = EPOCH + int(msgspec.json.decode(body)["cutoff_from_realtime"]) * MICROSECOND
     except (FetchError, msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError, OverflowError):
-        return  # a proxy that passes /entries only; all that can be known of the window was read
+        return  # a proxy may pass only /entries; then nothing more can be known
     if oldest > window.since:
         answer.error = f"the journal begins at {oldest:%Y-%m-%d %H:%M:%S} UTC; it holds no earlier entries"
 
@@ -106,7 +106,7 @@ def line_of(fields: Fields, moment: datetime) -> TextLine:
 
 
 def _stream(fields: Fields) -> Hashable:
-    """What writes one line after the other: a container, a standard output, else a process."""
+    """The writer of consecutive lines: a container, a standard output, else a process."""
     for name in ("CONTAINER_ID_FULL", "_STREAM_ID"):
         if name in fields:
             return name, fields[name][0], fields.get("PRIORITY", [b""])[0]

@@ -70,7 +70,7 @@ def _lines(answer: Answer, client: httpx.Client, node: Node, window: Window) -> 
     bounds = (window.since - LOOK_AROUND, window.until + LOOK_AROUND)
     start, until = (((moment - EPOCH) // MICROSECOND) * 1_000 for moment in bounds)
     limit = PAGE
-    seen: Counter[tuple[object, ...]] = Counter()  # how many of those at `start` were yielded already
+    seen: Counter[tuple[object, ...]] = Counter()  # lines at the time `start` that were already yielded
     lacking: str | None = None
     while start < until:
         page, limit = _page_of(answer, client, node, start, until, limit)

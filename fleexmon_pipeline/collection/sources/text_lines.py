@@ -1,8 +1,7 @@
-"""Turn a line of text from a journal, a log store or a container into a record: the store's time, the line's own
-fields.
+"""Turn a line of text from a journal, a log store or a container into a record with the store's time.
 
-Many services write a JSON record to their standard output, and the store keeps it as text: it is read as if the node
-had sent it, but for its time, since the store finds lines by its own. Others write their level at the head of the line.
+Many services write JSON records to their standard output, which the store keeps as text. They are read like records of
+a node, except for the time, because the store finds lines by its own. Other services write a level at the line's head.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from fleexmon_pipeline.collection.reading.level_fields import has_level
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
 from fleexmon_pipeline.window import Window
 
-LOOK_AROUND = timedelta(seconds=10)  # beyond a window: a trace that begins in it may end after it, or have begun before
+LOOK_AROUND = timedelta(seconds=10)  # read before and after a window: a trace may begin before it or end after it
 
 
 def seconds_to_wait(window: Window, now: datetime) -> float:
@@ -34,7 +33,7 @@ def seconds_to_wait(window: Window, now: datetime) -> float:
 def records_of(lines: Iterable[TextLine], window: Window, *, own_record_first: bool = True) -> Iterator[bytes]:
     """Raw JSON for `records.read`: an event for each line that begins in the window, with the lines that continue it.
 
-    lines: those of LOOK_AROUND before and after the window, too.
+    lines: of the window and of LOOK_AROUND before and after it.
     """
     for line in joined(lines):
         if line.moment in window:
@@ -44,7 +43,8 @@ def records_of(lines: Iterable[TextLine], window: Window, *, own_record_first: b
 def record_of(line: TextLine, *, own_record_first: bool = True) -> bytes:
     """Raw JSON for `records.read`, which rejects it if there is no text.
 
-    own_record_first: the level of a line that is a JSON record counts more; a label in Loki was set on purpose.
+    own_record_first: whether the level of a JSON line overrides that of the store. Not for Loki, whose labels are set
+    on purpose.
     """
     text, level, metadata = line.text, line.level, line.metadata
     time = line.moment.isoformat()

@@ -1,1 +1,1 @@
-"""Read-only pages under /fleexmon: what the commands print, for a browser."""
+"""Read-only pages under /fleexmon, with the same content as the commands."""

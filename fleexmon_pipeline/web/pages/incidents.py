@@ -1,6 +1,6 @@
-"""Incidents: the list, and one with its issues, what changed before it, and what people did.
+"""Incidents: the list, and one incident with its issues, changes before it, and people's actions.
 
-Here: what the pages show. Where it comes from: `incidents/read.py`.
+The data: `incidents/read.py`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from fleexmon_pipeline.incidents import sentences
 from fleexmon_pipeline.incidents.read import Incident, list_incidents, show_incident
 from fleexmon_pipeline.issues.read import Status, UnknownIssueError
 from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, trouble_halves
-from fleexmon_pipeline.web.pages.asked import Asked, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, Mark, timeline
 from fleexmon_pipeline.web.pages.issues import SHORT_ID, prose, rows_of
 from fleexmon_pipeline.web.pages.page import Page
+from fleexmon_pipeline.web.pages.page_request import NotFoundError, PageRequest
 from fleexmon_pipeline.window import DAY, HOUR, Window, ceil
 from fleexmon_pipeline.wording import counted, short_duration
 
@@ -25,14 +25,14 @@ PAGE_LENGTH = 40
 MAX_ISSUES = 30
 
 
-def listed(connection: Connection, asked: Asked) -> Page:
+def listed(connection: Connection, page_request: PageRequest) -> Page:
     """The list, the most recently seen first. Parameters: state, severity, node, page."""
-    state = asked.choice("state", ("open", "resolved", "all"), "open")
-    severity = asked.choice("severity", ("critical", "high", "medium", "low"))
-    node, number = asked.text("node"), asked.number("page")
+    state = page_request.choice("state", ("open", "resolved", "all"), "open")
+    severity = page_request.choice("severity", ("critical", "high", "medium", "low"))
+    node, number = page_request.text("node"), page_request.number("page")
     incidents = list_incidents(
         connection,
-        now=asked.now,
+        now=page_request.now,
         status=cast(Status, state),
         severities=[severity] if severity else None,
         node=node,
@@ -58,14 +58,14 @@ def listed(connection: Connection, asked: Asked) -> Page:
     )
 
 
-def one(connection: Connection, asked: Asked) -> Page:
+def one(connection: Connection, page_request: PageRequest) -> Page:
     """An incident by its id, that of one of its issues, or a unique prefix."""
     try:
-        detail = show_incident(connection, asked.name, now=asked.now)
+        detail = show_incident(connection, page_request.name, now=page_request.now)
     except UnknownIssueError as error:
         raise NotFoundError(str(error)) from None
     incident = detail.incident
-    until = ceil(min(incident.last_seen_at + HOUR, max(asked.now, incident.last_seen_at)), HALF_HOUR)
+    until = ceil(min(incident.last_seen_at + HOUR, max(page_request.now, incident.last_seen_at)), HALF_HOUR)
     day, marks = Window(until - DAY, until), _marks(incident)
     return Page(
         "incident",
@@ -77,7 +77,7 @@ def one(connection: Connection, asked: Asked) -> Page:
             "sentences": sentences,
             "chart": timeline(_bars(connection, day, incident.nodes), HALF_HOUR, "Errors by half hour", marks),
             "day": day,
-            "issues": rows_of(connection, detail.issues[:MAX_ISSUES], now=asked.now),
+            "issues": rows_of(connection, detail.issues[:MAX_ISSUES], now=page_request.now),
             "more": len(detail.issues) - MAX_ISSUES,
             "handling": detail.handling,
             "hypothesis": detail.hypothesis,

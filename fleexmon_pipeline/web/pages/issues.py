@@ -1,6 +1,6 @@
-"""Issues: the list, and one with everything that `fleexmon issues show` prints.
+"""Issues: the list, and one issue with everything that `fleexmon issues show` prints.
 
-Here: what the pages show. Where the data comes from: `issues/read.py`, `issues/context.py`.
+The data: `issues/read.py`, `issues/context.py`.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ from fleexmon_pipeline.issues.read import (
 from fleexmon_pipeline.issues.runbooks import runbook
 from fleexmon_pipeline.lookup.line_counts import HALF_HOUR
 from fleexmon_pipeline.lookup.lines import LogLine, neighbours
-from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, Mark, sparkline, timeline
 from fleexmon_pipeline.web.pages.markdown import to_html
 from fleexmon_pipeline.web.pages.page import Page, fitted, presentable
+from fleexmon_pipeline.web.pages.page_request import BadRequestError, NotFoundError, PageRequest
 from fleexmon_pipeline.window import Window, floor
 from fleexmon_pipeline.wording import counted
 
 PAGE_LENGTH = 40
-MAX_WITH_CONTEXT = 6  # evidence lines that are shown with their neighbours; the others link to them
+MAX_WITH_CONTEXT = 6  # evidence lines shown with their neighbours; others link to them
 MAX_SLOTS = 12
 MAX_PROSE = 6_000  # bytes of a description, cause or recommendation
 SHORT_ID = 18
-ONE_START = timedelta(minutes=15)  # restart lines in slots so close belong to one start
+ONE_START = timedelta(minutes=15)  # restart lines this close belong to one start
 
 
 class Place(NamedTuple):
@@ -71,23 +71,23 @@ class Row:
     figures: str
 
 
-def listed(connection: Connection, asked: Asked) -> Page:
+def listed(connection: Connection, page_request: PageRequest) -> Page:
     """The list, newest first. Parameters: state, severity, node, rule, q; at and id: of the last issue shown before."""
-    at, after = asked.moment("at"), asked.id("id")
+    at, after = page_request.moment("at"), page_request.id("id")
     if (at is None) != (after is None):
         raise BadRequestError("at and id: give both, or none of them.")
-    state = asked.choice("state", ("open", "resolved", "all"), "open")
+    state = page_request.choice("state", ("open", "resolved", "all"), "open")
     wanted = IssueFilter(
         status=cast(Status, state),
-        severity=asked.choice("severity", ("critical", "high", "medium", "low")),
-        node=asked.text("node"),
-        rule=asked.text("rule"),
-        words=asked.text("q"),
+        severity=page_request.choice("severity", ("critical", "high", "medium", "low")),
+        node=page_request.text("node"),
+        rule=page_request.text("rule"),
+        words=page_request.text("q"),
         before=(at, after) if at and after else None,
     )
     issues = list_issues(connection, wanted, limit=PAGE_LENGTH + 1)
     more, issues = len(issues) > PAGE_LENGTH, issues[:PAGE_LENGTH]
-    rows = rows_of(connection, issues, now=asked.now)
+    rows = rows_of(connection, issues, now=page_request.now)
     last = issues[-1] if more else None
     return Page(
         "issues",
@@ -108,10 +108,10 @@ def listed(connection: Connection, asked: Asked) -> Page:
     )
 
 
-def one(connection: Connection, asked: Asked) -> Page:
+def one(connection: Connection, page_request: PageRequest) -> Page:
     """An issue by its id or a unique prefix."""
     try:
-        detail = show_issue(connection, asked.name)
+        detail = show_issue(connection, page_request.name)
     except UnknownIssueError as error:
         raise NotFoundError(str(error)) from None
     issue = detail.issue
@@ -134,7 +134,9 @@ def one(connection: Connection, asked: Asked) -> Page:
             "around": around,
             "incident": incident_of(connection, issue.id),
             "acknowledged": acknowledged_by(connection, [issue.id]).get(issue.id),
-            "mutes": [mute for mute in people.mutes(connection, now=asked.now) if mute.scope.covers(issue.figures)],
+            "mutes": [
+                mute for mute in people.mutes(connection, now=page_request.now) if mute.scope.covers(issue.figures)
+            ],
             "chart": _chart(around.last_day, detail.occurrences, deployed, restarts),
             "day_text": _day_text(around, detail.occurrences, deployed, restarts),
             "prose": prose,
@@ -149,7 +151,7 @@ def one(connection: Connection, asked: Asked) -> Page:
 
 
 def _near(connection: Connection, detail: IssueDetail) -> tuple[Mapping[UUID, list[LogLine]], str | None]:
-    """Lines around the evidence; and why evidence, or they, cannot be read."""
+    """Lines around the evidence, and why they or the evidence cannot be read."""
     try:
         near = neighbours(connection, [line.id for line in detail.evidence[:MAX_WITH_CONTEXT]])
     except ArchiveError as error:
@@ -170,7 +172,7 @@ def rows_of(connection: Connection, issues: list[IssueSummary], *, now: datetime
 
 
 def _rules() -> Sequence[Rule]:
-    """Those in force, read again when a file changed: to parse them takes 60 ms."""
+    """The rules in force. Cached until a file changes, because parsing takes 60 ms."""
     directory = settings.rules_directory()
     try:
         files = sorted((file.name, file.stat().st_mtime_ns) for file in directory.iterdir()) if directory else []
@@ -185,7 +187,7 @@ def _read_rules(directory: Path | None, _: tuple[tuple[str, int], ...]) -> Seque
 
 
 def prose(text: str) -> Markup:
-    """What a rule or GenAI wrote about log lines."""
+    """Text of a rule or of GenAI as HTML."""
     return to_html(fitted(presentable(text[: 2 * MAX_PROSE]), MAX_PROSE))
 
 
@@ -206,7 +208,7 @@ def _summary(shown: int, state: str, *, more: bool, muted: int) -> str:
 
 
 def _with(options: list[str], chosen: str | None) -> list[str]:
-    """What is chosen stays choosable, also when it is gone since."""
+    """The options of a form field, including the chosen one even if it no longer exists."""
     return options if chosen is None or chosen in options else [*options, chosen]
 
 
@@ -223,7 +225,7 @@ def _chart(day: LastDay, fired: list[FiredSlot], deployed: list[Deployment], res
 
 
 def _apart(restarts: list[Change], deployed: list[Deployment]) -> list[Change]:
-    """One of each start, which is several lines, and none that a deployment explains."""
+    """Restarts without duplicates (a start logs several lines), and without those that a deployment explains."""
     taken = [(one.node, one.at) for one in deployed]
     kept = []
     for restart in restarts:
@@ -249,7 +251,7 @@ def _day_text(around: IssueContext, fired: list[FiredSlot], deployed: list[Deplo
 
 
 def _commands(issue: Issue) -> list[tuple[str, str]]:
-    """Ready to copy. They change something, so they are no buttons."""
+    """Commands to copy, with their explanations. The pages are read-only, so they have no buttons."""
     key = str(issue.id)[:SHORT_ID]
     resolve = f"fleexmon issues resolve {key}"
     commands = []

@@ -1,6 +1,6 @@
-"""Log lines: a search with a histogram on top, and one line with its record and its neighbours.
+"""Log lines: a search with a histogram, and one line with its record and its neighbours.
 
-Here: what the pages show. How lines are found: `lookup/lines.py`.
+The data: `lookup/lines.py`, `lookup/search.py`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from fleexmon_pipeline.lookup.patterns import (
 )
 from fleexmon_pipeline.lookup.search import FoundLines, search, search_trace
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, timeline
 from fleexmon_pipeline.web.pages.page import Page, fitted, presentable
+from fleexmon_pipeline.web.pages.page_request import BadRequestError, NotFoundError, PageRequest
 from fleexmon_pipeline.window import DAY, EPOCH, Window, ceil
 from fleexmon_pipeline.wording import counted
 
@@ -53,30 +53,30 @@ _BAR_OF_LEVEL = {"fatal": "error", "error": "error", "warn": "warn"}
 
 @dataclass(frozen=True)
 class Found:
-    """Lines, the parameters of older ones, and a sentence about what was searched."""
+    """Lines, the parameters for older ones, and a sentence about the searched range."""
 
     lines: list[LogLine]
     summary: str
     older: Mapping[str, object] | None = None
 
 
-def listed(connection: Connection, asked: Asked) -> Page:
+def listed(connection: Connection, page_request: PageRequest) -> Page:
     """Newest first. Parameters: q, node, level, pattern, trace; at: lines before then; id: of the last line shown."""
-    at, after = asked.moment("at"), asked.id("id")
+    at, after = page_request.moment("at"), page_request.id("id")
     if after is not None and at is None:
-        raise BadRequestError("id: it needs at, the time of that line.")
-    until = at or asked.now + DAY  # a node's clock may be ahead
-    level = asked.choice("level", LEVELS)
+        raise BadRequestError("id: needs at, the time of that line.")
+    until = at or page_request.now + DAY  # a node's clock may be ahead
+    level = page_request.choice("level", LEVELS)
     query = LineQuery(
         since=EPOCH,
         until=until + timedelta(microseconds=1) if after else until,
-        node=asked.text("node"),
+        node=page_request.text("node"),
         levels=at_least(cast(Level, level)) if level else None,
-        text=asked.text("q"),
+        text=page_request.text("q"),
         before=Position(until, after) if after else None,
     )
-    trace = asked.text("trace")
-    pattern = _pattern(connection, asked)
+    trace = page_request.text("trace")
+    pattern = _pattern(connection, page_request)
     ids = members(connection, pattern.id) if pattern else None
     if ids is not None:
         result = _of_pattern(connection, query, ids)
@@ -84,7 +84,7 @@ def listed(connection: Connection, asked: Asked) -> Page:
         result = _of_trace(connection, query, trace)
     else:
         result = _searched(connection, query)
-    day_until = ceil(min(until, asked.now), HALF_HOUR)
+    day_until = ceil(min(until, page_request.now), HALF_HOUR)
     day = Window(day_until - DAY, day_until)
     return Page(
         "logs",
@@ -94,7 +94,9 @@ def listed(connection: Connection, asked: Asked) -> Page:
             "lines": result.lines,
             "summary": result.summary,
             "older": result.older,
-            "chart": timeline(_bars(connection, asked, day, query, ids), HALF_HOUR, "Lines by half hour and level"),
+            "chart": timeline(
+                _bars(connection, page_request, day, query, ids), HALF_HOUR, "Lines by half hour and level"
+            ),
             "day": day,
             "pattern": pattern,
             "similar": [] if not query.text or ids else patterns_with_text(connection, query.text, limit=MAX_PATTERNS),
@@ -102,16 +104,16 @@ def listed(connection: Connection, asked: Asked) -> Page:
             "node": query.node,
             "level": level,
             "trace": trace,
-            "at": asked.text("at"),
+            "at": page_request.text("at"),
             "nodes": sorted({*known_nodes(connection), *([query.node] if query.node else [])}),
             "levels": LEVELS,
         },
     )
 
 
-def one(connection: Connection, asked: Asked) -> Page:
+def one(connection: Connection, page_request: PageRequest) -> Page:
     try:
-        line = one_stored_line(connection, asked.own_id())
+        line = one_stored_line(connection, page_request.own_id())
     except UnknownLineError as error:
         raise NotFoundError(str(error)) from None
     near = neighbours(connection, [line.id], LINES_AROUND).get(line.id, [])
@@ -136,8 +138,8 @@ def one(connection: Connection, asked: Asked) -> Page:
     )
 
 
-def _pattern(connection: Connection, asked: Asked) -> StoredPattern | None:
-    name = asked.text("pattern")
+def _pattern(connection: Connection, page_request: PageRequest) -> StoredPattern | None:
+    name = page_request.text("pattern")
     try:
         return one_pattern(connection, name) if name else None
     except UnknownPatternError as error:
@@ -152,7 +154,7 @@ def _searched(connection: Connection, query: LineQuery) -> Found:
         return Found(result.lines, f"The newest {counted(len(result.lines), 'line')}.", _after(result.older))
     what = counted(len(result.lines), "line") if result.lines else "No line matches"
     if result.since is None:
-        return Found(result.lines, f"{what}. All that is stored was searched.")
+        return Found(result.lines, f"{what}. All stored lines were searched.")
     searched = f"{counted(result.searched, 'line')} since {result.since:%Y-%m-%d %H:%M} UTC were searched"
     return Found(result.lines, f"{what}. {searched}.", {"at": result.since.isoformat(), "id": None})
 
@@ -171,14 +173,14 @@ def _of_trace(connection: Connection, query: LineQuery, trace: str) -> Found:
 
 
 def _unread(found: FoundLines) -> str:
-    """A day that cannot be read is no day without lines."""
+    """The summary if older lines cannot be read: it must not look as if there were none."""
     since = f"Searched back to {found.since:%Y-%m-%d %H:%M} UTC. " if found.since else ""
     what = counted(len(found.lines), "line") if found.lines else "No line matches so far"
     return f"{what}. {since}Earlier lines cannot be read: {found.unread}"
 
 
 def _of_pattern(connection: Connection, query: LineQuery, ids: list[str]) -> Found:
-    """Samples: of a common pattern a few of every slot. All lines of a slot are a command away."""
+    """Stored samples of a pattern; for a common pattern, a few of every slot."""
     slots = slots_of_pattern(connection, ids, query, limit=MAX_PATTERN_SLOTS)
     lines = lines_of_ids(connection, [line for slot in slots for line in slot.samples])[:PAGE_LENGTH]
     if query.text is not None:
@@ -199,19 +201,21 @@ def _after(line: Position) -> Mapping[str, object]:
     return {"at": line.at.isoformat(), "id": line.id}
 
 
-def _bars(connection: Connection, asked: Asked, day: Window, query: LineQuery, patterns: list[str] | None) -> list[Bar]:
+def _bars(
+    connection: Connection, page_request: PageRequest, day: Window, query: LineQuery, patterns: list[str] | None
+) -> list[Bar]:
     counts = histogram(connection, day, query, patterns)
     covered = coverage_halves(connection, day)
     nodes = [query.node] if query.node else list(covered)
     bars = []
     for half in range(DAY // HALF_HOUR):
         start = day.since + half * HALF_HOUR
-        heard = any(covered.get(node, {}).get(half, "missing") != "missing" for node in nodes)
+        is_covered = any(covered.get(node, {}).get(half, "missing") != "missing" for node in nodes)
         parts = {"error": 0, "warn": 0, "lines": 0}
         for level, lines in counts.get(half, {}).items():
             parts[_BAR_OF_LEVEL.get(read_level(level), "lines")] += lines
-        href = asked.same("line", at=(start + HALF_HOUR).isoformat(), id=None)
-        bars.append(Bar(start, parts if heard or any(parts.values()) else None, href))
+        href = page_request.same("line", at=(start + HALF_HOUR).isoformat(), id=None)
+        bars.append(Bar(start, parts if is_covered or any(parts.values()) else None, href))
     return bars
 
 

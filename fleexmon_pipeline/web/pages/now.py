@@ -1,6 +1,6 @@
-"""The first page: nodes with their last day, what is open, what waits, and how up to date all of it is.
+"""The first page: nodes with their last day, open incidents, pending hours, and how up to date each stage is.
 
-Here: what the page shows. Where it comes from: `lookup/now.py`.
+The data: `lookup/now.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from fleexmon_pipeline.issues.read import IssueFilter, list_issues
 from fleexmon_pipeline.lookup.line_counts import HALF_HOUR
 from fleexmon_pipeline.lookup.nodes import NodeState
 from fleexmon_pipeline.lookup.now import HEALTH_TEXTS, NodeDay, Stage, read_now, until_text
-from fleexmon_pipeline.web.pages.asked import Asked
 from fleexmon_pipeline.web.pages.charts import strip
 from fleexmon_pipeline.web.pages.incidents import length
 from fleexmon_pipeline.web.pages.issues import rows_of
 from fleexmon_pipeline.web.pages.page import Page, ago
+from fleexmon_pipeline.web.pages.page_request import PageRequest
 from fleexmon_pipeline.window import Window
 from fleexmon_pipeline.wording import counted
 
@@ -45,8 +45,8 @@ class StageRow:
     late: bool
 
 
-def shown(connection: Connection, asked: Asked) -> Page:
-    now = asked.now
+def shown(connection: Connection, page_request: PageRequest) -> Page:
+    now = page_request.now
     current = read_now(connection, os.environ, now=now, max_incidents=MAX_INCIDENTS)
     in_incidents = {issue for incident in current.incidents for issue in incident.issues}
     issues = [

@@ -20,7 +20,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fleexmon_pipeline.redaction.redact import redact
-from fleexmon_pipeline.web.pages.asked import Asked
+from fleexmon_pipeline.web.pages.page_request import PageRequest
 from fleexmon_pipeline.wording import counted, iso_text, one_line
 
 _TEMPLATES = files(__package__) / "templates"
@@ -44,11 +44,15 @@ class Page:
     reload_seconds: int | None = None
 
 
-def render(page: Page, asked: Asked) -> str:
+def render(page: Page, page_request: PageRequest) -> str:
     """The whole document."""
     template = _environment().get_template(f"{page.template}.html.j2")
     return template.render(
-        **page.values, title=page.title, section=page.section, asked=asked, style=f"style.css?{style_version()}"
+        **page.values,
+        title=page.title,
+        section=page.section,
+        page_request=page_request,
+        style=f"style.css?{style_version()}",
     )
 
 
@@ -99,7 +103,7 @@ def _environment() -> Environment:
 
 
 def presentable(text: str) -> str:
-    """No secret, nothing invisible."""
+    """The text without secrets and invisible characters."""
     return visible(redact(text))
 
 

@@ -1,6 +1,6 @@
-"""Patterns: those with lines in a window, and one with its days, its name and its issues.
+"""Patterns: those with lines in a window, and one pattern with its history, name and issues.
 
-Here: what the pages show. Where it comes from: `lookup/patterns.py`.
+The data: `lookup/patterns.py`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from fleexmon_pipeline.lookup.patterns import (
     one_pattern,
 )
 from fleexmon_pipeline.patterns.labels import Label, read_labels
-from fleexmon_pipeline.web.pages.asked import Asked, NotFoundError
 from fleexmon_pipeline.web.pages.charts import Bar, timeline
 from fleexmon_pipeline.web.pages.page import Page
+from fleexmon_pipeline.web.pages.page_request import NotFoundError, PageRequest
 from fleexmon_pipeline.window import DAY, EPOCH, SLOT, Window, ceil, floor
 from fleexmon_pipeline.wording import counted
 
@@ -42,24 +42,24 @@ DAYS = 30
 class Row:
     pattern: CountedPattern
     label: Label | None
-    trend: str  # "" where the time before is not known
+    trend: str  # "" if the time before is not covered
     is_new: bool
 
 
-def listed(connection: Connection, asked: Asked) -> Page:
+def listed(connection: Connection, page_request: PageRequest) -> Page:
     """The patterns of the last 24 hours, the most frequent first.
 
     Parameters: q, node, level, new (since midnight), page.
     """
-    window = Window(floor(asked.now, SLOT) - DAY, floor(asked.now, SLOT) + SLOT)
-    midnight = floor(asked.now, DAY)
-    level = asked.choice("level", LEVELS)
-    only_new = asked.choice("new", ("today",)) is not None
-    number = asked.number("page")
+    window = Window(floor(page_request.now, SLOT) - DAY, floor(page_request.now, SLOT) + SLOT)
+    midnight = floor(page_request.now, DAY)
+    level = page_request.choice("level", LEVELS)
+    only_new = page_request.choice("new", ("today",)) is not None
+    number = page_request.number("page")
     wanted = PatternFilter(
-        node=asked.text("node"),
+        node=page_request.text("node"),
         levels=at_least(cast(Level, level)) if level else None,
-        text=asked.text("q"),
+        text=page_request.text("q"),
         first=midnight if only_new else None,
     )
     patterns, total = list_patterns(connection, window, wanted, limit=PAGE_LENGTH, offset=(number - 1) * PAGE_LENGTH)
@@ -89,17 +89,17 @@ def listed(connection: Connection, asked: Asked) -> Page:
     )
 
 
-def one(connection: Connection, asked: Asked) -> Page:
+def one(connection: Connection, page_request: PageRequest) -> Page:
     try:
-        pattern = one_pattern(connection, asked.name)
+        pattern = one_pattern(connection, page_request.name)
     except UnknownPatternError as error:
         raise NotFoundError(str(error)) from None
     ids = members(connection, pattern.id)
-    days = Window(floor(asked.now, DAY) - (DAYS - 1) * DAY, floor(asked.now, DAY) + DAY)
+    days = Window(floor(page_request.now, DAY) - (DAYS - 1) * DAY, floor(page_request.now, DAY) + DAY)
     by_day = lines_by_day(connection, ids, days)
-    until = ceil(asked.now, HALF_HOUR)
+    until = ceil(page_request.now, HALF_HOUR)
     day = Window(until - DAY, until)
-    everything = LineQuery(since=EPOCH, until=asked.now + DAY)
+    everything = LineQuery(since=EPOCH, until=page_request.now + DAY)
     halves = histogram(connection, day, everything, ids)
     slots = slots_of_pattern(connection, ids, everything, limit=MAX_SAMPLES)
     samples = lines_of_ids(connection, [line for slot in slots for line in slot.samples])[:MAX_SAMPLES]
@@ -132,7 +132,7 @@ def one(connection: Connection, asked: Asked) -> Page:
 
 
 def trend(pattern: CountedPattern) -> str:
-    """Against as long a time before: `new`, `gone`, `+40 %`, `3.2x`, `=`."""
+    """The change against the window of the same length before: `new in 24 h`, `gone`, `+40 %`, `3.2x`, `=`."""
     now, before = pattern.lines, pattern.before
     if not before:
         return "new in 24 h" if now else "–"

@@ -1,7 +1,7 @@
 """The chart that Dagster's pages include as an image: lines, warnings and errors over some hours, as SVG.
 
-Here: what it shows and how it is drawn. An image cannot use the style sheet, so colours are attributes that suit light
-and dark pages. Charts inside our pages: `charts.py`.
+An image cannot use the style sheet, so colours are attributes that suit light and dark pages. Charts inside our pages:
+`charts.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.lookup.line_counts import levels_by_time
 from fleexmon_pipeline.reporting.charts import ceiling, compact
-from fleexmon_pipeline.web.pages.asked import Asked, BadRequestError
+from fleexmon_pipeline.web.pages.page_request import BadRequestError, PageRequest
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, ceil
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 540, 170, 40, 30, 22  # fits a cell of Dagster's table at 1440 px
@@ -32,11 +32,11 @@ class Picture:
     svg: Markup
 
 
-def shown(connection: Connection, asked: Asked) -> Picture:
+def shown(connection: Connection, page_request: PageRequest) -> Picture:
     """The chart of a request. Parameters: until (end of the hours, default now), hours (how many, default 24)."""
-    until = asked.moment("until") or asked.now
-    hours = _hours(asked)
-    if not asked.now - 4_000 * DAY < until < asked.now + 2 * DAY:
+    until = page_request.moment("until") or page_request.now
+    hours = _hours(page_request)
+    if not page_request.now - 4_000 * DAY < until < page_request.now + 2 * DAY:
         raise BadRequestError("until: there is nothing at that time. Give a time of the last ten years.")
     length = hours * HOUR
     step = SLOT if length <= MAX_FINE else timedelta(minutes=30)
@@ -48,8 +48,8 @@ def shown(connection: Connection, asked: Asked) -> Picture:
     return Picture(drawn(counts, window, step))
 
 
-def _hours(asked: Asked) -> int:
-    text = asked.text("hours") or "24"
+def _hours(page_request: PageRequest) -> int:
+    text = page_request.text("hours") or "24"
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_HOURS):
         raise BadRequestError(f'hours: "{text[:40]}" is not a number from 1 to {MAX_HOURS}.')
     return int(text)
@@ -67,7 +67,7 @@ def drawn(counts: Sequence[Mapping[str, int]], window: Window, step: timedelta) 
         x, y = LEFT + index * slot, float(TOP + height)
         for kind, value in bar.items():
             if value:
-                tall = max(height * value / top, 1.5)  # one error among thousands is still seen
+                tall = max(height * value / top, 1.5)  # one error among thousands must still be visible
                 y -= tall
                 parts.append(_bar(x + slot * 0.12, y, slot * 0.76, tall, COLOURS[kind]))
         if index % every == 0:
@@ -79,7 +79,7 @@ def drawn(counts: Sequence[Mapping[str, int]], window: Window, step: timedelta) 
 
 
 def failed(text: str) -> Markup:
-    """An image with an error message, as an image cannot show a page."""
+    """An image with an error message, because an <img> cannot show an error page."""
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="40" viewBox="0 0 {w} 40" role="img" '
         'font-family="system-ui, sans-serif" font-size="11"><title>{text}</title>{line}</svg>'

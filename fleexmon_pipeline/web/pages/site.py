@@ -31,12 +31,12 @@ from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.web.door import Door
 from fleexmon_pipeline.web.login import LoginGate
 from fleexmon_pipeline.web.pages import incidents, issues, logs, now, patterns, picture, reports
-from fleexmon_pipeline.web.pages.asked import MAX_QUERY, Asked, BadRequestError, NotFoundError
 from fleexmon_pipeline.web.pages.comparing import MAX_CONCURRENT, Comparing
 from fleexmon_pipeline.web.pages.page import Page, prepare, render, style_sheet
+from fleexmon_pipeline.web.pages.page_request import MAX_QUERY, BadRequestError, NotFoundError, PageRequest
 from fleexmon_pipeline.web.pages.picture import Picture
 
-View = Callable[[Connection, Asked], Page | Picture]
+View = Callable[[Connection, PageRequest], Page | Picture]
 
 MAX_AT_ONCE = 4  # pages rendered at the same time: Dagster's UI shares the process
 MAX_SECONDS = 5  # of a statement
@@ -99,7 +99,7 @@ class Pages:
     def answer(self, view: View, request: Request) -> Response:
         """The response to a request. Called in a thread. Never raises for a bad request or a database error."""
         query = {name: request.query_params.getlist(name)[0] for name in request.query_params}
-        page_request = Asked(
+        page_request = PageRequest(
             query=query, name=request.path_params.get("name", ""), now=self.now(), root=self.root,
             dagster=self.root if self.dagster is None else self.dagster,
         )  # fmt: skip
@@ -120,14 +120,14 @@ class Pages:
             headers["Refresh"] = str(page.reload_seconds)
         return Response(document, page.status, headers, "text/html")
 
-    def _page(self, view: View, request: Request, asked: Asked) -> Page | Picture:
+    def _page(self, view: View, request: Request, page_request: PageRequest) -> Page | Picture:
         if request.method not in ("GET", "HEAD"):
             return _failed(405, "Pages are only read", "Nothing can be sent to them. Commands change things.")
         if len(request.url.query) > MAX_QUERY:
             reason = f"The address has more than {MAX_QUERY:,} characters after its question mark."
             return _failed(400, "This cannot be shown", reason)
         with self.database.pool().connection(timeout=MAX_SECONDS) as connection:
-            return view(connection, asked)
+            return view(connection, page_request)
 
 
 def _failure(error: Exception, path: str) -> Page:
@@ -188,7 +188,7 @@ async def _style(_: Request) -> Response:
     )
 
 
-def _no_such_page(_: Connection, __: Asked) -> Page:
+def _no_such_page(_: Connection, __: PageRequest) -> Page:
     raise NotFoundError("There is no such page. The menu above leads to all of them.")
 
 

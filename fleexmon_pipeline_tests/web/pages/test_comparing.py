@@ -16,7 +16,7 @@ from fleexmon_pipeline.web.pages import comparing
 from fleexmon_pipeline_tests.web.pages.conftest import Site
 
 ASKED = "/fleexmon/compare?from=90m&candidate=blue&baseline=green"
-WAITS = "This page loads again by itself"
+WAITS = "This page reloads automatically"
 
 
 @contextmanager

@@ -31,11 +31,11 @@ class NotFoundError(LookupError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class PageRequest:
     """`root`: what is before /fleexmon in our addresses; `dagster`: before /runs and /assets in Dagster's."""
 
     query: Mapping[str, str]
-    name: str  # of the one that a page is about; "" on lists
+    name: str  # name of the page's subject; "" on lists
     now: datetime
     root: str = ""
     dagster: str = ""
@@ -46,7 +46,7 @@ class Asked:
         if len(value) > MAX_TEXT:
             raise BadRequestError(f"{parameter}: {len(value):,} characters are too many; give at most {MAX_TEXT}.")
         if not value.isprintable():
-            raise BadRequestError(f"{parameter}: it has characters that cannot be printed. Give it as plain text.")
+            raise BadRequestError(f"{parameter}: has characters that cannot be printed. Give it as plain text.")
         return value or None
 
     def choice(self, parameter: str, allowed: Collection[str], default: str | None = None) -> str | None:
@@ -76,7 +76,7 @@ class Asked:
         return int(text)
 
     def own_id(self) -> uuid.UUID:
-        """The id that the page is about."""
+        """The id of the page's subject."""
         return _id_of(self.name, "id")
 
     def page(self, kind: Kind, name: object = None, **query: object) -> Markup:
