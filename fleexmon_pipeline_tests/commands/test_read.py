@@ -142,12 +142,12 @@ def test_a_summary_counts_levels_fields_and_reasons() -> None:
 @pytest.mark.parametrize(
     ("data", "options", "reason"),
     [
-        (b"", [], "standard input: it is empty"),
-        (b"\n \n", [], "standard input: it is empty"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(500), [], "it is a PNG image, not a log"),
-        (bytes(range(256)) * 9, [], "it is binary data, not a log"),
+        (b"", [], "standard input: is empty"),
+        (b"\n \n", [], "standard input: is empty"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(500), [], "is a PNG image, not a log"),
+        (bytes(range(256)) * 9, [], "is binary data, not a log"),
         (b"<html>", ["--as", "node"], "not JSON: <html>. For lines of text use --as text"),
-        (gzip.compress(b"x" * 9_000, mtime=0)[:20], [], "it cannot be decompressed"),
+        (gzip.compress(b"x" * 9_000, mtime=0)[:20], [], "cannot be decompressed"),
     ],
 )
 def test_what_is_no_log_is_refused(data: bytes, options: list[str], reason: str) -> None:

@@ -45,7 +45,7 @@ def test_a_compressed_file_and_places_as_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it is empty"),
+        (b"", "is empty"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "it is not text"),
         (b"x" * 10_500_000, "more than 10,000,000 bytes"),
     ],
