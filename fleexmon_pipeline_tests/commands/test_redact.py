@@ -46,12 +46,12 @@ def test_a_compressed_file_and_places_as_json(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "is empty"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0", "it is not text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "is not text"),
         (b"x" * 10_500_000, "more than 10,000,000 bytes"),
     ],
-    ids=["empty", "image", "endless"],
+    ids=["empty", "image", "too_large"],
 )
-def test_what_is_no_text_is_refused_with_its_reason(content: bytes, reason: str) -> None:
+def test_input_that_is_not_text_is_refused_with_its_reason(content: bytes, reason: str) -> None:
     done = redact("-", stdin=content)
 
     assert done.returncode == 2
