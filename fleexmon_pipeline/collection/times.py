@@ -128,6 +128,7 @@ _MINUTES = re.compile(r"([+-])(\d{3})")  # an offset, as DB2 writes it
 _DOT_NET = re.compile(r"\\?/Date\((-?\d{1,15})(?:[+-]\d{4})?\)\\?/")
 _OFFSET = re.compile(r"(?:(?:UTC|GMT|UT) ?)?([+-])(\d\d?)(?::?(\d\d)(?::?(\d\d))?)?(?![\d:])", re.IGNORECASE)
 _TAI64N = re.compile(r"@([0-9a-f]{16})([0-9a-f]{8})?")  # daemontools, runit
+_DATES_EPOCH = re.compile(r"@\d{9,11}(?:\.\d{1,9})?")  # as date(1) takes it
 TAI_EPOCH = 2**62 + 10  # as tai64nlocal counts, which knows no later leap seconds
 _SCIENTIFIC = re.compile(r"\d\.\d{1,17}[eE]\+?\d{1,2}")  # as awk and Lua print a large number
 _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d[T ])24(:00(?::00(?:[.,]0+)?)?)(?=\D|$)")  # the end of a day, in ISO 8601
@@ -373,6 +374,8 @@ def _read_list(value: list[Any]) -> datetime:
 
 
 def _read_tai(text: str) -> datetime:
+    if _DATES_EPOCH.fullmatch(text):
+        return read_time(text[1:])
     match = _TAI64N.fullmatch(text)
     if match is None:
         raise _refused(text)

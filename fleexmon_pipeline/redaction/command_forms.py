@@ -41,6 +41,7 @@ _OPTIONS = (
 )
 # Commands that take a secret as a word of its own, behind these words.
 _LAST_WORDS = (
+    r"rclone\s{1,4}obscure|wpa_passphrase\s{1,4}\S{1,64}|"
     r"rabbitmqctl\s{1,4}(?:add_user|change_password)\s{1,4}\S{1,128}"
     r"|net1?(?:\.exe)?\s{1,4}user\s{1,4}[\w.-]{1,64}"
     r"|composer\s{1,4}config\s[^\n|;]{0,80}?http-basic\.\S{1,128}\s{1,4}\S{1,128}"
@@ -101,6 +102,24 @@ RULES = (
         r"""(?:\s|["'])-[pPkKtTwWaN]["']?\s{1,4}["']?(?P<v>[^\s"'./-][^\s"'./]{7,256})(?=["'\s]|$)""",
         check=value_checks.looks_made,
     ),
+    # As elements of a list; behind a user any word is one: ['dump', '-u', 'app', '-p', '…']
+    make_rule(
+        "password",
+        r"""["']-[pPkKtTwWaN]["']\s{0,4},\s{0,4}["'](?P<v>[^\s"'./-][^\s"'./]{7,256})["']""",
+        check=value_checks.looks_made,
+    ),
+    make_rule(
+        "password",
+        r"""["'](?:-[uU]|--user(?:name)?)["']\s{0,4},\s{0,4}["'][^"'\n]{1,64}["']\s{0,4},\s{0,4}["']-[pPw]["']\s{0,4},\s{0,4}"""
+        r"""["'](?P<v>[^\s"'/][^\s"']{2,256})["']""",
+        check=value_checks.is_no_port,
+    ),
+    make_rule(
+        "password",
+        r"""(?<=\s)(?:-[uU]|--user(?:name)?)[ =]{0,4}["']?[A-Za-z][\w.@-]{0,63}["']?\s{1,4}-[pPw]\s{1,4}"""
+        r"""["']?(?P<v>[^\s"'/-][^\s"']{2,256})""",
+        check=value_checks.is_no_port,
+    ),
     # With a long option and one dash, whatever the command: keytool -storepass …, plink -pw …
     make_rule(
         "password",
@@ -121,7 +140,15 @@ RULES = (
         "password",
         r"(?<![\w.:-])[\w.*-]{1,253}:(?:\d{4,5}|\*):(?:[A-Za-z_]\w{0,62}|\*):[A-Za-z_]\w{0,62}:(?P<v>[^\s:]{3,256})(?!\S)",
     ),
-    make_rule("password", r"""\becho\s{1,4}["']?(?P<v>[^\s"'|]{1,256})["']?\s{0,4}\|\s{0,4}(?:sudo\s)?passwd\s"""),
+    make_rule(
+        "password",
+        r"""\becho\s{1,4}(?:-n\s{1,4})?["']?(?P<v>[^\s"'|]{1,256})["']?\s{0,4}\|\s{0,4}(?:(?:sudo\s)?(?:passwd|smbpasswd|kinit|cryptsetup)\s|sudo\s[^|\n]{0,60}?(?<=\s)-S\b)""",
+    ),
+    make_rule(
+        "password",
+        r"""(?<![\w.-])(?:kinit|sudo|(?:ch|smb)?passwd|cryptsetup|ssh-add|gpg2?)\s[^\n|;<>]{0,120}<<<\s{0,4}["']?(?P<v>[^\s"']{3,256})""",
+        check=value_checks.is_given,
+    ),
     make_rule(
         "password",
         r"""\becho\s{1,4}(?:-n\s{1,4})?["']?(?P<v>[^\s"'|]{3,256})["']?\s{0,4}\|\s[^|\n]{1,120}--password-stdin""",
@@ -168,6 +195,18 @@ RULES = (
         r"(?:^|\n|> )AUTH\s{1,4}(?!(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|EXTERNAL|GSSAPI|NTLM|TLS|SSL|NOT|OK)\b)"
         r"(?:default\s{1,4})?(?P<v>\S{4,256})\s*(?=\n|$)",
         check=value_checks.is_given,
+    ),
+    make_rule(
+        "password",
+        r"(?:^|\n|> )AUTH\s{1,4}[A-Za-z][\w.@-]{0,63}\s{1,4}(?P<v>\S{6,256})\s*(?=\n|$)",
+        check=value_checks.has_a_digit,
+    ),
+    make_rule(
+        "password",
+        r"""[\[{:]\s{0,4}["']auth["']\s{0,4},\s{0,4}(?:["']?args["']?:\s{0,4}\[\s{0,4})?"""
+        r"""(?:["'][^"'\n]{1,64}["']\s{0,4},\s{0,4})?["'](?P<v>[^"'\n]{3,256})["']\s{0,4}[\]}]""",
+        check=value_checks.is_no_word,
+        flags=_I,
     ),
     make_rule("password", r"\b(?:HELLO\s{1,4}[23]\s{1,4}AUTH|AUTH2)\s{1,4}\S{1,128}\s{1,4}(?P<v>\S{1,256})"),
     # Routers and switches: communities, keys and secrets, with the number of their encoding before them

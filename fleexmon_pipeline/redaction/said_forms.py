@@ -10,7 +10,7 @@ import re
 
 from fleexmon_pipeline.redaction import value_checks
 from fleexmon_pipeline.redaction.rule import make_rule
-from fleexmon_pipeline.redaction.secret_names import NAME, NAMES, SUFFIX, WORDS
+from fleexmon_pipeline.redaction.secret_names import KEYS, NAME, NAMES, SUFFIX, WORDS
 
 _I = re.IGNORECASE
 _WITH_DIGIT = r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{4,256})"""
@@ -48,7 +48,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"\b{_CHANGED}\s{{1,4}}(?:[a-z]{{2,12}}\s{{1,4}}){{0,2}}(?:{WORDS})(?:\s{{1,4}}(?:for|of)\s\S{{1,64}})?\s{{1,4}}to\s{{1,4}}{_WITH_DIGIT}",
+        rf"\b{_CHANGED}\s{{1,4}}(?:[a-z]{{2,12}}\s{{1,4}}){{0,2}}(?:{WORDS})(?:\s{{1,4}}(?:for|of)\s\S{{1,64}})?\s{{1,4}}to\s{{1,4}}(?:{_QUOTED}|{_WITH_DIGIT})",
         check=value_checks.is_said,
         flags=_I,
     ),
@@ -110,6 +110,12 @@ RULES = (
         "password",
         rf"""(?<![\w/"'-])(?:{WORDS})\s{{1,4}}(?:"(?P<double>[^"\s]{{6,256}})"|'(?P<single>[^'\s]{{6,256}})')""",
         check=value_checks.is_no_word,
+        flags=_I,
+    ),
+    make_rule(
+        "token",
+        rf"""(?<![\w/"'-])(?:{KEYS}|token|secret)\s{{1,4}}["'](?P<v>[^\s"']{{8,256}})["']""",
+        check=value_checks.looks_made,
         flags=_I,
     ),
     # Compared with it: if "…" == password

@@ -25,6 +25,7 @@ from fleexmon_pipeline.redaction.secret_names import (
     VALUE,
     VERB,
     WORDS,
+    WRAPPED_IN,
 )
 
 _SCHEME = (
@@ -33,6 +34,7 @@ _SCHEME = (
 )
 _PARAMETER = r"""[\w-]{1,40}=\\{0,15}"[^"\n]{0,1000}"""
 
+_FIELD_BETWEEN = r"""(?:["']\w{1,20}["']\s?:\s?["'][^"'\n]{0,60}["']\s?,\s?)"""  # a name and its value
 _ITEM = r"""[bBuUrR]?\\{0,15}(?:"[^"\n]{0,256}"|'[^'\n]{0,256}')"""
 # What names a row, a file, a queue or a part of a program has keys that are no secrets.
 _KEYS_OF_DATA = (
@@ -72,7 +74,7 @@ RULES = (
     # Without a scheme: Go's DSN, `app:secret@tcp(db:3306)/shop`, and Oracle's, `app/secret@//db`.
     make_rule(
         "password",
-        r"""(?<![\w./-])[\w.-]{1,64}:(?P<v>[^\s:/@"'<>]{4,256})@(?=(?:tcp|unix)\(|/|[\w.-]{1,253}:\d)""",
+        r"""(?<![\w./-])[\w.-]{1,64}:(?P<v>[^\s:/@"'<>]{4,256})@(?=(?:tcp|unix)\(|/|(?!sha\d{3}:)[\w.-]{1,253}:\d)""",
         check=value_checks.is_no_number,
     ),
     make_rule(
@@ -87,7 +89,7 @@ RULES = (
     ),
     make_rule(
         "token",
-        rf"""authorization["'\\]{{0,3}}\]?\s{{0,4}}(?:=>|->|[:=,])\s{{0,4}}(?-i:b(?=["']))?["'\\]{{0,3}}(?:{_SCHEME})?"""
+        rf"""authorization["'\\]{{0,3}}\]?\s{{0,4}}(?:=>|->|[:=,])\s{{0,4}}(?-i:b(?=["']))?(?:{WRAPPED_IN}(?=["']))?["'\\]{{0,3}}(?:{_SCHEME})?"""
         rf"""(?P<v>(?:{_PARAMETER}"|[^\s"'\\,;]+)(?:\s{{0,4}},\s{{0,4}}(?:{_PARAMETER}"|[\w-]{{1,40}}=[^\s"'\\,;]+))*)""",
         check=value_checks.is_credential,
         flags=_I,
@@ -136,7 +138,7 @@ RULES = (
         r"(?<![\w-])eyJ[\w-]{16,}(?:\.[\w-]*){0,4}(?:\\?\r?\n\s{0,8}[\w-]{16,})?|(?<![\w-])eyJ[\w-]{5,}\.[\w-]{4,}"
         r"|(?<![\w-])ey[A-Za-z0-9]{17,}\.ey[\w/\\-]{17,}(?:\.[\w/\\-]*={0,2})?|(?<![\w-])ZXlK[A-Za-z0-9+/]{20,}={0,2}",
     ),
-    make_rule("key", provider_forms.KEYS),
+    make_rule("key", provider_forms.KEYS, check=value_checks.is_filled),
     make_rule("token", provider_forms.TOKENS, check=value_checks.is_no_file),
     make_rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=value_checks.has_digits),  # Vault
     *said_forms.RULES,
@@ -150,8 +152,9 @@ RULES = (
     # As a type of its own shows it: ApiKey("…")
     make_rule(
         "password",
-        r"""(?<![\w.>])(?:[A-Z][a-z]\w{0,20})?(?:Password|Passphrase|Secret|ApiKey|Token)(?:String|Value)?\("""
-        r"""\\{0,15}["'](?P<v>[^"'\\\n]{6,512})\\{0,15}["']\)""",
+        r"""(?<![\w.>])(?:[A-Z][a-z]\w{0,20})?(?:(?:Password|Passphrase|Secret|ApiKey|Token)(?:Str(?:ing)?|Value)?\("""
+        r"""|(?:Password|Passphrase|Secret|ApiKey)\s?\{\s{0,4}\w{1,16}: )"""
+        r"""\\{0,15}["'](?P<v>[^"'\\\n]{6,512})\\{0,15}["']\s?[)},]""",
         check=value_checks.has_a_digit,
     ),
     # In a list: {"password": ["…"]}, {"passwd"=>["…", "…"]}
@@ -200,7 +203,7 @@ RULES = (
     # name: DB_PASSWORD, value: …: environments of containers, <add key="password" value="…"/>
     make_rule(
         "password",
-        rf"""{NAME}{QUOTE}(?:,\s{{0,16}}|\s{{1,64}})(?:\\{{0,15}}["'])?value{QUOTE}{SIGN}{VALUE}""",
+        rf"""(?:{NAME}|_pass){QUOTE}(?:,\s{{0,16}}|\s{{1,64}}){_FIELD_BETWEEN}{{0,2}}(?:\\{{0,15}}["'])?value{QUOTE}{SIGN}{VALUE}""",
         check=value_checks.is_value,
         flags=_I,
         spans_lines=True,
@@ -208,7 +211,7 @@ RULES = (
     make_rule(
         "password",
         rf"""value["']?\s{{0,4}}[:=]\s{{0,4}}(?:"(?P<double>[^"\n]{{1,512}})"|'(?P<single>[^'\n]{{1,512}})')\s{{0,16}},?"""
-        rf"""\s{{0,16}}["']?(?:name|key|id|variable)["']?\s{{0,4}}[:=]\s{{0,4}}["'][\w.-]{{0,40}}?{NAME}["']""",
+        rf"""\s{{0,16}}["']?(?:name|key|id|variable)["']?\s{{0,4}}[:=]\s{{0,4}}["'][\w.-]{{0,40}}?(?:{NAME}|_pass)["']""",
         check=value_checks.is_value,
         flags=_I,
         spans_lines=True,
@@ -221,13 +224,13 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"""(?<![\w:]):[\w.-]{{0,40}}?{NAME}\s{{1,4}}"(?P<v>[^"\n]{{1,512}})\"""",
+        rf"""(?:(?<![\w:]):[\w.-]{{0,40}}?{NAME}\s{{1,4}}|\(\s?[\w.-]{{0,40}}?{NAME}\s{{1,2}}\.\s{{1,2}})"(?P<v>[^"\n]{{1,512}})\"""",
         check=value_checks.is_given,
         flags=_I,
     ),
     make_rule(
         "password",
-        rf"""[{{(]\s{{0,4}}\w{{0,40}}?{NAME}\s{{0,4}},\s{{0,4}}(?:<<)?["'](?P<v>[^"'\n]{{3,512}})["']""",
+        rf"""[{{(]\s{{0,4}}:?\w{{0,40}}?{NAME}\s{{0,4}},\s{{0,4}}(?:<<)?["'](?P<v>[^"'\n]{{3,512}})["']""",
         check=value_checks.is_neighbour,
         flags=_I,
     ),
@@ -245,9 +248,17 @@ RULES = (
         check=value_checks.is_neighbour,
         flags=_I,
     ),
+    # With more arguments behind it: setenv("API_KEY", "…", 1)
     make_rule(
         "password",
-        rf"""["']--?[\w-]{{0,24}}?(?:{NAMES}|token|pass)["']\s{{0,4}},\s{{0,4}}["'](?P<v>[^"'\n]{{1,512}})["']""",
+        rf"""(?<!\w)\w{{0,20}}(?:set|put|add|env|header)\w{{0,20}}\(\s{{0,4}}["'][\w. -]{{0,40}}?{NAME}["']"""
+        r"""\s{0,4},\s{0,4}["'](?P<v>[^"'\\\n]{3,512})["']\s{0,4},""",
+        check=value_checks.is_neighbour,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""["']--?[\w-]{{0,24}}?(?:{NAMES}|token|pass)["']\s{{0,4}},\s{{0,4}}[bu]?["'](?P<v>[^"'\n]{{1,512}})["']""",
         check=value_checks.is_value,
         flags=_I,
     ),
@@ -271,7 +282,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"""\b(?:{KEYS}|token|auth|secret)(?:\s{{1,4}}{VERB}){{0,2}}:?\s{{1,4}}[`(\[]?"""
+        rf"""\b(?:{KEYS}|token|auth|secret)(?:\s{{1,4}}(?:{VERB}|created|generated|issued)){{0,2}}:?\s{{1,4}}[`(\[]?"""
         r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{8,256})""",
         check=value_checks.looks_made_in_prose,
         flags=_I,

@@ -32,7 +32,7 @@ _HARMLESS = (
 SUFFIX = (
     rf"(?!(?:(?:[A-Za-z]{{0,24}}[_-]){{1,4}}|[A-Za-z]{{0,24}}(?-i:(?=[A-Z])))(?:{_HARMLESS})(?![\w-]))[\w-]{{0,24}}"
 )
-NAME = rf"(?:(?:{NAMES}){SUFFIX}|(?:{LAST_NAMES}))"
+NAME = rf"(?:(?:{NAMES}){SUFFIX}(?:\.value)?|(?:{LAST_NAMES}))"
 # After these stands a secret now and then: only a word that no person wrote is taken for one.
 MAYBE_NAMES = (
     r"(?<!public.)(?<!routing.)(?<!partition.)(?<!primary.)(?<!foreign.)(?<!cache.)(?<!object.)(?<!bucket.)key"
@@ -49,14 +49,16 @@ QUOTE = (
 TYPE = r"(?:\s{0,2}:?\s{0,2}(?:&?(?:'static\s)?str(?:ing)?|Optional\[str\]|char\*?|text)\b)?"  # var apiToken string = …
 SIGN = (
     rf"(?:\s{{1,4}}{VERB})?{TYPE}\s{{0,4}}"
-    rf"""(?:=>|→|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,3}}|!={{1,2}}(?=\s{{0,4}}["'])"""
+    rf"""(?:=>|→|<-(?=\s{{0,4}}["'])|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,3}}|!={{1,2}}(?=\s{{0,4}}["'])"""
     rf"""|{_PERCENT}3[AD]|\\{{1,8}}u003[adAD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"""
 )
 _UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
-# Some("…"), b'…', SecretStr('…'), @"…": what stands around a value is left, and the value inside is taken.
+# Some("…"), b'…', SecretStr('…'), []string{"…"}, Just "…", Secret { inner: "…" }, @"…": what stands around a value is
+# left, and the value inside is taken.
+WRAPPED_IN = r"""(?:(?:\[\])?[A-Za-z_][\w.:]{0,40}\s{0,2}[(\[{]{1,2}\s{0,2}){1,2}"""
 _WRAPPER = (
-    r"""(?:(?:(?:\[\])?[A-Za-z_][\w.:]{0,40}\s{0,2}[(\[{]{1,2}\s{0,2}){1,2}(?:[bBuUrR]{1,2})?(?=\\{0,15}["'`])"""
-    r"""|[bBuUrRfFLN@]{1,2}(?=["'`])|string\(\d{1,6}\)\s{1,2}(?=")"""
+    rf"""(?:{WRAPPED_IN}(?:(?:inner|value|secret|data|text|raw|plain\w{{0,8}})\s{{0,2}}[:=]\s{{0,2}})?(?:[bBuUrR]{{1,2}})?(?=\\{{0,15}}["'`])"""
+    r"""|[bBuUrRfFLN@]{1,2}(?=["'`])|string\(\d{1,6}\)\s{1,2}(?=")|(?:Just|Some|Ok)\s{1,2}(?=["'])"""
     r"""|\{\s{0,4}["'](?:value|secret|plaintext|data|text)["']\s{0,4}:\s{0,4}(?=["']))?"""
 )
 VALUE = (

@@ -37,7 +37,7 @@ _RUNS = re.compile(r"[A-Z]+|[a-z]+|\d+|[^A-Za-z\d]+")
 _ALNUM_RUNS = re.compile(r"[A-Za-z0-9+/]+")
 _WORD = re.compile(rf"[A-Za-z]{{1,{MAX_ENGLISH_WORD}}}")
 # What follows a word of prose: another word, and no sign that would make it the name of the next value.
-_NEXT_WORD = re.compile(r"[ ][A-Za-z']{1,24}(?=[\s.,;!?)]|$)")
+_NEXT_WORD = re.compile(r"[ ](?:[A-Za-z']{1,24}(?=[\s.,;!?)]|$)|(?:error|exception|fault|failure):)")
 _PAIR = re.compile(r"[\w.-]{1,40}=.*", re.DOTALL)
 _ARTIFACT = re.compile(r"[a-z][\w-]{0,80}-\d{1,6}(?:\.\d{1,6}){1,4}")  # jjwt-jackson-0.11.2
 # What stands for a secret and is none: ${API_KEY}, $(…), ****, xxxxxxxx, [PASSWORD], %PASSWORD%, {password}; $1, ? and
@@ -63,6 +63,9 @@ MAX_IN_WORDS = (
     0.6  # of a token that are letters in small ones of three and more in a row: words, in which nothing is random
 )
 _FILE_ENDING = re.compile(r"\.(?:png|jpe?g|gif|svg|ico|webp|css|js)\b", re.IGNORECASE)
+_AWS_EXAMPLE = re.compile(r"[A-Z][\w-]{3,15}(?:EXAMPLE)+\w{0,6}")
+MIN_UNFILLED = 8  # of the same sign, where a token has to be put in
+MAX_PREFIX = 6  # characters before them, if no sign ends the prefix
 _ALPHABET = "abcdefghijkl"  # in a table of characters
 _PUBLIC = re.compile(r"public[ _.-]?(?:key|token)[\"']?\s{0,4}[=:]\s{0,4}[\"']?\Z", re.IGNORECASE)
 _DIGESTS = ("sha256-", "sha384-", "sha512-")  # of what is public: a script, a package
@@ -70,18 +73,25 @@ _HASHES = ("SHA256:", "SHA512:")
 _PATH = re.compile(r"://[^\s?#\"']{0,300}\Z")
 _LABEL = re.compile(r"[A-Za-z]{1,24}:")
 _ARN = re.compile(r"\barn:aws[\w:/-]{0,100}\Z")  # …:secret:shop is the name of one
+_STATUS = re.compile(r"[1-5]\d\d")
+_PARSED = re.compile(  # what a parser calls a token
+    r"(?:unexpected|expected|illegal|unrecogni[sz]ed|unterminated|stray|lookahead|offending|next|near)"
+    r"\s{1,4}[\"']?token\W{1,8}\Z",
+    re.IGNORECASE,
+)
 _TOKEN_BEFORE = re.compile(r"[\w./~-]{0,100}\Z")
 
 
 def is_value(value: str, found: re.Match[str]) -> bool:
     """After a name and a sign: not a word that says what is wrong, not what stands for a value, not prose."""
-    if value.strip(".:,;!").lower() in _PLAIN_WORDS or _STAND_IN.fullmatch(value) or _repeats_its_name(value, found):
+    if value.strip(".:,;!").lower() in _PLAIN_WORDS or _repeats_its_name(value, found):
         return False
-    if _ALGORITHM.fullmatch(value) or _is_name_of_secrets(value, found) or _is_example(value, found):
+    if _STAND_IN.fullmatch(value) or _is_unfilled(value) or _ALGORITHM.fullmatch(value):
         return False
-    if _ARN.search(found.string, max(0, found.start() - 120), found.start()):
+    if _is_name_of_secrets(value, found) or _is_example(value, found):
         return False
-    if _token_before(found.string, found.start()).rstrip("_-.").lower().endswith("public"):
+    is_public = _token_before(found.string, found.start()).rstrip("_-.").lower().endswith("public")
+    if is_public or _ARN.search(found.string, max(0, found.start() - 120), found.start()):
         return False
     if found.lastgroup == "tick" and " " in value and found.string[found.start("tick") - 2] == "=":
         return False  # what a shell is to run: TOKEN=`cat /run/token`
@@ -117,9 +127,22 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
         return True
     if _PAIR.fullmatch(value) and re.search(r"\w=\s+\Z", text[max(0, start - 8) : start]):
         return False  # `password= user=bob`
-    if _LABEL.fullmatch(value) or (_WORD.fullmatch(value) and _NEXT_WORD.match(text, end)):
-        return False  # `renewing token: Code: 403`, `token: The request …`
+    if _LABEL.fullmatch(value) or (
+        (_WORD.fullmatch(value) or _STATUS.fullmatch(value)) and _NEXT_WORD.match(text, end)
+    ):
+        return False  # `renewing token: Code: 403`, `token: The request …`, `fetch token: 401 Unauthorized`
+    if _of_a_test(value, found) or (found[0][:5].lower() == "token" and _PARSED.search(text[:start][-60:])):
+        return False
     return "/" not in _token_before(text, found.start())  # `/etc/passwd: permission denied`
+
+
+def _of_a_test(value: str, found: re.Match[str]) -> bool:
+    """`PASS: test_login`, `PASS: core/cart (0.01s)`, as test runners begin their lines."""
+    if not found[0].startswith("PASS: ") or found.string[
+        found.string.rfind("\n", 0, found.start()) + 1 : found.start()
+    ].strip(" X-"):
+        return False
+    return "test" in value.lower() or "/" in value or found.string.startswith(" (", found.end())
 
 
 def are_values(values: str, found: re.Match[str]) -> bool:
@@ -173,6 +196,11 @@ def is_given(value: str, found: re.Match[str]) -> bool:
     return is_value(value, found) and not value.startswith(("-", "pass:", "file:", "env:", "fd:", "stdin"))
 
 
+def is_no_port(value: str, found: re.Match[str]) -> bool:
+    """Behind `-p`, which takes a port, two of them or a folder as often: `-p 8080:80`, `-p 5432/tcp`."""
+    return any(map(str.isalpha, re.sub(r"/(?:tcp|udp)$", "", value))) and is_given(value, found)
+
+
 def is_credential(value: str, found: re.Match[str]) -> bool:
     """Behind `authorization:`; `authorization: denied by policy` is a sentence."""
     is_prose = _WORD.fullmatch(value) is not None and _NEXT_WORD.match(found.string, found.end("v")) is not None
@@ -211,9 +239,23 @@ def are_no_stand_ins(values: str, _: re.Match[str]) -> bool:
     return not all(_STAND_IN.fullmatch(part) or _PARAMETER.fullmatch(part) for part in parts)
 
 
-def is_no_file(_: str, found: re.Match[str]) -> bool:
+def is_no_file(value: str, found: re.Match[str]) -> bool:
     """A picture may be named like a token: `favicon.ico-….png`."""
-    return _FILE_ENDING.match(found.string, found.end()) is None
+    return _FILE_ENDING.match(found.string, found.end()) is None and is_filled(value, found)
+
+
+def is_filled(value: str, _: re.Match[str]) -> bool:
+    """Not what stands where a token has to be put in, `ghp_xxxxxxxxxxxx`: whoever reads it must see that nobody did."""
+    return not _is_unfilled(value)
+
+
+def _is_unfilled(value: str) -> bool:
+    prefix = value.rstrip("xX*._-")
+    rest = value[len(prefix) :]
+    has_prefix = len(prefix) <= MAX_PREFIX or rest[:1] in ("_", "-", ".")
+    if has_prefix and sum(map(rest.count, "xX*")) >= MIN_UNFILLED:
+        return True
+    return "EXAMPLE" in value[-20:] and _AWS_EXAMPLE.fullmatch(value) is not None
 
 
 def is_long_value(value: str, found: re.Match[str]) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fleexmon_pipeline.collection.answers import framed
 from fleexmon_pipeline.collection.answers import splitter as answers
 from fleexmon_pipeline.collection.answers.refused import NotAnAnswerError
 from fleexmon_pipeline.collection.answers.splitter import Splitter
@@ -257,7 +258,7 @@ def test_ten_times_the_bytes_take_no_hundred_times_as_long(
 
 
 def test_an_event_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MAX_UNRECOGNISED_BYTES", 1_000_000)
+    monkeypatch.setattr(framed, "MAX_UNRECOGNISED_BYTES", 1_000_000)
 
     def chunks() -> Iterator[bytes]:
         yield b"data: " + GOOD + b"\n\ndata: {"
@@ -487,6 +488,11 @@ COLUMNS = ("ts", "level", "msg")
         {"logs": {"k7": LATE, "k8": LOST}},
         {"-k7": LATE, "-k8": LOST},
         {"errors": [{"message": "no ink", "path": ["x"]}], "data": {"logs": [LATE, LOST]}},
+        {"logs": f"{NOON}\n{WORSE}\n"},
+        {"status": "success", "data": {"resultType": "streams", "result": [
+            {"stream": {"app": "press", "detected_level": "unknown"}, "values": [["1741964966535897932", "late"]]},
+            {"stream": {"app": "press", "level": "error"}, "values": [["1741964967535897932", "lost", {"k": "v"}]]},
+        ]}},
     ],
     ids=",".join,
 )  # fmt: skip
@@ -495,6 +501,12 @@ def test_tables_pairs_and_deeper_lists_are_records(answer: dict[str, Any]) -> No
 
     assert [read(raw).message for raw in raws] == ["late", "lost"]
     assert read(raws[-1]).level == "error"
+
+
+def test_lists_of_records_within_a_list_are_its_pages() -> None:
+    raws, _ = split(json.dumps([[LATE, LATE], [LOST]]).encode(), 40)
+
+    assert [read(raw).message for raw in raws] == ["late", "late", "lost"]
 
 
 @pytest.mark.parametrize("size", [40, 1_000])

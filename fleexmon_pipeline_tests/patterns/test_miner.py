@@ -208,7 +208,7 @@ ANOTHER_PATH = {
     ),
     "Go": (
         "panic: no price\nmain.sum(0x2a)\n\tcart.go:41 +0x1d\nmain.main()\n\t/srv/main.go:7 +0x25",
-        "panic: no price\nmain.(*Job).run(...)\n\tjob.go:9",
+        "panic: no price\nmain.(*Job).run(...)\n\tjob.go:9\nexit status 2",
     ),
     ".NET": (
         "NoPrice: none\n   at Cart.Sum() in /srv/Cart.cs:line 41",

@@ -1,8 +1,9 @@
 """Split a node's answer into records while it arrives, run by run. A bad record does not affect its neighbours.
 
-Accepted: an array, `{"logs": [...]}`, one JSON object per line (NDJSON), one record, batches of OpenTelemetry. If a
-body breaks off, the records before the break are used. Only bytes that are not split yet are in memory, a few MB for an
-answer of any length. A record over the limit is skipped and rejected; finding its end: `long_records.py`.
+Accepted: an array, `{"logs": [...]}`, one JSON object per line (NDJSON), one record, batches of OpenTelemetry, rows
+below a header. If a body breaks off, the records before the break are used. Only bytes that are not split yet are in
+memory, a few MB for an answer of any length. A record over the limit is skipped and rejected; finding its end:
+`long_records.py`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 import msgspec
 
+from fleexmon_pipeline.collection.answers.delimited import opened, table_in_text
+from fleexmon_pipeline.collection.answers.framed import MAX_UNRECOGNISED_BYTES, unframed
 from fleexmon_pipeline.collection.answers.long_records import find_end, skip_record
 from fleexmon_pipeline.collection.answers.otlp import unbatched
 from fleexmon_pipeline.collection.answers.record_runs import Raw, Run, reason_of
@@ -31,14 +33,12 @@ from fleexmon_pipeline.collection.answers.whole import (
 from fleexmon_pipeline.settings import Limits
 
 SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when they hold no boundary; 1 MB is 8 % slower
-MAX_UNRECOGNISED_BYTES = 32_000_000  # of an object whose form cannot be told from its beginning
 BOM = b"\xef\xbb\xbf"
-RECORD_SEPARATOR = b"\x1e"
-_EVENT_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 SALVAGE_FROM = 4_000_000  # bytes without a certain boundary: they contain a record that is not JSON, or is very long
 MAX_BANNER_BYTES = 64_000  # of lines before the first record that are not records
 MAX_JSON_WORD = len("-Infinity")  # an error this close to the end may be a cut word or escape
 TRUNCATED = "Input data was truncated"  # msgspec's message for JSON that is valid but incomplete
+MAX_BEFORE_RECORD = 20  # bytes of a list within a list
 MAX_BEHIND = 64_000  # bytes kept before the reading position, because json counts the lines before each error
 MAX_WASTED = (
     16  # times of a broken answer that are read in vain; then it goes on behind the error, and neighbours are lost
@@ -78,7 +78,14 @@ class Splitter:
 
     def runs(self, chunks: Iterable[bytes]) -> Iterator[Run]:
         """Raises NotAnAnswerError, before the first record only."""
-        parts = _unframed(iter(chunks))
+        table, parts = opened(unframed(iter(chunks)))
+        if table is not None:
+            for records in table.records(parts):
+                yield self._counted(Run(records), self._max + 1)
+        else:
+            yield from self._of_json(parts)
+
+    def _of_json(self, parts: Iterator[bytes]) -> Iterator[Run]:
         buffer = bytearray()
         for chunk in parts:
             buffer += chunk
@@ -242,6 +249,8 @@ class Splitter:
         if not self._count and not self._names:
             self._names = header_of(raws[0])
             raws = raws[1:] if self._names else raws
+        if not self._names and bytes(memoryview(raws[0])[:MAX_BEFORE_RECORD]).translate(None, b" \n\t\r")[:2] == b"[{":
+            return Run([record for raw in raws for record in _listed_in(bytes(raw))], too_long=run.too_long)  # pages
         return Run([row_of(self._names, raw) for raw in raws], too_long=run.too_long) if self._names else run
 
     def _skip_record(self, buffer: bytearray, chunks: Iterator[bytes], *, is_line: bool = False) -> Run | None:
@@ -254,33 +263,6 @@ class Splitter:
         self._count += 1
         head, length = skipped
         return Run([], too_long=[(head, reason_of(length, self._max))])
-
-
-def _unframed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Remove the frames of streams: JSON text sequences (RFC 7464), server-sent events (`data: {…}`)."""
-    first = next(chunks, b"")
-    while not first.strip() and (more := next(chunks, b"")):
-        first = more
-    begins = first.lstrip()
-    if begins.startswith(RECORD_SEPARATOR):
-        for chunk in chain([first], chunks):
-            yield chunk.replace(RECORD_SEPARATOR, b"")
-    elif begins.startswith(_EVENT_FIELDS):
-        rest = bytearray()
-        for chunk in chain([first], chunks):
-            rest += chunk
-            if b"\n" in chunk or len(rest) > MAX_UNRECOGNISED_BYTES:  # far over the limit of a record, which says so
-                end = rest.rfind(b"\n") + 1 or len(rest)
-                yield b"".join(map(_data_of, bytes(rest[:end]).split(b"\n")))
-                del rest[:end]
-        yield _data_of(bytes(rest))
-    else:
-        yield first
-        yield from chunks
-
-
-def _data_of(line: bytes) -> bytes:
-    return line.removeprefix(b"data:").strip() + b"\n" if line.startswith(b"data:") else b""
 
 
 def _with_rest(begun: bytearray, chunks: Iterator[bytes]) -> bytes:
@@ -418,4 +400,6 @@ def _has_record_line(buffer: bytearray, end: int) -> bool:
 def is_records(head: bytes) -> bool:
     """Whether a body with this beginning seems to contain JSON records."""
     body = bytearray(head.removeprefix(BOM).lstrip())
-    return body[:1] == b"{" or _START_OF_ARRAY.match(body) is not None or _has_record_line(body, body.find(b"\n") + 1)
+    if body[:1] == b"{" or _START_OF_ARRAY.match(body) is not None or _has_record_line(body, body.find(b"\n") + 1):
+        return True
+    return table_in_text(bytes(body)) is not None

@@ -26,6 +26,8 @@ _NAMES = (
     "label",
 )  # of a column that is described by an object
 _PAIRS = (("field", "value"), ("name", "value"), ("key", "value"), ("Name", "Value"), ("Key", "Value"))
+_LEVEL_LABELS = ("level", "detected_level", "severity")
+MAX_HEAD = 400  # bytes of a list in which the first stream's name stands
 _TYPES = frozenset(("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS"))  # DynamoDB
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -126,6 +128,29 @@ def paired(raw: bytes) -> bytes | None:
         if all(isinstance(pair.get(name), str) and value in pair for pair in pairs):
             return _encoded({pair[name]: pair[value] for pair in pairs})
     return None
+
+
+def streams_in(value: msgspec.Raw) -> list[Raw]:
+    """Loki's streams, `[{"stream": {"app": …}, "values": [["1795169100123456789", "…"], …]}, …]`: a record a line."""
+    streams = _decoded(bytes(value)) if bytes(value)[:1] == b"[" and b'"stream"' in bytes(value)[:MAX_HEAD] else None
+    records: list[Raw] = []
+    for stream in streams if isinstance(streams, list) else ():
+        labels, lines = (stream.get("stream"), stream.get("values")) if isinstance(stream, dict) else (None, None)
+        if not isinstance(labels, dict) or not isinstance(lines, list):
+            return []
+        for line in lines:
+            if not isinstance(line, list) or len(line) < MIN_COLUMNS:
+                return []
+            records.append(
+                _encoded({"timestamp": line[0], "message": line[1], "metadata": labels, **_level_in(labels)})
+            )
+    return records
+
+
+def _level_in(labels: dict[str, Any]) -> dict[str, Any]:
+    """The level that a store has found; `unknown` is none."""
+    level = next((labels[name] for name in _LEVEL_LABELS if labels.get(name) not in (None, "", "unknown")), None)
+    return {} if level is None else {"level": level}
 
 
 def untyped(raw: bytes) -> bytes | None:

@@ -17,7 +17,14 @@ import msgspec
 from fleexmon_pipeline.collection.answers.otlp import is_batch
 from fleexmon_pipeline.collection.answers.record_runs import Raw
 from fleexmon_pipeline.collection.answers.refused import CLIP_BYTES, NotAnAnswerError, clip
-from fleexmon_pipeline.collection.answers.tables import columns_by_name, is_empty_table, paired, tables_in, untyped
+from fleexmon_pipeline.collection.answers.tables import (
+    columns_by_name,
+    is_empty_table,
+    paired,
+    streams_in,
+    tables_in,
+    untyped,
+)
 from fleexmon_pipeline.collection.reading.message_fields import is_of_error
 from fleexmon_pipeline.collection.reading.text_times import time_in_text
 from fleexmon_pipeline.collection.records import RejectedError, explain, read
@@ -158,7 +165,9 @@ def _listed(body: Raw, depth: int = 0) -> list[Raw]:
     Some APIs sort by level: `{"info": […], "error": […]}`. A record in several lists is taken once.
     """
     fields = dict(islice(_fields_or_none(body).items(), MAX_FIELDS_LOOKED_AT))
-    for table in tables_in(fields):
+    for table in (*tables_in(fields), *map(streams_in, fields.values())):
+        if not table:
+            continue
         if _is_log_record(bytes(table[0])):
             return table
     values = [value for name, value in fields.items() if name.lower() not in _OF_FAULTS or _begins_well(value)]
@@ -232,9 +241,12 @@ def _text_of(raw: Raw) -> str:
 
 
 def _lines_in(value: msgspec.Raw) -> list[Raw]:
-    """`"logs": "2026-11-20T10:05:00Z …\\n…"`; a line without a time belongs to the one before it."""
+    """`"logs": "2026-11-20T10:05:00Z …\\n…"`, or a record a line; one without a time belongs to the one before it."""
     lines: list[list[str]] = []
     text = _text_of(value) if bytes(value)[:1] == b'"' else ""
+    if text[:1] == "{":
+        raws: list[Raw] = [line.encode("utf-8", "surrogatepass") for line in text.split("\n") if line.strip()]
+        return _good(raws) if bytes(raws[0]).rstrip()[-1:] == b"}" else []
     if "\n" not in text or time_in_text(text) is None:
         return []
     for line in text.split("\n"):

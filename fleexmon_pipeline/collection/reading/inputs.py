@@ -21,6 +21,7 @@ from fleexmon_pipeline.collection.answers.splitter import Splitter, is_records
 from fleexmon_pipeline.collection.answers.spread_records import SpreadRecords
 from fleexmon_pipeline.collection.reading.date_order import DateWatcher
 from fleexmon_pipeline.collection.reading.events import TextLine, joined
+from fleexmon_pipeline.collection.reading.listings import is_verbose, journal_entries, listing_in
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
 from fleexmon_pipeline.collection.reading.text_times import time_in_text
 from fleexmon_pipeline.collection.records import OUR_DEFAULT, OUR_TEXT, Line, Origins, RejectedError, explain
@@ -85,8 +86,10 @@ class Input:
             raise UnreadableError("is empty. Check the path or the pipe")
         if kind := _kind_of(head):
             raise UnreadableError(f"is {kind}, not a log. Pass log records: JSON, or lines of text")
-        form = self.form or guess(head)
+        listing = listing_in(head) if self.form in (None, Form.NODE) else None
+        form = Form.NODE if listing else self.form or guess(head)
         chunks = self._watched(chain([head], chunks))
+        chunks = listing.ndjson(chunks) if listing else chunks
         try:
             yield from self._node(chunks) if form is Form.NODE else self._events(form, chunks)
         except (EmptyBodyError, NotAnAnswerError) as error:
@@ -142,7 +145,7 @@ class Input:
         first = next(chunks)
         body = chain([first], chunks)
         if form is Form.JOURNAL and not first.lstrip().startswith(b"{"):
-            yield from _of_export(body, self.limits.record_bytes)
+            yield from _of_verbose(body) if is_verbose(first) else _of_export(body, self.limits.record_bytes)
             return
         if form is Form.LOKI and b'"logs"' not in first[:200] and b'"data"' in first[:400]:
             yield from _of_loki_answer(body, self.limits.answer_bytes)
@@ -214,7 +217,7 @@ def _origins(line: TextLine) -> Origins:
 
 def guess(head: bytes) -> Form:
     """The form of a file by its beginning."""
-    if head.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP=")):
+    if head.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP=")) or is_verbose(head):
         return Form.JOURNAL
     if head.lstrip().startswith(b"{") and b'"streams"' in head[:400] and b'"data"' in head[:400]:
         return Form.LOKI
@@ -223,12 +226,12 @@ def guess(head: bytes) -> Form:
         return Form.DOCKER
     if _EVENTS.match(head):
         return Form.NODE
-    is_text = not _BEGINS_JSON.match(first_line) and time_in_text(first_line) is not None
+    is_text = not _BEGINS.match(first_line) and time_in_text(first_line) is not None
     return Form.NODE if is_records(head) and not is_text else Form.TEXT
 
 
 _EVENTS = re.compile(rb"(?:(?:event|id|retry|):[^\n]{0,200}\r?\n+){0,8}data: ?[\[{]")  # that a server sends
-_BEGINS_JSON = re.compile(r"\{|\[\s*[\[{\"]")  # `[1] 2026/11/20` is text
+_BEGINS = re.compile(r"#|\{|\[\s*[\[{\"]")  # of JSON, or of a header: `[1] 2026/11/20` is text
 
 
 def _kind_of(head: bytes) -> str | None:
@@ -246,6 +249,10 @@ def _of_export(chunks: Iterator[bytes], limit: int) -> Iterator[TextLine]:
         moment = fields.get("__REALTIME_TIMESTAMP", [b""])[0]
         if re.fullmatch(rb"[0-9]{1,16}", moment):
             yield journal.line_of(fields, EPOCH + int(moment) * journal.MICROSECOND)
+
+
+def _of_verbose(chunks: Iterable[bytes]) -> Iterator[TextLine]:
+    return (journal.line_of(fields, moment) for fields, moment in journal_entries(chunks))
 
 
 def _journal_json(raw: bytes, _: datetime | None) -> TextLine:

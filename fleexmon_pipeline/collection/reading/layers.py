@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ from fleexmon_pipeline.collection.reading.time_fields import like_a_time, time_o
 
 MAX_LAYERS = 5
 MAX_KIND_CHARACTERS = 40
+MAX_VALUES = 50  # of an event of Windows that are shown
+_NAMES_OF_XML = frozenset(("#attributes", "@name", "name", "@qualifiers"))  # of an element, beside its `#text`
 MAX_INNER_CHARACTERS = 32_000_000  # of a record that is text; as long as any record may be
 
 # Contain the whole record of the application, as an object or as JSON text: Docker and fluent-bit, Google Cloud,
@@ -176,6 +179,8 @@ def told_layer(layers: list[Layer]) -> Layer | None:
 
 def timed_layer(layers: list[Layer]) -> Layer | None:
     """A layer with a time, for a record without one: `_source` of Elasticsearch's answers, `data` of an event."""
+    if event := _event_of_windows(layers[-1]):
+        return event
     for layer in layers:
         for name, value in islice(layer.fields.items(), MAX_ODD_NAMES):
             inner, is_odd = opened(value) if isinstance(value, str) else (value, False)
@@ -185,6 +190,40 @@ def timed_layer(layers: list[Layer]) -> Layer | None:
                 del layer.fields[name]
                 return Layer(f"{layer.path}{name}.", inner, is_odd)
     return None
+
+
+def _event_of_windows(layer: Layer) -> Layer | None:
+    """An event as its XML says it, turned into JSON: `{"Event": {"System": {…}, "EventData": {…}}}`.
+
+    Its message is in a file of the machine that wrote it, so the values stand for it, behind program and number.
+    """
+    event = layer.fields.get("Event")
+    system = event.get("System") if isinstance(event, dict) else None
+    if not isinstance(event, dict) or not isinstance(system, dict):
+        return None
+    fields = {name: next(_leaves(value), None) for name, value in system.items()}
+    rendered = event.get("RenderingInfo")
+    data = [text for name in ("EventData", "UserData") for text in islice(_leaves(event.get(name)), MAX_VALUES)]
+    text = f"{fields.get('Provider') or 'event'} {fields.get('EventID') or ''}".rstrip()
+    said = rendered.get("Message") if isinstance(rendered, dict) else None
+    fields |= {"TimeCreated": fields.get("TimeCreated"), "message": said or f"{text}: {', '.join(map(str, data))}"}
+    del layer.fields["Event"]
+    return Layer(f"{layer.path}Event.", {"EventData": event.get("EventData"), **fields})
+
+
+def _leaves(value: Any, depth: int = 0) -> Iterator[Any]:
+    """Texts and numbers of an XML element as JSON, without names and addresses of what it is of."""
+    if isinstance(value, dict) and depth < MAX_LAYERS:
+        for name, inner in (
+            sorted(value.items(), key=lambda item: item[0] != "#text") if "#text" in value else value.items()
+        ):
+            if name.lower() not in _NAMES_OF_XML or "#text" not in value:
+                yield from () if name.lower() in ("xmlns", "@xmlns") else _leaves(inner, depth + 1)
+    elif isinstance(value, list) and depth < MAX_LAYERS:
+        for inner in value:
+            yield from _leaves(inner, depth + 1)
+    elif isinstance(value, (str, int, float)) and value != "":
+        yield value
 
 
 def is_record(fields: dict[str, Any]) -> bool:

@@ -37,8 +37,8 @@ def _named_level(fields: Fields, plan: Plan) -> tuple[Level, Found] | None:
             if level := _level_object(value):
                 return level, Found(name, None, taken=False)
         elif level := level_on(plan.scale, value) or _alarm_level(name, value):
-            is_doubtful = plan.scale is None and plan.has_words and is_small_number(value)
-            return (_word_beside(fields) if is_doubtful else None) or level, Found(name, value)
+            is_doubtful = plan.scale is None and (plan.has_words or len(plan.levels) > 1) and is_small_number(value)
+            return (_word_beside(fields, plan) if is_doubtful else None) or level, Found(name, value)
     return None
 
 
@@ -80,7 +80,10 @@ def _other_word(fields: Fields) -> tuple[Level, Found] | None:
     return None
 
 
-def _word_beside(fields: Fields) -> Level | None:
+def _word_beside(fields: Fields, plan: Plan) -> Level | None:
+    for _, value in candidates(fields, plan.levels, (str,)):
+        if isinstance(value, str) and (level := LEVEL_OF_WORD.get(value.lower())):
+            return level
     return next((level for name in WORD_FIELDS if (level := _word_in(fields.get(name)))), None)
 
 

@@ -26,7 +26,7 @@ TIME_FIELDS = (
 # Fields named for the word come first: beside them, a number on an unknown scale says little.
 LEVEL_FIELDS = (
     "level_name", "levelName", "severity_name", "severityName", "level_str", "levelStr", "level_text", "levelText",
-    "level", "severity", "severityText", "levelname", "lvl", "log.level", "PRIORITY",
+    "levelname", "level", "severity", "severityText", "lvl", "log.level", "PRIORITY",
     "severity_text", "severity_level", "loglevel", "log_level", "syslogseverity", "@level", "@l",
     "levelno", "level_number", "level_num", "levelNumber",
     "level_value", "error_severity", "severity_label", "severityLabel",
@@ -137,8 +137,8 @@ STATUSES = (
 
 # Words in names of fields that no list above contains.
 LIKE_A_TIME = frozenset(
-    """timestamp datetime ts dt at time date epoch published occurred recorded created when unix stamp
-    fecha czas datum zeit zeitstempel zeitpunkt horodatage""".split()  # noqa: SIM905
+    """timestamp datetime ts dt at time tm utc clock date epoch published occurred recorded logged created when unix
+    stamp fecha czas datum zeit zeitstempel zeitpunkt horodatage""".split()  # noqa: SIM905
 )
 OTHER_TIMES = frozenset(
     """expires expiry expire until last next due valid birth birthday updated modified deleted starts ends renew

@@ -26,7 +26,7 @@ _PHP = re.compile(r"PHP (Fatal error|Parse error|Recoverable fatal error|Warning
 _PHP_LEVELS: dict[str, Level] = {"Warning": "warn", "Notice": "info", "Deprecated": "warn"}
 _COMPILER = re.compile(r"(error|warning|fatal error)\[[A-Z]{1,4}\d{1,5}\]: ")  # Rust
 # Cisco and similar devices: %LINK-3-UPDOWN: …, after times, hosts and counters.
-_CISCO = re.compile(r"[^%\n]{0,120}%[A-Z][A-Z0-9_]{1,30}(?:-[A-Z][A-Z0-9_]{0,30}){0,3}-([0-7])-[A-Z0-9_]{2,40} ?:")
+_CISCO = re.compile(r"[^%\n]{0,120}%[A-Z][A-Z0-9_]{1,30}(?:-[A-Z][A-Z0-9_]{0,30}){0,3}-([0-7])(?:-[A-Z0-9_]{2,40})? ?:")
 MAX_BEFORE_A_CODE = 160  # characters before the code of a message
 # Huawei, H3C: the number between slashes.
 _HUAWEI = re.compile(r"(?<=[A-Z0-9_])/([0-7])/[A-Z][A-Z0-9_]{2,40}(?:\([^)]{1,8}\))?(?:\[\d+\])?:")
@@ -42,7 +42,8 @@ _MAKE = re.compile(r"g?make(?:\[\d+\])?: \*\*\* ")
 _TOOL = re.compile(r"[a-z][\w.+-]{0,30}: (error|fatal error|warning): \S")  # ninja, psql, ld
 # docker's and kubectl's, Heroku's R14, Oracle's alerts
 _ERROR_OF = re.compile(
-    r"Error (?:(?:from|response|while|during|at|when|in) [^\n]{0,200}: |[A-Z]{1,4}-?\d{1,6}\b)"
+    r"Error (?:(?:from|response|while|during|at|when|in) [^\n]{0,200}: |[A-Z]{1,4}-?\d{1,6}\b"
+    r"|\d{1,6}(?: \([0-9A-Z]{5}\))?: )"
     r"|Errors in file |ORA-\d{5}: "
 )
 _KERNEL = re.compile(  # dmesg --decode
@@ -78,7 +79,13 @@ _JUL = re.compile(
     r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M [\w.$]+ [\w<>$]+\s*\n(?P<word>[^\W\d_]{4,16}): "
 )
 _CRASHES: list[tuple[re.Pattern[str], Level]] = [
-    (re.compile(r"panic: |fatal error: |thread '[^']*' (?:\(\d+\) )?panicked at |SIG(?:SEGV|ABRT|BUS)\b"), "fatal"),
+    (
+        re.compile(
+            r"panic: |fatal error: |(?:kernel: )?Kernel panic - "
+            r"|thread '[^']*' (?:\(\d+\) )?panicked at |SIG(?:SEGV|ABRT|BUS)\b"
+        ),
+        "fatal",
+    ),
     (
         re.compile(
             r"Traceback \(most recent call last\):|Exception in thread |Unhandled [Ee]xception|Uncaught \w"
@@ -88,8 +95,8 @@ _CRASHES: list[tuple[re.Pattern[str], Level]] = [
     ),
     (re.compile(r"\*\* \(\w[\w.]*\) |=(?:CRASH|SUPERVISOR) REPORT==== "), "error"),
 ]
-_CRASH_LETTERS = frozenset("pftSTEUFP*+=")  # that these begin with
-_EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
+_CRASH_LETTERS = frozenset("pftkKSTEUFP*+=")  # that these begin with
+_EXCEPTION = re.compile(r"(?:Caused by: )?(?:[A-Za-z_$][\w$]*[.:]{1,2})*[A-Z][\w$]*(?:Exception|Error)(?:: |$)")
 # Forms by the characters that they may begin with.
 _DIGITS = frozenset("0123456789")
 _LEVEL_LETTERS = frozenset("ewidtfcn")  # that the levels of `_COLONS` begin with

@@ -71,6 +71,7 @@ _IDENTIFIER = re.compile(r"[\w@./$%~#=,:-]+(?:\(\w{0,20}\))?(?:\[[\w.:-]{1,30}\]
 _WORD = re.compile(r"(?:[\w.-]+\.|[\w-]++\[\d{1,10}\]\.)?([A-Za-z]{1,14}[0-9]?)")
 # After a time, these are always levels: no sentence begins with them. `error handling enabled` may be a sentence.
 _NO_PROSE = frozenset("err warn wrn dbg debug inf info trc trace crit emerg".split())  # noqa: SIM905
+_BLANKS = re.compile(r"[\s#|]{1,4}(?=\S)")  # between a time and what came at it
 _MARKS = frozenset("*!>=#~-")
 _MARKED = re.compile(r"[*!>=#~-]{2,6} +(?=[A-Z]{4,9}\b)")  # `*** ERROR ***`
 _IN_JSON = re.compile(r'"(?:level|severity|lvl|levelname|log\.level)"\s?:\s?"([A-Za-z]{3,14})"')
@@ -81,7 +82,7 @@ _AFTER_WORD = re.compile(
 )
 _BOUNDARY = re.compile(r"[\s:|/!\]\[(,=>-]|$")
 _PAIR_IN_BRACKETS = re.compile(r"[^\s:#]*[:#][^\s:#]+")
-_FIRST_IN_BRACKETS = re.compile(r"([A-Z][a-z]{3,8}) *: +\S")  # BepInEx: `[Error  :  Unity Log]`
+_FIRST_IN_BRACKETS = re.compile(r"([A-Z][a-z]{3,8}) *: *(?=[^\s\d:])")  # BepInEx: `[Error  :  Unity Log]`
 _MODULE_AND_LEVEL = re.compile(r"[\w.-]{1,40}:([a-z]{4,9}),(?=\d{4}-)")  # Couchbase
 _TIMES_IN_BRACKETS = re.compile(r"\d\d:\d\d|\d{4}-\d\d|\d{4}/\d{6}")
 # Words that are a level only in capitals, only with a colon, or only with both (PostgreSQL).
@@ -124,11 +125,12 @@ def level_in_text(text: str) -> Level | None:
         return level_of_marked(text)
     if level := _level_of(head):
         return level
-    match = _PROGRAM.match(head) if head[0] not in _MARKS else _MARKED.match(head)
+    match, time = _PROGRAM.match(head) if head[0] not in _MARKS else _MARKED.match(head), None
     if match is None and (time := TIME.match(head)):
         match = _BEHIND_SYSLOG.match(head, time.end())
     if match is None:
-        return _behind_columns(head) or (_behind_a_tag(head) if '{"' in head else None)
+        level = _of_form_behind(head, time.end()) if time else None
+        return level or _behind_columns(head) or (_behind_a_tag(head) if '{"' in head else None)
     rest = head[match.end() :].lstrip()
     if level := _level_of(rest):
         return level
@@ -141,10 +143,22 @@ def _head_of(text: str) -> str:
     head = text[:MAX_HEAD]
     if "\x1b" in head:
         head = COLOUR.sub("", head)
-    head = head.lstrip("\ufeff \t")
-    if head and head[0] > _PLAIN_SIGNS and not head[0].isalnum():  # `✖ ERROR  …`
-        head = _PICTURES.sub("", head, 1)
-    return head
+    return _without_pictures(head.lstrip("\ufeff \t"))
+
+
+def _without_pictures(head: str) -> str:
+    """`✖ ERROR  …`, `┌ Error: …`"""
+    return _PICTURES.sub("", head, 1) if head and head[0] > _PLAIN_SIGNS and not head[0].isalnum() else head
+
+
+def _of_form_behind(head: str, position: int) -> Level | None:
+    """A line in a form of its own behind the time at which it came: `kubectl logs --timestamps`, serial consoles."""
+    behind = _BLANKS.match(head, position)
+    rest = head[behind.end() :] if behind else ""
+    if not rest:
+        return None
+    bare = _without_pictures(rest)
+    return level_of_form(rest) if bare is rest else _level_of(bare)
 
 
 def _behind_a_tag(head: str) -> Level | None:

@@ -61,7 +61,7 @@ class _First(NamedTuple):
             scale_of(names),
             message,
             closed,
-            not WORD_NAMES.isdisjoint(names),
+            len(levels) > 1 or not WORD_NAMES.isdisjoint(names),
         )
 
 

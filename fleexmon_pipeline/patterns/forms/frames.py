@@ -36,6 +36,7 @@ FRAME = re.compile(
   | \n[ \t]*+---[ ]End[ ]of[ ][^\n]*+  # .NET: where one part of a trace ends
   | \n[^\s][^\n]*+\n\t[^\s:]++:0++(?:[ ]\+0[^\n]*+)?(?=\n|$)  # Go: a function, and the line of a file below it
   | \n[^\s][^\n]*+\n\t/[^\n]*+
+  | \nexit[ ]status[ ]0++(?=\n|$)  # what `go run` adds
     """,
     re.VERBOSE,
 )

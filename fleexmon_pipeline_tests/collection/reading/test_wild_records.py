@@ -15,6 +15,63 @@ INNER = {"level": "error", "msg": "ledger locked", "time": T}
 
 # name: record, level, message
 RECORDS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "an event of Windows, as attributes": (
+        {
+            "Event": {
+                "#attributes": {"xmlns": "http://x"},
+                "System": {
+                    "Provider": {"#attributes": {"Name": "Press"}},
+                    "EventID": {"#attributes": {"Qualifiers": 7}, "#text": 77},
+                    "Level": 2,
+                    "Channel": "System",
+                    "TimeCreated": {"#attributes": {"SystemTime": T}},
+                },
+                "EventData": {"ink": "low", "gate": 7},
+            }
+        },
+        "error",
+        "Press 77: low, 7",
+    ),
+    "an event of Windows, as names": (
+        {
+            "Event": {
+                "@xmlns": "http://x",
+                "System": {
+                    "Provider": {"@Name": "Press", "@Guid": "{1f}"},
+                    "EventID": "78",
+                    "Level": "3",
+                    "Channel": "Press",
+                    "TimeCreated": {"@SystemTime": T},
+                },
+                "EventData": {"Data": [{"@Name": "gate", "#text": "7"}, {"@Name": "ink", "#text": "low"}]},
+            }
+        },
+        "warn",
+        "Press 78: 7, low",
+    ),
+    "an event of Windows that was rendered": (
+        {
+            "Event": {
+                "System": {"Level": 4, "EventID": 7, "Channel": "Press", "TimeCreated": {"@SystemTime": T}},
+                "RenderingInfo": {"Message": "ink is low"},
+                "EventData": None,
+            }
+        },
+        "info",
+        "ink is low",
+    ),
+    "a word of Python beside a number": ({"time": T, "level": 0, "levelname": "info", "msg": "m"}, "info", "m"),
+    "a word in another field beside a small number": (
+        {"time": T, "level": "0", "severity": "error", "msg": "m"},
+        "error",
+        "m",
+    ),
+    "a number and a word that no scale knows": (
+        {"time": T, "level": 3, "severity": "purple", "msg": "m"},
+        "error",
+        "m",
+    ),
+    "a time of another name": ({"logged": T, "level": "error", "msg": "m"}, "error", "m"),
     # records within records
     "Docker": ({"log": json.dumps(INNER) + "\n", "stream": "stderr", "time": T}, "error", "ledger locked"),
     "Docker, CRLF": ({"log": "started\r\n", "stream": "stdout", "time": T}, "info", "started"),
