@@ -53,12 +53,16 @@ day AS (
     count(*) FILTER (WHERE status = 'partial') AS partial, count(*) FILTER (WHERE status = 'missing') AS missing
   FROM "LogCoverage" WHERE slot >= %(day)s::timestamp GROUP BY node
 ),
--- Most nodes spoke in the same slot last: each slot is read once, not once a node.
+-- Most nodes spoke in the same slot last: each slot is read once, not once a node. LATERAL, slot by slot: to join them,
+-- PostgreSQL read the whole table of lines.
 last_lines AS (
-  SELECT source AS node, newest, max(timestamp) AS last
+  SELECT lines.node, newest, lines.last
   FROM (SELECT DISTINCT newest FROM asked) AS slots
-  JOIN "LogEntry" ON timestamp >= newest AND timestamp < newest + interval '5 minutes'
-  GROUP BY source, newest
+  CROSS JOIN LATERAL (
+    SELECT source AS node, max(timestamp) AS last FROM "LogEntry"
+    WHERE timestamp >= newest AND timestamp < newest + interval '5 minutes'
+    GROUP BY source
+  ) AS lines
 ),
 bad AS (SELECT source AS node, count(*) AS records FROM "RejectedLog" GROUP BY 1)
 SELECT asked.node, asked.since, last_lines.last, COALESCE(complete, 0) AS complete, COALESCE(empty, 0) AS empty,
