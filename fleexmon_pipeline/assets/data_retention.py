@@ -47,7 +47,7 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
             account.deleted["archived lines"] = lines
     context.log.info(f"{account.sentence()}; {compacted} days of lines compacted")
     pruned = prune_run_history(now=now)
-    context.log.info(f"deleted {pruned:,} events of old runs")
+    context.log.info(f"deleted {pruned.events:,} events of old runs, and {pruned.runs:,} runs with them")
     metadata: dict[str, dg.MetadataValue] = {
         table: dg.MetadataValue.int(count) for table, count in account.deleted.items()
     }
@@ -55,7 +55,8 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
         f"{account.kept_unanalyzed:,} old lines are kept because they are not analyzed yet, "
         f"{account.kept_evidence:,} as evidence of open issues"
     )
-    metadata["run_events"] = dg.MetadataValue.int(pruned)
+    metadata["run_events"] = dg.MetadataValue.int(pruned.events)
+    metadata["runs"] = dg.MetadataValue.int(pruned.runs)
     metadata["page"] = dg.MetadataValue.url(page_path("now"))
     metadata["deleted"] = dg.MetadataValue.int(sum(account.deleted.values()))
     if problems:

@@ -1,12 +1,13 @@
-"""Prune Dagster's own event log, which otherwise grows with every tick.
+"""Prune Dagster's own history, which otherwise grows with every tick: events, and runs that nothing is shown of.
 
-Not with `instance.delete_run`: it manages 33 runs a second and marks their partitions as not materialized. The runs and
-the newest materialization and check of each asset and partition stay; the steps' log lines are deleted.
+Not with `instance.delete_run`: it manages 33 runs a second and marks their partitions as not materialized. The newest
+materialization and check of each asset and partition stay, and their runs; the steps' log lines are deleted.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -16,20 +17,31 @@ from fleexmon_pipeline.database.statements import statements
 
 MAX_AGE = timedelta(days=14)
 BATCH_ROWS = 10_000  # per transaction: the daemon writes to the same table
+BATCH_RUNS = 500  # with some ten events each by then
 
 
-def prune_run_history(*, now: datetime, max_age: timedelta = MAX_AGE) -> int:
-    """Delete events older than `max_age`; returns how many. 0 where Dagster keeps its history elsewhere."""
+class Pruned(NamedTuple):
+    events: int
+    runs: int
+
+
+def prune_run_history(*, now: datetime, max_age: timedelta = MAX_AGE) -> Pruned:
+    """Delete what is older than `max_age`; returns how much. Nothing where Dagster keeps its history elsewhere."""
     sql = statements("run_history")
-    total = 0
+    before = (now - max_age).replace(tzinfo=None)
     with psycopg.connect(make_conninfo(**dagster_conninfo()), autocommit=True) as connection:
         row = connection.execute(sql["has_events"]).fetchone()
         if not (row and row[0]):
-            return 0
-        while True:
-            deleted = connection.execute(
-                sql["prune"], {"before": (now - max_age).replace(tzinfo=None), "batch": BATCH_ROWS}
-            ).rowcount
-            total += deleted
-            if deleted < BATCH_ROWS:
-                return total
+            return Pruned(0, 0)
+        events = runs = 0
+        deleted = BATCH_ROWS
+        while deleted == BATCH_ROWS:
+            deleted = connection.execute(sql["prune"], {"before": before, "batch": BATCH_ROWS}).rowcount
+            events += deleted
+        last: int | None = 0
+        while last is not None:
+            page = {"before": before, "after": last, "batch": BATCH_RUNS}
+            last, of_page, events_of_page = connection.execute(sql["delete_runs"], page).fetchone() or (None, 0, 0)
+            runs += of_page
+            events += events_of_page
+        return Pruned(events, runs)

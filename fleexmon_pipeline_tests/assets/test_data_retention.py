@@ -87,6 +87,7 @@ def test_pruning_run_history_keeps_every_partitions_newest_materialisation(dagst
     make_older(dagster, timedelta(days=40))
     before, events = as_the_ui_sees_it(dagster.instance), count_events(dagster)
     assert before["raw_logs"]["materialized"] == {"2026-02-03-10:00", "2026-02-03-11:00"}
+    shown = before["raw_logs"]["latest"]
 
     first = dagster.run("retain", key_of_day(now))
     second = dagster.run("retain", key_of_day(now))
@@ -96,7 +97,9 @@ def test_pruning_run_history_keeps_every_partitions_newest_materialisation(dagst
     assert isinstance(pruned, int)
     assert pruned > events / 2
     assert metadata(second, "data_retention")["run_events"] == 0
-    assert dagster.instance.get_runs_count() == 4  # the runs themselves stay
+    assert metadata(first, "data_retention")["runs"] == 1  # the first of hour 10, which the second run did again
+    assert dagster.instance.get_runs_count() == 3
+    assert {run.run_id for run in dagster.instance.get_runs()} == {shown, first.run_id, second.run_id}
 
 
 def as_the_ui_sees_it(instance: dg.DagsterInstance) -> dict[str, dict[str, object]]:
@@ -120,6 +123,7 @@ def as_the_ui_sees_it(instance: dg.DagsterInstance) -> dict[str, dict[str, objec
 def make_older(dagster: Project, by: timedelta) -> None:
     with history(dagster) as connection:
         connection.execute("UPDATE event_logs SET timestamp = timestamp - %s", [by])
+        connection.execute("UPDATE runs SET end_time = end_time - %s", [by.total_seconds()])
 
 
 def count_events(dagster: Project) -> int:

@@ -3,8 +3,9 @@
 Here: hours compressed, not skipped. Each simulated hour has one tick of its slots, one for late lines, the
 predictions, what the sensor asks for, and at their times retention, archive and digest. All run in this one process,
 so that its memory shows what a run leaves behind; in the product each run is a process of its own. Lines of three
-days are kept, so that a week is long enough to see deletion keep up; Dagster's events are made a day older with each
-day. Not simulated: the daemon and the webserver, the eleven other ticks of an hour, and the second for late lines.
+days are kept, so that a week is long enough to see deletion keep up; Dagster's events and runs are made a day older
+with each day. Not simulated: the daemon and the webserver, the eleven other ticks of an hour, and the second for late
+lines.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ SELECT (SELECT count(*) FROM "LogEntry") AS lines, (SELECT count(*) FROM "LogPat
   pg_database_size(current_database()) AS bytes
 """
 _HISTORY = "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM event_logs), pg_database_size(current_database())"
-_OLDER = "UPDATE event_logs SET timestamp = timestamp - interval '1 day'"
+_OLDER = (
+    "UPDATE event_logs SET timestamp = timestamp - interval '1 day'",
+    "UPDATE runs SET end_time = end_time - 86400, update_timestamp = update_timestamp - interval '1 day'",
+)
 _CONNECTIONS = """
 SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 
@@ -74,7 +78,7 @@ def simulate(days: int, *, told: Callable[[str], None] = lambda _: None) -> Tabl
             told(str(rows[-1]))
     how = (
         f"the demo shop, an hour at a time in one process; lines are kept {KEPT_DAYS} days, archived after {HOT_DAYS}, "
-        f"Dagster's events kept {EVENT_DAYS} days"
+        f"Dagster's events and runs {EVENT_DAYS} days"
     )
     return Table(f"{days} simulated days", how, rows)
 
@@ -111,7 +115,8 @@ class _Week:
     def end_of_day(self, day: datetime, archive: Path) -> Row:
         conninfo = make_conninfo(**dagster_conninfo())
         with psycopg.connect(conninfo, autocommit=True) as history:
-            history.execute(_OLDER)
+            for older in _OLDER:
+                history.execute(older)
             prune_run_history(now=datetime.now(UTC), max_age=timedelta(days=EVENT_DAYS))
             history.execute("VACUUM (ANALYZE)")
             ran, events, history_bytes = history.execute(_HISTORY).fetchone() or (0, 0, 0)

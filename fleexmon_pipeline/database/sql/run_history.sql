@@ -24,6 +24,49 @@ DELETE FROM event_logs WHERE id IN (
   LIMIT %(batch)s
 );
 
+-- delete_runs --
+-- Of the next runs that ended before then, those that show nothing in the UI any more go with all that is kept of them. These
+-- stay: the newest materialization of a partition, its newest attempt where nothing came after it, the newest result of a
+-- check, and whatever belongs to a backfill that goes on.
+WITH page AS (
+  SELECT id, run_id FROM runs
+  WHERE id > %(after)s AND status IN ('SUCCESS', 'FAILURE', 'CANCELED')
+    AND COALESCE(to_timestamp(end_time) AT TIME ZONE 'UTC', update_timestamp) < %(before)s
+  ORDER BY id LIMIT %(batch)s
+), results AS (
+  SELECT DISTINCT ON (asset_key, check_name) run_id FROM asset_check_executions ORDER BY asset_key, check_name, id DESC
+), gone AS (
+  SELECT run_id FROM page
+  WHERE NOT EXISTS (SELECT FROM results WHERE results.run_id = page.run_id)
+    AND NOT EXISTS (
+      SELECT FROM run_tags JOIN bulk_actions ON bulk_actions.key = run_tags.value
+      WHERE run_tags.run_id = page.run_id AND run_tags.key = 'dagster/backfill'
+        AND bulk_actions.status IN ('REQUESTED', 'CANCELING')
+    )
+    AND NOT EXISTS (
+      SELECT FROM event_logs AS own
+      WHERE own.run_id = page.run_id
+        AND own.dagster_event_type IN ('ASSET_MATERIALIZATION', 'ASSET_MATERIALIZATION_PLANNED')
+        AND NOT EXISTS (
+          SELECT FROM event_logs AS newer
+          WHERE newer.asset_key = own.asset_key AND newer.partition = own.partition AND newer.id > own.id
+            AND newer.dagster_event_type IN ('ASSET_MATERIALIZATION', own.dagster_event_type)
+        )
+        AND (own.partition IS NOT NULL OR NOT EXISTS (
+          SELECT FROM event_logs AS newer
+          WHERE newer.asset_key = own.asset_key AND newer.partition IS NULL AND newer.id > own.id
+            AND newer.dagster_event_type IN ('ASSET_MATERIALIZATION', own.dagster_event_type)
+        ))
+    )
+), events AS (
+  DELETE FROM event_logs WHERE run_id IN (SELECT run_id FROM gone) RETURNING 1
+), checks AS (
+  DELETE FROM asset_check_executions WHERE run_id IN (SELECT run_id FROM gone)
+), deleted AS (
+  DELETE FROM runs WHERE run_id IN (SELECT run_id FROM gone) RETURNING 1
+)
+SELECT max(id), (SELECT count(*) FROM deleted), (SELECT count(*) FROM events) FROM page;
+
 -- orphans --
 -- Runs that schedules and sensors requested and that have not ended.
 SELECT runs.run_id FROM runs JOIN run_tags USING (run_id)
