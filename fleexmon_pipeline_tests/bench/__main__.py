@@ -41,6 +41,7 @@ from fleexmon_pipeline_tests.bench import (
     quiet_series,
     replay,
     replay_stored,
+    retention,
     score_series,
     series,
     statements,
@@ -79,6 +80,7 @@ NAMES = (
     "pages",
     "cold-texts",
     "sizes",
+    "retention",
     "trace-index",
     "judges",
 )
@@ -137,6 +139,9 @@ def main() -> None:
             rounds,
             same_hour=options.same_hour,
         ),
+        "retention": lambda: retention.measure(
+            (20_000,) if options.quick else tuple(options.lines or (1_000_000, 10_000_000))
+        ),
         "judges": lambda: judges.measure(_seeds(options, quick=1, usual=3)),
         "trace-index": lambda: pages.measure_trace_index(20_000 if options.quick else 500_000, rounds),
     }
@@ -168,7 +173,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=NAMES, help="this measurement; may be given again")
     parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: does it still run?")
     parser.add_argument(
-        "--lines", type=int, action="append", metavar="N", help="sizes: a month of N lines; given again, another"
+        "--lines",
+        type=int,
+        action="append",
+        metavar="N",
+        help="sizes, retention: a month, or a day, of N lines; may be given again",
     )
     parser.add_argument(
         "--same-hour", action="store_true", help="sizes: the last hours of each month have as many lines as the first's"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.database.connection import connect
-from fleexmon_pipeline.window import DAY
+from fleexmon_pipeline.window import DAY, Window
 
 NODES = ("blue", "green")
 OTHERS = tuple(f"retired-{number}" for number in range(1, 9))
@@ -120,5 +120,14 @@ def fill(url: str, rows: int, until: datetime, mask_version: int, *, own: int | 
         for statement in (_PATTERNS, _COUNTS, _COVERAGE, _ISSUES, _INCIDENTS, _DEPLOYMENTS):
             connection.execute(statement, params)
         connection.execute('DELETE FROM "IncidentMark"')
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
+
+
+def fill_day(url: str, rows: int, day: Window) -> None:
+    """`rows` lines of two nodes, spread over a day, and nothing else; the server at rest."""
+    with connect(url) as connection:
+        spread = {"rows": rows, "since": day.since, "step": day.length / (rows + 1), "seed": "day"}
+        connection.execute(_LINES, {**spread, "nodes": list(NODES), "patterns": PATTERNS})
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
