@@ -34,7 +34,7 @@ TICK_GENAI_SECONDS, RUN_GENAI_SECONDS = 20.0, 90.0  # for GenAI in a tick and in
 @hourly_asset(
     deps=["raw_logs"],
     kinds={"postgres", "ai"},
-    writes=["LogPatternCount", "LogPattern", "GenAICall", "IssueOccurrence"],
+    writes=["LogPatternCount", "LogLevelCount", "LogPattern", "GenAICall", "IssueOccurrence"],
     code_version=f"masks {MASK_VERSION}, prompt {PROMPT.version}",
     check_specs=[EVERYTHING_IS_JUDGED, PATTERNS_ARE_SOUND],
 )

@@ -67,6 +67,12 @@ COLUMNS = {
         p95          float4?      95th percentile of the same
         variety      int8?        different values of each field of up to 8 of these lines, 4 bits a field
     """,
+    "LogLevelCount": """
+        half         timestamp    start of half an hour, UTC
+        node         varchar      its name
+        level        varchar      of these lines
+        count        int8         lines, of all patterns
+    """,
     "GenAICall": """
         id             uuid
         at             timestamp  when the agent was asked

@@ -23,19 +23,21 @@ def hourly_series(connection: Connection, window: Window) -> pd.DataFrame:
     `covered`, bool: every slot of the hour that lies in the window was collected, whether it held lines or not. Zeros
     mean silence only where `covered` is true. Of an hour in which the window ends, the part within the window counts.
     """
-    return _series(connection, window, [hour.since for hour in window.hours()], HOUR)
+    return _series(connection, window, "counts_by_hour", [hour.since for hour in window.hours()], HOUR)
 
 
 def slot_series(connection: Connection, window: Window) -> pd.DataFrame:
     """The same, a row for each slot; the index calls it `hour` as well."""
-    return _series(connection, window, [slot.since for slot in window.slots()], SLOT)
+    return _series(connection, window, "counts_by_slot", [slot.since for slot in window.slots()], SLOT)
 
 
-def _series(connection: Connection, window: Window, begins: list[datetime], step: timedelta) -> pd.DataFrame:
+def _series(
+    connection: Connection, window: Window, statement: str, begins: list[datetime], step: timedelta
+) -> pd.DataFrame:
     sql = statements("forecasting")
-    bounds = {"since": window.since, "until": window.until, "step": step}
-    counts = connection.execute(sql["counts"], bounds).fetchall()
-    slots = connection.execute(sql["covered_slots"], bounds).fetchall()
+    bounds = {"since": window.since, "until": window.until}
+    counts = connection.execute(sql[statement], bounds).fetchall()
+    slots = connection.execute(sql["covered_slots"], {**bounds, "step": step}).fetchall()
     nodes = sorted({row["node"] for row in (*counts, *slots)})
     index = pd.MultiIndex.from_product([nodes, pd.DatetimeIndex(begins)], names=["node", "hour"])
     frame = pd.DataFrame(0, index=index, columns=[*LEVELS], dtype="int64")

@@ -46,17 +46,25 @@ def histogram(
     """Lines by half hour of the window and level as stored. The text of a query does not count."""
     params = {**query.params(), "since": window.since, "until": window.until}
     halves: defaultdict[int, dict[str, int]] = defaultdict(dict)
-    params["patterns"] = None if patterns is None else list(patterns)
-    for row in connection.execute(SQL["histogram"], params):
+    if patterns is None:
+        rows = connection.execute(SQL["histogram"], params)
+    else:
+        rows = connection.execute(SQL["histogram_of_patterns"], {**params, "patterns": list(patterns)})
+    for row in rows:
         halves[row["half"]][row["level"]] = row["lines"]
     return halves
 
 
-def levels_by_time(connection: Connection, window: Window, step: timedelta) -> Iterator[tuple[int, str, int]]:
-    """Lines of every node from counts: the number of the step in the window, the level as stored, how many."""
-    bounds = {"since": window.since, "until": window.until, "seconds": int(step.total_seconds())}
-    for row in connection.execute(SQL["levels_by_time"], bounds):
+def levels_by_slot(connection: Connection, window: Window) -> Iterator[tuple[int, str, int]]:
+    """Lines of every node from counts: the number of the slot in the window, the level as stored, how many."""
+    for row in connection.execute(SQL["levels_by_slot"], {"since": window.since, "until": window.until}):
         yield row["step"], row["level"], row["lines"]
+
+
+def levels_by_half_hour(connection: Connection, window: Window) -> Iterator[tuple[int, str, int]]:
+    """The same by half hours."""
+    for half, levels in histogram(connection, window, LineQuery(EPOCH, None)).items():
+        yield from ((half, level, lines) for level, lines in levels.items())
 
 
 def coverage_halves(connection: Connection, window: Window) -> dict[str, dict[int, str]]:

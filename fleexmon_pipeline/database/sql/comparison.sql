@@ -16,8 +16,7 @@ SET LOCAL work_mem = '32MB';
 SELECT
   (SELECT max("updatedAt") FROM "LogCoverage"
    WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])) AS collected,
-  (SELECT sum(count) FROM "LogPatternCount"
-   WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])) AS counted,
+  (SELECT sum(count) FROM level_counts(%(since)s, %(until)s) WHERE node = ANY(%(nodes)s::text[])) AS counted,
   (SELECT md5(string_agg(label::text, '' ORDER BY pattern)) FROM "PatternLabel" AS label) AS labelled;
 
 -- first_slot --
@@ -62,8 +61,7 @@ WITH RECURSIVE name AS (
 SELECT node FROM name WHERE node IS NOT NULL ORDER BY node;
 
 -- busiest --
-SELECT node FROM "LogPatternCount"
-WHERE slot >= %(since)s AND slot < %(until)s AND node = ANY(%(nodes)s::text[])
+SELECT node FROM level_counts(%(since)s, %(until)s) WHERE node = ANY(%(nodes)s::text[])
 GROUP BY node ORDER BY sum(count) DESC, node LIMIT 1;
 
 -- lock_deployments --

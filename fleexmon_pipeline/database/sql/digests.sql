@@ -1,17 +1,29 @@
 -- hourly_counts --
--- Lines per hour, node and level, from pattern counts: a digest never scans LogEntry.
-SELECT date_trunc('hour', slot) AS start, node, level, sum(count)::bigint AS count
-FROM "LogPatternCount"
-WHERE slot >= %(since)s AND slot < %(until)s
+-- Lines per hour, node and level: a digest scans neither LogEntry nor the counts of patterns.
+SELECT date_trunc('hour', at) AS start, node, level, sum(count)::bigint AS count
+FROM level_counts(%(since)s, %(until)s)
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 
 -- daily_counts --
--- The same per day, to compare with; of each day only as much as the day itself has had so far.
-SELECT date_trunc('day', slot) AS start, node, level,
-  COALESCE(sum(count) FILTER (WHERE slot - date_trunc('day', slot) < %(so_far)s), 0)::bigint AS count
-FROM "LogPatternCount"
-WHERE slot >= %(since)s AND slot < %(until)s
+-- The same per day, to compare with; of each day only as much as the day itself has had so far: whole half hours, and the
+-- slots of the one that has begun.
+SELECT start, node, level, sum(count)::bigint AS count
+FROM (
+  SELECT date_trunc('day', half) AS start, node, level,
+    CASE WHEN half + interval '30 minutes' - date_trunc('day', half) <= %(so_far)s THEN count ELSE 0 END AS count
+  FROM "LogLevelCount"
+  WHERE half >= %(since)s AND half < %(until)s
+  UNION ALL
+  SELECT day, rest.node, rest.level, rest.count
+  FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '1 day', interval '1 day') AS day
+  CROSS JOIN LATERAL (
+    SELECT node, level, sum(count) AS count FROM "LogPatternCount"
+    WHERE slot >= date_bin('30 minutes', day + %(so_far)s, TIMESTAMP '1970-01-01') AND slot < day + %(so_far)s
+    GROUP BY 1, 2
+  ) AS rest
+  WHERE date_bin('30 minutes', day + %(so_far)s, TIMESTAMP '1970-01-01') < day + %(so_far)s
+) AS counted
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 
@@ -29,12 +41,19 @@ WHERE slot >= %(since)s AND slot < %(until)s AND slot - date_trunc('day', slot) 
 GROUP BY 1, 2;
 
 -- first_polls --
--- From when slots of a node are expected. A node not polled since `recent` was removed and is not missing.
-SELECT node, min(slot) AS first
-FROM "LogCoverage"
-WHERE slot < %(until)s
-GROUP BY node
-HAVING max(slot) >= %(recent)s
+-- From when slots of a node are expected. A node not polled since `recent` was removed and is not missing. A skip scan, as
+-- coverage has a row for each slot and node: two or three look-ups a node, however long it has been watched.
+WITH RECURSIVE name AS (
+  (SELECT node FROM "LogCoverage" ORDER BY node LIMIT 1)
+  UNION ALL
+  SELECT (SELECT c.node FROM "LogCoverage" AS c WHERE c.node > name.node ORDER BY c.node LIMIT 1)
+  FROM name WHERE name.node IS NOT NULL
+)
+SELECT node, (SELECT min(c.slot) FROM "LogCoverage" AS c WHERE c.node = name.node) AS first
+FROM name
+WHERE EXISTS (
+  SELECT FROM "LogCoverage" AS c WHERE c.node = name.node AND c.slot >= %(recent)s AND c.slot < %(until)s
+)
 ORDER BY node;
 
 -- top_errors --

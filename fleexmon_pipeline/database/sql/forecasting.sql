@@ -1,6 +1,11 @@
--- counts --
--- Lines per step of time, node and level as stored; a few rows however many lines.
-SELECT date_bin(%(step)s, slot, 'epoch') AS begin, node, level, sum(count)::bigint AS count
+-- counts_by_hour --
+-- Lines per hour, node and level as stored; a few rows however many lines and patterns.
+SELECT date_trunc('hour', at) AS begin, node, level, sum(count)::bigint AS count
+FROM level_counts(%(since)s, %(until)s)
+GROUP BY 1, 2, 3;
+
+-- counts_by_slot --
+SELECT slot AS begin, node, level, sum(count)::bigint AS count
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2, 3;

@@ -86,17 +86,25 @@ ORDER BY slot DESC, node, level
 LIMIT %(limit)s;
 
 -- histogram --
--- Lines by half hour and level, from counts; lines of the last minutes are not counted yet.
+-- Lines by half hour and level, from counts; lines of the last minutes are not counted yet. `since` begins a half hour.
+SELECT floor(extract(epoch FROM at - %(since)s::timestamp) / 1800)::int AS half, level, sum(count)::bigint AS lines
+FROM level_counts(%(since)s, %(until)s)
+WHERE (%(node)s::text IS NULL OR node = %(node)s)
+  AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
+GROUP BY 1, 2;
+
+-- histogram_of_patterns --
+-- The same of some patterns, from the index of counts by pattern.
 SELECT floor(extract(epoch FROM slot - %(since)s::timestamp) / 1800)::int AS half, level, sum(count)::bigint AS lines
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s
   AND (%(node)s::text IS NULL OR node = %(node)s)
   AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
-  AND (%(patterns)s::text[] IS NULL OR pattern = ANY (%(patterns)s::text[]))
+  AND pattern = ANY (%(patterns)s::text[])
 GROUP BY 1, 2;
 
--- levels_by_time --
-SELECT floor(extract(epoch FROM slot - %(since)s::timestamp) / %(seconds)s::int)::int AS step, level, sum(count)::bigint AS lines
+-- levels_by_slot --
+SELECT (extract(epoch FROM slot - %(since)s::timestamp) / 300)::int AS step, level, sum(count)::bigint AS lines
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s
 GROUP BY 1, 2;

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.levels import read_level
-from fleexmon_pipeline.lookup.line_counts import levels_by_time
+from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, levels_by_half_hour, levels_by_slot
 from fleexmon_pipeline.reporting.charts import ceiling, compact
 from fleexmon_pipeline.web.pages.page_request import BadRequestError, PageRequest
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, ceil
@@ -39,11 +39,11 @@ def shown(connection: Connection, page_request: PageRequest) -> Picture:
     if not page_request.now - 4_000 * DAY < until < page_request.now + 2 * DAY:
         raise BadRequestError("until: there is nothing at that time. Give a time of the last ten years.")
     length = hours * HOUR
-    step = SLOT if length <= MAX_FINE else timedelta(minutes=30)
+    step, levels = (SLOT, levels_by_slot) if length <= MAX_FINE else (HALF_HOUR, levels_by_half_hour)
     end = ceil(until, step)
     window = Window(end - length, end)
     counts: list[dict[str, int]] = [dict.fromkeys(COLOURS, 0) for _ in range(window.length // step)]
-    for bar, level, lines in levels_by_time(connection, window, step):
+    for bar, level, lines in levels(connection, window):
         counts[bar][_KIND_OF_LEVEL.get(read_level(level) or "", "other lines")] += lines
     return Picture(drawn(counts, window, step))
 
