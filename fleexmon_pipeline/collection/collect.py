@@ -23,7 +23,8 @@ from fleexmon_pipeline.collection.rows import Rows
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.collection.store import Held, Rejections, Stored, held_lines
-from fleexmon_pipeline.collection.times import FUTURE, DateOrder, reading_dates
+from fleexmon_pipeline.collection.times.epochs import FUTURE
+from fleexmon_pipeline.collection.times.orders import DateOrder, reading_dates
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.settings import Node

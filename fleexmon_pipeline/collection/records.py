@@ -2,7 +2,7 @@
 
 Here: decoding, metadata, and making texts storable in PostgreSQL. Nothing is invented: a record without a time is
 rejected, and never gets the current time. All other fields go to metadata. Finding fields: `reading/`; forms of a time:
-`times.py`; forms of a level: `levels.py`.
+`times/`; forms of a level: `levels.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from fleexmon_pipeline.collection.reading.text_levels import level_in_text
 from fleexmon_pipeline.collection.reading.text_times import time_in_text
 from fleexmon_pipeline.collection.reading.time_fields import like_a_time, time_of
 from fleexmon_pipeline.collection.reading.usual import usual
-from fleexmon_pipeline.collection.times import EPOCH, RejectedError, has_zone, read_time
+from fleexmon_pipeline.collection.times.epochs import EPOCH, RejectedError
+from fleexmon_pipeline.collection.times.value import has_zone, read_time
 from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS
 
 __all__ = ["EPOCH", "Line", "Origins", "RejectedError", "explain", "read", "read_time", "storable"]

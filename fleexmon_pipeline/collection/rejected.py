@@ -25,7 +25,7 @@ from fleexmon_pipeline.collection.line_ids import Identities
 from fleexmon_pipeline.collection.records import Line, RejectedError, read
 from fleexmon_pipeline.collection.rows import row_of
 from fleexmon_pipeline.collection.store import MAX_PAYLOAD_CHARACTERS, Stored, digest_of, rejection_id
-from fleexmon_pipeline.collection.times import FUTURE
+from fleexmon_pipeline.collection.times.epochs import FUTURE
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT, Window, floor

@@ -21,7 +21,7 @@ from fleexmon_pipeline.collection.account import NodeAccount
 from fleexmon_pipeline.collection.answers.record_runs import Run
 from fleexmon_pipeline.collection.line_ids import Identities
 from fleexmon_pipeline.collection.records import MAX_MESSAGE_CHARACTERS, Line, RejectedError, read, read_time
-from fleexmon_pipeline.collection.times import MIN_TIME
+from fleexmon_pipeline.collection.times.epochs import MIN_TIME
 from fleexmon_pipeline.database.row_ids import VERSION_8
 from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.window import EPOCH, SLOT, Window

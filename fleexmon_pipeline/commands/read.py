@@ -20,7 +20,7 @@ import typer
 from fleexmon_pipeline.collection.reading.date_order import DateWatcher
 from fleexmon_pipeline.collection.reading.inputs import Form, Input, Result, UnreadableError
 from fleexmon_pipeline.collection.rejected import kind_of
-from fleexmon_pipeline.collection.times import DateOrder
+from fleexmon_pipeline.collection.times.orders import DateOrder
 from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import CommandError
 from fleexmon_pipeline.levels import LEVELS

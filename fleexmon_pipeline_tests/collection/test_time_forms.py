@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fleexmon_pipeline.collection.times import DateOrder, RejectedError, has_zone, read_time, reading_dates
+from fleexmon_pipeline.collection.times.epochs import RejectedError
+from fleexmon_pipeline.collection.times.orders import DateOrder, reading_dates
+from fleexmon_pipeline.collection.times.value import has_zone, read_time
 
 # Each of these is 2027-03-14 15:09:26 UTC, with or without .535.
 SECOND = datetime(2027, 3, 14, 15, 9, 26, tzinfo=UTC)

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fleexmon_pipeline.collection.times import EPOCH, DateOrder, RejectedError, read_time, reading_dates
+from fleexmon_pipeline.collection.times.epochs import EPOCH, RejectedError
+from fleexmon_pipeline.collection.times.orders import DateOrder, reading_dates
+from fleexmon_pipeline.collection.times.value import read_time
 
 MOMENT = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
 SECOND = MOMENT.replace(microsecond=0)

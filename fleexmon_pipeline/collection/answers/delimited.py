@@ -18,7 +18,7 @@ from fleexmon_pipeline.collection.answers.record_runs import MAX_KEPT_BYTES, Raw
 from fleexmon_pipeline.collection.reading.fields import named_like, ranked
 from fleexmon_pipeline.collection.reading.names import LIKE_A_TIME, MESSAGE_FIELDS, TEXT_FIELDS, TIME_FIELDS
 from fleexmon_pipeline.collection.records import RejectedError, read
-from fleexmon_pipeline.collection.times import read_time
+from fleexmon_pipeline.collection.times.value import read_time
 
 MAX_HEAD_BYTES = 16_000  # in which a header and the first row must be
 MAX_BLANKS = 64  # before a body's first character

@@ -1,7 +1,7 @@
 """Infer the order of day, month and year in a file's ambiguous dates from its other dates.
 
 Unambiguous dates tell the order; for dates of three pairs of digits, the order in which they follow each other. Reading
-one date: `collection/times.py`.
+one date: `collection/times/`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 
-from fleexmon_pipeline.collection.times import FUTURE, DateOrder, short_dates
+from fleexmon_pipeline.collection.times.epochs import FUTURE
+from fleexmon_pipeline.collection.times.orders import DateOrder, short_dates
 
 _DATE = re.compile(rb"(?<![\d./-])([0-3]?\d)([/-])([0-3]?\d)\2(?:19|20)\d\d(?=[ T:,])")
 _SHORT = re.compile(rb"(?<![\d./-])(\d\d)([/.-])(\d\d)\2(\d\d)[ T:,]{1,2}\d{1,2}:\d\d")

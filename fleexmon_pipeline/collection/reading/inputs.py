@@ -28,7 +28,8 @@ from fleexmon_pipeline.collection.records import OUR_DEFAULT, OUR_TEXT, Line, Or
 from fleexmon_pipeline.collection.sources import journal, loki
 from fleexmon_pipeline.collection.sources.docker_lines import RUNTIME, SERVICE, docker_line, whole
 from fleexmon_pipeline.collection.sources.text_lines import record_of
-from fleexmon_pipeline.collection.times import IN_DOUBT, read_time, reading_dates
+from fleexmon_pipeline.collection.times.orders import IN_DOUBT, reading_dates
+from fleexmon_pipeline.collection.times.value import read_time
 from fleexmon_pipeline.encoding import EncodingError, file_chunks
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import Limits

@@ -15,7 +15,8 @@ from itertools import takewhile
 from fleexmon_pipeline.collection.reading.fields import named_like, ranked
 from fleexmon_pipeline.collection.reading.names import LIKE_A_TIME, TIME_FIELDS
 from fleexmon_pipeline.collection.sources.journal import MICROSECOND, Fields
-from fleexmon_pipeline.collection.times import MIN_TIME, RejectedError, read_time
+from fleexmon_pipeline.collection.times.epochs import MIN_TIME, RejectedError
+from fleexmon_pipeline.collection.times.value import read_time
 from fleexmon_pipeline.window import EPOCH
 
 MAX_RECORD_BYTES = 1_000_000  # what a record has beyond them is left out

@@ -1,6 +1,6 @@
 """Find the time at the head of a line of text, after prefixes of programs, stores and devices.
 
-Here: where a time begins and ends. The forms of its value: `collection/times.py`.
+Here: where a time begins and ends. The forms of its value: `collection/times/`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from time import time as clock
 
-from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, has_zone, read_time
+from fleexmon_pipeline.collection.times.epochs import EPOCH, FUTURE, MIN_TIME, RejectedError
+from fleexmon_pipeline.collection.times.value import has_zone, read_time
 
 MAX_HEAD = 400  # characters of a line that are searched
 MAX_EVENT = 4_000  # of a security event

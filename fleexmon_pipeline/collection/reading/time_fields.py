@@ -1,6 +1,6 @@
 """Find the time in a record's fields: the first usable candidate. A duration or a time of day does not end the search.
 
-The forms of a time: `collection/times.py`.
+The forms of a time: `collection/times/`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from fleexmon_pipeline.collection.reading.fields import (
     plan_of,
 )
 from fleexmon_pipeline.collection.reading.names import LIKE_A_TIME, OTHER_TIMES
-from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
+from fleexmon_pipeline.collection.times.epochs import EPOCH, FUTURE, MIN_TIME, RejectedError
+from fleexmon_pipeline.collection.times.value import read_time
 
 LENGTHS_OF_TIME = ("uptime", "runtime", "lifetime", "downtime", "boottime")
 _CLOCK = re.compile(r"\d{1,2}:\d\d")

@@ -24,7 +24,8 @@ from fleexmon_pipeline.collection.reading.names import (
 )
 from fleexmon_pipeline.collection.reading.plans import by_names
 from fleexmon_pipeline.collection.reading.time_fields import is_date
-from fleexmon_pipeline.collection.times import EPOCH, FUTURE, MIN_TIME, RejectedError, read_time
+from fleexmon_pipeline.collection.times.epochs import EPOCH, FUTURE, MIN_TIME, RejectedError
+from fleexmon_pipeline.collection.times.value import read_time
 from fleexmon_pipeline.levels import Level, Scale, level_on, scale_of
 
 _FUTURE = FUTURE.total_seconds()

@@ -23,7 +23,8 @@ from fleexmon_pipeline.collection.fetch import Answer, FetchError
 from fleexmon_pipeline.collection.reading.events import TextLine
 from fleexmon_pipeline.collection.sources.byte_reader import ByteReader
 from fleexmon_pipeline.collection.sources.text_lines import LOOK_AROUND, records_of
-from fleexmon_pipeline.collection.times import RejectedError, read_time
+from fleexmon_pipeline.collection.times.epochs import RejectedError
+from fleexmon_pipeline.collection.times.value import read_time
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import EPOCH, Window
 

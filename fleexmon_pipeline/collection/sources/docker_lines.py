@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from fleexmon_pipeline.collection.reading.events import TextLine
-from fleexmon_pipeline.collection.times import RejectedError, read_time
+from fleexmon_pipeline.collection.times.epochs import RejectedError
+from fleexmon_pipeline.collection.times.value import read_time
 
 SERVICE = re.compile(r"([\w.-]{1,60}) *\| (?=\d{4}-\d\d-\d\dT[\d:.]+Z )")  # of Docker Compose
 _CRI = re.compile(r"(stdout|stderr) ([FP])(?::[\w.-]+)* ")  # of containerd and CRI-O: P is a part of a line

@@ -14,7 +14,8 @@ from fleexmon_pipeline.collection.answers.record_runs import Run
 from fleexmon_pipeline.collection.records import OUR_DEFAULT, RejectedError, explain
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
-from fleexmon_pipeline.collection.times import FUTURE, DateOrder, reading_dates
+from fleexmon_pipeline.collection.times.epochs import FUTURE
+from fleexmon_pipeline.collection.times.orders import DateOrder, reading_dates
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
 from fleexmon_pipeline.settings import Node
 from fleexmon_pipeline.window import SLOT, Window, floor

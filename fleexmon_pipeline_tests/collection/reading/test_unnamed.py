@@ -11,7 +11,7 @@ import pytest
 from fleexmon_pipeline.collection.reading.inputs import Form, Input
 from fleexmon_pipeline.collection.reading.text_levels import level_in_text
 from fleexmon_pipeline.collection.records import RejectedError, explain
-from fleexmon_pipeline.collection.times import read_time
+from fleexmon_pipeline.collection.times.value import read_time
 
 NOW = "2026-11-20T10:05:00Z"
 

@@ -21,7 +21,7 @@ from fleexmon_pipeline.collection.reading.names import (
     TIME_FIELDS,
 )
 from fleexmon_pipeline.collection.reading.usual import usual
-from fleexmon_pipeline.collection.times import RejectedError
+from fleexmon_pipeline.collection.times.epochs import RejectedError
 
 OTHER_NAMES = ("metadata", "log", "jsonPayload", "fields", "context", "status", "tags", "s", "ctx", "syslog", "reqId",
                "app", "remoteAddr", "levelno", "order", "Level", "Message", "TIME", "log.level", "severityNumber",
