@@ -15,6 +15,7 @@ from fleexmon_pipeline.assets.asset import daily_asset
 from fleexmon_pipeline.catch_up import forget_waiting
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.partitions import DAILY_WITH_TODAY, window_of
+from fleexmon_pipeline.patterns.day_sums import sum_days
 from fleexmon_pipeline.resources.clock import Clock
 from fleexmon_pipeline.resources.postgres import Postgres
 from fleexmon_pipeline.retention.cold_days import delete_stale_files, expire_days
@@ -41,11 +42,12 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
     with postgres.connection() as connection:
         account = apply_retention(connection, now=now, days=days, progress=lambda text: context.log.info(str(text)))
         compacted = compact_days(connection, now=now)
+        summed = sum_days(connection, now=now)
         forget_waiting(connection, before=now - timedelta(days=days))
         if archived := all_days(connection):
             lines, problems = _expire_archive(connection, archived, before=now - timedelta(days=days))
             account.deleted["archived lines"] = lines
-    context.log.info(f"{account.sentence()}; {compacted} days of lines compacted")
+    context.log.info(f"{account.sentence()}; {compacted} days of lines compacted, patterns of {summed} days summed")
     pruned = prune_run_history(now=now)
     context.log.info(f"deleted {pruned.events:,} events of old runs, and {pruned.runs:,} runs with them")
     metadata: dict[str, dg.MetadataValue] = {

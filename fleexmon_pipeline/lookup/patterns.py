@@ -103,7 +103,7 @@ def members(connection: Connection, pattern: str) -> list[str]:
 
 
 def lines_by_day(connection: Connection, patterns: Sequence[str], window: Window) -> dict[date, dict[str, int]]:
-    """Lines of these stored ids by day and node."""
+    """Lines of these stored ids by day and node. `window`: whole days."""
     days: dict[date, dict[str, int]] = {}
     params = {"patterns": list(patterns), "since": window.since, "until": window.until}
     for row in connection.execute(SQL["pattern_days"], params):

@@ -127,6 +127,7 @@ def rebuild_counts(
         seen: dict[tuple[str, str], tuple[int, int]] = {}  # pattern and level → first and last
         merged: dict[str, datetime] = {}
         gone: dict[str, str] = {}
+        before = changed
         with connection.transaction(), ExitStack() as stack:
             # No archived line of the hour leaves the table under this lock.
             connection.execute(_SQL["lock_hour"], {"hour": hour.since})
@@ -139,6 +140,8 @@ def rebuild_counts(
                 for (_, pattern, level), tally in tallies.items():
                     first, last = seen.get((pattern, level), (tally.first, tally.last))
                     seen[pattern, level] = min(first, tally.first), max(last, tally.last)
+            if changed > before:
+                connection.execute(_SQL["forget_summed"], {"since": hour.since})
             sightings = _sightings(seen)
             store_patterns(connection, miner, sightings, merged, redact=redact)
             if gone:

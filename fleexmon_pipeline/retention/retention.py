@@ -19,7 +19,8 @@ Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`
     ShadowOccurrence        60 days
     LogPatternCount,        400 days: a year and a month, so that a digest or a forecast can look at the same week of
     LogCoverage             last year; one row per slot and pattern, a hundredth of the lines they count.
-                            LogLevelCount, their sums, follows them by triggers
+                            LogLevelCount, their sums, follows them by triggers; LogPatternDay, sums by day,
+                            has 31 days
     DetectedHour            400 days, like the counts that it is a hash of
     IssueVerdict            400 days, and as long as its issue: a backtest of kept counts needs what people called it
     DeploymentVerification  400 days

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleexmon_pipeline.database.connection import connect
+from fleexmon_pipeline.patterns.day_sums import sum_days
 from fleexmon_pipeline.window import DAY, Window
 
 NODES = ("blue", "green")
@@ -120,6 +121,7 @@ def fill(url: str, rows: int, until: datetime, mask_version: int, *, own: int | 
         for statement in (_PATTERNS, _COUNTS, _COVERAGE, _ISSUES, _INCIDENTS, _DEPLOYMENTS):
             connection.execute(statement, params)
         connection.execute('DELETE FROM "IncidentMark"')
+        sum_days(connection, now=until)
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
 

@@ -62,11 +62,21 @@ WITH RECURSIVE member AS (
 SELECT id FROM member;
 
 -- pattern_days --
--- Lines by day and node, of a pattern and those merged into it.
-SELECT date_trunc('day', slot) AS day, node, sum(count)::bigint AS lines
-FROM "LogPatternCount"
-WHERE pattern = ANY (%(patterns)s::text[]) AND slot >= %(since)s AND slot < %(until)s
-GROUP BY 1, 2;
+-- Lines by day and node, of a pattern and those merged into it, in whole days: sums of days that are summed, else counts.
+SELECT d.day::timestamp AS day, d.node, sum(d.count)::bigint AS lines
+FROM "LogPatternDay" AS d JOIN "SummedDay" AS summed ON summed.day = d.day
+WHERE d.pattern = ANY (%(patterns)s::text[])
+  AND d.day >= %(since)s::timestamp::date AND d.day < %(until)s::timestamp::date
+GROUP BY 1, 2
+UNION ALL
+SELECT of.day, c.node, c.lines
+FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '1 day', interval '1 day') AS of (day)
+CROSS JOIN LATERAL (
+  SELECT node, sum(count)::bigint AS lines FROM "LogPatternCount"
+  WHERE pattern = ANY (%(patterns)s::text[]) AND slot >= of.day AND slot < of.day + interval '1 day'
+  GROUP BY node
+) AS c
+WHERE NOT EXISTS (SELECT FROM "SummedDay" AS summed WHERE summed.day = of.day::date);
 
 -- issues_of_pattern --
 SELECT i.id, i.severity, i.status, i.title, i."detectedAt" AS detected_at

@@ -24,6 +24,36 @@ WHERE slot = %(slot)s
 -- copy_counts --
 COPY "LogPatternCount" (slot, node, pattern, level, count, samples, p50, p95, variety) FROM STDIN;
 
+-- forget_summed --
+DELETE FROM "SummedDay" WHERE day = %(since)s::timestamp::date;
+
+-- days_to_sum --
+SELECT of.day
+FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '1 day', interval '1 day') AS of (day)
+WHERE NOT EXISTS (SELECT FROM "SummedDay" AS summed WHERE summed.day = of.day::date)
+ORDER BY of.day;
+
+-- lock_day --
+-- `lock_hour` of all its hours, ascending.
+SELECT pg_advisory_xact_lock(hashtextextended('analyzed_logs' || hour::text, 0))
+FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '1 hour', interval '1 hour') AS hour;
+
+-- delete_day_sums --
+DELETE FROM "LogPatternDay" WHERE day = %(since)s::timestamp::date;
+
+-- sum_day --
+INSERT INTO "LogPatternDay" (pattern, day, node, count)
+SELECT pattern, %(since)s::timestamp::date, node, sum(count)
+FROM "LogPatternCount" WHERE slot >= %(since)s AND slot < %(until)s
+GROUP BY pattern, node ORDER BY pattern, node;
+
+-- mark_summed --
+INSERT INTO "SummedDay" (day) VALUES (%(since)s::timestamp::date) ON CONFLICT DO NOTHING;
+
+-- expire_day_sums --
+WITH gone AS (DELETE FROM "SummedDay" WHERE day < %(before)s::timestamp::date)
+DELETE FROM "LogPatternDay" WHERE day < %(before)s::timestamp::date;
+
 -- stale_slots --
 -- Slots whose counts differ from "LogEntry", and slots whose lines are all gone.
 SELECT slot
