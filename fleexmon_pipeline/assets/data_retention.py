@@ -27,7 +27,7 @@ from fleexmon_pipeline.settings import SettingError, page_path
 
 @daily_asset(kinds={"postgres"}, writes=[], partitions_def=DAILY_WITH_TODAY)
 def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock: Clock) -> dg.MaterializeResult:
-    """Deletes old rows: log lines by whole days, the rest in small batches.
+    """Deletes old rows: log lines by whole days, the rest in small batches. Sums up the patterns of the day before.
 
     Log lines are kept for LOG_RETENTION_DAYS, longer if they are not analyzed yet or are evidence of an open issue.
     Counts are kept for 400 days, digests forever. Runs daily at 02:00 UTC.
