@@ -41,7 +41,7 @@ _OPTIONS = (
 )
 # Commands that take a secret as a word of its own, behind these words.
 _LAST_WORDS = (
-    r"rclone\s{1,4}obscure|wpa_passphrase\s{1,4}\S{1,64}|"
+    r"rclone\s{1,4}obscure|consul\s{1,4}kv\s{1,4}put\s{1,4}\S{0,100}(?:pass|secret|token|key)\S{0,40}|wpa_passphrase\s{1,4}\S{1,64}|"
     r"rabbitmqctl\s{1,4}(?:add_user|change_password)\s{1,4}\S{1,128}"
     r"|net1?(?:\.exe)?\s{1,4}user\s{1,4}[\w.-]{1,64}"
     r"|composer\s{1,4}config\s[^\n|;]{0,80}?http-basic\.\S{1,128}\s{1,4}\S{1,128}"
@@ -101,6 +101,12 @@ RULES = (
         "password",
         r"""(?:\s|["'])-[pPkKtTwWaN]["']?\s{1,4}["']?(?P<v>[^\s"'./-][^\s"'./]{7,256})(?=["'\s]|$)""",
         check=value_checks.looks_made,
+    ),
+    make_rule(
+        "password",
+        r"""["'](?:curl|wget|https?|xh)["'][^\n\]]{0,200}?["'](?:-u|-a|--user|--auth|--proxy-user)["']\s{0,4},\s{0,4}"""
+        r"""["'][^"':\n]{0,64}:(?P<v>[^"'\n]{3,256})["']""",
+        check=value_checks.is_no_number_or_stand_in,
     ),
     # As elements of a list; behind a user any word is one: ['dump', '-u', 'app', '-p', '…']
     make_rule(

@@ -67,6 +67,12 @@ RULES = (
     ),
     make_rule(
         "password",
+        r"\bcredentials?\s{0,2}[:=]\s{0,4}[A-Za-z_][\w.@-]{0,63}\s{0,2}[/:]\s{0,2}(?P<bare>[^\s/:]{6,256})",
+        check=value_checks.is_no_word,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
         rf"(?<![\w/-])(?:{WORDS}){_OF_PEOPLE}{{1,3}}\s{{0,4}}(?:{_QUOTED})",
         check=value_checks.is_said,
         flags=_I,
@@ -114,7 +120,7 @@ RULES = (
     ),
     make_rule(
         "token",
-        rf"""(?<![\w/"'-])(?:{KEYS}|token|secret)\s{{1,4}}["'](?P<v>[^\s"']{{8,256}})["']""",
+        rf"""(?<![\w/"'-])(?:\w{{1,20}}[-_])?(?:{KEYS}|token|secret)\s{{1,4}}["'](?P<v>[^\s"']{{8,256}})["']""",
         check=value_checks.looks_made,
         flags=_I,
     ),

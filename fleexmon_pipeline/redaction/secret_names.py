@@ -13,11 +13,11 @@ WORDS = (
     r"|пароль|密[码碼]|パスワード|비밀번호"
 )
 KEYS = (
-    r"(?:api|access|private|secret|account|auth|encryption|signing|master|license|service|shared|storage|sentry"
+    r"(?:api|app|application|access|private|priv|privacy|secret|account|auth|authentication|encryption|signing|master|license|service|shared|storage|sentry"
     r"|subscription|deploy|ssh)[ ._-]?key(?!s(?![A-Za-z]))(?-i:(?![a-rt-z]))"
 )
 NAMES = (
-    rf"{WORDS}|{KEYS}|secret(?!smanager|ar[iy])|credentials?|(?<![A-Za-z])creds|session[_-]?id|j?sessionid|phpsessid|signature"
+    rf"{WORDS}|{KEYS}|secret(?!smanager|ar[iy])|credentials?|(?<![A-Za-z])creds|community[_-]?strings?|snmp[_-]?(?:r[ow][_-]?)?community|session[_-]?id|j?sessionid|phpsessid|signature"
     r"|(?:security|secret)[ _-]?answer|x-amz-credential|saml(?:response|request|assertion)"
 )
 # "token" and other short ones only as the end of a name: max_tokens=1000 and passed=3 are figures.
@@ -50,12 +50,12 @@ TYPE = r"(?:\s{0,2}:?\s{0,2}(?:&?(?:'static\s)?str(?:ing)?|Optional\[str\]|char\
 SIGN = (
     rf"(?:\s{{1,4}}{VERB})?{TYPE}\s{{0,4}}"
     rf"""(?:=>|→|<-(?=\s{{0,4}}["'])|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,3}}|!={{1,2}}(?=\s{{0,4}}["'])"""
-    rf"""|{_PERCENT}3[AD]|\\{{1,8}}u003[adAD])\s{{0,4}}(?:!(?:vault|!str)\s{{1,4}})?"""
+    rf"""|{_PERCENT}3[AD]|\\{{1,8}}u003[adAD])\s{{0,4}}(?:!{{1,2}}[a-z]{{1,12}}\s{{1,4}})?"""
 )
 _UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
 # Some("…"), b'…', SecretStr('…'), []string{"…"}, Just "…", Secret { inner: "…" }, @"…": what stands around a value is
 # left, and the value inside is taken.
-WRAPPED_IN = r"""(?:(?:\[\])?[A-Za-z_][\w.:]{0,40}\s{0,2}[(\[{]{1,2}\s{0,2}){1,2}"""
+WRAPPED_IN = r"""(?:(?:new\s{1,2})?(?:\[\])?[A-Za-z_][\w.:]{0,40}\s{0,2}[(\[{]{1,2}\s{0,2}){1,2}"""
 _WRAPPER = (
     rf"""(?:{WRAPPED_IN}(?:(?:inner|value|secret|data|text|raw|plain\w{{0,8}})\s{{0,2}}[:=]\s{{0,2}})?(?:[bBuUrR]{{1,2}})?(?=\\{{0,15}}["'`])"""
     r"""|[bBuUrRfFLN@]{1,2}(?=["'`])|string\(\d{1,6}\)\s{1,2}(?=")|(?:Just|Some|Ok)\s{1,2}(?=["'])"""

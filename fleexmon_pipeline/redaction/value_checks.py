@@ -16,7 +16,11 @@ from collections import Counter
 _PLAIN_WORDS = frozenset(
     """null nil none undefined true false yes no empty missing required expired invalid incorrect wrong failed failure
     mismatch not is was has and or for from with must cannot too set unset changed reset rejected accepted bad unknown
-    valid verified falsch fehlt abgelaufen ungültig incorrecto incorrecta incorrect oublié errata""".split()  # noqa: SIM905
+    valid verified falsch fehlt abgelaufen ungültig incorrecto incorrecta incorrect oublié errata
+    ok okay loaded rotated disabled enabled sealed unsealed revoked refreshed renewed expiring active inactive locked
+    unlocked anonymous sent created generated deleted removed found updated closed opened success successful succeeded
+    denied blocked pending available unavailable saved present absent provided received skipped ignored configured
+    malformed duplicate optional mandatory""".split()  # noqa: SIM905
 )
 # Among them and in codes: what a form says of the field.
 _REMARKS = _PLAIN_WORDS | frozenset(

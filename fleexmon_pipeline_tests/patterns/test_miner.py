@@ -194,6 +194,10 @@ ANOTHER_PATH = {
         "KeyError: no price\napp/models/cart.rb:41:in `sum'\nlib/tasks/report.rb:7:in `run'",
         "KeyError: no price\n/srv/app/shop.rb:9:in 'Shop#total'\n\tfrom bin/shop:3:in '<main>'",
     ),
+    "Rails": (
+        "KeyError (no price):\n  \n  app/models/cart.rb:41:in `sum'\n  rack (3.0.8) lib/rack/runtime.rb:22:in `call'",
+        "KeyError (no price):\n  \n  puma (6.4.2) lib/puma/server.rb:605:in 'Puma::Server#run'",
+    ),
     "PHP": (
         "Uncaught Error: no price\n#0 /srv/Cart.php(12): Cart->sum(42)\n#1 {main}",
         "Uncaught Error: no price\n#0 [internal function]: {closure}('a b')\n#1 /srv/run.php(3): go('a b')\n#2 {main}",

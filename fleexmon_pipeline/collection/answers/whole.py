@@ -34,7 +34,7 @@ MAX_MORE_DEPTH = 3  # of statements beside a list, such as Relay's `pageInfo`
 MAX_FIELDS_LOOKED_AT = 200  # of an object
 LISTS_OF_RECORDS = tuple(  # lists that may be empty: there is nothing to report
     """entries events records data hits items results messages lines rows value logs result response content docs
-    frames nodes edges""".split()  # noqa: SIM905
+    frames nodes edges streams""".split()  # noqa: SIM905
 )
 RECORD_FIELDS = ("timestamp", "time", "ts", "@timestamp", "message", "msg")
 _FAULTS = frozenset("error errors exception fault failed timed_out timedout".split())  # noqa: SIM905

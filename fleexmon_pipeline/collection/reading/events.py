@@ -93,6 +93,8 @@ _CLOSING = re.compile(r"[}\])]+[,;]?\s*$")
 _WARNING_AT = re.compile(r"\S+:\d+: \w{0,40}Warning: ")  # Python
 MAX_MESSAGE_LINES = 60  # of a failed assertion, before its frames
 _ASSERTION = "[ERR_ASSERTION]"
+MAX_DART_LINES = 12  # of a message of Dart, before its frames
+_DART = "Unhandled exception:"
 _POWERSHELL = ("At ", "+ ")  # what was run, and where in it
 # Kinds of events that their first line reveals, and the characters that it may begin with.
 _FORMS = (
@@ -251,8 +253,11 @@ def _python(mode: str, text: str) -> str | None:
 def _trace(texts: list[str], text: str) -> str | None:
     if _GOROUTINE.match(text):
         return "go"
-    is_first = len(texts) == 1 and texts[0].endswith(":")  # Dart
-    is_named_next = is_first and (_EXCEPTION.match(text) or texts[0].startswith("Unhandled exception"))
+    # Dart: `Unhandled exception:` and a message of several lines; Java: `nested exception is:`
+    is_first = len(texts) == 1 and texts[0].startswith("Unhandled exception") and texts[0].endswith(":")
+    is_named_next = is_first or (texts[-1].endswith(":") and _EXCEPTION.match(text))
+    if texts[0] == _DART and len(texts) < MAX_DART_LINES and texts[-1][:1] != "#" and level_in_text(text) is None:
+        return "trace"
     is_shown = texts[-1].startswith(_POWERSHELL) and text.startswith("+ ")
     is_quoted = texts[-1].endswith(_QUOTES_NEXT)
     if _ASSERTION in texts[0] and len(texts) < MAX_MESSAGE_LINES and level_in_text(text) is None:

@@ -84,6 +84,7 @@ DEEP_LEVELS = (
     "context.logLevel",
     "_meta.logLevelName",
     "log.severity",
+    "winlog.level",
     "syslog.severity.name",
     "log.syslog.severity.name",
     "syslog.severity",

@@ -15,7 +15,7 @@ FRAME = re.compile(
     \n[ \t]++(?:at|from|\.\.\.)[ ][^\n]*+  # Java, JavaScript, .NET; the file of a Rust frame
   | \n[ \t]++File[ ]"[^\n]*+(?:\n[ ]{3,}+[^\n]*+)*+  # Python
   | \n[ ]++\|[ ]++File[ ]"[^\n]*+(?:\n[ ]++\|[ ]{3,}+[^\n]*+)*+  # Python's groups of exceptions
-  | \n[ \t]*+(?:from[ ])?[^\s:]++:0++:in[ ][`'"][^\n]*+  # Ruby
+  | \n[ \t]*+(?:from[ ])?(?:[\w-]++[ ]\([^\s()]++\)[ ])?[^\s:]++:0++:in[ ][`'"][^\n]*+  # Ruby, also in a gem
   | \n[ \t]*+\#0++[ ](?:\{main\}|\[internal[^\n]*+|[^\s(]++\(0++\):[^\n]*+)  # PHP
   | \n[ \t]*+\#0++[ ]++[^\n(]++\([^()\n]++(?<=:0|00)\)|\n<asynchronous[^\n]*+  # Dart
   | \n[ \t]*+\#0++[ ]++(?:0x[0-9a-f]++[ ]in[ ]|(?>[^\n(]++)\((?>[^\n]*?\)[ ]at[ ]))[^\n]*+  # gdb, sanitizers

@@ -66,6 +66,17 @@ State: %{id: 7}""",
 Unhandled exception:
 Invalid state: overdrawn
 #0      post (file:///srv/ledger.dart:41:3)""",
+    "Dart, over several lines": """\
+Unhandled exception:
+NoSuchMethodError: No constructor 'Ledger' with matching arguments.
+Receiver: Type: class 'Ledger'
+Tried calling: new Ledger(7)
+#0      post (file:///srv/ledger.dart:41:3)""",
+    "Java, one within the other": """\
+java.lang.RuntimeException: javax.mail.SendFailedException: no address;
+  nested exception is:
+com.acme.LedgerException: overdrawn
+\tat com.acme.Ledger.post(Ledger.java:41)""",
     "Flutter": """\
 ══╡ EXCEPTION CAUGHT BY RENDERING LIBRARY ╞═══════════════
 A RenderFlex overflowed by 7 pixels.
