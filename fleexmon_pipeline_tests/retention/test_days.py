@@ -83,6 +83,27 @@ def analyzed_day(connection: Connection, lines: int = 50) -> list[uuid.UUID]:
     return ids(connection)
 
 
+def test_a_day_of_many_lines_is_not_read_to_be_dropped(database: Database) -> None:
+    """What is told of it is an estimate: the five lines since the last look at the table are not in it."""
+    told: list[int] = []
+    with database.connect() as connection:
+        analyzed_day(connection, 50)
+        connection.execute('ANALYZE "LogEntry"')
+        for number in range(5):
+            connection.execute(
+                'INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, analyzed) '
+                "VALUES (%s, %s, 'info', 'more', 'blue', 'b', true)",
+                [uuid8(NOW - 5 * DAY, f"more {number}".encode()), NOW - 5 * DAY],
+            )
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION max_counted_lines() RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT 50 $$"
+        )
+        drop_days(connection, before=NOW - 4 * DAY, record=told.append)
+
+        assert told == [50]
+        assert ids(connection) == []
+
+
 def test_a_compact_day_has_the_same_lines_in_less_space(database: Database) -> None:
     def size() -> int:
         row = database.rows("SELECT pg_table_size('\"LogEntry_20261115\"') AS bytes")[0]
