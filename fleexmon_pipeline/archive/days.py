@@ -1,4 +1,4 @@
-"""Which days are archived, and in which file: the rows of "ArchivedDay".
+"""Read which days are archived, and in which file: the rows of "ArchivedDay".
 
 Here: reading them. Who writes them: `retention/cold_days.py`. Without a row there is no archive for a reader, and
 nothing but this one question is asked.
@@ -24,7 +24,7 @@ SQL = statements("archive")
 
 
 class Hour(msgspec.Struct, frozen=True):
-    """`at`: the hour of the day; `hash`: of what its lines say, in the order of their own hashes."""
+    """`at`: the hour of the day; `hash`: of the sorted hashes of its lines."""
 
     at: int
     lines: int
@@ -50,18 +50,18 @@ class ArchivedDay:
         return Window(self.day, self.day + DAY)
 
     def busy_hours(self) -> list[Window]:
-        """Those that have lines, ascending."""
+        """Hours that have lines, ascending."""
         return [Window(self.day + hour.at * HOUR, self.day + (hour.at + 1) * HOUR) for hour in self.hours]
 
 
 def archived_days(connection: Connection, since: datetime | None, until: datetime | None) -> list[ArchivedDay]:
-    """Newest first: those that touch this time and whose lines are not, or not all, in the table."""
+    """Days that overlap this time and have lines that are only in their file; newest first."""
     return [_day(row) for row in connection.execute(SQL["days"], {"since": since, "until": until})]
 
 
 @contextmanager
-def one_moment(connection: Connection) -> Iterator[None]:
-    """Table and archive as they are at one moment: a day that is moved meanwhile is in one of the two."""
+def one_snapshot(connection: Connection) -> Iterator[None]:
+    """Read the table and the archive in one snapshot, so that a day that is moved meanwhile is not missed."""
     if connection.info.transaction_status != TransactionStatus.IDLE:
         yield
         return
@@ -71,7 +71,7 @@ def one_moment(connection: Connection) -> Iterator[None]:
 
 
 def all_days(connection: Connection) -> list[ArchivedDay]:
-    """Newest first, restored and expiring ones too."""
+    """Newest first, including restored and expiring ones."""
     return [_day(row) for row in connection.execute(SQL["all_days"])]
 
 
@@ -81,7 +81,7 @@ def one_day(connection: Connection, day: datetime) -> ArchivedDay | None:
 
 
 def readable(day: ArchivedDay, storage: Storage) -> str:
-    """What DuckDB reads the day's file by. Raises ArchiveError where it is missing or of another size."""
+    """The URL by which DuckDB reads the day's file. Raises ArchiveError if it is missing or has another size."""
     name = f"{day.day:%Y-%m-%d}"
     try:
         size = storage.size(day.file)

@@ -1,4 +1,4 @@
-"""DuckDB with bounds: one session, its memory, its time, and errors in words.
+"""A DuckDB session with limits of memory and time, and with readable errors.
 
 Here: opening a session and running a statement. What is asked of files: `read.py`; how they are written: `write.py`.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from fleexmon_pipeline.archive.storage import PROTOCOL, ArchiveError, Bucket, Storage
 
-MEMORY = "1GB"  # of a session; what does not fit goes to a temporary file
+MEMORY = "1GB"  # of a session; more goes to a temporary file
 MAX_SPILLED = "40GB"
 THREADS = 2
 MAX_SECONDS = 120.0
@@ -24,7 +24,7 @@ _INSTALL = "an archive needs the package duckdb: pip install 'fleexmon-pipeline[
 
 
 def needed() -> Any:
-    """The module. Raises ArchiveError where it is missing."""
+    """The module duckdb. Raises ArchiveError if it is not installed."""
     try:
         import duckdb  # noqa: PLC0415  an extra, and only where an archive is touched
     except ImportError:
@@ -43,7 +43,7 @@ class Engine:
     def rows(
         self, about: str, sql: str, params: dict[str, Any] | None = None, *, seconds: float = MAX_SECONDS
     ) -> Iterator[tuple[Any, ...]]:
-        """Streamed. Raises ArchiveError, also where it takes longer than `seconds`."""
+        """Streamed. Raises ArchiveError, also if it takes longer than `seconds`."""
         with self._bounded(about, seconds):
             result = self.session.execute(sql, params) if params else self.session.execute(sql)
             while rows := result.fetchmany(ROWS_AT_ONCE):
@@ -74,7 +74,7 @@ class Engine:
     def batches(
         self, about: str, sql: str, params: dict[str, Any], rows: int, seconds: float = MAX_SECONDS
     ) -> Iterator[Any]:
-        """Streamed, as record batches of Arrow. Raises ArchiveError, also where it takes longer than `seconds`."""
+        """Streamed, as Arrow record batches. Raises ArchiveError, also if it takes longer than `seconds`."""
         with self._bounded(about, seconds):
             yield from self.session.sql(sql, params=params).to_arrow_reader(rows)
 
@@ -89,7 +89,7 @@ class Engine:
 
 
 def _reason(error: Exception) -> str:
-    """The first line that says something; an error of a bucket comes with its traceback."""
+    """The first line with a message: an error of a bucket includes its traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "Error" in line or "rror:" in line] or lines
     return (telling[0] if telling else type(error).__name__)[:300]
@@ -97,7 +97,8 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def engine(storage: Storage | None = None, *, on_disk: bool = False) -> Iterator[Engine]:
-    """A session in memory, or of a day, on disk (in TMPDIR). It opens no other database and downloads nothing."""
+    """A session in memory or, for the lines of a whole day, on disk (in TMPDIR). It opens no other database and
+    downloads nothing."""
     duckdb = needed()
     with tempfile.TemporaryDirectory(prefix="fleexmon-archive-") as spill:
         options = {
@@ -115,7 +116,7 @@ def engine(storage: Storage | None = None, *, on_disk: bool = False) -> Iterator
 
 
 def _bridge(bucket: Bucket) -> Any:
-    """The bucket as DuckDB opens files: the parts that a question needs, and no others, are transferred."""
+    """The bucket as a file system for DuckDB. Only the parts of files that a query needs are transferred."""
     from fsspec import AbstractFileSystem  # noqa: PLC0415
 
     class Files(AbstractFileSystem):  # type: ignore[misc]

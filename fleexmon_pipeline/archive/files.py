@@ -1,4 +1,4 @@
-"""What is read of a day's file: its hours and their hashes, its lines as they go back into the table.
+"""Read a whole day's file: its hours and their hashes, and its lines as they are restored into the table.
 
 Here: reading that keeps every value as it is. What people and rules look for: `read.py`.
 """
@@ -56,21 +56,21 @@ class DayFile:
 
 @contextmanager
 def open_day(storage: Storage, day: ArchivedDay) -> Iterator[DayFile]:
-    """Raises ArchiveError where the file is missing or of another size."""
+    """Raises ArchiveError if the file is missing or has another size."""
     with engine(storage) as session:
         yield DayFile(session, day, readable(day, storage))
 
 
 def problem_of(storage: Storage, day: ArchivedDay) -> str | None:
-    """What is wrong with the day's file: whether it can be read, byte by byte and line by line, as it was written."""
+    """What is wrong with the day's file. All bytes and lines are read and compared with the checksums."""
     from fleexmon_pipeline.archive import text_filter  # noqa: PLC0415  numpy, which few commands need
 
     try:
         with open_day(storage, day) as file:
             if checksum(storage, day.file) != day.sha256:
-                return f"{day.file} in {storage.place} is not what was written: its checksum differs."
+                return f"{day.file} in {storage.place} has changed since it was written: its checksum differs."
             if file.hours() != day.hours:
-                return f"{day.file} in {storage.place} holds other lines than were written."
+                return f"{day.file} in {storage.place} does not hold the lines that were written."
         return text_filter.problem_of(storage, day.file, day.sha256)
     except ArchiveError as error:
         return str(error)

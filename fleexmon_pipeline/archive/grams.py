@@ -1,8 +1,8 @@
-"""Hashes of short pieces of texts, so few of them that a day's can be kept, and chosen so that a text tells its own.
+"""Hashes of short pieces ("grams") of texts: few enough to keep those of a day, and enough to find a text by its own.
 
 A text of n bytes is in a message only if its grams are. Of each `window` neighbouring grams the one with the smallest
-hash is kept. So a text of `shortest` bytes or more has one that is kept of any message that has the text, and which one
-can be told from the text alone ("minimizers"). ASCII letters are the same whatever their case.
+hash is kept (a "minimizer"). So a text of at least `shortest` bytes has a gram that is kept of each message that
+contains the text, and the text alone determines which one. The case of ASCII letters is ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Bytes = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]
 Places = NDArray[np.int64]
 
-BLOCK = 16_384  # bytes that are hashed at once: their hashes stay in the processor's cache
+BLOCK = 16_384  # bytes that are hashed at once: their hashes fit into the processor's cache
 _FOLDED = np.arange(256, dtype=np.uint64)
 _FOLDED[ord("A") : ord("Z") + 1] += 32
 _STEP, _STEP2, _STEP4 = (np.uint64(pow(0x9E3779B97F4A7C15, power, 1 << 64)) for power in (1, 2, 4))
@@ -27,25 +27,25 @@ _HALF, _LESS = np.uint64(32), np.uint64(29)
 
 @dataclass(frozen=True)
 class Kind:
-    """`gram`: its bytes, 4 or 8; `window`: neighbours of which one is kept, 3 or 5."""
+    """`gram`: its bytes, 4 or 8; `window`: one of so many neighbours is kept, 3 or 5."""
 
     gram: int
     window: int
 
     @property
     def shortest(self) -> int:
-        """Bytes of a text that has a gram of this kind which is kept."""
+        """Bytes a text needs so that one of its grams is certainly kept."""
         return self.gram + self.window - 1
 
 
-WORDS = Kind(4, 3)  # of words there are few in a day, and nearly all numbers of four digits are in each row group
-IDS = Kind(8, 5)  # one in a hundred of all numbers of eight digits
+WORDS = Kind(4, 3)  # for words: a day has few. No use for numbers: nearly all of four digits are in each row group
+IDS = Kind(8, 5)  # for numbers: a row group has one in a hundred of those of eight digits
 KINDS = (WORDS, IDS)
 _OVERLAP = IDS.shortest - 1
 
 
 def kept(data: Bytes, ends: Places) -> list[Hashes]:
-    """Of texts that lie end to end in `data` and end before `ends`, for each kind; ascending, each once."""
+    """The kept hashes of each kind, ascending and unique. `data`: texts without gaps, `ends`: where each ends."""
     found: list[list[Hashes]] = [[] for _ in KINDS]
     inside = [_starts(len(data), ends, kind) for kind in KINDS]
     for start in range(0, len(data), BLOCK):
@@ -55,12 +55,12 @@ def kept(data: Bytes, ends: Places) -> list[Hashes]:
             own = own[places[start : start + len(own)]]
             if len(own):
                 lists.append(_without_repeats(own))
-    # Mixed again: the smallest hashes are small, and are to be spread evenly over what they are kept in.
+    # Mixed again: minimizers are small numbers, and have to spread evenly over the filter.
     return [once([_mixed(hashes) for hashes in lists]) for lists in found]
 
 
 def once(hashes: Sequence[Hashes]) -> Hashes:
-    """All of them, ascending, each once. By sorting, which numpy does fifteen times as fast as `unique`."""
+    """All of them, ascending and unique. Sorting is fifteen times faster than numpy's `unique`."""
     return _without_repeats(np.sort(np.concatenate(hashes))) if hashes else np.zeros(0, np.uint64)
 
 
@@ -70,7 +70,7 @@ def kept_of(text: str, kind: Kind) -> Hashes:
 
 
 def _without_repeats(hashes: Hashes) -> Hashes:
-    """One of each run of equal ones."""
+    """One of each run of equal hashes."""
     differs = np.empty(len(hashes), np.bool_)
     differs[:1] = True
     np.not_equal(hashes[1:], hashes[:-1], out=differs[1:])
@@ -78,7 +78,7 @@ def _without_repeats(hashes: Hashes) -> Hashes:
 
 
 def _smallest(folded: Hashes) -> Iterator[Hashes]:
-    """By the place of a window's first byte: the smallest hash of its grams, for each kind."""
+    """For each kind: the smallest hash of the grams of each window, by the window's first byte."""
     two = folded[:-1] * _STEP + folded[1:]
     four = two[:-2] * _STEP2 + two[2:]
     hashes = _mixed(four)
@@ -95,7 +95,7 @@ def _mixed(hashes: Hashes) -> Hashes:
 
 
 def _starts(length: int, ends: Places, kind: Kind) -> NDArray[np.bool_]:
-    """Where a window begins that is inside one text."""
+    """Where a window begins that lies within one text."""
     inside = np.ones(length, np.bool_)
     for before in range(1, kind.shortest):
         places = ends - before

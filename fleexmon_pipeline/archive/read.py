@@ -1,7 +1,7 @@
-"""Lines of archived days, as people and rules look for them: newest first, by text, by id, around a line.
+"""Search lines of archived days: newest first, by text, by id, around a line.
 
-Here: one question to one day's file. Answers of table and archive joined: `lookup/`, `issues/read.py`, `detection/`.
-A file that is missing, not whole or out of reach raises ArchiveError: it is never read as a day without lines.
+Here: one query of one day's file. `lookup/`, `issues/read.py` and `detection/` join its results with the table's.
+A file that is missing, incomplete or unreachable raises ArchiveError: it is never read as a day without lines.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from fleexmon_pipeline.archive.storage import Storage
 from fleexmon_pipeline.database.connection import Connection, far_away, within_years
 from fleexmon_pipeline.window import EPOCH, HOUR, Window, floor
 
-MAX_SECONDS = 60.0  # of one question to one day
-EXPORT_SECONDS = 3_600.0  # of an hour: it is read as fast as it is written
-MAX_IDS_SECONDS = 10.0  # of a look into all days, for ids that do not tell their time
+MAX_SECONDS = 60.0  # of one query of one day
+EXPORT_SECONDS = 3_600.0  # of an hour of lines: reading waits for the writer
+MAX_IDS_SECONDS = 10.0  # of a search in all days, for ids that do not contain their time
 MAX_CHARS = 10_000_000
-FIRST_AT_ONCE, MAX_AT_ONCE = 2_000, 200_000  # lines of one question
-MAX_EXPRESSION = 20_000  # characters; what is longer is looked for by the reader of the lines
-MIN_PIECE = 3  # characters of a part of a text that is looked for first
+FIRST_AT_ONCE, MAX_AT_ONCE = 2_000, 200_000  # lines of one query
+MAX_EXPRESSION = 20_000  # characters; a longer one is left to the caller
+MIN_PIECE = 3  # characters of the part of a text that is searched first
 _LETTERS = re.compile("[A-Za-z]+")
-_TIMED = (7, 8)  # versions of ids that begin with their time
+_TIMED = (7, 8)  # versions of UUIDs that begin with their time
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class ColdLine:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Which lines of a day. `texts`: one of them is a part of the message, whatever the case of its ASCII letters;
-    `in_metadata`: a part of the record's JSON; `before`: time and id of the line after which a list goes on."""
+class ColdQuery:
+    """Which lines of a day. `texts`: the message contains one of them, ignoring the case of ASCII letters;
+    `in_metadata`: the record's JSON contains it; `before`: time and id of the last line of the previous page."""
 
     since: datetime
     until: datetime
@@ -72,15 +72,15 @@ class ColdReader:
         self._urls: dict[str, str] = {}
         self._rows_with: dict[tuple[str, str], list[range] | None] = {}
 
-    def newest(self, day: ArchivedDay, asked: Asked, *, width: int, limit: int) -> list[ColdLine]:
+    def newest(self, day: ArchivedDay, query: ColdQuery, *, width: int, limit: int) -> list[ColdLine]:
         params = {
-            "since": _naive(max(asked.since, day.window.since)), "until": _naive(min(asked.until, day.window.until)),
-            "node": asked.node, "levels": None if asked.levels is None else list(asked.levels),
-            "in_metadata": asked.in_metadata, "before_at": _naive(asked.before[0]) if asked.before else None,
-            "before_id": str(asked.before[1]) if asked.before else None, "width": width, "limit": limit,
+            "since": _naive(max(query.since, day.window.since)), "until": _naive(min(query.until, day.window.until)),
+            "node": query.node, "levels": None if query.levels is None else list(query.levels),
+            "in_metadata": query.in_metadata, "before_at": _naive(query.before[0]) if query.before else None,
+            "before_id": str(query.before[1]) if query.before else None, "width": width, "limit": limit,
         }  # fmt: skip
         lines: dict[uuid.UUID, ColdLine] = {}
-        for text in asked.texts or (None,):
+        for text in query.texts or (None,):
             of_text = {**params, "text": text, "piece": _without_letters(text)}
             for first, last in self._parts(day, text):
                 rows = self._rows(day, "newest", {**of_text, "first": first, "last": last})
@@ -88,7 +88,7 @@ class ColdReader:
         return sorted(lines.values(), key=lambda line: (line.timestamp, line.id), reverse=True)[:limit]
 
     def _parts(self, day: ArchivedDay, text: str | None) -> list[tuple[int | None, int | None]]:
-        """First and last row of those parts of the file that may hold the text; None, None: all of it."""
+        """First and last row of each part of the file that may contain the text; None, None: the whole file."""
         if text is None:
             return [(None, None)]
         from fleexmon_pipeline.archive.text_filter import rows_with  # noqa: PLC0415  numpy, where a text is looked for
@@ -98,12 +98,12 @@ class ColdReader:
         ranges = self._rows_with[day.file, text]
         return [(None, None)] if ranges is None else [(rows.start, rows.stop) for rows in ranges]
 
-    def newest_first(self, day: ArchivedDay, asked: Asked) -> Iterator[ColdLine]:
-        """All, some thousands at first and then ten times as many: most readers need few, and no more than
-        MAX_AT_ONCE are in memory. A text is looked for in the whole day at once, since it may be rare."""
-        hours = [day.window] if asked.texts else day.busy_hours()
+    def newest_first(self, day: ArchivedDay, query: ColdQuery) -> Iterator[ColdLine]:
+        """All lines. The first query reads FIRST_AT_ONCE, each next one ten times more, up to MAX_AT_ONCE: most
+        callers need few. A text is searched in the whole day at once, since it may be rare."""
+        hours = [day.window] if query.texts else day.busy_hours()
         for hour in reversed(hours):
-            part = replace(asked, since=max(asked.since, hour.since), until=min(asked.until, hour.until))
+            part = replace(query, since=max(query.since, hour.since), until=min(query.until, hour.until))
             at_once = FIRST_AT_ONCE
             while part.since < part.until:
                 lines = self.newest(day, part, width=MAX_CHARS, limit=at_once)
@@ -122,8 +122,7 @@ class ColdReader:
     def near(
         self, day: ArchivedDay, anchors: Sequence[tuple[uuid.UUID, datetime, str]], *, lines: int
     ) -> list[tuple[uuid.UUID, uuid.UUID]]:
-        """Pairs of an anchor (id, time, node) and a line near it: at least the `lines` before and after, within an
-        hour."""
+        """Pairs of an anchor (id, time, node) and a line within an hour of it: at least `lines` before and after it."""
         self._session.run(f"{day.day:%Y-%m-%d}", FILES["make_anchors"].replace("CREATE", "CREATE OR REPLACE", 1))
         self._session.append("anchors", [(str(id_), _naive(at), node) for id_, at, node in anchors])
         times = [at for _, at, _ in anchors]
@@ -131,7 +130,7 @@ class ColdReader:
         return [(of, near) for of, near in self._rows(day, "near", bounds)]
 
     def texts(self, day: ArchivedDay, window: Window, expression: str | None) -> list[ColdLine]:
-        """Oldest first; of those that `expression` (RE2) lets pass, and perhaps more."""
+        """Oldest first: those that match `expression` (RE2), and perhaps more."""
         if expression is not None and len(expression) > MAX_EXPRESSION:
             expression = None
         bounds = {"since": _naive(window.since), "until": _naive(window.until), "expression": expression}
@@ -148,7 +147,7 @@ class ColdReader:
         ]
 
     def exported(self, day: ArchivedDay, window: Window, node: str | None) -> Iterator[tuple[Any, ...]]:
-        """In order of time and id: what `transfer/` writes, as text."""
+        """Rows as `transfer/` writes them, as text, in order of time and id."""
         for hour in day.busy_hours():
             part = {"since": max(hour.since, window.since), "until": min(hour.until, window.until)}
             if part["since"] < part["until"]:
@@ -161,7 +160,7 @@ class ColdReader:
         return {(_aware(slot), node): lines for slot, node, lines in self._rows(day, "counts", bounds)}
 
     def lines_of_slot(self, day: ArchivedDay, slot: Window, longest: int) -> Iterator[tuple[Any, ...]]:
-        """As the statement of that name in `patterns.sql` has them."""
+        """Rows like those of the statement of that name in `patterns.sql`."""
         bounds = {"since": _naive(slot.since), "until": _naive(slot.until), "longest": longest}
         return self._rows(day, "lines_of_slot", bounds)
 
@@ -177,22 +176,22 @@ class ColdReader:
 
 @contextmanager
 def reader_for(days: Sequence[ArchivedDay]) -> Iterator[ColdReader]:
-    """For days of one archive, at least one. Raises ArchiveError that names the newest of them."""
+    """For at least one day, all of one archive. Raises ArchiveError that names the newest of them."""
     storage = storage_for(days[0])
     with engine(storage) as session:
         yield ColdReader(session, storage)
 
 
 def tells_its_day(id_: uuid.UUID) -> bool:
-    """Whether an id begins with its time, as ours do: such ids are in the order of their lines."""
+    """Whether an id begins with its time, like the ids of this program: their order is that of their lines."""
     return id_.version in _TIMED
 
 
 def lines_of(connection: Connection, ids: Sequence[uuid.UUID], *, width: int) -> list[ColdLine]:
-    """Lines with these ids that are archived; in no order.
+    """Archived lines with these ids, in any order.
 
-    An id of ours tells its day, and no other file is opened for it. For others all days are looked into, within
-    MAX_IDS_SECONDS; then ArchiveError.
+    An id of this program contains its day, so only that file is opened. For other ids all days are searched. Raises
+    ArchiveError after MAX_IDS_SECONDS.
     """
     days = archived_days(connection, None, None) if ids else []
     if not days:
@@ -220,7 +219,7 @@ def lines_of(connection: Connection, ids: Sequence[uuid.UUID], *, width: int) ->
 
 
 def messages_of(connection: Connection, ids: Collection[uuid.UUID], *, width: int, window: Window) -> list[ColdLine]:
-    """Lines of the window with these ids that are archived, for readers who go on without those that are nowhere."""
+    """Archived lines of the window with these ids, for callers who can do without missing lines."""
     days = archived_days(connection, window.since, window.until) if ids else []
     if not days:
         return []
@@ -229,7 +228,7 @@ def messages_of(connection: Connection, ids: Collection[uuid.UUID], *, width: in
 
 
 def lines_in_trouble(connection: Connection, window: Window, limit: int) -> list[ColdLine]:
-    """The first archived lines of a window, in order of time, that are not informational."""
+    """The first archived lines of a window that are not informational, in order of time."""
     days = archived_days(connection, window.since, window.until)
     if not days:
         return []
@@ -239,7 +238,7 @@ def lines_in_trouble(connection: Connection, window: Window, limit: int) -> list
 
 @contextmanager
 def cold_texts(connection: Connection, window: Window, expression: str | None) -> Iterator[ColdTexts | None]:
-    """None where no day of the window is archived."""
+    """None if no day of the window is archived."""
     days = archived_days(connection, window.since, window.until)
     if not days:
         yield None
@@ -272,7 +271,7 @@ class ColdTexts:
 
 @contextmanager
 def cold_slots(connection: Connection, window: Window) -> Iterator[ColdSlots | None]:
-    """None where no day of the window is archived."""
+    """None if no day of the window is archived."""
     days = archived_days(connection, window.since, window.until)
     if not days:
         yield None
@@ -282,7 +281,7 @@ def cold_slots(connection: Connection, window: Window) -> Iterator[ColdSlots | N
 
 
 class ColdSlots:
-    """Archived lines as they are counted."""
+    """Archived lines, for counting."""
 
     def __init__(self, reader: ColdReader, days: Sequence[ArchivedDay]) -> None:
         self._reader = reader
@@ -311,7 +310,7 @@ def _line(row: Sequence[Any]) -> ColdLine:
 
 
 def _without_letters(text: str | None) -> str | None:
-    """The longest part of a text that is the same whatever the case of ASCII letters; None where it tells nothing."""
+    """The longest part of a text without ASCII letters, whose case would matter; None if it is too short."""
     piece = max(_LETTERS.split(text), key=len) if text else ""
     return piece if len(piece) >= MIN_PIECE else None
 

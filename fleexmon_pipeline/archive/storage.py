@@ -1,8 +1,7 @@
-"""The place where files are: a directory, or a bucket of an S3-compatible store.
+"""Storage of files: a directory, or a bucket of an S3-compatible store.
 
-Here: writing, reading and deleting whole files, each by its name below the place. A file appears under its name when it
-is whole: in a directory by a rename, in a bucket because an upload is not there before it is completed. What is in the
-files: `files.py`.
+Here: writing, reading and deleting whole files by name. A file appears under its name only when it is complete: in a
+directory by a rename, in a bucket when its upload has ended. Contents of the files: `files.py`.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import ArchiveSettings
 
-SUFFIXES = OF_DAY, OF_FILTERS = (".parquet", ".texts")  # of a day's file, and of its filters
-PROTOCOL = "fleexmon"  # under which DuckDB knows a bucket
-CONNECT_SECONDS, REQUEST_SECONDS = 5, 30  # of S3; it is tried three times
-_TOOK = re.compile(r" after \d+ ms(?=:)")  # it would make each failure of one kind another text
+SUFFIXES = OF_DAY, OF_FILTERS = (".parquet", ".texts")  # of a day's file and of its filters
+PROTOCOL = "fleexmon"  # of the URLs by which DuckDB opens files of a bucket
+CONNECT_SECONDS, REQUEST_SECONDS = 5, 30  # of S3; each request is tried three times
+_TOOK = re.compile(r" after \d+ ms(?=:)")  # removed, so that equal failures have equal texts
 BLOCK = 4 << 20
 
 
 class ArchiveError(FleexmonError, RuntimeError):
-    """An archive that is missing, unreachable or not what was written. The text says which day, why, and what to do."""
+    """An archive that is missing, unreachable or changed. The text says which day, why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class StoredFile:
 
 
 class Storage(Protocol):
-    """Raises ArchiveError. A name has slashes between its parts, and no others before its parts."""
+    """All methods raise ArchiveError. A name is a relative path with slashes."""
 
     place: str
 
@@ -52,15 +51,15 @@ class Storage(Protocol):
     def open(self, name: str) -> IO[bytes]: ...
 
     def delete(self, name: str) -> None:
-        """A file that is not there is deleted."""
+        """Does nothing if the file does not exist."""
 
     def names(self) -> list[StoredFile]: ...
 
     def check(self) -> None:
-        """Whether it could be written to, as far as that is known without writing."""
+        """Raises ArchiveError if it certainly cannot be written to. Writes nothing."""
 
     def url(self, name: str) -> str:
-        """What DuckDB reads it by."""
+        """By which DuckDB reads the file."""
 
 
 def storage_of(configured: ArchiveSettings) -> Storage:
@@ -70,7 +69,7 @@ def storage_of(configured: ArchiveSettings) -> Storage:
 
 
 def configured_storage() -> Storage:
-    """Raises ArchiveError where FLEEXMON_ARCHIVE is not set, and SettingError."""
+    """Raises ArchiveError if FLEEXMON_ARCHIVE is not set, and SettingError."""
     configured = settings.archive()
     if configured is None:
         raise ArchiveError("FLEEXMON_ARCHIVE is not set. Set it to where the archive is.")
@@ -83,7 +82,7 @@ def beside(file: str) -> str:
 
 
 def checksum(storage: Storage, name: str) -> str:
-    """SHA-256 of what is stored, read from its place."""
+    """SHA-256 of the stored file."""
     with storage.open(name) as file:
         digest = hashlib.sha256()
         while block := file.read(BLOCK):
@@ -92,7 +91,7 @@ def checksum(storage: Storage, name: str) -> str:
 
 
 class Directory:
-    """Readable by its owner alone: lines hold secrets."""
+    """Only its owner can read it: lines contain secrets."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -165,7 +164,7 @@ def _sync_directory(path: Path) -> None:
 
 
 class Bucket:
-    """Through pyarrow, whose package has a client of S3. DuckDB's own is an extension, downloaded when it is used."""
+    """Read and written by pyarrow, which includes an S3 client. DuckDB would download an extension for it."""
 
     def __init__(self, s3: settings.S3, place: str) -> None:
         try:
@@ -236,6 +235,6 @@ class Bucket:
     def _explained(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except OSError as error:  # pyarrow's errors are such; their text names the request, and no credentials
+        except OSError as error:  # the errors of pyarrow; their text contains the request but no credentials
             reason = _TOOK.sub("", str(error)).strip()[:300]
             raise ArchiveError(f"{self.place}: cannot {doing}: {reason}") from None

@@ -1,7 +1,7 @@
-"""Which row groups of a day's file may hold a text: a small file beside it, of a Bloom filter for each row group.
+"""Find the row groups of a day's file that may contain a text: a small second file has a Bloom filter for each.
 
-Here: making and reading it. It only saves reading: where it is missing (a file of an earlier version), or not whole,
-every row group is read. What is in the filters: `grams.py`.
+Here: writing and reading that file. It only saves time: if it is missing (older versions wrote none) or damaged, all
+row groups are read. Contents of the filters: `grams.py`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from fleexmon_pipeline.database.statements import statements
 
 SQL = statements("archive_files")
 MAGIC = b"fleexmon texts 1\n"
-SLICES = 64  # of a filter, by the first bits of a hash: a question reads one slice for each gram
-BITS = 10  # for a gram, of which
-PROBES = 4  # are set: one in a hundred that are not there seems to be
-MAX_GRAMS = 6  # of a text that are looked for
-MAX_MESSAGE_BYTES = 65_536  # a row group with a longer message may hold any text
+SLICES = 64  # of a filter, by the first bits of a hash: a query reads one slice for each gram
+BITS = 10  # of a filter for each gram
+PROBES = 4  # bits that a gram sets; so one in a hundred absent grams seems to be present
+MAX_GRAMS = 6  # of a text that are searched
+MAX_MESSAGE_BYTES = 65_536  # a row group with a longer message is always read
 ROWS_AT_ONCE = 16_384
 MAX_HEADER = 16 << 20
 SECONDS = 3_600.0
@@ -34,14 +34,14 @@ _SECOND = np.uint64(26)
 
 
 class _Filters(msgspec.Struct, frozen=True):
-    """Of one kind. `bytes`: of a slice, by row group; `checksums`: CRC-32 of each slice of all row groups."""
+    """Filters of one kind. `bytes`: of a slice, by row group; `checksums`: CRC-32 of each slice of all row groups."""
 
     bytes: list[int]
     checksums: list[int]
 
 
 class _Header(msgspec.Struct, frozen=True):
-    """`sha256`: of the day's file; `rows`: of its row groups; `any`: those that may hold any text."""
+    """`sha256`: of the day's file; `rows`: of each row group; `any`: row groups that are always read."""
 
     sha256: str
     rows: list[int]
@@ -50,7 +50,7 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 class _NotWholeError(Exception):
-    """It says what is wrong with a file of filters."""
+    """The text says what is wrong with a file of filters."""
 
 
 def write(session: Engine, about: str, day_file: Path, sha256: str, target: Path) -> None:
@@ -77,7 +77,7 @@ def write(session: Engine, about: str, day_file: Path, sha256: str, target: Path
 
 
 def rows_with(storage: Storage, file: str, sha256: str, text: str) -> list[range] | None:
-    """Rows of the day's file that may hold the text, whatever the case of its ASCII letters. None: any may."""
+    """Rows of the day's file that may contain the text, ignoring the case of ASCII letters. None: all may."""
     length = len(text.encode("utf-8", "surrogatepass"))
     if length < WORDS.shortest:
         return None
@@ -87,12 +87,12 @@ def rows_with(storage: Storage, file: str, sha256: str, text: str) -> list[range
             header, start = _header(filters, sha256)
             may = _may_hold(filters, header, start, kind, kept_of(text, kind)[:MAX_GRAMS])
     except (ArchiveError, OSError, _NotWholeError):
-        return None  # slower, and as right; `archive verify` reports it
+        return None  # slower, with the same result; `archive verify` reports it
     return _ranges(header.rows, may)
 
 
 def problem_of(storage: Storage, file: str, sha256: str) -> str | None:
-    """What is wrong with the filters, if there are any: they would be ignored."""
+    """What is wrong with the filters. Such filters are not used."""
     name = beside(file)
     if storage.size(name) is None:
         return None
@@ -103,7 +103,7 @@ def problem_of(storage: Storage, file: str, sha256: str) -> str | None:
                 for checksum in own.checksums:
                     _checked(filters.read(sum(own.bytes)), checksum)
     except (OSError, _NotWholeError) as error:
-        return f"{name} in {storage.place} is not what was written: {error}. Delete it: searches are slower without it."
+        return f"{name} in {storage.place} is damaged: {error}. Delete it: searches still work, but are slower."
     return None
 
 
@@ -114,7 +114,7 @@ def _by_row_group(batches: Iterator[Any], rows: Sequence[int]) -> Iterator[list[
         parts, left = [], size
         while left:
             if batch is None:
-                raise ArchiveError("the file that was written has fewer lines than its row groups.")
+                raise ArchiveError("the written file has fewer lines than its row groups.")
             part = batch.column(0).slice(0, left)
             parts.append(part)
             left -= len(part)
@@ -132,7 +132,7 @@ def _laid_out(texts: Any) -> tuple[Bytes, Any]:
 
 
 def _filter(hashes: Hashes) -> Bytes:
-    """By slice: its bytes."""
+    """Bytes by slice."""
     size = max(len(hashes) * BITS // SLICES // 8, 1) * 8
     flags = np.zeros(SLICES * size, np.bool_)
     own = (hashes >> _SHIFT) * np.uint64(size)
@@ -142,27 +142,27 @@ def _filter(hashes: Hashes) -> Bytes:
 
 
 def _places(hashes: Hashes, size: int) -> Iterator[Hashes]:
-    """Of the bits of each gram in its slice."""
+    """Places of each gram's bits in its slice."""
     first, step = hashes & _LOW, (hashes >> _SECOND) & _LOW | np.uint64(1)
     for probe in range(PROBES):
         yield (first + np.uint64(probe) * step) % np.uint64(size)
 
 
 def _in_slices(filters: Sequence[Bytes]) -> Iterator[bytes]:
-    """Each slice, of all row groups."""
+    """Each slice of all row groups."""
     return (b"".join(own[number].tobytes() for own in filters) for number in range(SLICES))
 
 
 def _header(filters: IO[bytes], sha256: str) -> tuple[_Header, int]:
-    """With where the filters start."""
+    """And where the filters start."""
     start = filters.read(len(MAGIC) + 8)
     length = int.from_bytes(start[len(MAGIC) : len(MAGIC) + 4], "big")
     if not start.startswith(MAGIC) or length > MAX_HEADER:
-        raise _NotWholeError("it does not begin as such a file does")
+        raise _NotWholeError("it is no file of filters")
     text = _checked(filters.read(length), int.from_bytes(start[len(MAGIC) + 4 :], "big"))
     header = msgspec.json.decode(text, type=_Header)
     if header.sha256 != sha256:
-        raise _NotWholeError("it belongs to another file")
+        raise _NotWholeError("it belongs to another day's file")
     return header, len(start) + length
 
 
@@ -191,7 +191,7 @@ def _may_hold(filters: IO[bytes], header: _Header, start: int, kind: Kind, grams
 
 
 def _ranges(rows: Sequence[int], may: Sequence[bool]) -> list[range] | None:
-    """Neighbours as one. None where most may hold it: reading all of them at once is faster then."""
+    """Neighbours merged. None if most row groups may contain it: then reading all of them at once is faster."""
     if sum(may) * 2 > len(may):
         return None
     ranges: list[range] = []

@@ -1,4 +1,4 @@
-"""One day's lines from the table into a Parquet file, and the proof that it holds them.
+"""Write one day's lines from the table into a Parquet file, and check that the file holds them.
 
 Here: staging, writing, comparing. Nothing is deleted here, and no row of "ArchivedDay" written.
 """
@@ -18,16 +18,16 @@ from fleexmon_pipeline.archive.storage import ArchiveError, Storage, beside, che
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.window import Window
 
-MIN_LINE_BYTES = 2_000_000  # of a line that is staged; DuckDB's own limit
-ROW_GROUP = 122_880  # DuckDB's own size: what a reader skips, or unpacks, at once
-LEVEL = 9  # of zstd: 28 bytes a line of the demo instead of 30 at 3; 15 takes five times as long for one byte more
+MIN_LINE_BYTES = 2_000_000  # of a line that is staged; DuckDB's default limit
+ROW_GROUP = 122_880  # DuckDB's default: a reader skips or unpacks a whole row group
+LEVEL = 9  # of zstd: a line of the demo needs 28 bytes, 30 with 3; 15 takes five times longer and saves one byte
 SECONDS = 3_600.0
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class WrittenDay:
-    """A file that is stored, whole and compared. `added`: lines that an earlier file had not."""
+    """A stored file whose contents were compared. `added`: lines that the previous file did not have."""
 
     file: str
     lines: int
@@ -44,9 +44,9 @@ def write_day(
     earlier: ArchivedDay | None,
     progress: Progress = lambda _: None,
 ) -> WrittenDay | None:
-    """Store a file with the day's analyzed lines and those of an earlier one; None if it has nothing that is new.
+    """Store a file with the day's analyzed lines and those of the previous file; None if no line is new.
 
-    Raises ArchiveError, having stored nothing that a row could name.
+    Raises ArchiveError; then no file was stored that a row names.
     """
     name = f"{day.since:%Y-%m-%d}"
     with engine(storage, on_disk=True) as session:
@@ -66,7 +66,7 @@ def write_day(
 
 
 def _stage(connection: Connection, session: Engine, day: Window, progress: Progress) -> int:
-    """The day's lines as they are at one moment. Returns how many."""
+    """Stage the day's lines from one snapshot. Returns how many."""
     staged = 0
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -82,7 +82,7 @@ def _stage(connection: Connection, session: Engine, day: Window, progress: Progr
 
 
 def _stage_hour(connection: Connection, session: Engine, hour: Window) -> int:
-    """By a file of an hour: DuckDB reads 5 million lines in seconds, and takes a minute to be given them one by one."""
+    """Through a file: DuckDB reads 5 million lines of a file in seconds, and takes a minute for single rows."""
     local = session.folder / "hour.csv"
     lines, longest = 0, MIN_LINE_BYTES
     with connection.cursor() as cursor, local.open("wb") as file:
@@ -108,15 +108,13 @@ def _written(session: Engine, storage: Storage, day: Window, added: int, progres
     wanted = hours_of(session.rows(name, FILES["hours_of_staged"], seconds=SECONDS))
     hours = hours_of(session.rows(name, FILES["hours_of_file"], {"file": str(local)}, seconds=SECONDS))
     if wanted != hours:
-        raise ArchiveError(
-            f"{name}: the file that was written does not hold the lines of the table. Nothing is deleted."
-        )
+        raise ArchiveError(f"{name}: the written file does not hold the lines of the table. Nothing is deleted.")
     sha256 = _sha256(local)
     file = f"{day.since:%Y/%m}/{name}.{sha256[:16]}.parquet"
     progress(f"{sum(hour.lines for hour in hours):,} lines written, storing {local.stat().st_size:,} bytes")
     storage.put(local, file)
     if checksum(storage, file) != sha256:
-        raise ArchiveError(f"{name}: what {storage.place} gives back is not what was written. Nothing is deleted.")
+        raise ArchiveError(f"{name}: {storage.place} returned other bytes than were written. Nothing is deleted.")
     texts = session.folder / "day.texts"
     text_filter.write(session, name, local, sha256, texts)
     storage.put(texts, beside(file))
@@ -124,7 +122,7 @@ def _written(session: Engine, storage: Storage, day: Window, added: int, progres
 
 
 def _copy(select: str, path: Path, day: datetime) -> str:
-    """COPY takes no parameters for its options; both values are ours."""
+    """COPY accepts no parameters for its options; both values come from this program."""
     target = str(path).replace("'", "''")
     return (
         f"COPY ({select}) TO '{target}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {LEVEL}, "

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.days import one_snapshot
 from fleexmon_pipeline.archive.read import lines_in_trouble
 from fleexmon_pipeline.baselines.rates import lines_an_event
 from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, PastCount, SlotCount, Suspect, Volume, rank
@@ -78,7 +78,7 @@ def _slot_count(row: Mapping[str, Any], pattern: str, first_lines: Mapping[tuple
 def _first_lines(connection: Connection, window: Window, resolve: Resolve) -> dict[tuple[Key, datetime], float]:
     """When a node's pattern had its first line in each slot, in seconds since 1970; of warnings and worse."""
     where = {"since": window.since, "until": window.until, "limit": MAX_LINES}
-    with one_moment(connection):
+    with one_snapshot(connection):
         rows = {row["id"]: row for row in connection.execute(SQL["lines_in_trouble"], where)}
         for cold in lines_in_trouble(connection, window, MAX_LINES):
             rows.setdefault(cold.id, vars(cold))

@@ -17,7 +17,7 @@ from typing import Any
 import re2
 from psycopg.rows import DictRow
 
-from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.days import one_snapshot
 from fleexmon_pipeline.archive.read import ColdLine, cold_texts
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -57,7 +57,7 @@ def find_texts(connection: Connection, conditions: Mapping[str, Where], window: 
     if not conditions:
         return by_rule
     may_match, expression = _filter(conditions.values()), _one_expression(conditions.values())
-    with one_moment(connection), cold_texts(connection, window, expression) as cold:
+    with one_snapshot(connection), cold_texts(connection, window, expression) as cold:
         for slot in window.slots():
             of_table = _lines_of(connection, slot, may_match)
             for line in _with_archived(of_table, cold.of(slot)) if cold else of_table:

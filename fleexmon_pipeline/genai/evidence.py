@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.days import one_snapshot
 from fleexmon_pipeline.archive.read import messages_of
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -167,7 +167,7 @@ def sample_texts(connection: Connection, window: Window, patterns: Sequence[Wind
         for pattern in patterns
     }
     ids = [sample for samples in chosen.values() for sample in samples]
-    with one_moment(connection):
+    with one_snapshot(connection):
         rows = connection.execute(_SQL["messages"], {"ids": ids, "most": MAX_READ_CHARACTERS}).fetchall()
         messages = {row["id"]: (row["message"], row["cut"]) for row in rows}
         missing = set(ids) - set(messages)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.days import one_snapshot
 from fleexmon_pipeline.archive.read import lines_of, tells_its_day
 from fleexmon_pipeline.archive.storage import ArchiveError
 from fleexmon_pipeline.database.connection import Connection
@@ -189,7 +189,7 @@ def evidence_of(
     """
     wanted = {id_ for id_ in ids if id_ is not None}
     unread = None
-    with one_moment(connection):
+    with one_snapshot(connection):
         in_table = {row["id"] for row in connection.execute(_SQL["evidence_there"], {"ids": list(wanted)})}
         params = {"ids": list(wanted), "width": width, "limit": limit}
         rows = connection.execute(_SQL["first_evidence" if oldest else "evidence"], params).fetchall()

@@ -1,1 +1,1 @@
-"""What people look up: nodes, lines, patterns, rules in shadow mode. One reading for commands and pages."""
+"""Queries that commands and pages share: nodes, lines, patterns, rules in shadow mode."""

@@ -1,6 +1,6 @@
-"""The archive at one glance: which days it holds, what waits for it, and what is wrong with it.
+"""An overview of the archive: which days it holds, which days wait for it, and its problems.
 
-Here: reading. What is asked of the store is the sizes of files, and nothing of what they hold.
+Here: reading. Only the sizes of files are read from the store, not their contents.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ def archive_state(connection: Connection, environment: Environment, *, now: date
 
 
 def problems_of(state: ArchiveState) -> list[str]:
-    """What keeps lines from being archived, or read. The newest of several days that are in the same trouble is
-    named."""
+    """What prevents archiving or reading. Of several days with the same problem the newest is named."""
     if state.configured is None:
         archived = state.archived
         if not archived:

@@ -1,4 +1,4 @@
-"""Table and archive as one: which part of a time is where, and their lines in one order.
+"""Read the table and the archive as one: which part of a window is in which, and their lines in one order.
 
 Here: the joining. `search.py` and `lines.py` read the table, `archive/read.py` a file. A line in both is the table's.
 """
@@ -28,7 +28,7 @@ Line = TypeVar("Line", bound=Placed)
 
 @dataclass(frozen=True)
 class Part:
-    """`day` None: all of its lines are in the table. `until` None: no end."""
+    """A part of a window. `day` None: all of its lines are in the table. `until` None: no end."""
 
     since: datetime
     until: datetime | None
@@ -36,7 +36,7 @@ class Part:
 
 
 def parts_of(since: datetime, until: datetime | None, days: Sequence[ArchivedDay]) -> Iterator[Part]:
-    """Newest first, without a gap. `days`: newest first."""
+    """The parts of a window, newest first, without gaps. `days`: newest first."""
     for day in days:
         if until is None or day.window.until < until:
             yield Part(max(day.window.until, since), until, None)
@@ -49,7 +49,7 @@ def parts_of(since: datetime, until: datetime | None, days: Sequence[ArchivedDay
 
 
 def newest_of(table: Iterable[Line], cold: Iterable[Line]) -> Iterator[Line]:
-    """Both are newest first, and so is what comes."""
+    """The lines of both, newest first, as both must be."""
     last = None
     for line in heapq.merge(table, cold, key=lambda line: (line.timestamp, line.id), reverse=True):
         if line.id != last:

@@ -1,4 +1,4 @@
-"""Stored digests: which days there are, and one as it was written."""
+"""Stored digests: a list of their days, and one as it was written."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class StoredDigest:
 
 
 def list_digests(connection: Connection, *, before: date | None = None, limit: int) -> list[DigestDay]:
-    """The newest first; `before` a day, those before it."""
+    """Newest first; with `before` only earlier days."""
     params = {"before": before, "limit": limit}
     return [DigestDay(**row) for row in connection.execute(statements("lookup")["digests"], params)]
 
 
 def one_digest(connection: Connection, day: date | None = None) -> StoredDigest | None:
-    """Of that day, or the newest; None where there is none."""
+    """The digest of that day, or the newest one; None if there is none."""
     row = connection.execute(statements("commands")["digest"], {"day": day}).fetchone()
     return StoredDigest(**row) if row else None

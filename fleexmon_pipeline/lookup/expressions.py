@@ -1,6 +1,6 @@
-"""Texts that a line must have to match an expression: what the database and files of archived days look for first.
+"""Texts that a line must contain to match an expression: the database and the archive search for them first.
 
-Here: reading an expression as Python's own parser reads it. It only saves reading: each line is matched afterwards.
+Here: reading an expression with Python's own parser. It only saves time: each found line is matched afterwards.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 MIN_TEXT = 3  # characters; a shorter one is in most lines
-MAX_TEXTS = 8  # each is looked for by itself; an expression with more alternatives has every line read
+MAX_TEXTS = 8  # each is searched by itself; for an expression with more alternatives every line is read
 _ZERO_WIDTH = (kind.AT,)
 _CHANGES_CASE = "ksi"  # ignoring case, Python lets these match letters beyond ASCII
 
@@ -20,7 +20,7 @@ Texts = Sequence[str]
 
 
 def texts_of(expression: re.Pattern[str] | None) -> Texts:
-    """Every line that matches has at least one of these, whatever the case of ASCII letters. Empty: none tells."""
+    """Every matching line contains at least one of these, ignoring the case of ASCII letters. Empty: none is known."""
     if expression is None:
         return ()
     parsed = _parser.parse(expression.pattern, expression.flags)
@@ -29,7 +29,7 @@ def texts_of(expression: re.Pattern[str] | None) -> Texts:
 
 
 def _choices(parsed: Iterable[tuple[Any, Any]], *, ignores_case: bool) -> list[frozenset[str]]:
-    """Sets of texts; what matches has a text of each set."""
+    """Sets of texts; a match contains a text of each set."""
     choices: list[frozenset[str]] = []
     run = ""
 
@@ -62,17 +62,17 @@ def _choices(parsed: Iterable[tuple[Any, Any]], *, ignores_case: bool) -> list[f
 
 
 def _of_branches(branches: Sequence[frozenset[str]]) -> list[frozenset[str]]:
-    """One of them matches: a text of one of them. Nothing, where one of them tells none."""
+    """For alternatives: all of their texts. Empty if one alternative has none."""
     return [frozenset().union(*branches)] if all(branches) else []
 
 
 def _best(choices: Sequence[frozenset[str]]) -> frozenset[str]:
-    """The one whose shortest text is longest, as that is the rarest; of those the one with fewest."""
+    """The set whose shortest text is longest, since long texts are rare; among equals the one with the fewest."""
     return max(choices, key=lambda texts: (len(min(texts, key=len)), -len(texts)), default=frozenset())
 
 
 def _is_searched_for(character: str, *, ignores_case: bool) -> bool:
-    """Whether it can be stored, and matches no character but itself and the same letter of ASCII in another case."""
+    """Whether it can be stored, and matches only itself and, of an ASCII letter, the other case."""
     if character == "\0" or "\ud800" <= character <= "\udfff":
         return False
     return not ignores_case or (character.isascii() and character.lower() not in _CHANGES_CASE)

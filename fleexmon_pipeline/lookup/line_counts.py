@@ -1,6 +1,6 @@
-"""How many lines there were, by pattern, level and time, and where nothing was collected: from counts and coverage.
+"""Numbers of lines by pattern, level and time, and gaps in collection: read from counts and coverage.
 
-Here: what needs no line to be read. Lines themselves: `lines.py`.
+Here: queries that read no line. The lines themselves: `lines.py`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def slots_of_pattern(
 def histogram(
     connection: Connection, window: Window, query: LineQuery, patterns: Sequence[str] | None = None
 ) -> dict[int, dict[str, int]]:
-    """Lines by half hour of the window and level as stored. The text of a query does not count."""
+    """Lines by half hour of the window and level as stored. The text of the query is ignored."""
     params = {**query.params(), "since": window.since, "until": window.until}
     halves: defaultdict[int, dict[str, int]] = defaultdict(dict)
     if patterns is None:
@@ -56,7 +56,7 @@ def histogram(
 
 
 def levels_by_slot(connection: Connection, window: Window) -> Iterator[tuple[int, str, int]]:
-    """Lines of every node from counts: the number of the slot in the window, the level as stored, how many."""
+    """Lines of all nodes: the number of the slot in the window, the level as stored, how many."""
     for row in connection.execute(SQL["levels_by_slot"], {"since": window.since, "until": window.until}):
         yield row["step"], row["level"], row["lines"]
 
@@ -68,7 +68,7 @@ def levels_by_half_hour(connection: Connection, window: Window) -> Iterator[tupl
 
 
 def coverage_halves(connection: Connection, window: Window) -> dict[str, dict[int, str]]:
-    """By node and half hour of the window: complete, empty, partial or missing, going by the worst slot."""
+    """By node and half hour of the window: complete, empty, partial or missing, whichever its worst slot is."""
     halves: defaultdict[str, dict[int, str]] = defaultdict(dict)
     for row in connection.execute(SQL["heard_halves"], {"since": window.since, "until": window.until}):
         halves[row["node"]][row["half"]] = row["worst"]
@@ -76,7 +76,7 @@ def coverage_halves(connection: Connection, window: Window) -> dict[str, dict[in
 
 
 def trouble_halves(connection: Connection, window: Window, nodes: Sequence[str]) -> list[tuple[int, int] | None]:
-    """Errors and warnings of these nodes, or of all, in each half hour of the window; None where no node responded."""
+    """Errors and warnings of these nodes, or of all, in each half hour of the window; None: no node responded."""
     covered = coverage_halves(connection, window)
     nodes = nodes or list(covered)
     counts = [histogram(connection, window, LineQuery(EPOCH, window.until, node)) for node in nodes]

@@ -1,7 +1,7 @@
-"""Stored lines by their ids, with their neighbours; and what a question for lines may say.
+"""Stored lines by their ids, with their neighbours; and the parameters of a query for lines.
 
-Here: reading, of the table and of archived days. Lines that match something: `search.py`; how many there are:
-`line_counts.py`. How a terminal shows lines: `commands/logs.py`; a browser: `web/pages/logs.py`.
+Here: reading the table and archived days. Searching: `search.py`; counting: `line_counts.py`; showing:
+`commands/logs.py` and `web/pages/logs.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from psycopg.rows import class_row
 
-from fleexmon_pipeline.archive.days import archived_days, one_moment
+from fleexmon_pipeline.archive.days import archived_days, one_snapshot
 from fleexmon_pipeline.archive.read import ColdLine, lines_of, reader_for
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import like_escaped, statements
@@ -48,7 +48,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Position:
-    """A line by its place in time; lines of one time are in the order of their ids."""
+    """The position of a line in the order of time and id."""
 
     at: datetime
     id: uuid.UUID
@@ -56,7 +56,7 @@ class Position:
 
 @dataclass(frozen=True)
 class LineQuery:
-    """Which lines. `levels` None: all; `text`: a part of the message; `any_of`: texts of which it has one, if any."""
+    """Which lines. `levels` None: all; `text`: the message contains it; `any_of`: it contains one of them."""
 
     since: datetime
     until: datetime | None
@@ -68,7 +68,7 @@ class LineQuery:
 
     @property
     def is_of_all(self) -> bool:
-        """Whether every line matches, so that no more are read than are wanted."""
+        """Whether every line matches, so that no more than the wanted number need to be read."""
         return self.node is None and self.levels is None and self.text is None and not self.any_of
 
     def params(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class LineQuery:
 
 
 class StoredLine(msgspec.Struct, frozen=True):
-    """A line with all that is stored of it; `characters`: of its message, which may be cut."""
+    """A line with all its columns; `characters`: length of the whole message, which may be cut here."""
 
     id: uuid.UUID
     timestamp: datetime
@@ -101,7 +101,7 @@ def _anywhere(text: str) -> str:
 
 
 def at_least(level: Level) -> list[Level]:
-    """This level and the worse ones."""
+    """This level and all worse ones."""
     return list(LEVELS[LEVELS.index(level) :])
 
 
@@ -111,7 +111,7 @@ def log_line(line: ColdLine) -> LogLine:
 
 def lines_of_ids(connection: Connection, ids: Sequence[uuid.UUID]) -> list[LogLine]:
     """Newest first; ids of deleted lines are left out. Raises ArchiveError."""
-    with one_moment(connection):
+    with one_snapshot(connection):
         with connection.cursor(row_factory=class_row(LogLine)) as cursor:
             lines = cursor.execute(SQL["of_ids"], {"ids": list(ids), "width": MAX_SHOWN_CHARS}).fetchall()
         missing = set(ids) - {line.id for line in lines}
@@ -120,8 +120,8 @@ def lines_of_ids(connection: Connection, ids: Sequence[uuid.UUID]) -> list[LogLi
 
 
 def one_stored_line(connection: Connection, line: uuid.UUID) -> StoredLine:
-    """Raises UnknownLineError, and ArchiveError where it may be in an archive that cannot be read."""
-    with one_moment(connection):
+    """Raises UnknownLineError, and ArchiveError if it may be in an archive that cannot be read."""
+    with one_snapshot(connection):
         row = connection.execute(SQL["one"], {"id": line, "width": MAX_CHARS}).fetchone()
         if row is not None:
             return msgspec.convert(row, StoredLine)
@@ -136,10 +136,9 @@ def one_stored_line(connection: Connection, line: uuid.UUID) -> StoredLine:
 def neighbours(
     connection: Connection, ids: Sequence[uuid.UUID], lines: int = CONTEXT_LINES
 ) -> dict[uuid.UUID, list[LogLine]]:
-    """The lines of the same node right before and after each, oldest first, without the line itself. Raises
-    ArchiveError."""
+    """The lines of the same node directly before and after each line, oldest first. Raises ArchiveError."""
     near: defaultdict[uuid.UUID, dict[uuid.UUID, LogLine]] = defaultdict(dict)
-    with one_moment(connection):
+    with one_snapshot(connection):
         anchors = {line.id: line for line in lines_of_ids(connection, ids)}
         params = {
             "ids": list(anchors), "times": [line.timestamp for line in anchors.values()],
@@ -174,7 +173,7 @@ def _cold_neighbours(
 
 
 def _around(anchor: LogLine, around: Iterable[LogLine], lines: int) -> list[LogLine]:
-    """The `lines` right before and after, of more."""
+    """Only the `lines` directly before and after."""
     ordered = sorted(around, key=lambda line: (line.timestamp, line.id))
     place = bisect_left([(line.timestamp, line.id) for line in ordered], (anchor.timestamp, anchor.id))
     return ordered[max(place - lines, 0) : place + lines]

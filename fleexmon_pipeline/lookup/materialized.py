@@ -1,4 +1,4 @@
-"""What Dagster remembers of our partitions, read from its own tables without Dagster and without starting anything."""
+"""Which partitions Dagster has materialized, read from its tables without importing Dagster or starting anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.retries import call_within
 
-MAX_SECONDS = 5.0  # definitions wait for it when they load
+MAX_SECONDS = 5.0  # loading the definitions waits for it
 _SQL = statements("run_history")
 
 
@@ -28,7 +28,7 @@ class Materialized:
 
 
 def materialized() -> Materialized | None:
-    """None where no database runs, where Dagster has kept nothing yet, and where no response comes in time."""
+    """None if no database runs, Dagster has stored nothing yet, or no response comes in time."""
     try:
         return call_within(MAX_SECONDS, _read)
     except (FleexmonError, psycopg.Error, OSError):  # a TimeoutError is an OSError

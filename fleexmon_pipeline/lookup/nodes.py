@@ -1,6 +1,6 @@
-"""The state of each node: what is known of it, and how whole its last day is.
+"""The state of each node, and how complete its last day is.
 
-Here: reading. How a terminal shows it: `commands/nodes.py`; a browser: `web/pages/now.py`.
+Here: reading. Showing: `commands/nodes.py` and `web/pages/now.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ VERSIONS_SINCE = 90 * DAY
 
 
 class NodeState(msgspec.Struct, frozen=True, rename="camel"):
-    """A node. `gaps`: hours with partial or missing slots, how many of them were given up, and the oldest such slot."""
+    """A node. `gaps`: how many hours have partial or missing slots, how many of these were given up, and the oldest
+    such slot."""
 
     node: str
     watched: bool
@@ -46,7 +47,7 @@ class NodeState(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def node_states(connection: Connection, nodes: list[Node], *, demo: bool, now: datetime) -> list[NodeState]:
-    """Watched nodes in their order, then those no longer watched."""
+    """Watched nodes in their order, then nodes that are no longer watched."""
     kept = ceil(now - timedelta(days=settings.retention_days()), HOUR)
     where = {
         "since": kept, "until": floor(now - SETTLE, SLOT), "day": floor(now, SLOT) - DAY,
@@ -71,7 +72,7 @@ def node_states(connection: Connection, nodes: list[Node], *, demo: bool, now: d
 
 
 def watched_nodes(environment: Mapping[str, str]) -> tuple[list[Node], bool]:
-    """The nodes that are watched, and whether they are the demo's."""
+    """The watched nodes, and whether they are the demo's."""
     if configured := settings.nodes(environment):
         return configured, False
     try:
@@ -81,7 +82,7 @@ def watched_nodes(environment: Mapping[str, str]) -> tuple[list[Node], bool]:
 
 
 def node_versions(connection: Connection, *, now: datetime) -> dict[str, str]:
-    """The version that each node got last, as somebody recorded or its lines announced."""
+    """The latest version of each node, as recorded by a person or announced by its lines."""
     newest: dict[str, str] = {}
     for deployment in deployments(connection, Window(now - VERSIONS_SINCE, now + DAY)):
         newest.setdefault(deployment.node, deployment.version)
@@ -89,7 +90,7 @@ def node_versions(connection: Connection, *, now: datetime) -> dict[str, str]:
 
 
 def _shown(url: str) -> str:
-    """Scheme, host, port and path: the rest of a URL may hold a key."""
+    """Scheme, host, port and path: the rest of a URL may contain a key."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

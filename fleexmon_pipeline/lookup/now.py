@@ -1,6 +1,6 @@
-"""What there is to know now, in one sentence and in parts: how far each stage has come, nodes, incidents, what waits.
+"""The current state, in one sentence and in detail: progress of each stage, nodes, incidents, pending work.
 
-Here: the verdict, which the first page and `fleexmon status` share. Figures: `overview.py`; nodes: `nodes.py`.
+Here: the verdict, which the first page and `fleexmon status` show. Figures: `overview.py`; nodes: `nodes.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fleexmon_pipeline.lookup.overview import Freshness, Overview, overview
 from fleexmon_pipeline.window import DAY, HOUR, Window, ceil
 from fleexmon_pipeline.wording import counted
 
-LATE = timedelta(minutes=20)  # a tick every 5 minutes, and one that failed or was slow
+LATE = timedelta(minutes=20)  # ticks come every 5 minutes, and one may fail or be slow
 Health = Literal["no-data", "incomplete", "attention", "healthy"]
 HEALTH_TEXTS: Mapping[Health, str] = {
     "no-data": "No data",
@@ -31,7 +31,7 @@ MAX_NAMED = 8  # nodes in a sentence
 
 @dataclass(frozen=True)
 class Stage:
-    """How far a stage has come. `late`: something is wrong with it, or with what it waits for."""
+    """The progress of a stage. `late`: it, or a stage that it waits for, has a problem."""
 
     name: str
     asset: str
@@ -41,7 +41,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class NodeDay:
-    """A node, and its last day by half hour: complete, empty, partial or missing; pending, or unknown: not polled."""
+    """A node and its last day by half hour: complete, empty, partial, missing, pending, or unknown (not polled)."""
 
     state: NodeState
     halves: list[str]
@@ -49,7 +49,7 @@ class NodeDay:
 
 @dataclass(frozen=True)
 class Now:
-    """`health`: a word for the colour, and a sentence. `configured`: whether any node is watched."""
+    """`health`: decides the colour. `configured`: whether any node is watched."""
 
     health: Health
     sentence: str
@@ -61,7 +61,7 @@ class Now:
     stages: list[Stage]
 
     def first_nodes(self, most: int) -> list[NodeDay]:
-        """All in their order, or, of too many, those in trouble first."""
+        """All in their order; if there are more than `most`, those with problems first."""
         if len(self.nodes) <= most:
             return self.nodes
         return sorted(self.nodes, key=lambda node: not node.state.in_trouble)[:most]
@@ -87,7 +87,7 @@ def read_now(connection: Connection, environment: Mapping[str, str], *, now: dat
 
 
 def until_text(moment: str | None) -> str:
-    """`moment`: the `until` of a stage, as the reader is shown times."""
+    """`moment`: the `until` of a stage, formatted for the reader."""
     return "nothing in the last 7 days" if moment is None else f"until {moment}"
 
 
@@ -112,7 +112,7 @@ def _stages(fresh: Freshness, now: datetime) -> list[Stage]:
 
 
 def _verdict(stages: list[Stage], severities: dict[str, int], nodes: list[NodeState]) -> tuple[Health, str]:
-    """What is not known never looks healthy."""
+    """An unknown state is never called healthy."""
     late = next((stage for stage in stages if stage.late and stage.asset != "digests"), None)
     if not nodes:
         return "no-data", "No node has been polled yet. `fleexmon up` polls every 5 minutes."

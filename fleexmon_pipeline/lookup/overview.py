@@ -1,4 +1,4 @@
-"""The state of the whole at one glance: how far each stage has come, what is open, and what waits.
+"""Figures of the current state: progress of each stage, open issues, pending work.
 
 Here: reading. Nodes: `nodes.py`.
 """
@@ -19,7 +19,7 @@ _SEVERITIES = ("critical", "high", "medium", "low")
 
 @dataclass(frozen=True)
 class Freshness:
-    """Ends of what each stage has done; None: nothing in the last week. `ticked`: when collection last wrote."""
+    """Until when each stage is done; None: nothing in the last week. `ticked`: when collection last wrote."""
 
     ticked: datetime | None
     collected: datetime | None
@@ -50,7 +50,7 @@ class Overview:
     freshness: Freshness
     open: dict[str, int]  # issues by severity, worst first
     waiting: list[Waiting]
-    messages: int  # that were not delivered yet
+    messages: int  # not delivered yet
 
 
 def overview(connection: Connection, *, now: datetime) -> Overview:

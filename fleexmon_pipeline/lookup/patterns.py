@@ -1,4 +1,4 @@
-"""Stored patterns: how many lines each has, since when, and what people call it.
+"""Stored patterns: their numbers of lines, first lines and labels.
 
 Here: reading. Where patterns come from: `patterns/`; their names: `patterns/labels.py`.
 """
@@ -36,7 +36,7 @@ class StoredPattern:
 @dataclass(frozen=True)
 class CountedPattern(StoredPattern):
     lines: int
-    before: int  # in as long a time before
+    before: int  # in an equally long time before
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class PatternIssue:
 def list_patterns(
     connection: Connection, window: Window, wanted: PatternFilter = PatternFilter(), *, limit: int, offset: int = 0
 ) -> tuple[list[CountedPattern], int]:
-    """Patterns with lines in the window or in as long a time before, the loudest first; and how many there are."""
+    """Patterns with lines in the window or in an equally long time before it, most lines first; and their number."""
     params: dict[str, Any] = {
         "since": window.since, "until": window.until, "before": window.since - window.length, "node": wanted.node,
         "levels": None if wanted.levels is None else list(wanted.levels), "like": _like(wanted.text),
@@ -75,19 +75,19 @@ def list_patterns(
 
 
 def known_from(connection: Connection, moment: datetime) -> bool:
-    """Whether lines are counted since then, or an hour later: otherwise what is before it looks like silence."""
+    """Whether counts reach back to then, or an hour later. If not, the time before would look silent."""
     row = connection.execute(SQL["first_counted"], {"since": moment}).fetchone()
     return bool(row and row["slot"] is not None and row["slot"] <= moment + HOUR)
 
 
 def patterns_with_text(connection: Connection, text: str, *, limit: int) -> list[StoredPattern]:
-    """Patterns whose template has this text, the latest first."""
+    """Patterns whose template contains this text, the latest first."""
     rows = connection.execute(SQL["patterns_with_text"], {"like": _like(text), "limit": limit})
     return [StoredPattern(**row) for row in rows]
 
 
 def one_pattern(connection: Connection, name: str) -> StoredPattern:
-    """What the pattern with this id stands for now. Raises UnknownPatternError."""
+    """The pattern of this id, or the one that it was merged into. Raises UnknownPatternError."""
     root = connection.execute(SQL["root"], {"id": name}).fetchone()
     row = connection.execute(SQL["pattern"], {"id": root["id"]}).fetchone() if root else None
     if row is None:
@@ -98,12 +98,12 @@ def one_pattern(connection: Connection, name: str) -> StoredPattern:
 
 
 def members(connection: Connection, pattern: str) -> list[str]:
-    """Stored ids that stand for this pattern now, its own among them."""
+    """Ids of the stored patterns that were merged into this one, including its own."""
     return [row["id"] for row in connection.execute(SQL["members"], {"id": pattern})]
 
 
 def lines_by_day(connection: Connection, patterns: Sequence[str], window: Window) -> dict[date, dict[str, int]]:
-    """Lines of these stored ids by day and node. `window`: whole days."""
+    """Lines of these patterns by day and node. `window`: whole days."""
     days: dict[date, dict[str, int]] = {}
     params = {"patterns": list(patterns), "since": window.since, "until": window.until}
     for row in connection.execute(SQL["pattern_days"], params):
@@ -112,13 +112,13 @@ def lines_by_day(connection: Connection, patterns: Sequence[str], window: Window
 
 
 def issues_of(connection: Connection, patterns: Sequence[str], *, limit: int) -> list[PatternIssue]:
-    """Issues about one of these stored ids, the newest first."""
+    """Issues about one of these patterns, the newest first."""
     rows = connection.execute(SQL["issues_of_pattern"], {"patterns": list(patterns), "limit": limit})
     return [PatternIssue(**row) for row in rows]
 
 
 def pattern_of(connection: Connection, message: str) -> StoredPattern | None:
-    """The pattern that a message has; None if none is stored."""
+    """The pattern of a message; None if it is not stored."""
     (own,) = PatternMiner().identify([message])
     try:
         return one_pattern(connection, own)

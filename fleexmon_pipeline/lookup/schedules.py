@@ -1,6 +1,6 @@
-"""Dagster's schedules and its daemon, as its database has them, without importing Dagster: that takes a second.
+"""Dagster's schedules and its daemon, read from its database without importing Dagster, which takes a second.
 
-Here: reading. The forms are Dagster's own and may change; what cannot be read is left out.
+Here: reading. The format is internal to Dagster and may change; unreadable rows are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SQL = statements("run_history")
 
 @dataclass(frozen=True)
 class Schedule:
-    """`status`, `ticked_at`: of its last tick; None before the first."""
+    """`status` and `ticked_at` are of the last tick; None before the first."""
 
     name: str
     cron: str  # UTC
@@ -31,7 +31,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Schedules:
-    """`daemon_seen`: its last heartbeat. Schedules run while it does."""
+    """`daemon_seen`: last heartbeat of the daemon, without which no schedule runs."""
 
     daemon_seen: datetime | None
     running: bool
@@ -39,7 +39,7 @@ class Schedules:
 
 
 def read_schedules(url: str | None = None, *, now: datetime) -> Schedules:
-    """`url`: the product's database, beside which Dagster's is; None: the one of the environment."""
+    """`url`: of this program's database; Dagster's is on the same server. None: taken from the environment."""
     with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
         seen = last_heartbeat(own)
         table = own.execute(SQL["has_schedules"]).fetchone()
@@ -52,7 +52,7 @@ def read_schedules(url: str | None = None, *, now: datetime) -> Schedules:
 
 
 def last_heartbeat(own: psycopg.Connection[tuple[Any, ...]]) -> datetime | None:
-    """Of the daemon; None if it has never run."""
+    """Last heartbeat of the daemon; None if it has never run."""
     table = own.execute(SQL["has_heartbeats"]).fetchone()
     row = own.execute(SQL["heartbeat"]).fetchone() if table and table[0] else None
     return _utc(row[0]) if row else None

@@ -1,7 +1,7 @@
-"""Lines that match: of a window, a node, levels, a text, a trace; newest first.
+"""Search lines by window, node, levels, text or trace; newest first.
 
-Here: reading the table and archived days as one. A text is looked for in a bounded number of the table's lines, since
-an index on messages would cost collection more than half of its speed (decision 0034), and in whole archived days.
+Here: reading the table and archived days as one. In the table a text is searched in a limited number of lines, since an
+index on messages would more than halve the speed of collection (decision 0034). Archived days are searched whole.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from itertools import islice
 import msgspec
 from psycopg.rows import class_row
 
-from fleexmon_pipeline.archive.days import ArchivedDay, archived_days, one_moment
-from fleexmon_pipeline.archive.read import Asked, ColdReader, reader_for
+from fleexmon_pipeline.archive.days import ArchivedDay, archived_days, one_snapshot
+from fleexmon_pipeline.archive.read import ColdQuery, ColdReader, reader_for
 from fleexmon_pipeline.archive.storage import ArchiveError
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -28,20 +28,20 @@ from fleexmon_pipeline.redaction.redact import redact
 
 SQL = statements("lines")
 ARCHIVE = statements("archive")
-MAX_SCANNED = 75_000  # lines that one search reads: 100 ms where nothing else runs
-SCANNED_AT_ONCE = 15_000  # so that a search on a busy machine ends after MAX_SEARCH_SECONDS, having read less
+MAX_SCANNED = 75_000  # lines that one search reads: 100 ms on an idle machine
+SCANNED_AT_ONCE = 15_000  # small, so that a search on a busy machine can stop after MAX_SEARCH_SECONDS
 MAX_SEARCH_SECONDS = 0.08
-MAX_COLD_SECONDS = 1.0  # after which a search opens no other archived day
-CANDIDATES_AT_ONCE = 1_000  # lines of a file whose record may hold a trace
-CARRIERS_AT_ONCE = 1_000  # lines of a trace that are read at once, where all are wanted
+MAX_COLD_SECONDS = 1.0  # then a search opens no further archived day
+CANDIDATES_AT_ONCE = 1_000  # lines of a file whose record may contain a trace
+CARRIERS_AT_ONCE = 1_000  # lines of a trace that are read at once if all are wanted
 WHOLE = 10_000_000  # characters; no message has more
 
 
 @dataclass(frozen=True)
 class FoundLines:
-    """Newest first. `older`: where the search goes on, if older lines match; `since`: how far back was searched, if it
-    ended after `searched` lines; both None: all of the query's time was searched. `unread`: why it ended, if that was
-    an archive that cannot be read."""
+    """Newest first. `older`: where the next page starts, if older lines match; `since`: how far back was searched, if
+    it stopped after `searched` lines; both None: the query's whole window was searched. `unread`: the problem of the
+    archive, if that stopped it."""
 
     lines: list[LogLine]
     older: Position | None
@@ -51,9 +51,9 @@ class FoundLines:
 
 
 def newest_first(connection: Connection, query: LineQuery) -> Iterator[LogLine]:
-    """In chunks, for readers that filter further and cannot tell how many rows they need. Raises ArchiveError where it
-    comes to a day whose archive cannot be read."""
-    with one_moment(connection), ExitStack() as stack:
+    """In chunks, for callers that filter further and do not know how many rows they need. Raises ArchiveError at a
+    day whose archive cannot be read."""
+    with one_snapshot(connection), ExitStack() as stack:
         days = archived_days(connection, query.since, query.until)
         reader: ColdReader | None = None
         for part in parts_of(query.since, query.until, days):
@@ -62,7 +62,7 @@ def newest_first(connection: Connection, query: LineQuery) -> Iterator[LogLine]:
                 yield from _in_chunks(connection, part_query)
                 continue
             reader = reader or stack.enter_context(reader_for(days))
-            cold = map(log_line, reader.newest_first(part.day, _asked(part_query, part.day)))
+            cold = map(log_line, reader.newest_first(part.day, _cold_query(part_query, part.day)))
             yield from newest_of(_in_chunks(connection, part_query), cold)
 
 
@@ -74,14 +74,14 @@ def _in_chunks(connection: Connection, query: LineQuery) -> Iterator[LogLine]:
 
 
 def search(connection: Connection, query: LineQuery, *, limit: int) -> FoundLines:
-    """The newest `limit` lines: of the table, of at most about MAX_SCANNED, and for no longer than MAX_SEARCH_SECONDS
-    and one more part of SCANNED_AT_ONCE; of archived days until MAX_COLD_SECONDS are over. `query.until` must be set.
+    """The newest `limit` lines. Of the table about MAX_SCANNED lines are read, in parts of SCANNED_AT_ONCE, the last of
+    which starts before MAX_SEARCH_SECONDS are over; archived days until MAX_COLD_SECONDS. `query.until` must be set.
 
-    A text is looked for in what people see: whether a secret holds it stays unknown.
+    A text is searched in redacted messages, so that a search does not reveal whether a secret contains it.
     """
     if query.until is None:
         raise ValueError("a search needs an end")
-    with one_moment(connection), ExitStack() as stack:
+    with one_snapshot(connection), ExitStack() as stack:
         days = archived_days(connection, query.since, query.until)
         if not days:
             return _search_table(connection, query, limit)
@@ -107,7 +107,7 @@ def _search_both(
             return FoundLines(lines, None, part.until, searched)
         try:
             reader = reader or stack.enter_context(reader_for(days))
-            cold = reader.newest(part.day, _asked(part_query, part.day), width=MAX_SHOWN_CHARS, limit=left + 1)
+            cold = reader.newest(part.day, _cold_query(part_query, part.day), width=MAX_SHOWN_CHARS, limit=left + 1)
         except ArchiveError as error:
             return FoundLines(lines, None, part.until, searched, str(error))
         both = list(newest_of(_newest(connection, part_query, None, left + 1), map(log_line, cold)))
@@ -118,10 +118,10 @@ def _search_both(
     return FoundLines(lines, None, None, searched)
 
 
-def _asked(query: LineQuery, day: ArchivedDay) -> Asked:
+def _cold_query(query: LineQuery, day: ArchivedDay) -> ColdQuery:
     before = (query.before.at, query.before.id) if query.before else None
     texts = query.any_of if query.text is None else [query.text]
-    return Asked(query.since, query.until or day.window.until, query.node, query.levels, texts, before=before)
+    return ColdQuery(query.since, query.until or day.window.until, query.node, query.levels, texts, before=before)
 
 
 def _search_table(connection: Connection, query: LineQuery, limit: int) -> FoundLines:
@@ -147,14 +147,14 @@ def _newest(connection: Connection, query: LineQuery, since: datetime | None, li
 
 
 def _reach(connection: Connection, query: LineQuery, lines: int) -> datetime | None:
-    """From when on so many lines are stored before the end; None where fewer are in the query's time."""
+    """The start of the newest `lines` lines before the end; None if the query's window has fewer."""
     end = query.before.at + timedelta(microseconds=1) if query.before else query.until
     row = connection.execute(SQL["reach"], {"until": end, "lines": lines}).fetchone()
     return row["timestamp"] if row and row["timestamp"] > query.since else None
 
 
 def newest_of_trace(connection: Connection, trace: str, query: LineQuery) -> Iterator[LogLine]:
-    """Every line of the query's time that carries this id of a trace or a request, whole.
+    """Every line of the query's window with this id of a trace or a request, uncut.
     Raises ArchiveError where it comes to a day whose archive cannot be read."""
     while True:
         found = search_trace(connection, trace, query, limit=CARRIERS_AT_ONCE, width=WHOLE)
@@ -175,10 +175,10 @@ def newest_of_trace(connection: Connection, trace: str, query: LineQuery) -> Ite
 def search_trace(
     connection: Connection, trace: str, query: LineQuery, *, limit: int, width: int = MAX_SHOWN_CHARS
 ) -> FoundLines:
-    """The newest `limit` lines that carry this id of a trace or a request, of all that are stored; of archived days
-    until MAX_COLD_SECONDS are over. `width`: characters of a message."""
+    """The newest `limit` stored lines with this id of a trace or a request. Archived days are searched until
+    MAX_COLD_SECONDS are over. `width`: characters of a message."""
     params = {**query.params(), "trace": trace, "width": width, "limit": limit + 1}
-    with one_moment(connection), ExitStack() as stack:
+    with one_snapshot(connection), ExitStack() as stack:
         days = archived_days(connection, query.since, query.until)
         with connection.transaction(), connection.cursor(row_factory=class_row(LogLine)) as cursor:
             cursor.execute(SQL["index_scans"])
@@ -211,10 +211,10 @@ def search_trace(
 def _carriers(
     connection: Connection, reader: ColdReader, day: ArchivedDay, trace: str, query: LineQuery, width: int
 ) -> Iterator[LogLine]:
-    """Newest first. Lines whose record holds the id are read, and PostgreSQL decides whether it is that of a trace or a
-    request."""
-    part = max(re.findall(r"[A-Za-z0-9_.:-]+", trace), key=len, default="")  # what JSON writes as it is
-    part_query = replace(_asked(query, day), in_metadata=part or None)
+    """Newest first. Lines whose record contains the id are read, and PostgreSQL decides whether it is the id of a trace
+    or a request."""
+    part = max(re.findall(r"[A-Za-z0-9_.:-]+", trace), key=len, default="")  # JSON escapes none of these
+    part_query = replace(_cold_query(query, day), in_metadata=part or None)
     while True:
         cold = reader.newest(day, part_query, width=width, limit=CANDIDATES_AT_ONCE)
         records = [msgspec.json.encode(line.metadata).decode() for line in cold]
@@ -234,7 +234,7 @@ def _next(lines: Sequence[LogLine], limit: int) -> Position | None:
 
 
 def _seen_in(text: str | None, lines: list[LogLine]) -> list[LogLine]:
-    """Without lines in which only a secret has the text. What matched may be behind what is read of a long message."""
+    """Without lines in which only a secret contains the text. In a long message the match may lie behind the cut."""
     if text is None:
         return lines
     wanted = text.lower()

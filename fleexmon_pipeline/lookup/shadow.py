@@ -1,6 +1,6 @@
-"""What rules in shadow mode would have said, rule by rule, for who decides whether to promote or drop one.
+"""What rules in shadow mode would have reported, rule by rule, to decide whether to promote or drop one.
 
-Here: reading. Who writes it: `issues/shadows.py`.
+Here: reading. Writing: `issues/shadows.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SQL = statements("lookup")
 
 @dataclass(frozen=True)
 class ShadowRule:
-    """`subjects`: fingerprints, which would have been as many issues at least; `days`: on which it fired."""
+    """`subjects`: fingerprints; each would have been at least one issue. `days`: on which it fired."""
 
     rule: str
     subjects: int
@@ -46,6 +46,6 @@ def shadow_rules(connection: Connection, *, since: datetime) -> list[ShadowRule]
 
 
 def shadow_subjects(connection: Connection, rule: str, *, since: datetime, limit: int) -> list[ShadowSubject]:
-    """Of one rule, the latest first."""
+    """Subjects of one rule, the latest first."""
     params = {"since": since, "rule": rule, "limit": limit}
     return [ShadowSubject(**row) for row in connection.execute(SQL["shadow_occurrences"], params)]

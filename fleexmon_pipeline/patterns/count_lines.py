@@ -17,7 +17,7 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.days import one_snapshot
 from fleexmon_pipeline.archive.read import ColdSlots, cold_slots
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -79,7 +79,7 @@ def stale_slots(connection: Connection, window: Window) -> list[Window]:
     """The slots overlapping `window` where a node's counts do not sum to its lines; ascending."""
     whole = Window(floor(window.since, SLOT), ceil(window.until, SLOT))
     bounds = {"since": whole.since, "until": whole.until}
-    with one_moment(connection), cold_slots(connection, whole) as cold:
+    with one_snapshot(connection), cold_slots(connection, whole) as cold:
         if cold:
             return _stale_slots_with_archive(connection, whole, cold)
         return [Window(row["slot"], row["slot"] + SLOT) for row in connection.execute(_SQL["stale_slots"], bounds)]

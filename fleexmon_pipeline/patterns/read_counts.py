@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from psycopg.rows import tuple_row
 
-from fleexmon_pipeline.archive.days import one_moment
+from fleexmon_pipeline.archive.days import one_snapshot
 from fleexmon_pipeline.archive.read import messages_of
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -196,7 +196,7 @@ def read_messages(connection: Connection, ids: Collection[uuid.UUID], window: Wi
     if not ids:
         return {}
     params = {"ids": sorted(ids), "longest": MAX_MESSAGE_CHARS}
-    with one_moment(connection), connection.cursor(row_factory=tuple_row) as cursor:
+    with one_snapshot(connection), connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(statements("patterns")["messages"], params).fetchall()
         messages = {uuid.UUID(id_): message for id_, message in rows}
         missing = set(ids) - set(messages)

@@ -2,9 +2,9 @@
 
 Here: the order of steps, so that a crash between any two of them loses no line and shows none twice:
 
-    archive   store a file → read it back and compare → name it in "ArchivedDay" → remove lines that it holds
-    restore   put lines back, hour by hour → compare → say that they are back
-    expire    put evidence of open issues back → say that the day is over → delete its files → forget it
+    archive   store a file → read it back and compare → record it in "ArchivedDay" → remove the lines that it holds
+    restore   put lines back, hour by hour → compare → record that they are back
+    expire    put evidence of open issues back → record that the day is over → delete its files → delete its row
 
 Between the steps lines are in both places, and readers take the table's. Files: `archive/`.
 """
@@ -36,13 +36,13 @@ from fleexmon_pipeline.wording import counted
 
 SQL = statements("retention")
 NO_LINES = (0, hashlib.md5(b"", usedforsecurity=False).hexdigest())
-MAX_IDS = 10_000  # lines of an hour whose hashes are asked for one by one
+MAX_IDS = 10_000  # lines of an hour whose hashes are queried by id
 Progress = Callable[[str], None]
 
 
 @dataclass
 class Removed:
-    """Lines of a day that left the table, and those that stay: why."""
+    """Lines of a day that were removed from the table, and those that stay, by reason."""
 
     removed: int = 0
     unanalyzed: int = 0
@@ -69,7 +69,7 @@ class Removed:
 
 @dataclass
 class ArchivedAccount:
-    """`written` None: the day's file already had every line."""
+    """`written` None: the day's file already had all lines."""
 
     day: datetime
     archived: ArchivedDay | None
@@ -93,7 +93,8 @@ class ArchivedAccount:
 
 @dataclass
 class Restored:
-    """`added`: lines put back; `there`: were in the table, of which `differing` with another content, and stay so."""
+    """`added`: lines put back; `there`: lines that the table already had. `differing` of these have other contents
+    there, which stay."""
 
     lines: int = 0
     added: int = 0
@@ -106,8 +107,8 @@ class Restored:
 
 @contextmanager
 def _alone(connection: Connection, day: datetime) -> Iterator[None]:
-    """One run at a time moves a day: lines that one puts back while another removes them would be nowhere to be read.
-    Raises ArchiveError if there is one."""
+    """Hold the lock of a day: if one run put lines back while another removes them, they could be lost.
+    Raises ArchiveError if another run holds it."""
     held = connection.execute(DAYS["lock_day"], {"day": day}).fetchone()
     if not (held and held["locked"]):
         raise ArchiveError(f"{day:%Y-%m-%d} is being moved by another run. Wait until it is done.")
@@ -137,8 +138,8 @@ def archive_day(
     run: str | None = None,
     progress: Progress = lambda _: None,
 ) -> ArchivedAccount:
-    """Move the analyzed lines of a day into its file. Raises ArchiveError; no line that the file has not has left the
-    table then."""
+    """Move the analyzed lines of a day into its file. Raises ArchiveError; even then the file has every line that was
+    removed from the table."""
     with _alone(connection, day.since):
         return _archive(connection, storage, day, now=now, run=run, progress=progress)
 
@@ -165,10 +166,10 @@ def _archive(
 
 
 def remove_day(connection: Connection, file: DayFile, progress: Progress = lambda _: None) -> Removed:
-    """Remove what the file holds, word for word, from the table. The one way in which archived lines leave the table.
+    """Remove the lines that the file holds, in exactly this content, from the table. Nothing else removes them.
 
-    If the table has just these lines, hour by hour, the day's part is dropped; lines that must stay are moved to the
-    part for the past. What is there then goes line by line, an hour a transaction.
+    If the table has the same lines in each hour, the day's partition is dropped, after moving lines that must stay to
+    the partition for the past. Otherwise lines are deleted one by one, each hour in a transaction.
     """
     total = Removed(removed=_drop_equal_part(connection, file))
     progress(f"{total.removed:,} lines removed from the table")
@@ -191,8 +192,8 @@ def remove_day(connection: Connection, file: DayFile, progress: Progress = lambd
 
 
 def _drop_equal_part(connection: Connection, file: DayFile) -> int:
-    """How many lines went. None where the part is not this day's alone, has lines of other days, or hour by hour other
-    lines than the file: late ones, changed ones, or since the file has those of an earlier run, too."""
+    """How many lines were removed. None if the partition is not only this day's, or some hour has other lines than the
+    file: late ones, changed ones, or because the file also has those of an earlier run."""
     try:
         with connection.transaction():
             if not _lock_part(connection, file.day.day):
@@ -214,7 +215,7 @@ def _drop_equal_part(connection: Connection, file: DayFile) -> int:
 
 
 def _lock_part(connection: Connection, day: datetime) -> bool:
-    """Writers of this day wait from here on. False where the part is not this day's alone, or not the first."""
+    """From now on, writers of this day wait. False if the partition is not only this day's, or not the first."""
     part = connection.execute(SQL["part_of_day"], {"day": day}).fetchone()
     if part is None:
         return False
@@ -231,8 +232,8 @@ def _drop(connection: Connection, day: datetime) -> int:
 
 
 def _drop_part(connection: Connection, day: datetime) -> None:
-    """Give the space of a day back whose lines are gone; those that stay are moved to the part for the past. A part
-    that is in use keeps its space until retention drops it."""
+    """Free the space of a day whose lines were removed; lines that stay are moved to the partition for the past. A
+    partition that is in use keeps its space until retention drops it."""
     try:
         with connection.transaction():
             if not _lock_part(connection, day):
@@ -245,7 +246,7 @@ def _drop_part(connection: Connection, day: datetime) -> None:
 
 
 def would_remove(connection: Connection, day: Window) -> Removed:
-    """What archiving a day would remove, and what would stay."""
+    """Lines that archiving the day would remove, and lines that would stay."""
     total = Removed()
     total.add(connection.execute(SQL["would_remove"], {"since": day.since, "until": day.until}).fetchone())
     return total
@@ -259,11 +260,11 @@ def restore_day(
     dry_run: bool = False,
     progress: Progress = lambda _: None,
 ) -> Restored:
-    """Put a day's lines back into the table, as they were; the file stays, and the day is archived again when a person
-    says so. Raises ArchiveError; hours that were put back before stay."""
+    """Put a day's lines back into the table, as they were. The file stays; only a person's command archives the day
+    again. Raises ArchiveError; hours that were put back before it stay in the table."""
     total = Restored()
     with _alone(connection, day.day), open_day(storage, one_day(connection, day.day) or day) as file:
-        day = file.day  # as it is now: another run may have written it anew
+        day = file.day  # the current one: another run may have written a new file
         for hour, hour_of_file in zip(day.busy_hours(), day.hours, strict=True):
             _put_back(connection, file.whole_lines(hour), total, hour_of_file.hash, dry_run=dry_run)
             progress(f"{total.lines:,} of {day.lines:,} lines")
@@ -273,7 +274,7 @@ def restore_day(
 
 
 def expire_days(connection: Connection, storage: Callable[[], Storage], *, before: datetime) -> tuple[int, list[str]]:
-    """Delete archived days that ended before: how many lines, and what was in the way. Evidence of open issues goes
+    """Delete archived days that ended before. Returns the number of lines, and problems. Evidence of open issues is put
     back into the table first."""
     lines, problems = 0, []
     for row in connection.execute(DAYS["expired"], {"before": before}).fetchall():
@@ -291,7 +292,7 @@ def expire_days(connection: Connection, storage: Callable[[], Storage], *, befor
 
 
 def delete_stale_files(connection: Connection, storage: Storage, days: Iterable[ArchivedDay]) -> int:
-    """Files of days that have a newer one. Not by the run that made them stale: somebody may be reading one."""
+    """Delete files of days that have a newer file. The run that wrote the newer one must not: a file may be in use."""
     deleted = 0
     for day in days:
         for name in day.stale:
@@ -327,7 +328,7 @@ def vars_of(hour: Any) -> dict[str, Any]:
 def _put_back(
     connection: Connection, rows: Iterable[Sequence[Any]], total: Restored, hash_: str | None, *, dry_run: bool
 ) -> None:
-    """`hash_`: of all that these lines say; None: not known, since they are a choice."""
+    """`hash_`: of all these lines; None: unknown, since they are only some of an hour's."""
     with connection.transaction():
         connection.execute(DAYS["make_restored"])
         lines = 0
@@ -337,7 +338,7 @@ def _put_back(
                 lines += 1
         counts = connection.execute(DAYS["restore"], {"dry_run": dry_run}).fetchone()
         if counts is None or hash_ not in (None, counts["hash"]):
-            raise ArchiveError("lines of the archive are not those that were written to it. Nothing was changed.")
+            raise ArchiveError("lines of the archive differ from those that were written. Nothing was changed.")
     total.lines += lines
     total.added += counts["added"]
     total.differing += counts["differing"]
@@ -356,13 +357,14 @@ def _expire(connection: Connection, storage: Storage, day: ArchivedDay) -> list[
 
 
 def _delete(storage: Storage, name: str) -> None:
-    """A day's file, and what belongs to it."""
+    """A day's file and its filters."""
     storage.delete(beside(name))
     storage.delete(name)
 
 
 def _rescue_evidence(connection: Connection, storage: Storage, day: ArchivedDay) -> list[str]:
-    """A file that cannot be read has nothing left to give; a store that cannot be reached may have it tomorrow."""
+    """Returns problems. Evidence of a missing file is lost; raises ArchiveError if the store cannot be reached, since
+    it may have the file tomorrow."""
     ids: list[UUID] = [row["id"] for row in connection.execute(DAYS["open_evidence"]) if row["id"] is not None]
     name = f"{day.day:%Y-%m-%d}"
     size = storage.size(day.file)

@@ -1,4 +1,4 @@
-"""Days of lines as a whole: dropped when they are past their retention, written compact when they are over.
+"""Whole days of lines: dropped when their retention is over, and compacted when the day is over.
 
 Here: which days, and when. What a day is: `database/line_days.py`. Lines that are in no day's part, or must go while
 others of their day stay: in batches, `retention.py`.
@@ -18,7 +18,7 @@ from fleexmon_pipeline.window import HOUR
 
 
 class DayOfLines(NamedTuple):
-    """A part of the table: one day, or a few where lines are kept for long."""
+    """A partition of the table: one day, or a few if lines are kept for long."""
 
     since: datetime
     until: datetime
@@ -38,11 +38,12 @@ def _midnight(day: date) -> datetime:
 def drop_days(
     connection: Connection, *, before: datetime, record: Callable[[int], None], attempts: int = MAX_ATTEMPTS
 ) -> None:
-    """Drop the days that end by `before`, oldest first; `record` gets the number of lines of each: of days with
-    more than 500,000, PostgreSQL's estimate, as counting them would take longer than all else.
+    """Drop the days that end at or before `before`, oldest first; `record` gets the number of lines of each. For days
+    with more than 500,000 lines that is PostgreSQL's estimate, since counting would take longer than everything else.
 
-    Lines that are not analyzed or are evidence of an unresolved issue are moved to the part for the past. Stops at a
-    day of which more than 50,000 stay, that is in use for long, or that a foreign key of others refers to.
+    Lines that are not analyzed, or are evidence of an unresolved issue, are moved to the partition for the past. Stops
+    at a day with more than 50,000 such lines, that is in use for long, or that a foreign key of another program
+    references.
     """
     for day in days_of_lines(connection):
         if day.until > before:
@@ -61,10 +62,10 @@ def drop_days(
 
 
 def compact_days(connection: Connection, *, now: datetime, attempts: int = MAX_ATTEMPTS) -> int:
-    """Write days that are over without the room for updates, half of their space; how many were.
+    """Rewrite days that are over without the space for updates, which is half of it. Returns how many.
 
-    Those that have grown since, as by a backfill, are written again. A day with lines that are not analyzed waits. Each
-    is read while it is written, and needs its own space once more.
+    Days that have grown since, by a backfill for example, are rewritten again. A day with lines that are not analyzed
+    waits. While a day is rewritten it can be read, and needs its space twice.
     """
     compacted, refused = 0, False
     for day in days_of_lines(connection):

@@ -1,16 +1,16 @@
-"""Keep the tables small: delete what is old and done with, in batches that nobody waits for.
+"""Keep the tables small: delete old rows that are no longer needed, in small batches.
 
-Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`.
+Here: which rows are deleted, and when. Dagster's own runs and events: `run_history.py`.
 
     LogEntry                LOG_RETENTION_DAYS; longer while not analyzed, or evidence of an issue that is not resolved
     ArchivedDay             LOG_RETENTION_DAYS too, once all of the day is older (`cold_days.py`)
     RejectedLog             LOG_RETENTION_DAYS, like the lines they might have been
     LogIssue                90 days after "resolvedAt", with its episode and occurrences; open ones forever. An
                             Incident goes with the last of its issues
-    LogForecast             90 days after its hour: three times what their record looks at
+    LogForecast             90 days after its hour: three times as long as their track record looks back
     AgentCall               30 days, and the newest 100,000 of them
     GenAICall               90 days, and as long as its lines: a rerun reads it instead of paying again
-    Outbox                  90 days after GitHub shows what it should
+    Outbox                  90 days after GitHub is up to date
     ChannelMessage          90 days after it was queued, unless its incident is open
     ChannelThread           90 days after its last message, unless one of the key's messages is kept
     IssueMute               90 days after it ended
@@ -22,9 +22,9 @@ Here: what is deleted, and when. Dagster's own runs and events: `run_history.py`
                             LogLevelCount, their sums, follows them by triggers; LogPatternDay, sums by day,
                             has 31 days
     DetectedHour            400 days, like the counts that it is a hash of
-    IssueVerdict            400 days, and as long as its issue: a backtest of kept counts needs what people called it
+    IssueVerdict            400 days, and as long as its issue: a backtest of kept counts needs people's verdicts
     DeploymentVerification  400 days
-    Deployment              400 days, and the version that each node ran then: a comparison must know what ran
+    Deployment              400 days; longer for the version that each node then ran, which comparisons need
     LogDigest, LogPattern,  forever: one row a day; a forgotten pattern would be new again; labels that people gave
     PatternLabel
 
@@ -57,18 +57,18 @@ _OUTBOX_DAYS = 90
 _AGENT_CALL_DAYS = 30
 _CHANNEL_DAYS = 90
 _MUTE_DAYS = 90
-_FORECAST_DAYS = 90  # three times what the record of forecasts looks back
+_FORECAST_DAYS = 90  # three times as long as the track record of forecasts looks back
 _HISTORY_DAYS = 400
 _BASELINE_DAYS = 60
 _SHADOW_DAYS = 60
-_ISSUES_PER_BATCH = 200  # each holds its subject's lock, which a reconcile may be waiting for
+_ISSUES_PER_BATCH = 200  # each locks its subject, and a reconcile may wait for the lock
 
 Progress = Callable[["RetentionAccount"], None]
 
 
 @dataclass
 class RetentionAccount:
-    """Rows deleted (in a dry run: to be deleted) by table, and old lines that stay."""
+    """Rows that were deleted (or would be, in a dry run) by table, and old lines that stay."""
 
     dry_run: bool
     deleted: dict[str, int] = field(default_factory=dict)
@@ -98,7 +98,7 @@ def apply_retention(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> RetentionAccount:
-    """Delete what is older than the head of this module says. `days`: how long lines are kept; one as old stays.
+    """Delete rows that are older than the table above says. `days`: lines that are older than this are deleted.
 
     `pause` (seconds) after each batch leaves the disk to others; `progress` is called after each batch. A dry run
     counts what a run now would delete, and deletes nothing. Raises ValueError for days or a batch below 1.

@@ -19,7 +19,7 @@ from fleexmon_pipeline.archive import text_filter, write
 from fleexmon_pipeline.archive.days import ArchivedDay
 from fleexmon_pipeline.archive.engine import engine
 from fleexmon_pipeline.archive.files import FILES
-from fleexmon_pipeline.archive.read import Asked, ColdReader
+from fleexmon_pipeline.archive.read import ColdQuery, ColdReader
 from fleexmon_pipeline.archive.storage import Directory, beside
 from fleexmon_pipeline.database.row_ids import uuid8
 from fleexmon_pipeline.demo import shop
@@ -159,8 +159,8 @@ def _seconds(storage: Directory, days: Sequence[ArchivedDay], text: str, tries: 
         with engine(storage) as session:
             reader = ColdReader(session, storage)
             for day in days:
-                asked = Asked(EPOCH, days[0].window.until, texts=[text])
-                found += len(reader.newest(day, asked, width=2_000, limit=WANTED - found))
+                query = ColdQuery(EPOCH, days[0].window.until, texts=[text])
+                found += len(reader.newest(day, query, width=2_000, limit=WANTED - found))
                 read_days += 1
                 if found == WANTED:
                     break
