@@ -1,4 +1,4 @@
-"""What agents may ask: read-only tools over MCP, each answer small, redacted, marked and recorded.
+"""Read-only tools for agents over MCP. Each answer is small, redacted, marked as data, and recorded.
 
-The tools read what pages and commands read. How a call runs: `calls.py`; how it arrives: `server.py`.
+The tools share their queries with pages and commands. How a call runs: `calls.py`; how it arrives: `server.py`.
 """

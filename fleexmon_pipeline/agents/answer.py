@@ -1,6 +1,6 @@
-"""An answer: facts, a list as far as there is room, and a cursor with which the list goes on.
+"""An answer: facts, the part of a list that fits, and a cursor for the rest of the list.
 
-Here: size and cursor, whatever the tool. A cursor says where a list was left; it is checked, not trusted.
+Here: size and cursor, the same for all tools. A cursor is the position where a list continues. It is always checked.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.wording import iso_text
 
 MAX_TOKENS = 4_000
-_ROOM_FOR_CURSOR = 200  # and for names of what was left out
+_ROOM_FOR_CURSOR = 200  # and for the names of omitted facts
 _ROOM_FOR_ENTRIES = 500
 MAX_CURSOR = 400  # characters
 
 
 class AskError(FleexmonError, ValueError):
-    """What was asked for cannot be answered. The text says what, why, and what to do."""
+    """A call that cannot be answered. The text says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One of a list. `after`: the position right behind it."""
+    """An entry of a list. `after`: the position directly after it."""
 
     shown: Mapping[str, Any]
     after: Sequence[Any]
@@ -39,8 +39,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Answer:
-    """`facts`: the most important first, since the last ones are left out where there is no room. `name`: what the list
-    holds; `more`: where it goes on behind its last entry."""
+    """`facts`: the most important first, since the last ones are omitted if there is no room. `name`: of the list;
+    `more`: the position after its last entry, if it continues."""
 
     facts: Mapping[str, Any]
     name: str = ""
@@ -55,8 +55,8 @@ class Rendered:
     entries: int
 
 
-def render(answer: Answer, marks: Marks, tool: str, asked: Mapping[str, Any]) -> Rendered:
-    """One JSON document of at most MAX_TOKENS, with at least one entry where there is any."""
+def render(answer: Answer, marks: Marks, tool: str, arguments: Mapping[str, Any]) -> Rendered:
+    """One JSON document of at most MAX_TOKENS. It has at least one entry, if the list has any."""
     document: dict[str, Any] = {"note": marks.meaning}
     room = MAX_TOKENS - _ROOM_FOR_CURSOR - tokens_of(_text(document))
     left_out = []
@@ -80,30 +80,30 @@ def render(answer: Answer, marks: Marks, tool: str, asked: Mapping[str, Any]) ->
     if answer.name:
         document[answer.name] = shown
     if position is not None:
-        document["next_cursor"] = encoded(tool, asked, position)
+        document["next_cursor"] = encoded(tool, arguments, position)
     text = _text(document)
     return Rendered(text, tokens_of(text), len(shown))
 
 
-def encoded(tool: str, asked: Mapping[str, Any], position: Sequence[Any]) -> str:
-    content = msgspec.json.encode([_digest(tool, asked), position], enc_hook=_plain)
+def encoded(tool: str, arguments: Mapping[str, Any], position: Sequence[Any]) -> str:
+    content = msgspec.json.encode([_digest(tool, arguments), position], enc_hook=_plain)
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
-def decoded(tool: str, asked: Mapping[str, Any], cursor: str) -> list[Any]:
+def decoded(tool: str, arguments: Mapping[str, Any], cursor: str) -> list[Any]:
     """The position in a cursor of this tool with these arguments. Raises AskError."""
     try:
         content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         digest, position = msgspec.json.decode(content, type=tuple[str, list[Any]])
     except (binascii.Error, ValueError, msgspec.DecodeError):  # ValueError: not ASCII
-        raise AskError("cursor: it is not one that an answer gave. Leave it out to begin at the start.") from None
-    if digest != _digest(tool, asked):
-        raise AskError("cursor: it belongs to other arguments. Repeat those of the call that gave it, or leave it out.")
+        raise AskError("cursor: it does not come from an answer. Leave it out to begin at the start.") from None
+    if digest != _digest(tool, arguments):
+        raise AskError("cursor: it belongs to other arguments. Repeat those of the earlier call, or leave it out.")
     return position
 
 
-def _digest(tool: str, asked: Mapping[str, Any]) -> str:
-    same = {name: value for name, value in asked.items() if name != "cursor" and value is not None}
+def _digest(tool: str, arguments: Mapping[str, Any]) -> str:
+    same = {name: value for name, value in arguments.items() if name != "cursor" and value is not None}
     return hashlib.sha256(msgspec.json.encode([tool, sorted(same.items())], enc_hook=_plain)).hexdigest()[:8]
 
 

@@ -1,6 +1,6 @@
-"""One call: arguments are checked, the database is read, the answer is made, and all of it is recorded.
+"""Run a call: check its arguments, read the database, write the answer, and record all of it.
 
-Here: the order of steps and what becomes of errors, whatever the transport. What cannot be recorded is not answered.
+Here: the order of steps and the handling of errors, for all transports. A call that cannot be recorded is not answered.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from fleexmon_pipeline.agents.answer import AskError, Rendered, decoded, render
-from fleexmon_pipeline.agents.asked import Look, checked
+from fleexmon_pipeline.agents.arguments import ToolCall, checked
 from fleexmon_pipeline.agents.tools import TOOLS
 from fleexmon_pipeline.database.connection import Connection, Pool, open_pool
 from fleexmon_pipeline.database.read_only import ReadOnlyDatabase
@@ -37,19 +37,19 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Asker:
+class Caller:
     transport: str
     client: str
 
 
 @dataclass(frozen=True)
-class Told:
+class Reply:
     text: str
     is_error: bool
 
 
 class AgentCall(msgspec.Struct, frozen=True):
-    """A row of the record."""
+    """A row of "AgentCall"."""
 
     id: int
     at: datetime
@@ -69,7 +69,7 @@ def _utc_now() -> datetime:
 
 
 class Calls:
-    """Answers calls from one database: reads in sessions that can only read, and records by a connection of its own."""
+    """Answers calls from one database: reads in read-only sessions, and records by a separate connection."""
 
     def __init__(
         self, url: str, *, environment: Mapping[str, str] = os.environ, now: Callable[[], datetime] = _utc_now
@@ -85,7 +85,7 @@ class Calls:
         self._reading.close()
         self._recording.close()
 
-    def answer(self, asker: Asker, tool: str, given: Mapping[str, Any]) -> Told:
+    def answer(self, caller: Caller, tool: str, given: Mapping[str, Any]) -> Reply:
         """Never raises. Called in a thread."""
         at, begin = self._now(), time.monotonic()
         rendered: Rendered | None = None
@@ -93,12 +93,12 @@ class Calls:
         outcome = "answered"
         try:
             rendered = self._read(tool, given, at)
-        except Exception as error:  # noqa: BLE001  whatever it is, an agent gets a sentence
+        except Exception as error:  # noqa: BLE001  an agent always gets a sentence
             outcome, reason = _explained(error)
             if outcome == "failed":
                 _log.error("the tool %s failed", one_line(tool, most=60), exc_info=error)
         row = {
-            "at": at, "transport": asker.transport, "client": _safe(asker.client, 100),
+            "at": at, "transport": caller.transport, "client": _safe(caller.client, 100),
             "tool": _safe(tool, 60), "arguments": _kept(given), "outcome": outcome,
             "reason": reason, "entries": rendered.entries if rendered else 0,
             "tokens": rendered.tokens if rendered else 0, "milliseconds": int((time.monotonic() - begin) * 1_000),
@@ -108,24 +108,24 @@ class Calls:
                 connection.execute(SQL["record"], row)
         except (psycopg.Error, PoolTimeout) as error:
             _log.error("a call could not be recorded, so it was not answered", exc_info=error)
-            return Told("The call could not be recorded, so it is not answered. `fleexmon doctor` says more.", True)
-        return Told(rendered.text, False) if rendered else Told(reason or "", True)
+            return Reply("The call could not be recorded, so it is not answered. `fleexmon doctor` says more.", True)
+        return Reply(rendered.text, False) if rendered else Reply(reason or "", True)
 
     def _read(self, name: str, given: Mapping[str, Any], now: datetime) -> Rendered:
         tool = TOOLS.get(name)
         if tool is None:
-            raise AskError(f"There is no such tool. There are: {', '.join(TOOLS)}.")
+            raise AskError(f"There is no such tool. The tools are: {', '.join(TOOLS)}.")
         checked_arguments = checked(tool.arguments, given)
         arguments = checked_arguments.model_dump()
         cursor = arguments.get("cursor")
         position = decoded(name, arguments, cursor) if cursor else None
         with self._reading.pool().connection(timeout=MAX_SECONDS) as connection:
-            look = Look(connection, now, self._environment, position)
-            return render(tool.read(look, checked_arguments), look.marks, name, arguments)
+            call = ToolCall(connection, now, self._environment, position)
+            return render(tool.read(call, checked_arguments), call.marks, name, arguments)
 
 
 def _explained(error: Exception) -> tuple[str, str]:
-    """Outcome, and what the agent is told."""
+    """The outcome, and the text for the agent."""
     match error:
         case psycopg.errors.QueryCanceled():
             return "refused", "It took too long and was stopped. Ask for less: a shorter time, or one node."
@@ -133,19 +133,19 @@ def _explained(error: Exception) -> tuple[str, str]:
             return "failed", "The database does not respond. Try again in a minute; `fleexmon doctor` says more."
         case FleexmonError():
             return "refused", redact(str(error))[:1_000]
-    return "failed", "The tool has a fault; the log of `fleexmon mcp` has the details."
+    return "failed", "The tool failed; the log of `fleexmon mcp` has the details."
 
 
 def _kept(given: Mapping[str, Any]) -> str:
-    """Any JSON, with what it holds of secrets, at a bounded length."""
+    """Arguments as JSON, redacted and shortened."""
     return _safe(json.dumps(given, default=str, separators=(",", ":")), MAX_KEPT)
 
 
 def _safe(text: str, most: int) -> str:
-    """Of a text that a client chose."""
+    """Clean, redact and shorten a text that a client chose."""
     return one_line(redact(one_line(text, most=20 * most)), most=most)
 
 
 def last_calls(connection: Connection, *, limit: int) -> list[AgentCall]:
-    """The newest first."""
+    """Newest first."""
     return msgspec.convert(connection.execute(SQL["calls"], {"limit": limit}).fetchall(), list[AgentCall])

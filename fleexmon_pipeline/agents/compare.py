@@ -1,6 +1,6 @@
 """Comparisons: two nodes in one window, or two windows of the same nodes.
 
-Here: what an agent is shown. Nodes are compared by `comparison/`, with a verdict; windows by their counts alone.
+Here: answers for agents. `comparison/` compares nodes and gives a verdict; windows are compared only by their counts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.agents.answer import Answer, AskError, Entry, when
-from fleexmon_pipeline.agents.asked import Look, NodeName, Paged, Since, Until
+from fleexmon_pipeline.agents.arguments import NodeName, Paged, Since, ToolCall, Until
 from fleexmon_pipeline.comparison.deployments import Deployment
 from fleexmon_pipeline.comparison.judge import ComparedPattern, Reference
 from fleexmon_pipeline.comparison.read import MAX_WINDOW, Comparison, compare_nodes
@@ -43,46 +43,46 @@ class CompareWindows(Paged):
     node: NodeName | None = None
 
 
-def nodes(look: Look, asked: CompareNodes) -> Answer:
-    """A verdict, and the patterns that stand out."""
-    begin = look.window(asked.since, asked.until, default=HOUR, most=MAX_WINDOW - SLOT)
-    window = Window(floor(begin.since, SLOT), ceil(begin.until, SLOT)).ended(look.now)
+def nodes(call: ToolCall, arguments: CompareNodes) -> Answer:
+    """A verdict, and the patterns that differ most."""
+    begin = call.window(arguments.since, arguments.until, default=HOUR, most=MAX_WINDOW - SLOT)
+    window = Window(floor(begin.since, SLOT), ceil(begin.until, SLOT)).ended(call.now)
     if not window:
         raise AskError("since: no whole slot of 5 minutes has ended since.")
-    look.node(asked.candidate, "candidate")
-    deployed = Deployment(asked.candidate, "", window.since, "", "person")
-    live = settings.live_node(look.environment)
-    baseline = look.node(asked.baseline, "baseline") or baseline_for(look.connection, deployed, window, live)
-    if baseline is None or baseline == asked.candidate:
+    call.node(arguments.candidate, "candidate")
+    deployed = Deployment(arguments.candidate, "", window.since, "", "person")
+    live = settings.live_node(call.environment)
+    baseline = call.node(arguments.baseline, "baseline") or baseline_for(call.connection, deployed, window, live)
+    if baseline is None or baseline == arguments.candidate:
         raise AskError("baseline: name another node; which one is live is not known.")
-    with look.connection.transaction():
-        look.connection.execute(f"SET LOCAL statement_timeout = '{MAX_SECONDS}s'".encode())
-        compared, offset = compare_nodes(look.connection, window, baseline, asked.candidate), look.offset()
+    with call.connection.transaction():
+        call.connection.execute(f"SET LOCAL statement_timeout = '{MAX_SECONDS}s'".encode())
+        compared, offset = compare_nodes(call.connection, window, baseline, arguments.candidate), call.offset()
     outcome = compared.outcome
     apart = [pattern for pattern in outcome.patterns if pattern.status != "known"]
     facts = {
         "verdict": outcome.verdict,
-        "reasons": [look.marks.line(reason, 60) for reason in outcome.reasons[:MAX_REASONS]],
+        "reasons": [call.marks.line(reason, 60) for reason in outcome.reasons[:MAX_REASONS]],
         "since": when(window.since),
         "until": when(window.until),
-        "baseline": look.marks.name(baseline),
-        "candidate": look.marks.name(asked.candidate),
+        "baseline": call.marks.name(baseline),
+        "candidate": call.marks.name(arguments.candidate),
         "baseline_is": _BASELINE_IS[outcome.reference],
         "lines": {"baseline": outcome.lines[0], "candidate": outcome.lines[1]},
         "alike": len(outcome.patterns) - len(apart),
     }
     entries = [
-        Entry(_apart(look, compared, pattern), [offset + index + 1]) for index, pattern in enumerate(apart[offset:])
+        Entry(_apart(call, compared, pattern), [offset + index + 1]) for index, pattern in enumerate(apart[offset:])
     ]
     return Answer(facts, "patterns_that_differ", entries)
 
 
-def _apart(look: Look, compared: Comparison, pattern: ComparedPattern) -> dict[str, Any]:
+def _apart(call: ToolCall, compared: Comparison, pattern: ComparedPattern) -> dict[str, Any]:
     evidence = compared.evidence.get((pattern.pattern, pattern.level), ())
     return {
         "pattern": pattern.pattern,
-        "template": look.marks.line(compared.templates[pattern.pattern], 80),
-        "level": look.marks.name(pattern.level),
+        "template": call.marks.line(compared.templates[pattern.pattern], 80),
+        "level": call.marks.name(pattern.level),
         "difference": pattern.status,
         "weight": pattern.verdict,
         "baseline": pattern.baseline,
@@ -93,12 +93,12 @@ def _apart(look: Look, compared: Comparison, pattern: ComparedPattern) -> dict[s
     }
 
 
-def windows(look: Look, asked: CompareWindows) -> Answer:
-    """Lines an hour by pattern, what changed most first."""
-    first = look.window(asked.first_since, asked.first_until, default=HOUR, most=MAX_WINDOW)
-    second = look.window(asked.second_since, asked.second_until, default=HOUR, most=MAX_WINDOW)
-    node, offset = look.node(asked.node), look.offset()
-    before, after = _patterns(look, first, node), _patterns(look, second, node)
+def windows(call: ToolCall, arguments: CompareWindows) -> Answer:
+    """Lines per hour by pattern, the largest change first."""
+    first = call.window(arguments.first_since, arguments.first_until, default=HOUR, most=MAX_WINDOW)
+    second = call.window(arguments.second_since, arguments.second_until, default=HOUR, most=MAX_WINDOW)
+    node, offset = call.node(arguments.node), call.offset()
+    before, after = _patterns(call, first, node), _patterns(call, second, node)
     hours = first.length / HOUR, second.length / HOUR
     changed = []
     for name in before.keys() | after.keys():
@@ -111,7 +111,7 @@ def windows(look: Look, asked: CompareWindows) -> Answer:
     for index, (_, name, counts, rates) in enumerate(changed[offset:]):
         pattern = after.get(name) or before[name]
         shown = {
-            "pattern": name, "template": look.marks.line(pattern.template, 80), "level": look.marks.name(pattern.level),
+            "pattern": name, "template": call.marks.line(pattern.template, 80), "level": call.marks.name(pattern.level),
             "lines": list(counts), "an_hour": [round(rate, 1) for rate in rates],
         }  # fmt: skip
         if pattern.first_seen in second or not counts[0]:
@@ -128,8 +128,8 @@ def windows(look: Look, asked: CompareWindows) -> Answer:
     return Answer(facts, "patterns_by_change", entries)
 
 
-def _patterns(look: Look, window: Window, node: str | None) -> Mapping[str, CountedPattern]:
-    if window.until > look.now + DAY:
+def _patterns(call: ToolCall, window: Window, node: str | None) -> Mapping[str, CountedPattern]:
+    if window.until > call.now + DAY:
         raise AskError("until: it is in the future.")
-    patterns, _ = list_patterns(look.connection, window, PatternFilter(node=node), limit=MAX_PATTERNS)
+    patterns, _ = list_patterns(call.connection, window, PatternFilter(node=node), limit=MAX_PATTERNS)
     return {pattern.id: pattern for pattern in patterns}

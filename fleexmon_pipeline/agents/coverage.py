@@ -1,6 +1,6 @@
-"""Coverage: what is collected, node by node, and where lines are missing. And runbooks.
+"""Coverage: the collected time of each node, and where lines are missing. And runbooks.
 
-Here: what an agent is shown. Where it comes from: `lookup/nodes.py`, `lookup/lines.py`, `issues/runbooks.py`.
+Here: answers for agents. Queries: `lookup/nodes.py`, `lookup/lines.py`, `issues/runbooks.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from fleexmon_pipeline.agents.answer import Answer, AskError, Entry, when
-from fleexmon_pipeline.agents.asked import Arguments, Look, Name, NodeName, Paged, Since, Until
+from fleexmon_pipeline.agents.arguments import Arguments, Name, NodeName, Paged, Since, ToolCall, Until
 from fleexmon_pipeline.issues.runbooks import runbook, runbook_names
 from fleexmon_pipeline.lookup.line_counts import HALF_HOUR, coverage_halves
 from fleexmon_pipeline.lookup.nodes import NodeState, node_states, watched_nodes
@@ -30,31 +30,31 @@ class Runbook(Arguments):
     name: Annotated[Name | None, Field(description="Which one; all names if left out.")] = None
 
 
-def shown(look: Look, asked: Coverage) -> Answer:
-    """A node that is silent because nobody collected it is not a node without errors."""
-    offset = look.offset()
-    asked_for = look.window(asked.since, asked.until, default=DAY, most=MAX_WINDOW)
+def shown(call: ToolCall, arguments: Coverage) -> Answer:
+    """A node without lines may have been silent, or not collected: only the first is good news."""
+    offset = call.offset()
+    asked_for = call.window(arguments.since, arguments.until, default=DAY, most=MAX_WINDOW)
     window = Window(floor(asked_for.since, HALF_HOUR), ceil(asked_for.until, HALF_HOUR))
-    nodes, demo = watched_nodes(look.environment)
-    states = node_states(look.connection, nodes, demo=demo, now=look.now)
+    nodes, demo = watched_nodes(call.environment)
+    states = node_states(call.connection, nodes, demo=demo, now=call.now)
     names = [state.node for state in states]
-    if asked.node is not None and asked.node not in names:  # one that never responded is no stranger here
+    if arguments.node is not None and arguments.node not in names:  # `names` includes nodes that never responded
         raise AskError(f"node: there is no such node. Nodes: {', '.join(names) or 'none yet'}.")
-    states = [state for state in states if asked.node in (None, state.node)]
-    halves = coverage_halves(look.connection, window)
+    states = [state for state in states if arguments.node in (None, state.node)]
+    halves = coverage_halves(call.connection, window)
     entries = [
-        Entry(_node(look, state, window, halves.get(state.node, {})), [offset + index + 1])
+        Entry(_node(call, state, window, halves.get(state.node, {})), [offset + index + 1])
         for index, state in enumerate(states[offset:])
     ]
     facts = {
-        "now": when(look.now), "since": when(window.since), "until": when(window.until),
+        "now": when(call.now), "since": when(window.since), "until": when(window.until),
         "how": "by half hour, each as its worst 5 minutes; never asked: no poll is recorded",
     }  # fmt: skip
     return Answer(facts, "nodes", entries)
 
 
-def _node(look: Look, state: NodeState, window: Window, halves: dict[int, str]) -> dict[str, Any]:
-    last = min(window.length // HALF_HOUR, max(0, (look.now - window.since) // HALF_HOUR))
+def _node(call: ToolCall, state: NodeState, window: Window, halves: dict[int, str]) -> dict[str, Any]:
+    last = min(window.length // HALF_HOUR, max(0, (call.now - window.since) // HALF_HOUR))
     gaps: list[list[str]] = []
     collected = 0
     for half in range(last):
@@ -68,7 +68,7 @@ def _node(look: Look, state: NodeState, window: Window, halves: dict[int, str]) 
         else:
             gaps.append([start, end, status])
     return {
-        "node": look.marks.name(state.node),
+        "node": call.marks.name(state.node),
         "watched": state.watched,
         "last_line": state.last_line and when(state.last_line),
         "lag_seconds": state.lag_seconds,
@@ -79,10 +79,10 @@ def _node(look: Look, state: NodeState, window: Window, halves: dict[int, str]) 
     }
 
 
-def book(_: Look, asked: Runbook) -> Answer:
-    if asked.name is None:
+def book(_: ToolCall, arguments: Runbook) -> Answer:
+    if arguments.name is None:
         return Answer({"runbooks": runbook_names()})
-    text = runbook(asked.name)
+    text = runbook(arguments.name)
     if text is None:
         raise AskError(f"name: there is no such runbook. There are: {', '.join(runbook_names())}.")
-    return Answer({"runbook": asked.name, "text": text})
+    return Answer({"runbook": arguments.name, "text": text})

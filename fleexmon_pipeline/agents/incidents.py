@@ -1,6 +1,6 @@
 """Incidents: the list, and the case file of one.
 
-Here: what an agent is shown. Where it comes from: `incidents/read.py`, `issues/read.py`, `issues/context.py`.
+Here: answers for agents. Queries: `incidents/read.py`, `issues/read.py`, `issues/context.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.agents.answer import Answer, Entry, when
-from fleexmon_pipeline.agents.asked import Id, Look, NodeName, Paged, Since
+from fleexmon_pipeline.agents.arguments import Id, NodeName, Paged, Since, ToolCall
 from fleexmon_pipeline.comparison.deployments import deployments
 from fleexmon_pipeline.comparison.recent_deployments import DeploymentResult, compare_deployment
 from fleexmon_pipeline.incidents.read import Incident, list_incidents, show_incident
@@ -28,7 +28,7 @@ MAX_CHANGES = 5
 MAX_SIMILAR = 3
 MAX_REASONS = 3
 MAX_WORDS = 60  # tokens of a title
-DEPLOYED_BEFORE = 7 * DAY  # a deployment that is older has no verdict here
+DEPLOYED_BEFORE = 7 * DAY  # an older deployment is not mentioned
 
 
 class ListIncidents(Paged):
@@ -44,71 +44,71 @@ class ShowIncident(Paged):
     id: Annotated[Id, Field(description="Of an incident or of one of its issues; or its unique beginning.")]
 
 
-def listed(look: Look, asked: ListIncidents) -> Answer:
-    since, offset = look.time("since", asked.since) if asked.since else None, look.offset()
+def listed(call: ToolCall, arguments: ListIncidents) -> Answer:
+    since, offset = call.time("since", arguments.since) if arguments.since else None, call.offset()
     incidents = list_incidents(
-        look.connection,
-        now=look.now,
-        status=asked.state,
-        severities=[asked.severity] if asked.severity else None,
-        node=look.node(asked.node),
-        during=Window(since, look.now + DAY) if since else None,
+        call.connection,
+        now=call.now,
+        status=arguments.state,
+        severities=[arguments.severity] if arguments.severity else None,
+        node=call.node(arguments.node),
+        during=Window(since, call.now + DAY) if since else None,
         limit=offset + PAGE + 1,
     )
     shown = incidents[offset : offset + PAGE]
-    entries = [Entry(_summary(look, one), [offset + index + 1]) for index, one in enumerate(shown)]
+    entries = [Entry(_summary(call, one), [offset + index + 1]) for index, one in enumerate(shown)]
     more = [offset + PAGE] if len(incidents) > offset + PAGE else None
-    return Answer({"now": when(look.now)}, "incidents", entries, more)
+    return Answer({"now": when(call.now)}, "incidents", entries, more)
 
 
-def one(look: Look, asked: ShowIncident) -> Answer:
-    """Everything at once, then, with the cursor, more of its evidence."""
-    detail, offset = show_incident(look.connection, asked.id, now=look.now), look.offset()
+def one(call: ToolCall, arguments: ShowIncident) -> Answer:
+    """First everything about it, then, with the cursor, more of its evidence."""
+    detail, offset = show_incident(call.connection, arguments.id, now=call.now), call.offset()
     incident, issues = detail.incident, detail.issues[:MAX_ISSUES]
-    lines = list(_evidence(look, issues))
+    lines = list(_evidence(call, issues))
     entries = [
-        Entry(_line(look, line, issue), [offset + index + 1]) for index, (line, issue) in enumerate(lines[offset:])
+        Entry(_line(call, line, issue), [offset + index + 1]) for index, (line, issue) in enumerate(lines[offset:])
     ]
     if offset:
         return Answer({"id": str(incident.id)}, "evidence", entries)
     facts = {
-        **_summary(look, incident),
-        "page": settings.page_url("incident", incident.id, look.environment),
+        **_summary(call, incident),
+        "page": settings.page_url("incident", incident.id, call.environment),
         "errors": incident.figures.errors,
         "lines": incident.figures.lines,
         "usual_errors": incident.figures.usual_errors,
         "first_pattern": incident.first_pattern,
-        "assignee": incident.assignee and look.marks.line(incident.assignee, 15),
+        "assignee": incident.assignee and call.marks.line(incident.assignee, 15),
         "changes_before": [
             {
                 "at": change.at,
-                "node": look.marks.name(change.node),
+                "node": call.marks.name(change.node),
                 "kind": change.kind,
-                "what": look.marks.line(change.text, 40),
+                "what": call.marks.line(change.text, 40),
             }
             for change in incident.changes[:MAX_CHANGES]
         ],
-        "issues": [_issue(look, issue) for issue in issues],
+        "issues": [_issue(call, issue) for issue in issues],
         "more_issues": len(detail.issues) - len(issues),
         "people": [
-            {"at": when(done.at), "did": done.action, "words": look.marks.line(f"{done.by}: {done.why}", 30)}
+            {"at": when(done.at), "did": done.action, "words": call.marks.line(f"{done.by}: {done.why}", 30)}
             for done in detail.handling[-3:]
         ],
-        "cause_unproven": detail.hypothesis and look.marks.block(detail.hypothesis, 150),
-        "last_24_hours": _bars(look, incident),
-        "last_deployment": _deployment(look, incident),
-        **_context(look, incident),
+        "cause_unproven": detail.hypothesis and call.marks.block(detail.hypothesis, 150),
+        "last_24_hours": _bars(call, incident),
+        "last_deployment": _deployment(call, incident),
+        **_context(call, incident),
     }
     return Answer({name: value for name, value in facts.items() if value not in (None, [], 0)}, "evidence", entries)
 
 
-def _summary(look: Look, incident: Incident) -> dict[str, Any]:
+def _summary(call: ToolCall, incident: Incident) -> dict[str, Any]:
     return {
         "id": str(incident.id),
-        "title": look.marks.line(incident.title, MAX_WORDS),
-        "severity": look.marks.name(incident.severity),
+        "title": call.marks.line(incident.title, MAX_WORDS),
+        "severity": call.marks.name(incident.severity),
         "status": incident.status + (", muted" if incident.muted else ""),
-        "nodes": [look.marks.name(node) for node in incident.nodes[:10]],
+        "nodes": [call.marks.name(node) for node in incident.nodes[:10]],
         "began": when(incident.started_at),
         "last_seen": when(incident.last_seen_at),
         "ended": incident.ended_at and when(incident.ended_at),
@@ -117,39 +117,39 @@ def _summary(look: Look, incident: Incident) -> dict[str, Any]:
     }
 
 
-def _issue(look: Look, issue: IssueSummary) -> dict[str, Any]:
+def _issue(call: ToolCall, issue: IssueSummary) -> dict[str, Any]:
     return {
         "id": str(issue.id),
-        "title": look.marks.line(issue.title, 40),
-        "severity": look.marks.name(issue.severity),
-        "status": look.marks.name(issue.status),
+        "title": call.marks.line(issue.title, 40),
+        "severity": call.marks.name(issue.severity),
+        "status": call.marks.name(issue.status),
         "began": when(issue.detected_at),
-        "by": look.marks.name(issue.source),
+        "by": call.marks.name(issue.source),
     }
 
 
-def _evidence(look: Look, issues: list[IssueSummary]) -> Iterator[tuple[EvidenceLine, IssueSummary]]:
+def _evidence(call: ToolCall, issues: list[IssueSummary]) -> Iterator[tuple[EvidenceLine, IssueSummary]]:
     """The newest lines of each issue, each line once."""
     seen = set()
     for issue in issues:
-        for line in show_issue(look.connection, str(issue.id)).evidence:
+        for line in show_issue(call.connection, str(issue.id)).evidence:
             if line.id not in seen:
                 seen.add(line.id)
                 yield line, issue
 
 
-def _line(look: Look, line: EvidenceLine, issue: IssueSummary) -> dict[str, Any]:
+def _line(call: ToolCall, line: EvidenceLine, issue: IssueSummary) -> dict[str, Any]:
     return {
-        "line": str(line.id), "at": when(line.timestamp), "node": look.marks.name(line.node),
-        "level": look.marks.name(line.level), "message": look.marks.line(line.message, 120),
+        "line": str(line.id), "at": when(line.timestamp), "node": call.marks.name(line.node),
+        "level": call.marks.name(line.level), "message": call.marks.line(line.message, 120),
         "of_issue": str(issue.id)[:SHORT_ID],
     }  # fmt: skip
 
 
-def _bars(look: Look, incident: Incident) -> dict[str, Any]:
-    until = ceil(min(incident.last_seen_at + HOUR, max(look.now, incident.last_seen_at)), HALF_HOUR)
+def _bars(call: ToolCall, incident: Incident) -> dict[str, Any]:
+    until = ceil(min(incident.last_seen_at + HOUR, max(call.now, incident.last_seen_at)), HALF_HOUR)
     day = Window(until - DAY, until)
-    halves = trouble_halves(look.connection, day, incident.nodes)
+    halves = trouble_halves(call.connection, day, incident.nodes)
     return {
         "since": when(day.since),
         "minutes_a_bar": HALF_HOUR.seconds // 60,
@@ -168,48 +168,48 @@ def _run_lengths(values: list[int | None]) -> str:
     return " ".join(text if times == 1 else f"{text}*{times}" for text, times in runs)
 
 
-def _deployment(look: Look, incident: Incident) -> dict[str, Any] | None:
-    """The last one on its nodes before it was last seen, and how that compares."""
+def _deployment(call: ToolCall, incident: Incident) -> dict[str, Any] | None:
+    """The last deployment on its nodes before it was last seen, and its verdict."""
     before = Window(incident.last_seen_at - DEPLOYED_BEFORE, incident.last_seen_at)
-    recent = deployments(look.connection, before, nodes=incident.nodes or None, limit=1)
+    recent = deployments(call.connection, before, nodes=incident.nodes or None, limit=1)
     if not recent:
         return None
-    deployed, live = recent[0], settings.live_node(look.environment)
-    compared: DeploymentResult = compare_deployment(look.connection, deployed, live=live, now=look.now)
+    deployed, live = recent[0], settings.live_node(call.environment)
+    compared: DeploymentResult = compare_deployment(call.connection, deployed, live=live, now=call.now)
     outcome = compared.comparison.outcome if compared.comparison else None
     return {
-        "node": look.marks.name(deployed.node),
-        "version": look.marks.name(deployed.version),
+        "node": call.marks.name(deployed.node),
+        "version": call.marks.name(deployed.version),
         "at": when(deployed.at),
         "when": "before it began" if deployed.at < incident.started_at else "while it went on",
         "verdict": outcome.verdict if outcome else "none",
-        "why": [look.marks.line(reason, 40) for reason in (outcome.reasons if outcome else [compared.sentence])][
+        "why": [call.marks.line(reason, 40) for reason in (outcome.reasons if outcome else [compared.sentence])][
             :MAX_REASONS
         ],
     }
 
 
-def _context(look: Look, incident: Incident) -> dict[str, Any]:
-    """Of the issue that the incident is named after."""
-    issue = show_issue(look.connection, str(incident.headline)).issue
-    around = issue_context(look.connection, issue)
+def _context(call: ToolCall, incident: Incident) -> dict[str, Any]:
+    """The context of the issue that gives the incident its name."""
+    issue = show_issue(call.connection, str(incident.headline)).issue
+    around = issue_context(call.connection, issue)
     return {
-        "description": look.marks.block(issue.description, 200),
-        "recommendation": issue.recommendation and look.marks.block(issue.recommendation, 150),
-        "runbook": issue.figures.get("runbook") and look.marks.name(str(issue.figures["runbook"])),
-        "similar_before": [_similar(look, similar) for similar in around.similar[:MAX_SIMILAR]],
+        "description": call.marks.block(issue.description, 200),
+        "recommendation": issue.recommendation and call.marks.block(issue.recommendation, 150),
+        "runbook": issue.figures.get("runbook") and call.marks.name(str(issue.figures["runbook"])),
+        "similar_before": [_similar(call, similar) for similar in around.similar[:MAX_SIMILAR]],
     }
 
 
-def _similar(look: Look, similar: SimilarIssue) -> dict[str, Any]:
+def _similar(call: ToolCall, similar: SimilarIssue) -> dict[str, Any]:
     shown = {
         "id": str(similar.id),
-        "title": look.marks.line(similar.title, 40),
+        "title": call.marks.line(similar.title, 40),
         "began": when(similar.detected_at),
         "resolved": similar.resolved_at and when(similar.resolved_at),
         "same_problem": bool(similar.same),
         "people_called_it": similar.verdict,
-        "why": similar.why and look.marks.line(similar.why, 30),
-        "cause": similar.root_cause and look.marks.line(similar.root_cause, 40),
+        "why": similar.why and call.marks.line(similar.why, 30),
+        "cause": similar.root_cause and call.marks.line(similar.root_cause, 40),
     }
     return {name: value for name, value in shown.items() if value is not None}

@@ -1,6 +1,6 @@
-"""The tools over MCP: on stdin and stdout, or by HTTP on loopback for who has the token.
+"""The tools over MCP: on stdin and stdout, or by HTTP on loopback with a token.
 
-Here: the protocol, and who is let in. What a call does: `calls.py`. Why: docs/decisions/0044.
+Here: the protocol and access control. What a call does: `calls.py`. Why: docs/decisions/0044.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fleexmon_pipeline import __version__
-from fleexmon_pipeline.agents.calls import MAX_AT_ONCE, Asker, Calls
+from fleexmon_pipeline.agents.calls import MAX_AT_ONCE, Caller, Calls
 from fleexmon_pipeline.agents.tools import TOOLS
 from fleexmon_pipeline.web.door import Refusal, refusal, refusal_response
 
@@ -56,9 +56,9 @@ def build(calls: Calls, transport: str) -> Server:
     async def list_tools(_: ServerRequestContext, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=tools)
 
-    async def call_tool(context: ServerRequestContext, asked: types.CallToolRequestParams) -> types.CallToolResult:
-        asker = Asker(transport, _client(context))
-        answer = await run_sync(calls.answer, asker, asked.name, asked.arguments or {}, limiter=limiter)
+    async def call_tool(context: ServerRequestContext, request: types.CallToolRequestParams) -> types.CallToolResult:
+        caller = Caller(transport, _client(context))
+        answer = await run_sync(calls.answer, caller, request.name, request.arguments or {}, limiter=limiter)
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=answer.text)], is_error=answer.is_error
         )
@@ -74,7 +74,7 @@ def build(calls: Calls, transport: str) -> Server:
 
 
 def _client(context: ServerRequestContext) -> str:
-    """What it calls itself; by HTTP without a session, in the one header that says it."""
+    """The client's name for itself. HTTP requests without a session have it only in the User-Agent header."""
     params = context.session.client_params
     if params and params.client_info:
         return f"{params.client_info.name} {params.client_info.version}"
@@ -83,14 +83,14 @@ def _client(context: ServerRequestContext) -> str:
 
 
 async def serve_stdio(calls: Calls) -> None:
-    """Until stdin ends."""
+    """Serve until stdin ends."""
     server = build(calls, "stdio")
     async with stdio_server() as (reading, writing):
         await server.run(reading, writing, server.create_initialization_options())
 
 
 def application(calls: Calls, token: str) -> Starlette:
-    """One request, one answer: no session is kept, so none can be taken over or filled up."""
+    """Each request is answered by itself: there are no sessions that could be hijacked or exhausted."""
     app = build(calls, "http").streamable_http_app(
         streamable_http_path=PATH, json_response=True, stateless_http=True, max_request_body_size=MAX_BODY
     )
@@ -99,7 +99,7 @@ def application(calls: Calls, token: str) -> Starlette:
 
 
 class Gate:
-    """ASGI middleware: refuses what no program of this machine would send, then who has not the token."""
+    """ASGI middleware: refuses requests that do not come from a program on this machine, or have no valid token."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app

@@ -1,6 +1,6 @@
-"""The tools: name, what it is for, its arguments, and the function that answers.
+"""The tools: name, purpose, arguments, and the function that answers.
 
-Here: the table. Names and ids are stable: agents' prompts hold them.
+Here: the table. Names do not change: agents' prompts contain them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from fleexmon_pipeline.agents import compare, coverage, incidents, lines, patterns
 from fleexmon_pipeline.agents.answer import Answer
-from fleexmon_pipeline.agents.asked import Arguments, Look
+from fleexmon_pipeline.agents.arguments import Arguments, ToolCall
 
 A = TypeVar("A", bound=Arguments)
 
@@ -21,10 +21,10 @@ class Tool(Generic[A]):
     name: str
     summary: str
     arguments: type[A]
-    read: Callable[[Look, A], Answer]
+    read: Callable[[ToolCall, A], Answer]
 
     def schema(self) -> dict[str, Any]:
-        """Of its arguments."""
+        """The JSON schema of its arguments."""
         schema: dict[str, Any] = _plain(self.arguments.model_json_schema())
         return schema
 
@@ -53,7 +53,7 @@ TOOLS: Mapping[str, Tool[Any]] = {
         ),
         Tool(
             "show_log_line",
-            "Show one log line with its record, its pattern, and the lines of its node right before and after.",
+            "Show one log line with its record, its pattern, and the lines of its node directly before and after.",
             lines.ShowLine,
             lines.one,
         ),
@@ -65,7 +65,7 @@ TOOLS: Mapping[str, Tool[Any]] = {
         ),
         Tool(
             "pattern_history",
-            "Show the lines of one pattern by day and node, since when it exists, and its issues.",
+            "Show the lines of one pattern by day and node, when it was first seen, and its issues.",
             patterns.PatternHistory,
             patterns.history,
         ),
@@ -93,7 +93,7 @@ TOOLS: Mapping[str, Tool[Any]] = {
 
 
 def _plain(schema: Any) -> Any:
-    """Without what repeats a name, and what only says that an argument may be left out."""
+    """Without titles, which repeat names, and without null types, which only say that an argument is optional."""
     if isinstance(schema, list):
         return [_plain(value) for value in schema]
     if not isinstance(schema, dict):

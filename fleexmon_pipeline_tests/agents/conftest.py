@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from fleexmon_pipeline.agents.calls import Asker, Calls, Told
+from fleexmon_pipeline.agents.calls import Caller, Calls, Reply
 from fleexmon_pipeline.agents.server import PATH, application
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.web.pages.conftest import NOW, Site, site, story
@@ -31,18 +31,18 @@ class Agent:
     database: Database
 
     def ask(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        told = self.told(tool, **arguments)
-        assert not told.is_error, told.text
-        answer: dict[str, Any] = json.loads(told.text)
+        reply = self.reply(tool, **arguments)
+        assert not reply.is_error, reply.text
+        answer: dict[str, Any] = json.loads(reply.text)
         return answer
 
     def refused(self, tool: str, **arguments: Any) -> str:
-        told = self.told(tool, **arguments)
-        assert told.is_error, told.text
-        return told.text
+        reply = self.reply(tool, **arguments)
+        assert reply.is_error, reply.text
+        return reply.text
 
-    def told(self, tool: str, **arguments: Any) -> Told:
-        return self.calls.answer(Asker("stdio", "test 1"), tool, arguments)
+    def reply(self, tool: str, **arguments: Any) -> Reply:
+        return self.calls.answer(Caller("stdio", "test 1"), tool, arguments)
 
     def all_of(self, tool: str, name: str, **arguments: Any) -> list[Any]:
         """Every entry of a list, page by page."""

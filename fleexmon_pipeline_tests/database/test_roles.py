@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from fleexmon_pipeline.agents.calls import Asker
+from fleexmon_pipeline.agents.calls import Caller
 from fleexmon_pipeline.database.connection import connect
 from fleexmon_pipeline.database.migrate import newest_version, version_of
 from fleexmon_pipeline.database.server import DatabaseUnreachableError, database_url
@@ -123,7 +123,7 @@ def test_the_service_works_as_the_writer_and_pages_and_agents_as_the_reader(
     assert "nodes" in installation.fleexmon("reader", "incidents", "list", "--status", "all", "--json")
     calls = calls_of(Database(installation.uri("reader")))
     try:
-        told = calls.answer(Asker("stdio", "test"), "list_incidents", {"state": "all"})
+        told = calls.answer(Caller("stdio", "test"), "list_incidents", {"state": "all"})
     finally:
         calls.close()
     assert not told.is_error, told.text

@@ -1,4 +1,4 @@
-"""What a call asks for: arguments that were checked, as times, windows and positions.
+"""The arguments of a call: checked, and read as times, windows and positions.
 
 Here: one call. Its answer: `answer.py`.
 """
@@ -46,7 +46,7 @@ Name = Annotated[str, _limited(100, "A name, as answers give it."), _Checked]
 
 
 class Arguments(BaseModel):
-    """Of one tool."""
+    """The arguments of a tool."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -56,7 +56,7 @@ class Paged(Arguments):
 
 
 def checked(kind: type[Arguments], given: Mapping[str, Any]) -> Arguments:
-    """Raises AskError, which names each wrong argument and never repeats its value."""
+    """Raises AskError, which names each wrong argument without its value."""
     try:
         return kind.model_validate(dict(given))
     except ValidationError as error:
@@ -69,8 +69,8 @@ def checked(kind: type[Arguments], given: Mapping[str, Any]) -> Arguments:
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look at the database. `position`: where the list goes on, from a cursor."""
+class ToolCall:
+    """What a tool needs to answer a call. `position`: where the list continues, from a cursor."""
 
     connection: Connection
     now: datetime
@@ -88,13 +88,13 @@ class Look:
         end = self.time("until", until) if until else self.now
         begin = self.time("since", since) if since else end - default
         if begin >= end:
-            raise AskError(f"since: {begin:%Y-%m-%d %H:%M} UTC is not before until, {end:%Y-%m-%d %H:%M} UTC.")
+            raise AskError(f"since: {begin:%Y-%m-%d %H:%M} UTC is not before `until`, {end:%Y-%m-%d %H:%M} UTC.")
         if end - begin > most:
             raise AskError(f"since: at most {duration(most)} can be read at once; this is {duration(end - begin)}.")
         return Window(begin, end)
 
     def node(self, name: str | None, argument: str = "node") -> str | None:
-        """A node that is known; None where none is asked for."""
+        """Raises AskError for an unknown node; None stays None."""
         if name is not None and name not in (node_names := known_nodes(self.connection)):
             raise AskError(
                 f'{argument}: "{one_line(name, most=60)}" is not a node. '
@@ -111,7 +111,7 @@ class Look:
         raise AskError("cursor: it is not one of this list. Leave it out to begin at the start.")
 
     def place(self) -> tuple[datetime, uuid.UUID | None] | None:
-        """A moment, and the line of that time that was shown last."""
+        """A time, and the last line of that time that was shown."""
         if self.position is None:
             return None
         try:
