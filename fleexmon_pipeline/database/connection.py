@@ -41,7 +41,7 @@ SESSION: dict[str, Any] = {
 
 
 class _UtcDumper(Dumper):
-    """Write an aware datetime as a TIMESTAMP in UTC; refuse a naive one, which is a bug of ours."""
+    """Write an aware datetime as a TIMESTAMP in UTC; refuse a naive one, which is a bug in this program."""
 
     oid = _TIMESTAMP
 
@@ -52,12 +52,12 @@ class _UtcDumper(Dumper):
 
 
 def within_years(moment: datetime) -> datetime:
-    """Other programs store `infinity`, or a year that leaves no room to look a day before or after it."""
+    """Other programs store `infinity`, or years at the limits of datetime: clamp, so that adding a day never fails."""
     return min(max(moment.replace(tzinfo=UTC), _EARLIEST), _LATEST)
 
 
 def far_away(text: bytes) -> datetime:
-    """For a time that no datetime holds, as PostgreSQL writes it."""
+    """The replacement for a time of PostgreSQL that no datetime can hold."""
     return _EARLIEST if text.startswith(b"-") or text.endswith(b"BC") else _LATEST
 
 
@@ -67,7 +67,7 @@ class _UtcLoader(TimestampLoader):
     def load(self, data: Buffer) -> datetime:
         try:
             return within_years(super().load(data))
-        except psycopg.DataError:  # beyond what a datetime holds
+        except psycopg.DataError:  # outside the range of datetime
             return far_away(bytes(data))
 
 
@@ -96,7 +96,7 @@ def _json(value: object) -> bytes:
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """One connection in autocommit: a statement is a transaction unless `connection.transaction()` says otherwise."""
+    """One connection in autocommit: each statement is a transaction, except inside `connection.transaction()`."""
     with psycopg.connect(make_conninfo(url, **_absent(url)), autocommit=True, row_factory=dict_row) as connection:
         _configure(connection)
         yield connection
@@ -118,7 +118,8 @@ def open_pool(url: str, *, max_size: int = 8) -> Pool:
 
 
 def _absent(url: str) -> dict[str, Any]:
-    """Our session settings without those that DATABASE_URL sets. `options` are joined, the operator's last."""
+    """Our session settings without those that DATABASE_URL sets. `options` are joined, the operator's last, so that
+    they win."""
     given = psycopg.conninfo.conninfo_to_dict(url)
     ours = {name: value for name, value in SESSION.items() if name not in given}
     if "options" in given:

@@ -1,4 +1,4 @@
-"""Dagster's run history in PostgreSQL, wherever that is; named in dagster.yaml, so that one file serves everywhere."""
+"""Dagster's storage, which finds its PostgreSQL itself, so that the same dagster.yaml works everywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleexmon_pipeline.database.server import dagster_url, database_url
 
 
 def create_history(url: str) -> None:
-    """Make Dagster's tables, or bring them to its version."""
+    """Create Dagster's tables, or migrate them to its version."""
     storage = DagsterPostgresStorage(dagster_url(url))
     parts: tuple[Any, ...] = (storage.run_storage, storage.event_log_storage, storage.schedule_storage)
     for part in parts:
@@ -21,7 +21,7 @@ def create_history(url: str) -> None:
 
 
 class FleexmonStorage(DagsterPostgresStorage):
-    """DagsterPostgresStorage that finds its database itself: beside DATABASE_URL's, else in the embedded server."""
+    """DagsterPostgresStorage on the server of DATABASE_URL, or else on the embedded server."""
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:

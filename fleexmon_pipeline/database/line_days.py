@@ -1,6 +1,6 @@
-"""The table of lines in parts by day: taking over a table that is whole, and the days that a window needs.
+"""Partition the table of lines by day: convert an unpartitioned table, and make the days that a window needs.
 
-Here: when days are made. How, in SQL functions with their owner's rights: migrations 0024 and 0026. When a day goes:
+Here: when days are made. SQL functions that make them with their owner's rights: migrations 0024 and 0026. Deletion:
 `retention/days.py`. Why by ids: docs/decisions/0053.
 """
 
@@ -21,18 +21,18 @@ from fleexmon_pipeline.window import Window
 
 SQL = statements("line_days")
 MAX_PARTS = 62
-MAX_NAMED = 5  # things in the way
-MAX_ATTEMPTS = 10  # to have the table for a moment, a second or two each
+MAX_NAMED = 5  # obstacles in a message
+MAX_ATTEMPTS = 10  # to lock the table, a second or two each
 AHEAD, MAX_AHEAD = timedelta(days=2), timedelta(days=7)
 _log = logging.getLogger(__name__)
 
 
 class LinesNotByDayError(FleexmonError, RuntimeError):
-    """What other programs attached to "LogEntry" would be lost if it were taken over."""
+    """Objects that other programs attached to "LogEntry" would be lost by partitioning it."""
 
 
 class LineDayProblem(NamedTuple):
-    """A step that the database refused: take over, make, compact or drop."""
+    """A step that the database refused: take over (partition), make, compact or drop."""
 
     step: str
     reason: str
@@ -42,13 +42,13 @@ class LineDayProblem(NamedTuple):
 
 
 def take_over(connection: Connection, *, now: datetime) -> bool:
-    """Put the table of lines, if it is whole and ours, under parts by day. True if it is by day then.
+    """Partition the table of lines by day, if it is unpartitioned and ours. Returns whether it is now partitioned.
 
-    Three steps, each a transaction of its own; a later call goes on where one was killed. Inserts go on meanwhile. A
-    table of 20M lines is read once, which takes seconds; no line is moved but those of other programs whose random ids
-    lie among those of days. Raises LinesNotByDayError if a foreign key, trigger, policy or the like hangs on the table,
-    and whatever the database refuses; the table is as it was then. After a refusal it waits an hour, as the table would
-    be read each time.
+    There are three steps, each in its own transaction; after a kill a later call continues. Inserts are possible
+    meanwhile. A table of 20M lines is read once, which takes seconds. Lines are not moved, except those of other
+    programs whose random ids lie between the ids of a day. Raises LinesNotByDayError if a foreign key, trigger, policy
+    or similar object depends on the table, and the errors of the database; then the table is unchanged. After an error
+    it waits an hour, since each attempt reads the table.
     """
     table = connection.execute(SQL["is_by_day"]).fetchone()
     if table is None or table["by_day"] or not table["owned"]:
@@ -57,7 +57,7 @@ def take_over(connection: Connection, *, now: datetime) -> bool:
         by_day = _take_over(connection, now)
     except (LinesNotByDayError, psycopg.Error):
         if not connection.closed:
-            connection.execute(SQL["undivert"])  # what was put aside must not stay out of sight until the next start
+            connection.execute(SQL["undivert"])  # lines that were put aside must not stay hidden until the next start
         raise
     if by_day:
         forget_problem(connection, "take over")
@@ -83,7 +83,7 @@ def _take_over(connection: Connection, now: datetime) -> bool:
         table = connection.execute(SQL["is_by_day"]).fetchone()
         if table and not table["by_day"]:
             connection.execute(SQL["lock_table"])
-            _raise_obstacle(connection)  # of what came since the first step
+            _raise_obstacle(connection)  # one that appeared since the first step
             connection.execute(SQL["swap"])
     return True
 
@@ -94,11 +94,11 @@ def _raise_obstacle(connection: Connection) -> None:
 
 
 def obstacle(connection: Connection) -> str | None:
-    """Why a table in one piece stays so, as sentences; None if nothing is in the way, or it is by day."""
+    """Why the table stays unpartitioned, as sentences; None if there is no obstacle, or it is partitioned."""
     table = connection.execute(SQL["is_by_day"]).fetchone()
     if table is None or table["by_day"]:
         return None
-    stays = '"LogEntry" stays in one piece'
+    stays = '"LogEntry" stays unpartitioned'
     costs = "Everything works, but old lines are deleted one by one and take twice the space."
     if not table["owned"]:
         return f"{stays}: it belongs to {table['owner']}. {costs} Run `fleexmon database migrate` as {table['owner']}."
@@ -114,18 +114,18 @@ def obstacle(connection: Connection) -> str | None:
     more = f" and {len(obstacles) - MAX_NAMED} more" if len(obstacles) > MAX_NAMED else ""
     return (
         f"{stays}, since other programs attached something to it: {', '.join(obstacles[:MAX_NAMED])}{more}. {costs} "
-        "Drop what is named, start fleexmon again, and attach it to the new table."
+        "Drop these objects, start fleexmon again, and create them again on the new table."
     )
 
 
 def is_pending(connection: Connection) -> bool:
-    """Whether the table is in one piece although it could be taken over: it was in use, or the process was killed."""
+    """Whether the table could be partitioned, but is not yet: it was in use, or the process was killed."""
     table = connection.execute(SQL["is_by_day"]).fetchone()
     return table is not None and not table["by_day"] and obstacle(connection) is None
 
 
 def problems(connection: Connection) -> list[LineDayProblem]:
-    """Steps that the database refused the last time."""
+    """Steps whose last attempt the database refused."""
     return [LineDayProblem(**row) for row in connection.execute(SQL["problems"])]
 
 
@@ -134,10 +134,10 @@ def _waits(connection: Connection, step: str) -> bool:
 
 
 def note_problem(connection: Connection, step: str, error: psycopg.Error, about: str) -> None:
-    """Log what the database refused, and keep it for `doctor`. A table that was only in use is tried again soon.
+    """Log an error of the database, and store it for `doctor`. If the table was only in use, the next attempt is soon.
 
-    Whatever others attached to the table, such as a foreign key to lines of a part, keeps that part as it is: it must
-    not stop who collects. Raises the error again where the connection is lost.
+    Objects of other programs, such as a foreign key to lines of a partition, only prevent changes of that partition:
+    they must not stop collection. Raises the error again if the connection is lost.
     """
     if connection.closed:
         raise error
@@ -150,31 +150,33 @@ def note_problem(connection: Connection, step: str, error: psycopg.Error, about:
 
 
 def forget_problem(connection: Connection, step: str) -> None:
-    """The step succeeded."""
+    """Delete the stored problem of a step that has succeeded."""
     _keep(connection, "forget_problem", {"step": step})
 
 
 def _keep(connection: Connection, statement: str, params: Mapping[str, str]) -> None:
-    """A note for people; where it cannot be kept, as on a full disk, the log has it."""
+    """Store a problem for people. If that fails, as on a full disk, it is only logged."""
     try:
         connection.execute(SQL[statement], params)
     except psycopg.Error as error:
         if connection.closed:
             raise
-        _log.warning("what is in the way of days of lines cannot be kept: %s", error.diag.message_primary)
+        _log.warning("a problem with the days of lines cannot be stored: %s", error.diag.message_primary)
 
 
 def days_of_a_part(kept: timedelta) -> int:
-    """One where lines are kept for up to two months. Each statement locks and plans every part, so they stay few."""
+    """One if lines are kept for up to two months. Each statement locks and plans every partition, so there must be
+    few."""
     return max(math.ceil(kept.days / MAX_PARTS), 1)
 
 
 def make_days(connection: Connection, window: Window, *, now: datetime, kept_since: datetime, attempts: int = 1) -> int:
-    """Make the days of a window, as far as lines are kept, and the next two; how many parts were made.
+    """Make the partitions of a window's days, unless their lines are too old to keep, and of the next two days. Returns
+    how many were made.
 
-    Where the table is in use at each attempt, or something that others attached is in the way, none is made: lines then
-    wait in the part for the future, and are moved when their day is made. If they are many by then, as after a program
-    has read the table for days, that part becomes the part of all these days, and no line is moved.
+    If the table is in use at each attempt, or objects of other programs prevent it, none is made. Lines then wait in
+    the partition for the future, and are moved when their day is made. If that partition has grown large, for example
+    because a program read the table for days, it becomes the partition of all these days, and no line is moved.
     """
     first = min(max(window.since, kept_since), now).date()
     last = min(max(window.until, now + AHEAD), now + MAX_AHEAD).date()
@@ -195,7 +197,8 @@ def make_days(connection: Connection, window: Window, *, now: datetime, kept_sin
 
 
 def _future_as_part(connection: Connection, last: date, attempts: int, *, fenced: bool) -> int:
-    """Each step is a transaction; a later call goes on where one was killed. After a refusal it waits an hour."""
+    """Turn the partition for the future into one of days. Each step is a transaction; after a kill a later call
+    continues. After an error it waits an hour."""
     if not fenced:
         if _waits(connection, "make"):
             return 0
@@ -204,7 +207,7 @@ def _future_as_part(connection: Connection, last: date, attempts: int, *, fenced
         connection.execute(SQL["check_fence"])
         return _made(connection, "close_future", {"attempts": attempts}) or 0
     except psycopg.errors.LockNotAvailable:
-        raise  # the next tick goes on
+        raise  # the next tick continues
     except psycopg.Error:
         if not connection.closed:
             connection.execute(SQL["unfence_future"], {"attempts": MAX_ATTEMPTS})

@@ -49,8 +49,8 @@ def version_of(connection: Connection) -> str | None:
 def migrate(connection: Connection) -> list[str]:
     """Apply missing migrations in one transaction. A second process waits, and finds them done.
 
-    Returns the versions before and after, or the one version if nothing was to do. Raises DatabaseTooNewError, and
-    changes nothing, if a later release migrated the database.
+    Returns the versions before and after, or only the version if there was nothing to do. Raises DatabaseTooNewError,
+    and changes nothing, if a later release migrated the database.
     """
     newest, before = newest_version(), version_of(connection)
     if before == newest:

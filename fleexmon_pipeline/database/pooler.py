@@ -1,8 +1,8 @@
-"""What a pooler between us and PostgreSQL (PgBouncer) does to a session: noticed when a connection is made.
+"""Detect a pooler (PgBouncer) between this program and PostgreSQL when a connection is made.
 
-A run holds locks and settings of its session from one transaction to the next. A pooler in session mode keeps a session
-for us but may drop the settings that it was opened with; these are set again. One in transaction mode gives each
-transaction another session: a lock would be held by whoever comes next, and nothing would tell. It is refused.
+A run keeps locks and settings in its session from one transaction to the next. A pooler in session mode reserves a
+session for each client but may drop its initial settings; these are set again. A pooler in transaction mode is refused:
+each transaction gets another session, so a lock would silently pass to another client.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from psycopg.conninfo import make_conninfo
 from fleexmon_pipeline.errors import FleexmonError
 
 MARK, OWN = "fleexmon.session", "own"  # a setting, and its value in a session that was opened with our settings
-TRIES = 3  # other clients of the pooler may take the session that we left
+TRIES = 3  # another client of the pooler may get the session that was just released
 _SETTING = re.compile(r"-c\s+([\w.]+)=((?:\\.|\S)+)")
 
 
 class PoolerError(FleexmonError, psycopg.OperationalError):
-    """A pooler whose sessions cannot be kept. Its text says what to change."""
+    """A pooler in transaction mode. The text says what to change."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class PoolerError(FleexmonError, psycopg.OperationalError):
 
 
 def keep_session(connection: psycopg.Connection[Any]) -> None:
-    """Make sure that this connection has a session of its own, with the settings it was opened with."""
+    """Make sure that this connection has its own session, with the settings it was opened with."""
     if _mark(connection) == OWN:
         return
     if _is_shared(connection):
@@ -42,8 +42,8 @@ def keep_session(connection: psycopg.Connection[Any]) -> None:
         connection.execute("SELECT set_config(%s, %s, false)", [name, re.sub(r"\\(.)", r"\1", value)])
 
 
-def way_out(error: Exception) -> str:
-    """What to change where a pooler refuses our settings; "" for any other error."""
+def remedy(error: Exception) -> str:
+    """What to change if a pooler refuses our settings; "" for any other error."""
     if "unsupported startup parameter" not in str(error):
         return ""
     return (
@@ -59,7 +59,7 @@ def _mark(connection: psycopg.Connection[Any]) -> str | None:
 
 
 def _is_shared(connection: psycopg.Connection[Any]) -> bool:
-    """Whether another connection gets the session that this one just used: poolers hand out the last one first."""
+    """Whether another connection gets the session that this one just used: poolers reuse the latest one first."""
     place = make_conninfo(connection.info.dsn, password=connection.info.password or None)
     for _ in range(TRIES):
         token = uuid4().hex

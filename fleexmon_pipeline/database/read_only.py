@@ -1,6 +1,6 @@
-"""A few connections that can only read, for whoever answers questions: pages and agents.
+"""A few read-only connections for pages and agents.
 
-Here: the session's limits. What is read: `lookup/`, `incidents/`, `issues/`, `comparison/`.
+Here: the session's limits. Queries: `lookup/`, `incidents/`, `issues/`, `comparison/`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fleexmon_pipeline.database.connection import Pool, open_pool
 
 
 class ReadOnlyDatabase:
-    """Opened at the first question: a server starts without a database, too. `seconds`: most of a statement."""
+    """Opened at the first query, so that a server starts without a database, too. `seconds`: limit of a statement."""
 
     def __init__(self, url: Callable[[], str], *, connections: int, seconds: int) -> None:
         self._url = url
@@ -36,7 +36,7 @@ class ReadOnlyDatabase:
 
 def _read_only(url: str, seconds: int) -> str:
     given = conninfo_to_dict(url).get("options") or ""
-    # Plans for the window that is asked for: one for any window may read the whole table.
+    # Plan for the actual window: a generic plan may read the whole table.
     plans = "-c jit=off -c plan_cache_mode=force_custom_plan"
     limits = f"-c default_transaction_read_only=on -c statement_timeout={seconds}s {plans}"
     return make_conninfo(url, options=f"{given} {limits}".strip())

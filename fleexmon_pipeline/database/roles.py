@@ -1,6 +1,6 @@
-"""Roles with the least rights: who owns the tables, who writes rows, and who only reads.
+"""Roles with least privilege: one owns the tables, one writes rows, and one only reads.
 
-Here: the script that an administrator runs, with its names filled in. The rights: `roles.sql`, `roles_of_one.sql`.
+Here: filling names into the script that an administrator runs. The rights: `roles.sql`, `roles_of_one.sql`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from fleexmon_pipeline.database.server import dagster_database_name
 
 
 def roles_script(database: str, prefix: str) -> str:
-    """For psql, as an administrator: roles `<prefix>_owner`, `_writer` and `_reader` of this database and Dagster's."""
+    """A script for psql that makes the roles `<prefix>_owner`, `_writer` and `_reader` of this database and
+    Dagster's."""
     names = {role: f"{prefix}_{role}" for role in ("owner", "writer", "reader")}
     databases = [database, dagster_database_name(database)]
     return "".join(

@@ -1,6 +1,6 @@
-"""Ids that sort by time and are computed from what they name, so that a rerun finds its own rows.
+"""Ids that sort by time and are computed from the contents of a row, so that a rerun finds its own rows.
 
-Here: how an id is built. What goes into the id of a line or an issue: where those are created.
+Here: how an id is built. The parts of the id of a line or an issue: where those are created.
 """
 
 from __future__ import annotations
@@ -33,6 +33,6 @@ def uuid8(moment: datetime, *parts: bytes) -> uuid.UUID:
 
 
 def uuid8_hex(moment: datetime, digest: bytes) -> str:
-    """uuid8 as 32 hex digits, from 10 bytes of hash: with millions of lines, UUID objects would double the cost."""
+    """uuid8 as 32 hex digits, from 10 bytes of hash: UUID objects would double the cost of millions of lines."""
     milliseconds = min(max((moment - EPOCH) // _MILLISECOND, 0), _MAX_MILLISECONDS)
     return f"{milliseconds << 80 | int.from_bytes(digest, 'big') & _HASH | VERSION_8:032x}"

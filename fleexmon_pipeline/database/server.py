@@ -1,4 +1,4 @@
-"""The server: DATABASE_URL, else the embedded one. The databases: the product's, and next to it Dagster's."""
+"""Find the server (DATABASE_URL, else the embedded one) and its two databases: this program's and Dagster's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.line_days import LinesNotByDayError, note_problem, take_over
 from fleexmon_pipeline.database.migrate import migrate
-from fleexmon_pipeline.database.pooler import way_out
+from fleexmon_pipeline.database.pooler import remedy
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import SettingError
 
@@ -36,11 +36,11 @@ _log = logging.getLogger(__name__)
 
 
 class DatabaseUnreachableError(FleexmonError, RuntimeError):
-    """The database does not respond, or refuses us. The text names host and reason, never the password."""
+    """The database does not respond or refuses the connection. The text has host and reason, never the password."""
 
 
 def configured_url(environment: Mapping[str, str] = os.environ, variable: str = "DATABASE_URL") -> str | None:
-    """DATABASE_URL, or what the file DATABASE_URL_FILE holds, validated; None if not set. Raises SettingError."""
+    """DATABASE_URL, or the text of the file DATABASE_URL_FILE, validated; None if not set. Raises SettingError."""
     text = settings.secret(environment, variable)
     if not text:
         return None
@@ -49,7 +49,7 @@ def configured_url(environment: Mapping[str, str] = os.environ, variable: str = 
     try:
         parts = conninfo_to_dict(text)
     except psycopg.ProgrammingError as error:
-        reason = str(error).partition('"')[0].strip(" :\n")  # what it quotes may be part of the password
+        reason = str(error).partition('"')[0].strip(" :\n")  # a quotation may be part of the password
         raise SettingError(variable, f"cannot be read ({reason}). {ESCAPES}", *EXAMPLES) from None
     # After a raw / or @, pieces of a password become host, port and database, which messages would show.
     path = text.partition("://")[2].partition("/")[2].partition("?")[0]
@@ -63,7 +63,7 @@ def configured_url(environment: Mapping[str, str] = os.environ, variable: str = 
 
 
 def reading_url(url: Callable[[], str], environment: Mapping[str, str] = os.environ) -> str:
-    """Where pages and agents read: DATABASE_URL_READONLY, a standby of the database, else the database at `url`."""
+    """The database of pages and agents: DATABASE_URL_READONLY, which is a standby, else the one at `url`."""
     return configured_url(environment, "DATABASE_URL_READONLY") or url()
 
 
@@ -99,17 +99,17 @@ def _ready(configured: str | None, home: Path) -> str:
 
 
 def _by_day(connection: Connection) -> None:
-    """Everything works with a table of lines in one piece as well, so nothing here keeps the product from starting."""
+    """Partition the lines. Errors are only noted, since everything also works with an unpartitioned table."""
     try:
         take_over(connection, now=datetime.now(UTC))
     except LinesNotByDayError as error:
         _log.warning("%s", error)
     except psycopg.Error as error:
-        note_problem(connection, "take over", error, '"LogEntry" stays in one piece')
+        note_problem(connection, "take over", error, '"LogEntry" stays unpartitioned')
 
 
 def running_url(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The URL of the product's database, as it is: nothing is started, created or migrated. None where nothing runs."""
+    """The URL of the product's database. Starts, creates and migrates nothing. None if no server runs."""
     configured = configured_url(environment)
     if configured is not None:
         return configured
@@ -143,7 +143,7 @@ def unreachable(url: str, error: Exception) -> str:
 
 def _plain(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return "; ".join(dict.fromkeys(lines))[:500] + way_out(error)
+    return "; ".join(dict.fromkeys(lines))[:500] + remedy(error)
 
 
 def dagster_url(url: str) -> str:
@@ -152,7 +152,7 @@ def dagster_url(url: str) -> str:
 
 
 def dagster_conninfo(url: str | None = None) -> dict[str, str]:
-    """Where Dagster's own tables are: a database `<name>_dagster`, or a schema if the role may not create databases.
+    """The place of Dagster's tables: a database `<name>_dagster`, or a schema if the role may not create databases.
 
     Creates it. A long name is shortened. Raises DatabaseUnreachableError if the role may create neither.
     """
@@ -171,13 +171,13 @@ def dagster_conninfo(url: str | None = None) -> dict[str, str]:
 
 
 def existing_dagster_conninfo(url: str) -> dict[str, str] | None:
-    """The same where it exists; None where Dagster has not kept anything yet. Raises psycopg.Error."""
+    """The same, if it exists; None if Dagster has not stored anything yet. Raises psycopg.Error."""
     with connect(url) as connection:
         return _existing(connection, *_places(url))
 
 
 def _places(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
-    """The name of Dagster's database; how it is reached; how the schema is reached that stands in for it."""
+    """The name of Dagster's database, its connection parameters, and those of the schema that may replace it."""
     parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     name = dagster_database_name(parts["dbname"])
     inside = {**parts, "options": f"{parts.get('options', '')} -c search_path={DAGSTER_SCHEMA}".strip()}

@@ -1,6 +1,7 @@
-"""Named SQL statements from files.
+"""Read named SQL statements from files.
 
-One file per table or task in `database/sql/`. A statement starts with its name, then says why, if that is not obvious:
+There is one file per table or task in `database/sql/`. A statement starts with its name; a comment explains it, if
+needed:
 
     -- coverage_gaps --
     -- Slots that should be complete and are not, oldest first.

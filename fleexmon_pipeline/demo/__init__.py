@@ -1,1 +1,1 @@
-"""The demo: two nodes of a small shop to watch, if you have none of your own."""
+"""The demo: two nodes of a small shop to watch, if you have no nodes yet."""

@@ -1,4 +1,4 @@
-"""What goes wrong in the demo shop, and when.
+"""The incidents of the demo shop, and their times.
 
 Half-days (from 00:00 and 12:00 UTC) have five blocks of 144 minutes each; the exact times depend on the
 half-day and the seed; `incidents` lists them:

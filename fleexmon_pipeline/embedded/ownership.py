@@ -11,7 +11,7 @@ from fleexmon_pipeline.errors import FleexmonError
 
 
 class EmbeddedServerError(FleexmonError, RuntimeError):
-    """The embedded server cannot be created or started; the message says why, and where its log is."""
+    """The embedded server cannot be created or started. The text has the reason and the path of its log."""
 
 
 # PostgreSQL refuses to run as root, the user of many containers. It then runs as `nobody`, with the one capability that

@@ -1,7 +1,7 @@
-"""Put a dump of pg_dump in the place of the embedded server's database: all of it, or nothing.
+"""Replace the database of the embedded server by a dump of pg_dump, completely or not at all.
 
-Not by `pg_restore --clean`: it refuses to drop the parts of a partitioned table one by one, and a dump that breaks off
-would have destroyed what it was to replace.
+`pg_restore --clean` is not used: it cannot drop the partitions of a table one by one, and an incomplete dump would
+already have destroyed the old database.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from psycopg import sql
 from fleexmon_pipeline.embedded.server import DATABASE, EmbeddedServer, EmbeddedServerError, program
 
 _NEW, _OLD = f"{DATABASE}_restored", f"{DATABASE}_replaced"
-MAX_REASON = 800  # characters of pg_restore's reason
+MAX_REASON = 800  # characters of pg_restore's error
 
 
 def restore(server: EmbeddedServer, dump: Path) -> int:
-    """Restore into a new database, which then takes the name of the old one, whose rows are gone; the number of lines.
+    """Restore into a new database, which then replaces the old one. Returns the number of lines.
 
-    `server` is acquired, and no other process uses it. Raises EmbeddedServerError, and leaves everything as it was, if
-    the file is no complete dump of the product's database.
+    `server` must be acquired, and no other process may use it. Raises EmbeddedServerError, and changes nothing, if the
+    file is not a complete dump of the product's database.
     """
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", _NEW))
@@ -41,11 +41,11 @@ def restore(server: EmbeddedServer, dump: Path) -> int:
 
 def _refuse_others(server: EmbeddedServer) -> None:
     if not server.used_alone():
-        raise EmbeddedServerError("another fleexmon was started meanwhile")
+        raise EmbeddedServerError("another fleexmon was started in the meantime")
 
 
 def swap(connection: psycopg.Connection[Any]) -> None:
-    """In one transaction: a process that is killed here leaves one of the two under the name, never none."""
+    """In one transaction, so that after a kill one of the two databases has the name."""
     connection.execute(_named("DROP DATABASE IF EXISTS {} WITH (FORCE)", _OLD))
     with connection.transaction():
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [DATABASE])
@@ -63,7 +63,9 @@ def _load(url: str, dump: Path) -> int:
             connection.execute('SELECT version_num FROM "FleexmonVersion"')
             row = connection.execute('SELECT count(*) FROM "LogEntry"').fetchone()
         except psycopg.errors.UndefinedTable as error:
-            raise EmbeddedServerError(f"{dump}: no dump of fleexmon's database: {error.diag.message_primary}") from None
+            raise EmbeddedServerError(
+                f"{dump}: not a dump of fleexmon's database: {error.diag.message_primary}"
+            ) from None
         connection.execute("ANALYZE")
     return row[0] if row else 0
 

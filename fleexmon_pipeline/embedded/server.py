@@ -99,10 +99,10 @@ class EmbeddedServer:
         return self.url()
 
     def used_alone(self) -> bool:
-        """Whether no other process has acquired it. We have."""
+        """Whether this process alone has acquired it."""
         if self._held is None:
             raise AssertionError("acquire it first")
-        with _locked(self._mutex):  # whoever comes now waits
+        with _locked(self._mutex):  # other processes wait
             try:
                 fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -1,1 +1,1 @@
-"""What changed rules, or the agent, would have made of stored history."""
+"""Replay stored history with changed rules, or with another prompt or model."""

@@ -1,4 +1,4 @@
-"""Judge past windows again with another prompt or model: what it would cost, and which issues differ.
+"""Judge past windows again with another prompt or model: the cost, and the issues that differ.
 
 Here: the estimate, the run and the comparison. Answers are stored in "GenAICall" as replays, apart from those that
 issues follow from; nothing else is written. Printing: `commands/genai/`.
@@ -29,7 +29,7 @@ SECONDS_PER_HOUR = 600.0  # of log lines; a backfill has 90 and is retried later
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is not answered yet. Tokens are estimated, answers at their maximum length."""
+    """The cost of the calls that are not answered yet. Tokens are estimated, answers at their maximum length."""
 
     questions: int
     patterns: int
@@ -40,7 +40,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ReportedIssue:
-    """An issue that GenAI reported in a window, at its worst."""
+    """An issue that GenAI reported in a window, with its highest severity."""
 
     fingerprint: str
     severity: Severity
@@ -58,7 +58,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Replayed:
-    """`judged`: the hours compared. `outcome` and `reason` say why others were not."""
+    """`judged`: the compared hours. `outcome` and `reason` say why others were not compared."""
 
     difference: Difference
     judged: Sequence[Window]
@@ -72,7 +72,7 @@ class Replayed:
 def estimate(
     connection: Connection, window: Window, *, prompt: Prompt, budget: Budget, max_tokens: int, now: datetime
 ) -> Estimate:
-    """Sends and writes nothing. GitHub, which adds at most 1,800 characters to a question, is not searched either."""
+    """Sends and writes nothing. GitHub is not searched either; it would add at most 1,800 characters to a prompt."""
     ledger = Ledger.open(connection, now=now, prompt_version=prompt.version, budget=budget, replay=True)
     questions = list(drafts(ledger, window, prompt_used=prompt))
     tokens_in, tokens_out = sum(draft.tokens for draft in questions), len(questions) * max_tokens
@@ -116,7 +116,7 @@ def replay(
         if outcome == CallOutcome.OK:
             outcome, reason = result.outcome, result.reason
         if result.outcome not in (CallOutcome.OK, CallOutcome.BUSY, CallOutcome.DEADLINE, *QUESTION_FAULTS):
-            break  # over budget, or no agent: each further hour would wait 30 s for the same
+            break  # over budget, or no agent: each further hour would wait 30 s for the same result
     before = [issue for hour in judged for issue in _stored(connection, hour)]
     return Replayed(
         difference(before, [_of(occurrence) for occurrence in after]),

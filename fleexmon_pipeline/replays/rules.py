@@ -1,8 +1,8 @@
-"""What changed rules would have reported in the past: the functions of the stages, on stored rows, writing nothing.
+"""What changed rules would have reported in the past: run the functions of the stages on stored rows; write nothing.
 
-Here: two sets of rules over one window, and how their issues differ. When a rule fires: `detection/evaluate.py`; which
-occurrences are one issue: `issues/episodes.py`. Resolutions by people are not replayed: they would split issues of one
-set only.
+Here: two sets of rules over one window, and the differences of their issues. When a rule fires:
+`detection/evaluate.py`; which occurrences are one issue: `issues/episodes.py`. People's resolutions are not replayed:
+they would split the issues of one set only.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from fleexmon_pipeline.issues.occurrence import Occurrence, Severity, peak
 from fleexmon_pipeline.window import DAY, EPOCH, SETTLED, SLOT, Window, floor, history_day
 
 SQL = statements("backtest")
-Progress = Callable[[int, int], object]  # parts done, of how many
-DAYS_LEARNT_AT_ONCE = 8  # their pasts are read together: two days in a row share 13 of 14 days
+Progress = Callable[[int, int], object]  # parts done, and their number
+DAYS_LEARNT_AT_ONCE = 8  # with one read of their pasts: successive days share 13 of 14 days
 
 
 @dataclass(frozen=True)
 class Issue:
-    """An episode of one fingerprint, as it would have been an issue. Title and severity are those of its last slot."""
+    """An episode of one fingerprint, which would have been an issue, with title and severity of its last slot."""
 
     fingerprint: str
     rule: str
@@ -42,7 +42,7 @@ class Issue:
     since: datetime  # beginning of the first slot
     until: datetime  # end of the last slot
     slots: int  # in which the rule fired
-    verdict: str | None = None  # of people, if it was an issue: noise or real
+    verdict: str | None = None  # people's, if it really was an issue: noise or real
 
     @property
     def day(self) -> date:
@@ -54,7 +54,7 @@ class Issue:
 
 @dataclass(frozen=True)
 class Backtest:
-    """Issues of both sets of rules. `kept` are issues of the candidate that the other set has at the same time."""
+    """Issues of both sets of rules. `kept`: issues of the candidate that the other set reports at the same time."""
 
     window: Window
     lines: int
@@ -73,7 +73,7 @@ class Backtest:
         return self.window.length / DAY
 
     def false_alarms(self, issues: Iterable[Issue]) -> float:
-        """Issues a day that people marked as noise."""
+        """Issues per day that people marked as noise."""
         return sum(issue.verdict == "noise" for issue in issues) / self.days
 
     def by_rule(self) -> dict[str, dict[date, Counter[str]]]:
@@ -86,7 +86,7 @@ class Backtest:
 
 
 class NothingKnownError(FleexmonError, ValueError):
-    """Nothing is stored of the window. The message says of which window something is."""
+    """Nothing is stored for the window. The text says for which window something is."""
 
 
 def backtest(
@@ -101,10 +101,10 @@ def backtest(
 ) -> Backtest:
     """Evaluate `window` (whole slots) with both sets of rules and compare the issues.
 
-    Only rules that are enabled, active and `replayable`. Baselines are learnt into a temporary table, and the server
-    refuses all other writes of this session meanwhile. A rule that both sets have in the same version is evaluated
-    once. Deployments are those known now, `live` is LIVE_NODE. `false_alarms` is
-    FLEEXMON_FALSE_ALARMS_PER_DAY, which rules share as the first set does. Raises NothingKnownError.
+    Only rules that are enabled, active and `replayable` run. Baselines are learnt into a temporary table; the server
+    refuses all other writes of this session. A rule that both sets have in the same version is evaluated once.
+    Deployments are those known now, `live` is LIVE_NODE. `false_alarms` is FLEEXMON_FALSE_ALARMS_PER_DAY, which the
+    rules of both sets share in the same way as the first set. Raises NothingKnownError.
     """
     nodes = connection.execute(SQL["slots_known"], {"since": window.since, "until": window.until}).fetchall()
     if not any(row["slots"] for row in nodes):
@@ -155,7 +155,7 @@ def _versions(rules: Iterable[Rule]) -> set[tuple[str, str]]:
 
 
 def _parts(window: Window) -> Iterator[Window]:
-    """Cut where baselines change: each is for a day that begins late."""
+    """The window in parts, each with one set of baselines: these change some time after midnight."""
     since = window.since
     while since < window.until:
         until = min(floor(since - SETTLED, DAY) + DAY + SETTLED, window.until)
@@ -167,8 +167,8 @@ def _evaluate_both(
     connection: Connection, before: Sequence[Rule], after: Sequence[Rule], all_rules: Sequence[Rule], part: Window,
     live: str | None, budget: Budget | None,
 ) -> tuple[list[Occurrence], list[Occurrence]]:  # fmt: skip
-    """Occurrences of both sets in a part. A silent node has no other issue, so results are shared only if both sets
-    have the same rules for silence. All rules are passed along disabled: baselines are learnt once, for all series."""
+    """Occurrences of both sets in a part. A silent node gets no other issue, so results are shared only if both sets
+    have the same rules for silence. All rules are passed, some disabled, so that baselines are learnt once for all."""
     off = [rule.model_copy(update={"enabled": False}) for rule in all_rules]
     old = _evaluated(connection, [*before, *off], part, live, budget)
     silences = [rule for rule in after if rule.absence]
@@ -186,7 +186,7 @@ def _evaluate_both(
 def _evaluated(
     connection: Connection, rules: Sequence[Rule], part: Window, live: str | None, budget: Budget | None
 ) -> list[Occurrence]:
-    """Predictors are evaluated at the end of whole hours only."""
+    """Rules with forecasts are evaluated only at the end of whole hours."""
     occurrences = evaluate(connection, rules, part, until=part.until, live=live, evidence=False, budget=budget)
     for hour in part.hours():
         if hour.overlap(part) == hour:
@@ -253,7 +253,7 @@ def _issues(
 
 
 def _verdicts(connection: Connection) -> dict[str, list[tuple[Window, str]]]:
-    """Fingerprint → windows of issues with people's verdicts, the latest last."""
+    """Fingerprint → windows and verdicts of issues with people's verdicts, the latest last."""
     verdicts: defaultdict[str, list[tuple[Window, str]]] = defaultdict(list)
     for row in connection.execute(SQL["verdicts"]):
         began = floor(EPOCH + timedelta(milliseconds=row["issue"].int >> 80), SLOT)
@@ -296,7 +296,7 @@ def _nothing(connection: Connection, window: Window) -> str:
 
 
 def oldest_line(connection: Connection) -> datetime | None:
-    """Of the table or of the archive."""
+    """The time of the oldest line in the table or the archive."""
     oldest = connection.execute(SQL["oldest_line"]).fetchone()
     return oldest["timestamp"] if oldest else None
 
@@ -311,4 +311,4 @@ def _notes(connection: Connection, window: Window, against: Sequence[Rule], cand
     since = oldest_line(connection)
     if texts and (since is None or since >= window.since + DAY):
         deleted = f"lines before {since:%Y-%m-%d %H:%M} UTC" if since else "all lines"
-        yield f"{deleted} are deleted: rules that look for texts find nothing there ({', '.join(texts)})"
+        yield f"{deleted} are deleted: rules that search for texts find nothing there ({', '.join(texts)})"

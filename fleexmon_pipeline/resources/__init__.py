@@ -1,1 +1,1 @@
-"""The outside systems that runs reach, a file each."""
+"""Dagster resources: one file for each external system."""

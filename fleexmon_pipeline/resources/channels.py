@@ -8,8 +8,8 @@ from fleexmon_pipeline.channels.channel import Channel, usable_channels
 
 
 class Channels(dg.ConfigurableResource):
-    """What FLEEXMON_CHANNELS names. No field, so that the UI's resource page has no secret to show."""
+    """The channels of FLEEXMON_CHANNELS. It has no field: the UI's resource page would show secrets."""
 
     def open(self) -> tuple[list[Channel], list[str]]:
-        """The usable channels, and what is wrong with others: one bad URL must not silence the rest."""
+        """The usable channels, and the errors of others: one bad URL must not silence the rest."""
         return usable_channels()

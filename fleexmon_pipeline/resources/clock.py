@@ -1,4 +1,4 @@
-"""The time of assets and sensors. What they call gets it as an argument; tests put a fixed clock in its place."""
+"""The time of assets and sensors. They pass it to other functions as an argument; tests use a fixed clock instead."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from fleexmon_pipeline.genai.budget import Budget
 
 
 class GenAI(dg.ConfigurableResource):
-    """The agent of GENAI_AGENT_URL. No field, so that the UI's resource page has no secret to show."""
+    """The agent of GENAI_AGENT_URL. It has no field: the UI's resource page would show secrets."""
 
     def agent(self) -> Agent | None:
         """None if no agent is configured. Raises SettingError for an unusable GENAI_AGENT_URL."""

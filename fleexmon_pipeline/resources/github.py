@@ -9,13 +9,13 @@ from fleexmon_pipeline.reporting.github import GitHubClient
 
 
 class GitHub(dg.ConfigurableResource):
-    """The repository of ALERTS_REPO. No field, so that the UI's resource page has no secret to show."""
+    """The repository of ALERTS_REPO. It has no field: the UI's resource page would show secrets."""
 
     def configured(self) -> bool:
-        """Whether anything is to be told there. Raises SettingError where only half is set."""
+        """Whether issues are reported there. Raises SettingError if only one of the two variables is set."""
         return settings.github() is not None
 
     def client(self) -> GitHubClient | None:
-        """None when neither ALERTS_REPO nor GH_TOKEN is set."""
+        """None if neither ALERTS_REPO nor GH_TOKEN is set."""
         configured = settings.github()
         return GitHubClient(configured) if configured else None

@@ -1,4 +1,4 @@
-"""The nodes that runs and sensors poll. Which they are: `settings/watched_nodes.py`."""
+"""The nodes that runs and sensors poll. Settings: `settings/watched_nodes.py`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fleexmon_pipeline.settings import Node, SettingError
 
 
 class Nodes(dg.ConfigurableResource):
-    """BLUE_HOST, GREEN_HOST and LOG_SOURCES, read when a run needs them: definitions load without."""
+    """BLUE_HOST, GREEN_HOST and LOG_SOURCES, read when a run needs them: definitions load without them."""
 
     def sources(self) -> list[Node]:
-        """Raises dagster.Failure, with what to set, when there is no node or one is malformed."""
+        """Raises dagster.Failure, with the variable to set, if there is no node or one is malformed."""
         try:
             return settings.watched()[0]
         except SettingError as error:

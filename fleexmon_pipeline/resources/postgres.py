@@ -17,13 +17,13 @@ OF_A_SENSOR = 2
 
 
 class Postgres(dg.ConfigurableResource):
-    """Connections to DATABASE_URL, or to the embedded server. No field: a field's value would be shown in the UI."""
+    """Connections to DATABASE_URL, or to the embedded server. It has no field: the UI would show its value."""
 
     _pool: Pool | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Postgres]:
-        """A run gets its share of FLEEXMON_MAX_CONNECTIONS, a sensor what it needs."""
+        """A run gets its share of FLEEXMON_MAX_CONNECTIONS, a sensor a small pool."""
         size = settings.connections_of_a_run(_runs_at_once(context)) if context.run else OF_A_SENSOR
         with open_pool(database_url(), max_size=size) as pool:
             self._pool = pool

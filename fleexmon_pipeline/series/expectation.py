@@ -1,6 +1,6 @@
-"""What was to be expected of each value, by several predictors at once.
+"""Predict each value, with several predictors at once.
 
-Here: predictors, and how they are weighed by their recent accuracy. How surprising an error is: `tail.py`.
+Here: predictors, and their weights by recent accuracy. How surprising an error is: `tail.py`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ SAME_TIME_SECONDS = 900  # "the same time" is a quarter of an hour before to one
 WEEKS = 4
 ACCURACY_POWER = 4  # a predictor with half the error has 16 times the weight
 SLOW_MEMORY_DAYS = 3  # over which slow predictors are weighed
-RESOLUTION = 1e-9  # of the largest value: smaller errors are those of the arithmetic
+RESOLUTION = 1e-9  # of the largest value: smaller errors are rounding
 
 
 def errors(times: Ints, values: Floats, hour: float, day: float) -> tuple[Floats, Floats]:
-    """How far each value is from what the last hour led to expect, and from what the days and weeks before did.
+    """The distance of each value from two predictions: one from the last hour, one from the days and weeks before.
 
-    The first adapts within minutes, and sees what is sudden. The second does not follow an incident, and sees what
-    lasts. hour, day: in values.
+    The first adapts within minutes and detects sudden changes. The second does not follow an incident and detects
+    lasting changes. hour, day: number of values.
     """
     level = previous(moving_mean(values, day), values[0])
     deviations = values - level
@@ -40,7 +40,7 @@ def errors(times: Ints, values: Floats, hour: float, day: float) -> tuple[Floats
 
 
 def _blend(values: Floats, predictions: Sequence[Floats], memory: float) -> Floats:
-    """Their mean, each weighted by its accuracy up to the value before. The first one is always there."""
+    """The mean of the predictions, weighted by their accuracy up to the previous value. The first has no gaps."""
     stacked = np.array(predictions)
     misses = np.array([previous(moving_mean(np.abs(values - each), memory)) for each in stacked])
     smallest = RESOLUTION * np.maximum.accumulate(np.abs(values)) + np.finfo(float).tiny ** (1 / ACCURACY_POWER)
@@ -53,8 +53,8 @@ def _blend(values: Floats, predictions: Sequence[Floats], memory: float) -> Floa
 
 
 def _median(rows: Sequence[Floats]) -> Floats:
-    """Of each column, without what is not a number; not a number where nothing else is."""
-    ordered = np.sort(np.array(rows), axis=0)  # what is not a number comes last
+    """The median of each column, ignoring NaN; NaN if the column has nothing else."""
+    ordered = np.sort(np.array(rows), axis=0)  # NaN comes last
     count = (~np.isnan(ordered)).sum(axis=0)
     at = np.arange(ordered.shape[1])
     low, high = (

@@ -1,6 +1,6 @@
-"""Score a series: how surprising each value is, in which direction, and how often a healthy series is as much.
+"""Score a series: how surprising each value is, in which direction, and how often healthy series are as surprising.
 
-Here: what detection and `score-series` call. What is expected: `expectation.py`; how rare an error is: `tail.py`.
+Here: the functions that detection and `score-series` call. Predictions: `expectation.py`; rarity of errors: `tail.py`.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from fleexmon_pipeline.series.smoothing import mean_of_last
 from fleexmon_pipeline.series.tail import MIN_HISTORY, decades
 
 LONG_HOURS = 3
-HABIT_SECONDS = HOUR_SECONDS  # by which a weekly habit may come earlier or later
-MIN_DAY = 7  # values: a series with one value a day remembers a week where others remember a day
-HOLD_SECONDS = 12 * HOUR_SECONDS  # what continues within it is the same incident,
-MIN_RISE = 0.5  # unless it surprises by that many decades more
+HABIT_SECONDS = HOUR_SECONDS  # a weekly habit may come so much earlier or later
+MIN_DAY = 7  # values of a "day" at least: a series with one value a day has a memory of a week instead
+HOLD_SECONDS = 12 * HOUR_SECONDS  # a surprise within this time belongs to the same incident,
+MIN_RISE = 0.5  # unless it is this many decades larger
 
-PEAK = 1.6  # decades: incidents with more are counted
+PEAK = 1.6  # decades: larger incidents are counted
 PRIOR_PEAKS_PER_DAY, PRIOR_EXCESS = 0.5, 0.3  # how many series without incidents have, and by how much they exceed PEAK
-PRIOR_PEAKS = 10.0  # as if so many had been seen
-MAX_EXCESS = 1.2  # decades: an incident in the past counts as a peak, not as what is usual
-# Scores let through by `held`, of series without incidents: how many a day are above PEAK, at intervals of 5 minutes.
+PRIOR_PEAKS = 10.0  # weight of the prior, in peaks
+MAX_EXCESS = 1.2  # decades: a past incident counts as a peak, but its size must not become usual
+# Scores that `held` lets through, in series without incidents: how many a day exceed PEAK, at intervals of 5 minutes.
 USUAL_PEAKS_PER_DAY, USUAL_EXCESS = 1.05, 0.385
 USUAL_INTERVAL_SECONDS, INTERVAL_POWER = 300, 0.6  # a quarter of them at intervals of an hour
 
 
 @dataclass(frozen=True)
 class Past:
-    """The peaks that a series had in `days`, and the sum of what they exceed PEAK by."""
+    """The number of peaks that a series had in `days`, and the sum of their excesses over PEAK."""
 
     peaks: float | Floats
     excess: float | Floats
     days: float | Floats
 
     def alarms_per_day(self, sizes: Floats, step: int) -> Floats:
-        """How often a series with this past surprises as much, by it and by what most series show."""
+        """How often a series with this past is as surprising, estimated from its past and from most series."""
         usual = PRIOR_PEAKS_PER_DAY * max(1.0, (USUAL_INTERVAL_SECONDS / step) ** INTERVAL_POWER)
         often = (self.peaks + PRIOR_PEAKS) / (self.days + PRIOR_PEAKS / usual)
         scale = (self.excess + PRIOR_PEAKS * PRIOR_EXCESS) / (self.peaks + PRIOR_PEAKS)
@@ -48,12 +48,12 @@ class Past:
 
 @dataclass(frozen=True)
 class Scores:
-    """One entry a value. A gap surprises by nothing, infinitely often.
+    """One entry for each value. A gap has surprise 0, and infinite alarms_per_day.
 
-    surprise: mean decades of improbability, below 0 where the value is lower than expected.
-    alarms_per_day: how often this series surprises as much, by its own past and by what most series show.
-    anomaly_score: 0 to 1, and 0 while an incident continues. Scores of 1 / (1 + r) and more come to a series without
-    incidents about r times a day, by what most series show.
+    surprise: mean decades of improbability; negative if the value is lower than expected.
+    alarms_per_day: how often this series is as surprising, estimated from its own past and from most series.
+    anomaly_score: 0 to 1, and 0 while an incident continues. In most series without incidents, a score of at least
+    1 / (1 + r) occurs about r times a day.
     """
 
     surprise: Floats
@@ -62,13 +62,13 @@ class Scores:
 
 
 def score(times: Ints, values: Floats, *, step: int | None = None, since: int = 0, past: Past | None = None) -> Scores:
-    """Judge each value by those before it. No later value changes an earlier score.
+    """Score each value by the values before it. No later value changes an earlier score.
 
-    times: seconds since 1970, in order; where a clock was set back it counts as standing still.
-    values: any numbers; what is not a finite number is a gap.
+    times: seconds since 1970, in order; a clock that was set back counts as standing still.
+    values: any numbers; NaN and infinite values are gaps.
     step: seconds between values; the median of the first ones if not given.
-    since, past: judge from this position on, by what `learn` found before: all else costs little. Without, the past is
-    what came before each value in `values`.
+    since, past: score from this position on, with the past that `learn` found, which saves time. Without them, the past
+    of each value is the values before it.
     """
     surprise, anomaly_score = np.zeros((2, len(values)))
     alarms_per_day = np.full(len(values), inf)
@@ -86,7 +86,7 @@ def score(times: Ints, values: Floats, *, step: int | None = None, since: int = 
 
 
 def learn(times: Ints, values: Floats, *, step: int | None = None) -> Past:
-    """What `score` needs to know of a series' own peaks, from its history."""
+    """Learn from its history what `score` needs to know about a series' own peaks."""
     known = np.isfinite(values)
     if not known.any():
         return Past(0.0, 0.0, 0.0)
@@ -97,7 +97,7 @@ def learn(times: Ints, values: Floats, *, step: int | None = None) -> Past:
 
 
 def _surprise(times: Ints, rooted: Floats, step: int, wanted: Flags) -> Floats:
-    """Single values and means of hours, as errors against the last hour and against the days before."""
+    """The surprise of single values and of hourly means, each compared with the last hour and with the days before."""
     hour, day = max(1.0, HOUR_SECONDS / step), max(MIN_DAY, DAY_SECONDS / step)
     sudden, lasting = errors(times, rooted, hour, day)
     views = [sudden, lasting, mean_of_last(lasting, round(LONG_HOURS * hour))]
@@ -108,7 +108,7 @@ def _surprise(times: Ints, rooted: Floats, step: int, wanted: Flags) -> Floats:
 
 
 def _needed(times: Ints, judged: Flags) -> Flags:
-    """What is judged, and the same hours of the weeks before."""
+    """The scored values, and the same hours of the weeks before."""
     needed = judged.copy()
     if judged.any():
         first, last = times[judged][0], times[judged][-1]
@@ -119,9 +119,9 @@ def _needed(times: Ints, judged: Flags) -> Flags:
 
 
 def _without_habits(times: Ints, surprises: Floats, judged: Flags) -> Floats:
-    """What surprised as much at the same hour in two of the last four weeks surprises no more: jobs of a weekday.
+    """Without surprises that occurred as large at the same hour in two of the last four weeks: weekly jobs.
 
-    Positions that are not judged are 0.
+    Other positions than `judged` are 0.
     """
     result = np.where(judged, surprises, 0.0)
     for position in np.flatnonzero(judged & (np.abs(surprises) >= PEAK)):
@@ -137,7 +137,7 @@ def _without_habits(times: Ints, surprises: Floats, judged: Flags) -> Floats:
 
 
 def _past_of_each(times: Ints, sizes: Floats) -> Past:
-    """Before each value. An incident counts when it is over, once, with its largest surprise."""
+    """The past before each value. An incident is counted once, when it is over, with its largest surprise."""
     peaks, excess = np.zeros((2, len(sizes)))
     count, total, largest, until = 0, 0.0, 0.0, -inf
     for position, (time, size) in enumerate(zip(times.tolist(), sizes.tolist(), strict=True)):
@@ -150,7 +150,7 @@ def _past_of_each(times: Ints, sizes: Floats) -> Past:
 
 
 def held(times: Ints, sizes: Floats, rise: float = MIN_RISE) -> Floats:
-    """Each size, or 0 where it exceeds what was let through in the 12 hours before by less than `rise`."""
+    """Each size; 0 unless it exceeds the largest that was let through in the 12 hours before by at least `rise`."""
     result = np.zeros(len(sizes))
     last, until = 0.0, -inf
     for position, (time, size) in enumerate(zip(times.tolist(), sizes.tolist(), strict=True)):
@@ -161,6 +161,6 @@ def held(times: Ints, sizes: Floats, rise: float = MIN_RISE) -> Floats:
 
 
 def _anomaly_score(peaks: Floats, step: int) -> Floats:
-    """By how often series without incidents have such a peak."""
+    """The score of a peak: from how often series without incidents have such a peak."""
     usual = USUAL_PEAKS_PER_DAY * (USUAL_INTERVAL_SECONDS / step) ** INTERVAL_POWER
     return np.asarray(np.where(peaks > 0, 1 / (1 + usual * np.exp((PEAK - peaks) / USUAL_EXCESS)), 0.0))

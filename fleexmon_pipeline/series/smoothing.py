@@ -1,6 +1,6 @@
-"""Means of what came before.
+"""Means of earlier values.
 
-Here: causal averages over arrays. Each result at a position depends on that position and earlier ones alone.
+Here: causal averages over arrays. The result at a position depends only on it and earlier positions.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import numpy as np
 from fleexmon_pipeline.numerics import Floats, Ints
 
 _CHUNK = 64  # positions that a row of a matrix product averages
-# Rows of each product. Always as many: some processors add up a product of another size in another order, so the last
-# bits of an earlier value would change with the length of the series.
+# Rows of each product. The number is fixed: some processors sum a product of another size in another order, so that the
+# last bits of an earlier value would change with the length of the series.
 _ROWS = 16
 
 
 def previous(values: Floats, first: float = np.nan) -> Floats:
-    """Each value's predecessor; `first` where there is none."""
+    """Each value's predecessor; that of the first value is `first`."""
     return np.concatenate([[first], values[:-1]])
 
 
 def moving_mean(values: Floats, width: float) -> Floats:
     """The exponentially weighted mean up to and including each value; a value's weight falls to 1/e after `width` more.
 
-    Values that are not a number are passed over. Early means are those of the few values there are, not pulled to 0.
+    NaN is ignored. Early means are over the few values so far, and not biased towards 0.
     """
     known = ~np.isnan(values)
     if known.all():
@@ -48,13 +48,13 @@ def _decayed_sum(values: Floats, width: float) -> Floats:
 
 
 def mean_of_last(values: Floats, width: int) -> Floats:
-    """The mean of each value and those before it, `width` in all; of fewer at the start."""
+    """The mean of the last `width` values up to each value; of fewer at the start."""
     sums = np.concatenate([np.zeros(width), np.cumsum(values)])
     return np.asarray((sums[width:] - sums[:-width]) / np.minimum(np.arange(len(values)) + 1, width))
 
 
 def mean_around(times: Ints, values: Floats, back: int, half_width: int) -> Floats:
-    """The mean of the values that stood `back` seconds before each time, `half_width` more or less."""
+    """The mean of the values `back` seconds before each time, plus or minus `half_width`."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     begin = np.searchsorted(times, times - back - half_width, "left")
     end = np.searchsorted(times, times - back + half_width, "right")

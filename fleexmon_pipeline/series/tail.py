@@ -1,7 +1,7 @@
 """How rare a size is among earlier sizes of the same series.
 
-Here: the empirical distribution and, beyond it, a tail whose heaviness is learnt from the largest sizes (Hill's
-estimator, held by a prior). Which sizes are looked at: `score.py`.
+Here: the empirical distribution and, beyond it, a tail whose heaviness is estimated from the largest sizes (Hill's
+estimator with a prior). Which sizes are scored: `score.py`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import numpy as np
 
 from fleexmon_pipeline.numerics import Flags, Floats
 
-MIN_HISTORY = 10  # sizes, before anything is surprising
+MIN_HISTORY = 10  # sizes; before that nothing is surprising
 MAX_HISTORY = 8_064  # sizes: four weeks of five minutes
 TAIL_SHARE, MIN_TAIL = 0.03, 5  # of the history is its tail, and at least so many sizes
-PRIOR_HEAVINESS, PRIOR_WEIGHT = 0.35, 4.0  # of a tail, as if it had been learnt from so many sizes
+PRIOR_HEAVINESS, PRIOR_WEIGHT = 0.35, 4.0  # of a tail; the weight in sizes
 INCIDENT_SHARE, MIN_INCIDENTS = 0.01, 3  # the largest sizes: those within
 INCIDENT_WIDTH = 36  # values of each other count once, so that one incident does not hide the next
 MAX_DECADES = 12.0
@@ -21,9 +21,9 @@ _MAX_BLOCK, _GROWTH = 36, 20  # history is sorted again every 36 values, or when
 
 
 def decades(sizes: Floats, wanted: Flags | None = None) -> Floats:
-    """Of each size (0 or more): -log10 of the chance that one is as large, by those before it.
+    """For each size (0 or more): -log10 of the probability of one as large, estimated from the sizes before it.
 
-    wanted: positions; others may be 0, and cost nothing.
+    wanted: positions to compute; others are 0, and cost nothing.
     """
     result = np.zeros(len(sizes))
     begin = MIN_HISTORY
@@ -36,7 +36,7 @@ def decades(sizes: Floats, wanted: Flags | None = None) -> Floats:
 
 
 def _history(sizes: Floats) -> Floats:
-    """Ascending; of an incident only its largest."""
+    """The sizes, ascending; of an incident only the largest."""
     ordered = np.sort(sizes)
     large = ordered[-min(max(int(INCIDENT_SHARE * len(sizes)), MIN_INCIDENTS), len(sizes))]
     if large <= 0:

@@ -124,15 +124,13 @@ def retention_days(environment: Environment = os.environ) -> int:
 def mcp_token(environment: Environment = os.environ) -> str:
     """FLEEXMON_MCP_TOKEN: what clients of `fleexmon mcp --http` have to send. A secret; there is none by default."""
     variable, token = "FLEEXMON_MCP_TOKEN", secret(environment, "FLEEXMON_MCP_TOKEN")
-    way_out = (
+    remedy = (
         f"Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'. {variable}_FILE names a file."
     )
     if token is None:
-        raise SettingError(variable, f"is not set, and without a token nothing is served by HTTP. {way_out}")
+        raise SettingError(variable, f"is not set, and without a token nothing is served by HTTP. {remedy}")
     if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{20,200}", token):
-        raise SettingError(
-            variable, f"is not 20 to 200 letters, digits and ._~+/=- (its value is not shown). {way_out}"
-        )
+        raise SettingError(variable, f"is not 20 to 200 letters, digits and ._~+/=- (its value is not shown). {remedy}")
     return token
 
 

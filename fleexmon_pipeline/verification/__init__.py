@@ -1,1 +1,1 @@
-"""Deployment verification: what a CI job's tests found becomes a line, issues with runbooks, and a verdict."""
+"""Deployment verification: the test results of a CI job become a line, issues with runbooks, and a verdict."""

@@ -1,6 +1,6 @@
-"""Results as rows: a line of `e2e-verification`, issues with runbooks, a deployment; once per workflow run.
+"""Store results as rows: a line of `e2e-verification`, issues with runbooks, a deployment; once per workflow run.
 
-Here: the writes, and which comparison belongs to them. Reading results: `results.py`.
+Here: the writes, and the comparison that belongs to a deployment. Reading results: `results.py`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from fleexmon_pipeline.wording import counted, cut_at_word
 
 SQL = statements("verification")
 SOURCE = "e2e-verification"  # of the line, as the original wrote it
-VERSION = "1"  # of what makes an issue
-GRACE = timedelta(days=7)  # an issue lasts until a verification passes, or nobody verifies for a week
+VERSION = "1"  # of the way in which results become issues
+GRACE = timedelta(days=7)  # an issue ends when a verification passes, or after a week without one
 MAX_TITLE = 100
 _WHAT = {
     "e2e-health-check-failure": "Health check failed",
@@ -44,7 +44,8 @@ _WHAT = {
 
 @dataclass(frozen=True)
 class Recorded:
-    """`new`: False where this run had been recorded before. `issues`: ids it has open; `resolved`: those it ended."""
+    """`new`: False if this run had been recorded before. `issues`: ids of its open issues; `resolved`: ids of those
+    that it ended."""
 
     new: bool
     at: datetime
@@ -53,9 +54,9 @@ class Recorded:
 
 
 def record_results(connection: Connection, results: Results, *, run: str, now: datetime) -> Recorded:
-    """Store what a workflow run found, in one transaction. The same run with the same results changes nothing.
+    """Store the results of a workflow run, in one transaction. The same run with the same results changes nothing.
 
-    Raises ResultsError where the run was recorded with others.
+    Raises ResultsError if the run was recorded with other results.
     """
     with connection.transaction():
         connection.execute(SQL["lock_run"], {"run": run})
@@ -82,12 +83,12 @@ def record_results(connection: Connection, results: Results, *, run: str, now: d
 
 
 def _hash(results: Results) -> str:
-    """Of what a job sent, to tell the same results from others. The document may hold secrets: it is not kept."""
+    """To recognize the same results again. The document itself may contain secrets, so it is not stored."""
     return hashlib.sha256(msgspec.json.encode(dict(results.document), order="deterministic")).hexdigest()
 
 
 def _write_line(connection: Connection, results: Results, run: str, at: datetime) -> UUID:
-    """Counted and judged already: rules about lines would make a second issue of the same."""
+    """The line is stored as counted and judged: rules about lines would make a second issue of it."""
     texts = "; ".join(failure.text for failure in results.failures)
     what = f"{results.node or 'deployment'} {results.version or ''}".strip()
     outcome = f"failed: {texts}" if results.failures else f"passed: {counted(results.checked, 'check')}"
@@ -116,7 +117,7 @@ def _write_issues(
 
 
 def _slot(connection: Connection, grouped: Iterable[tuple[str, str | None]], at: datetime) -> datetime:
-    """The slot that ended last; or the one after an earlier run resolved the same: what is older belongs to that."""
+    """The newest slot that has ended; or, if an earlier run resolved the same issue later, the slot after that."""
     names = [f"{type_}:{Subject(node)}" for type_, node in grouped]
     row = connection.execute(SQL["resolved_at"], {"fingerprints": names}).fetchone()
     resolved = row["at"] if row else None
@@ -126,7 +127,7 @@ def _slot(connection: Connection, grouped: Iterable[tuple[str, str | None]], at:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the issues of a run have in common."""
+    """Facts that the issues of a run share."""
 
     run: str
     results: Results
@@ -165,7 +166,7 @@ def _occurrence(facts: _Facts, failures: Sequence[Failure], subject: Subject) ->
 
 
 def _resolve_passed(connection: Connection, results: Results, run: str, now: datetime) -> list[str]:
-    """Issues of earlier verifications of what has passed now."""
+    """Resolve issues of earlier verifications whose checks have passed now."""
     where = {"types": list(results.passed), "node": results.node}
     ids = [str(row["id"]) for row in connection.execute(SQL["issues_of"], where)]
     why = f"the verification of workflow run {run} passed"
@@ -178,15 +179,15 @@ def _resolve_passed(connection: Connection, results: Results, run: str, now: dat
 
 @dataclass(frozen=True)
 class Compared:
-    """`comparison` is None where there is nothing to compare; `sentence` then says why."""
+    """`comparison` is None if there is nothing to compare; `sentence` then says why."""
 
     sentence: str
     comparison: Comparison | None = None
 
 
 def note_deployment(connection: Connection, results: Results, *, by: str, now: datetime) -> Deployment | None:
-    """The deployment that the results are about: recorded if they name node and version; else the node's newest of the
-    last day. None where they name neither."""
+    """The deployment of the results: recorded if they name node and version; else the node's newest of the last day.
+    None if they name neither."""
     if results.node is None:
         return None
     if results.version is not None:

@@ -1,6 +1,6 @@
-"""A CI job's end-to-end results: read, checked, and what of them failed.
+"""Read and check the end-to-end results of a CI job.
 
-Here: plain data. What becomes of failures: `record.py`; the file and the options: `commands/verify_deployment/`.
+Here: plain data. Storing: `record.py`; the file and the options: `commands/verify_deployment/`.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,99}")
 
 
 class ResultsError(FleexmonError, ValueError):
-    """Results that cannot be used. The text names the field, what it holds and what is expected."""
+    """Results that cannot be used. The text names the field, its value and the expected value."""
 
     exit_status = 2
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One thing that failed. `node` is None where it is about no single node."""
+    """A failed check. `node` is None if it is not about a single node."""
 
     type: str
     node: str | None
@@ -72,7 +72,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Results:
-    """`checked`: how many checks have a result; `ignored`: fields that mean nothing here."""
+    """`checked`: number of checks with a result; `ignored`: unknown fields."""
 
     run: str | None
     url: str | None
@@ -82,7 +82,7 @@ class Results:
     deployed_at: datetime | None
     failures: tuple[Failure, ...]
     checked: int
-    passed: tuple[str, ...]  # types of which every check passed
+    passed: tuple[str, ...]  # types whose checks all passed
     ignored: tuple[str, ...]
     document: Mapping[str, Any]
 
@@ -123,7 +123,7 @@ def read_results(text: bytes) -> Results:
 
 
 def severity_of(failures: list[Failure]) -> Severity:
-    """Critical where users are cut off: no node is healthy, or nothing answers from outside."""
+    """Critical if users cannot reach the service: no node is healthy, or nothing responds from outside."""
     down = {failure.node for failure in failures if failure.type == HEALTH}
     outside = any(failure.text == _STATES["httpsHealth"][2] for failure in failures)
     return Severity.CRITICAL if outside or {"blue", "green"} <= down else Severity.HIGH
@@ -141,7 +141,7 @@ def _passed(results: Mapping[str, bool | None], endpoints: list[Failure], docume
 
 
 def _state(name: str, value: object) -> bool | None:
-    """Whether a check passed; None where it did not run."""
+    """Whether a check passed; None if it did not run."""
     if value is None or isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else None

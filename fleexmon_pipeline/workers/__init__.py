@@ -1,5 +1,5 @@
-"""Runs on other machines: Dagster's launcher for Celery, and who executes them. Off unless dagster.yaml names it.
+"""Run on other machines, with Dagster's launcher for Celery. Used only if dagster.yaml names it.
 
-Here: `launcher.py`, which hands runs to a broker and watches who took them, and `worker.py`, who takes and executes
-them. Needs the extra `celery`. How it is set up: "Several machines" in docs/operators.md.
+`launcher.py` hands runs to a broker and observes their workers; `worker.py` takes and executes runs. Needs the extra
+`celery`. Setup: "Several machines" in docs/operators.md.
 """

@@ -1,6 +1,6 @@
-"""Ticks that are several runs: when every group of nodes was collected, the hour is analyzed and evaluated.
+"""Ticks of several runs: when every group of nodes was collected, analyze and evaluate the hour.
 
-Only where FLEEXMON_GROUPS is more than 1. Which runs collect: `schedules.py`; which nodes a group has: `ticks.py`.
+Used only if FLEEXMON_GROUPS is more than 1. Runs that collect: `schedules.py`; nodes of a group: `ticks.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fleexmon_pipeline.ticks import GROUP, TICK, TICK_KEY, Tick, group_of, tick_
 
 GROUPED = [Tick.SLOT.value, Tick.LATE.value]
 ANALYSIS = [dg.AssetKey("analyzed_logs"), dg.AssetKey("detected_issues")]
-# A group that hangs must not delay what the others' lines say. What it brings later is analyzed when it ends.
+# A group that hangs must not delay the analysis of the others. Its lines are analyzed when it ends.
 MAX_WAIT = timedelta(minutes=3)
 LOOK_BACK = timedelta(hours=1)  # a tick's run may take 30 minutes
 
@@ -42,7 +42,7 @@ def analyze_collected(context: dg.SensorEvaluationContext, clock: Clock) -> dg.S
 
 
 def _ticks(instance: dg.DagsterInstance, since: datetime) -> dict[str, list[dg.RunRecord]]:
-    """The runs of each tick that is several runs, by its key."""
+    """The runs of each tick that has several runs, by its key."""
     groups = defaultdict(list)
     for record in instance.get_run_records(dg.RunsFilter(tags={TICK: GROUPED}, created_after=since)):
         if GROUP in record.dagster_run.tags and (key := record.dagster_run.tags.get(TICK_KEY)):
@@ -51,9 +51,9 @@ def _ticks(instance: dg.DagsterInstance, since: datetime) -> dict[str, list[dg.R
 
 
 def _due(tick: str, runs: Sequence[dg.RunRecord], now: datetime) -> list[str]:
-    """An analysis of all groups, or before it one of those that did not hang. A request's key is asked for once.
+    """Keys of analyses: of all groups, or before that of the groups that do not hang. Dagster runs each key once.
 
-    A group may have several runs, as when somebody executes one again: it has ended when all of them have."""
+    A group may have several runs, for example if somebody re-executed one: it has ended when all of them have."""
     group = group_of(runs[0].dagster_run.tags)
     groups = {record.dagster_run.tags[GROUP] for record in runs}
     ended = len(groups - {record.dagster_run.tags[GROUP] for record in runs if not record.dagster_run.is_finished})

@@ -1,7 +1,7 @@
-"""Hand runs to workers through a broker, and ask who has them; named in dagster.yaml.
+"""Hand runs to workers through a broker, and ask which worker has a run; named in dagster.yaml.
 
-Here: what Dagster's own CeleryRunLauncher lacks: our settings, and asking a worker itself. What is done about one that
-does not answer: `lost_runs.py`; what a worker is: `worker.py`.
+Here: additions to Dagster's CeleryRunLauncher: our settings, and asking a worker itself. Handling of workers that do
+not respond: `lost_runs.py`; the worker: `worker.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from fleexmon_pipeline import settings
 
 QUEUE = "dagster"
-ANSWER_SECONDS = 2.0  # a worker that is alive answers in milliseconds, however busy: its runs are other processes
+ANSWER_SECONDS = 2.0  # even a busy worker responds in milliseconds: its runs are other processes
 BROKER_DOWN = (CeleryError, OperationalError, RedisError, OSError)
 warnings.filterwarnings("ignore", message="Task name 'execute_job' is already registered")  # at each launch anew
 CONFIGURATION: Mapping[str, Any] = {
@@ -50,7 +50,7 @@ CONFIGURATION: Mapping[str, Any] = {
 
 
 class WorkerLauncher(CeleryRunLauncher):
-    """CeleryRunLauncher that finds its broker itself, FLEEXMON_BROKER, and can ask workers what they hold."""
+    """CeleryRunLauncher that reads FLEEXMON_BROKER, and can ask workers for their runs."""
 
     def __init__(self, broker: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(
@@ -63,7 +63,7 @@ class WorkerLauncher(CeleryRunLauncher):
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
-        """No field: its value would be shown in the UI, and the broker's URL holds a password."""
+        """No field: its value would be shown in the UI, and the broker's URL contains a password."""
         return {}
 
     @classmethod
@@ -72,7 +72,7 @@ class WorkerLauncher(CeleryRunLauncher):
 
     @staticmethod
     def was_handed_over(run: dg.DagsterRun) -> bool:
-        """Whether the broker has got it. The tag is written a moment later, by the daemon."""
+        """Whether the broker has received it. The daemon writes the tag a moment later."""
         return DAGSTER_CELERY_TASK_ID_TAG in run.tags
 
     def state(self, run: dg.DagsterRun) -> tuple[str, str]:
@@ -85,32 +85,32 @@ class WorkerLauncher(CeleryRunLauncher):
         return state, str(result.info["hostname"]) if state == "STARTED" else ""
 
     def waits(self, run: dg.DagsterRun) -> bool:
-        """Whether it is still in the broker's queue. One that a worker took is not, also where the worker then died."""
+        """Whether it is still in the broker's queue. A run that a worker took is not, even if the worker then died."""
         task = run.tags[DAGSTER_CELERY_TASK_ID_TAG].encode()
         with self.celery.connection_for_read() as connection:
             return any(task in message for message in connection.default_channel.client.lrange(QUEUE, 0, -1))
 
     def holds(self, worker: str, run: dg.DagsterRun) -> bool:
-        """Whether that worker answers, and says that it still has the run."""
+        """Whether that worker responds, and still has the run."""
         task = run.tags[DAGSTER_CELERY_TASK_ID_TAG]
         inspect = self.celery.control.inspect(destination=[worker], timeout=ANSWER_SECONDS)
         return any(task in tasks for tasks in (inspect.query_task(task) or {}).values())
 
     def workers(self) -> list[str]:
-        """Names of the workers that answer."""
+        """Names of the workers that respond."""
         return sorted(self.celery.control.inspect(timeout=ANSWER_SECONDS).ping() or {})
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:  # noqa: ARG002
-        """Left to `lost_runs.py`, which looks at runs that are about to start, too, and has them done again."""
+        """Does nothing: `lost_runs.py` also checks runs that are about to start, and requests lost ones again."""
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
     def terminate(self, run_id: str) -> bool:
-        """Whether a worker was told to end it. A run that no worker has got yet has no task."""
+        """Whether a worker was told to end it. A run that no worker has received yet has no task."""
         run = self._instance.get_run_by_id(run_id)
         return run is not None and DAGSTER_CELERY_TASK_ID_TAG in run.tags and super().terminate(run_id)
 
     def get_run_worker_debug_info(self, run: dg.DagsterRun, include_container_logs: bool | None = True) -> str | None:
-        """For the message of a run that failed; None where it never came to a task."""
+        """For the message of a failed run; None if it never had a task."""
         if DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
             return None
         return super().get_run_worker_debug_info(run, include_container_logs)

@@ -1,7 +1,7 @@
-"""Runs whose worker has died: they are failed, and their hours requested again. Only where FLEEXMON_BROKER is set.
+"""Fail runs whose worker has died, and request their hours again. Used only if FLEEXMON_BROKER is set.
 
-The broker keeps a task `STARTED` for ever when the machine that executes it loses power, and Dagster believes the
-broker. Here the worker itself is asked, of runs that have started and of those that were about to.
+If the machine of a worker loses power, the broker keeps its task `STARTED` for ever, and Dagster believes the broker.
+Here the worker itself is asked, about runs that have started and runs that were about to start.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from fleexmon_pipeline.wording import counted
 from fleexmon_pipeline.workers.launcher import BROKER_DOWN, WorkerLauncher
 from fleexmon_pipeline.workers.worker import launcher_of
 
-# An answer may be lost while a worker connects to the broker anew, so only silence that lasts is death. Asked every
-# 15 s, a run is failed after 30 to 50 s; the rest of two minutes is for another worker to do its hours.
+# A response may be lost while a worker reconnects to the broker, so a worker counts as dead only after some silence.
+# With a question every 15 s, a run is failed after 30 to 50 s. Two minutes after the death of a worker, another one
+# must have done its hours.
 ASKED_EVERY_SECONDS, MIN_SILENT_SECONDS = 15, 30.0
 IN_HAND = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
@@ -46,14 +47,14 @@ def fail_lost_runs(context: dg.SensorEvaluationContext, clock: Clock) -> dg.Sens
                 continue
             context.instance.report_run_failed(run, f"{reason}, for {now - since:.0f} s now.")
             requests += _again(run)
-    except BROKER_DOWN as error:  # nobody can tell, and none is failed
+    except BROKER_DOWN as error:  # the state is unknown, so no run is failed
         return dg.SensorResult(skip_reason=f"the broker does not answer ({type(error).__name__})", cursor="{}")
     skip_reason = None if requests else f"{counted(len(silent), 'run')} without a word from a worker"
     return dg.SensorResult(run_requests=requests, skip_reason=skip_reason, cursor=json.dumps(silent))
 
 
 def _lost(instance: dg.DagsterInstance, launcher: WorkerLauncher) -> Iterator[tuple[dg.DagsterRun, str]]:
-    """Runs that nobody has in hand, and why. What waits in the broker for a worker with room is not among them."""
+    """Runs that no worker has, and why. Runs that wait in the broker for a free worker are not lost."""
     for run in instance.get_runs(dg.RunsFilter(statuses=IN_HAND)):
         if not launcher.was_handed_over(run):
             yield run, "The daemon ended before it handed it to the workers"
@@ -71,7 +72,7 @@ def _lost(instance: dg.DagsterInstance, launcher: WorkerLauncher) -> Iterator[tu
 
 
 def _again(run: dg.DagsterRun) -> list[dg.RunRequest]:
-    """Its hours, now; those of a long range are left to the catch-up, which takes them a few at a time."""
+    """Request its hours now; those of a long range are left to the catch-up, which requests a few at a time."""
     tags = tick_tags(Tick.CATCH_UP) | {"fleexmon/reason": f"run {run.run_id[:8]} lost its worker"}
     keys = [key_of_hour(hour) for hour in hours_of(run.tags)[:MAX_HOURS_AT_ONCE]]
     return [dg.RunRequest(run_key=f"lost-{run.run_id[:8]}-{key}", partition_key=key, tags=tags) for key in keys]

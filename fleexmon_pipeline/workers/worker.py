@@ -1,7 +1,7 @@
-"""A worker: a process on any machine that takes runs from the broker and executes each in a process of its own.
+"""A worker: a process on any machine that takes runs from the broker and executes each in a separate process.
 
-Here: starting one, by the launcher that dagster.yaml names, so that the broker's address stands in one place. It holds
-no state: kill it, move it, start as many as there are machines.
+Here: starting one with the launcher that dagster.yaml names, so that the broker's address is in only one place. A
+worker has no state: it may be killed, moved, and started on as many machines as needed.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from fleexmon_pipeline.workers.launcher import WorkerLauncher
 
 
 def launcher_of(instance: dg.DagsterInstance) -> WorkerLauncher | None:
-    """None where dagster.yaml names another launcher: runs then are processes of the code server."""
+    """None if dagster.yaml names another launcher: then runs are processes of the code server."""
     launcher = instance.run_launcher
     return launcher if isinstance(launcher, WorkerLauncher) else None
 
 
 def run_worker(launcher: WorkerLauncher, name: str, *, runs_at_once: int) -> int:
-    """Take runs until SIGTERM or SIGINT, which let those in hand finish. Its exit status."""
+    """Take runs until SIGTERM or SIGINT; current runs may finish. Returns the exit status."""
     create_execute_job_task(launcher.celery)
     create_resume_job_task(launcher.celery)
     worker = launcher.celery.Worker(
-        hostname=f"{name}-{os.getpid()}@{socket.gethostname()}",  # one that is started again is another one
+        hostname=f"{name}-{os.getpid()}@{socket.gethostname()}",  # a restarted worker needs another name
         concurrency=runs_at_once,
         pool="prefork",
         loglevel="WARNING",

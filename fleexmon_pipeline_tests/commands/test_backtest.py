@@ -71,7 +71,7 @@ def test_the_same_rules_are_all_kept(fleexmon: Call) -> None:
     assert not {"Gained", "Lost"} & {line.split(" ")[0] for line in said.out.splitlines()}
 
 
-def test_what_cannot_be_replayed_is_refused_with_the_way_out(rules: Path, fleexmon: Call, tmp_path: Path) -> None:
+def test_what_cannot_be_replayed_is_refused_with_a_remedy(rules: Path, fleexmon: Call, tmp_path: Path) -> None:
     assert "no node has responded yet" in refused(fleexmon("rules", "backtest", *SPAN))
     assert "--rules: nowhere is not a directory" in refused(fleexmon("rules", "backtest", "--rules", "nowhere"))
     assert "--against: nowhere" in refused(fleexmon("rules", "backtest", "--against", "nowhere"))

@@ -99,7 +99,10 @@ def test_who_starts_meanwhile_keeps_the_database(
     monkeypatch.setattr(module, "_load", load)
     try:
         said = restore(str(dump))
-        assert (said.status, "another fleexmon was started meanwhile. The database did not change." in said.err) == (
+        assert (
+            said.status,
+            "another fleexmon was started in the meantime. The database did not change." in said.err,
+        ) == (
             2,
             True,
         )
@@ -128,7 +131,7 @@ def test_what_is_no_dump_of_ours_is_refused(
 ) -> None:
     other = tmp_path / "other.dump"
     subprocess.run([program("pg_dump"), "-Fc", "-d", empty_database.url, "-f", other], check=True)
-    assert "no dump of fleexmon's database" in restore(str(other)).err
+    assert "not a dump of fleexmon's database" in restore(str(other)).err
     (tmp_path / "text.sql").write_text("SELECT 1")
     assert "Create one with `pg_dump -Fc`" in restore(str(tmp_path / "text.sql")).err
     assert "No such file" in restore(str(tmp_path / "none.dump")).err

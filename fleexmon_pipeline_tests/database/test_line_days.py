@@ -1,4 +1,4 @@
-"""Lines by day: a table in one piece is taken over without losing a row, and days are made before they are needed."""
+"""Partitioning lines by day loses no row, and days are made before they are needed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TODAY = Window(NOW, NOW + HOUR)
 
 @pytest.fixture
 def whole(empty_database: Database) -> Database:
-    """A migrated database whose lines are in one piece, as all releases before 0.4 had them."""
+    """A migrated database with unpartitioned lines, as in all releases before 0.4."""
     with empty_database.connect() as connection:
         migrate(connection)
     return empty_database
@@ -198,7 +198,7 @@ def test_a_takeover_that_the_database_refuses_changes_nothing_and_does_not_stop_
     assert len([record for record in caplog.records if "LogEntry_future" in record.message]) == 1
     with whole.connect() as connection:
         (problem,) = problems(connection)
-        assert problem.reason == '"LogEntry" stays in one piece: relation "LogEntry_future" already exists'
+        assert problem.reason == '"LogEntry" stays unpartitioned: relation "LogEntry_future" already exists'
         connection.execute('DROP TABLE "LogEntry_future"')
         assert not take_over(connection, now=NOW)  # it would read the whole table at each tick
         connection.execute('UPDATE "LineDayProblem" SET "lastAt" = "lastAt" - interval \'2 hours\'')

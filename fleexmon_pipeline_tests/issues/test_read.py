@@ -125,7 +125,7 @@ def test_the_beginning_of_an_id_is_enough_while_it_is_the_only_one(database: Dat
         ("0" * 33, "not an id"),
     ],
 )
-def test_an_id_that_is_none_says_so_and_the_way_out(database: Database, name: str, reason: str) -> None:
+def test_an_invalid_id_is_refused_with_a_remedy(database: Database, name: str, reason: str) -> None:
     with database.connect() as connection, pytest.raises(UnknownIssueError, match=reason) as failure:
         show_issue(connection, name)
     assert "fleexmon issues list --status all" in str(failure.value)

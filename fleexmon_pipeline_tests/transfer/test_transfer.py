@@ -132,7 +132,7 @@ def test_parquet_has_types_and_json(full: Database, tmp_path: Path) -> None:
     ]
 
 
-def test_without_pyarrow_parquet_is_refused_with_the_way_out(
+def test_without_pyarrow_parquet_is_refused_with_a_remedy(
     full: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
