@@ -1,4 +1,4 @@
-"""Settings: every environment variable that the product reads, validated, with a hint if it is wrong.
+"""Settings: read and validate all environment variables of the product, with a hint if one is wrong.
 
 Nothing is read at import; definitions load with no variable set. Other packages import from here.
 """

@@ -1,6 +1,6 @@
-"""FLEEXMON_ARCHIVE and what belongs to it: where cold days go, and when a day is cold.
+"""FLEEXMON_ARCHIVE and related variables: where cold days are stored, and when a day is cold.
 
-Here: the variables. What is written there: `archive/`.
+Here: the variables. The files: `archive/`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9_.=/-]{0,500}")
 
 @dataclass(frozen=True)
 class S3:
-    """Credentials None: those of the machine, as AWS's clients find them. `endpoint` None: Amazon's."""
+    """Credentials None: those of the machine, found like AWS clients find them. `endpoint` None: Amazon's."""
 
     bucket: str
     prefix: str
@@ -43,7 +43,7 @@ class ArchiveSettings:
 
 
 def archive(environment: Environment = os.environ) -> ArchiveSettings | None:
-    """None if FLEEXMON_ARCHIVE is not set: every line then stays in the database until LOG_RETENTION_DAYS."""
+    """None if FLEEXMON_ARCHIVE is not set: then all lines stay in the database until LOG_RETENTION_DAYS."""
     text = environment.get("FLEEXMON_ARCHIVE", "").strip()
     if not text:
         return None
@@ -57,7 +57,7 @@ def archive(environment: Environment = os.environ) -> ArchiveSettings | None:
 
 
 def nothing_gets_cold(settings: ArchiveSettings, environment: Environment = os.environ) -> str | None:
-    """Why no day is ever archived, if its lines are deleted before it is cold."""
+    """Says so, if days are never archived because their lines are deleted before they are cold."""
     days = retention_days(environment)
     if settings.hot_days < days:
         return None
@@ -83,7 +83,7 @@ def _s3(environment: Environment, text: str) -> S3:
 
 
 def _endpoint(environment: Environment) -> str | None:
-    """Lines hold secrets, so plain http is for this machine alone."""
+    """Plain http is only allowed on this machine, since lines contain secrets."""
     variable = "FLEEXMON_ARCHIVE_ENDPOINT"
     value = environment.get(variable, "").strip()
     if not value:

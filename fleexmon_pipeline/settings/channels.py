@@ -1,6 +1,6 @@
-"""Channels: FLEEXMON_CHANNELS, where messages go besides GitHub. URLs are secrets: never part of an error or a repr.
+"""Channels: FLEEXMON_CHANNELS, where messages are sent besides GitHub. URLs are secrets: no error or repr shows them.
 
-Here: what people write, as text or as a YAML file, and what is wrong with it. Whether a URL is one that can be sent to:
+Here: reading and checking the setting, as text or as a YAML file. Checking that a URL can be sent to:
 `channels/transports.py`.
 """
 
@@ -37,7 +37,7 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 @dataclass(frozen=True)
 class QuietHours:
-    """A stretch of each day, by the clocks of `zone`. It may span midnight."""
+    """A time range of each day, in the time zone `zone`. It may span midnight."""
 
     begin: time
     end: time
@@ -56,11 +56,11 @@ class ChannelSettings:
 
     name: str
     url: str = field(repr=False)
-    severity: str = DEFAULT_SEVERITY  # the least that it is sent
+    severity: str = DEFAULT_SEVERITY  # the lowest one that is sent
     nodes: tuple[str, ...] = ()  # () is all
     quiet: QuietHours | None = None
     digest: bool = False
-    secret: str | None = field(default=None, repr=False)  # signs the messages of our own webhook
+    secret: str | None = field(default=None, repr=False)  # signs messages to a generic webhook
 
     @property
     def scheme(self) -> str:
@@ -68,7 +68,7 @@ class ChannelSettings:
 
 
 def channels(environment: Environment = os.environ) -> list[ChannelSettings]:
-    """FLEEXMON_CHANNELS: URLs, separated by commas or newlines, each as `URL` or `name=URL`; or a path of a YAML file.
+    """FLEEXMON_CHANNELS: `URL` or `name=URL`, separated by commas or newlines; or the path of a YAML file.
 
     Raises SettingError, which names the channel and never its URL.
     """
@@ -113,7 +113,7 @@ def _of_text(text: str, environment: Environment) -> Iterator[ChannelSettings]:
 
 
 def _free_name(scheme: str, taken: set[str]) -> str:
-    """`slack`, and `slack-2` for a second one."""
+    """`slack` for the first channel of a scheme, `slack-2` for the second."""
     return next(name for n in range(1, 1000) if (name := scheme if n == 1 else f"{scheme}-{n}") not in taken)
 
 

@@ -1,6 +1,6 @@
-"""Credentials for a node: token, password or certificate, from variables of its own. Never shown.
+"""Credentials of a node: token, password or certificate, each from its own variable. They are never shown.
 
-Here: which variables, and what they may hold. Their use: `collection/sources/clients.py`.
+Here: names and valid values of these variables. Their use: `collection/sources/clients.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleexmon_pipeline.settings.secret_files import is_set, secret
 from fleexmon_pipeline.settings.values import Environment, SettingError, is_loopback
 
 ALLOWED_IN_THE_CLEAR = "FLEEXMON_ALLOW_HTTP_CREDENTIALS"
-# Names whose variables belong to other programs: POSTGRES_PASSWORD may be set, and not be meant for a node.
+# Names whose variables belong to other programs: POSTGRES_PASSWORD may be set, but is not meant for a node.
 _FOREIGN = """
 aws azure ci database db docker gh git github gitlab google grafana hf http https loki mariadb mongo mongodb mysql npm
 pg pgbouncer postgres postgresql proxy pypi rabbitmq redis sentry slack smtp ssh twine vault
@@ -26,7 +26,7 @@ FOREIGN_NAMES = frozenset(_FOREIGN.split())
 
 @dataclass(frozen=True)
 class Credentials:
-    """For one node, with at most one of token and user. `variables`: names of those that are set, safe to show."""
+    """Of one node; at most one of token and user is set. `variables`: names of the set variables, safe to show."""
 
     token: str | None = field(default=None, repr=False)
     user: str | None = field(default=None, repr=False)
@@ -103,7 +103,7 @@ def credentials(environment: Environment, name: str, url: str) -> Credentials:
 
 
 def refuse_shared_prefixes(environment: Environment, names: Iterable[str]) -> None:
-    """Raise SettingError where `worker-1` and `worker.1` would be sent each other's password."""
+    """Raise SettingError if two names, such as `worker-1` and `worker.1`, would share a password."""
     first: dict[str, str] = {}
     for name in names:
         prefix = prefix_of(name)
@@ -134,6 +134,6 @@ def _refuse_in_the_clear(environment: Environment, variable: str, url: str) -> N
     if parts.scheme == "http" and not is_loopback(host) and allowed != "1":
         raise SettingError(
             variable,
-            f"would go to {host} in the clear, over plain http. Use https, or, where the network itself is private, "
+            f"would be sent to {host} in the clear, over plain http. Use https, or, if the network itself is private, "
             f"{ALLOWED_IN_THE_CLEAR}=1.",
         )

@@ -1,4 +1,4 @@
-"""FLEEXMON_LOGIN: who may use the UI. Names and passwords in a file, or a proxy that says whom it let in.
+"""FLEEXMON_LOGIN: who may use the UI. Either a file has names and passwords, or a proxy names the user.
 
 Here: reading the setting and the file. Whether a request may pass: `web/login.py`.
 """
@@ -32,7 +32,7 @@ class PasswordFile:
 
 @dataclass(frozen=True)
 class ProxyHeader:
-    """The header in which a proxy names the user, trusted only in requests that come from these networks."""
+    """The header in which a proxy names the user. It is trusted only in requests from these networks."""
 
     name: str
     networks: tuple[Network, ...]
@@ -42,7 +42,8 @@ Login = PasswordFile | ProxyHeader
 
 
 def login(environment: Environment = os.environ) -> Login | None:
-    """FLEEXMON_LOGIN; None: whoever reaches the UI may use it. Raises SettingError, also for a file without users."""
+    """FLEEXMON_LOGIN; None: everyone who can reach the UI may use it. Raises SettingError, also for a file without
+    users."""
     value = environment.get(VARIABLE, "").strip()
     if not value:
         return None
@@ -54,7 +55,7 @@ def login(environment: Environment = os.environ) -> Login | None:
 
 
 def password_hashes(file: PasswordFile) -> dict[str, str]:
-    """Hashes by name. Raises SettingError, which names the line and never shows it: it may hold a password."""
+    """Hashes by name. Raises SettingError with the number of a line but not its text, which may be a password."""
     try:
         with file.path.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
@@ -76,7 +77,7 @@ def password_hashes(file: PasswordFile) -> dict[str, str]:
             raise SettingError(VARIABLE, f"line {number} of {shown(str(file.path))} repeats an earlier name.")
         hashes[entry[1]] = entry[2]
     if not hashes:
-        reason = f'"{shown(str(file.path))}" names nobody, so nobody could log in.'
+        reason = f'"{shown(str(file.path))}" has no user, so nobody could log in.'
         raise SettingError(VARIABLE, f"{reason} Make a line with `fleexmon password NAME`.")
     return hashes
 
@@ -86,7 +87,7 @@ def is_user_name(text: str) -> bool:
 
 
 def own_key(environment: Environment = os.environ) -> str | None:
-    """FLEEXMON_OWN_KEY: with it the requests of `fleexmon up` pass the login. A secret."""
+    """FLEEXMON_OWN_KEY: lets the requests of `fleexmon up` pass the login. A secret."""
     return environment.get(OWN_KEY) or None
 
 
@@ -100,6 +101,6 @@ def _proxy_header(text: str) -> ProxyHeader:
         reason = f'"{addresses[:100]}" is not the IP address of a proxy, or several with commas between them.'
         raise SettingError(VARIABLE, reason, _EXAMPLES[1], "header:X-Forwarded-User@10.0.0.5,10.0.1.0/24") from None
     if any(network.num_addresses > 2**16 for network in networks):
-        reason = f'"{addresses[:100]}" are more than 65,536 addresses: each of them could name any user.'
+        reason = f'"{addresses[:100]}" has more than 65,536 addresses: each of them could claim to be any user.'
         raise SettingError(VARIABLE, reason, _EXAMPLES[1])
     return ProxyHeader(name, networks)

@@ -1,5 +1,5 @@
-"""Settings of several machines: the broker that hands runs to workers, in how many parts a tick is run, and how many
-connections to the database all of them may have.
+"""Settings for several machines: the broker that hands runs to workers, the number of runs of a tick, and the maximum
+of database connections.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _EXAMPLES = ("redis://127.0.0.1:6379/0", "rediss://:PASSWORD@redis.example.com:6
 
 
 def broker(environment: Environment = os.environ) -> str:
-    """FLEEXMON_BROKER: the Redis that hands runs to workers. A secret: its password is in it."""
+    """FLEEXMON_BROKER: the Redis that hands runs to workers. A secret: it contains a password."""
     variable, url = "FLEEXMON_BROKER", secret(environment, "FLEEXMON_BROKER")
     if url is None:
         reason = "is not set. The launcher that dagster.yaml names needs a Redis, and so do its workers."
@@ -37,21 +37,21 @@ def broker(environment: Environment = os.environ) -> str:
 
 
 def groups(environment: Environment = os.environ) -> int:
-    """FLEEXMON_GROUPS: in how many groups of nodes, each a run of its own, a tick collects; 1: one run does it all."""
+    """FLEEXMON_GROUPS: into how many groups a tick divides the nodes; each group has its own run. 1: a single run."""
     return whole_number(environment, "FLEEXMON_GROUPS", 1, least=1, most=64)
 
 
-# Besides runs: the UI's pages 4, a sensor's pool 2, a command 2; Dagster's own are opened for a statement and closed:
-# daemon and sensors up to 4, the UI up to 4.
+# Connections besides those of runs: pages of the UI 4, the pool of a sensor 2, a command 2. Dagster opens its own for
+# each statement: daemon and sensors up to 4, the UI up to 4.
 BESIDES_RUNS = 16
 OF_DAGSTER_IN_A_RUN = 2
 MIN_POOL, MAX_POOL = 2, 8
-DEFAULT_RUNS_AT_ONCE = 4  # as our dagster.yaml has it; a shell without DAGSTER_HOME has no queue
+DEFAULT_RUNS_AT_ONCE = 4  # as in our dagster.yaml; a shell without DAGSTER_HOME does not read it
 MIN_CONNECTIONS = BESIDES_RUNS + MIN_POOL + OF_DAGSTER_IN_A_RUN
 
 
 def max_connections(environment: Environment = os.environ) -> int | None:
-    """FLEEXMON_MAX_CONNECTIONS: how many connections the whole installation may have; None: as many as it likes."""
+    """FLEEXMON_MAX_CONNECTIONS: the limit for the whole installation; None: no limit."""
     name = "FLEEXMON_MAX_CONNECTIONS"
     if not environment.get(name, "").strip():
         return None
@@ -59,7 +59,7 @@ def max_connections(environment: Environment = os.environ) -> int | None:
 
 
 def connections_of_a_run(runs_at_once: int, environment: Environment = os.environ) -> int:
-    """The size of a run's pool. Raises SettingError where so many runs at once cannot keep to the limit."""
+    """The size of a run's pool. Raises SettingError if the limit is too low for so many runs."""
     most = max_connections(environment)
     if most is None:
         return MAX_POOL
@@ -72,5 +72,5 @@ def connections_of_a_run(runs_at_once: int, environment: Environment = os.enviro
 
 
 def most_connections(runs_at_once: int, environment: Environment = os.environ) -> int:
-    """How many are used at most."""
+    """The maximum number of connections in use."""
     return BESIDES_RUNS + runs_at_once * (connections_of_a_run(runs_at_once, environment) + OF_DAGSTER_IN_A_RUN)

@@ -1,6 +1,6 @@
-"""Addresses of our pages, for whoever links to them: alerts, digests, Dagster's metadata, commands.
+"""Addresses of our pages, for links in alerts, digests, Dagster's metadata and commands.
 
-Here: addresses alone. The pages: `web/pages/`.
+Here: only addresses. The pages: `web/pages/`.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _PATHS: dict[Kind, str] = {
 
 
 def page_path(kind: Kind, name: object = None) -> str:
-    """`/fleexmon/issues/019…`; without a name the list of that kind."""
+    """`/fleexmon/issues/019…`; without a name, the list of that kind."""
     path = PAGES + _PATHS[kind]
     return path if name is None else f"{path}/{quote(str(name), safe='')}"
 
 
 def page_query(kind: Kind, **query: object) -> str:
-    """`/fleexmon/logs?node=blue`: a list of that kind, narrowed."""
+    """`/fleexmon/logs?node=blue`: the filtered list of that kind."""
     return f"{page_path(kind)}?{urlencode({name: str(value) for name, value in query.items()})}"
 
 
 def chart_path(until: datetime | None = None, hours: int = 24) -> str:
-    """The picture of lines and errors in the hours up to `until`; None: now."""
+    """The chart of lines and errors in the hours before `until`; None: now."""
     span = {"until": f"{until:%Y-%m-%dT%H:%M}", "hours": hours} if until else {}
     return f"{PAGES}/chart.svg" + (f"?{urlencode(span)}" if span else "")
 
 
 def page_url(kind: Kind, name: object = None, environment: Environment = os.environ) -> str:
-    """The page's whole address: below FLEEXMON_UI_URL, else on this machine. Raises SettingError."""
+    """The page's full URL: below FLEEXMON_UI_URL, else on this machine. Raises SettingError."""
     return f"{ui_url(environment) or f'http://127.0.0.1:{running_ui_port(environment)}'}{page_path(kind, name)}"

@@ -1,6 +1,6 @@
-"""Secrets: from a variable, or from the file that `…_FILE` names, as containers and systemd hand them over.
+"""Read secrets from a variable, or from the file that `…_FILE` names, as containers and systemd provide them.
 
-Here: reading one. Which settings are secrets: where each is read. Neither a secret nor what is in a file is ever shown.
+Here: reading one. Each setting decides itself whether it is a secret. Neither secrets nor contents of files are shown.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _EXAMPLE = "/run/secrets/{}"
 def secret(environment: Environment, variable: str) -> str | None:
     """The variable's value, or the text of the file that `<variable>_FILE` names; None if neither is set.
 
-    Raises SettingError where both are, or the file cannot be read or is empty. It is read anew each time, so a secret
-    may be replaced while the product runs.
+    Raises SettingError if both are set, or the file cannot be read or is empty. The file is read again each time, so a
+    secret may be replaced while the product runs.
     """
     text, path = environment.get(variable, "").strip(), environment.get(_file_of(variable), "").strip()
     if not path:

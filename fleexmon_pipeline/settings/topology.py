@@ -1,11 +1,11 @@
-"""Which node depends on which: a small YAML file that people write.
+"""Dependencies between nodes: a small YAML file that people write.
 
 Here: reading and checking FLEEXMON_TOPOLOGY.
 
     depends_on:
       web: [api, search]
       api: [db]
-    unrelated:       # where what was learnt from their errors is wrong
+    unrelated:       # corrects relations that were learnt from errors
       web: [mailer]
 """
 
@@ -27,8 +27,8 @@ EXAMPLE = "Example: `depends_on: {web: [api], api: [db]}`"
 
 @dataclass(frozen=True)
 class Topology:
-    """`depends_on`: node → the nodes that it needs; `unrelated`: node → those whose troubles have nothing to do with
-    its own, whatever was learnt; `problem`: why the file is not used, or None."""
+    """`depends_on`: node → the nodes that it needs; `unrelated`: node → nodes whose errors are not related to its own,
+    even if a relation was learnt; `problem`: why the file is not used, or None."""
 
     depends_on: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unrelated: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Topology:
 def topology(environment: Environment = os.environ) -> Topology:
     """The file that FLEEXMON_TOPOLOGY names; empty if it is not set.
 
-    A file that cannot be used stops nothing: incidents of nodes that depend on each other are then told apart.
+    An unusable file is no error: then issues of nodes that depend on each other are separate incidents.
     """
     text = environment.get("FLEEXMON_TOPOLOGY", "").strip()
     if not text:

@@ -1,6 +1,6 @@
-"""Parse the text of a variable: a number, a host, a URL. Errors never show a secret.
+"""Parse the text of a variable: a number, a host, a URL. Errors show no secret.
 
-Here: what applies to any variable. The variables and their meaning: `variables.py`.
+Here: functions for all variables. The variables and their meaning: `variables.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9_-]{0,62})?(\.[A-Za-z0-9
 
 
 class SettingError(FleexmonError, ValueError):
-    """A variable that is missing or cannot be used. Its text names variable, value, reason and examples."""
+    """A variable that is missing or unusable. The text has its name, value, the reason and examples."""
 
     def __init__(self, variable: str, reason: str, *examples: str) -> None:
         self.variable = variable
@@ -30,12 +30,12 @@ class SettingError(FleexmonError, ValueError):
 
 
 def shown(value: str) -> str:
-    """A value, safe to show: parts that could be a password or a key are left out."""
+    """A value that is safe to show: parts that could be a password or a key are removed."""
     return re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^((?:[a-z]{1,10}\+)?https?://)?.*@", r"\1…@", value))[:100]
 
 
 def whole_number(environment: Environment, variable: str, default: int, *, least: int, most: int) -> int:
-    """Plain decimal digits only: '0', '-5' and '1e3' once meant 'delete everything' and '1 day'."""
+    """Only decimal digits are accepted: '0', '-5' and '1e3' once meant 'delete everything' and '1 day'."""
     text = environment.get(variable, "").strip()
     if not text:
         return default

@@ -1,6 +1,6 @@
-"""The variables of the environment: their names, defaults and meaning.
+"""Environment variables: their names, defaults and meaning.
 
-Here: all but those of nodes, see `watched_nodes.py`. Nothing is read at import; definitions load with no variable set.
+Here: all except those of nodes: `watched_nodes.py`. Nothing is read at import; definitions load without any variable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fleexmon_pipeline.settings.values import (
 
 
 def home(environment: Environment = os.environ) -> Path:
-    """Directory of the embedded server, Dagster's files and notes of `up`: FLEEXMON_HOME, else `.fleexmon` here."""
+    """Directory of the embedded server, Dagster's files and notes of `up`: FLEEXMON_HOME, else `./.fleexmon`."""
     text = environment.get("FLEEXMON_HOME") or ".fleexmon"
     try:
         return Path(text).expanduser().resolve()
@@ -50,12 +50,12 @@ def ui_port(environment: Environment = os.environ) -> int:
 
 
 def port_note(environment: Environment = os.environ) -> Path:
-    """Where `up` notes its port, for commands beside it in whose shell FLEEXMON_PORT is not set."""
+    """The file in which `up` notes its port, for commands in shells without FLEEXMON_PORT."""
     return home(environment) / "ui-port"
 
 
 def running_ui_port(environment: Environment = os.environ) -> int:
-    """FLEEXMON_PORT, else the port of the `up` that runs or ran last in this home, else 3000."""
+    """FLEEXMON_PORT, else the port of the latest `up` in this home, else 3000."""
     if environment.get("FLEEXMON_PORT", "").strip():
         return ui_port(environment)
     try:
@@ -66,7 +66,7 @@ def running_ui_port(environment: Environment = os.environ) -> int:
 
 
 def ui_listen(environment: Environment = os.environ) -> str:
-    """FLEEXMON_LISTEN: the address on which the UI listens: loopback, or in a container its own network."""
+    """FLEEXMON_LISTEN: the address on which the UI listens; loopback, or in a container its network."""
     value = environment.get("FLEEXMON_LISTEN", "").strip() or "127.0.0.1"
     try:
         return str(ipaddress.ip_address(value))
@@ -75,7 +75,7 @@ def ui_listen(environment: Environment = os.environ) -> str:
 
 
 def ui_url(environment: Environment = os.environ) -> str | None:
-    """FLEEXMON_UI_URL: the address under which people open the UI through a proxy; None: only on this machine."""
+    """FLEEXMON_UI_URL: the URL of the UI behind a proxy; None: it is open only on this machine."""
     value = environment.get("FLEEXMON_UI_URL", "").strip()
     if not value:
         return None
@@ -83,12 +83,12 @@ def ui_url(environment: Environment = os.environ) -> str | None:
     if parts is None or not parts.hostname:
         raise SettingError("FLEEXMON_UI_URL", f'"{shown(value)}" is not {BASE_URL}.', example)
     if parts.path.strip("/"):
-        raise SettingError("FLEEXMON_UI_URL", "a path is not supported: give the UI a name of its own.", example)
+        raise SettingError("FLEEXMON_UI_URL", "a path is not supported: give the UI its own host name.", example)
     return value.rstrip("/")
 
 
 def heartbeat_url(environment: Environment = os.environ) -> str | None:
-    """FLEEXMON_HEARTBEAT_URL: what each tick calls, so that somebody outside notices when there is none. A secret."""
+    """FLEEXMON_HEARTBEAT_URL: each tick calls it, so that an external service notices missing ticks. A secret."""
     value = secret(environment, "FLEEXMON_HEARTBEAT_URL")
     if not value:
         return None
@@ -101,12 +101,12 @@ def heartbeat_url(environment: Environment = os.environ) -> str | None:
 
 
 def live_node(environment: Environment = os.environ) -> str | None:
-    """LIVE_NODE: the node that serves users, the baseline of comparisons. None: the one with the traffic."""
+    """LIVE_NODE: the node that serves users, the baseline of comparisons. None: the one with the most traffic."""
     return environment.get("LIVE_NODE", "").strip() or None
 
 
 def false_alarms_per_day(environment: Environment = os.environ) -> float:
-    """FLEEXMON_FALSE_ALARMS_PER_DAY: how many all rules together may raise by chance, at all nodes."""
+    """FLEEXMON_FALSE_ALARMS_PER_DAY: how many false alarms all rules together may raise by chance, on all nodes."""
     variable, text = "FLEEXMON_FALSE_ALARMS_PER_DAY", environment.get("FLEEXMON_FALSE_ALARMS_PER_DAY", "").strip()
     if not text:
         return 0.25
@@ -122,13 +122,13 @@ def retention_days(environment: Environment = os.environ) -> int:
 
 
 def mcp_token(environment: Environment = os.environ) -> str:
-    """FLEEXMON_MCP_TOKEN: what clients of `fleexmon mcp --http` have to send. A secret; there is none by default."""
+    """FLEEXMON_MCP_TOKEN: clients of `fleexmon mcp --http` must send it. A secret; there is no default."""
     variable, token = "FLEEXMON_MCP_TOKEN", secret(environment, "FLEEXMON_MCP_TOKEN")
     remedy = (
         f"Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'. {variable}_FILE names a file."
     )
     if token is None:
-        raise SettingError(variable, f"is not set, and without a token nothing is served by HTTP. {remedy}")
+        raise SettingError(variable, f"is not set, but HTTP needs a token. {remedy}")
     if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{20,200}", token):
         raise SettingError(variable, f"is not 20 to 200 letters, digits and ._~+/=- (its value is not shown). {remedy}")
     return token
@@ -136,7 +136,7 @@ def mcp_token(environment: Environment = os.environ) -> str:
 
 @dataclass(frozen=True)
 class GenAISettings:
-    """GENAI_AGENT_URL and its options. Limits count answered calls, and the tokens of all calls."""
+    """GENAI_AGENT_URL and its options. Limits apply to answered calls, and to the tokens of all calls."""
 
     url: str
     api_key: str | None = field(repr=False)
@@ -153,7 +153,7 @@ class GenAISettings:
 
 
 def genai(environment: Environment = os.environ) -> GenAISettings | None:
-    """None if no agent is configured: the rules then work alone."""
+    """None if no agent is configured: then only the rules work."""
     value = environment.get("GENAI_AGENT_URL", "").strip()
     if not value:
         return None
@@ -162,7 +162,7 @@ def genai(environment: Environment = os.environ) -> GenAISettings | None:
 
 
 def genai_limits(environment: Environment, default: GenAISettings) -> GenAISettings:
-    """`default` with the environment's limits, sizes and prices. Previews need them without an agent, too."""
+    """`default` with the environment's limits, sizes and prices. Previews also need them without an agent."""
     return replace(
         default,
         calls_per_hour=whole_number(

@@ -1,6 +1,6 @@
-"""Which nodes are watched: BLUE_HOST, GREEN_HOST, LOG_SOURCES, FLEEXMON_NODES, else the demo's; and their limits.
+"""The watched nodes: BLUE_HOST, GREEN_HOST, LOG_SOURCES, FLEEXMON_NODES, else the demo's; and their limits.
 
-Here: from what people write to a URL to poll. Tokens and certificates: `credentials.py`; files: `node_files.py`.
+Here: turning settings into URLs to poll. Tokens and certificates: `credentials.py`; files: `node_files.py`.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ TRANSPORTS = {"journal": ("http", "https"), "loki": ("http", "https"), "docker":
 
 @dataclass(frozen=True)
 class Node:
-    """A machine that serves its log lines, or a store that serves them for it."""
+    """A machine that serves its log lines, or a store that has them."""
 
-    name: str  # its identity: renamed, it is a new node
+    name: str  # its identity: a renamed node is a new node
     url: str  # to poll: http://10.0.0.5:3000/api/logs
     hostname: str  # LogEntry.hostname: the host as the operator wrote it, without port
     kind: Kind = "api"
     credentials: Credentials = field(default=NONE, repr=False)
     limits: Limits = DEFAULT_LIMITS
-    socket: str | None = None  # path of the Unix socket that is asked for the URL; its host is then "localhost"
+    socket: str | None = None  # path of a Unix socket to request the URL from; then its host is "localhost"
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)  # from FLEEXMON_NODES
-    variable: str = field(default="", compare=False)  # where it was written, to show
+    variable: str = field(default="", compare=False)  # that defines the node, to show
 
     @property
     def address(self) -> str:
-        """Where it is polled, to show."""
+        """The polled address, to show."""
         return f"unix://{self.socket}:{urlsplit(self.url).path}" if self.socket else self.url
 
 
@@ -202,7 +202,7 @@ def nodes(environment: Environment = os.environ) -> list[Node]:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A node, where it was written, and the variables that hold its credentials."""
+    """A node, the variable that defines it, and the variables of its credentials."""
 
     node: Node
     variable: str
@@ -248,7 +248,7 @@ def _credentials(entry: _Entry) -> Credentials:
 
 
 def node_labels(environment: Environment = os.environ) -> dict[str, Mapping[str, str]]:
-    """The labels of the nodes that have some; {} while FLEEXMON_NODES cannot be used, which collection reports."""
+    """The labels of nodes that have any; {} if FLEEXMON_NODES is unusable, which collection reports."""
     try:
         return {node.name: node.labels for node in file_nodes(environment) if node.labels}
     except SettingError:
@@ -256,12 +256,12 @@ def node_labels(environment: Environment = os.environ) -> dict[str, Mapping[str,
 
 
 def demo_note(environment: Environment = os.environ) -> Path:
-    """Where `up` notes the addresses of its demo nodes, for commands beside it."""
+    """The file in which `up` notes the addresses of its demo nodes, for other commands."""
     return home(environment) / "demo-nodes.json"
 
 
 def watched(environment: Environment = os.environ) -> tuple[list[Node], bool]:
-    """The nodes, and whether they are the demo's. Raises SettingError when there is none, or one is malformed."""
+    """The nodes, and whether they are the demo's. Raises SettingError if there is none, or one is malformed."""
     configured = nodes(environment)
     if configured:
         return configured, False
@@ -282,7 +282,7 @@ def watched(environment: Environment = os.environ) -> tuple[list[Node], bool]:
 
 
 def _place(node: Node) -> tuple[str, int, str]:
-    """Host, port and path of a node, however its address is written."""
+    """Host, port and path of a node, the same for all spellings of its address."""
     parts = urlsplit(node.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return (parts.hostname or "").rstrip("."), port, f"{parts.path}?{parts.query}"

@@ -76,9 +76,9 @@ class WorkerLauncher(CeleryRunLauncher):
         return DAGSTER_CELERY_TASK_ID_TAG in run.tags
 
     def state(self, run: dg.DagsterRun) -> tuple[str, str]:
-        """Of a run that was handed over: the broker's word (PENDING: it waits), and the worker that took it, or "".
+        """Of a run that was handed over: its state in the broker (PENDING: it waits), and its worker, or "".
 
-        Raises one of BROKER_DOWN, as the others do.
+        Raises one of BROKER_DOWN, like the other methods.
         """
         result = self.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG])
         state = result.state

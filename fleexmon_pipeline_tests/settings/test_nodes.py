@@ -267,7 +267,7 @@ def test_a_node_takes_the_credentials_of_its_name() -> None:
         ({"BLUE_ORG_ID": "team-a"}, "BLUE_ORG_ID", "blue is not a loki+http(s) source"),
         ({"BLUE_ORG_ID": "a b\r\nX-Evil: 1"}, "BLUE_ORG_ID", "is not a Loki tenant"),
         ({"BLUE_HOST": "http://10.0.0.5", "BLUE_CA": "/etc/hosts"}, "BLUE_CA", "over plain http"),
-        ({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "hunter2"}, "BLUE_TOKEN", "would go to 10.0.0.5 in the clear"),
+        ({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "hunter2"}, "BLUE_TOKEN", "would be sent to 10.0.0.5 in the clear"),
         ({"BLUE_HOST": "journal+http://b", "BLUE_USER": "me", "BLUE_PASSWORD": "hunter2"}, "BLUE_PASSWORD", "clear"),
         ({"BLUE_HOST": "10.0.0.5", "BLUE_TOKEN": "hunter2", "FLEEXMON_ALLOW_HTTP_CREDENTIALS": "yes"},
          "FLEEXMON_ALLOW_HTTP_CREDENTIALS", '"yes" is neither 0 nor 1'),

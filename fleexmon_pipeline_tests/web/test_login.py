@@ -153,7 +153,7 @@ def test_the_header_of_a_proxy_counts_from_its_address_alone() -> None:
         ("header:X User@127.0.0.1", "is not the name of a header"),
         ("header:X-User", "is not the IP address of a proxy"),
         ("header:X-User@proxy.example.com", "is not the IP address of a proxy"),
-        ("header:X-User@0.0.0.0/0", "are more than 65,536 addresses"),
+        ("header:X-User@0.0.0.0/0", "has more than 65,536 addresses"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(value: str, said: str) -> None:
@@ -165,8 +165,8 @@ def test_a_setting_that_cannot_be_used_is_named(value: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "names nobody"),
-        ("# nobody yet\n", "names nobody"),
+        ("", "has no user"),
+        ("# nobody yet\n", "has no user"),
         ("alice:hunter2hunter2\n", "line 1 of .* is not a name and a hash"),
         ("{line}{line}", "line 2 of .* repeats an earlier name"),
         ("{line}bob\n", "line 2 of .* is not a name and a hash"),
