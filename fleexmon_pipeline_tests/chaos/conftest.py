@@ -59,7 +59,7 @@ def world(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 @pytest.fixture
 def ends_well(world: World, request: pytest.FixtureRequest) -> Iterator[None]:
-    """After the fault: nobody helps, and then everything holds. A row of the report says how long it took."""
+    """After the fault, without human help, all invariants hold. Adds a row to the report."""
     began = time.monotonic()
     yield
     world.nobody_helps()
@@ -80,15 +80,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The report: what is broken first, then what took longest to test."""
+    """Write the report: broken invariants first, then the longest tests."""
     if not _is_whole(session) or not ROWS.exists():
         return
     rows = sorted(map(json.loads, ROWS.read_text().splitlines()), key=lambda row: (row[1] == "holds", -row[2]))
     table = "\n".join(f"| {fault} | {held} | {took} s |" for fault, held, took in rows)
     REPORT.write_text(
         "| fault | invariants | the test took |\n|---|---|--:|\n"
-        f"{table}\n\nInvariants: {'; '.join(INVARIANTS)}; every line is stored; what is wrong is found; no run is "
-        "stuck; every slot was asked for.\n"
+        f"{table}\n\nInvariants: {'; '.join(INVARIANTS)}; every line is stored; faults are detected; no run is "
+        "stuck; every slot was polled.\n"
     )
 
 

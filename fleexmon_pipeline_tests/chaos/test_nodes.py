@@ -20,7 +20,7 @@ FAULTS: dict[str, Callable[[NodeServer], None]] = {
     "hangs after half an answer": lambda node: node.answer(hang_after=9_000),
     "answers HTTP 500": lambda node: node.answer(status=500),
     "answers a page of HTML": lambda node: node.answer(body=b"<html><body>Welcome</body></html>"),
-    "sends a bomb": lambda node: node.answer(body=b"[" + b" " * 120_000_000 + b"]", gzip=True),
+    "sends a decompression bomb": lambda node: node.answer(body=b"[" + b" " * 120_000_000 + b"]", gzip=True),
     "redirects to somewhere else": lambda node: node.answer(status=302, headers={"Location": "http://127.0.0.1:9/"}),
 }
 
@@ -41,7 +41,7 @@ def test_a_node_answers_badly_and_then_well(world: World, fault: str) -> None:
 
 @pytest.mark.chaos
 def test_a_node_without_tls(world: World) -> None:
-    """A node speaks no TLS where it should"""
+    """A node responds without TLS although its address is https"""
     world.project.monkeypatch.setenv("GREEN_HOST", f"https://{world.green.host_port}")
     assert world.run()
     assert world.open()

@@ -24,10 +24,12 @@ pytestmark = [pytest.mark.filterwarnings(DAGSTERS_OWN), pytest.mark.usefixtures(
 GITHUB: dict[str, Callable[[FakeGitHub], None]] = {
     "answers HTTP 503": lambda hub: hub.fail("*", status=503, times=1_000),
     "drops every connection": lambda hub: hub.fail("*", times=1_000),
-    "says that it is not found": lambda hub: hub.fail("*", status=404, times=1_000),
+    'responds with "not found"': lambda hub: hub.fail("*", status=404, times=1_000),
     "answers pages of HTML, as a proxy does": lambda hub: hub.fail("*", status=200, text="<html>Sign in", times=1_000),
-    "does what it is asked, and its answer is lost": lambda hub: hub.fail("POST", after=True, times=2),
-    "has a lower limit, and says so": lambda hub: hub.fail("*", status=403, headers={"Retry-After": "5"}, times=1_000),
+    "executes a request, but its response is lost": lambda hub: hub.fail("POST", after=True, times=2),
+    "responds with a lower rate limit": lambda hub: hub.fail(
+        "*", status=403, headers={"Retry-After": "5"}, times=1_000
+    ),
 }
 
 
@@ -122,12 +124,12 @@ def test_several_faults_at_once(world: World) -> None:
             world.project.monkeypatch.delenv(name)
 
 
-@pytest.mark.parametrize("fault", ["is not there", "answers nonsense"])
+@pytest.mark.parametrize("fault", ["does not exist", "answers nonsense"])
 def test_the_agent_fails(world: World, fault: str) -> None:
     """GenAI's agent"""
     with GenAIServer(key="key-of-tests") as agent:
         there, nowhere = agent.url, "http://127.0.0.1:9"
-        world.project.monkeypatch.setenv("GENAI_AGENT_URL", nowhere if fault == "is not there" else there)
+        world.project.monkeypatch.setenv("GENAI_AGENT_URL", nowhere if fault == "does not exist" else there)
         world.project.monkeypatch.setenv("GENAI_API_KEY", "key-of-tests")
         agent.always = lambda handler, _: handler.reply(200, completion("I am a teapot. {}"), {})
         assert world.run()  # rules work without it
