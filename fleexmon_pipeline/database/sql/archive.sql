@@ -1,5 +1,5 @@
 -- days --
--- Days whose lines are in files and not, or not all, in the table; newest first.
+-- Days with lines that are only in their file; newest first.
 SELECT day, state, file, stale, lines, bytes, sha256, hours, "writtenAt" AS written_at
 FROM "ArchivedDay"
 WHERE state = 'archived' AND (%(since)s::timestamp IS NULL OR day > %(since)s::timestamp - interval '1 day')
@@ -14,8 +14,8 @@ SELECT day, state, file, stale, lines, bytes, sha256, hours, "writtenAt" AS writ
 WHERE day = %(day)s;
 
 -- table_lines --
--- An hour's lines that may leave the table. Text, so that nothing is rounded; a time of other programs that no file can
--- hold is a text of its own.
+-- Lines of an hour that may be archived. As text, so that nothing is rounded; a time of other programs that no file can
+-- hold is a separate text.
 SELECT id::text, timestamp::text, level, message, source, hostname, metadata::text,
   CASE WHEN "createdAt" BETWEEN '0001-01-01' AND '9999-12-31' THEN to_char("createdAt", 'YYYY-MM-DD HH24:MI:SS.US') END,
   CASE WHEN "createdAt" NOT BETWEEN '0001-01-01' AND '9999-12-31' THEN "createdAt"::text END,
@@ -24,14 +24,14 @@ FROM "LogEntry"
 WHERE timestamp >= %(since)s AND timestamp < %(until)s AND analyzed;
 
 -- copy_table_lines --
--- Every value is quoted, so that NULL and an empty text are two things.
+-- Every value is quoted, so that NULL and an empty text differ.
 COPY (%s) TO STDOUT (FORMAT csv, FORCE_QUOTE *);
 
 -- count_lines --
 SELECT count(*) AS lines FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s AND analyzed;
 
 -- hour_of_table --
--- An hour's lines as "ArchivedDay" says them.
+-- Number and hash of an hour's lines, as in "ArchivedDay".
 SELECT count(*) AS lines, md5(COALESCE(string_agg(hash, '' ORDER BY hash COLLATE "C"), '')) AS hash FROM (
   SELECT line_hash(id, timestamp, level, message, source, hostname, metadata, "createdAt") AS hash
   FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s AND analyzed
@@ -45,7 +45,7 @@ SELECT count(*) AS lines FROM "LogEntry"
 WHERE timestamp >= %(since)s AND timestamp < %(until)s AND analyzed IS NOT TRUE;
 
 -- record --
--- Only if nobody else has archived the day in the meantime: its lines would be in a file that no row names.
+-- Only if no other run has archived the day in the meantime: otherwise its lines would be in a file that no row names.
 INSERT INTO "ArchivedDay" AS known (day, state, file, stale, lines, bytes, sha256, hours, "writtenAt", run)
 VALUES (%(day)s, 'archived', %(file)s, '{}', %(lines)s, %(bytes)s, %(sha256)s, %(hours)s, %(now)s, %(run)s)
 ON CONFLICT (day) DO UPDATE SET
@@ -71,7 +71,7 @@ WHERE state = 'expired' OR day + interval '1 day' <= %(before)s
 ORDER BY day;
 
 -- waiting_days --
--- Cold days with lines in the table that may leave it; oldest first. Restored ones wait for a person.
+-- Cold days with lines in the table that may be archived; oldest first. Restored days wait for a person.
 WITH RECURSIVE found AS (
   (SELECT date_trunc('day', timestamp) AS day FROM "LogEntry"
    WHERE timestamp >= %(since)s AND timestamp < %(until)s ORDER BY timestamp LIMIT 1)
@@ -94,7 +94,7 @@ ORDER BY found.day
 LIMIT %(limit)s;
 
 -- lock_day --
--- Until it is unlocked or the session ends. Who puts a day back must not do so while another removes its lines.
+-- Until it is unlocked or the session ends. One run must not restore a day while another removes its lines.
 SELECT pg_try_advisory_lock(hashtextextended('fleexmon archive ' || %(day)s::timestamp, 0)) AS locked;
 
 -- unlock_day --
@@ -116,7 +116,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS restored (
 COPY restored (id, timestamp, level, message, source, hostname, metadata, "createdAt") FROM STDIN;
 
 -- restore --
--- What is in the table stays as it is there. `differing`: has another content than in the file.
+-- Lines that the table already has stay unchanged. `differing`: such lines with other contents than in the file.
 WITH there AS (
   SELECT line_hash(e.id, e.timestamp, e.level, e.message, e.source, e.hostname, e.metadata, e."createdAt")
     <> line_hash(r.id, r.timestamp, r.level, r.message, r.source, r.hostname, r.metadata, r."createdAt") AS differs
@@ -135,10 +135,10 @@ SELECT (SELECT count(*) FROM restored) - (SELECT count(*) FROM there) AS added,
   ) AS lines) AS hash;
 
 -- open_evidence --
--- Ids behind unresolved issues.
+-- Evidence of unresolved issues.
 SELECT DISTINCT unnest("affectedLogs") AS id FROM "LogIssue" WHERE status IS DISTINCT FROM 'resolved';
 
 -- carriers --
--- Which of these lines carry a trace or a request: by the same functions as in the table.
+-- Which of these lines have this id of a trace or a request, by the same functions as in the table.
 SELECT place FROM unnest(%(metadata)s::jsonb[]) WITH ORDINALITY AS given (metadata, place)
 WHERE trace_of(metadata) = %(trace)s OR request_of(metadata) = %(trace)s;

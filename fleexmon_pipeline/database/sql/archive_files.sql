@@ -1,12 +1,12 @@
 -- make_staged --
--- These statements are DuckDB's. What is to be written: lines of the table, then those of an earlier file of the day.
+-- The statements of this file are for DuckDB. Lines to write: those of the table, then those of the day's previous file.
 CREATE TABLE staged (
   id UUID, timestamp TIMESTAMP, level VARCHAR, message VARCHAR, source VARCHAR, hostname VARCHAR, metadata VARCHAR,
   "createdAt" TIMESTAMP, "createdText" VARCHAR, hash VARCHAR
 );
 
 -- stage --
--- One thread, since values have line breaks.
+-- With one thread, since values contain line breaks.
 INSERT INTO staged SELECT * FROM read_csv($file, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
   nullstr = '', allow_quoted_nulls = false, parallel = false, max_line_size = $longest, buffer_size = $buffer, columns = {
     'id': 'UUID', 'timestamp': 'TIMESTAMP', 'level': 'VARCHAR', 'message': 'VARCHAR', 'source': 'VARCHAR',
@@ -14,7 +14,7 @@ INSERT INTO staged SELECT * FROM read_csv($file, auto_detect = false, header = f
   });
 
 -- new_lines --
--- Lines of the table that the day's file has not, or has with another content.
+-- Lines of the table that the day's file does not have, or has with other contents.
 SELECT count(*) FROM staged WHERE NOT EXISTS (
   SELECT 1 FROM earlier WHERE earlier.id = staged.id AND earlier.hash = staged.hash
 );
@@ -26,7 +26,7 @@ CREATE TABLE earlier AS SELECT id, lines_hash AS hash FROM (
 );
 
 -- merge_earlier --
--- A line that is in both is as it is in the table.
+-- A line that is in both is written as in the table.
 INSERT INTO staged
 SELECT id, timestamp, level, message, source, hostname, metadata, "createdAt", "createdText",
   line_hash(id, timestamp, level, message, source, hostname, metadata, "createdAt", "createdText")
@@ -62,22 +62,22 @@ FROM read_parquet($file)
 WHERE timestamp >= $since AND timestamp < $until AND ($ids IS NULL OR id IN (SELECT unnest($ids::UUID[])));
 
 -- whole_lines --
--- All of an hour, or those with these ids, as they go back into the table.
+-- All lines of an hour, or those with these ids, as they are restored into the table.
 SELECT id::VARCHAR, timestamp::VARCHAR, level, message, source, hostname, metadata,
   COALESCE("createdAt"::VARCHAR, "createdText")
 FROM read_parquet($file)
 WHERE timestamp >= $since AND timestamp < $until AND ($ids IS NULL OR id IN (SELECT unnest($ids::UUID[])));
 
 -- row_groups --
--- How many rows each has, in their order.
+-- The number of rows of each, in order.
 SELECT row_group_num_rows FROM parquet_metadata($file) WHERE column_id = 0 ORDER BY row_group_id;
 
 -- messages --
--- In the order of the file; NULL for those that are too long to be looked into beforehand.
+-- In the order of the file; NULL for those that are too long for a filter.
 SELECT CASE WHEN strlen(message) <= $longest THEN message END FROM read_parquet($file);
 
 -- newest --
--- ASCII letters match whatever their case, as in the table. lower() lets more letters match, and is four times as fast.
+-- ASCII letters match in any case, as in the table. lower() lets more letters match, but is four times faster.
 -- piece: a part of the text without letters, which needs neither; first, last: rows of the file that may match.
 SELECT id, timestamp, source, hostname, level, left(message, $width), metadata
 FROM read_parquet($file)
@@ -103,8 +103,8 @@ WHERE id IN (SELECT unnest($ids::UUID[]));
 CREATE TEMP TABLE anchors (id UUID, timestamp TIMESTAMP, source VARCHAR);
 
 -- near --
--- Ids of the lines of the same node right before and after each anchor, within an hour. A line's number in its node's
--- order; an anchor's is that of the line before it.
+-- Ids of the lines of the same node directly before and after each anchor, within an hour. Lines are numbered in the order
+-- of their node; an anchor has the number of the line before it.
 WITH placed AS (
   SELECT id, timestamp, source, false AS mark FROM read_parquet($file)
   WHERE source IN (SELECT source FROM anchors)
@@ -123,7 +123,7 @@ WHERE a.mark AND NOT n.mark AND n.id <> a.id
   AND n.timestamp >= a.timestamp - INTERVAL 1 HOUR AND n.timestamp < a.timestamp + INTERVAL 1 HOUR;
 
 -- texts --
--- Lines of some time, oldest first, for rules that look for texts; the expression lets pass what some rule may match.
+-- Lines of a window, oldest first, for rules that search for texts. The expression matches all lines that any of them may match.
 SELECT id, timestamp, source, level, message
 FROM read_parquet($file)
 WHERE timestamp >= $since AND timestamp < $until AND ($expression IS NULL OR regexp_matches(message, $expression))
@@ -137,14 +137,14 @@ WHERE timestamp >= $since AND timestamp < $until AND id NOT IN (SELECT unnest($i
 GROUP BY 1, 2;
 
 -- lines_of_slot --
--- As counting reads them from the table.
+-- In the same form in which counting reads them from the table.
 SELECT id::VARCHAR, epoch_us(timestamp), left(trim(level), 32), source, left(message, $longest)
 FROM read_parquet($file)
 WHERE timestamp >= $since AND timestamp < $until
 ORDER BY timestamp DESC, id DESC;
 
 -- in_trouble --
--- As the statement `lines_in_trouble` of comparison.sql.
+-- Like the statement `lines_in_trouble` of comparison.sql.
 SELECT id, timestamp, source, level, message
 FROM read_parquet($file)
 WHERE timestamp >= $since AND timestamp < $until AND lower(level) NOT IN ('info', 'debug', 'trace')

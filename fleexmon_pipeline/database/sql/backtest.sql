@@ -1,5 +1,5 @@
 -- scratch_baselines --
--- The session's own table of that name comes before the real one: new baselines go there, stored ones are used.
+-- A temporary table of the same name hides the real one: new baselines are written to it, and it starts with the stored ones.
 CREATE TEMPORARY TABLE "NodeBaseline" AS
 SELECT * FROM "NodeBaseline" WHERE day >= %(since)s::timestamp - interval '2 days' AND day <= %(until)s;
 
@@ -7,7 +7,7 @@ SELECT * FROM "NodeBaseline" WHERE day >= %(since)s::timestamp - interval '2 day
 ALTER TABLE pg_temp."NodeBaseline" ADD PRIMARY KEY (node, day);
 
 -- only_scratch --
--- From here on, the server refuses all other writes, whatever a rule or a later change of this code tries.
+-- From here on the server refuses all other writes, even if a rule or a later change of this code tries one.
 SET default_transaction_read_only = on;
 
 -- as_before --
@@ -17,7 +17,7 @@ RESET default_transaction_read_only;
 DROP TABLE pg_temp."NodeBaseline";
 
 -- known --
--- The window of which anything is known.
+-- The window for which any data is stored.
 SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until
 FROM "LogCoverage" WHERE slot_is_known(status);
 
@@ -30,7 +30,7 @@ FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY node OR
 SELECT LEAST((SELECT min(timestamp) FROM "LogEntry"), (SELECT min(day) FROM "ArchivedDay" WHERE state = 'archived')) AS timestamp;
 
 -- verdicts --
--- People's verdicts on issues. An issue may have been joined to another or deleted since: then its id has its beginning.
+-- People's verdicts on issues. If an issue was joined to another or deleted since, its start is taken from its id.
 SELECT v.issue, v.fingerprint, v.verdict, e."firstSlot" AS first, e."lastSlot" AS last
 FROM "IssueVerdict" AS v LEFT JOIN "IssueEpisode" AS e ON e.id = v.issue
 WHERE v.fingerprint IS NOT NULL

@@ -1,7 +1,7 @@
 -- gap_hours --
--- Hours between a node's first slot and now with slots that are partial, missing or were never polled, oldest first: what
--- the catch-up sensor requests. Also hours that were not polled for late lines (successfully) 70 minutes after their
--- end: that run was killed, or the node was down.
+-- Hours that the catch-up sensor requests, oldest first: hours between a node's first slot and now with slots that are
+-- partial, missing or were never polled. Also hours without a successful poll for late lines 70 minutes after their end:
+-- that run was killed, or the node was down.
 -- By primary key, node by node: this runs every minute, and coverage is kept for 400 days.
 WITH polled AS (
   SELECT node, first, answered
@@ -39,7 +39,7 @@ ON CONFLICT (asset, hour) DO UPDATE SET
     ELSE %(now)s::timestamp + LEAST(interval '5 minutes' * power(2, LEAST(w.attempts, 10)), interval '6 hours') END;
 
 -- no_longer_waiting --
--- A note becomes due minutes after it is written, so one that was due when the work began is older than the work.
+-- A note becomes due minutes after it is written, so a note that was due when the work began is older than the work.
 DELETE FROM "StaleWindow"
 WHERE asset = %(asset)s AND hour >= %(since)s AND hour < %(until)s
   AND (%(due_by)s::timestamp IS NULL OR "nextAt" <= %(due_by)s);

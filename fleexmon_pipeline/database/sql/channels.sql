@@ -2,14 +2,14 @@
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon channel messages', 0));
 
 -- known_keys --
--- Keys that a channel was sent something of, or will be.
+-- Keys of which messages were or will be sent to a channel.
 SELECT DISTINCT key FROM "ChannelMessage" WHERE channel = %(channel)s AND key = ANY (%(keys)s::text[]);
 
 -- queued --
 SELECT key, "eventId" AS event_id FROM "ChannelMessage" WHERE channel = %(channel)s AND key = ANY (%(keys)s::text[]);
 
 -- enqueue --
--- The key of the row: an event goes to a channel once.
+-- The row's key ensures that an event is sent to a channel only once.
 INSERT INTO "ChannelMessage" (channel, key, "eventId", event, severity, message, "createdAt")
 VALUES (%(channel)s, %(key)s, %(event_id)s, %(event)s, %(severity)s, %(message)s, %(now)s)
 ON CONFLICT DO NOTHING
@@ -32,7 +32,7 @@ ORDER BY position
 LIMIT %(limit)s;
 
 -- sent_since --
--- For storm control: what went out lately, and when the last summary did.
+-- For storm control: messages sent lately, and the time of the last summary.
 SELECT count(*) FILTER (WHERE "sentAt" > %(since)s AND event NOT IN ('test', 'summary')) AS sent,
   max("sentAt") FILTER (WHERE event = 'summary') AS summary
 FROM "ChannelMessage"
@@ -45,7 +45,7 @@ WHERE channel = %(channel)s AND status = 'waiting' AND "eventId" = ANY (%(event_
 RETURNING key;
 
 -- dissolve --
--- A summary that did not arrive: what it stood for is planned anew, with what came since.
+-- A summary that did not arrive: its messages are planned again, together with newer ones.
 WITH gone AS (
   DELETE FROM "ChannelMessage"
   WHERE channel = %(channel)s AND status = 'waiting' AND event = 'summary' AND unproven = 0 AND NOT "inFlight"
@@ -124,7 +124,7 @@ FULL JOIN (
 ORDER BY 1;
 
 -- last_events --
--- What was last said of each incident, to any channel; the one that was said first comes first.
+-- The last event of each incident that was sent to any channel, in the order of sending.
 SELECT key, event, message
 FROM (
   SELECT DISTINCT ON (key) key, event, message, min(position) OVER (PARTITION BY key) AS first

@@ -4,8 +4,8 @@
 SELECT pg_advisory_xact_lock(hashtextextended('raw_logs' || %(node)s || %(hour)s::text, 0));
 
 -- held_lines --
--- What the table holds of a window, of all nodes at once: lines are found by time, so that of 1,000 nodes each would pass
--- the lines of 999 others.
+-- The stored lines of a window, for all nodes at once: lines are indexed by time, so a query for each of 1,000 nodes would
+-- read the lines of 999 others.
 SELECT source AS node, date_bin('5 minutes', timestamp, '2000-01-01') AS slot, count(*) AS lines
 FROM "LogEntry"
 WHERE timestamp >= %(since)s AND timestamp < %(until)s
@@ -18,7 +18,7 @@ SELECT EXISTS (
 ) AS holds;
 
 -- stored_before --
--- What coverage counts of a node's window.
+-- The counts of coverage for a node's window.
 SELECT COALESCE(sum(stored), 0)::bigint AS lines FROM "LogCoverage"
 WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s;
 
@@ -42,7 +42,7 @@ COPY "LogEntry" (level, source, hostname, id, timestamp, message, metadata) FROM
 TRUNCATE staged;
 
 -- insert_staged --
--- Ordered by id, so that two processes with different windows never deadlock. Returns what was new, by slot.
+-- Ordered by id, so that two processes with different windows never deadlock. Returns new lines by slot.
 WITH new AS (
   INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, metadata)
   SELECT id, timestamp, level, message, source, hostname, metadata FROM staged ORDER BY id
@@ -96,11 +96,11 @@ ON CONFLICT (node, slot) DO UPDATE SET
     ELSE excluded.status END,
   error = CASE WHEN excluded.status = 'partial' AND slot_is_known(c.status) THEN c.error ELSE excluded.error END,
   received = excluded.received, stored = excluded.stored, rejected = excluded.rejected, duplicate = 0,
-  -- Only a retry that was due counts: the ticks of one hour of broken answers would use up all attempts.
+  -- Only a retry that was due counts: otherwise the ticks of one hour with broken answers would use up all attempts.
   attempts = c.attempts + (NOT slot_is_known(c.status) AND c."updatedAt"
     + LEAST(interval '5 minutes' * power(2, LEAST(c.attempts, 10)), interval '30 minutes') <= excluded."updatedAt")::integer,
   run = excluded.run, "updatedAt" = excluded."updatedAt"
--- Lines deleted by retention do not make a slot empty: an answer that leaves less than before changes nothing.
+-- Lines deleted by retention do not make a slot empty: an answer with fewer lines than before changes nothing.
 WHERE ((c.status, c.received, c.stored, c.rejected) IS DISTINCT FROM
        (excluded.status, excluded.received, excluded.stored, excluded.rejected) OR excluded.error IS NOT NULL)
   AND (excluded.received >= c.received OR NOT slot_is_known(c.status));
@@ -112,7 +112,7 @@ SELECT %(node)s, slot, 'missing', %(error)s, %(run)s, %(now)s
 FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '5 minutes', interval '5 minutes') AS slot
 ON CONFLICT (node, slot) DO UPDATE SET
   error = excluded.error, run = excluded.run,
-  -- While the node answers nothing at all, attempts stop short of giving up: it may be back after the weekend.
+  -- While the node does not respond at all, it is not given up: it may be back after the weekend.
   attempts = CASE
     WHEN c."updatedAt" + LEAST(interval '5 minutes' * power(2, LEAST(c.attempts, 10)), interval '30 minutes')
       > excluded."updatedAt" THEN c.attempts

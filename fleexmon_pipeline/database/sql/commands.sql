@@ -44,8 +44,8 @@ WHERE id IN (
 ORDER BY asset_key, check_name;
 
 -- connections --
--- What one role may have, of the server's, or of its own limit; and what is used. Of other roles' connections only the
--- number can be seen.
+-- The connections that a role may have, by the server's limit or its own, and those in use. Of other roles' connections
+-- only the number is visible.
 SELECT LEAST(
     current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer,
     CASE WHEN rolconnlimit >= 0 THEN rolconnlimit ELSE 100000 END) AS room,

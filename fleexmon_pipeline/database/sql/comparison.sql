@@ -87,8 +87,8 @@ WHERE node = %(node)s AND at = %(at)s AND version = %(version)s AND source = 'pe
 RETURNING at;
 
 -- deployments --
--- Newest first, each with the time of the node's next one. The same version again is a restart: told apart here rather
--- than when it is recorded, since hours may be evaluated in any order.
+-- Newest first, each with the time of the node's next one. The same version again is a restart. This is decided here and
+-- not when it is recorded, since hours may be evaluated in any order.
 WITH marked AS (
   SELECT node, version, at, by, source, lag(version) OVER (PARTITION BY node ORDER BY at) AS before
   FROM "Deployment" WHERE %(nodes)s::text[] IS NULL OR node = ANY(%(nodes)s)
@@ -125,8 +125,8 @@ LIMIT 500;
 
 -- metadata_versions --
 -- Metadata of a few sampled rows for each slot and node, rather than of all lines.
--- Each row by its id, which OFFSET keeps apart from the condition: PostgreSQL takes that for so rare that it read the
--- whole table first, 0.47 s at 3 million lines.
+-- Each row by its id. OFFSET separates this from the condition, which PostgreSQL takes for so rare that it would first read
+-- the whole table: 0.47 s at 3 million lines.
 SELECT s.slot, s.node, e.timestamp, e.metadata
 FROM (
   SELECT DISTINCT ON (slot, node, n) slot, node, pattern, samples, n
@@ -173,7 +173,7 @@ WHERE slot >= %(since)s AND slot < %(until)s GROUP BY node, slot;
 SELECT node, slot FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status);
 
 -- lines_in_trouble --
--- In order of time, whatever their level's spelling: informational lines are left out by the usual ones alone.
+-- In order of time. Informational lines are recognized only by the usual spellings of their level.
 SELECT id, timestamp, source AS node, level, message FROM "LogEntry"
 WHERE timestamp >= %(since)s AND timestamp < %(until)s AND lower(level) NOT IN ('info', 'debug', 'trace')
 ORDER BY timestamp, id LIMIT %(limit)s;

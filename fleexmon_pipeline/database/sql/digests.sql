@@ -6,8 +6,8 @@ GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 
 -- daily_counts --
--- The same per day, to compare with; of each day only as much as the day itself has had so far: whole half hours, and the
--- slots of the one that has begun.
+-- The same for earlier days, to compare with; of each only the time of day that the digest's day has reached: whole half
+-- hours, and the slots of the current one.
 SELECT start, node, level, sum(count)::bigint AS count
 FROM (
   SELECT date_trunc('day', half) AS start, node, level,
@@ -34,15 +34,15 @@ WHERE slot >= %(since)s AND slot < %(until)s
 ORDER BY node, slot;
 
 -- covered_slots --
--- How much of each day is covered; of each only as much as the day itself has had so far.
+-- How much of each day is covered, up to the time of day that the digest's day has reached.
 SELECT node, date_trunc('day', slot) AS day, count(*) AS slots
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s AND slot - date_trunc('day', slot) < %(so_far)s AND slot_is_known(status)
 GROUP BY 1, 2;
 
 -- first_polls --
--- From when slots of a node are expected. A node not polled since `recent` was removed and is not missing. A skip scan, as
--- coverage has a row for each slot and node: two or three look-ups a node, however long it has been watched.
+-- Since when slots of a node are expected. A node not polled since `recent` was removed and is not missing. A skip scan,
+-- because coverage has a row for each slot and node: it needs two or three look-ups per node.
 WITH RECURSIVE name AS (
   (SELECT node FROM "LogCoverage" ORDER BY node LIMIT 1)
   UNION ALL

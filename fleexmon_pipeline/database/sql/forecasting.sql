@@ -1,5 +1,5 @@
 -- counts_by_hour --
--- Lines per hour, node and level as stored; a few rows however many lines and patterns.
+-- Lines per hour, node and level as stored: few rows for any number of lines and patterns.
 SELECT date_trunc('hour', at) AS begin, node, level, sum(count)::bigint AS count
 FROM level_counts(%(since)s, %(until)s)
 GROUP BY 1, 2, 3;
@@ -147,7 +147,7 @@ WHERE "madeAt" = %(made_at)s AND node = %(node)s AND subject = %(subject)s AND h
   AND (actual, hit) IS DISTINCT FROM (%(actual)s, %(hit)s);
 
 -- record --
--- How forecasts of hours that were over at `until` did, by node and subject. Naive ones are measured on the same rows.
+-- Accuracy of forecasts for hours that had ended at `until`, by node and subject; of naive ones on the same rows.
 SELECT node, subject, count(*) AS scored, count(*) FILTER (WHERE hit) AS held,
   avg(abs(actual - value)) FILTER (WHERE comparable) AS error,
   avg(abs(actual - "lastHour")) FILTER (WHERE comparable) AS last_hour_error,

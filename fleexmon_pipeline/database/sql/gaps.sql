@@ -25,7 +25,7 @@ WITH asked AS (
     max(slot) FILTER (WHERE stored > 0) AS newest
   FROM "LogCoverage" GROUP BY node
 ),
--- Slots one by one only of nodes that lack some: a month of 1,000 nodes has nine million.
+-- Slots are read one by one only for nodes with gaps: a month of 1,000 nodes has nine million.
 known AS (
   SELECT node, count(*) AS slots FROM "LogCoverage"
   WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status) GROUP BY node
@@ -53,8 +53,8 @@ day AS (
     count(*) FILTER (WHERE status = 'partial') AS partial, count(*) FILTER (WHERE status = 'missing') AS missing
   FROM "LogCoverage" WHERE slot >= %(day)s::timestamp GROUP BY node
 ),
--- Most nodes spoke in the same slot last: each slot is read once, not once a node. LATERAL, slot by slot: to join them,
--- PostgreSQL read the whole table of lines.
+-- Most nodes have their last line in the same slot, so each slot is read once, not once per node. With LATERAL, slot by
+-- slot: for a join, PostgreSQL read the whole table of lines.
 last_lines AS (
   SELECT lines.node, newest, lines.last
   FROM (SELECT DISTINCT newest FROM asked) AS slots

@@ -86,7 +86,7 @@ ORDER BY array_position('{critical,high,medium,low}'::text[], severity::text), s
 SELECT date_trunc('hour', max(slot)) AS hour FROM "LogPatternCount";
 
 -- slot_counts --
--- When the lines of some patterns came: a burst that is over is not a trickle.
+-- When the lines of some patterns came, to distinguish a burst that is over from a steady flow.
 SELECT pattern, node, slot, sum(count)::bigint AS lines
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s AND pattern = ANY(%(patterns)s)
@@ -181,7 +181,7 @@ ORDER BY in_all DESC, resolved_at DESC, title
 LIMIT %(limit)s;
 
 -- incident_issues --
--- Of an incident, from first to last.
+-- The issues of an incident, from first to last.
 SELECT i.id, i.source, i.type, i.severity, i.title, i.metadata -> 'nodes' AS nodes,
   i.metadata ->> 'fingerprint' AS fingerprint, e."firstSlot" AS first, i."detectedAt" AS detected,
   i.metadata -> 'affectedCount' AS affected, i.metadata ->> 'runbook' AS runbook
@@ -190,8 +190,8 @@ WHERE i.id = ANY (%(ids)s::uuid[])
 ORDER BY i."detectedAt", i.id;
 
 -- similar_incidents --
--- Earlier incidents that began with the same pattern or had an issue of the same rule and subject: how they ended, and
--- what people said of them.
+-- Earlier incidents that began with the same pattern or had an issue of the same rule and subject: their ends, and people's
+-- comments.
 WITH alike AS (
   SELECT COALESCE(array_agg(id), '{}') AS ids FROM "IssueEpisode" WHERE fingerprint = ANY (%(fingerprints)s::varchar[])
 )
@@ -217,18 +217,18 @@ WHERE "windowStart" = ANY (%(hours)s::timestamp[]) AND outcome = 'ok' AND NOT re
 ORDER BY at DESC, id;
 
 -- case_failures --
--- Attempts of the last day at a question that did not get an answer for which it may itself be at fault.
+-- Attempts of the last day at a question that failed and where the question itself may be the reason.
 SELECT count(*) AS attempts, count(*) FILTER (WHERE outcome = ANY (%(refusals)s::varchar[])) AS refusals
 FROM "GenAICall"
 WHERE at > %(since)s AND "evidenceHash" = %(hash)s AND "promptVersion" = %(version)s AND NOT replay
   AND outcome = ANY (%(faults)s::varchar[]);
 
 -- asked_milliseconds --
--- What a run spent on the agent so far.
+-- The time that a run has spent on the agent so far.
 SELECT COALESCE(sum("latencyMs"), 0)::bigint AS spent FROM "GenAICall" WHERE run = %(run)s AND at > %(since)s;
 
 -- explained_hours --
--- Those of these hours in which an incident's explanation is stored.
+-- The hours among these that have a stored explanation of an incident.
 SELECT hour FROM unnest(%(hours)s::timestamp[]) AS hour
 WHERE EXISTS (
   SELECT FROM "IssueOccurrence"
@@ -236,7 +236,7 @@ WHERE EXISTS (
 );
 
 -- lock_incidents --
--- One run at a time asks about incidents; a second would pay twice. A session lock, as that of an hour.
+-- One run at a time asks about incidents; a second would pay twice. A session lock, like that of an hour.
 SELECT pg_try_advisory_lock(hashtextextended('genai incidents', 0)) AS "held";
 
 -- unlock_incidents --

@@ -1,5 +1,5 @@
 -- subject_of --
--- Fingerprint and subject are null where another program made the issue.
+-- Fingerprint and subject are null if another program made the issue.
 SELECT id, status, title, metadata ->> 'fingerprint' AS fingerprint,
   subject_of(metadata ->> 'fingerprint') AS subject
 FROM "LogIssue" WHERE id = %(id)s;

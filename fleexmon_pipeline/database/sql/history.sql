@@ -12,14 +12,14 @@ SELECT node, (
 FROM unnest(%(nodes)s::text[]) AS polled (node);
 
 -- last_spoke --
--- The last slot with lines before a silence that is older than what was read.
+-- The last slot with lines before a silence that began before the window that was read.
 SELECT slot FROM "LogCoverage"
 WHERE node = %(node)s AND slot < %(before)s AND slot >= %(since)s AND status = 'complete'
 ORDER BY slot DESC
 LIMIT 1;
 
 -- lines_before --
--- From before a silence on: one index lookup a slot, and most slots of a silence need none.
+-- Needs one index lookup per slot, and none for most slots of a silence.
 SELECT slot, status, CASE WHEN status = 'empty' THEN 0 ELSE (
   SELECT COALESCE(sum(count), 0)::bigint FROM "LogPatternCount" AS c WHERE c.slot = l.slot AND c.node = l.node
 ) END AS lines
@@ -27,12 +27,12 @@ FROM "LogCoverage" AS l
 WHERE node = %(node)s AND slot >= %(since)s AND slot < %(until)s AND slot_is_known(status);
 
 -- first_slots --
--- When each of these stored ids first had a line. One index lookup each, however many lines it has had since.
+-- When each of these patterns first had a line. One index lookup each.
 SELECT id, (SELECT slot FROM "LogPatternCount" AS c WHERE c.pattern = id ORDER BY slot LIMIT 1) AS slot
 FROM unnest(%(ids)s::text[]) AS id;
 
 -- members --
--- Patterns that have merged into these, over any number of steps, and since when each merge holds.
+-- Patterns that have merged into these, over any number of steps, and since when.
 WITH RECURSIVE member AS (
   SELECT "aliasOf" AS root, id, "aliasSince" AS since FROM "LogPattern" WHERE "aliasOf" = ANY(%(roots)s::text[])
   UNION
@@ -44,8 +44,8 @@ SELECT root, id, since FROM member;
 SELECT id, template FROM "LogPattern" WHERE id = ANY(%(ids)s::text[]);
 
 -- past --
--- Counts as arrays written out: a fortnight of six nodes has 300,000 to 1,400,000 rows, and a text is read in one go. Both
--- are in one order, whichever that is: to sort the rows took five times as long as all else.
+-- Counts as arrays in text form: a fortnight of six nodes has 300,000 to 1,400,000 rows, and a text is parsed at once. Both
+-- arrays have the same, arbitrary order: sorting the rows took five times longer than everything else.
 SELECT node, pattern, level,
   string_agg(((date_part('epoch', slot) / 300)::int)::text, ' ') AS slots,
   string_agg(count::text, ' ') AS counts,
@@ -59,7 +59,7 @@ GROUP BY node, pattern, level
 ORDER BY node, pattern, level;
 
 -- past_coverage --
--- In order: the first slot known is where the past begins, and rows come as they were written.
+-- Ordered, since the past begins with the first known slot, and rows otherwise come in the order of writing.
 SELECT node,
   string_agg((extract(epoch FROM slot)::bigint / 300)::text, ' ' ORDER BY slot)
     FILTER (WHERE slot_is_known(status)) AS known,
@@ -72,7 +72,7 @@ GROUP BY node;
 SELECT hour, "madeOf" AS made_of FROM "DetectedHour" WHERE hour >= %(since)s AND hour < %(until)s ORDER BY hour;
 
 -- look_at_hour --
--- All that detection may see of an hour, as one hash.
+-- One hash of all inputs of detection for an hour.
 SELECT md5(
   COALESCE((
     SELECT string_agg(concat_ws(' ', slot, node, pattern, level, count, p50, p95, variety), '|' ORDER BY slot, node, pattern, level)
@@ -84,7 +84,7 @@ SELECT md5(
 ) AS made_of;
 
 -- note_hour --
--- What was seen before, as long as it differs.
+-- Returns the previous hash if it differs.
 WITH before AS (SELECT "madeOf" FROM "DetectedHour" WHERE hour = %(hour)s)
 INSERT INTO "DetectedHour" AS known (hour, "madeOf") VALUES (%(hour)s, %(made_of)s)
 ON CONFLICT (hour) DO UPDATE SET "madeOf" = EXCLUDED."madeOf" WHERE known."madeOf" <> EXCLUDED."madeOf"
@@ -107,7 +107,7 @@ WHERE o.slot >= %(since)s AND o.slot < %(until)s
 );
 
 -- upsert_shadow --
--- As for occurrences: with another wording a row stays as it is when only its title differs.
+-- As for occurrences: with another wording a row stays unchanged if only its title differs.
 INSERT INTO "ShadowOccurrence" AS stored (fingerprint, slot, rule, severity, title, nodes, affected, "wordingVersion")
 VALUES (%(fingerprint)s, %(slot)s, %(rule)s, %(severity)s, %(title)s, %(nodes)s, %(affected)s, %(wording)s)
 ON CONFLICT (fingerprint, slot) DO UPDATE SET

@@ -1,6 +1,6 @@
 -- collected --
--- What is stored of an hour, node by node: lines, rejected records, slots, the end of what the node answered for, its
--- newest line and its latest error.
+-- Facts about an hour, node by node: stored lines, rejected records, slots, the end of the answered window, the newest line
+-- and the latest error.
 SELECT node, sum(stored)::bigint AS stored, sum(rejected)::bigint AS rejected,
   count(*) FILTER (WHERE slot_is_known(status)) AS whole, count(*) AS slots,
   max(slot) FILTER (WHERE status <> 'missing') + interval '5 minutes' AS answered_until,
@@ -45,8 +45,8 @@ WHERE slot >= %(since)s AND slot < %(until)s AND source = %(source)s
 ORDER BY fingerprint, slot DESC;
 
 -- firings --
--- How often rules fired in the hour; issues of this source as they were at its end: open, begun in it, ended in it. So they
--- stay what they were when the hour is materialized again, and a plot over hours is true.
+-- How often rules fired in the hour; issues of this source at its end: open, begun in it, ended in it. So they do not change
+-- when the hour is materialized again, and a plot over hours is correct.
 SELECT
   (SELECT count(*) FROM "IssueOccurrence"
    WHERE slot >= %(since)s AND slot < %(until)s AND source = %(source)s) AS firings,

@@ -1,5 +1,5 @@
 -- lock --
--- One run at a time derives incidents: a second would not see what the first has taken.
+-- One run at a time derives incidents: a second would not see which marks the first has taken.
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon incidents', 0));
 
 -- take_marks --
@@ -12,8 +12,8 @@ SELECT DISTINCT issue FROM taken;
 SELECT EXISTS (SELECT FROM "IncidentMark") AS marked;
 
 -- mark_window --
--- Incidents whose figures may differ although no issue does: lines of a window were counted again, and they touch it, or
--- look back at it (the errors of the day before; what changed before, against the day before that).
+-- Incidents whose figures may differ although their issues do not: lines of a window were counted again, and the incident
+-- overlaps it, or looks back at it (errors of the day before; earlier changes, compared with the day before that).
 INSERT INTO "IncidentMark" (issue)
 SELECT id FROM "Incident"
 WHERE "startedAt" < %(until)s::timestamp + %(looks_back)s AND "lastSeenAt" > %(since)s ORDER BY id;
@@ -23,8 +23,8 @@ WHERE "startedAt" < %(until)s::timestamp + %(looks_back)s AND "lastSeenAt" > %(s
 SELECT id, "detectedAt" - interval '5 minutes' AS first FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
 
 -- facts --
--- Of the issues that began in a window. Slots: in which it fired, of its first day. The loudest patterns are those of its
--- peak; beside them those of its first slot: a rate that pauses and returns can have another cause by its peak.
+-- Facts about issues that began in a window. Slots: those of the first day in which it fired. The top patterns are those of
+-- its peak and of its first slot: a rate that pauses and returns can have another cause at its peak.
 SELECT i.id, i."detectedAt" - interval '5 minutes' AS first, i."updatedAt" AS last, i.severity,
   COALESCE(i.status, 'open') AS status, i."resolvedAt" AS ended, i.title, i.type, i.source,
   i.metadata ->> 'fingerprint' AS fingerprint, i.metadata -> 'nodes' AS nodes,
@@ -57,7 +57,7 @@ SELECT day, links FROM "NodeLinks" WHERE day BETWEEN %(since)s AND %(until)s AND
 SELECT id, "affectedLogs" AS lines FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]);
 
 -- holding --
--- Incidents that hold any of these issues.
+-- Incidents that contain any of these issues.
 SELECT id, issues FROM "Incident" WHERE issues && %(ids)s::uuid[] ORDER BY id;
 
 -- delete --
@@ -90,7 +90,7 @@ SELECT id, template, level, "firstSeen" AS first_seen FROM "LogPattern" WHERE id
 
 -- volume --
 -- Lines and errors of these nodes (all, if none is named) in a window, lines of these patterns and of those merged into
--- them, and the slots that are known of it.
+-- them, and the number of known slots.
 WITH RECURSIVE member AS (
   SELECT unnest(%(patterns)s::varchar[]) AS id
   UNION
@@ -112,7 +112,7 @@ WHERE at >= %(since)s AND at < %(until)s AND (%(nodes)s::varchar[] IS NULL OR no
 ORDER BY at, node;
 
 -- rare_words --
--- Patterns of these nodes whose text has these words, that came in the window and hardly ever in the day before it.
+-- Patterns of these nodes that contain these words and came in the window, but hardly ever in the day before it.
 SELECT c.node, c.pattern, p.template, min(c.slot) AS at, sum(c.count)::bigint AS lines
 FROM "LogPatternCount" AS c
 JOIN "LogPattern" AS p ON p.id = c.pattern
@@ -164,7 +164,7 @@ SELECT id, severity, status, type, source, title, metadata -> 'nodes' AS nodes, 
 FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]) ORDER BY "detectedAt", id;
 
 -- hypothesis --
--- What GenAI says is the cause: of the incident as a whole, else of its headline, else of an issue of it.
+-- GenAI's explanation: of the whole incident, else of its headline issue, else of any of its issues.
 SELECT "rootCause" AS text
 FROM "LogIssue" AS i
 WHERE id = ANY (%(ids)s::uuid[]) AND "rootCause" <> ''
@@ -187,14 +187,14 @@ ON CONFLICT (id) DO NOTHING;
 SELECT action, assignee, "by", why, at FROM "IssueHandling" WHERE issue = ANY (%(ids)s::uuid[]) ORDER BY at, id;
 
 -- acknowledged --
--- Issues that somebody acknowledged, and nobody took back since.
+-- Issues that somebody acknowledged, without a later withdrawal.
 SELECT issue, "by" FROM (
   SELECT DISTINCT ON (issue) issue, action, "by" FROM "IssueHandling"
   WHERE issue = ANY (%(ids)s::uuid[]) AND action IN ('ack', 'unack') ORDER BY issue, at DESC, id
 ) AS latest WHERE action = 'ack';
 
 -- first_lines --
--- Of the lines behind an issue, the first; messages are cut here, so that one of a megabyte is not transferred.
+-- The first lines of an issue's evidence. Messages are cut here, so that one of a megabyte is not transferred.
 SELECT id, timestamp, source AS node, level, left(message, %(width)s) AS message
 FROM "LogEntry"
 WHERE id IN (SELECT unnest("affectedLogs") FROM "LogIssue" WHERE id = %(id)s)
@@ -202,7 +202,7 @@ ORDER BY timestamp, id
 LIMIT %(limit)s;
 
 -- errors_by_slot --
--- Of nodes (all, if none is named): errors by slot where a slot is known.
+-- Errors of these nodes (all, if none is named) by slot, for known slots.
 SELECT c.slot, COALESCE(e.errors, 0)::bigint AS errors
 FROM (
   SELECT DISTINCT slot FROM "LogCoverage"
@@ -223,6 +223,6 @@ FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]) AND metadata ->> 'fingerprint' 
 ORDER BY 1;
 
 -- ended_by --
--- Who resolved the last of these issues, and why; nothing if it ended by itself.
+-- Who resolved the last of these issues, and why; no row if it ended by itself.
 SELECT metadata ->> 'resolvedBy' AS by, metadata ->> 'resolvedReason' AS why
 FROM "LogIssue" WHERE id = ANY (%(ids)s::uuid[]) ORDER BY "resolvedAt" DESC NULLS LAST, id LIMIT 1;

@@ -16,7 +16,7 @@ ORDER BY "updatedAt" DESC, id
 LIMIT %(limit)s;
 
 -- sorted_list --
--- In another order, so all that match are read.
+-- In another order, which needs all matching issues.
 SELECT id, severity, status, type, source, title, metadata -> 'nodes' AS nodes, "detectedAt", "updatedAt", "resolvedAt",
   metadata -> 'occurrences' AS occurrences, metadata -> 'affectedCount' AS "affectedCount",
   metadata -> 'regressionOf' AS "regressionOf"

@@ -64,7 +64,7 @@ ORDER BY slot DESC
 LIMIT 1;
 
 -- open_subjects --
--- From the issues, not from the occurrences, which may be deleted while an issue is open. At most one row per
+-- From the issues, since occurrences may be deleted while an issue is open. At most one row per
 -- fingerprint, so the partial index bounds it.
 SELECT DISTINCT subject_of(metadata ->> 'fingerprint') AS subject
 FROM "LogIssue"
@@ -123,7 +123,7 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- answers --
--- GenAI's texts about these subjects, for the issues of rules. What it says of the incident comes last, and counts.
+-- GenAI's texts about these subjects, for the issues of rules. Its explanation of the incident comes last, and is used.
 SELECT subject, slot, "rootCause" AS root_cause, recommendation
 FROM "IssueOccurrence"
 WHERE subject = ANY (%(subjects)s::text[]) AND source = 'genai'

@@ -7,7 +7,7 @@ FROM pg_class WHERE oid = '"LogEntry"'::regclass;
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon migrate', 0));
 
 -- obstacles --
--- What would stay with the old table under its new name, or go wrong with it. Views are made anew.
+-- Objects that would stay with the old table under its new name, or break. Views are recreated.
 WITH old AS (SELECT '"LogEntry"'::regclass AS oid)
 SELECT format('foreign key %I of %s', conname, conrelid::regclass) AS what
 FROM pg_constraint, old WHERE contype = 'f' AND (confrelid = old.oid OR conrelid = old.oid)
@@ -31,7 +31,7 @@ FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid JOIN pg_class AS c O
 WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = old.oid AND c.relkind = 'v'
   AND NOT pg_has_role(c.relowner, 'USAGE')
 UNION ALL
--- Functions of SQL that name the table, and what is of its row's type: they would go on with the old one.
+-- SQL functions that name the table, and objects of its row type: they would continue to use the old table.
 SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0)
 FROM pg_depend AS d, old JOIN pg_class AS c ON c.oid = old.oid LEFT JOIN pg_type AS t ON t.oid = c.reltype
 WHERE (
@@ -55,8 +55,8 @@ SELECT 'no primary key (id)' FROM old WHERE NOT EXISTS (
 );
 
 -- floor --
--- Where the days begin: with the first of all ids if the table is empty, else the day after tomorrow. Until then lines go
--- where they went, however long the takeover takes.
+-- The first day: that of the first id if the table is empty, else the day after tomorrow. Until then lines are written to the
+-- same table as before, however long partitioning takes.
 SELECT CASE
   WHEN EXISTS (SELECT FROM "LogEntry") THEN line_id(date_trunc('day', %(now)s::timestamp) + interval '2 days')
   ELSE line_id(timestamp '1970-01-01')
@@ -73,7 +73,7 @@ SELECT divert_lines(%(floor)s::uuid);
 SELECT undivert_lines();
 
 -- lock_table --
--- Nobody attaches anything from here on.
+-- From here on nobody can attach an object to it.
 SELECT lock_lines(20);
 
 -- may_create --
@@ -81,11 +81,11 @@ SELECT has_schema_privilege(relnamespace, 'CREATE') AS may, relnamespace::regnam
 FROM pg_class WHERE oid = '"LogEntry"'::regclass;
 
 -- validate --
--- Reads the table once. Nobody waits.
+-- Reads the table once, without blocking others.
 ALTER TABLE "LogEntry" VALIDATE CONSTRAINT "LogEntry_rest_ids";
 
 -- swap --
--- With the table locked. The old one becomes the part for what no day has. Rights, indexes and views are carried over.
+-- With the table locked. The old table becomes the partition for lines without a day. Rights, indexes and views are kept.
 DO $$
 DECLARE
   floor uuid; owner name; definition text; name text; view record; entry record;
@@ -143,7 +143,8 @@ BEGIN
 END $$;
 
 -- missing_days --
--- Whether a day of these has no part of its own yet, or a future is half made into one; not before the table is by day.
+-- Whether one of these days has no partition yet, or the partition for the future is half converted. False if the table is
+-- not partitioned.
 SELECT low IS NOT NULL AND (ends IS NULL OR ends <= %(last)s::date OR begins > GREATEST(%(first)s::date, line_day(low)))
   AS missing, EXISTS (
     SELECT FROM pg_constraint WHERE conrelid = to_regclass('"LogEntry_future"') AND conname = 'of_these_days'
@@ -176,7 +177,7 @@ ON CONFLICT (step) DO UPDATE SET reason = excluded.reason, "lastAt" = excluded."
 DELETE FROM "LineDayProblem" WHERE step = %(step)s;
 
 -- problems --
--- `waits`: not worth an attempt that costs much; what is in the way was there less than an hour ago.
+-- `waits`: an expensive attempt is not worthwhile, since the obstacle existed less than an hour ago.
 SELECT step, reason, "firstAt" AS first_at, "lastAt" AS last_at,
   "lastAt" > (now() AT TIME ZONE 'UTC') - interval '1 hour' AS waits
 FROM "LineDayProblem" ORDER BY step;
@@ -191,5 +192,5 @@ SELECT drop_line_day(%(day)s::date, %(before)s, %(attempts)s) AS lines;
 SELECT compact_line_day(%(day)s::date, %(attempts)s) AS compacted;
 
 -- analyze --
--- Nobody else does it for a table in parts, and plans of joins need it.
+-- Autovacuum does not analyze partitioned tables, and plans of joins need it.
 ANALYZE "LogEntry";

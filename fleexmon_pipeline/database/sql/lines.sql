@@ -24,8 +24,8 @@ FROM "LogEntry" WHERE id = ANY (%(ids)s::uuid[])
 ORDER BY timestamp DESC, id DESC;
 
 -- neighbours --
--- The lines of the same node right before and after each of these. Within an hour: a node that was silent for days has no
--- neighbours.
+-- The lines of the same node directly before and after each of these, within an hour: a node that was silent for days has
+-- no neighbours.
 SELECT near.*, entry.id AS "of"
 FROM unnest(%(ids)s::uuid[], %(times)s::timestamp[], %(nodes)s::text[]) AS entry (id, timestamp, source)
 CROSS JOIN LATERAL (
@@ -46,15 +46,15 @@ CROSS JOIN LATERAL (
 ORDER BY near.timestamp, near.id;
 
 -- index_scans --
--- Without statistics of its expressions the planner takes the trace of a line for frequent, and reads the whole table.
+-- Without statistics for its expressions the planner assumes that a trace is frequent, and reads the whole table.
 SET LOCAL enable_seqscan = off;
 
 -- any_scans --
 SET LOCAL enable_seqscan = on;
 
 -- of_trace --
--- Lines that carry this id, under one of the names that loggers give it. Materialized, so that they come from the index of
--- traces rather than from that of times; narrow, since an id such as "-" may be on every line.
+-- Lines with this id, under one of the names that loggers use. Materialized, so that the index of traces is used and not that
+-- of times; with few columns, since an id such as "-" may be on every line.
 WITH carried AS MATERIALIZED (
   SELECT id, timestamp FROM "LogEntry"
   WHERE (trace_of(metadata) = %(trace)s OR request_of(metadata) = %(trace)s)
@@ -73,7 +73,7 @@ FROM newest JOIN "LogEntry" USING (id)
 ORDER BY timestamp DESC, id DESC;
 
 -- reach --
--- From when on so many lines are stored; no row where fewer are. Read from the index of times alone.
+-- The time since which so many lines are stored; no row if there are fewer. Reads only the index of times.
 SELECT timestamp FROM "LogEntry" WHERE timestamp < %(until)s ORDER BY timestamp DESC OFFSET %(lines)s LIMIT 1;
 
 -- samples_of_pattern --
@@ -94,7 +94,7 @@ WHERE (%(node)s::text IS NULL OR node = %(node)s)
 GROUP BY 1, 2;
 
 -- histogram_of_patterns --
--- The same of some patterns, from the index of counts by pattern.
+-- The same for some patterns, from the index of counts by pattern.
 SELECT floor(extract(epoch FROM slot - %(since)s::timestamp) / 1800)::int AS half, level, sum(count)::bigint AS lines
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s

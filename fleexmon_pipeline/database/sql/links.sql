@@ -5,7 +5,7 @@ SELECT "madeOf" AS made_of, links FROM "NodeLinks" WHERE day = %(day)s;
 SELECT links FROM "NodeLinks" ORDER BY day DESC LIMIT 1;
 
 -- counts --
--- Lines and trouble by slot, of the nodes that have trouble in most slots.
+-- Lines, warnings and errors by slot, of the nodes that have errors or warnings in most slots.
 SELECT node, array_agg(slot_number) AS slots, array_agg(lines) AS lines, array_agg(trouble) AS trouble
 FROM (
   SELECT node, (date_part('epoch', slot) / 300)::bigint AS slot_number, sum(count)::bigint AS lines,
@@ -23,7 +23,7 @@ INSERT INTO "NodeLinks" (day, "madeOf", links) VALUES (%(day)s, %(made_of)s, %(l
 ON CONFLICT (day) DO UPDATE SET "madeOf" = EXCLUDED."madeOf", links = EXCLUDED.links;
 
 -- mark_issues --
--- The issues that began on a day: which of them share a cause may differ now.
+-- Marks the issues that began on a day, since their grouping into incidents may now differ.
 INSERT INTO "IncidentMark" (issue)
 SELECT id FROM "LogIssue"
 WHERE "detectedAt" >= %(since)s::timestamp + interval '5 minutes'

@@ -1,6 +1,6 @@
 -- patterns --
--- What is stored of patterns, with the counts of a window and of one of the same length before; merged ones belong to what
--- they merged into. In order of their lines, so that a page of them is the loudest.
+-- Stored patterns with their counts in a window and in an equally long window before; merged ones are counted with their
+-- target. Ordered by lines, so that the first page has the most frequent ones.
 WITH RECURSIVE counted AS (
   SELECT pattern, sum(count) FILTER (WHERE slot >= %(since)s) AS lines,
     sum(count) FILTER (WHERE slot < %(since)s) AS before
@@ -34,7 +34,7 @@ LIMIT %(limit)s OFFSET %(offset)s;
 SELECT min(slot) AS slot FROM "LogPatternCount" WHERE slot >= %(since)s;
 
 -- patterns_with_text --
--- Whatever they stand for now, the latest first.
+-- Merged patterns included; the latest first.
 SELECT id, template, level, "firstSeen" AS first_seen, "lastSeen" AS last_seen FROM "LogPattern"
 WHERE template ILIKE %(like)s AND "aliasOf" IS NULL
 ORDER BY "lastSeen" DESC, id LIMIT %(limit)s;
@@ -44,7 +44,7 @@ SELECT id, template, level, "firstSeen" AS first_seen, "lastSeen" AS last_seen, 
 FROM "LogPattern" WHERE id = %(id)s;
 
 -- root --
--- What a stored pattern stands for now; 32 steps end a cycle.
+-- The pattern that a stored pattern was merged into, or itself; 32 steps end a cycle.
 WITH RECURSIVE chain AS (
   SELECT id, "aliasOf", 0 AS step FROM "LogPattern" WHERE id = %(id)s
   UNION ALL
@@ -85,7 +85,7 @@ WHERE i.metadata ->> 'pattern' = ANY (%(patterns)s::text[])
 ORDER BY i."detectedAt" DESC, i.id LIMIT %(limit)s;
 
 -- shadow_rules --
--- What each rule in shadow mode would have said: how often, of what, and how bad.
+-- What each rule in shadow mode would have reported: how often, on which subjects, and how severe.
 SELECT rule, count(DISTINCT fingerprint) AS subjects, count(*) AS slots, min(slot) AS first, max(slot) AS last,
   count(DISTINCT date_trunc('day', slot)) AS days,
   (array_agg(severity ORDER BY array_position(ARRAY['low', 'medium', 'high', 'critical'], severity::text) DESC))[1] AS worst

@@ -25,7 +25,7 @@ FROM "Outbox";
 SELECT count(*) AS rows FROM "Outbox";
 
 -- failed --
--- What waits after a failed attempt, and why.
+-- Rows that wait after a failed attempt, and why.
 SELECT key, "lastError" AS error FROM "Outbox"
 WHERE desired IS DISTINCT FROM shown AND "lastError" IS NOT NULL
 ORDER BY "createdAt", key;
@@ -67,7 +67,7 @@ WHERE desired IS DISTINCT FROM shown;
 SELECT pg_advisory_xact_lock(hashtextextended('fleexmon alerts', 0));
 
 -- queued_alerts --
--- Of incidents, and of issues as earlier versions reported them; the oldest first.
+-- Alerts of incidents, and those of issues, which earlier versions reported; the oldest first.
 SELECT key, desired FROM "Outbox" WHERE key LIKE 'issue:%%' OR key LIKE 'incident:%%' ORDER BY "createdAt", key;
 
 -- polled_at --
@@ -78,7 +78,7 @@ INSERT INTO "GitHubPoll" (repository, "polledAt") VALUES (%(repository)s, %(now)
 ON CONFLICT (repository) DO UPDATE SET "polledAt" = EXCLUDED."polledAt";
 
 -- alerts_by_number --
--- Alerts that GitHub shows as we want them. Where something is still to be posted, a difference may be our own doing.
+-- Alerts whose desired state GitHub shows. If something is still to be posted, a difference may be caused by ourselves.
 SELECT key, number, desired FROM "Outbox"
 WHERE number = ANY (%(numbers)s::int[]) AND desired = shown AND (key LIKE 'issue:%%' OR key LIKE 'incident:%%')
 ORDER BY number;
@@ -90,12 +90,12 @@ SELECT EXISTS (
 ) AS any;
 
 -- marked_as_noise --
--- Whether people have said so of all these issues.
+-- Whether people have marked all these issues as noise.
 SELECT count(*) = cardinality(%(ids)s::uuid[]) AS all
 FROM "IssueVerdict" WHERE issue = ANY (%(ids)s::uuid[]) AND verdict = 'noise';
 
 -- was_muted_by --
--- Mutes that were ended since included.
+-- Includes mutes that have ended since.
 SELECT EXISTS (SELECT FROM "IssueMute" WHERE why = %(why)s AND since >= %(since)s) AS any;
 
 -- assigned_by --

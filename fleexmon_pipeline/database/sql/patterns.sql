@@ -83,8 +83,8 @@ WHERE slot >= %(since)s AND slot < %(until)s GROUP BY slot, node;
 
 -- load --
 -- The latest patterns with their lines of the last counted day, which merging uses as weights. Aliases lead to patterns
--- seen at least as late, so that a chain is hardly ever cut. Both ends of the day are named: of one whose value it does
--- not know, PostgreSQL takes a third of all counts to be behind it, and reads all of them.
+-- seen at least as late, so that a chain is hardly ever cut. The condition has both ends of the day: if PostgreSQL does not
+-- know the value of a limit, it estimates that a third of all counts is beyond it, and reads all of them.
 WITH recent AS (
   SELECT pattern, sum(count)::bigint AS lines
   FROM "LogPatternCount"
@@ -142,7 +142,7 @@ WHERE known.template <> excluded.template
    OR (known."aliasOf" IS NULL AND excluded."aliasOf" IS NOT NULL);
 
 -- outdated --
--- Ids that a window no longer has, come from an older mask version, and do not lead to a current pattern yet.
+-- Ids of an older mask version that the window no longer has, and that do not lead to a current pattern yet.
 SELECT old.id
 FROM "LogPattern" old LEFT JOIN "LogPattern" target ON target.id = old."aliasOf"
 WHERE old.id = ANY(%(ids)s) AND old."maskVersion" <> %(mask_version)s

@@ -1,12 +1,12 @@
 -- since --
--- The part of these days of which anything is known, and of how many nodes.
+-- The part of these days for which any data is stored, and for how many nodes.
 SELECT min(slot) AS since, max(slot) + interval '5 minutes' AS until, count(DISTINCT node) AS nodes
 FROM "LogCoverage"
 WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status);
 
 -- rates --
--- By rule: slots in which it fired, issues that began in these days, the incidents that these are part of, those marked as
--- noise; the same for shadow rules, whose issues are in no incident.
+-- By rule: slots in which it fired, issues that began in these days, their incidents, and those marked as noise; the same
+-- for shadow rules, whose issues are in no incident.
 SELECT rule, false AS shadow, sum(slots)::bigint AS slots, sum(issues)::bigint AS issues,
   sum(incidents)::bigint AS incidents, sum(noise)::bigint AS noise
 FROM (
@@ -26,16 +26,16 @@ FROM "ShadowOccurrence" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY ru
 ORDER BY issues DESC, rule;
 
 -- noise_by_day --
--- How many issues of each rule were called noise on each of the days before `until`; day 1 is the last. By when people said
--- so: what they say tomorrow changes nothing that was evaluated today.
+-- How many issues of each rule were called noise on each of the days before `until`; day 1 is the last. By the time of the
+-- verdict: a verdict of tomorrow does not change today's evaluation.
 SELECT rule_of(fingerprint) AS rule, ceil(extract(epoch FROM %(until)s - at) / 86400)::int AS day, count(*)::int AS noise
 FROM "IssueVerdict"
 WHERE verdict = 'noise' AND fingerprint IS NOT NULL AND at >= %(since)s AND at < %(until)s
 GROUP BY 1, 2;
 
 -- kept --
--- Issues of these rules that began in these days, by verdict; and those that half of the budget would not have opened: all
--- that fired in them was within a factor of two of its limit.
+-- Issues of these rules that began in these days, by verdict; and those that would not have been opened with half of the
+-- budget, because all their firings were within a factor of two of the limit.
 SELECT count(*) AS issues,
   count(*) FILTER (WHERE verdict = 'noise') AS noise,
   count(*) FILTER (WHERE verdict = 'real') AS real,

@@ -28,7 +28,7 @@ WHERE (%(node)s::text IS NULL OR source = %(node)s)
 ORDER BY source COLLATE "C", payload COLLATE "C", id;
 
 -- of_earlier_runs --
--- Of overlapping windows. What was rejected just now cannot be readable now.
+-- From overlapping windows. Without records that were rejected just now, which cannot have become readable.
 SELECT count(*) AS records
 FROM "RejectedLog"
 WHERE source = %(node)s AND slot < %(until)s AND "windowEnd" > %(since)s AND "createdAt" < now();

@@ -111,7 +111,7 @@ SELECT o.ctid FROM "LogForecast" AS o WHERE o.hour < %(before)s ORDER BY o.hour;
 SELECT o.ctid FROM "GenAICall" AS o WHERE o.at < %(before)s ORDER BY o.at;
 
 -- AgentCall --
--- Old ones, and what is more than 100,000: an agent in a loop asks ten times a second.
+-- Old ones, and all beyond 100,000: an agent in a loop makes ten calls a second.
 SELECT o.ctid
 FROM "AgentCall" AS o
 WHERE o.at < %(before)s OR o.id <= (SELECT max(id) - 100000 FROM "AgentCall")
@@ -128,7 +128,7 @@ WHERE o."updatedAt" < %(before)s AND o.shown = o.desired AND NOT (o.key NOT LIKE
 ));
 
 -- ChannelMessage --
--- What was last said of an open incident stays: without it the incident would be told again.
+-- The last message about an open incident stays: without it, the incident would be reported again.
 SELECT o.ctid
 FROM "ChannelMessage" AS o
 WHERE o."createdAt" < %(before)s AND NOT (o.key LIKE 'incident:%%' AND EXISTS (
@@ -157,7 +157,7 @@ FROM "IssueHandling" AS o
 WHERE o.at < %(before)s AND NOT EXISTS (SELECT FROM "LogIssue" AS i WHERE i.id = o.issue);
 
 -- Deployment --
--- Of a node's old deployments the newest stays: it is the version at the beginning of the kept history.
+-- The newest of a node's old deployments stays: it is the version at the start of the kept history.
 SELECT o.ctid
 FROM "Deployment" AS o
 WHERE o.at < %(before)s AND EXISTS (
@@ -181,7 +181,7 @@ SELECT o.ctid FROM "NodeLinks" AS o WHERE o.day < %(before)s ORDER BY o.day;
 SELECT o.ctid FROM "ShadowOccurrence" AS o WHERE o.slot < %(before)s ORDER BY o.slot;
 
 -- remove_archived --
--- Lines of an hour leave the table if an archive holds them, word for word: `archived` has what was read back from its file.
+-- Removes lines of an hour that the archive has with exactly this content: `archived` has what was read back from its file.
 -- Lines that are not analyzed, or are evidence of an unresolved issue, stay; so do rows that another program has locked.
 WITH held AS (
   SELECT DISTINCT unnest("affectedLogs") AS id FROM "LogIssue" WHERE status IS DISTINCT FROM 'resolved'
@@ -204,13 +204,13 @@ FROM "LogEntry" AS e LEFT JOIN held ON held.id = e.id LEFT JOIN gone ON gone.id 
 WHERE e.timestamp >= %(since)s AND e.timestamp < %(until)s;
 
 -- part_of_day --
--- The table's part that holds this day and no other, if it is the first: its space comes back when it is dropped.
+-- The partition of this day alone, if it is the first one: dropping it frees its space.
 SELECT part::text AS part FROM line_parts()
 WHERE day = %(day)s::date AND until <= line_id(%(day)s::timestamp + interval '1 day')
   AND day = (SELECT min(day) FROM line_parts());
 
 -- strangers --
--- Whether the part has lines that are earlier than its day by their own time, as of other programs: they are in no file.
+-- Whether the partition has lines whose time is before its day, from other programs for example: no file has them.
 SELECT EXISTS (
   SELECT FROM "LogEntry" AS e
   WHERE e.id >= line_id(%(day)s::timestamp) AND e.id < line_id(%(day)s::timestamp + interval '1 day')
@@ -218,7 +218,7 @@ SELECT EXISTS (
 ) AS there;
 
 -- holds_others --
--- Whether the part has lines that dropping it would lose: analyzed ones that are still there, whatever the reason.
+-- Whether dropping the partition would lose lines: analyzed ones that are still there, for any reason.
 SELECT EXISTS (
   SELECT FROM "LogEntry" AS e
   WHERE e.id >= line_id(%(day)s::timestamp) AND e.id < line_id(%(day)s::timestamp + interval '1 day')

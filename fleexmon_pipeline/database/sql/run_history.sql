@@ -25,9 +25,9 @@ DELETE FROM event_logs WHERE id IN (
 );
 
 -- delete_runs --
--- Of the next runs that ended before then, those that show nothing in the UI any more go with all that is kept of them. These
--- stay: the newest materialization of a partition, its newest attempt where nothing came after it, the newest result of a
--- check, and whatever belongs to a backfill that goes on.
+-- Deletes, among the next runs that ended before then, those that show nothing in the UI any more, with all their rows. These
+-- stay: the newest materialization of a partition, its newest attempt if nothing came after it, the newest result of a
+-- check, and all runs of an unfinished backfill.
 WITH page AS (
   SELECT id, run_id FROM runs
   WHERE id > %(after)s AND status IN ('SUCCESS', 'FAILURE', 'CANCELED')
@@ -82,7 +82,7 @@ SELECT max(timestamp) FROM daemon_heartbeats WHERE daemon_type = 'SCHEDULER';
 SELECT to_regclass('instigators') IS NOT NULL AND to_regclass('job_ticks') IS NOT NULL;
 
 -- schedules --
--- In the order of their names, each with its last tick. What Dagster calls the instigator is the schedule.
+-- In the order of their names, each with its last tick. Dagster calls a schedule or sensor an instigator.
 SELECT COALESCE(own.body -> 'origin' ->> 'job_name', own.body -> 'origin' ->> 'instigator_name') AS name,
   COALESCE(own.body -> 'job_specific_data' ->> 'cron_schedule', own.body -> 'instigator_data' ->> 'cron_schedule') AS cron,
   own.status, tick.timestamp, tick.status
@@ -93,7 +93,7 @@ LEFT JOIN LATERAL (
 ORDER BY 1;
 
 -- first_partitions --
--- By idx_events_by_asset_partition: a probe an asset.
+-- Uses idx_events_by_asset_partition: one probe per asset.
 SELECT asset_key, (
   SELECT min(partition) FROM event_logs
   WHERE event_logs.asset_key = assets.asset_key AND dagster_event_type = 'ASSET_MATERIALIZATION'

@@ -12,7 +12,7 @@ WHERE (%(since)s::timestamp IS NULL OR timestamp >= %(since)s::timestamp)
 ORDER BY timestamp, id;
 
 -- traces --
--- Of lines that are archived, by the same function.
+-- Trace ids of archived lines, by the same function.
 SELECT trace_of(metadata) AS trace FROM unnest(%(metadata)s::jsonb[]) WITH ORDINALITY AS given (metadata, place)
 ORDER BY place;
 
@@ -58,7 +58,7 @@ COPY staged (id, type, severity, title, description, "rootCause", recommendation
   "resolvedAt", metadata, "affectedLogs") FROM STDIN;
 
 -- load_logs --
--- A row that is there stays as it is. `differing`: has another content, than in the file.
+-- Rows that the table already has stay unchanged. `differing`: such rows with other contents than in the file.
 WITH known AS (
   SELECT s.id, (e.timestamp, e.level, e.message, e.source, e.hostname, e.metadata)
     IS DISTINCT FROM (s.timestamp, s.level, s.message, s.source, s.hostname, s.metadata) AS differs

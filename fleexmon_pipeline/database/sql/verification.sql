@@ -24,7 +24,7 @@ SELECT id FROM "LogIssue" WHERE metadata ->> 'fingerprint' = ANY (%(fingerprints
 SELECT max("resolvedAt") AS at FROM "LogIssue" WHERE metadata ->> 'fingerprint' = ANY (%(fingerprints)s::text[]);
 
 -- issues_of --
--- Open issues of earlier verifications of these types. A result about no single node speaks for all.
+-- Open issues of these types from earlier verifications. A result without a node applies to all nodes.
 SELECT id FROM "LogIssue"
 WHERE status = 'open' AND type = ANY (%(types)s::text[]) AND metadata ->> 'fingerprint' LIKE 'e2e-%%'
   AND (%(node)s::text IS NULL OR type = 'e2e-health-check-failure' OR jsonb_array_length(metadata -> 'nodes') = 0

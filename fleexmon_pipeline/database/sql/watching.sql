@@ -16,7 +16,7 @@ WHERE at > %(since)s AND at <= %(now)s
 ORDER BY at;
 
 -- backlog --
--- Hours that wait for a stage, without the newest, which the schedules are about to do.
+-- Hours that wait for a stage, without the newest ones, which the schedules are about to run.
 SELECT count(DISTINCT hour) AS hours FROM "StaleWindow" WHERE hour < %(before)s AND attempts < 12;
 
 -- failing_channels --
