@@ -1,4 +1,4 @@
-"""The bill of materials of what `make` installs: every package of requirements.lock with version, hashes and licence.
+"""The bill of materials: every package of requirements.lock with version, hashes and licence.
 
 Here: reading the lock and writing CycloneDX, offline. Licences are those of the installed packages.
 """

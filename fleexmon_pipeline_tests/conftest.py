@@ -1,4 +1,4 @@
-"""What tests share: a real PostgreSQL, a migrated database of its own for each test, and a clean environment."""
+"""Fixtures of all tests: a real PostgreSQL, a migrated database for each test, and a clean environment."""
 
 from __future__ import annotations
 

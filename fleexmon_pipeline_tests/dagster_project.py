@@ -1,4 +1,4 @@
-"""The code location on a test's own database: runs in this process, or in one of its own, as a shell would start it.
+"""The code location on a test's database: runs in this process, or in a separate one, as a shell would start it.
 
 Here: instances, runs, frozen time, and reading what came of it. What should come of it: the tests.
 """

@@ -1,4 +1,4 @@
-"""What the fake servers share: a real HTTP server on loopback, up inside `with`, that says nothing on stderr.
+"""The base of the fake servers: a real HTTP server on loopback, running inside `with`, without output on stderr.
 
 Here: its start, its end and how an answer is written. What it answers: `node_server.py`, `journal_server.py`,
 `loki_server.py`, `genai_server.py`.

@@ -1,4 +1,4 @@
-"""A node for tests: a real HTTP server on loopback that answers well, or as badly as the test asks for.
+"""A node for tests: a real HTTP server on loopback that answers as well or as badly as a test needs.
 
 Here: what a node may send and how it may fail on the wire. What the product makes of it: the tests of `collection/`.
 """

@@ -1,4 +1,4 @@
-"""GenAI with real weights: a window of the demo's lines, judged by a small model on this machine's CPU.
+"""GenAI with a real model: a window of the demo's lines, judged by a small model on this machine's CPU.
 
 Not a test of CI: the two wheels weigh 200 MB and a run takes minutes. What the model says is not asserted, it is too
 small to be right; asserted is that whatever it says is valid, repaired or refused cleanly, and that nothing else is

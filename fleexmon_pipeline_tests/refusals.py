@@ -1,4 +1,4 @@
-"""A variable that is refused: the error begins with its name. For the tests of `settings.py`."""
+"""An invalid variable: the error begins with its name. For the tests of `settings.py`."""
 
 from __future__ import annotations
 

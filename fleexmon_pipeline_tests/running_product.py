@@ -1,4 +1,4 @@
-"""`fleexmon up` as a person starts it: a process of its own, a home with a space in its path, a free port.
+"""`fleexmon up` as a person starts it: a separate process, a home with a space in its path, a free port.
 
 Here: starting, asking, ending, and which processes there are. What is expected of it: `commands/test_up.py`.
 """

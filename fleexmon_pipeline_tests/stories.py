@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a time that they tell of, and coverage of a window in one call."""
+"""Helpers for tests of several packages: a common time, and coverage of a window in one call."""
 
 from __future__ import annotations
 

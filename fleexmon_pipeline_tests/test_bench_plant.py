@@ -1,4 +1,4 @@
-"""The bench's third world: what it writes is what its truth says."""
+"""The bench's third world: its lines agree with its labels."""
 
 from __future__ import annotations
 

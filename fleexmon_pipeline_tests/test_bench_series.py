@@ -1,4 +1,4 @@
-"""How single series are made and scored by the bench."""
+"""How the bench generates and scores single series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench's real services: traces are drawn whole, and an incident draws those of its fault."""
+"""The bench's real services: traces are drawn whole, and an incident draws traces of its fault."""
 
 from __future__ import annotations
 

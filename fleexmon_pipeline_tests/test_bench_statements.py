@@ -1,4 +1,4 @@
-"""Log statements found in the source of a program, and the lines made of them: made source, in four languages."""
+"""Log statements found in source code, and lines generated from them: made-up source, in four languages."""
 
 from __future__ import annotations
 

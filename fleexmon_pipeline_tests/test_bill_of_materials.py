@@ -1,4 +1,4 @@
-"""The bill of materials holds every package that is installed, with hashes, in the form that its readers know."""
+"""The bill of materials has every installed package, with hashes, in the standard format."""
 
 from __future__ import annotations
 

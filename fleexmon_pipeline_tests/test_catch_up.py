@@ -1,4 +1,4 @@
-"""What is asked for again: every hole once it is due, oldest first, ever more seldom, and not for ever."""
+"""The catch-up requests every gap once it is due, oldest first, at growing intervals, and not for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code location as Dagster sees it: what there is, how its partitions fit, and that it loads with nothing set."""
+"""The code location in Dagster: its definitions and partitions, and that it loads without any variable."""
 
 from __future__ import annotations
 

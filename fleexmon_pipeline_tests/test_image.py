@@ -1,4 +1,4 @@
-"""What a container and a service are made from: the Dockerfile, compose.yaml, the unit of systemd.
+"""Files for a container and a service: the Dockerfile, compose.yaml, the systemd unit.
 
 With FLEEXMON_TEST_IMAGE set to a base image that this machine has, the image is built from it and started, too: that
 takes minutes, and needs podman.

@@ -1,4 +1,4 @@
-"""The layout of the package: imports point down, and no package has too many modules to be read at a glance.
+"""The layout of the package: imports point down, and no package has too many modules for an overview.
 
 The layers themselves: `[tool.importlinter]` in pyproject.toml. Why they are as they are: docs/decisions/0022.
 """

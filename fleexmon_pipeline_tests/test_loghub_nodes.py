@@ -1,4 +1,4 @@
-"""Real lines moved to the present: each once in a spread, in order, and the same from every window."""
+"""Real lines moved to the present: each once, in order, and the same in every window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make` on a fresh clone, as people call it: twice at once."""
+"""`make` on a fresh clone: twice at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node of the tests does what it promises; a fault that it does not make would prove nothing."""
+"""The fake node of the tests really makes the faults that it promises."""
 
 from __future__ import annotations
 

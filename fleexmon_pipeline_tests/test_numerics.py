@@ -1,4 +1,4 @@
-"""Statistics of counts, compared with what they are by definition."""
+"""Statistics of counts, compared with their definitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The built wheel holds everything that the code reads, and works in a directory that holds nothing."""
+"""The built wheel has every file that the code reads, and works in an empty directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outside systems as runs reach them: what is said where one cannot be reached, and that no secret is ever shown."""
+"""External systems in runs: errors if one is unreachable, and secrets that are never shown."""
 
 from __future__ import annotations
 

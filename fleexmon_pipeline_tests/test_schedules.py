@@ -1,4 +1,4 @@
-"""What the schedules ask for, tick by tick."""
+"""The requests of the schedules, tick by tick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sensors ask for, and that what they ask for makes it good."""
+"""The requests of the sensors, and that these runs fill the gaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hours, slots and days of any window: they cover it, touch each other, and never reach into what is not over."""
+"""Hours, slots and days of any window: they cover it without gaps, and never include time that is not over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tools over the story of the pages, asked in process, and by the SDK's own client over HTTP."""
+"""Agents' tools on the database of the pages' tests, called in process, and by the SDK's client over HTTP."""
 
 from __future__ import annotations
 

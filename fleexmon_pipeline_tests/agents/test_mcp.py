@@ -1,4 +1,4 @@
-"""The server as clients meet it: the SDK's own client over stdin and HTTP, and who is turned away at the HTTP door."""
+"""The MCP server with the SDK's own client over stdin and HTTP, and requests that HTTP refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of the archive share: a cold day with what other programs store, and a directory for its file."""
+"""Fixtures for the archive: a cold day with lines of other programs, and a directory for its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The archive in a bucket: the same through a server that speaks S3, and what is said when it is away or refuses."""
+"""The archive in a bucket: the same on a server that speaks S3, and errors when it is down or refuses."""
 
 from __future__ import annotations
 

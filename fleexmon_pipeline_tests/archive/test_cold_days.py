@@ -1,4 +1,4 @@
-"""A cold day leaves the table for its file and comes back equal; nothing that happens on the way loses a line."""
+"""A cold day is moved to its file and restored equal; no failure in between loses a line."""
 
 from __future__ import annotations
 

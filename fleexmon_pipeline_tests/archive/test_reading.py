@@ -1,4 +1,4 @@
-"""Whoever reads lines finds the same, in the same order, wherever they are; what cannot be read is said."""
+"""Queries give the same lines in the same order from table and archive; unreadable days are reported."""
 
 from __future__ import annotations
 

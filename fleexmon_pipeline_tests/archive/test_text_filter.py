@@ -1,4 +1,4 @@
-"""A text is found in an archived day exactly where it is in the table, with filters, without, and with broken ones."""
+"""A text is found in an archived day exactly as in the table: with filters, without, and with broken ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What collection owes, through Dagster: hours given up, records that a fix made readable, the hour's figures."""
+"""Open ends of collection in Dagster: hours given up, records that a fix made readable, figures of the hour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent that hangs costs a tick its share of time and no more: rules judge the same window in the same run."""
+"""An agent that hangs takes only its share of a tick's time: rules judge the same window in the same run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""archived_logs through Dagster: off, on, what it refuses, what the schedule asks for, and retention of the archive."""
+"""archived_logs in Dagster: off, on, refusals, the schedule's requests, and retention of the archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain of hourly assets through Dagster itself: complete, repeatable, and the same however the runs are cut."""
+"""The chain of hourly assets in Dagster: complete, repeatable, and the same for any division into runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Channels in whole runs: what reaches a receiver, what the check says, and that one bad URL silences nobody."""
+"""Channels in whole runs: received messages, the check, and one bad URL that does not stop the others."""
 
 from __future__ import annotations
 

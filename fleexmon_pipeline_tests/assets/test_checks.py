@@ -1,4 +1,4 @@
-"""What people are shown where not everything could be had: the run succeeds, and a check says what is missing."""
+"""If some data is missing, the run succeeds, and a check says what is missing."""
 
 from __future__ import annotations
 

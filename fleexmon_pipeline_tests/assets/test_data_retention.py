@@ -1,4 +1,4 @@
-"""data_retention through Dagster: what it refuses, and that pruning run history takes nothing that the UI counts."""
+"""data_retention in Dagster: refusals, and pruning of run history that keeps the partitions of the UI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The asset of issues: a version in the lines opens a watch, whatever the order of its hours."""
+"""The asset of issues: a version in the lines starts a comparison, in any order of hours."""
 
 from __future__ import annotations
 

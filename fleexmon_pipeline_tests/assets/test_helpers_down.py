@@ -1,4 +1,4 @@
-"""GenAI and GitHub through the chain: what they do when they answer, and that nothing is lost while they do not."""
+"""GenAI and GitHub in the chain: their effect when they respond, and no loss when they do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets and attacks in log lines, through the whole chain: nothing leaves, and nothing is changed by them."""
+"""Secrets and attacks in log lines, through the whole chain: no secret leaves, and no attack has an effect."""
 
 from __future__ import annotations
 

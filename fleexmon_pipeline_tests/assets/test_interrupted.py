@@ -1,4 +1,4 @@
-"""Runs in processes of their own, as the shell starts them: two at once, and one that is killed in the middle."""
+"""Runs in separate processes, as a shell starts them: two at once, and one that is killed in the middle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which partitions the UI lists, and that every older one can still be materialized."""
+"""The partitions that the UI lists, and older ones that can still be materialized."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run is for the partition that its key names, to the letter, or it fails: Dagster itself rounds keys."""
+"""A run is for exactly the partition of its key, or it fails: Dagster itself rounds keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The predictions asset: an issue of a forecast, its check, and runs that are cut and ordered otherwise."""
+"""The predictions asset: an issue of a forecast, its check, and other divisions and orders of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which nodes have trouble at the same time, by more than traffic, one outage or the hour of the day."""
+"""Pairs of nodes that have errors at the same time, for other reasons than traffic, one outage or the time of day."""
 
 from __future__ import annotations
 

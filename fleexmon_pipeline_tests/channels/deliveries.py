@@ -1,4 +1,4 @@
-"""What tests of the outbox share: channels to a receiver, a delivery, and what came of it."""
+"""Helpers for tests of the outbox: channels to a receiver, a delivery, and its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What channels send to in tests: a real HTTP server and a real SMTP server on loopback, with faults on request.
+"""Receivers for channels in tests: a real HTTP server and a real SMTP server on loopback, with faults on request.
 
 Here: the servers, and the services whose plugins are pointed at them. What they got stands in `got` and `mails`.
 """

@@ -1,4 +1,4 @@
-"""Chats: threads, targets, and text of log lines, in which nothing may have an effect."""
+"""Chats: threads, targets, and text of log lines, which must have no effect."""
 
 from __future__ import annotations
 

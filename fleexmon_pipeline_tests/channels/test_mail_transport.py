@@ -1,4 +1,4 @@
-"""Mail: threads, headers, and what a server's answer means for the next attempt."""
+"""Mail: threads, headers, and the effect of a server's answer on the next attempt."""
 
 from __future__ import annotations
 

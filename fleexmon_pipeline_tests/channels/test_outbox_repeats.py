@@ -1,4 +1,4 @@
-"""No event is sent twice, even if an answer is lost, a process is killed or two run at once; unless nobody can know."""
+"""No event is sent twice after a lost answer or a kill, or by two processes, except if it cannot be known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Incidents and digests as messages: told when they open, get worse, end and come back; never of a backfill."""
+"""Messages about incidents and digests: when they open, get worse, end and return; none for a backfill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text without effect: whatever a log line holds, no service finds a mention, link, fence or doubled markup in it."""
+"""Text without effect: no service finds a mention, link, fence or doubled markup in text of log lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each kind of channel sends, what it makes of every answer, and what it never shows."""
+"""The request of each kind of channel, its reading of every answer, and the secrets that it never shows."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The chaos suite: one fault at a time, then nobody helps, then what must hold does. `make chaos` runs all of it."""
+"""The chaos suite: after a single fault, and without human help, all invariants hold. `make chaos` runs all of it."""

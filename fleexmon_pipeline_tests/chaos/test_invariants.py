@@ -1,4 +1,4 @@
-"""That the suite would notice: rows are changed by hand, and the invariants that they break are named."""
+"""The suite notices damage: rows are changed by hand, and the broken invariants are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the machine: killed processes, a database that goes away, a disk that is full, a clock that jumps."""
+"""Faults of the machine: killed processes, an unreachable database, a full disk, a clock that jumps."""
 
 from __future__ import annotations
 

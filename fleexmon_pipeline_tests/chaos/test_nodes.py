@@ -1,4 +1,4 @@
-"""Faults of nodes: one of two answers badly for a while, and then well."""
+"""Faults of nodes: one of two nodes answers badly for a while, and then well."""
 
 from __future__ import annotations
 

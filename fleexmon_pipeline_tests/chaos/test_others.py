@@ -1,4 +1,4 @@
-"""Faults of GitHub, of channels and of the agent: down, or lying. What people read comes once, when they are back."""
+"""Faults of GitHub, channels and the agent: down, or wrong answers. Each message arrives once after they recover."""
 
 from __future__ import annotations
 

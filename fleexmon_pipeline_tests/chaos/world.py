@@ -1,4 +1,4 @@
-"""A world to break: two nodes, a PostgreSQL of its own, Dagster's history; and what the daemon does afterwards.
+"""A world to break: two nodes, its own PostgreSQL, Dagster's history; and the daemon's work after the fault.
 
 Here: the world, time going on in it, and its invariants. The faults: the tests.
 """

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the wire: a node on loopback, and tries without pauses between them."""
+"""Fixtures for tests of collection over HTTP: a node on loopback, and attempts without pauses."""
 
 from __future__ import annotations
 

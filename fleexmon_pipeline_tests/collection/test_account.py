@@ -1,4 +1,4 @@
-"""The sentence about a window: each node, or, of many, their sum and those with errors."""
+"""The sentence about a window: each node or, for many nodes, their sum and the nodes with errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of every shape, cut into any chunks, broken anywhere: the records before the break, each by itself."""
+"""Responses of every format, in chunks of any size, broken anywhere: all records before the break are read."""
 
 from __future__ import annotations
 

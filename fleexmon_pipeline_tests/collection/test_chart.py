@@ -1,4 +1,4 @@
-"""The hour at a glance: every slot is there, the loudest is the longest, what is bad is named."""
+"""The chart of an hour: it has every slot, the most lines give the longest bar, and bad slots are named."""
 
 from __future__ import annotations
 

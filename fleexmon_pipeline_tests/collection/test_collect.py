@@ -1,4 +1,4 @@
-"""What the node had, the database has, once: whatever the node does, however often it is asked."""
+"""The database has each line of the node exactly once, whatever the node does and however often it is polled."""
 
 from __future__ import annotations
 

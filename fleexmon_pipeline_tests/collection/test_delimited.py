@@ -1,4 +1,4 @@
-"""Values beneath a header, CSV and the formats of web servers, become records whatever the chunks; no other text."""
+"""Values below a header, CSV and the formats of web servers, become records for any chunks; no other text does."""
 
 from __future__ import annotations
 

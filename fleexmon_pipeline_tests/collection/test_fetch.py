@@ -1,4 +1,4 @@
-"""The wire: encodings, limits and bombs; what fails is told."""
+"""HTTP: encodings, limits and decompression bombs; errors are reported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fleexmon_pipeline import encoding, settings
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
 from fleexmon_pipeline.encoding import EncodingError, unpacked, zstd
-from fleexmon_pipeline_tests.collection.asking import TEN, WINDOW, asked
+from fleexmon_pipeline_tests.collection.polling import TEN, WINDOW, poll
 from fleexmon_pipeline_tests.node_server import NodeServer, lines
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -70,7 +70,7 @@ def test_an_encoding_that_was_not_asked_for_is_told(node: NodeServer, name: str)
         unpacked([b"x"], name)
 
     node.answer(headers={"Content-Encoding": "dcb"}, body=b"\x1b\x03")
-    assert asked(BLUE_HOST=node.host_port) == (0, "Content-Encoding dcb is not supported, only gzip, deflate, br, zstd")
+    assert poll(BLUE_HOST=node.host_port) == (0, "Content-Encoding dcb is not supported, only gzip, deflate, br, zstd")
     assert node.requests[0].headers["accept-encoding"] == "gzip, deflate, br, zstd"
 
 
@@ -80,13 +80,13 @@ def test_a_compressed_body_that_is_cut_or_is_none_is_told(node: NodeServer, name
     record = b'{"timestamp": %d, "message": "%x"}'
     body = PACKERS[name](b"[" + b", ".join(record % (n, numbers.getrandbits(500)) for n in range(20_000)) + b"]")
     node.answer(headers={"Content-Encoding": name}, body=body[: len(body) // 2])
-    count, error = asked(BLUE_HOST=node.host_port)
+    count, error = poll(BLUE_HOST=node.host_port)
 
     assert 1_000 < count < 20_000
     assert error == "broke off: its compressed body breaks off"
 
     node.answer(headers={"Content-Encoding": name}, body=b"\xff{} is no such body")
-    assert "not what its Content-Encoding says" in (asked(BLUE_HOST=node.host_port)[1] or "")
+    assert "not what its Content-Encoding says" in (poll(BLUE_HOST=node.host_port)[1] or "")
 
 
 def _gzip_bomb(size: int) -> bytes:
@@ -120,7 +120,7 @@ def test_a_bomb_is_told_and_takes_no_memory(node: NodeServer, name: str) -> None
     assert 0 < given <= max(encoding.BOMB_FROM, 200 * len(BOMBS[name]))
 
     node.answer(headers={"Content-Encoding": name}, body=BOMBS[name])
-    assert asked(BLUE_HOST=node.host_port)[0] == 0
+    assert poll(BLUE_HOST=node.host_port)[0] == 0
 
 
 @pytest.mark.parametrize("name", ["br", "zstd"])
@@ -168,8 +168,8 @@ def test_the_ratio_can_be_set(node: NodeServer) -> None:
     node.answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(body, compresslevel=1))
 
     told = "broke off: decompresses to more than 10 times its size"
-    assert asked(BLUE_HOST=node.host_port, FLEEXMON_MAX_RATIO="10")[1] == told
-    assert asked(BLUE_HOST=node.host_port, FLEEXMON_MAX_RATIO="2000") == (60_001, None)
+    assert poll(BLUE_HOST=node.host_port, FLEEXMON_MAX_RATIO="10")[1] == told
+    assert poll(BLUE_HOST=node.host_port, FLEEXMON_MAX_RATIO="2000") == (60_001, None)
 
 
 # -- limits ---------------------------------------------------------------------------------------------------------
@@ -177,12 +177,12 @@ def test_the_ratio_can_be_set(node: NodeServer) -> None:
 
 def test_limits_make_an_answer_partial(node: NodeServer) -> None:
     node.serve(lines(20_000, TEN, every=timedelta(milliseconds=100)))
-    count, error = asked(BLUE_HOST=node.host_port, FLEEXMON_MAX_ANSWER_BYTES="1000000")
+    count, error = poll(BLUE_HOST=node.host_port, FLEEXMON_MAX_ANSWER_BYTES="1000000")
     assert 5_000 < count < 20_000
     assert error == "more than 1,000,000 bytes"
 
     node.serve([{"timestamp": 1, "message": "x" * 3_000_000}, *lines(1, TEN)], filtered=False)
-    assert asked(BLUE_HOST=node.host_port, FLEEXMON_MAX_RECORD_BYTES="10000") == (
+    assert poll(BLUE_HOST=node.host_port, FLEEXMON_MAX_RECORD_BYTES="10000") == (
         2,
         None,
     )  # the long one is told, unread
@@ -242,4 +242,4 @@ def test_an_empty_body_is_an_answer_where_its_type_or_status_says_so(
 ) -> None:
     node.answer(body=b"", status=status, headers={"Content-Type": content_type})
 
-    assert asked(BLUE_HOST=node.host_port) == (0, error)
+    assert poll(BLUE_HOST=node.host_port) == (0, error)

@@ -1,4 +1,4 @@
-"""Credentials and certificates: each node is shown its own, TLS is verified, nobody learns a secret."""
+"""Credentials and certificates: each node gets only its own, TLS is verified, no secret is shown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection import fetch
 from fleexmon_pipeline.collection.sources.ask import ask
 from fleexmon_pipeline.collection.sources.clients import Clients
-from fleexmon_pipeline_tests.collection.asking import WINDOW, asked
+from fleexmon_pipeline_tests.collection.polling import WINDOW, poll
 from fleexmon_pipeline_tests.node_server import NodeServer
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -52,7 +52,7 @@ def test_each_node_is_shown_its_own_credentials_and_no_others() -> None:
 def test_a_redirect_is_not_followed_and_learns_no_token(node: NodeServer) -> None:
     with NodeServer() as thief:
         node.answer(status=302, headers={"Location": thief.url})
-        _, error = asked(BLUE_HOST=node.host_port, BLUE_TOKEN="hunter2")
+        _, error = poll(BLUE_HOST=node.host_port, BLUE_TOKEN="hunter2")
 
     assert error == "HTTP 302: a redirect, which is not followed"
     assert thief.requests == []
@@ -60,7 +60,7 @@ def test_a_redirect_is_not_followed_and_learns_no_token(node: NodeServer) -> Non
 
 def test_wrong_credentials_are_told_and_not_shown(node: NodeServer) -> None:
     node.answer(status=401, body=b"hunter2 is wrong")
-    assert asked(BLUE_HOST=node.host_port, BLUE_TOKEN="hunter2") == (
+    assert poll(BLUE_HOST=node.host_port, BLUE_TOKEN="hunter2") == (
         0,
         "HTTP 401: credentials missing or refused",
     )
@@ -207,9 +207,9 @@ def test_a_node_with_its_own_authority_and_client_certificates_is_read(https: st
     certificate, key = (str(path) for path in authority.issue("client"))
     trusted = {"BLUE_HOST": https, "BLUE_CA": str(authority.path)}
 
-    assert asked(**trusted, BLUE_CLIENT_CERT=certificate, BLUE_CLIENT_KEY=key) == (1, None)
-    assert "CERTIFICATE_VERIFY_FAILED" in (asked(BLUE_HOST=https)[1] or "")
-    assert asked(**trusted)[0] == 0
+    assert poll(**trusted, BLUE_CLIENT_CERT=certificate, BLUE_CLIENT_KEY=key) == (1, None)
+    assert "CERTIFICATE_VERIFY_FAILED" in (poll(BLUE_HOST=https)[1] or "")
+    assert poll(**trusted)[0] == 0
 
 
 def test_certificate_files_that_cannot_be_used_are_told_and_nobody_is_asked_for_a_passphrase(
@@ -224,6 +224,6 @@ def test_certificate_files_that_cannot_be_used_are_told_and_nobody_is_asked_for_
         {"BLUE_CLIENT_CERT": str(certificate)},
         {"BLUE_CLIENT_CERT": str(locked[0]), "BLUE_CLIENT_KEY": str(locked[1])},
     ):
-        count, error = asked(BLUE_HOST=https, **environment)
+        count, error = poll(BLUE_HOST=https, **environment)
         assert count == 0
         assert "cannot be used: " in (error or "")

@@ -1,4 +1,4 @@
-"""An hour that was given up is an issue: once, with all its hours, until it is made good or its grace is over."""
+"""An hour that was given up is one issue with all its hours, until it is collected or its grace period ends."""
 
 from __future__ import annotations
 

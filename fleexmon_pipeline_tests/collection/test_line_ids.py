@@ -1,4 +1,4 @@
-"""Ids of lines in any order: the same line the same id, identical lines one each, however they are remembered."""
+"""Ids of lines: a line has the same id in any order, and identical lines have one id each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node that lies: bounded, recorded, and the other nodes unharmed."""
+"""A node with wrong times: limited, recorded, and without effect on other nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wild records: every sensible form of a time, a level and a text, and no form that breaks the reader."""
+"""Arbitrary records: every sensible form of a time, a level and a text is read, and no form breaks the reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After a fix, what was rejected becomes the lines that collecting again would give: none lost, none double."""
+"""After a fix, rejected records become the lines that collecting again would give: none lost, none twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records over several lines, where each has its own, are one record; one without an end costs itself alone."""
+"""A record over several lines is one record; one without an end loses only itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as loggers, databases and languages write them: the same minute in more than 120 forms."""
+"""Times in the formats of loggers, databases and languages: the same minute in more than 120 forms."""
 
 from __future__ import annotations
 

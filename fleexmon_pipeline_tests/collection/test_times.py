@@ -1,4 +1,4 @@
-"""Times as loggers write them: every sensible form is that moment, and nothing is invented."""
+"""Times in the formats of loggers: every sensible form is that moment, and no time is invented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A terminal that a command is started in, as a person has one: a pty of some size, and what appeared on it.
+"""A terminal for commands: a pty of some size, and its output.
 
 Here: starting and reading. What is expected: the tests of `commands/`.
 """

@@ -1,4 +1,4 @@
-"""What tests of the `fleexmon` command share: a way to call it on the test's own database."""
+"""Fixture for tests of the `fleexmon` command: call it on the test's own database."""
 
 from __future__ import annotations
 

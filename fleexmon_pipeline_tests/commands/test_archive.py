@@ -1,4 +1,4 @@
-"""`fleexmon archive`, and what doctor, status, logs and issues say of an archive."""
+"""`fleexmon archive`, and the archive in doctor, status, logs and issues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fleexmon channels`: how they do, a test message, and no secret on any screen."""
+"""`fleexmon channels`: their states, a test message, and no secret in any output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command as a shell meets it: help that suffices, sentences for mistakes, pipes, signals, a first start."""
+"""The command in a shell: sufficient help, sentences for mistakes, pipes, signals, a first start."""
 
 from __future__ import annotations
 

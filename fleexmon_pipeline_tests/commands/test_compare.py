@@ -1,4 +1,4 @@
-"""`fleexmon compare` and `fleexmon deployed`: what a person sees, exit statuses, what is refused."""
+"""`fleexmon compare` and `fleexmon deployed`: output, exit statuses, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at everything: what is right, off or wrong, what to do, and a status that scripts can use."""
+"""`fleexmon doctor`: checks that are right, off or wrong, advice, and a status for scripts."""
 
 from __future__ import annotations
 

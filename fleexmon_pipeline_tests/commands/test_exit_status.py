@@ -1,4 +1,4 @@
-"""Exit statuses are those of the page that `fleexmon help exit-status` shows, which is part of the operator guide."""
+"""Exit statuses agree with the page of `fleexmon help exit-status`, which is part of the operator guide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that are looked for before an expression is matched: no line that matches may be without all of them."""
+"""Texts that are searched before an expression is matched: every matching line contains one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would leave the machine is shown before it does; past hours judged again change no issue."""
+"""A preview shows the text that would leave the machine; judging past hours again changes no issue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Issues in a terminal and as JSON; what they are made of is tested in `detection/`."""
+"""Issues in a terminal and as JSON; how they are made is tested in `detection/`."""
 
 from __future__ import annotations
 

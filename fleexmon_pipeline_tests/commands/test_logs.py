@@ -1,4 +1,4 @@
-"""Stored lines, as a person or a script asks for them."""
+"""Stored lines, as queried by a person or a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes as a person meets them: what each has sent, what it still owes, and what changing the settings does."""
+"""Nodes for a person: collected and missing lines, and the effect of changed settings."""
 
 from __future__ import annotations
 

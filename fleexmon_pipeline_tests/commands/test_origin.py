@@ -1,4 +1,4 @@
-"""`fleexmon origin`: what a person sees, exit statuses, what is refused."""
+"""`fleexmon origin`: output, exit statuses, refusals."""
 
 from __future__ import annotations
 

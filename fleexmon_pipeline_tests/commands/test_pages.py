@@ -1,4 +1,4 @@
-"""`fleexmon open` and `fleexmon web`, as a person calls them."""
+"""`fleexmon open` and `fleexmon web`."""
 
 from __future__ import annotations
 

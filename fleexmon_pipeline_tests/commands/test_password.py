@@ -1,4 +1,4 @@
-"""`fleexmon password`: a line that FLEEXMON_LOGIN's file takes, and what `doctor` says of the file."""
+"""`fleexmon password`: its line is valid in FLEEXMON_LOGIN's file, and `doctor` checks the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fleexmon read`: any answer that a source may give is read, and anything else is refused with its reason."""
+"""`fleexmon read`: every answer that a source may give is read, and other input is refused with its reason."""
 
 from __future__ import annotations
 

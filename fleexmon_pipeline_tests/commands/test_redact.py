@@ -1,4 +1,4 @@
-"""`fleexmon redact`: text in, redacted text out, and where secrets stood."""
+"""`fleexmon redact`: redacted text, and the places of secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rejected records as a person meets them: what was sent and why not, and how many become lines."""
+"""Rejected records for a person: the record and its reason, and how many become lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fleexmon database restore`: the whole dump takes the place of what was there, or nothing does."""
+"""`fleexmon database restore`: the dump replaces the database completely, or not at all."""
 
 from __future__ import annotations
 

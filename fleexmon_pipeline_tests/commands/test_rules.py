@@ -1,4 +1,4 @@
-"""`fleexmon rules`: what is taken, what is refused and where; the rules themselves are tested in `detection/`."""
+"""`fleexmon rules`: valid and invalid rules, with places; the rules themselves are tested in `detection/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees in a terminal, and that a pipe gets nothing of it."""
+"""Output for a person in a terminal, and none of its formatting in a pipe."""
 
 from __future__ import annotations
 

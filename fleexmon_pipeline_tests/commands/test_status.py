@@ -1,4 +1,4 @@
-"""`fleexmon status`: the same as the first page says, in 80 columns or as a document."""
+"""`fleexmon status`: the same facts as the first page, in 80 columns or as a document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fleexmon up` on a machine that has nothing: what a person sees in the terminal, the browser and the shell, and how
+"""`fleexmon up` on an empty machine: what a person sees in the terminal, the browser and the shell, and how
 it ends. One start serves all that only look (one a worker, unless xdist is told --dist loadfile): it takes half a
 minute.
 """

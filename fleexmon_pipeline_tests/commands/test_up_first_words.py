@@ -1,4 +1,4 @@
-"""What `fleexmon up` says before anything looks well. A start that is well: `test_up.py`."""
+"""Output of `fleexmon up` before a successful start, which is tested in `test_up.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a node got a version: recorded once, noticed cautiously, compared by the check."""
+"""When a node got a version: recorded once, detected cautiously, compared by the check."""
 
 from __future__ import annotations
 

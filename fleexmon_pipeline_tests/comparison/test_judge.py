@@ -1,4 +1,4 @@
-"""Verdicts on two nodes of a made-up shop: what must fail, what must not, and what is inconclusive."""
+"""Verdicts on two nodes of a made-up shop: fail, pass and inconclusive."""
 
 from __future__ import annotations
 

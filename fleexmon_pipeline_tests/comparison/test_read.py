@@ -1,4 +1,4 @@
-"""Comparisons of what the tables hold: aliases, coverage, evidence, earlier errors, refusals."""
+"""Comparisons of stored data: aliases, coverage, evidence, earlier errors, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of comparisons share: two nodes of a made-up shop, bursty as real ones are."""
+"""Helpers for tests of comparisons: two nodes of a made-up shop, as bursty as real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TCP, with TLS where asked for, in front of a PostgreSQL that only listens on a socket.
+"""A TCP server, with TLS on request, in front of a PostgreSQL that only listens on a socket.
 
 The embedded server is built without OpenSSL; what a client does about certificates is between it and whoever answers
 the TCP connection, and that is this.

@@ -1,4 +1,4 @@
-"""What crosses a connection: times in UTC whatever the zones, JSON, and limits that the operator may set."""
+"""Values over a connection: times in UTC for any zones, JSON, and limits that the operator may set."""
 
 from __future__ import annotations
 

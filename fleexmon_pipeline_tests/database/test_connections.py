@@ -1,4 +1,4 @@
-"""FLEEXMON_MAX_CONNECTIONS: how many a run takes, and that the whole keeps to it. And a standby that takes over."""
+"""FLEEXMON_MAX_CONNECTIONS: the share of a run, and the total, which stays below it. And a standby that takes over."""
 
 from __future__ import annotations
 

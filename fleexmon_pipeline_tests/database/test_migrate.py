@@ -1,4 +1,4 @@
-"""Any database is brought up to date, no row lost: an empty one, the original's, one that two starts hit at once."""
+"""Every database is migrated without losing a row: an empty one, the original's, one with two starts at once."""
 
 from __future__ import annotations
 

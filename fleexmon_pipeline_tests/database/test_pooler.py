@@ -1,4 +1,4 @@
-"""Behind a real PgBouncer: sessions that are kept get our settings; others are refused with the way out."""
+"""With a real PgBouncer: reserved sessions get our settings; other modes are refused with a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles with the least rights: the script as psql runs it, the product at work under them, and what each may not do."""
+"""Roles with least privilege: the script in psql, the product under these roles, and their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids that sort by time and follow from what they name."""
+"""Ids that sort by time and are computed from the contents of a row."""
 
 from __future__ import annotations
 

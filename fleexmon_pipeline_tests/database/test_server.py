@@ -1,4 +1,4 @@
-"""DATABASE_URL as people write it, servers as they answer; no message ever shows the password."""
+"""DATABASE_URL in all spellings, and servers with all kinds of errors; no message shows the password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every named statement is read, used, and understood by the schema that the migrations make."""
+"""Every named statement is valid for the migrated schema, and is used."""
 
 from __future__ import annotations
 

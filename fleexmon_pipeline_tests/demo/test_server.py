@@ -1,4 +1,4 @@
-"""The demo nodes over HTTP: the node API as collection asks it, bad questions, coming up and going down."""
+"""The demo nodes over HTTP: the node API for collection, bad queries, start and stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo shop: the same at every asking, healthy most of the day, and with every incident in every 24 hours."""
+"""The demo shop: the same lines for each query, healthy most of the day, and every incident in every 24 hours."""
 
 from __future__ import annotations
 

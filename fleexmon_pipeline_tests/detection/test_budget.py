@@ -1,4 +1,4 @@
-"""One budget of false alarms: how rules share it, how noise steers it, and what the check says of it."""
+"""One budget of false alarms: how rules share it, how verdicts of noise steer it, and the text of the check."""
 
 from __future__ import annotations
 

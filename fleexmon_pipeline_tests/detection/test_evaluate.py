@@ -1,4 +1,4 @@
-"""When detector rules fire, on what, and what they say: lines in a real database, rules as they are shipped."""
+"""When detector rules fire, on what, and their texts: lines in a real database, and the built-in rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an issue recommends: the rule's own sentence, and the runbook that fits the pattern it is about."""
+"""An issue's recommendation: the rule's own sentence, and the runbook that fits its pattern."""
 
 from __future__ import annotations
 

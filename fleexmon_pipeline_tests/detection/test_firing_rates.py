@@ -1,4 +1,4 @@
-"""How often rules fire on one's own history."""
+"""How often rules fire on an installation's own history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new kind of rule takes: a class, a condition, and its line in `CONDITIONS`. Everything else follows."""
+"""A new kind of rule needs a class, a condition, and its line in `CONDITIONS`. Everything else works by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is usual, read from tables: learnt once a day, anew when the past changed, and the same in any order."""
+"""Baselines from tables: learnt once a day, again when the past has changed, and the same in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules as people write them: what is taken, what is refused, and whether the refusal says where and why."""
+"""Rules as people write them: which are valid, and errors with place and reason."""
 
 from __future__ import annotations
 

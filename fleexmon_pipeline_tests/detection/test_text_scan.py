@@ -1,4 +1,4 @@
-"""Lines that hold a text: found are just those that the comparison line by line finds, whatever is in them."""
+"""Lines that contain a text: the scan finds the same lines as a comparison line by line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded server through everything that happens to processes: many at once, killed ones, odd paths, strangers."""
+"""The embedded server with many processes at once, killed ones, odd paths, and other users."""
 
 from __future__ import annotations
 

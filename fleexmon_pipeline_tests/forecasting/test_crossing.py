@@ -1,4 +1,4 @@
-"""When a climbing rate is expected to cross a threshold, and when it is not."""
+"""When a rising rate is expected to cross a threshold, and when it is not."""
 
 from __future__ import annotations
 

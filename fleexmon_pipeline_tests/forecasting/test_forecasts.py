@@ -1,4 +1,4 @@
-"""Forecasts in the database: which are stored, scored, trusted, and made issues."""
+"""Forecasts in the database: which are stored, scored, trusted, and reported as issues."""
 
 from __future__ import annotations
 

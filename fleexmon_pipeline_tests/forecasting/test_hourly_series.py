@@ -1,4 +1,4 @@
-"""What forecasts of a series follow from, and what does not disturb them."""
+"""The inputs that forecasts of a series depend on, and inputs that do not matter."""
 
 from __future__ import annotations
 

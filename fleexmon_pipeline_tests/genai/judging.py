@@ -1,4 +1,4 @@
-"""What tests of GenAI share: patterns planted as the earlier steps leave them, and a judge over a fake agent."""
+"""Helpers for GenAI tests: patterns as the earlier stages leave them, and a judge over a fake agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One answer or a named failure, in time, and the key nowhere."""
+"""One answer or a named failure, in time, and never the key."""
 
 from __future__ import annotations
 

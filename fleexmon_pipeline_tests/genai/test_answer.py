@@ -1,4 +1,4 @@
-"""Whatever the agent writes, what comes out is checked, or refused with a reason."""
+"""Any text of the agent gives a checked answer, or is refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GenAI may cost: tokens beside calls, the most severe first, answers that stand for a day, and what was paid."""
+"""Costs of GenAI: tokens and calls, the most severe first, answers that are valid for a day, and payments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published cases are sound, and points are given for what an answer is worth."""
+"""The published cases are valid, and answers are scored correctly."""
 
 from __future__ import annotations
 

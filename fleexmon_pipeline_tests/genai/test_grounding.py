@@ -1,4 +1,4 @@
-"""What is known already goes with a question where it matches: runbooks, resolved issues, closed GitHub issues."""
+"""Known facts are added to a matching question: runbooks, resolved issues, closed GitHub issues."""
 
 from __future__ import annotations
 

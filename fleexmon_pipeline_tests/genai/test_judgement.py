@@ -1,4 +1,4 @@
-"""Windows judged by an agent: what is asked, what follows from its answers, and what no line can change."""
+"""Windows judged by an agent: the questions, the effect of answers, and what no line can change."""
 
 from __future__ import annotations
 

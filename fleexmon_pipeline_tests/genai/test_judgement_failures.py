@@ -1,4 +1,4 @@
-"""An agent that answers badly, late or not at all, or costs too much: rows wait, with the reason, and are made good."""
+"""An agent that answers badly, late, never or too expensively: rows wait, with the reason, and are done later."""
 
 from __future__ import annotations
 

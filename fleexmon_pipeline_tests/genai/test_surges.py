@@ -1,4 +1,4 @@
-"""A pattern far louder or rarer than in any comparable hour is asked about; one that is as loud as ever is not."""
+"""Questions about a pattern that is far more or less frequent than in any comparable hour, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fenced blocks of the guides: what a reader would copy, and what the page says of it.
+"""The fenced code blocks of the guides, and the comments that belong to them.
 
 Here: reading Markdown. Which blocks are run, and where: `test_guides.py`.
 

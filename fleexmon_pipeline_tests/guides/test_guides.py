@@ -1,4 +1,4 @@
-"""Every command of the README and the guides is run, in order, on a scratch copy beside a running product.
+"""Every command of the README and the guides is run, in order, in a scratch copy with a running product.
 
 A command that does not exist any more, a flag that was renamed, a path that is wrong: a reader would find it, so this
 finds it first. Blocks that cannot be run say why, see `blocks.py`.

@@ -1,4 +1,4 @@
-"""What the tests of incidents share: issues in one line each, and the incidents that follow."""
+"""Helpers for tests of incidents: issues in one line each, and their incidents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Issues that another program wrote, whatever is in them: incidents are still derived, and nobody else's are lost."""
+"""Issues with any contents that another program wrote: incidents are still derived, and none are lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which issues become one incident, and which stay apart."""
+"""Which issues become one incident, and which do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Titles of incidents: what, where, which, how much; which issue gives the name, and which pattern came first."""
+"""Titles of incidents: what, where, which, how much; the issue that gives the name, and the first pattern."""
 
 from __future__ import annotations
 

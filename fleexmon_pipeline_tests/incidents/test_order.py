@@ -1,4 +1,4 @@
-"""Incidents do not depend on the order of windows, on repeats, on two runs at once, nor on a run that dies."""
+"""Incidents are the same for any order of windows, repeats, two runs at once, and a killed run."""
 
 from __future__ import annotations
 

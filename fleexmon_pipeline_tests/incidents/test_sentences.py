@@ -1,4 +1,4 @@
-"""Sentences about an incident stay short and grammatical whatever the figures."""
+"""Sentences about an incident are short and grammatical for any figures."""
 
 from __future__ import annotations
 

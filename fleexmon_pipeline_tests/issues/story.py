@@ -1,4 +1,4 @@
-"""What the tests of issues share: firings and coverage in one line each."""
+"""Helpers for tests of issues: firings and coverage in one line each."""
 
 from __future__ import annotations
 

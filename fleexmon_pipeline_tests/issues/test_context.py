@@ -1,4 +1,4 @@
-"""What stands around an issue: its pattern, its last day, similar ones, windows and runs."""
+"""The context of an issue: its pattern, its last day, similar ones, windows and runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arithmetic of slots, against the same thing counted slot by slot."""
+"""Arithmetic of slots, compared with the same computed slot by slot."""
 
 from __future__ import annotations
 

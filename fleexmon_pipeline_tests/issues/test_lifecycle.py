@@ -1,4 +1,4 @@
-"""Issues are a function of occurrences and coverage: when they begin, join, end, and what they show."""
+"""Issues are a function of occurrences and coverage: when they begin, join and end, and their texts."""
 
 from __future__ import annotations
 

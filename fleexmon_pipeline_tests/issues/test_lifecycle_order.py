@@ -1,4 +1,4 @@
-"""Issues do not depend on the order of windows, on repeats, nor on two runs at once; see also
+"""Issues are the same for any order of windows, repeats, and two runs at once; see also
 `detection/test_any_order.py`."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What people and other programs do with issues is kept: resolved, deleted, or made by the original."""
+"""Changes of people and other programs to issues are kept: resolved, deleted, or made by the original."""
 
 from __future__ import annotations
 

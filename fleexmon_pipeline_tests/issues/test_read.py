@@ -1,4 +1,4 @@
-"""What people are told of an issue, and that JSON can say it."""
+"""Texts about an issue for people, and the same as JSON."""
 
 from __future__ import annotations
 

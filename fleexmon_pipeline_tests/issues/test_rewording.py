@@ -1,4 +1,4 @@
-"""An update that only rewords rules and runbooks leaves stored occurrences and issues as they are."""
+"""An update that only rewords rules and runbooks does not change stored occurrences and issues."""
 
 from __future__ import annotations
 

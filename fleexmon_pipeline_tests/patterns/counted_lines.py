@@ -1,4 +1,4 @@
-"""Lines in a test's database, and what tests of counting do with them."""
+"""Helpers for tests of counting: lines in a test's database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts sum to the log, exactly, however often and by however many they are rebuilt."""
+"""Counts sum exactly to the log, however often and by however many runs they are rebuilt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well lines are grouped in formats that no public set has, and how little that depends on batches."""
+"""Grouping of lines in formats that no public set has, and its small dependence on batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a miner that does not fit its lines looks like, and that one that does is left alone."""
+"""The check notices a miner that does not fit its lines, and is quiet about one that does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pattern that people named is called so in issues; one that they ignore makes none, until they take it back."""
+"""A pattern's label is used in issues; an ignored pattern makes no issues until people undo that."""
 
 from __future__ import annotations
 

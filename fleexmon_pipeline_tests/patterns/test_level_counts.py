@@ -1,4 +1,4 @@
-"""Lines by half hour, node and level are the sums of the counts of patterns, whoever changes those, and however."""
+"""Lines by half hour, node and level are the sums of the counts of patterns, after any kind of change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well lines are grouped: eight public sets of 2,000 real lines, grouped by people; never in this repository."""
+"""Grouping of lines in eight public sets of 2,000 real lines with labels; the sets are never in this repository."""
 
 from __future__ import annotations
 

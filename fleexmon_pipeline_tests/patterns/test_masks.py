@@ -1,4 +1,4 @@
-"""Values that have no looks of their own: absent ones, logins, what a call returned, records in a list."""
+"""Values without a typical form: absent ones, logins, return values, records in a list."""
 
 from __future__ import annotations
 

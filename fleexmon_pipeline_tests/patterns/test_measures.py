@@ -1,4 +1,4 @@
-"""Which number of a line is its duration, and the sketch of many."""
+"""Which number in a line is its duration, and the sketch of many durations."""
 
 from __future__ import annotations
 

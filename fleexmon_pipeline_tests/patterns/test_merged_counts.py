@@ -1,4 +1,4 @@
-"""Patterns that merged, or that other masks made: own ids stay, and old ones lead to the new."""
+"""Merged patterns, and patterns of other masks: own ids stay, and old ids lead to new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Own ids, aliases, placeholders for readers; and that no text whatever makes the masks slow or fail."""
+"""Own ids, aliases, placeholders for readers; and no text makes the masks slow or fail."""
 
 from __future__ import annotations
 

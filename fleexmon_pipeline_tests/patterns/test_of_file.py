@@ -1,4 +1,4 @@
-"""The lines that `fleexmon patterns` prints."""
+"""The output of `fleexmon patterns`."""
 
 from __future__ import annotations
 

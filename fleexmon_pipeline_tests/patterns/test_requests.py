@@ -1,4 +1,4 @@
-"""Requests over HTTP: verb, route and status are patterns, and nobody makes patterns by guessing paths."""
+"""HTTP requests: verb, route and status are patterns, and guessing paths makes no patterns."""
 
 from __future__ import annotations
 

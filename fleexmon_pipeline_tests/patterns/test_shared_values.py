@@ -1,4 +1,4 @@
-"""Titles say which: what all lines share is shown, what differs or says nothing is not."""
+"""Titles show the common part of values, but nothing that differs or has no meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three hundred secrets as they stand in real lines: every kind that redaction knows, in every shape that carries it.
+"""Three hundred secrets in realistic lines: every kind that redaction knows, in every form.
 
 Made by a seed, so that no file holds anything that looks like a live key.
 """

@@ -1,4 +1,4 @@
-"""A hint holds wherever its rule can match: else a secret would be passed over without a look."""
+"""A hint matches wherever its rule can match; otherwise a secret would be missed."""
 
 from __future__ import annotations
 

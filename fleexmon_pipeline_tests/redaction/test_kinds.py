@@ -1,4 +1,4 @@
-"""Ways in which a secret stands in a line, and lines that only look as if: a kind each, with inputs of our own."""
+"""Forms of secrets in lines, and harmless lines that look similar: by kind, with inputs of our own."""
 
 from __future__ import annotations
 

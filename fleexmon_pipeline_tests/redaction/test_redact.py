@@ -1,4 +1,4 @@
-"""No planted secret comes out, whatever stands around it; what people need to read does."""
+"""No planted secret remains, in any context; text that people need remains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Past windows replayed with other rules: what is gained and lost, and that nothing is touched."""
+"""Past windows replayed with other rules: gained and lost issues, and no change of stored rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of reporting share: a GitHub on loopback and a client of it."""
+"""Fixtures for tests of reporting: a GitHub on loopback and a client of it."""
 
 from __future__ import annotations
 

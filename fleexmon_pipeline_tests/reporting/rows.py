@@ -1,4 +1,4 @@
-"""Rows for the tests of reporting, written as the other stages would. Here: how; which: each test says."""
+"""Rows for the tests of reporting, written as by the other stages. Here: how; which rows: each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GitHub follows high and critical issues from first sight to their end, and back."""
+"""GitHub follows high and critical issues from their start to their end, and if they return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A digest's three forms, and when it is told."""
+"""A digest's three formats, and when it is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a log line can make GitHub do: nothing."""
+"""A log line has no effect on GitHub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do to alerts on GitHub comes back, once; what strangers write there does nothing."""
+"""People's actions on alerts on GitHub are recorded once; comments of strangers have no effect."""
 
 from __future__ import annotations
 

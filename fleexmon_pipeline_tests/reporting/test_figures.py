@@ -1,4 +1,4 @@
-"""A hand-made day, checked number by number; and the days on which little is known."""
+"""A hand-made day, checked number by number; and days with little data."""
 
 from __future__ import annotations
 

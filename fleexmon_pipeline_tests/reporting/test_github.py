@@ -1,4 +1,4 @@
-"""The client alone: closed issues as knowledge, and failures by name."""
+"""The GitHub client alone: closed issues as knowledge, and failures by name."""
 
 from __future__ import annotations
 

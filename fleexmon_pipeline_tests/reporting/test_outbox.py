@@ -1,4 +1,4 @@
-"""GitHub is brought in step, each step once, whatever GitHub does meanwhile."""
+"""GitHub gets the desired state, each step once, whatever GitHub does meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Days of lines go as a whole, and leave exactly what deleting them line by line would leave."""
+"""Dropping whole days of lines leaves the same rows as deleting them line by line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is old and done with goes; what is not stays, whatever its age."""
+"""Old rows that are no longer needed are deleted; others stay at any age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a score may depend on, and what it sees."""
+"""Inputs that a score may depend on, and incidents that it detects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FLEEXMON_ARCHIVE: what is taken, what is refused with its reason, and what is never shown."""
+"""FLEEXMON_ARCHIVE: valid values, errors with reasons, and secrets that are never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FLEEXMON_CHANNELS: what people write, and what they are told where it is wrong. No URL is ever shown."""
+"""FLEEXMON_CHANNELS: valid values, and errors. No URL is ever shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The broker's URL: what is refused, and that its password is never shown."""
+"""The broker's URL: invalid values, and a password that is never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FLEEXMON_NODES: nodes from a file or a directory, read anew each time, refused with the file and the node."""
+"""FLEEXMON_NODES: nodes from a file or a directory, read again each time; errors name the file and the node."""
 
 from __future__ import annotations
 

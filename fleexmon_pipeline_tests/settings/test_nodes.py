@@ -1,4 +1,4 @@
-"""Nodes, sources, their credentials and limits as people set them: taken, or refused with examples, secrets unseen."""
+"""Nodes, sources, their credentials and limits: valid values, errors with examples, secrets never shown."""
 
 from __future__ import annotations
 

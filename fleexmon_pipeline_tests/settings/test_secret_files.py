@@ -1,4 +1,4 @@
-"""Secrets from files: taken as if they stood in the variable; a file that cannot be used is refused and never shown."""
+"""Secrets from files: as if they were in the variable; an unusable file is an error and never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variables as people set them: what is meant is taken, the rest refused with reason and examples, secrets unseen."""
+"""Variables: valid values, errors with reason and examples, secrets never shown."""
 
 from __future__ import annotations
 

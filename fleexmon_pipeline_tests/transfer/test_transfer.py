@@ -1,4 +1,4 @@
-"""What is exported comes back equal, whatever other programs stored; and what cannot be read is refused."""
+"""An export is imported unchanged, for any rows of other programs; unreadable files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A CI job's results: what failed, what did not run, and what cannot be used."""
+"""A CI job's results: failed checks, checks that did not run, and unusable results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the pipeline, and what only looks so for a moment."""
+"""Problems of the pipeline, and cases that only look like problems for a moment."""
 
 from __future__ import annotations
 

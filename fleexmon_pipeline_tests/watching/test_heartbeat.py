@@ -1,4 +1,4 @@
-"""The heartbeat: what is called, when, and that a tick never suffers from it."""
+"""The heartbeat: its URL, its times, and that a tick never suffers from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real browser that tests of Dagster's pages and of our own share."""
+"""The real browser for tests of Dagster's pages and of our own."""
 
 from __future__ import annotations
 

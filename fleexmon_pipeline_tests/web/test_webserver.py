@@ -1,4 +1,4 @@
-"""Dagster's webserver behind our door, over HTTP and in a browser: attacks are refused, the UI works.
+"""Dagster's webserver behind our gate, over HTTP and in a browser: attacks are refused, the UI works.
 
 One server for the module. It has no code to show, which is enough: Dagster's instance is there to be changed.
 """

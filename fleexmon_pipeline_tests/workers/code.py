@@ -1,4 +1,4 @@
-"""The code location as the daemon and workers of these tests load it: its clock is set back, and nothing is scheduled.
+"""The code location for the daemon and workers of these tests: its clock is set back, and nothing is scheduled.
 
 Dagster's own daemon works by the machine's time. What is tested here lies in a day that is over, so the product's clock
 begins at the end of that day and goes on from there.

@@ -1,4 +1,4 @@
-"""Several machines on one: a real Redis, workers and a daemon, each a group of processes with a home of its own.
+"""Several machines simulated on one: a real Redis, workers and a daemon, each with separate processes and home.
 
 Here: starting them, killing one as a power cut would, and what Dagster says of runs. What is expected: the tests.
 """

@@ -1,4 +1,4 @@
-"""The broker dies in the middle of a backfill; two daemons are started by mistake. Both real, with a worker."""
+"""The broker dies in the middle of a backfill; two daemons run by mistake. All real, with a worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tick that is several runs, one for each group of nodes, and then one of the rest of the chain."""
+"""A tick of several runs, one for each group of nodes, and then one for the rest of the chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples under packaging/: Dagster reads each by its launcher's own schema, and their parts fit together.
+"""The examples under packaging/: Dagster can read each launcher's configuration, and their parts fit together.
 
 Neither an engine for containers nor a cluster is here: that they run is not tested.
 """

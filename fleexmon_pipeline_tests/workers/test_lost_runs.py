@@ -1,4 +1,4 @@
-"""What is made of a run that nobody has in hand, with a real broker; and where there is none."""
+"""Runs that no worker has are failed and requested again, with a real broker and without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two workers, a broker and a daemon, all real: a backfill over both, in the middle of which machines die."""
+"""Two workers, a broker and a daemon, all real: a backfill during which machines die."""
 
 from __future__ import annotations
 

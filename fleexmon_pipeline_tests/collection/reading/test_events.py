@@ -1,4 +1,4 @@
-"""The lines of a stack trace are one event, in every language, and lines that only follow each other are not."""
+"""The lines of a stack trace are one event, in every language; lines that only follow each other are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records that a tool lists a field a line are read as if they had come as JSON; other text is left as it is."""
+"""Records that a tool lists with a line for each field are read like JSON; other text is unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A level at the head of a line of text is found in every common form, and a level word in prose is none."""
+"""The level at the start of a line of text is found in every common form; a level word in prose is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time at the head of a line of text is found behind whatever may stand before it, and in no sentence."""
+"""The time at the start of a line of text is found after any prefix, and never in a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of loggers that no list of ours names, in frames that no node API has: what they say is found."""
+"""Records of unknown loggers, in unknown envelopes: time, level and message are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The short way to a record's parts gives what the search gives, and msgspec reads what json reads."""
+"""The fast path for the parts of a record gives the same as the search, and msgspec reads the same as json."""
 
 from __future__ import annotations
 

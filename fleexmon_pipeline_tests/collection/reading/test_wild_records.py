@@ -1,4 +1,4 @@
-"""Records of loggers, shippers and databases that share no form: time, level and message are found in all of them."""
+"""Records of loggers, shippers and databases with different forms: time, level and message are found in all."""
 
 from __future__ import annotations
 

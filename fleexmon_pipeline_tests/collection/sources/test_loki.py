@@ -1,4 +1,4 @@
-"""A Loki query as a node: every line of a window once, however Loki cuts it into pages."""
+"""A Loki query as a node: every line of a window once, for any division into pages."""
 
 from __future__ import annotations
 

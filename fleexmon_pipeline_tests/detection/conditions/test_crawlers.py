@@ -1,4 +1,4 @@
-"""Crawlers: more requests, some of them for paths that are none. Nobody needs to be told."""
+"""Crawlers: more requests, some for nonexistent paths. They are not reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Durations in lines: growth is reported once it is beyond what the node has shown, and ordinary life is not."""
+"""Durations in lines: growth beyond the node's past is reported once, and ordinary variation is not."""
 
 from __future__ import annotations
 

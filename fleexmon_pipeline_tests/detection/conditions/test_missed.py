@@ -1,4 +1,4 @@
-"""Messages that come by the clock and did not: a job at eight, a check each hour, a heartbeat."""
+"""Messages that come at regular times and did not: a job at eight, an hourly check, a heartbeat."""
 
 from __future__ import annotations
 

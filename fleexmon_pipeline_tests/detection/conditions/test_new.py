@@ -1,4 +1,4 @@
-"""New messages: which are told by their words, which by their number, and which never."""
+"""New messages: some are reported for their words, some for their number, and some never."""
 
 from __future__ import annotations
 

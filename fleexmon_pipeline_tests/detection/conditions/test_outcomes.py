@@ -1,4 +1,4 @@
-"""A message that comes instead of a part of another one, whatever its level and words."""
+"""A message that replaces a part of another message, at any level and with any words."""
 
 from __future__ import annotations
 

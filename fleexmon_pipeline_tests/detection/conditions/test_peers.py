@@ -1,4 +1,4 @@
-"""What other nodes know: a warning that a node never had, errors never seen before."""
+"""Evidence from other nodes: a warning that a node never had, errors never seen before."""
 
 from __future__ import annotations
 

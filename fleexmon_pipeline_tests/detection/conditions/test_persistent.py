@@ -1,4 +1,4 @@
-"""Errors that are more for hours, and that is all: rates that capping and the time of day tell apart from bursts."""
+"""Errors that increase for hours: rates that capping and the time of day distinguish from bursts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is usual, and what is not: a node's made-up fortnight, judged on arrays as the asset judges it."""
+"""Usual and unusual rates: a node's made-up fortnight, judged on arrays in the same way as by the asset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values in lines that have always varied and stand still."""
+"""Values in lines that have always varied and stop changing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a baseline knows besides the time of day: the levels of a pattern, and last week's job."""
+"""Baselines consider more than the time of day: the levels of a pattern, and last week's job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thresholds on a node that is hardly known: news is what the hours before did not have."""
+"""Thresholds on a new node: only messages that the hours before did not have are news."""
 
 from __future__ import annotations
 

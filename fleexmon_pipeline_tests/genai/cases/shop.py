@@ -1,4 +1,4 @@
-"""What the tests of cases share: an incident of the shop, an agent's answer about it, and a run that explains."""
+"""Helpers for tests of cases: an incident of the shop, an agent's answer about it, and a run that explains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A case is bounded, whatever the incident holds; its first words never change; nothing in it forges a line."""
+"""A case is limited for any incident, its first words never change, and no text in it forges a line."""
 
 from __future__ import annotations
 

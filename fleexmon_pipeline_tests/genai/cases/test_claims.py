@@ -1,4 +1,4 @@
-"""An answer about a case is hostile text: what is kept of it cites lines of the case, and is safe to show."""
+"""An answer about a case is hostile text: only claims that cite lines of the case are kept, safe to show."""
 
 from __future__ import annotations
 

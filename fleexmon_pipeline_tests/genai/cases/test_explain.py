@@ -1,4 +1,4 @@
-"""An open incident is asked about once, with what a person would want to know; its headline issue gets the answer."""
+"""The agent is asked about an open incident once, with all relevant facts; its headline issue gets the answer."""
 
 from __future__ import annotations
 

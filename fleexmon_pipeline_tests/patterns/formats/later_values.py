@@ -1,4 +1,4 @@
-"""More kinds of values, of realistic spread, for the formats in `later/`."""
+"""More kinds of values, with realistic variety, for the formats in `later/`."""
 
 from __future__ import annotations
 

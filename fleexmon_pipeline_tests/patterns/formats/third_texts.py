@@ -1,4 +1,4 @@
-"""Addresses, browsers and queries that the values of the formats in `third/` hold."""
+"""Addresses, browsers and queries for the values of the formats in `third/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More kinds of values, of realistic spread, for the formats in `third/`."""
+"""More kinds of values, with realistic variety, for the formats in `third/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words and phrases that the values of the formats in `third/` are chosen from."""
+"""Words and phrases for the values of the formats in `third/`."""
 
 from __future__ import annotations
 

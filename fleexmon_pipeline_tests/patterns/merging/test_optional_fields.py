@@ -1,4 +1,4 @@
-"""Fields that come and go: when they say nothing about which statement wrote a line, and when they do."""
+"""Optional fields: some do not distinguish statements, some do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reasons that several statements give are values wherever they stand; a few of them say what happened."""
+"""Reasons that several statements give are values at any place; a few distinguish what happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One text in two spellings: loggers with and without their package, one word in another case; what is none."""
+"""One text in two spellings: loggers with and without their package, one word in another case; and counterexamples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was to be done says what happened; why it failed does not, once what failed has been said."""
+"""Lines with different actions are different patterns; lines with different reasons of a failure are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages on a port of their own over a database with a story, asked by HTTP as a browser does."""
+"""The pages on a separate port with a prepared database, requested by HTTP as by a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a comparison that takes long, that fails, and that many ask for."""
+"""The page of a comparison that takes long, that fails, or that many request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages as a browser gets them: valid, small, harmless, and the truth about what is stored."""
+"""The pages in a browser: valid, small, harmless, and correct about stored data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines that are missing, and what only looks like it."""
+"""Missing lines, and cases that only look like missing lines."""
 
 from __future__ import annotations
 

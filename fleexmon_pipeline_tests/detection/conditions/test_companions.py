@@ -1,4 +1,4 @@
-"""Messages that come together, of which one falls short: requests without responses, jobs that do not end."""
+"""Messages that come together, one of which comes too rarely: requests without responses, jobs that do not end."""
 
 from __future__ import annotations
 

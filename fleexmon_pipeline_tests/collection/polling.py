@@ -1,4 +1,4 @@
-"""What the tests of the wire share: the first node of an environment, asked for an hour."""
+"""Helper for tests of collection over HTTP: poll an hour of the first node of an environment."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
 WINDOW = Window(TEN, TEN + HOUR)
 
 
-def asked(**environment: str) -> tuple[int, str | None]:
-    """How many records the first node gives, and what is told of the rest."""
+def poll(**environment: str) -> tuple[int, str | None]:
+    """The number of records from the first node, and the error of its answer."""
     node, *_ = settings.nodes(environment)
     with ask(Clients(), node, WINDOW) as answer:
         return sum(map(len, answer)), answer.error
