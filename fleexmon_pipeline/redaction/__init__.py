@@ -1,1 +1,1 @@
-"""Secrets in text are replaced before the text is shown or sent."""
+"""Replace secrets in text before it is shown or sent."""

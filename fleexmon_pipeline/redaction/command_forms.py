@@ -1,6 +1,6 @@
-"""Secrets where commands, databases and protocols take them: `openssl -k …`, `IDENTIFIED BY '…'`, `LOGIN bob …`.
+"""Secrets in commands, statements of databases and protocols: `openssl -k …`, `IDENTIFIED BY '…'`, `LOGIN bob …`.
 
-Here: forms in which no name such as `password` stands before the value, or stands there as a word of the language.
+Here: forms without a name such as `password` before the value, or where that name is a keyword of the language.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Card and account numbers: figures that a check digit tells from ids and counters.
+"""Card and account numbers: a check digit distinguishes them from ids and counters.
 
 Here: finding them in a run of digits or capitals, and replacing them. Secrets with a form or a name: `secret_forms.py`.
 """
@@ -29,8 +29,8 @@ def _luhn(digits: str) -> bool:
 
 
 def _card(groups: list[str]) -> bool:
-    """Card networks' first digits and lengths, the groupings people write, and the check digit. The digit alone would
-    take one block id of HDFS in ten for a card."""
+    """Checks first digits and lengths of card networks, usual groupings, and the check digit. With the check digit
+    alone, one in ten block ids of HDFS would be a card."""
     digits, sizes = "".join(groups), [len(group) for group in groups]
     written = len(groups) == 1 or sizes[:3] == [4, 4, 4] or sizes in ([4, 6, 5], [4, 6, 4])
     return written and _NETWORKS.fullmatch(digits) is not None and _luhn(digits)
@@ -42,7 +42,7 @@ def _iban(compact: str) -> bool:
 
 
 def without_iban(run: str, name: Name) -> str:
-    """The longest beginning that is an account number; what follows in capitals may be the next word."""
+    """Replace the longest beginning that is an account number; the capitals after it may be the next word."""
     ends = [place + 1 for place, character in enumerate(run) if character != " "]
     for end in reversed(ends[14:34]):
         if _iban(run[:end].replace(" ", "")):
@@ -51,7 +51,7 @@ def without_iban(run: str, name: Name) -> str:
 
 
 def without_cards(run: str, name: Name) -> str:
-    """A run of digit groups may hold a card beside other figures: `12 4111 1111 1111 1111`."""
+    """Replace cards. A run of digit groups may contain other figures, too: `12 4111 1111 1111 1111`."""
     groups = list(_GROUPS.finditer(run))
     done, first, parts = 0, 0, []
     while first < len(groups):

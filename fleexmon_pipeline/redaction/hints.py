@@ -1,11 +1,12 @@
-"""Which rules can match a text at all: one look by RE2 for all of them.
+"""Find out which rules can match a text at all, with a single RE2 search for all rules.
 
-Here: from an expression of Python to a wider one that RE2 takes, and the set of all of them. Redaction has some fifty
-expressions; tried one by one they cost half a millisecond a line. RE2 looks for all hints in one pass, at hundreds of
-megabytes a second, so text without a secret costs next to nothing, and other text only the rules that it needs.
+Here: converting an expression of Python into a wider one for RE2, and the set of all. Redaction has some fifty
+expressions; tried one by one they cost half a millisecond per line. RE2 searches all hints in one pass, at hundreds of
+megabytes per second, so text without a secret costs almost nothing, and other text only the rules that it needs.
 
-A hint may match where its rule does not; a rule must never match where its hint does not. So what RE2 lacks is left
-out (what stands before or behind), long repeats have no end, and classes hold what Python counts to them.
+A hint may match where its rule does not; a rule must never match where its hint does not. So features that RE2 lacks
+are left out (look-around), long repeats become unlimited, and classes include all characters that Python counts as
+theirs.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from collections.abc import Sequence
 
 import re2
 
-MAX_REPEAT = 40  # a longer one has no end in a hint: RE2's automaton grows with each repeat
-_MAX_MEMORY = 256 << 20  # bytes, for the automata of all hints together; they are built as they are needed
+MAX_REPEAT = 40  # longer ones become unlimited in a hint: RE2's automaton grows with each repeat
+_MAX_MEMORY = 256 << 20  # bytes, for the automata of all hints together, which are built when needed
 # A character beyond ASCII may be a letter, a digit or a space: RE2's own tables of them made each start 30 ms longer,
 # and lack what Python counts to them (½ to letters). In a negated class only ASCII is left out, for the same reason.
 _BEYOND = r"\x{80}-\x{10FFFF}"
@@ -26,7 +27,7 @@ _REPEAT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}\+?")
 
 
 def hint_of(source: str, flags: int = 0) -> str:
-    """An expression for RE2 that matches every text that Python's `source` is found in, and more."""
+    """An expression for RE2 that matches all texts in which Python finds `source`, and more."""
     out: list[str] = []
     place, in_class, negated = 0, False, False
     while place < len(source):
@@ -67,7 +68,7 @@ def hint_of(source: str, flags: int = 0) -> str:
 
 
 class Hints:
-    """The hints of some rules, looked for together."""
+    """The hints of several rules, searched together."""
 
     def __init__(self, hints: Sequence[str]) -> None:
         options = re2.Options()
@@ -79,7 +80,7 @@ class Hints:
         self._set.Compile()
 
     def in_text(self, text: str) -> list[int]:
-        """Indices of the hints that are found, ascending."""
+        """Indices of the found hints, ascending."""
         return sorted(self._set.Match(text) or ())
 
 
@@ -103,7 +104,7 @@ def _repeat(found: re.Match[str]) -> str:
 
 
 def _end_of_group(source: str, start: int) -> int:
-    """The place behind the group that begins at `start`."""
+    """The position after the group that begins at `start`."""
     depth, place, in_class = 0, start, False
     while place < len(source):
         character = source[place]

@@ -1,4 +1,4 @@
-"""Forms by which services mark their own tokens: known wherever they stand, without a name beside them.
+"""Forms of tokens that services issue: they are recognized anywhere, without a name next to them.
 
 Here: public prefixes and shapes, and the two shapes that most vendors share: a prefix that says "token", and a prefix
 before a tail that no person wrote. What follows a name such as `password`: `secret_forms.py`.

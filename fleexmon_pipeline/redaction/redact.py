@@ -1,4 +1,4 @@
-"""Secrets and personal data out of text that leaves LogEntry: prompts, templates, titles, GitHub.
+"""Remove secrets and personal data from text that leaves LogEntry: prompts, templates, titles, GitHub.
 
 Here: their placeholders. What a secret looks like: `secret_forms.py`, `figures.py`. Three ways in: `redact` knows
 nothing of other texts; a `Redactor` gives the same value the same numbered placeholder, so that reasoning about "the
@@ -63,7 +63,7 @@ def redact(text: str) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """Where a secret stood; never what it was."""
+    """The place of a secret, without its value."""
 
     kind: str
     column: int  # from 1, in the line as it was
@@ -109,7 +109,7 @@ def redact_lines(lines: Iterable[str]) -> Iterator[tuple[str, list[Found]]]:
 
 
 def _lines_with_hints(lines: Sequence[str]) -> Iterator[bool]:
-    """For each line whether there may be something in it: one look at many that have nothing is enough."""
+    """For each line, whether it may contain a secret. Many lines without one need only a single search."""
     size = max(1, len(lines) // PARTS)
     for start in range(0, len(lines), size):
         part = lines[start : start + size]
@@ -132,7 +132,7 @@ def _found(line: str, kind: str, value: str) -> Found:
 
 
 class Redactor:
-    """The redaction of one prompt: `<email-1>` is the same address wherever it stands in it.
+    """The redaction of one prompt: `<email-1>` is the same address everywhere in it.
 
     Numbers follow the order of first sight, so the same prompt built again gets the same placeholders.
     """
@@ -149,7 +149,7 @@ class Redactor:
         return _apply(_FORGED.sub(r"(\1)", text), self._name, addresses=self._addresses)
 
     def restore(self, text: str) -> str:
-        """Put back e-mail and IP addresses, for what is shown locally. Secrets stay placeholders."""
+        """Put back e-mail and IP addresses, for text that is shown locally. Secrets stay placeholders."""
         return re.sub(r"<(?:email|ip)-\d{1,9}>", lambda found: self._restorable.get(found[0], found[0]), text)
 
     def _name(self, kind: str, value: str) -> str:
@@ -173,7 +173,7 @@ def _apply(text: str, name: Name, *, addresses: bool) -> str:
 
 
 def _without_figures(text: str, name: Name) -> str:
-    """An account number may begin where a card ends, and is seen once that is gone."""
+    """Repeated, since an account number directly after a card is only found when the card is gone."""
     before = ""
     while text != before:
         before = text

@@ -1,4 +1,4 @@
-"""A rule of redaction: an expression, what it finds, and whether what it found is one.
+"""A rule of redaction: an expression, the kind of secret that it finds, and a check of the found text.
 
 Here: the type, and how one is made. The rules: `secret_forms.py`, `command_forms.py`.
 """
@@ -17,18 +17,19 @@ Check = Callable[[str, re.Match[str]], bool]
 
 @dataclass(frozen=True)
 class Rule:
-    """`pattern` with the part to replace in the group that matched, else the whole; `check` sees that part."""
+    """The group of `pattern` that matched is replaced, or else the whole match; `check` gets that part."""
 
     kind: str
     source: str
     flags: int
     hint: str
     check: Check
-    spans_lines: bool = False  # a name and its value often stand in lines of their own
+    spans_lines: bool = False  # a name and its value are often in separate lines
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Compiled when it is needed first: most texts need none, and all take as long as half a million log lines."""
+        """Compiled at the first use: most texts need no rule, and compiling all takes as long as half a million
+        lines."""
         return re.compile(self.source, self.flags)
 
 

@@ -1,7 +1,7 @@
-"""Secrets that are said: in a sentence, in a call of a program, in a dialog of a protocol or a game, as a code.
+"""Secrets in sentences, in calls of a program, in dialogs of a protocol or a game, and one-time codes.
 
-Here: forms in which more than a sign stands between a name and its value, or no name at all. Names with a sign behind
-them: `secret_forms.py`; commands and databases: `command_forms.py`.
+Here: forms with more than a sign between a name and its value, or without a name. Names followed by a sign:
+`secret_forms.py`; commands and databases: `command_forms.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a secret looks like: the rules of redaction, in the order in which they are tried.
+"""The rules of redaction, in the order in which they are tried.
 
 Here: values behind names and headers. The names: `secret_names.py`; tokens that are known by themselves:
 `provider_forms.py`; options of commands and statements: `command_forms.py`; what is said in sentences, in calls and in

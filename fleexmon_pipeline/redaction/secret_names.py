@@ -1,4 +1,4 @@
-"""Names that a secret follows, in many languages, and the ways in which a value follows a name.
+"""Names that are followed by a secret, in many languages, and the signs between a name and its value.
 
 Here: parts of expressions. The rules that are made of them: `secret_forms.py`, `said_forms.py`.
 """
