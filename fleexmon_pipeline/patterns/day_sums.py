@@ -1,7 +1,7 @@
-"""Lines of each pattern by day and node: sums of days that are over, for those who look at a month of a pattern.
+"""Lines of each pattern by day and node: sums of past days, for a month of a pattern.
 
-Here: when a day is added up, and when its sums go. Reading them: `lookup/patterns.py`. `count_lines.py` takes a day off
-the list when its counts change; whoever reads then adds up the counts, until the next night.
+Here: when the sums of a day are made and deleted. Reading them: `lookup/patterns.py`. `count_lines.py` removes a day
+from the list when its counts change; until the next night, readers sum its counts instead.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def fail_lost_runs(context: dg.SensorEvaluationContext, clock: Clock) -> dg.Sens
             requests += _again(run)
     except BROKER_DOWN as error:  # the state is unknown, so no run is failed
         return dg.SensorResult(skip_reason=f"the broker does not answer ({type(error).__name__})", cursor="{}")
-    skip_reason = None if requests else f"{counted(len(silent), 'run')} without a word from a worker"
+    skip_reason = None if requests else f"{counted(len(silent), 'run')} that no worker reports"
     return dg.SensorResult(run_requests=requests, skip_reason=skip_reason, cursor=json.dumps(silent))
 
 
@@ -68,7 +68,7 @@ def _lost(instance: dg.DagsterInstance, launcher: WorkerLauncher) -> Iterator[tu
         elif state == "PENDING" and not launcher.waits(run) and launcher.state(run)[0] == "PENDING":
             yield run, "A worker took it and ended before it began"
         elif state != "PENDING":  # SUCCESS: the process of the run has reported its end by then
-            yield run, f"Its process has ended without a word ({state})"
+            yield run, f"Its process ended without reporting a result ({state})"
 
 
 def _again(run: dg.DagsterRun) -> list[dg.RunRequest]:

@@ -53,7 +53,7 @@ def port(environment: Environment, _: datetime) -> Iterator[Finding]:
 def _login(login: settings.Login | None) -> Finding:
     name = "FLEEXMON_LOGIN"
     if login is None:
-        return Finding(name, "off", "not set: whoever reaches the UI can use it")
+        return Finding(name, "off", "not set: everyone who can reach the UI can use it")
     if isinstance(login, settings.ProxyHeader):
         networks = ", ".join(map(str, login.networks))
         return Finding(name, "ok", f"the header {login.name} names the user, in requests that come from {networks}")
