@@ -20,10 +20,19 @@ WHERE slot >= %(since)s AND slot < %(until)s AND source = 'detector';
 -- node_facts --
 -- Each node that was ever polled. A gap is a slot that is partial, missing, or was never polled. Slots after the last poll
 -- of a node that is no longer watched do not count.
-WITH asked AS (
-  SELECT node, min(slot) AS since, max(slot) + interval '5 minutes' AS until,
-    max(slot) FILTER (WHERE stored > 0) AS newest
-  FROM "LogCoverage" GROUP BY node
+-- Nodes by a skip scan: coverage is kept for 400 days.
+WITH RECURSIVE name AS (
+  (SELECT node FROM "LogCoverage" ORDER BY node LIMIT 1)
+  UNION ALL
+  SELECT (SELECT c.node FROM "LogCoverage" AS c WHERE c.node > name.node ORDER BY c.node LIMIT 1)
+  FROM name WHERE name.node IS NOT NULL
+),
+asked AS (
+  SELECT node,
+    (SELECT min(slot) FROM "LogCoverage" AS c WHERE c.node = name.node) AS since,
+    (SELECT max(slot) FROM "LogCoverage" AS c WHERE c.node = name.node) + interval '5 minutes' AS until,
+    (SELECT slot FROM "LogCoverage" AS c WHERE c.node = name.node AND stored > 0 ORDER BY slot DESC LIMIT 1) AS newest
+  FROM name WHERE node IS NOT NULL
 ),
 -- Slots are read one by one only for nodes with gaps: a month of 1,000 nodes has nine million.
 known AS (
