@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from math import exp, expm1, log
 
 import numpy as np
@@ -110,7 +111,7 @@ class Expectation:
         median of three hours, but above 1 only if all their half hours were: a rise that ended within two hours does
         not count.
         """
-        by_clock = trailing(self._early_or_late(), width) * self._share(levels)
+        by_clock = trailing(self._early_or_late, width) * self._share(levels)
         share = exp(self.baseline.rates["rest"][0])
         # Many warnings and errors are not traffic: when an attack ends, no lines are missing.
         lines, base = (
@@ -132,6 +133,7 @@ class Expectation:
             lines = lines * shares[self.of_day]
         return np.asarray(lines)
 
+    @cached_property
     def _early_or_late(self) -> Floats:
         """Lines by time of day, if users may come an hour earlier or later than normal. Jobs keep their time."""
         profile = np.array(self.baseline.profile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import psycopg
@@ -64,14 +64,19 @@ def ends_well(world: World, request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     world.nobody_helps()
     violations = world.violations()
-    outcome = "holds" if not violations else f"**broken**: {', '.join(violations)}"
     fault = (request.node.obj.__doc__ or request.node.name).strip().split("\n")[0].rstrip(".")
     if "fault" in getattr(request.node, "callspec", request).__dict__.get("params", {}):
         fault += f": {request.node.callspec.params['fault']}"
+    add_to_report(fault, violations, time.monotonic() - began)
+    assert violations == {}
+
+
+def add_to_report(fault: str, violations: Collection[str], seconds: float) -> None:
+    """`violations`: the names of what does not hold."""
+    outcome = "holds" if not violations else f"**broken**: {', '.join(violations)}"
     ROWS.parent.mkdir(exist_ok=True)
     with ROWS.open("a") as file:
-        file.write(json.dumps([fault, outcome, round(time.monotonic() - began)]) + "\n")
-    assert violations == {}
+        file.write(json.dumps([fault, outcome, round(seconds)]) + "\n")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

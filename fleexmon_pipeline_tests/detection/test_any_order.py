@@ -34,7 +34,7 @@ SINCE = TEN - 10 * HOUR
 DAYS = 9
 LAST = SINCE + (DAYS - 1) * DAY
 # Detection's functions take windows of any length: shorter ones where things happen.
-CUTS = [SINCE + n * 12 * HOUR for n in range(2 * (DAYS - 2))] + [LAST - DAY + n * 2 * HOUR for n in range(25)]
+CUTS = [SINCE + n * DAY for n in range(DAYS - 2)] + [LAST - DAY + n * 4 * HOUR for n in range(13)]
 WINDOWS = [Window(*cut) for cut in pairwise(CUTS)]
 TABLES = '"LogIssue"', '"IssueEpisode"', '"IssueOccurrence"', '"ShadowOccurrence"', '"NodeBaseline"', '"DetectedHour"'
 

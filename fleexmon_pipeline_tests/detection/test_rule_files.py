@@ -207,11 +207,13 @@ def test_the_report_names_rules_and_problems(tmp_path: Path) -> None:
     assert text.splitlines()[1].startswith('refused  b.yaml:1: kind "x" is unknown')
 
 
+(REPEATED,) = (rule for rule in load_rules().rules if rule.name == "repeated-error")
+
+
 @given(st.text(max_size=200))
 def test_no_template_breaks_a_title(template: str) -> None:
     """Templates are made of log lines: braces, line breaks and NUL among them."""
-    rule = next(rule for rule in load_rules().rules if rule.name == "repeated-error")
-    title = rule.fill_title({"node": "blue", "count": "7", "within": "15 minutes", "template": template})
+    title = REPEATED.fill_title({"node": "blue", "count": "7", "within": "15 minutes", "template": template})
     assert title.startswith("Repeated error on blue")
     assert title.endswith(" (7 in 15 minutes)")
     assert not [character for character in title if unicodedata.category(character) in ("Cc", "Cf", "Cs")]

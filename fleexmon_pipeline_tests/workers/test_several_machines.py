@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="there is no redis-server on this machine"),
 ]
 
-HOURS = 12
+HOURS = 8
 DAY = floor(datetime.now(UTC), HOUR) - 16 * HOUR  # a backfill takes the hours that the UI lists: the last 24 here
 END = DAY + HOURS * HOUR
 MINUTE = timedelta(minutes=1)

@@ -15,7 +15,7 @@ from fleexmon_pipeline.detection.conditions.durations import value
 from fleexmon_pipeline.detection.firing import firing_of
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_kinds import Value
-from fleexmon_pipeline.numerics import Floats
+from fleexmon_pipeline.numerics import Floats, Ints
 from fleexmon_pipeline_tests.detection.conditions.world import (
     A_DAY,
     AN_HOUR,
@@ -38,12 +38,18 @@ def stated(seed: int = 1, *, median: float = 200.0, lines: float = 30.0) -> dict
     hour = np.arange(SLOTS) / AN_HOUR % 24
     level = np.log(median) + 0.15 * np.cos(2 * np.pi * (hour - 13) / 24)
     count = np.maximum(rnd.poisson(lines, SLOTS), 1)
-    drawn = [rnd.lognormal(mean, 0.5, size) for mean, size in zip(level, count, strict=True)]
-    return {
-        "p50": np.array([np.quantile(values, 0.5) for values in drawn]),
-        "p95": np.array([np.quantile(values, 0.95) for values in drawn]),
-        "lines": count.astype(float),
-    }
+    drawn = rnd.lognormal(level[:, None], 0.5, (SLOTS, count.max()))
+    drawn[np.arange(count.max()) >= count[:, None]] = np.inf  # a slot has `count` of them, in front when sorted
+    drawn.sort(axis=1)
+    return {"p50": _quantile(drawn, count, 0.5), "p95": _quantile(drawn, count, 0.95), "lines": count.astype(float)}
+
+
+def _quantile(drawn: Floats, count: Ints, share: float) -> Floats:
+    """Of the first `count` values of each row, which are sorted: `np.quantile` of 3,000 rows takes 2 s."""
+    place = share * (count - 1)
+    below, rows = np.floor(place).astype(int), np.arange(len(drawn))
+    above = np.minimum(below + 1, count - 1)
+    return np.asarray(drawn[rows, below] + (place - below) * (drawn[rows, above] - drawn[rows, below]))
 
 
 def grown(figures: dict[str, Floats], begin: int, end: int, times: float, *names: str) -> dict[str, Floats]:

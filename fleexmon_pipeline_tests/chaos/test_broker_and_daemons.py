@@ -12,6 +12,7 @@ import pytest
 
 from fleexmon_pipeline.partitions import key_of_hour
 from fleexmon_pipeline.window import HOUR, floor
+from fleexmon_pipeline_tests.chaos.conftest import add_to_report
 from fleexmon_pipeline_tests.chaos.world import INVARIANTS
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN
@@ -20,7 +21,7 @@ from fleexmon_pipeline_tests.workers.code import BEHIND
 from fleexmon_pipeline_tests.workers.machines import UNFINISHED, Machines, statuses
 
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.chaos,
     pytest.mark.filterwarnings(DAGSTERS_OWN),
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="there is no redis-server on this machine"),
 ]
@@ -93,6 +94,7 @@ def test_a_broker_that_dies_and_comes_back_empty_costs_a_minute_and_no_line(
         print(f"{while_down} when the broker died; over {took:.0f} s later: {statuses(instance)}")
         assert while_down["SUCCESS"] < HOURS
 
+    add_to_report("The broker of two machines' runs dies and comes back empty", broken(database), took)
     assert broken(database) == {}
 
 
@@ -108,4 +110,5 @@ def test_two_daemons_on_one_database_double_nothing_and_say_so(machines: Machine
             lambda: any(WARNING in machines.said(name) for name in ("daemon", "second daemon")), 90, "one notices"
         )
 
+    add_to_report("Two daemons on one database", broken(database), took)
     assert broken(database) == {}
