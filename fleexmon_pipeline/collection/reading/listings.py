@@ -43,7 +43,7 @@ class Listing:
 
     def ndjson(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The records, one a line."""
-        record: dict[str, str] = {}
+        record: dict[str, list[str]] = {}  # the lines of each value
         name, held = "", 0
         for line in _lines(chunks):
             if self._begins.match(line) if self._begins else not line.strip():
@@ -53,9 +53,9 @@ class Listing:
                 continue
             elif match := self._field.match(line):
                 name = match[1].strip()
-                record[name] = match[2] or ""
+                record[name] = [match[2] or ""]
             elif name:
-                record[name] = f"{record[name]}\n{line.strip()}".lstrip("\n")
+                record[name].append(line.strip())
             held += len(line)
         yield from _encoded(record)
 
@@ -93,23 +93,34 @@ def is_verbose(head: bytes) -> bool:
 def journal_entries(chunks: Iterable[bytes]) -> Iterator[tuple[Fields, datetime]]:
     """The entries of a journal, with their times. What has no time is left out."""
     fields: Fields = {}
+    more: list[bytes] = []  # lines of the value at hand, but for the first
     moment: datetime | None = None
     name, held = "", 0
     for line in _lines(chunks):
         if match := _VERBOSE.match(line):
+            _extend(fields, name, more)
             if moment is not None and fields:
                 yield fields, moment
             fields, held, moment, name = {"__CURSOR": [match[2].encode()]}, 0, _moment_of(match), ""
         elif held >= MAX_RECORD_BYTES:
             continue
         elif match := _FIELD_OF_JOURNAL.match(line):
+            _extend(fields, name, more)
             name = match[1]
             fields.setdefault(name, []).append(match[2].encode("utf-8", "surrogatepass"))
         elif name and line.startswith(" " * (_INDENT + 1)):
-            fields[name][-1] += b"\n" + line[_INDENT + len(name) + 1 :].encode("utf-8", "surrogatepass")
+            more.append(line[_INDENT + len(name) + 1 :].encode("utf-8", "surrogatepass"))
         held += len(line)
+    _extend(fields, name, more)
     if moment is not None and fields:
         yield fields, moment
+
+
+def _extend(fields: Fields, name: str, more: list[bytes]) -> None:
+    """Join the lines of a value once: one by one they took seconds for a MB."""
+    if more:
+        fields[name][-1] = b"\n".join([fields[name][-1], *more])
+        more.clear()
 
 
 def _moment_of(match: re.Match[str]) -> datetime | None:
@@ -124,14 +135,10 @@ def _moment_of(match: re.Match[str]) -> datetime | None:
         return None
 
 
-def _encoded(record: dict[str, str]) -> Iterator[bytes]:
+def _encoded(record: dict[str, list[str]]) -> Iterator[bytes]:
     if record:
-        yield (
-            json.dumps({name: value.strip() for name, value in record.items()}, ensure_ascii=False).encode(
-                "utf-8", "surrogatepass"
-            )
-            + b"\n"
-        )
+        values = {name: "\n".join(lines).strip() for name, lines in record.items()}
+        yield json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
