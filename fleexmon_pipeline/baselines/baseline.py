@@ -66,6 +66,7 @@ class Baseline:
     lines_an_event: float = 1.0  # lines that come together, as measured by `rates.lines_an_event`
     of_peers: dict[str, OfPattern] = field(default_factory=dict)  # patterns that only other nodes have had
     companions: dict[str, Companion] = field(default_factory=dict)  # pattern → the pattern that it accompanies
+    counterparts: dict[str, Companion] = field(default_factory=dict)  # pattern → the pattern of other nodes
     starts: dict[str, Start] = field(default_factory=dict)  # pattern → the pattern whose runs it ends
     along: dict[str, float] = field(default_factory=dict)  # group → power of the profile; default 1
     dips: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -86,7 +87,7 @@ class Series:
 
     levels: tuple[str, ...] | None
     per: str
-    """node, pattern, companion, start or variety; duration (of a single pattern) or durations (of all together)."""
+    """node, pattern, companion, counterpart, start, variety; duration (of a single pattern) or durations (of all)."""
     width: int
     falls: bool = False  # looks for too few lines
     capped: bool = False  # each slot counts at most as many lines as chance allows: finds lasting rises, not bursts

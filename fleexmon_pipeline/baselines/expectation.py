@@ -14,10 +14,11 @@ from math import exp, expm1, log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, OfPattern, PatternBaseline, Series, habits_key, series_name
-from fleexmon_pipeline.baselines.companions import shortfalls
+from fleexmon_pipeline.baselines.companions import excess, lines_of_rest, shortfalls
 from fleexmon_pipeline.baselines.daily_profile import MIN_RATE, PEAK
 from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
+    LOAD_SLOTS,
     SLOTS_A_DAY,
     SLOTS_AN_HOUR,
     SlotGrid,
@@ -28,15 +29,16 @@ from fleexmon_pipeline.baselines.slot_grid import (
     surprise,
     trailing,
 )
+from fleexmon_pipeline.baselines.values.variety import stands_still
 from fleexmon_pipeline.numerics import Flags, Floats, Ints, is_weekend
 
 # Docs/decisions/0018 explains the half hours and the blocks of 6 hours. The other numbers were chosen by judgement, not
 # by experiment.
 PRIOR_LINES = 10.0  # added to both sides of a load, so that ten lines more or less do not change it much
 MIN_LOAD = 0.6  # traffic that returns to normal is not a spike
-LOAD_SLOTS = 6  # half an hour, over which the load of errors is measured
 HOURS_BEFORE = 3  # before a window, whose load decides how many lines it should have
 MIN_TRAFFIC = 0.5  # share of info lines from which on they alone measure a node's load
+PAIRED = ("companion", "counterpart", "start", "variety")  # series that are not counts of lines alone
 BLOCK = 72  # slots, 6 hours: extremes of the past are counted by block
 MIN_SEEN = 2  # lines of a pattern outside its loudest slot: a single line is not a rate
 MIN_UNUSUAL = 3.0  # the lowest limit
@@ -222,8 +224,8 @@ def series_surprises(
     baseline: Baseline, expectation: Expectation, grid: SlotGrid, series: Series
 ) -> Iterable[tuple[str | None, Floats]]:
     """The surprise of a series at the end of each slot: of the node (None), or of each of its patterns."""
-    if series.per == "companion":
-        yield from shortfalls(baseline.companions, grid, series.width)
+    if series.per in PAIRED:
+        yield from _of_messages(baseline, grid, series)
         return
     if series.falls:
         seen = trailing(expectation.of_traffic(series.levels), series.width)
@@ -254,6 +256,23 @@ def series_surprises(
         margin = max(_margin(pattern, series.width) for pattern in of_pattern.values())
         surprises[slots] = np.where(above > margin, above, np.minimum(above, NOT_UNUSUAL))
         yield name, surprises
+
+
+def _of_messages(baseline: Baseline, grid: SlotGrid, series: Series) -> Iterable[tuple[str, Floats]]:
+    """Of messages that come with others, and of values in messages."""
+    if series.per == "companion":
+        yield from shortfalls(baseline.companions, lines_of_rest(grid), series.width)
+    elif series.per == "counterpart":
+        yield from shortfalls(baseline.counterparts, grid.fleet, series.width)
+    elif series.per == "start":
+        yield from excess(baseline.starts, lines_of_rest(grid), grid.known, series.width)
+    else:
+        for (name, group), of_pattern in grid.varieties.items():
+            learnt = baseline.patterns.get(name, {}).get(group)
+            if learnt is not None and learnt.variety and group in series.groups:
+                fields = [surprise for _, surprise in stands_still(of_pattern, learnt.variety, series.width)]
+                if fields:
+                    yield name, np.max(fields, axis=0)
 
 
 def _margin(pattern: PatternBaseline, width: int) -> float:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from fleexmon_pipeline.baselines.daily_profile import MIN_HABIT_DAYS, MIN_HABIT_LINES, PEAK, by_day
-from fleexmon_pipeline.baselines.expectation import LOAD_SLOTS
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY
+from fleexmon_pipeline.baselines.slot_grid import LOAD_SLOTS, SLOTS_A_DAY
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
 
 # Chosen by judgement.

@@ -25,7 +25,6 @@ from fleexmon_pipeline.baselines.companions import (
 from fleexmon_pipeline.baselines.daily_profile import MIN_HABIT_DAYS, calendar, profile
 from fleexmon_pipeline.baselines.expectation import (
     BLOCK,
-    LOAD_SLOTS,
     MIN_UNUSUAL,
     Expectation,
     load_of,
@@ -56,6 +55,7 @@ from fleexmon_pipeline.baselines.rates import (
 from fleexmon_pipeline.baselines.silence import quietness
 from fleexmon_pipeline.baselines.slot_grid import (
     GROUPS,
+    LOAD_SLOTS,
     SLOTS_A_DAY,
     SlotGrid,
     but_loudest,
@@ -87,7 +87,6 @@ NORMAL_MEDIAN = 0.6745  # median of the absolute value of a normal variable
 MIN_BLOCK_COVERAGE = 0.5
 UPPER_QUANTILE = 0.85  # past incidents, a few in a fortnight, are above it
 MIN_SCALE, MAX_SCALE = 0.3, 2.0
-WITHOUT_EXTREMES = ("start", "variety")  # series whose limits are values that were reached
 DEFAULT_EXTREMES = (MIN_UNUSUAL, 1.0)
 
 
@@ -127,10 +126,11 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     _learn_falls(baseline, past, [one for one in series if one.falls and one.per == "node"])
     _learn_capped(baseline, past, [one for one in series if one.capped])
     _learn_companions(baseline, past, [one for one in series if one.per == "companion"])
+    _learn_counterparts(baseline, past, [one for one in series if one.per == "counterpart"])
     _learn_starts(baseline, past, [one.width for one in series if one.per == "start"])
     _learn_durations(baseline, past, {one.width for one in series if one.of_durations})
     _learn_variety(baseline, past, {one.width for one in series if one.per == "variety"})
-    _learn_limits(baseline, past, [one for one in series if one.per not in WITHOUT_EXTREMES])
+    _learn_limits(baseline, past, series)
     return replace(
         baseline, novelty=_novelty(past, days), quiet=_normal_quiet(past, expectation.base, baseline.lines_an_event)
     )
@@ -245,8 +245,25 @@ def _learn_companions(baseline: Baseline, past: SlotGrid, series: Sequence[Serie
     baseline.companions.update(learn_companions(rows, past.known))
     _, day = calendar(past.first, past.slots)
     for one in series:
-        for name, short in shortfalls(baseline.companions, past, one.width):
+        for name, short in shortfalls(baseline.companions, rows, one.width):
             baseline.companions[name].peaks[str(one.width)] = reached(day, short)
+
+
+def _learn_counterparts(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
+    """Which messages of other nodes come with those of this node that have no companion here."""
+    if not series or not past.fleet:
+        return
+    own = lines_of_rest(past)
+    clocked = {name for name, groups in baseline.patterns.items() if "rest" in groups and groups["rest"].steady}
+    alone = own.keys() - baseline.companions.keys() - baseline.promises.keys() - clocked
+    fleet = {name: row * past.known for name, row in past.fleet.items()}
+    rows = {name: fleet[name] for name in alone if name in fleet}
+    elsewhere = {name: row for name, row in fleet.items() if name not in own}
+    baseline.counterparts.update(learn_companions(rows, past.known, elsewhere))
+    _, day = calendar(past.first, past.slots)
+    for one in series:
+        for name, short in shortfalls(baseline.counterparts, fleet, one.width):
+            baseline.counterparts[name].peaks[str(one.width)] = reached(day, short)
 
 
 def _learn_starts(baseline: Baseline, past: SlotGrid, widths: Sequence[int]) -> None:

@@ -10,8 +10,8 @@ from math import log
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.expectation import LOAD_SLOTS, load_of
-from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
+from fleexmon_pipeline.baselines.expectation import load_of
+from fleexmon_pipeline.baselines.slot_grid import LOAD_SLOTS, SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.numerics import Flags, Floats, Ints, dispersion, excess_variance
 
 # Docs/decisions/0018 explains the methods: winsorised means, a power law over half hours. The numbers below were chosen

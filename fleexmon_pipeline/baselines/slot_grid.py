@@ -17,6 +17,7 @@ from fleexmon_pipeline.window import DAY, HOUR, SLOT
 
 SLOTS_A_DAY = DAY // SLOT
 SLOTS_AN_HOUR = HOUR // SLOT
+LOAD_SLOTS = 6  # half an hour, over which the load of errors is measured
 # Groups of levels. Errors and warnings follow a power of the load; the rest is proportional to it. Debug lines depend
 # on a setting, so they do not count as load.
 GROUPS = ("error", "warn", "rest", "debug")
@@ -54,6 +55,7 @@ class SlotGrid:
     counts: Ints  # rows x slots
     durations: dict[tuple[str, str], Sketches] = field(default_factory=dict)  # by pattern and group
     varieties: dict[tuple[str, str], Variety] = field(default_factory=dict)  # by pattern and group
+    fleet: dict[str, Ints] = field(default_factory=dict)  # pattern → lines at all nodes, failures left out
     # Caches for all rules with the same levels: a hundred rules cost little more than ten.
     _lines: dict[frozenset[str], Ints] = field(default_factory=dict, repr=False)
     _patterns: dict[frozenset[str], dict[str, Ints]] = field(default_factory=dict, repr=False)

@@ -6,8 +6,9 @@ Learning: `learn.py`; where the history ends, and why: docs/decisions/0018; dele
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -16,8 +17,9 @@ import msgspec
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series
+from fleexmon_pipeline.baselines.companions import frequent
 from fleexmon_pipeline.baselines.learn import learn
-from fleexmon_pipeline.baselines.slot_grid import SlotGrid, sketches, varieties
+from fleexmon_pipeline.baselines.slot_grid import SlotGrid, group_of, sketches, varieties
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import read_level
@@ -26,7 +28,7 @@ from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor, slot_number, slot_start
 
 SQL = statements("history")
-VERSION = "11"  # increase it when a change of `baseline.py` or of learning must invalidate stored baselines
+VERSION = "12"  # increase it when a change of `baseline.py` or of learning must invalidate stored baselines
 HISTORY = 14 * DAY
 
 
@@ -51,7 +53,7 @@ def read_baselines(
             if row["figures"]:
                 baselines[row["node"]] = msgspec.json.decode(row["figures"], type=Baseline)
     if missing:
-        learnt = learn_baselines(past or PastCounts(connection, sorted(missing), window), missing, window, series)
+        learnt = learn_baselines(past or PastCounts(connection, nodes, window), missing, window, series)
         for node in sorted(missing):
             figures = msgspec.json.encode(learnt[node], enc_hook=_plain).decode() if node in learnt else None
             connection.execute(SQL["keep_baseline"], {"node": node, "day": day, "made_of": made_of, "figures": figures})
@@ -139,8 +141,10 @@ class PastCounts:
 def learn_baselines(
     past: PastCounts, nodes: set[str], window: Window, series: Collection[Series]
 ) -> dict[str, Baseline]:
-    """Baselines from the counts of whole days. Nodes without known slots are left out."""
+    """Baselines from the counts of whole days. Nodes without known slots are left out. `past` holds the lines of all
+    nodes, because some messages of a node accompany those of others."""
     first, last, end = slot_number(window.since), slot_number(window.until), window.until - SLOT
+    fleet = _fleet(past, window) if any(one.per == "counterpart" for one in series) else {}
     pieces: defaultdict[str, list[PastRow]] = defaultdict(list)
     for row in past.rows:
         inside = (row.slots >= first) & (row.slots < last)
@@ -163,9 +167,31 @@ def learn_baselines(
     for node in sorted(nodes & past.coverage.keys()):
         known, empty = (slots[(slots >= first) & (slots < last)] for slots in past.coverage[node])
         slot_grid = _past_grid(node, window, pieces[node], known, empty)
-        if slot_grid is not None and (baseline := learn(slot_grid, series)) is not None:
+        if slot_grid is None:
+            continue
+        rows = {name: row[slot_grid.first - first :] for name, row in fleet.items()}
+        if (baseline := learn(replace(slot_grid, fleet=rows), series)) is not None:
             baselines[node] = baseline
     return baselines
+
+
+def _fleet(past: PastCounts, window: Window) -> dict[str, Ints]:
+    """Pattern → lines of all nodes by slot of the window, of messages that are no failure and frequent."""
+    first, slots, end = slot_number(window.since), window.length // SLOT, window.until - SLOT
+    parts: defaultdict[str, list[tuple[Ints, Ints]]] = defaultdict(list)
+    lines: Counter[str] = Counter()
+    for row in past.rows:
+        inside = (row.slots >= first) & (row.slots < first + slots)
+        if group_of(row.level) == "rest" and inside.any():
+            pattern = past.resolve(row.pattern, end)
+            parts[pattern].append((row.slots[inside] - first, row.counts[inside]))
+            lines[pattern] += int(row.counts[inside].sum())
+    fleet = {}
+    for pattern in sorted(frequent(lines, window.length / DAY)):
+        fleet[pattern] = np.zeros(slots, np.int64)
+        for places, counts in parts[pattern]:
+            np.add.at(fleet[pattern], places, counts)
+    return fleet
 
 
 def _numbers(text: str | None) -> Ints:

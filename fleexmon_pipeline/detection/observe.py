@@ -13,7 +13,7 @@ from datetime import datetime
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, Series, joined_patterns
-from fleexmon_pipeline.baselines.companions import carry_over
+from fleexmon_pipeline.baselines.companions import carry_over, with_fleet
 from fleexmon_pipeline.baselines.expectation import with_peers
 from fleexmon_pipeline.baselines.handover import HANDOVER
 from fleexmon_pipeline.baselines.silence import STEADY_SLOTS
@@ -64,10 +64,11 @@ def read_observations(
     for node in nodes:
         others = [grids[other] for other in nodes if other != node]
         before = _before(connection, grids[node])
+        baseline = baselines.get(node)
         observations.append(
             Observation(
-                grids[node],
-                baselines.get(node),
+                with_fleet(grids[node], grids.values(), baseline.counterparts) if baseline else grids[node],
+                baseline,
                 slot_number(since[node]) if since.get(node) else None,
                 counts.templates,
                 first_seen,
@@ -193,5 +194,6 @@ def _ancestry(
                 for id_, since in merged[root]:
                     if since is None or since < window.until:
                         carry_over(baseline.companions, id_, root)
+                        carry_over(baseline.counterparts, id_, root)
                         carry_over(baseline.starts, id_, root)
     return first_seen

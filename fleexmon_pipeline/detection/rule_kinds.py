@@ -233,7 +233,10 @@ class Companion(Detector):
         return self.companion.false_alarms
 
     def series(self) -> list[Series]:
-        return [Series(None, "companion", within // SLOT, falls=True) for within in self.companion.at_least]
+        return [self.series_of(within // SLOT) for within in self.companion.at_least]
+
+    def series_of(self, width: int) -> Series:
+        return Series(None, "companion" if self.companion.at == "node" else "counterpart", width, falls=True)
 
 
 class Unfinished(Detector):
@@ -254,8 +257,12 @@ class Unfinished(Detector):
     def per_pattern(self) -> bool:
         return True
 
+    @property
+    def false_alarms(self) -> float:
+        return self.unfinished.false_alarms
+
     def series(self) -> list[Series]:
-        return [Series(None, "start", within // SLOT, falls=True) for within in self.unfinished.at_least]
+        return [Series(None, "start", within // SLOT) for within in self.unfinished.at_least]
 
 
 class Missed(Detector):
@@ -312,6 +319,10 @@ class Stuck(Detector, OfLines):
     def per_pattern(self) -> bool:
         return True
 
+    @property
+    def false_alarms(self) -> float:
+        return self.stuck.false_alarms
+
     def series(self) -> list[Series]:
         return [Series(self.where.level, "variety", within // SLOT) for within in self.stuck.at_least]
 
@@ -333,6 +344,10 @@ class Instead(Detector, OfLines):
     @property
     def per_pattern(self) -> bool:
         return True
+
+    @property
+    def false_alarms(self) -> float:
+        return self.instead.false_alarms
 
     def series(self) -> list[Series]:
         return [Series(self.where.level, "pattern", within // SLOT) for within in self.instead.at_least]

@@ -151,6 +151,7 @@ class CompanionParameters(Strict):
     ]  # window → expected
     below: Share  # of the expected lines
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
+    at: Literal["node", "fleet"] = "node"  # where the other message is logged: at the node, or at other nodes
 
 
 class UnfinishedParameters(Strict):
@@ -160,6 +161,7 @@ class UnfinishedParameters(Strict):
         dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)
     ]  # window → runs, beyond what the node has shown
     below: Share  # of the runs that started
+    false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
 class InsteadParameters(Strict):
@@ -167,6 +169,7 @@ class InsteadParameters(Strict):
 
     at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=1)]], Field(min_length=1)]  # window → lines
     times: Factor  # the expected lines
+    false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
 class ValueParameters(Strict):
@@ -184,6 +187,7 @@ class StuckParameters(Strict):
 
     at_least: Annotated[dict[Within, Annotated[int, Field(strict=True, ge=10)]], Field(min_length=1)]  # window → lines
     below: Share  # of the lowest variety that the node has shown
+    false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 
 
 class NewParameters(Strict):

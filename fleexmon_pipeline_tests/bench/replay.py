@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, joined_patterns
-from fleexmon_pipeline.baselines.companions import carry_over
+from fleexmon_pipeline.baselines.companions import carry_over, fleet_lines, frequent, lines_of_rest, with_fleet
 from fleexmon_pipeline.baselines.expectation import with_peers
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import SlotGrid, grid, sketches, varieties
@@ -193,20 +193,35 @@ def observations(
             for node in nodes
         }
         learnt: dict[str, Baseline] = {}
+        pasts: dict[str, SlotGrid] = {}
         for node in nodes if past_first < day else ():
             past_rows = _between(of_node[node], past_first, day, resolve, as_of=day - 1)
             past_measured = _between(measured[node], past_first, day, resolve, as_of=day - 1)
             past_compared = _between(compared[node], past_first, day, resolve, as_of=day - 1)
-            past = _grid(node, past_first, day - past_first, past_rows, past_measured, past_compared)
-            if baseline := learn(past, series):
+            pasts[node] = _grid(node, past_first, day - past_first, past_rows, past_measured, past_compared)
+        lines: Counter[str] = Counter()
+        for past in pasts.values():
+            lines.update({name: int(row.sum()) for name, row in lines_of_rest(past).items()})
+        fleet = fleet_lines(pasts.values(), frequent(lines, (day - past_first) / A_DAY))
+        for node, past in pasts.items():
+            if baseline := learn(replace(past, fleet=fleet), series):
                 _carry_over(baseline, made, until)
                 learnt[node] = baseline
         learnt = with_peers(learnt)
         for node in nodes:
             seen = {name: _row(row.get(node, Counter()), first, until) for name, row in texts.items()}
             others = [grids[other] for other in nodes if other != node]
+            counterparts = learnt[node].counterparts if node in learnt else {}
             observation = Observation(
-                grids[node], learnt.get(node), made.first, templates, first_seen, seen, templates, others, budget=budget
+                with_fleet(grids[node], grids.values(), counterparts),
+                learnt.get(node),
+                made.first,
+                templates,
+                first_seen,
+                seen,
+                templates,
+                others,
+                budget=budget,
             )
             yield observation, [slot_start(slot + 1) for slot in range(begin, until)]
 
@@ -280,4 +295,5 @@ def _carry_over(baseline: Baseline, made: Replay, until: int) -> None:
         if root != pattern:
             baseline.patterns[root] = joined_patterns([baseline.patterns.get(root, {}), past])
             carry_over(baseline.companions, pattern, root)
+            carry_over(baseline.counterparts, pattern, root)
             carry_over(baseline.starts, pattern, root)

@@ -67,6 +67,7 @@ def test_the_rules_that_come_with_the_product_load_and_prove_themselves() -> Non
         "lines-missing": ("drop", "high", "detector"),
         "message-overdue": ("missed", "high", "detector"),
         "companion-missing": ("companion", "medium", "detector"),
+        "counterpart-missing": ("companion", "medium", "detector"),
         "silent-node": ("silence", "critical", "detector"),
         "error-rate-trending-up": ("trend", "medium", "predictor"),
         "deployment-diverges": ("divergence", "high", "detector"),

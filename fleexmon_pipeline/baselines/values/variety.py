@@ -9,7 +9,7 @@ constant, or repeats at night, is not.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -22,12 +22,28 @@ MIN_COMPARED = 12  # lines of a window, except the first of each slot
 MIN_WINDOWS = 100  # with that many lines, for a baseline
 MIN_DAYS = 3
 MIN_VARIETY = 0.3  # on the third lowest day
+MAX_VARIETY = 0.98  # values that were never equal may be, once in fifty lines
 
 
 def variety(of_pattern: Variety, field: int, width: int) -> tuple[Floats, Floats]:
     """The share of different values, and the compared lines, in the `width` slots up to each slot's end."""
     compared = trailing(of_pattern.compared, width)
     return trailing(of_pattern.others[field], width) / np.maximum(compared, 1.0), compared
+
+
+def stands_still(of_pattern: Variety, learnt: Mapping[str, float], width: int) -> Iterator[tuple[int, Floats]]:
+    """Field → how far its values vary less than they always have, in standard deviations: the root of the binomial
+    deviance."""
+    for field in of_pattern.others:
+        if (lowest := learnt.get(f"{field}/{width}")) is None:
+            continue
+        share, compared = variety(of_pattern, field, width)
+        same, most = 1.0 - share, min(lowest, MAX_VARIETY)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            of_others = np.where(share > 0, share * np.log(share / most), 0.0)
+            of_same = np.where(same > 0, same * np.log(same / (1.0 - most)), 0.0)
+        deviance = 2 * compared * np.maximum(of_others + of_same, 0.0)
+        yield field, np.where(share < most, np.sqrt(deviance), 0.0)
 
 
 def learn_variety(of_pattern: Variety, first: int, widths: Collection[int]) -> dict[str, float]:

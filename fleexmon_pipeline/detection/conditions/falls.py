@@ -12,8 +12,9 @@ import numpy as np
 
 from fleexmon_pipeline.baselines import companions
 from fleexmon_pipeline.baselines.baseline import Series
-from fleexmon_pipeline.baselines.companions import lines_of_rest, open_runs
+from fleexmon_pipeline.baselines.companions import lines_of_rest
 from fleexmon_pipeline.baselines.expectation import limit, share_needed
+from fleexmon_pipeline.baselines.handover import RECENT
 from fleexmon_pipeline.baselines.promises import overdue, stopped
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_AN_HOUR, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
@@ -70,26 +71,30 @@ def companion_missing(rule: Companion, observation: Observation) -> Iterator[Hit
     """A message that comes too rarely compared with its companion, and still does. Among several windows, yields the
     most improbable. Not if another message replaces it, for example after a release."""
     baseline, grid = observation.baseline, observation.grid
-    if baseline is None or not baseline.companions:
+    elsewhere = rule.companion.at == "fleet"
+    pairs = {} if baseline is None else baseline.counterparts if elsewhere else baseline.companions
+    if baseline is None or not pairs:
         return
     has_history = observation.has_history(rule.history / DAY)
-    rows = lines_of_rest(grid)
+    rows = grid.fleet if elsewhere else lines_of_rest(grid)
     alarms = observation.alarms(rule.name, rule.companion.false_alarms) / len(rule.companion.at_least)
     best: dict[tuple[str, int], tuple[float, Hit]] = {}
     for within, min_expected in rule.companion.at_least.items():
-        series = Series(None, "companion", within // SLOT, falls=True)
+        series = rule.series_of(within // SLOT)
         if series.name not in baseline.limits:
             continue
         needed, recent = limit(baseline, series, alarms), max(series.width // 3, 1)
         for name, short in observation.surprises(series).items():
             if name is None or not (short >= needed).any():
                 continue
-            companion = baseline.companions[name]
+            companion = pairs[name]
             row, of = rows[name], rows[companion.of]
             expected, missing = companions.expected_and_missing(companion, row, of, series.width)
             holds = (short >= needed) & (expected >= min_expected * max(companion.ratio, 1.0))
             holds &= missing > (1 - rule.companion.below) * expected
             lately, due = trailing(row, recent), companion.ratio * trailing(of, recent)
+            if elsewhere:
+                holds &= _mostly_here(observation, name) & _fewer_than_before(row, series.width)
             still = lately < rule.companion.below * np.minimum(due, np.concatenate([[0.0], due[:-1]]))
             for slot in np.flatnonzero(holds & still & has_history & grid.known).tolist():
                 above = float(short[slot]) - needed
@@ -111,6 +116,22 @@ def companion_missing(rule: Companion, observation: Observation) -> Iterator[Hit
     yield from sorted((hit for _, hit in best.values()), key=lambda hit: hit.slot)
 
 
+def _mostly_here(observation: Observation, name: str) -> Flags:
+    """At the end of which slots no other node had more of these lines in the hours before."""
+    own, *others = (
+        trailing(row, RECENT) if (row := lines_of_rest(one).get(name)) is not None else np.zeros(one.slots)
+        for one in (observation.grid, *observation.others)
+    )
+    return np.asarray((own > 0) & (own >= np.max([own, *others], axis=0)))
+
+
+def _fewer_than_before(row: Ints, width: int) -> Flags:
+    """At the end of which slots there are fewer lines than in the hours before the window: what it comes with may have
+    become more on its own, where a logger no longer samples."""
+    before = np.concatenate([np.zeros(min(width, len(row))), trailing(row, REPLACED_WITHIN)[:-width]])
+    return np.asarray(trailing(row, width) < BACK * before * width / REPLACED_WITHIN)
+
+
 def unfinished(rule: Unfinished, observation: Observation) -> Iterator[Hit]:
     """Runs that start and do not end, and still do not: at least `at_least` more than the node has had open, and twice
     as many. Among several windows, yields the longest. Not if another message replaces the missing one."""
@@ -119,15 +140,18 @@ def unfinished(rule: Unfinished, observation: Observation) -> Iterator[Hit]:
         return
     has_history = observation.has_history(rule.history / DAY)
     rows = lines_of_rest(grid)
+    alarms = observation.alarms(rule.name, rule.unfinished.false_alarms) / len(rule.unfinished.at_least)
     best: dict[tuple[str, int], Hit] = {}
     for within, at_least in sorted(rule.unfinished.at_least.items()):
         width = within // SLOT
-        for name, start in baseline.starts.items():
-            if name not in rows or start.of not in rows or str(width) not in start.open:
+        series = Series(None, "start", width)
+        for name, beyond in observation.surprises(series).items() if series.name in baseline.limits else ():
+            if name is None:
                 continue
-            normally_open, row, of = start.open[str(width)], rows[name], rows[start.of]
-            open_now = open_runs(row, of, grid.known, width)
-            holds = (open_now >= normally_open + at_least) & (open_now >= MIN_OPEN_TIMES * normally_open)
+            start = baseline.starts[name]
+            usual, row, of = start.open[str(width)], rows[name], rows[start.of]
+            holds = beyond >= max(at_least, limit(baseline, series, alarms))
+            holds &= beyond + usual >= MIN_OPEN_TIMES * usual
             if not holds.any():
                 continue
             for recent in (width, width // 3):
@@ -135,7 +159,8 @@ def unfinished(rule: Unfinished, observation: Observation) -> Iterator[Hit]:
             for slot in np.flatnonzero(holds & has_history).tolist():
                 started, ended = float(trailing(of, width)[slot]), int(trailing(row, width)[slot])
                 if not _replaced(observation, (name, start.of), slot, width, started - ended):
-                    best[name, slot] = Hit(slot, name, ended, started, width, companion=start.of)
+                    share = share_needed(baseline, series, alarms, float(beyond[slot]))
+                    best[name, slot] = Hit(slot, name, ended, started, width, companion=start.of, of_budget=share)
     yield from sorted(best.values(), key=lambda hit: hit.slot)
 
 

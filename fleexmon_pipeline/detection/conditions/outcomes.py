@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleexmon_pipeline.baselines.expectation import spread_of
-from fleexmon_pipeline.baselines.slot_grid import shortfall, trailing
+from fleexmon_pipeline.baselines.baseline import Series
+from fleexmon_pipeline.baselines.expectation import UNSEEN_LINES, limit, share_needed, spread_of
+from fleexmon_pipeline.baselines.slot_grid import shortfall, surprise, trailing
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_kinds import Instead
 from fleexmon_pipeline.numerics import Flags, Floats, Ints
@@ -55,21 +56,31 @@ def instead(rule: Instead, observation: Observation) -> Iterator[Hit]:
         return
     has_history = observation.has_history(rule.history / DAY)
     rows = grid.patterns(rule.where.level or ("info",)) if has_history.any() else {}
+    alarms = observation.alarms(rule.name, rule.instead.false_alarms) / len(rule.instead.at_least)
     best: dict[tuple[str, int], Hit] = {}
     for within, at_least in sorted(rule.instead.at_least.items()):
         width = within // SLOT
+        series = Series(rule.where.level, "pattern", width)
+        if series.name not in baseline.limits:
+            continue
+        needed = limit(baseline, series, alarms)
         spread = spread_of(baseline, rule.where.level, width)
         for family in _families(observation, rows, width, at_least):
             short = {name: flags for name in family.lines if (flags := family.short(name, spread)).any()}
             for name, lines in family.lines.items() if short else ():
                 came = has_history & (lines >= at_least) & (lines >= rule.instead.times * family.due[name])
+                above = surprise(lines, np.maximum(family.due[name], UNSEEN_LINES), spread)
+                came &= above >= needed
                 came &= trailing(rows[name] > 0, width) >= MIN_SLOTS
                 came &= trailing(rows[name], RECENT) > 0
                 for other, flags in short.items():
                     still = trailing(rows[other], RECENT) > MIN_LEFT * family.due[other] * RECENT / width
                     for slot in np.flatnonzero(came & flags & still & family.explains(name, other)).tolist():
                         due = float(family.due[name][slot])
-                        best[name, slot] = Hit(slot, name, int(lines[slot]), due, width, companion=other)
+                        share = share_needed(baseline, series, alarms, float(above[slot]))
+                        best[name, slot] = Hit(
+                            slot, name, int(lines[slot]), due, width, companion=other, of_budget=share
+                        )
     yield from sorted(best.values(), key=lambda hit: hit.slot)
 
 

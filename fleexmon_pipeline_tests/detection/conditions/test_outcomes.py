@@ -54,6 +54,15 @@ def test_another_outcome_of_many_calls_is_told_without_a_word_for_a_failure(
     assert told(instead(frames(seed=seed), share)) is unusual
 
 
+def test_where_people_call_it_noise_the_same_outcome_must_stand_out_more() -> None:
+    def slots(budget: dict[str, float]) -> list[int]:
+        whole = node(instead(frames(rate=3.0), 0.6))
+        found = hits(whole, templates=TEMPLATES, first_seen={"refused": NOW}, budget=budget)
+        return [slot for rule, slot in found if rule == UNUSUAL]
+
+    assert len(slots({UNUSUAL: 1e-30})) < len(slots({}))
+
+
 def test_it_is_told_again_when_it_comes_back_days_later() -> None:
     rows = frames()
     row(rows, "refused", "info")[NOW - 1000 : NOW - 988] = 4

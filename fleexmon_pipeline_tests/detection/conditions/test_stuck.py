@@ -59,6 +59,7 @@ def told(whole: SlotGrid, since: int = NOW, until: int = NOW + AN_HOUR) -> list[
     baseline = learn(cut(0, NOW // A_DAY * A_DAY), SERIES)
     observation = Observation(cut(begin, until), baseline, FIRST, {"served": "order <num> in <num>"}, {})
     found = [hit for hit in stuck(RULE, observation) if hit.slot + begin >= since]
+    assert all(hit.of_budget is not None and 0 <= hit.of_budget <= 1 for hit in found)
     assert {firing_of(RULE, observation, hit).shown["field"] for hit in found} <= {"1"}
     return [(hit.slot + begin - NOW, hit.field) for hit in found]
 

@@ -49,6 +49,14 @@ def test_runs_that_do_not_end_are_told_within_hours(seed: int) -> None:
     assert 0 < min(slots) <= 3 * AN_HOUR
 
 
+def test_where_people_call_it_noise_more_runs_must_be_open() -> None:
+    first, noisy_first = (
+        min(slot for rule, slot in hits(node(lost(runs())), budget=budget) if rule == UNFINISHED)
+        for budget in ({}, {UNFINISHED: 1 / 16})
+    )
+    assert 0 < first < noisy_first
+
+
 def test_one_run_that_was_killed_is_no_news() -> None:
     rows = runs()
     first = int(np.flatnonzero(rows["run ended", "info"][NOW:])[0])

@@ -102,6 +102,7 @@ def hits(
     known_from: int = 0,
     first_seen: Mapping[str, int] | None = None,
     templates: Mapping[str, str] | None = None,
+    budget: Mapping[str, float] | None = None,
 ) -> set[tuple[str, int]]:
     """Rules that fire between two slots, each with the slots (counted from NOW) at whose end it does.
 
@@ -118,6 +119,7 @@ def hits(
         templates or {pattern: pattern for pattern, _ in grid.keys},
         {pattern: FIRST + slot for pattern, slot in (first_seen or {}).items()},
         others=[part(other, begin, until) for other in others],
+        budget=budget or {},
     )
     ends = [slot_start(FIRST + slot + 1) for slot in range(since, until)]
     return {(rule.name, hit.slot + begin - NOW) for rule, hit in evaluate_node(RULES, observation, ends)}
