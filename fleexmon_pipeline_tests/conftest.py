@@ -23,8 +23,12 @@ from fleexmon_pipeline.database.migrate import migrate
 from fleexmon_pipeline.embedded.server import EmbeddedServer
 from fleexmon_pipeline_tests.node_server import NodeServer
 
-# No deadline: the machine may be busy. In CI the same examples every time: what fails there fails here as well.
-hypothesis.settings.register_profile("fleexmon", deadline=None, derandomize=bool(os.environ.get("CI")), database=None)
+# No deadline, and drawing may be slow: the machine may be busy. In CI the same examples every time: what fails there
+# fails here as well.
+BUSY = hypothesis.HealthCheck.too_slow
+hypothesis.settings.register_profile(
+    "fleexmon", deadline=None, suppress_health_check=[BUSY], derandomize=bool(os.environ.get("CI")), database=None
+)
 hypothesis.settings.load_profile("fleexmon")
 
 TEMPLATE = "template_of_tests"  # a migrated database; beside it, once one is needed, Dagster's tables

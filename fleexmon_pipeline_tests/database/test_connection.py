@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import connect, open_pool
 from fleexmon_pipeline.window import DAY
-from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.conftest import BUSY, Database
 
 TEN = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
 ZONES = st.timezones() | st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -40,7 +40,7 @@ def test_a_time_is_utc_whatever_the_zone_of_role_database_and_process(
     assert abs(rows[1]["at"] - datetime.now(UTC)) < timedelta(minutes=5) or rows[1]["at"].tzinfo is UTC
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, BUSY], max_examples=50)
 @given(moment=st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=ZONES))  # noqa: DTZ001
 def test_any_moment_comes_back_as_it_was(pooled: psycopg.Connection[dict[str, object]], moment: datetime) -> None:
     row = pooled.execute("SELECT %s::timestamp AS at, %s = ANY(%s) AS found", [moment, moment, [moment]]).fetchone()

@@ -20,7 +20,7 @@ from fleexmon_pipeline.detection.rule_model import MAX_TITLE
 from fleexmon_pipeline.issues.occurrence import MAX_EVIDENCE, Occurrence
 from fleexmon_pipeline.patterns.read_counts import read_messages
 from fleexmon_pipeline.window import SLOT, Window
-from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.conftest import BUSY, Database
 from fleexmon_pipeline_tests.patterns.stored_lines import Stored, at, store
 from fleexmon_pipeline_tests.stories import HOUR_OF_TEN, TEN
 
@@ -287,7 +287,7 @@ _lines = st.builds(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, BUSY])
 @given(lines=st.lists(_lines, min_size=20, max_size=60), after=st.integers(0, 11))
 def test_what_comes_later_changes_no_earlier_slot(database: Database, lines: list[Stored], after: int) -> None:
     """And so neither order nor repeats of windows matter: any part of the hour gives what the whole hour gives."""

@@ -16,7 +16,7 @@ from fleexmon_pipeline.incidents.refresh import is_due, mark_window, refresh_inc
 from fleexmon_pipeline.issues.occurrence import Occurrence
 from fleexmon_pipeline.issues.people import resolve_issues
 from fleexmon_pipeline.window import Window
-from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.conftest import BUSY, Database
 from fleexmon_pipeline_tests.incidents.story import NODES, about, firings, incidents, tell
 from fleexmon_pipeline_tests.issues.story import at, cover, fire
 from fleexmon_pipeline_tests.reporting import rows
@@ -65,7 +65,7 @@ def _clean(connection: Connection) -> None:
 
 
 @given(parts=PARTS, seed=st.integers(0, 1 << 30))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, BUSY])
 def test_any_order_with_repeats_gives_the_same_incidents(
     database: Database, parts: list[tuple[str, str | None, str, int, int]], seed: int
 ) -> None:

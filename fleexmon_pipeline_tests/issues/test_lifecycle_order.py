@@ -14,7 +14,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.issues.occurrence import Subject
 from fleexmon_pipeline.issues.people import Scope, mute, resolve_issues
 from fleexmon_pipeline.window import Window
-from fleexmon_pipeline_tests.conftest import Database
+from fleexmon_pipeline_tests.conftest import BUSY, Database
 from fleexmon_pipeline_tests.issues.story import at, cover, fire, firing, issues
 from fleexmon_pipeline_tests.stories import TEN
 
@@ -72,7 +72,7 @@ def _people(connection: Connection, rnd: random.Random) -> None:
 
 
 @given(hours=st.lists(WINDOW, min_size=3, max_size=5), seed=st.integers(0, 1 << 30))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, BUSY])
 def test_any_order_with_repeats_gives_the_same_issues(database: Database, hours: list[Hour], seed: int) -> None:
     with database.connect() as connection:
         _clean(connection)
