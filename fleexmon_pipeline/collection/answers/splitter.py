@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from fleexmon_pipeline.collection.answers.delimited import opened, table_in_text
+from fleexmon_pipeline.collection.answers.delimited import detect_table, table_in_text
 from fleexmon_pipeline.collection.answers.framed import MAX_UNRECOGNISED_BYTES, unframed
 from fleexmon_pipeline.collection.answers.long_records import find_end, skip_record
 from fleexmon_pipeline.collection.answers.otlp import unbatched
@@ -78,7 +78,7 @@ class Splitter:
 
     def runs(self, chunks: Iterable[bytes]) -> Iterator[Run]:
         """Raises NotAnAnswerError, before the first record only."""
-        table, parts = opened(unframed(iter(chunks)))
+        table, parts = detect_table(unframed(iter(chunks)))
         if table is not None:
             for records in table.records(parts):
                 yield self._counted(Run(records), self._max + 1)

@@ -1,7 +1,7 @@
-"""Records that a tool lists for people, a field a line: PowerShell's `Format-List`, `wevtutil … /f:text`, a row of
+"""Records that a tool prints for people, one field per line: PowerShell's `Format-List`, `wevtutil … /f:text`, a row of
 psql's `\\x` and of mysql's `\\G`; and a journal as `journalctl -o verbose` prints it.
 
-Here: from such lines to records. What a file is: `inputs.py`.
+Here: such lines become records. Which format a file has: `inputs.py`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from fleexmon_pipeline.collection.times.epochs import MIN_TIME, RejectedError
 from fleexmon_pipeline.collection.times.value import read_time
 from fleexmon_pipeline.window import EPOCH
 
-MAX_RECORD_BYTES = 1_000_000  # what a record has beyond them is left out
+MAX_RECORD_BYTES = 1_000_000  # the rest of a longer record is dropped
 MIN_FIELDS = 2
 
 _VERBOSE = re.compile(r"\S{2,12} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \S{1,12}) \[(s=[^\]]{1,300})\]$")
 _FIELD_OF_JOURNAL = re.compile(r" {4}([A-Z0-9_]{1,64})=(.*)")
 _REALTIME = re.compile(r"(?:^|;)t=([0-9a-f]{1,16})(?:;|$)")
-_INDENT = 4  # of a field of the journal; its later lines are set in by more
-# How an entry begins, and how a field of it is written.
+_INDENT = 4  # of a journal field; further lines of its value are indented more
+# The line that begins an entry, and a line with a field.
 _KINDS = (
     (re.compile(r"Event\[\d{1,9}\]:?$"), re.compile(r" {2}([A-Z][A-Za-z ]{1,30}):(?: (.*))?$")),
     (re.compile(r"\*{10,40} \d{1,9}\. row \*{10,40}$"), re.compile(r" {0,64}([A-Za-z_@]\w{0,63}): (.*)$")),
@@ -36,13 +36,13 @@ _LISTED = re.compile(r"[A-Za-z]\w{0,40} {0,40}: ")
 
 
 class Listing:
-    """`begins`: the line above an entry, blank ones where it is None. `field`: a name and its value."""
+    """begins: the line above an entry; None: blank lines separate entries. field: a line with a name and its value."""
 
     def __init__(self, begins: re.Pattern[str] | None, field: re.Pattern[str]) -> None:
         self._begins, self._field = begins, field
 
     def ndjson(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The records, one a line."""
+        """The records, one per line."""
         record: dict[str, list[str]] = {}  # the lines of each value
         name, held = "", 0
         for line in _lines(chunks):
@@ -61,7 +61,7 @@ class Listing:
 
 
 def listing_in(head: bytes) -> Listing | None:
-    """What the beginning of a file shows to be a listing."""
+    """The kind of listing that a file begins with, if any."""
     lines = head[:MAX_RECORD_BYTES].decode("utf-8", "replace").removeprefix("\ufeff").replace("\r", "").split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     for begins, field in _KINDS:
@@ -84,16 +84,16 @@ def _have_a_time(names: list[str]) -> bool:
 
 
 def is_verbose(head: bytes) -> bool:
-    """Whether it is what `journalctl -o verbose` prints."""
+    """Whether a file begins with an entry as `journalctl -o verbose` prints it."""
     lines = head[:MAX_RECORD_BYTES].decode("utf-8", "replace").split("\n")
     first = next((line for line in lines if line.strip() and not line.startswith("-- ")), "")
     return _VERBOSE.match(first.rstrip()) is not None
 
 
 def journal_entries(chunks: Iterable[bytes]) -> Iterator[tuple[Fields, datetime]]:
-    """The entries of a journal, with their times. What has no time is left out."""
+    """Journal entries with their times. An entry without a time is skipped."""
     fields: Fields = {}
-    more: list[bytes] = []  # lines of the value at hand, but for the first
+    more: list[bytes] = []  # further lines of the current value
     moment: datetime | None = None
     name, held = "", 0
     for line in _lines(chunks):
@@ -117,14 +117,14 @@ def journal_entries(chunks: Iterable[bytes]) -> Iterator[tuple[Fields, datetime]
 
 
 def _extend(fields: Fields, name: str, more: list[bytes]) -> None:
-    """Join the lines of a value once: one by one they took seconds for a MB."""
+    """Join the lines of a value at once: one at a time took seconds per MB."""
     if more:
         fields[name][-1] = b"\n".join([fields[name][-1], *more])
         more.clear()
 
 
 def _moment_of(match: re.Match[str]) -> datetime | None:
-    """By its count of microseconds, which is in no zone, or as it is printed."""
+    """From its microseconds since 1970, which need no time zone; otherwise from the printed time."""
     if counted := _REALTIME.search(match[2]):
         moment = EPOCH + int(counted[1], 16) * MICROSECOND if len(counted[1]) < 15 else EPOCH
         if moment >= MIN_TIME:
@@ -142,7 +142,7 @@ def _encoded(record: dict[str, list[str]]) -> Iterator[bytes]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """A line that is longer than a record is cut."""
+    """Lines, cut at MAX_RECORD_BYTES."""
     rest = b""
     for chunk in chunks:
         *whole, tail = chunk.split(b"\n")
