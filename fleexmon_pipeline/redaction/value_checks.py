@@ -67,8 +67,7 @@ MAX_IN_WORDS = (
     0.6  # of a token that are letters in small ones of three and more in a row: words, in which nothing is random
 )
 _FILE_ENDING = re.compile(r"\.(?:png|jpe?g|gif|svg|ico|webp|css|js)\b", re.IGNORECASE)
-_AWS_EXAMPLE = re.compile(r"[A-Z][\w-]{3,15}(?:EXAMPLE)+\w{0,6}")
-MIN_UNFILLED = 8  # of the same sign, where a token has to be put in
+MIN_UNFILLED = 8  # x or * in a placeholder for a token
 MAX_PREFIX = 6  # characters before them, if no sign ends the prefix
 _ALPHABET = "abcdefghijkl"  # in a table of characters
 _PUBLIC = re.compile(r"public[ _.-]?(?:key|token)[\"']?\s{0,4}[=:]\s{0,4}[\"']?\Z", re.IGNORECASE)
@@ -249,17 +248,16 @@ def is_no_file(value: str, found: re.Match[str]) -> bool:
 
 
 def is_filled(value: str, _: re.Match[str]) -> bool:
-    """Not what stands where a token has to be put in, `ghp_xxxxxxxxxxxx`: whoever reads it must see that nobody did."""
+    """Not a placeholder that nobody has replaced by a token, `ghp_xxxxxxxxxxxx`: readers must see that."""
     return not _is_unfilled(value)
 
 
 def _is_unfilled(value: str) -> bool:
+    """Keys of the providers' guides (`AKIA…EXAMPLE`) are redacted: they look like keys, and hiding one harms nobody."""
     prefix = value.rstrip("xX*._-")
     rest = value[len(prefix) :]
     has_prefix = len(prefix) <= MAX_PREFIX or rest[:1] in ("_", "-", ".")
-    if has_prefix and sum(map(rest.count, "xX*")) >= MIN_UNFILLED:
-        return True
-    return "EXAMPLE" in value[-20:] and _AWS_EXAMPLE.fullmatch(value) is not None
+    return has_prefix and sum(map(rest.count, "xX*")) >= MIN_UNFILLED
 
 
 def is_long_value(value: str, found: re.Match[str]) -> bool:

@@ -66,7 +66,7 @@ def test_a_record_of_several_lines_is_one_message() -> None:
 @pytest.mark.parametrize(
     ("options", "stdin", "reason"),
     [
-        (["--records"], b"\x89PNG\r\n", "standard input: it is a PNG image"),
+        (["--records"], b"\x89PNG\r\n", "standard input: is a PNG image, not a log"),
         ([], gzip.compress(TEXT, mtime=0)[:-9], "standard input: "),
         (["--records"], gzip.compress(TEXT * 9, mtime=0)[:-9], "standard input: "),
     ],

@@ -291,7 +291,6 @@ HARMLESS = [
     "push failed with GITHUB_TOKEN=ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
     "slack token xoxb-xxxxxxxxxxx-xxxxxxxxxxxxxxxxxxxxxxxx was refused",
     "VAULT_TOKEN: hvs.XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
-    "access key AKIAIOSFODNN7EXAMPLE is from the guide",
     "private key: loaded",
     "credentials: ok",
     "master key: sealed",
