@@ -51,7 +51,7 @@ MAX_FALSE_ALARMS = 0.5  # per block
 MIN_EXPONENT = -50.0  # below it, a probability cannot be told from 0
 CAP_DEVIATIONS = 2.5  # standard deviations above the expected lines up to which a slot counts
 CAP_SPREAD = 0.2  # over-dispersion of a slot, as for a typical error in `rates.py`
-MAX_SHORTFALL = 3.9  # the highest limit of falling series: a node cannot have fewer than no lines
+MAX_SHORTFALL = 4.5  # of a limit on what falls: lines cannot become fewer than none
 
 
 class Expectation:
