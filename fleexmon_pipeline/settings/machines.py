@@ -41,8 +41,8 @@ def groups(environment: Environment = os.environ) -> int:
     return whole_number(environment, "FLEEXMON_GROUPS", 1, least=1, most=64)
 
 
-# Connections besides those of runs: pages of the UI 4, the pool of a sensor 2, a command 2. Dagster keeps one in each process
-# and opens more for a moment: daemon and sensors up to 4, the UI up to 4.
+# Connections besides those of runs: pages of the UI 4, the pool of a sensor 2, a command 2. Dagster keeps one in each
+# process and opens more for a moment: daemon and sensors up to 4, the UI up to 4.
 BESIDES_RUNS = 16
 OF_DAGSTER_IN_A_RUN = 2
 MIN_POOL, MAX_POOL = 2, 8
