@@ -184,3 +184,7 @@ def test_the_crawlers_hour_is_twice_the_five_before(seed: int) -> None:
     spikes = [hour for hour in range(5, 24) if counts[hour] > 2 * sum(counts[hour - n] for n in range(1, 6)) / 5]
     crawlers = [i for i in incidents(seed, MIDNIGHT, MIDNIGHT + DAY) if i.kind == "crawler"]
     assert spikes == [(crawler.start - MIDNIGHT) // HOUR for crawler in crawlers]
+
+
+def test_a_day_of_the_busy_node_has_tens_of_thousands_of_lines() -> None:
+    assert len(day(1, "blue")) > 80_000
