@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from fleexmon_pipeline.collection.account import Account
+from fleexmon_pipeline.collection.answers.splitter import Splitter
 from fleexmon_pipeline.collection.collect import collect
 from fleexmon_pipeline.collection.rejected import CUT, Chosen, retry
 from fleexmon_pipeline.settings import Limits, Node
@@ -127,6 +128,21 @@ def test_large_records_that_are_broken_are_not_gathered(
 
     assert (told.rejected, told.stored, told.errors) == (24, 1, [])
     assert peak < 45_000_000
+
+
+@pytest.mark.parametrize("size", [31_000, 100_000, 990_000])
+def test_memory_for_broken_records_does_not_depend_on_the_size_of_chunks(size: int) -> None:
+    body = b"".join(_broken(b'{"message": oops, "more": "' + b"x" * 1_000_000 + b'"}', 24))
+    chunks = (body[start : start + size] for start in range(0, len(body), size))
+    tracemalloc.start()
+    try:
+        records = sum(len(run) for run in Splitter().runs(chunks))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert records == 25
+    assert peak < 33_000_000  # up to 43 MB when chunks added up to just under 4 MB and 8 MB were searched at once
 
 
 def _broken(bad: bytes, times: int) -> Iterator[bytes]:
