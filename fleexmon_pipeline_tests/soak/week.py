@@ -40,6 +40,7 @@ from fleexmon_pipeline_tests.dagster_project import CLOCK, DEFINITIONS, REPOSITO
 
 KEPT_DAYS, HOT_DAYS, EVENT_DAYS = 3, 1, 3
 LOOK_SECONDS = 0.2
+MAX_REASON_CHARACTERS = 2_000  # of a failed run
 _MB = 1_000_000
 _SIZES = """
 SELECT (SELECT count(*) FROM "LogEntry") AS lines, (SELECT count(*) FROM "LogPatternCount") AS counts,
@@ -70,7 +71,7 @@ def simulate(days: int, *, told: Callable[[str], None] = lambda _: None) -> Tabl
         os.environ.update(
             LOG_RETENTION_DAYS=str(KEPT_DAYS), FLEEXMON_HOT_DAYS=str(HOT_DAYS), FLEEXMON_ARCHIVE=str(archive)
         )
-        week = _Week(instance, url)
+        week = _Week(instance, url, told)
         for day in range(days):
             for hour in Window.day_of(since + day * DAY).hours():
                 week.hour(hour)
@@ -87,6 +88,7 @@ def simulate(days: int, *, told: Callable[[str], None] = lambda _: None) -> Tabl
 class _Week:
     instance: dg.DagsterInstance
     url: str
+    told: Callable[[str], None]
     connections: int = 0
     runs: list[float] = field(default_factory=list)
     failed: int = 0
@@ -170,7 +172,10 @@ class _Week:
                 partition_key=key, tags={TICK: tick.value}, instance=self.instance, raise_on_error=False
             )
         self.runs.append(time.perf_counter() - begun)
-        self.failed += not result.success
+        if not result.success:
+            self.failed += 1
+            reasons = [str(event.event_specific_data) for event in result.all_events if event.is_failure]
+            self.told(f"{now:%m-%d %H:%M} {job} {key}: {'; '.join(reasons)[:MAX_REASON_CHARACTERS]}")
 
 
 def _resident() -> int:
