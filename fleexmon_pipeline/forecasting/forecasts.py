@@ -3,7 +3,8 @@
 Here: which series, reading and storing. The method: `hourly_series.py`, `crossing.py`; how forecasts did: `record.py`;
 the issues that follow from them: `announce.py`.
 
-Cost: counts are read as hourly sums, of at most 28 days, once for all hours of a day.
+Cost: sums by hour of at most 28 days are read once for all hours of a day, whatever the number of lines. Only of days
+whose patterns are not summed by day yet, as today's, counts of slots are read.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from fleexmon_pipeline.detection.rule_kinds import Ratio
 from fleexmon_pipeline.detection.rule_model import Rule
 from fleexmon_pipeline.forecasting.crossing import HOURS, MAX_HOURS, Counts, Crossing, crossing
 from fleexmon_pipeline.forecasting.hourly_series import ERROR_HOURS, SEASON_DAYS, Forecast, HourlySeries
-from fleexmon_pipeline.forecasting.series import hourly_series, slot_series
+from fleexmon_pipeline.forecasting.series import hourly_series, numbers, slot_series
 from fleexmon_pipeline.levels import LEVELS, Level
 from fleexmon_pipeline.numerics import Floats
-from fleexmon_pipeline.window import DAY, HOUR, SLOT, Window, floor
+from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT, Window, floor
 
 _SQL = statements("forecasting")
 HORIZONS = (1, 3, 6, 12)  # hours; a row for each of twelve would add little
@@ -73,6 +74,7 @@ def make_forecasts(connection: Connection, rules: Sequence[Rule], window: Window
             nodes = [
                 NodeSeries(str(name), frame.droplevel("node"), _of(slots, str(name)), patterns)
                 for name, frame in series.groupby(level="node")
+                if _collected_in(frame, hours)
             ]
             for hour in hours.hours():
                 rows = [row for node in nodes for row in node.forecasts(hour.until, ratios)]
@@ -152,6 +154,12 @@ class NodeSeries:
         return crossing(hours, residuals, Counts(errors, lines), rule.ratio.more_than)
 
 
+def _collected_in(frame: pd.DataFrame, window: Window) -> bool:
+    """Whether any hour of the window was. Nodes that are gone have none, and no forecast."""
+    moments = frame.index.get_level_values("hour")
+    return bool(frame["covered"][(moments >= window.since) & (moments < window.until)].any())
+
+
 def _of(slots: pd.DataFrame, node: str) -> pd.DataFrame:
     """The slots of a node; none where it was not known lately."""
     return slots[slots.index.get_level_values("node") == node].droplevel("node")
@@ -192,13 +200,14 @@ def _pattern_series(
         if row["node"] in series.index.get_level_values("node"):
             covered = series.loc[row["node"], "covered"].to_numpy()
             lines[row["node"], row["pattern"]] = np.where(covered, 0.0, np.nan)
+    start = (first - EPOCH) // HOUR
     where = {
-        "patterns": sorted({row["pattern"] for row in top}), "merged": day, "since": first,
-        "until": min(until, first + number * HOUR),
+        "nodes": [node for node, _ in lines], "patterns": [pattern for _, pattern in lines], "merged": day,
+        "since": first, "until": min(until, first + number * HOUR),
     }  # fmt: skip
     for row in connection.execute(_SQL["pattern_counts"], where):
-        if (row["node"], row["pattern"]) in lines:
-            lines[row["node"], row["pattern"]][(row["hour"] - first) // HOUR] += row["count"]
+        # An hour may come several times: once for each pattern that has merged into this one.
+        np.add.at(lines[row["node"], row["pattern"]], numbers(row["steps"]) - start, numbers(row["counts"]))
     return lines
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import numpy as np
 import pandas as pd
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import LEVELS, read_level
-from fleexmon_pipeline.window import HOUR, SLOT, Window
+from fleexmon_pipeline.numerics import Ints
+from fleexmon_pipeline.window import EPOCH, HOUR, SLOT, Window
 
 
 def hourly_series(connection: Connection, window: Window) -> pd.DataFrame:
@@ -35,24 +37,27 @@ def _series(
     connection: Connection, window: Window, statement: str, begins: list[datetime], step: timedelta
 ) -> pd.DataFrame:
     sql = statements("forecasting")
-    bounds = {"since": window.since, "until": window.until}
-    counts = connection.execute(sql[statement], bounds).fetchall()
-    slots = connection.execute(sql["covered_slots"], {**bounds, "step": step}).fetchall()
-    nodes = sorted({row["node"] for row in (*counts, *slots)})
+    where = {"since": window.since, "until": window.until, "seconds": step.total_seconds()}
+    counts = connection.execute(sql[statement], where).fetchall()
+    collected = connection.execute(sql["covered_slots"], where).fetchall()
+    nodes = sorted({row["node"] for row in (*counts, *collected)})
+    place_of = {node: place for place, node in enumerate(nodes)}
+    first = (begins[0] - EPOCH) // step if begins else 0
+    lines = np.zeros((len(LEVELS), len(nodes), len(begins)), np.int64)
+    for row in counts:  # words of the same level add up
+        level = LEVELS.index(read_level(row["level"]))
+        lines[level, place_of[row["node"]], numbers(row["steps"]) - first] += numbers(row["counts"])
+    slots = np.zeros((len(nodes), len(begins)), np.int64)
+    for row in collected:
+        slots[place_of[row["node"]], numbers(row["steps"]) - first] = numbers(row["slots"])
+    due = np.array([Window(begin, begin + step).overlap(window).length // SLOT for begin in begins], np.int64)
     index = pd.MultiIndex.from_product([nodes, pd.DatetimeIndex(begins)], names=["node", "hour"])
-    frame = pd.DataFrame(0, index=index, columns=[*LEVELS], dtype="int64")
-    if counts:
-        levels = pd.DataFrame(
-            [(row["node"], pd.Timestamp(row["begin"]), read_level(row["level"]), row["count"]) for row in counts],
-            columns=["node", "hour", "level", "count"],
-        )
-        table = levels.pivot_table(index=["node", "hour"], columns="level", values="count", aggfunc="sum", fill_value=0)
-        frame = table.reindex(index=index, columns=[*LEVELS], fill_value=0).astype("int64")
-    frame["lines"] = frame[[*LEVELS]].sum(axis=1)
-    due = {begin: Window(begin, begin + step).overlap(window).length // SLOT for begin in begins}
-    collected = {(row["node"], row["begin"]): row["slots"] for row in slots}
-    frame["covered"] = [
-        due[begin] > 0 and collected.get((node, begin), 0) == due[begin]
-        for node, begin in ((node, begin) for node in nodes for begin in begins)
-    ]
+    frame = pd.DataFrame(lines.reshape(len(LEVELS), -1).T, index=index, columns=[*LEVELS])
+    frame["lines"] = lines.sum(axis=0).ravel()
+    frame["covered"] = ((slots == due) & (due > 0)).ravel()
     return frame
+
+
+def numbers(text: str) -> Ints:
+    """Of an array that a statement returns as text."""
+    return np.array(text.split(), np.int64)

@@ -1,7 +1,8 @@
-"""Lines of each pattern by day and node: sums of past days, for a month of a pattern.
+"""Lines of each pattern by day and node, and by hour: sums of past days, for a month of a pattern and for forecasts.
 
-Here: when the sums of a day are made and deleted. Reading them: `lookup/patterns.py`. `count_lines.py` removes a day
-from the list when its counts change; until the next night, readers sum its counts instead.
+Here: when the sums of a day are made and deleted. Reading them: `lookup/patterns.py` and `forecasting/forecasts.py`.
+`count_lines.py` removes a day from the list when its counts change; until the next night, readers sum its counts
+instead.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.window import DAY, Window, floor
 
-KEPT_DAYS = 31  # the page of a pattern shows 30
+KEPT_DAYS = 31  # the page of a pattern shows 30; forecasts read 28 and the hours so far
 
 _SQL = statements("patterns")
 

@@ -48,9 +48,15 @@ FROM "LogEntry" GROUP BY 1, 2, 3, 4
 """
 _COVERAGE = """
 INSERT INTO "LogCoverage" (node, slot, status, received, stored, "updatedAt", run)
-SELECT node, slot, CASE WHEN extract(hour FROM slot) = 3 THEN 'partial' ELSE 'complete' END, lines, lines, slot,
-  gen_random_uuid()
-FROM (SELECT node, slot, sum(count) AS lines FROM "LogPatternCount" GROUP BY 1, 2) AS counted
+SELECT polled.node, polled.slot,
+  CASE WHEN lines IS NULL THEN 'empty' WHEN extract(hour FROM polled.slot) = 3 THEN 'partial' ELSE 'complete' END,
+  COALESCE(lines, 0), COALESCE(lines, 0), polled.slot, gen_random_uuid()
+FROM (
+  SELECT node, slot FROM unnest(%(nodes)s::text[]) AS node CROSS JOIN generate_series(
+    date_bin('5 minutes', %(since)s, TIMESTAMP '1970-01-01'), %(end)s - interval '1 microsecond', interval '5 minutes'
+  ) AS slot
+) AS polled
+LEFT JOIN (SELECT node, slot, sum(count) AS lines FROM "LogPatternCount" GROUP BY 1, 2) AS counted USING (node, slot)
 """
 _ISSUES = """
 WITH made AS (
@@ -110,15 +116,22 @@ def fill(url: str, rows: int, until: datetime, mask_version: int, *, own: int | 
     """`rows` lines in the 30 days before `until`, and everything that follows from them; the server at rest.
 
     Half of them are blue's, half green's. `own`: so many of them, and the others are of OTHERS, which were there until
-    two days before the end: then an hour of the last days has as many lines however many are stored.
+    two days before the end: then an hour of the last days has as many lines however many are stored. Every slot of a
+    node is covered, whether it has lines or not; each day one hour of each node is partial.
     """
     since, own = until - 30 * DAY, rows if own is None else min(own, rows)
     params = {"since": since, "until": until, "patterns": PATTERNS, "issues": ISSUES, "mask_version": mask_version}
+    groups = [(NODES, own, until)] + ([(OTHERS, rows - own, until - 2 * DAY)] if rows > own else [])
     with connect(url) as connection:
-        for nodes, lines, end in ((NODES, own, until), (OTHERS, rows - own, until - 2 * DAY)):
+        for nodes, lines, end in groups:
             of_nodes = {"rows": lines, "nodes": list(nodes), "step": (end - since) / (lines + 1), "seed": nodes[0]}
             connection.execute(_LINES, {**params, **of_nodes})
-        for statement in (_PATTERNS, _COUNTS, _COVERAGE, _ISSUES, _INCIDENTS, _DEPLOYMENTS):
+        for statement in (_PATTERNS, _COUNTS):
+            connection.execute(statement, params)
+        connection.execute('ANALYZE "LogPatternCount"')
+        for nodes, _, end in groups:
+            connection.execute(_COVERAGE, {"nodes": list(nodes), "since": since, "end": end})
+        for statement in (_ISSUES, _INCIDENTS, _DEPLOYMENTS):
             connection.execute(statement, params)
         connection.execute('DELETE FROM "IncidentMark"')
         sum_days(connection, now=until)

@@ -1,21 +1,35 @@
 -- counts_by_hour --
--- Lines per hour, node and level as stored: few rows for any number of lines and patterns.
-SELECT date_trunc('hour', at) AS begin, node, level, sum(count)::bigint AS count
-FROM level_counts(%(since)s, %(until)s)
-GROUP BY 1, 2, 3;
+-- Lines per hour, node and level as stored, hours numbered since 1970: few rows for any number of lines and patterns. As
+-- arrays in text form: four weeks of ten nodes are 20,000 values, and reading them as rows took most of the time.
+SELECT node, level, string_agg(step::text, ' ') AS steps, string_agg(count::text, ' ') AS counts
+FROM (
+  SELECT node, level, floor(date_part('epoch', at) / %(seconds)s::float8)::int AS step, sum(count)::bigint AS count
+  FROM level_counts(%(since)s, %(until)s)
+  GROUP BY 1, 2, 3
+) AS counted
+GROUP BY node, level;
 
 -- counts_by_slot --
-SELECT slot AS begin, node, level, sum(count)::bigint AS count
-FROM "LogPatternCount"
-WHERE slot >= %(since)s AND slot < %(until)s
-GROUP BY 1, 2, 3;
+SELECT node, level, string_agg(step::text, ' ') AS steps, string_agg(count::text, ' ') AS counts
+FROM (
+  SELECT node, level, floor(date_part('epoch', slot) / %(seconds)s::float8)::int AS step, sum(count)::bigint AS count
+  FROM "LogPatternCount"
+  WHERE slot >= %(since)s AND slot < %(until)s
+  GROUP BY 1, 2, 3
+) AS counted
+GROUP BY node, level;
 
 -- covered_slots --
 -- Slots whose lines were all collected: complete or empty, not partial or missing.
-SELECT date_bin(%(step)s, slot, 'epoch') AS begin, node, count(*) FILTER (WHERE slot_is_known(status)) AS slots
-FROM "LogCoverage"
-WHERE slot >= %(since)s AND slot < %(until)s
-GROUP BY 1, 2;
+SELECT node, string_agg(step::text, ' ') AS steps, string_agg(slots::text, ' ') AS slots
+FROM (
+  SELECT node, floor(date_part('epoch', slot) / %(seconds)s::float8)::int AS step,
+    count(*) FILTER (WHERE slot_is_known(status)) AS slots
+  FROM "LogCoverage"
+  WHERE slot >= %(since)s AND slot < %(until)s
+  GROUP BY 1, 2
+) AS covered
+GROUP BY node;
 
 -- open_issues --
 -- Issues open, and not muted, at that time rather than now. A row that another program resolved may lack resolvedAt;
@@ -57,16 +71,43 @@ WHERE place <= %(most)s
 ORDER BY node, place;
 
 -- pattern_counts --
--- Lines per hour of these patterns and of those that had merged into them by `merged`.
+-- Lines per hour, numbered since 1970, of these patterns on these nodes, with those that had merged into them by `merged`:
+-- from the sums of days that are summed, else from counts. With LATERAL, by index: PostgreSQL takes a day for most of a month,
+-- and would read the whole tables.
 WITH RECURSIVE family AS (
-  SELECT root::varchar AS root, root::varchar AS id FROM unnest(%(patterns)s::text[]) AS root
+  SELECT DISTINCT root::varchar AS root, root::varchar AS id FROM unnest(%(patterns)s::text[]) AS root
   UNION
   SELECT family.root, p.id
   FROM family JOIN "LogPattern" p ON p."aliasOf" = family.id AND (p."aliasSince" < %(merged)s) IS NOT FALSE
+), day AS (
+  SELECT of.day, of.day >= %(since)s AND of.day + interval '1 day' <= %(until)s
+    AND EXISTS (SELECT FROM "SummedDay" AS s WHERE s.day = of.day::date) AS summed
+  FROM generate_series(
+    date_trunc('day', %(since)s::timestamp), %(until)s::timestamp - interval '1 microsecond', interval '1 day'
+  ) AS of (day)
+), counted AS (
+  SELECT d.node, family.root AS pattern, date_part('epoch', day.day) / 3600 + of.hour AS step, of.lines AS count
+  FROM day CROSS JOIN family
+  CROSS JOIN LATERAL (
+    SELECT node, hours, lines FROM "LogPatternDay" WHERE pattern = family.id AND day = day.day::date OFFSET 0
+  ) AS d
+  CROSS JOIN LATERAL unnest(d.hours, d.lines) AS of (hour, lines)
+  WHERE day.summed
+  UNION ALL
+  SELECT c.node, family.root, c.step, c.count
+  FROM day CROSS JOIN family
+  CROSS JOIN LATERAL (
+    SELECT node, floor(date_part('epoch', slot) / 3600) AS step, sum(count)::bigint AS count FROM "LogPatternCount"
+    WHERE pattern = family.id AND slot >= GREATEST(day.day, %(since)s)
+      AND slot < LEAST(day.day + interval '1 day', %(until)s)
+    GROUP BY 1, 2
+  ) AS c
+  WHERE NOT day.summed
 )
-SELECT c.node, family.root AS pattern, date_trunc('hour', c.slot) AS hour, sum(c.count)::bigint AS count
-FROM family JOIN "LogPatternCount" c ON c.pattern = family.id AND c.slot >= %(since)s AND c.slot < %(until)s
-GROUP BY 1, 2, 3;
+SELECT node, pattern, string_agg(step::int::text, ' ') AS steps, string_agg(count::text, ' ') AS counts
+FROM counted
+WHERE (node, pattern) IN (SELECT * FROM unnest(%(nodes)s::text[], %(patterns)s::text[]))
+GROUP BY node, pattern;
 
 -- delete_other_forecasts --
 -- Forecasts of an earlier run of the same hour that this run does not make.

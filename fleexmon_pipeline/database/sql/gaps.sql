@@ -34,28 +34,30 @@ asked AS (
     (SELECT slot FROM "LogCoverage" AS c WHERE c.node = name.node AND stored > 0 ORDER BY slot DESC LIMIT 1) AS newest
   FROM name WHERE node IS NOT NULL
 ),
--- Slots are read one by one only for nodes with gaps: a month of 1,000 nodes has nine million.
-known AS (
-  SELECT node, count(*) AS slots FROM "LogCoverage"
-  WHERE slot >= %(since)s AND slot < %(until)s AND slot_is_known(status) GROUP BY node
+-- A slot that was never polled has no row. So slots are looked up one by one only for nodes with fewer rows than slots: a
+-- month of 1,000 nodes has nine million.
+polled AS (
+  SELECT node, count(*) AS slots FROM "LogCoverage" WHERE slot >= %(since)s AND slot < %(until)s GROUP BY node
 ),
 due AS (
-  SELECT asked.node, slots.slot, c.status
+  SELECT asked.node, GREATEST(asked.since, %(since)s::timestamp) AS since,
+    CASE WHEN asked.node = ANY(%(watched)s::text[]) THEN %(until)s::timestamp
+      ELSE LEAST(asked.until, %(until)s::timestamp) END AS until
   FROM asked
-  LEFT JOIN known ON known.node = asked.node AND known.slots = date_part('epoch', %(until)s::timestamp
-    - GREATEST(asked.since, %(since)s::timestamp)) / 300
-  CROSS JOIN LATERAL generate_series(
-    GREATEST(asked.since, %(since)s::timestamp),
-    CASE WHEN asked.node = ANY(%(watched)s::text[]) THEN %(until)s::timestamp ELSE asked.until END
-      - interval '5 minutes',
-    interval '5 minutes'
-  ) AS slots (slot)
-  LEFT JOIN "LogCoverage" AS c ON c.node = asked.node AND c.slot = slots.slot
-  WHERE known.node IS NULL
 ),
 holes AS (
   SELECT node, count(DISTINCT date_trunc('hour', slot)) AS hours, min(slot) AS oldest
-  FROM due WHERE slot_is_known(status) IS NOT TRUE GROUP BY node
+  FROM (
+    SELECT node, slot FROM "LogCoverage"
+    WHERE slot >= %(since)s AND slot < %(until)s AND NOT slot_is_known(status)
+    UNION ALL
+    SELECT due.node, slots.slot
+    FROM due LEFT JOIN polled ON polled.node = due.node
+    CROSS JOIN LATERAL generate_series(due.since, due.until - interval '5 minutes', interval '5 minutes') AS slots (slot)
+    WHERE COALESCE(polled.slots, 0) < date_part('epoch', due.until - due.since) / 300
+      AND NOT EXISTS (SELECT FROM "LogCoverage" AS c WHERE c.node = due.node AND c.slot = slots.slot)
+  ) AS hole
+  GROUP BY node
 ),
 day AS (
   SELECT node, count(*) FILTER (WHERE status = 'complete') AS complete, count(*) FILTER (WHERE status = 'empty') AS empty,

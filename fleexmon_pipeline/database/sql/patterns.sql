@@ -42,9 +42,13 @@ FROM generate_series(%(since)s::timestamp, %(until)s::timestamp - interval '1 ho
 DELETE FROM "LogPatternDay" WHERE day = %(since)s::timestamp::date;
 
 -- sum_day --
-INSERT INTO "LogPatternDay" (pattern, day, node, count)
-SELECT pattern, %(since)s::timestamp::date, node, sum(count)
-FROM "LogPatternCount" WHERE slot >= %(since)s AND slot < %(until)s
+INSERT INTO "LogPatternDay" (pattern, day, node, count, hours, lines)
+SELECT pattern, %(since)s::timestamp::date, node, sum(lines), array_agg(hour ORDER BY hour), array_agg(lines ORDER BY hour)
+FROM (
+  SELECT pattern, node, date_part('hour', slot)::smallint AS hour, sum(count)::bigint AS lines
+  FROM "LogPatternCount" WHERE slot >= %(since)s AND slot < %(until)s
+  GROUP BY 1, 2, 3
+) AS counted
 GROUP BY pattern, node ORDER BY pattern, node;
 
 -- mark_summed --
