@@ -184,6 +184,43 @@ RULES = (
         r"""\b(?:alter|create|set)\s[^\n;]{0,160}?\b(?:password|secret)(?:\s{1,4}for\s{1,4}\S{1,80})?[\s=(]{1,6}N?["'](?P<v>[^"'\n]{1,256})["']""",
         flags=_I,
     ),
+    make_rule(  # in dollars, as PostgreSQL quotes
+        "password",
+        r"\b(?:alter|create|set)\s[^\n;]{0,160}?\b(?:password|secret)[\s=(]{1,6}\$\w{0,20}\$(?P<v>[^$\n]{1,256})\$",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""\b(?:pgp_sym_(?:en|de)crypt(?:_bytea)?|(?:aes|des)_(?:en|de)crypt|hmac)\([^\n]{1,300}?,\s{0,4}'(?P<v>[^'\n]{3,256})'\s{0,4}(?:,\s{0,4}'[\w=, -]{1,60}'\s{0,4})?\)""",
+        check=value_checks.is_no_algorithm,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""\b(?:pragma\s{1,4}(?:\w{1,40}\.)?(?:hex|text)?(?:re)?key\s{0,4}[=(]|attach\s[^\n;]{1,300}?\skey)\s{0,4}["'](?P<v>[^"'\n]{1,256})["']""",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""\bsp_addlinkedsrvlogin\s{1,4}(?:(?:N?'[^'\n]{0,128}'|NULL)\s{0,4},\s{0,4}){4}N?'(?P<v>[^'\n]{1,256})'""",
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""\bConvertTo-SecureString\s{1,4}(?:-(?:String|AsPlainText|Force)\s{1,4}){0,3}["']?(?P<v>[^\s"'$(-][^\s"']{2,256})""",
+        check=value_checks.is_given,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"""(?:pass\w{0,12}|token|secret|key)[\w-]{0,20}[= ]<\((?:echo|printf)\s{1,4}(?:-n\s{1,4})?["']?(?P<v>[^\s"')]{3,256})""",
+        flags=_I,
+    ),
+    make_rule(  # accounts of Windows, as they are dumped: name, number, two hashes
+        "password",
+        r"(?<!\S)[^\s:]{1,64}:\d{1,10}:(?P<v>[0-9a-f]{32}:[0-9a-f]{32}):::",
+        flags=_I,
+    ),
     make_rule(
         "password",
         r"""\bsp_addlogin\s{1,4}N?'[^'\n]{1,128}'\s{0,4},\s{0,4}N?'(?P<v>[^'\n]{1,256})'""",
@@ -228,9 +265,15 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"\b(?:(?:radius|tacacs|aaa)(?:-server)?\s[^\n]{0,60}?\bkey|isakmp\s{1,4}key|pre-shared-key(?:\s{1,4}(?:ascii-text|hexadecimal|local|remote))?)"
+        r"\b(?:(?:radius|tacacs|aaa)(?:-server)?\s[^\n]{0,60}?\bkey|isakmp\s{1,4}key|pre-shared-key(?:\s{1,4}(?:local|remote))?)"
         r"\s{1,4}(?:[0-9]\s{1,4})?[\"']?(?P<v>[^\s\"']{4,256})",
         check=value_checks.has_a_digit,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        r"\bpre-shared-key\s{1,4}(?:ascii-text|hexadecimal)\s{1,4}[\"']?(?P<v>[^\s\"']{4,256})",
+        check=value_checks.is_given,
         flags=_I,
     ),
     make_rule(

@@ -1,7 +1,7 @@
 """Secrets in sentences, in calls of a program, in dialogs of a protocol or a game, and one-time codes.
 
 Here: forms with more than a sign between a name and its value, or without a name. Names followed by a sign:
-`secret_forms.py`; commands and databases: `command_forms.py`.
+`secret_forms.py`; commands and databases: `command_forms.py`; lists, tables and markup: `listed_forms.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fleexmon_pipeline.redaction.rule import make_rule
 from fleexmon_pipeline.redaction.secret_names import KEYS, NAME, NAMES, SUFFIX, WORDS
 
 _I = re.IGNORECASE
-_WITH_DIGIT = r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{4,256})"""
+_WITH_DIGIT = r"""(?!\x1b|\[[\d;]{1,8}m)(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{4,256})"""
 # "the password that you entered …", "password given …"
 _OF_PEOPLE = (
     r"(?:\s{1,4}(?:(?:that\s)?(?:you|we|they|he|she|user|it)(?:'ve|\s(?:have|has|had|just))?\s[a-z]{3,12}"
@@ -36,6 +36,7 @@ _QUOTED = (
     r"""|\((?P<round>[^()"'`\n]{3,256})\)|\[(?P<square>[^\[\]"'`\n]{3,256})\]"""
 )
 _ARGUMENT = r"""(?:[bu]?"[^"\n]{0,200}"|[bu]?'[^'\n]{0,200}'|Object\([^()\n]{0,80}\)|[^,()\n"']{1,80})"""
+_NO_WORD = r"""(?P<bare>[^\s<"'`(\[][^\s<"'`)\]]{3,256})"""
 _TEXT = r"""[bu]?\\{0,3}["'](?P<v>[^"'\\\n]{1,256})\\{0,3}["']"""
 
 RULES = (
@@ -181,6 +182,29 @@ RULES = (
         check=value_checks.is_given,
         flags=_I,
     ),
+    # Where a program says what it set: option app.signing-secret with value …, property 'smtp.password' set to '…'
+    make_rule(
+        "password",
+        rf"""{NAME}["'`)\]]?(?:\s{{1,4}}(?:is|was|has|have|been|being)){{0,2}}(?:\s{{1,4}}(?:{_CHANGED}|overridden|initiali[sz]ed|resolved|bound))?"""
+        rf"""\s{{1,4}}(?:to|with|has|as|of)\s{{1,4}}(?:(?:the|a|new)\s{{1,4}}){{0,2}}value(?:\s{{0,2}}[:=]\s{{0,4}}|\s{{1,4}})(?:{_QUOTED}|{_NO_WORD})""",
+        check=value_checks.is_said,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""{NAME}["'`)\]]?(?:\s{{1,4}}(?:is|was|has|have|been|being)){{0,2}}\s{{1,4}}(?:set|overridden|initiali[sz]ed|assigned)\s{{1,4}}to\s{{1,4}}"""
+        rf"""(?:{_QUOTED}|{_NO_WORD})""",
+        check=value_checks.is_said_and_no_word,
+        flags=_I,
+    ),
+    # Beside the user: "user ann, password …, host db"
+    make_rule(
+        "password",
+        rf"""\b(?:user(?:name)?|log-?in|account)\s{{0,2}}[=:]?\s{{0,2}}["']?[\w.@-]{{1,64}}["']?\s{{0,2}}[,/;]\s{{0,4}}(?:and\s)?(?:{WORDS})\s{{1,4}}"""
+        r"""(?P<bare>[^\s,;"']{4,256})(?=[,;]|$)""",
+        check=value_checks.is_said_and_no_word,
+        flags=_I,
+    ),
     # Dialogs: a player, IRC, FTP, XMPP
     make_rule(
         "password",
@@ -201,7 +225,7 @@ RULES = (
     # Calls: the user and the password, behind a host or alone
     make_rule(
         "password",
-        r"""(?<!\w)\w{0,40}?(?:log_?in|log_?on|sign_?in|auth|authenticate|credentials?)\s{0,2}=?\s{0,2}"""
+        r"""(?<!\w)\w{0,40}?(?:log_?in|log_?on|sign_?in|auth|authenticate|credentials?)["']?\s{0,2}[=:]?\s{0,2}"""
         rf"""\(\s{{0,4}}[bu]?["'][^"'\n/()]{{1,100}}["']\s{{0,4}},\s{{0,4}}{_TEXT}\s{{0,4}}[,)]""",
         check=value_checks.is_second_argument,
         flags=_I,
@@ -228,59 +252,18 @@ RULES = (
         check=value_checks.is_argument,
         flags=_I,
     ),
+    make_rule(  # the second argument, behind the user
+        "password",
+        r"""(?<!\w)\w{0,20}?(?:set|change|update|reset)_?\w{0,12}?pass(?:word|wd)\(\s{0,4}[bu]?["'][^"'\n]{1,100}["']\s{0,4},\s{0,4}"""
+        rf"{_TEXT}",
+        check=value_checks.is_argument,
+        flags=_I,
+    ),
     make_rule(
         "password",
         rf"(?<!\w)(?:auth|authenticate|login|unlock)\(\s{{0,4}}{_TEXT}\s{{0,4}}\)",
         check=value_checks.has_a_digit,
         flags=_I,
-    ),
-    # In markup and tables
-    make_rule(
-        "password",
-        r"""<input\b[^<>]{0,400}?\svalue=["'](?P<v>[^"'<>]{1,256})["'][^<>]{0,200}?\stype=["']?password""",
-        flags=_I,
-    ),
-    make_rule(
-        "password",
-        rf"<key>\s{{0,4}}[\w .-]{{0,40}}?{NAME}\s{{0,4}}</key>\s{{0,16}}"
-        r"<string>\s{0,4}(?P<v>[^<>\s][^<>]{0,400}?)\s{0,4}</string>",
-        flags=_I,
-        spans_lines=True,
-    ),
-    make_rule(
-        "password",
-        rf"(?:^|[|│┃\s])[\w-]{{0,40}}?{NAME}\s{{0,40}}[|│┃]\s{{0,40}}"
-        r"(?P<v>(?=[^\s|│┃(]{0,64}\d)[^\s|│┃(]{4,256})(?=[\s|│┃]|$)",
-        check=value_checks.is_given,
-        flags=_I,
-    ),
-    make_rule(
-        "password",
-        rf"{NAME}\s{{0,2}}\.{{2,60}}\s{{0,2}}(?:[:=]\s{{0,4}}(?P<bare>\S{{3,256}})|(?P<v>(?=[^\s.]{{0,64}}\d)[^\s.]{{6,256}}))",
-        check=value_checks.is_value,
-        flags=_I,
-    ),
-    make_rule(
-        "password",
-        rf"<t[dh]\b[^<>]{{0,100}}>\s{{0,16}}[\w .-]{{0,40}}?{NAME}:?\s{{0,16}}</t[dh]>"
-        rf"\s{{0,16}}<td\b[^<>]{{0,100}}>\s{{0,16}}"
-        r"(?P<v>(?=[^\s<>]{0,64}\d)[^<>\s]{4,256})\s{0,16}</td>",
-        check=value_checks.is_given,
-        flags=_I,
-        spans_lines=True,
-    ),
-    # YAML's blocks and texts in three quotes
-    make_rule(
-        "password",
-        rf"""{NAME}["']?\s{{0,4}}:\s{{0,4}}[|>][+-]?\d?[ \t]{{0,8}}\r?\n\s{{1,40}}(?P<v>\S[^\n]{{0,400}})""",
-        flags=_I,
-        spans_lines=True,
-    ),
-    make_rule(
-        "password",
-        rf"""{NAME}["']?\s{{0,4}}[:=]\s{{0,4}}(?:'''|\"\"\")\s{{0,8}}(?P<v>[^'"\s][^'"]{{0,400}}?)\s{{0,8}}(?:'''|\"\"\")""",
-        flags=_I,
-        spans_lines=True,
     ),
     # Codes that are good once
     make_rule(
@@ -291,6 +274,14 @@ RULES = (
         r"[\"'(]?(?P<v>(?:[A-Z]{1,3}-)?\d{4,8})\b",
         flags=_I,
     ),
+    make_rule(  # several, of which each is good once
+        "password",
+        r"""\b(?:recovery|backup|scratch|emergency)[ _-]?codes?["']?\s{0,4}[:=]\s{0,4}[\["']{0,2}"""
+        r"""(?P<v>[\w-]{4,24}["']?(?:\s{0,2}[,;\s]\s{0,2}["']?[\w-]{4,24}["']?){0,31})""",
+        check=value_checks.are_codes,
+        flags=_I,
+    ),
+    make_rule("password", r"\bpin\s{1,4}(?:for|of)\s{1,4}[^\n:=]{1,40}[:=]\s{0,4}(?P<v>\d{4,8})\b", flags=_I),
     make_rule("password", r"\botp\s{1,4}(?:is\s{1,4}|was\s{1,4})?(?P<v>\d{4,8})\b", flags=_I),
     make_rule(
         "password", r"\bpin\s{1,4}(?:was\s{1,4})?(?:set|reset|changed)\s{1,4}to\s{1,4}(?P<v>\d{4,8})\b", flags=_I

@@ -2,7 +2,7 @@
 
 Here: values behind names and headers. The names: `secret_names.py`; tokens that are known by themselves:
 `provider_forms.py`; options of commands and statements: `command_forms.py`; what is said in sentences, in calls and in
-dialogs: `said_forms.py`; whether a value is one: `value_checks.py`; what is done with it: `redact.py`.
+dialogs: `said_forms.py`; lists, tables and markup: `listed_forms.py`; whether a value is one: `value_checks.py`; what is done with it: `redact.py`.
 
 Every expression is linear in the text: a left boundary or a fixed prefix, bounded repeats, no nested ones. Where in
 doubt a text is redacted: a lost word is cheaper than a leaked key. Each rule has a hint for RE2, see `hints.py`.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from fleexmon_pipeline.redaction import command_forms, provider_forms, said_forms, value_checks
+from fleexmon_pipeline.redaction import command_forms, listed_forms, provider_forms, said_forms, value_checks
 from fleexmon_pipeline.redaction.rule import make_rule
 from fleexmon_pipeline.redaction.secret_names import (
     KEYS,
@@ -63,6 +63,11 @@ RULES = (
         r"\A\s{0,8}(?P<v>[A-Za-z0-9+/]{4,63}={0,2})\s{0,8}\Z",
         check=value_checks.is_end_of_key,
     ),
+    make_rule(  # a token in the place of the user: https://…:x-oauth-basic@host
+        "token",
+        r"""://(?P<v>[^\s:/@?#"'<>]{20,256}):[^\s/@"'<>]{0,256}@""",
+        check=value_checks.is_issued_or_hex,
+    ),
     # Up to the last @ before a space or quote: passwords hold "/" and "@"; a port is not a password.
     make_rule("password", r"""://[^\s:/@?#"'<>]{0,256}:(?!\d{1,5}[/?#])(?P<v>[^\s"'<>]{1,512})@"""),
     make_rule(
@@ -76,6 +81,11 @@ RULES = (
         "password",
         r"""(?<![\w./-])[\w.-]{1,64}:(?P<v>[^\s:/@"'<>]{4,256})@(?=(?:tcp|unix)\(|/|(?!sha\d{3}:)[\w.-]{1,253}:\d)""",
         check=value_checks.is_no_number,
+    ),
+    make_rule(
+        "password",
+        r"""(?<![\w./-])[A-Za-z_][\w.-]{0,63}:(?P<v>[^\s:/@"'<>]{6,256})@(?=[A-Za-z][\w.-]{0,252}/\w)""",
+        check=value_checks.is_no_word,
     ),
     make_rule(
         "password",
@@ -142,6 +152,7 @@ RULES = (
     make_rule("token", provider_forms.TOKENS, check=value_checks.is_no_file),
     make_rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=value_checks.has_digits),  # Vault
     *said_forms.RULES,
+    *listed_forms.RULES,
     # What Terraform changes: = "old" -> "new"
     make_rule(
         "password",
@@ -182,6 +193,13 @@ RULES = (
         check=value_checks.looks_issued,
         flags=_I,
     ),
+    # Short names of what services issue, where only the form of the value tells
+    make_rule(
+        "key",
+        rf"""(?<![A-Za-z])(?:login|auth|hmac|stok|secret[ _-]?id|x-[\w-]{{1,24}}-api){QUOTE}{SIGN}{VALUE}""",
+        check=value_checks.is_issued_or_hex,
+        flags=_I,
+    ),
     make_rule(
         "password",
         rf"(?<![A-Za-z])sig{QUOTE}{SIGN}{VALUE}",
@@ -203,7 +221,7 @@ RULES = (
     # name: DB_PASSWORD, value: …: environments of containers, <add key="password" value="…"/>
     make_rule(
         "password",
-        rf"""(?:{NAME}|_pass){QUOTE}(?:,\s{{0,16}}|\s{{1,64}}){_FIELD_BETWEEN}{{0,2}}(?:\\{{0,15}}["'])?value{QUOTE}{SIGN}{VALUE}""",
+        rf"""(?:{NAME}|_pass){QUOTE}(?:[,;]\s{{0,16}}|\s{{1,64}}){_FIELD_BETWEEN}{{0,2}}(?:\\{{0,15}}["'])?value{QUOTE}{SIGN}{VALUE}""",
         check=value_checks.is_value,
         flags=_I,
         spans_lines=True,
@@ -264,7 +282,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"--[\w-]{{0,24}}?(?:{NAMES}|token|pass)(?!-(?:stdin|fd|store|prompt|hash|from)\b){SUFFIX}"
+        rf"--[\w-]{{0,24}}?(?:{NAMES}|token|pass)(?![\w-]{{0,20}}-(?:stdin|fd|store|prompt|hash|from)\b){SUFFIX}"
         rf"[ =]{{1,2}}{VALUE}",
         check=value_checks.is_option_value,
         flags=_I,
@@ -276,7 +294,7 @@ RULES = (
         "password",
         rf"""(?<![\w/-])(?:{WORDS}|pin|bindpw|requirepass|masterauth|identified by|securestring"""
         rf"""|(?:verification|recovery|one-?time|2fa|mfa|backup|confirmation)[ _-]code)"""
-        rf"""(?:\s{{1,4}}{VERB})?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}|(?=[(\[]))["'`(\[]{{0,2}}(?P<bare>(?=[^\s\d"'`)\]]{{0,64}}\d)[^\s<"'`)\]]{{4,256}})""",
+        rf"""(?:\s{{1,4}}{VERB})?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}|(?=[(\[]))(?!\x1b|\[[\d;]{{1,8}}m)["'`(\[]{{0,2}}(?P<bare>(?=[^\s\d"'`)\]]{{0,64}}\d)[^\s<"'`)\]]{{4,256}})""",
         check=value_checks.is_value,
         flags=_I,
     ),

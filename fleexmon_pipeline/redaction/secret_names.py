@@ -7,7 +7,7 @@ from __future__ import annotations
 
 # Names that only a secret follows. "Passwort: …" is in the logs of whoever writes German, French, Spanish, …
 WORDS = (
-    r"passwor[dt]|passwd|pass[ _-]?phrase|passcode|(?!(?:old)?pwd[\"']?\s{0,4}[=:]\s{0,4}[\"']?(?:[/~]|[A-Z]:[\\/]))pwd"
+    r"passwor[dt]|passwd(?!:(?:auth|account|session|chauthtok)\))|pass[ _-]?phrase|passcode|(?!(?:old)?pwd[\"']?\s{0,4}[=:]\s{0,4}[\"']?(?:[/~]|[A-Z]:[\\/]))pwd"
     r"|kennwort|geheimnis|zugangsschl(?:ü|ue)ssel"
     r"|mot[ _-]?de[ _-]?passe|contrase(?:ñ|n)a|senha|wachtwoord|has[łl]o|heslo|l[öo]senord|salasana|şifre"
     r"|пароль|密[码碼]|パスワード|비밀번호"
@@ -21,7 +21,11 @@ NAMES = (
     r"|(?:security|secret)[ _-]?answer|x-amz-credential|saml(?:response|request|assertion)"
 )
 # "token" and other short ones only as the end of a name: max_tokens=1000 and passed=3 are figures.
-LAST_NAMES = r"token(?:_?\d{1,4})?|(?<![A-Za-z])(?:pw|sid|otp|cvv|cvc|jwt|pin|psk)|(?<=[?&])key"
+LAST_NAMES = (
+    r"token(?:_?\d{1,4})?|(?<![A-Za-z])(?:pw|sid|otp|cvv|cvc|jwt|pin|psk)|(?-i:(?<=[a-z])P[Ww])|(?<=[?&])key"
+    r"|(?<=[\"'])bearer(?=[\"'])"
+    r"|(?:db|ssh|smtp|imap|mail|sql|mysql|pg|redis|ldap|bind|user|root|admin|ftp|proxy|rpc|http|web|sudo|become|wifi|vnc|rdp)pass(?![A-Za-z])"
+)
 # What secret_version, PASSWORD_MIN_LENGTH, passwordResetUrl and apiKeyId hold is none.
 _HARMLESS = (
     r"ids?|refs?|names?|file|path|dir|ur[li]|versions?|types?|encryption|algorithm|length|size|policy|count|ttl|age|expir\w*"
@@ -48,9 +52,9 @@ QUOTE = (
 )
 TYPE = r"(?:\s{0,2}:?\s{0,2}(?:&?(?:'static\s)?str(?:ing)?|Optional\[str\]|char\*?|text)\b)?"  # var apiToken string = …
 SIGN = (
-    rf"(?:\s{{1,4}}{VERB})?{TYPE}\s{{0,4}}"
+    rf"(?:\s{{1,4}}{VERB})?{TYPE}(?:\s{{0,4}}|[ \t]{{5,60}}(?=[=:]\s))"
     rf"""(?:=>|→|<-(?=\s{{0,4}}["'])|->(?![A-Za-z_]\w{{0,60}}\()|:{{1,3}}=|[?.+|]{{1,2}}=|[=:]{{1,3}}|!={{1,2}}(?=\s{{0,4}}["'])"""
-    rf"""|{_PERCENT}3[AD]|\\{{1,8}}u003[adAD])\s{{0,4}}(?:!{{1,2}}[a-z]{{1,12}}\s{{1,4}})?"""
+    rf"""|{_PERCENT}3[AD]|\\{{1,8}}u003[adAD])(?:\s{{0,4}}|[ \t]{{5,60}})(?:!{{1,2}}[a-z]{{1,12}}\s{{1,4}})?"""
 )
 _UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
 # Some("…"), b'…', SecretStr('…'), []string{"…"}, Just "…", Secret { inner: "…" }, @"…": what stands around a value is
@@ -58,7 +62,7 @@ _UNQUOTED = r"""(?:[^\s&"'`|,;]|[,;&|](?!\s|$|[\w.-]{1,40}["']?\s?[=:]))+"""
 WRAPPED_IN = r"""(?:(?:new\s{1,2})?(?:\[\])?[A-Za-z_][\w.:]{0,40}\s{0,2}[(\[{]{1,2}\s{0,2}){1,2}"""
 _WRAPPER = (
     rf"""(?:{WRAPPED_IN}(?:(?:inner|value|secret|data|text|raw|plain\w{{0,8}})\s{{0,2}}[:=]\s{{0,2}})?(?:[bBuUrR]{{1,2}})?(?=\\{{0,15}}["'`])"""
-    r"""|[bBuUrRfFLN@]{1,2}(?=["'`])|string\(\d{1,6}\)\s{1,2}(?=")|(?:Just|Some|Ok)\s{1,2}(?=["'])"""
+    r"""|[bBuUrRfFLN@]{1,2}(?=["'`])|string\(\d{1,6}\)\s{1,2}(?=")|<<(?=["'])|0x[0-9a-f]{1,16}\s{1,2}(?=")|\x1b?\[[\d;]{1,8}m(?=["'])|(?:Just|Some|Ok)\s{1,2}(?=["'])"""
     r"""|\{\s{0,4}["'](?:value|secret|plaintext|data|text)["']\s{0,4}:\s{0,4}(?=["']))?"""
 )
 VALUE = (

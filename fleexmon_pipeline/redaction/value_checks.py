@@ -33,6 +33,7 @@ _OF_OPTIONS = frozenset(
     "to option options argument flag parameter file prompt on in by using instead if when will may should".split()  # noqa: SIM905
 )
 MAX_ENGLISH_WORD = 24
+MAX_COUNT_DIGITS = 5  # a number behind `token` that short counts tokens: codes that are good once have 6
 MAX_PORT_DIGITS = 5  # a number behind an option that short is a port
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -75,6 +76,9 @@ _DIGESTS = ("sha256-", "sha384-", "sha512-")  # of what is public: a script, a p
 _HASHES = ("SHA256:", "SHA512:")
 _PATH = re.compile(r"://[^\s?#\"']{0,300}\Z")
 _LABEL = re.compile(r"[A-Za-z]{1,24}:")
+_HEX_PART = re.compile(r"[-_.][0-9a-f]{32,128}\Z")  # what ends the key of a cache: a checksum
+_BOARD_PIN = re.compile(r"(?:gpio|[a-z]{1,3})[-_.]?\d{1,3}", re.IGNORECASE)
+_NEXT_NAME = re.compile(r"[\w.-]{1,60}:")
 _ARN = re.compile(r"\barn:aws[\w:/-]{0,100}\Z")  # …:secret:shop is the name of one
 _STATUS = re.compile(r"[1-5]\d\d")
 _PARSED = re.compile(  # what a parser calls a token
@@ -126,8 +130,12 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
     if len(value) == 1 or _ARTIFACT.fullmatch(value) or _REPLACED.match(value):
         return False
     text, (start, end) = found.string, found.span("bare")
+    if _is_figure_or_pin(value, found):
+        return False
     if not text[start - 1 : start].isspace():
         return True
+    if _NEXT_NAME.fullmatch(value) and "\n" in text[found.start() : start]:
+        return False  # YAML: `passwords:`, and in the next line `min_length: 12`
     if _PAIR.fullmatch(value) and re.search(r"\w=\s+\Z", text[max(0, start - 8) : start]):
         return False  # `password= user=bob`
     if _LABEL.fullmatch(value) or (
@@ -137,6 +145,14 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
     if _of_a_test(value, found) or (found[0][:5].lower() == "token" and _PARSED.search(text[:start][-60:])):
         return False
     return "/" not in _token_before(text, found.start())  # `/etc/passwd: permission denied`
+
+
+def _is_figure_or_pin(value: str, found: re.Match[str]) -> bool:
+    """`token: 1532` counts them, `pin: gpio17` is one of a board."""
+    name = found[0][: found.start("bare") - found.start()].rstrip(" :=\t").lower()
+    if name.endswith("token"):
+        return value.isdigit() and len(value) <= MAX_COUNT_DIGITS
+    return name.endswith("pin") and _BOARD_PIN.fullmatch(value) is not None
 
 
 def _of_a_test(value: str, found: re.Match[str]) -> bool:
@@ -158,6 +174,24 @@ def are_values(values: str, found: re.Match[str]) -> bool:
     return not name.endswith(("ls", "ts", "ds", "ys")) or all(_is_mixed(item) for item in items)
 
 
+def are_listed_secrets(values: str, found: re.Match[str]) -> bool:
+    """The entries of a list in YAML. Under `passwords` they are secrets, unless they are names or remarks; under
+    `secrets`, `tokens` and `keys` stand names as often, so only entries that no person names anything count."""
+    items = [item.strip("\"' \t") for item in re.split(r"\s*\n\s*- ", values.strip())]
+    items = [re.sub(r"""["']?\s+#.*$""", "", item) for item in items]
+    name = found[0][: found.start("v") - found.start()].strip("\"' :-\r\n\t").lower()
+    if any(_is_remark(item) for item in items):
+        return False
+    if name.rstrip("s").endswith(("password", "passwd", "passphrase", "pwd")):
+        return not any(re.search(r"pass(?:word|wd)|\Apw", item.lower()) or "_" in item for item in items)
+    return all(_is_mixed(item) or re.fullmatch(r"[0-9a-fA-F]{24,}", item) for item in items)
+
+
+def are_codes(values: str, _: re.Match[str]) -> bool:
+    """Several codes that are good once, each with a digit; `backup code: sent` has none."""
+    return all(any(map(str.isdigit, code)) for code in re.findall(r"[\w-]+", values))
+
+
 def _is_remark(item: str) -> bool:
     """Prose, a word or a code that says what is wrong, or what stands for a value."""
     words = re.split(r"[\s_-]+", item.lower().strip(".:,;!"))
@@ -169,6 +203,30 @@ def _is_remark(item: str) -> bool:
 def is_no_word(value: str, found: re.Match[str]) -> bool:
     """In quotes where a word may stand as well: with a sign or a digit in it, or capitals and small letters."""
     return re.fullmatch(r"[A-Z]?[a-z]+(?:[ _-][a-z]+)*[.:!]?|[A-Z_]+", value) is None and is_value(value, found)
+
+
+def is_no_word_and_given(value: str, found: re.Match[str]) -> bool:
+    """In a column beside a name: `varchar` and `optional` say something of it."""
+    return is_no_word(value, found) and is_given(value, found)
+
+
+def is_said_and_no_word(value: str, found: re.Match[str]) -> bool:
+    """In a sentence that goes on with words as well: `set to never expire`."""
+    return is_no_word(value, found) and is_said(value, found)
+
+
+def is_no_algorithm(value: str, found: re.Match[str]) -> bool:
+    """An argument beside a key: `'sha256'`, `'cipher-algo=aes256'`."""
+    return _ALGORITHM.fullmatch(value) is None and "=" not in value and is_argument(value, found)
+
+
+def is_issued_or_hex(value: str, found: re.Match[str]) -> bool:
+    """Behind a short name: as services issue them, 32 digits in hex, or a UUID of a secret."""
+    if found[0].lower().startswith("secret") and _UUID.fullmatch(value):
+        return True
+    return (re.fullmatch(r"[0-9a-fA-F]{32,}", value) is not None and is_value(value, found)) or looks_issued(
+        value, found
+    )
 
 
 def looks_issued(value: str, found: re.Match[str]) -> bool:
@@ -329,6 +387,7 @@ def looks_random_in_one_case(value: str, _: re.Match[str]) -> bool:
     digits = len(value) - len(letters)
     return (
         digits >= 0.1 * len(value)
+        and not value.startswith("0x")
         and any(letter > "f" for letter in letters)
         and len(_RUNS.findall(value)) >= 0.25 * len(value)
         and _entropy(value.lower()) > 3.9
@@ -344,7 +403,7 @@ def looks_made(value: str, _: re.Match[str] | None = None) -> bool:
 def looks_made_in_one_run(value: str, found: re.Match[str]) -> bool:
     """As `looks_made`, of one run of letters and digits: `orders.v2.EU1` is the name of a queue."""
     return (
-        looks_made(value)
+        looks_made(_HEX_PART.sub("", value))
         and max((len(run) for run in _ALNUM_RUNS.findall(value)), default=0) >= 8
         and is_value(value, found)
     )
