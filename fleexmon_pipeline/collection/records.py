@@ -41,7 +41,7 @@ from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS
 
 __all__ = ["EPOCH", "Line", "Origins", "RejectedError", "explain", "read", "read_time", "storable"]
 
-READER_VERSION = 7  # raise it when the same record would become another line
+READER_VERSION = 8  # raise it when the same record would become another line
 MAX_MESSAGE_CHARACTERS = 1_000_000  # a longer message is cut; its length and hash are in metadata
 MAX_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and depends on the caller
 OUR_DEFAULT = "default"  # the origin of a level if the record has none
@@ -103,6 +103,8 @@ def _record(raw: bytes) -> tuple[dict[str, Any], bool]:
         return record, is_odd
     if isinstance(record, str) and (moment := time_in_text(record)) is not None:  # a list of lines of text
         return {"timestamp": moment.isoformat(), "message": record}, is_odd
+    if isinstance(record, list) and not any(isinstance(value, dict) for value in record):
+        raise RejectedError("a list of values without names, and none of its first values is a time")
     raise RejectedError(f"a JSON {type(record).__name__}, not an object")
 
 

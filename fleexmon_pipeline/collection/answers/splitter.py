@@ -21,7 +21,7 @@ from fleexmon_pipeline.collection.answers.otlp import unbatched
 from fleexmon_pipeline.collection.answers.record_runs import Raw, Run, reason_of
 from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError, clip
 from fleexmon_pipeline.collection.answers.spread_records import SpreadRecords
-from fleexmon_pipeline.collection.answers.tables import header_of, row_of
+from fleexmon_pipeline.collection.answers.tables import header_of, is_row, is_stream, lines_of_stream, row_of, row_without_names
 from fleexmon_pipeline.collection.answers.whole import (
     RECORD_FIELDS,
     has_its_fields,
@@ -242,10 +242,16 @@ class Splitter:
         return run.within(self._max) if length > self._max else run
 
     def _named(self, run: Run) -> Run:
-        """Rows after a header, `[["time", "message"], ["2026-…", "…"]]`, as records."""
-        if run.is_common() or not len(run) or bytes(memoryview(next(iter(run), b""))[:1]) != b"[":
+        """Rows, `[["time", "message"], ["2026-…", "…"]]`, as records, with or without a header; Loki's streams as their
+        lines."""
+        first = b"" if run.is_common() or not len(run) else next(iter(run), b"")
+        if first and is_stream(first):
+            return Run([line for raw in run for line in lines_of_stream(raw)], too_long=run.too_long)
+        if bytes(memoryview(first)[:1]) != b"[":
             return run
         raws = list(run)
+        if not self._names and is_row(raws[0]):
+            return Run([row_without_names(raw) for raw in raws], too_long=run.too_long)
         if not self._count and not self._names:
             self._names = header_of(raws[0])
             raws = raws[1:] if self._names else raws

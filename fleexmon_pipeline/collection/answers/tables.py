@@ -13,9 +13,14 @@ import msgspec
 
 from fleexmon_pipeline.collection.answers.record_runs import Raw
 from fleexmon_pipeline.collection.reading.names import TIME_FIELDS
+from fleexmon_pipeline.collection.times.epochs import MIN_TIME, RejectedError
+from fleexmon_pipeline.collection.times.value import read_time
+from fleexmon_pipeline.levels import known_level
 
 MIN_COLUMNS = 2  # a time and a message
 MAX_COLUMNS = 2_000
+MAX_CELLS_BEFORE_A_TIME = 8
+MIN_TIME_LENGTH = 10  # characters of a time, or digits of an epoch: shorter numbers are ids
 _NAMES = (
     "name",
     "ColumnName",
@@ -104,6 +109,42 @@ def row_of(names: list[str], raw: Raw) -> Raw:
     return _encoded(dict(zip(names, row, strict=True))) if isinstance(row, list) and len(row) == len(names) else raw
 
 
+def is_row(raw: Raw) -> bool:
+    """Whether a list is a row of values: one of its cells is a time, so it is no header."""
+    cells = _decoded(bytes(raw)) if bytes(memoryview(raw)[:1]) == b"[" else None
+    return isinstance(cells, list) and _time_cell(cells) is not None
+
+
+def row_without_names(raw: Raw) -> Raw:
+    """`["2026-11-20T10:05:00Z", "error", "disk failed", 7]` of a list without a header as a record: the first time, the
+    first word that is a level, and the longest text are told by their values. What has no time stays as it is."""
+    cells = _decoded(bytes(raw)) if bytes(memoryview(raw)[:1]) == b"[" else None
+    at = _time_cell(cells) if isinstance(cells, list) else None
+    if not isinstance(cells, list) or at is None:
+        return raw
+    rest = {place: cell for place, cell in enumerate(cells) if place != at and cell is not None}
+    record: dict[str, Any] = {"timestamp": cells[at]}
+    level = next((place for place, cell in rest.items() if isinstance(cell, str) and known_level(cell)), None)
+    if level is not None and len(rest) > 1:
+        record["level"] = rest.pop(level)
+    texts = [place for place, cell in rest.items() if isinstance(cell, str)]
+    if texts:
+        record["message"] = rest.pop(max(texts, key=lambda place: len(rest[place])))
+    return _encoded(record | {f"column {place + 1}": cell for place, cell in rest.items()})
+
+
+def _time_cell(cells: list[Any]) -> int | None:
+    """The first cell with a time, among the first of a row."""
+    for place, cell in enumerate(cells[:MAX_CELLS_BEFORE_A_TIME]):
+        if isinstance(cell, (str, int, float)) and not isinstance(cell, bool) and len(str(cell)) >= MIN_TIME_LENGTH:
+            try:
+                if read_time(cell) >= MIN_TIME:
+                    return place
+            except RejectedError:
+                continue
+    return None
+
+
 def table_in(fields: dict[str, msgspec.Raw]) -> list[Raw] | None:
     """The rows of a table as records; None if the fields are not a table; `[]` for a table without rows."""
     lists = {name: value for name, value in fields.items() if bytes(value)[:1] in (b"[", b"{")}
@@ -145,6 +186,17 @@ def streams_in(value: msgspec.Raw) -> list[Raw]:
                 _encoded({"timestamp": line[0], "message": line[1], "metadata": labels, **_level_in(labels)})
             )
     return records
+
+
+def is_stream(raw: Raw) -> bool:
+    """Whether an element of a list may be one of Loki's streams."""
+    head = bytes(memoryview(raw)[:MAX_HEAD])
+    return head[:1] == b"{" and b'"stream"' in head and b'"values"' in bytes(raw)
+
+
+def lines_of_stream(raw: Raw) -> list[Raw]:
+    """The lines of a stream, each a record; anything else is a record itself."""
+    return (streams_in(msgspec.Raw(b"[" + bytes(raw) + b"]")) if is_stream(raw) else []) or [raw]
 
 
 def _level_in(labels: dict[str, Any]) -> dict[str, Any]:

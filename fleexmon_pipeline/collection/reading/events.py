@@ -147,7 +147,8 @@ class _Event:
     def takes(self, line: TextLine) -> bool:
         """Whether the line continues this event; then adds it."""
         text = line.text
-        if not self.is_open or text is None or text[:1] == "{" or not self.last <= line.moment <= self.last + MAX_PAUSE:
+        is_record = text is not None and text[:1] == "{" and line.is_timed
+        if not self.is_open or text is None or is_record or not self.last <= line.moment <= self.last + MAX_PAUSE:
             return False
         tag = _TAG.match(text)
         if not line.is_timed and self._untimed < MAX_UNTIMED:

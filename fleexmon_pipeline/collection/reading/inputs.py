@@ -152,6 +152,7 @@ class Input:
             yield from _of_loki_answer(body, self.limits.answer_bytes)
             return
         previous: datetime | None = None
+        before = ""  # the text of the line before
         for raw, reason in self._whole_records(body) if form is Form.TEXT else self._raw_lines(body):
             if reason:
                 rejected.append(Result(raw, reason=reason))
@@ -162,9 +163,13 @@ class Input:
                 with reading_dates(self.dates.order):
                     line = _READERS[form](raw, previous)
             except RejectedError as error:
-                rejected.append(Result(raw, reason=str(error)))
+                if form is Form.TEXT and previous is not None and _goes_on_with(raw, before):
+                    text = raw.decode("utf-8", "backslashreplace")
+                    yield TextLine(previous, text, is_timed=False, metadata={NO_TIME: str(error)})
+                else:
+                    rejected.append(Result(raw, reason=str(error)))
                 continue
-            previous = line.moment
+            previous, before = line.moment, line.text or ""
             yield line
 
     def _whole_records(self, chunks: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
@@ -307,6 +312,11 @@ def _text(raw: bytes, previous: datetime | None) -> TextLine:
             raise RejectedError(reason)
         return TextLine(previous, text, is_timed=_LIKE_A_TIME.match(text) is not None, metadata={NO_TIME: reason})
     return TextLine(moment, text)
+
+
+def _goes_on_with(raw: bytes, before: str) -> bool:
+    """Whether an object without a time belongs to the line of text before it: `Request failed:`, and then its body."""
+    return raw[:1] == b"{" and before[:1] not in ("", "{") and (b'{  "' in raw[:40] or before.rstrip().endswith(":"))
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -12,12 +12,12 @@ import re2
 
 from fleexmon_pipeline.collection.reading.own_forms import level_of_form, level_of_marked, level_of_php, syslog_priority
 from fleexmon_pipeline.collection.reading.text_times import (
-    COLOUR,
     MAX_HEAD,
     MAX_PLAIN_WORDS,
     SERVICE_NAME,
     TIME,
     plain_words,
+    without_colours,
 )
 from fleexmon_pipeline.levels import ALARM_LEVELS, ALL_WORDS, LEVEL_OF_WORD, LEVELS, Level, known_level
 
@@ -77,10 +77,10 @@ _MARKED = re.compile(r"[*!>=#~-]{2,6} +(?=[A-Z]{4,9}\b)")  # `*** ERROR ***`
 _IN_JSON = re.compile(r'"(?:level|severity|lvl|levelname|log\.level)"\s?:\s?"([A-Za-z]{3,14})"')
 # What follows a level in small letters, unlike a word of prose: a sign, a column, or the writer of the line.
 _AFTER_WORD = re.compile(
-    r":|\||\]| - |\t| {2,}\S|!|/| \[| : | [\w./-]{1,60}(?:\[\d{1,10}\][ :]| : |:\d{1,6}: )"
+    r":|;|\||\]| - |\t| {2,}\S|!|/| \[| : | [\w./-]{1,60}(?:\[\d{1,10}\][ :]| : |:\d{1,6}: )"
     r"| 0x[0-9a-f]+ | \d{4}-\d\d-\d\d|\[\w{1,12}\]: "
 )
-_BOUNDARY = re.compile(r"[\s:|/!\]\[(,=>-]|$")
+_BOUNDARY = re.compile(r"[\s:;|/!\]\[(,=>-]|$")
 _PAIR_IN_BRACKETS = re.compile(r"[^\s:#]*[:#][^\s:#]+")
 _FIRST_IN_BRACKETS = re.compile(r"([A-Z][a-z]{3,8}) *: *(?=[^\s\d:])")  # BepInEx: `[Error  :  Unity Log]`
 _MODULE_AND_LEVEL = re.compile(r"[\w.-]{1,40}:([a-z]{4,9}),(?=\d{4}-)")  # Couchbase
@@ -105,7 +105,9 @@ _NAMED_WORD = re.compile(r"(?:level|severity|loglevel) ?: ?([A-Za-z]{3,12})\b", 
 _CAPITAL_AND_CLASS = re.compile(r"([A-Z][a-z]{3,10}) [A-Z][\w.]{2,60}: ")  # Emby: `Error HttpServer: …`
 _TOPICS = re.compile(r"[a-z][a-z0-9-]{2,20}(?:,!?[a-z0-9-]{2,20}){1,5} (?=\S)")
 _TOPIC_LEVELS = frozenset("debug info warning error critical".split())  # noqa: SIM905
-_FACILITY = re.compile(r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\.")
+_FACILITY = re.compile(
+    r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\.", re.IGNORECASE
+)
 
 # Whether a head may contain a level after its first word at all: RE2 searches for all words at once, ten times as fast
 # as stepping over the words of a sentence.
@@ -140,10 +142,7 @@ def level_in_text(text: str) -> Level | None:
 
 def _head_of(text: str) -> str:
     """The part of a text that may contain its level, without colours and pictures."""
-    head = text[:MAX_HEAD]
-    if "\x1b" in head:
-        head = COLOUR.sub("", head)
-    return _without_pictures(head.lstrip("\ufeff \t"))
+    return _without_pictures(without_colours(text[:MAX_HEAD]).lstrip("\ufeff \t"))
 
 
 def _without_pictures(head: str) -> str:

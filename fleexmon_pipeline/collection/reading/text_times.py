@@ -22,7 +22,8 @@ COLUMNS_A_WORD = 2  # before an epoch: `2557 node-9 action start 1084680778 1`, 
 MAX_APART = 5  # seconds between the time of a line and the time at which a relay received it
 QUARTER = 900
 
-COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# A colour of a terminal; also as syslog and JSON write its escape character, and without it, as pasted texts are.
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|(?:#033|\\x1b|\\u001b|\\033|\^\[)?\[(?:[0-9]{1,2};){0,4}[0-9]{1,2}m")
 SERVICE_NAME = r"[\w.-]{1,60}+ *\| +"  # of Docker Compose
 # A date and a time of day, or another form of a time at the head of a line.
 _ZONES = r"UTC|GMT|Z|MSK|(?:[A-Z]|AE|AK|AW|NZ|SA)[SD]T|[CEMW]ES?T|BRT|SGT|HKT"
@@ -73,9 +74,13 @@ _PLAIN_WORD = re.compile(rf"(?!(?:{_NAME})$)[A-Z]?[a-z']{{2,}}[,.;!?]?")
 _COLUMN = re.compile(r".*[\d./:=|#@$%<>\[\](){}_-].*|[A-Z]{1,12}|" + _NAME, re.DOTALL)
 
 
+def without_colours(head: str) -> str:
+    return COLOUR.sub("", head) if "\x1b" in head or "[3" in head or ";3" in head or "[9" in head else head
+
+
 def time_in_text(text: str) -> datetime | None:
     """The time at the head of a line of text; None if there is none, or if it is ambiguous."""
-    head = COLOUR.sub("", text[:MAX_HEAD]).lstrip("\ufeff ")
+    head = without_colours(text[:MAX_HEAD]).lstrip("\ufeff ")
     if head[:1] == "\x1b" and (match := _BUILDKITE.match(head)):
         return read_time(match[1])
     if head[:1] == "{":

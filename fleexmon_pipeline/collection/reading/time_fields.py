@@ -100,7 +100,8 @@ def _ends_like_a_time(name: str) -> bool:
 
 
 def _is_end(name: str, fields: Fields) -> bool:
-    return name.startswith("last") and f"first{name[4:]}" in fields
+    """The end of a span, or Kubernetes' time of an event."""
+    return name == "lastTimestamp" or (name.startswith("last") and f"first{name[4:]}" in fields)
 
 
 def _with_nanoseconds(name: str, fields: Fields) -> Any:
