@@ -31,7 +31,7 @@ RULES = (
     # YAML: a list under a name, and a text of several lines
     make_rule(
         "password",
-        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?{_LISTED_NAME}["']?:[ \t]{{0,8}}(?:#[^\n]{{0,200}})?\r?\n[ \t]{{0,40}}(?={_ENTRY})-[ \t]{{1,4}}"""
+        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?{_LISTED_NAME}["']?:[ \t]{{0,8}}(?:#[^\n]{{0,200}})?\r?\n(?:[ \t]{{0,40}}#[^\n]{{0,200}}\n){{0,3}}[ \t]{{0,40}}(?={_ENTRY})-[ \t]{{1,4}}"""
         rf"(?P<v>[^\n]{{1,512}}(?:\r?\n[ \t]{{0,40}}{_ENTRY}){{0,100}})",
         check=value_checks.are_listed_secrets,
         flags=_I,
@@ -60,7 +60,7 @@ RULES = (
     # A shell's trace: what is echoed into a command that reads a password
     make_rule(
         "password",
-        r"""(?:^|\n|\s)\+{1,4}\s{1,2}(?:echo|printf)\s{1,2}(?:-n\s{1,2}|'%s'\s{1,2})?["']?(?P<v>[^\s"'|]{3,256})["']?[ \t]{0,4}\r?\n"""
+        r"""(?:^|\n|\s)\+{1,4}\s{1,2}(?:echo|printf)\s{1,2}(?:-n\s{1,2}|["']?%s["']?\s{1,2})?["']?(?P<v>[^\s"'|]{3,256})["']?[ \t]{0,4}\r?\n"""
         r"""(?:[^\n+]{0,60}\s)?\+{1,4}\s{1,2}[^\n]{0,200}?(?:--password-stdin|--passwordstdin|chpasswd|passwd\s--stdin|sudo\s-S|-pass(?:in|out)\sstdin)\b""",
         flags=0,
         spans_lines=True,
@@ -86,8 +86,8 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"(?:^|[|│┃\s])[\w.-]{{0,40}}?{NAME}\s{{0,40}}[|│┃]\s{{0,40}}"
-        r"(?P<v>[^\s|│┃(]{4,256})(?=[\s|│┃]|$)",
+        rf"(?:^|[|│┃║\s])[\w.-]{{0,40}}?{NAME}\s{{0,40}}[|│┃║]\s{{0,40}}"
+        r"(?P<v>[^\s|│┃║(]{4,256})(?=[\s|│┃]|$)",
         check=value_checks.is_no_word_and_given,
         flags=_I,
     ),
@@ -105,6 +105,12 @@ RULES = (
         check=value_checks.is_given,
         flags=_I,
         spans_lines=True,
+    ),
+    make_rule(  # in columns without a sign, at the beginning of a line
+        "password",
+        rf"(?:^|\n)[ \t]{{0,20}}[\w.-]{{0,60}}?(?:{NAME}|_pass)(?:[ \t]{{3,60}}|\t)(?P<v>(?=[^\s]{{0,64}}\d)[^\s=:]{{8,256}})(?=\s|$)",
+        check=value_checks.looks_made,
+        flags=_I,
     ),
     # Pairs without quotes: [[user, ann], [password, …]]
     make_rule(

@@ -20,6 +20,7 @@ from fleexmon_pipeline.redaction.secret_names import (
     NAME,
     NAMES,
     QUOTE,
+    RARE_NAMES,
     SIGN,
     SUFFIX,
     VALUE,
@@ -191,6 +192,12 @@ RULES = (
         "key",
         rf"""(?<![A-Za-z])(?:{_COMPOUND_KEY}){QUOTE}{SIGN}{VALUE}""",
         check=value_checks.looks_issued,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"(?:{RARE_NAMES}){QUOTE}{SIGN}{VALUE}",
+        check=value_checks.is_no_count,
         flags=_I,
     ),
     # Short names of what services issue, where only the form of the value tells

@@ -77,6 +77,7 @@ _HASHES = ("SHA256:", "SHA512:")
 _PATH = re.compile(r"://[^\s?#\"']{0,300}\Z")
 _LABEL = re.compile(r"[A-Za-z]{1,24}:")
 _HEX_PART = re.compile(r"[-_.][0-9a-f]{32,128}\Z")  # what ends the key of a cache: a checksum
+_NAME_OF_SECRET = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+")  # db_root, web-tls-2
 _BOARD_PIN = re.compile(r"(?:gpio|[a-z]{1,3})[-_.]?\d{1,3}", re.IGNORECASE)
 _NEXT_NAME = re.compile(r"[\w.-]{1,60}:")
 _ARN = re.compile(r"\barn:aws[\w:/-]{0,100}\Z")  # …:secret:shop is the name of one
@@ -127,7 +128,7 @@ def _repeats_its_name(value: str, found: re.Match[str]) -> bool:
 
 def _is_bare_value(value: str, found: re.Match[str]) -> bool:
     """Without quotes around it, what follows a name may as well be the next word."""
-    if len(value) == 1 or _ARTIFACT.fullmatch(value) or _REPLACED.match(value):
+    if len(value) == 1 or value.startswith("<(") or _ARTIFACT.fullmatch(value) or _REPLACED.match(value):
         return False
     text, (start, end) = found.string, found.span("bare")
     if _is_figure_or_pin(value, found):
@@ -179,11 +180,11 @@ def are_listed_secrets(values: str, found: re.Match[str]) -> bool:
     `secrets`, `tokens` and `keys` stand names as often, so only entries that no person names anything count."""
     items = [item.strip("\"' \t") for item in re.split(r"\s*\n\s*- ", values.strip())]
     items = [re.sub(r"""["']?\s+#.*$""", "", item) for item in items]
-    name = found[0][: found.start("v") - found.start()].strip("\"' :-\r\n\t").lower()
+    name = found[0].strip().partition(":")[0].strip("\"'").lower()
     if any(_is_remark(item) for item in items):
         return False
     if name.rstrip("s").endswith(("password", "passwd", "passphrase", "pwd")):
-        return not any(re.search(r"pass(?:word|wd)|\Apw", item.lower()) or "_" in item for item in items)
+        return not any(re.search(r"pass(?:word|wd)|\Apw", item.lower()) or _NAME_OF_SECRET.fullmatch(item) for item in items)
     return all(_is_mixed(item) or re.fullmatch(r"[0-9a-fA-F]{24,}", item) for item in items)
 
 
@@ -245,7 +246,7 @@ def is_option_value(value: str, found: re.Match[str]) -> bool:
     """Behind an option with two dashes stands its value, whatever word follows; but options are also spoken of."""
     if found.lastgroup != "bare":
         return is_value(value, found)
-    return not (value.startswith("-") or value.lower() in _OF_OPTIONS or value.lower() in _PLAIN_WORDS) and not (
+    return not (value.startswith(("-", "<(")) or value.lower() in _OF_OPTIONS or value.lower() in _PLAIN_WORDS) and not (
         _STAND_IN.fullmatch(value) or _repeats_its_name(value, found)
     )
 
@@ -356,7 +357,7 @@ def looks_random(value: str, found: re.Match[str] | None = None) -> bool:
     for nothing."""
     if re.fullmatch(r"[0-9a-fA-F]{32,}", value):
         return re.search("[a-f]", value) is not None and re.search("[A-F]", value) is not None  # no hash is written so
-    value = _UUID.sub("", value)
+    value = _HEX_PART.sub("", _UUID.sub("", value))
     small = sum(map(str.islower, value))
     if found is not None and (
         _PUBLIC.search(found.string, max(0, found.start() - 24), found.start())
@@ -403,8 +404,8 @@ def looks_made(value: str, _: re.Match[str] | None = None) -> bool:
 def looks_made_in_one_run(value: str, found: re.Match[str]) -> bool:
     """As `looks_made`, of one run of letters and digits: `orders.v2.EU1` is the name of a queue."""
     return (
-        looks_made(_HEX_PART.sub("", value))
-        and max((len(run) for run in _ALNUM_RUNS.findall(value)), default=0) >= 8
+        looks_made(own := _HEX_PART.sub("", value))
+        and max((len(run) for run in _ALNUM_RUNS.findall(own)), default=0) >= 8
         and is_value(value, found)
     )
 

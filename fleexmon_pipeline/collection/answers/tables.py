@@ -196,7 +196,8 @@ def is_stream(raw: Raw) -> bool:
 
 def lines_of_stream(raw: Raw) -> list[Raw]:
     """The lines of a stream, each a record; anything else is a record itself."""
-    return (streams_in(msgspec.Raw(b"[" + bytes(raw) + b"]")) if is_stream(raw) else []) or [raw]
+    lines = streams_in(msgspec.Raw(b"[" + bytes(raw) + b"]")) if is_stream(raw) else []
+    return lines or ([] if is_stream(raw) and _decoded(bytes(raw)).get("values") == [] else [raw])
 
 
 def _level_in(labels: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from fleexmon_pipeline.collection.answers.refused import CLIP_BYTES, NotAnAnswer
 from fleexmon_pipeline.collection.answers.tables import (
     columns_by_name,
     is_empty_table,
+    is_row,
     paired,
+    row_without_names,
     streams_in,
     tables_in,
     untyped,
@@ -226,6 +228,8 @@ def _records_in(value: msgspec.Raw) -> list[Raw]:
     begins = bytes(records[0])
     if begins[:1] == b"[" and (record := paired(begins)) and _is_log_record(record):
         return [paired(bytes(raw)) or raw for raw in records]
+    if begins[:1] == b"[" and is_row(begins):
+        return [row_without_names(raw) for raw in records]
     is_log = _is_log_record(begins) if begins[:1] == b"{" else begins[:1] == b'"' and _is_line(begins)
     return list(records) if is_log else []
 

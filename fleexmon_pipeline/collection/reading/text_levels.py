@@ -66,7 +66,7 @@ _SEPARATOR = re.compile(
     r"\s*\|-(?=[A-Z])|[\s|,;–⋮]+|-{1,3}>?(?= )|: |:(?=[A-Z]{4,9} ?:)|[#*]{1,4}(?=[<\[\d])|\*(?=[A-Z][a-z]{2} )"
 )
 _BRACKETS = re.compile(r"\[([^\[\]]{0,100})\]:?|\(([^()]{0,60})\):?|<([^<>]{0,60})>:?|\{([^{}]{0,60})\}")
-_NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[])")
+_NUMBER = re.compile(r"[\d.]+#\d+:?|\d+[:.]?(?=[\s\[;])")
 _IDENTIFIER = re.compile(r"[\w@./$%~#=,:-]+(?:\(\w{0,20}\))?(?:\[[\w.:-]{1,30}\])?:?(?=\s|\||$)|\"[^\"]{1,40}\"")
 _WORD = re.compile(r"(?:[\w.-]+\.|[\w-]++\[\d{1,10}\]\.)?([A-Za-z]{1,14}[0-9]?)")
 # After a time, these are always levels: no sentence begins with them. `error handling enabled` may be a sentence.
