@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from fleexmon_pipeline.redaction import value_checks
+from fleexmon_pipeline.redaction import made_text, value_checks
 from fleexmon_pipeline.redaction.rule import make_rule
 
 _I = re.IGNORECASE
@@ -100,7 +100,7 @@ RULES = (
     make_rule(
         "password",
         r"""(?:\s|["'])-[pPkKtTwWaN]["']?\s{1,4}["']?(?P<v>[^\s"'./-][^\s"'./]{7,256})(?=["'\s]|$)""",
-        check=value_checks.looks_made,
+        check=made_text.looks_made,
     ),
     make_rule(
         "password",
@@ -112,7 +112,7 @@ RULES = (
     make_rule(
         "password",
         r"""["']-[pPkKtTwWaN]["']\s{0,4},\s{0,4}["'](?P<v>[^\s"'./-][^\s"'./]{7,256})["']""",
-        check=value_checks.looks_made,
+        check=made_text.looks_made,
     ),
     make_rule(
         "password",
@@ -191,7 +191,8 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"""\b(?:pgp_sym_(?:en|de)crypt(?:_bytea)?|(?:aes|des)_(?:en|de)crypt|hmac)\([^\n]{1,300}?,\s{0,4}'(?P<v>[^'\n]{3,256})'\s{0,4}(?:,\s{0,4}'[\w=, -]{1,60}'\s{0,4})?\)""",
+        r"""\b(?:pgp_sym_(?:en|de)crypt(?:_bytea)?|(?:aes|des)_(?:en|de)crypt|hmac)\([^\n]{1,300}?,\s{0,4}"""
+        r"""'(?P<v>[^'\n]{3,256})'\s{0,4}(?:,\s{0,4}'[\w=, -]{1,60}'\s{0,4})?\)""",
         check=value_checks.is_no_algorithm,
         flags=_I,
     ),
@@ -213,7 +214,8 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"""(?:pass\w{0,12}|token|secret|key)[\w-]{0,20}[= ]<\((?:echo|printf)\s{1,4}(?:-n\s{1,4})?["']?(?P<v>[^\s"')]{3,256})""",
+        r"""(?:pass\w{0,12}|token|secret|key)[\w-]{0,20}[= ]<\((?:echo|printf)\s{1,4}(?:-n\s{1,4})?"""
+        r"""["']?(?P<v>[^\s"')]{3,256})""",
         flags=_I,
     ),
     make_rule(  # accounts of Windows, as they are dumped: name, number, two hashes

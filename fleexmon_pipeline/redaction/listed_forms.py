@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from fleexmon_pipeline.redaction import value_checks
+from fleexmon_pipeline.redaction import made_text, value_checks
 from fleexmon_pipeline.redaction.hints import hint_of
 from fleexmon_pipeline.redaction.rule import make_rule
 from fleexmon_pipeline.redaction.secret_names import KEYS, NAME, WORDS
@@ -23,15 +23,22 @@ _ENTRY = (
     r"""-[ \t]{1,4}(?:"[^"\n]{1,512}"|'[^'\n]{1,512}'|(?![\w.-]{1,60}:(?:\s|$))[^\s"'{[#&*!|>-][^\s]{0,512})"""
     r"[ \t]{0,8}(?:#[^\n]{0,200})?(?=\r?\n|$)"
 )
+_COMMENT = r"(?:#[^\n]{0,200})?"
+_LIST_HEAD = (  # the end of the name, and up to three lines of comment below it
+    rf"""["']?:[ \t]{{0,8}}{_COMMENT}\r?\n(?:[ \t]{{0,40}}#[^\n]{{0,200}}\n){{0,3}}[ \t]{{0,40}}"""
+    rf"""(?={_ENTRY})-[ \t]{{1,4}}"""
+)
+_READING_STDIN = r"(?:--password-?stdin|chpasswd|passwd\s--stdin|sudo\s-S|-pass(?:in|out)\sstdin)\b"
 _LISTED_NAME = (
-    rf"(?:(?:{WORDS})(?:e?s)?|(?:{KEYS})s|(?-i:[\w.-]{{0,40}}[Kk]eys)|secrets?|credentials?|[\w.-]{{0,40}}tokens?|creds)"
+    rf"(?:(?:{WORDS})(?:e?s)?|(?:{KEYS})s|(?-i:[\w.-]{{0,40}}[Kk]eys)|secrets?|credentials?"
+    r"|[\w.-]{0,40}tokens?|creds)"
 )
 
 RULES = (
     # YAML: a list under a name, and a text of several lines
     make_rule(
         "password",
-        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?{_LISTED_NAME}["']?:[ \t]{{0,8}}(?:#[^\n]{{0,200}})?\r?\n(?:[ \t]{{0,40}}#[^\n]{{0,200}}\n){{0,3}}[ \t]{{0,40}}(?={_ENTRY})-[ \t]{{1,4}}"""
+        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?{_LISTED_NAME}{_LIST_HEAD}"""
         rf"(?P<v>[^\n]{{1,512}}(?:\r?\n[ \t]{{0,40}}{_ENTRY}){{0,100}})",
         check=value_checks.are_listed_secrets,
         flags=_I,
@@ -60,9 +67,8 @@ RULES = (
     # A shell's trace: what is echoed into a command that reads a password
     make_rule(
         "password",
-        r"""(?:^|\n|\s)\+{1,4}\s{1,2}(?:echo|printf)\s{1,2}(?:-n\s{1,2}|["']?%s["']?\s{1,2})?["']?(?P<v>[^\s"'|]{3,256})["']?[ \t]{0,4}\r?\n"""
-        r"""(?:[^\n+]{0,60}\s)?\+{1,4}\s{1,2}[^\n]{0,200}?(?:--password-stdin|--passwordstdin|chpasswd|passwd\s--stdin|sudo\s-S|-pass(?:in|out)\sstdin)\b""",
-        flags=0,
+        r"""(?:^|\n|\s)\+{1,4}\s{1,2}(?:echo|printf)\s{1,2}(?:-n\s{1,2}|["']?%s["']?\s{1,2})?["']?(?P<v>[^\s"'|]{3,256})"""
+        rf"""["']?[ \t]{{0,4}}\r?\n(?:[^\n+]{{0,60}}\s)?\+{{1,4}}\s{{1,2}}[^\n]{{0,200}}?{_READING_STDIN}""",
         spans_lines=True,
     ),
     # In markup and tables
@@ -108,15 +114,16 @@ RULES = (
     ),
     make_rule(  # in columns without a sign, at the beginning of a line
         "password",
-        rf"(?:^|\n)[ \t]{{0,20}}[\w.-]{{0,60}}?(?:{NAME}|_pass)(?:[ \t]{{3,60}}|\t)(?P<v>(?=[^\s]{{0,64}}\d)[^\s=:]{{8,256}})(?=\s|$)",
-        check=value_checks.looks_made,
+        rf"(?:^|\n)[ \t]{{0,20}}[\w.-]{{0,60}}?(?:{NAME}|_pass)(?:[ \t]{{3,60}}|\t)"
+        rf"(?P<v>(?=[^\s]{{0,64}}\d)[^\s=:]{{8,256}})(?=\s|$)",
+        check=made_text.looks_made,
         flags=_I,
     ),
     # Pairs without quotes: [[user, ann], [password, …]]
     make_rule(
         "password",
         rf"\[\s{{0,4}}:?[\w.-]{{0,40}}?{NAME}\s{{0,4}},\s{{0,4}}(?P<v>[^\s\"',\[\]]{{6,256}})\s{{0,4}}\]",
-        check=value_checks.looks_made,
+        check=made_text.looks_made,
         flags=_I,
     ),
 )

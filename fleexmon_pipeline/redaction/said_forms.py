@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 
-from fleexmon_pipeline.redaction import value_checks
+from fleexmon_pipeline.redaction import made_text, value_checks
 from fleexmon_pipeline.redaction.rule import make_rule
 from fleexmon_pipeline.redaction.secret_names import KEYS, NAME, NAMES, SUFFIX, WORDS
 
 _I = re.IGNORECASE
-_WITH_DIGIT = r"""(?!\x1b|\[[\d;]{1,8}m)(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{4,256})"""
+_WITH_DIGIT = (  # and no colour, nor a debugger's address of the value
+    r"""(?!\x1b|\[[\d;]{1,8}m|0x[0-9a-f]{1,16}\s{1,2}")"""
+    r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{4,256})"""
+)
 # "the password that you entered …", "password given …"
 _OF_PEOPLE = (
     r"(?:\s{1,4}(?:(?:that\s)?(?:you|we|they|he|she|user|it)(?:'ve|\s(?:have|has|had|just))?\s[a-z]{3,12}"
@@ -56,14 +59,14 @@ RULES = (
     make_rule(
         "password",
         rf"""(?<![\w/-])(?:{WORDS}){_OF_SOMETHING}{{1,3}}\s{{0,4}}[(\[](?P<v>[^\s()\[\]"']{{8,256}})[)\]]""",
-        check=value_checks.looks_made,
+        check=made_text.looks_made,
         flags=_I,
     ),
     make_rule(
         "password",
         r"(?:credentials?|log-?(?:in|on)|logging in|sign(?:ed|ing)?[ -]?in)\s{1,4}(?:(?:with|as|for|using)\s{1,4})?"
         r"[A-Za-z_][\w.@-]{0,63}\s{0,2}[:/]\s{0,2}(?P<bare>[^\s/]{8,256})",
-        check=value_checks.looks_made,
+        check=made_text.looks_made,
         flags=_I,
     ),
     make_rule(
@@ -122,7 +125,7 @@ RULES = (
     make_rule(
         "token",
         rf"""(?<![\w/"'-])(?:\w{{1,20}}[-_])?(?:{KEYS}|token|secret)\s{{1,4}}["'](?P<v>[^\s"']{{8,256}})["']""",
-        check=value_checks.looks_made,
+        check=made_text.looks_made,
         flags=_I,
     ),
     # Compared with it: if "…" == password
@@ -172,7 +175,7 @@ RULES = (
     make_rule(
         "token",
         r"""(?<![\w/.$-])\w{0,40}?_(?:auth|access|api)?token\s{1,4}["']?(?P<v>(?=[^\s"']{0,64}\d)[^\s"']{8,512})""",
-        check=value_checks.looks_made_in_prose,
+        check=made_text.looks_made_in_prose,
         flags=_I,
     ),
     make_rule(
@@ -215,7 +218,7 @@ RULES = (
     make_rule(
         "password",
         r"(?:^|\n|[<>]{1,3}|\bC:|->)\s{0,8}PASS\s{1,4}(?P<v>\S{4,256})",
-        check=value_checks.looks_made,
+        check=made_text.looks_made,
     ),
     make_rule(
         "password",

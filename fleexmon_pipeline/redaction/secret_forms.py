@@ -2,7 +2,8 @@
 
 Here: values behind names and headers. The names: `secret_names.py`; tokens that are known by themselves:
 `provider_forms.py`; options of commands and statements: `command_forms.py`; what is said in sentences, in calls and in
-dialogs: `said_forms.py`; lists, tables and markup: `listed_forms.py`; whether a value is one: `value_checks.py`; what is done with it: `redact.py`.
+dialogs: `said_forms.py`; lists, tables and markup: `listed_forms.py`; whether a value is one: `value_checks.py`,
+`made_text.py`; what is done with it: `redact.py`.
 
 Every expression is linear in the text: a left boundary or a fixed prefix, bounded repeats, no nested ones. Where in
 doubt a text is redacted: a lost word is cheaper than a leaked key. Each rule has a hint for RE2, see `hints.py`.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from fleexmon_pipeline.redaction import command_forms, listed_forms, provider_forms, said_forms, value_checks
+from fleexmon_pipeline.redaction import command_forms, listed_forms, made_text, provider_forms, said_forms, value_checks
 from fleexmon_pipeline.redaction.rule import make_rule
 from fleexmon_pipeline.redaction.secret_names import (
     KEYS,
@@ -62,7 +63,7 @@ RULES = (
     make_rule(
         "private-key",
         r"\A\s{0,8}(?P<v>[A-Za-z0-9+/]{4,63}={0,2})\s{0,8}\Z",
-        check=value_checks.is_end_of_key,
+        check=made_text.is_end_of_key,
     ),
     make_rule(  # a token in the place of the user: https://…:x-oauth-basic@host
         "token",
@@ -91,7 +92,7 @@ RULES = (
     make_rule(
         "password",
         r"""(?<![\w./-])[\w.-]{1,64}/(?P<v>[^\s:/@"'<>]{6,256})@(?=//|[A-Za-z])""",
-        check=value_checks.looks_made,
+        check=made_text.looks_made,
     ),
     make_rule(
         "url",
@@ -151,7 +152,7 @@ RULES = (
     ),
     make_rule("key", provider_forms.KEYS, check=value_checks.is_filled),
     make_rule("token", provider_forms.TOKENS, check=value_checks.is_no_file),
-    make_rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=value_checks.has_digits),  # Vault
+    make_rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=made_text.has_digits),  # Vault
     *said_forms.RULES,
     *listed_forms.RULES,
     # What Terraform changes: = "old" -> "new"
@@ -309,7 +310,7 @@ RULES = (
         "password",
         rf"""\b(?:{KEYS}|token|auth|secret)(?:\s{{1,4}}(?:{VERB}|created|generated|issued)){{0,2}}:?\s{{1,4}}[`(\[]?"""
         r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{8,256})""",
-        check=value_checks.looks_made_in_prose,
+        check=made_text.looks_made_in_prose,
         flags=_I,
     ),
     make_rule(
@@ -354,21 +355,21 @@ RULES = (
         r"\b(?:ssn|social security(?: number)?|(?:us )?tax[ _-]?id|i?tin)\W{1,4}(?P<v>\d{3}-\d{2}-\d{4})(?!\d)",
         flags=_I,
     ),
-    make_rule("token", provider_forms.TELLING_PREFIX, check=value_checks.looks_like_a_tail),
-    make_rule("token", provider_forms.PREFIXED, check=value_checks.looks_prefixed),
+    make_rule("token", provider_forms.TELLING_PREFIX, check=made_text.looks_like_a_tail),
+    make_rule("token", provider_forms.PREFIXED, check=made_text.looks_prefixed),
     make_rule(
         "key",
         r"(?<=/)[\w-]{40,512}(?=[/?#\s\"']|$)",
-        check=value_checks.looks_random_in_a_path,
+        check=made_text.looks_random_in_a_path,
     ),
     make_rule(
         "key",
         r"(?<![\w+/-])[\w+/-]{40,512}={0,2}(?![\w+/-]|\.[a-z]{2,4}\b)",
-        check=value_checks.looks_random,
+        check=made_text.looks_random,
     ),
     make_rule(
         "key",
         provider_forms.ONE_CASE,
-        check=value_checks.looks_random_in_one_case,
+        check=made_text.looks_random_in_one_case,
     ),
 )

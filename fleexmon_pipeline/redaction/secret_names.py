@@ -7,7 +7,8 @@ from __future__ import annotations
 
 # Names that only a secret follows. "Passwort: …" is in the logs of whoever writes German, French, Spanish, …
 WORDS = (
-    r"passwor[dt]|passwd(?!:(?:auth|account|session|chauthtok)\))|pass[ _-]?phrase|passcode|(?!(?:old)?pwd[\"']?\s{0,4}[=:]\s{0,4}[\"']?(?:[/~]|[A-Z]:[\\/]))pwd"
+    r"passwor[dt]|passwd(?!:(?:auth|account|session|chauthtok)\))|pass[ _-]?phrase|passcode"
+    r"|(?!(?:old)?pwd[\"']?\s{0,4}[=:]\s{0,4}[\"']?(?:[/~]|[A-Z]:[\\/]))pwd"
     r"|kennwort|geheimnis|zugangsschl(?:ü|ue)ssel"
     r"|mot[ _-]?de[ _-]?passe|contrase(?:ñ|n)a|senha|wachtwoord|has[łl]o|heslo|l[öo]senord|salasana|şifre"
     r"|пароль|密[码碼]|パスワード|비밀번호"

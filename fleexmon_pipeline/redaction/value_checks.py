@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
-from collections import Counter
+
+from fleexmon_pipeline.redaction.made_text import ALNUM_RUNS, HEX_PART, RUNS, UUID, is_mixed, looks_made
 
 # Words after "token:" or "password:" that say what is wrong with it, and are not it.
 _PLAIN_WORDS = frozenset(
@@ -36,10 +36,6 @@ MAX_ENGLISH_WORD = 24
 MAX_COUNT_DIGITS = 5  # a number behind `token` that short counts tokens: codes that are good once have 6
 MAX_PORT_DIGITS = 5  # a number behind an option that short is a port
 
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_PARTS = re.compile(r"[^/_-]+")
-_RUNS = re.compile(r"[A-Z]+|[a-z]+|\d+|[^A-Za-z\d]+")
-_ALNUM_RUNS = re.compile(r"[A-Za-z0-9+/]+")
 _WORD = re.compile(rf"[A-Za-z]{{1,{MAX_ENGLISH_WORD}}}")
 # What follows a word of prose: another word, and no sign that would make it the name of the next value.
 _NEXT_WORD = re.compile(r"[ ](?:[A-Za-z']{1,24}(?=[\s.,;!?)]|$)|(?:error|exception|fault|failure):)")
@@ -63,20 +59,11 @@ _COUNT = re.compile(r"\d+(?:\.\d+)?(?:[nµum]?s|min|[mh%x]|/\d+)?")
 _FIGURE = re.compile(r"v?[\d.,:/+-]+[A-Za-z%]{0,3}")  # 10.0.0.9, v1.2.3, 2026-11-20, 3rd, 12ms
 _PARAMETER = re.compile(r"[:@]\w{1,60}|NULL|DEFAULT|NOW")
 _CONSTANT = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
-_CAMEL = re.compile(r"[a-z]{3,}")
-MAX_IN_WORDS = (
-    0.6  # of a token that are letters in small ones of three and more in a row: words, in which nothing is random
-)
 _FILE_ENDING = re.compile(r"\.(?:png|jpe?g|gif|svg|ico|webp|css|js)\b", re.IGNORECASE)
 MIN_UNFILLED = 8  # x or * in a placeholder for a token
 MAX_PREFIX = 6  # characters before them, if no sign ends the prefix
-_ALPHABET = "abcdefghijkl"  # in a table of characters
-_PUBLIC = re.compile(r"public[ _.-]?(?:key|token)[\"']?\s{0,4}[=:]\s{0,4}[\"']?\Z", re.IGNORECASE)
-_DIGESTS = ("sha256-", "sha384-", "sha512-")  # of what is public: a script, a package
-_HASHES = ("SHA256:", "SHA512:")
-_PATH = re.compile(r"://[^\s?#\"']{0,300}\Z")
 _LABEL = re.compile(r"[A-Za-z]{1,24}:")
-_HEX_PART = re.compile(r"[-_.][0-9a-f]{32,128}\Z")  # what ends the key of a cache: a checksum
+_NAMES_A_PASSWORD = re.compile(r"pass(?:word|wd)|\Apw", re.IGNORECASE)
 _NAME_OF_SECRET = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+")  # db_root, web-tls-2
 _BOARD_PIN = re.compile(r"(?:gpio|[a-z]{1,3})[-_.]?\d{1,3}", re.IGNORECASE)
 _NEXT_NAME = re.compile(r"[\w.-]{1,60}:")
@@ -115,7 +102,7 @@ def _is_name_of_secrets(value: str, found: re.Match[str]) -> bool:
     if found.string[max(0, found.start() - 8) : found.start()].lower() == "no such ":
         return True
     name = found[0][: found.start(found.lastgroup or 0) - found.start()].rstrip("\"' :=").lower()
-    return found.lastgroup == "bare" and name.endswith("secrets") and not _is_mixed(value)
+    return found.lastgroup == "bare" and name.endswith("secrets") and not is_mixed(value)
 
 
 def _repeats_its_name(value: str, found: re.Match[str]) -> bool:
@@ -131,14 +118,10 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
     if len(value) == 1 or value.startswith("<(") or _ARTIFACT.fullmatch(value) or _REPLACED.match(value):
         return False
     text, (start, end) = found.string, found.span("bare")
-    if _is_figure_or_pin(value, found):
-        return False
     if not text[start - 1 : start].isspace():
-        return True
-    if _NEXT_NAME.fullmatch(value) and "\n" in text[found.start() : start]:
-        return False  # YAML: `passwords:`, and in the next line `min_length: 12`
-    if _PAIR.fullmatch(value) and re.search(r"\w=\s+\Z", text[max(0, start - 8) : start]):
-        return False  # `password= user=bob`
+        return not _is_figure_or_pin(value, found)
+    if _is_figure_or_pin(value, found) or _is_next_name(value, text[found.start() : start]):
+        return False
     if _LABEL.fullmatch(value) or (
         (_WORD.fullmatch(value) or _STATUS.fullmatch(value)) and _NEXT_WORD.match(text, end)
     ):
@@ -146,6 +129,12 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
     if _of_a_test(value, found) or (found[0][:5].lower() == "token" and _PARSED.search(text[:start][-60:])):
         return False
     return "/" not in _token_before(text, found.start())  # `/etc/passwd: permission denied`
+
+
+def _is_next_name(value: str, before: str) -> bool:
+    """`password= user=bob`; in YAML `passwords:`, and in the next line `min_length: 12`."""
+    is_pair = _PAIR.fullmatch(value) is not None and re.search(r"\w=\s+\Z", before) is not None
+    return is_pair or ("\n" in before and _NEXT_NAME.fullmatch(value) is not None)
 
 
 def _is_figure_or_pin(value: str, found: re.Match[str]) -> bool:
@@ -172,7 +161,7 @@ def are_values(values: str, found: re.Match[str]) -> bool:
     if not any(items) or any(_is_remark(item) for item in items):
         return False
     name = found[0][: found.start("v") - found.start()].rstrip("\"' :=>[(\\").lower()
-    return not name.endswith(("ls", "ts", "ds", "ys")) or all(_is_mixed(item) for item in items)
+    return not name.endswith(("ls", "ts", "ds", "ys")) or all(is_mixed(item) for item in items)
 
 
 def are_listed_secrets(values: str, found: re.Match[str]) -> bool:
@@ -184,8 +173,10 @@ def are_listed_secrets(values: str, found: re.Match[str]) -> bool:
     if any(_is_remark(item) for item in items):
         return False
     if name.rstrip("s").endswith(("password", "passwd", "passphrase", "pwd")):
-        return not any(re.search(r"pass(?:word|wd)|\Apw", item.lower()) or _NAME_OF_SECRET.fullmatch(item) for item in items)
-    return all(_is_mixed(item) or re.fullmatch(r"[0-9a-fA-F]{24,}", item) for item in items)
+        return not any(
+            re.search(r"pass(?:word|wd)|\Apw", item.lower()) or _NAME_OF_SECRET.fullmatch(item) for item in items
+        )
+    return all(is_mixed(item) or re.fullmatch(r"[0-9a-fA-F]{24,}", item) for item in items)
 
 
 def are_codes(values: str, _: re.Match[str]) -> bool:
@@ -223,7 +214,7 @@ def is_no_algorithm(value: str, found: re.Match[str]) -> bool:
 
 def is_issued_or_hex(value: str, found: re.Match[str]) -> bool:
     """Behind a short name: as services issue them, 32 digits in hex, or a UUID of a secret."""
-    if found[0].lower().startswith("secret") and _UUID.fullmatch(value):
+    if found[0].lower().startswith("secret") and UUID.fullmatch(value):
         return True
     return (re.fullmatch(r"[0-9a-fA-F]{32,}", value) is not None and is_value(value, found)) or looks_issued(
         value, found
@@ -232,10 +223,10 @@ def is_issued_or_hex(value: str, found: re.Match[str]) -> bool:
 
 def looks_issued(value: str, found: re.Match[str]) -> bool:
     """20 letters and digits in turn, of one case even, as services issue keys; a UUID may be of anything."""
-    run = max(_ALNUM_RUNS.findall(value), key=len, default="")
-    if _UUID.fullmatch(value) or not any(map(str.isalpha, run)) or sum(map(str.isdigit, run)) < 3:
+    run = max(ALNUM_RUNS.findall(value), key=len, default="")
+    if UUID.fullmatch(value) or not any(map(str.isalpha, run)) or sum(map(str.isdigit, run)) < 3:
         return False
-    return len(value) >= 20 and len(run) >= 12 and len(_RUNS.findall(run)) >= 0.2 * len(run) and is_value(value, found)
+    return len(value) >= 20 and len(run) >= 12 and len(RUNS.findall(run)) >= 0.2 * len(run) and is_value(value, found)
 
 
 def is_no_number_or_stand_in(value: str, _: re.Match[str]) -> bool:
@@ -246,9 +237,9 @@ def is_option_value(value: str, found: re.Match[str]) -> bool:
     """Behind an option with two dashes stands its value, whatever word follows; but options are also spoken of."""
     if found.lastgroup != "bare":
         return is_value(value, found)
-    return not (value.startswith(("-", "<(")) or value.lower() in _OF_OPTIONS or value.lower() in _PLAIN_WORDS) and not (
-        _STAND_IN.fullmatch(value) or _repeats_its_name(value, found)
-    )
+    return not (
+        value.startswith(("-", "<(")) or value.lower() in _OF_OPTIONS or value.lower() in _PLAIN_WORDS
+    ) and not (_STAND_IN.fullmatch(value) or _repeats_its_name(value, found))
 
 
 def is_given(value: str, found: re.Match[str]) -> bool:
@@ -351,108 +342,18 @@ def is_basic(value: str, _: re.Match[str]) -> bool:
     return decoded is not None and b":" in decoded
 
 
-def looks_random(value: str, found: re.Match[str] | None = None) -> bool:
-    """40 characters that no person wrote: base64 has 4.4 to 5.2 bits a character, a hash in hex at most 4. Paths and
-    names of packages are as varied, but mostly small letters in several parts, several in a row; a UUID in them counts
-    for nothing."""
-    if re.fullmatch(r"[0-9a-fA-F]{32,}", value):
-        return re.search("[a-f]", value) is not None and re.search("[A-F]", value) is not None  # no hash is written so
-    value = _HEX_PART.sub("", _UUID.sub("", value))
-    small = sum(map(str.islower, value))
-    if found is not None and (
-        _PUBLIC.search(found.string, max(0, found.start() - 24), found.start())
-        or found.string.startswith(_HASHES, max(0, found.start() - 7))  # of a public key, as ssh writes it
-    ):
-        return False
-    if (
-        found is not None
-        and "/" in value
-        and _PATH.search(found.string, max(0, found.start() - 300), found.start() + 1)
-    ):
-        return False  # each part of a URL's path is looked at alone
-    if len(value) < 40 or _ALPHABET in value.lower() or value.startswith(_DIGESTS):
-        return False
-    if len(_PARTS.findall(value)) > 2 and small > 0.55 * len(value) and len(_RUNS.findall(value)) < 0.45 * len(value):
-        return False
-    return _is_mixed(value) and _entropy(value) > 4.25
-
-
-def looks_random_in_a_path(value: str, found: re.Match[str]) -> bool:
-    return _PATH.search(found.string, max(0, found.start() - 300), found.start()) is not None and looks_random(value)
-
-
-def looks_random_in_one_case(value: str, _: re.Match[str]) -> bool:
-    """36 letters and digits in turn, of one case and not hex: ids of containers have 25, hashes in base 32 stand in
-    paths, and names that people give have few digits."""
-    letters = [character for character in value.lower() if character.isalpha()]
-    digits = len(value) - len(letters)
-    return (
-        digits >= 0.1 * len(value)
-        and not value.startswith("0x")
-        and any(letter > "f" for letter in letters)
-        and len(_RUNS.findall(value)) >= 0.25 * len(value)
-        and _entropy(value.lower()) > 3.9
-    )
-
-
-def looks_made(value: str, _: re.Match[str] | None = None) -> bool:
-    """8 characters and more that no person wrote: capitals, small letters and digits in turn. `Server01` has 3 runs of
-    them; ids in hex, numbers and words have no capitals or no digits."""
-    return len(value) >= 8 and _is_mixed(value) and len(_RUNS.findall(value)) >= max(4, 0.3 * min(len(value), 30))
-
-
 def looks_made_in_one_run(value: str, found: re.Match[str]) -> bool:
     """As `looks_made`, of one run of letters and digits: `orders.v2.EU1` is the name of a queue."""
     return (
-        looks_made(own := _HEX_PART.sub("", value))
-        and max((len(run) for run in _ALNUM_RUNS.findall(own)), default=0) >= 8
+        looks_made(own := HEX_PART.sub("", value))
+        and max((len(run) for run in ALNUM_RUNS.findall(own)), default=0) >= 8
         and is_value(value, found)
     )
-
-
-def has_digits(value: str, _: re.Match[str]) -> bool:
-    return sum(map(str.isdigit, value)) >= 2
-
-
-def looks_made_in_prose(value: str, _: re.Match[str]) -> bool:
-    return looks_made(value) or re.fullmatch(r"(?:[a-z]{2,8}[-_])?[0-9a-fA-F]{32,}", value) is not None
 
 
 def has_a_digit(value: str, found: re.Match[str]) -> bool:
     """Where a name may follow as well: `Secret("db-credentials")`."""
     return any(map(str.isdigit, value)) and is_value(value, found)
-
-
-def looks_like_a_tail(value: str, _: re.Match[str]) -> bool:
-    """Behind a prefix that says "token": hex, or letters and digits in turn; `unit-test-20261120` is a name."""
-    tail = max(_ALNUM_RUNS.findall(value), key=len)
-    return len(tail) >= 16 and (
-        re.fullmatch(r"[0-9a-fA-F]{24,}", tail) is not None or len(_RUNS.findall(tail)) >= 0.3 * len(tail)
-    )
-
-
-def looks_prefixed(value: str, _: re.Match[str]) -> bool:
-    """A prefix, and behind the last sign that ends it 20 characters that no person wrote: how vendors mark tokens."""
-    tail = re.split(r"[_.-]", value, maxsplit=3)[-1] if value.count("_") + value.count("-") > 2 else value
-    longest = max(_ALNUM_RUNS.findall(tail), key=len, default="")
-    if value.startswith(_DIGESTS):
-        return False
-    in_words = sum(map(len, _CAMEL.findall(longest)))  # SponsoredProductsRemote
-    return (
-        len(longest) >= 20
-        and looks_made(longest)
-        and _entropy(longest) > 3.5
-        and in_words <= MAX_IN_WORDS * len(longest)
-    )
-
-
-def is_end_of_key(value: str, _: re.Match[str]) -> bool:
-    """The last line of a key that came line by line: base64 and nothing else, too short to look random."""
-    if not _is_mixed(value) or re.fullmatch(
-        r"[0-9a-fA-F]+", value
-    ):  # `Result=` and `body=` are words; hex is no base64
-        return False
-    return value.endswith("=") or (len(value) % 4 == 0 and len(_RUNS.findall(value)) >= 5)
 
 
 def is_mail(value: str, _: re.Match[str]) -> bool:
@@ -474,15 +375,6 @@ def _decoded(value: str) -> bytes | None:
         return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
-
-
-def _is_mixed(value: str) -> bool:
-    return all(re.search(kind, value) for kind in ("[A-Z]", "[a-z]", r"\d"))
-
-
-def _entropy(value: str) -> float:
-    """Bits a character."""
-    return -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
 
 
 def _token_before(text: str, start: int) -> str:

@@ -162,6 +162,7 @@ def test_what_a_logger_sends_is_that_line_and_the_rest_is_in_metadata(form: str)
         (b"42", "a JSON int, not an object"),
         (b"NaN", "a JSON float, not an object"),
         (b'[{"time": 1}]', "a JSON list, not an object"),
+        (b"[1, 2]", "a list of values without names"),
         (b'{"msg": "m"}', "no time"),
         (b'{"time": null, "msg": "m"}', "no time"),
         (b'{"time": 1795168800}', "no message"),

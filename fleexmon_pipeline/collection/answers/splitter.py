@@ -21,7 +21,14 @@ from fleexmon_pipeline.collection.answers.otlp import unbatched
 from fleexmon_pipeline.collection.answers.record_runs import Raw, Run, reason_of
 from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError, clip
 from fleexmon_pipeline.collection.answers.spread_records import SpreadRecords
-from fleexmon_pipeline.collection.answers.tables import header_of, is_row, is_stream, lines_of_stream, row_of, row_without_names
+from fleexmon_pipeline.collection.answers.tables import (
+    header_of,
+    is_row,
+    is_stream,
+    lines_of_stream,
+    row_of,
+    row_without_names,
+)
 from fleexmon_pipeline.collection.answers.whole import (
     RECORD_FIELDS,
     has_its_fields,
