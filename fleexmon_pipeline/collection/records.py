@@ -104,7 +104,7 @@ def _record(raw: bytes) -> tuple[dict[str, Any], bool]:
     if isinstance(record, str) and (moment := time_in_text(record)) is not None:  # a list of lines of text
         return {"timestamp": moment.isoformat(), "message": record}, is_odd
     if isinstance(record, list) and not any(isinstance(value, dict) for value in record):
-        raise RejectedError("a list of values without names, and none of its first values is a time")
+        raise RejectedError("a list of values without names: nothing tells its time or its message")
     raise RejectedError(f"a JSON {type(record).__name__}, not an object")
 
 

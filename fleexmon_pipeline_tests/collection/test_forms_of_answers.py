@@ -397,15 +397,14 @@ def test_a_single_row_is_not_taken_for_a_header() -> None:
     assert (read(raw).message, read(raw).metadata, broken) == ("pump late", '{"column 4":7}', None)
 
 
-def test_a_list_of_values_without_a_time_is_rejected_for_what_it_lacks() -> None:
+def test_a_list_of_values_that_tell_no_time_or_message_is_rejected_for_what_it_lacks() -> None:
     raws, _ = split(b'{"logs": [[1, 2], [3, 4]]}')
+    raws += split(b'[["2025-03-14T15:09:26Z", "com.acme.harbour.Pump", "late"]]')[0]
 
     for raw in raws:
-        with pytest.raises(
-            RejectedError, match="a list of values without names, and none of its first values is a time"
-        ):
+        with pytest.raises(RejectedError, match="without names: nothing tells its time or its message"):
             read(raw)
-    assert len(raws) == 2
+    assert len(raws) == 3
 
 
 def test_streams_of_loki_in_another_list_are_their_lines() -> None:

@@ -90,6 +90,7 @@ HARMLESS = [
     "api_keys:\n  - name: ci\n    scope: read",
     "passphrase: |\nport: 1",
     "| harbour.password | varchar(64) | yes |",
+    "| HARBOUR_URL | off | called by each tick; a secret | `https://harbour.example/ID7` |",
     "password             : (none)",
     "harbour.password       required",
     "password set to never expire",

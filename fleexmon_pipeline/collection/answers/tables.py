@@ -117,7 +117,8 @@ def is_row(raw: Raw) -> bool:
 
 def row_without_names(raw: Raw) -> Raw:
     """`["2026-11-20T10:05:00Z", "error", "disk failed", 7]` of a list without a header as a record: the first time, the
-    first word that is a level, and the longest text are told by their values. What has no time stays as it is."""
+    first word that is a level, and the only text, or the longest of several words, are told by their values. Other rows
+    stay as they are, to be rejected."""
     cells = _decoded(bytes(raw)) if bytes(memoryview(raw)[:1]) == b"[" else None
     at = _time_cell(cells) if isinstance(cells, list) else None
     if not isinstance(cells, list) or at is None:
@@ -128,8 +129,10 @@ def row_without_names(raw: Raw) -> Raw:
     if level is not None and len(rest) > 1:
         record["level"] = rest.pop(level)
     texts = [place for place, cell in rest.items() if isinstance(cell, str)]
-    if texts:
-        record["message"] = rest.pop(max(texts, key=lambda place: len(rest[place])))
+    prose = [place for place in texts if " " in rest[place].strip()]
+    if not prose and len(texts) != 1:
+        return raw  # a logger, a host, or the message
+    record["message"] = rest.pop(max(prose or texts, key=lambda place: len(rest[place])))
     return _encoded(record | {f"column {place + 1}": cell for place, cell in rest.items()})
 
 
