@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 import pytest
 
@@ -169,6 +171,30 @@ def test_a_late_line_of_a_compact_day_is_kept_until_it_is_analyzed(database: Dat
         connection.execute('UPDATE "LogEntry" SET analyzed = true')
         apply_retention(connection, now=NOW, days=1)
         assert ids(connection) == []
+
+
+def test_nobody_waits_while_a_vacuum_of_another_day_is_waited_for(database: Database) -> None:
+    line = uuid8(NOW, b"today")
+    waiting = "SELECT mode FROM pg_locks WHERE NOT granted AND relation = '\"LogEntry_20261120\"'::regclass"
+    with database.connect() as connection, database.connect() as vacuum, database.connect() as writer:
+        analyzed_day(connection)
+        with vacuum.transaction():
+            vacuum.execute('LOCK TABLE "LogEntry_20261120" IN SHARE UPDATE EXCLUSIVE MODE')  # as VACUUM does
+            dropping = Thread(target=drop_days, args=(connection,), kwargs={"before": NOW - 4 * DAY, "record": print})
+            dropping.start()
+            while not (modes := [row["mode"] for row in writer.execute(waiting)]):
+                assert dropping.is_alive()
+                time.sleep(0.01)
+            writer.execute("SET lock_timeout = '100ms'")
+            writer.execute(
+                'INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname) '
+                "VALUES (%s, %s, 'info', '', 'blue', 'b')",
+                [line, NOW],
+            )
+        dropping.join()
+
+        assert modes == ["ShareUpdateExclusiveLock"]
+        assert ids(writer) == [line]
 
 
 def test_a_day_that_is_read_for_long_stays_until_the_next_run(database: Database) -> None:
